@@ -1,3 +1,32 @@
-"""Zerosum: train every classic GAN on your own data, on any machine."""
+"""Zerosum: train every classic GAN on your own data, on any machine.
+
+    import zerosum
+
+    run = zerosum.train("photos/", budget="5m")
+    images = zerosum.load(run.path).sample(16, seed=7)
+
+Names are imported when first used: `import zerosum` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zerosum.api import Run, load, resume, sample, survey, train, walk
+    from zerosum.errors import BadInput
 
 __version__ = "0.1.0"
+__all__ = ["BadInput", "Run", "__version__", "load", "resume", "sample", "survey", "train", "walk"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "BadInput":
+        from zerosum.errors import BadInput
+
+        return BadInput
+    if name in __all__:
+        from zerosum import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'zerosum' has no attribute {name!r}")

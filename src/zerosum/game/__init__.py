@@ -1,0 +1,1 @@
+"""The game: players, moves, plays; objectives and terms."""

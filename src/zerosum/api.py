@@ -1,0 +1,479 @@
+"""The verbs, as functions. What the command line does, a program can do; importing this costs no torch."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import zerosum
+from zerosum import plan
+from zerosum.console import Silent, Voice, tell_choices
+from zerosum.errors import BadInput
+from zerosum.plan import Choice
+from zerosum.recipe import Recipe, assemble
+from zerosum.run import Row, RunFolder
+from zerosum.units import say_count, say_seconds
+
+if TYPE_CHECKING:
+    import torch
+
+    from zerosum.data.examples import Examples
+    from zerosum.data.glance import Glance
+    from zerosum.data.survey import Survey
+    from zerosum.deliver.generator import Generator
+    from zerosum.training.machine import Machine
+    from zerosum.training.session import Session
+
+FLAGS = {
+    "images": "training.images",
+    "budget": "training.budget",
+    "seed": "training.seed",
+    "device": "training.device",
+    "batch": "training.batch",
+}
+"""Short flags, and the settings they set."""
+
+
+class Run:
+    """A run: its folder, its log, its generator."""
+
+    def __init__(self, folder: RunFolder, state: str) -> None:
+        """A run found in `folder`, which ended as `state` ("done", "interrupted", "diverged" or "running")."""
+        self.folder, self.state = folder, state
+        self.path = folder.path
+
+    def log(self) -> list[Row]:
+        """The ticks so far: round, images, seconds, losses, signals, speed."""
+        return list(self.folder.rows())
+
+    def generator(self, device: str = "auto") -> Generator:
+        """The averaged generator of the newest checkpoint."""
+        return load(self.path, device)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.state})"
+
+
+# ---------------------------------------------------------------------- train
+
+
+def train(
+    source: str | Path = "",
+    *,
+    recipe: str = "auto",
+    run: str | Path | None = None,
+    size: str = "",
+    settings: Mapping[str, Any] | None = None,
+    trackers: Sequence[str] = (),
+    voice: Voice | None = None,
+    **flags: Any,
+) -> Run:
+    """Train a GAN on a folder of images, a zip, an .npz or a built-in set.
+
+    Args:
+        source: the data; empty: as the recipe says.
+        recipe: a recipe's name, or a .toml file of yours.
+        run: the run's folder; by default `runs/` and the data's name.
+        size: of the networks: nano, small or base; by default what suits the machine.
+        settings: any setting by its dotted name: {"optimizer.lr": 1e-4}.
+        trackers: further listeners by name ("tensorboard").
+        voice: who tells how it goes; by default nobody.
+        flags: images, budget, seed, device, batch: the usual settings by short names.
+
+    Raises:
+        BadInput: something about the input cannot be used; nothing has been overwritten.
+    """
+    settings = dict(settings or {})
+    short = {FLAGS[name]: (f"--{name}", value) for name, value in flags.items() if value is not None}
+    if source:
+        short["data.source"] = ("data", str(source))
+    check_trackers(trackers)
+    if size:
+        plan.check_size(recipe, size)
+    checked = plan.draft(recipe, size or "nano", settings, short).check(Recipe)  # before torch is imported
+    if not checked.data.source:
+        raise BadInput("what shall be trained on? Name a folder of images, a zip, an .npz, or a built-in set: digits")
+    from zerosum.data.glance import glance
+
+    seen = glance(checked.data.source)
+    path = Path(run) if run else Path("runs") / _run_name(checked.data.source)
+    RunFolder.check_new(path)
+
+    from zerosum.training.machine import choose_device, ranks
+
+    with ranks():
+        device = choose_device(checked.training.device)
+        case = "points" if seen.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
+        draft = plan.draft(recipe, case, settings, short)
+        choices = _first_choices(recipe, case, size, device)
+        choices += plan.settle_data(draft, seen, device.type == "cpu")
+        return _start(draft.check(Recipe), seen, path, choices, device, trackers, voice or Silent())
+
+
+def check_trackers(trackers: Sequence[str]) -> None:
+    """Refuse a tracker there is none of."""
+    for name in trackers:
+        if name != "tensorboard":
+            raise BadInput(f"--tracker {name}: there is tensorboard")
+
+
+def _run_name(source: str) -> str:
+    path = Path(source).resolve()
+    return path.stem if path.suffix in {".zip", ".npz"} else path.name
+
+
+def _first_choices(recipe: str, case: str, size: str, device: torch.device) -> list[Choice]:
+    cases = {
+        "points": "the data are points: its networks for points",
+        "nano": "asked for" if size else "its size for a CPU (--size small or base is slower and stronger)",
+        "small": "asked for",
+        "base": "asked for" if size else "as published",
+    }
+    return [Choice("recipe", f"{recipe}, {case}", cases[case]), Choice("device", device.type, _about(device))]
+
+
+def _about(device: torch.device) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} threads; no GPU is needed" if device.type == "cpu" else "Apple's GPU"
+
+
+def _start(
+    recipe: Recipe,
+    seen: Glance,
+    path: Path,
+    choices: list[Choice],
+    device: torch.device,
+    trackers: Sequence[str],
+    voice: Voice,
+) -> Run:
+    from zerosum.training.machine import PRECISIONS, Machine
+    from zerosum.training.probe import seconds_per_round
+
+    machine = Machine(device, recipe.training.accumulate, PRECISIONS[recipe.training.precision])
+    voice = voice if machine.rank == 0 else Silent()
+    share = machine.world * recipe.training.accumulate
+    if recipe.training.batch % share:
+        raise BadInput(
+            f"--training.batch {recipe.training.batch}: {machine.world} ranks with accumulate "
+            f"{recipe.training.accumulate} need a multiple of {share}"
+        )
+    voice.say(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
+    examples = _read(recipe, machine, voice)
+    for line in examples.survey.lines():
+        voice.say(f"  {line}")
+    rough = recipe.spread(1_000_000)  # the probe only needs some length
+    trial = assemble(rough, examples.shape, examples.bounded, machine)
+    pace = seconds_per_round(trial, _stream(rough, examples, machine), machine)
+    del trial
+    pace = machine.mean(_tensor(pace)).item()
+    recipe, settled = plan.settle_length(recipe, pace, device.type == "cpu")
+    choices = [*choices, *settled]
+    voice.say("what was chosen, and why")
+    tell_choices(voice, choices)
+    folder = RunFolder(path)
+    if machine.rank == 0:
+        folder = RunFolder.create(path)
+        _write_down(folder, recipe, examples, choices, device)
+    machine.wait()
+    voice.say(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
+    return _play(_session(recipe, examples, machine, folder, trackers, voice), recipe, voice)
+
+
+def _tensor(value: float) -> torch.Tensor:
+    import torch
+
+    return torch.tensor(value)
+
+
+def _read(recipe: Recipe, machine: Machine, voice: Voice) -> Examples:
+    """The data; the first rank reads, so that the others find it in the cache."""
+    from zerosum.data.intake import read
+
+    def progress(done: int, total: int) -> None:
+        voice.progress(done, total, "reading")
+
+    for turn in range(2):
+        if (machine.rank > 0) == bool(turn):
+            data = recipe.data
+            examples = read(data.source, data.size, data.channels, data.fit, progress=progress)
+        machine.wait()
+    return examples
+
+
+def _stream(recipe: Recipe, examples: Examples, machine: Machine) -> Any:
+    from zerosum.training.stream import Stream
+
+    return Stream(
+        examples,
+        recipe.training.batch // recipe.training.accumulate,
+        recipe.training.seed,
+        machine.device,
+        mirror=bool(recipe.data.mirror),
+        workers=recipe.data.workers,
+        rank=machine.rank,
+        world=machine.world,
+    )
+
+
+def _write_down(
+    folder: RunFolder, recipe: Recipe, examples: Examples, choices: Sequence[Choice], device: torch.device
+) -> None:
+    import torch
+
+    made = {
+        "zerosum": zerosum.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": str(device),
+        "sample_shape": list(examples.shape),
+        "bounded": examples.bounded,
+    }
+    folder.write_json("data.json", examples.survey.as_dict() | {"fingerprint": examples.fingerprint})
+    folder.write_json("plan.json", {"choices": [choice.as_dict() for choice in choices]})
+    folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
+
+
+def _session(
+    recipe: Recipe,
+    examples: Examples,
+    machine: Machine,
+    folder: RunFolder,
+    trackers: Sequence[str],
+    voice: Voice,
+) -> Session:
+    from zerosum.deliver import preview
+    from zerosum.training.session import Pace, Session
+    from zerosum.training.trackers import TRACKERS
+
+    training = recipe.training
+    drawers: dict[str, Callable[..., None]] = {
+        "images": partial(preview.draw_images, seed=training.seed),
+        "points": partial(preview.draw_points, seed=training.seed, examples=examples),
+    }
+    listeners: list[Callable[[Row], None]] = [voice.row]
+    if machine.rank == 0:
+        listeners += [TRACKERS[name](folder.path) for name in trackers]
+    return Session(
+        assemble(recipe, examples.shape, examples.bounded, machine),
+        _stream(recipe, examples, machine),
+        machine,
+        folder,
+        training.batch,
+        Pace(training.tick_images, training.preview_images, training.checkpoint_images),
+        drawers[examples.survey.kind],
+        listeners,
+    )
+
+
+def _play(session: Session, recipe: Recipe, voice: Voice) -> Run:
+    from zerosum.deliver.report import write_report
+    from zerosum.training.session import End
+
+    end = End(recipe.training.images, recipe.training.budget or math.inf)
+    voice.begin(end.images, end.seconds)
+    try:
+        state = session.play(end)
+    finally:
+        voice.end()
+    path = session.folder.path
+    if session.machine.rank == 0:
+        write_report(path)
+        _farewell(session, state, voice)
+    session.machine.wait()
+    return Run(session.folder, state)
+
+
+def _farewell(session: Session, state: str, voice: Voice) -> None:
+    path, now = session.folder.path, session.now
+    done = f"{say_count(now.images)} images in {say_seconds(session.elapsed())}"
+    endings = {
+        "done": f"done: {done}",
+        "interrupted": f"interrupted after {done}; `zerosum resume {path}` goes on exactly here",
+        "diverged": (
+            f"diverged after {done}: a loss is no longer a finite number. The last good checkpoint is kept; "
+            f"start anew with a lower --optimizer.lr or a stronger --terms.r1.weight"
+        ),
+    }
+    voice.say(endings[state])
+    if state != "diverged":
+        voice.say(f"  look at  {session.folder.sample_path(now.images)}")
+        voice.say(f"           {path / 'report.html'}")
+        voice.say(f"  then     zerosum sample {path} -n 64")
+        voice.say(f"           zerosum walk {path}")
+
+
+# ---------------------------------------------------------------------- resume
+
+
+def resume(
+    run: str | Path,
+    *,
+    images: int | str | None = None,
+    budget: float | str | None = None,
+    trackers: Sequence[str] = (),
+    voice: Voice | None = None,
+) -> Run:
+    """Go on with a run exactly where it stood; `images` or `budget` (from its beginning) move its end.
+
+    Raises:
+        BadInput: it is no run, it is over already, or its data has changed.
+    """
+    check_trackers(trackers)
+    folder = RunFolder.open(Path(run))
+    recipe = read_recipe(folder, {"images": images, "budget": budget})
+    voice = voice or Silent()
+    from zerosum.training.machine import PRECISIONS, Machine, choose_device, ranks
+
+    with ranks():
+        device = choose_device(recipe.training.device)
+        machine = Machine(device, recipe.training.accumulate, PRECISIONS[recipe.training.precision])
+        voice = voice if machine.rank == 0 else Silent()
+        examples = _read(recipe, machine, voice)
+        if examples.fingerprint != folder.read_json("data.json").get("fingerprint"):
+            raise BadInput(
+                f"{recipe.data.source} has changed since {folder.path} was trained on it; put the data back as it "
+                f"was, or start a new run with another --run"
+            )
+        session = _session(recipe, examples, machine, folder, trackers, voice)
+        session.resume()
+        late = recipe.training.budget and session.seconds >= recipe.training.budget
+        if session.now.images >= recipe.training.images or late:
+            raise BadInput(
+                f"{folder.path} is done: {say_count(session.now.images)} images in {say_seconds(session.seconds)}; "
+                f"to train it longer, give a later end: --images {2 * session.now.images} or --budget"
+            )
+        if machine.rank == 0 and (images or budget):
+            made = folder.read_toml("recipe.toml")["made"]
+            folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
+        voice.say(f"resuming {folder.path} after {say_count(session.now.images)} images")
+        return _play(session, recipe, voice)
+
+
+def read_recipe(folder: RunFolder, later: Mapping[str, Any] | None = None) -> Recipe:
+    """A run's resolved recipe, its end moved where `later` says so.
+
+    Raises:
+        BadInput: it cannot be read, or was written by hand and is wrong.
+    """
+    from zerosum.draft import Draft
+
+    file = folder.path / "recipe.toml"
+    draft = Draft.parse(file.read_text("utf8"), str(file))
+    draft.tree.pop("made", None)
+    moved = {name: value for name, value in (later or {}).items() if value is not None}
+    for name, value in moved.items():
+        draft.put(("training", name), value, f"--{name}")
+    if moved:
+        for name in {"images", "budget"} - set(moved):
+            # one end moved: the other gives way, or the run would still be over
+            draft.put(("training", name), {"images": 10**12, "budget": 0.0}[name], "")
+    return draft.check(Recipe)
+
+
+# ---------------------------------------------------------------------- after training
+
+
+def load(run: str | Path, device: str = "auto") -> Generator:
+    """The averaged generator of a run's newest checkpoint.
+
+    Raises:
+        BadInput: it is no run, or has no checkpoint yet.
+    """
+    folder = RunFolder.open(Path(run))
+    recipe, made = read_recipe(folder), folder.read_toml("recipe.toml").get("made", {})
+    found = folder.checkpoints()
+    if not found:
+        raise BadInput(f"{folder.path} has no checkpoint yet; wait for its first one, or go on with `zerosum resume`")
+    from zerosum.deliver.generator import load_generator
+    from zerosum.training.machine import choose_device
+
+    network = recipe.generator.build(recipe.latent.size, tuple(made["sample_shape"]), bool(made["bounded"]))
+    return load_generator(network, found[-1], recipe.latent, tuple(made["sample_shape"]), choose_device(device))
+
+
+def sample(
+    run: str | Path,
+    n: int = 64,
+    *,
+    seed: int = 0,
+    truncation: float = math.inf,
+    into: str | Path | None = None,
+    device: str = "auto",
+) -> Path:
+    """Write `n` samples of a run as single files and one sheet; returns the folder they are in.
+
+    Raises:
+        BadInput: it is no run, or `into` holds something.
+    """
+    generator = load(run, device)
+    newest = RunFolder.open(Path(run)).checkpoints()[-1].name
+    suffix = "" if math.isinf(truncation) else f"-truncation{truncation:g}"
+    folder = Path(into) if into else Path(run) / "made" / f"{newest}-seed{seed}-n{n}{suffix}"
+    if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"--into {folder}: is there and not empty; name a new folder, nothing is overwritten")
+    from zerosum.deliver.files import write_samples
+
+    write_samples(generator.sample(n, seed=seed, truncation=truncation), folder)
+    return folder
+
+
+def walk(
+    run: str | Path,
+    *,
+    seed: int = 0,
+    stops: int = 5,
+    steps: int = 10,
+    way: str = "slerp",
+    into: str | Path | None = None,
+    device: str = "auto",
+) -> list[Path]:
+    """Walk through latent space: from stop to stop and back to the first; returns a strip (PNG) and a GIF.
+
+    Raises:
+        BadInput: it is no run, or a number is out of range.
+    """
+    from zerosum.deliver.files import write_walk
+    from zerosum.deliver.generator import WAYS
+
+    if way not in WAYS:
+        raise BadInput(f"--way {way}: there are {', '.join(WAYS)}")
+    if stops < 2 or steps < 2:
+        raise BadInput(f"--stops {stops} --steps {steps}: a walk has at least 2 of each")
+    generator = load(run, device)
+    if len(generator.shape) != 3:
+        raise BadInput(f"{run} makes points, not pictures: a walk has nothing to show")
+    newest = RunFolder.open(Path(run)).checkpoints()[-1].name
+    stem = Path(into) if into else Path(run) / "made" / f"{newest}-walk-{way}-seed{seed}-{stops}x{steps}"
+    if into and (stem.with_suffix(".gif").exists() or stem.with_suffix(".png").exists()):
+        raise BadInput(f"--into {stem}: is there; choose another name, nothing is overwritten")
+    return write_walk(generator, stem, seed, stops, steps, WAYS[way])
+
+
+def survey(source: str | Path, *, voice: Voice | None = None) -> Survey:
+    """What the intake sees: sizes, modes, classes, duplicates, unreadable files, and the split.
+
+    Raises:
+        BadInput: it is not there, or holds nothing to train on.
+    """
+    from zerosum.data.glance import glance
+    from zerosum.data.intake import read
+    from zerosum.draft import Draft
+
+    voice = voice or Silent()
+    seen = glance(str(source))
+    draft = Draft()
+    plan.settle_data(draft, seen, on_cpu=True)
+    chosen = draft.tree["data"]
+
+    def progress(done: int, total: int) -> None:
+        voice.progress(done, total, "reading")
+
+    size, channels, fit = chosen.get("size", 0), chosen.get("channels", 0), chosen.get("fit", "")
+    return read(str(source), size, channels, fit, progress=progress).survey

@@ -1,0 +1,213 @@
+"""The command line: `zerosum VERB`. It parses, calls the verb, and turns the outcome into words and an exit code.
+
+Exit codes: 0 done, 2 the user's input, 3 a severe finding stands (the run diverged), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zerosum import __version__
+from zerosum.errors import BadInput
+
+app = typer.Typer(
+    name="zerosum",
+    help="Train every classic GAN on your own data, on any machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+EXITS = {"done": 0, "diverged": 3, "interrupted": 130}
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[DATA] [--SETTING VALUE]...", help="What to train on, and any settings by dotted name."),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
+Seed = Annotated[int, typer.Option(help="Which samples.")]
+Into = Annotated[Path | None, typer.Option(help="Where to; by default inside the run.", show_default=False)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+Images = Annotated[str | None, typer.Option(help="Train on this many images: 200k, 1.5M.", show_default=False)]
+Budget = Annotated[str | None, typer.Option(help="Train this long: 90s, 5m, 2h.", show_default=False)]
+Tracker = Annotated[list[str] | None, typer.Option(help="Also log to: tensorboard.", show_default=False)]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"zerosum {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Train every classic GAN on your own data, on any machine."""
+
+
+def _voice() -> Any:
+    from zerosum.console import voice
+
+    return voice()
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def train(
+    words: Words = None,
+    data: Annotated[str | None, typer.Option(help="The same as DATA.", show_default=False)] = None,
+    recipe: Annotated[str, typer.Option(help="A recipe's name, or a .toml file (see `zerosum recipes`).")] = "auto",
+    run: Annotated[
+        Path | None, typer.Option(help="The run's folder; by default runs/NAME.", show_default=False)
+    ] = None,
+    images: Images = None,
+    budget: Budget = None,
+    size: Annotated[
+        str,
+        typer.Option(help="Of the networks: nano, small, base; by default as the machine is.", show_default=False),
+    ] = "",
+    batch: Annotated[int | None, typer.Option(help="Images in a step.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="All randomness derives from it.", show_default=False)] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default=False)] = None,
+    tracker: Tracker = None,
+) -> None:
+    """Train on a folder of images, a zip, an .npz, or a built-in set (digits; points: ring, grid, spiral).
+
+    With no settings at all it looks at the data and the machine, and says what it chose and why. Any setting can be
+    given by its dotted name: --optimizer.lr 1e-4, --terms.r1.weight 5, --generator.width 64.
+    """
+    from zerosum import api
+    from zerosum.plan import parse_words
+
+    known = [
+        f"--{name}"
+        for name in (
+            "data",
+            "recipe",
+            "run",
+            "images",
+            "budget",
+            "size",
+            "batch",
+            "seed",
+            "device",
+            "tracker",
+        )
+    ]
+    plain, settings = parse_words(words or [], known)
+    sources = [*plain, *([data] if data else [])]
+    if len(sources) > 1:
+        raise BadInput(f"train on one source: {', '.join(sources)} are {len(sources)}; put them in one folder")
+    flags = {"images": images, "budget": budget, "batch": batch, "seed": seed, "device": device}
+    ended = api.train(
+        sources[0] if sources else "",
+        recipe=recipe, run=run, size=size, settings=settings, trackers=tracker or [], voice=_voice(), **flags,
+    )  # fmt: skip
+    raise typer.Exit(EXITS[ended.state])
+
+
+@app.command()
+def resume(run: RunArgument, images: Images = None, budget: Budget = None, tracker: Tracker = None) -> None:
+    """Go on with a run exactly where it stood; --images or --budget move its end."""
+    from zerosum import api
+
+    ended = api.resume(run, images=images, budget=budget, trackers=tracker or [], voice=_voice())
+    raise typer.Exit(EXITS[ended.state])
+
+
+@app.command()
+def sample(
+    run: RunArgument,
+    n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
+    seed: Seed = 0,
+    truncation: Annotated[
+        float,
+        typer.Option(help="Cut latents off here; about 0.7 trades variety for quality.", show_default=False),
+    ] = math.inf,
+    into: Into = None,
+    device: Device = "auto",
+) -> None:
+    """Write samples of a run: single files and a sheet."""
+    from zerosum import api
+
+    typer.echo(api.sample(run, n, seed=seed, truncation=truncation, into=into, device=device))
+
+
+@app.command()
+def walk(
+    run: RunArgument,
+    seed: Seed = 0,
+    stops: Annotated[int, typer.Option(help="Samples the walk passes.")] = 5,
+    steps: Annotated[int, typer.Option(help="Steps from one to the next.")] = 10,
+    way: Annotated[str, typer.Option(help="slerp (along the sphere) or lerp (straight).")] = "slerp",
+    into: Annotated[
+        Path | None, typer.Option(help="Name of the .png and .gif, without suffix.", show_default=False)
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Walk through latent space: a strip (PNG) and a film (GIF)."""
+    from zerosum import api
+
+    for path in api.walk(run, seed=seed, stops=stops, steps=steps, way=way, into=into, device=device):
+        typer.echo(path)
+
+
+@app.command()
+def data(
+    source: Annotated[str, typer.Argument(metavar="DATA", help="A folder, a zip, an .npz, or a built-in set.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Say what the intake sees: sizes, modes, classes, duplicates, unreadable files, the held-out split."""
+    from zerosum import api
+    from zerosum.console import Silent
+
+    survey = api.survey(source, voice=Silent() if as_json else _voice())
+    typer.echo(json.dumps(survey.as_dict(), indent=1) if as_json else "\n".join(survey.lines()))
+
+
+@app.command()
+def recipes(
+    name: Annotated[str, typer.Argument(help="Print this one as text, to copy and edit.")] = "",
+) -> None:
+    """List the recipes, or print one."""
+    from zerosum import recipe
+
+    if name:
+        typer.echo(recipe.text(name), nl=False)
+        return
+    for each in recipe.names():
+        tree = recipe.RecipeFile(each).draft.tree
+        typer.echo(f"{each:<10}  {tree.get('about', '')}" + (f" ({tree['paper']})" if tree.get("paper") else ""))
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(run_safely(app))
+
+
+def run_safely(command: Callable[..., Any]) -> int:
+    """Run it; the user's mistakes become one message and exit code 2, an interruption 130."""
+    first = os.environ.get("RANK", "0") == "0"
+    try:
+        command(standalone_mode=True)
+    except BadInput as error:
+        if first:
+            for line in str(error).splitlines():
+                typer.echo(f"zerosum: {line}", err=True)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `zerosum recipes | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0

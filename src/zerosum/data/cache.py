@@ -1,0 +1,208 @@
+"""Decoded data sets on disk, so that a second start decodes nothing.
+
+An entry is a folder named by what it was made from. It is written under a temporary name and renamed, so it
+is whole or not there, whoever races or is killed; what a killed process leaves behind is removed a day later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from zerosum.data.survey import Survey
+from zerosum.errors import BadInput
+
+VERSION = 1
+"""To be raised whenever the same files would be decoded to other values."""
+_WRITING = ".writing-"
+_ABANDONED = 24 * 3600.0  # seconds
+_LIMIT_GIB = 20.0
+_GIB = 2**30
+
+
+class CannotWrite(Exception):
+    """The cache folder takes no (more) data; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The images of a source, decoded, before they are split."""
+
+    values: NDArray[np.uint8]
+    """(N, H, W, C)"""
+    labels: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+    survey: Survey
+
+
+class Rows(Protocol):
+    """Where decoded images go, one after another."""
+
+    def append(self, pixels: NDArray[np.uint8]) -> None:
+        """Add one (H, W, C)."""
+        ...
+
+
+class MemoryRows:
+    """Rows in memory that is set aside at once."""
+
+    def __init__(self, count: int, shape: tuple[int, ...]) -> None:
+        """Set aside room for at most `count` rows of this shape."""
+        self._all = np.empty((count, *shape), np.uint8)
+        self._filled = 0
+
+    def append(self, pixels: NDArray[np.uint8]) -> None:
+        """Add one (H, W, C)."""
+        self._all[self._filled] = pixels
+        self._filled += 1
+
+    def values(self) -> NDArray[np.uint8]:
+        """What was added: (n, H, W, C)."""
+        return self._all[: self._filled]
+
+
+class FileRows:
+    """Rows in an .npy file; in memory is only what the system has yet to write."""
+
+    def __init__(self, path: Path, count: int, shape: tuple[int, ...]) -> None:
+        """Create the file, for at most `count` rows of this shape."""
+        self._file = path.open("wb")
+        self._shape, self._filled = shape, 0
+        self._start = self._header(count)
+
+    def append(self, pixels: NDArray[np.uint8]) -> None:
+        """Add one (H, W, C)."""
+        self._file.write(np.ascontiguousarray(pixels).data)
+        self._filled += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Close the file; if all went well, after writing how many rows there are."""
+        with self._file:
+            if kind is None:
+                assert self._header(self._filled) == self._start  # NumPy pads the header for the first axis to change
+
+    def _header(self, count: int) -> int:
+        self._file.seek(0)
+        description = {"descr": "|u1", "fortran_order": False, "shape": (count, *self._shape)}
+        npy.write_array_header_1_0(self._file, description)
+        return self._file.tell()
+
+
+def root() -> Path:
+    """The cache folder: $ZEROSUM_CACHE, or `zerosum` in the user's cache folder."""
+    if chosen := os.environ.get("ZEROSUM_CACHE"):
+        return Path(chosen).expanduser()
+    users = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(users) if users else Path.home() / ".cache") / "zerosum"
+
+
+def load(key: str, in_memory: int) -> Decoded | None:
+    """The entry of this name, or None if there is none or it is damaged.
+
+    Args:
+        key: the entry's name.
+        in_memory: values of at most so many bytes are read into memory; larger ones are memory-mapped.
+    """
+    entry = root() / key
+    try:
+        survey = Survey.from_dict(json.loads((entry / "survey.json").read_text(encoding="utf-8")))
+        with np.load(entry / "index.npz", allow_pickle=False) as index:
+            labels, keys = index["labels"], index["keys"]
+        small = (entry / "values.npy").stat().st_size <= in_memory
+        values = np.load(entry / "values.npy", mmap_mode=None if small else "r", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+    if not len(values) == len(labels) == len(keys):
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(entry)  # used just now: the last to be removed
+    return Decoded(values, labels, keys, survey)
+
+
+@contextmanager
+def writing(key: str) -> Iterator[Path]:
+    """A new folder that becomes the entry of this name when the block ends without an exception.
+
+    Raises:
+        CannotWrite: if any of this fails for the file system's reasons.
+    """
+    try:
+        root().mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=_WRITING, dir=root()))
+    except OSError as error:
+        raise CannotWrite(f"{root()}: {error.strerror}") from error
+    try:
+        yield folder
+        _publish(folder, root() / key)
+    except OSError as error:
+        raise CannotWrite(f"{root()}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    prune(limit_bytes(), keep=key)
+
+
+def save_index(folder: Path, labels: NDArray[np.int64], keys: NDArray[np.uint64], survey: Survey) -> None:
+    """Write what an entry holds beside its values."""
+    np.savez(folder / "index.npz", labels=labels, keys=keys)
+    (folder / "survey.json").write_text(json.dumps(survey.as_dict()), encoding="utf-8")
+
+
+def limit_bytes() -> float:
+    """How large the cache may grow: $ZEROSUM_CACHE_GB in GiB, or 20.
+
+    Raises:
+        BadInput: if the variable is no number.
+    """
+    text = os.environ.get("ZEROSUM_CACHE_GB", str(_LIMIT_GIB))
+    try:
+        return max(0.0, float(text)) * _GIB
+    except ValueError as error:
+        raise BadInput(f"ZEROSUM_CACHE_GB is {text!r}, which is no number: set it to GiB, such as 20") from error
+
+
+def prune(limit: float, keep: str) -> None:
+    """Remove abandoned writes, then the least recently used entries until all take at most `limit` bytes.
+
+    The entry named `keep` stays. A process that has an entry mapped keeps reading it, where the system
+    allows removing it at all.
+    """
+    entries = []
+    for folder in root().iterdir():
+        with contextlib.suppress(OSError):  # another process may be removing the same one
+            used = folder.stat().st_mtime
+            if folder.name.startswith(_WRITING):
+                if time.time() - used > _ABANDONED:
+                    shutil.rmtree(folder, ignore_errors=True)
+            elif (folder / "survey.json").exists():  # nothing else is ours to remove, wherever the variable points
+                entries.append((used, sum(file.stat().st_size for file in folder.iterdir()), folder))
+    total = sum(size for _, size, _ in entries)
+    for _, size, folder in sorted(entries, key=lambda entry: entry[0]):
+        if total > limit and folder.name != keep:
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= size
+
+
+def _publish(folder: Path, entry: Path) -> None:
+    try:
+        folder.rename(entry)
+    except OSError:
+        # Another process was first, which is as good, or a damaged entry stands there, which gives way.
+        if load(entry.name, in_memory=0) is None:
+            shutil.rmtree(entry, ignore_errors=True)
+            folder.rename(entry)

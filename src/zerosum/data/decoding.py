@@ -1,0 +1,170 @@
+"""Every image of a source, decoded by several threads and taken down in order."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zerosum.data.cache import Rows
+from zerosum.data.reading import Picture, picture, reason
+from zerosum.data.source import Source
+from zerosum.data.survey import Survey, most_frequent
+from zerosum.errors import BadInput
+
+Shape = tuple[int, int, int]
+"""(H, W, C)"""
+Progress = Callable[[int, int], None]
+"""Told (images done, images in all) as reading goes on."""
+
+_GROUPS, _GROUP = 10, 5  # how many groups of duplicates the survey names, and how many names of each
+_CHUNK = 32  # images a task: few enough to bound memory, many enough that handing over costs little
+_DARK = 64  # of 255: wide images whose brightest value stays below this use too little of their range
+
+
+def quiet(done: int, total: int) -> None:
+    """Report no progress."""
+
+
+@dataclass
+class Tally:
+    """What is known of the images read so far."""
+
+    names: list[str] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    modes: list[str] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    several_frames: int = 0
+    wide: int = 0
+    """How many images had more than 8 bits a value."""
+    widest_peak: int = 0
+    """The brightest value of those, after scaling to 0..255."""
+
+    def add(self, name: str, label: int, seen: Picture) -> None:
+        """Take down an image that was read."""
+        self.names.append(name)
+        self.labels.append(label)
+        self.keys.append(seen.key)
+        self.sizes.append((seen.width, seen.height))
+        self.modes.append(seen.mode)
+        self.formats.append(seen.format)
+        self.several_frames += seen.frames > 1
+        if seen.mode[0] in "IF":
+            self.wide += 1
+            self.widest_peak = max(self.widest_peak, int(seen.pixels[..., 0].max()))
+
+    def index(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Labels and keys of the images read: (n,) each."""
+        return np.array(self.labels, np.int64), np.array(self.keys, np.uint64)
+
+    def survey(self, source: Source, shape: Shape, fit: str) -> Survey:
+        """What the intake saw, but for the split."""
+        counts = np.bincount(self.labels, minlength=len(source.classes))
+        groups = self._copies()
+        sides = sorted(map(min, self.sizes))
+        return Survey(
+            source=source.place,
+            kind="images",
+            images=len(self.names),
+            other_files=source.other_files,
+            unreadable=self.unreadable,
+            duplicates=sum(len(group) - 1 for group in groups),
+            duplicate_groups=[[self.names[i] for i in group[:_GROUP]] for group in groups[:_GROUPS]],
+            sizes=most_frequent(f"{width}x{height}" for width, height in self.sizes),
+            distinct_sizes=len(set(self.sizes)),
+            short_side={"min": sides[0], "median": statistics.median_low(sides), "max": sides[-1]},
+            modes=most_frequent(self.modes),
+            formats=most_frequent(self.formats),
+            classes={name: int(count) for name, count in zip(source.classes, counts, strict=False)},
+            channels=shape[2],
+            size=shape[0],
+            fit=fit,
+            notes=[*source.notes, *self._notes(groups)],
+        )
+
+    def _copies(self) -> list[list[int]]:
+        """The groups of images with equal content, largest first."""
+        by_key: dict[int, list[int]] = {}
+        for index, key in enumerate(self.keys):
+            by_key.setdefault(key, []).append(index)
+        return sorted((group for group in by_key.values() if len(group) > 1), key=len, reverse=True)
+
+    def _notes(self, groups: Sequence[Sequence[int]]) -> list[str]:
+        notes = []
+        torn = sum(len({self.labels[index] for index in group}) > 1 for group in groups)
+        if torn:
+            notes.append(f"{torn:,} of the duplicated images stand in more than one class")
+        if self.several_frames:
+            notes.append(f"{self.several_frames:,} files hold several frames or pages, of which the first was read")
+        if self.wide and self.widest_peak < _DARK:
+            notes.append(
+                f"the {self.wide:,} images of more than 8 bits are dark, reaching {self.widest_peak} of 255, "
+                "since they use little of their range: stretch them to the whole of it first"
+            )
+        return notes
+
+
+def decode(source: Source, shape: Shape, fit: str, rows: Rows, progress: Progress) -> Tally:
+    """Decode every image of the source and append those that can be read to `rows`, in the source's order.
+
+    Raises:
+        BadInput: if not one of them can be read.
+    """
+    tally, total = Tally(), len(source.names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd files, which are read or refused all the same
+        for first, chunk in _in_order(source, shape, fit):
+            for index, seen in enumerate(chunk, first):
+                if isinstance(seen, Picture):
+                    rows.append(seen.pixels)
+                    tally.add(source.names[index], int(source.labels[index]), seen)
+                else:
+                    tally.unreadable.append((source.names[index], seen))
+            progress(min(first + _CHUNK, total), total)
+    if not tally.names:
+        name, why = tally.unreadable[0]
+        raise BadInput(f"no image in {source.place} can be read, {name} for one ({why}): replace the files")
+    return tally
+
+
+def _in_order(source: Source, shape: Shape, fit: str) -> Iterator[tuple[int, list[Picture | str]]]:
+    """Chunks of pictures, or of reasons why there is none, each with its first index."""
+    threads = os.cpu_count() or 1
+    ahead: deque[tuple[int, Future[list[Picture | str]]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        try:
+            for first in range(0, len(source.names), _CHUNK):
+                ahead.append((first, pool.submit(_chunk, source, first, shape, fit)))
+                if len(ahead) > 2 * threads:  # so that memory holds a few chunks, however slow the disk
+                    index, done = ahead.popleft()
+                    yield index, done.result()
+            while ahead:
+                index, done = ahead.popleft()
+                yield index, done.result()
+        finally:
+            for _, waiting in ahead:
+                waiting.cancel()
+
+
+def _chunk(source: Source, first: int, shape: Shape, fit: str) -> list[Picture | str]:
+    return [_one(source, index, shape, fit) for index in range(first, min(first + _CHUNK, len(source.names)))]
+
+
+def _one(source: Source, index: int, shape: Shape, fit: str) -> Picture | str:
+    try:
+        with source.open(index) as image:
+            return picture(image, shape[0], shape[2], fit)
+    except BadInput:
+        raise
+    except Exception as error:  # whatever damaged bytes make a decoder raise, the other images are worth having
+        return reason(error)

@@ -1,0 +1,84 @@
+"""Everything that training reads: values, labels, and which of them it may see."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zerosum.data.survey import Survey
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """A data set, ready for training. Reading it is thread-safe, since nothing in it changes."""
+
+    values: NDArray[Any]
+    """Images: uint8 (N, H, W, C), in memory or memory-mapped. Points: float32 (N, F)."""
+    labels: NDArray[np.int64]
+    """(N,) class indices; zeros where there are no classes."""
+    classes: tuple[str, ...]
+    """The classes' names in natural order; () if there are none."""
+    keys: NDArray[np.uint64]
+    """(N,) content hashes: of the upright decoded pixels at their original size, or of the point."""
+    train: NDArray[np.int64]
+    """Indices of the examples that training may see."""
+    held_out: NDArray[np.int64]
+    """Indices of the examples that the discriminator never sees."""
+    survey: Survey
+    """What the intake saw."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def bounded(self) -> bool:
+        """True for images, whose scaled values lie in [-1, 1]; False for points."""
+        return self.values.ndim == 4
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one scaled example: (C, H, W), or (F,)."""
+        if self.bounded:
+            _, height, width, channels = self.values.shape
+            return (channels, height, width)
+        return tuple(self.values.shape[1:])
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits that change exactly when the data or the split change, whatever their order."""
+        digest = hashlib.blake2b(digest_size=16)
+        for side in (self.train, self.held_out):
+            digest.update(len(side).to_bytes(8, "little"))
+            digest.update(np.sort(self.keys[side]).astype("<u8").tobytes())
+        return digest.hexdigest()
+
+    def take(self, indices: NDArray[np.int64]) -> Tensor:
+        """The examples at `indices` (n,), as stored, in a new CPU tensor.
+
+        Returns:
+            Images: uint8 (n, H, W, C). Points: float32 (n, F).
+
+        Raises:
+            IndexError: if an index lies outside the data.
+        """
+        import torch
+
+        return torch.from_numpy(np.take(self.values, indices, axis=0))
+
+    def scale(self, raw: Tensor) -> Tensor:
+        """What the networks see of taken examples, on whichever device they are.
+
+        Returns:
+            Images: uint8 (n, H, W, C) becomes float32 (n, C, H, W), 0 becoming -1 and 255 becoming 1; a
+            permuted view, so channels_last for free. Points pass unchanged.
+        """
+        if not self.bounded:
+            return raw
+        return raw.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)

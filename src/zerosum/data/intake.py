@@ -1,0 +1,129 @@
+"""Reading a whole source: every image decoded, counted, hashed, split, and cached."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from zerosum.data import cache
+from zerosum.data.cache import CannotWrite, Decoded, FileRows, MemoryRows
+from zerosum.data.decoding import Progress, decode, quiet
+from zerosum.data.examples import Examples
+from zerosum.data.reading import FITS, TARGET_MODES
+from zerosum.data.source import Source, find
+from zerosum.data.split import content_key, split
+from zerosum.data.survey import Survey
+from zerosum.data.toys import POINTS, SEED, Toy
+from zerosum.errors import BadInput
+
+FEWEST = 16
+"""Distinct images without which there is nothing to learn from."""
+_ASSUMED_MEMORY = 8 * 2**30  # bytes, where the system does not tell
+
+
+def read(
+    source: str | Path,
+    size: int,
+    channels: int,
+    fit: str,
+    *,
+    held_out: float = 0.1,
+    progress: Progress = quiet,
+) -> Examples:
+    """Read all of a source, or what the cache kept of it.
+
+    Args:
+        source: a folder, .zip or .npz of images, or the name of a data set.
+        size: the side in pixels of the squares that come out. Like `channels` and `fit`, ignored by points.
+        channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha. Without alpha, transparency is laid
+        over white. fit: `crop` (the centred square, scaled), `pad` (the whole, its edge repeated around it)
+        or `resize` (stretched). held_out: the share never shown to the discriminator, 0 to 0.5, chosen by
+        content: see `split`. progress: called now and then from this thread.
+
+    Raises:
+        BadInput: if the source or a setting cannot be used, or fewer than 16 distinct images can be read.
+    """
+    _check(size, channels, fit, held_out)
+    found = find(source)
+    if isinstance(found, Toy):
+        return _points(found, held_out)
+    decoded = _decoded(found, size, channels, fit, progress)
+    distinct = len(np.unique(decoded.keys))
+    if distinct < FEWEST:
+        raise BadInput(
+            f"{found.place} holds only {distinct} different image{'s' * (distinct != 1)} that can be read; a "
+            f"GAN needs at least {FEWEST}, and some hundreds to be any good: add images"
+        )
+    train, held = split(decoded.keys, held_out)
+    survey = replace(decoded.survey, source=found.place, train=len(train), held_out=len(held))
+    return Examples(decoded.values, decoded.labels, found.classes, decoded.keys, train, held, survey)
+
+
+def _check(size: int, channels: int, fit: str, held_out: float) -> None:
+    if not 4 <= size <= 4096:
+        raise BadInput(f"the image size {size} is out of range: choose 4 to 4096, best a power of two such as 64")
+    if channels not in TARGET_MODES:
+        raise BadInput(f"{channels} channels are not possible: choose 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA)")
+    if fit not in FITS:
+        raise BadInput(f"there is no fit {fit!r}: choose {', '.join(FITS)}")
+    if not 0 <= held_out <= 0.5:
+        raise BadInput(f"the held-out share {held_out:g} is out of range: choose 0 to 0.5, such as 0.1")
+
+
+def _points(toy: Toy, held_out: float) -> Examples:
+    values = toy.draw(POINTS, SEED)
+    keys = np.array([content_key("point", point.tobytes()) for point in values], np.uint64)
+    train, held = split(keys, held_out)
+    survey = Survey(toy.name, "points", images=len(values), train=len(train), held_out=len(held))
+    return Examples(values, np.zeros(len(values), np.int64), (), keys, train, held, survey)
+
+
+def _decoded(source: Source, size: int, channels: int, fit: str, progress: Progress) -> Decoded:
+    """The decoded source from the cache, else decoded into the cache, else decoded into memory."""
+    asked = f"{cache.VERSION} {source.stamp} {size} {channels} {fit}"
+    key = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
+    memory = physical_memory()
+    if kept := cache.load(key, in_memory=memory // 4):
+        return kept
+    shape = (size, size, channels)
+    try:
+        with cache.writing(key) as folder:
+            with FileRows(folder / "values.npy", len(source.names), shape) as rows:
+                tally = decode(source, shape, fit, rows, progress)
+            cache.save_index(folder, *tally.index(), tally.survey(source, shape, fit))
+        if fresh := cache.load(key, in_memory=memory // 4):
+            return fresh
+        trouble = f"{cache.root()}: what was written could not be read back"
+    except CannotWrite as error:
+        trouble = str(error)
+    return _in_memory(source, shape, fit, progress, trouble)
+
+
+def _in_memory(source: Source, shape: tuple[int, int, int], fit: str, progress: Progress, trouble: str) -> Decoded:
+    needed = len(source.names) * int(np.prod(shape))
+    if needed > physical_memory() // 2:
+        raise BadInput(
+            f"the {needed / 2**30:.1f} GiB of decoded images do not fit in memory, and the cache cannot be "
+            f"written ({trouble}): set ZEROSUM_CACHE to a folder with room, or choose a smaller size"
+        )
+    held = MemoryRows(len(source.names), shape)
+    tally = decode(source, shape, fit, held, progress)
+    survey = tally.survey(source, shape, fit)
+    survey.notes.append(f"nothing was cached, so the next start decodes again ({trouble})")
+    return Decoded(held.values(), *tally.index(), survey)
+
+
+def physical_memory() -> int:
+    """Bytes of memory that this process may count on: the machine's, or its container's share."""
+    try:
+        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return _ASSUMED_MEMORY
+    try:
+        return min(found, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no container, or one without a limit, which says "max"
+        return found

@@ -1,0 +1,82 @@
+"""What a tree of file names says: which files are the data, and which class each belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zerosum.data.survey import natural
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+"""What image files are called, in any case."""
+_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+_TRAINING = ("train", "training")
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The image files of a tree, in natural order, and their classes."""
+
+    kept: tuple[int, ...]
+    """Which of the names are the data."""
+    labels: NDArray[np.int64]
+    """(len(kept),)"""
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder of this name is none of the user's: .DS_Store, .git, __MACOSX."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name should hold an image."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def arrange(names: Sequence[str]) -> Layout:
+    """Find the data and its classes among image files named by their path within the source, with slashes.
+
+    A folder that holds nothing but one folder is looked through. Of folders called train, test and the like,
+    with nothing beside them, only train is used. Then the first level of folders gives the classes, unless
+    images lie beside them or there is but one.
+    """
+    kept = sorted(range(len(names)), key=lambda index: natural(names[index]))
+    notes: list[str] = []
+    depth = 0
+    while True:
+        folders = _folders(names, kept, depth)
+        training = next((name for name in folders if name.lower() in _TRAINING), None)
+        if len(folders) > 1 and training and all(name.lower() in _SPLITS for name in folders):
+            others = " and ".join(f"{name}/" for name in folders if name != training)
+            notes.append(f"used {training}/ and left {others} alone")
+            kept = [index for index in kept if names[index].split("/")[depth] == training]
+        elif len(folders) != 1 or "" in folders:
+            break
+        depth += 1
+    if "" in folders and len(folders) > 1:
+        loose = sum(names[index].count("/") == depth for index in kept)
+        notes.append(
+            f"no classes were read, since {loose:,} of the images lie beside the folders "
+            f"{_some(folders[1:])}: move every image into a folder of its class to have them"
+        )
+    if "" in folders:
+        return Layout(tuple(kept), np.zeros(len(kept), np.int64), (), tuple(notes))
+    number = {folder: label for label, folder in enumerate(folders)}
+    labels = np.array([number[names[index].split("/")[depth]] for index in kept], np.int64)
+    return Layout(tuple(kept), labels, tuple(folders), tuple(notes))
+
+
+def _folders(names: Sequence[str], kept: Sequence[int], depth: int) -> list[str]:
+    """The folders at this depth in natural order, and "" first if files lie there too."""
+    found = {"" if len(parts) == depth + 1 else parts[depth] for parts in (names[i].split("/") for i in kept)}
+    return sorted(found, key=natural)
+
+
+def _some(folders: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(f"{name}/" for name in folders[:most])
+    return shown + (f" and {len(folders) - most:,} more" if len(folders) > most else "")

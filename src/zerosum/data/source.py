@@ -1,0 +1,237 @@
+"""Where images come from: a folder, a .zip, an .npz, or a name; each a list of entries that can be opened."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import io
+import os
+import threading
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from zerosum.data.arrays import image_member, load_images, load_labels, member_shapes
+from zerosum.data.layout import SUFFIXES, arrange, hidden, is_image
+from zerosum.data.toys import TOYS, Toy
+from zerosum.errors import BadInput
+
+BUNDLED = {"digits": Path(__file__).parent / "bundled" / "digits.npz"}
+"""Data sets that come with the package, by name."""
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "TIFF", "GIF")
+_EMPTY = "the file is empty"
+_READ = f"a folder, .zip or .npz of images ({', '.join(SUFFIXES)})"
+
+
+class Source(Protocol):
+    """Images under names, each of which can be opened; from several threads at once."""
+
+    place: str
+    """What the user named it."""
+    names: Sequence[str]
+    """(N,) paths within the source."""
+    labels: NDArray[np.int64]
+    """(N,) class indices; zeros where there are no classes."""
+    classes: tuple[str, ...]
+    other_files: int
+    notes: tuple[str, ...]
+    stamp: str
+    """A hash of where it lies and of every entry's name and state: equal when nothing has changed."""
+
+    def open(self, index: int) -> Image.Image:
+        """The image, whose pixels may not be loaded yet; to be closed by the caller."""
+        ...
+
+
+def find(source: str | Path) -> Source | Toy:
+    """The data that a path or a name stands for; a path that exists goes before a name.
+
+    Raises:
+        BadInput: if there is nothing of that name, or it holds no images.
+    """
+    place, path = str(source), Path(source).expanduser()
+    if path.is_dir():
+        return Folder(place, path)
+    if path.is_file():
+        return _file(place, path)
+    if place in TOYS:
+        return TOYS[place]
+    if place in BUNDLED:
+        return Arrays(place, BUNDLED[place])
+    near = _near(place, path)
+    todo = f"did you mean {near}?" if near else f"give {_READ}, or one of {', '.join([*BUNDLED, *TOYS])}"
+    raise BadInput(f"there is no file, folder or data set {place!r}: {todo}")
+
+
+class Folder:
+    """The images in a folder and its sub-folders."""
+
+    def __init__(self, place: str, path: Path) -> None:
+        """List the folder; links are followed.
+
+        Raises:
+            BadInput: if it holds no image files, or cannot be listed.
+        """
+        try:
+            found = sorted(_walk(path, ""))
+        except OSError as error:
+            raise BadInput(
+                f"the folder {error.filename} cannot be listed ({error.strerror}): allow reading it"
+            ) from error
+        images = [entry for entry in found if is_image(entry[0])]
+        _refuse_empty(f"the folder {place}", len(found), len(images))
+        layout = arrange([name for name, _, _ in images])
+        self.place, self._root = place, path
+        self.names: Sequence[str] = [images[index][0] for index in layout.kept]
+        self.labels, self.classes, self.notes = layout.labels, layout.classes, layout.notes
+        self._empty = [not images[index][1] for index in layout.kept]
+        self.other_files = len(found) - len(images)
+        self.stamp = _stamp("folder", path, [images[index] for index in layout.kept])
+
+    def open(self, index: int) -> Image.Image:
+        """The image, its pixels not loaded yet."""
+        if self._empty[index]:
+            raise ValueError(_EMPTY)
+        return _open(self._root / self.names[index])
+
+
+class Archive:
+    """The images in a .zip, laid out as they would be in a folder."""
+
+    def __init__(self, place: str, path: Path) -> None:
+        """List the archive.
+
+        Raises:
+            BadInput: if it is no archive or holds no image files.
+        """
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise BadInput(f"{place} cannot be opened as a zip archive ({error}): pack or download it again") from error
+        found = [
+            member
+            for member in self._archive.infolist()
+            if not member.is_dir() and not any(hidden(part) for part in member.filename.split("/"))
+        ]
+        images = [member for member in found if is_image(member.filename)]
+        _refuse_empty(f"the archive {place}", len(found), len(images))
+        layout = arrange([member.filename for member in images])
+        kept = [images[index] for index in layout.kept]
+        self.place, self._members, self._turn = place, kept, threading.Lock()
+        self.names: Sequence[str] = [member.filename for member in kept]
+        self.labels, self.classes, self.notes = layout.labels, layout.classes, layout.notes
+        self.other_files = len(found) - len(images)
+        self.stamp = _stamp("zip", path, [(member.filename, member.file_size, member.CRC) for member in kept])
+
+    def open(self, index: int) -> Image.Image:
+        """The image, read from the archive but not decoded yet."""
+        with self._turn:  # ZipFile counts its open members without a lock; decoding, outside, is the longer part
+            content = self._archive.read(self._members[index])
+        if not content:
+            raise ValueError(_EMPTY)
+        return _open(io.BytesIO(content))
+
+
+class Arrays:
+    """The images in an .npz; loaded when the first is opened."""
+
+    def __init__(self, place: str, path: Path) -> None:
+        """Read the headers and the labels.
+
+        Raises:
+            BadInput: if it is no such archive, or holds no arrays that can be images and labels.
+        """
+        shapes = member_shapes(path)
+        self._member = image_member(path, shapes)
+        count = shapes[self._member][0]
+        self.place, self._path = place, path
+        self.names: Sequence[str] = [f"{self._member}[{index}]" for index in range(count)]
+        self.labels, self.classes = load_labels(path, shapes, count)
+        self.other_files = 0
+        self.notes: tuple[str, ...] = ()
+        state = path.stat()
+        self.stamp = _stamp("npz", path, [(self._member, state.st_size, state.st_mtime_ns)])
+        self._first = threading.Lock()
+
+    def open(self, index: int) -> Image.Image:
+        """The image.
+
+        Raises:
+            BadInput: at the first, if the values are not in a range of images.
+        """
+        with self._first:
+            pixels = self._images[index]
+        return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
+
+    @cached_property
+    def _images(self) -> NDArray[np.uint8]:
+        return load_images(self._path, self._member)
+
+
+def _file(place: str, path: Path) -> Source:
+    if path.suffix.lower() == ".npz":
+        return Arrays(place, path)
+    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+        return Archive(place, path)
+    if is_image(path.name):
+        raise BadInput(f"{place} is a single image, and a GAN learns from many: give the folder that holds them")
+    raise BadInput(f"{place} is a file of no kind that is read here: give {_READ}")
+
+
+def _open(file: Path | io.BytesIO) -> Image.Image:
+    # Only named formats are tried: a file called .png that is really EPS would otherwise start Ghostscript.
+    return Image.open(file, formats=_FORMATS)
+
+
+def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...] = ()) -> Iterator[tuple[str, int, int]]:
+    """(name, bytes, mtime in ns) of every file not hidden; a link to a folder above it is not entered."""
+    state = folder.stat()
+    chain = (*above, (state.st_dev, state.st_ino))
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if hidden(entry.name):
+                continue
+            if entry.is_dir():
+                inner = entry.stat()
+                if entry.is_symlink() and (inner.st_dev, inner.st_ino) in chain:
+                    continue
+                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", chain)
+            elif entry.is_file():
+                state = entry.stat()
+                yield f"{prefix}{entry.name}", state.st_size, state.st_mtime_ns
+
+
+def _stamp(kind: str, path: Path, entries: Sequence[tuple[str, int, int]]) -> str:
+    digest = hashlib.blake2b(f"{kind} {path.resolve()}".encode(errors="surrogateescape"), digest_size=16)
+    for entry in entries:
+        digest.update(repr(entry).encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _refuse_empty(what: str, files: int, images: int) -> None:
+    if not files:
+        raise BadInput(f"{what} is empty: put images into it ({', '.join(SUFFIXES)})")
+    if not images:
+        raise BadInput(f"{what} holds {files:,} files but no images: put images into it ({', '.join(SUFFIXES)})")
+
+
+def _near(place: str, path: Path) -> str:
+    """What the user may have meant, quoted, or nothing: a name of ours, or a neighbour on disk."""
+    folder = path.parent
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    missing = path.relative_to(folder).parts[0] if path != folder else path.name
+    try:
+        beside = {entry.name: str(folder / entry.name) for entry in folder.iterdir() if not hidden(entry.name)}
+    except OSError:
+        beside = {}
+    nearest = difflib.get_close_matches(missing, beside, n=1) or difflib.get_close_matches(
+        place, [*BUNDLED, *TOYS], n=1
+    )
+    return repr(beside.get(nearest[0], nearest[0])) if nearest else ""

@@ -1,0 +1,134 @@
+"""What the intake saw of a source, as data and as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+NAMED = 5
+"""How many files of a kind are named in the text; the record holds them all."""
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sort key that puts `class 2` before `class 10`."""
+    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in _DIGITS.split(name)] + [
+        (-1, name)  # the last word, so that names which differ only in case or zeros keep one order
+    ]
+
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+@dataclass
+class Survey:
+    """What the intake saw: the content of `data.json` and of what `zerosum data PATH` prints."""
+
+    source: str
+    """As the user named it."""
+    kind: str
+    """`images` or `points`."""
+    images: int = 0
+    """Examples that were read (of a toy: points)."""
+    other_files: int = 0
+    """Files left alone because their suffix is no image's."""
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    """(name, reason) of each file that was skipped."""
+    duplicates: int = 0
+    """Copies beyond the first of each content; they are kept, all on one side of the split."""
+    duplicate_groups: list[list[str]] = field(default_factory=list)
+    """The names of the first few groups of equal content."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """The ten most frequent `WIDTHxHEIGHT`, upright, with their counts."""
+    distinct_sizes: int = 0
+    """How many different sizes there are."""
+    short_side: dict[str, int] = field(default_factory=dict)
+    """`min`, `median` and `max` of the images' shorter sides."""
+    modes: dict[str, int] = field(default_factory=dict)
+    """Pillow's pixel modes as stored, with their counts."""
+    formats: dict[str, int] = field(default_factory=dict)
+    """File formats by content, with their counts."""
+    classes: dict[str, int] = field(default_factory=dict)
+    """Images in each class; empty where there are no classes."""
+    train: int = 0
+    held_out: int = 0
+    channels: int = 0
+    size: int = 0
+    fit: str = ""
+    notes: list[str] = field(default_factory=list)
+    """Whole sentences about choices the intake made."""
+
+    @property
+    def files(self) -> int:
+        """All files seen: read, unreadable and left alone."""
+        return self.images + len(self.unreadable) + self.other_files
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as JSON can hold it."""
+        return {"files": self.files, **asdict(self), "unreadable": [list(pair) for pair in self.unreadable]}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Survey:
+        """The survey that `as_dict` wrote.
+
+        Raises:
+            TypeError: if a field is missing or unknown.
+        """
+        fields = {name: value for name, value in record.items() if name != "files"}
+        fields["unreadable"] = [(name, reason) for name, reason in fields["unreadable"]]
+        return cls(**fields)
+
+    def lines(self) -> list[str]:
+        """The text of `zerosum data PATH`, a line an item."""
+        if self.kind == "points":
+            text = [f"{self.source}: {self.images:,} points"]
+        else:
+            text = [f"{self.source}: {self.images:,} images from {_count(self.files, 'file')}"]
+            text += self._image_lines()
+        text.append(f"split: {self.train:,} to train on, {self.held_out:,} held out")
+        return text + [f"note: {note}" for note in self.notes]
+
+    def _image_lines(self) -> list[str]:
+        text = [
+            f"sizes: {_tally(self.sizes, self.distinct_sizes)}; shorter side {self.short_side['min']} to "
+            f"{self.short_side['max']}, median {self.short_side['median']}",
+            f"modes: {_tally(self.modes)}",
+            f"formats: {_tally(self.formats)}",
+            f"read as: {self.size}x{self.size}, {CHANNEL_NAMES[self.channels]}, fit by {self.fit}",
+        ]
+        if self.classes:
+            text.append(f"classes ({len(self.classes)}): {_tally(self.classes)}")
+        if self.other_files:
+            text.append(f"left alone: {_count(self.other_files, 'file')} with no image's suffix")
+        if self.duplicates:
+            groups = [" = ".join(group) for group in self.duplicate_groups[:NAMED]]
+            text.append(f"duplicates: {self.duplicates:,} exact, such as {'; '.join(groups)}")
+        if self.unreadable:
+            text.append(f"unreadable: {_count(len(self.unreadable), 'file')}, skipped")
+            text += [f"  {name}: {reason}" for name, reason in self.unreadable[:NAMED]]
+            rest = len(self.unreadable) - NAMED
+            text += [f"  and {rest:,} more"] if rest > 0 else []
+        return text
+
+
+CHANNEL_NAMES = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGB with alpha"}
+"""What images of 1 to 4 channels are called."""
+
+
+def most_frequent(values: Iterable[str], most: int = 10) -> dict[str, int]:
+    """Counts of the most frequent values, largest first, ties by name."""
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], natural(pair[0])))[:most])
+
+
+def _tally(counts: Mapping[str, int], distinct: int = 0, most: int = 10) -> str:
+    shown = [f"{name} {count:,}" for name, count in list(counts.items())[:most]]
+    rest = max(len(counts), distinct) - len(shown)
+    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,187 @@
+"""A recipe before it is checked: where each setting comes from, and what is wrong with it in the user's words."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from zerosum.errors import BadInput
+
+Path = tuple[str, ...]
+Tree = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+_SECTION = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]")
+_KEY = re.compile(r"^\s*([\w\-\".]+?)\s*=")
+
+
+class Draft:
+    """Settings as a tree, each with its origin: a flag, or a file and line."""
+
+    def __init__(self, tree: Tree | None = None, origins: Mapping[Path, str] | None = None) -> None:
+        """Start from a tree whose settings come from `origins`."""
+        self.tree: Tree = _copied(tree or {})
+        self.origins: dict[Path, str] = dict(origins or {})
+
+    @classmethod
+    def parse(cls, text: str, file: str) -> Draft:
+        """Settings written as TOML.
+
+        Raises:
+            BadInput: the text is not TOML.
+        """
+        try:
+            tree = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise BadInput(f"{file} is not valid TOML: {error}; put that line right") from error
+        return cls(tree, {path: f"{file} line {line}" for path, line in _lines(text)})
+
+    def put(self, path: Path, value: Any, origin: str) -> None:
+        """Set one setting; where it switches a `kind`, the old kind's own settings are dropped."""
+        table = self.tree
+        for step in path[:-1]:
+            inner = table.get(step)
+            if not isinstance(inner, dict):
+                inner = table[step] = {}
+            table = inner
+        if path[-1] == "kind" and table.get("kind", value) != value:
+            table.clear()
+        table[path[-1]] = value
+        self.origins[path] = origin
+
+    def overlay(self, other: Tree, origin_of: Mapping[Path, str], prefix: Path = ()) -> None:
+        """Lay settings over these, a `kind` before its neighbours."""
+        for path, value in _leaves(other):
+            self.put(path, value, origin_of.get((*prefix, *path), ""))
+
+    def check(self, model: type[Model]) -> Model:
+        """The settings as a checked model.
+
+        Raises:
+            BadInput: every error at once, a line each: where it stands, what is wrong, and the nearest right name.
+        """
+        try:
+            return model.model_validate(self.tree)
+        except ValidationError as error:
+            told = [_tell(self, model, detail) for detail in error.errors(include_url=False)]
+            raise BadInput("\n".join(dict.fromkeys(told))) from None
+
+    def origin(self, path: Path) -> str:
+        """Where the setting at `path`, or the nearest one around it, comes from."""
+        for end in range(len(path), 0, -1):
+            if self.origins.get(path[:end]):
+                return self.origins[path[:end]]
+        return ""
+
+
+def _copied(tree: Any) -> Any:
+    return {key: _copied(value) for key, value in tree.items()} if isinstance(tree, dict) else tree
+
+
+def _leaves(tree: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
+    for key, value in sorted(tree.items(), key=lambda item: item[0] != "kind"):
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*prefix, key))
+        else:
+            yield (*prefix, key), value
+
+
+def _lines(text: str) -> Iterator[tuple[Path, int]]:
+    """The line of each key of a TOML text, well enough to point at it."""
+    section: Path = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if head := _SECTION.match(line):
+            section = tuple(part.strip().strip('"') for part in head[1].split("."))
+            yield section, number
+        elif key := _KEY.match(line):
+            yield (*section, *(part.strip('"') for part in key[1].split("."))), number
+
+
+def _tell(draft: Draft, model: type[BaseModel], detail: ErrorDetails) -> str:
+    """One error as a sentence."""
+    path = _in_tree(draft.tree, detail["loc"])
+    if detail["type"].startswith("union_tag"):
+        path = (*path, "kind")
+    dotted = ".".join(path)
+    where = draft.origin(path) or f"--{dotted}"
+    said = where if where.startswith("--") else f"{where}: {dotted}"
+    if detail["type"] == "extra_forbidden":
+        return f"{said}: there is no such setting{_nearest(path, model, draft.tree)}"
+    if detail["type"] == "missing":
+        return f"{said}: is missing; set --{dotted}"
+    message = detail["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if detail["type"].startswith("union_tag"):
+        return f"{said}: {_kinds(detail, path)}"
+    value = detail["input"]
+    shown = "" if isinstance(value, dict | list) else f" {value!r}".replace("'", '"')
+    return f"{said}{'' if where.startswith('--') else ' ='}{shown}: {message}"
+
+
+def _kinds(detail: ErrorDetails, path: Path) -> str:
+    context = detail.get("ctx", {})
+    known = re.findall(r"'([^']+)'", str(context.get("expected_tags", "")))
+    given = str(context.get("tag", ""))
+    near = difflib.get_close_matches(given, known, 1, 0.4)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f'"{given}" is not a kind of {path[-2]}; there are {", ".join(known)}{hint}'
+
+
+def _in_tree(tree: Any, location: Sequence[int | str]) -> Path:
+    """Pydantic's location without the tags of the unions it went through."""
+    path: list[str] = []
+    for index, step in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(tree, dict) and step in tree:
+            path.append(str(step))
+            tree = tree[step]
+        elif (
+            (isinstance(tree, dict) and tree.get("kind", "linear") == step) or isinstance(step, int) or step == "number"
+        ):
+            continue
+        elif last:
+            path.append(str(step))
+    return tuple(path)
+
+
+def _nearest(path: Path, model: type[BaseModel], tree: Tree) -> str:
+    """The right name most like a wrong one: first among its neighbours, then anywhere."""
+    names = list(known_names(model, tree))
+    beside = [name for name in names if name.rpartition(".")[0] == ".".join(path[:-1])]
+    near = difflib.get_close_matches(".".join(path), beside, 1, 0.75)
+    near = near or [name for name in names if name.rpartition(".")[2] == path[-1]][:1]
+    near = near or difflib.get_close_matches(".".join(path), names, 1, 0.5)
+    return f"; did you mean --{near[0]}?" if near else f"; there are {', '.join(beside)}" if beside else ""
+
+
+def known_names(model: type[BaseModel], tree: Any, prefix: str = "") -> Iterator[str]:
+    """Every dotted name that can be set: the model's fields, and those of the kinds the tree has chosen."""
+    for name, field in model.model_fields.items():
+        inner = tree.get(name) if isinstance(tree, dict) else None
+        models = list(_models(field.annotation))
+        chosen = [m for m in models if isinstance(inner, dict) and _kind(m) == inner.get("kind")] or models[:1]
+        if not chosen:
+            yield prefix + name
+        for each in chosen:
+            yield from known_names(each, inner, f"{prefix}{name}.")
+
+
+def _kind(model: type[BaseModel]) -> str:
+    field = model.model_fields.get("kind")
+    return str(field.default) if field else ""
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models an annotation may hold, where it holds nothing else (a schedule may be a plain number)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        return
+    parts = [part for part in getattr(annotation, "__args__", ()) if part is not type(None)]
+    if parts and all(isinstance(p, type) and issubclass(p, BaseModel) for p in parts):
+        yield from parts

@@ -1,0 +1,66 @@
+"""A game: its players, their moves, and what it can show to people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from zerosum.game.player import Player
+from zerosum.game.schedule import Now
+from zerosum.game.verdict import Batch, Terms
+
+
+class Outcome(NamedTuple):
+    """What a move comes to."""
+
+    terms: Terms
+    """Minimised by the mover: the means are added up."""
+    signals: Terms
+    """Only watched."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One player's move."""
+
+    player: str
+    loss: Callable[[Batch, Now], Outcome]
+    every: int = 1
+    """Played on rounds divisible by this; its loss is scaled up by as much."""
+    times: int = 1
+    """Optimizer steps in one round, each on a batch of its own."""
+
+
+class Game(nn.Module):
+    """Players and their moves in order. Whatever it remembers is a buffer, so a checkpoint of it is everything."""
+
+    players: dict[str, Player]
+    moves: list[Move]
+
+    def enter(self, players: Sequence[Player], moves: Sequence[Move]) -> None:
+        """Seat the players; their averages become part of the game, so that they are saved with it.
+
+        Raises:
+            ValueError: two players share a name or a parameter, or a move names no player.
+        """
+        self.players = {player.name: player for player in players}
+        if len(self.players) < len(players):
+            raise ValueError(f"two players share a name: {[player.name for player in players]}")
+        owners: dict[int, str] = {}
+        for player in players:
+            for parameter in player.parameters:
+                owner = owners.setdefault(id(parameter), player.name)
+                if owner != player.name:
+                    raise ValueError(f"players {owner} and {player.name} share a parameter: give each its own")
+        for move in moves:
+            if move.player not in self.players:
+                raise ValueError(f"a move names {move.player!r}, who does not play: {list(self.players)}")
+        self.moves = list(moves)
+        self.averages = nn.ModuleDict({p.name: nn.ModuleList(p.averages) for p in players})
+
+    def produce(self, seed: Tensor) -> Tensor:
+        """Samples for people, one for each seed: (N,) int64 to the game's samples."""
+        raise NotImplementedError

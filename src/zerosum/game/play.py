@@ -1,0 +1,118 @@
+"""A play: real against fake before one discriminator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
+
+from zerosum.game.schedule import Now
+from zerosum.game.verdict import Batch, Verdict
+
+Sample = Any
+"""A tensor, or a tree of tensors (a molecule's atoms and bonds), first axis N."""
+
+Judge = Callable[[Sample], Verdict]
+
+
+def slope(judge: Judge, sample: Sample) -> tuple[Verdict, Tensor]:
+    """The verdict on a sample, and the squared norm of d score / d sample.
+
+    The only place that differentiates a discriminator. The gradient keeps its graph, so penalties can be trained.
+
+    Args:
+        judge: from a sample to its verdict.
+        sample: a tensor (N, ...) or a tree of them; it is treated as a constant.
+
+    Returns:
+        The verdict, and (N,) squared norms over all of a sample's numbers. Patch scores (N, 1, h, w) are summed first.
+    """
+    differentiate = _slope_compiled if torch.compiler.is_compiling() else _slope_eager
+    verdict, gradients = differentiate(judge, sample)
+    count = verdict.score.shape[0]
+    squares = [g.reshape(count, -1).float().square().sum(1) for g in gradients]
+    return verdict, torch.stack(squares).sum(0)
+
+
+def _slope_eager(judge: Judge, sample: Sample) -> tuple[Verdict, list[Tensor]]:
+    sample = tree_map(lambda t: t.detach().requires_grad_(True), sample)
+    verdict = judge(sample)
+    return verdict, list(torch.autograd.grad(verdict.score.sum(), tree_leaves(sample), create_graph=True))
+
+
+def _slope_compiled(judge: Judge, sample: Sample) -> tuple[Verdict, list[Tensor]]:
+    """The body torch.compile can trace through twice; it cannot mutate buffers (no batch norm in D)."""
+
+    def total(sample: Sample) -> tuple[Tensor, list[Tensor]]:
+        verdict = judge(sample)
+        return verdict.score.sum(), [part for part in verdict if part is not None]
+
+    sample = tree_map(torch.Tensor.detach, sample)
+    gradients, parts = torch.func.grad(total, has_aux=True)(sample)
+    return Verdict(*parts), tree_leaves(gradients)
+
+
+class Play:
+    """Real against fake before one discriminator; each thing is worked out when first asked for, and once.
+
+    So a non-saturating generator never runs the discriminator on reals, and a relativistic one does, with no flag.
+    """
+
+    def __init__(
+        self,
+        game: nn.Module,
+        judge: Judge,
+        real: Sample,
+        imagine: Callable[[], Sample],
+        batch: Batch,
+        now: Now,
+        slopes: frozenset[str] = frozenset(),
+    ) -> None:
+        """Lay out a play; `slopes` says at which of "real", "fake" the discriminator's slope will be wanted."""
+        self.game, self.judge, self.real, self.batch, self.now = game, judge, real, batch, now
+        self._imagine, self._slopes = imagine, slopes
+
+    @cached_property
+    def fake(self) -> Sample:
+        """What the generator makes of this batch."""
+        return self._imagine()
+
+    @cached_property
+    def _seen_real(self) -> tuple[Verdict, Tensor | None]:
+        return slope(self.judge, self.real) if "real" in self._slopes else (self.judge(self.real), None)
+
+    @cached_property
+    def _seen_fake(self) -> tuple[Verdict, Tensor | None]:
+        return slope(self.judge, self.fake) if "fake" in self._slopes else (self.judge(self.fake), None)
+
+    @property
+    def real_score(self) -> Tensor:
+        """(N,) or (N, 1, h, w) float32 scores of the real samples."""
+        return self._seen_real[0].score
+
+    @property
+    def fake_score(self) -> Tensor:
+        """(N,) or (N, 1, h, w) float32 scores of the fake samples."""
+        return self._seen_fake[0].score
+
+    @property
+    def real_slope(self) -> Tensor:
+        """(N,) squared norm of the discriminator's gradient at the real samples."""
+        steep = self._seen_real[1]
+        assert steep is not None, "the term that reads real_slope must name it in its slopes"
+        return steep
+
+    @property
+    def fake_slope(self) -> Tensor:
+        """(N,) squared norm of the discriminator's gradient at the fake samples."""
+        steep = self._seen_fake[1]
+        assert steep is not None, "the term that reads fake_slope must name it in its slopes"
+        return steep
+
+    def slope_at(self, sample: Sample) -> Tensor:
+        """(N,) squared norm of the discriminator's gradient at any sample."""
+        return slope(self.judge, sample)[1]

@@ -1,0 +1,78 @@
+"""Fully connected networks, for points or small pictures (Goodfellow et al. 2014, arXiv:1406.2661).
+
+The generator and the discriminator mirror each other: hidden layers of linear, norm, activation between the
+latent vector and the sample, between the sample and its score.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import prod
+
+from torch import Tensor, nn
+
+from zerosum.game.verdict import Verdict
+from zerosum.networks.layers import Activation, Norm, Weights, bound, dropout, score
+
+
+class Generator(nn.Module):
+    """Latent vectors to samples of any shape."""
+
+    def __init__(
+        self,
+        latent: int,
+        shape: tuple[int, ...],
+        widths: tuple[int, ...],
+        *,
+        activation: Activation,
+        norm: Norm,
+        weights: Weights,
+        bounded: bool,
+    ) -> None:
+        super().__init__()
+        self.hidden = _hidden((latent, *widths), activation, norm, weights, rate=0.0)
+        self.sample = nn.Sequential(weights.linear(widths[-1], prod(shape)), nn.Unflatten(1, shape), bound(bounded))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(N, latent) to (N, *shape), in [-1, 1] if bounded."""
+        sample: Tensor = self.sample(self.hidden(latent))
+        return sample
+
+
+class Discriminator(nn.Module):
+    """Samples of any shape to scores."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        widths: tuple[int, ...],
+        *,
+        activation: Activation,
+        norm: Norm,
+        weights: Weights,
+        rate: float,
+    ) -> None:
+        super().__init__()
+        self.hidden = _hidden((prod(shape), *widths), activation, norm, weights, rate)
+        self.score = weights.linear(widths[-1], 1)
+
+    def forward(self, sample: Tensor) -> Verdict:
+        """(N, *shape) to a verdict with score (N,)."""
+        hidden = self.hidden(sample.flatten(1))  # (N, widths[-1])
+        return Verdict(score(self.score(hidden)))
+
+
+def _hidden(
+    widths: tuple[int, ...], activation: Activation, norm: Norm, weights: Weights, rate: float
+) -> nn.Sequential:
+    """The hidden layers, (N, widths[0]) to (N, widths[-1]), with dropout at this rate."""
+    layers = (
+        nn.Sequential(
+            weights.linear(inside, outside, activation.gain, bias=not norm.shifts),
+            norm.make(outside),
+            activation.make(),
+            dropout(rate),
+        )
+        for inside, outside in pairwise(widths)
+    )
+    return nn.Sequential(*layers)

@@ -1,0 +1,188 @@
+"""From what the user said, the data and the machine to a complete recipe, with a reason for every choice."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from zerosum.draft import Draft, known_names
+from zerosum.errors import BadInput
+from zerosum.recipe import SIZES, Recipe, RecipeFile
+from zerosum.units import say_count, say_seconds
+
+if TYPE_CHECKING:
+    from zerosum.data.glance import Glance
+
+CPU_BUDGET, GPU_BUDGET = 600.0, 3600.0
+CPU_PIXELS, GPU_PIXELS = 64, 256
+FEW_IMAGES = 2_000
+
+Words = Mapping[str, Any]
+"""Settings by dotted name: {"optimizer.lr": 1e-4}."""
+
+
+def _sizes(glance: Glance) -> str:
+    """The pictures' sizes in words."""
+    if glance.common_size:
+        return "{}x{}".format(*glance.common_size)
+    shorter = [min(size) for size in glance.sizes]
+    return f"of several sizes, the shorter side {min(shorter)} to {max(shorter)}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that was chosen, and why."""
+
+    what: str
+    value: str
+    why: str
+
+    def as_dict(self) -> dict[str, str]:
+        """For plan.json."""
+        return asdict(self)
+
+
+def parse_words(words: Sequence[str], flags: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """What stands on the command line beside its flags: plain words, and settings as `--a.b value` or `--a.b=value`.
+
+    Raises:
+        BadInput: a setting has no value, or a flag is no flag.
+    """
+    plain: list[str] = []
+    settings: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            plain.append(word)
+            continue
+        name, equals, value = word[2:].partition("=")
+        if "." not in name:
+            raise BadInput(f"--{name}: there is no such flag{_near_flag(name, flags)}")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise BadInput(f"--{name} needs a value: write --{name} VALUE")
+            value = rest.pop(0)
+        settings[name.replace("-", "_") if name.replace("-", "_") != name else name] = _value(value)
+    return plain, settings
+
+
+def _value(text: str) -> Any:
+    """A word as the number, truth, list or text it is."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _near_flag(name: str, flags: Sequence[str]) -> str:
+    near = difflib.get_close_matches(f"--{name}", flags, 1, 0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    tree = RecipeFile("auto").draft.tree
+    ends = [known for known in known_names(Recipe, tree) if known.rpartition(".")[2] == name.replace("-", "_")]
+    return f"; did you mean --{ends[0]}?" if ends else "; `zerosum train --help` lists them"
+
+
+def draft(recipe: str, case: str, words: Words, flags: Words) -> Draft:
+    """A recipe's draft for a case ("nano", "points", ...), with the user's settings laid over.
+
+    Args:
+        recipe: a name or a .toml file.
+        case: the overlay; one the recipe does not have changes nothing.
+        words: dotted settings.
+        flags: the same settings said by a short flag: {"training.images": ("--images", "200k")}.
+    """
+    file = RecipeFile(recipe)
+    file.lay(case)
+    for name, value in sorted(words.items(), key=lambda item: not item[0].endswith(".kind")):
+        file.draft.put(tuple(name.split(".")), value, f"--{name}")
+    for name, (flag, value) in flags.items():
+        file.draft.put(tuple(name.split(".")), value, flag)
+    return file.draft
+
+
+def check_size(recipe: str, size: str) -> None:
+    """Refuse a --size that the recipe does not have.
+
+    Raises:
+        BadInput: no such size.
+    """
+    has = [s for s in SIZES if s in RecipeFile(recipe).when] + ["base"]
+    if size not in has:
+        raise BadInput(f"--size {size}: recipe {recipe} comes in {', '.join(dict.fromkeys(has))}")
+
+
+def settle_data(draft: Draft, glance: Glance, on_cpu: bool) -> list[Choice]:
+    """Fill in what the user left open about the data: pixels, channels, fit, mirroring."""
+    if glance.kind == "points":
+        draft.put(("data", "mirror"), False, "")
+        return []
+    data: dict[str, Any] = draft.tree.setdefault("data", {})
+    choices = []
+
+    def choose(name: str, value: Any, shown: str, why: str) -> None:
+        if data.get(name) in (None, 0, ""):
+            data[name] = value
+            choices.append(Choice(name, shown, why))
+
+    cap = CPU_PIXELS if on_cpu else GPU_PIXELS
+    size, free = glance.recommended_size(cap), glance.recommended_size(1024)
+    why = f"the pictures are {_sizes(glance)}"
+    if free > size:
+        needs = "a GPU or hours" if on_cpu else "a longer run"
+        why += f"; more than {cap} px needs {needs} (--data.size {min(free, 2 * cap)})"
+    choose("size", size, f"{size} px", why)
+    colours = ("colour" if glance.colour else "grey") + (", transparency laid over white" if glance.alpha else "")
+    choose("channels", glance.recommended_channels(), colours, "as in the pictures")
+    fit = glance.recommended_fit(int(data["size"]) if isinstance(data["size"], int) else size)
+    reasons = {
+        "pad": "the pictures are square and only just smaller, so they are framed, not blurred",
+        "crop": "the middle square of each picture, then scaled (--data.fit pad or resize keeps the edges)",
+        "resize": "all pictures are stretched to squares",
+    }
+    choose("fit", fit, fit, reasons[fit])
+    few = glance.count < FEW_IMAGES and glance.colour
+    if data.get("mirror") is None:
+        data["mirror"] = few
+        if few:
+            why = f"{say_count(glance.count)} pictures are few, and mirrored ones double them"
+            choices.append(Choice("mirror", "yes", f"{why} (--data.mirror false where left and right matter)"))
+    return choices
+
+
+def settle_length(recipe: Recipe, seconds_per_round: float, on_cpu: bool) -> tuple[Recipe, list[Choice]]:
+    """Fill in how long and how often, from the measured time of a round; schedules get their length in images."""
+    training = recipe.training
+    speed = training.batch / seconds_per_round
+    choices = []
+    budget = training.budget
+    if not training.images and not budget:
+        budget = CPU_BUDGET if on_cpu else GPU_BUDGET
+        choices.append(
+            Choice("budget", say_seconds(budget), "none was asked for (--budget 30m or --images 500k changes it)")
+        )
+    images = training.images or math.inf
+    if budget:
+        images = min(images, speed * budget * 0.97)  # the rest goes to sheets and checkpoints
+    total = max(training.batch, round(images / training.batch) * training.batch)
+    total = training.images if training.images and images == training.images else total
+    takes = total / speed
+    pace = {
+        "tick_images": training.tick_images or _rounded(speed * max(2.0, takes / 500), training.batch),
+        "preview_images": training.preview_images or _rounded(speed * max(8.0, takes / 40), training.batch),
+        "checkpoint_images": training.checkpoint_images or _rounded(speed * 60.0, training.batch),
+    }
+    length = training.model_copy(update={"images": total, "budget": budget, **pace})
+    why = f"measured: {speed:,.0f} images/s on this machine, {say_count(total)} images"
+    choices.append(Choice("takes", f"about {say_seconds(takes)}", why))
+    return recipe.model_copy(update={"training": length}).spread(total), choices
+
+
+def _rounded(images: float, batch: int) -> int:
+    """A count of images as a whole number of batches, at least one."""
+    return max(1, round(images / batch)) * batch

@@ -1,0 +1,219 @@
+"""Recipes: typed settings, and the assembly of networks, game and data from them.
+
+Names become objects here, once, by the `kind` of each section. A new GAN is a recipe file, plus a network or a game
+file when it truly brings one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+
+from zerosum.draft import Draft
+from zerosum.errors import BadInput
+from zerosum.game.objective import NonSaturating, Objective
+from zerosum.game.optimizer import Adam
+from zerosum.game.prior import Normal, Prior
+from zerosum.game.schedule import Ramp, Schedule
+from zerosum.game.term import AnyTerm
+from zerosum.networks.shapes import Discriminator, Generator
+from zerosum.setting import Setting
+from zerosum.units import Count, Seconds
+
+if TYPE_CHECKING:
+    from zerosum.game.adversarial import Adversarial
+    from zerosum.training.machine import Machine
+
+SIZES = ("nano", "small", "base")
+
+
+class Data(Setting):
+    """What is trained on."""
+
+    source: str = ""
+    """A folder, a zip, an .npz, or the name of a built-in set."""
+    size: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Pixels a side; 0: chosen by looking at the data."""
+    channels: Annotated[int, Field(ge=0, le=4)] = 0
+    """1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha; 0: chosen by looking at the data."""
+    fit: Literal["", "crop", "pad", "resize"] = ""
+    """How other shapes become squares; empty: chosen by looking at the data."""
+    mirror: bool | None = None
+    """Mirror half of the pictures left to right; left out: chosen by looking at the data."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    """Threads that fetch batches ahead."""
+
+
+class AdversarialGame(Setting):
+    """One generator against one discriminator."""
+
+    kind: Literal["adversarial"] = "adversarial"
+    discriminator_times: PositiveInt = 1
+    """Steps of the discriminator in a round (WGAN's critic: 5)."""
+
+
+class Average(Setting):
+    """The generator's exponential moving average: what is shown and shipped."""
+
+    half_life_images: Schedule = 500.0
+    """Images after which half of an old weight is forgotten; 0 follows exactly."""
+
+
+class Training(Setting):
+    """How long, how often, on what."""
+
+    images: Count = 0
+    """Images the generator is trained on, then it is over; 0: as the budget says."""
+    budget: Seconds = 0.0
+    """Seconds of training, then it is over ("90s", "5m", "2h"); 0: as `images` says."""
+    batch: PositiveInt = 32
+    """Images in a step, over all ranks and micro-batches."""
+    accumulate: PositiveInt = 1
+    """Micro-batches a step is cut into, to save memory."""
+    seed: NonNegativeInt = 0
+    """All randomness derives from it."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What networks are computed in; penalties and scores stay float32."""
+    tick_images: Count = 0
+    """Images between two lines of the log; 0: some seconds' worth."""
+    preview_images: Count = 0
+    """Images between two sample sheets; 0: a fortieth of the run."""
+    checkpoint_images: Count = 0
+    """Images between two checkpoints; 0: a minute's worth."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> Training:
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch {self.batch} does not divide into accumulate = {self.accumulate} equal parts")
+        return self
+
+
+def _name_terms(terms: Any) -> Any:
+    """A term without a kind is of the kind it is named after: [terms.r1] needs no more."""
+    if not isinstance(terms, dict):
+        return terms
+    return {k: {"kind": k} | v if isinstance(v, dict) else v for k, v in terms.items()}
+
+
+class Recipe(Setting):
+    """Everything that makes a run."""
+
+    name: str
+    """The recipe's name."""
+    about: str = ""
+    """One sentence: what it is good for."""
+    paper: str = ""
+    """Authors, year, arXiv id."""
+    data: Data = Data()
+    latent: Prior = Normal()
+    generator: Generator
+    discriminator: Discriminator
+    game: AdversarialGame = AdversarialGame()
+    objective: Objective = NonSaturating()
+    terms: Annotated[dict[str, AnyTerm], BeforeValidator(_name_terms)] = Field(default_factory=dict)
+    """Further losses, by name."""
+    optimizer: Adam = Adam()
+    average: Average = Average()
+    training: Training = Training()
+
+    def spread(self, images: int) -> Recipe:
+        """The recipe with every schedule's length in images, for a run of `images` images."""
+        return self.model_validate(_spread(self, images).model_dump())
+
+
+def _spread(setting: Any, images: int) -> Any:
+    if isinstance(setting, Ramp):
+        return setting.over(images)
+    if isinstance(setting, Setting):
+        return setting.model_copy(update={n: _spread(getattr(setting, n), images) for n in type(setting).model_fields})
+    return {n: _spread(v, images) for n, v in setting.items()} if isinstance(setting, dict) else setting
+
+
+# ---------------------------------------------------------------------- recipes as files
+
+
+def names() -> list[str]:
+    """The recipes that come with Zerosum."""
+    return sorted(p.name.removesuffix(".toml") for p in _home().iterdir() if p.name.endswith(".toml"))
+
+
+def text(name: str) -> str:
+    """A recipe as text, to read, copy and edit: one that comes with Zerosum, or a file's.
+
+    Raises:
+        BadInput: there is none of that name.
+    """
+    if name in names():
+        return (_home() / f"{name}.toml").read_text("utf8")
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return path.read_text("utf8")
+    near = difflib.get_close_matches(name, names(), 1, 0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    what = "no such file" if path.suffix == ".toml" else "no such recipe"
+    raise BadInput(f"--recipe {name}: {what}{hint} Recipes: {', '.join(names())}, or a .toml file of yours")
+
+
+def _home() -> Traversable:
+    return resources.files("zerosum") / "recipes"
+
+
+class RecipeFile:
+    """A recipe file: its settings, and what it changes `when` the data or the size ask for it."""
+
+    def __init__(self, name: str) -> None:
+        """Read the recipe of that name."""
+        file = name if name.endswith(".toml") else f"{name}.toml"
+        self.name = Path(name).name.removesuffix(".toml")
+        self.draft = Draft.parse(text(name), file)
+        self.when: dict[str, Any] = self.draft.tree.pop("when", {})
+        self.draft.tree["name"] = self.name
+
+    def lay(self, case: str) -> bool:
+        """Lay over what the file says for a case: "points", "nano", ...; whether it says anything."""
+        if case in self.when:
+            self.draft.overlay(self.when[case], self.draft.origins, ("when", case))
+        return case in self.when
+
+
+# ---------------------------------------------------------------------- assembly
+
+
+def assemble(recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Machine) -> Adversarial:
+    """The game a recipe describes, its networks freshly initialised from the recipe's seed.
+
+    Args:
+        recipe: settings whose schedules are in images.
+        shape: of one sample: (C, H, W) or (F,).
+        bounded: samples lie in [-1, 1].
+        machine: where the networks are placed.
+
+    Raises:
+        BadInput: the networks cannot make samples of this shape.
+    """
+    import torch
+
+    from zerosum.game.adversarial import Adversarial
+
+    torch.manual_seed(recipe.training.seed)
+    generator = recipe.generator.build(recipe.latent.size, shape, bounded)
+    discriminator = recipe.discriminator.build(shape)
+    game = Adversarial(
+        machine.place(generator),
+        machine.place(discriminator),
+        recipe.latent,
+        recipe.objective,
+        recipe.terms,
+        recipe.optimizer,
+        recipe.average.half_life_images,
+        recipe.game.discriminator_times,
+    )
+    torch.manual_seed(recipe.training.seed * 1000 + machine.rank)  # what networks draw themselves differs by rank
+    return game

@@ -1,0 +1,193 @@
+"""The run folder: the contract between training and everything that reads a run.
+
+Everything is written to a temporary name, flushed and renamed, so that a `kill -9` at any instant leaves a folder that
+resumes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from zerosum.errors import BadInput
+
+Row = dict[str, Any]
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` make a file under a temporary name beside `path`, then give it its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the suffix stays, since writers choose a format by it
+    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        write(scratch)
+        flush(scratch)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return path
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, "utf8")
+
+
+def flush(path: Path) -> None:
+    """Have the operating system put a file on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Name a folder; nothing is read or made yet."""
+        self.path = path
+
+    @staticmethod
+    def check_new(path: Path) -> None:
+        """Refuse a folder that holds something: nothing is overwritten.
+
+        Raises:
+            BadInput: something is there already.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            does = "holds a run" if (path / "recipe.toml").exists() else "is there and not empty"
+            raise BadInput(
+                f"{path} {does}, and is never trained over: go on with `zerosum resume {path}`, "
+                f"or give the new run another name with --run"
+            )
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make a new run folder.
+
+        Raises:
+            BadInput: something is there already, or it cannot be made.
+        """
+        cls.check_new(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"--run {path}: the folder cannot be made ({error.strerror}); choose another") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """A run that is there.
+
+        Raises:
+            BadInput: it is not there, or not a run.
+        """
+        if not (path / "recipe.toml").is_file():
+            near = _runs_near(path)
+            hint = f"; runs here: {', '.join(near)}" if near else "; `zerosum train` makes one"
+            what = "is not a run folder (it has no recipe.toml)" if path.exists() else "does not exist"
+            raise BadInput(f"{path} {what}{hint}")
+        return cls(path)
+
+    # ------------------------------------------------------------------ small files
+
+    def write_toml(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a TOML file."""
+        write_atomically(self.path / name, lambda p: p.write_text(tomli_w.dumps(content), "utf8"))
+
+    def read_toml(self, name: str) -> Row:
+        """Read a TOML file."""
+        path = self.path / name
+        try:
+            return tomllib.loads(path.read_text("utf8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise BadInput(f"{path} cannot be read ({error}); put it right or start a new run") from error
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file."""
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.path / name, lambda p: p.write_text(text, "utf8"))
+
+    def read_json(self, name: str) -> Row:
+        """Read a JSON file; an empty object where there is none."""
+        path = self.path / name
+        return json.loads(path.read_text("utf8")) if path.exists() else {}
+
+    # ------------------------------------------------------------------ the log
+
+    def append(self, name: str, row: Row) -> None:
+        """Append one JSON object as a line, in one write."""
+        with (self.path / name).open("a", encoding="utf8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def rows(self, name: str = "log.jsonl") -> Iterator[Row]:
+        """The JSON objects of a line file; a last line torn by a crash is passed over."""
+        path = self.path / name
+        if not path.exists():
+            return
+        for line in path.read_text("utf8").splitlines():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
+
+    def rewind(self, images: int) -> None:
+        """Forget what was written after `images` images, so that a resumed run writes it again, the same."""
+        kept = [row for row in self.rows() if row["images"] <= images]
+        text = "".join(json.dumps(row) + "\n" for row in kept)
+        write_atomically(self.path / "log.jsonl", partial(_write_text, text))
+        for sheet in (self.path / "samples").glob("[0-9]*"):
+            if int(sheet.stem) > images:
+                sheet.unlink()
+
+    def sample_path(self, images: int) -> Path:
+        """Where the sample sheet made after `images` images stands."""
+        return self.path / "samples" / f"{images:08d}.png"
+
+    # ------------------------------------------------------------------ checkpoints
+
+    def checkpoints(self) -> list[Path]:
+        """Complete checkpoints, oldest first."""
+        found = (self.path / "checkpoints").glob("[0-9]*")
+        return sorted((p for p in found if (p / "state.json").is_file()), key=lambda p: int(p.name))
+
+    def save_checkpoint(self, images: int, write: Callable[[Path], object], keep: int = 2) -> Path:
+        """Let `write` fill a folder, then give it its name; older ones beyond `keep` go."""
+        target = self.path / "checkpoints" / f"{images:08d}"
+        target.parent.mkdir(exist_ok=True)
+        for leftover in target.parent.glob(".part-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+        write(scratch)
+        for path in scratch.iterdir():
+            flush(path)
+        if target.exists():  # the same instant of the same run: the same bytes
+            shutil.rmtree(scratch)
+            return target
+        scratch.chmod(0o755)
+        scratch.replace(target)
+        _flush_folder(target.parent)
+        for old in self.checkpoints()[:-keep]:
+            shutil.rmtree(old, ignore_errors=True)
+        return target
+
+
+def _flush_folder(path: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _runs_near(path: Path) -> list[str]:
+    parents: Iterable[Path] = (path.parent, Path("runs"))
+    return sorted({str(p.parent) for parent in parents if parent.is_dir() for p in parent.glob("*/recipe.toml")})[:5]

@@ -1,0 +1,104 @@
+"""Checkpoints: everything a run is made of at one instant, and how to go on from it to the last bit."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from zerosum.errors import BadInput
+from zerosum.game.game import Game
+from zerosum.game.schedule import Now
+from zerosum.training.machine import Machine
+from zerosum.training.meter import Meter
+from zerosum.training.stream import Stream
+
+FORMAT = 1
+
+
+def _dice() -> dict[str, Any]:
+    """The state of every generator of random numbers that a network might use."""
+    version, internal, gauss = random.getstate()
+    numpy: dict[str, Any] = dict(np.random.get_state(legacy=False))
+    inner = numpy["state"]
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else torch.empty(0, dtype=torch.uint8),
+        "numpy": numpy | {"state": {"key": torch.from_numpy(inner["key"].astype(np.int64)), "pos": int(inner["pos"])}},
+        "python": [version, list(internal), gauss],
+    }
+
+
+def _throw(dice: dict[str, Any]) -> None:
+    torch.set_rng_state(dice["torch"])
+    if torch.cuda.is_available() and len(dice["cuda"]):
+        torch.cuda.set_rng_state(dice["cuda"])
+    inner = dice["numpy"]["state"]
+    np.random.set_state(dice["numpy"] | {"state": inner | {"key": inner["key"].cpu().numpy().astype(np.uint32)}})
+    version, internal, gauss = dice["python"]
+    random.setstate((version, tuple(internal), gauss))
+
+
+def save(folder: Path, game: Game, stream: Stream, meter: Meter, now: Now, seconds: float, dice: list[Any]) -> None:
+    """Fill `folder` with a checkpoint; `dice` holds each rank's random states."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in game.state_dict().items()}
+    save_file(weights, folder / "networks.safetensors")
+    training = {
+        "optimizers": {name: player.optimizer.state_dict() for name, player in game.players.items()},
+        "meter": meter.state_dict(),
+        "position": stream.position,
+        "dice": dice,
+    }
+    torch.save(training, folder / "training.pt")
+    state = {"format": FORMAT, "round": now.round, "images": now.images, "seconds": seconds}
+    (folder / "state.json").write_text(json.dumps(state) + "\n", "utf8")
+
+
+def load(folder: Path, game: Game, stream: Stream, meter: Meter, machine: Machine) -> tuple[Now, float]:
+    """Put everything where the checkpoint left it; returns when that was and the seconds trained by then.
+
+    Raises:
+        BadInput: the checkpoint is damaged or belongs to other networks.
+    """
+    try:
+        game.load_state_dict(load_file(folder / "networks.safetensors"))
+        training = torch.load(folder / "training.pt", map_location=machine.device, weights_only=True)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{folder} cannot be read ({reason}); delete it to go on from the one before") from error
+    for name, player in game.players.items():
+        player.optimizer.load_state_dict(training["optimizers"][name])
+    meter.load_state_dict(training["meter"])
+    stream.position = training["position"]
+    if len(training["dice"]) != machine.world:
+        raise BadInput(
+            f"{folder} was written by {len(training['dice'])} ranks and this is {machine.world}: "
+            f"resume with the same number of processes"
+        )
+    _throw(_on_cpu(training["dice"][machine.rank]))
+    state = json.loads((folder / "state.json").read_text("utf8"))
+    return Now(state["round"], state["images"]), float(state["seconds"])
+
+
+def _on_cpu(dice: dict[str, Any]) -> dict[str, Any]:
+    return dice | {"torch": dice["torch"].cpu(), "cuda": dice["cuda"].cpu()}
+
+
+def all_dice(machine: Machine) -> list[Any]:
+    """Every rank's random states; called by all ranks together."""
+    mine = _dice()
+    if machine.world == 1:
+        return [mine]
+    columns: dict[str, list[Tensor]] = {
+        "torch": machine.everyone(mine["torch"]),
+        "cuda": [part.cpu() for part in machine.everyone(mine["cuda"].to(machine.device))],
+    }
+    # Python's and numpy's own dice are thrown by no network of ours: each rank keeps rank 0's
+    return [mine | {"torch": columns["torch"][r], "cuda": columns["cuda"][r]} for r in range(machine.world)]

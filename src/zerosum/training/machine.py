@@ -1,0 +1,134 @@
+"""The machine a game is played on: device, precision, memory format, ranks. Only the machine steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from zerosum.errors import BadInput
+from zerosum.game.game import Game
+from zerosum.game.player import Player
+from zerosum.game.schedule import Now
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name, or the best one here for "auto".
+
+    Raises:
+        BadInput: there is no such device here.
+    """
+    here = ["cpu"]
+    if torch.cuda.is_available():
+        here.insert(0, "cuda")
+    elif torch.backends.mps.is_available():
+        here.insert(0, "mps")
+    if name == "auto":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if here[0] == "cuda" else here[0]
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in here or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise BadInput(f"--device {name}: this machine has {', '.join(here)}; choose one of these or leave it out")
+    return device
+
+
+class Machine:
+    """Where and how moves are made."""
+
+    def __init__(
+        self, device: torch.device | str = "cpu", accumulate: int = 1, precision: torch.dtype = torch.float32
+    ) -> None:
+        """A machine of this process; its ranks are those of torch.distributed, where that is up."""
+        self.device, self.accumulate, self.precision = torch.device(device), accumulate, precision
+        together = dist.is_available() and dist.is_initialized()
+        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The network on this device, its convolutions in the memory format that is fastest."""
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    @contextmanager
+    def turn(self, game: Game, player: Player) -> Iterator[None]:
+        """Freeze everything and thaw the mover: the only rule about gradients."""
+        game.requires_grad_(False)
+        for parameter in player.parameters:
+            parameter.requires_grad_(True)
+        player.optimizer.zero_grad(set_to_none=True)
+        yield
+        player.network.requires_grad_(False)
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """The precision networks are run in; scores and penalties stay float32."""
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+
+    def step(self, player: Player, now: Now) -> float:
+        """Average the player's gradients over ranks and let it take its step; returns the learning rate."""
+        self._average_gradients(player)
+        rate = player.rule.adjust(player.optimizer, player.name, now)
+        player.optimizer.step()
+        return rate
+
+    def _average_gradients(self, player: Player) -> None:
+        if self.world == 1:
+            return
+        # every rank must send the same numbers in the same order, so a parameter without a gradient sends zeros
+        for parameter in player.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [p.grad for p in player.parameters if p.grad is not None]
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        dist.all_reduce(flat)
+        flat /= self.world
+        for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over ranks."""
+        if self.world > 1:
+            dist.all_reduce(values)
+            values /= self.world
+        return values
+
+    def any(self, flag: bool) -> bool:
+        """Whether any rank says so; all ranks get the same answer."""
+        if self.world == 1:
+            return flag
+        votes = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(votes)
+        return bool(votes.item())
+
+    def wait(self) -> None:
+        """Until all ranks are here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def everyone(self, mine: Tensor) -> list[Tensor]:
+        """This rank's tensor beside the other ranks' (all of one shape), in order of rank."""
+        if self.world == 1:
+            return [mine]
+        parts = [torch.empty_like(mine) for _ in range(self.world)]
+        dist.all_gather(parts, mine)
+        return parts
+
+
+@contextmanager
+def ranks() -> Iterator[None]:
+    """Join the other processes that torchrun (or Slurm through it) has started; alone, do nothing."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()

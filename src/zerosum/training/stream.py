@@ -1,0 +1,98 @@
+"""Batches without end. Each is a pure function of (seed, number), so a position is one integer and resume is exact."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zerosum.game import noise
+from zerosum.game.verdict import Batch
+
+
+class Source(Protocol):
+    """Where examples come from."""
+
+    @property
+    def train(self) -> np.ndarray:
+        """Indices that training may see."""
+
+    def take(self, indices: np.ndarray) -> Tensor:
+        """Raw examples, as they are stored; called from several threads."""
+
+    def scale(self, raw: Tensor) -> Tensor:
+        """Raw examples on any device as the samples of the game."""
+
+
+class Stream(Iterator[Batch]):
+    """Batches of a source, shuffled anew each epoch.
+
+    Sample number s is example `permutation(seed, s // n)[s % n]` and carries the seed that all its randomness
+    derives from. A batch is `batch` consecutive samples; rank r of w takes the r-th of its w parts. So two
+    micro-batches are one batch cut in two, and ranks together see what one process would.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        batch: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+        *,
+        mirror: bool = False,
+        workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        position: int = 0,
+    ) -> None:
+        """Begin at sample number `position`; `workers` threads fetch ahead (0: fetch when asked)."""
+        assert batch % world == 0, "the batch is shared out evenly: checked when the run is planned"
+        self.source, self.batch, self.seed, self.device = source, batch, seed, torch.device(device)
+        self.mirror, self.rank, self.share = mirror, rank, batch // world
+        self.position = position
+        self._ahead = workers
+        self._pool = ThreadPoolExecutor(workers, "zerosum-data") if workers else None
+        self._fetched: deque[Future[tuple[Tensor, Tensor]]] = deque()
+        self._order = lru_cache(maxsize=2)(self._shuffle)
+
+    def _shuffle(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self.seed & 0xFFFFFFFF, self.seed >> 32 & 0xFFFFFFFF, epoch]).permutation(
+            self.source.train
+        )
+
+    def _indices(self, first: int) -> np.ndarray:
+        numbers = np.arange(first, first + self.share)
+        epochs, places = np.divmod(numbers, len(self.source.train))
+        return np.concatenate([self._order(int(e))[places[epochs == e]] for e in np.unique(epochs)])
+
+    def _fetch(self, position: int) -> tuple[Tensor, Tensor]:
+        first = position + self.rank * self.share
+        return self.source.take(self._indices(first)), noise.seeds(self.seed, first, self.share)
+
+    def __next__(self) -> Batch:
+        raw, seed = self._next_raw()
+        self.position += self.batch
+        real = self.source.scale(raw.to(self.device, non_blocking=True))
+        seed = seed.to(self.device, non_blocking=True)
+        if self.mirror:
+            flip = noise.uniform(seed, 1, noise.Purpose.MIRROR) < 0.5
+            real = torch.where(flip.view(-1, *[1] * (real.dim() - 1)), real.flip(-1), real)
+        return {"real": real, "seed": seed}
+
+    def _next_raw(self) -> tuple[Tensor, Tensor]:
+        if self._pool is None:
+            return self._fetch(self.position)
+        while len(self._fetched) <= self._ahead:
+            self._fetched.append(self._pool.submit(self._fetch, self.position + len(self._fetched) * self.batch))
+        return self._fetched.popleft().result()
+
+    def close(self) -> None:
+        """Let the fetching threads go."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,147 @@
+"""Resampling against its definition; weights, norms and scores against what their names promise."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd import gradcheck, gradgradcheck
+from torch.nn import functional
+
+from zerosum.networks import layers
+
+TAPS = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])).double()
+
+
+def each_channel(sample: Tensor, taps: Tensor) -> Tensor:
+    """Filters every channel by itself, no padding, stride 1."""
+    count = sample.shape[1]
+    return functional.conv2d(sample, taps.expand(count, 1, 4, 4), groups=count)
+
+
+def zeros_between(sample: Tensor) -> Tensor:
+    batch, channels, height, width = sample.shape
+    spread = sample.new_zeros(batch, channels, 2 * height, 2 * width)
+    spread[:, :, ::2, ::2] = sample
+    return spread
+
+
+def test_upsampling_is_zero_insertion_and_a_filter() -> None:
+    sample = torch.randn(2, 3, 5, 7, dtype=torch.float64)
+    repeated = functional.pad(sample, (1, 1, 1, 1), mode="replicate")
+    expected = each_channel(zeros_between(repeated), TAPS / 16)[:, :, :10, :14]
+    torch.testing.assert_close(layers.Upsample()(sample), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(layers.Upsample()(sample.float()).double(), expected, rtol=0, atol=1e-6)
+
+
+def test_upsampling_is_a_depthwise_transposed_convolution() -> None:
+    sample = torch.randn(2, 3, 6, 6, dtype=torch.float64)
+    repeated = functional.pad(sample, (1, 1, 1, 1), mode="replicate")
+    taps = (TAPS / 16).expand(3, 1, 4, 4)
+    expected = functional.conv_transpose2d(repeated, taps, stride=2, padding=3, groups=3)
+    torch.testing.assert_close(layers.Upsample()(sample), expected, rtol=0, atol=1e-12)
+
+
+def test_downsampling_is_a_filter_and_every_second_pixel() -> None:
+    sample = torch.randn(2, 3, 8, 12, dtype=torch.float64)
+    padded = functional.pad(torch.cat([sample, torch.ones_like(sample)]), (1, 1, 1, 1))
+    filtered, weight = each_channel(padded, TAPS / 64)[:, :, ::2, ::2].chunk(2)
+    down = layers.Downsample().double()
+    torch.testing.assert_close(down(sample), filtered / weight, rtol=0, atol=1e-12)
+    single = layers.Downsample()(sample.float()).double()
+    torch.testing.assert_close(single, filtered / weight, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("resample", [layers.Upsample(), layers.Downsample()])
+def test_resampling_keeps_a_constant_to_the_edge(resample: nn.Module) -> None:
+    sample = torch.full((1, 2, 8, 8), 0.7)
+    result = resample(sample)
+    torch.testing.assert_close(result, torch.full_like(result, 0.7), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("resample", [layers.Upsample(), layers.Downsample().double()])
+def test_resampling_differentiates_twice(resample: nn.Module) -> None:
+    sample = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
+    assert gradcheck(resample, sample)
+    assert gradgradcheck(resample, sample)
+
+
+def test_resampling_keeps_channels_last_and_stays_out_of_checkpoints() -> None:
+    sample = torch.randn(2, 8, 8, 8).to(memory_format=torch.channels_last)
+    for resample in (layers.Upsample(), layers.Downsample()):
+        assert resample(sample).is_contiguous(memory_format=torch.channels_last)
+        assert resample.state_dict() == {}
+
+
+def made(init: str, kind: str) -> nn.Module:
+    weights = layers.Weights(layers.INITS[init])
+    gain = layers.LEAKY_RELU.gain
+    return {
+        "linear": lambda: weights.linear(256, 192, gain),
+        "halving": lambda: weights.halving(32, 64, gain),
+        "doubling": lambda: weights.doubling(64, 32, gain),
+        "grouped": lambda: weights.convolution(64, 64, side=3, groups=4, gain=gain),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["linear", "halving", "doubling", "grouped"])
+@pytest.mark.parametrize("init", ["scaled", "orthogonal"])
+def test_scaled_and_orthogonal_weights_keep_the_variance(init: str, kind: str) -> None:
+    torch.manual_seed(0)
+    layer = made(init, kind)
+    inside = layer.weight.shape[1] if kind in ("linear", "halving") else 64
+    sample = torch.randn(64, inside) if kind == "linear" else torch.randn(8, inside, 32, 32)
+    passed = layer(functional.leaky_relu(sample, 0.2) if kind == "linear" else sample)
+    passed = passed if kind == "linear" else passed[:, :, 2:-2, 2:-2]  # zero padding dims the edge
+    expected = 1.0 if kind == "linear" else layers.LEAKY_RELU.gain**2
+    assert passed.square().mean().item() == pytest.approx(expected, rel=0.12)
+
+
+@pytest.mark.parametrize("kind", ["linear", "halving", "doubling", "grouped"])
+def test_normal_weights_are_the_papers(kind: str) -> None:
+    torch.manual_seed(0)
+    layer = made("normal", kind)
+    assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert not layer.bias.any()
+
+
+def test_orthogonal_weights_are_orthogonal() -> None:
+    layer = layers.Weights(layers.orthogonal).linear(64, 64)
+    torch.testing.assert_close(layer.weight @ layer.weight.T, torch.eye(64), rtol=0, atol=1e-5)
+
+
+def test_spectral_weights_reach_norm_one() -> None:
+    torch.manual_seed(0)
+    weights = layers.Weights(layers.scaled, layers.spectral)
+    halving, linear = weights.halving(3, 16), weights.linear(48, 8)
+    for _ in range(30):
+        halving(torch.randn(1, 3, 8, 8))
+        linear(torch.randn(1, 48))
+    for layer in (halving.eval(), linear.eval()):
+        top = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0].item()
+        assert top == pytest.approx(1.0, abs=0.01)
+
+
+def test_batch_norms_scale_is_drawn_about_one() -> None:
+    torch.manual_seed(0)
+    scale = layers.NORMS["batch"].make(4096).weight
+    assert scale.mean().item() == pytest.approx(1.0, abs=0.002)
+    assert scale.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_dropout_at_rate_zero_is_nothing() -> None:
+    assert isinstance(layers.dropout(0.0), nn.Identity)
+    assert layers.dropout(0.25).p == 0.25
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_scores_are_at_least_float32(given: torch.dtype, expected: torch.dtype) -> None:
+    score = layers.score(torch.zeros(5, 1, dtype=given))
+    assert score.shape == (5,)
+    assert score.dtype == expected

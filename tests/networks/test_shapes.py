@@ -1,0 +1,114 @@
+"""The settings: checkable without torch, read from and written to TOML and JSON, plain about bad input."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from typing import Any
+
+import pytest
+import tomli_w
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from zerosum.errors import BadInput
+from zerosum.networks import shapes
+
+GENERATORS = [
+    shapes.MLPGenerator(widths=(32, 64), norm="batch", activation="relu", init="orthogonal"),
+    shapes.DCGANGenerator(width=24, max_width=96, norm="none", init="scaled"),
+    shapes.R3GANGenerator(widths=(128, 64), blocks=1, expansion=1, group_width=0),
+]
+DISCRIMINATORS = [
+    shapes.MLPDiscriminator(widths=(64,), dropout=0.1, spectral=True),
+    shapes.DCGANDiscriminator(width=24, norm="none", spectral=True, dropout=0.5, init="orthogonal"),
+    shapes.R3GANDiscriminator(widths=(64, 32), group_width=32),
+]
+CLASSES = [type(shape) for shape in GENERATORS + DISCRIMINATORS]
+CONVOLUTIONAL = [shape for shape in GENERATORS + DISCRIMINATORS if shape.kind != "mlp"]
+
+
+def test_settings_are_read_and_checked_without_torch() -> None:
+    program = (
+        "import sys, zerosum.networks.shapes as shapes\n"
+        "shapes.DCGANGenerator(width=8).check((1, 32, 32))\n"
+        "shapes.R3GANDiscriminator().check((3, 64, 64))\n"
+        "shapes.MLPDiscriminator().check((2,))\n"
+        "try:\n"
+        "    shapes.R3GANGenerator().build(64, (2,), False)\n"
+        "except ValueError:\n"
+        "    pass\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("union", "shape"),
+    [(shapes.Generator, shape) for shape in GENERATORS] + [(shapes.Discriminator, shape) for shape in DISCRIMINATORS],
+)
+def test_settings_travel_through_toml_and_json(union: Any, shape: Any) -> None:
+    adapter = TypeAdapter(union)
+    toml = tomllib.loads(tomli_w.dumps(shape.model_dump(mode="json")))
+    assert adapter.validate_python(toml) == shape
+    assert adapter.validate_python(json.loads(shape.model_dump_json())) == shape
+    assert adapter.validate_python({"kind": shape.kind}) == type(shape)()
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_field_is_described_and_no_other_is_taken(cls: type[BaseModel]) -> None:
+    assert not [name for name, field in cls.model_fields.items() if name != "kind" and not field.description]
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        cls(wdith=3)
+    with pytest.raises(ValidationError, match="frozen"):
+        cls().kind = "other"
+
+
+@pytest.mark.parametrize(
+    ("cls", "fields"),
+    [
+        (shapes.MLPGenerator, {"widths": ()}),
+        (shapes.MLPGenerator, {"widths": (0,)}),
+        (shapes.MLPGenerator, {"activation": "gelu"}),
+        (shapes.MLPDiscriminator, {"dropout": 1.0}),
+        (shapes.DCGANGenerator, {"width": 0}),
+        (shapes.DCGANGenerator, {"width": 64, "max_width": 32}),
+        (shapes.DCGANDiscriminator, {"dropout": -0.1}),
+        (shapes.DCGANDiscriminator, {"norm": "layer"}),
+        (shapes.R3GANGenerator, {"blocks": 0}),
+        (shapes.R3GANGenerator, {"widths": (100,), "group_width": 16}),
+    ],
+)
+def test_numbers_out_of_range_are_refused(cls: type[BaseModel], fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        cls(**fields)
+
+
+def test_a_group_that_does_not_fit_is_explained() -> None:
+    with pytest.raises(ValidationError, match="width 100 times expansion 2 must be a multiple of group_width 16"):
+        shapes.R3GANGenerator(widths=(100,))
+
+
+@pytest.mark.parametrize("shape", CONVOLUTIONAL)
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ((3, 48, 48), r"got 48 x 48: set `--data.size 32` or `--data.size 64`\.$"),
+        ((3, 64, 32), r"got 64 x 32: set `--data.size 32`\.$"),
+        ((1, 28, 28), r"set `--data.size 16` or `--data.size 32`\.$"),
+        ((1, 8, 8), r"set `--data.size 16`\.$"),
+        ((1, 2048, 2048), r"set `--data.size 1024`\.$"),
+        ((7, 32, 32), r"1 to 4 channels, got 7: convert them to grey \(1\) or colour \(3\)\.$"),
+        ((2,), r"cannot make samples of the shape \(2\): set kind = \"mlp\" for"),
+    ],
+)
+def test_pictures_out_of_reach_are_explained(shape: Any, given: tuple[int, ...], advice: str) -> None:
+    with pytest.raises(BadInput, match=advice):
+        shape.check(given)
+    with pytest.raises(BadInput, match=f"^{shape.kind} "):
+        shape.build(8, given, True) if shape in GENERATORS else shape.build(given)
+
+
+@pytest.mark.parametrize("given", [(), (0,), (3, 0, 8)])
+def test_empty_samples_are_refused(given: tuple[int, ...]) -> None:
+    with pytest.raises(BadInput, match="at least one value"):
+        shapes.MLPGenerator().check(given)
