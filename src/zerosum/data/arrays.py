@@ -53,8 +53,8 @@ def image_member(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
     shape = shapes[name]
     if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _channel_axis(shape) is None):
         raise BadInput(
-            f"the array {name} in {path} has shape {shape}: save images as (N, H, W), (N, H, W, C) or (N, C, "
-            "H, W) with C from 1 to 4"
+            f"the array {name} in {path} has shape {shape}: save images as (N, H, W), (N, H, W, C) "
+            "or (N, C, H, W) with C from 1 to 4"
         )
     return name
 
@@ -131,8 +131,8 @@ def _as_bytes(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
     if low >= 0 and high <= 255:
         return _rounded(array)
     raise BadInput(
-        f"{where} holds values from {low:g} to {high:g}: scale them to 0..255 as uint8, or to [0, 1] or [-1, "
-        f"1] as floats"
+        f"{where} holds values from {low:g} to {high:g}: scale them to 0..255 as uint8, or to [0, 1] "
+        "or [-1, 1] as floats"
     )
 
 

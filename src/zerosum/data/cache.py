@@ -141,7 +141,9 @@ def writing(key: str) -> Iterator[Path]:
 
     Raises:
         CannotWrite: if any of this fails for the file system's reasons.
+        BadInput: if the cache's limit is no number.
     """
+    limit = limit_bytes()
     try:
         root().mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=_WRITING, dir=root()))
@@ -154,7 +156,8 @@ def writing(key: str) -> Iterator[Path]:
         raise CannotWrite(f"{root()}: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    prune(limit_bytes(), keep=key)
+    with contextlib.suppress(OSError):  # an unswept cache is no reason to lose what was read
+        prune(limit, keep=key)
 
 
 def save_index(folder: Path, labels: NDArray[np.int64], keys: NDArray[np.uint64], survey: Survey) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import warnings
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from zerosum.data.cache import Rows
 from zerosum.data.reading import Picture, picture, reason
 from zerosum.data.source import Source
-from zerosum.data.survey import Survey, most_frequent
+from zerosum.data.survey import Survey, counted, most_frequent
 from zerosum.errors import BadInput
 
 Shape = tuple[int, int, int]
@@ -25,7 +27,7 @@ Progress = Callable[[int, int], None]
 """Told (images done, images in all) as reading goes on."""
 
 _GROUPS, _GROUP = 10, 5  # how many groups of duplicates the survey names, and how many names of each
-_CHUNK = 32  # images a task: few enough to bound memory, many enough that handing over costs little
+_CHUNK, _CHUNK_BYTES = 32, 2**21  # a task: few enough to bound memory, enough that handing over costs little
 _DARK = 64  # of 255: wide images whose brightest value stays below this use too little of their range
 
 
@@ -105,7 +107,7 @@ class Tally:
         if torn:
             notes.append(f"{torn:,} of the duplicated images stand in more than one class")
         if self.several_frames:
-            notes.append(f"{self.several_frames:,} files hold several frames or pages, of which the first was read")
+            notes.append(f"of {counted(self.several_frames, 'file')} with several frames or pages, the first was read")
         if self.wide and self.widest_peak < _DARK:
             notes.append(
                 f"the {self.wide:,} images of more than 8 bits are dark, reaching {self.widest_peak} of 255, "
@@ -123,46 +125,50 @@ def decode(source: Source, shape: Shape, fit: str, rows: Rows, progress: Progres
     tally, total = Tally(), len(source.names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files, which are read or refused all the same
-        for first, chunk in _in_order(source, shape, fit):
-            for index, seen in enumerate(chunk, first):
+        for chunk, pictures in _in_order(source, shape, fit):
+            for index, seen in zip(chunk, pictures, strict=True):
                 if isinstance(seen, Picture):
                     rows.append(seen.pixels)
                     tally.add(source.names[index], int(source.labels[index]), seen)
                 else:
                     tally.unreadable.append((source.names[index], seen))
-            progress(min(first + _CHUNK, total), total)
+            progress(chunk.stop, total)
     if not tally.names:
         name, why = tally.unreadable[0]
         raise BadInput(f"no image in {source.place} can be read, {name} for one ({why}): replace the files")
     return tally
 
 
-def _in_order(source: Source, shape: Shape, fit: str) -> Iterator[tuple[int, list[Picture | str]]]:
-    """Chunks of pictures, or of reasons why there is none, each with its first index."""
-    threads = os.cpu_count() or 1
-    ahead: deque[tuple[int, Future[list[Picture | str]]]] = deque()
+def _in_order(source: Source, shape: Shape, fit: str) -> Iterator[tuple[range, list[Picture | str]]]:
+    """Chunks of indices, each with its pictures, or the reasons why there are none."""
+    # Many threads wait for a slow disk at once, but only a few may hold a whole photograph in memory.
+    threads, decoders = 32, BoundedSemaphore((os.cpu_count() or 1) + 2)
+    total = len(source.names)
+    each = max(1, min(_CHUNK, _CHUNK_BYTES // math.prod(shape), total // (2 * threads)))
+    ahead: deque[tuple[range, Future[list[Picture | str]]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
-            for first in range(0, len(source.names), _CHUNK):
-                ahead.append((first, pool.submit(_chunk, source, first, shape, fit)))
-                if len(ahead) > 2 * threads:  # so that memory holds a few chunks, however slow the disk
-                    index, done = ahead.popleft()
-                    yield index, done.result()
+            for first in range(0, total, each):
+                chunk = range(first, min(first + each, total))
+                ahead.append((chunk, pool.submit(_several, source, chunk, shape, fit, decoders)))
+                if len(ahead) > 2 * threads:  # so that memory holds a few chunks, however slow the writing
+                    done, seen = ahead.popleft()
+                    yield done, seen.result()
             while ahead:
-                index, done = ahead.popleft()
-                yield index, done.result()
+                done, seen = ahead.popleft()
+                yield done, seen.result()
         finally:
             for _, waiting in ahead:
                 waiting.cancel()
 
 
-def _chunk(source: Source, first: int, shape: Shape, fit: str) -> list[Picture | str]:
-    return [_one(source, index, shape, fit) for index in range(first, min(first + _CHUNK, len(source.names)))]
+def _several(source: Source, chunk: range, shape: Shape, fit: str, decoders: BoundedSemaphore) -> list[Picture | str]:
+    return [_one(source, index, shape, fit, decoders) for index in chunk]
 
 
-def _one(source: Source, index: int, shape: Shape, fit: str) -> Picture | str:
+def _one(source: Source, index: int, shape: Shape, fit: str, decoders: BoundedSemaphore) -> Picture | str:
     try:
-        with source.open(index) as image:
+        with source.open(index) as image, decoders:
             return picture(image, shape[0], shape[2], fit)
     except BadInput:
         raise

@@ -38,19 +38,21 @@ def read(
 
     Args:
         source: a folder, .zip or .npz of images, or the name of a data set.
-        size: the side in pixels of the squares that come out. Like `channels` and `fit`, ignored by points.
-        channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha. Without alpha, transparency is laid
-        over white. fit: `crop` (the centred square, scaled), `pad` (the whole, its edge repeated around it)
-        or `resize` (stretched). held_out: the share never shown to the discriminator, 0 to 0.5, chosen by
-        content: see `split`. progress: called now and then from this thread.
+        size: the side in pixels of the squares that come out. Points need no size, channels or fit.
+        channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; without alpha, transparency is laid over white.
+        fit: `crop` (the centred square, scaled), `pad` (all, its edge repeated around it) or `resize` (stretched).
+        held_out: the share never shown to the discriminator, 0 to 0.5, chosen by content: see `split`.
+        progress: called now and then from this thread.
 
     Raises:
         BadInput: if the source or a setting cannot be used, or fewer than 16 distinct images can be read.
     """
-    _check(size, channels, fit, held_out)
+    if not 0 <= held_out <= 0.5:
+        raise BadInput(f"the held-out share {held_out:g} is out of range: choose 0 to 0.5, such as 0.1")
     found = find(source)
     if isinstance(found, Toy):
         return _points(found, held_out)
+    _check(size, channels, fit)
     decoded = _decoded(found, size, channels, fit, progress)
     distinct = len(np.unique(decoded.keys))
     if distinct < FEWEST:
@@ -63,15 +65,13 @@ def read(
     return Examples(decoded.values, decoded.labels, found.classes, decoded.keys, train, held, survey)
 
 
-def _check(size: int, channels: int, fit: str, held_out: float) -> None:
+def _check(size: int, channels: int, fit: str) -> None:
     if not 4 <= size <= 4096:
         raise BadInput(f"the image size {size} is out of range: choose 4 to 4096, best a power of two such as 64")
     if channels not in TARGET_MODES:
         raise BadInput(f"{channels} channels are not possible: choose 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA)")
     if fit not in FITS:
         raise BadInput(f"there is no fit {fit!r}: choose {', '.join(FITS)}")
-    if not 0 <= held_out <= 0.5:
-        raise BadInput(f"the held-out share {held_out:g} is out of range: choose 0 to 0.5, such as 0.1")
 
 
 def _points(toy: Toy, held_out: float) -> Examples:

@@ -19,12 +19,13 @@ from PIL import Image
 
 from zerosum.data.arrays import image_member, load_images, load_labels, member_shapes
 from zerosum.data.layout import SUFFIXES, arrange, hidden, is_image
+from zerosum.data.survey import counted
 from zerosum.data.toys import TOYS, Toy
 from zerosum.errors import BadInput
 
 BUNDLED = {"digits": Path(__file__).parent / "bundled" / "digits.npz"}
 """Data sets that come with the package, by name."""
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "TIFF", "GIF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF")
 _EMPTY = "the file is empty"
 _READ = f"a folder, .zip or .npz of images ({', '.join(SUFFIXES)})"
 
@@ -79,7 +80,7 @@ class Folder:
             BadInput: if it holds no image files, or cannot be listed.
         """
         try:
-            found = sorted(_walk(path, ""))
+            found = list(_walk(path, ""))
         except OSError as error:
             raise BadInput(
                 f"the folder {error.filename} cannot be listed ({error.strerror}): allow reading it"
@@ -218,7 +219,9 @@ def _refuse_empty(what: str, files: int, images: int) -> None:
     if not files:
         raise BadInput(f"{what} is empty: put images into it ({', '.join(SUFFIXES)})")
     if not images:
-        raise BadInput(f"{what} holds {files:,} files but no images: put images into it ({', '.join(SUFFIXES)})")
+        raise BadInput(
+            f"{what} holds {counted(files, 'file')} but no images: put images into it ({', '.join(SUFFIXES)})"
+        )
 
 
 def _near(place: str, path: Path) -> str:

@@ -11,11 +11,10 @@ NAMED = 5
 """How many files of a kind are named in the text; the record holds them all."""
 
 
-def natural(name: str) -> list[tuple[int, str]]:
-    """A sort key that puts `class 2` before `class 10`."""
-    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in _DIGITS.split(name)] + [
-        (-1, name)  # the last word, so that names which differ only in case or zeros keep one order
-    ]
+def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """A sort key that puts `class 2` before `class 10`; names that differ only in case or zeros go by text."""
+    parts = _DIGITS.split(name)  # text and digits by turns, text first
+    return [(int(part), "") if place % 2 else (-1, part.lower()) for place, part in enumerate(parts)], name
 
 
 _DIGITS = re.compile(r"([0-9]+)")
@@ -84,7 +83,7 @@ class Survey:
         if self.kind == "points":
             text = [f"{self.source}: {self.images:,} points"]
         else:
-            text = [f"{self.source}: {self.images:,} images from {_count(self.files, 'file')}"]
+            text = [f"{self.source}: {self.images:,} images from {counted(self.files, 'file')}"]
             text += self._image_lines()
         text.append(f"split: {self.train:,} to train on, {self.held_out:,} held out")
         return text + [f"note: {note}" for note in self.notes]
@@ -100,12 +99,12 @@ class Survey:
         if self.classes:
             text.append(f"classes ({len(self.classes)}): {_tally(self.classes)}")
         if self.other_files:
-            text.append(f"left alone: {_count(self.other_files, 'file')} with no image's suffix")
+            text.append(f"left alone: {counted(self.other_files, 'file')} with no image's suffix")
         if self.duplicates:
             groups = [" = ".join(group) for group in self.duplicate_groups[:NAMED]]
             text.append(f"duplicates: {self.duplicates:,} exact, such as {'; '.join(groups)}")
         if self.unreadable:
-            text.append(f"unreadable: {_count(len(self.unreadable), 'file')}, skipped")
+            text.append(f"unreadable: {counted(len(self.unreadable), 'file')}, skipped")
             text += [f"  {name}: {reason}" for name, reason in self.unreadable[:NAMED]]
             rest = len(self.unreadable) - NAMED
             text += [f"  and {rest:,} more"] if rest > 0 else []
@@ -130,5 +129,6 @@ def _tally(counts: Mapping[str, int], distinct: int = 0, most: int = 10) -> str:
     return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def _count(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """A number of things in words: `1 file`, `2 files`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from zerosum.deliver.curves import Curve, Level, chart
+from zerosum.deliver.binning import Curve
+from zerosum.deliver.curves import Level, chart
 from zerosum.deliver.markup import Markup, tag
 from zerosum.game.objective import Objective
 from zerosum.run import Row
@@ -19,6 +20,8 @@ TERMS = (3, 4, 5)
 """Colours of terms beside the score."""
 OTHER_SIGNALS = 8
 """Charts of signals this file does not know."""
+SPEED = "images_per_second"
+"""The one curve that belongs to no player, signal or rate."""
 
 LOSSES = {
     "discriminator": "What D is made to lower. It rises when G fools it better, so low is not simply good.",
@@ -57,10 +60,12 @@ def equilibrium(objective: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[float]]]:
-    """Images and values of everything logged, by name; null is NaN."""
+    """Images and values of all that is drawn, by name; null is NaN."""
     columns: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():
+            if "/" not in name and name != SPEED:
+                continue
             images, values = columns.setdefault(name, ([], []))
             images.append(float(row["images"]))
             values.append(math.nan if value is None else float(value))
@@ -84,7 +89,7 @@ def _losses(
         curves = []
         for place, key in enumerate(sorted(terms, key=lambda key: not key.endswith("/score"))):
             name = key.removeprefix(f"{player}/")
-            colour = SCORE if name == "score" else TERMS[place % len(TERMS)]
+            colour = SCORE if name == "score" else TERMS[(place - 1) % len(TERMS)]
             curves.append(_curve(columns, key, name, colour))
         levels = [Level(balance[player], f"balance {balance[player]:.3g}")] if player in balance else []
         about = LOSSES.get(player, "What this player is made to lower.")
@@ -110,7 +115,7 @@ def _signals(columns: Mapping[str, tuple[list[float], list[float]]], last: float
         keys = {f"signals/{side}_{what}": (side, colour) for side, colour in (("real", REAL), ("fake", FAKE))}
         known |= keys.keys()
         curves = [_curve(columns, key, side, colour) for key, (side, colour) in keys.items() if key in columns]
-        levels, within = ([Level(0.5, "guessing 0.5")], (0.0, 1.0)) if what == "accuracy" else ([], ())
+        levels, within = ([Level(0.5, "guessing")], (0.0, 1.0)) if what == "accuracy" else ([], ())
         if curves:
             yield chart(title, about, curves, last, levels=levels, within=within)
     others = [key for key in columns if key.startswith("signals/") and key not in known]
@@ -129,7 +134,7 @@ def _pace(columns: Mapping[str, tuple[list[float], list[float]]], last: float) -
         names = {keys[0]: ", ".join(key.removeprefix("rate/") for key in keys) for keys in alike.values()}
         curves = [_curve(columns, key, name, TERMS[i % len(TERMS)]) for i, (key, name) in enumerate(names.items())]
         yield chart("Learning rates", "As the recipe schedules them.", curves, last)
-    if "images_per_second" in columns:
-        curve = _curve(columns, "images_per_second", "images a second", PLAIN)
+    if SPEED in columns:
+        curve = _curve(columns, SPEED, "images a second", PLAIN)
         about = "A lasting drop means that something else wants the machine, or the disk is slow."
         yield chart("Speed", about, [curve], last, within=(0.0,))

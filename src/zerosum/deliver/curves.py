@@ -1,4 +1,4 @@
-"""Curves of a run as inline SVG: at most a few hundred bins a curve, in which no spike is lost."""
+"""Curves of a run as inline SVG, with what the page's script shows under the pointer."""
 
 from __future__ import annotations
 
@@ -11,27 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.deliver.binning import Bins, Curve, Numbers, binned, drawn_at, edges, smooth
 from zerosum.deliver.markup import Markup, tag, together
-
-Numbers = NDArray[np.float64]
 
 WIDTH, HEIGHT = 560, 236
 LEFT, RIGHT, TOP, BOTTOM = 50, 10, 12, 26
-BINS = 240
-"""Two pixels each: more could not be told apart."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Values over time, as logged."""
-
-    name: str
-    x: Numbers
-    """(T,) images seen, rising."""
-    y: Numbers
-    """(T,); may hold NaN and infinity, which break the line."""
-    colour: int
-    """Which of the page's colours, 0 to 6."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +24,6 @@ class Level:
 
     value: float
     label: str
-
-
-class Bins(NamedTuple):
-    """A curve in bins along time: (B,) each, NaN where a bin holds no number."""
-
-    low: Numbers
-    high: Numbers
-    mean: Numbers
-    empty: NDArray[np.bool_]
-    """Nothing was logged: the line goes on. A bin of NaN alone is not empty, and breaks it."""
 
 
 class Scale(NamedTuple):
@@ -89,43 +63,37 @@ def chart(
         levels: dashed lines.
         within: values the frame takes in, whatever the curves do.
     """
-    edges = _edges(curves)
-    centres, binned = _centres(edges, curves), [_bins(curve, edges) for curve in curves]
+    ends = edges(curves)
+    places, bins = drawn_at(ends, curves), [binned(curve, ends) for curve in curves]
     scale = Scale(last, *_range(curves, [*within, *(level.value for level in levels)]))
-    shown = [np.where(np.isnan(b.mean), np.nan, _smooth(np.clip(b.mean, scale.low, scale.high))) for b in binned]
     drawing = together(
         [
             _axes(scale),
             *(_line(level, scale) for level in levels),
-            *(_trace(c, b, s, centres, scale) for c, b, s in zip(curves, binned, shown, strict=True)),
-            *(_label(level, scale) for level in levels),
-            tag("line", class_="cursor", y1=TOP, y2=HEIGHT - BOTTOM, x1=-9, x2=-9),
+            *(_trace(curve, inside, places, scale) for curve, inside in zip(curves, bins, strict=True)),
+            tag("line", class_="cursor", y1=TOP, y2=HEIGHT - BOTTOM, x1=LEFT, x2=LEFT),
         ]
     )
     label = f"{title}: " + ", ".join(f"{curve.name} ends at {_latest(curve)}" for curve in curves)
-    svg = tag("svg", drawing, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label)
-    keys = (
-        tag(
-            "span",
-            tag("i", class_=f"c{curve.colour}"),
-            curve.name,
-            " ",
-            tag("b", _latest(curve)),
-            class_="key",
-        )
-        for curve in curves
-    )
-    legend = tag("div", *keys, tag("span", class_="at"), class_="legend")
-    notes = together([about, *(tag("em", " ", note) for note in _warnings(curves, scale))])
     return tag(
         "figure",
-        tag("h3", title),
-        legend,
-        svg,
-        tag("figcaption", notes),
+        tag("h3", title, tag("span", class_="at")),
+        _legend(curves, levels),
+        tag("svg", drawing, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label),
+        tag("figcaption", about, *(tag("em", " ", note) for note in _warnings(curves, scale))),
         class_="chart",
-        data_points=_readings(centres, binned, scale),
+        data_points=_readings(places, bins, scale),
     )
+
+
+def _legend(curves: Sequence[Curve], levels: Sequence[Level]) -> Markup:
+    """Names and latest values; the page's script puts those under the pointer in their place."""
+    keys = [
+        tag("span", tag("i", class_=f"c{curve.colour}"), curve.name, " ", tag("b", _latest(curve)), class_="key")
+        for curve in curves
+    ]
+    dashes = [tag("span", tag("i", class_="dash"), level.label, class_="key") for level in levels]
+    return tag("div", *keys, *dashes, class_="legend")
 
 
 def compact(value: float) -> str:
@@ -134,49 +102,6 @@ def compact(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.4g}{letter}"
     return f"{value:.4g}"
-
-
-def _edges(curves: Sequence[Curve]) -> Numbers:
-    """Upper ends of the bins (B,): every instant while they are few, else even steps."""
-    instants = np.unique(np.concatenate([curve.x for curve in curves]))
-    return instants if len(instants) <= BINS else np.linspace(instants[0], instants[-1], BINS)
-
-
-def _centres(edges: Numbers, curves: Sequence[Curve]) -> Numbers:
-    """Where a bin is drawn and read: at its last instant, so that what was last logged stands last."""
-    instants = np.unique(np.concatenate([curve.x for curve in curves]))
-    place = np.clip(np.searchsorted(edges, instants), 0, len(edges) - 1)
-    centres = edges.copy()
-    centres[place] = instants  # rising: the last instant of a bin stays
-    return centres
-
-
-def _bins(curve: Curve, edges: Numbers) -> Bins:
-    place = np.clip(np.searchsorted(edges, curve.x), 0, len(edges) - 1)
-    sound = np.isfinite(curve.y)
-    low, high = np.full(len(edges), np.inf), np.full(len(edges), -np.inf)
-    np.minimum.at(low, place[sound], curve.y[sound])
-    np.maximum.at(high, place[sound], curve.y[sound])
-    count = np.bincount(place[sound], minlength=len(edges))
-    total = np.bincount(place[sound], curve.y[sound], minlength=len(edges))
-    none = count == 0
-    mean = np.where(none, np.nan, total / np.maximum(count, 1))
-    logged = np.bincount(place, minlength=len(edges))
-    return Bins(np.where(none, np.nan, low), np.where(none, np.nan, high), mean, logged == 0)
-
-
-def _smooth(y: Numbers) -> Numbers:
-    """A Gaussian average over 2% of the bins that passes over NaN; short curves stay as they are."""
-    width = len(y) / 50
-    if width < 1:
-        return y
-    reach = np.arange(-math.ceil(3 * width), math.ceil(3 * width) + 1)
-    kernel = np.exp(-0.5 * (reach / width) ** 2)
-    sound = np.isfinite(y)
-    weight = np.convolve(sound.astype(float), kernel)[reach[-1] : reach[-1] + len(y)]
-    total = np.convolve(np.where(sound, y, 0.0), kernel)[reach[-1] : reach[-1] + len(y)]
-    smooth: Numbers = total / np.maximum(weight, 1e-12)
-    return smooth
 
 
 def _range(curves: Sequence[Curve], within: Sequence[float]) -> tuple[float, float]:
@@ -221,21 +146,17 @@ def _line(level: Level, scale: Scale) -> Markup:
     return tag("line", class_="level", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y)
 
 
-def _label(level: Level, scale: Scale) -> Markup:
-    """Drawn last, over the curves, and on the side of the line where there is more room."""
-    y = float(scale.down(np.array(level.value)))
-    y += 16 if y < (HEIGHT - BOTTOM) / 2 else -7
-    return tag("text", level.label, class_="label", x=WIDTH - RIGHT, y=f"{y:.1f}")
-
-
-def _trace(curve: Curve, bins: Bins, smooth: Numbers, centres: Numbers, scale: Scale) -> Markup:
+def _trace(curve: Curve, bins: Bins, places: Numbers, scale: Scale) -> Markup:
     """What was logged, faint, from lowest to highest in each bin; its average; marks beyond the frame."""
-    x, colour = scale.across(centres), f"c{curve.colour}"
+    x, colour = scale.across(places), f"c{curve.colour}"
     low, high = scale.down(bins.low), scale.down(bins.high)
+    # clipped first: one value a thousand times the others would bend the average far and wide
+    course = smooth(np.clip(bins.mean, scale.low, scale.high))
+    mean = scale.down(np.where(np.isnan(bins.mean), np.nan, course))
     raw = np.stack([low, high], axis=1)
     raw[1::2] = raw[1::2, ::-1]  # up in one bin and down in the next: no long way back
-    parts = [tag("path", class_="line " + colour, d=_path(x, scale.down(smooth), bins.empty))]
-    if len(centres) >= 50:
+    parts = [tag("path", class_="line " + colour, d=_path(x, mean, bins.empty))]
+    if len(places) >= 50:
         parts.insert(
             0,
             tag("path", class_="raw " + colour, d=_path(x.repeat(2), raw.reshape(-1), bins.empty.repeat(2))),
@@ -262,20 +183,27 @@ def _path(x: Numbers, y: Numbers, skip: NDArray[np.bool_]) -> str:
 
 
 def _latest(curve: Curve) -> str:
-    return f"{curve.y[-1]:.4g}"
+    return _said(float(curve.y[-1]))
 
 
-def _readings(centres: Numbers, binned: Sequence[Bins], scale: Scale) -> str:
+def _said(value: float) -> str:
+    """A value as one reads it: three digits, thousands in full."""
+    if not math.isfinite(value):
+        return "not a number"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _readings(places: Numbers, kept: Sequence[Bins], scale: Scale) -> str:
     """What the page shows where the pointer is: pixels across, images, and each curve's text."""
-    texts = [[_reading(low, high, mean) for low, high, mean, _ in zip(*bins, strict=True)] for bins in binned]
-    across = [round(float(x), 1) for x in scale.across(centres)]
-    return json.dumps([across, [round(float(x)) for x in centres], texts], separators=(",", ":"))
+    texts = [[_reading(low, high, mean) for low, high, mean, _ in zip(*bins, strict=True)] for bins in kept]
+    across = [round(float(x), 1) for x in scale.across(places)]
+    return json.dumps([across, [round(float(x)) for x in places], texts], separators=(",", ":"))
 
 
 def _reading(low: float, high: float, mean: float) -> str:
     if math.isnan(mean):
         return "–"
-    return f"{mean:.4g}" if low == high else f"{mean:.3g} ({low:.3g} to {high:.3g})"
+    return _said(mean) if low == high else f"{_said(low)} to {_said(high)}"
 
 
 def _warnings(curves: Sequence[Curve], scale: Scale) -> list[str]:
@@ -283,7 +211,8 @@ def _warnings(curves: Sequence[Curve], scale: Scale) -> list[str]:
     for curve in curves:
         broken = curve.x[~np.isfinite(curve.y)]
         if len(broken):
-            warnings.append(f"{curve.name} was not a number {len(broken):,} times, first at {int(broken[0]):,} images.")
+            where = f"{len(broken):,} ticks, first" if len(broken) > 1 else "one tick,"
+            warnings.append(f"{curve.name} was not a number at {where} at {int(broken[0]):,} images.")
         sound = curve.y[np.isfinite(curve.y)]
         if len(sound) and (sound.max() > scale.high or sound.min() < scale.low):
             extreme = sound.max() if sound.max() > scale.high else sound.min()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,8 @@ SHEETS = 12
 """Embedded at most."""
 BYTES_LAST, BYTES_EACH = 2_000_000, 280_000
 """The last sheet is shown large; with eleven more and a third added by base64 the page stays below 7 MB."""
-SIDES = (4096, 2048, 1536, 1024, 768, 512, 256)
-"""Pixels of the longer side, tried in turn until a sheet is small enough."""
+LARGEST = 2048
+"""Pixels of the longer side of a sheet that must be packed: the page shows some 700."""
 THUMB = 96
 
 
@@ -82,10 +83,9 @@ def _embedded(path: Path, picture: Image.Image, most: int) -> str:
     """The file as it is if it is small enough, else a WebP as large as fits."""
     if path.stat().st_size <= most:
         return _uri(path.read_bytes(), "png")
-    for side in SIDES:
-        data = _webp(_at_most(picture, side), quality=85)
-        if len(data) <= most:
-            break
+    side = min(LARGEST, max(picture.size))
+    while len(data := _webp(_at_most(picture, side), quality=85)) > most:
+        side = int(side * 0.9 * math.sqrt(most / len(data)))  # bytes go about with the pixels
     return _uri(data, "webp")
 
 
@@ -104,7 +104,7 @@ def _at_most(picture: Image.Image, side: int) -> Image.Image:
 
 def _webp(picture: Image.Image, quality: int) -> bytes:
     data = io.BytesIO()
-    picture.convert("RGBA" if "A" in picture.mode else "RGB").save(data, "WEBP", quality=quality)
+    picture.convert("RGBA" if "A" in picture.mode else "RGB").save(data, "WEBP", quality=quality, method=2)
     return data.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -203,12 +204,16 @@ def _from_here(folder: Path) -> Path:
 
 def _settings(recipe: Row) -> Markup:
     rows = [
-        tag("tr", tag("th", name, scope="row"), tag("td", tag("code", _said(value))))
+        tag("tr", tag("th", name, scope="row"), tag("td", tag("code", json.dumps(value, ensure_ascii=False))))
         for name, value in _flat({name: value for name, value in recipe.items() if name != "made"})
     ]
     table = tag("table", tag("tbody", *rows), class_="facts")
     opened = tag("details", tag("summary", f"All {len(rows)} settings, as in recipe.toml"), table)
-    return _section("Settings", "Any of them can be set by its dotted name: --training.batch 64.", opened)
+    return _section(
+        "Settings",
+        together(["Any of them can be set by its dotted name: ", tag("code", "--training.batch 64"), "."]),
+        opened,
+    )
 
 
 def _flat(tree: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:

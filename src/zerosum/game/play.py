@@ -34,7 +34,9 @@ def slope(judge: Judge, sample: Sample) -> tuple[Verdict, Tensor]:
     differentiate = _slope_compiled if torch.compiler.is_compiling() else _slope_eager
     verdict, gradients = differentiate(judge, sample)
     count = verdict.score.shape[0]
-    squares = [g.reshape(count, -1).float().square().sum(1) for g in gradients]
+    # at least float32: squares of half-precision slopes overflow
+    gradients = [g.to(torch.promote_types(g.dtype, torch.float32)) for g in gradients]
+    squares = [g.reshape(count, -1).square().sum(1) for g in gradients]
     return verdict, torch.stack(squares).sum(0)
 
 

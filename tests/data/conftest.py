@@ -1,0 +1,40 @@
+"""Folders of small distinct images, and a cache of each test's own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Make = Callable[..., list[Path]]
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ZEROSUM_CACHE_GB", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def make() -> Make:
+    """make(folder, n, size=(w, h), mode=, suffix=, seed=): n distinct images."""
+
+    def made(
+        folder: Path,
+        n: int,
+        size: tuple[int, int] = (9, 7),
+        mode: str = "RGB",
+        suffix: str = ".png",
+        seed: int = 0,
+    ) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(seed)
+        paths = [folder / f"{index}{suffix}" for index in range(n)]
+        for path in paths:
+            pixels = random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+            Image.fromarray(pixels).convert(mode).save(path)
+        return paths
+
+    return made

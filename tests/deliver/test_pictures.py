@@ -1,0 +1,186 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zerosum.deliver.pictures import FAKE_COLOUR, grid, save_gif, save_image, scatter, strip, to_uint8
+from zerosum.errors import BadInput
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_to_uint8_gives_every_byte_back() -> None:
+    levels = torch.arange(256, dtype=torch.float64) / 127.5 - 1
+    for dtype in (torch.float64, torch.float32):
+        assert to_uint8(levels.to(dtype).view(1, 1, 16, 16)).ravel().tolist() == list(range(256))
+
+
+def test_to_uint8_clips_and_moves_channels_last() -> None:
+    samples = torch.tensor([-9.0, 9.0, torch.nan, torch.inf]).view(1, 4, 1, 1).requires_grad_()
+    array = to_uint8(samples)
+    assert array.shape == (1, 1, 1, 4)
+    assert array.dtype == np.uint8
+    assert array.ravel().tolist() == [0, 255, 128, 255]
+    assert to_uint8(torch.zeros(2, 3, 4, 5)).flags.c_contiguous
+
+
+def test_to_uint8_refuses_points() -> None:
+    with pytest.raises(BadInput, match="N, C, H, W"):
+        to_uint8(torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")])
+def test_grid_places_every_pixel(channels: int, mode: str) -> None:
+    images = noise(5, 4, 6, channels)
+    sheet = grid(images, columns=3, scale=2, gap=1)
+    assert sheet.mode == mode
+    assert sheet.size == (3 * 12 + 2, 2 * 8 + 1)
+    pixels = np.asarray(sheet).reshape(17, 38, channels)
+    for place, image in enumerate(images):
+        top, left = place // 3 * 9, place % 3 * 13
+        assert (pixels[top : top + 8 : 2, left : left + 12 : 2] == image).all()
+        assert (pixels[top + 1 : top + 8 : 2, left + 1 : left + 12 : 2] == image).all()
+    paper = [255] * channels if channels in (1, 3) else [255] * (channels - 1) + [0]
+    assert (pixels[8] == paper).all()
+    assert (pixels[9:, 26:] == paper).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((64, 32, 32, 3), (8 * 64 + 14, 8 * 64 + 14)),  # enlarged twice
+        ((10, 28, 28, 1), (4 * 84 + 6, 3 * 84 + 4)),
+        ((4, 64, 64, 3), (130, 130)),  # readable as it is
+        ((4, 128, 32, 3), (4 * 32 + 6, 128)),  # tall images go side by side
+        ((1, 8, 8, 1), (64, 64)),
+        ((1024, 32, 32, 1), (32 * 64 + 62, 32 * 64 + 62)),
+        ((10_000, 32, 32, 1), (100 * 32 + 198, 100 * 32 + 198)),  # enough of it already
+    ],
+)
+def test_grid_chooses_columns_and_scale(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    assert grid(np.zeros(shape, np.uint8)).size == size
+
+
+def test_grid_never_has_more_columns_than_images() -> None:
+    assert grid(noise(2, 64, 64, 1), columns=8, gap=0).size == (128, 64)
+
+
+@pytest.mark.parametrize("images", [noise(2, 4, 4), noise(2, 4, 4, 5), np.zeros((2, 4, 4, 3)), noise(0, 4, 4, 3)])
+def test_what_is_no_image_is_refused(images: np.ndarray) -> None:
+    with pytest.raises(BadInput, match=r"images"):
+        grid(images)
+
+
+def test_negative_layout_is_refused() -> None:
+    with pytest.raises(BadInput, match="0 or more"):
+        grid(noise(2, 4, 4, 1), columns=-1)
+
+
+def test_strip_is_one_row() -> None:
+    images = noise(6, 64, 64, 3)
+    row = strip(images)
+    assert row.size == (6 * 64, 64)
+    assert (np.asarray(row) == np.concatenate(list(images), axis=1)).all()
+
+
+def frames_of(path: Path) -> np.ndarray:
+    with Image.open(path) as gif:
+        frames = []
+        for number in range(gif.n_frames):
+            gif.seek(number)
+            frames.append(np.asarray(gif.convert("RGB")))
+    return np.stack(frames)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gif_of_few_colours_is_exact_and_loops(tmp_path: Path, channels: int) -> None:
+    images = noise(5, 4, 4, channels)
+    save_gif(images, tmp_path / "a.gif", 0.25)
+    assert (frames_of(tmp_path / "a.gif") == np.broadcast_to(images, (5, 4, 4, 3))).all()
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.info["loop"] == 0
+        assert gif.info["duration"] == 250
+
+
+def test_gif_goes_there_and_back(tmp_path: Path) -> None:
+    images = noise(4, 8, 8, 1)
+    save_gif(images, tmp_path / "a.gif", there_and_back=True, scale=2)
+    frames = frames_of(tmp_path / "a.gif")
+    assert (frames[:, ::2, ::2, :1] == images[[0, 1, 2, 3, 2, 1]]).all()
+    save_gif(images[:1], tmp_path / "one.gif", there_and_back=True)
+    assert len(frames_of(tmp_path / "one.gif")) == 1
+
+
+def test_gif_of_many_colours_is_close_and_still_where_the_picture_is_still(tmp_path: Path) -> None:
+    y, x = np.mgrid[:64, :64] * 4
+    images = np.stack([np.stack([x, y, np.full_like(x, 128)], axis=-1)] * 4).astype(np.uint8)
+    images[:, :32] += np.arange(4, dtype=np.uint8)[:, None, None, None] * 9  # only the upper half moves
+    save_gif(images, tmp_path / "a.gif")
+    frames = frames_of(tmp_path / "a.gif")
+    assert np.abs(frames.astype(int) - images).mean() < 9
+    assert (frames[1:, 32:] == frames[0, 32:]).all()
+
+
+def test_gif_lays_alpha_over_white(tmp_path: Path) -> None:
+    images = noise(1, 4, 4, 4)
+    images[..., 3] = 0
+    save_gif(images, tmp_path / "a.gif")
+    assert (frames_of(tmp_path / "a.gif") == 255).all()
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_gif_pause_is_checked(tmp_path: Path, seconds: float) -> None:
+    with pytest.raises(BadInput, match="seconds per frame"):
+        save_gif(noise(2, 4, 4, 1), tmp_path / "a.gif", seconds)
+
+
+def test_image_is_saved_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new" / "a.png"
+    picture = grid(noise(4, 8, 8, 3))
+    save_image(picture, path)
+    before = path.read_bytes()
+
+    def torn(self: Image.Image, target: Path, *args: object, **kwargs: object) -> None:
+        target.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", torn)
+    with pytest.raises(OSError, match="disk full"):
+        save_image(picture, path)
+    with pytest.raises(OSError, match="disk full"):
+        save_gif(noise(2, 4, 4, 1), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["a.png"]
+
+
+def test_unknown_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"\.xyz"):
+        save_image(grid(noise(1, 8, 8, 1)), tmp_path / "a.xyz")
+
+
+def test_scatter_has_axes_from_the_real_points_alone() -> None:
+    real = np.array([[-1.0, -1.0], [1.0, 1.0]])
+    near, far = np.array([[0.0, 0.0]]), np.array([[0.0, 0.0], [90.0, 0.0], [np.nan, 0.0]])
+    one, three = (np.asarray(scatter(points, real, 240)).astype(int) for points in (near, far))
+    assert (one[117:123, 117:123, 2] > one[117:123, 117:123, 0] + 50).any()  # the fake, blue
+    assert (one[60:180, 60:180] == three[60:180, 60:180]).all()
+    assert (three[110:130, 230:239] != one[110:130, 230:239]).any()  # what lies beyond is shown on the frame
+    assert (one[217:223, 17:23] < 255).any()  # a real point, lower left: y points up
+    assert (one[17:23, 17:23] == 255).all()
+
+
+def test_scatter_of_nothing_generated_and_of_one_real_point() -> None:
+    picture = scatter(np.zeros((0, 2)), np.zeros((1, 2)), 120)
+    assert picture.size == (120, 120)
+    assert FAKE_COLOUR[2] > FAKE_COLOUR[0]
+
+
+def test_scatter_refuses_other_shapes() -> None:
+    with pytest.raises(BadInput, match="scatter"):
+        scatter(np.zeros((3, 3)), np.zeros((3, 2)))
+    with pytest.raises(BadInput, match="scatter"):
+        scatter(np.zeros((3, 2)), np.zeros((0, 2)))

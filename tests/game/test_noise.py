@@ -1,0 +1,74 @@
+"""Numbers from seeds. Bounds are set so that each test of a good generator fails once in 10^6 or rarer."""
+
+import math
+
+import pytest
+import torch
+
+from zerosum.game import noise
+from zerosum.game.noise import Purpose, normal, seeds, uniform
+from zerosum.game.prior import Normal, Uniform
+
+
+def test_splitmix64_is_the_published_generator() -> None:
+    """The first outputs of seed 1234567, as listed with the reference implementation."""
+    exact = [noise._signed(1234567 + (k + 1) * 0x9E3779B97F4A7C15) for k in range(5)]
+    out = [v & (2**64 - 1) for v in noise._mix(torch.tensor(exact)).tolist()]
+    assert out == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+
+
+def test_moments_and_independence() -> None:
+    n, d = 4000, 50
+    u = uniform(seeds(0, 0, n), d, Purpose.LATENT).double()
+    assert 0 < u.min() < u.max() < 1
+    assert abs(u.mean() - 0.5) < 5 * math.sqrt(1 / 12 / (n * d))
+    other = uniform(seeds(0, 0, n), d, Purpose.BETWEEN).double()
+    neighbour = uniform(seeds(1, 0, n), d, Purpose.LATENT).double()
+    shifted = uniform(seeds(0, 1, n), d, Purpose.LATENT).double()
+    for second in (other, neighbour, shifted, u.roll(1, 1)):
+        correlation = ((u - 0.5) * (second - 0.5)).mean() * 12
+        assert abs(correlation) < 5.5 / math.sqrt(n * d)
+
+
+def test_kolmogorov_smirnov() -> None:
+    n = 100_000
+    grid = torch.arange(1, n + 1).double() / n
+    u = uniform(seeds(5, 0, n), 1, Purpose.LATENT)[:, 0].double().sort().values
+    z = normal(seeds(5, 0, n), 1, Purpose.LATENT)[:, 0].double().sort().values
+    # P(D sqrt(n) > 2.7) < 2 exp(-2 * 2.7^2) < 1e-6
+    assert (u - grid).abs().max() < 2.7 / math.sqrt(n)
+    assert (torch.special.ndtr(z) - grid).abs().max() < 2.7 / math.sqrt(n)
+
+
+def test_a_sample_does_not_depend_on_its_company() -> None:
+    whole = normal(seeds(7, 0, 64), 32, Purpose.LATENT)
+    parts = torch.cat([normal(seeds(7, first, 16), 32, Purpose.LATENT) for first in range(0, 64, 16)])
+    assert torch.equal(whole, parts)
+    assert torch.equal(whole[:5], normal(seeds(7, 0, 5), 32, Purpose.LATENT))
+    assert torch.equal(whole[:, :8], normal(seeds(7, 0, 64), 8, Purpose.LATENT))
+    assert len({*seeds(0, 0, 1000).tolist(), *seeds(1, 0, 1000).tolist()}) == 2000
+
+
+def test_truncation() -> None:
+    cut = normal(seeds(0, 0, 2000), 64, Purpose.LATENT, within=0.7)
+    assert cut.abs().max() <= 0.7
+    # the variance of a standard normal cut at +-t is 1 - 2 t phi(t) / (2 Phi(t) - 1)
+    phi = math.exp(-0.49 / 2) / math.sqrt(2 * math.pi)
+    expected = 1 - 2 * 0.7 * phi / math.erf(0.7 / math.sqrt(2))
+    assert cut.double().var().item() == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("prior", [Normal(size=100), Uniform(size=100)])
+def test_priors(prior) -> None:
+    z = prior.draw(seeds(0, 0, 3000))
+    assert z.shape == (3000, 100)
+    assert z.dtype == torch.float32
+    variance = {"normal": 1.0, "uniform": 1 / 3}[prior.kind]
+    assert z.double().var().item() == pytest.approx(variance, rel=0.02)
+    assert prior.draw(seeds(0, 0, 3000), truncation=0.5).abs().max() <= 0.5

@@ -1,0 +1,49 @@
+"""Small parts that several training tests play with."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zerosum.game.adversarial import Adversarial
+from zerosum.game.objective import NonSaturating
+from zerosum.game.optimizer import Adam
+from zerosum.game.prior import Normal
+from zerosum.game.verdict import Verdict
+
+
+class Points:
+    """A fixed table of points, as a source of examples."""
+
+    def __init__(self, n: int = 100, features: int = 2, seed: int = 0) -> None:
+        self.values = np.random.default_rng(seed).normal(size=(n, features)).astype(np.float32)
+        self.train = np.arange(n)
+
+    def take(self, indices: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.values[indices])
+
+    def scale(self, raw: Tensor) -> Tensor:
+        return raw
+
+
+class Score(nn.Module):
+    """A small fully connected discriminator."""
+
+    def __init__(self, features: int = 2, width: int = 16) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, 1))
+
+    def forward(self, sample: Tensor) -> Verdict:
+        return Verdict(self.body(sample)[:, 0])
+
+
+def points_game(terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0) -> Adversarial:
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Linear(16, 2))
+    return Adversarial(
+        generator, Score(), Normal(size=4), objective or NonSaturating(), terms or {},
+        rule or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life, times,
+    )  # fmt: skip
+
+
+def weights(game: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in game.state_dict().items()}

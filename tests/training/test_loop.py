@@ -1,0 +1,248 @@
+"""Wiring: who moves, when, with which gradients; and the whole step against one written out by hand."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from parts import Points, Score, points_game, weights
+from torch import nn
+from torch.nn import functional as F
+
+from zerosum.game import noise
+from zerosum.game.adversarial import Adversarial
+from zerosum.game.game import Game, Move, Outcome
+from zerosum.game.objective import Wasserstein
+from zerosum.game.optimizer import Adam
+from zerosum.game.player import Average, Player
+from zerosum.game.schedule import Cosine, Linear, Now
+from zerosum.game.term import R1, R2, GradientPenalty
+from zerosum.networks.shapes import MLPDiscriminator, MLPGenerator
+from zerosum.recipe import Recipe, RecipeFile
+from zerosum.training.loop import make_move, play_round, train
+from zerosum.training.machine import Machine
+from zerosum.training.meter import Meter
+from zerosum.training.stream import Stream
+
+
+def rounds(game: Game, n: int, batch: int = 8, machine: Machine | None = None, witness=lambda now: None) -> Stream:
+    machine = machine or Machine()
+    stream = Stream(Points(), batch // machine.accumulate, seed=1)
+    train(game, stream, machine, Now(), batch, Meter(), [witness], lambda now: now.round >= n)
+    return stream
+
+
+class Doubled(nn.Module):
+    """A generator in float64: rounding in float32 is amplified by Adam wherever a gradient is almost 0."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.double()
+
+    def forward(self, z):
+        return self.network(z.double())
+
+
+def test_the_vanilla_step_is_the_textbooks() -> None:
+    """20 rounds of the recipe `vanilla` against a plain PyTorch loop: BCE with logits, two Adams, detach.
+
+    Without dropout, whose masks are drawn in another order; in float64, to 1e-9.
+    """
+    file = RecipeFile("vanilla")
+    for path, value in {("discriminator", "dropout"): 0.0, ("training", "batch"): 16}.items():
+        file.draft.put(path, value, "")
+    recipe = file.draft.check(Recipe)
+    machine, source = Machine(), Points(200, 28 * 28)
+    source.values = source.values.reshape(200, 1, 28, 28).clip(-1, 1).astype(np.float64)
+    shape = (1, 28, 28)
+    networks = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        generator = Doubled(recipe.generator.build(100, shape, True))
+        networks.append((generator, recipe.discriminator.build(shape).double()))
+    parts = (recipe.latent, recipe.objective, recipe.terms, recipe.optimizer)
+    game = Adversarial(*networks[0], *parts)
+    train(game, Stream(source, 16, 3), machine, Now(), 16, Meter(), [], lambda now: now.round >= 20)
+
+    generator, discriminator = networks[1]
+    settings = {"lr": 2e-4, "betas": (0.5, 0.999)}
+    of_d = torch.optim.Adam(discriminator.parameters(), **settings)
+    of_g = torch.optim.Adam(generator.parameters(), **settings)
+    data = Stream(source, 16, 3)
+    ones, zeros = torch.ones(16).double(), torch.zeros(16).double()
+    for _ in range(20):
+        batch = next(data)
+        real, z = batch["real"], noise.normal(batch["seed"], 100, noise.Purpose.LATENT)
+        of_d.zero_grad()
+        loss = F.binary_cross_entropy_with_logits(discriminator(real).score, ones)
+        loss = loss + F.binary_cross_entropy_with_logits(discriminator(generator(z).detach()).score, zeros)
+        loss.backward()
+        of_d.step()
+        z = noise.normal(next(data)["seed"], 100, noise.Purpose.LATENT)
+        of_g.zero_grad()
+        F.binary_cross_entropy_with_logits(discriminator(generator(z)).score, ones).backward()
+        of_g.step()
+    for ours, theirs in ((game.generator, generator), (game.discriminator, discriminator)):
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert (a - b).abs().max() < 1e-9
+
+
+def test_only_the_mover_changes() -> None:
+    game = points_game({"r1": R1(every=2), "r2": R2()})
+    machine, stream = Machine(), Stream(Points(), 8, seed=1)
+    for move in game.moves:
+        before = weights(game)
+        make_move(game, move, stream, machine, Now(), Meter())
+        after = game.state_dict()
+        for name in before:
+            changed = not torch.equal(before[name], after[name])
+            assert changed == name.startswith(move.player) or name.endswith("bias"), (move.player, name)
+        assert not any(p.requires_grad for p in game.parameters()), "everything is frozen between moves"
+
+
+def test_the_frozen_side_gets_no_gradients() -> None:
+    """A discriminator's move builds no generator graph: nothing in the generator wants gradients."""
+    seen = {}
+
+    class Spy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Linear(4, 2)
+
+        def forward(self, z):
+            out = self.body(z)
+            seen["wants"] = out.requires_grad
+            return out
+
+    game = points_game()
+    game.generator = Spy()
+    machine, stream = Machine(), Stream(Points(), 8, seed=1)
+    game.players["generator"] = Player("generator", game.generator, Adam())
+    for move, wants in zip(game.moves, (False, True), strict=True):
+        make_move(game, move, stream, machine, Now(), Meter())
+        assert seen["wants"] is wants
+    before = [p.grad.clone() for p in game.discriminator.parameters()]
+    make_move(game, game.moves[1], stream, machine, Now(), Meter())
+    for parameter, old in zip(game.discriminator.parameters(), before, strict=True):
+        assert torch.equal(parameter.grad, old), "the generator's move left the discriminator's gradients alone"
+
+
+def counted(game: Game, n: int) -> Counter:
+    """How often each part of each move was played in n rounds."""
+    counts: Counter = Counter()
+    meter = Meter()
+    add = meter.add
+    meter.add = lambda name, value: (counts.update([name]), add(name, value))[1]
+    stream = Stream(Points(), 8, seed=1)
+    for number in range(n):
+        play_round(game, stream, Machine(), Now(number, number * 8), meter)
+    return counts
+
+
+def test_rhythms() -> None:
+    game = points_game({"r1": R1(every=4), "r2": R2(every=1)}, Wasserstein(), times=5)
+    steps: Counter = Counter()
+    for player in game.players.values():
+        step = player.optimizer.step
+        player.optimizer.step = lambda s=step, n=player.name: (steps.update([n]), s())[1]
+    counts = counted(game, 12)
+    assert counts["discriminator/score"] == counts["discriminator/r2"] == 60
+    assert counts["discriminator/r1"] == 3
+    assert counts["generator/score"] == 12
+    assert steps == {"discriminator": 63, "generator": 12}
+
+
+def test_a_lazy_term_is_scaled_up() -> None:
+    """A term every 4th round moves the discriminator with 4 times its gradient."""
+    gradients = []
+    for every in (1, 4):
+        game = points_game({"r1": R1(every=4)})
+        move = Move("discriminator", game.moves[1].loss, every=every)
+        make_move(game, move, Stream(Points(), 8, seed=1), Machine(), Now(), Meter())
+        gradients.append([p.grad.clone() for p in game.discriminator.parameters() if p.grad is not None])
+    for once, scaled in zip(*gradients, strict=True):
+        torch.testing.assert_close(4 * once, scaled)
+
+
+@pytest.mark.parametrize("terms", [{}, {"r1": R1(weight=0.5)}, {"gp": GradientPenalty()}], ids=str)
+def test_two_micro_batches_are_one_batch(terms) -> None:
+    games = []
+    for accumulate in (1, 2, 4):
+        game = points_game(terms)
+        rounds(game, 10, 16, Machine(accumulate=accumulate))
+        games.append(weights(game))
+    for other in games[1:]:
+        for name, tensor in games[0].items():
+            torch.testing.assert_close(tensor, other[name], rtol=1e-4, atol=1e-6)
+
+
+def test_schedules_reach_the_optimizer_and_the_weights() -> None:
+    rule = Adam(lr=Linear(start=1e-2, end=0, images=80), beta2=Cosine(start=0.9, end=0.99, images=80), rates={"discriminator": 4})
+    game = points_game({"r1": R1(weight=Linear(start=2, end=1, images=40))}, rule=rule)
+    seen = []
+
+    def witness(now: Now) -> None:
+        seen.append([p.optimizer.param_groups[0] | {"params": None} for p in game.players.values()])
+
+    rounds(game, 11, witness=witness)
+    d, g = seen[5]  # the sixth round began after 40 images
+    assert g["lr"] == pytest.approx(5e-3)
+    assert d["lr"] == pytest.approx(4 * 5e-3)
+    assert g["betas"][1] == pytest.approx(0.945)
+    assert seen[10][1]["lr"] == 0
+    found = []
+    for images in (0, 20, 40, 400):
+        again = points_game({"r1": R1(weight=Linear(start=2, end=1, images=40))})
+        terms, _ = again.moves[0].loss(next(Stream(Points(), 8, seed=1)), Now(0, images))
+        found.append(terms["r1"].mean().item())
+    assert [value / found[-1] for value in found] == pytest.approx([2, 1.5, 1, 1])
+
+
+def test_averages_follow_by_half_life() -> None:
+    network, average = nn.Linear(1, 1), None
+    nn.init.zeros_(network.weight)
+    average = Average(network, 100.0)
+    nn.init.ones_(network.weight)
+    for _ in range(10):
+        average.follow(network, 10, Now())
+    assert average.network.weight.item() == pytest.approx(0.5)
+    exact = Average(nn.Linear(1, 1), 0.0)
+    exact.follow(network, 10, Now())
+    assert exact.network.weight.item() == 1.0
+    ramped = Average(network, Linear(start=0, end=100, images=1000))
+    nn.init.zeros_(network.weight)
+    ramped.follow(network, 10, Now(1, 500))
+    assert ramped.network.weight.item() == pytest.approx(0.5 ** (10 / 50))
+
+
+def test_averages_stay_in_evaluation_mode() -> None:
+    game = points_game()
+    game.train()
+    assert game.training
+    assert not game.averaged.training
+
+
+def test_refused_games() -> None:
+    network = Score()
+    empty = lambda batch, now: Outcome({}, {})  # noqa: E731
+    with pytest.raises(ValueError, match="share a parameter"):
+        Game().enter([Player("a", network, Adam()), Player("b", network, Adam())], [])
+    with pytest.raises(ValueError, match="share a name"):
+        Game().enter([Player("a", network, Adam()), Player("a", Score(), Adam())], [])
+    with pytest.raises(ValueError, match="who does not play"):
+        Game().enter([Player("a", network, Adam())], [Move("b", empty)])
+    with pytest.raises(ValueError, match="score"):
+        points_game({"score": R1()})
+
+
+def test_spectral_and_batch_norm_games_train() -> None:
+    """Parametrised weights and buffers are no obstacle to freezing, averaging or saving."""
+    generator = MLPGenerator(widths=(8,), norm="batch").build(4, (2,), False)
+    discriminator = MLPDiscriminator(widths=(8,), spectral=True, dropout=0.1).build((2,))
+    game = points_game()
+    game.generator, game.discriminator = generator, discriminator
+    game.enter([Player("discriminator", discriminator, Adam()), Player("generator", generator, Adam(), [20.0])], game.moves)
+    rounds(game, 5)
+    twin = {name: value.clone() for name, value in game.state_dict().items()}
+    game.load_state_dict(twin)
+    assert game.produce(noise.seeds(0, 0, 3)).shape == (3, 2)
