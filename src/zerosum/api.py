@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import math
-import platform
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import zerosum
 from zerosum import plan
-from zerosum.console import Silent, Voice, tell_choices
+from zerosum.console import Silent, Voice
 from zerosum.errors import BadInput
 from zerosum.plan import Choice
-from zerosum.recipe import Recipe, assemble
+from zerosum.recipe import Recipe
 from zerosum.run import Row, RunFolder
 from zerosum.units import say_count, say_seconds
 
 if TYPE_CHECKING:
     import torch
 
-    from zerosum.data.examples import Examples
-    from zerosum.data.glance import Glance
     from zerosum.data.survey import Survey
     from zerosum.deliver.generator import Generator
-    from zerosum.training.machine import Machine
-    from zerosum.training.session import Session
 
 FLAGS = {
     "images": "training.images",
@@ -103,6 +96,7 @@ def train(
     path = Path(run) if run else Path("runs") / _run_name(checked.data.source)
     RunFolder.check_new(path)
 
+    from zerosum import staging
     from zerosum.training.machine import choose_device, ranks
 
     with ranks():
@@ -111,7 +105,7 @@ def train(
         draft = plan.draft(recipe, case, settings, short)
         choices = _first_choices(recipe, case, size, device)
         choices += plan.settle_data(draft, seen, device.type == "cpu")
-        return _start(draft.check(Recipe), seen, path, choices, device, trackers, voice or Silent())
+        return Run(*staging.start(draft.check(Recipe), path, choices, device, trackers, voice or Silent()))
 
 
 def check_trackers(trackers: Sequence[str]) -> None:
@@ -144,171 +138,6 @@ def _about(device: torch.device) -> str:
     return f"{torch.get_num_threads()} threads; no GPU is needed" if device.type == "cpu" else "Apple's GPU"
 
 
-def _start(
-    recipe: Recipe,
-    seen: Glance,
-    path: Path,
-    choices: list[Choice],
-    device: torch.device,
-    trackers: Sequence[str],
-    voice: Voice,
-) -> Run:
-    from zerosum.training.machine import PRECISIONS, Machine
-    from zerosum.training.probe import seconds_per_round
-
-    machine = Machine(device, recipe.training.accumulate, PRECISIONS[recipe.training.precision])
-    voice = voice if machine.rank == 0 else Silent()
-    share = machine.world * recipe.training.accumulate
-    if recipe.training.batch % share:
-        raise BadInput(
-            f"--training.batch {recipe.training.batch}: {machine.world} ranks with accumulate "
-            f"{recipe.training.accumulate} need a multiple of {share}"
-        )
-    voice.say(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
-    examples = _read(recipe, machine, voice)
-    for line in examples.survey.lines():
-        voice.say(f"  {line}")
-    rough = recipe.spread(1_000_000)  # the probe only needs some length
-    trial = assemble(rough, examples.shape, examples.bounded, machine)
-    pace = seconds_per_round(trial, _stream(rough, examples, machine), machine)
-    del trial
-    pace = machine.mean(_tensor(pace)).item()
-    recipe, settled = plan.settle_length(recipe, pace, device.type == "cpu")
-    choices = [*choices, *settled]
-    voice.say("what was chosen, and why")
-    tell_choices(voice, choices)
-    folder = RunFolder(path)
-    if machine.rank == 0:
-        folder = RunFolder.create(path)
-        _write_down(folder, recipe, examples, choices, device)
-    machine.wait()
-    voice.say(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
-    return _play(_session(recipe, examples, machine, folder, trackers, voice), recipe, voice)
-
-
-def _tensor(value: float) -> torch.Tensor:
-    import torch
-
-    return torch.tensor(value)
-
-
-def _read(recipe: Recipe, machine: Machine, voice: Voice) -> Examples:
-    """The data; the first rank reads, so that the others find it in the cache."""
-    from zerosum.data.intake import read
-
-    def progress(done: int, total: int) -> None:
-        voice.progress(done, total, "reading")
-
-    for turn in range(2):
-        if (machine.rank > 0) == bool(turn):
-            data = recipe.data
-            examples = read(data.source, data.size, data.channels, data.fit, progress=progress)
-        machine.wait()
-    return examples
-
-
-def _stream(recipe: Recipe, examples: Examples, machine: Machine) -> Any:
-    from zerosum.training.stream import Stream
-
-    return Stream(
-        examples,
-        recipe.training.batch // recipe.training.accumulate,
-        recipe.training.seed,
-        machine.device,
-        mirror=bool(recipe.data.mirror),
-        workers=recipe.data.workers,
-        rank=machine.rank,
-        world=machine.world,
-    )
-
-
-def _write_down(
-    folder: RunFolder, recipe: Recipe, examples: Examples, choices: Sequence[Choice], device: torch.device
-) -> None:
-    import torch
-
-    made = {
-        "zerosum": zerosum.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "device": str(device),
-        "sample_shape": list(examples.shape),
-        "bounded": examples.bounded,
-    }
-    folder.write_json("data.json", examples.survey.as_dict() | {"fingerprint": examples.fingerprint})
-    folder.write_json("plan.json", {"choices": [choice.as_dict() for choice in choices]})
-    folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
-
-
-def _session(
-    recipe: Recipe,
-    examples: Examples,
-    machine: Machine,
-    folder: RunFolder,
-    trackers: Sequence[str],
-    voice: Voice,
-) -> Session:
-    from zerosum.deliver import preview
-    from zerosum.training.session import Pace, Session
-    from zerosum.training.trackers import TRACKERS
-
-    training = recipe.training
-    drawers: dict[str, Callable[..., None]] = {
-        "images": partial(preview.draw_images, seed=training.seed),
-        "points": partial(preview.draw_points, seed=training.seed, examples=examples),
-    }
-    listeners: list[Callable[[Row], None]] = [voice.row]
-    if machine.rank == 0:
-        listeners += [TRACKERS[name](folder.path) for name in trackers]
-    return Session(
-        assemble(recipe, examples.shape, examples.bounded, machine),
-        _stream(recipe, examples, machine),
-        machine,
-        folder,
-        training.batch,
-        Pace(training.tick_images, training.preview_images, training.checkpoint_images),
-        drawers[examples.survey.kind],
-        listeners,
-    )
-
-
-def _play(session: Session, recipe: Recipe, voice: Voice) -> Run:
-    from zerosum.deliver.report import write_report
-    from zerosum.training.session import End
-
-    end = End(recipe.training.images, recipe.training.budget or math.inf)
-    voice.begin(end.images, end.seconds)
-    try:
-        state = session.play(end)
-    finally:
-        voice.end()
-    path = session.folder.path
-    if session.machine.rank == 0:
-        write_report(path)
-        _farewell(session, state, voice)
-    session.machine.wait()
-    return Run(session.folder, state)
-
-
-def _farewell(session: Session, state: str, voice: Voice) -> None:
-    path, now = session.folder.path, session.now
-    done = f"{say_count(now.images)} images in {say_seconds(session.elapsed())}"
-    endings = {
-        "done": f"done: {done}",
-        "interrupted": f"interrupted after {done}; `zerosum resume {path}` goes on exactly here",
-        "diverged": (
-            f"diverged after {done}: a loss is no longer a finite number. The last good checkpoint is kept; "
-            f"start anew with a lower --optimizer.lr or a stronger --terms.r1.weight"
-        ),
-    }
-    voice.say(endings[state])
-    if state != "diverged":
-        voice.say(f"  look at  {session.folder.sample_path(now.images)}")
-        voice.say(f"           {path / 'report.html'}")
-        voice.say(f"  then     zerosum sample {path} -n 64")
-        voice.say(f"           zerosum walk {path}")
-
-
 # ---------------------------------------------------------------------- resume
 
 
@@ -328,20 +157,18 @@ def resume(
     check_trackers(trackers)
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder, {"images": images, "budget": budget})
-    voice = voice or Silent()
-    from zerosum.training.machine import PRECISIONS, Machine, choose_device, ranks
+    from zerosum.staging import Stage
+    from zerosum.training.machine import choose_device, ranks
 
     with ranks():
-        device = choose_device(recipe.training.device)
-        machine = Machine(device, recipe.training.accumulate, PRECISIONS[recipe.training.precision])
-        voice = voice if machine.rank == 0 else Silent()
-        examples = _read(recipe, machine, voice)
+        stage = Stage.set(recipe, choose_device(recipe.training.device), trackers, voice or Silent())
+        examples = stage.read()
         if examples.fingerprint != folder.read_json("data.json").get("fingerprint"):
             raise BadInput(
                 f"{recipe.data.source} has changed since {folder.path} was trained on it; put the data back as it "
                 f"was, or start a new run with another --run"
             )
-        session = _session(recipe, examples, machine, folder, trackers, voice)
+        session = stage.session(examples, folder)
         session.resume()
         late = recipe.training.budget and session.seconds >= recipe.training.budget
         if session.now.images >= recipe.training.images or late:
@@ -349,11 +176,11 @@ def resume(
                 f"{folder.path} is done: {say_count(session.now.images)} images in {say_seconds(session.seconds)}; "
                 f"to train it longer, give a later end: --images {2 * session.now.images} or --budget"
             )
-        if machine.rank == 0 and (images or budget):
+        if stage.machine.rank == 0 and (images or budget):
             made = folder.read_toml("recipe.toml")["made"]
             folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
-        voice.say(f"resuming {folder.path} after {say_count(session.now.images)} images")
-        return _play(session, recipe, voice)
+        stage.voice.say(f"resuming {folder.path} after {say_count(session.now.images)} images")
+        return Run(folder, stage.play(session))
 
 
 def read_recipe(folder: RunFolder, later: Mapping[str, Any] | None = None) -> Recipe:

@@ -109,6 +109,8 @@ def _tell(draft: Draft, model: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"].startswith("union_tag"):
         path = (*path, "kind")
     dotted = ".".join(path)
+    if detail["type"] == "extra_forbidden":
+        path += next((inner for inner, _ in _leaves(detail["input"])), ()) if isinstance(detail["input"], dict) else ()
     where = draft.origin(path) or f"--{dotted}"
     said = where if where.startswith("--") else f"{where}: {dotted}"
     if detail["type"] == "extra_forbidden":

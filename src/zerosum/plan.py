@@ -80,12 +80,10 @@ def _value(text: str) -> Any:
 
 
 def _near_flag(name: str, flags: Sequence[str]) -> str:
-    near = difflib.get_close_matches(f"--{name}", flags, 1, 0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
     tree = RecipeFile("auto").draft.tree
     ends = [known for known in known_names(Recipe, tree) if known.rpartition(".")[2] == name.replace("-", "_")]
-    return f"; did you mean --{ends[0]}?" if ends else "; `zerosum train --help` lists them"
+    near = [f"--{end}" for end in ends[:1]] or difflib.get_close_matches(f"--{name}", flags, 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else "; `zerosum train --help` lists them"
 
 
 def draft(recipe: str, case: str, words: Words, flags: Words) -> Draft:
@@ -173,8 +171,9 @@ def settle_length(recipe: Recipe, seconds_per_round: float, on_cpu: bool) -> tup
     total = training.images if training.images and images == training.images else total
     takes = total / speed
     pace = {
-        "tick_images": training.tick_images or _rounded(speed * max(2.0, takes / 500), training.batch),
-        "preview_images": training.preview_images or _rounded(speed * max(8.0, takes / 40), training.batch),
+        "tick_images": training.tick_images or _rounded(speed * min(max(2.0, takes / 500), takes / 10), training.batch),
+        "preview_images": training.preview_images
+        or _rounded(speed * min(max(8.0, takes / 40), takes / 4), training.batch),
         "checkpoint_images": training.checkpoint_images or _rounded(speed * 60.0, training.batch),
     }
     length = training.model_copy(update={"images": total, "budget": budget, **pace})

@@ -69,15 +69,22 @@ class RunFolder:
             )
 
     @classmethod
-    def create(cls, path: Path) -> RunFolder:
-        """Make a new run folder.
+    def create(cls, path: Path, files: Mapping[str, Mapping[str, Any]]) -> RunFolder:
+        """Make a new run folder with its first files (.toml or .json), all at once.
 
         Raises:
             BadInput: something is there already, or it cannot be made.
         """
         cls.check_new(path)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = cls(Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)))
+            for name, content in files.items():
+                (scratch.write_toml if name.endswith(".toml") else scratch.write_json)(name, content)
+            scratch.path.chmod(0o755)
+            if path.exists():
+                path.rmdir()  # an empty folder of the user's
+            scratch.path.replace(path)
         except OSError as error:
             raise BadInput(f"--run {path}: the folder cannot be made ({error.strerror}); choose another") from error
         return cls(path)
@@ -143,13 +150,17 @@ class RunFolder:
         kept = [row for row in self.rows() if row["images"] <= images]
         text = "".join(json.dumps(row) + "\n" for row in kept)
         write_atomically(self.path / "log.jsonl", partial(_write_text, text))
-        for sheet in (self.path / "samples").glob("[0-9]*"):
+        for sheet in self.sheets():
             if int(sheet.stem) > images:
                 sheet.unlink()
 
     def sample_path(self, images: int) -> Path:
         """Where the sample sheet made after `images` images stands."""
         return self.path / "samples" / f"{images:08d}.png"
+
+    def sheets(self) -> list[Path]:
+        """The sample sheets, oldest first."""
+        return sorted((self.path / "samples").glob("[0-9]*.png"), key=lambda path: int(path.stem))
 
     # ------------------------------------------------------------------ checkpoints
 
@@ -168,9 +179,10 @@ class RunFolder:
         write(scratch)
         for path in scratch.iterdir():
             flush(path)
-        if target.exists():  # the same instant of the same run: the same bytes
+        if (target / "state.json").is_file():  # the same instant of the same run: the same bytes
             shutil.rmtree(scratch)
             return target
+        shutil.rmtree(target, ignore_errors=True)
         scratch.chmod(0o755)
         scratch.replace(target)
         _flush_folder(target.parent)

@@ -177,7 +177,11 @@ def test_two_micro_batches_are_one_batch(terms) -> None:
 
 
 def test_schedules_reach_the_optimizer_and_the_weights() -> None:
-    rule = Adam(lr=Linear(start=1e-2, end=0, images=80), beta2=Cosine(start=0.9, end=0.99, images=80), rates={"discriminator": 4})
+    rule = Adam(
+        lr=Linear(start=1e-2, end=0, images=80),
+        beta2=Cosine(start=0.9, end=0.99, images=80),
+        rates={"discriminator": 4},
+    )
     game = points_game({"r1": R1(weight=Linear(start=2, end=1, images=40))}, rule=rule)
     seen = []
 
@@ -241,7 +245,9 @@ def test_spectral_and_batch_norm_games_train() -> None:
     discriminator = MLPDiscriminator(widths=(8,), spectral=True, dropout=0.1).build((2,))
     game = points_game()
     game.generator, game.discriminator = generator, discriminator
-    game.enter([Player("discriminator", discriminator, Adam()), Player("generator", generator, Adam(), [20.0])], game.moves)
+    game.enter(
+        [Player("discriminator", discriminator, Adam()), Player("generator", generator, Adam(), [20.0])], game.moves
+    )
     rounds(game, 5)
     twin = {name: value.clone() for name, value in game.state_dict().items()}
     game.load_state_dict(twin)

@@ -45,7 +45,18 @@ def test_two_ranks_are_one_process(tmp_path: Path) -> None:
 
 def test_a_run_on_two_ranks_by_the_command_line(tmp_path: Path) -> None:
     """Only rank 0 writes and speaks; the run resumes with the same ranks and refuses other numbers of them."""
-    arguments = ("-m", "zerosum", "train", "ring", "--recipe", "vanilla", "--images", "2560", "--training.tick_images", "1280")
+    arguments = (
+        "-m",
+        "zerosum",
+        "train",
+        "ring",
+        "--recipe",
+        "vanilla",
+        "--images",
+        "2560",
+        "--training.tick_images",
+        "1280",
+    )
     ran = torchrun(*arguments, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     lines = (tmp_path / "runs/ring/log.jsonl").read_text().splitlines()

@@ -57,7 +57,15 @@ def same(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_killed_at_20_random_instants(tmp_path: Path, pictures: Path, workers: int) -> None:
-    arguments = [sys.executable, str(HERE / "resume_driver.py"), str(tmp_path), str(pictures), "2400", "20", str(workers)]
+    arguments = [
+        sys.executable,
+        str(HERE / "resume_driver.py"),
+        str(tmp_path),
+        str(pictures),
+        "1600",
+        "20",
+        str(workers),
+    ]
     ran = subprocess.run(arguments, capture_output=True, text=True, timeout=400, check=False)
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout.splitlines()[-1])

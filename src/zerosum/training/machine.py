@@ -79,10 +79,8 @@ class Machine:
     def _average_gradients(self, player: Player) -> None:
         if self.world == 1:
             return
-        # every rank must send the same numbers in the same order, so a parameter without a gradient sends zeros
-        for parameter in player.parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
+        # which parameters have a gradient depends on the move alone, so all ranks send the same; a zero in place of
+        # none would let Adam's momentum move what the move does not touch
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         flat = torch.cat([g.reshape(-1) for g in gradients])
         dist.all_reduce(flat)

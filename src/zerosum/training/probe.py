@@ -15,7 +15,7 @@ from zerosum.training.loop import make_move
 from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
-PATIENCE = 0.5
+PATIENCE = 0.3
 """Seconds spent on each kind of move, beyond the two steps that every estimate needs."""
 
 
@@ -26,7 +26,8 @@ def seconds_per_round(game: Game, stream: Iterator[Batch], machine: Machine) -> 
     for move in game.moves:
         make_move(game, move, stream, machine, now, meter)  # the first is slow: kernels are chosen, memory is found
         times: list[float] = []
-        while len(times) < 2 or (sum(times) < PATIENCE and len(times) < 50):
+        # ranks average gradients in every step, so they must agree on how many to make
+        while machine.any(len(times) < 2 or (sum(times) < PATIENCE and len(times) < 50)):
             began = time.perf_counter()
             make_move(game, move, stream, machine, now, meter)
             _finish(machine)

@@ -89,6 +89,7 @@ class Session:
         self.stream.close()
         if self._state != "diverged":
             self._save(self.now)
+        if self._state == "done":  # an interrupted run leaves the sheets an uninterrupted one would have
             self._preview(self.now)
         self._status(self._state)
         return self._state

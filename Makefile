@@ -1,0 +1,34 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer: each makes .venv and installs first.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: demo test lint install picture clean
+
+install: .venv/ready
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Zerosum needs Python 3.11 or newer: make PYTHON=python3.12 demo"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	@touch $@
+
+demo: .venv/ready
+	$(BIN)/zerosum train digits --budget 280s --run $(RUN)
+	@echo "Look at $(RUN)/report.html"
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+# the pictures in docs/, from a run of the demo
+picture: .venv/ready
+	$(BIN)/python docs/make_pictures.py $(RUN)
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

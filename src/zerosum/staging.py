@@ -1,0 +1,182 @@
+"""From a checked recipe to a run being played: data, measured pace, folder, session."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import zerosum
+from zerosum import plan
+from zerosum.console import Silent, Voice, tell_choices
+from zerosum.data.examples import Examples
+from zerosum.data.intake import read
+from zerosum.deliver import preview
+from zerosum.deliver.report import write_report
+from zerosum.errors import BadInput
+from zerosum.plan import Choice
+from zerosum.recipe import Recipe, assemble
+from zerosum.run import Row, RunFolder
+from zerosum.training.machine import PRECISIONS, Machine
+from zerosum.training.probe import seconds_per_round
+from zerosum.training.session import End, Pace, Session
+from zerosum.training.stream import Stream
+from zerosum.training.trackers import TRACKERS
+from zerosum.units import say_count, say_seconds
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a run is played on; of several ranks only the first speaks and writes."""
+
+    recipe: Recipe
+    machine: Machine
+    trackers: Sequence[str]
+    voice: Voice
+
+    @classmethod
+    def set(cls, recipe: Recipe, device: torch.device, trackers: Sequence[str], voice: Voice) -> Stage:
+        """A stage for this process.
+
+        Raises:
+            BadInput: the batch cannot be shared out over ranks and micro-batches.
+        """
+        training = recipe.training
+        machine = Machine(device, training.accumulate, PRECISIONS[training.precision])
+        share = machine.world * training.accumulate
+        if training.batch % share:
+            raise BadInput(
+                f"--training.batch {training.batch}: {machine.world} ranks with accumulate {training.accumulate} "
+                f"need a multiple of {share}"
+            )
+        return cls(recipe, machine, trackers, voice if machine.rank == 0 else Silent())
+
+    def read(self) -> Examples:
+        """The data; the first rank reads, so that the others find it in the cache."""
+
+        def progress(done: int, total: int) -> None:
+            self.voice.progress(done, total, "reading")
+
+        data = self.recipe.data
+        for turn in range(2):
+            if (self.machine.rank > 0) == bool(turn):
+                examples = read(data.source, data.size, data.channels, data.fit, progress=progress)
+            self.machine.wait()
+        return examples
+
+    def measure(self, examples: Examples) -> float:
+        """Seconds a round takes here, the mean over ranks."""
+        rough = replace(self, recipe=self.recipe.spread(1_000_000))  # any length will do
+        game = assemble(rough.recipe, examples.shape, examples.bounded, self.machine)
+        seconds = seconds_per_round(game, rough.stream(examples), self.machine)
+        return self.machine.mean(torch.tensor(seconds, device=self.machine.device)).item()
+
+    def stream(self, examples: Examples) -> Stream:
+        """Batches of the data for this rank."""
+        training = self.recipe.training
+        return Stream(
+            examples,
+            training.batch // training.accumulate,
+            training.seed,
+            self.machine.device,
+            mirror=bool(self.recipe.data.mirror),
+            workers=self.recipe.data.workers,
+            rank=self.machine.rank,
+            world=self.machine.world,
+        )
+
+    def session(self, examples: Examples, folder: RunFolder) -> Session:
+        """A session at its beginning."""
+        training = self.recipe.training
+        drawers: dict[str, Callable[..., None]] = {
+            "images": partial(preview.draw_images, seed=training.seed),
+            "points": partial(preview.draw_points, seed=training.seed, examples=examples),
+        }
+        listeners: list[Callable[[Row], None]] = [self.voice.row]
+        if self.machine.rank == 0:
+            listeners += [TRACKERS[name](folder.path) for name in self.trackers]
+        return Session(
+            assemble(self.recipe, examples.shape, examples.bounded, self.machine),
+            self.stream(examples),
+            self.machine,
+            folder,
+            training.batch,
+            Pace(training.tick_images, training.preview_images, training.checkpoint_images),
+            drawers[examples.survey.kind],
+            listeners,
+        )
+
+    def play(self, session: Session) -> str:
+        """Play a session to its end, report, and say how it ended."""
+        end = End(self.recipe.training.images, self.recipe.training.budget or math.inf)
+        self.voice.begin(end.images, end.seconds)
+        try:
+            state = session.play(end)
+        finally:
+            self.voice.end()
+        if self.machine.rank == 0:
+            write_report(session.folder.path)
+            _farewell(session, state, self.voice)
+        self.machine.wait()
+        return state
+
+
+def start(
+    recipe: Recipe, path: Path, choices: list[Choice], device: torch.device, trackers: Sequence[str], voice: Voice
+) -> tuple[RunFolder, str]:
+    """Read the data, measure, say what was chosen, make the run's folder, play; returns the run and how it ended."""
+    stage = Stage.set(recipe, device, trackers, voice)
+    stage.voice.say(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
+    examples = stage.read()
+    for line in examples.survey.lines():
+        stage.voice.say(f"  {line}")
+    recipe, settled = plan.settle_length(recipe, stage.measure(examples), device.type == "cpu")
+    stage = replace(stage, recipe=recipe)
+    stage.voice.say("what was chosen, and why")
+    tell_choices(stage.voice, [*choices, *settled])
+    folder = RunFolder(path)
+    if stage.machine.rank == 0:
+        record = {"choices": [choice.as_dict() for choice in (*choices, *settled)]}
+        saw = examples.survey.as_dict() | {"fingerprint": examples.fingerprint}
+        folder = RunFolder.create(path, {"data.json": saw, "plan.json": record, "recipe.toml": _dump(stage, examples)})
+    stage.machine.wait()
+    stage.voice.say(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
+    return folder, stage.play(stage.session(examples, folder))
+
+
+def _dump(stage: Stage, examples: Examples) -> dict[str, Any]:
+    """The resolved recipe, and what it was made with."""
+    made = {
+        "zerosum": zerosum.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": str(stage.machine.device),
+        "sample_shape": list(examples.shape),
+        "bounded": examples.bounded,
+    }
+    return stage.recipe.model_dump(mode="json", exclude_none=True) | {"made": made}
+
+
+def _farewell(session: Session, state: str, voice: Voice) -> None:
+    path = session.folder.path
+    done = f"{say_count(session.now.images)} images in {say_seconds(session.elapsed())}"
+    endings = {
+        "done": f"done: {done}",
+        "interrupted": f"interrupted after {done}; `zerosum resume {path}` goes on exactly here",
+        "diverged": (
+            f"diverged after {done}: a loss is no longer a finite number. The last good checkpoint is kept; "
+            f"start anew with a lower --optimizer.lr or a stronger --terms.r1.weight"
+        ),
+    }
+    voice.say(endings[state])
+    if state != "diverged":
+        voice.say(f"  look at  {session.folder.sheets()[-1]}")
+        voice.say(f"           {path / 'report.html'}")
+        voice.say(f"  then     zerosum sample {path} -n 64")
+        voice.say(f"           zerosum walk {path}")

@@ -1,0 +1,267 @@
+"""The command line, as a user meets it."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zerosum
+from zerosum import recipe
+from zerosum.cli import app, run_safely
+
+QUICK = ["--training.batch", "16", "--generator.width", "4", "--discriminator.width", "4", "--images", "160"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def say(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Run a command in this process; gives the exit code, what it said, and its complaints."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["zerosum", *arguments])
+        code = run_safely(app)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+def pictures(folder: Path, n: int = 80, size: tuple[int, int] = (40, 36), mode: str = "RGB") -> Path:
+    folder.mkdir(parents=True)
+    dice = np.random.default_rng(n)
+    for number in range(n):
+        shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
+        Image.fromarray(dice.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{number:03d}.png")
+    return folder
+
+
+# ---------------------------------------------------------------------- a run, from beginning to end
+
+
+def test_train_with_no_settings_then_every_verb(here: Path, say) -> None:
+    pictures(here / "photos")
+    code, out, err = say("train", "photos", *QUICK)
+    assert code == 0, err
+    for word in (
+        "chosen, and why",
+        "size",
+        "32 px",
+        "colour",
+        "mirror",
+        "takes",
+        "zerosum resume runs/photos",
+        "report.html",
+    ):
+        assert word in out
+    run = here / "runs/photos"
+    names = {path.name for path in run.iterdir()}
+    assert names >= {
+        "recipe.toml",
+        "data.json",
+        "plan.json",
+        "log.jsonl",
+        "samples",
+        "checkpoints",
+        "report.html",
+        "status.json",
+    }
+    assert json.loads((run / "status.json").read_text())["state"] == "done"
+    assert (run / "report.html").stat().st_size > 10_000
+
+    code, out, _ = say("sample", "runs/photos", "-n", "5", "--seed", "7", "--truncation", "0.7")
+    assert code == 0
+    files = sorted(path.name for path in Path(out.strip()).iterdir())
+    assert files == ["00000.png", "00001.png", "00002.png", "00003.png", "00004.png", "sheet.png"]
+    assert Image.open(Path(out.strip()) / "00000.png").size == (32, 32)
+
+    code, out, _ = say("walk", "runs/photos", "--stops", "3", "--steps", "4", "--way", "lerp")
+    assert code == 0
+    strip, film = (Image.open(line) for line in out.split())
+    assert film.n_frames == 12
+    assert strip.size[0] > strip.size[1]
+
+    assert say("resume", "runs/photos")[0] == 2
+    assert say("resume", "runs/photos", "--images", "320")[0] == 0
+
+
+def test_samples_are_the_same_again_whatever_is_drawn_beside_them(here: Path, say) -> None:
+    pictures(here / "photos")
+    assert say("train", "photos", *QUICK)[0] == 0
+    generator = zerosum.load("runs/photos")
+    few, many = generator.sample(3, seed=5), generator.sample(70, seed=5, batch=16)
+    torch.testing.assert_close(few, many[:3], rtol=1e-5, atol=1e-6)
+    assert many.shape == (70, 3, 32, 32)
+    assert many.abs().max() <= 1
+    a, b = generator.latents(2, seed=1)
+    way = generator.interpolate(a, b, steps=10)
+    assert way.shape == (10, 3, 32, 32)
+    torch.testing.assert_close(way[[0, -1]], generator.show(torch.stack([a, b])), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("source", ["ring", "grid", "spiral"])
+def test_points(here: Path, say, source: str) -> None:
+    assert say("train", source, "--images", "640")[0] == 0
+    assert Image.open(here / f"runs/{source}/samples/00000640.png").size[0] >= 256
+    code, out, _ = say("sample", f"runs/{source}", "-n", "9")
+    assert code == 0
+    assert len((Path(out.strip()) / "points.csv").read_text().split()) == 9
+    assert say("walk", f"runs/{source}")[0] == 2
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_recipe_trains_and_resumes(here: Path, say, name: str) -> None:
+    pictures(here / "grey", size=(16, 16), mode="L")
+    small = (
+        ["--images", "64", "--batch", "8", "--size", "nano"]
+        if "nano" in recipe.RecipeFile(name).when
+        else ["--images", "64", "--batch", "8"]
+    )
+    assert say("train", "grey", "--recipe", name, *small)[0] == 0
+    assert say("resume", "runs/grey", "--images", "128")[0] == 0
+
+
+def test_a_zip_an_npz_and_the_bundled_digits(here: Path, say) -> None:
+    folder = pictures(here / "all/a", 40, (16, 16), "L")
+    with zipfile.ZipFile("all.zip", "w") as file:
+        for path in folder.iterdir():
+            file.write(path, f"a/{path.name}")
+    np.savez("table.npz", images=np.random.default_rng(0).integers(0, 256, (50, 16, 16), dtype=np.uint8))
+    for source in ("all.zip", "table.npz", "digits"):
+        assert say("train", source, *QUICK)[0] == 0
+    code, out, _ = say("data", "digits", "--json")
+    assert code == 0
+    assert len(json.loads(out)["classes"]) == 10
+
+
+def test_a_recipe_of_ones_own(here: Path, say) -> None:
+    code, out, _ = say("recipes", "wgan-gp")
+    assert code == 0
+    (here / "mine.toml").write_text(out.replace("weight = 10", "weight = 3"))
+    pictures(here / "photos")
+    assert say("train", "photos", "--recipe", "mine.toml", *QUICK)[0] == 0
+    assert "weight = 3.0" in (here / "runs/photos/recipe.toml").read_text()
+    (here / "bad.toml").write_text(out.replace("weight = 10", 'weight = "x"').replace("beta2", "beta3"))
+    line = 1 + out.splitlines().index("weight = 10")
+    code, _, err = say("train", "photos", "--recipe", "bad.toml", "--run", "other")
+    assert code == 2
+    assert f'bad.toml line {line}: terms.gradient_penalty.weight = "x"' in err
+    assert "optimizer.beta3: there is no such setting; did you mean --optimizer.beta2?" in err
+    assert not (here / "other").exists()
+
+
+def test_recipes_are_listed(say) -> None:
+    code, out, _ = say("recipes")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == recipe.names()
+    assert {"auto", "dcgan", "r3gan", "vanilla", "wgan-gp"} <= set(recipe.names())
+
+
+def test_divergence_ends_the_run_with_code_3_and_keeps_the_last_good_checkpoint(here: Path, say) -> None:
+    pictures(here / "photos")
+    settings = ["--training.tick_images", "16", "--optimizer.lr", "1e30"]
+    code, out, _ = say("train", "photos", "--recipe", "vanilla", "--batch", "16", "--images", "1600", *settings)
+    assert code == 3
+    assert "diverged" in out
+    for checkpoint in (here / "runs/photos/checkpoints").glob("*"):
+        from safetensors.torch import load_file
+
+        assert all(t.isfinite().all() for t in load_file(checkpoint / "networks.safetensors").values())
+
+
+# ---------------------------------------------------------------------- bad input
+
+
+BAD = {
+    "missing path": (["train", "nowhere"], "nowhere"),
+    "nothing named": (["train"], "what shall be trained on"),
+    "two sources": (["train", "a", "b"], "one source"),
+    "unknown recipe": (["train", "photos", "--recipe", "dcgun"], "did you mean dcgan"),
+    "recipe file missing": (["train", "photos", "--recipe", "my.toml"], "no such file"),
+    "unknown size": (["train", "photos", "--size", "huge"], "--size huge"),
+    "unknown setting": (["train", "photos", "--generator.widht", "3"], "did you mean --generator.width"),
+    "lonely flag": (["train", "photos", "--lr", "3"], "did you mean --optimizer.lr"),
+    "flag misspelt": (["train", "photos", "--buget", "3"], "did you mean --budget"),
+    "no value": (["train", "photos", "--optimizer.lr"], "needs a value"),
+    "bad number": (["train", "photos", "--terms.r1.weight", "x"], '--terms.r1.weight "x"'),
+    "negative": (["train", "photos", "--optimizer.lr", "-1"], "--optimizer.lr -1"),
+    "bad kind": (["train", "photos", "--generator.kind", "dcgann"], "did you mean dcgan"),
+    "bad time": (["train", "photos", "--budget", "soon"], "--budget"),
+    "bad count": (["train", "photos", "--images", "many"], "--images"),
+    "bad device": (["train", "photos", "--device", "tpu"], "--device tpu"),
+    "bad tracker": (["train", "photos", "--tracker", "paper"], "--tracker paper"),
+    "bad pixels": (["train", "photos", "--data.size", "48"], "--data.size 32` or"),
+    "uneven parts": (["train", "photos", "--batch", "9", "--training.accumulate", "2"], "9"),
+    "three images": (["train", "three"], "3"),
+    "empty folder": (["train", "empty"], "empty"),
+    "text named .png": (["train", "text"], "text"),
+    "no run": (["sample", "nowhere"], "nowhere does not exist"),
+    "not a run": (["resume", "photos"], "is not a run"),
+    "unknown verb's data": (["data", "nowhere"], "nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_clear_sentence(here: Path, say, case: str) -> None:
+    pictures(here / "photos", 20, (16, 16))
+    pictures(here / "three", 3)
+    (here / "empty").mkdir()
+    (here / "text").mkdir()
+    (here / "text/note.png").write_text("not a picture")
+    before = sorted(here.rglob("*"))
+    arguments, expected = BAD[case]
+    code, _, err = say(*arguments)
+    assert code == 2
+    assert expected in err
+    assert "Traceback" not in err
+    assert len(err.splitlines()) == 1, err
+    assert sorted(here.rglob("*")) == before, "nothing is left behind"
+
+
+def test_every_settings_error_at_once(here: Path, say) -> None:
+    pictures(here / "photos", 20)
+    code, _, err = say(
+        "train", "photos", "--optimizer.lr", "x", "--training.batch", "0", "--data.fit", "stretch", "--foo.bar", "1"
+    )
+    assert code == 2
+    assert [line.split()[1] for line in sorted(err.splitlines())] == [
+        "--data.fit",
+        "--foo.bar:",
+        "--optimizer.lr",
+        "--training.batch",
+    ]
+
+
+# ---------------------------------------------------------------------- quick answers
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["recipes"], ["train", "x", "--optimizer.lrr", "1"]]
+)
+def test_quick_answers_do_not_import_torch(tmp_path: Path, arguments: list[str]) -> None:
+    program = "import sys\nfrom zerosum.cli import app, run_safely\nsys.argv = ['zerosum', *sys.argv[1:]]\nrun_safely(app)\nprint('torch' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.splitlines()[-1] == "False", ran.stdout + ran.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    program = "import sys, zerosum; print({'torch', 'numpy', 'pydantic', 'PIL', 'rich'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"
+
+
+def test_version(say) -> None:
+    assert say("--version")[1].strip() == f"zerosum {zerosum.__version__}"

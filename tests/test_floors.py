@@ -1,0 +1,110 @@
+"""Imports point one way. Read from the source, so that a lazy import counts as much as one at the top."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src/zerosum"
+GROUND = {"errors", "setting", "units"}
+CORE = {"game.verdict", "game.schedule", "game.noise", "game.prior"}
+GAME = {"game"}
+ALLOWED = {  # who may import whom: a module, or its whole folder, to modules or folders
+    "errors": set(),
+    "setting": set(),
+    "units": set(),
+    "run": {"errors"},
+    "draft": {"errors"},
+    "game": GROUND | GAME,
+    "networks": {"errors", "networks", "game.verdict", "setting"},
+    "data": {"errors", "data", "game.verdict"},
+    "training": {
+        "errors",
+        "run",
+        "training",
+        "game.game",
+        "game.player",
+        "game.schedule",
+        "game.noise",
+        "game.verdict",
+    },
+    "deliver": {"errors", "run", "deliver", "units", "game"},
+    "recipe": {"draft", "errors", "setting", "units", "game", "networks", "training", "data"},
+    "plan": {"draft", "errors", "recipe", "units", "data.glance"},
+    "console": {"errors", "plan", "run", "units"},
+    "staging": {"zerosum", "console", "data", "deliver", "errors", "plan", "recipe", "run", "training", "units"},
+    "api": {
+        "zerosum",
+        "staging",
+        "console",
+        "data",
+        "deliver",
+        "draft",
+        "errors",
+        "plan",
+        "recipe",
+        "run",
+        "training",
+        "units",
+    },
+    "__init__": {"api", "errors"},
+    "cli": {"zerosum", "api", "console", "errors", "plan", "recipe"},
+    "__main__": {"cli"},
+}
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of ours that a file imports, without the leading `zerosum.`; the package itself is "zerosum"."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found.add(node.module or "")
+            for alias in node.names:  # `from zerosum.deliver import pictures` imports a module
+                inner = SOURCE.parent.joinpath(*(node.module or "").split("."), alias.name)
+                if inner.is_dir() or inner.with_suffix(".py").exists():
+                    found.discard(node.module or "")
+                    found.add(f"{node.module}.{alias.name}")
+    ours = {name for name in found if name.split(".")[0] == "zerosum"}
+    return {name.removeprefix("zerosum.") for name in ours}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    name = name_of(path)
+    allowed = ALLOWED[name if name in ALLOWED else name.split(".")[0]]
+    for other in imported(path):
+        assert other in allowed or other.split(".")[0] in allowed, f"{name} may not import {other}"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name_of(p) in CORE], ids=name_of)
+def test_the_core_stands_alone(path: Path) -> None:
+    """What networks and training may know of the game knows nothing of either."""
+    assert imported(path) <= {"setting", "game.noise", "game"} | CORE
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "training").glob("*.py")), ids=name_of)
+def test_training_names_no_variant(path: Path) -> None:
+    text = path.read_text().lower()
+    for word in ("generator", "discriminator", "dcgan", "r3gan", "wgan", "vanilla", "adversarial", "critic"):
+        assert f'"{word}' not in text, f"{path.name} knows a variant: {word}"
+        assert f"import {word}" not in text
+
+
+def test_files_and_functions_are_short() -> None:
+    for path in MODULES:
+        text = path.read_text()
+        assert len(text.splitlines()) <= 400, f"{path.name} is over 400 lines"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                body = [n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+                length = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+                assert length <= 40, f"{path.name}: {node.name} has {length} lines"
