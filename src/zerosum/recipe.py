@@ -214,6 +214,7 @@ def assemble(recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Mac
         recipe.optimizer,
         recipe.average.half_life_images,
         recipe.game.discriminator_times,
+        recipe.discriminator.alone,
     )
     torch.manual_seed(recipe.training.seed * 1000 + machine.rank)  # what networks draw themselves differs by rank
     return game

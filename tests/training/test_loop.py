@@ -178,11 +178,11 @@ def test_two_micro_batches_are_one_batch(terms) -> None:
 
 def test_schedules_reach_the_optimizer_and_the_weights() -> None:
     rule = Adam(
-        lr=Linear(start=1e-2, end=0, images=80),
-        beta2=Cosine(start=0.9, end=0.99, images=80),
+        lr=Linear(start=1e-2, end=0, images=(0, 80)),
+        beta2=Cosine(start=0.9, end=0.99, images=(0, 80)),
         rates={"discriminator": 4},
     )
-    game = points_game({"r1": R1(weight=Linear(start=2, end=1, images=40))}, rule=rule)
+    game = points_game({"r1": R1(weight=Linear(start=2, end=1, images=(0, 40)))}, rule=rule)
     seen = []
 
     def witness(now: Now) -> None:
@@ -196,7 +196,7 @@ def test_schedules_reach_the_optimizer_and_the_weights() -> None:
     assert seen[10][1]["lr"] == 0
     found = []
     for images in (0, 20, 40, 400):
-        again = points_game({"r1": R1(weight=Linear(start=2, end=1, images=40))})
+        again = points_game({"r1": R1(weight=Linear(start=2, end=1, images=(0, 40)))})
         terms, _ = again.moves[0].loss(next(Stream(Points(), 8, seed=1)), Now(0, images))
         found.append(terms["r1"].mean().item())
     assert [value / found[-1] for value in found] == pytest.approx([2, 1.5, 1, 1])
@@ -213,7 +213,7 @@ def test_averages_follow_by_half_life() -> None:
     exact = Average(nn.Linear(1, 1), 0.0)
     exact.follow(network, 10, Now())
     assert exact.network.weight.item() == 1.0
-    ramped = Average(network, Linear(start=0, end=100, images=1000))
+    ramped = Average(network, Linear(start=0, end=100, images=(0, 1000)))
     nn.init.zeros_(network.weight)
     ramped.follow(network, 10, Now(1, 500))
     assert ramped.network.weight.item() == pytest.approx(0.5 ** (10 / 50))

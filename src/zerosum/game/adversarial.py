@@ -37,6 +37,7 @@ class Adversarial(Game):
         rule: Adam,
         half_life_images: Schedule = 500.0,
         discriminator_times: int = 1,
+        alone: bool = False,
     ) -> None:
         """Seat a generator (latents (N, L) to samples) and a discriminator (samples to a Verdict).
 
@@ -49,6 +50,7 @@ class Adversarial(Game):
             rule: how both change their parameters.
             half_life_images: of the generator's average.
             discriminator_times: steps of the discriminator in a round.
+            alone: the discriminator judges each sample by itself (it has no batch norm).
 
         Raises:
             ValueError: a term is named like the objective's own part, "score".
@@ -57,7 +59,7 @@ class Adversarial(Game):
         if "score" in terms:
             raise ValueError('a term may not be named "score": that is the objective\'s own part')
         self.generator, self.discriminator = generator, discriminator
-        self.prior, self.objective = prior, objective
+        self.prior, self.objective, self.alone = prior, objective, alone
         times = {"discriminator": discriminator_times, "generator": 1}
         scores: dict[str, Score] = {
             "discriminator": objective.discriminator,
@@ -91,13 +93,13 @@ class Adversarial(Game):
         """The discriminator, as a function of a sample alone."""
         return self.discriminator
 
-    def play(self, batch: Batch, now: Now, slopes: frozenset[str] = frozenset()) -> Play:
+    def play(self, batch: Batch, now: Now, slopes: frozenset[str] = frozenset(), together: bool = False) -> Play:
         """Lay out a play on this batch."""
         imagine = partial(self.imagine, batch, now)
-        return Play(self, self.judge(batch, now), self.show(batch, now), imagine, batch, now, slopes)
+        return Play(self, self.judge(batch, now), self.show(batch, now), imagine, batch, now, slopes, together)
 
     def _main(self, player: str, score: Score, terms: Mapping[str, Term], batch: Batch, now: Now) -> Outcome:
-        play = self.play(batch, now, _slopes(terms))
+        play = self.play(batch, now, _slopes(terms), together=self.alone and player == "discriminator")
         outcome = {"score": score(play)} | _weighed(terms, play)
         return Outcome(outcome, self._watch(play) if player == "discriminator" else {})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from zerosum.setting import Setting
 
@@ -41,4 +41,34 @@ class Uniform(Setting):
         return (2 * noise.uniform(seed, self.size, noise.Purpose.LATENT) - 1) * min(1.0, truncation)
 
 
-Prior = Annotated[Normal | Uniform, Field(discriminator="kind")]
+class Mixed(Setting):
+    """Some numbers of a latent are -1 or 1, the others standard normal.
+
+    A generator is continuous, so from normal latents alone it joins separate clusters by bridges of samples; coins
+    let it jump. The split of a latent into discrete and continuous codes is InfoGAN's (Chen et al. 2016,
+    arXiv:1606.03657), here without its information term.
+    """
+
+    kind: Literal["mixed"] = "mixed"
+    size: Annotated[int, Field(ge=2, le=4096)] = 16
+    """Numbers in a latent, coins included."""
+    coins: Annotated[int, Field(ge=1, le=4095)] = 8
+    """How many of them, the first ones, are -1 or 1."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Mixed:
+        if self.coins >= self.size:
+            raise ValueError(f"coins {self.coins} must be fewer than size ({self.size})")
+        return self
+
+    def draw(self, seed: Tensor, truncation: float = math.inf) -> Tensor:
+        """(N,) int64 seeds to (N, size) float32 latents; truncation concerns the normal numbers."""
+        import torch
+
+        from zerosum.game import noise
+
+        latents = noise.normal(seed, self.size, noise.Purpose.LATENT, truncation)
+        return torch.cat([latents[:, : self.coins].sign(), latents[:, self.coins :]], 1)
+
+
+Prior = Annotated[Normal | Uniform | Mixed, Field(discriminator="kind")]

@@ -17,36 +17,41 @@ class Now(NamedTuple):
     images: int = 0
 
 
+Whole = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+Part = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+
+
 class Ramp(Setting):
-    """From `start` to `end` while `images` images are seen, beginning after `after` images; constant outside."""
+    """From `start` to `end` between two moments of the run; constant before and after."""
 
     start: NonNegativeFloat
-    """Value at the beginning."""
+    """Value before and at the first moment."""
     end: NonNegativeFloat
-    """Value at the end, kept from then on."""
-    images: Annotated[int, Field(ge=0)] = 0
-    """How many images the change takes; 0 where `share` says it instead."""
-    share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """The change's length as a share of the whole run; turned into `images` when the run's length is known."""
-    after: Annotated[int, Field(ge=0)] = 0
-    """Images seen before the change begins."""
+    """Value from the second moment on."""
+    images: Whole = (0, 0)
+    """The two moments, in images seen: [0, 60000]."""
+    share: Part = (0.0, 0.0)
+    """The two moments as shares of the whole run, [0.6, 1.0]; turned into `images` when its length is known."""
 
     @model_validator(mode="after")
-    def _one_length(self) -> Ramp:
-        if (self.images > 0) == (self.share > 0):
-            raise ValueError("give either images (a count) or share (of the run, above 0), not both or neither")
+    def _two_moments(self) -> Ramp:
+        if (self.images[0] < self.images[1]) == (self.share[0] < self.share[1]):
+            raise ValueError("give either images = [from, to] or share = [from, to] (of the run), from below to")
         return self
 
     def over(self, total: int) -> Ramp:
-        """The same ramp with its length in images, for a run of `total` images."""
-        return (
-            self if self.images else self.model_copy(update={"images": max(1, round(self.share * total)), "share": 0.0})
-        )
+        """The same ramp with its moments in images, for a run of `total` images."""
+        if self.images[1]:
+            return self
+        first = round(self.share[0] * total)
+        moments = (first, max(first + 1, round(self.share[1] * total)))
+        return self.model_copy(update={"images": moments, "share": (0.0, 0.0)})
 
     def progress(self, now: Now) -> float:
         """How far the change has come, in [0, 1]."""
-        assert self.images, "a ramp's share is resolved before training starts"
-        return min(max(now.images - self.after, 0) / self.images, 1.0)
+        first, last = self.images
+        assert last, "a ramp's share is resolved before training starts"
+        return min(max((now.images - first) / (last - first), 0.0), 1.0)
 
 
 class Linear(Ramp):
@@ -67,15 +72,33 @@ class Cosine(Ramp):
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * self.progress(now))) / 2
 
 
+class Geometric(Ramp):
+    """The same factor in equal times; neither end may be 0."""
+
+    kind: Literal["geometric"] = "geometric"
+
+    @model_validator(mode="after")
+    def _positive(self) -> Geometric:
+        if not self.start or not self.end:
+            raise ValueError("a geometric ramp has neither end at 0; give small numbers instead")
+        return self
+
+    def __call__(self, now: Now) -> float:
+        return float(self.start * (self.end / self.start) ** self.progress(now))
+
+
 def _tag(value: Any) -> str:
     """Which of the schedules a setting means; a table without a kind is a linear ramp."""
     if isinstance(value, dict):
         return str(value.get("kind", "linear"))
-    return value.kind if isinstance(value, Linear | Cosine) else "number"
+    return value.kind if isinstance(value, Linear | Cosine | Geometric) else "number"
 
 
 Schedule = Annotated[
-    Annotated[NonNegativeFloat, Tag("number")] | Annotated[Linear, Tag("linear")] | Annotated[Cosine, Tag("cosine")],
+    Annotated[NonNegativeFloat, Tag("number")]
+    | Annotated[Linear, Tag("linear")]
+    | Annotated[Cosine, Tag("cosine")]
+    | Annotated[Geometric, Tag("geometric")],
     Discriminator(_tag),
 ]
 """A number, or a number that changes over the run."""

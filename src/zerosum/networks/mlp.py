@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import prod
 
+import torch
 from torch import Tensor, nn
 
 from zerosum.game.verdict import Verdict
@@ -27,11 +28,14 @@ class Generator(nn.Module):
         activation: Activation,
         norm: Norm,
         weights: Weights,
+        reach: float,
+        extent: float,
         bounded: bool,
     ) -> None:
         super().__init__()
         self.hidden = _hidden((latent, *widths), activation, norm, weights, rate=0.0)
-        self.sample = nn.Sequential(weights.linear(widths[-1], prod(shape)), nn.Unflatten(1, shape), bound(bounded))
+        spread(self.hidden, reach)
+        self.sample = nn.Sequential(weights.linear(widths[-1], prod(shape), extent), nn.Unflatten(1, shape), bound(bounded))
 
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) to (N, *shape), in [-1, 1] if bounded."""
@@ -50,10 +54,12 @@ class Discriminator(nn.Module):
         activation: Activation,
         norm: Norm,
         weights: Weights,
+        reach: float,
         rate: float,
     ) -> None:
         super().__init__()
         self.hidden = _hidden((prod(shape), *widths), activation, norm, weights, rate)
+        spread(self.hidden, reach)
         self.score = weights.linear(widths[-1], 1)
 
     def forward(self, sample: Tensor) -> Verdict:
@@ -76,3 +82,11 @@ def _hidden(
         for inside, outside in pairwise(widths)
     )
     return nn.Sequential(*layers)
+
+
+def spread(hidden: nn.Sequential, reach: float) -> None:
+    """Draw the first layer's biases so that its units bend anywhere within `reach` of the origin, not all at it."""
+    first = hidden[0][0]  # type: ignore[index]
+    if reach and first.bias is not None:
+        with torch.no_grad():
+            first.bias.uniform_(-reach, reach).mul_(first.weight.norm(dim=1))

@@ -42,6 +42,9 @@ class _MLP(_Shape):
     init: Init = "scaled"
     """First weights: normal is N(0, 0.02), scaled keeps the variance, orthogonal keeps it and mixes best."""
 
+    reach: float = Field(0.0, ge=0)
+    """How far from the origin the first layer's units bend; 0: at the origin. For points, about their own extent."""
+
     def check(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape are out of reach."""
         if not shape or min(shape) < 1:
@@ -53,6 +56,10 @@ class MLPGenerator(_MLP):
 
     widths: Widths = (256, 512, 1024)
     """Hidden layers from the latent vector to the sample."""
+
+    extent: float = Field(1.0, gt=0)
+    """The standard deviation of the first samples, where init keeps variance: covering the data from the beginning
+    keeps modes from being missed. For points, about their own extent."""
 
     def build(self, latent: int, shape: tuple[int, ...], bounded: bool) -> nn.Module:
         """The network, (N, latent) to (N, *shape); in [-1, 1] by tanh if bounded."""
@@ -66,6 +73,8 @@ class MLPGenerator(_MLP):
             activation=layers.ACTIVATIONS[self.activation],
             norm=layers.NORMS_OF_VECTORS[self.norm],
             weights=_weights(self.init, spectral=False),
+            reach=self.reach,
+            extent=self.extent,
             bounded=bounded,
         )
 
@@ -80,6 +89,11 @@ class MLPDiscriminator(_MLP):
     spectral: bool = False
     """Divide every weight by its largest singular value (Miyato et al. 2018); leave norm at none then."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        return self.norm == "none"
+
     def build(self, shape: tuple[int, ...]) -> nn.Module:
         """The network, (N, *shape) to a verdict."""
         self.check(shape)
@@ -91,6 +105,7 @@ class MLPDiscriminator(_MLP):
             activation=layers.ACTIVATIONS[self.activation],
             norm=layers.NORMS_OF_VECTORS[self.norm],
             weights=_weights(self.init, self.spectral),
+            reach=self.reach,
             rate=self.dropout,
         )
 
@@ -151,6 +166,11 @@ class DCGANDiscriminator(_DCGAN):
     """Share of hidden values dropped in training; 0 for none."""
     spectral: bool = False
     """Divide every weight by its largest singular value (Miyato et al. 2018); set norm to none then."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        return self.norm == "none"
 
     def build(self, shape: tuple[int, ...]) -> nn.Module:
         """The network, (N, *shape) to a verdict."""
@@ -221,6 +241,11 @@ class R3GANGenerator(_R3GAN):
 
 class R3GANDiscriminator(_R3GAN):
     """The generator's mirror image: the same blocks, from the picture down to 4x4."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        return True
 
     def build(self, shape: tuple[int, ...]) -> nn.Module:
         """The network, (N, *shape) to a verdict."""
