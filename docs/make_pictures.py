@@ -1,6 +1,6 @@
 """Draw the pictures in docs/ from a run of the demo.
 
-    make demo RUN=runs/demo && make picture RUN=runs/demo
+make demo RUN=runs/demo && make picture RUN=runs/demo
 """
 
 import sys

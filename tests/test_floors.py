@@ -30,7 +30,7 @@ ALLOWED = {  # who may import whom: a module, or its whole folder, to modules or
     },
     "deliver": {"errors", "run", "deliver", "units", "game"},
     "recipe": {"draft", "errors", "setting", "units", "game", "networks", "training", "data"},
-    "plan": {"draft", "errors", "recipe", "units", "data.glance"},
+    "plan": {"draft", "errors", "recipe", "run", "units", "data.glance"},
     "console": {"errors", "plan", "run", "units"},
     "staging": {"zerosum", "console", "data", "deliver", "errors", "plan", "recipe", "run", "training", "units"},
     "api": {

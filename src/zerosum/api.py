@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from zerosum import plan
 from zerosum.console import Silent, Voice
 from zerosum.errors import BadInput
-from zerosum.plan import Choice
+from zerosum.plan import Words
 from zerosum.recipe import Recipe
 from zerosum.run import Row, RunFolder
+from zerosum.training import trackers as trackers_module
 from zerosum.units import say_count, say_seconds
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from zerosum.data.survey import Survey
     from zerosum.deliver.generator import Generator
+    from zerosum.training.session import Session
 
 FLAGS = {
     "images": "training.images",
@@ -83,19 +85,20 @@ def train(
     settings = dict(settings or {})
     short = {FLAGS[name]: (f"--{name}", value) for name, value in flags.items() if value is not None}
     if source:
+        if "data.source" in settings:
+            raise BadInput(f"train on one source: {source} and --data.source {settings['data.source']} are two")
         short["data.source"] = ("data", str(source))
-    check_trackers(trackers)
+    trackers_module.check(trackers)
     if size:
         plan.check_size(recipe, size)
-    checked = plan.draft(recipe, size or "nano", settings, short).check(Recipe)  # before torch is imported
+    checked = _checked(recipe, size, settings, short)  # before torch is imported
     if not checked.data.source:
         raise BadInput("what shall be trained on? Name a folder of images, a zip, an .npz, or a built-in set: digits")
+    path = Path(run) if run else Path("runs") / _run_name(checked.data.source)
+    RunFolder.check_new(path)
     from zerosum.data.glance import glance
 
     seen = glance(checked.data.source)
-    path = Path(run) if run else Path("runs") / _run_name(checked.data.source)
-    RunFolder.check_new(path)
-
     from zerosum import staging
     from zerosum.training.machine import choose_device, ranks
 
@@ -103,16 +106,21 @@ def train(
         device = choose_device(checked.training.device)
         case = "points" if seen.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
         draft = plan.draft(recipe, case, settings, short)
-        choices = _first_choices(recipe, case, size, device)
-        choices += plan.settle_data(draft, seen, device.type == "cpu")
-        return Run(*staging.start(draft.check(Recipe), path, choices, device, trackers, voice or Silent()))
+        about_data = plan.settle_data(draft, seen, device.type == "cpu")
+        settled = draft.check(Recipe)
+        given = {*settings, *short, *(["size"] if size else [])}
+        choices = [*plan.first_choices(settled, case, _about(device), given), *about_data]
+        return Run(*staging.start(settled, path, choices, device, trackers, voice or Silent()))
 
 
-def check_trackers(trackers: Sequence[str]) -> None:
-    """Refuse a tracker there is none of."""
-    for name in trackers:
-        if name != "tensorboard":
-            raise BadInput(f"--tracker {name}: there is tensorboard")
+def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
+    """The settings, checked for the case that the run will most likely be, which is seen without reading anything."""
+    from zerosum.data.toys import TOYS
+
+    plan.check_file(recipe)
+    source = str(short["data.source"][1] if "data.source" in short else settings.get("data.source", ""))
+    points = source in TOYS and not Path(source).exists()
+    return plan.draft(recipe, "points" if points else size or "nano", settings, short).check(Recipe)
 
 
 def _run_name(source: str) -> str:
@@ -120,22 +128,12 @@ def _run_name(source: str) -> str:
     return path.stem if path.suffix in {".zip", ".npz"} else path.name
 
 
-def _first_choices(recipe: str, case: str, size: str, device: torch.device) -> list[Choice]:
-    cases = {
-        "points": "the data are points: its networks for points",
-        "nano": "asked for" if size else "its size for a CPU (--size small or base is slower and stronger)",
-        "small": "asked for",
-        "base": "asked for" if size else "as published",
-    }
-    return [Choice("recipe", f"{recipe}, {case}", cases[case]), Choice("device", device.type, _about(device))]
-
-
 def _about(device: torch.device) -> str:
     import torch
 
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads; no GPU is needed" if device.type == "cpu" else "Apple's GPU"
+    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else "Apple's GPU"
 
 
 # ---------------------------------------------------------------------- resume
@@ -154,54 +152,73 @@ def resume(
     Raises:
         BadInput: it is no run, it is over already, or its data has changed.
     """
-    check_trackers(trackers)
+    trackers_module.check(trackers)
     folder = RunFolder.open(Path(run))
-    recipe = read_recipe(folder, {"images": images, "budget": budget})
+    recipe = read_recipe(folder)
+    if images is not None or budget is not None:
+        recipe = plan.prolonged(recipe, list(folder.rows()), images, budget)
+    record = folder.read_json("data.json")
+    recipe = _where_the_data_are(recipe, str(record.get("path", "")))
     from zerosum.staging import Stage
     from zerosum.training.machine import choose_device, ranks
 
     with ranks():
         stage = Stage.set(recipe, choose_device(recipe.training.device), trackers, voice or Silent())
-        examples = stage.read()
-        if examples.fingerprint != folder.read_json("data.json").get("fingerprint"):
+        try:
+            examples = stage.read()
+        except BadInput as error:
+            raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
+        if examples.fingerprint != record.get("fingerprint"):
             raise BadInput(
                 f"{recipe.data.source} has changed since {folder.path} was trained on it; put the data back as it "
                 f"was, or start a new run with another --run"
             )
         session = stage.session(examples, folder)
         session.resume()
-        late = recipe.training.budget and session.seconds >= recipe.training.budget
-        if session.now.images >= recipe.training.images or late:
-            raise BadInput(
-                f"{folder.path} is done: {say_count(session.now.images)} images in {say_seconds(session.seconds)}; "
-                f"to train it longer, give a later end: --images {2 * session.now.images} or --budget"
-            )
-        if stage.machine.rank == 0 and (images or budget):
-            made = folder.read_toml("recipe.toml")["made"]
+        _refuse_the_over(session, recipe)
+        if stage.machine.rank == 0 and (images is not None or budget is not None):
+            made = folder.read_toml("recipe.toml").get("made", {})
             folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
         stage.voice.say(f"resuming {folder.path} after {say_count(session.now.images)} images")
         return Run(folder, stage.play(session))
 
 
-def read_recipe(folder: RunFolder, later: Mapping[str, Any] | None = None) -> Recipe:
-    """A run's resolved recipe, its end moved where `later` says so.
+def _where_the_data_are(recipe: Recipe, path: str) -> Recipe:
+    """The recipe with the place its data had when the run began, so that a run resumes from any folder."""
+    if not path or not Path(path).exists():
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": path})})
+
+
+def _refuse_the_over(session: Session, recipe: Recipe) -> None:
+    """Say that a run is over, where it is."""
+    images, budget = recipe.training.images or math.inf, recipe.training.budget or math.inf
+    if session.now.images >= images or session.seconds >= budget:
+        raise BadInput(
+            f"{session.folder.path} is done: {say_count(session.now.images)} images in "
+            f"{say_seconds(session.seconds)}; to train it longer, give a later end: "
+            f"--images {2 * session.now.images} or --budget {math.ceil(2 * session.seconds)}s"
+        )
+
+
+def read_recipe(folder: RunFolder) -> Recipe:
+    """A run's own recipe, its schedules as they were written.
 
     Raises:
-        BadInput: it cannot be read, or was written by hand and is wrong.
+        BadInput: it cannot be read, or was changed by hand and is wrong.
     """
     from zerosum.draft import Draft
 
     file = folder.path / "recipe.toml"
-    draft = Draft.parse(file.read_text("utf8"), str(file))
+    try:
+        draft = Draft.parse(file.read_text("utf8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} cannot be read ({error}); put it right or start a new run") from error
     draft.tree.pop("made", None)
-    moved = {name: value for name, value in (later or {}).items() if value is not None}
-    for name, value in moved.items():
-        draft.put(("training", name), value, f"--{name}")
-    if moved:
-        for name in {"images", "budget"} - set(moved):
-            # one end moved: the other gives way, or the run would still be over
-            draft.put(("training", name), {"images": 10**12, "budget": 0.0}[name], "")
-    return draft.check(Recipe)
+    recipe = draft.check(Recipe)
+    if not recipe.training.images:
+        raise BadInput(f"{file}: training.images is missing; it was written when the run began, so put it back")
+    return recipe
 
 
 # ---------------------------------------------------------------------- after training
@@ -214,15 +231,21 @@ def load(run: str | Path, device: str = "auto") -> Generator:
         BadInput: it is no run, or has no checkpoint yet.
     """
     folder = RunFolder.open(Path(run))
-    recipe, made = read_recipe(folder), folder.read_toml("recipe.toml").get("made", {})
+    recipe = read_recipe(folder)
+    made = folder.read_toml("recipe.toml").get("made", {})
+    if "sample_shape" not in made:
+        raise BadInput(
+            f"{folder.path / 'recipe.toml'}: [made] is missing, which says what the networks make; put it back"
+        )
     found = folder.checkpoints()
     if not found:
         raise BadInput(f"{folder.path} has no checkpoint yet; wait for its first one, or go on with `zerosum resume`")
     from zerosum.deliver.generator import load_generator
     from zerosum.training.machine import choose_device
 
-    network = recipe.generator.build(recipe.latent.size, tuple(made["sample_shape"]), bool(made["bounded"]))
-    return load_generator(network, found[-1], recipe.latent, tuple(made["sample_shape"]), choose_device(device))
+    shape = tuple(made["sample_shape"])
+    network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)))
+    return load_generator(network, found[-1], recipe.latent, shape, choose_device(device))
 
 
 def sample(
@@ -240,9 +263,8 @@ def sample(
         BadInput: it is no run, or `into` holds something.
     """
     generator = load(run, device)
-    newest = RunFolder.open(Path(run)).checkpoints()[-1].name
     suffix = "" if math.isinf(truncation) else f"-truncation{truncation:g}"
-    folder = Path(into) if into else Path(run) / "made" / f"{newest}-seed{seed}-n{n}{suffix}"
+    folder = Path(into) if into else Path(run) / "made" / f"{generator.checkpoint}-seed{seed}-n{n}{suffix}"
     if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"--into {folder}: is there and not empty; name a new folder, nothing is overwritten")
     from zerosum.deliver.files import write_samples
@@ -266,7 +288,7 @@ def walk(
     Raises:
         BadInput: it is no run, or a number is out of range.
     """
-    from zerosum.deliver.files import write_walk
+    from zerosum.deliver.files import walk_paths, write_walk
     from zerosum.deliver.generator import WAYS
 
     if way not in WAYS:
@@ -276,10 +298,11 @@ def walk(
     generator = load(run, device)
     if len(generator.shape) != 3:
         raise BadInput(f"{run} makes points, not pictures: a walk has nothing to show")
-    newest = RunFolder.open(Path(run)).checkpoints()[-1].name
-    stem = Path(into) if into else Path(run) / "made" / f"{newest}-walk-{way}-seed{seed}-{stops}x{steps}"
-    if into and (stem.with_suffix(".gif").exists() or stem.with_suffix(".png").exists()):
-        raise BadInput(f"--into {stem}: is there; choose another name, nothing is overwritten")
+    name = f"{generator.checkpoint}-walk-{way}-seed{seed}-{stops}x{steps}"
+    stem = Path(into) if into else Path(run) / "made" / name
+    there = [path for path in walk_paths(stem) if into and path.exists()]
+    if there:
+        raise BadInput(f"--into {into}: {there[0]} is there; choose another name, nothing is overwritten")
     return write_walk(generator, stem, seed, stops, steps, WAYS[way])
 
 

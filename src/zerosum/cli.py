@@ -26,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+USAGE: type[Exception] = typer.BadParameter.__bases__[0]
+"""What typer raises when it cannot read a command line; it has no public name of its own."""
 EXITS = {"done": 0, "diverged": 3, "interrupted": 130}
 
 Words = Annotated[
@@ -62,6 +64,7 @@ def _voice() -> Any:
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def train(
+    context: typer.Context,
     words: Words = None,
     data: Annotated[str | None, typer.Option(help="The same as DATA.", show_default=False)] = None,
     recipe: Annotated[str, typer.Option(help="A recipe's name, or a .toml file (see `zerosum recipes`).")] = "auto",
@@ -87,21 +90,7 @@ def train(
     from zerosum import api
     from zerosum.plan import parse_words
 
-    known = [
-        f"--{name}"
-        for name in (
-            "data",
-            "recipe",
-            "run",
-            "images",
-            "budget",
-            "size",
-            "batch",
-            "seed",
-            "device",
-            "tracker",
-        )
-    ]
+    known = [option for parameter in context.command.params for option in parameter.opts]
     plain, settings = parse_words(words or [], known)
     sources = [*plain, *([data] if data else [])]
     if len(sources) > 1:
@@ -193,21 +182,32 @@ def main() -> None:
     sys.exit(run_safely(app))
 
 
-def run_safely(command: Callable[..., Any]) -> int:
+def run_safely(command: Callable[..., Any]) -> int:  # noqa: PLR0911
     """Run it; the user's mistakes become one message and exit code 2, an interruption 130."""
-    first = os.environ.get("RANK", "0") == "0"
     try:
-        command(standalone_mode=True)
+        return int(command(standalone_mode=False) or 0)
     except BadInput as error:
-        if first:
-            for line in str(error).splitlines():
-                typer.echo(f"zerosum: {line}", err=True)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # `zerosum recipes | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
+        return _complain(str(error))
+    except USAGE as error:
+        said = getattr(error, "format_message", error.__str__)()
+        return _complain(f"{said.rstrip('.')}; `zerosum --help` shows how it is used")
+    except (typer.Exit, SystemExit) as ended:
+        return int(getattr(ended, "exit_code", getattr(ended, "code", 0)) or 0)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("zerosum: interrupted; nothing was begun that could be lost", err=True)
+        return EXITS["interrupted"]
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # `zerosum recipes | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return _complain(
+            f"{error.filename or 'a file'}: {error.strerror or error}; free space or allow access, then go on"
+        )
+
+
+def _complain(message: str) -> int:
+    """Say what is wrong, once however many ranks there are; the exit code."""
+    if os.environ.get("RANK", "0") == "0":
+        for line in message.splitlines():
+            typer.echo(f"zerosum: {line}", err=True)
+    return 2

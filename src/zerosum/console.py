@@ -62,15 +62,18 @@ def remaining(row: Row, images: float, seconds: float) -> float:
 class Plain:
     """A line per tick, for logs and pipes."""
 
+    tenth = 0
+
     def say(self, text: str = "") -> None:
         """One line."""
         print(text, flush=True)  # noqa: T201
 
     def progress(self, done: int, total: int, what: str) -> None:
-        """A line each tenth of the way."""
-        tenth = max(1, total // 10)
-        if total >= 2_000 and done % tenth == 0:
+        """A line each tenth of the way, where there is enough to do."""
+        tenth = 10 * done // max(total, 1)
+        if total >= 2_000 and tenth > self.tenth:
             self.say(f"{what}: {say_count(done)} of {say_count(total)}")
+        self.tenth = tenth
 
     def begin(self, images: float, seconds: float) -> None:
         """Remember the end."""
@@ -107,9 +110,8 @@ class Table:
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A line that is written over."""
-        if done % max(1, total // 200) == 0 or done == total:
-            end = "\n" if done == total else "\r"
-            self.console.print(f"{what}: {say_count(done)} of {say_count(total)}", end=end, markup=False)
+        end = "\n" if done == total else "\r"
+        self.console.print(f"{what}: {say_count(done)} of {say_count(total)}", end=end, markup=False)
 
     def begin(self, images: float, seconds: float) -> None:
         """Show the table."""

@@ -74,10 +74,9 @@ class Draft:
 
     def origin(self, path: Path) -> str:
         """Where the setting at `path`, or the nearest one around it, comes from."""
-        for end in range(len(path), 0, -1):
-            if self.origins.get(path[:end]):
-                return self.origins[path[:end]]
-        return ""
+        within = (origin for known, origin in self.origins.items() if known[: len(path)] == path and origin)
+        around = (self.origins.get(path[:end], "") for end in range(len(path) - 1, 0, -1))
+        return self.origins.get(path) or next(within, "") or next(filter(None, around), "")
 
 
 def _copied(tree: Any) -> Any:
@@ -105,6 +104,8 @@ def _lines(text: str) -> Iterator[tuple[Path, int]]:
 
 def _tell(draft: Draft, model: type[BaseModel], detail: ErrorDetails) -> str:
     """One error as a sentence."""
+    if not detail["loc"]:
+        return detail["msg"].removeprefix("Value error, ")
     path = _in_tree(draft.tree, detail["loc"])
     if detail["type"].startswith("union_tag"):
         path = (*path, "kind")
@@ -112,7 +113,8 @@ def _tell(draft: Draft, model: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         path += next((inner for inner, _ in _leaves(detail["input"])), ()) if isinstance(detail["input"], dict) else ()
     where = draft.origin(path) or f"--{dotted}"
-    said = where if where.startswith("--") else f"{where}: {dotted}"
+    by_flag = where.startswith("--")
+    said = where if by_flag else f"{where}: {dotted}"
     if detail["type"] == "extra_forbidden":
         return f"{said}: there is no such setting{_nearest(path, model, draft.tree)}"
     if detail["type"] == "missing":
@@ -122,8 +124,8 @@ def _tell(draft: Draft, model: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"].startswith("union_tag"):
         return f"{said}: {_kinds(detail, path)}"
     value = detail["input"]
-    shown = "" if isinstance(value, dict | list) else f" {value!r}".replace("'", '"')
-    return f"{said}{'' if where.startswith('--') else ' ='}{shown}: {message}"
+    shown = "" if isinstance(value, dict | list) else f" {value if by_flag else repr(value)}".replace("'", '"')
+    return f"{said}{'' if by_flag else ' ='}{shown}: {message}"
 
 
 def _kinds(detail: ErrorDetails, path: Path) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from zerosum.draft import Draft, known_names
 from zerosum.errors import BadInput
 from zerosum.recipe import SIZES, Recipe, RecipeFile
+from zerosum.run import Row
 from zerosum.units import say_count, say_seconds
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ def parse_words(words: Sequence[str], flags: Sequence[str]) -> tuple[list[str], 
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        if not word.startswith("--"):
+        if not word.startswith("-") or word == "-":
             plain.append(word)
             continue
+        if not word.startswith("--"):
+            raise BadInput(f"{word}: there is no such flag; `zerosum train --help` lists them")
         name, equals, value = word[2:].partition("=")
         if "." not in name:
             raise BadInput(f"--{name}: there is no such flag{_near_flag(name, flags)}")
@@ -67,7 +70,7 @@ def parse_words(words: Sequence[str], flags: Sequence[str]) -> tuple[list[str], 
             if not rest or rest[0].startswith("--"):
                 raise BadInput(f"--{name} needs a value: write --{name} VALUE")
             value = rest.pop(0)
-        settings[name.replace("-", "_") if name.replace("-", "_") != name else name] = _value(value)
+        settings[name] = _value(value)
     return plain, settings
 
 
@@ -104,6 +107,16 @@ def draft(recipe: str, case: str, words: Words, flags: Words) -> Draft:
     return file.draft
 
 
+def check_file(recipe: str) -> None:
+    """Refuse a recipe file whose cases hold wrong settings, whichever of them this run will need.
+
+    Raises:
+        BadInput: every error of the first case that has one.
+    """
+    for case in RecipeFile(recipe).when:
+        draft(recipe, case, {}, {}).check(Recipe)
+
+
 def check_size(recipe: str, size: str) -> None:
     """Refuse a --size that the recipe does not have.
 
@@ -124,7 +137,7 @@ def settle_data(draft: Draft, glance: Glance, on_cpu: bool) -> list[Choice]:
     choices = []
 
     def choose(name: str, value: Any, shown: str, why: str) -> None:
-        if data.get(name) in (None, 0, ""):
+        if data.get(name) is None:
             data[name] = value
             choices.append(Choice(name, shown, why))
 
@@ -153,8 +166,61 @@ def settle_data(draft: Draft, glance: Glance, on_cpu: bool) -> list[Choice]:
     return choices
 
 
+def first_choices(recipe: Recipe, case: str, device: str, given: Collection[str]) -> list[Choice]:
+    """The recipe, its size and its batch, before anything is measured.
+
+    Args:
+        recipe: the settings so far.
+        case: the overlay that was laid.
+        device: in words.
+        given: the dotted names the user set.
+    """
+    cases = {
+        "points": "the data are points, so its networks for points",
+        "nano": "its networks for a CPU (--size small or base is slower and stronger)",
+        "small": "its middle networks",
+        "base": "its networks as published",
+    }
+    why = "asked for" if "size" in given else cases[case]
+    batch = "asked for" if "training.batch" in given else "the recipe's for networks of this size"
+    return [
+        Choice("recipe", recipe.name, recipe.about.rstrip(".")),
+        Choice("networks", f"{recipe.generator.kind}, {case}", why),
+        Choice("batch", str(recipe.training.batch), batch),
+        Choice("device", device, "the best one here" if recipe.training.device == "auto" else "asked for"),
+    ]
+
+
+def prolonged(recipe: Recipe, log: Sequence[Row], images: Any, budget: Any) -> Recipe:
+    """The recipe of a run with a later end, its schedules stretched to it.
+
+    Args:
+        recipe: as the run began.
+        log: its ticks, from which a budget is turned into images.
+        images: the new end in images, or None.
+        budget: the new end in seconds from the run's beginning, or None.
+
+    Raises:
+        BadInput: the new end is no number above 0.
+    """
+    draft = Draft(recipe.model_dump(mode="json", exclude_none=True))
+    given = {"images": images, "budget": budget}
+    for name, value in given.items():
+        draft.tree["training"].pop(name, None)
+        if value is not None:
+            draft.put(("training", name), value, f"--{name}")
+    later = draft.check(Recipe)
+    if later.training.images is None and later.training.budget is not None:
+        last = log[-1] if log else {"images": 0, "seconds": 0}
+        speed = last["images"] / last["seconds"] if last["seconds"] else 0.0
+        more = speed * max(0.0, later.training.budget - last["seconds"])
+        total = _rounded((last["images"] + more) or recipe.training.images or 0, recipe.training.batch)
+        later = later.model_copy(update={"training": later.training.model_copy(update={"images": total})})
+    return later
+
+
 def settle_length(recipe: Recipe, seconds_per_round: float, on_cpu: bool) -> tuple[Recipe, list[Choice]]:
-    """Fill in how long and how often, from the measured time of a round; schedules get their length in images."""
+    """Fill in how long and how often, from the measured time of a round."""
     training = recipe.training
     speed = training.batch / seconds_per_round
     choices = []
@@ -179,7 +245,7 @@ def settle_length(recipe: Recipe, seconds_per_round: float, on_cpu: bool) -> tup
     length = training.model_copy(update={"images": total, "budget": budget, **pace})
     why = f"measured: {speed:,.0f} images/s on this machine, {say_count(total)} images"
     choices.append(Choice("takes", f"about {say_seconds(takes)}", why))
-    return recipe.model_copy(update={"training": length}).spread(total), choices
+    return recipe.model_copy(update={"training": length}), choices
 
 
 def _rounded(images: float, batch: int) -> int:

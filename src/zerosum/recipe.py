@@ -10,9 +10,9 @@ import difflib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from zerosum.draft import Draft
 from zerosum.errors import BadInput
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from zerosum.training.machine import Machine
 
 SIZES = ("nano", "small", "base")
+CASES = (*SIZES, "points")
+"""When a recipe file may change its settings: for networks of a size, and for data that are points."""
 
 
 class Data(Setting):
@@ -37,12 +39,12 @@ class Data(Setting):
 
     source: str = ""
     """A folder, a zip, an .npz, or the name of a built-in set."""
-    size: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Pixels a side; 0: chosen by looking at the data."""
-    channels: Annotated[int, Field(ge=0, le=4)] = 0
-    """1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha; 0: chosen by looking at the data."""
-    fit: Literal["", "crop", "pad", "resize"] = ""
-    """How other shapes become squares; empty: chosen by looking at the data."""
+    size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Pixels a side; left out: chosen by looking at the data."""
+    channels: Annotated[int, Field(ge=1, le=4)] | None = None
+    """1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha; left out: chosen by looking at the data."""
+    fit: Literal["crop", "pad", "resize"] | None = None
+    """How other shapes become squares; left out: chosen by looking at the data."""
     mirror: bool | None = None
     """Mirror half of the pictures left to right; left out: chosen by looking at the data."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
@@ -53,11 +55,12 @@ class AdversarialGame(Setting):
     """One generator against one discriminator."""
 
     kind: Literal["adversarial"] = "adversarial"
+    players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
     discriminator_times: PositiveInt = 1
     """Steps of the discriminator in a round (WGAN's critic: 5)."""
 
 
-class Average(Setting):
+class Averaging(Setting):
     """The generator's exponential moving average: what is shown and shipped."""
 
     half_life_images: Schedule = 500.0
@@ -67,26 +70,26 @@ class Average(Setting):
 class Training(Setting):
     """How long, how often, on what."""
 
-    images: Count = 0
-    """Images the generator is trained on, then it is over; 0: as the budget says."""
-    budget: Seconds = 0.0
-    """Seconds of training, then it is over ("90s", "5m", "2h"); 0: as `images` says."""
+    images: Count | None = None
+    """Images the generator is trained on, then it is over; left out: as the budget says."""
+    budget: Seconds | None = None
+    """Seconds of training, then it is over ("90s", "5m", "2h"); left out: as `images` says."""
     batch: PositiveInt = 32
     """Images in a step, over all ranks and micro-batches."""
     accumulate: PositiveInt = 1
-    """Micro-batches a step is cut into, to save memory."""
-    seed: NonNegativeInt = 0
+    """Micro-batches a step is cut into, to save memory. Batch norm sees one of them at a time."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """All randomness derives from it."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What networks are computed in; penalties and scores stay float32."""
-    tick_images: Count = 0
-    """Images between two lines of the log; 0: some seconds' worth."""
-    preview_images: Count = 0
-    """Images between two sample sheets; 0: a fortieth of the run."""
-    checkpoint_images: Count = 0
-    """Images between two checkpoints; 0: a minute's worth."""
+    tick_images: Count | None = None
+    """Images between two lines of the log; left out: some seconds' worth."""
+    preview_images: Count | None = None
+    """Images between two sample sheets; left out: a fortieth of the run."""
+    checkpoint_images: Count | None = None
+    """Images between two checkpoints; left out: a minute's worth."""
 
     @model_validator(mode="after")
     def _divides(self) -> Training:
@@ -99,7 +102,7 @@ def _name_terms(terms: Any) -> Any:
     """A term without a kind is of the kind it is named after: [terms.r1] needs no more."""
     if not isinstance(terms, dict):
         return terms
-    return {k: {"kind": k} | v if isinstance(v, dict) else v for k, v in terms.items()}
+    return {k: {"kind": k.replace("_", "-")} | v if isinstance(v, dict) else v for k, v in terms.items()}
 
 
 class Recipe(Setting):
@@ -120,8 +123,18 @@ class Recipe(Setting):
     terms: Annotated[dict[str, AnyTerm], BeforeValidator(_name_terms)] = Field(default_factory=dict)
     """Further losses, by name."""
     optimizer: Adam = Adam()
-    average: Average = Average()
+    average: Averaging = Averaging()
     training: Training = Training()
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Recipe:
+        if "score" in self.terms:
+            raise ValueError('--terms.score: the name "score" is the objective\'s own; give the term another')
+        for player in self.optimizer.rates:
+            if player not in self.game.players:
+                known = " and ".join(self.game.players)
+                raise ValueError(f"--optimizer.rates.{player}: there is no such player; {known} play")
+        return self
 
     def spread(self, images: int) -> Recipe:
         """The recipe with every schedule's length in images, for a run of `images` images."""
@@ -154,9 +167,12 @@ def text(name: str) -> str:
         return (_home() / f"{name}.toml").read_text("utf8")
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
-        return path.read_text("utf8")
+        try:
+            return path.read_text("utf8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"--recipe {name}: cannot be read ({error}); put the file right") from error
     near = difflib.get_close_matches(name, names(), 1, 0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]}?" if near else ";"
     what = "no such file" if path.suffix == ".toml" else "no such recipe"
     raise BadInput(f"--recipe {name}: {what}{hint} Recipes: {', '.join(names())}, or a .toml file of yours")
 
@@ -175,6 +191,12 @@ class RecipeFile:
         self.draft = Draft.parse(text(name), file)
         self.when: dict[str, Any] = self.draft.tree.pop("when", {})
         self.draft.tree["name"] = self.name
+        if not isinstance(self.when, dict) or not all(isinstance(case, dict) for case in self.when.values()):
+            raise BadInput(f"{file}: [when] holds tables, one a case: [when.{CASES[0]}.generator]")
+        for case in self.when:
+            if case not in CASES:
+                where = self.draft.origin(("when", case)) or file
+                raise BadInput(f"{where}: when.{case}: there is no such case; there are {', '.join(CASES)}")
 
     def lay(self, case: str) -> bool:
         """Lay over what the file says for a case: "points", "nano", ...; whether it says anything."""
@@ -216,5 +238,5 @@ def assemble(recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Mac
         recipe.game.discriminator_times,
         recipe.discriminator.alone,
     )
-    torch.manual_seed(recipe.training.seed * 1000 + machine.rank)  # what networks draw themselves differs by rank
+    torch.manual_seed((machine.rank + 1) * 2**32 + recipe.training.seed)  # what networks draw differs by rank
     return game

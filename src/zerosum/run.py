@@ -7,6 +7,7 @@ resumes.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -56,17 +57,24 @@ class RunFolder:
 
     @staticmethod
     def check_new(path: Path) -> None:
-        """Refuse a folder that holds something: nothing is overwritten.
+        """Refuse a folder that holds something (nothing is overwritten), or that cannot be made.
 
         Raises:
-            BadInput: something is there already.
+            BadInput: something is there already, or nothing can be.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            does = "holds a run" if (path / "recipe.toml").exists() else "is there and not empty"
-            raise BadInput(
-                f"{path} {does}, and is never trained over: go on with `zerosum resume {path}`, "
-                f"or give the new run another name with --run"
-            )
+        try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                does = "holds a run" if (path / "recipe.toml").exists() else "is there and not empty"
+                raise BadInput(
+                    f"{path} {does}, and is never trained over: go on with `zerosum resume {path}`, "
+                    f"or give the new run another name with --run"
+                )
+            above = next(parent for parent in path.absolute().parents if parent.exists())
+        except OSError as error:
+            raise BadInput(f"--run {path}: cannot be looked at ({error.strerror}); choose another") from error
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            why = "cannot be written to" if above.is_dir() else "is a file"
+            raise BadInput(f"--run {path}: the folder cannot be made, since {above} {why}; choose another")
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, Mapping[str, Any]]) -> RunFolder:
@@ -76,17 +84,18 @@ class RunFolder:
             BadInput: something is there already, or it cannot be made.
         """
         cls.check_new(path)
+        scratch = cls(path.with_name(f".{path.name}.{os.getpid()}"))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = cls(Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)))
+            scratch.path.mkdir(parents=True)
             for name, content in files.items():
                 (scratch.write_toml if name.endswith(".toml") else scratch.write_json)(name, content)
-            scratch.path.chmod(0o755)
             if path.exists():
                 path.rmdir()  # an empty folder of the user's
             scratch.path.replace(path)
         except OSError as error:
             raise BadInput(f"--run {path}: the folder cannot be made ({error.strerror}); choose another") from error
+        finally:
+            shutil.rmtree(scratch.path, ignore_errors=True)
         return cls(path)
 
     @classmethod
@@ -96,7 +105,11 @@ class RunFolder:
         Raises:
             BadInput: it is not there, or not a run.
         """
-        if not (path / "recipe.toml").is_file():
+        try:
+            there = (path / "recipe.toml").is_file()
+        except OSError as error:
+            raise BadInput(f"{path} cannot be looked at ({error.strerror}); allow reading it") from error
+        if not there:
             near = _runs_near(path)
             hint = f"; runs here: {', '.join(near)}" if near else "; `zerosum train` makes one"
             what = "is not a run folder (it has no recipe.toml)" if path.exists() else "does not exist"
@@ -114,7 +127,7 @@ class RunFolder:
         path = self.path / name
         try:
             return tomllib.loads(path.read_text("utf8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise BadInput(f"{path} cannot be read ({error}); put it right or start a new run") from error
 
     def write_json(self, name: str, content: Any) -> None:
@@ -123,16 +136,21 @@ class RunFolder:
         write_atomically(self.path / name, lambda p: p.write_text(text, "utf8"))
 
     def read_json(self, name: str) -> Row:
-        """Read a JSON file; an empty object where there is none."""
+        """Read a JSON object; an empty one where there is no such file."""
         path = self.path / name
-        return json.loads(path.read_text("utf8")) if path.exists() else {}
+        try:
+            content = json.loads(path.read_text("utf8")) if path.exists() else {}
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{path} cannot be read ({error}); put it right or start a new run") from error
+        return content if isinstance(content, dict) else {}
 
     # ------------------------------------------------------------------ the log
 
     def append(self, name: str, row: Row) -> None:
-        """Append one JSON object as a line, in one write."""
+        """Append one JSON object as a line, in one write; a number that is not finite becomes null."""
+        sayable = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         with (self.path / name).open("a", encoding="utf8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(sayable, allow_nan=False) + "\n")
 
     def rows(self, name: str = "log.jsonl") -> Iterator[Row]:
         """The JSON objects of a line file; a last line torn by a crash is passed over."""
@@ -141,9 +159,11 @@ class RunFolder:
             return
         for line in path.read_text("utf8").splitlines():
             try:
-                yield json.loads(line)
+                row = json.loads(line)
             except json.JSONDecodeError:
                 continue
+            if isinstance(row, dict) and "images" in row:
+                yield row
 
     def rewind(self, images: int) -> None:
         """Forget what was written after `images` images, so that a resumed run writes it again, the same."""
@@ -153,6 +173,8 @@ class RunFolder:
         for sheet in self.sheets():
             if int(sheet.stem) > images:
                 sheet.unlink()
+        for leftover in (self.path / "samples").glob(".*"):
+            leftover.unlink()
 
     def sample_path(self, images: int) -> Path:
         """Where the sample sheet made after `images` images stands."""
@@ -173,6 +195,8 @@ class RunFolder:
         """Let `write` fill a folder, then give it its name; older ones beyond `keep` go."""
         target = self.path / "checkpoints" / f"{images:08d}"
         target.parent.mkdir(exist_ok=True)
+        if (self.path / "log.jsonl").exists():  # a checkpoint must not outlive, in a power cut, what led to it
+            flush(self.path / "log.jsonl")
         for leftover in target.parent.glob(".part-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
@@ -185,14 +209,15 @@ class RunFolder:
         shutil.rmtree(target, ignore_errors=True)
         scratch.chmod(0o755)
         scratch.replace(target)
-        _flush_folder(target.parent)
+        for folder in (target.parent, self.path / "samples", self.path):
+            _flush_folder(folder)
         for old in self.checkpoints()[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
         return target
 
 
 def _flush_folder(path: Path) -> None:
-    if os.name == "posix":
+    if os.name == "posix" and path.is_dir():
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -202,4 +227,6 @@ def _flush_folder(path: Path) -> None:
 
 def _runs_near(path: Path) -> list[str]:
     parents: Iterable[Path] = (path.parent, Path("runs"))
-    return sorted({str(p.parent) for parent in parents if parent.is_dir() for p in parent.glob("*/recipe.toml")})[:5]
+    return sorted({str(p.parent) for parent in parents if parent.is_dir() for p in parent.glob("[!.]*/recipe.toml")})[
+        :5
+    ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from zerosum.deliver.report import write_report
 from zerosum.errors import BadInput
 from zerosum.plan import Choice
 from zerosum.recipe import Recipe, assemble
-from zerosum.run import Row, RunFolder
+from zerosum.run import RunFolder
 from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.probe import seconds_per_round
 from zerosum.training.session import End, Pace, Session
@@ -50,10 +51,10 @@ class Stage:
         training = recipe.training
         machine = Machine(device, training.accumulate, PRECISIONS[training.precision])
         share = machine.world * training.accumulate
-        if training.batch % share:
+        if training.batch % share or training.batch < 2 * share:
             raise BadInput(
                 f"--training.batch {training.batch}: {machine.world} ranks with accumulate {training.accumulate} "
-                f"need a multiple of {share}"
+                f"need a multiple of {share}, at least {2 * share}"
             )
         return cls(recipe, machine, trackers, voice if machine.rank == 0 else Silent())
 
@@ -66,15 +67,23 @@ class Stage:
         data = self.recipe.data
         for turn in range(2):
             if (self.machine.rank > 0) == bool(turn):
-                examples = read(data.source, data.size, data.channels, data.fit, progress=progress)
+                examples = read(data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress)
             self.machine.wait()
+        if self.recipe.training.batch > len(examples.train):
+            raise BadInput(
+                f"--training.batch {self.recipe.training.batch}: more than the {len(examples.train)} examples to train "
+                f"on; give a smaller one"
+            )
         return examples
 
     def measure(self, examples: Examples) -> float:
         """Seconds a round takes here, the mean over ranks."""
         rough = replace(self, recipe=self.recipe.spread(1_000_000))  # any length will do
-        game = assemble(rough.recipe, examples.shape, examples.bounded, self.machine)
-        seconds = seconds_per_round(game, rough.stream(examples), self.machine)
+        stream = rough.stream(examples)
+        with out_of_memory():
+            game = assemble(rough.recipe, examples.shape, examples.bounded, self.machine)
+            seconds = seconds_per_round(game, stream, self.machine)
+        stream.close()
         return self.machine.mean(torch.tensor(seconds, device=self.machine.device)).item()
 
     def stream(self, examples: Examples) -> Stream:
@@ -94,30 +103,32 @@ class Stage:
     def session(self, examples: Examples, folder: RunFolder) -> Session:
         """A session at its beginning."""
         training = self.recipe.training
+        pace = (training.tick_images, training.preview_images, training.checkpoint_images)
+        assert training.images, "the length is settled before a session is made"
         drawers: dict[str, Callable[..., None]] = {
             "images": partial(preview.draw_images, seed=training.seed),
             "points": partial(preview.draw_points, seed=training.seed, examples=examples),
         }
-        listeners: list[Callable[[Row], None]] = [self.voice.row]
-        if self.machine.rank == 0:
-            listeners += [TRACKERS[name](folder.path) for name in self.trackers]
         return Session(
-            assemble(self.recipe, examples.shape, examples.bounded, self.machine),
+            assemble(self.recipe.spread(training.images), examples.shape, examples.bounded, self.machine),
             self.stream(examples),
             self.machine,
             folder,
             training.batch,
-            Pace(training.tick_images, training.preview_images, training.checkpoint_images),
+            Pace(*(images or training.images for images in pace)),
             drawers[examples.survey.kind],
-            listeners,
         )
 
     def play(self, session: Session) -> str:
         """Play a session to its end, report, and say how it ended."""
-        end = End(self.recipe.training.images, self.recipe.training.budget or math.inf)
+        end = End(self.recipe.training.images or math.inf, self.recipe.training.budget or math.inf)
+        session.listeners = [self.voice.row]
+        if self.machine.rank == 0:
+            session.listeners += [TRACKERS[name](session.folder.path, session.now.images) for name in self.trackers]
         self.voice.begin(end.images, end.seconds)
         try:
-            state = session.play(end)
+            with out_of_memory():
+                state = session.play(end)
         finally:
             self.voice.end()
         if self.machine.rank == 0:
@@ -140,12 +151,19 @@ def start(
     stage = replace(stage, recipe=recipe)
     stage.voice.say("what was chosen, and why")
     tell_choices(stage.voice, [*choices, *settled])
-    folder = RunFolder(path)
+    refused = None
     if stage.machine.rank == 0:
-        record = {"choices": [choice.as_dict() for choice in (*choices, *settled)]}
+        source = Path(recipe.data.source)
         saw = examples.survey.as_dict() | {"fingerprint": examples.fingerprint}
-        folder = RunFolder.create(path, {"data.json": saw, "plan.json": record, "recipe.toml": _dump(stage, examples)})
-    stage.machine.wait()
+        saw["path"] = str(source.resolve()) if source.exists() else recipe.data.source
+        record = {"choices": [choice.as_dict() for choice in (*choices, *settled)]}
+        try:
+            RunFolder.create(path, {"data.json": saw, "plan.json": record, "recipe.toml": _dump(stage, examples)})
+        except BadInput as error:
+            refused = error
+    if stage.machine.any(refused is not None)[0]:
+        raise refused or BadInput("the first process could not make the run's folder")
+    folder = RunFolder(path)
     stage.voice.say(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
     return folder, stage.play(stage.session(examples, folder))
 
@@ -170,13 +188,42 @@ def _farewell(session: Session, state: str, voice: Voice) -> None:
         "done": f"done: {done}",
         "interrupted": f"interrupted after {done}; `zerosum resume {path}` goes on exactly here",
         "diverged": (
-            f"diverged after {done}: a loss is no longer a finite number. The last good checkpoint is kept; "
+            f"diverged after {done}: a loss or a weight is no longer a finite number. {_kept(session)}; "
             f"start anew with a lower --optimizer.lr or a stronger --terms.r1.weight"
         ),
     }
     voice.say(endings[state])
-    if state != "diverged":
-        voice.say(f"  look at  {session.folder.sheets()[-1]}")
+    sheets = session.folder.sheets()
+    if state != "diverged" and sheets:
+        voice.say(f"  look at  {sheets[-1]}")
         voice.say(f"           {path / 'report.html'}")
         voice.say(f"  then     zerosum sample {path} -n 64")
         voice.say(f"           zerosum walk {path}")
+
+
+def _kept(session: Session) -> str:
+    found = session.folder.checkpoints()
+    return f"The last good checkpoint, {found[-1].name}, is kept" if found else "It came before the first checkpoint"
+
+
+@contextmanager
+def out_of_memory() -> Iterator[None]:
+    """Say what to do where the networks and the batch do not fit.
+
+    Raises:
+        BadInput: they do not.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise BadInput(_SMALLER) from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # the CPU's allocator has no error of its own
+            raise
+        raise BadInput(_SMALLER) from error
+
+
+_SMALLER = (
+    "the device's memory is too small for these networks and this batch; give half of --training.batch, "
+    "--training.accumulate 2, a smaller --data.size or --size nano"
+)

@@ -31,8 +31,8 @@ def count(value: Any) -> Any:
     return round(float(part[1]) * _COUNTS[part[2]])
 
 
-Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
-Count = Annotated[int, BeforeValidator(count), Field(ge=0)]
+Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(count), Field(gt=0)]
 
 
 def say_seconds(value: float) -> str:

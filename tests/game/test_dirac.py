@@ -69,7 +69,7 @@ def test_eigenvalues_at_the_equilibrium(objective, steep: float, terms) -> None:
         assert abs(found - true) < 1e-6
 
 
-def distance_after(objective, terms, steps: int = 800, rate: float = 0.05) -> float:
+def distance_after(objective, terms, steps: int = 400, rate: float = 0.1) -> float:
     """How far from the equilibrium alternating gradient descent ends, having begun at distance 0.3."""
     theta = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
     psi = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)

@@ -7,7 +7,7 @@ import torch
 
 from zerosum.game import noise
 from zerosum.game.noise import Purpose, normal, seeds, uniform
-from zerosum.game.prior import Normal, Uniform
+from zerosum.game.prior import Mixed, Normal, Uniform
 
 
 def test_splitmix64_is_the_published_generator() -> None:
@@ -72,3 +72,15 @@ def test_priors(prior) -> None:
     variance = {"normal": 1.0, "uniform": 1 / 3}[prior.kind]
     assert z.double().var().item() == pytest.approx(variance, rel=0.02)
     assert prior.draw(seeds(0, 0, 3000), truncation=0.5).abs().max() <= 0.5
+
+
+def test_mixed_priors_toss_coins() -> None:
+    z = Mixed(size=12, coins=8).draw(seeds(0, 0, 4000))
+    assert set(z[:, :8].unique().tolist()) == {-1.0, 1.0}
+    assert abs(z[:, :8].double().mean()) < 5 / math.sqrt(4000 * 8)
+    assert z[:, 8:].double().var().item() == pytest.approx(1.0, rel=0.05)
+
+
+def test_training_and_sampling_draw_different_seeds() -> None:
+    ours = seeds(0, 0, 1000, noise.Series.TRAINING).tolist()
+    assert not set(ours) & set(seeds(0, 0, 1000).tolist())

@@ -143,6 +143,82 @@ def test_a_run_that_is_over_says_so_and_can_be_prolonged(tmp_path: Path, picture
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+def test_prolonging_stretches_the_schedules(tmp_path: Path, pictures: Path) -> None:
+    """A rate that has fallen to 0 rises again when the run is given a later end."""
+    settings = {name: value for name, value in SMALL.items() if name.startswith("training")}
+    narrow = {"generator.width": 2, "discriminator.width": 2}
+    run = api.train(pictures, run=tmp_path / "run", images=160, settings=settings | narrow).path
+    assert log(run)[-1]["rate/generator"] < 2e-3
+    api.resume(run, images=480)
+    assert log(run)[4]["rate/generator"] == pytest.approx(2e-3)
+    assert log(run)[-1]["rate/generator"] < 1e-3
+    api.resume(run, budget=log_seconds(run) + 0.4)
+    assert RunFolder(run).read_json("status.json")["images"] > 480
+
+
+def log_seconds(run: Path) -> float:
+    return RunFolder(run).read_json("status.json")["seconds"]
+
+
+def test_the_default_recipe_resumes_exactly(tmp_path: Path) -> None:
+    """Batch norm's statistics, lazy R1, ramps, mirrored colour pictures, micro-batches, from another folder."""
+    folder = tmp_path / "colour"
+    folder.mkdir()
+    dice = np.random.default_rng(1)
+    for number in range(90):
+        Image.fromarray(dice.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    settings = {name: value for name, value in SMALL.items() if name.startswith("training")}
+    settings |= {"generator.width": 4, "discriminator.width": 4, "training.accumulate": 2, "data.mirror": True}
+    whole = api.train(folder, run=tmp_path / "whole", images=640, settings=settings).path
+    from zerosum.training.session import Session
+
+    witness = Session._remember
+
+    def interrupting(self: Session, now) -> None:
+        witness(self, now)
+        if now.round in {7, 23}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "_remember", interrupting)
+        patch.chdir(tmp_path)
+        run = api.train("colour", run=tmp_path / "run", images=640, settings=settings).path
+        assert api.resume(run).state == "interrupted"
+    (folder / "0.png").rename(folder / "zero.png")  # names do not matter: content does
+    assert api.resume(run).state == "done"
+    same(whole, run)
+
+
+def test_a_bad_weight_is_never_saved(tmp_path: Path, pictures: Path) -> None:
+    """Checkpoints far more often than ticks: the good ones stay."""
+    from zerosum.training.session import Session
+
+    settings = SMALL | {"training.tick_images": 10_000, "training.checkpoint_images": 16}
+    witness = Session._remember
+
+    def spoiling(self: Session, now) -> None:
+        witness(self, now)
+        if now.round == 5:
+            with torch.no_grad():
+                next(self.game.parameters()).fill_(float("nan"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "_remember", spoiling)
+        run = api.train(pictures, recipe="vanilla", run=tmp_path / "run", images=320, settings=settings)
+    assert run.state == "diverged"
+    assert [path.name for path in run.folder.checkpoints()] == ["00000048", "00000064"]
+    assert all(t.isfinite().all() for t in weights(run.path).values() if t.is_floating_point())
+
+
+@pytest.mark.parametrize("name", ["networks.safetensors", "training.pt", "state.json"])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"[]"])
+def test_damaged_checkpoints_get_a_sentence(tmp_path: Path, pictures: Path, name: str, content: bytes) -> None:
+    run = api.train(pictures, recipe="vanilla", run=tmp_path / "run", images=160, settings=SMALL).path
+    (RunFolder(run).checkpoints()[-1] / name).write_bytes(content)
+    with pytest.raises(BadInput, match="cannot be read"):
+        api.resume(run, images=320)
+
+
 def test_changed_data_is_noticed(tmp_path: Path, pictures: Path) -> None:
     import shutil
 

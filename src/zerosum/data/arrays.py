@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def member_shapes(path: Path) -> dict[str, tuple[int, ...]]:
                     major, _ = npy.read_magic(member)
                     reader = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
                     shapes[name.removesuffix(".npy")] = reader(member)[0]
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError) as error:
         raise BadInput(f"{path} is no archive that NumPy can read ({error}): write it with numpy.savez") from error
     return shapes
 
@@ -109,7 +110,7 @@ def _load(path: Path, name: str) -> NDArray[Any]:
         with np.load(path, allow_pickle=False) as archive:
             array: NDArray[Any] = archive[name]
             return array
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadInput(
             f"the array {name} in {path} cannot be read ({error}): write it again as plain numbers"
         ) from error

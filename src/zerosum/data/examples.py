@@ -52,11 +52,14 @@ class Examples:
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that change exactly when the data or the split change, whatever their order."""
+        """32 hex digits that change exactly when the data, their classes or the split change, whatever the names."""
         digest = hashlib.blake2b(digest_size=16)
         for side in (self.train, self.held_out):
             digest.update(len(side).to_bytes(8, "little"))
-            digest.update(np.sort(self.keys[side]).astype("<u8").tobytes())
+            order = side[np.lexsort((self.labels[side], self.keys[side]))]
+            digest.update(self.keys[order].astype("<u8").tobytes())
+            digest.update(self.labels[order].astype("<i8").tobytes())
+        digest.update("\0".join(self.classes).encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def take(self, indices: NDArray[np.int64]) -> Tensor:

@@ -194,6 +194,8 @@ def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...] = ()) ->
     """(name, bytes, mtime in ns) of every file not hidden; a link to a folder above it is not entered."""
     state = folder.stat()
     chain = (*above, (state.st_dev, state.st_ino))
+    if (folder / "recipe.toml").is_file() and (folder / "data.json").is_file():
+        return  # a run: its sheets are no data, as when a folder trains on itself with `zerosum train .`
     with os.scandir(folder) as entries:
         for entry in entries:
             if hidden(entry.name):

@@ -35,11 +35,13 @@ def split(keys: NDArray[np.uint64], share: float) -> tuple[NDArray[np.int64], ND
         share: from 0 (nothing is held out) to 0.5.
 
     Returns:
-        Indices (n_train,) and (n_held,) int64, each ascending; together they are every index once.
+        Indices (n_train,) and (n_held,) int64, each in order of content, so that renaming a file changes nothing;
+        together they are every index once.
     """
     distinct = np.unique(keys)
     below = int(np.searchsorted(distinct, np.uint64(int(share * 2**64)), side="left"))
     fewest = min(FEWEST, len(distinct) // 4) if share > 0 else 0
     count = min(max(below, fewest), MOST)
     held = np.isin(keys, distinct[:count])
-    return np.flatnonzero(~held).astype(np.int64), np.flatnonzero(held).astype(np.int64)
+    order = np.argsort(keys, kind="stable").astype(np.int64)
+    return order[~held[order]], order[held[order]]

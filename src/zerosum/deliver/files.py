@@ -28,6 +28,11 @@ def write_samples(samples: Tensor, folder: Path) -> None:
     pictures.save_image(pictures.grid(images), folder / "sheet.png")
 
 
+def walk_paths(stem: Path) -> list[Path]:
+    """The files of a walk: its strip and its film."""
+    return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".gif")]
+
+
 def write_walk(generator: Generator, stem: Path, seed: int, stops: int, steps: int, between: Between) -> list[Path]:
     """A walk from stop to stop as a sheet (a row for each leg) and a GIF that comes back to its beginning."""
     latents = generator.latents(stops, seed)
@@ -36,8 +41,7 @@ def write_walk(generator: Generator, stem: Path, seed: int, stops: int, steps: i
     ways = [between(first, last, places) for first, last in zip(latents, ends, strict=True)]
     images = pictures.to_uint8(generator.show(torch.cat(ways)))
     stem.parent.mkdir(parents=True, exist_ok=True)
-    strip = stem.with_name(f"{stem.name}.png")
-    film = stem.with_name(f"{stem.name}.gif")
+    strip, film = walk_paths(stem)
     pictures.save_image(pictures.grid(images, columns=steps), strip)
     pictures.save_gif(images, film, 1 / FRAMES_PER_SECOND)
     return [strip, film]

@@ -47,6 +47,8 @@ class Generator:
     network: nn.Module
     prior: Prior
     shape: tuple[int, ...]
+    checkpoint: str
+    """The name of the checkpoint it came from: images seen."""
 
     def latents(self, n: int, seed: int = 0, truncation: float = math.inf) -> Tensor:
         """The first `n` latents of a seed, (n, L) float32; sample i of a seed is the same whatever n is.
@@ -61,7 +63,7 @@ class Generator:
         """
         if n < 1:
             raise BadInput(f"-n {n}: ask for at least one sample")
-        if truncation <= 0:
+        if not truncation > 0:
             raise BadInput(f"--truncation {truncation}: give a number above 0 (0.5 to 1 is usual), or leave it out")
         return self.prior.draw(noise.seeds(seed, 0, n), truncation)
 
@@ -107,4 +109,4 @@ def load_generator(
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"{path} cannot be read ({reason}); delete {checkpoint} to use the one before") from error
-    return Generator(network.to(device).eval().requires_grad_(False), prior, shape)
+    return Generator(network.to(device).eval().requires_grad_(False), prior, shape, checkpoint.name)

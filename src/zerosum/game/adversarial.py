@@ -7,11 +7,12 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from zerosum.game.game import Game, Move, Outcome
 from zerosum.game.objective import Objective
 from zerosum.game.optimizer import Adam
-from zerosum.game.play import Judge, Play, Sample
+from zerosum.game.play import Judge, Play, Sample, at_least_float32
 from zerosum.game.player import Player
 from zerosum.game.prior import Prior
 from zerosum.game.schedule import Now, Schedule, at
@@ -82,8 +83,8 @@ class Adversarial(Game):
         )
 
     def imagine(self, batch: Batch, now: Now) -> Sample:
-        """The generator's samples for this batch: one for each of its seeds."""
-        return self.generator(self.prior.draw(batch["seed"]))
+        """The generator's samples for this batch, one for each of its seeds, at least float32 like the data."""
+        return tree_map(at_least_float32, self.generator(self.prior.draw(batch["seed"])))
 
     def show(self, batch: Batch, now: Now) -> Sample:
         """What the discriminator is shown of the real data."""

@@ -24,7 +24,13 @@ class Purpose(IntEnum):
     LATENT = 1
     BETWEEN = 2
     MIRROR = 3
-    SAMPLE = 4
+
+
+class Series(IntEnum):
+    """Whom a series of seeds is for: the same number gives training and sampling different seeds."""
+
+    TRAINING = 1
+    SAMPLES = 2
 
 
 def _signed(value: int) -> int:
@@ -48,9 +54,9 @@ def _mix(x: Tensor) -> Tensor:
     return x ^ _right(x, 31)
 
 
-def seeds(seed: int, first: int, count: int) -> Tensor:
-    """The seeds of samples number `first` .. `first + count - 1` of the stream `seed`: (count,) int64."""
-    stream = _mix(torch.tensor(_signed(seed), dtype=torch.int64) + _GOLDEN)
+def seeds(seed: int, first: int, count: int, series: Series = Series.SAMPLES) -> Tensor:
+    """The seeds of samples number `first` .. `first + count - 1` of a series: (count,) int64."""
+    stream = _mix(_mix(torch.tensor(_signed(seed), dtype=torch.int64) + _GOLDEN) + series)
     return _mix(stream + _GOLDEN * torch.arange(first + 1, first + count + 1, dtype=torch.int64))
 
 

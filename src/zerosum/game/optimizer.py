@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from zerosum.game.schedule import Now, Schedule, at
+from zerosum.game.schedule import Now, Schedule, at, ends
 from zerosum.setting import Setting
 
 if TYPE_CHECKING:
@@ -31,6 +31,13 @@ class Adam(Setting):
     """Added to the root of the second moment."""
     rates: dict[str, Rate] = Field(default_factory=dict)
     """A player's own multiple of lr: `rates.discriminator = 4` gives two time scales (arXiv:1706.08500)."""
+
+    @field_validator("beta2")
+    @classmethod
+    def _below_one(cls, beta2: Schedule) -> Schedule:
+        if max(ends(beta2)) >= 1:
+            raise ValueError("must be below 1; 0.9 to 0.999 are usual")
+        return beta2
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of one player's parameters, fused where the device has it."""

@@ -19,6 +19,11 @@ Sample = Any
 Judge = Callable[[Sample], Verdict]
 
 
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Half precision is widened: penalties differentiate at samples, and squares of slopes overflow in it."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def slope(judge: Judge, sample: Sample) -> tuple[Verdict, Tensor]:
     """The verdict on a sample, and the squared norm of d score / d sample.
 
@@ -34,9 +39,7 @@ def slope(judge: Judge, sample: Sample) -> tuple[Verdict, Tensor]:
     differentiate = _slope_compiled if torch.compiler.is_compiling() else _slope_eager
     verdict, gradients = differentiate(judge, sample)
     count = verdict.score.shape[0]
-    # at least float32: squares of half-precision slopes overflow
-    gradients = [g.to(torch.promote_types(g.dtype, torch.float32)) for g in gradients]
-    squares = [g.reshape(count, -1).square().sum(1) for g in gradients]
+    squares = [at_least_float32(g).reshape(count, -1).square().sum(1) for g in gradients]
     return verdict, torch.stack(squares).sum(0)
 
 

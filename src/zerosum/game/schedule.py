@@ -35,7 +35,8 @@ class Ramp(Setting):
 
     @model_validator(mode="after")
     def _two_moments(self) -> Ramp:
-        if (self.images[0] < self.images[1]) == (self.share[0] < self.share[1]):
+        given = [pair for pair in (self.images, self.share) if tuple(pair) != (0, 0)]
+        if len(given) != 1 or given[0][0] >= given[0][1]:
             raise ValueError("give either images = [from, to] or share = [from, to] (of the run), from below to")
         return self
 
@@ -107,3 +108,8 @@ Schedule = Annotated[
 def at(schedule: Schedule, now: Now) -> float:
     """The schedule's value now."""
     return schedule if isinstance(schedule, float | int) else schedule(now)
+
+
+def ends(schedule: Schedule) -> tuple[float, float]:
+    """The schedule's first and last value, between which all others lie."""
+    return (schedule, schedule) if isinstance(schedule, float | int) else (schedule.start, schedule.end)

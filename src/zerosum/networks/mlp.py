@@ -35,7 +35,9 @@ class Generator(nn.Module):
         super().__init__()
         self.hidden = _hidden((latent, *widths), activation, norm, weights, rate=0.0)
         spread(self.hidden, reach)
-        self.sample = nn.Sequential(weights.linear(widths[-1], prod(shape), extent), nn.Unflatten(1, shape), bound(bounded))
+        self.sample = nn.Sequential(
+            weights.linear(widths[-1], prod(shape), extent), nn.Unflatten(1, shape), bound(bounded)
+        )
 
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) to (N, *shape), in [-1, 1] if bounded."""

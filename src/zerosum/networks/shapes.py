@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from zerosum.errors import BadInput
+from zerosum.setting import Setting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,11 +30,7 @@ SMALLEST, LARGEST = 16, 1024
 """Sides of the pictures that the convolutional networks make and judge."""
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class _MLP(_Shape):
+class _MLP(Setting):
     kind: Literal["mlp"] = "mlp"
     activation: Activation = "leaky_relu"
     """The nonlinearity; leaky_relu has slope 0.2."""
@@ -110,7 +107,7 @@ class MLPDiscriminator(_MLP):
         )
 
 
-class _DCGAN(_Shape):
+class _DCGAN(Setting):
     kind: Literal["dcgan"] = "dcgan"
     width: Width = 64
     """Channels of the layer nearest the picture; they double at every stage towards 4x4."""
@@ -186,7 +183,7 @@ class DCGANDiscriminator(_DCGAN):
         )
 
 
-class _R3GAN(_Shape):
+class _R3GAN(Setting):
     kind: Literal["r3gan"] = "r3gan"
     widths: Widths = (768, 768, 768, 768, 384, 192, 96)
     """Channels at 4x4, 8x8, 16x16, ...: cut to the picture's size, the last repeated for larger pictures. The

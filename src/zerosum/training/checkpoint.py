@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.game.game import Game
@@ -23,25 +23,24 @@ from zerosum.training.stream import Stream
 FORMAT = 1
 
 
-def _dice() -> dict[str, Any]:
+def _dice(machine: Machine) -> dict[str, Any]:
     """The state of every generator of random numbers that a network might use."""
     version, internal, gauss = random.getstate()
     numpy: dict[str, Any] = dict(np.random.get_state(legacy=False))
     inner = numpy["state"]
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else torch.empty(0, dtype=torch.uint8),
+        "device": machine.dice(),
         "numpy": numpy | {"state": {"key": torch.from_numpy(inner["key"].astype(np.int64)), "pos": int(inner["pos"])}},
         "python": [version, list(internal), gauss],
     }
 
 
-def _throw(dice: dict[str, Any]) -> None:
+def _throw(dice: dict[str, Any], machine: Machine) -> None:
     torch.set_rng_state(dice["torch"])
-    if torch.cuda.is_available() and len(dice["cuda"]):
-        torch.cuda.set_rng_state(dice["cuda"])
+    machine.throw(dice["device"])
     inner = dice["numpy"]["state"]
-    np.random.set_state(dice["numpy"] | {"state": inner | {"key": inner["key"].cpu().numpy().astype(np.uint32)}})
+    np.random.set_state(dice["numpy"] | {"state": inner | {"key": inner["key"].numpy().astype(np.uint32)}})
     version, internal, gauss = dice["python"]
     random.setstate((version, tuple(internal), gauss))
 
@@ -69,36 +68,37 @@ def load(folder: Path, game: Game, stream: Stream, meter: Meter, machine: Machin
     """
     try:
         game.load_state_dict(load_file(folder / "networks.safetensors"))
-        training = torch.load(folder / "training.pt", map_location=machine.device, weights_only=True)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+        # onto the CPU: random states live there, and optimizers move their own to their parameters
+        training = torch.load(folder / "training.pt", map_location="cpu", weights_only=True)
+        state = json.loads((folder / "state.json").read_text("utf8"))
+        now, seconds = Now(state["round"], state["images"]), float(state["seconds"])
+        for name, player in game.players.items():
+            player.optimizer.load_state_dict(training["optimizers"][name])
+        meter.load_state_dict(training["meter"], machine)
+        stream.position = training["position"]
+        dice = training["dice"]
+    except (OSError, RuntimeError, SafetensorError, UnpicklingError, EOFError, KeyError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadInput(f"{folder} cannot be read ({reason}); delete it to go on from the one before") from error
-    for name, player in game.players.items():
-        player.optimizer.load_state_dict(training["optimizers"][name])
-    meter.load_state_dict(training["meter"])
-    stream.position = training["position"]
-    if len(training["dice"]) != machine.world:
+    if len(dice) != machine.world:
         raise BadInput(
-            f"{folder} was written by {len(training['dice'])} ranks and this is {machine.world}: "
+            f"{folder} was written by {len(dice)} ranks and this is {machine.world}: "
             f"resume with the same number of processes"
         )
-    _throw(_on_cpu(training["dice"][machine.rank]))
-    state = json.loads((folder / "state.json").read_text("utf8"))
-    return Now(state["round"], state["images"]), float(state["seconds"])
+    _throw(dice[machine.rank], machine)
+    return now, seconds
 
 
-def _on_cpu(dice: dict[str, Any]) -> dict[str, Any]:
-    return dice | {"torch": dice["torch"].cpu(), "cuda": dice["cuda"].cpu()}
+def is_sound(game: Game) -> bool:
+    """Whether every weight is a finite number."""
+    return all(bool(t.isfinite().all()) for t in game.state_dict().values() if t.is_floating_point())
 
 
 def all_dice(machine: Machine) -> list[Any]:
     """Every rank's random states; called by all ranks together."""
-    mine = _dice()
+    mine = _dice(machine)
     if machine.world == 1:
         return [mine]
-    columns: dict[str, list[Tensor]] = {
-        "torch": machine.everyone(mine["torch"]),
-        "cuda": [part.cpu() for part in machine.everyone(mine["cuda"].to(machine.device))],
-    }
+    each = {name: machine.everyone(mine[name]) for name in ("torch", "device")}
     # Python's and numpy's own dice are thrown by no network of ours: each rank keeps rank 0's
-    return [mine | {"torch": columns["torch"][r], "cuda": columns["cuda"][r]} for r in range(machine.world)]
+    return [mine | {name: states[rank] for name, states in each.items()} for rank in range(machine.world)]

@@ -101,13 +101,31 @@ class Machine:
             values /= self.world
         return values
 
-    def any(self, flag: bool) -> bool:
-        """Whether any rank says so; all ranks get the same answer."""
+    def any(self, *flags: bool) -> list[bool]:
+        """For each flag, whether any rank raises it; all ranks get the same answer. Waits for no device."""
         if self.world == 1:
-            return flag
-        votes = torch.tensor(float(flag), device=self.device)
+            return list(flags)
+        votes = torch.tensor([float(flag) for flag in flags])
         dist.all_reduce(votes)
-        return bool(votes.item())
+        return [vote > 0 for vote in votes.tolist()]
+
+    def finish(self) -> None:
+        """Until the device has done all it was asked to."""
+        if self.device.type in {"cuda", "mps"}:
+            getattr(torch, self.device.type).synchronize()
+
+    def dice(self) -> Tensor:
+        """The state of the device's own random numbers, (bytes,) uint8 on the CPU; empty for the CPU itself."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_rng_state(self.device)
+        return torch.mps.get_rng_state() if self.device.type == "mps" else torch.empty(0, dtype=torch.uint8)
+
+    def throw(self, dice: Tensor) -> None:
+        """Put the device's own random numbers back to a state."""
+        if self.device.type == "cuda" and len(dice):
+            torch.cuda.set_rng_state(dice, self.device)
+        if self.device.type == "mps" and len(dice):
+            torch.mps.set_rng_state(dice)
 
     def wait(self) -> None:
         """Until all ranks are here."""
@@ -129,8 +147,12 @@ def ranks() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
+    here = int(os.environ.get("LOCAL_RANK", "0"))
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        if here >= torch.cuda.device_count():
+            count = torch.cuda.device_count()
+            raise BadInput(f"process {here} of this machine has no GPU: start at most {count} with --nproc-per-node")
+        torch.cuda.set_device(here)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield

@@ -35,7 +35,7 @@ class Meter:
         """What a checkpoint keeps."""
         return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
-    def load_state_dict(self, state: dict[str, dict[str, Tensor]]) -> None:
+    def load_state_dict(self, state: dict[str, dict[str, Tensor]], machine: Machine) -> None:
         """Go on from a checkpoint."""
-        self.sums = dict(state["sums"])
+        self.sums = {name: total.to(machine.device) for name, total in state["sums"].items()}
         self.counts = {name: int(count) for name, count in state["counts"].items()}

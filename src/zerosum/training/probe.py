@@ -6,8 +6,6 @@ import statistics
 import time
 from collections.abc import Iterator
 
-import torch
-
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
 from zerosum.game.verdict import Batch
@@ -25,21 +23,17 @@ def seconds_per_round(game: Game, stream: Iterator[Batch], machine: Machine) -> 
     game.train()
     for move in game.moves:
         make_move(game, move, stream, machine, now, meter)  # the first is slow: kernels are chosen, memory is found
+        machine.finish()
         times: list[float] = []
         # ranks average gradients in every step, so they must agree on how many to make
-        while machine.any(len(times) < 2 or (sum(times) < PATIENCE and len(times) < 50)):
+        while machine.any(len(times) < 2 or (sum(times) < PATIENCE and len(times) < 50))[0]:
             began = time.perf_counter()
             make_move(game, move, stream, machine, now, meter)
-            _finish(machine)
+            machine.finish()
             times.append(time.perf_counter() - began)
         total += statistics.median(times) * move.times / move.every
     began = time.perf_counter()
     for player in game.players.values():
         player.follow(1, now)
-    _finish(machine)
+    machine.finish()
     return total + time.perf_counter() - began
-
-
-def _finish(machine: Machine) -> None:
-    if machine.device.type == "cuda":
-        torch.cuda.synchronize(machine.device)

@@ -6,9 +6,10 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -55,11 +56,15 @@ class Session:
     batch: int
     pace: Pace
     draw: Draw
-    listeners: Sequence[Listener] = ()
+    listeners: list[Listener] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
     now: Now = field(default_factory=Now)
     seconds: float = 0.0
     """Seconds trained before this session's clock was started."""
+    state: str = "running"
+    """In the end "done", "interrupted" (Ctrl-C, SIGTERM) or "diverged" (a loss or weight is not finite)."""
+    _started: float = field(default_factory=time.monotonic, init=False)
+    _ticked: tuple[float, int] = field(default=(0.0, 0), init=False)
 
     def resume(self) -> None:
         """Go on from the newest checkpoint, or from the beginning where there is none."""
@@ -71,28 +76,36 @@ class Session:
         self.machine.wait()
 
     def play(self, end: End) -> str:
-        """Play until the end; returns "done", "interrupted" (Ctrl-C, SIGTERM) or "diverged" (a loss is not finite)."""
-        self._started, self._state = time.monotonic(), "done"
-        self._status("running")
-        if self.now.images == 0:
-            self._preview(self.now)
+        """Play until the end; returns how it came: see `state`."""
+        self._started = time.monotonic()
+        self._ticked = (self.seconds, self.now.images)
+        self._status()
+        witnesses = [self._remember, self._tick, self._preview_when_due, self._save_when_due]
         with interruption() as stop:
+            if self.now.images == 0:
+                self._preview(self.now)
+            over = partial(self._over, end, stop)
+            try:
+                train(self.game, self.stream, self.machine, self.now, self.batch, self.meter, witnesses, over)
+            finally:
+                self.stream.close()
+            if self.state != "diverged":
+                self._save(self.now)
+            if self.state == "done":  # an interrupted run leaves the sheets an uninterrupted one would have
+                self._preview(self.now)
+            self._status()
+        return self.state
 
-            def over(now: Now) -> bool:
-                if self.machine.any(stop.is_set()):
-                    self._state = "interrupted"
-                late = self.machine.any(self.elapsed() >= end.seconds)
-                return self._state != "done" or now.images >= end.images or late
-
-            witnesses = [self._remember, self._tick, self._preview_when_due, self._save_when_due]
-            train(self.game, self.stream, self.machine, self.now, self.batch, self.meter, witnesses, over)
-        self.stream.close()
-        if self._state != "diverged":
-            self._save(self.now)
-        if self._state == "done":  # an interrupted run leaves the sheets an uninterrupted one would have
-            self._preview(self.now)
-        self._status(self._state)
-        return self._state
+    def _over(self, end: End, stop: threading.Event, now: Now) -> bool:
+        """Whether to stop now; ranks decide together."""
+        if self.state == "running" and now.images >= end.images:
+            self.state = "done"
+        if self.state != "running":
+            return True
+        asked, late = self.machine.any(stop.is_set(), self.elapsed() >= end.seconds)
+        if late or asked:
+            self.state = "done" if late else "interrupted"
+        return late or asked
 
     def elapsed(self) -> float:
         """Seconds trained, those before an interruption included."""
@@ -112,14 +125,13 @@ class Session:
             return
         means = self.meter.take(self.machine)
         seconds = self.elapsed()
-        last_seconds, last_images = getattr(self, "_last", (self.seconds, now.images - self.pace.tick))
-        self._last = (seconds, now.images)
-        speed = (now.images - last_images) / max(seconds - last_seconds, 1e-9)
+        speed = (now.images - self._ticked[1]) / max(seconds - self._ticked[0], 1e-9)
+        self._ticked = (seconds, now.images)
         rates = {f"rate/{p.name}": p.optimizer.param_groups[0]["lr"] for p in self.game.players.values()}
         row = {"round": now.round, "images": now.images, "seconds": round(seconds, 3)}
         row |= {"images_per_second": round(speed, 2)} | means | rates
         if not all(math.isfinite(value) for value in means.values()):
-            self._state = "diverged"
+            self.state = "diverged"
         if self.machine.rank == 0:
             self.folder.append("log.jsonl", row)
             for listener in self.listeners:
@@ -136,10 +148,14 @@ class Session:
                 self.draw(self.game, path)
 
     def _save_when_due(self, now: Now) -> None:
-        if self._state == "done" and self._due(now, self.pace.checkpoint):
+        if self.state == "running" and self._due(now, self.pace.checkpoint):
             self._save(now)
 
     def _save(self, now: Now) -> None:
+        """Write a checkpoint, unless the weights are beyond saving: the last good one must stay."""
+        if self.machine.any(not checkpoint.is_sound(self.game))[0]:
+            self.state = "diverged"
+            return
         dice = checkpoint.all_dice(self.machine)
         if self.machine.rank == 0:
             self.folder.save_checkpoint(
@@ -148,10 +164,10 @@ class Session:
             )
         self.machine.wait()
 
-    def _status(self, state: str) -> None:
+    def _status(self) -> None:
         if self.machine.rank == 0:
             now = {"round": self.now.round, "images": self.now.images, "seconds": round(self.elapsed(), 3)}
-            self.folder.write_json("status.json", {"state": state} | now)
+            self.folder.write_json("status.json", {"state": self.state} | now)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Stream(Iterator[Batch]):
 
     def _fetch(self, position: int) -> tuple[Tensor, Tensor]:
         first = position + self.rank * self.share
-        return self.source.take(self._indices(first)), noise.seeds(self.seed, first, self.share)
+        return self.source.take(self._indices(first)), noise.seeds(self.seed, first, self.share, noise.Series.TRAINING)
 
     def __next__(self) -> Batch:
         raw, seed = self._next_raw()
