@@ -204,6 +204,13 @@ def test_tensorboard_is_an_extra(here: Path, say, monkeypatch: pytest.MonkeyPatc
     assert not (here / "runs").exists()
 
 
+def test_tensorboard_listens(here: Path, say) -> None:
+    pictures(here / "photos")
+    assert say("train", "photos", *QUICK, "--tracker", "tensorboard", "--training.tick_images", "32")[0] == 0
+    [events] = (here / "runs/photos/tensorboard").iterdir()
+    assert events.stat().st_size > 500
+
+
 def test_recipes_are_listed(say) -> None:
     code, out, _ = say("recipes")
     assert code == 0
