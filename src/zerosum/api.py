@@ -158,19 +158,19 @@ def resume(
     if images is not None or budget is not None:
         recipe = plan.prolonged(recipe, list(folder.rows()), images, budget)
     record = folder.read_json("data.json")
-    recipe = _where_the_data_are(recipe, str(record.get("path", "")))
+    placed = _where_the_data_are(recipe, str(record.get("path", "")))
     from zerosum.staging import Stage
     from zerosum.training.machine import choose_device, ranks
 
     with ranks():
-        stage = Stage.set(recipe, choose_device(recipe.training.device), trackers, voice or Silent())
+        stage = Stage.set(placed, choose_device(recipe.training.device), trackers, voice or Silent())
         try:
             examples = stage.read()
         except BadInput as error:
             raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
         if examples.fingerprint != record.get("fingerprint"):
             raise BadInput(
-                f"{recipe.data.source} has changed since {folder.path} was trained on it; put the data back as it "
+                f"{placed.data.source} has changed since {folder.path} was trained on it; put the data back as it "
                 f"was, or start a new run with another --run"
             )
         session = stage.session(examples, folder)

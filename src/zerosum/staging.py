@@ -31,6 +31,9 @@ from zerosum.training.stream import Stream
 from zerosum.training.trackers import TRACKERS
 from zerosum.units import say_count, say_seconds
 
+WORTHWHILE = 1.1
+"""How many times as fast bfloat16 must be to be taken."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -41,6 +44,26 @@ class Stage:
     trackers: Sequence[str]
     voice: Voice
 
+    def in_precision(self, name: str) -> Stage:
+        """The same stage, its networks computed in another precision."""
+        training = self.recipe.training.model_copy(update={"precision": name})
+        recipe = self.recipe.model_copy(update={"training": training})
+        machine = Machine(self.machine.device, training.accumulate, PRECISIONS[name])
+        return replace(self, recipe=recipe, machine=machine)
+
+    def paced(self, examples: Examples) -> tuple[Stage, float, list[Choice]]:
+        """The stage in the precision asked for or fastest, seconds a round in it, and the choice if there was one."""
+        if self.recipe.training.precision in PRECISIONS:
+            return self, self.measure(examples), []
+        stages = {name: self.in_precision(name) for name in PRECISIONS}
+        # in turns, and the better of two: a neighbour's burst must not decide
+        passes = [{name: stage.measure(examples) for name, stage in stages.items()} for _ in range(2)]
+        seconds = {name: min(each[name] for each in passes) for name in stages}
+        gain = seconds["float32"] / seconds["bfloat16"]
+        name = "bfloat16" if gain >= WORTHWHILE else "float32"
+        why = f"bfloat16 is {gain:.2f} times as fast here" + ("" if name == "bfloat16" else ", too little to matter")
+        return stages[name], seconds[name], [Choice("precision", name, why)]
+
     @classmethod
     def set(cls, recipe: Recipe, device: torch.device, trackers: Sequence[str], voice: Voice) -> Stage:
         """A stage for this process.
@@ -49,7 +72,8 @@ class Stage:
             BadInput: the batch cannot be shared out over ranks and micro-batches.
         """
         training = recipe.training
-        machine = Machine(device, training.accumulate, PRECISIONS[training.precision])
+        precision = PRECISIONS.get(training.precision, torch.float32)  # "fastest" is settled when the data are there
+        machine = Machine(device, training.accumulate, precision)
         share = machine.world * training.accumulate
         if training.batch % share or training.batch < 2 * share:
             raise BadInput(
@@ -147,8 +171,9 @@ def start(
     examples = stage.read()
     for line in examples.survey.lines():
         stage.voice.say(f"  {line}")
-    recipe, settled = plan.settle_length(recipe, stage.measure(examples), device.type == "cpu")
-    stage = replace(stage, recipe=recipe)
+    stage, seconds, precision = stage.paced(examples)
+    recipe, settled = plan.settle_length(stage.recipe, seconds, device.type == "cpu")
+    stage, settled = replace(stage, recipe=recipe), [*precision, *settled]
     stage.voice.say("what was chosen, and why")
     tell_choices(stage.voice, [*choices, *settled])
     refused = None
