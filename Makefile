@@ -15,7 +15,7 @@ install: .venv/ready
 	@touch $@
 
 demo: .venv/ready
-	$(BIN)/zerosum train digits --budget 290s --run $(RUN)
+	$(BIN)/zerosum train digits --budget 295s --run $(RUN)
 	@echo "Look at $(RUN)/report.html"
 
 lint: .venv/ready

@@ -232,7 +232,7 @@ def settle_length(recipe: Recipe, seconds_per_round: float, on_cpu: bool) -> tup
         )
     images = training.images or math.inf
     if budget:
-        images = min(images, speed * budget * 0.97)  # the rest goes to sheets and checkpoints
+        images = min(images, speed * budget * 0.93)  # the rest goes to sheets, checkpoints and slower minutes
     total = max(training.batch, round(images / training.batch) * training.batch)
     total = training.images if training.images and images == training.images else total
     takes = total / speed
