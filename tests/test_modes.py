@@ -52,3 +52,10 @@ def test_modes_have_equal_shares(name: str) -> None:
     # within 3 sd of a 2-D Gaussian: 1 - exp(-4.5) = .989; binomial bounds at 5.5 standard deviations
     expected = 0.989 / len(shares)
     assert abs(shares - expected).max() < 5.5 * (expected / 50_000) ** 0.5
+
+
+def test_names_of_point_sets() -> None:
+    from zerosum.data.names import POINT_SETS
+    from zerosum.data.toys import TOYS
+
+    assert set(POINT_SETS) == set(TOYS)

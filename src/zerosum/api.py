@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zerosum import plan
 from zerosum.console import Silent, Voice
+from zerosum.data.names import POINT_SETS
 from zerosum.errors import BadInput
 from zerosum.plan import Words
 from zerosum.recipe import Recipe
@@ -115,11 +116,9 @@ def train(
 
 def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
     """The settings, checked for the case that the run will most likely be, which is seen without reading anything."""
-    from zerosum.data.toys import TOYS
-
     plan.check_file(recipe)
     source = str(short["data.source"][1] if "data.source" in short else settings.get("data.source", ""))
-    points = source in TOYS and not Path(source).exists()
+    points = source in POINT_SETS and not Path(source).exists()
     return plan.draft(recipe, "points" if points else size or "nano", settings, short).check(Recipe)
 
 
