@@ -15,7 +15,7 @@ from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 from zerosum.training.stream import Stream
 
-ROUNDS = {"ring": 900, "grid": 2500}
+ROUNDS = {"ring": 1100, "grid": 2500}
 
 
 def play(name: str, seed: int) -> dict[str, object]:

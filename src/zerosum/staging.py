@@ -31,6 +31,8 @@ from zerosum.training.stream import Stream
 from zerosum.training.trackers import TRACKERS
 from zerosum.units import say_count, say_seconds
 
+MOST_EPOCHS = 16
+"""How often a batch may hold every example; more is a mistake."""
 WORTHWHILE = 1.1
 """How many times as fast bfloat16 must be to be taken."""
 
@@ -93,10 +95,10 @@ class Stage:
             if (self.machine.rank > 0) == bool(turn):
                 examples = read(data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress)
             self.machine.wait()
-        if self.recipe.training.batch > len(examples.train):
+        if self.recipe.training.batch > MOST_EPOCHS * len(examples.train):
             raise BadInput(
-                f"--training.batch {self.recipe.training.batch}: more than the {len(examples.train)} examples to train "
-                f"on; give a smaller one"
+                f"--training.batch {self.recipe.training.batch}: more than {MOST_EPOCHS} times the "
+                f"{len(examples.train)} examples to train on; give a smaller one"
             )
         return examples
 

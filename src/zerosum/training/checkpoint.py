@@ -77,7 +77,16 @@ def load(folder: Path, game: Game, stream: Stream, meter: Meter, machine: Machin
         meter.load_state_dict(training["meter"], machine)
         stream.position = training["position"]
         dice = training["dice"]
-    except (OSError, RuntimeError, SafetensorError, UnpicklingError, EOFError, KeyError, ValueError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        SafetensorError,
+        UnpicklingError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadInput(f"{folder} cannot be read ({reason}); delete it to go on from the one before") from error
     if len(dice) != machine.world:
