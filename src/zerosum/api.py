@@ -190,7 +190,9 @@ def _where_the_data_are(recipe: Recipe, path: str) -> Recipe:
 
 
 def _refuse_the_over(session: Session, recipe: Recipe) -> None:
-    """Say that a run is over, where it is."""
+    """Say that a run is over, where it is; one killed just before its last sheet is let play, to write it."""
+    if session.folder.read_json("status.json").get("state") != "done":
+        return
     images, budget = recipe.training.images or math.inf, recipe.training.budget or math.inf
     if session.now.images >= images or session.seconds >= budget:
         raise BadInput(

@@ -116,6 +116,19 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path, pictures: Path) -> None:
     assert RunFolder(run).checkpoints()
 
 
+def test_killed_after_the_last_checkpoint(tmp_path: Path, pictures: Path) -> None:
+    """Nothing is left to train, but the last sheet and the report are still to be written."""
+    whole = api.train(pictures, recipe="vanilla", run=tmp_path / "whole", images=160, settings=SMALL).path
+    run = api.train(pictures, recipe="vanilla", run=tmp_path / "run", images=160, settings=SMALL).path
+    (run / "samples/00000160.png").unlink()
+    (run / "report.html").unlink()
+    status = RunFolder(run).read_json("status.json")
+    RunFolder(run).write_json("status.json", status | {"state": "running"})
+    assert api.resume(run).state == "done"
+    same(whole, run)
+    assert (run / "report.html").exists()
+
+
 def test_torn_files_are_survived(tmp_path: Path, pictures: Path) -> None:
     whole = api.train(pictures, recipe="vanilla", run=tmp_path / "whole", images=160, settings=SMALL)
     run = api.train(pictures, recipe="vanilla", run=tmp_path / "torn", images=160, settings=SMALL).path
