@@ -35,7 +35,7 @@ def child(work) -> int:
         torch.set_num_threads(1)
         work()
         code = 0
-    except BaseException:
+    except BaseException:  # told, and turned into exit code 1: a child must never run the parent's code on
         traceback.print_exc()
     finally:
         os._exit(code)

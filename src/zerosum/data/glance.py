@@ -150,7 +150,7 @@ def _tint_and_alpha(source: Source, index: int) -> tuple[bool, bool]:
             seen = np.asarray(with_channels(small, 3)).astype(np.int16)
             alpha = "A" in small.mode and small.getchannel("A").getextrema() != (255, 255)
             return bool(np.ptp(seen, axis=2).max() >= _TINT), alpha
-    except Exception:
+    except Exception:  # Pillow's decoders raise anything; `read` decodes every file and names the damaged ones
         return False, False
 
 

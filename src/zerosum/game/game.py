@@ -62,5 +62,5 @@ class Game(nn.Module):
         self.averages = nn.ModuleDict({p.name: nn.ModuleList(p.averages) for p in players})
 
     def produce(self, seed: Tensor) -> Tensor:
-        """Samples for people, one for each seed: (N,) int64 to the game's samples."""
+        """Samples for people, one for each seed: (N,) int64 to the game's samples. Each kind of game says how."""
         raise NotImplementedError
