@@ -12,6 +12,7 @@ install: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps "torch-fidelity==0.4.0"  # a test's authority; its torchvision is not wanted
 	@touch $@
 
 demo: .venv/ready

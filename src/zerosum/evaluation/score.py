@@ -1,0 +1,26 @@
+"""A score, and how sure it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Score(NamedTuple):
+    """A number, and its standard error where one exists (else NaN)."""
+
+    value: float
+    error: float = math.nan
+
+
+def jackknife(value: float, without: Sequence[float]) -> Score:
+    """A statistic, and its standard error by the delete-a-group jackknife (Efron and Tibshirani 1993, chapter 11).
+
+    Args:
+        value: the statistic on everything.
+        without: the statistic with one of g equal groups left out, for each of them.
+    """
+    g = len(without)
+    middle = math.fsum(without) / g
+    return Score(value, math.sqrt((g - 1) / g * math.fsum((v - middle) ** 2 for v in without)))
