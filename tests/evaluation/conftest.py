@@ -1,13 +1,35 @@
-"""torchmetrics and torch-fidelity are authorities here; both import torchvision when it is not needed, so an empty
-module stands in for it where it is missing (its wheels pull in CUDA libraries)."""
+"""torchmetrics and torch-fidelity are authorities here. Both import torchvision where what we ask of them needs none of
+it, so where it is missing (its wheels pull in CUDA libraries) empty modules stand in for it."""
 
 import importlib.util
 import sys
 import types
+from importlib.machinery import ModuleSpec
+
+
+class Hollow(types.ModuleType):
+    """A module whose every public name is there, and is nothing."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+class Stub:
+    """Finds any module of torchvision, hollow."""
+
+    def find_spec(self, name: str, *rest: object) -> ModuleSpec | None:
+        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "torchvision" else None
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        return Hollow(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        pass
+
 
 if importlib.util.find_spec("torchvision") is None:
-    stub = types.ModuleType("torchvision")
-    stub.__spec__ = importlib.util.spec_from_loader("torchvision", None)
-    stub.transforms = types.ModuleType("torchvision.transforms")
-    sys.modules["torchvision"] = stub
-    sys.modules["torchvision.transforms"] = stub.transforms
+    sys.meta_path.append(Stub())
