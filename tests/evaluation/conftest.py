@@ -22,7 +22,7 @@ class Stub:
     """Finds any module of torchvision, hollow."""
 
     def find_spec(self, name: str, *rest: object) -> ModuleSpec | None:
-        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "torchvision" else None
+        return ModuleSpec(name, self, is_package=True) if name.split(".", maxsplit=1)[0] == "torchvision" else None
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
         return Hollow(spec.name)
