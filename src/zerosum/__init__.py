@@ -13,11 +13,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zerosum.api import Run, load, resume, sample, survey, train, walk
+    from zerosum.api import (
+        Run,
+        compare,
+        evaluate,
+        evaluate_folders,
+        load,
+        resume,
+        sample,
+        survey,
+        train,
+        walk,
+    )
     from zerosum.errors import BadInput
 
 __version__ = "0.1.0"
-__all__ = ["BadInput", "Run", "__version__", "load", "resume", "sample", "survey", "train", "walk"]
+__all__ = [
+    "BadInput",
+    "Run",
+    "__version__",
+    "compare",
+    "evaluate",
+    "evaluate_folders",
+    "load",
+    "resume",
+    "sample",
+    "survey",
+    "train",
+    "walk",
+]
 
 
 def __getattr__(name: str) -> Any:

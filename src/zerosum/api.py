@@ -11,11 +11,17 @@ from zerosum import plan
 from zerosum.console import Silent, Voice
 from zerosum.data.names import POINT_SETS
 from zerosum.errors import BadInput
+from zerosum.opening import load, read_recipe, where_the_data_are
 from zerosum.plan import Words
 from zerosum.recipe import Recipe
 from zerosum.run import Row, RunFolder
+from zerosum.scoring import compare, evaluate, evaluate_folders
 from zerosum.training import trackers as trackers_module
 from zerosum.units import say_count, say_seconds
+
+__all__ = [
+    "Run", "compare", "evaluate", "evaluate_folders", "load", "resume", "sample", "survey", "train", "walk",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +51,10 @@ class Run:
     def log(self) -> list[Row]:
         """The ticks so far: round, images, seconds, losses, signals, speed."""
         return list(self.folder.rows())
+
+    def scores(self) -> list[Row]:
+        """The judgements so far, those made during training included: a line of scores.jsonl each."""
+        return list(self.folder.rows("scores.jsonl"))
 
     def generator(self, device: str = "auto") -> Generator:
         """The averaged generator of the newest checkpoint."""
@@ -157,7 +167,7 @@ def resume(
     if images is not None or budget is not None:
         recipe = plan.prolonged(recipe, list(folder.rows()), images, budget)
     record = folder.read_json("data.json")
-    placed = _where_the_data_are(recipe, str(record.get("path", "")))
+    placed = where_the_data_are(recipe, str(record.get("path", "")))
     from zerosum.staging import Stage
     from zerosum.training.machine import choose_device, ranks
 
@@ -182,13 +192,6 @@ def resume(
         return Run(folder, stage.play(session))
 
 
-def _where_the_data_are(recipe: Recipe, path: str) -> Recipe:
-    """The recipe with the place its data had when the run began, so that a run resumes from any folder."""
-    if not path or not Path(path).exists():
-        return recipe
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": path})})
-
-
 def _refuse_the_over(session: Session, recipe: Recipe) -> None:
     """Say that a run is over, where it is; one killed just before its last sheet is let play, to write it."""
     if session.folder.read_json("status.json").get("state") != "done":
@@ -202,51 +205,7 @@ def _refuse_the_over(session: Session, recipe: Recipe) -> None:
         )
 
 
-def read_recipe(folder: RunFolder) -> Recipe:
-    """A run's own recipe, its schedules as they were written.
-
-    Raises:
-        BadInput: it cannot be read, or was changed by hand and is wrong.
-    """
-    from zerosum.draft import Draft
-
-    file = folder.path / "recipe.toml"
-    try:
-        draft = Draft.parse(file.read_text("utf8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read ({error}); put it right or start a new run") from error
-    draft.tree.pop("made", None)
-    recipe = draft.check(Recipe)
-    if not recipe.training.images:
-        raise BadInput(f"{file}: training.images is missing; it was written when the run began, so put it back")
-    return recipe
-
-
 # ---------------------------------------------------------------------- after training
-
-
-def load(run: str | Path, device: str = "auto") -> Generator:
-    """The averaged generator of a run's newest checkpoint.
-
-    Raises:
-        BadInput: it is no run, or has no checkpoint yet.
-    """
-    folder = RunFolder.open(Path(run))
-    recipe = read_recipe(folder)
-    made = folder.read_toml("recipe.toml").get("made", {})
-    if "sample_shape" not in made:
-        raise BadInput(
-            f"{folder.path / 'recipe.toml'}: [made] is missing, which says what the networks make; put it back"
-        )
-    found = folder.checkpoints()
-    if not found:
-        raise BadInput(f"{folder.path} has no checkpoint yet; wait for its first one, or go on with `zerosum resume`")
-    from zerosum.deliver.generator import load_generator
-    from zerosum.training.machine import choose_device
-
-    shape = tuple(made["sample_shape"])
-    network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)))
-    return load_generator(network, found[-1], recipe.latent, shape, choose_device(device))
 
 
 def sample(
@@ -256,14 +215,17 @@ def sample(
     seed: int = 0,
     truncation: float = math.inf,
     into: str | Path | None = None,
+    best: bool = False,
     device: str = "auto",
 ) -> Path:
     """Write `n` samples of a run as single files and one sheet; returns the folder they are in.
 
+    `best` takes the networks judged best during training instead of the newest.
+
     Raises:
         BadInput: it is no run, or `into` holds something.
     """
-    generator = load(run, device)
+    generator = load(run, device, best=best)
     suffix = "" if math.isinf(truncation) else f"-truncation{truncation:g}"
     folder = Path(into) if into else Path(run) / "made" / f"{generator.checkpoint}-seed{seed}-n{n}{suffix}"
     if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -282,9 +244,12 @@ def walk(
     steps: int = 10,
     way: str = "slerp",
     into: str | Path | None = None,
+    best: bool = False,
     device: str = "auto",
 ) -> list[Path]:
     """Walk through latent space: from stop to stop and back to the first; returns a strip (PNG) and a GIF.
+
+    `best` takes the networks judged best during training instead of the newest.
 
     Raises:
         BadInput: it is no run, or a number is out of range.
@@ -296,7 +261,7 @@ def walk(
         raise BadInput(f"--way {way}: there are {', '.join(WAYS)}")
     if stops < 2 or steps < 2:
         raise BadInput(f"--stops {stops} --steps {steps}: a walk has at least 2 of each")
-    generator = load(run, device)
+    generator = load(run, device, best=best)
     if len(generator.shape) != 3:
         raise BadInput(f"{run} makes points, not pictures: a walk has nothing to show")
     name = f"{generator.checkpoint}-walk-{way}-seed{seed}-{stops}x{steps}"

@@ -38,6 +38,7 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder
 Seed = Annotated[int, typer.Option(help="Which samples.")]
 Into = Annotated[Path | None, typer.Option(help="Where to; by default inside the run.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+Best = Annotated[bool, typer.Option("--best", help="The networks judged best during training, not the newest.")]
 Images = Annotated[str | None, typer.Option(help="Train on this many images: 200k, 1.5M.", show_default=False)]
 Budget = Annotated[str | None, typer.Option(help="Train this long: 90s, 5m, 2h.", show_default=False)]
 Tracker = Annotated[list[str] | None, typer.Option(help="Also log to: tensorboard.", show_default=False)]
@@ -122,12 +123,13 @@ def sample(
         typer.Option(help="Cut latents off here; about 0.7 trades variety for quality.", show_default=False),
     ] = math.inf,
     into: Into = None,
+    best: Best = False,
     device: Device = "auto",
 ) -> None:
     """Write samples of a run: single files and a sheet."""
     from zerosum import api
 
-    typer.echo(api.sample(run, n, seed=seed, truncation=truncation, into=into, device=device))
+    typer.echo(api.sample(run, n, seed=seed, truncation=truncation, into=into, best=best, device=device))
 
 
 @app.command()
@@ -140,13 +142,72 @@ def walk(
     into: Annotated[
         Path | None, typer.Option(help="Name of the .png and .gif, without suffix.", show_default=False)
     ] = None,
+    best: Best = False,
     device: Device = "auto",
 ) -> None:
     """Walk through latent space: a strip (PNG) and a film (GIF)."""
     from zerosum import api
 
-    for path in api.walk(run, seed=seed, stops=stops, steps=steps, way=way, into=into, device=device):
+    for path in api.walk(run, seed=seed, stops=stops, steps=steps, way=way, into=into, best=best, device=device):
         typer.echo(path)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder.", show_default=False)] = None,
+    data: Annotated[str, typer.Option(help="Real images from elsewhere: a test set.", show_default=False)] = "",
+    fake: Annotated[str, typer.Option(help="Instead of RUN: a folder of images to judge.", show_default=False)] = "",
+    real: Annotated[str, typer.Option(help="With --fake: real images.", show_default=False)] = "",
+    train: Annotated[str, typer.Option(help="With --fake: what it was trained on.", show_default=False)] = "",
+    features: Annotated[
+        str,
+        typer.Option(help="lite0 (default), inception, pixels, labels, package.module:factory.", show_default=False),
+    ] = "",
+    n: Annotated[int | None, typer.Option("--n", "-n", help="Samples; by default 10,000.", show_default=False)] = None,
+    seed: Seed = 0,
+    truncation: Annotated[float, typer.Option(help="Cut latents off here.", show_default=False)] = math.inf,
+    against: Annotated[str, typer.Option(help="held-out or train: which part of the run's data.")] = "held-out",
+    among: Annotated[int, typer.Option(help="Training images searched for copies; 0: 20,000.")] = 0,
+    neighbours: Annotated[int, typer.Option(help="Of precision, recall, density, coverage.")] = 5,
+    best: Best = False,
+    live: Annotated[bool, typer.Option("--live", help="Training's own weights, not their average.")] = False,
+    size: Annotated[int | None, typer.Option(help="With --fake: pixels a side.", show_default=False)] = None,
+    channels: Annotated[int | None, typer.Option(help="With --fake: 1 to 4.", show_default=False)] = None,
+    into: Into = None,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Judge a run's samples, or images of any origin: scores beside their floor, copies, modes that are not made."""
+    from zerosum import scoring
+    from zerosum.console import Silent
+
+    shared: dict[str, Any] = {
+        "features": features, "n": n, "among": among, "neighbours": neighbours, "device": device,
+        "voice": Silent() if as_json else _voice(),
+    }  # fmt: skip
+    if (run is None) == (not fake):
+        raise BadInput("judge what? Name a run, or two folders: zerosum evaluate --fake DIR --real DIR")
+    if run is None:
+        if not real:
+            raise BadInput("--fake needs real images to be held against: add --real DIR")
+        row = scoring.evaluate_folders(fake, real, train=train, size=size, channels=channels, into=into, **shared)
+    else:
+        shared |= {"against": against, "best": best, "live": live}
+        row = scoring.evaluate(run, data=data, seed=seed, truncation=truncation, **shared)
+    if as_json and row:
+        typer.echo(json.dumps(row))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs that have been judged.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Judged runs in one table: ranked where they were judged alike, and why not where they were not."""
+    from zerosum import scoring
+
+    groups = scoring.compare(runs)
+    typer.echo(scoring.as_json(groups) if as_json else "\n".join(scoring.table(groups)))
 
 
 @app.command()

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 CPU_BUDGET, GPU_BUDGET = 600.0, 3600.0
 CPU_PIXELS, GPU_PIXELS = 64, 256
+JUDGED_FROM = 60.0
+"""Seconds of training below which samples are not judged on the way, unless it is asked for."""
+JUDGED_SHARE, JUDGED_TIMES = 0.04, 20
+"""Of a run's time that judging may take, and judgements in a run, at most."""
 FEW_IMAGES = 2_000
 
 Words = Mapping[str, Any]
@@ -246,6 +250,28 @@ def settle_length(recipe: Recipe, seconds_per_round: float, on_cpu: bool) -> tup
     why = f"measured: {speed:,.0f} images/s on this machine, {say_count(total)} images"
     choices.append(Choice("takes", f"about {say_seconds(takes)}", why))
     return recipe.model_copy(update={"training": length}), choices
+
+
+def settle_judging(recipe: Recipe, takes: float, each: float, features: str) -> tuple[Recipe, list[Choice]]:
+    """Fill in how often samples are judged.
+
+    Args:
+        recipe: its length settled.
+        takes: seconds the run takes.
+        each: seconds a judgement takes.
+        features: what sees the samples.
+    """
+    judging, images = recipe.judging, recipe.training.images or 0
+    every = judging.every_images
+    if every is None:
+        times = min(JUDGED_TIMES, int(JUDGED_SHARE * takes / max(each, 1e-9)))
+        if not times:
+            return recipe, [Choice("judged", "after training", f"a judgement takes {say_seconds(each)} here")]
+        every = _rounded(images / times, recipe.training.batch)
+    times = max(1, images // every)
+    why = f"{say_count(judging.samples)} samples against held-out images, {say_seconds(each)} each; the best are kept"
+    settled = judging.model_copy(update={"features": features, "every_images": every})
+    return recipe.model_copy(update={"judging": settled}), [Choice("judged", f"{times} times by {features}", why)]
 
 
 def _rounded(images: float, batch: int) -> int:

@@ -99,6 +99,20 @@ class Training(Setting):
         return self
 
 
+class Judging(Setting):
+    """How samples are judged while the run is played; the best-judged generator is kept apart."""
+
+    features: str = "auto"
+    """What sees them: lite0, inception, pixels, a module of yours (`package.module:factory`), or none, so that nothing
+    is judged. auto: lite0 for pictures, where it is installed."""
+    every_images: Count | None = None
+    """Images between two judgements; left out: as many as take a twenty-fifth of the run's time, 20 at most."""
+    samples: Annotated[int, Field(ge=64)] = 512
+    """Samples each judgement is about."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Judgements in a row without a better score, after which the run ends; 0: never."""
+
+
 def _name_terms(terms: Any) -> Any:
     """A term without a kind is of the kind it is named after: [terms.r1] needs no more."""
     if not isinstance(terms, dict):
@@ -126,6 +140,7 @@ class Recipe(Setting):
     optimizer: Adam = Adam()
     average: Averaging = Averaging()
     training: Training = Training()
+    judging: Judging = Judging()
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Recipe:

@@ -167,9 +167,11 @@ class RunFolder:
 
     def rewind(self, images: int) -> None:
         """Forget what was written after `images` images, so that a resumed run writes it again, the same."""
-        kept = [row for row in self.rows() if row["images"] <= images]
-        text = "".join(json.dumps(row) + "\n" for row in kept)
-        write_atomically(self.path / "log.jsonl", partial(_write_text, text))
+        for name in ("log.jsonl", "scores.jsonl"):
+            if (self.path / name).exists() or name == "log.jsonl":
+                kept = [row for row in self.rows(name) if row["images"] <= images]
+                text = "".join(json.dumps(row) + "\n" for row in kept)
+                write_atomically(self.path / name, partial(_write_text, text))
         for sheet in self.sheets():
             if int(sheet.stem) > images:
                 sheet.unlink()
@@ -214,6 +216,26 @@ class RunFolder:
         for old in self.checkpoints()[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
         return target
+
+    def save_best(self, row: Row, write: Callable[[Path], object]) -> Path:
+        """Let `write` put the networks that were judged best into `best/`, with their line of scores.jsonl."""
+        target = self.path / "best"
+        scratch = Path(tempfile.mkdtemp(prefix=".best-", dir=self.path))
+        try:
+            write(scratch)
+            (scratch / "score.json").write_text(json.dumps(row) + "\n", "utf8")
+            for path in scratch.iterdir():
+                flush(path)
+            scratch.chmod(0o755)
+            shutil.rmtree(target, ignore_errors=True)
+            scratch.replace(target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return target
+
+    def best(self) -> Row:
+        """The line of scores.jsonl of the networks in `best/`; empty where there are none."""
+        return self.read_json("best/score.json")
 
 
 def _flush_folder(path: Path) -> None:

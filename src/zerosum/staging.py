@@ -21,15 +21,19 @@ from zerosum.data.intake import read
 from zerosum.deliver import preview
 from zerosum.deliver.report import write_report
 from zerosum.errors import BadInput
+from zerosum.evaluation.networks import has_lite0
+from zerosum.judging import network_for
 from zerosum.plan import Choice
 from zerosum.recipe import Recipe, assemble
 from zerosum.run import RunFolder
+from zerosum.training.contest import Contest
 from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.probe import seconds_per_round
 from zerosum.training.session import End, Pace, Session
 from zerosum.training.stream import Stream
 from zerosum.training.trackers import TRACKERS
 from zerosum.units import say_count, say_seconds
+from zerosum.watching import Watch
 
 MOST_EPOCHS = 16
 """How often a batch may hold every example; more is a mistake."""
@@ -143,7 +147,37 @@ class Stage:
             training.batch,
             Pace(*(images or training.images for images in pace)),
             drawers[examples.survey.kind],
+            self.contest(examples, folder),
         )
+
+    def contest(self, examples: Examples, folder: RunFolder) -> Contest | None:
+        """The contest within the run, where there is one."""
+        judging = self.recipe.judging
+        if judging.every_images is None or judging.features in {"none", "auto"}:
+            return None
+        network = network_for(judging.features, examples, self.machine.device, self.voice)
+        watch = Watch(network, self.machine.device, examples, judging.samples)
+        return Contest(folder, watch, judging.every_images, judging.patience)
+
+    def judged(self, examples: Examples, seconds_per_round: float) -> tuple[Stage, list[Choice]]:
+        """The stage with the schedule of its judgements settled."""
+        judging, training = self.recipe.judging, self.recipe.training
+        takes = (training.images or 0) / training.batch * seconds_per_round
+        features = judging.features
+        if features == "auto":
+            features = "lite0" if examples.bounded and has_lite0() else "none"
+        if features == "none" or (takes < plan.JUDGED_FROM and judging.every_images is None):
+            settled = judging.model_copy(update={"features": "none"})
+            return replace(self, recipe=self.recipe.model_copy(update={"judging": settled})), []
+        watch = Watch(
+            network_for(features, examples, self.machine.device, self.voice),
+            self.machine.device,
+            examples,
+            judging.samples,
+        )
+        each = self.machine.mean(torch.tensor(watch.seconds(), device=self.machine.device)).item()
+        recipe, choices = plan.settle_judging(self.recipe, takes, each, features)
+        return replace(self, recipe=recipe), choices
 
     def play(self, session: Session) -> str:
         """Play a session to its end, report, and say how it ended."""
@@ -175,7 +209,8 @@ def start(
         stage.voice.say(f"  {line}")
     stage, seconds, precision = stage.paced(examples)
     recipe, settled = plan.settle_length(stage.recipe, seconds, device.type == "cpu")
-    stage, settled = replace(stage, recipe=recipe), [*precision, *settled]
+    stage, judged = replace(stage, recipe=recipe).judged(examples, seconds)
+    settled = [*precision, *settled, *judged]
     stage.voice.say("what was chosen, and why")
     tell_choices(stage.voice, [*choices, *settled])
     refused = None
@@ -220,12 +255,22 @@ def _farewell(session: Session, state: str, voice: Voice) -> None:
         ),
     }
     voice.say(endings[state])
+    _tell_best(session, voice)
     sheets = session.folder.sheets()
     if state != "diverged" and sheets:
         voice.say(f"  look at  {sheets[-1]}")
         voice.say(f"           {path / 'report.html'}")
         voice.say(f"  then     zerosum sample {path} -n 64")
         voice.say(f"           zerosum walk {path}")
+
+
+def _tell_best(session: Session, voice: Voice) -> None:
+    """Which moment was judged best, where samples were judged."""
+    best = session.folder.best()
+    if best:
+        (name, score), *_ = best["scores"].items()
+        where = "" if best["images"] == session.now.images else "; it is kept: give --best to sample, walk or evaluate"
+        voice.say(f"  judged best after {say_count(best['images'])} images: {name} {score['value']:.4f}{where}")
 
 
 def _kept(session: Session) -> str:

@@ -27,6 +27,8 @@ from zerosum.errors import BadInput
 
 VERSION = 1
 """To be raised whenever the same files would be decoded to other values."""
+MARKERS = ("survey.json", "features.json", "labels.json")
+"""An entry holds one of these: decoded images, their features, or a classifier of them."""
 _WRITING = ".writing-"
 _ABANDONED = 24 * 3600.0  # seconds
 _LIMIT_GIB = 20.0
@@ -130,9 +132,14 @@ def load(key: str, in_memory: int) -> Decoded | None:
         return None
     if not len(values) == len(labels) == len(keys):
         return None
-    with contextlib.suppress(OSError):
-        os.utime(entry)  # used just now: the last to be removed
+    touch(entry)
     return Decoded(values, labels, keys, survey)
+
+
+def touch(entry: Path) -> None:
+    """Note that an entry was used just now, so that it is the last to be removed."""
+    with contextlib.suppress(OSError):
+        os.utime(entry)
 
 
 @contextmanager
@@ -192,7 +199,7 @@ def prune(limit: float, keep: str) -> None:
             if folder.name.startswith(_WRITING):
                 if time.time() - used > _ABANDONED:
                     shutil.rmtree(folder, ignore_errors=True)
-            elif (folder / "survey.json").exists():  # nothing else is ours to remove, wherever the variable points
+            elif _marked(folder):  # nothing else is ours to remove, wherever the variable points
                 entries.append((used, sum(file.stat().st_size for file in folder.iterdir()), folder))
     total = sum(size for _, size, _ in entries)
     for _, size, folder in sorted(entries, key=lambda entry: entry[0]):
@@ -206,6 +213,11 @@ def _publish(folder: Path, entry: Path) -> None:
         folder.rename(entry)
     except OSError:
         # Another process was first, which is as good, or a damaged entry stands there, which gives way.
-        if load(entry.name, in_memory=0) is None:
+        damaged = load(entry.name, in_memory=0) is None if (entry / MARKERS[0]).exists() else not _marked(entry)
+        if damaged:
             shutil.rmtree(entry, ignore_errors=True)
             folder.rename(entry)
+
+
+def _marked(folder: Path) -> bool:
+    return any((folder / marker).exists() for marker in MARKERS)

@@ -85,3 +85,17 @@ class Examples:
         if not self.bounded:
             return raw
         return raw.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+
+def unscaled(samples: Tensor) -> NDArray[np.uint8]:
+    """Networks' images as bytes, the inverse of `Examples.scale`.
+
+    Args:
+        samples: float (N, C, H, W) in [-1, 1] on any device; values beyond are clipped, NaN becomes mid grey.
+
+    Returns:
+        uint8 (N, H, W, C), C-contiguous.
+    """
+    steps = samples.detach().float().nan_to_num(nan=0.0).clamp(-1, 1).add(1).mul(127.5).round()
+    array: NDArray[np.uint8] = np.ascontiguousarray(steps.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8))
+    return array

@@ -33,6 +33,7 @@ def read(
     *,
     held_out: float = 0.1,
     progress: Progress = quiet,
+    fewest: int = FEWEST,
 ) -> Examples:
     """Read all of a source, or what the cache kept of it.
 
@@ -43,9 +44,10 @@ def read(
         fit: `crop` (the centred square, scaled), `pad` (all, its edge repeated around it) or `resize` (stretched).
         held_out: the share never shown to the discriminator, 0 to 0.5, chosen by content: see `split`.
         progress: called now and then from this thread.
+        fewest: distinct images that are asked for: what is to be judged may be one image many times.
 
     Raises:
-        BadInput: if the source or a setting cannot be used, or fewer than 16 distinct images can be read.
+        BadInput: if the source or a setting cannot be used, or too few distinct images can be read.
     """
     if not 0 <= held_out <= 0.5:
         raise BadInput(f"the held-out share {held_out:g} is out of range: choose 0 to 0.5, such as 0.1")
@@ -55,10 +57,10 @@ def read(
     _check(size, channels, fit)
     decoded = _decoded(found, size, channels, fit, progress)
     distinct = len(np.unique(decoded.keys))
-    if distinct < FEWEST:
+    if distinct < fewest:
         raise BadInput(
             f"{found.place} holds only {distinct} different image{'s' * (distinct != 1)} that can be read; a "
-            f"GAN needs at least {FEWEST}, and some hundreds to be any good: add images"
+            f"GAN needs at least {fewest}, and some hundreds to be any good: add images"
         )
     train, held = split(decoded.keys, held_out)
     survey = replace(decoded.survey, source=found.place, train=len(train), held_out=len(held))

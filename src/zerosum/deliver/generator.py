@@ -50,13 +50,14 @@ class Generator:
     checkpoint: str
     """The name of the checkpoint it came from: images seen."""
 
-    def latents(self, n: int, seed: int = 0, truncation: float = math.inf) -> Tensor:
-        """The first `n` latents of a seed, (n, L) float32; sample i of a seed is the same whatever n is.
+    def latents(self, n: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
+        """Latents `first` to `first + n - 1` of a seed, (n, L) float32; sample i of a seed is always the same.
 
         Args:
             n: how many.
             seed: which stream of latents.
             truncation: no number of a latent is farther from 0; about 0.7 trades variety for quality.
+            first: the number of the first one.
 
         Raises:
             BadInput: n or truncation is not positive.
@@ -65,7 +66,7 @@ class Generator:
             raise BadInput(f"-n {n}: ask for at least one sample")
         if not truncation > 0:
             raise BadInput(f"--truncation {truncation}: give a number above 0 (0.5 to 1 is usual), or leave it out")
-        return self.prior.draw(noise.seeds(seed, 0, n), truncation)
+        return self.prior.draw(noise.seeds(seed, first, n), truncation)
 
     @torch.no_grad()
     def show(self, latents: Tensor, batch: int = 64) -> Tensor:
@@ -91,16 +92,24 @@ class Generator:
         return self.show(between(z1.flatten().float(), z2.flatten().float(), torch.linspace(0, 1, steps)))
 
 
+AVERAGED, LIVE = "averages.generator.0.network.", "generator."
+"""Where a checkpoint holds the generator's average, and where the weights that training changes."""
+
+
 def load_generator(
-    network: nn.Module, checkpoint: Path, prior: Prior, shape: tuple[int, ...], device: torch.device
+    network: nn.Module,
+    checkpoint: Path,
+    prior: Prior,
+    shape: tuple[int, ...],
+    device: torch.device,
+    prefix: str = AVERAGED,
 ) -> Generator:
-    """Put a checkpoint's averaged weights into a network.
+    """Put a checkpoint's weights, the averaged ones or the live ones, into a network.
 
     Raises:
         BadInput: the checkpoint is damaged, or of another network.
     """
     path = checkpoint / "networks.safetensors"
-    prefix = "averages.generator.0.network."
     try:
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict)

@@ -79,6 +79,13 @@ def _controls(shown: list[Sheet], thumbs: list[Markup]) -> Markup:
     return tag("div", label, row, tag("div", together(thumbs), class_="film"), class_="controls")
 
 
+def embedded(path: Path, most: int) -> str:
+    """A picture's file as a URI of at most about `most` bytes."""
+    with Image.open(path) as picture:
+        picture.load()
+    return _embedded(path, picture, most)
+
+
 def _embedded(path: Path, picture: Image.Image, most: int) -> str:
     """The file as it is if it is small enough, else a WebP as large as fits."""
     if path.stat().st_size <= most:

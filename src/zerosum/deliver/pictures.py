@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from zerosum.data.examples import unscaled
 from zerosum.errors import BadInput
 from zerosum.run import write_atomically
 
@@ -44,9 +45,7 @@ def to_uint8(samples: Tensor) -> Images:
     """
     if samples.dim() != 4:
         raise BadInput(f"images must be shaped (N, C, H, W), not {tuple(samples.shape)}")
-    steps = samples.detach().float().nan_to_num(nan=0.0).clamp(-1, 1).add(1).mul(127.5).round()
-    array: Images = np.ascontiguousarray(steps.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8))
-    return array
+    return unscaled(samples)
 
 
 def grid(images: Images, columns: int = 0, scale: int = 0, gap: int = 2, background: int = 255) -> Image.Image:

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from zerosum.deliver import scores
 from zerosum.deliver.charts import charts
 from zerosum.deliver.history import Sheet, history, sheets, spread
 from zerosum.deliver.markup import Markup, tag, together
@@ -41,6 +42,7 @@ def write_report(folder: Path) -> Path:
     latest = {"images": 0, "seconds": 0.0} | (rows[-1] if rows else {}) | status
     sections = [
         _samples(sheets(folder)),
+        scores.section(list(run.rows("scores.jsonl")), folder),
         charts(rows, recipe.get("objective", {})),
         _data(data),
         _choices(plan.get("choices", [])),
@@ -191,6 +193,7 @@ def _next(folder: Path) -> Markup:
         (f"zerosum resume {name}", "go on exactly where it stood"),
         (f"zerosum sample {name} -n 64", "make new samples"),
         (f"zerosum walk {name}", "walk from one sample to the next"),
+        (f"zerosum evaluate {name}", "judge the samples: scores beside their floor, copies, missing modes"),
     ]
     rows = [tag("tr", tag("td", tag("code", command)), tag("td", what)) for command, what in commands]
     return _section("How to go on", "", tag("table", tag("tbody", *rows), class_="commands"))

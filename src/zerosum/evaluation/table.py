@@ -1,4 +1,4 @@
-"""The features of a set of images: rows in blocks, in memory or on disk, so that scores need memory for a block only."""
+"""Features of a set of images: rows in blocks, in memory or on disk, so that scores need memory for a block only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Table:
     @classmethod
     def of(cls, features: Tensor) -> Table:
         """A table in memory, of features (N, D)."""
-        parts = [part.numpy() for part in features.detach().cpu().float().split(BLOCK)]
+        parts = [part.numpy() for part in torch.split(features.detach().cpu().float(), BLOCK)]
         return cls(parts, len(features), features.shape[1])
 
     def __len__(self) -> int:

@@ -47,8 +47,7 @@ def _throw(dice: dict[str, Any], machine: Machine) -> None:
 
 def save(folder: Path, game: Game, stream: Stream, meter: Meter, now: Now, seconds: float, dice: list[Any]) -> None:
     """Fill `folder` with a checkpoint; `dice` holds each rank's random states."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in game.state_dict().items()}
-    save_file(weights, folder / "networks.safetensors")
+    save_networks(folder, game)
     training = {
         "optimizers": {name: player.optimizer.state_dict() for name, player in game.players.items()},
         "meter": meter.state_dict(),
@@ -58,6 +57,12 @@ def save(folder: Path, game: Game, stream: Stream, meter: Meter, now: Now, secon
     torch.save(training, folder / "training.pt")
     state = {"format": FORMAT, "round": now.round, "images": now.images, "seconds": seconds}
     (folder / "state.json").write_text(json.dumps(state) + "\n", "utf8")
+
+
+def save_networks(folder: Path, game: Game) -> None:
+    """Write the networks, their averages and the game's memory into `folder`."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in game.state_dict().items()}
+    save_file(weights, folder / "networks.safetensors")
 
 
 def load(folder: Path, game: Game, stream: Stream, meter: Meter, machine: Machine) -> tuple[Now, float]:

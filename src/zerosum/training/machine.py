@@ -142,10 +142,10 @@ class Machine:
 
 
 @contextmanager
-def ranks() -> Iterator[None]:
-    """Join the other processes that torchrun (or Slurm through it) has started; alone, do nothing."""
+def ranks() -> Iterator[int]:
+    """Join the other processes that torchrun (or Slurm through it) has started; gives this one's number, alone 0."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield
+        yield 0
         return
     here = int(os.environ.get("LOCAL_RANK", "0"))
     if torch.cuda.is_available():
@@ -155,6 +155,6 @@ def ranks() -> Iterator[None]:
         torch.cuda.set_device(here)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
-        yield
+        yield dist.get_rank()
     finally:
         dist.destroy_process_group()

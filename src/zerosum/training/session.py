@@ -19,6 +19,7 @@ from zerosum.game.game import Game
 from zerosum.game.schedule import Now
 from zerosum.run import Row, RunFolder
 from zerosum.training import checkpoint
+from zerosum.training.contest import Contest
 from zerosum.training.loop import train
 from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
@@ -56,6 +57,7 @@ class Session:
     batch: int
     pace: Pace
     draw: Draw
+    contest: Contest | None = None
     listeners: list[Listener] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
     now: Now = field(default_factory=Now)
@@ -80,7 +82,8 @@ class Session:
         self._started = time.monotonic()
         self._ticked = (self.seconds, self.now.images)
         self._status()
-        witnesses = [self._remember, self._tick, self._preview_when_due, self._save_when_due]
+        witnesses = [self._remember, self._tick, self._preview_when_due, self._judge_when_due]
+        witnesses += [self._save_when_due]
         with interruption() as stop:
             if self.now.images == 0:
                 self._preview(self.now)
@@ -146,6 +149,14 @@ class Session:
         if self.machine.rank == 0 and not path.exists():
             with torch.random.fork_rng():  # a network that draws noise of its own must not shift training's
                 self.draw(self.game, path)
+
+    def _judge_when_due(self, now: Now) -> None:
+        if self.contest is None or self.state != "running" or not self._due(now, self.contest.every_images):
+            return
+        with torch.random.fork_rng():
+            weary = self.contest.hold(self.game, now.images, self.machine.rank == 0)
+        if self.machine.any(weary)[0]:
+            self.state = "done"
 
     def _save_when_due(self, now: Now) -> None:
         if self.state == "running" and self._due(now, self.pace.checkpoint):

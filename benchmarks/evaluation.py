@@ -1,0 +1,130 @@
+"""A whole evaluation: ours against torchmetrics' classes, and memory as the number of images grows.
+
+    python benchmarks/evaluation.py time RUN [--n 10000] [--rounds 3]   # a run on Fashion-MNIST
+    python benchmarks/evaluation.py memory RUN --n 2500                  # one line; repeat with other numbers
+
+Time: n samples of the run and n real images, Fréchet and kernel distance and Inception Score of `lite0` features. The
+same network, images and threads on both sides; they take turns. torchmetrics is asked in two ways: as its classes are
+usually used, each with the network to itself, and through FeatureShare, which sees each image once. Ours works out
+precision, recall, density and coverage as well, and starts without a cache.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+if importlib.util.find_spec("torchvision") is None:  # torchmetrics imports it where nothing of it is used
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "evaluation"))
+    import conftest  # noqa: F401
+
+import zerosum
+from zerosum.data.examples import unscaled
+from zerosum.evaluation.gather import Observer
+from zerosum.evaluation.items import Made, Real
+from zerosum.evaluation.judgement import scores_between
+from zerosum.evaluation.networks import choose
+from zerosum.opening import read_recipe
+from zerosum.run import RunFolder
+from zerosum.scoring import data_of
+
+CPU = torch.device("cpu")
+
+
+class Eye(torch.nn.Module):
+    """Our network as a module of torchmetrics': uint8 images to features, or to the logs of class probabilities."""
+
+    num_features = 1280
+
+    def __init__(self, network, classes: bool) -> None:
+        super().__init__()
+        self.network, self.classes = network, classes
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        seen = self.network(images.float() / 127.5 - 1)
+        return seen.chances.log() if self.classes else seen.features
+
+
+def ours(fakes: Made, reals: Real, network) -> dict[str, float]:
+    """Everything."""
+    with tempfile.TemporaryDirectory() as scratch:
+        observer = Observer(network, CPU, Path(scratch))
+        seen = [observer.see(items) for items in (reals, fakes)]
+        return {name: score.value for name, score in scores_between(*seen, neighbours=5).items()}
+
+
+def theirs(fakes: Made, reals: Real, network, share: bool) -> dict[str, float]:
+    """Three of them."""
+    from torchmetrics import MetricCollection
+    from torchmetrics.image.fid import FrechetInceptionDistance
+    from torchmetrics.image.inception import InceptionScore
+    from torchmetrics.image.kid import KernelInceptionDistance
+    from torchmetrics.wrappers import FeatureShare
+
+    fd = FrechetInceptionDistance(feature=Eye(network, False))
+    kid = KernelInceptionDistance(feature=Eye(network, False), subsets=100, subset_size=1000)
+    both = FeatureShare([fd, kid]) if share else MetricCollection([fd, kid])
+    score = InceptionScore(feature=Eye(network, True), splits=10)
+    for items, real in ((reals, True), (fakes, False)):
+        for first in range(0, len(items), 64):
+            rows = np.arange(first, min(first + 64, len(items)))
+            images = torch.from_numpy(items.take(rows)).permute(0, 3, 1, 2)
+            both.update(images, real=real)
+            if not real:
+                score.update(images)
+    found = both.compute()
+    return {"fd": float(found["FrechetInceptionDistance"]), "is": float(score.compute()[0])}
+
+
+def main() -> None:
+    """Take turns, or measure memory."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["time", "memory"])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    generator, network = zerosum.load(asked.run), choose("lite0", 32, CPU)
+    folder = RunFolder.open(asked.run)
+    examples = data_of(folder, read_recipe(folder), zerosum.api.Silent())
+    reals = Real.of(examples, examples.train, "real").head(asked.n)
+    samples = unscaled(generator.sample(min(asked.n, 10_000), batch=256))
+    fakes = Made(lambda first, n: examples.scale(torch.from_numpy(samples[(first + np.arange(n)) % len(samples)])),
+                 asked.n, "samples")  # fmt: skip
+    if asked.what == "memory":
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        began = time.perf_counter()
+        ours(fakes, reals, network)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        seconds = round(time.perf_counter() - began, 1)
+        print(json.dumps({"n": asked.n, "MiB_before": round(before), "MiB_peak": round(peak), "seconds": seconds}))
+        return
+    ways = {
+        "zerosum": lambda: ours(fakes, reals, network),
+        "torchmetrics": lambda: theirs(fakes, reals, network, share=False),
+        "torchmetrics, FeatureShare": lambda: theirs(fakes, reals, network, share=True),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    values = {}
+    for _ in range(asked.rounds):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            values[name] = way()
+            seconds[name].append(round(time.perf_counter() - began, 1))
+    middle = {name: statistics.median(times) for name, times in seconds.items()}
+    ratios = {name: round(middle[name] / middle["zerosum"], 2) for name in ways}
+    print(json.dumps({"n": asked.n, "threads": torch.get_num_threads(), "cores": os.cpu_count(), "seconds": seconds,
+                      "ratios": ratios, "values": values}))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""From images to a table of features, a block at a time: over ranks, and kept on disk for real images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zerosum.data import cache
+from zerosum.evaluation.items import Items, block_rows
+from zerosum.evaluation.network import FeatureNetwork, Seen
+from zerosum.evaluation.networks import checked
+from zerosum.evaluation.table import BLOCK, Table
+
+BATCH = 64
+"""Images a network sees at once. It is the same whatever the user's batch and the number of ranks, and the last batch
+is filled up, so that the same image always gets the same features to the last bit."""
+Progress = Callable[[int, int], None]
+"""Told how many images have been seen, of how many."""
+
+
+def quiet(done: int, total: int) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What a network saw in a set."""
+
+    features: Table
+    chances: Table | None
+    """Class probabilities, where the network has a head."""
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def head(self, rows: int) -> Observed:
+        """The first rows alone."""
+        return Observed(self.features.head(rows), self.chances.head(rows) if self.chances else None)
+
+    def in_memory(self) -> Observed:
+        """The same, needing no files any more; without chances."""
+        return Observed(
+            Table([block.clone().numpy() for block in self.features.blocks()], len(self), self.features.width), None
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Observer:
+    """A feature network at work: where it computes, and where its findings are kept."""
+
+    network: FeatureNetwork
+    device: torch.device
+    scratch: Path
+    """A folder for the blocks that are not kept; whoever made it removes it."""
+
+    def see(self, items: Items, keep: bool = False, progress: Progress = quiet) -> Observed:
+        """The features of all items, in their order; every rank gets all of them, having worked out its share.
+
+        Args:
+            items: what to look at.
+            keep: look blocks up in the cache by their content, and put new ones there.
+            progress: how far it has come.
+        """
+        rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        count = -(-len(items) // BLOCK)
+        found: list[dict[str, Any]] = []
+        for first in range(0, count, world):
+            mine = self._block(items, first + rank, keep) if first + rank < count else None
+            found += [self._put(block, len(found) + i) for i, block in enumerate(_shared(mine)) if block is not None]
+            progress(min((first + world) * BLOCK, len(items)), len(items))
+        tables = {name: _table([block[name] for block in found], len(items)) for name in found[0]}
+        return Observed(tables["features"], tables.get("chances"))
+
+    def _block(self, items: Items, index: int, keep: bool) -> dict[str, Any]:
+        """A block's arrays, or the files that hold them."""
+        values = items.take(block_rows(items, index))
+        if not keep:
+            return self._look(values, items.name)
+        key = self._key(values)
+        if kept := _kept(key):
+            return kept
+        seen = self._look(values, items.name)
+        try:
+            with cache.writing(key) as folder:
+                for name, array in seen.items():
+                    np.save(folder / f"{name}.npy", array)
+                about = {"network": self.network.name, "version": self.network.version, "images": len(values)}
+                (folder / "features.json").write_text(json.dumps(about), "utf8")
+        except cache.CannotWrite:
+            return seen
+        return _kept(key) or seen
+
+    def _key(self, values: NDArray[Any]) -> str:
+        about = f"{self.network.name} {self.network.version} {self.network.resize} {values.shape} {values.dtype}"
+        digest = hashlib.blake2b(about.encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(values).data)
+        return f"features-{digest.hexdigest()}"
+
+    def _look(self, values: NDArray[Any], name: str) -> dict[str, NDArray[np.float32]]:
+        seen = [self._batch(torch.from_numpy(values[first : first + BATCH])) for first in range(0, len(values), BATCH)]
+        both = {"features": [s.features for s in seen], "chances": [s.chances for s in seen if s.chances is not None]}
+        return {name: torch.cat(parts).numpy() for name, parts in both.items() if parts}
+
+    def _batch(self, values: Tensor) -> Seen:
+        n = len(values)
+        full = torch.cat([values, values[:1].expand(BATCH - n, *values.shape[1:])]) if n < BATCH else values
+        full = full.to(self.device)
+        images = full.permute(0, 3, 1, 2).float().div(127.5).sub(1) if full.dim() == 4 else full.float()
+        with torch.autocast(self.device.type, enabled=False):
+            seen = checked(self.network(images), BATCH, self.network.name)
+        chances = None if seen.chances is None else seen.chances[:n].float().cpu()
+        return Seen(seen.features[:n].float().cpu(), chances)
+
+    def _put(self, block: dict[str, Any], index: int) -> dict[str, Any]:
+        """The block's arrays, in the scratch folder unless they lie in the cache."""
+        placed = {}
+        for name, array in block.items():
+            placed[name] = array
+            if not isinstance(array, Path):
+                placed[name] = _new_file(self.scratch, name)
+                np.save(placed[name], array)
+        return placed
+
+
+def _new_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}-{len(list(folder.iterdir())):06d}.npy"
+
+
+def _kept(key: str) -> dict[str, Any] | None:
+    folder = cache.root() / key
+    if not (folder / "features.json").exists():
+        return None
+    cache.touch(folder)
+    return {file.stem: file for file in sorted(folder.glob("*.npy"), reverse=True)}
+
+
+def _shared(mine: dict[str, Any] | None) -> list[dict[str, Any] | None]:
+    """Every rank's block, in order of rank; files are read, since another machine may not have them."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return [mine]
+    read = {n: np.load(a) if isinstance(a, Path) else a for n, a in mine.items()} if mine else None
+    everyone: list[dict[str, Any] | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, read)
+    return everyone
+
+
+def _table(parts: list[Any], rows: int) -> Table:
+    first = np.load(parts[0], mmap_mode="r") if isinstance(parts[0], Path) else parts[0]
+    return Table(parts, rows, first.shape[1])

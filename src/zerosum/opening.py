@@ -1,0 +1,76 @@
+"""A run, opened again: its recipe, the place of its data, its generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerosum.errors import BadInput
+from zerosum.recipe import Recipe
+from zerosum.run import RunFolder
+
+if TYPE_CHECKING:
+    from zerosum.deliver.generator import Generator
+
+
+def read_recipe(folder: RunFolder) -> Recipe:
+    """A run's own recipe, its schedules as they were written.
+
+    Raises:
+        BadInput: it cannot be read, or was changed by hand and is wrong.
+    """
+    from zerosum.draft import Draft
+
+    file = folder.path / "recipe.toml"
+    try:
+        draft = Draft.parse(file.read_text("utf8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} cannot be read ({error}); put it right or start a new run") from error
+    draft.tree.pop("made", None)
+    recipe = draft.check(Recipe)
+    if not recipe.training.images:
+        raise BadInput(f"{file}: training.images is missing; it was written when the run began, so put it back")
+    return recipe
+
+
+def where_the_data_are(recipe: Recipe, path: str) -> Recipe:
+    """The recipe with the place its data had when the run began, so that a run resumes from any folder."""
+    if not path or not Path(path).exists():
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": path})})
+
+
+def load(run: str | Path, device: str = "auto", *, best: bool = False, live: bool = False) -> Generator:
+    """A run's generator.
+
+    Args:
+        run: the run's folder.
+        device: auto, cpu, cuda, mps.
+        best: the networks that were judged best during training, instead of the newest checkpoint's.
+        live: the weights that training changes, instead of their average.
+
+    Raises:
+        BadInput: it is no run, has no checkpoint yet, or nothing was judged best.
+    """
+    folder = RunFolder.open(Path(run))
+    recipe = read_recipe(folder)
+    made = folder.read_toml("recipe.toml").get("made", {})
+    if "sample_shape" not in made:
+        raise BadInput(
+            f"{folder.path / 'recipe.toml'}: [made] is missing, which says what the networks make; put it back"
+        )
+    found = folder.checkpoints()
+    if not found:
+        raise BadInput(f"{folder.path} has no checkpoint yet; wait for its first one, or go on with `zerosum resume`")
+    if best and not folder.best():
+        raise BadInput(
+            f"{folder.path} has no best: none of its samples were judged while it was played; leave --best out, or "
+            f"train with --judging.every_images"
+        )
+    from zerosum.deliver.generator import AVERAGED, LIVE, load_generator
+    from zerosum.training.machine import choose_device
+
+    shape = tuple(made["sample_shape"])
+    network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)))
+    place = folder.path / "best" if best else found[-1]
+    return load_generator(network, place, recipe.latent, shape, choose_device(device), LIVE if live else AVERAGED)

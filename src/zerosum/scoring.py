@@ -1,0 +1,328 @@
+"""The verbs that judge: `evaluate` a run or a folder of images, `compare` runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerosum.console import Silent, Voice
+from zerosum.errors import BadInput
+from zerosum.evaluation.comparison import Entry, Group, apart, grouped
+from zerosum.opening import load, read_recipe, where_the_data_are
+from zerosum.run import Row, RunFolder
+
+if TYPE_CHECKING:
+    import torch
+
+    from zerosum.data.examples import Examples
+    from zerosum.judging import Asked, Question
+    from zerosum.recipe import Recipe
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    data: str | Path = "",
+    features: str = "",
+    n: int | None = None,
+    seed: int = 0,
+    truncation: float = math.inf,
+    against: str = "held-out",
+    among: int = 0,
+    neighbours: int = 5,
+    best: bool = False,
+    live: bool = False,
+    device: str = "auto",
+    voice: Voice | None = None,
+) -> Row:
+    """Judge a run's samples against its data; every score beside its floor, with what it memorised and leaves out.
+
+    Args:
+        run: the run's folder; scores go to its scores.jsonl, pictures to its `scores/`, both to its report.
+        data: real images from elsewhere, such as a test set; by default the run's own.
+        features: lite0, inception, pixels, labels, or a module of yours; by default lite0.
+        n: samples; by default 10,000, or as many as there are training images.
+        seed: which samples.
+        truncation: of the latents.
+        against: the part of the run's data: held-out or train.
+        among: training images among which copies are looked for; 0: 20,000.
+        neighbours: of precision, recall, density and coverage.
+        best: the networks judged best during training instead of the newest.
+        live: the weights that training changes, instead of their average.
+        device: where to compute.
+        voice: who tells how it goes; by default nobody.
+
+    Returns:
+        The new line of scores.jsonl.
+
+    Raises:
+        BadInput: something cannot be judged; nothing has been overwritten.
+    """
+    from zerosum import judging
+    from zerosum.deliver.report import write_report
+    from zerosum.training.machine import choose_device, ranks
+
+    voice = voice or Silent()
+    judging.check(features, against, n, neighbours)
+    folder = RunFolder.open(Path(run))
+    generator = load(run, device, best=best, live=live)
+    generator.latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
+    recipe = read_recipe(folder)
+    asked = judging.Asked(
+        features, n, seed, truncation, against, among or judging.AMONG, neighbours, "live" if live else "averaged"
+    )
+    images = int(folder.best()["images"]) if best else int(generator.checkpoint)
+    with ranks() as rank:
+        voice = voice if rank == 0 else Silent()
+        examples = data_of(folder, recipe, voice)
+        elsewhere = _read(str(data), recipe.data.size or 0, examples, voice) if data else None
+        question = judging.about_run(generator, examples, elsewhere, asked)
+        name = f"{generator.checkpoint}-{features or 'default'}"
+        row = _answered(question, asked, examples, choose_device(device), voice, folder, images, name, rank)
+        if rank == 0:
+            write_report(folder.path)
+    return row
+
+
+def evaluate_folders(
+    fake: str | Path,
+    real: str | Path,
+    *,
+    train: str | Path = "",
+    size: int | None = None,
+    channels: int | None = None,
+    features: str = "",
+    n: int | None = None,
+    among: int = 0,
+    neighbours: int = 5,
+    into: str | Path | None = None,
+    device: str = "auto",
+    voice: Voice | None = None,
+) -> Row:
+    """Judge images of any origin, in a folder, against real ones in another.
+
+    Args:
+        fake: the images to be judged.
+        real: real images that they are held against.
+        train: what the model was trained on, so that memorising is judged; the floor is then of these against `real`,
+            else of one half of `real` against the other, and the samples are held against that other half.
+        size: pixels a side that all are brought to; by default those of `fake`.
+        channels: 1 to 4; by default those of `fake`.
+        features: as in `evaluate`.
+        n: of `fake`, how many; by default all.
+        among: training images among which copies are looked for; 0: 20,000.
+        neighbours: of precision, recall, density and coverage.
+        into: where scores and pictures go; by default `judged/` and the name of `fake`.
+        device: where to compute.
+        voice: who tells how it goes; by default nobody.
+
+    Raises:
+        BadInput: something cannot be judged; nothing has been overwritten.
+    """
+    from zerosum import judging
+    from zerosum.data.glance import glance
+    from zerosum.training.machine import choose_device, ranks
+
+    voice = voice or Silent()
+    judging.check(features, "held-out", n, neighbours)
+    named = {"--fake": fake, "--real": real, "--train": train}
+    seen = glance(str(fake))
+    if seen.kind == "points":
+        raise BadInput(f"--fake {fake}: give a folder, .zip or .npz of images")
+    side = size or _common_side(seen.common_size, fake)
+    channels = channels or _common_channels([(name, str(each)) for name, each in named.items() if each])
+    asked = judging.Asked(features, n, 0, math.inf, "all", among or judging.AMONG, neighbours, "files")
+    folder = RunFolder(Path(into) if into else Path("judged") / Path(fake).resolve().stem)
+    with ranks() as rank:
+        voice = voice if rank == 0 else Silent()
+        sets = [_images(str(each), side, channels, voice) for each in (fake, real, *([train] if train else []))]
+        question = judging.about_folders(sets[0], sets[1], sets[2] if train else None, asked)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        chosen = choose_device(device)
+        return _answered(question, asked, sets[-1], chosen, voice, folder, 0, Path(fake).resolve().stem, rank)
+
+
+def _common_side(common: tuple[int, int] | None, fake: str | Path) -> int:
+    if common is None or common[0] != common[1]:
+        raise BadInput(f"--fake {fake}: its images are not squares of one size; say with --size what to bring them to")
+    return common[0]
+
+
+def _common_channels(named: Sequence[tuple[str, str]]) -> int:
+    from zerosum.data.glance import glance
+    from zerosum.data.survey import CHANNEL_NAMES
+
+    found = {f"{name} {source}": glance(source).recommended_channels() for name, source in named}
+    if len(set(found.values())) > 1:
+        told = ", ".join(f"{place} holds images in {CHANNEL_NAMES[channels]}" for place, channels in found.items())
+        raise BadInput(f"{told}; say with --channels 1 or --channels 3 how to compare them")
+    return next(iter(found.values()))
+
+
+def _images(source: str, side: int, channels: int, voice: Voice) -> Examples:
+    """All images of a folder; how other shapes become squares: the middle, as training does."""
+    from zerosum.data.intake import read
+
+    def progress(done: int, total: int) -> None:
+        voice.progress(done, total, f"reading {source}")
+
+    examples = read(source, side, channels, "crop", held_out=0.0, progress=progress, fewest=1)
+    if not examples.bounded:
+        raise BadInput(f"{source} is a set of points; give a folder, .zip or .npz of images")
+    for line in examples.survey.lines():
+        if line.startswith(("unreadable", "  ")):
+            voice.say(line)
+    return examples
+
+
+def data_of(folder: RunFolder, recipe: Recipe, voice: Voice) -> Examples:
+    """The data a run was trained on, with its split.
+
+    Raises:
+        BadInput: they are gone, or have changed.
+    """
+    record = folder.read_json("data.json")
+    placed = where_the_data_are(recipe, str(record.get("path", "")))
+    examples = _read(placed.data.source, placed.data.size or 0, None, voice, recipe)
+    if examples.fingerprint != record.get("fingerprint"):
+        raise BadInput(
+            f"{placed.data.source} has changed since {folder.path} was trained on it, so what was held out is no "
+            f"longer known; put the data back as they were"
+        )
+    return examples
+
+
+def _read(source: str, size: int, like: Examples | None, voice: Voice, recipe: Recipe | None = None) -> Examples:
+    from zerosum.data.intake import read
+
+    def progress(done: int, total: int) -> None:
+        voice.progress(done, total, f"reading {source}")
+
+    if like is None:
+        assert recipe is not None, "one of the two says what to read"
+        return read(source, size, recipe.data.channels or 0, recipe.data.fit or "", progress=progress)
+    examples = read(source, size, like.shape[0], like.survey.fit, held_out=0.0, progress=progress, fewest=1)
+    if examples.shape != like.shape:
+        raise BadInput(f"--data {source}: does not hold what the run makes; give data of the same kind")
+    return examples
+
+
+def _answered(
+    question: Question,
+    asked: Asked,
+    taught: Examples,
+    device: torch.device,
+    voice: Voice,
+    folder: RunFolder,
+    images: int,
+    name: str,
+    rank: int,
+) -> Row:
+    """See, judge, draw, write down, tell."""
+    from zerosum import judging
+    from zerosum.deliver.scores import tell
+    from zerosum.evaluation.labels import Labels, trained
+
+    features = asked.features or judging.default_features(taught)
+    asked = replace(asked, features=features)
+    network = judging.network_for(features, taught, device, voice)
+    classifier = network if isinstance(network, Labels) else None
+    if classifier is None and len(taught.classes) > 1 and taught.bounded:
+        classifier = trained(taught, device, lambda d, t: voice.progress(d, t, "training a classifier of the classes"))
+    with judging.observer(network, device) as watching:
+        judgement, _ = judging.answer(question, asked, watching, classifier, voice)
+    if rank:
+        return {}
+    pictures = judging.draw(judgement, question, folder.path / "scores" / f"{name}-{judgement.protocol.key}")
+    row = judging.record(folder, judgement, images, name, pictures)
+    tell(row, voice.say)
+    for path in pictures:
+        voice.say(f"  look at  {path}")
+    return row
+
+
+# ---------------------------------------------------------------------- compare
+
+
+def compare(runs: Sequence[str | Path]) -> list[Group]:
+    """Judged runs (or folders of `evaluate_folders`) beside each other, by protocol; each group best first.
+
+    Raises:
+        BadInput: one of them has not been judged.
+    """
+    if not runs:
+        raise BadInput("compare what? Name runs that have been judged: zerosum compare runs/a runs/b")
+    entries = [_entry(RunFolder(Path(run))) for run in runs]
+    return grouped([entry for several in entries for entry in several])
+
+
+def _entry(folder: RunFolder) -> list[Entry]:
+    """The newest judgement of each protocol; those made in training only where there are no others."""
+    if not folder.path.is_dir():
+        RunFolder.open(folder.path)  # which says what is wrong with it
+    rows = list(folder.rows("scores.jsonl"))
+    asked = [row for row in rows if row.get("when") == "asked"] or rows[-1:]
+    if not asked:
+        raise BadInput(f"{folder.path} has not been judged; run `zerosum evaluate {folder.path}` first")
+    try:
+        return list({(e := Entry.of(str(folder.path), row)).protocol.key: e for row in asked}.values())
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"{folder.path / 'scores.jsonl'}: a line lacks {error}; delete that line, and judge the run again"
+        ) from error
+
+
+def table(groups: Sequence[Group]) -> list[str]:
+    """A comparison in lines of text."""
+    lines = []
+    for group in groups:
+        names = list(dict.fromkeys(name for rank in group.ranks for name in rank.entry.scores))
+        head = ["", "run", "images", *names]
+        rows = [head, *([_place(r.place, r.tied), r.entry.name, f"{r.entry.images:,}", *_cells(r.entry, names)]
+                        for r in group.ranks)]  # fmt: skip
+        floor = {name: {"value": s["floor"]} for name, s in group.ranks[0].entry.scores.items()}
+        rows.append(["", "real against real", "", *(_cell(floor.get(name, {})) for name in names)])
+        wide = [max(len(row[column]) for row in rows) for column in range(len(head))]
+        lines += ["  ".join(f"{c:<{w}}" for c, w in zip(row, wide, strict=True)).rstrip() for row in rows]
+        lines += [f"protocol {group.protocol.line()}", ""]
+    if any(rank.tied for group in groups for rank in group.ranks):
+        lines.append("= not told apart from the best: within two standard errors of the difference")
+    return [*lines, *apart(groups)]
+
+
+def _place(place: int, tied: bool) -> str:
+    return "=1" if tied else str(place)
+
+
+def _cells(entry: Entry, names: Sequence[str]) -> list[str]:
+    return [_cell(entry.scores.get(name, {})) for name in names]
+
+
+def _cell(score: Mapping[str, float | None]) -> str:
+    value, error = score.get("value"), score.get("error")
+    return "-" if value is None else f"{value:.4g}" + ("" if error is None else f"±{error:.1g}")
+
+
+def as_json(groups: Sequence[Group]) -> str:
+    """A comparison for programs."""
+    told = [
+        {
+            "protocol": group.protocol.as_dict(),
+            "ranks": [
+                {
+                    "place": r.place,
+                    "tied": r.tied,
+                    "run": r.entry.name,
+                    "images": r.entry.images,
+                    "scores": r.entry.scores,
+                }
+                for r in group.ranks
+            ],
+        }
+        for group in groups
+    ]
+    return json.dumps({"groups": told, "apart": apart(groups)}, indent=1)

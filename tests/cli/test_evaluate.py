@@ -1,0 +1,287 @@
+"""`zerosum evaluate` and `zerosum compare`, as a user meets them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_cli import here, say  # noqa: F401 (fixtures)
+
+import zerosum
+
+QUICK = ["--training.batch", "16", "--generator.width", "4", "--discriminator.width", "4", "--images", "320"]
+PIXELS = ["--features", "pixels"]
+
+
+def pictures(folder: Path, n: int, seed: int = 0, mode: str = "L", side: int = 16) -> Path:
+    """Bright and dark noise, in a folder each."""
+    dice = np.random.default_rng(seed)
+    for kind, level in (("dark", 60), ("bright", 190)):
+        (folder / kind).mkdir(parents=True)
+        for number in range(n // 2):
+            shape = (side, side) if mode == "L" else (side, side, 3)
+            noise = dice.integers(-50, 50, shape) + level
+            Image.fromarray(noise.astype(np.uint8)).save(folder / kind / f"{number:04d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data and a run that was judged on its way."""
+    folder = tmp_path_factory.mktemp("judged")
+    pictures(folder / "noise", 400)
+    settings = {"judging.features": "pixels", "judging.every_images": 80, "judging.samples": 64}
+    settings |= {"training.batch": 16, "generator.width": 4, "discriminator.width": 4, "data.size": 16}
+    zerosum.train(folder / "noise", run=folder / "runs/noise", images=320, settings=settings)
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path, here: Path) -> Path:  # noqa: F811
+    """A copy of it in the present folder."""
+    shutil.copytree(trained, here, dirs_exist_ok=True)
+    return here / "runs/noise"
+
+
+def rows(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
+
+
+def test_training_judges_on_schedule_and_keeps_the_best(run: Path, say) -> None:  # noqa: F811
+    judged = rows(run)
+    assert [row["images"] for row in judged] == [80, 160, 240, 320]
+    assert all(row["when"] == "training" and row["scores"]["kid_pixels"]["floor"] is not None for row in judged)
+    best = json.loads((run / "best/score.json").read_text())
+    assert best == min(judged, key=lambda row: row["distance"])
+    code, _, err = say("sample", str(run), "--best", "-n", "4")
+    assert code == 0, err
+    newest, kept = (zerosum.load(run, best=b).sample(4) for b in (False, True))
+    assert torch.equal(newest, kept) == (best["images"] == 320)
+
+
+def test_evaluate_then_compare(run: Path, say) -> None:  # noqa: F811
+    code, out, err = say("evaluate", str(run), *PIXELS)
+    assert code == 0, err
+    for word in ("kid_pixels", "fd_pixels", "precision", "coverage", "real against real", "copies", "protocol: pixels",
+                 "classes: bright", "few for a Fréchet"):  # fmt: skip
+        assert word in out
+    (row,) = [row for row in rows(run) if row["when"] == "asked"]
+    assert row["protocol"]["real"] == 100 - 36 or row["protocol"]["real"] == 64  # 10%, but at least 64
+    assert row["images"] == 320
+    assert all(score["floor"] is not None for name, score in row["scores"].items() if not name.startswith("is_"))
+    (neighbours,) = [name for name in row["pictures"] if name.endswith("neighbours.png")]
+    assert (run / neighbours).is_file()
+    page = (run / "report.html").read_text()
+    assert "Real against real" in page
+    assert "Samples and their nearest training images" in page
+
+    shutil.copytree(run, run.parent / "other")
+    with (run.parent / "other/scores.jsonl").open("a") as file:
+        other = json.loads(json.dumps(row))
+        other["scores"]["kid_pixels"]["value"] += 1.0
+        file.write(json.dumps(other) + "\n")
+        other["protocol"]["features"] = "lite0"
+        file.write(json.dumps(other) + "\n")
+    code, out, err = say("compare", str(run), str(run.parent / "other"))
+    assert code == 0, err
+    assert out.index("runs/noise") < out.index("runs/other")
+    assert "not ranked with" in out
+    assert "features (pixels and lite0)" in out
+    code, out, _ = say("compare", str(run), str(run.parent / "other"), "--json")
+    told = json.loads(out)
+    assert [rank["place"] for rank in told["groups"][0]["ranks"]] == [1, 2]
+    assert len(told["apart"]) == 1
+
+
+def test_another_judgement_of_the_same_run_is_the_same(run: Path, say) -> None:  # noqa: F811
+    first = zerosum.evaluate(run, features="pixels", n=100)
+    again = zerosum.evaluate(run, features="pixels", n=100)
+    assert first == again
+    assert zerosum.evaluate(run, features="pixels", n=100, seed=1)["scores"] != first["scores"]
+    assert zerosum.evaluate(run, features="pixels", n=100, truncation=0.5)["protocol"]["truncation"] == 0.5
+    assert zerosum.evaluate(run, features="pixels", n=100, live=True)["protocol"]["source"] == "live"
+    against = zerosum.evaluate(run, features="pixels", n=60, against="train")
+    assert against["protocol"]["real"] == 336
+
+
+def test_a_resumed_run_has_the_same_scores(run: Path, say) -> None:  # noqa: F811
+    """Judgements after the checkpoint that it goes on from are forgotten, and made again to the last digit."""
+    before = rows(run)
+    code, _, err = say("resume", str(run), "--images", "480")
+    assert code == 0, err
+    after = rows(run)
+    assert after[:4] == before
+    assert [row["images"] for row in after[4:]] == [400, 480]
+
+
+def test_patience_ends_a_run(here: Path) -> None:  # noqa: F811
+    """A generator whose learning rate is as good as 0 gets no better."""
+    pictures(here / "noise", 200)
+    settings = {"judging.features": "pixels", "judging.every_images": 32, "judging.patience": 3, "optimizer.lr": 1e-12}
+    settings |= {"training.batch": 16, "generator.width": 4, "discriminator.width": 4, "judging.samples": 64}
+    settings |= {"average.half_life_images": 0}
+    ended = zerosum.train("noise", run="runs/tired", images=3_200, settings=settings)
+    assert ended.state == "done"
+    assert ended.log()[-1]["images"] < 1_000
+    assert len(ended.scores()) >= 4
+
+
+def test_labels_are_a_judge_too(run: Path, say) -> None:  # noqa: F811
+    code, out, err = say("evaluate", str(run), "--features", "labels", "--n", "100")
+    assert code == 0, err
+    assert "kid_labels" in out
+    (row,) = [row for row in rows(run) if row["when"] == "asked"]
+    assert row["classes"]["classifier"]["accuracy"] > 0.99  # bright and dark are easily told apart
+    assert sum(row["classes"]["made"]) == 100
+
+
+def test_folders_of_any_origin(here: Path, say) -> None:  # noqa: F811
+    pictures(here / "real", 160)
+    pictures(here / "fake", 120, seed=1)
+    code, out, err = say("evaluate", "--fake", "fake", "--real", "real", *PIXELS)
+    assert code == 0, err
+    assert "samples against 80 real (half" in out
+    assert "copies" not in out
+    shutil.copytree("fake", "train")
+    code, out, err = say("evaluate", "--fake", "fake", "--real", "real", "--train", "train", *PIXELS)
+    assert code == 0, err
+    assert "120 samples are training images" in out
+    assert len(rows(here / "judged/fake")) == 2
+    (here / "same").mkdir()
+    for number in range(40):  # a collapsed generator is judged all the same
+        shutil.copy("fake/dark/0000.png", f"same/{number}.png")
+    code, out, err = say("evaluate", "--fake", "same", "--real", "real", "--json", *PIXELS)
+    assert code == 0, err
+    row = json.loads(out)
+    assert row["scores"]["recall"]["value"] == 0
+    assert any("collapsed" in warning for warning in row["warnings"])
+
+
+def test_renaming_and_shuffling_files_changes_no_score(here: Path) -> None:  # noqa: F811
+    pictures(here / "real", 160)
+    pictures(here / "fake", 120, seed=1)
+    row = zerosum.evaluate_folders("fake", "real", features="pixels")
+    names = sorted((here / "fake").rglob("*.png"))
+    (here / "moved").mkdir()
+    for number, path in enumerate(np.random.default_rng(0).permutation([str(name) for name in names])):
+        shutil.copy(path, here / f"moved/{number}.png")
+    assert zerosum.evaluate_folders("moved", "real", features="pixels")["scores"] == row["scores"]
+
+
+# ---------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "judge what?"),
+        (["runs/noise", "--fake", "noise"], "judge what?"),
+        (["nowhere"], "does not exist"),
+        (["noise"], "is not a run folder"),
+        (["runs/noise", "--features", "lite1"], "lite0"),
+        (["runs/noise", "--features", "no.such:thing"], "no.such"),
+        (["runs/noise", "--against", "test"], "held-out, train"),
+        (["runs/noise", "--n", "3", *PIXELS], "at least 7"),
+        (["runs/noise", "--neighbours", "0", *PIXELS], "choose 1 to 100"),
+        (["runs/noise", "--truncation", "0", *PIXELS], "above 0"),
+        (["runs/noise", "--data", "nowhere", *PIXELS], "there is no file, folder or data set"),
+        (["runs/noise", "--data", "ring", *PIXELS], "ring"),
+        (["--fake", "noise", *PIXELS], "add --real"),
+        (["--fake", "nowhere", "--real", "noise", *PIXELS], "there is no file, folder or data set"),
+    ],
+)
+def test_wrong_words_are_answered_in_one_sentence(run: Path, say, arguments: list[str], words: str) -> None:  # noqa: F811
+    before = (run / "scores.jsonl").read_bytes()
+    code, _, err = say("evaluate", *arguments)
+    assert code == 2, err
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+    assert (run / "scores.jsonl").read_bytes() == before
+
+
+def test_wrong_images_are_answered_in_one_sentence(here: Path, say) -> None:  # noqa: F811
+    pictures(here / "real", 120)
+    pictures(here / "few", 6)
+    pictures(here / "colour", 60, mode="RGB")
+    pictures(here / "fake", 60, seed=1)
+    (here / "constant").mkdir()
+    for number in range(40):
+        Image.new("L", (16, 16), 7).save(f"constant/{number}.png")
+    pictures(here / "broken", 60, seed=2)
+    (here / "broken/dark/0000.png").write_bytes(b"not a picture")
+    (here / "junk").mkdir()
+    (here / "junk/a.png").write_bytes(b"not a picture")
+    mixed = pictures(here / "mixed", 20)
+    Image.new("L", (9, 30)).save(mixed / "dark/9999.png")
+    cases = {
+        ("few", "real"): "few are only 6",
+        ("fake", "few"): "too few",
+        ("fake", "constant"): "one image",
+        ("fake", "junk"): "junk",
+        ("mixed", "real"): "--size",
+    }
+    for (fake, real), words in cases.items():
+        code, _, err = say("evaluate", "--fake", fake, "--real", real, *PIXELS)
+        assert code == 2, (fake, real)
+        assert words in err, (fake, real)
+        assert len(err.strip().splitlines()) == 1
+    code, out, err = say("evaluate", "--fake", "broken", "--real", "real", *PIXELS)
+    assert code == 0, err
+    assert "dark/0000.png" in out  # named, and passed over
+    code, out, err = say("evaluate", "--fake", "colour", "--real", "real", *PIXELS)
+    assert code == 2, err
+    assert "grey" in err
+    assert "--channels" in err
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return lambda images: images", "two-dimensional|shape|\\(N, D\\)"),
+        ("return lambda images: images.flatten(1)[:3]", "rows|images"),
+        ("return lambda images: images.flatten(1) * float('nan')", "finite"),
+        ("return lambda images: 'seen'", "tensor"),
+        ("raise RuntimeError('no weights today')", "no weights today"),
+    ],
+)
+def test_a_features_module_of_the_wrong_shape(run: Path, say, body: str, words: str) -> None:  # noqa: F811
+    import re
+
+    name = f"eyes_{abs(hash(body))}"
+    Path(f"{name}.py").write_text(f"def make():\n    {body}\n")
+    code, _, err = say("evaluate", str(run), "--features", f"{name}:make", "--n", "60")
+    assert code == 2, err
+    assert re.search(words, err), err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_module_of_the_users_own_sees(run: Path, say) -> None:  # noqa: F811
+    Path("mine_eyes.py").write_text("def make():\n    return lambda images: images.flatten(1)[:, :20]\n")
+    code, out, err = say("evaluate", str(run), "--features", "mine_eyes:make", "--n", "60")
+    assert code == 0, err
+    assert "kid_make" in out
+
+
+def test_a_generator_that_makes_no_numbers(run: Path, say) -> None:  # noqa: F811
+    from safetensors.torch import load_file, save_file
+
+    (weights,) = sorted(run.glob("checkpoints/*/networks.safetensors"))[-1:]
+    broken = {k: v * float("nan") if v.is_floating_point() else v for k, v in load_file(weights).items()}
+    save_file(broken, weights)
+    code, _, err = say("evaluate", str(run), *PIXELS)
+    assert code == 2
+    assert "not finite" in err
+
+
+def test_compare_says_who_was_not_judged(run: Path, say) -> None:  # noqa: F811
+    (run / "scores.jsonl").unlink()
+    code, _, err = say("compare", str(run))
+    assert code == 2
+    assert f"zerosum evaluate {run}" in err
+    code, _, err = say("compare", "runs/nowhere")
+    assert code == 2
+    assert "does not exist" in err

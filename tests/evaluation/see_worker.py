@@ -1,0 +1,22 @@
+"""Sees a set and scores it, alone or as one of several ranks; the first one writes down what came out."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from test_gather import examples, see, whole
+
+from zerosum.evaluation.items import Real
+from zerosum.evaluation.judgement import scores_between
+from zerosum.training.machine import ranks
+
+data = examples(1300)
+with ranks() as rank, tempfile.TemporaryDirectory() as scratch:
+    seen = [
+        see(Real.of(data, part, "noise"), Path(scratch), keep=keep)
+        for part, keep in ((data.train[:600], True), (data.train[600:], False))
+    ]
+    if rank == 0:
+        scores = {name: score.value for name, score in scores_between(*seen, neighbours=5).items()}
+        torch.save({"features": whole(seen[1].features), "scores": scores}, sys.argv[1])

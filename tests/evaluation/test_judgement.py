@@ -1,0 +1,116 @@
+"""What a judgement shows of generators that are known to be good, collapsed, one-sided, or thieves."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from zerosum import judging
+from zerosum.console import Silent
+from zerosum.data.examples import Examples
+from zerosum.data.intake import read
+from zerosum.deliver import scores
+from zerosum.errors import BadInput
+from zerosum.evaluation.items import Made
+from zerosum.evaluation.judgement import Judgement
+from zerosum.evaluation.pixels import Pixels
+from zerosum.run import RunFolder
+
+N = 1_500
+ASKED = judging.Asked("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "averaged")
+
+
+@pytest.fixture(scope="module")
+def digits() -> Examples:
+    """The bundled digits at 14 pixels, of which the held-out thousand stands for what a perfect generator makes."""
+    return read("digits", 14, 1, "resize", held_out=0.25)
+
+
+def judged(digits: Examples, pool: np.ndarray, tmp_path: Path) -> tuple[Judgement, judging.Question]:
+    """The judgement of a generator that makes the examples `pool` (indices), again from the start when it is through."""
+
+    def make(first: int, n: int) -> torch.Tensor:
+        return digits.scale(digits.take(pool[np.arange(first, first + n) % len(pool)]))
+
+    held_out = replace(digits, held_out=digits.held_out[:1_000])
+    question = replace(judging.about_run(None, held_out, None, ASKED), made=Made(make, N, "the samples"))
+    with judging.observer(Pixels(), torch.device("cpu")) as watching:
+        judgement, _ = judging.answer(question, ASKED, watching, None, Silent())
+    return judgement, question
+
+
+def test_a_perfect_generator_is_at_its_floor(digits: Examples, tmp_path: Path) -> None:
+    """Its samples are real images that neither training nor the reference holds. Each bound is four standard errors, or
+    a tenth of the score, whichever is more: under one false alarm in a thousand."""
+    judgement, question = judged(digits, digits.held_out[1_000:], tmp_path)
+    for name, score in judgement.scores.items():
+        assert score.floor is not None, name
+        if name in {"precision", "recall", "density", "coverage", "fd", "authentic"}:
+            near = max(0.1 * abs(score.floor.value), 4 * np.nan_to_num(score.score.error))
+            assert abs(score.score.value - score.floor.value) <= near, name
+    kid = judgement.scores["kid"]
+    assert abs(kid.score.value) <= 4 * kid.score.error
+    assert abs(judgement.copies.c_t) < 4
+    assert judgement.copies.exact == 0
+    assert not judgement.modes.found.missing
+    assert not [warning for warning in judgement.warnings if "memor" in warning or "collapsed" in warning]
+    assert [path.name for path in judging.draw(judgement, question, tmp_path)] == ["neighbours.png"]
+
+
+def test_one_image_again_and_again_is_seen_as_collapse(digits: Examples, tmp_path: Path) -> None:
+    judgement, question = judged(digits, digits.held_out[1_000:1_001], tmp_path)
+    found = {name: score.score.value for name, score in judgement.scores.items()}
+    assert found["recall"] == 0
+    assert found["coverage"] < 0.05
+    assert found["kid"] > 20 * judgement.scores["kid"].score.error
+    assert len(judgement.modes.found.missing) > 20
+    assert any("one and the same image" in warning for warning in judgement.warnings)
+    assert {path.name for path in judging.draw(judgement, question, tmp_path)} == {"neighbours.png", "missing.png"}
+
+
+def test_one_class_alone_is_precise_and_covers_little(digits: Examples, tmp_path: Path) -> None:
+    """A generator that makes ones only: each looks real, and nine classes are missing."""
+    ones = digits.train[digits.labels[digits.train] == 1][-400:]
+    judgement, _ = judged(digits, ones, tmp_path)
+    found, floor = ({n: getattr(s, side).value for n, s in judgement.scores.items()} for side in ("score", "floor"))
+    assert found["precision"] > floor["precision"]
+    assert found["recall"] < 0.5 * floor["recall"]
+    assert found["coverage"] < 0.25 * floor["coverage"]
+    assert len(judgement.modes.found.missing) > 15
+
+
+def test_a_thief_is_caught(digits: Examples, tmp_path: Path) -> None:
+    """Samples that are training images have good scores, and are found out."""
+    stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000]
+    judgement, question = judged(digits, stolen[::2], tmp_path)
+    assert judgement.scores["coverage"].score.value > 0.9 * judgement.scores["coverage"].floor.value
+    assert judgement.copies.c_t < -3
+    assert judgement.scores["authentic"].score.value == 0
+    assert judgement.copies.exact == N
+    assert any("memorises" in warning for warning in judgement.warnings)
+    judging.draw(judgement, question, tmp_path)
+
+
+def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Examples, tmp_path: Path) -> None:
+    judgement, _ = judged(digits, digits.held_out[1_000:1_001], tmp_path)
+    (tmp_path / "run").mkdir()
+    judging.record(RunFolder(tmp_path / "run"), judgement, 640, "00000640", [])
+    (row,) = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
+    assert row["scores"]["recall"]["value"] == 0
+    assert row["scores"]["recall"]["floor"] > 0.5
+    assert row["protocol"]["made"] == N
+    text = "\n".join(scores.lines(row))
+    for word in ("kid_pixels", "fd_pixels", "real against real", "hardly made", "collapsed", "few for a Fréchet"):
+        assert word in text
+
+
+def test_sets_that_nothing_can_be_said_of_are_refused(digits: Examples, tmp_path: Path) -> None:
+    question = judging.about_run(None, digits, None, ASKED)
+    with pytest.raises(BadInput, match="are only 4: too few"):
+        judging.refuse_hopeless(replace(question, real=question.real.head(4)), 5)
+    same = replace(digits, keys=np.zeros_like(digits.keys))
+    with pytest.raises(BadInput, match="are one image"):
+        judging.refuse_hopeless(judging.about_run(None, same, None, ASKED), 5)
