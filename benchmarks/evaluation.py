@@ -32,6 +32,7 @@ from zerosum.data.examples import unscaled
 from zerosum.evaluation.gather import Observer
 from zerosum.evaluation.items import Made, Real
 from zerosum.evaluation.judgement import scores_between
+from zerosum.evaluation.network import FeatureNetwork
 from zerosum.evaluation.networks import choose
 from zerosum.opening import read_recipe
 from zerosum.run import RunFolder
@@ -45,7 +46,7 @@ class Eye(torch.nn.Module):
 
     num_features = 1280
 
-    def __init__(self, network, classes: bool) -> None:
+    def __init__(self, network: FeatureNetwork, classes: bool) -> None:
         super().__init__()
         self.network, self.classes = network, classes
 
@@ -54,7 +55,7 @@ class Eye(torch.nn.Module):
         return seen.chances.log() if self.classes else seen.features
 
 
-def ours(fakes: Made, reals: Real, network) -> dict[str, float]:
+def ours(fakes: Made, reals: Real, network: FeatureNetwork) -> dict[str, float]:
     """Everything."""
     with tempfile.TemporaryDirectory() as scratch:
         observer = Observer(network, CPU, Path(scratch))
@@ -62,7 +63,7 @@ def ours(fakes: Made, reals: Real, network) -> dict[str, float]:
         return {name: score.value for name, score in scores_between(*seen, neighbours=5).items()}
 
 
-def theirs(fakes: Made, reals: Real, network, share: bool) -> dict[str, float]:
+def theirs(fakes: Made, reals: Real, network: FeatureNetwork, share: bool) -> dict[str, float]:
     """Three of them."""
     from torchmetrics import MetricCollection
     from torchmetrics.image.fid import FrechetInceptionDistance

@@ -94,11 +94,12 @@ def notes(data: str, rows: dict[str, Any]) -> str:
 
 INTRODUCTION = """# Scores of the first recipes
 
-Made by `python docs/make_scores.py` from `docs/scores.json`; no figure here is typed by hand. Every recipe trained for
-{budget} on one core of {machine}, at its `nano` size and with its own defaults: what they are worth in minutes, not what
-they can become. Samples are held against held-out images that no recipe saw, and every column has its floor: the same
-score for as many real training images. "rarest class" counts the class least often found by a classifier among the
-samples, KL is that of the classes' shares from the real ones, "sure" the share of samples it is over 90% sure of."""
+Made by `python docs/make_scores.py` from `docs/scores.json`; no figure here is typed by hand. Every recipe
+trained for {budget} on one core of {machine}, at its `nano` size and with its own defaults: what they are worth in
+minutes, not what they can become. Samples are held against held-out images that no recipe saw, and every column has
+its floor: the same score for as many real training images. "rarest class" counts the class least often found by a
+classifier among the samples, KL is that of the classes' shares from the real ones, "sure" the share of samples it is
+over 90% sure of."""
 
 
 def main() -> None:

@@ -138,6 +138,7 @@ def about_folders(fakes: Examples, reals: Examples, train: Examples | None, aske
         real = Real.of(reals, np.arange(len(reals)), f"the images of {reals.survey.source}")
         taught = Real.of(train, np.arange(len(train)), f"the images of {train.survey.source}")
         return Question(made, real, taught.head(len(made)), taught.head(asked.among), "all")
+    _refuse_one(reals, np.arange(len(reals)), f"the images of {reals.survey.source}")
     middle = np.median(np.unique(reals.keys).astype(np.float64))  # by content, so that copies stay on one side
     below = reals.keys.astype(np.float64) < middle
     halves = [Real.of(reals, np.flatnonzero(side), f"half of {reals.survey.source}") for side in (below, ~below)]
@@ -155,6 +156,7 @@ def refuse_hopeless(question: Question, neighbours: int) -> None:
     Raises:
         BadInput: too few images, or real images that are all the same.
     """
+    _refuse_one(question.real.examples, question.real.chosen, question.real.name)
     sets: list[Items] = [question.made, question.real, *([question.partner] if question.partner else [])]
     for items in sets:
         if len(items) < neighbours + 2:
@@ -162,10 +164,11 @@ def refuse_hopeless(question: Question, neighbours: int) -> None:
                 f"{items.name} are only {len(items)}: too few to judge with {neighbours} neighbours; add images, or "
                 f"ask for fewer neighbours with --neighbours"
             )
-    if len(np.unique(question.real.examples.keys[question.real.chosen])) == 1:
-        raise BadInput(
-            f"{question.real.name} are one image, {len(question.real)} times: nothing can be held against it"
-        )
+
+
+def _refuse_one(examples: Examples, chosen: NDArray[np.int64], name: str) -> None:
+    if len(np.unique(examples.keys[chosen])) == 1:
+        raise BadInput(f"{name} are one image, {len(chosen)} times: nothing can be held against it; give real images")
 
 
 # ---------------------------------------------------------------------- the answer
@@ -274,8 +277,8 @@ def draw(judgement: Judgement, question: Question, folder: Path) -> list[Path]:
     if judgement.copies and question.train:
         gallery.save(_neighbours(judgement, question.made, question.train), folder / "neighbours.png", columns=2)
         drawn.append(folder / "neighbours.png")
-    if judgement.modes and question.partner and judgement.modes.found.missing:
-        gallery.save(_missing(judgement, question.partner), folder / "missing.png")
+    if judgement.modes and judgement.modes.found.missing:
+        gallery.save(_missing(judgement, question.real), folder / "missing.png")
         drawn.append(folder / "missing.png")
     return drawn
 
@@ -295,13 +298,13 @@ def _neighbours(judgement: Judgement, made: Items, train: Real) -> list[Shelf]:
     return [shelf for pair in zip(*columns, strict=True) for shelf in pair]
 
 
-def _missing(judgement: Judgement, partner: Real, most: int = 8) -> list[Shelf]:
+def _missing(judgement: Judgement, real: Real, most: int = 8) -> list[Shelf]:
     modes = judgement.modes
     assert modes is not None
     shelves = []
     for m in modes.found.missing[:most]:
         caption = f"{m.real} such real images, {m.found} samples where {m.expected:.0f} were to be expected"
-        shelves.append(Shelf(caption, partner.take(modes.examples[m.bin])))
+        shelves.append(Shelf(caption, real.take(modes.examples[m.bin])))
     return shelves
 
 

@@ -30,7 +30,7 @@ def digits() -> Examples:
 
 
 def judged(digits: Examples, pool: np.ndarray, tmp_path: Path) -> tuple[Judgement, judging.Question]:
-    """The judgement of a generator that makes the examples `pool` (indices), again from the start when it is through."""
+    """The judgement of a generator that makes the examples `pool` (indices), and begins anew when it is through."""
 
     def make(first: int, n: int) -> torch.Tensor:
         return digits.scale(digits.take(pool[np.arange(first, first + n) % len(pool)]))
@@ -53,7 +53,7 @@ def test_a_perfect_generator_is_at_its_floor(digits: Examples, tmp_path: Path) -
             assert abs(score.score.value - score.floor.value) <= near, name
     kid = judgement.scores["kid"]
     assert abs(kid.score.value) <= 4 * kid.score.error
-    assert abs(judgement.copies.c_t) < 4
+    assert abs(judgement.copies.c_t) < 4 * judgement.copies.c_t_error
     assert judgement.copies.exact == 0
     assert not judgement.modes.found.missing
     assert not [warning for warning in judgement.warnings if "memor" in warning or "collapsed" in warning]
@@ -66,7 +66,7 @@ def test_one_image_again_and_again_is_seen_as_collapse(digits: Examples, tmp_pat
     assert found["recall"] == 0
     assert found["coverage"] < 0.05
     assert found["kid"] > 20 * judgement.scores["kid"].score.error
-    assert len(judgement.modes.found.missing) > 20
+    assert len(judgement.modes.found.missing) >= judgement.modes.found.count - 1
     assert any("one and the same image" in warning for warning in judgement.warnings)
     assert {path.name for path in judging.draw(judgement, question, tmp_path)} == {"neighbours.png", "missing.png"}
 
@@ -79,7 +79,7 @@ def test_one_class_alone_is_precise_and_covers_little(digits: Examples, tmp_path
     assert found["precision"] > floor["precision"]
     assert found["recall"] < 0.5 * floor["recall"]
     assert found["coverage"] < 0.25 * floor["coverage"]
-    assert len(judgement.modes.found.missing) > 15
+    assert len(judgement.modes.found.missing) > 0.7 * judgement.modes.found.count
 
 
 def test_a_thief_is_caught(digits: Examples, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_thief_is_caught(digits: Examples, tmp_path: Path) -> None:
     stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000]
     judgement, question = judged(digits, stolen[::2], tmp_path)
     assert judgement.scores["coverage"].score.value > 0.9 * judgement.scores["coverage"].floor.value
-    assert judgement.copies.c_t < -3
+    assert judgement.copies.c_t < -3 * judgement.copies.c_t_error
     assert judgement.scores["authentic"].score.value == 0
     assert judgement.copies.exact == N
     assert any("memorises" in warning for warning in judgement.warnings)

@@ -23,7 +23,9 @@ from zerosum.evaluation.resample import antialiased_bicubic
 
 VERSION = 1
 """To be raised whenever the same data would give another classifier."""
-STEPS, BATCH, RATE = 2_000, 64, 4e-3
+EPOCHS, LEAST, MOST = 40, 100, 2_000
+"""Times through the data, and steps at least and at most."""
+BATCH, RATE = 64, 4e-3
 WIDTHS = (32, 64, 96)
 FEATURES = 128
 SMALL, LARGE = 32, 64
@@ -92,7 +94,7 @@ def trained(examples: Examples, device: torch.device, progress: Progress) -> Lab
         )
     channels, height, width = examples.shape
     side = SMALL if max(height, width) <= SMALL else LARGE
-    asked = f"{VERSION} {examples.fingerprint} {examples.shape} {STEPS} {BATCH} {WIDTHS}"
+    asked = f"{VERSION} {examples.fingerprint} {examples.shape} {EPOCHS} {MOST} {BATCH} {WIDTHS}"
     key = f"labels-{hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()}"
     network = Classifier(channels, side, len(examples.classes))
     accuracy = _load(network, key)
@@ -115,11 +117,12 @@ def _train(network: Classifier, examples: Examples, side: int, device: torch.dev
             if isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
                 layer.reset_parameters()
         network.to(device).train()
+        steps = min(MOST, max(LEAST, EPOCHS * len(examples.train) // BATCH))
         optimizer = torch.optim.AdamW(network.parameters(), lr=RATE / 2)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
         labels = torch.from_numpy(examples.labels)
         train = torch.from_numpy(examples.train)
-        for step in range(STEPS):
+        for step in range(steps):
             chosen = train[torch.randint(len(train), (BATCH,))]
             images = _sized(examples.scale(examples.take(chosen.numpy()).to(device)), side)
             _, scores = network(_shifted(images))
@@ -127,7 +130,7 @@ def _train(network: Classifier, examples: Examples, side: int, device: torch.dev
             F.cross_entropy(scores, labels[chosen].to(device)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            progress(step + 1, STEPS)
+            progress(step + 1, steps)
     network.eval()
 
 
