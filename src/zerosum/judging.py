@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,8 @@ from zerosum.deliver import gallery
 from zerosum.deliver.gallery import Shelf
 from zerosum.deliver.generator import Generator
 from zerosum.errors import BadInput
-from zerosum.evaluation import counts, labels
+from zerosum.evaluation import labels
+from zerosum.evaluation.classes import by_class
 from zerosum.evaluation.gather import Observed, Observer
 from zerosum.evaluation.items import Items, Made, Real
 from zerosum.evaluation.judgement import Judgement, judge
@@ -241,29 +241,27 @@ def content_hash(keys: NDArray[np.uint64]) -> str:
 def _classes(
     question: Question, classifier: Labels, watching: Observer, judgement: Judgement, seen: dict[str, Observed]
 ) -> dict[str, Any]:
-    """What the samples are, by a classifier of the data's own classes, and which classes are covered."""
-    names = question.real.examples.classes
-    same = watching.network is classifier
+    """What the samples are, by a classifier of the data's own classes, and which classes are reached."""
     eyes = replace(watching, network=classifier)
-    made = seen["made"] if same else eyes.see(question.made)
-    real = seen["real"] if same else eyes.see(question.real, keep=True)
-    assert made.chances, "a classifier has a head"
+    same = watching.network is classifier
+    real, made = (
+        seen[name] if same else eyes.see(items, keep=isinstance(items, Real))
+        for name, items in (("real", question.real), ("made", question.made))
+    )
     assert real.chances, "a classifier has a head"
-    predicted = np.concatenate([block.argmax(1).numpy() for block in made.chances.blocks()])
-    wanted = question.real.labels
-    tally, expected = (counts.class_counts(each, len(names)) for each in (predicted, wanted))
-    sure, sure_real = counts.sure(made.chances), counts.sure(real.chances)
-    rows = {"coverage": judgement.rows.covered, "recall": judgement.rows.reached}
-    return {
-        "names": list(names),
-        "made": tally.tolist(),
-        "real": expected.tolist(),
-        "kl": kl if math.isfinite(kl := counts.class_divergence(tally, expected)) else None,
-        "sure": sure.value,
-        "sure_real": sure_real.value,
-        "classifier": {"accuracy": classifier.accuracy, "weights": classifier.version},
-        **{name: [score.value for score in counts.by_class(row, wanted, len(names))] for name, row in rows.items()},
-    }
+    assert made.chances, "a classifier has a head"
+    row = by_class(
+        classifier.classes, (real.chances, made.chances), (seen["real"].features, seen["made"].features),
+        _labels(question.real, classifier), _labels(question.made, classifier), judgement.rows,
+    )  # fmt: skip
+    return row | {"classifier": {"accuracy": classifier.accuracy, "weights": classifier.version}}
+
+
+def _labels(items: Items, classifier: Labels) -> NDArray[np.int64] | None:
+    """The classes that images come with, where they are the classifier's."""
+    if isinstance(items, Real) and items.examples.classes == classifier.classes:
+        return items.labels
+    return None
 
 
 # ---------------------------------------------------------------------- what is left of it

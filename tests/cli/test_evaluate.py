@@ -35,6 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures(folder / "noise", 400)
     settings = {"judging.features": "pixels", "judging.every_images": 80, "judging.samples": 64}
     settings |= {"training.batch": 16, "generator.width": 4, "discriminator.width": 4, "data.size": 16}
+    settings |= {"training.checkpoint_images": 160}
     zerosum.train(folder / "noise", run=folder / "runs/noise", images=320, settings=settings)
     return folder
 
@@ -117,6 +118,18 @@ def test_a_resumed_run_has_the_same_scores(run: Path, say) -> None:  # noqa: F81
     assert [row["images"] for row in after[4:]] == [400, 480]
 
 
+def test_a_run_killed_between_judgements_has_the_same_scores_and_the_same_best(run: Path, say) -> None:  # noqa: F811
+    """As a kill leaves the folder: the last checkpoint is missing, and what was written since the one before is there."""
+    before, best = (run / "scores.jsonl").read_bytes(), (run / "best/networks.safetensors").read_bytes()
+    shutil.rmtree(run / "checkpoints/00000320")
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps(status | {"state": "running"}))
+    code, _, err = say("resume", str(run))
+    assert code == 0, err
+    assert (run / "scores.jsonl").read_bytes() == before
+    assert (run / "best/networks.safetensors").read_bytes() == best
+
+
 def test_patience_ends_a_run(here: Path) -> None:  # noqa: F811
     """A generator whose learning rate is as good as 0 gets no better."""
     pictures(here / "noise", 200)
@@ -136,6 +149,8 @@ def test_labels_are_a_judge_too(run: Path, say) -> None:  # noqa: F811
     (row,) = [row for row in rows(run) if row["when"] == "asked"]
     assert row["classes"]["classifier"]["accuracy"] > 0.99  # bright and dark are easily told apart
     assert sum(row["classes"]["made"]) == 100
+    assert row["classes"]["accuracy"] is None  # no class was asked for
+    assert len(row["classes"]["coverage"]) == 2
 
 
 def test_folders_of_any_origin(here: Path, say) -> None:  # noqa: F811
@@ -149,7 +164,10 @@ def test_folders_of_any_origin(here: Path, say) -> None:  # noqa: F811
     code, out, err = say("evaluate", "--fake", "fake", "--real", "real", "--train", "train", *PIXELS)
     assert code == 0, err
     assert "120 samples are training images" in out
-    assert len(rows(here / "judged/fake")) == 2
+    assert "100.0% are of the class asked for" in out
+    first, second = rows(here / "judged/fake")
+    assert sum(first["classes"]["real"]) == 80
+    assert all(abs(kid) < 0.01 for kid in second["classes"]["kid"])  # both are draws of the same noise
     (here / "same").mkdir()
     for number in range(40):  # a collapsed generator is judged all the same
         shutil.copy("fake/dark/0000.png", f"same/{number}.png")

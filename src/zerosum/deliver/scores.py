@@ -93,8 +93,9 @@ def _class_sentences(classes: Row) -> list[str]:
     shares = [f"{name} {count:,}" for name, count in zip(names, classes["made"], strict=True)]
     counts = f"{', '.join(shares)}; " if len(names) <= MOST_CLASSES else ""
     kl = "infinite" if classes["kl"] is None else f"{classes['kl']:.4f}"
+    asked = "" if classes.get("accuracy") is None else f"; {classes['accuracy']:.1%} are of the class asked for"
     return [
-        f"classes: {counts}KL from the real shares {kl}",
+        f"classes: {counts}KL from the real shares {kl}{asked}",
         f"sure: a classifier is over 90% sure of {classes['sure']:.1%} of the samples, and of "
         f"{classes['sure_real']:.1%} of real images, of which it knows {right:.1%}",
     ]
@@ -130,7 +131,23 @@ def _table(row: Row) -> Markup:
     head = tag("tr", *(tag("th", word, scope="col") for word in words))
     notes = [tag("li", sentence) for sentence in [*sentences(row), f"protocol: {row['line']}"]]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
-    return tag("div", table, tag("ul", *notes, class_="notes"))
+    return tag("div", table, tag("ul", *notes, class_="notes"), _classes(row.get("classes") or {}))
+
+
+def _classes(classes: Row) -> Markup:
+    """A row a class: how many there are and should be, and how well it is reached."""
+    if not classes:
+        return Markup()
+    words = ("Class", "Real", "Samples", "Kernel distance", "Recall", "Coverage")
+    head = tag("tr", *(tag("th", word, scope="col") for word in words))
+    columns = [classes[name] for name in ("names", "real", "made", "kid", "recall", "coverage")]
+    body = [tag("tr", *(tag("td", _said(cell)) for cell in cells)) for cells in zip(*columns, strict=True)]
+    table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
+    return tag("details", tag("summary", f"Class by class ({len(body)})"), table)
+
+
+def _said(cell: str | float | None) -> str:
+    return cell if isinstance(cell, str) else number(cell, None)
 
 
 def _about(name: str) -> str:

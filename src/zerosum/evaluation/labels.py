@@ -64,9 +64,13 @@ class Labels:
 
     name = "labels"
 
-    def __init__(self, network: Classifier, side: int, version: str, accuracy: float, device: torch.device) -> None:
-        """Use a trained classifier."""
-        self.network, self.side, self.version, self.accuracy = network.to(device).eval(), side, version, accuracy
+    def __init__(
+        self, network: Classifier, classes: tuple[str, ...], side: int, accuracy: float, device: torch.device
+    ) -> None:
+        """Use a trained classifier of these classes."""
+        self.version = _hash(network)
+        self.network, self.side, self.accuracy = network.to(device).eval(), side, accuracy
+        self.classes = classes
         self.network.requires_grad_(False)
 
     @property
@@ -102,7 +106,7 @@ def trained(examples: Examples, device: torch.device, progress: Progress) -> Lab
         _train(network, examples, side, device, progress)
         accuracy = _accuracy(network, examples, side, device)
         _save(network, key, accuracy)
-    return Labels(network, side, _hash(network), accuracy, device)
+    return Labels(network, examples.classes, side, accuracy, device)
 
 
 def _sized(images: Tensor, side: int) -> Tensor:
