@@ -223,8 +223,10 @@ def prolonged(recipe: Recipe, log: Sequence[Row], images: Any, budget: Any) -> R
     return later
 
 
-def settle_length(recipe: Recipe, seconds_per_round: float, on_cpu: bool) -> tuple[Recipe, list[Choice]]:
-    """Fill in how long and how often, from the measured time of a round."""
+def settle_length(
+    recipe: Recipe, seconds_per_round: float, on_cpu: bool, judged: bool = False
+) -> tuple[Recipe, list[Choice]]:
+    """Fill in how long and how often, from the measured time of a round; `judged` keeps time for judgements."""
     training = recipe.training
     speed = training.batch / seconds_per_round
     choices = []
@@ -236,7 +238,8 @@ def settle_length(recipe: Recipe, seconds_per_round: float, on_cpu: bool) -> tup
         )
     images = training.images or math.inf
     if budget:
-        images = min(images, speed * budget * 0.93)  # the rest goes to sheets, checkpoints and slower minutes
+        spare = 0.07 + JUDGED_SHARE * judged  # goes to sheets, checkpoints, slower minutes, and judgements
+        images = min(images, speed * budget * (1 - spare))
     total = max(training.batch, round(images / training.batch) * training.batch)
     total = training.images if training.images and images == training.images else total
     takes = total / speed

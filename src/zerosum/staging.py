@@ -159,23 +159,21 @@ class Stage:
         watch = Watch(network, self.machine.device, examples, judging.samples)
         return Contest(folder, watch, judging.every_images, judging.patience)
 
-    def judged(self, examples: Examples, seconds_per_round: float) -> tuple[Stage, list[Choice]]:
+    def judge(self, examples: Examples) -> str:
+        """The name of what judges samples while they are trained; "none" if nothing does."""
+        name = self.recipe.judging.features
+        return ("lite0" if examples.bounded and has_lite0() else "none") if name == "auto" else name
+
+    def judged(self, examples: Examples, features: str, seconds_per_round: float) -> tuple[Stage, list[Choice]]:
         """The stage with the schedule of its judgements settled."""
         judging, training = self.recipe.judging, self.recipe.training
         takes = (training.images or 0) / training.batch * seconds_per_round
-        features = judging.features
-        if features == "auto":
-            features = "lite0" if examples.bounded and has_lite0() else "none"
         if features == "none" or (takes < plan.JUDGED_FROM and judging.every_images is None):
             settled = judging.model_copy(update={"features": "none"})
             return replace(self, recipe=self.recipe.model_copy(update={"judging": settled})), []
-        watch = Watch(
-            network_for(features, examples, self.machine.device, self.voice),
-            self.machine.device,
-            examples,
-            judging.samples,
-        )
-        each = self.machine.mean(torch.tensor(watch.seconds(), device=self.machine.device)).item()
+        device = self.machine.device
+        watch = Watch(network_for(features, examples, device, self.voice), device, examples, judging.samples)
+        each = self.machine.mean(torch.tensor(watch.seconds(), device=device)).item()
         recipe, choices = plan.settle_judging(self.recipe, takes, each, features)
         return replace(self, recipe=recipe), choices
 
@@ -208,8 +206,9 @@ def start(
     for line in examples.survey.lines():
         stage.voice.say(f"  {line}")
     stage, seconds, precision = stage.paced(examples)
-    recipe, settled = plan.settle_length(stage.recipe, seconds, device.type == "cpu")
-    stage, judged = replace(stage, recipe=recipe).judged(examples, seconds)
+    judge = stage.judge(examples)
+    recipe, settled = plan.settle_length(stage.recipe, seconds, device.type == "cpu", judge != "none")
+    stage, judged = replace(stage, recipe=recipe).judged(examples, judge, seconds)
     settled = [*precision, *settled, *judged]
     stage.voice.say("what was chosen, and why")
     tell_choices(stage.voice, [*choices, *settled])

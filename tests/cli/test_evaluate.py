@@ -119,7 +119,7 @@ def test_a_resumed_run_has_the_same_scores(run: Path, say) -> None:  # noqa: F81
 
 
 def test_a_run_killed_between_judgements_has_the_same_scores_and_the_same_best(run: Path, say) -> None:  # noqa: F811
-    """As a kill leaves the folder: the last checkpoint is missing, and what was written since the one before is there."""
+    """As a kill leaves it: the last checkpoint is missing, and what was written since the one before is there."""
     before, best = (run / "scores.jsonl").read_bytes(), (run / "best/networks.safetensors").read_bytes()
     shutil.rmtree(run / "checkpoints/00000320")
     status = json.loads((run / "status.json").read_text())

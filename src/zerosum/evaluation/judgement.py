@@ -21,8 +21,8 @@ from zerosum.evaluation.score import Score
 
 LOWER = frozenset({"fd", "kid", "different modes"})
 """Scores of which less is better; of the others more is."""
-FEW = 5_000
-"""Images on either side below which a Fréchet distance is mostly bias, whatever the features."""
+FEW = 3
+"""Images for each feature on either side, below which a Fréchet distance between good sets is mostly bias."""
 MOST_MODES, LEAST_IN_MODE = 50, 40
 """Clusters of the real images: at most, and images a cluster should hold on average."""
 COPYING = -3.0
@@ -181,7 +181,7 @@ def _modes(real: Observed, made: Observed, partner: Observed | None, said: Calla
 def _few(real: Observed, made: Observed, partner: Observed | None) -> list[str]:
     fewest, wide = min(len(real), len(made)), real.features.width
     warnings = []
-    if fewest < max(FEW, 2 * wide):
+    if fewest < FEW * wide:
         warnings.append(
             f"{fewest:,} images are few for a Fréchet distance of {wide:,} features: it is biased upwards; read the "
             f"kernel distance (kid) instead, or compare with the floor, which is biased alike"
