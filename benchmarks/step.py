@@ -29,6 +29,8 @@ from torch.utils.flop_counter import flop_registry
 from zerosum.data.examples import Examples
 from zerosum.data.survey import Survey
 from zerosum.game.schedule import Now
+from zerosum.networks.layers import Downsample, Upsample
+from zerosum.networks.modulated import modulated
 from zerosum.recipe import Recipe, RecipeFile, assemble
 from zerosum.training.loop import play_round
 from zerosum.training.machine import Machine
@@ -295,10 +297,75 @@ def measure_penalties(rounds: int) -> None:
     said("penalties", turns(steps, rounds), ROWS["r3gan"].batch)
 
 
+# ---------------------------------------------------------------------- operators of the style-based family
+
+
+def zero_insert_up(sample: Tensor, taps: Tensor) -> Tensor:
+    """Twice the size as it is usually written: zeros between pixels, then the filter; edges repeated as ours."""
+    n, c, height, width = sample.shape
+    padded = F.pad(sample, [1, 1, 1, 1], mode="replicate")
+    wide = padded.new_zeros(n, c, height + 2, 2, width + 2, 2)
+    wide[:, :, :, 0, :, 0] = padded
+    wide = wide.reshape(n, c, 2 * height + 4, 2 * width + 4)
+    out = F.conv2d(wide, (4 * taps).expand(c, 1, 4, 4), groups=c)
+    return out[:, :, : 2 * height, : 2 * width]
+
+
+def filter_drop_down(sample: Tensor, taps: Tensor) -> Tensor:
+    """Half the size as it is usually written: the filter at every pixel, then every second one."""
+    _, c, height, width = sample.shape
+    inside = F.conv2d(torch.ones(1, 1, height, width), taps, padding=1)[:, :, ::2, ::2]
+    return F.conv2d(sample, taps.expand(c, 1, 4, 4), padding=1, groups=c)[:, :, ::2, ::2] / inside
+
+
+def grouped(sample: Tensor, style: Tensor, weight: Tensor) -> Tensor:
+    """Modulated convolution with N weights, in N groups."""
+    n, c, height, width = sample.shape
+    own = weight[None] * style[:, None, :, None, None]
+    own = own * (own.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
+    folded = F.conv2d(sample.reshape(1, n * c, height, width), own.flatten(0, 1), padding=1, groups=n)
+    return folded.reshape(n, -1, height, width)
+
+
+def twice(operator: Callable[..., Tensor], *inputs: Tensor) -> Step:
+    """Forward, and derivatives of the derivative, as a penalty asks for."""
+
+    def step() -> None:
+        leaves = [each.detach().requires_grad_(True) for each in inputs]
+        slopes = torch.autograd.grad(operator(*leaves).square().sum(), leaves, create_graph=True)
+        sum(slope.square().sum() for slope in slopes).backward()  # type: ignore[union-attr]
+
+    return step
+
+
+def measure_operators(rounds: int) -> None:
+    """Resampling and modulated convolution, ours against the usual form, with their second derivatives."""
+    taps = torch.outer(*[torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8] * 2)[None, None]
+    up, down = Upsample(), Downsample()
+    sample = torch.randn(16, 64, 32, 32).contiguous(memory_format=torch.channels_last)
+    plain = sample.contiguous()
+    pairs: dict[str, tuple[Step, Step, Callable[[], float]]] = {
+        "up 2x": (twice(up, sample), twice(lambda x: zero_insert_up(x, taps), plain),
+                  lambda: float((up(sample) - zero_insert_up(plain, taps)).abs().max())),
+        "down 2x": (twice(down, sample), twice(lambda x: filter_drop_down(x, taps), plain),
+                    lambda: float((down(sample) - filter_drop_down(plain, taps)).abs().max())),
+    }  # fmt: skip
+    for channels, side in ((32, 32), (128, 16), (512, 8)):
+        inputs = (torch.randn(16, channels, side, side), torch.rand(16, channels) + 0.5,
+                  torch.randn(channels, channels, 3, 3))  # fmt: skip
+        last = (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
+        pairs[f"modulated convolution, {channels} channels at {side} px"] = (
+            twice(modulated, *last), twice(grouped, *inputs),
+            lambda a=last, b=inputs: float((modulated(*a) - grouped(*b)).abs().max()),
+        )  # fmt: skip
+    for name, (mine, usual, apart) in pairs.items():
+        said(name, turns({"zerosum": mine, "usual": usual}, rounds, 0.5), len(sample), apart=apart())
+
+
 def main() -> None:
     """Measure the rows asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", nargs="*", default=[*ROWS, "penalties"])
+    parser.add_argument("--rows", nargs="*", default=[*ROWS, "penalties", "operators"])
     parser.add_argument("--rounds", type=int, default=9)
     asked = parser.parse_args()
     peak = matmul_rate()
@@ -308,6 +375,8 @@ def main() -> None:
     for name in asked.rows:
         if name == "penalties":
             measure_penalties(asked.rounds)
+        elif name == "operators":
+            measure_operators(asked.rounds)
         else:
             measure(name, asked.rounds, peak)
 
