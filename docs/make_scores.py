@@ -84,15 +84,13 @@ def table(rows: dict[str, Any]) -> str:
     for recipe, row in rows.items():
         cells = [scores.number(row["scores"][name]["value"], row["scores"][name]["error"]) for name in SHOWN]
         classes = row["classes"]
-        counts = [f"{min(classes['made']):,}", f"{classes['kl']:.3f}", f"{classes['sure']:.1%}"]
+        rarest = f"{min(classes['made']) / sum(classes['made']):.1%}"
+        counts = [rarest, scores.number(classes["kl"], None), f"{classes['sure']:.1%}"]
         lines.append([recipe, f"{row['images']:,}", *cells, *counts])
     first = next(iter(rows.values()))
     floor = [scores.number(first["scores"][name]["floor"], first["scores"][name]["floor_error"]) for name in SHOWN]
-    real = [
-        f"{min(first['classes']['real']):,} of {first['protocol']['real']:,}",
-        "0",
-        f"{first['classes']['sure_real']:.1%}",
-    ]
+    classes = first["classes"]
+    real = [f"{min(classes['real']) / sum(classes['real']):.1%}", "", f"{classes['sure_real']:.1%}"]
     lines.append(["real against real", "", *floor, *real])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -111,9 +109,9 @@ INTRODUCTION = """# Scores of the first recipes
 Made by `python docs/make_scores.py` from `docs/scores.json`; no figure here is typed by hand. Every recipe
 trained for {budget} on one core of {machine}, at its `nano` size and with its own defaults: what they are worth in
 minutes, not what they can become. Samples are held against held-out images that no recipe saw, and every column has
-its floor: the same score for as many real training images. "rarest class" counts the class least often found by a
-classifier among the samples, KL is that of the classes' shares from the real ones, "sure" the share of samples it is
-over 90% sure of."""
+its floor: the same score for as many real training images. "rarest class" is the share of the class least often
+found by a classifier among the samples, KL is that of the classes' shares from the real ones, "sure" the share of
+samples it is over 90% sure of."""
 
 
 def main() -> None:

@@ -196,6 +196,11 @@ def _refuse_the_over(session: Session, recipe: Recipe) -> None:
     """Say that a run is over, where it is; one killed just before its last sheet is let play, to write it."""
     if session.folder.read_json("status.json").get("state") != "done":
         return
+    if session.folder.read_json("status.json").get("weary") and recipe.judging.patience:
+        raise BadInput(
+            f"{session.folder.path} is done: its samples did not become better; to go on all the same, set patience "
+            f"= 0 under [judging] in {session.folder.path / 'recipe.toml'}"
+        )
     images, budget = recipe.training.images or math.inf, recipe.training.budget or math.inf
     if session.now.images >= images or session.seconds >= budget:
         raise BadInput(

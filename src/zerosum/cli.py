@@ -187,6 +187,16 @@ def evaluate(
     }  # fmt: skip
     if (run is None) == (not fake):
         raise BadInput("judge what? Name a run, or two folders: zerosum evaluate --fake DIR --real DIR")
+    of_run = {"--data": data, "--best": best, "--live": live, "--against": against != "held-out", "--seed": seed,
+              "--truncation": not math.isinf(truncation)}  # fmt: skip
+    of_folders = {"--real": real, "--train": train, "--size": size, "--channels": channels, "--into": into}
+    for name, given in (of_run if fake else of_folders).items():
+        if given:
+            raise BadInput(
+                f"{name} goes with {'a run' if fake else '--fake'}, which is not what is judged here; leave it out"
+            )
+    if data and against != "held-out":
+        raise BadInput(f"--against {against} is about the run's own data, and --data names others; give one of the two")
     if run is None:
         if not real:
             raise BadInput("--fake needs real images to be held against: add --real DIR")
@@ -206,8 +216,9 @@ def compare(
     """Judged runs in one table: ranked where they were judged alike, and why not where they were not."""
     from zerosum import scoring
 
-    groups = scoring.compare(runs)
-    typer.echo(scoring.as_json(groups) if as_json else "\n".join(scoring.table(groups)))
+    groups, sentences = scoring.compare(runs)
+    told = scoring.as_json(groups, sentences) if as_json else "\n".join(scoring.table(groups, sentences))
+    typer.echo(told)
 
 
 @app.command()

@@ -22,8 +22,9 @@ CPU_BUDGET, GPU_BUDGET = 600.0, 3600.0
 CPU_PIXELS, GPU_PIXELS = 64, 256
 JUDGED_FROM = 60.0
 """Seconds of training below which samples are not judged on the way, unless it is asked for."""
-JUDGED_SHARE, JUDGED_TIMES = 0.04, 20
-"""Of a run's time that judging may take, and judgements in a run, at most."""
+JUDGED_SHARE, JUDGED_TIMES, JUDGED_FIRST = 0.04, 20, 3
+"""Of a run's time that judging may take; judgements in a run at most; and how many the first look at real images is
+worth."""
 FEW_IMAGES = 2_000
 
 Words = Mapping[str, Any]
@@ -267,8 +268,10 @@ def settle_judging(recipe: Recipe, takes: float, each: float, features: str) -> 
     judging, images = recipe.judging, recipe.training.images or 0
     every = judging.every_images
     if every is None:
-        times = min(JUDGED_TIMES, int(JUDGED_SHARE * takes / max(each, 1e-9)))
-        if not times:
+        times = min(JUDGED_TIMES, int(JUDGED_SHARE * takes / max(each, 1e-9) - JUDGED_FIRST))
+        if times < 1 and judging.patience:
+            times = JUDGED_TIMES
+        if times < 1:
             return recipe, [Choice("judged", "after training", f"a judgement takes {say_seconds(each)} here")]
         every = _rounded(images / times, recipe.training.batch)
     times = max(1, images // every)

@@ -169,7 +169,8 @@ class RunFolder:
         """Forget what was written after `images` images, so that a resumed run writes it again, the same."""
         for name in ("log.jsonl", "scores.jsonl"):
             if (self.path / name).exists() or name == "log.jsonl":
-                kept = [row for row in self.rows(name) if row["images"] <= images]
+                # a judgement that was asked for is the user's, and stays
+                kept = [row for row in self.rows(name) if row["images"] <= images or row.get("when") == "asked"]
                 text = "".join(json.dumps(row) + "\n" for row in kept)
                 write_atomically(self.path / name, partial(_write_text, text))
         for sheet in self.sheets():
@@ -197,8 +198,9 @@ class RunFolder:
         """Let `write` fill a folder, then give it its name; older ones beyond `keep` go."""
         target = self.path / "checkpoints" / f"{images:08d}"
         target.parent.mkdir(exist_ok=True)
-        if (self.path / "log.jsonl").exists():  # a checkpoint must not outlive, in a power cut, what led to it
-            flush(self.path / "log.jsonl")
+        for name in ("log.jsonl", "scores.jsonl"):
+            if (self.path / name).exists():  # a checkpoint must not outlive, in a power cut, what led to it
+                flush(self.path / name)
         for leftover in target.parent.glob(".part-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
@@ -219,7 +221,9 @@ class RunFolder:
 
     def save_best(self, row: Row, write: Callable[[Path], object]) -> Path:
         """Let `write` put the networks that were judged best into `best/`, with their line of scores.jsonl."""
-        target = self.path / "best"
+        target, former = self.path / "best", self.path / ".best-former"
+        for leftover in self.path.glob(".best-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         scratch = Path(tempfile.mkdtemp(prefix=".best-", dir=self.path))
         try:
             write(scratch)
@@ -227,10 +231,12 @@ class RunFolder:
             for path in scratch.iterdir():
                 flush(path)
             scratch.chmod(0o755)
-            shutil.rmtree(target, ignore_errors=True)
+            if target.exists():
+                target.replace(former)
             scratch.replace(target)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            for leftover in (scratch, former):
+                shutil.rmtree(leftover, ignore_errors=True)
         return target
 
     def best(self) -> Row:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from zerosum.data.examples import Examples
-    from zerosum.judging import Asked, Question
+    from zerosum.question import Asked, Question
     from zerosum.recipe import Recipe
 
 
@@ -62,27 +62,27 @@ def evaluate(
     Raises:
         BadInput: something cannot be judged; nothing has been overwritten.
     """
-    from zerosum import judging
+    from zerosum import question
     from zerosum.deliver.report import write_report
     from zerosum.training.machine import choose_device, ranks
 
     voice = voice or Silent()
-    judging.check(features, against, n, neighbours)
+    question.check(against, n, neighbours, among)
     folder = RunFolder.open(Path(run))
     generator = load(run, device, best=best, live=live)
     generator.latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
     recipe = read_recipe(folder)
-    asked = judging.Asked(
-        features, n, seed, truncation, against, among or judging.AMONG, neighbours, "live" if live else "averaged"
+    asked = question.Asked(
+        features, n, seed, truncation, against, among or question.AMONG, neighbours, "live" if live else "averaged"
     )
     images = int(folder.best()["images"]) if best else int(generator.checkpoint)
     with ranks() as rank:
         voice = voice if rank == 0 else Silent()
         examples = data_of(folder, recipe, voice)
         elsewhere = _read(str(data), recipe.data.size or 0, examples, voice) if data else None
-        question = judging.about_run(generator, examples, elsewhere, asked)
-        name = f"{generator.checkpoint}-{features or 'default'}"
-        row = _answered(question, asked, examples, choose_device(device), voice, folder, images, name, rank)
+        about = question.about_run(generator, examples, elsewhere, asked)
+        row = _answered(about, asked, examples, choose_device(device), voice, folder, rank == 0,
+                        {"images": images, "checkpoint": generator.checkpoint})  # fmt: skip
         if rank == 0:
             write_report(folder.path)
     return row
@@ -123,27 +123,44 @@ def evaluate_folders(
     Raises:
         BadInput: something cannot be judged; nothing has been overwritten.
     """
-    from zerosum import judging
+    from zerosum import question
     from zerosum.data.glance import glance
     from zerosum.training.machine import choose_device, ranks
 
     voice = voice or Silent()
-    judging.check(features, "held-out", n, neighbours)
+    question.check("held-out", n, neighbours, among)
     named = {"--fake": fake, "--real": real, "--train": train}
     seen = glance(str(fake))
     if seen.kind == "points":
         raise BadInput(f"--fake {fake}: give a folder, .zip or .npz of images")
     side = size or _common_side(seen.common_size, fake)
     channels = channels or _common_channels([(name, str(each)) for name, each in named.items() if each])
-    asked = judging.Asked(features, n, 0, math.inf, "all", among or judging.AMONG, neighbours, "files")
-    folder = RunFolder(Path(into) if into else Path("judged") / Path(fake).resolve().stem)
+    asked = question.Asked(features, n, 0, math.inf, "all", among or question.AMONG, neighbours, "files")
+    folder = _folder_for(Path(fake), into)
     with ranks() as rank:
         voice = voice if rank == 0 else Silent()
-        sets = [_images(str(each), side, channels, voice) for each in (fake, real, *([train] if train else []))]
-        question = judging.about_folders(sets[0], sets[1], sets[2] if train else None, asked)
+        fakes, reals = (_images(str(each), side, channels, voice) for each in (fake, real))
+        known = _images(str(train), side, channels, voice, held_out=0.1) if train else None
+        about, taught = question.about_folders(fakes, reals, known, asked)
+        paths = {"fake": str(Path(fake).resolve()), "real": str(Path(real).resolve())}
         folder.path.mkdir(parents=True, exist_ok=True)
-        chosen = choose_device(device)
-        return _answered(question, asked, sets[-1], chosen, voice, folder, 0, Path(fake).resolve().stem, rank)
+        return _answered(about, asked, taught, choose_device(device), voice, folder, rank == 0,
+                         {"images": 0, "checkpoint": "files", **paths})  # fmt: skip
+
+
+def _folder_for(fake: Path, into: str | Path | None) -> RunFolder:
+    """Where the scores of a folder of images go.
+
+    Raises:
+        BadInput: something else's scores are there.
+    """
+    name = fake.resolve().stem if fake.is_file() else fake.resolve().name
+    folder = RunFolder(Path(into) if into else Path("judged") / name)
+    others = {row.get("fake") for row in folder.rows("scores.jsonl")} - {str(fake.resolve())}
+    if others or (folder.path / "recipe.toml").exists():
+        what = f"scores of {sorted(map(str, others))[0]}" if others else "a run"
+        raise BadInput(f"--into {folder.path}: holds {what}; name another folder with --into, so that none are mixed")
+    return folder
 
 
 def _common_side(common: tuple[int, int] | None, fake: str | Path) -> int:
@@ -163,14 +180,14 @@ def _common_channels(named: Sequence[tuple[str, str]]) -> int:
     return next(iter(found.values()))
 
 
-def _images(source: str, side: int, channels: int, voice: Voice) -> Examples:
+def _images(source: str, side: int, channels: int, voice: Voice, held_out: float = 0.0) -> Examples:
     """All images of a folder; how other shapes become squares: the middle, as training does."""
     from zerosum.data.intake import read
 
     def progress(done: int, total: int) -> None:
         voice.progress(done, total, f"reading {source}")
 
-    examples = read(source, side, channels, "crop", held_out=0.0, progress=progress, fewest=1)
+    examples = read(source, side, channels, "crop", held_out=held_out, progress=progress, fewest=1)
     if not examples.bounded:
         raise BadInput(f"{source} is a set of points; give a folder, .zip or .npz of images")
     for line in examples.survey.lines():
@@ -187,7 +204,10 @@ def data_of(folder: RunFolder, recipe: Recipe, voice: Voice) -> Examples:
     """
     record = folder.read_json("data.json")
     placed = where_the_data_are(recipe, str(record.get("path", "")))
-    examples = _read(placed.data.source, placed.data.size or 0, None, voice, recipe)
+    try:
+        examples = _read(placed.data.source, placed.data.size or 0, None, voice, recipe)
+    except BadInput as error:
+        raise BadInput(f"{folder.path} needs the data it was trained on ({record.get('path')}): {error}") from error
     if examples.fingerprint != record.get("fingerprint"):
         raise BadInput(
             f"{placed.data.source} has changed since {folder.path} was trained on it, so what was held out is no "
@@ -205,6 +225,8 @@ def _read(source: str, size: int, like: Examples | None, voice: Voice, recipe: R
     if like is None:
         assert recipe is not None, "one of the two says what to read"
         return read(source, size, recipe.data.channels or 0, recipe.data.fit or "", progress=progress)
+    if not like.bounded:
+        raise BadInput(f"--data {source}: this run makes points; leave --data out, its own points are compared with")
     examples = read(source, size, like.shape[0], like.survey.fit, held_out=0.0, progress=progress, fewest=1)
     if examples.shape != like.shape:
         raise BadInput(f"--data {source}: does not hold what the run makes; give data of the same kind")
@@ -218,27 +240,26 @@ def _answered(
     device: torch.device,
     voice: Voice,
     folder: RunFolder,
-    images: int,
-    name: str,
-    rank: int,
+    first: bool,
+    about: Row,
 ) -> Row:
-    """See, judge, draw, write down, tell."""
+    """See, judge, draw, write down with what is known `about` the generator, tell; only the first rank gets the row."""
     from zerosum import judging
     from zerosum.deliver.scores import tell
-    from zerosum.evaluation.labels import Labels, trained
+    from zerosum.evaluation.labels import Labels
 
-    features = asked.features or judging.default_features(taught)
-    asked = replace(asked, features=features)
-    network = judging.network_for(features, taught, device, voice)
+    asked = replace(asked, features=asked.features or judging.default_features(taught))
+    network = judging.network_for(asked.features, taught, device, voice)
     classifier = network if isinstance(network, Labels) else None
     if classifier is None and len(taught.classes) > 1 and taught.bounded:
-        classifier = trained(taught, device, lambda d, t: voice.progress(d, t, "training a classifier of the classes"))
+        classifier = judging.classifier_for(taught, device, voice)
     with judging.observer(network, device) as watching:
         judgement, _ = judging.answer(question, asked, watching, classifier, voice)
-    if rank:
+    if not first:
         return {}
-    pictures = judging.draw(judgement, question, folder.path / "scores" / f"{name}-{judgement.protocol.key}")
-    row = judging.record(folder, judgement, images, name, pictures)
+    name = f"{about['checkpoint']}-{judgement.protocol.score_name('kid')}-{judgement.protocol.key}-seed{asked.seed}"
+    pictures = judging.draw(judgement, question, folder.path / "scores" / name)
+    row = judging.record(folder, judgement, about, pictures)
     tell(row, voice.say)
     for path in pictures:
         voice.say(f"  look at  {path}")
@@ -248,35 +269,45 @@ def _answered(
 # ---------------------------------------------------------------------- compare
 
 
-def compare(runs: Sequence[str | Path]) -> list[Group]:
-    """Judged runs (or folders of `evaluate_folders`) beside each other, by protocol; each group best first.
+def compare(runs: Sequence[str | Path]) -> tuple[list[Group], list[str]]:
+    """Judged runs (or folders of `evaluate_folders`) beside each other.
+
+    Returns:
+        The judgements by protocol, each group best first; and sentences: who has not been judged, and why groups are
+        not ranked together.
 
     Raises:
-        BadInput: one of them has not been judged.
+        BadInput: none of them has been judged, or one is no run.
     """
     if not runs:
         raise BadInput("compare what? Name runs that have been judged: zerosum compare runs/a runs/b")
-    entries = [_entry(RunFolder(Path(run))) for run in runs]
-    return grouped([entry for several in entries for entry in several])
+    found = {str(run): _entries(RunFolder(Path(run))) for run in runs}
+    missing = [f"{run} has not been judged; run `zerosum evaluate {run}` first" for run, of in found.items() if not of]
+    if len(missing) == len(found):
+        raise BadInput(missing[0])
+    groups = grouped([entry for several in found.values() for entry in several])
+    return groups, [*apart(groups), *missing]
 
 
-def _entry(folder: RunFolder) -> list[Entry]:
-    """The newest judgement of each protocol; those made in training only where there are no others."""
+def _entries(folder: RunFolder) -> list[Entry]:
+    """The newest judgement of each checkpoint by each protocol; one made in training where there are no others."""
     if not folder.path.is_dir():
         RunFolder.open(folder.path)  # which says what is wrong with it
     rows = list(folder.rows("scores.jsonl"))
     asked = [row for row in rows if row.get("when") == "asked"] or rows[-1:]
-    if not asked:
-        raise BadInput(f"{folder.path} has not been judged; run `zerosum evaluate {folder.path}` first")
-    try:
-        return list({(e := Entry.of(str(folder.path), row)).protocol.key: e for row in asked}.values())
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(
-            f"{folder.path / 'scores.jsonl'}: a line lacks {error}; delete that line, and judge the run again"
-        ) from error
+    entries = {}
+    for row in asked:
+        try:
+            entry = Entry.of(f"{folder.path}{' (best)' if row.get('checkpoint') == 'best' else ''}", row)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(
+                f"{folder.path / 'scores.jsonl'}: a line lacks {error}; delete that line, and judge the run again"
+            ) from error
+        entries[entry.name, entry.protocol.key] = entry
+    return list(entries.values())
 
 
-def table(groups: Sequence[Group]) -> list[str]:
+def table(groups: Sequence[Group], sentences: Sequence[str]) -> list[str]:
     """A comparison in lines of text."""
     lines = []
     for group in groups:
@@ -291,7 +322,7 @@ def table(groups: Sequence[Group]) -> list[str]:
         lines += [f"protocol {group.protocol.line()}", ""]
     if any(rank.tied for group in groups for rank in group.ranks):
         lines.append("= not told apart from the best: within two standard errors of the difference")
-    return [*lines, *apart(groups)]
+    return [*lines, *sentences]
 
 
 def _place(place: int, tied: bool) -> str:
@@ -307,7 +338,7 @@ def _cell(score: Mapping[str, float | None]) -> str:
     return "-" if value is None else f"{value:.4g}" + ("" if error is None else f"±{error:.1g}")
 
 
-def as_json(groups: Sequence[Group]) -> str:
+def as_json(groups: Sequence[Group], sentences: Sequence[str]) -> str:
     """A comparison for programs."""
     told = [
         {
@@ -325,4 +356,4 @@ def as_json(groups: Sequence[Group]) -> str:
         }
         for group in groups
     ]
-    return json.dumps({"groups": told, "apart": apart(groups)}, indent=1)
+    return json.dumps({"groups": told, "notes": list(sentences)}, indent=1)

@@ -139,6 +139,7 @@ class Stage:
             "images": partial(preview.draw_images, seed=training.seed),
             "points": partial(preview.draw_points, seed=training.seed, examples=examples),
         }
+        contest = self.contest(examples, folder)  # before the game: what it makes must not shift the game's dice
         return Session(
             assemble(self.recipe.spread(training.images), examples.shape, examples.bounded, self.machine),
             self.stream(examples),
@@ -147,7 +148,7 @@ class Stage:
             training.batch,
             Pace(*(images or training.images for images in pace)),
             drawers[examples.survey.kind],
-            self.contest(examples, folder),
+            contest,
         )
 
     def contest(self, examples: Examples, folder: RunFolder) -> Contest | None:
@@ -168,11 +169,15 @@ class Stage:
         """The stage with the schedule of its judgements settled."""
         judging, training = self.recipe.judging, self.recipe.training
         takes = (training.images or 0) / training.batch * seconds_per_round
-        if features == "none" or (takes < plan.JUDGED_FROM and judging.every_images is None):
+        asked = judging.every_images is not None or judging.patience > 0
+        if features == "none" or (takes < plan.JUDGED_FROM and not asked):
             settled = judging.model_copy(update={"features": "none"})
             return replace(self, recipe=self.recipe.model_copy(update={"judging": settled})), []
         device = self.machine.device
-        watch = Watch(network_for(features, examples, device, self.voice), device, examples, judging.samples)
+        try:
+            watch = Watch(network_for(features, examples, device, self.voice), device, examples, judging.samples)
+        except BadInput as error:
+            raise BadInput(str(error).replace("--features", "--judging.features")) from error
         each = self.machine.mean(torch.tensor(watch.seconds(), device=device)).item()
         recipe, choices = plan.settle_judging(self.recipe, takes, each, features)
         return replace(self, recipe=recipe), choices
@@ -245,8 +250,9 @@ def _dump(stage: Stage, examples: Examples) -> dict[str, Any]:
 def _farewell(session: Session, state: str, voice: Voice) -> None:
     path = session.folder.path
     done = f"{say_count(session.now.images)} images in {say_seconds(session.elapsed())}"
+    why = ", and no better score for as long as judging.patience asks" if session.weary else ""
     endings = {
-        "done": f"done: {done}",
+        "done": f"done: {done}{why}",
         "interrupted": f"interrupted after {done}; `zerosum resume {path}` goes on exactly here",
         "diverged": (
             f"diverged after {done}: a loss or a weight is no longer a finite number. {_kept(session)}; "

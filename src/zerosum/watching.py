@@ -19,7 +19,7 @@ from zerosum.evaluation.protocol import Protocol
 from zerosum.evaluation.score import Score
 from zerosum.game import noise
 from zerosum.game.game import Game
-from zerosum.judging import content_hash, sizes
+from zerosum.question import sizes
 from zerosum.run import Row
 
 REAL = 1_024
@@ -63,12 +63,12 @@ class Watch:
         }
 
     def seconds(self) -> float:
-        """How long a judgement's features take here, from a small trial."""
+        """How long a judgement takes here, from a small trial: features, and a half more for samples and distances."""
         few = self.partner.head(128)
         self._see(few.head(64))  # the first batch pays for what is made once
         began = time.monotonic()
         self._see(few)
-        return (time.monotonic() - began) * self.samples / max(1, len(few))
+        return 1.5 * (time.monotonic() - began) * self.samples / max(1, len(few))
 
     def _see(self, items: Real | Made, keep: bool = False) -> Observed:
         for file in Path(self._scratch.name).iterdir():
@@ -83,6 +83,6 @@ class Watch:
     def _protocol(self) -> Protocol:
         return Protocol(
             features=self.network.name, weights=self.network.version, resize=self.network.resize,
-            images=sizes(self.examples), data=content_hash(self.examples.keys[self.real.chosen]), against="held-out",
+            images=sizes(self.examples), data=self.real.fingerprint, against="held-out",
             real=len(self.real), made=self.samples, source="averaged", seed=SEED,
         )  # fmt: skip

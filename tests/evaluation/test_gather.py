@@ -24,7 +24,7 @@ WORKER = Path(__file__).parent / "see_worker.py"
 class Net:
     """A small convolution with a head, which counts what it is shown."""
 
-    name, version, resize = "net", "0badf00d", "as they are"
+    name, version, resize, steady = "net", "0badf00d", "as they are", True
 
     def __init__(self) -> None:
         with torch.random.fork_rng():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from zerosum import judging
+from zerosum import question as asking
 from zerosum.console import Silent
 from zerosum.data.examples import Examples
 from zerosum.data.intake import read
@@ -20,7 +21,7 @@ from zerosum.evaluation.pixels import Pixels
 from zerosum.run import RunFolder
 
 N = 1_500
-ASKED = judging.Asked("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "averaged")
+ASKED = asking.Asked("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "averaged")
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +30,15 @@ def digits() -> Examples:
     return read("digits", 14, 1, "resize", held_out=0.25)
 
 
-def judged(digits: Examples, pool: np.ndarray, tmp_path: Path) -> tuple[Judgement, judging.Question]:
+def judged(digits: Examples, pool: np.ndarray, against: str = "held-out") -> tuple[Judgement, judging.Question]:
     """The judgement of a generator that makes the examples `pool` (indices), and begins anew when it is through."""
 
     def make(first: int, n: int) -> torch.Tensor:
         return digits.scale(digits.take(pool[np.arange(first, first + n) % len(pool)]))
 
     held_out = replace(digits, held_out=digits.held_out[:1_000])
-    question = replace(judging.about_run(None, held_out, None, ASKED), made=Made(make, N, "the samples"))
+    asked = replace(ASKED, against=against)
+    question = replace(asking.about_run(None, held_out, None, asked), made=Made(make, N, "the samples"))
     with judging.observer(Pixels(), torch.device("cpu")) as watching:
         judgement, _ = judging.answer(question, ASKED, watching, None, Silent())
     return judgement, question
@@ -45,7 +47,7 @@ def judged(digits: Examples, pool: np.ndarray, tmp_path: Path) -> tuple[Judgemen
 def test_a_perfect_generator_is_at_its_floor(digits: Examples, tmp_path: Path) -> None:
     """Its samples are real images that neither training nor the reference holds. Each bound is four standard errors, or
     a tenth of the score, whichever is more: under one false alarm in a thousand."""
-    judgement, question = judged(digits, digits.held_out[1_000:], tmp_path)
+    judgement, question = judged(digits, digits.held_out[1_000:])
     for name, score in judgement.scores.items():
         assert score.floor is not None, name
         if name in {"precision", "recall", "density", "coverage", "fd", "authentic"}:
@@ -61,7 +63,7 @@ def test_a_perfect_generator_is_at_its_floor(digits: Examples, tmp_path: Path) -
 
 
 def test_one_image_again_and_again_is_seen_as_collapse(digits: Examples, tmp_path: Path) -> None:
-    judgement, question = judged(digits, digits.held_out[1_000:1_001], tmp_path)
+    judgement, question = judged(digits, digits.held_out[1_000:1_001])
     found = {name: score.score.value for name, score in judgement.scores.items()}
     assert found["recall"] == 0
     assert found["coverage"] < 0.05
@@ -74,7 +76,7 @@ def test_one_image_again_and_again_is_seen_as_collapse(digits: Examples, tmp_pat
 def test_one_class_alone_is_precise_and_covers_little(digits: Examples, tmp_path: Path) -> None:
     """A generator that makes ones only: each looks real, and nine classes are missing."""
     ones = digits.train[digits.labels[digits.train] == 1][-400:]
-    judgement, _ = judged(digits, ones, tmp_path)
+    judgement, _ = judged(digits, ones)
     found, floor = ({n: getattr(s, side).value for n, s in judgement.scores.items()} for side in ("score", "floor"))
     assert found["precision"] > floor["precision"]
     assert found["recall"] < 0.5 * floor["recall"]
@@ -85,7 +87,7 @@ def test_one_class_alone_is_precise_and_covers_little(digits: Examples, tmp_path
 def test_a_thief_is_caught(digits: Examples, tmp_path: Path) -> None:
     """Samples that are training images have good scores, and are found out."""
     stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000]
-    judgement, question = judged(digits, stolen[::2], tmp_path)
+    judgement, question = judged(digits, stolen[::2])
     assert judgement.scores["coverage"].score.value > 0.9 * judgement.scores["coverage"].floor.value
     assert judgement.copies.c_t < -3 * judgement.copies.c_t_error
     assert judgement.scores["authentic"].score.value == 0
@@ -94,23 +96,54 @@ def test_a_thief_is_caught(digits: Examples, tmp_path: Path) -> None:
     judging.draw(judgement, question, tmp_path)
 
 
+def test_a_thief_is_caught_whatever_its_samples_are_held_against(digits: Examples) -> None:
+    """Held against the training images themselves, what is copied still shows, and honest samples are not accused."""
+    stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000:2]
+    for pool, guilty in ((stolen, True), (digits.held_out[1_000:], False)):
+        judgement, _ = judged(digits, pool, "train")
+        assert (judgement.copies.c_t < -3 * judgement.copies.c_t_error) == guilty
+        assert judgement.scores["authentic"].floor.value > 0.1
+
+
+def test_real_images_that_were_trained_on_are_found_out(digits: Examples) -> None:
+    everything = replace(digits, train=np.arange(len(digits)), held_out=np.arange(0))
+    question = asking.about_run(None, digits, everything, ASKED)
+    assert any(f"{len(digits.train):,} of the images of digits are among the training" in w for w in question.warnings)
+    question, _ = asking.about_folders(digits, everything, digits, ASKED)
+    assert question.train is None
+    assert question.warnings
+
+
+def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Examples) -> None:
+    few = replace(digits, train=digits.train[:900])
+    asked = replace(ASKED, n=1_500)
+    question = asking.about_run(None, few, None, asked)
+    pool = digits.held_out[1_000:]
+    made = Made(lambda f, n: digits.scale(digits.take(pool[np.arange(f, f + n) % len(pool)])), 1_500, "samples")
+    with judging.observer(Pixels(), torch.device("cpu")) as watching:
+        judgement, _ = judging.answer(replace(question, made=made), asked, watching, None, Silent())
+    assert judgement.scores["fd"].ratio() is None
+    assert judgement.scores["kid"].ratio() is not None
+    assert any("--n 900 makes them alike" in warning for warning in judgement.warnings)
+
+
 def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Examples, tmp_path: Path) -> None:
-    judgement, _ = judged(digits, digits.held_out[1_000:1_001], tmp_path)
+    judgement, _ = judged(digits, digits.held_out[1_000:1_001])
     (tmp_path / "run").mkdir()
-    judging.record(RunFolder(tmp_path / "run"), judgement, 640, "00000640", [])
+    judging.record(RunFolder(tmp_path / "run"), judgement, {"images": 640, "checkpoint": "00000640"}, [])
     (row,) = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
     assert row["scores"]["recall"]["value"] == 0
     assert row["scores"]["recall"]["floor"] > 0.5
     assert row["protocol"]["made"] == N
     text = "\n".join(scores.lines(row))
-    for word in ("kid_pixels", "fd_pixels", "real against real", "hardly made", "collapsed", "few for a Fréchet"):
+    for word in ("kid_pixels", "fd_pixels", "real against real", "hardly made", "collapsed"):
         assert word in text
 
 
 def test_sets_that_nothing_can_be_said_of_are_refused(digits: Examples, tmp_path: Path) -> None:
-    question = judging.about_run(None, digits, None, ASKED)
+    question = asking.about_run(None, digits, None, ASKED)
     with pytest.raises(BadInput, match="are only 4: too few"):
-        judging.refuse_hopeless(replace(question, real=question.real.head(4)), 5)
+        asking.refuse_hopeless(replace(question, real=question.real.head(4)), 5)
     same = replace(digits, keys=np.zeros_like(digits.keys))
     with pytest.raises(BadInput, match="are one image"):
-        judging.refuse_hopeless(judging.about_run(None, same, None, ASKED), 5)
+        asking.refuse_hopeless(asking.about_run(None, same, None, ASKED), 5)

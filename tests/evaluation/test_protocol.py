@@ -60,11 +60,13 @@ def test_the_line_tells_all() -> None:
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"features": "inception", "made": 50000, "against": "train"}, "fid"),
+        ({"features": "inception", "made": 50000, "against": "all"}, "fid"),
+        ({"features": "inception", "made": 50000, "against": "all", "real": 4999}, "fd_inception"),
+        ({"features": "inception", "made": 50000, "against": "train"}, "fd_inception"),
         ({"features": "inception", "made": 50000, "real": 50000}, "fid"),
         ({"features": "inception", "made": 50000}, "fd_inception"),  # against 5,000 held out
-        ({"features": "inception", "made": 49999, "against": "train"}, "fd_inception"),
-        ({"features": "inception", "made": 50000, "against": "train", "truncation": 0.7}, "fd_inception"),
+        ({"features": "inception", "made": 49999, "against": "all"}, "fd_inception"),
+        ({"features": "inception", "made": 50000, "against": "all", "truncation": 0.7}, "fd_inception"),
         ({"made": 50000, "against": "train"}, "fd_lite0"),
         ({"features": "my.module:factory"}, "fd_factory"),
     ],

@@ -73,10 +73,9 @@ def sentences(row: Row) -> list[str]:
     told: list[str] = []
     if copies := row.get("copies"):
         c_t = number(copies["c_t"], copies["c_t_error"])
-        told.append(
-            f"copies: C_T {c_t} (below 0 by three errors or more: memorised); {copies['exact']:,} samples are training "
-            f"images"
-        )
+        near = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
+        says = "nearer to training images than other real images are: memorised" if near else "no sign of memorising"
+        told.append(f"copies: C_T {c_t}, {says}; {copies['exact']:,} samples are training images")
     if modes := row.get("modes"):
         missing = len(modes["missing"])
         told.append(
@@ -90,6 +89,7 @@ def sentences(row: Row) -> list[str]:
 
 def _class_sentences(classes: Row) -> list[str]:
     names, right = classes["names"], classes["classifier"]["accuracy"]
+    knows = "" if right is None else f", of which it knows {right:.1%}"
     shares = [f"{name} {count:,}" for name, count in zip(names, classes["made"], strict=True)]
     counts = f"{', '.join(shares)}; " if len(names) <= MOST_CLASSES else ""
     kl = "infinite" if classes["kl"] is None else f"{classes['kl']:.4f}"
@@ -97,7 +97,7 @@ def _class_sentences(classes: Row) -> list[str]:
     return [
         f"classes: {counts}KL from the real shares {kl}{asked}",
         f"sure: a classifier is over 90% sure of {classes['sure']:.1%} of the samples, and of "
-        f"{classes['sure_real']:.1%} of real images, of which it knows {right:.1%}",
+        f"{classes['sure_real']:.1%} of real images{knows}",
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zerosum.evaluation.protocol import Protocol
@@ -70,7 +70,16 @@ def grouped(entries: Sequence[Entry]) -> list[Group]:
     return sorted(groups, key=lambda group: -len(group.ranks))
 
 
+BESIDE = ("different modes", "authentic")
+"""Scores that depend on training images too, which a test set's protocol does not fix."""
+
+
 def _ranked(entries: list[Entry]) -> Group:
+    if len({entry.protocol.beside for entry in entries}) > 1:
+        entries = [
+            replace(entry, scores={name: score for name, score in entry.scores.items() if name not in BESIDE})
+            for entry in entries
+        ]
     ordered = sorted(entries, key=lambda entry: entry.distance[0])
     best, error = ordered[0].distance
     ranks = []
@@ -83,8 +92,11 @@ def _ranked(entries: list[Entry]) -> Group:
 def apart(groups: Sequence[Group]) -> list[str]:
     """A sentence for each group after the first: why it is not ranked with the first."""
     sentences = []
+    names = {rank.entry.name for rank in groups[0].ranks} if groups else set()
     for group in groups[1:]:
-        who = ", ".join(rank.entry.name for rank in group.ranks)
+        who = ", ".join(rank.entry.name for rank in group.ranks if rank.entry.name not in names)
+        if not who:
+            continue  # another judgement of the same runs
         why = "; ".join(groups[0].protocol.differences(group.protocol))
         first = ", ".join(rank.entry.name for rank in groups[0].ranks)
         sentences.append(f"{who}: not ranked with {first}, since they were judged differently: {why}")

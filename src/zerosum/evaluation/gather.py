@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +86,10 @@ class Observer:
     def _block(self, items: Items, index: int, keep: bool) -> dict[str, Any]:
         """A block's arrays, or the files that hold them."""
         values = items.take(block_rows(items, index))
-        if not keep:
+        if not (keep and self.network.steady):
             return self._look(values, items.name)
         key = self._key(values)
-        if kept := _kept(key):
+        if kept := _kept(key, len(values)):
             return kept
         seen = self._look(values, items.name)
         try:
@@ -98,7 +100,7 @@ class Observer:
                 (folder / "features.json").write_text(json.dumps(about), "utf8")
         except cache.CannotWrite:
             return seen
-        return _kept(key) or seen
+        return _kept(key, len(values)) or seen
 
     def _key(self, values: NDArray[Any]) -> str:
         about = f"{self.network.name} {self.network.version} {self.network.resize} {values.shape} {values.dtype}"
@@ -122,12 +124,13 @@ class Observer:
         return Seen(seen.features[:n].float().cpu(), chances)
 
     def _put(self, block: dict[str, Any], index: int) -> dict[str, Any]:
-        """The block's arrays, in the scratch folder unless they lie in the cache."""
+        """The block's arrays as files of the scratch folder, where no one else makes room."""
         placed = {}
         for name, array in block.items():
-            placed[name] = array
-            if not isinstance(array, Path):
-                placed[name] = _new_file(self.scratch, name)
+            placed[name] = _new_file(self.scratch, name)
+            if isinstance(array, Path):
+                _linked(array, placed[name])
+            else:
                 np.save(placed[name], array)
         return placed
 
@@ -136,12 +139,29 @@ def _new_file(folder: Path, name: str) -> Path:
     return folder / f"{name}-{len(list(folder.iterdir())):06d}.npy"
 
 
-def _kept(key: str) -> dict[str, Any] | None:
+def _linked(file: Path, place: Path) -> None:
+    """Have the file at another place too; it then stays when the cache lets it go."""
+    try:
+        os.link(file, place)
+    except OSError:  # another file system
+        shutil.copyfile(file, place)
+
+
+def _kept(key: str, rows: int) -> dict[str, Any] | None:
+    """The block's files in the cache; None where there are none, or they are damaged, and then they are removed."""
     folder = cache.root() / key
     if not (folder / "features.json").exists():
         return None
     cache.touch(folder)
-    return {file.stem: file for file in sorted(folder.glob("*.npy"), reverse=True)}
+    files = {file.stem: file for file in sorted(folder.glob("*.npy"), reverse=True)}
+    try:
+        sound = all(len(np.load(file, mmap_mode="r", allow_pickle=False)) == rows for file in files.values())
+    except (OSError, ValueError, EOFError):
+        sound = False
+    if sound and "features" in files:
+        return files
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
 
 
 def _shared(mine: dict[str, Any] | None) -> list[dict[str, Any] | None]:

@@ -212,6 +212,7 @@ class Inception:
     at_once: int
     """Images that go through the trunk together."""
     name: ClassVar[str] = "inception"
+    steady: ClassVar[bool] = True
     version: ClassVar[str] = SHA256[:8]
     resize: ClassVar[str] = f"bilinear as in TensorFlow 1, to {_SIDE} px"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -55,6 +56,16 @@ class Real:
         """Some of them, as stored."""
         values: NDArray[Any] = self.examples.take(self.chosen[rows]).numpy()
         return values
+
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """(N,) hashes of their content."""
+        return self.examples.keys[self.chosen]
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of a hash of them all, whatever their order."""
+        return hashlib.blake2b(np.sort(self.keys).astype("<u8").tobytes(), digest_size=6).hexdigest()
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -25,6 +25,8 @@ FEW = 3
 """Images for each feature on either side, below which a Fréchet distance between good sets is mostly bias."""
 MOST_MODES, LEAST_IN_MODE = 50, 40
 """Clusters of the real images: at most, and images a cluster should hold on average."""
+SIZELESS = frozenset({"kid", "authentic", "different modes"})
+"""Scores that depend on how many images there are only by chance, or that are worked out on as many as the floor."""
 COPYING = -3.0
 """C_T over its standard deviation by chance, below which samples are copies: of honest generators, one in 700 is."""
 
@@ -37,14 +39,16 @@ class Judged:
     floor: Score | None
     lower: bool
     """Less is better."""
+    alike: bool = True
+    """The floor is of as many images as the score, where that matters; else the two are not compared."""
 
     def ratio(self) -> tuple[float, bool] | None:
         """Score over floor, and whether that is only a lower bound, the floor being within its error of 0."""
-        if self.floor is None or not math.isfinite(self.score.value):
+        if self.floor is None or not self.alike or not math.isfinite(self.score.value):
             return None
         floor, error = self.floor.value, 0.0 if math.isnan(self.floor.error) else self.floor.error
         if self.lower and floor <= 2 * error:
-            return (self.score.value / (max(floor, 0.0) + 2 * error), True) if error else None
+            return (max(0.0, self.score.value) / (max(floor, 0.0) + 2 * error), True) if error else None
         return (self.score.value / floor, False) if floor else None
 
     def as_dict(self) -> dict[str, float | bool | None]:
@@ -118,8 +122,8 @@ def judge(
     protocol: Protocol,
     real: Observed,
     made: Observed,
-    partner: Observed | None,
-    train: Observed | None,
+    partner: Observed,
+    taught: tuple[Observed, Observed] | None,
     said: Callable[[str], None],
 ) -> Judgement:
     """Judge samples.
@@ -130,7 +134,8 @@ def judge(
         made: the samples.
         partner: real images of another part, as many as there are samples where there are so many: the floor is
             theirs, and modes are found among them.
-        train: the images the generator was trained on, which it may have memorised.
+        taught: the images the generator was trained on, which it may have memorised, and real ones it was not trained
+            on; None: not known.
         said: told what is being worked out.
     """
     said("distances and manifolds")
@@ -139,29 +144,28 @@ def judge(
     rows = between(reals, side(made.features, k))
     found = _named(real, made, rows)
     said("the floor: real against real")
-    floors = _named(real, partner, between(reals, side(partner.features, k))) if partner else {}
+    floors = _named(real, partner, between(reals, side(partner.features, k)))
     modes = _modes(real, made, partner, said)
     if modes:
         found["different modes"] = Score(float(modes.same.different))
         floors["different modes"] = Score(float(modes.floor.different))
     copies = None
-    if train:
+    if taught:
         said("copies of training images")
-        copies = copying(train.features, real.features, made.features)
+        copies = copying(taught[0].features, taught[1].features, made.features)
         found["authentic"], floors["authentic"] = copies.authentic, copies.authentic_floor
-    scores = {name: Judged(score, floors.get(name), name in LOWER) for name, score in found.items()}
+    alike = len(partner) >= len(made)
+    scores = {n: Judged(score, floors.get(n), n in LOWER, alike or n in SIZELESS) for n, score in found.items()}
     warnings = [*_few(real, made, partner), *_collapsed(made), *_copied(copies)]
     return Judgement(protocol, scores, rows, modes, copies, {}, warnings)
 
 
-def _modes(real: Observed, made: Observed, partner: Observed | None, said: Callable[[str], None]) -> Modes | None:
+def _modes(real: Observed, made: Observed, partner: Observed, said: Callable[[str], None]) -> Modes | None:
     """Clusters of half of the partner's images, and how the samples, and its other half, spread over them.
 
     The images that made the clusters are not counted: they lie nearer to the centres than any others. The samples whose
     share is compared are as many as the partner's other half, so that the floor is of the same sizes.
     """
-    if partner is None:
-        return None
     half = len(partner) // 2
     count = min(MOST_MODES, half // LEAST_IN_MODE, len(real) // LEAST_IN_MODE)
     if count < 2:
@@ -178,7 +182,7 @@ def _modes(real: Observed, made: Observed, partner: Observed | None, said: Calla
     return Modes(found, same, floor, nearest)
 
 
-def _few(real: Observed, made: Observed, partner: Observed | None) -> list[str]:
+def _few(real: Observed, made: Observed, partner: Observed) -> list[str]:
     fewest, wide = min(len(real), len(made)), real.features.width
     warnings = []
     if fewest < FEW * wide:
@@ -186,8 +190,11 @@ def _few(real: Observed, made: Observed, partner: Observed | None) -> list[str]:
             f"{fewest:,} images are few for a Fréchet distance of {wide:,} features: it is biased upwards; read the "
             f"kernel distance (kid) instead, or compare with the floor, which is biased alike"
         )
-    if partner and len(partner) < len(made):
-        warnings.append(f"the floor is of {len(partner):,} real images, since there are no {len(made):,} of them")
+    if len(partner) < len(made):
+        warnings.append(
+            f"the floor is of {len(partner):,} real images, since there are no {len(made):,} of them: where sizes "
+            f"matter, scores are not held against it; --n {len(partner)} makes them alike"
+        )
     return warnings
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -63,6 +64,7 @@ class Labels:
     """The classifier as a feature network."""
 
     name = "labels"
+    steady = True
 
     def __init__(
         self, network: Classifier, classes: tuple[str, ...], side: int, accuracy: float, device: torch.device
@@ -98,14 +100,21 @@ def trained(examples: Examples, device: torch.device, progress: Progress) -> Lab
         )
     channels, height, width = examples.shape
     side = SMALL if max(height, width) <= SMALL else LARGE
-    asked = f"{VERSION} {examples.fingerprint} {examples.shape} {EPOCHS} {MOST} {BATCH} {WIDTHS}"
+    asked = f"{VERSION} {examples.fingerprint} {examples.survey.fit} {examples.shape} {EPOCHS} {MOST} {BATCH} {WIDTHS}"
     key = f"labels-{hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()}"
     network = Classifier(channels, side, len(examples.classes))
-    accuracy = _load(network, key)
-    if accuracy is None:
-        _train(network, examples, side, device, progress)
-        accuracy = _accuracy(network, examples, side, device)
-        _save(network, key, accuracy)
+    accuracy: float | None = None
+    several = dist.is_initialized() and dist.get_world_size() > 1
+    for turn in range(2 if several else 1):  # the first rank trains, so that all have the same one
+        if not several or (dist.get_rank() > 0) == bool(turn):
+            accuracy = _load(network, key)
+            if accuracy is None:
+                _train(network, examples, side, device, progress)
+                accuracy = _accuracy(network, examples, side, device)
+                _save(network, key, accuracy)
+        if several:
+            dist.barrier()
+    assert accuracy is not None, "every rank has had its turn"
     return Labels(network, examples.classes, side, accuracy, device)
 
 

@@ -78,6 +78,7 @@ class Lite0:
     at_once: int
     """Images that go through the trunk together."""
     name: ClassVar[str] = "lite0"
+    steady: ClassVar[bool] = True
 
     @classmethod
     def load(cls, side: int, device: torch.device) -> Self:

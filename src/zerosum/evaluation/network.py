@@ -30,6 +30,11 @@ class FeatureNetwork(Protocol):
         ...
 
     @property
+    def steady(self) -> bool:
+        """Whether equal versions see the same for sure, so that features of real images may be kept."""
+        ...
+
+    @property
     def resize(self) -> str:
         """How images come to the size the network looks at, in words: "bicubic, antialiased, to 96 px"."""
         ...

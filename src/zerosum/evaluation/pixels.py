@@ -17,6 +17,7 @@ class Pixels:
     """Images as rows of their own values, made smaller first where a side is over 32 px; points pass unchanged."""
 
     name: ClassVar[str] = "pixels"
+    steady: ClassVar[bool] = True
     version: ClassVar[str] = "00000001"
     """To be raised whenever the same image would get other features."""
     resize: ClassVar[str] = f"bicubic, antialiased, to {_SIDE} px where larger"

@@ -10,7 +10,9 @@ from typing import Any
 VERSION = 1
 """To be raised whenever the same images would get other scores."""
 STANDARD = 50_000
-"""Samples that the name FID asks for."""
+"""Samples that the name FID asks for, and real images, unless they are all there are."""
+WHOLE = 5_000
+"""Real images below which not even a whole set earns it: the distance would be bias."""
 NAMES = {
     "features": "features",
     "weights": "weights of the feature network",
@@ -53,6 +55,8 @@ class Protocol:
     neighbours: int = 5
     """Of precision, recall, density, coverage."""
     seed: int = 0
+    beside: str = ""
+    """Hashes of the real images that made the floor and the modes, and of those among which copies were looked for."""
     version: int = VERSION
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,7 +99,7 @@ class Protocol:
     @property
     def is_standard(self) -> bool:
         """Whether a Fréchet distance of this protocol may be called FID."""
-        whole = self.against in {"train", "all"} or self.real >= STANDARD
+        whole = self.real >= STANDARD or (self.against == "all" and self.real >= WHOLE)
         return self.features == "inception" and self.made >= STANDARD and whole and self.truncation is None
 
     def score_name(self, score: str) -> str:

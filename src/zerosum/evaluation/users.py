@@ -29,6 +29,8 @@ class UsersNetwork:
     name: str
     """The path it was asked for by."""
     version: str
+    steady: bool
+    """Whether it is an `nn.Module`, whose weights its version covers; a function's may lie anywhere."""
     resize: ClassVar[str] = "its own"
 
     @classmethod
@@ -58,7 +60,7 @@ class UsersNetwork:
             raise BadInput(
                 f"--features {path}: the factory gives {_kind(made)}; let it return what images can be put in"
             )
-        return cls(made, path, known.hexdigest()[:_DIGITS])
+        return cls(made, path, known.hexdigest()[:_DIGITS], isinstance(made, nn.Module))
 
     def __call__(self, images: Tensor) -> Seen:
         """Look at images (N, C, H, W) in [-1, 1].

@@ -65,6 +65,8 @@ class Session:
     """Seconds trained before this session's clock was started."""
     state: str = "running"
     """In the end "done", "interrupted" (Ctrl-C, SIGTERM) or "diverged" (a loss or weight is not finite)."""
+    weary: bool = False
+    """It is done because samples have not become better for as long as the recipe is patient."""
     _started: float = field(default_factory=time.monotonic, init=False)
     _ticked: tuple[float, int] = field(default=(0.0, 0), init=False)
 
@@ -153,10 +155,13 @@ class Session:
     def _judge_when_due(self, now: Now) -> None:
         if self.contest is None or self.state != "running" or not self._due(now, self.contest.every_images):
             return
+        if self.machine.any(not checkpoint.is_sound(self.game))[0]:
+            self.state = "diverged"
+            return
         with torch.random.fork_rng():
             weary = self.contest.hold(self.game, now.images, self.machine.rank == 0)
         if self.machine.any(weary)[0]:
-            self.state = "done"
+            self.state, self.weary = "done", True
 
     def _save_when_due(self, now: Now) -> None:
         if self.state == "running" and self._due(now, self.pace.checkpoint):
@@ -178,7 +183,7 @@ class Session:
     def _status(self) -> None:
         if self.machine.rank == 0:
             now = {"round": self.now.round, "images": self.now.images, "seconds": round(self.elapsed(), 3)}
-            self.folder.write_json("status.json", {"state": self.state} | now)
+            self.folder.write_json("status.json", {"state": self.state, "weary": self.weary} | now)
 
 
 @contextmanager
