@@ -12,7 +12,7 @@ from zerosum.console import Silent, Voice
 from zerosum.data.names import POINT_SETS
 from zerosum.errors import BadInput
 from zerosum.opening import load, read_recipe, where_the_data_are
-from zerosum.plan import Words
+from zerosum.plan import Choice, Words
 from zerosum.recipe import Recipe
 from zerosum.run import Row, RunFolder
 from zerosum.scoring import compare, evaluate, evaluate_folders
@@ -20,7 +20,7 @@ from zerosum.training import trackers as trackers_module
 from zerosum.units import say_count, say_seconds
 
 __all__ = [
-    "Run", "compare", "evaluate", "evaluate_folders", "load", "resume", "sample", "survey", "train", "walk",
+    "Run", "compare", "evaluate", "evaluate_folders", "load", "profile", "resume", "sample", "survey", "train", "walk",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from zerosum.data.survey import Survey
     from zerosum.deliver.generator import Generator
+    from zerosum.training.profile import Profile
     from zerosum.training.session import Session
 
 FLAGS = {
@@ -94,42 +95,80 @@ def train(
         BadInput: something about the input cannot be used; nothing has been overwritten.
     """
     settings = dict(settings or {})
+    short = _short(source, settings, flags)
+    trackers_module.check(trackers)
+    checked = _checked(recipe, size, settings, short)  # before torch is imported
+    path = Path(run) if run else Path("runs") / _run_name(checked.data.source)
+    RunFolder.check_new(path)
+    from zerosum import staging
+    from zerosum.training.machine import ranks
+
+    with ranks():
+        settled, choices, device = _settled(checked, recipe, size, settings, short)
+        return Run(*staging.start(settled, path, choices, device, trackers, voice or Silent()))
+
+
+def profile(
+    source: str | Path = "",
+    *,
+    recipe: str = "auto",
+    size: str = "",
+    settings: Mapping[str, Any] | None = None,
+    voice: Voice | None = None,
+    **flags: Any,
+) -> Profile:
+    """Where a round's time would go, by part and by operator; nothing is trained or written. Arguments as for `train`.
+
+    Raises:
+        BadInput: something about the input cannot be used.
+    """
+    settings = dict(settings or {})
+    short = _short(source, settings, flags)
+    checked = _checked(recipe, size, settings, short)
+    from zerosum import staging
+
+    settled, _, device = _settled(checked, recipe, size, settings, short)
+    return staging.look(settled, device, voice or Silent())
+
+
+def _short(source: str | Path, settings: Words, flags: Words) -> dict[str, tuple[str, Any]]:
+    """The settings that were given by short names, with the names."""
     short = {FLAGS[name]: (f"--{name}", value) for name, value in flags.items() if value is not None}
     if source:
         if "data.source" in settings:
             raise BadInput(f"train on one source: {source} and --data.source {settings['data.source']} are two")
         short["data.source"] = ("data", str(source))
-    trackers_module.check(trackers)
-    if size:
-        plan.check_size(recipe, size)
-    checked = _checked(recipe, size, settings, short)  # before torch is imported
-    if not checked.data.source:
-        raise BadInput("what shall be trained on? Name a folder of images, a zip, an .npz, or a built-in set: digits")
-    path = Path(run) if run else Path("runs") / _run_name(checked.data.source)
-    RunFolder.check_new(path)
+    return short
+
+
+def _settled(
+    checked: Recipe, recipe: str, size: str, settings: Words, short: Words
+) -> tuple[Recipe, list[Choice], torch.device]:
+    """The recipe with what the data and the machine decide, the choices made, and the device."""
     from zerosum.data.glance import glance
+    from zerosum.training.machine import choose_device
 
     seen = glance(checked.data.source)
-    from zerosum import staging
-    from zerosum.training.machine import choose_device, ranks
-
-    with ranks():
-        device = choose_device(checked.training.device)
-        case = "points" if seen.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
-        draft = plan.draft(recipe, case, settings, short)
-        about_data = plan.settle_data(draft, seen, device.type == "cpu")
-        settled = draft.check(Recipe)
-        given = {*settings, *short, *(["size"] if size else [])}
-        choices = [*plan.first_choices(settled, case, _about(device), given), *about_data]
-        return Run(*staging.start(settled, path, choices, device, trackers, voice or Silent()))
+    device = choose_device(checked.training.device)
+    case = "points" if seen.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
+    draft = plan.draft(recipe, case, settings, short)
+    about_data = plan.settle_data(draft, seen, device.type == "cpu")
+    settled = draft.check(Recipe)
+    given = {*settings, *short, *(["size"] if size else [])}
+    return settled, [*plan.first_choices(settled, case, _about(device), given), *about_data], device
 
 
 def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
     """The settings, checked for the case that the run will most likely be, which is seen without reading anything."""
+    if size:
+        plan.check_size(recipe, size)
     plan.check_file(recipe)
     source = str(short["data.source"][1] if "data.source" in short else settings.get("data.source", ""))
     points = source in POINT_SETS and not Path(source).exists()
-    return plan.draft(recipe, "points" if points else size or "nano", settings, short).check(Recipe)
+    checked = plan.draft(recipe, "points" if points else size or "nano", settings, short).check(Recipe)
+    if not checked.data.source:
+        raise BadInput("what shall be trained on? Name a folder of images, a zip, an .npz, or a built-in set: digits")
+    return checked
 
 
 def _run_name(source: str) -> str:

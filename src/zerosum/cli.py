@@ -82,6 +82,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="All randomness derives from it.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default=False)] = None,
     tracker: Tracker = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Only say where a round's time would go.")] = False,
 ) -> None:
     """Train on a folder of images, a zip, an .npz, or a built-in set (digits; points: ring, grid, spiral).
 
@@ -97,8 +98,13 @@ def train(
     if len(sources) > 1:
         raise BadInput(f"train on one source: {', '.join(sources)} are {len(sources)}; put them in one folder")
     flags = {"images": images, "budget": budget, "batch": batch, "seed": seed, "device": device}
+    source = sources[0] if sources else ""
+    if profile:
+        found = api.profile(source, recipe=recipe, size=size, settings=settings, voice=_voice(), **flags)
+        typer.echo("\n".join(found.lines()))
+        return
     ended = api.train(
-        sources[0] if sources else "",
+        source,
         recipe=recipe, run=run, size=size, settings=settings, trackers=tracker or [], voice=_voice(), **flags,
     )  # fmt: skip
     raise typer.Exit(EXITS[ended.state])

@@ -29,6 +29,7 @@ from zerosum.run import RunFolder
 from zerosum.training.contest import Contest
 from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.probe import seconds_per_round
+from zerosum.training.profile import Profile, profile
 from zerosum.training.session import End, Pace, Session
 from zerosum.training.stream import Stream
 from zerosum.training.trackers import TRACKERS
@@ -129,6 +130,17 @@ class Stage:
             rank=self.machine.rank,
             world=self.machine.world,
         )
+
+    def profile(self, examples: Examples) -> Profile:
+        """Where a round's time goes here."""
+        rough = replace(self, recipe=self.recipe.spread(1_000_000))
+        stream = rough.stream(examples)
+        with out_of_memory():
+            game = assemble(rough.recipe, examples.shape, examples.bounded, self.machine)
+            rarest = max(move.every for move in game.moves)
+            found = profile(game, stream, self.machine, self.recipe.training.batch, max(rarest, 8))
+        stream.close()
+        return found
 
     def session(self, examples: Examples, folder: RunFolder) -> Session:
         """A session at its beginning."""
@@ -232,6 +244,14 @@ def start(
     folder = RunFolder(path)
     stage.voice.say(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
     return folder, stage.play(stage.session(examples, folder))
+
+
+def look(recipe: Recipe, device: torch.device, voice: Voice) -> Profile:
+    """Read the data, and see where a round's time goes; nothing is trained or written."""
+    stage = Stage.set(recipe, device, (), voice)
+    examples = stage.read()
+    stage, _, _ = stage.paced(examples)
+    return stage.profile(examples)
 
 
 def _dump(stage: Stage, examples: Examples) -> dict[str, Any]:

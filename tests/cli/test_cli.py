@@ -325,3 +325,18 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 def test_version(say) -> None:
     assert say("--version")[1].strip() == f"zerosum {zerosum.__version__}"
+
+
+def test_a_profile_says_where_the_time_goes_and_leaves_nothing(here: Path, say) -> None:
+    pictures(here / "photos")
+    code, out, err = say("train", "photos", "--profile", *QUICK)
+    assert code == 0, err
+    for word in ("a round takes", "discriminator: backward", "generator: terms", "generator: step", "data", "operators:",
+                 "averages"):  # fmt: skip
+        assert word in out
+    assert not (here / "runs").exists()
+    found = zerosum.profile("photos", settings={"training.batch": 16, "generator.width": 4, "discriminator.width": 4})
+    assert sum(found.parts.values()) == pytest.approx(found.seconds)
+    assert 0 < max(found.operators.values()) < found.seconds
+    code, _, err = say("train", "nowhere", "--profile")
+    assert code == 2
