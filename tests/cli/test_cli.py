@@ -331,9 +331,9 @@ def test_a_profile_says_where_the_time_goes_and_leaves_nothing(here: Path, say) 
     pictures(here / "photos")
     code, out, err = say("train", "photos", "--profile", *QUICK)
     assert code == 0, err
-    for word in ("a round takes", "discriminator: backward", "generator: terms", "generator: step", "data", "operators:",
-                 "averages"):  # fmt: skip
+    for word in ("a round takes", "discriminator: backward", "generator: terms", "generator: step", "averages"):
         assert word in out
+    assert "operators:" in out
     assert not (here / "runs").exists()
     found = zerosum.profile("photos", settings={"training.batch": 16, "generator.width": 4, "discriminator.width": 4})
     assert sum(found.parts.values()) == pytest.approx(found.seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,6 +54,7 @@ def profile(game: Game, stream: Iterator[Batch], machine: Machine, batch: int, r
         batch: images in a round.
         rounds: how many are looked at; as many as the rarest move's interval count it rightly.
     """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # PyTorch's profiler writes of its own beginning and end
     game.train()
     now, meter = Now(), Meter()
     for _ in range(WARM):
