@@ -287,6 +287,7 @@ def _farewell(session: Session, state: str, voice: Voice) -> None:
         voice.say(f"           {path / 'report.html'}")
         voice.say(f"  then     zerosum sample {path} -n 64")
         voice.say(f"           zerosum walk {path}")
+        voice.say(f"           zerosum evaluate {path}")
 
 
 def _tell_best(session: Session, voice: Voice) -> None:

@@ -89,11 +89,12 @@ class Play:
             now: when.
             slopes: at which of "real", "fake" the discriminator's slope will be wanted.
             together: real and fake will both be judged, and no sample's score depends on its neighbours: they are
-                judged in one go, which a machine does faster than two.
+                judged in one go, which a machine does faster than two, unless slopes are wanted.
         """
         self.game, self.judge, self.real, self.batch, self.now = game, judge, real, batch, now
         self._imagine, self._slopes = imagine, slopes
-        self._together = together and len(slopes) != 1  # one slope alone is not worth working out for both
+        # with slopes, what is kept for the second derivative outgrows the caches: two goes are 1.25 times as fast there
+        self._together = together and not slopes
 
     @cached_property
     def fake(self) -> Sample:
@@ -103,9 +104,8 @@ class Play:
     @cached_property
     def _seen_both(self) -> list[tuple[Verdict, Tensor | None]]:
         both = tree_map(lambda real, fake: torch.cat([real, fake]), self.real, self.fake)
-        verdict, steep = slope(self.judge, both) if self._slopes else (self.judge(both), None)
-        halves = zip(*(_halves(part) for part in (*verdict, steep)), strict=True)
-        return [(Verdict(*parts), steepness) for *parts, steepness in halves]
+        halves = zip(*(_halves(part) for part in self.judge(both)), strict=True)
+        return [(Verdict(*parts), None) for parts in halves]
 
     @cached_property
     def _seen_real(self) -> tuple[Verdict, Tensor | None]:
