@@ -57,7 +57,7 @@ def test_ssim_in_small_bites_is_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     made, wanted = pairs(7, 3, 20, 20)
     whole = ssim(made, wanted)
     monkeypatch.setattr(likeness, "PIXELS", 3000)
-    torch.testing.assert_close(ssim(made, wanted), whole, rtol=1e-14, atol=0)
+    torch.testing.assert_close(ssim(made, wanted), whole, rtol=1e-12, atol=0)
 
 
 def test_gathers_batches() -> None:
@@ -69,7 +69,7 @@ def test_gathers_batches() -> None:
     assert list(scores) == ["l1", "psnr", "ssim"]
     for name, measure in [("l1", l1), ("psnr", psnr), ("ssim", ssim)]:
         values = measure(made, wanted).numpy()
-        np.testing.assert_allclose(gathered.values()[name], values, rtol=1e-14)
+        np.testing.assert_allclose(gathered.values()[name], values, rtol=1e-12)
         assert scores[name] == pytest.approx((values.mean(), sem(values)))
 
 
