@@ -94,6 +94,7 @@ def test_holds_where_features_are_dead_and_where_fakes_are_all_one() -> None:
 def test_moments_do_not_cancel_far_from_zero() -> None:
     rows = draw(1500, 8, 10) + torch.tensor([1e5, *[0.0] * 7])
     found, exact = Moments.of(Table.of(rows)), np.cov(rows.double().numpy().T)
+    # float64 sums, whose order is the processor's: some 1e-15 a term
     np.testing.assert_allclose(found.covariance.numpy(), exact, rtol=0, atol=1e-12 * exact.max())
     np.testing.assert_allclose(found.mean.numpy(), rows.double().numpy().mean(0), rtol=1e-11, atol=1e-11)
 
@@ -103,6 +104,7 @@ def test_leaving_rows_out_by_subtraction() -> None:
     rest = Moments.of(Table.of(rows)).without(Moments.of(Table.of(rows[1000:])))
     exact = Moments.of(Table.of(rows[:1000]))
     assert rest.count == 1000
+    # float64 sums, whose order is the processor's: some 1e-15 a term
     torch.testing.assert_close(rest.mean, exact.mean, rtol=1e-11, atol=1e-11)
     torch.testing.assert_close(rest.covariance, exact.covariance, rtol=1e-11, atol=1e-12)
 

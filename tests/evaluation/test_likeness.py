@@ -57,6 +57,7 @@ def test_ssim_in_small_bites_is_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     made, wanted = pairs(7, 3, 20, 20)
     whole = ssim(made, wanted)
     monkeypatch.setattr(likeness, "PIXELS", 3000)
+    # float64 sums, whose order is the processor's: some 1e-15 a term
     torch.testing.assert_close(ssim(made, wanted), whole, rtol=1e-12, atol=0)
 
 
@@ -69,6 +70,7 @@ def test_gathers_batches() -> None:
     assert list(scores) == ["l1", "psnr", "ssim"]
     for name, measure in [("l1", l1), ("psnr", psnr), ("ssim", ssim)]:
         values = measure(made, wanted).numpy()
+        # float64 sums, whose order is the processor's: some 1e-15 a term
         np.testing.assert_allclose(gathered.values()[name], values, rtol=1e-12)
         assert scores[name] == pytest.approx((values.mean(), sem(values)))
 
@@ -89,6 +91,7 @@ def test_distances_of_features() -> None:
     random = torch.Generator().manual_seed(1)
     a, b = torch.randn(2, 700, 5, generator=random)
     found = feature_distances(Table.of(a), Table.of(b))
+    # float64 sums, whose order is the processor's: some 1e-15 a term
     np.testing.assert_allclose(found, np.linalg.norm(a.double().numpy() - b.double().numpy(), axis=1), rtol=1e-12)
 
 

@@ -31,6 +31,7 @@ def check(queries: torch.Tensor, among: torch.Tensor, k: int, same: bool = False
     distances, indices = nearest(Table.of(queries), Table.of(among), k, same)
     wanted_distances, wanted_indices = naive(queries, among, k, same)
     np.testing.assert_array_equal(indices, wanted_indices)
+    # float64 sums, whose order is the processor's: some 1e-15 a term
     np.testing.assert_allclose(distances, wanted_distances, rtol=1e-12, atol=0)
     assert distances.dtype == np.float64
     assert indices.dtype == np.int64

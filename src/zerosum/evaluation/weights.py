@@ -96,7 +96,7 @@ def _downloaded(url: str, place: Path, progress: Progress) -> Path:
                 progress(done, total)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
+    except BaseException:  # Ctrl-C too leaves no part behind; it goes on to the caller
         Path(name).unlink()
         raise
     return Path(name)
