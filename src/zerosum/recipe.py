@@ -58,6 +58,8 @@ class AdversarialGame(Setting):
     players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
     discriminator_times: PositiveInt = 1
     """Steps of the discriminator in a round (WGAN's critic: 5)."""
+    share_fakes: bool = False
+    """The generator moves on the samples the discriminator has just moved on, made once for both, not on new ones."""
 
 
 class Averaging(Setting):
@@ -253,6 +255,7 @@ def assemble(recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Mac
         recipe.average.half_life_images,
         recipe.game.discriminator_times,
         recipe.discriminator.alone,
+        recipe.game.share_fakes,
     )
     torch.manual_seed((machine.rank + 1) * 2**32 + recipe.training.seed)  # what networks draw differs by rank
     return game

@@ -36,12 +36,12 @@ class Score(nn.Module):
         return Verdict(self.body(sample)[:, 0])
 
 
-def points_game(terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0) -> Adversarial:
+def points_game(terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0, **more) -> Adversarial:
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Linear(16, 2))
     return Adversarial(
         generator, Score(), Normal(size=4), objective or NonSaturating(), terms or {},
-        rule or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life, times,
+        rule or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life, times, **more,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from zerosum.game.schedule import Cosine, Linear, Now
 from zerosum.game.term import R1, R2, GradientPenalty
 from zerosum.networks.shapes import MLPDiscriminator, MLPGenerator
 from zerosum.recipe import Recipe, RecipeFile, assemble
-from zerosum.training.loop import make_move, play_round, train
+from zerosum.training.loop import deal, make_move, play_round, train
 from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 from zerosum.training.stream import Stream
@@ -44,10 +44,11 @@ class Doubled(nn.Module):
         return self.network(z.double())
 
 
-def test_the_vanilla_step_is_the_textbooks() -> None:
-    """20 rounds of the recipe `vanilla` against a plain PyTorch loop: BCE with logits, two Adams, detach.
+@pytest.mark.parametrize("share", [False, True])
+def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
+    """10 rounds of the recipe `vanilla` against a plain PyTorch loop: BCE with logits, two Adams, detach.
 
-    Without dropout, whose masks are drawn in another order; in float64, to 1e-9.
+    The generator moves on new samples, or on those that the discriminator has just judged. Without dropout, whose masks are drawn in another order; in float64, to 1e-9.
     """
     file = RecipeFile("vanilla")
     for path, value in {("discriminator", "dropout"): 0.0, ("training", "batch"): 16}.items():
@@ -62,8 +63,8 @@ def test_the_vanilla_step_is_the_textbooks() -> None:
         generator = Doubled(recipe.generator.build(100, shape, True))
         networks.append((generator, recipe.discriminator.build(shape).double()))
     parts = (recipe.latent, recipe.objective, recipe.terms, recipe.optimizer)
-    game = Adversarial(*networks[0], *parts)
-    train(game, Stream(source, 16, 3), machine, Now(), 16, Meter(), [], lambda now: now.round >= 20)
+    game = Adversarial(*networks[0], *parts, share_fakes=share)
+    train(game, Stream(source, 16, 3), machine, Now(), 16, Meter(), [], lambda now: now.round >= 10)
 
     generator, discriminator = networks[1]
     settings = {"lr": 2e-4, "betas": (0.5, 0.999)}
@@ -71,7 +72,7 @@ def test_the_vanilla_step_is_the_textbooks() -> None:
     of_g = torch.optim.Adam(generator.parameters(), **settings)
     data = Stream(source, 16, 3)
     ones, zeros = torch.ones(16).double(), torch.zeros(16).double()
-    for _ in range(20):
+    for _ in range(10):
         batch = next(data)
         real, z = batch["real"], noise.normal(batch["seed"], 100, noise.Purpose.LATENT)
         of_d.zero_grad()
@@ -79,7 +80,8 @@ def test_the_vanilla_step_is_the_textbooks() -> None:
         loss = loss + F.binary_cross_entropy_with_logits(discriminator(generator(z).detach()).score, zeros)
         loss.backward()
         of_d.step()
-        z = noise.normal(next(data)["seed"], 100, noise.Purpose.LATENT)
+        if not share:
+            z = noise.normal(next(data)["seed"], 100, noise.Purpose.LATENT)
         of_g.zero_grad()
         F.binary_cross_entropy_with_logits(discriminator(generator(z)).score, ones).backward()
         of_g.step()
@@ -93,7 +95,7 @@ def test_only_the_mover_changes() -> None:
     machine, stream = Machine(), Stream(Points(), 8, seed=1)
     for move in game.moves:
         before = weights(game)
-        make_move(game, move, stream, machine, Now(), Meter())
+        make_move(game, move, deal(stream, machine), machine, Now(), Meter())
         after = game.state_dict()
         for name in before:
             changed = not torch.equal(before[name], after[name])
@@ -124,12 +126,29 @@ def test_the_frozen_side_gets_no_gradients() -> None:
     machine, stream = Machine(), Stream(Points(), 8, seed=1)
     game.players["generator"] = Player("generator", game.generator, Adam())
     for move, wants in zip(game.moves, (False, True), strict=True):
-        make_move(game, move, stream, machine, Now(), Meter())
+        make_move(game, move, deal(stream, machine), machine, Now(), Meter())
         assert seen["wants"] is wants
     before = [p.grad.clone() for p in game.discriminator.parameters()]
-    make_move(game, game.moves[1], stream, machine, Now(), Meter())
+    make_move(game, game.moves[1], deal(stream, machine), machine, Now(), Meter())
     for parameter, old in zip(game.discriminator.parameters(), before, strict=True):
         assert torch.equal(parameter.grad, old), "the generator's move left the discriminator's gradients alone"
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_shared_samples_are_made_once(accumulate: int) -> None:
+    """One generator's forward a round and part, and as many batches; a part that is not kept is made again, the same."""
+    made, judged = [], []
+    game = points_game(share_fakes=True)
+    game.generator.register_forward_hook(lambda network, args, out: made.append(out.detach().clone()))
+    game.discriminator.register_forward_hook(lambda network, args, out: judged.append(args[0].detach().clone()))
+    stream = rounds(game, 3, machine=Machine(accumulate=accumulate))
+    assert stream.position == 3 * 8
+    # the last part is kept; the others are made anew for the generator, from the same seeds by the same weights
+    assert len(made) == 3 * (2 * accumulate - 1)
+    for start in range(0, len(judged), 3 * accumulate):
+        by_both = judged[start : start + 3 * accumulate]
+        for part in range(accumulate):
+            assert torch.equal(by_both[2 * part + 1], by_both[2 * accumulate + part])
 
 
 def counted(game: Game, n: int) -> Counter:
@@ -163,7 +182,7 @@ def test_a_lazy_term_is_scaled_up() -> None:
     for every in (1, 4):
         game = points_game({"r1": R1(every=4)})
         move = Move("discriminator", game.moves[1].loss, every=every)
-        make_move(game, move, Stream(Points(), 8, seed=1), Machine(), Now(), Meter())
+        make_move(game, move, [next(Stream(Points(), 8, seed=1))], Machine(), Now(), Meter())
         gradients.append([p.grad.clone() for p in game.discriminator.parameters() if p.grad is not None])
     for once, scaled in zip(*gradients, strict=True):
         torch.testing.assert_close(4 * once, scaled)

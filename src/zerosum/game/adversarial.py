@@ -39,6 +39,7 @@ class Adversarial(Game):
         half_life_images: Schedule = 500.0,
         discriminator_times: int = 1,
         alone: bool = False,
+        share_fakes: bool = False,
     ) -> None:
         """Seat a generator (latents (N, L) to samples) and a discriminator (samples to a Verdict).
 
@@ -52,6 +53,8 @@ class Adversarial(Game):
             half_life_images: of the generator's average.
             discriminator_times: steps of the discriminator in a round.
             alone: the discriminator judges each sample by itself (it has no batch norm).
+            share_fakes: the generator moves on the samples the discriminator has just moved on, made once for both,
+                instead of on new ones.
 
         Raises:
             ValueError: a term is named like the objective's own part, "score".
@@ -60,26 +63,28 @@ class Adversarial(Game):
         if "score" in terms:
             raise ValueError('a term may not be named "score": that is the objective\'s own part')
         self.generator, self.discriminator = generator, discriminator
-        self.prior, self.objective, self.alone = prior, objective, alone
+        self.prior, self.objective, self.alone, self.share_fakes = prior, objective, alone, share_fakes
+        self._made: tuple[Batch, Sample] | None = None
         times = {"discriminator": discriminator_times, "generator": 1}
         scores: dict[str, Score] = {
             "discriminator": objective.discriminator,
             "generator": objective.generator,
         }
-        moves = []
+        lazy, main = [], []
         for player, score in scores.items():
             own = {name: term for name, term in terms.items() if term.player == player}
             prompt = {name: term for name, term in own.items() if term.every == 1}
-            moves.append(Move(player, partial(self._main, player, score, prompt), times=times[player]))
+            again = share_fakes and player == "generator"
+            main.append(Move(player, partial(self._main, player, score, prompt), times=times[player], again=again))
             for name, term in own.items():
                 if term.every > 1:
-                    moves.append(Move(player, partial(self._lazy, {name: term}), every=term.every))
+                    lazy.append(Move(player, partial(self._lazy, {name: term}), every=term.every))
         self.enter(
             [
                 Player("discriminator", discriminator, rule),
                 Player("generator", generator, rule, [half_life_images]),
             ],
-            moves,
+            lazy + main,
         )
 
     def imagine(self, batch: Batch, now: Now) -> Sample:
@@ -94,15 +99,36 @@ class Adversarial(Game):
         """The discriminator, as a function of a sample alone."""
         return self.discriminator
 
-    def play(self, batch: Batch, now: Now, slopes: frozenset[str] = frozenset(), together: bool = False) -> Play:
+    def play(
+        self,
+        batch: Batch,
+        now: Now,
+        slopes: frozenset[str] = frozenset(),
+        together: bool = False,
+        imagine: Callable[[Batch, Now], Sample] | None = None,
+    ) -> Play:
         """Lay out a play on this batch."""
-        imagine = partial(self.imagine, batch, now)
-        return Play(self, self.judge(batch, now), self.show(batch, now), imagine, batch, now, slopes, together)
+        make = partial(imagine or self.imagine, batch, now)
+        return Play(self, self.judge(batch, now), self.show(batch, now), make, batch, now, slopes, together)
 
     def _main(self, player: str, score: Score, terms: Mapping[str, Term], batch: Batch, now: Now) -> Outcome:
-        play = self.play(batch, now, _slopes(terms), together=self.alone and player == "discriminator")
+        together = self.alone and player == "discriminator"
+        imagine = partial(self._share, player) if self.share_fakes else None
+        play = self.play(batch, now, _slopes(terms), together, imagine)
         outcome = {"score": score(play)} | _weighed(terms, play)
         return Outcome(outcome, self._watch(play) if player == "discriminator" else {})
+
+    def _share(self, player: str, batch: Batch, now: Now) -> Sample:
+        """The samples of this batch: the discriminator's are kept, with what made them, for the generator's move."""
+        if player == "generator":
+            if self._made is None or self._made[0] is not batch:
+                return self.imagine(batch, now)
+            (_, sample), self._made = self._made, None
+            return sample
+        with self.players["generator"].thawed():
+            sample = self.imagine(batch, now)
+        self._made = batch, sample
+        return tree_map(torch.Tensor.detach, sample)
 
     def _lazy(self, terms: Mapping[str, Term], batch: Batch, now: Now) -> Outcome:
         return Outcome(_weighed(terms, self.play(batch, now, _slopes(terms))), {})

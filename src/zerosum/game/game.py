@@ -32,6 +32,8 @@ class Move:
     """Played on rounds divisible by this; its loss is scaled up by as much."""
     times: int = 1
     """Optimizer steps in one round, each on a batch of its own."""
+    again: bool = False
+    """Played on the batch of the move before it, so that what that move made of it need not be made anew."""
 
 
 class Game(nn.Module):

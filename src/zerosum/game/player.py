@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,12 @@ class Average(nn.Module):
                 average.copy_(live)
 
 
+def require(parameters: Iterable[nn.Parameter], wanted: bool) -> None:
+    """Let gradients reach these parameters, or not. (A module walks its tree for it.)"""
+    for parameter in parameters:
+        parameter.requires_grad = wanted
+
+
 def _plain(parameters: object) -> list[Tensor]:
     return [p.detach() for p in parameters]  # type: ignore[attr-defined]
 
@@ -57,6 +64,13 @@ class Player:
         self.parameters = list(network.parameters())
         self.optimizer = rule.build(self.parameters)
         self.averages = [Average(network, half_life) for half_life in half_lives_images]
+
+    @contextmanager
+    def thawed(self) -> Iterator[None]:
+        """Keep how this player's parameters made what is made here, though it is not its move."""
+        require(self.parameters, True)
+        yield
+        require(self.parameters, False)
 
     def follow(self, images: int, now: Now) -> None:
         """Let the averages follow after a round of `images` images."""

@@ -18,18 +18,22 @@ Witness = Callable[[Now], None]
 """Looks after a round is played: it may read anything and change nothing."""
 
 
-def make_move(game: Game, move: Move, stream: Iterator[Batch], machine: Machine, now: Now, meter: Meter) -> None:
-    """One step of one player: its terms on a batch (in `accumulate` parts), added up, followed down."""
+def deal(stream: Iterator[Batch], machine: Machine) -> list[Batch]:
+    """The batch of one step, in `accumulate` parts."""
+    with record_function(f"{MARK}data"):
+        return [next(stream) for _ in range(machine.accumulate)]
+
+
+def make_move(game: Game, move: Move, parts: Sequence[Batch], machine: Machine, now: Now, meter: Meter) -> None:
+    """One step of one player: its terms on a batch, part by part, added up, followed down."""
     player = game.players[move.player]
     with machine.turn(game, player):
-        for _ in range(machine.accumulate):
-            with record_function(f"{MARK}data"):
-                batch = next(stream)
+        for part in parts:
             with record_function(f"{MARK}{move.player}: terms"), machine.autocast():
-                terms, signals = move.loss(batch, now)
+                terms, signals = move.loss(part, now)
                 total = sum(term.float().mean() for term in terms.values())
             with record_function(f"{MARK}{move.player}: backward"):
-                (total * (move.every / machine.accumulate)).backward()  # type: ignore[union-attr]
+                (total * (move.every / len(parts))).backward()  # type: ignore[union-attr]
             for name, term in terms.items():
                 meter.add(f"{move.player}/{name}", term)
             for name, signal in signals.items():
@@ -38,12 +42,19 @@ def make_move(game: Game, move: Move, stream: Iterator[Batch], machine: Machine,
             machine.step(player, now)
 
 
+def play(moves: Sequence[Move], game: Game, stream: Iterator[Batch], machine: Machine, now: Now, meter: Meter) -> None:
+    """These moves in order, each as many times as it says."""
+    parts: list[Batch] = []
+    for move in moves:
+        for _ in range(move.times):
+            if not (move.again and parts):
+                parts = deal(stream, machine)
+            make_move(game, move, parts, machine, now, meter)
+
+
 def play_round(game: Game, stream: Iterator[Batch], machine: Machine, now: Now, meter: Meter) -> None:
     """Every move that is due, in the game's order."""
-    for move in game.moves:
-        if now.round % move.every == 0:
-            for _ in range(move.times):
-                make_move(game, move, stream, machine, now, meter)
+    play([move for move in game.moves if now.round % move.every == 0], game, stream, machine, now, meter)
 
 
 def train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import torch
@@ -12,15 +12,8 @@ from torch import Tensor, nn
 
 from zerosum.errors import BadInput
 from zerosum.game.game import Game
-from zerosum.game.player import Player
+from zerosum.game.player import Player, require
 from zerosum.game.schedule import Now
-
-
-def _require(parameters: Iterable[nn.Parameter], wanted: bool) -> None:
-    """Let gradients reach these parameters, or not. (A module walks its tree for it.)"""
-    for parameter in parameters:
-        parameter.requires_grad = wanted
-
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -66,10 +59,10 @@ class Machine:
     def turn(self, game: Game, player: Player) -> Iterator[None]:
         """Freeze everything and thaw the mover: the only rule about gradients."""
         for each in game.players.values():
-            _require(each.parameters, each is player)
+            require(each.parameters, each is player)
         player.optimizer.zero_grad(set_to_none=True)
         yield
-        _require(player.parameters, False)
+        require(player.parameters, False)
 
     def autocast(self) -> AbstractContextManager[None]:
         """The precision networks are run in; scores and penalties stay float32."""

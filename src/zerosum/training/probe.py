@@ -6,34 +6,39 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from zerosum.game.game import Game
+from zerosum.game.game import Game, Move
 from zerosum.game.schedule import Now
 from zerosum.game.verdict import Batch
-from zerosum.training.loop import make_move
+from zerosum.training.loop import play
 from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
 PATIENCE = 0.3
-"""Seconds spent on each kind of move, beyond the two steps that every estimate needs."""
+"""Seconds spent on moves of each interval, beyond the two steps that every estimate needs."""
 
 
 def seconds_per_round(game: Game, stream: Iterator[Batch], machine: Machine) -> float:
     """The time of one round, its rare moves counted by their share. Trains the game: hand it one to throw away."""
     meter, now, total = Meter(), Now(), 0.0
     game.train()
-    for move in game.moves:
-        make_move(game, move, stream, machine, now, meter)  # the first is slow: kernels are chosen, memory is found
+    for moves in _together(game.moves):
+        play(moves, game, stream, machine, now, meter)  # the first is slow: kernels are chosen, memory is found
         machine.finish()
         times: list[float] = []
         # ranks average gradients in every step, so they must agree on how many to make
         while machine.any(len(times) < 2 or (sum(times) < PATIENCE and len(times) < 50))[0]:
             began = time.perf_counter()
-            make_move(game, move, stream, machine, now, meter)
+            play(moves, game, stream, machine, now, meter)
             machine.finish()
             times.append(time.perf_counter() - began)
-        total += statistics.median(times) * move.times / move.every
+        total += statistics.median(times) / moves[0].every
     began = time.perf_counter()
     for player in game.players.values():
         player.follow(1, now)
     machine.finish()
     return total + time.perf_counter() - began
+
+
+def _together(moves: list[Move]) -> list[list[Move]]:
+    """Moves of one interval are timed in one go: what one makes the next may take up."""
+    return [[move for move in moves if move.every == every] for every in {move.every: None for move in moves}]
