@@ -79,7 +79,7 @@ def train(
     voice: Voice | None = None,
     **flags: Any,
 ) -> Run:
-    """Train a GAN on a folder of images, a zip, an .npz or a built-in set.
+    """Train a GAN on a folder of images, a zip, an .npz or .npy, or a built-in set.
 
     Args:
         source: the data; empty: as the recipe says.
@@ -167,13 +167,15 @@ def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
     points = source in POINT_SETS and not Path(source).exists()
     checked = plan.draft(recipe, "points" if points else size or "nano", settings, short).check(Recipe)
     if not checked.data.source:
-        raise BadInput("what shall be trained on? Name a folder of images, a zip, an .npz, or a built-in set: digits")
+        raise BadInput(
+            "what shall be trained on? Name a folder of images, a zip, an .npz or .npy, or a built-in set: digits"
+        )
     return checked
 
 
 def _run_name(source: str) -> str:
     path = Path(source).resolve()
-    return path.stem if path.suffix in {".zip", ".npz"} else path.name
+    return path.stem if path.suffix in {".zip", ".npz", ".npy"} else path.name
 
 
 def _about(device: torch.device) -> str:

@@ -84,7 +84,7 @@ def train(
     tracker: Tracker = None,
     profile: Annotated[bool, typer.Option("--profile", help="Only say where a round's time would go.")] = False,
 ) -> None:
-    """Train on a folder of images, a zip, an .npz, or a built-in set (digits; points: ring, grid, spiral).
+    """Train on a folder of images, a zip, an .npz or .npy, or a built-in set (digits; points: ring, grid, spiral).
 
     With no settings at all it looks at the data and the machine, and says what it chose and why. Any setting can be
     given by its dotted name: --optimizer.lr 1e-4, --terms.r1.weight 5, --generator.width 64.
@@ -229,7 +229,7 @@ def compare(
 
 @app.command()
 def data(
-    source: Annotated[str, typer.Argument(metavar="DATA", help="A folder, a zip, an .npz, or a built-in set.")],
+    source: Annotated[str, typer.Argument(metavar="DATA", help="A folder, a zip, an .npz or .npy, or a built-in set.")],
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Say what the intake sees: sizes, modes, classes, duplicates, unreadable files, the held-out split."""

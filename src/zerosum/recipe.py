@@ -38,7 +38,7 @@ class Data(Setting):
     """What is trained on."""
 
     source: str = ""
-    """A folder, a zip, an .npz, or the name of a built-in set."""
+    """A folder, a zip, an .npz or .npy, or the name of a built-in set."""
     size: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Pixels a side; left out: chosen by looking at the data."""
     channels: Annotated[int, Field(ge=1, le=4)] | None = None
@@ -84,9 +84,13 @@ class Training(Setting):
     """All randomness derives from it."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
-    precision: Literal["float32", "bfloat16", "fastest"] = "float32"
-    """What networks are computed in; penalties and scores stay float32. fastest: bfloat16 where a trial on this
-    machine finds it a tenth faster or more."""
+    precision: Literal["float32", "bfloat16", "strict", "fastest"] = "float32"
+    """What networks are computed in; penalties and scores stay float32. On GPUs float32 lets convolutions and matrix
+    products round what they multiply to TF32, and strict does not. fastest: bfloat16 where a trial on this machine
+    finds it a tenth faster than float32 or more."""
+    compile: Literal["never", "always", "fastest"] = "fastest"
+    """Compile the networks and their penalties with torch.compile; where that fails, they are played without.
+    fastest: on a GPU, for runs over ten minutes, if a trial finds it a tenth faster or more; on a CPU never."""
     tick_images: Count | None = None
     """Images between two lines of the log; left out: some seconds' worth."""
     preview_images: Count | None = None
@@ -257,5 +261,6 @@ def assemble(recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Mac
         recipe.discriminator.alone,
         recipe.game.share_fakes,
     )
+    machine.hasten(game)
     torch.manual_seed((machine.rank + 1) * 2**32 + recipe.training.seed)  # what networks draw differs by rank
     return game

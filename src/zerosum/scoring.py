@@ -132,7 +132,7 @@ def evaluate_folders(
     named = {"--fake": fake, "--real": real, "--train": train}
     seen = glance(str(fake))
     if seen.kind == "points":
-        raise BadInput(f"--fake {fake}: give a folder, .zip or .npz of images")
+        raise BadInput(f"--fake {fake}: give a folder, .zip, .npz or .npy of images")
     side = size or _common_side(seen.common_size, fake)
     channels = channels or _common_channels([(name, str(each)) for name, each in named.items() if each])
     asked = question.Asked(features, n, 0, math.inf, "all", among or question.AMONG, neighbours, "files")
@@ -189,7 +189,7 @@ def _images(source: str, side: int, channels: int, voice: Voice, held_out: float
 
     examples = read(source, side, channels, "crop", held_out=held_out, progress=progress, fewest=1)
     if not examples.bounded:
-        raise BadInput(f"{source} is a set of points; give a folder, .zip or .npz of images")
+        raise BadInput(f"{source} is a set of points; give a folder, .zip, .npz or .npy of images")
     for line in examples.survey.lines():
         if line.startswith(("unreadable", "  ")):
             voice.say(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,10 +26,12 @@ from zerosum.judging import network_for
 from zerosum.plan import Choice
 from zerosum.recipe import Recipe, assemble
 from zerosum.run import RunFolder
+from zerosum.training.compiler import Compiler, Hasten, as_it_is
 from zerosum.training.contest import Contest
 from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.probe import seconds_per_round
 from zerosum.training.profile import Profile, profile
+from zerosum.training.resident import near
 from zerosum.training.session import End, Pace, Session
 from zerosum.training.stream import Stream
 from zerosum.training.trackers import TRACKERS
@@ -39,7 +41,9 @@ from zerosum.watching import Watch
 MOST_EPOCHS = 16
 """How often a batch may hold every example; more is a mistake."""
 WORTHWHILE = 1.1
-"""How many times as fast bfloat16 must be to be taken."""
+"""How many times as fast bfloat16 must be to be taken, or compiled networks."""
+COMPILED_FROM = 600.0
+"""Seconds of training from which a GPU tries compiled networks: compiling them takes a minute or so itself."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +55,62 @@ class Stage:
     trackers: Sequence[str]
     voice: Voice
 
-    def in_precision(self, name: str) -> Stage:
-        """The same stage, its networks computed in another precision."""
-        training = self.recipe.training.model_copy(update={"precision": name})
+    def on(self, precision: str, hasten: Hasten = as_it_is) -> Stage:
+        """The same stage, its networks computed in this precision, and compiled where `hasten` does that."""
+        settled = {"precision": precision, "compile": "never" if hasten is as_it_is else "always"}
+        training = self.recipe.training.model_copy(update=settled)
         recipe = self.recipe.model_copy(update={"training": training})
-        machine = Machine(self.machine.device, training.accumulate, PRECISIONS[name])
+        machine = Machine(self.machine.device, training.accumulate, *PRECISIONS[precision], hasten)
         return replace(self, recipe=recipe, machine=machine)
 
     def paced(self, examples: Examples) -> tuple[Stage, float, list[Choice]]:
-        """The stage in the precision asked for or fastest, seconds a round in it, and the choice if there was one."""
+        """The stage with precision and compilation settled, seconds a round takes on it, and what a trial chose."""
+        with closing(self.stream(examples)) as stream:
+            stage, seconds, precision = self._in_precision(examples, stream)
+            stage, seconds, compiled = stage._compiled(self.recipe.training.compile, examples, stream, seconds)
+        return stage, seconds, [*precision, *compiled]
+
+    def _in_precision(self, examples: Examples, stream: Stream) -> tuple[Stage, float, list[Choice]]:
+        """The stage in the precision asked for or fastest, uncompiled."""
         if self.recipe.training.precision in PRECISIONS:
-            return self, self.measure(examples), []
-        stages = {name: self.in_precision(name) for name in PRECISIONS}
+            stage = self.on(self.recipe.training.precision)
+            return stage, stage.measure(examples, stream), []
+        stages = {name: self.on(name) for name in ("float32", "bfloat16")}
         # in turns, and the better of two: a neighbour's burst must not decide
-        passes = [{name: stage.measure(examples) for name, stage in stages.items()} for _ in range(2)]
+        passes = [{name: stage.measure(examples, stream) for name, stage in stages.items()} for _ in range(2)]
         seconds = {name: min(each[name] for each in passes) for name in stages}
         gain = seconds["float32"] / seconds["bfloat16"]
         name = "bfloat16" if gain >= WORTHWHILE else "float32"
         why = f"bfloat16 is {gain:.2f} times as fast here" + ("" if name == "bfloat16" else ", too little to matter")
         return stages[name], seconds[name], [Choice("precision", name, why)]
+
+    def _compiled(
+        self, asked: str, examples: Examples, stream: Stream, seconds: float
+    ) -> tuple[Stage, float, list[Choice]]:
+        """This stage, on which a round takes `seconds`, or the same compiled: as asked, or where a trial says so."""
+        if asked == "never" or (asked == "fastest" and not self._may_compile(seconds)):
+            return self, seconds, []
+        compiler = Compiler(tell=self.voice.say)
+        fast = self.on(self.recipe.training.precision, compiler)
+        quick = math.inf
+        try:
+            quick = fast.measure(examples, stream)
+        except Exception as error:  # compiled code of the way back fails only here; see `Compiled`
+            compiler.fail(error)
+        if self.machine.any(bool(compiler.reasons))[0]:
+            return self, seconds, []
+        gain = seconds / quick
+        taken = asked == "always" or gain >= WORTHWHILE
+        why = f"compiled, a round is {gain:.2f} times as fast here"
+        choice = Choice("compile", "always" if taken else "never", why)
+        return (fast, quick, [choice]) if taken else (self, seconds, [choice])
+
+    def _may_compile(self, seconds: float) -> bool:
+        """Whether a trial of compiled networks is worth its time, where a round takes `seconds` without."""
+        if self.machine.device.type != "cuda":
+            return False
+        training = plan.settle_length(self.recipe, seconds, on_cpu=False)[0].training
+        return (training.images or 0) / training.batch * seconds >= COMPILED_FROM
 
     @classmethod
     def set(cls, recipe: Recipe, device: torch.device, trackers: Sequence[str], voice: Voice) -> Stage:
@@ -79,15 +120,18 @@ class Stage:
             BadInput: the batch cannot be shared out over ranks and micro-batches.
         """
         training = recipe.training
-        precision = PRECISIONS.get(training.precision, torch.float32)  # "fastest" is settled when the data are there
-        machine = Machine(device, training.accumulate, precision)
+        speaks = voice if Machine(device).rank == 0 else Silent()
+        # "fastest" is settled when the data are there
+        precision = PRECISIONS.get(training.precision, PRECISIONS["float32"])
+        hasten = Compiler(tell=speaks.say) if training.compile == "always" else as_it_is
+        machine = Machine(device, training.accumulate, *precision, hasten)
         share = machine.world * training.accumulate
         if training.batch % share or training.batch < 2 * share:
             raise BadInput(
                 f"--training.batch {training.batch}: {machine.world} ranks with accumulate {training.accumulate} "
                 f"need a multiple of {share}, at least {2 * share}"
             )
-        return cls(recipe, machine, trackers, voice if machine.rank == 0 else Silent())
+        return cls(recipe, machine, trackers, speaks)
 
     def read(self) -> Examples:
         """The data; the first rank reads, so that the others find it in the cache."""
@@ -107,21 +151,21 @@ class Stage:
             )
         return examples
 
-    def measure(self, examples: Examples) -> float:
+    def measure(self, examples: Examples, stream: Stream) -> float:
         """Seconds a round takes here, the mean over ranks."""
-        rough = replace(self, recipe=self.recipe.spread(1_000_000))  # any length will do
-        stream = rough.stream(examples)
+        rough = self.recipe.spread(1_000_000)  # any length will do
         with out_of_memory():
-            game = assemble(rough.recipe, examples.shape, examples.bounded, self.machine)
+            game = assemble(rough, examples.shape, examples.bounded, self.machine)
             seconds = seconds_per_round(game, stream, self.machine)
-        stream.close()
+        del game
+        self.machine.sweep()
         return self.machine.mean(torch.tensor(seconds, device=self.machine.device)).item()
 
     def stream(self, examples: Examples) -> Stream:
         """Batches of the data for this rank."""
         training = self.recipe.training
         return Stream(
-            examples,
+            near(examples, self.machine.device),
             training.batch // training.accumulate,
             training.seed,
             self.machine.device,
@@ -133,14 +177,11 @@ class Stage:
 
     def profile(self, examples: Examples) -> Profile:
         """Where a round's time goes here."""
-        rough = replace(self, recipe=self.recipe.spread(1_000_000))
-        stream = rough.stream(examples)
-        with out_of_memory():
-            game = assemble(rough.recipe, examples.shape, examples.bounded, self.machine)
+        rough = self.recipe.spread(1_000_000)
+        with out_of_memory(), closing(self.stream(examples)) as stream:
+            game = assemble(rough, examples.shape, examples.bounded, self.machine)
             rarest = max(move.every for move in game.moves)
-            found = profile(game, stream, self.machine, self.recipe.training.batch, max(rarest, 8))
-        stream.close()
-        return found
+            return profile(game, stream, self.machine, self.recipe.training.batch, max(rarest, 8))
 
     def session(self, examples: Examples, folder: RunFolder) -> Session:
         """A session at its beginning."""

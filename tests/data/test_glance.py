@@ -116,7 +116,7 @@ def test_what_is_missing_is_named_with_what_is_near(
     assert refusal("photos/cast") == ("there is no file, folder or data set 'photos/cast': did you mean 'photos/cats'?")
     assert refusal("digit") == "there is no file, folder or data set 'digit': did you mean 'digits'?"
     assert refusal("qqq") == (
-        f"there is no file, folder or data set 'qqq': give a folder, .zip or .npz of images ({SUFFIXES}), "
+        f"there is no file, folder or data set 'qqq': give a folder, .zip, .npz or .npy of images ({SUFFIXES}), "
         "or one of digits, ring, grid, spiral"
     )
 
@@ -137,7 +137,8 @@ def test_what_is_empty_or_of_another_kind(tmp_path: Path, make: Make) -> None:
         f"{tmp_path}/a.npz is no archive that NumPy can read (File is not a zip file): write it with numpy.savez"
     )
     assert refusal(tmp_path / "a.csv") == (
-        f"{tmp_path}/a.csv is a file of no kind that is read here: give a folder, .zip or .npz of images ({SUFFIXES})"
+        f"{tmp_path}/a.csv is a file of no kind that is read here: give a folder, .zip, .npz or .npy of images "
+        f"({SUFFIXES})"
     )
     path = make(tmp_path / "one", 1)[0]
     assert refusal(path) == (f"{path} is a single image, and a GAN learns from many: give the folder that holds them")

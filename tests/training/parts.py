@@ -36,7 +36,9 @@ class Score(nn.Module):
         return Verdict(self.body(sample)[:, 0])
 
 
-def points_game(terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0, **more) -> Adversarial:
+def points_game(
+    terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0, **more
+) -> Adversarial:
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Linear(16, 2))
     return Adversarial(

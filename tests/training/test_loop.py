@@ -48,7 +48,8 @@ class Doubled(nn.Module):
 def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
     """10 rounds of the recipe `vanilla` against a plain PyTorch loop: BCE with logits, two Adams, detach.
 
-    The generator moves on new samples, or on those that the discriminator has just judged. Without dropout, whose masks are drawn in another order; in float64, to 1e-9.
+    The generator moves on new samples, or on those that the discriminator has just judged. Without dropout, whose masks
+    are drawn in another order; in float64, to 1e-9.
     """
     file = RecipeFile("vanilla")
     for path, value in {("discriminator", "dropout"): 0.0, ("training", "batch"): 16}.items():
@@ -136,7 +137,7 @@ def test_the_frozen_side_gets_no_gradients() -> None:
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_shared_samples_are_made_once(accumulate: int) -> None:
-    """One generator's forward a round and part, and as many batches; a part that is not kept is made again, the same."""
+    """One generator's forward a round and part; a part that is not kept is made again, the same."""
     made, judged = [], []
     game = points_game(share_fakes=True)
     game.generator.register_forward_hook(lambda network, args, out: made.append(out.detach().clone()))

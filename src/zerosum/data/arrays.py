@@ -1,4 +1,4 @@
-"""Images and labels that lie in one .npz archive."""
+"""Images and labels that lie in one .npz archive, or in an .npy file each."""
 
 from __future__ import annotations
 
@@ -51,29 +51,53 @@ def image_member(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
         raise BadInput(
             f"{path} holds no array named {_either(IMAGE_NAMES)} (it holds {held}): save the images as images"
         )
-    shape = shapes[name]
-    if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _channel_axis(shape) is None):
-        raise BadInput(
-            f"the array {name} in {path} has shape {shape}: save images as (N, H, W), (N, H, W, C) "
-            "or (N, C, H, W) with C from 1 to 4"
-        )
+    check_shape(shapes[name], _where(path, name))
     return name
 
 
+def check_shape(shape: tuple[int, ...], where: str) -> None:
+    """Refuse an array that holds no images.
+
+    Raises:
+        BadInput: if its shape is not that of images.
+    """
+    if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _channel_axis(shape) is None):
+        raise BadInput(
+            f"{where} has shape {shape}: save images as (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4"
+        )
+
+
 def load_images(path: Path, name: str) -> NDArray[np.uint8]:
-    """The images as uint8 (N, H, W, C).
+    """The images of an archive: see `as_images`."""
+    return as_images(_load(path, name), _where(path, name))
+
+
+def as_images(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W) as uint8 (N, H, W, C): of uint8 a view, else a copy.
 
     Floats in [0, 1] or [-1, 1], and whole numbers in [0, 255] of any type, are scaled and rounded.
 
     Raises:
         BadInput: if the values are of another type or range.
     """
-    array = _load(path, name)
     if array.ndim == 3:
         array = array[..., None]
     elif _channel_axis(array.shape) == 1:
         array = array.transpose(0, 2, 3, 1)
-    return _as_bytes(array, f"the array {name} in {path}")
+    return _as_bytes(array, where)
+
+
+def map_array(path: Path) -> np.memmap[Any, Any]:
+    """The array of an .npy file, mapped into memory, not read.
+
+    Raises:
+        BadInput: if it is no such file, is cut short, or holds Python objects.
+    """
+    try:
+        mapped: np.memmap[Any, Any] = npy.open_memmap(path, mode="r")
+    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        raise BadInput(f"{path} cannot be read as an .npy file ({_said(error)}): write it with numpy.save") from error
+    return mapped
 
 
 def load_labels(
@@ -87,12 +111,32 @@ def load_labels(
     name = next((name for name in LABEL_NAMES if name in shapes), None)
     if name is None:
         return np.zeros(count, np.int64), ()
-    values = _load(path, name)
+    return _ranked(_load(path, name), _where(path, name), count)
+
+
+def label_file(path: Path) -> Path:
+    """Where the labels of the images in an .npy file would lie: images.labels.npy beside images.npy."""
+    return path.with_suffix(".labels.npy")
+
+
+def load_label_file(path: Path, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The labels beside an .npy file of images, as `load_labels` gives them; zeros and () where there is no such file.
+
+    Raises:
+        BadInput: if there are labels, but not one whole number or string for each image.
+    """
+    beside = label_file(path)
+    if not beside.is_file():
+        return np.zeros(count, np.int64), ()
+    return _ranked(map_array(beside), f"the array in {beside}", count)
+
+
+def _ranked(values: NDArray[Any], where: str, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     whole = values.dtype.kind in "iubSU" or (values.dtype.kind == "f" and bool((values == np.rint(values)).all()))
     if values.size != count or values.shape[:1] != (count,) or not whole:
         raise BadInput(
-            f"the array {name} in {path} has shape {values.shape} and type {values.dtype}: save one whole "
-            f"number or string for each of the {count:,} images"
+            f"{where} has shape {values.shape} and type {values.dtype}: save one whole number or string for each of "
+            f"the {count:,} images"
         )
     distinct, inverse = np.unique(values.reshape(count), return_inverse=True)
     if len(distinct) < 2:
@@ -111,9 +155,16 @@ def _load(path: Path, name: str) -> NDArray[Any]:
             array: NDArray[Any] = archive[name]
             return array
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadInput(
-            f"the array {name} in {path} cannot be read ({error}): write it again as plain numbers"
-        ) from error
+        raise BadInput(f"{_where(path, name)} cannot be read ({error}): write it again as plain numbers") from error
+
+
+def _where(path: Path, name: str) -> str:
+    return f"the array {name} in {path}"
+
+
+def _said(error: Exception) -> str:
+    """The first line of what an error says, as part of a sentence."""
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _as_bytes(array: NDArray[Any], where: str) -> NDArray[np.uint8]:

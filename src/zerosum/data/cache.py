@@ -28,7 +28,7 @@ from zerosum.errors import BadInput
 VERSION = 1
 """To be raised whenever the same files would be decoded to other values."""
 MARKERS = ("survey.json", "features.json", "labels.json")
-"""An entry holds one of these: decoded images, their features, or a classifier of them."""
+"""An entry holds one of these: decoded images (or their keys), their features, or a classifier of them."""
 _WRITING = ".writing-"
 _ABANDONED = 24 * 3600.0  # seconds
 _LIMIT_GIB = 20.0
@@ -136,6 +136,20 @@ def load(key: str, in_memory: int) -> Decoded | None:
     return Decoded(values, labels, keys, survey)
 
 
+def load_keys(key: str) -> tuple[NDArray[np.uint64], Survey] | None:
+    """What the entry of this name knows of images that lie elsewhere, or None if there is none or it is damaged."""
+    entry = root() / key
+    try:
+        survey = Survey.from_dict(json.loads((entry / "survey.json").read_text(encoding="utf-8")))
+        keys: NDArray[np.uint64] = np.load(entry / "keys.npy", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+    if len(keys) != survey.images or keys.dtype != np.uint64:
+        return None
+    touch(entry)
+    return keys, survey
+
+
 def touch(entry: Path) -> None:
     """Note that an entry was used just now, so that it is the last to be removed."""
     with contextlib.suppress(OSError):
@@ -170,6 +184,12 @@ def writing(key: str) -> Iterator[Path]:
 def save_index(folder: Path, labels: NDArray[np.int64], keys: NDArray[np.uint64], survey: Survey) -> None:
     """Write what an entry holds beside its values."""
     np.savez(folder / "index.npz", labels=labels, keys=keys)
+    (folder / "survey.json").write_text(json.dumps(survey.as_dict()), encoding="utf-8")
+
+
+def save_keys(folder: Path, keys: NDArray[np.uint64], survey: Survey) -> None:
+    """Write what is known of images that lie elsewhere."""
+    np.save(folder / "keys.npy", keys)
     (folder / "survey.json").write_text(json.dumps(survey.as_dict()), encoding="utf-8")
 
 
@@ -213,10 +233,16 @@ def _publish(folder: Path, entry: Path) -> None:
         folder.rename(entry)
     except OSError:
         # Another process was first, which is as good, or a damaged entry stands there, which gives way.
-        damaged = load(entry.name, in_memory=0) is None if (entry / MARKERS[0]).exists() else not _marked(entry)
-        if damaged:
+        if not _whole(entry):
             shutil.rmtree(entry, ignore_errors=True)
             folder.rename(entry)
+
+
+def _whole(entry: Path) -> bool:
+    """Whether an entry can be used; of features and classifiers it is enough that they are there."""
+    if not (entry / MARKERS[0]).exists():
+        return _marked(entry)
+    return load(entry.name, in_memory=0) is not None or load_keys(entry.name) is not None
 
 
 def _marked(folder: Path) -> bool:

@@ -7,7 +7,7 @@ import os
 import statistics
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.cache import Rows
+from zerosum.data.copies import Copies, find_copies
 from zerosum.data.reading import Picture, picture, reason
 from zerosum.data.source import Source
 from zerosum.data.survey import Survey, counted, most_frequent
@@ -26,7 +27,6 @@ Shape = tuple[int, int, int]
 Progress = Callable[[int, int], None]
 """Told (images done, images in all) as reading goes on."""
 
-_GROUPS, _GROUP = 10, 5  # how many groups of duplicates the survey names, and how many names of each
 _CHUNK, _CHUNK_BYTES = 32, 2**21  # a task: few enough to bound memory, enough that handing over costs little
 _DARK = 64  # of 255: wide images whose brightest value stays below this use too little of their range
 
@@ -71,8 +71,9 @@ class Tally:
 
     def survey(self, source: Source, shape: Shape, fit: str) -> Survey:
         """What the intake saw, but for the split."""
-        counts = np.bincount(self.labels, minlength=len(source.classes))
-        groups = self._copies()
+        labels, keys = self.index()
+        counts = np.bincount(labels, minlength=len(source.classes))
+        copies = find_copies(keys, labels)
         sides = sorted(map(min, self.sizes))
         return Survey(
             source=source.place,
@@ -80,8 +81,8 @@ class Tally:
             images=len(self.names),
             other_files=source.other_files,
             unreadable=self.unreadable,
-            duplicates=sum(len(group) - 1 for group in groups),
-            duplicate_groups=[[self.names[i] for i in group[:_GROUP]] for group in groups[:_GROUPS]],
+            duplicates=copies.spare,
+            duplicate_groups=[[self.names[index] for index in group] for group in copies.groups],
             sizes=most_frequent(f"{width}x{height}" for width, height in self.sizes),
             distinct_sizes=len(set(self.sizes)),
             short_side={"min": sides[0], "median": statistics.median_low(sides), "max": sides[-1]},
@@ -91,21 +92,11 @@ class Tally:
             channels=shape[2],
             size=shape[0],
             fit=fit,
-            notes=[*source.notes, *self._notes(groups)],
+            notes=[*source.notes, *self._notes(copies)],
         )
 
-    def _copies(self) -> list[list[int]]:
-        """The groups of images with equal content, largest first."""
-        by_key: dict[int, list[int]] = {}
-        for index, key in enumerate(self.keys):
-            by_key.setdefault(key, []).append(index)
-        return sorted((group for group in by_key.values() if len(group) > 1), key=len, reverse=True)
-
-    def _notes(self, groups: Sequence[Sequence[int]]) -> list[str]:
-        notes = []
-        torn = sum(len({self.labels[index] for index in group}) > 1 for group in groups)
-        if torn:
-            notes.append(f"{torn:,} of the duplicated images stand in more than one class")
+    def _notes(self, copies: Copies) -> list[str]:
+        notes = copies.notes()
         if self.several_frames:
             notes.append(f"of {counted(self.several_frames, 'file')} with several frames or pages, the first was read")
         if self.wide and self.widest_peak < _DARK:

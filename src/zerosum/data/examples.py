@@ -14,13 +14,16 @@ from zerosum.data.survey import Survey
 if TYPE_CHECKING:
     from torch import Tensor
 
+_BLOCK = 2**20  # examples hashed at a time, so that memory holds no second copy of their keys
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
     """A data set, ready for training. Reading it is thread-safe, since nothing in it changes."""
 
     values: NDArray[Any]
-    """Images: uint8 (N, H, W, C), in memory or memory-mapped. Points: float32 (N, F)."""
+    """Images: uint8 (N, H, W, C), in memory or memory-mapped, in the latter case maybe a transposed view. Points:
+    float32 (N, F)."""
     labels: NDArray[np.int64]
     """(N,) class indices; zeros where there are no classes."""
     classes: tuple[str, ...]
@@ -56,11 +59,19 @@ class Examples:
         digest = hashlib.blake2b(digest_size=16)
         for side in (self.train, self.held_out):
             digest.update(len(side).to_bytes(8, "little"))
-            order = side[np.lexsort((self.labels[side], self.keys[side]))]
-            digest.update(self.keys[order].astype("<u8").tobytes())
-            digest.update(self.labels[order].astype("<i8").tobytes())
+            order = self._by_content(side)
+            for column, kind in ((self.keys, "<u8"), (self.labels, "<i8")):
+                for first in range(0, len(order), _BLOCK):
+                    digest.update(column[order[first : first + _BLOCK]].astype(kind).data)
         digest.update("\0".join(self.classes).encode(errors="surrogateescape"))
         return digest.hexdigest()
+
+    def _by_content(self, side: NDArray[np.int64]) -> NDArray[np.int64]:
+        """These indices in order of key, then label: as `split` leaves them, where no content comes twice."""
+        keys = self.keys[side]
+        if bool((keys[1:] > keys[:-1]).all()):
+            return side
+        return side[np.lexsort((self.labels[side], keys))]
 
     def take(self, indices: NDArray[np.int64]) -> Tensor:
         """The examples at `indices` (n,), as stored, in a new CPU tensor.
@@ -73,7 +84,8 @@ class Examples:
         """
         import torch
 
-        return torch.from_numpy(np.take(self.values, indices, axis=0))
+        # np.take would first copy the whole of a transposed map
+        return torch.from_numpy(np.ascontiguousarray(self.values[indices]))
 
     def scale(self, raw: Tensor) -> Tensor:
         """What the networks see of taken examples, on whichever device they are.

@@ -93,7 +93,7 @@ _SIZES = (16, 32, 64, 128, 256, 512, 1024)
 
 
 def glance(source: str | Path) -> Glance:
-    """Look at a folder, .zip or .npz of images, or at a data set by its name, without reading it all.
+    """Look at a folder, .zip, .npz or .npy of images, or at a data set by its name, without reading it all.
 
     Raises:
         BadInput: if there is nothing there, or nothing that can be read.

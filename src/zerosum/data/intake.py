@@ -13,8 +13,9 @@ from zerosum.data import cache
 from zerosum.data.cache import CannotWrite, Decoded, FileRows, MemoryRows
 from zerosum.data.decoding import Progress, decode, quiet
 from zerosum.data.examples import Examples
+from zerosum.data.mapped import fits, in_place
 from zerosum.data.reading import FITS, TARGET_MODES
-from zerosum.data.source import Source, find
+from zerosum.data.source import ArrayFile, Source, find
 from zerosum.data.split import content_key, split
 from zerosum.data.survey import Survey
 from zerosum.data.toys import POINTS, SEED, Toy
@@ -38,7 +39,7 @@ def read(
     """Read all of a source, or what the cache kept of it.
 
     Args:
-        source: a folder, .zip or .npz of images, or the name of a data set.
+        source: a folder, .zip, .npz or .npy of images, or the name of a data set.
         size: the side in pixels of the squares that come out. Points need no size, channels or fit.
         channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; without alpha, transparency is laid over white.
         fit: `crop` (the centred square, scaled), `pad` (all, its edge repeated around it) or `resize` (stretched).
@@ -55,8 +56,11 @@ def read(
     if isinstance(found, Toy):
         return _points(found, held_out)
     _check(size, channels, fit)
-    decoded = _decoded(found, size, channels, fit, progress)
-    distinct = len(np.unique(decoded.keys))
+    if isinstance(found, ArrayFile) and fits(found, size, channels):
+        decoded = in_place(found, fit, progress)
+    else:
+        decoded = _decoded(found, size, channels, fit, progress)
+    distinct = decoded.survey.images - decoded.survey.duplicates
     if distinct < fewest:
         raise BadInput(
             f"{found.place} holds only {distinct} different image{'s' * (distinct != 1)} that can be read; a "

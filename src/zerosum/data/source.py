@@ -1,4 +1,4 @@
-"""Where images come from: a folder, a .zip, an .npz, or a name; each a list of entries that can be opened."""
+"""Where images come from: a folder, a .zip, an .npz, an .npy, or a name; each a list of entries that can be opened."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zerosum.data.arrays import image_member, load_images, load_labels, member_shapes
+from zerosum.data.arrays import (
+    as_images,
+    check_shape,
+    image_member,
+    label_file,
+    load_images,
+    load_label_file,
+    load_labels,
+    map_array,
+    member_shapes,
+)
 from zerosum.data.layout import SUFFIXES, arrange, hidden, is_image
 from zerosum.data.survey import counted
 from zerosum.data.toys import TOYS, Toy
@@ -27,7 +37,7 @@ BUNDLED = {"digits": Path(__file__).parent / "bundled" / "digits.npz"}
 """Data sets that come with the package, by name."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF")
 _EMPTY = "the file is empty"
-_READ = f"a folder, .zip or .npz of images ({', '.join(SUFFIXES)})"
+_READ = f"a folder, .zip, .npz or .npy of images ({', '.join(SUFFIXES)})"
 
 
 class Source(Protocol):
@@ -139,6 +149,27 @@ class Archive:
         return _open(io.BytesIO(content))
 
 
+class Numbered(Sequence[str]):
+    """The names `stem[0]`, `stem[1]` and so on, made when asked for: ten million of them would fill memory."""
+
+    def __init__(self, stem: str, count: int) -> None:
+        """So many names."""
+        self._stem, self._range = stem, range(count)
+
+    def __len__(self) -> int:
+        return len(self._range)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        chosen = self._range[index]
+        return f"{self._stem}[{chosen}]" if isinstance(chosen, int) else [f"{self._stem}[{each}]" for each in chosen]
+
+
 class Arrays:
     """The images in an .npz; loaded when the first is opened."""
 
@@ -152,7 +183,7 @@ class Arrays:
         self._member = image_member(path, shapes)
         count = shapes[self._member][0]
         self.place, self._path = place, path
-        self.names: Sequence[str] = [f"{self._member}[{index}]" for index in range(count)]
+        self.names: Sequence[str] = Numbered(self._member, count)
         self.labels, self.classes = load_labels(path, shapes, count)
         self.other_files = 0
         self.notes: tuple[str, ...] = ()
@@ -168,21 +199,76 @@ class Arrays:
         """
         with self._first:
             pixels = self._images[index]
-        return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
+        return _image(pixels)
 
     @cached_property
     def _images(self) -> NDArray[np.uint8]:
         return load_images(self._path, self._member)
 
 
+class ArrayFile:
+    """The images in an .npy; those of uint8 are mapped into memory, others loaded when the first is opened.
+
+    A mapped file must stay as it is for as long as it is used: the system ends a process that reads beyond the end of
+    a file that was cut.
+    """
+
+    def __init__(self, place: str, path: Path) -> None:
+        """Map the file and read the labels beside it, where there are some.
+
+        Raises:
+            BadInput: if it is no such file, or holds no images, or its labels do not fit.
+        """
+        self.stored = map_array(path)
+        """As they lie in the file."""
+        self._where = f"the array in {path}"
+        check_shape(self.stored.shape, self._where)
+        count = len(self.stored)
+        self.place = place
+        self.names: Sequence[str] = Numbered(path.stem, count)
+        self.labels, self.classes = load_label_file(path, count)
+        self.other_files = 0
+        self.notes: tuple[str, ...] = ()
+        files = [each for each in (path, label_file(path)) if each.is_file()]
+        states = [(each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in files]
+        self.stamp = _stamp("npy", path, states)
+        self._first = threading.Lock()
+
+    @property
+    def mapped(self) -> bool:
+        """Whether images can be used where they lie: of bytes, each in one piece."""
+        return self.stored.dtype == np.uint8 and bool(self.stored.flags.c_contiguous)
+
+    def open(self, index: int) -> Image.Image:
+        """The image.
+
+        Raises:
+            BadInput: at the first, if the values are not in a range of images.
+        """
+        with self._first:
+            pixels = self.images[index]
+        return _image(pixels)
+
+    @cached_property
+    def images(self) -> NDArray[np.uint8]:
+        """(N, H, W, C): a view of the file, where it is mapped."""
+        return as_images(self.stored if self.mapped else np.array(self.stored), self._where)
+
+
 def _file(place: str, path: Path) -> Source:
     if path.suffix.lower() == ".npz":
         return Arrays(place, path)
+    if path.suffix.lower() == ".npy":
+        return ArrayFile(place, path)
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         return Archive(place, path)
     if is_image(path.name):
         raise BadInput(f"{place} is a single image, and a GAN learns from many: give the folder that holds them")
     raise BadInput(f"{place} is a file of no kind that is read here: give {_READ}")
+
+
+def _image(pixels: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
 
 
 def _open(file: Path | io.BytesIO) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,26 @@ def content_key(header: str, content: bytes) -> int:
     digest = hashlib.blake2b(header.encode(), digest_size=8)
     digest.update(content)
     return int.from_bytes(digest.digest(), "little")
+
+
+def content_keys(header: str, contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """The content keys (n,) of examples (n, ...) of one header, at about a microsecond each."""
+    start = hashlib.blake2b(header.encode(), digest_size=8)
+    rows = np.ascontiguousarray(contents).data.cast("B")
+    each = rows.nbytes // len(contents)
+    digests = bytearray()
+    for first in range(0, rows.nbytes, each):
+        digest = start.copy()
+        digest.update(rows[first : first + each])
+        digests += digest.digest()
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
+def changes(ordered: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where in (n,) sorted values a new one begins, the first included: (n,)."""
+    new = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return new
 
 
 def split(keys: NDArray[np.uint64], share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -38,10 +59,12 @@ def split(keys: NDArray[np.uint64], share: float) -> tuple[NDArray[np.int64], ND
         Indices (n_train,) and (n_held,) int64, each in order of content, so that renaming a file changes nothing;
         together they are every index once.
     """
-    distinct = np.unique(keys)
-    below = int(np.searchsorted(distinct, np.uint64(int(share * 2**64)), side="left"))
-    fewest = min(FEWEST, len(distinct) // 4) if share > 0 else 0
+    order = np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+    ordered = keys[order]
+    new = changes(ordered)
+    distinct = int(np.count_nonzero(new))
+    below = int(np.count_nonzero(new[: np.searchsorted(ordered, np.uint64(int(share * 2**64)), side="left")]))
+    fewest = min(FEWEST, distinct // 4) if share > 0 else 0
     count = min(max(below, fewest), MOST)
-    held = np.isin(keys, distinct[:count])
-    order = np.argsort(keys, kind="stable").astype(np.int64)
-    return order[~held[order]], order[held[order]]
+    middle = int(np.flatnonzero(new)[count]) if count < distinct else len(keys)
+    return order[middle:], order[:middle]

@@ -109,7 +109,8 @@ class Adversarial(Game):
     ) -> Play:
         """Lay out a play on this batch."""
         make = partial(imagine or self.imagine, batch, now)
-        return Play(self, self.judge(batch, now), self.show(batch, now), make, batch, now, slopes, together)
+        judge, real = self.judge(batch, now), self.show(batch, now)
+        return Play(self, judge, real, make, batch, now, slopes, together, self.differentiate)
 
     def _main(self, player: str, score: Score, terms: Mapping[str, Term], batch: Batch, now: Now) -> Outcome:
         together = self.alone and player == "discriminator"

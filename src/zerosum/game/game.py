@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from zerosum.game.play import Differentiate, slope
 from zerosum.game.player import Player
 from zerosum.game.schedule import Now
 from zerosum.game.verdict import Batch, Terms
@@ -41,6 +42,8 @@ class Game(nn.Module):
 
     players: dict[str, Player]
     moves: list[Move]
+    differentiate: Differentiate
+    """How its plays work out slopes; a machine that compiles puts its own in place."""
 
     def enter(self, players: Sequence[Player], moves: Sequence[Move]) -> None:
         """Seat the players; their averages become part of the game, so that they are saved with it.
@@ -61,6 +64,7 @@ class Game(nn.Module):
             if move.player not in self.players:
                 raise ValueError(f"a move names {move.player!r}, who does not play: {list(self.players)}")
         self.moves = list(moves)
+        self.differentiate = slope
         self.averages = nn.ModuleDict({p.name: nn.ModuleList(p.averages) for p in players})
 
     def produce(self, seed: Tensor) -> Tensor:

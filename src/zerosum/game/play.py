@@ -18,6 +18,9 @@ Sample = Any
 
 Judge = Callable[[Sample], Verdict]
 
+Differentiate = Callable[[Judge, Sample], tuple[Verdict, Tensor]]
+"""`slope`, or the same compiled."""
+
 
 def at_least_float32(tensor: Tensor) -> Tensor:
     """Half precision is widened: penalties differentiate at samples, and squares of slopes overflow in it."""
@@ -27,7 +30,8 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 def slope(judge: Judge, sample: Sample) -> tuple[Verdict, Tensor]:
     """The verdict on a sample, and the squared norm of d score / d sample.
 
-    The only place that differentiates a discriminator. The gradient keeps its graph, so penalties can be trained.
+    The only place that differentiates a discriminator. The gradient keeps its graph, so penalties can be trained. It
+    is worked out in float32 even where networks run in bfloat16, whose rounding can put a penalty off by percents.
 
     Args:
         judge: from a sample to its verdict.
@@ -37,7 +41,8 @@ def slope(judge: Judge, sample: Sample) -> tuple[Verdict, Tensor]:
         The verdict, and (N,) squared norms over all of a sample's numbers. Patch scores (N, 1, h, w) are summed first.
     """
     differentiate = _slope_compiled if torch.compiler.is_compiling() else _slope_eager
-    verdict, gradients = differentiate(judge, sample)
+    with torch.autocast(tree_leaves(sample)[0].device.type, enabled=False):
+        verdict, gradients = differentiate(judge, sample)
     count = verdict.score.shape[0]
     squares = [at_least_float32(g).reshape(count, -1).square().sum(1) for g in gradients]
     return verdict, torch.stack(squares).sum(0)
@@ -77,6 +82,7 @@ class Play:
         now: Now,
         slopes: frozenset[str] = frozenset(),
         together: bool = False,
+        differentiate: Differentiate = slope,
     ) -> None:
         """Lay out a play.
 
@@ -90,9 +96,10 @@ class Play:
             slopes: at which of "real", "fake" the discriminator's slope will be wanted.
             together: real and fake will both be judged, and no sample's score depends on its neighbours: they are
                 judged in one go, which a machine does faster than two, unless slopes are wanted.
+            differentiate: works out slopes.
         """
         self.game, self.judge, self.real, self.batch, self.now = game, judge, real, batch, now
-        self._imagine, self._slopes = imagine, slopes
+        self._imagine, self._slopes, self._differentiate = imagine, slopes, differentiate
         # with slopes, what is kept for the second derivative outgrows the caches: two goes are 1.25 times as fast there
         self._together = together and not slopes
 
@@ -111,13 +118,13 @@ class Play:
     def _seen_real(self) -> tuple[Verdict, Tensor | None]:
         if self._together:
             return self._seen_both[0]
-        return slope(self.judge, self.real) if "real" in self._slopes else (self.judge(self.real), None)
+        return self._differentiate(self.judge, self.real) if "real" in self._slopes else (self.judge(self.real), None)
 
     @cached_property
     def _seen_fake(self) -> tuple[Verdict, Tensor | None]:
         if self._together:
             return self._seen_both[1]
-        return slope(self.judge, self.fake) if "fake" in self._slopes else (self.judge(self.fake), None)
+        return self._differentiate(self.judge, self.fake) if "fake" in self._slopes else (self.judge(self.fake), None)
 
     @property
     def real_score(self) -> Tensor:
@@ -145,7 +152,7 @@ class Play:
 
     def slope_at(self, sample: Sample) -> Tensor:
         """(N,) squared norm of the discriminator's gradient at any sample."""
-        return slope(self.judge, sample)[1]
+        return self._differentiate(self.judge, sample)[1]
 
 
 def _halves(part: Tensor | None) -> tuple[Tensor | None, Tensor | None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -14,8 +16,23 @@ from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.player import Player, require
 from zerosum.game.schedule import Now
+from zerosum.training.compiler import Hasten, as_it_is
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+class Precision(NamedTuple):
+    """What networks are computed in."""
+
+    networks: torch.dtype
+    """What their convolutions and matrix products take in and give out."""
+    strict: bool = False
+    """float32 means all its 24 bits on GPUs too, not the 11 that TF32 keeps of each factor."""
+
+
+PRECISIONS = {
+    "float32": Precision(torch.float32),
+    "bfloat16": Precision(torch.bfloat16),
+    "strict": Precision(torch.float32, strict=True),
+}
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,10 +61,24 @@ class Machine:
     """Where and how moves are made."""
 
     def __init__(
-        self, device: torch.device | str = "cpu", accumulate: int = 1, precision: torch.dtype = torch.float32
+        self,
+        device: torch.device | str = "cpu",
+        accumulate: int = 1,
+        precision: torch.dtype = torch.float32,
+        strict: bool = False,
+        hasten: Hasten = as_it_is,
     ) -> None:
-        """A machine of this process; its ranks are those of torch.distributed, where that is up."""
-        self.device, self.accumulate, self.precision = torch.device(device), accumulate, precision
+        """A machine of this process; its ranks are those of torch.distributed, where that is up.
+
+        Args:
+            device: where networks are.
+            accumulate: parts a step's batch is cut into.
+            precision: what networks are computed in.
+            strict: see `Precision`.
+            hasten: what makes a game's networks faster: `as_it_is`, or a `Compiler`.
+        """
+        self.device, self.accumulate = torch.device(device), accumulate
+        self.precision, self.strict, self.hasten = precision, strict, hasten
         together = dist.is_available() and dist.is_initialized()
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
 
@@ -61,11 +92,33 @@ class Machine:
         for each in game.players.values():
             require(each.parameters, each is player)
         player.optimizer.zero_grad(set_to_none=True)
-        yield
+        with self.rounding():
+            yield
         require(player.parameters, False)
 
+    @contextmanager
+    def rounding(self) -> Iterator[None]:
+        """What a GPU may do with float32 while moves are made: the policy stands here and nowhere else.
+
+        The factors of convolutions and matrix products may be rounded to TF32 (11 bits of 24; sums stay float32),
+        unless the machine is strict, and cuDNN tries its algorithms and keeps the fastest for each shape. Nothing of
+        it outlasts the move, so scores are computed as PyTorch does by itself.
+        """
+        if self.device.type != "cuda":
+            yield
+            return
+        cudnn, products = torch.backends.cudnn, torch.get_float32_matmul_precision()
+        before = cudnn.allow_tf32, cudnn.benchmark
+        torch.set_float32_matmul_precision("highest" if self.strict else "high")
+        cudnn.allow_tf32, cudnn.benchmark = not self.strict, True
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(products)
+            cudnn.allow_tf32, cudnn.benchmark = before
+
     def autocast(self) -> AbstractContextManager[None]:
-        """The precision networks are run in; scores and penalties stay float32."""
+        """The precision networks are run in; scores and penalties, with their slopes, stay float32."""
         return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
 
     def step(self, player: Player, now: Now) -> float:
@@ -106,6 +159,11 @@ class Machine:
         """Until the device has done all it was asked to."""
         if self.device.type in {"cuda", "mps"}:
             getattr(torch, self.device.type).synchronize()
+
+    def sweep(self) -> None:
+        """Give back the memory of games that are over. They hold themselves, so they would wait for a collection."""
+        if self.device.type == "cuda":
+            gc.collect()
 
     def dice(self) -> Tensor:
         """The state of the device's own random numbers, (bytes,) uint8 on the CPU; empty for the CPU itself."""

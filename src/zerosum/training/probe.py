@@ -13,7 +13,7 @@ from zerosum.training.loop import play
 from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
-PATIENCE = 0.3
+PATIENCE = 0.15
 """Seconds spent on moves of each interval, beyond the two steps that every estimate needs."""
 
 

@@ -30,6 +30,16 @@ class Source(Protocol):
         """Raw examples on any device as the samples of the game."""
 
 
+def ready(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor where a copy to the device need not wait for anything: a GPU fetches from pinned memory by itself."""
+    return tensor.pin_memory() if device.type == "cuda" and tensor.device.type == "cpu" else tensor
+
+
+def bring(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device, on its way there while the CPU goes on."""
+    return ready(tensor, device).to(device, non_blocking=True)
+
+
 class Stream(Iterator[Batch]):
     """Batches of a source, shuffled anew each epoch.
 
@@ -73,7 +83,9 @@ class Stream(Iterator[Batch]):
 
     def _fetch(self, position: int) -> tuple[Tensor, Tensor]:
         first = position + self.rank * self.share
-        return self.source.take(self._indices(first)), noise.seeds(self.seed, first, self.share, noise.Series.TRAINING)
+        raw = self.source.take(self._indices(first))
+        seed = noise.seeds(self.seed, first, self.share, noise.Series.TRAINING)
+        return ready(raw, self.device), ready(seed, self.device)
 
     def __next__(self) -> Batch:
         raw, seed = self._next_raw()

@@ -1,0 +1,55 @@
+"""Data that live on the GPU: a batch is then a look-up there, and the bus carries nothing but indices."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zerosum.training.stream import Source, bring
+
+SHARE = 4
+"""Data live on the GPU where they take at most one part in so many of its free memory."""
+BLOCK = 4096
+"""Examples that are brought there at a time."""
+
+
+class Resident:
+    """What training may see of a source, on a device, as it is stored there: bytes stay bytes.
+
+    Its batches are those of the source. Examples are numbered anew, in the order of the source's `train`; a shuffle
+    does not look at what it shuffles.
+    """
+
+    def __init__(self, source: Source, device: torch.device) -> None:
+        """Bring the examples to the device."""
+        self._scale = source.scale
+        self.train: np.ndarray = np.arange(len(source.train))
+        one = source.take(source.train[:1])
+        self.values = torch.empty((len(self.train), *one.shape[1:]), dtype=one.dtype, device=device)
+        for first in range(0, len(self.train), BLOCK):
+            block = source.take(source.train[first : first + BLOCK])
+            self.values[first : first + BLOCK].copy_(block)
+
+    def take(self, indices: np.ndarray) -> Tensor:
+        """Raw examples (n, ...) on the device; `indices` (n,) are of this `train`."""
+        return self.values.index_select(0, bring(torch.from_numpy(indices), self.values.device))
+
+    def scale(self, raw: Tensor) -> Tensor:
+        """The source's own."""
+        return self._scale(raw)
+
+
+def near(source: Source, device: torch.device) -> Source:
+    """The source itself, or its examples on the GPU, where that is the device and has room to spare."""
+    if device.type != "cuda" or len(source.train) == 0:
+        return source
+    torch.cuda.empty_cache()  # what trials have used and given back counts as free
+    free, _ = torch.cuda.mem_get_info(device)
+    return Resident(source, device) if SHARE * weight(source) <= free else source
+
+
+def weight(source: Source) -> int:
+    """Bytes of what training may see, as it is stored."""
+    one = source.take(source.train[:1])
+    return len(source.train) * one.numel() * one.element_size()

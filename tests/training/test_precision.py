@@ -1,0 +1,105 @@
+"""What is rounded, and what is not."""
+
+import pytest
+import torch
+from parts import Points, Score, points_game
+from torch import nn
+
+from zerosum.game.play import slope
+from zerosum.game.schedule import Now
+from zerosum.game.term import R1, GradientPenalty
+from zerosum.recipe import Recipe, RecipeFile, assemble
+from zerosum.training.loop import play_round
+from zerosum.training.machine import PRECISIONS, Machine
+from zerosum.training.meter import Meter
+from zerosum.training.stream import Stream
+
+
+@pytest.mark.parametrize("term", [R1(every=2), GradientPenalty(every=2)], ids=["r1", "gradient penalty"])
+def test_penalties_are_float32_in_bfloat16(term) -> None:
+    """A term of its own move, so that nothing before it has rounded."""
+    values, gradients = [], []
+    for precision in (torch.float32, torch.bfloat16):
+        game, machine = points_game({"term": term}), Machine(precision=precision)
+        move = next(move for move in game.moves if move.every == 2)
+        batch = next(Stream(Points(), 8, 1))
+        # what lies between real and fake must be the same point in both
+        game.generator.register_forward_hook(lambda module, inputs, fake: fake.float() * 0)
+        with machine.turn(game, game.players["discriminator"]):
+            with machine.autocast():
+                value = move.loss(batch, Now()).terms["term"]
+            value.mean().backward()
+            values.append(value.detach())
+            gradients.append([p.grad.clone() for p in game.discriminator.parameters() if p.grad is not None])
+    assert values[1].dtype == torch.float32
+    torch.testing.assert_close(values[1], values[0], rtol=1e-6, atol=1e-6)
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+
+
+def test_bfloat16_reaches_everything_but_slopes() -> None:
+    network, seen = Score(), []
+    network.body[0].register_forward_hook(lambda module, inputs, out: seen.append(out.dtype))
+    with Machine(precision=torch.bfloat16).autocast():
+        network(torch.ones(2, 2))
+        verdict, steep = slope(network, torch.ones(2, 2))
+    assert seen == [torch.bfloat16, torch.float32]
+    assert verdict.score.dtype == steep.dtype == torch.float32
+
+
+def policy() -> tuple:
+    cudnn = torch.backends.cudnn
+    return torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("float32", ("high", True, True)), ("strict", ("highest", False, True))])
+def test_what_a_gpu_may_round_ends_with_the_move(name: str, wanted: tuple) -> None:
+    game, before = points_game(), policy()
+    machine = Machine("cuda", 1, *PRECISIONS[name])
+    with machine.turn(game, game.players["generator"]):
+        assert policy() == wanted
+    assert policy() == before
+    with pytest.raises(ZeroDivisionError), machine.rounding():
+        raise ZeroDivisionError
+    assert policy() == before
+
+
+def test_a_cpu_rounds_nothing() -> None:
+    before, machine = policy(), Machine()
+    with machine.rounding():
+        assert policy() == before
+
+
+@pytest.mark.parametrize("name", ["dcgan", "r3gan"])
+def test_pictures_stay_in_channels_last(name: str) -> None:
+    """From each network's first convolution on, forwards and through a slope: no layer turns them back."""
+    file = RecipeFile(name)
+    file.lay("nano")
+    for path, value in {("generator", "norm"): "batch", ("terms", "r1", "weight"): 1}.items():
+        if name == "dcgan" or path[0] == "terms":
+            file.draft.put(path, value, "")
+    machine, shape = Machine(), (3, 16, 16)
+    game = assemble(file.draft.check(Recipe).spread(1000), shape, True, machine)
+    source, turned, seen = Points(16, 3 * 16 * 16), [], []
+    source.values = source.values.reshape(16, 16, 16, 3).clip(-1, 1)
+    source.scale = lambda raw: raw.permute(0, 3, 1, 2)  # as images are stored
+    started = {"generator": False, "discriminator": False}
+
+    def watch(side: str, label: str, starts: bool):
+        def hook(module, inputs, out) -> None:
+            started[side] |= starts
+            if started[side] and isinstance(out, torch.Tensor) and out.dim() == 4:
+                seen.append(label)
+                if not out.is_contiguous(memory_format=torch.channels_last):
+                    turned.append(label)
+
+        return hook
+
+    for side in started:
+        for label, module in getattr(game, side).named_modules():
+            if not list(module.children()):
+                starts = isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+                module.register_forward_hook(watch(side, f"{side}.{label}", starts))
+    play_round(game, Stream(source, 4, 0), machine, Now(), Meter())
+    assert len(set(seen)) > 8
+    assert turned == []

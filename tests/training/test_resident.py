@@ -1,0 +1,75 @@
+"""Data on the device make the batches that data in memory make."""
+
+import numpy as np
+import pytest
+import torch
+
+from zerosum.data.examples import Examples
+from zerosum.data.survey import Survey
+from zerosum.training import resident
+from zerosum.training.resident import Resident, near
+from zerosum.training.stream import Stream, bring, ready
+
+CPU = torch.device("cpu")
+
+
+def examples(kind: str = "images", n: int = 50) -> Examples:
+    dice = np.random.default_rng(0)
+    if kind == "images":
+        values = dice.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)
+    else:
+        values = dice.normal(size=(n, 2)).astype(np.float32)
+    order = dice.permutation(n)
+    survey = Survey("here", kind, n)
+    labels, keys = np.zeros(n, np.int64), np.arange(n, dtype=np.uint64)
+    return Examples(values, labels, (), keys, order[: n - 9], order[n - 9 :], survey)
+
+
+@pytest.mark.parametrize("kind", ["images", "points"])
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_batches_are_the_streams(monkeypatch, kind: str, workers: int, rank: int) -> None:
+    """Over more than two epochs, brought in blocks that do not divide the data."""
+    monkeypatch.setattr(resident, "BLOCK", 7)
+    source = examples(kind)
+    held = Resident(source, CPU)
+    settings = {"mirror": kind == "images", "workers": workers, "rank": rank, "world": 2, "position": 6}
+    ours, theirs = (Stream(each, 6, 3, **settings) for each in (held, source))
+    for _ in range(20):
+        one, other = next(ours), next(theirs)
+        assert torch.equal(one["real"], other["real"])
+        assert torch.equal(one["seed"], other["seed"])
+    assert one["real"].stride() == other["real"].stride()
+    ours.close()
+    theirs.close()
+
+
+def test_bytes_stay_bytes_and_held_out_data_stay_away() -> None:
+    source = examples()
+    held = Resident(source, CPU)
+    assert held.values.dtype == torch.uint8
+    assert held.values.shape == (41, 8, 8, 3)
+    assert resident.weight(source) == held.values.nbytes
+    assert torch.equal(held.values, source.take(source.train))
+
+
+def test_only_gpus_with_room_hold_the_data(monkeypatch) -> None:
+    source, gpu = examples(), torch.device("cuda")
+    assert near(source, CPU) is source
+    asked = []
+    monkeypatch.setattr(resident, "Resident", lambda source, device: asked.append(device) or "resident")
+    for free, wanted in ((4 * resident.weight(source), "resident"), (4 * resident.weight(source) - 1, source)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 10 * free))
+        assert near(source, gpu) is wanted
+    assert asked == [gpu]
+
+
+def test_what_a_gpu_fetches_is_pinned(monkeypatch) -> None:
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    tensor = torch.ones(3)
+    assert ready(tensor, torch.device("cuda")) is tensor
+    assert len(pinned) == 1
+    assert bring(tensor, CPU) is tensor
+    assert ready(tensor.to("meta"), torch.device("cuda")).is_meta
+    assert len(pinned) == 1, "neither for a CPU, nor what is on a device"

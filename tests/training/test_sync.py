@@ -1,0 +1,100 @@
+"""Nothing in a round waits for the device.
+
+A GPU works through what it is asked to do while the CPU asks for more. Whatever needs a tensor's value on the CPU
+makes the CPU wait until the GPU has caught up, so such things happen in ticks and nowhere else. They show on a CPU
+too: as operators whose result depends on values, and as Python's questions for a value.
+"""
+
+import numpy as np
+import pytest
+import torch
+from parts import Points
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from zerosum.game.game import Game
+from zerosum.game.schedule import Now
+from zerosum.recipe import Recipe, RecipeFile, assemble, names
+from zerosum.training.loop import play_round
+from zerosum.training.machine import Machine
+from zerosum.training.meter import Meter
+from zerosum.training.stream import Stream
+
+QUESTIONS = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__"}
+OPERATORS = {"_local_scalar_dense", "item", "nonzero", "masked_select", "equal", "is_nonzero", "_unique2", "unique_dim"}
+
+
+class Waits(AssertionError):
+    """Something waited."""
+
+
+class NoQuestions(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__name__", "") in QUESTIONS:
+            raise Waits(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+class NoValues(TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func._overloadpacket.__name__ in OPERATORS:
+            raise Waits(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def round_of(name: str, machine: Machine, shape: tuple = (1, 16, 16), share: bool = False) -> tuple[Game, Stream]:
+    file = RecipeFile(name)
+    file.lay("nano")
+    file.draft.put(("game", "share_fakes"), share, "")
+    file.draft.put(("training", "batch"), 4, "")
+    game = assemble(file.draft.check(Recipe).spread(1000), shape, True, machine)
+    source = Points(40, int(np.prod(shape)))
+    source.values = source.values.reshape(40, *shape).clip(-1, 1)
+    game.train()
+    return game, Stream(source, 4, 0, mirror=True)
+
+
+def watched(game: Game, stream: Stream, machine: Machine) -> Meter:
+    meter = Meter()
+    with NoQuestions(), NoValues():
+        for number in range(2):  # the second finds Adam's memory and the meter's sums in place
+            play_round(game, stream, machine, Now(16 * number, 0), meter)
+            for player in game.players.values():
+                player.follow(4, Now(1, 4))
+    return meter
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_round_waits_for_nothing(name: str) -> None:
+    """Every move, lazy ones included, the optimizers' steps, the meter and the averages."""
+    machine = Machine()
+    meter = watched(*round_of(name, machine), machine)
+    assert meter.take(machine), "and the tick may ask"
+
+
+def test_nor_does_one_in_bfloat16_with_fakes_shared() -> None:
+    machine = Machine(precision=torch.bfloat16, accumulate=2)
+    game, stream = round_of("auto", machine, share=True)
+    watched(game, stream, machine)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda x: x.sum().item(),
+        lambda x: bool(x.sum() > 0),
+        lambda x: x.tolist(),
+        lambda x: x[x > 0],
+        lambda x: float(x.max()),
+        lambda x: x.cpu(),
+        lambda x: x.detach().numpy(),
+        lambda x: torch.equal(x, x),
+    ],
+    ids=["item", "bool", "tolist", "mask", "float", "cpu", "numpy", "equal"],
+)
+def test_waiting_would_be_seen(ask) -> None:
+    machine = Machine()
+    game, stream = round_of("vanilla", machine, (1, 28, 28))
+    game.discriminator.register_forward_hook(lambda module, inputs, verdict: ask(verdict.score) and None)
+    with pytest.raises(Waits):
+        watched(game, stream, machine)
