@@ -1,13 +1,16 @@
 """Time to quality: the default recipe against the peers', the same data, clock, machine and judge.
 
-    python benchmarks/quality.py FOLDER mnist=PATH fashion=PATH [--budget 5m] [--seeds 0 1 2] [--only zerosum dcgan-64]
-    python benchmarks/quality.py FOLDER --draw            # the table and the curves alone
+    python benchmarks/quality.py FOLDER mnist=PATH emoji=PATH@15m [--budget 5m] [--seeds 0 1 2] [--only zerosum ...]
+    python benchmarks/quality.py FOLDER --draw            # the table and the pictures alone
 
-Each contender is a recipe with its authors' settings, played by our loop: a peer's networks, objective and optimizer
-get our speed, so what is compared is the choice, not the code (benchmarks/step.py compares the code). Every run is
-judged in passing (kernel distance of 512 samples, 4% of everyone's time) and at its end: 10,000 samples against the
-held-out images of the data's train part, never its test part. Results go to benchmarks/quality.json, the table to
-benchmarks/quality.md and a picture of the curves for each data set beside it. Runs in FOLDER are not made again.
+A contender is a recipe with its authors' settings, played by our loop: a peer's networks, objective and optimizer get
+our speed, so what is compared is the choice, not the code (benchmarks/step.py compares the code). One whose networks
+and losses are no recipe of ours has a loop of its own, on our data and clock (benchmarks/lightweight.py). Everyone is
+judged in passing, as often as fits in 4% of the time (kernel distance of 512 samples), and at the end: 10,000 samples
+against the held-out images of the data's train part, never its test part. Threads are as OMP_NUM_THREADS says.
+
+Results go to benchmarks/quality.json, the table to benchmarks/quality.md, and for each data set a picture of the curves
+and one of samples beside it. Runs in FOLDER are neither made nor judged again.
 """
 
 from __future__ import annotations
@@ -19,63 +22,169 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+import lightweight
+import numpy as np
+import quality_pictures
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 import zerosum
+from zerosum import judging, question
 from zerosum.console import Silent
-from zerosum.run import RunFolder
+from zerosum.data.examples import Examples
+from zerosum.deliver.pictures import to_uint8
+from zerosum.evaluation.items import Real
+from zerosum.opening import read_recipe
+from zerosum.run import Row, RunFolder
+from zerosum.scoring import data_of
+from zerosum.units import seconds
 
 HERE = Path(__file__).parent
 RESULT = HERE / "quality.json"
-BIG = {"generator.width": 64, "discriminator.width": 64}
-CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "zerosum": ("auto", {}),
-    "dcgan-64": ("dcgan", {**BIG, "training.batch": 64}),
-    "dcgan-24": ("dcgan", {"training.batch": 64}),
-    "wgan-gp-64": ("wgan-gp", BIG),
-    "wgan-gp-24": ("wgan-gp", {}),
-    "sngan-64": ("dcgan", {**BIG, "discriminator.norm": "none", "discriminator.spectral": True,
-                           "objective.kind": "hinge", "optimizer.beta1": 0.0, "optimizer.beta2": 0.9,
-                           "training.batch": 64, "generator.init": "scaled", "discriminator.init": "scaled"}),
-    "sngan-24": ("dcgan", {"discriminator.norm": "none", "discriminator.spectral": True, "objective.kind": "hinge",
-                           "optimizer.beta1": 0.0, "optimizer.beta2": 0.9, "training.batch": 64,
-                           "generator.init": "scaled", "discriminator.init": "scaled"}),
-}  # fmt: skip
-"""Our default, and what people would otherwise run: at the width of their code and at one that suits the budget."""
-COLOURS = ("#111111", "#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#009e73", "#8fd0b5")
+SHOWN = 64
+"""Samples of each contender in the picture."""
+OURS, TENTH = "zerosum", "zerosum-tenth"
 
 
-def play(run: Path, data: str, contender: str, budget: str, seed: int) -> None:
-    """One run, unless it is there and done."""
-    if RunFolder(run).read_json("status.json").get("state") == "done":
-        return
-    recipe, settings = CONTENDERS[contender]
-    words = ["train", data, "--recipe", recipe, "--budget", budget, "--seed", str(seed), "--run", str(run)]
-    for name, value in settings.items():
-        words += [f"--{name}", json.dumps(value).strip('"')]
-    subprocess.run([sys.executable, "-m", "zerosum", *words], check=True, stdout=subprocess.DEVNULL)
+# ---------------------------------------------------------------------- contenders
 
 
-def judged(run: Path) -> dict[str, Any]:
-    """How it ended, and its curve: (seconds, kernel distance) pairs."""
-    folder = RunFolder(run)
-    row = zerosum.evaluate(run, voice=Silent())
-    ticks = [(tick["images"], tick["seconds"]) for tick in folder.rows()]
-    curve = [
-        (_seconds(ticks, each["images"]), each["distance"])
-        for each in folder.rows("scores.jsonl")
-        if each.get("when") == "training"
-    ]
-    status = folder.read_json("status.json")
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe of ours with settings, played by our loop."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    share: float = 1.0
+    """Of the budget that it may use."""
+
+    def play(self, run: Path, data: str, budget: float, seed: int) -> None:
+        """One run, unless it is there and done."""
+        if RunFolder(run).read_json("status.json").get("state") == "done":
+            return
+        words = ["train", data, "--recipe", self.name, "--budget", f"{budget * self.share:g}s", "--seed", str(seed)]
+        for name, value in self.settings.items():
+            words += [f"--{name}", json.dumps(value).strip('"')]
+        _command("-m", "zerosum", *words, "--run", str(run))
+
+    def judged(self, run: Path, data: str) -> Row:
+        """How it ended, and its curve; judged once."""
+        folder = RunFolder(run)
+        asked = [row for row in folder.rows("scores.jsonl") if row.get("when") == "asked"]
+        row = asked[-1] if asked else zerosum.evaluate(run, voice=Silent())
+        ticks = [(tick["images"], tick["seconds"]) for tick in folder.rows()]
+        curve = [
+            (min(ticks, key=lambda tick: abs(tick[0] - each["images"]))[1], each["distance"])
+            for each in folder.rows("scores.jsonl")
+            if each.get("when") == "training"
+        ]
+        return _found(folder.read_json("status.json"), row, curve)
+
+    def samples(self, run: Path) -> NDArray[np.uint8]:
+        """The first samples of seed 0, (64, H, W, C)."""
+        return to_uint8(zerosum.load(run).sample(SHOWN, seed=0))
+
+
+@dataclass(frozen=True)
+class Lightweight:
+    """FastGAN in its own loop."""
+
+    width: int
+
+    def play(self, run: Path, data: str, budget: float, seed: int) -> None:
+        """One run, unless it is there."""
+        if (run / "samples.json").exists():
+            return
+        run.mkdir(parents=True, exist_ok=True)
+        script = str(HERE / "lightweight.py")
+        _command(script, data, str(run / "samples.npz"), "--budget", f"{budget:g}s", "--seed", str(seed),
+                 "--width", str(self.width), "--judge-every", "auto")  # fmt: skip
+
+    def judged(self, run: Path, data: str) -> Row:
+        """How it ended, and its curve; judged once."""
+        info = json.loads((run / "samples.json").read_text("utf8"))
+        folder = RunFolder(run)
+        rows = list(folder.rows("scores.jsonl"))
+        if not rows:
+            rows = [scored(_saved(run), lightweight.intake(data)[0]) | {"images": info["images"]}]
+            folder.append("scores.jsonl", rows[0])
+        return _found(info, rows[-1], info["curve"])
+
+    def samples(self, run: Path) -> NDArray[np.uint8]:
+        """The first samples, (64, H, W, C)."""
+        return _saved(run)[:SHOWN]
+
+
+def _command(*words: str) -> None:
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def _saved(run: Path) -> NDArray[np.uint8]:
+    images: NDArray[np.uint8] = np.load(run / "samples.npz")["images"]
+    return images
+
+
+def _found(status: Row, row: Row, curve: Sequence[tuple[float, float]]) -> Row:
+    """What is kept of a run; its curve ends in the judgement at its end."""
+    end = (status["seconds"], row["scores"]["kid_lite0"]["value"])
     return {"images": status["images"], "seconds": status["seconds"], "line": row["line"], "scores": row["scores"],
-            "curve": curve}  # fmt: skip
+            "curve": [*curve, end]}  # fmt: skip
 
 
-def _seconds(ticks: Sequence[tuple[int, float]], images: int) -> float:
-    return min(ticks, key=lambda tick: abs(tick[0] - images))[1]
+BIG = {"generator.width": 64, "discriminator.width": 64}
+SNGAN = {"discriminator.norm": "none", "discriminator.spectral": True, "objective.kind": "hinge",
+         "optimizer.beta1": 0.0, "optimizer.beta2": 0.9, "training.batch": 64, "generator.init": "scaled",
+         "discriminator.init": "scaled"}  # fmt: skip
+CONTENDERS: dict[str, Recipe | Lightweight] = {
+    OURS: Recipe("auto"),
+    TENTH: Recipe("auto", share=0.1),
+    "dcgan-64": Recipe("dcgan", {**BIG, "training.batch": 64}),
+    "dcgan-24": Recipe("dcgan", {"training.batch": 64}),
+    "wgan-gp-64": Recipe("wgan-gp", BIG),
+    "wgan-gp-24": Recipe("wgan-gp"),
+    "sngan-64": Recipe("dcgan", {**BIG, **SNGAN}),
+    "sngan-24": Recipe("dcgan", SNGAN),
+    "lightweight-64": Lightweight(64),
+    "lightweight-16": Lightweight(16),
+}
+"""Our default, the same in a tenth of the time, and what people would otherwise run: at the width of their code and at
+one that suits the budget."""
+
+
+# ---------------------------------------------------------------------- any sampler, judged as a run is
+
+
+class Stored:
+    """Samples (N, H, W, C) as a generator whose latents are their numbers, so that they are asked about as a run is."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self.images = images
+
+    def latents(self, n: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
+        """The numbers of `n` samples, (n,)."""
+        return torch.arange(first, first + n)
+
+    def show(self, latents: Tensor) -> Tensor:
+        """Numbers (n,) to images (n, C, H, W) in [-1, 1], which become the same bytes again."""
+        return torch.from_numpy(self.images[latents.numpy()]).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+def scored(images: NDArray[np.uint8], examples: Examples, n: int | None = None) -> Row:
+    """The scores of samples (N, H, W, C) of any origin, by the protocol of `zerosum.evaluate`."""
+    asked = question.Asked("lite0", n, 0, math.inf, "held-out", question.AMONG, 5, "averaged")
+    about = question.about_run(Stored(images), examples, None, asked)  # type: ignore[arg-type]
+    device = torch.device("cpu")
+    with judging.observer(judging.network_for("lite0", examples, device, Silent()), device) as watching:
+        judgement, _ = judging.answer(about, asked, watching, None, Silent())
+    return judgement.as_row(0)
+
+
+# ---------------------------------------------------------------------- the table
 
 
 def above(score: Mapping[str, Any]) -> float:
@@ -83,35 +192,59 @@ def above(score: Mapping[str, Any]) -> float:
     return float(score["value"]) - float(score["floor"])
 
 
+def passed(runs: Mapping[str, Any], target: float) -> float:
+    """Seconds until the median over the runs of their newest kernel distances is at most the target; inf: never.
+
+    A distance holds until the next judgement, so this is an upper bound, as fine as judgements are dense.
+    """
+    curves = [run["curve"] for run in runs.values()]
+    for moment in sorted(when for curve in curves for when, _ in curve):
+        newest = [[value for when, value in curve if when <= moment][-1:] for curve in curves]
+        if statistics.median(each[0] if each else math.inf for each in newest) <= target:
+            return moment
+    return math.inf
+
+
+HEAD = ["contender", "seeds", "images", "seconds", "fd_lite0 above its floor", "kid_lite0", "coverage",
+        "times zerosum's fd", "share of the budget until zerosum's kid is as good"]  # fmt: skip
+
+
 def table(results: Mapping[str, Any]) -> str:
     """Markdown, all of it from the results."""
     lines = ["# Time to quality", "", "Made by `python benchmarks/quality.py` from `benchmarks/quality.json`.", ""]
     for data, contenders in results["data"].items():
-        head = [
-            "contender",
-            "seeds",
-            "images",
-            "fd_lite0 above its floor",
-            "kid_lite0",
-            "coverage",
-            "times zerosum's fd",
-        ]
-        lines += [f"## {data}, {results['budget']}", "", _line(head), _line(["---"] * len(head))]
-        ours = statistics.median(above(run["scores"]["fd_lite0"]) for run in contenders["zerosum"].values())
-        for name, runs in contenders.items():
-            each = [run["scores"] for run in runs.values()]
-            distances = [above(scores["fd_lite0"]) for scores in each]
-            cells = [
-                name, str(len(runs)), f"{statistics.median(run['images'] for run in runs.values()):,.0f}",
-                _range(distances), _range([scores["kid_lite0"]["value"] for scores in each]),
-                _range([scores["coverage"]["value"] for scores in each]), f"{statistics.median(distances) / ours:.1f}",
-            ]  # fmt: skip
-            lines.append(_line(cells))
-        first = next(iter(contenders["zerosum"].values()))
+        if OURS not in contenders:
+            continue
+        budget = results["budgets"][data]
+        lines += [f"## {data}, {budget}", "", _line(HEAD), _line(["---"] * len(HEAD))]
+        lines += [_line(_cells(name, contenders, float(seconds(budget)))) for name in contenders]
+        first = next(iter(contenders[OURS].values()))
         floor = first["scores"]
         lines += ["", f"Floors: fd {floor['fd_lite0']['floor']:.1f}, coverage {floor['coverage']['floor']:.3f}. "
-                  f"Protocol: {first['line']}.", "", f"![curves](quality-{data}.png)", ""]  # fmt: skip
+                  f"Protocol: {first['line']}. The last column: when the median of {OURS}'s judgements first was at "
+                  f"most the contender's best final kid_lite0; judged {_judged(contenders[OURS])} times a run, so an "
+                  f"upper bound.", "", f"![curves](quality-{data}.png)", "", f"![samples](quality-{data}-samples.png)",
+                  ""]  # fmt: skip
     return "\n".join(lines)
+
+
+def _cells(name: str, contenders: Mapping[str, Any], budget: float) -> list[str]:
+    """A contender's row."""
+    runs = contenders[name]
+    each = [run["scores"] for run in runs.values()]
+    distances, kids = [above(scores["fd_lite0"]) for scores in each], [s["kid_lite0"]["value"] for s in each]
+    ours = statistics.median(above(run["scores"]["fd_lite0"]) for run in contenders[OURS].values())
+    share = passed(contenders[OURS], min(kids)) / budget
+    return [
+        name, str(len(runs)), f"{statistics.median(run['images'] for run in runs.values()):,.0f}",
+        _range([run["seconds"] for run in runs.values()]), _range(distances), _range(kids),
+        _range([scores["coverage"]["value"] for scores in each]), f"{statistics.median(distances) / ours:.1f}",
+        "" if name == OURS else f"{share:.3f}" if math.isfinite(share) else "never",
+    ]  # fmt: skip
+
+
+def _judged(runs: Mapping[str, Any]) -> int:
+    return min(len(run["curve"]) for run in runs.values())
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -123,35 +256,26 @@ def _range(values: Sequence[float]) -> str:
     return middle if len(values) == 1 else f"{middle} ({min(values):.4g} to {max(values):.4g})"
 
 
-def draw(contenders: Mapping[str, Any], path: Path, wide: int = 800, tall: int = 420) -> None:
-    """Kernel distance (logarithmic) against seconds, a line a run."""
-    curves = {name: [run["curve"] for run in runs.values() if run["curve"]] for name, runs in contenders.items()}
-    points = [point for runs in curves.values() for curve in runs for point in curve if point[1] > 0]
-    if not points:
-        return
-    last = max(seconds for seconds, _ in points)
-    low, high = (math.log10(f(value for _, value in points)) for f in (min, max))
-    picture = Image.new("RGB", (wide, tall), "white")
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
+# ---------------------------------------------------------------------- the command
 
-    def place(seconds: float, value: float) -> tuple[float, float]:
-        up = (math.log10(max(value, 10**low)) - low) / max(high - low, 1e-9)
-        return 60 + seconds / last * (wide - 190), 20 + (1 - up) * (tall - 60)
 
-    for power in range(math.floor(low), math.ceil(high) + 1):
-        if low <= power <= high:
-            y = place(0, 10.0**power)[1]
-            pen.line([(60, y), (wide - 130, y)], "#dddddd")
-            pen.text((54, y), f"{10.0**power:g}", "#555555", font, anchor="rm")
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        pen.text((place(share * last, 1)[0], tall - 30), f"{share * last:.0f} s", "#555555", font, anchor="mm")
-    pen.text((60, 6), "kernel distance (kid_lite0) of samples to held-out images", "#111111", font)
-    for number, (name, runs) in enumerate(curves.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        pen.text((wide - 120, 24 + 18 * number), name, colour, font)
-        for curve in runs:
-            pen.line([place(*point) for point in curve], colour, 2)
-    picture.save(path)
+def sheet(folder: Path, data: str, contenders: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
+    """Images by name: real held-out ones, then samples of each contender's run of seed 0 that is in the folder."""
+    runs = {name: folder / f"{data}-{name}-0" for name in contenders}
+    images = {name: CONTENDERS[name].samples(run) for name, run in runs.items() if run.exists()}
+    if OURS not in images:
+        return images
+    ours = RunFolder.open(runs[OURS])
+    examples = data_of(ours, read_recipe(ours), Silent())
+    real = Real.of(examples, examples.held_out, "held-out images").head(SHOWN)
+    return {"real, held out": real.take(np.arange(len(real))), **images}
+
+
+def placed(word: str, budget: str) -> tuple[str, str, str]:
+    """`name=path` or `name=path@budget` as name, path, budget."""
+    name, _, place = word.partition("=")
+    path, at, own = place.rpartition("@")
+    return (name, path, own) if at else (name, place, budget)
 
 
 def main() -> None:
@@ -164,18 +288,21 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(CONTENDERS))
     parser.add_argument("--draw", action="store_true")
     asked = parser.parse_args()
-    results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {"budget": asked.budget, "data": {}}
-    for name, path in (word.split("=", 1) for word in asked.data if not asked.draw):
+    results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {"budgets": {}, "data": {}}
+    for name, path, budget in (placed(word, asked.budget) for word in asked.data if not asked.draw):
+        results["budgets"][name] = budget
         for seed in asked.seeds:
             for contender in asked.only:
                 run = asked.folder / f"{name}-{contender}-{seed}"
-                play(run, path, contender, asked.budget, seed)
-                found = judged(run)
+                CONTENDERS[contender].play(run, path, float(seconds(budget)), seed)
+                found = CONTENDERS[contender].judged(run, path)
                 results["data"].setdefault(name, {}).setdefault(contender, {})[str(seed)] = found
                 RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
                 print(run.name, f"{above(found['scores']['fd_lite0']):.1f}", flush=True)
     for name, contenders in results["data"].items():
-        draw(contenders, HERE / f"quality-{name}.png")
+        quality_pictures.curves(contenders, HERE / f"quality-{name}.png")
+        if images := sheet(asked.folder, name, list(contenders)):
+            quality_pictures.samples(images, HERE / f"quality-{name}-samples.png")
     (HERE / "quality.md").write_text(table(results), "utf8")
 
 
