@@ -1,29 +1,42 @@
 """A full step of both players: ours against the peers' loops written out, on the same networks, data and batch.
 
-    python benchmarks/step.py [--rows dcgan mlp wgan-gp r3gan penalties operators] [--rounds 9]
+    python benchmarks/step.py [--rows dcgan mlp mlp-tensors wgan-gp r3gan penalties operators] [--rounds 9]
+    python benchmarks/step.py --memory dcgan reference       # MiB: what a process that does only this takes
 
 Each row takes turns, block by block, in one process; figures are medians over the blocks. "reference" is the loop as
-its paper's well-known code is written: float32 data through a DataLoader, zero_grad on both networks, `detach`, the
-discriminator's parameters left wanting gradients in the generator's step, Adam as PyTorch gives it, an average by a
-loop over parameters where that code has one. Ours is `zerosum.training.loop.play_round` on the same shapes. "step" is
-what a round takes per image of the generator. Rates are held against the machine's own matrix product.
+its paper's well-known code is written (`references.py`, where what differs stands too): float32 data through a
+DataLoader, zero_grad on both networks, `detach`, the discriminator's parameters left wanting gradients in the
+generator's step, Adam as PyTorch gives it, an average by a loop over parameters where that code has one. Ours is
+`zerosum.training.loop.play_round` on the same shapes, the generator's average included, in float32 and, in the rows
+`dcgan`, `mlp` and `mlp-tensors`, in bfloat16 as well. "step" is what a round takes per image of the generator. Rates
+are held against the machine's own matrix product.
+
+In the row `mlp` the reference loads images as PyTorch-GAN's gan.py does, by torchvision where it is installed ("loader"
+says so); `mlp-tensors` is the same without a picture's detour. `dcgan` keeps that cheap loader, which favours the peer:
+pytorch/examples' two workers would take their time from training. `peers.py` times the originals themselves.
+
+"memory" is the most that was resident, in MiB, in a process of its own: with imports and data, then after a few steps.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
+import references
 import torch
+from references import Batches, Step
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import flop_registry
 
 from zerosum.data.examples import Examples
@@ -33,11 +46,9 @@ from zerosum.networks.layers import Downsample, Upsample
 from zerosum.networks.modulated import modulated
 from zerosum.recipe import Recipe, RecipeFile, assemble
 from zerosum.training.loop import play_round
-from zerosum.training.machine import Machine
+from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.meter import Meter
 from zerosum.training.stream import Stream
-
-Step = Callable[[], None]
 
 
 def noise_images(n: int, side: int, channels: int) -> Examples:
@@ -45,26 +56,6 @@ def noise_images(n: int, side: int, channels: int) -> Examples:
     values = np.random.default_rng(0).integers(0, 256, (n, side, side, channels), dtype=np.uint8)
     index = np.arange(n)
     return Examples(values, index * 0, (), index.astype(np.uint64), index, index[:0], Survey("noise", "images", n))
-
-
-class Items(Dataset[Tensor]):
-    """One image at a time, made float and scaled on the way, as torchvision's ToTensor and Normalize do."""
-
-    def __init__(self, examples: Examples) -> None:
-        self.values = examples.values
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, index: int) -> Tensor:
-        image = torch.from_numpy(self.values[index]).permute(2, 0, 1).contiguous().float().div(255)
-        return image.sub_(0.5).div_(0.5)
-
-
-def endless(examples: Examples, batch: int) -> Iterator[Tensor]:
-    """Batches of a DataLoader, for ever."""
-    while True:
-        yield from DataLoader(Items(examples), batch, shuffle=True, drop_last=True)
 
 
 @dataclass
@@ -76,7 +67,11 @@ class Row:
     side: int
     channels: int
     batch: int
-    reference: Callable[[nn.Module, nn.Module, Iterator[Tensor], Recipe], Step]
+    reference: Callable[[nn.Module, nn.Module, Batches, Recipe], Step]
+    loader: Callable[[Examples], references.Loader] = references.Tensors
+    """How the reference comes by its images."""
+    precisions: tuple[str, ...] = ("float32",)
+    """In which ours is played."""
 
 
 def settled(row: Row) -> Recipe:
@@ -89,9 +84,9 @@ def settled(row: Row) -> Recipe:
     return draft.check(Recipe).spread(1_000_000)
 
 
-def ours(row: Row, examples: Examples) -> Step:
+def ours(row: Row, examples: Examples, precision: str = "float32") -> Step:
     """A round of ours."""
-    recipe, machine = settled(row), Machine("cpu")
+    recipe, machine = settled(row), Machine("cpu", 1, *PRECISIONS[precision])
     game = assemble(recipe, examples.shape, True, machine)
     stream, meter, now = Stream(examples, row.batch, 0), Meter(), [Now()]
     game.train()
@@ -112,104 +107,29 @@ def networks(row: Row, examples: Examples) -> tuple[nn.Module, nn.Module]:
     return generator.train(), recipe.discriminator.build(examples.shape).train()
 
 
-# ---------------------------------------------------------------------- the peers' loops
+def theirs(row: Row, examples: Examples, loader: references.Loader) -> Step:
+    """A round of the reference."""
+    return row.reference(*networks(row, examples), loader.batches(row.batch), settled(row))
 
 
-def bce(generator: nn.Module, discriminator: nn.Module, data: Iterator[Tensor], recipe: Recipe) -> Step:
-    """Binary cross-entropy on labels of ones and zeros: pytorch/examples' dcgan, PyTorch-GAN's gan and dcgan."""
-    rates = {"lr": 2e-4, "betas": (0.5, 0.999)}
-    d_optimizer = torch.optim.Adam(discriminator.parameters(), **rates)
-    g_optimizer = torch.optim.Adam(generator.parameters(), **rates)
-
-    def step() -> None:
-        real = next(data)
-        ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
-        discriminator.zero_grad()
-        loss_real = F.binary_cross_entropy_with_logits(discriminator(real).score, ones)
-        loss_real.backward()
-        fake = generator(torch.randn(len(real), recipe.latent.size))
-        loss_fake = F.binary_cross_entropy_with_logits(discriminator(fake.detach()).score, zeros)
-        loss_fake.backward()
-        d_optimizer.step()
-        generator.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(discriminator(fake).score, ones)
-        loss.backward()
-        g_optimizer.step()
-        loss_real.item(), loss_fake.item(), loss.item()
-
-    return step
-
-
-def wgan_gp(generator: nn.Module, critic: nn.Module, data: Iterator[Tensor], recipe: Recipe) -> Step:
-    """Five steps of the critic with its penalty between real and fake, one of the generator."""
-    rates = {"lr": 1e-4, "betas": (0.0, 0.9)}
-    d_optimizer = torch.optim.Adam(critic.parameters(), **rates)
-    g_optimizer = torch.optim.Adam(generator.parameters(), **rates)
-
-    def step() -> None:
-        for _ in range(5):
-            real = next(data)
-            d_optimizer.zero_grad()
-            fake = generator(torch.randn(len(real), recipe.latent.size)).detach()
-            share = torch.rand(len(real), 1, 1, 1)
-            between = (share * real + (1 - share) * fake).requires_grad_(True)
-            slope = torch.autograd.grad(critic(between).score.sum(), between, create_graph=True)[0]
-            penalty = ((slope.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
-            loss = critic(fake).score.mean() - critic(real).score.mean() + 10 * penalty
-            loss.backward()
-            d_optimizer.step()
-            loss.item()
-        g_optimizer.zero_grad()
-        loss = -critic(generator(torch.randn(len(real), recipe.latent.size))).score.mean()
-        loss.backward()
-        g_optimizer.step()
-        loss.item()
-
-    return step
-
-
-def r3gan(generator: nn.Module, discriminator: nn.Module, data: Iterator[Tensor], recipe: Recipe) -> Step:
-    """Relativistic, R1 and R2 at every step, an average of the generator by a loop over its parameters."""
-    rates = {"lr": 2e-4, "betas": (0.0, 0.9)}
-    d_optimizer = torch.optim.Adam(discriminator.parameters(), **rates)
-    g_optimizer = torch.optim.Adam(generator.parameters(), **rates)
-    average = [parameter.detach().clone() for parameter in generator.parameters()]
-
-    def step() -> None:
-        real = next(data)
-        g_optimizer.zero_grad()
-        fake = generator(torch.randn(len(real), recipe.latent.size))
-        loss = F.softplus(-(discriminator(fake).score - discriminator(real).score)).mean()
-        loss.backward()
-        g_optimizer.step()
-        d_optimizer.zero_grad()
-        real = next(data).detach().requires_grad_(True)
-        fake = generator(torch.randn(len(real), recipe.latent.size)).detach().requires_grad_(True)
-        real_score, fake_score = discriminator(real).score, discriminator(fake).score
-        slopes = [
-            torch.autograd.grad(score.sum(), images, create_graph=True)[0].square().sum((1, 2, 3))
-            for score, images in ((real_score, real), (fake_score, fake))
-        ]
-        loss = (F.softplus(-(real_score - fake_score)) + 0.5 * 0.05 * (slopes[0] + slopes[1])).mean()
-        loss.backward()
-        d_optimizer.step()
-        with torch.no_grad():
-            for mean, parameter in zip(average, generator.parameters(), strict=True):
-                mean.copy_(torch.lerp(parameter, mean, 0.999))
-        loss.item()
-
-    return step
-
-
+BOTH = ("float32", "bfloat16")
+# gan.py's networks; see `references.gan` for its norms
+MLP: dict[str, object] = {
+    "generator.widths": [128, 256, 512, 1024],
+    "generator.norm": "batch",
+    "discriminator.widths": [512, 256],
+    "discriminator.dropout": 0,
+}
+NARROW: dict[str, object] = {"generator.widths": [256, 192, 96, 48], "discriminator.widths": [256, 192, 96, 48]}
+WIDE: dict[str, object] = {"generator.width": 64, "discriminator.width": 64, "latent.size": 100}
 ROWS = {
-    "dcgan": Row("dcgan", {"generator.width": 64, "discriminator.width": 64, "latent.size": 100}, 64, 3, 64, bce),
-    "mlp": Row("vanilla", {"generator.widths": [128, 256, 512, 1024], "discriminator.widths": [512, 256],
-                           "discriminator.dropout": 0}, 28, 1, 64, bce),
-    "wgan-gp": Row("wgan-gp", {}, 32, 3, 64, wgan_gp),
-    "r3gan": Row("r3gan", {"generator.widths": [256, 192, 96, 48], "discriminator.widths": [256, 192, 96, 48]}, 32, 3,
-                 64, r3gan),
-}  # fmt: skip
-PENALTIES = {
+    "dcgan": Row("dcgan", WIDE, 64, 3, 64, references.dcgan, precisions=BOTH),
+    "mlp": Row("vanilla", MLP, 28, 1, 64, references.gan, references.Pictures, BOTH),
+    "mlp-tensors": Row("vanilla", MLP, 28, 1, 64, references.gan, precisions=BOTH),
+    "wgan-gp": Row("wgan-gp", {}, 32, 3, 64, references.wgan_gp),
+    "r3gan": Row("r3gan", NARROW, 32, 3, 64, references.r3gan),
+}
+PENALTIES: dict[str, dict[str, object]] = {
     "no penalty": {},
     "R1 and R2 at every step": {"terms.r1.weight": 0.05, "terms.r2.weight": 0.05},
     "R1 and R2 at every 16th": {"terms.r1.weight": 0.05, "terms.r2.weight": 0.05, "terms.r1.every": 16,
@@ -262,28 +182,67 @@ def turns(steps: dict[str, Step], rounds: int, block: float = 1.0) -> dict[str, 
 
 
 def said(name: str, seconds: dict[str, list[float]], batch: int, **more: object) -> None:
-    """One line of JSON: medians, and how many times as fast the first way is as each other."""
+    """One line of JSON: medians, and how many times as fast each way is as those named after it."""
     middle = {way: statistics.median(times) for way, times in seconds.items()}
-    first = next(iter(middle))
-    ratios = {f"{first} over {way}": round(middle[way] / middle[first], 3) for way in middle if way != first}
+    ratios = {f"{one} over {other}": round(middle[other] / middle[one], 3) for one, other in combinations(middle, 2)}
     speed = {way: round(batch / value, 1) for way, value in middle.items()}
     spread = {way: [round(min(t), 5), round(max(t), 5)] for way, t in seconds.items()}
     print(json.dumps({"row": name, "per_second": speed, "ratios": ratios, "seconds": spread, **more}), flush=True)
 
 
-def measure(name: str, rounds: int, peak: float) -> None:
+def way(precision: str) -> str:
+    """What ours is called when played in this precision."""
+    return "zerosum" if precision == "float32" else f"zerosum, {precision}"
+
+
+def ways(row: Row) -> list[str]:
+    """All that take turns in a row."""
+    return [*map(way, row.precisions), "reference"]
+
+
+def measure(name: str, rounds: int, peak: float, memory: dict[str, dict[str, int]]) -> None:
     """A row against its reference."""
     row = ROWS[name]
     examples = noise_images(2048, row.side, row.channels)
-    mine = ours(row, examples)
-    theirs = row.reference(*networks(row, examples), endless(examples, row.batch), settled(row))
+    loader = row.loader(examples)
+    steps = {way(precision): ours(row, examples, precision) for precision in row.precisions}
     with Flops() as counter:
-        mine()
+        steps["zerosum"]()
     gflop = counter.total / 1e9
-    seconds = turns({"zerosum": mine, "reference": theirs}, rounds)
+    seconds = turns(steps | {"reference": theirs(row, examples, loader)}, rounds)
     rate = gflop / statistics.median(seconds["zerosum"])
     about = {"gflop": round(gflop, 2), "gflop_per_s": round(rate, 1), "of_matmul": round(rate / peak, 3)}
-    said(name, seconds, row.batch, **about)
+    said(name, seconds, row.batch, loader=loader.said, memory=memory, **about)
+
+
+# ---------------------------------------------------------------------- memory
+
+
+def resident() -> int:
+    """MiB: the most this process has had in memory so far."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def remember(name: str, called: str, count: int = 4) -> None:
+    """Take a few steps of a row in one way, and say what they needed."""
+    row = ROWS[name]
+    examples = noise_images(2048, row.side, row.channels)
+    loader = row.loader(examples) if called == "reference" else None
+    before = resident()
+    precisions = {way(precision): precision for precision in row.precisions}
+    step = theirs(row, examples, loader) if loader else ours(row, examples, precisions[called])
+    for _ in range(count):
+        step()
+    print(json.dumps({"imports and data": before, "with steps": resident()}))
+
+
+def remembered(name: str) -> dict[str, dict[str, int]]:
+    """What processes of their own say of a row, for each way."""
+    found = {}
+    for called in ways(ROWS[name]):
+        command = [sys.executable, __file__, "--memory", name, called]
+        found[called] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return found
 
 
 def measure_penalties(rounds: int) -> None:
@@ -293,38 +252,11 @@ def measure_penalties(rounds: int) -> None:
         row = ROWS["r3gan"]
         draft = {"terms": {}, **row.settings, **settings}
         examples = noise_images(2048, row.side, row.channels)
-        steps[name] = ours(Row("r3gan", draft, row.side, row.channels, row.batch, r3gan), examples)
+        steps[name] = ours(replace(row, settings=draft), examples)
     said("penalties", turns(steps, rounds), ROWS["r3gan"].batch)
 
 
 # ---------------------------------------------------------------------- operators of the style-based family
-
-
-def zero_insert_up(sample: Tensor, taps: Tensor) -> Tensor:
-    """Twice the size as it is usually written: zeros between pixels, then the filter; edges repeated as ours."""
-    n, c, height, width = sample.shape
-    padded = F.pad(sample, [1, 1, 1, 1], mode="replicate")
-    wide = padded.new_zeros(n, c, height + 2, 2, width + 2, 2)
-    wide[:, :, :, 0, :, 0] = padded
-    wide = wide.reshape(n, c, 2 * height + 4, 2 * width + 4)
-    out = F.conv2d(wide, (4 * taps).expand(c, 1, 4, 4), groups=c)
-    return out[:, :, : 2 * height, : 2 * width]
-
-
-def filter_drop_down(sample: Tensor, taps: Tensor) -> Tensor:
-    """Half the size as it is usually written: the filter at every pixel, then every second one."""
-    _, c, height, width = sample.shape
-    inside = F.conv2d(torch.ones(1, 1, height, width), taps, padding=1)[:, :, ::2, ::2]
-    return F.conv2d(sample, taps.expand(c, 1, 4, 4), padding=1, groups=c)[:, :, ::2, ::2] / inside
-
-
-def grouped(sample: Tensor, style: Tensor, weight: Tensor) -> Tensor:
-    """Modulated convolution with N weights, in N groups."""
-    n, c, height, width = sample.shape
-    own = weight[None] * style[:, None, :, None, None]
-    own = own * (own.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
-    folded = F.conv2d(sample.reshape(1, n * c, height, width), own.flatten(0, 1), padding=1, groups=n)
-    return folded.reshape(n, -1, height, width)
 
 
 def twice(operator: Callable[..., Tensor], *inputs: Tensor) -> Step:
@@ -345,18 +277,18 @@ def measure_operators(rounds: int) -> None:
     sample = torch.randn(16, 64, 32, 32).contiguous(memory_format=torch.channels_last)
     plain = sample.contiguous()
     pairs: dict[str, tuple[Step, Step, Callable[[], float]]] = {
-        "up 2x": (twice(up, sample), twice(lambda x: zero_insert_up(x, taps), plain),
-                  lambda: float((up(sample) - zero_insert_up(plain, taps)).abs().max())),
-        "down 2x": (twice(down, sample), twice(lambda x: filter_drop_down(x, taps), plain),
-                    lambda: float((down(sample) - filter_drop_down(plain, taps)).abs().max())),
+        "up 2x": (twice(up, sample), twice(lambda x: references.zero_insert_up(x, taps), plain),
+                  lambda: float((up(sample) - references.zero_insert_up(plain, taps)).abs().max())),
+        "down 2x": (twice(down, sample), twice(lambda x: references.filter_drop_down(x, taps), plain),
+                    lambda: float((down(sample) - references.filter_drop_down(plain, taps)).abs().max())),
     }  # fmt: skip
     for channels, side in ((32, 32), (128, 16), (512, 8)):
         inputs = (torch.randn(16, channels, side, side), torch.rand(16, channels) + 0.5,
                   torch.randn(channels, channels, 3, 3))  # fmt: skip
         last = (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
         pairs[f"modulated convolution, {channels} channels at {side} px"] = (
-            twice(modulated, *last), twice(grouped, *inputs),
-            lambda a=last, b=inputs: float((modulated(*a) - grouped(*b)).abs().max()),
+            twice(modulated, *last), twice(references.grouped, *inputs),
+            lambda a=last, b=inputs: float((modulated(*a) - references.grouped(*b)).abs().max()),
         )  # fmt: skip
     for name, (mine, usual, apart) in pairs.items():
         said(name, turns({"zerosum": mine, "usual": usual}, rounds, 0.5), len(sample), apart=apart())
@@ -365,9 +297,20 @@ def measure_operators(rounds: int) -> None:
 def main() -> None:
     """Measure the rows asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", nargs="*", default=[*ROWS, "penalties", "operators"])
+    parser.add_argument(
+        "--rows", nargs="*", choices=[*ROWS, "penalties", "operators"], default=[*ROWS, "penalties", "operators"]
+    )
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--memory", nargs=2, metavar=("ROW", "WAY"), help="only this; a way is named as in the output")
     asked = parser.parse_args()
+    if asked.memory:
+        name, called = asked.memory
+        if name not in ROWS or called not in ways(ROWS[name]):
+            parser.error(f"--memory {name} {called!r}: rows and ways are { {row: ways(ROWS[row]) for row in ROWS} }")
+        remember(*asked.memory)
+        return
+    # before anything else, since Linux charges a child with the most its parent had when it was started
+    memory = {name: remembered(name) for name in asked.rows if name in ROWS}
     peak = matmul_rate()
     print(
         json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads(), "matmul_gflop_s": round(peak, 1)})
@@ -378,7 +321,7 @@ def main() -> None:
         elif name == "operators":
             measure_operators(asked.rounds)
         else:
-            measure(name, asked.rounds, peak)
+            measure(name, asked.rounds, peak, memory[name])
 
 
 if __name__ == "__main__":
