@@ -51,6 +51,21 @@ def test_parameters_of_the_papers_networks_at_64_pixels() -> None:
     assert count(discriminator) == 16 * 3 * 128 + 128 + between + 16 * 1024 + 1 + 2 * (256 + 512 + 1024)
 
 
+def test_detail_is_a_convolution_at_the_pictures_own_size() -> None:
+    shape = (3, 32, 32)
+    with torch.device("meta"):
+        plain = DCGANGenerator(width=8).build(8, shape, bounded=True), DCGANDiscriminator(width=8).build(shape)
+        close = (
+            DCGANGenerator(width=8, detail=4).build(8, shape, bounded=True),
+            DCGANDiscriminator(width=8, detail=4).build(shape),
+        )
+        assert close[1](close[0](torch.randn(2, 8))).score.shape == (2,)
+    # the last doubling ends in 4 channels with their norm, not in 3 with their bias, and 3x3 makes the picture of them
+    assert count(close[0]) - count(plain[0]) == 16 * 8 * (4 - 3) - 3 + 2 * 4 + 9 * 4 * 3 + 3
+    # 3x3 sees the picture first, and the first halving sees 4 channels, not 3
+    assert count(close[1]) - count(plain[1]) == 9 * 3 * 4 + 4 + 16 * 8 * (4 - 3)
+
+
 def test_parameters_of_the_usual_half_width() -> None:
     """The common 64-channel networks have 3,576,704 and 2,765,568 weights; ours add biases beside no norm."""
     with torch.device("meta"):

@@ -3,6 +3,9 @@
 The generator doubles the size from 4x4 by 4x4 transposed convolutions of stride 2, the discriminator halves
 it down to 4x4 by 4x4 convolutions of stride 2. As in the paper, ReLU in the generator and leaky ReLU 0.2 in
 the discriminator, and no norm beside the picture on either side.
+
+One thing may be added: `detail`, a 3x3 convolution of a few channels at the picture's own size on either side, where
+the paper's networks see and make no pixel but through a stride of 2.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ class Generator(nn.Module):
         norm: Norm,
         weights: Weights,
         bounded: bool,
+        detail: int = 0,
     ) -> None:
         super().__init__()
         first = widths[0]
@@ -42,10 +46,11 @@ class Generator(nn.Module):
                 norm.make(outside),
                 RELU.make(),
             )
-            for inside, outside in pairwise(widths)
+            for inside, outside in pairwise([*widths, detail] if detail else widths)
         )
         self.stages = nn.Sequential(*stages)
-        self.picture = nn.Sequential(weights.doubling(widths[-1], channels), bound(bounded))
+        last = weights.convolution(detail, channels, side=3) if detail else weights.doubling(widths[-1], channels)
+        self.picture = nn.Sequential(last, bound(bounded))
 
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) to (N, channels, S, S) with S = 4 * 2^len(widths), in [-1, 1] if bounded."""
@@ -56,10 +61,25 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Square pictures to scores; `widths` are the channels at half the picture, ..., 8x8, 4x4."""
 
-    def __init__(self, channels: int, widths: tuple[int, ...], *, norm: Norm, weights: Weights, rate: float) -> None:
+    def __init__(
+        self,
+        channels: int,
+        widths: tuple[int, ...],
+        *,
+        norm: Norm,
+        weights: Weights,
+        rate: float,
+        detail: int = 0,
+    ) -> None:
         super().__init__()
+        close: list[nn.Module] = []
+        if detail:
+            close = [weights.convolution(channels, detail, side=3, gain=LEAKY_RELU.gain), LEAKY_RELU.make()]
         self.picture = nn.Sequential(
-            weights.halving(channels, widths[0], LEAKY_RELU.gain), LEAKY_RELU.make(), dropout(rate)
+            *close,
+            weights.halving(detail or channels, widths[0], LEAKY_RELU.gain),
+            LEAKY_RELU.make(),
+            dropout(rate),
         )
         stages = (
             nn.Sequential(

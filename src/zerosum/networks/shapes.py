@@ -113,6 +113,8 @@ class _DCGAN(Setting):
     """Channels of the layer nearest the picture; they double at every stage towards 4x4."""
     max_width: Width = 512
     """The doubling stops here."""
+    detail: int = Field(0, ge=0, le=8192)
+    """Channels of a 3x3 convolution at the picture's own size, beside the picture; 0: none, as in the paper."""
     init: Init = "normal"
     """First weights: normal is the paper's N(0, 0.02), for networks with norm; without it take scaled
     (variance kept from layer to layer) or orthogonal."""
@@ -150,6 +152,7 @@ class DCGANGenerator(_DCGAN):
             norm=layers.NORMS[self.norm],
             weights=_weights(self.init, spectral=False),
             bounded=bounded,
+            detail=self.detail,
         )
 
 
@@ -180,6 +183,7 @@ class DCGANDiscriminator(_DCGAN):
             norm=layers.NORMS[self.norm],
             weights=_weights(self.init, self.spectral),
             rate=self.dropout,
+            detail=self.detail,
         )
 
 
