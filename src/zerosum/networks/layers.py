@@ -158,23 +158,29 @@ class Upsample(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Half the size by the filter [1, 3, 3, 1] / 8 each way: a constant stays constant.
-
-    At the edges the filter's weights that fall inside are scaled to sum to one, so no border darkens.
-    """
-
-    taps: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("taps", torch.outer(taps, taps)[None, None], persistent=False)
+    """Half the size by the filter [1, 3, 3, 1] / 8 each way, edges repeated: a constant stays constant."""
 
     def forward(self, sample: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H / 2, W / 2); H and W even."""
-        channels, height, width = sample.shape[1:]
-        taps = self.taps.to(sample.dtype)
-        inside = functional.conv2d(taps.new_ones(1, 1, height, width), taps, stride=2, padding=1)
-        depthwise = taps.expand(channels, 1, 4, 4)
-        filtered = functional.conv2d(sample, depthwise, stride=2, padding=1, groups=channels)
-        return filtered * inside.reciprocal()
+        return _down_as_slope(sample) if sample.device.type == "cpu" else _down_as_filter(sample)
+
+
+def _down_as_slope(sample: Tensor) -> Tensor:
+    """A quarter of the slope of `Upsample`, which is this very filter, edges included.
+
+    Its second derivative is `Upsample` itself, and in channels_last all of it is 4 to 6 times as fast on a CPU as
+    filtering. On a GPU its sums come in no fixed order, so a run would not repeat exactly.
+    """
+    count, channels, height, width = sample.shape
+    sample = sample.contiguous(memory_format=torch.channels_last)
+    small = [count, channels, height // 2, width // 2]
+    slope: Tensor = torch.ops.aten.upsample_bilinear2d_backward(sample, [height, width], small, False, 2.0, 2.0)
+    return slope / 4
+
+
+def _down_as_filter(sample: Tensor) -> Tensor:
+    """The filter itself, a depthwise convolution of stride 2."""
+    channels = sample.shape[1]
+    taps = sample.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    depthwise = torch.outer(taps, taps).expand(channels, 1, 4, 4)
+    return functional.conv2d(functional.pad(sample, (1, 1, 1, 1), "replicate"), depthwise, stride=2, groups=channels)
