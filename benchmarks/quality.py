@@ -3,8 +3,11 @@
     python benchmarks/quality.py FOLDER mnist=PATH emoji=PATH@15m [--budget 5m] [--seeds 0 1 2] [--only zerosum ...]
     python benchmarks/quality.py FOLDER --draw            # the table and the pictures alone
 
-A contender is a recipe with its authors' settings, played by our loop: a peer's networks, objective and optimizer get
-our speed, so what is compared is the choice, not the code (benchmarks/step.py compares the code). One whose networks
+A contender is a recipe played by our loop: a peer's networks, objective and optimizer get our loop's speed, so what is
+compared is the choice, not the code (benchmarks/step.py compares the code). Precision is part of the choice: peers play
+in float32, as their code does, and our default takes bfloat16 where this machine is faster in it. Not matched: peers
+draw uniform latents, sngan moves its discriminator once a round, and both share fakes between the players as
+pytorch/examples does. One whose networks
 and losses are no recipe of ours has a loop of its own, on our data and clock (benchmarks/lightweight.py). Everyone is
 judged in passing, as often as fits in 4% of the time (kernel distance of 512 samples), and at the end: 10,000 samples
 against the held-out images of the data's train part, never its test part. Threads are as OMP_NUM_THREADS says.
@@ -18,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import statistics
 import subprocess
 import sys
@@ -65,8 +69,10 @@ class Recipe:
 
     def play(self, run: Path, data: str, budget: float, seed: int) -> None:
         """One run, unless it is there and done."""
-        if RunFolder(run).read_json("status.json").get("state") == "done":
+        state = RunFolder(run).read_json("status.json").get("state")
+        if state in ("done", "diverged"):
             return
+        shutil.rmtree(run, ignore_errors=True)  # one that was cut off
         words = ["train", data, "--recipe", self.name, "--budget", f"{budget * self.share:g}s", "--seed", str(seed)]
         for name, value in self.settings.items():
             words += [f"--{name}", json.dumps(value).strip('"')]

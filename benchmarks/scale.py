@@ -6,7 +6,7 @@
     python benchmarks/scale.py --table                                     # benchmarks/scale.md from the results
 
 Every figure is of `python -m zerosum train` in a process of its own, seen from outside: its lines are timed as they
-come, its memory is read from /proc every 20 ms and, at the end, from the system's accounts. Start-up is from launch to
+come, and its memory is read from /proc every 20 ms. Start-up is from launch to
 the first step played (a tick a step), cold (an empty cache folder) and warm (the same again); both find the data in the
 system's page cache, where they have just been written. Its parts: `looking` (imports, and a glance at the data),
 `reading`, `pacing` (timing a few rounds, in two precisions), `beginning` (folder, networks, first sheet, first step).
@@ -104,19 +104,22 @@ def watch(arguments: list[str], cache: Path, threads: int | None, ranks: int = 1
     if process.returncode:
         raise SystemExit(f"zerosum train {' '.join(arguments)} ended with {process.returncode}:\n{''.join(lines)}")
     seen.cpu = round(usage.ru_utime + usage.ru_stime, 2)
-    seen.peak = usage.ru_maxrss / 1024 if sys.platform != "darwin" else usage.ru_maxrss / _MIB
+    if not seen.peak and sys.platform == "darwin":
+        seen.peak = usage.ru_maxrss / _MIB
     return seen
 
 
 def _poll(pid: int, seen: Watched, ended: threading.Event) -> None:
-    """Note the most anonymous memory of a process, where the system tells it."""
+    """Note the most memory of a process, where the system tells it. (What wait4 tells starts at the parent's peak.)"""
     status = Path(f"/proc/{pid}/status")
     while not ended.wait(0.02):
         try:
-            found = re.search(r"RssAnon:\s+(\d+)", status.read_text("utf8"))
+            text = status.read_text("utf8")
         except OSError:
             return
-        seen.anonymous = max(seen.anonymous, int(found[1]) / 1024) if found else seen.anonymous
+        found = {name: int(size) / 1024 for name, size in re.findall(r"(VmHWM|RssAnon):\s+(\d+)", text)}
+        seen.peak = max(seen.peak, found.get("VmHWM", 0.0))
+        seen.anonymous = max(seen.anonymous, found.get("RssAnon", 0.0))
 
 
 @dataclass

@@ -26,7 +26,9 @@ __all__ = [
 if TYPE_CHECKING:
     import torch
 
+    from zerosum.data.source import Source
     from zerosum.data.survey import Survey
+    from zerosum.data.toys import Toy
     from zerosum.deliver.generator import Generator
     from zerosum.training.profile import Profile
     from zerosum.training.session import Session
@@ -104,8 +106,8 @@ def train(
     from zerosum.training.machine import ranks
 
     with ranks():
-        settled, choices, device = _settled(checked, recipe, size, settings, short)
-        return Run(*staging.start(settled, path, choices, device, trackers, voice or Silent()))
+        settled, choices, device, found = _settled(checked, recipe, size, settings, short)
+        return Run(*staging.start(settled, path, choices, device, trackers, voice or Silent(), found))
 
 
 def profile(
@@ -127,7 +129,7 @@ def profile(
     checked = _checked(recipe, size, settings, short)
     from zerosum import staging
 
-    settled, _, device = _settled(checked, recipe, size, settings, short)
+    settled, _, device, _ = _settled(checked, recipe, size, settings, short)
     return staging.look(settled, device, voice or Silent())
 
 
@@ -143,8 +145,8 @@ def _short(source: str | Path, settings: Words, flags: Words) -> dict[str, tuple
 
 def _settled(
     checked: Recipe, recipe: str, size: str, settings: Words, short: Words
-) -> tuple[Recipe, list[Choice], torch.device]:
-    """The recipe with what the data and the machine decide, the choices made, and the device."""
+) -> tuple[Recipe, list[Choice], torch.device, Source | Toy | None]:
+    """The recipe with what the data and the machine decide, the choices made, the device, and the data as found."""
     from zerosum.data.glance import glance
     from zerosum.training.machine import choose_device
 
@@ -155,7 +157,7 @@ def _settled(
     about_data = plan.settle_data(draft, seen, device.type == "cpu")
     settled = draft.check(Recipe)
     given = {*settings, *short, *(["size"] if size else [])}
-    return settled, [*plan.first_choices(settled, case, _about(device), given), *about_data], device
+    return settled, [*plan.first_choices(settled, case, _about(device), given), *about_data], device, seen.found
 
 
 def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
@@ -175,7 +177,7 @@ def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
 
 def _run_name(source: str) -> str:
     path = Path(source).resolve()
-    return path.stem if path.suffix in {".zip", ".npz", ".npy"} else path.name
+    return path.stem if path.suffix.lower() in {".zip", ".npz", ".npy"} else path.name
 
 
 def _about(device: torch.device) -> str:

@@ -90,7 +90,8 @@ class Training(Setting):
     finds it a tenth faster than float32 or more."""
     compile: Literal["never", "always", "fastest"] = "fastest"
     """Compile the networks and their penalties with torch.compile; where that fails, they are played without.
-    fastest: on a GPU, for runs over ten minutes, if a trial finds it a tenth faster or more; on a CPU never."""
+    fastest: on a GPU, for runs over ten minutes of one process, if a trial finds it a tenth faster or more; on a CPU
+    never."""
     tick_images: Count | None = None
     """Images between two lines of the log; left out: some seconds' worth."""
     preview_images: Count | None = None

@@ -18,6 +18,8 @@ from zerosum import plan
 from zerosum.console import Silent, Voice, tell_choices
 from zerosum.data.examples import Examples
 from zerosum.data.intake import read
+from zerosum.data.source import Source
+from zerosum.data.toys import Toy
 from zerosum.deliver import preview
 from zerosum.deliver.report import write_report
 from zerosum.errors import BadInput
@@ -107,7 +109,8 @@ class Stage:
 
     def _may_compile(self, seconds: float) -> bool:
         """Whether a trial of compiled networks is worth its time, where a round takes `seconds` without."""
-        if self.machine.device.type != "cuda":
+        # compiling fails rank by rank, and the others would wait for ever
+        if self.machine.device.type != "cuda" or self.machine.world > 1:
             return False
         training = plan.settle_length(self.recipe, seconds, on_cpu=False)[0].training
         return (training.images or 0) / training.batch * seconds >= COMPILED_FROM
@@ -133,8 +136,8 @@ class Stage:
             )
         return cls(recipe, machine, trackers, speaks)
 
-    def read(self) -> Examples:
-        """The data; the first rank reads, so that the others find it in the cache."""
+    def read(self, found: Source | Toy | None = None) -> Examples:
+        """The data, `found` already or not; the first rank reads, so that the others find it in the cache."""
 
         def progress(done: int, total: int) -> None:
             self.voice.progress(done, total, "reading")
@@ -142,7 +145,9 @@ class Stage:
         data = self.recipe.data
         for turn in range(2):
             if (self.machine.rank > 0) == bool(turn):
-                examples = read(data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress)
+                examples = read(
+                    found or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress
+                )
             self.machine.wait()
         if self.recipe.training.batch > MOST_EPOCHS * len(examples.train):
             raise BadInput(
@@ -255,12 +260,18 @@ class Stage:
 
 
 def start(
-    recipe: Recipe, path: Path, choices: list[Choice], device: torch.device, trackers: Sequence[str], voice: Voice
+    recipe: Recipe,
+    path: Path,
+    choices: list[Choice],
+    device: torch.device,
+    trackers: Sequence[str],
+    voice: Voice,
+    found: Source | Toy | None = None,
 ) -> tuple[RunFolder, str]:
     """Read the data, measure, say what was chosen, make the run's folder, play; returns the run and how it ended."""
     stage = Stage.set(recipe, device, trackers, voice)
     stage.voice.say(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
-    examples = stage.read()
+    examples = stage.read(found)
     for line in examples.survey.lines():
         stage.voice.say(f"  {line}")
     stage, seconds, precision = stage.paced(examples)

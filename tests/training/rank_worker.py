@@ -19,7 +19,7 @@ def play(into: Path) -> None:
     torch.set_num_threads(1)
     with ranks():
         machine = Machine(accumulate=2)
-        game = points_game({"r1": R1(every=2), "gp": GradientPenalty()})
+        game = points_game({"r1": R1(every=2), "gp": GradientPenalty()}, share_fakes=True)
         stream = Stream(Points(), 8, seed=1, rank=machine.rank, world=machine.world)
         meter = Meter()
         train(game, stream, machine, Now(), 16, meter, [], lambda now: now.round >= 12)

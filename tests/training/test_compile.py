@@ -211,7 +211,8 @@ def test_a_trial_decides_on_gpus(monkeypatch) -> None:
     ids=["on a CPU", "for a short time", "asked not to", "for few images"],
 )  # fmt: skip
 def test_no_trial(monkeypatch, device: str, training: dict) -> None:
-    stage, found, choices, _ = staged(monkeypatch, {"never": 0.1, "always": AssertionError()}, device, **training)
+    stage, found, choices, said = staged(monkeypatch, {"never": 0.1, "always": AssertionError()}, device, **training)
+    assert said == [], "a trial that failed is spoken of"
     assert (stage.recipe.training.compile, stage.machine.hasten, found, choices) == ("never", as_it_is, 0.1, [])
 
 

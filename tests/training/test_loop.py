@@ -182,18 +182,20 @@ def test_a_lazy_term_is_scaled_up() -> None:
     gradients = []
     for every in (1, 4):
         game = points_game({"r1": R1(every=4)})
-        move = Move("discriminator", game.moves[1].loss, every=every)
+        lazy = next(move for move in game.moves if move.every == 4)
+        move = Move("discriminator", lazy.loss, every=every)
         make_move(game, move, [next(Stream(Points(), 8, seed=1))], Machine(), Now(), Meter())
         gradients.append([p.grad.clone() for p in game.discriminator.parameters() if p.grad is not None])
     for once, scaled in zip(*gradients, strict=True):
         torch.testing.assert_close(4 * once, scaled)
 
 
+@pytest.mark.parametrize("share", [False, True])
 @pytest.mark.parametrize("terms", [{}, {"r1": R1(weight=0.5)}, {"gp": GradientPenalty()}], ids=str)
-def test_two_micro_batches_are_one_batch(terms) -> None:
+def test_two_micro_batches_are_one_batch(terms, share: bool) -> None:
     games = []
     for accumulate in (1, 2, 4):
-        game = points_game(terms)
+        game = points_game(terms, share_fakes=share)
         rounds(game, 10, 16, Machine(accumulate=accumulate))
         games.append(weights(game))
     for other in games[1:]:

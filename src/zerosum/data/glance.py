@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,8 @@ class Glance:
     """F of points (N, F)."""
     notes: tuple[str, ...] = ()
     """Whole sentences about choices made."""
+    found: Source | Toy | None = field(default=None, repr=False, compare=False)
+    """What was looked at, listed already: `read` takes it, so that a large folder is not listed twice."""
 
     @property
     def short_side(self) -> int:
@@ -100,7 +102,7 @@ def glance(source: str | Path) -> Glance:
     """
     found = find(source)
     if isinstance(found, Toy):
-        return Glance(found.name, "points", POINTS, features=found.modes.shape[1])
+        return Glance(found.name, "points", POINTS, features=found.modes.shape[1], found=found)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files, which are read or refused all the same
         return _look(found)
@@ -137,6 +139,7 @@ def _look(source: Source) -> Glance:
         alpha=any(alpha for _, alpha in thumbnails),
         unreadable=tuple(unreadable),
         notes=source.notes,
+        found=source,
     )
 
 

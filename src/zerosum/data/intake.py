@@ -27,7 +27,7 @@ _ASSUMED_MEMORY = 8 * 2**30  # bytes, where the system does not tell
 
 
 def read(
-    source: str | Path,
+    source: str | Path | Source | Toy,
     size: int,
     channels: int,
     fit: str,
@@ -39,7 +39,7 @@ def read(
     """Read all of a source, or what the cache kept of it.
 
     Args:
-        source: a folder, .zip, .npz or .npy of images, or the name of a data set.
+        source: a folder, .zip, .npz or .npy of images, or the name of a data set; or what a glance has found.
         size: the side in pixels of the squares that come out. Points need no size, channels or fit.
         channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; without alpha, transparency is laid over white.
         fit: `crop` (the centred square, scaled), `pad` (all, its edge repeated around it) or `resize` (stretched).
@@ -52,7 +52,7 @@ def read(
     """
     if not 0 <= held_out <= 0.5:
         raise BadInput(f"the held-out share {held_out:g} is out of range: choose 0 to 0.5, such as 0.1")
-    found = find(source)
+    found = find(source) if isinstance(source, str | Path) else source
     if isinstance(found, Toy):
         return _points(found, held_out)
     _check(size, channels, fit)

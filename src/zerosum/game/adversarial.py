@@ -126,6 +126,7 @@ class Adversarial(Game):
                 return self.imagine(batch, now)
             (_, sample), self._made = self._made, None
             return sample
+        self._made = None  # lets what made the last ones go before new ones are made
         with self.players["generator"].thawed():
             sample = self.imagine(batch, now)
         self._made = batch, sample

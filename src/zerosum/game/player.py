@@ -67,10 +67,12 @@ class Player:
 
     @contextmanager
     def thawed(self) -> Iterator[None]:
-        """Keep how this player's parameters made what is made here, though it is not its move."""
+        """Keep how this player's parameters made what is made here, though it is not its move but the next one."""
         require(self.parameters, True)
-        yield
-        require(self.parameters, False)
+        try:
+            yield
+        finally:
+            require(self.parameters, False)
 
     def follow(self, images: int, now: Now) -> None:
         """Let the averages follow after a round of `images` images."""

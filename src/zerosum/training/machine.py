@@ -88,13 +88,15 @@ class Machine:
 
     @contextmanager
     def turn(self, game: Game, player: Player) -> Iterator[None]:
-        """Freeze everything and thaw the mover: the only rule about gradients."""
+        """Freeze everything and thaw the mover: the rule about gradients. (`Player.thawed` is its one exception.)"""
         for each in game.players.values():
             require(each.parameters, each is player)
         player.optimizer.zero_grad(set_to_none=True)
-        with self.rounding():
-            yield
-        require(player.parameters, False)
+        try:
+            with self.rounding():
+                yield
+        finally:
+            require(player.parameters, False)
 
     @contextmanager
     def rounding(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
 PATIENCE = 0.15
-"""Seconds spent on moves of each interval, beyond the two steps that every estimate needs."""
+"""Seconds spent on moves of every round, beyond the two steps that every estimate needs; rarer ones get their share."""
 
 
 def seconds_per_round(game: Game, stream: Iterator[Batch], machine: Machine) -> float:
@@ -26,7 +26,7 @@ def seconds_per_round(game: Game, stream: Iterator[Batch], machine: Machine) -> 
         machine.finish()
         times: list[float] = []
         # ranks average gradients in every step, so they must agree on how many to make
-        while machine.any(len(times) < 2 or (sum(times) < PATIENCE and len(times) < 50))[0]:
+        while machine.any(len(times) < 2 or (sum(times) < PATIENCE / moves[0].every and len(times) < 50))[0]:
             began = time.perf_counter()
             play(moves, game, stream, machine, now, meter)
             machine.finish()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,8 +12,8 @@ from zerosum.training.stream import Source, bring
 
 SHARE = 4
 """Data live on the GPU where they take at most one part in so many of its free memory."""
-BLOCK = 4096
-"""Examples that are brought there at a time."""
+BLOCK = 2**26
+"""Bytes that are brought there at a time."""
 
 
 class Resident:
@@ -27,9 +29,9 @@ class Resident:
         self.train: np.ndarray = np.arange(len(source.train))
         one = source.take(source.train[:1])
         self.values = torch.empty((len(self.train), *one.shape[1:]), dtype=one.dtype, device=device)
-        for first in range(0, len(self.train), BLOCK):
-            block = source.take(source.train[first : first + BLOCK])
-            self.values[first : first + BLOCK].copy_(block)
+        block = max(1, BLOCK // max(1, one.numel() * one.element_size()))
+        for first in range(0, len(self.train), block):
+            self.values[first : first + block].copy_(source.take(source.train[first : first + block]))
 
     def take(self, indices: np.ndarray) -> Tensor:
         """Raw examples (n, ...) on the device; `indices` (n,) are of this `train`."""
@@ -44,6 +46,7 @@ def near(source: Source, device: torch.device) -> Source:
     """The source itself, or its examples on the GPU, where that is the device and has room to spare."""
     if device.type != "cuda" or len(source.train) == 0:
         return source
+    gc.collect()  # a stream holds itself in a cycle, and its source with it
     torch.cuda.empty_cache()  # what trials have used and given back counts as free
     free, _ = torch.cuda.mem_get_info(device)
     return Resident(source, device) if SHARE * weight(source) <= free else source
