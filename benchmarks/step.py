@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import references
@@ -49,6 +50,8 @@ from zerosum.training.loop import play_round
 from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.meter import Meter
 from zerosum.training.stream import Stream
+
+RESULT = Path(__file__).with_suffix(".json")
 
 
 def noise_images(n: int, side: int, channels: int) -> Examples:
@@ -187,7 +190,33 @@ def said(name: str, seconds: dict[str, list[float]], batch: int, **more: object)
     ratios = {f"{one} over {other}": round(middle[other] / middle[one], 3) for one, other in combinations(middle, 2)}
     speed = {way: round(batch / value, 1) for way, value in middle.items()}
     spread = {way: [round(min(t), 5), round(max(t), 5)] for way, t in seconds.items()}
-    print(json.dumps({"row": name, "per_second": speed, "ratios": ratios, "seconds": spread, **more}), flush=True)
+    record = {"row": name, "per_second": speed, "ratios": ratios, "seconds": spread, **more}
+    record |= {"threads": torch.get_num_threads(), "torch": torch.__version__, "date": time.strftime("%Y-%m-%d")}
+    print(json.dumps(record), flush=True)
+    kept = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {}
+    RESULT.write_text(json.dumps(kept | {name: record}, indent=1) + "\n", "utf8")
+
+
+def table() -> str:
+    """The results as Markdown."""
+    columns = ["row", "images a second", "ratios", "of the matrix product's rate", "peak MiB", "threads", "date"]
+    lines = [
+        "# A full step of both players",
+        "",
+        "Made by `python benchmarks/step.py --table`; that script says what each figure is. Images per second are",
+        "medians; a ratio is how many times as fast the first way is.",
+        "",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+    ]
+    for name, row in json.loads(RESULT.read_text("utf8")).items():
+        speed = "; ".join(f"{way} {value:,}" for way, value in row["per_second"].items())
+        told = {pair: value for pair, value in row["ratios"].items() if not pair.endswith("bfloat16")}
+        ratios = "; ".join(f"{pair} **{value:.2f}**" for pair, value in told.items())
+        memory = "; ".join(f"{way} {each['with steps']:,}" for way, each in row.get("memory", {}).items())
+        cells = [name, speed, ratios, str(row.get("of_matmul", "")), memory, str(row["threads"]), row["date"]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def way(precision: str) -> str:
@@ -301,8 +330,12 @@ def main() -> None:
         "--rows", nargs="*", choices=[*ROWS, "penalties", "operators"], default=[*ROWS, "penalties", "operators"]
     )
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--table", action="store_true", help="only write the results so far as Markdown")
     parser.add_argument("--memory", nargs=2, metavar=("ROW", "WAY"), help="only this; a way is named as in the output")
     asked = parser.parse_args()
+    if asked.table:
+        RESULT.with_suffix(".md").write_text(table(), "utf8")
+        return
     if asked.memory:
         name, called = asked.memory
         if name not in ROWS or called not in ways(ROWS[name]):
