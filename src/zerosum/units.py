@@ -36,9 +36,12 @@ Count = Annotated[int, BeforeValidator(count), Field(gt=0)]
 
 
 def say_seconds(value: float) -> str:
-    """Seconds as people say them: 45 s, 5 min, 1 h 30 min."""
+    """Seconds as people say them, to a tenth or better: 45 s, 4 min 30 s, 15 min, 1 h 30 min."""
     if value < 90:
         return f"{value:.0f} s"
+    if value < 600:
+        minutes, left = divmod(round(value, -1), 60)
+        return f"{minutes:.0f} min {left:.0f} s" if left else f"{minutes:.0f} min"
     minutes = round(value / 60)
     if minutes < 90:
         return f"{minutes} min"
