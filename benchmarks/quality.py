@@ -222,7 +222,12 @@ def table(results: Mapping[str, Any]) -> str:
         if OURS not in contenders:
             continue
         budget = results["budgets"][data]
-        lines += [f"## {data}, {budget}", "", _line(HEAD), _line(["---"] * len(HEAD))]
+        lines += [
+            f"## {data}, {budget}, {results['threads'][data]} threads a run",
+            "",
+            _line(HEAD),
+            _line(["---"] * len(HEAD)),
+        ]
         lines += [_line(_cells(name, contenders, float(seconds(budget)))) for name in contenders]
         first = next(iter(contenders[OURS].values()))
         floor = first["scores"]
@@ -294,9 +299,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(CONTENDERS))
     parser.add_argument("--draw", action="store_true")
     asked = parser.parse_args()
-    results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {"budgets": {}, "data": {}}
+    results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {"budgets": {}, "threads": {}, "data": {}}
     for name, path, budget in (placed(word, asked.budget) for word in asked.data if not asked.draw):
-        results["budgets"][name] = budget
+        results["budgets"][name], results["threads"][name] = budget, torch.get_num_threads()
         for seed in asked.seeds:
             for contender in asked.only:
                 run = asked.folder / f"{name}-{contender}-{seed}"
