@@ -223,7 +223,7 @@ def table(results: Mapping[str, Any]) -> str:
             continue
         budget = results["budgets"][data]
         lines += [
-            f"## {data}, {budget}, {results['threads'][data]} threads a run",
+            f"## {data}, {budget}, {results['threads'][data]} thread(s) a run",
             "",
             _line(HEAD),
             _line(["---"] * len(HEAD)),
