@@ -142,17 +142,18 @@ def _found(status: Row, row: Row, curve: Sequence[tuple[float, float]]) -> Row:
             "curve": [*curve, end]}  # fmt: skip
 
 
-BIG = {"generator.width": 64, "discriminator.width": 64}
-SNGAN = {"discriminator.norm": "none", "discriminator.spectral": True, "objective.kind": "hinge",
+PLAIN = {"augment.kind": "none"}
+BIG = {"generator.width": 64, "discriminator.width": 64, **PLAIN}
+SNGAN = {**PLAIN, "discriminator.norm": "none", "discriminator.spectral": True, "objective.kind": "hinge",
          "optimizer.beta1": 0.0, "optimizer.beta2": 0.9, "training.batch": 64, "generator.init": "scaled",
          "discriminator.init": "scaled"}  # fmt: skip
 CONTENDERS: dict[str, Recipe | Lightweight] = {
     OURS: Recipe("auto"),
     TENTH: Recipe("auto", share=0.1),
     "dcgan-64": Recipe("dcgan", {**BIG, "training.batch": 64}),
-    "dcgan-24": Recipe("dcgan", {"training.batch": 64}),
+    "dcgan-24": Recipe("dcgan", {**PLAIN, "training.batch": 64}),
     "wgan-gp-64": Recipe("wgan-gp", BIG),
-    "wgan-gp-24": Recipe("wgan-gp"),
+    "wgan-gp-24": Recipe("wgan-gp", PLAIN),
     "sngan-64": Recipe("dcgan", {**BIG, **SNGAN}),
     "sngan-24": Recipe("dcgan", SNGAN),
     "lightweight-64": Lightweight(64),
@@ -166,18 +167,17 @@ one that suits the budget."""
 
 
 class Stored:
-    """Samples (N, H, W, C) as a generator whose latents are their numbers, so that they are asked about as a run is."""
+    """Samples (N, H, W, C) as a generator, so that they are asked about as a run is."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
         self.images = images
 
-    def latents(self, n: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
-        """The numbers of `n` samples, (n,)."""
-        return torch.arange(first, first + n)
+    def sample(self, n: int, *, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
+        """Samples `first` to `first + n - 1` as images (n, C, H, W) in [-1, 1], which become the same bytes again."""
+        return torch.from_numpy(self.images[first : first + n]).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
-    def show(self, latents: Tensor) -> Tensor:
-        """Numbers (n,) to images (n, C, H, W) in [-1, 1], which become the same bytes again."""
-        return torch.from_numpy(self.images[latents.numpy()]).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    def labels(self, n: int, seed: int = 0) -> None:
+        """It knows no classes."""
 
 
 def scored(images: NDArray[np.uint8], examples: Examples, n: int | None = None) -> Row:

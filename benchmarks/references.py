@@ -1,5 +1,7 @@
 """What the peers' well-known codes do, written out: how they load images, their steps, their operators.
 
+The steps of the family stand in `references_family.py`, and this goes for them too.
+
 Facts only, none of their text. Where a loop departs from its original, its docstring says so. Common to all: networks
 are ours, built from the row's recipe, so that both sides do the same arithmetic; they end in a score where some
 originals end in a sigmoid, so the cross-entropy is the one on scores; epochs leave out a last smaller batch; nothing is
@@ -9,6 +11,7 @@ printed, drawn or saved, while losses are still brought to Python, as the origin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -20,10 +23,13 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from zerosum.data.examples import Examples
+from zerosum.networks import fastgan, stylegan2
 from zerosum.recipe import Recipe
 
 Batches = Iterator[Tensor]
 Step = Callable[[], None]
+CLASSES = 10
+"""Of the data of rows that have any."""
 
 
 # ---------------------------------------------------------------------- how images are loaded
@@ -61,6 +67,19 @@ class Tensors(Dataset[Tensor]):
     def batches(self, batch: int) -> Batches:
         while True:
             yield from DataLoader(self, batch, shuffle=True, drop_last=True)
+
+
+class Labelled(Tensors):
+    """The same, each with its class, as torchvision's data sets hand out images whether or not it is wanted."""
+
+    said = "tensors and classes from memory"
+
+    def __init__(self, examples: Examples) -> None:
+        super().__init__(examples)
+        self.labels = examples.labels.tolist()
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return super().__getitem__(index), self.labels[index]
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -104,6 +123,68 @@ def written_out(image: Image.Image) -> Tensor:
     scaled = pixels.permute(2, 0, 1).contiguous().float().div(255).clone()
     mean, deviation = torch.tensor([0.5]).view(-1, 1, 1), torch.tensor([0.5]).view(-1, 1, 1)
     return scaled.sub_(mean).div_(deviation)
+
+
+# ---------------------------------------------------------------------- what several of their steps hold
+
+
+def drawn_to_one(judge: Callable[[Tensor], Tensor], place: Tensor) -> Tensor:
+    """The mean of (|d score / d picture| - 1)^2 at these pictures (N, C, H, W); `judge` gives scores (N,)."""
+    place.requires_grad_(True)
+    slope = torch.autograd.grad(judge(place).sum(), place, create_graph=True)[0]
+    return ((slope.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
+
+
+def between(real: Tensor, fake: Tensor) -> Tensor:
+    """A place on the line from each fake to a real picture, both (N, C, H, W)."""
+    share = torch.rand(len(real), 1, 1, 1)
+    return share * real + (1 - share) * fake
+
+
+def averaged(network: nn.Module, keep: float = 0.999) -> Step:
+    """An average of the network's weights, followed by a loop over its parameters."""
+    average = [parameter.detach().clone() for parameter in network.parameters()]
+
+    def follow() -> None:
+        with torch.no_grad():
+            for mean, parameter in zip(average, network.parameters(), strict=True):
+                mean.copy_(torch.lerp(parameter, mean, keep))
+
+    return follow
+
+
+def together(*steps: Step) -> Step:
+    """All of them, one after the other."""
+
+    def step() -> None:
+        for each in steps:
+            each()
+
+    return step
+
+
+def lazily(every: int, step: Step) -> Step:
+    """The step on the first of so many rounds."""
+    rounds = count()
+
+    def sometimes() -> None:
+        if next(rounds) % every == 0:
+            step()
+
+    return sometimes
+
+
+def unseed(generator: nn.Module) -> None:
+    """Let layers that add noise draw it by `torch.randn`, whatever the seeds."""
+
+    def noise(sample: Tensor, side: int) -> Tensor:
+        return torch.randn(len(sample), 1, side, side)
+
+    for layer in generator.modules():
+        if isinstance(layer, stylegan2.Noise):
+            layer.drawn = lambda seed, layer=layer: noise(seed, layer.side)
+        if isinstance(layer, fastgan.Speckle):
+            layer.forward = lambda x, seed, layer=layer: x + layer.strength * noise(x, x.shape[3])
 
 
 # ---------------------------------------------------------------------- their steps
@@ -181,10 +262,7 @@ def wgan_gp(generator: nn.Module, critic: nn.Module, data: Batches, recipe: Reci
             real = next(data)
             d_optimizer.zero_grad()
             fake = generator(torch.randn(len(real), recipe.latent.size)).detach()
-            share = torch.rand(len(real), 1, 1, 1)
-            between = (share * real + (1 - share) * fake).requires_grad_(True)
-            slope = torch.autograd.grad(critic(between).score.sum(), between, create_graph=True)[0]
-            penalty = ((slope.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
+            penalty = drawn_to_one(lambda picture: critic(picture).score, between(real, fake))
             loss = critic(fake).score.mean() - critic(real).score.mean() + 10 * penalty
             loss.backward()
             d_optimizer.step()
@@ -202,7 +280,7 @@ def r3gan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe:
     """Relativistic, R1 and R2 at every step, an average of the generator by a loop over its parameters."""
     d_optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.0, 0.9))
     g_optimizer = torch.optim.Adam(generator.parameters(), 2e-4, (0.0, 0.9))
-    average = [parameter.detach().clone() for parameter in generator.parameters()]
+    follow = averaged(generator)
 
     def step() -> None:
         real = next(data)
@@ -222,12 +300,72 @@ def r3gan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe:
         loss = (F.softplus(-(real_score - fake_score)) + 0.5 * 0.05 * (slopes[0] + slopes[1])).mean()
         loss.backward()
         d_optimizer.step()
-        with torch.no_grad():
-            for mean, parameter in zip(average, generator.parameters(), strict=True):
-                mean.copy_(torch.lerp(parameter, mean, 0.999))
+        follow()
         loss.item()
 
     return step
+
+
+# ---------------------------------------------------------------------- DiffAugment
+
+
+def brightened(picture: Tensor) -> Tensor:
+    """Brighter or darker."""
+    return picture + (torch.rand(len(picture), 1, 1, 1) - 0.5)
+
+
+def saturated(picture: Tensor) -> Tensor:
+    """More colour or less."""
+    grey = picture.mean(1, keepdim=True)
+    return (picture - grey) * (2 * torch.rand(len(picture), 1, 1, 1)) + grey
+
+
+def contrasted(picture: Tensor) -> Tensor:
+    """More contrast or less."""
+    mean = picture.mean((1, 2, 3), keepdim=True)
+    return (picture - mean) * (torch.rand(len(picture), 1, 1, 1) + 0.5) + mean
+
+
+def places(picture: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """To look up (N, h) rows and (N, w) columns of each sample in (N, H, W, C)."""
+    return torch.arange(len(picture))[:, None, None], rows[:, :, None], columns[:, None, :]
+
+
+def translated(picture: Tensor) -> Tensor:
+    """Shifted by up to an eighth of the side each way, over zeros."""
+    number, side = len(picture), picture.shape[3]
+    most = int(side / 8 + 0.5)
+    wide = F.pad(picture, [most] * 4).permute(0, 2, 3, 1)
+    rows, columns = (torch.arange(side) + torch.randint(2 * most + 1, (number, 1)) for _ in range(2))
+    return wide[places(picture, rows, columns)].permute(0, 3, 1, 2).contiguous()
+
+
+def cut_out(picture: Tensor) -> Tensor:
+    """Less a square of half the side, which may reach beyond an edge."""
+    number, side = len(picture), picture.shape[3]
+    half = int(side / 2 + 0.5)
+    square = torch.arange(half) - half // 2
+    rows, columns = (
+        (square + torch.randint(side + 1 - half % 2, (number, 1))).clamp(0, side - 1) for _ in range(2)
+    )  # fmt: skip
+    mask = torch.ones(number, side, side)
+    mask[places(picture, rows, columns)] = 0
+    return picture * mask[:, None]
+
+
+POLICIES: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
+    "colour": (brightened, saturated, contrasted),
+    "translation": (translated,),
+    "cutout": (cut_out,),
+}
+
+
+def diffaugment(picture: Tensor, policy: tuple[str, ...]) -> Tensor:
+    """DiffAugment, plainly: Zhao et al. 2020, arXiv:2006.10738."""
+    for name in policy:
+        for change in POLICIES[name]:
+            picture = change(picture)
+    return picture
 
 
 # ---------------------------------------------------------------------- operators of the style-based family

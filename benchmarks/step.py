@@ -1,6 +1,6 @@
 """A full step of both players: ours against the peers' loops written out, on the same networks, data and batch.
 
-    python benchmarks/step.py [--rows dcgan mlp mlp-tensors wgan-gp r3gan penalties operators] [--rounds 9]
+    python benchmarks/step.py [--rows dcgan mlp mlp-tensors wgan-gp r3gan penalties operators lsgan ...] [--rounds 9]
     python benchmarks/step.py --memory dcgan reference       # MiB: what a process that does only this takes
 
 Each row takes turns, block by block, in one process; figures are medians over the blocks. "reference" is the loop as
@@ -15,6 +15,10 @@ In the row `mlp` the reference loads images as PyTorch-GAN's gan.py does, by tor
 says so); `mlp-tensors` is the same without a picture's detour. `dcgan` keeps that cheap loader, which favours the peer:
 pytorch/examples' two workers would take their time from training. `peers.py` times the originals themselves.
 
+The rows of the family are recipes at the size nano for 32 px in colour, in the recipe's own batch (biggan's is 32 here
+and not 2,048), against `references_family.py`. progan has grown up; stylegan2 has the path length of the size base, and
+as there new fakes for each player. Where terms are lazy, whole periods of them are timed.
+
 "memory" is the most that was resident, in MiB, in a process of its own: with imports and data, then after a few steps.
 """
 
@@ -22,26 +26,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import references
+import references_family as family
 import torch
-from references import Batches, Step
+from references import CLASSES, Step
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from zerosum.data.examples import Examples
 from zerosum.data.survey import Survey
+from zerosum.game.game import Game
 from zerosum.game.schedule import Now
 from zerosum.networks.layers import Downsample, Upsample
 from zerosum.networks.modulated import modulated
@@ -54,13 +62,6 @@ from zerosum.training.stream import Stream
 RESULT = Path(__file__).with_suffix(".json")
 
 
-def noise_images(n: int, side: int, channels: int) -> Examples:
-    """Data whose content does not matter."""
-    values = np.random.default_rng(0).integers(0, 256, (n, side, side, channels), dtype=np.uint8)
-    index = np.arange(n)
-    return Examples(values, index * 0, (), index.astype(np.uint64), index, index[:0], Survey("noise", "images", n))
-
-
 @dataclass
 class Row:
     """A recipe at a size, and the peers' loop for it."""
@@ -70,16 +71,29 @@ class Row:
     side: int
     channels: int
     batch: int
-    reference: Callable[[nn.Module, nn.Module, Batches, Recipe], Step]
+    reference: Callable[[nn.Module, nn.Module, Iterator[Any], Recipe], Step]
     loader: Callable[[Examples], references.Loader] = references.Tensors
     """How the reference comes by its images."""
     precisions: tuple[str, ...] = ("float32",)
     """In which ours is played."""
+    case: str = "base"
+    """The recipe's size."""
+
+
+def noise_images(row: Row, n: int = 2048) -> Examples:
+    """Data for a row whose content does not matter, of classes if it takes any."""
+    values = np.random.default_rng(0).integers(0, 256, (n, row.side, row.side, row.channels), dtype=np.uint8)
+    index, classes = np.arange(n), CLASSES if settled(row).conditional else 1
+    names = tuple(map(str, range(classes))) if classes > 1 else ()
+    survey = Survey("noise", "images", n)
+    return Examples(values, index % classes, names, index.astype(np.uint64), index, index[:0], survey)
 
 
 def settled(row: Row) -> Recipe:
     """The recipe with the row's settings."""
-    draft = RecipeFile(row.recipe).draft
+    file = RecipeFile(row.recipe)
+    file.lay(row.case)
+    draft = file.draft
     for name, value in row.settings.items():
         draft.put(tuple(name.split(".")), value, "")
     draft.put(("training", "batch"), row.batch, "")
@@ -87,10 +101,20 @@ def settled(row: Row) -> Recipe:
     return draft.check(Recipe).spread(1_000_000)
 
 
+def period(row: Row) -> int:
+    """Rounds after which all lazy terms are due again."""
+    return math.lcm(*(term.every for term in settled(row).terms.values()))
+
+
+def seated(row: Row, examples: Examples, precision: str = "float32") -> tuple[Game, Machine]:
+    """Our game, and the machine it is played on."""
+    machine = Machine("cpu", 1, *PRECISIONS[precision])
+    return assemble(settled(row), examples.shape, True, machine, examples.shares), machine
+
+
 def ours(row: Row, examples: Examples, precision: str = "float32") -> Step:
     """A round of ours."""
-    recipe, machine = settled(row), Machine("cpu", 1, *PRECISIONS[precision])
-    game = assemble(recipe, examples.shape, True, machine)
+    game, machine = seated(row, examples, precision)
     stream, meter, now = Stream(examples, row.batch, 0), Meter(), [Now()]
     game.train()
 
@@ -105,9 +129,9 @@ def ours(row: Row, examples: Examples, precision: str = "float32") -> Step:
 
 def networks(row: Row, examples: Examples) -> tuple[nn.Module, nn.Module]:
     """The same networks, as a plain module each."""
-    recipe = settled(row)
-    generator = recipe.generator.build(recipe.latent.size, examples.shape, True)
-    return generator.train(), recipe.discriminator.build(examples.shape).train()
+    recipe, classes = settled(row), len(examples.classes)
+    generator = recipe.generator.build(recipe.latent.size, examples.shape, True, classes)
+    return generator.train(), recipe.discriminator.build(examples.shape, classes).train()
 
 
 def theirs(row: Row, examples: Examples, loader: references.Loader) -> Step:
@@ -125,13 +149,23 @@ MLP: dict[str, object] = {
 }
 NARROW: dict[str, object] = {"generator.widths": [256, 192, 96, 48], "discriminator.widths": [256, 192, 96, 48]}
 WIDE: dict[str, object] = {"generator.width": 64, "discriminator.width": 64, "latent.size": 100}
+BATCHES = {"lsgan": 128, "wgan": 32, "dragan": 32, "cgan": 32, "acgan": 32, "cgan-projection": 32, "sngan": 64,
+           "progan": 32, "stylegan2": 32, "biggan": 32, "fastgan": 8, "projected": 32}  # fmt: skip
+APART: dict[str, dict[str, object]] = {
+    "progan": {"game.growth.first": 3},  # 32 px from the first image on
+    "stylegan2": {"game.share_fakes": False, "terms.path-length.weight": 2, "terms.path-length.every": 4},
+}
+FAMILY = {
+    name: Row(name, APART.get(name, {}), 32, 3, batch, family.STEPS[name], references.Labelled, case="nano")
+    for name, batch in BATCHES.items()
+}
 ROWS = {
     "dcgan": Row("dcgan", WIDE, 64, 3, 64, references.dcgan, precisions=BOTH),
     "mlp": Row("vanilla", MLP, 28, 1, 64, references.gan, references.Pictures, BOTH),
     "mlp-tensors": Row("vanilla", MLP, 28, 1, 64, references.gan, precisions=BOTH),
     "wgan-gp": Row("wgan-gp", {}, 32, 3, 64, references.wgan_gp),
     "r3gan": Row("r3gan", NARROW, 32, 3, 64, references.r3gan),
-}
+} | FAMILY
 PENALTIES: dict[str, dict[str, object]] = {
     "no penalty": {},
     "R1 and R2 at every step": {"terms.r1.weight": 0.05, "terms.r2.weight": 0.05},
@@ -166,14 +200,15 @@ def matmul_rate(seconds: float = 1.0) -> float:
     return best
 
 
-def turns(steps: dict[str, Step], rounds: int, block: float = 1.0) -> dict[str, list[float]]:
-    """Seconds a step, for each way, in blocks that take turns."""
+def turns(steps: dict[str, Step], rounds: int, block: float = 1.0, whole: int = 1) -> dict[str, list[float]]:
+    """Seconds a step, for each way, in blocks that take turns, each of a multiple of `whole` steps."""
     counts = {}
     for name, step in steps.items():
         step()
         began = time.perf_counter()
-        step()
-        counts[name] = max(1, round(block / (time.perf_counter() - began)))
+        for _ in range(whole):
+            step()
+        counts[name] = whole * max(1, round(block / (time.perf_counter() - began)))
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
@@ -231,14 +266,15 @@ def ways(row: Row) -> list[str]:
 
 def measure(name: str, rounds: int, peak: float, memory: dict[str, dict[str, int]]) -> None:
     """A row against its reference."""
-    row = ROWS[name]
-    examples = noise_images(2048, row.side, row.channels)
+    row, whole = ROWS[name], period(ROWS[name])
+    examples = noise_images(row)
     loader = row.loader(examples)
     steps = {way(precision): ours(row, examples, precision) for precision in row.precisions}
     with Flops() as counter:
-        steps["zerosum"]()
-    gflop = counter.total / 1e9
-    seconds = turns(steps | {"reference": theirs(row, examples, loader)}, rounds)
+        for _ in range(whole):
+            steps["zerosum"]()
+    gflop = counter.total / whole / 1e9
+    seconds = turns(steps | {"reference": theirs(row, examples, loader)}, rounds, whole=whole)
     rate = gflop / statistics.median(seconds["zerosum"])
     about = {"gflop": round(gflop, 2), "gflop_per_s": round(rate, 1), "of_matmul": round(rate / peak, 3)}
     said(name, seconds, row.batch, loader=loader.said, memory=memory, **about)
@@ -255,7 +291,7 @@ def resident() -> int:
 def remember(name: str, called: str, count: int = 4) -> None:
     """Take a few steps of a row in one way, and say what they needed."""
     row = ROWS[name]
-    examples = noise_images(2048, row.side, row.channels)
+    examples = noise_images(row)
     loader = row.loader(examples) if called == "reference" else None
     before = resident()
     precisions = {way(precision): precision for precision in row.precisions}
@@ -276,13 +312,10 @@ def remembered(name: str) -> dict[str, dict[str, int]]:
 
 def measure_penalties(rounds: int) -> None:
     """What R1 and R2 cost: the relativistic pair with and without."""
-    steps = {}
-    for name, settings in PENALTIES.items():
-        row = ROWS["r3gan"]
-        draft = {"terms": {}, **row.settings, **settings}
-        examples = noise_images(2048, row.side, row.channels)
-        steps[name] = ours(replace(row, settings=draft), examples)
-    said("penalties", turns(steps, rounds), ROWS["r3gan"].batch)
+    row = ROWS["r3gan"]
+    rows = {name: replace(row, settings={"terms": {}, **row.settings, **more}) for name, more in PENALTIES.items()}
+    steps = {name: ours(each, noise_images(each)) for name, each in rows.items()}
+    said("penalties", turns(steps, rounds, whole=max(map(period, rows.values()))), row.batch)
 
 
 # ---------------------------------------------------------------------- operators of the style-based family

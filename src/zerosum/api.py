@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from zerosum import plan
 from zerosum.console import Silent, Voice
 from zerosum.data.names import POINT_SETS
+from zerosum.editing import edit, encode, mix
 from zerosum.errors import BadInput
+from zerosum.making import sample, walk
 from zerosum.opening import load, read_recipe, where_the_data_are
 from zerosum.plan import Choice, Words
 from zerosum.recipe import Recipe
@@ -20,7 +22,8 @@ from zerosum.training import trackers as trackers_module
 from zerosum.units import say_count, say_seconds
 
 __all__ = [
-    "Run", "compare", "evaluate", "evaluate_folders", "load", "profile", "resume", "sample", "survey", "train", "walk",
+    "Run", "compare", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile", "resume", "sample",
+    "survey", "train", "walk",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -251,73 +254,6 @@ def _refuse_the_over(session: Session, recipe: Recipe) -> None:
             f"{say_seconds(session.seconds)}; to train it longer, give a later end: "
             f"--images {2 * session.now.images} or --budget {math.ceil(2 * session.seconds)}s"
         )
-
-
-# ---------------------------------------------------------------------- after training
-
-
-def sample(
-    run: str | Path,
-    n: int = 64,
-    *,
-    seed: int = 0,
-    truncation: float = math.inf,
-    into: str | Path | None = None,
-    best: bool = False,
-    device: str = "auto",
-) -> Path:
-    """Write `n` samples of a run as single files and one sheet; returns the folder they are in.
-
-    `best` takes the networks judged best during training instead of the newest.
-
-    Raises:
-        BadInput: it is no run, or `into` holds something.
-    """
-    generator = load(run, device, best=best)
-    suffix = "" if math.isinf(truncation) else f"-truncation{truncation:g}"
-    folder = Path(into) if into else Path(run) / "made" / f"{generator.checkpoint}-seed{seed}-n{n}{suffix}"
-    if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput(f"--into {folder}: is there and not empty; name a new folder, nothing is overwritten")
-    from zerosum.deliver.files import write_samples
-
-    write_samples(generator.sample(n, seed=seed, truncation=truncation), folder)
-    return folder
-
-
-def walk(
-    run: str | Path,
-    *,
-    seed: int = 0,
-    stops: int = 5,
-    steps: int = 10,
-    way: str = "slerp",
-    into: str | Path | None = None,
-    best: bool = False,
-    device: str = "auto",
-) -> list[Path]:
-    """Walk through latent space: from stop to stop and back to the first; returns a strip (PNG) and a GIF.
-
-    `best` takes the networks judged best during training instead of the newest.
-
-    Raises:
-        BadInput: it is no run, or a number is out of range.
-    """
-    from zerosum.deliver.files import walk_paths, write_walk
-    from zerosum.deliver.generator import WAYS
-
-    if way not in WAYS:
-        raise BadInput(f"--way {way}: there are {', '.join(WAYS)}")
-    if stops < 2 or steps < 2:
-        raise BadInput(f"--stops {stops} --steps {steps}: a walk has at least 2 of each")
-    generator = load(run, device, best=best)
-    if len(generator.shape) != 3:
-        raise BadInput(f"{run} makes points, not pictures: a walk has nothing to show")
-    name = f"{generator.checkpoint}-walk-{way}-seed{seed}-{stops}x{steps}"
-    stem = Path(into) if into else Path(run) / "made" / name
-    there = [path for path in walk_paths(stem) if into and path.exists()]
-    if there:
-        raise BadInput(f"--into {into}: {there[0]} is there; choose another name, nothing is overwritten")
-    return write_walk(generator, stem, seed, stops, steps, WAYS[way])
 
 
 def survey(source: str | Path, *, voice: Voice | None = None) -> Survey:

@@ -71,6 +71,8 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, live: boo
     from zerosum.training.machine import choose_device
 
     shape = tuple(made["sample_shape"])
-    network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)))
+    classes = dict(zip(made.get("classes", ()), made.get("shares", ()), strict=True))
+    network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)), len(classes))
     place = folder.path / "best" if best else found[-1]
-    return load_generator(network, place, recipe.latent, shape, choose_device(device), LIVE if live else AVERAGED)
+    weights = LIVE if live else AVERAGED
+    return load_generator(network, place, recipe.latent, shape, choose_device(device), weights, classes)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zerosum.draft import Draft, known_names
 from zerosum.errors import BadInput
+from zerosum.game.augment import ADA, Augment, NoAugment
 from zerosum.recipe import SIZES, Recipe, RecipeFile
 from zerosum.run import Row
 from zerosum.units import say_count, say_seconds
@@ -26,9 +27,27 @@ JUDGED_SHARE, JUDGED_TIMES, JUDGED_FIRST = 0.04, 20, 3
 """Of a run's time that judging may take; judgements in a run at most; and how many the first look at real images is
 worth."""
 FEW_IMAGES = 2_000
+AUGMENTED_BELOW = 30_000
+"""Training images below which a discriminator soon knows them by heart."""
 
 Words = Mapping[str, Any]
 """Settings by dotted name: {"optimizer.lr": 1e-4}."""
+
+
+class About(Protocol):
+    """Examples, as far as a plan needs them."""
+
+    @property
+    def train(self) -> Sized:
+        """Those that training may see."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes' names."""
+
+    @property
+    def bounded(self) -> bool:
+        """They are pictures."""
 
 
 def _sizes(glance: Glance) -> str:
@@ -222,6 +241,24 @@ def prolonged(recipe: Recipe, log: Sequence[Row], images: Any, budget: Any) -> R
         total = _rounded((last["images"] + more) or recipe.training.images or 0, recipe.training.batch)
         later = later.model_copy(update={"training": later.training.model_copy(update={"images": total})})
     return later
+
+
+def settle_examples(recipe: Recipe, examples: About) -> tuple[Recipe, list[Choice]]:
+    """Fill in what the user left open about how the examples are used, now that they have been read."""
+    choices = []
+    if examples.classes and not recipe.conditional:
+        count = say_count(len(examples.classes))
+        why = f"the {count} classes are not used (--recipe cgan makes samples of the class you ask for)"
+        choices.append(Choice("classes", "none", why))
+    if recipe.augment is None:
+        augment: Augment = NoAugment()
+        images = len(examples.train)
+        if examples.bounded and images < AUGMENTED_BELOW:
+            augment = ADA()
+            why = f"{say_count(images)} images are few: what both are judged by is varied where the judge overfits"
+            choices.append(Choice("augment", "ada", f"{why} (--augment.kind none)"))
+        recipe = recipe.model_copy(update={"augment": augment})
+    return recipe, choices
 
 
 def settle_length(

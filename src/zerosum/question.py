@@ -79,7 +79,11 @@ def about_run(generator: Generator, examples: Examples, elsewhere: Examples | No
     train = Real.of(examples, examples.train, f"the training images of {name}")
     held_out = Real.of(examples, examples.held_out, f"the held-out images of {name}")
     n = asked.n or min(SAMPLES, len(train))
-    made = Made(partial(_make, generator, asked.seed, asked.truncation), n, "the samples of this run")
+    classes = generator.labels(n, asked.seed)
+    made = Made(
+        partial(_make, generator, asked.seed, asked.truncation), n, "the samples of this run",
+        None if classes is None else classes.numpy(),
+    )  # fmt: skip
     searched = train.head(asked.among)
     if elsewhere:
         real = Real.of(elsewhere, np.arange(len(elsewhere)), f"the images of {elsewhere.survey.source}")
@@ -91,7 +95,7 @@ def about_run(generator: Generator, examples: Examples, elsewhere: Examples | No
 
 
 def _make(generator: Generator, seed: int, truncation: float, first: int, count: int) -> torch.Tensor:
-    return generator.show(generator.latents(count, seed, truncation, first))
+    return generator.sample(count, seed=seed, truncation=truncation, first=first)
 
 
 def about_folders(fakes: Examples, reals: Examples, train: Examples | None, asked: Asked) -> tuple[Question, Examples]:
@@ -171,5 +175,7 @@ def sizes(examples: Examples) -> str:
 
 
 def labels_of(items: Items, classes: tuple[str, ...]) -> NDArray[np.int64] | None:
-    """The classes that images come with, where they are these."""
+    """The classes that images come with, where they are these; or that samples were asked to be of."""
+    if isinstance(items, Made):
+        return items.asked
     return items.labels if isinstance(items, Real) and items.examples.classes == classes else None

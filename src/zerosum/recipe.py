@@ -7,20 +7,25 @@ file when it truly brings one.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from zerosum.draft import Draft
 from zerosum.errors import BadInput
+from zerosum.game.augment import Augment
+from zerosum.game.growth import Growth
+from zerosum.game.kinds import AdversarialGame, Kind
 from zerosum.game.objective import NonSaturating, Objective
-from zerosum.game.optimizer import Adam
+from zerosum.game.optimizer import Adam, Optimizer
 from zerosum.game.prior import Normal, Prior
 from zerosum.game.schedule import Ramp, Schedule
-from zerosum.game.term import AnyTerm
+from zerosum.game.terms import AnyTerm
+from zerosum.matching import complaint_about
 from zerosum.networks.shapes import Discriminator, Generator
 from zerosum.setting import Setting
 from zerosum.units import Count, Seconds
@@ -49,17 +54,6 @@ class Data(Setting):
     """Mirror half of the pictures left to right; left out: chosen by looking at the data."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Threads that fetch batches ahead."""
-
-
-class AdversarialGame(Setting):
-    """One generator against one discriminator."""
-
-    kind: Literal["adversarial"] = "adversarial"
-    players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
-    discriminator_times: PositiveInt = 1
-    """Steps of the discriminator in a round (WGAN's critic: 5)."""
-    share_fakes: bool = False
-    """The generator moves on the samples the discriminator has just moved on, made once for both, not on new ones."""
 
 
 class Averaging(Setting):
@@ -127,6 +121,11 @@ def _name_terms(terms: Any) -> Any:
     return {k: {"kind": k.replace("_", "-")} | v if isinstance(v, dict) else v for k, v in terms.items()}
 
 
+def _usually(kind: str) -> BeforeValidator:
+    """A table without a kind is of this one."""
+    return BeforeValidator(lambda table: {"kind": kind} | table if isinstance(table, dict) else table)
+
+
 class Recipe(Setting):
     """Everything that makes a run."""
 
@@ -140,11 +139,13 @@ class Recipe(Setting):
     latent: Prior = Normal()
     generator: Generator
     discriminator: Discriminator
-    game: AdversarialGame = AdversarialGame()
+    game: Annotated[Kind, _usually("adversarial")] = AdversarialGame()
     objective: Objective = NonSaturating()
     terms: Annotated[dict[str, AnyTerm], BeforeValidator(_name_terms)] = Field(default_factory=dict)
     """Further losses, by name."""
-    optimizer: Adam = Adam()
+    augment: Augment | None = None
+    """How real and fake are varied before they are judged; left out: chosen by looking at the data."""
+    optimizer: Annotated[Optimizer, _usually("adam")] = Adam()
     average: Averaging = Averaging()
     training: Training = Training()
     judging: Judging = Judging()
@@ -153,11 +154,24 @@ class Recipe(Setting):
     def _names_are_known(self) -> Recipe:
         if "score" in self.terms:
             raise ValueError('--terms.score: the name "score" is the objective\'s own; give the term another')
-        for player in self.optimizer.rates:
-            if player not in self.game.players:
-                known = " and ".join(self.game.players)
-                raise ValueError(f"--optimizer.rates.{player}: there is no such player; {known} play")
+        for setting, named in {"rates": self.optimizer.rates, "clip": self.optimizer.clip}.items():
+            for player in named:
+                if player not in self.game.players:
+                    known = " and ".join(self.game.players)
+                    raise ValueError(f"--optimizer.{setting}.{player}: there is no such player; {known} play")
         return self
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Recipe:
+        complaint = complaint_about(self)
+        if complaint:
+            raise ValueError(complaint)
+        return self
+
+    @property
+    def conditional(self) -> bool:
+        """Whether its samples are made of a class."""
+        return self.generator.condition != "none" or self.discriminator.condition != "none"
 
     def spread(self, images: int) -> Recipe:
         """The recipe with every schedule's length in images, for a run of `images` images."""
@@ -165,7 +179,7 @@ class Recipe(Setting):
 
 
 def _spread(setting: Any, images: int) -> Any:
-    if isinstance(setting, Ramp):
+    if isinstance(setting, Ramp | Growth):
         return setting.over(images)
     if isinstance(setting, Setting):
         return setting.model_copy(update={n: _spread(getattr(setting, n), images) for n in type(setting).model_fields})
@@ -231,7 +245,9 @@ class RecipeFile:
 # ---------------------------------------------------------------------- assembly
 
 
-def assemble(recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Machine) -> Adversarial:
+def assemble(
+    recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Machine, shares: Sequence[float] = ()
+) -> Adversarial:
     """The game a recipe describes, its networks freshly initialised from the recipe's seed.
 
     Args:
@@ -239,18 +255,20 @@ def assemble(recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Mac
         shape: of one sample: (C, H, W) or (F,).
         bounded: samples lie in [-1, 1].
         machine: where the networks are placed.
+        shares: of each class among the data, where there are classes.
 
     Raises:
-        BadInput: the networks cannot make samples of this shape.
+        BadInput: the networks cannot make samples of this shape, or need classes and there are none.
     """
     import torch
 
-    from zerosum.game.adversarial import Adversarial
-
     torch.manual_seed(recipe.training.seed)
-    generator = recipe.generator.build(recipe.latent.size, shape, bounded)
-    discriminator = recipe.discriminator.build(shape)
-    game = Adversarial(
+    classes = len(shares) if recipe.conditional else 0
+    if recipe.augment:
+        recipe.augment.check(shape)
+    generator = recipe.generator.build(recipe.latent.size, shape, bounded, classes)
+    discriminator = recipe.discriminator.build(shape, classes)
+    game = recipe.game.seat(
         machine.place(generator),
         machine.place(discriminator),
         recipe.latent,
@@ -258,9 +276,11 @@ def assemble(recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Mac
         recipe.terms,
         recipe.optimizer,
         recipe.average.half_life_images,
-        recipe.game.discriminator_times,
-        recipe.discriminator.alone,
-        recipe.game.share_fakes,
+        alone=recipe.discriminator.alone,
+        augment=recipe.augment,
+        shares=shares if classes else (),
+        shape=shape,
+        batch=recipe.training.batch,
     )
     machine.hasten(game)
     torch.manual_seed((machine.rank + 1) * 2**32 + recipe.training.seed)  # what networks draw differs by rank

@@ -24,6 +24,7 @@ from zerosum.deliver import preview
 from zerosum.deliver.report import write_report
 from zerosum.errors import BadInput
 from zerosum.evaluation.networks import has_lite0
+from zerosum.game.adversarial import Adversarial
 from zerosum.judging import network_for
 from zerosum.plan import Choice
 from zerosum.recipe import Recipe, assemble
@@ -149,6 +150,11 @@ class Stage:
                     found or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress
                 )
             self.machine.wait()
+        if self.recipe.conditional and not examples.classes:
+            raise BadInput(
+                f"recipe {self.recipe.name} makes samples of a class, and {data.source} has no classes: put each class "
+                f"into a folder of its own, add a labels.csv, or choose a recipe without (--recipe auto)"
+            )
         if self.recipe.training.batch > MOST_EPOCHS * len(examples.train):
             raise BadInput(
                 f"--training.batch {self.recipe.training.batch}: more than {MOST_EPOCHS} times the "
@@ -156,11 +162,15 @@ class Stage:
             )
         return examples
 
+    def game(self, recipe: Recipe, examples: Examples) -> Adversarial:
+        """The game of this recipe on these examples, at its beginning."""
+        return assemble(recipe, examples.shape, examples.bounded, self.machine, examples.shares)
+
     def measure(self, examples: Examples, stream: Stream) -> float:
         """Seconds a round takes here, the mean over ranks."""
         rough = self.recipe.spread(1_000_000)  # any length will do
         with out_of_memory():
-            game = assemble(rough, examples.shape, examples.bounded, self.machine)
+            game = self.game(rough, examples)
             seconds = seconds_per_round(game, stream, self.machine)
         del game
         self.machine.sweep()
@@ -184,7 +194,7 @@ class Stage:
         """Where a round's time goes here."""
         rough = self.recipe.spread(1_000_000)
         with out_of_memory(), closing(self.stream(examples)) as stream:
-            game = assemble(rough, examples.shape, examples.bounded, self.machine)
+            game = self.game(rough, examples)
             rarest = max(move.every for move in game.moves)
             return profile(game, stream, self.machine, self.recipe.training.batch, max(rarest, 8))
 
@@ -194,12 +204,12 @@ class Stage:
         pace = (training.tick_images, training.preview_images, training.checkpoint_images)
         assert training.images, "the length is settled before a session is made"
         drawers: dict[str, Callable[..., None]] = {
-            "images": partial(preview.draw_images, seed=training.seed),
+            "images": partial(preview.draw_images, seed=training.seed, classes=self._classes(examples)),
             "points": partial(preview.draw_points, seed=training.seed, examples=examples),
         }
         contest = self.contest(examples, folder)  # before the game: what it makes must not shift the game's dice
         return Session(
-            assemble(self.recipe.spread(training.images), examples.shape, examples.bounded, self.machine),
+            self.game(self.recipe.spread(training.images), examples),
             self.stream(examples),
             self.machine,
             folder,
@@ -208,6 +218,10 @@ class Stage:
             drawers[examples.survey.kind],
             contest,
         )
+
+    def _classes(self, examples: Examples) -> int:
+        """How many classes its samples are of; 0 where it is not told any."""
+        return len(examples.classes) if self.recipe.conditional else 0
 
     def contest(self, examples: Examples, folder: RunFolder) -> Contest | None:
         """The contest within the run, where there is one."""
@@ -274,11 +288,12 @@ def start(
     examples = stage.read(found)
     for line in examples.survey.lines():
         stage.voice.say(f"  {line}")
-    stage, seconds, precision = stage.paced(examples)
+    recipe, about_data = plan.settle_examples(recipe, examples)
+    stage, seconds, precision = replace(stage, recipe=recipe).paced(examples)
     judge = stage.judge(examples)
     recipe, settled = plan.settle_length(stage.recipe, seconds, device.type == "cpu", judge != "none")
     stage, judged = replace(stage, recipe=recipe).judged(examples, judge, seconds)
-    settled = [*precision, *settled, *judged]
+    settled = [*about_data, *precision, *settled, *judged]
     stage.voice.say("what was chosen, and why")
     tell_choices(stage.voice, [*choices, *settled])
     refused = None
@@ -302,7 +317,7 @@ def look(recipe: Recipe, device: torch.device, voice: Voice) -> Profile:
     """Read the data, and see where a round's time goes; nothing is trained or written."""
     stage = Stage.set(recipe, device, (), voice)
     examples = stage.read()
-    stage, _, _ = stage.paced(examples)
+    stage, _, _ = replace(stage, recipe=plan.settle_examples(recipe, examples)[0]).paced(examples)
     return stage.profile(examples)
 
 
@@ -316,6 +331,8 @@ def _dump(stage: Stage, examples: Examples) -> dict[str, Any]:
         "sample_shape": list(examples.shape),
         "bounded": examples.bounded,
     }
+    if stage.recipe.conditional:
+        made |= {"classes": list(examples.classes), "shares": list(examples.shares)}
     return stage.recipe.model_dump(mode="json", exclude_none=True) | {"made": made}
 
 

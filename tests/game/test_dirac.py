@@ -15,7 +15,7 @@ from zerosum.game import noise
 from zerosum.game.objective import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.play import Play
 from zerosum.game.schedule import Now
-from zerosum.game.term import R1, R2, GradientPenalty
+from zerosum.game.terms import R1, R2, GradientPenalty
 from zerosum.game.verdict import Verdict
 
 STEEPNESS = [  # f'(0)

@@ -11,7 +11,7 @@ from zerosum.game import noise
 from zerosum.game.objective import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.play import Play, _slope_compiled, _slope_eager, slope
 from zerosum.game.schedule import Now
-from zerosum.game.term import R1, R2, GradientPenalty
+from zerosum.game.terms import R1, R2, GradientPenalty
 from zerosum.game.verdict import Verdict
 
 EVERY = [Minimax(), NonSaturating(), LeastSquares(), Wasserstein(), Hinge(), Relativistic()]

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.game.adversarial import Adversarial
+from zerosum.game.kinds import AdversarialGame
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
 from zerosum.game.prior import Normal
@@ -20,6 +21,9 @@ class Points:
 
     def take(self, indices: np.ndarray) -> Tensor:
         return torch.from_numpy(self.values[indices])
+
+    def label(self, indices: np.ndarray) -> Tensor | None:
+        return None
 
     def scale(self, raw: Tensor) -> Tensor:
         return raw
@@ -37,13 +41,14 @@ class Score(nn.Module):
 
 
 def points_game(
-    terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0, **more
+    terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0, share_fakes=False, **more
 ) -> Adversarial:
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Linear(16, 2))
     return Adversarial(
         generator, Score(), Normal(size=4), objective or NonSaturating(), terms or {},
-        rule or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life, times, **more,
+        rule or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life,
+        rules=AdversarialGame(discriminator_times=times, share_fakes=share_fakes), **more,
     )  # fmt: skip
 
 

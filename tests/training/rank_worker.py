@@ -8,7 +8,7 @@ from parts import Points, points_game
 from safetensors.torch import save_file
 
 from zerosum.game.schedule import Now
-from zerosum.game.term import R1, GradientPenalty
+from zerosum.game.terms import R1, GradientPenalty
 from zerosum.training.loop import train
 from zerosum.training.machine import Machine, ranks
 from zerosum.training.meter import Meter

@@ -21,7 +21,7 @@ from zerosum.game.game import Game
 from zerosum.game.optimizer import Adam
 from zerosum.game.player import Player
 from zerosum.game.schedule import Now
-from zerosum.game.term import R1
+from zerosum.game.terms import R1
 from zerosum.recipe import Recipe, RecipeFile, assemble
 from zerosum.staging import Stage
 from zerosum.training import checkpoint

@@ -13,11 +13,12 @@ from torch.nn import functional as F
 from zerosum.game import noise
 from zerosum.game.adversarial import Adversarial
 from zerosum.game.game import Game, Move, Outcome
+from zerosum.game.kinds import AdversarialGame
 from zerosum.game.objective import Wasserstein
 from zerosum.game.optimizer import Adam
 from zerosum.game.player import Average, Player
 from zerosum.game.schedule import Cosine, Linear, Now
-from zerosum.game.term import R1, R2, GradientPenalty
+from zerosum.game.terms import R1, R2, GradientPenalty
 from zerosum.networks.shapes import MLPDiscriminator, MLPGenerator
 from zerosum.recipe import Recipe, RecipeFile, assemble
 from zerosum.training.loop import deal, make_move, play_round, train
@@ -64,7 +65,7 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
         generator = Doubled(recipe.generator.build(100, shape, True))
         networks.append((generator, recipe.discriminator.build(shape).double()))
     parts = (recipe.latent, recipe.objective, recipe.terms, recipe.optimizer)
-    game = Adversarial(*networks[0], *parts, share_fakes=share)
+    game = Adversarial(*networks[0], *parts, rules=AdversarialGame(share_fakes=share))
     train(game, Stream(source, 16, 3), machine, Now(), 16, Meter(), [], lambda now: now.round >= 10)
 
     generator, discriminator = networks[1]

@@ -7,7 +7,7 @@ from torch import nn
 
 from zerosum.game.play import slope
 from zerosum.game.schedule import Now
-from zerosum.game.term import R1, GradientPenalty
+from zerosum.game.terms import R1, GradientPenalty
 from zerosum.recipe import Recipe, RecipeFile, assemble
 from zerosum.training.loop import play_round
 from zerosum.training.machine import PRECISIONS, Machine
@@ -75,7 +75,8 @@ def test_pictures_stay_in_channels_last(name: str) -> None:
     """From each network's first convolution on, forwards and through a slope: no layer turns them back."""
     file = RecipeFile(name)
     file.lay("nano")
-    for path, value in {("generator", "norm"): "batch", ("terms", "r1", "weight"): 1}.items():
+    changes = {("generator", "norm"): "batch", ("discriminator", "norm"): "none", ("terms", "r1", "weight"): 1}
+    for path, value in changes.items():
         if name == "dcgan" or path[0] == "terms":
             file.draft.put(path, value, "")
     machine, shape = Machine(), (3, 16, 16)

@@ -47,8 +47,11 @@ def round_of(name: str, machine: Machine, shape: tuple = (1, 16, 16), share: boo
     file.lay("nano")
     file.draft.put(("game", "share_fakes"), share, "")
     file.draft.put(("training", "batch"), 4, "")
-    game = assemble(file.draft.check(Recipe).spread(1000), shape, True, machine)
+    recipe = file.draft.check(Recipe).spread(1000)
+    game = assemble(recipe, shape, True, machine, (0.5, 0.5))
     source = Points(40, int(np.prod(shape)))
+    if recipe.conditional:
+        source.label = lambda indices: torch.from_numpy(indices % 2)
     source.values = source.values.reshape(40, *shape).clip(-1, 1)
     game.train()
     return game, Stream(source, 4, 0, mirror=True)

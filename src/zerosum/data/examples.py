@@ -87,6 +87,20 @@ class Examples:
         # np.take would first copy the whole of a transposed map
         return torch.from_numpy(np.ascontiguousarray(self.values[indices]))
 
+    def label(self, indices: NDArray[np.int64]) -> Tensor | None:
+        """The classes of the examples at `indices` (n,): (n,) int64 on the CPU; None where there are no classes."""
+        import torch
+
+        return torch.from_numpy(self.labels[indices]) if self.classes else None
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """How large a part of the training examples each class is; () if there are none."""
+        if not self.classes:
+            return ()
+        counts = np.bincount(self.labels[self.train], minlength=len(self.classes))
+        return tuple((counts / max(1, counts.sum())).tolist())
+
     def scale(self, raw: Tensor) -> Tensor:
         """What the networks see of taken examples, on whichever device they are.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.survey import natural
+from zerosum.data.table import Table, find_tables, read_table
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """What image files are called, in any case."""
@@ -26,6 +27,8 @@ class Layout:
     """(len(kept),)"""
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+    tables: tuple[tuple[str, int, int], ...] = ()
+    """The table that the classes are from, if they are from one: see `Table.entry`."""
 
 
 def hidden(name: str) -> bool:
@@ -38,13 +41,36 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def arrange(names: Sequence[str]) -> Layout:
-    """Find the data and its classes among image files named by their path within the source, with slashes.
+def arrange(names: Sequence[str], others: Sequence[str], opened: Callable[[str], Table]) -> Layout:
+    """Find the data and its classes among files named by their path within the source, with slashes.
 
     A folder that holds nothing but one folder is looked through. Of folders called train, test and the like,
-    with nothing beside them, only train is used. Then the first level of folders gives the classes, unless
-    images lie beside them or there is but one.
+    with nothing beside them, only train is used. Then a table of labels gives the classes, if there is one in a folder
+    that was looked through or in the last. If not, the first level of folders does, unless images lie beside them or
+    there is but one.
+
+    Args:
+        names: (N,) the image files, at least one.
+        others: the other files.
+        opened: called with one of the others: that table.
+
+    Raises:
+        BadInput: if there is a table of labels that cannot be used.
     """
+    kept, depth, notes = _descend(names)
+    inner = "".join(f"{folder}/" for folder in names[kept[0]].split("/")[:depth])
+    tables = find_tables(others, inner)
+    if not tables:
+        return _by_folders(names, kept, depth, notes)
+    table = opened(tables[0])
+    told = read_table(table, names, kept, inner)
+    if len(tables) > 1:
+        notes.append(f"used {tables[0]} and left {' and '.join(tables[1:])} alone")
+    return Layout(tuple(kept), told.labels, told.classes, (*notes, *told.notes), (table.entry,))
+
+
+def _descend(names: Sequence[str]) -> tuple[list[int], int, list[str]]:
+    """Which names are the data, in natural order, how many folders deep their own begin, and notes on the way."""
     kept = sorted(range(len(names)), key=lambda index: natural(names[index]))
     notes: list[str] = []
     depth = 0
@@ -56,8 +82,13 @@ def arrange(names: Sequence[str]) -> Layout:
             notes.append(f"used {training}/ and left {others} alone")
             kept = [index for index in kept if names[index].split("/")[depth] == training]
         elif len(folders) != 1 or "" in folders:
-            break
+            return kept, depth, notes
         depth += 1
+
+
+def _by_folders(names: Sequence[str], kept: list[int], depth: int, notes: list[str]) -> Layout:
+    """Classes from the folders at this depth."""
+    folders = _folders(names, kept, depth)
     if "" in folders and len(folders) > 1:
         loose = sum(names[index].count("/") == depth for index in kept)
         notes.append(

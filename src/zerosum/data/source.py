@@ -8,6 +8,7 @@ import io
 import os
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ from zerosum.data.arrays import (
 )
 from zerosum.data.layout import SUFFIXES, arrange, hidden, is_image
 from zerosum.data.survey import counted
+from zerosum.data.table import Table
 from zerosum.data.toys import TOYS, Toy
 from zerosum.errors import BadInput
 
@@ -84,10 +86,10 @@ class Folder:
     """The images in a folder and its sub-folders."""
 
     def __init__(self, place: str, path: Path) -> None:
-        """List the folder; links are followed.
+        """List the folder, and read the table of labels in it if there is one; links are followed.
 
         Raises:
-            BadInput: if it holds no image files, or cannot be listed.
+            BadInput: if it holds no image files, or cannot be listed, or its table of labels cannot be used.
         """
         try:
             found = list(_walk(path, ""))
@@ -97,13 +99,14 @@ class Folder:
             ) from error
         images = [entry for entry in found if is_image(entry[0])]
         _refuse_empty(f"the folder {place}", len(found), len(images))
-        layout = arrange([name for name, _, _ in images])
+        others = [name for name, _, _ in found if not is_image(name)]
         self.place, self._root = place, path
+        layout = arrange([name for name, _, _ in images], others, self._table)
         self.names: Sequence[str] = [images[index][0] for index in layout.kept]
         self.labels, self.classes, self.notes = layout.labels, layout.classes, layout.notes
         self._empty = [not images[index][1] for index in layout.kept]
-        self.other_files = len(found) - len(images)
-        self.stamp = _stamp("folder", path, [images[index] for index in layout.kept])
+        self.other_files = len(others) - len(layout.tables)
+        self.stamp = _stamp("folder", path, [*(images[index] for index in layout.kept), *layout.tables])
 
     def open(self, index: int) -> Image.Image:
         """The image, its pixels not loaded yet."""
@@ -111,15 +114,22 @@ class Folder:
             raise ValueError(_EMPTY)
         return _open(self._root / self.names[index])
 
+    def _table(self, name: str) -> Table:
+        where = str(Path(self.place, name))
+        try:
+            return Table(name, where, (self._root / name).read_bytes())
+        except OSError as error:
+            raise BadInput(f"{where} cannot be read ({error.strerror}): allow reading it, or rename it") from error
+
 
 class Archive:
     """The images in a .zip, laid out as they would be in a folder."""
 
     def __init__(self, place: str, path: Path) -> None:
-        """List the archive.
+        """List the archive, and read the table of labels in it if there is one.
 
         Raises:
-            BadInput: if it is no archive or holds no image files.
+            BadInput: if it is no archive or holds no image files, or its table of labels cannot be used.
         """
         try:
             self._archive = zipfile.ZipFile(path)
@@ -132,13 +142,16 @@ class Archive:
         ]
         images = [member for member in found if is_image(member.filename)]
         _refuse_empty(f"the archive {place}", len(found), len(images))
-        layout = arrange([member.filename for member in images])
+        others = [member.filename for member in found if not is_image(member.filename)]
+        self.place = place
+        layout = arrange([member.filename for member in images], others, self._table)
         kept = [images[index] for index in layout.kept]
-        self.place, self._members, self._turn = place, kept, threading.Lock()
+        self._members, self._turn = kept, threading.Lock()
         self.names: Sequence[str] = [member.filename for member in kept]
         self.labels, self.classes, self.notes = layout.labels, layout.classes, layout.notes
-        self.other_files = len(found) - len(images)
-        self.stamp = _stamp("zip", path, [(member.filename, member.file_size, member.CRC) for member in kept])
+        self.other_files = len(others) - len(layout.tables)
+        entries = [(member.filename, member.file_size, member.CRC) for member in kept]
+        self.stamp = _stamp("zip", path, [*entries, *layout.tables])
 
     def open(self, index: int) -> Image.Image:
         """The image, read from the archive but not decoded yet."""
@@ -147,6 +160,13 @@ class Archive:
         if not content:
             raise ValueError(_EMPTY)
         return _open(io.BytesIO(content))
+
+    def _table(self, name: str) -> Table:
+        where = f"{name} in {self.place}"
+        try:
+            return Table(name, where, self._archive.read(name))
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:  # the last: a password
+            raise BadInput(f"{where} cannot be read ({error}): pack the archive again") from error
 
 
 class Numbered(Sequence[str]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,16 @@ import torch
 from torch import Tensor
 
 from zerosum.deliver import pictures
+from zerosum.deliver.film import save_mp4
 from zerosum.deliver.generator import Between, Generator
+from zerosum.deliver.pictures import Images
 from zerosum.run import write_atomically
 
 FRAMES_PER_SECOND = 12
+FILMS: dict[str, Callable[[Images, Path, float], None]] = {"gif": pictures.save_gif, "mp4": save_mp4}
+"""How films are written, by the suffix of their files."""
+MOST_ROWS = 32
+"""Classes that have a row each on a sheet."""
 
 
 def write_samples(samples: Tensor, folder: Path) -> None:
@@ -28,20 +36,50 @@ def write_samples(samples: Tensor, folder: Path) -> None:
     pictures.save_image(pictures.grid(images), folder / "sheet.png")
 
 
-def walk_paths(stem: Path) -> list[Path]:
+def write_classes(generator: Generator, folder: Path, seed: int, truncation: float, across: int = 8) -> None:
+    """A sheet with a row for each class, classes.png, of as many classes as a sheet holds."""
+    shown = range(min(len(generator.classes), MOST_ROWS))
+    rows = [generator.sample(across, seed=seed, truncation=truncation, label=label) for label in shown]
+    sheet = pictures.grid(pictures.to_uint8(torch.cat(rows)), columns=across)
+    pictures.save_image(sheet, folder / "classes.png")
+
+
+@dataclass(frozen=True)
+class Walk:
+    """From stop to stop through latent space, and back to the first."""
+
+    seed: int
+    stops: int
+    steps: int
+    between: Between
+    label: str | int | None = None
+    """The class it is in; left out: none, or the first one."""
+    to: str | int | None = None
+    """Each leg leads from `label` to this class, every other one back."""
+    film: str = "gif"
+
+
+def walk_paths(stem: Path, film: str = "gif") -> list[Path]:
     """The files of a walk: its strip and its film."""
-    return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".gif")]
+    return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", f".{film}")]
 
 
-def write_walk(generator: Generator, stem: Path, seed: int, stops: int, steps: int, between: Between) -> list[Path]:
-    """A walk from stop to stop as a sheet (a row for each leg) and a GIF that comes back to its beginning."""
-    latents = generator.latents(stops, seed)
+def write_walk(generator: Generator, stem: Path, walk: Walk) -> list[Path]:
+    """A walk as a sheet (a row for each leg) and a film that comes back to its beginning."""
+    latents = generator.latents(walk.stops, walk.seed)
     ends = torch.cat([latents[1:], latents[:1]])
-    places = torch.arange(steps) / steps  # a leg leaves out its end, which the next begins with
-    ways = [between(first, last, places) for first, last in zip(latents, ends, strict=True)]
-    images = pictures.to_uint8(generator.show(torch.cat(ways)))
+    places = torch.arange(walk.steps) / walk.steps  # a leg leaves out its end, which the next begins with
+    ways, classes = [], []
+    for leg, (first, last) in enumerate(zip(latents, ends, strict=True)):
+        ways.append(walk.between(first, last, places))
+        there = places if leg % 2 == 0 else 1 - places
+        weights = generator.between_classes(walk.label, walk.to, there)
+        if weights is not None:
+            classes.append(weights)
+    # the details that chance decides stay the same all the way
+    images = pictures.to_uint8(generator.show(torch.cat(ways), torch.cat(classes) if classes else None))
     stem.parent.mkdir(parents=True, exist_ok=True)
-    strip, film = walk_paths(stem)
-    pictures.save_image(pictures.grid(images, columns=steps), strip)
-    pictures.save_gif(images, film, 1 / FRAMES_PER_SECOND)
+    strip, film = walk_paths(stem, walk.film)
+    pictures.save_image(pictures.grid(images, columns=walk.steps), strip)
+    FILMS[walk.film](images, film, 1 / FRAMES_PER_SECOND)
     return [strip, film]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,10 @@ class Generator:
     shape: tuple[int, ...]
     checkpoint: str
     """The name of the checkpoint it came from: images seen."""
+    classes: tuple[str, ...] = ()
+    """The names of the classes it makes samples of; () where it knows none."""
+    shares: tuple[float, ...] = ()
+    """How large a part of its training data each class was."""
 
     def latents(self, n: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
         """Latents `first` to `first + n - 1` of a seed, (n, L) float32; sample i of a seed is always the same.
@@ -68,28 +73,135 @@ class Generator:
             raise BadInput(f"--truncation {truncation}: give a number above 0 (0.5 to 1 is usual), or leave it out")
         return self.prior.draw(noise.seeds(seed, first, n), truncation)
 
-    @torch.no_grad()
-    def show(self, latents: Tensor, batch: int = 64) -> Tensor:
-        """The samples at latents (N, L), worked out `batch` at a time, on the CPU."""
-        device = next(self.network.parameters()).device
-        return torch.cat([self.network(part.to(device)).float().cpu() for part in torch.split(latents, batch)])
-
-    def sample(self, n: int = 1, *, seed: int = 0, truncation: float = math.inf, batch: int = 64) -> Tensor:
-        """`n` samples of a seed: (n, C, H, W) in [-1, 1], or (n, F) points."""
-        return self.show(self.latents(n, seed, truncation), batch)
-
-    def interpolate(self, z1: Tensor, z2: Tensor, steps: int = 10, between: Between = slerp) -> Tensor:
-        """Samples on the way from latent `z1` to `z2`, both (L,) or (1, L), ends included: (steps, ...).
+    def number(self, label: str | int) -> int:
+        """The index of a class, given by name or index.
 
         Raises:
-            BadInput: a latent has the wrong size, or steps is below 2.
+            BadInput: there is no such class, or it knows none.
+        """
+        if not self.classes:
+            raise BadInput(
+                f"--class {label}: this generator knows no classes; train one that does (--recipe cgan, data with a "
+                f"folder for each class)"
+            )
+        if isinstance(label, int) and 0 <= label < len(self.classes):
+            return label
+        if label not in self.classes:
+            near = difflib.get_close_matches(str(label), self.classes, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.classes)}"
+            raise BadInput(f"--class {label}: no such class; {hint}")
+        return self.classes.index(str(label))
+
+    def labels(self, n: int, seed: int = 0, first: int = 0, label: str | int | None = None) -> Tensor | None:
+        """The classes of samples `first` to `first + n - 1` of a seed, (n,) int64; None where it knows none.
+
+        All of one class, if it is asked for; otherwise as common as they were in the data.
+
+        Raises:
+            BadInput: there is no such class.
+        """
+        if label is not None:
+            return torch.full((n,), self.number(label))
+        if not self.classes:
+            return None
+        return noise.pick(noise.seeds(seed, first, n), torch.tensor(self.shares, dtype=torch.float64))
+
+    @torch.no_grad()
+    def show(
+        self, latents: Tensor, label: Tensor | None = None, seeds: Tensor | None = None, *, psi: float = 1.0,
+        batch: int = 64,
+    ) -> Tensor:  # fmt: skip
+        """The samples at latents (N, L), worked out `batch` at a time, on the CPU.
+
+        Args:
+            latents: (N, L).
+            label: (N,) class indices or (N, K) weights of the classes; left out: the first class, where there are any.
+            seeds: (N,) int64, of the details that are left to chance, where a network has such; left out: always the
+                same ones.
+            psi: towards the mean style, for networks that have styles: 1 leaves them, 0 is the mean.
+            batch: how many at a time.
+        """
+        if label is None and self.classes:
+            label = torch.zeros(len(latents), dtype=torch.int64)
+        device = next(self.network.parameters()).device
+        parts = []
+        for rows in torch.split(torch.arange(len(latents)), batch):
+            known = {"label": label, "seed": seeds}
+            given = {name: known[name] for name in getattr(self.network, "takes", ())}
+            told = {name: None if value is None else value[rows].to(device) for name, value in given.items()}
+            parts.append(self._paint(latents[rows].to(device), told, psi).float().cpu())
+        return torch.cat(parts)
+
+    def _paint(self, latents: Tensor, told: dict[str, Tensor | None], psi: float) -> Tensor:
+        if psi == 1.0 or not self.styled:
+            sample: Tensor = self.network(latents, **told)
+            return sample
+        styles = self.network.styles(latents, told.get("label"), psi)  # type: ignore[operator]
+        painted: Tensor = self.network.synthesise(styles, told.get("seed"))  # type: ignore[operator]
+        return painted
+
+    @property
+    def styled(self) -> bool:
+        """Whether the network has styles: then truncation pulls these towards their mean, and cuts no latent off."""
+        return hasattr(self.network, "styles")
+
+    def sample(
+        self, n: int = 1, *, seed: int = 0, truncation: float = math.inf, label: str | int | None = None,
+        first: int = 0, batch: int = 64,
+    ) -> Tensor:  # fmt: skip
+        """Samples `first` to `first + n - 1` of a seed: (n, C, H, W) in [-1, 1], or (n, F) points.
+
+        Args:
+            n: how many.
+            seed: which ones.
+            truncation: trades variety for quality: no number of a latent is farther from 0 (about 0.7 is usual), or,
+                where the network has styles, the share of their distance from the mean style that is left.
+            label: the class asked for, by name or index; left out: as common as in the data.
+            first: the number of the first one.
+            batch: how many are worked out at a time.
+
+        Raises:
+            BadInput: n or truncation is not positive, or there is no such class.
+        """
+        pulled = self.styled and not math.isinf(truncation)
+        latents = self.latents(n, seed, math.inf if pulled and truncation > 0 else truncation, first)
+        seeds = noise.seeds(seed, first, n)
+        psi = truncation if pulled else 1.0
+        return self.show(latents, self.labels(n, seed, first, label), seeds, psi=psi, batch=batch)
+
+    def interpolate(
+        self, z1: Tensor, z2: Tensor, steps: int = 10, between: Between = slerp, *,
+        label: str | int | None = None, to: str | int | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Samples on the way from latent `z1` to `z2`, both (L,) or (1, L), ends included: (steps, ...).
+
+        Of the class `label`; with `to`, from that class to this one.
+
+        Raises:
+            BadInput: a latent has the wrong size, steps is below 2, or there is no such class.
         """
         if steps < 2:
             raise BadInput(f"steps {steps}: a way has at least its two ends")
         for name, z in (("z1", z1), ("z2", z2)):
             if z.numel() != self.prior.size:
                 raise BadInput(f"{name} has {z.numel()} numbers: this generator's latents have {self.prior.size}")
-        return self.show(between(z1.flatten().float(), z2.flatten().float(), torch.linspace(0, 1, steps)))
+        places = torch.linspace(0, 1, steps)
+        way = between(z1.flatten().float(), z2.flatten().float(), places)
+        return self.show(way, self.between_classes(label, to, places))
+
+    def between_classes(self, label: str | int | None, to: str | int | None, places: Tensor) -> Tensor | None:
+        """Weights of the classes (K, classes) at places (K,) on the way from one to another; None: no classes asked.
+
+        Raises:
+            BadInput: there is no such class, or no class to start from.
+        """
+        if label is None:
+            if to is not None:
+                raise BadInput(f"--to {to}: from which class? Add --class NAME")
+            return None
+        one = torch.eye(len(self.classes))
+        first, last = self.number(label), self.number(label if to is None else to)
+        return lerp(one[first], one[last], places)
 
 
 AVERAGED, LIVE = "averages.generator.0.network.", "generator."
@@ -103,8 +215,11 @@ def load_generator(
     shape: tuple[int, ...],
     device: torch.device,
     prefix: str = AVERAGED,
+    classes: Mapping[str, float] | None = None,
 ) -> Generator:
     """Put a checkpoint's weights, the averaged ones or the live ones, into a network.
+
+    `classes` are those it makes samples of, each with its share of the data.
 
     Raises:
         BadInput: the checkpoint is damaged, or of another network.
@@ -118,4 +233,6 @@ def load_generator(
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"{path} cannot be read ({reason}); delete {checkpoint} to use the one before") from error
-    return Generator(network.to(device).eval().requires_grad_(False), prior, shape, checkpoint.name)
+    ready = network.to(device).eval().requires_grad_(False)
+    known = classes or {}
+    return Generator(ready, prior, shape, checkpoint.name, tuple(known), tuple(known.values()))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zerosum.deliver import pictures
+from zerosum.deliver.files import MOST_ROWS
 from zerosum.game import noise
 from zerosum.game.game import Game
 
@@ -27,11 +28,17 @@ class Examples(Protocol):
         """Raw examples."""
 
 
-def draw_images(game: Game, path: Path, seed: int) -> None:
-    """A sheet of pictures."""
+def draw_images(game: Game, path: Path, seed: int, classes: int = 0) -> None:
+    """A sheet of pictures; a row for each class, where they are of classes and there are not too many."""
+    if 0 < classes <= MOST_ROWS:
+        across = max(2, IMAGES // classes)
+        label = torch.arange(classes).repeat_interleave(across)
+    else:
+        across, label = 0, None
+    seeds = noise.seeds(seed, 0, IMAGES if label is None else len(label))
     with torch.no_grad():
-        samples = game.produce(noise.seeds(seed, 0, IMAGES))
-    pictures.save_image(pictures.grid(pictures.to_uint8(samples)), path)
+        samples = game.produce(seeds, label)
+    pictures.save_image(pictures.grid(pictures.to_uint8(samples), columns=across), path)
 
 
 def draw_points(game: Game, path: Path, seed: int, examples: Examples) -> None:

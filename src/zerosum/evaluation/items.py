@@ -84,6 +84,8 @@ class Made:
     make: Make
     count: int
     name: str
+    asked: NDArray[np.int64] | None = None
+    """(count,) the classes they were asked to be of; None: none was asked for."""
 
     def __len__(self) -> int:
         return self.count

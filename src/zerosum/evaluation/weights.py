@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import torch
-from torch import nn
 
 from zerosum.data import cache
 from zerosum.errors import BadInput
+from zerosum.networks.published import digest, settled
+
+__all__ = ["TIMEOUT", "Progress", "digest", "exactly", "fetched", "quiet", "settled"]
 
 TIMEOUT = 20.0
 """Seconds without an answer after which a server counts as not there."""
 Progress = Callable[[int, int], None]
 """Told how many bytes have come, of how many (0: the server did not say)."""
-Module = TypeVar("Module", bound=nn.Module)
 _PIECE = 2**20  # bytes
 
 
@@ -60,18 +59,6 @@ def fetched(url: str, sha256_prefix: str, name: str, progress: Progress = quiet)
         raise BadInput(f"{url}: what came is not the file asked for (its sha256 begins {found[:8]}); {by_hand}")
     arrived.replace(place)
     return place
-
-
-def digest(file: Path) -> str:
-    """The sha256 of a file's content, in 64 hex digits."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def settled(network: Module, device: torch.device) -> Module:
-    """The network as it is looked through: fixed, in evaluation mode, channels last, on the device."""
-    fixed = network.requires_grad_(False).eval()
-    return fixed.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 @contextmanager

@@ -67,6 +67,9 @@ class Game(nn.Module):
         self.differentiate = slope
         self.averages = nn.ModuleDict({p.name: nn.ModuleList(p.averages) for p in players})
 
-    def produce(self, seed: Tensor) -> Tensor:
-        """Samples for people, one for each seed: (N,) int64 to the game's samples. Each kind of game says how."""
+    def produce(self, seed: Tensor, label: Tensor | None = None) -> Tensor:
+        """Samples for people, one for each seed: (N,) int64 to the game's samples. Each kind of game says how.
+
+        Of these classes, (N,) int64, where it knows any; otherwise of classes as common as in the data.
+        """
         raise NotImplementedError

@@ -24,6 +24,15 @@ class Purpose(IntEnum):
     LATENT = 1
     BETWEEN = 2
     MIRROR = 3
+    AROUND = 4
+    CLASS = 5
+    INSTANCE = 6
+    RECALL = 7
+    SPECKLE = 41
+    MIX = 11
+    CUT = 12
+    NOISE = 13
+    AUGMENT = 21
 
 
 class Series(IntEnum):
@@ -58,6 +67,17 @@ def seeds(seed: int, first: int, count: int, series: Series = Series.SAMPLES) ->
     """The seeds of samples number `first` .. `first + count - 1` of a series: (count,) int64."""
     stream = _mix(_mix(torch.tensor(_signed(seed), dtype=torch.int64) + _GOLDEN) + series)
     return _mix(stream + _GOLDEN * torch.arange(first + 1, first + count + 1, dtype=torch.int64))
+
+
+def fork(seed: Tensor, number: int) -> Tensor:
+    """Seeds of their own for the `number`-th of several uses of one purpose: (N,) int64 to (N,) int64."""
+    return _mix(seed + _signed(_GOLDEN * (number + 1)))
+
+
+def pick(seed: Tensor, shares: Tensor) -> Tensor:
+    """A class for each seed, drawn with these shares: (N,) int64 and (K,) float to (N,) int64."""
+    place = uniform(seed, 1, Purpose.CLASS)[:, 0].to(shares.dtype)
+    return torch.bucketize(place * shares.sum(), shares.cumsum(0)[:-1], right=True)
 
 
 def uniform(seed: Tensor, size: int, purpose: Purpose) -> Tensor:

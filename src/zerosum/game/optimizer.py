@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import Field, field_validator
 
@@ -15,22 +15,56 @@ if TYPE_CHECKING:
     import torch
 
 Rate = Annotated[float, Field(gt=0, le=1000)]
+Bound = Annotated[float, Field(gt=0)]
 
 
-class Adam(Setting):
+class Rule(Protocol):
+    """How a player changes its parameters."""
+
+    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of one player's parameters."""
+        ...
+
+    def adjust(self, optimizer: torch.optim.Optimizer, player: str, now: Now) -> float:
+        """Set what the schedules say for now; returns the learning rate."""
+        ...
+
+    def settle(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Bring the parameters back within their bounds after a step."""
+        ...
+
+
+class _Rule(Setting):
+    """What all of them can be told."""
+
+    lr: Schedule = 2e-4
+    """Learning rate."""
+    rates: dict[str, Rate] = Field(default_factory=dict)
+    """A player's own multiple of lr: `rates.discriminator = 4` gives two time scales (arXiv:1706.08500)."""
+    clip: dict[str, Bound] = Field(default_factory=dict)
+    """Bounds a player's weights are cut off at after every step: `clip.discriminator = 0.01` is WGAN's
+    (arXiv:1701.07875)."""
+
+    def settle(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Cut the player's weights off at its bound, if it has one."""
+        import torch
+
+        if player in self.clip:
+            with torch.no_grad():
+                for parameter in parameters:
+                    parameter.clamp_(-self.clip[player], self.clip[player])
+
+
+class Adam(_Rule):
     """Adam (Kingma and Ba 2014, arXiv:1412.6980), its rate and second moment's decay on a schedule."""
 
     kind: Literal["adam"] = "adam"
-    lr: Schedule = 2e-4
-    """Learning rate."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the first moment (momentum); 0 or 0.5 for GANs."""
     beta2: Schedule = 0.99
     """Decay of the second moment, below 1."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
     """Added to the root of the second moment."""
-    rates: dict[str, Rate] = Field(default_factory=dict)
-    """A player's own multiple of lr: `rates.discriminator = 4` gives two time scales (arXiv:1706.08500)."""
 
     @field_validator("beta2")
     @classmethod
@@ -55,3 +89,60 @@ class Adam(Setting):
             group["lr"] = rate
             group["betas"] = (float(self.beta1), float(at(self.beta2, now)))
         return rate
+
+
+class RMSprop(_Rule):
+    """Steps divided by the root of the gradient's mean square (Tieleman and Hinton 2012), as WGAN's authors used it."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Decay of the mean square."""
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    """Added to its root."""
+
+    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of one player's parameters."""
+        import torch
+
+        return torch.optim.RMSprop(list(parameters), lr=1.0, alpha=float(self.decay), eps=self.eps, foreach=True)
+
+    def adjust(self, optimizer: torch.optim.Optimizer, player: str, now: Now) -> float:
+        """Set what the schedules say for now; returns the learning rate."""
+        rate = at(self.lr, now) * self.rates.get(player, 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+
+Optimizer = Annotated[Adam | RMSprop, Field(discriminator="kind")]
+
+
+class Sign(Setting):
+    """Steps of one size against the gradient's sign, the parameters kept in [0, most]: for a probability."""
+
+    step: Annotated[float, Field(gt=0, le=1)]
+    """The size."""
+    most: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The upper bound."""
+
+    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of one player's parameters."""
+        import torch
+
+        return torch.optim.SGD(list(parameters), lr=self.step)
+
+    def adjust(self, optimizer: torch.optim.Optimizer, player: str, now: Now) -> float:
+        """Leave nothing of the gradient but its sign; returns the size of a step."""
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.sign_()
+        return self.step
+
+    def settle(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Cut off at 0 and at the upper bound."""
+        import torch
+
+        with torch.no_grad():
+            for parameter in parameters:
+                parameter.clamp_(0, self.most)

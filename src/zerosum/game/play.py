@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from zerosum.game.schedule import Now
 from zerosum.game.verdict import Batch, Verdict
 
 Sample = Any
 """A tensor, or a tree of tensors (a molecule's atoms and bonds), first axis N."""
+
+
+class Exhibit(NamedTuple):
+    """What is laid before a discriminator."""
+
+    sample: Tensor
+    """(N, ...): a picture, a point."""
+    label: Tensor | None = None
+    """(N,) int64, its class, where classes are judged."""
+
 
 Judge = Callable[[Sample], Verdict]
 
@@ -48,22 +58,31 @@ def slope(judge: Judge, sample: Sample) -> tuple[Verdict, Tensor]:
     return verdict, torch.stack(squares).sum(0)
 
 
+def is_place(leaf: Any) -> bool:
+    """Whether this part of a sample can be moved a little: numbers can, a class or its absence cannot."""
+    return isinstance(leaf, Tensor) and leaf.is_floating_point()
+
+
 def _slope_eager(judge: Judge, sample: Sample) -> tuple[Verdict, list[Tensor]]:
-    sample = tree_map(lambda t: t.detach().requires_grad_(True), sample)
-    verdict = judge(sample)
-    return verdict, list(torch.autograd.grad(verdict.score.sum(), tree_leaves(sample), create_graph=True))
+    leaves, tree = tree_flatten(sample)
+    leaves = [leaf.detach().requires_grad_(True) if is_place(leaf) else leaf for leaf in leaves]
+    verdict = judge(tree_unflatten(leaves, tree))
+    places = [leaf for leaf in leaves if is_place(leaf)]
+    return verdict, list(torch.autograd.grad(verdict.score.sum(), places, create_graph=True))
 
 
 def _slope_compiled(judge: Judge, sample: Sample) -> tuple[Verdict, list[Tensor]]:
     """The body torch.compile can trace through twice; it cannot mutate buffers (no batch norm in D)."""
+    leaves, tree = tree_flatten(sample)
+    places = [leaf.detach() for leaf in leaves if is_place(leaf)]
 
-    def total(sample: Sample) -> tuple[Tensor, list[Tensor]]:
-        verdict = judge(sample)
-        return verdict.score.sum(), [part for part in verdict if part is not None]
+    def total(places: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        rest = iter(places)
+        verdict = judge(tree_unflatten([next(rest) if is_place(leaf) else leaf for leaf in leaves], tree))
+        return verdict.score.sum(), {name: part for name, part in verdict._asdict().items() if part is not None}
 
-    sample = tree_map(torch.Tensor.detach, sample)
-    gradients, parts = torch.func.grad(total, has_aux=True)(sample)
-    return Verdict(*parts), tree_leaves(gradients)
+    gradients, parts = torch.func.grad(total, has_aux=True)(places)
+    return Verdict(**parts), gradients
 
 
 class Play:
@@ -110,7 +129,7 @@ class Play:
 
     @cached_property
     def _seen_both(self) -> list[tuple[Verdict, Tensor | None]]:
-        both = tree_map(lambda real, fake: torch.cat([real, fake]), self.real, self.fake)
+        both = tree_map(lambda real, fake: None if real is None else torch.cat([real, fake]), self.real, self.fake)
         halves = zip(*(_halves(part) for part in self.judge(both)), strict=True)
         return [(Verdict(*parts), None) for parts in halves]
 
@@ -127,14 +146,30 @@ class Play:
         return self._differentiate(self.judge, self.fake) if "fake" in self._slopes else (self.judge(self.fake), None)
 
     @property
+    def real_verdict(self) -> Verdict:
+        """What the discriminator says of the real samples."""
+        return self._seen_real[0]
+
+    @property
+    def fake_verdict(self) -> Verdict:
+        """What the discriminator says of the fake samples."""
+        return self._seen_fake[0]
+
+    @property
     def real_score(self) -> Tensor:
         """(N,) or (N, 1, h, w) float32 scores of the real samples."""
-        return self._seen_real[0].score
+        return self.real_verdict.score
 
     @property
     def fake_score(self) -> Tensor:
         """(N,) or (N, 1, h, w) float32 scores of the fake samples."""
-        return self._seen_fake[0].score
+        return self.fake_verdict.score
+
+    @property
+    def real_pictures(self) -> Tensor:
+        """(N, C, H, W), or (N, F) points: the real samples as the discriminator sees them."""
+        pictures: Tensor = tree_leaves(self.real)[0]
+        return pictures
 
     @property
     def real_slope(self) -> Tensor:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.optimizer import Adam
+from zerosum.game.optimizer import Rule
 from zerosum.game.schedule import Now, Schedule, at
 
 
@@ -38,9 +38,10 @@ class Average(nn.Module):
         # the foreach kernels want plain tensors: a Parameter cannot be the target of one
         ours, theirs = _plain(self.network.parameters()), _plain(network.parameters())
         torch._foreach_lerp_(ours, theirs, 1.0 - keep)
-        for average, live in zip(self.network.buffers(), network.buffers(), strict=True):
-            if average.is_floating_point():
-                average.lerp_(live, 1.0 - keep)  # batch norm's statistics belong to the averaged weights
+        for (name, average), live in zip(self.network.named_buffers(), network.buffers(), strict=True):
+            # batch norm's statistics belong to the averaged weights, but a mean of directions is no direction
+            if average.is_floating_point() and "parametrizations" not in name:
+                average.lerp_(live, 1.0 - keep)
             else:
                 average.copy_(live)
 
@@ -58,7 +59,7 @@ def _plain(parameters: object) -> list[Tensor]:
 class Player:
     """One side of the game: the parameters it alone may change, how it changes them, and its averages."""
 
-    def __init__(self, name: str, network: nn.Module, rule: Adam, half_lives_images: Sequence[Schedule] = ()) -> None:
+    def __init__(self, name: str, network: nn.Module, rule: Rule, half_lives_images: Sequence[Schedule] = ()) -> None:
         """Enter the game with `network`; one average is kept for each half-life."""
         self.name, self.network, self.rule = name, network, rule
         self.parameters = list(network.parameters())

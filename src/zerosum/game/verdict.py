@@ -21,3 +21,6 @@ class Verdict(NamedTuple):
     """(N,), or (N, 1, h, w) from a patch discriminator; float32; larger means more real."""
     classes: Tensor | None = None
     """(N, K) class logits, if the discriminator has such a head."""
+    rebuilt: Tensor | None = None
+    """(N, k C, h, w) pictures found again in what the discriminator has seen, one after the other from each of its k
+    decoders, if it has any; only at its own move."""

@@ -15,7 +15,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from zerosum.game.verdict import Verdict
-from zerosum.networks.layers import LEAKY_RELU, RELU, Norm, Weights, bound, dropout, score
+from zerosum.networks.heads import HeadMaker, Labels
+from zerosum.networks.layers import LEAKY_RELU, RELU, Norm, Weights, bound, dropout
 
 
 class Generator(nn.Module):
@@ -69,6 +70,7 @@ class Discriminator(nn.Module):
         norm: Norm,
         weights: Weights,
         rate: float,
+        head: HeadMaker,
         detail: int = 0,
     ) -> None:
         super().__init__()
@@ -91,9 +93,11 @@ class Discriminator(nn.Module):
             for inside, outside in pairwise(widths)
         )
         self.stages = nn.Sequential(*stages)
-        self.score = weights.linear(widths[-1] * 16, 1)
+        self.head = head(widths[-1] * 16, weights, True)
+        self.takes = self.head.takes
 
-    def forward(self, sample: Tensor) -> Verdict:
+    def forward(self, sample: Tensor, label: Labels | None = None) -> Verdict:
         """(N, channels, S, S) with S = 4 * 2^len(widths) to a verdict with score (N,)."""
         seen = self.stages(self.picture(sample))  # (N, widths[-1], 4, 4)
-        return Verdict(score(self.score(seen.flatten(1))))
+        verdict: Verdict = self.head(seen.flatten(1), label)
+        return verdict

@@ -86,6 +86,11 @@ class Weights(NamedTuple):
         layer = nn.Conv2d(inside, outside, side, padding=side // 2, groups=groups, bias=bias)
         return self._ready(layer, side * side * inside // groups, gain)
 
+    def table(self, rows: int, size: int, gain: float = 1.0) -> nn.Module:
+        """A row for each of `rows` things: their weights (N, rows) to (N, size)."""
+        # of a one-hot input only one number is not 0, so the fan-in is 1
+        return self._ready(nn.Linear(rows, size, bias=False), 1, gain)
+
     def _ready(self, layer: _Layer, fan_in: int, gain: float) -> nn.Module:
         self.init(layer.weight, fan_in, gain)
         if layer.bias is not None:

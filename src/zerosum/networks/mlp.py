@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.game.verdict import Verdict
-from zerosum.networks.layers import Activation, Norm, Weights, bound, dropout, score
+from zerosum.networks.heads import HeadMaker, Labels
+from zerosum.networks.layers import Activation, Norm, Weights, bound, dropout
 
 
 class Generator(nn.Module):
@@ -58,16 +59,19 @@ class Discriminator(nn.Module):
         weights: Weights,
         reach: float,
         rate: float,
+        head: HeadMaker,
     ) -> None:
         super().__init__()
         self.hidden = _hidden((prod(shape), *widths), activation, norm, weights, rate)
         spread(self.hidden, reach)
-        self.score = weights.linear(widths[-1], 1)
+        self.head = head(widths[-1], weights, True)
+        self.takes = self.head.takes
 
-    def forward(self, sample: Tensor) -> Verdict:
+    def forward(self, sample: Tensor, label: Labels | None = None) -> Verdict:
         """(N, *shape) to a verdict with score (N,)."""
         hidden = self.hidden(sample.flatten(1))  # (N, widths[-1])
-        return Verdict(score(self.score(hidden)))
+        verdict: Verdict = self.head(hidden, label)
+        return verdict
 
 
 def _hidden(

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.game.verdict import Verdict
-from zerosum.networks.layers import LEAKY_RELU, Downsample, Upsample, Weights, scaled, score
+from zerosum.networks.heads import HeadMaker, Labels
+from zerosum.networks.layers import LEAKY_RELU, Downsample, Upsample, Weights, scaled
 
 _WEIGHTS = Weights(scaled)
 
@@ -65,18 +66,16 @@ class Basis(nn.Module):
 
 
 class Pooling(nn.Module):
-    """The mirror of `Basis`: each channel against a learned 4x4 pattern, and their weighted sum."""
+    """The mirror of `Basis`: each channel against a learned 4x4 pattern."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.patterns = nn.Parameter(torch.empty(1, width, 4, 4))
         scaled(self.patterns, 16, 1.0)
-        self.score = _WEIGHTS.linear(width, 1, bias=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, width, 4, 4) to (N, 1)."""
-        column: Tensor = self.score((self.patterns * hidden).sum((2, 3)))
-        return column
+        """(N, width, 4, 4) to (N, width)."""
+        return (self.patterns * hidden).sum((2, 3))
 
 
 class Generator(nn.Module):
@@ -102,7 +101,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Square pictures to scores; `widths` are the channels at the picture's size, ..., 8x8, 4x4."""
 
-    def __init__(self, channels: int, widths: tuple[int, ...], blocks: Blocks) -> None:
+    def __init__(self, channels: int, widths: tuple[int, ...], blocks: Blocks, head: HeadMaker) -> None:
         super().__init__()
         self.picture = _WEIGHTS.convolution(channels, widths[0], bias=False)
         stages = (
@@ -111,10 +110,13 @@ class Discriminator(nn.Module):
         )
         self.stages = nn.Sequential(*stages)
         self.end = nn.Sequential(blocks(widths[-1]), Pooling(widths[-1]))
+        self.head = head(widths[-1], _WEIGHTS, False)
+        self.takes = self.head.takes
 
-    def forward(self, sample: Tensor) -> Verdict:
+    def forward(self, sample: Tensor, label: Labels | None = None) -> Verdict:
         """(N, channels, S, S) with S = 2 * 2^len(widths) to a verdict with score (N,)."""
-        return Verdict(score(self.end(self.stages(self.picture(sample)))))
+        verdict: Verdict = self.head(self.end(self.stages(self.picture(sample))), label)
+        return verdict
 
 
 def blocks(count: int, *, expansion: int, group_width: int, stages: int) -> Blocks:

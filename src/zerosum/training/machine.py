@@ -128,6 +128,7 @@ class Machine:
         self._average_gradients(player)
         rate = player.rule.adjust(player.optimizer, player.name, now)
         player.optimizer.step()
+        player.rule.settle(player.name, player.parameters)
         return rate
 
     def _average_gradients(self, player: Player) -> None:

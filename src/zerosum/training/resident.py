@@ -32,10 +32,18 @@ class Resident:
         block = max(1, BLOCK // max(1, one.numel() * one.element_size()))
         for first in range(0, len(self.train), block):
             self.values[first : first + block].copy_(source.take(source.train[first : first + block]))
+        label = source.label(source.train)
+        self.labels = None if label is None else label.to(device)
 
     def take(self, indices: np.ndarray) -> Tensor:
         """Raw examples (n, ...) on the device; `indices` (n,) are of this `train`."""
         return self.values.index_select(0, bring(torch.from_numpy(indices), self.values.device))
+
+    def label(self, indices: np.ndarray) -> Tensor | None:
+        """Their classes, (n,) int64 on the device; None where there are none."""
+        if self.labels is None:
+            return None
+        return self.labels.index_select(0, bring(torch.from_numpy(indices), self.values.device))
 
     def scale(self, raw: Tensor) -> Tensor:
         """The source's own."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ class Source(Protocol):
     def take(self, indices: np.ndarray) -> Tensor:
         """Raw examples, as they are stored; called from several threads."""
 
+    def label(self, indices: np.ndarray) -> Tensor | None:
+        """Their classes, (n,) int64; None where there are none."""
+
     def scale(self, raw: Tensor) -> Tensor:
         """Raw examples on any device as the samples of the game."""
 
@@ -38,6 +41,14 @@ def ready(tensor: Tensor, device: torch.device) -> Tensor:
 def bring(tensor: Tensor, device: torch.device) -> Tensor:
     """The tensor on the device, on its way there while the CPU goes on."""
     return ready(tensor, device).to(device, non_blocking=True)
+
+
+class Fetched(NamedTuple):
+    """The makings of a batch."""
+
+    raw: Tensor
+    seed: Tensor
+    label: Tensor | None
 
 
 class Stream(Iterator[Batch]):
@@ -68,7 +79,7 @@ class Stream(Iterator[Batch]):
         self.position = position
         self._ahead = workers
         self._pool = ThreadPoolExecutor(workers, "zerosum-data") if workers else None
-        self._fetched: deque[Future[tuple[Tensor, Tensor]]] = deque()
+        self._fetched: deque[Future[Fetched]] = deque()
         self._order = lru_cache(maxsize=2)(self._shuffle)
 
     def _shuffle(self, epoch: int) -> np.ndarray:
@@ -81,23 +92,26 @@ class Stream(Iterator[Batch]):
         epochs, places = np.divmod(numbers, len(self.source.train))
         return np.concatenate([self._order(int(e))[places[epochs == e]] for e in np.unique(epochs)])
 
-    def _fetch(self, position: int) -> tuple[Tensor, Tensor]:
+    def _fetch(self, position: int) -> Fetched:
         first = position + self.rank * self.share
-        raw = self.source.take(self._indices(first))
+        indices = self._indices(first)
+        raw, label = self.source.take(indices), self.source.label(indices)
         seed = noise.seeds(self.seed, first, self.share, noise.Series.TRAINING)
-        return ready(raw, self.device), ready(seed, self.device)
+        here = None if label is None else ready(label, self.device)
+        return Fetched(ready(raw, self.device), ready(seed, self.device), here)
 
     def __next__(self) -> Batch:
-        raw, seed = self._next_raw()
+        raw, seed, label = self._next_raw()
         self.position += self.batch
         real = self.source.scale(raw.to(self.device, non_blocking=True))
         seed = seed.to(self.device, non_blocking=True)
         if self.mirror:
             flip = noise.uniform(seed, 1, noise.Purpose.MIRROR) < 0.5
             real = torch.where(flip.view(-1, *[1] * (real.dim() - 1)), real.flip(-1), real)
-        return {"real": real, "seed": seed}
+        batch = {"real": real, "seed": seed}
+        return batch if label is None else batch | {"label": label.to(self.device, non_blocking=True)}
 
-    def _next_raw(self) -> tuple[Tensor, Tensor]:
+    def _next_raw(self) -> Fetched:
         if self._pool is None:
             return self._fetch(self.position)
         while len(self._fetched) <= self._ahead:

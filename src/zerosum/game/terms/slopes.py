@@ -1,47 +1,21 @@
-"""What a player minimises besides the objective. A term is its own settings and one function of a play, per sample.
-
-Every term has a weight that may be scheduled and an interval: `every = 1` joins the player's main move; `every = k`
-is a move of its own every k rounds, scaled up by k (lazy regularisation, Karras et al. 2019, arXiv:1912.04958, app. B).
-"""
+"""Penalties on how steep the discriminator is: at the data, at the fakes, between them, around the data."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat
+from pydantic import NonNegativeFloat
 
 from zerosum.game.schedule import Schedule
-from zerosum.setting import Setting
+from zerosum.game.terms.base import Interval, TermSetting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from zerosum.game.play import Play
 
-Interval = Annotated[int, Field(ge=1)]
 
-
-class Term(Protocol):
-    """Something a player minimises beside its objective."""
-
-    player: ClassVar[str]
-    """Whose term it is."""
-    slopes: ClassVar[frozenset[str]]
-    """At which of {"real", "fake"} it needs the discriminator's slope."""
-
-    @property
-    def weight(self) -> Schedule:
-        """What the term is multiplied by."""
-
-    @property
-    def every(self) -> int:
-        """Rounds between two times it is played."""
-
-    def __call__(self, play: Play) -> Tensor:
-        """The term before weighing, per sample."""
-
-
-class R1(Setting):
+class R1(TermSetting):
     """Half the squared norm of the discriminator's gradient at the data.
 
     Mescheder et al. 2018, arXiv:1801.04406, equation 9: weight is the paper's gamma.
@@ -53,6 +27,7 @@ class R1(Setting):
     every: Interval = 1
     """Rounds between two times it is played; 16 costs a tenth as much."""
     player: ClassVar[str] = "discriminator"
+    sloped: ClassVar[bool] = True
     slopes: ClassVar[frozenset[str]] = frozenset({"real"})
 
     def __call__(self, play: Play) -> Tensor:
@@ -60,7 +35,7 @@ class R1(Setting):
         return play.real_slope / 2
 
 
-class R2(Setting):
+class R2(TermSetting):
     """Half the squared norm of the discriminator's gradient at the fakes.
 
     Mescheder et al. 2018, arXiv:1801.04406, equation 10.
@@ -72,6 +47,7 @@ class R2(Setting):
     every: Interval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "discriminator"
+    sloped: ClassVar[bool] = True
     slopes: ClassVar[frozenset[str]] = frozenset({"fake"})
 
     def __call__(self, play: Play) -> Tensor:
@@ -79,7 +55,7 @@ class R2(Setting):
         return play.fake_slope / 2
 
 
-class GradientPenalty(Setting):
+class GradientPenalty(TermSetting):
     """The discriminator's gradient norm is held at `target` on lines between real and fake.
 
     Target 1: Gulrajani et al. 2017, arXiv:1704.00028, equation 3. Target 0, zero-centred: Thanh-Tung et al. 2019,
@@ -94,22 +70,63 @@ class GradientPenalty(Setting):
     every: Interval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "discriminator"
-    slopes: ClassVar[frozenset[str]] = frozenset()
+    sloped: ClassVar[bool] = True
 
     def __call__(self, play: Play) -> Tensor:
         """(|d D(u) / d u| - target)^2 at u uniform on the line from G(z) to x."""
         from torch.utils._pytree import tree_map
 
         from zerosum.game import noise
+        from zerosum.game.play import is_place
 
         place = noise.uniform(play.batch["seed"], 1, noise.Purpose.BETWEEN)
 
         def between(real: Tensor, fake: Tensor) -> Tensor:
+            if not is_place(real):
+                return real  # a class, which both share
             return fake.lerp(real, place.to(real.dtype).view(-1, *[1] * (real.dim() - 1)))
 
-        # the small number keeps the square root's own slope finite where the gradient is exactly 0
-        norm = (play.slope_at(tree_map(between, play.real, play.fake)) + 1e-12).sqrt()
-        return (norm - self.target).square()
+        return _drawn_to(self.target, play.slope_at(tree_map(between, play.real, play.fake)))
 
 
-AnyTerm = Annotated[R1 | R2 | GradientPenalty, Field(discriminator="kind")]
+class Dragan(TermSetting):
+    """The discriminator's gradient norm is held at `target` around the data.
+
+    Kodali et al. 2017, "On Convergence and Stability of GANs", arXiv:1705.07215, section 2.4. As in its published code,
+    the noise is uniform in [0, 1) times `reach` and the batch's standard deviation, not normal.
+    """
+
+    kind: Literal["dragan"] = "dragan"
+    weight: Schedule = 10.0
+    """Lambda."""
+    target: NonNegativeFloat = 1.0
+    """The norm the gradient is drawn to."""
+    reach: NonNegativeFloat = 0.5
+    """How far around the data, in standard deviations of the batch."""
+    every: Interval = 1
+    """Rounds between two times it is played."""
+    player: ClassVar[str] = "discriminator"
+    sloped: ClassVar[bool] = True
+
+    def __call__(self, play: Play) -> Tensor:
+        """(|d D(u) / d u| - target)^2 at u = x + reach * std(x) * U."""
+        from math import prod
+
+        from torch.utils._pytree import tree_map
+
+        from zerosum.game import noise
+        from zerosum.game.play import is_place
+
+        def around(real: Tensor) -> Tensor:
+            if not is_place(real):
+                return real
+            away = noise.uniform(play.batch["seed"], prod(real.shape[1:]), noise.Purpose.AROUND)
+            return real + self.reach * real.std(unbiased=False) * away.to(real.dtype).view_as(real)
+
+        return _drawn_to(self.target, play.slope_at(tree_map(around, play.real)))
+
+
+def _drawn_to(target: float, slope: Tensor) -> Tensor:
+    """(norm - target)^2, from squared norms."""
+    # the small number keeps the square root's own slope finite where the gradient is exactly 0
+    return ((slope + 1e-12).sqrt() - target).square()

@@ -1,0 +1,146 @@
+"""The family on the same data, clock and judge: every recipe, a row each, with pictures.
+
+    python benchmarks/family.py FOLDER fashion=PATH emoji=PATH@15m [--budget 10m] [--only cgan ...] [--threads 1]
+    python benchmarks/family.py FOLDER --draw             # the tables and the pictures alone
+
+Every recipe trains at size nano on the same machine for the same time, as `zerosum train --recipe NAME` would, and is
+judged by the same protocol: its averaged generator's samples against held-out images of the data's train part. Runs in
+FOLDER are neither made nor judged again. Results go to docs/family.json, the tables to docs/family.md, and for each
+data set a picture of samples beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import quality_pictures
+from numpy.typing import NDArray
+
+import zerosum
+from zerosum.console import Silent
+from zerosum.deliver.pictures import to_uint8
+from zerosum.evaluation.items import Real
+from zerosum.opening import read_recipe
+from zerosum.recipe import RecipeFile, names
+from zerosum.run import Row, RunFolder
+from zerosum.scoring import data_of
+from zerosum.units import seconds
+
+DOCS = Path(__file__).parents[1] / "docs"
+RESULT, TABLE = DOCS / "family.json", DOCS / "family.md"
+SHOWN = 32
+"""Samples of each recipe in the picture."""
+HEAD = ["recipe", "paper", "images", "steps/s", "fd_lite0", "kid_lite0", "precision", "recall", "coverage"]
+
+
+def play(run: Path, data: str, recipe: str, budget: str, threads: int) -> None:
+    """One run, unless it is there and over."""
+    if RunFolder(run).read_json("status.json").get("state") in ("done", "diverged"):
+        return
+    shutil.rmtree(run, ignore_errors=True)  # one that was cut off
+    words = ["train", data, "--recipe", recipe, "--budget", budget, "--run", str(run)]
+    if "nano" in RecipeFile(recipe).when:
+        words += ["--size", "nano"]
+    own = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    found = subprocess.run([sys.executable, "-m", "zerosum", *words], stdout=subprocess.DEVNULL, check=False, env=own)
+    if found.returncode not in (0, 3):  # 3: it diverged, which is a result
+        raise SystemExit(f"{recipe} on {data} ended with exit code {found.returncode}")
+
+
+def judged(run: Path) -> Row:
+    """What a run came to."""
+    folder = RunFolder(run)
+    status, recipe = folder.read_json("status.json"), read_recipe(folder)
+    row = {"state": status["state"], "images": status["images"], "seconds": status["seconds"],
+           "rounds": status["images"] // recipe.training.batch}  # fmt: skip
+    if not folder.checkpoints():
+        return row
+    asked = [each for each in folder.rows("scores.jsonl") if each.get("when") == "asked"]
+    scores = asked[-1] if asked else zerosum.evaluate(run, features="lite0", voice=Silent())
+    return row | {"line": scores["line"], "scores": scores["scores"]}
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Markdown, all of it from the results."""
+    lines = ["# The family", "", "Made by `python benchmarks/family.py` from `docs/family.json`.", ""]
+    for data, found in results.items():
+        rows = sorted(found["recipes"].items(), key=lambda item: _distance(item[1]))
+        first = next(row for _, row in rows if "scores" in row)
+        floors = ", ".join(f"{name} {score['floor']:.3g}" for name, score in first["scores"].items() if name in HEAD)
+        said = f"{found['budget']} of training each at size nano, {found['threads']} thread(s), no GPU. Floors (real "
+        said += f"against real): {floors}. Protocol: {first['line']}."
+        lines += [f"## {data}", "", said, "", _line(HEAD), _line(["---"] * len(HEAD))]
+        lines += [_line(_cells(name, row)) for name, row in rows]
+        lines += ["", f"![samples of each recipe on {data}](family-{data}.png)", ""]
+    return "\n".join(lines)
+
+
+def _distance(row: Row) -> float:
+    return float(row["scores"]["fd_lite0"]["value"]) if "scores" in row else float("inf")
+
+
+def _cells(name: str, row: Row) -> list[str]:
+    paper = str(RecipeFile(name).draft.tree.get("paper", "ours"))
+    speed = [f"{row['images']:,}", f"{row['rounds'] / row['seconds']:.1f}"]
+    if "scores" not in row:
+        return [name, paper, *speed, row["state"], "", "", "", ""]
+    values = [f"{row['scores'][score]['value']:.3g}" for score in HEAD[4:]]
+    return [name + (" (diverged)" if row["state"] == "diverged" else ""), paper, *speed, *values]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def sheet(folder: Path, data: str, recipes: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
+    """Images by name: real held-out ones, then samples of each recipe whose run is in the folder."""
+    runs = {name: folder / f"{data}-{name}" for name in recipes if (folder / f"{data}-{name}" / "checkpoints").exists()}
+    if not runs:
+        return {}
+    one = RunFolder.open(next(iter(runs.values())))
+    examples = data_of(one, read_recipe(one), Silent())
+    real = Real.of(examples, examples.held_out, "held-out images").head(SHOWN)
+    images = {"real, held out": real.take(np.arange(len(real)))}
+    return images | {name: to_uint8(zerosum.load(run).sample(SHOWN, seed=0)) for name, run in runs.items()}
+
+
+def main() -> None:
+    """Play, judge, write."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("data", nargs="*")
+    parser.add_argument("--budget", default="10m")
+    parser.add_argument("--only", nargs="*", default=names())
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--draw", action="store_true")
+    asked = parser.parse_args()
+    results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {}
+    for word in asked.data if not asked.draw else ():
+        name, _, place = word.partition("=")
+        path, at, own = place.rpartition("@")
+        path, budget = (path, own) if at else (place, asked.budget)
+        found = results.setdefault(name, {"budget": f"{float(seconds(budget)) / 60:g} minutes", "recipes": {}})
+        found["threads"] = asked.threads
+        for recipe in asked.only:
+            run = asked.folder / f"{name}-{recipe}"
+            play(run, path, recipe, budget, asked.threads)
+            found["recipes"][recipe] = judged(run)
+            RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
+            print(run.name, f"{_distance(found['recipes'][recipe]):.1f}", flush=True)
+    for name, found in results.items():
+        if images := sheet(asked.folder, name, sorted(found["recipes"], key=lambda r: _distance(found["recipes"][r]))):
+            quality_pictures.samples(images, DOCS / f"family-{name}.png", 16)
+    TABLE.write_text(table(results), "utf8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What a player minimises besides the objective. A term is its own settings and one function of a play, per sample.
+
+Every term has a weight that may be scheduled and an interval: `every = 1` joins the player's main move; `every = k`
+is a move of its own every k rounds, scaled up by k (lazy regularisation, Karras et al. 2019, arXiv:1912.04958, app. B).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from zerosum.game.terms.base import Term
+from zerosum.game.terms.classes import ClassifyFake, ClassifyReal
+from zerosum.game.terms.historical import Historical
+from zerosum.game.terms.orthogonal import Orthogonal
+from zerosum.game.terms.path_length import PathLength
+from zerosum.game.terms.rebuild import Rebuild
+from zerosum.game.terms.slopes import R1, R2, Dragan, GradientPenalty
+
+__all__ = [
+    "R1", "R2", "AnyTerm", "ClassifyFake", "ClassifyReal", "Dragan", "GradientPenalty", "Historical", "Orthogonal",
+    "PathLength", "Rebuild", "Term",
+]  # fmt: skip
+
+AnyTerm = Annotated[
+    R1 | R2 | GradientPenalty | Dragan | ClassifyReal | ClassifyFake | Historical | Orthogonal | PathLength | Rebuild,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,64 @@
+"""What a term is: something a player minimises beside its objective."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
+
+from pydantic import Field
+
+from zerosum.game.schedule import Schedule
+from zerosum.setting import Setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zerosum.game.play import Play
+
+Interval = Annotated[int, Field(ge=1)]
+
+
+class Term(Protocol):
+    """Something a player minimises beside its objective."""
+
+    @property
+    def player(self) -> str:
+        """Whose term it is."""
+
+    slopes: ClassVar[frozenset[str]]
+    """At which of {"real", "fake"} it needs the discriminator's slope."""
+
+    needs: ClassVar[frozenset[str]]
+    """What networks must be able to do for it; see `zerosum.networks.shapes`."""
+    sloped: ClassVar[bool]
+    """It looks at the discriminator's slope somewhere."""
+
+    @property
+    def weight(self) -> Schedule:
+        """What the term is multiplied by."""
+
+    @property
+    def every(self) -> int:
+        """Rounds between two times it is played."""
+
+    @property
+    def memory_images(self) -> Schedule | None:
+        """The half-life of the average of the player's weights that it looks back on, in images; None: it does not."""
+
+    def __call__(self, play: Play) -> Tensor:
+        """The term before weighing, per sample."""
+
+
+class TermSetting(Setting):
+    """What the settings of all terms share."""
+
+    slopes: ClassVar[frozenset[str]] = frozenset()
+    """At which of {"real", "fake"} it needs the discriminator's slope."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What networks must be able to do for it; see `zerosum.networks.shapes`."""
+    sloped: ClassVar[bool] = False
+    """It looks at the discriminator's slope somewhere."""
+
+    @property
+    def memory_images(self) -> Schedule | None:
+        """The half-life of the average of the player's weights that it looks back on, in images; None: it does not."""
+        return None

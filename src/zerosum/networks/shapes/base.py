@@ -1,0 +1,144 @@
+"""What the settings of all networks share: how they come by a sample's class, and what shapes they can make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from zerosum.errors import BadInput
+from zerosum.setting import Setting
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zerosum.networks.heads import HeadMaker
+    from zerosum.networks.layers import Weights
+
+Width = Annotated[int, Field(ge=1, le=8192)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)]
+Activation = Literal["leaky_relu", "relu"]
+Norm = Literal["none", "batch"]
+Init = Literal["normal", "orthogonal", "scaled"]
+Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+SMALLEST, LARGEST = 16, 1024
+"""Sides of the pictures that the convolutional networks make and judge."""
+
+
+class GeneratorShape(Setting):
+    """Any generator's settings."""
+
+    condition: Literal["none", "concat"] = "none"
+    """How it is told the class to make: not at all, or by a learned vector beside the latent (Mirza and Osindero 2014,
+    arXiv:1411.1784)."""
+    condition_size: Annotated[int, Field(ge=1, le=4096)] = 32
+    """Numbers in a class's learned vector."""
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What the network does beyond the usual, which terms and games may need: "grow", "have styles", "rebuild"."""
+        return frozenset()
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Say in a `BadInput` why samples of this shape are out of reach."""
+
+    def build(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int = 0) -> nn.Module:
+        """The network, (N, latent) to (N, *shape), in [-1, 1] by tanh if bounded (where the paper has it).
+
+        Its `takes` names what else it is called with: `label` (class indices, or weights of the classes), `seed`.
+        """
+        self.check(shape)
+        if self.condition != "concat":
+            return self.network(latent, shape, bounded, classes)
+        from zerosum.networks import conditions
+
+        network = self.network(latent + self.condition_size, shape, bounded, classes)
+        return conditions.Joined(network, classes, self.condition_size)
+
+    def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
+        """The network itself."""
+        raise NotImplementedError
+
+
+class DiscriminatorShape(Setting):
+    """Any discriminator's settings."""
+
+    condition: Literal["none", "concat", "projection", "classify"] = "none"
+    """How classes are judged: not at all; by learned planes beside the picture (concat, arXiv:1411.1784); by the
+    product of the features with a vector of the class (projection, arXiv:1802.05637); or by guessing them (classify,
+    arXiv:1610.09585), which the terms classify-real and classify-fake then play for."""
+    condition_size: Annotated[int, Field(ge=1, le=4096)] = 4
+    """Planes beside the picture, or numbers beside the point (concat)."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        return True
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What the network does beyond the usual, which terms and games may need: "grow", "have styles", "rebuild"."""
+        return frozenset()
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Say in a `BadInput` why samples of this shape are out of reach."""
+
+    def build(self, shape: tuple[int, ...], classes: int = 0) -> nn.Module:
+        """The network, (N, *shape) to a verdict. Its `takes` names what else it is called with: `label`."""
+        self.check(shape)
+        from zerosum.networks import conditions
+
+        head = conditions.head(self.condition, classes)
+        if self.condition != "concat":
+            return self.network(shape, head)
+        network = self.network((shape[0] + self.condition_size, *shape[1:]), head)
+        return conditions.Beside(network, classes, self.condition_size)
+
+    def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
+        """The network itself, its last word left to the head."""
+        raise NotImplementedError
+
+
+def weights(init: Init, spectral: bool = False) -> Weights:
+    """How weights are drawn, and whether they are kept in bounds."""
+    from zerosum.networks import layers
+
+    return layers.Weights(layers.INITS[init], layers.spectral if spectral else layers.free)
+
+
+def doublings(side: int) -> int:
+    """From 4x4 to this side."""
+    return side.bit_length() - 3
+
+
+def check_picture(kind: str, shape: tuple[int, ...]) -> None:
+    """Say in a `BadInput` why pictures of this shape are out of reach of convolutional networks."""
+    if len(shape) != 3:
+        raise BadInput(
+            f'{kind} makes pictures and cannot make samples of the shape {said(shape)}: set kind = "mlp" for'
+            " the generator and the discriminator."
+        )
+    channels, height, width = shape
+    if not 1 <= channels <= 4:
+        raise BadInput(
+            f"{kind} takes pictures of 1 to 4 channels, got {channels}: convert them to grey (1) or colour (3)."
+        )
+    if height != width or height.bit_count() != 1 or not SMALLEST <= height <= LARGEST:
+        raise BadInput(
+            f"{kind} needs square pictures whose side is a power of two from {SMALLEST} to {LARGEST},"
+            f" got {height} x {width}: set {_nearest(min(height, width))}."
+        )
+
+
+def _nearest(side: int) -> str:
+    """The sizes to choose instead, below and above this side."""
+    within = min(max(side, SMALLEST), LARGEST)
+    below = 1 << (within.bit_length() - 1)
+    sizes = (below,) if below == within else (below, 2 * below)
+    return " or ".join(f"`--data.size {size}`" for size in sizes)
+
+
+def said(shape: tuple[int, ...]) -> str:
+    """A shape in words."""
+    return "(" + ", ".join(map(str, shape)) + ")"

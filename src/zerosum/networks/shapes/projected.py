@@ -1,0 +1,62 @@
+"""Settings of Projected GAN's discriminator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from zerosum.networks.shapes.base import DiscriminatorShape, Norm, Width, check_picture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zerosum.networks.heads import HeadMaker
+
+
+class ProjectedDiscriminator(DiscriminatorShape):
+    """Small discriminators of the features that a frozen EfficientNet-Lite0 sees (Sauer et al. 2021, arXiv:2111.01007).
+
+    Needs the extra `features`. Do not judge a run by lite0 that was trained on it: its scores are what the generator
+    was trained to please.
+    """
+
+    kind: Literal["projected"] = "projected"
+    condition: Literal["none", "projection"] = "none"
+    """How classes are judged: not at all, or by the product of each place's features with a vector of the class
+    (projection, arXiv:1802.05637). Planes of a class beside the picture would mean nothing to a trained network."""
+    side: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 224
+    """Pixels a side that pictures are brought to before they are looked at. The authors enlarge smaller pictures to
+    224 and leave larger ones as they are; 64 costs a twelfth of that."""
+    width: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Channels that the finest features are mixed into; they double at each of the three coarser scales."""
+    max_width: Width = 512
+    """The discriminators' channels double at every halving up to so many."""
+    norm: Norm = "none"
+    """Normalisation in the discriminators, beside spectral norm: none, as the paper says, or batch, as its authors'
+    programs have it."""
+
+    @model_validator(mode="after")
+    def _widths_grow(self) -> Self:
+        if self.max_width < self.width:
+            raise ValueError(f"max_width must be at least width ({self.width}), got {self.max_width}")
+        return self
+
+    @property
+    def alone(self) -> bool:
+        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        return self.norm == "none"
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Say in a `BadInput` why samples of this shape are out of reach."""
+        check_picture(self.kind, shape)
+
+    def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
+        """The network, (N, *shape) to a verdict of patch scores (N, 1, 1, P).
+
+        Raises:
+            BadInput: the package with the feature network's weights is missing, or its file is damaged.
+        """
+        from zerosum.networks import layers, projected
+
+        return projected.Discriminator(self.side, self.width, self.max_width, layers.NORMS[self.norm], head)

@@ -1,0 +1,535 @@
+"""Augmentation against the paper's formulas written out in another way, NumPy's padding, and distributions.
+
+Statistical bounds are set so that each test of right code fails once in 10^6 or rarer.
+"""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from zerosum.errors import BadInput
+from zerosum.game import augmentations, warp
+from zerosum.game.augment import ADA, Augment, DiffAugment, NoAugment, Scheduled
+from zerosum.game.augmentations import Move, Numbers, Recolouring, numbers
+from zerosum.game.noise import seeds
+from zerosum.game.schedule import Cosine, Now
+
+GROUPS = ("blit", "geometry", "colour", "cutout")
+POLICY = ("colour", "translation", "cutout")
+EVERY = [ADA(transforms=(group,)) for group in GROUPS] + [DiffAugment(policy=(part,)) for part in POLICY]
+WHOLE = [ADA(transforms=GROUPS), Scheduled(), DiffAugment()]
+NAMES = ["blit", "geometry", "colour", "cutout", "jitter", "translation", "diff-cutout"]
+
+
+def pictures(count: int, channels: int = 3, side: int = 32, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count + channels + side)
+    return torch.rand(count, channels, side, side, generator=generator, dtype=dtype) * 2 - 1
+
+
+def drawn(count: int) -> Numbers:
+    return numbers(seeds(0, 0, count))
+
+
+def only(numbers: Numbers, group: str, column: int) -> Numbers:
+    """One transform of a group may act; 1 is below no probability."""
+    acts = torch.ones_like(getattr(numbers, group))
+    acts[:, column] = getattr(numbers, group)[:, column]
+    return numbers._replace(**{group: acts})
+
+
+def kolmogorov(values: torch.Tensor, cdf: torch.Tensor) -> float:
+    """sqrt(n) times the largest distance; above 2.7 once in 10^6: 2 exp(-2 * 2.7^2)."""
+    n = len(values)
+    places = cdf[values.argsort()].double()
+    grid = torch.arange(n + 1).double() / n
+    return float(torch.maximum((places - grid[:-1]).abs(), (places - grid[1:]).abs()).max() * math.sqrt(n))
+
+
+def normal_cdf(values: torch.Tensor, deviation: float) -> torch.Tensor:
+    return torch.special.ndtr(values.double() / deviation)
+
+
+def uniform_cdf(values: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    assert low <= values.min()
+    assert values.max() <= high
+    return (values.double() - low) / (high - low)
+
+
+# ---------------------------------------------------------------------- what every augmentation promises
+
+
+@pytest.mark.parametrize("augment", [*EVERY, *WHOLE])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_nothing_happens_at_zero(augment, channels: int) -> None:
+    for side in (16, 64):
+        sample = pictures(4, channels, side)
+        for p in (0.0, torch.tensor(0.0)):
+            assert torch.equal(augment.apply(sample, seeds(0, 0, 4), p), sample)
+    odd = pictures(4, channels, 28)
+    assert torch.allclose(augment.apply(odd, seeds(0, 0, 4), 0.0), odd, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("augment", [*EVERY, *WHOLE])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_sample_does_not_depend_on_its_company(augment, channels: int) -> None:
+    sample, seed = pictures(40, channels), seeds(1, 0, 40)
+    whole = augment.apply(sample, seed, 0.7)
+    assert whole.shape == sample.shape
+    assert not torch.equal(whole, sample)
+    assert torch.equal(augment.apply(sample[3:4], seed[3:4], 0.7), whole[3:4])
+    for first, last in ((0, 7), (7, 33), (33, 40)):
+        assert torch.equal(augment.apply(sample[first:last], seed[first:last], torch.tensor(0.7)), whole[first:last])
+    strided = sample.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(augment.apply(strided, seed, 0.7), whole)
+
+
+@pytest.mark.parametrize("augment", EVERY, ids=NAMES)
+def test_twice_differentiable(augment) -> None:
+    seed = seeds(2, 0, 2)
+    sample = pictures(2, 4, 4, torch.float64).requires_grad_()
+    assert not torch.equal(augment.apply(sample, seed, 1.0), sample)
+    assert torch.autograd.gradcheck(lambda x: augment.apply(x, seed, 1.0), sample)
+    assert torch.autograd.gradgradcheck(lambda x: augment.apply(x, seed, 1.0), sample)
+
+
+@pytest.mark.parametrize(
+    ("augment", "compiled"), [(DiffAugment(), False), (ADA(transforms=GROUPS), False), (ADA(), True)]
+)
+def test_penalties_differentiate_through_it(augment, compiled: bool) -> None:
+    """The slope at the untransformed sample, by torch.func and compiled, trains the judge as autograd's does."""
+    torch.manual_seed(0)
+    judge = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(4 * 6 * 6, 1)).double()
+    sample, seed = pictures(3, 3, 8, torch.float64), seeds(3, 0, 3)
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        return judge(augment.apply(x, seed, 0.9)).sum()
+
+    def penalty(x: torch.Tensor) -> torch.Tensor:
+        return torch.func.grad(score)(x).square().sum()
+
+    fast = torch.compile(penalty, backend="aot_eager", fullgraph=True) if compiled else penalty
+    ours = torch.autograd.grad(fast(sample), list(judge.parameters()), allow_unused=True)
+    place = sample.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(score(place), place, create_graph=True)
+    theirs = torch.autograd.grad(slope.square().sum(), list(judge.parameters()), allow_unused=True)
+    for a, b in zip(ours[:3], theirs[:3], strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_half_precision_is_widened() -> None:
+    sample, seed = pictures(4).bfloat16(), seeds(0, 0, 4)
+    for augment in WHOLE:
+        wide = augment.apply(sample.float(), seed, 0.8)
+        assert wide.dtype == torch.float32
+        assert torch.equal(augment.apply(sample, seed, 0.8), wide)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(augment.apply(sample.float(), seed, 0.8), wide)
+
+
+# ---------------------------------------------------------------------- how often
+
+
+@pytest.mark.parametrize(
+    ("make", "group", "column", "share"),
+    [
+        (augmentations.blit, "blit_acts", 0, 1 / 2),
+        (augmentations.blit, "blit_acts", 1, 3 / 4),
+        (augmentations.blit, "blit_acts", 2, 1 - 1 / 64),  # a shift of 0 has the chance 1 / 8 each way
+        (augmentations.geometry, "geometry_acts", 0, 1.0),
+        (augmentations.geometry, "geometry_acts", 2, 1.0),
+        (augmentations.geometry, "geometry_acts", 4, 1.0),
+    ],
+)
+def test_share_of_moved_samples(make, group: str, column: int, share: float) -> None:
+    n, p = 20_000, 0.3
+    matrix, shift = make(only(drawn(n), group, column), p, 32)
+    moved = ((matrix != torch.eye(2)).flatten(1).any(1) | (shift != 0).any(1)).double().mean()
+    assert abs(moved - p * share) < 5 * math.sqrt(p * share * (1 - p * share) / n)
+
+
+def test_either_turn_acts_with_probability_p() -> None:
+    n, p = 20_000, 0.3
+    one = augmentations.geometry(only(drawn(n), "geometry_acts", 1), p, 32).matrix
+    acts = drawn(n).geometry_acts.clone()
+    acts[:, ::2] = 1.0
+    both = augmentations.geometry(drawn(n)._replace(geometry_acts=acts), torch.tensor(p), 32).matrix
+    for matrix, chance in ((one, 1 - math.sqrt(1 - p)), (both, p)):
+        turned = (matrix != torch.eye(2)).flatten(1).any(1).double().mean()
+        assert abs(turned - chance) < 5 * math.sqrt(chance * (1 - chance) / n)
+
+
+@pytest.mark.parametrize(("column", "share"), [(0, 1.0), (1, 1.0), (2, 0.5), (3, 1.0), (4, 1.0)])
+def test_share_of_recoloured_samples(column: int, share: float) -> None:
+    n, p = 20_000, 0.3
+    matrix, offset = augmentations.colour(only(drawn(n), "colour_acts", column), p, 3)
+    changed = ((matrix != torch.eye(3)).flatten(1).any(1) | (offset.flatten() != 0)).double().mean()
+    assert abs(changed - p * share) < 5 * math.sqrt(p * share * (1 - p * share) / n)
+
+
+@pytest.mark.parametrize(("augment", "share"), [(EVERY[3], 1.0), (EVERY[5], 1 - 1 / 25), (EVERY[4], 1.0)])
+def test_share_of_whole_samples(augment, share: float) -> None:
+    n, p = 6_000, 0.3  # at 16 pixels, a shift is one of 5 each way
+    sample = pictures(n, 1, 16)
+    changed = (augment.apply(sample, seeds(0, 0, n), p) != sample).flatten(1).any(1).double().mean()
+    assert abs(changed - p * share) < 5 * math.sqrt(p * share * (1 - p * share) / n)
+
+
+def test_colour_share() -> None:
+    sample, seed = pictures(8), seeds(0, 0, 8)
+    half = ADA(transforms=("colour",), colour_share=0.5)
+    assert torch.equal(half.apply(sample, seed, 0.8), ADA(transforms=("colour",)).apply(sample, seed, 0.4))
+    plain = Scheduled(transforms=("blit",))
+    assert torch.equal(Scheduled(colour_share=0.0, transforms=("blit", "colour")).apply(sample, seed, 0.8),
+                       plain.apply(sample, seed, 0.8))  # fmt: skip
+
+
+# ---------------------------------------------------------------------- how much, against the paper's distributions
+
+
+def test_distributions_of_moves() -> None:
+    n = 50_000
+    scale = -only_move(n, 0).matrix.det().log2() / 2
+    assert kolmogorov(scale, normal_cdf(scale, 0.2)) < 2.7
+    stretch = only_move(n, 2).matrix
+    assert torch.allclose(stretch.det(), torch.ones(n), atol=1e-5)
+    assert not stretch[:, 0, 1].any()
+    assert kolmogorov(-stretch[:, 0, 0].log2(), normal_cdf(-stretch[:, 0, 0].log2(), 0.2)) < 2.7
+    for column in (1, 3):
+        turn = only_move(n, column).matrix
+        angle = torch.atan2(turn[:, 1, 0], turn[:, 0, 0])
+        assert torch.allclose(turn.mT @ turn, torch.eye(2).expand(n, 2, 2), atol=1e-6)
+        assert kolmogorov(angle, uniform_cdf(angle, -math.pi - 1e-6, math.pi + 1e-6)) < 2.7
+    shift = only_move(n, 4).shift / 2  # in sides
+    for axis in range(2):
+        assert kolmogorov(shift[:, axis], normal_cdf(shift[:, axis], 0.125)) < 2.7
+    assert abs((shift[:, 0] * shift[:, 1]).mean()) < 5 * 0.125**2 / math.sqrt(n)
+
+
+def only_move(count: int, column: int) -> Move:
+    return augmentations.geometry(only(drawn(count), "geometry_acts", column), 1.0, 32)
+
+
+def test_distribution_of_whole_shifts() -> None:
+    n = 50_000
+    shift = augmentations.blit(only(drawn(n), "blit_acts", 2), 1.0, 32).shift * 16  # in pixels
+    assert torch.equal(shift, shift.round())
+    for axis in range(2):
+        share = torch.bincount((shift[:, axis] + 4).long(), minlength=9).double() / n
+        expected = torch.tensor([1 / 16, *[1 / 8] * 7, 1 / 16]).double()
+        assert ((share - expected).abs() < 5.5 * (expected * (1 - expected) / n).sqrt()).all()
+
+
+def test_distributions_of_colour() -> None:
+    n = 50_000
+    bright, contrast, flip, hue, saturation = (
+        augmentations.colour(only(drawn(n), "colour_acts", column), 1.0, 3) for column in range(5)
+    )
+    assert torch.equal(bright.matrix, torch.eye(3).expand(n, 3, 3))
+    assert kolmogorov(bright.offset.flatten(), normal_cdf(bright.offset.flatten(), 0.2)) < 2.7
+    octaves = contrast.matrix[:, 0, 0].log2()
+    assert kolmogorov(octaves, normal_cdf(octaves, 0.5)) < 2.7
+    luma = flip.matrix.sum(2)[:, 0]
+    assert abs((luma < 0).double().mean() - 0.5) < 5 * 0.5 / math.sqrt(n)
+    red = hue.matrix[
+        :, :, 0
+    ]  # where red goes: 1/3 + 2/3 cos(angle) to itself, the others' difference 2 sin(angle) / sqrt(3)
+    angle = torch.atan2((red[:, 1] - red[:, 2]) * math.sqrt(3) / 2, (red[:, 0] - 1 / 3) * 1.5)
+    assert kolmogorov(angle, uniform_cdf(angle, -math.pi - 1e-5, math.pi + 1e-5)) < 2.7
+    chroma = (saturation.matrix[:, 0, 0] - saturation.matrix[:, 0, 1]).log2()
+    assert kolmogorov(chroma, normal_cdf(chroma, 1.0)) < 2.7
+
+
+# ---------------------------------------------------------------------- geometry
+
+
+def homogeneous(matrix: list[list[float]]) -> np.ndarray:
+    whole = np.eye(3)
+    whole[:2, : len(matrix[0])] = matrix
+    return whole
+
+
+def turning(angle: float) -> np.ndarray:
+    return homogeneous([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+
+
+def papers_move(numbers: Numbers, k: int, side: int) -> np.ndarray:
+    """The paper's transforms one after the other as 3x3 matrices, from places in the picture to the result's."""
+    blit, angles, lengths = (part[k].double() for part in (numbers.blit, numbers.angles, numbers.lengths))
+    lengths = torch.special.ndtri(lengths)
+    fraction = 2 / side
+    scale, stretch = 2 ** (0.2 * lengths[0]), 2 ** (0.2 * lengths[1])
+    return (
+        homogeneous([[1, 0, 0.25 * lengths[2]], [0, 1, 0.25 * lengths[3]]])
+        @ turning((2 * angles[1] - 1) * math.pi)
+        @ homogeneous([[stretch, 0], [0, 1 / stretch]])
+        @ turning((2 * angles[0] - 1) * math.pi)
+        @ homogeneous([[scale, 0], [0, scale]])
+        @ homogeneous([[1, 0, fraction * round(float(2 * blit[2] - 1) * side / 8)],
+                       [0, 1, fraction * round(float(2 * blit[3] - 1) * side / 8)]])
+        @ turning(math.pi / 2 * math.floor(4 * blit[1]))
+        @ homogeneous([[-1 if blit[0] < 0.5 else 1, 0], [0, 1]])
+    )  # fmt: skip
+
+
+def test_moves_are_the_papers_in_its_order() -> None:
+    numbers = drawn(64)
+    move = augmentations.blit(numbers, 1.0, 32).then(augmentations.geometry(numbers, 1.0, 32))
+    for k in range(64):
+        inverse = np.linalg.inv(papers_move(numbers, k, 32))
+        np.testing.assert_allclose(move.matrix[k], inverse[:2, :2], atol=3e-6)
+        np.testing.assert_allclose(move.shift[k], inverse[:2, 2], atol=3e-6)
+
+
+def test_whole_moves_are_exact() -> None:
+    """Against NumPy: mirrored, turned, padded in the mirror of its edge, shifted."""
+    count, side = 300, 16
+    sample, numbers = pictures(count, 3, side), drawn(count)
+    move = augmentations.blit(numbers, 1.0, side)
+    moved = warp.warp(sample, warp.places(*move, side)).numpy()
+    for k in range(count):
+        mirror, turns, *shift = numbers.blit[k].tolist()
+        picture = sample[k].numpy()
+        if mirror < 0.5:
+            picture = picture[:, :, ::-1]
+        picture = np.rot90(picture, -math.floor(4 * turns), (1, 2))
+        right, down = (round((2 * u - 1) * side / 8) for u in shift)
+        padded = np.pad(picture, ((0, 0), (2, 2), (2, 2)), "symmetric")
+        np.testing.assert_array_equal(moved[k], padded[:, 2 - down : 18 - down, 2 - right : 18 - right])
+
+
+def test_a_plane_stays_a_plane() -> None:
+    """Bilinear interpolation is exact for brightness that is linear in x and y, away from the mirror."""
+    side = 64
+    line = (2 * torch.arange(side).double() + 1) / side - 1
+    sample = (0.3 * line + 0.5 * line[:, None]).expand(40, 1, side, side)
+    move = augmentations.geometry(drawn(40), 1.0, side)
+    where = warp.places(move.matrix.double(), move.shift.double(), side)
+    moved = warp.warp(sample, where)[:, 0]
+    inside = (where.abs() < 1 - 1 / side).all(3)
+    assert inside.double().mean() > 0.4
+    assert torch.allclose(moved[inside], (where @ torch.tensor([0.3, 0.5], dtype=torch.float64))[inside], atol=1e-12)
+
+
+def test_constants_stay() -> None:
+    sample = torch.tensor([0.37, -0.8, 1.0])[:, None, None].expand(64, 3, 32, 32)
+    moved = ADA(transforms=("blit", "geometry")).apply(sample, seeds(0, 0, 64), 1.0)
+    assert torch.allclose(moved, sample, atol=1e-6)
+
+
+def test_adjoint() -> None:
+    """<W x, y> = <x, W* y>, also far beyond the edges; the ways of GPU and compiler give the same."""
+    move = augmentations.geometry(drawn(8), 1.0, 12)
+    where = warp.places(3 * move.matrix.double(), 5 * move.shift.double(), 12)
+    x, y = pictures(8, 3, 12, torch.float64), pictures(8, 2 + 1, 12, torch.float64).flip(0)
+    back = warp._scattered(y, where)
+    assert (warp.warp(x, where) * y).sum().item() == pytest.approx((x * back).sum().item(), rel=1e-12)
+    torch.testing.assert_close(warp._sorted(y, where), back, rtol=0, atol=1e-12)
+    torch.testing.assert_close(warp._woven(x, where), warp.warp(x, where), rtol=0, atol=1e-12)
+
+
+def test_it_does_not_leak() -> None:
+    """A generator whose pictures were all turned would be told apart: seen shares are the mixing of true ones.
+
+    Over the four orientations the mixing matrix is (1 - p) I + p / 4, whose smallest eigenvalue is 1 - p, so it can
+    be undone and the upright stays the most frequent; at p = 1 it cannot.
+    """
+    n, side = 20_000, 16
+    mark = torch.zeros(n, 1, side, side)
+    mark[:, :, 0, 0] = 1  # upright: the corner of a picture is marked
+    for p in (0.3, 0.79):
+        seen = turned(mark, p)
+        shares = torch.stack([seen[:, 0, row, column].double().mean() for row in (0, -1) for column in (0, -1)])
+        upright, rest = 1 - 0.75 * p, p / 4
+        bound = 5.2 * torch.tensor([upright * (1 - upright), *[rest * (1 - rest)] * 3]).div(n).sqrt()
+        assert ((shares - torch.tensor([upright, rest, rest, rest])).abs() < bound).all()
+        assert shares[0] > 1.5 * shares[1:].max()
+
+
+def turned(sample: torch.Tensor, p: float) -> torch.Tensor:
+    move = augmentations.blit(only(drawn(len(sample)), "blit_acts", 1), p, sample.shape[3])
+    return warp.warp(sample, warp.places(*move, sample.shape[3]))
+
+
+# ---------------------------------------------------------------------- colour
+
+
+def papers_colours(numbers: Numbers, k: int) -> np.ndarray:
+    """The paper's transforms of colour one after the other as 4x4 matrices."""
+    gains, (flip, hue) = torch.special.ndtri(numbers.gains[k].double()), numbers.colour[k].double()
+    axis = torch.tensor([1.0, 1.0, 1.0]).double() / math.sqrt(3)
+    along = torch.outer(axis, axis)
+    cross = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]).double() / math.sqrt(3)
+    steps = [
+        2 ** (0.5 * gains[1]) * torch.eye(3),
+        torch.eye(3) - 2 * along * (flip < 0.5),
+        torch.matrix_exp((2 * hue - 1) * math.pi * cross),
+        along + 2 ** gains[2] * (torch.eye(3) - along),
+    ]
+    whole = np.eye(4)
+    whole[:3, 3] = 0.2 * gains[0]
+    for step in steps:
+        following = np.eye(4)
+        following[:3, :3] = step
+        whole = following @ whole
+    return whole
+
+
+def test_colours_are_the_papers_in_its_order() -> None:
+    numbers = drawn(64)
+    matrix, offset = augmentations.colour(numbers, 1.0, 3)
+    grey = augmentations.colour(numbers, 1.0, 1)
+    for k in range(64):
+        whole = papers_colours(numbers, k)
+        np.testing.assert_allclose(matrix[k], whole[:3, :3], atol=1e-5, rtol=1e-5)
+        np.testing.assert_allclose(offset[k].expand(3, 1)[:, 0], whole[:3, 3], atol=1e-6, rtol=1e-5)
+        assert grey.matrix[k].item() == pytest.approx(whole[0, :3].sum(), rel=1e-5)
+        assert grey.offset[k].item() == pytest.approx(whole[0, 3], rel=1e-5, abs=1e-7)
+
+
+def test_a_third_of_a_turn_of_hue_makes_red_green() -> None:
+    numbers = only(drawn(1), "colour_acts", 3)._replace(colour=torch.tensor([[0.9, 5 / 6]]))
+    cyclic = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    assert torch.allclose(augmentations.colour(numbers, 1.0, 3).matrix[0], cyclic, atol=1e-6)
+
+
+def test_recolouring_by_hand() -> None:
+    matrix = torch.tensor([[[1.0, 2, 0], [0, 1, 0], [3, 0, -1]]])
+    recolouring = Recolouring(matrix, torch.tensor([[[0.5]]]))
+    sample = torch.tensor([0.1, 0.2, 0.3, 0.7]).view(1, 4, 1, 1).expand(1, 4, 2, 2)
+    expected = torch.tensor([1.0, 0.7, 0.5, 0.7]).view(1, 4, 1, 1).expand(1, 4, 2, 2)
+    assert torch.allclose(recolouring(sample), expected)
+    flat = sample[:, :3].flatten(2)
+    torch.testing.assert_close(recolouring._exact(flat), recolouring._fast(flat))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_moves_and_keeps_its_values(channels: int) -> None:
+    sample, seed = pictures(16, channels), seeds(0, 0, 16)
+    for augment in (ADA(transforms=("colour",)), DiffAugment(policy=("colour",))):
+        changed = augment.apply(sample, seed, 1.0)
+        assert torch.equal(changed[:, -1], sample[:, -1])
+        assert (changed[:, :-1] != sample[:, :-1]).flatten(1).any(1).all()
+        assert torch.allclose(changed[:, :-1], augment.apply(sample[:, :-1], seed, 1.0))
+    moved = ADA(transforms=("geometry",)).apply(sample, seed, 1.0)
+    alone = ADA(transforms=("geometry",)).apply(sample[:, -1:], seed, 1.0)
+    assert torch.equal(moved[:, -1:], alone)
+
+
+# ---------------------------------------------------------------------- DiffAugment
+
+
+def test_distributions_of_jitter() -> None:
+    n, numbers = 20_000, drawn(20_000)
+    grey = augmentations.jitter(torch.zeros(n, 1, 2, 2), numbers, 1.0)[:, 0, 0, 0]
+    assert kolmogorov(grey, uniform_cdf(grey, -0.5, 0.5)) < 2.7
+    two = torch.tensor([0.7, -0.1]).view(1, 1, 1, 2).expand(n, 1, 2, 2)
+    pixels = augmentations.jitter(two, numbers, 1.0)[:, 0, 0]
+    contrast = (pixels[:, 0] - pixels[:, 1]) / 0.8
+    assert kolmogorov(contrast, uniform_cdf(contrast, 0.5 - 1e-5, 1.5 + 1e-5)) < 2.7
+    assert torch.allclose(pixels.mean(1), 0.3 + grey, atol=1e-6)  # the mean is only moved by brightness
+    colours = torch.tensor([0.9, 0.1, -0.4]).view(1, 3, 1, 1).expand(n, 3, 2, 2)
+    seen = augmentations.jitter(colours, numbers, 1.0)[:, :, 0, 0]
+    saturation = (seen[:, 0] - seen[:, 2]) / 1.3 / contrast
+    assert kolmogorov(saturation, uniform_cdf(saturation, -1e-5, 2 + 1e-5)) < 2.7
+
+
+def test_jitter_is_the_papers_in_its_order() -> None:
+    sample, numbers = pictures(20, 3, 16, torch.float64), drawn(20)
+    b, s, c = numbers.gains.double()[:, :, None, None, None].unbind(1)
+    expected = sample + (b - 0.5)
+    mean = expected.mean(1, keepdim=True)
+    expected = (expected - mean) * (2 * s) + mean
+    mean = expected.mean((1, 2, 3), keepdim=True)
+    expected = (expected - mean) * (c + 0.5) + mean
+    assert torch.allclose(augmentations.jitter(sample, numbers, 1.0), expected, atol=1e-6)
+
+
+def test_translations() -> None:
+    n, side = 20_000, 16
+    sample = torch.zeros(n, 1, side, side)
+    sample[:, :, 8, 8] = 1
+    moved = augmentations.translation(sample, drawn(n), 1.0).flatten(1)
+    assert torch.equal(moved.sum(1), torch.ones(n))
+    for place in (moved.argmax(1) // side - 8, moved.argmax(1) % side - 8):
+        share = torch.bincount(place + 2, minlength=5).double() / n  # -2 .. 2
+        assert len(share) == 5
+        assert ((share - 0.2).abs() < 5.2 * math.sqrt(0.16 / n)).all()
+
+
+def test_translation_fills_with_zeros() -> None:
+    sample, numbers = pictures(50, 2, 16), drawn(50)
+    moved = augmentations.translation(sample, numbers, 1.0).numpy()
+    for k in range(50):
+        right, down = (math.floor(5 * u) - 2 for u in numbers.blit[k, 2:].tolist())
+        padded = np.pad(sample[k].numpy(), ((0, 0), (2, 2), (2, 2)))
+        np.testing.assert_array_equal(moved[k], padded[:, 2 - down : 18 - down, 2 - right : 18 - right])
+
+
+def test_cutout() -> None:
+    n, side = 20_000, 16
+    left = augmentations.cutout(torch.ones(n, 1, side, side), drawn(n), 1.0)[:, 0]
+    assert set(left.unique().tolist()) == {0.0, 1.0}
+    gone = 1 - left.double()
+    rows, columns = gone.amax(2).sum(1), gone.amax(1).sum(1)
+    assert torch.equal(rows * columns, gone.sum((1, 2)))  # a rectangle
+    # its centre is at 0 .. 16, so of 8 rows 4 .. 8 are inside; the middle ones are gone in 8 of 17 cases
+    for count in (rows, columns):
+        share = torch.bincount(count.long(), minlength=9).double()[4:] / n
+        expected = torch.tensor([2, 2, 2, 2, 9]).double() / 17
+        assert ((share - expected).abs() < 5.2 * (expected * (1 - expected) / n).sqrt()).all()
+    middle, chance = gone[:, 8, 8].mean(), (8 / 17) ** 2
+    assert abs(middle - chance) < 5 * math.sqrt(chance * (1 - chance) / n)
+
+
+# ---------------------------------------------------------------------- settings
+
+
+def test_settings_do_without_torch() -> None:
+    code = "import sys, zerosum.game.augment; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_kinds() -> None:
+    adapter: TypeAdapter[Augment] = TypeAdapter(Augment)
+    for kind, made in (("none", NoAugment), ("diffaugment", DiffAugment), ("ada", ADA), ("scheduled", Scheduled)):
+        assert isinstance(adapter.validate_python({"kind": kind}), made)
+    sample = pictures(2)
+    assert NoAugment().apply(sample, seeds(0, 0, 2), 0.5) is sample
+    with pytest.raises(ValidationError, match="between 0 and 1"):
+        Scheduled(p=1.5)
+    with pytest.raises(ValidationError, match="between 0 and 1"):
+        DiffAugment(p={"kind": "linear", "start": 0, "end": 2, "images": [0, 10]})
+    with pytest.raises(ValidationError, match="start is above most"):
+        ADA(start=0.9)
+    with pytest.raises(ValidationError):
+        ADA(transforms=())
+
+
+def test_chance() -> None:
+    held = torch.tensor(0.5)
+    ramp = Scheduled(p=Cosine(start=0.0, end=0.3, images=(0, 100)))
+    assert ramp.chance(Now(0, 50), held) == pytest.approx(0.15)
+    assert DiffAugment().chance(Now(), held) == 1.0
+    assert NoAugment().chance(Now(), held) == 0.0
+    assert torch.equal(ADA().chance(Now(), held), held)
+    assert ADA().chance(Now(), torch.tensor(1.0)).item() == pytest.approx(0.8)
+    assert ADA(most=1.0).chance(Now(), torch.tensor(1.0)).item() == 1.0
+
+
+@pytest.mark.parametrize("augment", WHOLE)
+def test_shapes_that_cannot_be_transformed(augment) -> None:
+    for channels in (1, 2, 3, 4):
+        augment.check((channels, 32, 32))
+    with pytest.raises(BadInput, match="points"):
+        augment.check((2,))
+    with pytest.raises(BadInput, match="with 5"):
+        augment.check((5, 32, 32))
+    with pytest.raises(BadInput, match="32 x 64"):
+        augment.check((3, 32, 64))
+    NoAugment().check((2,))

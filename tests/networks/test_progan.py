@@ -1,0 +1,484 @@
+"""The ProGAN pair against the paper: counts, growth and its borders, equalised rates, derivatives."""
+
+import copy
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.autograd import gradcheck, gradgradcheck
+from torch.nn import functional
+
+from zerosum.networks import progan
+from zerosum.networks.equalised import Convolution, Linear
+from zerosum.networks.heads import Plain
+from zerosum.networks.progan import Discriminator, Generator
+from zerosum.networks.shapes.progan import ProGANDiscriminator, ProGANGenerator
+
+SIZES = [16, 32, 64, 128, 256, 512, 1024]
+WIDTHS = (6, 5, 4, 3)  # of 32 x 32 pixels: each level's own, so that none is taken for another
+GROWTHS = [0, 0.25, 1, 1.5, 2, 2.75, 3]
+
+
+def count(*networks: nn.Module) -> int:
+    return sum(parameter.numel() for network in networks for parameter in network.parameters())
+
+
+def pair(widths: tuple[int, ...] = WIDTHS, channels: int = 2, double: bool = True) -> tuple[Generator, Discriminator]:
+    """Networks whose biases are not 0 either, so that none is forgotten unseen."""
+    torch.manual_seed(0)
+    generator = Generator(7, channels, widths)
+    judge = Discriminator(channels, widths, 2, Plain)
+    for name, parameter in [*generator.named_parameters(), *judge.named_parameters()]:
+        if name.endswith("bias"):
+            nn.init.normal_(parameter)
+    return (generator.double(), judge.double()) if double else (generator, judge)
+
+
+def drawn(channels: int = 2, side: int = 32, number: int = 4) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(1)
+    return (
+        torch.randn(number, 7, dtype=torch.float64),
+        torch.randn(number, channels, side, side, dtype=torch.float64),
+    )
+
+
+# ---------------------------------------------------------------------- shapes and counts
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_and_channel_count(size: int, channels: int) -> None:
+    shape = (channels, size, size)
+    generator = ProGANGenerator(widths=(4, 2)).build(8, shape, bounded=True)
+    judge = ProGANDiscriminator(widths=(4, 2)).build(shape)
+    for growth in (generator.levels - 1, 0.5):
+        generator.grow(growth)
+        judge.grow(growth)
+        picture = generator(torch.randn(2, 8))
+        assert picture.shape == (2, *shape)
+        verdict = judge(picture)
+        assert verdict.score.shape == (2,)
+        assert verdict.score.dtype == torch.float32
+        assert verdict.classes is None
+
+
+def test_widths_are_cut_and_repeated() -> None:
+    assert ProGANGenerator().stages(32) == (512,) * 4
+    assert ProGANGenerator().stages(1024) == (512, 512, 512, 512, 256, 128, 64, 32, 16)
+    assert ProGANDiscriminator(widths=(64, 32)).stages(64) == (64, 32, 32, 32, 32)
+
+
+def test_shapes_say_what_the_networks_can() -> None:
+    assert ProGANGenerator().can == ProGANDiscriminator().can == {"grow"}
+    assert not ProGANDiscriminator().alone
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        ProGANDiscriminator(group=1)
+
+
+def said(number: int) -> str:
+    """A count as the paper's table 2 gives it: 4.2M, 590k, 9.2k, 51."""
+    if number >= 10_000:
+        return f"{number / 1e6:.1f}M" if number >= 1_000_000 else f"{number / 1e3:.0f}k"
+    return f"{number / 1e3:.1f}k" if number >= 1_000 else str(number)
+
+
+def layers(*parts: nn.Module) -> Iterator[nn.Module]:
+    """The layers with weights, in order."""
+    for part in parts:
+        for module in part.modules():
+            if isinstance(module, Convolution | Linear | progan._Start):
+                yield module
+
+
+def test_parameters_of_the_papers_networks() -> None:
+    """Table 2, row by row: 1024 x 1024 pixels in colour. It counts only the fully grown networks' RGB layers."""
+    with torch.device("meta"):
+        generator = ProGANGenerator().build(512, (3, 1024, 1024), bounded=True)
+        judge = ProGANDiscriminator().build((3, 1024, 1024))
+    widths = [*pairwise((512, 512, 512, 512, 256, 128, 64, 32, 16))]
+    rows = ["4.2M", *["2.4M"] * 7, "1.2M", "590k", "295k", "148k", "74k", "37k", "18k", "9.2k", "4.6k", "2.3k", "51"]
+    used = [*layers(generator.start, generator.stages, generator.pictures[-1])]
+    assert [said(count(layer)) for layer in used] == rows
+    start = 512 * 512 * 16 + 512 + 512 * 512 * 9 + 512
+    stages = sum(9 * i * o + o + 9 * o * o + o for i, o in widths)
+    assert count(*used) == start + stages + 3 * 16 + 3 == 23_071_507
+    assert said(count(*used)) == "23.1M"
+
+    rows = ["64", "2.3k", "4.6k", "9.2k", "18k", "37k", "74k", "148k", "295k", "590k", "1.2M", *["2.4M"] * 7]
+    rows += ["4.2M", "513"]
+    used = [*layers(judge.pictures[-1], *reversed(judge.stages), judge.end, judge.head)]
+    assert [said(count(layer)) for layer in used] == rows
+    end = 9 * 513 * 512 + 512 + 16 * 512 * 512 + 512 + 513
+    stages = sum(9 * i * i + i + 9 * i * o + o for o, i in widths)
+    assert count(*used) == 3 * 16 + 16 + stages + end == 23_077_137
+    assert said(count(*used)) == "23.1M"
+    # the other levels' to-RGB and from-RGB layers, which the table leaves out
+    coarse = 4 * 512 + 256 + 128 + 64 + 32
+    assert count(generator) - 23_071_507 == 3 * coarse + 8 * 3
+    assert count(judge) - 23_077_137 == 4 * coarse
+
+
+# ---------------------------------------------------------------------- against the paper's network, written out
+
+
+def mixed(layer: Any, hidden: Tensor, gain: float = 2**0.5) -> Tensor:
+    """An equalised 1x1 or 3x3 convolution."""
+    scale = gain / layer.weight[0].numel() ** 0.5
+    return functional.conv2d(hidden, layer.weight * scale, layer.bias, padding=layer.weight.shape[-1] // 2)
+
+
+def pixels(hidden: Tensor) -> Tensor:
+    hidden = functional.leaky_relu(hidden, 0.2)
+    return hidden / (hidden.square().mean(1, keepdim=True) + 1e-8).sqrt()
+
+
+def twice(hidden: Tensor) -> Tensor:
+    return hidden.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def half(hidden: Tensor) -> Tensor:
+    return (hidden[..., ::2, ::2] + hidden[..., ::2, 1::2] + hidden[..., 1::2, ::2] + hidden[..., 1::2, 1::2]) / 4
+
+
+def made(generator: Generator, latent: Tensor, growth: float) -> Tensor:
+    """Figure 2 of the paper and table 2's generator, without any shortcut."""
+    matrix = generator.start[0].matrix.weight * (2**0.5 / 4 / latent.shape[1] ** 0.5)
+    hidden = (latent / latent.square().mean(1, keepdim=True).sqrt()) @ matrix.T
+    hidden = hidden.reshape(len(latent), 4, 4, -1).permute(0, 3, 1, 2) + generator.start[0].bias[:, None, None]
+    hidden = pixels(mixed(generator.start[2], pixels(hidden)))
+    picture = mixed(generator.pictures[0], hidden, 1.0)
+    for level, stage in enumerate(generator.stages, 1):
+        hidden = pixels(mixed(stage[3], pixels(mixed(stage[0], twice(hidden)))))
+        share = min(max(growth - level + 1, 0), 1)
+        picture = (1 - share) * twice(picture) + share * mixed(generator.pictures[level], hidden, 1.0)
+    return picture
+
+
+def judged(judge: Discriminator, sample: Tensor, growth: float) -> Tensor:
+    """The same for the discriminator: what has not grown is passed by."""
+
+    def act(hidden: Tensor) -> Tensor:
+        return functional.leaky_relu(hidden, 0.2)
+
+    hidden = act(mixed(judge.pictures[-1][0], sample))
+    for level in range(judge.levels - 1, 0, -1):
+        stage = judge.stages[level - 1]
+        sample = half(sample)
+        share = min(max(growth - level + 1, 0), 1)
+        seen = act(half(mixed(stage[2], act(mixed(stage[0], hidden)))))
+        hidden = (1 - share) * act(mixed(judge.pictures[level - 1][0], sample)) + share * seen
+    hidden = act(mixed(judge.end[1], beside(hidden)))
+    hidden = act(
+        hidden.flatten(1) @ judge.end[4].weight.T * (2 / judge.end[4].weight.shape[1]) ** 0.5 + judge.end[4].bias
+    )
+    score = judge.head.score
+    return (hidden @ score.weight.T / score.weight.shape[1] ** 0.5 + score.bias)[:, 0]
+
+
+def beside(hidden: Tensor) -> Tensor:
+    """Minibatch deviation in groups of 2 of 4 samples: 0 with 2, and 1 with 3."""
+    spread = (((hidden[:2] - hidden[2:]) / 2).square() + 1e-8).sqrt().mean((1, 2, 3))
+    return torch.cat([hidden, torch.cat([spread, spread]).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)], 1)
+
+
+@pytest.mark.parametrize("growth", GROWTHS)
+def test_the_networks_are_the_papers(growth: float) -> None:
+    generator, judge = pair()
+    latent, sample = drawn()
+    generator.grow(growth)
+    judge.grow(growth)
+    # norms and deviations may be worked out in float32
+    torch.testing.assert_close(generator(latent), made(generator, latent, growth), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(judge(sample).score, judged(judge, sample, growth), rtol=1e-5, atol=1e-5)
+
+
+# ---------------------------------------------------------------------- growth
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_at_a_whole_growth_they_are_the_networks_of_that_side(level: int) -> None:
+    generator, judge = pair()
+    small, small_judge = pair(WIDTHS[: level + 1])
+    for network, cut in ((generator, small), (judge, small_judge)):
+        have = network.state_dict()
+        cut.load_state_dict({n: have[n] for n in cut.state_dict() if not n.endswith("_extra_state")}, strict=False)
+        assert cut.growth == level
+        network.grow(level)
+    latent, sample = drawn()
+    times = 2 ** (3 - level)
+    expected = small(latent)
+    for _ in range(3 - level):
+        expected = twice(expected)
+    assert torch.equal(generator(latent), expected)
+    little = sample[..., : 32 // times, : 32 // times]
+    large = little.repeat_interleave(times, 2).repeat_interleave(times, 3)
+    torch.testing.assert_close(judge(large).score, small_judge(little).score, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("border", [0, 1, 2, 3])
+def test_nothing_jumps_where_a_phase_begins_or_ends(border: int) -> None:
+    generator, judge = pair()
+    latent, sample = drawn()
+
+    def at(growth: float) -> tuple[Tensor, Tensor, Tensor]:
+        generator.grow(growth)
+        judge.grow(growth)
+        return generator(latent), judge(sample).score, progan.shown(sample, growth)
+
+    step = 1e-13
+    for near in (border - step, border + step):
+        if 0 <= near <= 3:
+            assert near != border
+            for there, here in zip(at(near), at(border), strict=True):
+                torch.testing.assert_close(there, here, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("growth", GROWTHS)
+def test_what_has_not_grown_costs_nothing_and_learns_nothing(growth: float) -> None:
+    generator, judge = pair(double=False)
+    level, top = int(growth), int(-(-growth // 1))
+
+    def wanted(name: str) -> bool:
+        part, place = name.split(".")[:2]
+        if part == "stages":
+            return int(place) < top
+        return part != "pictures" or int(place) in {level, top}
+
+    for network in (generator, judge):
+        network.grow(growth)
+        for name, parameter in network.named_parameters():
+            if not wanted(name):
+                nn.init.constant_(parameter, torch.nan)  # whatever touches it shows
+    judge(generator(torch.randn(4, 7))).score.sum().backward()
+    for network in (generator, judge):
+        gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+        names = {name for name, gradient in gradients.items() if gradient is not None}
+        assert names == {name for name, parameter in network.named_parameters() if parameter.isfinite().all()}
+        assert all(gradients[name].isfinite().all() and gradients[name].any() for name in names)
+        assert len(names) < len(gradients)  # at least the RGB layers of other levels
+
+
+def test_a_new_network_is_fully_grown() -> None:
+    for network in pair():
+        assert network.levels == 4
+        assert network.growth == 3
+        assert isinstance(network.growth, float)
+        for growth in (-0.1, 3.1):
+            with pytest.raises(AssertionError, match="outside of 0 to 3"):
+                network.grow(growth)
+
+
+def test_growth_travels_with_the_weights(tmp_path: Path) -> None:
+    """As in checkpoints: flat, by safetensors, in a network inside another."""
+    shape = ProGANGenerator(widths=(4, 2), condition="concat", condition_size=3)
+    network = nn.ModuleDict({"network": shape.build(8, (1, 16, 16), bounded=True, classes=5)})
+    network["network"].network.grow(1.3)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(weights, tmp_path / "networks.safetensors")
+    fresh = nn.ModuleDict({"network": shape.build(8, (1, 16, 16), bounded=True, classes=5)})
+    assert fresh["network"].network.growth == 2
+    fresh.load_state_dict(load_file(tmp_path / "networks.safetensors"))
+    assert fresh["network"].network.growth == 1.3
+    latent, label = torch.randn(3, 8), torch.tensor([0, 3, 4])
+    assert torch.equal(fresh["network"](latent, label), network["network"](latent, label))
+
+
+def test_copies_grow_by_themselves() -> None:
+    generator, _ = pair()
+    generator.grow(1.5)
+    average = copy.deepcopy(generator)
+    latent, _ = drawn()
+    before = average(latent)
+    generator.grow(3)
+    assert average.growth == 1.5
+    assert torch.equal(average(latent), before)
+    average.grow(3)
+    assert torch.equal(average(latent), generator(latent))
+
+
+def test_it_may_grow_between_forward_and_backward() -> None:
+    generator, _ = pair()
+    latent, _ = drawn()
+    gradients = []
+    for later in (1.5, 2.5):
+        generator.zero_grad()
+        generator.grow(1.5)
+        picture = generator(latent)
+        generator.grow(later)
+        picture.sum().backward()
+        gradients.append(generator.start[0].bias.grad.clone())
+    assert torch.equal(*gradients)
+
+
+def test_fading_compiles_once_a_phase() -> None:
+    """2 * 2 - 1 graphs of two levels: the share of what is faded in is no constant of a graph."""
+    graphs = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph
+
+    generator, _ = pair((3, 2), double=False)
+    latent = torch.randn(2, 7)
+    compiled = torch.compile(generator.forward, backend=backend, dynamic=False, fullgraph=True)
+    for growth in (0, 0.1, 0.2, 0.9, 1, 0.5, 0):
+        generator.grow(growth)
+        assert torch.equal(compiled(latent), generator(latent))
+    assert len(graphs) == 3
+
+
+# ---------------------------------------------------------------------- what reals look like
+
+
+def test_at_full_growth_reals_are_shown_as_they_are() -> None:
+    _, sample = drawn()
+    assert progan.shown(sample, 3.0) is sample
+    assert pair()[0].shown is progan.shown  # for a game, which knows networks by what they can do
+
+
+@pytest.mark.parametrize("growth", GROWTHS)
+def test_shown_keeps_constants_means_and_layout(growth: float) -> None:
+    constant = torch.full((2, 3, 32, 32), 0.3)
+    torch.testing.assert_close(progan.shown(constant, growth), constant, rtol=1e-6, atol=0)
+    sample = drawn()[1].contiguous(memory_format=torch.channels_last)
+    seen = progan.shown(sample, growth)
+    assert seen.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(functional.avg_pool2d(seen, 8), functional.avg_pool2d(sample, 8), rtol=1e-12, atol=1e-12)
+
+
+def test_shown_blends_two_resolutions() -> None:
+    sample = torch.tensor([[0.0, 4.0, 8.0, 8.0], [0.0, 4.0, 8.0, 8.0]]).repeat(4, 2)[None, None]  # (1, 1, 8, 8)
+    half_seen = torch.tensor([2.0, 2.0, 8.0, 8.0]).repeat(2).expand(1, 1, 8, 8)
+    assert torch.equal(progan.shown(sample, 0), half_seen)
+    assert torch.equal(progan.shown(sample, 0.25), 0.75 * half_seen + 0.25 * sample)
+    assert torch.equal(progan.shown(sample, 1), sample)
+
+
+@pytest.mark.parametrize("growth", GROWTHS)
+def test_detail_that_has_not_grown_tells_nobody_apart(growth: float) -> None:
+    """The discriminator judges reals as it judges what is shown of them, and fakes are shown as they are."""
+    generator, judge = pair()
+    latent, sample = drawn()
+    top = float(-(-growth // 1))
+    generator.grow(growth)
+    judge.grow(growth)
+    torch.testing.assert_close(judge(sample).score, judge(progan.shown(sample, top)).score, rtol=1e-12, atol=1e-12)
+    fake = generator(latent)
+    torch.testing.assert_close(progan.shown(fake, top), fake, rtol=1e-12, atol=1e-12)
+
+
+# ---------------------------------------------------------------------- weights and derivatives
+
+
+def test_weights_have_unit_variance_and_are_scaled_when_used() -> None:
+    torch.manual_seed(0)
+    generator = ProGANGenerator(widths=(64,)).build(64, (3, 16, 16), bounded=True)
+    judges = [
+        ProGANDiscriminator(widths=(64,), condition=condition).build((3, 16, 16), classes=50)
+        for condition in ("none", "projection", "classify")
+    ]
+    drawn_weights = [
+        parameter for network in (generator, *judges) for n, parameter in network.named_parameters() if "weight" in n
+    ]
+    assert not any(p.any() for g in (generator, *judges) for n, p in g.named_parameters() if "bias" in n)
+    for weight in drawn_weights:
+        # four standard errors of a variance, each of about 60 weights: a false alarm in 250
+        assert weight.var().item() == pytest.approx(1, abs=4 * (2 / weight.numel()) ** 0.5 + 0.02)
+    # a leaky ReLU of slope 0.2 keeps (1 + 0.2^2) / 2 of the square of what He's gain of sqrt(2) doubles: 1.04
+    hidden = torch.randn(64, 64, 8, 8)
+    for layer in (generator.stages[0][3], judges[0].stages[0][0]):
+        inner = layer(hidden)[..., 1:-1, 1:-1]
+        assert inner.var().item() == pytest.approx(2, rel=0.1)
+        assert functional.leaky_relu(inner, 0.2).square().mean().item() == pytest.approx(1.04, rel=0.1)
+    # of random labels' vectors, numbers of variance 1 / 64 as the projection head asks
+    vectors = judges[1].head.vectors(torch.arange(50))
+    assert vectors.var().item() == pytest.approx(1 / 64, rel=0.1)
+
+
+def test_every_pixel_is_normalised_and_a_latents_length_does_not_count() -> None:
+    generator, _ = pair()
+    latent, _ = drawn()
+    hidden = generator.start(latent)
+    for stage in [nn.Identity(), *generator.stages]:
+        hidden = stage(hidden)
+        lengths = hidden.square().mean(1)
+        torch.testing.assert_close(lengths, torch.ones_like(lengths), rtol=1e-5, atol=0)
+    torch.testing.assert_close(generator(3 * latent), generator(latent), rtol=1e-6, atol=1e-6)
+    assert nn.Tanh not in [type(module) for module in generator.modules()]
+
+
+class Exact(nn.Module):
+    """`beside` as a layer: the one in use may work in float32, in which differences are no check of derivatives."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return beside(hidden)
+
+
+@pytest.mark.parametrize("growth", [0, 0.5, 1.25, 2])
+def test_the_discriminator_differentiates_twice(growth: float) -> None:
+    _, judge = pair((4, 3, 3), channels=1)
+    judge.end[0] = Exact()
+    judge.grow(growth)
+    sample = drawn(1, 16)[1].requires_grad_()
+    assert gradcheck(lambda x: judge(x).score, sample, fast_mode=True)
+    assert gradgradcheck(lambda x: judge(x).score, sample, fast_mode=True)
+
+
+@pytest.mark.parametrize("growth", [0, 1.5, 3])
+def test_the_penalty_reaches_every_weight_that_has_grown(growth: float) -> None:
+    generator, judge = pair(double=False)
+    for network in (generator, judge):
+        network.grow(growth)
+    fake = generator(torch.randn(4, 7)).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(judge(fake).score.sum(), fake, create_graph=True)
+    slope.square().sum((1, 2, 3)).mean().backward()
+    reached = {n for n, p in judge.named_parameters() if p.grad is not None and p.grad.any()}
+    judge.zero_grad()
+    judge(fake.detach()).score.sum().backward()
+    used = {name for name, p in judge.named_parameters() if p.grad is not None and name.endswith("weight")}
+    assert used <= reached
+
+
+# ---------------------------------------------------------------------- classes, precision, layout
+
+
+@pytest.mark.parametrize("condition", ["concat", "projection", "classify"])
+def test_it_is_told_classes(condition: str) -> None:
+    torch.manual_seed(0)
+    judge = ProGANDiscriminator(widths=(6, 4), condition=condition).build((1, 16, 16), classes=3)
+    (judge.network if condition == "concat" else judge).grow(1.5)
+    sample, labels = torch.randn(4, 1, 16, 16), torch.tensor([0, 1, 2, 0])
+    if condition == "classify":
+        assert judge(sample).classes.shape == (4, 3)
+        return
+    assert judge.takes == ("label",)
+    one, other = judge(sample, label=labels).score, judge(sample, label=labels.flip(0)).score
+    assert not torch.allclose(one, other)
+
+
+def test_channels_last_changes_nothing() -> None:
+    generator, judge = pair(double=False)
+    latent = torch.randn(4, 7)
+    generator.grow(2.5)
+    judge.grow(2.5)
+    picture = generator(latent)
+    score = judge(picture).score
+    layout = torch.channels_last
+    again = generator.to(memory_format=layout)(latent)
+    assert again.is_contiguous(memory_format=layout)
+    torch.testing.assert_close(again, picture, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(judge.to(memory_format=layout)(again).score, score, rtol=1e-4, atol=1e-4)
+
+
+def test_scores_are_float32_under_autocast() -> None:
+    generator, judge = pair(double=False)
+    for growth in (1.5, 3):
+        generator.grow(growth)
+        judge.grow(growth)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert judge(generator(torch.randn(4, 7))).score.dtype == torch.float32

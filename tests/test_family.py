@@ -1,0 +1,80 @@
+"""Every recipe of the family, played for three rounds by its own nano networks."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import zerosum
+from zerosum.opening import read_recipe
+from zerosum.recipe import names
+from zerosum.run import RunFolder
+
+BATCH, ROUNDS = 8, 3
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of small grey pictures, a bright and a dark one."""
+    folder, random = tmp_path_factory.mktemp("two"), np.random.default_rng(0)
+    for name, level in (("dark", 60), ("light", 190)):
+        (folder / name).mkdir()
+        for number in range(48):
+            pixels = np.clip(random.normal(level, 30, (16, 16)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def weights(run: Path, images: int) -> dict[str, torch.Tensor]:
+    return load_file(run / "checkpoints" / f"{images:08d}" / "networks.safetensors")
+
+
+@pytest.mark.parametrize("name", names())
+def test_three_rounds(name: str, classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
+    settings = {
+        "training.tick_images": BATCH, "training.checkpoint_images": BATCH, "training.preview_images": BATCH * ROUNDS,
+        "judging.features": "none", "training.precision": "float32",
+    }  # fmt: skip
+    path = tmp_path / "run"
+    run = zerosum.train(
+        classes, recipe=name, run=path, size="" if name == "vanilla" else "nano", images=BATCH * ROUNDS, batch=BATCH,
+        settings=settings,
+    )  # fmt: skip
+    assert run.state == "done"
+
+    rows = run.log()
+    assert len(rows) == ROUNDS
+    for row in rows:
+        assert all(np.isfinite(value) for value in row.values()), row
+    first, last = weights(path, 2 * BATCH), weights(path, 3 * BATCH)
+    for player in ("generator.", "discriminator."):
+        mine = [key for key in first if key.startswith(player)]
+        assert any(not torch.equal(first[key], last[key]) for key in mine), f"the {player} did not move"
+
+    # the same run, cut off after its second round
+    again = tmp_path / "again"
+    shutil.copytree(path, again)
+    shutil.rmtree(again / "checkpoints" / f"{3 * BATCH:08d}")
+    status = json.loads((again / "status.json").read_text())
+    (again / "status.json").write_text(json.dumps(status | {"state": "interrupted"}))
+    assert zerosum.resume(again).state == "done"
+    resumed = weights(again, 3 * BATCH)
+    assert resumed.keys() == last.keys()
+    assert all(torch.equal(resumed[key], last[key]) for key in last)
+
+    conditional = read_recipe(RunFolder(path)).conditional
+    label = "light" if conditional else None
+    one, two = (zerosum.load(each).sample(3, seed=5, label=label) for each in (path, again))
+    assert one.shape[0] == 3
+    assert one.isfinite().all()
+    assert torch.equal(one, two)
+    assert torch.allclose(zerosum.load(path).sample(1, seed=5, first=2, label=label), one[2:], atol=1e-5)
+    if conditional:
+        other = zerosum.load(path).sample(3, seed=5, label="dark")
+        assert not torch.equal(one, other), "the class is not heard"
