@@ -15,9 +15,9 @@ In the row `mlp` the reference loads images as PyTorch-GAN's gan.py does, by tor
 says so); `mlp-tensors` is the same without a picture's detour. `dcgan` keeps that cheap loader, which favours the peer:
 pytorch/examples' two workers would take their time from training. `peers.py` times the originals themselves.
 
-The rows of the family are recipes at the size nano for 32 px in colour, in the recipe's own batch (biggan's is 32 here
-and not 2,048), against `references_family.py`. progan has grown up; stylegan2 has the path length of the size base, and
-as there new fakes for each player. Where terms are lazy, whole periods of them are timed.
+The rows of the family are recipes at the size nano, with its batch and its steps of the discriminator, for 32 px in
+colour, against `references_family.py`. progan has grown up; stylegan2 has the path length of the size base, and new fakes
+for each player as there. Where terms are lazy, whole periods of them are timed.
 
 "memory" is the most that was resident, in MiB, in a process of its own: with imports and data, then after a few steps.
 """
@@ -49,6 +49,7 @@ from torch.utils.flop_counter import flop_registry
 
 from zerosum.data.examples import Examples
 from zerosum.data.survey import Survey
+from zerosum.draft import Draft
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
 from zerosum.networks.layers import Downsample, Upsample
@@ -89,11 +90,16 @@ def noise_images(row: Row, n: int = 2048) -> Examples:
     return Examples(values, index % classes, names, index.astype(np.uint64), index, index[:0], survey)
 
 
+def laid(recipe: str, case: str) -> Draft:
+    """The recipe at a size."""
+    file = RecipeFile(recipe)
+    file.lay(case)
+    return file.draft
+
+
 def settled(row: Row) -> Recipe:
     """The recipe with the row's settings."""
-    file = RecipeFile(row.recipe)
-    file.lay(row.case)
-    draft = file.draft
+    draft = laid(row.recipe, row.case)
     for name, value in row.settings.items():
         draft.put(tuple(name.split(".")), value, "")
     draft.put(("training", "batch"), row.batch, "")
@@ -149,16 +155,15 @@ MLP: dict[str, object] = {
 }
 NARROW: dict[str, object] = {"generator.widths": [256, 192, 96, 48], "discriminator.widths": [256, 192, 96, 48]}
 WIDE: dict[str, object] = {"generator.width": 64, "discriminator.width": 64, "latent.size": 100}
-BATCHES = {"lsgan": 128, "wgan": 32, "dragan": 32, "cgan": 32, "acgan": 32, "cgan-projection": 32, "sngan": 64,
-           "progan": 32, "stylegan2": 32, "biggan": 32, "fastgan": 8, "projected": 32}  # fmt: skip
 APART: dict[str, dict[str, object]] = {
     "progan": {"game.growth.first": 3},  # 32 px from the first image on
     "stylegan2": {"game.share_fakes": False, "terms.path-length.weight": 2, "terms.path-length.every": 4},
 }
 FAMILY = {
-    name: Row(name, APART.get(name, {}), 32, 3, batch, family.STEPS[name], references.Labelled, case="nano")
-    for name, batch in BATCHES.items()
-}
+    name: Row(name, APART.get(name, {}), 32, 3, laid(name, "nano").tree["training"]["batch"], step,
+              references.Labelled, case="nano")
+    for name, step in family.STEPS.items()
+}  # fmt: skip
 ROWS = {
     "dcgan": Row("dcgan", WIDE, 64, 3, 64, references.dcgan, precisions=BOTH),
     "mlp": Row("vanilla", MLP, 28, 1, 64, references.gan, references.Pictures, BOTH),

@@ -34,6 +34,9 @@ TOLD: dict[str, dict[str, object]] = {
     "biggan": {"terms.orthogonal.weight": 0.1},
     "wgan": {"optimizer.clip.discriminator": 1.005},
 }
+APART = {"cgan-projection": 5e-3, "projected": 5e-3, "sngan": 0.03}
+"""How far apart the two may end, as a part of the way they went: ours judges real and fake in one go where it can, so
+its spectral norms are a pass younger."""
 
 
 class Record(Iterator[Batch]):
@@ -112,5 +115,4 @@ def test_a_round_is_the_references(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert not record.fakes
     for player, network in theirs.items():
         mine, other = weights(game.players[player].network) - before[player], weights(network) - before[player]
-        # where five steps of ours see spectral norms after one pass each, and the reference's after two, they drift apart
-        assert (mine - other).norm() < (0.05 if name == "sngan" else 1e-3) * mine.norm(), player
+        assert (mine - other).norm() < APART.get(name, 1e-3) * mine.norm(), player

@@ -27,7 +27,9 @@ GREY, COLOUR = (1, 32, 32), (3, 32, 32)
 def built(shape: tuple[int, ...] = GREY, classes: int = 0, seed: int = 0, **settings: Any) -> Discriminator:
     """A narrow one that looks at 32 pixels, unless told otherwise; a forward changes nothing in it."""
     torch.manual_seed(seed)
-    judge = ProjectedDiscriminator(**{"side": 32, "width": 2, "max_width": 8} | settings).build(shape, classes)
+    judge = ProjectedDiscriminator(**{"side": 32, "largest": 512, "width": 2, "max_width": 8} | settings).build(
+        shape, classes
+    )
     assert isinstance(judge, Discriminator)
     return judge.eval()
 
@@ -121,11 +123,19 @@ def test_training_changes_every_parameter_and_nothing_frozen() -> None:
     assert not any(torch.equal(*pair) for pair in zip(judge.parameters(), learned, strict=True))
 
 
+def test_small_pictures_are_enlarged_and_large_ones_shrunk() -> None:
+    shape = ProjectedDiscriminator(side=64, largest=128)
+    sides = {size: shape.looks_at(size) for size in (16, 64, 128, 256)}
+    assert sides == {16: 64, 64: 64, 128: 128, 256: 128}
+    judge = built((1, 16, 16), side=64, largest=64)
+    assert [seen.shape[2] for seen in judge.features(pictures(1, (1, 16, 16)))] == [16, 8, 4, 2]
+
+
 @pytest.mark.parametrize("size", [16, 32, 128])
 def test_gradients_reach_every_pixel(size: int) -> None:
     """Whether pictures are enlarged or shrunk: plain bilinear interpolation to a quarter would pass over most."""
     sample = pictures(1, (3, size, size)).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(built()(sample).score.sum(), sample)
+    (gradient,) = torch.autograd.grad(built(sample.shape[1:], largest=32)(sample).score.sum(), sample)
     assert (gradient != 0).float().mean() > 0.99
 
 
@@ -285,6 +295,7 @@ def test_a_penalty_of_the_slope_trains_it() -> None:
         {"side": 2048},
         {"width": 0},
         {"width": 64, "max_width": 32},
+        {"side": 128, "largest": 64},
         {"condition": "concat"},
         {"condition": "classify"},
         {"norm": "layer"},

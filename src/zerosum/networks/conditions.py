@@ -39,7 +39,8 @@ class Beside(nn.Module):
     def __init__(self, network: nn.Module, classes: int, size: int) -> None:
         """`network` takes samples with `size` channels more."""
         super().__init__()
-        self.network, self.vectors = network, ClassVectors(classes, size, _WEIGHTS)
+        # quiet at first: planes as loud as the picture drown it in the first convolution
+        self.network, self.vectors = network, ClassVectors(classes, size, _WEIGHTS, 0.25 * size**-0.5)
         self.takes = ("label", *getattr(network, "takes", ()))
 
     def forward(self, sample: Tensor, label: Labels, **rest: Tensor) -> Verdict:

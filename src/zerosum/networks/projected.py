@@ -5,8 +5,8 @@ is EfficientNet-Lite0, the best of those the paper compares. Its maps of four re
 channels and across scales, so that the discriminator cannot live on what is easiest to read; one small discriminator a
 scale judges what comes of it, place by place.
 
-Three things differ from the authors' programs. The small discriminators have what the paper says, spectral norm alone,
-unless batch norm is asked for. Mixing leaves each map at its own resolution, where theirs doubles it at several times
+Three things differ from the authors' programs. Batch norm between the small discriminators' layers, of which the paper
+says nothing, is a choice. Mixing leaves each map at its own resolution, where theirs doubles it at several times
 the cost. A picture with alpha is judged over black and over white: over one ground alone, cover cannot be told from
 paint.
 """

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from zerosum.networks.heads import HeadMaker
 
 
+Side = Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
+
+
 class ProjectedDiscriminator(DiscriminatorShape):
     """Small discriminators of the features that a frozen EfficientNet-Lite0 sees (Sauer et al. 2021, arXiv:2111.01007).
 
@@ -25,21 +28,25 @@ class ProjectedDiscriminator(DiscriminatorShape):
     condition: Literal["none", "projection"] = "none"
     """How classes are judged: not at all, or by the product of each place's features with a vector of the class
     (projection, arXiv:1802.05637). Planes of a class beside the picture would mean nothing to a trained network."""
-    side: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 224
-    """Pixels a side that pictures are brought to before they are looked at. The authors enlarge smaller pictures to
-    224 and leave larger ones as they are; 64 costs a twelfth of that."""
+    side: Side = 224
+    """Smaller pictures are enlarged to so many pixels a side before they are looked at, as in the authors' programs.
+    It costs as its square: 64 a twelfth of 224."""
+    largest: Side = 1024
+    """Larger pictures are shrunk to so many."""
     width: Annotated[int, Field(ge=1, le=1024)] = 64
     """Channels that the finest features are mixed into; they double at each of the three coarser scales."""
     max_width: Width = 512
     """The discriminators' channels double at every halving up to so many."""
     norm: Norm = "none"
-    """Normalisation in the discriminators, beside spectral norm: none, as the paper says, or batch, as its authors'
-    programs have it."""
+    """Normalisation in the discriminators, beside spectral norm: none, as in the paper's text, or batch, as in its
+    authors' programs."""
 
     @model_validator(mode="after")
-    def _widths_grow(self) -> Self:
+    def _in_order(self) -> Self:
         if self.max_width < self.width:
             raise ValueError(f"max_width must be at least width ({self.width}), got {self.max_width}")
+        if self.largest < self.side:
+            raise ValueError(f"largest must be at least side ({self.side}), got {self.largest}")
         return self
 
     @property
@@ -51,6 +58,10 @@ class ProjectedDiscriminator(DiscriminatorShape):
         """Say in a `BadInput` why samples of this shape are out of reach."""
         check_picture(self.kind, shape)
 
+    def looks_at(self, side: int) -> int:
+        """Pixels a side that pictures of this side are brought to."""
+        return min(max(side, self.side), self.largest)
+
     def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
         """The network, (N, *shape) to a verdict of patch scores (N, 1, 1, P).
 
@@ -59,4 +70,5 @@ class ProjectedDiscriminator(DiscriminatorShape):
         """
         from zerosum.networks import layers, projected
 
-        return projected.Discriminator(self.side, self.width, self.max_width, layers.NORMS[self.norm], head)
+        side, norm = self.looks_at(shape[1]), layers.NORMS[self.norm]
+        return projected.Discriminator(side, self.width, self.max_width, norm, head)
