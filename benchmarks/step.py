@@ -16,8 +16,8 @@ says so); `mlp-tensors` is the same without a picture's detour. `dcgan` keeps th
 pytorch/examples' two workers would take their time from training. `peers.py` times the originals themselves.
 
 The rows of the family are recipes at the size nano, with its batch and its steps of the discriminator, for 32 px in
-colour, against `references_family.py`. progan has grown up; stylegan2 has the path length of the size base, and new fakes
-for each player as there. Where terms are lazy, whole periods of them are timed.
+colour, against `references_family.py`. progan has grown up; stylegan2 has the path length of the size base, and, as
+there, new fakes for each player. Where terms are lazy, whole periods of them are timed.
 
 "memory" is the most that was resident, in MiB, in a process of its own: with imports and data, then after a few steps.
 """

@@ -340,7 +340,7 @@ def recipes(
         return
     for each in recipe.names():
         tree = recipe.RecipeFile(each).draft.tree
-        typer.echo(f"{each:<10}  {tree.get('about', '')}" + (f" ({tree['paper']})" if tree.get("paper") else ""))
+        typer.echo(f"{each:<16}  {tree.get('about', '')}" + (f" ({tree['paper']})" if tree.get("paper") else ""))
 
 
 def main() -> None:

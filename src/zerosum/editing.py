@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +36,11 @@ class Opened:
     space: Space
     label: Tensor | None
     """(1,) the class that samples are of, where it knows any."""
+    cut: float
+    """No number of a latent is farther from 0; networks with styles pull these instead."""
 
     @classmethod
-    def of(cls, run: str | Path, device: str, best: bool, label: str | int | None, truncation: float) -> Opened:
+    def of(cls, run: str | Path, device: str, best: bool, label: str | int | None, truncation: float | None) -> Opened:
         """Open a run.
 
         Raises:
@@ -47,21 +51,26 @@ class Opened:
         from zerosum.deliver.space import space_of
 
         generator = painter(run, device, best, "there is nothing to be edited")
+        usual = 1.0 if generator.styled else math.inf
+        truncation = usual if truncation is None else truncation
+        if not truncation > 0:
+            raise BadInput(f"--truncation {truncation}: give a number above 0, or leave it out")
         space = space_of(generator.network, generator.prior.size, truncation)
         if label is None and generator.classes:
             label = 0
-        return cls(generator, space, None if label is None else torch.tensor([generator.number(label)]))
+        cut = math.inf if generator.styled else truncation
+        return cls(generator, space, None if label is None else torch.tensor([generator.number(label)]), cut)
 
     def places(self, samples: Sequence[int], seed: int) -> Tensor:
         """Where samples of these numbers lie: (N, layers, W)."""
         import torch
 
-        rows = [self.generator.latents(1, seed, first=number) for number in samples]
+        rows = [self.generator.latents(1, seed, self.cut, number) for number in samples]
         return self.space.place(torch.cat(rows), self.label)
 
     def latents(self) -> Tensor:
         """Many latents, (PLACES, L): none that samples of small numbers have."""
-        return self.generator.latents(PLACES, 2**30)
+        return self.generator.latents(PLACES, 2**30, self.cut)
 
 
 def mix(
@@ -71,7 +80,7 @@ def mix(
     *,
     layers: str = "coarse",
     seed: int = 0,
-    truncation: float = 1.0,
+    truncation: float | None = None,
     label: str | int | None = None,
     into: str | Path | None = None,
     best: bool = False,
@@ -85,7 +94,7 @@ def mix(
         styles: numbers of the samples that give these layers.
         layers: coarse, middle, fine, or a range: 2:5.
         seed: which samples the numbers count.
-        truncation: 1 leaves styles where they are, 0 is the mean style.
+        truncation: near 0 is near the mean style, 1 leaves styles where they are.
         label: the class that all are of, where the run has classes.
         into: the sheet's name; by default inside the run.
         best: the networks judged best during training.
@@ -100,13 +109,10 @@ def mix(
     from zerosum.deliver.space import band
     from zerosum.deliver.styles import mixed
 
+    numbers = "+".join(map(str, sources)), "+".join(map(str, styles))
+    path = _path(run, opened, f"mix-{numbers[0]}-with-{numbers[1]}-{layers}-seed{seed}", label, into)
     chosen = band(layers, opened.space.layers)
     sheet = mixed(opened.space, opened.places(sources, seed), opened.places(styles, seed), chosen)
-    numbers = "+".join(map(str, sources)), "+".join(map(str, styles))
-    name = (
-        f"mix-{numbers[0]}-with-{numbers[1]}-{layers.replace(':', 'to')}-seed{seed}{of_class(opened.generator, label)}"
-    )
-    path = _path(run, opened.generator, name, into)
     pictures.save_image(pictures.grid(sheet, columns=len(styles) + 1), path)
     return path
 
@@ -120,7 +126,7 @@ def edit(
     steps: int = 7,
     layers: str = "all",
     seed: int = 0,
-    truncation: float = 1.0,
+    truncation: float | None = None,
     label: str | int | None = None,
     into: str | Path | None = None,
     best: bool = False,
@@ -138,7 +144,7 @@ def edit(
         steps: pictures in a row.
         layers: of the styles, which are moved: all, coarse, middle, fine, or a range: 2:5.
         seed: which samples the numbers count.
-        truncation: of styles; 1 leaves them where they are.
+        truncation: as for `sample`.
         label: the class that all are of, where the run has classes.
         into: the sheet's name; by default inside the run.
         best: the networks judged best during training.
@@ -156,6 +162,7 @@ def edit(
     from zerosum.deliver.space import band
 
     voice = voice or Silent()
+    path = _path(run, opened, f"edit-{direction}-{layers}-seed{seed}", label, into)
     chosen = band(layers, opened.space.layers)
     place, found = _directions(kind, number, run, opened, voice)
     vector, share = found.vectors[place], float(found.shares[place])
@@ -164,10 +171,6 @@ def edit(
     unit = deviation(opened.space.points(opened.latents(), opened.label), vector)
     moved = strip(opened.places(samples, seed), vector, unit, reach, steps, chosen)
     made = pictures.to_uint8(opened.space.paint(moved.flatten(0, 1), opened.label))
-    name = (
-        f"edit-{direction.replace(':', '')}-{layers.replace(':', 'to')}-seed{seed}{of_class(opened.generator, label)}"
-    )
-    path = _path(run, opened.generator, name, into)
     pictures.save_image(pictures.grid(made, columns=steps), path)
     return path
 
@@ -204,7 +207,8 @@ def encode(
     Raises:
         BadInput: it is no run, or the file is no image.
     """
-    opened = Opened.of(run, device, best, label, 1.0)
+    opened = Opened.of(run, device, best, label, None)
+    path = _path(run, opened, f"encode-{Path(picture).stem}-seed{seed}", label, into)
     wanted = _wanted(Path(picture), RunFolder.open(Path(run)), opened.generator.shape)
     import numpy as np
     import torch
@@ -220,7 +224,6 @@ def encode(
     )  # fmt: skip
     first, last = float(found.errors[0, 0]), float(found.errors[-1, 0])
     (voice or Silent()).say(f"{picture}: error {first:.4f} at the beginning, {last:.4f} where it was found")
-    path = _path(run, opened.generator, f"encode-{Path(picture).stem}", into)
     both = pictures.to_uint8(torch.cat([wanted, found.pictures]))
     pictures.save_image(pictures.grid(both, columns=2), path)
     place = found.places[0].numpy()
@@ -234,8 +237,8 @@ def encode(
 
 
 def _refuse_negative(samples: Sequence[int]) -> None:
-    if not samples or min(samples) < 0:
-        raise BadInput(f"samples {list(samples)}: give the numbers of samples, from 0 on")
+    if not samples or min(samples) < 0 or max(samples) >= 2**31:
+        raise BadInput(f"samples {', '.join(map(str, samples))}: give the numbers of samples, from 0 to {2**31 - 1}")
 
 
 def _parsed(direction: str) -> tuple[str, str]:
@@ -255,15 +258,18 @@ def _directions(kind: str, number: str, run: str | Path, opened: Opened, voice: 
     latents = opened.latents()
     if kind == "pca":
         return int(number), directions.principal(opened.space, latents, opened.label, int(number) + 1)
-    see, names = _classifier(run, opened, voice)
-    if number not in names:
-        raise BadInput(f"--direction class:{number}: no such class; there are {', '.join(names)}")
-    points, chances = directions.seen(opened.space, latents, see, opened.label)
+    see, names = _classifier(run, number, opened, voice)
+    # samples of all classes, where the generator makes such: within one of them there is no way to another
+    points, chances = directions.seen(opened.space, latents, see, opened.generator.labels(PLACES, 2**30))
     return 0, directions.boundary(points, chances, names.index(number), number)
 
 
-def _classifier(run: str | Path, opened: Opened, voice: Voice) -> tuple[See, tuple[str, ...]]:
-    """What tells the classes of the run's data apart, trained on these, and the classes' names."""
+def _classifier(run: str | Path, name: str, opened: Opened, voice: Voice) -> tuple[See, tuple[str, ...]]:
+    """What tells the classes of the run's data apart, trained on these, and the classes' names.
+
+    Raises:
+        BadInput: the data have no class of that name.
+    """
     from zerosum.judging import classifier_for
     from zerosum.scoring import data_of
 
@@ -271,6 +277,8 @@ def _classifier(run: str | Path, opened: Opened, voice: Voice) -> tuple[See, tup
     examples = data_of(folder, read_recipe(folder), voice)
     if not examples.classes:
         raise BadInput(f"{run} was trained on data without classes: choose --direction sefa:0 or pca:0")
+    if name not in examples.classes:
+        raise BadInput(f"--direction class:{name}: no such class; there are {', '.join(examples.classes[:20])}")
     classifier = classifier_for(examples, opened.space.device, voice)
 
     def see(pictures: Tensor) -> Tensor:
@@ -284,16 +292,16 @@ def _classifier(run: str | Path, opened: Opened, voice: Voice) -> tuple[See, tup
 def _wanted(file: Path, folder: RunFolder, shape: tuple[int, ...]) -> Tensor:
     """An image file as the generator's pictures are: (1, C, H, W) in [-1, 1]."""
     import torch
-    from PIL import Image, UnidentifiedImageError
 
-    from zerosum.data.reading import picture
+    from zerosum.data.reading import picture, reason
+    from zerosum.data.source import open_image
 
     fit = read_recipe(folder).data.fit or "crop"
     try:
-        with Image.open(file) as image:
+        with open_image(file) as image:
             pixels = picture(image, shape[1], shape[0], fit).pixels
-    except (OSError, UnidentifiedImageError) as error:
-        raise BadInput(f"{file}: cannot be read as an image ({error}); give a PNG, JPEG or the like") from error
+    except Exception as error:  # whatever Pillow raises at content that is damaged
+        raise BadInput(f"{file}: cannot be read as an image ({reason(error)}); give a PNG, JPEG or the like") from error
     return torch.from_numpy(pixels.copy())[None].permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -314,14 +322,15 @@ def _seer(device: torch.device) -> See:
     return see
 
 
-def _path(run: str | Path, generator: Generator, name: str, into: str | Path | None) -> Path:
-    """Where a picture goes.
+def _path(run: str | Path, opened: Opened, name: str, label: str | int | None, into: str | Path | None) -> Path:
+    """Where a picture goes; asked before it is made.
 
     Raises:
         BadInput: `into` is there already, or is no name of a picture.
     """
     if into is None:
-        path = Path(run) / "made" / f"{generator.checkpoint}-{name}.png"
+        clean = re.sub(r"[^\w.+-]+", "_", name) + of_class(opened.generator, label)
+        path = Path(run) / "made" / f"{opened.generator.checkpoint}-{clean}.png"
     else:
         path = Path(into)
         if path.suffix.lower() != ".png":

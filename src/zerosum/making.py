@@ -64,13 +64,14 @@ def walk(
 ) -> list[Path]:
     """Walk through latent space: from stop to stop and back to the first; returns a strip (PNG) and a film.
 
-    All of it in the class `label`; with `to`, each leg leads from that class to this one. `film` is gif or mp4. `best`
-    takes the networks judged best during training instead of the newest.
+    All of it in the class `label`; with `to`, it leads from that class to this one and back. `film` is gif or mp4.
+    `best` takes the networks judged best during training instead of the newest.
 
     Raises:
         BadInput: it is no run, it has no such class, or a number is out of range.
     """
     from zerosum.deliver.files import FILMS, Walk, walk_paths, write_walk
+    from zerosum.deliver.film import check_mp4
     from zerosum.deliver.generator import WAYS
 
     if way not in WAYS:
@@ -79,6 +80,8 @@ def walk(
         raise BadInput(f"--film {film}: there are {', '.join(FILMS)}")
     if stops < 2 or steps < 2:
         raise BadInput(f"--stops {stops} --steps {steps}: a walk has at least 2 of each")
+    if film == "mp4":
+        check_mp4()  # before a picture is written
     generator = painter(run, device, best, "a walk has nothing to show")
     name = f"{generator.checkpoint}-walk-{way}-seed{seed}-{stops}x{steps}{of_class(generator, label, to)}"
     stem = Path(into) if into else Path(run) / "made" / name

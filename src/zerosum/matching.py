@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from zerosum.errors import BadInput
+
 if TYPE_CHECKING:
     from zerosum.recipe import Recipe
 
 
 def complaint_about(recipe: Recipe) -> str:
     """The first thing in a recipe that cannot work, with its reason and the way out; "" if there is none."""
-    checks = (_classes, _guesses, _norm, _abilities, _memory)
+    checks = (_classes, _guesses, _norm, _abilities, _memory, _parts, _styles, _judges)
     return next((complaint for check in checks for complaint in check(recipe)), "")
 
 
@@ -67,3 +69,52 @@ def _memory(recipe: Recipe) -> Iterator[str]:
     looking = [term.player for term in recipe.terms.values() if term.memory_images is not None]
     if len(set(looking)) < len(looking):
         yield "two terms look back on the same player's past; keep one of them"
+
+
+def _parts(recipe: Recipe) -> Iterator[str]:
+    if recipe.training.accumulate > 1:
+        for name in whole(recipe):
+            yield f"{name}: remembers batch by batch, so a batch cannot be cut up; set --training.accumulate 1"
+
+
+def whole(recipe: Recipe) -> list[str]:
+    """The settings whose memory is of whole batches: neither parts of a batch nor ranks would share it."""
+    kept = [f"--terms.{name}" for name, term in recipe.terms.items() if term.remembers]
+    return [f"--game.replay {recipe.game.replay}", *kept] if recipe.game.replay else kept
+
+
+def refuse_ranks(recipe: Recipe, world: int) -> None:
+    """Refuse what cannot be shared out over several processes.
+
+    Raises:
+        BadInput: a setting remembers whole batches.
+    """
+    for name in whole(recipe) if world > 1 else ():
+        raise BadInput(
+            f"{name}: remembers batch by batch, and {world} processes would each remember their own; "
+            "play it with one process, or leave it out"
+        )
+
+
+def _styles(recipe: Recipe) -> Iterator[str]:
+    mixing = getattr(recipe.generator, "mixing", 0.0)
+    if mixing and recipe.latent.kind != "normal":
+        yield (
+            f"--latent.kind {recipe.latent.kind}: styles are mixed with those of normal latents; set --latent.kind "
+            "normal, or --generator.mixing 0"
+        )
+    between = [name for name, term in recipe.terms.items() if term.kind == "gradient-penalty"]
+    if recipe.game.replay and between and recipe.conditional:
+        yield (
+            f"--game.replay {recipe.game.replay}: an old fake may be of another class than the real sample, and "
+            f"--terms.{between[0]} looks between the two; leave one of them out"
+        )
+
+
+def _judges(recipe: Recipe) -> Iterator[str]:
+    seen = recipe.discriminator.sees_through
+    if seen and recipe.judging.features == seen:
+        yield (
+            f"--judging.features {seen}: the generator learns to please these very features, so they cannot judge it; "
+            "set --judging.features pixels"
+        )

@@ -143,7 +143,7 @@ class Recipe(Setting):
     objective: Objective = NonSaturating()
     terms: Annotated[dict[str, AnyTerm], BeforeValidator(_name_terms)] = Field(default_factory=dict)
     """Further losses, by name."""
-    augment: Augment | None = None
+    augment: Annotated[Augment | None, _usually("ada")] = None
     """How real and fake are varied before they are judged; left out: chosen by looking at the data."""
     optimizer: Annotated[Optimizer, _usually("adam")] = Adam()
     average: Averaging = Averaging()

@@ -81,6 +81,7 @@ def evaluate(
         examples = data_of(folder, recipe, voice)
         elsewhere = _read(str(data), recipe.data.size or 0, examples, voice) if data else None
         about = question.about_run(generator, examples, elsewhere, asked)
+        asked, about = _impartial(asked, about, recipe.discriminator.sees_through, examples)
         row = _answered(about, asked, examples, choose_device(device), voice, folder, rank == 0,
                         {"images": images, "checkpoint": generator.checkpoint})  # fmt: skip
         if rank == 0:
@@ -231,6 +232,19 @@ def _read(source: str, size: int, like: Examples | None, voice: Voice, recipe: R
     if examples.shape != like.shape:
         raise BadInput(f"--data {source}: does not hold what the run makes; give data of the same kind")
     return examples
+
+
+def _impartial(asked: Asked, about: Question, sees_through: str, examples: Examples) -> tuple[Asked, Question]:
+    """Features that the discriminator was not trained on, where none were asked for; a warning where they were."""
+    if sees_through and not asked.features:
+        asked = replace(asked, features="labels" if len(examples.classes) > 1 else "pixels")
+    if sees_through and asked.features == sees_through:
+        why = (
+            f"the generator was trained to please {sees_through}, so its scores by {sees_through} flatter it; "
+            "--features pixels or labels are impartial"
+        )
+        about = replace(about, warnings=(*about.warnings, why))
+    return asked, about
 
 
 def _answered(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,14 @@ from zerosum.errors import BadInput
 from zerosum.evaluation.networks import has_lite0
 from zerosum.game.adversarial import Adversarial
 from zerosum.judging import network_for
+from zerosum.matching import refuse_ranks
 from zerosum.plan import Choice
 from zerosum.recipe import Recipe, assemble
 from zerosum.run import RunFolder
 from zerosum.training.compiler import Compiler, Hasten, as_it_is
 from zerosum.training.contest import Contest
 from zerosum.training.machine import PRECISIONS, Machine
+from zerosum.training.memory import out_of_memory
 from zerosum.training.probe import seconds_per_round
 from zerosum.training.profile import Profile, profile
 from zerosum.training.resident import near
@@ -43,6 +45,8 @@ from zerosum.watching import Watch
 
 MOST_EPOCHS = 16
 """How often a batch may hold every example; more is a mistake."""
+ROUGH = 1_000_000
+"""Images of a run whose length is not known yet: schedules need some."""
 WORTHWHILE = 1.1
 """How many times as fast bfloat16 must be to be taken, or compiled networks."""
 COMPILED_FROM = 600.0
@@ -129,6 +133,7 @@ class Stage:
         precision = PRECISIONS.get(training.precision, PRECISIONS["float32"])
         hasten = Compiler(tell=speaks.say) if training.compile == "always" else as_it_is
         machine = Machine(device, training.accumulate, *precision, hasten)
+        refuse_ranks(recipe, machine.world)
         share = machine.world * training.accumulate
         if training.batch % share or training.batch < 2 * share:
             raise BadInput(
@@ -168,10 +173,10 @@ class Stage:
 
     def measure(self, examples: Examples, stream: Stream) -> float:
         """Seconds a round takes here, the mean over ranks."""
-        rough = self.recipe.spread(1_000_000)  # any length will do
+        rough = self.recipe.spread(self.recipe.training.images or ROUGH)
         with out_of_memory():
             game = self.game(rough, examples)
-            seconds = seconds_per_round(game, stream, self.machine)
+            seconds = seconds_per_round(game, stream, self.machine, self.recipe.training.images or ROUGH)
         del game
         self.machine.sweep()
         return self.machine.mean(torch.tensor(seconds, device=self.machine.device)).item()
@@ -192,7 +197,7 @@ class Stage:
 
     def profile(self, examples: Examples) -> Profile:
         """Where a round's time goes here."""
-        rough = self.recipe.spread(1_000_000)
+        rough = self.recipe.spread(ROUGH)
         with out_of_memory(), closing(self.stream(examples)) as stream:
             game = self.game(rough, examples)
             rarest = max(move.every for move in game.moves)
@@ -235,7 +240,8 @@ class Stage:
     def judge(self, examples: Examples) -> str:
         """The name of what judges samples while they are trained; "none" if nothing does."""
         name = self.recipe.judging.features
-        return ("lite0" if examples.bounded and has_lite0() else "none") if name == "auto" else name
+        usual = "pixels" if self.recipe.discriminator.sees_through else "lite0" if has_lite0() else "none"
+        return (usual if examples.bounded else "none") if name == "auto" else name
 
     def judged(self, examples: Examples, features: str, seconds_per_round: float) -> tuple[Stage, list[Choice]]:
         """The stage with the schedule of its judgements settled."""
@@ -371,26 +377,3 @@ def _tell_best(session: Session, voice: Voice) -> None:
 def _kept(session: Session) -> str:
     found = session.folder.checkpoints()
     return f"The last good checkpoint, {found[-1].name}, is kept" if found else "It came before the first checkpoint"
-
-
-@contextmanager
-def out_of_memory() -> Iterator[None]:
-    """Say what to do where the networks and the batch do not fit.
-
-    Raises:
-        BadInput: they do not.
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise BadInput(_SMALLER) from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # the CPU's allocator has no error of its own
-            raise
-        raise BadInput(_SMALLER) from error
-
-
-_SMALLER = (
-    "the device's memory is too small for these networks and this batch; give half of --training.batch, "
-    "--training.accumulate 2, a smaller --data.size or --size nano"
-)

@@ -61,7 +61,7 @@ def test_samples_of_the_class_asked_for(here: Path, say, cats_and_dogs: Path) ->
     assert code == 0, err
     assert Image.open(Path(out.strip()) / "classes.png").height < Image.open(Path(out.strip()) / "classes.png").width
 
-    code, out, err = say("walk", "r", "--class", "cat", "--to", "dog", "--stops", "2", "--steps", "4")
+    code, out, err = say("walk", "r", "--class", "cat", "--to", "dog", "--stops", "3", "--steps", "4")
     assert code == 0, err
     assert all(Path(line).exists() for line in out.split())
 
@@ -134,12 +134,17 @@ def test_styles_are_mixed_edited_and_found_again(here: Path, say, cats_and_dogs:
     code, _, err = say("encode", "r", str(cats_and_dogs / "cat" / "0.png"), "--steps", "10", "--into", "e.png")
     assert code == 2
     assert "nothing is overwritten" in err
+    (here / "eps.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
     for arguments, said in (
         (["edit", "r", "--direction", "up"], "sefa:0, pca:0"),
         (["edit", "r", "--direction", "class:cow"], "there are cat, dog"),
         (["edit", "r", "--direction", "sefa:0", "--samples", "x"], "whole numbers"),
         (["mix", "r", "--from", "0", "--styles", "1", "--layers", "9:99"], "layers"),
         (["encode", "r", "nothing.png"], "cannot be read as an image"),
+        (["encode", "r", "eps.png"], "cannot be read as an image"),
+        (["encode", "r", "eps.png", "--into", "x.jpg"], "ends in .png"),
+        (["mix", "r", "--from", "9" * 30, "--styles", "1"], "give the numbers of samples"),
+        (["edit", "r", "--direction", "sefa:0", "--truncation", "-1"], "above 0"),
     ):
         code, _, err = say(*arguments)
         assert (code, err.count("\n")) == (2, 1), err

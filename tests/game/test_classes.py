@@ -177,6 +177,13 @@ REFUSED = {
     "path length without styles": ({"terms.path_length.weight": 1}, "have styles"),
     "growth of what cannot grow": ({"game.kind": "progressive"}, "grow"),
     "small pool": ({"game.replay": 8}, "at least 32"),
+    "memory of parts": ({"game.replay": 64, "training.accumulate": 2}, "cannot be cut up"),
+    "styles of other latents": ({"generator.kind": "stylegan2", "discriminator.kind": "stylegan2"}, "normal latents"),
+    "an old fake's class": (
+        {"game.replay": 64, "terms.gp.kind": "gradient-penalty", "generator.condition": "concat",
+         "discriminator.condition": "projection"}, "another class"),
+    "a judge that is pleased": (
+        {"discriminator.kind": "projected", "judging.features": "lite0"}, "please these very features"),
     "two pasts": (
         {"terms.a.kind": "historical", "terms.b.kind": "historical"}, "look back on the same player's past"),
 }  # fmt: skip
@@ -186,6 +193,7 @@ REFUSED = {
 def test_what_does_not_go_together_is_refused_with_its_reason(case: str) -> None:
     settings, reason = REFUSED[case]
     file = RecipeFile("auto")
+    file.lay("nano")
     for name, value in settings.items():
         file.draft.put(tuple(name.split(".")), value, f"--{name}")
     with pytest.raises(BadInput, match=reason):

@@ -112,7 +112,7 @@ class Folder:
         """The image, its pixels not loaded yet."""
         if self._empty[index]:
             raise ValueError(_EMPTY)
-        return _open(self._root / self.names[index])
+        return open_image(self._root / self.names[index])
 
     def _table(self, name: str) -> Table:
         where = str(Path(self.place, name))
@@ -159,7 +159,7 @@ class Archive:
             content = self._archive.read(self._members[index])
         if not content:
             raise ValueError(_EMPTY)
-        return _open(io.BytesIO(content))
+        return open_image(io.BytesIO(content))
 
     def _table(self, name: str) -> Table:
         where = f"{name} in {self.place}"
@@ -291,7 +291,8 @@ def _image(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
 
 
-def _open(file: Path | io.BytesIO) -> Image.Image:
+def open_image(file: Path | io.BytesIO) -> Image.Image:
+    """An image file of a format that is read here."""
     # Only named formats are tried: a file called .png that is really EPS would otherwise start Ghostscript.
     return Image.open(file, formats=_FORMATS)
 

@@ -55,7 +55,7 @@ class Walk:
     label: str | int | None = None
     """The class it is in; left out: none, or the first one."""
     to: str | int | None = None
-    """Each leg leads from `label` to this class, every other one back."""
+    """The first half leads from `label` to this class, the second back."""
     film: str = "gif"
 
 
@@ -69,15 +69,11 @@ def write_walk(generator: Generator, stem: Path, walk: Walk) -> list[Path]:
     latents = generator.latents(walk.stops, walk.seed)
     ends = torch.cat([latents[1:], latents[:1]])
     places = torch.arange(walk.steps) / walk.steps  # a leg leaves out its end, which the next begins with
-    ways, classes = [], []
-    for leg, (first, last) in enumerate(zip(latents, ends, strict=True)):
-        ways.append(walk.between(first, last, places))
-        there = places if leg % 2 == 0 else 1 - places
-        weights = generator.between_classes(walk.label, walk.to, there)
-        if weights is not None:
-            classes.append(weights)
+    way = torch.cat([walk.between(first, last, places) for first, last in zip(latents, ends, strict=True)])
+    # there and back, so that the film ends where it began
+    there = 1 - (2 * torch.arange(len(way)) / len(way) - 1).abs()
     # the details that chance decides stay the same all the way
-    images = pictures.to_uint8(generator.show(torch.cat(ways), torch.cat(classes) if classes else None))
+    images = pictures.to_uint8(generator.show(way, generator.between_classes(walk.label, walk.to, there)))
     stem.parent.mkdir(parents=True, exist_ok=True)
     strip, film = walk_paths(stem, walk.film)
     pictures.save_image(pictures.grid(images, columns=walk.steps), strip)

@@ -63,6 +63,15 @@ def save_mp4(
     write_atomically(path, write)
 
 
+def check_mp4() -> None:
+    """See that films can be written here.
+
+    Raises:
+        BadInput: PyAV is not installed.
+    """
+    _pyav()
+
+
 def _pyav() -> Any:
     """The library, which few need: with FFmpeg inside it takes 100 MB of disk."""
     try:

@@ -67,6 +67,10 @@ class Game(nn.Module):
         self.differentiate = slope
         self.averages = nn.ModuleDict({p.name: nn.ModuleList(p.averages) for p in players})
 
+    def moments(self, images: int) -> list[tuple[Now, float]]:
+        """When to look at how long a round takes, in a run of so many images, and what share of it each stands for."""
+        return [(Now(), 1.0)]
+
     def produce(self, seed: Tensor, label: Tensor | None = None) -> Tensor:
         """Samples for people, one for each seed: (N,) int64 to the game's samples. Each kind of game says how.
 

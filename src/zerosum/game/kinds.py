@@ -27,7 +27,7 @@ class AdversarialGame(Setting):
     """The generator moves on the samples the discriminator has just moved on, made once for both, not on new ones."""
     instance_noise: Schedule = 0.0
     """Standard deviation of noise added to what the discriminator sees, real and fake (arXiv:1610.04490)."""
-    replay: Annotated[int, Field(ge=0, le=100_000)] = 0
+    replay: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Past fakes that are kept and shown to the discriminator again, half of the time (arXiv:1612.07828)."""
 
     def seat(self, *parts: Any, **more: Any) -> Adversarial:

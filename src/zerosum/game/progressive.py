@@ -11,6 +11,9 @@ from zerosum.game.kinds import ProgressiveGame
 from zerosum.game.schedule import Now
 from zerosum.game.verdict import Batch
 
+MOMENTS = 40
+"""Evenly spaced moments at which the networks' size is looked at."""
+
 
 class Growing(Protocol):
     """A network that grows."""
@@ -44,6 +47,17 @@ class Progressive(Adversarial):
         for network in self._growing:
             network.grow(growth)
         return growth
+
+    def moments(self, images: int) -> list[tuple[Now, float]]:
+        """A moment of each size that the networks have: a round of grown ones takes many times as long."""
+        levels = self._growing[0].levels
+        found: dict[tuple[int, bool], tuple[Now, float]] = {}
+        for part in range(MOMENTS):
+            now = Now(0, (2 * part + 1) * images // (2 * MOMENTS))
+            growth = self._growth(now, levels)
+            first, share = found.get((int(growth), growth % 1 > 0), (now, 0.0))
+            found[int(growth), growth % 1 > 0] = first, share + 1 / MOMENTS
+        return list(found.values())
 
     def show(self, batch: Batch, now: Now) -> Tensor:
         """The data as networks of this growth could make them, at full size."""

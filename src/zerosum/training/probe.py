@@ -17,10 +17,18 @@ PATIENCE = 0.15
 """Seconds spent on moves of every round, beyond the two steps that every estimate needs; rarer ones get their share."""
 
 
-def seconds_per_round(game: Game, stream: Iterator[Batch], machine: Machine) -> float:
-    """The time of one round, its rare moves counted by their share. Trains the game: hand it one to throw away."""
-    meter, now, total = Meter(), Now(), 0.0
+def seconds_per_round(game: Game, stream: Iterator[Batch], machine: Machine, images: int) -> float:
+    """The mean time of a round over a run of so many images, rare moves counted by their share.
+
+    Trains the game: hand it one to throw away.
+    """
     game.train()
+    return sum(share * _seconds(game, stream, machine, now) for now, share in game.moments(images))
+
+
+def _seconds(game: Game, stream: Iterator[Batch], machine: Machine, now: Now) -> float:
+    """The time of a round now."""
+    meter, total = Meter(), 0.0
     for moves in _together(game.moves):
         play(moves, game, stream, machine, now, meter)  # the first is slow: kernels are chosen, memory is found
         machine.finish()

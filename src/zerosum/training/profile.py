@@ -56,7 +56,7 @@ def profile(game: Game, stream: Iterator[Batch], machine: Machine, batch: int, r
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # PyTorch's profiler writes of its own beginning and end
     game.train()
-    now, meter = Now(), Meter()
+    now, meter = game.moments(1_000_000)[-1][0], Meter()  # of networks that grow, the grown ones
     for _ in range(WARM):
         now = _play(game, stream, machine, now, meter, batch)
     on_device = machine.device.type == "cuda"

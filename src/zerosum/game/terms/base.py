@@ -31,6 +31,8 @@ class Term(Protocol):
     """What networks must be able to do for it; see `zerosum.networks.shapes`."""
     sloped: ClassVar[bool]
     """It looks at the discriminator's slope somewhere."""
+    remembers: ClassVar[bool]
+    """It keeps something from batch to batch, of whole batches."""
 
     @property
     def weight(self) -> Schedule:
@@ -57,6 +59,8 @@ class TermSetting(Setting):
     """What networks must be able to do for it; see `zerosum.networks.shapes`."""
     sloped: ClassVar[bool] = False
     """It looks at the discriminator's slope somewhere."""
+    remembers: ClassVar[bool] = False
+    """It keeps something from batch to batch, of whole batches."""
 
     @property
     def memory_images(self) -> Schedule | None:

@@ -47,6 +47,7 @@ class PathLength(TermSetting):
     """Rounds between two times it is played; it costs several times a plain move."""
     player: ClassVar[str] = "generator"
     needs: ClassVar[frozenset[str]] = frozenset({"have styles"})
+    remembers: ClassVar[bool] = True
 
     def __call__(self, play: Play) -> Tensor:
         """(|J^T y| / sqrt(H W) - a)^2, where a is the running mean of the lengths: (N,) float32."""

@@ -77,6 +77,11 @@ class DiscriminatorShape(Setting):
         return True
 
     @property
+    def sees_through(self) -> str:
+        """The features it is trained on, which therefore must not judge; "" where it has its own."""
+        return ""
+
+    @property
     def can(self) -> frozenset[str]:
         """What the network does beyond the usual, which terms and games may need: "grow", "have styles", "rebuild"."""
         return frozenset()

@@ -50,6 +50,11 @@ class ProjectedDiscriminator(DiscriminatorShape):
         return self
 
     @property
+    def sees_through(self) -> str:
+        """EfficientNet-Lite0's."""
+        return "lite0"
+
+    @property
     def alone(self) -> bool:
         """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
         return self.norm == "none"
