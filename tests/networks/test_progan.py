@@ -111,7 +111,7 @@ def test_parameters_of_the_papers_networks() -> None:
 
     rows = ["64", "2.3k", "4.6k", "9.2k", "18k", "37k", "74k", "148k", "295k", "590k", "1.2M", *["2.4M"] * 7]
     rows += ["4.2M", "513"]
-    used = [*layers(judge.pictures[-1], *reversed(judge.stages), judge.end, judge.head)]
+    used = [*layers(judge.pictures[-1], *reversed(judge.stages), judge.end), judge.head.score]
     assert [said(count(layer)) for layer in used] == rows
     end = 9 * 513 * 512 + 512 + 16 * 512 * 512 + 512 + 513
     stages = sum(9 * i * i + i + 9 * i * o + o for o, i in widths)
@@ -177,7 +177,7 @@ def judged(judge: Discriminator, sample: Tensor, growth: float) -> Tensor:
         hidden.flatten(1) @ judge.end[4].weight.T * (2 / judge.end[4].weight.shape[1]) ** 0.5 + judge.end[4].bias
     )
     score = judge.head.score
-    return (hidden @ score.weight.T / score.weight.shape[1] ** 0.5 + score.bias)[:, 0]
+    return (hidden @ score.parametrizations.weight.original.T / hidden.shape[1] ** 0.5 + score.bias)[:, 0]
 
 
 def beside(hidden: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.game import noise
-from zerosum.game.augment import ADA, Augment
+from zerosum.game.augment import Augment
 from zerosum.game.game import Game, Move, Outcome
 from zerosum.game.kinds import AdversarialGame
 from zerosum.game.lens import Lens
@@ -82,7 +82,8 @@ class Adversarial(Game):
         self.prior, self.objective, self.alone, self.share_fakes = prior, objective, alone, rules.share_fakes
         self.shares = torch.tensor(shares, dtype=torch.float64)
         device = next(generator.parameters()).device
-        self.lens = Lens(augment, rules.instance_noise).to(device)
+        learning = augment.learning(batch) if augment else None
+        self.lens = Lens(augment, rules.instance_noise, learning).to(device)
         self.pool = Pool(rules.replay, shape).to(device) if rules.replay else None
         self._made: tuple[Batch, Tensor] | None = None
         players = [
@@ -90,11 +91,10 @@ class Adversarial(Game):
             Player("generator", generator, rule, [half_life_images, *_histories("generator", terms)]),
         ]
         moves = self._moves(terms, rules)
-        if isinstance(augment, ADA):
-            step = min(1.0, batch * augment.every / augment.speed_images)
-            players.append(Player("augmentation", self.lens, Sign(step=step, most=augment.most)))
-            loss = partial(self._adapt, augment.target)
-            moves.append(Move("augmentation", loss, every=augment.every, again=True))
+        if learning:
+            players.append(Player("augmentation", self.lens, Sign(step=learning.step, most=learning.most)))
+            loss = partial(self._adapt, learning.target)
+            moves.append(Move("augmentation", loss, every=learning.every, again=True))
         self.enter(players, moves)
 
     def _moves(self, terms: Mapping[str, Term], rules: AdversarialGame) -> list[Move]:

@@ -8,7 +8,7 @@ arXiv:2006.06676, section 2.2).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
@@ -50,7 +50,30 @@ def _check_picture(shape: tuple[int, ...]) -> None:
         )
 
 
-class NoAugment(Setting):
+class Learning(NamedTuple):
+    """How a probability is learned while the game is played."""
+
+    start: float
+    """Its first value."""
+    target: float
+    """How sure of the data the judge shall be."""
+    every: int
+    """Rounds between two changes."""
+    step: float
+    """The size of a change."""
+    most: float
+    """Its largest value."""
+
+
+class _Given(Setting):
+    """Transforms whose probability is given, not learned."""
+
+    def learning(self, batch: int) -> Learning | None:
+        """How its probability is learned, in steps of `batch` images; None: it is not."""
+        return None
+
+
+class NoAugment(_Given):
     """The judge is shown the samples themselves."""
 
     kind: Literal["none"] = "none"
@@ -67,7 +90,7 @@ class NoAugment(Setting):
         return sample
 
 
-class DiffAugment(Setting):
+class DiffAugment(_Given):
     """Few strong transforms at a fixed probability: Zhao et al. 2020, arXiv:2006.10738.
 
     Colour: brightness U(-0.5, 0.5) added, saturation times U(0, 2), contrast times U(0.5, 1.5) about the picture's
@@ -96,7 +119,7 @@ class DiffAugment(Setting):
         return augmentations.diffaugment(sample, seed, p, self.policy)
 
 
-class _Pipeline(Setting):
+class _Pipeline(_Given):
     """ADA's transforms: Karras et al. 2020, arXiv:2006.06676, appendix B.
 
     - blit: mirrored, turned by a multiple of 90 degrees, shifted by whole pixels up to an eighth of the side.
@@ -188,6 +211,11 @@ class ADA(_Pipeline):
     def chance(self, now: Now, held: float | Tensor) -> float | Tensor:
         """The probability the game holds, up to `most`."""
         return held - (held - self.most) * (held > self.most)  # numbers and tensors alike, on any device
+
+    def learning(self, batch: int) -> Learning | None:
+        """How its probability is learned, in steps of `batch` images."""
+        step = min(1.0, batch * self.every / self.speed_images)
+        return Learning(self.start, self.target, self.every, step, self.most)
 
 
 Augment = Annotated[NoAugment | DiffAugment | ADA | Scheduled, Field(discriminator="kind")]

@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.parametrize import register_parametrization
+
+from zerosum.networks.layers import Weights
 
 
 class Linear(nn.Module):
@@ -47,6 +50,31 @@ class Convolution(nn.Module):
     def forward(self, sample: Tensor) -> Tensor:
         """(N, inside, H, W) to (N, outside, H, W)."""
         return functional.conv2d(sample, self.weight * self.scale, self.bias, padding=self.padding)
+
+
+class Scaled(nn.Module):
+    """A weight stored at standard deviation 1 and used at another."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, stored: Tensor) -> Tensor:
+        """The weight as it is used, of any shape."""
+        return stored * self.scale
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """The weight as it is stored."""
+        return weight / self.scale
+
+
+class EqualisedWeights(Weights):
+    """What heads are built of beside such layers: like `Weights`, at an equalised learning rate."""
+
+    def _ready(self, layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, fan_in: int, gain: float) -> nn.Module:
+        ready = super()._ready(layer, fan_in, gain)
+        register_parametrization(ready, "weight", Scaled(gain * fan_in**-0.5))
+        return ready
 
 
 class Deviation(nn.Module):

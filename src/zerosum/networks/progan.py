@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.game.verdict import Verdict
-from zerosum.networks.equalised import Convolution, Deviation, Linear, normalised
+from zerosum.networks.equalised import Convolution, Deviation, EqualisedWeights, Linear, normalised
 from zerosum.networks.heads import HeadMaker, Labels
-from zerosum.networks.layers import LEAKY_RELU, Weights, scaled
+from zerosum.networks.layers import LEAKY_RELU, scaled
 
 _GAIN = 2**0.5  # He's, which the paper takes for its leaky ReLU too
 
@@ -150,7 +150,7 @@ class Discriminator(Growing):
             Linear(16 * width, width, gain=_GAIN),
             LEAKY_RELU.make(),
         )
-        self.head = head(width, _Equalised(scaled), True)
+        self.head = head(width, EqualisedWeights(scaled), True)
         self.takes = self.head.takes
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> Verdict:
@@ -236,18 +236,6 @@ class _Start(nn.Module):
         pixels = self.matrix(latent).reshape(len(latent), 4, 4, -1) + self.bias  # (N, 4, 4, width)
         hidden: Tensor = self.active(pixels.permute(0, 3, 1, 2))
         return hidden
-
-
-class _Equalised(Weights):
-    """What heads are built of, at the same rate as the rest."""
-
-    def linear(self, inside: int, outside: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
-        """(N, inside) to (N, outside)."""
-        return Linear(inside, outside, gain=gain) if bias else _Matrix(inside, outside, gain * inside**-0.5)
-
-    def table(self, rows: int, size: int, gain: float = 1.0) -> nn.Module:
-        """A row for each of `rows` things: their weights (N, rows) to (N, size)."""
-        return _Matrix(rows, size, gain)
 
 
 def _same(width: int) -> tuple[nn.Module, ...]:

@@ -16,13 +16,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrize import register_parametrization
 
 from zerosum.game import noise
 from zerosum.game.verdict import Verdict
-from zerosum.networks.equalised import Convolution, Deviation, Linear
+from zerosum.networks.equalised import Convolution, Deviation, EqualisedWeights, Linear
 from zerosum.networks.heads import HeadMaker, Labels
-from zerosum.networks.layers import Downsample, Upsample, Weights, scaled
+from zerosum.networks.layers import Downsample, Upsample, scaled
 from zerosum.networks.mapping import Mapping, leaky
 from zerosum.networks.modulated import EPSILON, modulated
 
@@ -281,31 +280,6 @@ class Block(nn.Module):
         branch = functional.leaky_relu(self.halving(leaky(self.same(hidden))), 0.2)
         shortcut: Tensor = self.shortcut(hidden)
         return branch + shortcut
-
-
-class Scaled(nn.Module):
-    """A weight stored at standard deviation 1 and used at another."""
-
-    def __init__(self, scale: float) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, stored: Tensor) -> Tensor:
-        """The weight as it is used, of any shape."""
-        return stored * self.scale
-
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """The weight as it is stored."""
-        return weight / self.scale
-
-
-class EqualisedWeights(Weights):
-    """What a head is built of here: like `Weights`, all with an equalised learning rate (see `equalised`)."""
-
-    def _ready(self, layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, fan_in: int, gain: float) -> nn.Module:
-        ready = super()._ready(layer, fan_in, gain)
-        register_parametrization(ready, "weight", Scaled(gain * fan_in**-0.5))
-        return ready
 
 
 class Discriminator(nn.Module):
