@@ -1,0 +1,46 @@
+"""A run's length is estimated from all the sizes its networks will have."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from zerosum.game.game import Game
+from zerosum.game.schedule import Now
+from zerosum.recipe import Recipe, RecipeFile, assemble
+from zerosum.training import probe
+from zerosum.training.machine import Machine
+
+
+def grown(images: int) -> Game:
+    file = RecipeFile("progan")
+    file.lay("nano")
+    return assemble(file.draft.check(Recipe).spread(images), (1, 32, 32), True, Machine())
+
+
+def test_networks_that_do_not_grow_are_looked_at_once() -> None:
+    file = RecipeFile("auto")
+    file.lay("nano")
+    game = assemble(file.draft.check(Recipe).spread(1000), (1, 32, 32), True, Machine())
+    assert game.moments(1000) == [(Now(), 1.0)]
+
+
+def test_networks_that_grow_are_looked_at_at_every_size() -> None:
+    """From 8 to 32 px in 4 phases of 150 of 1,000 images, and 400 more: 8, fading, 16, fading, 32."""
+    game = grown(1000)
+    shares = []
+    for now, share in game.moments(1000):
+        game.imagine({"seed": torch.arange(2)}, now)
+        shares.append((game._growing[0].growth, share))
+    assert [int(growth) for growth, _ in shares] == [1, 1, 2, 2, 3]
+    assert [share for _, share in shares] == pytest.approx([0.15, 0.15, 0.15, 0.15, 0.4])
+
+
+def test_the_estimate_is_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = grown(1000)
+
+    def seconds(game: Game, stream: Iterator, machine: Machine, now: Now) -> float:
+        return 1.0 if now.images < 600 else 11.0
+
+    monkeypatch.setattr(probe, "_seconds", seconds)
+    assert probe.seconds_per_round(game, iter([]), Machine(), 1000) == pytest.approx(0.6 * 1 + 0.4 * 11)
