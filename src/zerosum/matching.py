@@ -27,7 +27,7 @@ def _classes(recipe: Recipe) -> Iterator[str]:
     if made == "none" and judged != "none":
         yield (
             f"--discriminator.condition {judged}: the generator would be judged by a class that it is not told; set "
-            "--generator.condition concat"
+            "--generator.condition concat (or norm, where it has norms)"
         )
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +25,10 @@ N = 1_500
 ASKED = asking.Asked("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "averaged")
 
 
+UNASKED = SimpleNamespace(labels=lambda n, seed: None)
+"""A generator that is asked for no classes, and whose samples come from elsewhere."""
+
+
 @pytest.fixture(scope="module")
 def digits() -> Examples:
     """The bundled digits at 14 pixels, of which the held-out thousand stands for what a perfect generator makes."""
@@ -38,7 +43,7 @@ def judged(digits: Examples, pool: np.ndarray, against: str = "held-out") -> tup
 
     held_out = replace(digits, held_out=digits.held_out[:1_000])
     asked = replace(ASKED, against=against)
-    question = replace(asking.about_run(None, held_out, None, asked), made=Made(make, N, "the samples"))
+    question = replace(asking.about_run(UNASKED, held_out, None, asked), made=Made(make, N, "the samples"))
     with judging.observer(Pixels(), torch.device("cpu")) as watching:
         judgement, _ = judging.answer(question, ASKED, watching, None, Silent())
     return judgement, question
@@ -107,7 +112,7 @@ def test_a_thief_is_caught_whatever_its_samples_are_held_against(digits: Example
 
 def test_real_images_that_were_trained_on_are_found_out(digits: Examples) -> None:
     everything = replace(digits, train=np.arange(len(digits)), held_out=np.arange(0))
-    question = asking.about_run(None, digits, everything, ASKED)
+    question = asking.about_run(UNASKED, digits, everything, ASKED)
     assert any(f"{len(digits.train):,} of the images of digits are among the training" in w for w in question.warnings)
     question, _ = asking.about_folders(digits, everything, digits, ASKED)
     assert question.train is None
@@ -117,7 +122,7 @@ def test_real_images_that_were_trained_on_are_found_out(digits: Examples) -> Non
 def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Examples) -> None:
     few = replace(digits, train=digits.train[:900])
     asked = replace(ASKED, n=1_500)
-    question = asking.about_run(None, few, None, asked)
+    question = asking.about_run(UNASKED, few, None, asked)
     pool = digits.held_out[1_000:]
     made = Made(lambda f, n: digits.scale(digits.take(pool[np.arange(f, f + n) % len(pool)])), 1_500, "samples")
     with judging.observer(Pixels(), torch.device("cpu")) as watching:
@@ -141,9 +146,9 @@ def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Examples, tmp_p
 
 
 def test_sets_that_nothing_can_be_said_of_are_refused(digits: Examples, tmp_path: Path) -> None:
-    question = asking.about_run(None, digits, None, ASKED)
+    question = asking.about_run(UNASKED, digits, None, ASKED)
     with pytest.raises(BadInput, match="are only 4: too few"):
         asking.refuse_hopeless(replace(question, real=question.real.head(4)), 5)
     same = replace(digits, keys=np.zeros_like(digits.keys))
     with pytest.raises(BadInput, match="are one image"):
-        asking.refuse_hopeless(asking.about_run(None, same, None, ASKED), 5)
+        asking.refuse_hopeless(asking.about_run(UNASKED, same, None, ASKED), 5)
