@@ -11,7 +11,7 @@ from zerosum.errors import BadInput
 
 def read(path: Path) -> tuple[np.ndarray, Fraction, str]:
     """Frames (N, H, W, 3) as a player shows them, frames a second, and the pixels' format."""
-    av = pytest.importorskip("av")
+    av = pytest.importorskip("av")  # the extra `film`: `make test` installs it, a bare install has none
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
         assert stream.codec_context.name == "h264"
@@ -25,7 +25,7 @@ def middles(frames: np.ndarray, side: int) -> np.ndarray:
 
 
 def test_a_film_has_every_frame_and_colour(tmp_path: Path) -> None:
-    pytest.importorskip("av")
+    pytest.importorskip("av")  # the extra `film`: `make test` installs it, a bare install has none
     images = np.random.default_rng(0).integers(0, 256, (7, 8, 8, 3), dtype=np.uint8)
     save_mp4(images, tmp_path / "walk.mp4", 1 / 12)
     frames, rate, pixels = read(tmp_path / "walk.mp4")
@@ -38,7 +38,7 @@ def test_a_film_has_every_frame_and_colour(tmp_path: Path) -> None:
 
 
 def test_there_and_back_plays_to_the_first_frame(tmp_path: Path) -> None:
-    pytest.importorskip("av")
+    pytest.importorskip("av")  # the extra `film`: `make test` installs it, a bare install has none
     levels = [0, 60, 120, 180]
     images = np.array(levels, np.uint8)[:, None, None, None].repeat(16, 1).repeat(16, 2)
     save_mp4(images, tmp_path / "walk.mp4", 0.5, there_and_back=True, scale=2)
@@ -49,7 +49,7 @@ def test_there_and_back_plays_to_the_first_frame(tmp_path: Path) -> None:
 
 
 def test_odd_sides_grow_by_a_pixel_and_alpha_lies_over_white(tmp_path: Path) -> None:
-    pytest.importorskip("av")
+    pytest.importorskip("av")  # the extra `film`: `make test` installs it, a bare install has none
     images = np.zeros((2, 33, 19, 4), np.uint8)
     images[1, ..., 3] = 255
     save_mp4(images, tmp_path / "odd.mp4", scale=1)
@@ -60,7 +60,7 @@ def test_odd_sides_grow_by_a_pixel_and_alpha_lies_over_white(tmp_path: Path) -> 
 
 
 def test_grey_frames_stay_grey(tmp_path: Path) -> None:
-    pytest.importorskip("av")
+    pytest.importorskip("av")  # the extra `film`: `make test` installs it, a bare install has none
     images = np.arange(0, 256, 4, dtype=np.uint8).reshape(1, 8, 8, 1)
     save_mp4(images, tmp_path / "grey.mp4")
     frames, _, _ = read(tmp_path / "grey.mp4")
@@ -83,6 +83,6 @@ def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_images_are_refused(tmp_path: Path) -> None:
-    pytest.importorskip("av")
+    pytest.importorskip("av")  # the extra `film`: `make test` installs it, a bare install has none
     with pytest.raises(BadInput, match="no images"):
         save_mp4(np.zeros((0, 8, 8, 1), np.uint8), tmp_path / "walk.mp4")

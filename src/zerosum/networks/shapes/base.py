@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -56,9 +57,9 @@ class GeneratorShape(Setting):
         network = self.network(latent + self.condition_size, shape, bounded, classes)
         return conditions.Joined(network, classes, self.condition_size)
 
+    @abstractmethod
     def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
         """The network itself."""
-        raise NotImplementedError
 
 
 class DiscriminatorShape(Setting):
@@ -100,9 +101,9 @@ class DiscriminatorShape(Setting):
         network = self.network((shape[0] + self.condition_size, *shape[1:]), head)
         return conditions.Beside(network, classes, self.condition_size)
 
+    @abstractmethod
     def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
         """The network itself, its last word left to the head."""
-        raise NotImplementedError
 
 
 def weights(init: Init, spectral: bool = False) -> Weights:
