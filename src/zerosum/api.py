@@ -13,7 +13,7 @@ from zerosum.data.names import POINT_SETS
 from zerosum.editing import edit, encode, mix
 from zerosum.errors import BadInput
 from zerosum.making import sample, walk
-from zerosum.opening import load, read_recipe, where_the_data_are
+from zerosum.opening import load, read_recipe, rewrite_recipe, where_the_data_are
 from zerosum.plan import Choice, Words
 from zerosum.recipe import Recipe
 from zerosum.run import Row, RunFolder
@@ -44,6 +44,8 @@ FLAGS = {
     "batch": "training.batch",
 }
 """Short flags, and the settings they set."""
+RESCUES = 3
+"""How often --rescue treats a run."""
 
 
 class Run:
@@ -81,6 +83,7 @@ def train(
     size: str = "",
     settings: Mapping[str, Any] | None = None,
     trackers: Sequence[str] = (),
+    rescue: bool = False,
     voice: Voice | None = None,
     **flags: Any,
 ) -> Run:
@@ -93,13 +96,14 @@ def train(
         size: of the networks: nano, small or base; by default what suits the machine.
         settings: any setting by its dotted name: {"optimizer.lr": 1e-4}.
         trackers: further listeners by name ("tensorboard").
+        rescue: put the run back and change its settings where a severe finding stands, three times at most.
         voice: who tells how it goes; by default nobody.
         flags: images, budget, seed, device, batch: the usual settings by short names.
 
     Raises:
         BadInput: something about the input cannot be used; nothing has been overwritten.
     """
-    settings = dict(settings or {})
+    settings = ({"doctor.rescues": RESCUES} if rescue else {}) | dict(settings or {})
     short = _short(source, settings, flags)
     trackers_module.check(trackers)
     checked = _checked(recipe, size, settings, short)  # before torch is imported
@@ -109,8 +113,9 @@ def train(
     from zerosum.training.machine import ranks
 
     with ranks():
-        settled, choices, device, found = _settled(checked, recipe, size, settings, short)
-        return Run(*staging.start(settled, path, choices, device, trackers, voice or Silent(), found))
+        settled, choices, device, found, case = _settled(checked, recipe, size, settings, short)
+        own = plan.draft(recipe, case, {}, {}).check(Recipe).model_dump(mode="json", exclude_none=True)
+        return Run(*staging.start(settled, path, choices, device, trackers, voice or Silent(), own, found))
 
 
 def profile(
@@ -132,7 +137,7 @@ def profile(
     checked = _checked(recipe, size, settings, short)
     from zerosum import staging
 
-    settled, _, device, _ = _settled(checked, recipe, size, settings, short)
+    settled, _, device, _, _ = _settled(checked, recipe, size, settings, short)
     return staging.look(settled, device, voice or Silent())
 
 
@@ -148,8 +153,8 @@ def _short(source: str | Path, settings: Words, flags: Words) -> dict[str, tuple
 
 def _settled(
     checked: Recipe, recipe: str, size: str, settings: Words, short: Words
-) -> tuple[Recipe, list[Choice], torch.device, Source | Toy | None]:
-    """The recipe with what the data and the machine decide, the choices made, the device, and the data as found."""
+) -> tuple[Recipe, list[Choice], torch.device, Source | Toy | None, str]:
+    """The recipe with what data and machine decide, the choices made, the device, the data as found, and the case."""
     from zerosum.data.glance import glance
     from zerosum.training.machine import choose_device
 
@@ -160,7 +165,7 @@ def _settled(
     about_data = plan.settle_data(draft, seen, device.type == "cpu")
     settled = draft.check(Recipe)
     given = {*settings, *short, *(["size"] if size else [])}
-    return settled, [*plan.first_choices(settled, case, _about(device), given), *about_data], device, seen.found
+    return settled, [*plan.first_choices(settled, case, _about(device), given), *about_data], device, seen.found, case
 
 
 def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
@@ -232,10 +237,9 @@ def resume(
         session.resume()
         _refuse_the_over(session, recipe)
         if stage.machine.rank == 0 and (images is not None or budget is not None):
-            made = folder.read_toml("recipe.toml").get("made", {})
-            folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
+            rewrite_recipe(folder, recipe)
         stage.voice.say(f"resuming {folder.path} after {say_count(session.now.images)} images")
-        return Run(folder, stage.play(session))
+        return Run(folder, stage.play_through(session, examples))
 
 
 def _refuse_the_over(session: Session, recipe: Recipe) -> None:

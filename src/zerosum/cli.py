@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises when it cannot read a command line; it has no public name of its own."""
-EXITS = {"done": 0, "diverged": 3, "interrupted": 130}
+EXITS = {"done": 0, "severe": 3, "diverged": 3, "ill": 3, "interrupted": 130}
 
 Words = Annotated[
     list[str] | None,
@@ -83,6 +83,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="All randomness derives from it.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default=False)] = None,
     tracker: Tracker = None,
+    rescue: Annotated[
+        bool, typer.Option("--rescue", help="Put back and treat a run that goes wrong, three times at most.")
+    ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Only say where a round's time would go.")] = False,
 ) -> None:
     """Train on a folder of images, a zip, an .npz or .npy, or a built-in set (digits; points: ring, grid, spiral).
@@ -106,7 +109,8 @@ def train(
         return
     ended = api.train(
         source,
-        recipe=recipe, run=run, size=size, settings=settings, trackers=tracker or [], voice=_voice(), **flags,
+        recipe=recipe, run=run, size=size, settings=settings, trackers=tracker or [], rescue=rescue, voice=_voice(),
+        **flags,
     )  # fmt: skip
     raise typer.Exit(EXITS[ended.state])
 
@@ -300,6 +304,19 @@ def evaluate(
         row = scoring.evaluate(run, data=data, seed=seed, truncation=truncation, **shared)
     if as_json and row:
         typer.echo(json.dumps(row))
+
+
+@app.command()
+def diagnose(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or any log.jsonl.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Say what is the matter with a run, how that is known, and which settings to change; also of one that crashed."""
+    from zerosum import diagnosing
+
+    findings = diagnosing.diagnose(run)
+    typer.echo(diagnosing.as_json(findings) if as_json else diagnosing.text(findings, run))
+    raise typer.Exit(EXITS["severe" if diagnosing.severe(findings) else "done"])
 
 
 @app.command()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+    from zerosum.diagnosis.finding import Finding
+
 
 class Voice(Protocol):
     """Someone who tells the user how it goes."""
@@ -29,6 +31,9 @@ class Voice(Protocol):
 
     def row(self, row: Row) -> None:
         """A tick."""
+
+    def finding(self, finding: Finding, comes: bool) -> None:
+        """Something is the matter, or no longer."""
 
     def end(self) -> None:
         """Training is over."""
@@ -47,6 +52,9 @@ class Silent:
         """Nothing."""
 
     def row(self, row: Row) -> None:
+        """Nothing."""
+
+    def finding(self, finding: Finding, comes: bool) -> None:
         """Nothing."""
 
     def end(self) -> None:
@@ -90,6 +98,10 @@ class Plain:
             f"{row['images_per_second']:,.0f} images/s  {left} left"
         )
 
+    def finding(self, finding: Finding, comes: bool) -> None:
+        """A line when it comes, and one when it goes."""
+        self.say(_said(finding) if comes else f"  no longer: {finding.title}")
+
     def end(self) -> None:
         """Nothing more to say."""
 
@@ -103,6 +115,7 @@ class Table:
 
         self.console = Console(highlight=False)
         self.live: Live | None = None
+        self.standing: dict[str, Finding] = {}
 
     def say(self, text: str = "") -> None:
         """One line, above the table."""
@@ -126,6 +139,13 @@ class Table:
         if self.live:
             self.live.update(self._table(row))
 
+    def finding(self, finding: Finding, comes: bool) -> None:
+        """It stands below the table from the next tick on, or no longer."""
+        if comes:
+            self.standing[finding.name] = finding
+        else:
+            self.standing.pop(finding.name, None)
+
     def end(self) -> None:
         """Leave the last table standing."""
         if self.live:
@@ -136,6 +156,7 @@ class Table:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table as RichTable
+        from rich.text import Text
 
         table = RichTable(box=None, padding=(0, 2), header_style="dim")
         for column in ("player", "loss", "its parts", "accuracy on"):
@@ -152,7 +173,17 @@ class Table:
             f"{say_count(row['images'])} images, {row['images_per_second']:,.0f} images/s, "
             f"{say_seconds(row['seconds'])} gone, {say_seconds(left)} left"
         )
-        return Group(table, ProgressBar(total=1.0, completed=done, width=72), clock)
+        findings = [Text(_said(finding), STYLES[finding.severity]) for finding in self.standing.values()]
+        return Group(table, *findings, ProgressBar(total=1.0, completed=done, width=72), clock)
+
+
+STYLES = {"severe": "bold red", "mild": "yellow", "note": "dim"}
+
+
+def _said(finding: Finding) -> str:
+    """A finding in a line."""
+    since = f"since {say_count(finding.since)} images; `zerosum diagnose` says more"
+    return f"  {finding.severity}: {finding.title} ({since})"
 
 
 def voice() -> Voice:

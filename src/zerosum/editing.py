@@ -32,12 +32,15 @@ HOW = "sefa:0, pca:0 (and 1, 2, ...: the next ones), or class:NAME"
 class Opened:
     """A run's generator, and the space in which its samples are edited."""
 
+    run: str | Path
     generator: Generator
     space: Space
     label: Tensor | None
     """(1,) the class that samples are of, where it knows any."""
     cut: float
     """No number of a latent is farther from 0; networks with styles pull these instead."""
+    named: str
+    """What a file's name says of the class, where one was asked for."""
 
     @classmethod
     def of(cls, run: str | Path, device: str, best: bool, label: str | int | None, truncation: float | None) -> Opened:
@@ -56,10 +59,11 @@ class Opened:
         if not truncation > 0:
             raise BadInput(f"--truncation {truncation}: give a number above 0, or leave it out")
         space = space_of(generator.network, generator.prior.size, truncation)
+        named = of_class(generator, label)
         if label is None and generator.classes:
-            label = 0
-        cut = math.inf if generator.styled else truncation
-        return cls(generator, space, None if label is None else torch.tensor([generator.number(label)]), cut)
+            label = generator.taught[0]
+        told = None if label is None else torch.tensor([generator.number(label)])
+        return cls(run, generator, space, told, math.inf if generator.styled else truncation, named)
 
     def places(self, samples: Sequence[int], seed: int) -> Tensor:
         """Where samples of these numbers lie: (N, layers, W)."""
@@ -71,6 +75,24 @@ class Opened:
     def latents(self) -> Tensor:
         """Many latents, (PLACES, L): none that samples of small numbers have."""
         return self.generator.latents(PLACES, 2**30, self.cut)
+
+    def path(self, name: str, into: str | Path | None) -> Path:
+        """Where a picture goes; asked before it is made.
+
+        Raises:
+            BadInput: `into` is there already, or is no name of a picture.
+        """
+        if into is None:
+            clean = re.sub(r"[^\w.+-]+", "_", name) + self.named
+            path = Path(self.run) / "made" / f"{self.generator.checkpoint}-{clean}.png"
+        else:
+            path = Path(into)
+            if path.suffix.lower() != ".png":
+                raise BadInput(f"--into {into}: give a name that ends in .png")
+            if path.exists():
+                raise BadInput(f"--into {into}: is there; choose another name, nothing is overwritten")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
 
 def mix(
@@ -110,7 +132,7 @@ def mix(
     from zerosum.deliver.styles import mixed
 
     numbers = "+".join(map(str, sources)), "+".join(map(str, styles))
-    path = _path(run, opened, f"mix-{numbers[0]}-with-{numbers[1]}-{layers}-seed{seed}", label, into)
+    path = opened.path(f"mix-{numbers[0]}-with-{numbers[1]}-{layers}-seed{seed}", into)
     chosen = band(layers, opened.space.layers)
     sheet = mixed(opened.space, opened.places(sources, seed), opened.places(styles, seed), chosen)
     pictures.save_image(pictures.grid(sheet, columns=len(styles) + 1), path)
@@ -162,9 +184,9 @@ def edit(
     from zerosum.deliver.space import band
 
     voice = voice or Silent()
-    path = _path(run, opened, f"edit-{direction}-{layers}-seed{seed}", label, into)
+    path = opened.path(f"edit-{direction}-{layers}-seed{seed}", into)
     chosen = band(layers, opened.space.layers)
-    place, found = _directions(kind, number, run, opened, voice)
+    place, found = _directions(kind, number, opened, voice)
     vector, share = found.vectors[place], float(found.shares[place])
     meaning = {"sefa": "of what the first weights do", "pca": "of the variance", "class": "of samples it parts rightly"}
     voice.say(f"{direction}: {share:.1%} {meaning[kind]}")
@@ -208,7 +230,7 @@ def encode(
         BadInput: it is no run, or the file is no image.
     """
     opened = Opened.of(run, device, best, label, None)
-    path = _path(run, opened, f"encode-{Path(picture).stem}-seed{seed}", label, into)
+    path = opened.path(f"encode-{Path(picture).stem}-seed{seed}", into)
     wanted = _wanted(Path(picture), RunFolder.open(Path(run)), opened.generator.shape)
     import numpy as np
     import torch
@@ -249,7 +271,7 @@ def _parsed(direction: str) -> tuple[str, str]:
     return kind, rest
 
 
-def _directions(kind: str, number: str, run: str | Path, opened: Opened, voice: Voice) -> tuple[int, Directions]:
+def _directions(kind: str, number: str, opened: Opened, voice: Voice) -> tuple[int, Directions]:
     """Directions of this kind, and which of them is asked for."""
     from zerosum.deliver import directions
 
@@ -258,13 +280,13 @@ def _directions(kind: str, number: str, run: str | Path, opened: Opened, voice: 
     latents = opened.latents()
     if kind == "pca":
         return int(number), directions.principal(opened.space, latents, opened.label, int(number) + 1)
-    see, names = _classifier(run, number, opened, voice)
+    see, names = _classifier(number, opened, voice)
     # samples of all classes, where the generator makes such: within one of them there is no way to another
     points, chances = directions.seen(opened.space, latents, see, opened.generator.labels(PLACES, 2**30))
     return 0, directions.boundary(points, chances, names.index(number), number)
 
 
-def _classifier(run: str | Path, name: str, opened: Opened, voice: Voice) -> tuple[See, tuple[str, ...]]:
+def _classifier(name: str, opened: Opened, voice: Voice) -> tuple[See, tuple[str, ...]]:
     """What tells the classes of the run's data apart, trained on these, and the classes' names.
 
     Raises:
@@ -273,10 +295,10 @@ def _classifier(run: str | Path, name: str, opened: Opened, voice: Voice) -> tup
     from zerosum.judging import classifier_for
     from zerosum.scoring import data_of
 
-    folder = RunFolder.open(Path(run))
+    folder = RunFolder.open(Path(opened.run))
     examples = data_of(folder, read_recipe(folder), voice)
     if not examples.classes:
-        raise BadInput(f"{run} was trained on data without classes: choose --direction sefa:0 or pca:0")
+        raise BadInput(f"{opened.run} was trained on data without classes: choose --direction sefa:0 or pca:0")
     if name not in examples.classes:
         raise BadInput(f"--direction class:{name}: no such class; there are {', '.join(examples.classes[:20])}")
     classifier = classifier_for(examples, opened.space.device, voice)
@@ -320,22 +342,3 @@ def _seer(device: torch.device) -> See:
         return torch.cat([seen.mean((2, 3)) for seen in features(pictures)], 1)
 
     return see
-
-
-def _path(run: str | Path, opened: Opened, name: str, label: str | int | None, into: str | Path | None) -> Path:
-    """Where a picture goes; asked before it is made.
-
-    Raises:
-        BadInput: `into` is there already, or is no name of a picture.
-    """
-    if into is None:
-        clean = re.sub(r"[^\w.+-]+", "_", name) + of_class(opened.generator, label)
-        path = Path(run) / "made" / f"{opened.generator.checkpoint}-{clean}.png"
-    else:
-        path = Path(into)
-        if path.suffix.lower() != ".png":
-            raise BadInput(f"--into {into}: give a name that ends in .png")
-        if path.exists():
-            raise BadInput(f"--into {into}: is there; choose another name, nothing is overwritten")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path

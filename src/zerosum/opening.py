@@ -33,6 +33,12 @@ def read_recipe(folder: RunFolder) -> Recipe:
     return recipe
 
 
+def rewrite_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    """Put other settings into a run's recipe; what it was made with stays."""
+    made = folder.read_toml("recipe.toml").get("made", {})
+    folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
+
+
 def where_the_data_are(recipe: Recipe, path: str) -> Recipe:
     """The recipe with the place its data had when the run began, so that a run resumes from any folder."""
     if not path or not Path(path).exists():

@@ -26,7 +26,13 @@ JUDGED_FROM = 60.0
 JUDGED_SHARE, JUDGED_TIMES, JUDGED_FIRST = 0.04, 20, 3
 """Of a run's time that judging may take; judgements in a run at most; and how many the first look at real images is
 worth."""
+EXAMINED_FROM = 20.0
+"""Seconds of training below which a run is not examined on the way, unless it is asked for."""
+EXAMINED_SHARE, EXAMINED_TIMES = 0.033, 60
+"""Of a run's time that examinations may take; examinations in a run at most."""
 FEW_IMAGES = 2_000
+FEWEST_UNSEEN = 16
+"""Held-out examples without which an examination says nothing."""
 AUGMENTED_BELOW = 30_000
 """Training images below which a discriminator soon knows them by heart."""
 
@@ -315,6 +321,36 @@ def settle_judging(recipe: Recipe, takes: float, each: float, features: str) -> 
     why = f"{say_count(judging.samples)} samples against held-out images, {say_seconds(each)} each; the best are kept"
     settled = judging.model_copy(update={"features": features, "every_images": every})
     return recipe.model_copy(update={"judging": settled}), [Choice("judged", f"{times} times by {features}", why)]
+
+
+def settle_doctor(recipe: Recipe, seconds_per_round: float, unseen: int) -> Recipe:
+    """Fill in how often the game is examined; never, where that is `doctor.examine = false` or the run is short.
+
+    Args:
+        recipe: its length settled.
+        seconds_per_round: as measured.
+        unseen: held-out examples.
+    """
+    doctor, training = recipe.doctor, recipe.training
+    images, tick = training.images or 0, training.tick_images or training.batch
+    takes = images / training.batch * seconds_per_round
+    examine = doctor.examine and unseen >= FEWEST_UNSEEN and (takes >= EXAMINED_FROM or doctor.every_images is not None)
+    every = doctor.every_images
+    if examine and every is None:
+        each = seconds_per_round * rounds_of_examination(doctor.samples / training.batch, doctor.deep)
+        every = round(images / max(1, min(EXAMINED_TIMES, int(EXAMINED_SHARE * takes / each))))
+    if every is not None:
+        every = max(1, round(every / tick)) * tick  # its numbers stand in a line of the log
+    return recipe.model_copy(update={"doctor": doctor.model_copy(update={"examine": examine, "every_images": every})})
+
+
+def rounds_of_examination(batches: float, deep: int) -> float:
+    """The time of an examination in rounds of training, if it looks at the samples of so many batches.
+
+    A batch is judged, made and made again without a way back; besides, some steps are made; and in every `deep`-th
+    examination, ten best responses of either player.
+    """
+    return 1.5 * batches + 3 + 16 / deep
 
 
 def _rounded(images: float, batch: int) -> int:

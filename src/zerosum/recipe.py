@@ -114,6 +114,21 @@ class Judging(Setting):
     """Judgements in a row without a better score, after which the run ends; 0: never."""
 
 
+class Doctor(Setting):
+    """How a run is watched for trouble."""
+
+    examine: bool = True
+    """Examine the game now and then; without, only what training itself shows is looked at."""
+    every_images: Count | None = None
+    """Images between two examinations; left out: as many as take a thirtieth of the run's time, 60 at most."""
+    samples: Annotated[int, Field(ge=32, le=4096)] = 128
+    """Samples that an examination looks at."""
+    deep: PositiveInt = 4
+    """Every so many examinations, the duality gap is worked out too."""
+    rescues: Annotated[int, Field(ge=0, le=10)] = 0
+    """How often a run that a severe finding stands against is put back to when it was well, and treated (--rescue)."""
+
+
 def _name_terms(terms: Any) -> Any:
     """A term without a kind is of the kind it is named after: [terms.r1] needs no more."""
     if not isinstance(terms, dict):
@@ -149,6 +164,7 @@ class Recipe(Setting):
     average: Averaging = Averaging()
     training: Training = Training()
     judging: Judging = Judging()
+    doctor: Doctor = Doctor()
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Recipe:

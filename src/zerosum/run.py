@@ -167,7 +167,7 @@ class RunFolder:
 
     def rewind(self, images: int) -> None:
         """Forget what was written after `images` images, so that a resumed run writes it again, the same."""
-        for name in ("log.jsonl", "scores.jsonl"):
+        for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
             if (self.path / name).exists() or name == "log.jsonl":
                 # a judgement that was asked for is the user's, and stays
                 kept = [row for row in self.rows(name) if row["images"] <= images or row.get("when") == "asked"]
@@ -198,7 +198,7 @@ class RunFolder:
         """Let `write` fill a folder, then give it its name; older ones beyond `keep` go."""
         target = self.path / "checkpoints" / f"{images:08d}"
         target.parent.mkdir(exist_ok=True)
-        for name in ("log.jsonl", "scores.jsonl"):
+        for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
             if (self.path / name).exists():  # a checkpoint must not outlive, in a power cut, what led to it
                 flush(self.path / name)
         for leftover in target.parent.glob(".part-*"):

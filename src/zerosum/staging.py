@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,16 +22,23 @@ from zerosum.data.source import Source
 from zerosum.data.toys import Toy
 from zerosum.deliver import preview
 from zerosum.deliver.report import write_report
+from zerosum.diagnosis.bench import Bench
+from zerosum.diagnosis.doctor import Doctor
+from zerosum.diagnosis.examination import Examination
 from zerosum.errors import BadInput
 from zerosum.evaluation.networks import has_lite0
+from zerosum.farewell import tell
 from zerosum.game.adversarial import Adversarial
 from zerosum.judging import network_for
 from zerosum.matching import refuse_ranks
+from zerosum.opening import read_recipe, where_the_data_are
 from zerosum.plan import Choice
 from zerosum.recipe import Recipe, assemble
+from zerosum.rescuing import KEPT, rescue, rescues
 from zerosum.run import RunFolder
 from zerosum.training.compiler import Compiler, Hasten, as_it_is
 from zerosum.training.contest import Contest
+from zerosum.training.loop import attempt
 from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.memory import out_of_memory
 from zerosum.training.probe import seconds_per_round
@@ -40,7 +47,6 @@ from zerosum.training.resident import near
 from zerosum.training.session import End, Pace, Session
 from zerosum.training.stream import Stream
 from zerosum.training.trackers import TRACKERS
-from zerosum.units import say_count, say_seconds
 from zerosum.watching import Watch
 
 MOST_EPOCHS = 16
@@ -213,6 +219,7 @@ class Stage:
             "points": partial(preview.draw_points, seed=training.seed, examples=examples),
         }
         contest = self.contest(examples, folder)  # before the game: what it makes must not shift the game's dice
+        doctor = self.doctor(examples, folder)
         return Session(
             self.game(self.recipe.spread(training.images), examples),
             self.stream(examples),
@@ -222,7 +229,22 @@ class Stage:
             Pace(*(images or training.images for images in pace)),
             drawers[examples.survey.kind],
             contest,
+            doctor,
+            keep=KEPT if self.recipe.doctor.rescues else 2,
         )
+
+    def doctor(self, examples: Examples, folder: RunFolder) -> Doctor | None:
+        """Who watches the run, on the first rank."""
+        if self.machine.rank > 0:
+            return None
+        settings, training = self.recipe.doctor, self.recipe.training
+        examination = None
+        if settings.examine and settings.every_images:
+            part = training.batch // training.accumulate // self.machine.world
+            bench = Bench(examples, settings.samples, min(part, settings.samples), self.machine.device)
+            examination = Examination(bench, attempt(self.machine.alone()))
+        every = settings.every_images if examination else None
+        return Doctor(examination, every, settings.deep, folder, rescues(folder) < settings.rescues, self.voice.finding)
 
     def _classes(self, examples: Examples) -> int:
         """How many classes its samples are of; 0 where it is not told any."""
@@ -260,6 +282,23 @@ class Stage:
         recipe, choices = plan.settle_judging(self.recipe, takes, each, features)
         return replace(self, recipe=recipe), choices
 
+    def play_through(self, session: Session, examples: Examples) -> str:
+        """Play a session to its end; where it is ill or has diverged, and may be rescued, once more from then on."""
+        state, folder = self.play(session), session.folder
+        if state not in {"ill", "diverged"}:
+            return state
+        done = rescue(folder, self.recipe) if self.machine.rank == 0 else ""
+        if not self.machine.any(bool(done))[0]:
+            return state
+        self.voice.say(done)
+        self.machine.wait()
+        changed = read_recipe(folder)
+        placed = where_the_data_are(changed, self.recipe.data.source)
+        again = replace(self, recipe=placed).on(changed.training.precision)
+        later = again.session(examples, folder)
+        later.resume(changed=True)
+        return again.play_through(later, examples)
+
     def play(self, session: Session) -> str:
         """Play a session to its end, report, and say how it ended."""
         end = End(self.recipe.training.images or math.inf, self.recipe.training.budget or math.inf)
@@ -274,7 +313,7 @@ class Stage:
             self.voice.end()
         if self.machine.rank == 0:
             write_report(session.folder.path)
-            _farewell(session, state, self.voice)
+            tell(session, state, self.voice)
         self.machine.wait()
         return state
 
@@ -286,9 +325,13 @@ def start(
     device: torch.device,
     trackers: Sequence[str],
     voice: Voice,
+    own: Mapping[str, Any],
     found: Source | Toy | None = None,
 ) -> tuple[RunFolder, str]:
-    """Read the data, measure, say what was chosen, make the run's folder, play; returns the run and how it ended."""
+    """Read the data, measure, say what was chosen, make the run's folder, play; returns the run and how it ended.
+
+    `own` holds the settings that the recipe itself has, beside which a diagnosis sees the user's.
+    """
     stage = Stage.set(recipe, device, trackers, voice)
     stage.voice.say(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
     examples = stage.read(found)
@@ -298,6 +341,7 @@ def start(
     stage, seconds, precision = replace(stage, recipe=recipe).paced(examples)
     judge = stage.judge(examples)
     recipe, settled = plan.settle_length(stage.recipe, seconds, device.type == "cpu", judge != "none")
+    recipe = plan.settle_doctor(recipe, seconds, len(examples.held_out))
     stage, judged = replace(stage, recipe=recipe).judged(examples, judge, seconds)
     settled = [*about_data, *precision, *settled, *judged]
     stage.voice.say("what was chosen, and why")
@@ -307,7 +351,7 @@ def start(
         source = Path(recipe.data.source)
         saw = examples.survey.as_dict() | {"fingerprint": examples.fingerprint}
         saw["path"] = str(source.resolve()) if source.exists() else recipe.data.source
-        record = {"choices": [choice.as_dict() for choice in (*choices, *settled)]}
+        record = {"choices": [choice.as_dict() for choice in (*choices, *settled)], "own": dict(own)}
         try:
             RunFolder.create(path, {"data.json": saw, "plan.json": record, "recipe.toml": _dump(stage, examples)})
         except BadInput as error:
@@ -316,7 +360,7 @@ def start(
         raise refused or BadInput("the first process could not make the run's folder")
     folder = RunFolder(path)
     stage.voice.say(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
-    return folder, stage.play(stage.session(examples, folder))
+    return folder, stage.play_through(stage.session(examples, folder), examples)
 
 
 def look(recipe: Recipe, device: torch.device, voice: Voice) -> Profile:
@@ -340,40 +384,3 @@ def _dump(stage: Stage, examples: Examples) -> dict[str, Any]:
     if stage.recipe.conditional:
         made |= {"classes": list(examples.classes), "shares": list(examples.shares)}
     return stage.recipe.model_dump(mode="json", exclude_none=True) | {"made": made}
-
-
-def _farewell(session: Session, state: str, voice: Voice) -> None:
-    path = session.folder.path
-    done = f"{say_count(session.now.images)} images in {say_seconds(session.elapsed())}"
-    why = ", and no better score for as long as judging.patience asks" if session.weary else ""
-    endings = {
-        "done": f"done: {done}{why}",
-        "interrupted": f"interrupted after {done}; `zerosum resume {path}` goes on exactly here",
-        "diverged": (
-            f"diverged after {done}: a loss or a weight is no longer a finite number. {_kept(session)}; "
-            f"start anew with a lower --optimizer.lr or a stronger --terms.r1.weight"
-        ),
-    }
-    voice.say(endings[state])
-    _tell_best(session, voice)
-    sheets = session.folder.sheets()
-    if state != "diverged" and sheets:
-        voice.say(f"  look at  {sheets[-1]}")
-        voice.say(f"           {path / 'report.html'}")
-        voice.say(f"  then     zerosum sample {path} -n 64")
-        voice.say(f"           zerosum walk {path}")
-        voice.say(f"           zerosum evaluate {path}")
-
-
-def _tell_best(session: Session, voice: Voice) -> None:
-    """Which moment was judged best, where samples were judged."""
-    best = session.folder.best()
-    if best:
-        (name, score), *_ = best["scores"].items()
-        where = "" if best["images"] == session.now.images else "; it is kept: give --best to sample, walk or evaluate"
-        voice.say(f"  judged best after {say_count(best['images'])} images: {name} {score['value']:.4f}{where}")
-
-
-def _kept(session: Session) -> str:
-    found = session.folder.checkpoints()
-    return f"The last good checkpoint, {found[-1].name}, is kept" if found else "It came before the first checkpoint"

@@ -1,30 +1,15 @@
 """Classes, styles and directions through the command line, as a user meets them."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.cli import app, run_safely
+from zerosum.run import RunFolder
 
 QUICK = ["--images", "64", "--batch", "16", "--judging.features", "none", "--training.precision", "float32"]
 TINY = ["--generator.width", "4", "--discriminator.width", "4"]
-
-
-@pytest.fixture
-def say(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """Run a command in this process; gives the exit code, what it said, and its complaints."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["zerosum", *arguments])
-        code = run_safely(app)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +21,6 @@ def cats_and_dogs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = np.clip(random.normal(level, 40, (16, 16)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
     return folder
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_samples_of_the_class_asked_for(here: Path, say, cats_and_dogs: Path) -> None:
@@ -65,16 +44,19 @@ def test_samples_of_the_class_asked_for(here: Path, say, cats_and_dogs: Path) ->
     assert code == 0, err
     assert all(Path(line).exists() for line in out.split())
 
-    for flag, said in ((["--class", "dgo"], "did you mean dog?"), (["--class", "cow"], "there are cat, dog")):
-        code, _, err = say("sample", "r", *flag)
-        assert (code, err.count("\n")) == (2, 1)
+    run = RunFolder(here / "r")  # as if all dogs had been held out
+    record = run.read_toml("recipe.toml")
+    run.write_toml("recipe.toml", record | {"made": record["made"] | {"shares": [1.0, 0.0]}})
+    for arguments, said in (
+        (["sample", "r", "--class", "dgo"], "did you mean dog?"),
+        (["sample", "r", "--class", "cow"], "there are cat, dog"),
+        (["sample", "r", "--class", "dog"], "held out of training; choose one of cat"),
+        (["walk", "r", "--to", "cat"], "from which class?"),
+        (["mix", "r", "--from", "0", "--styles", "1"], "--recipe stylegan2"),
+    ):
+        code, _, err = say(*arguments)
+        assert (code, err.count("\n")) == (2, 1), err
         assert said in err
-    code, _, err = say("walk", "r", "--to", "dog")
-    assert code == 2
-    assert "from which class?" in err
-    code, _, err = say("mix", "r", "--from", "0", "--styles", "1")
-    assert code == 2
-    assert "--recipe stylegan2" in err
 
 
 def test_a_judgement_says_how_many_are_of_the_class_asked_for(here: Path, say, cats_and_dogs: Path) -> None:
@@ -122,10 +104,8 @@ def test_styles_are_mixed_edited_and_found_again(here: Path, say, cats_and_dogs:
     assert sheet.width > sheet.height
     for direction in ("sefa:0", "pca:1", "class:dog"):
         into = f"{direction.replace(':', '')}.png"
+        # for class:dog the samples must be of both classes: a new StyleGAN2's are, as bright as chance has it
         code, out, err = say("edit", "r", "--direction", direction, "--samples", "0,1", "--into", into)
-        if direction == "class:dog" and code == 2:
-            assert "samples" in err, err  # of a generator this young the classifier may see one class alone
-            continue
         assert code == 0, err
         assert Image.open(here / into).width > Image.open(here / into).height
     code, out, err = say("encode", "r", str(cats_and_dogs / "cat" / "0.png"), "--steps", "10", "--into", "e.png")

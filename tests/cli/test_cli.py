@@ -13,29 +13,8 @@ from PIL import Image
 
 import zerosum
 from zerosum import recipe
-from zerosum.cli import app, run_safely
 
 QUICK = ["--training.batch", "16", "--generator.width", "4", "--discriminator.width", "4", "--images", "160"]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def say(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """Run a command in this process; gives the exit code, what it said, and its complaints."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["zerosum", *arguments])
-        code = run_safely(app)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
 
 
 def pictures(folder: Path, n: int = 80, size: tuple[int, int] = (40, 36), mode: str = "RGB") -> Path:

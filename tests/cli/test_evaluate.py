@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_cli import here, say  # noqa: F401 (fixtures)
 
 import zerosum
 
@@ -41,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(trained: Path, here: Path) -> Path:  # noqa: F811
+def run(trained: Path, here: Path) -> Path:
     """A copy of it in the present folder."""
     shutil.copytree(trained, here, dirs_exist_ok=True)
     return here / "runs/noise"
@@ -51,7 +50,7 @@ def rows(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
 
 
-def test_training_judges_on_schedule_and_keeps_the_best(run: Path, say) -> None:  # noqa: F811
+def test_training_judges_on_schedule_and_keeps_the_best(run: Path, say) -> None:
     judged = rows(run)
     assert [row["images"] for row in judged] == [80, 160, 240, 320]
     assert all(row["when"] == "training" and row["scores"]["kid_pixels"]["floor"] is not None for row in judged)
@@ -63,7 +62,7 @@ def test_training_judges_on_schedule_and_keeps_the_best(run: Path, say) -> None:
     assert torch.equal(newest, kept) == (best["images"] == 320)
 
 
-def test_evaluate_then_compare(run: Path, say) -> None:  # noqa: F811
+def test_evaluate_then_compare(run: Path, say) -> None:
     code, out, err = say("evaluate", str(run), *PIXELS)
     assert code == 0, err
     for word in ("kid_pixels", "fd_pixels", "precision", "coverage", "real against real", "copies", "protocol: pixels",
@@ -96,7 +95,7 @@ def test_evaluate_then_compare(run: Path, say) -> None:  # noqa: F811
     assert told["notes"] == []
 
 
-def test_another_judgement_of_the_same_run_is_the_same(run: Path, say) -> None:  # noqa: F811
+def test_another_judgement_of_the_same_run_is_the_same(run: Path, say) -> None:
     first = zerosum.evaluate(run, features="pixels", n=100)
     again = zerosum.evaluate(run, features="pixels", n=100)
     assert first == again
@@ -107,7 +106,7 @@ def test_another_judgement_of_the_same_run_is_the_same(run: Path, say) -> None: 
     assert against["protocol"]["real"] == 336
 
 
-def test_a_resumed_run_has_the_same_scores(run: Path, say) -> None:  # noqa: F811
+def test_a_resumed_run_has_the_same_scores(run: Path, say) -> None:
     """Judgements after the checkpoint that it goes on from are forgotten, and made again to the last digit."""
     before = rows(run)
     code, _, err = say("resume", str(run), "--images", "480")
@@ -117,7 +116,7 @@ def test_a_resumed_run_has_the_same_scores(run: Path, say) -> None:  # noqa: F81
     assert [row["images"] for row in after[4:]] == [400, 480]
 
 
-def test_a_run_killed_between_judgements_has_the_same_scores_and_the_same_best(run: Path, say) -> None:  # noqa: F811
+def test_a_run_killed_between_judgements_has_the_same_scores_and_the_same_best(run: Path, say) -> None:
     """As a kill leaves it: the last checkpoint is missing, and what was written since the one before is there."""
     before, best = (run / "scores.jsonl").read_bytes(), (run / "best/networks.safetensors").read_bytes()
     shutil.rmtree(run / "checkpoints/00000320")
@@ -129,7 +128,7 @@ def test_a_run_killed_between_judgements_has_the_same_scores_and_the_same_best(r
     assert (run / "best/networks.safetensors").read_bytes() == best
 
 
-def test_patience_ends_a_run(here: Path) -> None:  # noqa: F811
+def test_patience_ends_a_run(here: Path) -> None:
     """A generator whose learning rate is as good as 0 gets no better."""
     pictures(here / "noise", 200)
     settings = {"judging.features": "pixels", "judging.every_images": 32, "judging.patience": 3, "optimizer.lr": 1e-12}
@@ -141,7 +140,7 @@ def test_patience_ends_a_run(here: Path) -> None:  # noqa: F811
     assert len(ended.scores()) >= 4
 
 
-def test_a_tired_run_is_over(here: Path, say) -> None:  # noqa: F811
+def test_a_tired_run_is_over(here: Path, say) -> None:
     pictures(here / "noise", 200)
     words = [
         "--judging.features",
@@ -162,7 +161,7 @@ def test_a_tired_run_is_over(here: Path, say) -> None:  # noqa: F811
     assert "set patience = 0" in err
 
 
-def test_a_diverging_run_says_so_though_it_is_judged(here: Path, say) -> None:  # noqa: F811
+def test_a_diverging_run_says_so_though_it_is_judged(here: Path, say) -> None:
     pictures(here / "noise", 200)
     words = ["--judging.features", "pixels", "--judging.every_images", "32", "--optimizer.lr", "1e30"]
     code, _, _ = say("train", "noise", "--run", "runs/wild", *words, "--objective.kind", "wasserstein", *QUICK)
@@ -170,7 +169,7 @@ def test_a_diverging_run_says_so_though_it_is_judged(here: Path, say) -> None:  
     assert json.loads(Path("runs/wild/status.json").read_text())["state"] == "diverged"
 
 
-def test_judging_changes_no_bit_of_training(here: Path) -> None:  # noqa: F811
+def test_judging_changes_no_bit_of_training(here: Path) -> None:
     """Weights, optimizers and every generator of random numbers end up the same."""
     pictures(here / "noise", 200)
     ends = []
@@ -202,7 +201,7 @@ def test_damaged_features_are_seen_anew(run: Path, monkeypatch: pytest.MonkeyPat
     assert zerosum.evaluate(run, features="pixels", n=100)["scores"] == before["scores"]
 
 
-def test_points_are_compared_as_they_are(here: Path, say) -> None:  # noqa: F811
+def test_points_are_compared_as_they_are(here: Path, say) -> None:
     zerosum.train("ring", run="runs/ring", images=2_560)
     code, out, err = say("evaluate", "runs/ring", "--n", "200", "--among", "400")
     assert code == 0, err
@@ -213,7 +212,7 @@ def test_points_are_compared_as_they_are(here: Path, say) -> None:  # noqa: F811
         assert "holds points; leave it out" in err
 
 
-def test_labels_are_a_judge_too(run: Path, say) -> None:  # noqa: F811
+def test_labels_are_a_judge_too(run: Path, say) -> None:
     code, out, err = say("evaluate", str(run), "--features", "labels", "--n", "100")
     assert code == 0, err
     assert "kid_labels" in out
@@ -224,7 +223,7 @@ def test_labels_are_a_judge_too(run: Path, say) -> None:  # noqa: F811
     assert len(row["classes"]["coverage"]) == 2
 
 
-def test_folders_of_any_origin(here: Path, say) -> None:  # noqa: F811
+def test_folders_of_any_origin(here: Path, say) -> None:
     pictures(here / "real", 160)
     pictures(here / "fake", 120, seed=1)
     code, out, err = say("evaluate", "--fake", "fake", "--real", "real", *PIXELS)
@@ -249,7 +248,7 @@ def test_folders_of_any_origin(here: Path, say) -> None:  # noqa: F811
     assert any("collapsed" in warning for warning in row["warnings"])
 
 
-def test_renaming_and_shuffling_files_changes_no_score(here: Path) -> None:  # noqa: F811
+def test_renaming_and_shuffling_files_changes_no_score(here: Path) -> None:
     pictures(here / "real", 160)
     pictures(here / "fake", 120, seed=1)
     row = zerosum.evaluate_folders("fake", "real", features="pixels")
@@ -285,7 +284,7 @@ def test_renaming_and_shuffling_files_changes_no_score(here: Path) -> None:  # n
         (["--fake", "nowhere", "--real", "noise", *PIXELS], "there is no file, folder or data set"),
     ],
 )
-def test_wrong_words_are_answered_in_one_sentence(run: Path, say, arguments: list[str], words: str) -> None:  # noqa: F811
+def test_wrong_words_are_answered_in_one_sentence(run: Path, say, arguments: list[str], words: str) -> None:
     before = (run / "scores.jsonl").read_bytes()
     code, _, err = say("evaluate", *arguments)
     assert code == 2, err
@@ -295,7 +294,7 @@ def test_wrong_words_are_answered_in_one_sentence(run: Path, say, arguments: lis
     assert (run / "scores.jsonl").read_bytes() == before
 
 
-def test_wrong_images_are_answered_in_one_sentence(here: Path, say) -> None:  # noqa: F811
+def test_wrong_images_are_answered_in_one_sentence(here: Path, say) -> None:
     pictures(here / "real", 120)
     pictures(here / "few", 6)
     pictures(here / "colour", 60, mode="RGB")
@@ -340,7 +339,7 @@ def test_wrong_images_are_answered_in_one_sentence(here: Path, say) -> None:  # 
         ("raise RuntimeError('no weights today')", "no weights today"),
     ],
 )
-def test_a_features_module_of_the_wrong_shape(run: Path, say, body: str, words: str) -> None:  # noqa: F811
+def test_a_features_module_of_the_wrong_shape(run: Path, say, body: str, words: str) -> None:
     import re
 
     name = f"eyes_{abs(hash(body))}"
@@ -351,14 +350,14 @@ def test_a_features_module_of_the_wrong_shape(run: Path, say, body: str, words: 
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_module_of_the_users_own_sees(run: Path, say) -> None:  # noqa: F811
+def test_a_module_of_the_users_own_sees(run: Path, say) -> None:
     Path("mine_eyes.py").write_text("def make():\n    return lambda images: images.flatten(1)[:, :20]\n")
     code, out, err = say("evaluate", str(run), "--features", "mine_eyes:make", "--n", "60")
     assert code == 0, err
     assert "kid_make" in out
 
 
-def test_a_generator_that_makes_no_numbers(run: Path, say) -> None:  # noqa: F811
+def test_a_generator_that_makes_no_numbers(run: Path, say) -> None:
     from safetensors.torch import load_file, save_file
 
     (weights,) = sorted(run.glob("checkpoints/*/networks.safetensors"))[-1:]
@@ -369,7 +368,7 @@ def test_a_generator_that_makes_no_numbers(run: Path, say) -> None:  # noqa: F81
     assert "not finite" in err
 
 
-def test_compare_says_who_was_not_judged(run: Path, say) -> None:  # noqa: F811
+def test_compare_says_who_was_not_judged(run: Path, say) -> None:
     (run / "scores.jsonl").unlink()
     code, _, err = say("compare", str(run))
     assert code == 2

@@ -15,7 +15,6 @@ from zerosum.networks.fastgan import (
     GLU,
     Decoder,
     Discriminator,
-    Double,
     Excitation,
     Gate,
     Generator,
@@ -143,14 +142,6 @@ def test_small_maps_gate_large_ones() -> None:
     generator.stages[-1].register_forward_hook(lambda module, args, out: seen.append(out))
     picture = generator(torch.randn(2, 8))
     torch.testing.assert_close(picture, generator.picture(seen[0] / 2))  # sigmoid(0) = 1/2
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_doubling_is_a_convolution_of_repeated_pixels(bias: bool) -> None:
-    torch.manual_seed(0)
-    layer = nn.Conv2d(3, 5, 3, padding=1, bias=bias).double()
-    hidden = torch.randn(2, 3, 4, 6, dtype=torch.float64)
-    torch.testing.assert_close(Double(layer)(hidden), layer(functional.interpolate(hidden, scale_factor=2)))
 
 
 def test_the_gate() -> None:

@@ -78,6 +78,18 @@ def test_resampling_keeps_channels_last_and_stays_out_of_checkpoints() -> None:
         assert resample.state_dict() == {}
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_resampling_convolutions_are_what_they_stand_for(bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 5, 3, padding=1, bias=bias).double()
+    hidden = torch.randn(2, 3, 4, 6, dtype=torch.float64)
+    repeated = functional.interpolate(hidden, scale_factor=2.0, mode="nearest")
+    torch.testing.assert_close(layers.Doubling(layer)(hidden), layer(repeated), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        layers.Halving(layer)(hidden), functional.avg_pool2d(layer(hidden), 2), rtol=1e-12, atol=1e-12
+    )
+
+
 def made(init: str, kind: str) -> nn.Module:
     weights = layers.Weights(layers.INITS[init])
     gain = layers.LEAKY_RELU.gain

@@ -1,4 +1,4 @@
-"""The residual pair against the papers: sizes, counts, resampling, what norms are told, spectral norm, derivatives."""
+"""The residual pair against the papers: sizes, counts, blocks, what norms are told, spectral norm, derivatives."""
 
 from functools import partial
 from typing import Any
@@ -134,15 +134,6 @@ def test_a_latent_too_small_for_its_chunks_is_refused() -> None:
 
 
 # ---------------------------------------------------------------------- blocks, written out
-
-
-def test_resampling_convolutions_are_what_they_stand_for() -> None:
-    torch.manual_seed(0)
-    layer = WEIGHTS.convolution(3, 5, side=3).double()
-    nn.init.normal_(layer.bias)
-    hidden = torch.randn(2, 3, 6, 6, dtype=torch.float64)
-    exactly(resnet.Doubling(layer)(hidden), layer(F.interpolate(hidden, scale_factor=2.0, mode="nearest")))
-    exactly(resnet.Halving(layer)(hidden), F.avg_pool2d(layer(hidden), 2))
 
 
 def test_an_upward_block_written_out() -> None:

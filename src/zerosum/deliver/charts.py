@@ -64,7 +64,7 @@ def _columns(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[float]]]:
     columns: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():
-            if "/" not in name and name != SPEED:
+            if ("/" not in name and name != SPEED) or name.startswith("exam/"):
                 continue
             images, values = columns.setdefault(name, ([], []))
             images.append(float(row["images"]))
@@ -108,6 +108,10 @@ def _signals(columns: Mapping[str, tuple[list[float], list[float]]], last: float
         "score": (
             "What the discriminator says",
             "Its mean score. The closer the two curves, the more alike real and fake look to it.",
+        ),
+        "contrast": (
+            "How much samples differ",
+            "The deviation of their numbers, place by place. Fakes far below reals are all alike.",
         ),
     }
     known: set[str] = set()

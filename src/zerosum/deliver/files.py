@@ -37,8 +37,8 @@ def write_samples(samples: Tensor, folder: Path) -> None:
 
 
 def write_classes(generator: Generator, folder: Path, seed: int, truncation: float, across: int = 8) -> None:
-    """A sheet with a row for each class, classes.png, of as many classes as a sheet holds."""
-    shown = range(min(len(generator.classes), MOST_ROWS))
+    """A sheet with a row for each class it was trained on, classes.png, of as many classes as a sheet holds."""
+    shown = generator.taught[:MOST_ROWS]
     rows = [generator.sample(across, seed=seed, truncation=truncation, label=label) for label in shown]
     sheet = pictures.grid(pictures.to_uint8(torch.cat(rows)), columns=across)
     pictures.save_image(sheet, folder / "classes.png")

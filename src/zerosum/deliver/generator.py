@@ -77,7 +77,7 @@ class Generator:
         """The index of a class, given by name or index.
 
         Raises:
-            BadInput: there is no such class, or it knows none.
+            BadInput: there is no such class, it was not trained on it, or it knows none.
         """
         if not self.classes:
             raise BadInput(
@@ -85,12 +85,22 @@ class Generator:
                 f"folder for each class)"
             )
         if isinstance(label, int) and 0 <= label < len(self.classes):
-            return label
-        if label not in self.classes:
+            number = label
+        elif label in self.classes:
+            number = self.classes.index(str(label))
+        else:
             near = difflib.get_close_matches(str(label), self.classes, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.classes)}"
             raise BadInput(f"--class {label}: no such class; {hint}")
-        return self.classes.index(str(label))
+        if number not in self.taught:
+            others = ", ".join(self.classes[each] for each in self.taught)
+            raise BadInput(f"--class {label}: all its images were held out of training; choose one of {others}")
+        return number
+
+    @property
+    def taught(self) -> tuple[int, ...]:
+        """The indices of the classes that it was trained on: of any other, all images were held out."""
+        return tuple(index for index, share in enumerate(self.shares) if share > 0)
 
     def labels(self, n: int, seed: int = 0, first: int = 0, label: str | int | None = None) -> Tensor | None:
         """The classes of samples `first` to `first + n - 1` of a seed, (n,) int64; None where it knows none.
@@ -115,14 +125,15 @@ class Generator:
 
         Args:
             latents: (N, L).
-            label: (N,) class indices or (N, K) weights of the classes; left out: the first class, where there are any.
+            label: (N,) class indices or (N, K) weights of the classes; left out: the first class it was trained on,
+                where there are any.
             seeds: (N,) int64, of the details that are left to chance, where a network has such; left out: always the
                 same ones.
             psi: towards the mean style, for networks that have styles: 1 leaves them, 0 is the mean.
             batch: how many at a time.
         """
         if label is None and self.classes:
-            label = torch.zeros(len(latents), dtype=torch.int64)
+            label = torch.full((len(latents),), self.taught[0])
         device = next(self.network.parameters()).device
         parts = []
         for rows in torch.split(torch.arange(len(latents)), batch):

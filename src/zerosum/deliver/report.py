@@ -10,10 +10,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from zerosum.deliver import scores
+from zerosum.deliver import doctor, scores
 from zerosum.deliver.charts import charts
 from zerosum.deliver.history import Sheet, history, sheets, spread
 from zerosum.deliver.markup import Markup, tag, together
+from zerosum.diagnosis.doctor import consult
 from zerosum.run import Row, RunFolder, write_atomically
 from zerosum.units import say_count, say_seconds
 
@@ -40,9 +41,11 @@ def write_report(folder: Path) -> Path:
     rows = list(run.rows())
     # status.json is the newer of the two where a run was stopped between two ticks
     latest = {"images": 0, "seconds": 0.0} | (rows[-1] if rows else {}) | status
+    history_, findings = consult(run)
     sections = [
         _samples(sheets(folder)),
         scores.section(list(run.rows("scores.jsonl")), folder),
+        doctor.section(findings, history_),
         charts(rows, recipe.get("objective", {})),
         _data(data),
         _choices(plan.get("choices", [])),

@@ -199,13 +199,16 @@ class Adversarial(Game):
 
     @torch.no_grad()
     def _watch(self, play: Play) -> Terms:
-        """How well the discriminator tells real from fake, from scores its move has worked out anyway."""
-        boundary = self.objective.boundary(play)
+        """How well the discriminator tells real from fake, from scores its move has worked out anyway; what it sees."""
+        boundary, real = self.objective.boundary(play), play.batch["real"]
         return {
             "real_accuracy": (play.real_score > boundary).float(),
             "fake_accuracy": (play.fake_score < boundary).float(),
             "real_score": play.real_score,
             "fake_score": play.fake_score,
+            "real_mean": real,
+            "real_contrast": real.std(0),
+            "fake_contrast": play.fake_pictures.float().std(0),
         }
 
     # ------------------------------------------------------------------ for people

@@ -172,6 +172,12 @@ class Play:
         return pictures
 
     @property
+    def fake_pictures(self) -> Tensor:
+        """(N, C, H, W), or (N, F) points: the fakes as the discriminator sees them."""
+        pictures: Tensor = tree_leaves(self.fake)[0]
+        return pictures
+
+    @property
     def real_slope(self) -> Tensor:
         """(N,) squared norm of the discriminator's gradient at the real samples."""
         steep = self._seen_real[1]

@@ -21,7 +21,7 @@ from torch.nn import functional
 from zerosum.game.verdict import Verdict
 from zerosum.networks.equalised import Convolution, Deviation, EqualisedWeights, Linear, normalised
 from zerosum.networks.heads import HeadMaker, Labels
-from zerosum.networks.layers import LEAKY_RELU, scaled
+from zerosum.networks.layers import LEAKY_RELU, doubled, scaled, widened
 
 _GAIN = 2**0.5  # He's, which the paper takes for its leaky ReLU too
 
@@ -168,16 +168,11 @@ class Discriminator(Growing):
 
 
 class Doubling(Convolution):
-    """The convolution of a picture of twice the size, every pixel repeated: (N, inside, H, W) to (N, outside, 2H, 2W).
-
-    Repeating pixels and a 3x3 kernel are together one transposed convolution by a 4x4 kernel, which is 1.6 to 2.8 times
-    as fast on a CPU.
-    """
+    """The convolution of a picture of twice the size, every pixel repeated."""
 
     def forward(self, sample: Tensor) -> Tensor:
         """(N, inside, H, W) to (N, outside, 2H, 2W)."""
-        kernel = _overlaid(self.weight * self.scale).flip(2, 3).transpose(0, 1)
-        return functional.conv_transpose2d(sample, kernel, self.bias, stride=2, padding=1)
+        return doubled(sample, self.weight * self.scale, self.bias)
 
 
 class Halving(Convolution):
@@ -189,15 +184,8 @@ class Halving(Convolution):
 
     def forward(self, sample: Tensor) -> Tensor:
         """(N, inside, 2H, 2W) to (N, outside, H, W)."""
-        kernel = _overlaid(self.weight * (self.scale / 4))
+        kernel = widened(self.weight * (self.scale / 4))
         return functional.conv2d(sample, kernel, self.bias, stride=2, padding=1)
-
-
-def _overlaid(kernel: Tensor) -> Tensor:
-    """The sum of a 3x3 kernel at the four places within 4x4: (outside, inside, 3, 3) to (outside, inside, 4, 4)."""
-    framed = functional.pad(kernel, (1, 1, 1, 1))
-    rows = framed[:, :, 1:] + framed[:, :, :-1]
-    return rows[..., 1:] + rows[..., :-1]
 
 
 class _Pixels(nn.Module):

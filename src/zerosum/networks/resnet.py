@@ -5,7 +5,7 @@ appendix B.4; Brock, Donahue, Simonyan 2018, "Large Scale GAN Training for High 
 arXiv:1809.11096, appendix B.
 
 Resampling is that of the papers, nearest neighbour up and averages down. It is worked into the 3x3 convolution beside
-it, which is the same function and takes less than half of the products.
+it (`layers.Doubling`, `layers.Halving`), which is the same function and takes less than half of the products.
 """
 
 from __future__ import annotations
@@ -20,49 +20,12 @@ from torch.nn import functional
 from zerosum.game.verdict import Verdict
 from zerosum.networks.attention import SelfAttention
 from zerosum.networks.heads import ClassVectors, HeadMaker, Labels
-from zerosum.networks.layers import RELU, Weights, bound
+from zerosum.networks.layers import RELU, Doubling, Halving, Weights, bound
 
 NormMaker = Callable[[int, int], nn.Module]
 """From the width of a map, and of what its norm is told, to a norm: `forward(hidden, told) -> hidden`."""
 _HALF = 0.5**0.5
 """The gain of each of two things whose sum is to have the variance of one; what comes after a ReLU has half anyway."""
-
-# ---------------------------------------------------------------------- resampling
-
-
-def widened(weight: Tensor) -> Tensor:
-    """A 3x3 kernel added to itself at the four corners of a pixel: (..., 3, 3) to (..., 4, 4)."""
-    tall = functional.pad(weight, (0, 0, 0, 1)) + functional.pad(weight, (0, 0, 1, 0))
-    return functional.pad(tall, (0, 1)) + functional.pad(tall, (1, 0))
-
-
-class Resampling(nn.Module):
-    """A 3x3 convolution that also resamples."""
-
-    def __init__(self, convolution: nn.Module) -> None:
-        super().__init__()
-        assert isinstance(convolution, nn.Conv2d)
-        self.convolution = convolution
-
-
-class Doubling(Resampling):
-    """Every pixel is made four alike, then convolved."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, outside, 2H, 2W)."""
-        kernel = widened(self.convolution.weight).flip(2, 3).transpose(0, 1)
-        return functional.conv_transpose2d(hidden, kernel, self.convolution.bias, stride=2, padding=1)
-
-
-class Halving(Resampling):
-    """Convolved, then every four pixels are averaged."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, 2H, 2W) to (N, outside, H, W)."""
-        return functional.conv2d(
-            hidden, widened(self.convolution.weight) / 4, self.convolution.bias, stride=2, padding=1
-        )
-
 
 # ---------------------------------------------------------------------- what norms are told
 
@@ -257,24 +220,23 @@ def first(channels: int, outside: int, weights: Weights) -> Residual:
 
 def downward(inside: int, outside: int, weights: Weights) -> Residual:
     """ReLU, 3x3, ReLU, 3x3, and half the size."""
-    branch = nn.Sequential(
-        nn.ReLU(),
-        weights.convolution(inside, outside, side=3, gain=RELU.gain),
-        nn.ReLU(),
-        Halving(weights.convolution(outside, outside, side=3, gain=RELU.gain * _HALF)),
-    )
-    return Residual(branch, _halved(inside, outside, weights))
+    *begin, last = _branch(inside, outside, weights)
+    return Residual(nn.Sequential(*begin, Halving(last)), _halved(inside, outside, weights))
 
 
 def level(inside: int, outside: int, weights: Weights) -> Residual:
     """ReLU, 3x3, ReLU, 3x3; the shortcut has a 1x1 convolution only where the width changes."""
-    branch = nn.Sequential(
+    branch = nn.Sequential(*_branch(inside, outside, weights))
+    return Residual(branch, nn.Identity() if inside == outside else weights.convolution(inside, outside, gain=_HALF))
+
+
+def _branch(inside: int, outside: int, weights: Weights) -> tuple[nn.Module, ...]:
+    return (
         nn.ReLU(),
         weights.convolution(inside, outside, side=3, gain=RELU.gain),
         nn.ReLU(),
         weights.convolution(outside, outside, side=3, gain=RELU.gain * _HALF),
     )
-    return Residual(branch, nn.Identity() if inside == outside else weights.convolution(inside, outside, gain=_HALF))
 
 
 def _halved(inside: int, outside: int, weights: Weights) -> nn.Module:

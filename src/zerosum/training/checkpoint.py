@@ -65,20 +65,25 @@ def save_networks(folder: Path, game: Game) -> None:
     save_file(weights, folder / "networks.safetensors")
 
 
-def load(folder: Path, game: Game, stream: Stream, meter: Meter, machine: Machine) -> tuple[Now, float]:
+def load(
+    folder: Path, game: Game, stream: Stream, meter: Meter, machine: Machine, *, changed: bool = False
+) -> tuple[Now, float]:
     """Put everything where the checkpoint left it; returns when that was and the seconds trained by then.
+
+    Where settings have `changed` since, the game may hold more than the checkpoint or less: the rest is put back.
 
     Raises:
         BadInput: the checkpoint is damaged or belongs to other networks.
     """
     try:
-        game.load_state_dict(load_file(folder / "networks.safetensors"))
+        game.load_state_dict(load_file(folder / "networks.safetensors"), strict=not changed)
         # onto the CPU: random states live there, and optimizers move their own to their parameters
         training = torch.load(folder / "training.pt", map_location="cpu", weights_only=True)
         state = json.loads((folder / "state.json").read_text("utf8"))
         now, seconds = Now(state["round"], state["images"]), float(state["seconds"])
         for name, player in game.players.items():
-            player.optimizer.load_state_dict(training["optimizers"][name])
+            if name in training["optimizers"] or not changed:
+                player.optimizer.load_state_dict(training["optimizers"][name])
         meter.load_state_dict(training["meter"], machine)
         stream.position = training["position"]
         dice = training["dice"]

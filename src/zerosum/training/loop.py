@@ -42,6 +42,17 @@ def make_move(game: Game, move: Move, parts: Sequence[Batch], machine: Machine, 
             machine.step(player, now)
 
 
+def attempt(machine: Machine) -> Callable[[Game, Move, Batch, Now], dict[str, float]]:
+    """Makes a move in a game that is to be thrown away; gives the means of its terms, as the log names them."""
+
+    def try_move(game: Game, move: Move, batch: Batch, now: Now) -> dict[str, float]:
+        meter = Meter()
+        make_move(game, move, [batch], machine, now, meter)
+        return meter.take(machine)
+
+    return try_move
+
+
 def play(moves: Sequence[Move], game: Game, stream: Iterator[Batch], machine: Machine, now: Now, meter: Meter) -> None:
     """These moves in order, each as many times as it says."""
     parts: list[Batch] = []

@@ -82,6 +82,12 @@ class Machine:
         together = dist.is_available() and dist.is_initialized()
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
 
+    def alone(self) -> Machine:
+        """The same machine for this process alone, a step in one part: for what the other ranks do not take part in."""
+        same = Machine(self.device, 1, self.precision, self.strict, self.hasten)
+        same.rank, same.world = 0, 1
+        return same
+
     def place(self, network: nn.Module) -> nn.Module:
         """The network on this device, its convolutions in the memory format that is fastest."""
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

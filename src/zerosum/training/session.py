@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import torch
 
@@ -26,6 +27,24 @@ from zerosum.training.meter import Meter
 from zerosum.training.stream import Stream
 
 Listener = Callable[[Row], None]
+
+
+class Attendant(Protocol):
+    """Someone who watches the game for trouble, on the first rank alone; it changes nothing."""
+
+    every_images: int | None
+    """Images between two examinations, a multiple of those between two lines of the log; None: there are none."""
+
+    def examine(self, game: Game, now: Now) -> Row:
+        """What the game shows of itself now, for the log."""
+
+    def read(self, row: Row) -> bool:
+        """Read a line of the log as it was written; whether the run should stop to be treated."""
+
+    def open_up(self, game: Game) -> Row:
+        """Where a game that has diverged is no longer finite, for the log."""
+
+
 Draw = Callable[[Game, Path], None]
 
 
@@ -58,23 +77,31 @@ class Session:
     pace: Pace
     draw: Draw
     contest: Contest | None = None
+    doctor: Attendant | None = None
+    keep: int = 2
+    """Checkpoints."""
     listeners: list[Listener] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
     now: Now = field(default_factory=Now)
     seconds: float = 0.0
     """Seconds trained before this session's clock was started."""
     state: str = "running"
-    """In the end "done", "interrupted" (Ctrl-C, SIGTERM) or "diverged" (a loss or weight is not finite)."""
+    """In the end "done", "interrupted" (Ctrl-C, SIGTERM), "diverged" (a loss or weight is not finite), or "ill" (what
+    watches it wants it treated)."""
     weary: bool = False
     """It is done because samples have not become better for as long as the recipe is patient."""
     _started: float = field(default_factory=time.monotonic, init=False)
     _ticked: tuple[float, int] = field(default=(0.0, 0), init=False)
 
-    def resume(self) -> None:
-        """Go on from the newest checkpoint, or from the beginning where there is none."""
+    def resume(self, changed: bool = False) -> None:
+        """Go on from the newest checkpoint, or from the beginning where there is none.
+
+        Where settings were `changed`, what the checkpoint does not know begins anew.
+        """
         found = self.folder.checkpoints()
         if found:
-            self.now, self.seconds = checkpoint.load(found[-1], self.game, self.stream, self.meter, self.machine)
+            parts = self.game, self.stream, self.meter, self.machine
+            self.now, self.seconds = checkpoint.load(found[-1], *parts, changed=changed)
         if self.machine.rank == 0:
             self.folder.rewind(self.now.images)
         self.machine.wait()
@@ -94,7 +121,7 @@ class Session:
                 train(self.game, self.stream, self.machine, self.now, self.batch, self.meter, witnesses, over)
             finally:
                 self.stream.close()
-            if self.state != "diverged":
+            if self.state not in {"diverged", "ill"}:
                 self._save(self.now)
             if self.state == "done":  # an interrupted run leaves the sheets an uninterrupted one would have
                 self._preview(self.now)
@@ -137,10 +164,23 @@ class Session:
         row |= {"images_per_second": round(speed, 2)} | means | rates
         if not all(math.isfinite(value) for value in means.values()):
             self.state = "diverged"
+        ill = False
         if self.machine.rank == 0:
+            row |= self._examined(now)
             self.folder.append("log.jsonl", row)
             for listener in self.listeners:
                 listener(row)
+            ill = self.doctor is not None and self.doctor.read(row)
+        if self.machine.any(ill)[0] and self.state == "running":
+            self.state = "ill"
+
+    def _examined(self, now: Now) -> Row:
+        if self.doctor is None:
+            return {}
+        if self.state == "diverged":
+            return self.doctor.open_up(self.game)
+        every = self.doctor.every_images
+        return self.doctor.examine(self.game, now) if every and self._due(now, every) else {}
 
     def _preview_when_due(self, now: Now) -> None:
         if self._due(now, self.pace.preview):
@@ -177,6 +217,7 @@ class Session:
             self.folder.save_checkpoint(
                 now.images,
                 lambda p: checkpoint.save(p, self.game, self.stream, self.meter, now, self.elapsed(), dice),
+                self.keep,
             )
         self.machine.wait()
 

@@ -1,0 +1,1 @@
+"""What a run shows of itself, and what is wrong with it: signals, findings, prescriptions."""

@@ -1,0 +1,97 @@
+"""The doctor: examines a run while it is played, reads its log, and writes down what is the matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from zerosum.diagnosis.examination import Examination
+from zerosum.diagnosis.facts import facts_of
+from zerosum.diagnosis.finding import Finding, Severity
+from zerosum.diagnosis.history import History
+from zerosum.diagnosis.rules import RULES
+from zerosum.game.adversarial import Adversarial
+from zerosum.game.game import Game
+from zerosum.game.schedule import Now
+from zerosum.run import Row, RunFolder
+
+FILE = "findings.jsonl"
+Tell = Callable[[Finding, bool], None]
+"""Hears of a finding as it comes (True) or goes (False)."""
+
+
+def diagnose(history: History) -> list[Finding]:
+    """What is the matter at the end of a history, the worst first."""
+    found = [finding for rule in RULES if (finding := rule(history))]
+    order = list(Severity)
+    return sorted(found, key=lambda finding: (order.index(finding.severity), -finding.confidence))
+
+
+def consult(folder: RunFolder, log: str = "log.jsonl") -> tuple[History, list[Finding]]:
+    """A run's history as its log has it, and what is the matter at its end."""
+    history = History.of(folder.rows(log), facts_of(folder))
+    return history, diagnose(history)
+
+
+@dataclass
+class Doctor:
+    """Watches one run; see `zerosum.training.session.Attendant`."""
+
+    examination: Examination | None
+    every_images: int | None
+    deep: int
+    """Every so many examinations is a deep one."""
+    folder: RunFolder
+    treats: bool = False
+    """A run with a severe finding that a setting may help is stopped to be treated."""
+    tell: Tell = lambda finding, comes: None
+    standing: dict[str, Finding] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read what the log says already."""
+        self.history, findings = consult(self.folder)
+        self.standing = {finding.name: finding for finding in findings}
+
+    def examine(self, game: Game, now: Now) -> Row:
+        """The signals of an examination now."""
+        assert self.examination is not None, "examined only where there is something to examine by"
+        assert self.every_images
+        assert isinstance(game, Adversarial), "the only kind of game there is"
+        return dict(self.examination(game, now, deep=now.images // self.every_images % self.deep == 0))
+
+    def read(self, row: Row) -> bool:
+        """Read a line of the log; write down what came and what went; whether the run should stop to be treated."""
+        self.history.add(row)
+        found = {finding.name: finding for finding in diagnose(self.history)}
+        for name, finding in found.items():
+            if name not in self.standing:
+                self._note(finding, row, comes=True)
+        for name, finding in self.standing.items():
+            if name not in found:
+                self._note(finding, row, comes=False)
+        self.standing = found
+        return self.treats and any(f.severity is Severity.SEVERE and f.advice for f in found.values())
+
+    def _note(self, finding: Finding, row: Row, comes: bool) -> None:
+        event = {"images": row["images"], "round": row["round"], "event": "comes" if comes else "goes"}
+        self.folder.append(FILE, event | (finding.as_dict() if comes else {"name": finding.name}))
+        self.tell(finding, comes)
+
+    def open_up(self, game: Game) -> Row:
+        """Where a game that has diverged is no longer finite."""
+        return {"not_finite": first_not_finite(game)}
+
+
+def first_not_finite(game: torch.nn.Module) -> str:
+    """The first of a game's weights, by name, that is not a finite number; "" if all are."""
+    for name, tensor in game.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            return name
+    return ""
+
+
+def worst(findings: Sequence[Finding]) -> Severity | None:
+    """The worst severity among findings."""
+    return min((f.severity for f in findings), key=list(Severity).index, default=None)

@@ -1,0 +1,89 @@
+"""Findings: what is wrong, since when, how that is known, and what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    SEVERE = "severe"
+    """Going on as it is will not make a generator: exit code 3."""
+    MILD = "mild"
+    """It costs quality."""
+    NOTE = "note"
+    """Good to know."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One signal that speaks for a finding."""
+
+    signal: str
+    """What was looked at, in a few words."""
+    value: float
+    """What it is now."""
+    limit: float
+    """Beyond which it counts."""
+    says: str
+    """The same in a sentence."""
+    images: tuple[float, ...] = ()
+    """When it was looked at, for the plot."""
+    values: tuple[float, ...] = ()
+    """What it was then."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A setting to change."""
+
+    setting: str
+    """By its dotted name."""
+    value: Any
+    """What to set it to."""
+    why: str
+    """In a few words."""
+
+    def word(self) -> str:
+        """As it is said on the command line."""
+        text = str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+        return f"--{self.setting} {text}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is the matter with a run."""
+
+    name: str
+    """The same word everywhere: mode-collapse."""
+    severity: Severity
+    confidence: float
+    """0 to 1: how far beyond their limits its signs are, and how many agree."""
+    since: int
+    """Images trained on when it was first seen."""
+    title: str
+    """A line."""
+    meaning: str
+    """In plain words: what it is, why it happens, what to do where no setting helps."""
+    evidence: tuple[Evidence, ...]
+    advice: tuple[Advice, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For findings.jsonl."""
+        return asdict(self) | {"severity": self.severity.value}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Finding:
+        """What `as_dict` wrote."""
+        fields = {name: value for name, value in record.items() if name in cls.__dataclass_fields__}
+        fields["severity"] = Severity(fields["severity"])
+        fields["evidence"] = tuple(
+            Evidence(**each | {"images": tuple(each["images"]), "values": tuple(each["values"])})
+            for each in fields["evidence"]
+        )
+        fields["advice"] = tuple(Advice(**each) for each in fields["advice"])
+        return cls(**fields)

@@ -1,0 +1,80 @@
+"""The duality gap: what each player could still win if the other stood still. At a Nash equilibrium, nothing.
+
+M(G, D) is the discriminator's objective, which it maximises and the generator minimises. The gap is
+max_D' M(G, D') - min_G' M(G', D): Grnarova et al. 2019, arXiv:1811.05512, section 3. Best responses are found by a few
+of the players' own moves on training data, begun from where they stand, a little beside it (a stationary point that is
+no equilibrium would otherwise hide: Sidheekh et al. 2021, arXiv:2012.06723), and valued on held-out data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from zerosum.diagnosis.double import Try, double
+from zerosum.game.adversarial import Adversarial
+from zerosum.game.schedule import Now
+from zerosum.game.verdict import Batch
+
+NUDGE = 0.01
+"""How far beside its place a player begins to search, as a share of its weights."""
+
+
+class Gap(NamedTuple):
+    """What the players could win, in units of the discriminator's objective."""
+
+    discriminator: float
+    """By the discriminator's best response: max_D' M(G, D') - M(G, D)."""
+    generator: float
+    """By the generator's: M(G, D) - min_G' M(G', D)."""
+
+    @property
+    def total(self) -> float:
+        """The duality gap."""
+        return self.discriminator + self.generator
+
+
+def duality_gap(game: Adversarial, batches: Sequence[Batch], unseen: Sequence[Batch], now: Now, attempt: Try) -> Gap:
+    """How far from an equilibrium a game stands.
+
+    Args:
+        game: it is only looked at.
+        batches: training data, one batch for each step of a best response.
+        unseen: held-out data by which the objective is valued.
+        now: when.
+        attempt: makes a move.
+    """
+    with double(game) as same:
+        stands = value(same, unseen, now)
+    better = {
+        name: _best_response(game, name, batches, unseen, now, attempt) for name in ("discriminator", "generator")
+    }
+    # standing still is a response too, so that nobody is seen to lose
+    return Gap(max(better["discriminator"] - stands, 0.0), max(stands - better["generator"], 0.0))
+
+
+def value(game: Adversarial, batches: Sequence[Batch], now: Now) -> float:
+    """M(G, D) on these batches: minus the discriminator's loss, without its further terms."""
+    with torch.no_grad():
+        losses = [game.objective.discriminator(game.play(batch, now)).mean() for batch in batches]
+    return -float(torch.stack(losses).mean())
+
+
+def _best_response(
+    game: Adversarial, name: str, batches: Sequence[Batch], unseen: Sequence[Batch], now: Now, attempt: Try
+) -> float:
+    """The objective's value once this player alone has moved on each batch."""
+    with double(game) as trial:
+        player = trial.players[name]
+        dice = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in player.parameters:
+                beside = torch.randn(parameter.shape, generator=dice).to(parameter)
+                parameter.add_(beside, alpha=NUDGE * float(parameter.norm()) / max(1, parameter.numel()) ** 0.5)
+        moves = [move for move in trial.moves if move.player == name and move.every == 1]
+        for batch in batches:
+            for move in moves:
+                attempt(trial, move, batch, now)
+        return value(trial, unseen, now)

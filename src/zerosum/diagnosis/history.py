@@ -1,0 +1,117 @@
+"""What a run's log says, signal by signal: all that a diagnosis reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+
+class Series(NamedTuple):
+    """A signal over a run."""
+
+    images: Values
+    """(T,) when: images trained on."""
+    values: Values
+    """(T,) what it was."""
+
+    @classmethod
+    def empty(cls) -> Series:
+        """A signal that was never seen."""
+        return cls(np.empty(0), np.empty(0))
+
+    def map(self, values: Values) -> Series:
+        """Other values at the same moments."""
+        return Series(self.images, values)
+
+    def over(self, other: Series, least: float = 1e-12) -> Series:
+        """This one divided by another, at the moments of both; a divisor below `least` counts as that."""
+        both, ours, theirs = np.intersect1d(self.images, other.images, assume_unique=True, return_indices=True)
+        return Series(both, self.values[ours] / np.maximum(other.values[theirs], least))
+
+    def minus(self, other: Series) -> Series:
+        """This one less another, at the moments of both."""
+        both, ours, theirs = np.intersect1d(self.images, other.images, assume_unique=True, return_indices=True)
+        return Series(both, self.values[ours] - other.values[theirs])
+
+    def over_usual(self) -> Series:
+        """Each value over the median of all before it: 1 where nothing changes. The first few have no such median."""
+        usual = [np.median(np.abs(self.values[:place])) for place in range(FIRST, len(self.values))]
+        return Series(self.images[FIRST:], self.values[FIRST:] / np.maximum(usual, 1e-12))
+
+    def over_highest(self) -> Series:
+        """Each value over the highest so far: 1 or less."""
+        return self.map(self.values / np.maximum(np.maximum.accumulate(np.abs(self.values)), 1e-12))
+
+    def steadied(self, width: int = 3) -> Series:
+        """Each value replaced by the median of itself and those just before it."""
+        steady = [np.median(self.values[max(0, place - width + 1) : place + 1]) for place in range(len(self.values))]
+        return self.map(np.array(steady))
+
+    @property
+    def last(self) -> float:
+        """The newest value; not a number where there is none."""
+        return float(self.values[-1]) if len(self.values) else math.nan
+
+
+FIRST = 3
+"""Values that must have been seen before one can be held against the usual."""
+
+
+@dataclass
+class History:
+    """The signals of a run by name, as its log has them."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What does not change: see `zerosum.diagnosis.facts`."""
+    _columns: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+    _lost: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the log says in words."""
+    images: float = 0.0
+    """The newest moment."""
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any] | None = None) -> History:
+        """The history in these lines of a log."""
+        history = cls(facts or {})
+        for row in rows:
+            history.add(row)
+        return history
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Read one more line."""
+        self.images = float(row["images"])
+        for name, value in row.items():
+            if isinstance(value, str):
+                self.notes[name] = value
+            elif value is None or not math.isfinite(value):
+                self._lost.setdefault(name, self.images)  # the log writes what is no finite number as null
+            else:
+                images, values = self._columns.setdefault(name, ([], []))
+                images.append(self.images)
+                values.append(float(value))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+    def __getitem__(self, name: str) -> Series:
+        if name not in self._columns:
+            return Series.empty()
+        images, values = self._columns[name]
+        return Series(np.array(images), np.array(values))
+
+    def names(self, start: str) -> list[str]:
+        """The signals whose name begins so."""
+        return [name for name in self._columns if name.startswith(start)]
+
+    @property
+    def lost(self) -> dict[str, float]:
+        """Signals that were once no finite number, and when first."""
+        return dict(self._lost)

@@ -1,0 +1,138 @@
+"""What rules look at: signals of the log, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from zerosum.diagnosis.history import History, Series, Values
+
+Reading = Callable[[History], Series]
+
+
+def of(name: str) -> Reading:
+    """A signal as the log has it."""
+    return lambda history: history[name]
+
+
+def steady(name: str) -> Reading:
+    """A signal's median over three moments."""
+    return lambda history: history[name].steadied()
+
+
+def usual(name: str) -> Reading:
+    """A signal over what it usually was before, in this run."""
+    return lambda history: history[name].over_usual()
+
+
+def size(name: str) -> Reading:
+    """A signal without its sign."""
+    return lambda history: history[name].map(np.abs(history[name].values))
+
+
+def ratio(above: str, below: str, least: float = 1e-12) -> Reading:
+    """One signal over another."""
+    return lambda history: history[above].over(history[below], least)
+
+
+def less(first: str, second: str) -> Reading:
+    """One signal less another."""
+    return lambda history: history[first].minus(history[second])
+
+
+def distance(first: str, second: str) -> Reading:
+    """How far two signals are apart."""
+
+    def read(history: History) -> Series:
+        apart = history[first].minus(history[second])
+        return apart.map(np.abs(apart.values))
+
+    return read
+
+
+def lower(*readings: Reading) -> Reading:
+    """The lowest of several readings at moments that all have."""
+
+    def read(history: History) -> Series:
+        found = [reading(history) for reading in readings]
+        found = [series for series in found if len(series.values)]
+        if not found:
+            return Series.empty()
+        least = found[0]
+        for series in found[1:]:
+            both, ours, theirs = np.intersect1d(least.images, series.images, assume_unique=True, return_indices=True)
+            least = Series(both, np.minimum(least.values[ours], series.values[theirs]))
+        return least
+
+    return read
+
+
+def steps(start: str) -> Reading:
+    """How far what several numbers follow has gone since the examination before."""
+
+    def read(history: History) -> Series:
+        images, way = _way(history, start)
+        if len(way) < 2:
+            return Series.empty()
+        return Series(images[1:], np.sqrt(np.square(np.diff(way, axis=0)).mean(1)))
+
+    return read
+
+
+def straightness(start: str, over: int = 4) -> Reading:
+    """The straight way from some examinations ago to now, over the way gone: 1 straight on, near 0 round and round."""
+
+    def read(history: History) -> Series:
+        images, way = _way(history, start)
+        if len(way) <= over:
+            return Series.empty()
+        gone = np.sqrt(np.square(np.diff(way, axis=0)).mean(1))
+        total = np.convolve(gone, np.ones(over), "valid")
+        straight = np.sqrt(np.square(way[over:] - way[:-over]).mean(1))
+        return Series(images[over:], straight / np.maximum(total, 1e-12))
+
+    return read
+
+
+def _way(history: History, start: str) -> tuple[Values, Values]:
+    """(T,) moments and (T, N) the numbers whose names begin so."""
+    found = [history[name] for name in history.names(start)]
+    found = [series for series in found if len(series.values) == len(found[0].values)]
+    if not found:
+        return np.empty(0), np.empty((0, 1))
+    return found[0].images, np.stack([series.values for series in found], 1)
+
+
+def swing(name: str, over: int = 6) -> Reading:
+    """How far a signal goes up and down within the last moments, from its least to its most."""
+
+    def read(history: History) -> Series:
+        series = history[name]
+        places = range(over - 1, len(series.values))
+        spans = [np.ptp(series.values[place - over + 1 : place + 1]) for place in places]
+        return Series(series.images[over - 1 :], np.array(spans))
+
+    return read
+
+
+def fact(history: History, *names: str, otherwise: object = None) -> object:
+    """A setting or something about the data: `fact(history, "settings", "training", "batch")`."""
+    found: object = history.facts
+    for name in names:
+        if not isinstance(found, dict) or name not in found:
+            return otherwise
+        found = found[name]
+    return otherwise if found is None else found
+
+
+def number(history: History, names: Sequence[str], otherwise: float = float("nan")) -> float:
+    """A fact that is a number."""
+    found = fact(history, *names)
+    return float(found) if isinstance(found, int | float) else otherwise
+
+
+def always(history: History, value: float) -> Series:
+    """A fact as a signal: the same at every line of the log."""
+    rounds = history["round"]
+    return rounds.map(np.full(len(rounds.values), value))

@@ -1,0 +1,13 @@
+"""All rules, by what they are about; see `zerosum.diagnosis.sign`."""
+
+from zerosum.diagnosis.rules import balance, collapse, data, learning, motion, penalties, progress
+
+RULES = (
+    *motion.RULES,
+    *balance.RULES,
+    *collapse.RULES,
+    *learning.RULES,
+    *penalties.RULES,
+    *data.RULES,
+    *progress.RULES,
+)

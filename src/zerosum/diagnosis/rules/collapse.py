@@ -1,0 +1,110 @@
+"""Samples without variety: all alike, some kinds missing, one picture a class, deaf to the latent or to the class."""
+
+from zerosum.diagnosis.finding import Severity
+from zerosum.diagnosis.medicine import as_the_recipe, first, put, times, together
+from zerosum.diagnosis.readings import of, ratio
+from zerosum.diagnosis.sign import Rule, Sign
+
+SPREAD = Sign(
+    "variety of samples", of("exam/spread"), 0.35, 0.5,
+    "two samples are {value:.2f} times as far from each other as two real examples",
+)  # fmt: skip
+INNER = Sign(
+    "variety in the discriminator's eyes", of("exam/inner_spread"), 0.35, 0.5,
+    "to the discriminator samples differ {value:.2f} times as much as real examples",
+)  # fmt: skip
+ECHO = Sign(
+    "copies among samples", of("exam/echo"), 0.5, 0.25, "{value:.0%} of the samples have a near copy among them"
+)
+UNCOVERED = Sign(
+    "coverage against real examples'", ratio("exam/coverage", "exam/coverage_floor"), 0.3, 0.45,
+    "samples come near {value:.0%} of the held-out examples that real ones come near",
+)  # fmt: skip
+CALM = together(
+    first(as_the_recipe("optimizer", "terms", "objective", "game", "generator", "discriminator", "training.batch")),
+    times("optimizer.lr", 0.5, "both move slower, so that each can follow the other"),
+)
+RULES = (
+    Rule(
+        "latent-ignored", Severity.SEVERE, "The generator ignores its latent",
+        "Whatever latent goes in, the same sample comes out. Either the latent does not reach the network (a layer "
+        "multiplies it by zero, or it is never passed on), or the generator has collapsed so far that nothing of it "
+        "is left. Look at how the latent enters the generator first.",
+        (
+            Sign("answer to the latent", of("exam/latent"), 0.01, 0.03,
+                 "moving the latent moves samples by {value:.4f} of the distance between real examples"),
+            Sign("variety of samples", of("exam/spread"), 0.02, 0.05,
+                 "two samples are {value:.4f} times as far from each other as two real examples"),
+        ),
+        must=2, prescribe=CALM,
+    ),
+    Rule(
+        "mode-collapse", Severity.SEVERE, "Mode collapse: samples are nearly all alike",
+        "The generator has found one or a few samples that the discriminator takes for real, and makes nothing else. "
+        "The discriminator gives no reason to vary them: it judges each by itself, or has lost the game. A gentler "
+        "learning rate, a penalty on the discriminator's slope (R1), or a relativistic objective bring variety back.",
+        (SPREAD, INNER, ECHO, UNCOVERED), prescribe=CALM,
+    ),
+    Rule(
+        "partial-collapse", Severity.MILD, "Samples vary less than the data",
+        "Samples are of several kinds, but closer together than real examples are: part of the data's variety is "
+        "missing. Often a stage on the way to mode collapse, sometimes only an early stage of training.",
+        (
+            Sign("variety of samples", of("exam/spread"), 0.7, 0.8,
+                 "two samples are {value:.2f} times as far from each other as two real examples", hold=3),
+            Sign("copies among samples", of("exam/echo"), 0.1, 0.05,
+                 "{value:.0%} of the samples have a near copy among them", hold=3),
+            Sign("coverage against real examples'", ratio("exam/coverage", "exam/coverage_floor"), 0.5, 0.65,
+                 "samples come near {value:.0%} of the held-out examples that real ones come near", hold=3),
+        ),
+        prescribe=CALM,
+    ),
+    Rule(
+        "modes-missing", Severity.MILD, "Some kinds of examples are not made",
+        "Kinds of the data (classes, or clusters where there are none) hardly occur among the samples, while others "
+        "are made too often. `zerosum evaluate` shows a gallery of what is missing.",
+        (
+            Sign("kinds that are not made", ratio("exam/kinds_missing", "exam/kinds"), 0.12, 0.06,
+                 "{value:.0%} of the kinds of examples are hardly made", hold=3),
+            Sign("unevenness of kinds", of("exam/kinds_js"), 0.12, 0.08,
+                 "the shares of kinds are {value:.2f} nats from the data's", hold=3),
+        ),
+        must=2, prescribe=CALM,
+    ),
+    Rule(
+        "class-collapse", Severity.MILD, "A class is always the same picture",
+        "Asked for a class, the generator makes nearly the same sample each time: variety between classes is there, "
+        "within a class it is lost. Usual where a classifier's term pulls too hard: samples that are easiest to "
+        "classify win.",
+        (
+            Sign("variety within the least varied class", of("exam/spread_least_class"), 0.3, 0.45,
+                 "within a class samples differ {value:.2f} times as much as real ones", hold=3),
+            Sign("variety within the usual class", of("exam/spread_class"), 0.5, 0.65,
+                 "within the usual class samples differ {value:.2f} times as much as real ones", hold=3),
+            ECHO,
+        ),
+        prescribe=together(
+            as_the_recipe("terms", "generator.condition", "discriminator.condition"),
+            times("terms.classify_fake.weight", 0.1, "less pull towards what is easy to classify"),
+        ),
+    ),
+    Rule(
+        "condition-ignored", Severity.MILD, "The class asked for is ignored",
+        "Samples do not depend on the class they are asked to be of, or the discriminator cannot tell a right class "
+        "from a wrong one. Either the labels say nothing about the data (are they shuffled against the pictures?), or "
+        "the class does not reach both networks.",
+        (
+            Sign("the discriminator's ear for classes", of("exam/heard"), 0.56, 0.62,
+                 "the discriminator prefers the right class in {value:.0%} of held-out examples; a coin would in "
+                 "half", hold=3),
+            Sign("the generator's answer to the class", ratio("exam/class_effect", "exam/spread", 1e-6), 0.75, 0.85,
+                 "another class changes a sample {value:.2f} times as much as another latent does", hold=3),
+            Sign("kinds of samples", of("exam/kinds_js"), 0.3, 0.2,
+                 "the shares of kinds are {value:.2f} nats from the data's", hold=3),
+        ),
+        prescribe=first(
+            as_the_recipe("generator.condition", "discriminator.condition"),
+            put("discriminator.condition", "projection", "the judge weighs the class by a product with its features"),
+        ),
+    ),
+)  # fmt: skip

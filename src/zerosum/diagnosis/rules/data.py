@@ -1,0 +1,127 @@
+"""What is wrong with the data, or with how they reach the game."""
+
+import numpy as np
+
+from zerosum.diagnosis.finding import Severity
+from zerosum.diagnosis.history import History, Series
+from zerosum.diagnosis.medicine import as_the_recipe, put
+from zerosum.diagnosis.readings import always, distance, fact, less, number, of, ratio
+from zerosum.diagnosis.rules.balance import POOR
+from zerosum.diagnosis.sign import Rule, Sign
+
+
+def pictures(history: History) -> bool:
+    """The data are pictures, whose numbers lie in [-1, 1]."""
+    return fact(history, "data", "kind", otherwise="images") == "images"
+
+
+def duplicates(history: History) -> Series:
+    """The share of examples that are copies."""
+    return always(history, number(history, ("data", "duplicates"), 0) / max(1, number(history, ("data", "images"), 1)))
+
+
+def training(history: History) -> Series:
+    """Examples to train on."""
+    return always(history, number(history, ("data", "train"), np.inf))
+
+
+def batch(history: History) -> Series:
+    """Images in a step."""
+    return always(history, number(history, ("settings", "training", "batch"), np.inf))
+
+
+def off(history: History) -> Series:
+    """How far the contrast of what is trained on is from the data's."""
+    series = ratio("signals/real_contrast", "exam/real_contrast")(history)
+    return series.map(np.abs(series.values - 1))
+
+
+RULES = (
+    Rule(
+        "wrong-range", Severity.SEVERE, "The data's numbers are not where they should be",
+        "Pictures reach the discriminator with numbers outside [-1, 1], or in a part of it, while the generator makes "
+        "numbers in [-1, 1]: the discriminator tells them apart by brightness alone. Scale them: x / 127.5 - 1.",
+        (
+            Sign("mean of what is trained on", distance("signals/real_mean", "exam/real_mean"), 0.25, 0.15,
+                 "what reaches the game is {value:.2f} brighter or darker than the data on disk"),
+            Sign("contrast of what is trained on", off, 0.3, 0.2,
+                 "its contrast differs from the data's on disk by {value:.0%}"),
+        ),
+        must=2, applies=pictures, prescribe=as_the_recipe("data"),
+    ),
+    Rule(
+        "constant-data", Severity.SEVERE, "The examples are all the same",
+        "What reaches the game does not vary: the same picture again and again. There is nothing to learn.",
+        (
+            Sign("variety of what is trained on", of("signals/real_contrast"), 0.005, 0.01,
+                 "at the same place, examples differ by {value:.4f}"),
+            Sign("variety against the data's", ratio("signals/real_contrast", "exam/real_contrast"), 0.1, 0.2,
+                 "it varies {value:.3f} times as much as the data on disk"),
+            Sign("copies in the data", duplicates, 0.9, 0.8, "{value:.0%} of the examples are copies", hold=1),
+        ),
+    ),
+    Rule(
+        "duplicate-data", Severity.MILD, "Many examples are copies of others",
+        "A large part of the data are exact copies: the discriminator sees these again and again, and the generator "
+        "makes them too often. `zerosum data` names them.",
+        (
+            Sign("copies in the data", duplicates, 0.2, 0.19, "{value:.0%} of the examples are copies", hold=1),
+            Sign("training against held-out scores", of("exam/known"), 0.55, 0.52,
+                 "a training example scores above a held-out one in {value:.0%} of pairs", hold=2),
+            Sign("contrast against held-out", ratio("signals/real_contrast", "exam/real_contrast"), 0.9, 0.95,
+                 "what is trained on varies {value:.2f} times as much as the data", hold=2),
+            POOR,
+        ),
+        must=1, needs=2,
+    ),
+    Rule(
+        "loader-differs", Severity.SEVERE, "What is trained on is not the data on disk",
+        "What reaches the game differs from the examples on disk: a part of them never comes, or something changes "
+        "them on the way.",
+        (
+            Sign("variety of what is trained on", ratio("signals/real_contrast", "exam/real_contrast"), 0.8, 0.88,
+                 "what is trained on varies {value:.2f} times as much as the data on disk", hold=3),
+            Sign("mean of what is trained on", distance("signals/real_mean", "exam/real_mean"), 0.08, 0.05,
+                 "it is {value:.2f} brighter or darker than the data on disk", hold=3),
+            Sign("training against held-out scores", of("exam/auc_unseen"), 0.4, 0.45,
+                 "held-out examples score above samples in {value:.0%} of pairs", hold=3),
+        ),
+        must=0, needs=2,
+    ),
+    Rule(
+        "too-little-data", Severity.MILD, "There are too few examples",
+        "So few examples are soon known by heart, and nobody can make new ones from them. A few thousand are little, a "
+        "few hundred need the strongest augmentation, and fewer need more examples.",
+        (
+            Sign("examples to train on", training, 200, 201, "there are {value:.0f}", hold=1),
+            Sign("training against held-out scores", of("exam/known"), 0.6, 0.55,
+                 "a training example scores above a held-out one in {value:.0%} of pairs", hold=2),
+            Sign("gap between r_t and r_v", less("exam/rt", "exam/rv"), 0.3, 0.15,
+                 "training examples are called real {value:.2f} more than held-out ones (of 2)", hold=2),
+        ),
+        must=1, prescribe=put("augment.kind", "ada", "what the judge sees is varied as far as it overfits"),
+    ),
+    Rule(
+        "batch-too-small", Severity.MILD, "The batch is too small",
+        "A step looks at so few examples that it mostly follows their chance: losses jump, and batch norm has nothing "
+        "to average over.",
+        (
+            Sign("images in a step", batch, 7, 8, "a step looks at {value:.0f} examples", hold=1),
+            POOR,
+        ),
+        must=1, needs=1, prescribe=as_the_recipe("training.batch"),
+    ),
+    Rule(
+        "saturated-outputs", Severity.MILD, "Samples are pure black and white",
+        "Most numbers of the samples lie at the ends of their range, far more than in the data: the last layer is "
+        "saturated, and hardly any gradient passes it.",
+        (
+            Sign("black and white in samples", less("exam/saturated", "exam/saturated_real"), 0.3, 0.2,
+                 "{value:.0%} more of their numbers are at the ends of the range than in the data", hold=3),
+            Sign("answer to the latent", of("exam/latent"), 0.2, 0.3,
+                 "samples hardly follow the latent ({value:.2f})", hold=3),
+            POOR,
+        ),
+        applies=pictures, prescribe=as_the_recipe("optimizer", "generator"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,99 @@
+"""Rescue: a run that a severe finding stands against is put back to when it was well, and its settings are changed.
+
+Every rescue is written down: a line in `rescues.jsonl`, the log and the findings of what failed in `rescues/N/`, and
+the settings in `recipe.toml`, which `zerosum resume` goes on with.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from zerosum.diagnosis.doctor import FILE, consult
+from zerosum.diagnosis.finding import Finding, Severity
+from zerosum.draft import Draft
+from zerosum.errors import BadInput
+from zerosum.opening import rewrite_recipe
+from zerosum.recipe import Recipe
+from zerosum.run import RunFolder
+
+RECORD = "rescues.jsonl"
+KEPT = 8
+"""Checkpoints that are kept where a run may be put back to one of them."""
+
+
+def rescues(folder: RunFolder) -> int:
+    """How often the run was rescued."""
+    return sum(1 for _ in folder.rows(RECORD))
+
+
+def rescue(folder: RunFolder, recipe: Recipe) -> str:
+    """Treat a run that is ill or has diverged, where that is allowed and something is left to try.
+
+    Its log is rewound to the last checkpoint from before the finding, or to the beginning, and its recipe changed.
+
+    Returns:
+        What was done, in a sentence; empty if nothing was.
+    """
+    done = rescues(folder)
+    if done >= recipe.doctor.rescues:
+        return ""
+    _, findings = consult(folder)
+    for finding in findings:
+        if finding.severity is Severity.SEVERE and (changed := _treated(recipe, finding)):
+            back = _well(folder, finding, recipe.doctor.every_images or 0)
+            _put_aside(folder, done + 1)
+            for path in folder.checkpoints():
+                if int(path.name) > back:
+                    shutil.rmtree(path)
+            folder.rewind(back)
+            rewrite_recipe(folder, changed)
+            settings = {advice.setting: advice.value for advice in finding.advice}
+            line = {"images": back, "finding": finding.name, "since": finding.since, "settings": settings}
+            folder.append(RECORD, line)
+            words = " ".join(advice.word() for advice in finding.advice)
+            return (
+                f"rescue {done + 1} of {recipe.doctor.rescues}: {finding.title}, since {finding.since:,} images; back to "
+                f"{back:,}, and on with {words}"
+            )
+    return ""
+
+
+def _treated(recipe: Recipe, finding: Finding) -> Recipe | None:
+    """The recipe with the finding's settings; None if they change nothing, or do not go together with the rest."""
+    tree = recipe.model_dump(mode="json", exclude_none=True)
+    draft = Draft(tree)
+    for advice in finding.advice:
+        _clear(draft.tree, advice.setting)
+        draft.put(tuple(advice.setting.split(".")), advice.value, f"--{advice.setting}")
+    try:
+        changed = draft.check(Recipe)
+    except BadInput:
+        return None
+    return None if changed == recipe or not finding.advice else changed
+
+
+def _clear(tree: dict[str, Any], dotted: str) -> None:
+    """Let a table that is to be replaced go: what is put would be laid over it."""
+    *above, last = dotted.split(".")
+    place: Any = tree
+    for name in above:
+        place = place.get(name, {}) if isinstance(place, Mapping) else {}
+    if isinstance(place, dict) and isinstance(place.get(last), Mapping):
+        del place[last]
+
+
+def _well(folder: RunFolder, finding: Finding, margin: int) -> int:
+    """Images of the newest checkpoint from clearly before the finding; 0 where there is none."""
+    images = [int(path.name) for path in folder.checkpoints()]
+    return max((each for each in images if each <= finding.since - 2 * margin), default=0)
+
+
+def _put_aside(folder: RunFolder, number: int) -> None:
+    """Keep what the failed attempt wrote."""
+    place = folder.path / "rescues" / str(number)
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("log.jsonl", FILE, "recipe.toml"):
+        if (folder.path / name).exists():
+            shutil.copy(folder.path / name, place / name)
