@@ -309,6 +309,7 @@ def evaluate(
 @app.command()
 def diagnose(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or any log.jsonl.")],
+    signals: Annotated[bool, typer.Option("--signals", help="Also what the last examination saw.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Say what is the matter with a run, how that is known, and which settings to change; also of one that crashed."""
@@ -316,6 +317,8 @@ def diagnose(
 
     findings = diagnosing.diagnose(run)
     typer.echo(diagnosing.as_json(findings) if as_json else diagnosing.text(findings, run))
+    for line in diagnosing.signals(run) if signals and not as_json else ():
+        typer.echo(line)
     raise typer.Exit(EXITS["severe" if diagnosing.severe(findings) else "done"])
 
 

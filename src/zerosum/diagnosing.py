@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from zerosum.deliver.doctor import lines
 from zerosum.deliver.report import write_report
 from zerosum.diagnosis.doctor import consult
 from zerosum.diagnosis.finding import Finding, Severity
+from zerosum.diagnosis.history import History
+from zerosum.diagnosis.signals import newest
 from zerosum.errors import BadInput
 from zerosum.run import RunFolder
+
+
+def signals(run: str | Path) -> Iterator[str]:
+    """The newest value of each signal that examinations gave, in words."""
+    for name, value, says in newest(_consulted(Path(run))[0]):
+        yield f"{name.removeprefix('exam/'):<24} {value:>10.4g}  {says}"
 
 
 def diagnose(run: str | Path) -> list[Finding]:
@@ -26,6 +35,13 @@ def diagnose(run: str | Path) -> list[Finding]:
         BadInput: it is neither, or nothing is logged yet.
     """
     path = Path(run)
+    _, findings = _consulted(path)
+    if path.is_dir():
+        write_report(path)
+    return findings
+
+
+def _consulted(path: Path) -> tuple[History, list[Finding]]:
     if path.is_file():
         history, findings = consult(RunFolder(path.parent), path.name)
     else:
@@ -33,9 +49,7 @@ def diagnose(run: str | Path) -> list[Finding]:
     if not history.images:
         what = "holds no line of a log (a JSON object with `images`)" if path.is_file() else "has logged nothing yet"
         raise BadInput(f"{path} {what}; train first, or wait for the first line")
-    if path.is_dir():
-        write_report(path)
-    return findings
+    return history, findings
 
 
 def severe(findings: list[Finding]) -> bool:

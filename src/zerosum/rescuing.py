@@ -54,8 +54,8 @@ def rescue(folder: RunFolder, recipe: Recipe) -> str:
             folder.append(RECORD, line)
             words = " ".join(advice.word() for advice in finding.advice)
             return (
-                f"rescue {done + 1} of {recipe.doctor.rescues}: {finding.title}, since {finding.since:,} images; back to "
-                f"{back:,}, and on with {words}"
+                f"rescue {done + 1} of {recipe.doctor.rescues}: {finding.title}, since {finding.since:,} images; back "
+                f"to {back:,}, and on with {words}"
             )
     return ""
 
