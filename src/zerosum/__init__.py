@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zerosum.api import (
         Run,
         compare,
+        diagnose,
         edit,
         encode,
         evaluate,
@@ -37,6 +38,7 @@ __all__ = [
     "Run",
     "__version__",
     "compare",
+    "diagnose",
     "edit",
     "encode",
     "evaluate",

@@ -22,8 +22,8 @@ from zerosum.training import trackers as trackers_module
 from zerosum.units import say_count, say_seconds
 
 __all__ = [
-    "Run", "compare", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile", "resume", "sample",
-    "survey", "train", "walk",
+    "Run", "compare", "diagnose", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile", "resume",
+    "sample", "survey", "train", "walk",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from zerosum.data.survey import Survey
     from zerosum.data.toys import Toy
     from zerosum.deliver.generator import Generator
+    from zerosum.diagnosis.finding import Finding
     from zerosum.training.profile import Profile
     from zerosum.training.session import Session
 
@@ -63,6 +64,12 @@ class Run:
     def scores(self) -> list[Row]:
         """The judgements so far, those made during training included: a line of scores.jsonl each."""
         return list(self.folder.rows("scores.jsonl"))
+
+    def findings(self) -> list[Finding]:
+        """What is the matter with it, the worst first; see `diagnose`."""
+        from zerosum.diagnosis.doctor import consult
+
+        return consult(self.folder)[1]
 
     def generator(self, device: str = "auto") -> Generator:
         """The averaged generator of the newest checkpoint."""
@@ -258,6 +265,13 @@ def _refuse_the_over(session: Session, recipe: Recipe) -> None:
             f"{say_seconds(session.seconds)}; to train it longer, give a later end: "
             f"--images {2 * session.now.images} or --budget {math.ceil(2 * session.seconds)}s"
         )
+
+
+def diagnose(run: str | Path) -> list[Finding]:
+    """What is the matter with a run, over or not, or with any log: see `zerosum.diagnosing.diagnose`."""
+    from zerosum import diagnosing
+
+    return diagnosing.diagnose(run)
 
 
 def survey(source: str | Path, *, voice: Voice | None = None) -> Survey:

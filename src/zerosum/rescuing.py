@@ -42,7 +42,7 @@ def rescue(folder: RunFolder, recipe: Recipe) -> str:
     _, findings = consult(folder)
     for finding in findings:
         if finding.severity is Severity.SEVERE and (changed := _treated(recipe, finding)):
-            back = _well(folder, finding, recipe.doctor.every_images or 0)
+            back = 0 if _rebuilt(finding) else _well(folder, finding, recipe.doctor.every_images or 0)
             _put_aside(folder, done + 1)
             for path in folder.checkpoints():
                 if int(path.name) > back:
@@ -72,6 +72,13 @@ def _treated(recipe: Recipe, finding: Finding) -> Recipe | None:
     except BadInput:
         return None
     return None if changed == recipe or not finding.advice else changed
+
+
+def _rebuilt(finding: Finding) -> bool:
+    """Whether other networks or data follow from it, which no checkpoint fits."""
+    return any(
+        advice.setting.startswith(("generator.", "discriminator.", "latent.", "data.")) for advice in finding.advice
+    )
 
 
 def _clear(tree: dict[str, Any], dotted: str) -> None:

@@ -112,5 +112,3 @@ def _bars(values: Sequence[float]) -> str:
     if not reach:
         return ""
     return "".join(BARS[int(place)] for place in (heights - heights.min()) / reach * (len(BARS) - 1))
-
-

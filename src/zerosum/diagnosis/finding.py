@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -50,8 +52,24 @@ class Advice:
 
     def word(self) -> str:
         """As it is said on the command line."""
-        text = str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
-        return f"--{self.setting} {text}"
+        text = _as_toml(self.value)
+        return f"--{self.setting} {shlex.quote(text) if isinstance(self.value, Mapping | list | tuple) else text}"
+
+
+def _as_toml(value: Any) -> str:
+    """A value as settings are written; plain words need no quotes on the command line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{name} = {_quoted(each)}" for name, each in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_quoted, value))}]"
+    return str(value)
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else _as_toml(value)
 
 
 @dataclass(frozen=True)

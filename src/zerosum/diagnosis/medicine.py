@@ -45,6 +45,15 @@ def as_the_recipe(*sections: str) -> Medicine:
     return prescribe
 
 
+SMALL_BATCH = 8
+
+
+def small_batch(history: History) -> Sequence[Advice]:
+    """The recipe's own batch, where the user's is so small that a step follows the chance of a few examples."""
+    batch = _at(fact(history, "settings", otherwise={}), "training.batch")
+    return as_the_recipe("training.batch")(history) if isinstance(batch, int) and batch < SMALL_BATCH else ()
+
+
 def times(setting: str, factor: float, why: str) -> Medicine:
     """A setting multiplied, where it is a number or a schedule of numbers."""
 
@@ -107,7 +116,7 @@ def _items(tree: Any) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _flat(tree: Any, above: str) -> list[tuple[str, Any]]:
-    """Settings below a section by their dotted names; a schedule is one value."""
-    if isinstance(tree, Mapping) and not {"start", "end"} <= set(tree):
+    """Settings below a section by their dotted names; a schedule is one value, and so is a table without settings."""
+    if isinstance(tree, Mapping) and tree and not {"start", "end"} <= set(tree):
         return [pair for name, value in tree.items() for pair in _flat(value, f"{above}.{name}")]
     return [] if tree is None else [(above, tree)]

@@ -103,10 +103,12 @@ class Rule:
     """The first so many of them must be among these."""
     prescribe: Prescribe = nothing
     applies: Callable[[History], bool] = lambda history: True
+    after: int = 100
+    """Rounds before which nothing is found: every game begins badly."""
 
     def __call__(self, history: History) -> Finding | None:
         """The finding, if the rule stands at the history's end."""
-        if not self.applies(history):
+        if not self.applies(history) or (self.after and history["round"].last < self.after):
             return None
         stands = [Stand(sign, series := sign.of(history), sign.seen(series)) for sign in self.signs]
         if not all(len(stand.series.values) for stand in stands[: self.must]):

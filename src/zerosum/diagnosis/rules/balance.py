@@ -30,6 +30,7 @@ RULES = (
             Sign("learning rate", of("rate/generator"), 0.0, 1e-12, "its learning rate is {value:.1e}"),
         ),
         prescribe=as_the_recipe("optimizer"),
+        after=0,
     ),
     Rule(
         "discriminator-still", Severity.SEVERE, "The discriminator does not move",
@@ -43,6 +44,7 @@ RULES = (
             POOR,
         ),
         prescribe=as_the_recipe("optimizer"),
+        after=0,
     ),
     Rule(
         "vanishing-gradient", Severity.SEVERE, "The generator's gradient has vanished",

@@ -1,7 +1,7 @@
 """Samples without variety: all alike, some kinds missing, one picture a class, deaf to the latent or to the class."""
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.medicine import as_the_recipe, first, put, times, together
+from zerosum.diagnosis.medicine import as_the_recipe, first, put, small_batch, times, together
 from zerosum.diagnosis.readings import of, ratio
 from zerosum.diagnosis.sign import Rule, Sign
 
@@ -21,7 +21,8 @@ UNCOVERED = Sign(
     "samples come near {value:.0%} of the held-out examples that real ones come near",
 )  # fmt: skip
 CALM = together(
-    first(as_the_recipe("optimizer", "terms", "objective", "game", "generator", "discriminator", "training.batch")),
+    small_batch,
+    first(as_the_recipe("optimizer", "terms", "objective", "game", "generator", "discriminator")),
     times("optimizer.lr", 0.5, "both move slower, so that each can follow the other"),
 )
 RULES = (

@@ -4,7 +4,7 @@ import numpy as np
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.medicine import as_the_recipe, put
+from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch
 from zerosum.diagnosis.readings import always, distance, fact, less, number, of, ratio
 from zerosum.diagnosis.rules.balance import POOR
 from zerosum.diagnosis.sign import Rule, Sign
@@ -48,6 +48,7 @@ RULES = (
                  "its contrast differs from the data's on disk by {value:.0%}"),
         ),
         must=2, applies=pictures, prescribe=as_the_recipe("data"),
+        after=0,
     ),
     Rule(
         "constant-data", Severity.SEVERE, "The examples are all the same",
@@ -59,6 +60,7 @@ RULES = (
                  "it varies {value:.3f} times as much as the data on disk"),
             Sign("copies in the data", duplicates, 0.9, 0.8, "{value:.0%} of the examples are copies", hold=1),
         ),
+        after=0,
     ),
     Rule(
         "duplicate-data", Severity.MILD, "Many examples are copies of others",
@@ -73,6 +75,7 @@ RULES = (
             POOR,
         ),
         must=1, needs=2,
+        after=0,
     ),
     Rule(
         "loader-differs", Severity.SEVERE, "What is trained on is not the data on disk",
@@ -87,6 +90,7 @@ RULES = (
                  "held-out examples score above samples in {value:.0%} of pairs", hold=3),
         ),
         must=0, needs=2,
+        after=0,
     ),
     Rule(
         "too-little-data", Severity.MILD, "There are too few examples",
@@ -109,7 +113,8 @@ RULES = (
             Sign("images in a step", batch, 7, 8, "a step looks at {value:.0f} examples", hold=1),
             POOR,
         ),
-        must=1, needs=1, prescribe=as_the_recipe("training.batch"),
+        must=1, needs=1, prescribe=small_batch,
+        after=0,
     ),
     Rule(
         "saturated-outputs", Severity.MILD, "Samples are pure black and white",

@@ -4,7 +4,7 @@ import numpy as np
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.medicine import as_the_recipe, put, times, together
+from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch, times, together
 from zerosum.diagnosis.readings import of, size, steps, straightness, usual
 from zerosum.diagnosis.rules.balance import POOR
 from zerosum.diagnosis.sign import Rule, Sign
@@ -24,7 +24,8 @@ def unmade(history: History) -> Series:
 
 
 SLOWER = together(
-    as_the_recipe("optimizer", "terms", "objective", "training.precision", "training.batch"),
+    small_batch,
+    as_the_recipe("optimizer", "terms", "objective", "training.precision"),
     times("optimizer.lr", 0.3, "smaller steps do not run away"),
 )
 RULES = (
@@ -40,6 +41,7 @@ RULES = (
         ),
         needs=1, must=0,
         prescribe=together(put("training.precision", "float32", "32 bits do not overflow so soon"), SLOWER),
+        after=0,
     ),
     Rule(
         "diverging", Severity.SEVERE, "The game diverges",

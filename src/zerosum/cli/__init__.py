@@ -1,0 +1,19 @@
+"""The command line: `zerosum VERB`. It parses, calls the verb, and turns the outcome into words and an exit code.
+
+Exit codes: 0 done, 2 the user's input, 3 a severe finding stands (or the run diverged), 130 interrupted.
+"""
+
+import sys
+
+from zerosum.cli import training  # first: help lists commands in the order they are read
+
+# isort: split
+from zerosum.cli import judging, making
+from zerosum.cli.app import app, run_safely
+
+__all__ = ["app", "judging", "main", "making", "run_safely", "training"]
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(run_safely(app))

@@ -1,0 +1,53 @@
+"""`zerosum diagnose`, as a user meets it."""
+
+import json
+from pathlib import Path
+
+TINY = ["--recipe", "vanilla", "--images", "6400", "--training.batch", "64", "--training.tick_images", "128",
+        "--doctor.every_images", "256", "--doctor.samples", "64", "--generator.widths", "[16]"]  # fmt: skip
+STILL = ["--optimizer.rates", "{ generator = 1e-12 }"]
+"""A generator that hardly moves."""
+
+
+def test_a_generator_that_stands_still(here: Path, say) -> None:
+    code, out, err = say("train", "ring", *TINY, *STILL, "--run", "still")
+    assert code == 3, err
+    assert "severe: The generator does not move" in out
+    code, out, _ = say("diagnose", "still")
+    assert code == 3
+    assert "generator-still" in out
+    assert "--optimizer.rates" in out
+    page = (here / "still/report.html").read_text()
+    assert "The generator does not move" in page
+    code, out, _ = say("diagnose", "still", "--json")
+    assert code == 3
+    first = json.loads(out)["findings"][0]
+    assert first["name"] == "generator-still"
+    assert len(first["evidence"]) >= 2
+    assert first["severity"] == "severe"
+    # any log will do, wherever it is
+    (here / "elsewhere.jsonl").write_text((here / "still/log.jsonl").read_text())
+    code, out, _ = say("diagnose", "elsewhere.jsonl")
+    assert code == 3
+    assert "generator-still" in out
+
+
+def test_signals_are_explained(here: Path, say) -> None:
+    code, _, err = say("train", "ring", *TINY, "--run", "run")
+    assert code in {0, 3}, err
+    _, out, _ = say("diagnose", "run", "--signals")
+    lines = out.splitlines()
+    for name in ("auc", "spread", "coverage", "gap", "stride/generator"):
+        (line,) = [line for line in lines if line.split(" ")[0] == name]
+        assert len(line.split("  ")[-1]) > 10, f"{name} is not explained"
+
+
+def test_nothing_logged_yet(here: Path, say) -> None:
+    code, _, err = say("diagnose", "nowhere")
+    assert code == 2
+    assert "does not exist" in err
+    (here / "empty.jsonl").write_text("hello\n")
+    code, _, err = say("diagnose", "empty.jsonl")
+    assert code == 2
+    assert "no line of a log" in err
+    assert "Traceback" not in err

@@ -1,0 +1,122 @@
+"""Looks: shapes, distances against a double loop, and the chance of being above against closed forms."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+import torch
+
+from zerosum.diagnosis.looks import SIDE, Crowd, auc, echo, far, looks, nearest, separation, spread
+
+
+def draw(n: int, features: int = 3, seed: int = 0) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, features)).astype(np.float32))
+
+
+def apart(rows: torch.Tensor) -> np.ndarray:
+    """(N, N) distances by a double loop in float64; infinite from a row to itself."""
+    values, found = rows.double().numpy(), np.full((len(rows), len(rows)), np.inf)
+    for i in range(len(rows)):
+        for j in range(len(rows)):
+            if i != j:
+                found[i, j] = math.dist(values[i], values[j])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shape", "numbers"), [((5, 2), 2), ((5, 3, 8, 8), 192), ((5, 1, 16, 16), 256), ((5, 3, 24, 24), 768)]
+)
+def test_a_look_is_a_row(shape: tuple[int, ...], numbers: int) -> None:
+    rows = looks(torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    assert rows.shape == (5, numbers)
+    assert rows.dtype == torch.float32
+
+
+def test_what_is_small_is_left_as_it_is_and_what_is_large_is_averaged() -> None:
+    small = draw(2, 3 * 16 * 16).view(2, 3, 16, 16)
+    assert torch.equal(looks(small), small.flatten(1))
+    large = draw(2, 3 * 64 * 64).view(2, 3, 64, 64)
+    blocks = large.view(2, 3, SIDE, 4, SIDE, 4).mean((3, 5))
+    torch.testing.assert_close(looks(large), blocks.flatten(1))
+
+
+def test_a_look_keeps_no_graph() -> None:
+    assert not looks(draw(3).requires_grad_(True)).requires_grad
+
+
+@pytest.mark.parametrize("n", [2, 7, 40])
+def test_distances_are_those_of_a_double_loop(n: int) -> None:
+    rows = draw(n)
+    expected = apart(rows)
+    assert spread(rows) == pytest.approx(expected[np.isfinite(expected)].mean(), rel=1e-5)
+    np.testing.assert_allclose(nearest(rows).numpy(), expected.min(1), rtol=1e-5)
+
+
+def test_distances_of_equal_rows_are_nothing_at_all() -> None:
+    rows = draw(1).repeat(64, 1) * 100
+    assert spread(rows) == 0
+    assert not nearest(rows).any()
+
+
+def test_how_far_is_the_median_to_the_nearest_of_others() -> None:
+    rows, among = torch.tensor([[0.0, 0.0], [5.0, 0.0], [9.0, 0.0]]), torch.tensor([[0.0, 1.0], [5.0, 3.0], [9.0, 9.0]])
+    assert far(rows, among) == 3
+    assert far(rows, torch.cat([among, torch.tensor([[5.0, 0.5]])])) == 1
+
+
+def test_how_far_is_exact_far_from_the_origin_too() -> None:
+    """There a product of float32 rows errs by more than these points are apart."""
+    among, others = 100 + 0.02 * draw(300, 2), 100 + 0.02 * draw(60, 2, seed=1)
+    assert far(among[:60], among) == 0
+    distances = np.linalg.norm(others.double().numpy()[:, None] - among.double().numpy(), axis=2)
+    assert far(others, among) == pytest.approx(float(np.sort(distances.min(1))[29]), rel=1e-3)
+
+
+def test_chances_of_being_above() -> None:
+    low = torch.arange(10.0)
+    assert auc(low + 10, low) == 1
+    assert auc(low - 10, low) == 0
+    assert auc(low, low) == 0.5
+    assert auc(torch.zeros(4), torch.zeros(7)) == 0.5
+    # 3 is above 1 and 2, equal to one 3 and below 4; 0 is above none
+    assert auc(torch.tensor([3.0, 0.0]), torch.tensor([4.0, 1.0, 3.0, 2.0])) == (2.5 / 4 + 0) / 2
+
+
+def test_two_gaussians_a_deviation_apart() -> None:
+    """Phi(1 / sqrt 2). An auc's deviation is below sqrt(1 / (4 min(N, M))) = 0.008: false alarms 1 in 10^6 at five."""
+    high, low = draw(4_000, 1, seed=1)[:, 0] + 1, draw(4_000, 1, seed=2)[:, 0]
+    assert abs(auc(high, low) - NormalDist().cdf(1 / math.sqrt(2))) < 5 * 0.008
+    assert auc(high, low) + auc(low, high) == pytest.approx(1, abs=1e-12)
+    # the separation's deviation is about sqrt(2 / N) = 0.022
+    assert abs(separation(high, low) - 1) < 5 * 0.025
+
+
+def test_separation_in_common_deviations() -> None:
+    low = torch.tensor([-1.0, 1.0])  # variance 2
+    high = torch.tensor([9.0, 11.0])
+    assert separation(high, low) == pytest.approx(10 / math.sqrt(2))
+    assert separation(low, high) == pytest.approx(-10 / math.sqrt(2))
+    # only the mean of the two variances counts: 2 and 8
+    assert separation(torch.tensor([3.0, 7.0]), low) == pytest.approx(5 / math.sqrt(5))
+
+
+@pytest.mark.parametrize("copied", [0, 10, 32])
+def test_an_echo_is_the_share_of_samples_with_a_copy(copied: int) -> None:
+    """Points of a grid two apart; so many pairs of them are moved together to an eighth of that."""
+    grid = torch.cartesian_prod(torch.arange(8.0), torch.arange(8.0)) * 2
+    real = Crowd.of(grid)
+    rows = grid.clone()
+    rows[1 : 2 * copied : 2] = rows[0 : 2 * copied : 2] + torch.tensor([0.25, 0.0])
+    assert echo(Crowd.of(rows), real) == 2 * copied / 64
+    # half as near as that is far enough
+    rows[1 : 2 * copied : 2] = rows[0 : 2 * copied : 2] + torch.tensor([0.6, 0.0])
+    assert echo(Crowd.of(rows), real) == 0
+
+
+def test_a_crowd_knows_its_own_spread_and_neighbours() -> None:
+    rows = draw(30)
+    crowd, expected = Crowd.of(rows), apart(rows)
+    assert crowd.spread == pytest.approx(expected[np.isfinite(expected)].mean(), rel=1e-5)
+    fifth = np.sort(expected, axis=1)[:, 4] ** 2
+    np.testing.assert_allclose(crowd.side.radii.numpy(), fifth, rtol=1e-5)

@@ -1,0 +1,116 @@
+"""A watched run is the same run; what is found stands in its folder; a run that goes wrong can be put back."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import zerosum
+from zerosum import api
+from zerosum.game.schedule import Now
+from zerosum.run import RunFolder
+from zerosum.training.session import Session
+
+CLOCKS = {"seconds", "images_per_second"}
+SMALL = {
+    "training.batch": 64, "training.tick_images": 128, "training.checkpoint_images": 256,
+    "training.preview_images": 10_000, "generator.widths": [16], "discriminator.widths": [16], "doctor.samples": 64,
+}  # fmt: skip
+EXAMINED = SMALL | {"doctor.every_images": 256, "doctor.deep": 2}
+
+
+def train(run: Path, settings: dict, images: int = 2_048, **more: object) -> api.Run:
+    return zerosum.train("ring", recipe="vanilla", run=run, images=images, settings=settings, **more)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(RunFolder(run).checkpoints()[-1] / "networks.safetensors")
+
+
+def log(run: Path) -> list[dict]:
+    return [{k: v for k, v in row.items() if k not in CLOCKS} for row in RunFolder(run).rows()]
+
+
+def test_an_examined_run_is_the_same_run(tmp_path: Path) -> None:
+    """Every number of training is the same to the last bit; the log only holds more."""
+    plain = train(tmp_path / "plain", SMALL | {"doctor.examine": False}).path
+    watched = train(tmp_path / "watched", EXAMINED).path
+    ours, theirs = weights(plain), weights(watched)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    for bare, full in zip(log(plain), log(watched), strict=True):
+        assert bare == {name: value for name, value in full.items() if not name.startswith("exam/")}
+    looks = [row for row in log(watched) if "exam/finite" in row]
+    assert [row["images"] for row in looks] == list(range(256, 2_049, 256))
+    assert [row["images"] for row in looks if "exam/gap" in row] == [512, 1_024, 1_536, 2_048]
+
+
+def test_an_interrupted_run_is_examined_and_diagnosed_the_same(tmp_path: Path) -> None:
+    settings = EXAMINED | {"optimizer.lr": 0.02}  # so that there is something to find
+    whole = train(tmp_path / "whole", settings, images=6_400).path
+    witness = Session._remember
+
+    def interrupting(self: Session, now: Now) -> None:
+        witness(self, now)
+        if now.round in {31, 70}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "_remember", interrupting)
+        run = train(tmp_path / "run", settings, images=6_400).path
+        assert zerosum.resume(run).state == "interrupted"
+    assert zerosum.resume(run).state == "done"
+    assert log(run) == log(whole)
+    assert (run / "findings.jsonl").read_text() == (whole / "findings.jsonl").read_text()
+    assert [f.as_dict() for f in zerosum.diagnose(run)] == [f.as_dict() for f in zerosum.diagnose(whole)]
+
+
+def test_short_runs_are_not_examined_unless_it_is_asked_for(tmp_path: Path) -> None:
+    run = train(tmp_path / "run", SMALL).path
+    assert not any("exam/finite" in row for row in log(run))
+
+
+def test_examinations_stand_in_lines_of_the_log(tmp_path: Path) -> None:
+    """Their interval becomes a multiple of the log's."""
+    run = train(tmp_path / "run", SMALL | {"doctor.every_images": 300}).path
+    assert [row["images"] for row in log(run) if "exam/finite" in row] == list(range(256, 2_049, 256))
+
+
+WILD = {"optimizer.lr": 1e30}
+"""Overflows within two rounds."""
+
+
+def test_a_run_that_diverged_says_where(tmp_path: Path) -> None:
+    run = train(tmp_path / "run", EXAMINED | WILD, images=64_000)
+    assert run.state == "diverged"
+    found = {finding.name: finding for finding in run.findings()}
+    assert found["not-finite"].severity == "severe"
+    assert {advice.setting: advice.value for advice in found["not-finite"].advice}["optimizer.lr"] == 2e-4
+    assert log(run.path)[-1]["not_finite"].startswith(("generator", "discriminator"))
+
+
+def test_a_rescued_run_is_put_back_and_treated(tmp_path: Path) -> None:
+    """The settings that were not the recipe's own go; what happened is written down; nothing more is changed."""
+    run = train(tmp_path / "run", EXAMINED | WILD, images=12_800, rescue=True)
+    assert run.state == "done"
+    folder = RunFolder(run.path)
+    rescues = list(folder.rows("rescues.jsonl"))
+    assert 1 <= len(rescues) <= 3
+    assert rescues[0]["settings"]["optimizer.lr"] == 2e-4
+    assert rescues[0]["images"] == 0, "there was no checkpoint from before"
+    recipe = folder.read_toml("recipe.toml")
+    assert recipe["optimizer"]["lr"] == 2e-4
+    assert recipe["generator"]["widths"] == [16]
+    failed = (run.path / "rescues/1/log.jsonl").read_text().splitlines()
+    assert "not_finite" in json.loads(failed[-1])
+    assert log(run.path)[-1]["images"] == 12_800
+    assert all(value is not None for row in log(run.path) for value in row.values())
+
+
+def test_without_leave_nothing_is_rescued(tmp_path: Path) -> None:
+    run = train(tmp_path / "run", EXAMINED | WILD, images=64_000)
+    assert run.state == "diverged"
+    assert not (run.path / "rescues.jsonl").exists()
