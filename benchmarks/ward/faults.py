@@ -221,8 +221,8 @@ FAULTS: dict[str, Fault] = {
         {"optimizer.rates": {"discriminator": 30, "generator": 30}}, curable=True,
     ),
     "discriminator much larger": Fault(
-        ("discriminator-too-strong", "vanishing-gradient"), ("dcgan", "vanilla"), ("vanilla",),
-        {"generator": "tiny"}, curable=True,
+        ("discriminator-too-strong", "vanishing-gradient"), ("dcgan", "vanilla"), ("vanilla",), {"generator": "tiny"},
+        curable=True,
     ),
     "discriminator much smaller": Fault(
         ("discriminator-too-weak",), ("dcgan", "auto"), ("vanilla",), {"discriminator": "tiny"}, curable=True,
@@ -232,36 +232,50 @@ FAULTS: dict[str, Fault] = {
         {"objective.kind": "minimax", "optimizer.rates": {"discriminator": 4, "generator": 0.25}}, curable=True,
     ),
     "no penalty on a fragile objective": Fault(
-        ("under-regularised", "diverging", "oscillation", "discriminator-too-strong"), ("wgan-gp", "r3gan"), ("wgan-gp",),
-        {"terms": "none"}, curable=True,
+        ("under-regularised", "diverging", "oscillation", "discriminator-too-strong"),
+        ("wgan-gp", "r3gan"), ("wgan-gp",), {"terms": "none"}, curable=True,
     ),
-    "penalty x1000": Fault(("over-regularised", "discriminator-too-weak"), ("r3gan", "wgan-gp"), ("r3gan",), {"terms": 1000.0}, curable=True),
+    "penalty x1000": Fault(
+        ("over-regularised", "discriminator-too-weak"), ("r3gan", "wgan-gp"), ("r3gan",), {"terms": 1000.0},
+        curable=True,
+    ),
     "penalty x0.001": Fault(
-        ("under-regularised", "discriminator-too-strong", "oscillation", "diverging"), ("r3gan", "wgan-gp"), ("wgan-gp",), {"terms": 0.001}, curable=True,
+        ("under-regularised", "discriminator-too-strong", "oscillation", "diverging"),
+        ("r3gan", "wgan-gp"), ("wgan-gp",), {"terms": 0.001}, curable=True,
     ),
     "latent times zero": Fault(("latent-ignored", "mode-collapse"), ("dcgan", "auto"), ("r3gan",), tamper=no_latent),
     "condition shuffled": Fault(("condition-ignored",), ("cgan", "cgan-projection"), tamper=shuffled_labels),
     "data in [0, 255]": Fault(("wrong-range",), ("dcgan", "auto"), tamper=reals(lambda real: (real + 1) * 127.5)),
     "data in [0, 1]": Fault(("wrong-range",), ("dcgan", "auto"), tamper=reals(lambda real: (real + 1) / 2)),
     "constant images": Fault(("constant-data", "duplicate-data"), ("dcgan", "auto"), tamper=reals(constant)),
-    "95% duplicates": Fault(("duplicate-data", "discriminator-overfitting", "memorising"), ("dcgan", "auto"), data=copies(0.95)),
+    "95% duplicates": Fault(
+        ("duplicate-data", "discriminator-overfitting", "memorising"), ("dcgan", "auto"), data=copies(0.95),
+    ),
     "50 training images": Fault(
         ("too-little-data", "discriminator-overfitting", "memorising"), ("dcgan", "auto"),
         settings={"augment.kind": "none"}, data=few(50), curable=True,
     ),
-    "frozen generator": Fault(("generator-still", "vanishing-gradient"), ("dcgan", "auto"), ("r3gan",), tamper=frozen("generator")),
+    "frozen generator": Fault(
+        ("generator-still", "vanishing-gradient"), ("dcgan", "auto"), ("r3gan",), tamper=frozen("generator"),
+    ),
     "frozen discriminator": Fault(
-        ("discriminator-still", "discriminator-too-weak"), ("dcgan", "auto"), ("r3gan",), tamper=frozen("discriminator"),
+        ("discriminator-still", "discriminator-too-weak"), ("dcgan", "auto"), ("r3gan",),
+        tamper=frozen("discriminator"),
     ),
     "batch of 2": Fault(
-        ("batch-too-small", "oscillation", "learning-rate-too-high"), ("dcgan", "auto"), ("vanilla",), {"training.batch": 2}, curable=True,
+        ("batch-too-small", "oscillation", "learning-rate-too-high"), ("dcgan", "auto"), ("vanilla",),
+        {"training.batch": 2}, curable=True,
     ),
-    "one class in the loader": Fault(("loader-differs", "modes-missing", "mode-collapse"), ("dcgan", "auto"), tamper=one_class),
+    "one class in the loader": Fault(
+        ("loader-differs", "modes-missing", "mode-collapse"), ("dcgan", "auto"), tamper=one_class,
+    ),
     "sign error in the generator's loss": Fault(
-        ("discriminator-too-strong", "diverging", "vanishing-gradient", "players-agree"), ("dcgan", "auto"), ("r3gan",), tamper=turned("generator"),
+        ("discriminator-too-strong", "diverging", "vanishing-gradient", "players-agree"), ("dcgan", "auto"),
+        ("r3gan",), tamper=turned("generator"),
     ),
     "sign error in the discriminator's loss": Fault(
-        ("discriminator-too-weak", "diverging", "players-agree"), ("dcgan", "auto"), ("r3gan",), tamper=turned("discriminator"),
+        ("discriminator-too-weak", "diverging", "players-agree"), ("dcgan", "auto"), ("r3gan",),
+        tamper=turned("discriminator"),
     ),
     "average too long": Fault(
         ("average-too-slow",), ("dcgan", "auto"), ("r3gan",), {"average.half_life_images": 10_000_000}, curable=True,

@@ -148,7 +148,7 @@ def main() -> None:
     results["others"]["agreement"] = agreement(others)
     RESULT.write_text(json.dumps({"summary": results, "patients": patients}, indent=1) + "\n", "utf8")
     TABLE.write_text(table(results, patients), "utf8")
-    print(TABLE.read_text("utf8"))  # noqa: T201
+    print(TABLE.read_text("utf8"))
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ EXAMINED_FROM = 20.0
 EXAMINED_SHARE, EXAMINED_TIMES = 0.033, 60
 """Of a run's time that examinations may take; examinations in a run at most."""
 FEW_IMAGES = 2_000
-FEWEST_UNSEEN = 16
-"""Held-out examples without which an examination says nothing."""
+FEWEST_EXAMINED = 16
+"""Examples on either side without which an examination says nothing."""
 AUGMENTED_BELOW = 30_000
 """Training images below which a discriminator soon knows them by heart."""
 
@@ -323,18 +323,20 @@ def settle_judging(recipe: Recipe, takes: float, each: float, features: str) -> 
     return recipe.model_copy(update={"judging": settled}), [Choice("judged", f"{times} times by {features}", why)]
 
 
-def settle_doctor(recipe: Recipe, seconds_per_round: float, unseen: int) -> Recipe:
+def settle_doctor(recipe: Recipe, seconds_per_round: float, examples: int) -> Recipe:
     """Fill in how often the game is examined; never, where that is `doctor.examine = false` or the run is short.
 
     Args:
         recipe: its length settled.
         seconds_per_round: as measured.
-        unseen: held-out examples.
+        examples: to train on or held out, whichever are fewer.
     """
     doctor, training = recipe.doctor, recipe.training
     images, tick = training.images or 0, training.tick_images or training.batch
     takes = images / training.batch * seconds_per_round
-    examine = doctor.examine and unseen >= FEWEST_UNSEEN and (takes >= EXAMINED_FROM or doctor.every_images is not None)
+    examine = (
+        doctor.examine and examples >= FEWEST_EXAMINED and (takes >= EXAMINED_FROM or doctor.every_images is not None)
+    )
     every = doctor.every_images
     if examine and every is None:
         each = seconds_per_round * rounds_of_examination(doctor.samples / training.batch, doctor.deep)

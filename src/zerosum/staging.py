@@ -240,8 +240,8 @@ class Stage:
         settings, training = self.recipe.doctor, self.recipe.training
         examination = None
         if settings.examine and settings.every_images:
-            part = training.batch // training.accumulate // self.machine.world
-            bench = Bench(examples, settings.samples, min(part, settings.samples), self.machine.device)
+            part = min(training.batch // training.accumulate // self.machine.world, settings.samples)
+            bench = Bench(examples, settings.samples // part * part, part, self.machine.device)
             examination = Examination(bench, attempt(self.machine.alone()))
         every = settings.every_images if examination else None
         return Doctor(examination, every, settings.deep, folder, rescues(folder) < settings.rescues, self.voice.finding)
@@ -341,7 +341,7 @@ def start(
     stage, seconds, precision = replace(stage, recipe=recipe).paced(examples)
     judge = stage.judge(examples)
     recipe, settled = plan.settle_length(stage.recipe, seconds, device.type == "cpu", judge != "none")
-    recipe = plan.settle_doctor(recipe, seconds, len(examples.held_out))
+    recipe = plan.settle_doctor(recipe, seconds, min(len(examples.held_out), len(examples.train)))
     stage, judged = replace(stage, recipe=recipe).judged(examples, judge, seconds)
     settled = [*about_data, *precision, *settled, *judged]
     stage.voice.say("what was chosen, and why")

@@ -2,7 +2,7 @@
 
 from zerosum.diagnosis.finding import Advice
 from zerosum.diagnosis.history import History
-from zerosum.diagnosis.medicine import as_the_recipe, first, penalties, put, times, together
+from zerosum.diagnosis.medicine import as_the_recipe, first, penalties, put, small_batch, times, together
 
 OWN = {
     "optimizer": {"lr": {"start": 2e-4, "end": 5e-5, "share": [0.5, 1.0]}, "beta1": 0.0, "rates": {"generator": 2.0}},
@@ -50,6 +50,19 @@ def test_a_schedule_is_one_setting() -> None:
 def test_what_was_taken_away_is_given_back() -> None:
     without = history(terms={"real": {"kind": "classify-real", "weight": 1.0}})
     assert told(as_the_recipe("terms"), without) == {"terms.r1.kind": "r1", "terms.r1.weight": 10.0}
+
+
+def test_a_table_without_settings_is_one_too() -> None:
+    own = {"optimizer": {"clip": {}, "lr": 1e-3}}
+    clipped = History({"settings": {"optimizer": {"clip": {"discriminator": 0.01}, "lr": 1e-3}}, "defaults": own})
+    assert told(as_the_recipe("optimizer"), clipped) == {"optimizer.clip": {}}
+    assert as_the_recipe("optimizer")(History({"settings": own, "defaults": own})) == ()
+
+
+def test_only_a_small_batch_is_put_back() -> None:
+    assert told(small_batch, history(training={"batch": 4})) == {"training.batch": 64}
+    assert small_batch(history(training={"batch": 16})) == ()
+    assert small_batch(History()) == ()
 
 
 def test_a_number_times_a_factor() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import shlex
+import tomllib
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ def low(name: str = "b", hold: int = 2) -> Sign:
 
 
 def seen(sign: Sign, *values: float) -> str:
-    """"." where the sign is not seen, "x" where it is."""
+    """ "." where the sign is not seen, "x" where it is."""
     series = Series(np.arange(len(values), dtype=float), np.array(values, float))
     return "".join(".x"[found] for found in sign.seen(series))
 
@@ -99,7 +101,9 @@ def test_evidence_is_thinned_and_ends_now(length: int) -> None:
     assert (found.images[-1], found.values[-1]) == (10.0 * (length - 1), float(f"{(length - 1) / 8:.4g}"))
     assert found.value == (length - 1) / 8
     assert found.says == f"it is {(length - 1) / 8:.1f}"
-    assert all(image / 80 == pytest.approx(value, rel=1e-3) for image, value in zip(found.images, found.values))  # noqa: B905
+    assert all(
+        image / 80 == pytest.approx(value, rel=1e-3) for image, value in zip(found.images, found.values, strict=True)
+    )
 
 
 # ---------------------------------------------------------------------- rules
@@ -133,6 +137,13 @@ def test_a_rule_is_asked_only_where_it_applies() -> None:
     told = history(a=[ILL] * 3)
     assert rule(high("a"), needs=1)(told)
     assert rule(high("a"), needs=1, applies=lambda history: "b" in history)(told) is None
+
+
+@pytest.mark.parametrize(("rounds", "found"), [(99, False), (100, True)])
+def test_no_game_is_ill_before_it_has_begun(rounds: int, found: bool) -> None:
+    told = history(a=[ILL] * 3, round=[1, 50, rounds])
+    assert (rule(high("a"), needs=1)(told) is not None) == found
+    assert rule(high("a"), needs=1, after=0)(told)
 
 
 def test_a_sign_is_as_it_was_last_looked_at() -> None:
@@ -211,3 +222,10 @@ def test_a_rules_finding_survives_too() -> None:
 def test_advice_as_it_is_said() -> None:
     assert Advice("optimizer.lr", 1e-4, "").word() == "--optimizer.lr 0.0001"
     assert Advice("game.share_fakes", True, "").word() == "--game.share_fakes true"
+    assert Advice("discriminator.condition", "concat", "").word() == "--discriminator.condition concat"
+
+
+@pytest.mark.parametrize("value", [{"kind": "cosine", "start": 1e-4, "share": [0.5, 1.0]}, {}, [1, 2.5], True, 3])
+def test_what_is_said_is_read_back(value) -> None:
+    _, said = shlex.split(Advice("some.setting", value, "").word())
+    assert tomllib.loads(f"value = {said}")["value"] == value

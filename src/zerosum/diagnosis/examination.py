@@ -13,6 +13,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from zerosum.diagnosis import senses
 from zerosum.diagnosis.bench import Bench
@@ -171,7 +172,8 @@ def last_input(network: nn.Module) -> Iterator[list[Tensor]]:
     def close(module: nn.Module, given: object, result: object) -> None:
         found.append(newest[0].detach().float().flatten(1).cpu())
 
-    layers = [m for m in network.modules() if not list(m.children()) and list(m.parameters(recurse=False))]
+    # a layer whose weight is constrained holds the constraint as a child, and its weight in there
+    layers = [m for m in network.modules() if (is_parametrized(m) or not list(m.children())) and list(m.parameters())]
     hooks = [layer.register_forward_pre_hook(note) for layer in layers] + [network.register_forward_hook(close)]
     try:
         yield found

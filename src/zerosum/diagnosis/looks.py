@@ -48,7 +48,9 @@ def _apart(rows: Tensor) -> Tensor:
 
 def far(rows: Tensor, among: Tensor) -> float:
     """The median distance from a row (N, D) to the nearest of others (M, D)."""
-    return float(torch.cdist(rows, among).min(1).values.median())
+    there = among[torch.cdist(rows, among).argmin(1)]
+    # measured anew: the way by products finds the nearest, but has an error that a copy would show
+    return float((rows - there).norm(dim=1).median())
 
 
 class Crowd(NamedTuple):

@@ -58,8 +58,9 @@ def times(setting: str, factor: float, why: str) -> Medicine:
     """A setting multiplied, where it is a number or a schedule of numbers."""
 
     def prescribe(history: History) -> Sequence[Advice]:
-        value = _scaled(_at(fact(history, "settings", otherwise={}), setting), factor)
-        return () if value is None else (Advice(setting, value, why),)
+        now = _at(fact(history, "settings", otherwise={}), setting)
+        value = _scaled(now, factor)
+        return () if value is None or value == now else (Advice(setting, value, why),)
 
     return prescribe
 

@@ -64,7 +64,7 @@ class Sign:
 
     def evidence(self, series: Series) -> Evidence:
         """The sign as it is now, with its way there."""
-        every = max(1, len(series.values) // PLOTTED)
+        every = max(1, math.ceil(len(series.values) / PLOTTED))
         images, values = series.images[::-1][::every][::-1], series.values[::-1][::every][::-1]
         return Evidence(
             self.signal, series.last, self.limit, self.says.format(value=series.last),

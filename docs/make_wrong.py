@@ -1,0 +1,107 @@
+"""The page "What went wrong?": each finding in plain words, with a patient of the ward that had it.
+
+    python docs/make_wrong.py WARD
+
+WARD is the folder of `benchmarks/ward/patients.py`; which patient had what stands in `benchmarks/ward/ward.json`.
+Writes docs/what-went-wrong.md and, for each finding that a patient had, its last samples: docs/wrong/NAME.png.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from zerosum.diagnosis.doctor import diagnose
+from zerosum.diagnosis.facts import facts_of
+from zerosum.diagnosis.finding import Finding
+from zerosum.diagnosis.history import History
+from zerosum.diagnosis.rules import RULES
+from zerosum.diagnosis.sign import Rule, Sign
+from zerosum.run import RunFolder
+
+DOCS = Path(__file__).parent
+WARD = DOCS.parent / "benchmarks/ward/ward.json"
+WIDE = 264
+"""Pixels of a picture: eight samples of 32, with their gaps."""
+HEAD = """# What went wrong?
+
+Made by `python docs/make_wrong.py` from the rules of the doctor and the patients of [the ward](ward.md). `zerosum
+diagnose RUN` says which of these stand against a run of yours. Each finding needs the number of signs it names; a sign
+is seen once its signal was beyond the limit a few times in a row, and until it is well again.
+"""
+
+
+def patient_with(name: str, patients: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """A patient that had the finding: one whose fault it names, a picture rather than points."""
+    had = [p for p in patients if name in p["said"]]
+    return min(had, key=lambda p: (p["data"] in ("ring", "grid"), not p["fault"], name not in p["last"]), default=None)
+
+
+def folder_of(patient: dict[str, Any], ward: Path) -> Path:
+    """Its run."""
+    name = f"{patient['fault'] or 'healthy'}--{patient['data']}-{patient['recipe']}-{patient['seed']}"
+    return ward / name.replace(" ", "_").replace("%", "pc")
+
+
+def finding_of(run: Path, name: str) -> Finding | None:
+    """The finding as it was made first."""
+    history = History(facts_of(RunFolder(run)))
+    for row in RunFolder(run).rows():
+        history.add(row)
+        for finding in diagnose(history):
+            if finding.name == name:
+                return finding
+    return None
+
+
+def shown(run: Path, name: str) -> str:
+    """A picture of the patient's last samples, as Markdown; empty where it left none."""
+    sheets = RunFolder(run).sheets()
+    if not sheets:
+        return ""
+    with Image.open(sheets[-1]) as sheet:
+        part = sheet.convert("RGB")
+        half = (0, 0, min(WIDE, part.width), min(WIDE // 2 + 2, part.height))
+        part = part.crop(half) if part.width < 2 * WIDE else part.resize((WIDE, WIDE))
+    (DOCS / "wrong").mkdir(exist_ok=True)
+    part.save(DOCS / "wrong" / f"{name}.png")
+    return f"![{name}](wrong/{name}.png)"
+
+
+def limit(sign: Sign) -> str:
+    """A sign in a line."""
+    return f"- {sign.signal}: {'at least' if sign.high else 'at most'} {sign.limit:.3g}, {sign.hold} times in a row"
+
+
+def page(rule: Rule, patients: list[dict[str, Any]], ward: Path) -> list[str]:
+    """The words about one finding."""
+    lines = ["", f"## {rule.title}", "", f"`{rule.name}`, {rule.severity}. {rule.meaning}", ""]
+    among = f" (the first {rule.must} among them)" if rule.must else ""
+    lines += [f"Signs, of which {rule.needs} at least must be seen{among}:", "", *map(limit, rule.signs)]
+    patient = patient_with(rule.name, patients)
+    if patient is None:
+        return [*lines, "", "No patient of the ward had it."]
+    run = folder_of(patient, ward)
+    found = finding_of(run, rule.name)
+    what = patient["fault"] or "no fault"
+    lines += ["", f"In the ward: {patient['data']}, recipe {patient['recipe']}, {what}.", "", shown(run, rule.name), ""]
+    if found:
+        lines += [f"- {evidence.signal}: {evidence.says}" for evidence in found.evidence]
+        lines += [f"- change `{advice.word()}`: {advice.why}" for advice in found.advice]
+    return lines
+
+
+def main() -> None:
+    """Write the page."""
+    patients = json.loads(WARD.read_text("utf8"))["patients"]
+    ward = Path(sys.argv[1])
+    lines = [HEAD.rstrip(), *(line for rule in RULES for line in page(rule, patients, ward))]
+    (DOCS / "what-went-wrong.md").write_text("\n".join(lines) + "\n", "utf8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,359 @@
+"""Examinations of games whose state is known; being examined changes nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from patients import (
+    Shift, bench, everything, examples, flat_game, mlp_game, normal_batches, ring_examples, same,
+)  # fmt: skip
+from torch import Tensor, nn
+
+from zerosum.data.examples import Examples
+from zerosum.diagnosis.double import double, try_round
+from zerosum.diagnosis.examination import Examination, flat, last_input
+from zerosum.diagnosis.senses import CENTRED, TRACED, Signals
+from zerosum.game.adversarial import Adversarial
+from zerosum.game.objective import Wasserstein
+from zerosum.game.optimizer import Adam
+from zerosum.game.prior import Normal
+from zerosum.game.schedule import Now
+from zerosum.game.terms import R1
+from zerosum.game.verdict import Verdict
+from zerosum.networks.shapes import DCGANDiscriminator, DCGANGenerator
+from zerosum.training.loop import attempt, play_round
+from zerosum.training.machine import Machine
+from zerosum.training.meter import Meter
+
+TRY = attempt(Machine())
+NOW = Now(3, 192)
+
+
+def examination(data: Examples | None = None, samples: int = 64, part: int = 16) -> Examination:
+    return Examination(bench(data, samples, part), TRY)
+
+
+@pytest.fixture(scope="module")
+def normal() -> Examination:
+    """Of standard normal points."""
+    draw = np.random.default_rng(0).standard_normal((400, 2)).astype(np.float32)
+    return examination(examples(draw[:300], draw[300:]))
+
+
+@pytest.fixture(scope="module")
+def rings() -> Examination:
+    return examination()
+
+
+@pytest.fixture(scope="module")
+def classed() -> Examination:
+    return examination(ring_examples(classes=True))
+
+
+def played(game: Adversarial, classes: int = 0) -> Adversarial:
+    """After two rounds, so that optimizers and averages remember something."""
+    batches = normal_batches(4, n=16)
+    labels = {"label": torch.arange(16) % classes} if classes else {}
+    stream = iter([batch | labels for batch in batches])
+    for turn in range(2):
+        play_round(game, stream, Machine(), Now(turn, 16 * turn), Meter())
+        for player in game.players.values():
+            player.follow(16, Now(turn, 16 * turn))
+    return game
+
+
+# ---------------------------------------------------------------------- any game
+
+GAMES = {
+    "plain": {}, "spectral": {"spectral": True}, "batch norm": {"norm": "batch"}, "dropout": {"dropout": 0.3},
+    "r1": {"terms": {"r1": R1()}}, "classes": {"classes": 8},
+}  # fmt: skip
+ALWAYS = {
+    "auc", "auc_unseen", "known", "separation", "rt", "rv", "dx", "dgz", "inner_spread", "spread", "echo", "nearest",
+    "copies", "precision", "recall", "coverage", "coverage_floor", "recall_floor", "kinds", "kinds_missing", "kinds_js",
+    "low", "high", "saturated", "saturated_real", "real_mean", "real_contrast", "lag", "spread_average",
+    "coverage_average", "latent", "push", "steep", "penalty", "finite",
+    *(f"{what}/{player}" for what in ("gradient", "stillest", "stride") for player in ("discriminator", "generator")),
+    *(f"trace/{number}" for number in range(TRACED)), *(f"middle/{number}" for number in range(CENTRED)),
+}  # fmt: skip
+WITH_CLASSES = {"class_effect", "heard", "spread_class", "spread_least_class"}
+DEEP = {"gap", "gap/discriminator", "gap/generator"}
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_an_examination_sees_much_and_changes_nothing(name: str, rings: Examination, classed: Examination) -> None:
+    classes = GAMES[name].get("classes", 0)
+    game, examine = played(mlp_game(**GAMES[name]), classes), classed if classes else rings
+    before = everything(game)
+    found = examine(game, NOW, deep=True)
+    assert same(before, everything(game))
+    assert set(found) == {f"exam/{signal}" for signal in ALWAYS | DEEP | (WITH_CLASSES if classes else set())}
+    assert all(math.isfinite(signal) for signal in found.values())
+    torch.manual_seed(0)  # whatever the dice have shown before
+    before = torch.get_rng_state()
+    again = examine(game, NOW, deep=True)
+    assert torch.equal(before, torch.get_rng_state())
+    if name != "dropout":
+        assert again == found
+
+
+def test_a_shallow_examination_has_no_gap(rings: Examination) -> None:
+    game = mlp_game()
+    deep, shallow = rings(game, NOW, deep=True), rings(game, NOW)
+    assert {name: deep[name] for name in shallow} == shallow
+    assert set(deep) - set(shallow) == {f"exam/{name}" for name in DEEP}
+
+
+def test_training_goes_on_as_if_it_had_not_been_examined(rings: Examination) -> None:
+    """Dropout throws dice: after an examination they show what they would have shown without it."""
+    ends = []
+    for examined in (False, True):
+        game = played(mlp_game(dropout=0.3))
+        torch.manual_seed(5)
+        if examined:
+            rings(game, NOW, deep=True)
+        ends.append(everything(played(game)))
+    assert same(*ends)
+
+
+def test_another_bench_of_the_same_data_gives_the_same_numbers(rings: Examination) -> None:
+    game = mlp_game()
+    assert examination()(game, NOW) == rings(game, NOW)
+
+
+def test_pictures_are_examined_too() -> None:
+    dice = np.random.default_rng(0)
+    data = examples(dice.integers(0, 256, (60, 16, 16, 1), np.uint8), dice.integers(0, 256, (40, 16, 16, 1), np.uint8))
+    torch.manual_seed(0)
+    generator = DCGANGenerator(width=4).build(4, (1, 16, 16), True)
+    game = Adversarial(
+        generator, DCGANDiscriminator(width=4).build((1, 16, 16)), Normal(size=4), Wasserstein(), {}, Adam(), 50.0
+    )
+    before = everything(game)
+    found = examination(data, samples=32, part=16)(game, NOW)
+    assert same(before, everything(game))
+    assert set(found) == {f"exam/{signal}" for signal in ALWAYS}
+    assert -1 <= found["exam/low"] < found["exam/high"] <= 1
+
+
+def test_what_is_not_finite_is_said_and_nothing_else(rings: Examination) -> None:
+    game = flat_game(Shift((math.nan, 0.0)), (1.0, 0.0))
+    assert rings(game, NOW) == {"exam/finite": 0.0}
+
+
+# ---------------------------------------------------------------------- known games
+
+
+def test_a_linear_game_is_seen_as_it_is(normal: Examination) -> None:
+    """D(x) = w . x and G(z) = 3 z + b: all slopes are known, and a step of Adam without memory is lr a weight."""
+    found = normal(flat_game(Shift((1.0, 0.0), scale=3.0), (3.0, -4.0), lr=0.01), NOW)
+    size = normal.bench.spread
+    assert found["exam/steep"] == pytest.approx(5 * size, rel=1e-5)
+    assert found["exam/push"] == pytest.approx(5 * size, rel=1e-5)
+    # 16 lengths of two normal numbers: sqrt(pi / 2) on average, with a deviation of 0.16
+    assert found["exam/latent"] * size / 3 == pytest.approx(math.sqrt(math.pi / 2), abs=5 * 0.17)
+    assert found["exam/stride/discriminator"] == pytest.approx(0.01 * math.sqrt(2) / 5, rel=1e-3)
+    assert found["exam/stride/generator"] == pytest.approx(0.01 * math.sqrt(2), rel=1e-3)
+    assert found["exam/gradient/generator"] == pytest.approx(5, rel=0.01), "w but for the discriminator's step before"
+    assert found["exam/spread"] == pytest.approx(3, rel=0.35)
+    assert found["exam/lag"] == 0
+    assert found["exam/penalty"] == 0
+
+
+def test_only_the_slope_of_what_varies_counts(normal: Examination) -> None:
+    """Half as large data are as much nearer to each other: what is told in terms of their spread halves."""
+    half = normal.bench.examples.values / 2
+    small = examination(examples(half[:300], half[300:]))
+    game = flat_game(Shift(), (3.0, -4.0))
+    one, other = normal(game, NOW), small(game, NOW)
+    assert other["exam/steep"] == pytest.approx(one["exam/steep"] / 2, rel=1e-4)
+    assert other["exam/latent"] == pytest.approx(one["exam/latent"] * 2, rel=1e-4)
+    assert other["exam/spread"] == pytest.approx(one["exam/spread"] * 2, rel=1e-4)
+
+
+def test_a_latent_that_is_multiplied_by_nothing(normal: Examination) -> None:
+    found = normal(flat_game(Shift(scale=0.0), (1.0, 0.0)), NOW)
+    assert found["exam/latent"] == 0
+    assert found["exam/spread"] == 0
+    assert found["exam/echo"] == 1
+    assert found["exam/inner_spread"] == 0
+
+
+def test_a_collapsed_generator_has_hardly_any_spread(rings: Examination) -> None:
+    healthy, ill = mlp_game(), mlp_game()
+    with torch.no_grad():
+        ill.generator.sample[0].weight.mul_(1e-4)
+    well, found = rings(healthy, NOW), rings(ill, NOW)
+    assert 0 < found["exam/spread"] < 1e-3
+    assert 0 < found["exam/latent"] < 1e-3 * well["exam/latent"] * 1.01
+    assert found["exam/echo"] == 1
+    assert well["exam/spread"] > 0.1
+    assert found["exam/kinds_missing"] >= 1
+
+
+@pytest.mark.parametrize("lr", [0.0, 1e-3])
+def test_a_player_that_may_not_learn_takes_no_stride(rings: Examination, lr: float) -> None:
+    found = rings(mlp_game(lr=lr), NOW)
+    for player in ("discriminator", "generator"):
+        assert (found[f"exam/stride/{player}"] > 0) == (lr > 0)
+        assert found[f"exam/gradient/{player}"] > 0
+
+
+def test_a_generator_that_is_not_pushed(rings: Examination) -> None:
+    """Where the discriminator says the same of everything, no loss has a slope."""
+    found = rings(flat_game(Shift(), (0.0, 0.0)), NOW)
+    assert found["exam/push"] == found["exam/steep"] == found["exam/gradient/generator"] == 0
+    assert found["exam/auc"] == found["exam/auc_unseen"] == found["exam/known"] == 0.5
+
+
+def test_a_perfect_discriminator(rings: Examination) -> None:
+    """Samples at 50 beside a ring of radius 2, and scores that fall on the way there."""
+    found = rings(flat_game(Shift((50.0, 0.0)), (-1.0, 0.0)), NOW)
+    assert found["exam/auc"] == found["exam/auc_unseen"] == 1
+    assert found["exam/rt"] == found["exam/rv"] == 1
+    assert found["exam/coverage"] == found["exam/precision"] == 0
+    assert found["exam/dgz"] < 1e-6
+
+
+def test_a_penalty_beside_the_score(normal: Examination) -> None:
+    """R1's part of the discriminator's loss over the score's, both by themselves."""
+    game = mlp_game(terms={"r1": R1(weight=4.0)})
+    found = normal(game, NOW)["exam/penalty"]
+    batch = normal.bench.train(16, first=NOW.images + 1)[0]
+    with double(game) as same_game:
+        terms = TRY(same_game, game_move(same_game, "discriminator"), batch, NOW)
+    assert terms["discriminator/r1"] > 0
+    assert found == pytest.approx(terms["discriminator/r1"] / terms["discriminator/score"], rel=1e-6)
+
+
+def game_move(game: Adversarial, player: str):
+    (move,) = [move for move in game.moves if move.player == player]
+    return move
+
+
+# ---------------------------------------------------------------------- classes
+
+
+class Deaf(nn.Module):
+    """Takes a class, and ignores it or moves its samples along a line by it."""
+
+    takes = ("label",)
+
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self.where, self.step = nn.Parameter(torch.zeros(2)), step
+
+    def forward(self, latent: Tensor, label: Tensor) -> Tensor:
+        return latent + self.where + torch.tensor([self.step, 0.0]) * label[:, None]
+
+
+class Ear(nn.Module):
+    """Scores a sample by how near it is to its class's mode, or by its place alone."""
+
+    takes = ("label",)
+
+    def __init__(self, hears: bool) -> None:
+        super().__init__()
+        self.line, self.hears = nn.Linear(2, 1), hears
+
+    def forward(self, sample: Tensor, label: Tensor) -> Verdict:
+        angle = label * (math.pi / 4)
+        near = (sample * torch.stack([angle.cos(), angle.sin()], 1)).sum(1)
+        return Verdict(self.line(sample)[:, 0] * (not self.hears) + near * self.hears)
+
+
+def told_game(step: float, hears: bool, classes: int = 8) -> Adversarial:
+    return Adversarial(
+        Deaf(step), Ear(hears), Normal(size=2), Wasserstein(), {}, Adam(), 50.0, shares=[1 / classes] * classes
+    )
+
+
+def test_a_generator_that_ignores_the_class(classed: Examination) -> None:
+    assert classed(told_game(0.0, hears=True), NOW)["exam/class_effect"] == 0
+
+
+def test_a_generator_that_hears_the_class() -> None:
+    """With two classes another class is always the other one."""
+    points = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
+    two = examination(examples(points[:120], points[120:], np.arange(200) % 2))
+    found = two(told_game(3.0, hears=True, classes=2), NOW)
+    assert found["exam/class_effect"] == pytest.approx(3 / two.bench.spread, rel=1e-5)
+
+
+def test_whether_the_discriminator_hears_the_class(classed: Examination) -> None:
+    """At its own mode a real fits best; where classes are not heard, right and wrong are equal."""
+    assert classed(told_game(1.0, hears=True), NOW)["exam/heard"] == 1
+    assert classed(told_game(1.0, hears=False), NOW)["exam/heard"] == 0.5
+
+
+# ---------------------------------------------------------------------- parts
+
+
+def test_a_round_on_a_double() -> None:
+    """The gradient of E w . G(z) - E w . x is the difference of the means; the game itself stays."""
+    game, batch = flat_game(Shift((2.0, 0.0)), (1.0, 1.0)), normal_batches(1)[0]
+    before = everything(game)
+    with double(game) as patient:
+        expected = patient.imagine(batch, NOW).mean(0) - batch["real"].mean(0)
+        trials, terms = try_round(patient, batch, NOW, TRY)
+        assert not torch.equal(patient.discriminator.score.weight, game.discriminator.score.weight)
+    assert trials["discriminator"].gradient == pytest.approx(float(expected.norm()), rel=1e-4)
+    assert terms["discriminator/score"] == pytest.approx(float(expected.sum()), rel=1e-3)
+    assert trials["discriminator"].stillest == 1, "its only layer is its median layer"
+    assert same(before, everything(game))
+
+
+def test_a_layer_that_no_gradient_reaches() -> None:
+    """The first of three layers is cut off where all units of the second are dead."""
+    game = mlp_game(activation="relu")
+    with torch.no_grad():
+        game.discriminator.hidden[1][0].bias.fill_(-1e3)
+    with double(game) as patient:
+        trials, _ = try_round(patient, normal_batches(1)[0], NOW, TRY)
+    assert trials["discriminator"].stillest == 0
+    assert trials["generator"].gradient == 0
+    with double(mlp_game()) as patient:
+        trials, _ = try_round(patient, normal_batches(1)[0], NOW, TRY)
+    assert all(0 < trial.stillest <= 1 for trial in trials.values())
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+def test_what_the_last_layer_is_given(spectral: bool) -> None:
+    network = mlp_game(spectral=spectral).discriminator.eval()
+    sample = normal_batches(1, n=5)[0]["real"]
+    with torch.no_grad():
+        with last_input(network) as inner:
+            for _ in range(2):
+                network(sample)
+        assert len(inner) == 2
+        torch.testing.assert_close(inner[1], network.hidden(sample))
+        network(sample)
+    assert len(inner) == 2, "afterwards nobody listens"
+
+
+def test_flat_scores() -> None:
+    patches = torch.arange(8.0).view(2, 1, 2, 2)
+    assert flat(patches).tolist() == [1.5, 5.5]
+    assert flat(torch.tensor([1, 2])).tolist() == [1.0, 2.0]
+    leaf = patches.requires_grad_(True)
+    assert flat(leaf, keep=True).requires_grad
+    assert not flat(leaf).requires_grad
+
+
+def test_batches_of_a_bench_begin_again_at_the_end() -> None:
+    """Held-out examples are fewer than asked for, and seeds are none twice; other examples come with other seeds."""
+    held = bench(ring_examples(), samples=300, part=64)
+    parts = held.held_out()
+    assert [len(part["real"]) for part in parts] == [64, 64, 64, 64, 44]
+    real = torch.cat([part["real"] for part in parts])
+    assert torch.equal(real[:44], real[256:])
+    seeds = [torch.cat([part["seed"] for part in each]) for each in (held.train(), held.train(300, first=1000))]
+    assert len(torch.cat(seeds).unique()) == 600
+    later = torch.cat([part["real"] for part in held.train(700, first=1000)])
+    assert torch.equal(later[600:], torch.cat([part["real"] for part in held.train()])[:100])
+
+
+def test_signals_are_named_alike(rings: Examination) -> None:
+    found: Signals = rings(mlp_game(), NOW)
+    assert all(name.startswith("exam/") and isinstance(value, float) for name, value in found.items())

@@ -1,0 +1,147 @@
+"""The duality gap against closed forms, at an equilibrium and after a collapse; looking changes nothing."""
+
+import math
+
+import pytest
+import torch
+from patients import Shift, Slope, everything, flat_game, mlp_game, normal_batches, same
+from torch import Tensor, nn
+
+from zerosum.diagnosis.gap import NUDGE, duality_gap, value
+from zerosum.game.adversarial import Adversarial
+from zerosum.game.objective import Hinge, LeastSquares, NonSaturating, Relativistic, Wasserstein
+from zerosum.game.optimizer import Adam
+from zerosum.game.prior import Normal
+from zerosum.game.schedule import Now
+from zerosum.game.verdict import Verdict
+from zerosum.training.loop import attempt, play_round
+from zerosum.training.machine import Machine
+from zerosum.training.meter import Meter
+
+TRY = attempt(Machine())
+STEPS, LR = 10, 0.01
+UNSEEN = normal_batches(4, n=256, first=50_000)
+
+
+def gap(game: Adversarial, now: Now = Now()):  # noqa: B008
+    return duality_gap(game, normal_batches(STEPS), UNSEEN, now, TRY)
+
+
+# ---------------------------------------------------------------------- the bilinear game
+
+
+def test_the_value_of_a_linear_discriminator() -> None:
+    """M(G, D) = E D(x) - E D(G(z)) = w . (mean of reals - mean of fakes)."""
+    game = flat_game(Shift((3.0, 1.0)), (1.0, -2.0))
+    real = torch.cat([batch["real"] for batch in UNSEEN]).mean(0)
+    with torch.no_grad():
+        fake = torch.cat([game.imagine(batch, Now()) for batch in UNSEEN]).mean(0)
+    assert value(game, UNSEEN, Now()) == pytest.approx(float((real - fake) @ torch.tensor([1.0, -2.0])), rel=1e-4)
+
+
+def test_what_the_discriminator_could_win_from_nothing() -> None:
+    """From w = 0, each of its ten steps is (lr, lr) towards the data: it wins 10 lr |difference of means|_1.
+
+    The generator moves against a discriminator that says nothing, and wins nothing.
+    """
+    game = flat_game(Shift((3.0, -1.0)), (0.0, 0.0), LR)
+    real = torch.cat([batch["real"] for batch in UNSEEN]).mean(0)
+    with torch.no_grad():
+        fake = torch.cat([game.imagine(batch, Now()) for batch in UNSEEN]).mean(0)
+    found = gap(game)
+    assert found.discriminator == pytest.approx(STEPS * LR * float((real - fake).abs().sum()), rel=1e-3)
+    assert found.generator == 0
+    assert found.total == found.discriminator
+
+
+def test_what_the_generator_could_win() -> None:
+    """From 0, each of its ten steps is lr along the sign of w = (1, -2): it wins 10 lr |w|_1, whatever the latents."""
+    found = gap(flat_game(Shift(), (1.0, -2.0), LR))
+    assert found.generator == pytest.approx(STEPS * LR * 3, rel=1e-3)
+
+
+def test_nobody_could_win_at_the_equilibrium() -> None:
+    """w = 0, and samples distributed as the data: what is left is chance.
+
+    The discriminator's weights end below 10 lr each, on differences of means with a deviation of sqrt(2 / 1024).
+    """
+    found = gap(flat_game(Shift(), (0.0, 0.0), LR))
+    assert found.total <= STEPS * LR * 2 * 5 * math.sqrt(2 / 1024)
+    assert found.generator == 0
+
+
+def test_a_stationary_point_that_is_no_equilibrium_shows() -> None:
+    """On top of a hill the slope is 0, yet down on any side of it there is something to win: so players are nudged.
+
+    D(x) = -(w . (x - c))^2 / 2 has its top where w . x = w . c; the constant samples c stand on it, and M falls beyond.
+    """
+
+    class Pit(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.depth = nn.Parameter(torch.tensor(1.0))
+
+        def forward(self, sample: Tensor) -> Verdict:
+            return Verdict(self.depth * (sample - 1).square().sum(1))
+
+    generator = Shift((1.0, 1.0), scale=0.0)  # the bottom of the pit: its gradient is exactly 0
+    rule = Adam(lr=LR, beta1=0.0, beta2=0.5)
+    game = Adversarial(generator, Pit(), Normal(size=2), Wasserstein(), {}, rule, 50.0)
+    # ten steps of lr, on either axis, from beside the bottom up the slope
+    beside = NUDGE * math.sqrt(2) / math.sqrt(2)
+    found = gap(game)
+    assert 2 * (STEPS * LR) ** 2 * 0.8 < found.generator < 2 * (STEPS * LR + 4 * beside) ** 2
+
+
+# ---------------------------------------------------------------------- games with networks
+
+
+def against_nothing(generator: nn.Module, objective) -> Adversarial:
+    """A game whose discriminator says 0 of everything, and may learn to say more."""
+    game = mlp_game(objective, lr=LR)
+    with torch.no_grad():
+        for parameter in game.discriminator.head.parameters():
+            parameter.zero_()
+    return Adversarial(
+        generator, game.discriminator, Normal(size=2), objective, {}, Adam(lr=LR, beta1=0.0, beta2=0.9), 50.0
+    )
+
+
+@pytest.mark.parametrize("objective", [NonSaturating(), LeastSquares(), Hinge(), Relativistic()])
+def test_a_perfect_generator_leaves_nothing_to_win_and_a_collapsed_one_much(objective) -> None:
+    perfect = gap(against_nothing(Shift(), objective))
+    collapsed = gap(against_nothing(Shift((0.5, 0.5), scale=0.01), objective))
+    assert perfect.total < 0.03
+    assert collapsed.discriminator > 10 * perfect.total
+    assert collapsed.discriminator > 0.2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_neither_part_is_negative(seed: int) -> None:
+    """Large steps overshoot: then the best response found is to stand still."""
+    game = mlp_game(lr=1.0)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in game.parameters():
+            parameter.normal_()
+    found = gap(game)
+    assert found.discriminator >= 0
+    assert found.generator >= 0
+    assert found.total == found.discriminator + found.generator
+
+
+@pytest.mark.parametrize("more", [{}, {"spectral": True}, {"norm": "batch"}, {"dropout": 0.3}])
+def test_looking_changes_nothing(more) -> None:
+    game = mlp_game(**more)
+    play_round(game, iter(normal_batches(2)), Machine(), Now(), Meter())
+    before = everything(game)
+    found = gap(game, Now(1, 64))
+    assert found.total > 0
+    assert same(before, everything(game))
+    assert gap(game, Now(1, 64)) == found or more.get("dropout"), "the same game has the same gap"
+
+
+def test_a_slope_stays_where_it_is() -> None:
+    """The fixture's own word: its score is the product."""
+    verdict = Slope((1.0, 2.0))(torch.tensor([[1.0, 1.0], [0.0, -1.0]]))
+    assert verdict.score.tolist() == [3.0, -2.0]
