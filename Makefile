@@ -1,6 +1,8 @@
 # `make demo` and `make test` need nothing but Python 3.11 or newer: each makes .venv and installs first.
 PYTHON ?= python3
 BIN := .venv/bin
+# tests side by side, one thread each
+JOBS ?= 2
 RUN ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: demo test lint install picture clean
@@ -25,7 +27,7 @@ lint: .venv/ready
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # the pictures in docs/, from a run of the demo
 picture: .venv/ready

@@ -40,7 +40,7 @@ ALLOWED = {  # who may import whom: a module, or its whole folder, to modules or
     "rescuing": {"diagnosis", "draft", "errors", "opening", "recipe", "run"},
     "question": {"data", "deliver", "errors", "evaluation"},
     "judging": {"console", "data", "deliver", "errors", "evaluation", "question", "run"},
-    "watching": {"data", "evaluation", "game", "question", "run"},
+    "watching": {"data", "diagnosis.looks", "evaluation", "game", "question", "run"},
     "opening": {"deliver", "draft", "errors", "recipe", "run", "training"},
     "making": {"deliver", "errors", "opening"},
     "editing": {"console", "data", "deliver", "errors", "judging", "making", "networks", "opening", "run", "scoring"},

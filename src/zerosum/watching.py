@@ -6,17 +6,22 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from zerosum.data.examples import Examples
+from zerosum.diagnosis.looks import NEIGHBOURS, spread
 from zerosum.evaluation.gather import Observed, Observer
 from zerosum.evaluation.items import Made, Real
 from zerosum.evaluation.judgement import LOWER, Judged
 from zerosum.evaluation.network import FeatureNetwork
-from zerosum.evaluation.pairwise import kernel_distance
+from zerosum.evaluation.pairwise import Side, between, kernel_distance, side
 from zerosum.evaluation.protocol import Protocol
 from zerosum.evaluation.score import Score
+from zerosum.evaluation.table import Table
 from zerosum.game import noise
 from zerosum.game.game import Game
 from zerosum.question import sizes
@@ -26,6 +31,20 @@ REAL = 1_024
 """Held-out images that samples are held against, at most."""
 SEED = 2**31
 """Of the samples: none that sheets or `zerosum sample` show."""
+
+
+class Reals(NamedTuple):
+    """The held-out images, looked at."""
+
+    seen: Observed
+    floor: Score
+    """The distance of as many training images."""
+    spread: float
+    """The mean distance between two of them; 0 where they are too few, or all the same."""
+    side: Side | None
+    """For coverage, where they have a spread."""
+    covered: float
+    """Their coverage by training images."""
 
 
 @dataclass
@@ -43,15 +62,14 @@ class Watch:
         examples = self.examples
         self.real = Real.of(examples, examples.held_out, "held-out images").head(REAL)
         self.partner = Real.of(examples, examples.train, "training images").head(self.samples)
-        self._seen: Observed | None = None
-        self._floor = Score(0.0)
+        self._reals: Reals | None = None
 
     def __call__(self, game: Game, images: int) -> Row:
         """A line of scores.jsonl, by the kernel distance; see `zerosum.training.contest.Judge`."""
-        if self._seen is None:
-            self._seen, self._floor = self._look_at_reals()
+        reals = self._reals = self._reals or self._look_at_reals()
         made = Made(lambda first, n: game.produce(noise.seeds(SEED, first, n)), self.samples, "the samples")
-        distance = kernel_distance(self._seen.features, self._see(made).features)
+        fakes = self._see(made).features
+        distance = kernel_distance(reals.seen.features, fakes)
         protocol = self._protocol()
         return {
             "images": images,
@@ -59,7 +77,8 @@ class Watch:
             "distance": distance.value,
             "line": protocol.line(),
             "protocol": protocol.as_dict(),
-            "scores": {protocol.score_name("kid"): Judged(distance, self._floor, "kid" in LOWER).as_dict()},
+            "signals": _signals(fakes, reals),
+            "scores": {protocol.score_name("kid"): Judged(distance, reals.floor, "kid" in LOWER).as_dict()},
         }
 
     def seconds(self) -> float:
@@ -75,10 +94,16 @@ class Watch:
             file.unlink()
         return Observer(self.network, self.device, Path(self._scratch.name)).see(items, keep)
 
-    def _look_at_reals(self) -> tuple[Observed, Score]:
+    def _look_at_reals(self) -> Reals:
         partner = self._see(self.partner, keep=True).in_memory()
         real = self._see(self.real, keep=True).in_memory()
-        return real, kernel_distance(real.features, partner.features)
+        floor = kernel_distance(real.features, partner.features)
+        few = min(len(real.features), len(partner.features)) < NEIGHBOURS + 2
+        width = 0.0 if few else spread(_rows(real.features))
+        if not width:
+            return Reals(real, floor, 0.0, None, 0.0)
+        own = side(real.features, NEIGHBOURS)
+        return Reals(real, floor, width, own, between(own, side(partner.features, NEIGHBOURS)).coverage.value)
 
     def _protocol(self) -> Protocol:
         return Protocol(
@@ -86,3 +111,21 @@ class Watch:
             images=sizes(self.examples), data=self.real.fingerprint, against="held-out",
             real=len(self.real), made=self.samples, source="averaged", seed=SEED,
         )  # fmt: skip
+
+
+def _signals(fakes: Table, reals: Reals) -> dict[str, float]:
+    """What the doctor reads: how samples vary and cover, in these features; nothing where the reals do not vary."""
+    if reals.side is None:
+        return {}
+    shares = between(reals.side, side(fakes, NEIGHBOURS))
+    return {
+        "judged/spread": spread(_rows(fakes)) / reals.spread,
+        "judged/recall": shares.recall.value,
+        "judged/coverage": shares.coverage.value,
+        "judged/coverage_floor": reals.covered,
+    }
+
+
+def _rows(table: Table) -> Tensor:
+    """A table's rows (N, D) in memory: a judgement's few."""
+    return table.take(np.arange(len(table)))

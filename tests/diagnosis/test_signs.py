@@ -27,7 +27,7 @@ def low(name: str = "b", hold: int = 2) -> Sign:
 def seen(sign: Sign, *values: float) -> str:
     """ "." where the sign is not seen, "x" where it is."""
     series = Series(np.arange(len(values), dtype=float), np.array(values, float))
-    return "".join(".x"[found] for found in sign.seen(series))
+    return "".join(".x"[int(found)] for found in sign.seen(series))
 
 
 def history(every: int = 100, **signals: list[float | None]) -> History:

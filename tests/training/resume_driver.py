@@ -21,7 +21,8 @@ from zerosum.training import probe
 SETTINGS = {
     "training.tick_images": 96, "training.preview_images": 480, "training.checkpoint_images": 160,
     "training.batch": 32, "optimizer.lr": 1e-3, "discriminator.dropout": 0.2, "data.size": 16,
-    "generator.widths": [64], "discriminator.widths": [64], "data.fit": "crop",
+    "generator.widths": [64], "discriminator.widths": [64], "data.fit": "crop", "doctor.every_images": 192,
+    "doctor.samples": 32, "doctor.deep": 2,
 }  # fmt: skip
 
 

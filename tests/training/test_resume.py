@@ -43,8 +43,13 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(RunFolder(run).checkpoints()[-1] / "networks.safetensors")
 
 
+def findings(run: Path) -> str:
+    return (run / "findings.jsonl").read_text() if (run / "findings.jsonl").exists() else ""
+
+
 def same(one: Path, other: Path) -> None:
     assert log(one) == log(other)
+    assert findings(one) == findings(other)
     ours, theirs = weights(one), weights(other)
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():

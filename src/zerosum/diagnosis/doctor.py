@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 
@@ -32,7 +33,16 @@ def diagnose(history: History) -> list[Finding]:
 def consult(folder: RunFolder, log: str = "log.jsonl") -> tuple[History, list[Finding]]:
     """A run's history as its log has it, and what is the matter at its end."""
     history = History.of(folder.rows(log), facts_of(folder))
+    for row in judged(folder):
+        history.add(row)
     return history, diagnose(history)
+
+
+def judged(folder: RunFolder) -> Iterator[Row]:
+    """What judgements in passing saw, as lines of a log."""
+    for row in folder.rows("scores.jsonl"):
+        if row.get("when") == "training" and "signals" in row:
+            yield {"images": row["images"], **row["signals"]}
 
 
 @dataclass
@@ -49,10 +59,11 @@ class Doctor:
     tell: Tell = lambda finding, comes: None
     standing: dict[str, Finding] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def begin(self) -> None:
         """Read what the log says already."""
         self.history, findings = consult(self.folder)
         self.standing = {finding.name: finding for finding in findings}
+        self._judged = sum(1 for _ in judged(self.folder))
 
     def examine(self, game: Game, now: Now) -> Row:
         """The signals of an examination now."""
@@ -64,6 +75,9 @@ class Doctor:
     def read(self, row: Row) -> bool:
         """Read a line of the log; write down what came and what went; whether the run should stop to be treated."""
         self.history.add(row)
+        for seen in islice(judged(self.folder), self._judged, None):
+            self.history.add(seen)
+            self._judged += 1
         found = {finding.name: finding for finding in diagnose(self.history)}
         for name, finding in found.items():
             if name not in self.standing:

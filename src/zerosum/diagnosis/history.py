@@ -87,15 +87,16 @@ class History:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Read one more line."""
-        self.images = float(row["images"])
+        here = float(row["images"])
+        self.images = max(self.images, here)
         for name, value in row.items():
             if isinstance(value, str):
                 self.notes[name] = value
             elif value is None or not math.isfinite(value):
-                self._lost.setdefault(name, self.images)  # the log writes what is no finite number as null
+                self._lost.setdefault(name, here)  # the log writes what is no finite number as null
             else:
                 images, values = self._columns.setdefault(name, ([], []))
-                images.append(self.images)
+                images.append(here)
                 values.append(float(value))
 
     def __contains__(self, name: object) -> bool:

@@ -53,6 +53,10 @@ SIGNALS = {
     "exam/penalty": "D's further terms over its score's loss",
     "exam/gap": "the duality gap: what both players could win by a few moves alone; 0 at a Nash equilibrium",
     "exam/gap/": "a player's part of it",
+    "judged/spread": "the spread of samples in the eyes of what judges them (lite0), over the reals'; about 1",
+    "judged/recall": "recall in its eyes",
+    "judged/coverage": "coverage in its eyes",
+    "judged/coverage_floor": "the same for training examples instead of samples",
 }
 """By name, or by the beginning of several names. Distances are in terms of that between two real examples."""
 
@@ -66,6 +70,6 @@ def newest(history: History) -> Iterator[tuple[str, float, str]]:
     """Each signal of the examinations with its newest value and what it says; what is followed by many numbers is not
     among them.
     """
-    for name in history.names("exam/"):
+    for name in [*history.names("exam/"), *history.names("judged/")]:
         if not name.startswith(("exam/trace/", "exam/middle/")):
             yield name, history[name].last, meaning(name)

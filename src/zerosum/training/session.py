@@ -35,6 +35,9 @@ class Attendant(Protocol):
     every_images: int | None
     """Images between two examinations, a multiple of those between two lines of the log; None: there are none."""
 
+    def begin(self) -> None:
+        """Play begins, or goes on: read what the log says already."""
+
     def examine(self, game: Game, now: Now) -> Row:
         """What the game shows of itself now, for the log."""
 
@@ -111,6 +114,8 @@ class Session:
         self._started = time.monotonic()
         self._ticked = (self.seconds, self.now.images)
         self._status()
+        if self.doctor is not None:
+            self.doctor.begin()
         witnesses = [self._remember, self._tick, self._preview_when_due, self._judge_when_due]
         witnesses += [self._save_when_due]
         with interruption() as stop:
