@@ -22,18 +22,20 @@ from zerosum.training import trackers as trackers_module
 from zerosum.units import say_count, say_seconds
 
 __all__ = [
-    "Run", "compare", "diagnose", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile", "resume",
-    "sample", "survey", "train", "walk",
+    "Run", "compare", "diagnose", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile", "replay",
+    "resume", "sample", "survey", "train", "walk",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     import torch
 
+    from zerosum.data.examples import Examples
     from zerosum.data.source import Source
     from zerosum.data.survey import Survey
     from zerosum.data.toys import Toy
     from zerosum.deliver.generator import Generator
     from zerosum.diagnosis.finding import Finding
+    from zerosum.staging import Stage
     from zerosum.training.profile import Profile
     from zerosum.training.session import Session
 
@@ -224,22 +226,13 @@ def resume(
     recipe = read_recipe(folder)
     if images is not None or budget is not None:
         recipe = plan.prolonged(recipe, list(folder.rows()), images, budget)
-    record = folder.read_json("data.json")
-    placed = where_the_data_are(recipe, str(record.get("path", "")))
+    placed = where_the_data_are(recipe, str(folder.read_json("data.json").get("path", "")))
     from zerosum.staging import Stage
     from zerosum.training.machine import choose_device, ranks
 
     with ranks():
         stage = Stage.set(placed, choose_device(recipe.training.device), trackers, voice or Silent())
-        try:
-            examples = stage.read()
-        except BadInput as error:
-            raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
-        if examples.fingerprint != record.get("fingerprint"):
-            raise BadInput(
-                f"{placed.data.source} has changed since {folder.path} was trained on it; put the data back as it "
-                f"was, or start a new run with another --run"
-            )
+        examples = _unchanged(stage, folder, placed)
         session = stage.session(examples, folder)
         session.resume()
         _refuse_the_over(session, recipe)
@@ -247,6 +240,42 @@ def resume(
             rewrite_recipe(folder, recipe)
         stage.voice.say(f"resuming {folder.path} after {say_count(session.now.images)} images")
         return Run(folder, stage.play_through(session, examples))
+
+
+def replay(run: str | Path, *, voice: Voice | None = None) -> str:
+    """Play a run that lost its numbers again from its last checkpoint, to see which layer gave the first bad one.
+
+    Nothing of the run is changed.
+
+    Returns:
+        What gave the first number that is not finite, and in which round; empty where nothing did.
+
+    Raises:
+        BadInput: it is no run, or its data has changed.
+    """
+    folder = RunFolder.open(Path(run))
+    recipe = read_recipe(folder)
+    placed = where_the_data_are(recipe, str(folder.read_json("data.json").get("path", "")))
+    from zerosum.replaying import replayed
+    from zerosum.staging import Stage
+    from zerosum.training.machine import choose_device
+
+    stage = Stage.set(placed, choose_device(recipe.training.device), (), voice or Silent())
+    return replayed(stage, _unchanged(stage, folder, placed), folder)
+
+
+def _unchanged(stage: Stage, folder: RunFolder, recipe: Recipe) -> Examples:
+    """The data of a run, read again and found as they were."""
+    try:
+        examples = stage.read()
+    except BadInput as error:
+        raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
+    if examples.fingerprint != folder.read_json("data.json").get("fingerprint"):
+        raise BadInput(
+            f"{recipe.data.source} has changed since {folder.path} was trained on it; put the data back as it "
+            f"was, or start a new run with another --run"
+        )
+    return examples
 
 
 def _refuse_the_over(session: Session, recipe: Recipe) -> None:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 from patients import (
-    Shift, bench, everything, examples, flat_game, mlp_game, normal_batches, ring_examples, same,
+    Shift,
+    bench,
+    everything,
+    examples,
+    flat_game,
+    mlp_game,
+    normal_batches,
+    ring_examples,
+    same,
 )  # fmt: skip
 from torch import Tensor, nn
 

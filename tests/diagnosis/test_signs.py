@@ -101,9 +101,7 @@ def test_evidence_is_thinned_and_ends_now(length: int) -> None:
     assert (found.images[-1], found.values[-1]) == (10.0 * (length - 1), float(f"{(length - 1) / 8:.4g}"))
     assert found.value == (length - 1) / 8
     assert found.says == f"it is {(length - 1) / 8:.1f}"
-    assert all(
-        image / 80 == pytest.approx(value, rel=1e-3) for image, value in zip(found.images, found.values, strict=True)
-    )
+    assert found.values == pytest.approx([image / 80 for image in found.images], rel=1e-3)
 
 
 # ---------------------------------------------------------------------- rules

@@ -92,6 +92,18 @@ def test_a_run_that_diverged_says_where(tmp_path: Path) -> None:
     assert log(run.path)[-1]["not_finite"].startswith(("generator", "discriminator"))
 
 
+def test_a_replay_finds_what_overflowed(tmp_path: Path) -> None:
+    """The run itself stays as it is."""
+    run = train(tmp_path / "run", EXAMINED | WILD, images=64_000).path
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    found = zerosum.replay(run)
+    assert "round " in found
+    assert "discriminator" in found or "generator" in found
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    healthy = train(tmp_path / "healthy", SMALL).path
+    assert zerosum.replay(healthy) == ""
+
+
 def test_a_rescued_run_is_put_back_and_treated(tmp_path: Path) -> None:
     """The settings that were not the recipe's own go; what happened is written down; nothing more is changed."""
     run = train(tmp_path / "run", EXAMINED | WILD, images=12_800, rescue=True)

@@ -73,6 +73,9 @@ def evaluate(
 def diagnose(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or any log.jsonl.")],
     signals: Annotated[bool, typer.Option("--signals", help="Also what the last examination saw.")] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Play on from the last checkpoint, to see where numbers were lost.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Say what is the matter with a run, how that is known, and which settings to change; also of one that crashed."""
@@ -80,6 +83,11 @@ def diagnose(
 
     findings = diagnosing.diagnose(run)
     typer.echo(diagnosing.as_json(findings) if as_json else diagnosing.text(findings, run))
+    if replay:
+        from zerosum import api
+
+        found = api.replay(run, voice=voice())
+        typer.echo(f"the first number that is not finite: {found}" if found else "no number was lost on the way")
     for line in diagnosing.signals(run) if signals and not as_json else ():
         typer.echo(line)
     raise typer.Exit(EXITS["severe" if diagnosing.severe(findings) else "done"])
