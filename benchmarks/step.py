@@ -156,12 +156,29 @@ MLP: dict[str, object] = {
 NARROW: dict[str, object] = {"generator.widths": [256, 192, 96, 48], "discriminator.widths": [256, 192, 96, 48]}
 WIDE: dict[str, object] = {"generator.width": 64, "discriminator.width": 64, "latent.size": 100}
 APART: dict[str, dict[str, object]] = {
-    "progan": {"game.growth.first": 3},  # 32 px from the first image on
     "stylegan2": {"game.share_fakes": False, "terms.path-length.weight": 2, "terms.path-length.every": 4},
 }
+PAPERS: dict[str, dict[str, object]] = {
+    "acgan": {"generator.width": 24, "discriminator.width": 24},
+    "cgan-projection": {
+        "generator.widths": [64, 48, 24, 12],
+        "discriminator.widths": [64, 48, 24, 12],
+        "generator.condition_size": 16,
+        "discriminator.last": 8,
+        "game.discriminator_times": 2,
+    },
+    "progan": {
+        "generator.widths": [64, 48, 24, 8],
+        "discriminator.widths": [64, 48, 24, 8],
+        "latent.size": 64,
+        "game.growth.first": 3,
+        "optimizer.lr": 2e-3,
+    },
+}
+"""What plays another round at nano than its paper: the paper's, on networks of that size."""
 FAMILY = {
-    name: Row(name, APART.get(name, {}), 32, 3, laid(name, "nano").tree["training"]["batch"], step,
-              references.Labelled, case="nano")
+    name: Row(name, PAPERS.get(name, APART.get(name, {})), 32, 3, laid(name, "nano").tree["training"]["batch"], step,
+              references.Labelled, case="" if name in PAPERS else "nano")
     for name, step in family.STEPS.items()
 }  # fmt: skip
 ROWS = {

@@ -5,17 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from patients import (
-    Shift,
-    bench,
-    everything,
-    examples,
-    flat_game,
-    mlp_game,
-    normal_batches,
-    ring_examples,
-    same,
-)  # fmt: skip
+from patients import Shift, bench, everything, examples, flat_game, mlp_game, normal_batches, ring_examples, same
 from torch import Tensor, nn
 
 from zerosum.data.examples import Examples
@@ -211,7 +201,7 @@ def test_a_player_that_may_not_learn_takes_no_stride(rings: Examination, lr: flo
 def test_a_generator_that_is_not_pushed(rings: Examination) -> None:
     """Where the discriminator says the same of everything, no loss has a slope."""
     found = rings(flat_game(Shift(), (0.0, 0.0)), NOW)
-    assert found["exam/push"] == found["exam/steep"] == found["exam/gradient/generator"] == 0
+    assert found["exam/push"] == found["exam/steep"] == 0
     assert found["exam/auc"] == found["exam/auc_unseen"] == found["exam/known"] == 0.5
 
 
@@ -303,7 +293,7 @@ def test_a_round_on_a_double() -> None:
     game, batch = flat_game(Shift((2.0, 0.0)), (1.0, 1.0)), normal_batches(1)[0]
     before = everything(game)
     with double(game) as patient:
-        expected = patient.imagine(batch, NOW).mean(0) - batch["real"].mean(0)
+        expected = patient.imagine(batch, NOW).detach().mean(0) - batch["real"].mean(0)
         trials, terms = try_round(patient, batch, NOW, TRY)
         assert not torch.equal(patient.discriminator.score.weight, game.discriminator.score.weight)
     assert trials["discriminator"].gradient == pytest.approx(float(expected.norm()), rel=1e-4)
