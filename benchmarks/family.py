@@ -44,8 +44,8 @@ READING = """Minutes on one CPU core are not what the papers had, so the order i
 - The column of images says most. Residual, growing and style-based networks (`sngan`, `biggan`, `progan`, `stylegan2`)
   and critics that move several times a round (`wgan`, `wgan-gp`) show the generator a fraction of the pictures that
   `auto` and `cgan` do in the same time. With a GPU and hours these are the ones to take, at `--size base`.
-- `dcgan`, `lsgan`, `wgan`, `dragan` and `vanilla` keep the rates, the batch and, but for the last two, the unaveraged
-  generator of their papers; `auto`, `cgan`, `cgan-projection`, `acgan`, `r3gan` and `wgan-gp` have settings for such
+- `dcgan`, `lsgan`, `wgan`, `dragan` and `vanilla` keep about the rates and batches of their papers, the first two with
+  the generator as it plays, not its average; `auto`, `cgan`, `cgan-projection`, `acgan`, `r3gan` and `wgan-gp` have settings for such
   minutes at size nano.
 - `projected` learns through the features it is scored by here, which flatters its distance and says nothing of its
   pictures; `fastgan` is made for a few hundred images, not for sixty thousand."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from zerosum.deliver import history
 from zerosum.deliver.binning import BINS, Curve, smooth
-from zerosum.deliver.charts import equilibrium
+from zerosum.game.objective import equilibrium
 from zerosum.deliver.curves import chart
 from zerosum.deliver.history import Sheet, spread
 from zerosum.deliver.markup import VOID, Markup, tag

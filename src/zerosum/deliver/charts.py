@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from zerosum.deliver.binning import Curve
 from zerosum.deliver.curves import Level, chart
 from zerosum.deliver.markup import Markup, tag
-from zerosum.game.objective import Objective
+from zerosum.game.objective import equilibrium
 from zerosum.run import Row
 
 REAL, FAKE, SCORE, PLAIN = 0, 1, 2, 6
@@ -47,16 +47,6 @@ def charts(rows: Sequence[Row], objective: Mapping[str, Any]) -> Markup:
         tag("div", *drawn, class_="charts"),
         class_="curves",
     )
-
-
-def equilibrium(objective: Mapping[str, Any]) -> dict[str, float]:
-    """The objective's loss for each player where the discriminator cannot tell; empty if unknown."""
-    kinds = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(Objective)[0])}
-    kind = objective.get("kind", "")
-    if kind not in kinds or objective.get("smoothing", 0):
-        return {}
-    values = zip(("discriminator", "generator"), kinds[kind].equilibrium, strict=True)
-    return {player: value for player, value in values if not math.isnan(value)}
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[float]]]:

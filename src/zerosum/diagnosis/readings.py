@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from zerosum.diagnosis.history import History, Series, Values
+from zerosum.game.objective import equilibrium
 
 Reading = Callable[[History], Series]
 
@@ -112,6 +113,18 @@ def swing(name: str, over: int = 6) -> Reading:
         places = range(over - 1, len(series.values))
         spans = [np.ptp(series.values[place - over + 1 : place + 1]) for place in places]
         return Series(series.images[over - 1 :], np.array(spans))
+
+    return read
+
+
+def from_equilibrium(player: str) -> Reading:
+    """How far a player's loss is from what it is where the discriminator cannot tell, over that; where it is known."""
+
+    def read(history: History) -> Series:
+        objective = fact(history, "settings", "objective", otherwise={})
+        level = equilibrium(objective).get(player, 0.0) if isinstance(objective, dict) else 0.0
+        series = history[f"{player}/score"]
+        return series.map(np.abs(series.values - level) / abs(level)) if level else Series.empty()
 
     return read
 

@@ -7,7 +7,8 @@ one. At `equilibrium` the discriminator cannot tell real from fake (D(x) = 0.5):
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -169,3 +170,13 @@ def _half_way(play: Play) -> Tensor:
 Objective = Annotated[
     Minimax | NonSaturating | LeastSquares | Wasserstein | Hinge | Relativistic, Field(discriminator="kind")
 ]
+
+
+def equilibrium(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Each player's loss where the discriminator cannot tell, under an objective's settings; empty if unknown."""
+    kinds = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(Objective)[0])}
+    kind = settings.get("kind", "")
+    if kind not in kinds or settings.get("smoothing", 0):
+        return {}
+    values = zip(("discriminator", "generator"), kinds[kind].equilibrium, strict=True)
+    return {player: value for player, value in values if not math.isnan(value)}

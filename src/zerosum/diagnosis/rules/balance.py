@@ -2,7 +2,7 @@
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.medicine import as_the_recipe, first, put, together
-from zerosum.diagnosis.readings import lower, of, ratio, usual
+from zerosum.diagnosis.readings import from_equilibrium, lower, of, ratio, usual
 from zerosum.diagnosis.sign import Rule, Sign
 
 POOR = Sign(
@@ -86,6 +86,8 @@ RULES = (
             POOR,
             Sign("distance of scores", of("exam/separation"), 0.3, 0.6,
                  "real and fake scores are {value:.2f} deviations apart", hold=3),
+            Sign("the discriminator's loss against the equilibrium's", from_equilibrium("discriminator"), 0.02, 0.05,
+                 "its loss is {value:.1%} from what it is where nothing can be told", hold=3),
         ),
         must=2,
         prescribe=together(
