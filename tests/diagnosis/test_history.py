@@ -93,6 +93,13 @@ def test_what_is_no_finite_number_is_lost(nothing: float | None) -> None:
     assert lists(found["a"]) == ([10, 30], [1, 3])
 
 
+def test_a_line_that_comes_late_is_of_its_own_moment() -> None:
+    found = History.of([{"images": 20, "a": 1}, {"images": 10, "b": 2, "c": None}])
+    assert found.images == 20
+    assert lists(found["b"]) == ([10], [2])
+    assert found.lost == {"c": 10}
+
+
 def test_words_are_notes() -> None:
     found = History.of([{"images": 1, "not_finite": "generator.w"}, {"images": 2, "not_finite": "generator.b"}])
     assert found.notes == {"not_finite": "generator.b"}

@@ -195,14 +195,18 @@ def test_a_turn_moves_the_trace_by_its_chord(plain: Bench, angle: float) -> None
     assert moved(before, after, "exam/middle/") < 0.05 * way, "turned about their middle, they keep it"
 
 
-def test_twice_the_way_is_twice_the_change(plain: Bench) -> None:
-    rows, step = fakes(list(range(8))), torch.tensor([0.2, -0.1])
-    here, once, twice = (senses.trace(rows + k * step, plain) for k in range(3))
-    for start in ("exam/trace/", "exam/middle/"):
-        assert moved(here, twice, start) == pytest.approx(2 * moved(here, once, start), rel=1e-4)
-    low, high = chi2.ppf([5e-5, 1 - 5e-5], senses.CENTRED) / senses.CENTRED
-    way = float(step.norm()) / plain.spread
-    assert low < (moved(here, once, "exam/middle/") / way) ** 2 < high
+@pytest.mark.parametrize(("start", "directions"), [("exam/trace/", 16), ("exam/middle/", 8)])
+def test_over_all_steps_of_one_length_the_trace_changes_by_that_length(
+    plain: Bench, start: str, directions: int
+) -> None:
+    """A unit along each of 100 axes: the mean square of so many normal numbers is 1, within five deviations."""
+    rows = torch.zeros(20, 100)
+    here = senses.trace(rows, plain)
+    squares = [moved(here, senses.trace(rows + axis, plain), start) ** 2 for axis in torch.eye(100)]
+    mean = np.mean(squares) * plain.spread**2
+    assert mean == pytest.approx(1, abs=5 * math.sqrt(2 / (100 * directions)))
+    twice = moved(here, senses.trace(rows + 2 * torch.eye(100)[0], plain), start)
+    assert twice == pytest.approx(2 * math.sqrt(squares[0]), rel=1e-4)
 
 
 # ---------------------------------------------------------------------- judgement

@@ -33,7 +33,10 @@ from zerosum.training.stream import Stream
 
 SHAPE = (1, 16, 16)
 DCGAN = {"generator.width": 4, "discriminator.width": 4, "terms.r1.every": 2}
-R3GAN = {"generator.widths": [8, 4, 4], "discriminator.widths": [4, 4, 8]}
+PLAIN = {"blocks": 1, "expansion": 1, "group_width": 0}
+R3GAN = {"generator.widths": [8, 4, 4], "discriminator.widths": [4, 4, 8]} | {
+    f"{player}.{name}": value for player in ("generator", "discriminator") for name, value in PLAIN.items()
+}
 SETTLED = {"training.precision": "float32", "optimizer.eps": 1e-3, "optimizer.lr": 2e-4}
 """A large eps, for Adam with a small one makes steps out of rounding wherever a gradient is almost 0."""
 EXACT = {"rtol": 1e-5, "atol": 1e-5}
@@ -41,7 +44,7 @@ EXACT = {"rtol": 1e-5, "atol": 1e-5}
 
 def recipe(name: str, settings: dict) -> Recipe:
     file = RecipeFile(name)
-    file.lay("nano")
+    file.lay("small" if name == "r3gan" else "nano")  # where its networks are its own
     for path, value in (SETTLED | settings).items():
         file.draft.put(tuple(path.split(".")), value, "")
     return file.draft.check(Recipe).spread(1000)

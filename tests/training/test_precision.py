@@ -74,7 +74,7 @@ def test_a_cpu_rounds_nothing() -> None:
 def test_pictures_stay_in_channels_last(name: str) -> None:
     """From each network's first convolution on, forwards and through a slope: no layer turns them back."""
     file = RecipeFile(name)
-    file.lay("nano")
+    file.lay("nano" if name == "dcgan" else "small")  # where its networks are its own
     changes = {("generator", "norm"): "batch", ("discriminator", "norm"): "none", ("terms", "r1", "weight"): 1}
     for path, value in changes.items():
         if name == "dcgan" or path[0] == "terms":
