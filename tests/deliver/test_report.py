@@ -11,13 +11,13 @@ from PIL import Image
 
 from zerosum.deliver import history
 from zerosum.deliver.binning import BINS, Curve, smooth
-from zerosum.game.objective import equilibrium
 from zerosum.deliver.curves import chart
 from zerosum.deliver.history import Sheet, spread
 from zerosum.deliver.markup import VOID, Markup, tag
 from zerosum.deliver.pictures import save_image
 from zerosum.deliver.report import write_report
 from zerosum.errors import BadInput
+from zerosum.game.objective import equilibrium
 
 RECIPE = {
     "name": "quick",

@@ -196,9 +196,7 @@ def test_a_turn_moves_the_trace_by_its_chord(plain: Bench, angle: float) -> None
 
 
 @pytest.mark.parametrize(("start", "directions"), [("exam/trace/", 16), ("exam/middle/", 8)])
-def test_over_all_steps_of_one_length_the_trace_changes_by_that_length(
-    plain: Bench, start: str, directions: int
-) -> None:
+def test_over_all_steps_of_a_length_the_trace_changes_by_it(plain: Bench, start: str, directions: int) -> None:
     """A unit along each of 100 axes: the mean square of so many normal numbers is 1, within five deviations."""
     rows = torch.zeros(20, 100)
     here = senses.trace(rows, plain)

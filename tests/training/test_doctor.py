@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 import zerosum
-from zerosum import api
+from zerosum import api, plan
 from zerosum.game.schedule import Now
+from zerosum.recipe import Doctor, Recipe, RecipeFile
 from zerosum.run import RunFolder
 from zerosum.training.session import Session
 
@@ -77,6 +78,24 @@ def test_examinations_stand_in_lines_of_the_log(tmp_path: Path) -> None:
     """Their interval becomes a multiple of the log's."""
     run = train(tmp_path / "run", SMALL | {"doctor.every_images": 300}).path
     assert [row["images"] for row in log(run) if "exam/finite" in row] == list(range(256, 2_049, 256))
+
+
+def settled(images: int, seconds_per_round: float, examples: int = 1_000, **doctor: object) -> Doctor:
+    training = {"images": images, "batch": 32, "tick_images": 320}
+    recipe = Recipe.model_validate(RecipeFile("auto").draft.tree | {"training": training, "doctor": doctor})
+    return plan.settle_doctor(recipe, seconds_per_round, examples).doctor
+
+
+def test_how_often_a_run_is_examined() -> None:
+    """An examination of 128 samples by batches of 32 takes some 13 rounds; a thirtieth of 20,000 rounds holds 50."""
+    doctor = settled(640_000, 0.05)
+    assert doctor.examine
+    assert doctor.every_images == 640_000 // 50 // 320 * 320
+    assert settled(640_000, 0.05, examples=15).examine is False, "too few to say anything"
+    assert settled(640_000, 0.05, examine=False).examine is False
+    assert settled(12_800, 0.01).examine is False, "4 seconds"
+    assert settled(12_800, 0.01, every_images=1_000).every_images == 960, "asked for, in lines of the log"
+    assert settled(100 * 640_000, 0.05).every_images == pytest.approx(100 * 640_000 / 60, rel=0.01), "60 at most"
 
 
 WILD = {"optimizer.lr": 1e30}

@@ -92,7 +92,6 @@ class Examination:
     def _reach(self, game: Adversarial, now: Now) -> Signals:
         """How the generator's loss and its samples answer to a small change."""
         batch = self.bench.train()[0]
-        made: list[Tensor] = []
         with torch.no_grad():
             still = game.imagine(batch, now)
             with moved_latents(game.generator):
@@ -100,11 +99,7 @@ class Examination:
         answer = (looks(moved) - looks(still)).norm(dim=1).mean() / NUDGE
         leaf = still.detach().requires_grad_(True)
 
-        def imagine(batch: Batch, now: Now) -> Exhibit:
-            made.append(leaf)
-            return game.exhibit(leaf, FAKE, batch, now)
-
-        play = game.play(batch, now, imagine=imagine)
+        play = game.play(batch, now, imagine=lambda batch, now: game.exhibit(leaf, FAKE, batch, now))
         push = _steepness(game.objective.generator(play).sum(), leaf)
         steep = _steepness(flat(play.fake_score, keep=True).sum(), leaf)
         size = self.bench.spread
@@ -120,7 +115,7 @@ class Examination:
         other = batch | {"label": (batch["label"] + away) % classes}
         with torch.no_grad():
             effect = (looks(game.imagine(other, now)) - looks(game.imagine(batch, now))).norm(dim=1).mean()
-            right, wrong = (_fit(game.play(each, now).real_verdict, batch, other, each) for each in (batch, other))
+            right, wrong = (_fit(game.play(each, now).real_verdict, each) for each in (batch, other))
         heard = (right > wrong).float().mean() + (right == wrong).float().mean() / 2
         return {"exam/class_effect": float(effect) / self.bench.spread, "exam/heard": float(heard)}
 
@@ -210,7 +205,7 @@ def _label(game: Adversarial, batch: Batch) -> Tensor | None:
     return batch["label"] if len(game.shares) else None
 
 
-def _fit(verdict: Verdict, right: Batch, wrong: Batch, asked: Batch) -> Tensor:
+def _fit(verdict: Verdict, asked: Batch) -> Tensor:
     """How well reals fit the class they are said to be of: by the guess of their class, where there is one."""
     if verdict.classes is None:
         return flat(verdict.score)
