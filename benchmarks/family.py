@@ -45,8 +45,8 @@ READING = """Minutes on one CPU core are not what the papers had, so the order i
   and critics that move several times a round (`wgan`, `wgan-gp`) show the generator a fraction of the pictures that
   `auto` and `cgan` do in the same time. With a GPU and hours these are the ones to take, at `--size base`.
 - `dcgan`, `lsgan`, `wgan`, `dragan` and `vanilla` keep about the rates and batches of their papers, the first two with
-  the generator as it plays, not its average; `auto`, `cgan`, `cgan-projection`, `acgan`, `r3gan` and `wgan-gp` have settings for such
-  minutes at size nano.
+  the generator as it plays, not its average; `auto`, `cgan`, `cgan-projection`, `acgan`, `r3gan` and `wgan-gp` have
+  settings for such minutes at size nano.
 - `projected` learns through the features it is scored by here, which flatters its distance and says nothing of its
   pictures; `fastgan` is made for a few hundred images, not for sixty thousand."""
 HEAD = ["recipe", "paper", "images", "steps/s", "fd_lite0", "kid_lite0", "precision", "recall", "coverage"]

@@ -108,6 +108,17 @@ class Bench:
         labels: NDArray[np.int64] = self.examples.labels[self._train[np.arange(self.samples) % len(self._train)]]
         return labels
 
+    def class_of(self, rows: Tensor) -> NDArray[np.int64]:
+        """(N,) the class of the training example nearest to each of these looks (N, D)."""
+        classes: NDArray[np.int64] = self.memory_labels[_nearest(rows, self.memory)]
+        return classes
+
+    @property
+    def unseen_labels(self) -> NDArray[np.int64]:
+        """(M,) the classes of the examples in `unseen`."""
+        labels: NDArray[np.int64] = self.examples.labels[self._held_out[: self.samples]]
+        return labels
+
     @property
     def memory_labels(self) -> NDArray[np.int64]:
         """(M,) the classes of the examples in `memory`."""

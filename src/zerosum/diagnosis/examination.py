@@ -85,7 +85,9 @@ class Examination:
         found = senses.judgement(seen) | senses.variety(rows, bench) | self._floors | senses.kinds(rows, bench)
         found |= senses.pictures(fakes, self._real) | senses.trace(rows, bench)
         found |= senses.average(rows, looks(torch.cat(parts)), bench)
-        return found | (senses.within_classes(rows, bench) if len(game.shares) else {})
+        if not len(game.shares):
+            return found
+        return found | senses.within_classes(rows, bench) | senses.obedience(rows, bench)
 
     # ------------------------------------------------------------------ touching
 
@@ -116,7 +118,7 @@ class Examination:
         with torch.no_grad():
             effect = (looks(game.imagine(other, now)) - looks(game.imagine(batch, now))).norm(dim=1).mean()
             right, wrong = (_fit(game.play(each, now).real_verdict, each) for each in (batch, other))
-        heard = (right > wrong).float().mean() + (right == wrong).float().mean() / 2
+        heard = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
         return {"exam/class_effect": float(effect) / self.bench.spread, "exam/heard": float(heard)}
 
     def _round(self, game: Adversarial, now: Now) -> Signals:

@@ -68,6 +68,7 @@ def _best_response(
     """The objective's value once this player alone has moved on each batch."""
     with double(game) as trial:
         player = trial.players[name]
+        player.rule = player.rule.eager()  # what can be won does not end with a schedule
         dice = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for parameter in player.parameters:

@@ -117,6 +117,24 @@ def swing(name: str, over: int = 6) -> Reading:
     return read
 
 
+def stride(player: str) -> Reading:
+    """A player's step over its weights while its schedule lets it move: not where its rate has come to an end."""
+
+    def read(history: History) -> Series:
+        steps, rates = history[f"exam/stride/{player}"], history[f"rate/{player}"]
+        if not len(rates.values):
+            return steps
+        rate = steps.map(np.interp(steps.images, rates.images, rates.values)).values
+        moves = rate >= RATE * rates.values.max()
+        return Series(steps.images[moves], steps.values[moves])
+
+    return read
+
+
+RATE = 0.05
+"""Of its highest rate, below which a player is not expected to move."""
+
+
 def from_equilibrium(player: str) -> Reading:
     """How far a player's loss is from what it is where the discriminator cannot tell, over that; where it is known."""
 

@@ -112,6 +112,12 @@ def within_classes(rows: Tensor, bench: Bench) -> Signals:
     return {"exam/spread_least_class": min(shares), "exam/spread_class": float(np.median(shares))}
 
 
+def obedience(rows: Tensor, bench: Bench) -> Signals:
+    """How many samples look like the class they were asked to be of, by their nearest example; and held-out ones."""
+    real = bench.class_of(bench.unseen.rows) == bench.unseen_labels
+    return {"exam/obeyed": float((bench.class_of(rows) == bench.labels).mean()), "exam/obeyed_real": float(real.mean())}
+
+
 def pictures(fakes: Tensor, real: Tensor) -> Signals:
     """Ends of the range, and how much lies there, for samples and training examples (N, ...) of any shape."""
     return {

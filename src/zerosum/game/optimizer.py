@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from pydantic import Field, field_validator
 
@@ -33,6 +33,10 @@ class Rule(Protocol):
         """Bring the parameters back within their bounds after a step."""
         ...
 
+    def eager(self) -> Rule:
+        """The same at the highest rate of its schedule, always."""
+        ...
+
 
 class _Rule(Setting):
     """What all of them can be told."""
@@ -44,6 +48,10 @@ class _Rule(Setting):
     clip: dict[str, Bound] = Field(default_factory=dict)
     """Bounds a player's weights are cut off at after every step: `clip.discriminator = 0.01` is WGAN's
     (arXiv:1701.07875)."""
+
+    def eager(self) -> Self:
+        """The same at the highest rate of its schedule, always."""
+        return self.model_copy(update={"lr": max(ends(self.lr))})
 
     def settle(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Cut the player's weights off at its bound, if it has one."""
@@ -138,6 +146,10 @@ class Sign(Setting):
                 if parameter.grad is not None:
                     parameter.grad.sign_()
         return self.step
+
+    def eager(self) -> Self:
+        """Its step has one size."""
+        return self
 
     def settle(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Cut off at 0 and at the upper bound."""

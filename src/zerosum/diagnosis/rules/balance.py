@@ -2,7 +2,7 @@
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.medicine import as_the_recipe, first, put, together
-from zerosum.diagnosis.readings import from_equilibrium, lower, of, ratio, usual
+from zerosum.diagnosis.readings import from_equilibrium, lower, of, ratio, stride, usual
 from zerosum.diagnosis.sign import Rule, Sign
 
 POOR = Sign(
@@ -23,7 +23,7 @@ RULES = (
         "A round changes nothing in the generator's weights: no gradient reaches them, or their learning rate is zero. "
         "Nothing can be learned so.",
         (
-            Sign("the generator's step", of("exam/stride/generator"), 1e-7, 1e-6,
+            Sign("the generator's step", stride("generator"), 1e-7, 1e-6,
                  "a round changes its weights by {value:.1e} of their size"),
             Sign("movement of samples", of("exam/lag"), 1e-6, 1e-4,
                  "the playing generator and its average are {value:.1e} apart"),
@@ -37,7 +37,7 @@ RULES = (
         "A round changes nothing in the discriminator's weights: no gradient reaches them, or their learning rate is "
         "zero. The generator plays against someone who is not there.",
         (
-            Sign("the discriminator's step", of("exam/stride/discriminator"), 1e-7, 1e-6,
+            Sign("the discriminator's step", stride("discriminator"), 1e-7, 1e-6,
                  "a round changes its weights by {value:.1e} of their size"),
             Sign("what D tells apart", of("exam/auc_unseen"), 0.75, 0.85,
                  "a held-out example scores above a sample in {value:.0%} of pairs"),

@@ -95,9 +95,10 @@ RULES = (
         "from a wrong one. Either the labels say nothing about the data (are they shuffled against the pictures?), or "
         "the class does not reach both networks.",
         (
-            Sign("the discriminator's ear for classes", of("exam/heard"), 0.56, 0.62,
-                 "the discriminator prefers the right class in {value:.0%} of held-out examples; a coin would in "
-                 "half", hold=3),
+            Sign("obedience", ratio("exam/obeyed", "exam/obeyed_real"), 0.5, 0.65,
+                 "samples are of the class asked for {value:.2f} times as often as reals are of theirs", hold=3),
+            Sign("the discriminator's ear for classes", of("exam/heard"), 0.1, 0.2,
+                 "another class changes its verdict by {value:.2f} of a score's deviation", hold=3),
             Sign("the generator's answer to the class", ratio("exam/class_effect", "exam/spread", 1e-6), 0.75, 0.85,
                  "another class changes a sample {value:.2f} times as much as another latent does", hold=3),
             Sign("kinds of samples", of("exam/kinds_js"), 0.3, 0.2,

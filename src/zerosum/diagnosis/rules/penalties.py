@@ -44,7 +44,7 @@ RULES = (
         "The discriminator becomes steeper and steeper: a small change of a sample changes its verdict without end, so "
         "the generator is thrown about. A penalty on its slope (R1, a gradient penalty) or spectral norms hold it.",
         (
-            Sign("the discriminator's slope", of("exam/steep"), 60.0, 30.0,
+            Sign("the discriminator's slope", of("exam/steep"), 150.0, 80.0,
                  "over the distance between two real examples its score changes by {value:.0f}", hold=3),
             Sign("growth of the slope", usual("exam/steep"), 4.0, 2.0, "its slope is {value:.1f} times what it was"),
             Sign("penalty over score", share, 0.003, 0.01, "its penalties are {value:.4f} of its score", hold=3),
