@@ -71,7 +71,7 @@ GAMES = {
 ALWAYS = {
     "auc", "auc_unseen", "known", "separation", "rt", "rv", "dx", "dgz", "inner_spread", "spread", "echo", "nearest",
     "copies", "precision", "recall", "coverage", "coverage_floor", "recall_floor", "kinds", "kinds_missing", "kinds_js",
-    "low", "high", "saturated", "saturated_real", "real_mean", "real_contrast", "lag", "spread_average",
+    "low", "high", "saturated", "saturated_real", "real_mean", "real_variance", "lag", "spread_average",
     "coverage_average", "latent", "push", "steep", "penalty", "finite",
     *(f"{what}/{player}" for what in ("gradient", "stillest", "stride") for player in ("discriminator", "generator")),
     *(f"trace/{number}" for number in range(TRACED)), *(f"middle/{number}" for number in range(CENTRED)),

@@ -166,7 +166,7 @@ def test_saturated_pictures() -> None:
     assert found["exam/saturated_real"] == 0.5
     assert (found["exam/low"], found["exam/high"]) == (pytest.approx(-0.995), 1)
     assert found["exam/real_mean"] == -0.25
-    assert found["exam/real_contrast"] == pytest.approx(0.75 * math.sqrt(8 / 7))
+    assert found["exam/real_variance"] == pytest.approx(0.75**2 * 8 / 7)
 
 
 # ---------------------------------------------------------------------- motion

@@ -99,9 +99,9 @@ def _signals(columns: Mapping[str, tuple[list[float], list[float]]], last: float
             "What the discriminator says",
             "Its mean score. The closer the two curves, the more alike real and fake look to it.",
         ),
-        "contrast": (
+        "variance": (
             "How much samples differ",
-            "The deviation of their numbers, place by place. Fakes far below reals are all alike.",
+            "The variance of their numbers, place by place. Fakes far below reals are all alike.",
         ),
     }
     known: set[str] = set()

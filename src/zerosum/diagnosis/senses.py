@@ -126,13 +126,8 @@ def pictures(fakes: Tensor, real: Tensor) -> Signals:
         "exam/saturated": float((fakes.abs() > SATURATED).float().mean()),
         "exam/saturated_real": float((real.abs() > SATURATED).float().mean()),
         "exam/real_mean": float(real.float().mean()),
-        "exam/real_contrast": contrast(real),
+        "exam/real_variance": float(real.float().var(0).mean()),
     }
-
-
-def contrast(samples: Tensor) -> float:
-    """The standard deviation over the first axis, on average over all others."""
-    return float(samples.float().std(0).mean())
 
 
 def trace(rows: Tensor, bench: Bench) -> Signals:

@@ -34,7 +34,7 @@ SIGNALS = {
     "exam/saturated": "the share of the samples' numbers beyond 0.99",
     "exam/saturated_real": "the same of real examples",
     "exam/real_mean": "the mean of training examples, as they are on disk",
-    "exam/real_contrast": "their deviation, place by place",
+    "exam/real_variance": "their variance, on average over places",
     "exam/trace/": "where each of 16 samples is, along a direction of its own",
     "exam/middle/": "where the middle of all samples is, along 8 directions",
     "exam/lag": "how far samples of the averaged generator are from the playing one's",

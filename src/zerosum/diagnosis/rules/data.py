@@ -31,8 +31,8 @@ def batch(history: History) -> Series:
 
 
 def off(history: History) -> Series:
-    """How far the contrast of what is trained on is from the data's."""
-    series = ratio("signals/real_contrast", "exam/real_contrast")(history)
+    """How far the variance of what is trained on is from the data's."""
+    series = ratio("signals/real_variance", "exam/real_variance")(history)
     return series.map(np.abs(series.values - 1))
 
 
@@ -44,8 +44,8 @@ RULES = (
         (
             Sign("mean of what is trained on", distance("signals/real_mean", "exam/real_mean"), 0.25, 0.15,
                  "what reaches the game is {value:.2f} brighter or darker than the data on disk"),
-            Sign("contrast of what is trained on", off, 0.3, 0.2,
-                 "its contrast differs from the data's on disk by {value:.0%}"),
+            Sign("variance of what is trained on", off, 0.5, 0.35,
+                 "its variance differs from the data's on disk by {value:.0%}"),
         ),
         must=2, applies=pictures, prescribe=as_the_recipe("data"),
         after=0,
@@ -54,9 +54,9 @@ RULES = (
         "constant-data", Severity.SEVERE, "The examples are all the same",
         "What reaches the game does not vary: the same picture again and again. There is nothing to learn.",
         (
-            Sign("variety of what is trained on", of("signals/real_contrast"), 0.005, 0.01,
-                 "at the same place, examples differ by {value:.4f}"),
-            Sign("variety against the data's", ratio("signals/real_contrast", "exam/real_contrast"), 0.1, 0.2,
+            Sign("variety of what is trained on", of("signals/real_variance"), 2.5e-5, 1e-4,
+                 "at the same place, examples vary by {value:.1e}"),
+            Sign("variety against the data's", ratio("signals/real_variance", "exam/real_variance"), 0.01, 0.04,
                  "it varies {value:.3f} times as much as the data on disk"),
             Sign("copies in the data", duplicates, 0.9, 0.8, "{value:.0%} of the examples are copies", hold=1),
         ),
@@ -70,7 +70,7 @@ RULES = (
             Sign("copies in the data", duplicates, 0.2, 0.19, "{value:.0%} of the examples are copies", hold=1),
             Sign("training against held-out scores", of("exam/known"), 0.55, 0.52,
                  "a training example scores above a held-out one in {value:.0%} of pairs", hold=2),
-            Sign("contrast against held-out", ratio("signals/real_contrast", "exam/real_contrast"), 0.9, 0.95,
+            Sign("variance against the data's", ratio("signals/real_variance", "exam/real_variance"), 0.81, 0.9,
                  "what is trained on varies {value:.2f} times as much as the data", hold=2),
             POOR,
         ),
@@ -82,7 +82,7 @@ RULES = (
         "What reaches the game differs from the examples on disk: a part of them never comes, or something changes "
         "them on the way.",
         (
-            Sign("variety of what is trained on", ratio("signals/real_contrast", "exam/real_contrast"), 0.8, 0.88,
+            Sign("variety of what is trained on", ratio("signals/real_variance", "exam/real_variance"), 0.65, 0.77,
                  "what is trained on varies {value:.2f} times as much as the data on disk", hold=3),
             Sign("mean of what is trained on", distance("signals/real_mean", "exam/real_mean"), 0.08, 0.05,
                  "it is {value:.2f} brighter or darker than the data on disk", hold=3),
