@@ -29,8 +29,8 @@ WIDE = 264
 """Pixels of a picture: eight samples of 32, with their gaps."""
 HEAD = """# What went wrong?
 
-Made by `python docs/make_wrong.py` from the rules of the doctor and the patients of [the ward](ward.md). `zerosum
-diagnose RUN` says which of these stand against a run of yours. Each finding needs the number of signs it names; a sign
+Made by `python docs/make_wrong.py` from the rules of the doctor and the patients of the ward (`benchmarks/ward/`).
+`zerosum diagnose RUN` says which of these stand against a run of yours. Each finding needs the number of signs it names; a sign
 is seen once its signal was beyond the limit a few times in a row, and until it is well again.
 """
 
@@ -84,7 +84,7 @@ def page(rule: Rule, patients: list[dict[str, Any]], ward: Path) -> list[str]:
     lines += [f"Signs, of which {rule.needs} at least must be seen{among}:", "", *map(limit, rule.signs)]
     patient = patient_with(rule.name, patients)
     if patient is None:
-        return [*lines, "", "No patient of the ward had it."]
+        return [*lines, "", "No patient of the ward had it."] if patients else lines
     run = folder_of(patient, ward)
     found = finding_of(run, rule.name)
     what = patient["fault"] or "no fault"
@@ -97,7 +97,7 @@ def page(rule: Rule, patients: list[dict[str, Any]], ward: Path) -> list[str]:
 
 def main() -> None:
     """Write the page."""
-    patients = json.loads(WARD.read_text("utf8"))["patients"]
+    patients = json.loads(WARD.read_text("utf8"))["patients"] if WARD.exists() else []
     ward = Path(sys.argv[1])
     lines = [HEAD.rstrip(), *(line for rule in RULES for line in page(rule, patients, ward))]
     (DOCS / "what-went-wrong.md").write_text("\n".join(lines) + "\n", "utf8")
