@@ -1,6 +1,6 @@
 """The command line: `zerosum VERB`. It parses, calls the verb, and turns the outcome into words and an exit code.
 
-Exit codes: 0 done, 2 the user's input, 3 a severe finding stands (or the run diverged), 130 interrupted.
+Exit codes: 0 done, 2 the user's input, 3 the run diverged, or `diagnose` has a severe finding, 130 interrupted.
 """
 
 import sys

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zerosum.cli.app import EXITS, Budget, Images, RunArgument, Tracker, Words, app, voice
 from zerosum.errors import BadInput
-
-if TYPE_CHECKING:
-    from zerosum.api import Run
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -63,14 +60,7 @@ def train(
         recipe=recipe, run=run, size=size, settings=settings, trackers=tracker or [], rescue=rescue, voice=voice(),
         **flags,
     )  # fmt: skip
-    raise typer.Exit(_code(ended))
-
-
-def _code(ended: Run) -> int:
-    """How a run's command ends."""
-    from zerosum.diagnosing import severe
-
-    return EXITS[ended.state] or EXITS["severe" if severe(ended.findings()) else "done"]
+    raise typer.Exit(EXITS[ended.state])
 
 
 @app.command()
@@ -79,7 +69,7 @@ def resume(run: RunArgument, images: Images = None, budget: Budget = None, track
     from zerosum import api
 
     ended = api.resume(run, images=images, budget=budget, trackers=tracker or [], voice=voice())
-    raise typer.Exit(_code(ended))
+    raise typer.Exit(EXITS[ended.state])
 
 
 @app.command()
