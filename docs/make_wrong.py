@@ -30,7 +30,7 @@ WIDE = 264
 HEAD = """# What went wrong?
 
 Made by `python docs/make_wrong.py` from the rules of the doctor and the patients of the ward (`benchmarks/ward/`).
-`zerosum diagnose RUN` says which of these stand against a run of yours. Each finding needs the number of signs it names;
+`zerosum diagnose RUN` says which of these stand against a run of yours. Each needs the number of signs it names;
 a sign is seen once its signal was beyond the limit a few times in a row, and until it is well again.
 """
 
