@@ -16,6 +16,7 @@ from zerosum.making import sample, walk
 from zerosum.opening import load, read_recipe, rewrite_recipe, where_the_data_are
 from zerosum.plan import Choice, Words
 from zerosum.recipe import Recipe
+from zerosum.rescuing import rescues
 from zerosum.run import Row, RunFolder
 from zerosum.scoring import compare, evaluate, evaluate_folders
 from zerosum.training import trackers as trackers_module
@@ -123,8 +124,9 @@ def train(
 
     with ranks():
         settled, choices, device, found, case = _settled(checked, recipe, size, settings, short)
-        own = plan.draft(recipe, case, {}, {}).check(Recipe).model_dump(mode="json", exclude_none=True)
-        return Run(*staging.start(settled, path, choices, device, trackers, voice or Silent(), own, found))
+        return Run(
+            *staging.start(settled, path, choices, device, trackers, voice or Silent(), _own(recipe, case), found)
+        )
 
 
 def profile(
@@ -148,6 +150,14 @@ def profile(
 
     settled, _, device, _, _ = _settled(checked, recipe, size, settings, short)
     return staging.look(settled, device, voice or Silent())
+
+
+def _own(recipe: str, case: str) -> dict[str, Any]:
+    """The settings that a recipe itself has; none where it is only whole with the user's."""
+    try:
+        return plan.draft(recipe, case, {}, {}).check(Recipe).model_dump(mode="json", exclude_none=True)
+    except BadInput:
+        return {}
 
 
 def _short(source: str | Path, settings: Words, flags: Words) -> dict[str, tuple[str, Any]]:
@@ -234,7 +244,7 @@ def resume(
         stage = Stage.set(placed, choose_device(recipe.training.device), trackers, voice or Silent())
         examples = _unchanged(stage, folder, placed)
         session = stage.session(examples, folder)
-        session.resume()
+        session.resume(changed=rescues(folder) > 0)
         _refuse_the_over(session, recipe)
         if stage.machine.rank == 0 and (images is not None or budget is not None):
             rewrite_recipe(folder, recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from zerosum.deliver.doctor import lines
@@ -37,13 +38,17 @@ def diagnose(run: str | Path) -> list[Finding]:
     path = Path(run)
     _, findings = _consulted(path)
     if path.is_dir():
-        write_report(path)
+        with suppress(PermissionError):  # of a run that may only be read
+            write_report(path)
     return findings
 
 
 def _consulted(path: Path) -> tuple[History, list[Finding]]:
     if path.is_file():
-        history, findings = consult(RunFolder(path.parent), path.name)
+        try:
+            history, findings = consult(RunFolder(path.parent), path.name)
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path} is no text; name a run's folder, or its log.jsonl") from error
     else:
         history, findings = consult(RunFolder.open(path))
     if not history.images:

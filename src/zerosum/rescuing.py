@@ -43,21 +43,23 @@ def rescue(folder: RunFolder, recipe: Recipe) -> str:
     for finding in findings:
         if finding.severity is Severity.SEVERE and (changed := _treated(recipe, finding)):
             back = 0 if _rebuilt(finding) else _well(folder, finding, recipe.doctor.every_images or 0)
-            _put_aside(folder, done + 1)
-            for path in folder.checkpoints():
-                if int(path.name) > back:
-                    shutil.rmtree(path)
-            folder.rewind(back)
+            _put_aside(folder, done + 1, back)
             rewrite_recipe(folder, changed)
             settings = {advice.setting: advice.value for advice in finding.advice}
             line = {"images": back, "finding": finding.name, "since": finding.since, "settings": settings}
             folder.append(RECORD, line)
+            folder.rewind(back)
             words = " ".join(advice.word() for advice in finding.advice)
             return (
                 f"rescue {done + 1} of {recipe.doctor.rescues}: {finding.title}, since {finding.since:,} images; back "
                 f"to {back:,}, and on with {words}"
             )
     return ""
+
+
+def treats(folder: RunFolder, recipe: Recipe, finding: Finding) -> bool:
+    """Whether a rescue is allowed once more, and has something to change."""
+    return rescues(folder) < recipe.doctor.rescues and _treated(recipe, finding) is not None
 
 
 def _treated(recipe: Recipe, finding: Finding) -> Recipe | None:
@@ -77,7 +79,8 @@ def _treated(recipe: Recipe, finding: Finding) -> Recipe | None:
 def _rebuilt(finding: Finding) -> bool:
     """Whether other networks or data follow from it, which no checkpoint fits."""
     return any(
-        advice.setting.startswith(("generator.", "discriminator.", "latent.", "data.")) for advice in finding.advice
+        advice.setting.startswith(("generator.", "discriminator.", "latent.", "data.", "optimizer.kind"))
+        for advice in finding.advice
     )
 
 
@@ -97,10 +100,16 @@ def _well(folder: RunFolder, finding: Finding, margin: int) -> int:
     return max((each for each in images if each <= finding.since - 2 * margin), default=0)
 
 
-def _put_aside(folder: RunFolder, number: int) -> None:
-    """Keep what the failed attempt wrote."""
+def _put_aside(folder: RunFolder, number: int, back: int) -> None:
+    """Keep what the failed attempt wrote: nothing of a user's training is lost by a rescue."""
     place = folder.path / "rescues" / str(number)
     place.mkdir(parents=True, exist_ok=True)
+    late = [path for path in (*folder.checkpoints(), *folder.sheets()) if int(path.stem) > back]
+    best = folder.path / "best"
+    for path in [*late, *([best] if folder.best().get("images", 0) > back else [])]:
+        target = place / path.relative_to(folder.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
     for name in ("log.jsonl", FILE, "recipe.toml"):
         if (folder.path / name).exists():
             shutil.copy(folder.path / name, place / name)

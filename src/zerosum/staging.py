@@ -34,7 +34,7 @@ from zerosum.matching import refuse_ranks
 from zerosum.opening import read_recipe, where_the_data_are
 from zerosum.plan import Choice
 from zerosum.recipe import Recipe, assemble
-from zerosum.rescuing import KEPT, rescue, rescues
+from zerosum.rescuing import KEPT, rescue, treats
 from zerosum.run import RunFolder
 from zerosum.training.compiler import Compiler, Hasten, as_it_is
 from zerosum.training.contest import Contest
@@ -244,7 +244,9 @@ class Stage:
             bench = Bench(examples, settings.samples // part * part, part, self.machine.device)
             examination = Examination(bench, attempt(self.machine.alone()))
         every = settings.every_images if examination else None
-        return Doctor(examination, every, settings.deep, folder, rescues(folder) < settings.rescues, self.voice.finding)
+        return Doctor(
+            examination, every, settings.deep, folder, partial(treats, folder, self.recipe), self.voice.finding
+        )
 
     def _classes(self, examples: Examples) -> int:
         """How many classes its samples are of; 0 where it is not told any."""
@@ -297,6 +299,7 @@ class Stage:
         again = replace(self, recipe=placed).on(changed.training.precision)
         later = again.session(examples, folder)
         later.resume(changed=True)
+        later.seconds = max(later.seconds, session.elapsed())  # the budget is for all attempts together
         return again.play_through(later, examples)
 
     def play(self, session: Session) -> str:

@@ -17,8 +17,8 @@ from zerosum.units import say_count
 REAL, FAKE, PLAIN = 0, 1, 6
 """Colours of the page."""
 ABOUT = (
-    "A finding needs two signals at least that agree. Its settings can be given to the next `zerosum train` as they "
-    "stand here."
+    "Most findings need two signals at least that agree. Their settings can be given to the next `zerosum train` as "
+    "they stand here."
 )
 SIGNALS = (
     ("Variety of samples", "Mean distance between two samples, over that between two real examples. Near 0: collapse.",

@@ -22,7 +22,10 @@ CLASSES = 24
 """Classes drawn as bars; the rest are counted."""
 UNREADABLE = 50
 """Unreadable files that are named."""
-STATES = {"done": "finished", "running": "still running", "interrupted": "interrupted"}
+STATES = {
+    "done": "finished", "running": "still running", "interrupted": "interrupted", "diverged": "diverged",
+    "ill": "stopped: a severe finding stands",
+}  # fmt: skip
 CHANNELS = {1: "grey", 2: "grey with alpha", 3: "in colour", 4: "in colour with alpha"}
 
 

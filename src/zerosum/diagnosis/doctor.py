@@ -13,6 +13,7 @@ from zerosum.diagnosis.facts import facts_of
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.history import History
 from zerosum.diagnosis.rules import RULES
+from zerosum.errors import BadInput
 from zerosum.game.adversarial import Adversarial
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
@@ -54,8 +55,8 @@ class Doctor:
     deep: int
     """Every so many examinations is a deep one."""
     folder: RunFolder
-    treats: bool = False
-    """A run with a severe finding that a setting may help is stopped to be treated."""
+    treats: Callable[[Finding], bool] = lambda finding: False
+    """Whether a run with this severe finding is to be stopped and treated."""
     tell: Tell = lambda finding, comes: None
     standing: dict[str, Finding] = field(default_factory=dict)
 
@@ -70,7 +71,10 @@ class Doctor:
         assert self.examination is not None, "examined only where there is something to examine by"
         assert self.every_images
         assert isinstance(game, Adversarial), "the only kind of game there is"
-        return dict(self.examination(game, now, deep=now.images // self.every_images % self.deep == 0))
+        try:
+            return dict(self.examination(game, now, deep=now.images // self.every_images % self.deep == 0))
+        except (BadInput, RuntimeError) as error:  # a run must not end because it could not be looked at
+            return {"not_examined": (str(error) or type(error).__name__).splitlines()[0]}
 
     def read(self, row: Row) -> bool:
         """Read a line of the log; write down what came and what went; whether the run should stop to be treated."""
@@ -86,7 +90,7 @@ class Doctor:
             if name not in found:
                 self._note(finding, row, comes=False)
         self.standing = found
-        return self.treats and any(f.severity is Severity.SEVERE and f.advice for f in found.values())
+        return any(finding.severity is Severity.SEVERE and self.treats(finding) for finding in found.values())
 
     def _note(self, finding: Finding, row: Row, comes: bool) -> None:
         event = {"images": row["images"], "round": row["round"], "event": "comes" if comes else "goes"}

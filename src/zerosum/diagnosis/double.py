@@ -24,7 +24,8 @@ AnyGame = TypeVar("AnyGame", bound=Game)
 def double(game: AnyGame) -> Iterator[AnyGame]:
     """A copy of the game, its optimizers included; the dice are put back when it goes."""
     with torch.random.fork_rng():
-        yield copy.deepcopy(game).train()
+        # how slopes are worked out is the machine's, and may hold what cannot be copied
+        yield copy.deepcopy(game, {id(game.differentiate): game.differentiate}).train()
 
 
 class Trial(NamedTuple):

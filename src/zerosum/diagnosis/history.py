@@ -32,12 +32,12 @@ class Series(NamedTuple):
 
     def over(self, other: Series, least: float = 1e-12) -> Series:
         """This one divided by another, at the moments of both; a divisor below `least` counts as that."""
-        both, ours, theirs = np.intersect1d(self.images, other.images, assume_unique=True, return_indices=True)
+        both, ours, theirs = np.intersect1d(self.images, other.images, return_indices=True)
         return Series(both, self.values[ours] / np.maximum(other.values[theirs], least))
 
     def minus(self, other: Series) -> Series:
         """This one less another, at the moments of both."""
-        both, ours, theirs = np.intersect1d(self.images, other.images, assume_unique=True, return_indices=True)
+        both, ours, theirs = np.intersect1d(self.images, other.images, return_indices=True)
         return Series(both, self.values[ours] - other.values[theirs])
 
     def over_usual(self) -> Series:
@@ -87,11 +87,15 @@ class History:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Read one more line."""
+        if not _is_number(row["images"]):
+            return
         here = float(row["images"])
         self.images = max(self.images, here)
         for name, value in row.items():
             if isinstance(value, str):
                 self.notes[name] = value
+            elif value is not None and not _is_number(value):
+                continue
             elif value is None or not math.isfinite(value):
                 self._lost.setdefault(name, here)  # the log writes what is no finite number as null
             else:
@@ -116,3 +120,8 @@ class History:
     def lost(self) -> dict[str, float]:
         """Signals that were once no finite number, and when first."""
         return dict(self._lost)
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value of a log is a number; those that are not finite are."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**62)

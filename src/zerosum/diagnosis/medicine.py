@@ -30,6 +30,11 @@ def first(*medicines: Medicine) -> Medicine:
     return lambda history: next((advice for medicine in medicines if (advice := medicine(history))), ())
 
 
+def where(holds: Callable[[History], bool], medicine: Medicine) -> Medicine:
+    """A medicine for some runs only."""
+    return lambda history: medicine(history) if holds(history) else ()
+
+
 def as_the_recipe(*sections: str) -> Medicine:
     """Back to the recipe's own, where the user's settings differ from it."""
 

@@ -62,7 +62,7 @@ def lower(*readings: Reading) -> Reading:
             return Series.empty()
         least = found[0]
         for series in found[1:]:
-            both, ours, theirs = np.intersect1d(least.images, series.images, assume_unique=True, return_indices=True)
+            both, ours, theirs = np.intersect1d(least.images, series.images, return_indices=True)
             least = Series(both, np.minimum(least.values[ours], series.values[theirs]))
         return least
 
@@ -161,6 +161,11 @@ def number(history: History, names: Sequence[str], otherwise: float = float("nan
     """A fact that is a number."""
     found = fact(history, *names)
     return float(found) if isinstance(found, int | float) else otherwise
+
+
+def pictures(history: History) -> bool:
+    """The data are pictures, whose numbers lie in [-1, 1]."""
+    return fact(history, "data", "kind", otherwise="images") == "images"
 
 
 def always(history: History, value: float) -> Series:

@@ -24,7 +24,7 @@ def tensorboard(folder: Path, images: int) -> Callable[[Row], None]:
 
     def listen(row: Row) -> None:
         for name, value in row.items():
-            if name not in {"round", "images"}:
+            if name not in {"round", "images"} and isinstance(value, int | float):
                 writer.add_scalar(name, value, row["images"])
         writer.flush()
 

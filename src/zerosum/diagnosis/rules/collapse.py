@@ -1,8 +1,8 @@
 """Samples without variety: all alike, some kinds missing, one picture a class, deaf to the latent or to the class."""
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.medicine import as_the_recipe, first, put, small_batch, times, together
-from zerosum.diagnosis.readings import of, ratio
+from zerosum.diagnosis.medicine import as_the_recipe, first, put, small_batch, times, together, where
+from zerosum.diagnosis.readings import fact, of, ratio
 from zerosum.diagnosis.sign import Rule, Sign
 
 SPREAD = Sign(
@@ -106,7 +106,10 @@ RULES = (
         ),
         prescribe=first(
             as_the_recipe("generator.condition", "discriminator.condition"),
-            put("discriminator.condition", "projection", "the judge weighs the class by a product with its features"),
+            where(
+                lambda history: fact(history, "settings", "discriminator", "condition") == "concat",
+                put("discriminator.condition", "projection", "the judge weighs the class by its features"),
+            ),
         ),
     ),
 )  # fmt: skip

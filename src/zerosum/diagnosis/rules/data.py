@@ -4,15 +4,10 @@ import numpy as np
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch
-from zerosum.diagnosis.readings import always, distance, fact, less, number, of, ratio
+from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch, where
+from zerosum.diagnosis.readings import always, less, number, of, pictures, ratio
 from zerosum.diagnosis.rules.balance import POOR
 from zerosum.diagnosis.sign import Rule, Sign
-
-
-def pictures(history: History) -> bool:
-    """The data are pictures, whose numbers lie in [-1, 1]."""
-    return fact(history, "data", "kind", otherwise="images") == "images"
 
 
 def duplicates(history: History) -> Series:
@@ -30,6 +25,17 @@ def batch(history: History) -> Series:
     return always(history, number(history, ("settings", "training", "batch"), np.inf))
 
 
+def shifted(history: History) -> Series:
+    """How far the mean of what is trained on is from the data's, in the data's own deviations."""
+    apart = history["signals/real_mean"].minus(history["exam/real_mean"])
+    variance = history["exam/real_variance"]
+    return (
+        Series.empty()
+        if not len(variance.values)
+        else apart.map(np.abs(apart.values) / max(variance.last, 1e-12) ** 0.5)
+    )
+
+
 def off(history: History) -> Series:
     """How far the variance of what is trained on is from the data's."""
     series = ratio("signals/real_variance", "exam/real_variance")(history)
@@ -42,12 +48,12 @@ RULES = (
         "Pictures reach the discriminator with numbers outside [-1, 1], or in a part of it, while the generator makes "
         "numbers in [-1, 1]: the discriminator tells them apart by brightness alone. Scale them: x / 127.5 - 1.",
         (
-            Sign("mean of what is trained on", distance("signals/real_mean", "exam/real_mean"), 0.25, 0.15,
-                 "what reaches the game is {value:.2f} brighter or darker than the data on disk"),
+            Sign("mean of what is trained on", shifted, 0.35, 0.2,
+                 "what reaches the game is {value:.2f} deviations brighter or darker than the data on disk"),
             Sign("variance of what is trained on", off, 0.5, 0.35,
                  "its variance differs from the data's on disk by {value:.0%}"),
         ),
-        must=2, applies=pictures, prescribe=as_the_recipe("data"),
+        must=2, applies=pictures,
         after=0,
     ),
     Rule(
@@ -84,8 +90,8 @@ RULES = (
         (
             Sign("variety of what is trained on", ratio("signals/real_variance", "exam/real_variance"), 0.65, 0.77,
                  "what is trained on varies {value:.2f} times as much as the data on disk", hold=3),
-            Sign("mean of what is trained on", distance("signals/real_mean", "exam/real_mean"), 0.08, 0.05,
-                 "it is {value:.2f} brighter or darker than the data on disk", hold=3),
+            Sign("mean of what is trained on", shifted, 0.15, 0.1,
+                 "it is {value:.2f} deviations brighter or darker than the data on disk", hold=3),
             Sign("training against held-out scores", of("exam/auc_unseen"), 0.4, 0.45,
                  "held-out examples score above samples in {value:.0%} of pairs", hold=3),
         ),
@@ -103,7 +109,8 @@ RULES = (
             Sign("gap between r_t and r_v", less("exam/rt", "exam/rv"), 0.3, 0.15,
                  "training examples are called real {value:.2f} more than held-out ones (of 2)", hold=2),
         ),
-        must=1, prescribe=put("augment.kind", "ada", "what the judge sees is varied as far as it overfits"),
+        must=1,
+        prescribe=where(pictures, put("augment.kind", "ada", "what the judge sees is varied as far as it overfits")),
     ),
     Rule(
         "batch-too-small", Severity.MILD, "The batch is too small",

@@ -1,13 +1,11 @@
 """What is known by heart: by the discriminator, by the generator."""
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.medicine import first, put, times, together
-from zerosum.diagnosis.readings import less, of
+from zerosum.diagnosis.medicine import first, put, times, together, where
+from zerosum.diagnosis.readings import less, of, pictures
 from zerosum.diagnosis.sign import Rule, Sign
 
-VARIED = together(
-    put("augment.kind", "ada", "what the judge sees is varied as far as it overfits"),
-)
+VARIED = where(pictures, put("augment.kind", "ada", "what the judge sees is varied as far as it overfits"))
 RULES = (
     Rule(
         "discriminator-overfitting", Severity.MILD, "The discriminator knows the training data by heart",

@@ -14,7 +14,10 @@ def lost(history: History) -> Series:
     """How many of the log's numbers were not finite, from the first one on."""
     rounds = history["round"]
     since = sorted(when for name, when in history.lost.items())
-    return rounds.map(np.searchsorted(np.array(since), rounds.images, side="right").astype(float))
+    count = np.searchsorted(np.array(since), rounds.images, side="right").astype(float)
+    if "not_finite" in history.notes and len(count):
+        count[-1] += 1
+    return rounds.map(count)
 
 
 def unmade(history: History) -> Series:
@@ -25,7 +28,11 @@ def unmade(history: History) -> Series:
 
 SLOWER = together(
     small_batch,
-    as_the_recipe("optimizer", "terms", "objective", "training.precision"),
+    as_the_recipe(
+        "optimizer",
+        "terms",
+        "objective",
+    ),
     times("optimizer.lr", 0.3, "smaller steps do not run away"),
 )
 RULES = (
