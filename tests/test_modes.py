@@ -22,7 +22,7 @@ def test_all_modes_in_10_of_10_seeds() -> None:
     ]
     rows = []
     for worker in workers:
-        out, err = worker.communicate(timeout=600)
+        out, err = worker.communicate(timeout=1200)
         assert worker.returncode == 0, err
         rows += [json.loads(line) for line in out.splitlines()]
     assert len(rows) == 2 * len(SEEDS)

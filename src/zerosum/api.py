@@ -16,7 +16,6 @@ from zerosum.making import sample, walk
 from zerosum.opening import load, read_recipe, rewrite_recipe, where_the_data_are
 from zerosum.plan import Choice, Words
 from zerosum.recipe import Recipe
-from zerosum.rescuing import rescues
 from zerosum.run import Row, RunFolder
 from zerosum.scoring import compare, evaluate, evaluate_folders
 from zerosum.training import trackers as trackers_module
@@ -244,7 +243,7 @@ def resume(
         stage = Stage.set(placed, choose_device(recipe.training.device), trackers, voice or Silent())
         examples = _unchanged(stage, folder, placed)
         session = stage.session(examples, folder)
-        session.resume(changed=rescues(folder) > 0)
+        session.resume(changed=any(True for _ in folder.rows("rescues.jsonl")))
         _refuse_the_over(session, recipe)
         if stage.machine.rank == 0 and (images is not None or budget is not None):
             rewrite_recipe(folder, recipe)
