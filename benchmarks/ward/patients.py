@@ -42,7 +42,9 @@ SLOW = {
     "sngan": 0.5,
     "cgan-projection": 0.5,
 }
-EXAMINATIONS, TICKS = 16, 64
+EXAMINATIONS, TICKS = 24, 72
+BATCH = {False: 32, True: 512}
+"""Images in a round at most, on pictures and on points: short runs of many rounds."""
 POINT_RECIPES = ("auto", "r3gan", "vanilla", "wgan-gp")
 TINY = {
     "generator": {"dcgan": {"generator.width": 2}, "mlp": {"generator.widths": [4]}},
@@ -83,11 +85,11 @@ def settings_of(patient: Patient, fault: Fault | None) -> dict[str, Any]:
     points = patient.data in ("ring", "grid")
     images = int(IMAGES["points" if points else "pictures"] * SLOW.get(patient.recipe, 1.0))
     tree = _tree(patient, points)
-    batch = 2 if fault and "training.batch" in fault.settings else tree["training"]["batch"]
+    batch = 2 if fault and "training.batch" in fault.settings else min(tree["training"]["batch"], BATCH[points])
     images = images // 8 if batch == 2 else images
     tick = max(batch, images // TICKS // batch * batch)
     settings: dict[str, Any] = {
-        "training.images": images, "training.tick_images": tick, "training.seed": patient.seed,
+        "training.batch": batch, "training.images": images, "training.tick_images": tick, "training.seed": patient.seed,
         "training.checkpoint_images": images, "training.preview_images": images,
         "doctor.every_images": tick * (TICKS // EXAMINATIONS), "judging.features": "none",
         "training.precision": "float32", "doctor.samples": 512 if points else 128,

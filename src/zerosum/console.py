@@ -131,6 +131,7 @@ class Table:
         from rich.live import Live
 
         self.images, self.seconds = images, seconds
+        self.standing.clear()
         self.live = Live(console=self.console, refresh_per_second=4)
         self.live.start()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,12 +14,6 @@ from zerosum.diagnosis.history import History
 from zerosum.diagnosis.signals import newest
 from zerosum.errors import BadInput
 from zerosum.run import RunFolder
-
-
-def signals(run: str | Path) -> Iterator[str]:
-    """The newest value of each signal that examinations gave, in words."""
-    for name, value, says in newest(_consulted(Path(run))[0]):
-        yield f"{name.removeprefix('exam/'):<24} {value:>10.4g}  {says}"
 
 
 def diagnose(run: str | Path) -> list[Finding]:
@@ -62,14 +55,23 @@ def severe(findings: list[Finding]) -> bool:
     return any(finding.severity is Severity.SEVERE for finding in findings)
 
 
-def text(findings: list[Finding], run: Path) -> str:
-    """The findings in words."""
-    if not findings:
-        return f"nothing is the matter with {run}, as far as its log shows"
-    report = [f"the same with plots: {run / 'report.html'}"] if run.is_dir() else []
-    return "\n".join([*lines(findings), *report])
+def text(run: Path, findings: list[Finding], signals: bool = False, lost: str | None = None) -> str:
+    """The findings in words; what was lost on a replay, if there was one, and the newest signals, if asked for."""
+    said = list(lines(findings)) or [f"nothing is the matter with {run}, as far as its log shows"]
+    if findings and run.is_dir():
+        said.append(f"the same with plots: {run / 'report.html'}")
+    if lost is not None:
+        said.append(f"the first number that is not finite: {lost}" if lost else "no number was lost on the way")
+    shown = newest(_consulted(run)[0]) if signals else ()
+    said += [f"{name.removeprefix('exam/'):<24} {value:>10.4g}  {says}" for name, value, says in shown]
+    return "\n".join(said)
 
 
-def as_json(findings: list[Finding]) -> str:
-    """The findings as one JSON object."""
-    return json.dumps({"findings": [finding.as_dict() for finding in findings]})
+def as_json(run: Path, findings: list[Finding], signals: bool = False, lost: str | None = None) -> str:
+    """The same as one JSON object."""
+    row: dict[str, object] = {"findings": [finding.as_dict() for finding in findings]}
+    if lost is not None:
+        row["lost"] = lost
+    if signals:
+        row["signals"] = {name: value for name, value, _ in newest(_consulted(run)[0])}
+    return json.dumps(row)

@@ -44,10 +44,11 @@ def rescue(folder: RunFolder, recipe: Recipe) -> str:
         if finding.severity is Severity.SEVERE and (changed := _treated(recipe, finding)):
             back = 0 if _rebuilt(finding) else _well(folder, finding, recipe.doctor.every_images or 0)
             _put_aside(folder, done + 1, back)
-            rewrite_recipe(folder, changed)
             settings = {advice.setting: advice.value for advice in finding.advice}
             line = {"images": back, "finding": finding.name, "since": finding.since, "settings": settings}
+            # in this order: killed in between, the run goes on untreated and is rescued again
             folder.append(RECORD, line)
+            rewrite_recipe(folder, changed)
             folder.rewind(back)
             words = " ".join(advice.word() for advice in finding.advice)
             return (

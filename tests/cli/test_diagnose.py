@@ -40,6 +40,10 @@ def test_signals_are_explained(here: Path, say) -> None:
     for name in ("auc", "spread", "coverage", "gap", "stride/generator"):
         (line,) = [line for line in lines if line.split(" ")[0] == name]
         assert len(line.split("  ")[-1]) > 10, f"{name} is not explained"
+    _, out, _ = say("diagnose", "run", "--signals", "--json")
+    signals = json.loads(out)["signals"]
+    assert {"exam/auc", "exam/spread", "exam/distance"} <= signals.keys()
+    assert "lost" not in json.loads(out)
 
 
 def test_nothing_logged_yet(here: Path, say) -> None:

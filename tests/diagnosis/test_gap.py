@@ -7,7 +7,7 @@ import torch
 from patients import Shift, everything, flat_game, mlp_game, normal_batches, same
 from torch import Tensor, nn
 
-from zerosum.diagnosis.gap import NUDGE, duality_gap, value
+from zerosum.diagnosis.gap import NUDGE, data_value, duality_gap, value
 from zerosum.game.adversarial import Adversarial
 from zerosum.game.objective import Hinge, LeastSquares, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.optimizer import Adam
@@ -90,7 +90,18 @@ def test_a_stationary_point_that_is_no_equilibrium_shows() -> None:
     """
     rule = Adam(lr=LR, beta1=0.0, beta2=0.5)
     game = Adversarial(Shift((1.0, 1.0), scale=0.0), Pit(), Normal(size=2), Wasserstein(), {}, rule, 50.0)
-    assert 2 * (STEPS * LR) ** 2 * 0.8 < gap(game).generator < 2 * (STEPS * LR + 4 * NUDGE) ** 2
+    there = [batch | {"real": torch.ones_like(batch["real"])} for batch in normal_batches(STEPS)]
+    found = duality_gap(game, there, there[:4], NOW, TRY)
+    assert 2 * (STEPS * LR) ** 2 * 0.8 < found.generator < 2 * (STEPS * LR + 4 * NUDGE) ** 2
+
+
+def test_a_generator_far_from_the_data_could_make_them() -> None:
+    """Ten small moves win 10 lr |w|_1 = 0.3; to make the data wins w . (mean of reals - mean of fakes), some 18."""
+    game = flat_game(Shift((-10.0, 4.0)), (1.0, -2.0), LR)
+    stands, known = value(game, UNSEEN, NOW), normal_batches(STEPS)
+    assert data_value(game, UNSEEN, known, NOW) == pytest.approx(0, abs=0.5)
+    assert gap(game, known).generator == pytest.approx(stands, abs=0.5)
+    assert stands > 15
 
 
 # ---------------------------------------------------------------------- games with networks

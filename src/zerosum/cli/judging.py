@@ -81,15 +81,14 @@ def diagnose(
     """Say what is the matter with a run, how that is known, and which settings to change; also of one that crashed."""
     from zerosum import diagnosing
 
-    findings = diagnosing.diagnose(run)
-    typer.echo(diagnosing.as_json(findings) if as_json else diagnosing.text(findings, run))
+    findings, lost = diagnosing.diagnose(run), None
     if replay:
         from zerosum import api
+        from zerosum.console import Silent
 
-        found = api.replay(run, voice=voice())
-        typer.echo(f"the first number that is not finite: {found}" if found else "no number was lost on the way")
-    for line in diagnosing.signals(run) if signals and not as_json else ():
-        typer.echo(line)
+        lost = api.replay(run, voice=Silent() if as_json else voice())
+    tell = diagnosing.as_json if as_json else diagnosing.text
+    typer.echo(tell(run, findings, signals, lost))
     raise typer.Exit(EXITS["severe" if diagnosing.severe(findings) else "done"])
 
 

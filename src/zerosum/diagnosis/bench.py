@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.examples import Examples
-from zerosum.diagnosis.looks import Crowd, looks
+from zerosum.diagnosis.looks import Crowd, energy, looks, spread
 from zerosum.evaluation.modes import clusters
 from zerosum.evaluation.table import Table
 from zerosum.game import noise
@@ -87,6 +87,15 @@ class Bench:
     def spread(self) -> float:
         """The mean distance between two real examples; never 0, so that distances can be put in terms of it."""
         return max(self.known.spread, 1e-6)
+
+    @cached_property
+    def memory_spread(self) -> float:
+        """The mean distance between two of `memory`."""
+        return spread(self.memory)
+
+    def energy(self, rows: Tensor, spread_of_rows: float) -> float:
+        """How far these looks (N, D) are from training examples', in terms of `spread`; 0 where drawn from the same."""
+        return energy(rows, spread_of_rows, self.memory, self.memory_spread) / self.spread
 
     @cached_property
     def kinds(self) -> NDArray[np.int64]:

@@ -64,6 +64,8 @@ class Doctor:
         """Read what the log says already."""
         self.history, findings = consult(self.folder)
         self.standing = {finding.name: finding for finding in findings}
+        for finding in findings:
+            self.tell(finding, True)
         self._judged = sum(1 for _ in judged(self.folder))
 
     def examine(self, game: Game, now: Now) -> Row:

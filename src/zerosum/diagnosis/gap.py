@@ -3,18 +3,23 @@
 M(G, D) is the discriminator's objective, which it maximises and the generator minimises. The gap is
 max_D' M(G, D') - min_G' M(G', D): Grnarova et al. 2019, arXiv:1811.05512, section 3. Best responses are found by a few
 of the players' own moves on training data, begun from where they stand, a little beside it (a stationary point that is
-no equilibrium would otherwise hide: Sidheekh et al. 2021, arXiv:2012.06723), and valued on held-out data.
+no equilibrium would otherwise hide: Sidheekh et al. 2021, arXiv:2012.06723), and valued on held-out data. The generator
+has one more response that needs no search: to make the data. A few moves never find it from a collapse, and against a
+discriminator that tells real from fake hardly any is better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import cycle
 from typing import NamedTuple
 
 import torch
 
 from zerosum.diagnosis.double import Try, double
-from zerosum.game.adversarial import Adversarial
+from zerosum.game.adversarial import FAKE, Adversarial
+from zerosum.game.play import Exhibit
 from zerosum.game.schedule import Now
 from zerosum.game.verdict import Batch
 
@@ -28,7 +33,7 @@ class Gap(NamedTuple):
     discriminator: float
     """By the discriminator's best response: max_D' M(G, D') - M(G, D)."""
     generator: float
-    """By the generator's: M(G, D) - min_G' M(G', D)."""
+    """By the generator's, or by making the data: M(G, D) - min_G' M(G', D)."""
 
     @property
     def total(self) -> float:
@@ -51,6 +56,7 @@ def duality_gap(game: Adversarial, batches: Sequence[Batch], unseen: Sequence[Ba
     better = {
         name: _best_response(game, name, batches, unseen, now, attempt) for name in ("discriminator", "generator")
     }
+    better["generator"] = min(better["generator"], data_value(game, unseen, batches, now))
     # standing still is a response too, so that nobody is seen to lose
     return Gap(max(better["discriminator"] - stands, 0.0), max(stands - better["generator"], 0.0))
 
@@ -60,6 +66,23 @@ def value(game: Adversarial, batches: Sequence[Batch], now: Now) -> float:
     with torch.no_grad():
         losses = [game.objective.discriminator(game.play(batch, now)).mean() for batch in batches]
     return -float(torch.stack(losses).mean())
+
+
+def data_value(game: Adversarial, unseen: Sequence[Batch], known: Sequence[Batch], now: Now) -> float:
+    """M(data, D): the objective where training examples take the fakes' place against held-out ones."""
+    with double(game) as same, torch.no_grad():
+        losses = []
+        for batch, other in zip(unseen, cycle(known)):
+            fewer = min(len(batch["seed"]), len(other["seed"]))
+            real, fake = ({name: column[:fewer] for name, column in each.items()} for each in (batch, other))
+            posed = partial(_posed, same, fake)
+            losses.append(same.objective.discriminator(same.play(real, now, imagine=posed)).mean())
+    return -float(torch.stack(losses).mean())
+
+
+def _posed(game: Adversarial, fake: Batch, batch: Batch, now: Now) -> Exhibit:
+    """Real examples, laid before the judge as if they were made."""
+    return game.exhibit(game.show(fake, now), FAKE, fake, now)
 
 
 def _best_response(

@@ -54,6 +54,17 @@ def far(rows: Tensor, among: Tensor) -> float:
     return float((rows - there).norm(dim=1).median())
 
 
+def energy(rows: Tensor, spread_of_rows: float, among: Tensor, spread_among: float) -> float:
+    """The energy distance of rows (N, D) from others (M, D): 0 on average where both are drawn from the same.
+
+    Twice the mean distance across, less the mean distances within (Székely and Rizzo 2013). It is seen from afar, where
+    no sample is anybody's neighbour yet.
+    """
+    middle = among.mean(0)
+    across = float(torch.cdist(rows - middle, among - middle).mean())
+    return 2 * across - spread_of_rows - spread_among
+
+
 class Crowd(NamedTuple):
     """A set of looks, compared with itself."""
 

@@ -105,6 +105,33 @@ def _way(history: History, start: str) -> tuple[Values, Values]:
     return found[0].images, np.stack([series.values for series in found], 1)
 
 
+def stalled(name: str) -> Reading:
+    """Near 1 or above where a distance from the data no longer falls, well below where it does.
+
+    The least of the last quarter of its looks over the least before, or half of what it is now over that, if that is
+    more: who was near and is far again need not wait for a quarter to pass.
+    """
+
+    def read(history: History) -> Series:
+        series = history[name]
+        values = np.maximum(series.values, NEAR)
+        best, now = np.minimum.accumulate(values), series.steadied().values
+        found = []
+        for place in range(2 * LATELY - 1, len(values)):
+            before = place + 1 - max(LATELY, (place + 1) // 4)
+            least = best[before - 1]
+            found.append(max(values[before : place + 1].min(), now[place] / 2) / least)
+        return Series(series.images[2 * LATELY - 1 :], np.array(found))
+
+    return read
+
+
+LATELY = 3
+"""Looks at least that are held against those before."""
+NEAR = 0.005
+"""An energy distance that few samples cannot tell from 0."""
+
+
 def swing(name: str, over: int = 6) -> Reading:
     """How far a signal goes up and down within the last moments, from its least to its most."""
 

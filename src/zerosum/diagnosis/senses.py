@@ -67,6 +67,7 @@ def variety(rows: Tensor, bench: Bench) -> Signals:
     """How the samples' looks (N, D) lie among themselves, and among the real ones."""
     crowd = Crowd.of(rows)
     found = {
+        "exam/distance": bench.energy(rows, crowd.spread),
         "exam/spread": crowd.spread / bench.spread,
         "exam/echo": echo(crowd, bench.known),
         "exam/nearest": float(crowd.nearest.median() / bench.known.nearest.median().clamp_min(1e-6)),
@@ -144,8 +145,9 @@ def trace(rows: Tensor, bench: Bench) -> Signals:
 
 def average(rows: Tensor, averaged: Tensor, bench: Bench) -> Signals:
     """How far the averaged generator's looks (N, D) are from the playing one's, and how much they cover."""
-    lag = float((rows - averaged).norm(dim=1).mean()) / bench.spread
-    found = {"exam/lag": lag, "exam/spread_average": spread(averaged) / bench.spread}
+    lag, apart = float((rows - averaged).norm(dim=1).mean()) / bench.spread, spread(averaged)
+    found = {"exam/lag": lag, "exam/spread_average": apart / bench.spread}
+    found["exam/distance_average"] = bench.energy(averaged, apart)
     if bench.unseen.spread > 1e-6:
         found["exam/coverage_average"] = between(bench.unseen.side, Crowd.of(averaged).side).coverage.value
     return found

@@ -2,14 +2,10 @@
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.medicine import as_the_recipe, first, put, together
-from zerosum.diagnosis.readings import from_equilibrium, lower, of, ratio, stride, usual
+from zerosum.diagnosis.readings import from_equilibrium, of, ratio, stride, usual
+from zerosum.diagnosis.rules.samples import POOR, STUCK
 from zerosum.diagnosis.sign import Rule, Sign
 
-POOR = Sign(
-    "coverage against real examples'",
-    lower(ratio("exam/coverage_average", "exam/coverage_floor"), ratio("exam/coverage", "exam/coverage_floor")),
-    0.25, 0.4, "samples come near {value:.0%} of the held-out examples that real ones come near", hold=3,
-)  # fmt: skip
 SURE = Sign(
     "how well D tells unseen reals from samples", of("exam/auc_unseen"), 0.995, 0.98,
     "a held-out example scores above a sample in {value:.1%} of pairs", hold=3,
@@ -53,11 +49,13 @@ RULES = (
         (
             Sign("the objective's pull on samples", ratio("exam/push", "exam/steep"), 0.05, 0.1,
                  "the generator's objective passes on {value:.3f} of the discriminator's slope"),
+            STUCK,
             Sign("certainty", of("exam/dgz"), 0.05, 0.1, "D gives samples {value:.3f} to be real"),
             Sign("the generator's gradient", usual("exam/gradient/generator"), 0.1, 0.3,
                  "its gradient is {value:.3f} times what it was"),
             POOR,
         ),
+        must=2, needs=3,
         prescribe=first(
             as_the_recipe("objective", "optimizer", "game", "terms"),
             put("objective.kind", "non-saturating", "it pulls hardest where the discriminator is surest"),
@@ -71,10 +69,11 @@ RULES = (
         (
             SURE,
             POOR,
+            STUCK,
             Sign("distance of scores", of("exam/separation"), 4.0, 3.0,
                  "real and fake scores are {value:.1f} deviations apart"),
         ),
-        must=2, prescribe=GENTLER_DISCRIMINATOR,
+        must=3, needs=3, prescribe=GENTLER_DISCRIMINATOR,
     ),
     Rule(
         "discriminator-too-weak", Severity.SEVERE, "The discriminator is too weak, or broken",
@@ -84,12 +83,13 @@ RULES = (
             Sign("what D tells apart", of("exam/auc"), 0.6, 0.7,
                  "a training example scores above a sample in {value:.0%} of pairs", hold=3),
             POOR,
+            STUCK,
             Sign("distance of scores", of("exam/separation"), 0.3, 0.6,
                  "real and fake scores are {value:.2f} deviations apart", hold=3),
             Sign("the discriminator's loss against the equilibrium's", from_equilibrium("discriminator"), 0.02, 0.05,
                  "its loss is {value:.1%} from what it is where nothing can be told", hold=3),
         ),
-        must=2,
+        must=3, needs=3,
         prescribe=together(
             as_the_recipe("discriminator", "terms", "optimizer", "game", "objective"),
         ),

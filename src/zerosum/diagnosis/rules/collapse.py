@@ -3,6 +3,7 @@
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.medicine import as_the_recipe, first, put, small_batch, times, together, where
 from zerosum.diagnosis.readings import fact, of, ratio
+from zerosum.diagnosis.rules.samples import STUCK
 from zerosum.diagnosis.sign import Rule, Sign
 
 SPREAD = Sign(
@@ -44,7 +45,7 @@ RULES = (
         "The generator has found one or a few samples that the discriminator takes for real, and makes nothing else. "
         "The discriminator gives no reason to vary them: it judges each by itself, or has lost the game. A gentler "
         "learning rate, a penalty on the discriminator's slope (R1), or a relativistic objective bring variety back.",
-        (SPREAD, INNER, ECHO, UNCOVERED), prescribe=CALM,
+        (SPREAD, STUCK, INNER, ECHO, UNCOVERED), must=2, needs=4, prescribe=CALM,
     ),
     Rule(
         "partial-collapse", Severity.MILD, "Samples vary less than the data",
@@ -53,12 +54,13 @@ RULES = (
         (
             Sign("variety of samples", of("exam/spread"), 0.7, 0.8,
                  "two samples are {value:.2f} times as far from each other as two real examples", hold=3),
+            STUCK,
             Sign("copies among samples", of("exam/echo"), 0.1, 0.05,
                  "{value:.0%} of the samples have a near copy among them", hold=3),
             Sign("coverage against real examples'", ratio("exam/coverage", "exam/coverage_floor"), 0.5, 0.65,
                  "samples come near {value:.0%} of the held-out examples that real ones come near", hold=3),
         ),
-        prescribe=CALM,
+        must=2, needs=3, prescribe=CALM,
     ),
     Rule(
         "modes-missing", Severity.MILD, "Some kinds of examples are not made",
@@ -80,10 +82,12 @@ RULES = (
         (
             Sign("variety within the least varied class", of("exam/spread_least_class"), 0.3, 0.45,
                  "within a class samples differ {value:.2f} times as much as real ones", hold=3),
+            STUCK,
             Sign("variety within the usual class", of("exam/spread_class"), 0.5, 0.65,
                  "within the usual class samples differ {value:.2f} times as much as real ones", hold=3),
             ECHO,
         ),
+        must=2, needs=3,
         prescribe=together(
             as_the_recipe("terms", "generator.condition", "discriminator.condition"),
             times("terms.classify_fake.weight", 0.1, "less pull towards what is easy to classify"),

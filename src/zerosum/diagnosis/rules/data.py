@@ -6,7 +6,7 @@ from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
 from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch, where
 from zerosum.diagnosis.readings import always, less, number, of, pictures, ratio
-from zerosum.diagnosis.rules.balance import POOR
+from zerosum.diagnosis.rules.samples import POOR
 from zerosum.diagnosis.sign import Rule, Sign
 
 

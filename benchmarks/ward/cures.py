@@ -1,0 +1,76 @@
+"""Whether the doctor's prescriptions cure: the ward's curable patients played again, treated.
+
+    python benchmarks/ward/cures.py FOLDER mnist=PATH ring grid [--worker 0/2]
+
+Every curable patient in FOLDER is played twice more: from the beginning with the settings that its worst finding
+prescribed (FOLDER/prescribed), and as it was, but with `--rescue` (FOLDER/rescued). Runs that are there are not made
+again; `python benchmarks/ward/table.py FOLDER` counts them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from faults import FAULTS
+from patients import Patient, play
+
+from zerosum.diagnosis.doctor import diagnose
+from zerosum.diagnosis.facts import facts_of
+from zerosum.diagnosis.finding import Finding
+from zerosum.diagnosis.history import History
+from zerosum.run import RunFolder
+
+CHECKPOINTS = 12
+"""In a run that may be rescued: what it can be put back to."""
+
+
+def prescription(run: Path) -> tuple[str, dict[str, Any]]:
+    """The name and the settings of the worst finding that prescribes any: of those at the end, or the last to go."""
+    folder = RunFolder(run)
+    history, last = History(facts_of(folder)), list[Finding]()
+    for row in folder.rows():
+        history.add(row)
+        found = [finding for finding in diagnose(history) if finding.advice]
+        last = found or last
+    if not last:
+        return "", {}
+    return last[0].name, {advice.setting: advice.value for advice in last[0].advice}
+
+
+def treat(folder: Path, places: dict[str, str], run: Path) -> None:
+    """Play a patient twice more."""
+    record = json.loads((run / "patient.json").read_text("utf8"))
+    patient = Patient(*(record[name] for name in ("fault", "data", "recipe", "seed")))
+    if not patient.fault or not FAULTS[patient.fault].curable or patient.data not in places:
+        return
+    place = places[patient.data]
+    finding, settings = prescription(run)
+    if settings:
+        play(folder / "prescribed", place, patient, settings)
+        about = {"finding": finding, "settings": settings}
+        (folder / "prescribed" / patient.name / "prescription.json").write_text(json.dumps(about) + "\n", "utf8")
+    images = RunFolder(run).read_toml("recipe.toml")["training"]["images"]
+    play(folder / "rescued", place, patient, {"training.checkpoint_images": images // CHECKPOINTS, "doctor.rescues": 3})
+
+
+def main() -> None:
+    """Treat all, or a worker's share of them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("data", nargs="+")
+    parser.add_argument("--worker", default="0/1")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    places = {name: place or name for name, _, place in (word.partition("=") for word in asked.data)}
+    mine, workers = map(int, asked.worker.split("/"))
+    for number, path in enumerate(sorted(asked.folder.glob("*/patient.json"))):
+        if number % workers == mine:
+            treat(asked.folder, places, path.parent)
+
+
+if __name__ == "__main__":
+    main()
