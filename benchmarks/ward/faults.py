@@ -47,6 +47,8 @@ class Fault:
     data: Respoil = keep
     curable: bool = False
     """Settings can cure it."""
+    always: bool = False
+    """It is wrong however the run ends."""
 
 
 # ---------------------------------------------------------------------- what tampers
@@ -243,31 +245,48 @@ FAULTS: dict[str, Fault] = {
         ("under-regularised", "discriminator-too-strong", "oscillation", "diverging"),
         ("r3gan", "wgan-gp"), ("wgan-gp",), {"terms": 0.001}, curable=True,
     ),
-    "latent times zero": Fault(("latent-ignored", "mode-collapse"), ("dcgan", "auto"), ("r3gan",), tamper=no_latent),
-    "condition shuffled": Fault(("condition-ignored",), ("cgan", "cgan-projection"), tamper=shuffled_labels),
-    "data in [0, 255]": Fault(("wrong-range",), ("dcgan", "auto"), tamper=reals(lambda real: (real + 1) * 127.5)),
-    "data in [0, 1]": Fault(("wrong-range",), ("dcgan", "auto"), tamper=reals(lambda real: (real + 1) / 2)),
-    "constant images": Fault(("constant-data", "duplicate-data"), ("dcgan", "auto"), tamper=reals(constant)),
+    "latent times zero": Fault(
+        ("latent-ignored", "mode-collapse"), ("dcgan", "auto"), ("r3gan",), tamper=no_latent,
+        always=True,
+    ),
+    "condition shuffled": Fault(
+        ("condition-ignored",), ("cgan", "cgan-projection"), tamper=shuffled_labels,
+        always=True,
+    ),
+    "data in [0, 255]": Fault(
+        ("wrong-range",), ("dcgan", "auto"), tamper=reals(lambda real: (real + 1) * 127.5),
+        always=True,
+    ),
+    "data in [0, 1]": Fault(
+        ("wrong-range",), ("dcgan", "auto"), tamper=reals(lambda real: (real + 1) / 2),
+        always=True,
+    ),
+    "constant images": Fault(
+        ("constant-data", "duplicate-data"), ("dcgan", "auto"), tamper=reals(constant),
+        always=True,
+    ),
     "95% duplicates": Fault(
         ("duplicate-data", "discriminator-overfitting", "memorising"), ("dcgan", "auto"), data=copies(0.95),
+        always=True,
     ),
     "50 training images": Fault(
         ("too-little-data", "discriminator-overfitting", "memorising"), ("dcgan", "auto"),
-        settings={"augment.kind": "none"}, data=few(50), curable=True,
+        settings={"augment.kind": "none"}, data=few(50), curable=True, always=True,
     ),
     "frozen generator": Fault(
         ("generator-still", "vanishing-gradient"), ("dcgan", "auto"), ("r3gan",), tamper=frozen("generator"),
+        always=True,
     ),
     "frozen discriminator": Fault(
         ("discriminator-still", "discriminator-too-weak"), ("dcgan", "auto"), ("r3gan",),
-        tamper=frozen("discriminator"),
+        tamper=frozen("discriminator"), always=True,
     ),
     "batch of 2": Fault(
         ("batch-too-small", "oscillation", "learning-rate-too-high"), ("dcgan", "auto"), ("vanilla",),
-        {"training.batch": 2}, curable=True,
+        {"training.batch": 2}, curable=True, always=True,
     ),
     "one class in the loader": Fault(
-        ("loader-differs", "modes-missing", "mode-collapse"), ("dcgan", "auto"), tamper=one_class,
+        ("loader-differs", "modes-missing", "mode-collapse"), ("dcgan", "auto"), tamper=one_class, always=True,
     ),
     "sign error in the generator's loss": Fault(
         ("discriminator-too-strong", "diverging", "vanishing-gradient", "players-agree"), ("dcgan", "auto"),

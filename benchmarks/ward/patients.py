@@ -1,6 +1,6 @@
 """The ward's patients: one run each, with a fault or healthy, played to its end; its log is kept.
 
-    python benchmarks/ward/patients.py FOLDER mnist=PATH fashion=PATH ring grid [--worker 0/2] [--seeds 0 1]
+    python benchmarks/ward/patients.py FOLDER mnist=PATH fashion=PATH ring grid [--worker 0/2] [--seeds 0 1] [--which 0]
 
 Nothing is judged here: `python benchmarks/ward/table.py FOLDER` reads the logs, so that rules can be changed without
 training anything again. Runs in FOLDER are not made again.
@@ -67,13 +67,14 @@ class Patient:
         return f"{self.fault or 'healthy'}--{self.data}-{self.recipe}-{self.seed}".replace(" ", "_").replace("%", "pc")
 
 
-def patients(data: dict[str, str], seeds: list[int], only: list[str]) -> list[Patient]:
-    """All of them, seed by seed; the faults' own recipes in turn over data and seeds."""
+def patients(data: dict[str, str], seeds: list[int], only: list[str], which: int | None = None) -> list[Patient]:
+    """All of them, seed by seed; each fault with all of its recipes, or with one of them alone."""
     found = []
     for seed in seeds:
         for name in data:
             for title, fault in FAULTS.items():
                 recipes = fault.points if name in ("ring", "grid") else fault.recipes
+                recipes = recipes if which is None or len(recipes) < 2 else recipes[which : which + 1]
                 found += [Patient(title, name, recipe, seed) for recipe in recipes]
             healthy = POINT_RECIPES if name in ("ring", "grid") else names()
             found += [Patient("", name, recipe, seed) for recipe in healthy]
@@ -172,11 +173,12 @@ def main() -> None:
     parser.add_argument("--worker", default="0/1")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--which", type=int, help="of each fault's recipes on pictures, only the one of this number")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     places = {name: place or name for name, _, place in (word.partition("=") for word in asked.data)}
     mine, workers = map(int, asked.worker.split("/"))
-    for number, patient in enumerate(patients(places, asked.seeds, asked.only)):
+    for number, patient in enumerate(patients(places, asked.seeds, asked.only, asked.which)):
         if number % workers == mine:
             play(asked.folder, places[patient.data], patient)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.diagnosis.looks import SIDE, Crowd, auc, echo, far, looks, nearest, separation, spread
+from zerosum.diagnosis.looks import SIDE, Crowd, auc, echo, energy, far, looks, nearest, separation, spread
 
 
 def draw(n: int, features: int = 3, seed: int = 0) -> torch.Tensor:
@@ -120,3 +120,26 @@ def test_a_crowd_knows_its_own_spread_and_neighbours() -> None:
     assert crowd.spread == pytest.approx(expected[np.isfinite(expected)].mean(), rel=1e-5)
     fifth = np.sort(expected, axis=1)[:, 4] ** 2
     np.testing.assert_allclose(crowd.side.radii.numpy(), fifth, rtol=1e-5)
+
+
+def test_the_energy_distance_of_two_points_is_twice_their_distance() -> None:
+    here, there = torch.zeros(5, 3), torch.zeros(7, 3) + torch.tensor([3.0, 4.0, 0.0])
+    assert energy(here, 0.0, there, 0.0) == pytest.approx(10.0)
+
+
+def test_the_energy_distance_is_nothing_on_average_between_draws_of_the_same() -> None:
+    """200 pairs of draws: the mean is within four of its standard errors, a false alarm in 16,000."""
+    found = []
+    for number in range(200):
+        one, other = draw(40, seed=2 * number), draw(40, seed=2 * number + 1)
+        found.append(energy(one, spread(one), other, spread(other)))
+    assert abs(np.mean(found)) < 4 * np.std(found) / math.sqrt(len(found))
+
+
+def test_the_energy_distance_of_shifted_normals() -> None:
+    """In one dimension E|x - y| of normals with means m apart is sqrt(2) E|z + m / sqrt(2)|, a folded normal's mean."""
+    m, normal = 1.5, NormalDist()
+    folded = math.sqrt(2 / math.pi) * math.exp(-(m**2) / 4) + m / math.sqrt(2) * (1 - 2 * normal.cdf(-m / math.sqrt(2)))
+    expected = 2 * math.sqrt(2) * folded - 2 * 2 / math.sqrt(math.pi)
+    one, other = draw(3000, 1), draw(3000, 1, seed=1) + m
+    assert energy(one, spread(one), other, spread(other)) == pytest.approx(expected, abs=0.06)

@@ -3,11 +3,11 @@
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.medicine import as_the_recipe, first, put, together
 from zerosum.diagnosis.readings import from_equilibrium, of, ratio, stride, usual
-from zerosum.diagnosis.rules.samples import POOR, STUCK
+from zerosum.diagnosis.rules.samples import FAR, POOR, STUCK
 from zerosum.diagnosis.sign import Rule, Sign
 
 SURE = Sign(
-    "how well D tells unseen reals from samples", of("exam/auc_unseen"), 0.995, 0.98,
+    "how well D tells unseen reals from samples", of("exam/auc_unseen"), 0.95, 0.9,
     "a held-out example scores above a sample in {value:.1%} of pairs", hold=3,
 )  # fmt: skip
 GENTLER_DISCRIMINATOR = together(
@@ -70,7 +70,7 @@ RULES = (
             SURE,
             POOR,
             STUCK,
-            Sign("distance of scores", of("exam/separation"), 4.0, 3.0,
+            Sign("distance of scores", of("exam/separation"), 2.5, 2.0,
                  "real and fake scores are {value:.1f} deviations apart"),
         ),
         must=3, needs=3, prescribe=GENTLER_DISCRIMINATOR,
@@ -80,16 +80,19 @@ RULES = (
         "The discriminator cannot tell samples from real examples although they are still poor: the generator has "
         "nobody to learn from. Its network may be too small, its penalty too strong, or its loss wrong.",
         (
+            FAR,
+            Sign("the discriminator's slope", of("exam/steep"), 0.03, 0.1,
+                 "over the distance between two real examples its score changes by {value:.3f}", hold=3),
+            STUCK,
+            POOR,
             Sign("what D tells apart", of("exam/auc"), 0.6, 0.7,
                  "a training example scores above a sample in {value:.0%} of pairs", hold=3),
-            POOR,
-            STUCK,
             Sign("distance of scores", of("exam/separation"), 0.3, 0.6,
                  "real and fake scores are {value:.2f} deviations apart", hold=3),
             Sign("the discriminator's loss against the equilibrium's", from_equilibrium("discriminator"), 0.02, 0.05,
                  "its loss is {value:.1%} from what it is where nothing can be told", hold=3),
         ),
-        must=3, needs=3,
+        must=1, needs=4,
         prescribe=together(
             as_the_recipe("discriminator", "terms", "optimizer", "game", "objective"),
         ),

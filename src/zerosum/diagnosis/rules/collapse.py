@@ -69,10 +69,11 @@ RULES = (
         (
             Sign("kinds that are not made", ratio("exam/kinds_missing", "exam/kinds"), 0.12, 0.06,
                  "{value:.0%} of the kinds of examples are hardly made", hold=3),
+            STUCK,
             Sign("unevenness of kinds", of("exam/kinds_js"), 0.12, 0.08,
                  "the shares of kinds are {value:.2f} nats from the data's", hold=3),
         ),
-        must=2, prescribe=CALM,
+        must=2, needs=3, prescribe=CALM,
     ),
     Rule(
         "class-collapse", Severity.MILD, "A class is always the same picture",

@@ -6,7 +6,7 @@ from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
 from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch, times, together
 from zerosum.diagnosis.readings import of, size, steps, straightness, usual
-from zerosum.diagnosis.rules.samples import POOR
+from zerosum.diagnosis.rules.samples import POOR, STUCK
 from zerosum.diagnosis.sign import Rule, Sign
 
 
@@ -75,26 +75,28 @@ RULES = (
             Sign("way of the samples' middle", steps("exam/middle/"), 0.25, 0.15,
                  "between two looks the middle of all samples moves by {value:.2f} of the distance between real "
                  "examples", hold=3),
+            STUCK,
             Sign("straightness of that way", straightness("exam/middle/"), 0.5, 0.7,
                  "of the way it went, {value:.0%} led anywhere", hold=2),
             Sign("way of single samples", steps("exam/trace/"), 0.8, 0.6,
                  "between two looks a sample moves by {value:.2f} of the distance between real examples", hold=3),
         ),
-        must=1, prescribe=SLOWER,
+        must=2, needs=3, prescribe=SLOWER,
     ),
     Rule(
         "learning-rate-too-high", Severity.SEVERE, "The learning rate is too high",
         "Each round changes the weights by a large part of their size, and samples leap about: what was learned is "
         "overwritten before it can be built on.",
         (
-            Sign("the generator's step", of("exam/stride/generator"), 0.05, 0.03,
+            POOR,
+            STUCK,
+            Sign("the generator's step", of("exam/stride/generator"), 0.02, 0.012,
                  "a round changes its weights by {value:.1%} of their size"),
-            Sign("the discriminator's step", of("exam/stride/discriminator"), 0.05, 0.03,
+            Sign("the discriminator's step", of("exam/stride/discriminator"), 0.02, 0.012,
                  "a round changes its weights by {value:.1%} of their size"),
             Sign("way of single samples", steps("exam/trace/"), 0.8, 0.6,
                  "between two looks a sample moves by {value:.2f} of the distance between real examples"),
-            POOR,
         ),
-        must=0, needs=2, prescribe=SLOWER,
+        must=2, needs=3, prescribe=SLOWER,
     ),
 )  # fmt: skip

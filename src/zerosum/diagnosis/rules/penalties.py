@@ -6,7 +6,7 @@ from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
 from zerosum.diagnosis.medicine import as_the_recipe, first, penalties, put
 from zerosum.diagnosis.readings import of, ratio, usual
-from zerosum.diagnosis.rules.samples import POOR
+from zerosum.diagnosis.rules.samples import POOR, STUCK
 from zerosum.diagnosis.sign import Rule, Sign
 
 
@@ -28,15 +28,14 @@ RULES = (
         "over-regularised", Severity.SEVERE, "A penalty holds the discriminator down",
         "The penalty outweighs what the discriminator plays for, so that it stays flat and tells nothing.",
         (
+            POOR,
+            STUCK,
             Sign("penalty over score", share, 3.0, 1.0,
                  "the discriminator's penalties are {value:.1f} times its score", hold=3),
             Sign("the discriminator's slope", of("exam/steep"), 0.1, 0.2,
                  "over the distance between two real examples its score changes by {value:.3f}", hold=2),
-            Sign("distance of scores", of("exam/separation"), 0.5, 0.8,
-                 "real and fake scores are {value:.2f} deviations apart", hold=2),
-            POOR,
         ),
-        must=0, needs=2,
+        must=2, needs=3,
         prescribe=first(as_the_recipe("terms"), penalties(0.1, "the discriminator must be able to move")),
     ),
     Rule(

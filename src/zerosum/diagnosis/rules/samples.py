@@ -4,7 +4,7 @@ A game that has just begun looks as bad as one that is lost: the discriminator t
 and nobody's neighbour. What tells them apart is whether samples come nearer.
 """
 
-from zerosum.diagnosis.readings import lower, ratio, stalled
+from zerosum.diagnosis.readings import lower, of, ratio, stalled
 from zerosum.diagnosis.sign import Sign
 
 POOR = Sign(
@@ -16,4 +16,9 @@ STUCK = Sign(
     "how much nearer to the data samples came",
     lower(stalled("exam/distance"), stalled("exam/distance_average")),
     0.93, 0.85, "samples no longer come nearer to the data: lately {value:.2f} of the least distance before",
+)  # fmt: skip
+FAR = Sign(
+    "distance from the data",
+    lower(of("exam/distance"), of("exam/distance_average")),
+    0.03, 0.015, "samples as a whole are {value:.3f} from the data, in terms of the distance between two", hold=3,
 )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Whether samples still come nearer to the data; and what that makes of a game that looks lost."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from zerosum.diagnosis.doctor import diagnose
+from zerosum.diagnosis.history import History
+from zerosum.diagnosis.readings import LATELY, stalled
+
+LOOKS = 16
+
+
+def history(distance: Callable[[int], float], **signals: float) -> History:
+    """An examination every 100 rounds."""
+    return History.of(
+        {
+            "round": 100 * number, "images": 3200 * number, "exam/distance": distance(number),
+            **{f"exam/{name}": value for name, value in signals.items()},
+        }
+        for number in range(1, LOOKS + 1)
+    )  # fmt: skip
+
+
+def test_what_halves_at_every_look_has_not_stalled() -> None:
+    values = stalled("exam/distance")(history(lambda number: 0.5**number)).values
+    assert len(values) == LOOKS - 2 * LATELY + 1
+    # the least of the last three, or of the last quarter where that is more, over the least before
+    np.testing.assert_allclose(values[0], 0.5**LATELY, rtol=0.2)  # beyond 0.005 nothing counts as nearer
+    assert (values[:2] < 0.5).all()
+
+
+def test_what_stands_still_has_stalled() -> None:
+    np.testing.assert_allclose(stalled("exam/distance")(history(lambda number: 0.7)).values, 1.0)
+
+
+def test_what_was_near_and_is_far_again_need_not_wait_for_a_quarter() -> None:
+    """Three looks are the median's; then it stands at 0.8 / 2 over the least before, 0.1."""
+    fell = stalled("exam/distance")(history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8))
+    at = dict(zip(fell.images / 3200, fell.values, strict=True))
+    assert at[13] <= 1.0  # one look is not yet the median of three
+    assert at[14] == pytest.approx(4.0)
+
+
+def test_few_looks_say_nothing() -> None:
+    found = stalled("exam/distance")(History.of([{"round": 1, "images": 1, "exam/distance": 0.5}]))
+    assert len(found.values) == 0
+
+
+LOST = {
+    "auc_unseen": 1.0, "auc": 1.0, "separation": 9.0, "coverage": 0.0, "coverage_average": 0.0, "coverage_floor": 0.98,
+    "spread": 0.1, "spread_average": 0.1, "inner_spread": 0.3, "echo": 1.0, "steep": 20.0,
+}  # fmt: skip
+"""D tells everything, samples are all alike and nobody's neighbour: so a game begins, and so it may end."""
+
+
+def test_a_slow_beginner_is_not_ill() -> None:
+    found = {finding.name for finding in diagnose(history(lambda number: 2.0 * 0.9**number, **LOST))}
+    assert not found & {"discriminator-too-strong", "mode-collapse"}
+
+
+def test_the_same_standing_still_is() -> None:
+    found = {finding.name for finding in diagnose(history(lambda number: 2.0, **LOST))}
+    assert {"discriminator-too-strong", "mode-collapse"} <= found
