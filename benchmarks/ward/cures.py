@@ -2,7 +2,7 @@
 
     python benchmarks/ward/cures.py FOLDER mnist=PATH ring grid [--worker 0/2]
 
-Every curable patient in FOLDER is played twice more: from the beginning with the settings that its worst finding
+Every curable patient in FOLDER is played twice more: from the beginning with the settings that its first severe finding
 prescribed (FOLDER/prescribed), and as it was, but with `--rescue` (FOLDER/rescued). Runs that are there are not made
 again; `python benchmarks/ward/table.py FOLDER` counts them.
 """
@@ -20,7 +20,7 @@ from patients import Patient, play
 
 from zerosum.diagnosis.doctor import diagnose
 from zerosum.diagnosis.facts import facts_of
-from zerosum.diagnosis.finding import Finding
+from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.history import History
 from zerosum.run import RunFolder
 
@@ -29,16 +29,23 @@ CHECKPOINTS = 12
 
 
 def prescription(run: Path) -> tuple[str, dict[str, Any]]:
-    """The name and the settings of the worst finding that prescribes any: of those at the end, or the last to go."""
+    """The name and the settings of the first severe finding that prescribes any, as a rescue takes it.
+
+    Where there is none, of the first mild one.
+    """
     folder = RunFolder(run)
-    history, last = History(facts_of(folder)), list[Finding]()
+    history, mild = History(facts_of(folder)), list[Finding]()
     for row in folder.rows():
         history.add(row)
         found = [finding for finding in diagnose(history) if finding.advice]
-        last = found or last
-    if not last:
-        return "", {}
-    return last[0].name, {advice.setting: advice.value for advice in last[0].advice}
+        if severe := [finding for finding in found if finding.severity is Severity.SEVERE]:
+            return _settings(severe[0])
+        mild = mild or found
+    return _settings(mild[0]) if mild else ("", {})
+
+
+def _settings(finding: Finding) -> tuple[str, dict[str, Any]]:
+    return finding.name, {advice.setting: advice.value for advice in finding.advice}
 
 
 def treat(folder: Path, places: dict[str, str], run: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import hashlib
 import json
 import shutil
 import sys
@@ -41,6 +42,8 @@ SLOW = {
     "fastgan": 0.5,
     "sngan": 0.5,
     "cgan-projection": 0.5,
+    "wgan-gp": 0.5,
+    "wgan": 0.5,
 }
 EXAMINATIONS, TICKS = 24, 72
 BATCH = {False: 32, True: 512}
@@ -68,7 +71,7 @@ class Patient:
 
 
 def patients(data: dict[str, str], seeds: list[int], only: list[str], which: int | None = None) -> list[Patient]:
-    """All of them, seed by seed; each fault with all of its recipes, or with one of them alone."""
+    """All of them, mixed, so that some of them are a sample of all; each fault with all of its recipes, or with one."""
     found = []
     for seed in seeds:
         for name in data:
@@ -78,7 +81,8 @@ def patients(data: dict[str, str], seeds: list[int], only: list[str], which: int
                 found += [Patient(title, name, recipe, seed) for recipe in recipes]
             healthy = POINT_RECIPES if name in ("ring", "grid") else names()
             found += [Patient("", name, recipe, seed) for recipe in healthy]
-    return [patient for patient in found if not only or (patient.fault or "healthy") in only]
+    chosen = [patient for patient in found if not only or (patient.fault or "healthy") in only]
+    return sorted(chosen, key=lambda patient: hashlib.blake2b(patient.name.encode()).digest())
 
 
 def settings_of(patient: Patient, fault: Fault | None) -> dict[str, Any]:

@@ -76,7 +76,7 @@ ALWAYS = {
     *(f"{what}/{player}" for what in ("gradient", "stillest", "stride") for player in ("discriminator", "generator")),
     *(f"trace/{number}" for number in range(TRACED)), *(f"middle/{number}" for number in range(CENTRED)),
 }  # fmt: skip
-WITH_CLASSES = {"class_effect", "heard", "obeyed", "obeyed_real", "spread_class", "spread_least_class"}
+WITH_CLASSES = {"class_effect", "heard", "fits", "obeyed", "obeyed_real", "spread_class", "spread_least_class"}
 DEEP = {"gap", "gap/discriminator", "gap/generator"}
 
 
@@ -291,7 +291,10 @@ def test_a_generator_that_hears_the_class() -> None:
 def test_whether_the_discriminator_hears_the_class(classed: Examination) -> None:
     """At its own mode a real fits best; where classes are not heard, right and wrong are equal."""
     assert classed(told_game(1.0, hears=True), NOW)["exam/heard"] > 0.5
-    assert classed(told_game(1.0, hears=False), NOW)["exam/heard"] == 0
+    assert classed(told_game(1.0, hears=True), NOW)["exam/fits"] == 1.0
+    deaf = classed(told_game(1.0, hears=False), NOW)
+    assert deaf["exam/heard"] == 0
+    assert deaf["exam/fits"] == 0.5
 
 
 def test_whether_samples_are_of_the_class_asked_for(classed: Examination) -> None:

@@ -23,6 +23,8 @@ ABOUT = (
 SIGNALS = (
     ("Variety of samples", "Mean distance between two samples, over that between two real examples. Near 0: collapse.",
      (("exam/spread", "samples", FAKE), ("exam/inner_spread", "to the discriminator", PLAIN)), 1.0),
+    ("Distance from the data", "The energy distance of samples from real examples: near 0 where they are alike.",
+     (("exam/distance", "playing", FAKE), ("exam/distance_average", "average", REAL)), 0.0),
     ("Coverage of held-out examples", "The share that samples come near to, by rough looks. The line: real examples.",
      (("exam/coverage", "playing", FAKE), ("exam/coverage_average", "average", REAL)), None),
     ("What the discriminator tells", "How often a real example scores above a sample: 0.5 is guessing.",

@@ -119,7 +119,9 @@ class Examination:
             effect = (looks(game.imagine(other, now)) - looks(game.imagine(batch, now))).norm(dim=1).mean()
             right, wrong = (_fit(game.play(each, now).real_verdict, each) for each in (batch, other))
         heard = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
-        return {"exam/class_effect": float(effect) / self.bench.spread, "exam/heard": float(heard)}
+        fits = ((right > wrong).float() + (right == wrong).float() / 2).mean()
+        effects = {"exam/class_effect": float(effect) / self.bench.spread}
+        return effects | {"exam/heard": float(heard), "exam/fits": float(fits)}
 
     def _round(self, game: Adversarial, now: Now) -> Signals:
         """What a round does to the players. The double is not itself any more afterwards."""

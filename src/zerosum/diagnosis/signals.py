@@ -49,6 +49,7 @@ SIGNALS = {
     "exam/steep": "how steep D is at them; push over steep is near 0 where the objective saturates",
     "exam/class_effect": "how far samples move when their class changes",
     "exam/heard": "how much D's verdict of a held-out example changes with the class it is said to be of; 0 where deaf",
+    "exam/fits": "how often D's verdict of a held-out example is higher with its own class than with another",
     "exam/obeyed": "the share of samples whose nearest example is of the class asked for",
     "exam/obeyed_real": "the same for held-out examples: as good as can be told by rough looks",
     "exam/gradient/": "the norm of a player's gradient in a round",

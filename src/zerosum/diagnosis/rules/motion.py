@@ -6,7 +6,7 @@ from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
 from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch, times, together
 from zerosum.diagnosis.readings import of, size, steps, straightness, usual
-from zerosum.diagnosis.rules.samples import POOR, STUCK
+from zerosum.diagnosis.rules.samples import FAR, POOR, STUCK
 from zerosum.diagnosis.sign import Rule, Sign
 
 
@@ -76,12 +76,13 @@ RULES = (
                  "between two looks the middle of all samples moves by {value:.2f} of the distance between real "
                  "examples", hold=3),
             STUCK,
+            FAR,
             Sign("straightness of that way", straightness("exam/middle/"), 0.5, 0.7,
                  "of the way it went, {value:.0%} led anywhere", hold=2),
             Sign("way of single samples", steps("exam/trace/"), 0.8, 0.6,
                  "between two looks a sample moves by {value:.2f} of the distance between real examples", hold=3),
         ),
-        must=2, needs=3, prescribe=SLOWER,
+        must=3, needs=4, prescribe=SLOWER,
     ),
     Rule(
         "learning-rate-too-high", Severity.SEVERE, "The learning rate is too high",

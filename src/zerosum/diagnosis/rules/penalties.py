@@ -23,6 +23,7 @@ def share(history: History) -> Series:
     return score.map(total / np.maximum(np.abs(score.values), 0.05))
 
 
+OWN = as_the_recipe("terms", "optimizer", "objective", "game")
 RULES = (
     Rule(
         "over-regularised", Severity.SEVERE, "A penalty holds the discriminator down",
@@ -36,7 +37,7 @@ RULES = (
                  "over the distance between two real examples its score changes by {value:.3f}", hold=2),
         ),
         must=2, needs=3,
-        prescribe=first(as_the_recipe("terms"), penalties(0.1, "the discriminator must be able to move")),
+        prescribe=first(OWN, penalties(0.1, "the discriminator must be able to move")),
     ),
     Rule(
         "under-regularised", Severity.SEVERE, "Nothing holds the discriminator's slope",
@@ -49,7 +50,7 @@ RULES = (
             Sign("penalty over score", share, 0.003, 0.01, "its penalties are {value:.4f} of its score", hold=3),
             POOR,
         ),
-        must=1, prescribe=first(as_the_recipe("terms"), penalties(10.0, "holds its slope")),
+        must=1, prescribe=first(OWN, penalties(10.0, "holds its slope")),
     ),
     Rule(
         "average-too-slow", Severity.MILD, "The average of the generator lags behind",
