@@ -49,7 +49,9 @@ def judged(run: Path, few: Path, unseen: Path, way: str, images: str, seed: int)
     if folder.read_json("status.json").get("state") not in ("done", "diverged"):
         words = ["train", str(few), "--images", images, "--seed", str(seed), "--run", str(run), *WAYS[way]]
         words += ["--judging.features", "none"]
-        subprocess.run([sys.executable, "-m", "zerosum", *words], check=True, stdout=subprocess.DEVNULL)
+        ended = subprocess.run([sys.executable, "-m", "zerosum", *words], check=False, stdout=subprocess.DEVNULL)
+        if ended.returncode != 3:  # 3: a severe finding stands, or it diverged: results too
+            ended.check_returncode()
     asked = [row for row in folder.rows("scores.jsonl") if row.get("when") == "asked"]
     row = asked[-1] if asked else zerosum.evaluate(run, data=str(unseen), n=5_000, voice=Silent())
     signals = [tick["signals/augmentation"] for tick in folder.rows() if "signals/augmentation" in tick]

@@ -73,6 +73,12 @@ class Run:
 
         return consult(self.folder)[1]
 
+    @property
+    def ending(self) -> str:
+        """How it ended: as its state says, or "severe" where it is done and a severe finding stands against it."""
+        severe = any(finding.severity == "severe" for finding in self.findings()) if self.state == "done" else False
+        return "severe" if severe else self.state
+
     def generator(self, device: str = "auto") -> Generator:
         """The averaged generator of the newest checkpoint."""
         return load(self.path, device)

@@ -11,7 +11,7 @@ STILL = ["--optimizer.rates", "{ generator = 1e-12 }"]
 
 def test_a_generator_that_stands_still(here: Path, say) -> None:
     code, out, err = say("train", "ring", *TINY, *STILL, "--run", "still")
-    assert code == 0, err
+    assert code == 3, err
     assert "severe: The generator does not move" in out
     code, out, _ = say("diagnose", "still")
     assert code == 3

@@ -60,7 +60,7 @@ def train(
         recipe=recipe, run=run, size=size, settings=settings, trackers=tracker or [], rescue=rescue, voice=voice(),
         **flags,
     )  # fmt: skip
-    raise typer.Exit(EXITS[ended.state])
+    raise typer.Exit(EXITS[ended.ending])
 
 
 @app.command()
@@ -69,7 +69,7 @@ def resume(run: RunArgument, images: Images = None, budget: Budget = None, track
     from zerosum import api
 
     ended = api.resume(run, images=images, budget=budget, trackers=tracker or [], voice=voice())
-    raise typer.Exit(EXITS[ended.state])
+    raise typer.Exit(EXITS[ended.ending])
 
 
 @app.command()
