@@ -39,7 +39,7 @@ SLOW = {
     "stylegan2": 0.4,
     "progan": 0.5,
     "projected": 0.5,
-    "fastgan": 0.5,
+    "fastgan": 0.15,
     "sngan": 0.5,
     "cgan-projection": 0.5,
     "wgan-gp": 0.5,

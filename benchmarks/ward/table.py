@@ -71,7 +71,8 @@ def course(history: History) -> Row:
     gap = history["exam/gap"]
     objective = history.facts.get("settings", {}).get("objective", {}).get("kind", "")
     return {
-        "coverage": max(_end(average), _end(player)), "distance": _end(distance), "nearer": _nearer(distance.values),
+        "coverage": _end(average), "distance": _end(history["exam/distance_average"]),
+        "nearer": _nearer(distance.values),
         "gap": [float(value) for value in gap.values],
         "covered": [float(value) for value in np.interp(gap.images, player.images, player.values)]
         if len(player.values) else [],
