@@ -36,7 +36,7 @@ ALLOWED = {  # who may import whom: a module, or its whole folder, to modules or
     "plan": {"draft", "errors", "recipe", "run", "units", "data.glance", "game.augment"},
     "console": {"diagnosis.finding", "errors", "plan", "run", "units"},
     "farewell": {"console", "diagnosis", "training", "units"},
-    "diagnosing": {"deliver", "diagnosis", "errors", "run"},
+    "diagnosing": {"deliver", "diagnosis", "errors", "run", "units"},
     "replaying": {"data", "game", "run", "staging", "training"},
     "rescuing": {"diagnosis", "draft", "errors", "opening", "recipe", "run"},
     "question": {"data", "deliver", "errors", "evaluation"},

@@ -52,7 +52,7 @@ def treat(folder: Path, places: dict[str, str], run: Path) -> None:
     """Play a patient twice more."""
     record = json.loads((run / "patient.json").read_text("utf8"))
     patient = Patient(*(record[name] for name in ("fault", "data", "recipe", "seed")))
-    if not patient.fault or not FAULTS[patient.fault].curable or patient.data not in places:
+    if not patient.fault or not FAULTS[patient.fault].curable or patient.data not in places or record["broke"]:
         return
     place = places[patient.data]
     finding, settings = prescription(run)

@@ -11,9 +11,14 @@ from zerosum.deliver.report import write_report
 from zerosum.diagnosis.doctor import consult
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.history import History
+from zerosum.diagnosis.readings import LATELY
 from zerosum.diagnosis.signals import newest
 from zerosum.errors import BadInput
 from zerosum.run import RunFolder
+from zerosum.units import say_count
+
+ENOUGH = 2 * LATELY + 2
+"""Examinations from which it can be told whether samples still come nearer to the data."""
 
 
 def diagnose(run: str | Path) -> list[Finding]:
@@ -55,20 +60,23 @@ def severe(findings: list[Finding]) -> bool:
     return any(finding.severity is Severity.SEVERE for finding in findings)
 
 
-def text(run: Path, findings: list[Finding], signals: bool = False, lost: str | None = None) -> str:
-    """The findings in words; what was lost on a replay, if there was one, and the newest signals, if asked for."""
+def text(run: Path, findings: list[Finding], signals: bool = False) -> str:
+    """The findings in words, and the newest signals, if asked for."""
+    history = _consulted(run)[0]
     said = list(lines(findings)) or [f"nothing is the matter with {run}, as far as its log shows"]
+    looks = len(history["exam/finite"].values)
+    if looks < ENOUGH:
+        seen = f"it was examined {say_count(looks)} times"
+        said.append(f"{seen}, and most findings need {ENOUGH}: a longer run is seen better")
     if findings and run.is_dir():
         said.append(f"the same with plots: {run / 'report.html'}")
-    if lost is not None:
-        said.append(f"the first number that is not finite: {lost}" if lost else "no number was lost on the way")
-    shown = newest(_consulted(run)[0]) if signals else ()
+    shown = newest(history) if signals else ()
     said += [f"{name.removeprefix('exam/'):<24} {value:>10.4g}  {says}" for name, value, says in shown]
     return "\n".join(said)
 
 
 def as_json(run: Path, findings: list[Finding], signals: bool = False, lost: str | None = None) -> str:
-    """The same as one JSON object."""
+    """The same as one JSON object, with what was lost on a replay, if there was one."""
     row: dict[str, object] = {"findings": [finding.as_dict() for finding in findings]}
     if lost is not None:
         row["lost"] = lost

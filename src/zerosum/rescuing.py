@@ -110,6 +110,8 @@ def _put_aside(folder: RunFolder, number: int, back: int) -> None:
     for path in [*late, *([best] if folder.best().get("images", 0) > back else [])]:
         target = place / path.relative_to(folder.path)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():  # from a rescue that was cut off; what was played again since is the same to the last bit
+            shutil.rmtree(target)
         path.replace(target)
     for name in ("log.jsonl", FILE, "recipe.toml"):
         if (folder.path / name).exists():

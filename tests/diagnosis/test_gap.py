@@ -71,6 +71,14 @@ def test_nobody_could_win_at_the_equilibrium() -> None:
     assert found.generator == 0
 
 
+def test_a_search_that_runs_away_has_found_nothing() -> None:
+    """At a rate beyond any number both searches end in what is none; making the data is still worth the same."""
+    game = flat_game(Shift((-10.0, 4.0)), (1.0, -2.0), 1e38)
+    found = gap(game)
+    assert math.isfinite(found.total)
+    assert found.generator >= value(game, UNSEEN, NOW) - 0.5
+
+
 class Pit(nn.Module):
     """Scores a sample by its squared distance from (1, 1)."""
 

@@ -113,18 +113,16 @@ def test_words_are_notes() -> None:
 def test_readings_of_single_signals() -> None:
     found = history(a=[1, -9, 2, 4])
     assert readings.of("a")(found).values.tolist() == [1, -9, 2, 4]
-    assert readings.steady("a")(found).values.tolist() == [1, -4, 1, 2]
+    assert found["a"].steadied().values.tolist() == [1, -4, 1, 2]
     assert readings.size("a")(found).values.tolist() == [1, 9, 2, 4]
     assert lists(readings.usual("a")(found)) == ([40], [2])
-    assert lists(readings.swing("a", over=3)(found)) == ([30, 40], [11, 13])
-    assert lists(readings.swing("a", over=5)(found)) == ([], [])
 
 
 def test_readings_of_two_signals() -> None:
     found = history(a=[1, 5, 2], b=[4, 2, 2])
     assert readings.ratio("a", "b")(found).values.tolist() == [0.25, 2.5, 1]
     assert readings.less("a", "b")(found).values.tolist() == [-3, 3, 0]
-    assert readings.distance("a", "b")(found).values.tolist() == [3, 3, 0]
+    assert readings.apart("a", "b")(found).values.tolist() == [3, 3, 0]
     lowest = readings.lower(readings.of("a"), readings.of("nowhere"), readings.of("b"))
     assert lowest(found).values.tolist() == [1, 2, 2]
     assert lists(readings.lower(readings.of("nowhere"))(found)) == ([], [])

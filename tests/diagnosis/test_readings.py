@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from zerosum.diagnosis.doctor import diagnose
+from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.history import History
 from zerosum.diagnosis.readings import LATELY, stalled
 
@@ -28,7 +29,7 @@ def test_what_halves_at_every_look_has_not_stalled() -> None:
     assert len(values) == LOOKS - 2 * LATELY + 1
     # the least of the last three, or of the last quarter where that is more, over the least before
     np.testing.assert_allclose(values[0], 0.5**LATELY, rtol=0.2)  # beyond 0.005 nothing counts as nearer
-    assert (values[:2] < 0.5).all()
+    assert (values < 0.85).all(), "as near as can be told is not stuck"
 
 
 def test_what_stands_still_has_stalled() -> None:
@@ -55,11 +56,20 @@ LOST = {
 """D tells everything, samples are all alike and nobody's neighbour: so a game begins, and so it may end."""
 
 
-def test_a_slow_beginner_is_not_ill() -> None:
-    found = {finding.name for finding in diagnose(history(lambda number: 2.0 * 0.9**number, **LOST))}
-    assert not found & {"discriminator-too-strong", "mode-collapse"}
+TURNED = LOST | {"auc_unseen": 0.0, "auc": 0.0, "separation": -9.0, "steep": 0.01}
+"""D calls samples real, and is flat."""
+
+
+def names(found: list[Finding]) -> set[str]:
+    return {finding.name for finding in found}
+
+
+@pytest.mark.parametrize("signals", [LOST, TURNED])
+def test_a_slow_beginner_is_not_ill(signals: dict[str, float]) -> None:
+    found = diagnose(history(lambda number: 2.0 * 0.9**number, **signals))
+    assert not [finding.name for finding in found if finding.severity is Severity.SEVERE]
 
 
 def test_the_same_standing_still_is() -> None:
-    found = {finding.name for finding in diagnose(history(lambda number: 2.0, **LOST))}
-    assert {"discriminator-too-strong", "mode-collapse"} <= found
+    assert {"discriminator-too-strong", "mode-collapse"} <= names(diagnose(history(lambda number: 2.0, **LOST)))
+    assert {"discriminator-too-weak", "players-agree"} <= names(diagnose(history(lambda number: 2.0, **TURNED)))

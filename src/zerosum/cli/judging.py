@@ -79,16 +79,17 @@ def diagnose(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Say what is the matter with a run, how that is known, and which settings to change; also of one that crashed."""
-    from zerosum import diagnosing
+    from zerosum import api, diagnosing
+    from zerosum.console import Silent
 
-    findings, lost = diagnosing.diagnose(run), None
-    if replay:
-        from zerosum import api
-        from zerosum.console import Silent
-
-        lost = api.replay(run, voice=Silent() if as_json else voice())
-    tell = diagnosing.as_json if as_json else diagnosing.text
-    typer.echo(tell(run, findings, signals, lost))
+    findings = diagnosing.diagnose(run)
+    if not as_json:
+        typer.echo(diagnosing.text(run, findings, signals))
+    lost = api.replay(run, voice=Silent() if as_json else voice()) if replay else None
+    if as_json:
+        typer.echo(diagnosing.as_json(run, findings, signals, lost))
+    elif lost is not None:
+        typer.echo(f"the first number that is not finite: {lost}" if lost else "no number was lost on the way")
     raise typer.Exit(EXITS["severe" if diagnosing.severe(findings) else "done"])
 
 

@@ -111,17 +111,22 @@ class Examination:
         """Whether a change of class changes samples and verdicts."""
         if len(game.shares) < 2:
             return {}
-        batch = self.bench.held_out()[0]
+        with torch.no_grad():
+            parts = [self._told_of(game, batch, now) for batch in self.bench.held_out()]
+        effect, right, wrong = (torch.cat(each) for each in zip(*parts, strict=True))
+        heard = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
+        fits = ((right > wrong).float() + (right == wrong).float() / 2).mean()
+        effects = {"exam/class_effect": float(effect.mean()) / self.bench.spread}
+        return effects | {"exam/heard": float(heard), "exam/fits": float(fits)}
+
+    def _told_of(self, game: Adversarial, batch: Batch, now: Now) -> tuple[Tensor, Tensor, Tensor]:
+        """(n,) how far samples move with their class; how well reals fit their own class, and another."""
         classes = len(game.shares)
         away = 1 + batch["seed"].remainder(classes - 1)
         other = batch | {"label": (batch["label"] + away) % classes}
-        with torch.no_grad():
-            effect = (looks(game.imagine(other, now)) - looks(game.imagine(batch, now))).norm(dim=1).mean()
-            right, wrong = (_fit(game.play(each, now).real_verdict, each) for each in (batch, other))
-        heard = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
-        fits = ((right > wrong).float() + (right == wrong).float() / 2).mean()
-        effects = {"exam/class_effect": float(effect) / self.bench.spread}
-        return effects | {"exam/heard": float(heard), "exam/fits": float(fits)}
+        effect = (looks(game.imagine(other, now)) - looks(game.imagine(batch, now))).norm(dim=1)
+        right, wrong = (_fit(game.play(each, now).real_verdict, each) for each in (batch, other))
+        return effect, right, wrong
 
     def _round(self, game: Adversarial, now: Now) -> Signals:
         """What a round does to the players. The double is not itself any more afterwards."""

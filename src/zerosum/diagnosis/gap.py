@@ -10,6 +10,7 @@ discriminator that tells real from fake hardly any is better.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import cycle
@@ -56,9 +57,10 @@ def duality_gap(game: Adversarial, batches: Sequence[Batch], unseen: Sequence[Ba
     better = {
         name: _best_response(game, name, batches, unseen, now, attempt) for name in ("discriminator", "generator")
     }
-    better["generator"] = min(better["generator"], data_value(game, unseen, batches, now))
-    # standing still is a response too, so that nobody is seen to lose
-    return Gap(max(better["discriminator"] - stands, 0.0), max(stands - better["generator"], 0.0))
+    made = data_value(game, unseen, batches, now)
+    # standing still is a response too, so that nobody is seen to lose; a search that runs away found nothing
+    wins = (better["discriminator"] - stands,), (stands - better["generator"], stands - made)
+    return Gap(*(max([0.0, *(win for win in each if math.isfinite(win))]) for each in wins))
 
 
 def value(game: Adversarial, batches: Sequence[Batch], now: Now) -> float:
@@ -69,7 +71,10 @@ def value(game: Adversarial, batches: Sequence[Batch], now: Now) -> float:
 
 
 def data_value(game: Adversarial, unseen: Sequence[Batch], known: Sequence[Batch], now: Now) -> float:
-    """M(data, D): the objective where training examples take the fakes' place against held-out ones."""
+    """M(data, D): the objective where training examples take the fakes' place against held-out ones.
+
+    Of a class-aware discriminator of a relativistic game it is a little too low, since the two are not of one class.
+    """
     with double(game) as same, torch.no_grad():
         losses = []
         for batch, other in zip(unseen, cycle(known)):

@@ -10,16 +10,15 @@ from zerosum.diagnosis.history import History, Series, Values
 from zerosum.game.objective import equilibrium
 
 Reading = Callable[[History], Series]
+LATELY = 3
+"""Looks at least that are held against those before."""
+NEAR = 0.005
+"""An energy distance that few samples cannot tell from 0."""
 
 
 def of(name: str) -> Reading:
     """A signal as the log has it."""
     return lambda history: history[name]
-
-
-def steady(name: str) -> Reading:
-    """A signal's median over three moments."""
-    return lambda history: history[name].steadied()
 
 
 def usual(name: str) -> Reading:
@@ -42,12 +41,12 @@ def less(first: str, second: str) -> Reading:
     return lambda history: history[first].minus(history[second])
 
 
-def distance(first: str, second: str) -> Reading:
+def apart(first: str, second: str) -> Reading:
     """How far two signals are apart."""
 
     def read(history: History) -> Series:
-        apart = history[first].minus(history[second])
-        return apart.map(np.abs(apart.values))
+        series = history[first].minus(history[second])
+        return series.map(np.abs(series.values))
 
     return read
 
@@ -109,7 +108,7 @@ def stalled(name: str) -> Reading:
     """Near 1 or above where a distance from the data no longer falls, well below where it does.
 
     The least of the last quarter of its looks over the least before, or half of what it is now over that, if that is
-    more: who was near and is far again need not wait for a quarter to pass.
+    more: who was near and is far again need not wait for a quarter to pass. 0 where it is as near as can be told.
     """
 
     def read(history: History) -> Series:
@@ -120,26 +119,9 @@ def stalled(name: str) -> Reading:
         for place in range(2 * LATELY - 1, len(values)):
             before = place + 1 - max(LATELY, (place + 1) // 4)
             least = best[before - 1]
-            found.append(max(values[before : place + 1].min(), now[place] / 2) / least)
+            stands = max(values[before : place + 1].min(), now[place] / 2) / least
+            found.append(stands if now[place] > NEAR else 0.0)
         return Series(series.images[2 * LATELY - 1 :], np.array(found))
-
-    return read
-
-
-LATELY = 3
-"""Looks at least that are held against those before."""
-NEAR = 0.005
-"""An energy distance that few samples cannot tell from 0."""
-
-
-def swing(name: str, over: int = 6) -> Reading:
-    """How far a signal goes up and down within the last moments, from its least to its most."""
-
-    def read(history: History) -> Series:
-        series = history[name]
-        places = range(over - 1, len(series.values))
-        spans = [np.ptp(series.values[place - over + 1 : place + 1]) for place in places]
-        return Series(series.images[over - 1 :], np.array(spans))
 
     return read
 

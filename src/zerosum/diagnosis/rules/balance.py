@@ -81,9 +81,9 @@ RULES = (
         "nobody to learn from. Its network may be too small, its penalty too strong, or its loss wrong.",
         (
             FAR,
+            STUCK,
             Sign("the discriminator's slope", of("exam/steep"), 0.03, 0.1,
                  "over the distance between two real examples its score changes by {value:.3f}", hold=3),
-            STUCK,
             POOR,
             Sign("what D tells apart", of("exam/auc"), 0.6, 0.7,
                  "a training example scores above a sample in {value:.0%} of pairs", hold=3),
@@ -92,7 +92,7 @@ RULES = (
             Sign("the discriminator's loss against the equilibrium's", from_equilibrium("discriminator"), 0.02, 0.05,
                  "its loss is {value:.1%} from what it is where nothing can be told", hold=3),
         ),
-        must=1, needs=4,
+        must=2, needs=4,
         prescribe=together(
             as_the_recipe("discriminator", "terms", "optimizer", "game", "objective"),
         ),
@@ -106,7 +106,8 @@ RULES = (
                  "a training example scores above a sample in only {value:.0%} of pairs", hold=3),
             Sign("distance of scores", of("exam/separation"), -1.0, -0.5,
                  "samples score {value:.1f} deviations above real examples", hold=3),
+            STUCK,
         ),
-        must=2, prescribe=as_the_recipe("objective"),
+        must=3, needs=3, prescribe=as_the_recipe("objective"),
     ),
 )  # fmt: skip

@@ -102,7 +102,6 @@ RULES = (
         (
             Sign("obedience", ratio("exam/obeyed", "exam/obeyed_real"), 0.5, 0.65,
                  "samples are of the class asked for {value:.2f} times as often as reals are of theirs", hold=3),
-            STUCK,
             Sign("right classes in the discriminator's eyes", of("exam/fits"), 0.6, 0.7,
                  "a held-out example scores higher with its own class than another in {value:.0%} of cases", hold=3),
             Sign("the discriminator's ear for classes", of("exam/heard"), 0.1, 0.2,

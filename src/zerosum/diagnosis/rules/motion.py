@@ -5,7 +5,7 @@ import numpy as np
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
 from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch, times, together
-from zerosum.diagnosis.readings import of, size, steps, straightness, usual
+from zerosum.diagnosis.readings import apart, of, size, steps, straightness, usual
 from zerosum.diagnosis.rules.samples import FAR, POOR, STUCK
 from zerosum.diagnosis.sign import Rule, Sign
 
@@ -61,10 +61,8 @@ RULES = (
                  "its gradient is {value:.0f} times what it was"),
             Sign("the generator's gradient", usual("exam/gradient/generator"), 30.0, 10.0,
                  "its gradient is {value:.0f} times what it was"),
-            Sign("size of real scores", size("signals/real_score"), 1000.0, 200.0,
-                 "real examples score {value:.3g}", hold=3),
-            Sign("size of fake scores", size("signals/fake_score"), 1000.0, 200.0,
-                 "samples score {value:.3g}", hold=3),
+            Sign("distance of scores", apart("signals/real_score", "signals/fake_score"), 1000.0, 200.0,
+                 "real examples and samples score {value:.3g} apart", hold=3),
             Sign("size of the discriminator's loss", size("discriminator/score"), 1000.0, 200.0,
                  "its loss is {value:.3g}", hold=3),
             POOR,

@@ -15,7 +15,10 @@ def share(history: History) -> Series:
     score = history["discriminator/score"]
     if not len(score.values):
         return score
-    more = [history[name] for name in history.names("discriminator/") if name != "discriminator/score"]
+    further = [name for name in history.names("discriminator/") if name != "discriminator/score"]
+    if not further:
+        return Series.empty()
+    more = [history[name] for name in further]
     total = np.zeros(len(score.values))
     for series in more:
         _, ours, theirs = np.intersect1d(score.images, series.images, return_indices=True)
@@ -49,8 +52,9 @@ RULES = (
             Sign("growth of the slope", usual("exam/steep"), 4.0, 2.0, "its slope is {value:.1f} times what it was"),
             Sign("penalty over score", share, 0.003, 0.01, "its penalties are {value:.4f} of its score", hold=3),
             POOR,
+            STUCK,
         ),
-        must=1, prescribe=first(OWN, penalties(10.0, "holds its slope")),
+        must=1, needs=3, prescribe=first(OWN, penalties(10.0, "holds its slope")),
     ),
     Rule(
         "average-too-slow", Severity.MILD, "The average of the generator lags behind",
