@@ -15,6 +15,9 @@ from typing import Any
 
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/ward"))
+from faults import FAULTS
+
 from zerosum.diagnosis.doctor import diagnose
 from zerosum.diagnosis.facts import facts_of
 from zerosum.diagnosis.finding import Finding
@@ -38,7 +41,13 @@ a sign is seen once its signal was beyond the limit a few times in a row, and un
 def patient_with(name: str, patients: list[dict[str, Any]]) -> dict[str, Any] | None:
     """A patient that had the finding: one whose fault it names, a picture rather than points."""
     had = [p for p in patients if name in p["said"]]
-    return min(had, key=lambda p: (p["data"] in ("ring", "grid"), not p["fault"], name not in p["last"]), default=None)
+
+    def fit(patient: dict[str, Any]) -> tuple[bool, ...]:
+        fault = FAULTS.get(patient["fault"])
+        named = fault is not None and name in fault.names
+        return patient["data"] in ("ring", "grid"), not named, not patient["fault"], name not in patient["last"]
+
+    return min(had, key=fit, default=None)
 
 
 def folder_of(patient: dict[str, Any], ward: Path) -> Path:
