@@ -1,6 +1,9 @@
 """How reliable the doctor is: every patient's log read again, line by line, as the doctor reads it live.
 
-    python benchmarks/ward/table.py FOLDER [--tuned mnist:0 ring:0 ...]
+    python benchmarks/ward/table.py FOLDER [--tuned mnist:0 ring:0 ...] [--anew]
+
+Patients in benchmarks/ward/ward.json whose logs are not in FOLDER stay as they were read, unless `--anew`; after a
+change of the rules all logs have to be there.
 
 A fault is named if one of the findings that name it rightly stood at any moment of its run; beside it stands how often
 one of these stood against the healthy run of the same recipe, data and seed. A fault that does not bite, whose run
@@ -16,7 +19,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +249,7 @@ def page(results: Mapping[str, Row], patients: Sequence[Row], treated: Row) -> s
     """Markdown, all of it from the results."""
     kinds = sorted_out(patients)
     lines = ["# The ward", "", "Made by `python benchmarks/ward/table.py` from `benchmarks/ward/ward.json`.", ""]
-    lines += [" ".join((__doc__ or "").split("\n\n")[2].split()), ""]
+    lines += [" ".join((__doc__ or "").split("\n\n")[3].split()), ""]
     lines += _rows(
         ["patients", "faults that bite", "named rightly", "their healthy twins said to have the same", "unharmed",
          "cannot be told", "median rounds to the name", "share of the run"],
@@ -335,17 +338,28 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     return [f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
+def joined(before: Sequence[Row], found: Sequence[Row], name: Callable[[Row], str]) -> list[Row]:
+    """Rows as they were, but for those found again, and new ones; in order of their names."""
+    return [row for _, row in sorted(({name(row): row for row in before} | {name(row): row for row in found}).items())]
+
+
 def main() -> None:
     """Read, count, write."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tuned", nargs="*", default=TUNED, help="data and seeds the rules were tuned on")
+    parser.add_argument("--anew", action="store_true", help="forget the patients whose logs are not in FOLDER")
     asked = parser.parse_args()
-    patients = [read(path.parent) for path in sorted(asked.folder.glob("*/patient.json"))]
+    before = json.loads(RESULT.read_text("utf8")) if RESULT.exists() and not asked.anew else {}
+    found = [read(path.parent) for path in sorted(asked.folder.glob("*/patient.json"))]
+    patients = joined(before.get("patients", []), found, name_of)
     tuned = [p for p in patients if f"{p['data']}:{p['seed']}" in asked.tuned]
     others = [p for p in patients if f"{p['data']}:{p['seed']}" not in asked.tuned]
     results = {name: summary(each) for name, each in (("tuned on", tuned), ("others", others)) if each}
-    treated = cures(asked.folder, patients)
+    treated = {
+        way: joined(before.get("cures", {}).get(way, []), each, lambda row: str(row["patient"]))
+        for way, each in cures(asked.folder, patients).items()
+    }
     RESULT.write_text(json.dumps({"summary": results, "cures": treated, "patients": patients}, indent=1) + "\n", "utf8")
     TABLE.write_text(page(results, patients, treated), "utf8")
     print(TABLE.read_text("utf8"))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zerosum.api import (
         Run,
+        apply,
         compare,
         diagnose,
         edit,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         sample,
         survey,
         train,
+        translator,
         walk,
     )
     from zerosum.errors import BadInput
@@ -38,6 +40,7 @@ __all__ = [
     "BadInput",
     "Run",
     "__version__",
+    "apply",
     "compare",
     "diagnose",
     "edit",
@@ -52,6 +55,7 @@ __all__ = [
     "sample",
     "survey",
     "train",
+    "translator",
     "walk",
 ]
 

@@ -9,22 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zerosum import plan
+from zerosum.applying import apply
 from zerosum.console import Silent, Voice
 from zerosum.data.names import POINT_SETS
 from zerosum.editing import edit, encode, mix
 from zerosum.errors import BadInput
 from zerosum.making import sample, walk
-from zerosum.opening import load, read_recipe, rewrite_recipe, where_the_data_are
+from zerosum.opening import load, places, read_recipe, rewrite_recipe, where_the_data_are
+from zerosum.opening import load_translator as translator
 from zerosum.plan import Choice, Words
-from zerosum.recipe import Recipe
+from zerosum.recipe import Data, Recipe
 from zerosum.run import Row, RunFolder
 from zerosum.scoring import compare, evaluate, evaluate_folders
 from zerosum.training import trackers as trackers_module
 from zerosum.units import say_count, say_seconds
 
 __all__ = [
-    "Run", "compare", "diagnose", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile", "replay",
-    "resume", "sample", "survey", "train", "walk",
+    "Run", "apply", "compare", "diagnose", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile",
+    "replay", "resume", "sample", "survey", "train", "translator", "walk",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ class Run:
 
 def train(
     source: str | Path = "",
+    beside: str | Path = "",
     *,
     recipe: str = "auto",
     run: str | Path | None = None,
@@ -112,6 +115,7 @@ def train(
 
     Args:
         source: the data; empty: as the recipe says.
+        beside: for recipes that turn pictures into others: a second folder, of what is wanted.
         recipe: a recipe's name, or a .toml file of yours.
         run: the run's folder; by default `runs/` and the data's name.
         size: of the networks: nano, small or base; by default what suits the machine.
@@ -125,10 +129,10 @@ def train(
         BadInput: something about the input cannot be used; nothing has been overwritten.
     """
     settings = ({"doctor.rescues": RESCUES} if rescue else {}) | dict(settings or {})
-    short = _short(source, settings, flags)
+    short = _short(source, beside, settings, flags)
     trackers_module.check(trackers)
     checked = _checked(recipe, size, settings, short)  # before torch is imported
-    path = Path(run) if run else Path("runs") / _run_name(checked.data.source)
+    path = Path(run) if run else Path("runs") / _run_name(checked.data)
     RunFolder.check_new(path)
     from zerosum import staging
     from zerosum.training.machine import ranks
@@ -142,6 +146,7 @@ def train(
 
 def profile(
     source: str | Path = "",
+    beside: str | Path = "",
     *,
     recipe: str = "auto",
     size: str = "",
@@ -155,7 +160,7 @@ def profile(
         BadInput: something about the input cannot be used.
     """
     settings = dict(settings or {})
-    short = _short(source, settings, flags)
+    short = _short(source, beside, settings, flags)
     checked = _checked(recipe, size, settings, short)
     from zerosum import staging
 
@@ -171,13 +176,15 @@ def _own(recipe: str, case: str) -> dict[str, Any]:
         return {}
 
 
-def _short(source: str | Path, settings: Words, flags: Words) -> dict[str, tuple[str, Any]]:
+def _short(source: str | Path, beside: str | Path, settings: Words, flags: Words) -> dict[str, tuple[str, Any]]:
     """The settings that were given by short names, with the names."""
     short = {FLAGS[name]: (f"--{name}", value) for name, value in flags.items() if value is not None}
     if source:
         if "data.source" in settings:
             raise BadInput(f"train on one source: {source} and --data.source {settings['data.source']} are two")
         short["data.source"] = ("data", str(source))
+    if beside:
+        short["data.beside"] = ("data", str(beside))
     return short
 
 
@@ -185,10 +192,10 @@ def _settled(
     checked: Recipe, recipe: str, size: str, settings: Words, short: Words
 ) -> tuple[Recipe, list[Choice], torch.device, Source | Toy | None, str]:
     """The recipe with what data and machine decide, the choices made, the device, the data as found, and the case."""
-    from zerosum.data.glance import glance
+    from zerosum.provision import look
     from zerosum.training.machine import choose_device
 
-    seen = glance(checked.data.source)
+    seen = look(checked.data)
     device = choose_device(checked.training.device)
     case = "points" if seen.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
     draft = plan.draft(recipe, case, settings, short)
@@ -213,9 +220,9 @@ def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
     return checked
 
 
-def _run_name(source: str) -> str:
-    path = Path(source).resolve()
-    return path.stem if path.suffix.lower() in {".zip", ".npz", ".npy"} else path.name
+def _run_name(data: Data) -> str:
+    places = [Path(place).resolve() for place in (data.source, data.beside) if place]
+    return "-to-".join(p.stem if p.suffix.lower() in {".zip", ".npz", ".npy"} else p.name for p in places)
 
 
 def _about(device: torch.device) -> str:
@@ -247,7 +254,7 @@ def resume(
     recipe = read_recipe(folder)
     if images is not None or budget is not None:
         recipe = plan.prolonged(recipe, list(folder.rows()), images, budget)
-    placed = where_the_data_are(recipe, str(folder.read_json("data.json").get("path", "")))
+    placed = where_the_data_are(recipe, *places(folder))
     from zerosum.staging import Stage
     from zerosum.training.machine import choose_device, ranks
 
@@ -276,7 +283,7 @@ def replay(run: str | Path, *, voice: Voice | None = None) -> str:
     """
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
-    placed = where_the_data_are(recipe, str(folder.read_json("data.json").get("path", "")))
+    placed = where_the_data_are(recipe, *places(folder))
     from zerosum.replaying import replayed
     from zerosum.staging import Stage
     from zerosum.training.machine import choose_device

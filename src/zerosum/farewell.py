@@ -9,7 +9,11 @@ from zerosum.training.session import Session
 from zerosum.units import say_count, say_seconds
 
 
-def tell(session: Session, state: str, voice: Voice) -> None:
+AFTER = {False: ("sample {run} -n 64", "walk {run}", "evaluate {run}"), True: ("apply {run} PICTURES", "evaluate {run}")}
+"""What to do next with a run that makes pictures of noise, and with one that turns pictures into others."""
+
+
+def tell(session: Session, state: str, translates: bool, voice: Voice) -> None:
     """How a session ended, what is the matter with it, and where to look."""
     path = session.folder.path
     done = f"{say_count(session.now.images)} images in {say_seconds(session.elapsed())}"
@@ -32,9 +36,8 @@ def tell(session: Session, state: str, voice: Voice) -> None:
     if state != "diverged" and sheets:
         voice.say(f"  look at  {sheets[-1]}")
         voice.say(f"           {path / 'report.html'}")
-        voice.say(f"  then     zerosum sample {path} -n 64")
-        voice.say(f"           zerosum walk {path}")
-        voice.say(f"           zerosum evaluate {path}")
+        for place, command in enumerate(AFTER[translates]):
+            voice.say(f"  {'' if place else 'then':<7}  zerosum {command.format(run=path)}")
 
 
 def _tell_best(session: Session, voice: Voice) -> None:
@@ -42,7 +45,7 @@ def _tell_best(session: Session, voice: Voice) -> None:
     best = session.folder.best()
     if best:
         (name, score), *_ = best["scores"].items()
-        where = "" if best["images"] == session.now.images else "; it is kept: give --best to sample, walk or evaluate"
+        where = "" if best["images"] == session.now.images else "; it is kept: give --best to use it"
         voice.say(f"  judged best after {say_count(best['images'])} images: {name} {score['value']:.4f}{where}")
 
 

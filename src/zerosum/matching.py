@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
+from zerosum.game.schedule import ends
 
 if TYPE_CHECKING:
     from zerosum.recipe import Recipe
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def complaint_about(recipe: Recipe) -> str:
     """The first thing in a recipe that cannot work, with its reason and the way out; "" if there is none."""
-    checks = (_classes, _guesses, _norm, _abilities, _memory, _parts, _styles, _judges)
+    checks = (_translation, _classes, _guesses, _norm, _abilities, _memory, _parts, _styles, _judges)
     return next((complaint for check in checks for complaint in check(recipe)), "")
 
 
@@ -112,9 +113,78 @@ def _styles(recipe: Recipe) -> Iterator[str]:
 
 
 def _judges(recipe: Recipe) -> Iterator[str]:
-    seen = recipe.discriminator.sees_through
+    seen = recipe.sees_through
     if seen and recipe.judging.features == seen:
         yield (
             f"--judging.features {seen}: the generator learns to please these very features, so they cannot judge it; "
             "set --judging.features pixels"
         )
+
+
+def _translation(recipe: Recipe) -> Iterator[str]:
+    if recipe.game.translates != recipe.generator.translates:
+        kind = recipe.generator.kind
+        yield (
+            f"--generator.kind {kind}: turns pictures into others, a game of its own; set --game.kind translation"
+            if recipe.generator.translates
+            else f"--generator.kind {kind}: makes pictures of noise, and this game gives it pictures; set it to unet, "
+            "translator, gated, rrdb or srresnet"
+        )
+    elif recipe.translates:
+        yield from _given(recipe)
+        yield from _paired(recipe)
+    elif recipe.data.pairs != "none" or recipe.data.degrade or recipe.data.beside:
+        yield (
+            f"recipe {recipe.name} makes pictures of noise, and is given none to start from; choose one that turns "
+            "pictures into others (--recipe pix2pix or cyclegan), or leave --data.pairs, --data.degrade and a second "
+            "folder out"
+        )
+
+
+def _given(recipe: Recipe) -> Iterator[str]:
+    """Where what is given comes from."""
+    data = recipe.data
+    if data.pairs == "none":
+        yield "--data.pairs: what are pictures made from? Set it to paired or unpaired"
+    if data.degrade and data.pairs == "unpaired":
+        yield "--data.degrade: makes pairs, and this game is played without; set --data.pairs paired, or leave it out"
+    if data.degrade and data.beside:
+        yield f"--data.degrade: what is given is made from {data.source}; leave the second folder {data.beside} out"
+    if recipe.game.both and data.pairs != "unpaired":
+        yield "--game.both: goes there and back between pictures without pairs; set --data.pairs unpaired"
+    changed = getattr(recipe.augment, "kind", "none") != "none" or recipe.game.instance_noise
+    if changed:
+        yield (
+            "--augment and --game.instance_noise change samples before they are judged, and here samples are also held "
+            "against other pictures; set --augment.kind none and --game.instance_noise 0"
+        )
+    if recipe.discriminator.sees_given and data.pairs != "paired":
+        yield (
+            "--discriminator.beside: shows what a picture is made from, and without pairs real ones are made from "
+            "nothing that is known; set --discriminator.beside false"
+        )
+    if recipe.discriminator.sees_given and recipe.game.replay:
+        yield (
+            f"--game.replay {recipe.game.replay}: an old fake was made from another picture than the one beside it; "
+            "set --game.replay 0, or --discriminator.beside false"
+        )
+
+
+def _paired(recipe: Recipe) -> Iterator[str]:
+    """Terms and what they need of the data."""
+    if recipe.game.silent and not any(
+        t.player == "generator" and min(ends(t.weight)) > 0 for t in recipe.terms.values()
+    ):
+        yield (
+            "--game.adversarial_weight: while it is 0 the generator plays for nothing; add "
+            "--terms.reconstruct.weight 100"
+        )
+    for name, term in recipe.terms.items():
+        if term.paired and recipe.data.pairs != "paired":
+            yield f"--terms.{name}: holds samples against the pictures wanted, and there are no pairs; leave it out"
+        if term.both and not recipe.game.both:
+            yield f"--terms.{name}: goes there and back; set --game.both true, or leave the term out"
+        if term.kind == "contrast" and recipe.game.both:
+            yield f"--terms.{name}: is for one way; set --game.both false, or leave the term out"
+        if term.alike and recipe.data.degrade:
+            yield f"--terms.{name}: gives the generator wanted pictures, which are not of the given kind; leave it out"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
 from zerosum.recipe import Recipe
-from zerosum.run import RunFolder
+from zerosum.run import Row, RunFolder
 
 if TYPE_CHECKING:
     from zerosum.deliver.generator import Generator
+    from zerosum.deliver.translator import Translator
 
 
 def read_recipe(folder: RunFolder) -> Recipe:
@@ -39,11 +40,17 @@ def rewrite_recipe(folder: RunFolder, recipe: Recipe) -> None:
     folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
 
 
-def where_the_data_are(recipe: Recipe, path: str) -> Recipe:
-    """The recipe with the place its data had when the run began, so that a run resumes from any folder."""
-    if not path or not Path(path).exists():
-        return recipe
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": path})})
+def where_the_data_are(recipe: Recipe, path: str, beside: str = "") -> Recipe:
+    """The recipe with the places its data had when the run began, so that a run resumes from any folder."""
+    places = {"source": path, "beside": beside}
+    there = {name: place for name, place in places.items() if place and Path(place).exists()}
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=there)})
+
+
+def places(folder: RunFolder) -> tuple[str, str]:
+    """Where a run's data were when it began, and the second folder of them, or ""."""
+    record = folder.read_json("data.json")
+    return str(record.get("path", "")), str(record.get("beside", ""))
 
 
 def load(run: str | Path, device: str = "auto", *, best: bool = False, live: bool = False) -> Generator:
@@ -59,9 +66,61 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, live: boo
         BadInput: it is no run, has no checkpoint yet, or nothing was judged best.
     """
     folder = RunFolder.open(Path(run))
+    recipe, made, place = _trained(folder, best)
+    if recipe.translates:
+        raise BadInput(
+            f"{folder.path} turns pictures into others, and makes none of latents; give it pictures: zerosum apply "
+            f"{folder.path} PICTURES"
+        )
+    from zerosum.deliver.generator import AVERAGED, LIVE, load_generator
+    from zerosum.training.machine import choose_device
+
+    shape = tuple(made["sample_shape"])
+    classes = dict(zip(made.get("classes", ()), made.get("shares", ()), strict=True))
+    network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)), len(classes))
+    weights = LIVE if live else AVERAGED
+    return load_generator(network, place, recipe.latent, shape, choose_device(device), weights, classes)
+
+
+def load_translator(
+    run: str | Path, device: str = "auto", *, best: bool = False, live: bool = False, back: bool = False
+) -> Translator:
+    """A run's translator: what turns pictures into others.
+
+    Args:
+        run: the run's folder.
+        device: auto, cpu, cuda, mps.
+        best: the networks that were judged best during training, instead of the newest checkpoint's.
+        live: the weights that training changes, instead of their average.
+        back: from the wanted kind to the given kind, of a run that learned both ways.
+
+    Raises:
+        BadInput: it is no run, has no checkpoint yet, makes pictures of noise, or knows no way back.
+    """
+    folder = RunFolder.open(Path(run))
+    recipe, made, place = _trained(folder, best)
+    if not recipe.translates:
+        raise BadInput(
+            f"{folder.path} makes pictures of noise, and takes none; `zerosum sample {folder.path}` makes some"
+        )
+    if back and not recipe.game.both:
+        raise BadInput(f"--back: {folder.path} learned one way only; leave it out, or train with --recipe cyclegan")
+    from zerosum.deliver.generator import AVERAGED, LIVE, read_weights
+    from zerosum.deliver.translator import Translator
+    from zerosum.training.machine import choose_device
+
+    shape, given = tuple(made["sample_shape"]), tuple(made["given_shape"])
+    network = recipe.generator.build(recipe.latent.size, shape, True, 0, given)
+    way = ("back." if back else "there.") if recipe.game.both else ""
+    ready = read_weights(network, place, (LIVE if live else AVERAGED) + way, choose_device(device))
+    return Translator(ready, given, shape, place.name)
+
+
+def _trained(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:
+    """A run's recipe, what its networks were made with, and the folder of their weights."""
     recipe = read_recipe(folder)
     made = folder.read_toml("recipe.toml").get("made", {})
-    if "sample_shape" not in made:
+    if "sample_shape" not in made or (recipe.translates and "given_shape" not in made):
         raise BadInput(
             f"{folder.path / 'recipe.toml'}: [made] is missing, which says what the networks make; put it back"
         )
@@ -73,12 +132,4 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, live: boo
             f"{folder.path} has no best: none of its samples were judged while it was played; leave --best out, or "
             f"train with --judging.every_images"
         )
-    from zerosum.deliver.generator import AVERAGED, LIVE, load_generator
-    from zerosum.training.machine import choose_device
-
-    shape = tuple(made["sample_shape"])
-    classes = dict(zip(made.get("classes", ()), made.get("shares", ()), strict=True))
-    network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)), len(classes))
-    place = folder.path / "best" if best else found[-1]
-    weights = LIVE if live else AVERAGED
-    return load_generator(network, place, recipe.latent, shape, choose_device(device), weights, classes)
+    return recipe, made, folder.path / "best" if best else found[-1]

@@ -172,6 +172,8 @@ def settle_data(draft: Draft, glance: Glance, on_cpu: bool) -> list[Choice]:
             choices.append(Choice(name, shown, why))
 
     cap = CPU_PIXELS if on_cpu else GPU_PIXELS
+    if data.get("fit") == "tiles":
+        choose("size", cap, f"{cap} px", "squares that pictures are cut into (--data.size)")
     size, free = glance.recommended_size(cap), glance.recommended_size(1024)
     why = f"the pictures are {_sizes(glance)}"
     if free > size:
@@ -182,6 +184,7 @@ def settle_data(draft: Draft, glance: Glance, on_cpu: bool) -> list[Choice]:
     choose("channels", glance.recommended_channels(), colours, "as in the pictures")
     fit = glance.recommended_fit(int(data["size"]) if isinstance(data["size"], int) else size)
     reasons = {
+        "tiles": "pictures are cut into squares, unscaled",
         "pad": "the pictures are square and only just smaller, so they are framed, not blurred",
         "crop": "the middle square of each picture, then scaled (--data.fit pad or resize keeps the edges)",
         "resize": "all pictures are stretched to squares",
@@ -259,7 +262,7 @@ def settle_examples(recipe: Recipe, examples: About) -> tuple[Recipe, list[Choic
     if recipe.augment is None:
         augment: Augment = NoAugment()
         images = len(examples.train)
-        if examples.bounded and images < AUGMENTED_BELOW:
+        if examples.bounded and images < AUGMENTED_BELOW and not recipe.translates:
             augment = ADA()
             why = f"{say_count(images)} images are few: what both are judged by is varied where the judge overfits"
             choices.append(Choice("augment", "ada", f"{why} (--augment.kind none)"))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
+from zerosum.data.degrading import check
 from zerosum.draft import Draft
 from zerosum.errors import BadInput
 from zerosum.game.augment import Augment
@@ -31,12 +32,19 @@ from zerosum.setting import Setting
 from zerosum.units import Count, Seconds
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from zerosum.game.adversarial import Adversarial
     from zerosum.training.machine import Machine
 
 SIZES = ("nano", "small", "base")
 CASES = (*SIZES, "points")
 """When a recipe file may change its settings: for networks of a size, and for data that are points."""
+
+
+def _listed(names: Any) -> Any:
+    """One name, or several separated by commas, as a list of names."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
 
 class Data(Setting):
@@ -48,12 +56,29 @@ class Data(Setting):
     """Pixels a side; left out: chosen by looking at the data."""
     channels: Annotated[int, Field(ge=1, le=4)] | None = None
     """1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha; left out: chosen by looking at the data."""
-    fit: Literal["crop", "pad", "resize"] | None = None
-    """How other shapes become squares; left out: chosen by looking at the data."""
+    fit: Literal["crop", "pad", "resize", "tiles"] | None = None
+    """How other shapes become squares; left out: chosen by looking at the data. tiles: cut into squares, unscaled."""
     mirror: bool | None = None
     """Mirror half of the pictures left to right; left out: chosen by looking at the data."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Threads that fetch batches ahead."""
+    pairs: Literal["none", "paired", "unpaired"] = "none"
+    """For games that turn pictures into others: what is given and what is wanted come in pairs, or they do not."""
+    given: str = "A"
+    """The sub-folder of the pictures that are given; of pictures side by side, A is the left half."""
+    wanted: str = "B"
+    """The sub-folder of the pictures that are wanted."""
+    beside: str = ""
+    """A second folder, of the wanted pictures; `source` is then that of the given ones."""
+    degrade: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """What is given is made from what is wanted, by these one after the other: grey, edges, down2, down4, down8, masks,
+    blur, jpeg, noise, scratches."""
+
+    @model_validator(mode="after")
+    def _degrades(self) -> Data:
+        if self.degrade:
+            check(self.degrade)
+        return self
 
 
 class Averaging(Setting):
@@ -189,6 +214,17 @@ class Recipe(Setting):
         """Whether its samples are made of a class."""
         return self.generator.condition != "none" or self.discriminator.condition != "none"
 
+    @property
+    def translates(self) -> bool:
+        """Whether its samples are made from pictures."""
+        return self.game.translates
+
+    @property
+    def sees_through(self) -> str:
+        """The features that the generator is trained to please, which therefore must not judge it; "" for none."""
+        terms = [term.sees_through for term in self.terms.values()]
+        return next(filter(None, [self.discriminator.sees_through, *terms]), "")
+
     def spread(self, images: int) -> Recipe:
         """The recipe with every schedule's length in images, for a run of `images` images."""
         return self.model_validate(_spread(self, images).model_dump())
@@ -262,7 +298,12 @@ class RecipeFile:
 
 
 def assemble(
-    recipe: Recipe, shape: tuple[int, ...], bounded: bool, machine: Machine, shares: Sequence[float] = ()
+    recipe: Recipe,
+    shape: tuple[int, ...],
+    bounded: bool,
+    machine: Machine,
+    shares: Sequence[float] = (),
+    given: tuple[int, ...] = (),
 ) -> Adversarial:
     """The game a recipe describes, its networks freshly initialised from the recipe's seed.
 
@@ -272,6 +313,7 @@ def assemble(
         bounded: samples lie in [-1, 1].
         machine: where the networks are placed.
         shares: of each class among the data, where there are classes.
+        given: the shape (C, h, w) of what a sample is made from; () where that is noise.
 
     Raises:
         BadInput: the networks cannot make samples of this shape, or need classes and there are none.
@@ -282,8 +324,7 @@ def assemble(
     classes = len(shares) if recipe.conditional else 0
     if recipe.augment:
         recipe.augment.check(shape)
-    generator = recipe.generator.build(recipe.latent.size, shape, bounded, classes)
-    discriminator = recipe.discriminator.build(shape, classes)
+    generator, discriminator = _networks(recipe, shape, bounded, classes, given)
     game = recipe.game.seat(
         machine.place(generator),
         machine.place(discriminator),
@@ -295,9 +336,38 @@ def assemble(
         alone=recipe.discriminator.alone,
         augment=recipe.augment,
         shares=shares if classes else (),
-        shape=shape,
+        shape=(2, *shape) if recipe.game.both else shape,
         batch=recipe.training.batch,
+        **_eyes(recipe, shape, machine),
     )
     machine.hasten(game)
     torch.manual_seed((machine.rank + 1) * 2**32 + recipe.training.seed)  # what networks draw differs by rank
     return game
+
+
+def _networks(
+    recipe: Recipe, shape: tuple[int, ...], bounded: bool, classes: int, given: tuple[int, ...]
+) -> tuple[nn.Module, nn.Module]:
+    """A generator and a discriminator; a pair of each where the game is played both ways."""
+
+    def generator() -> nn.Module:
+        return recipe.generator.build(recipe.latent.size, shape, bounded, classes, given)
+
+    def discriminator() -> nn.Module:
+        return recipe.discriminator.build(shape, classes, given)
+
+    if not recipe.game.both:
+        return generator(), discriminator()
+    from zerosum.networks import both
+
+    made = both.BothGenerators(generator(), generator())
+    return made, both.BothDiscriminators(discriminator(), discriminator())
+
+
+def _eyes(recipe: Recipe, shape: tuple[int, ...], machine: Machine) -> dict[str, Any]:
+    """What the perceptual term looks through, where there is one."""
+    if not any(term.sees_through for term in recipe.terms.values()):
+        return {}
+    from zerosum.networks.perception import Perception
+
+    return {"perceive": Perception(max(shape[1:])).to(machine.device)}

@@ -1,4 +1,4 @@
-"""Rescue: a run that a severe finding stands against is put back to when it was well, and its settings are changed.
+"""Rescue: a run that a severe finding (or one whose cure cannot harm) stands against is put back to when it was well, and its settings are changed.
 
 Every rescue is written down: a line in `rescues.jsonl`, the log and the findings of what failed in `rescues/N/`, and
 the settings in `recipe.toml`, which `zerosum resume` goes on with.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zerosum.diagnosis.doctor import FILE, consult
-from zerosum.diagnosis.finding import Finding, Severity
+from zerosum.diagnosis.finding import Finding
 from zerosum.draft import Draft
 from zerosum.errors import BadInput
 from zerosum.opening import rewrite_recipe
@@ -41,7 +41,7 @@ def rescue(folder: RunFolder, recipe: Recipe) -> str:
         return ""
     _, findings = consult(folder)
     for finding in findings:
-        if finding.severity is Severity.SEVERE and (changed := _treated(recipe, finding)):
+        if finding.urgent and (changed := _treated(recipe, finding)):
             back = 0 if _rebuilt(finding) else _well(folder, finding, recipe.doctor.every_images or 0)
             _put_aside(folder, done + 1, back)
             settings = {advice.setting: advice.value for advice in finding.advice}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zerosum.console import Silent, Voice
 from zerosum.errors import BadInput
 from zerosum.evaluation.comparison import Entry, Group, apart, grouped
-from zerosum.opening import load, read_recipe, where_the_data_are
+from zerosum.opening import load, load_translator, places, read_recipe, where_the_data_are
 from zerosum.run import Row, RunFolder
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def evaluate(
     neighbours: int = 5,
     best: bool = False,
     live: bool = False,
+    paired: bool = False,
+    back: bool = False,
     device: str = "auto",
     voice: Voice | None = None,
 ) -> Row:
@@ -53,6 +55,8 @@ def evaluate(
         neighbours: of precision, recall, density and coverage.
         best: the networks judged best during training instead of the newest.
         live: the weights that training changes, instead of their average.
+        paired: of a run that was trained without pairs: in `data`, pictures of equal names are pairs.
+        back: of a run that learned both ways: the other one.
         device: where to compute.
         voice: who tells how it goes; by default nobody.
 
@@ -69,23 +73,66 @@ def evaluate(
     voice = voice or Silent()
     question.check(against, n, neighbours, among)
     folder = RunFolder.open(Path(run))
-    generator = load(run, device, best=best, live=live)
-    generator.latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
     recipe = read_recipe(folder)
     asked = question.Asked(
         features, n, seed, truncation, against, among or question.AMONG, neighbours, "live" if live else "averaged"
     )
+    if recipe.translates:
+        return _translation(folder, recipe, asked, Ways(str(data), paired, back), best, device, voice)
+    if paired or back:
+        raise BadInput(f"--paired and --back are for runs that turn pictures into others; {run} makes them of noise")
+    generator = load(run, device, best=best, live=live)
+    generator.latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
     images = int(folder.best()["images"]) if best else int(generator.checkpoint)
     with ranks() as rank:
         voice = voice if rank == 0 else Silent()
         examples = data_of(folder, recipe, voice)
         elsewhere = _read(str(data), recipe.data.size or 0, examples, voice) if data else None
         about = question.about_run(generator, examples, elsewhere, asked)
-        asked, about = _impartial(asked, about, recipe.discriminator.sees_through, examples)
+        asked, about = _impartial(asked, about, recipe.sees_through, examples)
         row = _answered(about, asked, examples, choose_device(device), voice, folder, rank == 0,
                         {"images": images, "checkpoint": generator.checkpoint})  # fmt: skip
         if rank == 0:
             write_report(folder.path)
+    return row
+
+
+class Ways(NamedTuple):
+    """Which pictures a translator is asked about."""
+
+    data: str
+    paired: bool
+    back: bool
+
+
+def _translation(
+    folder: RunFolder, recipe: Recipe, asked: Asked, ways: Ways, best: bool, device: str, voice: Voice
+) -> Row:
+    """Judge a run that turns pictures into others."""
+    from zerosum import translating
+    from zerosum.deliver.report import write_report
+    from zerosum.training.machine import choose_device
+
+    if ways.paired and not ways.data:
+        raise BadInput("--paired: says that pictures of equal names in other data are pairs; add --data FOLDER")
+    if asked.against != "held-out":
+        raise BadInput(f"--against {asked.against}: a translation is held against held-out pictures; leave it out")
+    live = asked.source == "live"
+    translator = load_translator(folder.path, device, best=best, live=live, back=ways.back)
+    own, asking = translating.data_for(folder, recipe, *ways, voice)
+    asking = asking.head(asked.n or len(asking.chosen))
+    about = translating.about_translation(translator, own, asking, asked)
+    asked, about = _impartial(asked, about, recipe.sees_through, own)
+    images = int(folder.best()["images"]) if best else int(translator.checkpoint)
+    known: Row = {"images": images, "checkpoint": translator.checkpoint, "way": "back" if ways.back else "there"}
+    if asking.examples.truth:
+        known["pairs"] = translating.pair_scores(translator, asking, voice)
+
+    def draw(place: Path) -> list[Path]:
+        return [translating.draw_examples(translator, asking, place / "examples.png")]
+
+    row = _answered(about, asked, own, choose_device(device), voice, folder, True, known, draw)
+    write_report(folder.path)
     return row
 
 
@@ -204,7 +251,7 @@ def data_of(folder: RunFolder, recipe: Recipe, voice: Voice) -> Examples:
         BadInput: they are gone, or have changed.
     """
     record = folder.read_json("data.json")
-    placed = where_the_data_are(recipe, str(record.get("path", "")))
+    placed = where_the_data_are(recipe, *places(folder))
     try:
         examples = _read(placed.data.source, placed.data.size or 0, None, voice, recipe)
     except BadInput as error:
@@ -256,6 +303,7 @@ def _answered(
     folder: RunFolder,
     first: bool,
     about: Row,
+    draw: Callable[[Path], list[Path]] = lambda folder: [],
 ) -> Row:
     """See, judge, draw, write down with what is known `about` the generator, tell; only the first rank gets the row."""
     from zerosum import judging
@@ -272,7 +320,7 @@ def _answered(
     if not first:
         return {}
     name = f"{about['checkpoint']}-{judgement.protocol.score_name('kid')}-{judgement.protocol.key}-seed{asked.seed}"
-    pictures = judging.draw(judgement, question, folder.path / "scores" / name)
+    pictures = [*judging.draw(judgement, question, folder.path / "scores" / name), *draw(folder.path / "scores" / name)]
     row = judging.record(folder, judgement, about, pictures)
     tell(row, voice.say)
     for path in pictures:

@@ -17,7 +17,6 @@ import zerosum
 from zerosum import plan
 from zerosum.console import Silent, Voice, tell_choices
 from zerosum.data.examples import Examples
-from zerosum.data.intake import read
 from zerosum.data.source import Source
 from zerosum.data.toys import Toy
 from zerosum.deliver import preview
@@ -25,7 +24,9 @@ from zerosum.deliver.report import write_report
 from zerosum.diagnosis.bench import Bench
 from zerosum.diagnosis.doctor import Doctor
 from zerosum.diagnosis.examination import Examination
+from zerosum.diagnosis.translating import TranslationExamination
 from zerosum.errors import BadInput
+from zerosum.evaluation.network import FeatureNetwork
 from zerosum.evaluation.networks import has_lite0
 from zerosum.farewell import tell
 from zerosum.game.adversarial import Adversarial
@@ -33,6 +34,7 @@ from zerosum.judging import network_for
 from zerosum.matching import refuse_ranks
 from zerosum.opening import read_recipe, where_the_data_are
 from zerosum.plan import Choice
+from zerosum.provision import provide
 from zerosum.recipe import Recipe, assemble
 from zerosum.rescuing import KEPT, rescue, treats
 from zerosum.run import RunFolder
@@ -47,7 +49,7 @@ from zerosum.training.resident import near
 from zerosum.training.session import End, Pace, Session
 from zerosum.training.stream import Stream
 from zerosum.training.trackers import TRACKERS
-from zerosum.watching import Watch
+from zerosum.watching import Answers, Watch
 
 MOST_EPOCHS = 16
 """How often a batch may hold every example; more is a mistake."""
@@ -157,9 +159,7 @@ class Stage:
         data = self.recipe.data
         for turn in range(2):
             if (self.machine.rank > 0) == bool(turn):
-                examples = read(
-                    found or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress
-                )
+                examples = provide(self.recipe, progress, found)
             self.machine.wait()
         if self.recipe.conditional and not examples.classes:
             raise BadInput(
@@ -175,7 +175,7 @@ class Stage:
 
     def game(self, recipe: Recipe, examples: Examples) -> Adversarial:
         """The game of this recipe on these examples, at its beginning."""
-        return assemble(recipe, examples.shape, examples.bounded, self.machine, examples.shares)
+        return assemble(recipe, examples.shape, examples.bounded, self.machine, examples.shares, examples.given_shape)
 
     def measure(self, examples: Examples, stream: Stream) -> float:
         """Seconds a round takes here, the mean over ranks."""
@@ -217,7 +217,9 @@ class Stage:
         drawers: dict[str, Callable[..., None]] = {
             "images": partial(preview.draw_images, seed=training.seed, classes=self._classes(examples)),
             "points": partial(preview.draw_points, seed=training.seed, examples=examples),
+            "translations": partial(preview.draw_translation, examples=examples),
         }
+        shown = "translations" if self.recipe.translates else examples.survey.kind
         contest = self.contest(examples, folder)  # before the game: what it makes must not shift the game's dice
         doctor = self.doctor(examples, folder)
         return Session(
@@ -227,7 +229,7 @@ class Stage:
             folder,
             training.batch,
             Pace(*(images or training.images for images in pace)),
-            drawers[examples.survey.kind],
+            drawers[shown],
             contest,
             doctor,
             keep=KEPT if self.recipe.doctor.rescues else 2,
@@ -242,7 +244,8 @@ class Stage:
         if settings.examine and settings.every_images:
             part = min(training.batch // training.accumulate // self.machine.world, settings.samples)
             bench = Bench(examples, settings.samples // part * part, part, self.machine.device)
-            examination = Examination(bench, attempt(self.machine.alone()))
+            kind = TranslationExamination if self.recipe.translates else Examination
+            examination = kind(bench, attempt(self.machine.alone()))
         every = settings.every_images if examination else None
         return Doctor(
             examination, every, settings.deep, folder, partial(treats, folder, self.recipe), self.voice.finding
@@ -258,13 +261,21 @@ class Stage:
         if judging.every_images is None or judging.features in {"none", "auto"}:
             return None
         network = network_for(judging.features, examples, self.machine.device, self.voice)
-        watch = Watch(network, self.machine.device, examples, judging.samples)
+        watch = self._watch(network, examples)
         return Contest(folder, watch, judging.every_images, judging.patience)
+
+    def _watch(self, network: FeatureNetwork, examples: Examples) -> Watch:
+        """Who judges samples while they are trained: of seeds, or of held-out pictures that are given."""
+        samples = self.recipe.judging.samples
+        if not self.recipe.translates:
+            return Watch(network, self.machine.device, examples, samples)
+        answers = Answers(examples)
+        return Watch(network, self.machine.device, examples, min(samples, len(answers)), answers)
 
     def judge(self, examples: Examples) -> str:
         """The name of what judges samples while they are trained; "none" if nothing does."""
         name = self.recipe.judging.features
-        usual = "pixels" if self.recipe.discriminator.sees_through else "lite0" if has_lite0() else "none"
+        usual = "pixels" if self.recipe.sees_through else "lite0" if has_lite0() else "none"
         return (usual if examples.bounded else "none") if name == "auto" else name
 
     def judged(self, examples: Examples, features: str, seconds_per_round: float) -> tuple[Stage, list[Choice]]:
@@ -277,7 +288,7 @@ class Stage:
             return replace(self, recipe=self.recipe.model_copy(update={"judging": settled})), []
         device = self.machine.device
         try:
-            watch = Watch(network_for(features, examples, device, self.voice), device, examples, judging.samples)
+            watch = self._watch(network_for(features, examples, device, self.voice), examples)
         except BadInput as error:
             raise BadInput(str(error).replace("--features", "--judging.features")) from error
         each = self.machine.mean(torch.tensor(watch.seconds(), device=device)).item()
@@ -295,7 +306,7 @@ class Stage:
         self.voice.say(done)
         self.machine.wait()
         changed = read_recipe(folder)
-        placed = where_the_data_are(changed, self.recipe.data.source)
+        placed = where_the_data_are(changed, self.recipe.data.source, self.recipe.data.beside)
         again = replace(self, recipe=placed).on(changed.training.precision)
         later = again.session(examples, folder)
         later.resume(changed=True)
@@ -316,7 +327,7 @@ class Stage:
             self.voice.end()
         if self.machine.rank == 0:
             write_report(session.folder.path)
-            tell(session, state, self.voice)
+            tell(session, state, self.recipe.translates, self.voice)
         self.machine.wait()
         return state
 
@@ -354,6 +365,8 @@ def start(
         source = Path(recipe.data.source)
         saw = examples.survey.as_dict() | {"fingerprint": examples.fingerprint}
         saw["path"] = str(source.resolve()) if source.exists() else recipe.data.source
+        if recipe.data.beside:
+            saw["beside"] = str(Path(recipe.data.beside).resolve())
         record = {"choices": [choice.as_dict() for choice in (*choices, *settled)], "own": dict(own)}
         try:
             RunFolder.create(path, {"data.json": saw, "plan.json": record, "recipe.toml": _dump(stage, examples)})
@@ -384,6 +397,8 @@ def _dump(stage: Stage, examples: Examples) -> dict[str, Any]:
         "sample_shape": list(examples.shape),
         "bounded": examples.bounded,
     }
+    if stage.recipe.translates:
+        made |= {"given_shape": list(examples.given_shape)}
     if stage.recipe.conditional:
         made |= {"classes": list(examples.classes), "shares": list(examples.shares)}
     return stage.recipe.model_dump(mode="json", exclude_none=True) | {"made": made}

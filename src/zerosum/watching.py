@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +26,7 @@ from zerosum.evaluation.score import Score
 from zerosum.evaluation.table import Table
 from zerosum.game import noise
 from zerosum.game.game import Game
+from zerosum.game.translation import Translation
 from zerosum.question import sizes
 from zerosum.run import Row
 
@@ -31,6 +34,29 @@ REAL = 1_024
 """Held-out images that samples are held against, at most."""
 SEED = 2**31
 """Of the samples: none that sheets or `zerosum sample` show."""
+
+
+Make = Callable[[Any, int, int], Tensor]
+"""From a game, a first number and a count to so many samples of it."""
+
+
+def produced(game: Game, first: int, count: int) -> Tensor:
+    """Samples of seeds that nobody else shows."""
+    return game.produce(noise.seeds(SEED, first, count))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a game makes of the held-out pictures that may be given."""
+
+    examples: Examples
+
+    def __len__(self) -> int:
+        return len(self.examples.asked(True))
+
+    def __call__(self, game: Translation, first: int, count: int) -> Tensor:
+        """So many of them; a `Make`."""
+        return game.translate(self.examples.given(self.examples.asked(True)[first : first + count]))
 
 
 class Reals(NamedTuple):
@@ -55,6 +81,7 @@ class Watch:
     device: torch.device
     examples: Examples
     samples: int
+    make: Make = produced
 
     def __post_init__(self) -> None:
         """Choose the real images; a folder for the samples' features."""
@@ -67,7 +94,7 @@ class Watch:
     def __call__(self, game: Game, images: int) -> Row:
         """A line of scores.jsonl, by the kernel distance; see `zerosum.training.contest.Judge`."""
         reals = self._reals = self._reals or self._look_at_reals()
-        made = Made(lambda first, n: game.produce(noise.seeds(SEED, first, n)), self.samples, "the samples")
+        made = Made(partial(self.make, game), self.samples, "the samples")
         fakes = self._see(made).features
         distance = kernel_distance(reals.seen.features, fakes)
         protocol = self._protocol()

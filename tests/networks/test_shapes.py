@@ -23,7 +23,15 @@ DISCRIMINATORS = [
     shapes.DCGANDiscriminator(width=24, norm="none", spectral=True, dropout=0.5, init="orthogonal"),
     shapes.R3GANDiscriminator(widths=(64, 32), group_width=32),
 ]
-CLASSES = [type(shape) for shape in GENERATORS + DISCRIMINATORS]
+TRANSLATORS = [
+    shapes.UNetGenerator(width=8, depth=3, detail=4, norm="none", dropout=0.5, init="normal"),
+    shapes.TranslatorGenerator(width=8, downs=3, blocks=9, residual=True, contrast=True),
+    shapes.RRDBGenerator(width=8, blocks=2, growth=4, factor=2),
+    shapes.SRResNetGenerator(width=8, blocks=2, factor=8),
+    shapes.GatedGenerator(width=8, dilations=(2, 4)),
+]
+PATCH = shapes.PatchDiscriminator(width=8, layers=2, scales=3, detail=4, norm="none", spectral=True, beside=True)
+CLASSES = [type(shape) for shape in [*GENERATORS, *DISCRIMINATORS, *TRANSLATORS, PATCH]]
 CONVOLUTIONAL = [shape for shape in GENERATORS + DISCRIMINATORS if shape.kind != "mlp"]
 
 
@@ -33,6 +41,8 @@ def test_settings_are_read_and_checked_without_torch() -> None:
         "shapes.DCGANGenerator(width=8).check((1, 32, 32))\n"
         "shapes.R3GANDiscriminator().check((3, 64, 64))\n"
         "shapes.MLPDiscriminator().check((2,))\n"
+        "shapes.UNetGenerator().check((3, 20, 24))\n"
+        "shapes.PatchDiscriminator().check((3, 20, 24))\n"
         "try:\n"
         "    shapes.R3GANGenerator().build(64, (2,), False)\n"
         "except ValueError:\n"
@@ -44,7 +54,8 @@ def test_settings_are_read_and_checked_without_torch() -> None:
 
 @pytest.mark.parametrize(
     ("union", "shape"),
-    [(shapes.Generator, shape) for shape in GENERATORS] + [(shapes.Discriminator, shape) for shape in DISCRIMINATORS],
+    [(shapes.Generator, shape) for shape in [*GENERATORS, *TRANSLATORS]]
+    + [(shapes.Discriminator, shape) for shape in [*DISCRIMINATORS, PATCH]],
 )
 def test_settings_travel_through_toml_and_json(union: Any, shape: Any) -> None:
     adapter = TypeAdapter(union)
@@ -76,6 +87,9 @@ def test_every_field_is_described_and_no_other_is_taken(cls: type[BaseModel]) ->
         (shapes.DCGANDiscriminator, {"norm": "layer"}),
         (shapes.R3GANGenerator, {"blocks": 0}),
         (shapes.R3GANGenerator, {"widths": (100,), "group_width": 16}),
+        (shapes.TranslatorGenerator, {"factor": 2}),
+        (shapes.RRDBGenerator, {"factor": 3}),
+        (shapes.GatedGenerator, {"dilations": (0,)}),
     ],
 )
 def test_numbers_out_of_range_are_refused(cls: type[BaseModel], fields: dict[str, Any]) -> None:
@@ -112,3 +126,25 @@ def test_pictures_out_of_reach_are_explained(shape: Any, given: tuple[int, ...],
 def test_empty_samples_are_refused(given: tuple[int, ...]) -> None:
     with pytest.raises(BadInput, match="at least one value"):
         shapes.MLPGenerator().check(given)
+
+
+def test_translators_say_what_they_are() -> None:
+    assert all(shape.translates for shape in TRANSLATORS)
+    assert not any(shape.translates for shape in GENERATORS)
+    assert [shape.factor for shape in TRANSLATORS] == [1, 1, 2, 8, 1]
+    assert [shape.sees_given for shape in [*DISCRIMINATORS, PATCH]] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("shape", TRANSLATORS)
+def test_translators_make_nothing_of_noise(shape: Any) -> None:
+    with pytest.raises(BadInput, match=f"^{shape.kind} turns pictures into pictures and makes none of noise"):
+        shape.build(64, (3, 64, 64), True)
+
+
+def test_others_take_no_notice_of_what_is_given() -> None:
+    given = (1, 32, 32)
+    for shape in GENERATORS[1:2]:
+        network = shape.build(8, (3, 32, 32), True, 0, given)
+        assert network.state_dict().keys() == shape.build(8, (3, 32, 32), True).state_dict().keys()
+    for judge in DISCRIMINATORS[1:2]:
+        assert judge.build((3, 32, 32), 0, given).takes == ()

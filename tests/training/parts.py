@@ -9,17 +9,23 @@ from zerosum.game.kinds import AdversarialGame
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
 from zerosum.game.prior import Normal
-from zerosum.game.verdict import Verdict
+from zerosum.game.verdict import Batch, Verdict
 
 
 class Points:
     """A fixed table of points, as a source of examples."""
 
+    epoch = property(lambda points: len(points.train))
+    drawn = property(lambda points: points.train)
+
     def __init__(self, n: int = 100, features: int = 2, seed: int = 0) -> None:
         self.values = np.random.default_rng(seed).normal(size=(n, features)).astype(np.float32)
         self.train = np.arange(n)
 
-    def take(self, indices: np.ndarray) -> Tensor:
+    def shuffled(self, dice: np.random.Generator) -> np.ndarray:
+        return dice.permutation(self.train)
+
+    def fetch(self, indices: np.ndarray) -> Tensor:
         return torch.from_numpy(self.values[indices])
 
     def label(self, indices: np.ndarray) -> Tensor | None:
@@ -27,6 +33,9 @@ class Points:
 
     def scale(self, raw: Tensor) -> Tensor:
         return raw
+
+    def lay(self, scaled: Tensor, seed: Tensor) -> Batch:
+        return {"real": scaled}
 
 
 class Score(nn.Module):

@@ -32,6 +32,8 @@ def evaluate(
     neighbours: Annotated[int, typer.Option(help="Of precision, recall, density, coverage.")] = 5,
     best: Best = False,
     live: Annotated[bool, typer.Option("--live", help="Training's own weights, not their average.")] = False,
+    paired: Annotated[bool, typer.Option("--paired", help="In --data, pictures of equal names are pairs.")] = False,
+    back: Annotated[bool, typer.Option("--back", help="The other way, of a run that learned both.")] = False,
     size: Annotated[int | None, typer.Option(help="With --fake: pixels a side.", show_default=False)] = None,
     channels: Annotated[int | None, typer.Option(help="With --fake: 1 to 4.", show_default=False)] = None,
     into: Into = None,
@@ -48,8 +50,8 @@ def evaluate(
     }  # fmt: skip
     if (run is None) == (not fake):
         raise BadInput("judge what? Name a run, or two folders: zerosum evaluate --fake DIR --real DIR")
-    of_run = {"--data": data, "--best": best, "--live": live, "--against": against != "held-out", "--seed": seed,
-              "--truncation": not math.isinf(truncation)}  # fmt: skip
+    of_run = {"--data": data, "--best": best, "--live": live, "--paired": paired, "--back": back,
+              "--against": against != "held-out", "--seed": seed, "--truncation": not math.isinf(truncation)}  # fmt: skip
     of_folders = {"--real": real, "--train": train, "--size": size, "--channels": channels, "--into": into}
     for name, given in (of_run if fake else of_folders).items():
         if given:
@@ -63,7 +65,7 @@ def evaluate(
             raise BadInput("--fake needs real images to be held against: add --real DIR")
         row = scoring.evaluate_folders(fake, real, train=train, size=size, channels=channels, into=into, **shared)
     else:
-        shared |= {"against": against, "best": best, "live": live}
+        shared |= {"against": against, "best": best, "live": live, "paired": paired, "back": back}
         row = scoring.evaluate(run, data=data, seed=seed, truncation=truncation, **shared)
     if as_json and row:
         typer.echo(json.dumps(row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -128,6 +129,39 @@ def encode(
         voice=voice(),
     )  # fmt: skip
     typer.echo(told)
+
+
+@app.command()
+def apply(
+    run: RunArgument,
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture, or a folder of pictures or frames.")],
+    into: Into = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="To fill holes: white where to fill; of a folder, a folder of masks.", show_default=False),
+    ] = None,
+    degrade: Annotated[bool, typer.Option("--degrade", help="First degrade the pictures, as in training.")] = False,
+    back: Annotated[bool, typer.Option("--back", help="The other way, of a run that learned both.")] = False,
+    side: Annotated[
+        int | None, typer.Option(help="Bring the shorter side to so many pixels first.", show_default=False, min=8)
+    ] = None,
+    go_on: Annotated[bool, typer.Option("--continue", help="Keep what is there, and make the rest.")] = False,
+    best: Best = False,
+    device: Device = "auto",
+) -> None:
+    """Turn pictures into what a run has learned to make of them; pictures of any size, which keep their names."""
+    from zerosum import api
+
+    made = api.apply(
+        run, source, into=into, mask=mask, degrade=degrade, back=back, side=side, go_on=go_on, best=best, device=device,
+        voice=voice(),
+    )  # fmt: skip
+    if made:
+        typer.echo(
+            made[0] if len(made) == 1 else f"{len(made)} pictures in {os.path.commonpath([p.parent for p in made])}"
+        )
+    else:
+        typer.echo("nothing is left to be made")
 
 
 def _numbers(flag: str, text: str) -> list[int]:

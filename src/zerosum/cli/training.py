@@ -38,6 +38,8 @@ def train(
 ) -> None:
     """Train on a folder of images, a zip, an .npz or .npy, or a built-in set (digits; points: ring, grid, spiral).
 
+    Recipes that turn pictures into others take a folder with A/ (given) and B/ (wanted) in it, or two folders.
+
     With no settings at all it looks at the data and the machine, and says what it chose and why. Any setting can be
     given by its dotted name: --optimizer.lr 1e-4, --terms.r1.weight 5, --generator.width 64.
     """
@@ -47,16 +49,19 @@ def train(
     known = [option for parameter in context.command.params for option in parameter.opts]
     plain, settings = parse_words(words or [], known)
     sources = [*plain, *([data] if data else [])]
-    if len(sources) > 1:
-        raise BadInput(f"train on one source: {', '.join(sources)} are {len(sources)}; put them in one folder")
+    if len(sources) > 2:
+        raise BadInput(
+            f"train on one source, or on two folders of what is given and what is wanted: {', '.join(sources)} are "
+            f"{len(sources)}; put them in one folder"
+        )
     flags = {"images": images, "budget": budget, "batch": batch, "seed": seed, "device": device}
-    source = sources[0] if sources else ""
+    source, beside = (*sources, "", "")[:2]
     if profile:
-        found = api.profile(source, recipe=recipe, size=size, settings=settings, voice=voice(), **flags)
+        found = api.profile(source, beside, recipe=recipe, size=size, settings=settings, voice=voice(), **flags)
         typer.echo("\n".join(found.lines()))
         return
     ended = api.train(
-        source,
+        source, beside,
         recipe=recipe, run=run, size=size, settings=settings, trackers=tracker or [], rescue=rescue, voice=voice(),
         **flags,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.lib import format as npy
@@ -39,14 +39,30 @@ class CannotWrite(Exception):
     """The cache folder takes no (more) data; the message says why."""
 
 
+class Index(NamedTuple):
+    """What is known of each square (N, ...) that the images of a source became."""
+
+    labels: NDArray[np.int64]
+    """(N,)"""
+    keys: NDArray[np.uint64]
+    """(N,) content keys of the images."""
+    places: NDArray[np.int64]
+    """(N,) where the images stand among the source's, in order; those that cannot be read are left out."""
+    sizes: NDArray[np.int32]
+    """(N, 2) widths and heights of the images, upright."""
+
+    def at(self, rows: NDArray[np.int64]) -> Index:
+        """What is known of those at these rows (n,)."""
+        return Index(self.labels[rows], self.keys[rows], self.places[rows], self.sizes[rows])
+
+
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """The images of a source, decoded, before they are split."""
 
     values: NDArray[np.uint8]
     """(N, H, W, C)"""
-    labels: NDArray[np.int64]
-    keys: NDArray[np.uint64]
+    index: Index
     survey: Survey
 
 
@@ -59,15 +75,17 @@ class Rows(Protocol):
 
 
 class MemoryRows:
-    """Rows in memory that is set aside at once."""
+    """Rows in memory that is set aside at once, and added to where it does not suffice."""
 
     def __init__(self, count: int, shape: tuple[int, ...]) -> None:
-        """Set aside room for at most `count` rows of this shape."""
+        """Set aside room for `count` rows of this shape."""
         self._all = np.empty((count, *shape), np.uint8)
         self._filled = 0
 
     def append(self, pixels: NDArray[np.uint8]) -> None:
         """Add one (H, W, C)."""
+        if self._filled == len(self._all):
+            self._all.resize((self._filled * 3 // 2 + 1, *self._all.shape[1:]), refcheck=False)
         self._all[self._filled] = pixels
         self._filled += 1
 
@@ -80,7 +98,7 @@ class FileRows:
     """Rows in an .npy file; in memory is only what the system has yet to write."""
 
     def __init__(self, path: Path, count: int, shape: tuple[int, ...]) -> None:
-        """Create the file, for at most `count` rows of this shape."""
+        """Create the file, for about `count` rows of this shape."""
         self._file = path.open("wb")
         self._shape, self._filled = shape, 0
         self._start = self._header(count)
@@ -124,16 +142,16 @@ def load(key: str, in_memory: int) -> Decoded | None:
     entry = root() / key
     try:
         survey = Survey.from_dict(json.loads((entry / "survey.json").read_text(encoding="utf-8")))
-        with np.load(entry / "index.npz", allow_pickle=False) as index:
-            labels, keys = index["labels"], index["keys"]
+        with np.load(entry / "index.npz", allow_pickle=False) as file:
+            index = Index(*(file[name] for name in Index._fields))
         small = (entry / "values.npy").stat().st_size <= in_memory
         values = np.load(entry / "values.npy", mmap_mode=None if small else "r", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-    if not len(values) == len(labels) == len(keys):
+    if any(len(column) != len(values) for column in index):
         return None
     touch(entry)
-    return Decoded(values, labels, keys, survey)
+    return Decoded(values, index, survey)
 
 
 def load_keys(key: str) -> tuple[NDArray[np.uint64], Survey] | None:
@@ -181,9 +199,9 @@ def writing(key: str) -> Iterator[Path]:
         prune(limit, keep=key)
 
 
-def save_index(folder: Path, labels: NDArray[np.int64], keys: NDArray[np.uint64], survey: Survey) -> None:
+def save_index(folder: Path, index: Index, survey: Survey) -> None:
     """Write what an entry holds beside its values."""
-    np.savez(folder / "index.npz", labels=labels, keys=keys)
+    np.savez(folder / "index.npz", **index._asdict())
     (folder / "survey.json").write_text(json.dumps(survey.as_dict()), encoding="utf-8")
 
 

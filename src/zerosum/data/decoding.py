@@ -15,9 +15,9 @@ from threading import BoundedSemaphore
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.cache import Rows
+from zerosum.data.cache import Index, Rows
 from zerosum.data.copies import Copies, find_copies
-from zerosum.data.reading import Picture, picture, reason
+from zerosum.data.reading import MOST_SQUARES, Picture, picture, reason
 from zerosum.data.source import Source
 from zerosum.data.survey import Survey, counted, most_frequent
 from zerosum.errors import BadInput
@@ -28,6 +28,7 @@ Progress = Callable[[int, int], None]
 """Told (images done, images in all) as reading goes on."""
 
 _CHUNK, _CHUNK_BYTES = 32, 2**21  # a task: few enough to bound memory, enough that handing over costs little
+_AHEAD_BYTES = 2**28  # of tasks that are done and not yet written
 _DARK = 64  # of 255: wide images whose brightest value stays below this use too little of their range
 
 
@@ -39,9 +40,13 @@ def quiet(done: int, total: int) -> None:
 class Tally:
     """What is known of the images read so far."""
 
+    places: list[int] = field(default_factory=list)
+    """Where each stands among the source's."""
     names: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
+    squares: list[int] = field(default_factory=list)
+    """How many squares each became."""
     sizes: list[tuple[int, int]] = field(default_factory=list)
     modes: list[str] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
@@ -52,26 +57,34 @@ class Tally:
     widest_peak: int = 0
     """The brightest value of those, after scaling to 0..255."""
 
-    def add(self, name: str, label: int, seen: Picture) -> None:
+    def add(self, place: int, name: str, label: int, seen: Picture) -> None:
         """Take down an image that was read."""
+        self.places.append(place)
         self.names.append(name)
         self.labels.append(label)
         self.keys.append(seen.key)
+        self.squares.append(len(seen.squares))
         self.sizes.append((seen.width, seen.height))
         self.modes.append(seen.mode)
         self.formats.append(seen.format)
         self.several_frames += seen.frames > 1
         if seen.mode[0] in "IF":
             self.wide += 1
-            self.widest_peak = max(self.widest_peak, int(seen.pixels[..., 0].max()))
+            self.widest_peak = max(self.widest_peak, int(seen.squares[..., 0].max()))
 
-    def index(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    def index(self) -> Index:
+        """What is known of each square that the images read became."""
+        labels, keys = self._columns()
+        places, sizes = np.array(self.places, np.int64), np.array(self.sizes, np.int32)
+        return Index(labels, keys, places, sizes).at(np.repeat(np.arange(len(keys)), self.squares))
+
+    def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """Labels and keys of the images read: (n,) each."""
         return np.array(self.labels, np.int64), np.array(self.keys, np.uint64)
 
     def survey(self, source: Source, shape: Shape, fit: str) -> Survey:
         """What the intake saw, but for the split."""
-        labels, keys = self.index()
+        labels, keys = self._columns()
         counts = np.bincount(labels, minlength=len(source.classes))
         copies = find_copies(keys, labels)
         sides = sorted(map(min, self.sizes))
@@ -119,8 +132,9 @@ def decode(source: Source, shape: Shape, fit: str, rows: Rows, progress: Progres
         for chunk, pictures in _in_order(source, shape, fit):
             for index, seen in zip(chunk, pictures, strict=True):
                 if isinstance(seen, Picture):
-                    rows.append(seen.pixels)
-                    tally.add(source.names[index], int(source.labels[index]), seen)
+                    for square in seen.squares:
+                        rows.append(square)
+                    tally.add(index, source.names[index], int(source.labels[index]), seen)
                 else:
                     tally.unreadable.append((source.names[index], seen))
             progress(chunk.stop, total)
@@ -134,15 +148,16 @@ def _in_order(source: Source, shape: Shape, fit: str) -> Iterator[tuple[range, l
     """Chunks of indices, each with its pictures, or the reasons why there are none."""
     # Many threads wait for a slow disk at once, but only a few may hold a whole photograph in memory.
     threads, decoders = 32, BoundedSemaphore((os.cpu_count() or 1) + 2)
-    total = len(source.names)
-    each = max(1, min(_CHUNK, _CHUNK_BYTES // math.prod(shape), total // (2 * threads)))
+    total, largest = len(source.names), math.prod(shape) * MOST_SQUARES[fit]
+    each = max(1, min(_CHUNK, _CHUNK_BYTES // largest, total // (2 * threads)))
+    most = max(4, min(2 * threads, _AHEAD_BYTES // (each * largest)))
     ahead: deque[tuple[range, Future[list[Picture | str]]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
             for first in range(0, total, each):
                 chunk = range(first, min(first + each, total))
                 ahead.append((chunk, pool.submit(_several, source, chunk, shape, fit, decoders)))
-                if len(ahead) > 2 * threads:  # so that memory holds a few chunks, however slow the writing
+                if len(ahead) > most:  # so that memory holds a few chunks, however slow the writing
                     done, seen = ahead.popleft()
                     yield done, seen.result()
             while ahead:

@@ -14,6 +14,8 @@ from zerosum.data.survey import Survey
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zerosum.game.verdict import Batch
+
 _BLOCK = 2**20  # examples hashed at a time, so that memory holds no second copy of their keys
 
 
@@ -105,12 +107,59 @@ class Examples:
         """What the networks see of taken examples, on whichever device they are.
 
         Returns:
-            Images: uint8 (n, H, W, C) becomes float32 (n, C, H, W), 0 becoming -1 and 255 becoming 1; a
+            Images: uint8 (n, ..., H, W, C) becomes float32 (n, ..., C, H, W), 0 becoming -1 and 255 becoming 1; a
             permuted view, so channels_last for free. Points pass unchanged.
         """
         if not self.bounded:
             return raw
-        return raw.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+        return raw.movedim(-1, -3).float().div_(127.5).sub_(1.0)
+
+    # ------------------------------------------------------------------ what a stream asks for
+
+    @property
+    def epoch(self) -> int:
+        """How many samples an epoch has."""
+        return len(self.train)
+
+    @property
+    def drawn(self) -> NDArray[np.int64]:
+        """All that training may draw, each once: (n,) indices that `fetch` takes."""
+        return self.train
+
+    def shuffled(self, dice: np.random.Generator) -> NDArray[np.int64]:
+        """An epoch's order: (epoch,) indices, or (epoch, 2) couples of them."""
+        return dice.permutation(self.train)
+
+    def fetch(self, indices: NDArray[np.int64]) -> Tensor:
+        """The raw makings of the samples at `indices`, as `shuffled` gives them, in a new CPU tensor."""
+        return self.take(indices)
+
+    def lay(self, scaled: Tensor, seed: Tensor) -> Batch:
+        """A batch of what was fetched and scaled (n, ...), on its device; `seed` (n,) int64 draws what is random."""
+        return {"real": scaled}
+
+    # ------------------------------------------------------------------ what is given, where samples are made of it
+
+    @property
+    def given_shape(self) -> tuple[int, ...]:
+        """The shape (C, H, W) of what a sample is made from; () where it is made from nothing."""
+        return ()
+
+    @property
+    def truth(self) -> bool:
+        """Whether example i is what is wanted where `given` is asked for i."""
+        return False
+
+    def asked(self, held_out: bool) -> NDArray[np.int64]:
+        """The indices that `given` takes, of one side of the split, in order of content."""
+        return self.held_out if held_out else self.train
+
+    def given(self, indices: NDArray[np.int64]) -> Tensor:
+        """What is given at `indices` (n,), as a file would hold it: (n, C, H, W) float32 in [-1, 1] on the CPU.
+
+        Where samples are made from nothing, the examples themselves.
+        """
+        return self.scale(self.take(indices))
 
 
 def unscaled(samples: Tensor) -> NDArray[np.uint8]:

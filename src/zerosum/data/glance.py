@@ -103,9 +103,18 @@ def glance(source: str | Path) -> Glance:
     found = find(source)
     if isinstance(found, Toy):
         return Glance(found.name, "points", POINTS, features=found.modes.shape[1], found=found)
+    return look(found)
+
+
+def look(source: Source) -> Glance:
+    """Look at images that have been listed already.
+
+    Raises:
+        BadInput: if there is nothing that can be read.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files, which are read or refused all the same
-        return _look(found)
+        return _look(source)
 
 
 def _look(source: Source) -> Glance:

@@ -14,7 +14,7 @@ from zerosum.data.cache import CannotWrite, Decoded, FileRows, MemoryRows
 from zerosum.data.decoding import Progress, decode, quiet
 from zerosum.data.examples import Examples
 from zerosum.data.mapped import fits, in_place
-from zerosum.data.reading import FITS, TARGET_MODES
+from zerosum.data.reading import FITS, MOST_SQUARES, TARGET_MODES
 from zerosum.data.source import ArrayFile, Source, find
 from zerosum.data.split import content_key, split
 from zerosum.data.survey import Survey
@@ -23,6 +23,8 @@ from zerosum.errors import BadInput
 
 FEWEST = 16
 """Distinct images without which there is nothing to learn from."""
+FEWEST_CUT = 4
+"""The same where images are cut into tiles."""
 _ASSUMED_MEMORY = 8 * 2**30  # bytes, where the system does not tell
 
 
@@ -42,7 +44,8 @@ def read(
         source: a folder, .zip, .npz or .npy of images, or the name of a data set; or what a glance has found.
         size: the side in pixels of the squares that come out. Points need no size, channels or fit.
         channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; without alpha, transparency is laid over white.
-        fit: `crop` (the centred square, scaled), `pad` (all, its edge repeated around it) or `resize` (stretched).
+        fit: `crop` (the centred square, scaled), `pad` (all, its edge repeated around it), `resize` (stretched) or
+            `tiles` (squares cut out at the images' own resolution, many of each, which stay on one side of the split).
         held_out: the share never shown to the discriminator, 0 to 0.5, chosen by content: see `split`.
         progress: called now and then from this thread.
         fewest: distinct images that are asked for: what is to be judged may be one image many times.
@@ -50,28 +53,56 @@ def read(
     Raises:
         BadInput: if the source or a setting cannot be used, or too few distinct images can be read.
     """
-    if not 0 <= held_out <= 0.5:
-        raise BadInput(f"the held-out share {held_out:g} is out of range: choose 0 to 0.5, such as 0.1")
+    check_share(held_out)
     found = find(source) if isinstance(source, str | Path) else source
     if isinstance(found, Toy):
         return _points(found, held_out)
-    _check(size, channels, fit)
-    if isinstance(found, ArrayFile) and fits(found, size, channels):
-        decoded = in_place(found, fit, progress)
-    else:
-        decoded = _decoded(found, size, channels, fit, progress)
-    distinct = decoded.survey.images - decoded.survey.duplicates
-    if distinct < fewest:
+    check(size, channels, fit)
+    decoded = decoded_source(found, size, channels, fit, progress)
+    keys = decoded.index.keys
+    refuse_few(found.place, decoded.survey.images - decoded.survey.duplicates, fit, fewest)
+    train, held = split(keys, held_out)
+    survey = replace(
+        decoded.survey, source=found.place, train=len(train), held_out=len(held), tiles=tiles_of(len(keys), fit)
+    )
+    return Examples(decoded.values, decoded.index.labels, found.classes, keys, train, held, survey)
+
+
+def check_share(held_out: float) -> None:
+    """Refuse a held-out share that cannot be.
+
+    Raises:
+        BadInput: if it is not from 0 to 0.5.
+    """
+    if not 0 <= held_out <= 0.5:
+        raise BadInput(f"the held-out share {held_out:g} is out of range: choose 0 to 0.5, such as 0.1")
+
+
+def tiles_of(squares: int, fit: str) -> int:
+    """How many tiles so many squares are, for the survey: 0 where each is an image."""
+    return squares if MOST_SQUARES[fit] > 1 else 0
+
+
+def refuse_few(place: str, distinct: int, fit: str, fewest: int) -> None:
+    """Refuse to learn from hardly anything.
+
+    Raises:
+        BadInput: if there are fewer than `fewest` different images, or than 4 where each gives many tiles.
+    """
+    needed = min(fewest, FEWEST_CUT) if MOST_SQUARES[fit] > 1 else fewest
+    if distinct < needed:
         raise BadInput(
-            f"{found.place} holds only {distinct} different image{'s' * (distinct != 1)} that can be read; a "
-            f"GAN needs at least {fewest}, and some hundreds to be any good: add images"
+            f"{place} holds only {distinct} different image{'s' * (distinct != 1)} that can be read; a "
+            f"GAN needs at least {needed}, and some hundreds to be any good: add images"
         )
-    train, held = split(decoded.keys, held_out)
-    survey = replace(decoded.survey, source=found.place, train=len(train), held_out=len(held))
-    return Examples(decoded.values, decoded.labels, found.classes, decoded.keys, train, held, survey)
 
 
-def _check(size: int, channels: int, fit: str) -> None:
+def check(size: int, channels: int, fit: str) -> None:
+    """Refuse settings that nothing can be read with.
+
+    Raises:
+        BadInput: if one is out of range or unknown.
+    """
     if not 4 <= size <= 4096:
         raise BadInput(f"the image size {size} is out of range: choose 4 to 4096, best a power of two such as 64")
     if channels not in TARGET_MODES:
@@ -88,6 +119,13 @@ def _points(toy: Toy, held_out: float) -> Examples:
     return Examples(values, np.zeros(len(values), np.int64), (), keys, train, held, survey)
 
 
+def decoded_source(source: Source, size: int, channels: int, fit: str, progress: Progress) -> Decoded:
+    """All of a source's images, used where they lie if they can be, else decoded, now or before."""
+    if isinstance(source, ArrayFile) and fits(source, size, channels):
+        return in_place(source, fit, progress)
+    return _decoded(source, size, channels, fit, progress)
+
+
 def _decoded(source: Source, size: int, channels: int, fit: str, progress: Progress) -> Decoded:
     """The decoded source from the cache, else decoded into the cache, else decoded into memory."""
     asked = f"{cache.VERSION} {source.stamp} {size} {channels} {fit}"
@@ -100,7 +138,7 @@ def _decoded(source: Source, size: int, channels: int, fit: str, progress: Progr
         with cache.writing(key) as folder:
             with FileRows(folder / "values.npy", len(source.names), shape) as rows:
                 tally = decode(source, shape, fit, rows, progress)
-            cache.save_index(folder, *tally.index(), tally.survey(source, shape, fit))
+            cache.save_index(folder, tally.index(), tally.survey(source, shape, fit))
         if fresh := cache.load(key, in_memory=memory // 4):
             return fresh
         trouble = f"{cache.root()}: what was written could not be read back"
@@ -120,7 +158,7 @@ def _in_memory(source: Source, shape: tuple[int, int, int], fit: str, progress: 
     tally = decode(source, shape, fit, held, progress)
     survey = tally.survey(source, shape, fit)
     survey.notes.append(f"nothing was cached, so the next start decodes again ({trouble})")
-    return Decoded(held.values(), *tally.index(), survey)
+    return Decoded(held.values(), tally.index(), survey)
 
 
 def physical_memory() -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zerosum.data import cache
 from zerosum.data.arrays import as_images
-from zerosum.data.cache import CannotWrite, Decoded
+from zerosum.data.cache import CannotWrite, Decoded, Index
 from zerosum.data.copies import find_copies
 from zerosum.data.decoding import Progress
 from zerosum.data.reading import TARGET_MODES
@@ -48,7 +48,9 @@ def in_place(source: ArrayFile, fit: str, progress: Progress) -> Decoded:
             survey.notes.append(f"nothing was cached, so the next start reads all images again ({error})")
         known = keys, survey
     keys, survey = known
-    return Decoded(source.images, source.labels, keys, replace(survey, fit=fit))
+    count, height, width, _ = source.images.shape
+    sizes = np.broadcast_to(np.array([width, height], np.int32), (count, 2))
+    return Decoded(source.images, Index(source.labels, keys, np.arange(count), sizes), replace(survey, fit=fit))
 
 
 def keys_of(source: ArrayFile, progress: Progress) -> NDArray[np.uint64]:

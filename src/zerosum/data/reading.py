@@ -17,6 +17,8 @@ Pixels = NDArray[np.uint8]
 
 TARGET_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Pillow's mode for each number of channels."""
+MOST_TILES = 128
+"""Tiles that an image is cut into at most, so that one panorama does not outweigh a hundred snapshots."""
 _ORIENTATION = 0x0112
 _WIDE_MODES = ("I", "F")  # and every I;16: more than 8 bits a value
 
@@ -25,8 +27,8 @@ _WIDE_MODES = ("I", "F")  # and every I;16: more than 8 bits a value
 class Picture:
     """One image as training sees it, and what it was before."""
 
-    pixels: Pixels
-    """(size, size, C)."""
+    squares: Pixels
+    """(t, size, size, C): one, or as many tiles as it is cut into."""
     key: int
     """The hash of the upright pixels at their original size."""
     width: int
@@ -37,13 +39,19 @@ class Picture:
     frames: int
     """More than one in animations and multi-page files, of which the first is read."""
 
+    @property
+    def pixels(self) -> Pixels:
+        """(size, size, C): the first of the squares, and mostly the only one."""
+        first: Pixels = self.squares[0]
+        return first
+
 
 def picture(image: Image.Image, size: int, channels: int, fit: str) -> Picture:
     """Decode an opened image.
 
     Args:
         image: as Pillow opened it; nothing need be loaded yet.
-        size: the side of the square that comes out.
+        size: the side of the squares that come out.
         channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha.
         fit: a name in `FITS`.
 
@@ -54,8 +62,8 @@ def picture(image: Image.Image, size: int, channels: int, fit: str) -> Picture:
     image.load()
     whole = eight_bit(upright(image))
     key = content_key(f"{whole.mode} {whole.width}x{whole.height}", whole.tobytes())
-    pixels = FITS[fit](with_channels(whole, channels), size)
-    return Picture(pixels, key, whole.width, whole.height, mode, file_format, frames)
+    squares = FITS[fit](with_channels(whole, channels), size)
+    return Picture(squares, key, whole.width, whole.height, mode, file_format, frames)
 
 
 def reason(error: Exception) -> str:
@@ -138,8 +146,40 @@ def stretch(image: Image.Image, size: int) -> Pixels:
     return _array(_scaled(image, size, size, (0, 0, image.width, image.height)))
 
 
-FITS: dict[str, Callable[[Image.Image, int], Pixels]] = {"crop": crop, "pad": pad, "resize": stretch}
-"""How an image of any shape becomes a square, by name."""
+def tiles(image: Image.Image, size: int) -> Pixels:
+    """Squares of the image at its own resolution that cover it: (t, size, size, C), row by row.
+
+    The last column and the last row end where the image does. Of more than `MOST_TILES`, so many are taken, evenly
+    spread, the first and the last among them. An image with a side below `size` gives one: see `crop`.
+    """
+    if min(image.size) < size:
+        return crop(image, size)[None]
+    places = [(top, left) for top in _starts(image.height, size) for left in _starts(image.width, size)]
+    if len(places) > MOST_TILES:
+        chosen = np.linspace(0, len(places) - 1, MOST_TILES).round().astype(int)
+        places = [places[place] for place in chosen]
+    whole = _array(image)
+    return np.stack([whole[top : top + size, left : left + size] for top, left in places])
+
+
+def _starts(length: int, size: int) -> list[int]:
+    """Where stretches of `size` begin that cover a length, the last ending with it."""
+    return [min(start, length - size) for start in range(0, length, size)]
+
+
+def _alone(fit: Callable[[Image.Image, int], Pixels]) -> Callable[[Image.Image, int], Pixels]:
+    return lambda image, size: fit(image, size)[None]
+
+
+FITS: dict[str, Callable[[Image.Image, int], Pixels]] = {
+    "crop": _alone(crop),
+    "pad": _alone(pad),
+    "resize": _alone(stretch),
+    "tiles": tiles,
+}
+"""How an image of any shape becomes squares (t, size, size, C), by name."""
+MOST_SQUARES = {name: MOST_TILES if name == "tiles" else 1 for name in FITS}
+"""How many squares at most."""
 
 
 def _scaled(image: Image.Image, width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:

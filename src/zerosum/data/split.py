@@ -44,12 +44,11 @@ def changes(ordered: NDArray[Any]) -> NDArray[np.bool_]:
 def split(keys: NDArray[np.uint64], share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Divide examples into those to train on and those held out, by content alone.
 
-    With u = key / 2^64 and n distinct keys, the k smallest keys are held out, where k is the number with
-    u < share, but at least min(64, n // 4) and at most 5,000. All copies of one content fall on one side, and
-    neither order nor names matter. While the number with u < share lies between 64 and 5,000 (at the share
-    0.1: expected from 640 to 50,000 distinct examples, and as good as certain from 900 to 48,000) the
-    held-out set is exactly {u < share}: an example's side then never changes when others are added or
-    removed.
+    With u = key / 2^64 and n distinct keys, the k smallest keys are held out, where k is the number with u < share,
+    but at least min(64, n // 4), at most 5,000, and never all. All copies of one content fall on one side, and
+    neither order nor names matter. While the number with u < share lies between 64 and 5,000 (at the share 0.1:
+    expected from 640 to 50,000 distinct examples, and as good as certain from 900 to 48,000) the held-out set is
+    exactly {u < share}: an example's side then never changes when others are added or removed.
 
     Args:
         keys: (N,) uint64 content hashes.
@@ -65,6 +64,6 @@ def split(keys: NDArray[np.uint64], share: float) -> tuple[NDArray[np.int64], ND
     distinct = int(np.count_nonzero(new))
     below = int(np.count_nonzero(new[: np.searchsorted(ordered, np.uint64(int(share * 2**64)), side="left")]))
     fewest = min(FEWEST, distinct // 4) if share > 0 else 0
-    count = min(max(below, fewest), MOST)
+    count = min(max(below, fewest), MOST, max(distinct - 1, 0))
     middle = int(np.flatnonzero(new)[count]) if count < distinct else len(keys)
     return order[middle:], order[:middle]

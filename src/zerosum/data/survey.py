@@ -57,6 +57,8 @@ class Survey:
     fit: str = ""
     notes: list[str] = field(default_factory=list)
     """Whole sentences about choices the intake made."""
+    tiles: int = 0
+    """Squares that the images were cut into; 0 where each is one."""
 
     @property
     def files(self) -> int:
@@ -83,7 +85,8 @@ class Survey:
         if self.kind == "points":
             text = [f"{self.source}: {self.images:,} points"]
         else:
-            text = [f"{self.source}: {self.images:,} images from {counted(self.files, 'file')}"]
+            cut = f", cut into {counted(self.tiles, 'tile')}" if self.tiles else ""
+            text = [f"{self.source}: {self.images:,} images from {counted(self.files, 'file')}{cut}"]
             text += self._image_lines()
         text.append(f"split: {self.train:,} to train on, {self.held_out:,} held out")
         return text + [f"note: {note}" for note in self.notes]

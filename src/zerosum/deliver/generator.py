@@ -235,6 +235,17 @@ def load_generator(
     Raises:
         BadInput: the checkpoint is damaged, or of another network.
     """
+    ready = read_weights(network, checkpoint, prefix, device)
+    known = classes or {}
+    return Generator(ready, prior, shape, checkpoint.name, tuple(known), tuple(known.values()))
+
+
+def read_weights(network: nn.Module, checkpoint: Path, prefix: str, device: torch.device) -> nn.Module:
+    """The network with a checkpoint's weights of this prefix, on the device, in evaluation mode.
+
+    Raises:
+        BadInput: the checkpoint is damaged, or of another network.
+    """
     path = checkpoint / "networks.safetensors"
     try:
         with safe_open(path, framework="pt") as file:
@@ -244,6 +255,4 @@ def load_generator(
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"{path} cannot be read ({reason}); delete {checkpoint} to use the one before") from error
-    ready = network.to(device).eval().requires_grad_(False)
-    known = classes or {}
-    return Generator(ready, prior, shape, checkpoint.name, tuple(known), tuple(known.values()))
+    return network.to(device).eval().requires_grad_(False)

@@ -11,10 +11,14 @@ from torch import Tensor
 
 from zerosum.deliver import pictures
 from zerosum.deliver.files import MOST_ROWS
+from zerosum.deliver.translator import brought
 from zerosum.game import noise
 from zerosum.game.game import Game
+from zerosum.game.translation import Translation
 
 IMAGES, POINTS = 64, 2_000
+SHOWN, ACROSS = 12, 9
+"""Held-out pictures on a sheet of what is made of them, and pictures in a row of it at most."""
 
 
 class Examples(Protocol):
@@ -28,6 +32,23 @@ class Examples(Protocol):
         """Raw examples."""
 
 
+class Questions(Examples, Protocol):
+    """The data of a game that turns pictures into others, as far as a sheet needs them."""
+
+    @property
+    def truth(self) -> bool:
+        """What is wanted of a picture that is given is the example of the same index."""
+
+    def asked(self, held_out: bool) -> np.ndarray:
+        """Indices of what may be given."""
+
+    def given(self, indices: np.ndarray) -> Tensor:
+        """Pictures that are given, (n, Ci, h, w) in [-1, 1]."""
+
+    def scale(self, raw: Tensor) -> Tensor:
+        """Raw examples as pictures (n, C, H, W) in [-1, 1]."""
+
+
 def draw_images(game: Game, path: Path, seed: int, classes: int = 0) -> None:
     """A sheet of pictures; a row for each class, where they are of classes and there are not too many."""
     if 0 < classes <= MOST_ROWS:
@@ -39,6 +60,30 @@ def draw_images(game: Game, path: Path, seed: int, classes: int = 0) -> None:
     with torch.no_grad():
         samples = game.produce(seeds, label)
     pictures.save_image(pictures.grid(pictures.to_uint8(samples), columns=across), path)
+
+
+def draw_translation(game: Translation, path: Path, examples: Questions) -> None:
+    """What is given, what is made of it, and what was wanted where that is known: always of the same held-out pictures.
+
+    Of a game both ways, the way there, then the way back.
+    """
+    asked = examples.asked(True)[:SHOWN]
+    given = examples.given(asked)
+    columns = [given, game.translate(given).cpu()]
+    if examples.truth:
+        columns.append(examples.scale(examples.take(asked)))
+    rows = _in_rows(columns)
+    if game.both:
+        others = examples.scale(examples.take(examples.held_out[:SHOWN]))
+        rows = torch.cat([rows, _in_rows([others, game.translate(others, back=True).cpu()])])
+    across = len(columns) * max(1, ACROSS // len(columns))
+    pictures.save_image(pictures.grid(pictures.to_uint8(rows), columns=across), path)
+
+
+def _in_rows(columns: list[Tensor]) -> Tensor:
+    """Pictures of each column, brought to one shape, row by row: (N K, C, H, W)."""
+    shape = tuple(columns[-1].shape[1:])
+    return torch.stack([brought(column, shape) for column in columns], 1).flatten(0, 1)
 
 
 def draw_points(game: Game, path: Path, seed: int, examples: Examples) -> None:

@@ -27,6 +27,10 @@ ABOUT = {
     "coverage": "share of real images with a sample near by",
     "different modes": "clusters whose share of the samples is wrong",
     "authentic": "share of samples that copy no training image",
+    "l1": "mean absolute difference, 0 to 2: less is better",
+    "psnr": "peak signal-to-noise ratio in dB: more is better",
+    "ssim": "structural similarity: 1 where equal",
+    "perceptual": "distance in the eyes of a network trained on photographs: less is better",
 }
 """What a score says, by the first word of its name."""
 PICTURES = {
@@ -34,6 +38,10 @@ PICTURES = {
         "Samples and their nearest training images",
         "Left the first samples, right those nearest to a training image; beside each the three nearest. The distance "
         "is in parts of the usual one between a held-out image and its nearest training image: far below 1 is a copy.",
+    ),
+    "examples": (
+        "Given, made, wanted",
+        "From left to right what was given, what was made of it, and what was wanted, where that is known.",
     ),
     "missing": (
         "Kinds of images that are hardly made",
@@ -46,9 +54,22 @@ def lines(row: Row) -> list[str]:
     """A judgement as text: a table, sentences, the protocol."""
     cells = [("score", "value", "real against real", "times that")]
     cells += [(name, *_cells(score)) for name, score in row["scores"].items()]
-    wide = [max(len(line[column]) for line in cells) for column in range(4)]
-    told = ["  ".join(f"{cell:<{w}}" for cell, w in zip(line, wide, strict=True)).rstrip() for line in cells]
-    return [*told, *sentences(row), f"protocol: {row['line']}"]
+    return [*_pair_lines(row.get("pairs") or {}), *_aligned(cells), *sentences(row), f"protocol: {row['line']}"]
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Cells as lines whose columns stand below each other."""
+    wide = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    return ["  ".join(f"{cell:<{w}}" for cell, w in zip(line, wide, strict=True)).rstrip() for line in cells]
+
+
+def _pair_lines(pairs: Row) -> list[str]:
+    """Pair by pair: how alike what was made and what was wanted are, beside what was given."""
+    if not pairs:
+        return []
+    cells = [("pair by pair", "made", "what was given")]
+    cells += [(name, number(s["value"], s["error"]), number(s["given"], None)) for name, s in pairs.items()]
+    return [*_aligned(cells), ""]
 
 
 def _cells(score: Row) -> tuple[str, str, str]:
@@ -112,7 +133,11 @@ def section(rows: Sequence[Row], folder: Path) -> Markup:
         return Markup()
     parts: list[Markup] = []
     if asked:
-        parts += [_table(asked[-1]), *(_picture(folder / name) for name in asked[-1].get("pictures", []))]
+        parts += [
+            _pairs(asked[-1].get("pairs") or {}),
+            _table(asked[-1]),
+            *(_picture(folder / name) for name in asked[-1].get("pictures", [])),
+        ]
     if during:
         parts.append(tag("div", _progress(during), class_="charts"))
     about = (
@@ -132,6 +157,20 @@ def _table(row: Row) -> Markup:
     notes = [tag("li", sentence) for sentence in [*sentences(row), f"protocol: {row['line']}"]]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
     return tag("div", table, tag("ul", *notes, class_="notes"), _classes(row.get("classes") or {}))
+
+
+def _pairs(pairs: Row) -> Markup:
+    """How alike what was made and what was wanted are, pair by pair."""
+    if not pairs:
+        return Markup()
+    words = ("Pair by pair", "Made", "What was given", "What it says")
+    head = tag("tr", *(tag("th", word, scope="col") for word in words))
+    body = [
+        tag("tr", tag("th", name, scope="row"), tag("td", number(score["value"], score["error"])),
+            tag("td", number(score["given"], None)), tag("td", _about(name)))
+        for name, score in pairs.items()
+    ]  # fmt: skip
+    return tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
 
 
 def _classes(classes: Row) -> Markup:

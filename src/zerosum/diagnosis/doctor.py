@@ -8,11 +8,11 @@ from itertools import islice
 
 import torch
 
-from zerosum.diagnosis.examination import Examination
 from zerosum.diagnosis.facts import facts_of
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.history import History
 from zerosum.diagnosis.rules import RULES
+from zerosum.diagnosis.senses import Signals
 from zerosum.errors import BadInput
 from zerosum.game.adversarial import Adversarial
 from zerosum.game.game import Game
@@ -50,7 +50,8 @@ def judged(folder: RunFolder) -> Iterator[Row]:
 class Doctor:
     """Watches one run; see `zerosum.training.session.Attendant`."""
 
-    examination: Examination | None
+    examination: Callable[..., Signals] | None
+    """How its kind of game is examined: `Examination`, or `TranslationExamination`."""
     every_images: int | None
     deep: int
     """Every so many examinations is a deep one."""
@@ -72,7 +73,7 @@ class Doctor:
         """The signals of an examination now."""
         assert self.examination is not None, "examined only where there is something to examine by"
         assert self.every_images
-        assert isinstance(game, Adversarial), "the only kind of game there is"
+        assert isinstance(game, Adversarial), "what all games are a kind of"
         try:
             return dict(self.examination(game, now, deep=now.images // self.every_images % self.deep == 0))
         except (BadInput, RuntimeError) as error:  # a run must not end because it could not be looked at
@@ -86,13 +87,13 @@ class Doctor:
             self._judged += 1
         found = {finding.name: finding for finding in diagnose(self.history)}
         for name, finding in found.items():
-            if name not in self.standing:
+            if name not in self.standing or self.standing[name].severity is not finding.severity:
                 self._note(finding, row, comes=True)
         for name, finding in self.standing.items():
             if name not in found:
                 self._note(finding, row, comes=False)
         self.standing = found
-        return any(finding.severity is Severity.SEVERE and self.treats(finding) for finding in found.values())
+        return any(finding.urgent and self.treats(finding) for finding in found.values())
 
     def _note(self, finding: Finding, row: Row, comes: bool) -> None:
         event = {"images": row["images"], "round": row["round"], "event": "comes" if comes else "goes"}

@@ -6,7 +6,7 @@ It is made on a double of the game with seeds of its own, so it changes no bit o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -129,22 +129,30 @@ class Examination:
         return effect, right, wrong
 
     def _round(self, game: Adversarial, now: Now) -> Signals:
-        """What a round does to the players. The double is not itself any more afterwards."""
         batch = self.bench.train(self.bench.part, first=now.images + 1)[0]
-        trials, terms = try_round(game, batch, now, self.attempt)
-        found: Signals = {}
-        for player, trial in trials.items():
-            found |= {f"exam/{what}/{player}": value for what, value in trial._asdict().items()}
-        score = abs(terms.get("discriminator/score", math.nan))
-        own = {name: abs(value) for name, value in terms.items() if name.startswith("discriminator/")}
-        more = sum(own.values()) - own.get("discriminator/score", 0.0)
-        return found | {"exam/penalty": more / max(score, 1e-6)}
+        return round_of(game, batch, now, self.attempt)
 
     def _gap(self, game: Adversarial, now: Now) -> Signals:
-        part = self.bench.part
-        batches = self.bench.train(part * STEPS, first=now.images + 1)
-        gap = duality_gap(game, batches, self.bench.held_out(), now, self.attempt)
-        return {"exam/gap": gap.total, "exam/gap/discriminator": gap.discriminator, "exam/gap/generator": gap.generator}
+        batches = self.bench.train(self.bench.part * STEPS, first=now.images + 1)
+        return gap_of(game, batches, self.bench.held_out(), now, self.attempt)
+
+
+def round_of(game: Adversarial, batch: Batch, now: Now, attempt: Try) -> Signals:
+    """What a round does to the players. The double is not itself any more afterwards."""
+    trials, terms = try_round(game, batch, now, attempt)
+    found: Signals = {}
+    for player, trial in trials.items():
+        found |= {f"exam/{what}/{player}": value for what, value in trial._asdict().items()}
+    score = abs(terms.get("discriminator/score", math.nan))
+    own = {name: abs(value) for name, value in terms.items() if name.startswith("discriminator/")}
+    more = sum(own.values()) - own.get("discriminator/score", 0.0)
+    return found | {"exam/penalty": more / max(score, 1e-6)}
+
+
+def gap_of(game: Adversarial, batches: Sequence[Batch], unseen: Sequence[Batch], now: Now, attempt: Try) -> Signals:
+    """The duality gap, and each player's part of it."""
+    gap = duality_gap(game, batches, unseen, now, attempt)
+    return {"exam/gap": gap.total, "exam/gap/discriminator": gap.discriminator, "exam/gap/generator": gap.generator}
 
 
 def flat(score: Tensor, keep: bool = False) -> Tensor:

@@ -89,6 +89,13 @@ class Finding:
     """In plain words: what it is, why it happens, what to do where no setting helps."""
     evidence: tuple[Evidence, ...]
     advice: tuple[Advice, ...] = ()
+    harmless: bool = False
+    """What it prescribes cannot harm the game."""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether a rescue acts on it."""
+        return self.severity is Severity.SEVERE or self.harmless
 
     def as_dict(self) -> dict[str, Any]:
         """For findings.jsonl."""

@@ -22,10 +22,15 @@ NEAR = 0.25
 
 def looks(samples: Tensor) -> Tensor:
     """Samples (N, C, H, W) or (N, F) as rows (N, D) float32 on the CPU."""
+    return shrunk(samples).flatten(1)
+
+
+def shrunk(samples: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) at most 16 pixels a side, points as they are; float32 on the CPU."""
     samples = samples.detach().float()
     if samples.dim() == 4 and samples.shape[-1] > SIDE:
         samples = torch.nn.functional.adaptive_avg_pool2d(samples, SIDE)
-    return samples.flatten(1).cpu()
+    return samples.cpu()
 
 
 def spread(rows: Tensor) -> float:

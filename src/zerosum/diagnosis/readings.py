@@ -126,6 +126,25 @@ def stalled(name: str) -> Reading:
     return read
 
 
+def risen(name: str) -> Reading:
+    """Above 1 where a signal still rises: the most of the last quarter of its looks over the most before."""
+
+    def read(history: History) -> Series:
+        series = history[name]
+        values = np.maximum(series.values, LEAST)
+        found = []
+        for place in range(2 * LATELY - 1, len(values)):
+            before = place + 1 - max(LATELY, (place + 1) // 4)
+            found.append(values[before : place + 1].max() / values[:before].max())
+        return Series(series.images[2 * LATELY - 1 :], np.array(found))
+
+    return read
+
+
+LEAST = 0.001
+"""Of a signal that rises from 0: less than this is 0."""
+
+
 def stride(player: str) -> Reading:
     """A player's step over its weights while its schedule lets it move: not where its rate has come to an end."""
 
@@ -175,6 +194,21 @@ def number(history: History, names: Sequence[str], otherwise: float = float("nan
 def pictures(history: History) -> bool:
     """The data are pictures, whose numbers lie in [-1, 1]."""
     return fact(history, "data", "kind", otherwise="images") == "images"
+
+
+def translates(history: History) -> bool:
+    """Samples are made from pictures, not from noise."""
+    return fact(history, "settings", "game", "kind") == "translation"
+
+
+def from_noise(history: History) -> bool:
+    """Samples are made from noise."""
+    return not translates(history)
+
+
+def varied(history: History) -> bool:
+    """What the judge sees can be varied: pictures that are not held against others too."""
+    return pictures(history) and from_noise(history)
 
 
 def always(history: History, value: float) -> Series:

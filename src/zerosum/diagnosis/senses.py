@@ -45,11 +45,10 @@ class Seen:
     """The same for samples."""
 
 
-def judgement(seen: Seen) -> Signals:
+def verdicts(seen: Seen) -> Signals:
     """How well the discriminator tells, and what it knows by heart."""
     known, unseen, fake = (torch.cat(scores) for scores in (seen.known, seen.unseen, seen.fake))
     middle = float(torch.stack(seen.middle).mean())
-    inner = spread(torch.cat(seen.inner_fake)) / max(spread(torch.cat(seen.inner_known)), 1e-12)
     return {
         "exam/auc": auc(known, fake),
         "exam/auc_unseen": auc(unseen, fake),
@@ -59,8 +58,13 @@ def judgement(seen: Seen) -> Signals:
         "exam/rv": float((unseen - middle).sign().mean()),
         "exam/dx": float((unseen - middle).sigmoid().mean()),
         "exam/dgz": float((fake - middle).sigmoid().mean()),
-        "exam/inner_spread": inner,
     }
+
+
+def judgement(seen: Seen) -> Signals:
+    """The same, and how much samples differ in the discriminator's eyes."""
+    inner = spread(torch.cat(seen.inner_fake)) / max(spread(torch.cat(seen.inner_known)), 1e-12)
+    return verdicts(seen) | {"exam/inner_spread": inner}
 
 
 def variety(rows: Tensor, bench: Bench) -> Signals:

@@ -103,8 +103,12 @@ class Rule:
     """The first so many of them must be among these."""
     prescribe: Prescribe = nothing
     applies: Callable[[History], bool] = lambda history: True
+    harmless: bool = False
+    """What it prescribes cannot harm the game, so a rescue need not wait until the finding is severe."""
     after: int = 100
     """Rounds before which nothing is found: every game begins badly."""
+    severe: Sign | None = None
+    """While this is seen too, a finding that is mild by itself is severe."""
 
     def __call__(self, history: History) -> Finding | None:
         """The finding, if the rule stands at the history's end."""
@@ -122,9 +126,16 @@ class Rule:
         now = [stand for stand in stands if len(stand.seen) and stand.seen[-1]]
         doubt = math.prod(1 - stand.sign.strength(stand.series.last) for stand in now)
         return Finding(
-            self.name, self.severity, round(1 - doubt, 3), int(since), self.title, self.meaning,
+            self.name, self._severity(history), round(1 - doubt, 3), int(since), self.title, self.meaning,
             tuple(stand.sign.evidence(stand.series) for stand in now), tuple(self.prescribe(history)),
+            self.harmless,
         )  # fmt: skip
+
+    def _severity(self, history: History) -> Severity:
+        if self.severe is None:
+            return self.severity
+        seen = self.severe.seen(self.severe.of(history))
+        return Severity.SEVERE if len(seen) and seen[-1] else self.severity
 
     def _standing(self, stands: Sequence[Stand], moments: np.ndarray) -> np.ndarray:
         """(M,) bool: whether enough signs are seen at each moment; a sign is as it was last looked at."""

@@ -119,7 +119,7 @@ class Adversarial(Game):
 
     def imagine(self, batch: Batch, now: Now) -> Tensor:
         """The generator's samples for this batch, one for each of its seeds, at least float32 like the data."""
-        return at_least_float32(self.generator(self.prior.draw(batch["seed"]), **_told(self.generator, batch)))
+        return at_least_float32(self.generator(self.prior.draw(batch["seed"]), **told(self.generator, batch)))
 
     def show(self, batch: Batch, now: Now) -> Tensor:
         """What the discriminator is shown of the real data."""
@@ -127,7 +127,7 @@ class Adversarial(Game):
 
     def judge(self, exhibit: Sample) -> Verdict:
         """The discriminator, as a function of an exhibit alone."""
-        verdict: Verdict = self.discriminator(exhibit.sample, **_told(self.discriminator, exhibit._asdict()))
+        verdict: Verdict = self.discriminator(exhibit.sample, **told(self.discriminator, exhibit._asdict()))
         return verdict
 
     def exhibit(self, sample: Tensor, which: int, batch: Batch, now: Now) -> Exhibit:
@@ -157,8 +157,12 @@ class Adversarial(Game):
     def _main(self, player: str, score: Score, terms: Mapping[str, Term], batch: Batch, now: Now) -> Outcome:
         together = self.alone and player == "discriminator"
         play = self.play(batch, now, _slopes(terms), together, partial(self._fakes, player))
-        outcome = {"score": score(play)} | _weighed(terms, play)
+        outcome = self._score(player, score, play) | _weighed(terms, play)
         return Outcome(outcome, self._watch(play) if player == "discriminator" else {})
+
+    def _score(self, player: str, score: Score, play: Play) -> Terms:
+        """The objective's own part of a player's move."""
+        return {"score": score(play)}
 
     def _fakes(self, player: str, batch: Batch, now: Now) -> Exhibit:
         """The fakes that a player moves on."""
@@ -223,7 +227,7 @@ class Adversarial(Game):
             if label is None and len(self.shares):
                 label = noise.pick(seed, self.shares)
             given = {"seed": seed.to(device)} | ({} if label is None else {"label": label.to(device)})
-            sample: Tensor = self.averaged(self.prior.draw(seed).to(device), **_told(self.averaged, given))
+            sample: Tensor = self.averaged(self.prior.draw(seed).to(device), **told(self.averaged, given))
             return sample
 
     @property
@@ -232,7 +236,7 @@ class Adversarial(Game):
         return self.players["generator"].averages[0].network
 
 
-def _told(network: nn.Module, known: Mapping[str, Any]) -> dict[str, Tensor]:
+def told(network: nn.Module, known: Mapping[str, Any]) -> dict[str, Tensor]:
     """What a network wants to be called with beside its input."""
     return {name: known[name] for name in getattr(network, "takes", ())}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from zerosum.game.growth import Growth
-from zerosum.game.schedule import Schedule
+from zerosum.game.schedule import Schedule, ends
 from zerosum.setting import Setting
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ class AdversarialGame(Setting):
     players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
     needs: ClassVar[frozenset[str]] = frozenset()
     """What both networks must be able to do for it; see `zerosum.networks.shapes`."""
+    translates: ClassVar[bool] = False
+    """Samples are made from pictures, not from noise."""
+    both: bool = False
+    """Two generators and two discriminators, there and back (for games that translate)."""
     discriminator_times: PositiveInt = 1
     """Steps of the discriminator in a round (WGAN's critic: 5)."""
     share_fakes: bool = False
@@ -29,6 +33,11 @@ class AdversarialGame(Setting):
     """Standard deviation of noise added to what the discriminator sees, real and fake (arXiv:1610.04490)."""
     replay: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Past fakes that are kept and shown to the discriminator again, half of the time (arXiv:1612.07828)."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is a time when the objective does not teach the generator."""
+        return False
 
     def seat(self, *parts: Any, **more: Any) -> Adversarial:
         """The game, its parts as `Adversarial` takes them."""
@@ -52,4 +61,25 @@ class ProgressiveGame(AdversarialGame):
         return Progressive(*parts, rules=self, **more)
 
 
-Kind = Annotated[AdversarialGame | ProgressiveGame, Field(discriminator="kind")]
+class TranslationGame(AdversarialGame):
+    """The same, but that samples are made from pictures (Isola et al. 2017, arXiv:1611.07004)."""
+
+    kind: Literal["translation"] = "translation"  # type: ignore[assignment]
+    translates: ClassVar[bool] = True
+    adversarial_weight: Schedule = 1.0
+    """What the generator's part of the objective is multiplied by; while it is 0, the terms alone teach it. Where it
+    is 0 throughout, there is no discriminator's move."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is a time when the objective does not teach the generator."""
+        return min(ends(self.adversarial_weight)) == 0
+
+    def seat(self, *parts: Any, **more: Any) -> Adversarial:
+        """The game, its parts as `Adversarial` takes them."""
+        from zerosum.game.translation import Translation
+
+        return Translation(*parts, rules=self, **more)
+
+
+Kind = Annotated[AdversarialGame | ProgressiveGame | TranslationGame, Field(discriminator="kind")]

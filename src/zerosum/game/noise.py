@@ -33,6 +33,13 @@ class Purpose(IntEnum):
     CUT = 12
     NOISE = 13
     AUGMENT = 21
+    DROP = 31
+    BLUR = 51
+    JPEG = 52
+    GRAIN = 53
+    HOLE = 54
+    FILM = 55
+    PLACES = 33
 
 
 class Series(IntEnum):

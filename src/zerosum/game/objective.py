@@ -163,12 +163,37 @@ class Relativistic(Setting):
         return _half_way(play)
 
 
+class RelativisticAverage(Setting):
+    """Each sample is judged against the other kind's mean score: real ones are to be more real than fakes are usually.
+
+    Jolicoeur-Martineau 2018, arXiv:1807.00734 (RaGAN), section 4.2; of ESRGAN (Wang et al. 2018, arXiv:1809.00219).
+    """
+
+    kind: Literal["relativistic-average"] = "relativistic-average"
+    equilibrium: ClassVar[tuple[float, float]] = (2 * math.log(2), 2 * math.log(2))
+
+    def discriminator(self, play: Play) -> Tensor:
+        """softplus(E D(G(z)) - D(x)) + softplus(D(G(z)) - E D(x)), means over the batch and its patches."""
+        real, fake = play.real_score, play.fake_score
+        return _softplus(fake.mean() - real) + _softplus(fake - real.mean())
+
+    def generator(self, play: Play) -> Tensor:
+        """softplus(D(x) - E D(G(z))) + softplus(E D(x) - D(G(z)))."""
+        real, fake = play.real_score, play.fake_score
+        return _softplus(real - fake.mean()) + _softplus(real.mean() - fake)
+
+    def boundary(self, play: Play) -> Tensor | float:
+        """Only differences of scores mean anything: half way between the batch's means."""
+        return _half_way(play)
+
+
 def _half_way(play: Play) -> Tensor:
     return (play.real_score.mean() + play.fake_score.mean()) / 2
 
 
 Objective = Annotated[
-    Minimax | NonSaturating | LeastSquares | Wasserstein | Hinge | Relativistic, Field(discriminator="kind")
+    Minimax | NonSaturating | LeastSquares | Wasserstein | Hinge | Relativistic | RelativisticAverage,
+    Field(discriminator="kind"),
 ]
 
 

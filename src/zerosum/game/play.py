@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +24,8 @@ class Exhibit(NamedTuple):
     """(N, ...): a picture, a point."""
     label: Tensor | None = None
     """(N,) int64, its class, where classes are judged."""
+    given: Tensor | None = None
+    """(N, ...): what it is, or should be, made from, where that is judged."""
 
 
 Judge = Callable[[Sample], Verdict]
@@ -130,8 +132,8 @@ class Play:
     @cached_property
     def _seen_both(self) -> list[tuple[Verdict, Tensor | None]]:
         both = tree_map(lambda real, fake: None if real is None else torch.cat([real, fake]), self.real, self.fake)
-        halves = zip(*(_halves(part) for part in self.judge(both)), strict=True)
-        return [(Verdict(*parts), None) for parts in halves]
+        verdict = self.judge(both)
+        return [(tree_map(partial(_half, place), verdict), None) for place in (0, 1)]
 
     @cached_property
     def _seen_real(self) -> tuple[Verdict, Tensor | None]:
@@ -196,9 +198,6 @@ class Play:
         return self._differentiate(self.judge, sample)[1]
 
 
-def _halves(part: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """The parts of a (2N, ...) tensor that belong to real and to fake."""
-    if part is None:
-        return None, None
-    real, fake = part.chunk(2)
-    return real, fake
+def _half(place: int, part: Tensor | None) -> Tensor | None:
+    """The part of a (2N, ...) tensor that belongs to real (0) or to fake (1)."""
+    return None if part is None else part.chunk(2)[place]

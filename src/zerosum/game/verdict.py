@@ -24,3 +24,5 @@ class Verdict(NamedTuple):
     rebuilt: Tensor | None = None
     """(N, k C, h, w) pictures found again in what the discriminator has seen, one after the other from each of its k
     decoders, if it has any; only at its own move."""
+    seen: tuple[Tensor, ...] | None = None
+    """Its inner maps (N, width, h, w), from the picture inwards, if it shows them: what feature matching compares."""

@@ -79,12 +79,18 @@ class Weights(NamedTuple):
         *,
         side: int = 1,
         groups: int = 1,
+        dilation: int = 1,
         gain: float = 1.0,
         bias: bool = True,
     ) -> nn.Module:
         """Convolution of odd side that keeps the size: (N, inside, H, W) to (N, outside, H, W)."""
-        layer = nn.Conv2d(inside, outside, side, padding=side // 2, groups=groups, bias=bias)
+        padding = dilation * (side // 2)
+        layer = nn.Conv2d(inside, outside, side, padding=padding, dilation=dilation, groups=groups, bias=bias)
         return self._ready(layer, side * side * inside // groups, gain)
+
+    def overlooking(self, inside: int, outside: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
+        """4x4 convolution of stride 1: (N, inside, H, W) to (N, outside, H - 1, W - 1)."""
+        return self._ready(nn.Conv2d(inside, outside, 4, 1, 1, bias=bias), 16 * inside, gain)
 
     def table(self, rows: int, size: int, gain: float = 1.0) -> nn.Module:
         """A row for each of `rows` things: their weights (N, rows) to (N, size)."""
@@ -128,7 +134,29 @@ def _batch_norm_2d(width: int) -> nn.Module:
     return norm
 
 
-NORMS: dict[str, Norm] = {"none": Norm(nn.Identity, False), "batch": Norm(_batch_norm_2d, True)}
+class Instance(nn.Module):
+    """Each map of each sample brought to mean 0 and variance 1, then to a learned scale and shift.
+
+    Ulyanov, Vedaldi, Lempitsky 2016, "Instance Normalization", arXiv:1607.08022. Training and use are the same to it.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(N, width, H, W) to the same; a map of a single place, which would become 0, is left as it is."""
+        if hidden.shape[2] * hidden.shape[3] == 1:
+            return hidden
+        # groups of one channel are the same sum, and unlike functional.instance_norm keep channels_last
+        return functional.group_norm(hidden, len(self.weight), self.weight, self.bias)
+
+
+NORMS: dict[str, Norm] = {
+    "none": Norm(nn.Identity, False),
+    "batch": Norm(_batch_norm_2d, True),
+    "instance": Norm(Instance, True),
+}
 """For (N, C, H, W)."""
 NORMS_OF_VECTORS: dict[str, Norm] = {"none": Norm(nn.Identity, False), "batch": Norm(nn.BatchNorm1d, True)}
 """For (N, C)."""

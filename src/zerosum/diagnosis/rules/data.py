@@ -5,7 +5,7 @@ import numpy as np
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
 from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch, where
-from zerosum.diagnosis.readings import always, less, number, of, pictures, ratio
+from zerosum.diagnosis.readings import always, from_noise, less, number, of, pictures, ratio
 from zerosum.diagnosis.rules.samples import POOR
 from zerosum.diagnosis.sign import Rule, Sign
 
@@ -109,7 +109,7 @@ RULES = (
             Sign("gap between r_t and r_v", less("exam/rt", "exam/rv"), 0.3, 0.15,
                  "training examples are called real {value:.2f} more than held-out ones (of 2)", hold=2),
         ),
-        must=1,
+        must=1, applies=from_noise,
         prescribe=where(pictures, put("augment.kind", "ada", "what the judge sees is varied as far as it overfits")),
     ),
     Rule(
@@ -120,7 +120,8 @@ RULES = (
             Sign("images in a step", batch, 7, 8, "a step looks at {value:.0f} examples", hold=1),
             POOR,
         ),
-        must=1, needs=1, prescribe=small_batch,
+        # who makes pictures from pictures learns from every pixel of each: a batch of one is usual
+        must=1, needs=1, prescribe=small_batch, applies=from_noise,
         after=0,
     ),
     Rule(

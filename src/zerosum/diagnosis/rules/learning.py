@@ -2,10 +2,17 @@
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.medicine import first, put, times, together, where
-from zerosum.diagnosis.readings import less, of, pictures
+from zerosum.diagnosis.readings import less, of, translates, varied
 from zerosum.diagnosis.sign import Rule, Sign
 
-VARIED = where(pictures, put("augment.kind", "ada", "what the judge sees is varied as far as it overfits"))
+VARIED = where(varied, put("augment.kind", "ada", "what the judge sees is varied as far as it overfits"))
+SLOWER = where(
+    translates,
+    first(
+        times("optimizer.rates.discriminator", 0.5, "it learns by heart more slowly"),
+        put("optimizer.rates.discriminator", 0.5, "it learns by heart more slowly"),
+    ),
+)
 RULES = (
     Rule(
         "discriminator-overfitting", Severity.MILD, "The discriminator knows the training data by heart",
@@ -19,7 +26,7 @@ RULES = (
             Sign("gap between auc on seen and unseen", less("exam/auc", "exam/auc_unseen"), 0.1, 0.05,
                  "it tells seen examples from samples better than unseen ones by {value:.2f}", hold=3),
         ),
-        prescribe=first(VARIED, together(times("augment.target", 0.7, "vary more"))),
+        prescribe=first(SLOWER, VARIED, together(times("augment.target", 0.7, "vary more"))),
     ),
     Rule(
         "memorising", Severity.MILD, "The generator copies training examples",

@@ -72,5 +72,6 @@ RULES = (
         prescribe=first(
             as_the_recipe("average"), put("average.half_life_images", 1000, "an average that follows soon"),
         ),
+        harmless=True,
     ),
 )  # fmt: skip

@@ -13,17 +13,35 @@ from pydantic import Field
 from zerosum.game.terms.base import Term
 from zerosum.game.terms.classes import ClassifyFake, ClassifyReal
 from zerosum.game.terms.historical import Historical
+from zerosum.game.terms.likeness import MatchFeatures, Perceptual, Reconstruct
 from zerosum.game.terms.orthogonal import Orthogonal
 from zerosum.game.terms.path_length import PathLength
 from zerosum.game.terms.rebuild import Rebuild
 from zerosum.game.terms.slopes import R1, R2, Dragan, GradientPenalty
+from zerosum.game.terms.unpaired import Contrast, Cycle, Identity
 
 __all__ = [
-    "R1", "R2", "AnyTerm", "ClassifyFake", "ClassifyReal", "Dragan", "GradientPenalty", "Historical", "Orthogonal",
-    "PathLength", "Rebuild", "Term",
+    "R1", "R2", "AnyTerm", "ClassifyFake", "ClassifyReal", "Contrast", "Cycle", "Dragan", "GradientPenalty",
+    "Historical", "Identity", "MatchFeatures", "Orthogonal", "PathLength", "Perceptual", "Rebuild", "Reconstruct",
+    "Term",
 ]  # fmt: skip
 
 AnyTerm = Annotated[
-    R1 | R2 | GradientPenalty | Dragan | ClassifyReal | ClassifyFake | Historical | Orthogonal | PathLength | Rebuild,
+    R1
+    | R2
+    | GradientPenalty
+    | Dragan
+    | ClassifyReal
+    | ClassifyFake
+    | Historical
+    | Orthogonal
+    | PathLength
+    | Rebuild
+    | Reconstruct
+    | MatchFeatures
+    | Perceptual
+    | Cycle
+    | Identity
+    | Contrast,
     Field(discriminator="kind"),
 ]

@@ -33,6 +33,14 @@ class Term(Protocol):
     """It looks at the discriminator's slope somewhere."""
     remembers: ClassVar[bool]
     """It keeps something from batch to batch, of whole batches."""
+    paired: ClassVar[bool]
+    """It holds a sample against the very picture that is wanted."""
+    both: ClassVar[bool]
+    """It goes there and back."""
+    alike: ClassVar[bool]
+    """It gives the generator pictures of the wanted kind: they must be of the shape of what it is given."""
+    sees_through: ClassVar[str]
+    """The features it trains the generator to please, which therefore must not judge it; "" for none."""
 
     @property
     def weight(self) -> Schedule:
@@ -61,6 +69,14 @@ class TermSetting(Setting):
     """It looks at the discriminator's slope somewhere."""
     remembers: ClassVar[bool] = False
     """It keeps something from batch to batch, of whole batches."""
+    paired: ClassVar[bool] = False
+    """It holds a sample against the very picture that is wanted."""
+    both: ClassVar[bool] = False
+    """It goes there and back."""
+    alike: ClassVar[bool] = False
+    """It gives the generator pictures of the wanted kind: they must be of the shape of what it is given."""
+    sees_through: ClassVar[str] = ""
+    """The features it trains the generator to please, which therefore must not judge it; "" for none."""
 
     @property
     def memory_images(self) -> Schedule | None:

@@ -1,6 +1,7 @@
 """The settings of every network, checkable without torch: each shape builds its network on demand.
 
-A generator's shape builds `forward(latent (N, latent)) -> (N, *shape)`; a discriminator's builds
+A generator's shape builds `forward(latent (N, latent)) -> (N, *shape)`, or if it translates
+`forward(given (N, Ci, h, w)) -> (N, C, H, W)`; a discriminator's builds
 `forward(sample (N, *shape)) -> Verdict`. What else a network is called with, it names in `takes`.
 """
 
@@ -10,21 +11,27 @@ from typing import Annotated
 
 from pydantic import Field
 
-from zerosum.networks.shapes.base import DiscriminatorShape, GeneratorShape
+from zerosum.networks.shapes.base import DiscriminatorShape, GeneratorShape, TranslatorShape
 from zerosum.networks.shapes.dcgan import DCGANDiscriminator, DCGANGenerator
 from zerosum.networks.shapes.fastgan import FastGANDiscriminator, FastGANGenerator
+from zerosum.networks.shapes.gated import GatedGenerator
 from zerosum.networks.shapes.mlp import MLPDiscriminator, MLPGenerator
+from zerosum.networks.shapes.patch import PatchDiscriminator
 from zerosum.networks.shapes.progan import ProGANDiscriminator, ProGANGenerator
 from zerosum.networks.shapes.projected import ProjectedDiscriminator
 from zerosum.networks.shapes.r3gan import R3GANDiscriminator, R3GANGenerator
 from zerosum.networks.shapes.resnet import ResNetDiscriminator, ResNetGenerator
 from zerosum.networks.shapes.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from zerosum.networks.shapes.superres import RRDBGenerator, SRResNetGenerator
+from zerosum.networks.shapes.translator import TranslatorGenerator
+from zerosum.networks.shapes.unet import UNetGenerator
 
 __all__ = [
     "DCGANDiscriminator", "DCGANGenerator", "Discriminator", "DiscriminatorShape", "FastGANDiscriminator",
-    "FastGANGenerator", "Generator", "GeneratorShape", "MLPDiscriminator", "MLPGenerator", "ProGANDiscriminator",
-    "ProGANGenerator", "ProjectedDiscriminator", "R3GANDiscriminator", "R3GANGenerator", "ResNetDiscriminator",
-    "ResNetGenerator", "StyleGAN2Discriminator", "StyleGAN2Generator",
+    "FastGANGenerator", "GatedGenerator", "Generator", "GeneratorShape", "MLPDiscriminator", "MLPGenerator",
+    "PatchDiscriminator", "ProGANDiscriminator", "ProGANGenerator", "ProjectedDiscriminator", "R3GANDiscriminator",
+    "R3GANGenerator", "RRDBGenerator", "ResNetDiscriminator", "ResNetGenerator", "SRResNetGenerator",
+    "StyleGAN2Discriminator", "StyleGAN2Generator", "TranslatorGenerator", "TranslatorShape", "UNetGenerator",
 ]  # fmt: skip
 
 Generator = Annotated[
@@ -34,7 +41,12 @@ Generator = Annotated[
     | ResNetGenerator
     | ProGANGenerator
     | StyleGAN2Generator
-    | FastGANGenerator,
+    | FastGANGenerator
+    | UNetGenerator
+    | TranslatorGenerator
+    | RRDBGenerator
+    | SRResNetGenerator
+    | GatedGenerator,
     Field(discriminator="kind"),
 ]
 Discriminator = Annotated[
@@ -45,6 +57,7 @@ Discriminator = Annotated[
     | ProGANDiscriminator
     | StyleGAN2Discriminator
     | FastGANDiscriminator
-    | ProjectedDiscriminator,
+    | ProjectedDiscriminator
+    | PatchDiscriminator,
     Field(discriminator="kind"),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,16 +20,22 @@ Width = Annotated[int, Field(ge=1, le=8192)]
 Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)]
 Activation = Literal["leaky_relu", "relu"]
 Norm = Literal["none", "batch"]
+MapNorm = Literal["none", "instance"]
+"""A norm that is the same in training and in use, whatever a picture's size and its neighbours."""
 Init = Literal["normal", "orthogonal", "scaled"]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 SMALLEST, LARGEST = 16, 1024
 """Sides of the pictures that the convolutional networks make and judge."""
+LEAST_GIVEN = 8
+"""Least side of the pictures that translators are given, and make others of."""
 
 
 class GeneratorShape(Setting):
     """Any generator's settings."""
 
+    translates: ClassVar[bool] = False
+    """Whether it turns pictures into pictures, not noise."""
     condition: Literal["none", "concat"] = "none"
     """How it is told the class to make: not at all, or by a learned vector beside the latent (Mirza and Osindero 2014,
     arXiv:1411.1784)."""
@@ -44,10 +50,13 @@ class GeneratorShape(Setting):
     def check(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape are out of reach."""
 
-    def build(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int = 0) -> nn.Module:
+    def build(
+        self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int = 0, given: tuple[int, ...] = ()
+    ) -> nn.Module:
         """The network, (N, latent) to (N, *shape), in [-1, 1] by tanh if bounded (where the paper has it).
 
-        Its `takes` names what else it is called with: `label` (class indices, or weights of the classes), `seed`.
+        A translator's goes from (N, *given) instead. Its `takes` names what else it is called with: `label` (class
+        indices, or weights of the classes), `seed`.
         """
         self.check(shape)
         if self.condition != "concat":
@@ -78,6 +87,11 @@ class DiscriminatorShape(Setting):
         return True
 
     @property
+    def sees_given(self) -> bool:
+        """Whether it is shown what a sample is made from, beside the sample."""
+        return False
+
+    @property
     def sees_through(self) -> str:
         """The features it is trained on, which therefore must not judge; "" where it has its own."""
         return ""
@@ -90,8 +104,11 @@ class DiscriminatorShape(Setting):
     def check(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape are out of reach."""
 
-    def build(self, shape: tuple[int, ...], classes: int = 0) -> nn.Module:
-        """The network, (N, *shape) to a verdict. Its `takes` names what else it is called with: `label`."""
+    def build(self, shape: tuple[int, ...], classes: int = 0, given: tuple[int, ...] = ()) -> nn.Module:
+        """The network, (N, *shape) to a verdict. Its `takes` names what else it is called with: `label`, `given`.
+
+        `given` is the shape of what samples are made from, empty where that is noise.
+        """
         self.check(shape)
         from zerosum.networks import conditions
 
@@ -104,6 +121,48 @@ class DiscriminatorShape(Setting):
     @abstractmethod
     def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
         """The network itself, its last word left to the head."""
+
+
+class TranslatorShape(GeneratorShape):
+    """Any translator's settings: pictures (N, Ci, h, w) to pictures (N, C, factor h, factor w).
+
+    The networks are convolutions throughout, so they take pictures of any size from 8 pixels a side, and are the same
+    in training and in use. They tell three things of themselves: `takes`, () or ("seed",); `reach`, how many pixels of
+    what is given count to each side of a pixel that is made, None where all do; `multiple`, to which they fill pictures
+    up inside. A tile that begins at a multiple, and has `reach` more on each side, is made as in the whole picture.
+    """
+
+    translates: ClassVar[bool] = True
+    kind: str
+    condition: Literal["none"] = "none"
+    """Translators are told of no classes."""
+    factor: Literal[1] = 1
+    """How many times larger the picture becomes each way."""
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Say in a `BadInput` why pictures of this shape are out of reach."""
+        check_any_size(self.kind, shape, LEAST_GIVEN * self.factor, self.factor)
+
+    def build(
+        self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int = 0, given: tuple[int, ...] = ()
+    ) -> nn.Module:
+        """The network, (N, *given) to (N, *shape), and of any other size to as many times its size."""
+        self.check(shape)
+        if not given:
+            return self.network(latent, shape, bounded, classes)
+        check_given(self.kind, given, shape, self.factor)
+        return self.translator(given, shape)
+
+    def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
+        """Refused: of noise it makes nothing."""
+        raise BadInput(
+            f'{self.kind} turns pictures into pictures and makes none of noise: set game.kind = "translation", or'
+            " another generator.kind."
+        )
+
+    @abstractmethod
+    def translator(self, given: tuple[int, ...], shape: tuple[int, ...]) -> nn.Module:
+        """The network itself."""
 
 
 def weights(init: Init, spectral: bool = False) -> Weights:
@@ -120,20 +179,58 @@ def doublings(side: int) -> int:
 
 def check_picture(kind: str, shape: tuple[int, ...]) -> None:
     """Say in a `BadInput` why pictures of this shape are out of reach of convolutional networks."""
+    _check_planes(kind, shape)
+    _, height, width = shape
+    if height != width or height.bit_count() != 1 or not SMALLEST <= height <= LARGEST:
+        raise BadInput(
+            f"{kind} needs square pictures whose side is a power of two from {SMALLEST} to {LARGEST},"
+            f" got {height} x {width}: set {_nearest(min(height, width))}."
+        )
+
+
+def check_any_size(kind: str, shape: tuple[int, ...], least: int, step: int = 1) -> None:
+    """Say in a `BadInput` why pictures of this shape are out of reach of networks that take any size from the least."""
+    _check_planes(kind, shape)
+    _, height, width = shape
+    if min(height, width) < least or height % step or width % step:
+        steps = f", a multiple of {step}" if step > 1 else ""
+        side = max(least, min(height, width) // step * step)
+        raise BadInput(
+            f"{kind} needs pictures of at least {least} pixels a side{steps}, got {height} x {width}:"
+            f" set `--data.size {side}`."
+        )
+
+
+def check_given(kind: str, given: tuple[int, ...], shape: tuple[int, ...], factor: int) -> None:
+    """Say in a `BadInput` why what is given is not `factor` times smaller than what is to be made of it."""
+    if len(given) != 3:
+        raise BadInput(f"{kind} turns pictures into pictures, and is given samples of the shape {said(given)}.")
+    if (given[1] * factor, given[2] * factor) != shape[1:]:
+        times = "as large as" if factor == 1 else f"{factor} times as large as"
+        raise BadInput(
+            f"{kind} makes pictures {times} what it is given, but {given[1]} x {given[2]} is given where"
+            f" {shape[1]} x {shape[2]} is wanted: choose a generator whose factor is theirs (of rrdb and srresnet it"
+            " can be set)."
+        )
+
+
+def check_alike(kind: str, given: tuple[int, ...], shape: tuple[int, ...], why: str, advice: str) -> None:
+    """Say in a `BadInput` that a picture and what becomes of it must have as many channels."""
+    if given[0] != shape[0]:
+        raise BadInput(
+            f"{kind} {why}, so both must have as many channels, got {given[0]} given and {shape[0]} wanted: {advice}."
+        )
+
+
+def _check_planes(kind: str, shape: tuple[int, ...]) -> None:
     if len(shape) != 3:
         raise BadInput(
             f'{kind} makes pictures and cannot make samples of the shape {said(shape)}: set kind = "mlp" for'
             " the generator and the discriminator."
         )
-    channels, height, width = shape
-    if not 1 <= channels <= 4:
+    if not 1 <= shape[0] <= 4:
         raise BadInput(
-            f"{kind} takes pictures of 1 to 4 channels, got {channels}: convert them to grey (1) or colour (3)."
-        )
-    if height != width or height.bit_count() != 1 or not SMALLEST <= height <= LARGEST:
-        raise BadInput(
-            f"{kind} needs square pictures whose side is a power of two from {SMALLEST} to {LARGEST},"
-            f" got {height} x {width}: set {_nearest(min(height, width))}."
+            f"{kind} takes pictures of 1 to 4 channels, got {shape[0]}: convert them to grey (1) or colour (3)."
         )
 
 

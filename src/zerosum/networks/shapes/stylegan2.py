@@ -58,7 +58,9 @@ class StyleGAN2Generator(_StyleGAN2, GeneratorShape):
         """What terms and games may need."""
         return frozenset({"have styles"})
 
-    def build(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int = 0) -> nn.Module:
+    def build(
+        self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int = 0, given: tuple[int, ...] = ()
+    ) -> nn.Module:
         """The network, (N, latent) to (N, *shape), told of classes by itself. It takes seeds: `takes` has "seed"."""
         self.check(shape)
         return self.network(latent, shape, bounded, classes)

@@ -1,0 +1,28 @@
+"""The degradations by name: each maps pictures in levels and their seeds to pictures in levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from torch import Tensor
+
+from zerosum.data.degradations.damage import jpeg, noise
+from zerosum.data.degradations.film import scratches
+from zerosum.data.degradations.holes import masks
+from zerosum.data.degradations.optics import blur, down, grey
+from zerosum.data.degradations.sketch import edges
+from zerosum.data.degrading import FACTORS
+
+Effect = Callable[[Tensor, Tensor], Tensor]
+"""(N, C, H, W) levels and (N,) int64 seeds to (N, Ci, h, w) levels."""
+EFFECTS: Mapping[str, Effect] = {
+    "grey": grey,
+    "edges": edges,
+    **{name: partial(down, factor) for name, factor in FACTORS.items()},
+    "masks": masks,
+    "blur": blur,
+    "jpeg": jpeg,
+    "noise": noise,
+    "scratches": scratches,
+}

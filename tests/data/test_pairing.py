@@ -1,0 +1,227 @@
+"""Examples that are made from pictures: what a stream makes of them, and what is asked of them later."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from zerosum.data.degrading import Degrade
+from zerosum.data.examples import Examples
+from zerosum.data.pairing import Degraded, Paired, Unpaired
+from zerosum.data.split import split
+from zerosum.data.survey import Survey
+from zerosum.game import noise
+from zerosum.training import resident
+from zerosum.training.resident import Resident
+from zerosum.training.stream import Stream
+
+N, OTHERS = 40, 23
+
+
+def pictures(count: int, seed: int, side: int = 16) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def plain(count: int = N) -> Examples:
+    keys = np.random.default_rng(9).integers(0, 2**64, count, dtype=np.uint64)
+    survey = Survey("here", "images", count)
+    return Examples(pictures(count, 0), np.zeros(count, np.int64), (), keys, *split(keys, 0.2), survey)
+
+
+def known(examples: Examples) -> dict:
+    return {field.name: getattr(examples, field.name) for field in fields(Examples)}
+
+
+def degraded(*names: str) -> Degraded:
+    return Degraded(**known(plain()), degrade=Degrade(names))
+
+
+def paired() -> Paired:
+    """Each input is its partner's negative, in another order."""
+    base = plain()
+    partners = np.random.default_rng(3).permutation(N)
+    inputs = np.empty_like(base.values)
+    inputs[partners] = 255 - base.values
+    keys = np.empty_like(base.keys)
+    keys[partners] = base.keys ^ np.uint64(5)
+    return Paired(**known(base), inputs=inputs, input_keys=keys, partners=partners)
+
+
+def unpaired(both: bool = False, others: int = OTHERS) -> Unpaired:
+    keys = np.random.default_rng(8).integers(0, 2**64, others, dtype=np.uint64)
+    train, held = split(keys, 0.2)
+    return Unpaired(
+        **known(plain()), others=pictures(others, 1), other_keys=keys, given_train=train, given_held_out=held, both=both
+    )
+
+
+MADE = {
+    "degraded": lambda: degraded("masks"),
+    "paired": paired,
+    "unpaired": unpaired,
+    "more given": lambda: unpaired(others=70),
+    "both": lambda: unpaired(both=True),
+}
+
+
+def test_both_sides_of_a_pair_are_mirrored_alike() -> None:
+    stream = Stream(paired(), 64, 1, mirror=True)
+    batch = next(stream)
+    assert torch.allclose(batch["given"], -batch["real"], atol=1e-6)
+    straight = next(Stream(paired(), 64, 1))
+    flipped = (batch["real"] != straight["real"]).flatten(1).any(1)
+    assert 10 < int(flipped.sum()) < 54
+    assert torch.equal(batch["real"][flipped], straight["real"][flipped].flip(-1))
+
+
+def test_couples_are_mirrored_alike() -> None:
+    source = unpaired(both=True)
+    straight, turned = next(Stream(source, 64, 1)), next(Stream(source, 64, 1, mirror=True))
+    flipped = noise.uniform(straight["seed"], 1, noise.Purpose.MIRROR)[:, 0] < 0.5
+    assert torch.equal(turned["given"][flipped], straight["given"][flipped].flip(-1))
+    assert torch.equal(turned["given"][~flipped], straight["given"][~flipped])
+
+
+def test_a_degraded_batch_is_its_pictures_degraded_by_their_seeds() -> None:
+    source = degraded("down4")
+    batch = next(Stream(source, 8, 1, mirror=True))
+    assert batch["given"].shape == (8, *source.given_shape) == (8, 3, 4, 4)
+    assert torch.equal(batch["given"], source.degrade(batch["real"], batch["seed"]))
+
+
+def test_couples_say_what_is_given_and_what_is_wanted() -> None:
+    source = unpaired()
+    one, other = next(Stream(source, 6, 1)), next(Stream(replace(source, both=True), 6, 1))
+    wanted = {tuple(source.take(np.array([i])).flatten().tolist()) for i in source.train}
+    given = {tuple(source.others[i].flatten().tolist()) for i in source.given_train}
+    for sample, of in ((one["real"], wanted), (one["given"], given)):
+        raw = (sample * 127.5 + 127.5).round().permute(0, 2, 3, 1).reshape(6, -1)
+        assert all(tuple(row) in of for row in raw.int().tolist())
+    assert torch.equal(other["given"], torch.stack([one["given"], one["real"]], 1))
+    assert torch.equal(other["real"], other["given"].flip(1))
+
+
+@pytest.mark.parametrize("others", [1, OTHERS, 70])
+def test_an_epoch_of_couples_covers_both_sides(others: int) -> None:
+    source = unpaired(others=others)
+    source = replace(source, given_train=np.arange(others), given_held_out=np.arange(0))
+    assert source.epoch == max(len(source.train), others)
+    couples = source.shuffled(np.random.default_rng(4))
+    assert couples.shape == (source.epoch, 2)
+    given, wanted = couples[:, 0] - len(source), couples[:, 1]
+    for column, side in ((given, source.given_train), (wanted, source.train)):
+        counts = np.unique(column, return_counts=True)
+        assert sorted(counts[0]) == sorted(side)
+        assert np.ptp(counts[1]) <= 1, "none comes two times more often than another"
+    again = source.shuffled(np.random.default_rng(4))
+    assert (again == couples).all()
+    later = source.shuffled(np.random.default_rng(5))
+    assert {tuple(row) for row in later} != {tuple(row) for row in couples} or others == 1
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_stream_goes_on_where_it_was(kind: str, workers: int) -> None:
+    """Over more than two epochs; two halves of a batch are the whole."""
+    source = MADE[kind]()
+    whole = Stream(source, 12, 5, mirror=True)
+    batches = [next(whole) for _ in range(2 * source.epoch // 12 + 3)]
+    for start in (1, len(batches) - 2):
+        again = Stream(source, 12, 5, mirror=True, workers=workers, position=12 * start)
+        halves = [Stream(source, 12, 5, mirror=True, rank=r, world=2, position=12 * start) for r in range(2)]
+        for batch in batches[start:]:
+            late, parts = next(again), [next(half) for half in halves]
+            assert late.keys() == batch.keys() == {"given", "real", "seed"}
+            for name in batch:
+                assert torch.equal(late[name], batch[name])
+                assert torch.equal(torch.cat([part[name] for part in parts]), batch[name])
+        again.close()
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_on_a_device_the_batches_are_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resident, "BLOCK", 7)
+    source = MADE[kind]()
+    held = Resident(source, torch.device("cpu"))
+    assert resident.weight(source) == held.values.nbytes
+    ours, theirs = (Stream(each, 6, 3, mirror=True) for each in (held, source))
+    for _ in range(2 * source.epoch // 6 + 2):
+        one, other = next(ours), next(theirs)
+        for name in one:
+            assert torch.equal(one[name], other[name])
+
+
+def test_what_is_given_is_the_same_whenever_it_is_asked_for() -> None:
+    source = degraded("noise", "masks")
+    asked = source.asked(True)
+    assert (asked == source.held_out).all()
+    assert (source.asked(False) == source.train).all()
+    assert source.truth
+    given = source.given(asked)
+    assert given.shape == (len(asked), *source.given_shape)
+    assert given.dtype == torch.float32
+    assert torch.equal(torch.cat([source.given(asked[i : i + 1]) for i in range(len(asked))]), given)
+    order = np.random.default_rng(0).permutation(N)
+    moved = replace(source, values=source.values[order], keys=source.keys[order])
+    assert torch.equal(moved.given(np.argsort(order)[asked]), given), "wherever it stands"
+    masks = given[:, -1].flatten(1)
+    assert len({tuple(mask) for mask in masks.tolist()}) == len(asked), "each has its own hole"
+    assert source.given(asked[:0]).shape == (0, *source.given_shape)
+
+
+def test_tiles_of_one_picture_have_holes_of_their_own() -> None:
+    source = degraded("masks")
+    same = replace(source, keys=np.full(N, 7, np.uint64))
+    masks = same.given(np.arange(5))[:, -1].flatten(1)
+    assert len({tuple(mask) for mask in masks.tolist()}) == 5
+
+
+def test_a_pair_knows_its_truth() -> None:
+    source = paired()
+    asked = source.asked(True)
+    assert source.truth
+    assert torch.allclose(source.given(asked), -source.scale(source.take(asked)), atol=1e-6)
+    assert source.given_shape == (3, 16, 16)
+    grey = replace(source, inputs=source.inputs[..., :1])
+    batch = next(Stream(grey, 4, 0))
+    assert grey.given_shape == tuple(batch["given"].shape[1:]) == (1, 16, 16)
+    assert batch["real"].shape == (4, 3, 16, 16)
+
+
+def test_without_pairs_there_is_no_truth() -> None:
+    source = unpaired()
+    assert not source.truth
+    assert (source.asked(False) == source.given_train).all()
+    assert (source.asked(True) == source.given_held_out).all()
+    keys = source.other_keys[source.asked(True)]
+    assert (np.sort(keys) == keys).all()
+    assert torch.equal(source.given(np.array([2, 0])), source.scale(torch.from_numpy(source.others[[2, 0]])))
+
+
+def test_examples_alone_are_given_nothing() -> None:
+    source = plain()
+    assert (source.given_shape, source.truth) == ((), False)
+    assert (source.asked(True) == source.held_out).all()
+    assert torch.equal(source.given(np.arange(3)), source.scale(source.take(np.arange(3))))
+    assert next(Stream(source, 4, 0)).keys() == {"real", "seed"}
+
+
+def test_fingerprints_see_both_sides() -> None:
+    base, source = plain(), paired()
+    seen = {base.fingerprint, source.fingerprint, degraded("grey").fingerprint, degraded("grey", "noise").fingerprint}
+    other = source.input_keys.copy()
+    other[source.partners[source.train[3]]] += np.uint64(1)
+    seen.add(replace(source, input_keys=other).fingerprint)
+    swapped = source.partners.copy()
+    swapped[source.train[:2]] = swapped[source.train[1::-1]]
+    seen.add(replace(source, partners=swapped).fingerprint)
+    loose = unpaired()
+    seen.add(loose.fingerprint)
+    seen.add(replace(loose, other_keys=loose.other_keys + np.uint64(1)).fingerprint)
+    seen.add(replace(loose, given_train=loose.given_held_out, given_held_out=loose.given_train).fingerprint)
+    assert len(seen) == 9
+    order = np.random.default_rng(1).permutation(N)
+    moved = replace(source, inputs=source.inputs[order], input_keys=source.input_keys[order])
+    assert replace(moved, partners=np.argsort(order)[source.partners]).fingerprint == source.fingerprint
+    assert replace(loose, given_train=loose.given_train[::-1]).fingerprint == loose.fingerprint
