@@ -180,16 +180,18 @@ def esrgan(draw: Draw, size: int, width: int) -> tuple[nn.Module, Step]:
     (1, on VGG19's conv5_4) is left out: its weights are not at hand.
     """
     generator, discriminator = RRDB(width), vgg_style(size, width)
-    optimizers = [torch.optim.Adam(each.parameters(), 2e-4, (0.9, 0.999))
-                  for each in (generator, generator, discriminator)]  # fmt: skip
-    first, g_optimizer, d_optimizer = optimizers
+    players = generator, generator, discriminator  # the second stage begins with moments of its own
+    first, g_optimizer, d_optimizer = (
+        torch.optim.Adam(each.parameters(), 2e-4, (0.9, 0.999), fused=True) for each in players
+    )
 
     def step(share: float) -> dict[str, float]:
         given, wanted = draw()
         if share < 0.5:
             rated(2e-4 * 0.5 ** int(10 * share), first)
             return {"l1": down(first, F.l1_loss(generator(given), wanted))}
-        rated(1e-4 * 0.5 ** sum(2 * share - 1 >= turn for turn in (1 / 8, 1 / 4, 1 / 2, 3 / 4)), *optimizers[1:])
+        halvings = sum(2 * share - 1 >= turn for turn in (1 / 8, 1 / 4, 1 / 2, 3 / 4))
+        rated(1e-4 * 0.5**halvings, g_optimizer, d_optimizer)
         discriminator.requires_grad_(False)
         fake = generator(given)
         real_score, fake_score = discriminator(wanted), discriminator(fake)
@@ -239,11 +241,6 @@ def shuffled(number: int) -> Iterator[int]:
         yield from torch.randperm(number).tolist()
 
 
-def mirrored(picture: NDArray[np.uint8], flip: bool) -> NDArray[np.uint8]:
-    """(H, W, 3), or its mirror image."""
-    return picture[:, ::-1] if flip else picture
-
-
 @dataclass(frozen=True)
 class Sides:
     """Pictures of two sub-folders: pairs of equal names, mirrored alike, or each side for itself."""
@@ -262,9 +259,9 @@ class Sides:
         orders = [shuffled(len(side)) for side in sides]
 
         def couple() -> list[NDArray[np.uint8]]:
-            chosen = [next(order) for order in orders[:1]] * 2 if self.paired else [next(order) for order in orders]
-            flips = [random.random() < 0.5] * 2 if self.paired else [random.random() < 0.5 for _ in orders]
-            return [mirrored(side[i], flip) for side, i, flip in zip(sides, chosen, flips, strict=True)]
+            dice = [(next(order), random.random() < 0.5) for order in orders]
+            dice = [dice[0]] * 2 if self.paired else dice
+            return [side[i][:, ::-1] if flip else side[i] for side, (i, flip) in zip(sides, dice, strict=True)]
 
         def draw() -> tuple[Tensor, Tensor]:
             couples = [couple() for _ in range(batch)]

@@ -17,6 +17,8 @@ ALLOWED = {  # who may import whom: a module, or its whole folder, to modules or
     "draft": {"errors"},
     "game": GROUND | GAME,
     "networks": {"errors", "networks", "game.noise", "game.verdict", "setting"},
+    "comparing": {"errors", "evaluation", "run"},
+    "recording": {"zerosum", "data", "recipe"},
     "provision": {"data", "errors", "recipe"},
     "applying": {"console", "data", "deliver", "errors", "opening", "recipe", "run"},
     "translating": {
@@ -90,6 +92,7 @@ ALLOWED = {  # who may import whom: a module, or its whole folder, to modules or
         "plan",
         "provision",
         "recipe",
+        "recording",
         "rescuing",
         "run",
         "training",
@@ -98,6 +101,7 @@ ALLOWED = {  # who may import whom: a module, or its whole folder, to modules or
     "api": {
         "zerosum",
         "applying",
+        "comparing",
         "provision",
         "staging",
         "console",
@@ -120,7 +124,7 @@ ALLOWED = {  # who may import whom: a module, or its whole folder, to modules or
         "units",
     },
     "__init__": {"api", "errors"},
-    "cli": {"zerosum", "api", "cli", "console", "diagnosing", "errors", "plan", "recipe", "scoring"},
+    "cli": {"zerosum", "api", "cli", "comparing", "console", "diagnosing", "errors", "plan", "recipe", "scoring"},
     "__main__": {"cli"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))

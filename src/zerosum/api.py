@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zerosum import plan
 from zerosum.applying import apply
+from zerosum.comparing import compare
 from zerosum.console import Silent, Voice
 from zerosum.data.names import POINT_SETS
 from zerosum.editing import edit, encode, mix
@@ -20,7 +21,7 @@ from zerosum.opening import load_translator as translator
 from zerosum.plan import Choice, Words
 from zerosum.recipe import Data, Recipe
 from zerosum.run import Row, RunFolder
-from zerosum.scoring import compare, evaluate, evaluate_folders
+from zerosum.scoring import evaluate, evaluate_folders
 from zerosum.training import trackers as trackers_module
 from zerosum.units import say_count, say_seconds
 

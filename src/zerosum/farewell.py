@@ -8,8 +8,10 @@ from zerosum.diagnosis.finding import Severity
 from zerosum.training.session import Session
 from zerosum.units import say_count, say_seconds
 
-
-AFTER = {False: ("sample {run} -n 64", "walk {run}", "evaluate {run}"), True: ("apply {run} PICTURES", "evaluate {run}")}
+AFTER = {
+    False: ("sample {run} -n 64", "walk {run}", "evaluate {run}"),
+    True: ("apply {run} PICTURES", "evaluate {run}"),
+}
 """What to do next with a run that makes pictures of noise, and with one that turns pictures into others."""
 
 

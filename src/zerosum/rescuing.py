@@ -1,4 +1,6 @@
-"""Rescue: a run that a severe finding (or one whose cure cannot harm) stands against is put back to when it was well, and its settings are changed.
+"""Rescue: a run that is ill is put back to when it was well, and its settings are changed.
+
+It is ill where a severe finding stands against it, or a mild one whose cure cannot harm.
 
 Every rescue is written down: a line in `rescues.jsonl`, the log and the findings of what failed in `rescues/N/`, and
 the settings in `recipe.toml`, which `zerosum resume` goes on with.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ from zerosum.opening import read_recipe, where_the_data_are
 from zerosum.plan import Choice
 from zerosum.provision import provide
 from zerosum.recipe import Recipe, assemble
+from zerosum.recording import resolved, what_was_seen
 from zerosum.rescuing import KEPT, rescue, treats
 from zerosum.run import RunFolder
 from zerosum.training.compiler import Compiler, Hasten, as_it_is
@@ -362,14 +362,17 @@ def start(
     tell_choices(stage.voice, [*choices, *settled])
     refused = None
     if stage.machine.rank == 0:
-        source = Path(recipe.data.source)
-        saw = examples.survey.as_dict() | {"fingerprint": examples.fingerprint}
-        saw["path"] = str(source.resolve()) if source.exists() else recipe.data.source
-        if recipe.data.beside:
-            saw["beside"] = str(Path(recipe.data.beside).resolve())
+        saw = what_was_seen(recipe, examples)
         record = {"choices": [choice.as_dict() for choice in (*choices, *settled)], "own": dict(own)}
         try:
-            RunFolder.create(path, {"data.json": saw, "plan.json": record, "recipe.toml": _dump(stage, examples)})
+            RunFolder.create(
+                path,
+                {
+                    "data.json": saw,
+                    "plan.json": record,
+                    "recipe.toml": resolved(stage.recipe, stage.machine.device, examples),
+                },
+            )
         except BadInput as error:
             refused = error
     if stage.machine.any(refused is not None)[0]:
@@ -385,20 +388,3 @@ def look(recipe: Recipe, device: torch.device, voice: Voice) -> Profile:
     examples = stage.read()
     stage, _, _ = replace(stage, recipe=plan.settle_examples(recipe, examples)[0]).paced(examples)
     return stage.profile(examples)
-
-
-def _dump(stage: Stage, examples: Examples) -> dict[str, Any]:
-    """The resolved recipe, and what it was made with."""
-    made = {
-        "zerosum": zerosum.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "device": str(stage.machine.device),
-        "sample_shape": list(examples.shape),
-        "bounded": examples.bounded,
-    }
-    if stage.recipe.translates:
-        made |= {"given_shape": list(examples.given_shape)}
-    if stage.recipe.conditional:
-        made |= {"classes": list(examples.classes), "shares": list(examples.shares)}
-    return stage.recipe.model_dump(mode="json", exclude_none=True) | {"made": made}

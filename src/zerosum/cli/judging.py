@@ -51,7 +51,8 @@ def evaluate(
     if (run is None) == (not fake):
         raise BadInput("judge what? Name a run, or two folders: zerosum evaluate --fake DIR --real DIR")
     of_run = {"--data": data, "--best": best, "--live": live, "--paired": paired, "--back": back,
-              "--against": against != "held-out", "--seed": seed, "--truncation": not math.isinf(truncation)}  # fmt: skip
+              "--against": against != "held-out", "--seed": seed,
+              "--truncation": not math.isinf(truncation)}  # fmt: skip
     of_folders = {"--real": real, "--train": train, "--size": size, "--channels": channels, "--into": into}
     for name, given in (of_run if fake else of_folders).items():
         if given:
@@ -101,8 +102,8 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Judged runs in one table: ranked where they were judged alike, and why not where they were not."""
-    from zerosum import scoring
+    from zerosum import comparing
 
-    groups, sentences = scoring.compare(runs)
-    told = scoring.as_json(groups, sentences) if as_json else "\n".join(scoring.table(groups, sentences))
+    groups, sentences = comparing.compare(runs)
+    told = comparing.as_json(groups, sentences) if as_json else "\n".join(comparing.table(groups, sentences))
     typer.echo(told)
