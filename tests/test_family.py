@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import zerosum
 from zerosum.opening import read_recipe
-from zerosum.recipe import names
+from zerosum.recipe import RecipeFile, names
 from zerosum.run import RunFolder
 
 BATCH, ROUNDS = 8, 3
@@ -32,6 +32,12 @@ BALANCE = {
     "augment.start": 0.5,
 }  # fmt: skip
 """All that may be added to a recipe to keep its players in balance."""
+TURNS = {"data.given": "dark", "data.wanted": "light", "data.channels": 3, "data.size": 32}
+"""For recipes that turn pictures into others."""
+
+
+def translates(name: str) -> bool:
+    return RecipeFile(name).draft.tree.get("game", {}).get("kind") == "translation"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def test_three_rounds(
     settings = {
         "training.tick_images": BATCH, "training.checkpoint_images": BATCH, "training.preview_images": BATCH * ROUNDS,
         "judging.features": "none", "training.precision": "float32",
-    } | more  # fmt: skip
+    } | more | (TURNS if translates(name) else {})  # fmt: skip
     path = tmp_path / "run"
     run = zerosum.train(
         classes, recipe=name, run=path, size="" if name == "vanilla" else "nano", images=BATCH * ROUNDS, batch=BATCH,
@@ -91,6 +97,9 @@ def test_three_rounds(
     assert resumed.keys() == last.keys()
     assert all(torch.equal(resumed[key], last[key]) for key in last)
 
+    if translates(name):
+        same_pictures(path, again, both=read_recipe(RunFolder(path)).game.both)
+        return
     conditional = read_recipe(RunFolder(path)).conditional
     label = "light" if conditional else None
     one, two = (zerosum.load(each).sample(3, seed=5, label=label) for each in (path, again))
@@ -101,3 +110,14 @@ def test_three_rounds(
     if conditional:
         other = zerosum.load(path).sample(3, seed=5, label="dark")
         assert not torch.equal(one, other), "the class is not heard"
+
+
+def same_pictures(path: Path, again: Path, both: bool) -> None:
+    """A run and the same run resumed turn pictures into the same, each by itself or beside others."""
+    given = torch.rand(3, *zerosum.translator(path).given, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for back in (False, True) if both else (False,):
+        one, two = (zerosum.translator(each, back=back)(given) for each in (path, again))
+        assert one.shape == (3, *zerosum.translator(path).wanted)
+        assert one.isfinite().all()
+        assert torch.equal(one, two)
+        torch.testing.assert_close(zerosum.translator(path, back=back)(given[2:]), one[2:], atol=1e-4, rtol=0)

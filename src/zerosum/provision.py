@@ -58,8 +58,9 @@ def provide_from(recipe: Recipe, source: str, beside: str, progress: Progress) -
 def _pictures(recipe: Recipe, source: str, beside: str, progress: Progress, held_out: float, fewest: int) -> Examples:
     data = recipe.data
     assert data.pairs != "none", "a game that translates has pairs or not: checked when the recipe is read"
+    both = recipe.game.both and data.pairs == "unpaired"  # asked about pairs, one way is asked about at a time
     return read_translation(
         source, pairs=data.pairs, beside=beside, given=data.given, wanted=data.wanted, degrade=data.degrade,
-        both=recipe.game.both, size=data.size or 0, channels=data.channels or 0, fit=data.fit or "",
+        both=both, size=data.size or 0, channels=data.channels or 0, fit=data.fit or "",
         held_out=held_out, progress=progress, fewest=fewest,
     )  # fmt: skip

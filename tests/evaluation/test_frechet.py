@@ -10,7 +10,7 @@ from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.frechet import Moments, frechet, frechet_distance
+from zerosum.evaluation.frechet import Moments, _by_moments, _by_rows, frechet, frechet_distance
 from zerosum.evaluation.table import Table
 
 
@@ -79,6 +79,16 @@ def test_of_a_set_and_itself_is_zero() -> None:
 def test_holds_where_rows_are_fewer_than_features(rows: int, other: int) -> None:
     a, b = draw(rows, 64, 6), draw(other, 64, 7, shift=0.1)
     assert frechet(Table.of(a), Table.of(b)).value == pytest.approx(low_rank(a, b), rel=1e-9)
+
+
+@pytest.mark.parametrize(("rows", "other"), [(40, 90), (90, 40), (64, 64)])
+def test_rows_and_moments_agree_where_rows_are_few(rows: int, other: int) -> None:
+    """The distance and its error, with no D x D matrix made and with three."""
+    a, b = draw(rows, 128, 5), draw(other, 128, 6, scale=1.2, shift=0.1)
+    by_rows, by_moments = (way(Table.of(a), Table.of(b), 10) for way in (_by_rows, _by_moments))
+    assert by_rows[0] == pytest.approx(by_moments[0], rel=1e-9)
+    for group in range(10):
+        assert by_rows[1](group) == pytest.approx(by_moments[1](group), rel=1e-9)
 
 
 def test_holds_where_features_are_dead_and_where_fakes_are_all_one() -> None:

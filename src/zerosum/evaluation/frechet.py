@@ -5,7 +5,7 @@ Heusel et al. 2017, arXiv:1706.08500, equation 6; the formula for Gaussians is D
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,11 +103,19 @@ def frechet(a: Table, b: Table, groups: int = 10) -> Score:
         BadInput: fewer than 2 rows, other widths, or features that are not finite.
     """
     _check_widths(a.width, b.width)
-    whole_a, whole_b = Moments.of(a), Moments.of(b)
-    value = frechet_distance(whole_a, whole_b)
+    value, without = _by_rows(a, b, groups) if max(len(a), len(b)) < a.width else _by_moments(a, b, groups)
     fewest = min(len(a), len(b))
     if groups < 2 or fewest < groups or fewest - -(-fewest // groups) < 2:
         return Score(value)
+    return jackknife(value, [without(group) for group in range(groups)])
+
+
+Without = Callable[[int], float]
+"""The distance with a group of rows left out on both sides."""
+
+
+def _by_moments(a: Table, b: Table, groups: int) -> tuple[float, Without]:
+    whole_a, whole_b = Moments.of(a), Moments.of(b)
 
     def without(group: int) -> float:
         return frechet_distance(
@@ -115,7 +123,44 @@ def frechet(a: Table, b: Table, groups: int = 10) -> Score:
             whole_b.without(_moments(_group(b, group, groups), b.width)),
         )
 
-    return jackknife(value, [without(group) for group in range(groups)])
+    return frechet_distance(whole_a, whole_b), without
+
+
+def _by_rows(a: Table, b: Table, groups: int) -> tuple[float, Without]:
+    """Of fewer rows than features: no D x D matrix is made, which is tens of times as fast for some hundred rows."""
+    rows_a, rows_b = (_rows(table) for table in (a, b))
+
+    def without(group: int) -> float:
+        left = (torch.arange(len(rows)) % groups != group for rows in (rows_a, rows_b))
+        return distance_of_rows(*(rows[rest] for rows, rest in zip((rows_a, rows_b), left, strict=True)))
+
+    return distance_of_rows(rows_a, rows_b), without
+
+
+def _rows(table: Table) -> Tensor:
+    """A table's rows (N, D) in float64.
+
+    Raises:
+        BadInput: the table has fewer than 2 rows, or a feature is not finite.
+    """
+    if len(table) < 2:
+        raise BadInput(f"A set of images to compare has {len(table)} images; give at least 2.")
+    rows = table.take(np.arange(len(table))).double()
+    if not rows.isfinite().all():
+        raise BadInput("The features of an image are not finite numbers; look for NaN or infinity in the images.")
+    return rows
+
+
+def distance_of_rows(a: Tensor, b: Tensor) -> float:
+    """`frechet_distance` of rows (N, D) and (M, D) float64, with no matrix larger than N x D, M x D or N x M.
+
+    With centred rows X / sqrt(N - 1) and Y / sqrt(M - 1), S_a = X^T X and S_b = Y^T Y: the eigenvalues of S_a S_b are
+    the squared singular values of X Y^T, whose sum is the trace of the root.
+    """
+    x, y = ((rows - rows.mean(0)) / (len(rows) - 1) ** 0.5 for rows in (a, b))
+    common = torch.linalg.svdvals(x @ y.T).sum()
+    apart = (a.mean(0) - b.mean(0)).square().sum()
+    return max(0.0, float(apart + x.square().sum() + y.square().sum() - 2 * common))
 
 
 def _group(table: Table, group: int, groups: int) -> Iterator[Tensor]:

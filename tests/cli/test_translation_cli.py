@@ -1,0 +1,251 @@
+"""Turning pictures into others, as a user meets it: train, apply, evaluate, and every way to get it wrong."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+import zerosum
+from zerosum.deliver.pictures import to_uint8
+from zerosum.opening import read_recipe
+from zerosum.provision import provide
+from zerosum.run import RunFolder
+
+PIXELS = ["--features", "pixels"]
+QUICK = {
+    "data.size": 32, "generator.width": 4, "discriminator.width": 4, "judging.features": "none",
+    "training.precision": "float32",
+}  # fmt: skip
+
+
+def shapes(folder: Path, n: int, side: int = 32, seed: int = 0) -> Path:
+    """Pairs of equal names: discs on a ground, and the same with their colours turned round."""
+    dice = np.random.default_rng(seed)
+    for kind in ("A", "B"):
+        (folder / kind).mkdir(parents=True)
+    for number in range(n):
+        image = Image.new("RGB", (side, side), tuple(int(v) for v in dice.integers(100, 255, 3)))
+        x, y, r = dice.integers(4, side - 4, 3)
+        ImageDraw.Draw(image).ellipse((x - r // 2, y - r // 2, x + r // 2, y + r // 2), fill=(20, 40, 160))
+        image.save(folder / "A" / f"{number:03d}.png")
+        Image.fromarray(255 - np.asarray(image)).save(folder / "B" / f"{number:03d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pairs, and runs on them: pix2pix, cyclegan on two folders, and one that fills holes."""
+    home = tmp_path_factory.mktemp("turned")
+    shapes(home / "pairs", 96)
+    more = {"training.preview_images": 64, "training.checkpoint_images": 64}
+    zerosum.train(home / "pairs", recipe="pix2pix", run=home / "runs/pairs", images=192, settings=QUICK | more)
+    zerosum.train(
+        home / "pairs/A", home / "pairs/B", recipe="cyclegan", run=home / "runs/both", images=24,
+        settings=QUICK | {"generator.blocks": 1},
+    )  # fmt: skip
+    zerosum.train(home / "pairs/A", recipe="inpaint", run=home / "runs/holes", images=32, settings=QUICK)
+    return home
+
+
+def test_preview_evaluation_and_apply_show_the_same(trained: Path, tmp_path: Path) -> None:
+    """What the sheet shows, what is judged and what `apply` writes are the same bytes."""
+    run = trained / "runs/pairs"
+    recipe = read_recipe(RunFolder(run))
+    examples = provide(recipe, lambda done, total: None)
+    asked = examples.asked(True)[:12]
+    translator = zerosum.translator(run)
+    made = to_uint8(translator(examples.given(asked)))
+    for number, picture in enumerate(to_uint8(examples.given(asked))):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(picture).save(tmp_path / f"in/{number:02d}.png")
+    files = zerosum.apply(run, tmp_path / "in", into=tmp_path / "out")
+    assert [file.name for file in files] == [f"{number:02d}.png" for number in range(12)]
+    applied = np.stack([np.asarray(Image.open(file)) for file in files])
+    assert np.abs(applied.astype(int) - made).max() <= 1  # a batch of another size may round otherwise
+    sheet = np.asarray(Image.open(RunFolder(run).sheets()[-1]))
+    shown = sheet[:64, 2 * 33 : 2 * 33 + 64][::2, ::2]  # the second picture of the first row, each pixel twice as large
+    assert np.abs(shown.astype(int) - made[0]).max() <= 1
+
+
+def test_it_learns_to_turn_colours_round(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    more = {"optimizer.lr": 3e-3, "average.half_life_images": 0, "generator.width": 8}
+    run = zerosum.train(trained / "pairs", recipe="pix2pix", run="run", images=1600, settings=QUICK | more)
+    pairs = zerosum.evaluate(run.path, features="pixels")["pairs"]
+    assert pairs["l1"]["value"] < pairs["l1"]["given"] / 3
+    assert pairs["psnr"]["value"] > pairs["psnr"]["given"]
+
+
+def test_evaluate_says_pairs_beside_what_was_given(trained: Path, say) -> None:
+    code, out, err = say("evaluate", str(trained / "runs/pairs"), *PIXELS, "--json")
+    assert code == 0, err
+    row = json.loads(out)
+    assert set(row["pairs"]) >= {"l1", "psnr", "ssim"}
+    assert row["pairs"]["l1"]["given"] > 0
+    assert row["checkpoint"] == "00000192"
+    code, out, _ = say("evaluate", str(trained / "runs/pairs"), *PIXELS)
+    assert code == 0
+    assert "pair by pair" in out
+    assert "examples.png" in out
+    assert (trained / "runs/pairs/report.html").read_text().count("Pair by pair") == 1
+
+
+def test_unpaired_runs_are_judged_as_sets_or_by_a_hidden_truth(trained: Path, say) -> None:
+    run = str(trained / "runs/both")
+    code, out, err = say("evaluate", run, *PIXELS, "--json")
+    assert code == 0, err
+    assert "pairs" not in json.loads(out)
+    code, out, err = say("evaluate", run, *PIXELS, "--json", "--data", str(trained / "pairs"), "--paired")
+    assert code == 0, err
+    there = json.loads(out)
+    code, out, err = say("evaluate", run, *PIXELS, "--json", "--data", str(trained / "pairs"), "--paired", "--back")
+    assert code == 0, err
+    back = json.loads(out)
+    assert (there["way"], back["way"]) == ("there", "back")
+    assert there["pairs"]["l1"]["value"] != back["pairs"]["l1"]["value"]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (50, 37), (9, 64)])
+def test_any_size_keeps_its_size_and_name(trained: Path, tmp_path: Path, say, size: tuple[int, int]) -> None:
+    Image.new("RGB", size, (200, 30, 60)).save(tmp_path / "odd.jpg")
+    code, out, err = say("apply", str(trained / "runs/pairs"), str(tmp_path / "odd.jpg"), "--into", str(tmp_path / "x"))
+    assert code == 0, err
+    assert out.strip().endswith("odd.png")
+    assert Image.open(tmp_path / "x/odd.png").size == size
+
+
+def test_a_folder_goes_on_where_it_was_left(trained: Path, tmp_path: Path, say) -> None:
+    frames, out_folder = tmp_path / "frames", tmp_path / "out"
+    frames.mkdir()
+    for number in range(5):
+        Image.new("RGB", (40, 32), (10 * number, 30, 60)).save(frames / f"frame{number}.png")
+    Image.new("L", (40, 32), 90).save(frames / "frame0.jpg")  # grey, and named like another
+    (frames / "broken.png").write_bytes(b"no picture")
+    arguments = ["apply", str(trained / "runs/pairs"), str(frames), "--into", str(out_folder)]
+    code, out, err = say(*arguments)
+    assert code == 0, err
+    assert "broken.png" in out
+    names = sorted(path.name for path in out_folder.iterdir())
+    assert names == ["frame0.jpg.png", "frame0.png.png", *(f"frame{number}.png" for number in range(1, 5))]
+    code, _, err = say(*arguments)
+    assert code == 2
+    assert "--continue" in err
+    kept = (out_folder / "frame1.png").read_bytes()
+    (out_folder / "frame2.png").unlink()
+    code, _, err = say(*arguments, "--continue")
+    assert code == 0, err
+    assert (out_folder / "frame2.png").exists()
+    assert (out_folder / "frame1.png").read_bytes() == kept
+
+
+def test_holes_are_filled_and_nothing_else(trained: Path, tmp_path: Path, say) -> None:
+    dice = np.random.default_rng(0)
+    picture = dice.integers(0, 255, (40, 48, 3)).astype(np.uint8)
+    Image.fromarray(picture).save(tmp_path / "p.png")
+    mask = np.zeros((40, 48), np.uint8)
+    mask[10:20, 12:30] = 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    run = str(trained / "runs/holes")
+    code, _, err = say(
+        "apply", run, str(tmp_path / "p.png"), "--mask", str(tmp_path / "m.png"), "--into", str(tmp_path / "a")
+    )
+    assert code == 0, err
+    made = np.asarray(Image.open(tmp_path / "a/p.png"))
+    assert np.array_equal(made[mask == 0], picture[mask == 0])
+    assert not np.array_equal(made[mask > 0], picture[mask > 0])
+    # the same by transparency
+    Image.fromarray(np.dstack([picture, 255 - mask])).save(tmp_path / "q.png")
+    code, _, err = say("apply", run, str(tmp_path / "q.png"), "--into", str(tmp_path / "b"))
+    assert code == 0, err
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "b/q.png")), made)
+    # and holes drawn by chance
+    code, _, err = say("apply", run, str(tmp_path / "p.png"), "--degrade", "--into", str(tmp_path / "c"))
+    assert code == 0, err
+
+
+def test_what_apply_refuses(trained: Path, tmp_path: Path, say) -> None:
+    pairs, holes = str(trained / "runs/pairs"), str(trained / "runs/holes")
+    Image.new("RGB", (32, 32)).save(tmp_path / "p.png")
+    Image.new("L", (30, 32)).save(tmp_path / "small.png")
+    (tmp_path / "empty").mkdir()
+    picture = str(tmp_path / "p.png")
+    for arguments, word in {
+        (pairs, str(tmp_path / "nothing.png")): "there is no such file or folder",
+        (pairs, str(tmp_path / "empty")): "holds no pictures",
+        (pairs, picture, "--mask", picture): "fills no holes",
+        (pairs, picture, "--back"): "one way only",
+        (pairs, str(trained / "pairs/A"), "--into", str(tmp_path / "x.png")): "name a folder",
+        (holes, picture): "--mask",
+        (holes, picture, "--mask", str(tmp_path / "small.png")): "30 x 32",
+        (holes, str(trained / "pairs/A"), "--mask", str(tmp_path / "empty")): "no mask named",
+    }.items():
+        code, _, err = say("apply", *arguments)
+        assert (code, word in err, err.count("\n")) == (2, True, 1), err
+    code, _, err = say("sample", pairs)
+    assert code == 2
+    assert "zerosum apply" in err
+
+
+def test_what_training_refuses(trained: Path, tmp_path: Path, say) -> None:
+    """Mismatched names, counts, sizes, missing folders, the wrong recipe: one sentence each, and nothing is begun."""
+    names = shutil.copytree(trained / "pairs", tmp_path / "names")
+    (names / "B/003.png").rename(names / "B/x3.png")
+    sizes = shutil.copytree(trained / "pairs", tmp_path / "sizes")
+    Image.new("RGB", (20, 32)).save(sizes / "B/005.png")
+    only = shutil.copytree(trained / "pairs/A", tmp_path / "only")
+    shutil.copytree(trained / "pairs/A", tmp_path / "half/A")
+    pairs = str(trained / "pairs")
+    for arguments, word in {
+        (str(names), "--recipe", "pix2pix"): "003",
+        (str(sizes), "--recipe", "pix2pix"): "005",
+        (str(only), "--recipe", "pix2pix"): "A",
+        (str(tmp_path / "half"), "--recipe", "cyclegan"): "B",
+        (pairs, "--recipe", "pix2pix", "--data.wanted", "C"): "C",
+        (pairs, str(only)): "makes pictures of noise",
+        (pairs, "--recipe", "dcgan", "--data.degrade", "grey"): "makes pictures of noise",
+        (pairs, "--recipe", "pix2pix", "--data.degrade", "gray"): "grey",
+        (str(only), "--recipe", "cyclegan", "--data.degrade", "grey"): "--data.degrade",
+        (pairs, "--recipe", "pix2pix", "--terms.cycle.weight", "1"): "--game.both",
+        (pairs, "--recipe", "cyclegan", "--terms.reconstruct.weight", "1"): "there are no pairs",
+        (pairs, "--recipe", "cyclegan", "--discriminator.beside", "true"): "--discriminator.beside false",
+        (pairs, "--recipe", "pix2pix", "--game.replay", "50"): "--game.replay",
+        (pairs, "--recipe", "pix2pix", "--generator.kind", "dcgan"): "unet",
+        (pairs, "--recipe", "dcgan", "--generator.kind", "unet"): "--game.kind translation",
+        (pairs, "--recipe", "pix2pix", "--augment.kind", "ada"): "--augment.kind none",
+        (str(only), "--recipe", "esrgan", "--data.degrade", "down2"): "factor",
+    }.items():
+        code, _, err = say("train", *arguments, "--images", "16", "--run", str(tmp_path / "run"))
+        assert code == 2, (arguments, err)
+        assert word in err, (arguments, err)
+        assert "Traceback" not in err
+        assert not (tmp_path / "run").exists()
+
+
+def test_replay_resumes_to_the_last_bit(trained: Path, tmp_path: Path) -> None:
+    """CycleGAN's old couples are part of a checkpoint: a run cut off goes on as if nothing had been."""
+    settings = QUICK | {"generator.blocks": 1, "game.replay": 8, "training.checkpoint_images": 16}
+    whole = zerosum.train(trained / "pairs", recipe="cyclegan", run=tmp_path / "whole", images=32, settings=settings)
+    cut = shutil.copytree(whole.path, tmp_path / "cut")
+    shutil.rmtree(cut / "checkpoints/00000032")
+    (cut / "status.json").write_text(json.dumps({"state": "interrupted"}))
+    zerosum.resume(cut)
+    from safetensors.torch import load_file
+
+    first, second = (load_file(run / "checkpoints/00000032/networks.safetensors") for run in (whole.path, cut))
+    assert bool(first["pool.samples"].abs().sum() > 0)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_pictures_larger_than_memory_allows_go_in_tiles(trained: Path, tmp_path: Path) -> None:
+    """Enlarged in tiles or whole, a picture is the same; there is no seam."""
+    settings = QUICK | {"generator.blocks": 1, "generator.growth": 4, "terms.perceptual.weight": 0}
+    run = zerosum.train(trained / "pairs/A", recipe="esrgan", run=tmp_path / "large", images=16, settings=settings)
+    translator = zerosum.translator(run.path)
+    given = torch.rand(1, 3, 70, 90, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    whole, cut = translator(given), translator(given, tile=24, whole=0)
+    assert whole.shape == (1, 3, 280, 360)
+    torch.testing.assert_close(cut, whole, atol=1e-4, rtol=0)
