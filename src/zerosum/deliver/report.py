@@ -46,13 +46,13 @@ def write_report(folder: Path) -> Path:
     latest = {"images": 0, "seconds": 0.0} | (rows[-1] if rows else {}) | status
     history_, findings = consult(run)
     sections = [
-        _samples(sheets(folder)),
+        _samples(sheets(folder), _translates(recipe)),
         scores.section(list(run.rows("scores.jsonl")), folder),
         doctor.section(findings, history_),
         charts(rows, recipe.get("objective", {})),
         _data(data),
         _choices(plan.get("choices", [])),
-        _next(folder),
+        _next(folder, _translates(recipe)),
         _settings(recipe),
     ]
     page = Template(resources.files(__package__).joinpath("report.html").read_text("utf8")).substitute(
@@ -84,7 +84,8 @@ def _summary(recipe: Row, data: Row, latest: Row) -> Iterable[object]:
     """What was trained on what, how long, where: one paragraph."""
     noun = "points" if data.get("kind") == "points" else "images"
     count, source = data.get("images", 0), data.get("source") or recipe.get("data", {}).get("source", "")
-    yield from ("A generator learns to make ", noun, " like ")
+    learns = "turn pictures into others, as" if _translates(recipe) else f"make {noun} like"
+    yield f"A generator learns to {learns} "
     yield from ("the ", tag("b", say_count(count), f" {noun}"), " of ") if count else ("those of ",)
     yield from (
         tag("code", source or "its data"),
@@ -126,10 +127,18 @@ def _facts(recipe: Row, latest: Row) -> Iterable[tuple[str, str]]:
         yield objective, "objective"
 
 
-def _samples(found: list[Sheet]) -> Markup:
+def _translates(recipe: Row) -> bool:
+    return bool(recipe.get("game", {}).get("kind") == "translation")
+
+
+def _samples(found: list[Sheet], translates: bool) -> Markup:
     if not found:
         return _section("Samples", "", tag("p", "No samples yet.", class_="none"))
-    about = "Made from the same latents every time, so each place shows one sample growing up."
+    about = (
+        "Always of the same held-out pictures: what is given, what is made of it, and what was wanted, where known."
+        if translates
+        else "Made from the same latents every time, so each place shows one sample growing up."
+    )
     shown = spread(found)
     if len(shown) < len(found):
         about += f" {len(shown)} of {say_count(len(found))} sheets are shown; the others lie in samples/."
@@ -193,12 +202,16 @@ def _choices(choices: list[Row]) -> Markup:
     return _section("Choices", about, tag("table", tag("thead", head), tag("tbody", *rows), class_="choices"))
 
 
-def _next(folder: Path) -> Markup:
+def _next(folder: Path, translates: bool) -> Markup:
     name = shlex.quote(str(_from_here(folder)))
-    commands = [
-        (f"zerosum resume {name}", "go on exactly where it stood"),
+    made = [
         (f"zerosum sample {name} -n 64", "make new samples"),
         (f"zerosum walk {name}", "walk from one sample to the next"),
+    ]
+    turned = [(f"zerosum apply {name} PICTURES", "turn pictures of any size: a file, a folder, the frames of a film")]
+    commands = [
+        (f"zerosum resume {name}", "go on exactly where it stood"),
+        *(turned if translates else made),
         (f"zerosum evaluate {name}", "judge the samples: scores beside their floor, copies, missing modes"),
     ]
     rows = [tag("tr", tag("td", tag("code", command)), tag("td", what)) for command, what in commands]

@@ -1,0 +1,221 @@
+"""Pictures turned into others: each recipe against the same network without a game, and against the peers' loops.
+
+    python benchmarks/translation.py FOLDER DATA [--only relief season ...] [--budget 15m] [--threads 1] [--peers]
+
+DATA holds bluemarble/, emoji/paired/, foods/, photos/ and rally/paired/ as plain folders with train/ and test/ in them.
+Every run is made on train/ and judged on test/, which nothing else has seen; runs in FOLDER are not made again. With
+`--peers` the written-out loops of benchmarks/references_translation.py are given the same data, time and threads.
+Results go to benchmarks/translation.json, from which docs/make_translation.py makes the page and its pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+import zerosum
+from zerosum.evaluation.likeness import Likeness
+from zerosum.units import seconds as parse_seconds
+
+HERE = Path(__file__).parent
+RESULT = HERE / "translation.json"
+Row = dict[str, Any]
+ALONE = {"game.adversarial_weight": 0}
+"""The same network, data and time, taught by the terms alone."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A recipe on some data, and the same without a game."""
+
+    data: str
+    """Below DATA: a folder with train/ and test/."""
+    recipe: str
+    about: str
+    settings: Row = field(default_factory=dict)
+    alone: Row | None = field(default_factory=lambda: dict(ALONE))
+    """What makes a twin without a game; None: no twin."""
+    features: str = "lite0"
+    share: float = 1.0
+    """Of the budget."""
+    peers: tuple[str, ...] = ()
+    paired: bool = False
+    """Trained without pairs, and judged by the pairs that are kept from it."""
+
+
+EXPERIMENTS = {
+    "relief": Experiment(
+        "bluemarble", "pix2pix", "relief to the Earth in August", {"data.given": "C", "data.wanted": "B"},
+        share=2.0, peers=("pix2pix", "l1"),
+    ),
+    "emoji": Experiment("emoji/paired", "pix2pix", "Noto's emoji to Twemoji's", {"data.mirror": False}),
+    "rally": Experiment("rally/paired", "map", "terrain labels to aerial maps", alone=None),
+    "season": Experiment(
+        "seasons", "season", "January to August and back, from longitudes that never meet", alone=None, share=2.0,
+        paired=True, peers=("cyclegan",),
+    ),
+    "one-way": Experiment("seasons", "cut", "January to August, one way only", alone=None, paired=True),
+    "large": Experiment(
+        "photos", "esrgan", "four times larger", features="pixels", share=1.3,
+        alone=ALONE | {"terms.perceptual.weight": 0, "terms.reconstruct.weight": 1},
+    ),
+    "holes": Experiment("foods", "inpaint", "holes filled"),
+    "colours": Experiment("foods", "colourise", "grey pictures coloured"),
+    "sketches": Experiment("foods", "sketch", "sketches to pictures", alone=None),
+    "old": Experiment("foods", "restore", "old pictures made whole", alone=None),
+}  # fmt: skip
+
+
+def seasons(data: Path, folder: Path) -> Path:
+    """January from some bands of longitude and August from the others, to train on; pairs of both to be judged by."""
+    place = folder / "data/seasons"
+    if place.exists():
+        return place
+    for side, odd in (("A", 0), ("B", 1)):
+        for path in sorted((data / "bluemarble/train" / side).iterdir()):
+            if int(path.stem.partition("-")[0]) // BAND % 2 == odd:
+                target = place / "train" / side / path.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+        shutil.copytree(data / "bluemarble/test" / side, place / "test" / side)
+    return place
+
+
+BAND = 256
+"""How wide a band of longitude is, in the numbers that the crops' names begin with; crops cross no border."""
+
+
+def place_of(experiment: Experiment, data: Path, folder: Path) -> Path:
+    """The folder of its data."""
+    return seasons(data, folder) if experiment.data == "seasons" else data / experiment.data
+
+
+def play(name: str, way: str, experiment: Experiment, place: Path, folder: Path, seconds: float) -> Row:
+    """Train one run, or find it trained, and judge it on the test pictures."""
+    path = folder / f"{name}-{way}"
+    settings = experiment.settings | ((experiment.alone or {}) if way == "alone" else {})
+    if not (path / "status.json").exists() or json.loads((path / "status.json").read_text())["state"] != "done":
+        shutil.rmtree(path, ignore_errors=True)
+        zerosum.train(
+            place / "train", recipe=experiment.recipe, run=path, budget=seconds * experiment.share,
+            settings={"judging.features": "none"} | settings,
+        )  # fmt: skip
+    log = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
+    row: Row = {
+        "experiment": name, "way": way, "recipe": experiment.recipe, "about": experiment.about, "run": str(path.name),
+        "images": log[-1]["images"], "seconds": log[-1]["seconds"], "threads": torch.get_num_threads(),
+        "settings": settings,
+    }  # fmt: skip
+    for back in (False, True) if experiment.paired and name == "season" else (False,):
+        judged = zerosum.evaluate(
+            path, data=place / "test", features=experiment.features, paired=experiment.paired, back=back
+        )
+        row |= {("back " if back else "") + key: value for key, value in about(judged).items()}
+    findings = [finding.name for finding in zerosum.diagnose(path)]
+    return row | {"findings": findings}
+
+
+def about(judged: Row) -> Row:
+    """What of a judgement is kept."""
+    kept = {
+        name: score for name, score in judged["scores"].items() if name.partition("_")[0] in ("kid", "fd", "recall")
+    }
+    return {"pairs": judged.get("pairs"), "scores": kept, "protocol": judged["line"]}
+
+
+# ---------------------------------------------------------------------- things to beat
+
+
+def colour_transfer(place: Path, given: str, wanted: str) -> Row:
+    """Every channel brought to the wanted kind's mean and deviation (Reinhard et al. 2001, in RGB): no network."""
+    train = {side: _read(place / "train" / side) for side in (given, wanted)}
+    mean, deviation = ({side: f(x, axis=(0, 1, 2)) for side, x in train.items()} for f in (np.mean, np.std))
+    test, truth = (_read(place / "test" / side) for side in (given, wanted))
+    made = (test - mean[given]) / deviation[given] * deviation[wanted] + mean[wanted]
+    return _scores(np.clip(np.round(made), 0, 255), truth)
+
+
+def _read(folder: Path) -> np.ndarray:
+    return np.stack([np.asarray(Image.open(p).convert("RGB"), np.float32) for p in sorted(folder.iterdir())])
+
+
+def _scores(made: np.ndarray, wanted: np.ndarray) -> Row:
+    likeness = Likeness()
+    likeness.update(*(torch.from_numpy(x).permute(0, 3, 1, 2) / 127.5 - 1 for x in (made, wanted)))
+    return {"pairs": {name: {"value": s.value, "error": s.error} for name, s in likeness.scores().items()}}
+
+
+def peer(name: str, which: str, experiment: Experiment, place: Path, folder: Path, seconds: float) -> Row:
+    """A written-out loop on the same data, time and threads, judged by the same scores."""
+    out = folder / f"{name}-peer-{which}"
+    sides = [experiment.settings.get(f"data.{side}", usual) for side, usual in (("given", "A"), ("wanted", "B"))]
+    if not (out / "about.json").exists():
+        command = [
+            sys.executable, str(HERE / "references_translation.py"), which, str(place), str(out), "--budget",
+            f"{seconds * experiment.share:.0f}s", "--given", sides[0], "--wanted", sides[1], "--threads",
+            str(torch.get_num_threads()),
+        ]  # fmt: skip
+        subprocess.run(command, check=True)
+    told = json.loads((out / "about.json").read_text())
+    judged = zerosum.evaluate_folders(
+        out / "made", place / "test" / sides[1], features=experiment.features, into=out / "judged"
+    )
+    pairs = _scores(_read(out / "made"), _read(place / "test" / sides[1]))
+    return {
+        "experiment": name, "way": f"peer {which}", "recipe": which, "images": told["images"],
+        "seconds": told["seconds"], "threads": torch.get_num_threads(), "scores": about(judged)["scores"],
+    } | pairs  # fmt: skip
+
+
+# ---------------------------------------------------------------------- all of it
+
+
+def put(rows: Sequence[Row]) -> None:
+    """Write rows down, in place of those of the same name."""
+    before = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else []
+    found = {(row["experiment"], row["way"]): row for row in [*before, *rows]}
+    RESULT.write_text(json.dumps([found[key] for key in sorted(found)], indent=1) + "\n", "utf8")
+
+
+def main() -> None:
+    """Play, judge, write down."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", nargs="*", default=list(EXPERIMENTS))
+    parser.add_argument("--budget", default="15m")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--peers", action="store_true")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    seconds = parse_seconds(asked.budget)
+    for name in asked.only:
+        experiment = EXPERIMENTS[name]
+        place = place_of(experiment, asked.data, asked.folder)
+        ways = ["game", *(["alone"] if experiment.alone else [])]
+        for way in ways:
+            put([row := play(name, way, experiment, place, asked.folder, seconds)])
+            print(name, way, row["images"], row["pairs"], row["scores"], flush=True)
+        if experiment.paired:
+            transfers = {
+                way: colour_transfer(place, *sides) for way, sides in {"": ("A", "B"), "back ": ("B", "A")}.items()
+            }
+            row = {f"{way}pairs": each["pairs"] for way, each in transfers.items()}
+            put([{"experiment": name, "way": "colour transfer"} | row])
+        for which in experiment.peers if asked.peers else ():
+            put([peer(name, which, experiment, place, asked.folder, seconds)])
+
+
+if __name__ == "__main__":
+    main()

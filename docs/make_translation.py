@@ -1,0 +1,124 @@
+"""The page of pictures turned into others: tables and pictures of benchmarks/translation.py.
+
+    python docs/make_translation.py FOLDER DATA
+
+FOLDER and DATA are those of the benchmark. Writes docs/translation.md, and docs/translation-NAME.png of test pictures:
+what was given, what the network makes that was taught without a game, what it makes with one, and what was wanted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from translation import EXPERIMENTS, RESULT, Experiment, place_of
+
+import zerosum
+from zerosum.console import Silent
+from zerosum.deliver import pictures
+from zerosum.deliver.translator import brought
+from zerosum.opening import read_recipe
+from zerosum.run import RunFolder
+from zerosum.translating import Asking, data_for
+
+DOCS = Path(__file__).parent
+SHOWN = 6
+HEAD = """# Pictures turned into others
+
+Made by `python docs/make_translation.py` from `benchmarks/translation.json`, which `python benchmarks/translation.py
+FOLDER DATA` makes; the data are those of its docstring. Every run was made on the training pictures and judged on test
+pictures that nothing else has seen, at 64 px, by its networks of size nano, on so many cores of an AMD EPYC (Genoa)
+virtual machine as the table says, without a GPU. *Alone* is the same network, data and time, taught by its terms
+without a game. Beside each score stands the same of what was given itself (enlarged bicubically where it is smaller).
+A kernel distance (KID) says how far the results as a set are from the wanted pictures; the floor is that of as many
+training pictures. One seed each.
+"""
+
+
+def sheet(name: str, experiment: Experiment, folder: Path, data: Path) -> Path | None:
+    """Test pictures of an experiment, a row each."""
+    runs = [folder / f"{name}-{way}" for way in ("alone", "game") if (folder / f"{name}-{way}").exists()]
+    if not runs:
+        return None
+    recipe = read_recipe(RunFolder(runs[-1]))
+    test = place_of(experiment, data, folder) / "test"
+    _, asking = data_for(RunFolder(runs[-1]), recipe, str(test), experiment.paired, False, Silent())
+    rows = torch.linspace(0, len(asking.chosen) - 1, SHOWN).round().int().tolist()
+    columns = _columns(asking, rows, runs)
+    path = DOCS / f"translation-{name}.png"
+    pictures.save_image(
+        pictures.grid(pictures.to_uint8(torch.stack(columns, 1).flatten(0, 1)), columns=2 * len(columns), gap=3), path
+    )
+    return path
+
+
+def _columns(asking: Asking, rows: Sequence[int], runs: Sequence[Path]) -> list[Tensor]:
+    given = torch.cat([asking.given(range(row, row + 1)) for row in rows])
+    shape = asking.examples.shape
+    columns = [brought(given, shape), *(zerosum.translator(run)(given) for run in runs)]
+    if asking.examples.truth:
+        columns.append(torch.cat([asking.wanted(range(row, row + 1)) for row in rows]))
+    return columns
+
+
+def table(rows: Iterable[Sequence[str]], head: Sequence[str]) -> list[str]:
+    """Markdown."""
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def scores(row: dict[str, Any], prefix: str = "") -> list[str]:
+    """A row's cells: images, L1, PSNR, distance in lite0's eyes, KID with its floor."""
+    pairs, sets = row.get(f"{prefix}pairs") or {}, row.get(f"{prefix}scores") or {}
+    cells = [f"{row['images']:,}" if "images" in row else ""]
+    for name, digits in (("l1", 4), ("psnr", 2), ("perceptual_lite0", 3)):
+        score = pairs.get(name)
+        value = f"{score['value']:.{digits}f}" if score else ""
+        beside = f" ({score['given']:.{digits}f})" if score and score.get("given") is not None else ""
+        cells.append(value + beside)
+    kid = next((score for name, score in sets.items() if name.startswith("kid")), None)
+    return [*cells, f"{kid['value']:.3f} ± {kid['error']:.3f} ({kid['floor'] or 0:.3f})" if kid else ""]
+
+
+def section(name: str, experiment: Experiment, results: Sequence[dict[str, Any]], picture: Path | None) -> list[str]:
+    """An experiment's table and picture."""
+    mine = [row for row in results if row["experiment"] == name]
+    if not mine:
+        return []
+    game = next(row for row in mine if row["way"] == "game")
+    lines = [f"## {experiment.recipe}: {experiment.about}", ""]
+    lines += [
+        f"`{experiment.data}`, {game['seconds'] / 60:.0f} minutes on {game['threads']} core(s). {game['protocol']}.",
+        "",
+    ]
+    head = ["", "images", "L1 (of what was given)", "PSNR (same)", "lite0's eyes (same)", "KID (floor)"]
+    body = []
+    for row in mine:
+        body.append([row["way"], *scores(row)])
+        if "back pairs" in row:
+            body.append([f"{row['way']}, back", *scores(row, "back ")])
+    lines += [*table(body, head), ""]
+    if picture is not None:
+        lines += [f"![{experiment.about}]({picture.name})", ""]
+    return lines
+
+
+def main() -> None:
+    """Draw, write."""
+    folder, data = Path(sys.argv[1]), Path(sys.argv[2])
+    results = json.loads(RESULT.read_text("utf8"))
+    lines = HEAD.splitlines()
+    for name, experiment in EXPERIMENTS.items():
+        if any(row["experiment"] == name and row["way"] == "game" for row in results):
+            lines += ["", *section(name, experiment, results, sheet(name, experiment, folder, data))]
+    (DOCS / "translation.md").write_text("\n".join(lines).rstrip() + "\n", "utf8")
+
+
+if __name__ == "__main__":
+    main()
