@@ -185,6 +185,8 @@ def _short(source: str | Path, beside: str | Path, settings: Words, flags: Words
             raise BadInput(f"train on one source: {source} and --data.source {settings['data.source']} are two")
         short["data.source"] = ("data", str(source))
     if beside:
+        if "data.beside" in settings:
+            raise BadInput(f"--data.beside {settings['data.beside']}: {beside} is the second folder already; give one")
         short["data.beside"] = ("data", str(beside))
     return short
 

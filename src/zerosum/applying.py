@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zerosum.console import Silent, Voice
+from zerosum.data.layout import is_image
 from zerosum.errors import BadInput
 from zerosum.opening import load_translator, read_recipe
 from zerosum.run import RunFolder
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image, Resampling
     from torch import Tensor
 
     from zerosum.deliver.translator import Translator
@@ -36,6 +38,7 @@ def apply(
     degrade: bool = False,
     back: bool = False,
     side: int | None = None,
+    realism: float = 1.0,
     best: bool = False,
     go_on: bool = False,
     device: str = "auto",
@@ -52,6 +55,7 @@ def apply(
         degrade: the pictures are of the wanted kind: first make of them what the run was given in training.
         back: the other way, of a run that learned both.
         side: bring the shorter side to so many pixels first.
+        realism: of recipes that begin without a game: 1 as trained, 0 faithful but soft, or between.
         best: the networks judged best during training instead of the newest.
         go_on: leave alone what is there already in `into`, and make the rest.
         device: where to compute.
@@ -65,8 +69,8 @@ def apply(
     """
     voice = voice or Silent()
     recipe = read_recipe(RunFolder.open(Path(run)))
-    translator = load_translator(run, device, best=best, back=back)
-    asked = _Asked(recipe, translator, degrade, side, _masks(recipe, mask, degrade))
+    translator = load_translator(run, device, best=best, back=back, realism=realism)
+    asked = _Asked(recipe, translator, degrade, side, _masks(recipe, mask, Path(source), degrade))
     jobs = _jobs(Path(source), Path(into) if into else Path(run) / "made" / _name(source, translator, back), go_on)
     made: list[Path] = []
     skipped: list[str] = []
@@ -94,7 +98,7 @@ def _name(source: str | Path, translator: Translator, back: bool) -> str:
     return f"{translator.checkpoint}-{'back-' if back else ''}{Path(source).resolve().stem}"
 
 
-def _masks(recipe: Recipe, mask: str | Path | None, degrade: bool) -> Path | None:
+def _masks(recipe: Recipe, mask: str | Path | None, source: Path, degrade: bool) -> _Masks | None:
     if mask is None:
         return None
     if MASKS not in recipe.data.degrade:
@@ -103,7 +107,7 @@ def _masks(recipe: Recipe, mask: str | Path | None, degrade: bool) -> Path | Non
         raise BadInput(f"--mask {mask}: with --degrade holes are drawn by chance; give one of the two")
     if not Path(mask).exists():
         raise BadInput(f"--mask {mask}: there is no such file or folder")
-    return Path(mask)
+    return _Masks(Path(mask), source)
 
 
 # ---------------------------------------------------------------------- what is to be made
@@ -119,15 +123,18 @@ def _jobs(source: Path, into: Path, go_on: bool) -> list[Job]:
     Raises:
         BadInput: there are no pictures, or something would be overwritten.
     """
-    from zerosum.data.layout import is_image
     from zerosum.data.survey import natural
 
+    if is_image(into.name) and into.suffix.lower() != ".png":
+        raise BadInput(f"--into {into}: pictures are written as PNG; name a .png file or a folder")
     if source.is_file():
         single = into if into.suffix.lower() == ".png" else into / f"{source.stem}.png"
         jobs = [(source, single)]
     elif source.is_dir():
         if into.suffix.lower() == ".png":
             raise BadInput(f"--into {into}: {source} is a folder, so name a folder")
+        if into.resolve().is_relative_to(source.resolve()):
+            raise BadInput(f"--into {into}: lies within {source}, whose pictures are read; name a folder elsewhere")
         found = sorted(
             (p for p in source.rglob("*") if p.is_file() and is_image(p.name)), key=lambda p: natural(str(p))
         )
@@ -146,12 +153,19 @@ def _jobs(source: Path, into: Path, go_on: bool) -> list[Job]:
     return [job for job in jobs if job[1] not in there]
 
 
-def _names(found: Sequence[Path], folder: Path) -> Iterator[Path]:
-    """What pictures become, within the folder: their own names as PNG; cat.jpg beside cat.png becomes cat.jpg.png."""
+def _names(found: Sequence[Path], folder: Path) -> list[Path]:
+    """What pictures become, within the folder: their own names as PNG; cat.jpg beside cat.png becomes cat.jpg.png.
+
+    Raises:
+        BadInput: two would become one.
+    """
     within = [path.relative_to(folder) for path in found]
     count = Counter(path.with_suffix("") for path in within)
-    for path in within:
-        yield path.with_suffix(".png") if count[path.with_suffix("")] == 1 else path.with_name(f"{path.name}.png")
+    names = [p.with_suffix(".png") if count[p.with_suffix("")] == 1 else p.with_name(f"{p.name}.png") for p in within]
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
+        raise BadInput(f"{folder}: two pictures would both become {twice}; rename one of them")
+    return names
 
 
 @dataclass(frozen=True)
@@ -162,7 +176,7 @@ class _Asked:
     translator: Translator
     degrade: bool
     side: int | None
-    masks: Path | None
+    masks: _Masks | None
 
     def given(self, path: Path) -> Tensor:
         """(1, Ci, h, w): what the translator is given of a file.
@@ -195,11 +209,15 @@ class _Asked:
         import torch
 
         from zerosum.data.degrading import Degrade
+        from zerosum.data.examples import unscaled
+        from zerosum.data.pairing import given_seeds
 
         degrade = Degrade(self.recipe.data.degrade)
         factor = degrade.factor
         height, width = (length // factor * factor for length in picture.shape[2:])
-        return degrade(picture[:, :, :height, :width], torch.zeros(1, dtype=torch.int64))
+        whole = picture[:, :, :height, :width]
+        seed = given_seeds(unscaled(whole))  # as held-out pictures are degraded: each by itself, and always alike
+        return degrade(whole, torch.from_numpy(seed))
 
     def _hole(self, path: Path, image: Image) -> Tensor:
         """(1, 1, h, w): 1 where the picture is to be filled, -1 elsewhere."""
@@ -209,23 +227,54 @@ class _Asked:
                     f"{path}: where shall it be filled? Add --mask with a picture that is white there, or make it "
                     "transparent there"
                 )
-            alpha = _tensor(image.getchannel("A"), 1, self._size(image))
-            return (alpha < 0).float() * 2 - 1
-        file = self.masks if self.masks.is_file() else _of_name(self.masks, path)
-        mask = _opened(file)
+            return self._holes(image.getchannel("A").point(lambda level: 255 if level < 128 else 0), image)
+        file = self.masks.of(path)
+        mask = _opened(file).convert("L").point(lambda level: 255 if level >= 128 else 0)
         if mask.size != image.size:
             raise BadInput(
                 f"{file}: the mask has {mask.width} x {mask.height} pixels and {path.name} {image.width} x "
                 f"{image.height}; give both the same"
             )
-        return (_tensor(mask, 1, self._size(image)) > 0).float() * 2 - 1
+        return self._holes(mask, image)
+
+    def _holes(self, mask: Image, image: Image) -> Tensor:
+        """(1, 1, h, w): every pixel that the mask, 0 or 255, touches once brought to size."""
+        from PIL import Image as images
+
+        return (_tensor(mask, 1, self._size(image), images.Resampling.BOX) > -1).float() * 2 - 1
 
 
-def _of_name(folder: Path, path: Path) -> Path:
-    found = [p for p in sorted(folder.iterdir()) if p.stem == path.stem]
-    if not found:
-        raise BadInput(f"{folder}: there is no mask named {path.stem}; masks have the names of their pictures")
-    return found[0]
+@dataclass(frozen=True)
+class _Masks:
+    """One mask for all pictures, or a folder of masks that are named like their pictures."""
+
+    place: Path
+    source: Path
+
+    @cached_property
+    def _found(self) -> dict[Path, list[Path]]:
+        """The masks by their place in the folder, and by their bare names, both without suffix."""
+        found: dict[Path, list[Path]] = {}
+        for path in sorted(p for p in self.place.rglob("*") if is_image(p.name)):
+            name = path.relative_to(self.place).with_suffix("")
+            for key in {name, Path(name.name)}:
+                found.setdefault(key, []).append(path)
+        return found
+
+    def of(self, picture: Path) -> Path:
+        """The mask of a picture.
+
+        Raises:
+            BadInput: there is none, or several may be meant.
+        """
+        if self.place.is_file():
+            return self.place
+        within = picture.relative_to(self.source) if self.source.is_dir() else Path(picture.name)
+        for name in (within.with_suffix(""), Path(within.stem)):
+            if len(self._found.get(name, ())) == 1:
+                return self._found[name][0]
+        several = "more than one mask" if self._found.get(Path(within.stem)) else "no mask"
+        raise BadInput(f"{self.place}: there is {several} named {within.stem}; masks have the names of their pictures")
 
 
 def _groups(asked: _Asked, jobs: Sequence[Job], skipped: list[str]) -> Iterator[list[tuple[Path, Tensor]]]:
@@ -269,8 +318,8 @@ def _opened(path: Path) -> Image:
         raise BadInput(f"{path}: cannot be read as a picture ({reason(error)}); replace the file") from error
 
 
-def _tensor(image: Image, channels: int, size: tuple[int, int]) -> Tensor:
-    """(1, C, h, w) float32 in [-1, 1]."""
+def _tensor(image: Image, channels: int, size: tuple[int, int], way: Resampling | None = None) -> Tensor:
+    """(1, C, h, w) float32 in [-1, 1], brought to size by Lanczos' filter, or this `way`."""
     import torch
     from PIL import Image as images
 
@@ -278,7 +327,7 @@ def _tensor(image: Image, channels: int, size: tuple[int, int]) -> Tensor:
 
     plain = with_channels(image, channels)
     if plain.size != size:
-        plain = plain.resize(size, images.Resampling.LANCZOS)
+        plain = plain.resize(size, way or images.Resampling.LANCZOS)
     array = np.array(plain, np.float32)
     array = array[:, :, None] if array.ndim == 2 else array
     return torch.from_numpy(array).permute(2, 0, 1)[None] / 127.5 - 1

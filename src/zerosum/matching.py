@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from zerosum.recipe import Recipe
 
 
+AVERAGE = "relativistic-average"
+"""The objective that looks at a whole batch's mean score."""
+
+
 def complaint_about(recipe: Recipe) -> str:
     """The first thing in a recipe that cannot work, with its reason and the way out; "" if there is none."""
     checks = (_translation, _classes, _guesses, _norm, _abilities, _memory, _parts, _styles, _judges)
@@ -75,12 +79,13 @@ def _memory(recipe: Recipe) -> Iterator[str]:
 def _parts(recipe: Recipe) -> Iterator[str]:
     if recipe.training.accumulate > 1:
         for name in whole(recipe):
-            yield f"{name}: remembers batch by batch, so a batch cannot be cut up; set --training.accumulate 1"
+            yield f"{name}: looks at batches as a whole, so they cannot be cut up; set --training.accumulate 1"
 
 
 def whole(recipe: Recipe) -> list[str]:
     """The settings whose memory is of whole batches: neither parts of a batch nor ranks would share it."""
     kept = [f"--terms.{name}" for name, term in recipe.terms.items() if term.remembers]
+    kept += [f"--objective.kind {AVERAGE}"] if recipe.objective.kind == AVERAGE else []
     return [f"--game.replay {recipe.game.replay}", *kept] if recipe.game.replay else kept
 
 
@@ -92,7 +97,7 @@ def refuse_ranks(recipe: Recipe, world: int) -> None:
     """
     for name in whole(recipe) if world > 1 else ():
         raise BadInput(
-            f"{name}: remembers batch by batch, and {world} processes would each remember their own; "
+            f"{name}: looks at batches as a whole, and {world} processes would each see their own part; "
             "play it with one process, or leave it out"
         )
 
@@ -133,6 +138,8 @@ def _translation(recipe: Recipe) -> Iterator[str]:
     elif recipe.translates:
         yield from _given(recipe)
         yield from _paired(recipe)
+    elif recipe.game.both:
+        yield "--game.both: is for games that turn pictures into others; leave it out, or choose --recipe cyclegan"
     elif recipe.data.pairs != "none" or recipe.data.degrade or recipe.data.beside:
         yield (
             f"recipe {recipe.name} makes pictures of noise, and is given none to start from; choose one that turns "
@@ -150,6 +157,13 @@ def _given(recipe: Recipe) -> Iterator[str]:
         yield "--data.degrade: makes pairs, and this game is played without; set --data.pairs paired, or leave it out"
     if data.degrade and data.beside:
         yield f"--data.degrade: what is given is made from {data.source}; leave the second folder {data.beside} out"
+    if data.beside and (data.given, data.wanted) != ("A", "B"):
+        yield (
+            "--data.given and --data.wanted name folders within one; of two, the first is given and the second wanted: "
+            "name them in that order, and leave these out"
+        )
+    if recipe.game.both and recipe.objective.kind == AVERAGE:
+        yield f"--objective.kind {AVERAGE}: would hold one kind's pictures against the other's; choose least-squares"
     if recipe.game.both and data.pairs != "unpaired":
         yield "--game.both: goes there and back between pictures without pairs; set --data.pairs unpaired"
     changed = getattr(recipe.augment, "kind", "none") != "none" or recipe.game.instance_noise
@@ -172,12 +186,12 @@ def _given(recipe: Recipe) -> Iterator[str]:
 
 def _paired(recipe: Recipe) -> Iterator[str]:
     """Terms and what they need of the data."""
-    if recipe.game.silent and not any(
-        t.player == "generator" and min(ends(t.weight)) > 0 for t in recipe.terms.values()
-    ):
+    prompt = [ends(t.weight) for t in recipe.terms.values() if t.player == "generator" and t.every == 1]
+    taught = (any(first for first, _ in prompt), any(last for _, last in prompt))
+    if any(silent and not other for silent, other in zip(recipe.game.silent, taught, strict=True)):
         yield (
-            "--game.adversarial_weight: while it is 0 the generator plays for nothing; add "
-            "--terms.reconstruct.weight 100"
+            "--game.adversarial_weight: while it is 0 the generator plays for nothing; add a term of every round, such "
+            "as --terms.reconstruct.weight 100"
         )
     for name, term in recipe.terms.items():
         if term.paired and recipe.data.pairs != "paired":

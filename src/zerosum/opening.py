@@ -83,7 +83,13 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, live: boo
 
 
 def load_translator(
-    run: str | Path, device: str = "auto", *, best: bool = False, live: bool = False, back: bool = False
+    run: str | Path,
+    device: str = "auto",
+    *,
+    best: bool = False,
+    live: bool = False,
+    back: bool = False,
+    realism: float = 1.0,
 ) -> Translator:
     """A run's translator: what turns pictures into others.
 
@@ -93,6 +99,8 @@ def load_translator(
         best: the networks that were judged best during training, instead of the newest checkpoint's.
         live: the weights that training changes, instead of their average.
         back: from the wanted kind to the given kind, of a run that learned both ways.
+        realism: of recipes that begin without a game (esrgan, srgan): 1 as trained, 0 as it was before the game began,
+            faithful but soft; between, weights are interpolated (Wang et al. 2018, arXiv:1809.00219, section 3.4).
 
     Raises:
         BadInput: it is no run, has no checkpoint yet, makes pictures of noise, or knows no way back.
@@ -105,14 +113,28 @@ def load_translator(
         )
     if back and not recipe.game.both:
         raise BadInput(f"--back: {folder.path} learned one way only; leave it out, or train with --recipe cyclegan")
-    from zerosum.deliver.generator import AVERAGED, LIVE, read_weights
+    if not 0 <= realism <= 1:
+        raise BadInput(f"--realism {realism:g}: give a number from 0 (faithful) to 1 (as trained)")
+    if realism < 1 and not recipe.game.silent[0]:
+        raise BadInput(
+            f"--realism {realism:g}: {folder.path} was played from the beginning, so there is nothing more faithful to "
+            "mix in; leave it out, or train with --recipe esrgan"
+        )
+    from zerosum.deliver.generator import AVERAGED, FAITHFUL, LIVE, read_weights
     from zerosum.deliver.translator import Translator
     from zerosum.training.machine import choose_device
 
     shape, given = tuple(made["sample_shape"]), tuple(made["given_shape"])
     network = recipe.generator.build(recipe.latent.size, shape, True, 0, given)
     way = ("back." if back else "there.") if recipe.game.both else ""
-    ready = read_weights(network, place, (LIVE if live else AVERAGED) + way, choose_device(device))
+    ready = read_weights(
+        network,
+        place,
+        (LIVE if live else AVERAGED) + way,
+        choose_device(device),
+        other=FAITHFUL + way,
+        share=1 - realism,
+    )
     return Translator(ready, given, shape, place.name)
 
 

@@ -87,8 +87,7 @@ def about_run(generator: Generator, examples: Examples, elsewhere: Examples | No
     searched = train.head(asked.among)
     if elsewhere:
         real = Real.of(elsewhere, np.arange(len(elsewhere)), f"the images of {elsewhere.survey.source}")
-        shared = _shared(real, train)
-        return Question(made, real, train.head(n), searched, held_out, "all", shared)
+        return Question(made, real, train.head(n), searched, held_out, "all", shared(real, train))
     if asked.against == "train":
         return Question(made, train, held_out.head(n), searched, held_out, "train")
     return Question(made, held_out, train.head(n), searched, held_out, "held-out")
@@ -114,8 +113,8 @@ def about_folders(fakes: Examples, reals: Examples, train: Examples | None, aske
     if train:
         taught = Real.of(train, np.arange(len(train)), f"the images of {train.survey.source}")
         question = Question(made, whole, taught.head(len(made)), taught.head(asked.among), whole, "all")
-        if shared := _shared(whole, taught):
-            question = question.without_copies(shared[0])
+        if warned := shared(whole, taught):
+            question = question.without_copies(warned[0])
         return question, train
     refuse_one(whole)
     middle = np.median(np.unique(reals.keys).astype(np.float64))  # by content, so that copies stay on one side
@@ -130,7 +129,7 @@ def _about(examples: Examples) -> str:
     return f"of {width}x{height} pixels, {CHANNEL_NAMES[channels]},"
 
 
-def _shared(real: Real, train: Real) -> tuple[str, ...]:
+def shared(real: Real, train: Real) -> tuple[str, ...]:
     """A warning where real images are among those the generator was trained on."""
     count = int(np.isin(real.keys, train.keys).sum())
     if not count:

@@ -36,6 +36,7 @@ def evaluate(
     live: bool = False,
     paired: bool = False,
     back: bool = False,
+    realism: float = 1.0,
     device: str = "auto",
     voice: Voice | None = None,
 ) -> Row:
@@ -55,6 +56,7 @@ def evaluate(
         live: the weights that training changes, instead of their average.
         paired: of a run that was trained without pairs: in `data`, pictures of equal names are pairs.
         back: of a run that learned both ways: the other one.
+        realism: as in `apply`.
         device: where to compute.
         voice: who tells how it goes; by default nobody.
 
@@ -76,7 +78,7 @@ def evaluate(
         features, n, seed, truncation, against, among or question.AMONG, neighbours, "live" if live else "averaged"
     )
     if recipe.translates:
-        return _translation(folder, recipe, asked, Ways(str(data), paired, back), best, device, voice)
+        return _translation(folder, recipe, asked, Ways(str(data), paired, back, realism), best, device, voice)
     if paired or back:
         raise BadInput(f"--paired and --back are for runs that turn pictures into others; {run} makes them of noise")
     generator = load(run, device, best=best, live=live)
@@ -101,36 +103,41 @@ class Ways(NamedTuple):
     data: str
     paired: bool
     back: bool
+    realism: float
 
 
 def _translation(
     folder: RunFolder, recipe: Recipe, asked: Asked, ways: Ways, best: bool, device: str, voice: Voice
 ) -> Row:
     """Judge a run that turns pictures into others."""
-    from zerosum import translating
+    from zerosum import question, translating
     from zerosum.deliver.report import write_report
-    from zerosum.training.machine import choose_device
+    from zerosum.training.machine import choose_device, ranks
 
     if ways.paired and not ways.data:
         raise BadInput("--paired: says that pictures of equal names in other data are pairs; add --data FOLDER")
     if asked.against != "held-out":
         raise BadInput(f"--against {asked.against}: a translation is held against held-out pictures; leave it out")
     live = asked.source == "live"
-    translator = load_translator(folder.path, device, best=best, live=live, back=ways.back)
-    own, asking = translating.data_for(folder, recipe, *ways, voice)
-    asking = asking.head(asked.n or len(asking.chosen))
-    about = translating.about_translation(translator, own, asking, asked)
-    asked, about = _impartial(asked, about, recipe.sees_through, own)
+    translator = load_translator(folder.path, device, best=best, live=live, back=ways.back, realism=ways.realism)
     images = int(folder.best()["images"]) if best else int(translator.checkpoint)
     known: Row = {"images": images, "checkpoint": translator.checkpoint, "way": "back" if ways.back else "there"}
-    if asking.examples.truth:
-        known["pairs"] = translating.pair_scores(translator, asking, voice)
+    with ranks() as rank:
+        voice = voice if rank == 0 else Silent()
+        own, asking = translating.data_for(folder, recipe, ways.data, ways.paired, ways.back, voice)
+        asking = asking.head(asked.n or len(asking.chosen))
+        about = translating.about_translation(translator, own, asking, recipe.sees_through)
+        asked, about = _impartial(asked, about, recipe.sees_through, own)
+        question.refuse_hopeless(about, asked.neighbours)  # before pairs are compared for nothing
+        if asking.examples.truth:
+            known["pairs"] = translating.pair_scores(translator, asking, voice)
 
-    def draw(place: Path) -> list[Path]:
-        return [translating.draw_examples(translator, asking, place / "examples.png")]
+        def draw(place: Path) -> list[Path]:
+            return [translating.draw_examples(translator, asking, place / "examples.png")]
 
-    row = _answered(about, asked, own, choose_device(device), voice, folder, True, known, draw)
-    write_report(folder.path)
+        row = _answered(about, asked, own, choose_device(device), voice, folder, rank == 0, known, draw)
+        if rank == 0:
+            write_report(folder.path)
     return row
 
 

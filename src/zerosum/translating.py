@@ -22,7 +22,7 @@ from zerosum.evaluation.likeness import Likeness
 from zerosum.evaluation.networks import has_lite0
 from zerosum.opening import places, where_the_data_are
 from zerosum.provision import provide, provide_from
-from zerosum.question import Asked, Question
+from zerosum.question import Question, shared
 from zerosum.run import Row, RunFolder
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 BATCH, SHOWN = 16, 24
 """Pictures that go through at a time; pictures on the sheet of examples."""
-SEEN = "perceptual_lite0"
-"""The distance in EfficientNet-Lite0's eyes, place by place."""
+EYES, SEEN = "lite0", "perceptual_lite0"
+"""EfficientNet-Lite0, and the distance in its eyes, place by place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +95,9 @@ def data_for(
             f"longer known; put the data back as they were"
         )
     turned = _turned(placed, paired, back)
+    own = provide(_turned(placed, False, back), progress) if back else own
     if not data:
-        examples = provide(turned, progress) if turned != placed else own
-        return own if not back else examples, Asking.of(examples, held_out=True)
+        return own, Asking.of(own, held_out=True)
     examples = provide_from(turned, data, "", progress)
     if examples.shape != own.shape or examples.given_shape != own.given_shape:
         raise BadInput(f"--data {data}: does not hold what the run takes and makes; give data of the same kind")
@@ -114,12 +114,20 @@ def _turned(recipe: Recipe, paired: bool, back: bool) -> Recipe:
     return recipe.model_copy(update={"data": data.model_copy(update=changes)}) if changes else recipe
 
 
-def about_translation(translator: Translator, own: Examples, asking: Asking, asked: Asked) -> Question:
+def about_translation(translator: Translator, own: Examples, asking: Asking, sees_through: str) -> Question:
     """What a translator makes of these pictures, against the wanted ones."""
     train = Real.of(own, own.train, f"the training pictures of {own.survey.source}")
-    against = "held-out" if asking.examples is own else "all"
+    elsewhere = asking.examples is not own
+    warnings = [*(shared(asking.real, train) if elsewhere else ())]
+    if sees_through == EYES and asking.examples.truth:
+        warnings.append(
+            f"the generator was trained to please what {EYES} sees, so {SEEN} flatters it; psnr, ssim and l1 do not"
+        )
     # whether a translation copies training pictures is no question of chance: what is given decides
-    return Question(asking.made(translator), asking.real, train.head(len(asking.chosen)), None, None, against)
+    return Question(
+        asking.made(translator), asking.real, train.head(len(asking.chosen)), None, None,
+        "all" if elsewhere else "held-out", tuple(warnings),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------- pairs

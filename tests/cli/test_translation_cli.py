@@ -107,6 +107,11 @@ def test_unpaired_runs_are_judged_as_sets_or_by_a_hidden_truth(trained: Path, sa
     back = json.loads(out)
     assert (there["way"], back["way"]) == ("there", "back")
     assert there["pairs"]["l1"]["value"] != back["pairs"]["l1"]["value"]
+    # real against real: of one kind either way, so near 0, where the kinds are far from each other
+    for row in (there, back):
+        kid = row["scores"]["kid_pixels"]
+        assert abs(kid["floor"]) < 3 * kid["floor_error"] + 0.05
+    assert any("among the training images" in warning for warning in back["warnings"])
 
 
 @pytest.mark.parametrize("size", [(32, 32), (50, 37), (9, 64)])
@@ -162,6 +167,18 @@ def test_holes_are_filled_and_nothing_else(trained: Path, tmp_path: Path, say) -
     code, _, err = say("apply", run, str(tmp_path / "q.png"), "--into", str(tmp_path / "b"))
     assert code == 0, err
     assert np.array_equal(np.asarray(Image.open(tmp_path / "b/q.png")), made)
+    # and of folders, by names within them
+    for place in ("pics/one", "pics/two", "masks/one", "masks/two"):
+        (tmp_path / place).mkdir(parents=True)
+        Image.fromarray(picture if place.startswith("pics") else mask).save(tmp_path / place / "7.png")
+    Image.fromarray(np.roll(mask, 8, 0)).save(tmp_path / "masks/two/7.png")
+    code, _, err = say(
+        "apply", run, str(tmp_path / "pics"), "--mask", str(tmp_path / "masks"), "--into", str(tmp_path / "d")
+    )
+    assert code == 0, err
+    one, two = (np.asarray(Image.open(tmp_path / f"d/{name}/7.png")) for name in ("one", "two"))
+    assert np.array_equal(one, made)
+    assert np.array_equal(two[np.roll(mask, 8, 0) == 0], picture[np.roll(mask, 8, 0) == 0])
     # and holes drawn by chance
     code, _, err = say("apply", run, str(tmp_path / "p.png"), "--degrade", "--into", str(tmp_path / "c"))
     assert code == 0, err
@@ -182,6 +199,9 @@ def test_what_apply_refuses(trained: Path, tmp_path: Path, say) -> None:
         (holes, picture): "--mask",
         (holes, picture, "--mask", str(tmp_path / "small.png")): "30 x 32",
         (holes, str(trained / "pairs/A"), "--mask", str(tmp_path / "empty")): "no mask named",
+        (pairs, str(trained / "pairs/A"), "--into", str(trained / "pairs/A/made")): "elsewhere",
+        (pairs, picture, "--into", str(tmp_path / "x.jpg")): "written as PNG",
+        (pairs, picture, "--realism", "0.5"): "played from the beginning",
     }.items():
         code, _, err = say("apply", *arguments)
         assert (code, word in err, err.count("\n")) == (2, True, 1), err
@@ -217,6 +237,19 @@ def test_what_training_refuses(trained: Path, tmp_path: Path, say) -> None:
         (pairs, "--recipe", "dcgan", "--generator.kind", "unet"): "--game.kind translation",
         (pairs, "--recipe", "pix2pix", "--augment.kind", "ada"): "--augment.kind none",
         (str(only), "--recipe", "esrgan", "--data.degrade", "down2"): "factor",
+        (str(only), "--recipe", "dcgan", "--game.both", "true"): "--game.both",
+        (pairs, "--recipe", "cyclegan", "--objective.kind", "relativistic-average"): "least-squares",
+        (str(only), "--recipe", "esrgan", "--training.accumulate", "2"): "--objective.kind relativistic-average",
+        (
+            pairs,
+            "--recipe",
+            "pix2pix",
+            "--game.adversarial_weight",
+            "0",
+            "--terms.reconstruct.every",
+            "2",
+        ): "every round",
+        (pairs + "/A", pairs + "/B", "--recipe", "pix2pix", "--data.given", "B", "--data.wanted", "A"): "in that order",
     }.items():
         code, _, err = say("train", *arguments, "--images", "16", "--run", str(tmp_path / "run"))
         assert code == 2, (arguments, err)
@@ -249,3 +282,32 @@ def test_pictures_larger_than_memory_allows_go_in_tiles(trained: Path, tmp_path:
     whole, cut = translator(given), translator(given, tile=24, whole=0)
     assert whole.shape == (1, 3, 280, 360)
     torch.testing.assert_close(cut, whole, atol=1e-4, rtol=0)
+    # between what the terms alone taught and what the game made of it
+    faithful = zerosum.translator(run.path, realism=0)(given)
+    assert not torch.equal(faithful, whole)
+    weights, before, after = (
+        zerosum.translator(run.path, realism=realism).network.state_dict() for realism in (0.25, 0, 1)
+    )
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tensor, 0.75 * before[name] + 0.25 * after[name])
+
+
+@pytest.mark.parametrize(("recipe", "more"), [
+    ("inpaint", {}), ("pix2pix", {"generator.norm": "none"}),
+    ("cut", {"generator.norm": "none", "generator.blocks": 1}),
+    ("srgan", {"generator.blocks": 1, "terms.perceptual.weight": 0}),
+])  # fmt: skip
+def test_tiles_of_every_network_that_sees_a_neighbourhood(
+    trained: Path, tmp_path: Path, recipe: str, more: dict[str, object]
+) -> None:
+    """A tile begins where the network's coarsest places begin, whatever it halves; its edges show nowhere."""
+    data = trained / ("pairs" if recipe in ("pix2pix", "cut") else "pairs/A")
+    run = zerosum.train(data, recipe=recipe, run=tmp_path / "run", images=16, settings=QUICK | more)
+    translator = zerosum.translator(run.path)
+    assert translator.reach, "its places see a neighbourhood"
+    # random weights see far: only so does a tile that begins at the wrong place look different
+    torch.manual_seed(0)
+    for parameter in translator.network.parameters():
+        parameter.copy_(torch.randn_like(parameter) * parameter[0].numel() ** -0.5)
+    given = torch.rand(1, translator.given[0], 270, 301, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    torch.testing.assert_close(translator(given, tile=30, whole=0), translator(given), atol=2e-4, rtol=0)

@@ -34,6 +34,7 @@ def evaluate(
     live: Annotated[bool, typer.Option("--live", help="Training's own weights, not their average.")] = False,
     paired: Annotated[bool, typer.Option("--paired", help="In --data, pictures of equal names are pairs.")] = False,
     back: Annotated[bool, typer.Option("--back", help="The other way, of a run that learned both.")] = False,
+    realism: Annotated[float, typer.Option(help="Of esrgan and srgan: 0 is faithful, 1 as trained.")] = 1.0,
     size: Annotated[int | None, typer.Option(help="With --fake: pixels a side.", show_default=False)] = None,
     channels: Annotated[int | None, typer.Option(help="With --fake: 1 to 4.", show_default=False)] = None,
     into: Into = None,
@@ -51,7 +52,7 @@ def evaluate(
     if (run is None) == (not fake):
         raise BadInput("judge what? Name a run, or two folders: zerosum evaluate --fake DIR --real DIR")
     of_run = {"--data": data, "--best": best, "--live": live, "--paired": paired, "--back": back,
-              "--against": against != "held-out", "--seed": seed,
+              "--realism": realism < 1, "--against": against != "held-out", "--seed": seed,
               "--truncation": not math.isinf(truncation)}  # fmt: skip
     of_folders = {"--real": real, "--train": train, "--size": size, "--channels": channels, "--into": into}
     for name, given in (of_run if fake else of_folders).items():
@@ -66,7 +67,7 @@ def evaluate(
             raise BadInput("--fake needs real images to be held against: add --real DIR")
         row = scoring.evaluate_folders(fake, real, train=train, size=size, channels=channels, into=into, **shared)
     else:
-        shared |= {"against": against, "best": best, "live": live, "paired": paired, "back": back}
+        shared |= {"against": against, "best": best, "live": live, "paired": paired, "back": back, "realism": realism}
         row = scoring.evaluate(run, data=data, seed=seed, truncation=truncation, **shared)
     if as_json and row:
         typer.echo(json.dumps(row))

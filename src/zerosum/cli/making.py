@@ -145,6 +145,7 @@ def apply(
     side: Annotated[
         int | None, typer.Option(help="Bring the shorter side to so many pixels first.", show_default=False, min=8)
     ] = None,
+    realism: Annotated[float, typer.Option(help="Of esrgan and srgan: 0 is faithful and soft, 1 as trained.")] = 1.0,
     go_on: Annotated[bool, typer.Option("--continue", help="Keep what is there, and make the rest.")] = False,
     best: Best = False,
     device: Device = "auto",
@@ -153,8 +154,8 @@ def apply(
     from zerosum import api
 
     made = api.apply(
-        run, source, into=into, mask=mask, degrade=degrade, back=back, side=side, go_on=go_on, best=best, device=device,
-        voice=voice(),
+        run, source, into=into, mask=mask, degrade=degrade, back=back, side=side, realism=realism, go_on=go_on,
+        best=best, device=device, voice=voice(),
     )  # fmt: skip
     if made:
         typer.echo(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +19,12 @@ from zerosum.data.split import content_key, split
 from zerosum.data.survey import Survey
 from zerosum.data.toys import POINTS, SEED, Toy
 from zerosum.errors import BadInput
+from zerosum.memory import physical_memory
 
 FEWEST = 16
 """Distinct images without which there is nothing to learn from."""
 FEWEST_CUT = 4
 """The same where images are cut into tiles."""
-_ASSUMED_MEMORY = 8 * 2**30  # bytes, where the system does not tell
 
 
 def read(
@@ -159,15 +158,3 @@ def _in_memory(source: Source, shape: tuple[int, int, int], fit: str, progress: 
     survey = tally.survey(source, shape, fit)
     survey.notes.append(f"nothing was cached, so the next start decodes again ({trouble})")
     return Decoded(held.values(), tally.index(), survey)
-
-
-def physical_memory() -> int:
-    """Bytes of memory that this process may count on: the machine's, or its container's share."""
-    try:
-        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return _ASSUMED_MEMORY
-    try:
-        return min(found, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no container, or one without a limit, which says "max"
-        return found

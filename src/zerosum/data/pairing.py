@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from zerosum.game.verdict import Batch
 
 
+def given_seeds(pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """By which pictures (n, H, W, C) are degraded where they must be degraded alike each time: (n,).
+
+    They are hashes of a picture's own pixels, for the tiles of a picture share its content key and should not share
+    their holes.
+    """
+    return content_keys("given", pictures).view(np.int64) if len(pictures) else np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Degraded(Examples):
     """Pictures, each made from a degraded copy of itself."""
@@ -53,9 +62,7 @@ class Degraded(Examples):
         import torch
 
         raw = self.take(indices)
-        # of its own pixels, for the tiles of a picture share its content key and should not share their holes
-        seeds = content_keys("given", raw.numpy()).view(np.int64) if len(raw) else np.zeros(0, np.int64)
-        return self.degrade(self.scale(raw), torch.from_numpy(seeds))
+        return self.degrade(self.scale(raw), torch.from_numpy(given_seeds(raw.numpy())))
 
 
 @dataclass(frozen=True, eq=False)

@@ -217,6 +217,8 @@ class Generator:
 
 AVERAGED, LIVE = "averages.generator.0.network.", "generator."
 """Where a checkpoint holds the generator's average, and where the weights that training changes."""
+FAITHFUL = "averages.generator.1.network."
+"""Where it holds a translator as it was before the objective was heard, if the recipe begins without it."""
 
 
 def load_generator(
@@ -240,19 +242,29 @@ def load_generator(
     return Generator(ready, prior, shape, checkpoint.name, tuple(known), tuple(known.values()))
 
 
-def read_weights(network: nn.Module, checkpoint: Path, prefix: str, device: torch.device) -> nn.Module:
+def read_weights(
+    network: nn.Module, checkpoint: Path, prefix: str, device: torch.device, *, other: str = "", share: float = 0.0
+) -> nn.Module:
     """The network with a checkpoint's weights of this prefix, on the device, in evaluation mode.
+
+    With a `share` of weights of an`other` prefix: straight between the two.
 
     Raises:
         BadInput: the checkpoint is damaged, or of another network.
     """
     path = checkpoint / "networks.safetensors"
     try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict)
-            weights = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+        weights = _weights(path, prefix)
+        if share:
+            weights = {name: torch.lerp(weights[name], tensor, share) for name, tensor in _weights(path, other).items()}
         network.load_state_dict(weights)
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except (OSError, RuntimeError, KeyError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"{path} cannot be read ({reason}); delete {checkpoint} to use the one before") from error
     return network.to(device).eval().requires_grad_(False)
+
+
+def _weights(path: Path, prefix: str) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict)
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}

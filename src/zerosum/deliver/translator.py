@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import torch
@@ -12,11 +14,14 @@ from torch.nn import functional
 
 from zerosum.errors import BadInput
 from zerosum.game.translation import translated
+from zerosum.memory import physical_memory
 
 WHOLE = 512 * 512
 """Pixels of what is given up to which a picture goes through in one piece."""
 TILE = 192
 """Pixels a side of a tile, without what it overlaps its neighbours by."""
+KEPT, SPARE = 6, 0.7
+"""Maps of the largest size that are in memory at once; the share of memory that they may take."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,66 @@ class Translator:
             raise BadInput(
                 f"pictures are shaped {tuple(given.shape)}: this translator takes (N, {self.given[0]}, h, w)"
             )
-        reach = getattr(self.network, "reach", None)
-        if reach is None or given.shape[2] * given.shape[3] <= whole:
+        pixels = given.shape[2] * given.shape[3]
+        if pixels <= whole:
             return self._at_once(given, seed)
-        return self._in_tiles(given, seed, tile, int(reach))
+        if self.reach is None:
+            self._refuse_vast(pixels)
+            return self._at_once(given, seed)
+        return self._in_tiles(given, seed, self._whole_cells(tile), self._whole_cells(self.reach))
+
+    @property
+    def reach(self) -> int | None:
+        """How far around a place of what is given a place of what is made depends on; None: on the whole picture."""
+        found: int | None = self.network.reach  # type: ignore[assignment]
+        return found
+
+    def _whole_cells(self, length: int) -> int:
+        """A length in pixels, or a little more, at whose multiples the network's coarsest places begin.
+
+        A network that halves the size sees a tile as it sees the picture only where both begin at such a place.
+        """
+        cell: int = self.network.multiple  # type: ignore[assignment]
+        return -(-length // cell) * cell
+
+    def _refuse_vast(self, pixels: int) -> None:
+        """Refuse a picture that cannot go through in one piece here, before the system ends the program for it.
+
+        Raises:
+            BadInput: it needs more memory than there is.
+        """
+        if next(self.network.parameters()).device.type != "cpu":
+            return
+        needed, here = pixels * self._bytes_per_pixel, physical_memory() * SPARE
+        if needed > here:
+            side = math.floor(min(self.given[1:]) * (here / needed * pixels / math.prod(self.given[1:])) ** 0.5)
+            raise BadInput(
+                f"a picture of {pixels:,} pixels would take about {needed / 2**30:.0f} GiB, since this network sees it "
+                f"as a whole; bring pictures to a smaller size first (--side {side})"
+            )
+
+    @cached_property
+    def _bytes_per_pixel(self) -> float:
+        """Memory that a pixel of what is given takes on its way: several of the largest maps are kept at once."""
+        sizes: list[int] = []
+        hooks = [
+            module.register_forward_hook(
+                lambda m, given, made: sizes.append(made.numel() if isinstance(made, Tensor) else 0)
+            )
+            for module in self.network.modules()
+        ]
+        try:
+            self._at_once(torch.zeros(1, *self.given), None)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return 4 * KEPT * max(sizes) / math.prod(self.given[1:])
 
     def _at_once(self, given: Tensor, seed: Tensor | None) -> Tensor:
         return translated(self.network, given, seed).float().clamp(-1, 1).cpu()
 
     def _in_tiles(self, given: Tensor, seed: Tensor | None, tile: int, reach: int) -> Tensor:
+        """In tiles of so many pixels, which look at `reach` more on each side."""
         count, _, height, width = given.shape
         factor = self.factor
         made = torch.empty(count, self.wanted[0], factor * height, factor * width)

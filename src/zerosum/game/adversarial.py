@@ -88,7 +88,7 @@ class Adversarial(Game):
         self._made: tuple[Batch, Tensor] | None = None
         players = [
             Player("discriminator", discriminator, rule, _histories("discriminator", terms)),
-            Player("generator", generator, rule, [half_life_images, *_histories("generator", terms)]),
+            Player("generator", generator, rule, [half_life_images, *self._kept(), *_histories("generator", terms)]),
         ]
         moves = self._moves(terms, rules)
         if learning:
@@ -96,6 +96,10 @@ class Adversarial(Game):
             loss = partial(self._adapt, learning.target)
             moves.append(Move("augmentation", loss, every=learning.every, again=True))
         self.enter(players, moves)
+
+    def _kept(self) -> list[Schedule]:
+        """The half-lives of further averages of the generator that a game keeps, after the one that is shown."""
+        return []
 
     def _moves(self, terms: Mapping[str, Term], rules: AdversarialGame) -> list[Move]:
         """The two players' moves, lazy terms before the main ones."""

@@ -35,9 +35,9 @@ class AdversarialGame(Setting):
     """Past fakes that are kept and shown to the discriminator again, half of the time (arXiv:1612.07828)."""
 
     @property
-    def silent(self) -> bool:
-        """Whether there is a time when the objective does not teach the generator."""
-        return False
+    def silent(self) -> tuple[bool, bool]:
+        """Whether the objective does not teach the generator at the beginning, and at the end."""
+        return False, False
 
     def seat(self, *parts: Any, **more: Any) -> Adversarial:
         """The game, its parts as `Adversarial` takes them."""
@@ -71,9 +71,10 @@ class TranslationGame(AdversarialGame):
     is 0 throughout, there is no discriminator's move."""
 
     @property
-    def silent(self) -> bool:
-        """Whether there is a time when the objective does not teach the generator."""
-        return min(ends(self.adversarial_weight)) == 0
+    def silent(self) -> tuple[bool, bool]:
+        """Whether the objective does not teach the generator at the beginning, and at the end."""
+        first, last = ends(self.adversarial_weight)
+        return first == 0, last == 0
 
     def seat(self, *parts: Any, **more: Any) -> Adversarial:
         """The game, its parts as `Adversarial` takes them."""

@@ -20,12 +20,16 @@ from zerosum.game.adversarial import FAKE, Adversarial, Score, told
 from zerosum.game.game import Move
 from zerosum.game.kinds import TranslationGame
 from zerosum.game.play import Exhibit, Play, at_least_float32
-from zerosum.game.schedule import Now, at, ends
+from zerosum.game.schedule import Linear, Now, Schedule, at, ends
 from zerosum.game.terms import Term
 from zerosum.game.verdict import Batch, Terms
 
 Perceive = Callable[[Tensor, Tensor], Tensor]
 """How far pictures (N, C, H, W) are from others in the eyes of a trained network: (N,)."""
+
+
+FOR_EVER = 1e12
+"""A half-life in images that no run reaches a part of."""
 
 
 class Translation(Adversarial):
@@ -43,6 +47,18 @@ class Translation(Adversarial):
         self.both, self._weight = rules.both, rules.adversarial_weight
         super().__init__(*parts, rules=rules, **more)
         self.perceive = perceive
+
+    def _kept(self) -> list[Schedule]:
+        """The generator as it was when the objective began to be heard: faithful, where later ones look real.
+
+        It follows exactly until then, and stands still from then on. Between the two lies the trade of fidelity for
+        realism: Wang et al. 2018, arXiv:1809.00219, section 3.4.
+        """
+        weight = self._weight
+        if isinstance(weight, float | int) or ends(weight)[0] > 0:
+            return []
+        begins = weight.images[0]
+        return [Linear(start=0.0, end=FOR_EVER, images=(begins, begins + 1))]
 
     def _moves(self, terms: Mapping[str, Term], rules: Any) -> list[Move]:
         """Nobody judges where nobody listens."""
@@ -63,7 +79,9 @@ class Translation(Adversarial):
         return exhibit._replace(**told(self.discriminator, batch))
 
     def _score(self, player: str, score: Score, play: Play) -> Terms:
-        """The generator's score as loud as it is now; while it is silent, nothing is judged."""
+        """The generator's score as loud as it is now. While it is silent the discriminator is not asked for it, but
+        makes its own moves, so that it knows its business when it is.
+        """
         if player != "generator":
             return super()._score(player, score, play)
         weight = at(self._weight, play.now)
