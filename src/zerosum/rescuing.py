@@ -21,6 +21,8 @@ from zerosum.recipe import Recipe
 from zerosum.run import RunFolder
 
 RECORD = "rescues.jsonl"
+EARLY = 1 / 3
+"""Of a run: what is found so early was wrong from the start."""
 KEPT = 8
 """Checkpoints that are kept where a run may be put back to one of them."""
 
@@ -44,7 +46,7 @@ def rescue(folder: RunFolder, recipe: Recipe) -> str:
     _, findings = consult(folder)
     for finding in findings:
         if finding.urgent and (changed := _treated(recipe, finding)):
-            back = 0 if _rebuilt(finding) else _well(folder, finding, recipe.doctor.every_images or 0)
+            back = 0 if _rebuilt(finding) or _from_the_start(finding, recipe) else _well(folder, finding, recipe)
             _put_aside(folder, done + 1, back)
             settings = {advice.setting: advice.value for advice in finding.advice}
             line = {"images": back, "finding": finding.name, "since": finding.since, "settings": settings}
@@ -97,8 +99,14 @@ def _clear(tree: dict[str, Any], dotted: str) -> None:
         del place[last]
 
 
-def _well(folder: RunFolder, finding: Finding, margin: int) -> int:
+def _from_the_start(finding: Finding, recipe: Recipe) -> bool:
+    """Whether it stood so early that the run was never well: then its first checkpoints are not worth keeping."""
+    return finding.since <= EARLY * (recipe.training.images or 0)
+
+
+def _well(folder: RunFolder, finding: Finding, recipe: Recipe) -> int:
     """Images of the newest checkpoint from clearly before the finding; 0 where there is none."""
+    margin = recipe.doctor.every_images or 0
     images = [int(path.name) for path in folder.checkpoints()]
     return max((each for each in images if each <= finding.since - 2 * margin), default=0)
 
