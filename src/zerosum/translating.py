@@ -14,7 +14,7 @@ from torch import Tensor
 from zerosum.console import Voice
 from zerosum.data.examples import Examples
 from zerosum.deliver import pictures
-from zerosum.deliver.translator import Translator, batches, brought
+from zerosum.deliver.translator import Translator, batches, brought, spread_over
 from zerosum.errors import BadInput
 from zerosum.evaluation.counts import mean
 from zerosum.evaluation.items import Made, Real
@@ -193,11 +193,12 @@ def _plain(value: float) -> float | None:
 
 def draw_examples(translator: Translator, asking: Asking, path: Path) -> Path:
     """A sheet of what was given, what was made of it, and what was wanted where that is known."""
-    rows = range(min(SHOWN, len(asking.chosen)))
-    given, shape = asking.given(rows), asking.examples.shape
+    shown = Asking(asking.examples, spread_over(asking.chosen, SHOWN), asking.real)
+    rows, shape = range(len(shown.chosen)), asking.examples.shape
+    given = shown.given(rows)
     columns = [brought(given, shape), translator(given)]
     if asking.examples.truth:
-        columns.append(asking.wanted(rows))
+        columns.append(shown.wanted(rows))
     sheet = torch.stack(columns, 1).flatten(0, 1)
     pictures.save_image(pictures.grid(pictures.to_uint8(sheet), columns=3 * len(columns)), path)
     return path

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 import zerosum
 from zerosum.deliver.pictures import to_uint8
+from zerosum.deliver.translator import spread_over
 from zerosum.opening import read_recipe
 from zerosum.provision import provide
 from zerosum.run import RunFolder
@@ -56,7 +57,7 @@ def test_preview_evaluation_and_apply_show_the_same(trained: Path, tmp_path: Pat
     run = trained / "runs/pairs"
     recipe = read_recipe(RunFolder(run))
     examples = provide(recipe, lambda done, total: None)
-    asked = examples.asked(True)[:12]
+    asked = spread_over(examples.asked(True), 12)
     translator = zerosum.translator(run)
     made = to_uint8(translator(examples.given(asked)))
     for number, picture in enumerate(to_uint8(examples.given(asked))):

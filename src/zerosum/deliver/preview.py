@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zerosum.deliver import pictures
 from zerosum.deliver.files import MOST_ROWS
-from zerosum.deliver.translator import brought
+from zerosum.deliver.translator import brought, spread_over
 from zerosum.game import noise
 from zerosum.game.game import Game
 from zerosum.game.translation import Translation
@@ -67,14 +67,14 @@ def draw_translation(game: Translation, path: Path, examples: Questions) -> None
 
     Of a game both ways, the way there, then the way back.
     """
-    asked = examples.asked(True)[:SHOWN]
+    asked = spread_over(examples.asked(True), SHOWN)
     given = examples.given(asked)
     columns = [given, game.translate(given).cpu()]
     if examples.truth:
         columns.append(examples.scale(examples.take(asked)))
     rows = _in_rows(columns)
     if game.both:
-        others = examples.scale(examples.take(examples.held_out[:SHOWN]))
+        others = examples.scale(examples.take(spread_over(examples.held_out, SHOWN)))
         rows = torch.cat([rows, _in_rows([others, game.translate(others, back=True).cpu()])])
     across = len(columns) * max(1, ACROSS // len(columns))
     pictures.save_image(pictures.grid(pictures.to_uint8(rows), columns=across), path)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -173,3 +175,9 @@ def batches(count: int, batch: int) -> Iterator[range]:
     """The numbers 0 to `count` - 1, so many at a time."""
     for first in range(0, count, batch):
         yield range(first, min(first + batch, count))
+
+
+def spread_over(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """So many of these rows at most, evenly spread: neighbours in number may be tiles of one picture."""
+    places = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64)
+    return rows[places]
