@@ -46,7 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     zerosum.train(home / "pairs", recipe="pix2pix", run=home / "runs/pairs", images=192, settings=QUICK | more)
     zerosum.train(
         home / "pairs/A", home / "pairs/B", recipe="cyclegan", run=home / "runs/both", images=24,
-        settings=QUICK | {"generator.blocks": 1},
+        settings=QUICK,
     )  # fmt: skip
     zerosum.train(home / "pairs/A", recipe="inpaint", run=home / "runs/holes", images=32, settings=QUICK)
     return home
@@ -261,7 +261,7 @@ def test_what_training_refuses(trained: Path, tmp_path: Path, say) -> None:
 
 def test_replay_resumes_to_the_last_bit(trained: Path, tmp_path: Path) -> None:
     """CycleGAN's old couples are part of a checkpoint: a run cut off goes on as if nothing had been."""
-    settings = QUICK | {"generator.blocks": 1, "game.replay": 8, "training.checkpoint_images": 16}
+    settings = QUICK | {"game.replay": 8, "training.checkpoint_images": 16}
     whole = zerosum.train(trained / "pairs", recipe="cyclegan", run=tmp_path / "whole", images=32, settings=settings)
     cut = shutil.copytree(whole.path, tmp_path / "cut")
     shutil.rmtree(cut / "checkpoints/00000032")
