@@ -211,7 +211,7 @@ def test_divergence_ends_the_run_with_code_3(here: Path, say) -> None:
 BAD = {
     "missing path": (["train", "nowhere"], "nowhere"),
     "nothing named": (["train"], "what shall be trained on"),
-    "two sources": (["train", "a", "b"], "one source"),
+    "two sources": (["train", "a", "b"], "makes pictures of noise"),
     "unknown recipe": (["train", "photos", "--recipe", "dcgun"], "did you mean dcgan"),
     "recipe file missing": (["train", "photos", "--recipe", "my.toml"], "no such file"),
     "unknown size": (["train", "photos", "--size", "huge"], "--size huge"),
