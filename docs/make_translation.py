@@ -97,6 +97,7 @@ def section(name: str, experiment: Experiment, results: Sequence[dict[str, Any]]
         f"`{experiment.data}`, {game['seconds'] / 60:.0f} minutes on {game['threads']} core(s). {game['protocol']}.",
         "",
     ]
+    lines += [game["note"], ""] if game.get("note") else []
     head = ["", "images", "L1 (of what was given)", "PSNR (same)", "lite0's eyes (same)", "KID (floor)"]
     body = []
     for row in mine:
