@@ -283,7 +283,14 @@ def page(results: Mapping[str, Row], patients: Sequence[Row], treated: Row) -> s
 
 def _cured(treated: Row) -> list[str]:
     about = f"Cured: from below {BITES:.0%} of the healthy run's coverage at the end to at least that. Most faults are "
-    about += "settings that differ from the recipe's, so most prescriptions are the recipe's own."
+    about += (
+        "settings that differ from the recipe's, so most prescriptions are the recipe's own. A patient that nothing "
+    )
+    about += "was prescribed to is not played again, so it stands among the rescued alone: it was not cured by "
+    about += (
+        "prescription either. Two changes to rescues (a mild finding whose cure cannot harm; beginning anew after an "
+    )
+    about += "early finding) were made after these patients had been seen, so the rescues are not of unseen ones."
     lines = ["", "## Cures", "", about, ""]
     lines += _rows(["way", "curable patients", "cured"], (
         [way, len(each), _share(sum(p["cured"] for p in each), len(each))] for way, each in treated.items()
