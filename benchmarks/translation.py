@@ -1,10 +1,12 @@
 """Pictures turned into others: each recipe against the same network without a game, and against the peers' loops.
 
-    python benchmarks/translation.py FOLDER DATA [--only relief season ...] [--budget 15m] [--threads 1] [--peers]
+    python benchmarks/translation.py FOLDER DATA [--only relief season ...] [--budget 15m] [--threads 1]
+                                                 [--ways game alone peers]
 
-DATA holds bluemarble/, emoji/paired/, foods/, photos/ and rally/paired/ as plain folders with train/ and test/ in them.
-Every run is made on train/ and judged on test/, which nothing else has seen; runs in FOLDER are not made again. With
-`--peers` the written-out loops of benchmarks/references_translation.py are given the same data, time and threads.
+DATA holds bluemarble/, emoji/paired/, foods/, photos/, rally/paired/ and solar/ as plain folders with train/ and test/
+in them. Every run is made on train/ and judged on test/, which nothing else has seen; runs in FOLDER are not made
+again, so that two calls may train the ways of an experiment side by side, and a third judge both. With the way `peers`
+the written-out loops of benchmarks/references_translation.py are given the same data, time and threads.
 Results go to benchmarks/translation.json, from which docs/make_translation.py makes the page and its pictures.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -22,10 +25,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 import zerosum
+from zerosum.console import Silent
+from zerosum.deliver import files
+from zerosum.deliver.translator import batches
+from zerosum.evaluation.counts import mean
 from zerosum.evaluation.likeness import Likeness
+from zerosum.evaluation.networks import choose
+from zerosum.networks.perception import Perception
+from zerosum.opening import read_recipe
+from zerosum.run import RunFolder
+from zerosum.translating import data_for
 from zerosum.units import seconds as parse_seconds
 
 HERE = Path(__file__).parent
@@ -67,10 +81,10 @@ EXPERIMENTS = {
     ),
     "one-way": Experiment("seasons", "cut", "January to August, one way only", alone=None, paired=True),
     "large": Experiment(
-        "photos", "esrgan", "four times larger", features="pixels", share=1.3,
+        "photos", "esrgan", "four times larger", features="pixels", share=1.0, peers=("esrgan",),
         alone=ALONE | {"terms.perceptual.weight": 0, "terms.reconstruct.weight": 1},
     ),
-    "holes": Experiment("foods", "inpaint", "holes filled"),
+    "holes": Experiment("solar", "inpaint", "holes filled"),
     "colours": Experiment("foods", "colourise", "grey pictures coloured"),
     "sketches": Experiment("foods", "sketch", "sketches to pictures", alone=None),
     "old": Experiment("foods", "restore", "old pictures made whole", alone=None),
@@ -90,6 +104,18 @@ def seasons(data: Path, folder: Path) -> Path:
                 shutil.copy(path, target)
         shutil.copytree(data / "bluemarble/test" / side, place / "test" / side)
     return place
+
+
+def tiles(experiment: Experiment, place: Path, folder: Path) -> Path:
+    """The same training pictures, and the tiles that ours is judged by as test pictures."""
+    there = folder / "data/tiles"
+    if not there.exists():
+        shutil.copytree(place / "train", there / "train")
+        run = RunFolder.open(folder / "large-game")
+        _, asking = data_for(run, read_recipe(run), str(place / "test"), experiment.paired, False, Silent())
+        files.write_samples(asking.wanted(range(len(asking.chosen))), there / "test")
+        (there / "test/sheet.png").unlink()
+    return there
 
 
 BAND = 256
@@ -151,9 +177,17 @@ def _read(folder: Path) -> np.ndarray:
 
 
 def _scores(made: np.ndarray, wanted: np.ndarray) -> Row:
-    likeness = Likeness()
-    likeness.update(*(torch.from_numpy(x).permute(0, 3, 1, 2) / 127.5 - 1 for x in (made, wanted)))
-    return {"pairs": {name: {"value": s.value, "error": s.error} for name, s in likeness.scores().items()}}
+    both, likeness = [_scaled(each) for each in (made, wanted)], Likeness()
+    likeness.update(*both)
+    eyes = Perception(both[0].shape[-1]).eval()
+    with torch.no_grad():
+        seen = torch.cat([eyes(*each) for each in zip(*(x.split(64) for x in both), strict=True)]).double().numpy()
+    scores = likeness.scores() | {"perceptual_lite0": mean(seen)}
+    return {"pairs": {name: {"value": score.value, "error": score.error} for name, score in scores.items()}}
+
+
+def _scaled(pictures: np.ndarray) -> Tensor:
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
 
 
 def peer(name: str, which: str, experiment: Experiment, place: Path, folder: Path, seconds: float) -> Row:
@@ -168,14 +202,65 @@ def peer(name: str, which: str, experiment: Experiment, place: Path, folder: Pat
         ]  # fmt: skip
         subprocess.run(command, check=True)
     told = json.loads((out / "about.json").read_text())
-    judged = zerosum.evaluate_folders(
-        out / "made", place / "test" / sides[1], features=experiment.features, into=out / "judged"
-    )
-    pairs = _scores(_read(out / "made"), _read(place / "test" / sides[1]))
+    made, wanted = _read(out / "made"), _read(place / "test" / ("" if which == "esrgan" else sides[1]))
+    value, without = answered(*(features(_scaled(each)) for each in (made, wanted)))
+    kernel = {"value": value, "error": jackknifed(without), "floor": None}
     return {
         "experiment": name, "way": f"peer {which}", "recipe": which, "images": told["images"],
-        "seconds": told["seconds"], "threads": torch.get_num_threads(), "scores": about(judged)["scores"],
-    } | pairs  # fmt: skip
+        "seconds": told["seconds"], "threads": torch.get_num_threads(), "scores": {"kid_lite0": kernel},
+    } | _scores(made, wanted)  # fmt: skip
+
+
+# ---------------------------------------------------------------------- is the game's kernel distance lower for sure
+
+
+def answered(made: Tensor, wanted: Tensor) -> tuple[float, NDArray[np.float64]]:
+    """The kernel distance of answers, as `zerosum evaluate` has it, and the same without each pair: (N,).
+
+    Args:
+        made: (N, D) features of what was made.
+        wanted: (N, D) features of what was wanted of each.
+    """
+    n = len(made)
+
+    def kernels(x: Tensor, y: Tensor) -> NDArray[np.float64]:
+        both: Tensor = (x.double() @ y.double().T / x.shape[1] + 1) ** 3
+        return both.fill_diagonal_(0).numpy()
+
+    own = kernels(made, made) + kernels(wanted, wanted)
+    mixed = kernels(made, wanted)
+    pairs = own.sum(1) - mixed.sum(0) - mixed.sum(1)
+    without = (pairs.sum() - 2 * pairs) / ((n - 1) * (n - 2))
+    return float(pairs.sum() / (n * (n - 1))), without
+
+
+def features(pictures: Tensor) -> Tensor:
+    """(N, 3, H, W) in [-1, 1] to (N, D), by the network that `zerosum evaluate` uses."""
+    eyes = choose("lite0", max(pictures.shape[2:]), torch.device("cpu"))
+    with torch.no_grad():
+        return eyes(pictures).features
+
+
+def jackknifed(without: NDArray[np.float64]) -> float:
+    """The standard error of a value, from the values without each picture."""
+    return math.sqrt((len(without) - 1) * float(without.var()))
+
+
+def lead(name: str, experiment: Experiment, place: Path, folder: Path) -> Row:
+    """How much lower the game's kernel distance is than its network's alone, on the same pictures: both share the
+    pictures' chances, so the difference is surer than either. Its error by the jackknife that leaves out each picture.
+    """
+    found = {}
+    for way in ("game", "alone"):
+        run = RunFolder.open(folder / f"{name}-{way}")
+        _, asking = data_for(run, read_recipe(run), str(place / "test"), experiment.paired, False, Silent())
+        translator = zerosum.translator(run.path)
+        rows = batches(len(asking.chosen), 64)
+        made, wanted = zip(*((translator(asking.given(each)), asking.wanted(each)) for each in rows), strict=True)
+        as_files = torch.cat(made).add(1).mul(127.5).round().clamp(0, 255).div(127.5).sub(1)
+        found[way] = answered(features(as_files), features(torch.cat(wanted)))
+    value = found["alone"][0] - found["game"][0]
+    return {"value": value, "error": jackknifed(found["alone"][1] - found["game"][1])}
 
 
 # ---------------------------------------------------------------------- all of it
@@ -196,7 +281,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(EXPERIMENTS))
     parser.add_argument("--budget", default="15m")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--ways", nargs="*", default=["game", "alone"])
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     seconds = parse_seconds(asked.budget)
@@ -204,17 +289,22 @@ def main() -> None:
         experiment = EXPERIMENTS[name]
         place = place_of(experiment, asked.data, asked.folder)
         ways = ["game", *(["alone"] if experiment.alone else [])]
-        for way in ways:
+        for way in [way for way in ways if way in asked.ways]:
             put([row := play(name, way, experiment, place, asked.folder, seconds)])
             print(name, way, row["images"], row["pairs"], row["scores"], flush=True)
-        if experiment.paired:
+        if experiment.alone and experiment.features == "lite0" and {"game", "alone"} <= {*asked.ways}:
+            put([row := {"experiment": name, "way": "lead"} | lead(name, experiment, place, asked.folder)])
+            print(row, flush=True)
+        if experiment.paired and "game" in asked.ways:
             transfers = {
                 way: colour_transfer(place, *sides) for way, sides in {"": ("A", "B"), "back ": ("B", "A")}.items()
             }
             row = {f"{way}pairs": each["pairs"] for way, each in transfers.items()}
             put([{"experiment": name, "way": "colour transfer"} | row])
-        for which in experiment.peers if asked.peers else ():
-            put([peer(name, which, experiment, place, asked.folder, seconds)])
+        for which in experiment.peers if "peers" in asked.ways else ():
+            there = tiles(experiment, place, asked.folder) if which == "esrgan" else place
+            put([row := peer(name, which, experiment, there, asked.folder, seconds)])
+            print(row, flush=True)
 
 
 if __name__ == "__main__":

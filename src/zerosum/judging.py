@@ -118,7 +118,7 @@ def _protocol(question: Question, asked: Asked, network: FeatureNetwork) -> Prot
         features=network.name, weights=network.version, resize=network.resize, images=sizes(examples),
         data=question.real.fingerprint, against=question.against, real=len(question.real),
         made=len(question.made), source=asked.source, truncation=cut(asked.truncation),
-        neighbours=asked.neighbours, seed=asked.seed,
+        neighbours=asked.neighbours, answers=question.answers, seed=asked.seed,
         beside=f"{question.partner.fingerprint} {question.train.fingerprint if question.train else ''}".strip(),
     )  # fmt: skip
 

@@ -51,6 +51,8 @@ class Question:
     """Real images it was not trained on, whose distances to `train` are those of an honest generator."""
     against: str
     warnings: tuple[str, ...] = ()
+    answers: bool = False
+    """Sample i was made as an answer to real image i."""
 
     def without_copies(self, why: str) -> Question:
         """The question without the part about memorising, and why."""

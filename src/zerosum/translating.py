@@ -52,8 +52,9 @@ class Asking:
         """The held-out pictures of a run's data; all pictures of data from elsewhere."""
         part = examples.held_out if held_out else examples.train
         what = "the held-out wanted pictures" if held_out else "the wanted pictures"
-        real = Real.of(examples, part, f"{what} of {examples.survey.source}")
-        return cls(examples, examples.asked(held_out), real)
+        name, chosen = f"{what} of {examples.survey.source}", examples.asked(held_out)
+        # a pair's two sides have one index
+        return cls(examples, chosen, Real(examples, chosen, name) if examples.truth else Real.of(examples, part, name))
 
     def head(self, count: int) -> Asking:
         """The first `count`; of pairs, of both sides."""
@@ -128,7 +129,7 @@ def about_translation(translator: Translator, own: Examples, asking: Asking, see
     # whether a translation copies training pictures is no question of chance: what is given decides
     return Question(
         asking.made(translator), asking.real, train.head(len(asking.chosen)), None, None,
-        "all" if elsewhere else "held-out", tuple(warnings),
+        "all" if elsewhere else "held-out", tuple(warnings), answers=asking.examples.truth,
     )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def judge(
     said("distances and manifolds")
     k = protocol.neighbours
     reals = side(real.features, k)
-    rows = between(reals, side(made.features, k))
+    rows = between(reals, side(made.features, k), protocol.answers)
     found = _named(real, made, rows)
     said("the floor: real against real")
     floors = _named(real, partner, between(reals, side(partner.features, k)))

@@ -91,11 +91,17 @@ def side(table: Table, neighbours: int = 5) -> Side:
     return Side(table, neighbours, radii.nearest[:, -1].clamp(min=0), kernels.first)
 
 
-def between(reals: Side, fakes: Side) -> Pairwise:
+def between(reals: Side, fakes: Side, answers: bool = False) -> Pairwise:
     """Compare two sets, each already compared with itself.
 
     Distances are Euclidean, and a row lies in a ball if it is nearer than the radius: not if it is as near, so that
     a copy of the k-th neighbour lies outside.
+
+    Args:
+        reals: N images.
+        fakes: M images.
+        answers: fake i was made as an answer to real i (N = M). The two then make no pair in the kernel distance, which
+            would be biased below 0 by answers that are near their own real; its error leaves out both at once.
 
     Raises:
         BadInput: other widths or other numbers of neighbours, or reals that are all the same.
@@ -104,10 +110,11 @@ def between(reals: Side, fakes: Side) -> Pairwise:
     if reals.neighbours != fakes.neighbours:
         raise BadInput(f"Balls of {reals.neighbours} and {fakes.neighbours} neighbours cannot be compared; use one k.")
     _check_vary(reals.table)
-    balls, kernels = _Balls(reals.radii, fakes.radii), _Kernels(len(reals.table), len(fakes.table))
+    assert not answers or len(reals.table) == len(fakes.table)
+    balls, kernels = _Balls(reals.radii, fakes.radii), _Kernels(len(reals.table), len(fakes.table), answers)
     _look(_tiles(reals.table, fakes.table, _centre(reals.table)), [balls, kernels])
     return Pairwise(
-        kernel=_kernel_score(reals.kernels, fakes.kernels, kernels),
+        kernel=(_answers_score if answers else _kernel_score)(reals.kernels, fakes.kernels, kernels),
         precision=mean(balls.crowd.numpy() > 0),
         recall=mean(balls.reached.numpy()),
         density=mean(balls.crowd.numpy() / reals.neighbours),
@@ -241,17 +248,21 @@ class _Radii:
 
 
 class _Kernels:
-    """Row and column sums of (x.y / D + 1)^3; of a table with itself, a row and itself make no pair."""
+    """Row and column sums of (x.y / D + 1)^3; of a table with itself, a row and itself make no pair.
 
-    def __init__(self, first: int, second: int) -> None:
+    Nor do rows of the same place in two tables, where one is the `answers` to the other.
+    """
+
+    def __init__(self, first: int, second: int, answers: bool = False) -> None:
         self.first = torch.zeros(first, dtype=torch.float64)
         self.second = torch.zeros(second, dtype=torch.float64)
+        self._answers = answers
 
     def see(self, tile: _Tile) -> None:
         width = tile.first.values.shape[1]
         kernels = torch.add(tile.products, tile.first.lifts[:, None]).add_(tile.second.lifts + width)
         kernels.div_(width).pow_(3)
-        if tile.diagonal:
+        if tile.diagonal or (self._answers and tile.first.part == tile.second.part):
             kernels.fill_diagonal_(0)
         self.first[tile.first.place] += kernels.sum(1)
         (self.first if tile.mirrored else self.second)[tile.second.place] += kernels.sum(0)
@@ -289,6 +300,15 @@ def _kernel_score(reals: Tensor, fakes: Tensor, cross: _Kernels) -> Score:
     without_fake = (own_fakes - 2 * fakes) / ((m - 1) * (m - 2)) - 2 * (mixed - cross.second) / (n * (m - 1))
     variance = (n - 1) * without_real.var(correction=0) + (m - 1) * without_fake.var(correction=0)
     return Score(float(value), math.sqrt(float(variance)))
+
+
+def _answers_score(reals: Tensor, fakes: Tensor, cross: _Kernels) -> Score:
+    """The same of two sets whose rows of one place belong together, and make no pair; the jackknife leaves out both."""
+    n = len(reals)
+    own, mixed = reals + fakes, cross.first + cross.second
+    value = (own.sum() - mixed.sum()) / (n * (n - 1))
+    without = (own.sum() - 2 * own - mixed.sum() + 2 * mixed) / ((n - 1) * (n - 2))
+    return Score(float(value), math.sqrt(float((n - 1) * without.var(correction=0))))
 
 
 def _check_vary(reals: Table) -> None:

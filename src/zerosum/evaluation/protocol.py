@@ -25,6 +25,7 @@ NAMES = {
     "source": "averaged or live weights",
     "truncation": "truncation",
     "neighbours": "neighbours",
+    "answers": "whether samples are answers to the real images",
     "version": "version of the scores",
 }
 """What must be equal for two scores to be compared, in words. The seed need not: it is within a score's error."""
@@ -54,6 +55,8 @@ class Protocol:
     """Where latents were cut off; None: nowhere."""
     neighbours: int = 5
     """Of precision, recall, density, coverage."""
+    answers: bool = False
+    """Every sample was made as an answer to a real image, and the kernel distance pairs no two of them."""
     seed: int = 0
     beside: str = ""
     """Hashes of the real images that made the floor and the modes, and of those among which copies were looked for."""
@@ -79,7 +82,8 @@ class Protocol:
         sampled = "" if self.source == "files" else f" of the {self.source} generator (seed {self.seed}{cut})"
         return (
             f"{self.features} {self.weights}, {self.resize}; {self.made:,} samples{sampled} against {self.real:,} real "
-            f"({self.against}, {self.data[:8]}), {self.images}; {self.neighbours} neighbours; scores v{self.version}"
+            f"({self.against}, {self.data[:8]}), {self.images}; {self.neighbours} neighbours; "
+            f"{'kid without own answers; ' if self.answers else ''}scores v{self.version}"
         )
 
     @property
