@@ -458,6 +458,20 @@ def test_one_sign_alone_is_not_enough(signals: Signals, healthy: dict[str, Signa
     }  # fmt: skip
 
 
+def test_land_and_sea_changed_round_are_found_in_two_looks(healthy: dict[str, Signals]) -> None:
+    """What a run of `season` ended with that had: brightness and colour both turned round, means between pictures not.
+
+    In the run that went well they were .88 and .57. Sketches turn brightness round and have no colour.
+    """
+    well = healthy["both"] | {"exam/cycle": 0.1, "exam/cycle_noisy": 0.1, "exam/tone_between": -0.03}
+    turned = well | {"exam/tone": -0.46, "exam/hue": -0.34, "exam/hue_between": -0.24}
+    for looks in (2, 3):
+        assert names(history(turned, looks=looks, facts=UNPAIRED_RUN)) == {"colours-inverted": MILD}
+    assert names(history(turned | {"exam/hue": 0.57}, looks=3, facts=UNPAIRED_RUN)) == {}
+    grey = {name: value for name, value in turned.items() if "hue" not in name}
+    assert names(history(grey, looks=3, facts=UNPAIRED_RUN)) == {}
+
+
 def test_what_is_hidden_weighs_by_what_is_lost(healthy: dict[str, Signals]) -> None:
     for lost, severity in ((0.5, MILD), (1.5, SEVERE)):
         found = healthy["both"] | {"exam/cycle": 0.1, "exam/cycle_noisy": lost}

@@ -53,19 +53,30 @@ def apart(first: str, second: str) -> Reading:
 
 def lower(*readings: Reading) -> Reading:
     """The lowest of several readings at moments that all have."""
+    return lambda history: _least([reading(history) for reading in readings])
+
+
+def higher(*readings: Reading) -> Reading:
+    """The highest of several readings at moments that all have; nothing where one of them is missing."""
 
     def read(history: History) -> Series:
-        found = [reading(history) for reading in readings]
-        found = [series for series in found if len(series.values)]
-        if not found:
-            return Series.empty()
-        least = found[0]
-        for series in found[1:]:
-            both, ours, theirs = np.intersect1d(least.images, series.images, return_indices=True)
-            least = Series(both, np.minimum(least.values[ours], series.values[theirs]))
-        return least
+        found = [series.map(-series.values) for series in (reading(history) for reading in readings)]
+        least = _least(found) if all(len(series.values) for series in found) else Series.empty()
+        return least.map(-least.values)
 
     return read
+
+
+def _least(found: Sequence[Series]) -> Series:
+    """The lowest of several at moments that all have, but for those that have none."""
+    found = [series for series in found if len(series.values)]
+    if not found:
+        return Series.empty()
+    least = found[0]
+    for series in found[1:]:
+        both, ours, theirs = np.intersect1d(least.images, series.images, return_indices=True)
+        least = Series(both, np.minimum(least.values[ours], series.values[theirs]))
+    return least
 
 
 def steps(start: str) -> Reading:
