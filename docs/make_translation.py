@@ -37,8 +37,11 @@ FOLDER DATA` makes; the data are those of its docstring. Every run was made on t
 pictures that nothing else has seen, at 64 px, by its networks of size nano, on so many cores of an AMD EPYC (Genoa)
 virtual machine as the table says, without a GPU. *Alone* is the same network, data and time, taught by its terms
 without a game. Beside each score stands the same of what was given itself (enlarged bicubically where it is smaller).
-A kernel distance (KID) says how far the results as a set are from the wanted pictures; the floor is that of as many
-training pictures. One seed each.
+A kernel distance (KID) says how far the results as a set are from the wanted pictures, none paired with its own answer;
+the floor is that of as many training pictures. *Lead* is how much lower the game's is than its network's alone, both of
+the same pictures, with the jackknife's error, which takes pictures for independent: neighbouring crops of the Earth and
+tiles of one photograph are less than that. *Peer* is a loop written out as its authors play it, on the same data, time
+and threads (`benchmarks/references_translation.py`). One seed each.
 """
 
 
