@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from translation import EXPERIMENTS, RESULT, Experiment, place_of
+from translation import BOTH_WAYS, EXPERIMENTS, RESULT, Experiment, place_of
 
 import zerosum
 from zerosum.console import Silent
@@ -45,27 +45,27 @@ and threads (`benchmarks/references_translation.py`). One seed each.
 """
 
 
-def sheet(name: str, experiment: Experiment, folder: Path, data: Path) -> Path | None:
+def sheet(name: str, experiment: Experiment, folder: Path, data: Path, back: bool = False) -> Path | None:
     """Test pictures of an experiment, a row each."""
     runs = [folder / f"{name}-{way}" for way in ("alone", "game") if (folder / f"{name}-{way}").exists()]
     if not runs:
         return None
     recipe = read_recipe(RunFolder(runs[-1]))
     test = place_of(experiment, data, folder) / "test"
-    _, asking = data_for(RunFolder(runs[-1]), recipe, str(test), experiment.paired, False, Silent())
+    _, asking = data_for(RunFolder(runs[-1]), recipe, str(test), experiment.paired, back, Silent())
     rows = torch.linspace(0, len(asking.chosen) - 1, SHOWN).round().int().tolist()
-    columns = _columns(asking, rows, runs)
-    path = DOCS / f"translation-{name}.png"
+    columns = _columns(asking, rows, runs, back)
+    path = DOCS / f"translation-{name}{'-back' if back else ''}.png"
     pictures.save_image(
         pictures.grid(pictures.to_uint8(torch.stack(columns, 1).flatten(0, 1)), columns=2 * len(columns), gap=3), path
     )
     return path
 
 
-def _columns(asking: Asking, rows: Sequence[int], runs: Sequence[Path]) -> list[Tensor]:
+def _columns(asking: Asking, rows: Sequence[int], runs: Sequence[Path], back: bool) -> list[Tensor]:
     given = torch.cat([asking.given(range(row, row + 1)) for row in rows])
     shape = asking.examples.shape
-    columns = [brought(given, shape), *(zerosum.translator(run)(given) for run in runs)]
+    columns = [brought(given, shape), *(zerosum.translator(run, back=back)(given) for run in runs)]
     if asking.examples.truth:
         columns.append(torch.cat([asking.wanted(range(row, row + 1)) for row in rows]))
     return columns
@@ -86,11 +86,16 @@ def scores(row: dict[str, Any], prefix: str = "") -> list[str]:
         beside = f" ({score['given']:.{digits}f})" if score and score.get("given") is not None else ""
         cells.append(value + beside)
     kid = next((score for name, score in sets.items() if name.startswith("kid")), None)
-    return [*cells, f"{kid['value']:.3f} ± {kid['error']:.3f} ({kid['floor'] or 0:.3f})" if kid else ""]
+    if not kid:
+        return [*cells, ""]
+    floor = "" if kid["floor"] is None else f" ({kid['floor']:.3f})"
+    return [*cells, f"{kid['value']:.3f} ± {kid['error']:.3f}{floor}"]
 
 
-def section(name: str, experiment: Experiment, results: Sequence[dict[str, Any]], picture: Path | None) -> list[str]:
-    """An experiment's table and picture."""
+def section(
+    name: str, experiment: Experiment, results: Sequence[dict[str, Any]], drawn: Sequence[Path | None]
+) -> list[str]:
+    """An experiment's table and pictures."""
     mine = [row for row in results if row["experiment"] == name]
     if not mine:
         return []
@@ -104,11 +109,18 @@ def section(name: str, experiment: Experiment, results: Sequence[dict[str, Any]]
     head = ["", "images", "L1 (of what was given)", "PSNR (same)", "lite0's eyes (same)", "KID (floor)"]
     body = []
     for row in mine:
+        if row["way"] == "lead":
+            body.append(["lead", "", "", "", "", f"{row['value']:.3f} ± {row['error']:.3f}"])
+            continue
         body.append([row["way"], *scores(row)])
         if "back pairs" in row:
             body.append([f"{row['way']}, back", *scores(row, "back ")])
     lines += [*table(body, head), ""]
-    if picture is not None:
+    said = {row["way"]: row["findings"] for row in mine if row.get("findings")}
+    if said:
+        each = (f"of *{way}* {', '.join(f'`{name}`' for name in names)}" for way, names in said.items())
+        lines += [f"What the doctor says at the end: {'; '.join(each)}.", ""]
+    for picture in filter(None, drawn):
         lines += [f"![{experiment.about}]({picture.name})", ""]
     return lines
 
@@ -120,7 +132,9 @@ def main() -> None:
     lines = HEAD.splitlines()
     for name, experiment in EXPERIMENTS.items():
         if any(row["experiment"] == name and row["way"] == "game" for row in results):
-            lines += ["", *section(name, experiment, results, sheet(name, experiment, folder, data))]
+            ways = (False, True) if name in BOTH_WAYS else (False,)
+            drawn = [sheet(name, experiment, folder, data, back) for back in ways]
+            lines += ["", *section(name, experiment, results, drawn)]
     (DOCS / "translation.md").write_text("\n".join(lines).rstrip() + "\n", "utf8")
 
 
