@@ -81,18 +81,18 @@ EXPERIMENTS = {
     ),
     "two-ways": Experiment(
         "emoji/paired", "cyclegan", "Noto's emoji to Twemoji's and back, as if nobody knew the pairs",
-        {"data.mirror": False}, alone=None, paired=True,
+        {"data.mirror": False}, alone=None, share=0.6, paired=True,
     ),
-    "one-way": Experiment("seasons", "cut", "January to August, one way only", alone=None, paired=True),
+    "one-way": Experiment("seasons", "cut", "January to August, one way only", alone=None, share=0.6, paired=True),
     "large": Experiment(
         "photos", "esrgan", "four times larger", features="pixels", share=3.6, peers=("esrgan",),
         alone=ALONE | {"terms.perceptual.weight": 0, "terms.reconstruct.weight": 1},
     ),
-    "enlarged": Experiment("photos", "srgan", "four times larger", features="pixels", alone=None),
+    "enlarged": Experiment("photos", "srgan", "four times larger", features="pixels", alone=None, share=0.6),
     "holes": Experiment("solar", "inpaint", "holes filled"),
     "colours": Experiment("foods", "colourise", "grey pictures coloured"),
-    "sketches": Experiment("foods", "sketch", "sketches to pictures", alone=None),
-    "old": Experiment("foods", "restore", "old pictures made whole", alone=None),
+    "sketches": Experiment("foods", "sketch", "sketches to pictures", alone=None, share=0.6),
+    "old": Experiment("foods", "restore", "old pictures made whole", alone=None, share=0.6),
 }  # fmt: skip
 
 
