@@ -160,10 +160,12 @@ def check_size(recipe: str, size: str) -> None:
 
 def settle_data(draft: Draft, glance: Glance, on_cpu: bool) -> list[Choice]:
     """Fill in what the user left open about the data: pixels, channels, fit, mirroring."""
+    data: dict[str, Any] = draft.tree.setdefault("data", {})
     if glance.kind == "points":
+        if data.get("turn"):
+            raise BadInput("--data.turn: turns pictures, and these data are points; leave it out")
         draft.put(("data", "mirror"), False, "")
         return []
-    data: dict[str, Any] = draft.tree.setdefault("data", {})
     choices = []
 
     def choose(name: str, value: Any, shown: str, why: str) -> None:

@@ -60,6 +60,8 @@ class Data(Setting):
     """How other shapes become squares; left out: chosen by looking at the data. tiles: cut into squares, unscaled."""
     mirror: bool | None = None
     """Mirror half of the pictures left to right; left out: chosen by looking at the data."""
+    turn: bool = False
+    """Turn pictures by 0, 90, 180 or 270 degrees: for those that have no up, seen from above or by a microscope."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Threads that fetch batches ahead."""
     pairs: Literal["none", "paired", "unpaired"] = "none"

@@ -196,6 +196,7 @@ class Stage:
             training.seed,
             self.machine.device,
             mirror=bool(self.recipe.data.mirror),
+            turn=self.recipe.data.turn,
             workers=self.recipe.data.workers,
             rank=self.machine.rank,
             world=self.machine.world,

@@ -75,6 +75,17 @@ def test_both_sides_of_a_pair_are_mirrored_alike() -> None:
     assert torch.equal(batch["real"][flipped], straight["real"][flipped].flip(-1))
 
 
+def test_both_sides_of_a_pair_are_turned_alike() -> None:
+    """By every number of quarters about as often: of 256, one has less than 32 or more than 96 for one seed in 50,000."""
+    turned, straight = (next(Stream(paired(), 256, 1, turn=turn)) for turn in (True, False))
+    assert torch.allclose(turned["given"], -turned["real"], atol=1e-6)
+    quarters = torch.stack([
+        (turned["real"] == straight["real"].rot90(times, (-2, -1))).flatten(1).all(1) for times in range(4)
+    ])  # fmt: skip
+    assert torch.equal(quarters.sum(0), torch.ones(256)), "each by one"
+    assert 32 <= int(quarters.sum(1).min()) <= int(quarters.sum(1).max()) <= 96
+
+
 def test_couples_are_mirrored_alike() -> None:
     source = unpaired(both=True)
     straight, turned = next(Stream(source, 64, 1)), next(Stream(source, 64, 1, mirror=True))

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     LATENT = 1
     BETWEEN = 2
     MIRROR = 3
+    TURN = 61
     AROUND = 4
     CLASS = 5
     INSTANCE = 6

@@ -40,7 +40,7 @@ class Source(Protocol):
         """What was fetched, on any device, as networks see it; the last axis of images is their width."""
 
     def lay(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """What was scaled, and maybe mirrored, as a batch of the game: `real`, and what it is made from, if anything.
+        """What was scaled, and maybe mirrored and turned, as a batch of the game: `real`, and what it is made from.
 
         `seed` (n,) int64 draws what is random about it.
         """
@@ -64,6 +64,15 @@ class Fetched(NamedTuple):
     label: Tensor | None
 
 
+def _turned(pictures: Tensor, seed: Tensor) -> Tensor:
+    """Square pictures (n, ..., S, S), each turned by as many quarters as its seed (n,) says."""
+    quarters = (4 * noise.uniform(seed, 1, noise.Purpose.TURN)).floor().view(-1, *[1] * (pictures.dim() - 1))
+    turned = pictures
+    for times in (1, 2, 3):
+        turned = torch.where(quarters == times, pictures.rot90(times, (-2, -1)), turned)
+    return turned
+
+
 class Stream(Iterator[Batch]):
     """Batches of a source, shuffled anew each epoch.
 
@@ -80,6 +89,7 @@ class Stream(Iterator[Batch]):
         device: torch.device | str = "cpu",
         *,
         mirror: bool = False,
+        turn: bool = False,
         workers: int = 0,
         rank: int = 0,
         world: int = 1,
@@ -88,7 +98,7 @@ class Stream(Iterator[Batch]):
         """Begin at sample number `position`; `workers` threads fetch ahead (0: fetch when asked)."""
         assert batch % world == 0, "the batch is shared out evenly: checked when the run is planned"
         self.source, self.batch, self.seed, self.device = source, batch, seed, torch.device(device)
-        self.mirror, self.rank, self.share = mirror, rank, batch // world
+        self.mirror, self.turn, self.rank, self.share = mirror, turn, rank, batch // world
         self.position = position
         self._ahead = workers
         self._pool = ThreadPoolExecutor(workers, "zerosum-data") if workers else None
@@ -120,6 +130,7 @@ class Stream(Iterator[Batch]):
         if self.mirror:
             flip = noise.uniform(seed, 1, noise.Purpose.MIRROR) < 0.5
             scaled = torch.where(flip.view(-1, *[1] * (scaled.dim() - 1)), scaled.flip(-1), scaled)
+        scaled = _turned(scaled, seed) if self.turn else scaled
         batch = self.source.lay(scaled, seed) | {"seed": seed}
         return batch if label is None else batch | {"label": label.to(self.device, non_blocking=True)}
 

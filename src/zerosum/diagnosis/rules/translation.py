@@ -2,9 +2,15 @@
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.medicine import as_the_recipe, first, put, times, together, where
+from zerosum.diagnosis.medicine import as_the_recipe, first, penalties, put, times, together, where
 from zerosum.diagnosis.readings import fact, higher, less, lower, of, ratio, risen
+from zerosum.diagnosis.rules.balance import SURE
 from zerosum.diagnosis.sign import Rule, Sign
+
+
+def translates(history: History) -> bool:
+    """Pictures are made from pictures."""
+    return fact(history, "settings", "game", "kind") == "translation"
 
 
 def told_of_pairs(history: History) -> Series:
@@ -119,6 +125,26 @@ RULES = (
                 times("game.adversarial_weight", 0.3, "less pull towards what looks real whatever was given"),
                 where(judged_alone, put("discriminator.beside", True, "the judge sees what a picture is made from")),
                 where(normed, put("generator.norm", "none", "instance norm takes flat pictures' brightness away")),
+            ),
+        ),
+    ),
+    Rule(
+        "judge-too-sure", Severity.MILD, "The judge is too sure to teach",
+        "The discriminator tells nearly all that is made from what is real, by far, and on pictures it has not seen: "
+        "its slopes then say little of which way is better, and what they add to the pictures is not detail but noise, "
+        "while the terms go on teaching. A faint penalty on its slope keeps it a teacher.",
+        (
+            SURE,
+            Sign("distance of scores", of("exam/separation"), 2.5, 2.0,
+                 "real and fake scores are {value:.1f} deviations apart"),
+        ),
+        must=2, applies=translates,
+        prescribe=first(
+            as_the_recipe("terms", "objective", "optimizer", "game", "discriminator"),
+            penalties(3.0, "a gentler slope"),
+            together(
+                put("terms.r1.weight", 1e-4, "a faint penalty: a patch judge's slopes add up over its patches"),
+                put("terms.r1.every", 4, "as good, at a quarter of the cost"),
             ),
         ),
     ),
