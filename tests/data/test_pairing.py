@@ -76,7 +76,7 @@ def test_both_sides_of_a_pair_are_mirrored_alike() -> None:
 
 
 def test_both_sides_of_a_pair_are_turned_alike() -> None:
-    """By every number of quarters about as often: of 256, one has less than 32 or more than 96 for one seed in 50,000."""
+    """By each number of quarters about as often: less than 32 or more than 96 of 256 is one seed in 50,000."""
     turned, straight = (next(Stream(paired(), 256, 1, turn=turn)) for turn in (True, False))
     assert torch.allclose(turned["given"], -turned["real"], atol=1e-6)
     quarters = torch.stack([
