@@ -139,6 +139,8 @@ def _classes(
         classifier.classes, (real.chances, made.chances), (seen["real"].features, seen["made"].features),
         labels_of(question.real, classifier.classes), labels_of(question.made, classifier.classes), judgement.rows,
     )  # fmt: skip
+    if question.answers:
+        row["kid"] = [None] * len(classifier.classes)  # classes part answers from what they answer
     return row | {"classifier": {"accuracy": classifier.accuracy, "weights": classifier.version}}
 
 

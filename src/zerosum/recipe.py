@@ -61,7 +61,7 @@ class Data(Setting):
     mirror: bool | None = None
     """Mirror half of the pictures left to right; left out: chosen by looking at the data."""
     turn: bool = False
-    """Turn pictures by 0, 90, 180 or 270 degrees: for those that have no up, seen from above or by a microscope."""
+    """Turn pictures by 0, 90, 180 or 270 degrees: for those that have no up, and no light from one side."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Threads that fetch batches ahead."""
     pairs: Literal["none", "paired", "unpaired"] = "none"

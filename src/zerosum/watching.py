@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,7 +87,10 @@ class Watch:
         """Choose the real images; a folder for the samples' features."""
         self._scratch = tempfile.TemporaryDirectory(prefix="zerosum-")
         examples = self.examples
-        self.real = Real.of(examples, examples.held_out, "held-out images").head(REAL)
+        self.answers = isinstance(self.make, Answers) and examples.truth
+        real = Real.of(examples, examples.held_out, "held-out images").head(self.samples if self.answers else REAL)
+        # a pair's two sides have one index
+        self.real = replace(real, chosen=examples.asked(True)[: self.samples]) if self.answers else real
         self.partner = Real.of(examples, examples.train, "training images").head(self.samples)
         self._reals: Reals | None = None
 
@@ -96,7 +99,7 @@ class Watch:
         reals = self._reals = self._reals or self._look_at_reals()
         made = Made(partial(self.make, game), self.samples, "the samples")
         fakes = self._see(made).features
-        distance = kernel_distance(reals.seen.features, fakes)
+        distance = kernel_distance(reals.seen.features, fakes, self.answers)
         protocol = self._protocol()
         return {
             "images": images,
@@ -136,7 +139,7 @@ class Watch:
         return Protocol(
             features=self.network.name, weights=self.network.version, resize=self.network.resize,
             images=sizes(self.examples), data=self.real.fingerprint, against="held-out",
-            real=len(self.real), made=self.samples, source="averaged", seed=SEED,
+            real=len(self.real), made=self.samples, source="averaged", seed=SEED, answers=self.answers,
         )  # fmt: skip
 
 

@@ -94,6 +94,16 @@ def test_couples_are_mirrored_alike() -> None:
     assert torch.equal(turned["given"][~flipped], straight["given"][~flipped])
 
 
+def test_couples_are_turned_alike() -> None:
+    source = unpaired(both=True)
+    straight, turned = next(Stream(source, 64, 1)), next(Stream(source, 64, 1, turn=True))
+    quarters = (4 * noise.uniform(straight["seed"], 1, noise.Purpose.TURN)[:, 0]).long()
+    assert set(quarters.tolist()) == {0, 1, 2, 3}
+    for name in ("given", "real"):
+        expected = torch.stack([p.rot90(int(k), (-2, -1)) for p, k in zip(straight[name], quarters, strict=True)])
+        assert torch.equal(turned[name], expected)
+
+
 def test_a_degraded_batch_is_its_pictures_degraded_by_their_seeds() -> None:
     source = degraded("down4")
     batch = next(Stream(source, 8, 1, mirror=True))

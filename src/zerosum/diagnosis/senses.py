@@ -54,6 +54,7 @@ def verdicts(seen: Seen) -> Signals:
         "exam/auc_unseen": auc(unseen, fake),
         "exam/known": auc(known, unseen),
         "exam/separation": separation(known, fake),
+        "exam/separation_unseen": separation(unseen, fake),
         "exam/rt": float((known - middle).sign().mean()),
         "exam/rv": float((unseen - middle).sign().mean()),
         "exam/dx": float((unseen - middle).sigmoid().mean()),

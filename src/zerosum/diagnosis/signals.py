@@ -12,6 +12,7 @@ SIGNALS = {
     "exam/auc_unseen": "the same for held-out examples",
     "exam/known": "how often D scores a training example above a held-out one; above 0.5 it knows them by heart",
     "exam/separation": "real scores less fake ones, in deviations; 0 at the equilibrium",
+    "exam/separation_unseen": "the same of held-out real examples",
     "exam/rt": "mean sign of training examples' scores: ADA's r_t; 1 where D is sure of all",
     "exam/rv": "the same for held-out examples; far below r_t where D overfits",
     "exam/dx": "D(x), the probability given to held-out examples; 0.5 at the equilibrium",

@@ -53,7 +53,8 @@ class Pairwise:
     """
 
     kernel: Score
-    """Unbiased MMD^2 with (x.y / D + 1)^3, over all pairs; around 0, also below, where both sets are alike."""
+    """Unbiased MMD^2 with (x.y / D + 1)^3, over all pairs, but for own answers; around 0, also below, where
+    both sets are alike."""
     precision: Score
     """Share of the fakes within any real's ball."""
     recall: Score
@@ -100,8 +101,8 @@ def between(reals: Side, fakes: Side, answers: bool = False) -> Pairwise:
     Args:
         reals: N images.
         fakes: M images.
-        answers: fake i was made as an answer to real i (N = M). The two then make no pair in the kernel distance, which
-            would be biased below 0 by answers that are near their own real; its error leaves out both at once.
+        answers: fake i was made as an answer to real i (N = M). No score then sees the two together: answers near their
+            own real would make all of them too good. The kernel distance's error leaves out both at once.
 
     Raises:
         BadInput: other widths or other numbers of neighbours, or reals that are all the same.
@@ -111,7 +112,8 @@ def between(reals: Side, fakes: Side, answers: bool = False) -> Pairwise:
         raise BadInput(f"Balls of {reals.neighbours} and {fakes.neighbours} neighbours cannot be compared; use one k.")
     _check_vary(reals.table)
     assert not answers or len(reals.table) == len(fakes.table)
-    balls, kernels = _Balls(reals.radii, fakes.radii), _Kernels(len(reals.table), len(fakes.table), answers)
+    balls = _Balls(reals.radii, fakes.radii, answers)
+    kernels = _Kernels(len(reals.table), len(fakes.table), answers)
     _look(_tiles(reals.table, fakes.table, _centre(reals.table)), [balls, kernels])
     return Pairwise(
         kernel=(_answers_score if answers else _kernel_score)(reals.kernels, fakes.kernels, kernels),
@@ -126,8 +128,10 @@ def between(reals: Side, fakes: Side, answers: bool = False) -> Pairwise:
     )
 
 
-def kernel_distance(reals: Table, fakes: Table) -> Score:
+def kernel_distance(reals: Table, fakes: Table, answers: bool = False) -> Score:
     """The kernel distance alone, as in `Pairwise.kernel`; its error by the jackknife that leaves out each row once.
+
+    `answers`: as in `between`.
 
     Where both sets are alike the error is about 1.4 times the true one: it errs on the safe side.
 
@@ -138,11 +142,12 @@ def kernel_distance(reals: Table, fakes: Table) -> Score:
     if min(len(reals), len(fakes)) < 3:
         raise BadInput("The kernel distance's error needs at least 3 images of either set; give more images.")
     own_reals, own_fakes = _Kernels(len(reals), len(reals)), _Kernels(len(fakes), len(fakes))
-    cross = _Kernels(len(reals), len(fakes))
+    assert not answers or len(reals) == len(fakes)
+    cross = _Kernels(len(reals), len(fakes), answers)
     _look(_own_tiles(reals), [own_reals])
     _look(_own_tiles(fakes), [own_fakes])
     _look(_tiles(reals, fakes, _centre(reals)), [cross])
-    return _kernel_score(own_reals.first, own_fakes.first, cross)
+    return (_answers_score if answers else _kernel_score)(own_reals.first, own_fakes.first, cross)
 
 
 class _Rows(NamedTuple):
@@ -269,10 +274,11 @@ class _Kernels:
 
 
 class _Balls:
-    """Which rows of either table lie in balls around the other's."""
+    """Which rows of either table lie in balls around the other's; of `answers`, around others than their own."""
 
-    def __init__(self, reals: Tensor, fakes: Tensor) -> None:
+    def __init__(self, reals: Tensor, fakes: Tensor, answers: bool = False) -> None:
         self.radii = reals, fakes
+        self._answers = answers
         self.crowd = torch.zeros(len(fakes), dtype=torch.int64)
         self.reached = torch.zeros(len(reals), dtype=torch.bool)
         self.covered = torch.zeros(len(reals), dtype=torch.bool)
@@ -282,6 +288,8 @@ class _Balls:
         # the distance and the tie's width in one: nearer than the radius by more than rounding
         above = torch.add(tile.first.squares[:, None] * (1 + TIE), tile.products, alpha=-2)
         above += tile.second.squares * (1 + TIE)
+        if self._answers and tile.first.part == tile.second.part:
+            above.fill_diagonal_(math.inf)
         self.reached[reals] |= (above < self.radii[1][fakes]).any(1)
         in_real = above < self.radii[0][reals, None]
         self.covered[reals] |= in_real.any(1)

@@ -56,7 +56,7 @@ class Protocol:
     neighbours: int = 5
     """Of precision, recall, density, coverage."""
     answers: bool = False
-    """Every sample was made as an answer to a real image, and the kernel distance pairs no two of them."""
+    """Sample i was made as an answer to real image i, and no score of pairs sees these two together."""
     seed: int = 0
     beside: str = ""
     """Hashes of the real images that made the floor and the modes, and of those among which copies were looked for."""
@@ -83,7 +83,7 @@ class Protocol:
         return (
             f"{self.features} {self.weights}, {self.resize}; {self.made:,} samples{sampled} against {self.real:,} real "
             f"({self.against}, {self.data[:8]}), {self.images}; {self.neighbours} neighbours; "
-            f"{'kid without own answers; ' if self.answers else ''}scores v{self.version}"
+            f"{'without own answers; ' if self.answers else ''}scores v{self.version}"
         )
 
     @property

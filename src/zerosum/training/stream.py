@@ -40,7 +40,7 @@ class Source(Protocol):
         """What was fetched, on any device, as networks see it; the last axis of images is their width."""
 
     def lay(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """What was scaled, and maybe mirrored and turned, as a batch of the game: `real`, and what it is made from.
+        """What was scaled, maybe mirrored and turned, as a batch: `real`, and what it is made from, if anything.
 
         `seed` (n,) int64 draws what is random about it.
         """

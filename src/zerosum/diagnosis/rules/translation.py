@@ -3,14 +3,15 @@
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.history import History, Series
 from zerosum.diagnosis.medicine import as_the_recipe, first, penalties, put, times, together, where
-from zerosum.diagnosis.readings import fact, higher, less, lower, of, ratio, risen
+from zerosum.diagnosis.readings import fact, higher, less, lower, of, ratio, risen, stalled, translates
 from zerosum.diagnosis.rules.balance import SURE
 from zerosum.diagnosis.sign import Rule, Sign
 
 
-def translates(history: History) -> bool:
-    """Pictures are made from pictures."""
-    return fact(history, "settings", "game", "kind") == "translation"
+def heard(history: History) -> bool:
+    """The generator listens to its judge from the beginning."""
+    weight = fact(history, "settings", "game", "adversarial_weight", otherwise=1.0)
+    return translates(history) and isinstance(weight, int | float) and weight > 0
 
 
 def told_of_pairs(history: History) -> Series:
@@ -77,7 +78,7 @@ RULES = (
         "which way round is right: a cycle turns them back, and both look real. Severe where the truth is known and "
         "always the mean picture would be nearer to it. Where the wanted pictures are indeed negatives, this is right.",
         (
-            # looks at games both ways are dear, so rare; and no chance turns the sign of held-out pictures
+            # looks at games both ways are dear, so rare, and always at the same pictures: more would not tell more
             Sign("brightness or colour within pictures", lower(of("exam/tone"), of("exam/hue")), -0.4, -0.2,
                  "one of them correlates with what it should follow by {value:.2f}", hold=2),
             Sign("brightness or colour from picture to picture", lower(of("exam/tone_between"), of("exam/hue_between")),
@@ -130,21 +131,23 @@ RULES = (
     ),
     Rule(
         "judge-too-sure", Severity.MILD, "The judge is too sure to teach",
-        "The discriminator tells nearly all that is made from what is real, by far, and on pictures it has not seen: "
-        "its slopes then say little of which way is better, and what they add to the pictures is not detail but noise, "
-        "while the terms go on teaching. A faint penalty on its slope keeps it a teacher.",
+        "The discriminator tells nearly all that is made from the truth, by far, and in pictures it has not seen, and "
+        "what is made comes no nearer to the truth: its slopes say little of which way is better, and may add noise "
+        "rather than detail. A faint penalty on its slope keeps it a teacher.",
         (
             SURE,
-            Sign("distance of scores", of("exam/separation"), 2.5, 2.0,
-                 "real and fake scores are {value:.1f} deviations apart"),
+            Sign("distance of unseen scores", of("exam/separation_unseen"), 2.5, 2.0,
+                 "unseen truths and what is made score {value:.1f} deviations apart"),
+            Sign("how much nearer to the truth pictures came", stalled("exam/error"), 0.97, 0.95,
+                 "pictures come no nearer to the truth: lately {value:.2f} of the least error before"),
         ),
-        must=2, applies=translates,
+        must=3, needs=3, applies=heard,
         prescribe=first(
             as_the_recipe("terms", "objective", "optimizer", "game", "discriminator"),
             penalties(3.0, "a gentler slope"),
             together(
                 put("terms.r1.weight", 1e-4, "a faint penalty: a patch judge's slopes add up over its patches"),
-                put("terms.r1.every", 4, "as good, at a quarter of the cost"),
+                put("terms.r1.every", 4, "at about a quarter of the penalty's cost"),
             ),
         ),
     ),

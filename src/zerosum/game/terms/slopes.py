@@ -24,7 +24,7 @@ class R1(TermSetting):
     kind: Literal["r1"] = "r1"
     weight: Schedule = 1.0
     """Gamma; 0.0002 x resolution^2 / batch reproduces StyleGAN2's choices. A patch discriminator's slopes add up over
-    its patches, so that it wants thousands of times less: 1e-4 at 64 px."""
+    its patches, so that it wants about a thousand times less: 1e-4 at 64 px with pairs, 1e-5 without."""
     every: Interval = 1
     """Rounds between two times it is played; 16 costs a tenth as much."""
     player: ClassVar[str] = "discriminator"
