@@ -66,6 +66,10 @@ class Experiment:
     peers: tuple[str, ...] = ()
     paired: bool = False
     """Trained without pairs, and judged by the pairs that are kept from it."""
+    both: bool = False
+    """Judged on the way back too."""
+    tiled: bool = False
+    """Peers are asked for the tiles that ours is judged by."""
 
 
 EXPERIMENTS = {
@@ -77,15 +81,15 @@ EXPERIMENTS = {
     "rally": Experiment("rally/paired", "map", "terrain labels to aerial maps", alone=None),
     "season": Experiment(
         "seasons", "season", "January to August and back, from longitudes that never meet", alone=None, share=3.0,
-        paired=True, peers=("cyclegan",),
+        paired=True, both=True, peers=("cyclegan",),
     ),
     "two-ways": Experiment(
         "emoji/paired", "cyclegan", "Noto's emoji to Twemoji's and back, as if nobody knew the pairs",
-        {"data.mirror": False}, alone=None, share=0.6, paired=True,
+        {"data.mirror": False}, alone=None, share=0.6, paired=True, both=True,
     ),
     "one-way": Experiment("seasons", "cut", "January to August, one way only", alone=None, share=0.6, paired=True),
     "large": Experiment(
-        "photos", "esrgan", "four times larger", features="pixels", share=3.6, peers=("esrgan",),
+        "photos", "esrgan", "four times larger", features="pixels", share=3.6, peers=("esrgan",), tiled=True,
         alone=ALONE | {"terms.perceptual.weight": 0, "terms.reconstruct.weight": 1},
     ),
     "enlarged": Experiment("photos", "srgan", "four times larger", features="pixels", alone=None, share=0.6),
@@ -111,19 +115,20 @@ def seasons(data: Path, folder: Path) -> Path:
     return place
 
 
-def tiles(experiment: Experiment, place: Path, folder: Path) -> Path:
-    """The same training pictures, and the tiles that ours is judged by as test pictures."""
-    there = folder / "data/tiles"
+def tiles(name: str, experiment: Experiment, place: Path, folder: Path) -> Path:
+    """The same training pictures, and the tiles that our run of this name is judged by as test pictures."""
+    there, draft = folder / f"data/{name}-tiles", folder / f"data/{name}-tiles-draft"
     if not there.exists():
-        shutil.copytree(place / "train", there / "train")
-        run = RunFolder.open(folder / "large-game")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(place / "train", draft / "train")
+        run = RunFolder.open(folder / f"{name}-game")
         _, asking = data_for(run, read_recipe(run), str(place / "test"), experiment.paired, False, Silent())
-        files.write_samples(asking.wanted(range(len(asking.chosen))), there / "test")
-        (there / "test/sheet.png").unlink()
+        files.write_samples(asking.wanted(range(len(asking.chosen))), draft / "test")
+        (draft / "test/sheet.png").unlink()
+        draft.rename(there)
     return there
 
 
-BOTH_WAYS = ("season", "two-ways")
 BAND = 256
 """How wide a band of longitude is, in the numbers that the crops' names begin with; crops cross no border."""
 
@@ -146,16 +151,24 @@ def play(name: str, way: str, experiment: Experiment, place: Path, folder: Path,
     log = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
     row: Row = {
         "experiment": name, "way": way, "recipe": experiment.recipe, "about": experiment.about, "run": str(path.name),
-        "images": log[-1]["images"], "seconds": log[-1]["seconds"], "threads": torch.get_num_threads(),
+        "images": log[-1]["images"], "seconds": log[-1]["seconds"], "threads": _threads(path),
         "settings": settings,
     }  # fmt: skip
-    for back in (False, True) if experiment.paired and name in BOTH_WAYS else (False,):
+    for back in (False, True) if experiment.both else (False,):
         judged = zerosum.evaluate(
             path, data=place / "test", features=experiment.features, paired=experiment.paired, back=back
         )
         row |= {("back " if back else "") + key: value for key, value in about(judged).items()}
     findings = [finding.name for finding in zerosum.diagnose(path)]
     return row | {"findings": findings}
+
+
+def _threads(run: Path) -> int:
+    """What it was trained on: a call that only judges may have others. Written down when it is first asked for."""
+    file = run / "threads.txt"
+    if not file.exists():
+        file.write_text(str(torch.get_num_threads()))
+    return int(file.read_text())
 
 
 def about(judged: Row) -> Row:
@@ -179,7 +192,11 @@ def colour_transfer(place: Path, given: str, wanted: str) -> Row:
 
 
 def _read(folder: Path) -> np.ndarray:
-    return np.stack([np.asarray(Image.open(p).convert("RGB"), np.float32) for p in sorted(folder.iterdir())])
+    def opaque(path: Path) -> Image.Image:
+        picture = Image.open(path).convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+    return np.stack([np.asarray(opaque(path), np.float32) for path in sorted(folder.iterdir())])
 
 
 def _scores(made: np.ndarray, wanted: np.ndarray) -> Row:
@@ -208,12 +225,12 @@ def peer(name: str, which: str, experiment: Experiment, place: Path, folder: Pat
         ]  # fmt: skip
         subprocess.run(command, check=True)
     told = json.loads((out / "about.json").read_text())
-    made, wanted = _read(out / "made"), _read(place / "test" / ("" if which == "esrgan" else sides[1]))
-    value, without = answered(*(features(_scaled(each)) for each in (made, wanted)))
+    made, wanted = _read(out / "made"), _read(place / "test" / ("" if experiment.tiled else sides[1]))
+    value, without = answered(*(features(_scaled(each), experiment.features) for each in (made, wanted)))
     kernel = {"value": value, "error": jackknifed(without), "floor": None}
     return {
         "experiment": name, "way": f"peer {which}", "recipe": which, "images": told["images"],
-        "seconds": told["seconds"], "threads": torch.get_num_threads(), "scores": {"kid_lite0": kernel},
+        "seconds": told["seconds"], "threads": told["threads"], "scores": {f"kid_{experiment.features}": kernel},
     } | _scores(made, wanted)  # fmt: skip
 
 
@@ -240,9 +257,9 @@ def answered(made: Tensor, wanted: Tensor) -> tuple[float, NDArray[np.float64]]:
     return float(pairs.sum() / (n * (n - 1))), without
 
 
-def features(pictures: Tensor) -> Tensor:
-    """(N, 3, H, W) in [-1, 1] to (N, D), by the network that `zerosum evaluate` uses."""
-    eyes = choose("lite0", max(pictures.shape[2:]), torch.device("cpu"))
+def features(pictures: Tensor, name: str) -> Tensor:
+    """(N, 3, H, W) in [-1, 1] to (N, D), by the network of that name that `zerosum evaluate` uses."""
+    eyes = choose(name, max(pictures.shape[2:]), torch.device("cpu"))
     with torch.no_grad():
         return eyes(pictures).features
 
@@ -264,7 +281,7 @@ def lead(name: str, experiment: Experiment, place: Path, folder: Path) -> Row:
         rows = batches(len(asking.chosen), 64)
         made, wanted = zip(*((translator(asking.given(each)), asking.wanted(each)) for each in rows), strict=True)
         as_files = torch.cat(made).add(1).mul(127.5).round().clamp(0, 255).div(127.5).sub(1)
-        found[way] = answered(features(as_files), features(torch.cat(wanted)))
+        found[way] = answered(*(features(each, experiment.features) for each in (as_files, torch.cat(wanted))))
     value = found["alone"][0] - found["game"][0]
     return {"value": value, "error": jackknifed(found["alone"][1] - found["game"][1])}
 
@@ -302,13 +319,12 @@ def main() -> None:
             put([row := {"experiment": name, "way": "lead"} | lead(name, experiment, place, asked.folder)])
             print(row, flush=True)
         if experiment.paired and "game" in asked.ways:
-            transfers = {
-                way: colour_transfer(place, *sides) for way, sides in {"": ("A", "B"), "back ": ("B", "A")}.items()
-            }
+            sides = {"": ("A", "B")} | ({"back ": ("B", "A")} if experiment.both else {})
+            transfers = {way: colour_transfer(place, *each) for way, each in sides.items()}
             row = {f"{way}pairs": each["pairs"] for way, each in transfers.items()}
             put([{"experiment": name, "way": "colour transfer"} | row])
         for which in experiment.peers if "peers" in asked.ways else ():
-            there = tiles(experiment, place, asked.folder) if which == "esrgan" else place
+            there = tiles(name, experiment, place, asked.folder) if experiment.tiled else place
             put([row := peer(name, which, experiment, there, asked.folder, seconds)])
             print(row, flush=True)
 

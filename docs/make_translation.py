@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from translation import BOTH_WAYS, EXPERIMENTS, RESULT, Experiment, place_of
+from translation import EXPERIMENTS, RESULT, Experiment, place_of
 
 import zerosum
 from zerosum.console import Silent
@@ -39,9 +39,10 @@ virtual machine as the table says, without a GPU. *Alone* is the same network, d
 without a game. Beside each score stands the same of what was given itself (enlarged bicubically where it is smaller).
 A kernel distance (KID) says how far the results as a set are from the wanted pictures, none paired with its own answer;
 the floor is that of as many training pictures. *Lead* is how much lower the game's is than its network's alone, both of
-the same pictures, with the jackknife's error, which takes pictures for independent: neighbouring crops of the Earth and
-tiles of one photograph are less than that. *Peer* is a loop written out as its authors play it, on the same data, time
-and threads (`benchmarks/references_translation.py`). One seed each.
+the same pictures, with the jackknife's error, which takes pictures for independent and knows of no other seeds:
+neighbouring crops and tiles of one photograph are not independent, so it is too small. *Peer* is a loop written from
+its paper, with networks of the paper's width, on the same data, time and threads; what it leaves out is said in
+`benchmarks/references_translation.py`. One seed each.
 """
 
 
@@ -132,7 +133,7 @@ def main() -> None:
     lines = HEAD.splitlines()
     for name, experiment in EXPERIMENTS.items():
         if any(row["experiment"] == name and row["way"] == "game" for row in results):
-            ways = (False, True) if name in BOTH_WAYS else (False,)
+            ways = (False, True) if experiment.both else (False,)
             drawn = [sheet(name, experiment, folder, data, back) for back in ways]
             lines += ["", *section(name, experiment, results, drawn)]
     (DOCS / "translation.md").write_text("\n".join(lines).rstrip() + "\n", "utf8")

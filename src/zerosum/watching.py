@@ -99,7 +99,7 @@ class Watch:
         reals = self._reals = self._reals or self._look_at_reals()
         made = Made(partial(self.make, game), self.samples, "the samples")
         fakes = self._see(made).features
-        distance = kernel_distance(reals.seen.features, fakes, self.answers)
+        distance = kernel_distance(reals.seen.features, fakes, answers=self.answers)
         protocol = self._protocol()
         return {
             "images": images,

@@ -81,12 +81,28 @@ def test_it_learns_to_turn_colours_round(trained: Path, tmp_path: Path, monkeypa
     assert pairs["psnr"]["value"] > pairs["psnr"]["given"]
 
 
+def test_turned_pictures_are_others(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = [
+        zerosum.train(trained / "pairs", recipe="pix2pix", run=f"turn-{turn}", images=32, settings=QUICK | {
+            "data.turn": turn, "doctor.examine": False,
+        })
+        for turn in (False, True)
+    ]  # fmt: skip
+    losses = [run.log()[-1]["generator/reconstruct"] for run in runs]
+    assert losses[0] != losses[1]
+
+
 def test_evaluate_says_pairs_beside_what_was_given(trained: Path, say) -> None:
     code, out, err = say("evaluate", str(trained / "runs/pairs"), *PIXELS, "--json")
     assert code == 0, err
     row = json.loads(out)
     assert set(row["pairs"]) >= {"l1", "psnr", "ssim"}
     assert row["pairs"]["l1"]["given"] > 0
+    assert row["protocol"]["answers"] is True
+    assert "without own answers" in row["line"]
+    assert row["scores"]["fd_pixels"]["floor"] is None
+    assert row["scores"]["recall"]["floor"] is not None
     assert row["checkpoint"] == "00000192"
     code, out, _ = say("evaluate", str(trained / "runs/pairs"), *PIXELS)
     assert code == 0
@@ -100,6 +116,7 @@ def test_unpaired_runs_are_judged_as_sets_or_by_a_hidden_truth(trained: Path, sa
     code, out, err = say("evaluate", run, *PIXELS, "--json")
     assert code == 0, err
     assert "pairs" not in json.loads(out)
+    assert json.loads(out)["protocol"]["answers"] is False
     code, out, err = say("evaluate", run, *PIXELS, "--json", "--data", str(trained / "pairs"), "--paired")
     assert code == 0, err
     there = json.loads(out)
@@ -107,6 +124,7 @@ def test_unpaired_runs_are_judged_as_sets_or_by_a_hidden_truth(trained: Path, sa
     assert code == 0, err
     back = json.loads(out)
     assert (there["way"], back["way"]) == ("there", "back")
+    assert there["protocol"]["answers"] is back["protocol"]["answers"] is True
     assert there["pairs"]["l1"]["value"] != back["pairs"]["l1"]["value"]
     # real against real: of one kind either way, so near 0, where the kinds are far from each other
     for row in (there, back):

@@ -128,7 +128,7 @@ def between(reals: Side, fakes: Side, answers: bool = False) -> Pairwise:
     )
 
 
-def kernel_distance(reals: Table, fakes: Table, answers: bool = False) -> Score:
+def kernel_distance(reals: Table, fakes: Table, *, answers: bool = False) -> Score:
     """The kernel distance alone, as in `Pairwise.kernel`; its error by the jackknife that leaves out each row once.
 
     `answers`: as in `between`.
