@@ -97,7 +97,7 @@ def test_points(here: Path, say, source: str) -> None:
     assert code == 0
     assert len((Path(out.strip()) / "points.csv").read_text().split()) == 9
     assert say("walk", f"runs/{source}")[0] == 2
-    code, _, err = say("train", source, "--data.turn", "true")
+    code, _, err = say("train", source, "--data.turn", "true", "--run", "turned")
     assert code == 2
     assert "--data.turn: turns pictures, and these data are points" in err
 
