@@ -78,25 +78,25 @@ EXPERIMENTS = {
         share=3.0, peers=("pix2pix", "l1"),
     ),
     "emoji": Experiment("emoji/paired", "pix2pix", "Noto's emoji to Twemoji's", {"data.mirror": False}, share=1.4),
-    "rally": Experiment("rally/paired", "map", "terrain labels to aerial maps", alone=None),
+    "rally": Experiment("rally/paired", "map", "terrain labels to aerial maps", alone=None, share=0.6),
     "season": Experiment(
         "seasons", "season", "January to August and back, from longitudes that never meet", alone=None, share=3.0,
         paired=True, both=True, peers=("cyclegan",),
     ),
     "two-ways": Experiment(
         "emoji/paired", "cyclegan", "Noto's emoji to Twemoji's and back, as if nobody knew the pairs",
-        {"data.mirror": False}, alone=None, share=0.6, paired=True, both=True,
+        {"data.mirror": False}, alone=None, share=0.4, paired=True, both=True,
     ),
-    "one-way": Experiment("seasons", "cut", "January to August, one way only", alone=None, share=0.6, paired=True),
+    "one-way": Experiment("seasons", "cut", "January to August, one way only", alone=None, share=0.4, paired=True),
     "large": Experiment(
         "photos", "esrgan", "four times larger", features="pixels", share=3.6, peers=("esrgan",), tiled=True,
         alone=ALONE | {"terms.perceptual.weight": 0, "terms.reconstruct.weight": 1},
     ),
-    "enlarged": Experiment("photos", "srgan", "four times larger", features="pixels", alone=None, share=0.6),
+    "enlarged": Experiment("photos", "srgan", "four times larger", features="pixels", alone=None, share=0.4),
     "holes": Experiment("solar", "inpaint", "holes filled"),
     "colours": Experiment("foods", "colourise", "grey pictures coloured"),
-    "sketches": Experiment("foods", "sketch", "sketches to pictures", alone=None, share=0.6),
-    "old": Experiment("foods", "restore", "old pictures made whole", alone=None, share=0.6),
+    "sketches": Experiment("foods", "sketch", "sketches to pictures", alone=None, share=0.4),
+    "old": Experiment("foods", "restore", "old pictures made whole", alone=None, share=0.4),
 }  # fmt: skip
 
 
