@@ -14,7 +14,7 @@ PROTOCOL = Protocol(
 OTHER = {
     "features": "pixels", "weights": "00000000", "resize": "none", "images": "64x64 RGB, fit by crop",
     "data": "ffffffffffff", "against": "train", "real": 4999, "made": 9999, "source": "live", "truncation": 0.7,
-    "neighbours": 3, "version": 0,
+    "answers": True, "neighbours": 3, "version": 0,
 }  # fmt: skip
 
 
