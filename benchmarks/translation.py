@@ -68,6 +68,8 @@ class Experiment:
     """Trained without pairs, and judged by the pairs that are kept from it."""
     both: bool = False
     """Judged on the way back too."""
+    note: str = ""
+    """What a reader of the figures must know."""
     tiled: bool = False
     """Peers are asked for the tiles that ours is judged by."""
 
@@ -94,7 +96,11 @@ EXPERIMENTS = {
     ),
     "enlarged": Experiment("photos", "srgan", "four times larger", features="pixels", alone=None, share=0.4),
     "holes": Experiment("solar", "inpaint", "holes filled"),
-    "colours": Experiment("foods", "colourise", "grey pictures coloured"),
+    "colours": Experiment(
+        "foods", "colourise", "grey pictures coloured",
+        note="The recipe's U-Net was given a map at the picture's own size after an earlier figure of these same test "
+        "pictures had been seen (docs/log.md), so these are not of unseen pictures.",
+    ),
     "sketches": Experiment("foods", "sketch", "sketches to pictures", alone=None, share=0.4),
     "old": Experiment("foods", "restore", "old pictures made whole", alone=None, share=0.4),
 }  # fmt: skip

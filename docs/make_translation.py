@@ -106,7 +106,7 @@ def section(
         f"`{experiment.data}`, {game['seconds'] / 60:.0f} minutes on {game['threads']} core(s). {game['protocol']}.",
         "",
     ]
-    lines += [game["note"], ""] if game.get("note") else []
+    lines += [experiment.note, ""] if experiment.note else []
     head = ["", "images", "L1 (of what was given)", "PSNR (same)", "lite0's eyes (same)", "KID (floor)"]
     body = []
     for row in mine:
