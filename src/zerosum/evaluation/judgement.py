@@ -158,7 +158,7 @@ def judge(
         found["authentic"], floors["authentic"] = copies.authentic, copies.authentic_floor
     alike = len(partner) >= len(made)
     scores = {n: Judged(score, floors.get(n), n in LOWER, alike or n in SIZELESS) for n, score in found.items()}
-    warnings = [*_few(real, made, partner), *_collapsed(made), *_copied(copies)]
+    warnings = [*_few(real, made, partner, protocol.answers), *_collapsed(made), *_copied(copies)]
     return Judgement(protocol, scores, rows, modes, copies, {}, warnings)
 
 
@@ -184,13 +184,14 @@ def _modes(real: Observed, made: Observed, partner: Observed, said: Callable[[st
     return Modes(found, same, floor, nearest)
 
 
-def _few(real: Observed, made: Observed, partner: Observed) -> list[str]:
+def _few(real: Observed, made: Observed, partner: Observed, answers: bool) -> list[str]:
     fewest, wide = min(len(real), len(made)), real.features.width
     warnings = []
     if fewest < FEW * wide:
+        also = "" if answers else ", or compare with the floor, which is biased alike"
         warnings.append(
             f"{fewest:,} images are few for a Fréchet distance of {wide:,} features: it is biased upwards; read the "
-            f"kernel distance (kid) instead, or compare with the floor, which is biased alike"
+            f"kernel distance (kid) instead{also}"
         )
     if len(partner) < len(made):
         warnings.append(
