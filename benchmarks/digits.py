@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import zerosum
-from zerosum.data.intake import read
+from zerosum.data.images.load import read
 
 
 def judge(seed: int = 0, epochs: int = 16) -> tuple[nn.Module, Tensor]:

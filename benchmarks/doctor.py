@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import zerosum
-from zerosum.diagnosis.doctor import Doctor
+from zerosum.diagnosis.monitor import Doctor
 
 RESULT = Path(__file__).with_suffix(".json")
 

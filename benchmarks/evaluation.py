@@ -28,15 +28,15 @@ if importlib.util.find_spec("torchvision") is None:  # torchmetrics imports it w
     import conftest  # noqa: F401
 
 import zerosum
-from zerosum.data.examples import unscaled
-from zerosum.evaluation.gather import Observer
-from zerosum.evaluation.items import Made, Real
-from zerosum.evaluation.judgement import scores_between
-from zerosum.evaluation.network import FeatureNetwork
-from zerosum.evaluation.networks import choose
-from zerosum.opening import read_recipe
-from zerosum.run import RunFolder
-from zerosum.scoring import data_of
+from zerosum.data.dataset import unscaled
+from zerosum.evaluation.features.base import FeatureNetwork
+from zerosum.evaluation.features.extract import Observer
+from zerosum.evaluation.features.registry import choose
+from zerosum.evaluation.result import scores_between
+from zerosum.evaluation.sample_sets import Made, Real
+from zerosum.inference.load import read_recipe
+from zerosum.run_folder import RunFolder
+from zerosum.workflows.evaluate import data_of
 
 CPU = torch.device("cpu")
 

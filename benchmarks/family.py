@@ -26,14 +26,14 @@ import quality_pictures
 from numpy.typing import NDArray
 
 import zerosum
-from zerosum.console import Silent
-from zerosum.deliver.pictures import to_uint8
-from zerosum.evaluation.items import Real
-from zerosum.opening import read_recipe
-from zerosum.recipe import Recipe, RecipeFile, names
-from zerosum.run import Row, RunFolder
-from zerosum.scoring import data_of
+from zerosum.evaluation.sample_sets import Real
+from zerosum.inference.load import read_recipe
+from zerosum.media.images import to_uint8
+from zerosum.recipes.recipe import Recipe, RecipeFile, names
+from zerosum.reporter import Silent
+from zerosum.run_folder import Row, RunFolder
 from zerosum.units import seconds
+from zerosum.workflows.evaluate import data_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULT, TABLE = DOCS / "family.json", DOCS / "family.md"

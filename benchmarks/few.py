@@ -21,11 +21,11 @@ import numpy as np
 from PIL import Image
 
 import zerosum
-from zerosum.console import Silent
-from zerosum.data.examples import Examples
-from zerosum.data.glance import glance
-from zerosum.data.intake import read
-from zerosum.run import Row, RunFolder
+from zerosum.data.dataset import Examples
+from zerosum.data.images.inspect import glance
+from zerosum.data.images.load import read
+from zerosum.reporter import Silent
+from zerosum.run_folder import Row, RunFolder
 
 HERE = Path(__file__).parent
 RESULT = HERE / "few.json"

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from scipy import linalg
 
-from zerosum.evaluation.frechet import Moments, frechet_distance
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.frechet import Moments, frechet_distance
 
 
 def scipys(a: Moments, b: Moments) -> float:

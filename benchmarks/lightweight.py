@@ -40,19 +40,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from zerosum import plan, question
-from zerosum.console import Silent
-from zerosum.data.examples import Examples
-from zerosum.data.glance import glance
-from zerosum.data.intake import read
-from zerosum.deliver.generator import Generator as Handle
-from zerosum.deliver.pictures import to_uint8
-from zerosum.draft import Draft
-from zerosum.game.prior import Normal
-from zerosum.judging import network_for
-from zerosum.training.stream import Stream
+from zerosum.data.dataset import Examples
+from zerosum.data.images.inspect import glance
+from zerosum.data.images.load import read
+from zerosum.data.loader import Stream
+from zerosum.evaluation import request
+from zerosum.evaluation.evaluator import network_for
+from zerosum.evaluation.online import Watch
+from zerosum.game.latent import Normal
+from zerosum.inference.generator import Generator as Handle
+from zerosum.media.images import to_uint8
+from zerosum.recipes import defaults
+from zerosum.recipes.parsing import Draft
+from zerosum.reporter import Silent
 from zerosum.units import seconds
-from zerosum.watching import Watch
 
 LATENT, BATCH, DECAY = 256, 8, 0.999
 TIMES = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1}
@@ -349,7 +350,7 @@ def intake(source: str, size: int = 0, channels: int = 0) -> tuple[Examples, boo
     for name, value in (("size", size), ("channels", channels)):
         if value:
             draft.put(("data", name), value, f"--{name}")
-    plan.settle_data(draft, glance(source), on_cpu=True)
+    defaults.settle_data(draft, glance(source), on_cpu=True)
     data = draft.tree["data"]
     return read(source, data["size"], data["channels"], data["fit"]), bool(data["mirror"])
 
@@ -370,7 +371,7 @@ def judging(examples: Examples, budget: float, every: str, width: int) -> tuple[
     began = time.monotonic()
     network.sample(BATCH)  # with these networks it takes longer to make samples than to judge them
     each = watch.seconds() + SAMPLES / BATCH * (time.monotonic() - began)
-    times = min(plan.JUDGED_TIMES, int(plan.JUDGED_SHARE * budget / each - plan.JUDGED_FIRST))
+    times = min(defaults.JUDGED_TIMES, int(defaults.JUDGED_SHARE * budget / each - defaults.JUDGED_FIRST))
     return judge, budget / (times + 1) if times > 0 else math.inf
 
 
@@ -388,7 +389,7 @@ def main() -> None:
     judge, every = judging(examples, asked.budget, asked.judge_every, asked.width)
     sampler, info = play(examples, asked.budget, asked.seed, asked.width, mirror=mirror, judge=judge,
                          judge_every=every, say=lambda row: print(json.dumps(row), flush=True))  # fmt: skip
-    count = asked.samples or min(question.SAMPLES, len(examples.train))  # as our runs are judged by
+    count = asked.samples or min(request.SAMPLES, len(examples.train))  # as our runs are judged by
     images = np.concatenate([sampler(first, min(512, count - first)) for first in range(0, count, 512)])
     np.savez_compressed(asked.out, images=images)
     asked.out.with_suffix(".json").write_text(json.dumps(info, indent=1) + "\n", "utf8")

@@ -38,15 +38,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import zerosum
-from zerosum import judging, question
-from zerosum.console import Silent
-from zerosum.data.examples import Examples
-from zerosum.deliver.pictures import to_uint8
-from zerosum.evaluation.items import Real
-from zerosum.opening import read_recipe
-from zerosum.run import Row, RunFolder
-from zerosum.scoring import data_of
+from zerosum.data.dataset import Examples
+from zerosum.evaluation import evaluator, request
+from zerosum.evaluation.sample_sets import Real
+from zerosum.inference.load import read_recipe
+from zerosum.media.images import to_uint8
+from zerosum.reporter import Silent
+from zerosum.run_folder import Row, RunFolder
 from zerosum.units import seconds
+from zerosum.workflows.evaluate import data_of
 
 HERE = Path(__file__).parent
 RESULT = HERE / "quality.json"
@@ -186,11 +186,11 @@ class Stored:
 
 def scored(images: NDArray[np.uint8], examples: Examples, n: int | None = None) -> Row:
     """The scores of samples (N, H, W, C) of any origin, by the protocol of `zerosum.evaluate`."""
-    asked = question.Asked("lite0", n, 0, math.inf, "held-out", question.AMONG, 5, "averaged")
-    about = question.about_run(Stored(images), examples, None, asked)  # type: ignore[arg-type]
+    asked = request.Asked("lite0", n, 0, math.inf, "held-out", request.AMONG, 5, "averaged")
+    about = request.about_run(Stored(images), examples, None, asked)  # type: ignore[arg-type]
     device = torch.device("cpu")
-    with judging.observer(judging.network_for("lite0", examples, device, Silent()), device) as watching:
-        judgement, _ = judging.answer(about, asked, watching, None, Silent())
+    with evaluator.observer(evaluator.network_for("lite0", examples, device, Silent()), device) as watching:
+        judgement, _ = evaluator.answer(about, asked, watching, None, Silent())
     return judgement.as_row(0)
 
 

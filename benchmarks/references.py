@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from zerosum.data.examples import Examples
+from zerosum.data.dataset import Examples
 from zerosum.networks import fastgan, stylegan2
-from zerosum.recipe import Recipe
+from zerosum.recipes.recipe import Recipe
 
 Batches = Iterator[Tensor]
 Step = Callable[[], None]

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zerosum.game.schedule import Now, at
-from zerosum.game.verdict import Verdict
-from zerosum.recipe import Recipe
+from zerosum.game.types import Verdict
+from zerosum.recipes.recipe import Recipe
 
 Told = Iterator[tuple[Tensor, Tensor]]
 """Batches (N, C, H, W) in [-1, 1] and their classes (N,)."""

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import zerosum
-from zerosum.data.examples import Examples
-from zerosum.data.intake import read
-from zerosum.evaluation import counts
-from zerosum.evaluation.labels import Labels, trained
-from zerosum.run import Row, RunFolder
+from zerosum.data.dataset import Examples
+from zerosum.data.images.load import read
+from zerosum.evaluation.features.classifier import Labels, trained
+from zerosum.evaluation.metrics import class_counts
+from zerosum.run_folder import Row, RunFolder
 
 HERE = Path(__file__).parent
 RESULT = HERE / "stacked.json"
@@ -56,7 +56,9 @@ def kinds(classifier: Labels, pictures: Tensor) -> NDArray[np.int64]:
 
 def tally(classifier: Labels, blocks: Iterator[Tensor]) -> NDArray[np.int64]:
     """How many pictures there are of each kind."""
-    return sum((counts.class_counts(kinds(classifier, block), 1000) for block in blocks), np.zeros(1000, np.int64))
+    return sum(
+        (class_counts.class_counts(kinds(classifier, block), 1000) for block in blocks), np.zeros(1000, np.int64)
+    )
 
 
 def made(run: Path) -> Iterator[Tensor]:
@@ -122,7 +124,7 @@ def main() -> None:
     expected = tally(classifier, (digits_scaled(digits, stacks(digits, BLOCK, 50_000 + n)) for n in range(200)))
     results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {"runs": {}}
     fresh = tally(classifier, real(digits))
-    results["real"] = {"modes": int((fresh > 0).sum()), "kl": counts.class_divergence(fresh, expected)}
+    results["real"] = {"modes": int((fresh > 0).sum()), "kl": class_counts.class_divergence(fresh, expected)}
     results |= {"classifier": classifier.accuracy, "threads": torch.get_num_threads()}
     for recipe in asked.only:
         for seed in asked.seeds:
@@ -132,7 +134,7 @@ def main() -> None:
             status = RunFolder(run).read_json("status.json")
             results["runs"][run.name] = {
                 "recipe": recipe, "seed": seed, "seconds": status["seconds"], "images": status["images"],
-                "modes": int((found > 0).sum()), "kl": counts.class_divergence(found, expected),
+                "modes": int((found > 0).sum()), "kl": class_counts.class_divergence(found, expected),
             }  # fmt: skip
             RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
             (HERE / "stacked.md").write_text(table(results), "utf8")

@@ -47,18 +47,18 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from zerosum.data.examples import Examples
-from zerosum.data.survey import Survey
-from zerosum.draft import Draft
+from zerosum.data.dataset import Examples
+from zerosum.data.images.summary import Survey
+from zerosum.data.loader import Stream
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
 from zerosum.networks.layers import Downsample, Upsample
-from zerosum.networks.modulated import modulated
-from zerosum.recipe import Recipe, RecipeFile, assemble
+from zerosum.networks.modulated_conv import modulated
+from zerosum.recipes.parsing import Draft
+from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.training.accelerator import PRECISIONS, Machine
 from zerosum.training.loop import play_round
-from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
 
 RESULT = Path(__file__).with_suffix(".json")
 

@@ -30,17 +30,17 @@ from PIL import Image
 from torch import Tensor
 
 import zerosum
-from zerosum.console import Silent
-from zerosum.deliver import files
-from zerosum.deliver.translator import batches
-from zerosum.evaluation.counts import mean
-from zerosum.evaluation.likeness import Likeness
-from zerosum.evaluation.networks import choose
-from zerosum.networks.perception import Perception
-from zerosum.opening import read_recipe
-from zerosum.run import RunFolder
-from zerosum.translating import data_for
+from zerosum.evaluation.features.registry import choose
+from zerosum.evaluation.metrics.class_counts import mean
+from zerosum.evaluation.metrics.paired import Likeness
+from zerosum.inference import writers
+from zerosum.inference.load import read_recipe
+from zerosum.inference.translator import batches
+from zerosum.networks.perceptual import Perception
+from zerosum.reporter import Silent
+from zerosum.run_folder import RunFolder
 from zerosum.units import seconds as parse_seconds
+from zerosum.workflows.evaluate_pairs import data_for
 
 HERE = Path(__file__).parent
 RESULT = HERE / "translation.json"
@@ -129,7 +129,7 @@ def tiles(name: str, experiment: Experiment, place: Path, folder: Path) -> Path:
         shutil.copytree(place / "train", draft / "train")
         run = RunFolder.open(folder / f"{name}-game")
         _, asking = data_for(run, read_recipe(run), str(place / "test"), experiment.paired, False, Silent())
-        files.write_samples(asking.wanted(range(len(asking.chosen))), draft / "test")
+        writers.write_samples(asking.wanted(range(len(asking.chosen))), draft / "test")
         (draft / "test/sheet.png").unlink()
         draft.rename(there)
     return there

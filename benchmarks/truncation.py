@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 import zerosum
-from zerosum.console import Silent
-from zerosum.deliver import pictures
-from zerosum.opening import read_recipe
-from zerosum.run import Row, RunFolder
+from zerosum.inference.load import read_recipe
+from zerosum.media import images
+from zerosum.reporter import Silent
+from zerosum.run_folder import Row, RunFolder
 
 HERE = Path(__file__).parent
 SCORES = ("precision", "density", "recall", "coverage", "fd_lite0", "kid_lite0")
@@ -53,10 +53,10 @@ def main() -> None:
         row = zerosum.evaluate(asked.run, features="lite0", n=asked.n, truncation=cut, voice=Silent())
         cuts["whole" if math.isinf(cut) else f"{cut:g}"] = {name: row["scores"][name]["value"] for name in SCORES}
         results |= {"line": row["line"], "cuts": cuts}
-        rows.append(pictures.to_uint8(generator.sample(ACROSS, seed=0, truncation=cut)))
+        rows.append(images.to_uint8(generator.sample(ACROSS, seed=0, truncation=cut)))
     (HERE / "truncation.json").write_text(json.dumps(results, indent=1) + "\n", "utf8")
     (HERE / "truncation.md").write_text(table(results), "utf8")
-    pictures.save_image(pictures.grid(np.concatenate(rows), columns=ACROSS), HERE / "truncation.png")
+    images.save_image(images.grid(np.concatenate(rows), columns=ACROSS), HERE / "truncation.png")
 
 
 if __name__ == "__main__":

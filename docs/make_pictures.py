@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import zerosum
-from zerosum.deliver import pictures
+from zerosum.media.images import grid, save_image, to_uint8
 
 HERE = Path(__file__).parent
 
@@ -15,8 +15,8 @@ HERE = Path(__file__).parent
 def main(run: str) -> None:
     """A sheet of 96 samples of seed 0, not picked."""
     generator = zerosum.load(run)
-    images = pictures.to_uint8(generator.sample(96, seed=0))
-    pictures.save_image(pictures.grid(images, columns=16, scale=2), HERE / "digits.png")
+    images = to_uint8(generator.sample(96, seed=0))
+    save_image(grid(images, columns=16, scale=2), HERE / "digits.png")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 import zerosum
-from zerosum.deliver import gallery, pictures, scores
+from zerosum.media import contact_sheet
+from zerosum.media.images import to_uint8
+from zerosum.reporting import scores_section
 
 HERE = Path(__file__).parent
 RESULT = HERE / "scores.json"
@@ -65,10 +67,10 @@ def picture(data: str, rows: dict[str, Any], folder: Path) -> None:
     """Twelve samples of seed 0 of each recipe, not picked, and twelve real ones."""
     shelves = []
     for recipe, row in rows.items():
-        images = pictures.to_uint8(zerosum.load(folder / f"{data}-{recipe}").sample(12, seed=0))
+        images = to_uint8(zerosum.load(folder / f"{data}-{recipe}").sample(12, seed=0))
         kid = row["scores"]["kid_lite0"]["value"]
-        shelves.append(gallery.Shelf(f"{recipe}: kid_lite0 {kid:.3f}, after {row['images']:,} images", images))
-    gallery.save(shelves, HERE / f"scores-{data}.png")
+        shelves.append(contact_sheet.Shelf(f"{recipe}: kid_lite0 {kid:.3f}, after {row['images']:,} images", images))
+    contact_sheet.save(shelves, HERE / f"scores-{data}.png")
 
 
 def page(result: dict[str, Any]) -> str:
@@ -84,13 +86,15 @@ def table(rows: dict[str, Any]) -> str:
     head = ["recipe", "images", *SHOWN, "rarest class", "KL", "sure"]
     lines = [head, ["---"] * len(head)]
     for recipe, row in rows.items():
-        cells = [scores.number(row["scores"][name]["value"], row["scores"][name]["error"]) for name in SHOWN]
+        cells = [scores_section.number(row["scores"][name]["value"], row["scores"][name]["error"]) for name in SHOWN]
         classes = row["classes"]
         rarest = f"{min(classes['made']) / sum(classes['made']):.1%}"
-        counts = [rarest, scores.number(classes["kl"], None), f"{classes['sure']:.1%}"]
+        counts = [rarest, scores_section.number(classes["kl"], None), f"{classes['sure']:.1%}"]
         lines.append([recipe, f"{row['images']:,}", *cells, *counts])
     first = next(iter(rows.values()))
-    floor = [scores.number(first["scores"][name]["floor"], first["scores"][name]["floor_error"]) for name in SHOWN]
+    floor = [
+        scores_section.number(first["scores"][name]["floor"], first["scores"][name]["floor_error"]) for name in SHOWN
+    ]
     classes = first["classes"]
     real = [f"{min(classes['real']) / sum(classes['real']):.1%}", "", f"{classes['sure_real']:.1%}"]
     lines.append(["real against real", "", *floor, *real])
@@ -134,7 +138,7 @@ def main() -> None:
             run = asked.folder / f"{name}-{recipe}"
             train(run, path, recipe, asked.budget)
             rows[recipe] = judge(run)
-            print(name, recipe, "\n".join(scores.lines(rows[recipe])), flush=True)
+            print(name, recipe, "\n".join(scores_section.lines(rows[recipe])), flush=True)
         result["data"][name] = rows
         RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf8")
     for name, rows in result["data"].items():

@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from translation import EXPERIMENTS, RESULT, Experiment, place_of
 
 import zerosum
-from zerosum.console import Silent
-from zerosum.deliver import pictures
-from zerosum.deliver.translator import brought
-from zerosum.opening import read_recipe
-from zerosum.run import RunFolder
-from zerosum.translating import Asking, data_for
+from zerosum.inference.load import read_recipe
+from zerosum.inference.translator import brought
+from zerosum.media import images
+from zerosum.reporter import Silent
+from zerosum.run_folder import RunFolder
+from zerosum.workflows.evaluate_pairs import Asking, data_for
 
 DOCS = Path(__file__).parent
 SHOWN = 6
@@ -57,8 +57,8 @@ def sheet(name: str, experiment: Experiment, folder: Path, data: Path, back: boo
     rows = torch.linspace(0, len(asking.chosen) - 1, SHOWN).round().int().tolist()
     columns = _columns(asking, rows, runs, back)
     path = DOCS / f"translation-{name}{'-back' if back else ''}.png"
-    pictures.save_image(
-        pictures.grid(pictures.to_uint8(torch.stack(columns, 1).flatten(0, 1)), columns=2 * len(columns), gap=3), path
+    images.save_image(
+        images.grid(images.to_uint8(torch.stack(columns, 1).flatten(0, 1)), columns=2 * len(columns), gap=3), path
     )
     return path
 

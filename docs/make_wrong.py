@@ -18,13 +18,13 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/ward"))
 from faults import FAULTS
 
-from zerosum.diagnosis.doctor import diagnose
-from zerosum.diagnosis.facts import facts_of
 from zerosum.diagnosis.finding import Finding
-from zerosum.diagnosis.history import History
+from zerosum.diagnosis.log_history import History
+from zerosum.diagnosis.monitor import diagnose
 from zerosum.diagnosis.rules import RULES
-from zerosum.diagnosis.sign import Rule, Sign
-from zerosum.run import RunFolder
+from zerosum.diagnosis.rules.engine import Rule, Sign
+from zerosum.diagnosis.run_facts import facts_of
+from zerosum.run_folder import RunFolder
 
 DOCS = Path(__file__).parent
 WARD = DOCS.parent / "benchmarks/ward/ward.json"

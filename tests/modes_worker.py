@@ -5,15 +5,15 @@ import sys
 
 import torch
 
-from zerosum.data.intake import read
-from zerosum.data.toys import TOYS
-from zerosum.game import noise
+from zerosum.data.images.load import read
+from zerosum.data.loader import Stream
+from zerosum.data.points.mixtures import TOYS
+from zerosum.game import seeded_rng
 from zerosum.game.schedule import Now
-from zerosum.recipe import Recipe, RecipeFile, assemble
+from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import train
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
 
 ROUNDS = {"ring": 1100, "grid": 2500}
 
@@ -30,7 +30,7 @@ def play(name: str, seed: int) -> dict[str, object]:
     train(
         game, Stream(examples, batch, seed), machine, Now(), batch, Meter(), [], lambda now: now.round >= ROUNDS[name]
     )
-    held = TOYS[name].held(game.produce(noise.seeds(1000 + seed, 0, 10_000)).numpy())
+    held = TOYS[name].held(game.produce(seeded_rng.seeds(1000 + seed, 0, 10_000)).numpy())
     return {"data": name, "seed": seed, "least": round(float(held.min()), 4), "all": round(float(held.sum()), 4)}
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import zerosum
-from zerosum.opening import read_recipe
-from zerosum.recipe import RecipeFile, names
-from zerosum.run import RunFolder
+from zerosum.inference.load import read_recipe
+from zerosum.recipes.recipe import RecipeFile, names
+from zerosum.run_folder import RunFolder
 
 BATCH, ROUNDS = 8, 3
 REMEMBERED = (

@@ -34,7 +34,7 @@ def test_the_measure_can_fail() -> None:
     """Samples spread evenly, or on half of the modes, hold no full set of modes."""
     import numpy as np
 
-    from zerosum.data.toys import TOYS
+    from zerosum.data.points.mixtures import TOYS
 
     grid = TOYS["grid"]
     spread = np.random.default_rng(0).uniform(-5, 5, (10_000, 2)).astype(np.float32)
@@ -46,7 +46,7 @@ def test_the_measure_can_fail() -> None:
 
 @pytest.mark.parametrize("name", ["ring", "grid"])
 def test_modes_have_equal_shares(name: str) -> None:
-    from zerosum.data.toys import TOYS
+    from zerosum.data.points.mixtures import TOYS
 
     shares = TOYS[name].held(TOYS[name].draw(50_000, 1))
     # within 3 sd of a 2-D Gaussian: 1 - exp(-4.5) = .989; binomial bounds at 5.5 standard deviations
@@ -55,7 +55,7 @@ def test_modes_have_equal_shares(name: str) -> None:
 
 
 def test_names_of_point_sets() -> None:
-    from zerosum.data.names import POINT_SETS
-    from zerosum.data.toys import TOYS
+    from zerosum.data.builtin import POINT_SETS
+    from zerosum.data.points.mixtures import TOYS
 
     assert set(POINT_SETS) == set(TOYS)

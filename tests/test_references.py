@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.game import noise
+from zerosum.data.loader import Stream
+from zerosum.game import seeded_rng
 from zerosum.game.adversarial import Adversarial
 from zerosum.game.play import Exhibit
 from zerosum.game.schedule import Now
-from zerosum.game.verdict import Batch
+from zerosum.game.types import Batch
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import references_family as family
@@ -71,13 +71,13 @@ class Given:
         return self.last
 
     def rand(self, *shape: int) -> Tensor:
-        return noise.uniform(self.last["seed"], 1, noise.Purpose.BETWEEN).view(shape)
+        return seeded_rng.uniform(self.last["seed"], 1, seeded_rng.Purpose.BETWEEN).view(shape)
 
     def rand_like(self, sample: Tensor) -> Tensor:
-        return noise.uniform(self.last["seed"], sample[0].numel(), noise.Purpose.AROUND).view_as(sample)
+        return seeded_rng.uniform(self.last["seed"], sample[0].numel(), seeded_rng.Purpose.AROUND).view_as(sample)
 
     def randn_like(self, sample: Tensor) -> Tensor:
-        return noise.normal(self.last["seed"], sample[0].numel(), noise.Purpose.NOISE).view_as(sample)
+        return seeded_rng.normal(self.last["seed"], sample[0].numel(), seeded_rng.Purpose.NOISE).view_as(sample)
 
 
 def settle(game: Adversarial, batch: Batch) -> None:

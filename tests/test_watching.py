@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zerosum.data.pairing import Paired
-from zerosum.data.survey import Survey
-from zerosum.evaluation.networks import choose
-from zerosum.evaluation.pairwise import kernel_distance
-from zerosum.evaluation.table import Table
-from zerosum.watching import Answers, Watch
+from zerosum.data.images.summary import Survey
+from zerosum.data.pairs.datasets import Paired
+from zerosum.evaluation.features.registry import choose
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.manifold import kernel_distance
+from zerosum.evaluation.online import Answers, Watch
 
 HELD = 64
 CPU = torch.device("cpu")

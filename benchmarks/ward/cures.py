@@ -18,11 +18,11 @@ import torch
 from faults import FAULTS
 from patients import Patient, play
 
-from zerosum.diagnosis.doctor import diagnose
-from zerosum.diagnosis.facts import facts_of
 from zerosum.diagnosis.finding import Finding, Severity
-from zerosum.diagnosis.history import History
-from zerosum.run import RunFolder
+from zerosum.diagnosis.log_history import History
+from zerosum.diagnosis.monitor import diagnose
+from zerosum.diagnosis.run_facts import facts_of
+from zerosum.run_folder import RunFolder
 
 CHECKPOINTS = 12
 """In a run that may be rescued: what it can be put back to."""

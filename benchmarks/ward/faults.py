@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zerosum.data.examples import Examples
-from zerosum.game.verdict import Batch, Verdict
-from zerosum.training.session import Session
+from zerosum.data.dataset import Examples
+from zerosum.game.types import Batch, Verdict
+from zerosum.training.trainer import Session
 
 Tamper = Callable[[Session], None]
 Respoil = Callable[[Examples], Examples]

@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from faults import FAULTS, Fault
 
 import zerosum
-from zerosum.data.examples import Examples
-from zerosum.recipe import RecipeFile, names
-from zerosum.run import RunFolder
-from zerosum.staging import Stage
-from zerosum.training.session import Session
+from zerosum.data.dataset import Examples
+from zerosum.recipes.recipe import RecipeFile, names
+from zerosum.run_folder import RunFolder
+from zerosum.training.trainer import Session
+from zerosum.workflows.setup import Stage
 
 IMAGES = {"points": 400_000, "pictures": 48_000}
 """A run's length; slow recipes are given less, see `length`."""

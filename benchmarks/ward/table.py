@@ -28,12 +28,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from faults import FAULTS
 
-from zerosum.diagnosis.doctor import diagnose
-from zerosum.diagnosis.facts import facts_of
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.readings import lower, of, ratio
-from zerosum.run import RunFolder
+from zerosum.diagnosis.log_history import History, Series
+from zerosum.diagnosis.monitor import diagnose
+from zerosum.diagnosis.rules.signals import lower, of, ratio
+from zerosum.diagnosis.run_facts import facts_of
+from zerosum.run_folder import RunFolder
 
 HERE = Path(__file__).parent
 RESULT, TABLE = HERE / "ward.json", HERE.parents[1] / "docs/ward.md"

@@ -8,22 +8,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zerosum import plan
-from zerosum.applying import apply
-from zerosum.comparing import compare
-from zerosum.console import Silent, Voice
-from zerosum.data.names import POINT_SETS
-from zerosum.editing import edit, encode, mix
+from zerosum.data.builtin import POINT_SETS
 from zerosum.errors import BadInput
-from zerosum.making import sample, walk
-from zerosum.opening import load, places, read_recipe, rewrite_recipe, where_the_data_are
-from zerosum.opening import load_translator as translator
-from zerosum.plan import Choice, Words
-from zerosum.recipe import Data, Recipe
-from zerosum.run import Row, RunFolder
-from zerosum.scoring import evaluate, evaluate_folders
-from zerosum.training import trackers as trackers_module
+from zerosum.inference.load import load, places, read_recipe, rewrite_recipe, where_the_data_are
+from zerosum.inference.load import load_translator as translator
+from zerosum.recipes import defaults
+from zerosum.recipes.defaults import Choice, Words
+from zerosum.recipes.recipe import Data, Recipe
+from zerosum.reporter import Silent, Voice
+from zerosum.run_folder import Row, RunFolder
+from zerosum.training import loggers as trackers_module
 from zerosum.units import say_count, say_seconds
+from zerosum.workflows.compare import compare
+from zerosum.workflows.edit import edit, encode, mix
+from zerosum.workflows.evaluate import evaluate, evaluate_folders
+from zerosum.workflows.sample import sample, walk
+from zerosum.workflows.translate import apply
 
 __all__ = [
     "Run", "apply", "compare", "diagnose", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile",
@@ -33,15 +33,15 @@ __all__ = [
 if TYPE_CHECKING:
     import torch
 
-    from zerosum.data.examples import Examples
-    from zerosum.data.source import Source
-    from zerosum.data.survey import Survey
-    from zerosum.data.toys import Toy
-    from zerosum.deliver.generator import Generator
+    from zerosum.data.dataset import Examples
+    from zerosum.data.images.sources import Source
+    from zerosum.data.images.summary import Survey
+    from zerosum.data.points.mixtures import Toy
     from zerosum.diagnosis.finding import Finding
-    from zerosum.staging import Stage
-    from zerosum.training.profile import Profile
-    from zerosum.training.session import Session
+    from zerosum.inference.generator import Generator
+    from zerosum.training.profiler import Profile
+    from zerosum.training.trainer import Session
+    from zerosum.workflows.setup import Stage
 
 FLAGS = {
     "images": "training.images",
@@ -73,7 +73,7 @@ class Run:
 
     def findings(self) -> list[Finding]:
         """What is the matter with it, the worst first; see `diagnose`."""
-        from zerosum.diagnosis.doctor import consult
+        from zerosum.diagnosis.monitor import consult
 
         return consult(self.folder)[1]
 
@@ -135,14 +135,12 @@ def train(
     checked = _checked(recipe, size, settings, short)  # before torch is imported
     path = Path(run) if run else Path("runs") / _run_name(checked.data)
     RunFolder.check_new(path)
-    from zerosum import staging
-    from zerosum.training.machine import ranks
+    from zerosum.training.accelerator import ranks
+    from zerosum.workflows import setup
 
     with ranks():
         settled, choices, device, found, case = _settled(checked, recipe, size, settings, short)
-        return Run(
-            *staging.start(settled, path, choices, device, trackers, voice or Silent(), _own(recipe, case), found)
-        )
+        return Run(*setup.start(settled, path, choices, device, trackers, voice or Silent(), _own(recipe, case), found))
 
 
 def profile(
@@ -163,16 +161,16 @@ def profile(
     settings = dict(settings or {})
     short = _short(source, beside, settings, flags)
     checked = _checked(recipe, size, settings, short)
-    from zerosum import staging
+    from zerosum.workflows import setup
 
     settled, _, device, _, _ = _settled(checked, recipe, size, settings, short)
-    return staging.look(settled, device, voice or Silent())
+    return setup.look(settled, device, voice or Silent())
 
 
 def _own(recipe: str, case: str) -> dict[str, Any]:
     """The settings that a recipe itself has; none where it is only whole with the user's."""
     try:
-        return plan.draft(recipe, case, {}, {}).check(Recipe).model_dump(mode="json", exclude_none=True)
+        return defaults.draft(recipe, case, {}, {}).check(Recipe).model_dump(mode="json", exclude_none=True)
     except BadInput:
         return {}
 
@@ -195,27 +193,33 @@ def _settled(
     checked: Recipe, recipe: str, size: str, settings: Words, short: Words
 ) -> tuple[Recipe, list[Choice], torch.device, Source | Toy | None, str]:
     """The recipe with what data and machine decide, the choices made, the device, the data as found, and the case."""
-    from zerosum.provision import look
-    from zerosum.training.machine import choose_device
+    from zerosum.data.load import look
+    from zerosum.training.accelerator import choose_device
 
     seen = look(checked.data)
     device = choose_device(checked.training.device)
     case = "points" if seen.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
-    draft = plan.draft(recipe, case, settings, short)
-    about_data = plan.settle_data(draft, seen, device.type == "cpu")
+    draft = defaults.draft(recipe, case, settings, short)
+    about_data = defaults.settle_data(draft, seen, device.type == "cpu")
     settled = draft.check(Recipe)
     given = {*settings, *short, *(["size"] if size else [])}
-    return settled, [*plan.first_choices(settled, case, _about(device), given), *about_data], device, seen.found, case
+    return (
+        settled,
+        [*defaults.first_choices(settled, case, _about(device), given), *about_data],
+        device,
+        seen.found,
+        case,
+    )
 
 
 def _checked(recipe: str, size: str, settings: Words, short: Words) -> Recipe:
     """The settings, checked for the case that the run will most likely be, which is seen without reading anything."""
     if size:
-        plan.check_size(recipe, size)
-    plan.check_file(recipe)
+        defaults.check_size(recipe, size)
+    defaults.check_file(recipe)
     source = str(short["data.source"][1] if "data.source" in short else settings.get("data.source", ""))
     points = source in POINT_SETS and not Path(source).exists()
-    checked = plan.draft(recipe, "points" if points else size or "nano", settings, short).check(Recipe)
+    checked = defaults.draft(recipe, "points" if points else size or "nano", settings, short).check(Recipe)
     if not checked.data.source:
         raise BadInput(
             "what shall be trained on? Name a folder of images, a zip, an .npz or .npy, or a built-in set: digits"
@@ -256,10 +260,10 @@ def resume(
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
     if images is not None or budget is not None:
-        recipe = plan.prolonged(recipe, list(folder.rows()), images, budget)
+        recipe = defaults.prolonged(recipe, list(folder.rows()), images, budget)
     placed = where_the_data_are(recipe, *places(folder))
-    from zerosum.staging import Stage
-    from zerosum.training.machine import choose_device, ranks
+    from zerosum.training.accelerator import choose_device, ranks
+    from zerosum.workflows.setup import Stage
 
     with ranks():
         stage = Stage.set(placed, choose_device(recipe.training.device), trackers, voice or Silent())
@@ -287,9 +291,9 @@ def replay(run: str | Path, *, voice: Voice | None = None) -> str:
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
     placed = where_the_data_are(recipe, *places(folder))
-    from zerosum.replaying import replayed
-    from zerosum.staging import Stage
-    from zerosum.training.machine import choose_device
+    from zerosum.training.accelerator import choose_device
+    from zerosum.workflows.replay import replayed
+    from zerosum.workflows.setup import Stage
 
     stage = Stage.set(placed, choose_device(recipe.training.device), (), voice or Silent())
     return replayed(stage, _unchanged(stage, folder, placed), folder)
@@ -329,9 +333,9 @@ def _refuse_the_over(session: Session, recipe: Recipe) -> None:
 
 def diagnose(run: str | Path) -> list[Finding]:
     """What is the matter with a run, over or not, or with any log: see `zerosum.diagnosing.diagnose`."""
-    from zerosum import diagnosing
+    from zerosum.workflows import diagnose
 
-    return diagnosing.diagnose(run)
+    return diagnose.diagnose(run)
 
 
 def survey(source: str | Path, *, voice: Voice | None = None) -> Survey:
@@ -340,14 +344,14 @@ def survey(source: str | Path, *, voice: Voice | None = None) -> Survey:
     Raises:
         BadInput: it is not there, or holds nothing to train on.
     """
-    from zerosum.data.glance import glance
-    from zerosum.data.intake import read
-    from zerosum.draft import Draft
+    from zerosum.data.images.inspect import glance
+    from zerosum.data.images.load import read
+    from zerosum.recipes.parsing import Draft
 
     voice = voice or Silent()
     seen = glance(str(source))
     draft = Draft()
-    plan.settle_data(draft, seen, on_cpu=True)
+    defaults.settle_data(draft, seen, on_cpu=True)
     chosen = draft.tree["data"]
 
     def progress(done: int, total: int) -> None:

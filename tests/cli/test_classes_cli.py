@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.run import RunFolder
+from zerosum.run_folder import RunFolder
 
 QUICK = ["--images", "64", "--batch", "16", "--judging.features", "none", "--training.precision", "float32"]
 TINY = ["--generator.width", "4", "--discriminator.width", "4"]

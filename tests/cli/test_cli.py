@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import zerosum
-from zerosum import recipe
+from zerosum.recipes import recipe
 
 QUICK = ["--training.batch", "16", "--generator.width", "4", "--discriminator.width", "4", "--images", "160"]
 
@@ -176,10 +176,10 @@ def test_a_folder_that_trains_on_itself(here: Path, say, monkeypatch: pytest.Mon
 
 
 def test_tensorboard_is_an_extra(here: Path, say, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zerosum.training import trackers
+    from zerosum.training import loggers
 
     pictures(here / "photos", 20)
-    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
     code, _, err = say("train", "photos", "--tracker", "tensorboard")
     assert code == 2
     assert 'pip install "zerosum[tensorboard]"' in err

@@ -10,11 +10,11 @@ import torch
 from PIL import Image, ImageDraw
 
 import zerosum
-from zerosum.deliver.pictures import to_uint8
-from zerosum.deliver.translator import spread_over
-from zerosum.opening import read_recipe
-from zerosum.provision import provide
-from zerosum.run import RunFolder
+from zerosum.data.load import provide
+from zerosum.inference.load import read_recipe
+from zerosum.inference.translator import spread_over
+from zerosum.media.images import to_uint8
+from zerosum.run_folder import RunFolder
 
 PIXELS = ["--features", "pixels"]
 QUICK = {

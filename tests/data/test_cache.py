@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zerosum.data import cache, decoding, intake
-from zerosum.data.examples import Examples
-from zerosum.data.intake import read
+from zerosum.data import cache
+from zerosum.data.dataset import Examples
+from zerosum.data.images import ingest, load
+from zerosum.data.images.load import read
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]
@@ -37,8 +38,8 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a warm start decoded an image")
 
-    monkeypatch.setattr(decoding, "picture", refuse)
-    monkeypatch.setattr(intake, "decode", refuse)
+    monkeypatch.setattr(ingest, "picture", refuse)
+    monkeypatch.setattr(load, "decode", refuse)
 
 
 def test_warm_equals_cold_and_decodes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +52,7 @@ def test_warm_equals_cold_and_decodes_nothing(folder: Path, monkeypatch: pytest.
 
 def test_memory_mapped_equals_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = read(folder, 8, 3, "crop")
-    monkeypatch.setattr(intake, "physical_memory", lambda: 64)
+    monkeypatch.setattr(load, "physical_memory", lambda: 64)
     mapped = read(folder, 8, 3, "crop")
     assert isinstance(mapped.values, np.memmap)
     assert not isinstance(plain.values, np.memmap)
@@ -132,7 +133,7 @@ def test_without_a_cache_it_goes_on_in_memory(folder: Path, tmp_path: Path, monk
         f"nothing was cached, so the next start decodes again ({tmp_path / 'file'}: File exists)"
     )
     same(cold, bare)
-    monkeypatch.setattr(intake, "physical_memory", lambda: 64)
+    monkeypatch.setattr(load, "physical_memory", lambda: 64)
     with pytest.raises(BadInput, match=r"do not fit in memory.* set ZEROSUM_CACHE to a folder with room"):
         read(folder, 8, 3, "crop")
 

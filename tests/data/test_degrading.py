@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zerosum.data.degrading import DEGRADATIONS, FACTORS, Degrade, check, hole
+from zerosum.data.degradations.degrade import DEGRADATIONS, FACTORS, Degrade, check, hole
 from zerosum.errors import BadInput
-from zerosum.game.noise import seeds
+from zerosum.game.seeded_rng import seeds
 
 EACH = pytest.mark.parametrize("name", DEGRADATIONS)
 TOGETHER = [("scratches", "noise", "jpeg"), ("noise", "grey"), ("edges", "blur"), ("blur", "down4"), ("jpeg", "masks")]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.data.examples import Examples
-from zerosum.data.intake import read
-from zerosum.data.source import BUNDLED
+from zerosum.data.dataset import Examples
+from zerosum.data.images.load import read
+from zerosum.data.images.sources import BUNDLED
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data.glance import SAMPLE, Glance, glance
+from zerosum.data.images.inspect import SAMPLE, Glance, glance
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data.intake import physical_memory, read
-from zerosum.data.survey import Survey
+from zerosum.data.images.load import physical_memory, read
+from zerosum.data.images.summary import Survey
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zerosum.data.glance import glance
-from zerosum.data.intake import read
-from zerosum.data.layout import arrange
-from zerosum.data.source import Archive, Folder, find
-from zerosum.data.table import Table
+from zerosum.data.images.folder_layout import arrange
+from zerosum.data.images.inspect import glance
+from zerosum.data.images.label_table import Table
+from zerosum.data.images.load import read
+from zerosum.data.images.sources import Archive, Folder, find
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data import intake, mapped
-from zerosum.data.copies import find_copies
-from zerosum.data.examples import Examples
-from zerosum.data.glance import glance
-from zerosum.data.intake import read
-from zerosum.data.source import Numbered
+from zerosum.data.dataset import Examples
+from zerosum.data.images import load, memmap
+from zerosum.data.images.duplicates import find_copies
+from zerosum.data.images.inspect import glance
+from zerosum.data.images.load import read
+from zerosum.data.images.sources import Numbered
+from zerosum.data.loader import Stream
 from zerosum.data.split import content_key, content_keys
 from zerosum.errors import BadInput
-from zerosum.training.stream import Stream
 
 Make = Callable[..., list[Path]]
 
@@ -91,8 +91,8 @@ def untouchable(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a warm start read pixels")
 
-    monkeypatch.setattr(mapped, "keys_of", refuse)
-    monkeypatch.setattr(intake, "decode", refuse)
+    monkeypatch.setattr(memmap, "keys_of", refuse)
+    monkeypatch.setattr(load, "decode", refuse)
 
 
 def test_the_second_reading_touches_no_pixels(
@@ -100,7 +100,7 @@ def test_the_second_reading_touches_no_pixels(
 ) -> None:
     file, _ = saved(tmp_path, pictures(), np.arange(200) % 2)
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(mapped, "_BLOCK", 70 * 8 * 8 * 3)  # several blocks, the last of them short
+    monkeypatch.setattr(memmap, "_BLOCK", 70 * 8 * 8 * 3)  # several blocks, the last of them short
     cold = read(file, 8, 3, "crop", progress=lambda done, total: told.append((done, total)))
     assert told == [(70, 200), (140, 200), (200, 200)]
     [entry] = cache_folder.iterdir()
@@ -254,7 +254,7 @@ def test_memory_is_not_that_of_the_pixels(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert len(examples) == 4_096
-    assert most < 4 * mapped._BLOCK
+    assert most < 4 * memmap._BLOCK
 
 
 def test_a_map_and_a_folder_of_the_same_pictures_hold_the_same(tmp_path: Path, make: Make) -> None:

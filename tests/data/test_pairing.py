@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.data.degrading import Degrade
-from zerosum.data.examples import Examples
-from zerosum.data.pairing import Degraded, Paired, Unpaired
+from zerosum.data import device_cache
+from zerosum.data.dataset import Examples
+from zerosum.data.degradations.degrade import Degrade
+from zerosum.data.device_cache import Resident
+from zerosum.data.images.summary import Survey
+from zerosum.data.loader import Stream
+from zerosum.data.pairs.datasets import Degraded, Paired, Unpaired
 from zerosum.data.split import split
-from zerosum.data.survey import Survey
-from zerosum.game import noise
-from zerosum.training import resident
-from zerosum.training.resident import Resident
-from zerosum.training.stream import Stream
+from zerosum.game import seeded_rng
 
 N, OTHERS = 40, 23
 
@@ -89,7 +89,7 @@ def test_both_sides_of_a_pair_are_turned_alike() -> None:
 def test_couples_are_mirrored_alike() -> None:
     source = unpaired(both=True)
     straight, turned = next(Stream(source, 64, 1)), next(Stream(source, 64, 1, mirror=True))
-    flipped = noise.uniform(straight["seed"], 1, noise.Purpose.MIRROR)[:, 0] < 0.5
+    flipped = seeded_rng.uniform(straight["seed"], 1, seeded_rng.Purpose.MIRROR)[:, 0] < 0.5
     assert torch.equal(turned["given"][flipped], straight["given"][flipped].flip(-1))
     assert torch.equal(turned["given"][~flipped], straight["given"][~flipped])
 
@@ -97,7 +97,7 @@ def test_couples_are_mirrored_alike() -> None:
 def test_couples_are_turned_alike() -> None:
     source = unpaired(both=True)
     straight, turned = next(Stream(source, 64, 1)), next(Stream(source, 64, 1, turn=True))
-    quarters = (4 * noise.uniform(straight["seed"], 1, noise.Purpose.TURN)[:, 0]).long()
+    quarters = (4 * seeded_rng.uniform(straight["seed"], 1, seeded_rng.Purpose.TURN)[:, 0]).long()
     assert set(quarters.tolist()) == {0, 1, 2, 3}
     for name in ("given", "real"):
         expected = torch.stack([p.rot90(int(k), (-2, -1)) for p, k in zip(straight[name], quarters, strict=True)])
@@ -162,10 +162,10 @@ def test_a_stream_goes_on_where_it_was(kind: str, workers: int) -> None:
 
 @pytest.mark.parametrize("kind", MADE)
 def test_on_a_device_the_batches_are_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resident, "BLOCK", 7)
+    monkeypatch.setattr(device_cache, "BLOCK", 7)
     source = MADE[kind]()
     held = Resident(source, torch.device("cpu"))
-    assert resident.weight(source) == held.values.nbytes
+    assert device_cache.weight(source) == held.values.nbytes
     ours, theirs = (Stream(each, 6, 3, mirror=True) for each in (held, source))
     for _ in range(2 * source.epoch // 6 + 2):
         one, other = next(ours), next(theirs)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from zerosum.data import intake
-from zerosum.data.degrading import Degrade
-from zerosum.data.examples import Examples
-from zerosum.data.intake import read
-from zerosum.data.pairing import Degraded, Paired, Unpaired
-from zerosum.data.pairs import glance_translation, read_translation
+from zerosum.data.dataset import Examples
+from zerosum.data.degradations.degrade import Degrade
+from zerosum.data.images import load
+from zerosum.data.images.load import read
+from zerosum.data.pairs.datasets import Degraded, Paired, Unpaired
+from zerosum.data.pairs.load import glance_translation, read_translation
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]
@@ -207,12 +207,12 @@ def test_a_pair_with_an_unreadable_picture_is_left_out(pairs: Path) -> None:
 @pytest.mark.parametrize("kind", ["paired", "unpaired"])
 def test_the_second_start_decodes_nothing(pairs: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     first = read_pairs(pairs, kind=kind)
-    monkeypatch.setattr(intake, "decode", lambda *given: pytest.fail("decoded again"))
+    monkeypatch.setattr(load, "decode", lambda *given: pytest.fail("decoded again"))
     assert read_pairs(pairs, kind=kind).fingerprint == first.fingerprint
 
 
 def test_large_sides_stay_on_disk(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "physical_memory", lambda: 4)
+    monkeypatch.setattr(load, "physical_memory", lambda: 4)
     examples = read_pairs(pairs)
     assert isinstance(examples.values, np.memmap)
     assert isinstance(examples.inputs, np.memmap)
@@ -250,7 +250,7 @@ def test_names_without_partners_are_told(pairs: Path) -> None:
 
 def test_nothing_is_decoded_before_names_are_refused(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (pairs / "B" / "4.bmp").unlink()
-    monkeypatch.setattr(intake, "decode", lambda *given: pytest.fail("decoded"))
+    monkeypatch.setattr(load, "decode", lambda *given: pytest.fail("decoded"))
     assert "no partner" in refusal(pairs)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from zerosum.data.reading import FITS, TARGET_MODES, eight_bit, picture, with_channels
+from zerosum.data.images.decode import FITS, TARGET_MODES, eight_bit, picture, with_channels
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
 STORED = {

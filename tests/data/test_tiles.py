@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data import intake
-from zerosum.data.intake import read
-from zerosum.data.reading import MOST_TILES, crop, tiles
+from zerosum.data.images import load
+from zerosum.data.images.decode import MOST_TILES, crop, tiles
+from zerosum.data.images.load import read
+from zerosum.data.images.summary import Survey
 from zerosum.data.split import split
-from zerosum.data.survey import Survey
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]
@@ -73,7 +73,7 @@ def test_all_tiles_of_a_picture_are_on_one_side(tmp_path: Path, make: Make) -> N
 def test_the_second_start_cuts_nothing(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "d", 6, size=(40, 33))
     first = read(tmp_path / "d", 16, 3, "tiles")
-    monkeypatch.setattr(intake, "decode", lambda *given: pytest.fail("decoded again"))
+    monkeypatch.setattr(load, "decode", lambda *given: pytest.fail("decoded again"))
     again = read(tmp_path / "d", 16, 3, "tiles")
     assert (again.values == first.values).all()
     assert again.fingerprint == first.fingerprint

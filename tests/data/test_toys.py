@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zerosum.data.toys import TOYS, Toy
+from zerosum.data.points.mixtures import TOYS, Toy
 
 EACH = pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
 

@@ -6,11 +6,11 @@ import torch
 from test_styles import Patches, mlp, patches
 from torch import Tensor, nn
 
-from zerosum.deliver import directions
-from zerosum.deliver.directions import Directions, boundary, deviation, leading, principal, seen, sefa, strip
-from zerosum.deliver.space import band, space_of
 from zerosum.errors import BadInput
-from zerosum.networks import equalised
+from zerosum.inference import directions
+from zerosum.inference.directions import Directions, boundary, deviation, leading, principal, seen, sefa, strip
+from zerosum.inference.latent_space import band, space_of
+from zerosum.networks import equalized_lr
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -53,12 +53,12 @@ class Pieces(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.class_vectors = nn.Linear(3, 2, bias=False)  # is used first, and takes no latent
-        self.start, self.late = equalised.Linear(5, 7), nn.utils.parametrizations.spectral_norm(nn.Linear(3, 4))
+        self.start, self.late = equalized_lr.Linear(5, 7), nn.utils.parametrizations.spectral_norm(nn.Linear(3, 4))
         self.hidden, self.last = nn.Linear(7, 4), nn.Linear(4, 64)
 
     def forward(self, latent: Tensor) -> Tensor:
         vectors = self.class_vectors(torch.eye(3)[:1].expand(len(latent), -1))
-        joined = equalised.normalised(torch.cat([latent, vectors], 1))  # (N, 8)
+        joined = equalized_lr.normalised(torch.cat([latent, vectors], 1))  # (N, 8)
         hidden = self.hidden(self.start(joined[:, :5]).relu())
         return self.last(hidden * self.late(joined[:, 5:])).view(-1, 1, 8, 8)
 

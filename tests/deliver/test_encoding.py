@@ -5,9 +5,9 @@ import torch
 from test_styles import mlp, patches
 from torch import Tensor
 
-from zerosum.deliver.encoding import SEARCH, encode
-from zerosum.deliver.space import space_of
 from zerosum.errors import BadInput
+from zerosum.inference.inversion import SEARCH, encode
+from zerosum.inference.latent_space import space_of
 
 QUICK = replace(SEARCH, steps=300, tries=32)
 

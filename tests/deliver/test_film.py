@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zerosum.deliver.film import save_mp4
 from zerosum.errors import BadInput
+from zerosum.media.video import save_mp4
 
 
 def read(path: Path) -> tuple[np.ndarray, Fraction, str]:

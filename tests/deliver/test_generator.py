@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from zerosum.deliver.files import write_classes
-from zerosum.deliver.generator import Generator
 from zerosum.errors import BadInput
-from zerosum.game.prior import Normal
+from zerosum.game.latent import Normal
+from zerosum.inference.generator import Generator
+from zerosum.inference.writers import write_classes
 
 
 class Grey(nn.Module):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from zerosum.deliver.pictures import FAKE_COLOUR, grid, save_gif, save_image, scatter, strip, to_uint8
 from zerosum.errors import BadInput
+from zerosum.media.images import FAKE_COLOUR, grid, save_gif, save_image, scatter, strip, to_uint8
 
 
 def noise(*shape: int) -> np.ndarray:

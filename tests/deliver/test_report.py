@@ -9,15 +9,15 @@ import pytest
 import tomli_w
 from PIL import Image
 
-from zerosum.deliver import history
-from zerosum.deliver.binning import BINS, Curve, smooth
-from zerosum.deliver.curves import chart
-from zerosum.deliver.history import Sheet, spread
-from zerosum.deliver.markup import VOID, Markup, tag
-from zerosum.deliver.pictures import save_image
-from zerosum.deliver.report import write_report
 from zerosum.errors import BadInput
 from zerosum.game.objective import equilibrium
+from zerosum.media.images import save_image
+from zerosum.reporting import timeline_section
+from zerosum.reporting.downsampling import BINS, Curve, smooth
+from zerosum.reporting.html import VOID, Markup, tag
+from zerosum.reporting.report import write_report
+from zerosum.reporting.svg import chart
+from zerosum.reporting.timeline_section import Sheet, spread
 
 RECIPE = {
     "name": "quick",
@@ -184,7 +184,7 @@ def test_huge_run_stays_small_and_keeps_its_spike(run: Path) -> None:
     path = write_report(run)
     assert path.stat().st_size < 8_000_000
     page = Page(path)
-    assert len([a for a in page.all("img") if a["alt"]]) == history.SHEETS
+    assert len([a for a in page.all("img") if a["alt"]]) == timeline_section.SHEETS
     assert "12 of 500 sheets" in page.text
     assert "score reached 77" in page.text
     assert page.all("path", "beyond")
@@ -238,7 +238,7 @@ def test_equilibrium_is_left_out_where_it_is_unknown() -> None:
 def test_spread_is_even_and_keeps_both_ends() -> None:
     found = [Sheet(images, Path()) for images in range(0, 5000, 10)]
     shown = [sheet.images for sheet in spread(found)]
-    assert len(shown) == history.SHEETS
+    assert len(shown) == timeline_section.SHEETS
     assert (shown[0], shown[-1]) == (0, 4990)
     assert max(np.diff(shown)) - min(np.diff(shown)) <= 20
     crowded = [Sheet(images, Path()) for images in [*range(20), 10_000]]

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.deliver.space import LatentSpace, StyleSpace, band, space_of
-from zerosum.deliver.styles import mixed
 from zerosum.errors import BadInput
-from zerosum.networks.shapes.mlp import MLPGenerator
-from zerosum.networks.shapes.stylegan2 import StyleGAN2Generator
+from zerosum.inference.latent_space import LatentSpace, StyleSpace, band, space_of
+from zerosum.inference.style_mixing import mixed
+from zerosum.networks.configs.mlp import MLPGenerator
+from zerosum.networks.configs.stylegan2 import StyleGAN2Generator
 
 
 class Patches(nn.Module):

@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zerosum.data.examples import Examples
-from zerosum.data.survey import Survey
-from zerosum.data.toys import Toy, ring
-from zerosum.diagnosis.bench import Bench
-from zerosum.game import noise
+from zerosum.data.dataset import Examples
+from zerosum.data.images.summary import Survey
+from zerosum.data.points.mixtures import Toy, ring
+from zerosum.diagnosis.reference_set import Bench
+from zerosum.game import seeded_rng
 from zerosum.game.adversarial import Adversarial
-from zerosum.game.kinds import AdversarialGame
+from zerosum.game.config import AdversarialGame
+from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating, Wasserstein
 from zerosum.game.optimizer import Adam
-from zerosum.game.prior import Normal
-from zerosum.game.verdict import Batch, Verdict
-from zerosum.networks.shapes import MLPDiscriminator, MLPGenerator
+from zerosum.game.types import Batch, Verdict
+from zerosum.networks.configs import MLPDiscriminator, MLPGenerator
 
 SAMPLES = 256
 CPU = torch.device("cpu")
@@ -101,7 +101,7 @@ def normal_batches(count: int, n: int = 64, first: int = 0) -> list[Batch]:
     """Standard normal points of the plane with seeds."""
     dice = np.random.default_rng(first)
     points = [torch.from_numpy(dice.standard_normal((n, 2)).astype(np.float32)) for _ in range(count)]
-    return [{"real": real, "seed": noise.seeds(5, first + n * k, n)} for k, real in enumerate(points)]
+    return [{"real": real, "seed": seeded_rng.seeds(5, first + n * k, n)} for k, real in enumerate(points)]
 
 
 def everything(game: Adversarial) -> list[Any]:

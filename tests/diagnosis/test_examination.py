@@ -8,21 +8,21 @@ import torch
 from patients import Shift, bench, everything, examples, flat_game, mlp_game, normal_batches, ring_examples, same
 from torch import Tensor, nn
 
-from zerosum.data.examples import Examples
-from zerosum.diagnosis.double import double, try_round
-from zerosum.diagnosis.examination import Examination, flat, last_input
-from zerosum.diagnosis.senses import CENTRED, TRACED, obedience
-from zerosum.diagnosis.signals import meaning
+from zerosum.data.dataset import Examples
+from zerosum.diagnosis.measures import CENTRED, TRACED, obedience
+from zerosum.diagnosis.probe import Examination, flat, last_input
+from zerosum.diagnosis.sandbox import double, try_round
+from zerosum.diagnosis.signal_catalog import meaning
 from zerosum.game.adversarial import Adversarial
+from zerosum.game.latent import Normal
 from zerosum.game.objective import Wasserstein
 from zerosum.game.optimizer import Adam
-from zerosum.game.prior import Normal
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1
-from zerosum.game.verdict import Verdict
-from zerosum.networks.shapes import DCGANDiscriminator, DCGANGenerator
+from zerosum.game.types import Verdict
+from zerosum.networks.configs import DCGANDiscriminator, DCGANGenerator
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import attempt, play_round
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
 TRY = attempt(Machine())

@@ -7,15 +7,15 @@ import torch
 from patients import Shift, everything, flat_game, mlp_game, normal_batches, same
 from torch import Tensor, nn
 
-from zerosum.diagnosis.gap import NUDGE, data_value, duality_gap, value
+from zerosum.diagnosis.duality_gap import NUDGE, data_value, duality_gap, value
 from zerosum.game.adversarial import Adversarial
+from zerosum.game.latent import Normal
 from zerosum.game.objective import Hinge, LeastSquares, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.optimizer import Adam
-from zerosum.game.prior import Normal
 from zerosum.game.schedule import Now
-from zerosum.game.verdict import Verdict
+from zerosum.game.types import Verdict
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import attempt, play_round
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
 TRY = attempt(Machine())

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from zerosum.diagnosis import readings
-from zerosum.diagnosis.history import FIRST, History, Series
+from zerosum.diagnosis.log_history import FIRST, History, Series
+from zerosum.diagnosis.rules import signals as readings
 
 
 def series(values: list[float], images: list[float] | None = None) -> Series:

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.diagnosis.looks import SIDE, Crowd, auc, echo, energy, far, looks, nearest, separation, spread
+from zerosum.evaluation.metrics.thumbnails import (
+    SIDE,
+    Crowd,
+    auc,
+    echo,
+    energy,
+    far,
+    looks,
+    nearest,
+    separation,
+    spread,
+)
 
 
 def draw(n: int, features: int = 3, seed: int = 0) -> torch.Tensor:

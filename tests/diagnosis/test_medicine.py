@@ -1,8 +1,8 @@
 """What is prescribed, from the settings a run has and those its recipe has."""
 
 from zerosum.diagnosis.finding import Advice
-from zerosum.diagnosis.history import History
-from zerosum.diagnosis.medicine import as_the_recipe, first, penalties, put, small_batch, times, together
+from zerosum.diagnosis.log_history import History
+from zerosum.diagnosis.rules.remedies import as_the_recipe, first, penalties, put, small_batch, times, together
 
 OWN = {
     "optimizer": {"lr": {"start": 2e-4, "end": 5e-5, "share": [0.5, 1.0]}, "beta1": 0.0, "rates": {"generator": 2.0}},

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from zerosum.diagnosis.doctor import diagnose
 from zerosum.diagnosis.finding import Finding, Severity
-from zerosum.diagnosis.history import History
-from zerosum.diagnosis.readings import LATELY, stalled
+from zerosum.diagnosis.log_history import History
+from zerosum.diagnosis.monitor import diagnose
+from zerosum.diagnosis.rules.signals import LATELY, stalled
 
 LOOKS = 16
 

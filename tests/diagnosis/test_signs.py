@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from zerosum.diagnosis.finding import Advice, Evidence, Finding, Severity
-from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.readings import of
-from zerosum.diagnosis.sign import PLOTTED, Rule, Sign
+from zerosum.diagnosis.log_history import History, Series
+from zerosum.diagnosis.rules.engine import PLOTTED, Rule, Sign
+from zerosum.diagnosis.rules.signals import of
 
 
 def high(name: str = "a", hold: int = 2) -> Sign:

@@ -10,31 +10,31 @@ import torch
 from patients import CPU, everything, examples, same
 from torch import Tensor, nn
 
-from zerosum.data.examples import Examples
-from zerosum.diagnosis.bench import Bench
-from zerosum.diagnosis.doctor import FILE, Doctor, diagnose
+from zerosum.data.dataset import Examples
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.history import History
-from zerosum.diagnosis.questions import Questions
+from zerosum.diagnosis.log_history import History
+from zerosum.diagnosis.measures import Signals
+from zerosum.diagnosis.monitor import FILE, Doctor, diagnose
+from zerosum.diagnosis.reference_set import Bench
 from zerosum.diagnosis.rules import data, learning
-from zerosum.diagnosis.senses import Signals
-from zerosum.diagnosis.signals import meaning
-from zerosum.diagnosis.translating import ROUGH, TranslationExamination, roughened
-from zerosum.diagnosis.ways import LEVEL, Way, answer, cycle, grid, nearness, tone
+from zerosum.diagnosis.signal_catalog import meaning
+from zerosum.diagnosis.translation_measures import LEVEL, Way, answer, cycle, grid, nearness, tone
+from zerosum.diagnosis.translation_probe import ROUGH, TranslationExamination, roughened
+from zerosum.diagnosis.translation_reference_set import Questions
 from zerosum.errors import BadInput
-from zerosum.game import noise
-from zerosum.game.kinds import TranslationGame
+from zerosum.game import seeded_rng
+from zerosum.game.config import TranslationGame
+from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
-from zerosum.game.prior import Normal
 from zerosum.game.schedule import Now
 from zerosum.game.terms import Reconstruct
 from zerosum.game.translation import Translation
-from zerosum.game.verdict import Batch, Verdict
-from zerosum.networks.both import BothDiscriminators, BothGenerators
-from zerosum.run import RunFolder
+from zerosum.game.types import Batch, Verdict
+from zerosum.networks.cycle_pair import BothDiscriminators, BothGenerators
+from zerosum.run_folder import RunFolder
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import attempt
-from zerosum.training.machine import Machine
 
 TRY = attempt(Machine())
 NOW = Now(3, 192)
@@ -236,7 +236,7 @@ def test_one_picture_for_all() -> None:
 
 def test_what_is_left_to_chance_is_no_answer() -> None:
     def chance(given: Tensor, seed: Tensor) -> Tensor:
-        return noise.normal(seed, given[0].numel(), noise.Purpose.LATENT).view_as(given).clamp(-1, 1)
+        return seeded_rng.normal(seed, given[0].numel(), seeded_rng.Purpose.LATENT).view_as(given).clamp(-1, 1)
 
     found = examined(game(chance, takes=("seed",)), UNPAIRED)
     assert found["exam/answer"] == 0.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from test_gather import examples, see, whole
 
-from zerosum.evaluation.items import Real
-from zerosum.evaluation.judgement import scores_between
-from zerosum.training.machine import ranks
+from zerosum.evaluation.result import scores_between
+from zerosum.evaluation.sample_sets import Real
+from zerosum.training.accelerator import ranks
 
 data = examples(1300)
 with ranks() as rank, tempfile.TemporaryDirectory() as scratch:

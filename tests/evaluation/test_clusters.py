@@ -9,8 +9,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency, norm
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.modes import Bins, Missing, _means, assign, bins, clusters
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.modes import Bins, Missing, _means, assign, bins, clusters
 
 PLACES = torch.tensor([[20.0 * math.cos(i), 20.0 * math.sin(i), 5.0 * i, 100.0] for i in range(10)])
 

@@ -8,8 +8,8 @@ import torch
 from scipy.stats import mannwhitneyu
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.copying import copying, rank_z
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.memorization import copying, rank_z
 
 
 def draw(rows: int, seed: int, scale: float = 1.0, width: int = 6) -> torch.Tensor:

@@ -8,9 +8,9 @@ import torch
 from scipy.stats import entropy, sem
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.counts import accuracy, by_class, class_counts, class_divergence, mean, sure
-from zerosum.evaluation.score import Score
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.class_counts import accuracy, by_class, class_counts, class_divergence, mean, sure
+from zerosum.evaluation.metrics.score import Score
 
 
 def test_the_mean_and_its_error_are_scipys() -> None:

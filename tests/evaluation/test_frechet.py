@@ -10,8 +10,8 @@ from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.frechet import Moments, _by_moments, _by_rows, frechet, frechet_distance
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.frechet import Moments, _by_moments, _by_rows, frechet, frechet_distance
 
 
 def draw(rows: int, width: int, seed: int, scale: float = 1.0, shift: float = 0.0) -> torch.Tensor:

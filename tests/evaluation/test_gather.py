@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from zerosum.data import cache
-from zerosum.data.examples import Examples
-from zerosum.data.survey import Survey
+from zerosum.data.dataset import Examples
+from zerosum.data.images.summary import Survey
 from zerosum.errors import BadInput
-from zerosum.evaluation.gather import Observer
-from zerosum.evaluation.items import Made, Real
-from zerosum.evaluation.network import Seen
-from zerosum.evaluation.table import BLOCK
+from zerosum.evaluation.features.base import Seen
+from zerosum.evaluation.features.extract import Observer
+from zerosum.evaluation.features.table import BLOCK
+from zerosum.evaluation.sample_sets import Made, Real
 
 WORKER = Path(__file__).parent / "see_worker.py"
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from zerosum.evaluation import inception
-from zerosum.evaluation.inception import Inception
+from zerosum.evaluation.features import inception
+from zerosum.evaluation.features.inception import Inception
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,8 @@ from torch import nn
 from torchmetrics.image.inception import InceptionScore
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.inception_score import inception_score
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.inception_score import inception_score
 
 
 def logits(rows: int, seed: int, classes: int = 12) -> torch.Tensor:

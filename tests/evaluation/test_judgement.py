@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum import judging
-from zerosum import question as asking
-from zerosum.console import Silent
-from zerosum.data.examples import Examples
-from zerosum.data.intake import read
-from zerosum.deliver import scores
+from zerosum.data.dataset import Examples
+from zerosum.data.images.load import read
 from zerosum.errors import BadInput
-from zerosum.evaluation.items import Made
-from zerosum.evaluation.judgement import Judgement
-from zerosum.evaluation.pixels import Pixels
-from zerosum.run import RunFolder
+from zerosum.evaluation import evaluator
+from zerosum.evaluation import request as asking
+from zerosum.evaluation.features.pixels import Pixels
+from zerosum.evaluation.result import Judgement
+from zerosum.evaluation.sample_sets import Made
+from zerosum.reporter import Silent
+from zerosum.reporting import scores_section
+from zerosum.run_folder import RunFolder
 
 N = 1_500
 ASKED = asking.Asked("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "averaged")
@@ -35,7 +35,7 @@ def digits() -> Examples:
     return read("digits", 14, 1, "resize", held_out=0.25)
 
 
-def judged(digits: Examples, pool: np.ndarray, against: str = "held-out") -> tuple[Judgement, judging.Question]:
+def judged(digits: Examples, pool: np.ndarray, against: str = "held-out") -> tuple[Judgement, evaluator.Question]:
     """The judgement of a generator that makes the examples `pool` (indices), and begins anew when it is through."""
 
     def make(first: int, n: int) -> torch.Tensor:
@@ -44,8 +44,8 @@ def judged(digits: Examples, pool: np.ndarray, against: str = "held-out") -> tup
     held_out = replace(digits, held_out=digits.held_out[:1_000])
     asked = replace(ASKED, against=against)
     question = replace(asking.about_run(UNASKED, held_out, None, asked), made=Made(make, N, "the samples"))
-    with judging.observer(Pixels(), torch.device("cpu")) as watching:
-        judgement, _ = judging.answer(question, ASKED, watching, None, Silent())
+    with evaluator.observer(Pixels(), torch.device("cpu")) as watching:
+        judgement, _ = evaluator.answer(question, ASKED, watching, None, Silent())
     return judgement, question
 
 
@@ -64,7 +64,7 @@ def test_a_perfect_generator_is_at_its_floor(digits: Examples, tmp_path: Path) -
     assert judgement.copies.exact == 0
     assert not judgement.modes.found.missing
     assert not [warning for warning in judgement.warnings if "memor" in warning or "collapsed" in warning]
-    assert [path.name for path in judging.draw(judgement, question, tmp_path)] == ["neighbours.png"]
+    assert [path.name for path in evaluator.draw(judgement, question, tmp_path)] == ["neighbours.png"]
 
 
 def test_one_image_again_and_again_is_seen_as_collapse(digits: Examples, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_one_image_again_and_again_is_seen_as_collapse(digits: Examples, tmp_pat
     assert found["kid"] > 20 * judgement.scores["kid"].score.error
     assert len(judgement.modes.found.missing) >= judgement.modes.found.count - 1
     assert any("one and the same image" in warning for warning in judgement.warnings)
-    assert {path.name for path in judging.draw(judgement, question, tmp_path)} == {"neighbours.png", "missing.png"}
+    assert {path.name for path in evaluator.draw(judgement, question, tmp_path)} == {"neighbours.png", "missing.png"}
 
 
 def test_one_class_alone_is_precise_and_covers_little(digits: Examples, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_thief_is_caught(digits: Examples, tmp_path: Path) -> None:
     assert judgement.scores["authentic"].score.value == 0
     assert judgement.copies.exact == N
     assert any("memorises" in warning for warning in judgement.warnings)
-    judging.draw(judgement, question, tmp_path)
+    evaluator.draw(judgement, question, tmp_path)
 
 
 def test_a_thief_is_caught_whatever_its_samples_are_held_against(digits: Examples) -> None:
@@ -125,8 +125,8 @@ def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Exam
     question = asking.about_run(UNASKED, few, None, asked)
     pool = digits.held_out[1_000:]
     made = Made(lambda f, n: digits.scale(digits.take(pool[np.arange(f, f + n) % len(pool)])), 1_500, "samples")
-    with judging.observer(Pixels(), torch.device("cpu")) as watching:
-        judgement, _ = judging.answer(replace(question, made=made), asked, watching, None, Silent())
+    with evaluator.observer(Pixels(), torch.device("cpu")) as watching:
+        judgement, _ = evaluator.answer(replace(question, made=made), asked, watching, None, Silent())
     assert judgement.scores["fd"].ratio() is None
     assert judgement.scores["kid"].ratio() is not None
     assert any("--n 900 makes them alike" in warning for warning in judgement.warnings)
@@ -135,12 +135,12 @@ def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Exam
 def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Examples, tmp_path: Path) -> None:
     judgement, _ = judged(digits, digits.held_out[1_000:1_001])
     (tmp_path / "run").mkdir()
-    judging.record(RunFolder(tmp_path / "run"), judgement, {"images": 640, "checkpoint": "00000640"}, [])
+    evaluator.record(RunFolder(tmp_path / "run"), judgement, {"images": 640, "checkpoint": "00000640"}, [])
     (row,) = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
     assert row["scores"]["recall"]["value"] == 0
     assert row["scores"]["recall"]["floor"] > 0.5
     assert row["protocol"]["made"] == N
-    text = "\n".join(scores.lines(row))
+    text = "\n".join(scores_section.lines(row))
     for word in ("kid_pixels", "fd_pixels", "real against real", "hardly made", "collapsed"):
         assert word in text
 

@@ -9,9 +9,9 @@ from scipy.stats import sem
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from zerosum.errors import BadInput
-from zerosum.evaluation import likeness
-from zerosum.evaluation.likeness import Likeness, feature_distances, l1, psnr, ssim
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics import paired
+from zerosum.evaluation.metrics.paired import Likeness, feature_distances, l1, psnr, ssim
 
 
 def pairs(count: int, channels: int, height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,7 +56,7 @@ def test_equal_and_opposite_images() -> None:
 def test_ssim_in_small_bites_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     made, wanted = pairs(7, 3, 20, 20)
     whole = ssim(made, wanted)
-    monkeypatch.setattr(likeness, "PIXELS", 3000)
+    monkeypatch.setattr(paired, "PIXELS", 3000)
     # float64 sums, whose order is the processor's: some 1e-15 a term
     torch.testing.assert_close(ssim(made, wanted), whole, rtol=1e-12, atol=0)
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.evaluation import lite0
-from zerosum.evaluation.lite0 import Lite0
-from zerosum.evaluation.networks import has_lite0
-from zerosum.evaluation.resample import antialiased_bicubic
+from zerosum.evaluation.features import efficientnet_lite0
+from zerosum.evaluation.features.efficientnet_lite0 import Lite0
+from zerosum.evaluation.features.registry import has_lite0
+from zerosum.evaluation.features.resample import antialiased_bicubic
 
 CPU = torch.device("cpu")
 STRIDES = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
@@ -30,7 +30,7 @@ class Reference:
     """The network by the names in the published file: TensorFlow's padding, batch norm as such."""
 
     def __init__(self) -> None:
-        file = lite0.found()
+        file = efficientnet_lite0.found()
         assert file
         self.weights = {name: value.double() for name, value in torch.load(file, weights_only=True).items()}
 
@@ -104,20 +104,20 @@ def test_the_version_is_the_weights_hash(small: Lite0) -> None:
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = lite0.found()
+    file = efficientnet_lite0.found()
     assert file
     damaged = Path(shutil.copy(file, tmp_path))
     with damaged.open("r+b") as content:
         content.seek(1_000_000)
         content.write(b"x")
-    monkeypatch.setattr(lite0, "found", lambda: damaged)
+    monkeypatch.setattr(efficientnet_lite0, "found", lambda: damaged)
     with pytest.raises(BadInput, match=r"efficientnet-lite0-57934424\.pth is damaged: .*--force-reinstall"):
         Lite0.load(96, CPU)
 
 
 def test_without_the_package_there_is_one_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_lite0()
-    monkeypatch.setattr(lite0, "PACKAGE", "not_installed_anywhere")
+    monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "not_installed_anywhere")
     assert not has_lite0()
     with pytest.raises(BadInput, match=r'pip install "zerosum\[features\]".*--features pixels'):
         Lite0.load(96, CPU)
@@ -129,5 +129,5 @@ def test_nothing_of_the_package_is_executed(tmp_path: Path, monkeypatch: pytest.
     (models.parent / "__init__.py").write_text("raise SystemExit('executed')")
     (models / "efficientnet-lite0-01234567.pth").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(lite0, "PACKAGE", "weights_of_a_test")
-    assert lite0.found() == models / "efficientnet-lite0-01234567.pth"
+    monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "weights_of_a_test")
+    assert efficientnet_lite0.found() == models / "efficientnet-lite0-01234567.pth"

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.nearest import nearest, nearest_others
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.nearest_neighbors import nearest, nearest_others
 
 
 def draw(rows: int, width: int, seed: int, scale: float = 1.0, shift: float = 0.0) -> torch.Tensor:

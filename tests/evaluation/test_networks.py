@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.lite0 import Lite0
-from zerosum.evaluation.network import Seen
-from zerosum.evaluation.networks import NAMES, choose
-from zerosum.evaluation.pixels import Pixels
-from zerosum.evaluation.resample import antialiased_bicubic
-from zerosum.evaluation.users import UsersNetwork, checked
-from zerosum.evaluation.weights import exactly, fetched
+from zerosum.evaluation.features.base import Seen
+from zerosum.evaluation.features.custom import UsersNetwork, checked
+from zerosum.evaluation.features.efficientnet_lite0 import Lite0
+from zerosum.evaluation.features.pixels import Pixels
+from zerosum.evaluation.features.registry import NAMES, choose
+from zerosum.evaluation.features.resample import antialiased_bicubic
+from zerosum.evaluation.features.weights import exactly, fetched
 
 CPU = torch.device("cpu")
 CONTENT = bytes(range(256)) * 9000

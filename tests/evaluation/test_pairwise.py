@@ -9,8 +9,8 @@ from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.pairwise import between, kernel_distance, pairwise, side
-from zerosum.evaluation.table import Table
+from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.metrics.manifold import between, kernel_distance, pairwise, side
 
 
 def draw(rows: int, width: int, seed: int, scale: float = 1.0, shift: float = 0.0) -> torch.Tensor:

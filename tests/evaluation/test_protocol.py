@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from zerosum.evaluation.comparison import Entry, apart, grouped
 from zerosum.evaluation.protocol import NAMES, Protocol
+from zerosum.evaluation.ranking import Entry, apart, grouped
 
 PROTOCOL = Protocol(
     features="lite0", weights="57934424", resize="bicubic, antialiased, to 96 px", images="28x28 grey, fit by crop",

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from zerosum.evaluation.resample import antialiased_bicubic, tensorflow_bilinear, three_channels
+from zerosum.evaluation.features.resample import antialiased_bicubic, tensorflow_bilinear, three_channels
 
 SIZES = [((32, 32), 96), ((17, 23), 32), ((100, 70), 96), ((300, 28), 32), ((96, 96), 96), ((5, 2), 7), ((1, 9), 4)]
 

@@ -11,11 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from zerosum.errors import BadInput
-from zerosum.game import augmentations, warp
-from zerosum.game.augment import ADA, Augment, DiffAugment, NoAugment, Scheduled
-from zerosum.game.augmentations import Numbers, Recolouring, numbers
-from zerosum.game.noise import seeds
+from zerosum.game.augment import transforms, warp
+from zerosum.game.augment.config import ADA, Augment, DiffAugment, NoAugment, Scheduled
+from zerosum.game.augment.transforms import Numbers, Recolouring, numbers
 from zerosum.game.schedule import Cosine, Now
+from zerosum.game.seeded_rng import seeds
 
 GROUPS = ("blit", "geometry", "colour", "cutout")
 POLICY = ("colour", "translation", "cutout")
@@ -154,7 +154,7 @@ def papers_move(numbers: Numbers, k: int, side: int) -> np.ndarray:
 
 def test_moves_are_the_papers_in_its_order() -> None:
     numbers = drawn(64)
-    move = augmentations.blit(numbers, 1.0, 32).then(augmentations.geometry(numbers, 1.0, 32))
+    move = transforms.blit(numbers, 1.0, 32).then(transforms.geometry(numbers, 1.0, 32))
     for k in range(64):
         inverse = np.linalg.inv(papers_move(numbers, k, 32))
         np.testing.assert_allclose(move.matrix[k], inverse[:2, :2], atol=3e-6)
@@ -165,7 +165,7 @@ def test_whole_moves_are_exact() -> None:
     """Against NumPy: mirrored, turned, padded in the mirror of its edge, shifted."""
     count, side = 300, 16
     sample, numbers = pictures(count, 3, side), drawn(count)
-    move = augmentations.blit(numbers, 1.0, side)
+    move = transforms.blit(numbers, 1.0, side)
     moved = warp.warp(sample, warp.places(*move, side)).numpy()
     for k in range(count):
         mirror, turns, *shift = numbers.blit[k].tolist()
@@ -183,7 +183,7 @@ def test_a_plane_stays_a_plane() -> None:
     side = 64
     line = (2 * torch.arange(side).double() + 1) / side - 1
     sample = (0.3 * line + 0.5 * line[:, None]).expand(40, 1, side, side)
-    move = augmentations.geometry(drawn(40), 1.0, side)
+    move = transforms.geometry(drawn(40), 1.0, side)
     where = warp.places(move.matrix.double(), move.shift.double(), side)
     moved = warp.warp(sample, where)[:, 0]
     inside = (where.abs() < 1 - 1 / side).all(3)
@@ -199,7 +199,7 @@ def test_constants_stay() -> None:
 
 def test_adjoint() -> None:
     """<W x, y> = <x, W* y>, also far beyond the edges; the ways of GPU and compiler give the same."""
-    move = augmentations.geometry(drawn(8), 1.0, 12)
+    move = transforms.geometry(drawn(8), 1.0, 12)
     where = warp.places(3 * move.matrix.double(), 5 * move.shift.double(), 12)
     x, y = pictures(8, 3, 12, torch.float64), pictures(8, 2 + 1, 12, torch.float64).flip(0)
     back = warp._scattered(y, where)
@@ -234,8 +234,8 @@ def papers_colours(numbers: Numbers, k: int) -> np.ndarray:
 
 def test_colours_are_the_papers_in_its_order() -> None:
     numbers = drawn(64)
-    matrix, offset = augmentations.colour(numbers, 1.0, 3)
-    grey = augmentations.colour(numbers, 1.0, 1)
+    matrix, offset = transforms.colour(numbers, 1.0, 3)
+    grey = transforms.colour(numbers, 1.0, 1)
     for k in range(64):
         whole = papers_colours(numbers, k)
         np.testing.assert_allclose(matrix[k], whole[:3, :3], atol=1e-5, rtol=1e-5)
@@ -247,7 +247,7 @@ def test_colours_are_the_papers_in_its_order() -> None:
 def test_a_third_of_a_turn_of_hue_makes_red_green() -> None:
     numbers = only(drawn(1), "colour_acts", 3)._replace(colour=torch.tensor([[0.9, 5 / 6]]))
     cyclic = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
-    assert torch.allclose(augmentations.colour(numbers, 1.0, 3).matrix[0], cyclic, atol=1e-6)
+    assert torch.allclose(transforms.colour(numbers, 1.0, 3).matrix[0], cyclic, atol=1e-6)
 
 
 def test_recolouring_by_hand() -> None:
@@ -284,12 +284,12 @@ def test_jitter_is_the_papers_in_its_order() -> None:
     expected = (expected - mean) * (2 * s) + mean
     mean = expected.mean((1, 2, 3), keepdim=True)
     expected = (expected - mean) * (c + 0.5) + mean
-    assert torch.allclose(augmentations.jitter(sample, numbers, 1.0), expected, atol=1e-6)
+    assert torch.allclose(transforms.jitter(sample, numbers, 1.0), expected, atol=1e-6)
 
 
 def test_translation_fills_with_zeros() -> None:
     sample, numbers = pictures(50, 2, 16), drawn(50)
-    moved = augmentations.translation(sample, numbers, 1.0).numpy()
+    moved = transforms.translation(sample, numbers, 1.0).numpy()
     for k in range(50):
         right, down = (math.floor(5 * u) - 2 for u in numbers.blit[k, 2:].tolist())
         padded = np.pad(sample[k].numpy(), ((0, 0), (2, 2), (2, 2)))

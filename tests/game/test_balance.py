@@ -6,21 +6,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.game import noise
+from zerosum.game import seeded_rng
 from zerosum.game.adversarial import Adversarial
-from zerosum.game.augment import ADA, Scheduled
-from zerosum.game.kinds import AdversarialGame
-from zerosum.game.lens import Lens
+from zerosum.game.augment.config import ADA, Scheduled
+from zerosum.game.config import AdversarialGame
+from zerosum.game.discriminator_input import Lens
+from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam, RMSprop, Sign
 from zerosum.game.play import Play
 from zerosum.game.player import Average
-from zerosum.game.prior import Normal
 from zerosum.game.schedule import Now
 from zerosum.game.terms import Dragan, Historical
-from zerosum.game.verdict import Batch, Verdict
+from zerosum.game.types import Batch, Verdict
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import make_move, play_round
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
 SIDE = 4
@@ -48,7 +48,7 @@ class Flat(nn.Module):
 
 def batch(n: int = 8, seed: int = 0) -> Batch:
     real = torch.rand(n, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
-    return {"real": real, "seed": noise.seeds(seed, 0, n)}
+    return {"real": real, "seed": seeded_rng.seeds(seed, 0, n)}
 
 
 def game(level: float = 0.0, augment=None, terms=None, rule=None, **rules) -> Adversarial:
@@ -116,7 +116,7 @@ def test_a_clear_lens_changes_nothing() -> None:
 
 def test_instance_noise_has_its_size_and_is_each_samples_own() -> None:
     """32,768 numbers; their variance within 4.5 standard deviations of sigma^2, that is 3.5%."""
-    lens, seed = Lens(instance_noise=0.2), noise.seeds(3, 0, 8)
+    lens, seed = Lens(instance_noise=0.2), seeded_rng.seeds(3, 0, 8)
     grey = torch.zeros(8, 1, 64, 64)
     seen = lens(grey, seed, Now())
     assert seen.var().item() == pytest.approx(0.04, rel=4.5 * math.sqrt(2 / seen.numel()))
@@ -127,7 +127,7 @@ def test_dragan_of_a_linear_judge() -> None:
     """The slope of w x is w everywhere: (|w| - 1)^2."""
     weight = torch.tensor([3.0, 4.0])
     real = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
-    given = {"real": real, "seed": noise.seeds(0, 0, 5)}
+    given = {"real": real, "seed": seeded_rng.seeds(0, 0, 5)}
     play = Play(nn.Module(), lambda x: Verdict(x @ weight), real, pytest.fail, given, Now())
     torch.testing.assert_close(Dragan()(play), torch.full((5,), 16.0))
 
@@ -135,7 +135,7 @@ def test_dragan_of_a_linear_judge() -> None:
 def test_dragan_looks_around_the_data() -> None:
     """Of |x|^2 / 2 the slope is x itself, so the term tells where it looked: within [0, reach sd) of the data."""
     real = torch.randn(400, 2, generator=torch.Generator().manual_seed(0)).double()
-    given = {"real": real, "seed": noise.seeds(0, 0, 400)}
+    given = {"real": real, "seed": seeded_rng.seeds(0, 0, 400)}
     looked: list[Tensor] = []
 
     def judge(x: Tensor) -> Verdict:

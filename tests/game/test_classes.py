@@ -8,23 +8,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.game import noise
+from zerosum.game import seeded_rng
 from zerosum.game.adversarial import Adversarial
-from zerosum.game.kinds import AdversarialGame
+from zerosum.game.config import AdversarialGame
+from zerosum.game.latent import Normal
 from zerosum.game.objective import Hinge, NonSaturating
 from zerosum.game.optimizer import Adam
 from zerosum.game.play import Exhibit, slope
-from zerosum.game.pool import Pool
-from zerosum.game.prior import Normal
+from zerosum.game.replay_buffer import Pool
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1, ClassifyFake, ClassifyReal, GradientPenalty
-from zerosum.game.verdict import Batch
+from zerosum.game.types import Batch
 from zerosum.networks import heads
+from zerosum.networks.configs import DCGANDiscriminator, MLPDiscriminator, MLPGenerator
 from zerosum.networks.layers import Weights, scaled
-from zerosum.networks.shapes import DCGANDiscriminator, MLPDiscriminator, MLPGenerator
-from zerosum.recipe import Recipe, RecipeFile
+from zerosum.recipes.recipe import Recipe, RecipeFile
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import play_round
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
 SHARES = (0.5, 0.3, 0.2)
@@ -33,7 +33,7 @@ SHARES = (0.5, 0.3, 0.2)
 def batch(n: int = 6, seed: int = 1) -> Batch:
     generator = torch.Generator().manual_seed(seed)
     real = torch.randn(n, 2, generator=generator)
-    return {"real": real, "seed": noise.seeds(seed, 0, n), "label": torch.arange(n) % 3}
+    return {"real": real, "seed": seeded_rng.seeds(seed, 0, n), "label": torch.arange(n) % 3}
 
 
 def game(condition: str = "projection", terms=None, objective=None, **rules) -> Adversarial:
@@ -119,14 +119,14 @@ def test_projection_is_a_product_with_the_class() -> None:
 
 def test_produced_classes_are_as_common_as_in_the_data() -> None:
     """4,000 draws; each count within 4.5 standard deviations: a false alarm once in 50,000 seeds."""
-    label = noise.pick(noise.seeds(7, 0, 4_000), torch.tensor(SHARES, dtype=torch.float64))
+    label = seeded_rng.pick(seeded_rng.seeds(7, 0, 4_000), torch.tensor(SHARES, dtype=torch.float64))
     counts = torch.bincount(label, minlength=3)
     for count, share in zip(counts.tolist(), SHARES, strict=True):
         assert abs(count - 4_000 * share) < 4.5 * math.sqrt(4_000 * share * (1 - share))
 
 
 def test_a_class_without_examples_is_never_drawn() -> None:
-    label = noise.pick(noise.seeds(7, 0, 2_000), torch.tensor([0.0, 0.6, 0.0, 0.4, 0.0]))
+    label = seeded_rng.pick(seeded_rng.seeds(7, 0, 2_000), torch.tensor([0.0, 0.6, 0.0, 0.4, 0.0]))
     assert set(label.tolist()) == {1, 3}
 
 
@@ -138,7 +138,7 @@ def test_a_pool_gives_back_what_it_is_given_until_it_is_full() -> None:
     pool = Pool(8, (2,))
     for first in (0, 4):
         made = exhibits(first)
-        back = pool.exchange(made, noise.seeds(first, 0, 4))
+        back = pool.exchange(made, seeded_rng.seeds(first, 0, 4))
         assert torch.equal(back.sample, made.sample)
         assert torch.equal(back.label, made.label)
     assert pool.samples[:, 0].tolist() == list(range(8))
@@ -150,7 +150,7 @@ def test_a_full_pool_exchanges_half() -> None:
     for turn in range(510):
         before = pool.samples[:, 0].clone()
         made = exhibits(4 * turn)
-        back = pool.exchange(made, noise.seeds(turn, 0, 4))
+        back = pool.exchange(made, seeded_rng.seeds(turn, 0, 4))
         assert torch.equal(back.sample[:, 0].long(), back.label), "a sample keeps its class"
         recalled = back.label != made.label
         if turn < 10:

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.game import noise
+from zerosum.game import seeded_rng
 from zerosum.game.objective import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.play import Play
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1, R2, GradientPenalty
-from zerosum.game.verdict import Verdict
+from zerosum.game.types import Verdict
 
 STEEPNESS = [  # f'(0)
     (Minimax(), 0.5), (NonSaturating(), 0.5), (Relativistic(), 0.5),
@@ -31,7 +31,7 @@ def field(objective, terms, theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]
 
     def laid(*slopes: str) -> Play:
         real = torch.zeros(1, 1, dtype=torch.float64)
-        batch = {"real": real, "seed": noise.seeds(0, 0, 1)}
+        batch = {"real": real, "seed": seeded_rng.seeds(0, 0, 1)}
         judge = lambda x: Verdict(level + (x * psi)[:, 0])  # noqa: E731
         return Play(nn.Module(), judge, real, lambda: theta.view(1, 1), batch, Now(), frozenset(slopes))
 

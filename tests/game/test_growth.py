@@ -6,7 +6,7 @@ from math import floor
 import pytest
 from pydantic import ValidationError
 
-from zerosum.game.growth import Growth
+from zerosum.game.progressive_growth import Growth
 from zerosum.game.schedule import Now
 
 

@@ -5,15 +5,15 @@ import math
 import pytest
 import torch
 
-from zerosum.game import noise
-from zerosum.game.noise import Purpose, normal, seeds, uniform
-from zerosum.game.prior import Mixed, Normal, Uniform
+from zerosum.game import seeded_rng
+from zerosum.game.latent import Mixed, Normal, Uniform
+from zerosum.game.seeded_rng import Purpose, normal, seeds, uniform
 
 
 def test_splitmix64_is_the_published_generator() -> None:
     """The first outputs of seed 1234567, as listed with the reference implementation."""
-    exact = [noise._signed(1234567 + (k + 1) * 0x9E3779B97F4A7C15) for k in range(5)]
-    out = [v & (2**64 - 1) for v in noise._mix(torch.tensor(exact)).tolist()]
+    exact = [seeded_rng._signed(1234567 + (k + 1) * 0x9E3779B97F4A7C15) for k in range(5)]
+    out = [v & (2**64 - 1) for v in seeded_rng._mix(torch.tensor(exact)).tolist()]
     assert out == [
         6457827717110365317,
         3203168211198807973,
@@ -82,5 +82,5 @@ def test_mixed_priors_toss_coins() -> None:
 
 
 def test_training_and_sampling_draw_different_seeds() -> None:
-    ours = seeds(0, 0, 1000, noise.Series.TRAINING).tolist()
+    ours = seeds(0, 0, 1000, seeded_rng.Series.TRAINING).tolist()
     assert not set(ours) & set(seeds(0, 0, 1000).tolist())

@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zerosum.game import noise
+from zerosum.game import seeded_rng
 from zerosum.game.objective import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.play import Play, _slope_compiled, _slope_eager, slope
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1, R2, GradientPenalty
-from zerosum.game.verdict import Verdict
+from zerosum.game.types import Verdict
 
 EVERY = [Minimax(), NonSaturating(), LeastSquares(), Wasserstein(), Hinge(), Relativistic()]
 A, B = torch.tensor([0.3, -1.2, 0.5], dtype=torch.float64), 0.1
 REAL = torch.tensor([[1.0, 0.2, -0.4], [0.0, 1.0, 2.0]], dtype=torch.float64)
 FAKE = torch.tensor([[-0.5, 0.7, 0.1], [2.0, -1.0, 0.3]], dtype=torch.float64)
-SEED = noise.seeds(3, 0, 2)
+SEED = seeded_rng.seeds(3, 0, 2)
 
 
 def linear(x: Tensor) -> Verdict:
@@ -106,7 +106,7 @@ def test_penalties_of_a_quadratic_discriminator() -> None:
     quadratic = lambda x: Verdict(x.square().sum(1))  # noqa: E731
     torch.testing.assert_close(R1()(play(("real",), quadratic)), 2 * REAL.square().sum(1))
     torch.testing.assert_close(R2()(play(("fake",), quadratic)), 2 * FAKE.square().sum(1))
-    place = noise.uniform(SEED, 1, noise.Purpose.BETWEEN).double()
+    place = seeded_rng.uniform(SEED, 1, seeded_rng.Purpose.BETWEEN).double()
     between = FAKE + place * (REAL - FAKE)
     expected = (2 * between.norm(dim=1) - 1) ** 2
     torch.testing.assert_close(GradientPenalty()(play((), quadratic)), expected)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from zerosum.game.play import Play
 from zerosum.game.schedule import Now
 from zerosum.game.terms.orthogonal import Orthogonal
-from zerosum.networks.shapes.resnet import ResNetGenerator
+from zerosum.networks.configs.resnet import ResNetGenerator
 
 
 class Stage(nn.Module):

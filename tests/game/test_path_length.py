@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.game import noise
+from zerosum.game import seeded_rng
+from zerosum.game.latent import Normal
 from zerosum.game.play import Play
-from zerosum.game.prior import Normal
 from zerosum.game.schedule import Now
 from zerosum.game.terms import path_length
 from zerosum.game.terms.path_length import PathLength, path_lengths
-from zerosum.networks.shapes.stylegan2 import StyleGAN2Generator
+from zerosum.networks.configs.stylegan2 import StyleGAN2Generator
 
-SEED = noise.seeds(3, 0, 4)
+SEED = seeded_rng.seeds(3, 0, 4)
 
 
 class Exact(Normal):
@@ -61,7 +61,7 @@ def styled(classes: int = 0) -> nn.Module:
 def test_a_linear_generator_in_closed_form() -> None:
     torch.manual_seed(0)
     generator = Linear()
-    y = noise.normal(SEED, 18, noise.Purpose.NOISE).double()
+    y = seeded_rng.normal(SEED, 18, seeded_rng.Purpose.NOISE).double()
     slopes = torch.einsum("np,plw->nlw", y, generator.matrix.detach()) / 3  # H W = 9
     lengths = slopes.square().sum(2).mean(1).sqrt()
     term = PathLength()
@@ -79,7 +79,7 @@ def test_stylegan2_against_finite_differences() -> None:
     generator = styled()
     latent = Exact(size=4).draw(SEED)
     lengths = path_lengths(generator, latent, None, SEED)
-    y = noise.normal(SEED, 256, noise.Purpose.NOISE).double()
+    y = seeded_rng.normal(SEED, 256, seeded_rng.Purpose.NOISE).double()
     styles = generator.styles(latent).detach()
     step = 1e-6
     slopes = torch.zeros_like(styles)

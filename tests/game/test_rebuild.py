@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.game.noise import Purpose, normal
-from zerosum.game.terms.rebuild import Rebuild
-from zerosum.game.verdict import Verdict
-from zerosum.networks.shapes.fastgan import FastGANDiscriminator
+from zerosum.game.seeded_rng import Purpose, normal
+from zerosum.game.terms.self_supervision import Rebuild
+from zerosum.game.types import Verdict
+from zerosum.networks.configs.fastgan import FastGANDiscriminator
 
 
 def play(rebuilt: Tensor | None, real: Tensor) -> Any:

@@ -6,19 +6,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.game import noise
-from zerosum.game.kinds import TranslationGame
+from zerosum.game import seeded_rng
+from zerosum.game.config import TranslationGame
+from zerosum.game.latent import Normal
 from zerosum.game.objective import LeastSquares, NonSaturating, RelativisticAverage
 from zerosum.game.optimizer import Adam
 from zerosum.game.play import Play
-from zerosum.game.prior import Normal
 from zerosum.game.schedule import Linear, Now
 from zerosum.game.terms import Contrast, Cycle, Identity, MatchFeatures, Perceptual, Reconstruct
 from zerosum.game.translation import Translation
-from zerosum.game.verdict import Verdict
-from zerosum.networks.both import BothDiscriminators, BothGenerators
+from zerosum.game.types import Verdict
+from zerosum.networks.cycle_pair import BothDiscriminators, BothGenerators
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import play_round, train
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
 
 
@@ -75,7 +75,7 @@ def game(generator=None, discriminator=None, terms=None, objective=None, rules=N
 def batch(n: int = 4, *, couples: bool = False) -> dict[str, Tensor]:
     given = pictures(0, n, *((2,) if couples else ()), 3, 8, 8)
     real = given.flip(1) if couples else pictures(1, n, 3, 8, 8)
-    return {"given": given, "real": real, "seed": noise.seeds(5, 0, n)}
+    return {"given": given, "real": real, "seed": seeded_rng.seeds(5, 0, n)}
 
 
 def couples(**more) -> Translation:
@@ -183,7 +183,7 @@ def test_what_people_see_is_the_average_of_one_way() -> None:
         its.generator.there.factor.fill_(9.0)
     torch.testing.assert_close(its.translate(given), 0.5 * given)
     with pytest.raises(ValueError, match="translate"):
-        its.produce(noise.seeds(0, 0, 2))
+        its.produce(seeded_rng.seeds(0, 0, 2))
 
 
 def test_old_couples_are_shown_again_and_kept_with_the_game() -> None:
@@ -221,7 +221,7 @@ class Levels(nn.Module):
 def test_contrast_finds_the_same_place() -> None:
     """One-hot colours: where places stay, the cross-entropy has a closed form; where all move, it is far larger."""
     colours = torch.eye(4)[torch.arange(4)].T.reshape(1, 4, 2, 2)
-    seen = {"given": colours, "real": colours, "seed": noise.seeds(0, 0, 1)}
+    seen = {"given": colours, "real": colours, "seed": seeded_rng.seeds(0, 0, 1)}
     term = Contrast(places=4, temperature=0.5)
     expected = -math.log(math.exp(2) / (math.exp(2) + 3))
     stays = term(game(generator=Levels(0)).play(seen, Now()))

@@ -4,8 +4,8 @@ import pytest
 import torch
 from seeing import pictures
 
-from zerosum.networks.both import BothDiscriminators, BothGenerators
-from zerosum.networks.shapes import DCGANDiscriminator, PatchDiscriminator, TranslatorGenerator, UNetGenerator
+from zerosum.networks.configs import DCGANDiscriminator, PatchDiscriminator, TranslatorGenerator, UNetGenerator
+from zerosum.networks.cycle_pair import BothDiscriminators, BothGenerators
 
 SHAPE = (3, 16, 16)
 COUPLE = (2, *SHAPE)

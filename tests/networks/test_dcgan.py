@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
-from zerosum.networks.shapes import DCGANDiscriminator, DCGANGenerator
+from zerosum.networks.configs import DCGANDiscriminator, DCGANGenerator
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
 

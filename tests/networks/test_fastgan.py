@@ -10,7 +10,8 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.game.noise import Purpose, normal
+from zerosum.game.seeded_rng import Purpose, normal
+from zerosum.networks.configs.fastgan import FastGANDiscriminator, FastGANGenerator
 from zerosum.networks.fastgan import (
     GLU,
     Decoder,
@@ -24,7 +25,6 @@ from zerosum.networks.fastgan import (
     excited,
 )
 from zerosum.networks.layers import NORMS, Weights, scaled
-from zerosum.networks.shapes.fastgan import FastGANDiscriminator, FastGANGenerator
 
 TINY = {"width": 1}  # four channels everywhere but at 4x4 and 8x8
 JUDGE = {**TINY, "decoder": 1}

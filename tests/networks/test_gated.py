@@ -6,8 +6,8 @@ from seeing import assert_alone, assert_any_size, assert_tiles_are_the_whole, pi
 from torch import Tensor
 
 from zerosum.errors import BadInput
-from zerosum.networks.gated import GATED, Gate, Inpainter
-from zerosum.networks.shapes import GatedGenerator
+from zerosum.networks.configs import GatedGenerator
+from zerosum.networks.gated_conv import GATED, Gate, Inpainter
 
 
 def built(channels: int = 3, seed: int = 0, **fields: object) -> Inpainter:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
-from zerosum.networks.shapes import MLPDiscriminator, MLPGenerator
+from zerosum.networks.configs import MLPDiscriminator, MLPGenerator
 
 SHAPES = [(2,), (1, 28, 28), (3, 5, 7)]
 

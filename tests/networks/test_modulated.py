@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zerosum.networks.modulated import modulated
+from zerosum.networks.modulated_conv import modulated
 
 
 def grouped(sample: Tensor, style: Tensor, weight: Tensor, demodulate: bool) -> Tensor:

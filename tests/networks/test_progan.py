@@ -11,10 +11,10 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.networks import progan
-from zerosum.networks.equalised import Convolution, Linear
+from zerosum.networks.configs.progan import ProGANDiscriminator, ProGANGenerator
+from zerosum.networks.equalized_lr import Convolution, Linear
 from zerosum.networks.heads import Plain
 from zerosum.networks.progan import Discriminator, Generator
-from zerosum.networks.shapes.progan import ProGANDiscriminator, ProGANGenerator
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
 WIDTHS = (6, 5, 4, 3)  # of 32 x 32 pixels: each level's own, so that none is taken for another

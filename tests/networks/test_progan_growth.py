@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.networks import progan
-from zerosum.networks.shapes.progan import ProGANGenerator
+from zerosum.networks.configs.progan import ProGANGenerator
 
 # ---------------------------------------------------------------------- growth
 

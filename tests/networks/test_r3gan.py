@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
+from zerosum.networks.configs import R3GANDiscriminator, R3GANGenerator
 from zerosum.networks.r3gan import Block
-from zerosum.networks.shapes import R3GANDiscriminator, R3GANGenerator
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
 TINY = {"widths": (8, 4), "blocks": 1, "expansion": 2, "group_width": 4}

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from zerosum.errors import BadInput
 from zerosum.networks import resnet
 from zerosum.networks.attention import SelfAttention
+from zerosum.networks.configs.resnet import ResNetDiscriminator, ResNetGenerator
 from zerosum.networks.layers import Weights, scaled
-from zerosum.networks.shapes.resnet import ResNetDiscriminator, ResNetGenerator
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
 PYRAMID = (16, 16, 8, 4, 2, 1)

@@ -11,26 +11,26 @@ import tomli_w
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from zerosum.errors import BadInput
-from zerosum.networks import shapes
+from zerosum.networks import configs
 
 GENERATORS = [
-    shapes.MLPGenerator(widths=(32, 64), norm="batch", activation="relu", init="orthogonal"),
-    shapes.DCGANGenerator(width=24, max_width=96, norm="none", init="scaled"),
-    shapes.R3GANGenerator(widths=(128, 64), blocks=1, expansion=1, group_width=0),
+    configs.MLPGenerator(widths=(32, 64), norm="batch", activation="relu", init="orthogonal"),
+    configs.DCGANGenerator(width=24, max_width=96, norm="none", init="scaled"),
+    configs.R3GANGenerator(widths=(128, 64), blocks=1, expansion=1, group_width=0),
 ]
 DISCRIMINATORS = [
-    shapes.MLPDiscriminator(widths=(64,), dropout=0.1, spectral=True),
-    shapes.DCGANDiscriminator(width=24, norm="none", spectral=True, dropout=0.5, init="orthogonal"),
-    shapes.R3GANDiscriminator(widths=(64, 32), group_width=32),
+    configs.MLPDiscriminator(widths=(64,), dropout=0.1, spectral=True),
+    configs.DCGANDiscriminator(width=24, norm="none", spectral=True, dropout=0.5, init="orthogonal"),
+    configs.R3GANDiscriminator(widths=(64, 32), group_width=32),
 ]
 TRANSLATORS = [
-    shapes.UNetGenerator(width=8, depth=3, detail=4, norm="none", dropout=0.5, init="normal"),
-    shapes.TranslatorGenerator(width=8, downs=3, blocks=9, residual=True, contrast=True),
-    shapes.RRDBGenerator(width=8, blocks=2, growth=4, factor=2),
-    shapes.SRResNetGenerator(width=8, blocks=2, factor=8),
-    shapes.GatedGenerator(width=8, dilations=(2, 4)),
+    configs.UNetGenerator(width=8, depth=3, detail=4, norm="none", dropout=0.5, init="normal"),
+    configs.TranslatorGenerator(width=8, downs=3, blocks=9, residual=True, contrast=True),
+    configs.RRDBGenerator(width=8, blocks=2, growth=4, factor=2),
+    configs.SRResNetGenerator(width=8, blocks=2, factor=8),
+    configs.GatedGenerator(width=8, dilations=(2, 4)),
 ]
-PATCH = shapes.PatchDiscriminator(width=8, layers=2, scales=3, detail=4, norm="none", spectral=True, beside=True)
+PATCH = configs.PatchDiscriminator(width=8, layers=2, scales=3, detail=4, norm="none", spectral=True, beside=True)
 CLASSES = [type(shape) for shape in [*GENERATORS, *DISCRIMINATORS, *TRANSLATORS, PATCH]]
 CONVOLUTIONAL = [shape for shape in GENERATORS + DISCRIMINATORS if shape.kind != "mlp"]
 
@@ -54,8 +54,8 @@ def test_settings_are_read_and_checked_without_torch() -> None:
 
 @pytest.mark.parametrize(
     ("union", "shape"),
-    [(shapes.Generator, shape) for shape in [*GENERATORS, *TRANSLATORS]]
-    + [(shapes.Discriminator, shape) for shape in [*DISCRIMINATORS, PATCH]],
+    [(configs.Generator, shape) for shape in [*GENERATORS, *TRANSLATORS]]
+    + [(configs.Discriminator, shape) for shape in [*DISCRIMINATORS, PATCH]],
 )
 def test_settings_travel_through_toml_and_json(union: Any, shape: Any) -> None:
     adapter = TypeAdapter(union)
@@ -77,19 +77,19 @@ def test_every_field_is_described_and_no_other_is_taken(cls: type[BaseModel]) ->
 @pytest.mark.parametrize(
     ("cls", "fields"),
     [
-        (shapes.MLPGenerator, {"widths": ()}),
-        (shapes.MLPGenerator, {"widths": (0,)}),
-        (shapes.MLPGenerator, {"activation": "gelu"}),
-        (shapes.MLPDiscriminator, {"dropout": 1.0}),
-        (shapes.DCGANGenerator, {"width": 0}),
-        (shapes.DCGANGenerator, {"width": 64, "max_width": 32}),
-        (shapes.DCGANDiscriminator, {"dropout": -0.1}),
-        (shapes.DCGANDiscriminator, {"norm": "layer"}),
-        (shapes.R3GANGenerator, {"blocks": 0}),
-        (shapes.R3GANGenerator, {"widths": (100,), "group_width": 16}),
-        (shapes.TranslatorGenerator, {"factor": 2}),
-        (shapes.RRDBGenerator, {"factor": 3}),
-        (shapes.GatedGenerator, {"dilations": (0,)}),
+        (configs.MLPGenerator, {"widths": ()}),
+        (configs.MLPGenerator, {"widths": (0,)}),
+        (configs.MLPGenerator, {"activation": "gelu"}),
+        (configs.MLPDiscriminator, {"dropout": 1.0}),
+        (configs.DCGANGenerator, {"width": 0}),
+        (configs.DCGANGenerator, {"width": 64, "max_width": 32}),
+        (configs.DCGANDiscriminator, {"dropout": -0.1}),
+        (configs.DCGANDiscriminator, {"norm": "layer"}),
+        (configs.R3GANGenerator, {"blocks": 0}),
+        (configs.R3GANGenerator, {"widths": (100,), "group_width": 16}),
+        (configs.TranslatorGenerator, {"factor": 2}),
+        (configs.RRDBGenerator, {"factor": 3}),
+        (configs.GatedGenerator, {"dilations": (0,)}),
     ],
 )
 def test_numbers_out_of_range_are_refused(cls: type[BaseModel], fields: dict[str, Any]) -> None:
@@ -99,7 +99,7 @@ def test_numbers_out_of_range_are_refused(cls: type[BaseModel], fields: dict[str
 
 def test_a_group_that_does_not_fit_is_explained() -> None:
     with pytest.raises(ValidationError, match="width 100 times expansion 2 must be a multiple of group_width 16"):
-        shapes.R3GANGenerator(widths=(100,))
+        configs.R3GANGenerator(widths=(100,))
 
 
 @pytest.mark.parametrize("shape", CONVOLUTIONAL)
@@ -125,7 +125,7 @@ def test_pictures_out_of_reach_are_explained(shape: Any, given: tuple[int, ...],
 @pytest.mark.parametrize("given", [(), (0,), (3, 0, 8)])
 def test_empty_samples_are_refused(given: tuple[int, ...]) -> None:
     with pytest.raises(BadInput, match="at least one value"):
-        shapes.MLPGenerator().check(given)
+        configs.MLPGenerator().check(given)
 
 
 def test_translators_say_what_they_are() -> None:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
-from zerosum.game import noise
+from zerosum.game import seeded_rng
 from zerosum.networks import layers
-from zerosum.networks.shapes.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from zerosum.networks.configs.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from zerosum.networks.stylegan2 import Block, Discriminator, Generator, Layer, Picture, modulated_doubling
 
 WIDTH = {"channel_base": 64, "channel_max": 6}
@@ -147,7 +147,7 @@ def test_a_layer_written_out() -> None:
     scales = style @ layer.affine.weight.T / math.sqrt(5) + layer.affine.bias
     own = own_weights(scales, layer.weight)
     convolved = torch.cat([functional.conv2d(hidden[n : n + 1], own[n], padding=1) for n in range(2)])
-    drawn = noise.normal(noise.fork(seed, 2), 64, noise.Purpose.NOISE).view(2, 1, 8, 8).double()
+    drawn = seeded_rng.normal(seeded_rng.fork(seed, 2), 64, seeded_rng.Purpose.NOISE).view(2, 1, 8, 8).double()
     pre = convolved + layer.grain.strength * drawn + layer.bias.view(1, -1, 1, 1)
     close(layer(hidden, style, seed), math.sqrt(2) * functional.leaky_relu(pre, 0.2), 1e-6)
 

@@ -7,7 +7,7 @@ import torch
 from test_stylegan2 import awake, close, count, generator
 from torch import nn
 
-from zerosum.game import noise
+from zerosum.game import seeded_rng
 from zerosum.game.player import Average
 from zerosum.game.schedule import Now
 from zerosum.networks.mapping import Anyhow, Mapping
@@ -64,10 +64,10 @@ def test_truncation_pulls_towards_the_mean_style() -> None:
 def test_mixing_takes_late_layers_from_a_second_latent() -> None:
     """Every cut is drawn about as often: each count lies within 5.5 standard deviations (once in 10^6)."""
     network = generator(noise=False, mixing=1.0).train()
-    seed = noise.seeds(0, 0, 400)
+    seed = seeded_rng.seeds(0, 0, 400)
     latent = torch.randn(400, 4)
     first = network.styles(latent)
-    second = network.styles(noise.normal(seed, 4, noise.Purpose.MIX))
+    second = network.styles(seeded_rng.normal(seed, 4, seeded_rng.Purpose.MIX))
     pictures = network(latent, seed=seed)
     hits = []
     for cut in range(1, network.layers):
@@ -82,7 +82,7 @@ def test_mixing_takes_late_layers_from_a_second_latent() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.9])
 def test_a_share_is_mixed_and_only_in_training(share: float) -> None:
     network = generator(noise=False, mixing=share)
-    seed, latent = noise.seeds(1, 0, 1000), torch.randn(1000, 4)
+    seed, latent = seeded_rng.seeds(1, 0, 1000), torch.randn(1000, 4)
     plain = network.synthesise(network.styles(latent))
     close(network(latent, seed=seed), plain, 1e-5)
     close(network.train()(latent), plain, 1e-5)
@@ -113,7 +113,7 @@ def test_classes_join_the_mapping() -> None:
 
 def test_a_sample_is_a_function_of_its_latent_and_seed() -> None:
     network = awake(generator(mixing=0.9)).double().train()
-    seed, latent = noise.seeds(4, 0, 8), torch.randn(8, 4).double()
+    seed, latent = seeded_rng.seeds(4, 0, 8), torch.randn(8, 4).double()
     together = network(latent, seed=seed)
     apart = torch.cat([network(latent[n : n + 2], seed=seed[n : n + 2]) for n in range(0, 8, 2)])
     close(apart, together)
@@ -127,7 +127,7 @@ def test_noise_is_another_in_each_layer_and_fixed_without_seeds() -> None:
     network = awake(generator(side=32))
     grains = [layer.grain for layer in network.convolutions]
     assert [grain.side for grain in grains] == [4, 8, 8, 16, 16, 32, 32]
-    seed = noise.seeds(0, 0, 50)
+    seed = seeded_rng.seeds(0, 0, 50)
     first, second = (grain.drawn(seed).flatten().double() for grain in grains[-2:])
     # 51,200 numbers: a correlation or mean of 5.5 / sqrt(n) comes once in 10^6
     bound = 5.5 / math.sqrt(len(first))

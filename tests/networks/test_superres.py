@@ -8,8 +8,8 @@ from seeing import assert_alone, assert_any_size, assert_tiles_are_the_whole, pi
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.networks.shapes import RRDBGenerator, SRResNetGenerator
-from zerosum.networks.superres import RRDB, SuperResolution, enlarged
+from zerosum.networks.configs import RRDBGenerator, SRResNetGenerator
+from zerosum.networks.super_resolution import RRDB, SuperResolution, enlarged
 
 SHAPES: dict[str, Any] = {"rrdb": RRDBGenerator, "srresnet": SRResNetGenerator}
 KINDS = list(SHAPES)

@@ -6,9 +6,9 @@ from seeing import assert_alone, assert_any_size, assert_tiles_are_the_whole, pi
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.networks.framing import framed, mirrored
-from zerosum.networks.shapes import TranslatorGenerator
-from zerosum.networks.translator import Translator
+from zerosum.networks.configs import TranslatorGenerator
+from zerosum.networks.padding import framed, mirrored
+from zerosum.networks.resnet_translator import Translator
 
 
 def built(given: tuple[int, ...] = (3, 16, 16), seed: int = 0, **fields: object) -> Translator:

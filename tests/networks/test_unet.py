@@ -7,8 +7,8 @@ from seeing import assert_alone, assert_any_size, assert_tiles_are_the_whole, pi
 from torch import nn
 
 from zerosum.errors import BadInput
+from zerosum.networks.configs import UNetGenerator
 from zerosum.networks.layers import Instance
-from zerosum.networks.shapes import UNetGenerator
 from zerosum.networks.unet import UNet
 
 SHAPE = (3, 16, 16)

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.game.adversarial import Adversarial
-from zerosum.game.kinds import AdversarialGame
+from zerosum.game.config import AdversarialGame
+from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
-from zerosum.game.prior import Normal
-from zerosum.game.verdict import Batch, Verdict
+from zerosum.game.types import Batch, Verdict
 
 
 class Points:

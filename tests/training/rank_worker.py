@@ -7,12 +7,12 @@ import torch
 from parts import Points, points_game
 from safetensors.torch import save_file
 
+from zerosum.data.loader import Stream
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1, GradientPenalty
+from zerosum.training.accelerator import Machine, ranks
 from zerosum.training.loop import train
-from zerosum.training.machine import Machine, ranks
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
 
 
 def play(into: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from zerosum import api
-from zerosum.training import probe
+from zerosum.training import step_timer
 
 SETTINGS = {
     "training.tick_images": 96, "training.preview_images": 480, "training.checkpoint_images": 160,
@@ -63,7 +63,7 @@ def state(run: Path) -> str:
 
 
 def main(folder: Path, source: Path, images: int, kills: int, workers: int) -> None:
-    probe.PATIENCE = 0.0
+    step_timer.PATIENCE = 0.0
     whole = folder / "whole"
     for run in (folder / "warm-up", whole):  # the first fills the cache
         began = time.monotonic()

@@ -4,13 +4,13 @@ import torch
 from parts import Points, Score, points_game
 from torch import Tensor, nn
 
+from zerosum.data.loader import Stream
 from zerosum.game.adversarial import Adversarial
+from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
-from zerosum.game.prior import Normal
 from zerosum.game.schedule import Now
-from zerosum.training.autopsy import Careful, autopsy
-from zerosum.training.stream import Stream
+from zerosum.training.nan_tracer import Careful, autopsy
 
 
 class Bomb(nn.Module):

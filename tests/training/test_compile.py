@@ -15,21 +15,21 @@ import torch
 from parts import Points, points_game, weights
 from torch._dynamo import lookup_backend
 
-from zerosum.console import Silent
+from zerosum.data.loader import Stream
 from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.optimizer import Adam
 from zerosum.game.player import Player
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1
-from zerosum.recipe import Recipe, RecipeFile, assemble
-from zerosum.staging import Stage
+from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.reporter import Silent
 from zerosum.training import checkpoint
-from zerosum.training.compiler import Compiled, Compiler, as_it_is
+from zerosum.training.accelerator import Machine
+from zerosum.training.compile import Compiled, Compiler, as_it_is
 from zerosum.training.loop import train
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
+from zerosum.workflows.setup import Stage
 
 SHAPE = (1, 16, 16)
 DCGAN = {"generator.width": 4, "discriminator.width": 4, "terms.r1.every": 2}

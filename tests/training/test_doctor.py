@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 import zerosum
-from zerosum import api, plan
+from zerosum import api
 from zerosum.game.schedule import Now
-from zerosum.recipe import Doctor, Recipe, RecipeFile
-from zerosum.run import RunFolder
-from zerosum.training.session import Session
+from zerosum.recipes import defaults
+from zerosum.recipes.recipe import Doctor, Recipe, RecipeFile
+from zerosum.run_folder import RunFolder
+from zerosum.training.trainer import Session
 
 CLOCKS = {"seconds", "images_per_second"}
 SMALL = {
@@ -86,7 +87,7 @@ def test_examinations_stand_in_lines_of_the_log(tmp_path: Path) -> None:
 def settled(images: int, seconds_per_round: float, examples: int = 1_000, **doctor: object) -> Doctor:
     training = {"images": images, "batch": 32, "tick_images": 320}
     recipe = Recipe.model_validate(RecipeFile("auto").draft.tree | {"training": training, "doctor": doctor})
-    return plan.settle_doctor(recipe, seconds_per_round, examples).doctor
+    return defaults.settle_doctor(recipe, seconds_per_round, examples).doctor
 
 
 def test_how_often_a_run_is_examined() -> None:

@@ -10,21 +10,21 @@ from parts import Points, Score, points_game, weights
 from torch import nn
 from torch.nn import functional as F
 
-from zerosum.game import noise
+from zerosum.data.loader import Stream
+from zerosum.game import seeded_rng
 from zerosum.game.adversarial import Adversarial
+from zerosum.game.config import AdversarialGame
 from zerosum.game.game import Game, Move, Outcome
-from zerosum.game.kinds import AdversarialGame
 from zerosum.game.objective import Wasserstein
 from zerosum.game.optimizer import Adam
 from zerosum.game.player import Average, Player
 from zerosum.game.schedule import Cosine, Linear, Now
 from zerosum.game.terms import R1, R2, GradientPenalty
-from zerosum.networks.shapes import MLPDiscriminator, MLPGenerator
-from zerosum.recipe import Recipe, RecipeFile, assemble
+from zerosum.networks.configs import MLPDiscriminator, MLPGenerator
+from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import deal, make_move, play_round, train
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
 
 
 def rounds(game: Game, n: int, batch: int = 8, machine: Machine | None = None, witness=lambda now: None) -> Stream:
@@ -76,14 +76,14 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
     ones, zeros = torch.ones(16).double(), torch.zeros(16).double()
     for _ in range(10):
         batch = next(data)
-        real, z = batch["real"], noise.normal(batch["seed"], 100, noise.Purpose.LATENT)
+        real, z = batch["real"], seeded_rng.normal(batch["seed"], 100, seeded_rng.Purpose.LATENT)
         of_d.zero_grad()
         loss = F.binary_cross_entropy_with_logits(discriminator(real).score, ones)
         loss = loss + F.binary_cross_entropy_with_logits(discriminator(generator(z).detach()).score, zeros)
         loss.backward()
         of_d.step()
         if not share:
-            z = noise.normal(next(data)["seed"], 100, noise.Purpose.LATENT)
+            z = seeded_rng.normal(next(data)["seed"], 100, seeded_rng.Purpose.LATENT)
         of_g.zero_grad()
         F.binary_cross_entropy_with_logits(discriminator(generator(z)).score, ones).backward()
         of_g.step()
@@ -310,4 +310,4 @@ def test_spectral_and_batch_norm_games_train() -> None:
     rounds(game, 5)
     twin = {name: value.clone() for name, value in game.state_dict().items()}
     game.load_state_dict(twin)
-    assert game.produce(noise.seeds(0, 0, 3)).shape == (3, 2)
+    assert game.produce(seeded_rng.seeds(0, 0, 3)).shape == (3, 2)

@@ -7,9 +7,9 @@ import torch
 
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
-from zerosum.recipe import Recipe, RecipeFile, assemble
-from zerosum.training import probe
-from zerosum.training.machine import Machine
+from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.training import step_timer
+from zerosum.training.accelerator import Machine
 
 
 def grown(images: int) -> Game:
@@ -42,5 +42,5 @@ def test_the_estimate_is_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     def seconds(game: Game, stream: Iterator, machine: Machine, now: Now) -> float:
         return 1.0 if now.images < 600 else 11.0
 
-    monkeypatch.setattr(probe, "_seconds", seconds)
-    assert probe.seconds_per_round(game, iter([]), Machine(), 1000) == pytest.approx(0.6 * 1 + 0.4 * 11)
+    monkeypatch.setattr(step_timer, "_seconds", seconds)
+    assert step_timer.seconds_per_round(game, iter([]), Machine(), 1000) == pytest.approx(0.6 * 1 + 0.4 * 11)

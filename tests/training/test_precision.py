@@ -5,14 +5,14 @@ import torch
 from parts import Points, Score, points_game
 from torch import nn
 
+from zerosum.data.loader import Stream
 from zerosum.game.play import slope
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1, GradientPenalty
-from zerosum.recipe import Recipe, RecipeFile, assemble
+from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.training.accelerator import PRECISIONS, Machine
 from zerosum.training.loop import play_round
-from zerosum.training.machine import PRECISIONS, Machine
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
 
 
 @pytest.mark.parametrize("term", [R1(every=2), GradientPenalty(every=2)], ids=["r1", "gradient penalty"])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.data.examples import Examples
-from zerosum.data.survey import Survey
-from zerosum.training import resident
-from zerosum.training.resident import Resident, near
-from zerosum.training.stream import Stream, bring, ready
+from zerosum.data import device_cache
+from zerosum.data.dataset import Examples
+from zerosum.data.device_cache import Resident, near
+from zerosum.data.images.summary import Survey
+from zerosum.data.loader import Stream, bring, ready
 
 CPU = torch.device("cpu")
 
@@ -30,7 +30,7 @@ def examples(kind: str = "images", n: int = 50) -> Examples:
 @pytest.mark.parametrize("rank", [0, 1])
 def test_batches_are_the_streams(monkeypatch, kind: str, workers: int, rank: int) -> None:
     """Over more than two epochs, brought in blocks that do not divide the data."""
-    monkeypatch.setattr(resident, "BLOCK", 7)
+    monkeypatch.setattr(device_cache, "BLOCK", 7)
     source = examples(kind)
     held = Resident(source, CPU)
     settings = {"mirror": kind == "images", "workers": workers, "rank": rank, "world": 2, "position": 6}
@@ -49,7 +49,7 @@ def test_bytes_stay_bytes_and_held_out_data_stay_away() -> None:
     held = Resident(source, CPU)
     assert held.values.dtype == torch.uint8
     assert held.values.shape == (41, 8, 8, 3)
-    assert resident.weight(source) == held.values.nbytes
+    assert device_cache.weight(source) == held.values.nbytes
     assert torch.equal(held.values, source.take(source.train))
 
 
@@ -57,8 +57,8 @@ def test_only_gpus_with_room_hold_the_data(monkeypatch) -> None:
     source, gpu = examples(), torch.device("cuda")
     assert near(source, CPU) is source
     asked = []
-    monkeypatch.setattr(resident, "Resident", lambda source, device: asked.append(device) or "resident")
-    for free, wanted in ((4 * resident.weight(source), "resident"), (4 * resident.weight(source) - 1, source)):
+    monkeypatch.setattr(device_cache, "Resident", lambda source, device: asked.append(device) or "resident")
+    for free, wanted in ((4 * device_cache.weight(source), "resident"), (4 * device_cache.weight(source) - 1, source)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 10 * free))
         assert near(source, gpu) is wanted
     assert asked == [gpu]

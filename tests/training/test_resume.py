@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from zerosum import BadInput, api
-from zerosum.run import RunFolder
+from zerosum.run_folder import RunFolder
 
 HERE = Path(__file__).parent
 CLOCKS = {"seconds", "images_per_second"}
@@ -84,7 +84,7 @@ def test_interrupted_after_any_round(tmp_path: Path, pictures: Path, workers: in
     settings = SMALL | {"data.workers": workers}
     whole = api.train(pictures, recipe="vanilla", run=tmp_path / "whole", images=160, settings=settings)
     assert whole.state == "done"
-    from zerosum.training.session import Session
+    from zerosum.training.trainer import Session
 
     witness = Session._remember
     for stop in range(1, 10):
@@ -189,7 +189,7 @@ def test_the_default_recipe_resumes_exactly(tmp_path: Path) -> None:
     settings |= {"generator.width": 4, "discriminator.width": 4, "training.accumulate": 2, "data.mirror": True}
     settings |= {"training.precision": "float32"}  # a trial might choose differently for two runs
     whole = api.train(folder, run=tmp_path / "whole", images=640, settings=settings).path
-    from zerosum.training.session import Session
+    from zerosum.training.trainer import Session
 
     witness = Session._remember
 
@@ -210,7 +210,7 @@ def test_the_default_recipe_resumes_exactly(tmp_path: Path) -> None:
 
 def test_a_bad_weight_is_never_saved(tmp_path: Path, pictures: Path) -> None:
     """Checkpoints far more often than ticks: the good ones stay."""
-    from zerosum.training.session import Session
+    from zerosum.training.trainer import Session
 
     settings = SMALL | {"training.tick_images": 10_000, "training.checkpoint_images": 16}
     witness = Session._remember

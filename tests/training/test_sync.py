@@ -12,14 +12,14 @@ from parts import Points
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from zerosum.data.degrading import Degrade
+from zerosum.data.degradations.degrade import Degrade
+from zerosum.data.loader import Stream
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
-from zerosum.recipe import Recipe, RecipeFile, assemble, names
+from zerosum.recipes.recipe import Recipe, RecipeFile, assemble, names
+from zerosum.training.accelerator import Machine
 from zerosum.training.loop import play_round
-from zerosum.training.machine import Machine
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
 
 QUESTIONS = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__"}
 OPERATORS = {"_local_scalar_dense", "item", "nonzero", "masked_select", "equal", "is_nonzero", "_unique2", "unique_dim"}

@@ -5,13 +5,13 @@ Exit codes: 0 done, 2 the user's input, 3 the run diverged, or `diagnose` has a 
 
 import sys
 
-from zerosum.cli import training  # first: help lists commands in the order they are read
+from zerosum.cli import train  # first: help lists commands in the order they are read
 
 # isort: split
-from zerosum.cli import judging, making
+from zerosum.cli import evaluate, generate
 from zerosum.cli.app import app, run_safely
 
-__all__ = ["app", "judging", "main", "making", "run_safely", "training"]
+__all__ = ["app", "evaluate", "generate", "main", "run_safely", "train"]
 
 
 def main() -> None:

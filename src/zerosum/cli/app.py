@@ -55,9 +55,9 @@ def _top(
 
 def voice() -> Any:
     """Who tells how it goes."""
-    from zerosum import console
+    from zerosum import reporter
 
-    return console.voice()
+    return reporter.voice()
 
 
 def run_safely(command: Callable[..., Any]) -> int:  # noqa: PLR0911

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from zerosum.data.survey import Survey
+from zerosum.data.images.summary import Survey
 from zerosum.errors import BadInput
 
 VERSION = 1

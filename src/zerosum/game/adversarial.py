@@ -9,20 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zerosum.game import noise
-from zerosum.game.augment import Augment
+from zerosum.game import seeded_rng
+from zerosum.game.augment.config import Augment
+from zerosum.game.config import AdversarialGame
+from zerosum.game.discriminator_input import Lens
 from zerosum.game.game import Game, Move, Outcome
-from zerosum.game.kinds import AdversarialGame
-from zerosum.game.lens import Lens
+from zerosum.game.latent import Prior
 from zerosum.game.objective import Objective
 from zerosum.game.optimizer import Rule, Sign
 from zerosum.game.play import Exhibit, Judge, Play, Sample, at_least_float32
 from zerosum.game.player import Player
-from zerosum.game.pool import Pool
-from zerosum.game.prior import Prior
+from zerosum.game.replay_buffer import Pool
 from zerosum.game.schedule import Now, Schedule, at
 from zerosum.game.terms import Term
-from zerosum.game.verdict import Batch, Terms, Verdict
+from zerosum.game.types import Batch, Terms, Verdict
 
 Score = Callable[[Play], Tensor]
 REAL, FAKE = 0, 1
@@ -136,7 +136,7 @@ class Adversarial(Game):
 
     def exhibit(self, sample: Tensor, which: int, batch: Batch, now: Now) -> Exhibit:
         """A sample (REAL or FAKE) as it is laid before the judge."""
-        seen = self.lens(sample, noise.fork(batch["seed"], which), now)
+        seen = self.lens(sample, seeded_rng.fork(batch["seed"], which), now)
         return Exhibit(seen, batch["label"] if len(self.shares) else None)
 
     def play(
@@ -174,7 +174,7 @@ class Adversarial(Game):
         if self.pool is None or player == "generator":
             return self.exhibit(made, FAKE, batch, now)
         fakes = self.pool.exchange(Exhibit(made, batch["label"] if len(self.shares) else None), batch["seed"])
-        return fakes._replace(sample=self.lens(fakes.sample, noise.fork(batch["seed"], FAKE), now))
+        return fakes._replace(sample=self.lens(fakes.sample, seeded_rng.fork(batch["seed"], FAKE), now))
 
     def _share(self, player: str, batch: Batch, now: Now) -> Tensor:
         """The samples of this batch: the discriminator's are kept, with what made them, for the generator's move."""
@@ -229,7 +229,7 @@ class Adversarial(Game):
         with torch.no_grad():
             device = next(self.generator.parameters()).device
             if label is None and len(self.shares):
-                label = noise.pick(seed, self.shares)
+                label = seeded_rng.pick(seed, self.shares)
             given = {"seed": seed.to(device)} | ({} if label is None else {"label": label.to(device)})
             sample: Tensor = self.averaged(self.prior.draw(seed).to(device), **told(self.averaged, given))
             return sample

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zerosum.game.play import Differentiate, slope
 from zerosum.game.player import Player
 from zerosum.game.schedule import Now
-from zerosum.game.verdict import Batch, Terms
+from zerosum.game.types import Batch, Terms
 
 
 class Outcome(NamedTuple):

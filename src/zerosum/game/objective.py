@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from zerosum.setting import Setting
+from zerosum.settings import Setting
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 from pydantic import Field, field_validator
 
 from zerosum.game.schedule import Now, Schedule, at, ends
-from zerosum.setting import Setting
+from zerosum.settings import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

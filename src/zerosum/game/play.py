@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from zerosum.game.schedule import Now
-from zerosum.game.verdict import Batch, Verdict
+from zerosum.game.types import Batch, Verdict
 
 Sample = Any
 """A tensor, or a tree of tensors (a molecule's atoms and bonds), first axis N."""

@@ -7,9 +7,9 @@ from typing import Any, Protocol, cast
 from torch import Tensor
 
 from zerosum.game.adversarial import Adversarial
-from zerosum.game.kinds import ProgressiveGame
+from zerosum.game.config import ProgressiveGame
 from zerosum.game.schedule import Now
-from zerosum.game.verdict import Batch
+from zerosum.game.types import Batch
 
 MOMENTS = 40
 """Evenly spaced moments at which the networks' size is looked at."""

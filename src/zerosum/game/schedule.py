@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
 
-from zerosum.setting import Setting
+from zerosum.settings import Setting
 
 
 class Now(NamedTuple):

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.game.adversarial import FAKE, Adversarial, Score, told
+from zerosum.game.config import TranslationGame
 from zerosum.game.game import Move
-from zerosum.game.kinds import TranslationGame
 from zerosum.game.play import Exhibit, Play, at_least_float32
 from zerosum.game.schedule import Linear, Now, Schedule, at, ends
 from zerosum.game.terms import Term
-from zerosum.game.verdict import Batch, Terms
+from zerosum.game.types import Batch, Terms
 
 Perceive = Callable[[Tensor, Tensor], Tensor]
 """How far pictures (N, C, H, W) are from others in the eyes of a trained network: (N,)."""

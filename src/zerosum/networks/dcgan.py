@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from zerosum.game.verdict import Verdict
+from zerosum.game.types import Verdict
 from zerosum.networks.heads import HeadMaker, Labels
 from zerosum.networks.layers import LEAKY_RELU, RELU, Norm, Weights, bound, dropout
 

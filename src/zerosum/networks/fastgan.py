@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.game.noise import Purpose, normal
-from zerosum.game.verdict import Verdict
+from zerosum.game.seeded_rng import Purpose, normal
+from zerosum.game.types import Verdict
 from zerosum.networks.heads import HeadMaker, Labels
 from zerosum.networks.layers import LEAKY_RELU, Activation, Doubling, Norm, Weights, bound
 

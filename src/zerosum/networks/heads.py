@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.verdict import Verdict
+from zerosum.game.types import Verdict
 from zerosum.networks.layers import Weights, score
 
 Labels = Tensor

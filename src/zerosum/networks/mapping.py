@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.networks.equalised import Linear, normalised
+from zerosum.networks.equalized_lr import Linear, normalised
 from zerosum.networks.heads import ClassVectors, Labels
 from zerosum.networks.layers import Weights, scaled
 

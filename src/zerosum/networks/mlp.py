@@ -12,7 +12,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.verdict import Verdict
+from zerosum.game.types import Verdict
 from zerosum.networks.heads import HeadMaker, Labels
 from zerosum.networks.layers import Activation, Norm, Weights, bound, dropout
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.game.verdict import Verdict
-from zerosum.networks.equalised import Convolution, Deviation, EqualisedWeights, Linear, normalised
+from zerosum.game.types import Verdict
+from zerosum.networks.equalized_lr import Convolution, Deviation, EqualisedWeights, Linear, normalised
 from zerosum.networks.heads import HeadMaker, Labels
 from zerosum.networks.layers import LEAKY_RELU, doubled, scaled, widened
 

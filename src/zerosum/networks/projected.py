@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.game.verdict import Verdict
-from zerosum.networks import lite0
+from zerosum.game.types import Verdict
+from zerosum.networks import efficientnet_lite0
 from zerosum.networks.heads import HeadMaker, Labels
 from zerosum.networks.layers import LEAKY_RELU, Norm, Upsample, Weights, scaled, spectral
-from zerosum.networks.published import settled
+from zerosum.networks.pretrained import settled
 
 _WEIGHTS = Weights(scaled, spectral)
 _GRID = 4
@@ -61,13 +61,13 @@ class Features(nn.Module):
             BadInput: the package with the weights is missing, or its file is damaged.
         """
         super().__init__()
-        file = lite0.found()
+        file = efficientnet_lite0.found()
         if file is None:
             raise BadInput(
                 f"{whose} looks through EfficientNet-Lite0, which comes with a small package:"
                 ' pip install "zerosum[features]"'
             )
-        parts = lite0.scales(lite0.read(file).trunk)
+        parts = efficientnet_lite0.scales(efficientnet_lite0.read(file).trunk)
         self.side, self.shared = side, Shared(tuple(settled(part, torch.device("cpu")) for part in parts))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
@@ -174,9 +174,9 @@ class Discriminator(nn.Module):
         """
         super().__init__()
         self.features = Features(side)
-        mixed = tuple(width << scale for scale in range(len(lite0.WIDTHS)))
+        mixed = tuple(width << scale for scale in range(len(efficientnet_lite0.WIDTHS)))
         given = (mixed[0], *mixed[:-1])
-        self.mixing = Mixing(lite0.WIDTHS, mixed, given)
+        self.mixing = Mixing(efficientnet_lite0.WIDTHS, mixed, given)
         counts = halvings(side)
         scales = (
             # the coarsest may be as small as the grid already: it is looked at closely instead
@@ -221,7 +221,7 @@ def halvings(side: int) -> tuple[int, ...]:
     count, grid = 0, side // 32
     while grid > _GRID:
         count, grid = count + 1, grid // 2
-    return tuple(count + finer for finer in range(len(lite0.WIDTHS) - 1, -1, -1))
+    return tuple(count + finer for finer in range(len(efficientnet_lite0.WIDTHS) - 1, -1, -1))
 
 
 def _doubled(inside: int, most: int, times: int) -> list[int]:

@@ -17,7 +17,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.verdict import Verdict
+from zerosum.game.types import Verdict
 from zerosum.networks.heads import HeadMaker, Labels
 from zerosum.networks.layers import LEAKY_RELU, Downsample, Upsample, Weights, scaled
 

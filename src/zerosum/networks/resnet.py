@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.game.verdict import Verdict
+from zerosum.game.types import Verdict
 from zerosum.networks.attention import SelfAttention
 from zerosum.networks.heads import ClassVectors, HeadMaker, Labels
 from zerosum.networks.layers import RELU, Doubling, Halving, Weights, bound

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.game import noise
-from zerosum.game.verdict import Verdict
-from zerosum.networks.equalised import Convolution, Deviation, EqualisedWeights, Linear
+from zerosum.game import seeded_rng
+from zerosum.game.types import Verdict
+from zerosum.networks.equalized_lr import Convolution, Deviation, EqualisedWeights, Linear
 from zerosum.networks.heads import HeadMaker, Labels
 from zerosum.networks.layers import Downsample, Upsample, scaled
 from zerosum.networks.mapping import Mapping, leaky
-from zerosum.networks.modulated import EPSILON, modulated
+from zerosum.networks.modulated_conv import EPSILON, modulated
 
 MEMORY = 0.998
 """What the mean style keeps of itself in a step."""
@@ -88,11 +88,11 @@ class Noise(nn.Module):
         super().__init__()
         self.number, self.side = number, side
         self.strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("fixed", self.drawn(noise.seeds(0, 0, 1)))
+        self.register_buffer("fixed", self.drawn(seeded_rng.seeds(0, 0, 1)))
 
     def drawn(self, seed: Tensor) -> Tensor:
         """(N,) int64 seeds to (N, 1, side, side) standard normal noise, another in each layer."""
-        numbers = noise.normal(noise.fork(seed, self.number), self.side**2, noise.Purpose.NOISE)
+        numbers = seeded_rng.normal(seeded_rng.fork(seed, self.number), self.side**2, seeded_rng.Purpose.NOISE)
         return numbers.view(-1, 1, self.side, self.side)
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
@@ -241,8 +241,8 @@ class Generator(nn.Module):
 
         So the network cannot count on neighbouring styles being related (arXiv:1812.04948, section 3.1).
         """
-        other = self.styles(noise.normal(seed, self.latent, noise.Purpose.MIX).to(styles.dtype), label)
-        whether, where = noise.uniform(seed, 2, noise.Purpose.CUT).unbind(1)
+        other = self.styles(seeded_rng.normal(seed, self.latent, seeded_rng.Purpose.MIX).to(styles.dtype), label)
+        whether, where = seeded_rng.uniform(seed, 2, seeded_rng.Purpose.CUT).unbind(1)
         cut = 1 + torch.floor(where * (self.layers - 1))
         first = torch.where(whether < self.mixing, cut, self.layers)
         late = torch.arange(self.layers, device=seed.device) >= first[:, None]  # (N, layers)

@@ -15,11 +15,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.noise import Purpose, fork, uniform
-from zerosum.networks import reach
-from zerosum.networks.framing import cropped, framed
+from zerosum.game.seeded_rng import Purpose, fork, uniform
+from zerosum.networks import receptive_field
 from zerosum.networks.layers import LEAKY_RELU, NORMS, RELU, Doubling, Norm, Weights
-from zerosum.networks.reach import Span
+from zerosum.networks.padding import cropped, framed
+from zerosum.networks.receptive_field import Span
 
 NOISY = 3
 """Ups, the innermost first, that have dropout (the paper's)."""
@@ -100,7 +100,7 @@ class UNet(nn.Module):
         self.takes: tuple[str, ...] = ("seed",) if any(rates) else ()
         self.multiple = 1 << len(widths)
         self._detailed, self._depth = bool(detail), len(widths)
-        self.reach = None if norm == "instance" else reach.farthest(self._span, self.multiple)
+        self.reach = None if norm == "instance" else receptive_field.farthest(self._span, self.multiple)
 
     def forward(self, given: Tensor, seed: Tensor | None = None) -> Tensor:
         """(N, inside, H, W), and seeds (N,) where there is dropout, to (N, outside, H, W) in [-1, 1]."""
@@ -114,14 +114,14 @@ class UNet(nn.Module):
 
     def _span(self, span: Span) -> Span:
         """What is seen to make these pixels, by the map of every size."""
-        at, seen = reach.convolved(span, 3) if self._detailed else span, []
+        at, seen = receptive_field.convolved(span, 3) if self._detailed else span, []
         for level in range(0 if self._detailed else 1, self._depth + 1):
-            at = reach.doubled(at) if level else at
+            at = receptive_field.doubled(at) if level else at
             back = at
             for _ in range(level):
-                back = reach.halved(back)
-            seen.append(reach.convolved(back, 3) if self._detailed else back)
-        return reach.union(seen)
+                back = receptive_field.halved(back)
+            seen.append(receptive_field.convolved(back, 3) if self._detailed else back)
+        return receptive_field.union(seen)
 
 
 def _down(inside: int, outside: int, norm: Norm, weights: Weights) -> nn.Module:

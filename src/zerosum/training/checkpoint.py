@@ -13,12 +13,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from zerosum.data.loader import Stream
 from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
-from zerosum.training.machine import Machine
+from zerosum.training.accelerator import Machine
 from zerosum.training.meter import Meter
-from zerosum.training.stream import Stream
 
 FORMAT = 1
 

@@ -8,8 +8,8 @@ from torch.profiler import record_function
 
 from zerosum.game.game import Game, Move
 from zerosum.game.schedule import Now
-from zerosum.game.verdict import Batch
-from zerosum.training.machine import Machine
+from zerosum.game.types import Batch
+from zerosum.training.accelerator import Machine
 from zerosum.training.meter import Meter
 
 MARK = "zerosum "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zerosum.training.machine import Machine
+from zerosum.training.accelerator import Machine
 
 
 class Meter:

@@ -7,12 +7,12 @@ from functools import partial
 
 from torch import Tensor
 
-from zerosum.data.degradations.damage import jpeg, noise
-from zerosum.data.degradations.film import scratches
-from zerosum.data.degradations.holes import masks
-from zerosum.data.degradations.optics import blur, down, grey
-from zerosum.data.degradations.sketch import edges
-from zerosum.data.degrading import FACTORS
+from zerosum.data.degradations.compression import jpeg, noise
+from zerosum.data.degradations.degrade import FACTORS
+from zerosum.data.degradations.edges import edges
+from zerosum.data.degradations.masks import masks
+from zerosum.data.degradations.old_film import scratches
+from zerosum.data.degradations.resampling import blur, down, grey
 
 Effect = Callable[[Tensor, Tensor], Tensor]
 """(N, C, H, W) levels and (N,) int64 seeds to (N, Ci, h, w) levels."""

@@ -1,9 +1,9 @@
 """All rules, by what they are about; see `zerosum.diagnosis.sign`."""
 
-from zerosum.diagnosis.rules import balance, collapse, data, learning, motion, penalties, progress, translation
+from zerosum.diagnosis.rules import balance, collapse, data, dynamics, learning, penalties, progress, translation
 
 RULES = (
-    *motion.RULES,
+    *dynamics.RULES,
     *balance.RULES,
     *collapse.RULES,
     *learning.RULES,

@@ -1,10 +1,10 @@
 """One player too strong or too weak, one that stands still, both on the same side."""
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.medicine import as_the_recipe, first, put, together
-from zerosum.diagnosis.readings import from_equilibrium, of, ratio, stride, usual
-from zerosum.diagnosis.rules.samples import FAR, POOR, STUCK
-from zerosum.diagnosis.sign import Rule, Sign
+from zerosum.diagnosis.rules.engine import Rule, Sign
+from zerosum.diagnosis.rules.remedies import as_the_recipe, first, put, together
+from zerosum.diagnosis.rules.shared import FAR, POOR, STUCK
+from zerosum.diagnosis.rules.signals import from_equilibrium, of, ratio, stride, usual
 
 SURE = Sign(
     "how well D tells unseen reals from samples", of("exam/auc_unseen"), 0.95, 0.9,

@@ -1,10 +1,10 @@
 """Samples without variety: all alike, some kinds missing, one picture a class, deaf to the latent or to the class."""
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.medicine import as_the_recipe, first, put, small_batch, times, together, where
-from zerosum.diagnosis.readings import fact, of, ratio
-from zerosum.diagnosis.rules.samples import STUCK
-from zerosum.diagnosis.sign import Rule, Sign
+from zerosum.diagnosis.rules.engine import Rule, Sign
+from zerosum.diagnosis.rules.remedies import as_the_recipe, first, put, small_batch, times, together, where
+from zerosum.diagnosis.rules.shared import STUCK
+from zerosum.diagnosis.rules.signals import fact, of, ratio
 
 SPREAD = Sign(
     "variety of samples", of("exam/spread"), 0.35, 0.5,

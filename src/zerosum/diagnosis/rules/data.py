@@ -3,11 +3,11 @@
 import numpy as np
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.medicine import as_the_recipe, put, small_batch, where
-from zerosum.diagnosis.readings import always, from_noise, less, number, of, pictures, ratio
-from zerosum.diagnosis.rules.samples import POOR
-from zerosum.diagnosis.sign import Rule, Sign
+from zerosum.diagnosis.log_history import History, Series
+from zerosum.diagnosis.rules.engine import Rule, Sign
+from zerosum.diagnosis.rules.remedies import as_the_recipe, put, small_batch, where
+from zerosum.diagnosis.rules.shared import POOR
+from zerosum.diagnosis.rules.signals import always, from_noise, less, number, of, pictures, ratio
 
 
 def duplicates(history: History) -> Series:

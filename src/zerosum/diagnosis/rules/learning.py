@@ -1,9 +1,9 @@
 """What is known by heart: by the discriminator, by the generator."""
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.medicine import first, put, times, together, where
-from zerosum.diagnosis.readings import less, of, translates, varied
-from zerosum.diagnosis.sign import Rule, Sign
+from zerosum.diagnosis.rules.engine import Rule, Sign
+from zerosum.diagnosis.rules.remedies import first, put, times, together, where
+from zerosum.diagnosis.rules.signals import less, of, translates, varied
 
 VARIED = where(varied, put("augment.kind", "ada", "what the judge sees is varied as far as it overfits"))
 SLOWER = where(

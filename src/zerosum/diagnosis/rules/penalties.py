@@ -3,11 +3,11 @@
 import numpy as np
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.medicine import as_the_recipe, first, penalties, put
-from zerosum.diagnosis.readings import of, ratio, usual
-from zerosum.diagnosis.rules.samples import POOR, STUCK
-from zerosum.diagnosis.sign import Rule, Sign
+from zerosum.diagnosis.log_history import History, Series
+from zerosum.diagnosis.rules.engine import Rule, Sign
+from zerosum.diagnosis.rules.remedies import as_the_recipe, first, penalties, put
+from zerosum.diagnosis.rules.shared import POOR, STUCK
+from zerosum.diagnosis.rules.signals import of, ratio, usual
 
 
 def share(history: History) -> Series:

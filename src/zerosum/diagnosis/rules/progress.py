@@ -3,8 +3,8 @@
 import numpy as np
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.sign import Rule, Sign
+from zerosum.diagnosis.log_history import History, Series
+from zerosum.diagnosis.rules.engine import Rule, Sign
 
 WINDOW = 6
 """Looks over which a trend is seen."""

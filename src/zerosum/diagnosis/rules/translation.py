@@ -1,11 +1,11 @@
 """Pictures that are made from pictures: copies, colours turned round, one answer for all, grids, hidden messages."""
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.history import History, Series
-from zerosum.diagnosis.medicine import as_the_recipe, first, penalties, put, times, together, where
-from zerosum.diagnosis.readings import fact, higher, less, lower, of, ratio, risen, stalled, translates
+from zerosum.diagnosis.log_history import History, Series
 from zerosum.diagnosis.rules.balance import SURE
-from zerosum.diagnosis.sign import Rule, Sign
+from zerosum.diagnosis.rules.engine import Rule, Sign
+from zerosum.diagnosis.rules.remedies import as_the_recipe, first, penalties, put, times, together, where
+from zerosum.diagnosis.rules.signals import fact, higher, less, lower, of, ratio, risen, stalled, translates
 
 
 def heard(history: History) -> bool:

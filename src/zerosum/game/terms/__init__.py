@@ -10,15 +10,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from zerosum.game.terms.auxiliary_classifier import ClassifyFake, ClassifyReal
 from zerosum.game.terms.base import Term
-from zerosum.game.terms.classes import ClassifyFake, ClassifyReal
-from zerosum.game.terms.historical import Historical
-from zerosum.game.terms.likeness import MatchFeatures, Perceptual, Reconstruct
+from zerosum.game.terms.cycle import Contrast, Cycle, Identity
+from zerosum.game.terms.gradient_penalties import R1, R2, Dragan, GradientPenalty
+from zerosum.game.terms.historical_averaging import Historical
 from zerosum.game.terms.orthogonal import Orthogonal
+from zerosum.game.terms.paired import MatchFeatures, Perceptual, Reconstruct
 from zerosum.game.terms.path_length import PathLength
-from zerosum.game.terms.rebuild import Rebuild
-from zerosum.game.terms.slopes import R1, R2, Dragan, GradientPenalty
-from zerosum.game.terms.unpaired import Contrast, Cycle, Identity
+from zerosum.game.terms.self_supervision import Rebuild
 
 __all__ = [
     "R1", "R2", "AnyTerm", "ClassifyFake", "ClassifyReal", "Contrast", "Cycle", "Dragan", "GradientPenalty",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 from pydantic import Field
 
 from zerosum.game.schedule import Schedule
-from zerosum.setting import Setting
+from zerosum.settings import Setting
 
 if TYPE_CHECKING:
     from torch import Tensor

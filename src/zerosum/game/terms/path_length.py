@@ -13,8 +13,8 @@ from zerosum.game.terms.base import Interval, TermSetting
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zerosum.game.latent import Prior
     from zerosum.game.play import Play
-    from zerosum.game.prior import Prior
 
 KEEP = 0.99
 """What the running mean of the lengths keeps of itself each time."""
@@ -77,12 +77,12 @@ def path_lengths(generator: _Styled, latent: Tensor, label: Tensor | None, seed:
     """
     import torch
 
-    from zerosum.game import noise
+    from zerosum.game import seeded_rng
 
     styles = generator.styles(latent, label)
     picture = generator.synthesise(styles, seed)
     # a network's layers draw from forks of the seed, so these numbers are nobody else's
-    direction = noise.normal(seed, picture[0].numel(), noise.Purpose.NOISE).view_as(picture).to(picture.dtype)
+    direction = seeded_rng.normal(seed, picture[0].numel(), seeded_rng.Purpose.NOISE).view_as(picture).to(picture.dtype)
     product = (picture * direction).sum() * (picture.shape[-1] * picture.shape[-2]) ** -0.5
     (slope,) = torch.autograd.grad(product, styles, create_graph=True)  # (N, layers, W)
     return slope.square().sum(2).mean(1).sqrt()

@@ -1,0 +1,52 @@
+"""What a sensor and a file format do: noise and JPEG's blocks."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from zerosum.data.degradations.byte_levels import whole
+from zerosum.game.seeded_rng import Purpose, fork, normal, uniform
+
+QUALITIES = (10, 40)
+"""Between which JPEG's quality is drawn, both included."""
+READS = (4.0, 24.0)
+"""Between which the standard deviation of a sensor's even noise is drawn, in levels."""
+SHOTS = (2.0, 10.0)
+"""Between which that of its shot noise is drawn, in levels, at white; it grows with the root of the light."""
+
+
+def noise(levels: Tensor, seed: Tensor) -> Tensor:
+    """A sensor's noise, even and of light together: (N, C, H, W) to the same.
+
+    The Poisson noise of light is taken as a Gaussian whose variance grows with the level, so that both are one draw
+    (Foi, Trimeche, Katkovnik and Egiazarian 2008, IEEE TIP).
+    """
+    place = uniform(seed, 2, Purpose.GRAIN)
+    read, shot = (
+        (least + (most - least) * place[:, i])[:, None, None, None] for i, (least, most) in enumerate((READS, SHOTS))
+    )
+    grain = normal(fork(seed, 1), math.prod(levels.shape[1:]), Purpose.GRAIN).view_as(levels)
+    return whole(grain * torch.sqrt(read.square() + shot.square() * (levels / 255)) + levels)
+
+
+def jpeg(levels: Tensor, seed: Tensor) -> Tensor:
+    """Through a JPEG file of low quality, picture by picture: (N, C, H, W) of 1 or 3 channels to the same."""
+    least, most = QUALITIES
+    quality = least + (uniform(seed, 1, Purpose.JPEG)[:, 0] * (most - least + 1)).long()
+    images = levels.permute(0, 2, 3, 1).byte().cpu().numpy()
+    squeezed = [_through(image, q) for image, q in zip(images, quality.tolist(), strict=True)]
+    return torch.from_numpy(np.stack(squeezed)).to(levels.device).permute(0, 3, 1, 2).float().contiguous()
+
+
+def _through(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """One image (H, W, C) written as a JPEG and read again."""
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)).reshape(image.shape)

@@ -1,0 +1,129 @@
+"""Pairs out of one folder: pictures degraded on purpose, so that a network learns the way back.
+
+Nothing here needs PyTorch before a picture is degraded: settings check names and count channels without it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zerosum.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FACTORS = {"down2": 2, "down4": 4, "down8": 8}
+"""How many times smaller a picture becomes, by the name of the degradation; others leave its size."""
+DEGRADATIONS = ("grey", "edges", *FACTORS, "masks", "blur", "jpeg", "noise", "scratches")
+"""Every degradation, by name."""
+_COLOURLESS = ("grey", "edges")  # those that leave one channel
+
+
+def check(names: Sequence[str]) -> None:
+    """Whether these degradations, in this order, make sense together, on whatever pictures.
+
+    Raises:
+        BadInput: if there are none, one is unknown or named twice, or two do not go together.
+    """
+    if not names:
+        raise BadInput(f"No degradation is named: give at least one of {', '.join(DEGRADATIONS)}.")
+    for name in names:
+        if name not in DEGRADATIONS:
+            near = difflib.get_close_matches(name, DEGRADATIONS, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(DEGRADATIONS)}."
+            raise BadInput(f'There is no degradation "{name}"; {hint}')
+        if names.count(name) > 1:
+            raise BadInput(f'The degradation "{name}" is named twice: name it once.')
+    for several, why in ((tuple(FACTORS), "both make the picture smaller"), (_COLOURLESS, "both take the colour away")):
+        found = [name for name in names if name in several]
+        if len(found) > 1:
+            raise BadInput(f"The degradations {found[0]} and {found[1]} {why}: keep one of them.")
+    if "masks" in names[:-1]:
+        after = names[names.index("masks") + 1]
+        raise BadInput(f"The degradation {after} comes after masks and would spoil the mask: name masks last.")
+
+
+@dataclass(frozen=True)
+class Degrade:
+    """Degradations in the order they happen, as one function of a picture and its seed.
+
+    Raises:
+        BadInput: as `check` says.
+    """
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check(self.names)
+
+    @property
+    def factor(self) -> int:
+        """How many times smaller the given picture is than the wanted one."""
+        return max(FACTORS.get(name, 1) for name in self.names)
+
+    def channels(self, wanted: int) -> int:
+        """How many channels the given picture has where the wanted one has so many.
+
+        Raises:
+            BadInput: if a degradation cannot be done on pictures of so many channels.
+        """
+        if "grey" in self.names and wanted != 3:
+            raise BadInput(
+                f"The degradation grey takes colour away, but pictures have {wanted} channel(s): give colour."
+            )
+        for name in ("edges", "jpeg"):
+            if name in self.names and wanted not in {1, 3}:
+                raise BadInput(
+                    f"The degradation {name} needs 1 or 3 channels, but pictures have {wanted}: leave it out."
+                )
+        left = 1 if any(name in self.names for name in _COLOURLESS) else wanted
+        return left + ("masks" in self.names)
+
+    def shape(self, wanted: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The given picture's shape (Ci, h, w) where the wanted one's is (C, H, W).
+
+        Raises:
+            BadInput: if a degradation cannot be done on pictures of this shape.
+        """
+        channels, height, width = self.channels(wanted[0]), wanted[1], wanted[2]
+        if height % self.factor or width % self.factor:
+            raise BadInput(
+                f"Pictures of {height} x {width} cannot be made {self.factor} times smaller: set a size that"
+                f" {self.factor} divides."
+            )
+        return channels, height // self.factor, width // self.factor
+
+    def __call__(self, pictures: Tensor, seed: Tensor) -> Tensor:
+        """The given pictures. Each is a function of its own wanted picture and seed alone.
+
+        Args:
+            pictures: (N, C, H, W) float32 in [-1, 1]; rounded to the levels of a byte first.
+            seed: (N,) int64.
+
+        Returns:
+            (N, Ci, h, w) float32 in [-1, 1] on the pictures' device, as if read from a file of bytes: k / 127.5 - 1.
+            With masks the hole is 0 and the last channel is the mask: -1 known, 1 hole.
+
+        Raises:
+            BadInput: as `shape` says.
+        """
+        from zerosum.data.degradations import EFFECTS
+        from zerosum.data.degradations.byte_levels import levels, pictures_of
+
+        count, *shape = pictures.shape
+        given = self.shape((shape[0], shape[1], shape[2]))
+        made, seed = levels(pictures), seed.to(pictures.device)
+        for name in self.names:
+            made = EFFECTS[name](made, seed)
+        assert made.shape == (count, *given)
+        return pictures_of(made)
+
+
+def hole(seed: Tensor, height: int, width: int) -> Tensor:
+    """Where each seed's hole lies: (N,) int64 to (N, 1, height, width) float32, 1 in the hole and 0 around it."""
+    from zerosum.data.degradations.masks import hole
+
+    return hole(seed, height, width)

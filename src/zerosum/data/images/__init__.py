@@ -1,0 +1,1 @@
+"""Images: finding, decoding, caching and summarizing them."""

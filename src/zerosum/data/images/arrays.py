@@ -1,0 +1,207 @@
+"""Images and labels that lie in one .npz archive, or in an .npy file each."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from zerosum.data.images.summary import natural
+from zerosum.errors import BadInput
+
+IMAGE_NAMES = ("images", "x", "x_train", "arr_0")
+"""The names under which images are looked for, in this order."""
+LABEL_NAMES = ("labels", "y", "y_train")
+"""The names under which labels are looked for, in this order."""
+
+
+def member_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every array in the archive, from its headers alone.
+
+    Raises:
+        BadInput: if the file is no archive of arrays.
+    """
+    shapes = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as member:
+                    major, _ = npy.read_magic(member)
+                    reader = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
+                    shapes[name.removesuffix(".npy")] = reader(member)[0]
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError) as error:
+        raise BadInput(f"{path} is no archive that NumPy can read ({error}): write it with numpy.savez") from error
+    return shapes
+
+
+def image_member(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
+    """The name of the array that holds the images.
+
+    Raises:
+        BadInput: if there is none, or its shape is not that of images.
+    """
+    name = next((name for name in IMAGE_NAMES if name in shapes), None)
+    if name is None:
+        held = ", ".join(shapes) or "nothing"
+        raise BadInput(
+            f"{path} holds no array named {_either(IMAGE_NAMES)} (it holds {held}): save the images as images"
+        )
+    check_shape(shapes[name], _where(path, name))
+    return name
+
+
+def check_shape(shape: tuple[int, ...], where: str) -> None:
+    """Refuse an array that holds no images.
+
+    Raises:
+        BadInput: if its shape is not that of images.
+    """
+    if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _channel_axis(shape) is None):
+        raise BadInput(
+            f"{where} has shape {shape}: save images as (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4"
+        )
+
+
+def load_images(path: Path, name: str) -> NDArray[np.uint8]:
+    """The images of an archive: see `as_images`."""
+    return as_images(_load(path, name), _where(path, name))
+
+
+def as_images(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W) as uint8 (N, H, W, C): of uint8 a view, else a copy.
+
+    Floats in [0, 1] or [-1, 1], and whole numbers in [0, 255] of any type, are scaled and rounded.
+
+    Raises:
+        BadInput: if the values are of another type or range.
+    """
+    if array.ndim == 3:
+        array = array[..., None]
+    elif _channel_axis(array.shape) == 1:
+        array = array.transpose(0, 2, 3, 1)
+    return _as_bytes(array, where)
+
+
+def map_array(path: Path) -> np.memmap[Any, Any]:
+    """The array of an .npy file, mapped into memory, not read.
+
+    Raises:
+        BadInput: if it is no such file, is cut short, or holds Python objects.
+    """
+    try:
+        mapped: np.memmap[Any, Any] = npy.open_memmap(path, mode="r")
+    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        raise BadInput(f"{path} cannot be read as an .npy file ({_said(error)}): write it with numpy.save") from error
+    return mapped
+
+
+def load_labels(
+    path: Path, shapes: dict[str, tuple[int, ...]], count: int
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels (count,) int64 and the classes' names in natural order; zeros and () where there is but one.
+
+    Raises:
+        BadInput: if there are labels, but not one whole number or string for each image.
+    """
+    name = next((name for name in LABEL_NAMES if name in shapes), None)
+    if name is None:
+        return np.zeros(count, np.int64), ()
+    return _ranked(_load(path, name), _where(path, name), count)
+
+
+def label_file(path: Path) -> Path:
+    """Where the labels of the images in an .npy file would lie: images.labels.npy beside images.npy."""
+    return path.with_suffix(".labels.npy")
+
+
+def load_label_file(path: Path, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The labels beside an .npy file of images, as `load_labels` gives them; zeros and () where there is no such file.
+
+    Raises:
+        BadInput: if there are labels, but not one whole number or string for each image.
+    """
+    beside = label_file(path)
+    if not beside.is_file():
+        return np.zeros(count, np.int64), ()
+    return _ranked(map_array(beside), f"the array in {beside}", count)
+
+
+def _ranked(values: NDArray[Any], where: str, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    whole = values.dtype.kind in "iubSU" or (values.dtype.kind == "f" and bool((values == np.rint(values)).all()))
+    if values.size != count or values.shape[:1] != (count,) or not whole:
+        raise BadInput(
+            f"{where} has shape {values.shape} and type {values.dtype}: save one whole number or string for each of "
+            f"the {count:,} images"
+        )
+    distinct, inverse = np.unique(values.reshape(count), return_inverse=True)
+    if len(distinct) < 2:
+        return np.zeros(count, np.int64), ()
+    names = [_class_name(value) for value in distinct]
+    order = sorted(range(len(names)), key=lambda index: natural(names[index]))
+    if values.dtype.kind not in "SU":
+        order = list(range(len(names)))  # numbers are in order already, negative ones too
+    rank = np.argsort(np.array(order))
+    return rank[inverse.reshape(count)].astype(np.int64), tuple(names[index] for index in order)
+
+
+def _load(path: Path, name: str) -> NDArray[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            array: NDArray[Any] = archive[name]
+            return array
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadInput(f"{_where(path, name)} cannot be read ({error}): write it again as plain numbers") from error
+
+
+def _where(path: Path, name: str) -> str:
+    return f"the array {name} in {path}"
+
+
+def _said(error: Exception) -> str:
+    """The first line of what an error says, as part of a sentence."""
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _as_bytes(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "iuf":
+        raise BadInput(f"{where} has type {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]")
+    low, high = float(array.min()), float(array.max())
+    floating = array.dtype.kind == "f"
+    if floating and low >= 0 and high <= 1:
+        return _rounded(array * 255)
+    if floating and low >= -1 and high <= 1:
+        return _rounded((array + 1) * 127.5)
+    if low >= 0 and high <= 255:
+        return _rounded(array)
+    raise BadInput(
+        f"{where} holds values from {low:g} to {high:g}: scale them to 0..255 as uint8, or to [0, 1] "
+        "or [-1, 1] as floats"
+    )
+
+
+def _rounded(array: NDArray[Any]) -> NDArray[np.uint8]:
+    whole: NDArray[np.uint8] = np.rint(array).astype(np.uint8)
+    return whole
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int | None:
+    return next((axis for axis in (3, 1) if 1 <= shape[axis] <= 4), None)
+
+
+def _class_name(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return f"{value:g}" if isinstance(value, np.floating) else str(value)
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:-1]) + " or " + names[-1]

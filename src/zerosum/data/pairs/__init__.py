@@ -1,0 +1,1 @@
+"""Pairs of images: inputs and targets of translation."""

@@ -1,0 +1,1 @@
+"""Points in the plane from mixtures of Gaussians."""

@@ -1,0 +1,24 @@
+"""How the samples stand, which many rules look at: far from the data, and no nearer lately.
+
+A game that has just begun looks as bad as one that is lost: the discriminator tells everything, samples are all alike
+and nobody's neighbour. What tells them apart is whether samples come nearer.
+"""
+
+from zerosum.diagnosis.rules.engine import Sign
+from zerosum.diagnosis.rules.signals import lower, of, ratio, stalled
+
+POOR = Sign(
+    "coverage against real examples'",
+    lower(ratio("exam/coverage_average", "exam/coverage_floor"), ratio("exam/coverage", "exam/coverage_floor")),
+    0.25, 0.4, "samples come near {value:.0%} of the held-out examples that real ones come near", hold=3,
+)  # fmt: skip
+STUCK = Sign(
+    "how much nearer to the data samples came",
+    lower(stalled("exam/distance"), stalled("exam/distance_average")),
+    0.93, 0.85, "samples no longer come nearer to the data: lately {value:.2f} of the least distance before",
+)  # fmt: skip
+FAR = Sign(
+    "distance from the data",
+    lower(of("exam/distance"), of("exam/distance_average")),
+    0.03, 0.015, "samples as a whole are {value:.3f} from the data, in terms of the distance between two", hold=3,
+)  # fmt: skip

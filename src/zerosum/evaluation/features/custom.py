@@ -1,0 +1,153 @@
+"""Feature networks of the user's own: `--features package.module:factory`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.errors import BadInput
+from zerosum.evaluation.features.base import Seen
+from zerosum.evaluation.features.weights import exactly
+
+_DIGITS = 16
+_SLACK = 1e-3  # by which rounding may move a row of chances from 1
+
+
+@dataclass(frozen=True, eq=False)
+class UsersNetwork:
+    """A network, or any function, from images (N, C, H, W) in [-1, 1] to features, or to features and chances."""
+
+    look: Callable[[Tensor], Any]
+    name: str
+    """The path it was asked for by."""
+    version: str
+    steady: bool
+    """Whether it is an `nn.Module`, whose weights its version covers; a function's may lie anywhere."""
+    resize: ClassVar[str] = "its own"
+
+    @classmethod
+    def load(cls, path: str, device: torch.device) -> Self:
+        """Import what `path` names and call it for the network; the current folder counts as installed.
+
+        Its version is the hash of the factory's source file, and of the weights if it gives an `nn.Module`.
+
+        Args:
+            path: "package.module:factory".
+            device: where an `nn.Module` is moved, and where images will be.
+
+        Raises:
+            BadInput: it cannot be imported, is not there, fails, or gives what cannot be called.
+        """
+        factory, source = _factory(path)
+        try:
+            made = factory()
+        except Exception as error:
+            raise BadInput(f"--features {path}: the factory fails ({_first_line(error)}); put it right") from error
+        known = hashlib.sha256(source.read_bytes())
+        if isinstance(made, nn.Module):
+            made = made.requires_grad_(False).eval().to(device)
+            for name, value in made.state_dict().items():
+                known.update(name.encode() + _content(value))
+        if not callable(made):
+            raise BadInput(
+                f"--features {path}: the factory gives {_kind(made)}; let it return what images can be put in"
+            )
+        return cls(made, path, known.hexdigest()[:_DIGITS], isinstance(made, nn.Module))
+
+    def __call__(self, images: Tensor) -> Seen:
+        """Look at images (N, C, H, W) in [-1, 1].
+
+        Raises:
+            BadInput: it fails, or what it gives is no such features or chances.
+        """
+        try:
+            with exactly():
+                given = self.look(images)
+        except Exception as error:
+            shape = tuple(images.shape)
+            raise BadInput(
+                f"--features {self.name} fails on images {shape} ({_first_line(error)}); put it right"
+            ) from error
+        parts = given if isinstance(given, tuple) else (given,)
+        if not 1 <= len(parts) <= 2 or not all(isinstance(part, Tensor) for part in parts):
+            raise BadInput(
+                f"--features {self.name} gives {_kind(given)}; let it return a tensor of features (N, D), or a pair "
+                f"(features, chances)"
+            )
+        return checked(Seen(*parts), len(images), self.name)
+
+
+def checked(seen: Seen, n: int, name: str) -> Seen:
+    """What a network saw in n images, as float32, if it can be that.
+
+    Args:
+        seen: the features and chances.
+        n: how many images it was shown.
+        name: the network's, for the message.
+
+    Raises:
+        BadInput: the features are not (n, D) and finite, or the chances are not (n, K) probabilities.
+    """
+    for what, rows in zip(("features", "chances"), seen, strict=True):
+        if rows is not None and (rows.dim() != 2 or len(rows) != n or rows.shape[1] == 0):
+            raise BadInput(
+                f"the {what} of {name} have the shape {tuple(rows.shape)} for {n} images; let it return one row of "
+                f"numbers an image"
+            )
+    features = seen.features.float()
+    if not features.isfinite().all():
+        raise BadInput(f"the features of {name} are not finite (NaN or infinite); put the network right or use another")
+    if seen.chances is None:
+        return Seen(features)
+    chances = seen.chances.float()
+    if not (chances.amin() >= 0 and (chances.sum(1) - 1).abs().amax() <= _SLACK):  # said so that NaN fails, too
+        raise BadInput(f"the chances of {name} are no probabilities that add up to 1; end it with a softmax")
+    return Seen(features, chances)
+
+
+def _factory(path: str) -> tuple[Callable[[], Any], Path]:
+    """What the path names, and the file it is written in."""
+    module_name, _, name = path.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # as `python -m` does; it stays, since the module may import more later
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise BadInput(
+            f"--features {path}: {module_name} cannot be imported ({_first_line(error)}); start in the folder it lies "
+            f"in, or install it"
+        ) from error
+    file = getattr(module, "__file__", None)  # none for a folder without code
+    factory = getattr(module, name, None)
+    if file is None or not callable(factory):
+        raise BadInput(
+            f"--features {path}: {module_name} has no function {name!r}; name one of its own after the colon"
+        )
+    return factory, Path(file)
+
+
+def _first_line(error: Exception) -> str:
+    said = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _kind(value: object) -> str:
+    """What a value is, in words: "a list"."""
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _content(value: object) -> bytes:
+    """The bytes of an entry of a state dict."""
+    if not isinstance(value, Tensor):
+        return repr(value).encode()
+    about = f"{value.dtype}{tuple(value.shape)}".encode()
+    return about + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()

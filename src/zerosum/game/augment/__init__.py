@@ -1,0 +1,1 @@
+"""Augmentation of the discriminator's input."""

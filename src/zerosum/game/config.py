@@ -1,0 +1,86 @@
+"""The kinds of game, as settings: who plays, how often, on what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from zerosum.game.progressive_growth import Growth
+from zerosum.game.schedule import Schedule, ends
+from zerosum.settings import Setting
+
+if TYPE_CHECKING:
+    from zerosum.game.adversarial import Adversarial
+
+
+class AdversarialGame(Setting):
+    """One generator against one discriminator."""
+
+    kind: Literal["adversarial"] = "adversarial"
+    players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What both networks must be able to do for it; see `zerosum.networks.shapes`."""
+    translates: ClassVar[bool] = False
+    """Samples are made from pictures, not from noise."""
+    both: bool = False
+    """Two generators and two discriminators, there and back (for games that translate)."""
+    discriminator_times: PositiveInt = 1
+    """Steps of the discriminator in a round (WGAN's critic: 5)."""
+    share_fakes: bool = False
+    """The generator moves on the samples the discriminator has just moved on, made once for both, not on new ones."""
+    instance_noise: Schedule = 0.0
+    """Standard deviation of noise added to what the discriminator sees, real and fake (arXiv:1610.04490)."""
+    replay: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Past fakes that are kept and shown to the discriminator again, half of the time (arXiv:1612.07828)."""
+
+    @property
+    def silent(self) -> tuple[bool, bool]:
+        """Whether the objective does not teach the generator at the beginning, and at the end."""
+        return False, False
+
+    def seat(self, *parts: Any, **more: Any) -> Adversarial:
+        """The game, its parts as `Adversarial` takes them."""
+        from zerosum.game.adversarial import Adversarial
+
+        return Adversarial(*parts, rules=self, **more)
+
+
+class ProgressiveGame(AdversarialGame):
+    """The same, between networks that grow (Karras et al. 2017, arXiv:1710.10196)."""
+
+    kind: Literal["progressive"] = "progressive"  # type: ignore[assignment]
+    needs: ClassVar[frozenset[str]] = frozenset({"grow"})
+    growth: Growth = Growth()
+    """When they grow."""
+
+    def seat(self, *parts: Any, **more: Any) -> Adversarial:
+        """The game, its parts as `Adversarial` takes them; both networks must be able to `grow`."""
+        from zerosum.game.progressive import Progressive
+
+        return Progressive(*parts, rules=self, **more)
+
+
+class TranslationGame(AdversarialGame):
+    """The same, but that samples are made from pictures (Isola et al. 2017, arXiv:1611.07004)."""
+
+    kind: Literal["translation"] = "translation"  # type: ignore[assignment]
+    translates: ClassVar[bool] = True
+    adversarial_weight: Schedule = 1.0
+    """What the generator's part of the objective is multiplied by; while it is 0, the terms alone teach it. Where it
+    is 0 throughout, there is no discriminator's move."""
+
+    @property
+    def silent(self) -> tuple[bool, bool]:
+        """Whether the objective does not teach the generator at the beginning, and at the end."""
+        first, last = ends(self.adversarial_weight)
+        return first == 0, last == 0
+
+    def seat(self, *parts: Any, **more: Any) -> Adversarial:
+        """The game, its parts as `Adversarial` takes them."""
+        from zerosum.game.translation import Translation
+
+        return Translation(*parts, rules=self, **more)
+
+
+Kind = Annotated[AdversarialGame | ProgressiveGame | TranslationGame, Field(discriminator="kind")]

@@ -1,0 +1,102 @@
+"""Settings of fully connected networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from zerosum.errors import BadInput
+from zerosum.networks.configs.base import (
+    Activation,
+    DiscriminatorShape,
+    GeneratorShape,
+    Init,
+    Norm,
+    Rate,
+    Widths,
+    said,
+    weights,
+)
+from zerosum.settings import Setting
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zerosum.networks.heads import HeadMaker
+
+
+class _MLP(Setting):
+    kind: Literal["mlp"] = "mlp"
+    activation: Activation = "leaky_relu"
+    """The nonlinearity; leaky_relu has slope 0.2."""
+    norm: Norm = "none"
+    """Normalisation after each hidden layer."""
+    init: Init = "scaled"
+    """First weights: normal is N(0, 0.02), scaled keeps the variance, orthogonal keeps it and mixes best."""
+
+    reach: float = Field(0.0, ge=0)
+    """How far from the origin the first layer's units bend; 0: at the origin. For points, about their own extent."""
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Say in a `BadInput` why samples of this shape are out of reach."""
+        if not shape or min(shape) < 1:
+            raise BadInput(f"mlp needs samples with at least one value each, got the shape {said(shape)}.")
+
+
+class MLPGenerator(_MLP, GeneratorShape):
+    """Fully connected generator, for points and small pictures (Goodfellow et al. 2014, arXiv:1406.2661)."""
+
+    widths: Widths = (256, 512, 1024)
+    """Hidden layers from the latent vector to the sample."""
+
+    extent: float = Field(1.0, gt=0)
+    """The standard deviation of the first samples, where init keeps variance: covering the data from the beginning
+    keeps modes from being missed. For points, about their own extent."""
+
+    def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
+        """The network, (N, latent) to (N, *shape); in [-1, 1] by tanh if bounded."""
+        from zerosum.networks import layers, mlp
+
+        return mlp.Generator(
+            latent,
+            shape,
+            self.widths,
+            activation=layers.ACTIVATIONS[self.activation],
+            norm=layers.NORMS_OF_VECTORS[self.norm],
+            weights=weights(self.init),
+            reach=self.reach,
+            extent=self.extent,
+            bounded=bounded,
+        )
+
+
+class MLPDiscriminator(_MLP, DiscriminatorShape):
+    """Fully connected discriminator, for points and small pictures."""
+
+    widths: Widths = (1024, 512, 256)
+    """Hidden layers from the sample to the score."""
+    dropout: Rate = 0.3
+    """Share of hidden values dropped in training; 0 for none."""
+    spectral: bool = False
+    """Divide every weight by its largest singular value (Miyato et al. 2018); leave norm at none then."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        return self.norm == "none"
+
+    def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
+        """The network, (N, *shape) to a verdict."""
+        from zerosum.networks import layers, mlp
+
+        return mlp.Discriminator(
+            shape,
+            self.widths,
+            activation=layers.ACTIVATIONS[self.activation],
+            norm=layers.NORMS_OF_VECTORS[self.norm],
+            weights=weights(self.init, self.spectral),
+            reach=self.reach,
+            rate=self.dropout,
+            head=head,
+        )

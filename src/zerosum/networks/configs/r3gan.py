@@ -1,0 +1,78 @@
+"""Settings of R3GAN's networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from zerosum.networks.configs.base import DiscriminatorShape, GeneratorShape, Widths, check_picture, doublings
+from zerosum.settings import Setting
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zerosum.networks.heads import HeadMaker
+    from zerosum.networks.r3gan import Blocks
+
+
+class _R3GAN(Setting):
+    kind: Literal["r3gan"] = "r3gan"
+    widths: Widths = (768, 768, 768, 768, 384, 192, 96)
+    """Channels at 4x4, 8x8, 16x16, ...: cut to the picture's size, the last repeated for larger pictures. The
+    default is the paper's for CIFAR-10 (its first 4), FFHQ-64 (5) and FFHQ-256 (7)."""
+    blocks: int = Field(2, ge=1, le=16)
+    """Residual blocks a stage."""
+    expansion: int = Field(2, ge=1, le=8)
+    """How many times wider a block is inside."""
+    group_width: int = Field(16, ge=0, le=8192)
+    """Channels a group of the 3x3 convolution, counted inside the block; 0 for one dense group."""
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Self:
+        for width in self.widths:
+            if self.group_width and width * self.expansion % self.group_width:
+                raise ValueError(
+                    f"width {width} times expansion {self.expansion} must be a multiple of"
+                    f" group_width {self.group_width}; set group_width 0 for a dense convolution"
+                )
+        return self
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Say in a `BadInput` why samples of this shape are out of reach."""
+        check_picture(self.kind, shape)
+
+    def stages(self, side: int) -> tuple[int, ...]:
+        """Channels from 4x4 up to the picture's side."""
+        count = doublings(side) + 1
+        return (self.widths + self.widths[-1:] * count)[:count]
+
+    def _blocks(self, side: int) -> Blocks:
+        from zerosum.networks import r3gan
+
+        return r3gan.blocks(
+            self.blocks,
+            expansion=self.expansion,
+            group_width=self.group_width,
+            stages=len(self.stages(side)),
+        )
+
+
+class R3GANGenerator(_R3GAN, GeneratorShape):
+    """Residual blocks of grouped convolutions, no norm (Huang et al. 2024, arXiv:2501.05441)."""
+
+    def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
+        """The network, (N, latent) to (N, *shape); linear even if bounded, as in the paper."""
+        from zerosum.networks import r3gan
+
+        return r3gan.Generator(latent, shape[0], self.stages(shape[1]), self._blocks(shape[1]))
+
+
+class R3GANDiscriminator(_R3GAN, DiscriminatorShape):
+    """The generator's mirror image: the same blocks, from the picture down to 4x4."""
+
+    def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
+        """The network, (N, *shape) to a verdict."""
+        from zerosum.networks import r3gan
+
+        return r3gan.Discriminator(shape[0], self.stages(shape[1])[::-1], self._blocks(shape[1]), head)

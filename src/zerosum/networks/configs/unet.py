@@ -1,0 +1,57 @@
+"""Settings of the U-Net."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from zerosum.networks.configs.base import Init, MapNorm, Rate, TranslatorShape, Width, doublings, weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class UNetGenerator(TranslatorShape):
+    """Down to few places and up again, every map beside its like (Isola et al. 2017, arXiv:1611.07004)."""
+
+    kind: Literal["unet"] = "unet"
+    width: Width = 64
+    """Channels at half the picture's size; they double at every halving."""
+    max_width: Width = 512
+    """The doubling stops here."""
+    depth: Annotated[int, Field(ge=0, le=10)] = 0
+    """Halvings; 0: down to 4x4 at the size it is trained at."""
+    detail: Annotated[int, Field(ge=0, le=8192)] = 0
+    """Channels of a map at the picture's own size, on the way down and up; 0: none, as in the paper."""
+    norm: MapNorm = "instance"
+    """Normalisation after every layer but those beside the picture."""
+    dropout: Rate = 0.0
+    """Share of values dropped in the three innermost ups, in use as in training, as the seed says: the paper's noise,
+    0.5 there. At 0 a picture has one answer."""
+    init: Init = "scaled"
+    """First weights: normal is the paper's N(0, 0.02)."""
+
+    @model_validator(mode="after")
+    def _widths_grow(self) -> Self:
+        if self.max_width < self.width:
+            raise ValueError(f"max_width must be at least width ({self.width}), got {self.max_width}")
+        return self
+
+    def widths(self, side: int) -> tuple[int, ...]:
+        """Channels from half the picture's size inwards, for pictures of this side."""
+        return tuple(min(self.width << level, self.max_width) for level in range(self.depth or doublings(side)))
+
+    def translator(self, given: tuple[int, ...], shape: tuple[int, ...]) -> nn.Module:
+        """The network, (N, *given) to (N, *shape) in [-1, 1] by tanh."""
+        from zerosum.networks import unet
+
+        return unet.UNet(
+            given[0],
+            shape[0],
+            self.widths(min(shape[1:])),
+            norm=self.norm,
+            weights=weights(self.init),
+            dropout=self.dropout,
+            detail=self.detail,
+        )

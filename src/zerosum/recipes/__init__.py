@@ -1,0 +1,1 @@
+"""Recipes: settings, files, parsing, validation, defaults."""
