@@ -29,7 +29,7 @@ import zerosum
 from zerosum.evaluation.sample_sets import Real
 from zerosum.inference.load import read_recipe
 from zerosum.media.images import to_uint8
-from zerosum.recipes.recipe import Recipe, RecipeFile, names
+from zerosum.recipes.files import RecipeFile, check_recipe, names
 from zerosum.reporter import Silent
 from zerosum.run_folder import Row, RunFolder
 from zerosum.units import seconds
@@ -107,7 +107,7 @@ def _cells(name: str, row: Row) -> list[str]:
     if "scores" not in row:
         return [name, paper, *speed, row["state"], "", "", "", ""]
     values = [f"{row['scores'][score]['value']:.3g}" for score in HEAD[4:]]
-    flattered = " *" if RecipeFile(name).draft.check(Recipe).discriminator.sees_through else ""
+    flattered = " *" if check_recipe(RecipeFile(name).draft).discriminator.sees_through else ""
     return [name + flattered + (" (diverged)" if row["state"] == "diverged" else ""), paper, *speed, *values]
 
 

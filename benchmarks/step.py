@@ -54,11 +54,13 @@ from zerosum.game.game import Game
 from zerosum.game.schedule import Now
 from zerosum.networks.layers import Downsample, Upsample
 from zerosum.networks.modulated_conv import modulated
+from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.recipes.parsing import Draft
-from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.recipes.recipe import Recipe
 from zerosum.training.accelerator import PRECISIONS, Machine
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
+from zerosum.workflows.build_game import assemble
 
 RESULT = Path(__file__).with_suffix(".json")
 
@@ -104,7 +106,7 @@ def settled(row: Row) -> Recipe:
         draft.put(tuple(name.split(".")), value, "")
     draft.put(("training", "batch"), row.batch, "")
     draft.put(("training", "precision"), "float32", "")
-    return draft.check(Recipe).spread(1_000_000)
+    return check_recipe(draft).spread(1_000_000)
 
 
 def period(row: Row) -> int:

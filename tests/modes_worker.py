@@ -10,10 +10,11 @@ from zerosum.data.loader import Stream
 from zerosum.data.points.mixtures import TOYS
 from zerosum.game import seeded_rng
 from zerosum.game.schedule import Now
-from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training.accelerator import Machine
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
+from zerosum.workflows.build_game import assemble
 
 ROUNDS = {"ring": 1100, "grid": 2500}
 
@@ -22,7 +23,7 @@ def play(name: str, seed: int) -> dict[str, object]:
     file = RecipeFile("r3gan")
     file.lay("points")
     file.draft.put(("training", "seed"), seed, "")
-    recipe = file.draft.check(Recipe)
+    recipe = check_recipe(file.draft)
     batch = recipe.training.batch
     recipe = recipe.spread(ROUNDS[name] * batch)
     examples, machine = read(name, 0, 0, ""), Machine()

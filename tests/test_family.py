@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import zerosum
 from zerosum.inference.load import read_recipe
-from zerosum.recipes.recipe import RecipeFile, names
+from zerosum.recipes.files import RecipeFile, names
 from zerosum.run_folder import RunFolder
 
 BATCH, ROUNDS = 8, 3

@@ -27,7 +27,7 @@ from faults import FAULTS, Fault
 
 import zerosum
 from zerosum.data.dataset import Examples
-from zerosum.recipes.recipe import RecipeFile, names
+from zerosum.recipes.files import RecipeFile, names
 from zerosum.run_folder import RunFolder
 from zerosum.training.trainer import Session
 from zerosum.workflows.setup import Stage

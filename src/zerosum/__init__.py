@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zerosum.api import (
-        Run,
         apply,
         compare,
         diagnose,
@@ -24,16 +23,15 @@ if TYPE_CHECKING:
         evaluate_folders,
         load,
         mix,
-        profile,
-        replay,
-        resume,
         sample,
-        survey,
-        train,
         translator,
         walk,
     )
     from zerosum.errors import BadInput
+    from zerosum.workflows.diagnose import replay
+    from zerosum.workflows.inspect import survey
+    from zerosum.workflows.run import Run
+    from zerosum.workflows.train import profile, resume, train
 
 __version__ = "0.1.0"
 __all__ = [

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import zerosum
-from zerosum.recipes import recipe
+from zerosum.recipes import files
 
 QUICK = ["--training.batch", "16", "--generator.width", "4", "--discriminator.width", "4", "--images", "160"]
 
@@ -107,7 +107,7 @@ def test_a_finished_run_is_trained_longer(here: Path, say, name: str) -> None:
     pictures(here / "grey", size=(16, 16), mode="L")
     small = (
         ["--images", "64", "--batch", "8", "--size", "nano"]
-        if "nano" in recipe.RecipeFile(name).when
+        if "nano" in files.RecipeFile(name).when
         else ["--images", "64", "--batch", "8"]
     )
     assert say("train", "grey", "--recipe", name, *small)[0] == 0
@@ -196,8 +196,8 @@ def test_tensorboard_listens(here: Path, say) -> None:
 def test_recipes_are_listed(say) -> None:
     code, out, _ = say("recipes")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == recipe.names()
-    assert {"auto", "dcgan", "r3gan", "vanilla", "wgan-gp"} <= set(recipe.names())
+    assert [line.split()[0] for line in out.splitlines()] == files.names()
+    assert {"auto", "dcgan", "r3gan", "vanilla", "wgan-gp"} <= set(files.names())
 
 
 def test_divergence_ends_the_run_with_code_3(here: Path, say) -> None:

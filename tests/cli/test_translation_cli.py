@@ -56,7 +56,7 @@ def test_preview_evaluation_and_apply_show_the_same(trained: Path, tmp_path: Pat
     """What the sheet shows, what is judged and what `apply` writes are the same bytes."""
     run = trained / "runs/pairs"
     recipe = read_recipe(RunFolder(run))
-    examples = provide(recipe, lambda done, total: None)
+    examples = provide(recipe.data, lambda done, total: None, both=recipe.game.both)
     asked = spread_over(examples.asked(True), 12)
     translator = zerosum.translator(run)
     made = to_uint8(translator(examples.given(asked)))

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zerosum.data.degradations.degrade import DEGRADATIONS, FACTORS, Degrade, check, hole
+from zerosum.data.degradations.catalog import DEGRADATIONS, FACTORS, check
+from zerosum.data.degradations.degrade import Degrade, hole
 from zerosum.errors import BadInput
 from zerosum.game.seeded_rng import seeds
 

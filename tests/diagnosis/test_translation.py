@@ -23,6 +23,7 @@ from zerosum.diagnosis.translation_probe import ROUGH, TranslationExamination, r
 from zerosum.diagnosis.translation_reference_set import Questions
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
+from zerosum.game.build import build
 from zerosum.game.config import TranslationGame
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
@@ -108,7 +109,7 @@ def game(formula: Any, back: Any = None, takes: tuple[str, ...] = (), judge: flo
         generator = BothGenerators(generator, Made(back, takes))
         discriminator = BothDiscriminators(discriminator, Brightness(judge))
     kind = TranslationGame(both=back is not None, **rules)
-    return kind.seat(generator, discriminator, Normal(size=2), NonSaturating(), terms or {}, Adam(lr=1e-3), 50.0)
+    return build(kind, generator, discriminator, Normal(size=2), NonSaturating(), terms or {}, Adam(lr=1e-3), 50.0)
 
 
 def examined(sick: Translation, data: Examples = PAIRED, **more: Any) -> Signals:

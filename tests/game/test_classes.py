@@ -22,7 +22,7 @@ from zerosum.game.types import Batch
 from zerosum.networks import heads
 from zerosum.networks.configs import DCGANDiscriminator, MLPDiscriminator, MLPGenerator
 from zerosum.networks.layers import Weights, scaled
-from zerosum.recipes.recipe import Recipe, RecipeFile
+from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training.accelerator import Machine
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
@@ -197,7 +197,7 @@ def test_what_does_not_go_together_is_refused_with_its_reason(case: str) -> None
     for name, value in settings.items():
         file.draft.put(tuple(name.split(".")), value, f"--{name}")
     with pytest.raises(BadInput, match=reason):
-        file.draft.check(Recipe)
+        check_recipe(file.draft)
 
 
 def test_planes_beside_a_picture() -> None:

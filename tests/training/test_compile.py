@@ -22,13 +22,15 @@ from zerosum.game.optimizer import Adam
 from zerosum.game.player import Player
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1
-from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.recipes.files import RecipeFile, check_recipe
+from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Silent
 from zerosum.training import checkpoint
 from zerosum.training.accelerator import Machine
 from zerosum.training.compile import Compiled, Compiler, as_it_is
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
+from zerosum.workflows.build_game import assemble
 from zerosum.workflows.setup import Stage
 
 SHAPE = (1, 16, 16)
@@ -47,7 +49,7 @@ def recipe(name: str, settings: dict) -> Recipe:
     file.lay("small" if name == "r3gan" else "nano")  # where its networks are its own
     for path, value in (SETTLED | settings).items():
         file.draft.put(tuple(path.split(".")), value, "")
-    return file.draft.check(Recipe).spread(1000)
+    return check_recipe(file.draft).spread(1000)
 
 
 def pictures() -> Points:

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import load_file
 
 import zerosum
-from zerosum import api
 from zerosum.game.schedule import Now
 from zerosum.recipes import defaults
-from zerosum.recipes.recipe import Doctor, Recipe, RecipeFile
+from zerosum.recipes.files import RecipeFile
+from zerosum.recipes.recipe import Doctor, Recipe
 from zerosum.run_folder import RunFolder
 from zerosum.training.trainer import Session
+from zerosum.workflows.run import Run
 
 CLOCKS = {"seconds", "images_per_second"}
 SMALL = {
@@ -25,7 +26,7 @@ SMALL = {
 EXAMINED = SMALL | {"doctor.every_images": 256, "doctor.deep": 2}
 
 
-def train(run: Path, settings: dict, images: int = 2_048, **more: object) -> api.Run:
+def train(run: Path, settings: dict, images: int = 2_048, **more: object) -> Run:
     return zerosum.train("ring", recipe="vanilla", run=run, images=images, settings=settings, **more)
 
 

@@ -21,10 +21,11 @@ from zerosum.game.player import Average, Player
 from zerosum.game.schedule import Cosine, Linear, Now
 from zerosum.game.terms import R1, R2, GradientPenalty
 from zerosum.networks.configs import MLPDiscriminator, MLPGenerator
-from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training.accelerator import Machine
 from zerosum.training.loop import deal, make_move, play_round, train
 from zerosum.training.meter import Meter
+from zerosum.workflows.build_game import assemble
 
 
 def rounds(game: Game, n: int, batch: int = 8, machine: Machine | None = None, witness=lambda now: None) -> Stream:
@@ -55,7 +56,7 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
     file = RecipeFile("vanilla")
     for path, value in {("discriminator", "dropout"): 0.0, ("training", "batch"): 16}.items():
         file.draft.put(path, value, "")
-    recipe = file.draft.check(Recipe)
+    recipe = check_recipe(file.draft)
     machine, source = Machine(), Points(200, 28 * 28)
     source.values = source.values.reshape(200, 1, 28, 28).clip(-1, 1).astype(np.float64)
     shape = (1, 28, 28)
@@ -287,7 +288,7 @@ def test_every_recipe_plays_in_bfloat16(name: str) -> None:
     file = RecipeFile(name)
     file.lay("nano")
     file.draft.put(("training", "batch"), 4, "")
-    recipe = file.draft.check(Recipe).spread(1000)
+    recipe = check_recipe(file.draft).spread(1000)
     machine = Machine(precision=torch.bfloat16)
     game = assemble(recipe, (1, 16, 16), True, machine)
     source = Points(40, 256)

@@ -7,21 +7,22 @@ import torch
 
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
-from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training import step_timer
 from zerosum.training.accelerator import Machine
+from zerosum.workflows.build_game import assemble
 
 
 def grown(images: int) -> Game:
     file = RecipeFile("progan")
     file.lay("nano")
-    return assemble(file.draft.check(Recipe).spread(images), (1, 32, 32), True, Machine())
+    return assemble(check_recipe(file.draft).spread(images), (1, 32, 32), True, Machine())
 
 
 def test_networks_that_do_not_grow_are_looked_at_once() -> None:
     file = RecipeFile("auto")
     file.lay("nano")
-    game = assemble(file.draft.check(Recipe).spread(1000), (1, 32, 32), True, Machine())
+    game = assemble(check_recipe(file.draft).spread(1000), (1, 32, 32), True, Machine())
     assert game.moments(1000) == [(Now(), 1.0)]
 
 

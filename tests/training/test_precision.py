@@ -9,10 +9,11 @@ from zerosum.data.loader import Stream
 from zerosum.game.play import slope
 from zerosum.game.schedule import Now
 from zerosum.game.terms import R1, GradientPenalty
-from zerosum.recipes.recipe import Recipe, RecipeFile, assemble
+from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training.accelerator import PRECISIONS, Machine
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
+from zerosum.workflows.build_game import assemble
 
 
 @pytest.mark.parametrize("term", [R1(every=2), GradientPenalty(every=2)], ids=["r1", "gradient penalty"])
@@ -80,7 +81,7 @@ def test_pictures_stay_in_channels_last(name: str) -> None:
         if name == "dcgan" or path[0] == "terms":
             file.draft.put(path, value, "")
     machine, shape = Machine(), (3, 16, 16)
-    game = assemble(file.draft.check(Recipe).spread(1000), shape, True, machine)
+    game = assemble(check_recipe(file.draft).spread(1000), shape, True, machine)
     source, turned, seen = Points(16, 3 * 16 * 16), [], []
     source.values = source.values.reshape(16, 16, 16, 3).clip(-1, 1)
     source.scale = lambda raw: raw.permute(0, 3, 1, 2)  # as images are stored

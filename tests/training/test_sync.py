@@ -16,10 +16,12 @@ from zerosum.data.degradations.degrade import Degrade
 from zerosum.data.loader import Stream
 from zerosum.game.game import Game
 from zerosum.game.schedule import Now
-from zerosum.recipes.recipe import Recipe, RecipeFile, assemble, names
+from zerosum.recipes.files import RecipeFile, check_recipe, names
+from zerosum.recipes.recipe import Recipe
 from zerosum.training.accelerator import Machine
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
+from zerosum.workflows.build_game import assemble
 
 QUESTIONS = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__"}
 OPERATORS = {"_local_scalar_dense", "item", "nonzero", "masked_select", "equal", "is_nonzero", "_unique2", "unique_dim"}
@@ -61,7 +63,7 @@ def round_of(name: str, machine: Machine, shape: tuple = (1, 16, 16), share: boo
     file.lay("nano")
     file.draft.put(("game", "share_fakes"), share, "")
     file.draft.put(("training", "batch"), 4, "")
-    recipe = file.draft.check(Recipe).spread(1000)
+    recipe = check_recipe(file.draft).spread(1000)
     shape = (3, 32, 32) if recipe.translates else shape
     source = Points(40, int(np.prod(shape)))
     given = laid(source, recipe, shape)

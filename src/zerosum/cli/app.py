@@ -55,9 +55,9 @@ def _top(
 
 def voice() -> Any:
     """Who tells how it goes."""
-    from zerosum import reporter
+    from zerosum.cli import console
 
-    return reporter.voice()
+    return console.voice()
 
 
 def run_safely(command: Callable[..., Any]) -> int:  # noqa: PLR0911

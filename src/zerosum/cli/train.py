@@ -44,7 +44,7 @@ def train(
     given by its dotted name: --optimizer.lr 1e-4, --terms.r1.weight 5, --generator.width 64.
     """
     from zerosum import api
-    from zerosum.recipes.defaults import parse_words
+    from zerosum.cli.arguments import parse_words
 
     known = [option for parameter in context.command.params for option in parameter.opts]
     plain, settings = parse_words(words or [], known)
@@ -95,11 +95,11 @@ def recipes(
     name: Annotated[str, typer.Argument(help="Print this one as text, to copy and edit.")] = "",
 ) -> None:
     """List the recipes, or print one."""
-    from zerosum.recipes import recipe
+    from zerosum.recipes import files
 
     if name:
-        typer.echo(recipe.text(name), nl=False)
+        typer.echo(files.text(name), nl=False)
         return
-    for each in recipe.names():
-        tree = recipe.RecipeFile(each).draft.tree
+    for each in files.names():
+        tree = files.RecipeFile(each).draft.tree
         typer.echo(f"{each:<16}  {tree.get('about', '')}" + (f" ({tree['paper']})" if tree.get("paper") else ""))

@@ -1,4 +1,4 @@
-"""A recipe's data: looked at, and read."""
+"""Inspect and read data of every kind."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from zerosum.data.pairs.load import glance_translation, read_translation
 from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
+    from zerosum.data.config import Data
     from zerosum.data.dataset import Examples
     from zerosum.data.images.ingest import Progress
     from zerosum.data.images.sources import Source
     from zerosum.data.points.mixtures import Toy
-    from zerosum.recipes.recipe import Data, Recipe
 
 HELD_OUT = 0.1
 """Of the data, held out."""
@@ -34,33 +34,37 @@ def look(data: Data) -> Glance:
     return seen
 
 
-def provide(recipe: Recipe, progress: Progress, found: Source | Toy | None = None) -> Examples:
-    """The data of a recipe whose size, channels and fit are settled; `found` already or not.
+def provide(data: Data, progress: Progress, found: Source | Toy | None = None, both: bool = False) -> Examples:
+    """Read the data of settings whose size, channels and fit are settled.
+
+    Args:
+        data: the settings.
+        progress: called with items done and items in all.
+        found: the source, where it was found already.
+        both: unpaired images are translated in both directions.
 
     Raises:
         BadInput: they cannot be used.
     """
-    data = recipe.data
-    if not recipe.translates:
+    if data.pairs == "none":
         return read(found or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress)
-    return _pictures(recipe, data.source, data.beside, progress, HELD_OUT, FEWEST)
+    return _pictures(data, both, progress, HELD_OUT, FEWEST)
 
 
-def provide_from(recipe: Recipe, source: str, beside: str, progress: Progress) -> Examples:
-    """Data from elsewhere as this recipe's pictures to be turned into others, all of them to be asked about.
+def provide_from(data: Data, source: str, beside: str, progress: Progress, both: bool = False) -> Examples:
+    """Read images from elsewhere as these settings' inputs and targets of translation, all of them for evaluation.
 
     Raises:
         BadInput: they cannot be used.
     """
-    return _pictures(recipe, source, beside, progress, 0.0, 1)
+    return _pictures(data.model_copy(update={"source": source, "beside": beside}), both, progress, 0.0, 1)
 
 
-def _pictures(recipe: Recipe, source: str, beside: str, progress: Progress, held_out: float, fewest: int) -> Examples:
-    data = recipe.data
+def _pictures(data: Data, both: bool, progress: Progress, held_out: float, fewest: int) -> Examples:
     assert data.pairs != "none", "a game that translates has pairs or not: checked when the recipe is read"
-    both = recipe.game.both and data.pairs == "unpaired"  # asked about pairs, one way is asked about at a time
+    both = both and data.pairs == "unpaired"  # pairs are evaluated in one direction at a time
     return read_translation(
-        source, pairs=data.pairs, beside=beside, given=data.given, wanted=data.wanted, degrade=data.degrade,
+        data.source, pairs=data.pairs, beside=data.beside, given=data.given, wanted=data.wanted, degrade=data.degrade,
         both=both, size=data.size or 0, channels=data.channels or 0, fit=data.fit or "",
         held_out=held_out, progress=progress, fewest=fewest,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -11,7 +11,7 @@ from zerosum.game.schedule import Schedule, ends
 from zerosum.settings import Setting
 
 if TYPE_CHECKING:
-    from zerosum.game.adversarial import Adversarial
+    pass
 
 
 class AdversarialGame(Setting):
@@ -39,12 +39,6 @@ class AdversarialGame(Setting):
         """Whether the objective does not teach the generator at the beginning, and at the end."""
         return False, False
 
-    def seat(self, *parts: Any, **more: Any) -> Adversarial:
-        """The game, its parts as `Adversarial` takes them."""
-        from zerosum.game.adversarial import Adversarial
-
-        return Adversarial(*parts, rules=self, **more)
-
 
 class ProgressiveGame(AdversarialGame):
     """The same, between networks that grow (Karras et al. 2017, arXiv:1710.10196)."""
@@ -53,12 +47,6 @@ class ProgressiveGame(AdversarialGame):
     needs: ClassVar[frozenset[str]] = frozenset({"grow"})
     growth: Growth = Growth()
     """When they grow."""
-
-    def seat(self, *parts: Any, **more: Any) -> Adversarial:
-        """The game, its parts as `Adversarial` takes them; both networks must be able to `grow`."""
-        from zerosum.game.progressive import Progressive
-
-        return Progressive(*parts, rules=self, **more)
 
 
 class TranslationGame(AdversarialGame):
@@ -75,12 +63,6 @@ class TranslationGame(AdversarialGame):
         """Whether the objective does not teach the generator at the beginning, and at the end."""
         first, last = ends(self.adversarial_weight)
         return first == 0, last == 0
-
-    def seat(self, *parts: Any, **more: Any) -> Adversarial:
-        """The game, its parts as `Adversarial` takes them."""
-        from zerosum.game.translation import Translation
-
-        return Translation(*parts, rules=self, **more)
 
 
 Kind = Annotated[AdversarialGame | ProgressiveGame | TranslationGame, Field(discriminator="kind")]

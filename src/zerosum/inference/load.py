@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
+from zerosum.recipes.files import check_recipe
 from zerosum.recipes.recipe import Recipe
 from zerosum.run_folder import Row, RunFolder
 
@@ -28,7 +29,7 @@ def read_recipe(folder: RunFolder) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} cannot be read ({error}); put it right or start a new run") from error
     draft.tree.pop("made", None)
-    recipe = draft.check(Recipe)
+    recipe = check_recipe(draft)
     if not recipe.training.images:
         raise BadInput(f"{file}: training.images is missing; it was written when the run began, so put it back")
     return recipe

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import tomllib
 from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zerosum.errors import BadInput
 from zerosum.game.augment.config import ADA, Augment, NoAugment
-from zerosum.recipes.parsing import Draft, known_names
-from zerosum.recipes.recipe import SIZES, Recipe, RecipeFile
+from zerosum.recipes.files import RecipeFile, check_recipe
+from zerosum.recipes.parsing import Draft
+from zerosum.recipes.recipe import SIZES, Recipe
 from zerosum.run_folder import Row
 from zerosum.units import say_count, say_seconds
 
@@ -77,48 +76,6 @@ class Choice:
         return asdict(self)
 
 
-def parse_words(words: Sequence[str], flags: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """What stands on the command line beside its flags: plain words, and settings as `--a.b value` or `--a.b=value`.
-
-    Raises:
-        BadInput: a setting has no value, or a flag is no flag.
-    """
-    plain: list[str] = []
-    settings: dict[str, Any] = {}
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("-") or word == "-":
-            plain.append(word)
-            continue
-        if not word.startswith("--"):
-            raise BadInput(f"{word}: there is no such flag; `zerosum train --help` lists them")
-        name, equals, value = word[2:].partition("=")
-        if "." not in name:
-            raise BadInput(f"--{name}: there is no such flag{_near_flag(name, flags)}")
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise BadInput(f"--{name} needs a value: write --{name} VALUE")
-            value = rest.pop(0)
-        settings[name] = _value(value)
-    return plain, settings
-
-
-def _value(text: str) -> Any:
-    """A word as the number, truth, list or text it is."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _near_flag(name: str, flags: Sequence[str]) -> str:
-    tree = RecipeFile("auto").draft.tree
-    ends = [known for known in known_names(Recipe, tree) if known.rpartition(".")[2] == name.replace("-", "_")]
-    near = [f"--{end}" for end in ends[:1]] or difflib.get_close_matches(f"--{name}", flags, 1, 0.6)
-    return f"; did you mean {near[0]}?" if near else "; `zerosum train --help` lists them"
-
-
 def draft(recipe: str, case: str, words: Words, flags: Words) -> Draft:
     """A recipe's draft for a case ("nano", "points", ...), with the user's settings laid over.
 
@@ -144,7 +101,7 @@ def check_file(recipe: str) -> None:
         BadInput: every error of the first case that has one.
     """
     for case in RecipeFile(recipe).when:
-        draft(recipe, case, {}, {}).check(Recipe)
+        check_recipe(draft(recipe, case, {}, {}))
 
 
 def check_size(recipe: str, size: str) -> None:
@@ -244,7 +201,7 @@ def prolonged(recipe: Recipe, log: Sequence[Row], images: Any, budget: Any) -> R
         draft.tree["training"].pop(name, None)
         if value is not None:
             draft.put(("training", name), value, f"--{name}")
-    later = draft.check(Recipe)
+    later = check_recipe(draft)
     if later.training.images is None and later.training.budget is not None:
         last = log[-1] if log else {"images": 0, "seconds": 0}
         speed = last["images"] / last["seconds"] if last["seconds"] else 0.0

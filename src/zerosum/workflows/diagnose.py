@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.log_history import History
@@ -12,10 +13,16 @@ from zerosum.diagnosis.monitor import consult
 from zerosum.diagnosis.rules.signals import LATELY
 from zerosum.diagnosis.signal_catalog import newest
 from zerosum.errors import BadInput
+from zerosum.inference.load import places, read_recipe, where_the_data_are
+from zerosum.reporter import Silent, Voice
 from zerosum.reporting.diagnosis_section import lines
 from zerosum.reporting.report import write_report
 from zerosum.run_folder import RunFolder
 from zerosum.units import say_count
+from zerosum.workflows.setup import _unchanged
+
+if TYPE_CHECKING:
+    pass
 
 ENOUGH = 2 * LATELY + 2
 """Examinations from which it can be told whether samples still come nearer to the data."""
@@ -83,3 +90,25 @@ def as_json(run: Path, findings: list[Finding], signals: bool = False, lost: str
     if signals:
         row["signals"] = {name: value for name, value, _ in newest(_consulted(run)[0])}
     return json.dumps(row)
+
+
+def replay(run: str | Path, *, voice: Voice | None = None) -> str:
+    """Play a run that lost its numbers again from its last checkpoint, to see which layer gave the first bad one.
+
+    Nothing of the run is changed.
+
+    Returns:
+        What gave the first number that is not finite, and in which round; empty where nothing did.
+
+    Raises:
+        BadInput: it is no run, or its data has changed.
+    """
+    folder = RunFolder.open(Path(run))
+    recipe = read_recipe(folder)
+    placed = where_the_data_are(recipe, *places(folder))
+    from zerosum.training.accelerator import choose_device
+    from zerosum.workflows.replay import replayed
+    from zerosum.workflows.setup import Stage
+
+    stage = Stage.set(placed, choose_device(recipe.training.device), (), voice or Silent())
+    return replayed(stage, _unchanged(stage, folder, placed), folder)

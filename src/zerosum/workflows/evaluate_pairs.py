@@ -91,17 +91,17 @@ def data_for(
         voice.progress(done, total, "reading")
 
     placed = where_the_data_are(recipe, *places(folder))
-    own = provide(placed, progress)
+    own = provide(placed.data, progress, both=placed.game.both)
     if own.fingerprint != folder.read_json("data.json").get("fingerprint"):
         raise BadInput(
             f"{placed.data.source} has changed since {folder.path} was trained on it, so what was held out is no "
             f"longer known; put the data back as they were"
         )
     turned = _turned(placed, paired, back)
-    own = provide(_turned(placed, False, back), progress) if back else own
+    own = provide(_turned(placed, False, back).data, progress, both=placed.game.both) if back else own
     if not data:
         return own, Asking.of(own, held_out=True)
-    examples = provide_from(turned, data, "", progress)
+    examples = provide_from(turned.data, data, "", progress, turned.game.both)
     if examples.shape != own.shape or examples.given_shape != own.given_shape:
         raise BadInput(f"--data {data}: does not hold what the run takes and makes; give data of the same kind")
     return own, Asking.of(examples, held_out=False)

@@ -16,6 +16,7 @@ from zerosum.diagnosis.finding import Finding
 from zerosum.diagnosis.monitor import FILE, consult
 from zerosum.errors import BadInput
 from zerosum.inference.load import rewrite_recipe
+from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import Draft
 from zerosum.recipes.recipe import Recipe
 from zerosum.run_folder import RunFolder
@@ -75,7 +76,7 @@ def _treated(recipe: Recipe, finding: Finding) -> Recipe | None:
         _clear(draft.tree, advice.setting)
         draft.put(tuple(advice.setting.split(".")), advice.value, f"--{advice.setting}")
     try:
-        changed = draft.check(Recipe)
+        changed = check_recipe(draft)
     except BadInput:
         return None
     return None if changed == recipe or not finding.advice else changed

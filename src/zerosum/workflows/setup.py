@@ -32,9 +32,9 @@ from zerosum.game.adversarial import Adversarial
 from zerosum.inference.load import read_recipe, where_the_data_are
 from zerosum.recipes import defaults
 from zerosum.recipes.defaults import Choice
-from zerosum.recipes.recipe import Recipe, assemble
+from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.validation import refuse_ranks
-from zerosum.reporter import Silent, Voice, tell_choices
+from zerosum.reporter import Silent, Voice
 from zerosum.reporting import preview
 from zerosum.reporting.report import write_report
 from zerosum.run_folder import RunFolder
@@ -47,6 +47,7 @@ from zerosum.training.out_of_memory import out_of_memory
 from zerosum.training.profiler import Profile, profile
 from zerosum.training.step_timer import seconds_per_round
 from zerosum.training.trainer import End, Pace, Session
+from zerosum.workflows.build_game import assemble
 from zerosum.workflows.record import resolved, what_was_seen
 from zerosum.workflows.recover import KEPT, rescue, treats
 from zerosum.workflows.summary import tell
@@ -159,7 +160,7 @@ class Stage:
         data = self.recipe.data
         for turn in range(2):
             if (self.machine.rank > 0) == bool(turn):
-                examples = provide(self.recipe, progress, found)
+                examples = provide(data, progress, found, self.recipe.game.both)
             self.machine.wait()
         if self.recipe.conditional and not examples.classes:
             raise BadInput(
@@ -389,3 +390,24 @@ def look(recipe: Recipe, device: torch.device, voice: Voice) -> Profile:
     examples = stage.read()
     stage, _, _ = replace(stage, recipe=defaults.settle_examples(recipe, examples)[0]).paced(examples)
     return stage.profile(examples)
+
+
+def tell_choices(voice: Voice, choices: Sequence[Choice]) -> None:
+    """What was chosen and why, a line each."""
+    wide = max((len(choice.what) for choice in choices), default=0)
+    for choice in choices:
+        voice.say(f"  {choice.what:<{wide}}  {choice.value}: {choice.why}")
+
+
+def _unchanged(stage: Stage, folder: RunFolder, recipe: Recipe) -> Examples:
+    """The data of a run, read again and found as they were."""
+    try:
+        examples = stage.read()
+    except BadInput as error:
+        raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
+    if examples.fingerprint != folder.read_json("data.json").get("fingerprint"):
+        raise BadInput(
+            f"{recipe.data.source} has changed since {folder.path} was trained on it; put the data back as it "
+            f"was, or start a new run with another --run"
+        )
+    return examples

@@ -1,0 +1,29 @@
+"""The degradations by name: each maps pictures in levels and their seeds to pictures in levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from torch import Tensor
+
+from zerosum.data.degradations.catalog import FACTORS
+from zerosum.data.degradations.compression import jpeg, noise
+from zerosum.data.degradations.edges import edges
+from zerosum.data.degradations.masks import masks
+from zerosum.data.degradations.old_film import scratches
+from zerosum.data.degradations.resampling import blur, down, grey
+
+Effect = Callable[[Tensor, Tensor], Tensor]
+"""(N, C, H, W) levels and (N,) int64 seeds to (N, Ci, h, w) levels."""
+
+EFFECTS: Mapping[str, Effect] = {
+    "grey": grey,
+    "edges": edges,
+    **{name: partial(down, factor) for name, factor in FACTORS.items()},
+    "masks": masks,
+    "blur": blur,
+    "jpeg": jpeg,
+    "noise": noise,
+    "scratches": scratches,
+}
