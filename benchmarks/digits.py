@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import zerosum
-from zerosum.data.images.load import read
+from zerosum.data.images.load import load_source
 
 
 def judge(seed: int = 0, epochs: int = 16) -> tuple[nn.Module, Tensor]:
     """A classifier of 32 x 32 digits, and the held-out digits (N, 1, 32, 32) in [-1, 1]."""
-    digits = read("digits", 32, 1, "pad")
+    digits = load_source("digits", 32, 1, "pad")
     images, labels = digits.scale(digits.take(digits.train)), torch.from_numpy(digits.labels[digits.train])
     torch.manual_seed(seed)
     network = nn.Sequential(

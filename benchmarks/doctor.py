@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import zerosum
-from zerosum.diagnosis.monitor import Doctor
+from zerosum.diagnosis.monitor import Monitor
 
 RESULT = Path(__file__).with_suffix(".json")
 
@@ -45,11 +45,11 @@ def main() -> None:
     parser.add_argument("--budget", default="2m")
     asked = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {}
-    calls = {name: getattr(Doctor, name) for name in ("examine", "read")}
+    calls = {name: getattr(Monitor, name) for name in ("examine", "read")}
     for recipe in asked.recipes:
         spent: dict[str, list[float]] = {}
         for name, call in calls.items():
-            setattr(Doctor, name, timed(spent, name, call))
+            setattr(Monitor, name, timed(spent, name, call))
         with tempfile.TemporaryDirectory() as folder:
             run = zerosum.train(asked.data, recipe=recipe, run=Path(folder) / "run", budget=asked.budget)
             seconds = run.log()[-1]["seconds"]

@@ -28,15 +28,15 @@ if importlib.util.find_spec("torchvision") is None:  # torchmetrics imports it w
     import conftest  # noqa: F401
 
 import zerosum
-from zerosum.data.dataset import unscaled
+from zerosum.data.dataset import images_to_uint8
 from zerosum.evaluation.features.base import FeatureNetwork
-from zerosum.evaluation.features.extract import Observer
-from zerosum.evaluation.features.registry import choose
-from zerosum.evaluation.result import scores_between
-from zerosum.evaluation.sample_sets import Made, Real
+from zerosum.evaluation.features.extract import FeatureExtractor
+from zerosum.evaluation.features.registry import load_feature_network
+from zerosum.evaluation.result import compute_scores
+from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
 from zerosum.inference.load import read_recipe
 from zerosum.run_folder import RunFolder
-from zerosum.workflows.evaluate import data_of
+from zerosum.workflows.evaluate import load_run_dataset
 
 CPU = torch.device("cpu")
 
@@ -52,18 +52,18 @@ class Eye(torch.nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         seen = self.network(images.float() / 127.5 - 1)
-        return seen.chances.log() if self.classes else seen.features
+        return seen.probabilities.log() if self.classes else seen.features
 
 
-def ours(fakes: Made, reals: Real, network: FeatureNetwork) -> dict[str, float]:
+def ours(fakes: GeneratedSet, reals: RealSet, network: FeatureNetwork) -> dict[str, float]:
     """Everything."""
     with tempfile.TemporaryDirectory() as scratch:
-        observer = Observer(network, CPU, Path(scratch))
-        seen = [observer.see(items) for items in (reals, fakes)]
-        return {name: score.value for name, score in scores_between(*seen, neighbours=5).items()}
+        observer = FeatureExtractor(network, CPU, Path(scratch))
+        seen = [observer.extract(items) for items in (reals, fakes)]
+        return {name: score.value for name, score in compute_scores(*seen, neighbors=5).items()}
 
 
-def theirs(fakes: Made, reals: Real, network: FeatureNetwork, share: bool) -> dict[str, float]:
+def theirs(fakes: GeneratedSet, reals: RealSet, network: FeatureNetwork, share: bool) -> dict[str, float]:
     """Three of them."""
     from torchmetrics import MetricCollection
     from torchmetrics.image.fid import FrechetInceptionDistance
@@ -94,12 +94,12 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    generator, network = zerosum.load(asked.run), choose("lite0", 32, CPU)
+    generator, network = zerosum.load(asked.run), load_feature_network("lite0", 32, CPU)
     folder = RunFolder.open(asked.run)
-    examples = data_of(folder, read_recipe(folder), zerosum.api.Silent())
-    reals = Real.of(examples, examples.train, "real").head(asked.n)
-    samples = unscaled(generator.sample(min(asked.n, 10_000), batch=256))
-    fakes = Made(lambda first, n: examples.scale(torch.from_numpy(samples[(first + np.arange(n)) % len(samples)])),
+    examples = load_run_dataset(folder, read_recipe(folder), zerosum.api.Silent())
+    reals = RealSet.from_dataset(examples, examples.train, "real").head(asked.n)
+    samples = images_to_uint8(generator.sample(min(asked.n, 10_000), batch_size=256))
+    fakes = GeneratedSet(lambda first, n: examples.scale(torch.from_numpy(samples[(first + np.arange(n)) % len(samples)])),
                  asked.n, "samples")  # fmt: skip
     if asked.what == "memory":
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -26,14 +26,14 @@ import quality_pictures
 from numpy.typing import NDArray
 
 import zerosum
-from zerosum.evaluation.sample_sets import Real
+from zerosum.evaluation.sample_sets import RealSet
 from zerosum.inference.load import read_recipe
 from zerosum.media.images import to_uint8
-from zerosum.recipes.files import RecipeFile, check_recipe, names
-from zerosum.reporter import Silent
+from zerosum.recipes.files import RecipeFile, check_recipe, list_recipes
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
-from zerosum.units import seconds
-from zerosum.workflows.evaluate import data_of
+from zerosum.units import parse_seconds
+from zerosum.workflows.evaluate import load_run_dataset
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULT, TABLE = DOCS / "family.json", DOCS / "family.md"
@@ -60,7 +60,7 @@ def play(run: Path, data: str, recipe: str, budget: str, threads: int) -> None:
         return
     shutil.rmtree(run, ignore_errors=True)  # one that was cut off
     words = ["train", data, "--recipe", recipe, "--budget", budget, "--run", str(run)]
-    if "nano" in RecipeFile(recipe).when:
+    if "nano" in RecipeFile(recipe).variants:
         words += ["--size", "nano"]
     own = os.environ | {"OMP_NUM_THREADS": str(threads)}
     found = subprocess.run([sys.executable, "-m", "zerosum", *words], stdout=subprocess.DEVNULL, check=False, env=own)
@@ -73,11 +73,11 @@ def judged(run: Path) -> Row:
     folder = RunFolder(run)
     status, recipe = folder.read_json("status.json"), read_recipe(folder)
     row = {"state": status["state"], "images": status["images"], "seconds": status["seconds"],
-           "rounds": status["images"] // recipe.training.batch}  # fmt: skip
+           "rounds": status["images"] // recipe.training.batch_size}  # fmt: skip
     if not folder.checkpoints():
         return row
     asked = [each for each in folder.rows("scores.jsonl") if each.get("when") == "asked"]
-    scores = asked[-1] if asked else zerosum.evaluate(run, features="lite0", voice=Silent())
+    scores = asked[-1] if asked else zerosum.evaluate(run, features="lite0", reporter=SilentReporter())
     return row | {"line": scores["line"], "scores": scores["scores"]}
 
 
@@ -102,12 +102,12 @@ def _distance(row: Row) -> float:
 
 
 def _cells(name: str, row: Row) -> list[str]:
-    paper = str(RecipeFile(name).draft.tree.get("paper", "ours"))
+    paper = str(RecipeFile(name).settings_tree.tree.get("paper", "ours"))
     speed = [f"{row['images']:,}", f"{row['rounds'] / row['seconds']:.1f}"]
     if "scores" not in row:
         return [name, paper, *speed, row["state"], "", "", "", ""]
     values = [f"{row['scores'][score]['value']:.3g}" for score in HEAD[4:]]
-    flattered = " *" if check_recipe(RecipeFile(name).draft).discriminator.sees_through else ""
+    flattered = " *" if check_recipe(RecipeFile(name).settings_tree).discriminator.pretrained_features else ""
     return [name + flattered + (" (diverged)" if row["state"] == "diverged" else ""), paper, *speed, *values]
 
 
@@ -121,8 +121,8 @@ def sheet(folder: Path, data: str, recipes: Sequence[str]) -> dict[str, NDArray[
     if not runs:
         return {}
     one = RunFolder.open(next(iter(runs.values())))
-    examples = data_of(one, read_recipe(one), Silent())
-    real = Real.of(examples, examples.held_out, "held-out images").head(SHOWN)
+    examples = load_run_dataset(one, read_recipe(one), SilentReporter())
+    real = RealSet.from_dataset(examples, examples.held_out, "held-out images").head(SHOWN)
     images = {"real, held out": real.take(np.arange(len(real)))}
     return images | {name: to_uint8(zerosum.load(run).sample(SHOWN, seed=0)) for name, run in runs.items()}
 
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("data", nargs="*")
     parser.add_argument("--budget", default="10m")
-    parser.add_argument("--only", nargs="*", default=names())
+    parser.add_argument("--only", nargs="*", default=list_recipes())
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--draw", action="store_true")
     asked = parser.parse_args()
@@ -142,7 +142,7 @@ def main() -> None:
         name, _, place = word.partition("=")
         path, at, own = place.rpartition("@")
         path, budget = (path, own) if at else (place, asked.budget)
-        found = results.setdefault(name, {"budget": f"{float(seconds(budget)) / 60:g} minutes", "recipes": {}})
+        found = results.setdefault(name, {"budget": f"{float(parse_seconds(budget)) / 60:g} minutes", "recipes": {}})
         found["threads"] = asked.threads
         for recipe in asked.only:
             run = asked.folder / f"{name}-{recipe}"

@@ -21,10 +21,10 @@ import numpy as np
 from PIL import Image
 
 import zerosum
-from zerosum.data.dataset import Examples
-from zerosum.data.images.inspect import glance
-from zerosum.data.images.load import read
-from zerosum.reporter import Silent
+from zerosum.data.dataset import Dataset
+from zerosum.data.images.inspect import inspect_source
+from zerosum.data.images.load import load_source
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ WAYS = {"none": ("--augment.kind", "none"), "ada": (), "diffaugment": ("--augmen
 SCORES = ("fd_lite0", "kid_lite0", "precision", "recall", "coverage", "authentic")
 
 
-def written(examples: Examples, chosen: np.ndarray, folder: Path) -> Path:
+def written(examples: Dataset, chosen: np.ndarray, folder: Path) -> Path:
     """Some of the examples as PNG files."""
     if not folder.exists():
         folder.mkdir(parents=True)
@@ -53,7 +53,7 @@ def judged(run: Path, few: Path, unseen: Path, way: str, images: str, seed: int)
         if ended.returncode != 3:  # 3: a severe finding stands, or it diverged: results too
             ended.check_returncode()
     asked = [row for row in folder.rows("scores.jsonl") if row.get("when") == "asked"]
-    row = asked[-1] if asked else zerosum.evaluate(run, data=str(unseen), n=5_000, voice=Silent())
+    row = asked[-1] if asked else zerosum.evaluate(run, data=str(unseen), num_samples=5_000, reporter=SilentReporter())
     signals = [tick["signals/augmentation"] for tick in folder.rows() if "signals/augmentation" in tick]
     return {"scores": row["scores"], "line": row["line"], "p": signals[-1] if signals else None}
 
@@ -90,9 +90,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=["none", "ada"])
     asked = parser.parse_args()
-    seen = glance(asked.data)
+    seen = inspect_source(asked.data)
     size, channels = seen.recommended_size(64), seen.recommended_channels()
-    examples = read(asked.data, size, channels, seen.recommended_fit(size))
+    examples = load_source(asked.data, size, channels, seen.recommended_fit(size))
     chosen = np.sort(np.random.default_rng(0).choice(examples.train, asked.count, replace=False))
     few = written(examples, chosen, asked.folder / f"few-{asked.count}")
     unseen = written(examples, examples.held_out, asked.folder / "unseen")

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from scipy import linalg
 
-from zerosum.evaluation.features.table import Table
-from zerosum.evaluation.metrics.frechet import Moments, frechet_distance
+from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.frechet import Moments, frechet_distance_from_moments
 
 
 def scipys(a: Moments, b: Moments) -> float:
@@ -25,12 +25,12 @@ def scipys(a: Moments, b: Moments) -> float:
     return float(gap @ gap + np.trace(a.covariance.numpy()) + np.trace(b.covariance.numpy()) - 2 * np.trace(root))
 
 
-def features(rows: int, width: int, seed: int) -> Table:
+def features(rows: int, width: int, seed: int) -> FeatureTable:
     """Features as a network's are: above zero, dependent, of very different sizes."""
     torch.manual_seed(7)
     mix = torch.randn(width, width) * torch.logspace(0, -2, width)
     torch.manual_seed(seed)
-    return Table.of((torch.randn(rows, width) @ mix).relu() + 0.05 * seed * torch.rand(width))
+    return FeatureTable.from_tensor((torch.randn(rows, width) @ mix).relu() + 0.05 * seed * torch.rand(width))
 
 
 def main() -> None:
@@ -40,8 +40,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
-    a, b = (Moments.of(features(asked.rows, asked.width, seed)) for seed in (1, 2))
-    ways = {"zerosum": frechet_distance, "scipy": scipys}
+    a, b = (Moments.from_features(features(asked.rows, asked.width, seed)) for seed in (1, 2))
+    ways = {"zerosum": frechet_distance_from_moments, "scipy": scipys}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     values = {}
     for _ in range(asked.rounds):

@@ -40,20 +40,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from zerosum.data.dataset import Examples
-from zerosum.data.images.inspect import glance
-from zerosum.data.images.load import read
-from zerosum.data.loader import Stream
+from zerosum.data.dataset import Dataset
+from zerosum.data.images.inspect import inspect_source
+from zerosum.data.images.load import load_source
+from zerosum.data.loader import BatchLoader
 from zerosum.evaluation import request
-from zerosum.evaluation.evaluator import network_for
-from zerosum.evaluation.online import Watch
+from zerosum.evaluation.evaluator import feature_network
+from zerosum.evaluation.online import OnlineEvaluator
 from zerosum.game.latent import Normal
 from zerosum.inference.generator import Generator as Handle
 from zerosum.media.images import to_uint8
 from zerosum.recipes import defaults
-from zerosum.recipes.parsing import Draft
-from zerosum.reporter import Silent
-from zerosum.units import seconds
+from zerosum.recipes.parsing import SettingsTree
+from zerosum.reporter import SilentReporter
+from zerosum.units import parse_seconds
 
 LATENT, BATCH, DECAY = 256, 8, 0.999
 TIMES = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1}
@@ -294,7 +294,7 @@ class Pair:
 
 
 def play(
-    examples: Examples,
+    examples: Dataset,
     budget: float,
     seed: int,
     width: int,
@@ -317,7 +317,7 @@ def play(
     channels, size, _ = examples.shape
     pair = Pair(Generator(size, channels, width).train(), Discriminator(size, channels, width).train())
     shown = Handle(Sampling(pair.average), Normal(size=LATENT), examples.shape, f"lightweight-{width}")
-    stream = Stream(examples, batch, seed, mirror=mirror)
+    stream = BatchLoader(examples, batch, seed, hflip=mirror)
     info: dict[str, Any] = {"width": width, "state": "done", "curve": []}
     now, said, judged, began = 0.0, 0.0, judge_every, time.monotonic()
     while now < budget and info["state"] == "done":
@@ -334,7 +334,7 @@ def play(
         now = time.monotonic() - began
     info |= _row(now, pair.steps * batch)
     say(info)
-    return lambda first, count: to_uint8(shown.show(shown.latents(count, first=first))), info
+    return lambda first, count: to_uint8(shown.generate(shown.draw_latents(count, first=first))), info
 
 
 def _row(spent: float, images: int) -> dict[str, float]:
@@ -344,34 +344,37 @@ def _row(spent: float, images: int) -> dict[str, float]:
 # ---------------------------------------------------------------------- data, judgements, the command
 
 
-def intake(source: str, size: int = 0, channels: int = 0) -> tuple[Examples, bool]:
+def intake(source: str, size: int = 0, channels: int = 0) -> tuple[Dataset, bool]:
     """The data as our runs would have them, and whether they are mirrored; 0: as our plan chooses."""
-    draft = Draft()
+    draft = SettingsTree()
     for name, value in (("size", size), ("channels", channels)):
         if value:
-            draft.put(("data", name), value, f"--{name}")
-    defaults.settle_data(draft, glance(source), on_cpu=True)
+            draft.set(("data", name), value, f"--{name}")
+    defaults.choose_data_settings(draft, inspect_source(source), on_cpu=True)
     data = draft.tree["data"]
-    return read(source, data["size"], data["channels"], data["fit"]), bool(data["mirror"])
+    return load_source(source, data["size"], data["channels"], data["fit"]), bool(data["mirror"])
 
 
-def judging(examples: Examples, budget: float, every: str, width: int) -> tuple[Judge, float]:
+def judging(examples: Dataset, budget: float, every: str, width: int) -> tuple[Judge, float]:
     """Who judges, and every how many seconds; "0": never; "auto": for the same share of the time as in our runs."""
     device = torch.device("cpu")
-    watch = Watch(network_for("lite0", examples, device, Silent()), device, examples, SAMPLES)
+    watch = OnlineEvaluator(feature_network("lite0", examples, device, SilentReporter()), device, examples, SAMPLES)
 
     def judge(shown: Handle, images: int) -> float:
-        game: Any = SimpleNamespace(produce=lambda seeds: shown.show(shown.prior.draw(seeds)))
+        game: Any = SimpleNamespace(produce=lambda seeds: shown.generate(shown.latent.sample(seeds)))
         return watch(game, images)["distance"]
 
     if every != "auto":
-        return judge, float(seconds(every)) or math.inf
+        return judge, float(parse_seconds(every)) or math.inf
     channels, size, _ = examples.shape
     network = Handle(Generator(size, channels, width).eval(), Normal(size=LATENT), examples.shape, "untrained")
     began = time.monotonic()
     network.sample(BATCH)  # with these networks it takes longer to make samples than to judge them
-    each = watch.seconds() + SAMPLES / BATCH * (time.monotonic() - began)
-    times = min(defaults.JUDGED_TIMES, int(defaults.JUDGED_SHARE * budget / each - defaults.JUDGED_FIRST))
+    each = watch.estimate_seconds() + SAMPLES / BATCH * (time.monotonic() - began)
+    times = min(
+        defaults.MAX_EVALUATIONS,
+        int(defaults.EVALUATION_TIME_FRACTION * budget / each - defaults.FIRST_EVALUATION_COST),
+    )
     return judge, budget / (times + 1) if times > 0 else math.inf
 
 
@@ -380,7 +383,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--budget", type=seconds, default=300.0)
+    parser.add_argument("--budget", type=parse_seconds, default=300.0)
     for name, default in {"seed": 0, "size": 0, "channels": 0, "width": 64, "samples": 0}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--judge-every", default="0")
@@ -389,7 +392,7 @@ def main() -> None:
     judge, every = judging(examples, asked.budget, asked.judge_every, asked.width)
     sampler, info = play(examples, asked.budget, asked.seed, asked.width, mirror=mirror, judge=judge,
                          judge_every=every, say=lambda row: print(json.dumps(row), flush=True))  # fmt: skip
-    count = asked.samples or min(request.SAMPLES, len(examples.train))  # as our runs are judged by
+    count = asked.samples or min(request.DEFAULT_SAMPLES, len(examples.train))  # as our runs are judged by
     images = np.concatenate([sampler(first, min(512, count - first)) for first in range(0, count, 512)])
     np.savez_compressed(asked.out, images=images)
     asked.out.with_suffix(".json").write_text(json.dumps(info, indent=1) + "\n", "utf8")

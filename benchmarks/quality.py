@@ -38,15 +38,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import zerosum
-from zerosum.data.dataset import Examples
+from zerosum.data.dataset import Dataset
 from zerosum.evaluation import evaluator, request
-from zerosum.evaluation.sample_sets import Real
+from zerosum.evaluation.sample_sets import RealSet
 from zerosum.inference.load import read_recipe
 from zerosum.media.images import to_uint8
-from zerosum.reporter import Silent
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
-from zerosum.units import seconds
-from zerosum.workflows.evaluate import data_of
+from zerosum.units import parse_seconds
+from zerosum.workflows.evaluate import load_run_dataset
 
 HERE = Path(__file__).parent
 RESULT = HERE / "quality.json"
@@ -82,7 +82,7 @@ class Recipe:
         """How it ended, and its curve; judged once."""
         folder = RunFolder(run)
         asked = [row for row in folder.rows("scores.jsonl") if row.get("when") == "asked"]
-        row = asked[-1] if asked else zerosum.evaluate(run, voice=Silent())
+        row = asked[-1] if asked else zerosum.evaluate(run, reporter=SilentReporter())
         ticks = [(tick["images"], tick["seconds"]) for tick in folder.rows()]
         curve = [
             (min(ticks, key=lambda tick: abs(tick[0] - each["images"]))[1], each["distance"])
@@ -184,13 +184,17 @@ class Stored:
         """It knows no classes."""
 
 
-def scored(images: NDArray[np.uint8], examples: Examples, n: int | None = None) -> Row:
+def scored(images: NDArray[np.uint8], examples: Dataset, n: int | None = None) -> Row:
     """The scores of samples (N, H, W, C) of any origin, by the protocol of `zerosum.evaluate`."""
-    asked = request.Asked("lite0", n, 0, math.inf, "held-out", request.AMONG, 5, "averaged")
-    about = request.about_run(Stored(images), examples, None, asked)  # type: ignore[arg-type]
+    asked = request.EvaluationOptions(
+        "lite0", n, 0, math.inf, "held-out", request.DEFAULT_COPY_CANDIDATES, 5, "averaged"
+    )
+    about = request.build_run_task(Stored(images), examples, None, asked)  # type: ignore[arg-type]
     device = torch.device("cpu")
-    with evaluator.observer(evaluator.network_for("lite0", examples, device, Silent()), device) as watching:
-        judgement, _ = evaluator.answer(about, asked, watching, None, Silent())
+    with evaluator.open_feature_extractor(
+        evaluator.feature_network("lite0", examples, device, SilentReporter()), device
+    ) as watching:
+        judgement, _ = evaluator.run_evaluation(about, asked, watching, None, SilentReporter())
     return judgement.as_row(0)
 
 
@@ -232,7 +236,7 @@ def table(results: Mapping[str, Any]) -> str:
             _line(HEAD),
             _line(["---"] * len(HEAD)),
         ]
-        lines += [_line(_cells(name, contenders, float(seconds(budget)))) for name in contenders]
+        lines += [_line(_cells(name, contenders, float(parse_seconds(budget)))) for name in contenders]
         first = next(iter(contenders[OURS].values()))
         floor = first["scores"]
         lines += ["", f"Floors: fd {floor['fd_lite0']['floor']:.1f}, coverage {floor['coverage']['floor']:.3f}. "
@@ -281,8 +285,8 @@ def sheet(folder: Path, data: str, contenders: Sequence[str]) -> dict[str, NDArr
     if OURS not in images:
         return images
     ours = RunFolder.open(runs[OURS])
-    examples = data_of(ours, read_recipe(ours), Silent())
-    real = Real.of(examples, examples.held_out, "held-out images").head(SHOWN)
+    examples = load_run_dataset(ours, read_recipe(ours), SilentReporter())
+    real = RealSet.from_dataset(examples, examples.held_out, "held-out images").head(SHOWN)
     return {"real, held out": real.take(np.arange(len(real))), **images}
 
 
@@ -309,7 +313,7 @@ def main() -> None:
         for seed in asked.seeds:
             for contender in asked.only:
                 run = asked.folder / f"{name}-{contender}-{seed}"
-                CONTENDERS[contender].play(run, path, float(seconds(budget)), seed)
+                CONTENDERS[contender].play(run, path, float(parse_seconds(budget)), seed)
                 found = CONTENDERS[contender].judged(run, path)
                 results["data"].setdefault(name, {}).setdefault(contender, {})[str(seed)] = found
                 RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")

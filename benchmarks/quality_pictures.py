@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from zerosum.media.images import Images, grid, save_image
+from zerosum.media.images import Images, make_grid, save_image
 
 COLOURS = ("#111111", "#999999", "#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#009e73", "#8fd0b5", "#cc79a7", "#e8bcd4")
 INK, QUIET, RULE = "#111111", "#555555", "#dddddd"
@@ -52,7 +52,7 @@ def curves(contenders: Mapping[str, Any], path: Path, wide: int = 800, tall: int
 
 def samples(images: Mapping[str, Images], path: Path, columns: int = 16) -> None:
     """A contact sheet: each contender's samples (N, H, W, C) in rows of `columns`, its name beside them."""
-    sheets = {name: grid(made, columns).convert("RGB") for name, made in images.items()}
+    sheets = {name: make_grid(made, columns).convert("RGB") for name, made in images.items()}
     wide = max(sheet.width for sheet in sheets.values())
     tall = sum(sheet.height + GAP for sheet in sheets.values())
     picture = Image.new("RGB", (BESIDE + wide + GAP, tall + GAP), "white")

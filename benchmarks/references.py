@@ -20,9 +20,9 @@ import vision
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from zerosum.data.dataset import Examples
+from zerosum.data.dataset import Dataset
 from zerosum.networks import fastgan, stylegan2
 from zerosum.recipes.recipe import Recipe
 
@@ -54,7 +54,7 @@ class Tensors(Dataset[Tensor]):
 
     said = "tensors from memory"
 
-    def __init__(self, examples: Examples) -> None:
+    def __init__(self, examples: Dataset) -> None:
         self.values = examples.values
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class Labelled(Tensors):
 
     said = "tensors and classes from memory"
 
-    def __init__(self, examples: Examples) -> None:
+    def __init__(self, examples: Dataset) -> None:
         super().__init__(examples)
         self.labels = examples.labels.tolist()
 
@@ -89,7 +89,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
     than the originals, which check their input as well. 2,048 images fit a cache that 60,000 would not.
     """
 
-    def __init__(self, examples: Examples) -> None:
+    def __init__(self, examples: Dataset) -> None:
         self.data = torch.from_numpy(np.ascontiguousarray(examples.values[..., 0]))
         self.targets = torch.zeros(len(self.data), dtype=torch.int64)
         version = vision.find()
@@ -181,9 +181,9 @@ def unseed(generator: nn.Module) -> None:
         return torch.randn(len(sample), 1, side, side)
 
     for layer in generator.modules():
-        if isinstance(layer, stylegan2.Noise):
-            layer.drawn = lambda seed, layer=layer: noise(seed, layer.side)
-        if isinstance(layer, fastgan.Speckle):
+        if isinstance(layer, stylegan2.NoiseInjection):
+            layer.draw_noise = lambda seed, layer=layer: noise(seed, layer.side)
+        if isinstance(layer, fastgan.NoiseInjection):
             layer.forward = lambda x, seed, layer=layer: x + layer.strength * noise(x, x.shape[3])
 
 

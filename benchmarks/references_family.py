@@ -18,8 +18,8 @@ from references import CLASSES, Step, averaged, between, diffaugment, drawn_to_o
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zerosum.game.schedule import Now, at
-from zerosum.game.types import Verdict
+from zerosum.game.schedule import Progress, value_at
+from zerosum.game.types import DiscriminatorOutput
 from zerosum.recipes.recipe import Recipe
 
 Told = Iterator[tuple[Tensor, Tensor]]
@@ -58,7 +58,7 @@ class Pair:
 
     def draw(self) -> dict[str, Tensor]:
         """What a generator is called with for a batch, and more."""
-        size = self.recipe.training.batch
+        size = self.recipe.training.batch_size
         drawn = {"latent": torch.randn(size, self.recipe.latent.size), "label": torch.randint(CLASSES, (size,))}
         return drawn | {"seed": torch.randint(2**62, (size,))}
 
@@ -68,7 +68,7 @@ class Pair:
         wanted = {name: drawn[name] for name in getattr(self.generator, "takes", ())}
         return Shown(self.generator(drawn["latent"], **wanted), drawn["label"])
 
-    def verdict(self, shown: Shown) -> Verdict:
+    def verdict(self, shown: Shown) -> DiscriminatorOutput:
         """What the discriminator says of pictures."""
         picture, label = shown
         return self.discriminator(picture, label=label) if self.discriminator.takes else self.discriminator(picture)
@@ -102,10 +102,10 @@ class Augmented(Pair):
 def optimizer(recipe: Recipe, player: str, network: nn.Module) -> torch.optim.Optimizer:
     """The recipe's, as PyTorch gives it."""
     rule: Any = recipe.optimizer
-    rate = at(rule.lr, Now()) * rule.rates.get(player, 1.0)
+    rate = value_at(rule.lr, Progress()) * rule.rates.get(player, 1.0)
     if rule.kind == "rmsprop":
         return torch.optim.RMSprop(network.parameters(), rate, rule.decay, rule.eps)
-    return torch.optim.Adam(network.parameters(), rate, (float(rule.beta1), at(rule.beta2, Now())), rule.eps)
+    return torch.optim.Adam(network.parameters(), rate, (float(rule.beta1), value_at(rule.beta2, Progress())), rule.eps)
 
 
 def alternate(
@@ -132,7 +132,7 @@ def alternate(
 
     def step() -> None:
         pair.turn(pair.discriminator)
-        for _ in range(pair.recipe.game.discriminator_times):
+        for _ in range(pair.recipe.game.discriminator_steps):
             real, fake = pair.real(), pair.fake()
             pair.d_optimizer.zero_grad()
             loss = d_loss(real, fake.detach())
@@ -226,7 +226,7 @@ def wgan(generator: nn.Module, critic: nn.Module, data: Told, recipe: Recipe) ->
     25 rounds and in every 500th, here there are as many in all.
     """
     pair = Pair(generator, critic, data, recipe, frozen=True)
-    bound = recipe.optimizer.clip["discriminator"]
+    bound = recipe.optimizer.weight_clip["discriminator"]
 
     def clip() -> None:
         for parameter in critic.parameters():
@@ -263,11 +263,13 @@ def acgan(generator: nn.Module, discriminator: nn.Module, data: Told, recipe: Re
 
     def d_loss(real: Shown, fake: Shown) -> Tensor:
         seen = pair.verdict(real)
-        return CROSS_ENTROPY.discriminator(seen.score, pair.score(fake)) + F.cross_entropy(seen.classes, real.label)
+        return CROSS_ENTROPY.discriminator(seen.score, pair.score(fake)) + F.cross_entropy(
+            seen.class_logits, real.label
+        )
 
     def g_loss(fake: Shown) -> Tensor:
         seen = pair.verdict(fake)
-        return CROSS_ENTROPY.generator(seen.score) + F.cross_entropy(seen.classes, fake.label)
+        return CROSS_ENTROPY.generator(seen.score) + F.cross_entropy(seen.class_logits, fake.label)
 
     return alternate(pair, d_loss, g_loss, shared=True)
 
@@ -376,8 +378,8 @@ def fastgan(generator: nn.Module, discriminator: nn.Module, data: Told, recipe: 
 
     def d_loss(real: Shown, fake: Shown) -> Tensor:
         seen = pair.verdict(real)
-        small = F.adaptive_avg_pool2d(real.picture, seen.rebuilt.shape[3])
-        apart = F.l1_loss(seen.rebuilt, small.repeat(1, len(decoders), 1, 1))
+        small = F.adaptive_avg_pool2d(real.picture, seen.reconstructions.shape[3])
+        apart = F.l1_loss(seen.reconstructions, small.repeat(1, len(decoders), 1, 1))
         return HINGE.discriminator(seen.score, undecoded(fake)) + weight * apart
 
     follow = averaged(generator)

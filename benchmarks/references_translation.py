@@ -36,7 +36,7 @@ from references_translation_networks import RRDB, UNet, drawn, patches, resnet, 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zerosum.units import seconds
+from zerosum.units import parse_seconds
 
 Draw = Callable[[], tuple[Tensor, Tensor]]
 """A batch: given (N, 3, h, w) and wanted (N, 3, H, W), both in the reference's range."""
@@ -373,7 +373,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("name", choices=REFERENCES)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--budget", type=seconds, default=300.0)
+    parser.add_argument("--budget", type=parse_seconds, default=300.0)
     parser.add_argument("--given", default="A")
     parser.add_argument("--wanted", default="B")
     for name, default in {"size": 0, "batch": 0, "width": 64, "threads": 1, "seed": 0}.items():

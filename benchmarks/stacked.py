@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import zerosum
-from zerosum.data.dataset import Examples
-from zerosum.data.images.load import read
-from zerosum.evaluation.features.classifier import Labels, trained
+from zerosum.data.dataset import Dataset
+from zerosum.data.images.load import load_source
+from zerosum.evaluation.features.classifier import ClassifierFeatures, load_or_train_classifier
 from zerosum.evaluation.metrics import class_counts
 from zerosum.run_folder import Row, RunFolder
 
@@ -37,27 +37,27 @@ STACKS, SAMPLES, BLOCK = 60_000, 26_000, 500
 RECIPES = ("r3gan", "auto", "dcgan", "wgan-gp")
 
 
-def stacks(digits: Examples, count: int, seed: int) -> NDArray[np.uint8]:
+def stacks(digits: Dataset, count: int, seed: int) -> NDArray[np.uint8]:
     """Three random training digits each, (count, H, W, 3)."""
     chosen = np.random.default_rng(seed).choice(digits.train, (count, 3))
     planes = [digits.take(chosen[:, colour]).numpy()[..., 0] for colour in range(3)]
     return np.stack(planes, -1)
 
 
-def kinds(classifier: Labels, pictures: Tensor) -> NDArray[np.int64]:
+def kinds(classifier: ClassifierFeatures, pictures: Tensor) -> NDArray[np.int64]:
     """Which of the 1000 kinds each picture is, (N, 3, H, W) in [-1, 1] to (N,)."""
     read_as = []
     for colour in range(3):
-        chances = classifier(pictures[:, colour : colour + 1]).chances
+        chances = classifier(pictures[:, colour : colour + 1]).probabilities
         assert chances is not None, "a classifier has a head"
         read_as.append(chances.argmax(1).numpy())
     return (read_as[0] * 100 + read_as[1] * 10 + read_as[2]).astype(np.int64)
 
 
-def tally(classifier: Labels, blocks: Iterator[Tensor]) -> NDArray[np.int64]:
+def tally(classifier: ClassifierFeatures, blocks: Iterator[Tensor]) -> NDArray[np.int64]:
     """How many pictures there are of each kind."""
     return sum(
-        (class_counts.class_counts(kinds(classifier, block), 1000) for block in blocks), np.zeros(1000, np.int64)
+        (class_counts.count_classes(kinds(classifier, block), 1000) for block in blocks), np.zeros(1000, np.int64)
     )
 
 
@@ -68,13 +68,13 @@ def made(run: Path) -> Iterator[Tensor]:
         yield generator.sample(BLOCK, seed=0, first=first)
 
 
-def real(digits: Examples) -> Iterator[Tensor]:
+def real(digits: Dataset) -> Iterator[Tensor]:
     """As many fresh stacks of digits."""
     for first in range(0, SAMPLES, BLOCK):
         yield digits_scaled(digits, stacks(digits, BLOCK, 10_000 + first))
 
 
-def digits_scaled(digits: Examples, pixels: NDArray[np.uint8]) -> Tensor:
+def digits_scaled(digits: Dataset, pixels: NDArray[np.uint8]) -> Tensor:
     """Bytes (N, H, W, 3) as networks see them."""
     return digits.scale(torch.from_numpy(pixels))
 
@@ -116,15 +116,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    digits = read(asked.mnist, 32, 1, "pad")
+    digits = load_source(asked.mnist, 32, 1, "pad")
     data = asked.folder / "stacked.npy"
     if not data.exists():
         np.save(data, stacks(digits, STACKS, 0))
-    classifier = trained(digits, torch.device("cpu"), lambda done, total: None)
+    classifier = load_or_train_classifier(digits, torch.device("cpu"), lambda done, total: None)
     expected = tally(classifier, (digits_scaled(digits, stacks(digits, BLOCK, 50_000 + n)) for n in range(200)))
     results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {"runs": {}}
     fresh = tally(classifier, real(digits))
-    results["real"] = {"modes": int((fresh > 0).sum()), "kl": class_counts.class_divergence(fresh, expected)}
+    results["real"] = {"modes": int((fresh > 0).sum()), "kl": class_counts.class_kl_divergence(fresh, expected)}
     results |= {"classifier": classifier.accuracy, "threads": torch.get_num_threads()}
     for recipe in asked.only:
         for seed in asked.seeds:
@@ -134,7 +134,7 @@ def main() -> None:
             status = RunFolder(run).read_json("status.json")
             results["runs"][run.name] = {
                 "recipe": recipe, "seed": seed, "seconds": status["seconds"], "images": status["images"],
-                "modes": int((found > 0).sum()), "kl": class_counts.class_divergence(found, expected),
+                "modes": int((found > 0).sum()), "kl": class_counts.class_kl_divergence(found, expected),
             }  # fmt: skip
             RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
             (HERE / "stacked.md").write_text(table(results), "utf8")

@@ -47,20 +47,20 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from zerosum.data.dataset import Examples
-from zerosum.data.images.summary import Survey
-from zerosum.data.loader import Stream
+from zerosum.data.dataset import Dataset
+from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.loader import BatchLoader
 from zerosum.game.game import Game
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.networks.layers import Downsample, Upsample
-from zerosum.networks.modulated_conv import modulated
+from zerosum.networks.modulated_conv import modulated_conv2d
 from zerosum.recipes.files import RecipeFile, check_recipe
-from zerosum.recipes.parsing import Draft
+from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import Recipe
-from zerosum.training.accelerator import PRECISIONS, Machine
+from zerosum.training.accelerator import PRECISIONS, Accelerator
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import assemble
+from zerosum.workflows.build_game import build_game
 
 RESULT = Path(__file__).with_suffix(".json")
 
@@ -75,7 +75,7 @@ class Row:
     channels: int
     batch: int
     reference: Callable[[nn.Module, nn.Module, Iterator[Any], Recipe], Step]
-    loader: Callable[[Examples], references.Loader] = references.Tensors
+    loader: Callable[[Dataset], references.Loader] = references.Tensors
     """How the reference comes by its images."""
     precisions: tuple[str, ...] = ("float32",)
     """In which ours is played."""
@@ -83,66 +83,66 @@ class Row:
     """The recipe's size."""
 
 
-def noise_images(row: Row, n: int = 2048) -> Examples:
+def noise_images(row: Row, n: int = 2048) -> Dataset:
     """Data for a row whose content does not matter, of classes if it takes any."""
     values = np.random.default_rng(0).integers(0, 256, (n, row.side, row.side, row.channels), dtype=np.uint8)
-    index, classes = np.arange(n), CLASSES if settled(row).conditional else 1
+    index, classes = np.arange(n), CLASSES if settled(row).is_conditional else 1
     names = tuple(map(str, range(classes))) if classes > 1 else ()
-    survey = Survey("noise", "images", n)
-    return Examples(values, index % classes, names, index.astype(np.uint64), index, index[:0], survey)
+    survey = DatasetSummary("noise", "images", n)
+    return Dataset(values, index % classes, names, index.astype(np.uint64), index, index[:0], survey)
 
 
-def laid(recipe: str, case: str) -> Draft:
+def laid(recipe: str, case: str) -> SettingsTree:
     """The recipe at a size."""
     file = RecipeFile(recipe)
-    file.lay(case)
-    return file.draft
+    file.apply_variant(case)
+    return file.settings_tree
 
 
 def settled(row: Row) -> Recipe:
     """The recipe with the row's settings."""
     draft = laid(row.recipe, row.case)
     for name, value in row.settings.items():
-        draft.put(tuple(name.split(".")), value, "")
-    draft.put(("training", "batch"), row.batch, "")
-    draft.put(("training", "precision"), "float32", "")
-    return check_recipe(draft).spread(1_000_000)
+        draft.set(tuple(name.split(".")), value, "")
+    draft.set(("training", "batch"), row.batch, "")
+    draft.set(("training", "precision"), "float32", "")
+    return check_recipe(draft).resolve_schedules(1_000_000)
 
 
 def period(row: Row) -> int:
     """Rounds after which all lazy terms are due again."""
-    return math.lcm(*(term.every for term in settled(row).terms.values()))
+    return math.lcm(*(term.every_rounds for term in settled(row).terms.values()))
 
 
-def seated(row: Row, examples: Examples, precision: str = "float32") -> tuple[Game, Machine]:
+def seated(row: Row, examples: Dataset, precision: str = "float32") -> tuple[Game, Accelerator]:
     """Our game, and the machine it is played on."""
-    machine = Machine("cpu", 1, *PRECISIONS[precision])
-    return assemble(settled(row), examples.shape, True, machine, examples.shares), machine
+    machine = Accelerator("cpu", 1, *PRECISIONS[precision])
+    return build_game(settled(row), examples.shape, True, machine, examples.class_priors), machine
 
 
-def ours(row: Row, examples: Examples, precision: str = "float32") -> Step:
+def ours(row: Row, examples: Dataset, precision: str = "float32") -> Step:
     """A round of ours."""
     game, machine = seated(row, examples, precision)
-    stream, meter, now = Stream(examples, row.batch, 0), Meter(), [Now()]
+    stream, meter, now = BatchLoader(examples, row.batch, 0), Meter(), [Progress()]
     game.train()
 
     def step() -> None:
         play_round(game, stream, machine, now[0], meter)
-        now[0] = Now(now[0].round + 1, now[0].images + row.batch)
+        now[0] = Progress(now[0].round + 1, now[0].examples + row.batch)
         for player in game.players.values():
-            player.follow(row.batch, now[0])
+            player.update_ema(row.batch, now[0])
 
     return step
 
 
-def networks(row: Row, examples: Examples) -> tuple[nn.Module, nn.Module]:
+def networks(row: Row, examples: Dataset) -> tuple[nn.Module, nn.Module]:
     """The same networks, as a plain module each."""
     recipe, classes = settled(row), len(examples.classes)
     generator = recipe.generator.build(recipe.latent.size, examples.shape, True, classes)
     return generator.train(), recipe.discriminator.build(examples.shape, classes).train()
 
 
-def theirs(row: Row, examples: Examples, loader: references.Loader) -> Step:
+def theirs(row: Row, examples: Dataset, loader: references.Loader) -> Step:
     """A round of the reference."""
     return row.reference(*networks(row, examples), loader.batches(row.batch), settled(row))
 
@@ -373,8 +373,8 @@ def measure_operators(rounds: int) -> None:
                   torch.randn(channels, channels, 3, 3))  # fmt: skip
         last = (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
         pairs[f"modulated convolution, {channels} channels at {side} px"] = (
-            twice(modulated, *last), twice(references.grouped, *inputs),
-            lambda a=last, b=inputs: float((modulated(*a) - references.grouped(*b)).abs().max()),
+            twice(modulated_conv2d, *last), twice(references.grouped, *inputs),
+            lambda a=last, b=inputs: float((modulated_conv2d(*a) - references.grouped(*b)).abs().max()),
         )  # fmt: skip
     for name, (mine, usual, apart) in pairs.items():
         said(name, turns({"zerosum": mine, "usual": usual}, rounds, 0.5), len(sample), apart=apart())

@@ -30,17 +30,17 @@ from PIL import Image
 from torch import Tensor
 
 import zerosum
-from zerosum.evaluation.features.registry import choose
-from zerosum.evaluation.metrics.class_counts import mean
-from zerosum.evaluation.metrics.paired import Likeness
+from zerosum.evaluation.features.registry import load_feature_network
+from zerosum.evaluation.metrics.class_counts import mean_score
+from zerosum.evaluation.metrics.paired import PairedMetrics
 from zerosum.inference import writers
 from zerosum.inference.load import read_recipe
-from zerosum.inference.translator import batches
-from zerosum.networks.perceptual import Perception
-from zerosum.reporter import Silent
+from zerosum.inference.translator import batch_ranges
+from zerosum.networks.perceptual import PerceptualDistance
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
-from zerosum.units import seconds as parse_seconds
-from zerosum.workflows.evaluate_pairs import data_for
+from zerosum.units import parse_seconds as parse_seconds
+from zerosum.workflows.evaluate_pairs import load_translation_data
 
 HERE = Path(__file__).parent
 RESULT = HERE / "translation.json"
@@ -128,8 +128,10 @@ def tiles(name: str, experiment: Experiment, place: Path, folder: Path) -> Path:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(place / "train", draft / "train")
         run = RunFolder.open(folder / f"{name}-game")
-        _, asking = data_for(run, read_recipe(run), str(place / "test"), experiment.paired, False, Silent())
-        writers.write_samples(asking.wanted(range(len(asking.chosen))), draft / "test")
+        _, asking = load_translation_data(
+            run, read_recipe(run), str(place / "test"), experiment.paired, False, SilentReporter()
+        )
+        writers.write_samples(asking.targets(range(len(asking.indices))), draft / "test")
         (draft / "test/sheet.png").unlink()
         draft.rename(there)
     return there
@@ -162,7 +164,7 @@ def play(name: str, way: str, experiment: Experiment, place: Path, folder: Path,
     }  # fmt: skip
     for back in (False, True) if experiment.both else (False,):
         judged = zerosum.evaluate(
-            path, data=place / "test", features=experiment.features, paired=experiment.paired, back=back
+            path, data=place / "test", features=experiment.features, paired=experiment.paired, reverse=back
         )
         row |= {("back " if back else "") + key: value for key, value in about(judged).items()}
     findings = [finding.name for finding in zerosum.diagnose(path)]
@@ -206,12 +208,12 @@ def _read(folder: Path) -> np.ndarray:
 
 
 def _scores(made: np.ndarray, wanted: np.ndarray) -> Row:
-    both, likeness = [_scaled(each) for each in (made, wanted)], Likeness()
+    both, likeness = [_scaled(each) for each in (made, wanted)], PairedMetrics()
     likeness.update(*both)
-    eyes = Perception(both[0].shape[-1]).eval()
+    eyes = PerceptualDistance(both[0].shape[-1]).eval()
     with torch.no_grad():
         seen = torch.cat([eyes(*each) for each in zip(*(x.split(64) for x in both), strict=True)]).double().numpy()
-    scores = likeness.scores() | {"perceptual_lite0": mean(seen)}
+    scores = likeness.compute() | {"perceptual_lite0": mean_score(seen)}
     return {"pairs": {name: {"value": score.value, "error": score.error} for name, score in scores.items()}}
 
 
@@ -265,7 +267,7 @@ def answered(made: Tensor, wanted: Tensor) -> tuple[float, NDArray[np.float64]]:
 
 def features(pictures: Tensor, name: str) -> Tensor:
     """(N, 3, H, W) in [-1, 1] to (N, D), by the network of that name that `zerosum evaluate` uses."""
-    eyes = choose(name, max(pictures.shape[2:]), torch.device("cpu"))
+    eyes = load_feature_network(name, max(pictures.shape[2:]), torch.device("cpu"))
     with torch.no_grad():
         return eyes(pictures).features
 
@@ -282,10 +284,12 @@ def lead(name: str, experiment: Experiment, place: Path, folder: Path) -> Row:
     found = {}
     for way in ("game", "alone"):
         run = RunFolder.open(folder / f"{name}-{way}")
-        _, asking = data_for(run, read_recipe(run), str(place / "test"), experiment.paired, False, Silent())
+        _, asking = load_translation_data(
+            run, read_recipe(run), str(place / "test"), experiment.paired, False, SilentReporter()
+        )
         translator = zerosum.translator(run.path)
-        rows = batches(len(asking.chosen), 64)
-        made, wanted = zip(*((translator(asking.given(each)), asking.wanted(each)) for each in rows), strict=True)
+        rows = batch_ranges(len(asking.indices), 64)
+        made, wanted = zip(*((translator(asking.inputs(each)), asking.targets(each)) for each in rows), strict=True)
         as_files = torch.cat(made).add(1).mul(127.5).round().clamp(0, 255).div(127.5).sub(1)
         found[way] = answered(*(features(each, experiment.features) for each in (as_files, torch.cat(wanted))))
     value = found["alone"][0] - found["game"][0]

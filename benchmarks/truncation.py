@@ -20,7 +20,7 @@ import numpy as np
 import zerosum
 from zerosum.inference.load import read_recipe
 from zerosum.media import images
-from zerosum.reporter import Silent
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
 
 HERE = Path(__file__).parent
@@ -50,13 +50,15 @@ def main() -> None:
     results: Row = {"run": f"{recipe.name} on {Path(recipe.data.source).name}", "images": int(generator.checkpoint)}
     cuts, rows = {}, []
     for cut in asked.cuts:
-        row = zerosum.evaluate(asked.run, features="lite0", n=asked.n, truncation=cut, voice=Silent())
+        row = zerosum.evaluate(
+            asked.run, features="lite0", num_samples=asked.n, truncation=cut, reporter=SilentReporter()
+        )
         cuts["whole" if math.isinf(cut) else f"{cut:g}"] = {name: row["scores"][name]["value"] for name in SCORES}
         results |= {"line": row["line"], "cuts": cuts}
         rows.append(images.to_uint8(generator.sample(ACROSS, seed=0, truncation=cut)))
     (HERE / "truncation.json").write_text(json.dumps(results, indent=1) + "\n", "utf8")
     (HERE / "truncation.md").write_text(table(results), "utf8")
-    images.save_image(images.grid(np.concatenate(rows), columns=ACROSS), HERE / "truncation.png")
+    images.save_image(images.make_grid(np.concatenate(rows), columns=ACROSS), HERE / "truncation.png")
 
 
 if __name__ == "__main__":

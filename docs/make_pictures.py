@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import zerosum
-from zerosum.media.images import grid, save_image, to_uint8
+from zerosum.media.images import make_grid, save_image, to_uint8
 
 HERE = Path(__file__).parent
 
@@ -16,7 +16,7 @@ def main(run: str) -> None:
     """A sheet of 96 samples of seed 0, not picked."""
     generator = zerosum.load(run)
     images = to_uint8(generator.sample(96, seed=0))
-    save_image(grid(images, columns=16, scale=2), HERE / "digits.png")
+    save_image(make_grid(images, columns=16, scale=2), HERE / "digits.png")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def train(run: Path, data: str, recipe: str, budget: str) -> None:
 
 def judge(run: Path) -> dict[str, Any]:
     """Its scores, as the command line gives them."""
-    row = zerosum.evaluate(run, voice=zerosum.api.Silent())
+    row = zerosum.evaluate(run, reporter=zerosum.api.Silent())
     made = zerosum.run.RunFolder(run).read_toml("recipe.toml")["made"]
     seconds = zerosum.run.RunFolder(run).read_json("status.json")["seconds"]
     return row | {"made": made, "seconds": seconds}
@@ -69,8 +69,10 @@ def picture(data: str, rows: dict[str, Any], folder: Path) -> None:
     for recipe, row in rows.items():
         images = to_uint8(zerosum.load(folder / f"{data}-{recipe}").sample(12, seed=0))
         kid = row["scores"]["kid_lite0"]["value"]
-        shelves.append(contact_sheet.Shelf(f"{recipe}: kid_lite0 {kid:.3f}, after {row['images']:,} images", images))
-    contact_sheet.save(shelves, HERE / f"scores-{data}.png")
+        shelves.append(
+            contact_sheet.CaptionedRow(f"{recipe}: kid_lite0 {kid:.3f}, after {row['images']:,} images", images)
+        )
+    contact_sheet.save_contact_sheet(shelves, HERE / f"scores-{data}.png")
 
 
 def page(result: dict[str, Any]) -> str:
@@ -86,14 +88,18 @@ def table(rows: dict[str, Any]) -> str:
     head = ["recipe", "images", *SHOWN, "rarest class", "KL", "sure"]
     lines = [head, ["---"] * len(head)]
     for recipe, row in rows.items():
-        cells = [scores_section.number(row["scores"][name]["value"], row["scores"][name]["error"]) for name in SHOWN]
+        cells = [
+            scores_section.format_with_error(row["scores"][name]["value"], row["scores"][name]["error"])
+            for name in SHOWN
+        ]
         classes = row["classes"]
         rarest = f"{min(classes['made']) / sum(classes['made']):.1%}"
-        counts = [rarest, scores_section.number(classes["kl"], None), f"{classes['sure']:.1%}"]
+        counts = [rarest, scores_section.format_with_error(classes["kl"], None), f"{classes['sure']:.1%}"]
         lines.append([recipe, f"{row['images']:,}", *cells, *counts])
     first = next(iter(rows.values()))
     floor = [
-        scores_section.number(first["scores"][name]["floor"], first["scores"][name]["floor_error"]) for name in SHOWN
+        scores_section.format_with_error(first["scores"][name]["floor"], first["scores"][name]["floor_error"])
+        for name in SHOWN
     ]
     classes = first["classes"]
     real = [f"{min(classes['real']) / sum(classes['real']):.1%}", "", f"{classes['sure_real']:.1%}"]
@@ -138,7 +144,7 @@ def main() -> None:
             run = asked.folder / f"{name}-{recipe}"
             train(run, path, recipe, asked.budget)
             rows[recipe] = judge(run)
-            print(name, recipe, "\n".join(scores_section.lines(rows[recipe])), flush=True)
+            print(name, recipe, "\n".join(scores_section.format_scores(rows[recipe])), flush=True)
         result["data"][name] = rows
         RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf8")
     for name, rows in result["data"].items():

@@ -39,7 +39,7 @@ def main(run: str, *directions: str) -> None:
             sheets[f"samples (left) with the {layers} styles of those above"] = sheet
         for direction in directions or ("sefa:0", "pca:0", "pca:1"):
             into = Path(scratch, f"{direction.replace(':', '')}.png")
-            sheets[f"samples along {direction}"] = zerosum.edit(run, direction, samples=[0, 1, 2], into=into)
+            sheets[f"samples along {direction}"] = zerosum.edit(run, direction, sample_indices=[0, 1, 2], into=into)
         together(sheets, HERE / "styles.png")
 
 

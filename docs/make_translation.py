@@ -22,11 +22,11 @@ from translation import EXPERIMENTS, RESULT, Experiment, place_of
 
 import zerosum
 from zerosum.inference.load import read_recipe
-from zerosum.inference.translator import brought
+from zerosum.inference.translator import bicubic_baseline
 from zerosum.media import images
-from zerosum.reporter import Silent
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
-from zerosum.workflows.evaluate_pairs import Asking, data_for
+from zerosum.workflows.evaluate_pairs import TranslationSet, load_translation_data
 
 DOCS = Path(__file__).parent
 SHOWN = 6
@@ -53,22 +53,22 @@ def sheet(name: str, experiment: Experiment, folder: Path, data: Path, back: boo
         return None
     recipe = read_recipe(RunFolder(runs[-1]))
     test = place_of(experiment, data, folder) / "test"
-    _, asking = data_for(RunFolder(runs[-1]), recipe, str(test), experiment.paired, back, Silent())
-    rows = torch.linspace(0, len(asking.chosen) - 1, SHOWN).round().int().tolist()
+    _, asking = load_translation_data(RunFolder(runs[-1]), recipe, str(test), experiment.paired, back, SilentReporter())
+    rows = torch.linspace(0, len(asking.indices) - 1, SHOWN).round().int().tolist()
     columns = _columns(asking, rows, runs, back)
     path = DOCS / f"translation-{name}{'-back' if back else ''}.png"
     images.save_image(
-        images.grid(images.to_uint8(torch.stack(columns, 1).flatten(0, 1)), columns=2 * len(columns), gap=3), path
+        images.make_grid(images.to_uint8(torch.stack(columns, 1).flatten(0, 1)), columns=2 * len(columns), gap=3), path
     )
     return path
 
 
-def _columns(asking: Asking, rows: Sequence[int], runs: Sequence[Path], back: bool) -> list[Tensor]:
-    given = torch.cat([asking.given(range(row, row + 1)) for row in rows])
-    shape = asking.examples.shape
-    columns = [brought(given, shape), *(zerosum.translator(run, back=back)(given) for run in runs)]
-    if asking.examples.truth:
-        columns.append(torch.cat([asking.wanted(range(row, row + 1)) for row in rows]))
+def _columns(asking: TranslationSet, rows: Sequence[int], runs: Sequence[Path], back: bool) -> list[Tensor]:
+    given = torch.cat([asking.inputs(range(row, row + 1)) for row in rows])
+    shape = asking.dataset.shape
+    columns = [bicubic_baseline(given, shape), *(zerosum.translator(run, reverse=back)(given) for run in runs)]
+    if asking.dataset.has_targets:
+        columns.append(torch.cat([asking.targets(range(row, row + 1)) for row in rows]))
     return columns
 
 

@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/ward"))
 from faults import FAULTS
 
 from zerosum.diagnosis.finding import Finding
-from zerosum.diagnosis.log_history import History
-from zerosum.diagnosis.monitor import diagnose
+from zerosum.diagnosis.log_history import LogHistory
+from zerosum.diagnosis.monitor import diagnose_history
 from zerosum.diagnosis.rules import RULES
-from zerosum.diagnosis.rules.engine import Rule, Sign
-from zerosum.diagnosis.run_facts import facts_of
+from zerosum.diagnosis.rules.engine import Criterion, Rule
+from zerosum.diagnosis.run_facts import read_run_facts
 from zerosum.run_folder import RunFolder
 
 DOCS = Path(__file__).parent
@@ -58,10 +58,10 @@ def folder_of(patient: dict[str, Any], ward: Path) -> Path:
 
 def finding_of(run: Path, name: str) -> Finding | None:
     """The finding as it was made first."""
-    history = History(facts_of(RunFolder(run)))
+    history = LogHistory(read_run_facts(RunFolder(run)))
     for row in RunFolder(run).rows():
-        history.add(row)
-        for finding in diagnose(history):
+        history.add_row(row)
+        for finding in diagnose_history(history):
             if finding.name == name:
                 return finding
     return None
@@ -69,7 +69,7 @@ def finding_of(run: Path, name: str) -> Finding | None:
 
 def shown(run: Path, name: str) -> str:
     """A picture of the patient's last samples, as Markdown; empty where it left none."""
-    sheets = RunFolder(run).sheets()
+    sheets = RunFolder(run).sample_grids()
     if not sheets:
         return ""
     with Image.open(sheets[-1]) as sheet:
@@ -81,16 +81,16 @@ def shown(run: Path, name: str) -> str:
     return f"![{name}](wrong/{name}.png)"
 
 
-def limit(sign: Sign) -> str:
+def limit(sign: Criterion) -> str:
     """A sign in a line."""
-    return f"- {sign.signal}: {'at least' if sign.high else 'at most'} {sign.limit:.3g}, {sign.hold} times in a row"
+    return f"- {sign.signal}: {'at least' if sign.higher_is_worse else 'at most'} {sign.threshold:.3g}, {sign.consecutive} times in a row"
 
 
 def page(rule: Rule, patients: list[dict[str, Any]], ward: Path) -> list[str]:
     """The words about one finding."""
-    lines = ["", f"## {rule.title}", "", f"`{rule.name}`, {rule.severity}. {rule.meaning}", ""]
-    among = f" (the first {rule.must} among them)" if rule.must else ""
-    lines += [f"Signs, of which {rule.needs} at least must be seen{among}:", "", *map(limit, rule.signs)]
+    lines = ["", f"## {rule.title}", "", f"`{rule.name}`, {rule.severity}. {rule.explanation}", ""]
+    among = f" (the first {rule.num_mandatory} among them)" if rule.num_mandatory else ""
+    lines += [f"Signs, of which {rule.min_criteria} at least must be seen{among}:", "", *map(limit, rule.criteria)]
     patient = patient_with(rule.name, patients)
     if patient is None:
         return [*lines, "", "No patient of the ward had it."] if patients else lines
@@ -99,8 +99,8 @@ def page(rule: Rule, patients: list[dict[str, Any]], ward: Path) -> list[str]:
     what = patient["fault"] or "no fault"
     lines += ["", f"In the ward: {patient['data']}, recipe {patient['recipe']}, {what}.", "", shown(run, rule.name), ""]
     if found:
-        lines += [f"- {evidence.signal}: {evidence.says}" for evidence in found.evidence]
-        lines += [f"- change `{advice.word()}`: {advice.why}" for advice in found.advice]
+        lines += [f"- {evidence.signal}: {evidence.message}" for evidence in found.evidence]
+        lines += [f"- change `{advice.as_cli_flag()}`: {advice.reason}" for advice in found.recommendations]
     return lines
 
 

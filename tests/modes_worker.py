@@ -5,33 +5,40 @@ import sys
 
 import torch
 
-from zerosum.data.images.load import read
-from zerosum.data.loader import Stream
-from zerosum.data.points.mixtures import TOYS
+from zerosum.data.images.load import load_source
+from zerosum.data.loader import BatchLoader
+from zerosum.data.points.mixtures import MIXTURES
 from zerosum.game import seeded_rng
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.recipes.files import RecipeFile, check_recipe
-from zerosum.training.accelerator import Machine
+from zerosum.training.accelerator import Accelerator
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import assemble
+from zerosum.workflows.build_game import build_game
 
 ROUNDS = {"ring": 1100, "grid": 2500}
 
 
 def play(name: str, seed: int) -> dict[str, object]:
     file = RecipeFile("r3gan")
-    file.lay("points")
-    file.draft.put(("training", "seed"), seed, "")
-    recipe = check_recipe(file.draft)
-    batch = recipe.training.batch
-    recipe = recipe.spread(ROUNDS[name] * batch)
-    examples, machine = read(name, 0, 0, ""), Machine()
-    game = assemble(recipe, examples.shape, examples.bounded, machine)
+    file.apply_variant("points")
+    file.settings_tree.set(("training", "seed"), seed, "")
+    recipe = check_recipe(file.settings_tree)
+    batch = recipe.training.batch_size
+    recipe = recipe.resolve_schedules(ROUNDS[name] * batch)
+    examples, machine = load_source(name, 0, 0, ""), Accelerator()
+    game = build_game(recipe, examples.shape, examples.bounded, machine)
     train(
-        game, Stream(examples, batch, seed), machine, Now(), batch, Meter(), [], lambda now: now.round >= ROUNDS[name]
+        game,
+        BatchLoader(examples, batch, seed),
+        machine,
+        Progress(),
+        batch,
+        Meter(),
+        [],
+        lambda now: now.round >= ROUNDS[name],
     )
-    held = TOYS[name].held(game.produce(seeded_rng.seeds(1000 + seed, 0, 10_000)).numpy())
+    held = MIXTURES[name].mode_fractions(game.sample(seeded_rng.derive_seeds(1000 + seed, 0, 10_000)).numpy())
     return {"data": name, "seed": seed, "least": round(float(held.min()), 4), "all": round(float(held.sum()), 4)}
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import zerosum
 from zerosum.inference.load import read_recipe
-from zerosum.recipes.files import RecipeFile, names
+from zerosum.recipes.files import RecipeFile, list_recipes
 from zerosum.run_folder import RunFolder
 
 BATCH, ROUNDS = 8, 3
@@ -37,7 +37,7 @@ TURNS = {"data.given": "dark", "data.wanted": "light", "data.channels": 3, "data
 
 
 def translates(name: str) -> bool:
-    return RecipeFile(name).draft.tree.get("game", {}).get("kind") == "translation"
+    return RecipeFile(name).settings_tree.tree.get("game", {}).get("kind") == "translation"
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ def weights(run: Path, images: int) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("name", "more"),
-    [(name, {}) for name in names()]
+    [(name, {}) for name in list_recipes()]
     + [("auto", BALANCE), ("stylegan2", {"terms.path_length.weight": 2, "terms.path_length.every": 2})],
-    ids=[*names(), "auto in balance", "stylegan2 with path length"],
+    ids=[*list_recipes(), "auto in balance", "stylegan2 with path length"],
 )
 def test_three_rounds(
     name: str, more: dict[str, object], classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,9 +98,9 @@ def test_three_rounds(
     assert all(torch.equal(resumed[key], last[key]) for key in last)
 
     if translates(name):
-        same_pictures(path, again, both=read_recipe(RunFolder(path)).game.both)
+        same_pictures(path, again, both=read_recipe(RunFolder(path)).game.bidirectional)
         return
-    conditional = read_recipe(RunFolder(path)).conditional
+    conditional = read_recipe(RunFolder(path)).is_conditional
     label = "light" if conditional else None
     one, two = (zerosum.load(each).sample(3, seed=5, label=label) for each in (path, again))
     assert one.shape[0] == 3
@@ -114,10 +114,10 @@ def test_three_rounds(
 
 def same_pictures(path: Path, again: Path, both: bool) -> None:
     """A run and the same run resumed turn pictures into the same, each by itself or beside others."""
-    given = torch.rand(3, *zerosum.translator(path).given, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    given = torch.rand(3, *zerosum.translator(path).input_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
     for back in (False, True) if both else (False,):
-        one, two = (zerosum.translator(each, back=back)(given) for each in (path, again))
-        assert one.shape == (3, *zerosum.translator(path).wanted)
+        one, two = (zerosum.translator(each, reverse=back)(given) for each in (path, again))
+        assert one.shape == (3, *zerosum.translator(path).target_shape)
         assert one.isfinite().all()
         assert torch.equal(one, two)
-        torch.testing.assert_close(zerosum.translator(path, back=back)(given[2:]), one[2:], atol=1e-4, rtol=0)
+        torch.testing.assert_close(zerosum.translator(path, reverse=back)(given[2:]), one[2:], atol=1e-4, rtol=0)

@@ -34,28 +34,28 @@ def test_the_measure_can_fail() -> None:
     """Samples spread evenly, or on half of the modes, hold no full set of modes."""
     import numpy as np
 
-    from zerosum.data.points.mixtures import TOYS
+    from zerosum.data.points.mixtures import MIXTURES
 
-    grid = TOYS["grid"]
+    grid = MIXTURES["grid"]
     spread = np.random.default_rng(0).uniform(-5, 5, (10_000, 2)).astype(np.float32)
-    assert grid.held(spread).max() < 0.02
-    half = grid.draw(10_000, 0)
-    assert grid.held(half).min() > 0.03
-    assert grid.held(half[half[:, 0] < 1]).min() == 0
+    assert grid.mode_fractions(spread).max() < 0.02
+    half = grid.sample(10_000, 0)
+    assert grid.mode_fractions(half).min() > 0.03
+    assert grid.mode_fractions(half[half[:, 0] < 1]).min() == 0
 
 
 @pytest.mark.parametrize("name", ["ring", "grid"])
 def test_modes_have_equal_shares(name: str) -> None:
-    from zerosum.data.points.mixtures import TOYS
+    from zerosum.data.points.mixtures import MIXTURES
 
-    shares = TOYS[name].held(TOYS[name].draw(50_000, 1))
+    shares = MIXTURES[name].mode_fractions(MIXTURES[name].sample(50_000, 1))
     # within 3 sd of a 2-D Gaussian: 1 - exp(-4.5) = .989; binomial bounds at 5.5 standard deviations
     expected = 0.989 / len(shares)
     assert abs(shares - expected).max() < 5.5 * (expected / 50_000) ** 0.5
 
 
 def test_names_of_point_sets() -> None:
-    from zerosum.data.builtin import POINT_SETS
-    from zerosum.data.points.mixtures import TOYS
+    from zerosum.data.builtin import POINT_DATASETS
+    from zerosum.data.points.mixtures import MIXTURES
 
-    assert set(POINT_SETS) == set(TOYS)
+    assert set(POINT_DATASETS) == set(MIXTURES)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.data.loader import Stream
+from zerosum.data.loader import BatchLoader
 from zerosum.game import seeded_rng
-from zerosum.game.adversarial import Adversarial
-from zerosum.game.play import Exhibit
-from zerosum.game.schedule import Now
+from zerosum.game.adversarial import AdversarialGame
+from zerosum.game.play import DiscriminatorInput
+from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
@@ -42,12 +42,17 @@ its spectral norms are a pass younger."""
 class Record(Iterator[Batch]):
     """Batches, and what of them the reference is to be given: real pictures, and what fakes are made of."""
 
-    def __init__(self, game: Adversarial, batches: Iterator[Batch]) -> None:
+    def __init__(self, game: AdversarialGame, batches: Iterator[Batch]) -> None:
         self.batches = batches
         self.reals: list[tuple[Tensor, Tensor]] = []
         self.fakes: list[dict[str, Tensor]] = []
-        self.prior = game.prior
-        self.owed = [(move.player, move.every > 1) for move in game.moves if not move.again for _ in range(move.times)]
+        self.prior = game.latent_distribution
+        self.owed = [
+            (move.player, move.every_rounds > 1)
+            for move in game.moves
+            if not move.reuses_batch
+            for _ in range(move.steps)
+        ]
 
     def __next__(self) -> Batch:
         batch, (player, lazy) = next(self.batches), self.owed.pop(0)
@@ -55,7 +60,7 @@ class Record(Iterator[Batch]):
         if player == "discriminator":
             self.reals.append((batch["real"].clone(), label))
         if player == "generator" or not lazy:
-            drawn = {"latent": self.prior.draw(batch["seed"]), "label": label, "seed": batch["seed"]}
+            drawn = {"latent": self.prior.sample(batch["seed"]), "label": label, "seed": batch["seed"]}
             self.fakes.append(drawn)
         return batch
 
@@ -71,20 +76,24 @@ class Given:
         return self.last
 
     def rand(self, *shape: int) -> Tensor:
-        return seeded_rng.uniform(self.last["seed"], 1, seeded_rng.Purpose.BETWEEN).view(shape)
+        return seeded_rng.uniform(self.last["seed"], 1, seeded_rng.RandomStream.INTERPOLATION).view(shape)
 
     def rand_like(self, sample: Tensor) -> Tensor:
-        return seeded_rng.uniform(self.last["seed"], sample[0].numel(), seeded_rng.Purpose.AROUND).view_as(sample)
+        return seeded_rng.uniform(self.last["seed"], sample[0].numel(), seeded_rng.RandomStream.PERTURBATION).view_as(
+            sample
+        )
 
     def randn_like(self, sample: Tensor) -> Tensor:
-        return seeded_rng.normal(self.last["seed"], sample[0].numel(), seeded_rng.Purpose.NOISE).view_as(sample)
+        return seeded_rng.normal(self.last["seed"], sample[0].numel(), seeded_rng.RandomStream.LAYER_NOISE).view_as(
+            sample
+        )
 
 
-def settle(game: Adversarial, batch: Batch) -> None:
+def settle(game: AdversarialGame, batch: Batch) -> None:
     """Ours judges real and fake in one go where it can: spectral norms shall be as good after one pass as after two."""
     with torch.no_grad():
         for _ in range(30):
-            game.judge(Exhibit(batch["real"][:2], batch["label"][:2] if "label" in batch else None))
+            game.discriminate(DiscriminatorInput(batch["real"][:2], batch["label"][:2] if "label" in batch else None))
 
 
 def weights(network: nn.Module) -> Tensor:
@@ -97,11 +106,11 @@ def test_a_round_is_the_references(name: str, monkeypatch: pytest.MonkeyPatch) -
     row.settings = row.settings | LINEAR | TOLD.get(name, {})
     examples = step.noise_images(row, 64)
     game, machine = step.seated(row, examples)
-    settle(game.train(), next(Stream(examples, 8, 0)))
+    settle(game.train(), next(BatchLoader(examples, 8, 0)))
     theirs = {"generator": copy.deepcopy(game.generator), "discriminator": copy.deepcopy(game.discriminator)}
     before = {player: weights(network) for player, network in theirs.items()}
-    record = Record(game, Stream(examples, 8, 0))
-    play_round(game, record, machine, Now(), Meter())
+    record = Record(game, BatchLoader(examples, 8, 0))
+    play_round(game, record, machine, Progress(), Meter())
 
     given, recipe = Given(record.fakes), step.settled(row)
     monkeypatch.setattr(family.Pair, "draw", lambda pair: given.draw())

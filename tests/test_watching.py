@@ -4,16 +4,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zerosum.data.images.summary import Survey
-from zerosum.data.pairs.datasets import Paired
-from zerosum.evaluation.features.registry import choose
-from zerosum.evaluation.features.table import Table
+from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.pairs.datasets import PairedDataset
+from zerosum.evaluation.features.registry import load_feature_network
+from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.manifold import kernel_distance
-from zerosum.evaluation.online import Answers, Watch
+from zerosum.evaluation.online import OnlineEvaluator, TranslatedSet
 
 HELD = 64
 CPU = torch.device("cpu")
-PIXELS = choose("pixels", 8, CPU)
+PIXELS = load_feature_network("pixels", 8, CPU)
 
 
 class Right:
@@ -23,32 +23,32 @@ class Right:
         return -given
 
 
-def examples(seed: int) -> Paired:
+def examples(seed: int) -> PairedDataset:
     """Each picture is its partner's negative; keys fall in another order than places."""
     dice = np.random.default_rng(seed)
     values = dice.integers(0, 256, (2 * HELD, 8, 8, 3), dtype=np.uint8)
     keys = dice.integers(0, 2**64, 2 * HELD, dtype=np.uint64)
     order = np.argsort(keys)
-    return Paired(
+    return PairedDataset(
         values, np.zeros(2 * HELD, np.int64), (), keys, order[:HELD], order[HELD:],
-        Survey("made up", "images", 2 * HELD), 255 - values, keys, np.arange(2 * HELD),
+        DatasetSummary("made up", "images", 2 * HELD), 255 - values, keys, np.arange(2 * HELD),
     )  # fmt: skip
 
 
 def test_right_answers_are_at_no_distance() -> None:
     """To the last digits, which tells too that rows belong together; beside their own truths they are far below 0."""
     data = examples(1)
-    row = Watch(PIXELS, CPU, data, HELD, Answers(data))(Right(), 0)
+    row = OnlineEvaluator(PIXELS, CPU, data, HELD, TranslatedSet(data))(Right(), 0)
     assert abs(row["distance"]) < 1e-12
     assert row["protocol"]["answers"] is True
     assert row["protocol"]["real"] == row["protocol"]["made"] == HELD
-    truths = Table.of(PIXELS(data.scale(data.take(data.held_out))).features)
+    truths = FeatureTable.from_tensor(PIXELS(data.scale(data.take(data.held_out))).features)
     assert kernel_distance(truths, truths).value < -1e-4
 
 
 def test_few_answers_stand_beside_as_many_truths() -> None:
     data = examples(2)
-    watch = Watch(PIXELS, CPU, data, 20, Answers(data))
+    watch = OnlineEvaluator(PIXELS, CPU, data, 20, TranslatedSet(data))
     assert len(watch.real) == 20
     truth = data.scale(torch.from_numpy(watch.real.take(np.arange(20))))
-    assert torch.allclose(watch.make(Right(), 0, 20), truth, atol=1e-6)
+    assert torch.allclose(watch.sample_fn(Right(), 0, 20), truth, atol=1e-6)

@@ -19,9 +19,9 @@ from faults import FAULTS
 from patients import Patient, play
 
 from zerosum.diagnosis.finding import Finding, Severity
-from zerosum.diagnosis.log_history import History
-from zerosum.diagnosis.monitor import diagnose
-from zerosum.diagnosis.run_facts import facts_of
+from zerosum.diagnosis.log_history import LogHistory
+from zerosum.diagnosis.monitor import diagnose_history
+from zerosum.diagnosis.run_facts import read_run_facts
 from zerosum.run_folder import RunFolder
 
 CHECKPOINTS = 12
@@ -34,10 +34,10 @@ def prescription(run: Path) -> tuple[str, dict[str, Any]]:
     Where there is none, of the first mild one.
     """
     folder = RunFolder(run)
-    history, mild = History(facts_of(folder)), list[Finding]()
+    history, mild = LogHistory(read_run_facts(folder)), list[Finding]()
     for row in folder.rows():
-        history.add(row)
-        found = [finding for finding in diagnose(history) if finding.advice]
+        history.add_row(row)
+        found = [finding for finding in diagnose_history(history) if finding.recommendations]
         if severe := [finding for finding in found if finding.severity is Severity.SEVERE]:
             return _settings(severe[0])
         mild = mild or found
@@ -45,7 +45,7 @@ def prescription(run: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _settings(finding: Finding) -> tuple[str, dict[str, Any]]:
-    return finding.name, {advice.setting: advice.value for advice in finding.advice}
+    return finding.name, {advice.setting: advice.value for advice in finding.recommendations}
 
 
 def treat(folder: Path, places: dict[str, str], run: Path) -> None:

@@ -15,19 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zerosum.data.dataset import Examples
-from zerosum.game.types import Batch, Verdict
-from zerosum.training.trainer import Session
+from zerosum.data.dataset import Dataset
+from zerosum.game.types import Batch, DiscriminatorOutput
+from zerosum.training.trainer import Trainer
 
-Tamper = Callable[[Session], None]
-Respoil = Callable[[Examples], Examples]
+Tamper = Callable[[Trainer], None]
+Respoil = Callable[[Dataset], Dataset]
 
 
-def leave(session: Session) -> None:
+def leave(session: Trainer) -> None:
     """Do nothing."""
 
 
-def keep(examples: Examples) -> Examples:
+def keep(examples: Dataset) -> Dataset:
     """Leave the data as they are."""
     return examples
 
@@ -70,20 +70,20 @@ class Altered(Iterator[Batch]):
 def reals(change: Callable[[Tensor], Tensor]) -> Tamper:
     """Change what the stream gives as real."""
 
-    def tamper(session: Session) -> None:
-        session.stream = Altered(session.stream, lambda batch: batch | {"real": change(batch["real"])})  # type: ignore[assignment]
+    def tamper(session: Trainer) -> None:
+        session.loader = Altered(session.loader, lambda batch: batch | {"real": change(batch["real"])})  # type: ignore[assignment]
 
     return tamper
 
 
-def shuffled_labels(session: Session) -> None:
+def shuffled_labels(session: Trainer) -> None:
     """Labels that have nothing to do with the pictures."""
     dice = torch.Generator().manual_seed(1)
 
     def alter(batch: Batch) -> Batch:
         return batch | {"label": batch["label"][torch.randperm(len(batch["label"]), generator=dice)]}
 
-    session.stream = Altered(session.stream, alter)  # type: ignore[assignment]
+    session.loader = Altered(session.loader, alter)  # type: ignore[assignment]
 
 
 class Still:
@@ -106,8 +106,8 @@ class Still:
 def frozen(player: str) -> Tamper:
     """A player that does not learn."""
 
-    def tamper(session: Session) -> None:
-        session.game.players[player].rule = Still(session.game.players[player].rule)  # type: ignore[assignment]
+    def tamper(session: Trainer) -> None:
+        session.game.players[player].optimizer_config = Still(session.game.players[player].optimizer_config)  # type: ignore[assignment]
 
     return tamper
 
@@ -133,7 +133,7 @@ class Turned:
 def turned(player: str) -> Tamper:
     """A sign error in a player's loss."""
 
-    def tamper(session: Session) -> None:
+    def tamper(session: Trainer) -> None:
         game: Any = session.game
         wrong = Turned(game.objective, player)
         moves = []
@@ -157,7 +157,7 @@ class Nothing:
         return torch.zeros_like(self.prior.draw(seed))
 
 
-def no_latent(session: Session) -> None:
+def no_latent(session: Trainer) -> None:
     """The latent is multiplied by zero on its way."""
     game: Any = session.game
     game.prior = Nothing(game.prior)
@@ -165,12 +165,12 @@ def no_latent(session: Session) -> None:
         network.register_forward_pre_hook(lambda module, given: (given[0] * 0, *given[1:]))
 
 
-def half_scores(module: nn.Module, given: Any, verdict: Verdict) -> Verdict:
+def half_scores(module: nn.Module, given: Any, verdict: DiscriminatorOutput) -> DiscriminatorOutput:
     """Scores that pass through 16 bits on a scale that is too large for them."""
     return verdict._replace(score=(verdict.score * 3e4).half().float() / 3e4)
 
 
-def overflow(session: Session) -> None:
+def overflow(session: Trainer) -> None:
     """Scores overflow 16 bits once they are larger than about 2."""
     game: Any = session.game
     game.discriminator.register_forward_hook(half_scores)
@@ -182,9 +182,9 @@ def overflow(session: Session) -> None:
 def few(count: int) -> Respoil:
     """So many training examples only."""
 
-    def spoil(examples: Examples) -> Examples:
+    def spoil(examples: Dataset) -> Dataset:
         train = np.random.default_rng(0).permutation(examples.train)[:count]
-        survey = dataclasses.replace(examples.survey, train=count)
+        survey = dataclasses.replace(examples.summary, train=count)
         return dataclasses.replace(examples, train=np.sort(train), survey=survey)
 
     return spoil
@@ -193,20 +193,20 @@ def few(count: int) -> Respoil:
 def copies(share: float) -> Respoil:
     """So large a share of the training examples are copies of a few."""
 
-    def spoil(examples: Examples) -> Examples:
+    def spoil(examples: Dataset) -> Dataset:
         train = examples.train.copy()
         random = np.random.default_rng(0)
         same = random.permutation(len(train))[: int(share * len(train))]
         train[same] = random.permutation(examples.train)[:10][random.integers(0, 10, len(same))]
-        survey = dataclasses.replace(examples.survey, duplicates=len(same) - 10)
+        survey = dataclasses.replace(examples.summary, duplicates=len(same) - 10)
         return dataclasses.replace(examples, train=train, survey=survey)
 
     return spoil
 
 
-def one_class(session: Session) -> None:
+def one_class(session: Trainer) -> None:
     """The loader gives pictures of one class alone."""
-    stream: Any = session.stream
+    stream: Any = session.loader
     source = stream.source
     labels = source.labels[source.train]
     stream.source = dataclasses.replace(source, train=source.train[labels == 1])

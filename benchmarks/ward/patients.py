@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from faults import FAULTS, Fault
 
 import zerosum
-from zerosum.data.dataset import Examples
-from zerosum.recipes.files import RecipeFile, names
+from zerosum.data.dataset import Dataset
+from zerosum.recipes.files import RecipeFile, list_recipes
 from zerosum.run_folder import RunFolder
-from zerosum.training.trainer import Session
-from zerosum.workflows.setup import Stage
+from zerosum.training.trainer import Trainer
+from zerosum.workflows.setup import TrainingSetup
 
 IMAGES = {"points": 400_000, "pictures": 48_000}
 """A run's length; slow recipes are given less, see `length`."""
@@ -79,7 +79,7 @@ def patients(data: dict[str, str], seeds: list[int], only: list[str], which: int
                 recipes = fault.points if name in ("ring", "grid") else fault.recipes
                 recipes = recipes if which is None or len(recipes) < 2 else recipes[which : which + 1]
                 found += [Patient(title, name, recipe, seed) for recipe in recipes]
-            healthy = POINT_RECIPES if name in ("ring", "grid") else names()
+            healthy = POINT_RECIPES if name in ("ring", "grid") else list_recipes()
             found += [Patient("", name, recipe, seed) for recipe in healthy]
     chosen = [patient for patient in found if not only or (patient.fault or "healthy") in only]
     return sorted(chosen, key=lambda patient: hashlib.blake2b(patient.name.encode()).digest())
@@ -119,30 +119,30 @@ def _scaled(weight: Any, factor: float) -> Any:
 
 def _tree(patient: Patient, points: bool) -> dict[str, Any]:
     file = RecipeFile(patient.recipe)
-    file.lay("points" if points else "nano")
-    return file.draft.tree
+    file.apply_variant("points" if points else "nano")
+    return file.settings_tree.tree
 
 
 @contextlib.contextmanager
 def tampered(fault: Fault | None) -> Iterator[None]:
     """While it lasts, runs begin with the fault in them."""
-    session, read = Stage.session, Stage.read
+    session, read = TrainingSetup.build_trainer, TrainingSetup.load_dataset_on_ranks
 
-    def spoiled(self: Stage, *given: Any) -> Examples:
+    def spoiled(self: TrainingSetup, *given: Any) -> Dataset:
         examples = read(self, *given)
         return fault.data(examples) if fault else examples
 
-    def made(self: Stage, *given: Any) -> Session:
+    def made(self: TrainingSetup, *given: Any) -> Trainer:
         result = session(self, *given)
         if fault:
             fault.tamper(result)
         return result
 
-    Stage.session, Stage.read = made, spoiled  # type: ignore[method-assign]
+    TrainingSetup.build_trainer, TrainingSetup.load_dataset_on_ranks = made, spoiled  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Stage.session, Stage.read = session, read  # type: ignore[method-assign]
+        TrainingSetup.build_trainer, TrainingSetup.load_dataset_on_ranks = session, read  # type: ignore[method-assign]
 
 
 def play(folder: Path, place: str, patient: Patient, more: dict[str, Any] | None = None) -> None:
@@ -153,7 +153,7 @@ def play(folder: Path, place: str, patient: Patient, more: dict[str, Any] | None
     shutil.rmtree(run, ignore_errors=True)
     fault = FAULTS.get(patient.fault)
     began, broke = time.monotonic(), ""
-    size = "nano" if "nano" in RecipeFile(patient.recipe).when and patient.data not in ("ring", "grid") else ""
+    size = "nano" if "nano" in RecipeFile(patient.recipe).variants and patient.data not in ("ring", "grid") else ""
     with tampered(fault):
         try:
             zerosum.train(

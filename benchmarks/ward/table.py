@@ -29,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from faults import FAULTS
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.log_history import History, Series
-from zerosum.diagnosis.monitor import diagnose
-from zerosum.diagnosis.rules.signals import lower, of, ratio
-from zerosum.diagnosis.run_facts import facts_of
+from zerosum.diagnosis.log_history import LogHistory, Series
+from zerosum.diagnosis.monitor import diagnose_history
+from zerosum.diagnosis.rules.signals import minimum, ratio, signal
+from zerosum.diagnosis.run_facts import read_run_facts
 from zerosum.run_folder import RunFolder
 
 HERE = Path(__file__).parent
@@ -55,12 +55,12 @@ def read(run: Path) -> Row:
     """What the doctor said of a patient, when first, and how the run went."""
     folder = RunFolder(run)
     record = json.loads((run / "patient.json").read_text("utf8"))
-    history = History(facts_of(folder))
+    history = LogHistory(read_run_facts(folder))
     first: dict[str, list[Any]] = {}
     last: list[str] = []
     for row in folder.rows():
-        history.add(row)
-        found = diagnose(history)
+        history.add_row(row)
+        found = diagnose_history(history)
         last = [finding.name for finding in found]
         for finding in found:
             first.setdefault(finding.name, [row["round"], finding.severity.value])
@@ -68,18 +68,18 @@ def read(run: Path) -> Row:
     return record | {"said": said, "last": last, "rounds": history["round"].last} | course(history)
 
 
-def course(history: History) -> Row:
+def course(history: LogHistory) -> Row:
     """How the run went, by what does not depend on the rules."""
     average = ratio("exam/coverage_average", "exam/coverage_floor")(history)
     player = ratio("exam/coverage", "exam/coverage_floor")(history)
-    distance = lower(of("exam/distance"), of("exam/distance_average"))(history)
+    distance = minimum(signal("exam/distance"), signal("exam/distance_average"))(history)
     gap = history["exam/gap"]
     objective = history.facts.get("settings", {}).get("objective", {}).get("kind", "")
     return {
         "coverage": _end(average), "distance": _end(history["exam/distance_average"]),
         "nearer": _nearer(distance.values),
         "gap": [float(value) for value in gap.values],
-        "covered": [float(value) for value in np.interp(gap.images, player.images, player.values)]
+        "covered": [float(value) for value in np.interp(gap.examples, player.examples, player.values)]
         if len(player.values) else [],
         "objective": objective,
     }  # fmt: skip

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         walk,
     )
     from zerosum.errors import BadInput
-    from zerosum.workflows.diagnose import replay
-    from zerosum.workflows.inspect import survey
+    from zerosum.workflows.diagnose import trace_nan
+    from zerosum.workflows.inspect import inspect_dataset
     from zerosum.workflows.run import Run
     from zerosum.workflows.train import profile, resume, train
 
@@ -45,13 +45,13 @@ __all__ = [
     "encode",
     "evaluate",
     "evaluate_folders",
+    "inspect_dataset",
     "load",
     "mix",
     "profile",
-    "replay",
     "resume",
     "sample",
-    "survey",
+    "trace_nan",
     "train",
     "translator",
     "walk",

@@ -5,16 +5,32 @@ from __future__ import annotations
 from zerosum.inference.load import load
 from zerosum.inference.load import load_translator as translator
 from zerosum.workflows.compare import compare
-from zerosum.workflows.diagnose import diagnose, replay
+from zerosum.workflows.diagnose import diagnose, trace_nan
 from zerosum.workflows.edit import edit, encode, mix
 from zerosum.workflows.evaluate import evaluate, evaluate_folders
-from zerosum.workflows.inspect import survey
+from zerosum.workflows.inspect import inspect_dataset
 from zerosum.workflows.run import Run
 from zerosum.workflows.sample import sample, walk
 from zerosum.workflows.train import profile, resume, train
 from zerosum.workflows.translate import apply
 
 __all__ = [
-    "Run", "apply", "compare", "diagnose", "edit", "encode", "evaluate", "evaluate_folders", "load", "mix", "profile",
-    "replay", "resume", "sample", "survey", "train", "translator", "walk",
+    "Run",
+    "apply",
+    "compare",
+    "diagnose",
+    "edit",
+    "encode",
+    "evaluate",
+    "evaluate_folders",
+    "inspect_dataset",
+    "load",
+    "mix",
+    "profile",
+    "resume",
+    "sample",
+    "trace_nan",
+    "train",
+    "translator",
+    "walk",
 ]  # fmt: skip

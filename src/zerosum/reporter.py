@@ -23,49 +23,49 @@ class ReportedFinding(Protocol):
         """severe, mild or note."""
 
     @property
-    def since(self) -> int:
+    def since_examples(self) -> int:
         """Examples the generator was trained on when it was first seen."""
 
 
-class Voice(Protocol):
+class Reporter(Protocol):
     """Someone who tells the user how it goes."""
 
-    def say(self, text: str = "") -> None:
+    def message(self, text: str = "") -> None:
         """One line."""
 
-    def progress(self, done: int, total: int, what: str) -> None:
+    def progress(self, done: int, total: int, description: str) -> None:
         """How far a preparation has come."""
 
-    def begin(self, images: float, seconds: float) -> None:
+    def training_started(self, max_examples: float, max_seconds: float) -> None:
         """Training begins, to end after so many images or seconds."""
 
-    def row(self, row: Row) -> None:
+    def tick(self, row: Row) -> None:
         """A tick."""
 
-    def finding(self, finding: ReportedFinding, comes: bool) -> None:
+    def finding(self, finding: ReportedFinding, is_active: bool) -> None:
         """Something is the matter, or no longer."""
 
-    def end(self) -> None:
+    def training_ended(self) -> None:
         """Training is over."""
 
 
-class Silent:
+class SilentReporter:
     """Says nothing: for programs, and for ranks other than the first."""
 
-    def say(self, text: str = "") -> None:
+    def message(self, text: str = "") -> None:
         """Nothing."""
 
-    def progress(self, done: int, total: int, what: str) -> None:
+    def progress(self, done: int, total: int, description: str) -> None:
         """Nothing."""
 
-    def begin(self, images: float, seconds: float) -> None:
+    def training_started(self, max_examples: float, max_seconds: float) -> None:
         """Nothing."""
 
-    def row(self, row: Row) -> None:
+    def tick(self, row: Row) -> None:
         """Nothing."""
 
-    def finding(self, finding: ReportedFinding, comes: bool) -> None:
+    def finding(self, finding: ReportedFinding, is_active: bool) -> None:
         """Nothing."""
 
-    def end(self) -> None:
+    def training_ended(self) -> None:
         """Nothing."""

@@ -110,7 +110,7 @@ class RunFolder:
         except OSError as error:
             raise BadInput(f"{path} cannot be looked at ({error.strerror}); allow reading it") from error
         if not there:
-            near = _runs_near(path)
+            near = _find_nearby_runs(path)
             hint = f"; runs here: {', '.join(near)}" if near else "; `zerosum train` makes one"
             what = "is not a run folder (it has no recipe.toml)" if path.exists() else "does not exist"
             raise BadInput(f"{path} {what}{hint}")
@@ -165,25 +165,25 @@ class RunFolder:
             if isinstance(row, dict) and "images" in row:
                 yield row
 
-    def rewind(self, images: int) -> None:
-        """Forget what was written after `images` images, so that a resumed run writes it again, the same."""
+    def rewind(self, examples: int) -> None:
+        """Forget what was written after `examples` images, so that a resumed run writes it again, the same."""
         for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
             if (self.path / name).exists() or name == "log.jsonl":
                 # a judgement that was asked for is the user's, and stays
-                kept = [row for row in self.rows(name) if row["images"] <= images or row.get("when") == "asked"]
+                kept = [row for row in self.rows(name) if row["images"] <= examples or row.get("when") == "asked"]
                 text = "".join(json.dumps(row) + "\n" for row in kept)
                 write_atomically(self.path / name, partial(_write_text, text))
-        for sheet in self.sheets():
-            if int(sheet.stem) > images:
+        for sheet in self.sample_grids():
+            if int(sheet.stem) > examples:
                 sheet.unlink()
         for leftover in (self.path / "samples").glob(".*"):
             leftover.unlink()
 
-    def sample_path(self, images: int) -> Path:
-        """Where the sample sheet made after `images` images stands."""
-        return self.path / "samples" / f"{images:08d}.png"
+    def sample_grid_path(self, examples: int) -> Path:
+        """Where the sample sheet made after `examples` images stands."""
+        return self.path / "samples" / f"{examples:08d}.png"
 
-    def sheets(self) -> list[Path]:
+    def sample_grids(self) -> list[Path]:
         """The sample sheets, oldest first."""
         return sorted((self.path / "samples").glob("[0-9]*.png"), key=lambda path: int(path.stem))
 
@@ -194,9 +194,9 @@ class RunFolder:
         found = (self.path / "checkpoints").glob("[0-9]*")
         return sorted((p for p in found if (p / "state.json").is_file()), key=lambda p: int(p.name))
 
-    def save_checkpoint(self, images: int, write: Callable[[Path], object], keep: int = 2) -> Path:
+    def save_checkpoint(self, examples: int, write: Callable[[Path], object], keep: int = 2) -> Path:
         """Let `write` fill a folder, then give it its name; older ones beyond `keep` go."""
-        target = self.path / "checkpoints" / f"{images:08d}"
+        target = self.path / "checkpoints" / f"{examples:08d}"
         target.parent.mkdir(exist_ok=True)
         for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
             if (self.path / name).exists():  # a checkpoint must not outlive, in a power cut, what led to it
@@ -239,7 +239,7 @@ class RunFolder:
                 shutil.rmtree(leftover, ignore_errors=True)
         return target
 
-    def best(self) -> Row:
+    def best_scores(self) -> Row:
         """The line of scores.jsonl of the networks in `best/`; empty where there are none."""
         return self.read_json("best/score.json")
 
@@ -253,7 +253,7 @@ def _flush_folder(path: Path) -> None:
             os.close(handle)
 
 
-def _runs_near(path: Path) -> list[str]:
+def _find_nearby_runs(path: Path) -> list[str]:
     parents: Iterable[Path] = (path.parent, Path("runs"))
     return sorted({str(p.parent) for parent in parents if parent.is_dir() for p in parent.glob("[!.]*/recipe.toml")})[
         :5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Setting(BaseModel):
+class Settings(BaseModel):
     """A frozen, validated group of settings: unknown names are refused, and field docs are the help text."""
 
     model_config = ConfigDict(

@@ -79,14 +79,14 @@ def test_samples_are_the_same_again_whatever_is_drawn_beside_them(here: Path, sa
     pictures(here / "photos")
     assert say("train", "photos", *QUICK)[0] == 0
     generator = zerosum.load("runs/photos")
-    few, many = generator.sample(3, seed=5), generator.sample(70, seed=5, batch=16)
+    few, many = generator.sample(3, seed=5), generator.sample(70, seed=5, batch_size=16)
     torch.testing.assert_close(few, many[:3], rtol=1e-5, atol=1e-6)
     assert many.shape == (70, 3, 32, 32)
     assert many.abs().max() <= 1
-    a, b = generator.latents(2, seed=1)
+    a, b = generator.draw_latents(2, seed=1)
     way = generator.interpolate(a, b, steps=10)
     assert way.shape == (10, 3, 32, 32)
-    torch.testing.assert_close(way[[0, -1]], generator.show(torch.stack([a, b])), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(way[[0, -1]], generator.generate(torch.stack([a, b])), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("source", ["ring", "grid", "spiral"])
@@ -107,7 +107,7 @@ def test_a_finished_run_is_trained_longer(here: Path, say, name: str) -> None:
     pictures(here / "grey", size=(16, 16), mode="L")
     small = (
         ["--images", "64", "--batch", "8", "--size", "nano"]
-        if "nano" in files.RecipeFile(name).when
+        if "nano" in files.RecipeFile(name).variants
         else ["--images", "64", "--batch", "8"]
     )
     assert say("train", "grey", "--recipe", name, *small)[0] == 0
@@ -196,8 +196,8 @@ def test_tensorboard_listens(here: Path, say) -> None:
 def test_recipes_are_listed(say) -> None:
     code, out, _ = say("recipes")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == files.names()
-    assert {"auto", "dcgan", "r3gan", "vanilla", "wgan-gp"} <= set(files.names())
+    assert [line.split()[0] for line in out.splitlines()] == files.list_recipes()
+    assert {"auto", "dcgan", "r3gan", "vanilla", "wgan-gp"} <= set(files.list_recipes())
 
 
 def test_divergence_ends_the_run_with_code_3(here: Path, say) -> None:

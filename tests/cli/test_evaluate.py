@@ -96,13 +96,13 @@ def test_evaluate_then_compare(run: Path, say) -> None:
 
 
 def test_another_judgement_of_the_same_run_is_the_same(run: Path, say) -> None:
-    first = zerosum.evaluate(run, features="pixels", n=100)
-    again = zerosum.evaluate(run, features="pixels", n=100)
+    first = zerosum.evaluate(run, features="pixels", num_samples=100)
+    again = zerosum.evaluate(run, features="pixels", num_samples=100)
     assert first == again
-    assert zerosum.evaluate(run, features="pixels", n=100, seed=1)["scores"] != first["scores"]
-    assert zerosum.evaluate(run, features="pixels", n=100, truncation=0.5)["protocol"]["truncation"] == 0.5
-    assert zerosum.evaluate(run, features="pixels", n=100, live=True)["protocol"]["source"] == "live"
-    against = zerosum.evaluate(run, features="pixels", n=60, against="train")
+    assert zerosum.evaluate(run, features="pixels", num_samples=100, seed=1)["scores"] != first["scores"]
+    assert zerosum.evaluate(run, features="pixels", num_samples=100, truncation=0.5)["protocol"]["truncation"] == 0.5
+    assert zerosum.evaluate(run, features="pixels", num_samples=100, raw_weights=True)["protocol"]["source"] == "live"
+    against = zerosum.evaluate(run, features="pixels", num_samples=60, reference_split="train")
     assert against["protocol"]["real"] == 336
 
 
@@ -187,18 +187,18 @@ def test_judging_changes_no_bit_of_training(here: Path) -> None:
 
 
 def test_a_cache_without_room_costs_time_alone(run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    before = zerosum.evaluate(run, features="pixels", n=100)
+    before = zerosum.evaluate(run, features="pixels", num_samples=100)
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "small"))
     monkeypatch.setenv("ZEROSUM_CACHE_GB", "0")
-    assert zerosum.evaluate(run, features="pixels", n=100)["scores"] == before["scores"]
+    assert zerosum.evaluate(run, features="pixels", num_samples=100)["scores"] == before["scores"]
 
 
 def test_damaged_features_are_seen_anew(run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
-    before = zerosum.evaluate(run, features="pixels", n=100)
+    before = zerosum.evaluate(run, features="pixels", num_samples=100)
     for file in (tmp_path / "cache").glob("features-*/features.npy"):
         file.write_bytes(file.read_bytes()[:200])
-    assert zerosum.evaluate(run, features="pixels", n=100)["scores"] == before["scores"]
+    assert zerosum.evaluate(run, features="pixels", num_samples=100)["scores"] == before["scores"]
 
 
 def test_points_are_compared_as_they_are(here: Path, say) -> None:

@@ -10,9 +10,9 @@ import torch
 from PIL import Image, ImageDraw
 
 import zerosum
-from zerosum.data.load import provide
+from zerosum.data.load import load_dataset
 from zerosum.inference.load import read_recipe
-from zerosum.inference.translator import spread_over
+from zerosum.inference.translator import subsample_evenly
 from zerosum.media.images import to_uint8
 from zerosum.run_folder import RunFolder
 
@@ -56,18 +56,18 @@ def test_preview_evaluation_and_apply_show_the_same(trained: Path, tmp_path: Pat
     """What the sheet shows, what is judged and what `apply` writes are the same bytes."""
     run = trained / "runs/pairs"
     recipe = read_recipe(RunFolder(run))
-    examples = provide(recipe.data, lambda done, total: None, both=recipe.game.both)
-    asked = spread_over(examples.asked(True), 12)
+    examples = load_dataset(recipe.data, lambda done, total: None, both=recipe.game.bidirectional)
+    asked = subsample_evenly(examples.input_indices(True), 12)
     translator = zerosum.translator(run)
-    made = to_uint8(translator(examples.given(asked)))
-    for number, picture in enumerate(to_uint8(examples.given(asked))):
+    made = to_uint8(translator(examples.inputs(asked)))
+    for number, picture in enumerate(to_uint8(examples.inputs(asked))):
         (tmp_path / "in").mkdir(exist_ok=True)
         Image.fromarray(picture).save(tmp_path / f"in/{number:02d}.png")
     files = zerosum.apply(run, tmp_path / "in", into=tmp_path / "out")
     assert [file.name for file in files] == [f"{number:02d}.png" for number in range(12)]
     applied = np.stack([np.asarray(Image.open(file)) for file in files])
     assert np.abs(applied.astype(int) - made).max() <= 1  # a batch of another size may round otherwise
-    sheet = np.asarray(Image.open(RunFolder(run).sheets()[-1]))
+    sheet = np.asarray(Image.open(RunFolder(run).sample_grids()[-1]))
     shown = sheet[:64, 2 * 33 : 2 * 33 + 64][::2, ::2]  # the second picture of the first row, each pixel twice as large
     assert np.abs(shown.astype(int) - made[0]).max() <= 1
 
@@ -302,10 +302,10 @@ def test_pictures_larger_than_memory_allows_go_in_tiles(trained: Path, tmp_path:
     assert whole.shape == (1, 3, 280, 360)
     torch.testing.assert_close(cut, whole, atol=1e-4, rtol=0)
     # between what the terms alone taught and what the game made of it
-    faithful = zerosum.translator(run.path, realism=0)(given)
+    faithful = zerosum.translator(run.path, network_interpolation=0)(given)
     assert not torch.equal(faithful, whole)
     weights, before, after = (
-        zerosum.translator(run.path, realism=realism).network.state_dict() for realism in (0.25, 0, 1)
+        zerosum.translator(run.path, network_interpolation=realism).network.state_dict() for realism in (0.25, 0, 1)
     )
     for name, tensor in weights.items():
         torch.testing.assert_close(tensor, 0.75 * before[name] + 0.25 * after[name])
@@ -323,10 +323,10 @@ def test_tiles_of_every_network_that_sees_a_neighbourhood(
     data = trained / ("pairs" if recipe in ("pix2pix", "cut") else "pairs/A")
     run = zerosum.train(data, recipe=recipe, run=tmp_path / "run", images=16, settings=QUICK | more)
     translator = zerosum.translator(run.path)
-    assert translator.reach, "its places see a neighbourhood"
+    assert translator.receptive_radius, "its places see a neighbourhood"
     # random weights see far: only so does a tile that begins at the wrong place look different
     torch.manual_seed(0)
     for parameter in translator.network.parameters():
         parameter.copy_(torch.randn_like(parameter) * parameter[0].numel() ** -0.5)
-    given = torch.rand(1, translator.given[0], 270, 301, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    given = torch.rand(1, translator.input_shape[0], 270, 301, generator=torch.Generator().manual_seed(1)) * 2 - 1
     torch.testing.assert_close(translator(given, tile=30, whole=0), translator(given), atol=2e-4, rtol=0)

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zerosum.data.degradations.catalog import DEGRADATIONS, FACTORS, check
-from zerosum.data.degradations.degrade import Degrade, hole
+from zerosum.data.degradations.catalog import DEGRADATIONS, DOWNSAMPLING_FACTORS, check_degradations
+from zerosum.data.degradations.degrade import DegradationPipeline, hole_mask
 from zerosum.errors import BadInput
-from zerosum.game.seeded_rng import seeds
+from zerosum.game.seeded_rng import derive_seeds
 
 EACH = pytest.mark.parametrize("name", DEGRADATIONS)
 TOGETHER = [("scratches", "noise", "jpeg"), ("noise", "grey"), ("edges", "blur"), ("blur", "down4"), ("jpeg", "masks")]
@@ -37,7 +37,7 @@ def as_bytes(picture: Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize("names", [(name,) for name in DEGRADATIONS] + TOGETHER, ids="+".join)
 def test_a_sample_is_degraded_alike_whatever_stands_beside_it(names: tuple[str, ...]) -> None:
-    pictures, seed, degrade = photographs(8), seeds(1, 0, 8), Degrade(names)
+    pictures, seed, degrade = photographs(8), derive_seeds(1, 0, 8), DegradationPipeline(names)
     before, given = pictures.clone(), degrade(pictures, seed)
     assert torch.equal(pictures, before)
     assert torch.equal(given, degrade(pictures, seed))
@@ -48,21 +48,21 @@ def test_a_sample_is_degraded_alike_whatever_stands_beside_it(names: tuple[str, 
 
 @EACH
 def test_how_pictures_lie_in_memory_does_not_matter(name: str) -> None:
-    pictures, seed = photographs(3), seeds(2, 0, 3)
+    pictures, seed = photographs(3), derive_seeds(2, 0, 3)
     last = pictures.to(memory_format=torch.channels_last)
-    assert torch.equal(Degrade((name,))(pictures, seed), Degrade((name,))(last, seed))
+    assert torch.equal(DegradationPipeline((name,))(pictures, seed), DegradationPipeline((name,))(last, seed))
 
 
 @pytest.mark.parametrize("names", [(name,) for name in DEGRADATIONS] + TOGETHER, ids="+".join)
 @pytest.mark.parametrize("size", [(32, 32), (16, 24), (8, 8)], ids=str)
 def test_a_file_of_bytes_holds_it(names: tuple[str, ...], size: tuple[int, int]) -> None:
-    degrade = Degrade(names)
+    degrade = DegradationPipeline(names)
     pictures = photographs(4)[:, :, : size[0], : size[1]]
-    given = degrade(pictures, seeds(3, 0, 4))
+    given = degrade(pictures, derive_seeds(3, 0, 4))
     assert given.dtype == torch.float32
-    assert given.shape[1:] == degrade.shape((3, *size))
-    assert given.shape[1] == degrade.channels(3)
-    assert given.shape[2] * degrade.factor == size[0]
+    assert given.shape[1:] == degrade.input_shape((3, *size))
+    assert given.shape[1] == degrade.input_channels(3)
+    assert given.shape[2] * degrade.downsampling_factor == size[0]
     if "masks" in names:  # the hole's 0 is no byte, and comes from none
         mask = given[:, -1:]
         assert set(mask.unique().tolist()) == {-1.0, 1.0}
@@ -75,7 +75,7 @@ def test_a_file_of_bytes_holds_it(names: tuple[str, ...], size: tuple[int, int])
 
 @pytest.mark.parametrize("name", ["masks", "blur", "jpeg", "noise", "scratches"])
 def test_seeds_differ(name: str) -> None:
-    given = Degrade((name,))(photographs(1).expand(20, -1, -1, -1), seeds(4, 0, 20))
+    given = DegradationPipeline((name,))(photographs(1).expand(20, -1, -1, -1), derive_seeds(4, 0, 20))
     assert len({one.numpy().tobytes() for one in given}) >= (
         6 if name == "jpeg" else 20
     )  # 20 of jpeg's 31 are 15 in the mean
@@ -84,48 +84,48 @@ def test_seeds_differ(name: str) -> None:
 @pytest.mark.parametrize("name", ["blur", "jpeg", "noise", "scratches", "edges", "down2", "masks"])
 def test_one_channel_will_do(name: str) -> None:
     pictures = photographs(2, channels=1)
-    assert Degrade((name,))(pictures, seeds(5, 0, 2)).shape[1] == 1 + (name == "masks")
+    assert DegradationPipeline((name,))(pictures, derive_seeds(5, 0, 2)).shape[1] == 1 + (name == "masks")
 
 
 def test_grey_is_luma_and_the_file_pillow_would_write() -> None:
     pictures = photographs(4)
-    given = Degrade(("grey",))(pictures, seeds(6, 0, 4))
+    given = DegradationPipeline(("grey",))(pictures, derive_seeds(6, 0, 4))
     luma = (pictures * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     assert (given - luma).abs().max() <= 0.51 / 127.5
     for picture, grey in zip(pictures, given, strict=True):
         assert np.array_equal(as_bytes(grey)[..., 0], np.asarray(Image.fromarray(as_bytes(picture)).convert("L")))
 
 
-@pytest.mark.parametrize("name", FACTORS)
+@pytest.mark.parametrize("name", DOWNSAMPLING_FACTORS)
 def test_down_is_pillows_bicubic(name: str) -> None:
-    pictures, side = photographs(4, 64), 64 // FACTORS[name]
-    for picture, small in zip(pictures, Degrade((name,))(pictures, seeds(7, 0, 4)), strict=True):
+    pictures, side = photographs(4, 64), 64 // DOWNSAMPLING_FACTORS[name]
+    for picture, small in zip(pictures, DegradationPipeline((name,))(pictures, derive_seeds(7, 0, 4)), strict=True):
         theirs = Image.fromarray(as_bytes(picture)).resize((side, side), Image.Resampling.BICUBIC)
         assert np.abs(as_bytes(small).astype(int) - np.asarray(theirs).astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 96)], ids=str)
 def test_a_hole_is_neither_small_nor_large(size: tuple[int, int]) -> None:
-    shares = hole(seeds(8, 0, 500), *size).mean((1, 2, 3))
+    shares = hole_mask(derive_seeds(8, 0, 500), *size).mean((1, 2, 3))
     assert 0.08 < shares.min() < 0.14  # drawn evenly from 0.10 .. 0.45, kept to 0.03
     assert 0.41 < shares.max() < 0.48
     assert shares.mean() == pytest.approx(0.275, abs=0.03)  # 6 sd of the mean of 500
 
 
 def test_a_tiny_picture_keeps_something_and_misses_something() -> None:
-    shares = hole(seeds(9, 0, 500), 8, 8).mean((1, 2, 3))
+    shares = hole_mask(derive_seeds(9, 0, 500), 8, 8).mean((1, 2, 3))
     assert 0 < shares.min() < shares.max() < 0.6
 
 
 def test_a_seed_has_the_same_hole_at_any_size() -> None:
-    small, large = (hole(seeds(10, 0, 50), side, side) for side in (64, 192))
+    small, large = (hole_mask(derive_seeds(10, 0, 50), side, side) for side in (64, 192))
     pooled = torch.nn.functional.avg_pool2d(large, 3).round()
     assert (pooled != small).float().mean() < 0.01
 
 
 def test_holes_are_boxes_strokes_and_both() -> None:
     """Boxes alone fill few rows differently; a brush's edge makes nearly every row its own."""
-    holes = hole(seeds(11, 0, 60), 64, 64)[:, 0]
+    holes = hole_mask(derive_seeds(11, 0, 60), 64, 64)[:, 0]
     kinds = torch.tensor([len(torch.unique(one, dim=0)) for one in holes])
     assert (kinds <= 8).sum() >= 8  # a third of 60 are boxes: fewer than 8 by chance once in 9,000
     assert (kinds > 16).sum() >= 24  # two thirds have strokes: once in 150,000
@@ -133,7 +133,7 @@ def test_holes_are_boxes_strokes_and_both() -> None:
 
 def test_blur_takes_fine_detail_and_keeps_the_light() -> None:
     pictures = photographs(8)
-    given = Degrade(("blur",))(pictures, seeds(12, 0, 8))
+    given = DegradationPipeline(("blur",))(pictures, derive_seeds(12, 0, 8))
     assert (given.mean((2, 3)) - pictures.mean((2, 3))).abs().max() < 0.05
 
     def fine(x: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ def test_blur_is_a_gaussian() -> None:
     """A point of light spreads to a bell whose variance, seen along one axis, is between those of the widths drawn."""
     point = -torch.ones(20, 1, 33, 33)
     point[:, :, 10:23, 16] = 1
-    row = Degrade(("blur",))(point, seeds(13, 0, 20))[:, 0, 16] + 1
+    row = DegradationPipeline(("blur",))(point, derive_seeds(13, 0, 20))[:, 0, 16] + 1
     away = (torch.arange(33) - 16.0).square()
     sd = ((row * away).sum(1) / row.sum(1)).sqrt()
     assert 0.5 < sd.min() < 1.2
@@ -160,7 +160,7 @@ def test_jpeg_is_the_file_of_one_of_its_qualities() -> None:
     for quality in range(10, 41):
         image.save(file := io.BytesIO(), "JPEG", quality=quality)
         files.add(np.asarray(Image.open(file)).tobytes())
-    given = Degrade(("jpeg",))(picture.expand(30, -1, -1, -1), seeds(14, 0, 30))
+    given = DegradationPipeline(("jpeg",))(picture.expand(30, -1, -1, -1), derive_seeds(14, 0, 30))
     seen = {np.ascontiguousarray(as_bytes(one)).tobytes() for one in given}
     assert seen <= files
     assert len(seen) > 10
@@ -168,8 +168,8 @@ def test_jpeg_is_the_file_of_one_of_its_qualities() -> None:
 
 def test_noise_is_centred_and_grows_with_the_light() -> None:
     levels = torch.tensor([80.0, 180.0])[:, None, None, None].expand(2, 40, 64, 64) / 127.5 - 1
-    seed = seeds(15, 0, 40)
-    dark, light = (Degrade(("noise",))(one[:, None], seed) - one[:, None] for one in levels)
+    seed = derive_seeds(15, 0, 40)
+    dark, light = (DegradationPipeline(("noise",))(one[:, None], seed) - one[:, None] for one in levels)
     assert dark.mean().abs() < 0.002  # the mean of 160,000 draws of sd 0.21 at most: 4 sd
     spread = [one.std((1, 2, 3)) * 127.5 for one in (dark, light)]
     assert (spread[0] > 3).all()
@@ -180,7 +180,7 @@ def test_noise_is_centred_and_grows_with_the_light() -> None:
 
 def test_scratches_are_upright_and_few() -> None:
     """On an even grey: what is not the frame's own light is little, and lies in columns more than in rows."""
-    given = Degrade(("scratches",))(torch.zeros(40, 1, 96, 96), seeds(16, 0, 40))[:, 0]
+    given = DegradationPipeline(("scratches",))(torch.zeros(40, 1, 96, 96), derive_seeds(16, 0, 40))[:, 0]
     light = given.flatten(1).mode(1).values
     assert light.std() > 0.05
     damage = ((given - light[:, None, None]).abs() > 0.1).float()
@@ -191,14 +191,14 @@ def test_scratches_are_upright_and_few() -> None:
 
 def test_edges_of_nothing_are_blank_paper() -> None:
     even = torch.full((2, 3, 24, 24), 37 / 127.5 - 1)
-    assert (Degrade(("edges",))(even, seeds(17, 0, 2)) == 1).all()
+    assert (DegradationPipeline(("edges",))(even, derive_seeds(17, 0, 2)) == 1).all()
 
 
 @pytest.mark.parametrize("upright", [True, False])
 def test_a_step_gives_a_line_at_the_step(upright: bool) -> None:
     step = torch.full((1, 3, 32, 32), -0.5)
     step[..., 12:] = 0.5
-    given = Degrade(("edges",))(step if upright else step.mT, seeds(18, 0, 1))[0, 0]
+    given = DegradationPipeline(("edges",))(step if upright else step.mT, derive_seeds(18, 0, 1))[0, 0]
     row = (given if upright else given.T)[16]
     assert (row[11:13] < -0.5).all()
     assert (row[:9] == 1).all()
@@ -208,7 +208,9 @@ def test_a_step_gives_a_line_at_the_step(upright: bool) -> None:
 def test_lines_are_drawn_alike_in_bright_and_dull_pictures() -> None:
     down, across = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     disc = ((down - 30) ** 2 + (across - 34) ** 2 < 15**2).float().expand(1, 3, -1, -1)
-    bright, dull = (Degrade(("edges",))(disc * light - 0.5, seeds(19, 0, 1))[0, 0] for light in (1.4, 0.4))
+    bright, dull = (
+        DegradationPipeline(("edges",))(disc * light - 0.5, derive_seeds(19, 0, 1))[0, 0] for light in (1.4, 0.4)
+    )
     assert (bright - dull).abs().max() < 0.06
     ring = ((down - 30) ** 2 + (across - 34) ** 2).sqrt() - 15
     assert (bright[ring.abs() < 0.5] < 0).all()
@@ -228,7 +230,7 @@ def test_lines_are_drawn_alike_in_bright_and_dull_pictures() -> None:
     ],
 )
 def test_names_that_make_no_sense_are_refused(names: tuple[str, ...], message: str) -> None:
-    for refuse in (check, Degrade):
+    for refuse in (check_degradations, DegradationPipeline):
         with pytest.raises(BadInput, match=message.replace("?", r"\?")):
             refuse(names)
 
@@ -244,9 +246,9 @@ def test_names_that_make_no_sense_are_refused(names: tuple[str, ...], message: s
 )
 def test_pictures_that_cannot_be_degraded_are_refused(name: str, shape: tuple[int, int, int], message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        Degrade((name,)).shape(shape)
+        DegradationPipeline((name,)).input_shape(shape)
     with pytest.raises(BadInput, match=message):
-        Degrade((name,))(torch.zeros(1, *shape), seeds(20, 0, 1))
+        DegradationPipeline((name,))(torch.zeros(1, *shape), derive_seeds(20, 0, 1))
 
 
 def test_facts_are_known_without_torch() -> None:

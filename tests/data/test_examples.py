@@ -8,32 +8,32 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.data.dataset import Examples
-from zerosum.data.images.load import read
-from zerosum.data.images.sources import BUNDLED
+from zerosum.data.dataset import Dataset
+from zerosum.data.images.load import load_source
+from zerosum.data.images.sources import BUNDLED_DATASETS
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZEROSUM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return read("digits", 32, 1, "pad")
+        return load_source("digits", 32, 1, "pad")
 
 
-def test_the_bundled_digits_are_mnist(digits: Examples) -> None:
+def test_the_bundled_digits_are_mnist(digits: Dataset) -> None:
     assert digits.values.shape == (10_000, 32, 32, 1)
     assert digits.shape == (1, 32, 32)
     assert digits.classes == tuple("0123456789")
     assert np.bincount(digits.labels).tolist() == [1_000] * 10
     assert digits.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]  # as in the original file
-    assert digits.survey.duplicates == 0
+    assert digits.summary.duplicates == 0
     # MNIST's mean is 0.1307 of 255; a tenth of the sd 0.3081 over 7.84e6 pixels is far beyond chance.
     assert abs(digits.values[:, 2:-2, 2:-2].mean() / 255 - 0.1307) < 0.003
     assert (len(digits.train), len(digits.held_out)) == (9_042, 958)
 
 
 def test_the_bundled_file_is_small_and_quick() -> None:
-    path = BUNDLED["digits"]
+    path = BUNDLED_DATASETS["digits"]
     assert path.stat().st_size < 3e6
     assert (path.parent / "NOTICE.md").is_file()
     before = time.process_time()
@@ -42,7 +42,7 @@ def test_the_bundled_file_is_small_and_quick() -> None:
     assert time.process_time() - before < 0.3
 
 
-def test_scaled_images_span_minus_one_to_one_and_are_channels_last(digits: Examples) -> None:
+def test_scaled_images_span_minus_one_to_one_and_are_channels_last(digits: Dataset) -> None:
     colour = replace(digits, values=np.arange(256, dtype=np.uint8).reshape(1, 8, 8, 4)[..., :3].repeat(5, 0))
     raw = colour.take(np.arange(5))
     seen = colour.scale(raw)
@@ -54,7 +54,7 @@ def test_scaled_images_span_minus_one_to_one_and_are_channels_last(digits: Examp
     assert (raw == colour.take(np.arange(5))).all()
 
 
-def test_taking_copies_and_is_the_same_from_many_threads(digits: Examples) -> None:
+def test_taking_copies_and_is_the_same_from_many_threads(digits: Dataset) -> None:
     batches = [np.random.default_rng(seed).integers(0, len(digits), 64) for seed in range(40)]
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(digits.take, batches))
@@ -66,7 +66,7 @@ def test_taking_copies_and_is_the_same_from_many_threads(digits: Examples) -> No
         digits.take(np.array([10_000]))
 
 
-def test_the_fingerprint_sees_data_and_split_and_not_order(digits: Examples) -> None:
+def test_the_fingerprint_sees_data_and_split_and_not_order(digits: Dataset) -> None:
     assert replace(digits, train=digits.train[::-1]).fingerprint == digits.fingerprint
     assert replace(digits, train=digits.train[1:]).fingerprint != digits.fingerprint
     swapped = replace(digits, train=digits.held_out, held_out=digits.train)
@@ -75,7 +75,7 @@ def test_the_fingerprint_sees_data_and_split_and_not_order(digits: Examples) -> 
 
 
 def test_points_pass_unchanged() -> None:
-    ring = read("ring", 0, 0, "")
+    ring = load_source("ring", 0, 0, "")
     assert not ring.bounded
     assert ring.shape == (2,)
     raw = ring.take(np.array([3, 1]))
@@ -83,4 +83,4 @@ def test_points_pass_unchanged() -> None:
     assert (ring.scale(raw).numpy() == ring.values[[3, 1]]).all()
     assert len(ring.train) + len(ring.held_out) == 50_000
     assert 4_700 < len(ring.held_out) <= 5_000
-    assert ring.survey.lines()[0] == "ring: 50,000 points"
+    assert ring.summary.lines()[0] == "ring: 50,000 points"

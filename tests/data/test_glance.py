@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data.images.inspect import SAMPLE, Glance, glance
+from zerosum.data.images.inspect import MAX_SAMPLED_HEADERS, SourceInspection, inspect_source
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]
 
 
-def of_sizes(*sizes: tuple[int, int]) -> Glance:
-    return Glance("s", "images", len(sizes), sizes=sizes)
+def of_sizes(*sizes: tuple[int, int]) -> SourceInspection:
+    return SourceInspection("s", "images", len(sizes), sizes=sizes)
 
 
 def test_it_does_not_import_torch() -> None:
@@ -36,8 +36,8 @@ def test_the_size_goes_by_the_smaller_quarter_and_the_cap() -> None:
     sides = [(30, 30)] * 24 + [(300, 400)] * 76
     assert of_sizes(*sides).recommended_size() == 256
     assert of_sizes(*sides, *[(30, 30)] * 8).recommended_size() == 32
-    assert of_sizes((4000, 3000)).recommended_size(largest=1024) == 1024
-    assert of_sizes((4000, 3000)).recommended_size(largest=4096) == 1024
+    assert of_sizes((4000, 3000)).recommended_size(max_size=1024) == 1024
+    assert of_sizes((4000, 3000)).recommended_size(max_size=4096) == 1024
 
 
 def test_the_fit_pads_only_what_is_alike_and_a_little_small() -> None:
@@ -52,16 +52,16 @@ def test_the_fit_pads_only_what_is_alike_and_a_little_small() -> None:
 
 def test_colour_and_alpha_go_by_pixels(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "grey", 5, mode="L")
-    seen = glance(tmp_path / "grey")
-    assert (seen.colour, seen.alpha, seen.recommended_channels()) == (False, False, 1)
+    seen = inspect_source(tmp_path / "grey")
+    assert (seen.has_color, seen.has_alpha, seen.recommended_channels()) == (False, False, 1)
     for path in (tmp_path / "grey").iterdir():
         Image.open(path).convert("RGBA").save(path)  # grey and opaque, whatever the mode says
-    assert (glance(tmp_path / "grey").colour, glance(tmp_path / "grey").alpha) == (False, False)
+    assert (inspect_source(tmp_path / "grey").has_color, inspect_source(tmp_path / "grey").has_alpha) == (False, False)
     make(tmp_path / "grey", 1, suffix=".jpg", seed=3)
-    assert glance(tmp_path / "grey").colour
+    assert inspect_source(tmp_path / "grey").has_color
     see_through = Image.new("RGBA", (9, 7), (255, 0, 0, 0))
     see_through.save(tmp_path / "grey" / "x.png")
-    assert glance(tmp_path / "grey").alpha
+    assert inspect_source(tmp_path / "grey").has_alpha
 
 
 def test_only_a_sample_is_opened(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +69,9 @@ def test_only_a_sample_is_opened(tmp_path: Path, make: Make, monkeypatch: pytest
     opened = []
     real = Image.open
     monkeypatch.setattr(Image, "open", lambda *given, **more: opened.append(given) or real(*given, **more))
-    seen = glance(tmp_path / "many")
-    assert (seen.count, len(seen.sizes)) == (600, SAMPLE)
-    assert len(opened) == SAMPLE + 24
+    seen = inspect_source(tmp_path / "many")
+    assert (seen.count, len(seen.sizes)) == (600, MAX_SAMPLED_HEADERS)
+    assert len(opened) == MAX_SAMPLED_HEADERS + 24
 
 
 def test_fields(tmp_path: Path, make: Make) -> None:
@@ -79,27 +79,27 @@ def test_fields(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d" / "b", 3, size=(8, 8), mode="P", seed=1)
     (tmp_path / "d" / "b" / "bad.png").write_text("x")
     (tmp_path / "d" / "readme.md").touch()
-    seen = glance(str(tmp_path / "d"))
+    seen = inspect_source(str(tmp_path / "d"))
     assert (seen.kind, seen.count, seen.classes, seen.other_files) == ("images", 7, ("a", "b"), 1)
     assert (seen.short_side, seen.common_size) == (7, None)
-    assert seen.modes == (("P", 3), ("RGB", 3))
+    assert seen.pixel_modes == (("P", 3), ("RGB", 3))
     assert seen.formats == (("PNG", 6),)
     assert [Path(name).name for name, _ in seen.unreadable] == ["bad.png"]
 
 
 def test_names_and_that_a_path_goes_before_them(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    ring, digits = glance("ring"), glance("digits")
-    assert (ring.kind, ring.count, ring.features, ring.recommended_size()) == ("points", 50_000, 2, 0)
+    ring, digits = inspect_source("ring"), inspect_source("digits")
+    assert (ring.kind, ring.count, ring.dimensions, ring.recommended_size()) == ("points", 50_000, 2, 0)
     assert (digits.kind, digits.count, digits.common_size, len(digits.classes)) == ("images", 10_000, (28, 28), 10)
-    assert (digits.recommended_size(), digits.recommended_fit(32), digits.colour) == (32, "pad", False)
+    assert (digits.recommended_size(), digits.recommended_fit(32), digits.has_color) == (32, "pad", False)
     make(tmp_path / "ring", 4)
-    assert glance("ring").kind == "images"
+    assert inspect_source("ring").kind == "images"
 
 
 def refusal(source: str | Path) -> str:
     with pytest.raises(BadInput) as caught:
-        glance(source)
+        inspect_source(source)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -151,6 +151,6 @@ def test_what_is_empty_or_of_another_kind(tmp_path: Path, make: Make) -> None:
 def test_a_damaged_thumbnail_does_not_end_the_look(tmp_path: Path, make: Make) -> None:
     path = make(tmp_path / "d", 3, size=(64, 64))[1]
     path.write_bytes(path.read_bytes()[:500])
-    assert glance(tmp_path / "d").count == 3
+    assert inspect_source(tmp_path / "d").count == 3
     np.savez(tmp_path / "a.npz", images=np.zeros((3, 4, 4, 2), np.uint8))
-    assert glance(tmp_path / "a.npz").modes == (("LA", 3),)
+    assert inspect_source(tmp_path / "a.npz").pixel_modes == (("LA", 3),)

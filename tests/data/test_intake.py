@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data.images.load import physical_memory, read
-from zerosum.data.images.summary import Survey
+from zerosum.data.images.load import load_source, physical_memory_bytes
+from zerosum.data.images.summary import DatasetSummary
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]
@@ -19,7 +19,7 @@ Make = Callable[..., list[Path]]
 
 def test_a_folder_is_read_in_natural_order(tmp_path: Path, make: Make) -> None:
     paths = make(tmp_path / "photos", 20, size=(16, 16))
-    examples = read(tmp_path / "photos", 16, 3, "crop")
+    examples = load_source(tmp_path / "photos", 16, 3, "crop")
     assert examples.values.shape == (20, 16, 16, 3)
     assert all((examples.values[i] == np.asarray(Image.open(paths[i]))).all() for i in range(20))
     assert examples.classes == ()
@@ -50,7 +50,7 @@ def troubled(tmp_path: Path, make: Make) -> Path:
     return folder
 
 
-def check_troubled(survey: Survey) -> None:
+def check_troubled(survey: DatasetSummary) -> None:
     assert survey.images == 35
     assert survey.other_files == 1
     assert survey.files == 40
@@ -66,28 +66,28 @@ def check_troubled(survey: Survey) -> None:
     assert "truncated" in reasons["cut.jpg"]
     assert survey.sizes == {"9x7": 35}
     assert survey.short_side == {"min": 7, "median": 7, "max": 7}
-    assert survey.modes == {"RGB": 32, "L": 3}
+    assert survey.pixel_modes == {"RGB": 32, "L": 3}
     assert survey.formats == {"PNG": 22, "JPEG": 10, "TIFF": 3}
     assert any("more than one class" in note for note in survey.notes)
 
 
 def test_a_troubled_folder_is_surveyed(troubled: Path) -> None:
-    examples = read(troubled, 8, 3, "resize")
-    check_troubled(examples.survey)
+    examples = load_source(troubled, 8, 3, "resize")
+    check_troubled(examples.summary)
     assert examples.classes == ("cats", "dogs")
     copies = np.flatnonzero(examples.keys == examples.keys[0])
     assert len(copies) == 3
     assert np.isin(copies, examples.train).all() or np.isin(copies, examples.held_out).all()
-    text = "\n".join(examples.survey.lines())
+    text = "\n".join(examples.summary.lines())
     for part in ("35 images from 40 files", "cats 21, dogs 14", "text.png: its content", "duplicates: 2 exact"):
         assert part in text
-    assert Survey.from_dict(examples.survey.as_dict()) == examples.survey
+    assert DatasetSummary.from_dict(examples.summary.as_dict()) == examples.summary
 
 
 def test_a_zip_reads_as_its_folder_does(troubled: Path, tmp_path: Path) -> None:
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "troubled"))
-    packed, plain = read(archive, 8, 3, "crop"), read(troubled, 8, 3, "crop")
-    check_troubled(packed.survey)
+    packed, plain = load_source(archive, 8, 3, "crop"), load_source(troubled, 8, 3, "crop")
+    check_troubled(packed.summary)
     assert packed.fingerprint == plain.fingerprint
     assert packed.classes == plain.classes
     assert (packed.values == plain.values).all()
@@ -98,21 +98,21 @@ def test_train_is_used_and_test_left_alone(tmp_path: Path, make: Make) -> None:
     for number, name in enumerate(("10", "9")):
         make(tmp_path / "d" / "train" / name, 12, seed=number)
         make(tmp_path / "d" / "test" / name, 3, seed=number + 5)
-    examples = read(tmp_path / "d", 8, 3, "crop")
+    examples = load_source(tmp_path / "d", 8, 3, "crop")
     assert examples.classes == ("9", "10")
-    assert examples.survey.classes == {"9": 12, "10": 12}
-    assert examples.survey.notes == ["used train/ and left test/ alone"]
+    assert examples.summary.classes == {"9": 12, "10": 12}
+    assert examples.summary.notes == ["used train/ and left test/ alone"]
 
 
 def test_one_folder_in_another_is_no_class_and_loose_images_undo_classes(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "a" / "only", 16)
-    assert read(tmp_path / "a", 8, 3, "crop").classes == ()
+    assert load_source(tmp_path / "a", 8, 3, "crop").classes == ()
     make(tmp_path / "a" / "more", 4, seed=1)
-    assert read(tmp_path / "a", 8, 3, "crop").classes == ("more", "only")
+    assert load_source(tmp_path / "a", 8, 3, "crop").classes == ("more", "only")
     make(tmp_path / "a", 2, seed=2)
-    loose = read(tmp_path / "a", 8, 3, "crop")
+    loose = load_source(tmp_path / "a", 8, 3, "crop")
     assert loose.classes == ()
-    assert "2 of the images lie beside the folders more/, only/" in loose.survey.notes[0]
+    assert "2 of the images lie beside the folders more/, only/" in loose.summary.notes[0]
 
 
 @pytest.mark.parametrize("layout", ["nhw", "nhwc", "nchw"])
@@ -130,7 +130,7 @@ def test_an_npz_of_any_layout(tmp_path: Path, layout: str, values: str, name: st
         "whole": stored.astype(np.int64),
     }[values]
     np.savez(tmp_path / "a.npz", **{name: stored, "y": np.arange(20)[:, None] % 2})
-    examples = read(tmp_path / "a.npz", 9, wanted.shape[3], "pad")
+    examples = load_source(tmp_path / "a.npz", 9, wanted.shape[3], "pad")
     assert (examples.values[:, :, :8] == wanted).all()
     assert examples.classes == ("0", "1")
     assert examples.labels.tolist() == [0, 1] * 10
@@ -145,7 +145,7 @@ def test_npz_labels_of_words_and_of_negative_numbers(tmp_path: Path) -> None:
         ([3] * 18, (), [0] * 18),
     ):
         np.savez(tmp_path / "a.npz", images=pixels, labels=np.array(labels))
-        examples = read(tmp_path / "a.npz", 4, 1, "crop")
+        examples = load_source(tmp_path / "a.npz", 4, 1, "crop")
         assert examples.classes == classes
         assert examples.labels.tolist() == wanted
 
@@ -155,14 +155,14 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path, make: Make) -> No
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "here").symlink_to(tmp_path / "real", target_is_directory=True)
     (tmp_path / "real" / "up").symlink_to(tmp_path / "real", target_is_directory=True)
-    assert len(read(tmp_path / "d", 8, 3, "crop")) == 16
+    assert len(load_source(tmp_path / "d", 8, 3, "crop")) == 16
 
 
 def test_a_decompression_bomb_is_skipped(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "d", 16)
     Image.new("L", (40, 40)).save(tmp_path / "d" / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # Pillow refuses twice as many
-    survey = read(tmp_path / "d", 8, 3, "crop").survey
+    survey = load_source(tmp_path / "d", 8, 3, "crop").summary
     assert survey.unreadable == [("bomb.png", "it has too many pixels to be safe to decode")]
 
 
@@ -174,7 +174,7 @@ def test_dark_wide_images_and_animations_are_remarked_on(tmp_path: Path, make: M
         Image.fromarray(values).save(tmp_path / "d" / f"{index}.png")
     frames = [Image.fromarray(random.integers(0, 255, (8, 8, 3), dtype=np.uint8)) for _ in range(2)]
     frames[0].save(tmp_path / "d" / "moving.webp", save_all=True, append_images=frames[1:])
-    notes = read(tmp_path / "d", 8, 1, "crop").survey.notes
+    notes = load_source(tmp_path / "d", 8, 1, "crop").summary.notes
     assert notes[0] == "of 1 file with several frames or pages, the first was read"
     assert "the 16 images of more than 8 bits are dark, reaching 16 of 255" in notes[1]
 
@@ -182,7 +182,7 @@ def test_dark_wide_images_and_animations_are_remarked_on(tmp_path: Path, make: M
 def test_progress_is_told_and_ends_at_the_total(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d", 70)
     told: list[tuple[int, int]] = []
-    read(tmp_path / "d", 8, 3, "crop", progress=lambda done, total: told.append((done, total)))
+    load_source(tmp_path / "d", 8, 3, "crop", progress=lambda done, total: told.append((done, total)))
     assert told == sorted(told)
     assert told[-1] == (70, 70)
 
@@ -191,7 +191,7 @@ def test_duplicates_do_not_count_towards_the_fewest(tmp_path: Path, make: Make) 
     paths = make(tmp_path / "d", 15)
     shutil.copy(paths[0], tmp_path / "d" / "again.png")
     with pytest.raises(BadInput) as caught:
-        read(tmp_path / "d", 8, 3, "crop")
+        load_source(tmp_path / "d", 8, 3, "crop")
     assert str(caught.value) == (
         f"{tmp_path / 'd'} holds only 15 different images that can be read; a GAN needs at least 16, and some hundreds "
         "to be any good: add images"
@@ -202,7 +202,7 @@ def test_nothing_readable_names_the_first_and_its_reason(tmp_path: Path) -> None
     (tmp_path / "a.png").write_text("no")
     (tmp_path / "b.png").touch()
     with pytest.raises(BadInput) as caught:
-        read(tmp_path, 8, 3, "crop")
+        load_source(tmp_path, 8, 3, "crop")
     assert str(caught.value) == (
         f"no image in {tmp_path} can be read, a.png for one (its content is no image of a kind that is read here): "
         "replace the files"
@@ -221,7 +221,7 @@ def test_nothing_readable_names_the_first_and_its_reason(tmp_path: Path) -> None
 def test_bad_settings(tmp_path: Path, make: Make, settings: dict[str, object], part: str) -> None:
     make(tmp_path, 16)
     with pytest.raises(BadInput) as caught:
-        read(tmp_path, **{"size": 8, "channels": 3, "fit": "crop", **settings})
+        load_source(tmp_path, **{"size": 8, "channels": 3, "fit": "crop", **settings})
     assert part in str(caught.value)
 
 
@@ -247,14 +247,14 @@ def test_bad_settings(tmp_path: Path, make: Make, settings: dict[str, object], p
 def test_bad_arrays(tmp_path: Path, arrays: dict[str, np.ndarray], part: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(BadInput) as caught:
-        read(tmp_path / "a.npz", 4, 1, "crop")
+        load_source(tmp_path / "a.npz", 4, 1, "crop")
     assert part.format(tmp_path / "a.npz") in str(caught.value)
 
 
 def test_an_npz_of_pickles_is_refused_and_not_run(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.zeros((20, 4, 4), object))
     with pytest.raises(BadInput, match=r"cannot be read .*write it again as plain numbers"):
-        read(tmp_path / "a.npz", 4, 1, "crop")
+        load_source(tmp_path / "a.npz", 4, 1, "crop")
 
 
 def test_an_archive_with_a_damaged_member(tmp_path: Path, make: Make) -> None:
@@ -265,10 +265,10 @@ def test_an_archive_with_a_damaged_member(tmp_path: Path, make: Make) -> None:
     content = bytearray((tmp_path / "d.zip").read_bytes())
     content[60] ^= 255  # within the first member, so that its checksum fails
     (tmp_path / "d.zip").write_bytes(content)
-    survey = read(tmp_path / "d.zip", 8, 3, "crop").survey
+    survey = load_source(tmp_path / "d.zip", 8, 3, "crop").summary
     assert survey.images == 16
     assert survey.unreadable[0][0] == "0.png"
 
 
 def test_memory_is_known() -> None:
-    assert physical_memory() > 2**28
+    assert physical_memory_bytes() > 2**28

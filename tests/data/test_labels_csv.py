@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zerosum.data.images.folder_layout import arrange
-from zerosum.data.images.inspect import glance
-from zerosum.data.images.label_table import Table
-from zerosum.data.images.load import read
-from zerosum.data.images.sources import Archive, Folder, find
+from zerosum.data.images.folder_layout import infer_layout
+from zerosum.data.images.inspect import inspect_source
+from zerosum.data.images.label_table import LabelTable
+from zerosum.data.images.load import load_source
+from zerosum.data.images.sources import FolderSource, ZipSource, resolve_source
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]
@@ -39,8 +39,8 @@ def listing(tmp_path: Path) -> Listing:
 
 def labels_of(place: Path) -> dict[str, str]:
     """What each image is labelled."""
-    source = find(place)
-    assert isinstance(source, Folder | Archive)
+    source = resolve_source(place)
+    assert isinstance(source, FolderSource | ZipSource)
     assert source.labels.dtype == np.int64
     return {name: source.classes[label] for name, label in zip(source.names, source.labels, strict=True)}
 
@@ -80,11 +80,11 @@ def lines(*rows: str, end: str = "\n") -> str:
 def test_however_it_is_written(listing: Listing, name: str, content: str) -> None:
     folder = listing(FILES, {name: content})
     assert labels_of(folder) == WANTED
-    assert find(folder).classes == ("cat 9", "cat 10")
-    assert find(folder).other_files == 0
+    assert resolve_source(folder).classes == ("cat 9", "cat 10")
+    assert resolve_source(folder).other_files == 0
     packed = Path(shutil.make_archive(str(folder), "zip", folder.parent, folder.name))
     assert labels_of(packed) == {f"d/{file}": label for file, label in WANTED.items()}
-    assert find(packed).other_files == 0
+    assert resolve_source(packed).other_files == 0
 
 
 def test_an_accent_is_one_however_it_is_coded(listing: Listing) -> None:
@@ -101,8 +101,8 @@ def test_sixty_thousand_shuffled_rows() -> None:
     rows = [f"{number},{label}" for number, label in enumerate(labels)]  # no suffix, from the folder of all images
     mixed.shuffle(rows)
     content = lines("id,label", *rows).encode()
-    layout = arrange(names, ["labels.csv"], lambda name: Table(name, name, content))
-    assert layout.kept == tuple(range(60_000))
+    layout = infer_layout(names, ["labels.csv"], lambda name: LabelTable(name, name, content))
+    assert layout.indices == tuple(range(60_000))
     assert layout.labels.tolist() == labels
     assert layout.classes == tuple(map(str, range(100)))
 
@@ -124,18 +124,23 @@ FOUR = [f"{number}.png,{'ab'[number % 2]}" for number in range(4)]
 def test_where_it_lies(listing: Listing, tables: dict[str, str | bytes], inner: str) -> None:
     folder = listing(tuple(inner + name for name in SPLIT), {inner + name: content for name, content in tables.items()})
     assert labels_of(folder) == {f"{inner}train/{number}.png": "ab"[number % 2] for number in range(4)}
-    [first, second] = find(folder).notes
+    [first, second] = resolve_source(folder).notes
     assert first == "used train/ and left test/ alone"
     assert second.startswith("the classes are the labels in the column 'label' of ")
-    assert find(folder).other_files == len(tables) - 1
+    assert resolve_source(folder).other_files == len(tables) - 1
 
 
 def test_which_of_several_is_used_and_which_is_none(listing: Listing) -> None:
     good, other = lines(*ROWS), lines("file,label", *(f"{file},{file[0]}" for file in FILES))
     listing(FILES, {"x/labels.csv": "nonsense"})
-    assert find(listing((), {})).classes == ("x", "y")  # that of one folder among others is no table of them all
-    assert find(listing((), {})).other_files == 1
-    source = find(listing((), {"metadata.csv": other, "Labels.tsv": good.replace(",", "\t"), "other.csv": "1"}))
+    assert resolve_source(listing((), {})).classes == (
+        "x",
+        "y",
+    )  # that of one folder among others is no table of them all
+    assert resolve_source(listing((), {})).other_files == 1
+    source = resolve_source(
+        listing((), {"metadata.csv": other, "Labels.tsv": good.replace(",", "\t"), "other.csv": "1"})
+    )
     assert source.classes == ("cat 9", "cat 10")
     assert source.other_files == 3
     assert source.notes == (
@@ -146,7 +151,7 @@ def test_which_of_several_is_used_and_which_is_none(listing: Listing) -> None:
 
 def test_rows_of_files_that_are_not_there_are_noted(listing: Listing) -> None:
     table = lines("file,label", "gone.png,dog", *ROWS, "x/readme.txt,")
-    source = find(listing((*FILES, "x/readme.txt"), {"labels.csv": table}))
+    source = resolve_source(listing((*FILES, "x/readme.txt"), {"labels.csv": table}))
     assert source.classes == ("cat 9", "cat 10")
     assert source.notes[1] == "2 rows of labels.csv named no image that is there, such as row 2 with 'gone.png'"
 
@@ -160,7 +165,7 @@ def test_rows_of_files_that_are_not_there_are_noted(listing: Listing) -> None:
 )
 def test_labels_that_make_no_classes(listing: Listing, labels: list[str], said: str) -> None:
     rows = [f"{file},{label}" for file, label in zip(FILES, labels, strict=True)]
-    source = find(listing(FILES, {"metadata.csv": lines("file_name,text", *rows)}))
+    source = resolve_source(listing(FILES, {"metadata.csv": lines("file_name,text", *rows)}))
     assert (source.classes, source.labels.tolist()) == ((), [0] * 4)
     assert source.notes == (
         f"no classes were read, since the column 'text' of metadata.csv gives 4 images {said}: give the images of a "
@@ -208,20 +213,20 @@ def test_labels_that_make_no_classes(listing: Listing, labels: list[str], said: 
 def test_faults(listing: Listing, content: str | bytes, said: str) -> None:
     folder = listing(FILES, {"labels.csv": content})
     with pytest.raises(BadInput) as caught:
-        glance(folder)
+        inspect_source(folder)
     assert str(caught.value) == said.format(folder / "labels.csv")
     with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
         for name in (*FILES, "labels.csv"):
             archive.write(folder / name, name)
     with pytest.raises(BadInput) as caught:
-        glance(folder.with_suffix(".zip"))
+        inspect_source(folder.with_suffix(".zip"))
     assert str(caught.value) == said.format(f"labels.csv in {folder.with_suffix('.zip')}")
 
 
 def test_a_name_without_suffix_must_be_one_images(listing: Listing) -> None:
     folder = listing((*FILES, "x/a.webp"), {"labels.csv": lines("file,label", "x/a,cat 9", *ROWS[1:])})
     with pytest.raises(BadInput) as caught:
-        find(folder)
+        resolve_source(folder)
     assert str(caught.value) == (
         f"row 2 of {folder / 'labels.csv'} says 'x/a', which several images are called: write the suffix too"
     )
@@ -237,14 +242,14 @@ def test_a_table_that_cannot_be_read(listing: Listing, monkeypatch: pytest.Monke
         start = archive.getinfo("labels.csv").header_offset + 30 + len("labels.csv")
     packed.write_bytes(content[: start + 2] + bytes(8) + content[start + 10 :])
     with pytest.raises(BadInput, match=rf"labels\.csv in {packed} cannot be read \(.+\): pack the archive again"):
-        find(packed)
+        resolve_source(packed)
 
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(BadInput) as caught:
-        find(folder)
+        resolve_source(folder)
     assert str(caught.value) == (
         f"{folder / 'labels.csv'} cannot be read (Permission denied): allow reading it, or rename it"
     )
@@ -264,19 +269,19 @@ def labelled(tmp_path: Path, make: Make) -> Path:
 
 
 def test_counts_split_and_fingerprint_follow_the_labels(labelled: Path) -> None:
-    examples = read(labelled, 8, 3, "crop")
+    examples = load_source(labelled, 8, 3, "crop")
     assert examples.classes == ("even", "odd")
     assert examples.labels.tolist() == [0, 1] * 10
-    assert examples.survey.classes == {"even": 10, "odd": 10}
-    assert examples.survey.other_files == 1
-    assert "the classes are the labels in the column 'label' of labels.csv" in examples.survey.notes
+    assert examples.summary.classes == {"even": 10, "odd": 10}
+    assert examples.summary.other_files == 1
+    assert "the classes are the labels in the column 'label' of labels.csv" in examples.summary.notes
     odd = np.isin(examples.train, np.arange(1, 20, 2)).mean()
-    assert examples.shares == pytest.approx((1 - odd, odd))
-    packed = read(shutil.make_archive(str(labelled), "zip", labelled.parent, "d"), 8, 3, "crop")
+    assert examples.class_priors == pytest.approx((1 - odd, odd))
+    packed = load_source(shutil.make_archive(str(labelled), "zip", labelled.parent, "d"), 8, 3, "crop")
     assert packed.fingerprint == examples.fingerprint
     (labelled / "labels.csv").unlink()
-    folders = read(labelled, 8, 3, "crop")
-    assert folders.survey.classes == {"few": 8, "many": 12}
+    folders = load_source(labelled, 8, 3, "crop")
+    assert folders.summary.classes == {"few": 8, "many": 12}
     assert folders.fingerprint != examples.fingerprint
     assert (folders.held_out == examples.held_out).all()  # the split is by content alone
     assert (folders.values == examples.values).all()
@@ -289,10 +294,10 @@ def test_no_cache_keeps_labels_that_were_changed(labelled: Path, kind: str) -> N
 
     def now() -> tuple[list[int], str]:
         place = labelled if kind == "folder" else Path(shutil.make_archive(str(labelled), "zip", labelled))
-        examples = read(place, 8, 3, "crop")
+        examples = load_source(place, 8, 3, "crop")
         counts = np.bincount(examples.labels, minlength=2).tolist()
-        assert examples.survey.classes == dict(zip(examples.classes, counts, strict=True))
-        assert glance(place).classes == examples.classes
+        assert examples.summary.classes == dict(zip(examples.classes, counts, strict=True))
+        assert inspect_source(place).classes == examples.classes
         return examples.labels.tolist(), examples.fingerprint
 
     first = now()

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data.dataset import Examples
+from zerosum.data.dataset import Dataset
 from zerosum.data.images import load, memmap
-from zerosum.data.images.duplicates import find_copies
-from zerosum.data.images.inspect import glance
-from zerosum.data.images.load import read
-from zerosum.data.images.sources import Numbered
-from zerosum.data.loader import Stream
+from zerosum.data.images.duplicates import find_duplicates
+from zerosum.data.images.inspect import inspect_source
+from zerosum.data.images.load import load_source
+from zerosum.data.images.sources import IndexedNames
+from zerosum.data.loader import BatchLoader
 from zerosum.data.split import content_key, content_keys
 from zerosum.errors import BadInput
 
@@ -46,12 +46,12 @@ def saved(folder: Path, stored: np.ndarray, labels: np.ndarray | None = None) ->
     return folder / "images.npy", folder / "images.npz"
 
 
-def same(one: Examples, other: Examples) -> None:
+def same(one: Dataset, other: Dataset) -> None:
     for name in ("values", "labels", "keys", "train", "held_out"):
         first, second = getattr(one, name), getattr(other, name)
         assert first.dtype == second.dtype
         assert (first == second).all()
-    assert replace(one.survey, source="") == replace(other.survey, source="")
+    assert replace(one.summary, source="") == replace(other.summary, source="")
     assert (one.classes, one.shape, one.fingerprint) == (other.classes, other.shape, other.fingerprint)
 
 
@@ -61,26 +61,26 @@ def test_a_map_equals_an_archive(tmp_path: Path, layout: str) -> None:
     labels = np.array(["b10", "b9", "a", "b9"] * 50)
     file, archive = saved(tmp_path, STORED[layout](pixels), labels)
     for fit in ("crop", "pad", "resize"):
-        one, other = (read(path, 8, pixels.shape[3], fit) for path in (file, archive))
+        one, other = (load_source(path, 8, pixels.shape[3], fit) for path in (file, archive))
         assert isinstance(one.values, np.memmap)
         assert np.shares_memory(one.values, one.values.base)
         assert not one.values.flags.writeable
         same(one, other)
     assert one.classes == ("a", "b9", "b10")
-    assert one.survey.duplicates == 20
-    assert any("more than one class" in note for note in one.survey.notes)
-    seen, wanted = (glance(path) for path in (file, archive))
+    assert one.summary.duplicates == 20
+    assert any("more than one class" in note for note in one.summary.notes)
+    seen, wanted = (inspect_source(path) for path in (file, archive))
     assert replace(seen, source="") == replace(wanted, source="")
 
 
 @pytest.mark.parametrize("layout", STORED)
 def test_batches_are_new_contiguous_and_the_archives(tmp_path: Path, layout: str) -> None:
     file, archive = saved(tmp_path, STORED[layout](pictures(channels=1 if layout == "nhw" else 3)))
-    one, other = (read(path, 8, 1 if layout == "nhw" else 3, "crop") for path in (file, archive))
+    one, other = (load_source(path, 8, 1 if layout == "nhw" else 3, "crop") for path in (file, archive))
     taken = one.take(one.train[:7])
     assert taken.is_contiguous()
     taken.zero_()  # the taker's, and not the file
-    first, second = Stream(one, 16, 3, mirror=True), Stream(other, 16, 3, mirror=True)
+    first, second = BatchLoader(one, 16, 3, hflip=True), BatchLoader(other, 16, 3, hflip=True)
     for _ in range(20):
         batch, wanted = next(first), next(second)
         assert (batch["real"] == wanted["real"]).all()
@@ -101,18 +101,18 @@ def test_the_second_reading_touches_no_pixels(
     file, _ = saved(tmp_path, pictures(), np.arange(200) % 2)
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(memmap, "_BLOCK", 70 * 8 * 8 * 3)  # several blocks, the last of them short
-    cold = read(file, 8, 3, "crop", progress=lambda done, total: told.append((done, total)))
+    cold = load_source(file, 8, 3, "crop", progress=lambda done, total: told.append((done, total)))
     assert told == [(70, 200), (140, 200), (200, 200)]
     [entry] = cache_folder.iterdir()
     assert sorted(each.name for each in entry.iterdir()) == ["keys.npy", "survey.json"]  # and no pixels
     with monkeypatch.context() as warm:
         untouchable(warm)
-        same(cold, read(file, 8, 3, "crop"))
-        assert read(file, 8, 3, "pad").survey.fit == "pad"
+        same(cold, load_source(file, 8, 3, "crop"))
+        assert load_source(file, 8, 3, "pad").summary.fit == "pad"
     np.save(tmp_path / "images.labels.npy", np.arange(200) % 3)
-    assert read(file, 8, 3, "crop").classes == ("0", "1", "2")
+    assert load_source(file, 8, 3, "crop").classes == ("0", "1", "2")
     np.save(file, pictures()[::-1])
-    changed = read(file, 8, 3, "crop")
+    changed = load_source(file, 8, 3, "crop")
     assert (changed.keys == cold.keys[::-1]).all()
 
 
@@ -121,21 +121,21 @@ def test_a_damaged_entry_is_made_anew(
     tmp_path: Path, cache_folder: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, _ = saved(tmp_path, pictures())
-    cold = read(file, 8, 3, "crop")
+    cold = load_source(file, 8, 3, "crop")
     [entry] = cache_folder.iterdir()
     (entry / damage).write_bytes((entry / damage).read_bytes()[:20])
-    same(cold, read(file, 8, 3, "crop"))
+    same(cold, load_source(file, 8, 3, "crop"))
     untouchable(monkeypatch)
-    same(cold, read(file, 8, 3, "crop"))
+    same(cold, load_source(file, 8, 3, "crop"))
 
 
 def test_without_a_cache_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, archive = saved(tmp_path, pictures())
-    wanted = read(archive, 8, 3, "crop")
+    wanted = load_source(archive, 8, 3, "crop")
     (tmp_path / "taken").touch()
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "taken"))
-    bare = read(file, 8, 3, "crop")
-    assert "nothing was cached, so the next start reads all images again" in bare.survey.notes.pop()
+    bare = load_source(file, 8, 3, "crop")
+    assert "nothing was cached, so the next start reads all images again" in bare.summary.notes.pop()
     same(bare, wanted)
 
 
@@ -150,7 +150,7 @@ def test_what_does_not_fit_is_decoded_as_an_archive_is(tmp_path: Path, kind: str
     file, archive = saved(tmp_path, stored)
     if kind == "fortran":
         np.save(file, np.asfortranarray(stored))
-    one, other = (read(path, size, channels, "crop") for path in (file, archive))
+    one, other = (load_source(path, size, channels, "crop") for path in (file, archive))
     assert not isinstance(one.values, np.memmap)
     same(one, other)
 
@@ -175,7 +175,7 @@ def test_bad_files(tmp_path: Path, stored: np.ndarray, labels: np.ndarray | None
     if labels is not None:
         np.save(tmp_path / "images.labels.npy", labels)
     with pytest.raises(BadInput) as caught:
-        read(tmp_path / "images.npy", 4, 1, "crop")
+        load_source(tmp_path / "images.npy", 4, 1, "crop")
     assert part.format(tmp_path / "images.npy") in str(caught.value)
 
 
@@ -191,7 +191,7 @@ def test_files_that_are_no_npy(tmp_path: Path, damage: str) -> None:
     }[damage]
     file.write_bytes(content)
     with pytest.raises(BadInput, match=r"cannot be read as an \.npy file \(.+\): write it with numpy\.save$") as caught:
-        read(file, 8, 3, "crop")
+        load_source(file, 8, 3, "crop")
     assert "\n" not in str(caught.value)
 
 
@@ -223,14 +223,14 @@ def test_copies_are_those_that_a_plain_search_finds(distinct: int) -> None:
     for index, key in enumerate(keys.tolist()):
         by_key.setdefault(key, []).append(index)
     groups = sorted((group for group in by_key.values() if len(group) > 1), key=len, reverse=True)
-    found = find_copies(keys, labels)
-    assert found.spare == sum(len(group) - 1 for group in groups)
+    found = find_duplicates(keys, labels)
+    assert found.extra_copies == sum(len(group) - 1 for group in groups)
     assert found.groups == [group[:5] for group in groups[:10]]
-    assert found.torn == sum(len({int(labels[index]) for index in group}) > 1 for group in groups)
+    assert found.cross_class_groups == sum(len({int(labels[index]) for index in group}) > 1 for group in groups)
 
 
 def test_names_are_made_when_asked_for() -> None:
-    names = Numbered("images", 10**9)
+    names = IndexedNames("images", 10**9)
     assert len(names) == 10**9
     assert (names[0], names[-1]) == ("images[0]", "images[999999999]")
     assert names[2:4] == ["images[2]", "images[3]"]
@@ -247,19 +247,20 @@ def test_memory_is_not_that_of_the_pixels(tmp_path: Path) -> None:
     del stored
     tracemalloc.start()
     try:
-        examples = read(tmp_path / "large.npy", 64, 3, "crop")
+        examples = load_source(tmp_path / "large.npy", 64, 3, "crop")
         for first in range(0, len(examples.train), 256):
             examples.take(examples.train[first : first + 256])
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert len(examples) == 4_096
-    assert most < 4 * memmap._BLOCK
+    assert most < 4 * memmap._READ_BLOCK_BYTES
 
 
 def test_a_map_and_a_folder_of_the_same_pictures_hold_the_same(tmp_path: Path, make: Make) -> None:
     paths = make(tmp_path / "photos", 30, size=(8, 8))
     np.save(tmp_path / "images.npy", np.stack([np.asarray(Image.open(path)) for path in paths]))
     assert (
-        read(tmp_path / "images.npy", 8, 3, "crop").fingerprint == read(tmp_path / "photos", 8, 3, "crop").fingerprint
+        load_source(tmp_path / "images.npy", 8, 3, "crop").fingerprint
+        == load_source(tmp_path / "photos", 8, 3, "crop").fingerprint
     )

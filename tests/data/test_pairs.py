@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from zerosum.data.dataset import Examples
-from zerosum.data.degradations.degrade import Degrade
+from zerosum.data.dataset import Dataset
+from zerosum.data.degradations.degrade import DegradationPipeline
 from zerosum.data.images import load
-from zerosum.data.images.load import read
-from zerosum.data.pairs.datasets import Degraded, Paired, Unpaired
-from zerosum.data.pairs.load import glance_translation, read_translation
+from zerosum.data.images.load import load_source
+from zerosum.data.pairs.datasets import DegradedDataset, PairedDataset, UnpairedDataset
+from zerosum.data.pairs.load import inspect_translation, load_translation
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]
@@ -35,8 +35,8 @@ def pairs(tmp_path: Path, make: Make) -> Path:
     return tmp_path / "pairs"
 
 
-def read_pairs(source: Path, size: int = 8, fit: str = "crop", kind: str = "paired", **more) -> Examples:
-    return read_translation(str(source), pairs=kind, size=size, channels=3, fit=fit, **more)
+def read_pairs(source: Path, size: int = 8, fit: str = "crop", kind: str = "paired", **more) -> Dataset:
+    return load_translation(str(source), pairs=kind, size=size, channels=3, fit=fit, **more)
 
 
 def refusal(source: Path, **more) -> str:
@@ -46,25 +46,25 @@ def refusal(source: Path, **more) -> str:
     return str(error.value)
 
 
-def are_negatives(examples: Examples) -> bool:
+def are_negatives(examples: Dataset) -> bool:
     rows = np.concatenate([examples.train, examples.held_out])
-    given = examples.given(rows).numpy()
+    given = examples.inputs(rows).numpy()
     return bool(np.abs(given + examples.scale(examples.take(rows)).numpy()).max() < 3 / 127.5)  # rounded twice
 
 
 def test_two_folders_of_one(pairs: Path) -> None:
     examples = read_pairs(pairs)
-    assert isinstance(examples, Paired)
+    assert isinstance(examples, PairedDataset)
     assert are_negatives(examples)
-    alone = read(pairs / "B", 8, 3, "crop")
+    alone = load_source(pairs / "B", 8, 3, "crop")
     assert (examples.keys == alone.keys).all()
     assert (examples.train == alone.train).all()
     assert (examples.held_out == alone.held_out).all()
-    assert examples.survey.notes[0] == f"20 pairs: {pairs}/A is given, {pairs}/B is wanted"
-    assert examples.survey.lines()[0] == f"{pairs}: 20 images from 20 files"
+    assert examples.summary.notes[0] == f"20 pairs: {pairs}/A is given, {pairs}/B is wanted"
+    assert examples.summary.lines()[0] == f"{pairs}: 20 images from 20 files"
     back = read_pairs(pairs, given="b", wanted="a")
     assert are_negatives(back)
-    assert (back.keys == read(pairs / "A", 8, 3, "crop").keys).all()
+    assert (back.keys == load_source(pairs / "A", 8, 3, "crop").keys).all()
     assert back.fingerprint != examples.fingerprint
 
 
@@ -76,7 +76,7 @@ def test_train_is_used_and_other_folders_are_left_alone(tmp_path: Path, make: Ma
     examples = read_pairs(root)
     assert are_negatives(examples)
     assert len(examples) == N
-    assert examples.survey.notes[:3] == [
+    assert examples.summary.notes[:3] == [
         f"20 pairs: {root}/train/a is given, {root}/train/b is wanted",
         "used train/ and left test/ alone",
         "left C alone",
@@ -90,14 +90,14 @@ def test_folders_called_traina_are_known(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d" / "trainB", N, seed=1)
     make(tmp_path / "d" / "testA", 5, seed=2)
     examples = read_pairs(tmp_path / "d", kind="unpaired")
-    assert isinstance(examples, Unpaired)
-    assert (len(examples.others), len(examples)) == (N, N)
+    assert isinstance(examples, UnpairedDataset)
+    assert (len(examples.input_values), len(examples)) == (N, N)
 
 
 def test_two_sources(pairs: Path, tmp_path: Path) -> None:
     examples = read_pairs(pairs / "A", beside=str(pairs / "B"))
     assert examples.fingerprint == read_pairs(pairs).fingerprint
-    assert examples.survey.source == f"{pairs}/A and {pairs}/B"
+    assert examples.summary.source == f"{pairs}/A and {pairs}/B"
     stacks = [np.stack([np.asarray(Image.open(path)) for path in sorted(side.iterdir())]) for side in
               (pairs / "A", pairs / "B")]  # fmt: skip
     np.save(tmp_path / "given.npy", stacks[0])
@@ -133,13 +133,13 @@ def test_side_by_side(tmp_path: Path, make: Make) -> None:
     assert (examples.inputs[examples.partners[5]] == np.asarray(Image.open(tmp_path / "left" / "5.png"))).all()
     back = read_pairs(tmp_path / "d", size=12, given="B", wanted="a")
     assert (back.values == examples.inputs).all()
-    assert examples.survey.notes[:2] == [
+    assert examples.summary.notes[:2] == [
         "20 pairs: one half of each picture is given, the other is wanted",
         "each file holds two pictures side by side",
     ]
-    assert (examples.survey.sizes, examples.survey.formats) == ({"12x12": N}, {"PNG": N})
-    seen = glance_translation(str(tmp_path / "d"), "", "A", "B", "paired", ())
-    assert (seen.count, seen.common_size, seen.colour) == (N, (12, 12), True)
+    assert (examples.summary.sizes, examples.summary.formats) == ({"12x12": N}, {"PNG": N})
+    seen = inspect_translation(str(tmp_path / "d"), "", "A", "B", "paired", ())
+    assert (seen.count, seen.common_size, seen.has_color) == (N, (12, 12), True)
     assert "none is called C: set" in refusal(tmp_path / "d", wanted="C")
     Image.new("RGB", (24, 13)).save(tmp_path / "d" / "x.png")
     assert refusal(tmp_path / "d").endswith(
@@ -157,14 +157,14 @@ def test_one_among_many_that_is_not_side_by_side_is_named(tmp_path: Path, make: 
 def test_degraded(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d", N, size=(16, 16))
     examples = read_pairs(tmp_path / "d", degrade=("grey", "down2"))
-    assert isinstance(examples, Degraded)
-    assert examples.degrade == Degrade(("grey", "down2"))
-    assert examples.given_shape == (1, 4, 4)
-    assert examples.survey.notes == ["what is given is made from what is wanted by grey, then down2"]
-    alone = read(tmp_path / "d", 8, 3, "crop")
+    assert isinstance(examples, DegradedDataset)
+    assert examples.degrade == DegradationPipeline(("grey", "down2"))
+    assert examples.input_shape == (1, 4, 4)
+    assert examples.summary.notes == ["what is given is made from what is wanted by grey, then down2"]
+    alone = load_source(tmp_path / "d", 8, 3, "crop")
     assert (examples.train == alone.train).all()
     assert (examples.values == alone.values).all()
-    assert glance_translation(str(tmp_path / "d"), "", "A", "B", "paired", ("grey",)).common_size == (16, 16)
+    assert inspect_translation(str(tmp_path / "d"), "", "A", "B", "paired", ("grey",)).common_size == (16, 16)
     assert "one source, and there is here too" in refusal(tmp_path / "d", degrade=("grey",), beside="here")
     assert "cannot be made 8 times smaller" in refusal(tmp_path / "none", size=12, degrade=("down8",))
 
@@ -174,16 +174,16 @@ def test_unpaired(tmp_path: Path, make: Make) -> None:
     make(root / "A", 30)
     make(root / "B", N, size=(20, 9), seed=1)
     examples = read_pairs(root, kind="unpaired", both=True)
-    assert isinstance(examples, Unpaired)
-    assert examples.both
-    given, wanted = (read(root / name, 8, 3, "crop") for name in "AB")
+    assert isinstance(examples, UnpairedDataset)
+    assert examples.bidirectional
+    given, wanted = (load_source(root / name, 8, 3, "crop") for name in "AB")
     assert (examples.values == wanted.values).all()
-    assert (examples.others == given.values).all()
+    assert (examples.input_values == given.values).all()
     assert (examples.train == wanted.train).all()
-    assert (examples.given_train == given.train).all()
-    assert (examples.given_held_out == given.held_out).all()
-    assert examples.epoch == len(given.train)
-    assert examples.survey.notes == [
+    assert (examples.input_train == given.train).all()
+    assert (examples.input_held_out == given.held_out).all()
+    assert examples.epoch_size == len(given.train)
+    assert examples.summary.notes == [
         "30 pictures of what is given, 23 to train on and 7 held out, in no pairs: "
         f"{root}/A is given, {root}/B is wanted"
     ]
@@ -199,9 +199,9 @@ def test_a_pair_with_an_unreadable_picture_is_left_out(pairs: Path) -> None:
     examples = read_pairs(pairs)
     assert len(examples.train) + len(examples.held_out) == N - 2
     assert are_negatives(examples)
-    assert {name for name, _ in examples.survey.unreadable} == {"A/3.png", "B/5.bmp"}
-    assert examples.survey.notes[0].startswith("18 pairs: ")
-    assert "2 pairs left out, since a picture of a pair cannot be read" in examples.survey.notes
+    assert {name for name, _ in examples.summary.unreadable} == {"A/3.png", "B/5.bmp"}
+    assert examples.summary.notes[0].startswith("18 pairs: ")
+    assert "2 pairs left out, since a picture of a pair cannot be read" in examples.summary.notes
 
 
 @pytest.mark.parametrize("kind", ["paired", "unpaired"])
@@ -230,7 +230,7 @@ def test_pairs_are_cut_alike(tmp_path: Path, make: Make) -> None:
     assert len(examples) == 3 * 9 + 2 * 2
     assert len(examples.train) + len(examples.held_out) == 2 * 9 + 2 * 2
     assert are_negatives(examples)
-    assert examples.survey.tiles == 22
+    assert examples.summary.tiles == 22
     assert not set(examples.keys[examples.train].tolist()) & set(examples.keys[examples.held_out].tolist())
 
 
@@ -245,7 +245,7 @@ def test_names_without_partners_are_told(pairs: Path) -> None:
         "pictures of a pair one name, take out those without a partner, or set --data.pairs unpaired"
     )
     with pytest.raises(BadInput, match="have no partner"):
-        glance_translation(str(pairs), "", "A", "B", "paired", ())
+        inspect_translation(str(pairs), "", "A", "B", "paired", ())
 
 
 def test_nothing_is_decoded_before_names_are_refused(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,9 +300,9 @@ def test_settings_and_points_are_refused(pairs: Path) -> None:
 def test_a_glance_sees_both_sides(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d" / "A", N, size=(30, 20), mode="L")
     make(tmp_path / "d" / "B", 24, size=(30, 20), seed=1, suffix=".bmp")
-    seen = glance_translation(str(tmp_path / "d"), "", "A", "B", "unpaired", ())
+    seen = inspect_translation(str(tmp_path / "d"), "", "A", "B", "unpaired", ())
     assert (seen.source, seen.kind, seen.count, seen.classes) == (f"{tmp_path}/d", "images", 24, ())
-    assert (seen.colour, seen.common_size, len(seen.sizes)) == (True, (30, 20), N + 24)
-    assert seen.modes == (("RGB", 24), ("L", N))
+    assert (seen.has_color, seen.common_size, len(seen.sizes)) == (True, (30, 20), N + 24)
+    assert seen.pixel_modes == (("RGB", 24), ("L", N))
     assert seen.formats == (("BMP", 24), ("PNG", N))
-    assert seen.found is None
+    assert seen.resolved is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from zerosum.data.images.decode import FITS, TARGET_MODES, eight_bit, picture, with_channels
+from zerosum.data.images.decode import FITS, PIL_MODES, convert_channels, decode_image, to_8bit
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
 STORED = {
@@ -43,10 +43,10 @@ def stored(image: Image.Image, file_format: str, **options: object) -> Image.Ima
     return Image.open(io.BytesIO(file.getvalue()))
 
 
-@pytest.mark.parametrize(("mode", "channels", "fit"), list(itertools.product(MODES, TARGET_MODES, FITS)))
+@pytest.mark.parametrize(("mode", "channels", "fit"), list(itertools.product(MODES, PIL_MODES, FITS)))
 def test_every_mode_and_size_becomes_bytes_of_the_shape_asked_for(mode: str, channels: int, fit: str) -> None:
     for size in SIZES:
-        seen = picture(ramp(mode, size), 8, channels, fit)
+        seen = decode_image(ramp(mode, size), 8, channels, fit)
         assert seen.pixels.shape == (8, 8, channels)
         assert seen.pixels.dtype == np.uint8
         assert (seen.width, seen.height, seen.mode) == (*size, mode)
@@ -57,8 +57,8 @@ def test_every_format_gives_the_pixels_that_were_saved(file_format: str, mode: s
     assert features.check("webp")
     image = ramp(mode, (17, 31))
     lossless = {"lossless": True, "exact": True} if file_format == "WEBP" else {}
-    seen = picture(stored(image, file_format, **lossless), 31, 3, "pad")
-    wanted = picture(image, 31, 3, "pad").pixels.astype(int)
+    seen = decode_image(stored(image, file_format, **lossless), 31, 3, "pad")
+    wanted = decode_image(image, 31, 3, "pad").pixels.astype(int)
     assert seen.format == file_format
     # JPEG loses: its error on these ramps stays below 24 of 255; the rest lose nothing.
     assert np.abs(seen.pixels - wanted).max() <= (24 if file_format == "JPEG" else 0)
@@ -66,29 +66,29 @@ def test_every_format_gives_the_pixels_that_were_saved(file_format: str, mode: s
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     values = np.array([[0, 128, 129, 32768, 65534, 65535]], np.uint16)
-    assert np.asarray(eight_bit(Image.fromarray(values))).tolist() == [[0, 0, 1, 128, 255, 255]]
-    assert np.asarray(eight_bit(stored(Image.fromarray(values), "PNG"))).tolist() == [[0, 0, 1, 128, 255, 255]]
-    assert np.asarray(eight_bit(Image.fromarray(values.astype(np.int32)))).tolist() == [[0, 0, 1, 128, 255, 255]]
+    assert np.asarray(to_8bit(Image.fromarray(values))).tolist() == [[0, 0, 1, 128, 255, 255]]
+    assert np.asarray(to_8bit(stored(Image.fromarray(values), "PNG"))).tolist() == [[0, 0, 1, 128, 255, 255]]
+    assert np.asarray(to_8bit(Image.fromarray(values.astype(np.int32)))).tolist() == [[0, 0, 1, 128, 255, 255]]
     wider = np.array([[-5, 0, 95]], np.int32)
-    assert np.asarray(eight_bit(Image.fromarray(wider))).tolist() == [[0, 13, 255]]  # 5 / 100 of 255 is 12.75
-    assert np.asarray(eight_bit(Image.fromarray(np.full((1, 2), 70_000, np.int32)))).tolist() == [[0, 0]]
+    assert np.asarray(to_8bit(Image.fromarray(wider))).tolist() == [[0, 13, 255]]  # 5 / 100 of 255 is 12.75
+    assert np.asarray(to_8bit(Image.fromarray(np.full((1, 2), 70_000, np.int32)))).tolist() == [[0, 0]]
 
 
 def test_floats_span_one_or_255_or_65535_and_must_be_finite() -> None:
     for top in (1.0, 255.0, 65535.0):
         values = np.array([[0.0, top / 5, top]], np.float32)
-        assert np.asarray(eight_bit(Image.fromarray(values))).tolist() == [[0, 51, 255]]
+        assert np.asarray(to_8bit(Image.fromarray(values))).tolist() == [[0, 51, 255]]
     with pytest.raises(ValueError, match="not finite"):
-        eight_bit(Image.fromarray(np.array([[0.0, np.nan]], np.float32)))
+        to_8bit(Image.fromarray(np.array([[0.0, np.nan]], np.float32)))
 
 
 def test_transparency_is_laid_over_white_unless_alpha_is_asked_for() -> None:
     image = Image.fromarray(np.array([[[255, 0, 0, 255], [0, 0, 255, 0], [0, 0, 0, 128]]], np.uint8))
-    assert np.asarray(with_channels(image, 3)).tolist() == [[[255, 0, 0], [255, 255, 255], [127, 127, 127]]]
-    assert np.asarray(with_channels(image, 1)).tolist() == [[76, 255, 127]]
-    assert np.asarray(with_channels(image, 4)).tolist() == [[[255, 0, 0, 255], [255, 255, 255, 0], [0, 0, 0, 128]]]
-    assert np.asarray(with_channels(image, 2)).tolist() == [[[76, 255], [255, 0], [0, 128]]]
-    assert np.asarray(with_channels(Image.new("L", (1, 1), 9), 4)).tolist() == [[[9, 9, 9, 255]]]
+    assert np.asarray(convert_channels(image, 3)).tolist() == [[[255, 0, 0], [255, 255, 255], [127, 127, 127]]]
+    assert np.asarray(convert_channels(image, 1)).tolist() == [[76, 255, 127]]
+    assert np.asarray(convert_channels(image, 4)).tolist() == [[[255, 0, 0, 255], [255, 255, 255, 0], [0, 0, 0, 128]]]
+    assert np.asarray(convert_channels(image, 2)).tolist() == [[[76, 255], [255, 0], [0, 128]]]
+    assert np.asarray(convert_channels(Image.new("L", (1, 1), 9), 4)).tolist() == [[[9, 9, 9, 255]]]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
@@ -98,14 +98,14 @@ def test_a_transparent_colour_of_any_mode_is_transparent(mode: str) -> None:
     image = image.convert(mode)
     black = (0, 0, 0) if mode == "RGB" else image.getpixel((0, 0))
     opened = stored(image, "PNG", transparency=black)
-    assert picture(opened, 2, 2, "resize").pixels[0, 0].tolist()[1] == 0
-    assert picture(opened, 2, 3, "pad").pixels[0].tolist() == [[255] * 3] * 2
+    assert decode_image(opened, 2, 2, "resize").pixels[0, 0].tolist()[1] == 0
+    assert decode_image(opened, 2, 3, "pad").pixels[0].tolist() == [[255] * 3] * 2
 
 
 def test_a_hidden_colour_does_not_bleed_when_scaled_down() -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[:, :4] = (255, 255, 255, 255)  # white beside black that nobody sees
-    seen = picture(Image.fromarray(pixels), 4, 4, "resize").pixels
+    seen = decode_image(Image.fromarray(pixels), 4, 4, "resize").pixels
     assert seen[..., :3][seen[..., 3] > 8].min() >= 250
 
 
@@ -120,7 +120,7 @@ def test_exif_turns_the_image_upright(file_format: str, orientation: int) -> Non
     turned = scene.transpose(Image.Transpose[undo[orientation]]) if orientation in undo else scene
     exif = Image.Exif()
     exif[0x0112] = orientation
-    seen = picture(stored(turned, file_format, exif=exif), 24, 1, "resize")
+    seen = decode_image(stored(turned, file_format, exif=exif), 24, 1, "resize")
     assert (seen.width, seen.height) == (24, 16)
     assert seen.pixels[:8, :6].mean() > 240
     assert seen.pixels[14:].mean() < 10
@@ -130,7 +130,7 @@ def test_exif_turns_the_image_upright(file_format: str, orientation: int) -> Non
 def test_broken_exif_costs_nothing_but_the_turn() -> None:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (9, 99, 199)).save(file, "PNG", exif=b"Exif\0\0nonsense")
-    assert picture(Image.open(file), 8, 3, "crop").pixels[0, 0].tolist() == [9, 99, 199]
+    assert decode_image(Image.open(file), 8, 3, "crop").pixels[0, 0].tolist() == [9, 99, 199]
 
 
 def test_the_first_frame_of_an_animation_is_read() -> None:
@@ -138,7 +138,7 @@ def test_the_first_frame_of_an_animation_is_read() -> None:
     for file_format in ("WEBP", "PNG", "GIF", "TIFF"):
         lossless = {"lossless": True} if file_format == "WEBP" else {}
         opened = stored(frames[0], file_format, save_all=True, append_images=frames[1:], **lossless)
-        seen = picture(opened, 8, 3, "crop")
+        seen = decode_image(opened, 8, 3, "crop")
         assert seen.pixels[4, 4].tolist() == [255, 0, 0]
         assert seen.frames == 2
 
@@ -146,33 +146,35 @@ def test_the_first_frame_of_an_animation_is_read() -> None:
 def test_crop_takes_the_middle() -> None:
     pixels = np.zeros((4, 10, 3), np.uint8)
     pixels[:, 3:7] = 200
-    assert (picture(Image.fromarray(pixels), 4, 3, "crop").pixels == 200).all()
+    assert (decode_image(Image.fromarray(pixels), 4, 3, "crop").pixels == 200).all()
 
 
 def test_pad_repeats_the_edge_and_keeps_small_images_as_they_are() -> None:
     random = np.random.default_rng(0).integers(0, 256, (3, 5), dtype=np.uint8)
-    seen = picture(Image.fromarray(random), 8, 1, "pad").pixels[..., 0]
+    seen = decode_image(Image.fromarray(random), 8, 1, "pad").pixels[..., 0]
     assert (seen == np.pad(random, ((2, 3), (1, 2)), mode="edge")).all()
 
 
 def test_pad_scales_large_images_down_to_fit() -> None:
-    seen = picture(Image.fromarray(np.full((10, 40, 3), 77, np.uint8)), 8, 3, "pad").pixels
+    seen = decode_image(Image.fromarray(np.full((10, 40, 3), 77, np.uint8)), 8, 3, "pad").pixels
     assert (seen == 77).all()
 
 
 def test_scaling_down_does_not_alias() -> None:
     stripes = np.tile(np.array([0, 255], np.uint8), (512, 256))  # finer than any small image can show
-    seen = picture(Image.fromarray(stripes), 16, 1, "crop").pixels
+    seen = decode_image(Image.fromarray(stripes), 16, 1, "crop").pixels
     assert np.abs(seen.astype(int) - 127.5).max() < 4
 
 
 def test_the_key_sees_pixels_and_size_and_nothing_else() -> None:
     image = ramp("RGB", (12, 6))
-    key = picture(image, 8, 3, "crop").key
-    assert picture(stored(image, "PNG", compress_level=0), 16, 1, "pad").key == key
-    assert picture(stored(image, "BMP"), 8, 3, "crop").key == key
-    assert picture(image.resize((6, 3)), 8, 3, "crop").key != key
-    assert picture(Image.new("L", (6, 2)), 8, 3, "crop").key != picture(Image.new("L", (2, 6)), 8, 3, "crop").key
+    key = decode_image(image, 8, 3, "crop").key
+    assert decode_image(stored(image, "PNG", compress_level=0), 16, 1, "pad").key == key
+    assert decode_image(stored(image, "BMP"), 8, 3, "crop").key == key
+    assert decode_image(image.resize((6, 3)), 8, 3, "crop").key != key
+    assert (
+        decode_image(Image.new("L", (6, 2)), 8, 3, "crop").key != decode_image(Image.new("L", (2, 6)), 8, 3, "crop").key
+    )
     altered = image.copy()
     altered.putpixel((11, 5), (1, 2, 3))
-    assert picture(altered, 8, 3, "crop").key != key
+    assert decode_image(altered, 8, 3, "crop").key != key

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from zerosum.data.images import load
-from zerosum.data.images.decode import MOST_TILES, crop, tiles
-from zerosum.data.images.load import read
-from zerosum.data.images.summary import Survey
-from zerosum.data.split import split
+from zerosum.data.images.decode import MAX_TILES, center_crop, tile
+from zerosum.data.images.load import load_source
+from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.split import split_by_content
 from zerosum.errors import BadInput
 
 Make = Callable[..., list[Path]]
@@ -28,7 +28,7 @@ def coordinates(width: int, height: int) -> Image.Image:
 )
 def test_they_cover_the_picture_and_end_with_it(size: tuple[int, int], count: int) -> None:
     picture = coordinates(*size)
-    squares = tiles(picture, 16)
+    squares = tile(picture, 16)
     assert squares.shape == (count, 16, 16, 3)
     corners = [tuple(square[0, 0, :2]) for square in squares]
     assert corners[0] == (0, 0)
@@ -41,8 +41,8 @@ def test_they_cover_the_picture_and_end_with_it(size: tuple[int, int], count: in
 
 
 def test_of_very_many_some_are_taken_evenly() -> None:
-    squares = tiles(coordinates(512, 400), 16)
-    assert len(squares) == MOST_TILES < 32 * 25
+    squares = tile(coordinates(512, 400), 16)
+    assert len(squares) == MAX_TILES < 32 * 25
     x, y, high = squares[:, 0, 0].astype(int).T
     numbers = (y + 256 * (high % 16)) // 16 * 32 + (x + 256 * (high // 16)) // 16
     assert (numbers[0], numbers[-1]) == (0, 799)
@@ -51,52 +51,52 @@ def test_of_very_many_some_are_taken_evenly() -> None:
 
 def test_what_is_too_small_is_scaled_up() -> None:
     small = coordinates(10, 40)
-    assert (tiles(small, 16) == crop(small, 16)[None]).all()
+    assert (tile(small, 16) == center_crop(small, 16)[None]).all()
 
 
 def test_all_tiles_of_a_picture_are_on_one_side(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d", 8, size=(40, 33))
     make(tmp_path / "d" / "more", 3, size=(9, 9), seed=1)
-    examples = read(tmp_path / "d", 16, 3, "tiles")
+    examples = load_source(tmp_path / "d", 16, 3, "tiles")
     assert len(examples) == 8 * 9 + 3
     assert len(set(examples.keys.tolist())) == 11
     sides = [set(examples.keys[side].tolist()) for side in (examples.train, examples.held_out)]
     assert not sides[0] & sides[1]
-    assert [len(side) for side in sides] == [len(side) for side in split(np.unique(examples.keys), 0.1)]
+    assert [len(side) for side in sides] == [len(side) for side in split_by_content(np.unique(examples.keys), 0.1)]
     assert sorted([*examples.train, *examples.held_out]) == list(range(75))
-    survey = examples.survey
+    survey = examples.summary
     assert (survey.images, survey.tiles, survey.duplicates, survey.fit) == (11, 75, 0, "tiles")
     assert survey.lines()[0].endswith("11 images from 11 files, cut into 75 tiles")
-    assert Survey.from_dict(survey.as_dict()) == survey
+    assert DatasetSummary.from_dict(survey.as_dict()) == survey
 
 
 def test_the_second_start_cuts_nothing(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "d", 6, size=(40, 33))
-    first = read(tmp_path / "d", 16, 3, "tiles")
+    first = load_source(tmp_path / "d", 16, 3, "tiles")
     monkeypatch.setattr(load, "decode", lambda *given: pytest.fail("decoded again"))
-    again = read(tmp_path / "d", 16, 3, "tiles")
+    again = load_source(tmp_path / "d", 16, 3, "tiles")
     assert (again.values == first.values).all()
     assert again.fingerprint == first.fingerprint
-    assert again.survey == first.survey
+    assert again.summary == first.summary
 
 
 def test_without_a_cache_tiles_are_cut_in_memory(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "d", 6, size=(40, 33))
-    first = read(tmp_path / "d", 16, 3, "tiles")
+    first = load_source(tmp_path / "d", 16, 3, "tiles")
     (tmp_path / "file").touch()
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "file"))
-    again = read(tmp_path / "d", 16, 3, "tiles")
+    again = load_source(tmp_path / "d", 16, 3, "tiles")
     assert (again.values == first.values).all()
-    assert "nothing was cached" in again.survey.notes[-1]
+    assert "nothing was cached" in again.summary.notes[-1]
 
 
 def test_four_pictures_are_enough_to_be_cut(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d", 3, size=(40, 33))
     with pytest.raises(BadInput, match="holds only 3 different images that can be read; a GAN needs at least 4,"):
-        read(tmp_path / "d", 16, 3, "tiles")
+        load_source(tmp_path / "d", 16, 3, "tiles")
     make(tmp_path / "d" / "e", 1, size=(40, 33), seed=1)
-    examples = read(tmp_path / "d", 16, 3, "tiles")
+    examples = load_source(tmp_path / "d", 16, 3, "tiles")
     assert len(examples.train) + len(examples.held_out) == 36
     assert len(examples.train) % 9 == 0 < len(examples.train) < 36
     with pytest.raises(BadInput, match="at least 16"):
-        read(tmp_path / "d", 16, 3, "crop")
+        load_source(tmp_path / "d", 16, 3, "crop")

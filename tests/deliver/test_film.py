@@ -41,7 +41,7 @@ def test_there_and_back_plays_to_the_first_frame(tmp_path: Path) -> None:
     pytest.importorskip("av")  # the extra `film`: `make test` installs it, a bare install has none
     levels = [0, 60, 120, 180]
     images = np.array(levels, np.uint8)[:, None, None, None].repeat(16, 1).repeat(16, 2)
-    save_mp4(images, tmp_path / "walk.mp4", 0.5, there_and_back=True, scale=2)
+    save_mp4(images, tmp_path / "walk.mp4", 0.5, ping_pong=True, scale=2)
     frames, rate, _ = read(tmp_path / "walk.mp4")
     assert frames.shape == (6, 32, 32, 3)
     assert rate == 2

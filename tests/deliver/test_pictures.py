@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from zerosum.errors import BadInput
-from zerosum.media.images import FAKE_COLOUR, grid, save_gif, save_image, scatter, strip, to_uint8
+from zerosum.media.images import FAKE_COLOR, make_grid, make_strip, save_gif, save_image, scatter_plot, to_uint8
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -36,7 +36,7 @@ def test_to_uint8_refuses_points() -> None:
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")])
 def test_grid_places_every_pixel(channels: int, mode: str) -> None:
     images = noise(5, 4, 6, channels)
-    sheet = grid(images, columns=3, scale=2, gap=1)
+    sheet = make_grid(images, columns=3, scale=2, gap=1)
     assert sheet.mode == mode
     assert sheet.size == (3 * 12 + 2, 2 * 8 + 1)
     pixels = np.asarray(sheet).reshape(17, 38, channels)
@@ -62,27 +62,27 @@ def test_grid_places_every_pixel(channels: int, mode: str) -> None:
     ],
 )
 def test_grid_chooses_columns_and_scale(shape: tuple[int, ...], size: tuple[int, int]) -> None:
-    assert grid(np.zeros(shape, np.uint8)).size == size
+    assert make_grid(np.zeros(shape, np.uint8)).size == size
 
 
 def test_grid_never_has_more_columns_than_images() -> None:
-    assert grid(noise(2, 64, 64, 1), columns=8, gap=0).size == (128, 64)
+    assert make_grid(noise(2, 64, 64, 1), columns=8, gap=0).size == (128, 64)
 
 
 @pytest.mark.parametrize("images", [noise(2, 4, 4), noise(2, 4, 4, 5), np.zeros((2, 4, 4, 3)), noise(0, 4, 4, 3)])
 def test_what_is_no_image_is_refused(images: np.ndarray) -> None:
     with pytest.raises(BadInput, match=r"images"):
-        grid(images)
+        make_grid(images)
 
 
 def test_negative_layout_is_refused() -> None:
     with pytest.raises(BadInput, match="0 or more"):
-        grid(noise(2, 4, 4, 1), columns=-1)
+        make_grid(noise(2, 4, 4, 1), columns=-1)
 
 
 def test_strip_is_one_row() -> None:
     images = noise(6, 64, 64, 3)
-    row = strip(images)
+    row = make_strip(images)
     assert row.size == (6 * 64, 64)
     assert (np.asarray(row) == np.concatenate(list(images), axis=1)).all()
 
@@ -108,10 +108,10 @@ def test_gif_of_few_colours_is_exact_and_loops(tmp_path: Path, channels: int) ->
 
 def test_gif_goes_there_and_back(tmp_path: Path) -> None:
     images = noise(4, 8, 8, 1)
-    save_gif(images, tmp_path / "a.gif", there_and_back=True, scale=2)
+    save_gif(images, tmp_path / "a.gif", ping_pong=True, scale=2)
     frames = frames_of(tmp_path / "a.gif")
     assert (frames[:, ::2, ::2, :1] == images[[0, 1, 2, 3, 2, 1]]).all()
-    save_gif(images[:1], tmp_path / "one.gif", there_and_back=True)
+    save_gif(images[:1], tmp_path / "one.gif", ping_pong=True)
     assert len(frames_of(tmp_path / "one.gif")) == 1
 
 
@@ -140,7 +140,7 @@ def test_gif_pause_is_checked(tmp_path: Path, seconds: float) -> None:
 
 def test_image_is_saved_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new" / "a.png"
-    picture = grid(noise(4, 8, 8, 3))
+    picture = make_grid(noise(4, 8, 8, 3))
     save_image(picture, path)
     before = path.read_bytes()
 
@@ -159,13 +159,13 @@ def test_image_is_saved_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
 
 def test_unknown_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"\.xyz"):
-        save_image(grid(noise(1, 8, 8, 1)), tmp_path / "a.xyz")
+        save_image(make_grid(noise(1, 8, 8, 1)), tmp_path / "a.xyz")
 
 
 def test_scatter_has_axes_from_the_real_points_alone() -> None:
     real = np.array([[-1.0, -1.0], [1.0, 1.0]])
     near, far = np.array([[0.0, 0.0]]), np.array([[0.0, 0.0], [90.0, 0.0], [np.nan, 0.0]])
-    one, three = (np.asarray(scatter(points, real, 240)).astype(int) for points in (near, far))
+    one, three = (np.asarray(scatter_plot(points, real, 240)).astype(int) for points in (near, far))
     assert (one[117:123, 117:123, 2] > one[117:123, 117:123, 0] + 50).any()  # the fake, blue
     assert (one[60:180, 60:180] == three[60:180, 60:180]).all()
     assert (three[110:130, 230:239] != one[110:130, 230:239]).any()  # what lies beyond is shown on the frame
@@ -174,13 +174,13 @@ def test_scatter_has_axes_from_the_real_points_alone() -> None:
 
 
 def test_scatter_of_nothing_generated_and_of_one_real_point() -> None:
-    picture = scatter(np.zeros((0, 2)), np.zeros((1, 2)), 120)
+    picture = scatter_plot(np.zeros((0, 2)), np.zeros((1, 2)), 120)
     assert picture.size == (120, 120)
-    assert FAKE_COLOUR[2] > FAKE_COLOUR[0]
+    assert FAKE_COLOR[2] > FAKE_COLOR[0]
 
 
 def test_scatter_refuses_other_shapes() -> None:
     with pytest.raises(BadInput, match="scatter"):
-        scatter(np.zeros((3, 3)), np.zeros((3, 2)))
+        scatter_plot(np.zeros((3, 3)), np.zeros((3, 2)))
     with pytest.raises(BadInput, match="scatter"):
-        scatter(np.zeros((3, 2)), np.zeros((0, 2)))
+        scatter_plot(np.zeros((3, 2)), np.zeros((0, 2)))

@@ -10,14 +10,14 @@ import tomli_w
 from PIL import Image
 
 from zerosum.errors import BadInput
-from zerosum.game.objective import equilibrium
+from zerosum.game.objective import equilibrium_losses
 from zerosum.media.images import save_image
 from zerosum.reporting import timeline_section
-from zerosum.reporting.downsampling import BINS, Curve, smooth
-from zerosum.reporting.html import VOID, Markup, tag
+from zerosum.reporting.downsampling import MAX_BINS, Curve, smooth
+from zerosum.reporting.html import VOID_ELEMENTS, Markup, tag
 from zerosum.reporting.report import write_report
-from zerosum.reporting.svg import chart
-from zerosum.reporting.timeline_section import Sheet, spread
+from zerosum.reporting.svg import render_line_chart
+from zerosum.reporting.timeline_section import SampleGrid, subsample_grids
 
 RECIPE = {
     "name": "quick",
@@ -60,7 +60,7 @@ class Page(HTMLParser):
     def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
         self.seen.append((name, dict(attributes)))
         assert len(dict(attributes)) == len(attributes), f"{name} has an attribute twice"
-        if name not in VOID | {"meta"}:
+        if name not in VOID_ELEMENTS | {"meta"}:
             self.open.append(name)
 
     def handle_endtag(self, name: str) -> None:
@@ -184,7 +184,7 @@ def test_huge_run_stays_small_and_keeps_its_spike(run: Path) -> None:
     path = write_report(run)
     assert path.stat().st_size < 8_000_000
     page = Page(path)
-    assert len([a for a in page.all("img") if a["alt"]]) == timeline_section.SHEETS
+    assert len([a for a in page.all("img") if a["alt"]]) == timeline_section.MAX_GRIDS
     assert "12 of 500 sheets" in page.text
     assert "score reached 77" in page.text
     assert page.all("path", "beyond")
@@ -226,23 +226,23 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_equilibrium(kind: str, values: tuple[float, float]) -> None:
-    assert tuple(equilibrium({"kind": kind}).values()) == pytest.approx(values, abs=1e-3)
+    assert tuple(equilibrium_losses({"kind": kind}).values()) == pytest.approx(values, abs=1e-3)
 
 
 def test_equilibrium_is_left_out_where_it_is_unknown() -> None:
-    assert equilibrium({"kind": "wasserstein"}) == {"discriminator": 0.0}
-    assert equilibrium({"kind": "minimax", "smoothing": 0.1}) == {}
-    assert equilibrium({"kind": "my own"}) == equilibrium({}) == {}
+    assert equilibrium_losses({"kind": "wasserstein"}) == {"discriminator": 0.0}
+    assert equilibrium_losses({"kind": "minimax", "smoothing": 0.1}) == {}
+    assert equilibrium_losses({"kind": "my own"}) == equilibrium_losses({}) == {}
 
 
 def test_spread_is_even_and_keeps_both_ends() -> None:
-    found = [Sheet(images, Path()) for images in range(0, 5000, 10)]
-    shown = [sheet.images for sheet in spread(found)]
-    assert len(shown) == timeline_section.SHEETS
+    found = [SampleGrid(images, Path()) for images in range(0, 5000, 10)]
+    shown = [sheet.examples for sheet in subsample_grids(found)]
+    assert len(shown) == timeline_section.MAX_GRIDS
     assert (shown[0], shown[-1]) == (0, 4990)
     assert max(np.diff(shown)) - min(np.diff(shown)) <= 20
-    crowded = [Sheet(images, Path()) for images in [*range(20), 10_000]]
-    assert [sheet.images for sheet in spread(crowded)] == [0, 19, 10_000]
+    crowded = [SampleGrid(images, Path()) for images in [*range(20), 10_000]]
+    assert [sheet.examples for sheet in subsample_grids(crowded)] == [0, 19, 10_000]
 
 
 def test_smoothing_keeps_straight_lines_and_passes_over_gaps() -> None:
@@ -256,15 +256,15 @@ def test_smoothing_keeps_straight_lines_and_passes_over_gaps() -> None:
 def test_a_term_logged_now_and_then_is_one_line() -> None:
     every = Curve("score", np.arange(1.0, 11), np.ones(10), 0)
     rare = Curve("r1", np.array([1.0, 5.0, 9.0]), np.ones(3), 3)
-    drawn = chart("Losses", "", [every, rare], 10.0)
+    drawn = render_line_chart("Losses", "", [every, rare], 10.0)
     (path,) = re.findall(r'class="line c3" d="([^"]*)"', drawn)
     assert (path.count("M"), path.count("L")) == (1, 2)
 
 
 def test_a_long_curve_is_drawn_in_few_points() -> None:
     curve = Curve("score", np.arange(1.0, 50_001), np.sin(np.arange(50_000)), 0)
-    drawn = chart("Losses", "", [curve], 50_000.0)
-    assert drawn.count("L") <= 3 * BINS + 9
+    drawn = render_line_chart("Losses", "", [curve], 50_000.0)
+    assert drawn.count("L") <= 3 * MAX_BINS + 9
     assert len(drawn) < 60_000
 
 

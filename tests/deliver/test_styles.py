@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.errors import BadInput
-from zerosum.inference.latent_space import LatentSpace, StyleSpace, band, space_of
-from zerosum.inference.style_mixing import mixed
-from zerosum.networks.configs.mlp import MLPGenerator
-from zerosum.networks.configs.stylegan2 import StyleGAN2Generator
+from zerosum.inference.latent_space import WSpace, ZSpace, make_edit_space, parse_layers
+from zerosum.inference.style_mixing import style_mixing_grid
+from zerosum.networks.configs.mlp import MLPGeneratorConfig
+from zerosum.networks.configs.stylegan2 import StyleGAN2GeneratorConfig
 
 
 class Patches(nn.Module):
@@ -44,15 +44,15 @@ def patches(channels: int = 1) -> Patches:
 
 def mlp(**settings: object) -> nn.Module:
     torch.manual_seed(0)
-    shape = MLPGenerator(widths=(32, 32), **settings)
-    return shape.build(6, (1, 8, 8), True, classes=3).eval().requires_grad_(False)
+    shape = MLPGeneratorConfig(widths=(32, 32), **settings)
+    return shape.build(6, (1, 8, 8), True, num_classes=3).eval().requires_grad_(False)
 
 
 def test_a_cell_has_the_bands_rows_of_its_style_and_all_others_of_its_source() -> None:
-    space = space_of(patches(), 6)
-    places = space.place(torch.randn(5, 6, generator=torch.Generator().manual_seed(1)))
-    alone = np.rint((space.paint(places).permute(0, 2, 3, 1).numpy() + 1) * 127.5).astype(np.uint8)
-    sheet = mixed(space, places[:2], places[2:], band("1:3", 4)).reshape(3, 4, 8, 8, 1)
+    space = make_edit_space(patches(), 6)
+    places = space.to_codes(torch.randn(5, 6, generator=torch.Generator().manual_seed(1)))
+    alone = np.rint((space.generate(places).permute(0, 2, 3, 1).numpy() + 1) * 127.5).astype(np.uint8)
+    sheet = style_mixing_grid(space, places[:2], places[2:], parse_layers("1:3", 4)).reshape(3, 4, 8, 8, 1)
     assert (sheet[0, 0] == 255).all()
     assert (sheet[0, 1:] == alone[2:]).all()
     assert (sheet[1:, 0] == alone[:2]).all()
@@ -66,33 +66,36 @@ def test_a_cell_has_the_bands_rows_of_its_style_and_all_others_of_its_source() -
 
 def test_stylegan2_is_mixed() -> None:
     torch.manual_seed(0)
-    shape = StyleGAN2Generator(channel_base=128, style=16, mapping=2, condition="concat")
-    network = shape.build(6, (3, 16, 16), True, classes=3).eval().requires_grad_(False)
-    space, latents = space_of(network, 6), torch.randn(4, 6, generator=torch.Generator().manual_seed(1))
-    assert isinstance(space, StyleSpace)
-    assert space.first_weights().shape[1] == 16
+    shape = StyleGAN2GeneratorConfig(channel_base=128, style_size=16, mapping_layers=2, condition="concat")
+    network = shape.build(6, (3, 16, 16), True, num_classes=3).eval().requires_grad_(False)
+    space, latents = make_edit_space(network, 6), torch.randn(4, 6, generator=torch.Generator().manual_seed(1))
+    assert isinstance(space, WSpace)
+    assert space.first_layer_weights().shape[1] == 16
     with pytest.raises(BadInput, match="--class"):
-        space.place(latents)
-    places = space.place(latents, torch.tensor([2]))
+        space.to_codes(latents)
+    places = space.to_codes(latents, torch.tensor([2]))
     own = network(latents, torch.full((4,), 2)).clamp(-1, 1)
-    torch.testing.assert_close(space.paint(places), own)
-    sheets = [mixed(space, places[:2], places[2:], band(text, space.layers)) for text in ("all", "coarse", "fine")]
+    torch.testing.assert_close(space.generate(places), own)
+    sheets = [
+        style_mixing_grid(space, places[:2], places[2:], parse_layers(text, space.layers))
+        for text in ("all", "coarse", "fine")
+    ]
     everything, coarse, fine = (sheet.reshape(3, 3, 16, 16, 3) for sheet in sheets)
     assert (everything[1:, 1:] == everything[:1, 1:]).all()  # all layers: the style itself
     assert (coarse[1:, 1:] != fine[1:, 1:]).any()
 
 
 def test_the_empty_cell_is_clear_where_pictures_have_alpha() -> None:
-    space = space_of(patches(channels=4), 6)
-    places = space.place(torch.zeros(1, 6))
-    assert mixed(space, places, places, band("all", 4))[0, 0, 0].tolist() == [255, 255, 255, 0]
+    space = make_edit_space(patches(channels=4), 6)
+    places = space.to_codes(torch.zeros(1, 6))
+    assert style_mixing_grid(space, places, places, parse_layers("all", 4))[0, 0, 0].tolist() == [255, 255, 255, 0]
 
 
 def test_one_latent_cannot_be_mixed() -> None:
-    space = space_of(mlp(), 6)
-    places = space.place(torch.zeros(1, 6))
+    space = make_edit_space(mlp(), 6)
+    places = space.to_codes(torch.zeros(1, 6))
     with pytest.raises(BadInput, match="--recipe stylegan2"):
-        mixed(space, places, places, band("all", 1))
+        style_mixing_grid(space, places, places, parse_layers("all", 1))
 
 
 @pytest.mark.parametrize(
@@ -110,48 +113,48 @@ def test_one_latent_cannot_be_mixed() -> None:
     ],
 )
 def test_bands(text: str, layers: int, expected: tuple[int, int]) -> None:
-    found = band(text, layers)
+    found = parse_layers(text, layers)
     assert (found.start, found.stop) == expected
 
 
 @pytest.mark.parametrize("text", ["5:9", "3:3", "4:2", "-1:2", "soft", "3", ":", ""])
 def test_bands_that_are_none(text: str) -> None:
     with pytest.raises(BadInput, match="this generator has 8"):
-        band(text, 8)
+        parse_layers(text, 8)
 
 
 def test_words_cut_all_layers_into_three() -> None:
     for layers in range(3, 19):
-        parts = [band(word, layers) for word in ("coarse", "middle", "fine")]
+        parts = [parse_layers(word, layers) for word in ("coarse", "middle", "fine")]
         assert [at for part in parts for at in range(part.start, part.stop)] == list(range(layers))
 
 
 def test_truncation_draws_styles_to_their_mean() -> None:
     latents = torch.randn(3, 6, generator=torch.Generator().manual_seed(1))
     network = patches()
-    whole, half, none = (space_of(network, 6, psi).points(latents) for psi in (1.0, 0.5, 0.0))
+    whole, half, none = (make_edit_space(network, 6, psi).to_vectors(latents) for psi in (1.0, 0.5, 0.0))
     assert torch.equal(none, torch.full((3, 5), 0.25))
     torch.testing.assert_close(half, 0.25 + (whole - 0.25) / 2)
 
 
 def test_the_space_is_that_of_styles_where_there_are_any() -> None:
-    styled, plain = space_of(patches(), 6), space_of(mlp(), 6)
-    assert isinstance(styled, StyleSpace)
-    assert isinstance(plain, LatentSpace)
+    styled, plain = make_edit_space(patches(), 6), make_edit_space(mlp(), 6)
+    assert isinstance(styled, WSpace)
+    assert isinstance(plain, ZSpace)
     latents = torch.randn(130, 6, generator=torch.Generator().manual_seed(1))  # three batches
-    assert styled.place(latents).shape == (130, 4, 5)
-    assert torch.equal(plain.place(latents), latents[:, None])
+    assert styled.to_codes(latents).shape == (130, 4, 5)
+    assert torch.equal(plain.to_codes(latents), latents[:, None])
     for space in (styled, plain):
-        torch.testing.assert_close(space.paint(space.place(latents)), space.network(latents))
+        torch.testing.assert_close(space.generate(space.to_codes(latents)), space.network(latents))
 
 
 def test_one_label_serves_all_and_none_is_refused() -> None:
-    space = space_of(mlp(condition="concat"), 6)
+    space = make_edit_space(mlp(condition="concat"), 6)
     latents = torch.randn(70, 6, generator=torch.Generator().manual_seed(1))
-    places, labels = space.place(latents), torch.full((70,), 2)
+    places, labels = space.to_codes(latents), torch.full((70,), 2)
     expected = space.network(latents, label=labels)
-    torch.testing.assert_close(space.paint(places, torch.tensor([2])), expected)
-    torch.testing.assert_close(space.paint(places, labels), expected)
-    torch.testing.assert_close(space.paint(places, torch.tensor([[0.0, 0.0, 1.0]])), expected)
+    torch.testing.assert_close(space.generate(places, torch.tensor([2])), expected)
+    torch.testing.assert_close(space.generate(places, labels), expected)
+    torch.testing.assert_close(space.generate(places, torch.tensor([[0.0, 0.0, 1.0]])), expected)
     with pytest.raises(BadInput, match="--class"):
-        space.paint(places)
+        space.generate(places)

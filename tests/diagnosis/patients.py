@@ -8,49 +8,53 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zerosum.data.dataset import Examples
-from zerosum.data.images.summary import Survey
-from zerosum.data.points.mixtures import Toy, ring
-from zerosum.diagnosis.reference_set import Bench
+from zerosum.data.dataset import Dataset
+from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.points.mixtures import GaussianMixture, make_ring_mixture
+from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.game import seeded_rng
-from zerosum.game.adversarial import Adversarial
-from zerosum.game.config import AdversarialGame
+from zerosum.game.adversarial import AdversarialGame
+from zerosum.game.config import AdversarialGameConfig
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating, Wasserstein
 from zerosum.game.optimizer import Adam
-from zerosum.game.types import Batch, Verdict
-from zerosum.networks.configs import MLPDiscriminator, MLPGenerator
+from zerosum.game.types import Batch, DiscriminatorOutput
+from zerosum.networks.configs import MLPDiscriminatorConfig, MLPGeneratorConfig
 
 SAMPLES = 256
 CPU = torch.device("cpu")
 
 
-def shown(toy: Toy, modes: list[int], each: int, seed: int) -> np.ndarray:
+def shown(toy: GaussianMixture, modes: list[int], each: int, seed: int) -> np.ndarray:
     """Exactly so many points of each of these modes, mode by mode: (len(modes) * each, 2) float32."""
-    offsets = toy.sd * np.random.default_rng(seed).standard_normal((len(modes) * each, 2))
+    offsets = toy.std * np.random.default_rng(seed).standard_normal((len(modes) * each, 2))
     return (toy.modes[np.repeat(modes, each)] + offsets).astype(np.float32)
 
 
-def examples(train: np.ndarray, held_out: np.ndarray, labels: np.ndarray | None = None) -> Examples:
+def examples(train: np.ndarray, held_out: np.ndarray, labels: np.ndarray | None = None) -> Dataset:
     """Points (or pictures), and their classes where there are any, as the intake would give them."""
     values = np.concatenate([train, held_out])
     classes = () if labels is None else tuple(str(name) for name in range(labels.max() + 1))
     labels = np.zeros(len(values), np.int64) if labels is None else labels.astype(np.int64)
     places, kind = np.arange(len(values)), "points" if train.ndim == 2 else "images"
-    survey = Survey("here", kind, len(values), train=len(train), held_out=len(held_out))
+    survey = DatasetSummary("here", kind, len(values), train=len(train), held_out=len(held_out))
     keys = np.arange(len(values), dtype=np.uint64)
-    return Examples(values, labels, classes, keys, places[: len(train)], places[len(train) :], survey)
+    return Dataset(values, labels, classes, keys, places[: len(train)], places[len(train) :], survey)
 
 
-def ring_examples(classes: bool = False) -> Examples:
+def ring_examples(classes: bool = False) -> Dataset:
     """The ring, evenly: 200 points a mode to train on, 32 a mode held out. A class is a mode."""
     everywhere = list(range(8))
     labels = np.concatenate([np.repeat(everywhere, 200), np.repeat(everywhere, 32)])
-    return examples(shown(ring(), everywhere, 200, 1), shown(ring(), everywhere, 32, 2), labels if classes else None)
+    return examples(
+        shown(make_ring_mixture(), everywhere, 200, 1),
+        shown(make_ring_mixture(), everywhere, 32, 2),
+        labels if classes else None,
+    )
 
 
-def bench(data: Examples | None = None, samples: int = SAMPLES, part: int = 64) -> Bench:
-    return Bench(data or ring_examples(), samples, part, CPU)
+def bench(data: Dataset | None = None, samples: int = SAMPLES, part: int = 64) -> ReferenceSet:
+    return ReferenceSet(data or ring_examples(), samples, part, CPU)
 
 
 class Shift(nn.Module):
@@ -73,27 +77,27 @@ class Slope(nn.Module):
         with torch.no_grad():
             self.score.weight.copy_(torch.tensor([weight]))
 
-    def forward(self, sample: Tensor) -> Verdict:
-        return Verdict(self.score(sample)[:, 0])
+    def forward(self, sample: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.score(sample)[:, 0])
 
 
 def flat_game(generator: nn.Module, weight: tuple[float, float], lr: float = 0.01, objective=None, **more: Any):
     """Against a linear discriminator, for scores themselves; a step of Adam without memory is `lr` a weight."""
     rule = Adam(lr=lr, beta1=0.0, beta2=0.5)
-    return Adversarial(generator, Slope(weight), Normal(size=2), objective or Wasserstein(), {}, rule, 50.0, **more)
+    return AdversarialGame(generator, Slope(weight), Normal(size=2), objective or Wasserstein(), {}, rule, 50.0, **more)
 
 
-def mlp_game(objective=None, terms=None, lr: float = 1e-3, classes: int = 0, **more: Any) -> Adversarial:
+def mlp_game(objective=None, terms=None, lr: float = 1e-3, classes: int = 0, **more: Any) -> AdversarialGame:
     """Two small networks; `more` sets the discriminator's shape."""
     torch.manual_seed(0)
     told = {"condition": "concat", "condition_size": 3} if classes else {}
     heard = {"condition": "projection", "condition_size": 2} if classes else {}
-    generator = MLPGenerator(widths=(16,), **told).build(4, (2,), False, classes)
-    discriminator = MLPDiscriminator(widths=(16, 16), **{"dropout": 0} | heard | more).build((2,), classes)
-    return Adversarial(
+    generator = MLPGeneratorConfig(widths=(16,), **told).build(4, (2,), False, classes)
+    discriminator = MLPDiscriminatorConfig(widths=(16, 16), **{"dropout": 0} | heard | more).build((2,), classes)
+    return AdversarialGame(
         generator, discriminator, Normal(size=4), objective or NonSaturating(), terms or {},
-        Adam(lr=lr, beta1=0.5, beta2=0.9), 50.0, rules=AdversarialGame(),
-        shares=[1 / classes] * classes if classes else (), shape=(2,),
+        Adam(lr=lr, beta1=0.5, beta2=0.9), 50.0, config=AdversarialGameConfig(),
+        class_priors=[1 / classes] * classes if classes else (), sample_shape=(2,),
     )  # fmt: skip
 
 
@@ -101,10 +105,10 @@ def normal_batches(count: int, n: int = 64, first: int = 0) -> list[Batch]:
     """Standard normal points of the plane with seeds."""
     dice = np.random.default_rng(first)
     points = [torch.from_numpy(dice.standard_normal((n, 2)).astype(np.float32)) for _ in range(count)]
-    return [{"real": real, "seed": seeded_rng.seeds(5, first + n * k, n)} for k, real in enumerate(points)]
+    return [{"real": real, "seed": seeded_rng.derive_seeds(5, first + n * k, n)} for k, real in enumerate(points)]
 
 
-def everything(game: Adversarial) -> list[Any]:
+def everything(game: AdversarialGame) -> list[Any]:
     """All that a game is, and the dice, copied: weights, gradients, what optimizers remember, who may learn."""
     return [
         torch.get_rng_state(),

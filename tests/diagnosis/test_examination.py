@@ -8,57 +8,57 @@ import torch
 from patients import Shift, bench, everything, examples, flat_game, mlp_game, normal_batches, ring_examples, same
 from torch import Tensor, nn
 
-from zerosum.data.dataset import Examples
-from zerosum.diagnosis.measures import CENTRED, TRACED, obedience
-from zerosum.diagnosis.probe import Examination, flat, last_input
-from zerosum.diagnosis.sandbox import double, try_round
-from zerosum.diagnosis.signal_catalog import meaning
-from zerosum.game.adversarial import Adversarial
+from zerosum.data.dataset import Dataset
+from zerosum.diagnosis.measures import NUM_MEAN_DIRECTIONS, NUM_TRACKED_SAMPLES, class_consistency_signals
+from zerosum.diagnosis.probe import GameProbe, capture_last_layer_input, flatten_scores
+from zerosum.diagnosis.sandbox import dry_run_round, sandboxed_copy
+from zerosum.diagnosis.signal_catalog import describe_signal
+from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.latent import Normal
 from zerosum.game.objective import Wasserstein
 from zerosum.game.optimizer import Adam
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1
-from zerosum.game.types import Verdict
-from zerosum.networks.configs import DCGANDiscriminator, DCGANGenerator
-from zerosum.training.accelerator import Machine
-from zerosum.training.loop import attempt, play_round
+from zerosum.game.types import DiscriminatorOutput
+from zerosum.networks.configs import DCGANDiscriminatorConfig, DCGANGeneratorConfig
+from zerosum.training.accelerator import Accelerator
+from zerosum.training.loop import dry_step, play_round
 from zerosum.training.meter import Meter
 
-TRY = attempt(Machine())
-NOW = Now(3, 192)
+TRY = dry_step(Accelerator())
+NOW = Progress(3, 192)
 
 
-def examination(data: Examples | None = None, samples: int = 64, part: int = 16) -> Examination:
-    return Examination(bench(data, samples, part), TRY)
+def examination(data: Dataset | None = None, samples: int = 64, part: int = 16) -> GameProbe:
+    return GameProbe(bench(data, samples, part), TRY)
 
 
 @pytest.fixture(scope="module")
-def normal() -> Examination:
+def normal() -> GameProbe:
     """Of standard normal points."""
     draw = np.random.default_rng(0).standard_normal((400, 2)).astype(np.float32)
     return examination(examples(draw[:300], draw[300:]))
 
 
 @pytest.fixture(scope="module")
-def rings() -> Examination:
+def rings() -> GameProbe:
     return examination()
 
 
 @pytest.fixture(scope="module")
-def classed() -> Examination:
+def classed() -> GameProbe:
     return examination(ring_examples(classes=True))
 
 
-def played(game: Adversarial, classes: int = 0) -> Adversarial:
+def played(game: AdversarialGame, classes: int = 0) -> AdversarialGame:
     """After two rounds, so that optimizers and averages remember something."""
     batches = normal_batches(4, n=16)
     labels = {"label": torch.arange(16) % classes} if classes else {}
     stream = iter([batch | labels for batch in batches])
     for turn in range(2):
-        play_round(game, stream, Machine(), Now(turn, 16 * turn), Meter())
+        play_round(game, stream, Accelerator(), Progress(turn, 16 * turn), Meter())
         for player in game.players.values():
-            player.follow(16, Now(turn, 16 * turn))
+            player.update_ema(16, Progress(turn, 16 * turn))
     return game
 
 
@@ -74,7 +74,7 @@ ALWAYS = {
     "low", "high", "saturated", "saturated_real", "real_mean", "real_variance", "lag", "spread_average",
     "coverage_average", "latent", "push", "steep", "penalty", "finite",
     *(f"{what}/{player}" for what in ("gradient", "stillest", "stride") for player in ("discriminator", "generator")),
-    *(f"trace/{number}" for number in range(TRACED)), *(f"middle/{number}" for number in range(CENTRED)),
+    *(f"trace/{number}" for number in range(NUM_TRACKED_SAMPLES)), *(f"middle/{number}" for number in range(NUM_MEAN_DIRECTIONS)),
 }  # fmt: skip
 WITH_CLASSES = {"class_effect", "heard", "fits", "obeyed", "obeyed_real", "spread_class", "spread_least_class"}
 DEEP = {"gap", "gap/discriminator", "gap/generator"}
@@ -85,7 +85,7 @@ def names(signals: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_an_examination_sees_much_and_changes_nothing(name: str, rings: Examination, classed: Examination) -> None:
+def test_an_examination_sees_much_and_changes_nothing(name: str, rings: GameProbe, classed: GameProbe) -> None:
     classes = GAMES[name].get("classes", 0)
     game, examine = played(mlp_game(**GAMES[name]), classes), classed if classes else rings
     before = everything(game)
@@ -96,7 +96,7 @@ def test_an_examination_sees_much_and_changes_nothing(name: str, rings: Examinat
     for signal, number in found.items():
         assert isinstance(number, float), signal
         assert math.isfinite(number), signal
-        assert meaning(signal), f"there are words for {signal}"
+        assert describe_signal(signal), f"there are words for {signal}"
     torch.manual_seed(0)  # whatever the dice have shown before
     before = torch.get_rng_state()
     again = examine(game, NOW, deep=True)
@@ -105,14 +105,14 @@ def test_an_examination_sees_much_and_changes_nothing(name: str, rings: Examinat
         assert again == found
 
 
-def test_a_shallow_examination_has_no_gap(rings: Examination) -> None:
+def test_a_shallow_examination_has_no_gap(rings: GameProbe) -> None:
     game = mlp_game()
     deep, shallow = rings(game, NOW, deep=True), rings(game, NOW)
     assert {name: deep[name] for name in shallow} == shallow
     assert set(deep) - set(shallow) == names(DEEP)
 
 
-def test_training_goes_on_as_if_it_had_not_been_examined(rings: Examination) -> None:
+def test_training_goes_on_as_if_it_had_not_been_examined(rings: GameProbe) -> None:
     """Dropout throws dice: after an examination they show what they would have shown without it."""
     ends = []
     for examined in (False, True):
@@ -124,7 +124,7 @@ def test_training_goes_on_as_if_it_had_not_been_examined(rings: Examination) -> 
     assert same(*ends)
 
 
-def test_another_bench_of_the_same_data_gives_the_same_numbers(rings: Examination) -> None:
+def test_another_bench_of_the_same_data_gives_the_same_numbers(rings: GameProbe) -> None:
     game = mlp_game()
     assert examination()(game, NOW) == rings(game, NOW)
 
@@ -133,9 +133,9 @@ def test_pictures_are_examined_too() -> None:
     dice = np.random.default_rng(0)
     data = examples(dice.integers(0, 256, (60, 16, 16, 1), np.uint8), dice.integers(0, 256, (40, 16, 16, 1), np.uint8))
     torch.manual_seed(0)
-    generator = DCGANGenerator(width=4).build(4, (1, 16, 16), True)
-    game = Adversarial(
-        generator, DCGANDiscriminator(width=4).build((1, 16, 16)), Normal(size=4), Wasserstein(), {}, Adam(), 50.0
+    generator = DCGANGeneratorConfig(width=4).build(4, (1, 16, 16), True)
+    game = AdversarialGame(
+        generator, DCGANDiscriminatorConfig(width=4).build((1, 16, 16)), Normal(size=4), Wasserstein(), {}, Adam(), 50.0
     )
     before = everything(game)
     found = examination(data, samples=32, part=16)(game, NOW)
@@ -144,7 +144,7 @@ def test_pictures_are_examined_too() -> None:
     assert -1 <= found["exam/low"] < found["exam/high"] <= 1
 
 
-def test_what_is_not_finite_is_said_and_nothing_else(rings: Examination) -> None:
+def test_what_is_not_finite_is_said_and_nothing_else(rings: GameProbe) -> None:
     game = flat_game(Shift((math.nan, 0.0)), (1.0, 0.0))
     assert rings(game, NOW) == {"exam/finite": 0.0}
 
@@ -152,10 +152,10 @@ def test_what_is_not_finite_is_said_and_nothing_else(rings: Examination) -> None
 # ---------------------------------------------------------------------- known games
 
 
-def test_a_linear_game_is_seen_as_it_is(normal: Examination) -> None:
+def test_a_linear_game_is_seen_as_it_is(normal: GameProbe) -> None:
     """D(x) = w . x and G(z) = 3 z + b: all slopes are known, and a step of Adam without memory is lr a weight."""
     found = normal(flat_game(Shift((1.0, 0.0), scale=3.0), (3.0, -4.0), lr=0.01), NOW)
-    size = normal.bench.spread
+    size = normal.reference_set.mean_pairwise_distance
     assert found["exam/steep"] == pytest.approx(5 * size, rel=1e-5)
     assert found["exam/push"] == pytest.approx(5 * size, rel=1e-5)
     # 16 lengths of two normal numbers: sqrt(pi / 2) on average, with a deviation of 0.16
@@ -168,9 +168,9 @@ def test_a_linear_game_is_seen_as_it_is(normal: Examination) -> None:
     assert found["exam/penalty"] == 0
 
 
-def test_only_the_slope_of_what_varies_counts(normal: Examination) -> None:
+def test_only_the_slope_of_what_varies_counts(normal: GameProbe) -> None:
     """Half as large data are as much nearer to each other: what is told in terms of their spread halves."""
-    half = normal.bench.examples.values / 2
+    half = normal.reference_set.dataset.values / 2
     small = examination(examples(half[:300], half[300:]))
     game = flat_game(Shift(), (3.0, -4.0))
     one, other = normal(game, NOW), small(game, NOW)
@@ -179,7 +179,7 @@ def test_only_the_slope_of_what_varies_counts(normal: Examination) -> None:
     assert other["exam/spread"] == pytest.approx(one["exam/spread"] * 2, rel=1e-4)
 
 
-def test_a_latent_that_is_multiplied_by_nothing(normal: Examination) -> None:
+def test_a_latent_that_is_multiplied_by_nothing(normal: GameProbe) -> None:
     found = normal(flat_game(Shift(scale=0.0), (1.0, 0.0)), NOW)
     assert found["exam/latent"] == 0
     assert found["exam/spread"] == 0
@@ -187,7 +187,7 @@ def test_a_latent_that_is_multiplied_by_nothing(normal: Examination) -> None:
     assert found["exam/inner_spread"] == 0
 
 
-def test_a_collapsed_generator_has_hardly_any_spread(rings: Examination) -> None:
+def test_a_collapsed_generator_has_hardly_any_spread(rings: GameProbe) -> None:
     healthy, ill = mlp_game(), mlp_game()
     with torch.no_grad():
         ill.generator.sample[0].weight.mul_(1e-4)
@@ -200,21 +200,21 @@ def test_a_collapsed_generator_has_hardly_any_spread(rings: Examination) -> None
 
 
 @pytest.mark.parametrize("lr", [0.0, 1e-3])
-def test_a_player_that_may_not_learn_takes_no_stride(rings: Examination, lr: float) -> None:
+def test_a_player_that_may_not_learn_takes_no_stride(rings: GameProbe, lr: float) -> None:
     found = rings(mlp_game(lr=lr), NOW)
     for player in ("discriminator", "generator"):
         assert (found[f"exam/stride/{player}"] > 0) == (lr > 0)
         assert found[f"exam/gradient/{player}"] > 0
 
 
-def test_a_generator_that_is_not_pushed(rings: Examination) -> None:
+def test_a_generator_that_is_not_pushed(rings: GameProbe) -> None:
     """Where the discriminator says the same of everything, no loss has a slope."""
     found = rings(flat_game(Shift(), (0.0, 0.0)), NOW)
     assert found["exam/push"] == found["exam/steep"] == 0
     assert found["exam/auc"] == found["exam/auc_unseen"] == found["exam/known"] == 0.5
 
 
-def test_a_perfect_discriminator(rings: Examination) -> None:
+def test_a_perfect_discriminator(rings: GameProbe) -> None:
     """Samples at 50 beside a ring of radius 2, and scores that fall on the way there."""
     found = rings(flat_game(Shift((50.0, 0.0)), (-1.0, 0.0)), NOW)
     assert found["exam/auc"] == found["exam/auc_unseen"] == 1
@@ -223,18 +223,18 @@ def test_a_perfect_discriminator(rings: Examination) -> None:
     assert found["exam/dgz"] < 1e-6
 
 
-def test_a_penalty_beside_the_score(normal: Examination) -> None:
+def test_a_penalty_beside_the_score(normal: GameProbe) -> None:
     """R1's part of the discriminator's loss over the score's, both by themselves."""
     game = mlp_game(terms={"r1": R1(weight=4.0)})
     found = normal(game, NOW)["exam/penalty"]
-    batch = normal.bench.train(16, first=NOW.images + 1)[0]
-    with double(game) as same_game:
+    batch = normal.reference_set.train_batches(16, offset=NOW.examples + 1)[0]
+    with sandboxed_copy(game) as same_game:
         terms = TRY(same_game, game_move(same_game, "discriminator"), batch, NOW)
     assert terms["discriminator/r1"] > 0
     assert found == pytest.approx(terms["discriminator/r1"] / terms["discriminator/score"], rel=1e-6)
 
 
-def game_move(game: Adversarial, player: str):
+def game_move(game: AdversarialGame, player: str):
     (move,) = [move for move in game.moves if move.player == player]
     return move
 
@@ -264,19 +264,19 @@ class Ear(nn.Module):
         super().__init__()
         self.line, self.hears = nn.Linear(2, 1), hears
 
-    def forward(self, sample: Tensor, label: Tensor) -> Verdict:
+    def forward(self, sample: Tensor, label: Tensor) -> DiscriminatorOutput:
         angle = label * (math.pi / 4)
         near = (sample * torch.stack([angle.cos(), angle.sin()], 1)).sum(1)
-        return Verdict(self.line(sample)[:, 0] * (not self.hears) + near * self.hears)
+        return DiscriminatorOutput(self.line(sample)[:, 0] * (not self.hears) + near * self.hears)
 
 
-def told_game(step: float, hears: bool, classes: int = 8) -> Adversarial:
-    return Adversarial(
-        Deaf(step), Ear(hears), Normal(size=2), Wasserstein(), {}, Adam(), 50.0, shares=[1 / classes] * classes
+def told_game(step: float, hears: bool, classes: int = 8) -> AdversarialGame:
+    return AdversarialGame(
+        Deaf(step), Ear(hears), Normal(size=2), Wasserstein(), {}, Adam(), 50.0, class_priors=[1 / classes] * classes
     )
 
 
-def test_a_generator_that_ignores_the_class(classed: Examination) -> None:
+def test_a_generator_that_ignores_the_class(classed: GameProbe) -> None:
     assert classed(told_game(0.0, hears=True), NOW)["exam/class_effect"] == 0
 
 
@@ -285,10 +285,10 @@ def test_a_generator_that_hears_the_class() -> None:
     points = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
     two = examination(examples(points[:120], points[120:], np.arange(200) % 2))
     found = two(told_game(3.0, hears=True, classes=2), NOW)
-    assert found["exam/class_effect"] == pytest.approx(3 / two.bench.spread, rel=1e-5)
+    assert found["exam/class_effect"] == pytest.approx(3 / two.reference_set.mean_pairwise_distance, rel=1e-5)
 
 
-def test_whether_the_discriminator_hears_the_class(classed: Examination) -> None:
+def test_whether_the_discriminator_hears_the_class(classed: GameProbe) -> None:
     """At its own mode a real fits best; where classes are not heard, right and wrong are equal."""
     assert classed(told_game(1.0, hears=True), NOW)["exam/heard"] > 0.5
     assert classed(told_game(1.0, hears=True), NOW)["exam/fits"] == 1.0
@@ -297,13 +297,13 @@ def test_whether_the_discriminator_hears_the_class(classed: Examination) -> None
     assert deaf["exam/fits"] == 0.5
 
 
-def test_whether_samples_are_of_the_class_asked_for(classed: Examination) -> None:
+def test_whether_samples_are_of_the_class_asked_for(classed: GameProbe) -> None:
     """Training examples are of their own class, and their reflections in the middle of the ring are of the opposite."""
-    bench = classed.bench
-    rows = bench.memory[np.arange(bench.samples) % len(bench.memory)]
-    assert obedience(rows, bench)["exam/obeyed"] == 1
-    assert obedience(-rows, bench)["exam/obeyed"] == 0
-    assert obedience(rows, bench)["exam/obeyed_real"] > 0.95
+    bench = classed.reference_set
+    rows = bench.train_features[np.arange(bench.num_samples) % len(bench.train_features)]
+    assert class_consistency_signals(rows, bench)["exam/obeyed"] == 1
+    assert class_consistency_signals(-rows, bench)["exam/obeyed"] == 0
+    assert class_consistency_signals(rows, bench)["exam/obeyed_real"] > 0.95
 
 
 # ---------------------------------------------------------------------- parts
@@ -313,13 +313,13 @@ def test_a_round_on_a_double() -> None:
     """The gradient of E w . G(z) - E w . x is the difference of the means; the game itself stays."""
     game, batch = flat_game(Shift((2.0, 0.0)), (1.0, 1.0)), normal_batches(1)[0]
     before = everything(game)
-    with double(game) as patient:
+    with sandboxed_copy(game) as patient:
         expected = patient.imagine(batch, NOW).detach().mean(0) - batch["real"].mean(0)
-        trials, terms = try_round(patient, batch, NOW, TRY)
+        trials, terms = dry_run_round(patient, batch, NOW, TRY)
         assert not torch.equal(patient.discriminator.score.weight, game.discriminator.score.weight)
-    assert trials["discriminator"].gradient == pytest.approx(float(expected.norm()), rel=1e-4)
+    assert trials["discriminator"].grad_norm == pytest.approx(float(expected.norm()), rel=1e-4)
     assert terms["discriminator/score"] == pytest.approx(float(expected.sum()), rel=1e-3)
-    assert trials["discriminator"].stillest == 1, "its only layer is its median layer"
+    assert trials["discriminator"].min_layer_gradient == 1, "its only layer is its median layer"
     assert same(before, everything(game))
 
 
@@ -328,13 +328,13 @@ def test_a_layer_that_no_gradient_reaches() -> None:
     game = mlp_game(activation="relu")
     with torch.no_grad():
         game.discriminator.hidden[1][0].bias.fill_(-1e3)
-    with double(game) as patient:
-        trials, _ = try_round(patient, normal_batches(1)[0], NOW, TRY)
-    assert trials["discriminator"].stillest == 0
-    assert trials["generator"].gradient == 0
-    with double(mlp_game()) as patient:
-        trials, _ = try_round(patient, normal_batches(1)[0], NOW, TRY)
-    assert all(0 < trial.stillest <= 1 for trial in trials.values())
+    with sandboxed_copy(game) as patient:
+        trials, _ = dry_run_round(patient, normal_batches(1)[0], NOW, TRY)
+    assert trials["discriminator"].min_layer_gradient == 0
+    assert trials["generator"].grad_norm == 0
+    with sandboxed_copy(mlp_game()) as patient:
+        trials, _ = dry_run_round(patient, normal_batches(1)[0], NOW, TRY)
+    assert all(0 < trial.min_layer_gradient <= 1 for trial in trials.values())
 
 
 @pytest.mark.parametrize("spectral", [False, True])
@@ -342,7 +342,7 @@ def test_what_the_last_layer_is_given(spectral: bool) -> None:
     network = mlp_game(spectral=spectral).discriminator.eval()
     sample = normal_batches(1, n=5)[0]["real"]
     with torch.no_grad():
-        with last_input(network) as inner:
+        with capture_last_layer_input(network) as inner:
             for _ in range(2):
                 network(sample)
         assert len(inner) == 2
@@ -353,11 +353,11 @@ def test_what_the_last_layer_is_given(spectral: bool) -> None:
 
 def test_flat_scores() -> None:
     patches = torch.arange(8.0).view(2, 1, 2, 2)
-    assert flat(patches).tolist() == [1.5, 5.5]
-    assert flat(torch.tensor([1, 2])).tolist() == [1.0, 2.0]
+    assert flatten_scores(patches).tolist() == [1.5, 5.5]
+    assert flatten_scores(torch.tensor([1, 2])).tolist() == [1.0, 2.0]
     leaf = patches.requires_grad_(True)
-    assert flat(leaf, keep=True).requires_grad
-    assert not flat(leaf).requires_grad
+    assert flatten_scores(leaf, keep_graph=True).requires_grad
+    assert not flatten_scores(leaf).requires_grad
 
 
 def test_batches_of_a_bench_begin_again_at_the_end() -> None:

@@ -7,24 +7,24 @@ import torch
 from patients import Shift, everything, flat_game, mlp_game, normal_batches, same
 from torch import Tensor, nn
 
-from zerosum.diagnosis.duality_gap import NUDGE, data_value, duality_gap, value
-from zerosum.game.adversarial import Adversarial
+from zerosum.diagnosis.duality_gap import WEIGHT_PERTURBATION, duality_gap, objective_value, real_data_objective_value
+from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.latent import Normal
 from zerosum.game.objective import Hinge, LeastSquares, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.optimizer import Adam
-from zerosum.game.schedule import Now
-from zerosum.game.types import Verdict
-from zerosum.training.accelerator import Machine
-from zerosum.training.loop import attempt, play_round
+from zerosum.game.schedule import Progress
+from zerosum.game.types import DiscriminatorOutput
+from zerosum.training.accelerator import Accelerator
+from zerosum.training.loop import dry_step, play_round
 from zerosum.training.meter import Meter
 
-TRY = attempt(Machine())
-NOW = Now(1, 64)
+TRY = dry_step(Accelerator())
+NOW = Progress(1, 64)
 STEPS, LR = 10, 0.01
 UNSEEN = normal_batches(4, n=256, first=50_000)
 
 
-def gap(game: Adversarial, batches=None):
+def gap(game: AdversarialGame, batches=None):
     return duality_gap(game, batches or normal_batches(STEPS), UNSEEN, NOW, TRY)
 
 
@@ -36,8 +36,10 @@ def test_the_value_of_a_linear_discriminator() -> None:
     game = flat_game(Shift((3.0, 1.0)), (1.0, -2.0))
     real = torch.cat([batch["real"] for batch in UNSEEN]).mean(0)
     with torch.no_grad():
-        fake = torch.cat([game.imagine(batch, Now()) for batch in UNSEEN]).mean(0)
-    assert value(game, UNSEEN, Now()) == pytest.approx(float((real - fake) @ torch.tensor([1.0, -2.0])), rel=1e-4)
+        fake = torch.cat([game.imagine(batch, Progress()) for batch in UNSEEN]).mean(0)
+    assert objective_value(game, UNSEEN, Progress()) == pytest.approx(
+        float((real - fake) @ torch.tensor([1.0, -2.0])), rel=1e-4
+    )
 
 
 def test_what_the_discriminator_could_win_from_nothing() -> None:
@@ -48,7 +50,7 @@ def test_what_the_discriminator_could_win_from_nothing() -> None:
     game = flat_game(Shift((3.0, -1.0)), (0.0, 0.0), LR)
     real = torch.cat([batch["real"] for batch in UNSEEN]).mean(0)
     with torch.no_grad():
-        fake = torch.cat([game.imagine(batch, Now()) for batch in UNSEEN]).mean(0)
+        fake = torch.cat([game.imagine(batch, Progress()) for batch in UNSEEN]).mean(0)
     found = gap(game, normal_batches(1) * STEPS)
     assert found.discriminator == pytest.approx(STEPS * LR * float((real - fake).abs().sum()), rel=1e-3)
     assert found.generator == 0
@@ -76,7 +78,7 @@ def test_a_search_that_runs_away_has_found_nothing() -> None:
     game = flat_game(Shift((-10.0, 4.0)), (1.0, -2.0), 1e38)
     found = gap(game)
     assert math.isfinite(found.total)
-    assert found.generator >= value(game, UNSEEN, NOW) - 0.5
+    assert found.generator >= objective_value(game, UNSEEN, NOW) - 0.5
 
 
 class Pit(nn.Module):
@@ -86,8 +88,8 @@ class Pit(nn.Module):
         super().__init__()
         self.depth = nn.Parameter(torch.tensor(1.0))
 
-    def forward(self, sample: Tensor) -> Verdict:
-        return Verdict(self.depth * (sample - 1).square().sum(1))
+    def forward(self, sample: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.depth * (sample - 1).square().sum(1))
 
 
 def test_a_stationary_point_that_is_no_equilibrium_shows() -> None:
@@ -97,17 +99,17 @@ def test_a_stationary_point_that_is_no_equilibrium_shows() -> None:
     most four deviations of the nudge.
     """
     rule = Adam(lr=LR, beta1=0.0, beta2=0.5)
-    game = Adversarial(Shift((1.0, 1.0), scale=0.0), Pit(), Normal(size=2), Wasserstein(), {}, rule, 50.0)
+    game = AdversarialGame(Shift((1.0, 1.0), scale=0.0), Pit(), Normal(size=2), Wasserstein(), {}, rule, 50.0)
     there = [batch | {"real": torch.ones_like(batch["real"])} for batch in normal_batches(STEPS)]
     found = duality_gap(game, there, there[:4], NOW, TRY)
-    assert 2 * (STEPS * LR) ** 2 * 0.8 < found.generator < 2 * (STEPS * LR + 4 * NUDGE) ** 2
+    assert 2 * (STEPS * LR) ** 2 * 0.8 < found.generator < 2 * (STEPS * LR + 4 * WEIGHT_PERTURBATION) ** 2
 
 
 def test_a_generator_far_from_the_data_could_make_them() -> None:
     """Ten small moves win 10 lr |w|_1 = 0.3; to make the data wins w . (mean of reals - mean of fakes), some 18."""
     game = flat_game(Shift((-10.0, 4.0)), (1.0, -2.0), LR)
-    stands, known = value(game, UNSEEN, NOW), normal_batches(STEPS)
-    assert data_value(game, UNSEEN, known, NOW) == pytest.approx(0, abs=0.5)
+    stands, known = objective_value(game, UNSEEN, NOW), normal_batches(STEPS)
+    assert real_data_objective_value(game, UNSEEN, known, NOW) == pytest.approx(0, abs=0.5)
     assert gap(game, known).generator == pytest.approx(stands, abs=0.5)
     assert stands > 15
 
@@ -115,13 +117,13 @@ def test_a_generator_far_from_the_data_could_make_them() -> None:
 # ---------------------------------------------------------------------- games with networks
 
 
-def against_nothing(generator: nn.Module, objective) -> Adversarial:
+def against_nothing(generator: nn.Module, objective) -> AdversarialGame:
     """A game whose discriminator says the same of everything, as it does at the equilibrium, and may learn more."""
     game = mlp_game(objective, lr=LR)
     with torch.no_grad():
         game.discriminator.head.score.weight.zero_()
         game.discriminator.head.score.bias.fill_(0.5 if isinstance(objective, LeastSquares) else 0.0)
-    return Adversarial(
+    return AdversarialGame(
         generator, game.discriminator, Normal(size=2), objective, {}, Adam(lr=LR, beta1=0.0, beta2=0.9), 50.0
     )
 
@@ -129,7 +131,7 @@ def against_nothing(generator: nn.Module, objective) -> Adversarial:
 @pytest.mark.parametrize("objective", [NonSaturating(), LeastSquares(), Hinge(), Relativistic()])
 def test_a_perfect_generator_leaves_nothing_to_win_and_a_collapsed_one_much(objective) -> None:
     perfect = against_nothing(Shift(), objective)
-    assert value(perfect, UNSEEN, NOW) == pytest.approx(-objective.equilibrium[0], abs=1e-6)
+    assert objective_value(perfect, UNSEEN, NOW) == pytest.approx(-objective.equilibrium[0], abs=1e-6)
     ill = gap(against_nothing(Shift((0.5, 0.5), scale=0.01), objective))
     well = gap(perfect)
     assert well.total < 0.06
@@ -153,7 +155,7 @@ def test_neither_part_is_negative(seed: int) -> None:
 @pytest.mark.parametrize("more", [{}, {"spectral": True}, {"norm": "batch"}, {"dropout": 0.3}])
 def test_looking_changes_nothing(more) -> None:
     game = mlp_game(**more)
-    play_round(game, iter(normal_batches(2)), Machine(), Now(), Meter())
+    play_round(game, iter(normal_batches(2)), Accelerator(), Progress(), Meter())
     before = everything(game)
     found = gap(game)
     assert found.total > 0

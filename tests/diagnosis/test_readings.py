@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from zerosum.diagnosis.finding import Finding, Severity
-from zerosum.diagnosis.log_history import History
-from zerosum.diagnosis.monitor import diagnose
-from zerosum.diagnosis.rules.signals import LATELY, stalled
+from zerosum.diagnosis.log_history import LogHistory
+from zerosum.diagnosis.monitor import diagnose_history
+from zerosum.diagnosis.rules.signals import MIN_RECENT_PROBES, stall_ratio
 
 LOOKS = 16
 
 
-def history(distance: Callable[[int], float], **signals: float) -> History:
+def history(distance: Callable[[int], float], **signals: float) -> LogHistory:
     """An examination every 100 rounds."""
-    return History.of(
+    return LogHistory.from_rows(
         {
             "round": 100 * number, "images": 3200 * number, "exam/distance": distance(number),
             **{f"exam/{name}": value for name, value in signals.items()},
@@ -25,27 +25,27 @@ def history(distance: Callable[[int], float], **signals: float) -> History:
 
 
 def test_what_halves_at_every_look_has_not_stalled() -> None:
-    values = stalled("exam/distance")(history(lambda number: 0.5**number)).values
-    assert len(values) == LOOKS - 2 * LATELY + 1
+    values = stall_ratio("exam/distance")(history(lambda number: 0.5**number)).values
+    assert len(values) == LOOKS - 2 * MIN_RECENT_PROBES + 1
     # the least of the last three, or of the last quarter where that is more, over the least before
-    np.testing.assert_allclose(values[0], 0.5**LATELY, rtol=0.2)  # beyond 0.005 nothing counts as nearer
+    np.testing.assert_allclose(values[0], 0.5**MIN_RECENT_PROBES, rtol=0.2)  # beyond 0.005 nothing counts as nearer
     assert (values < 0.85).all(), "as near as can be told is not stuck"
 
 
 def test_what_stands_still_has_stalled() -> None:
-    np.testing.assert_allclose(stalled("exam/distance")(history(lambda number: 0.7)).values, 1.0)
+    np.testing.assert_allclose(stall_ratio("exam/distance")(history(lambda number: 0.7)).values, 1.0)
 
 
 def test_what_was_near_and_is_far_again_need_not_wait_for_a_quarter() -> None:
     """Three looks are the median's; then it stands at 0.8 / 2 over the least before, 0.1."""
-    fell = stalled("exam/distance")(history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8))
-    at = dict(zip(fell.images / 3200, fell.values, strict=True))
+    fell = stall_ratio("exam/distance")(history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8))
+    at = dict(zip(fell.examples / 3200, fell.values, strict=True))
     assert at[13] <= 1.0  # one look is not yet the median of three
     assert at[14] == pytest.approx(4.0)
 
 
 def test_few_looks_say_nothing() -> None:
-    found = stalled("exam/distance")(History.of([{"round": 1, "images": 1, "exam/distance": 0.5}]))
+    found = stall_ratio("exam/distance")(LogHistory.from_rows([{"round": 1, "images": 1, "exam/distance": 0.5}]))
     assert len(found.values) == 0
 
 
@@ -66,10 +66,10 @@ def names(found: list[Finding]) -> set[str]:
 
 @pytest.mark.parametrize("signals", [LOST, TURNED])
 def test_a_slow_beginner_is_not_ill(signals: dict[str, float]) -> None:
-    found = diagnose(history(lambda number: 2.0 * 0.9**number, **signals))
+    found = diagnose_history(history(lambda number: 2.0 * 0.9**number, **signals))
     assert not [finding.name for finding in found if finding.severity is Severity.SEVERE]
 
 
 def test_the_same_standing_still_is() -> None:
-    assert {"discriminator-too-strong", "mode-collapse"} <= names(diagnose(history(lambda number: 2.0, **LOST)))
-    assert {"discriminator-too-weak", "players-agree"} <= names(diagnose(history(lambda number: 2.0, **TURNED)))
+    assert {"discriminator-too-strong", "mode-collapse"} <= names(diagnose_history(history(lambda number: 2.0, **LOST)))
+    assert {"discriminator-too-weak", "players-agree"} <= names(diagnose_history(history(lambda number: 2.0, **TURNED)))

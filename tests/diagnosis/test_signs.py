@@ -8,38 +8,38 @@ import tomllib
 import numpy as np
 import pytest
 
-from zerosum.diagnosis.finding import Advice, Evidence, Finding, Severity
-from zerosum.diagnosis.log_history import History, Series
-from zerosum.diagnosis.rules.engine import PLOTTED, Rule, Sign
-from zerosum.diagnosis.rules.signals import of
+from zerosum.diagnosis.finding import Evidence, Finding, Recommendation, Severity
+from zerosum.diagnosis.log_history import LogHistory, Series
+from zerosum.diagnosis.rules.engine import MAX_PLOT_POINTS, Criterion, Rule
+from zerosum.diagnosis.rules.signals import signal
 
 
-def high(name: str = "a", hold: int = 2) -> Sign:
+def high(name: str = "a", hold: int = 2) -> Criterion:
     """Bad from 10 on, well again below 5."""
-    return Sign(f"the {name}", of(name), 10, 5, "it is {value:.1f}", hold)
+    return Criterion(f"the {name}", signal(name), 10, 5, "it is {value:.1f}", hold)
 
 
-def low(name: str = "b", hold: int = 2) -> Sign:
+def low(name: str = "b", hold: int = 2) -> Criterion:
     """Bad from 1 down, well again above 2."""
-    return Sign(f"the {name}", of(name), 1, 2, "it is {value:.1f}", hold)
+    return Criterion(f"the {name}", signal(name), 1, 2, "it is {value:.1f}", hold)
 
 
-def seen(sign: Sign, *values: float) -> str:
+def seen(sign: Criterion, *values: float) -> str:
     """ "." where the sign is not seen, "x" where it is."""
     series = Series(np.arange(len(values), dtype=float), np.array(values, float))
-    return "".join(".x"[int(found)] for found in sign.seen(series))
+    return "".join(".x"[int(found)] for found in sign.detect(series))
 
 
-def history(every: int = 100, **signals: list[float | None]) -> History:
+def history(every: int = 100, **signals: list[float | None]) -> LogHistory:
     """A line of the log every so many images; None: not looked at."""
-    found = History()
+    found = LogHistory()
     for n, row in enumerate(zip(*signals.values(), strict=True)):
         known = {name: value for name, value in zip(signals, row, strict=True) if value is not None}
-        found.add({"images": every * (n + 1)} | known)
+        found.add_row({"images": every * (n + 1)} | known)
     return found
 
 
-def rule(*signs: Sign, **more) -> Rule:
+def rule(*signs: Criterion, **more) -> Rule:
     return Rule("illness", Severity.MILD, "An illness", "It happens.", signs, **more)
 
 
@@ -66,13 +66,13 @@ def test_between_limit_and_calm_a_sign_stays_as_it_is() -> None:
 
 
 def test_the_side_of_the_limit_tells_what_is_bad() -> None:
-    assert high().high
-    assert not low().high
+    assert high().higher_is_worse
+    assert not low().higher_is_worse
     assert seen(low(hold=2), 3, 0, 0, 3, 0, 3, 3) == "..xxxx."
 
 
 def test_with_calm_at_the_limit_there_is_no_hysteresis() -> None:
-    assert seen(Sign("a", of("a"), 10, 10, "", 1), 9, 10, 9.9, 10) == ".x.x"
+    assert seen(Criterion("a", signal("a"), 10, 10, "", 1), 9, 10, 9.9, 10) == ".x.x"
 
 
 def test_a_sign_of_nothing_is_not_seen() -> None:
@@ -80,28 +80,28 @@ def test_a_sign_of_nothing_is_not_seen() -> None:
 
 
 @pytest.mark.parametrize(("sign", "further"), [(high(), [10, 11, 13, 20, 60]), (low(), [1, 0.8, 0, -2, -9])])
-def test_strength_grows_from_a_half_with_the_distance(sign: Sign, further: list[float]) -> None:
+def test_strength_grows_from_a_half_with_the_distance(sign: Criterion, further: list[float]) -> None:
     strengths = [sign.strength(value) for value in further]
     assert strengths[0] == 0.5
     assert strengths == sorted(set(strengths))
     assert strengths[-1] == pytest.approx(0.95, abs=0.001)
-    assert sign.strength(sign.calm) == 0.5, "before the limit it is not even less"
+    assert sign.strength(sign.recovery_threshold) == 0.5, "before the limit it is not even less"
 
 
 def test_strength_is_measured_in_steps_from_calm_to_limit() -> None:
     assert high().strength(15) == low().strength(0) == pytest.approx(0.5 + 0.45 * math.tanh(1))
 
 
-@pytest.mark.parametrize("length", [1, PLOTTED, PLOTTED + 1, 2 * PLOTTED - 1, 1000])
+@pytest.mark.parametrize("length", [1, MAX_PLOT_POINTS, MAX_PLOT_POINTS + 1, 2 * MAX_PLOT_POINTS - 1, 1000])
 def test_evidence_is_thinned_and_ends_now(length: int) -> None:
     series = Series(np.arange(length) * 10.0, np.arange(length) / 8)
-    found = high().evidence(series)
-    assert len(found.images) == len(found.values)
-    assert min(length, PLOTTED / 2) <= len(found.values) <= PLOTTED
-    assert (found.images[-1], found.values[-1]) == (10.0 * (length - 1), float(f"{(length - 1) / 8:.4g}"))
+    found = high().make_evidence(series)
+    assert len(found.examples) == len(found.values)
+    assert min(length, MAX_PLOT_POINTS / 2) <= len(found.values) <= MAX_PLOT_POINTS
+    assert (found.examples[-1], found.values[-1]) == (10.0 * (length - 1), float(f"{(length - 1) / 8:.4g}"))
     assert found.value == (length - 1) / 8
-    assert found.says == f"it is {(length - 1) / 8:.1f}"
-    assert found.values == pytest.approx([image / 80 for image in found.images], rel=1e-3)
+    assert found.message == f"it is {(length - 1) / 8:.1f}"
+    assert found.values == pytest.approx([image / 80 for image in found.examples], rel=1e-3)
 
 
 # ---------------------------------------------------------------------- rules
@@ -128,7 +128,7 @@ def test_a_rule_needs_the_signs_that_must_be_seen() -> None:
 def test_what_was_never_looked_at_is_no_sign() -> None:
     assert rule(high("a"), high("b"))(history(b=[ILL] * 3)) is None
     assert rule(high("a"), high("b"), needs=1)(history(a=[ILL] * 3))
-    assert rule(high("a"))(History()) is None
+    assert rule(high("a"))(LogHistory()) is None
 
 
 def test_a_rule_is_asked_only_where_it_applies() -> None:
@@ -149,16 +149,16 @@ def test_a_sign_is_as_it_was_last_looked_at() -> None:
     b = [ILL, None, None, ILL, None, None]
     found = rule(high("a"), high("b"))(history(a=[ILL] * 6, b=b))
     assert found
-    assert found.since == 400
+    assert found.since_examples == 400
 
 
 def test_since_when() -> None:
     found = rule(high("a"), high("b"))(history(a=[WELL, ILL, ILL, ILL, ILL], b=[WELL, WELL, WELL, ILL, ILL]))
     assert found
-    assert found.since == 500, "when the second of both was seen, and not before"
+    assert found.since_examples == 500, "when the second of both was seen, and not before"
     found = rule(high("a", hold=1), needs=1)(history(a=[ILL, ILL]))
     assert found
-    assert found.since == 100, "from the beginning"
+    assert found.since_examples == 100, "from the beginning"
 
 
 def test_what_went_and_came_back_is_since_it_came_back() -> None:
@@ -166,7 +166,7 @@ def test_what_went_and_came_back_is_since_it_came_back() -> None:
     told = history(a=a)
     found = rule(high("a"), needs=1)(told)
     assert found
-    assert found.since == 800
+    assert found.since_examples == 800
     assert rule(high("a"), needs=1)(history(a=a[:6])) is None
 
 
@@ -184,15 +184,15 @@ def test_evidence_is_of_the_signs_that_are_seen_now() -> None:
     found = rule(high("a"), high("b"), high("c"))(history(a=[ILL] * 4, b=[ILL, ILL, WELL, WELL], c=[ILL] * 4))
     assert [each.signal for each in found.evidence] == ["the a", "the c"]
     assert found.evidence[0].values == (ILL,) * 4
-    assert found.evidence[0].images == (100, 200, 300, 400)
+    assert found.evidence[0].examples == (100, 200, 300, 400)
 
 
 def test_a_rule_prescribes_from_the_history() -> None:
-    def prescribe(told: History) -> list[Advice]:
-        return [Advice("optimizer.lr", told["a"].last / 2, "less of it")]
+    def prescribe(told: LogHistory) -> list[Recommendation]:
+        return [Recommendation("optimizer.lr", told["a"].last / 2, "less of it")]
 
     found = rule(high("a"), needs=1, prescribe=prescribe)(history(a=[ILL] * 3))
-    assert found.advice == (Advice("optimizer.lr", 10.0, "less of it"),)
+    assert found.recommendations == (Recommendation("optimizer.lr", 10.0, "less of it"),)
 
 
 # ---------------------------------------------------------------------- findings
@@ -200,8 +200,8 @@ def test_a_rule_prescribes_from_the_history() -> None:
 
 def test_a_finding_survives_being_written_down() -> None:
     advice = (
-        Advice("optimizer.lr", {"start": 0.1, "end": 0.0, "share": [0.5, 1.0]}, "slower"),
-        Advice("game.share_fakes", False, "none"),
+        Recommendation("optimizer.lr", {"start": 0.1, "end": 0.0, "share": [0.5, 1.0]}, "slower"),
+        Recommendation("game.share_fakes", False, "none"),
     )
     evidence = (Evidence("the a", 20.5, 10.0, "it is 20.5", (100.0, 200.0), (3.25, 20.5)), Evidence("b", 1.0, 2.0, "b"))
     one = Finding("illness", Severity.SEVERE, 0.75, 12_345, "An illness", "It happens.", evidence, advice)
@@ -218,12 +218,12 @@ def test_a_rules_finding_survives_too() -> None:
 
 
 def test_advice_as_it_is_said() -> None:
-    assert Advice("optimizer.lr", 1e-4, "").word() == "--optimizer.lr 0.0001"
-    assert Advice("game.share_fakes", True, "").word() == "--game.share_fakes true"
-    assert Advice("discriminator.condition", "concat", "").word() == "--discriminator.condition concat"
+    assert Recommendation("optimizer.lr", 1e-4, "").as_cli_flag() == "--optimizer.lr 0.0001"
+    assert Recommendation("game.share_fakes", True, "").as_cli_flag() == "--game.share_fakes true"
+    assert Recommendation("discriminator.condition", "concat", "").as_cli_flag() == "--discriminator.condition concat"
 
 
 @pytest.mark.parametrize("value", [{"kind": "cosine", "start": 1e-4, "share": [0.5, 1.0]}, {}, [1, 2.5], True, 3])
 def test_what_is_said_is_read_back(value) -> None:
-    _, said = shlex.split(Advice("some.setting", value, "").word())
+    _, said = shlex.split(Recommendation("some.setting", value, "").as_cli_flag())
     assert tomllib.loads(f"value = {said}")["value"] == value

@@ -10,35 +10,43 @@ import torch
 from patients import CPU, everything, examples, same
 from torch import Tensor, nn
 
-from zerosum.data.dataset import Examples
+from zerosum.data.dataset import Dataset
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.log_history import History
+from zerosum.diagnosis.log_history import LogHistory
 from zerosum.diagnosis.measures import Signals
-from zerosum.diagnosis.monitor import FILE, Doctor, diagnose
-from zerosum.diagnosis.reference_set import Bench
+from zerosum.diagnosis.monitor import FINDINGS_FILE, Monitor, diagnose_history
+from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.diagnosis.rules import data, learning
-from zerosum.diagnosis.signal_catalog import meaning
-from zerosum.diagnosis.translation_measures import LEVEL, Way, answer, cycle, grid, nearness, tone
-from zerosum.diagnosis.translation_probe import ROUGH, TranslationExamination, roughened
-from zerosum.diagnosis.translation_reference_set import Questions
+from zerosum.diagnosis.signal_catalog import describe_signal
+from zerosum.diagnosis.translation_measures import (
+    BYTE_STEP,
+    TranslationDirection,
+    checkerboard_signals,
+    color_signals,
+    cycle_signals,
+    distance_signals,
+    input_sensitivity_signals,
+)
+from zerosum.diagnosis.translation_probe import NOISE_STD_BYTE_LEVELS, TranslationProbe, add_byte_noise
+from zerosum.diagnosis.translation_reference_set import TranslationReferenceSet
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
 from zerosum.game.build import build
-from zerosum.game.config import TranslationGame
+from zerosum.game.config import TranslationGameConfig
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
-from zerosum.game.schedule import Now
-from zerosum.game.terms import Reconstruct
-from zerosum.game.translation import Translation
-from zerosum.game.types import Batch, Verdict
-from zerosum.networks.cycle_pair import BothDiscriminators, BothGenerators
+from zerosum.game.schedule import Progress
+from zerosum.game.terms import L1Reconstruction
+from zerosum.game.translation import TranslationGame
+from zerosum.game.types import Batch, DiscriminatorOutput
+from zerosum.networks.cycle_pair import DiscriminatorPair, GeneratorPair
 from zerosum.run_folder import RunFolder
-from zerosum.training.accelerator import Machine
-from zerosum.training.loop import attempt
+from zerosum.training.accelerator import Accelerator
+from zerosum.training.loop import dry_step
 
-TRY = attempt(Machine())
-NOW = Now(3, 192)
+TRY = dry_step(Accelerator())
+NOW = Progress(3, 192)
 SIDE = 32
 
 
@@ -50,7 +58,7 @@ def blobs(count: int, seed: int, least: int = 40, most: int = 216) -> np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Questioned(Examples):
+class Questioned(Dataset):
     """Wanted pictures, and what is given: of the same index where the truth is known."""
 
     inputs: np.ndarray = None  # type: ignore[assignment]
@@ -97,8 +105,8 @@ class Brightness(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.full((1, 1), weight))
 
-    def forward(self, sample: Tensor) -> Verdict:
-        return Verdict(self.weight * nn.functional.avg_pool2d(sample.mean(1, keepdim=True), 8))
+    def forward(self, sample: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.weight * nn.functional.avg_pool2d(sample.mean(1, keepdim=True), 8))
 
 
 def game(formula: Any, back: Any = None, takes: tuple[str, ...] = (), judge: float = 4.0, terms=None, **rules: Any):
@@ -106,14 +114,14 @@ def game(formula: Any, back: Any = None, takes: tuple[str, ...] = (), judge: flo
     generator: nn.Module = Made(formula, takes)
     discriminator: nn.Module = Brightness(judge)
     if back:
-        generator = BothGenerators(generator, Made(back, takes))
-        discriminator = BothDiscriminators(discriminator, Brightness(judge))
-    kind = TranslationGame(both=back is not None, **rules)
+        generator = GeneratorPair(generator, Made(back, takes))
+        discriminator = DiscriminatorPair(discriminator, Brightness(judge))
+    kind = TranslationGameConfig(bidirectional=back is not None, **rules)
     return build(kind, generator, discriminator, Normal(size=2), NonSaturating(), terms or {}, Adam(lr=1e-3), 50.0)
 
 
-def examined(sick: Translation, data: Examples = PAIRED, **more: Any) -> Signals:
-    return TranslationExamination(Bench(data, 64, 16, CPU), TRY)(sick, NOW, **more)
+def examined(sick: TranslationGame, data: Dataset = PAIRED, **more: Any) -> Signals:
+    return TranslationProbe(ReferenceSet(data, 64, 16, CPU), TRY)(sick, NOW, **more)
 
 
 def tint(given: Tensor) -> Tensor:
@@ -166,7 +174,7 @@ GAMES = {
     "unpaired": ({"formula": tint}, UNPAIRED, JUDGED | {"stride/discriminator"}),
     "both": ({"formula": tint, "back": inverted}, UNPAIRED, JUDGED | {"cycle", "cycle_noisy", "stride/discriminator"}),
     "not judged": (
-        {"formula": tint, "terms": {"like": Reconstruct()}, "adversarial_weight": 0.0},
+        {"formula": tint, "terms": {"like": L1Reconstruction()}, "adversarial_weight": 0.0},
         PAIRED,
         {"l1", "error"},
     ),
@@ -185,7 +193,7 @@ def test_an_examination_sees_much_and_changes_nothing(name: str) -> None:
     seen = {signal.removeprefix("exam/") for signal in found}
     assert seen & CONDITIONAL == expected
     assert seen >= ALWAYS
-    assert all(math.isfinite(number) and meaning(signal) for signal, number in found.items())
+    assert all(math.isfinite(number) and describe_signal(signal) for signal, number in found.items())
     assert examined(healthy, pictures, deep=True) == found
 
 
@@ -237,7 +245,7 @@ def test_one_picture_for_all() -> None:
 
 def test_what_is_left_to_chance_is_no_answer() -> None:
     def chance(given: Tensor, seed: Tensor) -> Tensor:
-        return seeded_rng.normal(seed, given[0].numel(), seeded_rng.Purpose.LATENT).view_as(given).clamp(-1, 1)
+        return seeded_rng.normal(seed, given[0].numel(), seeded_rng.RandomStream.LATENT).view_as(given).clamp(-1, 1)
 
     found = examined(game(chance, takes=("seed",)), UNPAIRED)
     assert found["exam/answer"] == 0.0
@@ -255,17 +263,20 @@ def test_stripes_of_four_pixels_and_noise() -> None:
     wanted = PAIRED.scale(PAIRED.take(PAIRED.held_out))
     stripes = 0.1 * torch.tensor([1.0, 1.0, -1.0, -1.0]).repeat(SIDE // 4)
     speckled = 0.1 * torch.randn(wanted.shape, generator=torch.Generator().manual_seed(0))
-    found, noisy = (grid(Way(wanted, wanted + more, wanted, wanted)) for more in (stripes, speckled))
+    found, noisy = (
+        checkerboard_signals(TranslationDirection(wanted, wanted + more, wanted, wanted))
+        for more in (stripes, speckled)
+    )
     assert found["exam/ripple"] == pytest.approx(0.1, rel=0.1)
     assert found["exam/grid"] > 10 * found["exam/grid_real"]
     assert noisy["exam/grid"] < 2
     assert noisy["exam/ripple"] < 0.02
-    assert grid(Way(*[wanted[:, :, :15]] * 4)) == {}
+    assert checkerboard_signals(TranslationDirection(*[wanted[:, :, :15]] * 4)) == {}
 
 
 def test_what_cannot_be_seen_is_no_grid() -> None:
     flat = torch.full((8, 3, SIDE, SIDE), 0.3)
-    found = grid(Way(flat, flat + 1e-4 * board(flat), flat, flat))
+    found = checkerboard_signals(TranslationDirection(flat, flat + 1e-4 * board(flat), flat, flat))
     assert found["exam/grid"] == pytest.approx(1, abs=0.1)
 
 
@@ -293,7 +304,10 @@ def test_sizes_that_differ() -> None:
     assert not {"exam/likeness", "exam/l1"} & set(found)
     assert 0 < found["exam/error"] < 0.3
     assert found["exam/tone"] > 0.95
-    assert tone(Way(torch.zeros(4, 1, 8, 8), *[torch.rand(4, 3, 8, 8)] * 3), truth=False) == {}
+    assert (
+        color_signals(TranslationDirection(torch.zeros(4, 1, 8, 8), *[torch.rand(4, 3, 8, 8)] * 3), has_targets=False)
+        == {}
+    )
 
 
 def test_a_judge_who_tells() -> None:
@@ -306,19 +320,19 @@ def test_a_judge_who_tells() -> None:
 
 def test_what_varies_in_nothing() -> None:
     flat = torch.zeros(8, 3, 16, 16)
-    assert answer(Way(flat, flat, flat, flat)) == {}
-    assert nearness(Way(flat, flat + 1, flat, flat), truth=True) == {}
-    assert cycle(flat, flat, flat) == {}
+    assert input_sensitivity_signals(TranslationDirection(flat, flat, flat, flat)) == {}
+    assert distance_signals(TranslationDirection(flat, flat + 1, flat, flat), has_targets=True) == {}
+    assert cycle_signals(flat, flat, flat) == {}
 
 
 def test_roughness_is_of_some_levels_on_the_grid_of_bytes() -> None:
     grey = torch.full((4, 2, 3, 16, 16), 1 / 127.5)
-    rough = roughened(grey)
+    rough = add_byte_noise(grey)
     levels = (rough + 1) * 127.5
     assert torch.allclose(levels, levels.round(), atol=1e-3)
-    assert float((rough - grey).std()) == pytest.approx(ROUGH * LEVEL, rel=0.1)
-    assert torch.equal(rough, roughened(grey))
-    assert float(roughened(torch.full((1, 3, 8, 8), 9.0)).max()) == pytest.approx(1)
+    assert float((rough - grey).std()) == pytest.approx(NOISE_STD_BYTE_LEVELS * BYTE_STEP, rel=0.1)
+    assert torch.equal(rough, add_byte_noise(grey))
+    assert float(add_byte_noise(torch.full((1, 3, 8, 8), 9.0)).max()) == pytest.approx(1)
 
 
 # ---------------------------------------------------------------------- questions
@@ -329,7 +343,7 @@ def asked(questions: list[Batch], name: str) -> Tensor:
 
 
 def test_held_out_questions_come_once_with_their_answers() -> None:
-    questions = Questions(Bench(PAIRED, 64, 16, CPU)).unseen(both=False)
+    questions = TranslationReferenceSet(ReferenceSet(PAIRED, 64, 16, CPU)).held_out_batches(bidirectional=False)
     assert [len(batch["seed"]) for batch in questions] == [16, 8]
     given, real = asked(questions, "given"), asked(questions, "real")
     assert torch.allclose(real, tint(given), atol=1 / 127)
@@ -339,19 +353,19 @@ def test_held_out_questions_come_once_with_their_answers() -> None:
 
 
 def test_without_pairs_some_other_picture_is_wanted() -> None:
-    questions = Questions(Bench(UNPAIRED, 64, 64, CPU))
-    (one,), (couple,) = questions.unseen(both=False), questions.unseen(both=True)
+    questions = TranslationReferenceSet(ReferenceSet(UNPAIRED, 64, 64, CPU))
+    (one,), (couple,) = questions.held_out_batches(bidirectional=False), questions.held_out_batches(bidirectional=True)
     assert torch.equal(couple["given"], torch.stack([one["given"], one["real"]], 1))
     assert torch.equal(couple["real"], couple["given"].flip(1))
     assert len(one["real"].flatten(1).unique(dim=0)) == 24
 
 
 def test_training_questions_go_on_and_begin_again() -> None:
-    questions = Questions(Bench(PAIRED, 64, 16, CPU))
-    first, later = (asked(questions.known(False, 8, first), "given") for first in (0, 8))
+    questions = TranslationReferenceSet(ReferenceSet(PAIRED, 64, 16, CPU))
+    first, later = (asked(questions.train_batches(False, 8, first), "given") for first in (0, 8))
     assert not torch.equal(first, later)
-    assert torch.equal(first, asked(questions.known(False, 8, 48), "given"))
-    assert len(asked(questions.known(False), "seed")) == 48
+    assert torch.equal(first, asked(questions.train_batches(False, 8, 48), "given"))
+    assert len(asked(questions.train_batches(False), "seed")) == 48
 
 
 def test_too_few_are_refused() -> None:
@@ -373,21 +387,21 @@ PAIRED_RUN = {
 }  # fmt: skip
 
 
-def history(found: Signals, looks: int = 10, facts: dict | None = None, **more: float) -> History:
+def history(found: Signals, looks: int = 10, facts: dict | None = None, **more: float) -> LogHistory:
     """A run that looks the same at every examination, with what training logs beside it."""
-    told = History(facts or PAIRED_RUN)
+    told = LogHistory(facts or PAIRED_RUN)
     trained = {
         "discriminator/score": 1.2, "generator/score": 0.9, "signals/real_score": 0.6, "signals/fake_score": -0.5,
         "signals/real_accuracy": 0.8, "signals/fake_accuracy": 0.8, "rate/generator": 1e-3, "rate/discriminator": 1e-3,
         "signals/real_mean": found["exam/real_mean"], "signals/real_variance": found["exam/real_variance"],
     }  # fmt: skip
     for number in range(looks):
-        told.add({"images": 100 * (number + 1), "round": 100 * (number + 1)} | trained | found | more)
+        told.add_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | trained | found | more)
     return told
 
 
-def names(told: History) -> dict[str, Severity]:
-    return {finding.name: finding.severity for finding in diagnose(told)}
+def names(told: LogHistory) -> dict[str, Severity]:
+    return {finding.name: finding.severity for finding in diagnose_history(told)}
 
 
 @pytest.fixture(scope="module")
@@ -433,15 +447,15 @@ def test_a_finding_waits_for_enough_looks_and_goes_when_it_is_well(healthy: dict
     told = history(ill)
     assert names(told)["input-ignored"] is SEVERE
     for number in range(6):
-        told.add({"images": 2000 + number, "round": 2000 + number} | healthy["paired"])
+        told.add_row({"images": 2000 + number, "round": 2000 + number} | healthy["paired"])
     assert "input-ignored" not in names(told)
 
 
 def test_who_still_learns_to_answer_is_well(healthy: dict[str, Signals]) -> None:
-    told = History(PAIRED_RUN)
+    told = LogHistory(PAIRED_RUN)
     for number in range(10):
         grown = {"exam/answer": 0.002 * 1.4**number, "exam/echo": 1.0, "exam/error": 1.0, "exam/auc_unseen": 1.0}
-        told.add({"images": 100 * (number + 1), "round": 100 * (number + 1)} | healthy["paired"] | grown)
+        told.add_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | healthy["paired"] | grown)
     assert "input-ignored" not in names(told)
 
 
@@ -482,14 +496,14 @@ def test_a_judge_too_sure_to_teach(healthy: dict[str, Signals]) -> None:
     """
     run = {"settings": PAIRED_RUN["settings"]}
     ill = healthy["paired"] | {"exam/auc_unseen": 0.968, "exam/separation_unseen": 2.7, "exam/error": 0.166}
-    (finding,) = diagnose(history(ill, facts=run))
+    (finding,) = diagnose_history(history(ill, facts=run))
     assert (finding.name, finding.severity) == ("judge-too-sure", MILD)
-    assert [(advice.setting, advice.value) for advice in finding.advice] == [
+    assert [(advice.setting, advice.value) for advice in finding.recommendations] == [
         ("terms.r1.weight", 1e-4), ("terms.r1.every", 4),
     ]  # fmt: skip
     penalised = {"settings": run["settings"] | {"terms": {"r1": {"kind": "r1", "weight": 1e-4, "every": 4}}}}
-    (finding,) = diagnose(history(ill, facts=penalised))
-    assert [(advice.setting, advice.value) for advice in finding.advice] == [("terms.r1.weight", 3e-4)]
+    (finding,) = diagnose_history(history(ill, facts=penalised))
+    assert [(advice.setting, advice.value) for advice in finding.recommendations] == [("terms.r1.weight", 3e-4)]
     for well in (
         {"exam/auc_unseen": 0.83, "exam/separation_unseen": 1.4},
         {"exam/auc": 0.99, "exam/separation": 3.0, "exam/auc_unseen": 0.78, "exam/separation_unseen": 1.1},
@@ -499,10 +513,10 @@ def test_a_judge_too_sure_to_teach(healthy: dict[str, Signals]) -> None:
     silent = {"start": 0.0, "end": 5e-3, "images": [0, 9000]}
     begins = {"settings": run["settings"] | {"game": {"kind": "translation", "adversarial_weight": silent}}}
     assert names(history(ill, facts=begins)) == {}
-    learning = History(run)
+    learning = LogHistory(run)
     for number in range(10):
         nearer = {"images": 100 * (number + 1), "round": 100 * (number + 1)} | ill | {"exam/error": 0.4 * 0.9**number}
-        learning.add(nearer)
+        learning.add_row(nearer)
     assert names(learning) == {}
 
 
@@ -514,8 +528,8 @@ def test_what_is_hidden_weighs_by_what_is_lost(healthy: dict[str, Signals]) -> N
 
 def test_the_findings_prescribe_settings(healthy: dict[str, Signals]) -> None:
     def told(found: Signals, name: str, facts: dict) -> dict[str, Any]:
-        (finding,) = [each for each in diagnose(history(found, facts=facts)) if each.name == name]
-        return {advice.setting: advice.value for advice in finding.advice}
+        (finding,) = [each for each in diagnose_history(history(found, facts=facts)) if each.name == name]
+        return {advice.setting: advice.value for advice in finding.recommendations}
 
     assert told(examined(game(constant)), "input-ignored", PAIRED_RUN) == {
         "terms.reconstruct.weight": 300.0, "terms.cycle.weight": 20.0, "game.adversarial_weight": 0.3,
@@ -536,23 +550,23 @@ def test_advice_for_noise_is_not_given_to_translations() -> None:
     """What the judge sees cannot be varied where it is held against other pictures."""
     (overfitting,) = [rule for rule in learning.RULES if rule.name == "discriminator-overfitting"]
     noisy = {"settings": {"game": {"kind": "adversarial"}}}
-    given = {kind: overfitting.prescribe(History(facts))[0] for kind, facts in (("a", PAIRED_RUN), ("b", noisy))}
+    given = {kind: overfitting.remedy(LogHistory(facts))[0] for kind, facts in (("a", PAIRED_RUN), ("b", noisy))}
     assert (given["a"].setting, given["a"].value) == ("optimizer.rates.discriminator", 0.5)
     assert (given["b"].setting, given["b"].value) == ("augment.kind", "ada")
-    apply = {rule.name: rule.applies for rule in data.RULES}
+    apply = {rule.name: rule.applies_to for rule in data.RULES}
     for name in ("batch-too-small", "too-little-data"):
-        assert apply[name](History(noisy))
-        assert not apply[name](History(PAIRED_RUN))
+        assert apply[name](LogHistory(noisy))
+        assert not apply[name](LogHistory(PAIRED_RUN))
 
 
 def test_a_finding_that_becomes_severe_is_written_down_again(tmp_path, healthy: dict[str, Signals]) -> None:
     folder = RunFolder(tmp_path)
-    doctor = Doctor(None, None, 4, folder)
-    doctor.history = History(PAIRED_RUN)
-    doctor._judged = 0
+    doctor = Monitor(None, None, 4, folder)
+    doctor.history = LogHistory(PAIRED_RUN)
+    doctor._num_evaluations_read = 0
     for number in range(20):
         lost = 0.5 if number < 10 else 1.5
         found = healthy["both"] | {"exam/cycle": 0.1, "exam/cycle_noisy": lost}
-        doctor.read({"images": 100 * (number + 1), "round": 100 * (number + 1)} | found)
-    written = [row for row in folder.rows(FILE) if row["name"] == "hidden-information"]
+        doctor.process_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | found)
+    written = [row for row in folder.rows(FINDINGS_FILE) if row["name"] == "hidden-information"]
     assert [(row["event"], row["severity"]) for row in written] == [("comes", "mild"), ("comes", "severe")]

@@ -7,16 +7,16 @@ from pathlib import Path
 import torch
 from test_gather import examples, see, whole
 
-from zerosum.evaluation.result import scores_between
-from zerosum.evaluation.sample_sets import Real
-from zerosum.training.accelerator import ranks
+from zerosum.evaluation.result import compute_scores
+from zerosum.evaluation.sample_sets import RealSet
+from zerosum.training.accelerator import process_group
 
 data = examples(1300)
-with ranks() as rank, tempfile.TemporaryDirectory() as scratch:
+with process_group() as rank, tempfile.TemporaryDirectory() as scratch:
     seen = [
-        see(Real.of(data, part, "noise"), Path(scratch), keep=keep)
+        see(RealSet.from_dataset(data, part, "noise"), Path(scratch), keep=keep)
         for part, keep in ((data.train[:600], True), (data.train[600:], False))
     ]
     if rank == 0:
-        scores = {name: score.value for name, score in scores_between(*seen, neighbours=5).items()}
+        scores = {name: score.value for name, score in compute_scores(*seen, neighbors=5).items()}
         torch.save({"features": whole(seen[1].features), "scores": scores}, sys.argv[1])

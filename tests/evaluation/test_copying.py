@@ -8,8 +8,8 @@ import torch
 from scipy.stats import mannwhitneyu
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import Table
-from zerosum.evaluation.metrics.memorization import copying, rank_z
+from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.memorization import mann_whitney_z, measure_memorization
 
 
 def draw(rows: int, seed: int, scale: float = 1.0, width: int = 6) -> torch.Tensor:
@@ -25,48 +25,60 @@ def test_the_z_score_is_scipys() -> None:
     random = np.random.default_rng(3)
     for digits in (1, 15):
         a, b = random.normal(size=40).round(digits), (random.normal(size=70) + 0.2).round(digits)
-        z = rank_z(a, b)
+        z = mann_whitney_z(a, b)
         theirs = mannwhitneyu(a, b, alternative="less", use_continuity=False, method="asymptotic").pvalue
         assert (1 + math.erf(z / math.sqrt(2))) / 2 == pytest.approx(theirs, rel=1e-9)
-    assert rank_z(np.ones(30), np.ones(20)) == 0
+    assert mann_whitney_z(np.ones(30), np.ones(20)) == 0
 
 
 def test_training_images_as_samples_are_copies() -> None:
-    found = copying(Table.of(TRAIN), Table.of(HELD), Table.of(TRAIN[100:]))
+    found = measure_memorization(
+        FeatureTable.from_tensor(TRAIN), FeatureTable.from_tensor(HELD), FeatureTable.from_tensor(TRAIN[100:])
+    )
     assert found.c_t < -10
-    assert found.authentic == (0, 0)
-    assert found.exact == 500
-    np.testing.assert_array_equal(found.indices[:, 0], np.arange(100, 600))
-    assert (found.distances[:, 0] == 0).all()
+    assert found.authenticity == (0, 0)
+    assert found.num_exact_copies == 500
+    np.testing.assert_array_equal(found.neighbor_indices[:, 0], np.arange(100, 600))
+    assert (found.neighbor_distances[:, 0] == 0).all()
 
 
 def test_copies_of_training_twins_are_not_authentic() -> None:
     train = TRAIN.repeat(2, 1)
-    found = copying(Table.of(train), Table.of(HELD), Table.of(TRAIN))
-    assert found.authentic.value == 0
-    assert found.exact == 600
+    found = measure_memorization(
+        FeatureTable.from_tensor(train), FeatureTable.from_tensor(HELD), FeatureTable.from_tensor(TRAIN)
+    )
+    assert found.authenticity.value == 0
+    assert found.num_exact_copies == 600
 
 
 def test_slightly_changed_copies_are_found() -> None:
-    found = copying(Table.of(TRAIN), Table.of(HELD), Table.of(TRAIN[:500] + draw(500, 4, 0.05)))
+    found = measure_memorization(
+        FeatureTable.from_tensor(TRAIN),
+        FeatureTable.from_tensor(HELD),
+        FeatureTable.from_tensor(TRAIN[:500] + draw(500, 4, 0.05)),
+    )
     assert found.c_t < -10
-    assert found.authentic.value < 0.05
-    assert found.exact == 0
+    assert found.authenticity.value < 0.05
+    assert found.num_exact_copies == 0
 
 
 def test_half_copies_are_found() -> None:
     fakes = torch.cat([TRAIN[:250], draw(250, 5)])
-    found = copying(Table.of(TRAIN), Table.of(HELD), Table.of(fakes))
+    found = measure_memorization(
+        FeatureTable.from_tensor(TRAIN), FeatureTable.from_tensor(HELD), FeatureTable.from_tensor(fakes)
+    )
     assert found.c_t < -3
-    assert found.exact == 250
-    assert found.authentic.value < 0.7 * found.authentic_floor.value
-    assert not found.authentic_rows[:250].any()
+    assert found.num_exact_copies == 250
+    assert found.authenticity.value < 0.7 * found.authenticity_floor.value
+    assert not found.is_authentic[:250].any()
 
 
 def test_samples_that_stay_away_are_underfit() -> None:
-    found = copying(Table.of(TRAIN), Table.of(HELD), Table.of(draw(500, 6, 2.0)))
+    found = measure_memorization(
+        FeatureTable.from_tensor(TRAIN), FeatureTable.from_tensor(HELD), FeatureTable.from_tensor(draw(500, 6, 2.0))
+    )
     assert found.c_t > 3
-    assert found.authentic.value > found.authentic_floor.value
+    assert found.authenticity.value > found.authenticity_floor.value
 
 
 def test_honest_samples_are_not_accused() -> None:
@@ -77,7 +89,10 @@ def test_honest_samples_are_not_accused() -> None:
     """
     for cells, error in [(1, 1.0), (4, 0.5)]:
         found = [
-            copying(*(Table.of(draw(n, 3 * seed + i, width=3)) for i, n in enumerate((300, 200, 220))), cells=cells)
+            measure_memorization(
+                *(FeatureTable.from_tensor(draw(n, 3 * seed + i, width=3)) for i, n in enumerate((300, 200, 220))),
+                num_cells=cells,
+            )
             for seed in range(80)
         ]
         scores = np.array([each.c_t for each in found])
@@ -85,7 +100,7 @@ def test_honest_samples_are_not_accused() -> None:
         assert 0.68 * error < np.sqrt(np.mean(scores**2)) < 1.32 * error
         assert (abs(scores[:20]) < 3).all()
         assert abs(scores.mean()) < 4 * error / math.sqrt(80)
-        apart = np.array([each.authentic.value - each.authentic_floor.value for each in found])
+        apart = np.array([each.authenticity.value - each.authenticity_floor.value for each in found])
         assert abs(apart.mean()) < 4 * apart.std() / math.sqrt(80)
 
 
@@ -95,11 +110,16 @@ def test_cells_weigh_by_their_held_out_reals_and_count_if_they_hold_enough() -> 
     train = torch.cat([draw(200, i) + place[i] for i in range(3)])
     held = torch.cat([draw(n, 7 + i) + place[i] for i, n in enumerate((100, 50, 70))])
     fakes = torch.cat([train[:60], draw(80, 10) + place[1], draw(19, 11) + place[2]])
-    found = copying(Table.of(train), Table.of(held), Table.of(fakes), cells=3)
+    found = measure_memorization(
+        FeatureTable.from_tensor(train), FeatureTable.from_tensor(held), FeatureTable.from_tensor(fakes), num_cells=3
+    )
     to_train = torch.cdist(torch.cat([fakes, held]).double(), train.double()).amin(1).numpy()
     to_train[:60] = 0
-    first, second = rank_z(to_train[:60], to_train[159:259]), rank_z(to_train[60:140], to_train[259:309])
-    assert sorted(found.cells) == pytest.approx(sorted([first, second]))
+    first, second = (
+        mann_whitney_z(to_train[:60], to_train[159:259]),
+        mann_whitney_z(to_train[60:140], to_train[259:309]),
+    )
+    assert sorted(found.cell_z_scores) == pytest.approx(sorted([first, second]))
     assert found.c_t == pytest.approx((100 * first + 50 * second) / 150)
     assert found.c_t_error == pytest.approx(math.hypot(100, 50) / 150)
 
@@ -108,17 +128,23 @@ def test_authentic_by_hand() -> None:
     """On a line: the training images at 1 and 3 are 2 apart, so only a fake at that distance or more is its own."""
     train = torch.tensor([[1.0, 0.0], [3.0, 0.0], [30.0, 0.0]])
     fakes = torch.tensor([[0.0, 0.0], [-1.0, 0.0], [-2.0, 0.0], [31.0, 0.0], [3.0, 0.0]])
-    found = copying(Table.of(train), Table.of(fakes), Table.of(fakes))
-    assert found.authentic_rows.tolist() == [False, True, True, False, False]
-    assert found.authentic == found.authentic_floor == (pytest.approx(0.4), pytest.approx(math.sqrt(0.06)))
-    assert found.distances[0] == pytest.approx([1, 3, 30])
+    found = measure_memorization(
+        FeatureTable.from_tensor(train), FeatureTable.from_tensor(fakes), FeatureTable.from_tensor(fakes)
+    )
+    assert found.is_authentic.tolist() == [False, True, True, False, False]
+    assert found.authenticity == found.authenticity_floor == (pytest.approx(0.4), pytest.approx(math.sqrt(0.06)))
+    assert found.neighbor_distances[0] == pytest.approx([1, 3, 30])
     assert found.held_out_distances == pytest.approx([1, 2, 3, 1, 0])
     assert math.isnan(found.c_t)
-    assert found.cells == ()
+    assert found.cell_z_scores == ()
 
 
 def test_refuses_too_few() -> None:
     with pytest.raises(BadInput, match="at least 2 training images"):
-        copying(Table.of(TRAIN[:1]), Table.of(HELD), Table.of(HELD))
+        measure_memorization(
+            FeatureTable.from_tensor(TRAIN[:1]), FeatureTable.from_tensor(HELD), FeatureTable.from_tensor(HELD)
+        )
     with pytest.raises(BadInput, match="one feature network"):
-        copying(Table.of(TRAIN), Table.of(HELD), Table.of(HELD[:, :4]))
+        measure_memorization(
+            FeatureTable.from_tensor(TRAIN), FeatureTable.from_tensor(HELD), FeatureTable.from_tensor(HELD[:, :4])
+        )

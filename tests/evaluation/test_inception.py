@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from zerosum.evaluation.features import inception
-from zerosum.evaluation.features.inception import Inception
+from zerosum.evaluation.features.inception import InceptionFeatures
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def drawn(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = torch.Generator().manual_seed(0)
-    weights = {name: drawn(name, like, generator) for name, like in inception.network().state_dict().items()}
+    weights = {name: drawn(name, like, generator) for name, like in inception.build_inception().state_dict().items()}
     path = tmp_path_factory.mktemp("weights") / "inception.pth"
     torch.save(weights, path)
     return path
@@ -40,27 +40,29 @@ def authority(file: Path) -> FeatureExtractorInceptionV3:
 
 
 @pytest.fixture(scope="module")
-def network(file: Path) -> Inception:
+def network(file: Path) -> InceptionFeatures:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inception, "fetched", lambda url, sha256, name, progress: file)
-        return Inception.load(CPU)
+        return InceptionFeatures.load(CPU)
 
 
 @pytest.mark.parametrize("side", [32, 64])
-def test_it_is_the_network_of_the_fid(side: int, network: Inception, authority: FeatureExtractorInceptionV3) -> None:
+def test_it_is_the_network_of_the_fid(
+    side: int, network: InceptionFeatures, authority: FeatureExtractorInceptionV3
+) -> None:
     images = torch.randint(0, 256, (2, 3, side, side), generator=torch.Generator().manual_seed(side)).byte()
     features, scores = authority(images)
     assert 0.1 < features.std() < 100, "the comparison would say nothing"
     seen = network(images / 127.5 - 1)
     assert (seen.features - features).abs().max() < 1e-5 * features.abs().max()
-    assert seen.chances is not None
-    ours = seen.chances.log()
+    assert seen.probabilities is not None
+    ours = seen.probabilities.log()
     ours += (scores - ours).mean(1, keepdim=True)  # probabilities leave the scores' sum open
     assert (ours - scores).abs().max() < 1e-5 * scores.abs().max()
 
 
-def test_it_says_what_it_is(network: Inception) -> None:
+def test_it_says_what_it_is(network: InceptionFeatures) -> None:
     assert (network.name, network.version) == ("inception", "6726825d")
-    assert inception.URL.endswith(f"{network.version}.pth")
-    assert network.resize == "bilinear as in TensorFlow 1, to 299 px"
-    assert not any(parameter.requires_grad for parameter in network.trunk.parameters())
+    assert inception.WEIGHTS_URL.endswith(f"{network.version}.pth")
+    assert network.resize_mode == "bilinear as in TensorFlow 1, to 299 px"
+    assert not any(parameter.requires_grad for parameter in network.backbone.parameters())

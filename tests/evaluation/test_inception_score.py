@@ -9,7 +9,7 @@ from torch import nn
 from torchmetrics.image.inception import InceptionScore
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.inception_score import inception_score
 
 
@@ -17,8 +17,8 @@ def logits(rows: int, seed: int, classes: int = 12) -> torch.Tensor:
     return 2 * torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed))
 
 
-def table(rows: int, seed: int) -> Table:
-    return Table.of(logits(rows, seed).softmax(1))
+def table(rows: int, seed: int) -> FeatureTable:
+    return FeatureTable.from_tensor(logits(rows, seed).softmax(1))
 
 
 class Same(nn.Module):
@@ -42,28 +42,35 @@ def test_is_torchmetrics(rows: int, splits: int, monkeypatch: pytest.MonkeyPatch
 
 
 def test_sure_of_all_classes_is_their_number_and_sure_of_one_or_of_none_is_1() -> None:
-    assert inception_score(Table.of(torch.eye(8).repeat(100, 1))) == pytest.approx((8, 0), abs=1e-9)
-    assert inception_score(Table.of(torch.eye(8)[:1].repeat(800, 1))) == pytest.approx((1, 0), abs=1e-9)
-    assert inception_score(Table.of(torch.full((800, 8), 1 / 8))) == pytest.approx((1, 0), abs=1e-9)
+    assert inception_score(FeatureTable.from_tensor(torch.eye(8).repeat(100, 1))) == pytest.approx((8, 0), abs=1e-9)
+    assert inception_score(FeatureTable.from_tensor(torch.eye(8)[:1].repeat(800, 1))) == pytest.approx((1, 0), abs=1e-9)
+    assert inception_score(FeatureTable.from_tensor(torch.full((800, 8), 1 / 8))) == pytest.approx((1, 0), abs=1e-9)
 
 
 def test_rows_need_not_add_up_to_1_exactly() -> None:
     chances = logits(300, 7).softmax(1)
     uneven = chances * torch.linspace(0.9995, 1.0005, 300)[:, None]
-    assert inception_score(Table.of(uneven)).value == pytest.approx(inception_score(Table.of(chances)).value, rel=1e-6)
+    assert inception_score(FeatureTable.from_tensor(uneven)).value == pytest.approx(
+        inception_score(FeatureTable.from_tensor(chances)).value, rel=1e-6
+    )
 
 
 def test_splits_need_not_be_even() -> None:
     chances = logits(103, 2).softmax(1)
-    parts = [inception_score(Table.of(chances[a:b])).value for a, b in [(0, 25), (25, 51), (51, 77), (77, 103)]]
-    found = inception_score(Table.of(chances), splits=4)
+    parts = [
+        inception_score(FeatureTable.from_tensor(chances[a:b])).value
+        for a, b in [(0, 25), (25, 51), (51, 77), (77, 103)]
+    ]
+    found = inception_score(FeatureTable.from_tensor(chances), splits=4)
     assert found == pytest.approx((np.mean(parts), np.std(parts, ddof=1) / 2), rel=1e-9)
 
 
 def test_the_error_is_the_jackknife_by_hand() -> None:
     chances = logits(103, 3).softmax(1)
-    without = [inception_score(Table.of(chances[torch.arange(103) % 10 != g])).value for g in range(10)]
-    assert inception_score(Table.of(chances)).error == pytest.approx(math.sqrt(9 * np.var(without)), rel=1e-6)
+    without = [inception_score(FeatureTable.from_tensor(chances[torch.arange(103) % 10 != g])).value for g in range(10)]
+    assert inception_score(FeatureTable.from_tensor(chances)).error == pytest.approx(
+        math.sqrt(9 * np.var(without)), rel=1e-6
+    )
 
 
 def test_the_error_is_that_of_redraws() -> None:
@@ -75,13 +82,13 @@ def test_the_error_is_that_of_redraws() -> None:
 
 def test_few_rows_have_no_error() -> None:
     assert math.isnan(inception_score(table(9, 4)).error)
-    assert math.isnan(inception_score(table(1, 4), groups=1).error)
+    assert math.isnan(inception_score(table(1, 4), num_groups=1).error)
 
 
 def test_refuses_what_is_no_probability() -> None:
     with pytest.raises(BadInput, match="add up to 1"):
-        inception_score(Table.of(logits(20, 5)))
+        inception_score(FeatureTable.from_tensor(logits(20, 5)))
     with pytest.raises(BadInput, match="add up to 1"):
-        inception_score(Table.of(torch.full((20, 2), torch.nan)))
+        inception_score(FeatureTable.from_tensor(torch.full((20, 2), torch.nan)))
     with pytest.raises(BadInput, match="into 30 splits"):
         inception_score(table(20, 6), splits=30)

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.data.dataset import Examples
-from zerosum.data.images.load import read
+from zerosum.data.dataset import Dataset
+from zerosum.data.images.load import load_source
 from zerosum.errors import BadInput
 from zerosum.evaluation import evaluator
 from zerosum.evaluation import request as asking
-from zerosum.evaluation.features.pixels import Pixels
-from zerosum.evaluation.result import Judgement
-from zerosum.evaluation.sample_sets import Made
-from zerosum.reporter import Silent
+from zerosum.evaluation.features.pixels import PixelFeatures
+from zerosum.evaluation.result import EvaluationResult
+from zerosum.evaluation.sample_sets import GeneratedSet
+from zerosum.reporter import SilentReporter
 from zerosum.reporting import scores_section
 from zerosum.run_folder import RunFolder
 
 N = 1_500
-ASKED = asking.Asked("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "averaged")
+ASKED = asking.EvaluationOptions("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "averaged")
 
 
 UNASKED = SimpleNamespace(labels=lambda n, seed: None)
@@ -30,12 +30,14 @@ UNASKED = SimpleNamespace(labels=lambda n, seed: None)
 
 
 @pytest.fixture(scope="module")
-def digits() -> Examples:
+def digits() -> Dataset:
     """The bundled digits at 14 pixels, of which the held-out thousand stands for what a perfect generator makes."""
-    return read("digits", 14, 1, "resize", held_out=0.25)
+    return load_source("digits", 14, 1, "resize", held_out_fraction=0.25)
 
 
-def judged(digits: Examples, pool: np.ndarray, against: str = "held-out") -> tuple[Judgement, evaluator.Question]:
+def judged(
+    digits: Dataset, pool: np.ndarray, against: str = "held-out"
+) -> tuple[EvaluationResult, evaluator.EvaluationTask]:
     """The judgement of a generator that makes the examples `pool` (indices), and begins anew when it is through."""
 
     def make(first: int, n: int) -> torch.Tensor:
@@ -43,13 +45,13 @@ def judged(digits: Examples, pool: np.ndarray, against: str = "held-out") -> tup
 
     held_out = replace(digits, held_out=digits.held_out[:1_000])
     asked = replace(ASKED, against=against)
-    question = replace(asking.about_run(UNASKED, held_out, None, asked), made=Made(make, N, "the samples"))
-    with evaluator.observer(Pixels(), torch.device("cpu")) as watching:
-        judgement, _ = evaluator.answer(question, ASKED, watching, None, Silent())
+    question = replace(asking.build_run_task(UNASKED, held_out, None, asked), made=GeneratedSet(make, N, "the samples"))
+    with evaluator.open_feature_extractor(PixelFeatures(), torch.device("cpu")) as watching:
+        judgement, _ = evaluator.run_evaluation(question, ASKED, watching, None, SilentReporter())
     return judgement, question
 
 
-def test_a_perfect_generator_is_at_its_floor(digits: Examples, tmp_path: Path) -> None:
+def test_a_perfect_generator_is_at_its_floor(digits: Dataset, tmp_path: Path) -> None:
     """Its samples are real images that neither training nor the reference holds. Each bound is four standard errors, or
     a tenth of the score, whichever is more: under one false alarm in a thousand."""
     judgement, question = judged(digits, digits.held_out[1_000:])
@@ -60,25 +62,28 @@ def test_a_perfect_generator_is_at_its_floor(digits: Examples, tmp_path: Path) -
             assert abs(score.score.value - score.floor.value) <= near, name
     kid = judgement.scores["kid"]
     assert abs(kid.score.value) <= 4 * kid.score.error
-    assert abs(judgement.copies.c_t) < 4 * judgement.copies.c_t_error
-    assert judgement.copies.exact == 0
-    assert not judgement.modes.found.missing
+    assert abs(judgement.memorization.c_t) < 4 * judgement.memorization.c_t_error
+    assert judgement.memorization.num_exact_copies == 0
+    assert not judgement.modes.all_samples.missing
     assert not [warning for warning in judgement.warnings if "memor" in warning or "collapsed" in warning]
-    assert [path.name for path in evaluator.draw(judgement, question, tmp_path)] == ["neighbours.png"]
+    assert [path.name for path in evaluator.save_figures(judgement, question, tmp_path)] == ["neighbours.png"]
 
 
-def test_one_image_again_and_again_is_seen_as_collapse(digits: Examples, tmp_path: Path) -> None:
+def test_one_image_again_and_again_is_seen_as_collapse(digits: Dataset, tmp_path: Path) -> None:
     judgement, question = judged(digits, digits.held_out[1_000:1_001])
     found = {name: score.score.value for name, score in judgement.scores.items()}
     assert found["recall"] == 0
     assert found["coverage"] < 0.05
     assert found["kid"] > 20 * judgement.scores["kid"].score.error
-    assert len(judgement.modes.found.missing) >= judgement.modes.found.count - 1
+    assert len(judgement.modes.all_samples.missing) >= judgement.modes.all_samples.num_modes - 1
     assert any("one and the same image" in warning for warning in judgement.warnings)
-    assert {path.name for path in evaluator.draw(judgement, question, tmp_path)} == {"neighbours.png", "missing.png"}
+    assert {path.name for path in evaluator.save_figures(judgement, question, tmp_path)} == {
+        "neighbours.png",
+        "missing.png",
+    }
 
 
-def test_one_class_alone_is_precise_and_covers_little(digits: Examples, tmp_path: Path) -> None:
+def test_one_class_alone_is_precise_and_covers_little(digits: Dataset, tmp_path: Path) -> None:
     """A generator that makes ones only: each looks real, and nine classes are missing."""
     ones = digits.train[digits.labels[digits.train] == 1][-400:]
     judgement, _ = judged(digits, ones)
@@ -86,69 +91,69 @@ def test_one_class_alone_is_precise_and_covers_little(digits: Examples, tmp_path
     assert found["precision"] > floor["precision"]
     assert found["recall"] < 0.5 * floor["recall"]
     assert found["coverage"] < 0.25 * floor["coverage"]
-    assert len(judgement.modes.found.missing) > 0.7 * judgement.modes.found.count
+    assert len(judgement.modes.all_samples.missing) > 0.7 * judgement.modes.all_samples.num_modes
 
 
-def test_a_thief_is_caught(digits: Examples, tmp_path: Path) -> None:
+def test_a_thief_is_caught(digits: Dataset, tmp_path: Path) -> None:
     """Samples that are training images have good scores, and are found out."""
     stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000]
     judgement, question = judged(digits, stolen[::2])
     assert judgement.scores["coverage"].score.value > 0.9 * judgement.scores["coverage"].floor.value
-    assert judgement.copies.c_t < -3 * judgement.copies.c_t_error
+    assert judgement.memorization.c_t < -3 * judgement.memorization.c_t_error
     assert judgement.scores["authentic"].score.value == 0
-    assert judgement.copies.exact == N
+    assert judgement.memorization.num_exact_copies == N
     assert any("memorises" in warning for warning in judgement.warnings)
-    evaluator.draw(judgement, question, tmp_path)
+    evaluator.save_figures(judgement, question, tmp_path)
 
 
-def test_a_thief_is_caught_whatever_its_samples_are_held_against(digits: Examples) -> None:
+def test_a_thief_is_caught_whatever_its_samples_are_held_against(digits: Dataset) -> None:
     """Held against the training images themselves, what is copied still shows, and honest samples are not accused."""
     stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000:2]
     for pool, guilty in ((stolen, True), (digits.held_out[1_000:], False)):
         judgement, _ = judged(digits, pool, "train")
-        assert (judgement.copies.c_t < -3 * judgement.copies.c_t_error) == guilty
+        assert (judgement.memorization.c_t < -3 * judgement.memorization.c_t_error) == guilty
         assert judgement.scores["authentic"].floor.value > 0.1
 
 
-def test_real_images_that_were_trained_on_are_found_out(digits: Examples) -> None:
+def test_real_images_that_were_trained_on_are_found_out(digits: Dataset) -> None:
     everything = replace(digits, train=np.arange(len(digits)), held_out=np.arange(0))
-    question = asking.about_run(UNASKED, digits, everything, ASKED)
+    question = asking.build_run_task(UNASKED, digits, everything, ASKED)
     assert any(f"{len(digits.train):,} of the images of digits are among the training" in w for w in question.warnings)
-    question, _ = asking.about_folders(digits, everything, digits, ASKED)
+    question, _ = asking.build_folders_task(digits, everything, digits, ASKED)
     assert question.train is None
     assert question.warnings
 
 
-def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Examples) -> None:
+def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Dataset) -> None:
     few = replace(digits, train=digits.train[:900])
     asked = replace(ASKED, n=1_500)
-    question = asking.about_run(UNASKED, few, None, asked)
+    question = asking.build_run_task(UNASKED, few, None, asked)
     pool = digits.held_out[1_000:]
-    made = Made(lambda f, n: digits.scale(digits.take(pool[np.arange(f, f + n) % len(pool)])), 1_500, "samples")
-    with evaluator.observer(Pixels(), torch.device("cpu")) as watching:
-        judgement, _ = evaluator.answer(replace(question, made=made), asked, watching, None, Silent())
-    assert judgement.scores["fd"].ratio() is None
-    assert judgement.scores["kid"].ratio() is not None
+    made = GeneratedSet(lambda f, n: digits.scale(digits.take(pool[np.arange(f, f + n) % len(pool)])), 1_500, "samples")
+    with evaluator.open_feature_extractor(PixelFeatures(), torch.device("cpu")) as watching:
+        judgement, _ = evaluator.run_evaluation(replace(question, made=made), asked, watching, None, SilentReporter())
+    assert judgement.scores["fd"].ratio_to_floor() is None
+    assert judgement.scores["kid"].ratio_to_floor() is not None
     assert any("--n 900 makes them alike" in warning for warning in judgement.warnings)
 
 
-def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Examples, tmp_path: Path) -> None:
+def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Dataset, tmp_path: Path) -> None:
     judgement, _ = judged(digits, digits.held_out[1_000:1_001])
     (tmp_path / "run").mkdir()
-    evaluator.record(RunFolder(tmp_path / "run"), judgement, {"images": 640, "checkpoint": "00000640"}, [])
+    evaluator.record_result(RunFolder(tmp_path / "run"), judgement, {"images": 640, "checkpoint": "00000640"}, [])
     (row,) = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
     assert row["scores"]["recall"]["value"] == 0
     assert row["scores"]["recall"]["floor"] > 0.5
     assert row["protocol"]["made"] == N
-    text = "\n".join(scores_section.lines(row))
+    text = "\n".join(scores_section.format_scores(row))
     for word in ("kid_pixels", "fd_pixels", "real against real", "hardly made", "collapsed"):
         assert word in text
 
 
-def test_sets_that_nothing_can_be_said_of_are_refused(digits: Examples, tmp_path: Path) -> None:
-    question = asking.about_run(UNASKED, digits, None, ASKED)
+def test_sets_that_nothing_can_be_said_of_are_refused(digits: Dataset, tmp_path: Path) -> None:
+    question = asking.build_run_task(UNASKED, digits, None, ASKED)
     with pytest.raises(BadInput, match="are only 4: too few"):
-        asking.refuse_hopeless(replace(question, real=question.real.head(4)), 5)
+        asking.require_enough_examples(replace(question, real=question.real.head(4)), 5)
     same = replace(digits, keys=np.zeros_like(digits.keys))
     with pytest.raises(BadInput, match="are one image"):
-        asking.refuse_hopeless(asking.about_run(UNASKED, same, None, ASKED), 5)
+        asking.require_enough_examples(asking.build_run_task(UNASKED, same, None, ASKED), 5)

@@ -9,9 +9,9 @@ from scipy.stats import sem
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics import paired
-from zerosum.evaluation.metrics.paired import Likeness, feature_distances, l1, psnr, ssim
+from zerosum.evaluation.metrics.paired import PairedMetrics, feature_distances, l1, psnr, ssim
 
 
 def pairs(count: int, channels: int, height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,34 +63,34 @@ def test_ssim_in_small_bites_is_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_gathers_batches() -> None:
     made, wanted = pairs(7, 3, 20, 20)
-    gathered = Likeness()
+    gathered = PairedMetrics()
     gathered.update(made[:4], wanted[:4])
     gathered.update(made[4:], wanted[4:])
-    scores = gathered.scores()
+    scores = gathered.compute()
     assert list(scores) == ["l1", "psnr", "ssim"]
     for name, measure in [("l1", l1), ("psnr", psnr), ("ssim", ssim)]:
         values = measure(made, wanted).numpy()
         # float64 sums, whose order is the processor's: some 1e-15 a term
-        np.testing.assert_allclose(gathered.values()[name], values, rtol=1e-12)
+        np.testing.assert_allclose(gathered.per_pair_values()[name], values, rtol=1e-12)
         assert scores[name] == pytest.approx((values.mean(), sem(values)))
 
 
 def test_small_images_have_no_ssim_and_equal_ones_an_infinite_psnr() -> None:
     made, wanted = pairs(7, 1, 8, 8)
-    gathered = Likeness()
+    gathered = PairedMetrics()
     gathered.update(made, wanted)
     gathered.update(wanted, wanted)
-    scores = gathered.scores()
+    scores = gathered.compute()
     assert math.isnan(scores["ssim"].value)
     assert scores["psnr"].value == math.inf
     assert scores["l1"].value == pytest.approx(l1(made, wanted).mean().item() / 2)
-    assert math.isnan(Likeness().scores()["l1"].value)
+    assert math.isnan(PairedMetrics().compute()["l1"].value)
 
 
 def test_distances_of_features() -> None:
     random = torch.Generator().manual_seed(1)
     a, b = torch.randn(2, 700, 5, generator=random)
-    found = feature_distances(Table.of(a), Table.of(b))
+    found = feature_distances(FeatureTable.from_tensor(a), FeatureTable.from_tensor(b))
     # float64 sums, whose order is the processor's: some 1e-15 a term
     np.testing.assert_allclose(found, np.linalg.norm(a.double().numpy() - b.double().numpy(), axis=1), rtol=1e-12)
 
@@ -103,4 +103,4 @@ def test_refuses_what_makes_no_pairs() -> None:
     with pytest.raises(BadInput, match="at least 11 px; these are 20 x 10"):
         ssim(made[:, :, :10], wanted[:, :, :10])
     with pytest.raises(BadInput, match="one shape"):
-        feature_distances(Table.of(torch.ones(3, 2)), Table.of(torch.ones(4, 2)))
+        feature_distances(FeatureTable.from_tensor(torch.ones(3, 2)), FeatureTable.from_tensor(torch.ones(4, 2)))

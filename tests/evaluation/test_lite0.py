@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features import efficientnet_lite0
-from zerosum.evaluation.features.efficientnet_lite0 import Lite0
-from zerosum.evaluation.features.registry import has_lite0
-from zerosum.evaluation.features.resample import antialiased_bicubic
+from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
+from zerosum.evaluation.features.registry import is_lite0_installed
+from zerosum.evaluation.features.resample import resize_bicubic_antialiased
 
 CPU = torch.device("cpu")
 STRIDES = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
@@ -30,7 +30,7 @@ class Reference:
     """The network by the names in the published file: TensorFlow's padding, batch norm as such."""
 
     def __init__(self) -> None:
-        file = efficientnet_lite0.found()
+        file = efficientnet_lite0.find_weights()
         assert file
         self.weights = {name: value.double() for name, value in torch.load(file, weights_only=True).items()}
 
@@ -54,7 +54,7 @@ class Reference:
         return hidden + branch if branch.shape == hidden.shape else branch
 
     def __call__(self, images: Tensor, side: int) -> tuple[Tensor, Tensor]:
-        values = (antialiased_bicubic(images, side).double() + 1) * 127.5
+        values = (resize_bicubic_antialiased(images, side).double() + 1) * 127.5
         hidden = self.layer((values - 127) / 128, "_conv_stem", "_bn0", stride=2)
         for index, stride in enumerate(STRIDES):
             hidden = self.block(hidden, index, stride)
@@ -64,25 +64,25 @@ class Reference:
 
 
 @pytest.fixture(scope="module")
-def small() -> Lite0:
-    return Lite0.load(96, CPU)
+def small() -> EfficientNetFeatures:
+    return EfficientNetFeatures.load(96, CPU)
 
 
 @pytest.mark.parametrize(("side", "n"), [(96, 3), (224, 1)])
 def test_it_is_the_published_network(side: int, n: int) -> None:
-    network, images = Lite0.load(side, CPU), pictures(n)
+    network, images = EfficientNetFeatures.load(side, CPU), pictures(n)
     seen, (features, chances) = network(images), Reference()(images, side)
     assert seen.features.shape == (n, 1280)
     assert seen.features.dtype == torch.float32
     assert features.std() > 0.1, "the comparison would say nothing"
     error = (seen.features - features).abs().max() / features.abs().max()
     assert error < 1e-4
-    assert seen.chances is not None
-    torch.testing.assert_close(seen.chances.double(), chances, rtol=0, atol=1e-4)
-    assert network.resize == f"bicubic, antialiased, to {side} px"
+    assert seen.probabilities is not None
+    torch.testing.assert_close(seen.probabilities.double(), chances, rtol=0, atol=1e-4)
+    assert network.resize_mode == f"bicubic, antialiased, to {side} px"
 
 
-def test_an_image_has_its_own_features(small: Lite0) -> None:
+def test_an_image_has_its_own_features(small: EfficientNetFeatures) -> None:
     images = pictures(64)
     together = small(images)
     alone = small(images[17:18])
@@ -94,17 +94,17 @@ def test_an_image_has_its_own_features(small: Lite0) -> None:
     assert (together.features.std(0) > 0).float().mean() > 0.5  # and images differ
 
 
-def test_grey_is_seen_as_colour(small: Lite0) -> None:
+def test_grey_is_seen_as_colour(small: EfficientNetFeatures) -> None:
     grey = pictures(2, channels=1)
     assert torch.equal(small(grey).features, small(grey.expand(-1, 3, -1, -1)).features)
 
 
-def test_the_version_is_the_weights_hash(small: Lite0) -> None:
+def test_the_version_is_the_weights_hash(small: EfficientNetFeatures) -> None:
     assert (small.name, small.version) == ("lite0", "57934424")
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = efficientnet_lite0.found()
+    file = efficientnet_lite0.find_weights()
     assert file
     damaged = Path(shutil.copy(file, tmp_path))
     with damaged.open("r+b") as content:
@@ -112,15 +112,15 @@ def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         content.write(b"x")
     monkeypatch.setattr(efficientnet_lite0, "found", lambda: damaged)
     with pytest.raises(BadInput, match=r"efficientnet-lite0-57934424\.pth is damaged: .*--force-reinstall"):
-        Lite0.load(96, CPU)
+        EfficientNetFeatures.load(96, CPU)
 
 
 def test_without_the_package_there_is_one_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert has_lite0()
+    assert is_lite0_installed()
     monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "not_installed_anywhere")
-    assert not has_lite0()
+    assert not is_lite0_installed()
     with pytest.raises(BadInput, match=r'pip install "zerosum\[features\]".*--features pixels'):
-        Lite0.load(96, CPU)
+        EfficientNetFeatures.load(96, CPU)
 
 
 def test_nothing_of_the_package_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,4 +130,4 @@ def test_nothing_of_the_package_is_executed(tmp_path: Path, monkeypatch: pytest.
     (models / "efficientnet-lite0-01234567.pth").touch()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "weights_of_a_test")
-    assert efficientnet_lite0.found() == models / "efficientnet-lite0-01234567.pth"
+    assert efficientnet_lite0.find_weights() == models / "efficientnet-lite0-01234567.pth"

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import Table
-from zerosum.evaluation.metrics.nearest_neighbors import nearest, nearest_others
+from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.nearest_neighbors import nearest_neighbors, nearest_other_neighbors
 
 
 def draw(rows: int, width: int, seed: int, scale: float = 1.0, shift: float = 0.0) -> torch.Tensor:
@@ -28,7 +28,7 @@ def naive(queries: torch.Tensor, among: torch.Tensor, k: int, same: bool) -> tup
 
 
 def check(queries: torch.Tensor, among: torch.Tensor, k: int, same: bool = False) -> None:
-    distances, indices = nearest(Table.of(queries), Table.of(among), k, same)
+    distances, indices = nearest_neighbors(FeatureTable.from_tensor(queries), FeatureTable.from_tensor(among), k, same)
     wanted_distances, wanted_indices = naive(queries, among, k, same)
     np.testing.assert_array_equal(indices, wanted_indices)
     # float64 sums, whose order is the processor's: some 1e-15 a term
@@ -54,7 +54,7 @@ def test_copies_are_at_zero_and_the_first_one_is_found() -> None:
     among[700:] = among[:200]
     queries = among[torch.randperm(900, generator=torch.Generator().manual_seed(7))[:300]]
     check(queries, among, 3)
-    assert (nearest(Table.of(queries), Table.of(among))[0] == 0).all()
+    assert (nearest_neighbors(FeatureTable.from_tensor(queries), FeatureTable.from_tensor(among))[0] == 0).all()
     check(among, among, 2, same=True)
 
 
@@ -78,9 +78,9 @@ def test_one_far_row_spoils_nothing() -> None:
 
 def test_some_rows_others() -> None:
     rows = np.array([5, 800, 5, 13])
-    table = Table.of(draw(1000, 8, 15))
-    distances, indices = nearest(table, table, 2, same=True)
-    found_distances, found_indices = nearest_others(table, rows, 2)
+    table = FeatureTable.from_tensor(draw(1000, 8, 15))
+    distances, indices = nearest_neighbors(table, table, 2, exclude_self=True)
+    found_distances, found_indices = nearest_other_neighbors(table, rows, 2)
     np.testing.assert_array_equal(found_distances, distances[rows])
     np.testing.assert_array_equal(found_indices, indices[rows])
 
@@ -91,11 +91,14 @@ def test_all_there_is_can_be_asked_for() -> None:
 
 
 def test_refuses_what_cannot_be_found() -> None:
-    table = Table.of(draw(6, 3, 18))
+    table = FeatureTable.from_tensor(draw(6, 3, 18))
     with pytest.raises(BadInput, match="5 images to find 6"):
-        nearest(table, table, 6, same=True)
+        nearest_neighbors(table, table, 6, exclude_self=True)
     with pytest.raises(BadInput, match="one feature network"):
-        nearest(table, Table.of(draw(6, 4, 18)))
-    for pair in ((table, Table.of(torch.full((6, 3), torch.nan))), (Table.of(torch.full((6, 3), torch.nan)), table)):
+        nearest_neighbors(table, FeatureTable.from_tensor(draw(6, 4, 18)))
+    for pair in (
+        (table, FeatureTable.from_tensor(torch.full((6, 3), torch.nan))),
+        (FeatureTable.from_tensor(torch.full((6, 3), torch.nan)), table),
+    ):
         with pytest.raises(BadInput, match="not finite"):
-            nearest(*pair)
+            nearest_neighbors(*pair)

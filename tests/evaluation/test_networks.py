@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.base import Seen
-from zerosum.evaluation.features.custom import UsersNetwork, checked
-from zerosum.evaluation.features.efficientnet_lite0 import Lite0
-from zerosum.evaluation.features.pixels import Pixels
-from zerosum.evaluation.features.registry import NAMES, choose
-from zerosum.evaluation.features.resample import antialiased_bicubic
-from zerosum.evaluation.features.weights import exactly, fetched
+from zerosum.evaluation.features.base import FeatureOutput
+from zerosum.evaluation.features.custom import CustomFeatures, validate_output
+from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
+from zerosum.evaluation.features.pixels import PixelFeatures
+from zerosum.evaluation.features.registry import FEATURE_NETWORK_NAMES, load_feature_network
+from zerosum.evaluation.features.resample import resize_bicubic_antialiased
+from zerosum.evaluation.features.weights import deterministic_inference, download_weights
 
 CPU = torch.device("cpu")
 CONTENT = bytes(range(256)) * 9000
@@ -34,11 +34,11 @@ def images(n: int = 3, side: int = 8) -> torch.Tensor:
 
 
 def test_names_give_networks() -> None:
-    assert isinstance(choose("pixels", 32, CPU), Pixels)
+    assert isinstance(load_feature_network("pixels", 32, CPU), PixelFeatures)
     for side, looks_at in ((28, 96), (96, 96), (97, 224), (512, 224)):
-        network = choose("lite0", side, CPU)
-        assert isinstance(network, Lite0)
-        assert network.side == looks_at
+        network = load_feature_network("lite0", side, CPU)
+        assert isinstance(network, EfficientNetFeatures)
+        assert network.image_size == looks_at
 
 
 @pytest.mark.parametrize(("name", "near"), [("lite", "lite0"), ("Inceptoin", "inception"), ("label", "labels")])
@@ -46,13 +46,13 @@ def test_an_unknown_name_gets_the_nearest(name: str, near: str) -> None:
     with pytest.raises(
         BadInput, match=rf"--features {name}: there is no such network; did you mean {near}\?"
     ) as caught:
-        choose(name, 32, CPU)
-    assert ", ".join(NAMES) in str(caught.value)
+        load_feature_network(name, 32, CPU)
+    assert ", ".join(FEATURE_NETWORK_NAMES) in str(caught.value)
 
 
 def test_a_name_like_no_other_gets_the_list() -> None:
     with pytest.raises(BadInput, match=r"no such network\. Networks: lite0, inception, pixels, labels, or for one"):
-        choose("qqq", 32, CPU)
+        load_feature_network("qqq", 32, CPU)
 
 
 # ---------------------------------------------------------------------- pixels
@@ -60,10 +60,10 @@ def test_a_name_like_no_other_gets_the_list() -> None:
 
 def test_pixels_are_the_values_themselves() -> None:
     small, large, points = images(side=32), images(side=33), torch.randn(5, 2)
-    assert torch.equal(Pixels()(small).features, small.flatten(1))
-    assert torch.equal(Pixels()(large).features, antialiased_bicubic(large, 32).flatten(1))
-    assert torch.equal(Pixels()(points).features, points)
-    assert Pixels()(points).chances is None
+    assert torch.equal(PixelFeatures()(small).features, small.flatten(1))
+    assert torch.equal(PixelFeatures()(large).features, resize_bicubic_antialiased(large, 32).flatten(1))
+    assert torch.equal(PixelFeatures()(points).features, points)
+    assert PixelFeatures()(points).probabilities is None
 
 
 # ---------------------------------------------------------------------- the user's own
@@ -117,23 +117,23 @@ def forget() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_users_network_is_used_as_it_should_be() -> None:
-    network = choose("own_features:net", 8, CPU)
-    assert isinstance(network, UsersNetwork)
+    network = load_feature_network("own_features:net", 8, CPU)
+    assert isinstance(network, CustomFeatures)
     seen = network(images())
     assert seen.features.shape == (3, 4)
     assert torch.equal(seen.features, network(images()).features), "it is not in evaluation mode"
     assert not seen.features.requires_grad
-    assert seen.chances is None
+    assert seen.probabilities is None
     assert network.name == "own_features:net"
-    pair = UsersNetwork.load("own_features:pair", CPU)(images())
-    assert pair.chances is not None
-    assert torch.equal(pair.features.softmax(1), pair.chances)
+    pair = CustomFeatures.load("own_features:pair", CPU)(images())
+    assert pair.probabilities is not None
+    assert torch.equal(pair.features.softmax(1), pair.probabilities)
 
 
 def test_the_version_follows_weights_and_source(folder: Path) -> None:
     def version(factory: str) -> str:
         forget()
-        return UsersNetwork.load(f"own_features:{factory}", CPU).version
+        return CustomFeatures.load(f"own_features:{factory}", CPU).version
 
     first, other, function = version("net"), version("other"), version("mean")
     assert first == version("net")
@@ -161,7 +161,7 @@ def test_the_version_follows_weights_and_source(folder: Path) -> None:
 )
 def test_what_cannot_be_loaded_is_said_in_a_sentence(path: str, said: str) -> None:
     with pytest.raises(BadInput, match=said) as caught:
-        UsersNetwork.load(path, CPU)
+        CustomFeatures.load(path, CPU)
     assert str(caught.value).startswith(f"--features {path}: ")
     assert "\n" not in str(caught.value)
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_loaded_is_said_in_a_sentence(path: str, said: str) -> No
     ],
 )
 def test_what_cannot_be_used_is_said_in_a_sentence(factory: str, said: str) -> None:
-    network = UsersNetwork.load(f"own_features:{factory}", CPU)
+    network = CustomFeatures.load(f"own_features:{factory}", CPU)
     with pytest.raises(BadInput, match=said) as caught:
         network(images())
     assert "\n" not in str(caught.value)
@@ -189,21 +189,21 @@ def test_what_cannot_be_used_is_said_in_a_sentence(factory: str, said: str) -> N
 
 def test_checked_results_are_float32_and_probabilities() -> None:
     features, chances = torch.zeros(2, 3), torch.tensor([[0.5, 0.5], [1.0, 0.0]])
-    seen = checked(Seen(features.double(), chances.half()), 2, "it")
-    assert seen.chances is not None
-    assert seen.features.dtype == seen.chances.dtype == torch.float32
+    seen = validate_output(FeatureOutput(features.double(), chances.half()), 2, "it")
+    assert seen.probabilities is not None
+    assert seen.features.dtype == seen.probabilities.dtype == torch.float32
     refused = {
-        "features of it have the shape": Seen(features[:, :0]),
-        "chances of it have the shape": Seen(features, chances[:1]),
-        "chances of it are no probabilities": Seen(features, chances * torch.tensor([1.0, torch.nan])),
-        "features of it are not finite": Seen(features + torch.tensor([0.0, 0.0, torch.nan])),
+        "features of it have the shape": FeatureOutput(features[:, :0]),
+        "chances of it have the shape": FeatureOutput(features, chances[:1]),
+        "chances of it are no probabilities": FeatureOutput(features, chances * torch.tensor([1.0, torch.nan])),
+        "features of it are not finite": FeatureOutput(features + torch.tensor([0.0, 0.0, torch.nan])),
     }
     for said, wrong in refused.items():
         with pytest.raises(BadInput, match=said):
-            checked(wrong, 2, "it")
+            validate_output(wrong, 2, "it")
     for chances in ([[-0.5, 1.5], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.6]]):
         with pytest.raises(BadInput, match="no probabilities"):
-            checked(Seen(features, torch.tensor(chances)), 2, "it")
+            validate_output(FeatureOutput(features, torch.tensor(chances)), 2, "it")
 
 
 # ---------------------------------------------------------------------- weights
@@ -217,7 +217,7 @@ def test_looking_exactly_leaves_no_trace() -> None:
 
     before = state()
     assert before == (False, True, False)
-    with exactly():
+    with deterministic_inference():
         assert state() == (True, False, True)
     assert state() == before
 
@@ -243,25 +243,25 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_weights_are_fetched_once(url: str, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    place = fetched(url, SHA256[:8], "net-1.pth", lambda done, total: told.append((done, total)))
+    place = download_weights(url, SHA256[:8], "net-1.pth", lambda done, total: told.append((done, total)))
     assert place == tmp_path / "cache" / "weights" / "net-1.pth"
     assert place.read_bytes() == CONTENT
     assert told[-1] == (len(CONTENT), len(CONTENT))
     assert len(told) > 1
     (tmp_path / "net.pth").unlink()
-    assert fetched(url, SHA256, "net-1.pth") == place, "it is asked for a second time"
+    assert download_weights(url, SHA256, "net-1.pth") == place, "it is asked for a second time"
     assert list(place.parent.iterdir()) == [place]
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_anew(url: str) -> None:
-    place = fetched(url, SHA256, "net.pth")
+    place = download_weights(url, SHA256, "net.pth")
     place.write_bytes(CONTENT[:-1])
-    assert fetched(url, SHA256, "net.pth").read_bytes() == CONTENT
+    assert download_weights(url, SHA256, "net.pth").read_bytes() == CONTENT
 
 
 def test_another_file_than_asked_for_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=rf"not the file asked for \(its sha256 begins {SHA256[:8]}\); put the file at"):
-        fetched(url, "00000000", "net.pth")
+        download_weights(url, "00000000", "net.pth")
     assert not list((tmp_path / "cache" / "weights").iterdir())
 
 
@@ -272,7 +272,7 @@ def test_what_cannot_be_downloaded_is_said_with_a_way_out(url: str, tmp_path: Pa
         with HTTPServer(("127.0.0.1", 0), Quiet) as gone:
             unreachable = f"http://127.0.0.1:{gone.server_port}/net.pth"
     with pytest.raises(BadInput, match=why) as caught:
-        fetched(unreachable, SHA256, "net.pth")
+        download_weights(unreachable, SHA256, "net.pth")
     place = tmp_path / "cache" / "weights" / "net.pth"
     assert str(caught.value).startswith(f"{unreachable} cannot be downloaded (")
     assert f"put the file at {place} by hand, or use --features lite0, which needs no download" in str(caught.value)

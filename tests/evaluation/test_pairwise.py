@@ -9,8 +9,13 @@ from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import Table
-from zerosum.evaluation.metrics.manifold import between, kernel_distance, pairwise, side
+from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.manifold import (
+    compute_cross_scores,
+    compute_pairwise_scores,
+    compute_self_distances,
+    kernel_distance,
+)
 
 
 def draw(rows: int, width: int, seed: int, scale: float = 1.0, shift: float = 0.0) -> torch.Tensor:
@@ -63,7 +68,10 @@ CASES = ["plain", "duplicates", "fakes copy reals", "all fakes are reals", "on a
 @pytest.mark.parametrize(("case", "k"), [(case, k) for case in CASES for k in (1, 3, 5)] + [("several blocks", 4)])
 def test_balls_are_exactly_the_naive_loops(case: str, k: int) -> None:
     reals, fakes = sets(case)
-    found, wanted = pairwise(Table.of(reals), Table.of(fakes), k), naive(reals, fakes, k)
+    found, wanted = (
+        compute_pairwise_scores(FeatureTable.from_tensor(reals), FeatureTable.from_tensor(fakes), k),
+        naive(reals, fakes, k),
+    )
     for name, values in wanted.items():
         np.testing.assert_array_equal(getattr(found, name), values, err_msg=name)
     assert found.precision.value == wanted["inside"].mean()
@@ -89,7 +97,9 @@ def test_the_kernel_distance_is_torchmetrics(shift: float) -> None:
     theirs.update(reals.double(), real=True)
     theirs.update(fakes.double(), real=False)
     wanted = float(theirs.set_dtype(torch.float64).compute()[0])
-    assert kernel_distance(Table.of(reals), Table.of(fakes)).value == pytest.approx(wanted, rel=1e-6)
+    assert kernel_distance(FeatureTable.from_tensor(reals), FeatureTable.from_tensor(fakes)).value == pytest.approx(
+        wanted, rel=1e-6
+    )
 
 
 def kernel_by_hand(x: np.ndarray, y: np.ndarray) -> float:
@@ -102,7 +112,7 @@ def kernel_by_hand(x: np.ndarray, y: np.ndarray) -> float:
 def test_the_kernel_distance_and_its_error_by_hand() -> None:
     """The jackknife by really leaving out one row after another."""
     x, y = draw(40, 4, 1, shift=2), draw(55, 4, 2, shift=2.3)
-    found = pairwise(Table.of(x), Table.of(y)).kernel
+    found = compute_pairwise_scores(FeatureTable.from_tensor(x), FeatureTable.from_tensor(y)).kernel_distance
     x, y = x.double().numpy(), y.double().numpy()
     reals = [kernel_by_hand(np.delete(x, i, 0), y) for i in range(40)]
     fakes = [kernel_by_hand(x, np.delete(y, i, 0)) for i in range(55)]
@@ -122,7 +132,11 @@ def test_the_kernel_distance_of_answers_and_its_error_by_hand() -> None:
 
     x = draw(40, 4, 1, shift=2)
     y = x + draw(40, 4, 2, scale=0.3, shift=0.2)
-    found = between(side(Table.of(x)), side(Table.of(y)), answers=True).kernel
+    found = compute_cross_scores(
+        compute_self_distances(FeatureTable.from_tensor(x)),
+        compute_self_distances(FeatureTable.from_tensor(y)),
+        paired=True,
+    ).kernel_distance
     x, y = x.double().numpy(), y.double().numpy()
     without = [by_hand(np.delete(x, i, 0), np.delete(y, i, 0)) for i in range(40)]
     assert found.value == pytest.approx(by_hand(x, y), rel=1e-9)
@@ -133,13 +147,17 @@ def test_answers_are_not_counted_for_their_own_real() -> None:
     """Against loops that leave out the own one: several blocks, whose diagonals are the answers'."""
     x = draw(1100, 4, 3)
     y = x + draw(1100, 4, 4, scale=0.4)
-    found = between(side(Table.of(x), 3), side(Table.of(y), 3), answers=True)
+    found = compute_cross_scores(
+        compute_self_distances(FeatureTable.from_tensor(x), 3),
+        compute_self_distances(FeatureTable.from_tensor(y), 3),
+        paired=True,
+    )
     reals, fakes = x.double(), y.double()
     balls = [torch.cdist(each, each).fill_diagonal_(torch.inf).sort(1).values[:, 2] for each in (reals, fakes)]
     apart = torch.cdist(reals, fakes).fill_diagonal_(torch.inf)
-    assert np.array_equal(found.crowd, (apart < balls[0][:, None]).sum(0).numpy())
-    assert np.array_equal(found.covered, (apart < balls[0][:, None]).any(1).numpy())
-    assert np.array_equal(found.reached, (apart < balls[1]).any(1).numpy())
+    assert np.array_equal(found.density_counts, (apart < balls[0][:, None]).sum(0).numpy())
+    assert np.array_equal(found.coverage_mask, (apart < balls[0][:, None]).any(1).numpy())
+    assert np.array_equal(found.recall_mask, (apart < balls[1]).any(1).numpy())
 
 
 def test_the_kernel_distance_of_perfect_answers_is_near_zero() -> None:
@@ -149,12 +167,24 @@ def test_the_kernel_distance_of_perfect_answers_is_near_zero() -> None:
     5,000 falls out). In several blocks too, whose diagonals are the answers'.
     """
     draws = [draw(150, 6, seed) for seed in range(60)]
-    pairs = [(side(Table.of(x)), side(Table.of(x + draw(150, 6, 999 + s, scale=0.05)))) for s, x in enumerate(draws)]
-    fair, biased = (np.array([between(*p, answers=how).kernel.value for p in pairs]) for how in (True, False))
+    pairs = [
+        (
+            compute_self_distances(FeatureTable.from_tensor(x)),
+            compute_self_distances(FeatureTable.from_tensor(x + draw(150, 6, 999 + s, scale=0.05))),
+        )
+        for s, x in enumerate(draws)
+    ]
+    fair, biased = (
+        np.array([compute_cross_scores(*p, paired=how).kernel_distance.value for p in pairs]) for how in (True, False)
+    )
     assert abs(fair.mean()) < 4 * fair.std(ddof=1) / math.sqrt(60)
     assert biased.mean() < -20 * biased.std(ddof=1) / math.sqrt(60)
     many = draw(1300, 5, 7)
-    assert between(side(Table.of(many)), side(Table.of(many)), answers=True).kernel.value == pytest.approx(0, abs=1e-9)
+    assert compute_cross_scores(
+        compute_self_distances(FeatureTable.from_tensor(many)),
+        compute_self_distances(FeatureTable.from_tensor(many)),
+        paired=True,
+    ).kernel_distance.value == pytest.approx(0, abs=1e-9)
 
 
 def test_the_kernels_error_is_that_of_redraws() -> None:
@@ -162,7 +192,12 @@ def test_the_kernels_error_is_that_of_redraws() -> None:
 
     The spread is known to 4%, the jackknife's mean better; outside of 0.85 to 1.2 is four standard deviations away.
     """
-    scores = [kernel_distance(Table.of(draw(150, 6, s)), Table.of(draw(200, 6, s + 999, 1.3, 0.4))) for s in range(300)]
+    scores = [
+        kernel_distance(
+            FeatureTable.from_tensor(draw(150, 6, s)), FeatureTable.from_tensor(draw(200, 6, s + 999, 1.3, 0.4))
+        )
+        for s in range(300)
+    ]
     spread = np.std([score.value for score in scores], ddof=1)
     assert 0.85 < math.sqrt(np.mean([score.error**2 for score in scores])) / spread < 1.2
 
@@ -173,7 +208,10 @@ def test_the_kernel_distance_of_one_distribution_is_near_zero() -> None:
     In 1,500 draws one lay outside: 20 of 20 lie within but for some 2 seeds in 100. The mean of 60 lies within 4 of
     its errors but for one seed in 5,000.
     """
-    scores = [kernel_distance(Table.of(draw(200, 6, s)), Table.of(draw(150, 6, s + 999))) for s in range(60)]
+    scores = [
+        kernel_distance(FeatureTable.from_tensor(draw(200, 6, s)), FeatureTable.from_tensor(draw(150, 6, s + 999)))
+        for s in range(60)
+    ]
     assert all(abs(score.value) < 3 * score.error for score in scores[:20])
     values = np.array([score.value for score in scores])
     assert abs(values.mean()) < 4 * values.std() / math.sqrt(60)
@@ -185,7 +223,12 @@ def test_of_one_distribution_coverage_and_density_are_the_papers() -> None:
 
     Whatever the distribution. Means over 20 draws lie within 4 of their errors but for one seed in 1,000 (Student's t).
     """
-    found = [pairwise(Table.of(draw(300, 12, s)), Table.of(draw(300, 12, s + 999)), 3) for s in range(20)]
+    found = [
+        compute_pairwise_scores(
+            FeatureTable.from_tensor(draw(300, 12, s)), FeatureTable.from_tensor(draw(300, 12, s + 999)), 3
+        )
+        for s in range(20)
+    ]
     coverage = 1 - math.prod((300 - i) / (600 - i) for i in range(1, 4))
     for values, wanted in [([p.coverage.value for p in found], coverage), ([p.density.value for p in found], 1.0)]:
         error = np.std(values, ddof=1) / math.sqrt(20)
@@ -195,53 +238,63 @@ def test_of_one_distribution_coverage_and_density_are_the_papers() -> None:
 
 def test_collapsed_fakes_give_finite_scores() -> None:
     reals = draw(100, 7, 1)
-    found = pairwise(Table.of(reals), Table.of(reals[:1].expand(60, -1).clone()))
+    found = compute_pairwise_scores(
+        FeatureTable.from_tensor(reals), FeatureTable.from_tensor(reals[:1].expand(60, -1).clone())
+    )
     assert found.recall.value == 0
     assert found.precision.value == 1
     assert 0 < found.coverage.value < 0.5
-    assert all(math.isfinite(number) for score in (found.kernel, found.density) for number in score)
+    assert all(math.isfinite(number) for score in (found.kernel_distance, found.density) for number in score)
 
 
 def test_rows_order_does_not_matter() -> None:
     reals, fakes = draw(1200, 7, 1), draw(700, 7, 2, shift=0.1)
     order = torch.randperm(1200, generator=torch.Generator().manual_seed(3))
-    one, other = (pairwise(Table.of(rows), Table.of(fakes)) for rows in (reals, reals[order]))
-    assert one.kernel == pytest.approx(other.kernel, rel=1e-9)
+    one, other = (
+        compute_pairwise_scores(FeatureTable.from_tensor(rows), FeatureTable.from_tensor(fakes))
+        for rows in (reals, reals[order])
+    )
+    assert one.kernel_distance == pytest.approx(other.kernel_distance, rel=1e-9)
     assert (one.precision, one.recall, one.coverage) == (other.precision, other.recall, other.coverage)
-    np.testing.assert_array_equal(one.covered[order], other.covered)
-    np.testing.assert_array_equal(one.crowd, other.crowd)
+    np.testing.assert_array_equal(one.coverage_mask[order], other.coverage_mask)
+    np.testing.assert_array_equal(one.density_counts, other.density_counts)
 
 
 def test_a_side_serves_several_comparisons() -> None:
-    reals, held, fakes = (Table.of(draw(80, 7, seed, shift=seed)) for seed in (1, 2, 3))
-    kept = side(reals, 3)
+    reals, held, fakes = (FeatureTable.from_tensor(draw(80, 7, seed, shift=seed)) for seed in (1, 2, 3))
+    kept = compute_self_distances(reals, 3)
     for other in (held, fakes, reals):
-        assert between(kept, side(other, 3)).kernel == pairwise(reals, other, 3).kernel
-        assert between(kept, side(other, 3)).kernel == pytest.approx(kernel_distance(reals, other), rel=1e-12)
+        assert (
+            compute_cross_scores(kept, compute_self_distances(other, 3)).kernel_distance
+            == compute_pairwise_scores(reals, other, 3).kernel_distance
+        )
+        assert compute_cross_scores(kept, compute_self_distances(other, 3)).kernel_distance == pytest.approx(
+            kernel_distance(reals, other), rel=1e-12
+        )
 
 
 def test_a_set_lies_in_its_own_balls() -> None:
     """Also where one table is both sides."""
-    reals = Table.of(draw(80, 7, 1))
-    found = pairwise(reals, reals)
+    reals = FeatureTable.from_tensor(draw(80, 7, 1))
+    found = compute_pairwise_scores(reals, reals)
     assert found.precision.value == found.recall.value == found.coverage.value == 1
     x = draw(80, 7, 1).double().numpy()
-    assert found.kernel.value == pytest.approx(kernel_by_hand(x, x), rel=1e-9)
+    assert found.kernel_distance.value == pytest.approx(kernel_by_hand(x, x), rel=1e-9)
 
 
 def test_refuses_what_cannot_be_compared() -> None:
-    good = Table.of(draw(20, 3, 1))
+    good = FeatureTable.from_tensor(draw(20, 3, 1))
     with pytest.raises(BadInput, match="at least 7"):
-        pairwise(good, Table.of(draw(6, 3, 2)))
+        compute_pairwise_scores(good, FeatureTable.from_tensor(draw(6, 3, 2)))
     with pytest.raises(BadInput, match="one feature network"):
-        pairwise(good, Table.of(draw(20, 4, 2)))
+        compute_pairwise_scores(good, FeatureTable.from_tensor(draw(20, 4, 2)))
     with pytest.raises(BadInput, match="same features"):
-        pairwise(Table.of(torch.ones(20, 3)), good)
+        compute_pairwise_scores(FeatureTable.from_tensor(torch.ones(20, 3)), good)
     with pytest.raises(BadInput, match="not finite"):
-        pairwise(good, Table.of(torch.full((20, 3), torch.inf)))
+        compute_pairwise_scores(good, FeatureTable.from_tensor(torch.full((20, 3), torch.inf)))
     with pytest.raises(BadInput, match="not finite"):
-        kernel_distance(good, Table.of(torch.full((20, 3), torch.nan)))
+        kernel_distance(good, FeatureTable.from_tensor(torch.full((20, 3), torch.nan)))
     with pytest.raises(BadInput, match="at least 3"):
-        kernel_distance(good, Table.of(draw(2, 3, 1)))
+        kernel_distance(good, FeatureTable.from_tensor(draw(2, 3, 1)))
     with pytest.raises(BadInput, match="one k"):
-        between(side(good, 3), side(good, 5))
+        compute_cross_scores(compute_self_distances(good, 3), compute_self_distances(good, 5))

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from zerosum.evaluation.protocol import NAMES, Protocol
-from zerosum.evaluation.ranking import Entry, apart, grouped
+from zerosum.evaluation.protocol import COMPARED_FIELDS, Protocol
+from zerosum.evaluation.ranking import EvaluatedRun, incomparable_reasons, rank_by_protocol
 
 PROTOCOL = Protocol(
-    features="lite0", weights="57934424", resize="bicubic, antialiased, to 96 px", images="28x28 grey, fit by crop",
-    data="0123456789ab", against="held-out", real=5000, made=10000, source="averaged",
+    features="lite0", weights_hash="57934424", resize_mode="bicubic, antialiased, to 96 px", image_format="28x28 grey, fit by crop",
+    real_fingerprint="0123456789ab", reference_split="held-out", num_real=5000, num_generated=10000, sample_source="averaged",
 )  # fmt: skip
 OTHER = {
     "features": "pixels", "weights": "00000000", "resize": "none", "images": "64x64 RGB, fit by crop",
@@ -18,12 +18,12 @@ OTHER = {
 }  # fmt: skip
 
 
-def entry(name: str, kid: float, error: float = 0.001, protocol: Protocol = PROTOCOL) -> Entry:
+def entry(name: str, kid: float, error: float = 0.001, protocol: Protocol = PROTOCOL) -> EvaluatedRun:
     score = {"value": kid, "error": error, "floor": 0.0, "floor_error": 0.0, "ratio": None}
-    return Entry(name, protocol, {protocol.score_name("kid"): score}, 100)
+    return EvaluatedRun(name, protocol, {protocol.score_name("kid"): score}, 100)
 
 
-@pytest.mark.parametrize("field", NAMES)
+@pytest.mark.parametrize("field", COMPARED_FIELDS)
 def test_every_part_of_a_protocol_keeps_scores_apart(field: str) -> None:
     other = replace(PROTOCOL, **{field: OTHER[field]})
     assert other.key != PROTOCOL.key
@@ -41,7 +41,7 @@ def test_a_protocol_survives_being_written_down() -> None:
 
 
 def test_the_line_tells_all() -> None:
-    line = replace(PROTOCOL, truncation=0.7, seed=3).line()
+    line = replace(PROTOCOL, truncation=0.7, seed=3).describe()
     for word in (
         "lite0 57934424",
         "96 px",
@@ -77,9 +77,9 @@ def test_only_the_standard_protocol_earns_the_name_fid(changes: dict, name: str)
 
 def test_different_protocols_are_not_ranked_together_and_the_reason_is_said() -> None:
     pixels = replace(PROTOCOL, features="pixels", weights="1")
-    groups = grouped([entry("c", 0.5), entry("far", 0.0, protocol=pixels), entry("a", 0.1), entry("b", 0.102)])
-    assert [[rank.entry.name for rank in group.ranks] for group in groups] == [["a", "b", "c"], ["far"]]
-    assert [rank.tied for rank in groups[0].ranks] == [False, True, False]
-    (sentence,) = apart(groups)
+    groups = rank_by_protocol([entry("c", 0.5), entry("far", 0.0, protocol=pixels), entry("a", 0.1), entry("b", 0.102)])
+    assert [[rank.run.name for rank in group.runs] for group in groups] == [["a", "b", "c"], ["far"]]
+    assert [rank.is_tied for rank in groups[0].runs] == [False, True, False]
+    (sentence,) = incomparable_reasons(groups)
     assert sentence.startswith("far: not ranked with a, b, c")
     assert "features (lite0 and pixels)" in sentence

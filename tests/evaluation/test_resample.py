@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from zerosum.evaluation.features.resample import antialiased_bicubic, tensorflow_bilinear, three_channels
+from zerosum.evaluation.features.resample import resize_bicubic_antialiased, resize_bilinear_tensorflow, to_rgb
 
 SIZES = [((32, 32), 96), ((17, 23), 32), ((100, 70), 96), ((300, 28), 32), ((96, 96), 96), ((5, 2), 7), ((1, 9), 4)]
 
@@ -18,7 +18,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize(("size", "side"), SIZES)
 def test_bicubic_is_pillows(size: tuple[int, int], side: int) -> None:
     images = noise(2, 3, *size)
-    ours = antialiased_bicubic(images, side)
+    ours = resize_bicubic_antialiased(images, side)
     assert ours.shape == (2, 3, side, side)
     for channel, resized in zip(images.flatten(0, 1), ours.flatten(0, 1), strict=True):
         pillow = Image.fromarray(channel.numpy()).resize((side, side), Image.Resampling.BICUBIC)
@@ -29,10 +29,10 @@ def test_bicubic_is_pillows(size: tuple[int, int], side: int) -> None:
 def test_bilinear_is_tensorflows(size: tuple[int, int], side: int) -> None:
     images = noise(2, 3, *size)
     theirs = interpolate_bilinear_2d_like_tensorflow1x(images, (side, side), align_corners=False)
-    torch.testing.assert_close(tensorflow_bilinear(images, side), theirs, rtol=0, atol=1e-6)
+    torch.testing.assert_close(resize_bilinear_tensorflow(images, side), theirs, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("resize", [antialiased_bicubic, tensorflow_bilinear])
+@pytest.mark.parametrize("resize", [resize_bicubic_antialiased, resize_bilinear_tensorflow])
 @pytest.mark.parametrize(("size", "side"), SIZES)
 def test_weights_add_up_to_one(resize: object, size: tuple[int, int], side: int) -> None:
     assert callable(resize)
@@ -40,7 +40,7 @@ def test_weights_add_up_to_one(resize: object, size: tuple[int, int], side: int)
     torch.testing.assert_close(resize(ones, side), torch.ones(1, 1, side, side), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("resize", [antialiased_bicubic, tensorflow_bilinear])
+@pytest.mark.parametrize("resize", [resize_bicubic_antialiased, resize_bilinear_tensorflow])
 def test_the_same_size_changes_no_bit(resize: object) -> None:
     assert callable(resize)
     images = noise(2, 3, 40, 40).to(memory_format=torch.channels_last)
@@ -50,10 +50,10 @@ def test_the_same_size_changes_no_bit(resize: object) -> None:
 def test_grey_is_repeated_and_alpha_laid_over_white() -> None:
     grey, colour = noise(2, 1, 4, 4), noise(2, 3, 4, 4, seed=1)
     clear, opaque = torch.full_like(grey, -1), torch.ones_like(grey)
-    assert torch.equal(three_channels(grey), torch.cat([grey] * 3, 1))
-    assert torch.equal(three_channels(colour), colour)
+    assert torch.equal(to_rgb(grey), torch.cat([grey] * 3, 1))
+    assert torch.equal(to_rgb(colour), colour)
     for image in (grey, colour):
-        assert torch.equal(three_channels(torch.cat([image, opaque], 1)), image.expand(-1, 3, -1, -1))
-        assert torch.equal(three_channels(torch.cat([image, clear], 1)), torch.ones(2, 3, 4, 4))
-    half = three_channels(torch.cat([colour, torch.zeros_like(grey)], 1))
+        assert torch.equal(to_rgb(torch.cat([image, opaque], 1)), image.expand(-1, 3, -1, -1))
+        assert torch.equal(to_rgb(torch.cat([image, clear], 1)), torch.ones(2, 3, 4, 4))
+    half = to_rgb(torch.cat([colour, torch.zeros_like(grey)], 1))
     torch.testing.assert_close(half, (colour + 1) / 2)

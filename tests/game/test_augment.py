@@ -12,15 +12,15 @@ from torch import nn
 
 from zerosum.errors import BadInput
 from zerosum.game.augment import transforms, warp
-from zerosum.game.augment.config import ADA, Augment, DiffAugment, NoAugment, Scheduled
-from zerosum.game.augment.transforms import Numbers, Recolouring, numbers
-from zerosum.game.schedule import Cosine, Now
-from zerosum.game.seeded_rng import seeds
+from zerosum.game.augment.config import ADA, AugmentConfig, DiffAugment, NoAugment, ScheduledADA
+from zerosum.game.augment.transforms import ColorTransform, UniformDraws, draw_uniforms
+from zerosum.game.schedule import Cosine, Progress
+from zerosum.game.seeded_rng import derive_seeds
 
 GROUPS = ("blit", "geometry", "colour", "cutout")
 POLICY = ("colour", "translation", "cutout")
 EVERY = [ADA(transforms=(group,)) for group in GROUPS] + [DiffAugment(policy=(part,)) for part in POLICY]
-WHOLE = [ADA(transforms=GROUPS), Scheduled(), DiffAugment()]
+WHOLE = [ADA(transforms=GROUPS), ScheduledADA(), DiffAugment()]
 NAMES = ["blit", "geometry", "colour", "cutout", "jitter", "translation", "diff-cutout"]
 
 
@@ -29,11 +29,11 @@ def pictures(count: int, channels: int = 3, side: int = 32, dtype: torch.dtype =
     return torch.rand(count, channels, side, side, generator=generator, dtype=dtype) * 2 - 1
 
 
-def drawn(count: int) -> Numbers:
-    return numbers(seeds(0, 0, count))
+def drawn(count: int) -> UniformDraws:
+    return draw_uniforms(derive_seeds(0, 0, count))
 
 
-def only(numbers: Numbers, group: str, column: int) -> Numbers:
+def only(numbers: UniformDraws, group: str, column: int) -> UniformDraws:
     """One transform of a group may act; 1 is below no probability."""
     acts = torch.ones_like(getattr(numbers, group))
     acts[:, column] = getattr(numbers, group)[:, column]
@@ -49,15 +49,15 @@ def test_nothing_happens_at_zero(augment, channels: int) -> None:
     for side in (16, 64):
         sample = pictures(4, channels, side)
         for p in (0.0, torch.tensor(0.0)):
-            assert torch.equal(augment.apply(sample, seeds(0, 0, 4), p), sample)
+            assert torch.equal(augment.apply(sample, derive_seeds(0, 0, 4), p), sample)
     odd = pictures(4, channels, 28)
-    assert torch.allclose(augment.apply(odd, seeds(0, 0, 4), 0.0), odd, rtol=0, atol=1e-5)
+    assert torch.allclose(augment.apply(odd, derive_seeds(0, 0, 4), 0.0), odd, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("augment", [*EVERY, *WHOLE])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_sample_does_not_depend_on_its_company(augment, channels: int) -> None:
-    sample, seed = pictures(40, channels), seeds(1, 0, 40)
+    sample, seed = pictures(40, channels), derive_seeds(1, 0, 40)
     whole = augment.apply(sample, seed, 0.7)
     assert whole.shape == sample.shape
     assert not torch.equal(whole, sample)
@@ -70,7 +70,7 @@ def test_a_sample_does_not_depend_on_its_company(augment, channels: int) -> None
 
 @pytest.mark.parametrize("augment", EVERY, ids=NAMES)
 def test_twice_differentiable(augment) -> None:
-    seed = seeds(2, 0, 2)
+    seed = derive_seeds(2, 0, 2)
     sample = pictures(2, 4, 4, torch.float64).requires_grad_()
     assert not torch.equal(augment.apply(sample, seed, 1.0), sample)
     assert torch.autograd.gradcheck(lambda x: augment.apply(x, seed, 1.0), sample)
@@ -84,7 +84,7 @@ def test_penalties_differentiate_through_it(augment, compiled: bool) -> None:
     """The slope at the untransformed sample, by torch.func and compiled, trains the judge as autograd's does."""
     torch.manual_seed(0)
     judge = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(4 * 6 * 6, 1)).double()
-    sample, seed = pictures(3, 3, 8, torch.float64), seeds(3, 0, 3)
+    sample, seed = pictures(3, 3, 8, torch.float64), derive_seeds(3, 0, 3)
 
     def score(x: torch.Tensor) -> torch.Tensor:
         return judge(augment.apply(x, seed, 0.9)).sum()
@@ -102,7 +102,7 @@ def test_penalties_differentiate_through_it(augment, compiled: bool) -> None:
 
 
 def test_half_precision_is_widened() -> None:
-    sample, seed = pictures(4).bfloat16(), seeds(0, 0, 4)
+    sample, seed = pictures(4).bfloat16(), derive_seeds(0, 0, 4)
     for augment in WHOLE:
         wide = augment.apply(sample.float(), seed, 0.8)
         assert wide.dtype == torch.float32
@@ -112,11 +112,11 @@ def test_half_precision_is_widened() -> None:
 
 
 def test_colour_share() -> None:
-    sample, seed = pictures(8), seeds(0, 0, 8)
-    half = ADA(transforms=("colour",), colour_share=0.5)
+    sample, seed = pictures(8), derive_seeds(0, 0, 8)
+    half = ADA(transforms=("colour",), color_fraction=0.5)
     assert torch.equal(half.apply(sample, seed, 0.8), ADA(transforms=("colour",)).apply(sample, seed, 0.4))
-    plain = Scheduled(transforms=("blit",))
-    assert torch.equal(Scheduled(colour_share=0.0, transforms=("blit", "colour")).apply(sample, seed, 0.8),
+    plain = ScheduledADA(transforms=("blit",))
+    assert torch.equal(ScheduledADA(color_fraction=0.0, transforms=("blit", "colour")).apply(sample, seed, 0.8),
                        plain.apply(sample, seed, 0.8))  # fmt: skip
 
 
@@ -133,9 +133,9 @@ def turning(angle: float) -> np.ndarray:
     return homogeneous([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
-def papers_move(numbers: Numbers, k: int, side: int) -> np.ndarray:
+def papers_move(numbers: UniformDraws, k: int, side: int) -> np.ndarray:
     """The paper's transforms one after the other as 3x3 matrices, from places in the picture to the result's."""
-    blit, angles, lengths = (part[k].double() for part in (numbers.blit, numbers.angles, numbers.lengths))
+    blit, angles, lengths = (part[k].double() for part in (numbers.blit, numbers.angles, numbers.scales_and_shifts))
     lengths = torch.special.ndtri(lengths)
     fraction = 2 / side
     scale, stretch = 2 ** (0.2 * lengths[0]), 2 ** (0.2 * lengths[1])
@@ -154,7 +154,7 @@ def papers_move(numbers: Numbers, k: int, side: int) -> np.ndarray:
 
 def test_moves_are_the_papers_in_its_order() -> None:
     numbers = drawn(64)
-    move = transforms.blit(numbers, 1.0, 32).then(transforms.geometry(numbers, 1.0, 32))
+    move = transforms.blit_transform(numbers, 1.0, 32).compose(transforms.geometry_transform(numbers, 1.0, 32))
     for k in range(64):
         inverse = np.linalg.inv(papers_move(numbers, k, 32))
         np.testing.assert_allclose(move.matrix[k], inverse[:2, :2], atol=3e-6)
@@ -165,8 +165,8 @@ def test_whole_moves_are_exact() -> None:
     """Against NumPy: mirrored, turned, padded in the mirror of its edge, shifted."""
     count, side = 300, 16
     sample, numbers = pictures(count, 3, side), drawn(count)
-    move = transforms.blit(numbers, 1.0, side)
-    moved = warp.warp(sample, warp.places(*move, side)).numpy()
+    move = transforms.blit_transform(numbers, 1.0, side)
+    moved = warp.warp(sample, warp.affine_grid(*move, side)).numpy()
     for k in range(count):
         mirror, turns, *shift = numbers.blit[k].tolist()
         picture = sample[k].numpy()
@@ -183,8 +183,8 @@ def test_a_plane_stays_a_plane() -> None:
     side = 64
     line = (2 * torch.arange(side).double() + 1) / side - 1
     sample = (0.3 * line + 0.5 * line[:, None]).expand(40, 1, side, side)
-    move = transforms.geometry(drawn(40), 1.0, side)
-    where = warp.places(move.matrix.double(), move.shift.double(), side)
+    move = transforms.geometry_transform(drawn(40), 1.0, side)
+    where = warp.affine_grid(move.matrix.double(), move.shift.double(), side)
     moved = warp.warp(sample, where)[:, 0]
     inside = (where.abs() < 1 - 1 / side).all(3)
     assert inside.double().mean() > 0.4
@@ -193,27 +193,27 @@ def test_a_plane_stays_a_plane() -> None:
 
 def test_constants_stay() -> None:
     sample = torch.tensor([0.37, -0.8, 1.0])[:, None, None].expand(64, 3, 32, 32)
-    moved = ADA(transforms=("blit", "geometry")).apply(sample, seeds(0, 0, 64), 1.0)
+    moved = ADA(transforms=("blit", "geometry")).apply(sample, derive_seeds(0, 0, 64), 1.0)
     assert torch.allclose(moved, sample, atol=1e-6)
 
 
 def test_adjoint() -> None:
     """<W x, y> = <x, W* y>, also far beyond the edges; the ways of GPU and compiler give the same."""
-    move = transforms.geometry(drawn(8), 1.0, 12)
-    where = warp.places(3 * move.matrix.double(), 5 * move.shift.double(), 12)
+    move = transforms.geometry_transform(drawn(8), 1.0, 12)
+    where = warp.affine_grid(3 * move.matrix.double(), 5 * move.shift.double(), 12)
     x, y = pictures(8, 3, 12, torch.float64), pictures(8, 2 + 1, 12, torch.float64).flip(0)
-    back = warp._scattered(y, where)
+    back = warp._adjoint_native(y, where)
     assert (warp.warp(x, where) * y).sum().item() == pytest.approx((x * back).sum().item(), rel=1e-12)
-    torch.testing.assert_close(warp._sorted(y, where), back, rtol=0, atol=1e-12)
-    torch.testing.assert_close(warp._woven(x, where), warp.warp(x, where), rtol=0, atol=1e-12)
+    torch.testing.assert_close(warp._adjoint_deterministic(y, where), back, rtol=0, atol=1e-12)
+    torch.testing.assert_close(warp._warp_compilable(x, where), warp.warp(x, where), rtol=0, atol=1e-12)
 
 
 # ---------------------------------------------------------------------- colour
 
 
-def papers_colours(numbers: Numbers, k: int) -> np.ndarray:
+def papers_colours(numbers: UniformDraws, k: int) -> np.ndarray:
     """The paper's transforms of colour one after the other as 4x4 matrices."""
-    gains, (flip, hue) = torch.special.ndtri(numbers.gains[k].double()), numbers.colour[k].double()
+    gains, (flip, hue) = torch.special.ndtri(numbers.color_gains[k].double()), numbers.color[k].double()
     axis = torch.tensor([1.0, 1.0, 1.0]).double() / math.sqrt(3)
     along = torch.outer(axis, axis)
     cross = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]).double() / math.sqrt(3)
@@ -234,8 +234,8 @@ def papers_colours(numbers: Numbers, k: int) -> np.ndarray:
 
 def test_colours_are_the_papers_in_its_order() -> None:
     numbers = drawn(64)
-    matrix, offset = transforms.colour(numbers, 1.0, 3)
-    grey = transforms.colour(numbers, 1.0, 1)
+    matrix, offset = transforms.color_transform(numbers, 1.0, 3)
+    grey = transforms.color_transform(numbers, 1.0, 1)
     for k in range(64):
         whole = papers_colours(numbers, k)
         np.testing.assert_allclose(matrix[k], whole[:3, :3], atol=1e-5, rtol=1e-5)
@@ -247,22 +247,22 @@ def test_colours_are_the_papers_in_its_order() -> None:
 def test_a_third_of_a_turn_of_hue_makes_red_green() -> None:
     numbers = only(drawn(1), "colour_acts", 3)._replace(colour=torch.tensor([[0.9, 5 / 6]]))
     cyclic = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
-    assert torch.allclose(transforms.colour(numbers, 1.0, 3).matrix[0], cyclic, atol=1e-6)
+    assert torch.allclose(transforms.color_transform(numbers, 1.0, 3).matrix[0], cyclic, atol=1e-6)
 
 
 def test_recolouring_by_hand() -> None:
     matrix = torch.tensor([[[1.0, 2, 0], [0, 1, 0], [3, 0, -1]]])
-    recolouring = Recolouring(matrix, torch.tensor([[[0.5]]]))
+    recolouring = ColorTransform(matrix, torch.tensor([[[0.5]]]))
     sample = torch.tensor([0.1, 0.2, 0.3, 0.7]).view(1, 4, 1, 1).expand(1, 4, 2, 2)
     expected = torch.tensor([1.0, 0.7, 0.5, 0.7]).view(1, 4, 1, 1).expand(1, 4, 2, 2)
     assert torch.allclose(recolouring(sample), expected)
     flat = sample[:, :3].flatten(2)
-    torch.testing.assert_close(recolouring._exact(flat), recolouring._fast(flat))
+    torch.testing.assert_close(recolouring._apply_elementwise(flat), recolouring._apply_matmul(flat))
 
 
 @pytest.mark.parametrize("channels", [2, 4])
 def test_alpha_moves_and_keeps_its_values(channels: int) -> None:
-    sample, seed = pictures(16, channels), seeds(0, 0, 16)
+    sample, seed = pictures(16, channels), derive_seeds(0, 0, 16)
     for augment in (ADA(transforms=("colour",)), DiffAugment(policy=("colour",))):
         changed = augment.apply(sample, seed, 1.0)
         assert torch.equal(changed[:, -1], sample[:, -1])
@@ -278,18 +278,18 @@ def test_alpha_moves_and_keeps_its_values(channels: int) -> None:
 
 def test_jitter_is_the_papers_in_its_order() -> None:
     sample, numbers = pictures(20, 3, 16, torch.float64), drawn(20)
-    b, s, c = numbers.gains.double()[:, :, None, None, None].unbind(1)
+    b, s, c = numbers.color_gains.double()[:, :, None, None, None].unbind(1)
     expected = sample + (b - 0.5)
     mean = expected.mean(1, keepdim=True)
     expected = (expected - mean) * (2 * s) + mean
     mean = expected.mean((1, 2, 3), keepdim=True)
     expected = (expected - mean) * (c + 0.5) + mean
-    assert torch.allclose(transforms.jitter(sample, numbers, 1.0), expected, atol=1e-6)
+    assert torch.allclose(transforms.apply_color_jitter(sample, numbers, 1.0), expected, atol=1e-6)
 
 
 def test_translation_fills_with_zeros() -> None:
     sample, numbers = pictures(50, 2, 16), drawn(50)
-    moved = transforms.translation(sample, numbers, 1.0).numpy()
+    moved = transforms.apply_translation(sample, numbers, 1.0).numpy()
     for k in range(50):
         right, down = (math.floor(5 * u) - 2 for u in numbers.blit[k, 2:].tolist())
         padded = np.pad(sample[k].numpy(), ((0, 0), (2, 2), (2, 2)))
@@ -305,30 +305,30 @@ def test_settings_do_without_torch() -> None:
 
 
 def test_kinds() -> None:
-    adapter: TypeAdapter[Augment] = TypeAdapter(Augment)
-    for kind, made in (("none", NoAugment), ("diffaugment", DiffAugment), ("ada", ADA), ("scheduled", Scheduled)):
+    adapter: TypeAdapter[AugmentConfig] = TypeAdapter(AugmentConfig)
+    for kind, made in (("none", NoAugment), ("diffaugment", DiffAugment), ("ada", ADA), ("scheduled", ScheduledADA)):
         assert isinstance(adapter.validate_python({"kind": kind}), made)
     sample = pictures(2)
-    assert NoAugment().apply(sample, seeds(0, 0, 2), 0.5) is sample
+    assert NoAugment().apply(sample, derive_seeds(0, 0, 2), 0.5) is sample
     with pytest.raises(ValidationError, match="between 0 and 1"):
-        Scheduled(p=1.5)
+        ScheduledADA(p=1.5)
     with pytest.raises(ValidationError, match="between 0 and 1"):
         DiffAugment(p={"kind": "linear", "start": 0, "end": 2, "images": [0, 10]})
     with pytest.raises(ValidationError, match="start is above most"):
-        ADA(start=0.9)
+        ADA(initial_p=0.9)
     with pytest.raises(ValidationError):
         ADA(transforms=())
 
 
 def test_chance() -> None:
     held = torch.tensor(0.5)
-    ramp = Scheduled(p=Cosine(start=0.0, end=0.3, images=(0, 100)))
-    assert ramp.chance(Now(0, 50), held) == pytest.approx(0.15)
-    assert DiffAugment().chance(Now(), held) == 1.0
-    assert NoAugment().chance(Now(), held) == 0.0
-    assert torch.equal(ADA().chance(Now(), held), held)
-    assert ADA().chance(Now(), torch.tensor(1.0)).item() == pytest.approx(0.8)
-    assert ADA(most=1.0).chance(Now(), torch.tensor(1.0)).item() == 1.0
+    ramp = ScheduledADA(p=Cosine(start=0.0, end=0.3, examples=(0, 100)))
+    assert ramp.probability(Progress(0, 50), held) == pytest.approx(0.15)
+    assert DiffAugment().probability(Progress(), held) == 1.0
+    assert NoAugment().probability(Progress(), held) == 0.0
+    assert torch.equal(ADA().probability(Progress(), held), held)
+    assert ADA().probability(Progress(), torch.tensor(1.0)).item() == pytest.approx(0.8)
+    assert ADA(max_p=1.0).probability(Progress(), torch.tensor(1.0)).item() == 1.0
 
 
 @pytest.mark.parametrize("augment", WHOLE)

@@ -10,8 +10,8 @@ import torch
 from test_augment import EVERY, drawn, only, pictures
 
 from zerosum.game.augment import transforms, warp
-from zerosum.game.augment.transforms import Move
-from zerosum.game.seeded_rng import seeds
+from zerosum.game.augment.transforms import AffineTransform
+from zerosum.game.seeded_rng import derive_seeds
 
 
 def kolmogorov(values: torch.Tensor, cdf: torch.Tensor) -> float:
@@ -38,12 +38,12 @@ def uniform_cdf(values: torch.Tensor, low: float, high: float) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("make", "group", "column", "share"),
     [
-        (transforms.blit, "blit_acts", 0, 1 / 2),
-        (transforms.blit, "blit_acts", 1, 3 / 4),
-        (transforms.blit, "blit_acts", 2, 1 - 1 / 64),  # a shift of 0 has the chance 1 / 8 each way
-        (transforms.geometry, "geometry_acts", 0, 1.0),
-        (transforms.geometry, "geometry_acts", 2, 1.0),
-        (transforms.geometry, "geometry_acts", 4, 1.0),
+        (transforms.blit_transform, "blit_acts", 0, 1 / 2),
+        (transforms.blit_transform, "blit_acts", 1, 3 / 4),
+        (transforms.blit_transform, "blit_acts", 2, 1 - 1 / 64),  # a shift of 0 has the chance 1 / 8 each way
+        (transforms.geometry_transform, "geometry_acts", 0, 1.0),
+        (transforms.geometry_transform, "geometry_acts", 2, 1.0),
+        (transforms.geometry_transform, "geometry_acts", 4, 1.0),
     ],
 )
 def test_share_of_moved_samples(make, group: str, column: int, share: float) -> None:
@@ -55,10 +55,10 @@ def test_share_of_moved_samples(make, group: str, column: int, share: float) -> 
 
 def test_either_turn_acts_with_probability_p() -> None:
     n, p = 20_000, 0.3
-    one = transforms.geometry(only(drawn(n), "geometry_acts", 1), p, 32).matrix
-    acts = drawn(n).geometry_acts.clone()
+    one = transforms.geometry_transform(only(drawn(n), "geometry_acts", 1), p, 32).matrix
+    acts = drawn(n).geometry_gate.clone()
     acts[:, ::2] = 1.0
-    both = transforms.geometry(drawn(n)._replace(geometry_acts=acts), torch.tensor(p), 32).matrix
+    both = transforms.geometry_transform(drawn(n)._replace(geometry_acts=acts), torch.tensor(p), 32).matrix
     for matrix, chance in ((one, 1 - math.sqrt(1 - p)), (both, p)):
         turned = (matrix != torch.eye(2)).flatten(1).any(1).double().mean()
         assert abs(turned - chance) < 5 * math.sqrt(chance * (1 - chance) / n)
@@ -67,7 +67,7 @@ def test_either_turn_acts_with_probability_p() -> None:
 @pytest.mark.parametrize(("column", "share"), [(0, 1.0), (1, 1.0), (2, 0.5), (3, 1.0), (4, 1.0)])
 def test_share_of_recoloured_samples(column: int, share: float) -> None:
     n, p = 20_000, 0.3
-    matrix, offset = transforms.colour(only(drawn(n), "colour_acts", column), p, 3)
+    matrix, offset = transforms.color_transform(only(drawn(n), "colour_acts", column), p, 3)
     changed = ((matrix != torch.eye(3)).flatten(1).any(1) | (offset.flatten() != 0)).double().mean()
     assert abs(changed - p * share) < 5 * math.sqrt(p * share * (1 - p * share) / n)
 
@@ -76,7 +76,7 @@ def test_share_of_recoloured_samples(column: int, share: float) -> None:
 def test_share_of_whole_samples(augment, share: float) -> None:
     n, p = 6_000, 0.3  # at 16 pixels, a shift is one of 5 each way
     sample = pictures(n, 1, 16)
-    changed = (augment.apply(sample, seeds(0, 0, n), p) != sample).flatten(1).any(1).double().mean()
+    changed = (augment.apply(sample, derive_seeds(0, 0, n), p) != sample).flatten(1).any(1).double().mean()
     assert abs(changed - p * share) < 5 * math.sqrt(p * share * (1 - p * share) / n)
 
 
@@ -99,8 +99,8 @@ def test_it_does_not_leak() -> None:
 
 
 def turned(sample: torch.Tensor, p: float) -> torch.Tensor:
-    move = transforms.blit(only(drawn(len(sample)), "blit_acts", 1), p, sample.shape[3])
-    return warp.warp(sample, warp.places(*move, sample.shape[3]))
+    move = transforms.blit_transform(only(drawn(len(sample)), "blit_acts", 1), p, sample.shape[3])
+    return warp.warp(sample, warp.affine_grid(*move, sample.shape[3]))
 
 
 # ---------------------------------------------------------------------- how far
@@ -125,13 +125,13 @@ def test_distributions_of_moves() -> None:
     assert abs((shift[:, 0] * shift[:, 1]).mean()) < 5 * 0.125**2 / math.sqrt(n)
 
 
-def only_move(count: int, column: int) -> Move:
-    return transforms.geometry(only(drawn(count), "geometry_acts", column), 1.0, 32)
+def only_move(count: int, column: int) -> AffineTransform:
+    return transforms.geometry_transform(only(drawn(count), "geometry_acts", column), 1.0, 32)
 
 
 def test_distribution_of_whole_shifts() -> None:
     n = 50_000
-    shift = transforms.blit(only(drawn(n), "blit_acts", 2), 1.0, 32).shift * 16  # in pixels
+    shift = transforms.blit_transform(only(drawn(n), "blit_acts", 2), 1.0, 32).shift * 16  # in pixels
     assert torch.equal(shift, shift.round())
     for axis in range(2):
         share = torch.bincount((shift[:, axis] + 4).long(), minlength=9).double() / n
@@ -142,7 +142,7 @@ def test_distribution_of_whole_shifts() -> None:
 def test_distributions_of_colour() -> None:
     n = 50_000
     bright, contrast, flip, hue, saturation = (
-        transforms.colour(only(drawn(n), "colour_acts", column), 1.0, 3) for column in range(5)
+        transforms.color_transform(only(drawn(n), "colour_acts", column), 1.0, 3) for column in range(5)
     )
     assert torch.equal(bright.matrix, torch.eye(3).expand(n, 3, 3))
     assert kolmogorov(bright.offset.flatten(), normal_cdf(bright.offset.flatten(), 0.2)) < 2.7
@@ -161,15 +161,15 @@ def test_distributions_of_colour() -> None:
 
 def test_distributions_of_jitter() -> None:
     n, numbers = 20_000, drawn(20_000)
-    grey = transforms.jitter(torch.zeros(n, 1, 2, 2), numbers, 1.0)[:, 0, 0, 0]
+    grey = transforms.apply_color_jitter(torch.zeros(n, 1, 2, 2), numbers, 1.0)[:, 0, 0, 0]
     assert kolmogorov(grey, uniform_cdf(grey, -0.5, 0.5)) < 2.7
     two = torch.tensor([0.7, -0.1]).view(1, 1, 1, 2).expand(n, 1, 2, 2)
-    pixels = transforms.jitter(two, numbers, 1.0)[:, 0, 0]
+    pixels = transforms.apply_color_jitter(two, numbers, 1.0)[:, 0, 0]
     contrast = (pixels[:, 0] - pixels[:, 1]) / 0.8
     assert kolmogorov(contrast, uniform_cdf(contrast, 0.5 - 1e-5, 1.5 + 1e-5)) < 2.7
     assert torch.allclose(pixels.mean(1), 0.3 + grey, atol=1e-6)  # the mean is only moved by brightness
     colours = torch.tensor([0.9, 0.1, -0.4]).view(1, 3, 1, 1).expand(n, 3, 2, 2)
-    seen = transforms.jitter(colours, numbers, 1.0)[:, :, 0, 0]
+    seen = transforms.apply_color_jitter(colours, numbers, 1.0)[:, :, 0, 0]
     saturation = (seen[:, 0] - seen[:, 2]) / 1.3 / contrast
     assert kolmogorov(saturation, uniform_cdf(saturation, -1e-5, 2 + 1e-5)) < 2.7
 
@@ -178,7 +178,7 @@ def test_translations() -> None:
     n, side = 20_000, 16
     sample = torch.zeros(n, 1, side, side)
     sample[:, :, 8, 8] = 1
-    moved = transforms.translation(sample, drawn(n), 1.0).flatten(1)
+    moved = transforms.apply_translation(sample, drawn(n), 1.0).flatten(1)
     assert torch.equal(moved.sum(1), torch.ones(n))
     for place in (moved.argmax(1) // side - 8, moved.argmax(1) % side - 8):
         share = torch.bincount(place + 2, minlength=5).double() / n  # -2 .. 2
@@ -188,7 +188,7 @@ def test_translations() -> None:
 
 def test_cutout() -> None:
     n, side = 20_000, 16
-    left = transforms.cutout(torch.ones(n, 1, side, side), drawn(n), 1.0)[:, 0]
+    left = transforms.apply_cutout(torch.ones(n, 1, side, side), drawn(n), 1.0)[:, 0]
     assert set(left.unique().tolist()) == {0.0, 1.0}
     gone = 1 - left.double()
     rows, columns = gone.amax(2).sum(1), gone.amax(1).sum(1)

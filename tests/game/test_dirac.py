@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from zerosum.game import seeded_rng
 from zerosum.game.objective import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.play import Play
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1, R2, GradientPenalty
-from zerosum.game.types import Verdict
+from zerosum.game.types import DiscriminatorOutput
 
 STEEPNESS = [  # f'(0)
     (Minimax(), 0.5), (NonSaturating(), 0.5), (Relativistic(), 0.5),
@@ -31,9 +31,9 @@ def field(objective, terms, theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]
 
     def laid(*slopes: str) -> Play:
         real = torch.zeros(1, 1, dtype=torch.float64)
-        batch = {"real": real, "seed": seeded_rng.seeds(0, 0, 1)}
-        judge = lambda x: Verdict(level + (x * psi)[:, 0])  # noqa: E731
-        return Play(nn.Module(), judge, real, lambda: theta.view(1, 1), batch, Now(), frozenset(slopes))
+        batch = {"real": real, "seed": seeded_rng.derive_seeds(0, 0, 1)}
+        judge = lambda x: DiscriminatorOutput(level + (x * psi)[:, 0])  # noqa: E731
+        return Play(nn.Module(), judge, real, lambda: theta.view(1, 1), batch, Progress(), frozenset(slopes))
 
     lost_by_g = objective.generator(laid()).sum()
     penalised = laid("real", "fake")  # a slope takes its sample as a constant, which the objective here may not

@@ -6,12 +6,12 @@ from math import floor
 import pytest
 from pydantic import ValidationError
 
-from zerosum.game.progressive_growth import Growth
-from zerosum.game.schedule import Now
+from zerosum.game.progressive_growth import GrowthSchedule
+from zerosum.game.schedule import Progress
 
 
-def at(growth: Growth, images: int, levels: int) -> float:
-    return growth(Now(0, images), levels)
+def at(growth: GrowthSchedule, images: int, levels: int) -> float:
+    return growth(Progress(0, images), levels)
 
 
 def closed(images: int, begin: int, end: int, first: int, last: int) -> float:
@@ -26,7 +26,7 @@ def closed(images: int, begin: int, end: int, first: int, last: int) -> float:
 @pytest.mark.parametrize("moments", [(0, 600), (100, 700), (7, 8), (3, 1000), (0, 12_800_000)])
 def test_it_is_its_closed_form_and_never_shrinks(moments: tuple[int, int], levels: int, first: int) -> None:
     begin, end = moments
-    growth, last = Growth(first=first, images=moments), levels - 1
+    growth, last = GrowthSchedule(start_level=first, examples=moments), levels - 1
     step = max(1, (end - begin) // 997)
     times = [0, begin, *range(begin, end + 3 * step, step), end - 1, end, end + 1, 10 * end]
     values = [at(growth, images, levels) for images in sorted(times)]
@@ -39,14 +39,14 @@ def test_it_is_its_closed_form_and_never_shrinks(moments: tuple[int, int], level
 
 def test_phases_of_a_known_run() -> None:
     """From 8 x 8 to 32 x 32 pixels in 400 images: steady, fade, steady, fade, of 100 each."""
-    growth = Growth(first=1, images=(100, 500))
+    growth = GrowthSchedule(start_level=1, examples=(100, 500))
     known = {0: 1, 100: 1, 150: 1, 200: 1, 225: 1.25, 300: 2, 350: 2, 400: 2, 450: 2.5, 499: 2.99, 500: 3, 9_999: 3}
     assert {images: at(growth, images, 4) for images in known} == known
 
 
 def test_whole_numbers_are_exact_where_nothing_is_faded_in() -> None:
     """1024 x 1024 pixels as the paper grows to them: 800,000 images a phase."""
-    growth = Growth(images=(0, 16 * 800_000))
+    growth = GrowthSchedule(examples=(0, 16 * 800_000))
     for level in range(8):
         for images in (0, 1, 399_999, 800_000):
             assert at(growth, level * 1_600_000 + images, 9) == level
@@ -56,27 +56,30 @@ def test_whole_numbers_are_exact_where_nothing_is_faded_in() -> None:
 
 
 def test_one_level_has_nothing_to_grow() -> None:
-    growth = Growth(images=(10, 20))
+    growth = GrowthSchedule(examples=(10, 20))
     assert [at(growth, images, 1) for images in (0, 10, 15, 20, 30)] == [0] * 5
 
 
 def test_it_knows_only_the_images_seen() -> None:
     """So a resumed run goes on where it was, whatever the rounds and the order of asking."""
-    growth = Growth(images=(0, 1000))
-    forward = [growth(Now(images // 7, images), 5) for images in range(0, 1100, 13)]
-    again = Growth.model_validate(growth.model_dump())
-    backward = [again(Now(0, images), 5) for images in reversed(range(0, 1100, 13))]
+    growth = GrowthSchedule(examples=(0, 1000))
+    forward = [growth(Progress(images // 7, images), 5) for images in range(0, 1100, 13)]
+    again = GrowthSchedule.model_validate(growth.model_dump())
+    backward = [again(Progress(0, images), 5) for images in reversed(range(0, 1100, 13))]
     assert forward == backward[::-1]
 
 
 def test_a_share_of_the_run_becomes_images() -> None:
-    growth = Growth(first=1).over(1_000)
-    assert growth == Growth(first=1, images=(0, 600))
-    assert growth.over(5_000) == growth
-    assert Growth(share=(0.1, 0.5)).over(2_000).images == (200, 1_000)
-    assert Growth(share=(0.1, 0.5)).over(0).images == (0, 1)  # too short a run has grown at its first round's end
-    assert Growth.model_validate(growth.model_dump(mode="json")) == growth
-    assert Growth.model_validate(Growth().model_dump(mode="json")) == Growth()
+    growth = GrowthSchedule(start_level=1).resolve(1_000)
+    assert growth == GrowthSchedule(start_level=1, examples=(0, 600))
+    assert growth.resolve(5_000) == growth
+    assert GrowthSchedule(fraction=(0.1, 0.5)).resolve(2_000).examples == (200, 1_000)
+    assert GrowthSchedule(fraction=(0.1, 0.5)).resolve(0).examples == (
+        0,
+        1,
+    )  # too short a run has grown at its first round's end
+    assert GrowthSchedule.model_validate(growth.model_dump(mode="json")) == growth
+    assert GrowthSchedule.model_validate(GrowthSchedule().model_dump(mode="json")) == GrowthSchedule()
 
 
 @pytest.mark.parametrize(
@@ -91,6 +94,6 @@ def test_a_share_of_the_run_becomes_images() -> None:
 )
 def test_moments_are_checked(wrong: dict[str, tuple[float, float]]) -> None:
     with pytest.raises(ValidationError, match=r"give either images = \[from, to\] or share = \[from, to\]"):
-        Growth(**wrong)
+        GrowthSchedule(**wrong)
     with pytest.raises(ValidationError):
-        Growth(first=9)
+        GrowthSchedule(start_level=9)

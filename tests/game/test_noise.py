@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from zerosum.game import seeded_rng
-from zerosum.game.latent import Mixed, Normal, Uniform
-from zerosum.game.seeded_rng import Purpose, normal, seeds, uniform
+from zerosum.game.latent import BinaryNormal, Normal, Uniform
+from zerosum.game.seeded_rng import RandomStream, derive_seeds, normal, uniform
 
 
 def test_splitmix64_is_the_published_generator() -> None:
     """The first outputs of seed 1234567, as listed with the reference implementation."""
-    exact = [seeded_rng._signed(1234567 + (k + 1) * 0x9E3779B97F4A7C15) for k in range(5)]
-    out = [v & (2**64 - 1) for v in seeded_rng._mix(torch.tensor(exact)).tolist()]
+    exact = [seeded_rng._to_signed_int64(1234567 + (k + 1) * 0x9E3779B97F4A7C15) for k in range(5)]
+    out = [v & (2**64 - 1) for v in seeded_rng._splitmix64(torch.tensor(exact)).tolist()]
     assert out == [
         6457827717110365317,
         3203168211198807973,
@@ -25,12 +25,12 @@ def test_splitmix64_is_the_published_generator() -> None:
 
 def test_moments_and_independence() -> None:
     n, d = 4000, 50
-    u = uniform(seeds(0, 0, n), d, Purpose.LATENT).double()
+    u = uniform(derive_seeds(0, 0, n), d, RandomStream.LATENT).double()
     assert 0 < u.min() < u.max() < 1
     assert abs(u.mean() - 0.5) < 5 * math.sqrt(1 / 12 / (n * d))
-    other = uniform(seeds(0, 0, n), d, Purpose.BETWEEN).double()
-    neighbour = uniform(seeds(1, 0, n), d, Purpose.LATENT).double()
-    shifted = uniform(seeds(0, 1, n), d, Purpose.LATENT).double()
+    other = uniform(derive_seeds(0, 0, n), d, RandomStream.INTERPOLATION).double()
+    neighbour = uniform(derive_seeds(1, 0, n), d, RandomStream.LATENT).double()
+    shifted = uniform(derive_seeds(0, 1, n), d, RandomStream.LATENT).double()
     for second in (other, neighbour, shifted, u.roll(1, 1)):
         correlation = ((u - 0.5) * (second - 0.5)).mean() * 12
         assert abs(correlation) < 5.5 / math.sqrt(n * d)
@@ -39,24 +39,24 @@ def test_moments_and_independence() -> None:
 def test_kolmogorov_smirnov() -> None:
     n = 100_000
     grid = torch.arange(1, n + 1).double() / n
-    u = uniform(seeds(5, 0, n), 1, Purpose.LATENT)[:, 0].double().sort().values
-    z = normal(seeds(5, 0, n), 1, Purpose.LATENT)[:, 0].double().sort().values
+    u = uniform(derive_seeds(5, 0, n), 1, RandomStream.LATENT)[:, 0].double().sort().values
+    z = normal(derive_seeds(5, 0, n), 1, RandomStream.LATENT)[:, 0].double().sort().values
     # P(D sqrt(n) > 2.7) < 2 exp(-2 * 2.7^2) < 1e-6
     assert (u - grid).abs().max() < 2.7 / math.sqrt(n)
     assert (torch.special.ndtr(z) - grid).abs().max() < 2.7 / math.sqrt(n)
 
 
 def test_a_sample_does_not_depend_on_its_company() -> None:
-    whole = normal(seeds(7, 0, 64), 32, Purpose.LATENT)
-    parts = torch.cat([normal(seeds(7, first, 16), 32, Purpose.LATENT) for first in range(0, 64, 16)])
+    whole = normal(derive_seeds(7, 0, 64), 32, RandomStream.LATENT)
+    parts = torch.cat([normal(derive_seeds(7, first, 16), 32, RandomStream.LATENT) for first in range(0, 64, 16)])
     assert torch.equal(whole, parts)
-    assert torch.equal(whole[:5], normal(seeds(7, 0, 5), 32, Purpose.LATENT))
-    assert torch.equal(whole[:, :8], normal(seeds(7, 0, 64), 8, Purpose.LATENT))
-    assert len({*seeds(0, 0, 1000).tolist(), *seeds(1, 0, 1000).tolist()}) == 2000
+    assert torch.equal(whole[:5], normal(derive_seeds(7, 0, 5), 32, RandomStream.LATENT))
+    assert torch.equal(whole[:, :8], normal(derive_seeds(7, 0, 64), 8, RandomStream.LATENT))
+    assert len({*derive_seeds(0, 0, 1000).tolist(), *derive_seeds(1, 0, 1000).tolist()}) == 2000
 
 
 def test_truncation() -> None:
-    cut = normal(seeds(0, 0, 2000), 64, Purpose.LATENT, within=0.7)
+    cut = normal(derive_seeds(0, 0, 2000), 64, RandomStream.LATENT, truncation=0.7)
     assert cut.abs().max() <= 0.7
     # the variance of a standard normal cut at +-t is 1 - 2 t phi(t) / (2 Phi(t) - 1)
     phi = math.exp(-0.49 / 2) / math.sqrt(2 * math.pi)
@@ -66,21 +66,21 @@ def test_truncation() -> None:
 
 @pytest.mark.parametrize("prior", [Normal(size=100), Uniform(size=100)])
 def test_priors(prior) -> None:
-    z = prior.draw(seeds(0, 0, 3000))
+    z = prior.draw(derive_seeds(0, 0, 3000))
     assert z.shape == (3000, 100)
     assert z.dtype == torch.float32
     variance = {"normal": 1.0, "uniform": 1 / 3}[prior.kind]
     assert z.double().var().item() == pytest.approx(variance, rel=0.02)
-    assert prior.draw(seeds(0, 0, 3000), truncation=0.5).abs().max() <= 0.5
+    assert prior.draw(derive_seeds(0, 0, 3000), truncation=0.5).abs().max() <= 0.5
 
 
 def test_mixed_priors_toss_coins() -> None:
-    z = Mixed(size=12, coins=8).draw(seeds(0, 0, 4000))
+    z = BinaryNormal(size=12, binary_dims=8).sample(derive_seeds(0, 0, 4000))
     assert set(z[:, :8].unique().tolist()) == {-1.0, 1.0}
     assert abs(z[:, :8].double().mean()) < 5 / math.sqrt(4000 * 8)
     assert z[:, 8:].double().var().item() == pytest.approx(1.0, rel=0.05)
 
 
 def test_training_and_sampling_draw_different_seeds() -> None:
-    ours = seeds(0, 0, 1000, seeded_rng.Series.TRAINING).tolist()
-    assert not set(ours) & set(seeds(0, 0, 1000).tolist())
+    ours = derive_seeds(0, 0, 1000, seeded_rng.SeedSeries.TRAINING).tolist()
+    assert not set(ours) & set(derive_seeds(0, 0, 1000).tolist())

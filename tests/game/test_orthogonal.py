@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.game.play import Play
-from zerosum.game.schedule import Now
-from zerosum.game.terms.orthogonal import Orthogonal
-from zerosum.networks.configs.resnet import ResNetGenerator
+from zerosum.game.schedule import Progress
+from zerosum.game.terms.orthogonal import OrthogonalRegularization
+from zerosum.networks.configs.resnet import ResNetGeneratorConfig
 
 
 class Stage(nn.Module):
@@ -23,7 +23,7 @@ class Stage(nn.Module):
 def value(generator: nn.Module) -> Tensor:
     nothing = torch.zeros(1, 1)
     never = pytest.fail
-    return Orthogonal()(Play(Stage(generator), never, nothing, never, {"real": nothing}, Now()))
+    return OrthogonalRegularization()(Play(Stage(generator), never, nothing, never, {"real": nothing}, Progress()))
 
 
 def by_pairs(filters: list[Tensor]) -> float:
@@ -55,8 +55,10 @@ def test_filters_at_right_angles_cost_nothing_whatever_their_length() -> None:
 
 def test_class_vectors_norms_and_biases_are_spared() -> None:
     torch.manual_seed(0)
-    shape = ResNetGenerator(widths=(4,), condition="norm", hierarchy=True, attention=8, spectral=True)
-    network = shape.build(6, (1, 16, 16), bounded=True, classes=5)
+    shape = ResNetGeneratorConfig(
+        widths=(4,), condition="norm", hierarchical_latent=True, attention_side=8, spectral_norm=True
+    )
+    network = shape.build(6, (1, 16, 16), bounded=True, num_classes=5)
     before = value(network)
     before.backward()
     learning = {name for name, each in network.named_parameters() if each.grad is not None and each.grad.any()}
@@ -99,5 +101,9 @@ def test_half_precision_does_not_reach_it() -> None:
 
 
 def test_it_is_the_generators_and_weighs_as_in_the_paper() -> None:
-    assert (Orthogonal().player, Orthogonal().weight, Orthogonal().every) == ("generator", 1e-4, 1)
-    assert Orthogonal().slopes == frozenset()
+    assert (
+        OrthogonalRegularization().player,
+        OrthogonalRegularization().weight,
+        OrthogonalRegularization().every_rounds,
+    ) == ("generator", 1e-4, 1)
+    assert OrthogonalRegularization().input_gradients_at == frozenset()

@@ -9,19 +9,19 @@ from torch import Tensor, nn
 from zerosum.game import seeded_rng
 from zerosum.game.latent import Normal
 from zerosum.game.play import Play
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.game.terms import path_length
-from zerosum.game.terms.path_length import PathLength, path_lengths
-from zerosum.networks.configs.stylegan2 import StyleGAN2Generator
+from zerosum.game.terms.path_length import PathLength, compute_path_lengths
+from zerosum.networks.configs.stylegan2 import StyleGAN2GeneratorConfig
 
-SEED = seeded_rng.seeds(3, 0, 4)
+SEED = seeded_rng.derive_seeds(3, 0, 4)
 
 
 class Exact(Normal):
     """Latents for networks in float64."""
 
     def draw(self, seed: Tensor, truncation: float = math.inf) -> Tensor:
-        return super().draw(seed, truncation).double()
+        return super().sample(seed, truncation).double()
 
 
 class Linear(nn.Module):
@@ -43,13 +43,13 @@ def play(generator: nn.Module, size: int, label: Tensor | None = None) -> Play:
     game = nn.Module()
     game.generator, game.prior = generator, Exact(size=size)
     batch = {"seed": SEED} | ({} if label is None else {"label": label})
-    return Play(game, lambda sample: pytest.fail("no verdict is wanted"), None, lambda: None, batch, Now())
+    return Play(game, lambda sample: pytest.fail("no verdict is wanted"), None, lambda: None, batch, Progress())
 
 
 def styled(classes: int = 0) -> nn.Module:
     torch.manual_seed(1)
-    shape = StyleGAN2Generator(
-        channel_base=64, channel_max=4, style=3, mapping=2, condition="concat" if classes else "none"
+    shape = StyleGAN2GeneratorConfig(
+        channel_base=64, channel_max=4, style_size=3, mapping_layers=2, condition="concat" if classes else "none"
     )
     network = shape.build(4, (1, 16, 16), True, classes).double()
     for layer in network.convolutions:
@@ -61,7 +61,7 @@ def styled(classes: int = 0) -> nn.Module:
 def test_a_linear_generator_in_closed_form() -> None:
     torch.manual_seed(0)
     generator = Linear()
-    y = seeded_rng.normal(SEED, 18, seeded_rng.Purpose.NOISE).double()
+    y = seeded_rng.normal(SEED, 18, seeded_rng.RandomStream.LAYER_NOISE).double()
     slopes = torch.einsum("np,plw->nlw", y, generator.matrix.detach()) / 3  # H W = 9
     lengths = slopes.square().sum(2).mean(1).sqrt()
     term = PathLength()
@@ -78,8 +78,8 @@ def test_stylegan2_against_finite_differences() -> None:
     """All derivatives of the picture by each style number, one by one, from both sides."""
     generator = styled()
     latent = Exact(size=4).draw(SEED)
-    lengths = path_lengths(generator, latent, None, SEED)
-    y = seeded_rng.normal(SEED, 256, seeded_rng.Purpose.NOISE).double()
+    lengths = compute_path_lengths(generator, latent, None, SEED)
+    y = seeded_rng.normal(SEED, 256, seeded_rng.RandomStream.LAYER_NOISE).double()
     styles = generator.styles(latent).detach()
     step = 1e-6
     slopes = torch.zeros_like(styles)
@@ -122,8 +122,8 @@ def test_its_own_slope_is_right(monkeypatch) -> None:
 def test_lengths_are_each_samples_own() -> None:
     generator = styled()
     latent = Exact(size=4).draw(SEED)
-    together = path_lengths(generator, latent, None, SEED)
-    apart = torch.cat([path_lengths(generator, latent[n : n + 1], None, SEED[n : n + 1]) for n in range(4)])
+    together = compute_path_lengths(generator, latent, None, SEED)
+    apart = torch.cat([compute_path_lengths(generator, latent[n : n + 1], None, SEED[n : n + 1]) for n in range(4)])
     torch.testing.assert_close(apart, together, rtol=1e-9, atol=1e-9)
 
 
@@ -135,6 +135,6 @@ def test_labels_reach_the_generator() -> None:
 
 def test_what_it_is() -> None:
     term = PathLength()
-    assert (term.kind, term.player, term.weight, term.every) == ("path-length", "generator", 2.0, 4)
-    assert term.needs <= StyleGAN2Generator().can
-    assert not term.slopes
+    assert (term.kind, term.player, term.weight, term.every_rounds) == ("path-length", "generator", 2.0, 4)
+    assert term.requires <= StyleGAN2GeneratorConfig().capabilities
+    assert not term.input_gradients_at

@@ -4,58 +4,63 @@ import pytest
 import torch
 from seeing import pictures
 
-from zerosum.networks.configs import DCGANDiscriminator, PatchDiscriminator, TranslatorGenerator, UNetGenerator
-from zerosum.networks.cycle_pair import BothDiscriminators, BothGenerators
+from zerosum.networks.configs import (
+    DCGANDiscriminatorConfig,
+    PatchGANDiscriminatorConfig,
+    ResNetTranslatorConfig,
+    UNetGeneratorConfig,
+)
+from zerosum.networks.cycle_pair import DiscriminatorPair, GeneratorPair
 
 SHAPE = (3, 16, 16)
 COUPLE = (2, *SHAPE)
 
 
-def unets(**fields: object) -> BothGenerators:
-    shape = UNetGenerator.model_validate({"width": 4, "max_width": 8, **fields})
-    return BothGenerators(*(shape.build(0, SHAPE, True, 0, SHAPE) for _ in range(2)))
+def unets(**fields: object) -> GeneratorPair:
+    shape = UNetGeneratorConfig.model_validate({"width": 4, "max_width": 8, **fields})
+    return GeneratorPair(*(shape.build(0, SHAPE, True, 0, SHAPE) for _ in range(2)))
 
 
-def judges(**fields: object) -> BothDiscriminators:
-    shape = PatchDiscriminator.model_validate({"width": 4, "max_width": 8, **fields})
-    return BothDiscriminators(*(shape.build(SHAPE, 0, SHAPE) for _ in range(2)))
+def judges(**fields: object) -> DiscriminatorPair:
+    shape = PatchGANDiscriminatorConfig.model_validate({"width": 4, "max_width": 8, **fields})
+    return DiscriminatorPair(*(shape.build(SHAPE, 0, SHAPE) for _ in range(2)))
 
 
 def test_each_way_has_its_network() -> None:
     both, couples = unets(), pictures(3, COUPLE)
     made = both(couples)
     assert made.shape == (3, *COUPLE)
-    assert torch.equal(made[:, 0], both.there(couples[:, 0]))
-    assert torch.equal(made[:, 1], both.back(couples[:, 1]))
+    assert torch.equal(made[:, 0], both.a_to_b(couples[:, 0]))
+    assert torch.equal(made[:, 1], both.b_to_a(couples[:, 1]))
     again = both(made.flip(1)).flip(1)  # there and back again
-    assert torch.equal(again[:, 0], both.back(both.there(couples[:, 0])))
+    assert torch.equal(again[:, 0], both.b_to_a(both.a_to_b(couples[:, 0])))
     assert {name.split(".")[0] for name in both.state_dict()} == {"there", "back"}
 
 
 def test_there_draws_as_it_would_by_itself() -> None:
     both, one, seed = unets(dropout=0.5, depth=3), pictures(2, SHAPE), torch.tensor([1, 2])
-    assert both.takes == ("seed",)
-    both.back.load_state_dict(both.there.state_dict())
+    assert both.condition_inputs == ("seed",)
+    both.b_to_a.load_state_dict(both.a_to_b.state_dict())
     made = both(torch.stack([one, one], 1), seed=seed)
-    assert torch.equal(made[:, 0], both.there(one, seed=seed))
+    assert torch.equal(made[:, 0], both.a_to_b(one, seed=seed))
     assert not torch.allclose(made[:, 0], made[:, 1])  # the same network, other dropout
 
 
 def test_what_they_tell_of_themselves_passes_through() -> None:
-    assert (unets().reach, unets().multiple, unets().takes) == (None, 4, ())
-    shape = TranslatorGenerator(width=4, blocks=1, norm="none")
+    assert (unets().receptive_field_radius, unets().size_multiple, unets().condition_inputs) == (None, 4, ())
+    shape = ResNetTranslatorConfig(width=4, blocks=1, norm="none")
     plain = [shape.build(0, SHAPE, True, 0, SHAPE) for _ in range(2)]
-    assert BothGenerators(*plain).reach == plain[0].reach
+    assert GeneratorPair(*plain).receptive_field_radius == plain[0].reach
     with pytest.raises(AssertionError, match="no pair"):
-        BothGenerators(plain[0], unets().there)
+        GeneratorPair(plain[0], unets().a_to_b)
 
 
 @pytest.mark.parametrize("fields", [{}, {"scales": 2}, {"beside": True}])
 def test_scores_stand_beside_each_other(fields: dict[str, object]) -> None:
     both, sample, given = judges(**fields), pictures(2, COUPLE), pictures(2, COUPLE, 1)
-    told = [{"given": part} if both.takes else {} for part in (given, given[:, 0], given[:, 1])]
+    told = [{"given": part} if both.condition_inputs else {} for part in (given, given[:, 0], given[:, 1])]
     verdict = both(sample, **told[0])
-    there, back = both.there(sample[:, 0], **told[1]), both.back(sample[:, 1], **told[2])
+    there, back = both.domain_b(sample[:, 0], **told[1]), both.domain_a(sample[:, 1], **told[2])
     assert torch.equal(verdict.score, torch.cat([there.score, back.score], 1))
     assert verdict.score.shape[:2] == (2, 2)
     assert len(verdict.seen) == len(there.seen) + len(back.seen)
@@ -63,11 +68,11 @@ def test_scores_stand_beside_each_other(fields: dict[str, object]) -> None:
 
 
 def test_single_scores_become_maps() -> None:
-    shape = DCGANDiscriminator(width=4, norm="none")
-    both, sample = BothDiscriminators(shape.build(SHAPE), shape.build(SHAPE)), pictures(3, COUPLE)
+    shape = DCGANDiscriminatorConfig(width=4, norm="none")
+    both, sample = DiscriminatorPair(shape.build(SHAPE), shape.build(SHAPE)), pictures(3, COUPLE)
     verdict = both(sample)
     assert verdict.score.shape == (3, 2, 1, 1)
-    assert torch.equal(verdict.score[:, 1, 0, 0], both.back(sample[:, 1]).score)
+    assert torch.equal(verdict.score[:, 1, 0, 0], both.domain_a(sample[:, 1]).score)
     assert verdict.seen is None
 
 
@@ -76,4 +81,4 @@ def test_gradients_do_not_cross() -> None:
     both(sample).score[:, 0].sum().backward()
     assert sample.grad[:, 0].abs().sum() > 0
     assert sample.grad[:, 1].abs().sum() == 0
-    assert all(parameter.grad is None or not parameter.grad.any() for parameter in both.back.parameters())
+    assert all(parameter.grad is None or not parameter.grad.any() for parameter in both.domain_a.parameters())

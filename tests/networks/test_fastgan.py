@@ -10,25 +10,25 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.game.seeded_rng import Purpose, normal
-from zerosum.networks.configs.fastgan import FastGANDiscriminator, FastGANGenerator
+from zerosum.game.seeded_rng import RandomStream, normal
+from zerosum.networks.configs.fastgan import FastGANDiscriminatorConfig, FastGANGeneratorConfig
 from zerosum.networks.fastgan import (
     GLU,
     Decoder,
     Discriminator,
-    Excitation,
-    Gate,
+    GatedLinearUnit,
     Generator,
-    Speckle,
-    _by_index,
-    _by_unfolding,
-    excited,
+    NoiseInjection,
+    SkipLayerExcitation,
+    _extract_windows_by_index,
+    _extract_windows_by_unfold,
+    choose_excitation_sources,
 )
-from zerosum.networks.layers import NORMS, Weights, scaled
+from zerosum.networks.layers import NORMS_2D, LayerFactory, init_kaiming
 
 TINY = {"width": 1}  # four channels everywhere but at 4x4 and 8x8
 JUDGE = {**TINY, "decoder": 1}
-WEIGHTS = Weights(scaled)
+WEIGHTS = LayerFactory(init_kaiming)
 
 
 def count(network: nn.Module) -> int:
@@ -37,7 +37,7 @@ def count(network: nn.Module) -> int:
 
 def speckled(generator: nn.Module, strength: float = 0.5) -> nn.Module:
     for module in generator.modules():
-        if isinstance(module, Speckle):
+        if isinstance(module, NoiseInjection):
             nn.init.constant_(module.strength, strength)
     return generator.eval()
 
@@ -47,9 +47,9 @@ def speckled(generator: nn.Module, strength: float = 0.5) -> nn.Module:
 )
 def test_every_size(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    picture = FastGANGenerator(**TINY).build(8, shape, bounded=True)(torch.randn(2, 8), seed=torch.arange(2))
+    picture = FastGANGeneratorConfig(**TINY).build(8, shape, bounded=True)(torch.randn(2, 8), seed=torch.arange(2))
     assert picture.shape == (2, *shape)
-    verdict = FastGANDiscriminator(**JUDGE).build(shape)(picture)
+    verdict = FastGANDiscriminatorConfig(**JUDGE).build(shape)(picture)
     assert verdict.score.shape == (2, 1, 5, 5)
     assert verdict.score.dtype == torch.float32
     decoders, side = (2 if size >= 32 else 1), min(size // 2, 128)
@@ -59,14 +59,14 @@ def test_every_size(size: int, channels: int) -> None:
 def test_smaller_pictures_are_rebuilt_on_demand() -> None:
     shape = (1, 64, 64)
     for side, decoders in ((8, 1), (16, 2), (32, 2), (64, 2)):
-        verdict = FastGANDiscriminator(**JUDGE, rebuilt=side).build(shape)(torch.zeros(1, *shape))
+        verdict = FastGANDiscriminatorConfig(**JUDGE, reconstruction_side=side).build(shape)(torch.zeros(1, *shape))
         assert verdict.rebuilt.shape == (1, decoders, min(side, 32), min(side, 32))
 
 
 def test_tanh_ends_the_bounded_generator_alone() -> None:
     torch.manual_seed(0)
     latent = torch.randn(4, 8)
-    free, bounded = (FastGANGenerator(**TINY).build(8, (1, 16, 16), bounded) for bounded in (False, True))
+    free, bounded = (FastGANGeneratorConfig(**TINY).build(8, (1, 16, 16), bounded) for bounded in (False, True))
     for network in (free, bounded):
         network.picture[0].weight.data *= 100
     bounded.load_state_dict(free.state_dict())
@@ -75,25 +75,25 @@ def test_tanh_ends_the_bounded_generator_alone() -> None:
 
 
 def test_pictures_alone() -> None:
-    for shape in (FastGANGenerator(), FastGANDiscriminator()):
+    for shape in (FastGANGeneratorConfig(), FastGANDiscriminatorConfig()):
         with pytest.raises(BadInput, match="fastgan"):
-            shape.check((2,))
+            shape.check_shape((2,))
         with pytest.raises(BadInput, match="power of two"):
-            shape.check((3, 48, 48))
+            shape.check_shape((3, 48, 48))
 
 
 def test_the_papers_channels() -> None:
-    assert FastGANGenerator().widths(256) == (1024, 512, 256, 128, 128, 64, 32)
-    assert FastGANGenerator().widths(1024)[-2:] == (16, 8)
-    assert FastGANDiscriminator().widths(256) == (16, 32, 64, 128, 256, 512)
-    assert FastGANGenerator(width=4).widths(1024)[-4:] == (4, 4, 4, 4)
+    assert FastGANGeneratorConfig().stage_widths(256) == (1024, 512, 256, 128, 128, 64, 32)
+    assert FastGANGeneratorConfig().stage_widths(1024)[-2:] == (16, 8)
+    assert FastGANDiscriminatorConfig().stage_widths(256) == (16, 32, 64, 128, 256, 512)
+    assert FastGANGeneratorConfig(width=4).stage_widths(1024)[-4:] == (4, 4, 4, 4)
 
 
 def test_parameters_of_the_papers_networks() -> None:
     """At 256 px: two gated convolutions at 8, 32 and 128 px, one at 16, 64 and 256, three excitations."""
     with torch.device("meta"):
-        generator = FastGANGenerator().build(256, (3, 256, 256), bounded=True)
-        judge = FastGANDiscriminator(norm="batch").build((3, 256, 256))
+        generator = FastGANGeneratorConfig().build(256, (3, 256, 256), bounded=True)
+        judge = FastGANDiscriminatorConfig(norm="batch").build((3, 256, 256))
     widths = (1024, 512, 256, 128, 128, 64, 32)
     total = 256 * 2 * 1024 * 16 + 2 * 2048  # a linear layer and its norm
     for stage, (inside, outside) in enumerate(pairwise(widths)):
@@ -113,18 +113,18 @@ def test_parameters_of_the_papers_networks() -> None:
 
 
 def test_which_maps_are_excited() -> None:
-    assert excited(3) == {2: 0}  # 16 px by 4
-    assert excited(4) == {3: 0}  # 32 px by 4
-    assert excited(5) == {4: 0}  # 64 px by 4
-    assert excited(7) == {4: 0, 5: 1, 6: 2}
-    assert excited(9) == {4: 0, 5: 1, 6: 2, 7: 3}  # 512 px by 32; 1024 px by none
+    assert choose_excitation_sources(3) == {2: 0}  # 16 px by 4
+    assert choose_excitation_sources(4) == {3: 0}  # 32 px by 4
+    assert choose_excitation_sources(5) == {4: 0}  # 64 px by 4
+    assert choose_excitation_sources(7) == {4: 0, 5: 1, 6: 2}
+    assert choose_excitation_sources(9) == {4: 0, 5: 1, 6: 2, 7: 3}  # 512 px by 32; 1024 px by none
 
 
 @pytest.mark.parametrize("side", [4, 16])
 def test_excitation_is_the_papers_formula(side: int) -> None:
     """y = x_high * sigmoid(1x1 conv(leaky(4x4 conv(adaptive mean to 4x4 of x_low))))."""
     torch.manual_seed(0)
-    excitation = Excitation(3, 5, side, WEIGHTS)
+    excitation = SkipLayerExcitation(3, 5, side, WEIGHTS)
     small, large = torch.randn(2, 3, side, side), torch.randn(2, 5, 6, 6)
     first, _, second, _ = excitation.gate
     gate = functional.conv2d(functional.adaptive_avg_pool2d(small, 4), first.weight.view(5, 3, 4, 4))
@@ -135,31 +135,31 @@ def test_excitation_is_the_papers_formula(side: int) -> None:
 
 def test_small_maps_gate_large_ones() -> None:
     torch.manual_seed(0)
-    generator = FastGANGenerator(**TINY).build(8, (1, 64, 64), bounded=False).eval()
+    generator = FastGANGeneratorConfig(**TINY).build(8, (1, 64, 64), bounded=False).eval()
     assert isinstance(generator, Generator)
     generator.excitations[0].gate[2].weight.data.zero_()
     seen: list[Tensor] = []
     generator.stages[-1].register_forward_hook(lambda module, args, out: seen.append(out))
     picture = generator(torch.randn(2, 8))
-    torch.testing.assert_close(picture, generator.picture(seen[0] / 2))  # sigmoid(0) = 1/2
+    torch.testing.assert_close(picture, generator.output_layer(seen[0] / 2))  # sigmoid(0) = 1/2
 
 
 def test_the_gate() -> None:
     torch.manual_seed(0)
     hidden = torch.randn(2, 6, 3, 3)
-    torch.testing.assert_close(Gate()(hidden), functional.glu(hidden, 1))
+    torch.testing.assert_close(GatedLinearUnit()(hidden), functional.glu(hidden, 1))
     wide = GLU.gain * torch.randn(1, 2, 1000, 1000, dtype=torch.float64)
-    assert Gate()(wide).var().item() == pytest.approx(1, rel=0.01)
+    assert GatedLinearUnit()(wide).var().item() == pytest.approx(1, rel=0.01)
 
 
 def test_first_variances() -> None:
     torch.manual_seed(0)
-    judge = FastGANDiscriminator(width=16).build((3, 32, 32))
+    judge = FastGANDiscriminatorConfig(width=16).build((3, 32, 32))
     assert isinstance(judge, Discriminator)
     hidden = torch.randn(16, 64, 16, 16)
-    steep = judge.last.steep(hidden)  # leaky: half of the variance lies in the mean's square
+    steep = judge.last_block.strided_branch(hidden)  # leaky: half of the variance lies in the mean's square
     assert steep.square().mean().item() == pytest.approx(1, rel=0.35)
-    rebuilt = Decoder((64, 32, 16), 1, norm=NORMS["none"], weights=WEIGHTS)(torch.randn(16, 64, 8, 8))
+    rebuilt = Decoder((64, 32, 16), 1, norm=NORMS_2D["none"], factory=WEIGHTS)(torch.randn(16, 64, 8, 8))
     assert rebuilt[:, :, 4:-4, 4:-4].var().item() == pytest.approx(1, rel=0.5)
 
 
@@ -167,7 +167,7 @@ def test_first_variances() -> None:
 
 
 def test_noise_starts_at_nothing() -> None:
-    generator = FastGANGenerator(**TINY).build(8, (1, 32, 32), bounded=True).eval()
+    generator = FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True).eval()
     assert generator.takes == ("seed",)
     latent = torch.randn(2, 8)
     torch.testing.assert_close(generator(latent, seed=torch.arange(2)), generator(latent), rtol=0, atol=0)
@@ -175,7 +175,7 @@ def test_noise_starts_at_nothing() -> None:
 
 def test_noise_is_a_function_of_the_seed() -> None:
     torch.manual_seed(0)
-    generator = speckled(FastGANGenerator(**TINY).build(8, (1, 32, 32), bounded=True))
+    generator = speckled(FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True))
     latent, seed = torch.randn(3, 8), torch.tensor([5, -(2**60), 7])
     picture = generator(latent, seed=seed)
     torch.testing.assert_close(generator(latent, seed=seed), picture, rtol=0, atol=0)
@@ -188,22 +188,22 @@ def test_noise_is_a_function_of_the_seed() -> None:
 
 
 def test_every_layer_draws_noise_of_its_own() -> None:
-    generator = FastGANGenerator(**TINY).build(8, (1, 32, 32), bounded=True)
-    places = [module.place for module in generator.modules() if isinstance(module, Speckle)]
+    generator = FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True)
+    places = [module.layer_index for module in generator.modules() if isinstance(module, NoiseInjection)]
     assert places == [0, 1, 4, 5]  # two at 8x8, two at 32x32
     seed = torch.tensor([3, 4])
-    drawn = [speckled(Speckle(place), 2.0)(torch.ones(2, 5, 4, 4), seed) for place in places]
+    drawn = [speckled(NoiseInjection(place), 2.0)(torch.ones(2, 5, 4, 4), seed) for place in places]
     assert all(not torch.equal(one, other) for one, other in pairwise(drawn))
-    expected = 1 + 2 * normal(seed + 4, 16, Purpose.SPECKLE).view(2, 1, 4, 4).expand(-1, 5, -1, -1)
+    expected = 1 + 2 * normal(seed + 4, 16, RandomStream.NOISE_INJECTION).view(2, 1, 4, 4).expand(-1, 5, -1, -1)
     torch.testing.assert_close(drawn[2], expected)
 
 
 def test_strengths_learn() -> None:
     torch.manual_seed(0)
-    generator = FastGANGenerator(**TINY).build(8, (1, 16, 16), bounded=True)
+    generator = FastGANGeneratorConfig(**TINY).build(8, (1, 16, 16), bounded=True)
     generator(torch.randn(4, 8), seed=torch.arange(4)).square().sum().backward()
     for module in generator.modules():
-        if isinstance(module, Speckle):
+        if isinstance(module, NoiseInjection):
             assert module.strength.grad is not None
             assert module.strength.grad.abs().item() > 0
 
@@ -214,8 +214,8 @@ def test_strengths_learn() -> None:
 def test_windows() -> None:
     torch.manual_seed(0)
     hidden = torch.randn(2, 3, 8, 8)
-    windows = _by_index(hidden, 5)
-    torch.testing.assert_close(_by_unfolding(hidden, 5), windows, rtol=0, atol=0)
+    windows = _extract_windows_by_index(hidden, 5)
+    torch.testing.assert_close(_extract_windows_by_unfold(hidden, 5), windows, rtol=0, atol=0)
     kernel = torch.randn(1, 3, 4, 4)
     scores = windows @ kernel.permute(2, 3, 1, 0).flatten()
     torch.testing.assert_close(scores.view(2, 1, 5, 5), functional.conv2d(hidden, kernel))
@@ -223,7 +223,7 @@ def test_windows() -> None:
 
 def test_scores_are_a_convolution_of_the_last_map() -> None:
     torch.manual_seed(0)
-    judge = FastGANDiscriminator(**JUDGE).build((1, 32, 32))
+    judge = FastGANDiscriminatorConfig(**JUDGE).build((1, 32, 32))
     seen: list[Tensor] = []
     judge.wide.register_forward_hook(lambda module, args, out: seen.append(out))
     score = judge(torch.randn(2, 1, 32, 32)).score
@@ -233,7 +233,7 @@ def test_scores_are_a_convolution_of_the_last_map() -> None:
 
 def test_projection_adds_the_fit_of_each_window() -> None:
     torch.manual_seed(0)
-    judge = FastGANDiscriminator(**JUDGE, condition="projection").build((1, 16, 16), classes=3)
+    judge = FastGANDiscriminatorConfig(**JUDGE, condition="projection").build((1, 16, 16), num_classes=3)
     assert judge.takes == ("label",)
     sample, label = torch.randn(2, 1, 16, 16), torch.tensor([2, 0])
     score = judge(sample, label).score
@@ -249,7 +249,7 @@ def test_projection_adds_the_fit_of_each_window() -> None:
 
 def test_classes_are_guessed_of_the_whole_picture() -> None:
     torch.manual_seed(0)
-    judge = FastGANDiscriminator(**JUDGE, condition="classify").build((1, 16, 16), classes=3)
+    judge = FastGANDiscriminatorConfig(**JUDGE, condition="classify").build((1, 16, 16), num_classes=3)
     seen: list[Tensor] = []
     judge.head.classes.register_forward_hook(lambda module, args, out: seen.append(out))
     verdict = judge(torch.randn(2, 1, 16, 16))
@@ -257,7 +257,7 @@ def test_classes_are_guessed_of_the_whole_picture() -> None:
 
 
 def test_planes_of_the_class_are_not_rebuilt() -> None:
-    judge = FastGANDiscriminator(**JUDGE, condition="concat", condition_size=4).build((3, 32, 32), classes=2)
+    judge = FastGANDiscriminatorConfig(**JUDGE, condition="concat", condition_size=4).build((3, 32, 32), num_classes=2)
     verdict = judge(torch.randn(2, 3, 32, 32), torch.tensor([0, 1]))
     assert verdict.rebuilt.shape == (2, 2 * 3, 16, 16)
 
@@ -273,7 +273,7 @@ def decodings(judge: nn.Module, sample: Tensor) -> tuple[int, bool]:
 
 
 def test_maps_are_decoded_at_the_discriminators_own_move_alone() -> None:
-    judge, sample = FastGANDiscriminator(**JUDGE).build((1, 32, 32)), torch.randn(2, 1, 32, 32)
+    judge, sample = FastGANDiscriminatorConfig(**JUDGE).build((1, 32, 32)), torch.randn(2, 1, 32, 32)
     assert decodings(judge, sample) == (2, True)
     assert decodings(judge.requires_grad_(False), sample) == (0, False)  # the generator's move
     assert decodings(judge.requires_grad_(True).eval(), sample) == (0, False)
@@ -282,15 +282,15 @@ def test_maps_are_decoded_at_the_discriminators_own_move_alone() -> None:
 
 
 def test_no_decoders() -> None:
-    shape = FastGANDiscriminator(**TINY, decoder=0)
-    assert not shape.can
-    assert FastGANDiscriminator().can == {"rebuild"}
+    shape = FastGANDiscriminatorConfig(**TINY, decoder_width=0)
+    assert not shape.capabilities
+    assert FastGANDiscriminatorConfig().capabilities == {"rebuild"}
     assert shape.build((1, 32, 32))(torch.zeros(1, 1, 32, 32)).rebuilt is None
 
 
 def test_both_maps_are_decoded() -> None:
     torch.manual_seed(0)
-    judge = FastGANDiscriminator(**JUDGE).build((1, 32, 32))
+    judge = FastGANDiscriminatorConfig(**JUDGE).build((1, 32, 32))
     seen: dict[str, Tensor] = {}
     judge.early.register_forward_hook(lambda module, args, out: seen.update(middle=out))
     judge.last.register_forward_hook(lambda module, args, out: seen.update(small=out))
@@ -302,9 +302,9 @@ def test_both_maps_are_decoded() -> None:
 
 def test_alone() -> None:
     torch.manual_seed(0)
-    assert not FastGANDiscriminator(norm="batch").alone
-    shape = FastGANDiscriminator(**JUDGE)
-    assert shape.alone
+    assert not FastGANDiscriminatorConfig(norm="batch").per_sample
+    shape = FastGANDiscriminatorConfig(**JUDGE)
+    assert shape.per_sample
     judge, sample = shape.build((1, 16, 16)), torch.randn(4, 1, 16, 16)
     both, first = judge(sample), judge(sample[:1])
     torch.testing.assert_close(both.score[:1], first.score, rtol=1e-4, atol=1e-5)
@@ -313,7 +313,7 @@ def test_alone() -> None:
 
 def test_spectral_norm_holds_every_weight() -> None:
     torch.manual_seed(0)
-    judge = FastGANDiscriminator(**JUDGE, spectral=True).build((1, 16, 16))
+    judge = FastGANDiscriminatorConfig(**JUDGE, spectral_norm=True).build((1, 16, 16))
     sample = torch.randn(2, 1, 16, 16)
     for _ in range(30):
         judge(sample)
@@ -326,8 +326,8 @@ def test_spectral_norm_holds_every_weight() -> None:
 
 def test_channels_last_changes_nothing() -> None:
     torch.manual_seed(0)
-    generator = FastGANGenerator(**TINY).build(8, (3, 32, 32), bounded=True).eval()
-    judge = FastGANDiscriminator(**JUDGE).build((3, 32, 32))
+    generator = FastGANGeneratorConfig(**TINY).build(8, (3, 32, 32), bounded=True).eval()
+    judge = FastGANDiscriminatorConfig(**JUDGE).build((3, 32, 32))
     latent = torch.randn(2, 8)
     picture = generator(latent)
     verdict = judge(picture)
@@ -341,8 +341,8 @@ def test_channels_last_changes_nothing() -> None:
 
 
 def test_scores_are_float32_under_autocast() -> None:
-    judge = FastGANDiscriminator(**JUDGE).build((1, 32, 32))
-    generator = speckled(FastGANGenerator(**TINY).build(8, (1, 32, 32), bounded=True))
+    judge = FastGANDiscriminatorConfig(**JUDGE).build((1, 32, 32))
+    generator = speckled(FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         picture = generator(torch.randn(2, 8), seed=torch.arange(2))
         assert judge(picture).score.dtype == torch.float32
@@ -351,7 +351,7 @@ def test_scores_are_float32_under_autocast() -> None:
 @pytest.mark.parametrize("size", [16, 32])
 def test_the_discriminator_differentiates_twice(size: int) -> None:
     torch.manual_seed(0)
-    judge = FastGANDiscriminator(**JUDGE).build((1, size, size)).double()
+    judge = FastGANDiscriminatorConfig(**JUDGE).build((1, size, size)).double()
     sample = torch.randn(2, 1, size, size, dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda x: judge(x).score, sample, fast_mode=True)
     assert gradgradcheck(lambda x: judge(x).score, sample, fast_mode=True)
@@ -359,7 +359,7 @@ def test_the_discriminator_differentiates_twice(size: int) -> None:
 
 def test_a_penalty_reaches_every_weight_but_the_decoders() -> None:
     torch.manual_seed(0)
-    judge = FastGANDiscriminator(**JUDGE).build((1, 32, 32))
+    judge = FastGANDiscriminatorConfig(**JUDGE).build((1, 32, 32))
     sample = torch.randn(3, 1, 32, 32)
     slope = torch.func.grad(lambda x: judge(x).score.sum())(sample)
     wanted = sample.clone().requires_grad_()

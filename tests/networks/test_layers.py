@@ -48,7 +48,7 @@ def test_downsampling_is_a_filter_and_every_second_pixel() -> None:
     torch.testing.assert_close(layers.Downsample()(sample), filtered, rtol=0, atol=1e-12)
     torch.testing.assert_close(layers.Downsample()(sample.float()).double(), filtered, rtol=0, atol=1e-6)
     # what other devices do
-    torch.testing.assert_close(layers._down_as_filter(sample), filtered, rtol=0, atol=1e-12)
+    torch.testing.assert_close(layers._downsample_by_conv(sample), filtered, rtol=0, atol=1e-12)
 
 
 def test_downsampling_in_bfloat16_rounds_and_no_more() -> None:
@@ -84,20 +84,20 @@ def test_resampling_convolutions_are_what_they_stand_for(bias: bool) -> None:
     layer = nn.Conv2d(3, 5, 3, padding=1, bias=bias).double()
     hidden = torch.randn(2, 3, 4, 6, dtype=torch.float64)
     repeated = functional.interpolate(hidden, scale_factor=2.0, mode="nearest")
-    torch.testing.assert_close(layers.Doubling(layer)(hidden), layer(repeated), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(layers.UpsampleConv(layer)(hidden), layer(repeated), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(
-        layers.Halving(layer)(hidden), functional.avg_pool2d(layer(hidden), 2), rtol=1e-12, atol=1e-12
+        layers.ConvMeanPool(layer)(hidden), functional.avg_pool2d(layer(hidden), 2), rtol=1e-12, atol=1e-12
     )
 
 
 def made(init: str, kind: str) -> nn.Module:
-    weights = layers.Weights(layers.INITS[init])
+    weights = layers.LayerFactory(layers.INITS[init])
     gain = layers.LEAKY_RELU.gain
     return {
         "linear": lambda: weights.linear(256, 192, gain),
-        "halving": lambda: weights.halving(32, 64, gain),
-        "doubling": lambda: weights.doubling(64, 32, gain),
-        "grouped": lambda: weights.convolution(64, 64, side=3, groups=4, gain=gain),
+        "halving": lambda: weights.strided_conv2d(32, 64, gain),
+        "doubling": lambda: weights.conv_transpose2d(64, 32, gain),
+        "grouped": lambda: weights.conv2d(64, 64, kernel_size=3, groups=4, gain=gain),
     }[kind]()
 
 
@@ -123,14 +123,14 @@ def test_normal_weights_are_the_papers(kind: str) -> None:
 
 
 def test_orthogonal_weights_are_orthogonal() -> None:
-    layer = layers.Weights(layers.orthogonal).linear(64, 64)
+    layer = layers.LayerFactory(layers.init_orthogonal).linear(64, 64)
     torch.testing.assert_close(layer.weight @ layer.weight.T, torch.eye(64), rtol=0, atol=1e-5)
 
 
 def test_spectral_weights_reach_norm_one() -> None:
     torch.manual_seed(0)
-    weights = layers.Weights(layers.scaled, layers.spectral)
-    halving, linear = weights.halving(3, 16), weights.linear(48, 8)
+    weights = layers.LayerFactory(layers.init_kaiming, layers.spectral_norm)
+    halving, linear = weights.strided_conv2d(3, 16), weights.linear(48, 8)
     for _ in range(30):
         halving(torch.randn(1, 3, 8, 8))
         linear(torch.randn(1, 48))
@@ -141,14 +141,14 @@ def test_spectral_weights_reach_norm_one() -> None:
 
 def test_batch_norms_scale_is_drawn_about_one() -> None:
     torch.manual_seed(0)
-    scale = layers.NORMS["batch"].make(4096).weight
+    scale = layers.NORMS_2D["batch"].build(4096).weight
     assert scale.mean().item() == pytest.approx(1.0, abs=0.002)
     assert scale.std().item() == pytest.approx(0.02, rel=0.1)
 
 
 def test_dropout_at_rate_zero_is_nothing() -> None:
-    assert isinstance(layers.dropout(0.0), nn.Identity)
-    assert layers.dropout(0.25).p == 0.25
+    assert isinstance(layers.dropout_or_identity(0.0), nn.Identity)
+    assert layers.dropout_or_identity(0.25).p == 0.25
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,6 @@ def test_dropout_at_rate_zero_is_nothing() -> None:
     ],
 )
 def test_scores_are_at_least_float32(given: torch.dtype, expected: torch.dtype) -> None:
-    score = layers.score(torch.zeros(5, 1, dtype=given))
+    score = layers.to_score(torch.zeros(5, 1, dtype=given))
     assert score.shape == (5,)
     assert score.dtype == expected

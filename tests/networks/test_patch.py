@@ -11,16 +11,16 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.game.play import slope
-from zerosum.networks.configs import PatchDiscriminator
-from zerosum.networks.patchgan import Discriminator, halvings
+from zerosum.game.play import input_gradient_norm_sq
+from zerosum.networks.configs import PatchGANDiscriminatorConfig
+from zerosum.networks.patchgan import Discriminator, count_halvings
 
 COLOUR = (3, 32, 32)
 
 
 def built(shape: tuple[int, ...] = COLOUR, given: tuple[int, ...] = (), seed: int = 0, **fields: Any) -> Discriminator:
     torch.manual_seed(seed)
-    judge = PatchDiscriminator(**{"width": 4, "max_width": 8, **fields}).build(shape, 0, given)
+    judge = PatchGANDiscriminatorConfig(**{"width": 4, "max_width": 8, **fields}).build(shape, 0, given)
     assert isinstance(judge, Discriminator)
     return judge
 
@@ -40,7 +40,7 @@ def test_a_place_sees_its_patch(layers: int, patch: int) -> None:
 
 def test_the_papers_network() -> None:
     with torch.device("meta"):
-        judge = PatchDiscriminator(norm="none", beside=True).build((3, 256, 256), 0, (3, 256, 256))
+        judge = PatchGANDiscriminatorConfig(norm="none", concat_input=True).build((3, 256, 256), 0, (3, 256, 256))
     widths = [6, 64, 128, 256, 512, 1]
     counts = [16 * a * b + b for a, b in pairwise(widths)]
     assert sum(parameter.numel() for parameter in judge.parameters()) == sum(counts)
@@ -57,7 +57,7 @@ def test_small_pictures_have_fewer_layers_and_at_least_four_places(side: int, sc
     if scales > 1:
         assert verdict.score.shape[:3] == (2, 1, 1)
     assert 3 <= min(verdict.seen[-1].shape[2:]) <= 6  # the last convolution takes one more, another halving too much
-    assert [halvings(size, 3) for size in (4, 7, 8, 16, 31, 32, 1024)] == [0, 0, 1, 2, 2, 3, 3]
+    assert [count_halvings(size, 3) for size in (4, 7, 8, 16, 31, 32, 1024)] == [0, 0, 1, 2, 2, 3, 3]
 
 
 def test_scales_judge_smaller_pictures() -> None:
@@ -72,26 +72,26 @@ def test_scales_judge_smaller_pictures() -> None:
 @pytest.mark.parametrize(("given", "detail"), [((1, 32, 32), 0), ((1, 8, 8), 3), ((4, 64, 64), 0)])
 def test_what_a_sample_is_made_from_is_seen_beside_it(given: tuple[int, ...], detail: int) -> None:
     judge, sample = built(given=given, beside=True, detail=detail, scales=2), pictures(2, COLOUR)
-    assert judge.takes == ("given",)
+    assert judge.condition_inputs == ("given",)
     one, other = (judge(sample, given=pictures(2, given, seed)).score for seed in (1, 2))
     assert not torch.isclose(one, other, rtol=1e-4).any()
-    assert PatchDiscriminator(beside=True).sees_given
-    assert not PatchDiscriminator().sees_given
-    assert built().takes == ()
+    assert PatchGANDiscriminatorConfig(concat_input=True).sees_input
+    assert not PatchGANDiscriminatorConfig().sees_input
+    assert built().condition_inputs == ()
 
 
 def test_each_sample_is_judged_alone_in_training_and_use() -> None:
     judge, sample = built(scales=2), pictures(3, COLOUR)
     each = torch.cat([judge.train()(one).score for one in sample.split(1)])
     torch.testing.assert_close(judge.eval()(sample).score, each, rtol=1e-4, atol=1e-5)
-    assert PatchDiscriminator().alone
-    assert PatchDiscriminator().can == {"show maps"}
+    assert PatchGANDiscriminatorConfig().per_sample
+    assert PatchGANDiscriminatorConfig().capabilities == {"show maps"}
 
 
 @pytest.mark.parametrize("fields", [{}, {"norm": "none", "spectral": True}, {"scales": 2, "detail": 2}])
 def test_a_penalty_of_the_slope_trains_it(fields: dict[str, Any]) -> None:
     judge = built(**fields).train()
-    slope(judge, pictures(2, COLOUR))[1].mean().backward()
+    input_gradient_norm_sq(judge, pictures(2, COLOUR))[1].mean().backward()
     weights = [parameter for name, parameter in judge.named_parameters() if parameter.dim() == 4]
     assert all(weight.grad is not None and bool(weight.grad.abs().sum() > 0) for weight in weights)
 
@@ -112,4 +112,4 @@ def test_what_it_cannot_do_is_explained() -> None:
         built(beside=True)
     for fields in ({"width": 8, "max_width": 4}, {"scales": 4}, {"layers": 0}, {"condition": "projection"}):
         with pytest.raises(ValidationError):
-            PatchDiscriminator(**fields)
+            PatchGANDiscriminatorConfig(**fields)

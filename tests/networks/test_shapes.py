@@ -14,23 +14,25 @@ from zerosum.errors import BadInput
 from zerosum.networks import configs
 
 GENERATORS = [
-    configs.MLPGenerator(widths=(32, 64), norm="batch", activation="relu", init="orthogonal"),
-    configs.DCGANGenerator(width=24, max_width=96, norm="none", init="scaled"),
-    configs.R3GANGenerator(widths=(128, 64), blocks=1, expansion=1, group_width=0),
+    configs.MLPGeneratorConfig(widths=(32, 64), norm="batch", activation="relu", init="orthogonal"),
+    configs.DCGANGeneratorConfig(width=24, max_width=96, norm="none", init="scaled"),
+    configs.R3GANGeneratorConfig(widths=(128, 64), blocks=1, expansion=1, group_width=0),
 ]
 DISCRIMINATORS = [
-    configs.MLPDiscriminator(widths=(64,), dropout=0.1, spectral=True),
-    configs.DCGANDiscriminator(width=24, norm="none", spectral=True, dropout=0.5, init="orthogonal"),
-    configs.R3GANDiscriminator(widths=(64, 32), group_width=32),
+    configs.MLPDiscriminatorConfig(widths=(64,), dropout=0.1, spectral_norm=True),
+    configs.DCGANDiscriminatorConfig(width=24, norm="none", spectral_norm=True, dropout=0.5, init="orthogonal"),
+    configs.R3GANDiscriminatorConfig(widths=(64, 32), group_width=32),
 ]
 TRANSLATORS = [
-    configs.UNetGenerator(width=8, depth=3, detail=4, norm="none", dropout=0.5, init="normal"),
-    configs.TranslatorGenerator(width=8, downs=3, blocks=9, residual=True, contrast=True),
-    configs.RRDBGenerator(width=8, blocks=2, growth=4, factor=2),
-    configs.SRResNetGenerator(width=8, blocks=2, factor=8),
-    configs.GatedGenerator(width=8, dilations=(2, 4)),
+    configs.UNetGeneratorConfig(width=8, depth=3, full_resolution_channels=4, norm="none", dropout=0.5, init="normal"),
+    configs.ResNetTranslatorConfig(width=8, downsamplings=3, blocks=9, residual=True, contrastive_heads=True),
+    configs.RRDBGeneratorConfig(width=8, blocks=2, growth_channels=4, upscale_factor=2),
+    configs.SRResNetGeneratorConfig(width=8, blocks=2, upscale_factor=8),
+    configs.GatedConvGeneratorConfig(width=8, dilations=(2, 4)),
 ]
-PATCH = configs.PatchDiscriminator(width=8, layers=2, scales=3, detail=4, norm="none", spectral=True, beside=True)
+PATCH = configs.PatchGANDiscriminatorConfig(
+    width=8, layers=2, scales=3, full_resolution_channels=4, norm="none", spectral_norm=True, concat_input=True
+)
 CLASSES = [type(shape) for shape in [*GENERATORS, *DISCRIMINATORS, *TRANSLATORS, PATCH]]
 CONVOLUTIONAL = [shape for shape in GENERATORS + DISCRIMINATORS if shape.kind != "mlp"]
 
@@ -54,8 +56,8 @@ def test_settings_are_read_and_checked_without_torch() -> None:
 
 @pytest.mark.parametrize(
     ("union", "shape"),
-    [(configs.Generator, shape) for shape in [*GENERATORS, *TRANSLATORS]]
-    + [(configs.Discriminator, shape) for shape in [*DISCRIMINATORS, PATCH]],
+    [(configs.AnyGeneratorConfig, shape) for shape in [*GENERATORS, *TRANSLATORS]]
+    + [(configs.AnyDiscriminatorConfig, shape) for shape in [*DISCRIMINATORS, PATCH]],
 )
 def test_settings_travel_through_toml_and_json(union: Any, shape: Any) -> None:
     adapter = TypeAdapter(union)
@@ -77,19 +79,19 @@ def test_every_field_is_described_and_no_other_is_taken(cls: type[BaseModel]) ->
 @pytest.mark.parametrize(
     ("cls", "fields"),
     [
-        (configs.MLPGenerator, {"widths": ()}),
-        (configs.MLPGenerator, {"widths": (0,)}),
-        (configs.MLPGenerator, {"activation": "gelu"}),
-        (configs.MLPDiscriminator, {"dropout": 1.0}),
-        (configs.DCGANGenerator, {"width": 0}),
-        (configs.DCGANGenerator, {"width": 64, "max_width": 32}),
-        (configs.DCGANDiscriminator, {"dropout": -0.1}),
-        (configs.DCGANDiscriminator, {"norm": "layer"}),
-        (configs.R3GANGenerator, {"blocks": 0}),
-        (configs.R3GANGenerator, {"widths": (100,), "group_width": 16}),
-        (configs.TranslatorGenerator, {"factor": 2}),
-        (configs.RRDBGenerator, {"factor": 3}),
-        (configs.GatedGenerator, {"dilations": (0,)}),
+        (configs.MLPGeneratorConfig, {"widths": ()}),
+        (configs.MLPGeneratorConfig, {"widths": (0,)}),
+        (configs.MLPGeneratorConfig, {"activation": "gelu"}),
+        (configs.MLPDiscriminatorConfig, {"dropout": 1.0}),
+        (configs.DCGANGeneratorConfig, {"width": 0}),
+        (configs.DCGANGeneratorConfig, {"width": 64, "max_width": 32}),
+        (configs.DCGANDiscriminatorConfig, {"dropout": -0.1}),
+        (configs.DCGANDiscriminatorConfig, {"norm": "layer"}),
+        (configs.R3GANGeneratorConfig, {"blocks": 0}),
+        (configs.R3GANGeneratorConfig, {"widths": (100,), "group_width": 16}),
+        (configs.ResNetTranslatorConfig, {"factor": 2}),
+        (configs.RRDBGeneratorConfig, {"factor": 3}),
+        (configs.GatedConvGeneratorConfig, {"dilations": (0,)}),
     ],
 )
 def test_numbers_out_of_range_are_refused(cls: type[BaseModel], fields: dict[str, Any]) -> None:
@@ -99,7 +101,7 @@ def test_numbers_out_of_range_are_refused(cls: type[BaseModel], fields: dict[str
 
 def test_a_group_that_does_not_fit_is_explained() -> None:
     with pytest.raises(ValidationError, match="width 100 times expansion 2 must be a multiple of group_width 16"):
-        configs.R3GANGenerator(widths=(100,))
+        configs.R3GANGeneratorConfig(widths=(100,))
 
 
 @pytest.mark.parametrize("shape", CONVOLUTIONAL)
@@ -125,7 +127,7 @@ def test_pictures_out_of_reach_are_explained(shape: Any, given: tuple[int, ...],
 @pytest.mark.parametrize("given", [(), (0,), (3, 0, 8)])
 def test_empty_samples_are_refused(given: tuple[int, ...]) -> None:
     with pytest.raises(BadInput, match="at least one value"):
-        configs.MLPGenerator().check(given)
+        configs.MLPGeneratorConfig().check_shape(given)
 
 
 def test_translators_say_what_they_are() -> None:

@@ -13,8 +13,15 @@ from torch.nn import functional
 
 from zerosum.game import seeded_rng
 from zerosum.networks import layers
-from zerosum.networks.configs.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
-from zerosum.networks.stylegan2 import Block, Discriminator, Generator, Layer, Picture, modulated_doubling
+from zerosum.networks.configs.stylegan2 import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
+from zerosum.networks.stylegan2 import (
+    Discriminator,
+    DiscriminatorBlock,
+    Generator,
+    SynthesisLayer,
+    ToRGB,
+    modulated_upsample_conv2d,
+)
 
 WIDTH = {"channel_base": 64, "channel_max": 6}
 TINY = {**WIDTH, "style": 5, "mapping": 2}
@@ -23,13 +30,13 @@ TAPS = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])).d
 
 def generator(side: int = 16, channels: int = 1, classes: int = 0, **settings: Any) -> Generator:
     torch.manual_seed(0)
-    shape = StyleGAN2Generator(**{**TINY, **settings})
+    shape = StyleGAN2GeneratorConfig(**{**TINY, **settings})
     return shape.build(4, (channels, side, side), True, classes).eval()  # type: ignore[return-value]
 
 
 def discriminator(side: int = 16, channels: int = 1, **settings: Any) -> Discriminator:
     torch.manual_seed(0)
-    return StyleGAN2Discriminator(**{**WIDTH, **settings}).build((channels, side, side))  # type: ignore[return-value]
+    return StyleGAN2DiscriminatorConfig(**{**WIDTH, **settings}).build((channels, side, side))  # type: ignore[return-value]
 
 
 def awake(network: Generator) -> Generator:
@@ -56,7 +63,7 @@ def test_every_size_and_channel_count(side: int, channels: int) -> None:
     network = generator(side, channels, channel_base=16, channel_max=2)
     picture = network(torch.randn(1, 4), seed=torch.tensor([3]))
     assert picture.shape == (1, channels, side, side)
-    assert network.layers == 2 * int(math.log2(side)) - 2 == network.styles(torch.randn(1, 4)).shape[1]
+    assert network.num_layers == 2 * int(math.log2(side)) - 2 == network.styles(torch.randn(1, 4)).shape[1]
     verdict = discriminator(side, channels, channel_base=16, channel_max=2)(picture)
     assert verdict.score.shape == (1,)
     assert verdict.score.dtype == torch.float32
@@ -64,10 +71,10 @@ def test_every_size_and_channel_count(side: int, channels: int) -> None:
 
 def test_parameters_of_the_papers_networks() -> None:
     """Configuration F at 1024 px: 512 channels up to 64 px, then 256, 128, 64, 32. The totals are the authors'."""
-    g = StyleGAN2Generator().build(512, (3, 1024, 1024), True)
-    d = StyleGAN2Discriminator().build((3, 1024, 1024))
+    g = StyleGAN2GeneratorConfig().build(512, (3, 1024, 1024), True)
+    d = StyleGAN2DiscriminatorConfig().build((3, 1024, 1024))
     widths = [512, 512, 512, 512, 512, 256, 128, 64, 32]
-    assert list(StyleGAN2Generator().widths(1024)) == widths
+    assert list(StyleGAN2GeneratorConfig().stage_widths(1024)) == widths
     pairs = [(512, 512)]  # 4x4, then two convolutions a size
     for inside, outside in pairwise(widths):
         pairs += [(inside, outside), (outside, outside)]
@@ -82,8 +89,8 @@ def test_parameters_of_the_papers_networks() -> None:
 
 
 def test_widths_follow_the_papers_rule() -> None:
-    assert StyleGAN2Generator(channel_base=16384).widths(256) == (512, 512, 512, 512, 256, 128, 64)
-    assert StyleGAN2Generator(channel_base=8, channel_max=4).widths(32) == (2, 1, 1, 1)
+    assert StyleGAN2GeneratorConfig(channel_base=16384).stage_widths(256) == (512, 512, 512, 512, 256, 128, 64)
+    assert StyleGAN2GeneratorConfig(channel_base=8, channel_max=4).stage_widths(32) == (2, 1, 1, 1)
 
 
 # ---------------------------------------------------------------------- layers
@@ -123,7 +130,7 @@ def test_doubling_is_each_samples_own_weights_and_the_filter() -> None:
         turned = own.flip(2, 3)
         parts.append(functional.conv2d(spread(sample[n : n + 1]), turned, padding=2))
     expected = 4 * filtered(torch.cat(parts), 1, 1)
-    ours = modulated_doubling(sample, style, weight)
+    ours = modulated_upsample_conv2d(sample, style, weight)
     assert ours.shape == (3, 7, 10, 10)
     close(ours, expected)
     slopes = [torch.autograd.grad(out.sin().sum(), (sample, style, weight)) for out in (ours, expected)]
@@ -141,20 +148,24 @@ def test_doubling_is_each_samples_own_weights_and_the_filter() -> None:
 
 def test_a_layer_written_out() -> None:
     network = awake(generator()).double()
-    layer: Layer = network.convolutions[2]
+    layer: SynthesisLayer = network.synthesis_layers[2]
     hidden, style = torch.randn(2, 6, 8, 8).double(), torch.randn(2, 5).double()
     seed = torch.tensor([5, 9])
     scales = style @ layer.affine.weight.T / math.sqrt(5) + layer.affine.bias
     own = own_weights(scales, layer.weight)
     convolved = torch.cat([functional.conv2d(hidden[n : n + 1], own[n], padding=1) for n in range(2)])
-    drawn = seeded_rng.normal(seeded_rng.fork(seed, 2), 64, seeded_rng.Purpose.NOISE).view(2, 1, 8, 8).double()
-    pre = convolved + layer.grain.strength * drawn + layer.bias.view(1, -1, 1, 1)
+    drawn = (
+        seeded_rng.normal(seeded_rng.fork_seed(seed, 2), 64, seeded_rng.RandomStream.LAYER_NOISE)
+        .view(2, 1, 8, 8)
+        .double()
+    )
+    pre = convolved + layer.noise.strength * drawn + layer.bias.view(1, -1, 1, 1)
     close(layer(hidden, style, seed), math.sqrt(2) * functional.leaky_relu(pre, 0.2), 1e-6)
 
 
 def test_to_rgb_is_not_demodulated() -> None:
     torch.manual_seed(0)
-    picture = Picture(6, 3, 5).double()
+    picture = ToRGB(6, 3, 5).double()
     nn.init.normal_(picture.bias)
     hidden, style = torch.randn(2, 6, 8, 4).double(), torch.randn(2, 5).double()
     scales = style @ picture.affine.weight.T / math.sqrt(5) + 1
@@ -166,7 +177,7 @@ def test_to_rgb_is_not_demodulated() -> None:
 def test_the_picture_is_the_sum_of_all_sizes_and_linear() -> None:
     network = generator(side=32, channels=3).double()
     seen: list[Tensor] = []
-    for picture in network.pictures:
+    for picture in network.to_rgb:
         picture.register_forward_hook(lambda module, inputs, out: seen.append(out))
     made = network(torch.randn(2, 4).double())
     assert [part.shape[-1] for part in seen] == [4, 8, 16, 32]
@@ -175,7 +186,7 @@ def test_the_picture_is_the_sum_of_all_sizes_and_linear() -> None:
         expected = functional.interpolate(expected, scale_factor=2, mode="bilinear") + part
     close(made, expected)
     with torch.no_grad():
-        for picture in network.pictures:
+        for picture in network.to_rgb:
             picture.weight.mul_(100)
             picture.bias.mul_(100)
     assert network(torch.ones(1, 4).double()).abs().max() > 1
@@ -183,7 +194,9 @@ def test_the_picture_is_the_sum_of_all_sizes_and_linear() -> None:
 
 def test_layers_keep_unit_variance_at_first() -> None:
     torch.manual_seed(0)
-    network = StyleGAN2Generator(channel_base=4096, channel_max=128, style=64, mapping=2).build(64, (3, 32, 32), True)
+    network = StyleGAN2GeneratorConfig(channel_base=4096, channel_max=128, style_size=64, mapping_layers=2).build(
+        64, (3, 32, 32), True
+    )
     squares = []
     for layer in network.convolutions:
         layer.register_forward_hook(lambda module, inputs, out: squares.append(out.square().mean().item()))
@@ -199,16 +212,14 @@ def test_layers_keep_unit_variance_at_first() -> None:
 
 def test_a_block_written_out() -> None:
     torch.manual_seed(0)
-    block = Block(3, 5).double()
-    for bias in (block.same.bias, block.halving.bias):
+    block = DiscriminatorBlock(3, 5).double()
+    for bias in (block.conv1.bias, block.conv2.bias):
         nn.init.normal_(bias)
     sample = torch.randn(2, 3, 8, 8).double()
     root = math.sqrt(2)
-    hidden = functional.conv2d(sample, block.same.weight / math.sqrt(27), block.same.bias, padding=1)
+    hidden = functional.conv2d(sample, block.conv1.weight / math.sqrt(27), block.conv1.bias, padding=1)
     hidden = root * functional.leaky_relu(hidden, 0.2)
-    hidden = functional.conv2d(
-        filtered(hidden, 2, 2), block.halving.weight / math.sqrt(27), block.halving.bias, stride=2
-    )
+    hidden = functional.conv2d(filtered(hidden, 2, 2), block.conv2.weight / math.sqrt(27), block.conv2.bias, stride=2)
     hidden = root * functional.leaky_relu(hidden, 0.2)
     small = filtered(functional.pad(sample, (1, 1, 1, 1), mode="replicate"), 0, 0)[:, :, ::2, ::2]
     shortcut = functional.conv2d(small, block.shortcut[1].weight / math.sqrt(3))
@@ -216,8 +227,8 @@ def test_a_block_written_out() -> None:
 
 
 def test_samples_are_compared_unless_alone() -> None:
-    assert not StyleGAN2Discriminator().alone
-    assert StyleGAN2Discriminator(group=0).alone
+    assert not StyleGAN2DiscriminatorConfig().per_sample
+    assert StyleGAN2DiscriminatorConfig(minibatch_std_group_size=0).per_sample
     sample = torch.randn(4, 1, 16, 16)
     alone, together = discriminator(group=0), discriminator(group=4)
     close(alone(sample).score[:1], alone(sample[:1]).score, 1e-5)
@@ -227,7 +238,7 @@ def test_samples_are_compared_unless_alone() -> None:
 @pytest.mark.parametrize("condition", ["none", "projection", "classify"])
 def test_heads_learn_at_an_equalised_rate(condition: str) -> None:
     torch.manual_seed(0)
-    judge = StyleGAN2Discriminator(channel_base=4096, channel_max=256, condition=condition).build((1, 16, 16), 3)
+    judge = StyleGAN2DiscriminatorConfig(channel_base=4096, channel_max=256, condition=condition).build((1, 16, 16), 3)
     for name, parameter in judge.named_parameters():
         if name.endswith("bias"):
             assert not parameter.any()
@@ -282,12 +293,12 @@ def test_memory_format_and_precision() -> None:
 def test_weights_travel() -> None:
     network = awake(generator(condition="concat", classes=2)).train()
     network(torch.randn(3, 4), torch.tensor([0, 1, 1]), torch.arange(3))
-    other = StyleGAN2Generator(**TINY, condition="concat").build(4, (1, 16, 16), True, 2).eval()
+    other = StyleGAN2GeneratorConfig(**TINY, condition="concat").build(4, (1, 16, 16), True, 2).eval()
     other.load_state_dict(copy.deepcopy(network.state_dict()))
     latent, label = torch.randn(2, 4), torch.tensor([1, 0])
     assert torch.equal(other(latent, label), network.eval()(latent, label))
     assert torch.equal(other.mean_style, network.mean_style)
-    judge, again = discriminator(), StyleGAN2Discriminator(**WIDTH).build((1, 16, 16))
+    judge, again = discriminator(), StyleGAN2DiscriminatorConfig(**WIDTH).build((1, 16, 16))
     again.load_state_dict(judge.state_dict())
     sample = torch.randn(4, 1, 16, 16)
     assert torch.equal(again(sample).score, judge(sample).score)
@@ -296,9 +307,9 @@ def test_weights_travel() -> None:
 def test_affine_weights_are_what_modulates() -> None:
     network = generator(side=32)
     weights = network.affine_weights()
-    assert len(weights) == network.layers == 8
+    assert len(weights) == network.num_layers == 8
     style, step = torch.randn(1, 5), torch.randn(1, 5)
-    affines = [layer.affine for layer in network.convolutions] + [network.pictures[-1].affine]
+    affines = [layer.affine for layer in network.synthesis_layers] + [network.to_rgb[-1].affine]
     for weight, affine in zip(weights, affines, strict=True):
         close(affine(style + step) - affine(style), step @ weight.T, 1e-5)
         assert not weight.requires_grad

@@ -8,10 +8,10 @@ from seeing import assert_alone, assert_any_size, assert_tiles_are_the_whole, pi
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.networks.configs import RRDBGenerator, SRResNetGenerator
-from zerosum.networks.super_resolution import RRDB, SuperResolution, enlarged
+from zerosum.networks.configs import RRDBGeneratorConfig, SRResNetGeneratorConfig
+from zerosum.networks.super_resolution import RRDB, SuperResolution, upsample_bicubic
 
-SHAPES: dict[str, Any] = {"rrdb": RRDBGenerator, "srresnet": SRResNetGenerator}
+SHAPES: dict[str, Any] = {"rrdb": RRDBGeneratorConfig, "srresnet": SRResNetGeneratorConfig}
 KINDS = list(SHAPES)
 
 
@@ -30,14 +30,14 @@ def test_any_size_and_factor(kind: str, factor: int) -> None:
     network = built(kind, factor)
     assert_any_size(network, 3, 3, factor)
     assert_alone(network, 3)
-    assert (network.takes, network.multiple, network.factor) == ((), 1, factor)
+    assert (network.condition_inputs, network.size_multiple, network.upscale_factor) == ((), 1, factor)
 
 
 @pytest.mark.parametrize(("kind", "factor"), [("rrdb", 1), ("rrdb", 2), ("srresnet", 4), ("srresnet", 8)])
 def test_it_sees_as_far_as_it_says(kind: str, factor: int) -> None:
     network = built(kind, factor)
-    assert seen(network, 3, 2 * network.reach + 3, factor) == network.reach
-    assert_tiles_are_the_whole(network, 3, 2 * network.reach + 8, factor)
+    assert seen(network, 3, 2 * network.receptive_field_radius + 3, factor) == network.receptive_field_radius
+    assert_tiles_are_the_whole(network, 3, 2 * network.receptive_field_radius + 8, factor)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -45,21 +45,21 @@ def test_it_starts_from_the_picture_enlarged(kind: str) -> None:
     given = pictures(2, (3, 12, 12))
     change = built(kind, 4, blocks=3)(given) - functional.interpolate(given, scale_factor=4, mode="bicubic")
     assert 0.01 < change.std() < 0.3
-    assert enlarged(given, 1) is given
+    assert upsample_bicubic(given, 1) is given
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_chequerboard_at_first(kind: str) -> None:
     """The four pixels that a shuffle makes of one are alike."""
     network = built(kind, 2)
-    hidden = network.ups(pictures(1, (4, 8, 8)))
+    hidden = network.upsampling(pictures(1, (4, 8, 8)))
     assert torch.equal(hidden, functional.interpolate(hidden[:, :, ::2, ::2], scale_factor=2))
 
 
 def test_the_papers_blocks() -> None:
     """64 channels that grow by 32, and 23 blocks of 15 convolutions."""
     with torch.device("meta"):
-        network = RRDBGenerator(blocks=23).build(0, (3, 32, 32), True, 0, (3, 8, 8))
+        network = RRDBGeneratorConfig(blocks=23).build(0, (3, 32, 32), True, 0, (3, 8, 8))
     dense = sum(9 * (64 + 32 * place) * 32 + 32 for place in range(4)) + 9 * 192 * 64 + 64
     ends = (9 * 3 * 64 + 64) + 2 * (9 * 64 * 64 + 64) + (9 * 64 * 3 + 3) + 2 * (9 * 64 * 256 + 256)
     assert sum(parameter.numel() for parameter in network.parameters()) == 23 * 3 * dense + ends

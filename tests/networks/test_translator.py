@@ -6,16 +6,16 @@ from seeing import assert_alone, assert_any_size, assert_tiles_are_the_whole, pi
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.networks.configs import TranslatorGenerator
-from zerosum.networks.padding import framed, mirrored
-from zerosum.networks.resnet_translator import Translator
+from zerosum.networks.configs import ResNetTranslatorConfig
+from zerosum.networks.padding import pad_to_multiple, reflect_pad
+from zerosum.networks.resnet_translator import ResNetTranslator
 
 
-def built(given: tuple[int, ...] = (3, 16, 16), seed: int = 0, **fields: object) -> Translator:
+def built(given: tuple[int, ...] = (3, 16, 16), seed: int = 0, **fields: object) -> ResNetTranslator:
     torch.manual_seed(seed)
-    shape = TranslatorGenerator.model_validate({"width": 4, "blocks": 2, **fields})
+    shape = ResNetTranslatorConfig.model_validate({"width": 4, "blocks": 2, **fields})
     network = shape.build(0, (3, *given[1:]), True, 0, given)
-    assert isinstance(network, Translator)
+    assert isinstance(network, ResNetTranslator)
     return network
 
 
@@ -24,8 +24,8 @@ def test_any_size(fields: dict[str, object]) -> None:
     network = built(**fields)
     assert_any_size(network, 3, 3)
     assert_alone(network, 3)
-    assert network.takes == ()
-    assert network.multiple == 2 ** fields.get("downs", 2)
+    assert network.condition_inputs == ()
+    assert network.size_multiple == 2 ** fields.get("downs", 2)
 
 
 def test_range_and_channels() -> None:
@@ -36,7 +36,7 @@ def test_range_and_channels() -> None:
 def test_the_papers_network() -> None:
     """64, 128, 256 channels and 6 blocks; downs are 4x4, biases stand only where no norm shifts."""
     with torch.device("meta"):
-        network = TranslatorGenerator().build(0, (3, 128, 128), True, 0, (3, 128, 128))
+        network = ResNetTranslatorConfig().build(0, (3, 128, 128), True, 0, (3, 128, 128))
     beside = 49 * 3 * 64 * 2 + 3
     between = (16 + 9) * (64 * 128 + 128 * 256) + 12 * 9 * 256 * 256
     norms = 2 * (64 + 128 + 256 + 12 * 256 + 128 + 64)
@@ -46,18 +46,18 @@ def test_the_papers_network() -> None:
 @pytest.mark.parametrize("fields", [{"blocks": 1}, {"blocks": 2, "downs": 1}])
 def test_it_sees_as_far_as_it_says(fields: dict[str, object]) -> None:
     network = built(norm="none", **fields)
-    assert network.reach is not None
-    assert seen(network, 3, 80) == network.reach
+    assert network.receptive_field_radius is not None
+    assert seen(network, 3, 80) == network.receptive_field_radius
     assert_tiles_are_the_whole(network, 3, 80)
-    assert built(**fields).reach is None
+    assert built(**fields).receptive_field_radius is None
 
 
 def test_mirrors_are_torchs() -> None:
     sample = pictures(2, (3, 9, 12))
-    assert torch.equal(mirrored(sample, 3), functional.pad(sample, (3, 3, 3, 3), "reflect"))
-    assert torch.equal(framed(sample, 16), functional.pad(sample, (0, 4, 0, 7), "reflect"))
-    assert torch.equal(framed(sample, 32), functional.pad(sample, (0, 20, 0, 23), "replicate"))
-    assert torch.equal(framed(sample, 3), sample)
+    assert torch.equal(reflect_pad(sample, 3), functional.pad(sample, (3, 3, 3, 3), "reflect"))
+    assert torch.equal(pad_to_multiple(sample, 16), functional.pad(sample, (0, 4, 0, 7), "reflect"))
+    assert torch.equal(pad_to_multiple(sample, 32), functional.pad(sample, (0, 20, 0, 23), "replicate"))
+    assert torch.equal(pad_to_multiple(sample, 3), sample)
 
 
 def test_a_correction_starts_near_the_picture() -> None:
@@ -73,7 +73,7 @@ def test_encode_gives_the_maps_on_the_way(blocks: int) -> None:
     maps = network.encode(given)
     expected = [(4, 20, 16), (8, 10, 8), (16, 5, 4), (16, 5, 4), (16, 5, 4)][: 4 if blocks == 1 else 5]
     assert [tuple(hidden.shape[1:]) for hidden in maps] == expected
-    whole = framed(given, 4)
+    whole = pad_to_multiple(given, 4)
     on_the_way = []
     for stage in network.stages:
         whole = stage(whole)
@@ -88,9 +88,9 @@ def test_places_are_compared_by_vectors_of_length_one() -> None:
         vectors = network.project(level, hidden.flatten(2).mT.flatten(0, 1)[:7])
         assert vectors.shape == (7, 5)
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(7))
-    assert TranslatorGenerator(contrast=True).can == {"contrast"}
-    assert TranslatorGenerator().can == set()
-    assert not list(built().heads.parameters())
+    assert ResNetTranslatorConfig(contrastive_heads=True).capabilities == {"contrast"}
+    assert ResNetTranslatorConfig().capabilities == set()
+    assert not list(built().contrastive_heads.parameters())
 
 
 @pytest.mark.parametrize("fields", [{"residual": True}, {"contrast": True}])

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.adversarial import Adversarial
-from zerosum.game.config import AdversarialGame
+from zerosum.game.adversarial import AdversarialGame
+from zerosum.game.config import AdversarialGameConfig
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
-from zerosum.game.types import Batch, Verdict
+from zerosum.game.types import Batch, DiscriminatorOutput
 
 
 class Points:
@@ -45,19 +45,19 @@ class Score(nn.Module):
         super().__init__()
         self.body = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, 1))
 
-    def forward(self, sample: Tensor) -> Verdict:
-        return Verdict(self.body(sample)[:, 0])
+    def forward(self, sample: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.body(sample)[:, 0])
 
 
 def points_game(
     terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0, share_fakes=False, **more
-) -> Adversarial:
+) -> AdversarialGame:
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Linear(16, 2))
-    return Adversarial(
+    return AdversarialGame(
         generator, Score(), Normal(size=4), objective or NonSaturating(), terms or {},
         rule or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life,
-        rules=AdversarialGame(discriminator_times=times, share_fakes=share_fakes), **more,
+        config=AdversarialGameConfig(discriminator_steps=times, reuse_fakes=share_fakes), **more,
     )  # fmt: skip
 
 

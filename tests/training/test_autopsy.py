@@ -4,13 +4,13 @@ import torch
 from parts import Points, Score, points_game
 from torch import Tensor, nn
 
-from zerosum.data.loader import Stream
-from zerosum.game.adversarial import Adversarial
+from zerosum.data.loader import BatchLoader
+from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
-from zerosum.game.schedule import Now
-from zerosum.training.nan_tracer import Careful, autopsy
+from zerosum.game.schedule import Progress
+from zerosum.training.nan_tracer import FiniteCheckingAccelerator, replay_until_nonfinite
 
 
 class Bomb(nn.Module):
@@ -43,14 +43,14 @@ class Spiked(nn.Module):
         return Spike.apply(x)
 
 
-def game_with(layer: nn.Module) -> Adversarial:
+def game_with(layer: nn.Module) -> AdversarialGame:
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 8), layer, nn.Linear(8, 2))
-    return Adversarial(generator, Score(), Normal(size=4), NonSaturating(), {}, Adam(lr=1e-3), 50.0)
+    return AdversarialGame(generator, Score(), Normal(size=4), NonSaturating(), {}, Adam(lr=1e-3), 50.0)
 
 
-def examine(game: Adversarial) -> str:
-    return autopsy(game, Stream(Points(), 16, 0), Careful(), Now(), 16, 320)
+def examine(game: AdversarialGame) -> str:
+    return replay_until_nonfinite(game, BatchLoader(Points(), 16, 0), FiniteCheckingAccelerator(), Progress(), 16, 320)
 
 
 def test_the_layer_that_gave_it() -> None:

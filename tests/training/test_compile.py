@@ -15,23 +15,23 @@ import torch
 from parts import Points, points_game, weights
 from torch._dynamo import lookup_backend
 
-from zerosum.data.loader import Stream
+from zerosum.data.loader import BatchLoader
 from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.optimizer import Adam
 from zerosum.game.player import Player
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1
 from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.recipes.recipe import Recipe
-from zerosum.reporter import Silent
+from zerosum.reporter import SilentReporter
 from zerosum.training import checkpoint
-from zerosum.training.accelerator import Machine
-from zerosum.training.compile import Compiled, Compiler, as_it_is
+from zerosum.training.accelerator import Accelerator
+from zerosum.training.compile import CompiledFunction, Compiler, eager
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import assemble
-from zerosum.workflows.setup import Stage
+from zerosum.workflows.build_game import build_game
+from zerosum.workflows.setup import TrainingSetup
 
 SHAPE = (1, 16, 16)
 DCGAN = {"generator.width": 4, "discriminator.width": 4, "terms.r1.every": 2}
@@ -46,10 +46,10 @@ EXACT = {"rtol": 1e-5, "atol": 1e-5}
 
 def recipe(name: str, settings: dict) -> Recipe:
     file = RecipeFile(name)
-    file.lay("small" if name == "r3gan" else "nano")  # where its networks are its own
+    file.apply_variant("small" if name == "r3gan" else "nano")  # where its networks are its own
     for path, value in (SETTLED | settings).items():
-        file.draft.put(tuple(path.split(".")), value, "")
-    return check_recipe(file.draft).spread(1000)
+        file.settings_tree.set(tuple(path.split(".")), value, "")
+    return check_recipe(file.settings_tree).resolve_schedules(1000)
 
 
 def pictures() -> Points:
@@ -60,8 +60,17 @@ def pictures() -> Points:
 
 def played(game: Game, rounds: int = 3, batch: int = 16) -> dict[str, float]:
     source, meter = pictures() if hasattr(game.generator, "start") else Points(), Meter()
-    train(game, Stream(source, batch, 1), Machine(), Now(), batch, meter, [], lambda now: now.round >= rounds)
-    return meter.take(Machine())
+    train(
+        game,
+        BatchLoader(source, batch, 1),
+        Accelerator(),
+        Progress(),
+        batch,
+        meter,
+        [],
+        lambda now: now.round >= rounds,
+    )
+    return meter.pop_means(Accelerator())
 
 
 def counting(graphs: list) -> Callable:
@@ -86,7 +95,10 @@ def test_compiled_is_uncompiled(kind: str, settings: dict, graphs: int) -> None:
     torch.compiler.reset()
     compiled: list = []
     quick = Compiler(counting(compiled))
-    games = [assemble(recipe(kind, settings), SHAPE, True, Machine(hasten=hasten)) for hasten in (as_it_is, quick)]
+    games = [
+        build_game(recipe(kind, settings), SHAPE, True, Accelerator(compile_networks=hasten))
+        for hasten in (eager, quick)
+    ]
     # an accuracy jumps where a score crosses the boundary, and first scores lie almost on it
     ours, theirs = (
         {name: mean for name, mean in played(game).items() if not name.endswith("accuracy")} for game in games
@@ -95,9 +107,9 @@ def test_compiled_is_uncompiled(kind: str, settings: dict, graphs: int) -> None:
     twin = games[0].state_dict()
     for name, tensor in games[1].state_dict().items():
         torch.testing.assert_close(tensor, twin[name], **EXACT)
-    assert quick.reasons == []
+    assert quick.failures == []
     assert len(compiled) == graphs
-    played(assemble(recipe(kind, settings), SHAPE, True, Machine(hasten=quick)))
+    played(build_game(recipe(kind, settings), SHAPE, True, Accelerator(compile_networks=quick)))
     assert len(compiled) == graphs, "what a trial compiled serves the run too"
 
 
@@ -113,15 +125,17 @@ def test_a_broken_compiler_is_told_of_once() -> None:
     assert "\n" not in said[0]
 
 
-@pytest.mark.parametrize("terms", [{}, {"r1": R1()}, {"r1": R1(every=2)}], ids=["no slope", "always", "rarely"])
+@pytest.mark.parametrize("terms", [{}, {"r1": R1()}, {"r1": R1(every_rounds=2)}], ids=["no slope", "always", "rarely"])
 def test_batch_norm_before_a_slope_is_not_compiled(terms: dict) -> None:
     """Its buffers cannot change within the compiled slope; without a slope they can change all the same."""
     said: list[str] = []
     games = []
-    for hasten in (as_it_is, Compiler("aot_eager", said.append)):
+    for hasten in (eager, Compiler("aot_eager", said.append)):
         game = points_game(terms)
         game.discriminator.body.insert(1, torch.nn.BatchNorm1d(16))
-        game.enter([Player(name, player.network, Adam(eps=1e-3)) for name, player in game.players.items()], game.moves)
+        game.register_players(
+            [Player(name, player.network, Adam(eps=1e-3)) for name, player in game.players.items()], game.moves
+        )
         hasten(game)
         played(game)
         games.append(game)
@@ -135,19 +149,19 @@ def test_saving_and_copying_do_not_notice(tmp_path: Path) -> None:
     plain, fast = points_game({"r1": R1()}), points_game({"r1": R1()})
     Compiler("aot_eager")(fast)
     assert list(plain.state_dict()) == list(fast.state_dict())
-    stream, meter = Stream(Points(), 8, 1), Meter()
-    now = train(fast, stream, Machine(), Now(), 8, meter, [], lambda now: now.round >= 2)
-    checkpoint.save(tmp_path, fast, stream, meter, now, 1.0, checkpoint.all_dice(Machine()))
-    other = Stream(Points(), 8, 1)
-    assert checkpoint.load(tmp_path, plain, other, Meter(), Machine()) == (now, 1.0)
+    stream, meter = BatchLoader(Points(), 8, 1), Meter()
+    now = train(fast, stream, Accelerator(), Progress(), 8, meter, [], lambda now: now.round >= 2)
+    checkpoint.save(tmp_path, fast, stream, meter, now, 1.0, checkpoint.gather_rng_states(Accelerator()))
+    other = BatchLoader(Points(), 8, 1)
+    assert checkpoint.load(tmp_path, plain, other, Meter(), Accelerator()) == (now, 1.0)
     twin = copy.deepcopy(fast.generator)
     assert twin._compiled_call_impl is None
     assert torch.equal(twin(torch.ones(3, 4)), fast.generator(torch.ones(3, 4)))
     resumed = points_game({"r1": R1()})
     Compiler("aot_eager")(resumed)
-    checkpoint.load(tmp_path, resumed, other, Meter(), Machine())
+    checkpoint.load(tmp_path, resumed, other, Meter(), Accelerator())
     for game, data in ((fast, stream), (resumed, other)):
-        train(game, data, Machine(), now, 8, Meter(), [], lambda now: now.round >= 4)
+        train(game, data, Accelerator(), now, 8, Meter(), [], lambda now: now.round >= 4)
     ours, theirs = weights(fast), weights(resumed)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
@@ -157,11 +171,11 @@ def test_a_mistake_of_the_network_itself_comes_up() -> None:
         raise BadInput("this network is wrong")
 
     quick = Compiler("aot_eager")
-    call = Compiled(wrong, quick, whole=False)
+    call = CompiledFunction(wrong, quick, fullgraph=False)
     for _ in range(2):
         with pytest.raises(BadInput, match="this network is wrong"):
             call(torch.ones(1))
-    assert quick.reasons == []
+    assert quick.failures == []
 
 
 # ---------------------------------------------------------------------- the trial
@@ -180,7 +194,7 @@ def staged(monkeypatch, seconds: dict, device: str = "cpu", **training) -> tuple
     """A stage's recipe and its choices, where a round takes so long uncompiled and compiled; and what was said."""
     said: list[str] = []
 
-    class Voice(Silent):
+    class Voice(SilentReporter):
         def say(self, line: str) -> None:
             said.append(line)
 
@@ -190,12 +204,12 @@ def staged(monkeypatch, seconds: dict, device: str = "cpu", **training) -> tuple
             raise found
         return found
 
-    monkeypatch.setattr(Stage, "measure", measure)
-    monkeypatch.setattr(Stage, "stream", lambda stage, examples: Stream(Points(), 8, 0))
+    monkeypatch.setattr(TrainingSetup, "measure", measure)
+    monkeypatch.setattr(TrainingSetup, "stream", lambda stage, examples: BatchLoader(Points(), 8, 0))
     settings = {f"training.{name}": value for name, value in ({"precision": "float32"} | training).items()}
-    stage, found, choices = Stage.set(
+    stage, found, choices = TrainingSetup.create(
         recipe("vanilla", settings), torch.device(device), (), Voice()
-    ).paced(Examples())  # fmt: skip
+    ).tune_speed(Examples())  # fmt: skip
     return stage, found, choices, said
 
 
@@ -218,7 +232,7 @@ def test_a_trial_decides_on_gpus(monkeypatch) -> None:
 def test_no_trial(monkeypatch, device: str, training: dict) -> None:
     stage, found, choices, said = staged(monkeypatch, {"never": 0.1, "always": AssertionError()}, device, **training)
     assert said == [], "a trial that failed is spoken of"
-    assert (stage.recipe.training.compile, stage.machine.hasten, found, choices) == ("never", as_it_is, 0.1, [])
+    assert (stage.recipe.training.compile, stage.machine.hasten, found, choices) == ("never", eager, 0.1, [])
 
 
 def test_what_is_asked_for_is_done_unless_it_fails(monkeypatch) -> None:
@@ -231,5 +245,7 @@ def test_what_is_asked_for_is_done_unless_it_fails(monkeypatch) -> None:
 
 
 def test_a_stage_asked_to_compile_does_so_when_resumed() -> None:
-    stage = Stage.set(recipe("vanilla", {"training.compile": "always"}), torch.device("cpu"), (), Silent())
-    assert isinstance(stage.machine.hasten, Compiler)
+    stage = TrainingSetup.create(
+        recipe("vanilla", {"training.compile": "always"}), torch.device("cpu"), (), SilentReporter()
+    )
+    assert isinstance(stage.accelerator.compile_networks, Compiler)

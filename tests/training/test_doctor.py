@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 import zerosum
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.recipes import defaults
 from zerosum.recipes.files import RecipeFile
-from zerosum.recipes.recipe import Doctor, Recipe
+from zerosum.recipes.recipe import Diagnostics, Recipe
 from zerosum.run_folder import RunFolder
-from zerosum.training.trainer import Session
+from zerosum.training.trainer import Trainer
 from zerosum.workflows.run import Run
 
 CLOCKS = {"seconds", "images_per_second"}
@@ -57,15 +57,15 @@ def test_an_examined_run_is_the_same_run(tmp_path: Path) -> None:
 def test_an_interrupted_run_is_examined_and_diagnosed_the_same(tmp_path: Path) -> None:
     settings = EXAMINED | {"optimizer.lr": 0.02}  # so that there is something to find
     whole = train(tmp_path / "whole", settings, images=6_400).path
-    witness = Session._remember
+    witness = Trainer._set_progress
 
-    def interrupting(self: Session, now: Now) -> None:
+    def interrupting(self: Trainer, now: Progress) -> None:
         witness(self, now)
         if now.round in {31, 70}:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Session, "_remember", interrupting)
+        patch.setattr(Trainer, "_remember", interrupting)
         run = train(tmp_path / "run", settings, images=6_400).path
         assert zerosum.resume(run).state == "interrupted"
     assert zerosum.resume(run).state == "done"
@@ -85,22 +85,22 @@ def test_examinations_stand_in_lines_of_the_log(tmp_path: Path) -> None:
     assert [row["images"] for row in log(run) if "exam/finite" in row] == list(range(256, 2_049, 256))
 
 
-def settled(images: int, seconds_per_round: float, examples: int = 1_000, **doctor: object) -> Doctor:
+def settled(images: int, seconds_per_round: float, examples: int = 1_000, **doctor: object) -> Diagnostics:
     training = {"images": images, "batch": 32, "tick_images": 320}
-    recipe = Recipe.model_validate(RecipeFile("auto").draft.tree | {"training": training, "doctor": doctor})
-    return defaults.settle_doctor(recipe, seconds_per_round, examples).doctor
+    recipe = Recipe.model_validate(RecipeFile("auto").settings_tree.tree | {"training": training, "doctor": doctor})
+    return defaults.choose_probe_schedule(recipe, seconds_per_round, examples).diagnostics
 
 
 def test_how_often_a_run_is_examined() -> None:
     """An examination of 128 samples by batches of 32 takes some 13 rounds; a thirtieth of 20,000 rounds holds 50."""
     doctor = settled(640_000, 0.05)
-    assert doctor.examine
-    assert doctor.every_images == 640_000 // 50 // 320 * 320
-    assert settled(640_000, 0.05, examples=15).examine is False, "too few to say anything"
-    assert settled(640_000, 0.05, examine=False).examine is False
-    assert settled(12_800, 0.01).examine is False, "4 seconds"
-    assert settled(12_800, 0.01, every_images=1_000).every_images == 960, "asked for, in lines of the log"
-    assert settled(100 * 640_000, 0.05).every_images == pytest.approx(100 * 640_000 / 60, rel=0.01), "60 at most"
+    assert doctor.probe
+    assert doctor.every_examples == 640_000 // 50 // 320 * 320
+    assert settled(640_000, 0.05, examples=15).probe is False, "too few to say anything"
+    assert settled(640_000, 0.05, examine=False).probe is False
+    assert settled(12_800, 0.01).probe is False, "4 seconds"
+    assert settled(12_800, 0.01, every_images=1_000).every_examples == 960, "asked for, in lines of the log"
+    assert settled(100 * 640_000, 0.05).every_examples == pytest.approx(100 * 640_000 / 60, rel=0.01), "60 at most"
 
 
 WILD = {"optimizer.lr": 1e30}
@@ -112,7 +112,7 @@ def test_a_run_that_diverged_says_where(tmp_path: Path) -> None:
     assert run.state == "diverged"
     found = {finding.name: finding for finding in run.findings()}
     assert found["not-finite"].severity == "severe"
-    assert {advice.setting: advice.value for advice in found["not-finite"].advice}["optimizer.lr"] == 2e-4
+    assert {advice.setting: advice.value for advice in found["not-finite"].recommendations}["optimizer.lr"] == 2e-4
     assert log(run.path)[-1]["not_finite"].startswith(("generator", "discriminator"))
 
 
@@ -120,12 +120,12 @@ def test_a_replay_finds_what_overflowed(tmp_path: Path) -> None:
     """The run itself stays as it is."""
     run = train(tmp_path / "run", EXAMINED | WILD, images=64_000).path
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    found = zerosum.replay(run)
+    found = zerosum.trace_nan(run)
     assert "round " in found
     assert "discriminator" in found or "generator" in found
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     healthy = train(tmp_path / "healthy", SMALL).path
-    assert zerosum.replay(healthy) == ""
+    assert zerosum.trace_nan(healthy) == ""
 
 
 def test_a_rescued_run_is_put_back_and_treated(tmp_path: Path) -> None:

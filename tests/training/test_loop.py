@@ -10,28 +10,30 @@ from parts import Points, Score, points_game, weights
 from torch import nn
 from torch.nn import functional as F
 
-from zerosum.data.loader import Stream
+from zerosum.data.loader import BatchLoader
 from zerosum.game import seeded_rng
-from zerosum.game.adversarial import Adversarial
-from zerosum.game.config import AdversarialGame
-from zerosum.game.game import Game, Move, Outcome
+from zerosum.game.adversarial import AdversarialGame
+from zerosum.game.config import AdversarialGameConfig
+from zerosum.game.game import Game, Move, MoveLosses
 from zerosum.game.objective import Wasserstein
 from zerosum.game.optimizer import Adam
-from zerosum.game.player import Average, Player
-from zerosum.game.schedule import Cosine, Linear, Now
+from zerosum.game.player import EMA, Player
+from zerosum.game.schedule import Cosine, Linear, Progress
 from zerosum.game.terms import R1, R2, GradientPenalty
-from zerosum.networks.configs import MLPDiscriminator, MLPGenerator
+from zerosum.networks.configs import MLPDiscriminatorConfig, MLPGeneratorConfig
 from zerosum.recipes.files import RecipeFile, check_recipe
-from zerosum.training.accelerator import Machine
-from zerosum.training.loop import deal, make_move, play_round, train
+from zerosum.training.accelerator import Accelerator
+from zerosum.training.loop import next_micro_batches, optimizer_step, play_round, train
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import assemble
+from zerosum.workflows.build_game import build_game
 
 
-def rounds(game: Game, n: int, batch: int = 8, machine: Machine | None = None, witness=lambda now: None) -> Stream:
-    machine = machine or Machine()
-    stream = Stream(Points(), batch // machine.accumulate, seed=1)
-    train(game, stream, machine, Now(), batch, Meter(), [witness], lambda now: now.round >= n)
+def rounds(
+    game: Game, n: int, batch: int = 8, machine: Accelerator | None = None, witness=lambda now: None
+) -> BatchLoader:
+    machine = machine or Accelerator()
+    stream = BatchLoader(Points(), batch // machine.accumulate, seed=1)
+    train(game, stream, machine, Progress(), batch, Meter(), [witness], lambda now: now.round >= n)
     return stream
 
 
@@ -55,9 +57,9 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
     """
     file = RecipeFile("vanilla")
     for path, value in {("discriminator", "dropout"): 0.0, ("training", "batch"): 16}.items():
-        file.draft.put(path, value, "")
-    recipe = check_recipe(file.draft)
-    machine, source = Machine(), Points(200, 28 * 28)
+        file.settings_tree.set(path, value, "")
+    recipe = check_recipe(file.settings_tree)
+    machine, source = Accelerator(), Points(200, 28 * 28)
     source.values = source.values.reshape(200, 1, 28, 28).clip(-1, 1).astype(np.float64)
     shape = (1, 28, 28)
     networks = []
@@ -66,25 +68,25 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
         generator = Doubled(recipe.generator.build(100, shape, True))
         networks.append((generator, recipe.discriminator.build(shape).double()))
     parts = (recipe.latent, recipe.objective, recipe.terms, recipe.optimizer)
-    game = Adversarial(*networks[0], *parts, rules=AdversarialGame(share_fakes=share))
-    train(game, Stream(source, 16, 3), machine, Now(), 16, Meter(), [], lambda now: now.round >= 10)
+    game = AdversarialGame(*networks[0], *parts, config=AdversarialGameConfig(reuse_fakes=share))
+    train(game, BatchLoader(source, 16, 3), machine, Progress(), 16, Meter(), [], lambda now: now.round >= 10)
 
     generator, discriminator = networks[1]
     settings = {"lr": 2e-4, "betas": (0.5, 0.999)}
     of_d = torch.optim.Adam(discriminator.parameters(), **settings)
     of_g = torch.optim.Adam(generator.parameters(), **settings)
-    data = Stream(source, 16, 3)
+    data = BatchLoader(source, 16, 3)
     ones, zeros = torch.ones(16).double(), torch.zeros(16).double()
     for _ in range(10):
         batch = next(data)
-        real, z = batch["real"], seeded_rng.normal(batch["seed"], 100, seeded_rng.Purpose.LATENT)
+        real, z = batch["real"], seeded_rng.normal(batch["seed"], 100, seeded_rng.RandomStream.LATENT)
         of_d.zero_grad()
         loss = F.binary_cross_entropy_with_logits(discriminator(real).score, ones)
         loss = loss + F.binary_cross_entropy_with_logits(discriminator(generator(z).detach()).score, zeros)
         loss.backward()
         of_d.step()
         if not share:
-            z = seeded_rng.normal(next(data)["seed"], 100, seeded_rng.Purpose.LATENT)
+            z = seeded_rng.normal(next(data)["seed"], 100, seeded_rng.RandomStream.LATENT)
         of_g.zero_grad()
         F.binary_cross_entropy_with_logits(discriminator(generator(z)).score, ones).backward()
         of_g.step()
@@ -94,17 +96,17 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
 
 
 def test_only_the_mover_changes() -> None:
-    game = points_game({"r1": R1(every=2), "r2": R2()})
-    machine, stream = Machine(), Stream(Points(), 8, seed=1)
+    game = points_game({"r1": R1(every_rounds=2), "r2": R2()})
+    machine, stream = Accelerator(), BatchLoader(Points(), 8, seed=1)
     for move in game.moves:
         before = weights(game)
-        make_move(game, move, deal(stream, machine), machine, Now(), Meter())
+        optimizer_step(game, move, next_micro_batches(stream, machine), machine, Progress(), Meter())
         after = game.state_dict()
         for name in before:
             changed = not torch.equal(before[name], after[name])
             if name.startswith(move.player):
                 # a penalty alone has no slope in the last bias
-                assert changed or (move.every > 1 and name.endswith("bias")), (move.player, name)
+                assert changed or (move.every_rounds > 1 and name.endswith("bias")), (move.player, name)
             else:
                 assert not changed, (move.player, name)
         assert not any(p.requires_grad for p in game.parameters()), "everything is frozen between moves"
@@ -126,13 +128,13 @@ def test_the_frozen_side_gets_no_gradients() -> None:
 
     game = points_game()
     game.generator = Spy()
-    machine, stream = Machine(), Stream(Points(), 8, seed=1)
+    machine, stream = Accelerator(), BatchLoader(Points(), 8, seed=1)
     game.players["generator"] = Player("generator", game.generator, Adam())
     for move, wants in zip(game.moves, (False, True), strict=True):
-        make_move(game, move, deal(stream, machine), machine, Now(), Meter())
+        optimizer_step(game, move, next_micro_batches(stream, machine), machine, Progress(), Meter())
         assert seen["wants"] is wants
     before = [p.grad.clone() for p in game.discriminator.parameters()]
-    make_move(game, game.moves[1], deal(stream, machine), machine, Now(), Meter())
+    optimizer_step(game, game.moves[1], next_micro_batches(stream, machine), machine, Progress(), Meter())
     for parameter, old in zip(game.discriminator.parameters(), before, strict=True):
         assert torch.equal(parameter.grad, old), "the generator's move left the discriminator's gradients alone"
 
@@ -144,7 +146,7 @@ def test_shared_samples_are_made_once(accumulate: int) -> None:
     game = points_game(share_fakes=True)
     game.generator.register_forward_hook(lambda network, args, out: made.append(out.detach().clone()))
     game.discriminator.register_forward_hook(lambda network, args, out: judged.append(args[0].detach().clone()))
-    stream = rounds(game, 3, machine=Machine(accumulate=accumulate))
+    stream = rounds(game, 3, machine=Accelerator(accumulate=accumulate))
     assert stream.position == 3 * 8
     # the last part is kept; the others are made anew for the generator, from the same seeds by the same weights
     assert len(made) == 3 * (2 * accumulate - 1)
@@ -160,14 +162,14 @@ def counted(game: Game, n: int) -> Counter:
     meter = Meter()
     add = meter.add
     meter.add = lambda name, value: (counts.update([name]), add(name, value))[1]
-    stream = Stream(Points(), 8, seed=1)
+    stream = BatchLoader(Points(), 8, seed=1)
     for number in range(n):
-        play_round(game, stream, Machine(), Now(number, number * 8), meter)
+        play_round(game, stream, Accelerator(), Progress(number, number * 8), meter)
     return counts
 
 
 def test_rhythms() -> None:
-    game = points_game({"r1": R1(every=4), "r2": R2(every=1)}, Wasserstein(), times=5)
+    game = points_game({"r1": R1(every_rounds=4), "r2": R2(every_rounds=1)}, Wasserstein(), times=5)
     steps: Counter = Counter()
     for player in game.players.values():
         step = player.optimizer.step
@@ -183,10 +185,10 @@ def test_a_lazy_term_is_scaled_up() -> None:
     """A term every 4th round moves the discriminator with 4 times its gradient."""
     gradients = []
     for every in (1, 4):
-        game = points_game({"r1": R1(every=4)})
-        lazy = next(move for move in game.moves if move.every == 4)
-        move = Move("discriminator", lazy.loss, every=every)
-        make_move(game, move, [next(Stream(Points(), 8, seed=1))], Machine(), Now(), Meter())
+        game = points_game({"r1": R1(every_rounds=4)})
+        lazy = next(move for move in game.moves if move.every_rounds == 4)
+        move = Move("discriminator", lazy.loss_fn, every_rounds=every)
+        optimizer_step(game, move, [next(BatchLoader(Points(), 8, seed=1))], Accelerator(), Progress(), Meter())
         gradients.append([p.grad.clone() for p in game.discriminator.parameters() if p.grad is not None])
     for once, scaled in zip(*gradients, strict=True):
         torch.testing.assert_close(4 * once, scaled)
@@ -198,7 +200,7 @@ def test_two_micro_batches_are_one_batch(terms, share: bool) -> None:
     games = []
     for accumulate in (1, 2, 4):
         game = points_game(terms, share_fakes=share)
-        rounds(game, 10, 16, Machine(accumulate=accumulate))
+        rounds(game, 10, 16, Accelerator(accumulate=accumulate))
         games.append(weights(game))
     for other in games[1:]:
         for name, tensor in games[0].items():
@@ -207,14 +209,14 @@ def test_two_micro_batches_are_one_batch(terms, share: bool) -> None:
 
 def test_schedules_reach_the_optimizer_and_the_weights() -> None:
     rule = Adam(
-        lr=Linear(start=1e-2, end=0, images=(0, 80)),
-        beta2=Cosine(start=0.9, end=0.99, images=(0, 80)),
-        rates={"discriminator": 4},
+        lr=Linear(start=1e-2, end=0, examples=(0, 80)),
+        beta2=Cosine(start=0.9, end=0.99, examples=(0, 80)),
+        lr_multipliers={"discriminator": 4},
     )
-    game = points_game({"r1": R1(weight=Linear(start=2, end=1, images=(0, 40)))}, rule=rule)
+    game = points_game({"r1": R1(weight=Linear(start=2, end=1, examples=(0, 40)))}, rule=rule)
     seen = []
 
-    def witness(now: Now) -> None:
+    def witness(now: Progress) -> None:
         seen.append([p.optimizer.param_groups[0] | {"params": None} for p in game.players.values()])
 
     rounds(game, 11, witness=witness)
@@ -225,8 +227,8 @@ def test_schedules_reach_the_optimizer_and_the_weights() -> None:
     assert seen[10][1]["lr"] == 0
     found = []
     for images in (0, 20, 40, 400):
-        again = points_game({"r1": R1(weight=Linear(start=2, end=1, images=(0, 40)))})
-        terms, _ = again.moves[0].loss(next(Stream(Points(), 8, seed=1)), Now(0, images))
+        again = points_game({"r1": R1(weight=Linear(start=2, end=1, examples=(0, 40)))})
+        terms, _ = again.moves[0].loss_fn(next(BatchLoader(Points(), 8, seed=1)), Progress(0, images))
         found.append(terms["r1"].mean().item())
     assert [value / found[-1] for value in found] == pytest.approx([2, 1.5, 1, 1])
 
@@ -234,17 +236,17 @@ def test_schedules_reach_the_optimizer_and_the_weights() -> None:
 def test_averages_follow_by_half_life() -> None:
     network, average = nn.Linear(1, 1), None
     nn.init.zeros_(network.weight)
-    average = Average(network, 100.0)
+    average = EMA(network, 100.0)
     nn.init.ones_(network.weight)
     for _ in range(10):
-        average.follow(network, 10, Now())
+        average.update(network, 10, Progress())
     assert average.network.weight.item() == pytest.approx(0.5)
-    exact = Average(nn.Linear(1, 1), 0.0)
-    exact.follow(network, 10, Now())
+    exact = EMA(nn.Linear(1, 1), 0.0)
+    exact.update(network, 10, Progress())
     assert exact.network.weight.item() == 1.0
-    ramped = Average(network, Linear(start=0, end=100, images=(0, 1000)))
+    ramped = EMA(network, Linear(start=0, end=100, examples=(0, 1000)))
     nn.init.zeros_(network.weight)
-    ramped.follow(network, 10, Now(1, 500))
+    ramped.update(network, 10, Progress(1, 500))
     assert ramped.network.weight.item() == pytest.approx(0.5 ** (10 / 50))
 
 
@@ -252,18 +254,18 @@ def test_averages_stay_in_evaluation_mode() -> None:
     game = points_game()
     game.train()
     assert game.training
-    assert not game.averaged.training
+    assert not game.ema_generator.training
 
 
 def test_refused_games() -> None:
     network = Score()
-    empty = lambda batch, now: Outcome({}, {})  # noqa: E731
+    empty = lambda batch, now: MoveLosses({}, {})  # noqa: E731
     with pytest.raises(ValueError, match="share a parameter"):
-        Game().enter([Player("a", network, Adam()), Player("b", network, Adam())], [])
+        Game().register_players([Player("a", network, Adam()), Player("b", network, Adam())], [])
     with pytest.raises(ValueError, match="share a name"):
-        Game().enter([Player("a", network, Adam()), Player("a", Score(), Adam())], [])
+        Game().register_players([Player("a", network, Adam()), Player("a", Score(), Adam())], [])
     with pytest.raises(ValueError, match="who does not play"):
-        Game().enter([Player("a", network, Adam())], [Move("b", empty)])
+        Game().register_players([Player("a", network, Adam())], [Move("b", empty)])
     with pytest.raises(ValueError, match="score"):
         points_game({"score": R1()})
 
@@ -272,9 +274,9 @@ def test_judging_together_changes_nothing_but_speed() -> None:
     """Real and fake before the discriminator in one go, or one after the other."""
     games = []
     for alone in (False, True):
-        game = points_game({"r1": R1(every=2), "r2": R2(every=2)})
+        game = points_game({"r1": R1(every_rounds=2), "r2": R2(every_rounds=2)})
         again = points_game({"r1": R1(), "r2": R2()})
-        game.alone = again.alone = alone
+        game.per_sample = again.per_sample = alone
         rounds(game, 6)
         rounds(again, 6)
         games.append(weights(game) | {f"again.{name}": value for name, value in weights(again).items()})
@@ -286,29 +288,29 @@ def test_judging_together_changes_nothing_but_speed() -> None:
 def test_every_recipe_plays_in_bfloat16(name: str) -> None:
     """Networks in half precision, scores and penalties in float32; on any CPU, if slowly."""
     file = RecipeFile(name)
-    file.lay("nano")
-    file.draft.put(("training", "batch"), 4, "")
-    recipe = check_recipe(file.draft).spread(1000)
-    machine = Machine(precision=torch.bfloat16)
-    game = assemble(recipe, (1, 16, 16), True, machine)
+    file.apply_variant("nano")
+    file.settings_tree.set(("training", "batch"), 4, "")
+    recipe = check_recipe(file.settings_tree).resolve_schedules(1000)
+    machine = Accelerator(dtype=torch.bfloat16)
+    game = build_game(recipe, (1, 16, 16), True, machine)
     source = Points(40, 256)
     source.values = source.values.reshape(40, 1, 16, 16).clip(-1, 1)
     meter = Meter()
-    train(game, Stream(source, 4, 0), machine, Now(), 4, meter, [], lambda now: now.round >= 2)
-    means = meter.take(machine)
+    train(game, BatchLoader(source, 4, 0), machine, Progress(), 4, meter, [], lambda now: now.round >= 2)
+    means = meter.pop_means(machine)
     assert all(math.isfinite(value) for value in means.values()), means
 
 
 def test_spectral_and_batch_norm_games_train() -> None:
     """Parametrised weights and buffers are no obstacle to freezing, averaging or saving."""
-    generator = MLPGenerator(widths=(8,), norm="batch").build(4, (2,), False)
-    discriminator = MLPDiscriminator(widths=(8,), spectral=True, dropout=0.1).build((2,))
+    generator = MLPGeneratorConfig(widths=(8,), norm="batch").build(4, (2,), False)
+    discriminator = MLPDiscriminatorConfig(widths=(8,), spectral_norm=True, dropout=0.1).build((2,))
     game = points_game()
     game.generator, game.discriminator = generator, discriminator
-    game.enter(
+    game.register_players(
         [Player("discriminator", discriminator, Adam()), Player("generator", generator, Adam(), [20.0])], game.moves
     )
     rounds(game, 5)
     twin = {name: value.clone() for name, value in game.state_dict().items()}
     game.load_state_dict(twin)
-    assert game.produce(seeded_rng.seeds(0, 0, 3)).shape == (3, 2)
+    assert game.sample(seeded_rng.derive_seeds(0, 0, 3)).shape == (3, 2)

@@ -84,22 +84,22 @@ def test_interrupted_after_any_round(tmp_path: Path, pictures: Path, workers: in
     settings = SMALL | {"data.workers": workers}
     whole = api.train(pictures, recipe="vanilla", run=tmp_path / "whole", images=160, settings=settings)
     assert whole.state == "done"
-    from zerosum.training.trainer import Session
+    from zerosum.training.trainer import Trainer
 
-    witness = Session._remember
+    witness = Trainer._set_progress
     for stop in range(1, 10):
 
-        def interrupting(self: Session, now, stop=stop) -> None:
+        def interrupting(self: Trainer, now, stop=stop) -> None:
             witness(self, now)
             if now.round == stop:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        monkeypatch.setattr(Session, "_remember", interrupting)
+        monkeypatch.setattr(Trainer, "_remember", interrupting)
         run = tmp_path / f"stopped{stop}"
         stopped = api.train(pictures, recipe="vanilla", run=run, images=160, settings=settings)
         assert stopped.state == "interrupted"
         assert RunFolder(run).read_json("status.json")["round"] == stop
-        monkeypatch.setattr(Session, "_remember", witness)
+        monkeypatch.setattr(Trainer, "_remember", witness)
         assert api.resume(run).state == "done"
         same(whole.path, run)
 
@@ -155,7 +155,7 @@ def test_a_run_that_is_over_says_so_and_can_be_prolonged(tmp_path: Path, picture
     half = api.train(pictures, recipe="vanilla", run=tmp_path / "half", images=160, settings=SMALL)
     with pytest.raises(BadInput, match="is done"):
         api.resume(half.path)
-    api.resume(half.path, images=320)
+    api.resume(half.path, examples=320)
     assert log(half.path) == log(whole.path)
     ours, theirs = weights(half.path), weights(whole.path)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -167,7 +167,7 @@ def test_prolonging_stretches_the_schedules(tmp_path: Path, pictures: Path) -> N
     narrow = {"generator.width": 2, "discriminator.width": 2}
     run = api.train(pictures, run=tmp_path / "run", images=160, settings=settings | narrow).path
     assert log(run)[-1]["rate/generator"] < 2e-3
-    api.resume(run, images=480)
+    api.resume(run, examples=480)
     assert log(run)[4]["rate/generator"] == pytest.approx(2e-3)
     assert log(run)[-1]["rate/generator"] < 1e-3
     api.resume(run, budget=log_seconds(run) + 0.4)
@@ -189,17 +189,17 @@ def test_the_default_recipe_resumes_exactly(tmp_path: Path) -> None:
     settings |= {"generator.width": 4, "discriminator.width": 4, "training.accumulate": 2, "data.mirror": True}
     settings |= {"training.precision": "float32"}  # a trial might choose differently for two runs
     whole = api.train(folder, run=tmp_path / "whole", images=640, settings=settings).path
-    from zerosum.training.trainer import Session
+    from zerosum.training.trainer import Trainer
 
-    witness = Session._remember
+    witness = Trainer._set_progress
 
-    def interrupting(self: Session, now) -> None:
+    def interrupting(self: Trainer, now) -> None:
         witness(self, now)
         if now.round in {7, 23}:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Session, "_remember", interrupting)
+        patch.setattr(Trainer, "_remember", interrupting)
         patch.chdir(tmp_path)
         run = api.train("colour", run=tmp_path / "run", images=640, settings=settings).path
         assert api.resume(run).state == "interrupted"
@@ -210,19 +210,19 @@ def test_the_default_recipe_resumes_exactly(tmp_path: Path) -> None:
 
 def test_a_bad_weight_is_never_saved(tmp_path: Path, pictures: Path) -> None:
     """Checkpoints far more often than ticks: the good ones stay."""
-    from zerosum.training.trainer import Session
+    from zerosum.training.trainer import Trainer
 
     settings = SMALL | {"training.tick_images": 10_000, "training.checkpoint_images": 16}
-    witness = Session._remember
+    witness = Trainer._set_progress
 
-    def spoiling(self: Session, now) -> None:
+    def spoiling(self: Trainer, now) -> None:
         witness(self, now)
         if now.round == 5:
             with torch.no_grad():
                 next(self.game.parameters()).fill_(float("nan"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Session, "_remember", spoiling)
+        patch.setattr(Trainer, "_remember", spoiling)
         run = api.train(pictures, recipe="vanilla", run=tmp_path / "run", images=320, settings=settings)
     assert run.state == "diverged"
     assert [path.name for path in run.folder.checkpoints()] == ["00000048", "00000064"]
@@ -235,7 +235,7 @@ def test_damaged_checkpoints_get_a_sentence(tmp_path: Path, pictures: Path, name
     run = api.train(pictures, recipe="vanilla", run=tmp_path / "run", images=160, settings=SMALL).path
     (RunFolder(run).checkpoints()[-1] / name).write_bytes(content)
     with pytest.raises(BadInput, match="cannot be read"):
-        api.resume(run, images=320)
+        api.resume(run, examples=320)
 
 
 def test_changed_data_is_noticed(tmp_path: Path, pictures: Path) -> None:
@@ -246,7 +246,7 @@ def test_changed_data_is_noticed(tmp_path: Path, pictures: Path) -> None:
     run = api.train(copy, recipe="vanilla", run=tmp_path / "run", images=160, settings=SMALL).path
     Image.fromarray(np.zeros((16, 16), np.uint8)).save(copy / "new.png")
     with pytest.raises(BadInput, match="has changed since"):
-        api.resume(run, images=320)
+        api.resume(run, examples=320)
 
 
 def test_nothing_is_trained_over(tmp_path: Path, pictures: Path) -> None:

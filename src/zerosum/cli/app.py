@@ -21,43 +21,47 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-USAGE: type[Exception] = typer.BadParameter.__bases__[0]
+USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises when it cannot read a command line; it has no public name of its own."""
-EXITS = {"done": 0, "severe": 3, "diverged": 3, "ill": 3, "interrupted": 130}
+EXIT_CODES = {"done": 0, "severe": 3, "diverged": 3, "ill": 3, "interrupted": 130}
 
-Words = Annotated[
+TrainArguments = Annotated[
     list[str] | None,
     typer.Argument(metavar="[DATA] [--SETTING VALUE]...", help="What to train on, and any settings by dotted name."),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
-Seed = Annotated[int, typer.Option(help="Which samples.")]
-Into = Annotated[Path | None, typer.Option(help="Where to; by default inside the run.", show_default=False)]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
-Best = Annotated[bool, typer.Option("--best", help="The networks judged best during training, not the newest.")]
-Class = Annotated[str | None, typer.Option("--class", help="Of this class, where it has any.", show_default=False)]
-Images = Annotated[str | None, typer.Option(help="Train on this many images: 200k, 1.5M.", show_default=False)]
-Budget = Annotated[str | None, typer.Option(help="Train this long: 90s, 5m, 2h.", show_default=False)]
-Tracker = Annotated[list[str] | None, typer.Option(help="Also log to: tensorboard.", show_default=False)]
+SeedOption = Annotated[int, typer.Option(help="Which samples.")]
+OutputOption = Annotated[Path | None, typer.Option(help="Where to; by default inside the run.", show_default=False)]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+BestOption = Annotated[bool, typer.Option("--best", help="The networks judged best during training, not the newest.")]
+ClassOption = Annotated[
+    str | None, typer.Option("--class", help="Of this class, where it has any.", show_default=False)
+]
+ExamplesOption = Annotated[str | None, typer.Option(help="Train on this many images: 200k, 1.5M.", show_default=False)]
+BudgetOption = Annotated[str | None, typer.Option(help="Train this long: 90s, 5m, 2h.", show_default=False)]
+LoggerOption = Annotated[list[str] | None, typer.Option(help="Also log to: tensorboard.", show_default=False)]
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"zerosum {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _top(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
 ) -> None:
     """Train every classic GAN on your own data, on any machine."""
 
 
-def voice() -> Any:
+def create_reporter() -> Any:
     """Who tells how it goes."""
     from zerosum.cli import console
 
-    return console.voice()
+    return console.choose_reporter()
 
 
 def run_safely(command: Callable[..., Any]) -> int:  # noqa: PLR0911
@@ -65,25 +69,25 @@ def run_safely(command: Callable[..., Any]) -> int:  # noqa: PLR0911
     try:
         return int(command(standalone_mode=False) or 0)
     except BadInput as error:
-        return _complain(str(error))
-    except USAGE as error:
+        return _print_error(str(error))
+    except USAGE_ERROR as error:
         said = getattr(error, "format_message", error.__str__)()
-        return _complain(f"{said.rstrip('.')}; `zerosum --help` shows how it is used")
+        return _print_error(f"{said.rstrip('.')}; `zerosum --help` shows how it is used")
     except (typer.Exit, SystemExit) as ended:
         return int(getattr(ended, "exit_code", getattr(ended, "code", 0)) or 0)
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("zerosum: interrupted; nothing was begun that could be lost", err=True)
-        return EXITS["interrupted"]
+        return EXIT_CODES["interrupted"]
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # `zerosum recipes | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        return _complain(
+        return _print_error(
             f"{error.filename or 'a file'}: {error.strerror or error}; free space or allow access, then go on"
         )
 
 
-def _complain(message: str) -> int:
+def _print_error(message: str) -> int:
     """Say what is wrong, once however many ranks there are; the exit code."""
     if os.environ.get("RANK", "0") == "0":
         for line in message.splitlines():

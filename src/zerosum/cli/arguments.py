@@ -9,11 +9,11 @@ from typing import Any
 
 from zerosum.errors import BadInput
 from zerosum.recipes.files import RecipeFile
-from zerosum.recipes.parsing import known_names
+from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
 
 
-def parse_words(words: Sequence[str], flags: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+def parse_arguments(arguments: Sequence[str], flags: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """What stands on the command line beside its flags: plain words, and settings as `--a.b value` or `--a.b=value`.
 
     Raises:
@@ -21,7 +21,7 @@ def parse_words(words: Sequence[str], flags: Sequence[str]) -> tuple[list[str], 
     """
     plain: list[str] = []
     settings: dict[str, Any] = {}
-    rest = list(words)
+    rest = list(arguments)
     while rest:
         word = rest.pop(0)
         if not word.startswith("-") or word == "-":
@@ -31,16 +31,16 @@ def parse_words(words: Sequence[str], flags: Sequence[str]) -> tuple[list[str], 
             raise BadInput(f"{word}: there is no such flag; `zerosum train --help` lists them")
         name, equals, value = word[2:].partition("=")
         if "." not in name:
-            raise BadInput(f"--{name}: there is no such flag{_near_flag(name, flags)}")
+            raise BadInput(f"--{name}: there is no such flag{_closest_flag_hint(name, flags)}")
         if not equals:
             if not rest or rest[0].startswith("--"):
                 raise BadInput(f"--{name} needs a value: write --{name} VALUE")
             value = rest.pop(0)
-        settings[name] = _value(value)
+        settings[name] = _parse_value(value)
     return plain, settings
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     """A word as the number, truth, list or text it is."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -48,8 +48,8 @@ def _value(text: str) -> Any:
         return text
 
 
-def _near_flag(name: str, flags: Sequence[str]) -> str:
-    tree = RecipeFile("auto").draft.tree
-    ends = [known for known in known_names(Recipe, tree) if known.rpartition(".")[2] == name.replace("-", "_")]
+def _closest_flag_hint(name: str, flags: Sequence[str]) -> str:
+    tree = RecipeFile("auto").settings_tree.tree
+    ends = [known for known in iter_setting_names(Recipe, tree) if known.rpartition(".")[2] == name.replace("-", "_")]
     near = [f"--{end}" for end in ends[:1]] or difflib.get_close_matches(f"--{name}", flags, 1, 0.6)
     return f"; did you mean {near[0]}?" if near else "; `zerosum train --help` lists them"

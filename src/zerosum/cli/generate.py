@@ -9,52 +9,63 @@ from typing import Annotated
 
 import typer
 
-from zerosum.cli.app import Best, Class, Device, Into, RunArgument, Seed, app, voice
+from zerosum.cli.app import (
+    BestOption,
+    ClassOption,
+    DeviceOption,
+    OutputOption,
+    RunArgument,
+    SeedOption,
+    app,
+    create_reporter,
+)
 from zerosum.errors import BadInput
 
 
 @app.command()
 def sample(
     run: RunArgument,
-    n: Annotated[int, typer.Option("-n", help="How many.")] = 64,
-    seed: Seed = 0,
+    num_samples: Annotated[int, typer.Option("-n", help="How many.")] = 64,
+    seed: SeedOption = 0,
     truncation: Annotated[
         float,
         typer.Option(help="Cut latents off here; about 0.7 trades variety for quality.", show_default=False),
     ] = math.inf,
-    label: Class = None,
-    into: Into = None,
-    best: Best = False,
-    device: Device = "auto",
+    label: ClassOption = None,
+    into: OutputOption = None,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Write samples of a run: single files and a sheet, and one with a row for each class where there are any."""
     from zerosum import api
 
-    told = api.sample(run, n, seed=seed, truncation=truncation, label=label, into=into, best=best, device=device)
+    told = api.sample(
+        run, num_samples, seed=seed, truncation=truncation, label=label, into=into, best=best, device=device
+    )
     typer.echo(told)
 
 
 @app.command()
 def walk(
     run: RunArgument,
-    seed: Seed = 0,
-    stops: Annotated[int, typer.Option(help="Samples the walk passes.")] = 5,
+    seed: SeedOption = 0,
+    keyframes: Annotated[int, typer.Option(help="Samples the walk passes.")] = 5,
     steps: Annotated[int, typer.Option(help="Steps from one to the next.")] = 10,
-    way: Annotated[str, typer.Option(help="slerp (along the sphere) or lerp (straight).")] = "slerp",
-    label: Class = None,
-    to: Annotated[str | None, typer.Option(help="Walk from --class to this class.", show_default=False)] = None,
-    film: Annotated[str, typer.Option(help="gif, or mp4 (pip install zerosum[film]).")] = "gif",
+    interpolation: Annotated[str, typer.Option(help="slerp (along the sphere) or lerp (straight).")] = "slerp",
+    label: ClassOption = None,
+    to_label: Annotated[str | None, typer.Option(help="Walk from --class to this class.", show_default=False)] = None,
+    video_format: Annotated[str, typer.Option(help="gif, or mp4 (pip install zerosum[film]).")] = "gif",
     into: Annotated[
         Path | None, typer.Option(help="Name of the strip and the film, without suffix.", show_default=False)
     ] = None,
-    best: Best = False,
-    device: Device = "auto",
+    best: BestOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Walk through latent space: a strip (PNG) and a film (GIF or MP4)."""
     from zerosum import api
 
     paths = api.walk(
-        run, seed=seed, stops=stops, steps=steps, way=way, label=label, to=to, film=film, into=into, best=best,
+        run, seed=seed, keyframes=keyframes, steps=steps, interpolation=interpolation, label=label, to_label=to_label, video_format=video_format, into=into, best=best,
         device=device,
     )  # fmt: skip
     for path in paths:
@@ -64,21 +75,21 @@ def walk(
 @app.command()
 def mix(
     run: RunArgument,
-    sources: Annotated[str, typer.Option("--from", help="Samples that keep all other layers: 3, or 3,5.")],
-    styles: Annotated[str, typer.Option(help="Samples that give these layers' styles: 7,12.")],
+    rows: Annotated[str, typer.Option("--from", help="Samples that keep all other layers: 3, or 3,5.")],
+    columns: Annotated[str, typer.Option(help="Samples that give these layers' styles: 7,12.")],
     layers: Annotated[str, typer.Option(help="coarse, middle, fine, or a range: 2:5.")] = "coarse",
-    seed: Seed = 0,
+    seed: SeedOption = 0,
     truncation: Annotated[float, typer.Option(help="1 leaves styles where they are, 0 is the mean style.")] = 1.0,
-    label: Class = None,
-    into: Into = None,
-    best: Best = False,
-    device: Device = "auto",
+    label: ClassOption = None,
+    into: OutputOption = None,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Mix styles: samples (rows) with some layers' styles of other samples (columns). For recipe stylegan2."""
     from zerosum import api
 
     told = api.mix(
-        run, _numbers("--from", sources), _numbers("--styles", styles), layers=layers, seed=seed,
+        run, _parse_indices("--from", rows), _parse_indices("--styles", columns), layers=layers, seed=seed,
         truncation=truncation, label=label, into=into, best=best, device=device,
     )  # fmt: skip
     typer.echo(told)
@@ -88,23 +99,23 @@ def mix(
 def edit(
     run: RunArgument,
     direction: Annotated[str, typer.Option(help="sefa:K (closed form), pca:K (principal), or class:NAME (learned).")],
-    samples: Annotated[str, typer.Option(help="Which ones, by number.")] = "0,1,2,3",
-    reach: Annotated[float, typer.Option(help="How far to both sides, in standard deviations.")] = 3.0,
+    sample_indices: Annotated[str, typer.Option(help="Which ones, by number.")] = "0,1,2,3",
+    max_sigma: Annotated[float, typer.Option(help="How far to both sides, in standard deviations.")] = 3.0,
     steps: Annotated[int, typer.Option(help="Pictures in a row.")] = 7,
     layers: Annotated[str, typer.Option(help="Of styles: all, coarse, middle, fine, or a range: 2:5.")] = "all",
-    seed: Seed = 0,
+    seed: SeedOption = 0,
     truncation: Annotated[float, typer.Option(help="Of styles: 1 leaves them where they are.")] = 1.0,
-    label: Class = None,
-    into: Into = None,
-    best: Best = False,
-    device: Device = "auto",
+    label: ClassOption = None,
+    into: OutputOption = None,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Move samples along a direction of the latent space: a row for each."""
     from zerosum import api
 
     told = api.edit(
-        run, direction, samples=_numbers("--samples", samples), reach=reach, steps=steps, layers=layers, seed=seed,
-        truncation=truncation, label=label, into=into, best=best, device=device, voice=voice(),
+        run, direction, sample_indices=_parse_indices("--samples", sample_indices), max_sigma=max_sigma, steps=steps, layers=layers, seed=seed,
+        truncation=truncation, label=label, into=into, best=best, device=device, reporter=create_reporter(),
     )  # fmt: skip
     typer.echo(told)
 
@@ -112,21 +123,21 @@ def edit(
 @app.command()
 def encode(
     run: RunArgument,
-    picture: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture to be found again.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture to be found again.")],
     steps: Annotated[int, typer.Option(help="Of the search.")] = 500,
-    apart: Annotated[bool, typer.Option("--apart", help="A style of its own for each layer: nearer.")] = False,
-    seed: Seed = 0,
-    label: Class = None,
-    into: Into = None,
-    best: Best = False,
-    device: Device = "auto",
+    per_layer: Annotated[bool, typer.Option("--apart", help="A style of its own for each layer: nearer.")] = False,
+    seed: SeedOption = 0,
+    label: ClassOption = None,
+    into: OutputOption = None,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Find a real picture in the latent space: it and what was found, side by side."""
     from zerosum import api
 
     told = api.encode(
-        run, picture, steps=steps, apart=apart, seed=seed, label=label, into=into, best=best, device=device,
-        voice=voice(),
+        run, image, steps=steps, per_layer=per_layer, seed=seed, label=label, into=into, best=best, device=device,
+        reporter=create_reporter(),
     )  # fmt: skip
     typer.echo(told)
 
@@ -135,27 +146,29 @@ def encode(
 def apply(
     run: RunArgument,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture, or a folder of pictures or frames.")],
-    into: Into = None,
+    into: OutputOption = None,
     mask: Annotated[
         Path | None,
         typer.Option(help="To fill holes: white where to fill; of a folder, a folder of masks.", show_default=False),
     ] = None,
     degrade: Annotated[bool, typer.Option("--degrade", help="First degrade the pictures, as in training.")] = False,
-    back: Annotated[bool, typer.Option("--back", help="The other way, of a run that learned both.")] = False,
-    side: Annotated[
+    reverse: Annotated[bool, typer.Option("--back", help="The other way, of a run that learned both.")] = False,
+    shorter_side: Annotated[
         int | None, typer.Option(help="Bring the shorter side to so many pixels first.", show_default=False, min=8)
     ] = None,
-    realism: Annotated[float, typer.Option(help="Of esrgan and srgan: 0 is faithful and soft, 1 as trained.")] = 1.0,
-    go_on: Annotated[bool, typer.Option("--continue", help="Keep what is there, and make the rest.")] = False,
-    best: Best = False,
-    device: Device = "auto",
+    network_interpolation: Annotated[
+        float, typer.Option(help="Of esrgan and srgan: 0 is faithful and soft, 1 as trained.")
+    ] = 1.0,
+    skip_existing: Annotated[bool, typer.Option("--continue", help="Keep what is there, and make the rest.")] = False,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Turn pictures into what a run has learned to make of them; pictures of any size, which keep their names."""
     from zerosum import api
 
     made = api.apply(
-        run, source, into=into, mask=mask, degrade=degrade, back=back, side=side, realism=realism, go_on=go_on,
-        best=best, device=device, voice=voice(),
+        run, source, into=into, mask=mask, degrade=degrade, reverse=reverse, shorter_side=shorter_side, network_interpolation=network_interpolation, skip_existing=skip_existing,
+        best=best, device=device, reporter=create_reporter(),
     )  # fmt: skip
     if made:
         typer.echo(
@@ -165,7 +178,7 @@ def apply(
         typer.echo("nothing is left to be made")
 
 
-def _numbers(flag: str, text: str) -> list[int]:
+def _parse_indices(flag: str, text: str) -> list[int]:
     """Whole numbers, separated by commas."""
     try:
         return [int(part) for part in text.split(",")]

@@ -8,21 +8,30 @@ from typing import Annotated
 
 import typer
 
-from zerosum.cli.app import EXITS, Budget, Images, RunArgument, Tracker, Words, app, voice
+from zerosum.cli.app import (
+    EXIT_CODES,
+    BudgetOption,
+    ExamplesOption,
+    LoggerOption,
+    RunArgument,
+    TrainArguments,
+    app,
+    create_reporter,
+)
 from zerosum.errors import BadInput
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def train(
     context: typer.Context,
-    words: Words = None,
+    arguments: TrainArguments = None,
     data: Annotated[str | None, typer.Option(help="The same as DATA.", show_default=False)] = None,
     recipe: Annotated[str, typer.Option(help="A recipe's name, or a .toml file (see `zerosum recipes`).")] = "auto",
     run: Annotated[
         Path | None, typer.Option(help="The run's folder; by default runs/NAME.", show_default=False)
     ] = None,
-    images: Images = None,
-    budget: Budget = None,
+    examples: ExamplesOption = None,
+    budget: BudgetOption = None,
     size: Annotated[
         str,
         typer.Option(help="Of the networks: nano, small, base; by default as the machine is.", show_default=False),
@@ -30,8 +39,8 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Images in a step.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="All randomness derives from it.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default=False)] = None,
-    tracker: Tracker = None,
-    rescue: Annotated[
+    logger: LoggerOption = None,
+    recover: Annotated[
         bool, typer.Option("--rescue", help="Put back and treat a run that goes wrong, three times at most.")
     ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Only say where a round's time would go.")] = False,
@@ -44,37 +53,41 @@ def train(
     given by its dotted name: --optimizer.lr 1e-4, --terms.r1.weight 5, --generator.width 64.
     """
     from zerosum import api
-    from zerosum.cli.arguments import parse_words
+    from zerosum.cli.arguments import parse_arguments
 
     known = [option for parameter in context.command.params for option in parameter.opts]
-    plain, settings = parse_words(words or [], known)
+    plain, settings = parse_arguments(arguments or [], known)
     sources = [*plain, *([data] if data else [])]
     if len(sources) > 2:
         raise BadInput(
             f"train on one source, or on two folders of what is given and what is wanted: {', '.join(sources)} are "
             f"{len(sources)}; put them in one folder"
         )
-    flags = {"images": images, "budget": budget, "batch": batch, "seed": seed, "device": device}
+    flags = {"images": examples, "budget": budget, "batch": batch, "seed": seed, "device": device}
     source, beside = (*sources, "", "")[:2]
     if profile:
-        found = api.profile(source, beside, recipe=recipe, size=size, settings=settings, voice=voice(), **flags)
+        found = api.profile(
+            source, beside, recipe=recipe, size=size, settings=settings, reporter=create_reporter(), **flags
+        )
         typer.echo("\n".join(found.lines()))
         return
     ended = api.train(
         source, beside,
-        recipe=recipe, run=run, size=size, settings=settings, trackers=tracker or [], rescue=rescue, voice=voice(),
+        recipe=recipe, run=run, size=size, settings=settings, loggers=logger or [], recover=recover, reporter=create_reporter(),
         **flags,
     )  # fmt: skip
-    raise typer.Exit(EXITS[ended.ending])
+    raise typer.Exit(EXIT_CODES[ended.outcome])
 
 
 @app.command()
-def resume(run: RunArgument, images: Images = None, budget: Budget = None, tracker: Tracker = None) -> None:
+def resume(
+    run: RunArgument, examples: ExamplesOption = None, budget: BudgetOption = None, logger: LoggerOption = None
+) -> None:
     """Go on with a run exactly where it stood; --images or --budget move its end."""
     from zerosum import api
 
-    ended = api.resume(run, images=images, budget=budget, trackers=tracker or [], voice=voice())
-    raise typer.Exit(EXITS[ended.ending])
+    ended = api.resume(run, examples=examples, budget=budget, loggers=logger or [], reporter=create_reporter())
+    raise typer.Exit(EXIT_CODES[ended.outcome])
 
 
 @app.command()
@@ -84,9 +97,9 @@ def data(
 ) -> None:
     """Say what the intake sees: sizes, modes, classes, duplicates, unreadable files, the held-out split."""
     from zerosum import api
-    from zerosum.reporter import Silent
+    from zerosum.reporter import SilentReporter
 
-    survey = api.survey(source, voice=Silent() if as_json else voice())
+    survey = api.inspect_dataset(source, reporter=SilentReporter() if as_json else create_reporter())
     typer.echo(json.dumps(survey.as_dict(), indent=1) if as_json else "\n".join(survey.lines()))
 
 
@@ -98,8 +111,8 @@ def recipes(
     from zerosum.recipes import files
 
     if name:
-        typer.echo(files.text(name), nl=False)
+        typer.echo(files.read_recipe_text(name), nl=False)
         return
-    for each in files.names():
-        tree = files.RecipeFile(each).draft.tree
+    for each in files.list_recipes():
+        tree = files.RecipeFile(each).settings_tree.tree
         typer.echo(f"{each:<16}  {tree.get('about', '')}" + (f" ({tree['paper']})" if tree.get("paper") else ""))

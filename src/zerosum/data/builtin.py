@@ -1,4 +1,4 @@
 """Data sets that are known by name alone, for those who must not pay for importing them."""
 
-POINT_SETS = ("ring", "grid", "spiral")
+POINT_DATASETS = ("ring", "grid", "spiral")
 """Points in the plane with a known density; `zerosum.data.toys` makes them."""

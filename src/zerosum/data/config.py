@@ -6,16 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from zerosum.data.degradations.catalog import check
-from zerosum.settings import Setting
+from zerosum.data.degradations.catalog import check_degradations
+from zerosum.settings import Settings
 
 
-def _listed(names: Any) -> Any:
+def _split_commas(names: Any) -> Any:
     """One name, or several separated by commas, as a list of names."""
     return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
 
-class Data(Setting):
+class Data(Settings):
     """What is trained on."""
 
     source: str = ""
@@ -26,26 +26,26 @@ class Data(Setting):
     """1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha; left out: chosen by looking at the data."""
     fit: Literal["crop", "pad", "resize", "tiles"] | None = None
     """How other shapes become squares; left out: chosen by looking at the data. tiles: cut into squares, unscaled."""
-    mirror: bool | None = None
+    hflip: bool | None = None
     """Mirror half of the pictures left to right; left out: chosen by looking at the data."""
-    turn: bool = False
+    rotate90: bool = False
     """Turn pictures by 0, 90, 180 or 270 degrees: for those that have no up, and no light from one side."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Threads that fetch batches ahead."""
     pairs: Literal["none", "paired", "unpaired"] = "none"
     """For games that turn pictures into others: what is given and what is wanted come in pairs, or they do not."""
-    given: str = "A"
+    input: str = "A"
     """The sub-folder of the pictures that are given; of pictures side by side, A is the left half."""
-    wanted: str = "B"
+    target: str = "B"
     """The sub-folder of the pictures that are wanted."""
-    beside: str = ""
+    target_source: str = ""
     """A second folder, of the wanted pictures; `source` is then that of the given ones."""
-    degrade: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     """What is given is made from what is wanted, by these one after the other: grey, edges, down2, down4, down8, masks,
     blur, jpeg, noise, scratches."""
 
     @model_validator(mode="after")
-    def _degrades(self) -> Data:
+    def _check_degradations(self) -> Data:
         if self.degrade:
-            check(self.degrade)
+            check_degradations(self.degrade)
         return self

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.images.summary import Survey
+from zerosum.data.images.summary import DatasetSummary
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from zerosum.game.types import Batch
 
-_BLOCK = 2**20  # examples hashed at a time, so that memory holds no second copy of their keys
+_HASH_BLOCK_EXAMPLES = 2**20  # examples hashed at a time, so that memory holds no second copy of their keys
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class Dataset:
     """A data set, ready for training. Reading it is thread-safe, since nothing in it changes."""
 
     values: NDArray[Any]
@@ -36,7 +36,7 @@ class Examples:
     """Indices of the examples that training may see."""
     held_out: NDArray[np.int64]
     """Indices of the examples that the discriminator never sees."""
-    survey: Survey
+    summary: DatasetSummary
     """What the intake saw."""
 
     def __len__(self) -> int:
@@ -61,19 +61,19 @@ class Examples:
         digest = hashlib.blake2b(digest_size=16)
         for side in (self.train, self.held_out):
             digest.update(len(side).to_bytes(8, "little"))
-            order = self._by_content(side)
+            order = self._sort_by_content(side)
             for column, kind in ((self.keys, "<u8"), (self.labels, "<i8")):
-                for first in range(0, len(order), _BLOCK):
-                    digest.update(column[order[first : first + _BLOCK]].astype(kind).data)
+                for first in range(0, len(order), _HASH_BLOCK_EXAMPLES):
+                    digest.update(column[order[first : first + _HASH_BLOCK_EXAMPLES]].astype(kind).data)
         digest.update("\0".join(self.classes).encode(errors="surrogateescape"))
         return digest.hexdigest()
 
-    def _by_content(self, side: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _sort_by_content(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """These indices in order of key, then label: as `split` leaves them, where no content comes twice."""
-        keys = self.keys[side]
+        keys = self.keys[indices]
         if bool((keys[1:] > keys[:-1]).all()):
-            return side
-        return side[np.lexsort((self.labels[side], keys))]
+            return indices
+        return indices[np.lexsort((self.labels[indices], keys))]
 
     def take(self, indices: NDArray[np.int64]) -> Tensor:
         """The examples at `indices` (n,), as stored, in a new CPU tensor.
@@ -96,7 +96,7 @@ class Examples:
         return torch.from_numpy(self.labels[indices]) if self.classes else None
 
     @property
-    def shares(self) -> tuple[float, ...]:
+    def class_priors(self) -> tuple[float, ...]:
         """How large a part of the training examples each class is; () if there are none."""
         if not self.classes:
             return ()
@@ -117,44 +117,44 @@ class Examples:
     # ------------------------------------------------------------------ what a stream asks for
 
     @property
-    def epoch(self) -> int:
+    def epoch_size(self) -> int:
         """How many samples an epoch has."""
         return len(self.train)
 
     @property
-    def drawn(self) -> NDArray[np.int64]:
+    def train_indices(self) -> NDArray[np.int64]:
         """All that training may draw, each once: (n,) indices that `fetch` takes."""
         return self.train
 
-    def shuffled(self, dice: np.random.Generator) -> NDArray[np.int64]:
+    def epoch_order(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """An epoch's order: (epoch,) indices, or (epoch, 2) couples of them."""
-        return dice.permutation(self.train)
+        return rng.permutation(self.train)
 
     def fetch(self, indices: NDArray[np.int64]) -> Tensor:
         """The raw makings of the samples at `indices`, as `shuffled` gives them, in a new CPU tensor."""
         return self.take(indices)
 
-    def lay(self, scaled: Tensor, seed: Tensor) -> Batch:
+    def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
         """A batch of what was fetched and scaled (n, ...), on its device; `seed` (n,) int64 draws what is random."""
         return {"real": scaled}
 
     # ------------------------------------------------------------------ what is given, where samples are made of it
 
     @property
-    def given_shape(self) -> tuple[int, ...]:
+    def input_shape(self) -> tuple[int, ...]:
         """The shape (C, H, W) of what a sample is made from; () where it is made from nothing."""
         return ()
 
     @property
-    def truth(self) -> bool:
+    def has_targets(self) -> bool:
         """Whether example i is what is wanted where `given` is asked for i."""
         return False
 
-    def asked(self, held_out: bool) -> NDArray[np.int64]:
+    def input_indices(self, held_out: bool) -> NDArray[np.int64]:
         """The indices that `given` takes, of one side of the split, in order of content."""
         return self.held_out if held_out else self.train
 
-    def given(self, indices: NDArray[np.int64]) -> Tensor:
+    def inputs(self, indices: NDArray[np.int64]) -> Tensor:
         """What is given at `indices` (n,), as a file would hold it: (n, C, H, W) float32 in [-1, 1] on the CPU.
 
         Where samples are made from nothing, the examples themselves.
@@ -162,15 +162,15 @@ class Examples:
         return self.scale(self.take(indices))
 
 
-def unscaled(samples: Tensor) -> NDArray[np.uint8]:
+def images_to_uint8(images: Tensor) -> NDArray[np.uint8]:
     """Networks' images as bytes, the inverse of `Examples.scale`.
 
     Args:
-        samples: float (N, C, H, W) in [-1, 1] on any device; values beyond are clipped, NaN becomes mid grey.
+        images: float (N, C, H, W) in [-1, 1] on any device; values beyond are clipped, NaN becomes mid grey.
 
     Returns:
         uint8 (N, H, W, C), C-contiguous.
     """
-    steps = samples.detach().float().nan_to_num(nan=0.0).clamp(-1, 1).add(1).mul(127.5).round()
+    steps = images.detach().float().nan_to_num(nan=0.0).clamp(-1, 1).add(1).mul(127.5).round()
     array: NDArray[np.uint8] = np.ascontiguousarray(steps.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8))
     return array

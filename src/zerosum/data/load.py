@@ -4,67 +4,77 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zerosum.data.images.inspect import Glance, glance
-from zerosum.data.images.load import FEWEST, read
-from zerosum.data.pairs.load import glance_translation, read_translation
+from zerosum.data.images.inspect import SourceInspection, inspect_source
+from zerosum.data.images.load import MIN_IMAGES, load_source
+from zerosum.data.pairs.load import inspect_translation, load_translation
 from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
     from zerosum.data.config import Data
-    from zerosum.data.dataset import Examples
-    from zerosum.data.images.ingest import Progress
+    from zerosum.data.dataset import Dataset
+    from zerosum.data.images.ingest import ProgressFn
     from zerosum.data.images.sources import Source
-    from zerosum.data.points.mixtures import Toy
+    from zerosum.data.points.mixtures import GaussianMixture
 
-HELD_OUT = 0.1
+HELD_OUT_FRACTION = 0.1
 """Of the data, held out."""
 
 
-def look(data: Data) -> Glance:
+def inspect_data(data: Data) -> SourceInspection:
     """What is seen of a recipe's data without reading them all.
 
     Raises:
         BadInput: they cannot be used.
     """
     if data.pairs == "none":
-        return glance(data.source)
-    seen = glance_translation(data.source, data.beside, data.given, data.wanted, data.pairs, data.degrade)
+        return inspect_source(data.source)
+    seen = inspect_translation(data.source, data.target_source, data.input, data.target, data.pairs, data.degrade)
     if seen.kind == "points":
         raise BadInput(f"{data.source} is a set of points, and pictures are wanted; give a folder of images")
     return seen
 
 
-def provide(data: Data, progress: Progress, found: Source | Toy | None = None, both: bool = False) -> Examples:
+def load_dataset(
+    data: Data, on_progress: ProgressFn, source: Source | GaussianMixture | None = None, both: bool = False
+) -> Dataset:
     """Read the data of settings whose size, channels and fit are settled.
 
     Args:
         data: the settings.
-        progress: called with items done and items in all.
-        found: the source, where it was found already.
+        on_progress: called with items done and items in all.
+        source: the source, where it was found already.
         both: unpaired images are translated in both directions.
 
     Raises:
         BadInput: they cannot be used.
     """
     if data.pairs == "none":
-        return read(found or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress)
-    return _pictures(data, both, progress, HELD_OUT, FEWEST)
+        return load_source(
+            source or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=on_progress
+        )
+    return _load_translation_dataset(data, both, on_progress, HELD_OUT_FRACTION, MIN_IMAGES)
 
 
-def provide_from(data: Data, source: str, beside: str, progress: Progress, both: bool = False) -> Examples:
+def load_external_dataset(
+    data: Data, source: str, target_source: str, on_progress: ProgressFn, both: bool = False
+) -> Dataset:
     """Read images from elsewhere as these settings' inputs and targets of translation, all of them for evaluation.
 
     Raises:
         BadInput: they cannot be used.
     """
-    return _pictures(data.model_copy(update={"source": source, "beside": beside}), both, progress, 0.0, 1)
+    return _load_translation_dataset(
+        data.model_copy(update={"source": source, "beside": target_source}), both, on_progress, 0.0, 1
+    )
 
 
-def _pictures(data: Data, both: bool, progress: Progress, held_out: float, fewest: int) -> Examples:
+def _load_translation_dataset(
+    data: Data, both: bool, on_progress: ProgressFn, held_out_fraction: float, min_examples: int
+) -> Dataset:
     assert data.pairs != "none", "a game that translates has pairs or not: checked when the recipe is read"
     both = both and data.pairs == "unpaired"  # pairs are evaluated in one direction at a time
-    return read_translation(
-        data.source, pairs=data.pairs, beside=data.beside, given=data.given, wanted=data.wanted, degrade=data.degrade,
-        both=both, size=data.size or 0, channels=data.channels or 0, fit=data.fit or "",
-        held_out=held_out, progress=progress, fewest=fewest,
+    return load_translation(
+        data.source, pairs=data.pairs, target_source=data.target_source, input_folder=data.input, target_folder=data.target, degrade=data.degrade,
+        bidirectional=both, size=data.size or 0, channels=data.channels or 0, fit=data.fit or "",
+        held_out_fraction=held_out_fraction, progress=on_progress, min_images=min_examples,
     )  # fmt: skip

@@ -16,18 +16,18 @@ from zerosum.game import seeded_rng
 from zerosum.game.types import Batch
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where examples come from."""
 
     @property
-    def epoch(self) -> int:
+    def epoch_size(self) -> int:
         """How many samples an epoch has."""
 
     @property
-    def drawn(self) -> np.ndarray:
+    def train_indices(self) -> np.ndarray:
         """All that training may draw, each once: (n,) indices."""
 
-    def shuffled(self, dice: np.random.Generator) -> np.ndarray:
+    def epoch_order(self, rng: np.random.Generator) -> np.ndarray:
         """An epoch's order: (epoch,) indices, or (epoch, 2) couples of them where a sample is made of two."""
 
     def fetch(self, indices: np.ndarray) -> Tensor:
@@ -39,24 +39,24 @@ class Source(Protocol):
     def scale(self, raw: Tensor) -> Tensor:
         """What was fetched, on any device, as networks see it; the last axis of images is their width."""
 
-    def lay(self, scaled: Tensor, seed: Tensor) -> Batch:
+    def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
         """What was scaled, maybe mirrored and turned, as a batch: `real`, and what it is made from, if anything.
 
         `seed` (n,) int64 draws what is random about it.
         """
 
 
-def ready(tensor: Tensor, device: torch.device) -> Tensor:
+def pin_for_device(tensor: Tensor, device: torch.device) -> Tensor:
     """The tensor where a copy to the device need not wait for anything: a GPU fetches from pinned memory by itself."""
     return tensor.pin_memory() if device.type == "cuda" and tensor.device.type == "cpu" else tensor
 
 
-def bring(tensor: Tensor, device: torch.device) -> Tensor:
+def copy_to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """The tensor on the device, on its way there while the CPU goes on."""
-    return ready(tensor, device).to(device, non_blocking=True)
+    return pin_for_device(tensor, device).to(device, non_blocking=True)
 
 
-class Fetched(NamedTuple):
+class RawBatch(NamedTuple):
     """The makings of a batch."""
 
     raw: Tensor
@@ -64,84 +64,88 @@ class Fetched(NamedTuple):
     label: Tensor | None
 
 
-def _turned(pictures: Tensor, seed: Tensor) -> Tensor:
+def _random_rotate90(images: Tensor, seed: Tensor) -> Tensor:
     """Square pictures (n, ..., S, S), each turned by as many quarters as its seed (n,) says."""
-    quarters = (4 * seeded_rng.uniform(seed, 1, seeded_rng.Purpose.TURN)).floor().view(-1, *[1] * (pictures.dim() - 1))
-    turned = pictures
+    quarters = (
+        (4 * seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.ROTATE90)).floor().view(-1, *[1] * (images.dim() - 1))
+    )
+    turned = images
     for times in (1, 2, 3):
-        turned = torch.where(quarters == times, pictures.rot90(times, (-2, -1)), turned)
+        turned = torch.where(quarters == times, images.rot90(times, (-2, -1)), turned)
     return turned
 
 
-class Stream(Iterator[Batch]):
+class BatchLoader(Iterator[Batch]):
     """Batches of a source, shuffled anew each epoch.
 
     Of a source whose epoch is n samples, number s is `shuffled(dice(seed, s // n))[s % n]`, and carries the seed that
-    all its randomness derives from. A batch is `batch` consecutive samples; rank r of w takes the r-th of its w parts.
+    all its randomness derives from. A batch is `batch_size` consecutive samples; rank r of w takes the r-th of its w parts.
     So two micro-batches are one batch cut in two, and ranks together see what one process would.
     """
 
     def __init__(
         self,
-        source: Source,
-        batch: int,
+        source: BatchSource,
+        batch_size: int,
         seed: int,
         device: torch.device | str = "cpu",
         *,
-        mirror: bool = False,
-        turn: bool = False,
+        hflip: bool = False,
+        rotate90: bool = False,
         workers: int = 0,
         rank: int = 0,
-        world: int = 1,
+        world_size: int = 1,
         position: int = 0,
     ) -> None:
         """Begin at sample number `position`; `workers` threads fetch ahead (0: fetch when asked)."""
-        assert batch % world == 0, "the batch is shared out evenly: checked when the run is planned"
-        self.source, self.batch, self.seed, self.device = source, batch, seed, torch.device(device)
-        self.mirror, self.turn, self.rank, self.share = mirror, turn, rank, batch // world
+        assert batch_size % world_size == 0, "the batch is shared out evenly: checked when the run is planned"
+        self.source, self.batch_size, self.seed, self.device = source, batch_size, seed, torch.device(device)
+        self.hflip, self.rotate90, self.rank, self.rank_batch_size = hflip, rotate90, rank, batch_size // world_size
         self.position = position
-        self._ahead = workers
-        self._pool = ThreadPoolExecutor(workers, "zerosum-data") if workers else None
-        self._fetched: deque[Future[Fetched]] = deque()
-        self._order = lru_cache(maxsize=2)(self._shuffle)
+        self._prefetch = workers
+        self._executor = ThreadPoolExecutor(workers, "zerosum-data") if workers else None
+        self._pending: deque[Future[RawBatch]] = deque()
+        self._epoch_order = lru_cache(maxsize=2)(self._shuffle_epoch)
 
-    def _shuffle(self, epoch: int) -> np.ndarray:
+    def _shuffle_epoch(self, epoch: int) -> np.ndarray:
         dice = np.random.default_rng([self.seed & 0xFFFFFFFF, self.seed >> 32 & 0xFFFFFFFF, epoch])
-        return self.source.shuffled(dice)
+        return self.source.epoch_order(dice)
 
-    def _indices(self, first: int) -> np.ndarray:
-        numbers = np.arange(first, first + self.share)
-        epochs, places = np.divmod(numbers, self.source.epoch)
-        return np.concatenate([self._order(int(e))[places[epochs == e]] for e in np.unique(epochs)])
+    def _sample_indices(self, first: int) -> np.ndarray:
+        numbers = np.arange(first, first + self.rank_batch_size)
+        epochs, places = np.divmod(numbers, self.source.epoch_size)
+        return np.concatenate([self._epoch_order(int(e))[places[epochs == e]] for e in np.unique(epochs)])
 
-    def _fetch(self, position: int) -> Fetched:
-        first = position + self.rank * self.share
-        indices = self._indices(first)
+    def _fetch(self, position: int) -> RawBatch:
+        first = position + self.rank * self.rank_batch_size
+        indices = self._sample_indices(first)
         raw, label = self.source.fetch(indices), self.source.label(indices)
-        seed = seeded_rng.seeds(self.seed, first, self.share, seeded_rng.Series.TRAINING)
-        here = None if label is None else ready(label, self.device)
-        return Fetched(ready(raw, self.device), ready(seed, self.device), here)
+        seed = seeded_rng.derive_seeds(self.seed, first, self.rank_batch_size, seeded_rng.SeedSeries.TRAINING)
+        here = None if label is None else pin_for_device(label, self.device)
+        return RawBatch(pin_for_device(raw, self.device), pin_for_device(seed, self.device), here)
 
     def __next__(self) -> Batch:
-        raw, seed, label = self._next_raw()
-        self.position += self.batch
+        raw, seed, label = self._next_raw_batch()
+        self.position += self.batch_size
         scaled = self.source.scale(raw.to(self.device, non_blocking=True))
         seed = seed.to(self.device, non_blocking=True)
-        if self.mirror:
-            flip = seeded_rng.uniform(seed, 1, seeded_rng.Purpose.MIRROR) < 0.5
+        if self.hflip:
+            flip = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.HFLIP) < 0.5
             scaled = torch.where(flip.view(-1, *[1] * (scaled.dim() - 1)), scaled.flip(-1), scaled)
-        scaled = _turned(scaled, seed) if self.turn else scaled
-        batch = self.source.lay(scaled, seed) | {"seed": seed}
+        scaled = _random_rotate90(scaled, seed) if self.rotate90 else scaled
+        batch = self.source.collate(scaled, seed) | {"seed": seed}
         return batch if label is None else batch | {"label": label.to(self.device, non_blocking=True)}
 
-    def _next_raw(self) -> Fetched:
-        if self._pool is None:
+    def _next_raw_batch(self) -> RawBatch:
+        if self._executor is None:
             return self._fetch(self.position)
-        while len(self._fetched) <= self._ahead:
-            self._fetched.append(self._pool.submit(self._fetch, self.position + len(self._fetched) * self.batch))
-        return self._fetched.popleft().result()
+        while len(self._pending) <= self._prefetch:
+            self._pending.append(
+                self._executor.submit(self._fetch, self.position + len(self._pending) * self.batch_size)
+            )
+        return self._pending.popleft().result()
 
     def close(self) -> None:
         """Let the fetching threads go."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)

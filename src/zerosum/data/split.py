@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST = 64
+MIN_HELD_OUT = 64
 """Distinct contents held out at least, where a quarter of the data is as many."""
-MOST = 5_000
+MAX_HELD_OUT = 5_000
 """Distinct contents held out at most: scores on more cost time and say little more."""
 
 
@@ -34,14 +34,14 @@ def content_keys(header: str, contents: NDArray[np.uint8]) -> NDArray[np.uint64]
     return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
-def changes(ordered: NDArray[Any]) -> NDArray[np.bool_]:
+def run_start_mask(sorted_values: NDArray[Any]) -> NDArray[np.bool_]:
     """Where in (n,) sorted values a new one begins, the first included: (n,)."""
-    new = np.ones(len(ordered), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    new = np.ones(len(sorted_values), np.bool_)
+    np.not_equal(sorted_values[1:], sorted_values[:-1], out=new[1:])
     return new
 
 
-def split(keys: NDArray[np.uint64], share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_by_content(keys: NDArray[np.uint64], held_out_fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Divide examples into those to train on and those held out, by content alone.
 
     With u = key / 2^64 and n distinct keys, the k smallest keys are held out, where k is the number with u < share,
@@ -52,7 +52,7 @@ def split(keys: NDArray[np.uint64], share: float) -> tuple[NDArray[np.int64], ND
 
     Args:
         keys: (N,) uint64 content hashes.
-        share: from 0 (nothing is held out) to 0.5.
+        held_out_fraction: from 0 (nothing is held out) to 0.5.
 
     Returns:
         Indices (n_train,) and (n_held,) int64, each in order of content, so that renaming a file changes nothing;
@@ -60,10 +60,12 @@ def split(keys: NDArray[np.uint64], share: float) -> tuple[NDArray[np.int64], ND
     """
     order = np.argsort(keys, kind="stable").astype(np.int64, copy=False)
     ordered = keys[order]
-    new = changes(ordered)
+    new = run_start_mask(ordered)
     distinct = int(np.count_nonzero(new))
-    below = int(np.count_nonzero(new[: np.searchsorted(ordered, np.uint64(int(share * 2**64)), side="left")]))
-    fewest = min(FEWEST, distinct // 4) if share > 0 else 0
-    count = min(max(below, fewest), MOST, max(distinct - 1, 0))
+    below = int(
+        np.count_nonzero(new[: np.searchsorted(ordered, np.uint64(int(held_out_fraction * 2**64)), side="left")])
+    )
+    fewest = min(MIN_HELD_OUT, distinct // 4) if held_out_fraction > 0 else 0
+    count = min(max(below, fewest), MAX_HELD_OUT, max(distinct - 1, 0))
     middle = int(np.flatnonzero(new)[count]) if count < distinct else len(keys)
     return order[middle:], order[:middle]

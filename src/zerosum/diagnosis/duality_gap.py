@@ -18,17 +18,17 @@ from typing import NamedTuple
 
 import torch
 
-from zerosum.diagnosis.sandbox import Try, double
-from zerosum.game.adversarial import FAKE, Adversarial
-from zerosum.game.play import Exhibit
-from zerosum.game.schedule import Now
+from zerosum.diagnosis.sandbox import DryStepFn, sandboxed_copy
+from zerosum.game.adversarial import FAKE, AdversarialGame
+from zerosum.game.play import DiscriminatorInput
+from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch
 
-NUDGE = 0.01
+WEIGHT_PERTURBATION = 0.01
 """How far beside its place a player begins to search, as a share of its weights."""
 
 
-class Gap(NamedTuple):
+class DualityGap(NamedTuple):
     """What the players could win, in units of the discriminator's objective."""
 
     discriminator: float
@@ -42,68 +42,84 @@ class Gap(NamedTuple):
         return self.discriminator + self.generator
 
 
-def duality_gap(game: Adversarial, batches: Sequence[Batch], unseen: Sequence[Batch], now: Now, attempt: Try) -> Gap:
+def duality_gap(
+    game: AdversarialGame,
+    train_batches: Sequence[Batch],
+    held_out_batches: Sequence[Batch],
+    progress: Progress,
+    dry_step: DryStepFn,
+) -> DualityGap:
     """How far from an equilibrium a game stands.
 
     Args:
         game: it is only looked at.
-        batches: training data, one batch for each step of a best response.
-        unseen: held-out data by which the objective is valued.
-        now: when.
-        attempt: makes a move.
+        train_batches: training data, one batch for each step of a best response.
+        held_out_batches: held-out data by which the objective is valued.
+        progress: when.
+        dry_step: makes a move.
     """
-    with double(game) as same:
-        stands = value(same, unseen, now)
+    with sandboxed_copy(game) as same:
+        stands = objective_value(same, held_out_batches, progress)
     better = {
-        name: _best_response(game, name, batches, unseen, now, attempt) for name in ("discriminator", "generator")
+        name: _best_response_value(game, name, train_batches, held_out_batches, progress, dry_step)
+        for name in ("discriminator", "generator")
     }
-    made = data_value(game, unseen, batches, now)
+    made = real_data_objective_value(game, held_out_batches, train_batches, progress)
     # standing still is a response too, so that nobody is seen to lose; a search that runs away found nothing
     wins = (better["discriminator"] - stands,), (stands - better["generator"], stands - made)
-    return Gap(*(max([0.0, *(win for win in each if math.isfinite(win))]) for each in wins))
+    return DualityGap(*(max([0.0, *(win for win in each if math.isfinite(win))]) for each in wins))
 
 
-def value(game: Adversarial, batches: Sequence[Batch], now: Now) -> float:
+def objective_value(game: AdversarialGame, batches: Sequence[Batch], progress: Progress) -> float:
     """M(G, D) on these batches: minus the discriminator's loss, without its further terms."""
     with torch.no_grad():
-        losses = [game.objective.discriminator(game.play(batch, now)).mean() for batch in batches]
+        losses = [game.objective.discriminator_loss(game.build_play(batch, progress)).mean() for batch in batches]
     return -float(torch.stack(losses).mean())
 
 
-def data_value(game: Adversarial, unseen: Sequence[Batch], known: Sequence[Batch], now: Now) -> float:
+def real_data_objective_value(
+    game: AdversarialGame, held_out_batches: Sequence[Batch], train_batches: Sequence[Batch], progress: Progress
+) -> float:
     """M(data, D): the objective where training examples take the fakes' place against held-out ones.
 
     Of a class-aware discriminator of a relativistic game it is a little too low, since the two are not of one class.
     """
-    with double(game) as same, torch.no_grad():
+    with sandboxed_copy(game) as same, torch.no_grad():
         losses = []
-        for batch, other in zip(unseen, cycle(known)):
+        for batch, other in zip(held_out_batches, cycle(train_batches)):
             fewer = min(len(batch["seed"]), len(other["seed"]))
             real, fake = ({name: column[:fewer] for name, column in each.items()} for each in (batch, other))
-            posed = partial(_posed, same, fake)
-            losses.append(same.objective.discriminator(same.play(real, now, imagine=posed)).mean())
+            posed = partial(_present_real_as_fake, same, fake)
+            losses.append(same.objective.discriminator_loss(same.build_play(real, progress, generate=posed)).mean())
     return -float(torch.stack(losses).mean())
 
 
-def _posed(game: Adversarial, fake: Batch, batch: Batch, now: Now) -> Exhibit:
+def _present_real_as_fake(game: AdversarialGame, fake: Batch, batch: Batch, progress: Progress) -> DiscriminatorInput:
     """Real examples, laid before the judge as if they were made."""
-    return game.exhibit(game.show(fake, now), FAKE, fake, now)
+    return game.prepare_discriminator_input(game.prepare_real(fake, progress), FAKE, fake, progress)
 
 
-def _best_response(
-    game: Adversarial, name: str, batches: Sequence[Batch], unseen: Sequence[Batch], now: Now, attempt: Try
+def _best_response_value(
+    game: AdversarialGame,
+    player_name: str,
+    train_batches: Sequence[Batch],
+    held_out_batches: Sequence[Batch],
+    progress: Progress,
+    dry_step: DryStepFn,
 ) -> float:
     """The objective's value once this player alone has moved on each batch."""
-    with double(game) as trial:
-        player = trial.players[name]
-        player.rule = player.rule.eager()  # what can be won does not end with a schedule
+    with sandboxed_copy(game) as trial:
+        player = trial.players[player_name]
+        player.optimizer_config = player.optimizer_config.with_max_lr()  # what can be won does not end with a schedule
         dice = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for parameter in player.parameters:
                 beside = torch.randn(parameter.shape, generator=dice).to(parameter)
-                parameter.add_(beside, alpha=NUDGE * float(parameter.norm()) / max(1, parameter.numel()) ** 0.5)
-        moves = [move for move in trial.moves if move.player == name and move.every == 1]
-        for batch in batches:
+                parameter.add_(
+                    beside, alpha=WEIGHT_PERTURBATION * float(parameter.norm()) / max(1, parameter.numel()) ** 0.5
+                )
+        moves = [move for move in trial.moves if move.player == player_name and move.every_rounds == 1]
+        for batch in train_batches:
             for move in moves:
-                attempt(trial, move, batch, now)
-        return value(trial, unseen, now)
+                dry_step(trial, move, batch, progress)
+        return objective_value(trial, held_out_batches, progress)

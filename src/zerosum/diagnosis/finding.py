@@ -29,47 +29,47 @@ class Evidence:
     """What was looked at, in a few words."""
     value: float
     """What it is now."""
-    limit: float
+    threshold: float
     """Beyond which it counts."""
-    says: str
+    message: str
     """The same in a sentence."""
-    images: tuple[float, ...] = ()
+    examples: tuple[float, ...] = ()
     """When it was looked at, for the plot."""
     values: tuple[float, ...] = ()
     """What it was then."""
 
 
 @dataclass(frozen=True)
-class Advice:
+class Recommendation:
     """A setting to change."""
 
     setting: str
     """By its dotted name."""
     value: Any
     """What to set it to."""
-    why: str
+    reason: str
     """In a few words."""
 
-    def word(self) -> str:
+    def as_cli_flag(self) -> str:
         """As it is said on the command line."""
-        text = _as_toml(self.value)
+        text = _format_toml(self.value)
         return f"--{self.setting} {shlex.quote(text) if isinstance(self.value, Mapping | list | tuple) else text}"
 
 
-def _as_toml(value: Any) -> str:
+def _format_toml(value: Any) -> str:
     """A value as settings are written; plain words need no quotes on the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{name} = {_quoted(each)}" for name, each in value.items())
+        inner = ", ".join(f"{name} = {_format_quoted(each)}" for name, each in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_quoted, value))}]"
+        return f"[{', '.join(map(_format_quoted, value))}]"
     return str(value)
 
 
-def _quoted(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, str) else _as_toml(value)
+def _format_quoted(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else _format_toml(value)
 
 
 @dataclass(frozen=True)
@@ -81,21 +81,21 @@ class Finding:
     severity: Severity
     confidence: float
     """0 to 1: how far beyond their limits its signs are, and how many agree."""
-    since: int
+    since_examples: int
     """Images trained on when it was first seen."""
     title: str
     """A line."""
-    meaning: str
+    explanation: str
     """In plain words: what it is, why it happens, what to do where no setting helps."""
     evidence: tuple[Evidence, ...]
-    advice: tuple[Advice, ...] = ()
-    harmless: bool = False
+    recommendations: tuple[Recommendation, ...] = ()
+    has_safe_remedy: bool = False
     """What it prescribes cannot harm the game."""
 
     @property
-    def urgent(self) -> bool:
+    def triggers_recovery(self) -> bool:
         """Whether a rescue acts on it."""
-        return self.severity is Severity.SEVERE or self.harmless
+        return self.severity is Severity.SEVERE or self.has_safe_remedy
 
     def as_dict(self) -> dict[str, Any]:
         """For findings.jsonl."""
@@ -110,5 +110,5 @@ class Finding:
             Evidence(**each | {"images": tuple(each["images"]), "values": tuple(each["values"])})
             for each in fields["evidence"]
         )
-        fields["advice"] = tuple(Advice(**each) for each in fields["advice"])
+        fields["advice"] = tuple(Recommendation(**each) for each in fields["advice"])
         return cls(**fields)

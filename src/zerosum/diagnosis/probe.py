@@ -17,129 +17,150 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from zerosum.diagnosis import measures
 from zerosum.diagnosis.duality_gap import duality_gap
-from zerosum.diagnosis.measures import Seen, Signals
-from zerosum.diagnosis.reference_set import Bench
-from zerosum.diagnosis.sandbox import Try, double, try_round
-from zerosum.evaluation.metrics.thumbnails import looks
-from zerosum.game.adversarial import FAKE, Adversarial
-from zerosum.game.play import Exhibit, Play
-from zerosum.game.schedule import Now
-from zerosum.game.types import Batch, Verdict
+from zerosum.diagnosis.measures import ProbeOutputs, Signals
+from zerosum.diagnosis.reference_set import ReferenceSet
+from zerosum.diagnosis.sandbox import DryStepFn, dry_run_round, sandboxed_copy
+from zerosum.evaluation.metrics.thumbnails import thumbnail_features
+from zerosum.game.adversarial import FAKE, AdversarialGame
+from zerosum.game.play import DiscriminatorInput, Play
+from zerosum.game.schedule import Progress
+from zerosum.game.types import Batch, DiscriminatorOutput
 
-NUDGE = 0.1
+LATENT_PERTURBATION = 0.1
 """How far latents are moved to see what follows; their deviation is about 1."""
-STEPS = 10
+BEST_RESPONSE_STEPS = 10
 """Moves of a best response, for the duality gap."""
 
 
 @dataclass
-class Examination:
+class GameProbe:
     """Examines a game."""
 
-    bench: Bench
-    attempt: Try
+    reference_set: ReferenceSet
+    dry_step: DryStepFn
     """Makes a move in a double."""
 
-    def __call__(self, game: Adversarial, now: Now, deep: bool = False) -> Signals:
+    def __call__(self, game: AdversarialGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
         """All signals, "exam/..."; a deep examination works out the duality gap too."""
-        with double(game) as patient:
-            seen = self._see(patient, now)
-            fakes = torch.cat(seen.made)
+        with sandboxed_copy(game) as patient:
+            seen = self._collect_outputs(patient, progress)
+            fakes = torch.cat(seen.fakes)
             if not bool(fakes.isfinite().all()):
                 return {"exam/finite": 0.0}
-            found = self._sensed(game, seen, fakes)
-            found |= self._reach(patient, now) | self._classes(patient, now)
-            found |= self._round(patient, now)
-        if deep:
-            found |= self._gap(game, now)
+            found = self._measure_samples(game, seen, fakes)
+            found |= self._measure_sensitivity(patient, progress) | self._measure_class_conditioning(patient, progress)
+            found |= self._measure_round(patient, progress)
+        if with_duality_gap:
+            found |= self._measure_duality_gap(game, progress)
         return {"exam/finite": 1.0} | {name: value for name, value in found.items() if math.isfinite(value)}
 
     # ------------------------------------------------------------------ looking
 
-    def _see(self, game: Adversarial, now: Now) -> Seen:
+    def _collect_outputs(self, game: AdversarialGame, progress: Progress) -> ProbeOutputs:
         """Let the double's players look at all parts, as they would in a round."""
-        seen = Seen()
-        with torch.no_grad(), last_input(game.discriminator) as inner:
-            for known, unseen in zip(self.bench.train(), self.bench.held_out(), strict=True):
-                play = kept(game, known, now, seen.made)
-                seen.known.append(flat(play.real_score))
-                seen.inner_known.append(inner[-1])
-                seen.fake.append(flat(play.fake_score))
-                seen.inner_fake.append(inner[-1])
-                seen.unseen.append(flat(game.play(unseen, now).real_score))
-                seen.middle.append(torch.as_tensor(game.objective.boundary(play)).float().mean().cpu())
+        seen = ProbeOutputs()
+        with torch.no_grad(), capture_last_layer_input(game.discriminator) as inner:
+            for known, unseen in zip(
+                self.reference_set.train_batches(), self.reference_set.held_out_batches(), strict=True
+            ):
+                play = play_and_collect_fakes(game, known, progress, seen.fakes)
+                seen.train_scores.append(flatten_scores(play.real_score))
+                seen.train_features.append(inner[-1])
+                seen.fake_scores.append(flatten_scores(play.fake_score))
+                seen.fake_features.append(inner[-1])
+                seen.held_out_scores.append(flatten_scores(game.build_play(unseen, progress).real_score))
+                seen.decision_boundaries.append(
+                    torch.as_tensor(game.objective.decision_threshold(play)).float().mean().cpu()
+                )
         return seen
 
     @cached_property
     def _floors(self) -> Signals:
-        return measures.floors(self.bench)
+        return measures.floor_signals(self.reference_set)
 
     @cached_property
-    def _real(self) -> Tensor:
-        return torch.cat([batch["real"] for batch in self.bench.train()])
+    def _train_samples(self) -> Tensor:
+        return torch.cat([batch["real"] for batch in self.reference_set.train_batches()])
 
-    def _sensed(self, game: Adversarial, seen: Seen, fakes: Tensor) -> Signals:
+    def _measure_samples(self, game: AdversarialGame, outputs: ProbeOutputs, fakes: Tensor) -> Signals:
         """What follows from what was seen."""
-        rows, bench = looks(fakes), self.bench
-        parts = [game.produce(batch["seed"].cpu(), _label(game, batch)) for batch in bench.train()]
-        found = measures.judgement(seen) | measures.variety(rows, bench) | self._floors | measures.kinds(rows, bench)
-        found |= measures.pictures(fakes, self._real) | measures.trace(rows, bench)
-        found |= measures.average(rows, looks(torch.cat(parts)), bench)
-        if not len(game.shares):
+        rows, bench = thumbnail_features(fakes), self.reference_set
+        parts = [game.sample(batch["seed"].cpu(), _batch_labels(game, batch)) for batch in bench.train_batches()]
+        found = (
+            measures.discriminator_signals(outputs)
+            | measures.diversity_signals(rows, bench)
+            | self._floors
+            | measures.mode_signals(rows, bench)
+        )
+        found |= measures.value_range_signals(fakes, self._train_samples) | measures.trajectory_signals(rows, bench)
+        found |= measures.ema_signals(rows, thumbnail_features(torch.cat(parts)), bench)
+        if not len(game.class_priors):
             return found
-        return found | measures.within_classes(rows, bench) | measures.obedience(rows, bench)
+        return found | measures.intra_class_signals(rows, bench) | measures.class_consistency_signals(rows, bench)
 
     # ------------------------------------------------------------------ touching
 
-    def _reach(self, game: Adversarial, now: Now) -> Signals:
+    def _measure_sensitivity(self, game: AdversarialGame, progress: Progress) -> Signals:
         """How the generator's loss and its samples answer to a small change."""
-        batch = self.bench.train()[0]
+        batch = self.reference_set.train_batches()[0]
         with torch.no_grad():
-            still = game.imagine(batch, now)
-            with moved_latents(game.generator):
-                moved = game.imagine(batch, now)
-        answer = (looks(moved) - looks(still)).norm(dim=1).mean() / NUDGE
+            still = game.generate(batch, progress)
+            with perturbed_latents(game.generator):
+                moved = game.generate(batch, progress)
+        answer = (thumbnail_features(moved) - thumbnail_features(still)).norm(dim=1).mean() / LATENT_PERTURBATION
         leaf = still.detach().requires_grad_(True)
 
-        play = game.play(batch, now, imagine=lambda batch, now: game.exhibit(leaf, FAKE, batch, now))
-        push = _steepness(game.objective.generator(play).sum(), leaf)
-        steep = _steepness(flat(play.fake_score, keep=True).sum(), leaf)
-        size = self.bench.spread
+        play = game.build_play(
+            batch, progress, generate=lambda batch, now: game.prepare_discriminator_input(leaf, FAKE, batch, now)
+        )
+        push = _rms_gradient_norm(game.objective.generator_loss(play).sum(), leaf)
+        steep = _rms_gradient_norm(flatten_scores(play.fake_score, keep_graph=True).sum(), leaf)
+        size = self.reference_set.mean_pairwise_distance
         return {"exam/latent": float(answer) / size, "exam/push": push * size, "exam/steep": steep * size}
 
-    def _classes(self, game: Adversarial, now: Now) -> Signals:
+    def _measure_class_conditioning(self, game: AdversarialGame, progress: Progress) -> Signals:
         """Whether a change of class changes samples and verdicts."""
-        if len(game.shares) < 2:
+        if len(game.class_priors) < 2:
             return {}
         with torch.no_grad():
-            parts = [self._told_of(game, batch, now) for batch in self.bench.held_out()]
+            parts = [
+                self._class_change_effects(game, batch, progress) for batch in self.reference_set.held_out_batches()
+            ]
         effect, right, wrong = (torch.cat(each) for each in zip(*parts, strict=True))
         heard = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
         fits = ((right > wrong).float() + (right == wrong).float() / 2).mean()
-        effects = {"exam/class_effect": float(effect.mean()) / self.bench.spread}
+        effects = {"exam/class_effect": float(effect.mean()) / self.reference_set.mean_pairwise_distance}
         return effects | {"exam/heard": float(heard), "exam/fits": float(fits)}
 
-    def _told_of(self, game: Adversarial, batch: Batch, now: Now) -> tuple[Tensor, Tensor, Tensor]:
+    def _class_change_effects(
+        self, game: AdversarialGame, batch: Batch, progress: Progress
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """(n,) how far samples move with their class; how well reals fit their own class, and another."""
-        classes = len(game.shares)
+        classes = len(game.class_priors)
         away = 1 + batch["seed"].remainder(classes - 1)
         other = batch | {"label": (batch["label"] + away) % classes}
-        effect = (looks(game.imagine(other, now)) - looks(game.imagine(batch, now))).norm(dim=1)
-        right, wrong = (_fit(game.play(each, now).real_verdict, each) for each in (batch, other))
+        effect = (
+            thumbnail_features(game.generate(other, progress)) - thumbnail_features(game.generate(batch, progress))
+        ).norm(dim=1)
+        right, wrong = (
+            _class_match_scores(game.build_play(each, progress).real_output, each) for each in (batch, other)
+        )
         return effect, right, wrong
 
-    def _round(self, game: Adversarial, now: Now) -> Signals:
-        batch = self.bench.train(self.bench.part, first=now.images + 1)[0]
-        return round_of(game, batch, now, self.attempt)
+    def _measure_round(self, game: AdversarialGame, progress: Progress) -> Signals:
+        batch = self.reference_set.train_batches(self.reference_set.batch_size, offset=progress.examples + 1)[0]
+        return round_signals(game, batch, progress, self.dry_step)
 
-    def _gap(self, game: Adversarial, now: Now) -> Signals:
-        batches = self.bench.train(self.bench.part * STEPS, first=now.images + 1)
-        return gap_of(game, batches, self.bench.held_out(), now, self.attempt)
+    def _measure_duality_gap(self, game: AdversarialGame, progress: Progress) -> Signals:
+        batches = self.reference_set.train_batches(
+            self.reference_set.batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1
+        )
+        return duality_gap_signals(game, batches, self.reference_set.held_out_batches(), progress, self.dry_step)
 
 
-def round_of(game: Adversarial, batch: Batch, now: Now, attempt: Try) -> Signals:
+def round_signals(game: AdversarialGame, batch: Batch, progress: Progress, dry_step: DryStepFn) -> Signals:
     """What a round does to the players. The double is not itself any more afterwards."""
-    trials, terms = try_round(game, batch, now, attempt)
+    trials, terms = dry_run_round(game, batch, progress, dry_step)
     found: Signals = {}
     for player, trial in trials.items():
         found |= {f"exam/{what}/{player}": value for what, value in trial._asdict().items()}
@@ -149,44 +170,52 @@ def round_of(game: Adversarial, batch: Batch, now: Now, attempt: Try) -> Signals
     return found | {"exam/penalty": more / max(score, 1e-6)}
 
 
-def gap_of(game: Adversarial, batches: Sequence[Batch], unseen: Sequence[Batch], now: Now, attempt: Try) -> Signals:
+def duality_gap_signals(
+    game: AdversarialGame,
+    train_batches: Sequence[Batch],
+    held_out_batches: Sequence[Batch],
+    progress: Progress,
+    dry_step: DryStepFn,
+) -> Signals:
     """The duality gap, and each player's part of it."""
-    gap = duality_gap(game, batches, unseen, now, attempt)
+    gap = duality_gap(game, train_batches, held_out_batches, progress, dry_step)
     return {"exam/gap": gap.total, "exam/gap/discriminator": gap.discriminator, "exam/gap/generator": gap.generator}
 
 
-def flat(score: Tensor, keep: bool = False) -> Tensor:
+def flatten_scores(score: Tensor, keep_graph: bool = False) -> Tensor:
     """Scores (N,) or of patches (N, 1, h, w) as (N,) float32, on the CPU unless they are kept where they are."""
     each = score.float().flatten(1).mean(1) if score.dim() > 1 else score.float()
-    return each if keep else each.detach().cpu()
+    return each if keep_graph else each.detach().cpu()
 
 
-def kept(game: Adversarial, batch: Batch, now: Now, made: list[Tensor]) -> Play:
-    """A play whose fakes are put into `made` as they were before anything varied them."""
+def play_and_collect_fakes(game: AdversarialGame, batch: Batch, progress: Progress, fakes: list[Tensor]) -> Play:
+    """A play whose fakes are put into `fakes` as they were before anything varied them."""
 
-    def imagine(batch: Batch, now: Now) -> Exhibit:
-        made.append(game.imagine(batch, now))
-        return game.exhibit(made[-1], FAKE, batch, now)
+    def generate(batch: Batch, progress: Progress) -> DiscriminatorInput:
+        fakes.append(game.generate(batch, progress))
+        return game.prepare_discriminator_input(fakes[-1], FAKE, batch, progress)
 
-    return game.play(batch, now, imagine=imagine)
+    return game.build_play(batch, progress, generate=generate)
 
 
 @contextmanager
-def last_input(network: nn.Module) -> Iterator[list[Tensor]]:
+def capture_last_layer_input(network: nn.Module) -> Iterator[list[Tensor]]:
     """What the last of a network's layers that is called with numbers is given, a (N, D) CPU tensor each call."""
     found: list[Tensor] = []
     newest: list[Tensor] = []
 
-    def note(module: nn.Module, given: tuple[object, ...]) -> None:
-        if given and isinstance(given[0], Tensor) and given[0].is_floating_point() and given[0].dim() > 1:
-            newest[:] = [given[0]]
+    def save_input(module: nn.Module, inputs: tuple[object, ...]) -> None:
+        if inputs and isinstance(inputs[0], Tensor) and inputs[0].is_floating_point() and inputs[0].dim() > 1:
+            newest[:] = [inputs[0]]
 
-    def close(module: nn.Module, given: object, result: object) -> None:
+    def append_last_input(module: nn.Module, inputs: object, output: object) -> None:
         found.append(newest[0].detach().float().flatten(1).cpu())
 
     # a layer whose weight is constrained holds the constraint as a child, and its weight in there
     layers = [m for m in network.modules() if (is_parametrized(m) or not list(m.children())) and list(m.parameters())]
-    hooks = [layer.register_forward_pre_hook(note) for layer in layers] + [network.register_forward_hook(close)]
+    hooks = [layer.register_forward_pre_hook(save_input) for layer in layers] + [
+        network.register_forward_hook(append_last_input)
+    ]
     try:
         yield found
     finally:
@@ -195,22 +224,22 @@ def last_input(network: nn.Module) -> Iterator[list[Tensor]]:
 
 
 @contextmanager
-def moved_latents(generator: nn.Module) -> Iterator[None]:
+def perturbed_latents(generator: nn.Module) -> Iterator[None]:
     """While it lasts, the generator is given latents (N, L) a little beside those it is called with."""
 
-    def move(module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def perturb(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         dice = torch.Generator().manual_seed(0)
-        beside = torch.randn(given[0].shape, generator=dice).to(given[0])
-        return (given[0] + NUDGE * beside, *given[1:])
+        beside = torch.randn(inputs[0].shape, generator=dice).to(inputs[0])
+        return (inputs[0] + LATENT_PERTURBATION * beside, *inputs[1:])
 
-    hook = generator.register_forward_pre_hook(move)
+    hook = generator.register_forward_pre_hook(perturb)
     try:
         yield
     finally:
         hook.remove()
 
 
-def _steepness(total: Tensor, leaf: Tensor) -> float:
+def _rms_gradient_norm(total: Tensor, leaf: Tensor) -> float:
     """The root mean square over samples of the norm of the gradient of a sum over samples."""
     if not total.requires_grad:
         return 0.0
@@ -218,12 +247,12 @@ def _steepness(total: Tensor, leaf: Tensor) -> float:
     return 0.0 if gradient is None else float(gradient.flatten(1).square().sum(1).mean().sqrt())
 
 
-def _label(game: Adversarial, batch: Batch) -> Tensor | None:
-    return batch["label"] if len(game.shares) else None
+def _batch_labels(game: AdversarialGame, batch: Batch) -> Tensor | None:
+    return batch["label"] if len(game.class_priors) else None
 
 
-def _fit(verdict: Verdict, asked: Batch) -> Tensor:
+def _class_match_scores(output: DiscriminatorOutput, batch: Batch) -> Tensor:
     """How well reals fit the class they are said to be of: by the guess of their class, where there is one."""
-    if verdict.classes is None:
-        return flat(verdict.score)
-    return verdict.classes.gather(1, asked["label"][:, None])[:, 0].float().cpu()
+    if output.class_logits is None:
+        return flatten_scores(output.score)
+    return output.class_logits.gather(1, batch["label"][:, None])[:, 0].float().cpu()

@@ -7,7 +7,7 @@ from typing import Any
 from zerosum.run_folder import RunFolder
 
 
-def facts_of(folder: RunFolder) -> dict[str, Any]:
+def read_run_facts(folder: RunFolder) -> dict[str, Any]:
     """The facts of a run, tables by name: "settings", "defaults", "data"; empty ones of a log without its run."""
     there = (folder.path / "recipe.toml").is_file()
     return {

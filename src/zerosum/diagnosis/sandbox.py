@@ -11,48 +11,50 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.game.game import Game, Move
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch
 
-Try = Callable[[Game, Move, Batch, Now], Mapping[str, float]]
+DryStepFn = Callable[[Game, Move, Batch, Progress], Mapping[str, float]]
 """Makes a move in a game on a batch, on this process alone; gives the means of its terms, as the log names them."""
 
-AnyGame = TypeVar("AnyGame", bound=Game)
+GameT = TypeVar("GameT", bound=Game)
 
 
 @contextmanager
-def double(game: AnyGame) -> Iterator[AnyGame]:
+def sandboxed_copy(game: GameT) -> Iterator[GameT]:
     """A copy of the game, its optimizers included; the dice are put back when it goes."""
     with torch.random.fork_rng():
         # how slopes are worked out is the machine's, and may hold what cannot be copied
-        yield copy.deepcopy(game, {id(game.differentiate): game.differentiate}).train()
+        yield copy.deepcopy(game, {id(game.input_gradient_fn): game.input_gradient_fn}).train()
 
 
-class Trial(NamedTuple):
+class StepEffect(NamedTuple):
     """What one round did to a player."""
 
-    gradient: float
+    grad_norm: float
     """The norm of its gradient in the round's last step."""
-    stillest: float
+    min_layer_gradient: float
     """The smallest of its layers' gradients over their weights, as a share of the median layer's."""
-    stride: float
+    update_ratio: float
     """By how much the round changed its weights, as a share of them."""
 
 
-def try_round(game: Game, batch: Batch, now: Now, attempt: Try) -> tuple[dict[str, Trial], dict[str, float]]:
+def dry_run_round(
+    game: Game, batch: Batch, progress: Progress, dry_step: DryStepFn
+) -> tuple[dict[str, StepEffect], dict[str, float]]:
     """Play the moves of every round once, on a double; what became of each player, and the terms by name."""
-    trials: dict[str, Trial] = {}
+    trials: dict[str, StepEffect] = {}
     terms: dict[str, float] = {}
     for move in game.moves:
-        if move.every == 1:
+        if move.every_rounds == 1:
             parameters = game.players[move.player].parameters
             before = [parameter.detach().clone() for parameter in parameters]
-            terms |= attempt(game, move, batch, now)
-            trials[move.player] = _became(parameters, before)
+            terms |= dry_step(game, move, batch, progress)
+            trials[move.player] = _measure_step(parameters, before)
     return trials, terms
 
 
-def _became(parameters: Sequence[nn.Parameter], before: Sequence[Tensor]) -> Trial:
+def _measure_step(parameters: Sequence[nn.Parameter], before: Sequence[Tensor]) -> StepEffect:
     steps = torch.stack([(now.detach() - was).norm() for now, was in zip(parameters, before, strict=True)])
     sizes = torch.stack([was.norm() for was in before])
     gradients = torch.stack([was.new_zeros(()) if p.grad is None else p.grad.norm() for p, was in
@@ -61,4 +63,4 @@ def _became(parameters: Sequence[nn.Parameter], before: Sequence[Tensor]) -> Tri
     layers = torch.tensor([p.dim() > 1 for p in parameters], device=sizes.device) & (sizes > 0)
     shares = (gradients / sizes)[layers]
     still = float(shares.min() / shares.median().clamp_min(1e-30)) if len(shares) else 1.0
-    return Trial(float(gradients.norm()), still, float(steps.norm() / sizes.norm().clamp_min(1e-30)))
+    return StepEffect(float(gradients.norm()), still, float(steps.norm() / sizes.norm().clamp_min(1e-30)))

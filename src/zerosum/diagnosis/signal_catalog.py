@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zerosum.diagnosis.log_history import History
+from zerosum.diagnosis.log_history import LogHistory
 
-SIGNALS = {
+SIGNAL_DESCRIPTIONS = {
     "exam/finite": "1 where samples are finite numbers",
     "exam/auc": "how often D scores a training example above a sample; 0.5 where it cannot tell",
     "exam/auc_unseen": "the same for held-out examples",
@@ -81,15 +81,15 @@ SIGNALS = {
 """By name, or by the beginning of several names. Distances are in terms of that between two real examples."""
 
 
-def meaning(name: str) -> str:
+def describe_signal(name: str) -> str:
     """What a signal says; empty if it is not one of an examination."""
-    return SIGNALS.get(name) or SIGNALS.get(f"{name.rpartition('/')[0]}/", "")
+    return SIGNAL_DESCRIPTIONS.get(name) or SIGNAL_DESCRIPTIONS.get(f"{name.rpartition('/')[0]}/", "")
 
 
-def newest(history: History) -> Iterator[tuple[str, float, str]]:
+def latest_signals(history: LogHistory) -> Iterator[tuple[str, float, str]]:
     """Each signal of the examinations with its newest value and what it says; what is followed by many numbers is not
     among them.
     """
-    for name in [*history.names("exam/"), *history.names("judged/")]:
+    for name in [*history.names_with_prefix("exam/"), *history.names_with_prefix("judged/")]:
         if not name.startswith(("exam/trace/", "exam/middle/")):
-            yield name, history[name].last, meaning(name)
+            yield name, history[name].last, describe_signal(name)

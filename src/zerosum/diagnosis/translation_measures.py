@@ -13,138 +13,152 @@ import torch
 from torch import Tensor
 
 from zerosum.diagnosis.measures import Signals
-from zerosum.evaluation.metrics.thumbnails import NEIGHBOURS, Crowd, echo, looks, shrunk, spread
+from zerosum.evaluation.metrics.thumbnails import (
+    NUM_NEIGHBORS,
+    EmbeddingSet,
+    make_thumbnails,
+    mean_pairwise_distance,
+    near_duplicate_rate,
+    thumbnail_features,
+)
 
-LEVEL = 1 / 127.5
+BYTE_STEP = 1 / 127.5
 """The step between two bytes of a picture: what is smaller cannot be seen."""
-FLAT = 0.01
+MIN_CORRELATION_STD = 0.01
 """Brightness or colour that deviates by less correlates with nothing."""
-MEANT = 16
+MIN_IMAGES_FOR_CORRELATION = 16
 """Pictures from which the correlation of their means says something."""
-WINDOW = 16
+WINDOW_SIZE = 16
 """Pixels a side of the windows in which grids are looked for."""
-GRIDDED = 32
+MAX_SPECTRUM_IMAGES = 32
 """Pictures in which they are, at most."""
 
 
-class Way(NamedTuple):
+class TranslationDirection(NamedTuple):
     """Questions one way, what was made of them, and what was wanted; float32 on the CPU."""
 
-    given: Tensor
+    inputs: Tensor
     """(N, Ci, h, w)."""
-    made: Tensor
+    outputs: Tensor
     """(N, C, H, W)."""
-    wanted: Tensor
+    targets: Tensor
     """(N, C, H, W); the answers, or others of their kind."""
-    answers: Tensor
+    fixed_seed_outputs: Tensor
     """(N, C, H, W) the same as `made`, but that all are made with one seed."""
 
 
-def worst(found: Sequence[Signals], by: str, high: bool = False) -> Signals:
+def worst_direction(signals_per_direction: Sequence[Signals], key: str, higher_is_worse: bool = False) -> Signals:
     """The signals of the way on which this one is lowest, or highest; nothing where no way has it."""
-    having = [signals for signals in found if by in signals]
-    return (max if high else min)(having, key=lambda signals: signals[by], default={})
+    having = [signals for signals in signals_per_direction if key in signals]
+    return (max if higher_is_worse else min)(having, key=lambda signals: signals[key], default={})
 
 
-def over(above: Tensor, below: Tensor) -> float:
+def mean_abs_ratio(numerator: Tensor, denominator: Tensor) -> float:
     """The mean size of one difference over that of another; not a number where that cannot be seen."""
-    size = float(below.abs().mean())
-    return float(above.abs().mean()) / size if size >= LEVEL else math.nan
+    size = float(denominator.abs().mean())
+    return float(numerator.abs().mean()) / size if size >= BYTE_STEP else math.nan
 
 
-def nearness(way: Way, truth: bool) -> Signals:
+def distance_signals(direction: TranslationDirection, has_targets: bool) -> Signals:
     """How near what is made is to what was given, and to the truth where that is known."""
-    made, wanted = way.made, way.wanted
+    made, wanted = direction.outputs, direction.targets
     found = {}
-    if way.given.shape == made.shape:
-        apart = wanted - way.given
-        found["exam/likeness"] = over(made - way.given, apart)
-        if truth:
-            found["exam/l1"] = over(made - wanted, apart)
-    if truth:
-        found["exam/error"] = over(made - wanted, wanted - wanted.mean(0))
-    return _known(found)
+    if direction.inputs.shape == made.shape:
+        apart = wanted - direction.inputs
+        found["exam/likeness"] = mean_abs_ratio(made - direction.inputs, apart)
+        if has_targets:
+            found["exam/l1"] = mean_abs_ratio(made - wanted, apart)
+    if has_targets:
+        found["exam/error"] = mean_abs_ratio(made - wanted, wanted - wanted.mean(0))
+    return _finite_only(found)
 
 
-def answer(way: Way) -> Signals:
+def input_sensitivity_signals(direction: TranslationDirection) -> Signals:
     """How much pictures vary with what they are made from, and how many have a near copy among them."""
-    rows, wanted = looks(way.answers), looks(way.wanted)
-    apart = spread(wanted)
+    rows, wanted = thumbnail_features(direction.fixed_seed_outputs), thumbnail_features(direction.targets)
+    apart = mean_pairwise_distance(wanted)
     if apart <= 1e-6:  # wanted pictures that are all alike: one answer for all is right
         return {}
-    found = {"exam/answer": spread(rows) / apart}
-    if len(rows) > NEIGHBOURS + 1:
-        found["exam/echo"] = echo(Crowd.of(rows), Crowd.of(wanted))
+    found = {"exam/answer": mean_pairwise_distance(rows) / apart}
+    if len(rows) > NUM_NEIGHBORS + 1:
+        found["exam/echo"] = near_duplicate_rate(EmbeddingSet.from_features(rows), EmbeddingSet.from_features(wanted))
     return found
 
 
-def tone(way: Way, truth: bool) -> Signals:
+def color_signals(direction: TranslationDirection, has_targets: bool) -> Signals:
     """How brightness and colour follow the truth's, or where that is not known those of what was given; -1 to 1."""
-    beside = way.wanted if truth else way.given
-    if beside.shape != way.made.shape:
+    beside = direction.targets if has_targets else direction.inputs
+    if beside.shape != direction.outputs.shape:
         return {}
-    made, right = shrunk(way.made), shrunk(beside)
-    found = _followed("tone", made.mean(1, keepdim=True), right.mean(1, keepdim=True))
+    made, right = make_thumbnails(direction.outputs), make_thumbnails(beside)
+    found = _correlation_signals("tone", made.mean(1, keepdim=True), right.mean(1, keepdim=True))
     if made.shape[1] == len("RGB"):
-        found |= _followed("hue", _opponents(made), _opponents(right))
-    return _known(found)
+        found |= _correlation_signals("hue", _opponent_colors(made), _opponent_colors(right))
+    return _finite_only(found)
 
 
-def _followed(name: str, made: Tensor, right: Tensor) -> Signals:
+def _correlation_signals(name: str, outputs: Tensor, references: Tensor) -> Signals:
     """How (N, C, h, w) correlate within pictures, and their means (N, C) between them."""
-    means = [each.mean((2, 3), keepdim=True) for each in (made, right)]
-    found = {f"exam/{name}": _correlation(made - means[0], right - means[1])}
-    if len(made) >= MEANT:
+    means = [each.mean((2, 3), keepdim=True) for each in (outputs, references)]
+    found = {f"exam/{name}": _correlation(outputs - means[0], references - means[1])}
+    if len(outputs) >= MIN_IMAGES_FOR_CORRELATION:
         found[f"exam/{name}_between"] = _correlation(*(each - each.mean(0) for each in means))
     return found
 
 
-def _opponents(pictures: Tensor) -> Tensor:
+def _opponent_colors(images: Tensor) -> Tensor:
     """(N, 2, h, w) red against green and blue against both, of RGB pictures."""
-    red, green, blue = pictures.unbind(1)
+    red, green, blue = images.unbind(1)
     return torch.stack([red - green, blue - (red + green) / 2], 1)
 
 
-def _correlation(one: Tensor, other: Tensor) -> float:
+def _correlation(first: Tensor, second: Tensor) -> float:
     """Of centred numbers; not a number where either hardly deviates."""
-    sizes = [float(each.square().mean().sqrt()) for each in (one, other)]
-    return float((one * other).mean()) / (sizes[0] * sizes[1]) if min(sizes) >= FLAT else math.nan
+    sizes = [float(each.square().mean().sqrt()) for each in (first, second)]
+    return float((first * second).mean()) / (sizes[0] * sizes[1]) if min(sizes) >= MIN_CORRELATION_STD else math.nan
 
 
-def grid(way: Way) -> Signals:
+def checkerboard_signals(direction: TranslationDirection) -> Signals:
     """How far the spectrum stands out where grids of 2 and 4 pixels are, and how strong such grids are.
 
     Upsampling that treats neighbouring pixels unlike leaves them (Odena, Dumoulin and Olah 2016, "Deconvolution and
     Checkerboard Artifacts", doi:10.23915/distill.00003).
     """
-    if min(way.made.shape[-2:]) < WINDOW:
+    if min(direction.outputs.shape[-2:]) < WINDOW_SIZE:
         return {}
-    (peak, ripple), (real_peak, real_ripple) = (_peaks(pictures[:GRIDDED]) for pictures in (way.made, way.wanted))
+    (peak, ripple), (real_peak, real_ripple) = (
+        _spectrum_peaks(pictures[:MAX_SPECTRUM_IMAGES]) for pictures in (direction.outputs, direction.targets)
+    )
     found = {"exam/grid": peak, "exam/grid_real": real_peak}
     return found | {"exam/ripple": ripple, "exam/ripple_real": real_ripple}
 
 
-def _peaks(pictures: Tensor) -> tuple[float, float]:
+def _spectrum_peaks(images: Tensor) -> tuple[float, float]:
     """Power at a grid's frequencies over that at their neighbours', the highest; the grids' root mean square.
 
     Natural spectra are smooth, a grid is a line in them: windows of 16 pixels hold it whole, wherever it is in a
     picture and however strong. What cannot be seen in bytes is no peak.
     """
-    windows = pictures.unfold(2, WINDOW, WINDOW).unfold(3, WINDOW, WINDOW)
+    windows = images.unfold(2, WINDOW_SIZE, WINDOW_SIZE).unfold(3, WINDOW_SIZE, WINDOW_SIZE)
     # a pattern weaker than a byte's rounding stands out of nothing
-    power = torch.fft.fft2(windows).abs().square().mean((0, 1, 2, 3)) / WINDOW**4 + LEVEL**2 / 12
+    power = torch.fft.fft2(windows).abs().square().mean((0, 1, 2, 3)) / WINDOW_SIZE**4 + BYTE_STEP**2 / 12
     down, right = ((power.roll(1, axis) + power.roll(-1, axis)) / 2 for axis in (0, 1))
-    step = WINDOW // 4
+    step = WINDOW_SIZE // 4
     lines = torch.cat([power[::step, step::step].flatten(), power[step::step, 0]])
     beside = torch.cat([right[::step, step::step].flatten(), down[step::step, 0]])
     return float((lines / beside).max()), float((lines - beside).clamp_min(0).sum().sqrt())
 
 
-def cycle(given: Tensor, again: Tensor, roughly: Tensor) -> Signals:
+def cycle_signals(inputs: Tensor, reconstructions: Tensor, noisy_reconstructions: Tensor) -> Signals:
     """How far pictures (N, C, H, W) are from themselves, there and back again; and back from a rougher copy."""
-    usual = given - given.mean(0)
-    return _known({"exam/cycle": over(again - given, usual), "exam/cycle_noisy": over(roughly - given, usual)})
+    usual = inputs - inputs.mean(0)
+    return _finite_only(
+        {
+            "exam/cycle": mean_abs_ratio(reconstructions - inputs, usual),
+            "exam/cycle_noisy": mean_abs_ratio(noisy_reconstructions - inputs, usual),
+        }
+    )
 
 
-def _known(found: Signals) -> Signals:
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+def _finite_only(signals: Signals) -> Signals:
+    return {name: value for name, value in signals.items() if math.isfinite(value)}

@@ -8,23 +8,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zerosum.diagnosis.reference_set import SERIES, Bench
+from zerosum.diagnosis.reference_set import PROBE_SEED, ReferenceSet
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
 from zerosum.game.types import Batch
 
-FEWEST = 2
+MIN_HELD_OUT = 2
 """Held-out questions that can be compared."""
 
 
 @dataclass
-class Questions:
+class TranslationReferenceSet:
     """Batches of what is given and what is wanted, of the data of a bench.
 
     Where the truth is known a question comes with its answer; elsewhere with some other picture of the wanted kind.
     """
 
-    bench: Bench
+    reference_set: ReferenceSet
 
     def __post_init__(self) -> None:
         """Choose.
@@ -32,39 +32,67 @@ class Questions:
         Raises:
             BadInput: fewer than two are held out.
         """
-        examples, dice = self.bench.examples, np.random.default_rng(SERIES)
-        self.truth = examples.truth
-        self._asked, self._unseen_asked = (dice.permutation(examples.asked(held_out)) for held_out in (False, True))
-        self._wanted, self._unseen_wanted = self._asked, self._unseen_asked
-        if not self.truth:
-            self._wanted, self._unseen_wanted = (dice.permutation(s) for s in (examples.train, examples.held_out))
-        self.count = min(self.bench.samples, len(self._unseen_asked), len(self._unseen_wanted))
-        if self.count < FEWEST:
-            raise BadInput(f"{self.count} pictures are held out, too few to examine a run by; give more pictures")
+        examples, dice = self.reference_set.dataset, np.random.default_rng(PROBE_SEED)
+        self.has_targets = examples.has_targets
+        self._train_input_indices, self._held_out_input_indices = (
+            dice.permutation(examples.input_indices(held_out)) for held_out in (False, True)
+        )
+        self._train_target_indices, self._held_out_target_indices = (
+            self._train_input_indices,
+            self._held_out_input_indices,
+        )
+        if not self.has_targets:
+            self._train_target_indices, self._held_out_target_indices = (
+                dice.permutation(s) for s in (examples.train, examples.held_out)
+            )
+        self.num_held_out = min(
+            self.reference_set.num_samples, len(self._held_out_input_indices), len(self._held_out_target_indices)
+        )
+        if self.num_held_out < MIN_HELD_OUT:
+            raise BadInput(
+                f"{self.num_held_out} pictures are held out, too few to examine a run by; give more pictures"
+            )
 
-    def unseen(self, both: bool) -> list[Batch]:
-        """Held-out questions in parts, none twice: `given`, `real`, `seed`; couples (N, 2, C, H, W) if `both`."""
-        return self._parts(self._unseen_asked, self._unseen_wanted, self.count, 0, both)
+    def held_out_batches(self, bidirectional: bool) -> list[Batch]:
+        """Held-out questions in parts, none twice: `given`, `real`, `seed`; couples (N, 2, C, H, W) if `bidirectional`."""
+        return self._split_into_batches(
+            self._held_out_input_indices, self._held_out_target_indices, self.num_held_out, 0, bidirectional
+        )
 
-    def known(self, both: bool, count: int | None = None, first: int = 0) -> list[Batch]:
-        """Training questions in parts; `first` takes others, and begins again at the end."""
-        count = count or min(self.bench.samples, max(len(self._asked), len(self._wanted)))
-        return self._parts(self._asked, self._wanted, count, first, both)
+    def train_batches(self, bidirectional: bool, count: int | None = None, offset: int = 0) -> list[Batch]:
+        """Training questions in parts; `offset` takes others, and begins again at the end."""
+        count = count or min(
+            self.reference_set.num_samples, max(len(self._train_input_indices), len(self._train_target_indices))
+        )
+        return self._split_into_batches(
+            self._train_input_indices, self._train_target_indices, count, offset, bidirectional
+        )
 
-    def _parts(
-        self, asked: NDArray[np.int64], wanted: NDArray[np.int64], count: int, first: int, both: bool
+    def _split_into_batches(
+        self,
+        input_indices: NDArray[np.int64],
+        target_indices: NDArray[np.int64],
+        count: int,
+        offset: int,
+        bidirectional: bool,
     ) -> list[Batch]:
-        places, part = np.arange(first, first + count), self.bench.part
-        given, real = asked[places % len(asked)], wanted[places % len(wanted)]
-        seed = seeded_rng.seeds(SERIES, first, count)
+        places, part = np.arange(offset, offset + count), self.reference_set.batch_size
+        given, real = input_indices[places % len(input_indices)], target_indices[places % len(target_indices)]
+        seed = seeded_rng.derive_seeds(PROBE_SEED, offset, count)
         cuts = [slice(at, at + part) for at in range(0, count, part)]
-        return [self._batch(given[cut], real[cut], seed[cut], both) for cut in cuts]
+        return [self._make_batch(given[cut], real[cut], seed[cut], bidirectional) for cut in cuts]
 
-    def _batch(self, asked: NDArray[np.int64], wanted: NDArray[np.int64], seed: torch.Tensor, both: bool) -> Batch:
-        examples, device = self.bench.examples, self.bench.device
-        given = examples.given(asked).to(device)
-        real = examples.scale(examples.take(wanted).to(device))
-        if both:
+    def _make_batch(
+        self,
+        input_indices: NDArray[np.int64],
+        target_indices: NDArray[np.int64],
+        seed: torch.Tensor,
+        bidirectional: bool,
+    ) -> Batch:
+        examples, device = self.reference_set.dataset, self.reference_set.device
+        given = examples.inputs(input_indices).to(device)
+        real = examples.scale(examples.take(target_indices).to(device))
+        if bidirectional:
             given = torch.stack([given, real], 1)
             real = given.flip(1)
         return {"given": given, "real": real, "seed": seed.to(device)}

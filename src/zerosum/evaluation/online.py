@@ -14,148 +14,165 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zerosum.data.dataset import Examples
+from zerosum.data.dataset import Dataset
 from zerosum.evaluation.features.base import FeatureNetwork
-from zerosum.evaluation.features.extract import Observed, Observer
-from zerosum.evaluation.features.table import Table
-from zerosum.evaluation.metrics.manifold import Side, between, kernel_distance, side
+from zerosum.evaluation.features.extract import FeatureExtractor, FeatureSet
+from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.manifold import (
+    SelfDistances,
+    compute_cross_scores,
+    compute_self_distances,
+    kernel_distance,
+)
 from zerosum.evaluation.metrics.score import Score
-from zerosum.evaluation.metrics.thumbnails import NEIGHBOURS, spread
+from zerosum.evaluation.metrics.thumbnails import NUM_NEIGHBORS, mean_pairwise_distance
 from zerosum.evaluation.protocol import Protocol
-from zerosum.evaluation.request import sizes
-from zerosum.evaluation.result import LOWER, Judged
-from zerosum.evaluation.sample_sets import Made, Real
+from zerosum.evaluation.request import describe_images
+from zerosum.evaluation.result import LOWER_IS_BETTER, ScoreWithFloor
+from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
 from zerosum.game import seeded_rng
 from zerosum.game.game import Game
-from zerosum.game.translation import Translation
+from zerosum.game.translation import TranslationGame
 from zerosum.run_folder import Row
 
-REAL = 1_024
+MAX_REFERENCE_IMAGES = 1_024
 """Held-out images that samples are held against, at most."""
-SEED = 2**31
+SAMPLE_SEED = 2**31
 """Of the samples: none that sheets or `zerosum sample` show."""
 
 
-Make = Callable[[Any, int, int], Tensor]
+GameSampleFn = Callable[[Any, int, int], Tensor]
 """From a game, a first number and a count to so many samples of it."""
 
 
-def produced(game: Game, first: int, count: int) -> Tensor:
+def sample_from_seeds(game: Game, start: int, count: int) -> Tensor:
     """Samples of seeds that nobody else shows."""
-    return game.produce(seeded_rng.seeds(SEED, first, count))
+    return game.sample(seeded_rng.derive_seeds(SAMPLE_SEED, start, count))
 
 
 @dataclass(frozen=True)
-class Answers:
+class TranslatedSet:
     """What a game makes of the held-out pictures that may be given."""
 
-    examples: Examples
+    dataset: Dataset
 
     def __len__(self) -> int:
-        return len(self.examples.asked(True))
+        return len(self.dataset.input_indices(True))
 
-    def __call__(self, game: Translation, first: int, count: int) -> Tensor:
+    def __call__(self, game: TranslationGame, start: int, count: int) -> Tensor:
         """So many of them; a `Make`."""
-        return game.translate(self.examples.given(self.examples.asked(True)[first : first + count]))
+        return game.translate(self.dataset.inputs(self.dataset.input_indices(True)[start : start + count]))
 
 
-class Reals(NamedTuple):
+class RealReference(NamedTuple):
     """The held-out images, looked at."""
 
-    seen: Observed
+    feature_set: FeatureSet
     floor: Score
     """The distance of as many training images."""
-    spread: float
+    mean_pairwise_distance: float
     """The mean distance between two of them; 0 where they are too few, or all the same."""
-    side: Side | None
+    self_distances: SelfDistances | None
     """For coverage, where they have a spread."""
-    covered: float
+    coverage_floor: float
     """Their coverage by training images."""
 
 
 @dataclass
-class Watch:
+class OnlineEvaluator:
     """Judges a game's samples; the real images are seen once, when it is first asked."""
 
-    network: FeatureNetwork
+    feature_network: FeatureNetwork
     device: torch.device
-    examples: Examples
+    dataset: Dataset
     samples: int
-    make: Make = produced
+    sample_fn: GameSampleFn = sample_from_seeds
 
     def __post_init__(self) -> None:
         """Choose the real images; a folder for the samples' features."""
-        self._scratch = tempfile.TemporaryDirectory(prefix="zerosum-")
-        examples = self.examples
-        self.answers = isinstance(self.make, Answers) and examples.truth
-        real = Real.of(examples, examples.held_out, "held-out images").head(self.samples if self.answers else REAL)
+        self._scratch_folder = tempfile.TemporaryDirectory(prefix="zerosum-")
+        examples = self.dataset
+        self.is_paired = isinstance(self.sample_fn, TranslatedSet) and examples.has_targets
+        real = RealSet.from_dataset(examples, examples.held_out, "held-out images").head(
+            self.samples if self.is_paired else MAX_REFERENCE_IMAGES
+        )
         # a pair's two sides have one index
-        self.real = replace(real, chosen=examples.asked(True)[: self.samples]) if self.answers else real
-        self.partner = Real.of(examples, examples.train, "training images").head(self.samples)
-        self._reals: Reals | None = None
+        self.real = replace(real, indices=examples.input_indices(True)[: self.samples]) if self.is_paired else real
+        self.floor_set = RealSet.from_dataset(examples, examples.train, "training images").head(self.samples)
+        self._reference: RealReference | None = None
 
-    def __call__(self, game: Game, images: int) -> Row:
+    def __call__(self, game: Game, examples: int) -> Row:
         """A line of scores.jsonl, by the kernel distance; see `zerosum.training.contest.Judge`."""
-        reals = self._reals = self._reals or self._look_at_reals()
-        made = Made(partial(self.make, game), self.samples, "the samples")
-        fakes = self._see(made).features
-        distance = kernel_distance(reals.seen.features, fakes, answers=self.answers)
+        reals = self._reference = self._reference or self._build_reference()
+        made = GeneratedSet(partial(self.sample_fn, game), self.samples, "the samples")
+        fakes = self._extract_features(made).features
+        distance = kernel_distance(reals.feature_set.features, fakes, paired=self.is_paired)
         protocol = self._protocol()
         return {
-            "images": images,
+            "images": examples,
             "when": "training",
             "distance": distance.value,
-            "line": protocol.line(),
+            "line": protocol.describe(),
             "protocol": protocol.as_dict(),
-            "signals": _signals(fakes, reals),
-            "scores": {protocol.score_name("kid"): Judged(distance, reals.floor, "kid" in LOWER).as_dict()},
+            "signals": _compute_signals(fakes, reals),
+            "scores": {
+                protocol.score_name("kid"): ScoreWithFloor(distance, reals.floor, "kid" in LOWER_IS_BETTER).as_dict()
+            },
         }
 
-    def seconds(self) -> float:
+    def estimate_seconds(self) -> float:
         """How long a judgement takes here, from a small trial: features, and a half more for samples and distances."""
-        few = self.partner.head(128)
-        self._see(few.head(64))  # the first batch pays for what is made once
+        few = self.floor_set.head(128)
+        self._extract_features(few.head(64))  # the first batch pays for what is made once
         began = time.monotonic()
-        self._see(few)
+        self._extract_features(few)
         return 1.5 * (time.monotonic() - began) * self.samples / max(1, len(few))
 
-    def _see(self, items: Real | Made, keep: bool = False) -> Observed:
-        for file in Path(self._scratch.name).iterdir():
+    def _extract_features(self, sample_set: RealSet | GeneratedSet, keep: bool = False) -> FeatureSet:
+        for file in Path(self._scratch_folder.name).iterdir():
             file.unlink()
-        return Observer(self.network, self.device, Path(self._scratch.name)).see(items, keep)
+        return FeatureExtractor(self.feature_network, self.device, Path(self._scratch_folder.name)).extract(
+            sample_set, keep
+        )
 
-    def _look_at_reals(self) -> Reals:
-        partner = self._see(self.partner, keep=True).in_memory()
-        real = self._see(self.real, keep=True).in_memory()
+    def _build_reference(self) -> RealReference:
+        partner = self._extract_features(self.floor_set, keep=True).load_into_memory()
+        real = self._extract_features(self.real, keep=True).load_into_memory()
         floor = kernel_distance(real.features, partner.features)
-        few = min(len(real.features), len(partner.features)) < NEIGHBOURS + 2
-        width = 0.0 if few else spread(_rows(real.features))
+        few = min(len(real.features), len(partner.features)) < NUM_NEIGHBORS + 2
+        width = 0.0 if few else mean_pairwise_distance(_load_rows(real.features))
         if not width:
-            return Reals(real, floor, 0.0, None, 0.0)
-        own = side(real.features, NEIGHBOURS)
-        return Reals(real, floor, width, own, between(own, side(partner.features, NEIGHBOURS)).coverage.value)
+            return RealReference(real, floor, 0.0, None, 0.0)
+        own = compute_self_distances(real.features, NUM_NEIGHBORS)
+        return RealReference(
+            real,
+            floor,
+            width,
+            own,
+            compute_cross_scores(own, compute_self_distances(partner.features, NUM_NEIGHBORS)).coverage.value,
+        )
 
     def _protocol(self) -> Protocol:
         return Protocol(
-            features=self.network.name, weights=self.network.version, resize=self.network.resize,
-            images=sizes(self.examples), data=self.real.fingerprint, against="held-out",
-            real=len(self.real), made=self.samples, source="averaged", seed=SEED, answers=self.answers,
+            features=self.feature_network.name, weights_hash=self.feature_network.version, resize_mode=self.feature_network.resize_mode,
+            image_format=describe_images(self.dataset), real_fingerprint=self.real.fingerprint, reference_split="held-out",
+            num_real=len(self.real), num_generated=self.samples, sample_source="averaged", seed=SAMPLE_SEED, is_paired=self.is_paired,
         )  # fmt: skip
 
 
-def _signals(fakes: Table, reals: Reals) -> dict[str, float]:
+def _compute_signals(fakes: FeatureTable, reference: RealReference) -> dict[str, float]:
     """What the doctor reads: how samples vary and cover, in these features; nothing where the reals do not vary."""
-    if reals.side is None:
+    if reference.self_distances is None:
         return {}
-    shares = between(reals.side, side(fakes, NEIGHBOURS))
+    shares = compute_cross_scores(reference.self_distances, compute_self_distances(fakes, NUM_NEIGHBORS))
     return {
-        "judged/spread": spread(_rows(fakes)) / reals.spread,
+        "judged/spread": mean_pairwise_distance(_load_rows(fakes)) / reference.mean_pairwise_distance,
         "judged/recall": shares.recall.value,
         "judged/coverage": shares.coverage.value,
-        "judged/coverage_floor": reals.covered,
+        "judged/coverage_floor": reference.coverage_floor,
     }
 
 
-def _rows(table: Table) -> Tensor:
+def _load_rows(table: FeatureTable) -> Tensor:
     """A table's rows (N, D) in memory: a judgement's few."""
     return table.take(np.arange(len(table)))

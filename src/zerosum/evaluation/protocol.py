@@ -9,11 +9,11 @@ from typing import Any
 
 VERSION = 1
 """To be raised whenever the same images would get other scores."""
-STANDARD = 50_000
+FID_MIN_IMAGES = 50_000
 """Samples that the name FID asks for, and real images, unless they are all there are."""
-WHOLE = 5_000
+FID_MIN_FULL_SET_IMAGES = 5_000
 """Real images below which not even a whole set earns it: the distance would be bias."""
-NAMES = {
+COMPARED_FIELDS = {
     "features": "features",
     "weights": "weights of the feature network",
     "resize": "resizing",
@@ -37,28 +37,28 @@ class Protocol:
 
     features: str
     """The feature network's name."""
-    weights: str
+    weights_hash: str
     """Hex digits of its weights' hash."""
-    resize: str
+    resize_mode: str
     """How images came to the size it looks at."""
-    images: str
+    image_format: str
     """Size and colours of the images: "32x32 grey"."""
-    data: str
+    real_fingerprint: str
     """Hex digits of a hash of the real images that were compared with."""
-    against: str
+    reference_split: str
     """Which part of the real images that is: "held-out", "train", "all", "half"."""
-    real: int
-    made: int
-    source: str
+    num_real: int
+    num_generated: int
+    sample_source: str
     """"averaged", "live", or "files"."""
     truncation: float | None = None
     """Where latents were cut off; None: nowhere."""
-    neighbours: int = 5
+    neighbors: int = 5
     """Of precision, recall, density, coverage."""
-    answers: bool = False
+    is_paired: bool = False
     """Sample i was made as an answer to real image i, and no score of pairs sees these two together."""
     seed: int = 0
-    beside: str = ""
+    auxiliary_fingerprints: str = ""
     """Hashes of the real images that made the floor and the modes, and of those among which copies were looked for."""
     version: int = VERSION
 
@@ -76,44 +76,50 @@ class Protocol:
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in record.items() if name in known})
 
-    def line(self) -> str:
+    def describe(self) -> str:
         """All of it, short."""
         cut = "" if self.truncation is None else f", truncated at {self.truncation:g}"
-        sampled = "" if self.source == "files" else f" of the {self.source} generator (seed {self.seed}{cut})"
+        sampled = (
+            "" if self.sample_source == "files" else f" of the {self.sample_source} generator (seed {self.seed}{cut})"
+        )
         return (
-            f"{self.features} {self.weights}, {self.resize}; {self.made:,} samples{sampled} against {self.real:,} real "
-            f"({self.against}, {self.data[:8]}), {self.images}; {self.neighbours} neighbours; "
-            f"{'without own answers; ' if self.answers else ''}scores v{self.version}"
+            f"{self.features} {self.weights_hash}, {self.resize_mode}; {self.num_generated:,} samples{sampled} against {self.num_real:,} real "
+            f"({self.reference_split}, {self.real_fingerprint[:8]}), {self.image_format}; {self.neighbors} neighbours; "
+            f"{'without own answers; ' if self.is_paired else ''}scores v{self.version}"
         )
 
     @property
     def key(self) -> str:
         """8 hex digits, equal for protocols whose scores may be compared."""
-        said = "\0".join(str(getattr(self, name)) for name in NAMES)
+        said = "\0".join(str(getattr(self, name)) for name in COMPARED_FIELDS)
         return hashlib.blake2b(said.encode(), digest_size=4).hexdigest()
 
     def differences(self, other: Protocol) -> list[str]:
         """Why scores of the two may not be compared, in words with both values; empty if they may."""
         return [
             f"{words} ({getattr(self, name)} and {getattr(other, name)})"
-            for name, words in NAMES.items()
+            for name, words in COMPARED_FIELDS.items()
             if getattr(self, name) != getattr(other, name)
         ]
 
     @property
-    def is_standard(self) -> bool:
+    def is_standard_fid(self) -> bool:
         """Whether a Fréchet distance of this protocol may be called FID."""
-        whole = self.real >= STANDARD or (self.against == "all" and self.real >= WHOLE)
-        return self.features == "inception" and self.made >= STANDARD and whole and self.truncation is None
+        whole = self.num_real >= FID_MIN_IMAGES or (
+            self.reference_split == "all" and self.num_real >= FID_MIN_FULL_SET_IMAGES
+        )
+        return (
+            self.features == "inception" and self.num_generated >= FID_MIN_IMAGES and whole and self.truncation is None
+        )
 
-    def score_name(self, score: str) -> str:
+    def score_name(self, short_name: str) -> str:
         """A score's full name: "kid" becomes "kid_lite0", "fd" becomes "fid" where it has earned it."""
-        if score == "fd" and self.is_standard:
+        if short_name == "fd" and self.is_standard_fid:
             return "fid"
         short = self.features.rpartition(":")[2]
-        return f"{score}_{short}" if score in {"fd", "kid", "is"} else score
+        return f"{short_name}_{short}" if short_name in {"fd", "kid", "is"} else short_name
 
 
-def cut(truncation: float) -> float | None:
+def truncation_or_none(truncation: float) -> float | None:
     """A truncation as it is written down."""
     return None if math.isinf(truncation) else truncation

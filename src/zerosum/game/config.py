@@ -6,63 +6,65 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from zerosum.game.progressive_growth import Growth
-from zerosum.game.schedule import Schedule, ends
-from zerosum.settings import Setting
+from zerosum.game.progressive_growth import GrowthSchedule
+from zerosum.game.schedule import Schedule, schedule_endpoints
+from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     pass
 
 
-class AdversarialGame(Setting):
+class AdversarialGameConfig(Settings):
     """One generator against one discriminator."""
 
     kind: Literal["adversarial"] = "adversarial"
-    players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
-    needs: ClassVar[frozenset[str]] = frozenset()
+    player_names: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+    requires: ClassVar[frozenset[str]] = frozenset()
     """What both networks must be able to do for it; see `zerosum.networks.shapes`."""
-    translates: ClassVar[bool] = False
+    is_translation: ClassVar[bool] = False
     """Samples are made from pictures, not from noise."""
-    both: bool = False
+    bidirectional: bool = False
     """Two generators and two discriminators, there and back (for games that translate)."""
-    discriminator_times: PositiveInt = 1
+    discriminator_steps: PositiveInt = 1
     """Steps of the discriminator in a round (WGAN's critic: 5)."""
-    share_fakes: bool = False
+    reuse_fakes: bool = False
     """The generator moves on the samples the discriminator has just moved on, made once for both, not on new ones."""
     instance_noise: Schedule = 0.0
     """Standard deviation of noise added to what the discriminator sees, real and fake (arXiv:1610.04490)."""
-    replay: Annotated[int, Field(ge=0, le=10_000)] = 0
+    replay_buffer: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Past fakes that are kept and shown to the discriminator again, half of the time (arXiv:1612.07828)."""
 
     @property
-    def silent(self) -> tuple[bool, bool]:
+    def has_zero_adversarial_weight(self) -> tuple[bool, bool]:
         """Whether the objective does not teach the generator at the beginning, and at the end."""
         return False, False
 
 
-class ProgressiveGame(AdversarialGame):
+class ProgressiveGameConfig(AdversarialGameConfig):
     """The same, between networks that grow (Karras et al. 2017, arXiv:1710.10196)."""
 
     kind: Literal["progressive"] = "progressive"  # type: ignore[assignment]
-    needs: ClassVar[frozenset[str]] = frozenset({"grow"})
-    growth: Growth = Growth()
+    requires: ClassVar[frozenset[str]] = frozenset({"grow"})
+    growth: GrowthSchedule = GrowthSchedule()
     """When they grow."""
 
 
-class TranslationGame(AdversarialGame):
+class TranslationGameConfig(AdversarialGameConfig):
     """The same, but that samples are made from pictures (Isola et al. 2017, arXiv:1611.07004)."""
 
     kind: Literal["translation"] = "translation"  # type: ignore[assignment]
-    translates: ClassVar[bool] = True
+    is_translation: ClassVar[bool] = True
     adversarial_weight: Schedule = 1.0
     """What the generator's part of the objective is multiplied by; while it is 0, the terms alone teach it. Where it
     is 0 throughout, there is no discriminator's move."""
 
     @property
-    def silent(self) -> tuple[bool, bool]:
+    def has_zero_adversarial_weight(self) -> tuple[bool, bool]:
         """Whether the objective does not teach the generator at the beginning, and at the end."""
-        first, last = ends(self.adversarial_weight)
+        first, last = schedule_endpoints(self.adversarial_weight)
         return first == 0, last == 0
 
 
-Kind = Annotated[AdversarialGame | ProgressiveGame | TranslationGame, Field(discriminator="kind")]
+GameConfig = Annotated[
+    AdversarialGameConfig | ProgressiveGameConfig | TranslationGameConfig, Field(discriminator="kind")
+]

@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from zerosum.game.play import Differentiate, slope
+from zerosum.game.play import InputGradientFn, input_gradient_norm_sq
 from zerosum.game.player import Player
-from zerosum.game.schedule import Now
-from zerosum.game.types import Batch, Terms
+from zerosum.game.schedule import Progress
+from zerosum.game.types import Batch, NamedTensors
 
 
-class Outcome(NamedTuple):
+class MoveLosses(NamedTuple):
     """What a move comes to."""
 
-    terms: Terms
+    losses: NamedTensors
     """Minimised by the mover: the means are added up."""
-    signals: Terms
+    signals: NamedTensors
     """Only watched."""
 
 
@@ -28,12 +28,12 @@ class Move:
     """One player's move."""
 
     player: str
-    loss: Callable[[Batch, Now], Outcome]
-    every: int = 1
+    loss_fn: Callable[[Batch, Progress], MoveLosses]
+    every_rounds: int = 1
     """Played on rounds divisible by this; its loss is scaled up by as much."""
-    times: int = 1
+    steps: int = 1
     """Optimizer steps in one round, each on a batch of its own."""
-    again: bool = False
+    reuses_batch: bool = False
     """Played on the batch of the move before it, so that what that move made of it need not be made anew."""
 
 
@@ -42,10 +42,10 @@ class Game(nn.Module):
 
     players: dict[str, Player]
     moves: list[Move]
-    differentiate: Differentiate
+    input_gradient_fn: InputGradientFn
     """How its plays work out slopes; a machine that compiles puts its own in place."""
 
-    def enter(self, players: Sequence[Player], moves: Sequence[Move]) -> None:
+    def register_players(self, players: Sequence[Player], moves: Sequence[Move]) -> None:
         """Seat the players; their averages become part of the game, so that they are saved with it.
 
         Raises:
@@ -64,14 +64,14 @@ class Game(nn.Module):
             if move.player not in self.players:
                 raise ValueError(f"a move names {move.player!r}, who does not play: {list(self.players)}")
         self.moves = list(moves)
-        self.differentiate = slope
-        self.averages = nn.ModuleDict({p.name: nn.ModuleList(p.averages) for p in players})
+        self.input_gradient_fn = input_gradient_norm_sq
+        self.emas = nn.ModuleDict({p.name: nn.ModuleList(p.emas) for p in players})
 
-    def moments(self, images: int) -> list[tuple[Now, float]]:
+    def timing_points(self, total_examples: int) -> list[tuple[Progress, float]]:
         """When to look at how long a round takes, in a run of so many images, and what share of it each stands for."""
-        return [(Now(), 1.0)]
+        return [(Progress(), 1.0)]
 
-    def produce(self, seed: Tensor, label: Tensor | None = None) -> Tensor:
+    def sample(self, seed: Tensor, label: Tensor | None = None) -> Tensor:
         """Samples for people, one for each seed: (N,) int64 to the game's samples. Each kind of game says how.
 
         Of these classes, (N,) int64, where it knows any; otherwise of classes as common as in the data.

@@ -6,64 +6,64 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from pydantic import Field, field_validator
 
-from zerosum.game.schedule import Now, Schedule, at, ends
-from zerosum.settings import Setting
+from zerosum.game.schedule import Progress, Schedule, schedule_endpoints, value_at
+from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import torch
 
-Rate = Annotated[float, Field(gt=0, le=1000)]
-Bound = Annotated[float, Field(gt=0)]
+LrMultiplier = Annotated[float, Field(gt=0, le=1000)]
+WeightBound = Annotated[float, Field(gt=0)]
 
 
-class Rule(Protocol):
+class OptimizerConfig(Protocol):
     """How a player changes its parameters."""
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of one player's parameters."""
         ...
 
-    def adjust(self, optimizer: torch.optim.Optimizer, player: str, now: Now) -> float:
+    def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
         """Set what the schedules say for now; returns the learning rate."""
         ...
 
-    def settle(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
+    def clip_weights(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Bring the parameters back within their bounds after a step."""
         ...
 
-    def eager(self) -> Rule:
+    def with_max_lr(self) -> OptimizerConfig:
         """The same at the highest rate of its schedule, always."""
         ...
 
 
-class _Rule(Setting):
+class _BaseOptimizerConfig(Settings):
     """What all of them can be told."""
 
     lr: Schedule = 2e-4
     """Learning rate."""
-    rates: dict[str, Rate] = Field(default_factory=dict)
+    lr_multipliers: dict[str, LrMultiplier] = Field(default_factory=dict)
     """A player's own multiple of lr: `rates.discriminator = 4` gives two time scales (arXiv:1706.08500)."""
-    clip: dict[str, Bound] = Field(default_factory=dict)
+    weight_clip: dict[str, WeightBound] = Field(default_factory=dict)
     """Bounds a player's weights are cut off at after every step: `clip.discriminator = 0.01` is WGAN's
     (arXiv:1701.07875)."""
 
-    def eager(self) -> Self:
+    def with_max_lr(self) -> Self:
         """The same at the highest rate of its schedule, always."""
-        return self.model_copy(update={"lr": max(ends(self.lr))})
+        return self.model_copy(update={"lr": max(schedule_endpoints(self.lr))})
 
-    def settle(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
+    def clip_weights(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Cut the player's weights off at its bound, if it has one."""
         import torch
 
-        if player in self.clip:
+        if player in self.weight_clip:
             with torch.no_grad():
                 for parameter in parameters:
-                    parameter.clamp_(-self.clip[player], self.clip[player])
+                    parameter.clamp_(-self.weight_clip[player], self.weight_clip[player])
 
 
-class Adam(_Rule):
+class Adam(_BaseOptimizerConfig):
     """Adam (Kingma and Ba 2014, arXiv:1412.6980), its rate and second moment's decay on a schedule."""
 
     kind: Literal["adam"] = "adam"
@@ -76,8 +76,8 @@ class Adam(_Rule):
 
     @field_validator("beta2")
     @classmethod
-    def _below_one(cls, beta2: Schedule) -> Schedule:
-        if max(ends(beta2)) >= 1:
+    def _check_beta2(cls, beta2: Schedule) -> Schedule:
+        if max(schedule_endpoints(beta2)) >= 1:
             raise ValueError("must be below 1; 0.9 to 0.999 are usual")
         return beta2
 
@@ -90,20 +90,20 @@ class Adam(_Rule):
         # betas must be floats: torch's fused Adam refuses integers
         return torch.optim.Adam(parameters, lr=1.0, betas=(float(self.beta1), 0.5), eps=self.eps, fused=fused)
 
-    def adjust(self, optimizer: torch.optim.Optimizer, player: str, now: Now) -> float:
+    def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
         """Set what the schedules say for now; returns the learning rate."""
-        rate = at(self.lr, now) * self.rates.get(player, 1.0)
+        rate = value_at(self.lr, progress) * self.lr_multipliers.get(player, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = rate
-            group["betas"] = (float(self.beta1), float(at(self.beta2, now)))
+            group["betas"] = (float(self.beta1), float(value_at(self.beta2, progress)))
         return rate
 
 
-class RMSprop(_Rule):
+class RMSprop(_BaseOptimizerConfig):
     """Steps divided by the root of the gradient's mean square (Tieleman and Hinton 2012), as WGAN's authors used it."""
 
     kind: Literal["rmsprop"] = "rmsprop"
-    decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Decay of the mean square."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
     """Added to its root."""
@@ -112,49 +112,49 @@ class RMSprop(_Rule):
         """The optimizer of one player's parameters."""
         import torch
 
-        return torch.optim.RMSprop(list(parameters), lr=1.0, alpha=float(self.decay), eps=self.eps, foreach=True)
+        return torch.optim.RMSprop(list(parameters), lr=1.0, alpha=float(self.alpha), eps=self.eps, foreach=True)
 
-    def adjust(self, optimizer: torch.optim.Optimizer, player: str, now: Now) -> float:
+    def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
         """Set what the schedules say for now; returns the learning rate."""
-        rate = at(self.lr, now) * self.rates.get(player, 1.0)
+        rate = value_at(self.lr, progress) * self.lr_multipliers.get(player, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = rate
         return rate
 
 
-Optimizer = Annotated[Adam | RMSprop, Field(discriminator="kind")]
+AnyOptimizer = Annotated[Adam | RMSprop, Field(discriminator="kind")]
 
 
-class Sign(Setting):
+class SignSGD(Settings):
     """Steps of one size against the gradient's sign, the parameters kept in [0, most]: for a probability."""
 
-    step: Annotated[float, Field(gt=0, le=1)]
+    lr: Annotated[float, Field(gt=0, le=1)]
     """The size."""
-    most: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_value: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The upper bound."""
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of one player's parameters."""
         import torch
 
-        return torch.optim.SGD(list(parameters), lr=self.step)
+        return torch.optim.SGD(list(parameters), lr=self.lr)
 
-    def adjust(self, optimizer: torch.optim.Optimizer, player: str, now: Now) -> float:
+    def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
         """Leave nothing of the gradient but its sign; returns the size of a step."""
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     parameter.grad.sign_()
-        return self.step
+        return self.lr
 
-    def eager(self) -> Self:
+    def with_max_lr(self) -> Self:
         """Its step has one size."""
         return self
 
-    def settle(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
+    def clip_weights(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Cut off at 0 and at the upper bound."""
         import torch
 
         with torch.no_grad():
             for parameter in parameters:
-                parameter.clamp_(0, self.most)
+                parameter.clamp_(0, self.max_value)

@@ -7,52 +7,52 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
 
-from zerosum.settings import Setting
+from zerosum.settings import Settings
 
 
-class Now(NamedTuple):
+class Progress(NamedTuple):
     """When we are: rounds played, and images the generator's batches have counted over all ranks."""
 
     round: int = 0
-    images: int = 0
+    examples: int = 0
 
 
-Whole = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
-Part = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+ExampleInterval = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+FractionInterval = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
 
 
-class Ramp(Setting):
+class Ramp(Settings):
     """From `start` to `end` between two moments of the run; constant before and after."""
 
     start: NonNegativeFloat
     """Value before and at the first moment."""
     end: NonNegativeFloat
     """Value from the second moment on."""
-    images: Whole = (0, 0)
+    examples: ExampleInterval = (0, 0)
     """The two moments, in images seen: [0, 60000]."""
-    share: Part = (0.0, 0.0)
+    fraction: FractionInterval = (0.0, 0.0)
     """The two moments as shares of the whole run, [0.6, 1.0]; turned into `images` when its length is known."""
 
     @model_validator(mode="after")
-    def _two_moments(self) -> Ramp:
-        given = [pair for pair in (self.images, self.share) if tuple(pair) != (0, 0)]
+    def _check_interval(self) -> Ramp:
+        given = [pair for pair in (self.examples, self.fraction) if tuple(pair) != (0, 0)]
         if len(given) != 1 or given[0][0] >= given[0][1]:
             raise ValueError("give either images = [from, to] or share = [from, to] (of the run), from below to")
         return self
 
-    def over(self, total: int) -> Ramp:
-        """The same ramp with its moments in images, for a run of `total` images."""
-        if self.images[1]:
+    def resolve(self, total_examples: int) -> Ramp:
+        """The same ramp with its moments in images, for a run of `total_examples` images."""
+        if self.examples[1]:
             return self
-        first = round(self.share[0] * total)
-        moments = (first, max(first + 1, round(self.share[1] * total)))
+        first = round(self.fraction[0] * total_examples)
+        moments = (first, max(first + 1, round(self.fraction[1] * total_examples)))
         return self.model_copy(update={"images": moments, "share": (0.0, 0.0)})
 
-    def progress(self, now: Now) -> float:
+    def completed_fraction(self, progress: Progress) -> float:
         """How far the change has come, in [0, 1]."""
-        first, last = self.images
+        first, last = self.examples
         assert last, "a ramp's share is resolved before training starts"
-        return min(max((now.images - first) / (last - first), 0.0), 1.0)
+        return min(max((progress.examples - first) / (last - first), 0.0), 1.0)
 
 
 class Linear(Ramp):
@@ -60,8 +60,8 @@ class Linear(Ramp):
 
     kind: Literal["linear"] = "linear"
 
-    def __call__(self, now: Now) -> float:
-        return self.start + (self.end - self.start) * self.progress(now)
+    def __call__(self, progress: Progress) -> float:
+        return self.start + (self.end - self.start) * self.completed_fraction(progress)
 
 
 class Cosine(Ramp):
@@ -69,8 +69,8 @@ class Cosine(Ramp):
 
     kind: Literal["cosine"] = "cosine"
 
-    def __call__(self, now: Now) -> float:
-        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * self.progress(now))) / 2
+    def __call__(self, progress: Progress) -> float:
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * self.completed_fraction(progress))) / 2
 
 
 class Geometric(Ramp):
@@ -79,16 +79,16 @@ class Geometric(Ramp):
     kind: Literal["geometric"] = "geometric"
 
     @model_validator(mode="after")
-    def _positive(self) -> Geometric:
+    def _check_positive(self) -> Geometric:
         if not self.start or not self.end:
             raise ValueError("a geometric ramp has neither end at 0; give small numbers instead")
         return self
 
-    def __call__(self, now: Now) -> float:
-        return float(self.start * (self.end / self.start) ** self.progress(now))
+    def __call__(self, progress: Progress) -> float:
+        return float(self.start * (self.end / self.start) ** self.completed_fraction(progress))
 
 
-def _tag(value: Any) -> str:
+def _schedule_kind(value: Any) -> str:
     """Which of the schedules a setting means; a table without a kind is a linear ramp."""
     if isinstance(value, dict):
         return str(value.get("kind", "linear"))
@@ -100,16 +100,16 @@ Schedule = Annotated[
     | Annotated[Linear, Tag("linear")]
     | Annotated[Cosine, Tag("cosine")]
     | Annotated[Geometric, Tag("geometric")],
-    Discriminator(_tag),
+    Discriminator(_schedule_kind),
 ]
 """A number, or a number that changes over the run."""
 
 
-def at(schedule: Schedule, now: Now) -> float:
+def value_at(schedule: Schedule, progress: Progress) -> float:
     """The schedule's value now."""
-    return schedule if isinstance(schedule, float | int) else schedule(now)
+    return schedule if isinstance(schedule, float | int) else schedule(progress)
 
 
-def ends(schedule: Schedule) -> tuple[float, float]:
+def schedule_endpoints(schedule: Schedule) -> tuple[float, float]:
     """The schedule's first and last value, between which all others lie."""
     return (schedule, schedule) if isinstance(schedule, float | int) else (schedule.start, schedule.end)

@@ -13,15 +13,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.inference.latent_space import ALL, See, Space
+from zerosum.inference.latent_space import ALL_LAYERS, EditSpace, FeatureFn
 
-EXACT = 1024
+MAX_EXACT_FEATURES = 1024
 """Numbers in a row, up to which components come from the whole covariance; beyond, the leading ones are searched."""
-MOST = 1 << 26
+MAX_ELEMENTS = 1 << 26
 """Numbers in all rows together: 256 MB."""
-LEARNED = 0.7
+TRAIN_FRACTION = 0.7
 """Share of the samples that a boundary is learned from; the others tell how well it parts them."""
-FEWEST = 16
+MIN_SAMPLES_PER_SIDE = 16
 """Samples on either side of a boundary, of those it is learned from and of the others."""
 
 
@@ -31,11 +31,11 @@ class Directions:
 
     vectors: Tensor
     """(D, W) float32."""
-    shares: Tensor
+    strengths: Tensor
     """(D,) in [0, 1]: of the sum of eigenvalues, or of the variance; a boundary's: of samples it puts on their side."""
 
 
-def sefa(space: Space, count: int = 10) -> Directions:
+def sefa(space: EditSpace, count: int = 10) -> Directions:
     """The directions that the first weights A stretch most: eigenvectors of A^T A.
 
     SeFa (Shen and Zhou 2020, "Closed-Form Factorization of Latent Semantics in GANs", arXiv:2007.06600, equation 6).
@@ -43,13 +43,13 @@ def sefa(space: Space, count: int = 10) -> Directions:
     Raises:
         BadInput: the space has fewer directions.
     """
-    weights = space.first_weights().double()
-    _check(count, weights.shape[1])
+    weights = space.first_layer_weights().double()
+    _check_count(count, weights.shape[1])
     values, vectors = torch.linalg.eigh(weights.T @ weights)  # rising
-    return Directions(_signed(vectors.T.flip(0)[:count]), (values.flip(0)[:count] / values.sum()).float())
+    return Directions(_normalize_sign(vectors.T.flip(0)[:count]), (values.flip(0)[:count] / values.sum()).float())
 
 
-def principal(space: Space, latents: Tensor, label: Tensor | None = None, count: int = 10) -> Directions:
+def ganspace(space: EditSpace, latents: Tensor, label: Tensor | None = None, count: int = 10) -> Directions:
     """The directions in which places, or what the first layer makes of them, vary most.
 
     GANSpace (Härkönen et al. 2020, "GANSpace: Discovering Interpretable GAN Controls", arXiv:2004.02546, section 2).
@@ -68,21 +68,23 @@ def principal(space: Space, latents: Tensor, label: Tensor | None = None, count:
         BadInput: the space has fewer directions, or there are too few latents.
     """
     wide = space.activations(latents[:1], label).shape[1]
-    _check(count, min(wide, space.points(latents[:1], label).shape[1]))
+    _check_count(count, min(wide, space.to_vectors(latents[:1], label).shape[1]))
     if len(latents) < 2 * count:
         raise BadInput(f"{count} directions among {len(latents)} samples: give at least {2 * count} samples")
-    latents = latents[: MOST // wide]
-    points, rows = space.points(latents, label).double(), space.activations(latents, label)
+    latents = latents[: MAX_ELEMENTS // wide]
+    points, rows = space.to_vectors(latents, label).double(), space.activations(latents, label)
     mean = rows.mean(0)
-    components, shares = leading(rows.sub_(mean), count)
-    along = rows.double() @ components.T if rows.shape[1] <= EXACT else (rows @ components.T.float()).double()
+    components, shares = principal_components(rows.sub_(mean), count)
+    along = (
+        rows.double() @ components.T if rows.shape[1] <= MAX_EXACT_FEATURES else (rows @ components.T.float()).double()
+    )
     fitted = torch.linalg.lstsq(along, points - points.mean(0)).solution  # (count, W)
-    return Directions(_signed(fitted), shares.float())
+    return Directions(_normalize_sign(fitted), shares.float())
 
 
-def leading(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def principal_components(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The principal components of centred rows (N, F): unit vectors (count, F) and their shares of the variance."""
-    if rows.shape[1] <= EXACT:
+    if rows.shape[1] <= MAX_EXACT_FEATURES:
         exact = rows.double()
         values, vectors = torch.linalg.eigh(exact.T @ exact)
         return vectors.T.flip(0)[:count], values.flip(0)[:count] / values.sum()
@@ -92,16 +94,20 @@ def leading(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return right.T[:count].double(), sizes[:count].double().square() / rows.square().sum(dtype=torch.float64)
 
 
-def seen(space: Space, latents: Tensor, see: See, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Points (N, W) of latents (N, L), and what `see` says of their pictures (N, K): what boundaries are learned from.
+def score_samples(
+    space: EditSpace, latents: Tensor, feature_fn: FeatureFn, label: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Points (N, W) of latents (N, L), and what `feature_fn` says of their pictures (N, K): what boundaries are learned from.
 
-    `see` is shown pictures (N, C, H, W) in [-1, 1] on the CPU, at most 64 at a time.
+    `feature_fn` is shown pictures (N, C, H, W) in [-1, 1] on the CPU, at most 64 at a time.
     """
-    places = space.place(latents, label)
-    return places[:, 0], space.show(places, see, label)
+    places = space.to_codes(latents, label)
+    return places[:, 0], space.generate_features(places, feature_fn, label)
 
 
-def boundary(points: Tensor, probabilities: Tensor, number: int, name: str = "", ridge: float = 1e-4) -> Directions:
+def interfacegan(
+    vectors: Tensor, probabilities: Tensor, class_index: int, class_name: str = "", ridge: float = 1e-4
+) -> Directions:
     """The direction towards a class: the normal of the flat boundary that parts it from the rest, one vector.
 
     InterFaceGAN (Shen et al. 2019, "Interpreting the Latent Space of GANs for Semantic Face Editing",
@@ -109,36 +115,36 @@ def boundary(points: Tensor, probabilities: Tensor, number: int, name: str = "",
     have, in the fit and in the share.
 
     Args:
-        points: (N, W), drawn independently of each other.
+        vectors: (N, W), drawn independently of each other.
         probabilities: (N, K) of the classes.
-        number: which class; a sample is of it if no class is likelier.
-        name: how the class is called, for the error.
+        class_index: which class; a sample is of it if no class is likelier.
+        class_name: how the class is called, for the error.
         ridge: weight of the squared length of the boundary's slope, in units of the points' spread.
 
     Raises:
         BadInput: too few of the samples are of the class, or too few are not.
     """
-    inside = probabilities.argmax(1) == number
-    rows = points.double() - points.double().mean(0)
+    inside = probabilities.argmax(1) == class_index
+    rows = vectors.double() - vectors.double().mean(0)
     rows = rows / rows.square().mean().sqrt()
-    first = round(LEARNED * len(rows))
+    first = round(TRAIN_FRACTION * len(rows))
     for part in (inside[:first], inside[first:]):
         fewest = min(int(part.sum()), int((~part).sum()))
-        if fewest < FEWEST:
+        if fewest < MIN_SAMPLES_PER_SIDE:
             raise BadInput(
-                f"class {name or number}: {int(inside.sum())} of {len(inside)} samples are of it, too few or too many "
+                f"class {class_name or class_index}: {int(inside.sum())} of {len(inside)} samples are of it, too few or too many "
                 f"to learn its direction; take more samples, or another class"
             )
-    slope, offset = _logistic(rows[:first], inside[:first], ridge)
+    slope, offset = _fit_logistic_regression(rows[:first], inside[:first], ridge)
     right = ((rows[first:] @ slope + offset) > 0) == inside[first:]
     share = (right[inside[first:]].double().mean() + right[~inside[first:]].double().mean()) / 2
     return Directions((slope / slope.norm()).float()[None], share.float()[None])
 
 
-def _logistic(rows: Tensor, inside: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """Slope (W,) and offset of the logistic regression of `inside` (N,) on rows (N, W), all float64."""
-    target = inside.double()
-    weight = torch.where(inside, 0.5 / target.sum(), 0.5 / (1 - target).sum())
+def _fit_logistic_regression(rows: Tensor, is_class: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+    """Slope (W,) and offset of the logistic regression of `is_class` (N,) on rows (N, W), all float64."""
+    target = is_class.double()
+    weight = torch.where(is_class, 0.5 / target.sum(), 0.5 / (1 - target).sum())
     flat = torch.zeros(rows.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     search = torch.optim.LBFGS(
         [flat], max_iter=500, tolerance_grad=1e-9, tolerance_change=1e-15, line_search_fn="strong_wolfe"
@@ -157,21 +163,21 @@ def _logistic(rows: Tensor, inside: Tensor, ridge: float) -> tuple[Tensor, Tenso
     return solution[:-1], solution[-1]
 
 
-def deviation(points: Tensor, vector: Tensor) -> float:
+def std_along(vectors: Tensor, direction: Tensor) -> float:
     """The standard deviation of points (N, W) along a unit vector (W,): the unit in which one moves."""
-    return float((points.double() @ vector.double()).std(unbiased=False))
+    return float((vectors.double() @ direction.double()).std(unbiased=False))
 
 
-def strip(
-    places: Tensor, vector: Tensor, unit: float, reach: float = 3.0, steps: int = 7, layers: slice = ALL
+def traverse(
+    codes: Tensor, direction: Tensor, sigma: float, max_sigma: float = 3.0, steps: int = 7, layers: slice = ALL_LAYERS
 ) -> Tensor:
-    """Places moved along a direction, in even steps from `-reach` to `reach`.
+    """Places moved along a direction, in even steps from `-reach` to `max_sigma`.
 
     Args:
-        places: (N, layers, W).
-        vector: (W,), a unit vector.
-        unit: length of 1 in reach, from `deviation` of many places.
-        reach: how far to either side; 2 to 4 is usual.
+        codes: (N, layers, W).
+        direction: (W,), a unit vector.
+        sigma: length of 1 in reach, from `deviation` of many places.
+        max_sigma: how far to either side; 2 to 4 is usual.
         steps: places on the way, ends included; an odd number has the place itself in the middle.
         layers: those that move, from `band`.
 
@@ -183,18 +189,18 @@ def strip(
     """
     if steps < 2:
         raise BadInput(f"steps {steps}: a strip has at least its two ends")
-    moved = places[:, None].repeat(1, steps, 1, 1)
-    way = torch.linspace(-reach, reach, steps) * unit
-    moved[:, :, layers] += way[:, None, None] * vector
+    moved = codes[:, None].repeat(1, steps, 1, 1)
+    way = torch.linspace(-max_sigma, max_sigma, steps) * sigma
+    moved[:, :, layers] += way[:, None, None] * direction
     return moved
 
 
-def _check(count: int, width: int) -> None:
+def _check_count(count: int, width: int) -> None:
     if not 1 <= count <= width:
         raise BadInput(f"{count} directions: this generator's space has {width}; ask for 1 to {width}")
 
 
-def _signed(vectors: Tensor) -> Tensor:
+def _normalize_sign(vectors: Tensor) -> Tensor:
     """Unit vectors (D, W) float32 whose number farthest from 0 is positive."""
     farthest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
     return functional.normalize(vectors * farthest.sign(), dim=1).float()

@@ -21,20 +21,20 @@ from torch.nn import functional
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
 
-BATCH = 64
+BATCH_SIZE = 64
 """Samples worked out at a time."""
-Work = Callable[[Tensor, Tensor | None], Tensor]
+BatchFn = Callable[[Tensor, Tensor | None], Tensor]
 """From a batch of rows and their labels to a row for each."""
-See = Callable[[Tensor], Tensor]
+FeatureFn = Callable[[Tensor], Tensor]
 """From pictures (N, C, H, W) in [-1, 1] to what is seen in them, (N, K)."""
-ALL = slice(None)
+ALL_LAYERS = slice(None)
 """All layers."""
-TRIES = 8
+PROBE_LATENTS = 8
 """Latents that show which layers take the latent: two numbers are never in proportion by chance in all of them."""
 
 
 @runtime_checkable
-class Styled(Protocol):
+class StyleGenerator(Protocol):
     """A generator with a style for each of its layers (Karras et al. 2018, arXiv:1812.04948)."""
 
     @property
@@ -44,14 +44,14 @@ class Styled(Protocol):
     def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """(N, L) to (N, layers, W)."""
 
-    def synthesise(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:
+    def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:
         """(N, layers, W) to (N, C, H, W)."""
 
     def affine_weights(self) -> list[Tensor]:
         """From styles to the scales of each layer's channels: (C, W) each, as they are used."""
 
 
-class Space(ABC):
+class EditSpace(ABC):
     """The places of one generator network in evaluation mode.
 
     Labels are class indices (N,) or weights of the classes (N, K); one row serves all. Networks that take none are
@@ -68,37 +68,39 @@ class Space(ABC):
         self.device = next(network.parameters()).device
 
     @torch.no_grad()
-    def place(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
+    def to_codes(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
         """Latents (N, L) to their places (N, layers, W)."""
-        return self._in_parts(self._place, latents, label)
+        return self._in_batches(self._codes_of_batch, latents, label)
 
     @torch.no_grad()
-    def points(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
+    def to_vectors(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
         """Latents (N, L) to what their places are at every layer, (N, W): what directions are found among."""
-        return self._in_parts(lambda part, label: self._place(part, label)[:, 0], latents, label)
+        return self._in_batches(lambda part, label: self._codes_of_batch(part, label)[:, 0], latents, label)
 
     @torch.no_grad()
-    def paint(self, places: Tensor, label: Tensor | None = None) -> Tensor:
+    def generate(self, codes: Tensor, label: Tensor | None = None) -> Tensor:
         """Places (N, layers, W) to their pictures (N, C, H, W) in [-1, 1], the same each time: no noise of chance."""
-        return self.show(places, lambda pictures: pictures, label)
+        return self.generate_features(codes, lambda pictures: pictures, label)
 
     @torch.no_grad()
-    def show(self, places: Tensor, see: See, label: Tensor | None = None) -> Tensor:
-        """What `see` makes of the pictures at places (N, layers, W): (N, ...)."""
-        work = self.picture
-        return self._in_parts(lambda part, label: see(work(part, label).float().clamp(-1, 1).cpu()), places, label)
+    def generate_features(self, codes: Tensor, feature_fn: FeatureFn, label: Tensor | None = None) -> Tensor:
+        """What `feature_fn` makes of the pictures at places (N, layers, W): (N, ...)."""
+        work = self.synthesize
+        return self._in_batches(
+            lambda part, label: feature_fn(work(part, label).float().clamp(-1, 1).cpu()), codes, label
+        )
 
     @torch.no_grad()
     def activations(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
         """Latents (N, L) to what the network's first layer makes of them, (N, F): what GANSpace looks at."""
-        return self._in_parts(self._activation, latents, label)
+        return self._in_batches(self._activations_of_batch, latents, label)
 
     @abstractmethod
-    def picture(self, places: Tensor, label: Tensor | None) -> Tensor:
+    def synthesize(self, codes: Tensor, label: Tensor | None) -> Tensor:
         """Places (N, layers, W) to pictures (N, C, H, W), both on the network's device; can be differentiated."""
 
     @abstractmethod
-    def first_weights(self) -> Tensor:
+    def first_layer_weights(self) -> Tensor:
         """The linear maps that a place meets first, one under another: (rows, W).
 
         Raises:
@@ -106,53 +108,55 @@ class Space(ABC):
         """
 
     @abstractmethod
-    def _place(self, latents: Tensor, label: Tensor | None) -> Tensor:
+    def _codes_of_batch(self, latents: Tensor, label: Tensor | None) -> Tensor:
         """One batch of `place`, on the network's device."""
 
     @abstractmethod
-    def _activation(self, latents: Tensor, label: Tensor | None) -> Tensor:
+    def _activations_of_batch(self, latents: Tensor, label: Tensor | None) -> Tensor:
         """One batch of `activations`, on the network's device."""
 
-    def _asked(self, label: Tensor | None) -> Tensor | None:
+    def _require_label(self, label: Tensor | None) -> Tensor | None:
         """The label, if the network takes one."""
-        if not takes_label(self.network):
+        if not is_class_conditional(self.network):
             return None
         if label is None:
             raise BadInput("this generator makes samples of classes: say of which with --class NAME")
         return label
 
-    def _in_parts(self, work: Work, rows: Tensor, label: Tensor | None) -> Tensor:
+    def _in_batches(self, batch_fn: BatchFn, rows: Tensor, label: Tensor | None) -> Tensor:
         """Do what is done with rows (N, ...) and their labels a batch at a time, on the network's device."""
-        labels = itertools.repeat(None) if label is None else torch.split(_rows(label, len(rows)), BATCH)
-        parts = zip(torch.split(rows, BATCH), labels, strict=False)
-        return torch.cat([work(part.to(self.device), _to(self.device, its)).float().cpu() for part, its in parts])
+        labels = itertools.repeat(None) if label is None else torch.split(_expand_label(label, len(rows)), BATCH_SIZE)
+        parts = zip(torch.split(rows, BATCH_SIZE), labels, strict=False)
+        return torch.cat(
+            [batch_fn(part.to(self.device), _to_device(self.device, its)).float().cpu() for part, its in parts]
+        )
 
 
-class StyleSpace(Space):
+class WSpace(EditSpace):
     """The style space W of a network that has a style for each layer."""
 
-    def __init__(self, network: nn.Module, styled: Styled, truncation: float = 1.0) -> None:
+    def __init__(self, network: nn.Module, style_generator: StyleGenerator, truncation: float = 1.0) -> None:
         """Places drawn to the mean style: 1 not at all, 0 all the way (Karras et al. 2018, arXiv:1812.04948)."""
         super().__init__(network)
-        self.styled, self.truncation, self.layers = styled, truncation, styled.layers
+        self.style_generator, self.truncation, self.layers = style_generator, truncation, style_generator.layers
 
-    def picture(self, places: Tensor, label: Tensor | None) -> Tensor:
+    def synthesize(self, codes: Tensor, label: Tensor | None) -> Tensor:
         """(N, layers, W) to (N, C, H, W); the class is in the place."""
-        return self.styled.synthesise(places)
+        return self.style_generator.synthesize(codes)
 
     @torch.no_grad()
-    def first_weights(self) -> Tensor:
+    def first_layer_weights(self) -> Tensor:
         """From styles to the scales of every layer's channels: (all channels, W)."""
-        return torch.cat([weight.float().cpu() for weight in self.styled.affine_weights()])
+        return torch.cat([weight.float().cpu() for weight in self.style_generator.affine_weights()])
 
-    def _place(self, latents: Tensor, label: Tensor | None) -> Tensor:
-        return self.styled.styles(latents, self._asked(label), self.truncation)
+    def _codes_of_batch(self, latents: Tensor, label: Tensor | None) -> Tensor:
+        return self.style_generator.styles(latents, self._require_label(label), self.truncation)
 
-    def _activation(self, latents: Tensor, label: Tensor | None) -> Tensor:
-        return self._place(latents, label)[:, 0]
+    def _activations_of_batch(self, latents: Tensor, label: Tensor | None) -> Tensor:
+        return self._codes_of_batch(latents, label)[:, 0]
 
 
-class LatentSpace(Space):
+class ZSpace(EditSpace):
     """The latent space Z itself, (N, 1, L)."""
 
     layers = 1
@@ -163,79 +167,84 @@ class LatentSpace(Space):
         self.size = size
 
     @cached_property
-    def reading(self) -> Reading:
+    def latent_layers(self) -> LatentLayers:
         """How the network takes in its latent."""
-        return read(self.network, self.size)
+        return find_latent_layers(self.network, self.size)
 
-    def picture(self, places: Tensor, label: Tensor | None) -> Tensor:
+    def synthesize(self, codes: Tensor, label: Tensor | None) -> Tensor:
         """(N, 1, L) to (N, C, H, W).
 
         Raises:
             BadInput: the network makes classes, and there is no label.
         """
-        return self._make(label, len(places))(places[:, 0])
+        return self._bind_label(label, len(codes))(codes[:, 0])
 
-    def first_weights(self) -> Tensor:
+    def first_layer_weights(self) -> Tensor:
         """The weights of the layers that take the latent, a column for each of its numbers: (rows, L)."""
-        return self.reading.weights()
+        return self.latent_layers.weights()
 
-    def _place(self, latents: Tensor, label: Tensor | None) -> Tensor:
+    def _codes_of_batch(self, latents: Tensor, label: Tensor | None) -> Tensor:
         return latents[:, None]
 
-    def _activation(self, latents: Tensor, label: Tensor | None) -> Tensor:
-        return self.reading.activation(self._make(label, len(latents)), latents)
+    def _activations_of_batch(self, latents: Tensor, label: Tensor | None) -> Tensor:
+        return self.latent_layers.activation(self._bind_label(label, len(latents)), latents)
 
-    def _make(self, label: Tensor | None, count: int) -> Callable[[Tensor], Tensor]:
-        asked = self._asked(label)
-        return self.network if asked is None else partial(self.network, label=_rows(asked, count))
+    def _bind_label(self, label: Tensor | None, count: int) -> Callable[[Tensor], Tensor]:
+        asked = self._require_label(label)
+        return self.network if asked is None else partial(self.network, label=_expand_label(asked, count))
 
 
 @dataclass(frozen=True)
-class Reading:
+class LatentLayers:
     """How a network takes in its latent."""
 
-    takers: tuple[tuple[nn.Module, Tensor], ...]
+    layers: tuple[tuple[nn.Module, Tensor], ...]
     """Linear layers that numbers of the latent enter, and what enters where the latent is each of the unit
     vectors: (L, F). One layer in most networks; one a block where the latent is handed out in pieces (Brock et al.
     2018, arXiv:1809.11096)."""
-    after: nn.Module
+    next_layer: nn.Module
     """The first layer that works on what the first of them made."""
 
     @torch.no_grad()
     def weights(self) -> Tensor:
         """The takers' weights, one under another: (rows, L). What enters beside the latent is left out."""
         # a linear layer's answers to unit vectors are its weights, however it scales or constrains what it stores
-        answers = [(layer(units) - layer(torch.zeros_like(units))).flatten(1) for layer, units in self.takers]
+        answers = [(layer(units) - layer(torch.zeros_like(units))).flatten(1) for layer, units in self.layers]
         return torch.cat(answers, 1).T.float().cpu()
 
-    def activation(self, make: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
+    def activation(self, forward: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
         """Latents (N, L) to what enters the layer after, (N, F), without going on to a sample."""
         reached: list[Tensor] = []
 
         def stop(layer: nn.Module, entering: tuple[Tensor, ...]) -> None:
             reached.append(entering[0])
-            raise _Reached
+            raise _StopForward
 
-        with self.after.register_forward_pre_hook(stop), contextlib.suppress(_Reached):
-            make(latents)
+        with self.next_layer.register_forward_pre_hook(stop), contextlib.suppress(_StopForward):
+            forward(latents)
         return reached[0].flatten(1)
 
 
-class _Reached(Exception):
+class _StopForward(Exception):
     """What was asked for is there: the rest of the network need not be worked out."""
 
 
 @torch.no_grad()
-def read(network: nn.Module, size: int) -> Reading:
+def find_latent_layers(network: nn.Module, size: int) -> LatentLayers:
     """Find the layers that take latents of this size, by showing the network a few and comparing what enters where.
 
     Raises:
         BadInput: none does.
     """
     device = next(network.parameters()).device
-    latents = seeded_rng.normal(seeded_rng.seeds(0, 0, TRIES), size, seeded_rng.Purpose.LATENT).to(device)
+    latents = seeded_rng.normal(seeded_rng.derive_seeds(0, 0, PROBE_LATENTS), size, seeded_rng.RandomStream.LATENT).to(
+        device
+    )
     latents = functional.normalize(latents, dim=1) * size**0.5  # of one length: an even one scales all of them alike
-    trace = [(layer, entering, _units(entering, latents)) for layer, entering in _trace(network, latents)]
+    trace = [
+        (layer, entering, _match_latent_entries(entering, latents))
+        for layer, entering in _trace_layers(network, latents)
+    ]
     takes = [bool(units.any()) for *_, units in trace]
     if not any(takes):
         raise BadInput("no layer of this generator takes the latent as it is; directions are found in others only")
@@ -243,10 +252,10 @@ def read(network: nn.Module, size: int) -> Reading:
     later = list(zip(trace, takes, strict=True))[takes.index(True) + 1 :]
     # a vector of the class enters layers too: here it is the same in all samples
     after = next(layer for (layer, entering, _), taken in later if not taken and (entering != entering[:1]).any())
-    return Reading(takers, after)
+    return LatentLayers(takers, after)
 
 
-def _trace(network: nn.Module, latents: Tensor) -> list[tuple[nn.Module, Tensor]]:
+def _trace_layers(network: nn.Module, latents: Tensor) -> list[tuple[nn.Module, Tensor]]:
     """The layers with a matrix of weights in the order they are used, and what enters each."""
     trace: list[tuple[nn.Module, Tensor]] = []
 
@@ -258,22 +267,22 @@ def _trace(network: nn.Module, latents: Tensor) -> list[tuple[nn.Module, Tensor]
     with contextlib.ExitStack() as hooks:
         for layer in layers:
             hooks.enter_context(layer.register_forward_pre_hook(note))
-        network(latents, **({"label": label} if takes_label(network) else {}))
+        network(latents, **({"label": label} if is_class_conditional(network) else {}))
     return trace
 
 
-def _units(entering: Tensor, latents: Tensor) -> Tensor:
+def _match_latent_entries(layer_input: Tensor, latents: Tensor) -> Tensor:
     """Which numbers of the latents (N, L) are in what enters (N, F), as they are or all scaled alike: 1 there, (L, F).
 
     Scaled, since some networks bring the latent, or the latent beside a vector of the class, to an even length first.
     """
-    if entering[0].numel() != entering.shape[1]:  # planes: no latent
-        return entering.new_zeros(latents.shape[1], 1)
-    cosine = functional.normalize(latents, dim=0).T @ functional.normalize(entering.flatten(1), dim=0)
-    return (cosine > 1 - 1e-5).to(entering.dtype).view(-1, *entering.shape[1:])
+    if layer_input[0].numel() != layer_input.shape[1]:  # planes: no latent
+        return layer_input.new_zeros(latents.shape[1], 1)
+    cosine = functional.normalize(latents, dim=0).T @ functional.normalize(layer_input.flatten(1), dim=0)
+    return (cosine > 1 - 1e-5).to(layer_input.dtype).view(-1, *layer_input.shape[1:])
 
 
-def space_of(network: nn.Module, size: int, truncation: float = 1.0) -> Space:
+def make_edit_space(network: nn.Module, size: int, truncation: float = 1.0) -> EditSpace:
     """Where this generator's samples are edited.
 
     Args:
@@ -282,17 +291,17 @@ def space_of(network: nn.Module, size: int, truncation: float = 1.0) -> Space:
         truncation: how far styles stay from their mean, in the parts of what they would be; a network without
             styles has the latents it is given truncated instead.
     """
-    if isinstance(network, Styled):
-        return StyleSpace(network, network, truncation)
-    return LatentSpace(network, size)
+    if isinstance(network, StyleGenerator):
+        return WSpace(network, network, truncation)
+    return ZSpace(network, size)
 
 
-def takes_label(network: nn.Module) -> bool:
+def is_class_conditional(network: nn.Module) -> bool:
     """Whether a generator is told what class to make."""
     return "label" in getattr(network, "takes", ())
 
 
-def band(text: str, layers: int) -> slice:
+def parse_layers(text: str, num_layers: int) -> slice:
     """The layers that a word or `first:end` means, of this many.
 
     Coarse layers say where things are, middle ones their shape, fine ones their colour: of StyleGAN's 18 the first 4,
@@ -301,27 +310,27 @@ def band(text: str, layers: int) -> slice:
     Raises:
         BadInput: the text is neither, or there are no such layers.
     """
-    low = max(1, round(layers * 4 / 18))
-    middle = max(low + 1, round(layers * 8 / 18))
+    low = max(1, round(num_layers * 4 / 18))
+    middle = max(low + 1, round(num_layers * 8 / 18))
     words = {
-        "all": f"0:{layers}",
+        "all": f"0:{num_layers}",
         "coarse": f"0:{low}",
         "middle": f"{low}:{middle}",
-        "fine": f"{middle}:{layers}",
+        "fine": f"{middle}:{num_layers}",
     }
     first, _, end = words.get(text, text).partition(":")
-    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end) <= layers):
+    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end) <= num_layers):
         raise BadInput(
-            f"layers {text!r}: this generator has {layers}; give all, coarse, middle, fine, or first:end such as "
-            f"0:{layers} (the end is left out)"
+            f"layers {text!r}: this generator has {num_layers}; give all, coarse, middle, fine, or first:end such as "
+            f"0:{num_layers} (the end is left out)"
         )
     return slice(int(first), int(end))
 
 
-def _rows(label: Tensor, count: int) -> Tensor:
+def _expand_label(label: Tensor, count: int) -> Tensor:
     """Labels of so many samples, from as many or from one."""
     return label.expand(count, *label.shape[1:])
 
 
-def _to(device: torch.device, label: Tensor | None) -> Tensor | None:
+def _to_device(device: torch.device, label: Tensor | None) -> Tensor | None:
     return None if label is None else label.to(device)

@@ -21,16 +21,16 @@ def read_recipe(folder: RunFolder) -> Recipe:
     Raises:
         BadInput: it cannot be read, or was changed by hand and is wrong.
     """
-    from zerosum.recipes.parsing import Draft
+    from zerosum.recipes.parsing import SettingsTree
 
     file = folder.path / "recipe.toml"
     try:
-        draft = Draft.parse(file.read_text("utf8"), str(file))
+        draft = SettingsTree.from_toml(file.read_text("utf8"), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} cannot be read ({error}); put it right or start a new run") from error
     draft.tree.pop("made", None)
     recipe = check_recipe(draft)
-    if not recipe.training.images:
+    if not recipe.training.examples:
         raise BadInput(f"{file}: training.images is missing; it was written when the run began, so put it back")
     return recipe
 
@@ -41,46 +41,46 @@ def rewrite_recipe(folder: RunFolder, recipe: Recipe) -> None:
     folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
 
 
-def where_the_data_are(recipe: Recipe, path: str, beside: str = "") -> Recipe:
+def with_data_paths(recipe: Recipe, source: str, target_source: str = "") -> Recipe:
     """The recipe with the places its data had when the run began, so that a run resumes from any folder."""
-    places = {"source": path, "beside": beside}
+    places = {"source": source, "beside": target_source}
     there = {name: place for name, place in places.items() if place and Path(place).exists()}
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=there)})
 
 
-def places(folder: RunFolder) -> tuple[str, str]:
+def data_paths(folder: RunFolder) -> tuple[str, str]:
     """Where a run's data were when it began, and the second folder of them, or ""."""
     record = folder.read_json("data.json")
     return str(record.get("path", "")), str(record.get("beside", ""))
 
 
-def load(run: str | Path, device: str = "auto", *, best: bool = False, live: bool = False) -> Generator:
+def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weights: bool = False) -> Generator:
     """A run's generator.
 
     Args:
         run: the run's folder.
         device: auto, cpu, cuda, mps.
         best: the networks that were judged best during training, instead of the newest checkpoint's.
-        live: the weights that training changes, instead of their average.
+        raw_weights: the weights that training changes, instead of their average.
 
     Raises:
         BadInput: it is no run, has no checkpoint yet, or nothing was judged best.
     """
     folder = RunFolder.open(Path(run))
-    recipe, made, place = _trained(folder, best)
-    if recipe.translates:
+    recipe, made, place = _find_weights(folder, best)
+    if recipe.is_translation:
         raise BadInput(
             f"{folder.path} turns pictures into others, and makes none of latents; give it pictures: zerosum apply "
             f"{folder.path} PICTURES"
         )
-    from zerosum.inference.generator import AVERAGED, LIVE, load_generator
+    from zerosum.inference.generator import EMA_PREFIX, RAW_PREFIX, restore_generator
     from zerosum.training.accelerator import choose_device
 
     shape = tuple(made["sample_shape"])
     classes = dict(zip(made.get("classes", ()), made.get("shares", ()), strict=True))
     network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)), len(classes))
-    weights = LIVE if live else AVERAGED
-    return load_generator(network, place, recipe.latent, shape, choose_device(device), weights, classes)
+    weights = RAW_PREFIX if raw_weights else EMA_PREFIX
+    return restore_generator(network, place, recipe.latent, shape, choose_device(device), weights, classes)
 
 
 def load_translator(
@@ -88,9 +88,9 @@ def load_translator(
     device: str = "auto",
     *,
     best: bool = False,
-    live: bool = False,
-    back: bool = False,
-    realism: float = 1.0,
+    raw_weights: bool = False,
+    reverse: bool = False,
+    network_interpolation: float = 1.0,
 ) -> Translator:
     """A run's translator: what turns pictures into others.
 
@@ -98,59 +98,59 @@ def load_translator(
         run: the run's folder.
         device: auto, cpu, cuda, mps.
         best: the networks that were judged best during training, instead of the newest checkpoint's.
-        live: the weights that training changes, instead of their average.
-        back: from the wanted kind to the given kind, of a run that learned both ways.
-        realism: of recipes that begin without a game (esrgan, srgan): 1 as trained, 0 as it was before the game began,
+        raw_weights: the weights that training changes, instead of their average.
+        reverse: from the wanted kind to the given kind, of a run that learned both ways.
+        network_interpolation: of recipes that begin without a game (esrgan, srgan): 1 as trained, 0 as it was before the game began,
             faithful but soft; between, weights are interpolated (Wang et al. 2018, arXiv:1809.00219, section 3.4).
 
     Raises:
         BadInput: it is no run, has no checkpoint yet, makes pictures of noise, or knows no way back.
     """
     folder = RunFolder.open(Path(run))
-    recipe, made, place = _trained(folder, best)
-    if not recipe.translates:
+    recipe, made, place = _find_weights(folder, best)
+    if not recipe.is_translation:
         raise BadInput(
             f"{folder.path} makes pictures of noise, and takes none; `zerosum sample {folder.path}` makes some"
         )
-    if back and not recipe.game.both:
+    if reverse and not recipe.game.bidirectional:
         raise BadInput(f"--back: {folder.path} learned one way only; leave it out, or train with --recipe cyclegan")
-    if not 0 <= realism <= 1:
-        raise BadInput(f"--realism {realism:g}: give a number from 0 (faithful) to 1 (as trained)")
-    if realism < 1 and not recipe.game.silent[0]:
+    if not 0 <= network_interpolation <= 1:
+        raise BadInput(f"--realism {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)")
+    if network_interpolation < 1 and not recipe.game.has_zero_adversarial_weight[0]:
         raise BadInput(
-            f"--realism {realism:g}: {folder.path} was played from the beginning, so there is nothing more faithful to "
+            f"--realism {network_interpolation:g}: {folder.path} was played from the beginning, so there is nothing more faithful to "
             "mix in; leave it out, or train with --recipe esrgan"
         )
-    from zerosum.inference.generator import AVERAGED, FAITHFUL, LIVE, read_weights
+    from zerosum.inference.generator import EMA_PREFIX, PRE_ADVERSARIAL_PREFIX, RAW_PREFIX, load_weights
     from zerosum.inference.translator import Translator
     from zerosum.training.accelerator import choose_device
 
     shape, given = tuple(made["sample_shape"]), tuple(made["given_shape"])
     network = recipe.generator.build(recipe.latent.size, shape, True, 0, given)
-    way = ("back." if back else "there.") if recipe.game.both else ""
-    ready = read_weights(
+    way = ("back." if reverse else "there.") if recipe.game.bidirectional else ""
+    ready = load_weights(
         network,
         place,
-        (LIVE if live else AVERAGED) + way,
+        (RAW_PREFIX if raw_weights else EMA_PREFIX) + way,
         choose_device(device),
-        other=FAITHFUL + way,
-        share=1 - realism,
+        other_prefix=PRE_ADVERSARIAL_PREFIX + way,
+        other_weight=1 - network_interpolation,
     )
     return Translator(ready, given, shape, place.name)
 
 
-def _trained(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:
+def _find_weights(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:
     """A run's recipe, what its networks were made with, and the folder of their weights."""
     recipe = read_recipe(folder)
     made = folder.read_toml("recipe.toml").get("made", {})
-    if "sample_shape" not in made or (recipe.translates and "given_shape" not in made):
+    if "sample_shape" not in made or (recipe.is_translation and "given_shape" not in made):
         raise BadInput(
             f"{folder.path / 'recipe.toml'}: [made] is missing, which says what the networks make; put it back"
         )
     found = folder.checkpoints()
     if not found:
         raise BadInput(f"{folder.path} has no checkpoint yet; wait for its first one, or go on with `zerosum resume`")
-    if best and not folder.best():
+    if best and not folder.best_scores():
         raise BadInput(
             f"{folder.path} has no best: none of its samples were judged while it was played; leave --best out, or "
             f"train with --judging.every_images"

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from zerosum.errors import BadInput
-from zerosum.inference.latent_space import Space
+from zerosum.inference.latent_space import EditSpace
 from zerosum.media import images
 from zerosum.media.images import Images
 
 
-def mixed(space: Space, sources: Tensor, styles: Tensor, layers: slice) -> Images:
+def style_mixing_grid(space: EditSpace, sources: Tensor, styles: Tensor, layers: slice) -> Images:
     """A sheet of sources in rows and styles in columns: each source with some layers' styles of each of the others.
 
     Karras et al. 2018, "A Style-Based Generator Architecture", arXiv:1812.04948, section 3.1, figure 3.
@@ -38,7 +38,7 @@ def mixed(space: Space, sources: Tensor, styles: Tensor, layers: slice) -> Image
     cells = sources[:, None].repeat(1, len(styles), 1, 1)  # (S, T, layers, W)
     cells[:, :, layers] = styles[None, :, layers]
     rows = torch.cat([sources[:, None], cells], 1)  # (S, T + 1, layers, W)
-    made = images.to_uint8(space.paint(torch.cat([styles, rows.flatten(0, 1)])))
+    made = images.to_uint8(space.generate(torch.cat([styles, rows.flatten(0, 1)])))
     empty = np.full_like(made[:1], 255)
     if made.shape[3] in (2, 4):
         empty[..., -1] = 0

@@ -9,51 +9,56 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from zerosum.media.images import Images, save_image, strip
+from zerosum.media.images import Images, make_strip, save_image
 
-GAP, LINE = 10, 18
+GAP_PIXELS, LINE_PIXELS = 10, 18
 """Pixels between rows, and of a line of text."""
-INK, QUIET = (40, 44, 50), (120, 124, 130)
+TEXT_COLOR, MUTED_COLOR = (40, 44, 50), (120, 124, 130)
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CaptionedRow:
     """A row of images under a line of text."""
 
     caption: str
     images: Images
     """(n, H, W, C)"""
-    marked: bool = False
+    separate_first: bool = False
     """The first image is set apart from the others."""
 
 
-def neighbours(samples: Images, nearest: Images, captions: Sequence[str]) -> list[Shelf]:
+def nearest_neighbor_rows(samples: Images, nearest: Images, captions: Sequence[str]) -> list[CaptionedRow]:
     """A shelf for each sample (N, H, W, C), with its nearest training images (N, k, H, W, C)."""
     rows = zip(captions, samples, nearest, strict=True)
-    return [Shelf(caption, np.concatenate([sample[None], near]), marked=True) for caption, sample, near in rows]
+    return [
+        CaptionedRow(caption, np.concatenate([sample[None], near]), separate_first=True)
+        for caption, sample, near in rows
+    ]
 
 
-def save(shelves: Sequence[Shelf], path: Path, columns: int = 1) -> None:
+def save_contact_sheet(captioned_rows: Sequence[CaptionedRow], path: Path, columns: int = 1) -> None:
     """Draw shelves one under another, in `columns`, and write the picture."""
-    drawn = [_drawn(shelf) for shelf in shelves]
-    wide, tall = max(d.width for d in drawn) + GAP, max(d.height for d in drawn) + GAP
+    drawn = [_draw_row(shelf) for shelf in captioned_rows]
+    wide, tall = max(d.width for d in drawn) + GAP_PIXELS, max(d.height for d in drawn) + GAP_PIXELS
     rows = -(-len(drawn) // columns)
-    sheet = Image.new("RGB", (columns * wide + GAP, rows * tall + GAP), "white")
+    sheet = Image.new("RGB", (columns * wide + GAP_PIXELS, rows * tall + GAP_PIXELS), "white")
     for place, picture in enumerate(drawn):
-        sheet.paste(picture, (GAP + place % columns * wide, GAP + place // columns * tall))
+        sheet.paste(picture, (GAP_PIXELS + place % columns * wide, GAP_PIXELS + place // columns * tall))
     save_image(sheet, path)
 
 
-def _drawn(shelf: Shelf) -> Image.Image:
-    parts = [shelf.images[:1], shelf.images[1:]] if shelf.marked else [shelf.images]
-    strips = [strip(part, gap=2).convert("RGBA") for part in parts if len(part)]
+def _draw_row(captioned_row: CaptionedRow) -> Image.Image:
+    parts = (
+        [captioned_row.images[:1], captioned_row.images[1:]] if captioned_row.separate_first else [captioned_row.images]
+    )
+    strips = [make_strip(part, gap=2).convert("RGBA") for part in parts if len(part)]
     font = ImageFont.load_default(12)
-    text = round(ImageDraw.Draw(strips[0]).textlength(shelf.caption, font)) + 2
-    wide = sum(strip.width for strip in strips) + GAP * (len(strips) - 1)
-    picture = Image.new("RGB", (max(wide, text), strips[0].height + LINE), "white")
-    ImageDraw.Draw(picture).text((0, 1), shelf.caption, INK, font)
+    text = round(ImageDraw.Draw(strips[0]).textlength(captioned_row.caption, font)) + 2
+    wide = sum(strip.width for strip in strips) + GAP_PIXELS * (len(strips) - 1)
+    picture = Image.new("RGB", (max(wide, text), strips[0].height + LINE_PIXELS), "white")
+    ImageDraw.Draw(picture).text((0, 1), captioned_row.caption, TEXT_COLOR, font)
     left = 0
     for part in strips:
-        picture.paste(part, (left, LINE), part)
-        left += part.width + GAP
+        picture.paste(part, (left, LINE_PIXELS), part)
+        left += part.width + GAP_PIXELS
     return picture

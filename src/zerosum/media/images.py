@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from zerosum.data.dataset import unscaled
+from zerosum.data.dataset import images_to_uint8
 from zerosum.errors import BadInput
 from zerosum.run_folder import write_atomically
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 Images = NDArray[np.uint8]
 """(N, H, W, C) in 0..255."""
 
-READABLE = 64
+MIN_IMAGE_SIDE_PIXELS = 64
 """Pixels: images whose longer side is below this are enlarged on a sheet."""
-LARGEST_SHEET = 4096
+MAX_GRID_SIDE_PIXELS = 4096
 """Pixels: no automatic enlarging beyond this width or height."""
-PALETTE_SAMPLE = 1 << 15
+PALETTE_SAMPLE_PIXELS = 1 << 15
 """Pixels that vote on a GIF's palette: four times as many cost seconds and change no colour one could see."""
-REAL_COLOUR, FAKE_COLOUR = (176, 180, 186), (0, 114, 178)
+REAL_COLOR, FAKE_COLOR = (176, 180, 186), (0, 114, 178)
 """Light grey, and the blue of Okabe and Ito's palette, which colour-blind people tell apart."""
 
 
@@ -45,10 +45,10 @@ def to_uint8(samples: Tensor) -> Images:
     """
     if samples.dim() != 4:
         raise BadInput(f"images must be shaped (N, C, H, W), not {tuple(samples.shape)}")
-    return unscaled(samples)
+    return images_to_uint8(samples)
 
 
-def grid(images: Images, columns: int = 0, scale: int = 0, gap: int = 2, background: int = 255) -> Image.Image:
+def make_grid(images: Images, columns: int = 0, scale: int = 0, gap: int = 2, background: int = 255) -> Image.Image:
     """Lay images out as a contact sheet, row by row.
 
     Args:
@@ -61,12 +61,12 @@ def grid(images: Images, columns: int = 0, scale: int = 0, gap: int = 2, backgro
     Returns:
         A sheet of mode L, LA, RGB or RGBA, after C.
     """
-    count, height, width, channels = _checked(images).shape
+    count, height, width, channels = _check_images(images).shape
     if columns < 0 or scale < 0 or gap < 0:
         raise BadInput(f"columns ({columns}), scale ({scale}) and gap ({gap}) of a sheet must be 0 or more")
     columns = min(columns or math.ceil(math.sqrt(count * height / width)), count)
     rows = math.ceil(count / columns)
-    scale = scale or _readable_scale(height, width, rows, columns)
+    scale = scale or _display_scale(height, width, rows, columns)
     tall, wide = height * scale + gap, width * scale + gap
     sheet = np.full((rows * tall, columns * wide, channels), background, np.uint8)
     if channels in (2, 4):
@@ -75,12 +75,12 @@ def grid(images: Images, columns: int = 0, scale: int = 0, gap: int = 2, backgro
         top, left = place // columns * tall, place % columns * wide
         large = image.repeat(scale, axis=0).repeat(scale, axis=1)
         sheet[top : top + height * scale, left : left + width * scale] = large
-    return _picture(sheet[: rows * tall - gap, : columns * wide - gap])
+    return _to_pil(sheet[: rows * tall - gap, : columns * wide - gap])
 
 
-def strip(images: Images, scale: int = 0, gap: int = 0) -> Image.Image:
+def make_strip(images: Images, scale: int = 0, gap: int = 0) -> Image.Image:
     """Lay images (N, H, W, C) side by side in one row, as for a latent walk; `scale` as in `grid`."""
-    return grid(images, columns=len(images), scale=scale, gap=gap)
+    return make_grid(images, columns=len(images), scale=scale, gap=gap)
 
 
 def save_image(image: Image.Image, path: Path) -> None:
@@ -95,7 +95,7 @@ def save_gif(
     path: Path,
     seconds_per_frame: float = 0.1,
     *,
-    there_and_back: bool = False,
+    ping_pong: bool = False,
     scale: int = 1,
 ) -> None:
     """Write a GIF that loops for ever; the file is whole or absent.
@@ -107,22 +107,22 @@ def save_gif(
         images: uint8 (N, H, W, C), one a frame.
         path: where to, usually `*.gif`.
         seconds_per_frame: at least 0.02 (browsers slow faster ones down); GIF counts in hundredths.
-        there_and_back: play backwards to the first frame, instead of jumping to it.
+        ping_pong: play backwards to the first frame, instead of jumping to it.
         scale: whole factor of enlargement, nearest neighbour; 0 as in `grid`.
     """
-    _, height, width, _ = _checked(images).shape
+    _, height, width, _ = _check_images(images).shape
     if not seconds_per_frame >= 0.02:
         raise BadInput(f"seconds per frame must be at least 0.02, not {seconds_per_frame}")
-    scale = scale or _readable_scale(height, width, 1, 1)
-    frames = [_enlarged(frame, scale) for frame in _indexed(_opaque(images))]
-    if there_and_back:
+    scale = scale or _display_scale(height, width, 1, 1)
+    frames = [_upscale_nearest(frame, scale) for frame in _to_palette_frames(_composite_on_white(images))]
+    if ping_pong:
         frames += frames[-2:0:-1]
     pause = round(seconds_per_frame * 100) * 10
     still, moving = frames[0], {"save_all": True, "append_images": frames[1:], "duration": pause, "loop": 0}
     write_atomically(path, lambda part: still.save(part, format="GIF", optimize=False, **moving))
 
 
-def scatter(points: NDArray[np.floating], real: NDArray[np.floating], size: int = 512) -> Image.Image:
+def scatter_plot(points: NDArray[np.floating], real: NDArray[np.floating], size: int = 512) -> Image.Image:
     """Draw generated points over real ones, for data in the plane.
 
     The axes follow from the real points alone, so pictures of one run can be compared and played as a film.
@@ -143,7 +143,7 @@ def scatter(points: NDArray[np.floating], real: NDArray[np.floating], size: int 
     fakes = (points[np.isfinite(points).all(axis=1)] - middle) / half
     outside = int((np.abs(fakes) > 1).any(axis=1).sum())
     canvas = np.full((size, size, 3), 255.0)
-    for places, colour, ink in (((real - middle) / half, REAL_COLOUR, 0.6), (fakes, FAKE_COLOUR, 0.55)):
+    for places, colour, ink in (((real - middle) / half, REAL_COLOR, 0.6), (fakes, FAKE_COLOR, 0.55)):
         cover = 1 - (1 - ink) ** _splat(places, size)
         canvas += cover[..., None] * (np.array(colour) - canvas)
     plot = Image.fromarray(np.rint(canvas).astype(np.uint8))
@@ -151,7 +151,7 @@ def scatter(points: NDArray[np.floating], real: NDArray[np.floating], size: int 
     return plot
 
 
-def _checked(images: Images) -> Images:
+def _check_images(images: Images) -> Images:
     """The same (N, H, W, C), if it is images at all."""
     if images.ndim != 4 or images.dtype != np.uint8 or not 1 <= images.shape[3] <= 4:
         raise BadInput(
@@ -163,22 +163,22 @@ def _checked(images: Images) -> Images:
     return images
 
 
-def _readable_scale(height: int, width: int, rows: int, columns: int) -> int:
+def _display_scale(height: int, width: int, rows: int, columns: int) -> int:
     """The smallest whole factor that makes an image readable and the sheet not too large."""
-    room = min(LARGEST_SHEET // (rows * height), LARGEST_SHEET // (columns * width))
-    return max(1, min(math.ceil(READABLE / max(height, width)), room))
+    room = min(MAX_GRID_SIDE_PIXELS // (rows * height), MAX_GRID_SIDE_PIXELS // (columns * width))
+    return max(1, min(math.ceil(MIN_IMAGE_SIDE_PIXELS / max(height, width)), room))
 
 
-def _picture(image: Images) -> Image.Image:
+def _to_pil(image: Images) -> Image.Image:
     """A picture of one image (H, W, C)."""
     return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
 
 
-def _enlarged(frame: Image.Image, scale: int) -> Image.Image:
+def _upscale_nearest(frame: Image.Image, scale: int) -> Image.Image:
     return frame.resize((frame.width * scale, frame.height * scale), Image.Resampling.NEAREST)
 
 
-def _opaque(images: Images) -> Images:
+def _composite_on_white(images: Images) -> Images:
     """Alpha laid over white: (N, H, W, 1 or 3)."""
     if images.shape[3] in (1, 3):
         return images
@@ -187,15 +187,15 @@ def _opaque(images: Images) -> Images:
     return over
 
 
-def _indexed(images: Images) -> list[Image.Image]:
+def _to_palette_frames(images: Images) -> list[Image.Image]:
     """Frames (N, H, W, 1 or 3) as pictures of mode L, or P with one palette for all."""
     if images.shape[3] == 1:
-        return [_picture(image) for image in images]
+        return [_to_pil(image) for image in images]
     codes = images.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    sample = codes.reshape(-1)[:: max(1, codes.size // PALETTE_SAMPLE)]
+    sample = codes.reshape(-1)[:: max(1, codes.size // PALETTE_SAMPLE_PIXELS)]
     if len(np.unique(sample)) <= 256 and len(colours := np.unique(codes)) <= 256:
-        return _exact(np.searchsorted(colours, codes).astype(np.uint8), colours)
-    pixels = images.reshape(-1, 3)[:: max(1, codes.size // PALETTE_SAMPLE)]
+        return _exact_palette_frames(np.searchsorted(colours, codes).astype(np.uint8), colours)
+    pixels = images.reshape(-1, 3)[:: max(1, codes.size // PALETTE_SAMPLE_PIXELS)]
     chosen = Image.fromarray(pixels[None])
     palette = chosen.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
     error = np.abs(np.asarray(palette.convert("RGB"), np.int16) - np.asarray(chosen, np.int16)).mean()
@@ -204,47 +204,47 @@ def _indexed(images: Images) -> list[Image.Image]:
     return [Image.fromarray(image).quantize(palette=palette, dither=Image.Dither.NONE) for image in nudged]
 
 
-def _exact(indices: NDArray[np.uint8], colours: NDArray[np.uint32]) -> list[Image.Image]:
+def _exact_palette_frames(indices: NDArray[np.uint8], colors: NDArray[np.uint32]) -> list[Image.Image]:
     """Frames of mode P from indices (N, H, W) into at most 256 colours, red << 16 | green << 8 | blue."""
-    levels = (colours[:, None] >> np.array([16, 8, 0], np.uint32)).astype(np.uint8)
+    levels = (colors[:, None] >> np.array([16, 8, 0], np.uint32)).astype(np.uint8)
     frames = [Image.fromarray(frame) for frame in indices]
     for frame in frames:
         frame.putpalette(levels.tobytes())
     return frames
 
 
-def _ordered_dither(height: int, width: int, reach: float) -> NDArray[np.int16]:
+def _ordered_dither(height: int, width: int, amplitude: float) -> NDArray[np.int16]:
     """(H, W, 1) in -reach..reach: Bayer's 8 x 8 matrix, which depends on the place alone."""
     bayer = np.zeros((1, 1))
     for _ in range(3):
         bayer = np.block([[4 * bayer, 4 * bayer + 2], [4 * bayer + 3, 4 * bayer + 1]])
     tiled = np.tile(bayer, (height // 8 + 1, width // 8 + 1))[:height, :width, None]
-    nudge: NDArray[np.int16] = np.rint((tiled / 31.5 - 1) * reach).astype(np.int16)
+    nudge: NDArray[np.int16] = np.rint((tiled / 31.5 - 1) * amplitude).astype(np.int16)
     return nudge
 
 
-def _splat(places: NDArray[np.floating], size: int, fine: int = 3) -> NDArray[np.float64]:
+def _splat(points: NDArray[np.floating], size: int, supersampling: int = 3) -> NDArray[np.float64]:
     """How many dots cover each pixel, (size, size), of places (N, 2) in [-1, 1]; drawn finer, averaged."""
-    side, radius = size * fine, max(2, round(size * fine / 190))
+    side, radius = size * supersampling, max(2, round(size * supersampling / 190))
     inner = side - 2 * radius - 1
-    across = np.rint((np.clip(places[:, 0], -1, 1) + 1) / 2 * inner).astype(int) + radius
-    down = np.rint((1 - np.clip(places[:, 1], -1, 1)) / 2 * inner).astype(int) + radius
+    across = np.rint((np.clip(points[:, 0], -1, 1) + 1) / 2 * inner).astype(int) + radius
+    down = np.rint((1 - np.clip(points[:, 1], -1, 1)) / 2 * inner).astype(int) + radius
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     disc = (y * side + x)[x * x + y * y <= radius * radius]
     counts = np.bincount(((down * side + across)[:, None] + disc).reshape(-1), minlength=side * side)
-    cover: NDArray[np.float64] = counts.reshape(size, fine, size, fine).mean(axis=(1, 3))
+    cover: NDArray[np.float64] = counts.reshape(size, supersampling, size, supersampling).mean(axis=(1, 3))
     return cover
 
 
-def _annotate(plot: Image.Image, middle: Sequence[float], half: float, outside: int) -> None:
+def _annotate(plot: Image.Image, center: Sequence[float], half_range: float, outside_count: int) -> None:
     """Frame, legend and the range of the axes, in place."""
     size = plot.width
     draw, font = ImageDraw.Draw(plot), ImageFont.load_default(max(9, size // 40))
     ink, edge = (90, 94, 100), size // 60
     draw.rectangle((0, 0, size - 1, size - 1), outline=(208, 211, 215))
-    x, y = float(middle[0]), float(middle[1])
-    ranges = f"x {x - half:.3g} to {x + half:.3g}, y {y - half:.3g} to {y + half:.3g}"
-    generated = f"generated, {outside} beyond" if outside else "generated"
+    x, y = float(center[0]), float(center[1])
+    ranges = f"x {x - half_range:.3g} to {x + half_range:.3g}, y {y - half_range:.3g} to {y + half_range:.3g}"
+    generated = f"generated, {outside_count} beyond" if outside_count else "generated"
     draw.text((edge, edge), "real", fill=(140, 144, 150), font=font)
-    draw.text((edge + draw.textlength("real   ", font), edge), generated, fill=FAKE_COLOUR, font=font)
+    draw.text((edge + draw.textlength("real   ", font), edge), generated, fill=FAKE_COLOR, font=font)
     draw.text((edge, size - edge), ranges, fill=ink, font=font, anchor="ls")

@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zerosum.errors import BadInput
-from zerosum.media.images import Images, grid
+from zerosum.media.images import Images, make_grid
 from zerosum.run_folder import write_atomically
 
-READABLE = 256
+MIN_FRAME_SIDE_PIXELS = 256
 """Pixels: frames whose longer side is below this are enlarged, since players show a film as large as it is."""
-QUALITY = 16
+CRF = 16
 """x264's constant rate factor: 0 is exact, 18 looks exact, 23 is the usual choice for long films."""
 BT709 = 1
 """The number of ITU-R BT.709 for matrix, primaries and transfer alike: what browsers take an unmarked film to be."""
 
 
 def save_mp4(
-    images: Images, path: Path, seconds_per_frame: float = 1 / 12, *, there_and_back: bool = False, scale: int = 0
+    images: Images, path: Path, seconds_per_frame: float = 1 / 12, *, ping_pong: bool = False, scale: int = 0
 ) -> None:
     """Write a film that every browser and phone plays (H.264, yuv420p); the file is whole or absent.
 
@@ -35,7 +35,7 @@ def save_mp4(
         images: uint8 (N, H, W, C), one a frame.
         path: where to, `*.mp4`.
         seconds_per_frame: from 1/240 to 60; 1/12 is calm.
-        there_and_back: play backwards to the first frame, instead of ending on the last.
+        ping_pong: play backwards to the first frame, instead of ending on the last.
         scale: whole factor of enlargement, nearest neighbour; 0 enlarges frames under 256 pixels.
 
     Raises:
@@ -45,33 +45,33 @@ def save_mp4(
         raise BadInput(f"{path.name}: a film is written as .mp4, not as {path.suffix!r}; give it that name")
     if not 1 / 240 <= seconds_per_frame <= 60:
         raise BadInput(f"seconds per frame must be from 1/240 to 60, not {seconds_per_frame}; 1/12 is calm")
-    pyav = _pyav()
-    scale = scale or _readable_scale(images)
-    order = [*range(len(images)), *range(len(images) - 2, 0, -1)] if there_and_back else range(len(images))
-    height, width, _ = _frame(images[:1], scale).shape
+    pyav = _import_pyav()
+    scale = scale or _display_scale(images)
+    order = [*range(len(images)), *range(len(images) - 2, 0, -1)] if ping_pong else range(len(images))
+    height, width, _ = _to_rgb_frame(images[:1], scale).shape
     rate = Fraction(1 / seconds_per_frame).limit_denominator(1000)
 
     def write(part: Path) -> None:
         # the index before the pictures: a browser then begins to play before all of it has come
         with pyav.open(str(part), "w", options={"movflags": "+faststart"}) as film:
-            stream = _stream(film, rate, height, width)
+            stream = _add_video_stream(film, rate, height, width)
             for place in order:
-                film.mux(stream.encode(_coded(pyav, _frame(images[place : place + 1], scale))))
+                film.mux(stream.encode(_to_yuv_frame(pyav, _to_rgb_frame(images[place : place + 1], scale))))
             film.mux(stream.encode())
 
     write_atomically(path, write)
 
 
-def check_mp4() -> None:
+def check_mp4_support() -> None:
     """See that films can be written here.
 
     Raises:
         BadInput: PyAV is not installed.
     """
-    _pyav()
+    _import_pyav()
 
 
-def _pyav() -> Any:
+def _import_pyav() -> Any:
     """The library, which few need: with FFmpeg inside it takes 100 MB of disk."""
     try:
         return importlib.import_module("av")
@@ -79,22 +79,22 @@ def _pyav() -> Any:
         raise BadInput('an MP4 film needs PyAV: pip install "zerosum[film]" (a .gif works without)') from error
 
 
-def _readable_scale(images: Images) -> int:
+def _display_scale(images: Images) -> int:
     longer = max(images.shape[1:3], default=0)
-    return math.ceil(READABLE / max(longer, 1))
+    return math.ceil(MIN_FRAME_SIDE_PIXELS / max(longer, 1))
 
 
-def _frame(image: Images, scale: int) -> NDArray[np.uint8]:
+def _to_rgb_frame(image: Images, scale: int) -> NDArray[np.uint8]:
     """One image (1, H, W, C) as RGB bytes (H', W', 3) of even sides."""
-    picture = grid(image, columns=1, scale=scale, gap=0).convert("RGBA")
+    picture = make_grid(image, columns=1, scale=scale, gap=0).convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     colours = np.asarray(Image.alpha_composite(paper, picture).convert("RGB"))
     return np.pad(colours, ((0, picture.height % 2), (0, picture.width % 2), (0, 0)), "edge")
 
 
-def _stream(film: Any, rate: Fraction, height: int, width: int) -> Any:
+def _add_video_stream(container: Any, rate: Fraction, height: int, width: int) -> Any:
     """A film's stream of pictures, marked with what its colours mean."""
-    stream = film.add_stream("libx264", rate=rate, options={"crf": str(QUALITY)})
+    stream = container.add_stream("libx264", rate=rate, options={"crf": str(CRF)})
     stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
     context = stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = BT709
@@ -102,7 +102,7 @@ def _stream(film: Any, rate: Fraction, height: int, width: int) -> Any:
     return stream
 
 
-def _coded(pyav: Any, colours: NDArray[np.uint8]) -> Any:
+def _to_yuv_frame(pyav: Any, rgb: NDArray[np.uint8]) -> Any:
     """RGB bytes (H, W, 3) as a frame of brightness and, at half the size, colour."""
-    frame = pyav.VideoFrame.from_ndarray(np.ascontiguousarray(colours), format="rgb24")
+    frame = pyav.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")

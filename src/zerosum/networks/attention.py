@@ -11,18 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.networks.layers import Weights
+from zerosum.networks.layers import LayerFactory
 
 
 class SelfAttention(nn.Module):
     """x + gain * attention(x). The gain starts at 0, so at first nothing is changed."""
 
-    def __init__(self, width: int, weights: Weights) -> None:
+    def __init__(self, width: int, factory: LayerFactory) -> None:
         super().__init__()
         narrow, half = max(1, width // 8), max(1, width // 2)
-        self.query, self.key = (weights.convolution(width, narrow, bias=False) for _ in range(2))
-        self.value = weights.convolution(width, half, bias=False)
-        self.out = weights.convolution(half, width, bias=False)
+        self.query, self.key = (factory.conv2d(width, narrow, bias=False) for _ in range(2))
+        self.value = factory.conv2d(width, half, bias=False)
+        self.out = factory.conv2d(half, width, bias=False)
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, hidden: Tensor) -> Tensor:

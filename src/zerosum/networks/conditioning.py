@@ -10,51 +10,54 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.types import Verdict
+from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks import heads
-from zerosum.networks.heads import ClassVectors, HeadMaker, Labels
-from zerosum.networks.layers import Weights, scaled
+from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels
+from zerosum.networks.layers import LayerFactory, init_kaiming
 
-_WEIGHTS = Weights(scaled)
+_FACTORY = LayerFactory(init_kaiming)
 
 
-class Joined(nn.Module):
+class LatentConditioned(nn.Module):
     """A generator whose latent is joined by a vector of the class."""
 
-    def __init__(self, network: nn.Module, classes: int, size: int) -> None:
-        """`network` takes latents with `size` numbers more."""
+    def __init__(self, network: nn.Module, num_classes: int, embedding_size: int) -> None:
+        """`network` takes latents with `embedding_size` numbers more."""
         super().__init__()
-        self.network, self.vectors = network, ClassVectors(classes, size, _WEIGHTS)
-        self.takes = ("label", *getattr(network, "takes", ()))
+        self.network, self.class_embedding = network, ClassEmbedding(num_classes, embedding_size, _FACTORY)
+        self.condition_inputs = ("label", *getattr(network, "takes", ()))
 
-    def forward(self, latent: Tensor, label: Labels, **rest: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, label: Labels, **other_inputs: Tensor) -> Tensor:
         """(N, latent) and labels to (N, *shape)."""
-        sample: Tensor = self.network(torch.cat([latent, self.vectors(label)], 1), **rest)
+        sample: Tensor = self.network(torch.cat([latent, self.class_embedding(label)], 1), **other_inputs)
         return sample
 
 
-class Beside(nn.Module):
+class SampleConditioned(nn.Module):
     """A discriminator that sees planes of the class's numbers beside the picture, or the numbers beside a point."""
 
-    def __init__(self, network: nn.Module, classes: int, size: int) -> None:
-        """`network` takes samples with `size` channels more."""
+    def __init__(self, network: nn.Module, num_classes: int, embedding_size: int) -> None:
+        """`network` takes samples with `embedding_size` channels more."""
         super().__init__()
         # quiet at first: planes as loud as the picture drown it in the first convolution
-        self.network, self.vectors = network, ClassVectors(classes, size, _WEIGHTS, 0.25 * size**-0.5)
-        self.takes = ("label", *getattr(network, "takes", ()))
+        self.network, self.class_embedding = (
+            network,
+            ClassEmbedding(num_classes, embedding_size, _FACTORY, 0.25 * embedding_size**-0.5),
+        )
+        self.condition_inputs = ("label", *getattr(network, "takes", ()))
 
-    def forward(self, sample: Tensor, label: Labels, **rest: Tensor) -> Verdict:
+    def forward(self, sample: Tensor, label: Labels, **other_inputs: Tensor) -> DiscriminatorOutput:
         """(N, C, ...) and labels to a verdict."""
-        vectors = self.vectors(label).to(sample.dtype)
+        vectors = self.class_embedding(label).to(sample.dtype)
         planes = vectors.view(*vectors.shape, *[1] * (sample.dim() - 2)).expand(-1, -1, *sample.shape[2:])
-        verdict: Verdict = self.network(torch.cat([sample, planes], 1), **rest)
+        verdict: DiscriminatorOutput = self.network(torch.cat([sample, planes], 1), **other_inputs)
         return verdict
 
 
-def head(condition: str, classes: int) -> HeadMaker:
+def choose_head(condition: str, num_classes: int) -> HeadFactory:
     """What ends a discriminator with this condition."""
     if condition == "projection":
-        return partial(heads.Projection, classes=classes)
+        return partial(heads.ProjectionHead, num_classes=num_classes)
     if condition == "classify":
-        return partial(heads.Recognition, classes=classes)
-    return heads.Plain
+        return partial(heads.AuxiliaryClassifierHead, num_classes=num_classes)
+    return heads.ScoreHead

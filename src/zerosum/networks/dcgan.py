@@ -14,9 +14,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from zerosum.game.types import Verdict
-from zerosum.networks.heads import HeadMaker, Labels
-from zerosum.networks.layers import LEAKY_RELU, RELU, Norm, Weights, bound, dropout
+from zerosum.game.types import DiscriminatorOutput
+from zerosum.networks.heads import HeadFactory, Labels
+from zerosum.networks.layers import LEAKY_RELU, RELU, LayerFactory, Norm, dropout_or_identity, tanh_or_identity
 
 
 class Generator(nn.Module):
@@ -24,38 +24,42 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        latent: int,
+        latent_size: int,
         channels: int,
         widths: tuple[int, ...],
         *,
         norm: Norm,
-        weights: Weights,
+        factory: LayerFactory,
         bounded: bool,
-        detail: int = 0,
+        full_resolution_channels: int = 0,
     ) -> None:
         super().__init__()
         first = widths[0]
-        self.start = nn.Sequential(
-            weights.linear(latent, first * 16, RELU.gain, bias=not norm.shifts),
+        self.input_layer = nn.Sequential(
+            factory.linear(latent_size, first * 16, RELU.gain, bias=not norm.has_bias),
             nn.Unflatten(1, (first, 4, 4)),
-            norm.make(first),
-            RELU.make(),
+            norm.build(first),
+            RELU.build(),
         )
         stages = (
             nn.Sequential(
-                weights.doubling(inside, outside, RELU.gain, bias=not norm.shifts),
-                norm.make(outside),
-                RELU.make(),
+                factory.conv_transpose2d(inside, outside, RELU.gain, bias=not norm.has_bias),
+                norm.build(outside),
+                RELU.build(),
             )
-            for inside, outside in pairwise([*widths, detail] if detail else widths)
+            for inside, outside in pairwise([*widths, full_resolution_channels] if full_resolution_channels else widths)
         )
         self.stages = nn.Sequential(*stages)
-        last = weights.convolution(detail, channels, side=3) if detail else weights.doubling(widths[-1], channels)
-        self.picture = nn.Sequential(last, bound(bounded))
+        last = (
+            factory.conv2d(full_resolution_channels, channels, kernel_size=3)
+            if full_resolution_channels
+            else factory.conv_transpose2d(widths[-1], channels)
+        )
+        self.output_layer = nn.Sequential(last, tanh_or_identity(bounded))
 
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) to (N, channels, S, S) with S = 4 * 2^len(widths), in [-1, 1] if bounded."""
-        picture: Tensor = self.picture(self.stages(self.start(latent)))
+        picture: Tensor = self.output_layer(self.stages(self.input_layer(latent)))
         return picture
 
 
@@ -68,36 +72,39 @@ class Discriminator(nn.Module):
         widths: tuple[int, ...],
         *,
         norm: Norm,
-        weights: Weights,
-        rate: float,
-        head: HeadMaker,
-        detail: int = 0,
+        factory: LayerFactory,
+        dropout: float,
+        build_head: HeadFactory,
+        full_resolution_channels: int = 0,
     ) -> None:
         super().__init__()
         close: list[nn.Module] = []
-        if detail:
-            close = [weights.convolution(channels, detail, side=3, gain=LEAKY_RELU.gain), LEAKY_RELU.make()]
-        self.picture = nn.Sequential(
+        if full_resolution_channels:
+            close = [
+                factory.conv2d(channels, full_resolution_channels, kernel_size=3, gain=LEAKY_RELU.gain),
+                LEAKY_RELU.build(),
+            ]
+        self.input_layer = nn.Sequential(
             *close,
-            weights.halving(detail or channels, widths[0], LEAKY_RELU.gain),
-            LEAKY_RELU.make(),
-            dropout(rate),
+            factory.strided_conv2d(full_resolution_channels or channels, widths[0], LEAKY_RELU.gain),
+            LEAKY_RELU.build(),
+            dropout_or_identity(dropout),
         )
         stages = (
             nn.Sequential(
-                weights.halving(inside, outside, LEAKY_RELU.gain, bias=not norm.shifts),
-                norm.make(outside),
-                LEAKY_RELU.make(),
-                dropout(rate),
+                factory.strided_conv2d(inside, outside, LEAKY_RELU.gain, bias=not norm.has_bias),
+                norm.build(outside),
+                LEAKY_RELU.build(),
+                dropout_or_identity(dropout),
             )
             for inside, outside in pairwise(widths)
         )
         self.stages = nn.Sequential(*stages)
-        self.head = head(widths[-1] * 16, weights, True)
-        self.takes = self.head.takes
+        self.head = build_head(widths[-1] * 16, factory, True)
+        self.condition_inputs = self.head.takes
 
-    def forward(self, sample: Tensor, label: Labels | None = None) -> Verdict:
+    def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S) with S = 4 * 2^len(widths) to a verdict with score (N,)."""
-        seen = self.stages(self.picture(sample))  # (N, widths[-1], 4, 4)
-        verdict: Verdict = self.head(seen.flatten(1), label)
+        seen = self.stages(self.input_layer(sample))  # (N, widths[-1], 4, 4)
+        verdict: DiscriminatorOutput = self.head(seen.flatten(1), label)
         return verdict

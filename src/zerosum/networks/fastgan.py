@@ -21,16 +21,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.game.seeded_rng import Purpose, normal
-from zerosum.game.types import Verdict
-from zerosum.networks.heads import HeadMaker, Labels
-from zerosum.networks.layers import LEAKY_RELU, Activation, Doubling, Norm, Weights, bound
+from zerosum.game.seeded_rng import RandomStream, normal
+from zerosum.game.types import DiscriminatorOutput
+from zerosum.networks.heads import HeadFactory, Labels
+from zerosum.networks.layers import LEAKY_RELU, Activation, LayerFactory, Norm, UpsampleConv, tanh_or_identity
 
-PATCH = 4
+PATCH_SIDE = 4
 """Side of the windows of the 8x8 map that are scored, each by itself: 5 x 5 of them."""
 
 
-class Gate(nn.Module):
+class GatedLinearUnit(nn.Module):
     """Gated linear unit: the second half of the channels says how much of the first passes (arXiv:1612.08083)."""
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -40,17 +40,17 @@ class Gate(nn.Module):
         return passed * gate.clone().sigmoid()
 
 
-GLU = Activation(Gate, 1.7267)
+GLU = Activation(GatedLinearUnit, 1.7267)
 """Its gain g solves g^2 E[sigmoid(g u)^2] = 1 for a standard normal u."""
 
 
-class Speckle(nn.Module):
+class NoiseInjection(nn.Module):
     """Adds a map of noise, the same for all channels, at a learned strength that starts at 0."""
 
-    def __init__(self, place: int) -> None:
-        """`place` tells the network's layers apart: each draws noise of its own."""
+    def __init__(self, layer_index: int) -> None:
+        """`layer_index` tells the network's layers apart: each draws noise of its own."""
         super().__init__()
-        self.place = place
+        self.layer_index = layer_index
         self.strength = nn.Parameter(torch.zeros(1))
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
@@ -58,11 +58,13 @@ class Speckle(nn.Module):
         if seed is None:
             return hidden
         count, _, height, width = hidden.shape
-        noise = normal(seed + self.place, height * width, Purpose.SPECKLE).view(count, 1, height, width)
+        noise = normal(seed + self.layer_index, height * width, RandomStream.NOISE_INJECTION).view(
+            count, 1, height, width
+        )
         return hidden + (self.strength * noise).to(hidden.dtype)
 
 
-class Still(nn.Module):
+class NoNoise(nn.Module):
     """No noise, where others have `Speckle`."""
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
@@ -70,125 +72,145 @@ class Still(nn.Module):
         return hidden
 
 
-class Gated(nn.Module):
+class GLUConv(nn.Module):
     """A convolution, noise, norm, and a gated linear unit."""
 
-    def __init__(self, convolution: nn.Module, noise: nn.Module, outside: int, norm: Norm) -> None:
-        """`convolution` makes 2 * outside channels."""
+    def __init__(self, conv: nn.Module, noise: nn.Module, out_channels: int, norm: Norm) -> None:
+        """`conv` makes 2 * outside channels."""
         super().__init__()
-        self.convolution, self.noise = convolution, noise
-        self.end = nn.Sequential(norm.make(2 * outside), GLU.make())
+        self.conv, self.noise = conv, noise
+        self.norm_glu = nn.Sequential(norm.build(2 * out_channels), GLU.build())
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
         """(N, inside, H, W) and seeds (N,) to (N, outside, ...), of the size that the convolution makes."""
-        ended: Tensor = self.end(self.noise(self.convolution(hidden), seed))
+        ended: Tensor = self.norm_glu(self.noise(self.conv(hidden), seed))
         return ended
 
 
-class Up(nn.Module):
+class UpBlock(nn.Module):
     """Gated convolutions in a row, the first of which doubles the size."""
 
-    def __init__(self, *parts: Gated) -> None:
+    def __init__(self, *layers: GLUConv) -> None:
         super().__init__()
-        self.parts = nn.ModuleList(parts)
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
         """(N, inside, H, W) and seeds (N,) to (N, outside, 2H, 2W)."""
-        for part in self.parts:
+        for part in self.layers:
             hidden = part(hidden, seed)
         return hidden
 
 
-class Excitation(nn.Module):
+class SkipLayerExcitation(nn.Module):
     """Skip-layer excitation: a small map says how much of each channel of a large one passes.
 
-    Equation 1 of the paper; `side` is the small map's.
+    Equation 1 of the paper; `small_side` is the small map's.
     """
 
-    def __init__(self, small: int, large: int, side: int, weights: Weights) -> None:
+    def __init__(self, small_channels: int, large_channels: int, small_side: int, factory: LayerFactory) -> None:
         super().__init__()
-        self.pool = side // 4
+        self.pool_size = small_side // 4
         self.gate = nn.Sequential(
-            weights.linear(16 * small, large, LEAKY_RELU.gain, bias=False),
-            LEAKY_RELU.make(),
-            weights.linear(large, large, bias=False),
+            factory.linear(16 * small_channels, large_channels, LEAKY_RELU.gain, bias=False),
+            LEAKY_RELU.build(),
+            factory.linear(large_channels, large_channels, bias=False),
             nn.Sigmoid(),
         )
 
     def forward(self, small: Tensor, large: Tensor) -> Tensor:
         """(N, small, side, side) and (N, large, H, W) to (N, large, H, W)."""
         # a 4x4 convolution of 4x4 pixels is a product with all of them
-        gate: Tensor = self.gate(functional.avg_pool2d(small, self.pool).flatten(1))
+        gate: Tensor = self.gate(functional.avg_pool2d(small, self.pool_size).flatten(1))
         return large * gate[:, :, None, None]
 
 
 class Generator(nn.Module):
     """Latent vectors to square pictures; `widths` are the channels at 4x4, 8x8, ..., the picture's size."""
 
-    takes = ("seed",)
+    condition_inputs = ("seed",)
 
     def __init__(
-        self, latent: int, channels: int, widths: tuple[int, ...], *, norm: Norm, weights: Weights, bounded: bool
+        self,
+        latent_size: int,
+        channels: int,
+        widths: tuple[int, ...],
+        *,
+        norm: Norm,
+        factory: LayerFactory,
+        bounded: bool,
     ) -> None:
         super().__init__()
         first = 2 * widths[0]
-        self.start = nn.Sequential(
-            weights.linear(latent, first * 16, GLU.gain, bias=not norm.shifts),
+        self.input_layer = nn.Sequential(
+            factory.linear(latent_size, first * 16, GLU.gain, bias=not norm.has_bias),
             nn.Unflatten(1, (first, 4, 4)),
-            norm.make(first),
-            GLU.make(),
+            norm.build(first),
+            GLU.build(),
         )
         self.stages = nn.ModuleList(
-            _plain(*pair, norm, weights) if stage % 2 else _noisy(*pair, 2 * stage, norm, weights)
+            _build_up_block(*pair, norm, factory)
+            if stage % 2
+            else _build_noisy_up_block(*pair, 2 * stage, norm, factory)
             for stage, pair in enumerate(pairwise(widths))
         )
-        self.gated = excited(len(widths))
+        self.excitation_sources = choose_excitation_sources(len(widths))
         self.excitations = nn.ModuleList(
-            Excitation(widths[small], widths[large], 4 << small, weights) for large, small in self.gated.items()
+            SkipLayerExcitation(widths[small], widths[large], 4 << small, factory)
+            for large, small in self.excitation_sources.items()
         )
-        self.picture = nn.Sequential(weights.convolution(widths[-1], channels, side=3), bound(bounded))
+        self.output_layer = nn.Sequential(
+            factory.conv2d(widths[-1], channels, kernel_size=3), tanh_or_identity(bounded)
+        )
 
     def forward(self, latent: Tensor, label: Labels | None = None, seed: Tensor | None = None) -> Tensor:
         """(N, latent) and seeds (N,) to (N, channels, S, S) with S = 2 * 2^len(widths), in [-1, 1] if bounded."""
-        maps: list[Tensor] = [self.start(latent)]
+        maps: list[Tensor] = [self.input_layer(latent)]
         excitations = iter(self.excitations)
         for size, stage in enumerate(self.stages, 1):
             large = stage(maps[-1], seed)
-            maps.append(next(excitations)(maps[self.gated[size]], large) if size in self.gated else large)
-        picture: Tensor = self.picture(maps[-1])
+            maps.append(
+                next(excitations)(maps[self.excitation_sources[size]], large)
+                if size in self.excitation_sources
+                else large
+            )
+        picture: Tensor = self.output_layer(maps[-1])
         return picture
 
 
-class Down(nn.Module):
+class DownBlock(nn.Module):
     """Half the size in two ways, averaged: strided and plain convolution, and the means of 2x2 pixels."""
 
-    def __init__(self, inside: int, outside: int, *, norm: Norm, weights: Weights) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, norm: Norm, factory: LayerFactory) -> None:
         super().__init__()
-        self.steep = nn.Sequential(
-            weights.halving(inside, outside, LEAKY_RELU.gain, bias=not norm.shifts),
-            norm.make(outside),
-            LEAKY_RELU.make(),
-            *_leaky(outside, outside, 3, norm, weights),
+        self.strided_branch = nn.Sequential(
+            factory.strided_conv2d(in_channels, out_channels, LEAKY_RELU.gain, bias=not norm.has_bias),
+            norm.build(out_channels),
+            LEAKY_RELU.build(),
+            *_build_conv_leaky_relu(out_channels, out_channels, 3, norm, factory),
         )
-        self.gentle = nn.Sequential(nn.AvgPool2d(2), *_leaky(inside, outside, 1, norm, weights))
+        self.pooled_branch = nn.Sequential(
+            nn.AvgPool2d(2), *_build_conv_leaky_relu(in_channels, out_channels, 1, norm, factory)
+        )
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, inside, 2H, 2W) to (N, outside, H, W)."""
-        mean: Tensor = (self.steep(hidden) + self.gentle(hidden)) / 2
+        mean: Tensor = (self.strided_branch(hidden) + self.pooled_branch(hidden)) / 2
         return mean
 
 
 class Decoder(nn.Module):
     """Finds the picture again in a map, linear without tanh: what is shown may be brightened past [-1, 1]."""
 
-    def __init__(self, widths: tuple[int, ...], channels: int, *, norm: Norm, weights: Weights) -> None:
+    def __init__(self, widths: tuple[int, ...], channels: int, *, norm: Norm, factory: LayerFactory) -> None:
         """`widths` are the channels of the map, and after each doubling of its size."""
         super().__init__()
         stages = (
-            nn.Sequential(Doubling(_twice(inside, outside, norm, weights)), norm.make(2 * outside), GLU.make())
+            nn.Sequential(
+                UpsampleConv(_build_glu_conv(inside, outside, norm, factory)), norm.build(2 * outside), GLU.build()
+            )
             for inside, outside in pairwise(widths)
         )
-        self.stages = nn.Sequential(*stages, weights.convolution(widths[-1], channels, side=3))
+        self.stages = nn.Sequential(*stages, factory.conv2d(widths[-1], channels, kernel_size=3))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, widths[0], h, w) to (N, channels, h * 2^k, w * 2^k) with k = len(widths) - 1."""
@@ -208,98 +230,119 @@ class Discriminator(nn.Module):
         widths: tuple[int, ...],
         *,
         norm: Norm,
-        weights: Weights,
-        head: HeadMaker,
+        factory: LayerFactory,
+        build_head: HeadFactory,
         decoders: nn.ModuleList,
     ) -> None:
         """`decoders` are of the 8x8 map and of the 16x16 map, or of the first alone, or none."""
         super().__init__()
-        self.picture = nn.Sequential(
-            weights.convolution(channels, widths[0], side=3, gain=LEAKY_RELU.gain), LEAKY_RELU.make()
+        self.input_layer = nn.Sequential(
+            factory.conv2d(channels, widths[0], kernel_size=3, gain=LEAKY_RELU.gain), LEAKY_RELU.build()
         )
-        *early, last = (Down(*pair, norm=norm, weights=weights) for pair in pairwise(widths))
-        self.early, self.last = nn.Sequential(*early), last
-        self.wide = nn.Sequential(*_leaky(widths[-1], 2 * widths[-1], 1, norm, weights))
+        *early, last = (DownBlock(*pair, norm=norm, factory=factory) for pair in pairwise(widths))
+        self.early_blocks, self.last_block = nn.Sequential(*early), last
+        self.expand = nn.Sequential(*_build_conv_leaky_relu(widths[-1], 2 * widths[-1], 1, norm, factory))
         self.decoders = decoders
-        self.head = head(2 * widths[-1] * PATCH**2, weights, True)
-        self.takes = self.head.takes
+        self.head = build_head(2 * widths[-1] * PATCH_SIDE**2, factory, True)
+        self.condition_inputs = self.head.takes
 
     @property
-    def learning(self) -> bool:
+    def is_training_decoders(self) -> bool:
         """Whether it is at its own move: there alone its maps are decoded."""
         return self.training and any(parameter.requires_grad for parameter in self.decoders.parameters())
 
-    def forward(self, sample: Tensor, label: Labels | None = None) -> Verdict:
+    def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S) with S = 4 * 2^len(widths) to a verdict with score (N, 1, 5, 5).
 
         Its `rebuilt` is (N, k * channels of a picture, h, h) from the k decoders; while it is frozen or in evaluation
         mode, None.
         """
-        middle = self.early(self.picture(sample))  # (N, widths[-2], 16, 16)
-        small = self.last(middle)  # (N, widths[-1], 8, 8)
-        verdict = self._judge(self.wide(small), label)
-        if not self.learning:
+        middle = self.early_blocks(self.input_layer(sample))  # (N, widths[-2], 16, 16)
+        small = self.last_block(middle)  # (N, widths[-1], 8, 8)
+        verdict = self._score_windows(self.expand(small), label)
+        if not self.is_training_decoders:
             return verdict
         rebuilt = [decoder(seen) for decoder, seen in zip(self.decoders, (small, middle), strict=False)]
-        return verdict._replace(rebuilt=torch.cat(rebuilt, 1))
+        return verdict._replace(reconstructions=torch.cat(rebuilt, 1))
 
-    def _judge(self, hidden: Tensor, label: Labels | None) -> Verdict:
+    def _score_windows(self, hidden: Tensor, label: Labels | None) -> DiscriminatorOutput:
         """(N, C, 8, 8) to a verdict on each 4x4 window; the guess of the class is their mean."""
-        count, side = len(hidden), hidden.shape[-1] - PATCH + 1
-        cut = _by_index if hidden.device.type == "cpu" else _by_unfolding
+        count, side = len(hidden), hidden.shape[-1] - PATCH_SIDE + 1
+        cut = _extract_windows_by_index if hidden.device.type == "cpu" else _extract_windows_by_unfold
         windows = cut(hidden, side).flatten(0, 1)  # (N * side^2, 16 * C)
         if label is not None:
             label = label.repeat_interleave(side**2, 0)
-        verdict: Verdict = self.head(windows, label)
-        classes = verdict.classes
+        verdict: DiscriminatorOutput = self.head(windows, label)
+        classes = verdict.class_logits
         return verdict._replace(
             score=verdict.score.view(count, 1, side, side),
-            classes=None if classes is None else classes.view(count, side**2, -1).mean(1),
+            class_logits=None if classes is None else classes.view(count, side**2, -1).mean(1),
         )
 
 
-def _by_index(hidden: Tensor, side: int) -> Tensor:
+def _extract_windows_by_index(hidden: Tensor, windows_per_side: int) -> Tensor:
     """(N, C, H, H) to its windows (N, side^2, 16 * C): 5 times as fast on a CPU in channels_last as unfolding.
 
     On a GPU its slope's sums come in no fixed order, so a run would not repeat exactly.
     """
     numbers = torch.arange(hidden.shape[-1] ** 2).view(hidden.shape[2:])
-    chosen = numbers.unfold(0, PATCH, 1).unfold(1, PATCH, 1).flatten()  # (side * side * 4 * 4,)
+    chosen = numbers.unfold(0, PATCH_SIDE, 1).unfold(1, PATCH_SIDE, 1).flatten()  # (side * side * 4 * 4,)
     pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, chosen)
-    return pixels.view(len(hidden), side**2, -1)
+    return pixels.view(len(hidden), windows_per_side**2, -1)
 
 
-def _by_unfolding(hidden: Tensor, side: int) -> Tensor:
+def _extract_windows_by_unfold(hidden: Tensor, windows_per_side: int) -> Tensor:
     """The same, in a fixed order."""
-    windows = functional.unfold(hidden, PATCH).view(len(hidden), -1, PATCH**2, side**2)
+    windows = functional.unfold(hidden, PATCH_SIDE).view(len(hidden), -1, PATCH_SIDE**2, windows_per_side**2)
     return windows.permute(0, 3, 2, 1).flatten(2)
 
 
-def excited(sizes: int) -> dict[int, int]:
+def choose_excitation_sources(num_maps: int) -> dict[int, int]:
     """Which map is gated by which: numbers of maps, 0 for 4x4, 1 for 8x8, ..., out of so many.
 
     The paper's are 64, 128, 256 and 512 px, each by the map of a sixteenth; smaller pictures: the last map by 4x4.
     """
-    last = sizes - 1
+    last = num_maps - 1
     return {large: large - 4 for large in range(4, min(last, 7) + 1)} or {last: 0}
 
 
-def _plain(inside: int, outside: int, norm: Norm, weights: Weights) -> Up:
+def _build_up_block(in_channels: int, out_channels: int, norm: Norm, factory: LayerFactory) -> UpBlock:
     """One convolution without noise."""
-    return Up(Gated(Doubling(_twice(inside, outside, norm, weights)), Still(), outside, norm))
+    return UpBlock(
+        GLUConv(UpsampleConv(_build_glu_conv(in_channels, out_channels, norm, factory)), NoNoise(), out_channels, norm)
+    )
 
 
-def _noisy(inside: int, outside: int, place: int, norm: Norm, weights: Weights) -> Up:
-    """Two convolutions, with noise at `place` and the place after it."""
-    first = Gated(Doubling(_twice(inside, outside, norm, weights)), Speckle(place), outside, norm)
-    return Up(first, Gated(_twice(outside, outside, norm, weights), Speckle(place + 1), outside, norm))
+def _build_noisy_up_block(
+    in_channels: int, out_channels: int, layer_index: int, norm: Norm, factory: LayerFactory
+) -> UpBlock:
+    """Two convolutions, with noise at `layer_index` and the place after it."""
+    first = GLUConv(
+        UpsampleConv(_build_glu_conv(in_channels, out_channels, norm, factory)),
+        NoiseInjection(layer_index),
+        out_channels,
+        norm,
+    )
+    return UpBlock(
+        first,
+        GLUConv(
+            _build_glu_conv(out_channels, out_channels, norm, factory),
+            NoiseInjection(layer_index + 1),
+            out_channels,
+            norm,
+        ),
+    )
 
 
-def _twice(inside: int, outside: int, norm: Norm, weights: Weights) -> nn.Module:
+def _build_glu_conv(in_channels: int, out_channels: int, norm: Norm, factory: LayerFactory) -> nn.Module:
     """Makes the channels of a gated linear unit and of its gate."""
-    return weights.convolution(inside, 2 * outside, side=3, gain=GLU.gain, bias=not norm.shifts)
+    return factory.conv2d(in_channels, 2 * out_channels, kernel_size=3, gain=GLU.gain, bias=not norm.has_bias)
 
 
-def _leaky(inside: int, outside: int, side: int, norm: Norm, weights: Weights) -> tuple[nn.Module, ...]:
-    convolution = weights.convolution(inside, outside, side=side, gain=LEAKY_RELU.gain, bias=not norm.shifts)
-    return convolution, norm.make(outside), LEAKY_RELU.make()
+def _build_conv_leaky_relu(
+    in_channels: int, out_channels: int, kernel_size: int, norm: Norm, factory: LayerFactory
+) -> tuple[nn.Module, ...]:
+    convolution = factory.conv2d(
+        in_channels, out_channels, kernel_size=kernel_size, gain=LEAKY_RELU.gain, bias=not norm.has_bias
+    )
+    return convolution, norm.build(out_channels), LEAKY_RELU.build()

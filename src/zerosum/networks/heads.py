@@ -7,84 +7,88 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.types import Verdict
-from zerosum.networks.layers import Weights, score
+from zerosum.game.types import DiscriminatorOutput
+from zerosum.networks.layers import LayerFactory, to_score
 
 Labels = Tensor
 """Class indices (N,) int64, or (N, K) float weights of the classes, between which one can walk."""
 
 
-def soft(label: Labels, classes: int, like: Tensor) -> Tensor:
+def to_class_weights(label: Labels, num_classes: int, like: Tensor) -> Tensor:
     """Labels as weights of the classes, (N, K), in the precision of `like`."""
     if label.is_floating_point():
         return label.to(like.dtype)
-    return (label[:, None] == torch.arange(classes, device=label.device)).to(like.dtype)  # one_hot would wait for a GPU
+    return (label[:, None] == torch.arange(num_classes, device=label.device)).to(
+        like.dtype
+    )  # one_hot would wait for a GPU
 
 
-class ClassVectors(nn.Module):
+class ClassEmbedding(nn.Module):
     """A learned vector for each class: labels to (N, size)."""
 
-    def __init__(self, classes: int, size: int, weights: Weights, gain: float = 1.0) -> None:
-        """Vectors of numbers with standard deviation `gain`, where `weights` are scaled or orthogonal."""
+    def __init__(self, num_classes: int, embedding_size: int, factory: LayerFactory, gain: float = 1.0) -> None:
+        """Vectors of numbers with standard deviation `gain`, where `factory` are scaled or orthogonal."""
         super().__init__()
-        self.classes = classes
-        self.table = weights.table(classes, size, gain)
+        self.num_classes = num_classes
+        self.embedding = factory.embedding(num_classes, embedding_size, gain)
 
     def forward(self, label: Labels) -> Tensor:
         """Labels to their vectors, (N, size)."""
-        vectors: Tensor = self.table(soft(label, self.classes, next(self.parameters())))
+        vectors: Tensor = self.embedding(to_class_weights(label, self.num_classes, next(self.parameters())))
         return vectors
 
 
-class Plain(nn.Module):
+class ScoreHead(nn.Module):
     """A score, whatever the class."""
 
-    takes: tuple[str, ...] = ()
+    condition_inputs: tuple[str, ...] = ()
 
-    def __init__(self, width: int, weights: Weights, bias: bool = True) -> None:
+    def __init__(self, width: int, factory: LayerFactory, bias: bool = True) -> None:
         super().__init__()
-        self.score = weights.linear(width, 1, bias=bias)
+        self.score = factory.linear(width, 1, bias=bias)
 
-    def forward(self, features: Tensor, label: Labels | None = None) -> Verdict:
+    def forward(self, features: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, width) to a verdict with score (N,)."""
-        return Verdict(score(self.score(features)))
+        return DiscriminatorOutput(to_score(self.score(features)))
 
 
-class Projection(nn.Module):
+class ProjectionHead(nn.Module):
     """A score, and how well the features fit the class: their product with its vector.
 
     Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637, equation 3.
     """
 
-    takes: tuple[str, ...] = ("label",)
+    condition_inputs: tuple[str, ...] = ("label",)
 
-    def __init__(self, width: int, weights: Weights, bias: bool = True, *, classes: int) -> None:
+    def __init__(self, width: int, factory: LayerFactory, bias: bool = True, *, num_classes: int) -> None:
         super().__init__()
-        self.score = weights.linear(width, 1, bias=bias)
-        self.vectors = ClassVectors(classes, width, weights, width**-0.5)
+        self.score = factory.linear(width, 1, bias=bias)
+        self.class_embedding = ClassEmbedding(num_classes, width, factory, width**-0.5)
 
-    def forward(self, features: Tensor, label: Labels | None = None) -> Verdict:
+    def forward(self, features: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, width) and labels to a verdict with score (N,)."""
         assert label is not None, "a projection needs labels: checked when the networks are built"
-        fit = (self.vectors(label) * features).sum(1, keepdim=True)
-        return Verdict(score(self.score(features) + fit))
+        fit = (self.class_embedding(label) * features).sum(1, keepdim=True)
+        return DiscriminatorOutput(to_score(self.score(features) + fit))
 
 
-class Recognition(nn.Module):
+class AuxiliaryClassifierHead(nn.Module):
     """A score, and beside it a guess of the class. Odena et al. 2017 (AC-GAN), arXiv:1610.09585, section 3."""
 
-    takes: tuple[str, ...] = ()
+    condition_inputs: tuple[str, ...] = ()
 
-    def __init__(self, width: int, weights: Weights, bias: bool = True, *, classes: int) -> None:
+    def __init__(self, width: int, factory: LayerFactory, bias: bool = True, *, num_classes: int) -> None:
         super().__init__()
-        self.score, self.classes = weights.linear(width, 1, bias=bias), weights.linear(width, classes)
+        self.score, self.classifier = factory.linear(width, 1, bias=bias), factory.linear(width, num_classes)
 
-    def forward(self, features: Tensor, label: Labels | None = None) -> Verdict:
+    def forward(self, features: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, width) to a verdict with score (N,) and class logits (N, K), both float32."""
-        guess = self.classes(features)
-        return Verdict(score(self.score(features)), guess.to(torch.promote_types(guess.dtype, torch.float32)))
+        guess = self.classifier(features)
+        return DiscriminatorOutput(
+            to_score(self.score(features)), guess.to(torch.promote_types(guess.dtype, torch.float32))
+        )
 
 
-HeadMaker = Callable[[int, Weights, bool], nn.Module]
+HeadFactory = Callable[[int, LayerFactory, bool], nn.Module]
 """From the width of the features, how weights are drawn, and whether the score has a bias, to a head:
 `forward(features, label) -> Verdict`."""

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-Init = Callable[[Tensor, int, float], None]
+InitFn = Callable[[Tensor, int, float], None]
 """Draws a weight in place, given the number of inputs each of its outputs sums (fan-in) and the gain."""
 
-Constraint = Callable[[nn.Module], nn.Module]
+ConstraintFn = Callable[[nn.Module], nn.Module]
 """Keeps a layer's weight within bounds while it learns; `free` does not."""
 
 
-def normal(weight: Tensor, fan_in: int, gain: float) -> None:
+def init_normal(weight: Tensor, fan_in: int, gain: float) -> None:
     """N(0, 0.02) whatever the layer's size: DCGAN's (Radford et al. 2015, arXiv:1511.06434, section 4).
 
     Made for networks with batch norm; without it a narrow network drawn so passes almost no signal.
@@ -25,27 +25,27 @@ def normal(weight: Tensor, fan_in: int, gain: float) -> None:
     nn.init.normal_(weight, 0.0, 0.02)
 
 
-def scaled(weight: Tensor, fan_in: int, gain: float) -> None:
+def init_kaiming(weight: Tensor, fan_in: int, gain: float) -> None:
     """N(0, gain^2 / fan_in), which carries variance through the layer (He et al. 2015, arXiv:1502.01852)."""
     nn.init.normal_(weight, 0.0, gain * fan_in**-0.5)
 
 
-def orthogonal(weight: Tensor, fan_in: int, gain: float) -> None:
+def init_orthogonal(weight: Tensor, fan_in: int, gain: float) -> None:
     """Orthogonal directions (Saxe et al. 2013, arXiv:1312.6120), with the mean square size of `scaled`."""
     nn.init.orthogonal_(weight)
     with torch.no_grad():
         weight.mul_(gain * fan_in**-0.5 / weight.square().mean().sqrt())
 
 
-INITS: dict[str, Init] = {"normal": normal, "orthogonal": orthogonal, "scaled": scaled}
+INITS: dict[str, InitFn] = {"normal": init_normal, "orthogonal": init_orthogonal, "scaled": init_kaiming}
 
 
-def free(layer: nn.Module) -> nn.Module:
+def leave_unconstrained(layer: nn.Module) -> nn.Module:
     """The layer as it is."""
     return layer
 
 
-def spectral(layer: nn.Module) -> nn.Module:
+def spectral_norm(layer: nn.Module) -> nn.Module:
     """The layer with its weight divided by its largest singular value (Miyato et al. 2018, arXiv:1802.05957).
 
     One power iteration a training forward; a convolution's weight is taken as the matrix (out, in * kh * kw).
@@ -53,64 +53,68 @@ def spectral(layer: nn.Module) -> nn.Module:
     return parametrizations.spectral_norm(layer)
 
 
-class Weights(NamedTuple):
+class LayerFactory(NamedTuple):
     """How a network's weights are drawn, and what keeps them in bounds."""
 
-    init: Init
-    constrain: Constraint = free
+    init: InitFn
+    constrain: ConstraintFn = leave_unconstrained
 
-    def linear(self, inside: int, outside: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
+    def linear(self, in_features: int, out_features: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
         """(N, inside) to (N, outside)."""
-        return self._ready(nn.Linear(inside, outside, bias), inside, gain)
+        return self._initialize(nn.Linear(in_features, out_features, bias), in_features, gain)
 
-    def halving(self, inside: int, outside: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
+    def strided_conv2d(self, in_channels: int, out_channels: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
         """4x4 convolution of stride 2: (N, inside, 2H, 2W) to (N, outside, H, W)."""
-        return self._ready(nn.Conv2d(inside, outside, 4, 2, 1, bias=bias), 16 * inside, gain)
+        return self._initialize(nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=bias), 16 * in_channels, gain)
 
-    def doubling(self, inside: int, outside: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
+    def conv_transpose2d(self, in_channels: int, out_channels: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
         """4x4 transposed convolution of stride 2: (N, inside, H, W) to (N, outside, 2H, 2W)."""
         # Each output pixel meets only 2x2 of the 4x4 weights: the others fall between input pixels.
-        return self._ready(nn.ConvTranspose2d(inside, outside, 4, 2, 1, bias=bias), 4 * inside, gain)
+        return self._initialize(
+            nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=bias), 4 * in_channels, gain
+        )
 
-    def convolution(
+    def conv2d(
         self,
-        inside: int,
-        outside: int,
+        in_channels: int,
+        out_channels: int,
         *,
-        side: int = 1,
+        kernel_size: int = 1,
         groups: int = 1,
         dilation: int = 1,
         gain: float = 1.0,
         bias: bool = True,
     ) -> nn.Module:
         """Convolution of odd side that keeps the size: (N, inside, H, W) to (N, outside, H, W)."""
-        padding = dilation * (side // 2)
-        layer = nn.Conv2d(inside, outside, side, padding=padding, dilation=dilation, groups=groups, bias=bias)
-        return self._ready(layer, side * side * inside // groups, gain)
+        padding = dilation * (kernel_size // 2)
+        layer = nn.Conv2d(
+            in_channels, out_channels, kernel_size, padding=padding, dilation=dilation, groups=groups, bias=bias
+        )
+        return self._initialize(layer, kernel_size * kernel_size * in_channels // groups, gain)
 
-    def overlooking(self, inside: int, outside: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
+    def conv4x4(self, in_channels: int, out_channels: int, gain: float = 1.0, bias: bool = True) -> nn.Module:
         """4x4 convolution of stride 1: (N, inside, H, W) to (N, outside, H - 1, W - 1)."""
-        return self._ready(nn.Conv2d(inside, outside, 4, 1, 1, bias=bias), 16 * inside, gain)
+        return self._initialize(nn.Conv2d(in_channels, out_channels, 4, 1, 1, bias=bias), 16 * in_channels, gain)
 
-    def table(self, rows: int, size: int, gain: float = 1.0) -> nn.Module:
-        """A row for each of `rows` things: their weights (N, rows) to (N, size)."""
+    def embedding(self, num_embeddings: int, embedding_size: int, gain: float = 1.0) -> nn.Module:
+        """A row for each of `num_embeddings` things: their weights (N, rows) to (N, size)."""
         # of a one-hot input only one number is not 0, so the fan-in is 1
-        return self._ready(nn.Linear(rows, size, bias=False), 1, gain)
+        return self._initialize(nn.Linear(num_embeddings, embedding_size, bias=False), 1, gain)
 
-    def _ready(self, layer: _Layer, fan_in: int, gain: float) -> nn.Module:
+    def _initialize(self, layer: _WeightLayer, fan_in: int, gain: float) -> nn.Module:
         self.init(layer.weight, fan_in, gain)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
         return self.constrain(layer)
 
 
-_Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
+_WeightLayer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 
 
 class Activation(NamedTuple):
     """A nonlinearity, and the gain that makes up for the variance it takes."""
 
-    make: Callable[[], nn.Module]
+    build: Callable[[], nn.Module]
     gain: float
 
 
@@ -123,8 +127,8 @@ ACTIVATIONS: dict[str, Activation] = {"leaky_relu": LEAKY_RELU, "relu": RELU}
 class Norm(NamedTuple):
     """A normalisation; one that `shifts` has a bias of its own, so the layer before it needs none."""
 
-    make: Callable[[int], nn.Module]
-    shifts: bool
+    build: Callable[[int], nn.Module]
+    has_bias: bool
 
 
 def _batch_norm_2d(width: int) -> nn.Module:
@@ -134,7 +138,7 @@ def _batch_norm_2d(width: int) -> nn.Module:
     return norm
 
 
-class Instance(nn.Module):
+class InstanceNorm(nn.Module):
     """Each map of each sample brought to mean 0 and variance 1, then to a learned scale and shift.
 
     Ulyanov, Vedaldi, Lempitsky 2016, "Instance Normalization", arXiv:1607.08022. Training and use are the same to it.
@@ -152,27 +156,27 @@ class Instance(nn.Module):
         return functional.group_norm(hidden, len(self.weight), self.weight, self.bias)
 
 
-NORMS: dict[str, Norm] = {
+NORMS_2D: dict[str, Norm] = {
     "none": Norm(nn.Identity, False),
     "batch": Norm(_batch_norm_2d, True),
-    "instance": Norm(Instance, True),
+    "instance": Norm(InstanceNorm, True),
 }
 """For (N, C, H, W)."""
-NORMS_OF_VECTORS: dict[str, Norm] = {"none": Norm(nn.Identity, False), "batch": Norm(nn.BatchNorm1d, True)}
+NORMS_1D: dict[str, Norm] = {"none": Norm(nn.Identity, False), "batch": Norm(nn.BatchNorm1d, True)}
 """For (N, C)."""
 
 
-def dropout(rate: float) -> nn.Module:
+def dropout_or_identity(rate: float) -> nn.Module:
     """Dropout of single values at this rate in training; nothing at all at rate 0."""
     return nn.Dropout(rate) if rate > 0 else nn.Identity()
 
 
-def bound(bounded: bool) -> nn.Module:
+def tanh_or_identity(bounded: bool) -> nn.Module:
     """What ends a generator: tanh, for samples in [-1, 1], or nothing."""
     return nn.Tanh() if bounded else nn.Identity()
 
 
-def score(column: Tensor) -> Tensor:
+def to_score(column: Tensor) -> Tensor:
     """(N, 1) to the (N,) of a verdict: float32 whatever the network ran in (float64 stays float64)."""
     return column.squeeze(1).to(torch.promote_types(column.dtype, torch.float32))
 
@@ -195,10 +199,10 @@ class Downsample(nn.Module):
 
     def forward(self, sample: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H / 2, W / 2); H and W even."""
-        return _down_as_slope(sample) if sample.device.type == "cpu" else _down_as_filter(sample)
+        return _downsample_by_upsample_gradient(sample) if sample.device.type == "cpu" else _downsample_by_conv(sample)
 
 
-def _down_as_slope(sample: Tensor) -> Tensor:
+def _downsample_by_upsample_gradient(sample: Tensor) -> Tensor:
     """A quarter of the slope of `Upsample`, which is this very filter, edges included.
 
     Its second derivative is `Upsample` itself, and in channels_last all of it is 4 to 6 times as fast on a CPU as
@@ -211,7 +215,7 @@ def _down_as_slope(sample: Tensor) -> Tensor:
     return slope / 4
 
 
-def _down_as_filter(sample: Tensor) -> Tensor:
+def _downsample_by_conv(sample: Tensor) -> Tensor:
     """The filter itself, a depthwise convolution of stride 2."""
     channels = sample.shape[1]
     taps = sample.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
@@ -219,44 +223,44 @@ def _down_as_filter(sample: Tensor) -> Tensor:
     return functional.conv2d(functional.pad(sample, (1, 1, 1, 1), "replicate"), depthwise, stride=2, groups=channels)
 
 
-def widened(weight: Tensor) -> Tensor:
+def fuse_box_filter(weight: Tensor) -> Tensor:
     """A 3x3 kernel added to itself at the four corners of a pixel: (..., 3, 3) to (..., 4, 4)."""
     tall = functional.pad(weight, (0, 0, 0, 1)) + functional.pad(weight, (0, 0, 1, 0))
     return functional.pad(tall, (0, 1)) + functional.pad(tall, (1, 0))
 
 
-def doubled(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def upsample_conv2d(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A 3x3 convolution of twice the size, each pixel repeated: (N, inside, H, W) to (N, outside, 2H, 2W).
 
     Where pixels are repeated, 3x3 weights (outside, inside, 3, 3) meet 2x2 different ones. So it is one transposed
     convolution by a 4x4 kernel, with 4 products a pixel instead of 9 and without the large map: 1.5 to 2.8 times as
     fast on a CPU.
     """
-    kernel = widened(weight.transpose(0, 1).flip(2, 3))  # turned round before it is widened: less to copy
+    kernel = fuse_box_filter(weight.transpose(0, 1).flip(2, 3))  # turned round before it is widened: less to copy
     return functional.conv_transpose2d(hidden, kernel, bias, stride=2, padding=1)
 
 
-class Resampling(nn.Module):
+class FusedResampleConv(nn.Module):
     """A 3x3 convolution that keeps the size, and resampling worked into it."""
 
-    def __init__(self, convolution: nn.Module) -> None:
+    def __init__(self, conv: nn.Module) -> None:
         super().__init__()
-        assert isinstance(convolution, nn.Conv2d)
-        self.convolution = convolution
+        assert isinstance(conv, nn.Conv2d)
+        self.conv = conv
 
 
-class Doubling(Resampling):
+class UpsampleConv(FusedResampleConv):
     """Every pixel is made four alike, then convolved."""
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, inside, H, W) to (N, outside, 2H, 2W)."""
-        return doubled(hidden, self.convolution.weight, self.convolution.bias)
+        return upsample_conv2d(hidden, self.conv.weight, self.conv.bias)
 
 
-class Halving(Resampling):
+class ConvMeanPool(FusedResampleConv):
     """Convolved, then every four pixels are averaged."""
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, inside, 2H, 2W) to (N, outside, H, W)."""
-        kernel = widened(self.convolution.weight) / 4
-        return functional.conv2d(hidden, kernel, self.convolution.bias, stride=2, padding=1)
+        kernel = fuse_box_filter(self.conv.weight) / 4
+        return functional.conv2d(hidden, kernel, self.conv.bias, stride=2, padding=1)

@@ -12,9 +12,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.types import Verdict
-from zerosum.networks.heads import HeadMaker, Labels
-from zerosum.networks.layers import Activation, Norm, Weights, bound, dropout
+from zerosum.game.types import DiscriminatorOutput
+from zerosum.networks.heads import HeadFactory, Labels
+from zerosum.networks.layers import Activation, LayerFactory, Norm, dropout_or_identity, tanh_or_identity
 
 
 class Generator(nn.Module):
@@ -22,27 +22,27 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        latent: int,
+        latent_size: int,
         shape: tuple[int, ...],
         widths: tuple[int, ...],
         *,
         activation: Activation,
         norm: Norm,
-        weights: Weights,
-        reach: float,
-        extent: float,
+        factory: LayerFactory,
+        bias_range: float,
+        output_std: float,
         bounded: bool,
     ) -> None:
         super().__init__()
-        self.hidden = _hidden((latent, *widths), activation, norm, weights, rate=0.0)
-        spread(self.hidden, reach)
-        self.sample = nn.Sequential(
-            weights.linear(widths[-1], prod(shape), extent), nn.Unflatten(1, shape), bound(bounded)
+        self.hidden_layers = _build_hidden_layers((latent_size, *widths), activation, norm, factory, dropout=0.0)
+        init_first_layer_bias(self.hidden_layers, bias_range)
+        self.output_layer = nn.Sequential(
+            factory.linear(widths[-1], prod(shape), output_std), nn.Unflatten(1, shape), tanh_or_identity(bounded)
         )
 
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) to (N, *shape), in [-1, 1] if bounded."""
-        sample: Tensor = self.sample(self.hidden(latent))
+        sample: Tensor = self.output_layer(self.hidden_layers(latent))
         return sample
 
 
@@ -56,43 +56,43 @@ class Discriminator(nn.Module):
         *,
         activation: Activation,
         norm: Norm,
-        weights: Weights,
-        reach: float,
-        rate: float,
-        head: HeadMaker,
+        factory: LayerFactory,
+        bias_range: float,
+        dropout: float,
+        build_head: HeadFactory,
     ) -> None:
         super().__init__()
-        self.hidden = _hidden((prod(shape), *widths), activation, norm, weights, rate)
-        spread(self.hidden, reach)
-        self.head = head(widths[-1], weights, True)
-        self.takes = self.head.takes
+        self.hidden_layers = _build_hidden_layers((prod(shape), *widths), activation, norm, factory, dropout)
+        init_first_layer_bias(self.hidden_layers, bias_range)
+        self.head = build_head(widths[-1], factory, True)
+        self.condition_inputs = self.head.takes
 
-    def forward(self, sample: Tensor, label: Labels | None = None) -> Verdict:
+    def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, *shape) to a verdict with score (N,)."""
-        hidden = self.hidden(sample.flatten(1))  # (N, widths[-1])
-        verdict: Verdict = self.head(hidden, label)
+        hidden = self.hidden_layers(sample.flatten(1))  # (N, widths[-1])
+        verdict: DiscriminatorOutput = self.head(hidden, label)
         return verdict
 
 
-def _hidden(
-    widths: tuple[int, ...], activation: Activation, norm: Norm, weights: Weights, rate: float
+def _build_hidden_layers(
+    widths: tuple[int, ...], activation: Activation, norm: Norm, factory: LayerFactory, dropout: float
 ) -> nn.Sequential:
     """The hidden layers, (N, widths[0]) to (N, widths[-1]), with dropout at this rate."""
     layers = (
         nn.Sequential(
-            weights.linear(inside, outside, activation.gain, bias=not norm.shifts),
-            norm.make(outside),
-            activation.make(),
-            dropout(rate),
+            factory.linear(inside, outside, activation.gain, bias=not norm.has_bias),
+            norm.build(outside),
+            activation.build(),
+            dropout_or_identity(dropout),
         )
         for inside, outside in pairwise(widths)
     )
     return nn.Sequential(*layers)
 
 
-def spread(hidden: nn.Sequential, reach: float) -> None:
-    """Draw the first layer's biases so that its units bend anywhere within `reach` of the origin, not all at it."""
-    first = hidden[0][0]  # type: ignore[index]
-    if reach and first.bias is not None:
+def init_first_layer_bias(hidden_layers: nn.Sequential, bias_range: float) -> None:
+    """Draw the first layer's biases so that its units bend anywhere within `bias_range` of the origin, not all at it."""
+    first = hidden_layers[0][0]  # type: ignore[index]
+    if bias_range and first.bias is not None:
         with torch.no_grad():
-            first.bias.uniform_(-reach, reach).mul_(first.weight.norm(dim=1))
+            first.bias.uniform_(-bias_range, bias_range).mul_(first.weight.norm(dim=1))

@@ -12,7 +12,7 @@ EPSILON = 1e-8
 """Added to the sum of squares that a demodulated weight is divided by."""
 
 
-def modulated(sample: Tensor, style: Tensor, weight: Tensor, demodulate: bool = True) -> Tensor:
+def modulated_conv2d(sample: Tensor, style: Tensor, weight: Tensor, demodulate: bool = True) -> Tensor:
     """Convolve each sample with `weight`, its inputs scaled by the sample's style, its outputs back to unit variance.
 
     Scaling weights and scaling what goes in are the same product, so one ordinary convolution serves the batch, and a

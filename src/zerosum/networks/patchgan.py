@@ -10,31 +10,43 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.game.types import Verdict
-from zerosum.networks.layers import LEAKY_RELU, NORMS, Norm, Weights
+from zerosum.game.types import DiscriminatorOutput
+from zerosum.networks.layers import LEAKY_RELU, NORMS_2D, LayerFactory, Norm
 
 
-class Scale(nn.Module):
+class ScaleDiscriminator(nn.Module):
     """The discriminator of one scale."""
 
-    def __init__(self, inside: int, widths: tuple[int, ...], norm: Norm, weights: Weights, detail: int = 0) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        widths: tuple[int, ...],
+        norm: Norm,
+        factory: LayerFactory,
+        full_resolution_channels: int = 0,
+    ) -> None:
         """`widths` are the channels after each halving, and after the convolution of stride 1 that follows them.
 
-        `detail` are those of a 3x3 convolution before; 0: none. There is no norm beside the picture.
+        `full_resolution_channels` are those of a 3x3 convolution before; 0: none. There is no norm beside the picture.
         """
         super().__init__()
-        plain, before = NORMS["none"], inside
+        plain, before = NORMS_2D["none"], in_channels
         stages: list[nn.Module] = []
-        if detail:
-            close = weights.convolution(inside, detail, side=3, gain=LEAKY_RELU.gain)
-            stages, before = [_active(close, detail, plain)], detail
+        if full_resolution_channels:
+            close = factory.conv2d(in_channels, full_resolution_channels, kernel_size=3, gain=LEAKY_RELU.gain)
+            stages, before = (
+                [_build_conv_norm_leaky_relu(close, full_resolution_channels, plain)],
+                full_resolution_channels,
+            )
         for place, width in enumerate(widths):
-            make = weights.overlooking if place == len(widths) - 1 else weights.halving
+            make = factory.conv4x4 if place == len(widths) - 1 else factory.strided_conv2d
             kind = norm if place else plain
-            stages.append(_active(make(before, width, LEAKY_RELU.gain, not kind.shifts), width, kind))
+            stages.append(
+                _build_conv_norm_leaky_relu(make(before, width, LEAKY_RELU.gain, not kind.has_bias), width, kind)
+            )
             before = width
         self.stages = nn.ModuleList(stages)
-        self.score = weights.overlooking(before, 1)
+        self.score = factory.conv4x4(before, 1)
 
     def forward(self, sample: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(N, inside, H, W) to scores (N, 1, h, w) and the maps they were made of."""
@@ -49,23 +61,23 @@ class Scale(nn.Module):
 class Discriminator(nn.Module):
     """Pictures of any size to the scores of their patches."""
 
-    def __init__(self, scales: list[Scale], beside: bool) -> None:
+    def __init__(self, scales: list[ScaleDiscriminator], concat_input: bool) -> None:
         """The first scale judges the picture as it is, each further one at half the size.
 
-        `beside`: each sample is seen beside what it is made from.
+        `concat_input`: each sample is seen beside what it is made from.
         """
         super().__init__()
         self.scales = nn.ModuleList(scales)
-        self.takes: tuple[str, ...] = ("given",) if beside else ()
+        self.condition_inputs: tuple[str, ...] = ("given",) if concat_input else ()
 
-    def forward(self, sample: Tensor, given: Tensor | None = None) -> Verdict:
+    def forward(self, sample: Tensor, inputs: Tensor | None = None) -> DiscriminatorOutput:
         """(N, C, H, W), and (N, Ci, h, w) that it is made from, to a verdict with the scales' maps in `seen`.
 
         One scale's scores are (N, 1, h, w). Those of several are (N, 1, 1, P), one after the other: in the mean over
         places the finer scales, which have more of them, count for more, where the paper gives all scales one voice.
         """
-        if given is not None:
-            sample = torch.cat([sample, _brought(given, sample)], 1)
+        if inputs is not None:
+            sample = torch.cat([sample, _resize_to_sample(inputs, sample)], 1)
         scores: list[Tensor] = []
         seen: tuple[Tensor, ...] = ()
         for place, scale in enumerate(self.scales):
@@ -74,26 +86,28 @@ class Discriminator(nn.Module):
             scores.append(score)
             seen += maps
         if len(scores) == 1:
-            return Verdict(scores[0], seen=seen)
-        return Verdict(torch.cat([score.flatten(1) for score in scores], 1)[:, None, None], seen=seen)
+            return DiscriminatorOutput(scores[0], feature_maps=seen)
+        return DiscriminatorOutput(
+            torch.cat([score.flatten(1) for score in scores], 1)[:, None, None], feature_maps=seen
+        )
 
 
-def halvings(side: int, most: int) -> int:
+def count_halvings(side: int, max_halvings: int) -> int:
     """How often a picture of this side is halved, at most so often, for its scores to be 2x2 places or more."""
     count = 0
-    while count < most and side >> (count + 1) >= 4:  # the two convolutions after it take 2 of them
+    while count < max_halvings and side >> (count + 1) >= 4:  # the two convolutions after it take 2 of them
         count += 1
     return count
 
 
-def _brought(given: Tensor, sample: Tensor) -> Tensor:
+def _resize_to_sample(inputs: Tensor, sample: Tensor) -> Tensor:
     """What is given, at the sample's size and in its precision."""
     size = sample.shape[2:]
-    if given.shape[2:] == size:
-        return given.to(sample.dtype)
-    shrinks = given.shape[2] > size[0]
-    return functional.interpolate(given, size, mode="bilinear", antialias=shrinks).to(sample.dtype)
+    if inputs.shape[2:] == size:
+        return inputs.to(sample.dtype)
+    shrinks = inputs.shape[2] > size[0]
+    return functional.interpolate(inputs, size, mode="bilinear", antialias=shrinks).to(sample.dtype)
 
 
-def _active(convolution: nn.Module, width: int, norm: Norm) -> nn.Module:
-    return nn.Sequential(convolution, norm.make(width), LEAKY_RELU.make())
+def _build_conv_norm_leaky_relu(conv: nn.Module, width: int, norm: Norm) -> nn.Module:
+    return nn.Sequential(conv, norm.build(width), LEAKY_RELU.build())

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.networks.projected import Features, grounds
+from zerosum.networks.projected import FrozenEfficientNet, composite_alpha
 
-_STEP, _MOST = 32, 256
+_SIDE_MULTIPLE, _MAX_SIDE = 32, 256
 """Pixels a side that the network takes: multiples of the one, up to the other."""
 
 
-class Perception(nn.Module):
+class PerceptualDistance(nn.Module):
     """The distance of pictures in the frozen network's maps; it has no parameters, and nothing to save."""
 
     def __init__(self, side: int) -> None:
@@ -26,22 +26,24 @@ class Perception(nn.Module):
             BadInput: the package with the network's weights is missing, or its file is damaged.
         """
         super().__init__()
-        self.features = Features(min(-(-side // _STEP) * _STEP, _MOST), "the perceptual term")
+        self.features = FrozenEfficientNet(
+            min(-(-side // _SIDE_MULTIPLE) * _SIDE_MULTIPLE, _MAX_SIDE), "the perceptual term"
+        )
 
-    def forward(self, made: Tensor, wanted: Tensor) -> Tensor:
+    def forward(self, generated: Tensor, target: Tensor) -> Tensor:
         """Pictures (N, C, S, S) in [-1, 1] and as many others to their distances (N,), from 0 to 4.
 
         At every place of a map the channels are brought to length 1, and the squared difference is summed over them; it
         is averaged over places, and over the four maps. With alpha: over black and over white.
         """
         each = [
-            (_directions(ours) - _directions(theirs)).square()
-            for pair in zip(grounds(made), grounds(wanted), strict=True)
+            (_normalize_channels(ours) - _normalize_channels(theirs)).square()
+            for pair in zip(composite_alpha(generated), composite_alpha(target), strict=True)
             for ours, theirs in zip(*map(self.features, pair), strict=True)
         ]
         return torch.stack([apart.sum(1).mean((1, 2)) for apart in each]).mean(0)
 
 
-def _directions(hidden: Tensor) -> Tensor:
+def _normalize_channels(hidden: Tensor) -> Tensor:
     """(N, width, H, W) with the channels at every place brought to length 1, float32 at least."""
     return functional.normalize(hidden.to(torch.promote_types(hidden.dtype, torch.float32)), dim=1)

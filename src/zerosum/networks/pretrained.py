@@ -12,13 +12,13 @@ from torch import nn
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def digest(file: Path) -> str:
+def sha256_digest(file: Path) -> str:
     """The sha256 of a file's content, in 64 hex digits."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def settled(network: Module, device: torch.device) -> Module:
+def freeze_network(network: Module, device: torch.device) -> Module:
     """The network as it is looked through: fixed, in evaluation mode, channels last, on the device."""
     fixed = network.requires_grad_(False).eval()
     return fixed.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -7,47 +7,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-Span = tuple[int, int]
+PixelRange = tuple[int, int]
 """The first and the last pixel of a range, along one side; the map it lies in goes on without end."""
 
 
-def convolved(span: Span, side: int, dilation: int = 1) -> Span:
+def trace_conv(pixel_range: PixelRange, kernel_size: int, dilation: int = 1) -> PixelRange:
     """What a convolution of odd side, which keeps the size, sees to make these pixels."""
-    margin = dilation * (side // 2)
-    return span[0] - margin, span[1] + margin
+    margin = dilation * (kernel_size // 2)
+    return pixel_range[0] - margin, pixel_range[1] + margin
 
 
-def halved(span: Span) -> Span:
+def trace_strided_conv(pixel_range: PixelRange) -> PixelRange:
     """What a 4x4 convolution of stride 2 sees to make these pixels."""
-    return 2 * span[0] - 1, 2 * span[1] + 2
+    return 2 * pixel_range[0] - 1, 2 * pixel_range[1] + 2
 
 
-def doubled(span: Span) -> Span:
+def trace_upsample_conv(pixel_range: PixelRange) -> PixelRange:
     """What `layers.Doubling` sees to make these pixels: of pixels repeated, one more on each side."""
-    return (span[0] - 1) // 2, (span[1] + 1) // 2
+    return (pixel_range[0] - 1) // 2, (pixel_range[1] + 1) // 2
 
 
-def shuffled(span: Span) -> Span:
+def trace_pixel_shuffle(pixel_range: PixelRange) -> PixelRange:
     """What a pixel shuffle to twice the size takes to make these pixels."""
-    return span[0] // 2, span[1] // 2
+    return pixel_range[0] // 2, pixel_range[1] // 2
 
 
-def union(spans: list[Span]) -> Span:
+def union_ranges(pixel_ranges: list[PixelRange]) -> PixelRange:
     """The shortest range that holds these."""
-    firsts, lasts = zip(*spans, strict=True)
+    firsts, lasts = zip(*pixel_ranges, strict=True)
     return min(firsts), max(lasts)
 
 
-def farthest(trace: Callable[[Span], Span], multiple: int, factor: int = 1) -> int:
+def compute_radius(
+    trace_input_range: Callable[[PixelRange], PixelRange], size_multiple: int, upscale_factor: int = 1
+) -> int:
     """How many input pixels to each side can count for an output pixel.
 
     Args:
-        trace: from a range of output pixels to the range of input pixels they are made of.
-        multiple: of input pixels, after which the network repeats itself.
-        factor: how many times larger the output is.
+        trace_input_range: from a range of output pixels to the range of input pixels they are made of.
+        size_multiple: of input pixels, after which the network repeats itself.
+        upscale_factor: how many times larger the output is.
     """
     reach = 0
-    for pixel in range(multiple * factor):
-        first, last = trace((pixel, pixel))
-        reach = max(reach, pixel // factor - first, last - pixel // factor)
+    for pixel in range(size_multiple * upscale_factor):
+        first, last = trace_input_range((pixel, pixel))
+        reach = max(reach, pixel // upscale_factor - first, last - pixel // upscale_factor)
     return reach

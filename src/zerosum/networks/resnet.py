@@ -17,134 +17,145 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zerosum.game.types import Verdict
+from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.attention import SelfAttention
-from zerosum.networks.heads import ClassVectors, HeadMaker, Labels
-from zerosum.networks.layers import RELU, Doubling, Halving, Weights, bound
+from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels
+from zerosum.networks.layers import RELU, ConvMeanPool, LayerFactory, UpsampleConv, tanh_or_identity
 
-NormMaker = Callable[[int, int], nn.Module]
+NormFactory = Callable[[int, int], nn.Module]
 """From the width of a map, and of what its norm is told, to a norm: `forward(hidden, told) -> hidden`."""
-_HALF = 0.5**0.5
+_BRANCH_GAIN = 0.5**0.5
 """The gain of each of two things whose sum is to have the variance of one; what comes after a ReLU has half anyway."""
 
 # ---------------------------------------------------------------------- what norms are told
 
 
-class Whole(nn.Module):
+class SingleLatent(nn.Module):
     """The latent enters at the start, and the blocks are told nothing."""
 
-    takes: tuple[str, ...] = ()
+    condition_inputs: tuple[str, ...] = ()
 
-    def __init__(self, latent: int, blocks: int) -> None:
+    def __init__(self, latent_size: int, num_blocks: int) -> None:
         super().__init__()
-        self.start, self.sizes = latent, (0,) * blocks
+        self.input_size, self.condition_sizes = latent_size, (0,) * num_blocks
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> list[Tensor]:
         """(N, L) to itself and, for each block, (N, 0)."""
-        return [latent, *(latent[:, :0] for _ in self.sizes)]
+        return [latent, *(latent[:, :0] for _ in self.condition_sizes)]
 
 
-class Chunks(nn.Module):
+class HierarchicalLatent(nn.Module):
     """The latent is cut up: a chunk enters at the start, and each block is told of its own.
 
     BigGAN's hierarchical latent. Chunks are of one size, or the first ones larger by 1.
     """
 
-    takes: tuple[str, ...] = ()
+    condition_inputs: tuple[str, ...] = ()
 
-    def __init__(self, latent: int, blocks: int) -> None:
+    def __init__(self, latent_size: int, num_blocks: int) -> None:
         super().__init__()
-        least, left = divmod(latent, blocks + 1)
-        self.start, *sizes = (least + (place < left) for place in range(blocks + 1))
-        self.sizes = tuple(sizes)
+        least, left = divmod(latent_size, num_blocks + 1)
+        self.input_size, *sizes = (least + (place < left) for place in range(num_blocks + 1))
+        self.condition_sizes = tuple(sizes)
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> list[Tensor]:
         """(N, L) to the start's and each block's chunk, (N, size)."""
-        return list(torch.split(latent, [self.start, *self.sizes], 1))
+        return list(torch.split(latent, [self.input_size, *self.condition_sizes], 1))
 
 
-class Classed(nn.Module):
+class ClassConditionedLatent(nn.Module):
     """What blocks are told, and before it a vector of the class: one for all blocks."""
 
-    takes: tuple[str, ...] = ("label",)
+    condition_inputs: tuple[str, ...] = ("label",)
 
-    def __init__(self, told: Whole | Chunks, classes: int, size: int, weights: Weights) -> None:
+    def __init__(
+        self,
+        latent_split: SingleLatent | HierarchicalLatent,
+        num_classes: int,
+        embedding_size: int,
+        factory: LayerFactory,
+    ) -> None:
         super().__init__()
-        self.told = told
-        self.vectors = ClassVectors(classes, size, weights, size**-0.5)
-        self.start, self.sizes = told.start, tuple(size + more for more in told.sizes)
+        self.latent_split = latent_split
+        self.class_embedding = ClassEmbedding(num_classes, embedding_size, factory, embedding_size**-0.5)
+        self.input_size, self.condition_sizes = (
+            latent_split.input_size,
+            tuple(embedding_size + more for more in latent_split.condition_sizes),
+        )
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> list[Tensor]:
         """(N, L) and labels to the start's part of the latent and what each block is told."""
         assert label is not None, "a generator of classes needs labels: the game sees to it"
-        vector = self.vectors(label).to(latent.dtype)
-        start, *told = self.told(latent)
+        vector = self.class_embedding(label).to(latent.dtype)
+        start, *told = self.latent_split(latent)
         return [start, *(torch.cat([vector, each], 1) for each in told)]
 
 
-class Alike(nn.Module):
+class UnconditionalNorm(nn.Module):
     """A norm that is the same for all samples, whatever it is told."""
 
     def __init__(self, norm: nn.Module) -> None:
         super().__init__()
         self.norm = norm
 
-    def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
         """(N, C, H, W) and anything to (N, C, H, W)."""
         normalised: Tensor = self.norm(hidden)
         return normalised
 
 
-class ConditionalNorm(nn.Module):
+class ConditionalBatchNorm2d(nn.Module):
     """Batch norm whose gain and bias are linear in what it is told: 1 + A t and B t.
 
     Dumoulin et al. 2016, arXiv:1610.07629; Miyato and Koyama 2018, arXiv:1802.05637.
     """
 
-    def __init__(self, width: int, told: int, weights: Weights) -> None:
+    def __init__(self, width: int, condition_size: int, factory: LayerFactory) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(width, affine=False)
         # what orthonormal rows or columns have: gains start near 1, and some way apart
-        gain = (told / max(told, width)) ** 0.5
-        self.gain, self.bias = (weights.linear(told, width, gain, bias=False) for _ in range(2))
+        gain = (condition_size / max(condition_size, width)) ** 0.5
+        self.gain, self.bias = (factory.linear(condition_size, width, gain, bias=False) for _ in range(2))
 
-    def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
         """(N, C, H, W) and (N, T) to (N, C, H, W)."""
-        gain, bias = self.gain(told)[:, :, None, None], self.bias(told)[:, :, None, None]
+        gain, bias = self.gain(condition)[:, :, None, None], self.bias(condition)[:, :, None, None]
         return torch.addcmul(bias, self.norm(hidden), 1 + gain)
 
 
-NORMS: Mapping[str, NormMaker] = {
-    "none": lambda width, told: Alike(nn.Identity()),
-    "batch": lambda width, told: Alike(nn.BatchNorm2d(width)),
+UNCONDITIONAL_NORMS: Mapping[str, NormFactory] = {
+    "none": lambda width, told: UnconditionalNorm(nn.Identity()),
+    "batch": lambda width, told: UnconditionalNorm(nn.BatchNorm2d(width)),
 }
 """Norms that are told nothing."""
 
 
-def conditional(weights: Weights) -> NormMaker:
+def build_conditional_norm_factory(factory: LayerFactory) -> NormFactory:
     """Norms that are told something."""
-    return lambda width, told: ConditionalNorm(width, told, weights)
+    return lambda width, told: ConditionalBatchNorm2d(width, told, factory)
 
 
 # ---------------------------------------------------------------------- the generator
 
 
-class Upward(nn.Module):
+class GeneratorBlock(nn.Module):
     """A residual block that doubles the size: norm, ReLU, twice the size, 3x3, norm, ReLU, 3x3."""
 
-    def __init__(self, inside: int, outside: int, told: int, norm: NormMaker, weights: Weights) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, condition_size: int, build_norm: NormFactory, factory: LayerFactory
+    ) -> None:
         super().__init__()
-        self.before, self.between = norm(inside, told), norm(outside, told)
-        self.grow = Doubling(weights.convolution(inside, outside, side=3, gain=RELU.gain))
-        self.mix = weights.convolution(outside, outside, side=3, gain=RELU.gain * _HALF)
-        self.short = weights.convolution(inside, outside, gain=_HALF)
+        self.norm1, self.norm2 = build_norm(in_channels, condition_size), build_norm(out_channels, condition_size)
+        self.conv1 = UpsampleConv(factory.conv2d(in_channels, out_channels, kernel_size=3, gain=RELU.gain))
+        self.conv2 = factory.conv2d(out_channels, out_channels, kernel_size=3, gain=RELU.gain * _BRANCH_GAIN)
+        self.shortcut = factory.conv2d(in_channels, out_channels, gain=_BRANCH_GAIN)
 
-    def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
         """(N, inside, H, W) and (N, T) to (N, outside, 2H, 2W)."""
-        branch = self.grow(torch.relu(self.before(hidden, told)))
-        branch = self.mix(torch.relu(self.between(branch, told)))
+        branch = self.conv1(torch.relu(self.norm1(hidden, condition)))
+        branch = self.conv2(torch.relu(self.norm2(branch, condition)))
         # a 1x1 convolution of pixels made four alike is the same before it, at a quarter of the products
-        short = functional.interpolate(self.short(hidden), scale_factor=2.0, mode="nearest")
+        short = functional.interpolate(self.shortcut(hidden), scale_factor=2.0, mode="nearest")
         return branch + short  # type: ignore[no-any-return]
 
 
@@ -156,92 +167,101 @@ class Generator(nn.Module):
         channels: int,
         widths: tuple[int, ...],
         *,
-        told: Whole | Chunks | Classed,
-        norms: tuple[NormMaker, NormMaker],
-        weights: Weights,
-        attention: int,
+        conditioning: SingleLatent | HierarchicalLatent | ClassConditionedLatent,
+        build_norms: tuple[NormFactory, NormFactory],
+        factory: LayerFactory,
+        attention_side: int,
         bounded: bool,
     ) -> None:
-        """`norms`: the blocks' and the last one, before the picture; `attention`: the side of the map it follows."""
+        """`build_norms`: the blocks' and the last one, before the picture; `attention_side`: the side of the map it follows."""
         super().__init__()
-        self.told, self.takes = told, told.takes
-        inner, last = norms
-        self.start = nn.Sequential(weights.linear(told.start, widths[0] * 16), nn.Unflatten(1, (widths[0], 4, 4)))
+        self.conditioning, self.condition_inputs = conditioning, conditioning.condition_inputs
+        inner, last = build_norms
+        self.input_layer = nn.Sequential(
+            factory.linear(conditioning.input_size, widths[0] * 16), nn.Unflatten(1, (widths[0], 4, 4))
+        )
         self.blocks = nn.ModuleList(
-            Upward(inside, outside, size, inner, weights)
-            for (inside, outside), size in zip(pairwise(widths), told.sizes, strict=True)
+            GeneratorBlock(inside, outside, size, inner, factory)
+            for (inside, outside), size in zip(pairwise(widths), conditioning.condition_sizes, strict=True)
         )
-        self.after = nn.ModuleList(
-            _attentive(8 << place, attention, width, weights) for place, width in enumerate(widths[1:])
+        self.attentions = nn.ModuleList(
+            _attention_or_identity(8 << place, attention_side, width, factory) for place, width in enumerate(widths[1:])
         )
-        self.norm = last(widths[-1], 0)
-        self.picture = nn.Sequential(nn.ReLU(), weights.convolution(widths[-1], channels, side=3), bound(bounded))
+        self.output_norm = last(widths[-1], 0)
+        self.output_layer = nn.Sequential(
+            nn.ReLU(), factory.conv2d(widths[-1], channels, kernel_size=3), tanh_or_identity(bounded)
+        )
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
         """(N, L), and labels if it takes them, to (N, channels, S, S) with S = 2 * 2^len(widths)."""
-        start, *told = self.told(latent, label)
-        hidden = self.start(start)
-        for block, after, each in zip(self.blocks, self.after, told, strict=True):
+        start, *told = self.conditioning(latent, label)
+        hidden = self.input_layer(start)
+        for block, after, each in zip(self.blocks, self.attentions, told, strict=True):
             hidden = after(block(hidden, each))
-        picture: Tensor = self.picture(self.norm(hidden, latent))
+        picture: Tensor = self.output_layer(self.output_norm(hidden, latent))
         return picture
 
 
-def _attentive(side: int, attention: int, width: int, weights: Weights) -> nn.Module:
+def _attention_or_identity(side: int, attention_side: int, width: int, factory: LayerFactory) -> nn.Module:
     """Self-attention after the map of the side that asks for it; after others, nothing."""
-    return SelfAttention(width, weights) if side == attention else nn.Identity()
+    return SelfAttention(width, factory) if side == attention_side else nn.Identity()
 
 
 # ---------------------------------------------------------------------- the discriminator
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """branch(x) + short(x)."""
 
-    def __init__(self, branch: nn.Module, short: nn.Module) -> None:
+    def __init__(self, branch: nn.Module, shortcut: nn.Module) -> None:
         super().__init__()
-        self.branch, self.short = branch, short
+        self.branch, self.shortcut = branch, shortcut
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, inside, H, W) to (N, outside, H, W), or half of that."""
-        total: Tensor = self.branch(hidden) + self.short(hidden)
+        total: Tensor = self.branch(hidden) + self.shortcut(hidden)
         return total
 
 
-def first(channels: int, outside: int, weights: Weights) -> Residual:
+def build_first_block(channels: int, out_channels: int, factory: LayerFactory) -> ResidualBlock:
     """The block that sees the picture, and halves it. It has no first ReLU: that would cut off what is below 0."""
     branch = nn.Sequential(
-        weights.convolution(channels, outside, side=3),
+        factory.conv2d(channels, out_channels, kernel_size=3),
         nn.ReLU(),
-        Halving(weights.convolution(outside, outside, side=3, gain=RELU.gain * _HALF)),
+        ConvMeanPool(factory.conv2d(out_channels, out_channels, kernel_size=3, gain=RELU.gain * _BRANCH_GAIN)),
     )
-    return Residual(branch, _halved(channels, outside, weights))
+    return ResidualBlock(branch, _build_downsample_shortcut(channels, out_channels, factory))
 
 
-def downward(inside: int, outside: int, weights: Weights) -> Residual:
+def build_downsample_block(in_channels: int, out_channels: int, factory: LayerFactory) -> ResidualBlock:
     """ReLU, 3x3, ReLU, 3x3, and half the size."""
-    *begin, last = _branch(inside, outside, weights)
-    return Residual(nn.Sequential(*begin, Halving(last)), _halved(inside, outside, weights))
+    *begin, last = _build_conv_branch(in_channels, out_channels, factory)
+    return ResidualBlock(
+        nn.Sequential(*begin, ConvMeanPool(last)), _build_downsample_shortcut(in_channels, out_channels, factory)
+    )
 
 
-def level(inside: int, outside: int, weights: Weights) -> Residual:
+def build_same_size_block(in_channels: int, out_channels: int, factory: LayerFactory) -> ResidualBlock:
     """ReLU, 3x3, ReLU, 3x3; the shortcut has a 1x1 convolution only where the width changes."""
-    branch = nn.Sequential(*_branch(inside, outside, weights))
-    return Residual(branch, nn.Identity() if inside == outside else weights.convolution(inside, outside, gain=_HALF))
+    branch = nn.Sequential(*_build_conv_branch(in_channels, out_channels, factory))
+    return ResidualBlock(
+        branch,
+        nn.Identity() if in_channels == out_channels else factory.conv2d(in_channels, out_channels, gain=_BRANCH_GAIN),
+    )
 
 
-def _branch(inside: int, outside: int, weights: Weights) -> tuple[nn.Module, ...]:
+def _build_conv_branch(in_channels: int, out_channels: int, factory: LayerFactory) -> tuple[nn.Module, ...]:
     return (
         nn.ReLU(),
-        weights.convolution(inside, outside, side=3, gain=RELU.gain),
+        factory.conv2d(in_channels, out_channels, kernel_size=3, gain=RELU.gain),
         nn.ReLU(),
-        weights.convolution(outside, outside, side=3, gain=RELU.gain * _HALF),
+        factory.conv2d(out_channels, out_channels, kernel_size=3, gain=RELU.gain * _BRANCH_GAIN),
     )
 
 
-def _halved(inside: int, outside: int, weights: Weights) -> nn.Module:
+def _build_downsample_shortcut(in_channels: int, out_channels: int, factory: LayerFactory) -> nn.Module:
     # the average of a 1x1 convolution is the convolution of the average
-    return nn.Sequential(nn.AvgPool2d(2), weights.convolution(inside, outside, gain=_HALF))
+    return nn.Sequential(nn.AvgPool2d(2), factory.conv2d(in_channels, out_channels, gain=_BRANCH_GAIN))
 
 
 class Discriminator(nn.Module):
@@ -251,33 +271,39 @@ class Discriminator(nn.Module):
         self,
         shape: tuple[int, ...],
         widths: tuple[int, ...],
-        levels: tuple[int, ...],
+        same_size_widths: tuple[int, ...],
         *,
-        weights: Weights,
-        attention: int,
-        head: HeadMaker,
+        factory: LayerFactory,
+        attention_side: int,
+        build_head: HeadFactory,
     ) -> None:
-        """`levels`: channels of the blocks that follow and keep the size; `attention`: side of the map it follows."""
+        """`same_size_widths`: channels of the blocks that follow and keep the size; `attention_side`: side of the map it follows."""
         super().__init__()
         channels, side, _ = shape
-        self.picture = nn.Sequential(
-            first(channels, widths[0], weights), _attentive(side // 2, attention, widths[0], weights)
+        self.input_layer = nn.Sequential(
+            build_first_block(channels, widths[0], factory),
+            _attention_or_identity(side // 2, attention_side, widths[0], factory),
         )
         stages = (
             nn.Sequential(
-                downward(inside, outside, weights), _attentive(side >> (place + 2), attention, outside, weights)
+                build_downsample_block(inside, outside, factory),
+                _attention_or_identity(side >> (place + 2), attention_side, outside, factory),
             )
             for place, (inside, outside) in enumerate(pairwise(widths))
         )
         self.stages = nn.Sequential(*stages)
-        self.levels = nn.Sequential(
-            *(level(inside, outside, weights) for inside, outside in pairwise((widths[-1], *levels))), nn.ReLU()
+        self.same_size_blocks = nn.Sequential(
+            *(
+                build_same_size_block(inside, outside, factory)
+                for inside, outside in pairwise((widths[-1], *same_size_widths))
+            ),
+            nn.ReLU(),
         )
-        self.head = head((widths + levels)[-1], weights, True)
-        self.takes = self.head.takes
+        self.head = build_head((widths + same_size_widths)[-1], factory, True)
+        self.condition_inputs = self.head.takes
 
-    def forward(self, sample: Tensor, label: Labels | None = None) -> Verdict:
+    def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S), and labels if it takes them, to a verdict with score (N,)."""
-        seen = self.levels(self.stages(self.picture(sample)))
-        verdict: Verdict = self.head(seen.sum((2, 3)), label)
+        seen = self.same_size_blocks(self.stages(self.input_layer(sample)))
+        verdict: DiscriminatorOutput = self.head(seen.sum((2, 3)), label)
         return verdict

@@ -15,45 +15,47 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.seeded_rng import Purpose, fork, uniform
+from zerosum.game.seeded_rng import RandomStream, fork_seed, uniform
 from zerosum.networks import receptive_field
-from zerosum.networks.layers import LEAKY_RELU, NORMS, RELU, Doubling, Norm, Weights
-from zerosum.networks.padding import cropped, framed
-from zerosum.networks.receptive_field import Span
+from zerosum.networks.layers import LEAKY_RELU, NORMS_2D, RELU, LayerFactory, Norm, UpsampleConv
+from zerosum.networks.padding import crop, pad_to_multiple
+from zerosum.networks.receptive_field import PixelRange
 
-NOISY = 3
+NUM_DROPOUT_BLOCKS = 3
 """Ups, the innermost first, that have dropout (the paper's)."""
 
 
-class Dropout(nn.Module):
+class SeededDropout(nn.Module):
     """Values dropped as a sample's seed says, in training and in use alike: dropout as noise."""
 
-    def __init__(self, rate: float, place: int) -> None:
-        """`place` tells the network's layers apart."""
+    def __init__(self, rate: float, layer_index: int) -> None:
+        """`layer_index` tells the network's layers apart."""
         super().__init__()
-        self.rate, self.place = rate, place
+        self.rate, self.layer_index = rate, layer_index
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
         """(N, C, H, W) and seeds (N,) to the same shape; at rate 0 seeds are not wanted."""
         if not self.rate:
             return hidden
         assert seed is not None, "dropout draws from seeds: the network takes them"
-        chance = uniform(fork(seed, self.place), hidden[0].numel(), Purpose.DROP).view(hidden.shape)
+        chance = uniform(fork_seed(seed, self.layer_index), hidden[0].numel(), RandomStream.DROPOUT).view(hidden.shape)
         return hidden * ((chance >= self.rate) / (1 - self.rate)).to(hidden.dtype)
 
 
-class Up(nn.Module):
+class UpBlock(nn.Module):
     """Twice the size: convolution, norm, dropout, ReLU."""
 
-    def __init__(self, inside: int, outside: int, norm: Norm, weights: Weights, dropout: Dropout) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, norm: Norm, factory: LayerFactory, dropout: SeededDropout
+    ) -> None:
         super().__init__()
-        bias = not norm.shifts
-        self.convolution = Doubling(weights.convolution(inside, outside, side=3, gain=RELU.gain, bias=bias))
-        self.norm, self.dropout, self.active = norm.make(outside), dropout, RELU.make()
+        bias = not norm.has_bias
+        self.conv = UpsampleConv(factory.conv2d(in_channels, out_channels, kernel_size=3, gain=RELU.gain, bias=bias))
+        self.norm, self.dropout, self.activation = norm.build(out_channels), dropout, RELU.build()
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
         """(N, inside, H, W) and seeds (N,) to (N, outside, 2H, 2W)."""
-        active: Tensor = self.active(self.dropout(self.norm(self.convolution(hidden)), seed))
+        active: Tensor = self.activation(self.dropout(self.norm(self.conv(hidden)), seed))
         return active
 
 
@@ -62,69 +64,78 @@ class UNet(nn.Module):
 
     def __init__(
         self,
-        inside: int,
-        outside: int,
+        in_channels: int,
+        out_channels: int,
         widths: tuple[int, ...],
         *,
         norm: str,
-        weights: Weights,
+        factory: LayerFactory,
         dropout: float = 0.0,
-        detail: int = 0,
+        full_resolution_channels: int = 0,
     ) -> None:
         """Build it.
 
         Args:
-            inside: channels of what is given.
-            outside: channels of what is made.
+            in_channels: channels of what is given.
+            out_channels: channels of what is made.
             widths: channels of the maps, from half the picture's size to the innermost.
             norm: which of `layers.NORMS`, but beside the picture.
-            weights: how weights are drawn.
+            factory: how weights are drawn.
             dropout: share of values dropped in the innermost ups.
-            detail: channels of a map at the picture's own size; 0: none.
+            full_resolution_channels: channels of a map at the picture's own size; 0: none.
         """
         super().__init__()
-        plain = NORMS["none"]
-        levels = (detail, *widths) if detail else widths
-        first = weights.convolution(inside, detail, side=3, gain=LEAKY_RELU.gain) if detail else None
-        downs: list[nn.Module] = [nn.Sequential(first, LEAKY_RELU.make())] if first else []
-        downs += [_down(detail or inside, widths[0], plain, weights)]
-        self.downs = nn.ModuleList([*downs, *(_down(*pair, NORMS[norm], weights) for pair in pairwise(widths))])
+        plain = NORMS_2D["none"]
+        levels = (full_resolution_channels, *widths) if full_resolution_channels else widths
+        first = (
+            factory.conv2d(in_channels, full_resolution_channels, kernel_size=3, gain=LEAKY_RELU.gain)
+            if full_resolution_channels
+            else None
+        )
+        downs: list[nn.Module] = [nn.Sequential(first, LEAKY_RELU.build())] if first else []
+        downs += [_build_down_block(full_resolution_channels or in_channels, widths[0], plain, factory)]
+        self.down_blocks = nn.ModuleList(
+            [*downs, *(_build_down_block(*pair, NORMS_2D[norm], factory) for pair in pairwise(widths))]
+        )
         outs = levels[-2::-1]
         ins = (levels[-1], *(2 * width for width in outs))
-        rates = [dropout if place < NOISY else 0.0 for place in range(len(outs))]
-        self.ups = nn.ModuleList(
-            Up(ins[place], outs[place], NORMS[norm], weights, Dropout(rate, place)) for place, rate in enumerate(rates)
+        rates = [dropout if place < NUM_DROPOUT_BLOCKS else 0.0 for place in range(len(outs))]
+        self.up_blocks = nn.ModuleList(
+            UpBlock(ins[place], outs[place], NORMS_2D[norm], factory, SeededDropout(rate, place))
+            for place, rate in enumerate(rates)
         )
-        last = weights.convolution(ins[-1], outside, side=3)
-        self.picture = nn.Sequential(last if detail else Doubling(last), nn.Tanh())
-        self.takes: tuple[str, ...] = ("seed",) if any(rates) else ()
-        self.multiple = 1 << len(widths)
-        self._detailed, self._depth = bool(detail), len(widths)
-        self.reach = None if norm == "instance" else receptive_field.farthest(self._span, self.multiple)
+        last = factory.conv2d(ins[-1], out_channels, kernel_size=3)
+        self.output_layer = nn.Sequential(last if full_resolution_channels else UpsampleConv(last), nn.Tanh())
+        self.condition_inputs: tuple[str, ...] = ("seed",) if any(rates) else ()
+        self.size_multiple = 1 << len(widths)
+        self._has_full_resolution, self._depth = bool(full_resolution_channels), len(widths)
+        self.receptive_field_radius = (
+            None if norm == "instance" else receptive_field.compute_radius(self._trace_input_range, self.size_multiple)
+        )
 
-    def forward(self, given: Tensor, seed: Tensor | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, seed: Tensor | None = None) -> Tensor:
         """(N, inside, H, W), and seeds (N,) where there is dropout, to (N, outside, H, W) in [-1, 1]."""
-        hidden, maps = framed(given, self.multiple), []
-        for down in self.downs:
+        hidden, maps = pad_to_multiple(inputs, self.size_multiple), []
+        for down in self.down_blocks:
             hidden = down(hidden)
             maps.append(hidden)
-        for up, beside in zip(self.ups, maps[-2::-1], strict=True):
+        for up, beside in zip(self.up_blocks, maps[-2::-1], strict=True):
             hidden = torch.cat([up(hidden, seed), beside], 1)
-        return cropped(self.picture(hidden), *given.shape[2:])
+        return crop(self.output_layer(hidden), *inputs.shape[2:])
 
-    def _span(self, span: Span) -> Span:
+    def _trace_input_range(self, pixel_range: PixelRange) -> PixelRange:
         """What is seen to make these pixels, by the map of every size."""
-        at, seen = receptive_field.convolved(span, 3) if self._detailed else span, []
-        for level in range(0 if self._detailed else 1, self._depth + 1):
-            at = receptive_field.doubled(at) if level else at
+        at, seen = receptive_field.trace_conv(pixel_range, 3) if self._has_full_resolution else pixel_range, []
+        for level in range(0 if self._has_full_resolution else 1, self._depth + 1):
+            at = receptive_field.trace_upsample_conv(at) if level else at
             back = at
             for _ in range(level):
-                back = receptive_field.halved(back)
-            seen.append(receptive_field.convolved(back, 3) if self._detailed else back)
-        return receptive_field.union(seen)
+                back = receptive_field.trace_strided_conv(back)
+            seen.append(receptive_field.trace_conv(back, 3) if self._has_full_resolution else back)
+        return receptive_field.union_ranges(seen)
 
 
-def _down(inside: int, outside: int, norm: Norm, weights: Weights) -> nn.Module:
+def _build_down_block(in_channels: int, out_channels: int, norm: Norm, factory: LayerFactory) -> nn.Module:
     """(N, inside, 2H, 2W) to (N, outside, H, W)."""
-    halving = weights.halving(inside, outside, LEAKY_RELU.gain, bias=not norm.shifts)
-    return nn.Sequential(halving, norm.make(outside), LEAKY_RELU.make())
+    halving = factory.strided_conv2d(in_channels, out_channels, LEAKY_RELU.gain, bias=not norm.has_bias)
+    return nn.Sequential(halving, norm.build(out_channels), LEAKY_RELU.build())

@@ -8,53 +8,57 @@ from typing import Any
 
 import numpy as np
 
-from zerosum.game.objective import equilibrium
+from zerosum.game.objective import equilibrium_losses
 from zerosum.reporting.downsampling import Curve
 from zerosum.reporting.html import Markup, tag
-from zerosum.reporting.svg import Level, chart
+from zerosum.reporting.svg import ReferenceLine, render_line_chart
 from zerosum.run_folder import Row
 
-REAL, FAKE, SCORE, PLAIN = 0, 1, 2, 6
+REAL_COLOR_INDEX, FAKE_COLOR_INDEX, SCORE_COLOR_INDEX, NEUTRAL_COLOR_INDEX = 0, 1, 2, 6
 """Colours of the page."""
-TERMS = (3, 4, 5)
+TERM_COLOR_INDICES = (3, 4, 5)
 """Colours of terms beside the score."""
-OTHER_SIGNALS = 8
+MAX_OTHER_SIGNALS = 8
 """Charts of signals this file does not know."""
-SPEED = "images_per_second"
+SPEED_KEY = "images_per_second"
 """The one curve that belongs to no player, signal or rate."""
 
-LOSSES = {
+LOSS_CAPTIONS = {
     "discriminator": "What D is made to lower. It rises when G fools it better, so low is not simply good.",
     "generator": "What G is made to lower. D keeps learning too, so it need not fall.",
 }
-READING = (
+LOSS_CAVEAT = (
     "The loss does not tell the whole story: both players improve together, so a flat curve can hide progress. "
     "Believe the samples first, and look here for which side is winning."
 )
 
 
-def charts(rows: Sequence[Row], objective: Mapping[str, Any]) -> Markup:
+def render_charts(rows: Sequence[Row], objective: Mapping[str, Any]) -> Markup:
     """The section of curves, from the log's rows and the recipe's [objective]."""
-    columns = _columns(rows)
+    columns = _collect_series(rows)
     last = max((float(row["images"]) for row in rows), default=0.0)
     if not columns or last <= 0:
         return tag("section", tag("h2", "Curves"), tag("p", "Nothing is logged yet.", class_="none"))
-    drawn = [*_losses(columns, last, objective), *_signals(columns, last), *_pace(columns, last)]
+    drawn = [
+        *_loss_charts(columns, last, objective),
+        *_signal_charts(columns, last),
+        *_lr_and_speed_charts(columns, last),
+    ]
     return tag(
         "section",
         tag("h2", "Curves"),
-        tag("p", READING, class_="about"),
+        tag("p", LOSS_CAVEAT, class_="about"),
         tag("div", *drawn, class_="charts"),
         class_="curves",
     )
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[float]]]:
+def _collect_series(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[float]]]:
     """Images and values of all that is drawn, by name; null is NaN."""
     columns: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():
-            if ("/" not in name and name != SPEED) or name.startswith("exam/"):
+            if ("/" not in name and name != SPEED_KEY) or name.startswith("exam/"):
                 continue
             images, values = columns.setdefault(name, ([], []))
             images.append(float(row["images"]))
@@ -62,33 +66,33 @@ def _columns(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[float]]]:
     return columns
 
 
-def _curve(columns: Mapping[str, tuple[list[float], list[float]]], key: str, name: str, colour: int) -> Curve:
-    images, values = columns[key]
-    return Curve(name, np.array(images), np.array(values), colour)
+def _make_curve(series: Mapping[str, tuple[list[float], list[float]]], key: str, name: str, color_index: int) -> Curve:
+    images, values = series[key]
+    return Curve(name, np.array(images), np.array(values), color_index)
 
 
-def _losses(
-    columns: Mapping[str, tuple[list[float], list[float]]], last: float, objective: Mapping[str, Any]
+def _loss_charts(
+    series: Mapping[str, tuple[list[float], list[float]]], x_max: float, objective: Mapping[str, Any]
 ) -> Iterable[Markup]:
     """A chart a player, with all of its terms."""
-    balance = equilibrium(objective)
+    balance = equilibrium_losses(objective)
     apart = {"signals", "rate"}
-    players = dict.fromkeys(key.split("/")[0] for key in columns if "/" in key)
+    players = dict.fromkeys(key.split("/")[0] for key in series if "/" in key)
     for player in (name for name in players if name not in apart):
-        terms = [key for key in columns if key.startswith(f"{player}/")]
+        terms = [key for key in series if key.startswith(f"{player}/")]
         curves = []
         for place, key in enumerate(sorted(terms, key=lambda key: not key.endswith("/score"))):
             name = key.removeprefix(f"{player}/")
-            colour = SCORE if name == "score" else TERMS[(place - 1) % len(TERMS)]
-            curves.append(_curve(columns, key, name, colour))
-        levels = [Level(balance[player], f"balance {balance[player]:.3g}")] if player in balance else []
-        about = LOSSES.get(player, "What this player is made to lower.")
+            colour = SCORE_COLOR_INDEX if name == "score" else TERM_COLOR_INDICES[(place - 1) % len(TERM_COLOR_INDICES)]
+            curves.append(_make_curve(series, key, name, colour))
+        levels = [ReferenceLine(balance[player], f"balance {balance[player]:.3g}")] if player in balance else []
+        about = LOSS_CAPTIONS.get(player, "What this player is made to lower.")
         if levels:
             about += " Dashed: its value when real and fake cannot be told apart."
-        yield chart(f"{player.capitalize()}: losses", about, curves, last, levels=levels)
+        yield render_line_chart(f"{player.capitalize()}: losses", about, curves, x_max, reference_lines=levels)
 
 
-def _signals(columns: Mapping[str, tuple[list[float], list[float]]], last: float) -> Iterable[Markup]:
+def _signal_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max: float) -> Iterable[Markup]:
     """How the discriminator fares, then every other signal by itself."""
     pairs = {
         "accuracy": (
@@ -106,29 +110,35 @@ def _signals(columns: Mapping[str, tuple[list[float], list[float]]], last: float
     }
     known: set[str] = set()
     for what, (title, about) in pairs.items():
-        keys = {f"signals/{side}_{what}": (side, colour) for side, colour in (("real", REAL), ("fake", FAKE))}
+        keys = {
+            f"signals/{side}_{what}": (side, colour)
+            for side, colour in (("real", REAL_COLOR_INDEX), ("fake", FAKE_COLOR_INDEX))
+        }
         known |= keys.keys()
-        curves = [_curve(columns, key, side, colour) for key, (side, colour) in keys.items() if key in columns]
-        levels, within = ([Level(0.5, "guessing")], (0.0, 1.0)) if what == "accuracy" else ([], ())
+        curves = [_make_curve(series, key, side, colour) for key, (side, colour) in keys.items() if key in series]
+        levels, within = ([ReferenceLine(0.5, "guessing")], (0.0, 1.0)) if what == "accuracy" else ([], ())
         if curves:
-            yield chart(title, about, curves, last, levels=levels, within=within)
-    others = [key for key in columns if key.startswith("signals/") and key not in known]
-    for key in others[:OTHER_SIGNALS]:
+            yield render_line_chart(title, about, curves, x_max, reference_lines=levels, include_values=within)
+    others = [key for key in series if key.startswith("signals/") and key not in known]
+    for key in others[:MAX_OTHER_SIGNALS]:
         name = key.removeprefix("signals/").replace("_", " ")
-        yield chart(name.capitalize(), "", [_curve(columns, key, name, PLAIN)], last)
+        yield render_line_chart(name.capitalize(), "", [_make_curve(series, key, name, NEUTRAL_COLOR_INDEX)], x_max)
 
 
-def _pace(columns: Mapping[str, tuple[list[float], list[float]]], last: float) -> Iterable[Markup]:
+def _lr_and_speed_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max: float) -> Iterable[Markup]:
     """Learning rates where they change, and the speed."""
     alike: dict[tuple[float, ...], list[str]] = {}  # players mostly share a schedule: one line, both names
-    for key in columns:
-        if key.startswith("rate/") and len(set(columns[key][1])) > 1:
-            alike.setdefault(tuple(columns[key][1]), []).append(key)
+    for key in series:
+        if key.startswith("rate/") and len(set(series[key][1])) > 1:
+            alike.setdefault(tuple(series[key][1]), []).append(key)
     if alike:
         names = {keys[0]: ", ".join(key.removeprefix("rate/") for key in keys) for keys in alike.values()}
-        curves = [_curve(columns, key, name, TERMS[i % len(TERMS)]) for i, (key, name) in enumerate(names.items())]
-        yield chart("Learning rates", "As the recipe schedules them.", curves, last)
-    if SPEED in columns:
-        curve = _curve(columns, SPEED, "images a second", PLAIN)
+        curves = [
+            _make_curve(series, key, name, TERM_COLOR_INDICES[i % len(TERM_COLOR_INDICES)])
+            for i, (key, name) in enumerate(names.items())
+        ]
+        yield render_line_chart("Learning rates", "As the recipe schedules them.", curves, x_max)
+    if SPEED_KEY in series:
+        curve = _make_curve(series, SPEED_KEY, "images a second", NEUTRAL_COLOR_INDEX)
         about = "A lasting drop means that something else wants the machine, or the disk is slow."
-        yield chart("Speed", about, [curve], last, within=(0.0,))
+        yield render_line_chart("Speed", about, [curve], x_max, include_values=(0.0,))

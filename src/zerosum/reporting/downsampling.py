@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
-BINS = 240
+MAX_BINS = 240
 """Two pixels of a chart each: more could not be told apart."""
 
 
@@ -21,55 +21,55 @@ class Curve:
     """Values over time, as logged."""
 
     name: str
-    x: Numbers
+    x: FloatArray
     """(T,) images seen, rising."""
-    y: Numbers
+    y: FloatArray
     """(T,); may hold NaN and infinity, which break the line."""
-    colour: int
+    color_index: int
     """Which of the page's colours, 0 to 6."""
 
 
 class Bins(NamedTuple):
     """A curve in bins along time: (B,) each, NaN where a bin holds no number."""
 
-    low: Numbers
-    high: Numbers
-    mean: Numbers
+    low: FloatArray
+    high: FloatArray
+    mean: FloatArray
     empty: NDArray[np.bool_]
     """Nothing was logged: the line goes on. A bin of NaN alone is not empty, and breaks it."""
 
 
-def edges(curves: Sequence[Curve]) -> Numbers:
+def bin_edges(curves: Sequence[Curve]) -> FloatArray:
     """Upper ends of the bins (B,): every instant while they are few, else even steps."""
     instants = np.unique(np.concatenate([curve.x for curve in curves]))
-    return instants if len(instants) <= BINS else np.linspace(instants[0], instants[-1], BINS)
+    return instants if len(instants) <= MAX_BINS else np.linspace(instants[0], instants[-1], MAX_BINS)
 
 
-def drawn_at(ends: Numbers, curves: Sequence[Curve]) -> Numbers:
+def bin_positions(edges: FloatArray, curves: Sequence[Curve]) -> FloatArray:
     """Where a bin is drawn and read: at its last instant, so that what was last logged stands last."""
     instants = np.unique(np.concatenate([curve.x for curve in curves]))
-    place = np.clip(np.searchsorted(ends, instants), 0, len(ends) - 1)
-    drawn = ends.copy()
+    place = np.clip(np.searchsorted(edges, instants), 0, len(edges) - 1)
+    drawn = edges.copy()
     drawn[place] = instants  # rising: the last instant of a bin stays
     return drawn
 
 
-def binned(curve: Curve, ends: Numbers) -> Bins:
-    """The curve in the bins that end at `ends`."""
-    place = np.clip(np.searchsorted(ends, curve.x), 0, len(ends) - 1)
+def bin_curve(curve: Curve, edges: FloatArray) -> Bins:
+    """The curve in the bins that end at `edges`."""
+    place = np.clip(np.searchsorted(edges, curve.x), 0, len(edges) - 1)
     sound = np.isfinite(curve.y)
-    low, high = np.full(len(ends), np.inf), np.full(len(ends), -np.inf)
+    low, high = np.full(len(edges), np.inf), np.full(len(edges), -np.inf)
     np.minimum.at(low, place[sound], curve.y[sound])
     np.maximum.at(high, place[sound], curve.y[sound])
-    count = np.bincount(place[sound], minlength=len(ends))
-    total = np.bincount(place[sound], curve.y[sound], minlength=len(ends))
+    count = np.bincount(place[sound], minlength=len(edges))
+    total = np.bincount(place[sound], curve.y[sound], minlength=len(edges))
     none = count == 0
     mean = np.where(none, np.nan, total / np.maximum(count, 1))
-    logged = np.bincount(place, minlength=len(ends))
+    logged = np.bincount(place, minlength=len(edges))
     return Bins(np.where(none, np.nan, low), np.where(none, np.nan, high), mean, logged == 0)
 
 
-def smooth(y: Numbers) -> Numbers:
+def smooth(y: FloatArray) -> FloatArray:
     """Straight lines fitted about each of (B,) bins under a Gaussian as wide as 2% of them, passing over NaN.
 
     A fitted line, unlike an average, neither bends at the ends nor lags on a slope. Short curves stay as they are.
@@ -86,5 +86,5 @@ def smooth(y: Numbers) -> Numbers:
     y0, y1 = (np.convolve(value, kernel * (-reach) ** n, "same") for n in range(2))
     spread = w0 * w2 - w1 * w1
     alone = spread < 1e-9
-    line: Numbers = np.where(alone, y, (w2 * y0 - w1 * y1) / np.where(alone, 1, spread))
+    line: FloatArray = np.where(alone, y, (w2 * y0 - w1 * y1) / np.where(alone, 1, spread))
     return line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-VOID = frozenset({"br", "img", "input"})
+VOID_ELEMENTS = frozenset({"br", "img", "input"})
 """Elements without a content, which HTML writes without an end."""
 
 
@@ -29,9 +29,9 @@ def tag(element: str, *children: object, **attributes: object) -> Markup:
             written = name.rstrip("_").replace("_", "-")
             words.append(written if value is True else f'{written}="{escape(str(value))}"')
     opening = f"<{' '.join(words)}>"
-    return Markup(opening if element in VOID else f"{opening}{together(children)}</{element}>")
+    return Markup(opening if element in VOID_ELEMENTS else f"{opening}{join_markup(children)}</{element}>")
 
 
-def together(parts: Iterable[object]) -> Markup:
+def join_markup(parts: Iterable[object]) -> Markup:
     """Markup and text, one after another."""
     return Markup("".join(part if isinstance(part, Markup) else escape(str(part), quote=False) for part in parts))

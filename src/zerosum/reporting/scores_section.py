@@ -9,14 +9,14 @@ import numpy as np
 
 from zerosum.reporting.downsampling import Curve
 from zerosum.reporting.html import Markup, tag
-from zerosum.reporting.svg import Level, chart
-from zerosum.reporting.timeline_section import embedded
+from zerosum.reporting.svg import ReferenceLine, render_line_chart
+from zerosum.reporting.timeline_section import embed_image
 from zerosum.run_folder import Row
 
-MOST_CLASSES = 20
+MAX_CLASSES_LISTED = 20
 """Classes whose counts are told."""
-PICTURE_BYTES = 900_000
-ABOUT = {
+MAX_IMAGE_BYTES = 900_000
+SCORE_DESCRIPTIONS = {
     "kid": "kernel distance: 0 where samples and real images cannot be told apart",
     "fd": "Fréchet distance of features",
     "fid": "Fréchet inception distance, by the standard protocol",
@@ -33,7 +33,7 @@ ABOUT = {
     "perceptual": "distance in the eyes of a network trained on photographs: less is better",
 }
 """What a score says, by the first word of its name."""
-PICTURES = {
+IMAGE_CAPTIONS = {
     "neighbours": (
         "Samples and their nearest training images",
         "Left the first samples, right those nearest to a training image; beside each the three nearest. The distance "
@@ -50,50 +50,62 @@ PICTURES = {
 }
 
 
-def lines(row: Row) -> list[str]:
+def format_scores(row: Row) -> list[str]:
     """A judgement as text: a table, sentences, the protocol."""
     cells = [("score", "value", "real against real", "times that")]
-    cells += [(name, *_cells(score)) for name, score in row["scores"].items()]
-    return [*_pair_lines(row.get("pairs") or {}), *_aligned(cells), *sentences(row), f"protocol: {row['line']}"]
+    cells += [(name, *_score_cells(score)) for name, score in row["scores"].items()]
+    return [
+        *_paired_metric_lines(row.get("pairs") or {}),
+        *_align_columns(cells),
+        *describe_result(row),
+        f"protocol: {row['line']}",
+    ]
 
 
-def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+def _align_columns(cells: Sequence[Sequence[str]]) -> list[str]:
     """Cells as lines whose columns stand below each other."""
     wide = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return ["  ".join(f"{cell:<{w}}" for cell, w in zip(line, wide, strict=True)).rstrip() for line in cells]
 
 
-def _pair_lines(pairs: Row) -> list[str]:
+def _paired_metric_lines(pairs: Row) -> list[str]:
     """Pair by pair: how alike what was made and what was wanted are, beside what was given."""
     if not pairs:
         return []
     cells = [("pair by pair", "made", "what was given")]
-    cells += [(name, number(s["value"], s["error"]), number(s["given"], None)) for name, s in pairs.items()]
-    return [*_aligned(cells), ""]
+    cells += [
+        (name, format_with_error(s["value"], s["error"]), format_with_error(s["given"], None))
+        for name, s in pairs.items()
+    ]
+    return [*_align_columns(cells), ""]
 
 
-def _cells(score: Row) -> tuple[str, str, str]:
-    return number(score["value"], score["error"]), number(score["floor"], score["floor_error"]), _times(score)
+def _score_cells(score: Row) -> tuple[str, str, str]:
+    return (
+        format_with_error(score["value"], score["error"]),
+        format_with_error(score["floor"], score["floor_error"]),
+        _format_ratio(score),
+    )
 
 
-def number(value: float | None, error: float | None) -> str:
+def format_with_error(value: float | None, error: float | None) -> str:
     """A value and its standard error."""
     if value is None:
         return "-"
     return f"{value:.4g}" + ("" if error is None else f" ± {error:.1g}")
 
 
-def _times(score: Row) -> str:
+def _format_ratio(score: Row) -> str:
     if score["ratio"] is None:
         return "-"
     return ("over " if score["at_least"] else "") + f"{score['ratio']:.3g}"
 
 
-def sentences(row: Row) -> list[str]:
+def describe_result(row: Row) -> list[str]:
     """What a judgement says beside its scores."""
     told: list[str] = []
     if copies := row.get("copies"):
-        c_t = number(copies["c_t"], copies["c_t_error"])
+        c_t = format_with_error(copies["c_t"], copies["c_t_error"])
         near = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
         says = "nearer to training images than other real images are: memorised" if near else "no sign of memorising"
         told.append(f"copies: C_T {c_t}, {says}; {copies['exact']:,} samples are training images")
@@ -104,15 +116,15 @@ def sentences(row: Row) -> list[str]:
             f"against real: {modes['floor_different']}); {missing} {'is' if missing == 1 else 'are'} hardly made"
         )
     if classes := row.get("classes"):
-        told += _class_sentences(classes)
+        told += _describe_classes(classes)
     return told + [f"note: {warning}" for warning in row.get("warnings", [])]
 
 
-def _class_sentences(classes: Row) -> list[str]:
+def _describe_classes(classes: Row) -> list[str]:
     names, right = classes["names"], classes["classifier"]["accuracy"]
     knows = "" if right is None else f", of which it knows {right:.1%}"
     shares = [f"{name} {count:,}" for name, count in zip(names, classes["made"], strict=True)]
-    counts = f"{', '.join(shares)}; " if len(names) <= MOST_CLASSES else ""
+    counts = f"{', '.join(shares)}; " if len(names) <= MAX_CLASSES_LISTED else ""
     kl = "infinite" if classes["kl"] is None else f"{classes['kl']:.4f}"
     asked = "" if classes.get("accuracy") is None else f"; {classes['accuracy']:.1%} are of the class asked for"
     return [
@@ -125,7 +137,7 @@ def _class_sentences(classes: Row) -> list[str]:
 # ---------------------------------------------------------------------- in the report
 
 
-def section(rows: Sequence[Row], folder: Path) -> Markup:
+def render_scores(rows: Sequence[Row], folder: Path) -> Markup:
     """The newest judgement, its pictures, and how the judgements during training went; nothing without any."""
     asked = [row for row in rows if row.get("when") == "asked"]
     during = [row for row in rows if row.get("when") == "training"]
@@ -134,12 +146,12 @@ def section(rows: Sequence[Row], folder: Path) -> Markup:
     parts: list[Markup] = []
     if asked:
         parts += [
-            _pairs(asked[-1].get("pairs") or {}),
-            _table(asked[-1]),
-            *(_picture(folder / name) for name in asked[-1].get("pictures", [])),
+            _paired_metrics_table(asked[-1].get("pairs") or {}),
+            _score_table(asked[-1]),
+            *(_image_figure(folder / name) for name in asked[-1].get("pictures", [])),
         ]
     if during:
-        parts.append(tag("div", _progress(during), class_="charts"))
+        parts.append(tag("div", _distance_chart(during), class_="charts"))
     about = (
         "How far samples are from real images that training never saw, beside how far real images are from each other: "
         "the floor that no generator can be below but by chance."
@@ -147,72 +159,84 @@ def section(rows: Sequence[Row], folder: Path) -> Markup:
     return tag("section", tag("h2", "Scores"), tag("p", about, class_="about"), *parts)
 
 
-def _table(row: Row) -> Markup:
+def _score_table(row: Row) -> Markup:
     words = ("Score", "Samples", "Real against real", "Times that", "What it says")
     body = [
-        tag("tr", tag("th", name, scope="row"), *(tag("td", cell) for cell in _cells(score)), tag("td", _about(name)))
+        tag(
+            "tr",
+            tag("th", name, scope="row"),
+            *(tag("td", cell) for cell in _score_cells(score)),
+            tag("td", _score_description(name)),
+        )
         for name, score in row["scores"].items()
     ]
     head = tag("tr", *(tag("th", word, scope="col") for word in words))
-    notes = [tag("li", sentence) for sentence in [*sentences(row), f"protocol: {row['line']}"]]
+    notes = [tag("li", sentence) for sentence in [*describe_result(row), f"protocol: {row['line']}"]]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
-    return tag("div", table, tag("ul", *notes, class_="notes"), _classes(row.get("classes") or {}))
+    return tag("div", table, tag("ul", *notes, class_="notes"), _class_table(row.get("classes") or {}))
 
 
-def _pairs(pairs: Row) -> Markup:
+def _paired_metrics_table(pairs: Row) -> Markup:
     """How alike what was made and what was wanted are, pair by pair."""
     if not pairs:
         return Markup()
     words = ("Pair by pair", "Made", "What was given", "What it says")
     head = tag("tr", *(tag("th", word, scope="col") for word in words))
     body = [
-        tag("tr", tag("th", name, scope="row"), tag("td", number(score["value"], score["error"])),
-            tag("td", number(score["given"], None)), tag("td", _about(name)))
+        tag("tr", tag("th", name, scope="row"), tag("td", format_with_error(score["value"], score["error"])),
+            tag("td", format_with_error(score["given"], None)), tag("td", _score_description(name)))
         for name, score in pairs.items()
     ]  # fmt: skip
     return tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
 
 
-def _classes(classes: Row) -> Markup:
+def _class_table(classes: Row) -> Markup:
     """A row a class: how many there are and should be, and how well it is reached."""
     if not classes:
         return Markup()
     words = ("Class", "Real", "Samples", "Kernel distance", "Recall", "Coverage")
     head = tag("tr", *(tag("th", word, scope="col") for word in words))
     columns = [classes[name] for name in ("names", "real", "made", "kid", "recall", "coverage")]
-    body = [tag("tr", *(tag("td", _said(cell)) for cell in cells)) for cells in zip(*columns, strict=True)]
+    body = [tag("tr", *(tag("td", _format_cell(cell)) for cell in cells)) for cells in zip(*columns, strict=True)]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
     return tag("details", tag("summary", f"Class by class ({len(body)})"), table)
 
 
-def _said(cell: str | float | None) -> str:
-    return cell if isinstance(cell, str) else number(cell, None)
+def _format_cell(cell: str | float | None) -> str:
+    return cell if isinstance(cell, str) else format_with_error(cell, None)
 
 
-def _about(name: str) -> str:
-    return ABOUT.get(name) or ABOUT.get(name.partition("_")[0], "")
+def _score_description(name: str) -> str:
+    return SCORE_DESCRIPTIONS.get(name) or SCORE_DESCRIPTIONS.get(name.partition("_")[0], "")
 
 
-def _picture(path: Path) -> Markup:
-    title, about = PICTURES.get(path.stem, (path.stem, ""))
+def _image_figure(path: Path) -> Markup:
+    title, about = IMAGE_CAPTIONS.get(path.stem, (path.stem, ""))
     if not path.is_file():
         return tag("p", f"{path.name} is missing.", class_="none")
-    picture = tag("img", src=embedded(path, PICTURE_BYTES), alt=title, style="max-width:100%")
+    picture = tag("img", src=embed_image(path, MAX_IMAGE_BYTES), alt=title, style="max-width:100%")
     return tag("div", tag("h3", title), tag("p", about, class_="about"), picture)
 
 
-def _progress(during: Sequence[Row]) -> Markup:
+def _distance_chart(rows: Sequence[Row]) -> Markup:
     """The distance of samples over the run, as judged in passing."""
-    name, first = next(iter(during[0]["scores"].items()))
-    same = [row for row in during if name in row["scores"]]
+    name, first = next(iter(rows[0]["scores"].items()))
+    same = [row for row in rows if name in row["scores"]]
     images = np.array([float(row["images"]) for row in same])
     values = np.array([np.nan if (v := row["scores"][name]["value"]) is None else v for row in same], np.float64)
-    levels = [] if first["floor"] is None else [Level(max(0.0, first["floor"]), "real against real")]
+    levels = [] if first["floor"] is None else [ReferenceLine(max(0.0, first["floor"]), "real against real")]
     about = "Judged in passing from few samples: the best moment's networks are kept in best/."
-    return chart(name, about, [Curve(name, images, values, 2)], float(images.max()), levels=levels, within=(0.0,))
+    return render_line_chart(
+        name,
+        about,
+        [Curve(name, images, values, 2)],
+        float(images.max()),
+        reference_lines=levels,
+        include_values=(0.0,),
+    )
 
 
-def tell(row: Row, say: Callable[[str], None]) -> None:
+def report_scores(row: Row, report: Callable[[str], None]) -> None:
     """A judgement in lines of text, to whoever listens."""
-    for line in lines(row):
-        say(f"  {line}")
+    for line in format_scores(row):
+        report(f"  {line}")

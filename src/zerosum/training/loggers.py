@@ -11,16 +11,16 @@ from zerosum.errors import BadInput
 from zerosum.run_folder import Row
 
 
-def tensorboard(folder: Path, images: int) -> Callable[[Row], None]:
+def tensorboard_logger(folder: Path, examples: int) -> Callable[[Row], None]:
     """A listener that writes every number of a tick for TensorBoard, counted in images.
 
     Args:
         folder: the run's; events go into its `tensorboard/`.
-        images: where the run stands; what an interrupted one wrote beyond it is dropped.
+        examples: where the run stands; what an interrupted one wrote beyond it is dropped.
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=images)
+    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=examples)
 
     def listen(row: Row) -> None:
         for name, value in row.items():
@@ -31,19 +31,19 @@ def tensorboard(folder: Path, images: int) -> Callable[[Row], None]:
     return listen
 
 
-TRACKERS: dict[str, Callable[[Path, int], Callable[[Row], None]]] = {"tensorboard": tensorboard}
+LOGGERS: dict[str, Callable[[Path, int], Callable[[Row], None]]] = {"tensorboard": tensorboard_logger}
 
 
-def check(names: Sequence[str]) -> None:
+def check_loggers(names: Sequence[str]) -> None:
     """See that these trackers exist and are installed, before anything else is done.
 
     Raises:
         BadInput: one does not, or is not.
     """
     for name in names:
-        if name not in TRACKERS:
-            near = difflib.get_close_matches(name, TRACKERS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(TRACKERS)}"
+        if name not in LOGGERS:
+            near = difflib.get_close_matches(name, LOGGERS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(LOGGERS)}"
             raise BadInput(f"--tracker {name}: no such tracker; {hint}")
         if find_spec(name) is None:
             raise BadInput(f'--tracker {name} needs an extra: pip install "zerosum[{name}]"')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zerosum.training.accelerator import Machine
+from zerosum.training.accelerator import Accelerator
 
 
 class Meter:
@@ -22,11 +22,13 @@ class Meter:
         self.sums[name] = self.sums[name] + mean if name in self.sums else mean
         self.counts[name] = self.counts.get(name, 0) + 1
 
-    def take(self, machine: Machine) -> dict[str, float]:
+    def pop_means(self, accelerator: Accelerator) -> dict[str, float]:
         """The means over all ranks since the last call; starts anew."""
         if not self.sums:
             return {}
-        means = machine.mean(torch.stack([total / self.counts[name] for name, total in self.sums.items()]))
+        means = accelerator.all_reduce_mean(
+            torch.stack([total / self.counts[name] for name, total in self.sums.items()])
+        )
         names = list(self.sums)
         self.sums, self.counts = {}, {}
         return dict(zip(names, means.tolist(), strict=True))
@@ -35,7 +37,7 @@ class Meter:
         """What a checkpoint keeps."""
         return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
-    def load_state_dict(self, state: dict[str, dict[str, Tensor]], machine: Machine) -> None:
+    def load_state_dict(self, state: dict[str, dict[str, Tensor]], accelerator: Accelerator) -> None:
         """Go on from a checkpoint."""
-        self.sums = {name: total.to(machine.device) for name, total in state["sums"].items()}
+        self.sums = {name: total.to(accelerator.device) for name, total in state["sums"].items()}
         self.counts = {name: int(count) for name, count in state["counts"].items()}

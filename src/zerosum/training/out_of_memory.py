@@ -11,7 +11,7 @@ from zerosum.errors import BadInput
 
 
 @contextmanager
-def out_of_memory() -> Iterator[None]:
+def explain_out_of_memory() -> Iterator[None]:
     """Say what to do where the networks and the batch do not fit.
 
     Raises:
@@ -20,14 +20,14 @@ def out_of_memory() -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise BadInput(_SMALLER) from error
+        raise BadInput(_OUT_OF_MEMORY_MESSAGE) from error
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):  # the CPU's allocator has no error of its own
             raise
-        raise BadInput(_SMALLER) from error
+        raise BadInput(_OUT_OF_MEMORY_MESSAGE) from error
 
 
-_SMALLER = (
+_OUT_OF_MEMORY_MESSAGE = (
     "the device's memory is too small for these networks and this batch; give half of --training.batch, "
     "--training.accumulate 2, a smaller --data.size or --size nano"
 )

@@ -11,13 +11,13 @@ from torch.profiler import ProfilerActivity
 from torch.profiler import profile as torch_profile
 
 from zerosum.game.game import Game
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch
-from zerosum.training.accelerator import Machine
-from zerosum.training.loop import MARK, play_round
+from zerosum.training.accelerator import Accelerator
+from zerosum.training.loop import PROFILER_PREFIX, play_round
 from zerosum.training.meter import Meter
 
-WARM, MOST = 2, 10
+WARMUP_ROUNDS, MAX_OPERATORS = 2, 10
 """Rounds played before it counts, and operators told of, at most."""
 
 
@@ -44,46 +44,54 @@ class Profile:
         return told
 
 
-def profile(game: Game, stream: Iterator[Batch], machine: Machine, batch: int, rounds: int) -> Profile:
+def profile_rounds(
+    game: Game, loader: Iterator[Batch], accelerator: Accelerator, batch_size: int, rounds: int
+) -> Profile:
     """Play rounds and look where their time goes. Trains the game: hand it one to throw away.
 
     Args:
         game: what is played.
-        stream: its data.
-        machine: where.
-        batch: images in a round.
+        loader: its data.
+        accelerator: where.
+        batch_size: images in a round.
         rounds: how many are looked at; as many as the rarest move's interval count it rightly.
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # PyTorch's profiler writes of its own beginning and end
     game.train()
-    now, meter = game.moments(1_000_000)[-1][0], Meter()  # of networks that grow, the grown ones
-    for _ in range(WARM):
-        now = _play(game, stream, machine, now, meter, batch)
-    on_device = machine.device.type == "cuda"
+    now, meter = game.timing_points(1_000_000)[-1][0], Meter()  # of networks that grow, the grown ones
+    for _ in range(WARMUP_ROUNDS):
+        now = _play_and_update_ema(game, loader, accelerator, now, meter, batch_size)
+    on_device = accelerator.device.type == "cuda"
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_device else [])]
     with torch_profile(activities=kinds) as watched:
         for _ in range(rounds):
-            now = _play(game, stream, machine, now, meter, batch)
-        machine.finish()
+            now = _play_and_update_ema(game, loader, accelerator, now, meter, batch_size)
+        accelerator.synchronize()
     rows = watched.key_averages()
-    parts = {row.key.removeprefix(MARK): _total(row, on_device) / rounds for row in rows if row.key.startswith(MARK)}
-    own = {row.key: _own(row, on_device) / rounds for row in rows if not row.key.startswith(MARK)}
-    longest = sorted(own, key=lambda name: -own[name])[:MOST]
+    parts = {
+        row.key.removeprefix(PROFILER_PREFIX): _total_seconds(row, on_device) / rounds
+        for row in rows
+        if row.key.startswith(PROFILER_PREFIX)
+    }
+    own = {row.key: _self_seconds(row, on_device) / rounds for row in rows if not row.key.startswith(PROFILER_PREFIX)}
+    longest = sorted(own, key=lambda name: -own[name])[:MAX_OPERATORS]
     return Profile(sum(parts.values()), parts, {name: own[name] for name in longest})
 
 
-def _play(game: Game, stream: Iterator[Batch], machine: Machine, now: Now, meter: Meter, batch: int) -> Now:
-    play_round(game, stream, machine, now, meter)
-    now = Now(now.round + 1, now.images + batch)
-    with torch.profiler.record_function(f"{MARK}averages"):
+def _play_and_update_ema(
+    game: Game, loader: Iterator[Batch], accelerator: Accelerator, progress: Progress, meter: Meter, batch_size: int
+) -> Progress:
+    play_round(game, loader, accelerator, progress, meter)
+    progress = Progress(progress.round + 1, progress.examples + batch_size)
+    with torch.profiler.record_function(f"{PROFILER_PREFIX}averages"):
         for player in game.players.values():
-            player.follow(batch, now)
-    return now
+            player.update_ema(batch_size, progress)
+    return progress
 
 
-def _total(row: torch.autograd.profiler_util.FunctionEventAvg, on_device: bool) -> float:
-    return float(max(row.cpu_time_total, row.device_time_total if on_device else 0)) / 1e6
+def _total_seconds(event: torch.autograd.profiler_util.FunctionEventAvg, on_device: bool) -> float:
+    return float(max(event.cpu_time_total, event.device_time_total if on_device else 0)) / 1e6
 
 
-def _own(row: torch.autograd.profiler_util.FunctionEventAvg, on_device: bool) -> float:
-    return float(row.self_device_time_total if on_device else row.self_cpu_time_total) / 1e6
+def _self_seconds(event: torch.autograd.profiler_util.FunctionEventAvg, on_device: bool) -> float:
+    return float(event.self_device_time_total if on_device else event.self_cpu_time_total) / 1e6

@@ -7,46 +7,54 @@ import time
 from collections.abc import Iterator
 
 from zerosum.game.game import Game, Move
-from zerosum.game.schedule import Now
+from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch
-from zerosum.training.accelerator import Machine
-from zerosum.training.loop import play
+from zerosum.training.accelerator import Accelerator
+from zerosum.training.loop import play_moves
 from zerosum.training.meter import Meter
 
-PATIENCE = 0.15
+TIMING_BUDGET_SECONDS = 0.15
 """Seconds spent on moves of every round, beyond the two steps that every estimate needs; rarer ones get their share."""
 
 
-def seconds_per_round(game: Game, stream: Iterator[Batch], machine: Machine, images: int) -> float:
+def measure_seconds_per_round(
+    game: Game, loader: Iterator[Batch], accelerator: Accelerator, total_examples: int
+) -> float:
     """The mean time of a round over a run of so many images, rare moves counted by their share.
 
     Trains the game: hand it one to throw away.
     """
     game.train()
-    return sum(share * _seconds(game, stream, machine, now) for now, share in game.moments(images))
+    return sum(share * _time_round(game, loader, accelerator, now) for now, share in game.timing_points(total_examples))
 
 
-def _seconds(game: Game, stream: Iterator[Batch], machine: Machine, now: Now) -> float:
+def _time_round(game: Game, loader: Iterator[Batch], accelerator: Accelerator, progress: Progress) -> float:
     """The time of a round now."""
     meter, total = Meter(), 0.0
-    for moves in _together(game.moves):
-        play(moves, game, stream, machine, now, meter)  # the first is slow: kernels are chosen, memory is found
-        machine.finish()
+    for moves in _group_by_interval(game.moves):
+        play_moves(
+            moves, game, loader, accelerator, progress, meter
+        )  # the first is slow: kernels are chosen, memory is found
+        accelerator.synchronize()
         times: list[float] = []
         # ranks average gradients in every step, so they must agree on how many to make
-        while machine.any(len(times) < 2 or (sum(times) < PATIENCE / moves[0].every and len(times) < 50))[0]:
+        while accelerator.all_reduce_any(
+            len(times) < 2 or (sum(times) < TIMING_BUDGET_SECONDS / moves[0].every_rounds and len(times) < 50)
+        )[0]:
             began = time.perf_counter()
-            play(moves, game, stream, machine, now, meter)
-            machine.finish()
+            play_moves(moves, game, loader, accelerator, progress, meter)
+            accelerator.synchronize()
             times.append(time.perf_counter() - began)
-        total += statistics.median(times) / moves[0].every
+        total += statistics.median(times) / moves[0].every_rounds
     began = time.perf_counter()
     for player in game.players.values():
-        player.follow(1, now)
-    machine.finish()
+        player.update_ema(1, progress)
+    accelerator.synchronize()
     return total + time.perf_counter() - began
 
 
-def _together(moves: list[Move]) -> list[list[Move]]:
+def _group_by_interval(moves: list[Move]) -> list[list[Move]]:
     """Moves of one interval are timed in one go: what one makes the next may take up."""
-    return [[move for move in moves if move.every == every] for every in {move.every: None for move in moves}]
+    return [
+        [move for move in moves if move.every_rounds == every] for every in {move.every_rounds: None for move in moves}
+    ]

@@ -11,27 +11,27 @@ from zerosum.recipes.recipe import Recipe
 if TYPE_CHECKING:
     from torch import nn
 
-    from zerosum.game.adversarial import Adversarial
-    from zerosum.training.accelerator import Machine
+    from zerosum.game.adversarial import AdversarialGame
+    from zerosum.training.accelerator import Accelerator
 
 
-def assemble(
+def build_game(
     recipe: Recipe,
-    shape: tuple[int, ...],
+    sample_shape: tuple[int, ...],
     bounded: bool,
-    machine: Machine,
-    shares: Sequence[float] = (),
-    given: tuple[int, ...] = (),
-) -> Adversarial:
+    accelerator: Accelerator,
+    class_priors: Sequence[float] = (),
+    input_shape: tuple[int, ...] = (),
+) -> AdversarialGame:
     """The game a recipe describes, its networks freshly initialised from the recipe's seed.
 
     Args:
         recipe: settings whose schedules are in images.
-        shape: of one sample: (C, H, W) or (F,).
+        sample_shape: of one sample: (C, H, W) or (F,).
         bounded: samples lie in [-1, 1].
-        machine: where the networks are placed.
-        shares: of each class among the data, where there are classes.
-        given: the shape (C, h, w) of what a sample is made from; () where that is noise.
+        accelerator: where the networks are placed.
+        class_priors: of each class among the data, where there are classes.
+        input_shape: the shape (C, h, w) of what a sample is made from; () where that is noise.
 
     Raises:
         BadInput: the networks cannot make samples of this shape, or need classes and there are none.
@@ -39,54 +39,54 @@ def assemble(
     import torch
 
     torch.manual_seed(recipe.training.seed)
-    classes = len(shares) if recipe.conditional else 0
+    classes = len(class_priors) if recipe.is_conditional else 0
     if recipe.augment:
-        recipe.augment.check(shape)
-    generator, discriminator = _networks(recipe, shape, bounded, classes, given)
+        recipe.augment.check(sample_shape)
+    generator, discriminator = _build_networks(recipe, sample_shape, bounded, classes, input_shape)
     game = build(
         recipe.game,
-        machine.place(generator),
-        machine.place(discriminator),
+        accelerator.prepare(generator),
+        accelerator.prepare(discriminator),
         recipe.latent,
         recipe.objective,
         recipe.terms,
         recipe.optimizer,
-        recipe.average.half_life_images,
-        alone=recipe.discriminator.alone,
+        recipe.ema.half_life,
+        alone=recipe.discriminator.per_sample,
         augment=recipe.augment,
-        shares=shares if classes else (),
-        shape=(2, *shape) if recipe.game.both else shape,
-        batch=recipe.training.batch,
-        **_eyes(recipe, shape, machine),
+        shares=class_priors if classes else (),
+        shape=(2, *sample_shape) if recipe.game.bidirectional else sample_shape,
+        batch=recipe.training.batch_size,
+        **_perceptual_kwargs(recipe, sample_shape, accelerator),
     )
-    machine.hasten(game)
-    torch.manual_seed((machine.rank + 1) * 2**32 + recipe.training.seed)  # what networks draw differs by rank
+    accelerator.compile_networks(game)
+    torch.manual_seed((accelerator.rank + 1) * 2**32 + recipe.training.seed)  # what networks draw differs by rank
     return game
 
 
-def _networks(
-    recipe: Recipe, shape: tuple[int, ...], bounded: bool, classes: int, given: tuple[int, ...]
+def _build_networks(
+    recipe: Recipe, sample_shape: tuple[int, ...], bounded: bool, classes: int, input_shape: tuple[int, ...]
 ) -> tuple[nn.Module, nn.Module]:
     """A generator and a discriminator; a pair of each where the game is played both ways."""
 
     def generator() -> nn.Module:
-        return recipe.generator.build(recipe.latent.size, shape, bounded, classes, given)
+        return recipe.generator.build(recipe.latent.size, sample_shape, bounded, classes, input_shape)
 
     def discriminator() -> nn.Module:
-        return recipe.discriminator.build(shape, classes, given)
+        return recipe.discriminator.build(sample_shape, classes, input_shape)
 
-    if not recipe.game.both:
+    if not recipe.game.bidirectional:
         return generator(), discriminator()
     from zerosum.networks import cycle_pair
 
-    made = cycle_pair.BothGenerators(generator(), generator())
-    return made, cycle_pair.BothDiscriminators(discriminator(), discriminator())
+    made = cycle_pair.GeneratorPair(generator(), generator())
+    return made, cycle_pair.DiscriminatorPair(discriminator(), discriminator())
 
 
-def _eyes(recipe: Recipe, shape: tuple[int, ...], machine: Machine) -> dict[str, Any]:
+def _perceptual_kwargs(recipe: Recipe, sample_shape: tuple[int, ...], accelerator: Accelerator) -> dict[str, Any]:
     """What the perceptual term looks through, where there is one."""
-    if not any(term.sees_through for term in recipe.terms.values()):
+    if not any(term.pretrained_features for term in recipe.terms.values()):
         return {}
-    from zerosum.networks.perceptual import Perception
+    from zerosum.networks.perceptual import PerceptualDistance
 
-    return {"perceive": Perception(max(shape[1:])).to(machine.device)}
+    return {"perceive": PerceptualDistance(max(sample_shape[1:])).to(accelerator.device)}

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.ranking import Entry, Group, apart, grouped
+from zerosum.evaluation.ranking import EvaluatedRun, RankedGroup, incomparable_reasons, rank_by_protocol
 from zerosum.run_folder import RunFolder
 
 
-def compare(runs: Sequence[str | Path]) -> tuple[list[Group], list[str]]:
+def compare(runs: Sequence[str | Path]) -> tuple[list[RankedGroup], list[str]]:
     """Judged runs (or folders of `evaluate_folders`) beside each other.
 
     Returns:
@@ -23,15 +23,15 @@ def compare(runs: Sequence[str | Path]) -> tuple[list[Group], list[str]]:
     """
     if not runs:
         raise BadInput("compare what? Name runs that have been judged: zerosum compare runs/a runs/b")
-    found = {str(run): _entries(RunFolder(Path(run))) for run in runs}
+    found = {str(run): _load_entries(RunFolder(Path(run))) for run in runs}
     missing = [f"{run} has not been judged; run `zerosum evaluate {run}` first" for run, of in found.items() if not of]
     if len(missing) == len(found):
         raise BadInput(missing[0])
-    groups = grouped([entry for several in found.values() for entry in several])
-    return groups, [*apart(groups), *missing]
+    groups = rank_by_protocol([entry for several in found.values() for entry in several])
+    return groups, [*incomparable_reasons(groups), *missing]
 
 
-def _entries(folder: RunFolder) -> list[Entry]:
+def _load_entries(folder: RunFolder) -> list[EvaluatedRun]:
     """The newest judgement of each checkpoint by each protocol; one made in training where there are no others."""
     if not folder.path.is_dir():
         RunFolder.open(folder.path)  # which says what is wrong with it
@@ -40,7 +40,7 @@ def _entries(folder: RunFolder) -> list[Entry]:
     entries = {}
     for row in asked:
         try:
-            entry = Entry.of(f"{folder.path}{' (best)' if row.get('checkpoint') == 'best' else ''}", row)
+            entry = EvaluatedRun.from_row(f"{folder.path}{' (best)' if row.get('checkpoint') == 'best' else ''}", row)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(
                 f"{folder.path / 'scores.jsonl'}: a line lacks {error}; delete that line, and judge the run again"
@@ -49,53 +49,53 @@ def _entries(folder: RunFolder) -> list[Entry]:
     return list(entries.values())
 
 
-def table(groups: Sequence[Group], sentences: Sequence[str]) -> list[str]:
+def format_table(groups: Sequence[RankedGroup], notes: Sequence[str]) -> list[str]:
     """A comparison in lines of text."""
     lines = []
     for group in groups:
-        names = list(dict.fromkeys(name for rank in group.ranks for name in rank.entry.scores))
+        names = list(dict.fromkeys(name for rank in group.runs for name in rank.run.scores))
         head = ["", "run", "images", *names]
-        rows = [head, *([_place(r.place, r.tied), r.entry.name, f"{r.entry.images:,}", *_cells(r.entry, names)]
-                        for r in group.ranks)]  # fmt: skip
-        floor = {name: {"value": s["floor"]} for name, s in group.ranks[0].entry.scores.items()}
-        rows.append(["", "real against real", "", *(_cell(floor.get(name, {})) for name in names)])
+        rows = [head, *([_format_rank(r.rank, r.is_tied), r.run.name, f"{r.run.examples:,}", *_format_scores(r.run, names)]
+                        for r in group.runs)]  # fmt: skip
+        floor = {name: {"value": s["floor"]} for name, s in group.runs[0].run.scores.items()}
+        rows.append(["", "real against real", "", *(_format_score(floor.get(name, {})) for name in names)])
         wide = [max(len(row[column]) for row in rows) for column in range(len(head))]
         lines += ["  ".join(f"{c:<{w}}" for c, w in zip(row, wide, strict=True)).rstrip() for row in rows]
-        lines += [f"protocol {group.protocol.line()}", ""]
-    if any(rank.tied for group in groups for rank in group.ranks):
+        lines += [f"protocol {group.protocol.describe()}", ""]
+    if any(rank.is_tied for group in groups for rank in group.runs):
         lines.append("= not told apart from the best: within two standard errors of the difference")
-    return [*lines, *sentences]
+    return [*lines, *notes]
 
 
-def _place(place: int, tied: bool) -> str:
-    return "=1" if tied else str(place)
+def _format_rank(rank: int, tied: bool) -> str:
+    return "=1" if tied else str(rank)
 
 
-def _cells(entry: Entry, names: Sequence[str]) -> list[str]:
-    return [_cell(entry.scores.get(name, {})) for name in names]
+def _format_scores(entry: EvaluatedRun, names: Sequence[str]) -> list[str]:
+    return [_format_score(entry.scores.get(name, {})) for name in names]
 
 
-def _cell(score: Mapping[str, float | None]) -> str:
+def _format_score(score: Mapping[str, float | None]) -> str:
     value, error = score.get("value"), score.get("error")
     return "-" if value is None else f"{value:.4g}" + ("" if error is None else f"±{error:.1g}")
 
 
-def as_json(groups: Sequence[Group], sentences: Sequence[str]) -> str:
+def format_json(groups: Sequence[RankedGroup], notes: Sequence[str]) -> str:
     """A comparison for programs."""
     told = [
         {
             "protocol": group.protocol.as_dict(),
             "ranks": [
                 {
-                    "place": r.place,
-                    "tied": r.tied,
-                    "run": r.entry.name,
-                    "images": r.entry.images,
-                    "scores": r.entry.scores,
+                    "place": r.rank,
+                    "tied": r.is_tied,
+                    "run": r.run.name,
+                    "images": r.run.examples,
+                    "scores": r.run.scores,
                 }
-                for r in group.ranks
+                for r in group.runs
             ],
         }
         for group in groups
     ]
-    return json.dumps({"groups": told, "notes": list(sentences)}, indent=1)
+    return json.dumps({"groups": told, "notes": list(notes)}, indent=1)

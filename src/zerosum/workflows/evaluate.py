@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerosum.errors import BadInput
-from zerosum.inference.load import load, load_translator, places, read_recipe, where_the_data_are
-from zerosum.reporter import Silent, Voice
+from zerosum.inference.load import data_paths, load, load_translator, read_recipe, with_data_paths
+from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import Row, RunFolder
 
 if TYPE_CHECKING:
     import torch
 
-    from zerosum.data.dataset import Examples
-    from zerosum.evaluation.request import Asked, Question
+    from zerosum.data.dataset import Dataset
+    from zerosum.evaluation.request import EvaluationOptions, EvaluationTask
     from zerosum.recipes.recipe import Recipe
 
 
@@ -26,19 +26,19 @@ def evaluate(
     *,
     data: str | Path = "",
     features: str = "",
-    n: int | None = None,
+    num_samples: int | None = None,
     seed: int = 0,
     truncation: float = math.inf,
-    against: str = "held-out",
-    among: int = 0,
-    neighbours: int = 5,
+    reference_split: str = "held-out",
+    copy_candidates: int = 0,
+    neighbors: int = 5,
     best: bool = False,
-    live: bool = False,
+    raw_weights: bool = False,
     paired: bool = False,
-    back: bool = False,
-    realism: float = 1.0,
+    reverse: bool = False,
+    network_interpolation: float = 1.0,
     device: str = "auto",
-    voice: Voice | None = None,
+    reporter: Reporter | None = None,
 ) -> Row:
     """Judge a run's samples against its data; every score beside its floor, with what it memorised and leaves out.
 
@@ -46,19 +46,19 @@ def evaluate(
         run: the run's folder; scores go to its scores.jsonl, pictures to its `scores/`, both to its report.
         data: real images from elsewhere, such as a test set; by default the run's own.
         features: lite0, inception, pixels, labels, or a module of yours; by default lite0.
-        n: samples; by default 10,000, or as many as there are training images.
+        num_samples: samples; by default 10,000, or as many as there are training images.
         seed: which samples.
         truncation: of the latents.
-        against: the part of the run's data: held-out or train.
-        among: training images among which copies are looked for; 0: 20,000.
-        neighbours: of precision, recall, density and coverage.
+        reference_split: the part of the run's data: held-out or train.
+        copy_candidates: training images among which copies are looked for; 0: 20,000.
+        neighbors: of precision, recall, density and coverage.
         best: the networks judged best during training instead of the newest.
-        live: the weights that training changes, instead of their average.
+        raw_weights: the weights that training changes, instead of their average.
         paired: of a run that was trained without pairs: in `data`, pictures of equal names are pairs.
-        back: of a run that learned both ways: the other one.
-        realism: as in `apply`.
+        reverse: of a run that learned both ways: the other one.
+        network_interpolation: as in `apply`.
         device: where to compute.
-        voice: who tells how it goes; by default nobody.
+        reporter: who tells how it goes; by default nobody.
 
     Returns:
         The new line of scores.jsonl.
@@ -68,75 +68,111 @@ def evaluate(
     """
     from zerosum.evaluation import request
     from zerosum.reporting.report import write_report
-    from zerosum.training.accelerator import choose_device, ranks
+    from zerosum.training.accelerator import choose_device, process_group
 
-    voice = voice or Silent()
-    request.check(against, n, neighbours, among)
+    reporter = reporter or SilentReporter()
+    request.check_options(reference_split, num_samples, neighbors, copy_candidates)
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
-    asked = request.Asked(
-        features, n, seed, truncation, against, among or request.AMONG, neighbours, "live" if live else "averaged"
+    asked = request.EvaluationOptions(
+        features,
+        num_samples,
+        seed,
+        truncation,
+        reference_split,
+        copy_candidates or request.DEFAULT_COPY_CANDIDATES,
+        neighbors,
+        "live" if raw_weights else "averaged",
     )
-    if recipe.translates:
-        return _translation(folder, recipe, asked, Ways(str(data), paired, back, realism), best, device, voice)
-    if paired or back:
+    if recipe.is_translation:
+        return _evaluate_translation(
+            folder,
+            recipe,
+            asked,
+            TranslationOptions(str(data), paired, reverse, network_interpolation),
+            best,
+            device,
+            reporter,
+        )
+    if paired or reverse:
         raise BadInput(f"--paired and --back are for runs that turn pictures into others; {run} makes them of noise")
-    generator = load(run, device, best=best, live=live)
-    generator.latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
-    images = int(folder.best()["images"]) if best else int(generator.checkpoint)
-    with ranks() as rank:
-        voice = voice if rank == 0 else Silent()
-        examples = data_of(folder, recipe, voice)
-        elsewhere = _read(str(data), recipe.data.size or 0, examples, voice) if data else None
-        about = request.about_run(generator, examples, elsewhere, asked)
-        asked, about = _impartial(asked, about, recipe.sees_through, examples)
-        row = _answered(about, asked, examples, choose_device(device), voice, folder, rank == 0,
+    generator = load(run, device, best=best, raw_weights=raw_weights)
+    generator.draw_latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
+    images = int(folder.best_scores()["images"]) if best else int(generator.checkpoint)
+    with process_group() as rank:
+        reporter = reporter if rank == 0 else SilentReporter()
+        examples = load_run_dataset(folder, recipe, reporter)
+        elsewhere = _load_dataset_like(str(data), recipe.data.size or 0, examples, reporter) if data else None
+        about = request.build_run_task(generator, examples, elsewhere, asked)
+        asked, about = _choose_unbiased_features(asked, about, recipe.pretrained_features, examples)
+        row = _evaluate_and_record(about, asked, examples, choose_device(device), reporter, folder, rank == 0,
                         {"images": images, "checkpoint": generator.checkpoint})  # fmt: skip
         if rank == 0:
             write_report(folder.path)
     return row
 
 
-class Ways(NamedTuple):
+class TranslationOptions(NamedTuple):
     """Which pictures a translator is asked about."""
 
     data: str
     paired: bool
-    back: bool
-    realism: float
+    reverse: bool
+    network_interpolation: float
 
 
-def _translation(
-    folder: RunFolder, recipe: Recipe, asked: Asked, ways: Ways, best: bool, device: str, voice: Voice
+def _evaluate_translation(
+    folder: RunFolder,
+    recipe: Recipe,
+    options: EvaluationOptions,
+    translation_options: TranslationOptions,
+    best: bool,
+    device: str,
+    reporter: Reporter,
 ) -> Row:
     """Judge a run that turns pictures into others."""
     from zerosum.evaluation import request
     from zerosum.reporting.report import write_report
-    from zerosum.training.accelerator import choose_device, ranks
+    from zerosum.training.accelerator import choose_device, process_group
     from zerosum.workflows import evaluate_pairs
 
-    if ways.paired and not ways.data:
+    if translation_options.paired and not translation_options.data:
         raise BadInput("--paired: says that pictures of equal names in other data are pairs; add --data FOLDER")
-    if asked.against != "held-out":
-        raise BadInput(f"--against {asked.against}: a translation is held against held-out pictures; leave it out")
-    live = asked.source == "live"
-    translator = load_translator(folder.path, device, best=best, live=live, back=ways.back, realism=ways.realism)
-    images = int(folder.best()["images"]) if best else int(translator.checkpoint)
-    known: Row = {"images": images, "checkpoint": translator.checkpoint, "way": "back" if ways.back else "there"}
-    with ranks() as rank:
-        voice = voice if rank == 0 else Silent()
-        own, asking = evaluate_pairs.data_for(folder, recipe, ways.data, ways.paired, ways.back, voice)
-        asking = asking.head(asked.n or len(asking.chosen))
-        about = evaluate_pairs.about_translation(translator, own, asking, recipe.sees_through)
-        asked, about = _impartial(asked, about, recipe.sees_through, own)
-        request.refuse_hopeless(about, asked.neighbours)  # before pairs are compared for nothing
-        if asking.examples.truth:
-            known["pairs"] = evaluate_pairs.pair_scores(translator, asking, voice)
+    if options.reference_split != "held-out":
+        raise BadInput(
+            f"--against {options.reference_split}: a translation is held against held-out pictures; leave it out"
+        )
+    live = options.sample_source == "live"
+    translator = load_translator(
+        folder.path,
+        device,
+        best=best,
+        raw_weights=live,
+        reverse=translation_options.reverse,
+        network_interpolation=translation_options.network_interpolation,
+    )
+    images = int(folder.best_scores()["images"]) if best else int(translator.checkpoint)
+    known: Row = {
+        "images": images,
+        "checkpoint": translator.checkpoint,
+        "way": "back" if translation_options.reverse else "there",
+    }
+    with process_group() as rank:
+        reporter = reporter if rank == 0 else SilentReporter()
+        own, asking = evaluate_pairs.load_translation_data(
+            folder, recipe, translation_options.data, translation_options.paired, translation_options.reverse, reporter
+        )
+        asking = asking.head(options.num_samples or len(asking.indices))
+        about = evaluate_pairs.build_translation_task(translator, own, asking, recipe.pretrained_features)
+        options, about = _choose_unbiased_features(options, about, recipe.pretrained_features, own)
+        request.require_enough_examples(about, options.neighbors)  # before pairs are compared for nothing
+        if asking.dataset.has_targets:
+            known["pairs"] = evaluate_pairs.compute_paired_scores(translator, asking, reporter)
 
         def draw(place: Path) -> list[Path]:
-            return [evaluate_pairs.draw_examples(translator, asking, place / "examples.png")]
+            return [evaluate_pairs.save_example_grid(translator, asking, place / "examples.png")]
 
-        row = _answered(about, asked, own, choose_device(device), voice, folder, rank == 0, known, draw)
+        row = _evaluate_and_record(about, options, own, choose_device(device), reporter, folder, rank == 0, known, draw)
         if rank == 0:
             write_report(folder.path)
     return row
@@ -150,12 +186,12 @@ def evaluate_folders(
     size: int | None = None,
     channels: int | None = None,
     features: str = "",
-    n: int | None = None,
-    among: int = 0,
-    neighbours: int = 5,
+    num_samples: int | None = None,
+    copy_candidates: int = 0,
+    neighbors: int = 5,
     into: str | Path | None = None,
     device: str = "auto",
-    voice: Voice | None = None,
+    reporter: Reporter | None = None,
 ) -> Row:
     """Judge images of any origin, in a folder, against real ones in another.
 
@@ -167,42 +203,51 @@ def evaluate_folders(
         size: pixels a side that all are brought to; by default those of `fake`.
         channels: 1 to 4; by default those of `fake`.
         features: as in `evaluate`.
-        n: of `fake`, how many; by default all.
-        among: training images among which copies are looked for; 0: 20,000.
-        neighbours: of precision, recall, density and coverage.
+        num_samples: of `fake`, how many; by default all.
+        copy_candidates: training images among which copies are looked for; 0: 20,000.
+        neighbors: of precision, recall, density and coverage.
         into: where scores and pictures go; by default `judged/` and the name of `fake`.
         device: where to compute.
-        voice: who tells how it goes; by default nobody.
+        reporter: who tells how it goes; by default nobody.
 
     Raises:
         BadInput: something cannot be judged; nothing has been overwritten.
     """
-    from zerosum.data.images.inspect import glance
+    from zerosum.data.images.inspect import inspect_source
     from zerosum.evaluation import request
-    from zerosum.training.accelerator import choose_device, ranks
+    from zerosum.training.accelerator import choose_device, process_group
 
-    voice = voice or Silent()
-    request.check("held-out", n, neighbours, among)
+    reporter = reporter or SilentReporter()
+    request.check_options("held-out", num_samples, neighbors, copy_candidates)
     named = {"--fake": fake, "--real": real, "--train": train}
-    seen = glance(str(fake))
+    seen = inspect_source(str(fake))
     if seen.kind == "points":
         raise BadInput(f"--fake {fake}: give a folder, .zip, .npz or .npy of images")
-    side = size or _common_side(seen.common_size, fake)
-    channels = channels or _common_channels([(name, str(each)) for name, each in named.items() if each])
-    asked = request.Asked(features, n, 0, math.inf, "all", among or request.AMONG, neighbours, "files")
-    folder = _folder_for(Path(fake), into)
-    with ranks() as rank:
-        voice = voice if rank == 0 else Silent()
-        fakes, reals = (_images(str(each), side, channels, voice) for each in (fake, real))
-        known = _images(str(train), side, channels, voice, held_out=0.1) if train else None
-        about, taught = request.about_folders(fakes, reals, known, asked)
+    side = size or _require_common_size(seen.common_size, fake)
+    channels = channels or _require_common_channels([(name, str(each)) for name, each in named.items() if each])
+    asked = request.EvaluationOptions(
+        features,
+        num_samples,
+        0,
+        math.inf,
+        "all",
+        copy_candidates or request.DEFAULT_COPY_CANDIDATES,
+        neighbors,
+        "files",
+    )
+    folder = _choose_output_folder(Path(fake), into)
+    with process_group() as rank:
+        reporter = reporter if rank == 0 else SilentReporter()
+        fakes, reals = (_load_images(str(each), side, channels, reporter) for each in (fake, real))
+        known = _load_images(str(train), side, channels, reporter, held_out_fraction=0.1) if train else None
+        about, taught = request.build_folders_task(fakes, reals, known, asked)
         paths = {"fake": str(Path(fake).resolve()), "real": str(Path(real).resolve())}
         folder.path.mkdir(parents=True, exist_ok=True)
-        return _answered(about, asked, taught, choose_device(device), voice, folder, rank == 0,
+        return _evaluate_and_record(about, asked, taught, choose_device(device), reporter, folder, rank == 0,
                          {"images": 0, "checkpoint": "files", **paths})  # fmt: skip
 
 
-def _folder_for(fake: Path, into: str | Path | None) -> RunFolder:
+def _choose_output_folder(fake: Path, into: str | Path | None) -> RunFolder:
     """Where the scores of a folder of images go.
 
     Raises:
@@ -217,49 +262,51 @@ def _folder_for(fake: Path, into: str | Path | None) -> RunFolder:
     return folder
 
 
-def _common_side(common: tuple[int, int] | None, fake: str | Path) -> int:
-    if common is None or common[0] != common[1]:
+def _require_common_size(common_size: tuple[int, int] | None, fake: str | Path) -> int:
+    if common_size is None or common_size[0] != common_size[1]:
         raise BadInput(f"--fake {fake}: its images are not squares of one size; say with --size what to bring them to")
-    return common[0]
+    return common_size[0]
 
 
-def _common_channels(named: Sequence[tuple[str, str]]) -> int:
-    from zerosum.data.images.inspect import glance
+def _require_common_channels(sources: Sequence[tuple[str, str]]) -> int:
+    from zerosum.data.images.inspect import inspect_source
     from zerosum.data.images.summary import CHANNEL_NAMES
 
-    found = {f"{name} {source}": glance(source).recommended_channels() for name, source in named}
+    found = {f"{name} {source}": inspect_source(source).recommended_channels() for name, source in sources}
     if len(set(found.values())) > 1:
         told = ", ".join(f"{place} holds images in {CHANNEL_NAMES[channels]}" for place, channels in found.items())
         raise BadInput(f"{told}; say with --channels 1 or --channels 3 how to compare them")
     return next(iter(found.values()))
 
 
-def _images(source: str, side: int, channels: int, voice: Voice, held_out: float = 0.0) -> Examples:
+def _load_images(source: str, size: int, channels: int, reporter: Reporter, held_out_fraction: float = 0.0) -> Dataset:
     """All images of a folder; how other shapes become squares: the middle, as training does."""
-    from zerosum.data.images.load import read
+    from zerosum.data.images.load import load_source
 
     def progress(done: int, total: int) -> None:
-        voice.progress(done, total, f"reading {source}")
+        reporter.progress(done, total, f"reading {source}")
 
-    examples = read(source, side, channels, "crop", held_out=held_out, progress=progress, fewest=1)
+    examples = load_source(
+        source, size, channels, "crop", held_out_fraction=held_out_fraction, progress=progress, min_images=1
+    )
     if not examples.bounded:
         raise BadInput(f"{source} is a set of points; give a folder, .zip, .npz or .npy of images")
-    for line in examples.survey.lines():
+    for line in examples.summary.lines():
         if line.startswith(("unreadable", "  ")):
-            voice.say(line)
+            reporter.message(line)
     return examples
 
 
-def data_of(folder: RunFolder, recipe: Recipe, voice: Voice) -> Examples:
+def load_run_dataset(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Dataset:
     """The data a run was trained on, with its split.
 
     Raises:
         BadInput: they are gone, or have changed.
     """
     record = folder.read_json("data.json")
-    placed = where_the_data_are(recipe, *places(folder))
+    placed = with_data_paths(recipe, *data_paths(folder))
     try:
-        examples = _read(placed.data.source, placed.data.size or 0, None, voice, recipe)
+        examples = _load_dataset_like(placed.data.source, placed.data.size or 0, None, reporter, recipe)
     except BadInput as error:
         raise BadInput(f"{folder.path} needs the data it was trained on ({record.get('path')}): {error}") from error
     if examples.fingerprint != record.get("fingerprint"):
@@ -270,68 +317,76 @@ def data_of(folder: RunFolder, recipe: Recipe, voice: Voice) -> Examples:
     return examples
 
 
-def _read(source: str, size: int, like: Examples | None, voice: Voice, recipe: Recipe | None = None) -> Examples:
-    from zerosum.data.images.load import read
+def _load_dataset_like(
+    source: str, size: int, like: Dataset | None, reporter: Reporter, recipe: Recipe | None = None
+) -> Dataset:
+    from zerosum.data.images.load import load_source
 
     def progress(done: int, total: int) -> None:
-        voice.progress(done, total, f"reading {source}")
+        reporter.progress(done, total, f"reading {source}")
 
     if like is None:
         assert recipe is not None, "one of the two says what to read"
-        return read(source, size, recipe.data.channels or 0, recipe.data.fit or "", progress=progress)
+        return load_source(source, size, recipe.data.channels or 0, recipe.data.fit or "", progress=progress)
     if not like.bounded:
         raise BadInput(f"--data {source}: this run makes points; leave --data out, its own points are compared with")
-    examples = read(source, size, like.shape[0], like.survey.fit, held_out=0.0, progress=progress, fewest=1)
+    examples = load_source(
+        source, size, like.shape[0], like.summary.fit, held_out_fraction=0.0, progress=progress, min_images=1
+    )
     if examples.shape != like.shape:
         raise BadInput(f"--data {source}: does not hold what the run makes; give data of the same kind")
     return examples
 
 
-def _impartial(asked: Asked, about: Question, sees_through: str, examples: Examples) -> tuple[Asked, Question]:
+def _choose_unbiased_features(
+    options: EvaluationOptions, task: EvaluationTask, pretrained_features: str, dataset: Dataset
+) -> tuple[EvaluationOptions, EvaluationTask]:
     """Features that the discriminator was not trained on, where none were asked for; a warning where they were."""
-    if sees_through and not asked.features:
-        asked = replace(asked, features="labels" if len(examples.classes) > 1 else "pixels")
-    if sees_through and asked.features == sees_through:
+    if pretrained_features and not options.features:
+        options = replace(options, features="labels" if len(dataset.classes) > 1 else "pixels")
+    if pretrained_features and options.features == pretrained_features:
         why = (
-            f"the generator was trained to please {sees_through}, so its scores by {sees_through} flatter it; "
+            f"the generator was trained to please {pretrained_features}, so its scores by {pretrained_features} flatter it; "
             "--features pixels or labels are impartial"
         )
-        about = replace(about, warnings=(*about.warnings, why))
-    return asked, about
+        task = replace(task, warnings=(*task.warnings, why))
+    return options, task
 
 
-def _answered(
-    question: Question,
-    asked: Asked,
-    taught: Examples,
+def _evaluate_and_record(
+    task: EvaluationTask,
+    options: EvaluationOptions,
+    classifier_dataset: Dataset,
     device: torch.device,
-    voice: Voice,
+    reporter: Reporter,
     folder: RunFolder,
-    first: bool,
-    about: Row,
+    is_rank_zero: bool,
+    metadata: Row,
     draw: Callable[[Path], list[Path]] = lambda folder: [],
 ) -> Row:
     """See, judge, draw, write down with what is known `about` the generator, tell; only the first rank gets the row."""
     from zerosum.evaluation import evaluator
-    from zerosum.evaluation.features.classifier import Labels
-    from zerosum.reporting.scores_section import tell
+    from zerosum.evaluation.features.classifier import ClassifierFeatures
+    from zerosum.reporting.scores_section import report_scores
 
-    asked = replace(asked, features=asked.features or evaluator.default_features(taught))
-    network = evaluator.network_for(asked.features, taught, device, voice)
-    classifier = network if isinstance(network, Labels) else None
-    if classifier is None and len(taught.classes) > 1 and taught.bounded:
-        classifier = evaluator.classifier_for(taught, device, voice)
-    with evaluator.observer(network, device) as watching:
-        judgement, _ = evaluator.answer(question, asked, watching, classifier, voice)
-    if not first:
+    options = replace(options, features=options.features or evaluator.choose_default_features(classifier_dataset))
+    network = evaluator.feature_network(options.features, classifier_dataset, device, reporter)
+    classifier = network if isinstance(network, ClassifierFeatures) else None
+    if classifier is None and len(classifier_dataset.classes) > 1 and classifier_dataset.bounded:
+        classifier = evaluator.train_classifier(classifier_dataset, device, reporter)
+    with evaluator.open_feature_extractor(network, device) as watching:
+        judgement, _ = evaluator.run_evaluation(task, options, watching, classifier, reporter)
+    if not is_rank_zero:
         return {}
-    name = f"{about['checkpoint']}-{judgement.protocol.score_name('kid')}-{judgement.protocol.key}-seed{asked.seed}"
+    name = (
+        f"{metadata['checkpoint']}-{judgement.protocol.score_name('kid')}-{judgement.protocol.key}-seed{options.seed}"
+    )
     pictures = [
-        *evaluator.draw(judgement, question, folder.path / "scores" / name),
+        *evaluator.save_figures(judgement, task, folder.path / "scores" / name),
         *draw(folder.path / "scores" / name),
     ]
-    row = evaluator.record(folder, judgement, about, pictures)
-    tell(row, voice.say)
+    row = evaluator.record_result(folder, judgement, metadata, pictures)
+    report_scores(row, reporter.message)
     for path in pictures:
-        voice.say(f"  look at  {path}")
+        reporter.message(f"  look at  {path}")
     return row

@@ -6,30 +6,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.recipes import defaults
-from zerosum.reporter import Silent, Voice
+from zerosum.reporter import Reporter, SilentReporter
 
 if TYPE_CHECKING:
-    from zerosum.data.images.summary import Survey
+    from zerosum.data.images.summary import DatasetSummary
 
 
-def survey(source: str | Path, *, voice: Voice | None = None) -> Survey:
+def inspect_dataset(source: str | Path, *, reporter: Reporter | None = None) -> DatasetSummary:
     """What the intake sees: sizes, modes, classes, duplicates, unreadable files, and the split.
 
     Raises:
         BadInput: it is not there, or holds nothing to train on.
     """
-    from zerosum.data.images.inspect import glance
-    from zerosum.data.images.load import read
-    from zerosum.recipes.parsing import Draft
+    from zerosum.data.images.inspect import inspect_source
+    from zerosum.data.images.load import load_source
+    from zerosum.recipes.parsing import SettingsTree
 
-    voice = voice or Silent()
-    seen = glance(str(source))
-    draft = Draft()
-    defaults.settle_data(draft, seen, on_cpu=True)
+    reporter = reporter or SilentReporter()
+    seen = inspect_source(str(source))
+    draft = SettingsTree()
+    defaults.choose_data_settings(draft, seen, on_cpu=True)
     chosen = draft.tree["data"]
 
     def progress(done: int, total: int) -> None:
-        voice.progress(done, total, "reading")
+        reporter.progress(done, total, "reading")
 
     size, channels, fit = chosen.get("size", 0), chosen.get("channels", 0), chosen.get("fit", "")
-    return read(str(source), size, channels, fit, progress=progress).survey
+    return load_source(str(source), size, channels, fit, progress=progress).summary

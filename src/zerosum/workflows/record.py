@@ -12,29 +12,29 @@ import zerosum
 from zerosum.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
-    from zerosum.data.dataset import Examples
+    from zerosum.data.dataset import Dataset
 
 
-def resolved(recipe: Recipe, device: torch.device, examples: Examples) -> dict[str, Any]:
+def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) -> dict[str, Any]:
     """The resolved recipe, and what it was made with: recipe.toml."""
     made = {
         "zerosum": zerosum.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": str(device),
-        "sample_shape": list(examples.shape),
-        "bounded": examples.bounded,
+        "sample_shape": list(dataset.shape),
+        "bounded": dataset.bounded,
     }
-    if recipe.translates:
-        made |= {"given_shape": list(examples.given_shape)}
-    if recipe.conditional:
-        made |= {"classes": list(examples.classes), "shares": list(examples.shares)}
+    if recipe.is_translation:
+        made |= {"given_shape": list(dataset.input_shape)}
+    if recipe.is_conditional:
+        made |= {"classes": list(dataset.classes), "shares": list(dataset.class_priors)}
     return recipe.model_dump(mode="json", exclude_none=True) | {"made": made}
 
 
-def what_was_seen(recipe: Recipe, examples: Examples) -> dict[str, Any]:
+def build_data_record(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """What the intake saw, where it was, and a hash of it: data.json."""
     data, source = recipe.data, Path(recipe.data.source)
-    seen = examples.survey.as_dict() | {"fingerprint": examples.fingerprint}
+    seen = dataset.summary.as_dict() | {"fingerprint": dataset.fingerprint}
     seen["path"] = str(source.resolve()) if source.exists() else data.source
-    return seen | ({"beside": str(Path(data.beside).resolve())} if data.beside else {})
+    return seen | ({"beside": str(Path(data.target_source).resolve())} if data.target_source else {})

@@ -5,26 +5,26 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 
-from zerosum.data.dataset import Examples
-from zerosum.game.schedule import Now
+from zerosum.data.dataset import Dataset
+from zerosum.game.schedule import Progress
 from zerosum.run_folder import RunFolder
 from zerosum.training import checkpoint
 from zerosum.training.meter import Meter
-from zerosum.training.nan_tracer import Careful, autopsy
-from zerosum.workflows.setup import ROUGH, Stage
+from zerosum.training.nan_tracer import FiniteCheckingAccelerator, replay_until_nonfinite
+from zerosum.workflows.setup import PROVISIONAL_EXAMPLES, TrainingSetup
 
 
-def replayed(stage: Stage, examples: Examples, folder: RunFolder) -> str:
+def replay_from_checkpoint(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> str:
     """What first gave a number that is not finite, where the run is played on from its newest checkpoint.
 
     The run's folder is only read.
     """
-    machine, training = Careful.like(stage.machine), stage.recipe.training
-    careful = replace(stage, machine=machine)
-    game = careful.game(stage.recipe.spread(training.images or ROUGH), examples)
-    with closing(careful.stream(examples)) as stream:
-        found, now = folder.checkpoints(), Now()
+    machine, training = FiniteCheckingAccelerator.from_accelerator(setup.accelerator), setup.recipe.training
+    careful = replace(setup, accelerator=machine)
+    game = careful.new_game(setup.recipe.resolve_schedules(training.examples or PROVISIONAL_EXAMPLES), dataset)
+    with closing(careful.build_loader(dataset)) as stream:
+        found, now = folder.checkpoints(), Progress()
         if found:
             now, _ = checkpoint.load(found[-1], game, stream, Meter(), machine)
-        end = max((int(row["images"]) for row in folder.rows()), default=0) + training.batch
-        return autopsy(game, stream, machine, now, training.batch, end)
+        end = max((int(row["images"]) for row in folder.rows()), default=0) + training.batch_size
+        return replay_until_nonfinite(game, stream, machine, now, training.batch_size, end)

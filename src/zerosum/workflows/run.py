@@ -31,12 +31,12 @@ class Run:
 
     def findings(self) -> list[Finding]:
         """What is the matter with it, the worst first; see `diagnose`."""
-        from zerosum.diagnosis.monitor import consult
+        from zerosum.diagnosis.monitor import diagnose_run
 
-        return consult(self.folder)[1]
+        return diagnose_run(self.folder)[1]
 
     @property
-    def ending(self) -> str:
+    def outcome(self) -> str:
         """How it ended: as its state says, or "severe" where it is done and a severe finding stands against it.
 
         Of several processes none says so: whoever started them would take it for a crash.

@@ -13,396 +13,415 @@ from typing import Any
 import torch
 
 import zerosum
-from zerosum.data.dataset import Examples
-from zerosum.data.device_cache import near
+from zerosum.data.dataset import Dataset
+from zerosum.data.device_cache import cache_on_device
 from zerosum.data.images.sources import Source
-from zerosum.data.load import provide
-from zerosum.data.loader import Stream
-from zerosum.data.points.mixtures import Toy
-from zerosum.diagnosis.monitor import Doctor
-from zerosum.diagnosis.probe import Examination
-from zerosum.diagnosis.reference_set import Bench
-from zerosum.diagnosis.translation_probe import TranslationExamination
+from zerosum.data.load import load_dataset
+from zerosum.data.loader import BatchLoader
+from zerosum.data.points.mixtures import GaussianMixture
+from zerosum.diagnosis.monitor import Monitor
+from zerosum.diagnosis.probe import GameProbe
+from zerosum.diagnosis.reference_set import ReferenceSet
+from zerosum.diagnosis.translation_probe import TranslationProbe
 from zerosum.errors import BadInput
-from zerosum.evaluation.evaluator import network_for
+from zerosum.evaluation.evaluator import feature_network
 from zerosum.evaluation.features.base import FeatureNetwork
-from zerosum.evaluation.features.registry import has_lite0
-from zerosum.evaluation.online import Answers, Watch
-from zerosum.game.adversarial import Adversarial
-from zerosum.inference.load import read_recipe, where_the_data_are
+from zerosum.evaluation.features.registry import is_lite0_installed
+from zerosum.evaluation.online import OnlineEvaluator, TranslatedSet
+from zerosum.game.adversarial import AdversarialGame
+from zerosum.inference.load import read_recipe, with_data_paths
 from zerosum.recipes import defaults
-from zerosum.recipes.defaults import Choice
+from zerosum.recipes.defaults import Decision
 from zerosum.recipes.recipe import Recipe
-from zerosum.recipes.validation import refuse_ranks
-from zerosum.reporter import Silent, Voice
+from zerosum.recipes.validation import require_distributable
+from zerosum.reporter import Reporter, SilentReporter
 from zerosum.reporting import preview
 from zerosum.reporting.report import write_report
 from zerosum.run_folder import RunFolder
-from zerosum.training.accelerator import PRECISIONS, Machine
-from zerosum.training.best_model import Contest
-from zerosum.training.compile import Compiler, Hasten, as_it_is
-from zerosum.training.loggers import TRACKERS
-from zerosum.training.loop import attempt
-from zerosum.training.out_of_memory import out_of_memory
-from zerosum.training.profiler import Profile, profile
-from zerosum.training.step_timer import seconds_per_round
-from zerosum.training.trainer import End, Pace, Session
-from zerosum.workflows.build_game import assemble
-from zerosum.workflows.record import resolved, what_was_seen
-from zerosum.workflows.recover import KEPT, rescue, treats
-from zerosum.workflows.summary import tell
+from zerosum.training.accelerator import PRECISIONS, Accelerator
+from zerosum.training.best_model import BestModelTracker
+from zerosum.training.compile import CompileFn, Compiler, eager
+from zerosum.training.loggers import LOGGERS
+from zerosum.training.loop import dry_step
+from zerosum.training.out_of_memory import explain_out_of_memory
+from zerosum.training.profiler import Profile, profile_rounds
+from zerosum.training.step_timer import measure_seconds_per_round
+from zerosum.training.trainer import Intervals, StopCondition, Trainer
+from zerosum.workflows.build_game import build_game
+from zerosum.workflows.record import build_data_record, build_recipe_record
+from zerosum.workflows.recover import CHECKPOINTS_KEPT, can_recover, recover_run
+from zerosum.workflows.summary import print_summary
 
-MOST_EPOCHS = 16
+MAX_EPOCHS_PER_BATCH = 16
 """How often a batch may hold every example; more is a mistake."""
-ROUGH = 1_000_000
+PROVISIONAL_EXAMPLES = 1_000_000
 """Images of a run whose length is not known yet: schedules need some."""
-WORTHWHILE = 1.1
+MIN_SPEEDUP = 1.1
 """How many times as fast bfloat16 must be to be taken, or compiled networks."""
-COMPILED_FROM = 600.0
+COMPILE_MIN_SECONDS = 600.0
 """Seconds of training from which a GPU tries compiled networks: compiling them takes a minute or so itself."""
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingSetup:
     """What a run is played on; of several ranks only the first speaks and writes."""
 
     recipe: Recipe
-    machine: Machine
-    trackers: Sequence[str]
-    voice: Voice
+    accelerator: Accelerator
+    loggers: Sequence[str]
+    reporter: Reporter
 
-    def on(self, precision: str, hasten: Hasten = as_it_is) -> Stage:
-        """The same stage, its networks computed in this precision, and compiled where `hasten` does that."""
-        settled = {"precision": precision, "compile": "never" if hasten is as_it_is else "always"}
+    def with_precision(self, precision: str, compile_networks: CompileFn = eager) -> TrainingSetup:
+        """The same stage, its networks computed in this precision, and compiled where `compile_networks` does that."""
+        settled = {"precision": precision, "compile": "never" if compile_networks is eager else "always"}
         training = self.recipe.training.model_copy(update=settled)
         recipe = self.recipe.model_copy(update={"training": training})
-        machine = Machine(self.machine.device, training.accumulate, *PRECISIONS[precision], hasten)
-        return replace(self, recipe=recipe, machine=machine)
+        machine = Accelerator(self.accelerator.device, training.accumulate, *PRECISIONS[precision], compile_networks)
+        return replace(self, recipe=recipe, accelerator=machine)
 
-    def paced(self, examples: Examples) -> tuple[Stage, float, list[Choice]]:
+    def tune_speed(self, dataset: Dataset) -> tuple[TrainingSetup, float, list[Decision]]:
         """The stage with precision and compilation settled, seconds a round takes on it, and what a trial chose."""
-        with closing(self.stream(examples)) as stream:
-            stage, seconds, precision = self._in_precision(examples, stream)
-            stage, seconds, compiled = stage._compiled(self.recipe.training.compile, examples, stream, seconds)
+        with closing(self.build_loader(dataset)) as stream:
+            stage, seconds, precision = self._choose_precision(dataset, stream)
+            stage, seconds, compiled = stage._choose_compilation(self.recipe.training.compile, dataset, stream, seconds)
         return stage, seconds, [*precision, *compiled]
 
-    def _in_precision(self, examples: Examples, stream: Stream) -> tuple[Stage, float, list[Choice]]:
+    def _choose_precision(self, dataset: Dataset, loader: BatchLoader) -> tuple[TrainingSetup, float, list[Decision]]:
         """The stage in the precision asked for or fastest, uncompiled."""
         if self.recipe.training.precision in PRECISIONS:
-            stage = self.on(self.recipe.training.precision)
-            return stage, stage.measure(examples, stream), []
-        stages = {name: self.on(name) for name in ("float32", "bfloat16")}
+            stage = self.with_precision(self.recipe.training.precision)
+            return stage, stage.measure_seconds_per_round(dataset, loader), []
+        stages = {name: self.with_precision(name) for name in ("float32", "bfloat16")}
         # in turns, and the better of two: a neighbour's burst must not decide
-        passes = [{name: stage.measure(examples, stream) for name, stage in stages.items()} for _ in range(2)]
+        passes = [
+            {name: stage.measure_seconds_per_round(dataset, loader) for name, stage in stages.items()} for _ in range(2)
+        ]
         seconds = {name: min(each[name] for each in passes) for name in stages}
         gain = seconds["float32"] / seconds["bfloat16"]
-        name = "bfloat16" if gain >= WORTHWHILE else "float32"
+        name = "bfloat16" if gain >= MIN_SPEEDUP else "float32"
         why = f"bfloat16 is {gain:.2f} times as fast here" + ("" if name == "bfloat16" else ", too little to matter")
-        return stages[name], seconds[name], [Choice("precision", name, why)]
+        return stages[name], seconds[name], [Decision("precision", name, why)]
 
-    def _compiled(
-        self, asked: str, examples: Examples, stream: Stream, seconds: float
-    ) -> tuple[Stage, float, list[Choice]]:
-        """This stage, on which a round takes `seconds`, or the same compiled: as asked, or where a trial says so."""
-        if asked == "never" or (asked == "fastest" and not self._may_compile(seconds)):
-            return self, seconds, []
-        compiler = Compiler(tell=self.voice.say)
-        fast = self.on(self.recipe.training.precision, compiler)
+    def _choose_compilation(
+        self, mode: str, dataset: Dataset, loader: BatchLoader, seconds_per_round: float
+    ) -> tuple[TrainingSetup, float, list[Decision]]:
+        """This stage, on which a round takes `seconds_per_round`, or the same compiled: as asked, or where a trial says so."""
+        if mode == "never" or (mode == "fastest" and not self._should_try_compile(seconds_per_round)):
+            return self, seconds_per_round, []
+        compiler = Compiler(report=self.reporter.message)
+        fast = self.with_precision(self.recipe.training.precision, compiler)
         quick = math.inf
         try:
-            quick = fast.measure(examples, stream)
+            quick = fast.measure_seconds_per_round(dataset, loader)
         except Exception as error:  # compiled code of the way back fails only here; see `Compiled`
-            compiler.fail(error)
-        if self.machine.any(bool(compiler.reasons))[0]:
-            return self, seconds, []
-        gain = seconds / quick
-        taken = asked == "always" or gain >= WORTHWHILE
+            compiler.record_failure(error)
+        if self.accelerator.all_reduce_any(bool(compiler.failures))[0]:
+            return self, seconds_per_round, []
+        gain = seconds_per_round / quick
+        taken = mode == "always" or gain >= MIN_SPEEDUP
         why = f"compiled, a round is {gain:.2f} times as fast here"
-        choice = Choice("compile", "always" if taken else "never", why)
-        return (fast, quick, [choice]) if taken else (self, seconds, [choice])
+        choice = Decision("compile", "always" if taken else "never", why)
+        return (fast, quick, [choice]) if taken else (self, seconds_per_round, [choice])
 
-    def _may_compile(self, seconds: float) -> bool:
-        """Whether a trial of compiled networks is worth its time, where a round takes `seconds` without."""
+    def _should_try_compile(self, seconds_per_round: float) -> bool:
+        """Whether a trial of compiled networks is worth its time, where a round takes `seconds_per_round` without."""
         # compiling fails rank by rank, and the others would wait for ever
-        if self.machine.device.type != "cuda" or self.machine.world > 1:
+        if self.accelerator.device.type != "cuda" or self.accelerator.world_size > 1:
             return False
-        training = defaults.settle_length(self.recipe, seconds, on_cpu=False)[0].training
-        return (training.images or 0) / training.batch * seconds >= COMPILED_FROM
+        training = defaults.choose_training_length(self.recipe, seconds_per_round, on_cpu=False)[0].training
+        return (training.examples or 0) / training.batch_size * seconds_per_round >= COMPILE_MIN_SECONDS
 
     @classmethod
-    def set(cls, recipe: Recipe, device: torch.device, trackers: Sequence[str], voice: Voice) -> Stage:
+    def create(cls, recipe: Recipe, device: torch.device, loggers: Sequence[str], reporter: Reporter) -> TrainingSetup:
         """A stage for this process.
 
         Raises:
             BadInput: the batch cannot be shared out over ranks and micro-batches.
         """
         training = recipe.training
-        speaks = voice if Machine(device).rank == 0 else Silent()
+        speaks = reporter if Accelerator(device).rank == 0 else SilentReporter()
         # "fastest" is settled when the data are there
         precision = PRECISIONS.get(training.precision, PRECISIONS["float32"])
-        hasten = Compiler(tell=speaks.say) if training.compile == "always" else as_it_is
-        machine = Machine(device, training.accumulate, *precision, hasten)
-        refuse_ranks(recipe, machine.world)
-        share = machine.world * training.accumulate
-        if training.batch % share or training.batch < 2 * share:
+        hasten = Compiler(report=speaks.message) if training.compile == "always" else eager
+        machine = Accelerator(device, training.accumulate, *precision, hasten)
+        require_distributable(recipe, machine.world_size)
+        share = machine.world_size * training.accumulate
+        if training.batch_size % share or training.batch_size < 2 * share:
             raise BadInput(
-                f"--training.batch {training.batch}: {machine.world} ranks with accumulate {training.accumulate} "
+                f"--training.batch {training.batch_size}: {machine.world_size} ranks with accumulate {training.accumulate} "
                 f"need a multiple of {share}, at least {2 * share}"
             )
-        return cls(recipe, machine, trackers, speaks)
+        return cls(recipe, machine, loggers, speaks)
 
-    def read(self, found: Source | Toy | None = None) -> Examples:
-        """The data, `found` already or not; the first rank reads, so that the others find it in the cache."""
+    def load_dataset_on_ranks(self, source: Source | GaussianMixture | None = None) -> Dataset:
+        """The data, `source` already or not; the first rank reads, so that the others find it in the cache."""
 
         def progress(done: int, total: int) -> None:
-            self.voice.progress(done, total, "reading")
+            self.reporter.progress(done, total, "reading")
 
         data = self.recipe.data
         for turn in range(2):
-            if (self.machine.rank > 0) == bool(turn):
-                examples = provide(data, progress, found, self.recipe.game.both)
-            self.machine.wait()
-        if self.recipe.conditional and not examples.classes:
+            if (self.accelerator.rank > 0) == bool(turn):
+                examples = load_dataset(data, progress, source, self.recipe.game.bidirectional)
+            self.accelerator.barrier()
+        if self.recipe.is_conditional and not examples.classes:
             raise BadInput(
                 f"recipe {self.recipe.name} makes samples of a class, and {data.source} has no classes: put each class "
                 f"into a folder of its own, add a labels.csv, or choose a recipe without (--recipe auto)"
             )
-        if self.recipe.training.batch > MOST_EPOCHS * len(examples.train):
+        if self.recipe.training.batch_size > MAX_EPOCHS_PER_BATCH * len(examples.train):
             raise BadInput(
-                f"--training.batch {self.recipe.training.batch}: more than {MOST_EPOCHS} times the "
+                f"--training.batch {self.recipe.training.batch_size}: more than {MAX_EPOCHS_PER_BATCH} times the "
                 f"{len(examples.train)} examples to train on; give a smaller one"
             )
         return examples
 
-    def game(self, recipe: Recipe, examples: Examples) -> Adversarial:
+    def new_game(self, recipe: Recipe, dataset: Dataset) -> AdversarialGame:
         """The game of this recipe on these examples, at its beginning."""
-        return assemble(recipe, examples.shape, examples.bounded, self.machine, examples.shares, examples.given_shape)
-
-    def measure(self, examples: Examples, stream: Stream) -> float:
-        """Seconds a round takes here, the mean over ranks."""
-        rough = self.recipe.spread(self.recipe.training.images or ROUGH)
-        with out_of_memory():
-            game = self.game(rough, examples)
-            seconds = seconds_per_round(game, stream, self.machine, self.recipe.training.images or ROUGH)
-        del game
-        self.machine.sweep()
-        return self.machine.mean(torch.tensor(seconds, device=self.machine.device)).item()
-
-    def stream(self, examples: Examples) -> Stream:
-        """Batches of the data for this rank."""
-        training = self.recipe.training
-        return Stream(
-            near(examples, self.machine.device),
-            training.batch // training.accumulate,
-            training.seed,
-            self.machine.device,
-            mirror=bool(self.recipe.data.mirror),
-            turn=self.recipe.data.turn,
-            workers=self.recipe.data.workers,
-            rank=self.machine.rank,
-            world=self.machine.world,
+        return build_game(
+            recipe, dataset.shape, dataset.bounded, self.accelerator, dataset.class_priors, dataset.input_shape
         )
 
-    def profile(self, examples: Examples) -> Profile:
-        """Where a round's time goes here."""
-        rough = self.recipe.spread(ROUGH)
-        with out_of_memory(), closing(self.stream(examples)) as stream:
-            game = self.game(rough, examples)
-            rarest = max(move.every for move in game.moves)
-            return profile(game, stream, self.machine, self.recipe.training.batch, max(rarest, 8))
+    def measure_seconds_per_round(self, dataset: Dataset, loader: BatchLoader) -> float:
+        """Seconds a round takes here, the mean over ranks."""
+        rough = self.recipe.resolve_schedules(self.recipe.training.examples or PROVISIONAL_EXAMPLES)
+        with explain_out_of_memory():
+            game = self.new_game(rough, dataset)
+            seconds = measure_seconds_per_round(
+                game, loader, self.accelerator, self.recipe.training.examples or PROVISIONAL_EXAMPLES
+            )
+        del game
+        self.accelerator.free_memory()
+        return self.accelerator.all_reduce_mean(torch.tensor(seconds, device=self.accelerator.device)).item()
 
-    def session(self, examples: Examples, folder: RunFolder) -> Session:
+    def build_loader(self, dataset: Dataset) -> BatchLoader:
+        """Batches of the data for this rank."""
+        training = self.recipe.training
+        return BatchLoader(
+            cache_on_device(dataset, self.accelerator.device),
+            training.batch_size // training.accumulate,
+            training.seed,
+            self.accelerator.device,
+            hflip=bool(self.recipe.data.hflip),
+            rotate90=self.recipe.data.rotate90,
+            workers=self.recipe.data.workers,
+            rank=self.accelerator.rank,
+            world_size=self.accelerator.world_size,
+        )
+
+    def profile(self, dataset: Dataset) -> Profile:
+        """Where a round's time goes here."""
+        rough = self.recipe.resolve_schedules(PROVISIONAL_EXAMPLES)
+        with explain_out_of_memory(), closing(self.build_loader(dataset)) as stream:
+            game = self.new_game(rough, dataset)
+            rarest = max(move.every_rounds for move in game.moves)
+            return profile_rounds(game, stream, self.accelerator, self.recipe.training.batch_size, max(rarest, 8))
+
+    def build_trainer(self, dataset: Dataset, folder: RunFolder) -> Trainer:
         """A session at its beginning."""
         training = self.recipe.training
-        pace = (training.tick_images, training.preview_images, training.checkpoint_images)
-        assert training.images, "the length is settled before a session is made"
+        pace = (training.tick_examples, training.preview_examples, training.checkpoint_examples)
+        assert training.examples, "the length is settled before a session is made"
         drawers: dict[str, Callable[..., None]] = {
-            "images": partial(preview.draw_images, seed=training.seed, classes=self._classes(examples)),
-            "points": partial(preview.draw_points, seed=training.seed, examples=examples),
-            "translations": partial(preview.draw_translation, examples=examples),
+            "images": partial(preview.draw_images, seed=training.seed, num_classes=self._class_count(dataset)),
+            "points": partial(preview.draw_points, seed=training.seed, dataset=dataset),
+            "translations": partial(preview.draw_translation, dataset=dataset),
         }
-        shown = "translations" if self.recipe.translates else examples.survey.kind
-        contest = self.contest(examples, folder)  # before the game: what it makes must not shift the game's dice
-        doctor = self.doctor(examples, folder)
-        return Session(
-            self.game(self.recipe.spread(training.images), examples),
-            self.stream(examples),
-            self.machine,
+        shown = "translations" if self.recipe.is_translation else dataset.summary.kind
+        contest = self.build_best_model_tracker(
+            dataset, folder
+        )  # before the game: what it makes must not shift the game's dice
+        doctor = self.build_monitor(dataset, folder)
+        return Trainer(
+            self.new_game(self.recipe.resolve_schedules(training.examples), dataset),
+            self.build_loader(dataset),
+            self.accelerator,
             folder,
-            training.batch,
-            Pace(*(images or training.images for images in pace)),
+            training.batch_size,
+            Intervals(*(images or training.examples for images in pace)),
             drawers[shown],
             contest,
             doctor,
-            keep=KEPT if self.recipe.doctor.rescues else 2,
+            keep_checkpoints=CHECKPOINTS_KEPT if self.recipe.diagnostics.max_recoveries else 2,
         )
 
-    def doctor(self, examples: Examples, folder: RunFolder) -> Doctor | None:
+    def build_monitor(self, dataset: Dataset, folder: RunFolder) -> Monitor | None:
         """Who watches the run, on the first rank."""
-        if self.machine.rank > 0:
+        if self.accelerator.rank > 0:
             return None
-        settings, training = self.recipe.doctor, self.recipe.training
+        settings, training = self.recipe.diagnostics, self.recipe.training
         examination = None
-        if settings.examine and settings.every_images:
-            part = min(training.batch // training.accumulate // self.machine.world, settings.samples)
-            bench = Bench(examples, settings.samples // part * part, part, self.machine.device)
-            kind = TranslationExamination if self.recipe.translates else Examination
-            examination = kind(bench, attempt(self.machine.alone()))
-        every = settings.every_images if examination else None
-        return Doctor(
-            examination, every, settings.deep, folder, partial(treats, folder, self.recipe), self.voice.finding
+        if settings.probe and settings.every_examples:
+            part = min(training.batch_size // training.accumulate // self.accelerator.world_size, settings.samples)
+            bench = ReferenceSet(dataset, settings.samples // part * part, part, self.accelerator.device)
+            kind = TranslationProbe if self.recipe.is_translation else GameProbe
+            examination = kind(bench, dry_step(self.accelerator.single_process()))
+        every = settings.every_examples if examination else None
+        return Monitor(
+            examination,
+            every,
+            settings.duality_gap_every,
+            folder,
+            partial(can_recover, folder, self.recipe),
+            self.reporter.finding,
         )
 
-    def _classes(self, examples: Examples) -> int:
+    def _class_count(self, dataset: Dataset) -> int:
         """How many classes its samples are of; 0 where it is not told any."""
-        return len(examples.classes) if self.recipe.conditional else 0
+        return len(dataset.classes) if self.recipe.is_conditional else 0
 
-    def contest(self, examples: Examples, folder: RunFolder) -> Contest | None:
+    def build_best_model_tracker(self, dataset: Dataset, folder: RunFolder) -> BestModelTracker | None:
         """The contest within the run, where there is one."""
-        judging = self.recipe.judging
-        if judging.every_images is None or judging.features in {"none", "auto"}:
+        judging = self.recipe.evaluation
+        if judging.every_examples is None or judging.features in {"none", "auto"}:
             return None
-        network = network_for(judging.features, examples, self.machine.device, self.voice)
-        watch = self._watch(network, examples)
-        return Contest(folder, watch, judging.every_images, judging.patience)
+        network = feature_network(judging.features, dataset, self.accelerator.device, self.reporter)
+        watch = self._build_online_evaluator(network, dataset)
+        return BestModelTracker(folder, watch, judging.every_examples, judging.patience)
 
-    def _watch(self, network: FeatureNetwork, examples: Examples) -> Watch:
+    def _build_online_evaluator(self, feature_network: FeatureNetwork, dataset: Dataset) -> OnlineEvaluator:
         """Who judges samples while they are trained: of seeds, or of held-out pictures that are given."""
-        samples = self.recipe.judging.samples
-        if not self.recipe.translates:
-            return Watch(network, self.machine.device, examples, samples)
-        answers = Answers(examples)
-        return Watch(network, self.machine.device, examples, min(samples, len(answers)), answers)
+        samples = self.recipe.evaluation.samples
+        if not self.recipe.is_translation:
+            return OnlineEvaluator(feature_network, self.accelerator.device, dataset, samples)
+        answers = TranslatedSet(dataset)
+        return OnlineEvaluator(feature_network, self.accelerator.device, dataset, min(samples, len(answers)), answers)
 
-    def judge(self, examples: Examples) -> str:
+    def choose_evaluation_features(self, dataset: Dataset) -> str:
         """The name of what judges samples while they are trained; "none" if nothing does."""
-        name = self.recipe.judging.features
-        usual = "pixels" if self.recipe.sees_through else "lite0" if has_lite0() else "none"
-        return (usual if examples.bounded else "none") if name == "auto" else name
+        name = self.recipe.evaluation.features
+        usual = "pixels" if self.recipe.pretrained_features else "lite0" if is_lite0_installed() else "none"
+        return (usual if dataset.bounded else "none") if name == "auto" else name
 
-    def judged(self, examples: Examples, features: str, seconds_per_round: float) -> tuple[Stage, list[Choice]]:
+    def schedule_evaluation(
+        self, dataset: Dataset, features: str, seconds_per_round: float
+    ) -> tuple[TrainingSetup, list[Decision]]:
         """The stage with the schedule of its judgements settled."""
-        judging, training = self.recipe.judging, self.recipe.training
-        takes = (training.images or 0) / training.batch * seconds_per_round
-        asked = judging.every_images is not None or judging.patience > 0
-        if features == "none" or (takes < defaults.JUDGED_FROM and not asked):
+        judging, training = self.recipe.evaluation, self.recipe.training
+        takes = (training.examples or 0) / training.batch_size * seconds_per_round
+        asked = judging.every_examples is not None or judging.patience > 0
+        if features == "none" or (takes < defaults.EVALUATION_MIN_SECONDS and not asked):
             settled = judging.model_copy(update={"features": "none"})
             return replace(self, recipe=self.recipe.model_copy(update={"judging": settled})), []
-        device = self.machine.device
+        device = self.accelerator.device
         try:
-            watch = self._watch(network_for(features, examples, device, self.voice), examples)
+            watch = self._build_online_evaluator(feature_network(features, dataset, device, self.reporter), dataset)
         except BadInput as error:
             raise BadInput(str(error).replace("--features", "--judging.features")) from error
-        each = self.machine.mean(torch.tensor(watch.seconds(), device=device)).item()
-        recipe, choices = defaults.settle_judging(self.recipe, takes, each, features)
+        each = self.accelerator.all_reduce_mean(torch.tensor(watch.estimate_seconds(), device=device)).item()
+        recipe, choices = defaults.choose_evaluation_schedule(self.recipe, takes, each, features)
         return replace(self, recipe=recipe), choices
 
-    def play_through(self, session: Session, examples: Examples) -> str:
+    def train_with_recovery(self, trainer: Trainer, dataset: Dataset) -> str:
         """Play a session to its end; where it is ill or has diverged, and may be rescued, once more from then on."""
-        state, folder = self.play(session), session.folder
+        state, folder = self.run_trainer(trainer), trainer.folder
         if state not in {"ill", "diverged"}:
             return state
-        done = rescue(folder, self.recipe) if self.machine.rank == 0 else ""
-        if not self.machine.any(bool(done))[0]:
+        done = recover_run(folder, self.recipe) if self.accelerator.rank == 0 else ""
+        if not self.accelerator.all_reduce_any(bool(done))[0]:
             return state
-        self.voice.say(done)
-        self.machine.wait()
+        self.reporter.message(done)
+        self.accelerator.barrier()
         changed = read_recipe(folder)
-        placed = where_the_data_are(changed, self.recipe.data.source, self.recipe.data.beside)
-        again = replace(self, recipe=placed).on(changed.training.precision)
-        later = again.session(examples, folder)
-        later.resume(changed=True)
-        later.seconds = max(later.seconds, session.elapsed())  # the budget is for all attempts together
-        return again.play_through(later, examples)
+        placed = with_data_paths(changed, self.recipe.data.source, self.recipe.data.target_source)
+        again = replace(self, recipe=placed).with_precision(changed.training.precision)
+        later = again.build_trainer(dataset, folder)
+        later.resume(settings_changed=True)
+        later.previous_seconds = max(
+            later.previous_seconds, trainer.elapsed_seconds()
+        )  # the budget is for all attempts together
+        return again.train_with_recovery(later, dataset)
 
-    def play(self, session: Session) -> str:
+    def run_trainer(self, trainer: Trainer) -> str:
         """Play a session to its end, report, and say how it ended."""
-        end = End(self.recipe.training.images or math.inf, self.recipe.training.budget or math.inf)
-        session.listeners = [self.voice.row]
-        if self.machine.rank == 0:
-            session.listeners += [TRACKERS[name](session.folder.path, session.now.images) for name in self.trackers]
-        self.voice.begin(end.images, end.seconds)
+        end = StopCondition(self.recipe.training.examples or math.inf, self.recipe.training.budget or math.inf)
+        trainer.log_callbacks = [self.reporter.tick]
+        if self.accelerator.rank == 0:
+            trainer.log_callbacks += [
+                LOGGERS[name](trainer.folder.path, trainer.progress.examples) for name in self.loggers
+            ]
+        self.reporter.training_started(end.max_examples, end.max_seconds)
         try:
-            with out_of_memory():
-                state = session.play(end)
+            with explain_out_of_memory():
+                state = trainer.train(end)
         finally:
-            self.voice.end()
-        if self.machine.rank == 0:
-            write_report(session.folder.path)
-            tell(session, state, self.recipe.translates, self.voice)
-        self.machine.wait()
+            self.reporter.training_ended()
+        if self.accelerator.rank == 0:
+            write_report(trainer.folder.path)
+            print_summary(trainer, state, self.recipe.is_translation, self.reporter)
+        self.accelerator.barrier()
         return state
 
 
-def start(
+def start_run(
     recipe: Recipe,
     path: Path,
-    choices: list[Choice],
+    decisions: list[Decision],
     device: torch.device,
-    trackers: Sequence[str],
-    voice: Voice,
-    own: Mapping[str, Any],
-    found: Source | Toy | None = None,
+    loggers: Sequence[str],
+    reporter: Reporter,
+    recipe_settings: Mapping[str, Any],
+    source: Source | GaussianMixture | None = None,
 ) -> tuple[RunFolder, str]:
     """Read the data, measure, say what was chosen, make the run's folder, play; returns the run and how it ended.
 
-    `own` holds the settings that the recipe itself has, beside which a diagnosis sees the user's.
+    `recipe_settings` holds the settings that the recipe itself has, beside which a diagnosis sees the user's.
     """
-    stage = Stage.set(recipe, device, trackers, voice)
-    stage.voice.say(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
-    examples = stage.read(found)
-    for line in examples.survey.lines():
-        stage.voice.say(f"  {line}")
-    recipe, about_data = defaults.settle_examples(recipe, examples)
-    stage, seconds, precision = replace(stage, recipe=recipe).paced(examples)
-    judge = stage.judge(examples)
-    recipe, settled = defaults.settle_length(stage.recipe, seconds, device.type == "cpu", judge != "none")
-    recipe = defaults.settle_doctor(recipe, seconds, min(len(examples.held_out), len(examples.train)))
-    stage, judged = replace(stage, recipe=recipe).judged(examples, judge, seconds)
+    stage = TrainingSetup.create(recipe, device, loggers, reporter)
+    stage.reporter.message(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
+    examples = stage.load_dataset_on_ranks(source)
+    for line in examples.summary.lines():
+        stage.reporter.message(f"  {line}")
+    recipe, about_data = defaults.choose_augmentation(recipe, examples)
+    stage, seconds, precision = replace(stage, recipe=recipe).tune_speed(examples)
+    judge = stage.choose_evaluation_features(examples)
+    recipe, settled = defaults.choose_training_length(stage.recipe, seconds, device.type == "cpu", judge != "none")
+    recipe = defaults.choose_probe_schedule(recipe, seconds, min(len(examples.held_out), len(examples.train)))
+    stage, judged = replace(stage, recipe=recipe).schedule_evaluation(examples, judge, seconds)
     settled = [*about_data, *precision, *settled, *judged]
-    stage.voice.say("what was chosen, and why")
-    tell_choices(stage.voice, [*choices, *settled])
+    stage.reporter.message("what was chosen, and why")
+    report_decisions(stage.reporter, [*decisions, *settled])
     refused = None
-    if stage.machine.rank == 0:
-        saw = what_was_seen(recipe, examples)
-        record = {"choices": [choice.as_dict() for choice in (*choices, *settled)], "own": dict(own)}
+    if stage.accelerator.rank == 0:
+        saw = build_data_record(recipe, examples)
+        record = {"choices": [choice.as_dict() for choice in (*decisions, *settled)], "own": dict(recipe_settings)}
         try:
             RunFolder.create(
                 path,
                 {
                     "data.json": saw,
                     "plan.json": record,
-                    "recipe.toml": resolved(stage.recipe, stage.machine.device, examples),
+                    "recipe.toml": build_recipe_record(stage.recipe, stage.accelerator.device, examples),
                 },
             )
         except BadInput as error:
             refused = error
-    if stage.machine.any(refused is not None)[0]:
+    if stage.accelerator.all_reduce_any(refused is not None)[0]:
         raise refused or BadInput("the first process could not make the run's folder")
     folder = RunFolder(path)
-    stage.voice.say(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
-    return folder, stage.play_through(stage.session(examples, folder), examples)
+    stage.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
+    return folder, stage.train_with_recovery(stage.build_trainer(examples, folder), examples)
 
 
-def look(recipe: Recipe, device: torch.device, voice: Voice) -> Profile:
+def profile_training(recipe: Recipe, device: torch.device, reporter: Reporter) -> Profile:
     """Read the data, and see where a round's time goes; nothing is trained or written."""
-    stage = Stage.set(recipe, device, (), voice)
-    examples = stage.read()
-    stage, _, _ = replace(stage, recipe=defaults.settle_examples(recipe, examples)[0]).paced(examples)
+    stage = TrainingSetup.create(recipe, device, (), reporter)
+    examples = stage.load_dataset_on_ranks()
+    stage, _, _ = replace(stage, recipe=defaults.choose_augmentation(recipe, examples)[0]).tune_speed(examples)
     return stage.profile(examples)
 
 
-def tell_choices(voice: Voice, choices: Sequence[Choice]) -> None:
+def report_decisions(reporter: Reporter, decisions: Sequence[Decision]) -> None:
     """What was chosen and why, a line each."""
-    wide = max((len(choice.what) for choice in choices), default=0)
-    for choice in choices:
-        voice.say(f"  {choice.what:<{wide}}  {choice.value}: {choice.why}")
+    wide = max((len(choice.name) for choice in decisions), default=0)
+    for choice in decisions:
+        reporter.message(f"  {choice.name:<{wide}}  {choice.value}: {choice.reason}")
 
 
-def _unchanged(stage: Stage, folder: RunFolder, recipe: Recipe) -> Examples:
+def _reload_dataset(setup: TrainingSetup, folder: RunFolder, recipe: Recipe) -> Dataset:
     """The data of a run, read again and found as they were."""
     try:
-        examples = stage.read()
+        examples = setup.load_dataset_on_ranks()
     except BadInput as error:
         raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
     if examples.fingerprint != folder.read_json("data.json").get("fingerprint"):

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 
-def levels(pictures: Tensor) -> Tensor:
+def to_levels(images: Tensor) -> Tensor:
     """(N, C, H, W) in [-1, 1] to the nearest levels, contiguous, in new memory."""
-    return whole(pictures.float().contiguous(memory_format=torch.contiguous_format).add(1).mul_(127.5))
+    return round_levels_(images.float().contiguous(memory_format=torch.contiguous_format).add(1).mul_(127.5))
 
 
-def pictures_of(levels: Tensor) -> Tensor:
+def from_levels(levels: Tensor) -> Tensor:
     """Levels to [-1, 1], bit for bit as images are read: k / 127.5 - 1."""
     return levels.div(127.5).sub_(1)
 
 
-def whole(values: Tensor) -> Tensor:
+def round_levels_(values: Tensor) -> Tensor:
     """The nearest levels, in place."""
     return values.round_().clamp_(0, 255)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 from zerosum.errors import BadInput
 
-FACTORS = {"down2": 2, "down4": 4, "down8": 8}
+DOWNSAMPLING_FACTORS = {"down2": 2, "down4": 4, "down8": 8}
 """How many times smaller a picture becomes, by the name of the degradation; others leave its size."""
 
-DEGRADATIONS = ("grey", "edges", *FACTORS, "masks", "blur", "jpeg", "noise", "scratches")
+DEGRADATIONS = ("grey", "edges", *DOWNSAMPLING_FACTORS, "masks", "blur", "jpeg", "noise", "scratches")
 """Every degradation, by name."""
 
-_COLOURLESS = ("grey", "edges")  # those that leave one channel
+_SINGLE_CHANNEL = ("grey", "edges")  # those that leave one channel
 
 
-def check(names: Sequence[str]) -> None:
+def check_degradations(names: Sequence[str]) -> None:
     """Whether these degradations, in this order, make sense together, on whatever pictures.
 
     Raises:
@@ -31,7 +31,10 @@ def check(names: Sequence[str]) -> None:
             raise BadInput(f'There is no degradation "{name}"; {hint}')
         if names.count(name) > 1:
             raise BadInput(f'The degradation "{name}" is named twice: name it once.')
-    for several, why in ((tuple(FACTORS), "both make the picture smaller"), (_COLOURLESS, "both take the colour away")):
+    for several, why in (
+        (tuple(DOWNSAMPLING_FACTORS), "both make the picture smaller"),
+        (_SINGLE_CHANNEL, "both take the colour away"),
+    ):
         found = [name for name in names if name in several]
         if len(found) > 1:
             raise BadInput(f"The degradations {found[0]} and {found[1]} {why}: keep one of them.")

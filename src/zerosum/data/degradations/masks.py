@@ -12,23 +12,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zerosum.game.seeded_rng import Purpose, fork, normal, uniform
+from zerosum.game.seeded_rng import RandomStream, fork_seed, normal, uniform
 
-SHARES = (0.10, 0.45)
+HOLE_FRACTION_RANGE = (0.10, 0.45)
 """Between which the hole's share of the picture is drawn."""
-_GRID = 40  # a field of distances is nearly straight between its points, so that few are enough
-_STROKES, _LEGS = 5, 8
-_BOXES = 3
-_FAR = 9.0  # more than any distance in the picture, whose shorter side is 1
+_GRID_POINTS = 40  # a field of distances is nearly straight between its points, so that few are enough
+_STROKE_COUNT, _SEGMENTS_PER_STROKE = 5, 8
+_MAX_BOXES = 3
+_FAR_DISTANCE = 9.0  # more than any distance in the picture, whose shorter side is 1
 
 
 def masks(levels: Tensor, seed: Tensor) -> Tensor:
     """Pictures with a hole: (N, C, H, W) levels to (N, C + 1, H, W): the hole mid grey, and its mask."""
-    missing = hole(seed, levels.shape[2], levels.shape[3])
+    missing = hole_mask(seed, levels.shape[2], levels.shape[3])
     return torch.cat((torch.where(missing > 0, 127.5, levels), 255 * missing), 1)
 
 
-def hole(seed: Tensor, height: int, width: int) -> Tensor:
+def hole_mask(seed: Tensor, height: int, width: int) -> Tensor:
     """Where each seed's hole lies.
 
     A third are boxes, a third strokes, a third both. They are thickened or thinned until the drawn share is missing.
@@ -41,23 +41,23 @@ def hole(seed: Tensor, height: int, width: int) -> Tensor:
     Returns:
         (N, 1, height, width) float32, 1 in the hole and 0 around it. Between about 10% and 45% are hole.
     """
-    least, most = SHARES
-    kind, share = uniform(fork(seed, 0), 2, Purpose.HOLE)[:, :, None].unbind(1)  # (N, 1)
+    least, most = HOLE_FRACTION_RANGE
+    kind, share = uniform(fork_seed(seed, 0), 2, RandomStream.MASK)[:, :, None].unbind(1)  # (N, 1)
     share = least + (most - least) * share
     boxed, stroked = (kind < 2 / 3).float(), (kind > 1 / 3).float()
     each = share / (boxed + stroked)
     extent = (height / min(height, width), width / min(height, width))
-    coarse = (round(_GRID * extent[0]), round(_GRID * extent[1]))
-    strokes = _strokes(seed, each * stroked, extent, coarse)
-    rough = torch.minimum(strokes, _boxes(seed, each * boxed, extent, coarse)).flatten(1)
+    coarse = (round(_GRID_POINTS * extent[0]), round(_GRID_POINTS * extent[1]))
+    strokes = _stroke_distance(seed, each * stroked, extent, coarse)
+    rough = torch.minimum(strokes, _box_distance(seed, each * boxed, extent, coarse)).flatten(1)
     rank = (share[:, 0] * rough.shape[1]).long()
     level = rough.sort(1).values.gather(1, rank[:, None])[:, :, None, None]
     fine = functional.interpolate(strokes, size=(height, width), mode="bilinear")
     # boxes are measured again at every pixel: their corners stay sharp
-    return (torch.minimum(fine, _boxes(seed, each * boxed, extent, (height, width))) < level).float()
+    return (torch.minimum(fine, _box_distance(seed, each * boxed, extent, (height, width))) < level).float()
 
 
-def _places(extent: tuple[float, float], size: tuple[int, int], seed: Tensor) -> tuple[Tensor, Tensor]:
+def _pixel_centers(extent: tuple[float, float], size: tuple[int, int], seed: Tensor) -> tuple[Tensor, Tensor]:
     """Midpoints of the pixels in units of the picture's shorter side: (H, 1) down and (W,) across."""
     down, across = (
         (torch.arange(n, device=seed.device) + 0.5) * (long / n) for n, long in zip(size, extent, strict=True)
@@ -65,32 +65,32 @@ def _places(extent: tuple[float, float], size: tuple[int, int], seed: Tensor) ->
     return down[:, None], across
 
 
-def _boxes(seed: Tensor, share: Tensor, extent: tuple[float, float], size: tuple[int, int]) -> Tensor:
-    """How far each place is outside one to three boxes that take `share` (N, 1) together: (N, 1, H, W)."""
-    drawn = uniform(fork(seed, 1), 4 * _BOXES + 1, Purpose.HOLE)
-    count = 1 + (drawn[:, -1:] * _BOXES).floor()  # (N, 1)
-    down, across = _places(extent, size, seed)
-    field = torch.full((len(seed), 1, *size), _FAR, device=seed.device)
-    for number, box in enumerate(drawn[:, :-1].reshape(len(seed), _BOXES, 4).unbind(1)):
-        area = share[:, 0] / count[:, 0] * extent[0] * extent[1] * (0.6 + 0.8 * box[:, 3])
+def _box_distance(seed: Tensor, fraction: Tensor, extent: tuple[float, float], size: tuple[int, int]) -> Tensor:
+    """How far each place is outside one to three boxes that take `fraction` (N, 1) together: (N, 1, H, W)."""
+    drawn = uniform(fork_seed(seed, 1), 4 * _MAX_BOXES + 1, RandomStream.MASK)
+    count = 1 + (drawn[:, -1:] * _MAX_BOXES).floor()  # (N, 1)
+    down, across = _pixel_centers(extent, size, seed)
+    field = torch.full((len(seed), 1, *size), _FAR_DISTANCE, device=seed.device)
+    for number, box in enumerate(drawn[:, :-1].reshape(len(seed), _MAX_BOXES, 4).unbind(1)):
+        area = fraction[:, 0] / count[:, 0] * extent[0] * extent[1] * (0.6 + 0.8 * box[:, 3])
         half = torch.stack((area.sqrt() * torch.exp(box[:, 2] - 0.5), area.sqrt() * torch.exp(0.5 - box[:, 2])), 1) / 2
         room = torch.tensor(extent, device=seed.device)
         half = torch.minimum(half, 0.45 * room)
         centre = half + (room - 2 * half) * box[:, :2]  # the box lies within the picture
         y, x, tall, wide = torch.cat((centre, half), 1)[:, :, None, None, None].unbind(1)  # (N, 1, 1, 1) each
         outside = torch.maximum((down - y).abs() - tall, (across - x).abs() - wide)
-        there = (number < count) & (share > 0)
-        torch.minimum(field, torch.where(there[:, :, None, None], outside, _FAR), out=field)
+        there = (number < count) & (fraction > 0)
+        torch.minimum(field, torch.where(there[:, :, None, None], outside, _FAR_DISTANCE), out=field)
     return field
 
 
-def _strokes(seed: Tensor, share: Tensor, extent: tuple[float, float], size: tuple[int, int]) -> Tensor:
-    """How far each place is outside strokes of the brush that take about `share` (N, 1): (N, 1, H, W)."""
-    n, down, across = len(seed), *_places(extent, size, seed)
-    points, radius, covered = _paths(seed, extent)
-    field = torch.full((n, 1, *size), _FAR, device=seed.device)
-    for stroke in range(_STROKES):
-        for leg in range(_LEGS):
+def _stroke_distance(seed: Tensor, fraction: Tensor, extent: tuple[float, float], size: tuple[int, int]) -> Tensor:
+    """How far each place is outside strokes of the brush that take about `fraction` (N, 1): (N, 1, H, W)."""
+    n, down, across = len(seed), *_pixel_centers(extent, size, seed)
+    points, radius, covered = _stroke_paths(seed, extent)
+    field = torch.full((n, 1, *size), _FAR_DISTANCE, device=seed.device)
+    for stroke in range(_STROKE_COUNT):
+        for leg in range(_SEGMENTS_PER_STROKE):
             start, end = points[:, stroke, leg], points[:, stroke, leg + 1]  # (N, 2)
             along = end - start
             y, x, dy, dx = torch.cat((start, along), 1)[:, :, None, None].unbind(1)  # (N, 1, 1) each
@@ -99,12 +99,12 @@ def _strokes(seed: Tensor, share: Tensor, extent: tuple[float, float], size: tup
             part = (down_from * (dy / length) + across_from * (dx / length)).clamp_(0, 1)  # (N, H, W)
             away = ((down_from - part * dy).square() + (across_from - part * dx).square()).sqrt_()
             away -= radius[:, stroke, None, None]
-            unused = 0.8 * covered[:, stroke, leg] >= share[:, 0] * (extent[0] * extent[1])
-            torch.minimum(field[:, 0], away.masked_fill_(unused[:, None, None], _FAR), out=field[:, 0])
+            unused = 0.8 * covered[:, stroke, leg] >= fraction[:, 0] * (extent[0] * extent[1])
+            torch.minimum(field[:, 0], away.masked_fill_(unused[:, None, None], _FAR_DISTANCE), out=field[:, 0])
     return field
 
 
-def _paths(seed: Tensor, extent: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
+def _stroke_paths(seed: Tensor, extent: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
     """Where the brush wanders.
 
     Returns:
@@ -112,9 +112,13 @@ def _paths(seed: Tensor, extent: tuple[float, float]) -> tuple[Tensor, Tensor, T
         covered before each leg (N, strokes, legs), overlaps counted twice.
     """
     n = len(seed)
-    begun = uniform(fork(seed, 2), 4 * _STROKES, Purpose.HOLE).reshape(n, _STROKES, 4)
-    steps = uniform(fork(seed, 3), _STROKES * _LEGS, Purpose.HOLE).reshape(n, _STROKES, _LEGS)
-    turns = normal(fork(seed, 4), _STROKES * _LEGS, Purpose.HOLE).reshape(n, _STROKES, _LEGS)
+    begun = uniform(fork_seed(seed, 2), 4 * _STROKE_COUNT, RandomStream.MASK).reshape(n, _STROKE_COUNT, 4)
+    steps = uniform(fork_seed(seed, 3), _STROKE_COUNT * _SEGMENTS_PER_STROKE, RandomStream.MASK).reshape(
+        n, _STROKE_COUNT, _SEGMENTS_PER_STROKE
+    )
+    turns = normal(fork_seed(seed, 4), _STROKE_COUNT * _SEGMENTS_PER_STROKE, RandomStream.MASK).reshape(
+        n, _STROKE_COUNT, _SEGMENTS_PER_STROKE
+    )
     heading = 2 * math.pi * begun[..., 2:3] + (0.9 * turns).cumsum(2)
     step = (0.06 + 0.16 * steps)[..., None] * torch.stack((torch.sin(heading), torch.cos(heading)), 3)
     room = torch.tensor(extent, device=seed.device)
@@ -123,4 +127,4 @@ def _paths(seed: Tensor, extent: tuple[float, float]) -> tuple[Tensor, Tensor, T
     points = room - (raw.remainder(2 * room) - room).abs()  # mirrored at the picture's edge
     radius = 0.03 + 0.05 * begun[..., 3]
     area = (2 * radius[..., None] * (0.06 + 0.16 * steps)).flatten(1)
-    return points, radius, (area.cumsum(1) - area).reshape(n, _STROKES, _LEGS)
+    return points, radius, (area.cumsum(1) - area).reshape(n, _STROKE_COUNT, _SEGMENTS_PER_STROKE)

@@ -5,33 +5,35 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zerosum.data.degradations.byte_levels import whole
-from zerosum.game.seeded_rng import Purpose, fork, uniform
+from zerosum.data.degradations.byte_levels import round_levels_
+from zerosum.game.seeded_rng import RandomStream, fork_seed, uniform
 
-_LINES = 4
-_SPECKS = 14
-_INK, _LIGHT = 12.0, 244.0  # levels of dark and bright damage
+_MAX_LINES = 4
+_SPECK_COUNT = 14
+_DARK_LEVEL, _BRIGHT_LEVEL = 12.0, 244.0  # levels of dark and bright damage
 
 
 def scratches(levels: Tensor, seed: Tensor) -> Tensor:
     """A few near-vertical lines, specks of dust, brighter or darker light: (N, C, H, W) to the same."""
     height, width = levels.shape[2:]
-    light = uniform(fork(seed, 0), 2, Purpose.FILM)[:, :, None, None, None]
+    light = uniform(fork_seed(seed, 0), 2, RandomStream.OLD_FILM)[:, :, None, None, None]
     made = levels * (0.78 + 0.42 * light[:, 0]) + 34 * (light[:, 1] - 0.4)
-    lines, specks = _lines(seed, height, width), _specks(seed, height, width)
-    for tone, damage in zip((_LIGHT, _INK), torch.maximum(lines, specks)[:, :, None].unbind(1), strict=True):
+    lines, specks = _line_coverage(seed, height, width), _dust_coverage(seed, height, width)
+    for tone, damage in zip(
+        (_BRIGHT_LEVEL, _DARK_LEVEL), torch.maximum(lines, specks)[:, :, None].unbind(1), strict=True
+    ):
         made += damage * (tone - made)
-    return whole(made)
+    return round_levels_(made)
 
 
-def _lines(seed: Tensor, height: int, width: int) -> Tensor:
+def _line_coverage(seed: Tensor, height: int, width: int) -> Tensor:
     """How far bright and dark lines cover each pixel: (N, 2, height, width) in [0, 1]. One to four lines a picture."""
-    drawn = uniform(fork(seed, 1), 8 * _LINES + 1, Purpose.FILM)
-    few = 1 + (drawn[:, -1:] * _LINES).floor()  # (N, 1)
+    drawn = uniform(fork_seed(seed, 1), 8 * _MAX_LINES + 1, RandomStream.OLD_FILM)
+    few = 1 + (drawn[:, -1:] * _MAX_LINES).floor()  # (N, 1)
     down = (torch.arange(height, device=seed.device) + 0.5)[:, None] / height  # (H, 1)
     across = torch.arange(width, device=seed.device) + 0.5
     cover = torch.zeros(len(seed), 2, height, width, device=seed.device)
-    for number, line in enumerate(drawn[:, :-1].reshape(len(seed), _LINES, 8, 1, 1).unbind(1)):
+    for number, line in enumerate(drawn[:, :-1].reshape(len(seed), _MAX_LINES, 8, 1, 1).unbind(1)):
         place, lean, thick, strength, kind, start, long, phase = line.unbind(1)  # (N, 1, 1) each
         middle = width * (place + 0.06 * (lean - 0.5) * (down - 0.5) + 0.004 * torch.sin(7 * down + 6.3 * phase))
         half = (0.25 + 0.4 * thick) * max(1.0, width / 128)
@@ -46,9 +48,9 @@ def _lines(seed: Tensor, height: int, width: int) -> Tensor:
     return cover
 
 
-def _specks(seed: Tensor, height: int, width: int) -> Tensor:
+def _dust_coverage(seed: Tensor, height: int, width: int) -> Tensor:
     """How far bright and dark dust covers each pixel: (N, 2, height, width) in [0, 1]."""
-    drawn = uniform(fork(seed, 2), 6 * _SPECKS, Purpose.FILM).reshape(len(seed), _SPECKS, 6)
+    drawn = uniform(fork_seed(seed, 2), 6 * _SPECK_COUNT, RandomStream.OLD_FILM).reshape(len(seed), _SPECK_COUNT, 6)
     unit = max(1.0, min(height, width) / 128)
     down, across = ((torch.arange(side, device=seed.device) + 0.5)[:, None] for side in (height, width))
     cover = torch.zeros(len(seed), 2, height, width, device=seed.device)

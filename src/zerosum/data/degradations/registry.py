@@ -7,20 +7,20 @@ from functools import partial
 
 from torch import Tensor
 
-from zerosum.data.degradations.catalog import FACTORS
+from zerosum.data.degradations.catalog import DOWNSAMPLING_FACTORS
 from zerosum.data.degradations.compression import jpeg, noise
 from zerosum.data.degradations.edges import edges
 from zerosum.data.degradations.masks import masks
 from zerosum.data.degradations.old_film import scratches
-from zerosum.data.degradations.resampling import blur, down, grey
+from zerosum.data.degradations.resampling import blur, downsample, gray
 
-Effect = Callable[[Tensor, Tensor], Tensor]
+DegradationFn = Callable[[Tensor, Tensor], Tensor]
 """(N, C, H, W) levels and (N,) int64 seeds to (N, Ci, h, w) levels."""
 
-EFFECTS: Mapping[str, Effect] = {
-    "grey": grey,
+DEGRADATION_FNS: Mapping[str, DegradationFn] = {
+    "grey": gray,
     "edges": edges,
-    **{name: partial(down, factor) for name, factor in FACTORS.items()},
+    **{name: partial(downsample, factor) for name, factor in DOWNSAMPLING_FACTORS.items()},
     "masks": masks,
     "blur": blur,
     "jpeg": jpeg,

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zerosum.data.degradations.byte_levels import whole
-from zerosum.game.seeded_rng import Purpose, uniform
+from zerosum.data.degradations.byte_levels import round_levels_
+from zerosum.game.seeded_rng import RandomStream, uniform
 
-SIGMAS = (0.6, 3.0)
+BLUR_SIGMA_RANGE = (0.6, 3.0)
 """Between which the blur's standard deviation is drawn, in pixels."""
 
 
@@ -27,37 +27,37 @@ def luma(levels: Tensor) -> Tensor:
     return light
 
 
-def grey(levels: Tensor, seed: Tensor) -> Tensor:
+def gray(levels: Tensor, seed: Tensor) -> Tensor:
     """(N, 3, H, W) to (N, 1, H, W)."""
     return luma(levels)
 
 
-def down(factor: int, levels: Tensor, seed: Tensor) -> Tensor:
+def downsample(factor: int, levels: Tensor, seed: Tensor) -> Tensor:
     """(N, C, H, W) to (N, C, H / factor, W / factor), bicubic, widened against aliasing as Pillow's."""
     size = (levels.shape[2] // factor, levels.shape[3] // factor)
-    return whole(functional.interpolate(levels, size=size, mode="bicubic", antialias=True))
+    return round_levels_(functional.interpolate(levels, size=size, mode="bicubic", antialias=True))
 
 
-def smooth(values: Tensor, sigma: Tensor, reach: int) -> Tensor:
-    """Values (N, C, H, W) under a Gaussian of each sample's own `sigma` (N,) pixels, cut off `reach` pixels away.
+def gaussian_blur(values: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """Values (N, C, H, W) under a Gaussian of each sample's own `sigma` (N,) pixels, cut off `radius` pixels away.
 
     Beyond the edge the picture goes on as it ends. The sum goes tap by tap: a convolution may add up in another order
     in another batch, and a sample must not know its batch.
     """
-    offsets = torch.arange(-reach, reach + 1, device=values.device)
+    offsets = torch.arange(-radius, radius + 1, device=values.device)
     weights = torch.exp(-0.5 * (offsets / sigma[:, None]).square())  # (N, 2 reach + 1)
     weights = (weights / weights.sum(1, keepdim=True))[:, :, None, None, None]
     for axis in (2, 3):
-        margin = (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0)
+        margin = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
         wide, length = functional.pad(values, margin, mode="replicate"), values.shape[axis]
         values = torch.zeros_like(values)
-        for tap in range(2 * reach + 1):
+        for tap in range(2 * radius + 1):
             values.addcmul_(wide.narrow(axis, tap, length), weights[:, tap])
     return values
 
 
 def blur(levels: Tensor, seed: Tensor) -> Tensor:
     """A Gaussian blur of drawn width: (N, C, H, W) to the same."""
-    least, most = SIGMAS
-    sigma = least + (most - least) * uniform(seed, 1, Purpose.BLUR)[:, 0]
-    return whole(smooth(levels, sigma, math.ceil(2.7 * most)))
+    least, most = BLUR_SIGMA_RANGE
+    sigma = least + (most - least) * uniform(seed, 1, RandomStream.BLUR)[:, 0]
+    return round_levels_(gaussian_blur(levels, sigma, math.ceil(2.7 * most)))

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from zerosum.data.images.summary import natural
+from zerosum.data.images.summary import natural_sort_key
 from zerosum.errors import BadInput
 
-IMAGE_NAMES = ("images", "x", "x_train", "arr_0")
+IMAGE_ARRAY_NAMES = ("images", "x", "x_train", "arr_0")
 """The names under which images are looked for, in this order."""
-LABEL_NAMES = ("labels", "y", "y_train")
+LABEL_ARRAY_NAMES = ("labels", "y", "y_train")
 """The names under which labels are looked for, in this order."""
 
 
-def member_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def read_array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shape of every array in the archive, from its headers alone.
 
     Raises:
@@ -39,40 +39,40 @@ def member_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def image_member(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
+def find_image_array(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
     """The name of the array that holds the images.
 
     Raises:
         BadInput: if there is none, or its shape is not that of images.
     """
-    name = next((name for name in IMAGE_NAMES if name in shapes), None)
+    name = next((name for name in IMAGE_ARRAY_NAMES if name in shapes), None)
     if name is None:
         held = ", ".join(shapes) or "nothing"
         raise BadInput(
-            f"{path} holds no array named {_either(IMAGE_NAMES)} (it holds {held}): save the images as images"
+            f"{path} holds no array named {_join_with_or(IMAGE_ARRAY_NAMES)} (it holds {held}): save the images as images"
         )
-    check_shape(shapes[name], _where(path, name))
+    check_image_shape(shapes[name], _describe_array(path, name))
     return name
 
 
-def check_shape(shape: tuple[int, ...], where: str) -> None:
+def check_image_shape(shape: tuple[int, ...], description: str) -> None:
     """Refuse an array that holds no images.
 
     Raises:
         BadInput: if its shape is not that of images.
     """
-    if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _channel_axis(shape) is None):
+    if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _find_channel_axis(shape) is None):
         raise BadInput(
-            f"{where} has shape {shape}: save images as (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4"
+            f"{description} has shape {shape}: save images as (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4"
         )
 
 
-def load_images(path: Path, name: str) -> NDArray[np.uint8]:
+def load_image_array(path: Path, array_name: str) -> NDArray[np.uint8]:
     """The images of an archive: see `as_images`."""
-    return as_images(_load(path, name), _where(path, name))
+    return to_uint8_nhwc(_load_array(path, array_name), _describe_array(path, array_name))
 
 
-def as_images(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
+def to_uint8_nhwc(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
     """Images (N, H, W), (N, H, W, C) or (N, C, H, W) as uint8 (N, H, W, C): of uint8 a view, else a copy.
 
     Floats in [0, 1] or [-1, 1], and whole numbers in [0, 255] of any type, are scaled and rounded.
@@ -82,12 +82,12 @@ def as_images(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
     """
     if array.ndim == 3:
         array = array[..., None]
-    elif _channel_axis(array.shape) == 1:
+    elif _find_channel_axis(array.shape) == 1:
         array = array.transpose(0, 2, 3, 1)
-    return _as_bytes(array, where)
+    return _to_uint8(array, description)
 
 
-def map_array(path: Path) -> np.memmap[Any, Any]:
+def memmap_npy(path: Path) -> np.memmap[Any, Any]:
     """The array of an .npy file, mapped into memory, not read.
 
     Raises:
@@ -96,7 +96,9 @@ def map_array(path: Path) -> np.memmap[Any, Any]:
     try:
         mapped: np.memmap[Any, Any] = npy.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError, SyntaxError) as error:
-        raise BadInput(f"{path} cannot be read as an .npy file ({_said(error)}): write it with numpy.save") from error
+        raise BadInput(
+            f"{path} cannot be read as an .npy file ({_error_message(error)}): write it with numpy.save"
+        ) from error
     return mapped
 
 
@@ -108,13 +110,13 @@ def load_labels(
     Raises:
         BadInput: if there are labels, but not one whole number or string for each image.
     """
-    name = next((name for name in LABEL_NAMES if name in shapes), None)
+    name = next((name for name in LABEL_ARRAY_NAMES if name in shapes), None)
     if name is None:
         return np.zeros(count, np.int64), ()
-    return _ranked(_load(path, name), _where(path, name), count)
+    return _encode_labels(_load_array(path, name), _describe_array(path, name), count)
 
 
-def label_file(path: Path) -> Path:
+def label_file_path(path: Path) -> Path:
     """Where the labels of the images in an .npy file would lie: images.labels.npy beside images.npy."""
     return path.with_suffix(".labels.npy")
 
@@ -125,75 +127,77 @@ def load_label_file(path: Path, count: int) -> tuple[NDArray[np.int64], tuple[st
     Raises:
         BadInput: if there are labels, but not one whole number or string for each image.
     """
-    beside = label_file(path)
+    beside = label_file_path(path)
     if not beside.is_file():
         return np.zeros(count, np.int64), ()
-    return _ranked(map_array(beside), f"the array in {beside}", count)
+    return _encode_labels(memmap_npy(beside), f"the array in {beside}", count)
 
 
-def _ranked(values: NDArray[Any], where: str, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _encode_labels(values: NDArray[Any], description: str, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     whole = values.dtype.kind in "iubSU" or (values.dtype.kind == "f" and bool((values == np.rint(values)).all()))
     if values.size != count or values.shape[:1] != (count,) or not whole:
         raise BadInput(
-            f"{where} has shape {values.shape} and type {values.dtype}: save one whole number or string for each of "
+            f"{description} has shape {values.shape} and type {values.dtype}: save one whole number or string for each of "
             f"the {count:,} images"
         )
     distinct, inverse = np.unique(values.reshape(count), return_inverse=True)
     if len(distinct) < 2:
         return np.zeros(count, np.int64), ()
     names = [_class_name(value) for value in distinct]
-    order = sorted(range(len(names)), key=lambda index: natural(names[index]))
+    order = sorted(range(len(names)), key=lambda index: natural_sort_key(names[index]))
     if values.dtype.kind not in "SU":
         order = list(range(len(names)))  # numbers are in order already, negative ones too
     rank = np.argsort(np.array(order))
     return rank[inverse.reshape(count)].astype(np.int64), tuple(names[index] for index in order)
 
 
-def _load(path: Path, name: str) -> NDArray[Any]:
+def _load_array(path: Path, array_name: str) -> NDArray[Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            array: NDArray[Any] = archive[name]
+            array: NDArray[Any] = archive[array_name]
             return array
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadInput(f"{_where(path, name)} cannot be read ({error}): write it again as plain numbers") from error
+        raise BadInput(
+            f"{_describe_array(path, array_name)} cannot be read ({error}): write it again as plain numbers"
+        ) from error
 
 
-def _where(path: Path, name: str) -> str:
-    return f"the array {name} in {path}"
+def _describe_array(path: Path, array_name: str) -> str:
+    return f"the array {array_name} in {path}"
 
 
-def _said(error: Exception) -> str:
+def _error_message(error: Exception) -> str:
     """The first line of what an error says, as part of a sentence."""
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def _as_bytes(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
+def _to_uint8(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind not in "iuf":
-        raise BadInput(f"{where} has type {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]")
+        raise BadInput(f"{description} has type {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]")
     low, high = float(array.min()), float(array.max())
     floating = array.dtype.kind == "f"
     if floating and low >= 0 and high <= 1:
-        return _rounded(array * 255)
+        return _round_to_uint8(array * 255)
     if floating and low >= -1 and high <= 1:
-        return _rounded((array + 1) * 127.5)
+        return _round_to_uint8((array + 1) * 127.5)
     if low >= 0 and high <= 255:
-        return _rounded(array)
+        return _round_to_uint8(array)
     raise BadInput(
-        f"{where} holds values from {low:g} to {high:g}: scale them to 0..255 as uint8, or to [0, 1] "
+        f"{description} holds values from {low:g} to {high:g}: scale them to 0..255 as uint8, or to [0, 1] "
         "or [-1, 1] as floats"
     )
 
 
-def _rounded(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _round_to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
     whole: NDArray[np.uint8] = np.rint(array).astype(np.uint8)
     return whole
 
 
-def _channel_axis(shape: tuple[int, ...]) -> int | None:
+def _find_channel_axis(shape: tuple[int, ...]) -> int | None:
     return next((axis for axis in (3, 1) if 1 <= shape[axis] <= 4), None)
 
 
@@ -203,5 +207,5 @@ def _class_name(value: Any) -> str:
     return f"{value:g}" if isinstance(value, np.floating) else str(value)
 
 
-def _either(names: tuple[str, ...]) -> str:
+def _join_with_or(names: tuple[str, ...]) -> str:
     return ", ".join(names[:-1]) + " or " + names[-1]

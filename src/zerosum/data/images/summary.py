@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-NAMED = 5
+MAX_LISTED_FILES = 5
 """How many files of a kind are named in the text; the record holds them all."""
 
 
-def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+def natural_sort_key(name: str) -> tuple[list[tuple[int, str]], str]:
     """A sort key that puts `class 2` before `class 10`; names that differ only in case or zeros go by text."""
     parts = _DIGITS.split(name)  # text and digits by turns, text first
     return [(int(part), "") if place % 2 else (-1, part.lower()) for place, part in enumerate(parts)], name
@@ -21,7 +21,7 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 
 @dataclass
-class Survey:
+class DatasetSummary:
     """What the intake saw: the content of `data.json` and of what `zerosum data PATH` prints."""
 
     source: str
@@ -44,7 +44,7 @@ class Survey:
     """How many different sizes there are."""
     short_side: dict[str, int] = field(default_factory=dict)
     """`min`, `median` and `max` of the images' shorter sides."""
-    modes: dict[str, int] = field(default_factory=dict)
+    pixel_modes: dict[str, int] = field(default_factory=dict)
     """Pillow's pixel modes as stored, with their counts."""
     formats: dict[str, int] = field(default_factory=dict)
     """File formats by content, with their counts."""
@@ -70,7 +70,7 @@ class Survey:
         return {"files": self.files, **asdict(self), "unreadable": [list(pair) for pair in self.unreadable]}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Survey:
+    def from_dict(cls, record: Mapping[str, Any]) -> DatasetSummary:
         """The survey that `as_dict` wrote.
 
         Raises:
@@ -85,31 +85,31 @@ class Survey:
         if self.kind == "points":
             text = [f"{self.source}: {self.images:,} points"]
         else:
-            cut = f", cut into {counted(self.tiles, 'tile')}" if self.tiles else ""
-            text = [f"{self.source}: {self.images:,} images from {counted(self.files, 'file')}{cut}"]
+            cut = f", cut into {pluralize(self.tiles, 'tile')}" if self.tiles else ""
+            text = [f"{self.source}: {self.images:,} images from {pluralize(self.files, 'file')}{cut}"]
             text += self._image_lines()
         text.append(f"split: {self.train:,} to train on, {self.held_out:,} held out")
         return text + [f"note: {note}" for note in self.notes]
 
     def _image_lines(self) -> list[str]:
         text = [
-            f"sizes: {_tally(self.sizes, self.distinct_sizes)}; shorter side {self.short_side['min']} to "
+            f"sizes: {_format_counts(self.sizes, self.distinct_sizes)}; shorter side {self.short_side['min']} to "
             f"{self.short_side['max']}, median {self.short_side['median']}",
-            f"modes: {_tally(self.modes)}",
-            f"formats: {_tally(self.formats)}",
+            f"modes: {_format_counts(self.pixel_modes)}",
+            f"formats: {_format_counts(self.formats)}",
             f"read as: {self.size}x{self.size}, {CHANNEL_NAMES[self.channels]}, fit by {self.fit}",
         ]
         if self.classes:
-            text.append(f"classes ({len(self.classes)}): {_tally(self.classes)}")
+            text.append(f"classes ({len(self.classes)}): {_format_counts(self.classes)}")
         if self.other_files:
-            text.append(f"left alone: {counted(self.other_files, 'file')} with no image's suffix")
+            text.append(f"left alone: {pluralize(self.other_files, 'file')} with no image's suffix")
         if self.duplicates:
-            groups = [" = ".join(group) for group in self.duplicate_groups[:NAMED]]
+            groups = [" = ".join(group) for group in self.duplicate_groups[:MAX_LISTED_FILES]]
             text.append(f"duplicates: {self.duplicates:,} exact, such as {'; '.join(groups)}")
         if self.unreadable:
-            text.append(f"unreadable: {counted(len(self.unreadable), 'file')}, skipped")
-            text += [f"  {name}: {reason}" for name, reason in self.unreadable[:NAMED]]
-            rest = len(self.unreadable) - NAMED
+            text.append(f"unreadable: {pluralize(len(self.unreadable), 'file')}, skipped")
+            text += [f"  {name}: {reason}" for name, reason in self.unreadable[:MAX_LISTED_FILES]]
+            rest = len(self.unreadable) - MAX_LISTED_FILES
             text += [f"  and {rest:,} more"] if rest > 0 else []
         return text
 
@@ -118,20 +118,20 @@ CHANNEL_NAMES = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGB with alpha"}
 """What images of 1 to 4 channels are called."""
 
 
-def most_frequent(values: Iterable[str], most: int = 10) -> dict[str, int]:
+def most_common(values: Iterable[str], max_count: int = 10) -> dict[str, int]:
     """Counts of the most frequent values, largest first, ties by name."""
     counts: dict[str, int] = {}
     for value in values:
         counts[value] = counts.get(value, 0) + 1
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], natural(pair[0])))[:most])
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], natural_sort_key(pair[0])))[:max_count])
 
 
-def _tally(counts: Mapping[str, int], distinct: int = 0, most: int = 10) -> str:
-    shown = [f"{name} {count:,}" for name, count in list(counts.items())[:most]]
+def _format_counts(counts: Mapping[str, int], distinct: int = 0, max_count: int = 10) -> str:
+    shown = [f"{name} {count:,}" for name, count in list(counts.items())[:max_count]]
     rest = max(len(counts), distinct) - len(shown)
     return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def counted(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """A number of things in words: `1 file`, `2 files`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

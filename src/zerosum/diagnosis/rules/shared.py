@@ -4,21 +4,21 @@ A game that has just begun looks as bad as one that is lost: the discriminator t
 and nobody's neighbour. What tells them apart is whether samples come nearer.
 """
 
-from zerosum.diagnosis.rules.engine import Sign
-from zerosum.diagnosis.rules.signals import lower, of, ratio, stalled
+from zerosum.diagnosis.rules.engine import Criterion
+from zerosum.diagnosis.rules.signals import minimum, ratio, signal, stall_ratio
 
-POOR = Sign(
+POOR_COVERAGE = Criterion(
     "coverage against real examples'",
-    lower(ratio("exam/coverage_average", "exam/coverage_floor"), ratio("exam/coverage", "exam/coverage_floor")),
-    0.25, 0.4, "samples come near {value:.0%} of the held-out examples that real ones come near", hold=3,
+    minimum(ratio("exam/coverage_average", "exam/coverage_floor"), ratio("exam/coverage", "exam/coverage_floor")),
+    0.25, 0.4, "samples come near {value:.0%} of the held-out examples that real ones come near", consecutive=3,
 )  # fmt: skip
-STUCK = Sign(
+NOT_IMPROVING = Criterion(
     "how much nearer to the data samples came",
-    lower(stalled("exam/distance"), stalled("exam/distance_average")),
+    minimum(stall_ratio("exam/distance"), stall_ratio("exam/distance_average")),
     0.93, 0.85, "samples no longer come nearer to the data: lately {value:.2f} of the least distance before",
 )  # fmt: skip
-FAR = Sign(
+FAR_FROM_DATA = Criterion(
     "distance from the data",
-    lower(of("exam/distance"), of("exam/distance_average")),
-    0.03, 0.015, "samples as a whole are {value:.3f} from the data, in terms of the distance between two", hold=3,
+    minimum(signal("exam/distance"), signal("exam/distance_average")),
+    0.03, 0.015, "samples as a whole are {value:.3f} from the data, in terms of the distance between two", consecutive=3,
 )  # fmt: skip

@@ -1,50 +1,68 @@
 """Pictures that are made from pictures: copies, colours turned round, one answer for all, grids, hidden messages."""
 
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.log_history import History, Series
-from zerosum.diagnosis.rules.balance import SURE
-from zerosum.diagnosis.rules.engine import Rule, Sign
-from zerosum.diagnosis.rules.remedies import as_the_recipe, first, penalties, put, times, together, where
-from zerosum.diagnosis.rules.signals import fact, higher, less, lower, of, ratio, risen, stalled, translates
+from zerosum.diagnosis.log_history import LogHistory, Series
+from zerosum.diagnosis.rules.balance import DISCRIMINATOR_CONFIDENT
+from zerosum.diagnosis.rules.engine import Criterion, Rule
+from zerosum.diagnosis.rules.remedies import (
+    combine,
+    first_applicable,
+    only_if,
+    restore_recipe_defaults,
+    scale_gradient_penalties,
+    scale_setting,
+    set_value,
+)
+from zerosum.diagnosis.rules.signals import (
+    difference,
+    get_fact,
+    is_translation,
+    maximum,
+    minimum,
+    ratio,
+    rise_ratio,
+    signal,
+    stall_ratio,
+)
 
 
-def heard(history: History) -> bool:
+def uses_adversarial_loss(history: LogHistory) -> bool:
     """The generator listens to its judge from the beginning."""
-    weight = fact(history, "settings", "game", "adversarial_weight", otherwise=1.0)
-    return translates(history) and isinstance(weight, int | float) and weight > 0
+    weight = get_fact(history, "settings", "game", "adversarial_weight", default=1.0)
+    return is_translation(history) and isinstance(weight, int | float) and weight > 0
 
 
-def told_of_pairs(history: History) -> Series:
+def paired_auc(history: LogHistory) -> Series:
     """How well D tells the truth from what is made, where the truth is known."""
     return history["exam/auc_unseen"] if len(history["exam/error"].values) else Series.empty()
 
 
-def unpaired(history: History) -> bool:
+def is_unpaired(history: LogHistory) -> bool:
     """Nobody knows what is wanted of a picture."""
-    return fact(history, "settings", "data", "pairs") == "unpaired"
+    return get_fact(history, "settings", "data", "pairs") == "unpaired"
 
 
-def judged_alone(history: History) -> bool:
+def has_unconditional_discriminator(history: LogHistory) -> bool:
     """D could see what a picture is made from, and does not."""
-    blind = fact(history, "settings", "discriminator", "beside") is False
-    paired = fact(history, "settings", "data", "pairs") == "paired"
-    return blind and paired and not fact(history, "settings", "game", "replay", otherwise=0)
+    blind = get_fact(history, "settings", "discriminator", "beside") is False
+    paired = get_fact(history, "settings", "data", "pairs") == "paired"
+    return blind and paired and not get_fact(history, "settings", "game", "replay", default=0)
 
 
-def normed(history: History) -> bool:
+def uses_instance_norm(history: LogHistory) -> bool:
     """The generator takes the mean and the deviation out of each of its maps."""
-    return fact(history, "settings", "generator", "norm") == "instance"
+    return get_fact(history, "settings", "generator", "norm") == "instance"
 
 
-TOLD = Sign(
-    "how well D tells unseen wanted pictures from what is made", of("exam/auc_unseen"), 0.9, 0.85,
-    "a held-out wanted picture scores above what is made in {value:.1%} of pairs", hold=3,
+DISCRIMINATOR_SEPARATES = Criterion(
+    "how well D tells unseen wanted pictures from what is made", signal("exam/auc_unseen"), 0.9, 0.85,
+    "a held-out wanted picture scores above what is made in {value:.1%} of pairs", consecutive=3,
 )  # fmt: skip
-ASTRAY = Sign(
-    "error against the mean picture's", of("exam/error"), 1.0, 0.95,
-    "what is made is {value:.2f} times as far from the truth as always the mean picture", hold=3,
+WORSE_THAN_MEAN_IMAGE = Criterion(
+    "error against the mean picture's", signal("exam/error"), 1.0, 0.95,
+    "what is made is {value:.2f} times as far from the truth as always the mean picture", consecutive=3,
 )  # fmt: skip
-OWN = as_the_recipe("terms", "game", "objective")
+RESTORE_LOSS_DEFAULTS = restore_recipe_defaults("terms", "game", "objective")
 RULES = (
     Rule(
         "output-copies-input", Severity.MILD, "What is made is what was given",
@@ -52,23 +70,23 @@ RULES = (
         "so. A term that asks it to leave pictures as they are (identity, cycle, contrast) weighs more than what it is "
         "to learn, or the discriminator teaches it nothing.",
         (
-            Sign("difference from what was given", of("exam/likeness"), 0.08, 0.15,
-                 "pictures differ from what they are made from {value:.3f} times as much as wanted ones do", hold=3),
-            Sign("rise of that difference", risen("exam/likeness"), 1.15, 1.4,
+            Criterion("difference from what was given", signal("exam/likeness"), 0.08, 0.15,
+                 "pictures differ from what they are made from {value:.3f} times as much as wanted ones do", consecutive=3),
+            Criterion("rise of that difference", rise_ratio("exam/likeness"), 1.15, 1.4,
                  "lately it is {value:.2f} times the most before"),
-            Sign("error against that of what was given", of("exam/l1"), 0.9, 0.8,
-                 "what is made is {value:.2f} times as far from the truth as what was given", hold=3),
-            TOLD,
+            Criterion("error against that of what was given", signal("exam/l1"), 0.9, 0.8,
+                 "what is made is {value:.2f} times as far from the truth as what was given", consecutive=3),
+            DISCRIMINATOR_SEPARATES,
         ),
-        must=2, needs=3,
-        prescribe=first(
-            OWN,
-            together(
-                times("terms.identity.weight", 0.2, "less pull to leave pictures as they are"),
-                times("terms.cycle.weight", 0.5, "a copy comes back best: less pull towards it"),
-                times("terms.contrast.weight", 0.5, "less pull to keep each place as it was"),
-                times("terms.reconstruct.weight", 3.0, "more pull towards the truth"),
-                times("game.adversarial_weight", 2.0, "more pull towards what is wanted"),
+        num_mandatory=2, min_criteria=3,
+        remedy=first_applicable(
+            RESTORE_LOSS_DEFAULTS,
+            combine(
+                scale_setting("terms.identity.weight", 0.2, "less pull to leave pictures as they are"),
+                scale_setting("terms.cycle.weight", 0.5, "a copy comes back best: less pull towards it"),
+                scale_setting("terms.contrast.weight", 0.5, "less pull to keep each place as it was"),
+                scale_setting("terms.reconstruct.weight", 3.0, "more pull towards the truth"),
+                scale_setting("game.adversarial_weight", 2.0, "more pull towards what is wanted"),
             ),
         ),
     ),
@@ -79,24 +97,24 @@ RULES = (
         "always the mean picture would be nearer to it. Where the wanted pictures are indeed negatives, this is right.",
         (
             # looks at games both ways are dear, so rare, and always at the same pictures: more would not tell more
-            Sign("brightness or colour within pictures", lower(of("exam/tone"), of("exam/hue")), -0.4, -0.2,
-                 "one of them correlates with what it should follow by {value:.2f}", hold=2),
-            Sign("brightness or colour from picture to picture", lower(of("exam/tone_between"), of("exam/hue_between")),
-                 -0.5, -0.3, "the means of one of them correlate with what they should follow by {value:.2f}", hold=2),
-            Sign("brightness and colour within pictures", higher(of("exam/tone"), of("exam/hue")), -0.2, -0.1,
-                 "both of them correlate with what they should follow by {value:.2f} at most", hold=2),
-            ASTRAY,
-            Sign("how well D tells the truth from what is made", told_of_pairs, 0.9, 0.85,
-                 "a held-out truth scores above what is made in {value:.1%} of pairs", hold=3),
+            Criterion("brightness or colour within pictures", minimum(signal("exam/tone"), signal("exam/hue")), -0.4, -0.2,
+                 "one of them correlates with what it should follow by {value:.2f}", consecutive=2),
+            Criterion("brightness or colour from picture to picture", minimum(signal("exam/tone_between"), signal("exam/hue_between")),
+                 -0.5, -0.3, "the means of one of them correlate with what they should follow by {value:.2f}", consecutive=2),
+            Criterion("brightness and colour within pictures", maximum(signal("exam/tone"), signal("exam/hue")), -0.2, -0.1,
+                 "both of them correlate with what they should follow by {value:.2f} at most", consecutive=2),
+            WORSE_THAN_MEAN_IMAGE,
+            Criterion("how well D tells the truth from what is made", paired_auc, 0.9, 0.85,
+                 "a held-out truth scores above what is made in {value:.1%} of pairs", consecutive=3),
         ),
-        severe=ASTRAY,
-        prescribe=first(
-            OWN,
-            together(
-                times("terms.identity.weight", 2.0, "wanted pictures are to keep their colours"),
-                times("terms.reconstruct.weight", 3.0, "more pull towards the truth"),
+        severe_if=WORSE_THAN_MEAN_IMAGE,
+        remedy=first_applicable(
+            RESTORE_LOSS_DEFAULTS,
+            combine(
+                scale_setting("terms.identity.weight", 2.0, "wanted pictures are to keep their colours"),
+                scale_setting("terms.reconstruct.weight", 3.0, "more pull towards the truth"),
             ),
-            where(unpaired, put("terms.identity.weight", 5.0, "wanted pictures are to keep their colours")),
+            only_if(is_unpaired, set_value("terms.identity.weight", 5.0, "wanted pictures are to keep their colours")),
         ),
     ),
     Rule(
@@ -105,27 +123,27 @@ RULES = (
         "with one picture that looks real, and no term holds it to what was given; or what was given does not reach "
         "the generator's output. Severe where hardly anything of it is left.",
         (
-            Sign("answer to what is given", of("exam/answer"), 0.12, 0.25,
-                 "pictures differ {value:.3f} times as much as wanted ones", hold=3),
-            Sign("rise of that answer", risen("exam/answer"), 1.15, 1.4,
+            Criterion("answer to what is given", signal("exam/answer"), 0.12, 0.25,
+                 "pictures differ {value:.3f} times as much as wanted ones", consecutive=3),
+            Criterion("rise of that answer", rise_ratio("exam/answer"), 1.15, 1.4,
                  "lately it is {value:.2f} times the most before"),
-            Sign("copies among what is made", of("exam/echo"), 0.5, 0.25,
-                 "{value:.0%} of the pictures have a near copy among them", hold=3),
-            Sign("error against the mean picture's", of("exam/error"), 0.9, 0.8,
-                 "what is made is {value:.2f} times as far from the truth as always the mean picture", hold=3),
-            TOLD,
+            Criterion("copies among what is made", signal("exam/echo"), 0.5, 0.25,
+                 "{value:.0%} of the pictures have a near copy among them", consecutive=3),
+            Criterion("error against the mean picture's", signal("exam/error"), 0.9, 0.8,
+                 "what is made is {value:.2f} times as far from the truth as always the mean picture", consecutive=3),
+            DISCRIMINATOR_SEPARATES,
         ),
-        must=2, needs=3,
-        severe=Sign("answer to what is given", of("exam/answer"), 0.05, 0.1, "{value:.3f}", hold=3),
-        prescribe=first(
-            as_the_recipe("terms", "game", "objective", "generator", "discriminator"),
-            together(
-                times("terms.reconstruct.weight", 3.0, "more pull towards the truth"),
-                times("terms.cycle.weight", 2.0, "what is made must lead back to what was given"),
-                times("terms.contrast.weight", 2.0, "each place must be told by what was there"),
-                times("game.adversarial_weight", 0.3, "less pull towards what looks real whatever was given"),
-                where(judged_alone, put("discriminator.beside", True, "the judge sees what a picture is made from")),
-                where(normed, put("generator.norm", "none", "instance norm takes flat pictures' brightness away")),
+        num_mandatory=2, min_criteria=3,
+        severe_if=Criterion("answer to what is given", signal("exam/answer"), 0.05, 0.1, "{value:.3f}", consecutive=3),
+        remedy=first_applicable(
+            restore_recipe_defaults("terms", "game", "objective", "generator", "discriminator"),
+            combine(
+                scale_setting("terms.reconstruct.weight", 3.0, "more pull towards the truth"),
+                scale_setting("terms.cycle.weight", 2.0, "what is made must lead back to what was given"),
+                scale_setting("terms.contrast.weight", 2.0, "each place must be told by what was there"),
+                scale_setting("game.adversarial_weight", 0.3, "less pull towards what looks real whatever was given"),
+                only_if(has_unconditional_discriminator, set_value("discriminator.beside", True, "the judge sees what a picture is made from")),
+                only_if(uses_instance_norm, set_value("generator.norm", "none", "instance norm takes flat pictures' brightness away")),
             ),
         ),
     ),
@@ -135,19 +153,19 @@ RULES = (
         "what is made comes no nearer to the truth: its slopes say little of which way is better, and may add noise "
         "rather than detail. A faint penalty on its slope keeps it a teacher.",
         (
-            SURE,
-            Sign("distance of unseen scores", of("exam/separation_unseen"), 2.5, 2.0,
+            DISCRIMINATOR_CONFIDENT,
+            Criterion("distance of unseen scores", signal("exam/separation_unseen"), 2.5, 2.0,
                  "unseen truths and what is made score {value:.1f} deviations apart"),
-            Sign("how much nearer to the truth pictures came", stalled("exam/error"), 0.97, 0.95,
+            Criterion("how much nearer to the truth pictures came", stall_ratio("exam/error"), 0.97, 0.95,
                  "pictures come no nearer to the truth: lately {value:.2f} of the least error before"),
         ),
-        must=3, needs=3, applies=heard,
-        prescribe=first(
-            as_the_recipe("terms", "objective", "optimizer", "game", "discriminator"),
-            penalties(3.0, "a gentler slope"),
-            together(
-                put("terms.r1.weight", 1e-4, "a faint penalty: a patch judge's slopes add up over its patches"),
-                put("terms.r1.every", 4, "at about a quarter of the penalty's cost"),
+        num_mandatory=3, min_criteria=3, applies_to=uses_adversarial_loss,
+        remedy=first_applicable(
+            restore_recipe_defaults("terms", "objective", "optimizer", "game", "discriminator"),
+            scale_gradient_penalties(3.0, "a gentler slope"),
+            combine(
+                set_value("terms.r1.weight", 1e-4, "a faint penalty: a patch judge's slopes add up over its patches"),
+                set_value("terms.r1.every", 4, "at about a quarter of the penalty's cost"),
             ),
         ),
     ),
@@ -157,17 +175,17 @@ RULES = (
         "weights of an upsampling layer, or the discriminator's strides do not see them. It usually fades with "
         "training; a generator that enlarges first and convolves then (unet, translator) hardly has it.",
         (
-            Sign("peaks of the spectrum against real ones'", ratio("exam/grid", "exam/grid_real"), 4.0, 2.5,
-                 "at the frequencies of a grid it stands out {value:.1f} times as far as real pictures'", hold=3),
-            Sign("strength of the grid", less("exam/ripple", "exam/ripple_real"), 0.02, 0.01,
-                 "it deviates by {value:.3f} more than in real pictures, which span 2", hold=3),
+            Criterion("peaks of the spectrum against real ones'", ratio("exam/grid", "exam/grid_real"), 4.0, 2.5,
+                 "at the frequencies of a grid it stands out {value:.1f} times as far as real pictures'", consecutive=3),
+            Criterion("strength of the grid", difference("exam/ripple", "exam/ripple_real"), 0.02, 0.01,
+                 "it deviates by {value:.3f} more than in real pictures, which span 2", consecutive=3),
         ),
-        must=2,
-        prescribe=first(
-            as_the_recipe("generator", "discriminator", "terms", "game", "optimizer"),
-            together(
-                times("terms.perceptual.weight", 0.3, "a network's strides do not see all pixels alike"),
-                times("game.adversarial_weight", 0.5, "nor do the discriminator's"),
+        num_mandatory=2,
+        remedy=first_applicable(
+            restore_recipe_defaults("generator", "discriminator", "terms", "game", "optimizer"),
+            combine(
+                scale_setting("terms.perceptual.weight", 0.3, "a network's strides do not see all pixels alike"),
+                scale_setting("game.adversarial_weight", 0.5, "nor do the discriminator's"),
             ),
         ),
     ),
@@ -178,15 +196,15 @@ RULES = (
         "there hides where nobody sees it, so the cycle no longer holds what is made to what was given. A weaker cycle "
         "hides less; CUT has none. Severe where hardly anything comes back.",
         (
-            Sign("the cycle's error", of("exam/cycle"), 0.25, 0.4,
-                 "pictures come back {value:.2f} times as far from themselves as the mean picture is", hold=3),
-            Sign("the same after a little noise", ratio("exam/cycle_noisy", "exam/cycle", 0.01), 2.5, 1.8,
-                 "noise that is hardly seen makes that {value:.1f} times as far", hold=3),
-            Sign("what comes back after it", of("exam/cycle_noisy"), 0.3, 0.2,
-                 "then they come back {value:.2f} times as far as the mean picture is", hold=3),
+            Criterion("the cycle's error", signal("exam/cycle"), 0.25, 0.4,
+                 "pictures come back {value:.2f} times as far from themselves as the mean picture is", consecutive=3),
+            Criterion("the same after a little noise", ratio("exam/cycle_noisy", "exam/cycle", 0.01), 2.5, 1.8,
+                 "noise that is hardly seen makes that {value:.1f} times as far", consecutive=3),
+            Criterion("what comes back after it", signal("exam/cycle_noisy"), 0.3, 0.2,
+                 "then they come back {value:.2f} times as far as the mean picture is", consecutive=3),
         ),
-        must=2, needs=3,
-        severe=Sign("what comes back after it", of("exam/cycle_noisy"), 0.8, 0.6, "{value:.2f}", hold=3),
-        prescribe=first(OWN, times("terms.cycle.weight", 0.3, "less need to hide what cannot be shown")),
+        num_mandatory=2, min_criteria=3,
+        severe_if=Criterion("what comes back after it", signal("exam/cycle_noisy"), 0.8, 0.6, "{value:.2f}", consecutive=3),
+        remedy=first_applicable(RESTORE_LOSS_DEFAULTS, scale_setting("terms.cycle.weight", 0.3, "less need to hide what cannot be shown")),
     ),
 )  # fmt: skip

@@ -7,12 +7,12 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 
-class Seen(NamedTuple):
+class FeatureOutput(NamedTuple):
     """What a network makes of N images."""
 
     features: Tensor
     """(N, D) float32"""
-    chances: Tensor | None = None
+    probabilities: Tensor | None = None
     """(N, K) float32 class probabilities, each row adding up to 1; None for a network without a head."""
 
 
@@ -30,15 +30,15 @@ class FeatureNetwork(Protocol):
         ...
 
     @property
-    def steady(self) -> bool:
+    def is_cacheable(self) -> bool:
         """Whether equal versions see the same for sure, so that features of real images may be kept."""
         ...
 
     @property
-    def resize(self) -> str:
+    def resize_mode(self) -> str:
         """How images come to the size the network looks at, in words: "bicubic, antialiased, to 96 px"."""
         ...
 
-    def __call__(self, images: Tensor) -> Seen:
+    def __call__(self, images: Tensor) -> FeatureOutput:
         """See images (N, C, H, W) float32 in [-1, 1], C in 1 to 4."""
         ...

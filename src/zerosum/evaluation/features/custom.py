@@ -14,63 +14,65 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.base import Seen
-from zerosum.evaluation.features.weights import exactly
+from zerosum.evaluation.features.base import FeatureOutput
+from zerosum.evaluation.features.weights import deterministic_inference
 
-_DIGITS = 16
-_SLACK = 1e-3  # by which rounding may move a row of chances from 1
+_VERSION_HEX_DIGITS = 16
+_PROBABILITY_SUM_TOLERANCE = 1e-3  # by which rounding may move a row of chances from 1
 
 
 @dataclass(frozen=True, eq=False)
-class UsersNetwork:
+class CustomFeatures:
     """A network, or any function, from images (N, C, H, W) in [-1, 1] to features, or to features and chances."""
 
-    look: Callable[[Tensor], Any]
+    extract_fn: Callable[[Tensor], Any]
     name: str
     """The path it was asked for by."""
     version: str
-    steady: bool
+    is_cacheable: bool
     """Whether it is an `nn.Module`, whose weights its version covers; a function's may lie anywhere."""
-    resize: ClassVar[str] = "its own"
+    resize_mode: ClassVar[str] = "its own"
 
     @classmethod
-    def load(cls, path: str, device: torch.device) -> Self:
-        """Import what `path` names and call it for the network; the current folder counts as installed.
+    def load(cls, import_path: str, device: torch.device) -> Self:
+        """Import what `import_path` names and call it for the network; the current folder counts as installed.
 
         Its version is the hash of the factory's source file, and of the weights if it gives an `nn.Module`.
 
         Args:
-            path: "package.module:factory".
+            import_path: "package.module:factory".
             device: where an `nn.Module` is moved, and where images will be.
 
         Raises:
             BadInput: it cannot be imported, is not there, fails, or gives what cannot be called.
         """
-        factory, source = _factory(path)
+        factory, source = _import_factory(import_path)
         try:
             made = factory()
         except Exception as error:
-            raise BadInput(f"--features {path}: the factory fails ({_first_line(error)}); put it right") from error
+            raise BadInput(
+                f"--features {import_path}: the factory fails ({_first_line(error)}); put it right"
+            ) from error
         known = hashlib.sha256(source.read_bytes())
         if isinstance(made, nn.Module):
             made = made.requires_grad_(False).eval().to(device)
             for name, value in made.state_dict().items():
-                known.update(name.encode() + _content(value))
+                known.update(name.encode() + _state_entry_bytes(value))
         if not callable(made):
             raise BadInput(
-                f"--features {path}: the factory gives {_kind(made)}; let it return what images can be put in"
+                f"--features {import_path}: the factory gives {_describe_type(made)}; let it return what images can be put in"
             )
-        return cls(made, path, known.hexdigest()[:_DIGITS], isinstance(made, nn.Module))
+        return cls(made, import_path, known.hexdigest()[:_VERSION_HEX_DIGITS], isinstance(made, nn.Module))
 
-    def __call__(self, images: Tensor) -> Seen:
+    def __call__(self, images: Tensor) -> FeatureOutput:
         """Look at images (N, C, H, W) in [-1, 1].
 
         Raises:
             BadInput: it fails, or what it gives is no such features or chances.
         """
         try:
-            with exactly():
-                given = self.look(images)
+            with deterministic_inference():
+                given = self.extract_fn(images)
         except Exception as error:
             shape = tuple(images.shape)
             raise BadInput(
@@ -79,43 +81,47 @@ class UsersNetwork:
         parts = given if isinstance(given, tuple) else (given,)
         if not 1 <= len(parts) <= 2 or not all(isinstance(part, Tensor) for part in parts):
             raise BadInput(
-                f"--features {self.name} gives {_kind(given)}; let it return a tensor of features (N, D), or a pair "
+                f"--features {self.name} gives {_describe_type(given)}; let it return a tensor of features (N, D), or a pair "
                 f"(features, chances)"
             )
-        return checked(Seen(*parts), len(images), self.name)
+        return validate_output(FeatureOutput(*parts), len(images), self.name)
 
 
-def checked(seen: Seen, n: int, name: str) -> Seen:
+def validate_output(output: FeatureOutput, num_images: int, network_name: str) -> FeatureOutput:
     """What a network saw in n images, as float32, if it can be that.
 
     Args:
-        seen: the features and chances.
-        n: how many images it was shown.
-        name: the network's, for the message.
+        output: the features and chances.
+        num_images: how many images it was shown.
+        network_name: the network's, for the message.
 
     Raises:
         BadInput: the features are not (n, D) and finite, or the chances are not (n, K) probabilities.
     """
-    for what, rows in zip(("features", "chances"), seen, strict=True):
-        if rows is not None and (rows.dim() != 2 or len(rows) != n or rows.shape[1] == 0):
+    for what, rows in zip(("features", "chances"), output, strict=True):
+        if rows is not None and (rows.dim() != 2 or len(rows) != num_images or rows.shape[1] == 0):
             raise BadInput(
-                f"the {what} of {name} have the shape {tuple(rows.shape)} for {n} images; let it return one row of "
+                f"the {what} of {network_name} have the shape {tuple(rows.shape)} for {num_images} images; let it return one row of "
                 f"numbers an image"
             )
-    features = seen.features.float()
+    features = output.features.float()
     if not features.isfinite().all():
-        raise BadInput(f"the features of {name} are not finite (NaN or infinite); put the network right or use another")
-    if seen.chances is None:
-        return Seen(features)
-    chances = seen.chances.float()
-    if not (chances.amin() >= 0 and (chances.sum(1) - 1).abs().amax() <= _SLACK):  # said so that NaN fails, too
-        raise BadInput(f"the chances of {name} are no probabilities that add up to 1; end it with a softmax")
-    return Seen(features, chances)
+        raise BadInput(
+            f"the features of {network_name} are not finite (NaN or infinite); put the network right or use another"
+        )
+    if output.probabilities is None:
+        return FeatureOutput(features)
+    chances = output.probabilities.float()
+    if not (
+        chances.amin() >= 0 and (chances.sum(1) - 1).abs().amax() <= _PROBABILITY_SUM_TOLERANCE
+    ):  # said so that NaN fails, too
+        raise BadInput(f"the chances of {network_name} are no probabilities that add up to 1; end it with a softmax")
+    return FeatureOutput(features, chances)
 
 
-def _factory(path: str) -> tuple[Callable[[], Any], Path]:
+def _import_factory(import_path: str) -> tuple[Callable[[], Any], Path]:
     """What the path names, and the file it is written in."""
-    module_name, _, name = path.partition(":")
+    module_name, _, name = import_path.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does; it stays, since the module may import more later
@@ -123,14 +129,14 @@ def _factory(path: str) -> tuple[Callable[[], Any], Path]:
         module = importlib.import_module(module_name)
     except Exception as error:
         raise BadInput(
-            f"--features {path}: {module_name} cannot be imported ({_first_line(error)}); start in the folder it lies "
+            f"--features {import_path}: {module_name} cannot be imported ({_first_line(error)}); start in the folder it lies "
             f"in, or install it"
         ) from error
     file = getattr(module, "__file__", None)  # none for a folder without code
     factory = getattr(module, name, None)
     if file is None or not callable(factory):
         raise BadInput(
-            f"--features {path}: {module_name} has no function {name!r}; name one of its own after the colon"
+            f"--features {import_path}: {module_name} has no function {name!r}; name one of its own after the colon"
         )
     return factory, Path(file)
 
@@ -140,12 +146,12 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def _kind(value: object) -> str:
+def _describe_type(value: object) -> str:
     """What a value is, in words: "a list"."""
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def _content(value: object) -> bytes:
+def _state_entry_bytes(value: object) -> bytes:
     """The bytes of an entry of a state dict."""
     if not isinstance(value, Tensor):
         return repr(value).encode()

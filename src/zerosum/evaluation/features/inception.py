@@ -18,127 +18,140 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from zerosum.evaluation.features.base import Seen
-from zerosum.evaluation.features.resample import tensorflow_bilinear, three_channels
-from zerosum.evaluation.features.weights import Progress, exactly, fetched, quiet, settled
+from zerosum.evaluation.features.base import FeatureOutput
+from zerosum.evaluation.features.resample import resize_bilinear_tensorflow, to_rgb
+from zerosum.evaluation.features.weights import (
+    ProgressFn,
+    deterministic_inference,
+    download_weights,
+    freeze_network,
+    ignore_progress,
+)
 
-URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
-SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-CLASSES = 1008
+WEIGHTS_URL = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+)
+WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+NUM_CLASSES = 1008
 """ImageNet's 1,000, and eight without a meaning."""
-_SIDE = 299
+_IMAGE_SIZE = 299
 
-Pool = Callable[[Tensor], Tensor]
+PoolFn = Callable[[Tensor], Tensor]
 
 
-class Layer(NamedTuple):
+class ConvSpec(NamedTuple):
     """A convolution in a table: channels out, the kernel's sides, and whether it halves the size, unpadded."""
 
-    width: int
-    rows: int = 1
-    columns: int = 1
-    halves: bool = False
-    pads: bool = True
+    out_channels: int
+    kernel_height: int = 1
+    kernel_width: int = 1
+    uses_stride_2: bool = False
+    uses_padding: bool = True
 
 
-def _as_is(hidden: Tensor) -> Tensor:
+def _identity(hidden: Tensor) -> Tensor:
     return hidden
 
 
-class Branch(NamedTuple):
+class BranchSpec(NamedTuple):
     """A way through a block: a pool, layers one after another, and layers side by side at its end."""
 
     name: str
-    layers: Sequence[Layer]
-    ends: Sequence[Layer] = ()
-    pool: Pool = _as_is
+    layers: Sequence[ConvSpec]
+    parallel_layers: Sequence[ConvSpec] = ()
+    pool: PoolFn = _identity
 
 
 # TensorFlow leaves the padding out of averages.
-_AVERAGE = partial(functional.avg_pool2d, kernel_size=3, stride=1, padding=1, count_include_pad=False)
-_LARGEST = partial(functional.max_pool2d, kernel_size=3, stride=1, padding=1)
-_HALVING = partial(functional.max_pool2d, kernel_size=3, stride=2)
-_ENDS = (Layer(384, 1, 3), Layer(384, 3, 1))
+_AVG_POOL = partial(functional.avg_pool2d, kernel_size=3, stride=1, padding=1, count_include_pad=False)
+_MAX_POOL = partial(functional.max_pool2d, kernel_size=3, stride=1, padding=1)
+_STRIDED_MAX_POOL = partial(functional.max_pool2d, kernel_size=3, stride=2)
+_PARALLEL_1X3_3X1 = (ConvSpec(384, 1, 3), ConvSpec(384, 3, 1))
 
 
-def _fine(pooled: int) -> tuple[Branch, ...]:
+def _inception_a(pool_channels: int) -> tuple[BranchSpec, ...]:
     """Blocks at 35 x 35."""
     return (
-        Branch("branch1x1", [Layer(64)]),
-        Branch("branch5x5", [Layer(48), Layer(64, 5, 5)]),
-        Branch("branch3x3dbl", [Layer(64), Layer(96, 3, 3), Layer(96, 3, 3)]),
-        Branch("branch_pool", [Layer(pooled)], pool=_AVERAGE),
+        BranchSpec("branch1x1", [ConvSpec(64)]),
+        BranchSpec("branch5x5", [ConvSpec(48), ConvSpec(64, 5, 5)]),
+        BranchSpec("branch3x3dbl", [ConvSpec(64), ConvSpec(96, 3, 3), ConvSpec(96, 3, 3)]),
+        BranchSpec("branch_pool", [ConvSpec(pool_channels)], pool=_AVG_POOL),
     )
 
 
-def _middle(wide: int) -> tuple[Branch, ...]:
+def _inception_c(channels_7x7: int) -> tuple[BranchSpec, ...]:
     """Blocks at 17 x 17: 7 x 7 convolutions taken apart into rows and columns."""
-    down, across = Layer(wide, 7, 1), Layer(wide, 1, 7)
+    down, across = ConvSpec(channels_7x7, 7, 1), ConvSpec(channels_7x7, 1, 7)
     return (
-        Branch("branch1x1", [Layer(192)]),
-        Branch("branch7x7", [Layer(wide), across, Layer(192, 7, 1)]),
-        Branch("branch7x7dbl", [Layer(wide), down, across, down, Layer(192, 1, 7)]),
-        Branch("branch_pool", [Layer(192)], pool=_AVERAGE),
+        BranchSpec("branch1x1", [ConvSpec(192)]),
+        BranchSpec("branch7x7", [ConvSpec(channels_7x7), across, ConvSpec(192, 7, 1)]),
+        BranchSpec("branch7x7dbl", [ConvSpec(channels_7x7), down, across, down, ConvSpec(192, 1, 7)]),
+        BranchSpec("branch_pool", [ConvSpec(192)], pool=_AVG_POOL),
     )
 
 
-def _coarse(pool: Pool) -> tuple[Branch, ...]:
+def _inception_e(pool: PoolFn) -> tuple[BranchSpec, ...]:
     """Blocks at 8 x 8."""
     return (
-        Branch("branch1x1", [Layer(320)]),
-        Branch("branch3x3", [Layer(384)], _ENDS),
-        Branch("branch3x3dbl", [Layer(448), Layer(384, 3, 3)], _ENDS),
-        Branch("branch_pool", [Layer(192)], pool=pool),
+        BranchSpec("branch1x1", [ConvSpec(320)]),
+        BranchSpec("branch3x3", [ConvSpec(384)], _PARALLEL_1X3_3X1),
+        BranchSpec("branch3x3dbl", [ConvSpec(448), ConvSpec(384, 3, 3)], _PARALLEL_1X3_3X1),
+        BranchSpec("branch_pool", [ConvSpec(192)], pool=pool),
     )
 
 
-_TO_MIDDLE = (
-    Branch("branch3x3", [Layer(384, 3, 3, halves=True)]),
-    Branch("branch3x3dbl", [Layer(64), Layer(96, 3, 3), Layer(96, 3, 3, halves=True)]),
-    Branch("", [], pool=_HALVING),
+_INCEPTION_B = (
+    BranchSpec("branch3x3", [ConvSpec(384, 3, 3, uses_stride_2=True)]),
+    BranchSpec("branch3x3dbl", [ConvSpec(64), ConvSpec(96, 3, 3), ConvSpec(96, 3, 3, uses_stride_2=True)]),
+    BranchSpec("", [], pool=_STRIDED_MAX_POOL),
 )
-_TO_COARSE = (
-    Branch("branch3x3", [Layer(192), Layer(320, 3, 3, halves=True)]),
-    Branch("branch7x7x3", [Layer(192), Layer(192, 1, 7), Layer(192, 7, 1), Layer(192, 3, 3, halves=True)]),
-    Branch("", [], pool=_HALVING),
+_INCEPTION_D = (
+    BranchSpec("branch3x3", [ConvSpec(192), ConvSpec(320, 3, 3, uses_stride_2=True)]),
+    BranchSpec(
+        "branch7x7x3",
+        [ConvSpec(192), ConvSpec(192, 1, 7), ConvSpec(192, 7, 1), ConvSpec(192, 3, 3, uses_stride_2=True)],
+    ),
+    BranchSpec("", [], pool=_STRIDED_MAX_POOL),
 )
 _STEM = {
-    "Conv2d_1a_3x3": Layer(32, 3, 3, halves=True),
-    "Conv2d_2a_3x3": Layer(32, 3, 3, pads=False),
-    "Conv2d_2b_3x3": Layer(64, 3, 3),
-    "Conv2d_3b_1x1": Layer(80),
-    "Conv2d_4a_3x3": Layer(192, 3, 3, pads=False),
+    "Conv2d_1a_3x3": ConvSpec(32, 3, 3, uses_stride_2=True),
+    "Conv2d_2a_3x3": ConvSpec(32, 3, 3, uses_padding=False),
+    "Conv2d_2b_3x3": ConvSpec(64, 3, 3),
+    "Conv2d_3b_1x1": ConvSpec(80),
+    "Conv2d_4a_3x3": ConvSpec(192, 3, 3, uses_padding=False),
 }
-_POOLED = ("Conv2d_2b_3x3", "Conv2d_4a_3x3")
+_STEM_POOLED_LAYERS = ("Conv2d_2b_3x3", "Conv2d_4a_3x3")
 """The layers of the stem that a pool follows."""
 _BLOCKS = {
-    "Mixed_5b": _fine(32),
-    "Mixed_5c": _fine(64),
-    "Mixed_5d": _fine(64),
-    "Mixed_6a": _TO_MIDDLE,
-    "Mixed_6b": _middle(128),
-    "Mixed_6c": _middle(160),
-    "Mixed_6d": _middle(160),
-    "Mixed_6e": _middle(192),
-    "Mixed_7a": _TO_COARSE,
-    "Mixed_7b": _coarse(_AVERAGE),
-    "Mixed_7c": _coarse(_LARGEST),  # the published network's own
+    "Mixed_5b": _inception_a(32),
+    "Mixed_5c": _inception_a(64),
+    "Mixed_5d": _inception_a(64),
+    "Mixed_6a": _INCEPTION_B,
+    "Mixed_6b": _inception_c(128),
+    "Mixed_6c": _inception_c(160),
+    "Mixed_6d": _inception_c(160),
+    "Mixed_6e": _inception_c(192),
+    "Mixed_7a": _INCEPTION_D,
+    "Mixed_7b": _inception_e(_AVG_POOL),
+    "Mixed_7c": _inception_e(_MAX_POOL),  # the published network's own
 }
 
 
-class Convolution(nn.Module):
+class BasicConv2d(nn.Module):
     """A convolution without bias, batch norm and ReLU."""
 
     bn: nn.Module
 
-    def __init__(self, inside: int, layer: Layer) -> None:
+    def __init__(self, in_channels: int, spec: ConvSpec) -> None:
         super().__init__()
-        padding = (layer.rows // 2, layer.columns // 2) if layer.pads and not layer.halves else 0
-        stride = 2 if layer.halves else 1
-        self.conv = nn.Conv2d(inside, layer.width, layer[1:3], stride, padding, bias=False)
-        self.bn = nn.BatchNorm2d(layer.width, eps=1e-3)
+        padding = (
+            (spec.kernel_height // 2, spec.kernel_width // 2) if spec.uses_padding and not spec.uses_stride_2 else 0
+        )
+        stride = 2 if spec.uses_stride_2 else 1
+        self.conv = nn.Conv2d(in_channels, spec.out_channels, spec[1:3], stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(spec.out_channels, eps=1e-3)
 
-    def fold(self) -> None:
+    def fold_batch_norm(self) -> None:
         """Make the batch norm part of the convolution."""
         assert isinstance(self.bn, nn.BatchNorm2d)
         self.conv, self.bn = fuse_conv_bn_eval(self.conv, self.bn), nn.Identity()
@@ -148,35 +161,40 @@ class Convolution(nn.Module):
         return functional.relu_(self.bn(self.conv(hidden)))
 
 
-class Mixed(nn.Module):
+class InceptionBlock(nn.Module):
     """Branches side by side, put together by channels."""
 
-    def __init__(self, inside: int, branches: Sequence[Branch]) -> None:
+    def __init__(self, in_channels: int, branches: Sequence[BranchSpec]) -> None:
         """Layers are called as in the published file: alone by the branch, else numbered, side by side lettered."""
         super().__init__()
-        self._paths = [(branch.pool, *self._laid(inside, branch)) for branch in branches]
-        widths = [[layer.width for layer in branch.ends or branch.layers[-1:]] or [inside] for branch in branches]
-        self.width = sum(map(sum, widths))
+        self._branches = [(branch.pool, *self._add_branch(in_channels, branch)) for branch in branches]
+        widths = [
+            [layer.out_channels for layer in branch.parallel_layers or branch.layers[-1:]] or [in_channels]
+            for branch in branches
+        ]
+        self.out_channels = sum(map(sum, widths))
 
-    def _laid(self, inside: int, branch: Branch) -> tuple[list[nn.Module], list[nn.Module]]:
+    def _add_branch(self, in_channels: int, branch: BranchSpec) -> tuple[list[nn.Module], list[nn.Module]]:
         """A branch's layers, and those at its end."""
         row: list[nn.Module] = []
-        alone = len(branch.layers) + len(branch.ends) == 1
+        alone = len(branch.layers) + len(branch.parallel_layers) == 1
         for number, layer in enumerate(branch.layers, 1):
-            row.append(self._named(branch.name if alone else f"{branch.name}_{number}", inside, layer))
-            inside = layer.width
-        letters = zip("ab", branch.ends, strict=False)
-        return row, [self._named(f"{branch.name}_{len(row) + 1}{letter}", inside, layer) for letter, layer in letters]
+            row.append(self._add_conv(branch.name if alone else f"{branch.name}_{number}", in_channels, layer))
+            in_channels = layer.out_channels
+        letters = zip("ab", branch.parallel_layers, strict=False)
+        return row, [
+            self._add_conv(f"{branch.name}_{len(row) + 1}{letter}", in_channels, layer) for letter, layer in letters
+        ]
 
-    def _named(self, name: str, inside: int, layer: Layer) -> nn.Module:
-        made = Convolution(inside, layer)
+    def _add_conv(self, name: str, in_channels: int, spec: ConvSpec) -> nn.Module:
+        made = BasicConv2d(in_channels, spec)
         self.add_module(name, made)
         return made
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, inside, H, W) to (N, width, H, W), or half as large."""
         seen: list[Tensor] = []
-        for pool, row, ends in self._paths:
+        for pool, row, ends in self._branches:
             part = pool(hidden)
             for layer in row:
                 part = layer(part)
@@ -184,7 +202,7 @@ class Mixed(nn.Module):
         return torch.cat(seen, 1)
 
 
-def network() -> nn.Sequential:
+def build_inception() -> nn.Sequential:
     """The network with weights as they come; its parts are called as in the published file.
 
     It takes (N, 3, 299, 299) in [-1, 1] to (N, 1008); its last part, `fc`, takes (N, 2048).
@@ -192,60 +210,60 @@ def network() -> nn.Sequential:
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     width = 3
     for name, layer in _STEM.items():
-        parts[name] = Convolution(width, layer)
-        width = layer.width
-        if name in _POOLED:
+        parts[name] = BasicConv2d(width, layer)
+        width = layer.out_channels
+        if name in _STEM_POOLED_LAYERS:
             parts[f"{name}_pool"] = nn.MaxPool2d(3, 2)
     for name, branches in _BLOCKS.items():
-        parts[name] = mixed = Mixed(width, branches)
-        width = mixed.width
-    parts |= {"AvgPool": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "fc": nn.Linear(width, CLASSES)}
+        parts[name] = mixed = InceptionBlock(width, branches)
+        width = mixed.out_channels
+    parts |= {"AvgPool": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "fc": nn.Linear(width, NUM_CLASSES)}
     return nn.Sequential(parts)
 
 
 @dataclass(frozen=True, eq=False)
-class Inception:
+class InceptionFeatures:
     """The features the FID compares, and the chances the Inception Score reads."""
 
-    trunk: nn.Module
+    backbone: nn.Module
     head: nn.Module
-    at_once: int
+    chunk_size: int
     """Images that go through the trunk together."""
     name: ClassVar[str] = "inception"
-    steady: ClassVar[bool] = True
-    version: ClassVar[str] = SHA256[:8]
-    resize: ClassVar[str] = f"bilinear as in TensorFlow 1, to {_SIDE} px"
+    is_cacheable: ClassVar[bool] = True
+    version: ClassVar[str] = WEIGHTS_SHA256[:8]
+    resize_mode: ClassVar[str] = f"bilinear as in TensorFlow 1, to {_IMAGE_SIZE} px"
 
     @classmethod
-    def load(cls, device: torch.device, progress: Progress = quiet) -> Self:
+    def load(cls, device: torch.device, progress: ProgressFn = ignore_progress) -> Self:
         """The network with its published weights, 96 MB that are downloaded the first time.
 
         Raises:
             BadInput: they are not there and cannot be downloaded.
         """
-        file = fetched(URL, SHA256, URL.rpartition("/")[2], progress)
-        return cls.of(torch.load(file, map_location="cpu", weights_only=True), device)
+        file = download_weights(WEIGHTS_URL, WEIGHTS_SHA256, WEIGHTS_URL.rpartition("/")[2], progress)
+        return cls.from_state_dict(torch.load(file, map_location="cpu", weights_only=True), device)
 
     @classmethod
-    def of(cls, published: dict[str, Tensor], device: torch.device) -> Self:
+    def from_state_dict(cls, state_dict: dict[str, Tensor], device: torch.device) -> Self:
         """The network with these weights, by the names of the published file."""
-        whole = network().eval()
-        whole.load_state_dict(published)
+        whole = build_inception().eval()
+        whole.load_state_dict(state_dict)
         whole[-1].register_parameter("bias", None)  # the Inception Score was published with logits that lack it
         for part in whole.modules():
-            if isinstance(part, Convolution):
-                part.fold()
-        whole = settled(whole, device)
+            if isinstance(part, BasicConv2d):
+                part.fold_batch_norm()
+        whole = freeze_network(whole, device)
         return cls(whole[:-1], whole[-1], 4 if device.type == "cpu" else 64)
 
-    def __call__(self, images: Tensor) -> Seen:
+    def __call__(self, images: Tensor) -> FeatureOutput:
         """Images (N, C, H, W) in [-1, 1] to features (N, 2048), 0 or above, and chances (N, 1008)."""
-        with exactly():
-            features = torch.cat([self._features(part) for part in torch.split(images, self.at_once)])
-            return Seen(features, self.head(features).softmax(1))
+        with deterministic_inference():
+            features = torch.cat([self._extract_features(part) for part in torch.split(images, self.chunk_size)])
+            return FeatureOutput(features, self.head(features).softmax(1))
 
-    def _features(self, images: Tensor) -> Tensor:
-        bytes_ = ((three_channels(images) + 1) * 127.5).round()  # they came from bytes, exactly
-        pixels = (tensorflow_bilinear(bytes_, _SIDE) - 128) / 128
-        features: Tensor = self.trunk(pixels.contiguous(memory_format=torch.channels_last))
+    def _extract_features(self, images: Tensor) -> Tensor:
+        bytes_ = ((to_rgb(images) + 1) * 127.5).round()  # they came from bytes, exactly
+        pixels = (resize_bilinear_tensorflow(bytes_, _IMAGE_SIZE) - 128) / 128
+        features: Tensor = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         return features

@@ -7,24 +7,24 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from zerosum.evaluation.features.base import Seen
-from zerosum.evaluation.features.resample import antialiased_bicubic
+from zerosum.evaluation.features.base import FeatureOutput
+from zerosum.evaluation.features.resample import resize_bicubic_antialiased
 
-_SIDE = 32
+_MAX_IMAGE_SIZE = 32
 
 
-class Pixels:
+class PixelFeatures:
     """Images as rows of their own values, made smaller first where a side is over 32 px; points pass unchanged."""
 
     name: ClassVar[str] = "pixels"
-    steady: ClassVar[bool] = True
+    is_cacheable: ClassVar[bool] = True
     version: ClassVar[str] = "00000001"
     """To be raised whenever the same image would get other features."""
-    resize: ClassVar[str] = f"bicubic, antialiased, to {_SIDE} px where larger"
+    resize_mode: ClassVar[str] = f"bicubic, antialiased, to {_MAX_IMAGE_SIZE} px where larger"
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor) -> Seen:
+    def __call__(self, images: Tensor) -> FeatureOutput:
         """Images (N, C, H, W) to features (N, C * h * w), h and w at most 32; points (N, F) to themselves."""
-        if images.dim() == 4 and max(images.shape[2:]) > _SIDE:
-            images = antialiased_bicubic(images, _SIDE)
-        return Seen(images.flatten(1))
+        if images.dim() == 4 and max(images.shape[2:]) > _MAX_IMAGE_SIZE:
+            images = resize_bicubic_antialiased(images, _MAX_IMAGE_SIZE)
+        return FeatureOutput(images.flatten(1))

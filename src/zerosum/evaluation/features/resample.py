@@ -13,26 +13,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_SUPPORT = 2.0  # of the cubic kernel, in pixels
-_SIZES = 16  # pairs of sizes remembered
+_CUBIC_SUPPORT_PIXELS = 2.0  # of the cubic kernel, in pixels
+_CACHED_SIZE_PAIRS = 16  # pairs of sizes remembered
 
 
-def antialiased_bicubic(images: Tensor, side: int) -> Tensor:
+def resize_bicubic_antialiased(images: Tensor, size: int) -> Tensor:
     """Resize by cubic convolution with a = -1/2 (Keys 1981), its kernel widened by as much as a side shrinks.
 
     It is what Pillow's BICUBIC does to floating point images, where nothing is rounded or clipped in between.
 
     Args:
         images: (N, C, H, W) float32, of any range.
-        side: pixels a side of the result, whatever the shape of the images.
+        size: pixels a side of the result, whatever the shape of the images.
 
     Returns:
         (N, C, side, side) float32; values overshoot a little beside sharp edges.
     """
-    return _resized(images, _bicubic(images.shape[2], side), _bicubic(images.shape[3], side))
+    return _resize_separable(images, _bicubic_weights(images.shape[2], size), _bicubic_weights(images.shape[3], size))
 
 
-def tensorflow_bilinear(images: Tensor, side: int) -> Tensor:
+def resize_bilinear_tensorflow(images: Tensor, size: int) -> Tensor:
     """Resize as TensorFlow 1's resize_bilinear does: what the network of the FID was published with.
 
     Pixel i of the result lies at i * in / out of the image: corners not aligned, no half-pixel centres, and nothing
@@ -40,15 +40,15 @@ def tensorflow_bilinear(images: Tensor, side: int) -> Tensor:
 
     Args:
         images: (N, C, H, W) float32, of any range.
-        side: pixels a side of the result, whatever the shape of the images.
+        size: pixels a side of the result, whatever the shape of the images.
 
     Returns:
         (N, C, side, side) float32, within the range of the images.
     """
-    return _resized(images, _bilinear(images.shape[2], side), _bilinear(images.shape[3], side))
+    return _resize_separable(images, _bilinear_weights(images.shape[2], size), _bilinear_weights(images.shape[3], size))
 
 
-def three_channels(images: Tensor) -> Tensor:
+def to_rgb(images: Tensor) -> Tensor:
     """Grey is repeated; images with alpha are laid over white.
 
     Args:
@@ -63,32 +63,32 @@ def three_channels(images: Tensor) -> Tensor:
     return images.expand(-1, 3, -1, -1)
 
 
-def _resized(images: Tensor, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> Tensor:
-    down, across = (torch.from_numpy(matrix).to(images.device) for matrix in (rows, columns))
+def _resize_separable(images: Tensor, row_weights: NDArray[np.float32], column_weights: NDArray[np.float32]) -> Tensor:
+    down, across = (torch.from_numpy(matrix).to(images.device) for matrix in (row_weights, column_weights))
     return down @ (images.contiguous() @ across.T)
 
 
-@lru_cache(_SIZES)
-def _bicubic(inside: int, outside: int) -> NDArray[np.float32]:
+@lru_cache(_CACHED_SIZE_PAIRS)
+def _bicubic_weights(in_size: int, out_size: int) -> NDArray[np.float32]:
     """(outside, inside) weights, each row adding up to 1."""
-    scale = inside / outside
-    centres = (np.arange(outside) + 0.5) * scale
-    away = np.abs(np.arange(inside) + 0.5 - centres[:, None]) / max(scale, 1.0)
+    scale = in_size / out_size
+    centres = (np.arange(out_size) + 0.5) * scale
+    away = np.abs(np.arange(in_size) + 0.5 - centres[:, None]) / max(scale, 1.0)
     near = (1.5 * away - 2.5) * away**2 + 1
     far = ((-0.5 * away + 2.5) * away - 4) * away + 2
-    weights = np.where(away < 1, near, np.where(away < _SUPPORT, far, 0.0))
+    weights = np.where(away < 1, near, np.where(away < _CUBIC_SUPPORT_PIXELS, far, 0.0))
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)  # type: ignore[no-any-return]
 
 
-@lru_cache(_SIZES)
-def _bilinear(inside: int, outside: int) -> NDArray[np.float32]:
+@lru_cache(_CACHED_SIZE_PAIRS)
+def _bilinear_weights(in_size: int, out_size: int) -> NDArray[np.float32]:
     """(outside, inside) weights, each row adding up to 1."""
     # in float32, as TensorFlow works: at 299 pixels float64 would move places by up to 1e-5
-    places = np.arange(outside, dtype=np.float32) * np.float32(inside / outside)
-    before = np.minimum(places.astype(np.int64), inside - 1)
-    after = np.minimum(before + 1, inside - 1)
+    places = np.arange(out_size, dtype=np.float32) * np.float32(in_size / out_size)
+    before = np.minimum(places.astype(np.int64), in_size - 1)
+    after = np.minimum(before + 1, in_size - 1)
     share = places - before.astype(np.float32)
-    weights = np.zeros((outside, inside), np.float32)
-    np.add.at(weights, (np.arange(outside), before), 1 - share)
-    np.add.at(weights, (np.arange(outside), after), share)
+    weights = np.zeros((out_size, in_size), np.float32)
+    np.add.at(weights, (np.arange(out_size), before), 1 - share)
+    np.add.at(weights, (np.arange(out_size), after), share)
     return weights

@@ -15,22 +15,30 @@ import torch
 
 from zerosum.data import cache
 from zerosum.errors import BadInput
-from zerosum.networks.pretrained import digest, settled
+from zerosum.networks.pretrained import freeze_network, sha256_digest
 
-__all__ = ["TIMEOUT", "Progress", "digest", "exactly", "fetched", "quiet", "settled"]
+__all__ = [
+    "TIMEOUT_SECONDS",
+    "ProgressFn",
+    "deterministic_inference",
+    "download_weights",
+    "freeze_network",
+    "ignore_progress",
+    "sha256_digest",
+]
 
-TIMEOUT = 20.0
+TIMEOUT_SECONDS = 20.0
 """Seconds without an answer after which a server counts as not there."""
-Progress = Callable[[int, int], None]
+ProgressFn = Callable[[int, int], None]
 """Told how many bytes have come, of how many (0: the server did not say)."""
-_PIECE = 2**20  # bytes
+_CHUNK_BYTES = 2**20  # bytes
 
 
-def quiet(done: int, total: int) -> None:
+def ignore_progress(done: int, total: int) -> None:
     """Nobody listens."""
 
 
-def fetched(url: str, sha256_prefix: str, name: str, progress: Progress = quiet) -> Path:
+def download_weights(url: str, sha256_prefix: str, filename: str, progress: ProgressFn = ignore_progress) -> Path:
     """A file of weights in the cache folder, downloaded the first time.
 
     It is written under a temporary name and renamed once it is whole, so that several processes may ask at once.
@@ -38,23 +46,23 @@ def fetched(url: str, sha256_prefix: str, name: str, progress: Progress = quiet)
     Args:
         url: where it is published.
         sha256_prefix: what the hash of its content begins with, in hex digits.
-        name: what it is called in the folder `weights` of the cache.
+        filename: what it is called in the folder `weights` of the cache.
         progress: how far the download has come.
 
     Raises:
         BadInput: it is not there and cannot be downloaded, or what came is another file.
     """
-    place = cache.root() / "weights" / name
-    if place.is_file() and digest(place).startswith(sha256_prefix):
+    place = cache.root() / "weights" / filename
+    if place.is_file() and sha256_digest(place).startswith(sha256_prefix):
         return place
     by_hand = f"put the file at {place} by hand, or use --features lite0, which needs no download"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        arrived = _downloaded(url, place, progress)
+        arrived = _download(url, place, progress)
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise BadInput(f"{url} cannot be downloaded ({reason}); {by_hand}") from error
-    if not (found := digest(arrived)).startswith(sha256_prefix):
+    if not (found := sha256_digest(arrived)).startswith(sha256_prefix):
         arrived.unlink()
         raise BadInput(f"{url}: what came is not the file asked for (its sha256 begins {found[:8]}); {by_hand}")
     arrived.replace(place)
@@ -62,7 +70,7 @@ def fetched(url: str, sha256_prefix: str, name: str, progress: Progress = quiet)
 
 
 @contextmanager
-def exactly() -> Iterator[None]:
+def deterministic_inference() -> Iterator[None]:
     """Look without a trace of gradients, and on a GPU in full float32, the same way every time.
 
     TensorFloat-32, which PyTorch allows in convolutions unless told otherwise, keeps 10 bits of each number only.
@@ -71,13 +79,13 @@ def exactly() -> Iterator[None]:
         yield
 
 
-def _downloaded(url: str, place: Path, progress: Progress) -> Path:
+def _download(url: str, path: Path, progress: ProgressFn) -> Path:
     """The file under a name of its own beside its place; nothing is left where this fails."""
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=".fetching-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".fetching-")
     try:
-        with os.fdopen(handle, "wb") as file, urlopen(url, timeout=TIMEOUT) as answer:
+        with os.fdopen(handle, "wb") as file, urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             total, done = int(answer.headers.get("Content-Length") or 0), 0
-            while piece := answer.read(_PIECE):
+            while piece := answer.read(_CHUNK_BYTES):
                 file.write(piece)
                 done += len(piece)
                 progress(done, total)

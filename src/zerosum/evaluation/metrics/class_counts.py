@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.score import Score
 
 
-def mean(values: NDArray[Any]) -> Score:
+def mean_score(values: NDArray[Any]) -> Score:
     """The mean of values (N,) of independent images, and its standard error s / sqrt(N).
 
     NaN for no values; the error is NaN for a single one, and where a value is infinite.
@@ -27,29 +27,29 @@ def mean(values: NDArray[Any]) -> Score:
     return Score(value, float(values.std(ddof=1)) / math.sqrt(len(values)))
 
 
-def by_class(values: NDArray[Any], labels: NDArray[np.int64], classes: int) -> list[Score]:
+def mean_per_class(values: NDArray[Any], labels: NDArray[np.int64], num_classes: int) -> list[Score]:
     """The mean of values (N,) in each class, by the images' labels (N,): "covered" gives the coverage of each class.
 
     Raises:
-        BadInput: a label is below 0 or not below `classes`, or there are not as many labels as values.
+        BadInput: a label is below 0 or not below `num_classes`, or there are not as many labels as values.
     """
     if len(labels) != len(values):
         raise BadInput(f"There are {len(labels)} labels for {len(values)} images; give one label an image.")
-    _check_labels(labels, classes)
-    return [mean(values[labels == label]) for label in range(classes)]
+    _check_labels(labels, num_classes)
+    return [mean_score(values[labels == label]) for label in range(num_classes)]
 
 
-def class_counts(predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def count_classes(predicted: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
     """How often each class occurs among predicted labels (N,): (classes,).
 
     Raises:
-        BadInput: a label is below 0 or not below `classes`.
+        BadInput: a label is below 0 or not below `num_classes`.
     """
-    _check_labels(predicted, classes)
-    return np.bincount(predicted, minlength=classes).astype(np.int64)
+    _check_labels(predicted, num_classes)
+    return np.bincount(predicted, minlength=num_classes).astype(np.int64)
 
 
-def class_divergence(counts: NDArray[np.int64], reference_counts: NDArray[np.int64]) -> float:
+def class_kl_divergence(counts: NDArray[np.int64], reference_counts: NDArray[np.int64]) -> float:
     """KL(q || p) in nats, of the fakes' classes q from the reals' classes p, both by their counts (K,).
 
     The "reverse KL" of the literature on lost modes (Srivastava et al. 2017, arXiv:1705.07761, and after), where the
@@ -71,19 +71,21 @@ def class_divergence(counts: NDArray[np.int64], reference_counts: NDArray[np.int
     return max(0.0, float((shares * np.log(shares / reference)).sum()))
 
 
-def accuracy(predicted: NDArray[np.int64], wanted: NDArray[np.int64]) -> Score:
+def accuracy(predicted: NDArray[np.int64], target: NDArray[np.int64]) -> Score:
     """The share of images (N,) seen as the class that they were asked to be: 0 to 1."""
-    if len(predicted) != len(wanted):
-        raise BadInput(f"There are {len(wanted)} wanted labels for {len(predicted)} images; give one label an image.")
-    return mean(predicted == wanted)
+    if len(predicted) != len(target):
+        raise BadInput(f"There are {len(target)} wanted labels for {len(predicted)} images; give one label an image.")
+    return mean_score(predicted == target)
 
 
-def sure(chances: Table, above: float = 0.9) -> Score:
-    """The share of images of whose class the network is sure: with (N, K) probabilities, the largest over `above`."""
-    return mean(np.concatenate([(block.amax(1) > above).numpy() for block in chances.blocks()] or [np.empty(0)]))
+def confident_fraction(probabilities: FeatureTable, threshold: float = 0.9) -> Score:
+    """The share of images of whose class the network is sure: with (N, K) probabilities, the largest over `threshold`."""
+    return mean_score(
+        np.concatenate([(block.amax(1) > threshold).numpy() for block in probabilities.blocks()] or [np.empty(0)])
+    )
 
 
-def _check_labels(labels: NDArray[np.int64], classes: int) -> None:
-    wrong = labels[(labels < 0) | (labels >= classes)]
+def _check_labels(labels: NDArray[np.int64], num_classes: int) -> None:
+    wrong = labels[(labels < 0) | (labels >= num_classes)]
     if len(wrong):
-        raise BadInput(f"Label {wrong[0]} is not one of {classes} classes; labels go from 0 to {classes - 1}.")
+        raise BadInput(f"Label {wrong[0]} is not one of {num_classes} classes; labels go from 0 to {num_classes - 1}.")

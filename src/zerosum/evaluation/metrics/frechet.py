@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import BLOCK, Table
+from zerosum.evaluation.features.table import BLOCK_ROWS, FeatureTable
 from zerosum.evaluation.metrics.score import Score, jackknife
 
 
@@ -29,34 +29,34 @@ class Moments:
     """(D, D) float64, divided by N - 1."""
 
     @classmethod
-    def of(cls, table: Table) -> Moments:
+    def from_features(cls, features: FeatureTable) -> Moments:
         """The moments of a table, in one pass and with memory for two D x D matrices.
 
         Raises:
             BadInput: the table has fewer than 2 rows, or a feature is not finite.
         """
-        if len(table) < 2:
-            raise BadInput(f"A set of images to compare has {len(table)} images; give at least 2.")
-        moments = _moments(table.blocks(), table.width)
+        if len(features) < 2:
+            raise BadInput(f"A set of images to compare has {len(features)} images; give at least 2.")
+        moments = _compute_moments(features.blocks(), features.num_columns)
         if not (moments.mean.isfinite().all() and moments.covariance.diagonal().isfinite().all()):
             raise BadInput("The features of an image are not finite numbers; look for NaN or infinity in the images.")
         return moments
 
-    def without(self, part: Moments) -> Moments:
-        """The moments of the rows that are not in `part`, a part of these rows."""
-        rest = self.count - part.count
-        mean = (self.count * self.mean - part.count * part.mean) / rest
-        apart = part.mean - mean
+    def exclude(self, subset: Moments) -> Moments:
+        """The moments of the rows that are not in `subset`, a part of these rows."""
+        rest = self.count - subset.count
+        mean = (self.count * self.mean - subset.count * subset.mean) / rest
+        apart = subset.mean - mean
         scatter = (self.count - 1) * self.covariance
-        scatter.sub_(part.covariance, alpha=part.count - 1)
-        scatter.addr_(apart, apart, alpha=-part.count * rest / self.count)
+        scatter.sub_(subset.covariance, alpha=subset.count - 1)
+        scatter.addr_(apart, apart, alpha=-subset.count * rest / self.count)
         return Moments(rest, mean, scatter.div_(max(rest - 1, 1)))
 
 
-def _moments(blocks: Iterable[Tensor], width: int) -> Moments:
+def _compute_moments(blocks: Iterable[Tensor], num_columns: int) -> Moments:
     """The moments of rows in blocks (n, width); of one row, the covariance is 0."""
-    count, shift = 0, torch.zeros(width, dtype=torch.float64)
-    total, products = torch.zeros_like(shift), torch.zeros(width, width, dtype=torch.float64)
+    count, shift = 0, torch.zeros(num_columns, dtype=torch.float64)
+    total, products = torch.zeros_like(shift), torch.zeros(num_columns, num_columns, dtype=torch.float64)
     for block in blocks:
         rows = block.double()
         if not count:
@@ -69,7 +69,7 @@ def _moments(blocks: Iterable[Tensor], width: int) -> Moments:
     return Moments(count, shift + total / count, products.div_(max(count - 1, 1)))
 
 
-def frechet_distance(a: Moments, b: Moments) -> float:
+def frechet_distance_from_moments(a: Moments, b: Moments) -> float:
     """|mu_a - mu_b|^2 + tr S_a + tr S_b - 2 tr (S_a S_b)^(1/2), at least 0.
 
     With S_a = L L^T, the eigenvalues of S_a S_b are those of the symmetric L^T S_b L. Of the two, the covariance of
@@ -79,15 +79,15 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     Raises:
         BadInput: the two were seen by different networks.
     """
-    _check_widths(len(a.mean), len(b.mean))
-    factor, other = _lower_rank(a, b)
+    _check_same_num_columns(len(a.mean), len(b.mean))
+    factor, other = _lower_rank_factor(a, b)
     inner = factor.T @ other.covariance @ factor
     common = torch.linalg.eigvalsh(inner).clamp_(min=0).sqrt().sum()
     apart = (a.mean - b.mean).square().sum()
     return max(0.0, float(apart + a.covariance.trace() + b.covariance.trace() - 2 * common))
 
 
-def frechet(a: Table, b: Table, groups: int = 10) -> Score:
+def frechet_distance(a: FeatureTable, b: FeatureTable, num_groups: int = 10) -> Score:
     """The Frechet distance of two sets of images, with its standard error by the delete-a-group jackknife.
 
     Group g is the rows g, g + groups, ... of each table; both tables' group g are left out together. The error is how
@@ -97,61 +97,65 @@ def frechet(a: Table, b: Table, groups: int = 10) -> Score:
     Args:
         a: (N, D) features.
         b: (M, D) features.
-        groups: how many groups; the error is NaN where fewer rows than groups, or fewer than 2 without one, exist.
+        num_groups: how many groups; the error is NaN where fewer rows than groups, or fewer than 2 without one, exist.
 
     Raises:
         BadInput: fewer than 2 rows, other widths, or features that are not finite.
     """
-    _check_widths(a.width, b.width)
-    value, without = _by_rows(a, b, groups) if max(len(a), len(b)) < a.width else _by_moments(a, b, groups)
+    _check_same_num_columns(a.num_columns, b.num_columns)
+    value, without = (
+        _frechet_by_rows(a, b, num_groups)
+        if max(len(a), len(b)) < a.num_columns
+        else _frechet_by_moments(a, b, num_groups)
+    )
     fewest = min(len(a), len(b))
-    if groups < 2 or fewest < groups or fewest - -(-fewest // groups) < 2:
+    if num_groups < 2 or fewest < num_groups or fewest - -(-fewest // num_groups) < 2:
         return Score(value)
-    return jackknife(value, [without(group) for group in range(groups)])
+    return jackknife(value, [without(group) for group in range(num_groups)])
 
 
-Without = Callable[[int], float]
+ReplicateFn = Callable[[int], float]
 """The distance with a group of rows left out on both sides."""
 
 
-def _by_moments(a: Table, b: Table, groups: int) -> tuple[float, Without]:
-    whole_a, whole_b = Moments.of(a), Moments.of(b)
+def _frechet_by_moments(a: FeatureTable, b: FeatureTable, num_groups: int) -> tuple[float, ReplicateFn]:
+    whole_a, whole_b = Moments.from_features(a), Moments.from_features(b)
 
     def without(group: int) -> float:
-        return frechet_distance(
-            whole_a.without(_moments(_group(a, group, groups), a.width)),
-            whole_b.without(_moments(_group(b, group, groups), b.width)),
+        return frechet_distance_from_moments(
+            whole_a.exclude(_compute_moments(_group_blocks(a, group, num_groups), a.num_columns)),
+            whole_b.exclude(_compute_moments(_group_blocks(b, group, num_groups), b.num_columns)),
         )
 
-    return frechet_distance(whole_a, whole_b), without
+    return frechet_distance_from_moments(whole_a, whole_b), without
 
 
-def _by_rows(a: Table, b: Table, groups: int) -> tuple[float, Without]:
+def _frechet_by_rows(a: FeatureTable, b: FeatureTable, num_groups: int) -> tuple[float, ReplicateFn]:
     """Of fewer rows than features: no D x D matrix is made, which is tens of times as fast for some hundred rows."""
-    rows_a, rows_b = (_rows(table) for table in (a, b))
+    rows_a, rows_b = (_load_rows(table) for table in (a, b))
 
     def without(group: int) -> float:
-        left = (torch.arange(len(rows)) % groups != group for rows in (rows_a, rows_b))
-        return distance_of_rows(*(rows[rest] for rows, rest in zip((rows_a, rows_b), left, strict=True)))
+        left = (torch.arange(len(rows)) % num_groups != group for rows in (rows_a, rows_b))
+        return frechet_distance_from_rows(*(rows[rest] for rows, rest in zip((rows_a, rows_b), left, strict=True)))
 
-    return distance_of_rows(rows_a, rows_b), without
+    return frechet_distance_from_rows(rows_a, rows_b), without
 
 
-def _rows(table: Table) -> Tensor:
+def _load_rows(features: FeatureTable) -> Tensor:
     """A table's rows (N, D) in float64.
 
     Raises:
         BadInput: the table has fewer than 2 rows, or a feature is not finite.
     """
-    if len(table) < 2:
-        raise BadInput(f"A set of images to compare has {len(table)} images; give at least 2.")
-    rows = table.take(np.arange(len(table))).double()
+    if len(features) < 2:
+        raise BadInput(f"A set of images to compare has {len(features)} images; give at least 2.")
+    rows = features.take(np.arange(len(features))).double()
     if not rows.isfinite().all():
         raise BadInput("The features of an image are not finite numbers; look for NaN or infinity in the images.")
     return rows
 
 
-def distance_of_rows(a: Tensor, b: Tensor) -> float:
+def frechet_distance_from_rows(a: Tensor, b: Tensor) -> float:
     """`frechet_distance` of rows (N, D) and (M, D) float64, with no matrix larger than N x D, M x D or N x M.
 
     With centred rows X / sqrt(N - 1) and Y / sqrt(M - 1), S_a = X^T X and S_b = Y^T Y: the eigenvalues of S_a S_b are
@@ -163,27 +167,27 @@ def distance_of_rows(a: Tensor, b: Tensor) -> float:
     return max(0.0, float(apart + x.square().sum() + y.square().sum() - 2 * common))
 
 
-def _group(table: Table, group: int, groups: int) -> Iterator[Tensor]:
+def _group_blocks(features: FeatureTable, group: int, num_groups: int) -> Iterator[Tensor]:
     """The rows of a group, in blocks (n, D)."""
-    rows = np.arange(group, len(table), groups)
-    return (table.take(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK))
+    rows = np.arange(group, len(features), num_groups)
+    return (features.take(rows[start : start + BLOCK_ROWS]) for start in range(0, len(rows), BLOCK_ROWS))
 
 
-def _lower_rank(a: Moments, b: Moments) -> tuple[Tensor, Moments]:
+def _lower_rank_factor(a: Moments, b: Moments) -> tuple[Tensor, Moments]:
     """A factor (D, r) of the covariance of lower rank, and the other set.
 
     Of fewer rows than D, the smaller set has the lower rank, and the other's need not be found out.
     """
     small, large = (a, b) if a.count <= b.count else (b, a)
-    factor = _factor(small)
+    factor = _covariance_factor(small)
     if factor.shape[1] == len(factor):
-        other = _factor(large)
+        other = _covariance_factor(large)
         if other.shape[1] < len(other):
             return other, small
     return factor, large
 
 
-def _factor(moments: Moments) -> Tensor:
+def _covariance_factor(moments: Moments) -> Tensor:
     """F (D, r) with F F^T the covariance: Cholesky's, r = D; else without eigenvalues that are 0 but for rounding."""
     covariance = moments.covariance
     if moments.count > len(covariance):
@@ -197,6 +201,6 @@ def _factor(moments: Moments) -> Tensor:
     return factor
 
 
-def _check_widths(a: int, b: int) -> None:
+def _check_same_num_columns(a: int, b: int) -> None:
     if a != b:
         raise BadInput(f"Features of {a} and of {b} numbers cannot be compared; use one feature network for both sets.")

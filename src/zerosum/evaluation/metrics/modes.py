@@ -15,46 +15,46 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import BLOCK, Table
+from zerosum.evaluation.features.table import BLOCK_ROWS, FeatureTable
 
-MOST = 10_000
+MAX_ROWS = 10_000
 """Rows that clusters are found among; more cost time and hardly move the centres."""
-ROUNDS = 20
+MAX_ITERATIONS = 20
 """Times that the centres move at most."""
-LEVEL = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 """How often a bin of two alike sets is called different, and how often any of its bins is called missing."""
-HARDLY = 0.25
+MISSING_FRACTION = 0.25
 """Of a missing bin's expected fakes, the share below which they must be found."""
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingMode:
     """A bin that fakes hardly reach."""
 
-    bin: int
-    real: int
+    mode: int
+    num_real: int
     """Reals in the bin."""
     expected: float
     """Fakes there would be, had they the reals' share."""
-    found: int
+    num_generated: int
     """Fakes there are."""
 
 
 @dataclass(frozen=True)
-class Bins:
+class ModeCounts:
     """How fakes spread over bins in which reals were counted."""
 
-    count: int
+    num_modes: int
     """Bins."""
-    different: int
+    ndb: int
     """NDB: bins in whose shares reals and fakes differ at 5%; 5% of the bins are expected of alike sets."""
-    js: float
+    js_divergence: float
     """The Jensen-Shannon divergence of the shares in nats, 0 to log 2."""
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingMode, ...]
     """Bins that fakes hardly reach, the most fakes missing first."""
 
 
-def clusters(table: Table, k: int, seed: int = 0) -> Tensor:
+def fit_kmeans(features: FeatureTable, num_clusters: int, seed: int = 0) -> Tensor:
     """The centres (k, D) float64 of clusters, by k-means: at most 20 rounds from a k-means++ start.
 
     At most 10,000 rows, drawn by the seed, are looked at and held in float32. The same table, k and seed give the same
@@ -65,69 +65,71 @@ def clusters(table: Table, k: int, seed: int = 0) -> Tensor:
     Raises:
         BadInput: fewer than k rows.
     """
-    if not 1 <= k <= len(table):
-        raise BadInput(f"{len(table)} images cannot be divided into {k} clusters; ask for 1 to {len(table)}.")
+    if not 1 <= num_clusters <= len(features):
+        raise BadInput(
+            f"{len(features)} images cannot be divided into {num_clusters} clusters; ask for 1 to {len(features)}."
+        )
     random = np.random.default_rng(seed)
-    rows = table.take(np.sort(random.permutation(len(table))[:MOST]))
+    rows = features.take(np.sort(random.permutation(len(features))[:MAX_ROWS]))
     middle = rows.mean(0, dtype=torch.float64).float()
     rows -= middle  # near zero, products in float32 cancel less
     squares = rows.square().sum(1)
-    centres, labels = _start(rows, squares, k, random), torch.empty(0)
-    for _ in range(ROUNDS):
-        before, (labels, apart) = labels, _nearest(rows, squares, centres)
+    centres, labels = _kmeans_plus_plus(rows, squares, num_clusters, random), torch.empty(0)
+    for _ in range(MAX_ITERATIONS):
+        before, (labels, apart) = labels, _nearest_center(rows, squares, centres)
         if torch.equal(before, labels):
             break
-        centres = _means(rows, labels, apart, len(centres))
+        centres = _update_centers(rows, labels, apart, len(centres))
     return centres.double() + middle
 
 
-def _start(rows: Tensor, squares: Tensor, k: int, random: np.random.Generator) -> Tensor:
+def _kmeans_plus_plus(rows: Tensor, squared_norms: Tensor, num_clusters: int, rng: np.random.Generator) -> Tensor:
     """Rows (k, D), each drawn by its squared distance to the nearest drawn before it."""
-    chosen, apart = [int(random.integers(len(rows)))], torch.full((len(rows),), math.inf)
-    while len(chosen) < k:
+    chosen, apart = [int(rng.integers(len(rows)))], torch.full((len(rows),), math.inf)
+    while len(chosen) < num_clusters:
         newest = chosen[-1]
-        new = squares + squares[newest] - 2 * (rows @ rows[newest])
-        new[new < 1e-6 * (squares + squares[newest])] = 0  # a copy, but for rounding
+        new = squared_norms + squared_norms[newest] - 2 * (rows @ rows[newest])
+        new[new < 1e-6 * (squared_norms + squared_norms[newest])] = 0  # a copy, but for rounding
         apart = torch.minimum(apart, new)
         chances = apart.double().numpy()
         if not chances.any():
             break
-        chosen.append(int(random.choice(len(rows), p=chances / chances.sum())))
+        chosen.append(int(rng.choice(len(rows), p=chances / chances.sum())))
     return rows[chosen]
 
 
-def _nearest(rows: Tensor, squares: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+def _nearest_center(rows: Tensor, squared_norms: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     """The nearest centre of each row (N,), and the squared distance to it (N,)."""
-    found = [(centres.square().sum(1) - 2 * part @ centres.T).min(1) for part in torch.split(rows, BLOCK)]
-    return torch.cat([part.indices for part in found]), squares + torch.cat([part.values for part in found])
+    found = [(centers.square().sum(1) - 2 * part @ centers.T).min(1) for part in torch.split(rows, BLOCK_ROWS)]
+    return torch.cat([part.indices for part in found]), squared_norms + torch.cat([part.values for part in found])
 
 
-def _means(rows: Tensor, labels: Tensor, apart: Tensor, k: int) -> Tensor:
+def _update_centers(rows: Tensor, labels: Tensor, squared_distances: Tensor, num_clusters: int) -> Tensor:
     """The mean of each cluster (k, D); an empty one moves to the row that is farthest from its centre."""
-    sums = torch.zeros(k, rows.shape[1], dtype=torch.float64)
-    for part, label in zip(torch.split(rows, BLOCK), torch.split(labels, BLOCK), strict=True):
+    sums = torch.zeros(num_clusters, rows.shape[1], dtype=torch.float64)
+    for part, label in zip(torch.split(rows, BLOCK_ROWS), torch.split(labels, BLOCK_ROWS), strict=True):
         sums.index_add_(0, label, part.double())
-    counts = torch.bincount(labels, minlength=k)
+    counts = torch.bincount(labels, minlength=num_clusters)
     empty = torch.nonzero(counts == 0)[:, 0]
-    sums[empty] = rows[apart.topk(len(empty)).indices].double()
+    sums[empty] = rows[squared_distances.topk(len(empty)).indices].double()
     return (sums / counts.clamp(min=1)[:, None]).float()
 
 
-def assign(table: Table, centres: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The nearest of `centres` (k, D) for each row, the lower one of equals: labels (N,) and distances (N,).
+def assign_clusters(features: FeatureTable, centers: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The nearest of `centers` (k, D) for each row, the lower one of equals: labels (N,) and distances (N,).
 
     Raises:
         BadInput: the centres are of another width.
     """
-    if table.width != centres.shape[1]:
+    if features.num_columns != centers.shape[1]:
         raise BadInput(
-            f"Features of {table.width} and centres of {centres.shape[1]} numbers cannot be compared; "
+            f"Features of {features.num_columns} and centres of {centers.shape[1]} numbers cannot be compared; "
             "use one feature network for both."
         )
-    middle = centres.mean(0)
-    offsets = centres - middle
+    middle = centers.mean(0)
+    offsets = centers - middle
     labels, distances = [np.empty(0, np.int64)], [np.empty(0)]
-    for block in table.blocks():
+    for block in features.blocks():
         rows = block.double() - middle
         squares = torch.addmm(offsets.square().sum(1), rows, offsets.T, alpha=-2).add_(rows.square().sum(1)[:, None])
         nearest = squares.min(1)
@@ -136,7 +138,7 @@ def assign(table: Table, centres: Tensor) -> tuple[NDArray[np.int64], NDArray[np
     return np.concatenate(labels), np.concatenate(distances)
 
 
-def bins(real_counts: NDArray[np.int64], fake_counts: NDArray[np.int64]) -> Bins:
+def compare_mode_counts(real_counts: NDArray[np.int64], fake_counts: NDArray[np.int64]) -> ModeCounts:
     """Compare how N reals and M fakes spread over bins, by their counts (K,).
 
     A bin's shares p and q differ by z = (p - q) / sqrt(s (1 - s) (1 / N + 1 / M)), s being the share of both
@@ -160,17 +162,17 @@ def bins(real_counts: NDArray[np.int64], fake_counts: NDArray[np.int64]) -> Bins
     error = np.sqrt(both * (1 - both) * (1 / reals + 1 / fakes))
     z = np.divide(p - q, error, out=np.zeros(len(p)), where=error > 0)
     expected = p * fakes
-    lost = (z > NormalDist().inv_cdf(1 - LEVEL / len(p))) & (fake_counts < HARDLY * expected)
+    lost = (z > NormalDist().inv_cdf(1 - SIGNIFICANCE_LEVEL / len(p))) & (fake_counts < MISSING_FRACTION * expected)
     order = np.flatnonzero(lost)[np.argsort((fake_counts - expected)[lost], kind="stable")]
-    return Bins(
-        count=len(p),
-        different=int((np.abs(z) > NormalDist().inv_cdf(1 - LEVEL / 2)).sum()),
-        js=(_divergence(p, (p + q) / 2) + _divergence(q, (p + q) / 2)) / 2,
-        missing=tuple(Missing(int(i), int(real_counts[i]), float(expected[i]), int(fake_counts[i])) for i in order),
+    return ModeCounts(
+        num_modes=len(p),
+        ndb=int((np.abs(z) > NormalDist().inv_cdf(1 - SIGNIFICANCE_LEVEL / 2)).sum()),
+        js_divergence=(_kl_divergence(p, (p + q) / 2) + _kl_divergence(q, (p + q) / 2)) / 2,
+        missing=tuple(MissingMode(int(i), int(real_counts[i]), float(expected[i]), int(fake_counts[i])) for i in order),
     )
 
 
-def _divergence(shares: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+def _kl_divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
     """KL in nats; 0 log 0 is 0."""
-    there = shares > 0
-    return float((shares[there] * np.log(shares[there] / others[there])).sum())
+    there = p > 0
+    return float((p[there] * np.log(p[there] / q[there])).sum())

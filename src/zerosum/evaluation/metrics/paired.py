@@ -13,30 +13,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import Table
-from zerosum.evaluation.metrics.class_counts import mean
+from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.class_counts import mean_score
 from zerosum.evaluation.metrics.score import Score
 
-RANGE = 2.0
-WINDOW, SIGMA = 11, 1.5
-K1, K2 = 0.01, 0.03
-PIXELS = 2**20
+DATA_RANGE = 2.0
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
+SSIM_K1, SSIM_K2 = 0.01, 0.03
+SSIM_CHUNK_ELEMENTS = 2**20
 """Numbers of a batch that SSIM looks at in one go: it needs about ten times the memory, 80 MB."""
 
 
-def l1(made: Tensor, wanted: Tensor) -> Tensor:
+def l1(generated: Tensor, target: Tensor) -> Tensor:
     """Mean absolute difference of each pair (N,), 0 to 2: less is better."""
-    _check_shapes(made.shape, wanted.shape)
-    return (made.double() - wanted.double()).abs_().mean((1, 2, 3))
+    _check_same_shape(generated.shape, target.shape)
+    return (generated.double() - target.double()).abs_().mean((1, 2, 3))
 
 
-def psnr(made: Tensor, wanted: Tensor) -> Tensor:
+def psnr(generated: Tensor, target: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each pair (N,) in dB, 10 log10 (2^2 / mean square): infinite of equal images."""
-    _check_shapes(made.shape, wanted.shape)
-    return 10 * (RANGE**2 / (made.double() - wanted.double()).square_().mean((1, 2, 3))).log10()
+    _check_same_shape(generated.shape, target.shape)
+    return 10 * (DATA_RANGE**2 / (generated.double() - target.double()).square_().mean((1, 2, 3))).log10()
 
 
-def ssim(made: Tensor, wanted: Tensor) -> Tensor:
+def ssim(generated: Tensor, target: Tensor) -> Tensor:
     """Structural similarity of each pair (N,), -1 to 1, 1 of equal images.
 
     Wang et al. 2004, "Image quality assessment", equation 13: in Gaussian windows of 11 x 11 with sigma 1.5 and the
@@ -47,60 +47,62 @@ def ssim(made: Tensor, wanted: Tensor) -> Tensor:
     Raises:
         BadInput: other shapes, or images below 11 px.
     """
-    _check_shapes(made.shape, wanted.shape)
-    if min(made.shape[2:]) < WINDOW:
-        raise BadInput(f"SSIM needs images of at least {WINDOW} px; these are {made.shape[3]} x {made.shape[2]}.")
-    step = max(1, PIXELS // math.prod(made.shape[1:]))
-    pairs = zip(torch.split(made, step), torch.split(wanted, step), strict=True)
+    _check_same_shape(generated.shape, target.shape)
+    if min(generated.shape[2:]) < SSIM_WINDOW:
+        raise BadInput(
+            f"SSIM needs images of at least {SSIM_WINDOW} px; these are {generated.shape[3]} x {generated.shape[2]}."
+        )
+    step = max(1, SSIM_CHUNK_ELEMENTS // math.prod(generated.shape[1:]))
+    pairs = zip(torch.split(generated, step), torch.split(target, step), strict=True)
     return torch.cat([_ssim(x.double(), y.double()) for x, y in pairs])
 
 
-def feature_distances(made: Table, wanted: Table) -> NDArray[np.float64]:
+def feature_distances(generated: FeatureTable, target: FeatureTable) -> NDArray[np.float64]:
     """The Euclidean distance between the features of each pair (N,), from tables (N, D) in the same order."""
-    _check_shapes((len(made), made.width), (len(wanted), wanted.width))
-    both = zip(made.blocks(), wanted.blocks(), strict=True)
+    _check_same_shape((len(generated), generated.num_columns), (len(target), target.num_columns))
+    both = zip(generated.blocks(), target.blocks(), strict=True)
     return np.concatenate([np.empty(0), *((x.double() - y.double()).square_().sum(1).sqrt_().numpy() for x, y in both)])
 
 
-class Likeness:
+class PairedMetrics:
     """Gathers pairs, a batch at a time, and gives the mean scores of all."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[Tensor]] = {"l1": [], "psnr": [], "ssim": []}
 
-    def update(self, made: Tensor, wanted: Tensor) -> None:
+    def update(self, generated: Tensor, target: Tensor) -> None:
         """Add pairs (N, C, H, W) in [-1, 1]."""
-        self._values["l1"].append(l1(made, wanted))
-        self._values["psnr"].append(psnr(made, wanted))
-        small = min(made.shape[2:]) < WINDOW
-        self._values["ssim"].append(torch.full((len(made),), math.nan) if small else ssim(made, wanted))
+        self._values["l1"].append(l1(generated, target))
+        self._values["psnr"].append(psnr(generated, target))
+        small = min(generated.shape[2:]) < SSIM_WINDOW
+        self._values["ssim"].append(torch.full((len(generated),), math.nan) if small else ssim(generated, target))
 
-    def values(self) -> dict[str, NDArray[np.float64]]:
+    def per_pair_values(self) -> dict[str, NDArray[np.float64]]:
         """Each measure of each pair (N,), in the order of the pairs; SSIM is NaN of images below 11 px."""
         return {name: torch.cat([torch.empty(0).double(), *parts]).numpy() for name, parts in self._values.items()}
 
-    def scores(self) -> dict[str, Score]:
+    def compute(self) -> dict[str, Score]:
         """Means over pairs, by name: l1, psnr (infinite where any pair is equal) and ssim."""
-        return {name: mean(values) for name, values in self.values().items()}
+        return {name: mean_score(values) for name, values in self.per_pair_values().items()}
 
 
 def _ssim(x: Tensor, y: Tensor) -> Tensor:
-    mean_x, mean_y = _blur(x), _blur(y)
-    between = _blur(x * y).sub_(mean_x * mean_y)
-    spread = _blur(x.square() + y.square())  # both variances are only needed together
+    mean_x, mean_y = _gaussian_blur(x), _gaussian_blur(y)
+    between = _gaussian_blur(x * y).sub_(mean_x * mean_y)
+    spread = _gaussian_blur(x.square() + y.square())  # both variances are only needed together
     means = mean_x.square() + mean_y.square()
-    c1, c2 = (K1 * RANGE) ** 2, (K2 * RANGE) ** 2
+    c1, c2 = (SSIM_K1 * DATA_RANGE) ** 2, (SSIM_K2 * DATA_RANGE) ** 2
     above = (2 * mean_x * mean_y + c1) * (2 * between + c2)
     return (above / ((means + c1) * (spread - means + c2))).mean((1, 2, 3))
 
 
-def _blur(images: Tensor) -> Tensor:
+def _gaussian_blur(images: Tensor) -> Tensor:
     """Gaussian windows' means, (N, C, H, W) to (N, C, H - 10, W - 10): first down the columns, then along the rows."""
-    offsets = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
-    heights = torch.exp(-offsets.square() / (2 * SIGMA**2))
+    offsets = torch.arange(SSIM_WINDOW, dtype=torch.float64) - SSIM_WINDOW // 2
+    heights = torch.exp(-offsets.square() / (2 * SSIM_SIGMA**2))
     weights: list[float] = (heights / heights.sum()).tolist()
     for dim in (2, 3):
-        size = images.shape[dim] - WINDOW + 1
+        size = images.shape[dim] - SSIM_WINDOW + 1
         blurred = torch.zeros_like(images.narrow(dim, 0, size))
         for offset, weight in enumerate(weights):
             blurred.add_(images.narrow(dim, offset, size), alpha=weight)
@@ -108,6 +110,6 @@ def _blur(images: Tensor) -> Tensor:
     return images
 
 
-def _check_shapes(made: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    if tuple(made) != tuple(wanted):
-        raise BadInput(f"Pairs must be of one shape; made are {tuple(made)} and wanted are {tuple(wanted)}.")
+def _check_same_shape(generated: tuple[int, ...], target: tuple[int, ...]) -> None:
+    if tuple(generated) != tuple(target):
+        raise BadInput(f"Pairs must be of one shape; made are {tuple(generated)} and wanted are {tuple(target)}.")

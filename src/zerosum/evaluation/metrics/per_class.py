@@ -9,62 +9,67 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.evaluation.features.table import Table
+from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics import class_counts
-from zerosum.evaluation.metrics.manifold import Pairwise, kernel_distance
+from zerosum.evaluation.metrics.manifold import PairwiseScores, kernel_distance
 
-Labels = NDArray[np.int64]
-FEWEST = 30
+LabelArray = NDArray[np.int64]
+MIN_IMAGES_PER_CLASS = 30
 """Images of a class on either side below which its kernel distance says nothing."""
 
 
-def predicted(chances: Table) -> Labels:
+def predict_classes(probabilities: FeatureTable) -> LabelArray:
     """The likeliest class of each row: (N,)."""
-    return np.concatenate([block.argmax(1).numpy() for block in chances.blocks()])
+    return np.concatenate([block.argmax(1).numpy() for block in probabilities.blocks()])
 
 
-def by_class(
-    names: Sequence[str],
-    chances: tuple[Table, Table],
-    features: tuple[Table, Table],
-    labels: Labels | None,
-    asked: Labels | None,
-    rows: Pairwise,
+def evaluate_per_class(
+    class_names: Sequence[str],
+    probabilities: tuple[FeatureTable, FeatureTable],
+    features: tuple[FeatureTable, FeatureTable],
+    real_labels: LabelArray | None,
+    requested_labels: LabelArray | None,
+    pairwise: PairwiseScores,
 ) -> dict[str, Any]:
     """Shares, accuracy, kernel distance, recall and coverage of each class, for scores.jsonl.
 
     Args:
-        names: the K classes.
-        chances: the classifier's, of real images (N, K) and of samples (M, K).
+        class_names: the K classes.
+        probabilities: the classifier's, of real images (N, K) and of samples (M, K).
         features: of the same (N, D) and (M, D), by which distances are measured.
-        labels: (N,) the real images' classes; None: what the classifier takes them for.
-        asked: (M,) the classes that the samples were asked to be; None: none was asked for.
+        real_labels: (N,) the real images' classes; None: what the classifier takes them for.
+        requested_labels: (M,) the classes that the samples were asked to be; None: none was asked for.
         rows: which real images samples reach and cover.
     """
-    real, made = (predicted(each) for each in chances)
-    labels = real if labels is None else labels
-    tally, expected = (class_counts.class_counts(each, len(names)) for each in (made, labels))
-    divergence = class_counts.class_divergence(tally, expected)
-    kinds = made if asked is None else asked
+    real, made = (predict_classes(each) for each in probabilities)
+    real_labels = real if real_labels is None else real_labels
+    tally, expected = (class_counts.count_classes(each, len(class_names)) for each in (made, real_labels))
+    divergence = class_counts.class_kl_divergence(tally, expected)
+    kinds = made if requested_labels is None else requested_labels
     row = {
-        "names": list(names),
+        "names": list(class_names),
         "made": tally.tolist(),
         "real": expected.tolist(),
         "kl": divergence if math.isfinite(divergence) else None,
-        "sure": class_counts.sure(chances[1]).value,
-        "sure_real": class_counts.sure(chances[0]).value,
-        "accuracy": None if asked is None else class_counts.accuracy(made, asked).value,
-        "kid": [_distance(features, labels == k, kinds == k) for k in range(len(names))],
+        "sure": class_counts.confident_fraction(probabilities[1]).value,
+        "sure_real": class_counts.confident_fraction(probabilities[0]).value,
+        "accuracy": None if requested_labels is None else class_counts.accuracy(made, requested_labels).value,
+        "kid": [_class_kernel_distance(features, real_labels == k, kinds == k) for k in range(len(class_names))],
     }
-    for name, seen in (("recall", rows.reached), ("coverage", rows.covered)):
-        shares = [score.value for score in class_counts.by_class(seen, labels, len(names))]
+    for name, seen in (("recall", pairwise.recall_mask), ("coverage", pairwise.coverage_mask)):
+        shares = [score.value for score in class_counts.mean_per_class(seen, real_labels, len(class_names))]
         row[name] = [share if math.isfinite(share) else None for share in shares]
     return row
 
 
-def _distance(features: tuple[Table, Table], real: NDArray[np.bool_], made: NDArray[np.bool_]) -> float | None:
+def _class_kernel_distance(
+    features: tuple[FeatureTable, FeatureTable], real_mask: NDArray[np.bool_], generated_mask: NDArray[np.bool_]
+) -> float | None:
     """The kernel distance of the rows chosen on both sides; None where they are too few."""
-    if min(real.sum(), made.sum()) < FEWEST:
+    if min(real_mask.sum(), generated_mask.sum()) < MIN_IMAGES_PER_CLASS:
         return None
-    parts = (Table.of(table.take(np.flatnonzero(which))) for table, which in zip(features, (real, made), strict=True))
+    parts = (
+        FeatureTable.from_tensor(table.take(np.flatnonzero(which)))
+        for table, which in zip(features, (real_mask, generated_mask), strict=True)
+    )
     return kernel_distance(*parts).value

@@ -14,13 +14,13 @@ class Score(NamedTuple):
     error: float = math.nan
 
 
-def jackknife(value: float, without: Sequence[float]) -> Score:
+def jackknife(value: float, replicates: Sequence[float]) -> Score:
     """A statistic, and its standard error by the delete-a-group jackknife (Efron and Tibshirani 1993, chapter 11).
 
     Args:
         value: the statistic on everything.
-        without: the statistic with one of g equal groups left out, for each of them.
+        replicates: the statistic with one of g equal groups left out, for each of them.
     """
-    g = len(without)
-    middle = math.fsum(without) / g
-    return Score(value, math.sqrt((g - 1) / g * math.fsum((v - middle) ** 2 for v in without)))
+    g = len(replicates)
+    middle = math.fsum(replicates) / g
+    return Score(value, math.sqrt((g - 1) / g * math.fsum((v - middle) ** 2 for v in replicates)))

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from zerosum.errors import BadInput
-from zerosum.game.schedule import Now, Schedule, at, ends
-from zerosum.settings import Setting
+from zerosum.game.schedule import Progress, Schedule, schedule_endpoints, value_at
+from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Share = Annotated[float, Field(ge=0, le=1)]
+UnitInterval = Annotated[float, Field(ge=0, le=1)]
 
 
-def _probable(schedule: Schedule) -> Schedule:
-    if max(ends(schedule)) > 1:
+def _check_probability(schedule: Schedule) -> Schedule:
+    if max(schedule_endpoints(schedule)) > 1:
         raise ValueError("a probability lies between 0 and 1")
     return schedule
 
 
-Probability = Annotated[Schedule, AfterValidator(_probable)]
+Probability = Annotated[Schedule, AfterValidator(_check_probability)]
 """A probability, or one that changes over the run."""
 
 Transform = Literal["blit", "geometry", "colour", "cutout"]
@@ -36,7 +36,7 @@ Transforms = Annotated[tuple[Transform, ...], Field(min_length=1)]
 Policy = Annotated[tuple[Literal["colour", "translation", "cutout"], ...], Field(min_length=1)]
 
 
-def _check_picture(shape: tuple[int, ...]) -> None:
+def _check_image_shape(shape: tuple[int, ...]) -> None:
     """Say in a `BadInput` why samples of this shape cannot be transformed."""
     if len(shape) != 3:
         raise BadInput(
@@ -50,30 +50,30 @@ def _check_picture(shape: tuple[int, ...]) -> None:
         )
 
 
-class Learning(NamedTuple):
+class AdaptiveProbability(NamedTuple):
     """How a probability is learned while the game is played."""
 
-    start: float
+    initial_p: float
     """Its first value."""
     target: float
     """How sure of the data the judge shall be."""
-    every: int
+    every_rounds: int
     """Rounds between two changes."""
-    step: float
+    step_size: float
     """The size of a change."""
-    most: float
+    max_p: float
     """Its largest value."""
 
 
-class _Given(Setting):
+class _BaseAugment(Settings):
     """Transforms whose probability is given, not learned."""
 
-    def learning(self, batch: int) -> Learning | None:
-        """How its probability is learned, in steps of `batch` images; None: it is not."""
+    def adaptive_probability(self, batch_size: int) -> AdaptiveProbability | None:
+        """How its probability is learned, in steps of `batch_size` images; None: it is not."""
         return None
 
 
-class NoAugment(_Given):
+class NoAugment(_BaseAugment):
     """The judge is shown the samples themselves."""
 
     kind: Literal["none"] = "none"
@@ -81,7 +81,7 @@ class NoAugment(_Given):
     def check(self, shape: tuple[int, ...]) -> None:
         """Samples of any shape will do."""
 
-    def chance(self, now: Now, held: float | Tensor) -> float | Tensor:
+    def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
         """0."""
         return 0.0
 
@@ -90,7 +90,7 @@ class NoAugment(_Given):
         return sample
 
 
-class DiffAugment(_Given):
+class DiffAugment(_BaseAugment):
     """Few strong transforms at a fixed probability: Zhao et al. 2020, arXiv:2006.10738.
 
     Colour: brightness U(-0.5, 0.5) added, saturation times U(0, 2), contrast times U(0.5, 1.5) about the picture's
@@ -106,20 +106,20 @@ class DiffAugment(_Given):
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape cannot be transformed."""
-        _check_picture(shape)
+        _check_image_shape(shape)
 
-    def chance(self, now: Now, held: float | Tensor) -> float | Tensor:
+    def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
         """The probability now."""
-        return at(self.p, now)
+        return value_at(self.p, progress)
 
     def apply(self, sample: Tensor, seed: Tensor, p: Tensor | float) -> Tensor:
         """Pictures as the judge sees them: arguments and result are those of `ADA.apply`."""
         from zerosum.game.augment import transforms
 
-        return transforms.diffaugment(sample, seed, p, self.policy)
+        return transforms.apply_diffaugment(sample, seed, p, self.policy)
 
 
-class _Pipeline(_Given):
+class _ADATransforms(_BaseAugment):
     """ADA's transforms: Karras et al. 2020, arXiv:2006.06676, appendix B.
 
     - blit: mirrored, turned by a multiple of 90 degrees, shifted by whole pixels up to an eighth of the side.
@@ -141,12 +141,12 @@ class _Pipeline(_Given):
 
     transforms: Transforms = ("blit", "geometry", "colour")
     """Groups of transforms; the paper finds the first three best ("bgc"), and cutout of no use to them."""
-    colour_share: Share = 1.0
+    color_fraction: UnitInterval = 1.0
     """Transforms of colour are made with this share of p: 1 in the paper, 0.5 in R3GAN's."""
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape cannot be transformed."""
-        _check_picture(shape)
+        _check_image_shape(shape)
 
     def apply(self, sample: Tensor, seed: Tensor, p: Tensor | float) -> Tensor:
         """Pictures as the judge sees them.
@@ -164,10 +164,10 @@ class _Pipeline(_Given):
         """
         from zerosum.game.augment import transforms
 
-        return transforms.ada(sample, seed, p, self.transforms, self.colour_share)
+        return transforms.apply_ada(sample, seed, p, self.transforms, self.color_fraction)
 
 
-class Scheduled(_Pipeline):
+class ScheduledADA(_ADATransforms):
     """ADA's transforms with a probability that follows a schedule.
 
     R3GAN (Huang et al. 2024, arXiv:2501.05441) does so: p rises along half a cosine from 0, to 0.3 for CIFAR-10 and
@@ -178,12 +178,12 @@ class Scheduled(_Pipeline):
     p: Probability = 0.3
     """The probability of each transform."""
 
-    def chance(self, now: Now, held: float | Tensor) -> float | Tensor:
+    def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
         """The probability now."""
-        return at(self.p, now)
+        return value_at(self.p, progress)
 
 
-class ADA(_Pipeline):
+class ADA(_ADATransforms):
     """ADA's transforms with a probability that follows how well the discriminator knows the data.
 
     It is held in the game. Every few rounds it is moved by a fixed step: up where r_t, by which the paper measures
@@ -193,30 +193,32 @@ class ADA(_Pipeline):
     kind: Literal["ada"] = "ada"
     target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
     """Of r_t = E sign D(x) over reals: 1 where the discriminator knows them all, 0 where it cannot tell."""
-    speed_images: PositiveInt = 500_000
+    ramp_examples: PositiveInt = 500_000
     """Images in which p can go from 0 to 1."""
-    every: PositiveInt = 4
+    every_rounds: PositiveInt = 4
     """Rounds between two changes of p."""
-    start: Share = 0.0
+    initial_p: UnitInterval = 0.0
     """The first p."""
-    most: Share = 0.8
+    max_p: UnitInterval = 0.8
     """The largest p. The paper has no bound, and finds that transforms hardly leak below 0.8."""
 
     @model_validator(mode="after")
-    def _within(self) -> ADA:
-        if self.start > self.most:
+    def _check_initial_p(self) -> ADA:
+        if self.initial_p > self.max_p:
             raise ValueError("start is above most: give a smaller start")
         return self
 
-    def chance(self, now: Now, held: float | Tensor) -> float | Tensor:
+    def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
         """The probability the game holds, up to `most`."""
-        return held - (held - self.most) * (held > self.most)  # numbers and tensors alike, on any device
+        return learned_probability - (learned_probability - self.max_p) * (
+            learned_probability > self.max_p
+        )  # numbers and tensors alike, on any device
 
-    def learning(self, batch: int) -> Learning | None:
-        """How its probability is learned, in steps of `batch` images."""
-        step = min(1.0, batch * self.every / self.speed_images)
-        return Learning(self.start, self.target, self.every, step, self.most)
+    def adaptive_probability(self, batch_size: int) -> AdaptiveProbability | None:
+        """How its probability is learned, in steps of `batch_size` images."""
+        step = min(1.0, batch_size * self.every_rounds / self.ramp_examples)
+        return AdaptiveProbability(self.initial_p, self.target, self.every_rounds, step, self.max_p)
 
 
-Augment = Annotated[NoAugment | DiffAugment | ADA | Scheduled, Field(discriminator="kind")]
+AugmentConfig = Annotated[NoAugment | DiffAugment | ADA | ScheduledADA, Field(discriminator="kind")]
 """What the judge is shown."""

@@ -12,17 +12,32 @@ from pydantic import Field
 
 from zerosum.game.terms.auxiliary_classifier import ClassifyFake, ClassifyReal
 from zerosum.game.terms.base import Term
-from zerosum.game.terms.cycle import Contrast, Cycle, Identity
+from zerosum.game.terms.cycle import CycleConsistency, IdentityLoss, PatchNCE
 from zerosum.game.terms.gradient_penalties import R1, R2, Dragan, GradientPenalty
-from zerosum.game.terms.historical_averaging import Historical
-from zerosum.game.terms.orthogonal import Orthogonal
-from zerosum.game.terms.paired import MatchFeatures, Perceptual, Reconstruct
+from zerosum.game.terms.historical_averaging import HistoricalAveraging
+from zerosum.game.terms.orthogonal import OrthogonalRegularization
+from zerosum.game.terms.paired import FeatureMatching, L1Reconstruction, PerceptualLoss
 from zerosum.game.terms.path_length import PathLength
-from zerosum.game.terms.self_supervision import Rebuild
+from zerosum.game.terms.self_supervision import SelfSupervisedReconstruction
 
 __all__ = [
-    "R1", "R2", "AnyTerm", "ClassifyFake", "ClassifyReal", "Contrast", "Cycle", "Dragan", "GradientPenalty",
-    "Historical", "Identity", "MatchFeatures", "Orthogonal", "PathLength", "Perceptual", "Rebuild", "Reconstruct",
+    "R1",
+    "R2",
+    "AnyTerm",
+    "ClassifyFake",
+    "ClassifyReal",
+    "CycleConsistency",
+    "Dragan",
+    "FeatureMatching",
+    "GradientPenalty",
+    "HistoricalAveraging",
+    "IdentityLoss",
+    "L1Reconstruction",
+    "OrthogonalRegularization",
+    "PatchNCE",
+    "PathLength",
+    "PerceptualLoss",
+    "SelfSupervisedReconstruction",
     "Term",
 ]  # fmt: skip
 
@@ -33,15 +48,15 @@ AnyTerm = Annotated[
     | Dragan
     | ClassifyReal
     | ClassifyFake
-    | Historical
-    | Orthogonal
+    | HistoricalAveraging
+    | OrthogonalRegularization
     | PathLength
-    | Rebuild
-    | Reconstruct
-    | MatchFeatures
-    | Perceptual
-    | Cycle
-    | Identity
-    | Contrast,
+    | SelfSupervisedReconstruction
+    | L1Reconstruction
+    | FeatureMatching
+    | PerceptualLoss
+    | CycleConsistency
+    | IdentityLoss
+    | PatchNCE,
     Field(discriminator="kind"),
 ]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 from pydantic import Field
 
 from zerosum.game.schedule import Schedule
-from zerosum.settings import Setting
+from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from zerosum.game.play import Play
 
-Interval = Annotated[int, Field(ge=1)]
+RoundInterval = Annotated[int, Field(ge=1)]
 
 
 class Term(Protocol):
@@ -24,22 +24,22 @@ class Term(Protocol):
     def player(self) -> str:
         """Whose term it is."""
 
-    slopes: ClassVar[frozenset[str]]
+    input_gradients_at: ClassVar[frozenset[str]]
     """At which of {"real", "fake"} it needs the discriminator's slope."""
 
-    needs: ClassVar[frozenset[str]]
+    requires: ClassVar[frozenset[str]]
     """What networks must be able to do for it; see `zerosum.networks.shapes`."""
-    sloped: ClassVar[bool]
+    uses_input_gradients: ClassVar[bool]
     """It looks at the discriminator's slope somewhere."""
-    remembers: ClassVar[bool]
+    uses_full_batch: ClassVar[bool]
     """It keeps something from batch to batch, of whole batches."""
-    paired: ClassVar[bool]
+    is_paired: ClassVar[bool]
     """It holds a sample against the very picture that is wanted."""
-    both: ClassVar[bool]
+    bidirectional: ClassVar[bool]
     """It goes there and back."""
-    alike: ClassVar[bool]
+    uses_targets_as_inputs: ClassVar[bool]
     """It gives the generator pictures of the wanted kind: they must be of the shape of what it is given."""
-    sees_through: ClassVar[str]
+    pretrained_features: ClassVar[str]
     """The features it trains the generator to please, which therefore must not judge it; "" for none."""
 
     @property
@@ -47,38 +47,38 @@ class Term(Protocol):
         """What the term is multiplied by."""
 
     @property
-    def every(self) -> int:
+    def every_rounds(self) -> int:
         """Rounds between two times it is played."""
 
     @property
-    def memory_images(self) -> Schedule | None:
+    def ema_half_life(self) -> Schedule | None:
         """The half-life of the average of the player's weights that it looks back on, in images; None: it does not."""
 
     def __call__(self, play: Play) -> Tensor:
         """The term before weighing, per sample."""
 
 
-class TermSetting(Setting):
+class TermSettings(Settings):
     """What the settings of all terms share."""
 
-    slopes: ClassVar[frozenset[str]] = frozenset()
+    input_gradients_at: ClassVar[frozenset[str]] = frozenset()
     """At which of {"real", "fake"} it needs the discriminator's slope."""
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     """What networks must be able to do for it; see `zerosum.networks.shapes`."""
-    sloped: ClassVar[bool] = False
+    uses_input_gradients: ClassVar[bool] = False
     """It looks at the discriminator's slope somewhere."""
-    remembers: ClassVar[bool] = False
+    uses_full_batch: ClassVar[bool] = False
     """It keeps something from batch to batch, of whole batches."""
-    paired: ClassVar[bool] = False
+    is_paired: ClassVar[bool] = False
     """It holds a sample against the very picture that is wanted."""
-    both: ClassVar[bool] = False
+    bidirectional: ClassVar[bool] = False
     """It goes there and back."""
-    alike: ClassVar[bool] = False
+    uses_targets_as_inputs: ClassVar[bool] = False
     """It gives the generator pictures of the wanted kind: they must be of the shape of what it is given."""
-    sees_through: ClassVar[str] = ""
+    pretrained_features: ClassVar[str] = ""
     """The features it trains the generator to please, which therefore must not judge it; "" for none."""
 
     @property
-    def memory_images(self) -> Schedule | None:
+    def ema_half_life(self) -> Schedule | None:
         """The half-life of the average of the player's weights that it looks back on, in images; None: it does not."""
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, cast
 
 from zerosum.game.schedule import Schedule
-from zerosum.game.terms.base import Interval, TermSetting
+from zerosum.game.terms.base import RoundInterval, TermSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zerosum.game.play import Play
 
 
-class Historical(TermSetting):
+class HistoricalAveraging(TermSettings):
     """The squared distance of a player's weights from their own average.
 
     Historical averaging, Salimans et al. 2016, arXiv:1606.03498, section 3.3; theirs averages all the past evenly, this
@@ -26,15 +26,15 @@ class Historical(TermSetting):
     """Whose weights."""
     weight: Schedule = 1e-3
     """What it is multiplied by."""
-    every: Interval = 1
+    every_rounds: RoundInterval = 1
     """Rounds between two times it is played."""
-    half_life_images: Schedule = 20_000.0
+    half_life: Schedule = 20_000.0
     """Images after which half of an old weight is forgotten."""
 
     @property
-    def memory_images(self) -> Schedule | None:
+    def ema_half_life(self) -> Schedule | None:
         """The average it looks back on."""
-        return self.half_life_images
+        return self.half_life
 
     def __call__(self, play: Play) -> Tensor:
         """|weights - average|^2, a scalar."""
@@ -42,6 +42,6 @@ class Historical(TermSetting):
 
         game = cast("Game", play.game)
         player = game.players[self.player]
-        past = player.averages[-1].network.parameters()
+        past = player.emas[-1].network.parameters()
         apart = [(now - then).square().sum() for now, then in zip(player.parameters, past, strict=True)]
         return torch.stack(apart).sum()

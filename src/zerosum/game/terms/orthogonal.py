@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from zerosum.game.schedule import Schedule
-from zerosum.game.terms.base import Interval, TermSetting
+from zerosum.game.terms.base import RoundInterval, TermSettings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zerosum.game.play import Play
 
-SPARED = "table"
+EXCLUDED_PARAMETER = "table"
 """A part of the name of parameters that hold a vector for each class, and whose rows are no filters."""
 
 
-class Orthogonal(TermSetting):
+class OrthogonalRegularization(TermSettings):
     """The generator's filters are drawn towards right angles with each other, whatever their lengths.
 
     Brock et al. 2018 (BigGAN), arXiv:1809.11096, equation 3. It is worked out on the weights as they are learned,
@@ -27,7 +27,7 @@ class Orthogonal(TermSetting):
     kind: Literal["orthogonal"] = "orthogonal"
     weight: Schedule = 1e-4
     """Beta."""
-    every: Interval = 1
+    every_rounds: RoundInterval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "generator"
 
@@ -36,18 +36,18 @@ class Orthogonal(TermSetting):
         import torch
 
         # in half precision the products would be off by more than what is left of them after a while
-        with torch.autocast(play.real_pictures.device.type, enabled=False):
-            sums = [_askew(matrix) for matrix in matrices(play.game.generator)]  # type: ignore[arg-type]
+        with torch.autocast(play.real_samples.device.type, enabled=False):
+            sums = [_off_diagonal_gram_sq(matrix) for matrix in weight_matrices(play.game.generator)]  # type: ignore[arg-type]
         return torch.stack(sums).sum()
 
 
-def _askew(matrix: Tensor) -> Tensor:
+def _off_diagonal_gram_sq(matrix: Tensor) -> Tensor:
     """The sum of the squared products of different rows."""
     products = matrix @ matrix.T
     return (products - products.diagonal().diag()).square().sum()
 
 
-def matrices(network: nn.Module) -> Iterator[Tensor]:
+def weight_matrices(network: nn.Module) -> Iterator[Tensor]:
     """The network's weights as matrices, a row for each output; class vectors, gains and biases are left out."""
     from torch import nn
 
@@ -58,6 +58,6 @@ def matrices(network: nn.Module) -> Iterator[Tensor]:
         for parameter in module.parameters()
     }
     for name, parameter in network.named_parameters():
-        if parameter.dim() > 1 and SPARED not in name.split("."):
+        if parameter.dim() > 1 and EXCLUDED_PARAMETER not in name.split("."):
             rows = parameter.transpose(0, 1) if id(parameter) in turned else parameter
             yield rows.flatten(1)

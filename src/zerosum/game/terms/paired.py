@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from zerosum.game.schedule import Schedule
-from zerosum.game.terms.base import Interval, TermSetting
+from zerosum.game.terms.base import RoundInterval, TermSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from zerosum.game.play import Play
 
 
-class Reconstruct(TermSetting):
+class L1Reconstruction(TermSettings):
     """The mean absolute difference from the wanted picture. Isola et al. 2017, arXiv:1611.07004, equation 3."""
 
     kind: Literal["reconstruct"] = "reconstruct"
     weight: Schedule = 100.0
     """What it is multiplied by; the paper's 100 is for pictures in [-1, 1]."""
-    every: Interval = 1
+    every_rounds: RoundInterval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "generator"
-    paired: ClassVar[bool] = True
+    is_paired: ClassVar[bool] = True
 
     def __call__(self, play: Play) -> Tensor:
         """|G(x) - y|, its mean over channels and pixels: (N,)."""
-        return (play.fake_pictures - play.real_pictures).abs().flatten(1).mean(1)
+        return (play.fake_samples - play.real_samples).abs().flatten(1).mean(1)
 
 
-class MatchFeatures(TermSetting):
+class FeatureMatching(TermSettings):
     """The discriminator's inner maps of a sample are to be those of the wanted picture.
 
     Wang et al. 2018, "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs",
@@ -39,22 +39,22 @@ class MatchFeatures(TermSetting):
     kind: Literal["match-features"] = "match-features"
     weight: Schedule = 10.0
     """What it is multiplied by; the paper's 10."""
-    every: Interval = 1
+    every_rounds: RoundInterval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "generator"
-    paired: ClassVar[bool] = True
-    needs: ClassVar[frozenset[str]] = frozenset({"show maps"})
+    is_paired: ClassVar[bool] = True
+    requires: ClassVar[frozenset[str]] = frozenset({"show maps"})
 
     def __call__(self, play: Play) -> Tensor:
         """Mean absolute differences of maps, their mean over the maps: (N,)."""
-        wanted, made = play.real_verdict.seen, play.fake_verdict.seen
+        wanted, made = play.real_output.feature_maps, play.fake_output.feature_maps
         assert wanted, "the discriminator shows its maps: checked when the recipe is read"
         assert made, "the discriminator shows its maps: checked when the recipe is read"
         apart = [(x - y).abs().float().flatten(1).mean(1) for x, y in zip(wanted, made, strict=True)]
         return sum(apart[1:], apart[0]) / len(apart)
 
 
-class Perceptual(TermSetting):
+class PerceptualLoss(TermSettings):
     """A sample is to look like the wanted picture to a network that was trained on photographs.
 
     Johnson et al. 2016, arXiv:1603.08155; as in Ledig et al. 2016 (SRGAN), arXiv:1609.04802, equation 5. The network is
@@ -64,13 +64,13 @@ class Perceptual(TermSetting):
     kind: Literal["perceptual"] = "perceptual"
     weight: Schedule = 1.0
     """What it is multiplied by."""
-    every: Interval = 1
+    every_rounds: RoundInterval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "generator"
-    paired: ClassVar[bool] = True
-    sees_through: ClassVar[str] = "lite0"
+    is_paired: ClassVar[bool] = True
+    pretrained_features: ClassVar[str] = "lite0"
 
     def __call__(self, play: Play) -> Tensor:
         """The distance in the network's eyes: (N,)."""
-        perceived: Tensor = play.game.perceive(play.fake_pictures, play.real_pictures)  # type: ignore[operator]
+        perceived: Tensor = play.game.perceive(play.fake_samples, play.real_samples)  # type: ignore[operator]
         return perceived

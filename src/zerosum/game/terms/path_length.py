@@ -8,31 +8,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, cast
 
 from zerosum.game.schedule import Schedule
-from zerosum.game.terms.base import Interval, TermSetting
+from zerosum.game.terms.base import RoundInterval, TermSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zerosum.game.latent import Prior
+    from zerosum.game.latent import Latent
     from zerosum.game.play import Play
 
-KEEP = 0.99
+EMA_DECAY = 0.99
 """What the running mean of the lengths keeps of itself each time."""
 
 
-class _Styled(Protocol):
+class _StyleGenerator(Protocol):
     """A generator whose styles one can differentiate by."""
 
-    path_length: Tensor
+    mean_path_length: Tensor
 
     def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """(N, L) to (N, layers, W)."""
 
-    def synthesise(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:
+    def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:
         """(N, layers, W) to (N, C, S, S)."""
 
 
-class PathLength(TermSetting):
+class PathLength(TermSettings):
     """Of each sample, how far the picture's change per change of style is from its running mean, squared.
 
     The change is measured in a random direction y of pictures, by the slope J^T y / sqrt(H W) of their product with the
@@ -43,27 +43,29 @@ class PathLength(TermSetting):
     kind: Literal["path-length"] = "path-length"
     weight: Schedule = 2.0
     """What it is multiplied by; 2 is the paper's."""
-    every: Interval = 4
+    every_rounds: RoundInterval = 4
     """Rounds between two times it is played; it costs several times a plain move."""
     player: ClassVar[str] = "generator"
-    needs: ClassVar[frozenset[str]] = frozenset({"have styles"})
-    remembers: ClassVar[bool] = True
+    requires: ClassVar[frozenset[str]] = frozenset({"have styles"})
+    uses_full_batch: ClassVar[bool] = True
 
     def __call__(self, play: Play) -> Tensor:
         """(|J^T y| / sqrt(H W) - a)^2, where a is the running mean of the lengths: (N,) float32."""
         import torch
 
-        generator = cast("_Styled", play.game.generator)
+        generator = cast("_StyleGenerator", play.game.generator)
         seed = play.batch["seed"]
         with torch.autocast(seed.device.type, enabled=False):
-            lengths = path_lengths(generator, cast("Prior", play.game.prior).draw(seed), play.batch.get("label"), seed)
-        mean = generator.path_length
+            lengths = compute_path_lengths(
+                generator, cast("Latent", play.game.prior).sample(seed), play.batch.get("label"), seed
+            )
+        mean = generator.mean_path_length
         with torch.no_grad():
-            mean.lerp_(lengths.mean().to(mean.dtype), 1 - KEEP)
+            mean.lerp_(lengths.mean().to(mean.dtype), 1 - EMA_DECAY)
         return (lengths - mean).square()
 
 
-def path_lengths(generator: _Styled, latent: Tensor, label: Tensor | None, seed: Tensor) -> Tensor:
+def compute_path_lengths(generator: _StyleGenerator, latent: Tensor, label: Tensor | None, seed: Tensor) -> Tensor:
     """How much pictures change with their styles, in a direction that the seed draws.
 
     Args:
@@ -80,9 +82,13 @@ def path_lengths(generator: _Styled, latent: Tensor, label: Tensor | None, seed:
     from zerosum.game import seeded_rng
 
     styles = generator.styles(latent, label)
-    picture = generator.synthesise(styles, seed)
+    picture = generator.synthesize(styles, seed)
     # a network's layers draw from forks of the seed, so these numbers are nobody else's
-    direction = seeded_rng.normal(seed, picture[0].numel(), seeded_rng.Purpose.NOISE).view_as(picture).to(picture.dtype)
+    direction = (
+        seeded_rng.normal(seed, picture[0].numel(), seeded_rng.RandomStream.LAYER_NOISE)
+        .view_as(picture)
+        .to(picture.dtype)
+    )
     product = (picture * direction).sum() * (picture.shape[-1] * picture.shape[-2]) ** -0.5
     (slope,) = torch.autograd.grad(product, styles, create_graph=True)  # (N, layers, W)
     return slope.square().sum(2).mean(1).sqrt()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from zerosum.errors import BadInput
 from zerosum.game.schedule import Schedule
-from zerosum.game.terms.base import Interval, TermSetting
+from zerosum.game.terms.base import RoundInterval, TermSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zerosum.game.play import Play
 
 
-class Rebuild(TermSetting):
+class SelfSupervisedReconstruction(TermSettings):
     """The mean absolute difference between real pictures, made smaller, and what the discriminator rebuilds of them.
 
     The paper's code compares features of a network trained on labelled photographs (LPIPS); pixels need none.
@@ -28,10 +28,10 @@ class Rebuild(TermSetting):
     kind: Literal["rebuild"] = "rebuild"
     weight: Schedule = 1.0
     """What it is multiplied by; the paper adds up its decoders, here they are averaged, so theirs is their number."""
-    every: Interval = 1
+    every_rounds: RoundInterval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "discriminator"
-    needs: ClassVar[frozenset[str]] = frozenset({"rebuild"})
+    requires: ClassVar[frozenset[str]] = frozenset({"rebuild"})
 
     def __call__(self, play: Play) -> Tensor:
         """|rebuilt - shrunk(x)|, its mean over decoders, channels and pixels: (N,).
@@ -39,13 +39,13 @@ class Rebuild(TermSetting):
         Raises:
             BadInput: the discriminator has no decoders.
         """
-        rebuilt = play.real_verdict.rebuilt
+        rebuilt = play.real_output.reconstructions
         if rebuilt is None:
             raise BadInput(
                 "the term rebuild needs a discriminator that rebuilds pictures, and this one has no decoders: set"
                 ' discriminator.kind = "fastgan" with discriminator.decoder above 0, or leave the term out.'
             )
-        real = play.real_pictures
+        real = play.real_samples
         count, channels, tall, wide = real.shape
         height, width = rebuilt.shape[2:]
         areas = real.reshape(count, channels, height, tall // height, width, wide // width)

@@ -11,53 +11,74 @@ from typing import Annotated
 
 from pydantic import Field
 
-from zerosum.networks.configs.base import DiscriminatorShape, GeneratorShape, TranslatorShape
-from zerosum.networks.configs.dcgan import DCGANDiscriminator, DCGANGenerator
-from zerosum.networks.configs.fastgan import FastGANDiscriminator, FastGANGenerator
-from zerosum.networks.configs.gated_conv import GatedGenerator
-from zerosum.networks.configs.mlp import MLPDiscriminator, MLPGenerator
-from zerosum.networks.configs.patchgan import PatchDiscriminator
-from zerosum.networks.configs.progan import ProGANDiscriminator, ProGANGenerator
-from zerosum.networks.configs.projected import ProjectedDiscriminator
-from zerosum.networks.configs.r3gan import R3GANDiscriminator, R3GANGenerator
-from zerosum.networks.configs.resnet import ResNetDiscriminator, ResNetGenerator
-from zerosum.networks.configs.resnet_translator import TranslatorGenerator
-from zerosum.networks.configs.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
-from zerosum.networks.configs.super_resolution import RRDBGenerator, SRResNetGenerator
-from zerosum.networks.configs.unet import UNetGenerator
+from zerosum.networks.configs.base import DiscriminatorConfig, GeneratorConfig, TranslatorConfig
+from zerosum.networks.configs.dcgan import DCGANDiscriminatorConfig, DCGANGeneratorConfig
+from zerosum.networks.configs.fastgan import FastGANDiscriminatorConfig, FastGANGeneratorConfig
+from zerosum.networks.configs.gated_conv import GatedConvGeneratorConfig
+from zerosum.networks.configs.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
+from zerosum.networks.configs.patchgan import PatchGANDiscriminatorConfig
+from zerosum.networks.configs.progan import ProGANDiscriminatorConfig, ProGANGeneratorConfig
+from zerosum.networks.configs.projected import ProjectedDiscriminatorConfig
+from zerosum.networks.configs.r3gan import R3GANDiscriminatorConfig, R3GANGeneratorConfig
+from zerosum.networks.configs.resnet import ResNetDiscriminatorConfig, ResNetGeneratorConfig
+from zerosum.networks.configs.resnet_translator import ResNetTranslatorConfig
+from zerosum.networks.configs.stylegan2 import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
+from zerosum.networks.configs.super_resolution import RRDBGeneratorConfig, SRResNetGeneratorConfig
+from zerosum.networks.configs.unet import UNetGeneratorConfig
 
 __all__ = [
-    "DCGANDiscriminator", "DCGANGenerator", "Discriminator", "DiscriminatorShape", "FastGANDiscriminator",
-    "FastGANGenerator", "GatedGenerator", "Generator", "GeneratorShape", "MLPDiscriminator", "MLPGenerator",
-    "PatchDiscriminator", "ProGANDiscriminator", "ProGANGenerator", "ProjectedDiscriminator", "R3GANDiscriminator",
-    "R3GANGenerator", "RRDBGenerator", "ResNetDiscriminator", "ResNetGenerator", "SRResNetGenerator",
-    "StyleGAN2Discriminator", "StyleGAN2Generator", "TranslatorGenerator", "TranslatorShape", "UNetGenerator",
+    "AnyDiscriminatorConfig",
+    "AnyGeneratorConfig",
+    "DCGANDiscriminatorConfig",
+    "DCGANGeneratorConfig",
+    "DiscriminatorConfig",
+    "FastGANDiscriminatorConfig",
+    "FastGANGeneratorConfig",
+    "GatedConvGeneratorConfig",
+    "GeneratorConfig",
+    "MLPDiscriminatorConfig",
+    "MLPGeneratorConfig",
+    "PatchGANDiscriminatorConfig",
+    "ProGANDiscriminatorConfig",
+    "ProGANGeneratorConfig",
+    "ProjectedDiscriminatorConfig",
+    "R3GANDiscriminatorConfig",
+    "R3GANGeneratorConfig",
+    "RRDBGeneratorConfig",
+    "ResNetDiscriminatorConfig",
+    "ResNetGeneratorConfig",
+    "ResNetTranslatorConfig",
+    "SRResNetGeneratorConfig",
+    "StyleGAN2DiscriminatorConfig",
+    "StyleGAN2GeneratorConfig",
+    "TranslatorConfig",
+    "UNetGeneratorConfig",
 ]  # fmt: skip
 
-Generator = Annotated[
-    MLPGenerator
-    | DCGANGenerator
-    | R3GANGenerator
-    | ResNetGenerator
-    | ProGANGenerator
-    | StyleGAN2Generator
-    | FastGANGenerator
-    | UNetGenerator
-    | TranslatorGenerator
-    | RRDBGenerator
-    | SRResNetGenerator
-    | GatedGenerator,
+AnyGeneratorConfig = Annotated[
+    MLPGeneratorConfig
+    | DCGANGeneratorConfig
+    | R3GANGeneratorConfig
+    | ResNetGeneratorConfig
+    | ProGANGeneratorConfig
+    | StyleGAN2GeneratorConfig
+    | FastGANGeneratorConfig
+    | UNetGeneratorConfig
+    | ResNetTranslatorConfig
+    | RRDBGeneratorConfig
+    | SRResNetGeneratorConfig
+    | GatedConvGeneratorConfig,
     Field(discriminator="kind"),
 ]
-Discriminator = Annotated[
-    MLPDiscriminator
-    | DCGANDiscriminator
-    | R3GANDiscriminator
-    | ResNetDiscriminator
-    | ProGANDiscriminator
-    | StyleGAN2Discriminator
-    | FastGANDiscriminator
-    | ProjectedDiscriminator
-    | PatchDiscriminator,
+AnyDiscriminatorConfig = Annotated[
+    MLPDiscriminatorConfig
+    | DCGANDiscriminatorConfig
+    | R3GANDiscriminatorConfig
+    | ResNetDiscriminatorConfig
+    | ProGANDiscriminatorConfig
+    | StyleGAN2DiscriminatorConfig
+    | FastGANDiscriminatorConfig
+    | ProjectedDiscriminatorConfig
+    | PatchGANDiscriminatorConfig,
     Field(discriminator="kind"),
 ]

@@ -8,33 +8,33 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from zerosum.errors import BadInput
-from zerosum.settings import Setting
+from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zerosum.networks.heads import HeadMaker
-    from zerosum.networks.layers import Weights
+    from zerosum.networks.heads import HeadFactory
+    from zerosum.networks.layers import LayerFactory
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)]
-Activation = Literal["leaky_relu", "relu"]
-Norm = Literal["none", "batch"]
-MapNorm = Literal["none", "instance"]
+ActivationName = Literal["leaky_relu", "relu"]
+NormName = Literal["none", "batch"]
+InstanceNormName = Literal["none", "instance"]
 """A norm that is the same in training and in use, whatever a picture's size and its neighbours."""
-Init = Literal["normal", "orthogonal", "scaled"]
-Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+InitName = Literal["normal", "orthogonal", "scaled"]
+DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
-SMALLEST, LARGEST = 16, 1024
+MIN_SIDE, MAX_SIDE = 16, 1024
 """Sides of the pictures that the convolutional networks make and judge."""
-LEAST_GIVEN = 8
+MIN_INPUT_SIDE = 8
 """Least side of the pictures that translators are given, and make others of."""
 
 
-class GeneratorShape(Setting):
+class GeneratorConfig(Settings):
     """Any generator's settings."""
 
-    translates: ClassVar[bool] = False
+    is_translator: ClassVar[bool] = False
     """Whether it turns pictures into pictures, not noise."""
     condition: Literal["none", "concat"] = "none"
     """How it is told the class to make: not at all, or by a learned vector beside the latent (Mirza and Osindero 2014,
@@ -43,35 +43,40 @@ class GeneratorShape(Setting):
     """Numbers in a class's learned vector."""
 
     @property
-    def can(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """What the network does beyond the usual, which terms and games may need: "grow", "have styles", "rebuild"."""
         return frozenset()
 
-    def check(self, shape: tuple[int, ...]) -> None:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape are out of reach."""
 
     def build(
-        self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int = 0, given: tuple[int, ...] = ()
+        self,
+        latent_size: int,
+        shape: tuple[int, ...],
+        bounded: bool,
+        num_classes: int = 0,
+        input_shape: tuple[int, ...] = (),
     ) -> nn.Module:
         """The network, (N, latent) to (N, *shape), in [-1, 1] by tanh if bounded (where the paper has it).
 
         A translator's goes from (N, *given) instead. Its `takes` names what else it is called with: `label` (class
         indices, or weights of the classes), `seed`.
         """
-        self.check(shape)
+        self.check_shape(shape)
         if self.condition != "concat":
-            return self.network(latent, shape, bounded, classes)
+            return self.build_network(latent_size, shape, bounded, num_classes)
         from zerosum.networks import conditioning
 
-        network = self.network(latent + self.condition_size, shape, bounded, classes)
-        return conditioning.Joined(network, classes, self.condition_size)
+        network = self.build_network(latent_size + self.condition_size, shape, bounded, num_classes)
+        return conditioning.LatentConditioned(network, num_classes, self.condition_size)
 
     @abstractmethod
-    def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
         """The network itself."""
 
 
-class DiscriminatorShape(Setting):
+class DiscriminatorConfig(Settings):
     """Any discriminator's settings."""
 
     condition: Literal["none", "concat", "projection", "classify"] = "none"
@@ -82,48 +87,48 @@ class DiscriminatorShape(Setting):
     """Planes beside the picture, or numbers beside the point (concat)."""
 
     @property
-    def alone(self) -> bool:
+    def per_sample(self) -> bool:
         """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
         return True
 
     @property
-    def sees_given(self) -> bool:
+    def sees_input(self) -> bool:
         """Whether it is shown what a sample is made from, beside the sample."""
         return False
 
     @property
-    def sees_through(self) -> str:
+    def pretrained_features(self) -> str:
         """The features it is trained on, which therefore must not judge; "" where it has its own."""
         return ""
 
     @property
-    def can(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """What the network does beyond the usual, which terms and games may need: "grow", "have styles", "rebuild"."""
         return frozenset()
 
-    def check(self, shape: tuple[int, ...]) -> None:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape are out of reach."""
 
-    def build(self, shape: tuple[int, ...], classes: int = 0, given: tuple[int, ...] = ()) -> nn.Module:
-        """The network, (N, *shape) to a verdict. Its `takes` names what else it is called with: `label`, `given`.
+    def build(self, shape: tuple[int, ...], num_classes: int = 0, input_shape: tuple[int, ...] = ()) -> nn.Module:
+        """The network, (N, *shape) to a verdict. Its `takes` names what else it is called with: `label`, `input_shape`.
 
-        `given` is the shape of what samples are made from, empty where that is noise.
+        `input_shape` is the shape of what samples are made from, empty where that is noise.
         """
-        self.check(shape)
+        self.check_shape(shape)
         from zerosum.networks import conditioning
 
-        head = conditioning.head(self.condition, classes)
+        head = conditioning.choose_head(self.condition, num_classes)
         if self.condition != "concat":
-            return self.network(shape, head)
-        network = self.network((shape[0] + self.condition_size, *shape[1:]), head)
-        return conditioning.Beside(network, classes, self.condition_size)
+            return self.build_network(shape, head)
+        network = self.build_network((shape[0] + self.condition_size, *shape[1:]), head)
+        return conditioning.SampleConditioned(network, num_classes, self.condition_size)
 
     @abstractmethod
-    def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
+    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
         """The network itself, its last word left to the head."""
 
 
-class TranslatorShape(GeneratorShape):
+class TranslatorConfig(GeneratorConfig):
     """Any translator's settings: pictures (N, Ci, h, w) to pictures (N, C, factor h, factor w).
 
     The networks are convolutions throughout, so they take pictures of any size from 8 pixels a side, and are the same
@@ -132,28 +137,33 @@ class TranslatorShape(GeneratorShape):
     up inside. A tile that begins at a multiple, and has `reach` more on each side, is made as in the whole picture.
     """
 
-    translates: ClassVar[bool] = True
+    is_translator: ClassVar[bool] = True
     kind: str
     condition: Literal["none"] = "none"
     """Translators are told of no classes."""
-    factor: Literal[1] = 1
+    upscale_factor: Literal[1] = 1
     """How many times larger the picture becomes each way."""
 
-    def check(self, shape: tuple[int, ...]) -> None:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why pictures of this shape are out of reach."""
-        check_any_size(self.kind, shape, LEAST_GIVEN * self.factor, self.factor)
+        check_image_size(self.kind, shape, MIN_INPUT_SIDE * self.upscale_factor, self.upscale_factor)
 
     def build(
-        self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int = 0, given: tuple[int, ...] = ()
+        self,
+        latent_size: int,
+        shape: tuple[int, ...],
+        bounded: bool,
+        num_classes: int = 0,
+        input_shape: tuple[int, ...] = (),
     ) -> nn.Module:
         """The network, (N, *given) to (N, *shape), and of any other size to as many times its size."""
-        self.check(shape)
-        if not given:
-            return self.network(latent, shape, bounded, classes)
-        check_given(self.kind, given, shape, self.factor)
-        return self.translator(given, shape)
+        self.check_shape(shape)
+        if not input_shape:
+            return self.build_network(latent_size, shape, bounded, num_classes)
+        check_input_shape(self.kind, input_shape, shape, self.upscale_factor)
+        return self.build_translator(input_shape, shape)
 
-    def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
         """Refused: of noise it makes nothing."""
         raise BadInput(
             f'{self.kind} turns pictures into pictures and makes none of noise: set game.kind = "translation", or'
@@ -161,71 +171,79 @@ class TranslatorShape(GeneratorShape):
         )
 
     @abstractmethod
-    def translator(self, given: tuple[int, ...], shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
         """The network itself."""
 
 
-def weights(init: Init, spectral: bool = False) -> Weights:
+def build_layer_factory(init: InitName, spectral_norm: bool = False) -> LayerFactory:
     """How weights are drawn, and whether they are kept in bounds."""
     from zerosum.networks import layers
 
-    return layers.Weights(layers.INITS[init], layers.spectral if spectral else layers.free)
+    return layers.LayerFactory(
+        layers.INITS[init], layers.spectral_norm if spectral_norm else layers.leave_unconstrained
+    )
 
 
-def doublings(side: int) -> int:
+def count_doublings(side: int) -> int:
     """From 4x4 to this side."""
     return side.bit_length() - 3
 
 
-def check_picture(kind: str, shape: tuple[int, ...]) -> None:
+def check_square_image(kind: str, shape: tuple[int, ...]) -> None:
     """Say in a `BadInput` why pictures of this shape are out of reach of convolutional networks."""
-    _check_planes(kind, shape)
+    _check_image_channels(kind, shape)
     _, height, width = shape
-    if height != width or height.bit_count() != 1 or not SMALLEST <= height <= LARGEST:
+    if height != width or height.bit_count() != 1 or not MIN_SIDE <= height <= MAX_SIDE:
         raise BadInput(
-            f"{kind} needs square pictures whose side is a power of two from {SMALLEST} to {LARGEST},"
-            f" got {height} x {width}: set {_nearest(min(height, width))}."
+            f"{kind} needs square pictures whose side is a power of two from {MIN_SIDE} to {MAX_SIDE},"
+            f" got {height} x {width}: set {_suggest_sizes(min(height, width))}."
         )
 
 
-def check_any_size(kind: str, shape: tuple[int, ...], least: int, step: int = 1) -> None:
+def check_image_size(kind: str, shape: tuple[int, ...], min_side: int, multiple: int = 1) -> None:
     """Say in a `BadInput` why pictures of this shape are out of reach of networks that take any size from the least."""
-    _check_planes(kind, shape)
+    _check_image_channels(kind, shape)
     _, height, width = shape
-    if min(height, width) < least or height % step or width % step:
-        steps = f", a multiple of {step}" if step > 1 else ""
-        side = max(least, min(height, width) // step * step)
+    if min(height, width) < min_side or height % multiple or width % multiple:
+        steps = f", a multiple of {multiple}" if multiple > 1 else ""
+        side = max(min_side, min(height, width) // multiple * multiple)
         raise BadInput(
-            f"{kind} needs pictures of at least {least} pixels a side{steps}, got {height} x {width}:"
+            f"{kind} needs pictures of at least {min_side} pixels a side{steps}, got {height} x {width}:"
             f" set `--data.size {side}`."
         )
 
 
-def check_given(kind: str, given: tuple[int, ...], shape: tuple[int, ...], factor: int) -> None:
-    """Say in a `BadInput` why what is given is not `factor` times smaller than what is to be made of it."""
-    if len(given) != 3:
-        raise BadInput(f"{kind} turns pictures into pictures, and is given samples of the shape {said(given)}.")
-    if (given[1] * factor, given[2] * factor) != shape[1:]:
-        times = "as large as" if factor == 1 else f"{factor} times as large as"
+def check_input_shape(
+    kind: str, input_shape: tuple[int, ...], output_shape: tuple[int, ...], upscale_factor: int
+) -> None:
+    """Say in a `BadInput` why what is given is not `upscale_factor` times smaller than what is to be made of it."""
+    if len(input_shape) != 3:
         raise BadInput(
-            f"{kind} makes pictures {times} what it is given, but {given[1]} x {given[2]} is given where"
-            f" {shape[1]} x {shape[2]} is wanted: choose a generator whose factor is theirs (of rrdb and srresnet it"
+            f"{kind} turns pictures into pictures, and is given samples of the shape {format_shape(input_shape)}."
+        )
+    if (input_shape[1] * upscale_factor, input_shape[2] * upscale_factor) != output_shape[1:]:
+        times = "as large as" if upscale_factor == 1 else f"{upscale_factor} times as large as"
+        raise BadInput(
+            f"{kind} makes pictures {times} what it is given, but {input_shape[1]} x {input_shape[2]} is given where"
+            f" {output_shape[1]} x {output_shape[2]} is wanted: choose a generator whose factor is theirs (of rrdb and srresnet it"
             " can be set)."
         )
 
 
-def check_alike(kind: str, given: tuple[int, ...], shape: tuple[int, ...], why: str, advice: str) -> None:
+def check_equal_channels(
+    kind: str, input_shape: tuple[int, ...], output_shape: tuple[int, ...], reason: str, advice: str
+) -> None:
     """Say in a `BadInput` that a picture and what becomes of it must have as many channels."""
-    if given[0] != shape[0]:
+    if input_shape[0] != output_shape[0]:
         raise BadInput(
-            f"{kind} {why}, so both must have as many channels, got {given[0]} given and {shape[0]} wanted: {advice}."
+            f"{kind} {reason}, so both must have as many channels, got {input_shape[0]} given and {output_shape[0]} wanted: {advice}."
         )
 
 
-def _check_planes(kind: str, shape: tuple[int, ...]) -> None:
+def _check_image_channels(kind: str, shape: tuple[int, ...]) -> None:
     if len(shape) != 3:
         raise BadInput(
-            f'{kind} makes pictures and cannot make samples of the shape {said(shape)}: set kind = "mlp" for'
+            f'{kind} makes pictures and cannot make samples of the shape {format_shape(shape)}: set kind = "mlp" for'
             " the generator and the discriminator."
         )
     if not 1 <= shape[0] <= 4:
@@ -234,14 +252,14 @@ def _check_planes(kind: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def _nearest(side: int) -> str:
+def _suggest_sizes(side: int) -> str:
     """The sizes to choose instead, below and above this side."""
-    within = min(max(side, SMALLEST), LARGEST)
+    within = min(max(side, MIN_SIDE), MAX_SIDE)
     below = 1 << (within.bit_length() - 1)
     sizes = (below,) if below == within else (below, 2 * below)
     return " or ".join(f"`--data.size {size}`" for size in sizes)
 
 
-def said(shape: tuple[int, ...]) -> str:
+def format_shape(shape: tuple[int, ...]) -> str:
     """A shape in words."""
     return "(" + ", ".join(map(str, shape)) + ")"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from zerosum.errors import BadInput
-from zerosum.networks.configs.base import Init, TranslatorShape, Width, weights
+from zerosum.networks.configs.base import InitName, TranslatorConfig, Width, build_layer_factory
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class GatedGenerator(TranslatorShape):
+class GatedConvGeneratorConfig(TranslatorConfig):
     """Fills the holes of pictures, by layers that learn where to look (Yu et al. 2019, arXiv:1806.03589)."""
 
     kind: Literal["gated"] = "gated"
@@ -22,16 +22,16 @@ class GatedGenerator(TranslatorShape):
     dilations: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(max_length=8)] = (2, 4, 8)
     """How far apart the pixels lie that each convolution of the middle sees; the paper has 2, 4, 8, 16. What fills a
     hole comes from within their sum times 4 pixels, and some more."""
-    init: Init = "scaled"
+    init: InitName = "scaled"
     """First weights."""
 
-    def translator(self, given: tuple[int, ...], shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
         """The network, (N, *given), a picture and its mask, to (N, *shape); what is known comes back exactly."""
-        if given[0] != shape[0] + 1:
+        if input_shape[0] != output_shape[0] + 1:
             raise BadInput(
-                f"gated fills holes, so it is given a picture and last its mask ({shape[0] + 1} channels), got"
-                f' {given[0]}: set data.degrade = ["masks"], or choose another generator.kind.'
+                f"gated fills holes, so it is given a picture and last its mask ({output_shape[0] + 1} channels), got"
+                f' {input_shape[0]}: set data.degrade = ["masks"], or choose another generator.kind.'
             )
         from zerosum.networks import gated_conv
 
-        return gated_conv.Inpainter(shape[0], self.width, self.dilations, weights(self.init))
+        return gated_conv.Inpainter(output_shape[0], self.width, self.dilations, build_layer_factory(self.init))

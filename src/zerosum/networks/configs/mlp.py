@@ -8,85 +8,85 @@ from pydantic import Field
 
 from zerosum.errors import BadInput
 from zerosum.networks.configs.base import (
-    Activation,
-    DiscriminatorShape,
-    GeneratorShape,
-    Init,
-    Norm,
-    Rate,
+    ActivationName,
+    DiscriminatorConfig,
+    DropoutRate,
+    GeneratorConfig,
+    InitName,
+    NormName,
     Widths,
-    said,
-    weights,
+    build_layer_factory,
+    format_shape,
 )
-from zerosum.settings import Setting
+from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zerosum.networks.heads import HeadMaker
+    from zerosum.networks.heads import HeadFactory
 
 
-class _MLP(Setting):
+class _MLPConfig(Settings):
     kind: Literal["mlp"] = "mlp"
-    activation: Activation = "leaky_relu"
+    activation: ActivationName = "leaky_relu"
     """The nonlinearity; leaky_relu has slope 0.2."""
-    norm: Norm = "none"
+    norm: NormName = "none"
     """Normalisation after each hidden layer."""
-    init: Init = "scaled"
+    init: InitName = "scaled"
     """First weights: normal is N(0, 0.02), scaled keeps the variance, orthogonal keeps it and mixes best."""
 
-    reach: float = Field(0.0, ge=0)
+    bias_range: float = Field(0.0, ge=0)
     """How far from the origin the first layer's units bend; 0: at the origin. For points, about their own extent."""
 
-    def check(self, shape: tuple[int, ...]) -> None:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape are out of reach."""
         if not shape or min(shape) < 1:
-            raise BadInput(f"mlp needs samples with at least one value each, got the shape {said(shape)}.")
+            raise BadInput(f"mlp needs samples with at least one value each, got the shape {format_shape(shape)}.")
 
 
-class MLPGenerator(_MLP, GeneratorShape):
+class MLPGeneratorConfig(_MLPConfig, GeneratorConfig):
     """Fully connected generator, for points and small pictures (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
     widths: Widths = (256, 512, 1024)
     """Hidden layers from the latent vector to the sample."""
 
-    extent: float = Field(1.0, gt=0)
+    output_std: float = Field(1.0, gt=0)
     """The standard deviation of the first samples, where init keeps variance: covering the data from the beginning
     keeps modes from being missed. For points, about their own extent."""
 
-    def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
         """The network, (N, latent) to (N, *shape); in [-1, 1] by tanh if bounded."""
         from zerosum.networks import layers, mlp
 
         return mlp.Generator(
-            latent,
+            latent_size,
             shape,
             self.widths,
             activation=layers.ACTIVATIONS[self.activation],
-            norm=layers.NORMS_OF_VECTORS[self.norm],
-            weights=weights(self.init),
-            reach=self.reach,
-            extent=self.extent,
+            norm=layers.NORMS_1D[self.norm],
+            factory=build_layer_factory(self.init),
+            bias_range=self.bias_range,
+            output_std=self.output_std,
             bounded=bounded,
         )
 
 
-class MLPDiscriminator(_MLP, DiscriminatorShape):
+class MLPDiscriminatorConfig(_MLPConfig, DiscriminatorConfig):
     """Fully connected discriminator, for points and small pictures."""
 
     widths: Widths = (1024, 512, 256)
     """Hidden layers from the sample to the score."""
-    dropout: Rate = 0.3
+    dropout: DropoutRate = 0.3
     """Share of hidden values dropped in training; 0 for none."""
-    spectral: bool = False
+    spectral_norm: bool = False
     """Divide every weight by its largest singular value (Miyato et al. 2018); leave norm at none then."""
 
     @property
-    def alone(self) -> bool:
+    def per_sample(self) -> bool:
         """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
         return self.norm == "none"
 
-    def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
+    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
         """The network, (N, *shape) to a verdict."""
         from zerosum.networks import layers, mlp
 
@@ -94,9 +94,9 @@ class MLPDiscriminator(_MLP, DiscriminatorShape):
             shape,
             self.widths,
             activation=layers.ACTIVATIONS[self.activation],
-            norm=layers.NORMS_OF_VECTORS[self.norm],
-            weights=weights(self.init, self.spectral),
-            reach=self.reach,
-            rate=self.dropout,
-            head=head,
+            norm=layers.NORMS_1D[self.norm],
+            factory=build_layer_factory(self.init, self.spectral_norm),
+            bias_range=self.bias_range,
+            dropout=self.dropout,
+            build_head=build_head,
         )

@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zerosum.networks.configs.base import DiscriminatorShape, GeneratorShape, Widths, check_picture, doublings
-from zerosum.settings import Setting
+from zerosum.networks.configs.base import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    Widths,
+    check_square_image,
+    count_doublings,
+)
+from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zerosum.networks.heads import HeadMaker
-    from zerosum.networks.r3gan import Blocks
+    from zerosum.networks.heads import HeadFactory
+    from zerosum.networks.r3gan import BlockFactory
 
 
-class _R3GAN(Setting):
+class _R3GANConfig(Settings):
     kind: Literal["r3gan"] = "r3gan"
     widths: Widths = (768, 768, 768, 768, 384, 192, 96)
     """Channels at 4x4, 8x8, 16x16, ...: cut to the picture's size, the last repeated for larger pictures. The
@@ -29,7 +35,7 @@ class _R3GAN(Setting):
     """Channels a group of the 3x3 convolution, counted inside the block; 0 for one dense group."""
 
     @model_validator(mode="after")
-    def _groups_fit(self) -> Self:
+    def _check_group_width(self) -> Self:
         for width in self.widths:
             if self.group_width and width * self.expansion % self.group_width:
                 raise ValueError(
@@ -38,41 +44,43 @@ class _R3GAN(Setting):
                 )
         return self
 
-    def check(self, shape: tuple[int, ...]) -> None:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape are out of reach."""
-        check_picture(self.kind, shape)
+        check_square_image(self.kind, shape)
 
-    def stages(self, side: int) -> tuple[int, ...]:
+    def stage_widths(self, side: int) -> tuple[int, ...]:
         """Channels from 4x4 up to the picture's side."""
-        count = doublings(side) + 1
+        count = count_doublings(side) + 1
         return (self.widths + self.widths[-1:] * count)[:count]
 
-    def _blocks(self, side: int) -> Blocks:
+    def _build_block_factory(self, side: int) -> BlockFactory:
         from zerosum.networks import r3gan
 
-        return r3gan.blocks(
+        return r3gan.build_block_factory(
             self.blocks,
             expansion=self.expansion,
             group_width=self.group_width,
-            stages=len(self.stages(side)),
+            num_stages=len(self.stage_widths(side)),
         )
 
 
-class R3GANGenerator(_R3GAN, GeneratorShape):
+class R3GANGeneratorConfig(_R3GANConfig, GeneratorConfig):
     """Residual blocks of grouped convolutions, no norm (Huang et al. 2024, arXiv:2501.05441)."""
 
-    def network(self, latent: int, shape: tuple[int, ...], bounded: bool, classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
         """The network, (N, latent) to (N, *shape); linear even if bounded, as in the paper."""
         from zerosum.networks import r3gan
 
-        return r3gan.Generator(latent, shape[0], self.stages(shape[1]), self._blocks(shape[1]))
+        return r3gan.Generator(latent_size, shape[0], self.stage_widths(shape[1]), self._build_block_factory(shape[1]))
 
 
-class R3GANDiscriminator(_R3GAN, DiscriminatorShape):
+class R3GANDiscriminatorConfig(_R3GANConfig, DiscriminatorConfig):
     """The generator's mirror image: the same blocks, from the picture down to 4x4."""
 
-    def network(self, shape: tuple[int, ...], head: HeadMaker) -> nn.Module:
+    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
         """The network, (N, *shape) to a verdict."""
         from zerosum.networks import r3gan
 
-        return r3gan.Discriminator(shape[0], self.stages(shape[1])[::-1], self._blocks(shape[1]), head)
+        return r3gan.Discriminator(
+            shape[0], self.stage_widths(shape[1])[::-1], self._build_block_factory(shape[1]), build_head
+        )

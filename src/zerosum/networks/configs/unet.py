@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zerosum.networks.configs.base import Init, MapNorm, Rate, TranslatorShape, Width, doublings, weights
+from zerosum.networks.configs.base import (
+    DropoutRate,
+    InitName,
+    InstanceNormName,
+    TranslatorConfig,
+    Width,
+    build_layer_factory,
+    count_doublings,
+)
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class UNetGenerator(TranslatorShape):
+class UNetGeneratorConfig(TranslatorConfig):
     """Down to few places and up again, every map beside its like (Isola et al. 2017, arXiv:1611.07004)."""
 
     kind: Literal["unet"] = "unet"
@@ -22,36 +30,36 @@ class UNetGenerator(TranslatorShape):
     """The doubling stops here."""
     depth: Annotated[int, Field(ge=0, le=10)] = 0
     """Halvings; 0: down to 4x4 at the size it is trained at."""
-    detail: Annotated[int, Field(ge=0, le=8192)] = 0
+    full_resolution_channels: Annotated[int, Field(ge=0, le=8192)] = 0
     """Channels of a map at the picture's own size, on the way down and up; 0: none, as in the paper."""
-    norm: MapNorm = "instance"
+    norm: InstanceNormName = "instance"
     """Normalisation after every layer but those beside the picture."""
-    dropout: Rate = 0.0
+    dropout: DropoutRate = 0.0
     """Share of values dropped in the three innermost ups, in use as in training, as the seed says: the paper's noise,
     0.5 there. At 0 a picture has one answer."""
-    init: Init = "scaled"
+    init: InitName = "scaled"
     """First weights: normal is the paper's N(0, 0.02)."""
 
     @model_validator(mode="after")
-    def _widths_grow(self) -> Self:
+    def _check_widths(self) -> Self:
         if self.max_width < self.width:
             raise ValueError(f"max_width must be at least width ({self.width}), got {self.max_width}")
         return self
 
-    def widths(self, side: int) -> tuple[int, ...]:
+    def stage_widths(self, side: int) -> tuple[int, ...]:
         """Channels from half the picture's size inwards, for pictures of this side."""
-        return tuple(min(self.width << level, self.max_width) for level in range(self.depth or doublings(side)))
+        return tuple(min(self.width << level, self.max_width) for level in range(self.depth or count_doublings(side)))
 
-    def translator(self, given: tuple[int, ...], shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
         """The network, (N, *given) to (N, *shape) in [-1, 1] by tanh."""
         from zerosum.networks import unet
 
         return unet.UNet(
-            given[0],
-            shape[0],
-            self.widths(min(shape[1:])),
+            input_shape[0],
+            output_shape[0],
+            self.stage_widths(min(output_shape[1:])),
             norm=self.norm,
-            weights=weights(self.init),
+            factory=build_layer_factory(self.init),
             dropout=self.dropout,
-            detail=self.detail,
+            full_resolution_channels=self.full_resolution_channels,
         )
