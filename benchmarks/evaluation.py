@@ -1,7 +1,7 @@
 """A whole evaluation: ours against torchmetrics' classes, and memory as the number of images grows.
 
-    python benchmarks/evaluation.py time RUN [--n 10000] [--rounds 3]   # a run on Fashion-MNIST
-    python benchmarks/evaluation.py memory RUN --n 2500                  # one line; repeat with other numbers
+    python benchmarks/evaluation.py time RUN [--num-samples 10000] [--rounds 3]   # a run on Fashion-MNIST
+    python benchmarks/evaluation.py memory RUN --num-samples 2500                  # one line; repeat with other numbers
 
 Time: n samples of the run and n real images, Fréchet and kernel distance and Inception Score of `lite0` features. The
 same network, images and threads on both sides; they take turns. torchmetrics is asked in two ways: as its classes are
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["time", "memory"])
     parser.add_argument("run", type=Path)
-    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--num-samples", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     generator, network = zerosum.load(asked.run), load_feature_network("lite0", 32, CPU)

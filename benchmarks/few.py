@@ -1,6 +1,6 @@
 """Few pictures: the same training with and without what is to keep the discriminator from knowing them by heart.
 
-    python benchmarks/few.py FOLDER DATA [--count 500] [--images 250k] [--seeds 0 1 2] [--ways none ada]
+    python benchmarks/few.py FOLDER DATA [--count 500] [--examples 250k] [--seeds 0 1 2] [--ways none ada]
 
 Of DATA (images with or without classes) `count` training images are drawn by a fixed seed, and the default recipe is
 trained on them alone, as many images long in each way. Its samples are held against the images of DATA that are held
@@ -47,8 +47,8 @@ def judged(run: Path, few: Path, unseen: Path, way: str, images: str, seed: int)
     """One run and its scores, made unless they are there."""
     folder = RunFolder(run)
     if folder.read_json("status.json").get("state") not in ("done", "diverged"):
-        words = ["train", str(few), "--images", images, "--seed", str(seed), "--run", str(run), *WAYS[way]]
-        words += ["--judging.features", "none"]
+        words = ["train", str(few), "--examples", images, "--seed", str(seed), "--run", str(run), *WAYS[way]]
+        words += ["--evaluation.features", "none"]
         ended = subprocess.run([sys.executable, "-m", "zerosum", *words], check=False, stdout=subprocess.DEVNULL)
         if ended.returncode != 3:  # 3: a severe finding stands, or it diverged: results too
             ended.check_returncode()
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("data")
     parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--images", default="250k")
+    parser.add_argument("--examples", default="250k")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=["none", "ada"])
     asked = parser.parse_args()

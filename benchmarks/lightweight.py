@@ -1,7 +1,7 @@
 """FastGAN as a peer: the "lightweight" GAN that people run on few images, in a loop of its own.
 
     python benchmarks/lightweight.py DATA OUT.npz [--budget 5m] [--seed 0] [--size 32] [--channels 1] [--width 64]
-                                     [--samples 10000] [--judge-every 0 | auto | SECONDS]
+                                     [--sample-indices 10000] [--judge-every 0 | auto | SECONDS]
 
 Liu et al. 2021, arXiv:2101.04775 (lucidrains/lightweight-gan follows it), at 32 or 64 px. Trains on what our intake
 gives, says how it goes in lines of JSON, and writes samples of the averaged generator, `images`, uint8 (N, H, W, C),

@@ -49,8 +49,8 @@ DCGAN = ["--recipe", "dcgan", "--generator.width", "64", "--discriminator.width"
 GAN = ["--recipe", "vanilla", "--generator.widths", "[128, 256, 512, 1024]", "--generator.norm", "batch",
        "--discriminator.widths", "[512, 256]", "--discriminator.dropout", "0.0", "--latent.size", "100",
        "--data.size", "28", "--data.channels", "1"]  # fmt: skip
-SHARED = ["--batch", str(BATCH), "--data.fit", "resize", "--data.mirror", "false", "--device", "cpu",
-          "--judging.features", "none"]  # fmt: skip
+SHARED = ["--batch-size", str(BATCH), "--data.fit", "resize", "--data.hflip", "false", "--device", "cpu",
+          "--evaluation.features", "none"]  # fmt: skip
 
 
 @dataclass(frozen=True)

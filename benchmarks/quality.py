@@ -146,16 +146,16 @@ def _found(status: Row, row: Row, curve: Sequence[tuple[float, float]]) -> Row:
 
 PLAIN = {"augment.kind": "none"}
 BIG = {"generator.width": 64, "discriminator.width": 64, **PLAIN}
-CRITIC = {"game.discriminator_times": 5, "optimizer.lr": 1e-4, "average.half_life_images": 500, "training.batch": 64}
+CRITIC = {"game.discriminator_steps": 5, "optimizer.lr": 1e-4, "ema.half_life": 500, "training.batch_size": 64}
 """Its paper's, whatever size the networks have."""
-SNGAN = {**PLAIN, "discriminator.norm": "none", "discriminator.spectral": True, "objective.kind": "hinge",
-         "optimizer.beta1": 0.0, "optimizer.beta2": 0.9, "training.batch": 64, "generator.init": "scaled",
+SNGAN = {**PLAIN, "discriminator.norm": "none", "discriminator.spectral_norm": True, "objective.kind": "hinge",
+         "optimizer.beta1": 0.0, "optimizer.beta2": 0.9, "training.batch_size": 64, "generator.init": "scaled",
          "discriminator.init": "scaled"}  # fmt: skip
 CONTENDERS: dict[str, Recipe | Lightweight] = {
     OURS: Recipe("auto"),
     TENTH: Recipe("auto", share=0.1),
-    "dcgan-64": Recipe("dcgan", {**BIG, "training.batch": 64}),
-    "dcgan-24": Recipe("dcgan", {**PLAIN, "training.batch": 64}),
+    "dcgan-64": Recipe("dcgan", {**BIG, "training.batch_size": 64}),
+    "dcgan-24": Recipe("dcgan", {**PLAIN, "training.batch_size": 64}),
     "wgan-gp-64": Recipe("wgan-gp", BIG | CRITIC),
     "wgan-gp-24": Recipe("wgan-gp", PLAIN | CRITIC),
     "sngan-64": Recipe("dcgan", {**BIG, **SNGAN}),

@@ -1,7 +1,7 @@
 """Picture-to-picture peers in loops of their own: pix2pix, its L1 half, CycleGAN, ESRGAN, as their authors play them.
 
     python benchmarks/references_translation.py NAME DATA OUT [--budget 5m] [--given A --wanted B] [--size 64]
-                                                [--width 64] [--batch 1] [--threads 1] [--seed 0]
+                                                [--width 64] [--batch-size 1] [--threads 1] [--seed 0]
 
 NAME is pix2pix, l1, cyclegan or esrgan. The first three want DATA/train/GIVEN, DATA/train/WANTED (of equal names, but
 for cyclegan) and DATA/test/GIVEN; esrgan wants large pictures in DATA/train and DATA/test. Trains on train for the

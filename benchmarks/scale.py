@@ -1,7 +1,7 @@
 """How start-up, speed and memory grow: with images in one file, with files, with ranks, with width.
 
     python benchmarks/scale.py images files ranks width --folder SCRATCH   # the rows asked for, in full
-    python benchmarks/scale.py images --folder SCRATCH --n 1k 10k --seconds 4
+    python benchmarks/scale.py images --folder SCRATCH --num-samples 1k 10k --seconds 4
     python benchmarks/scale.py files --folder SCRATCH --files 300
     python benchmarks/scale.py --table                                     # benchmarks/scale.md from the results
 
@@ -140,13 +140,13 @@ class Bench:
     def start(self, data: Path, cache: Path) -> Watched:
         """A start on these data, and two steps."""
         run = self.fresh("run")
-        few = ["--batch", str(BATCH), "--images", str(2 * BATCH), "--training.tick_images", str(BATCH)]
+        few = ["--batch-size", str(BATCH), "--examples", str(2 * BATCH), "--training.tick_examples", str(BATCH)]
         return watch([str(data), "--recipe", "auto", "--run", str(run), *few], cache, self.threads)
 
     def train(self, source: str, cache: Path, *more: str) -> tuple[Watched, dict[str, object]]:
         """A run of so many seconds, and how fast it was."""
         run = self.fresh("run")
-        arguments = [source, "--run", str(run), "--budget", f"{self.seconds}s", "--judging.features", "none", *more]
+        arguments = [source, "--run", str(run), "--budget", f"{self.seconds}s", "--evaluation.features", "none", *more]
         seen = watch(arguments, cache, self.threads)
         return seen, {"images_per_second": speed(run), "precision": precision(run)}
 
@@ -201,7 +201,7 @@ def measure_images(bench: Bench, counts: list[int], keep: bool) -> None:
         data, cache = image_file(bench.folder, count), bench.fresh("cache")
         cold = bench.start(data, cache)
         warm = bench.start(data, cache)
-        long, figures = bench.train(str(data), cache, "--batch", str(BATCH))
+        long, figures = bench.train(str(data), cache, "--batch-size", str(BATCH))
         bench.say(
             "images", count,
             MiB_of_data=round(data.stat().st_size / _MIB, 1),
@@ -273,9 +273,9 @@ def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
 def measure_ranks(bench: Bench, images: int) -> None:
     """The same run in three ways: how fast, and how far apart they end."""
     cache, found, speeds = bench.fresh("cache"), {}, {}
-    shared = ["digits", "--recipe", "r3gan", "--size", "nano", "--training.precision", "float32", "--batch", "64",
-              "--images", str(images), "--training.tick_images", str(max(64, images // 10)), "--device", "cpu",
-              "--judging.features", "none"]  # fmt: skip
+    shared = ["digits", "--recipe", "r3gan", "--size", "nano", "--training.precision", "float32", "--batch-size", "64",
+              "--examples", str(images), "--training.tick_examples", str(max(64, images // 10)), "--device", "cpu",
+              "--evaluation.features", "none"]  # fmt: skip
     for way, (ranks, threads) in WAYS.items():
         run = bench.fresh("run")
         watch([*shared, "--run", str(run)], cache, threads, ranks)
@@ -300,7 +300,7 @@ def measure_width(bench: Bench, widths: list[int]) -> None:
     for width in widths:
         wide = [f"--{player}.{name}={value}" for player in ("generator", "discriminator")
                 for name, value in (("width", width), ("max_width", 4 * width))]  # fmt: skip
-        seen, figures = bench.train("digits", cache, "--recipe", "auto", "--batch", str(BATCH), *wide)
+        seen, figures = bench.train("digits", cache, "--recipe", "auto", "--batch-size", str(BATCH), *wide)
         generator = sum(array.size for name, array in weights(bench.folder / "run").items() if "average" not in name)
         bench.say("width", width, **figures, generator_weights=generator, MiB=round(seen.peak),
                   anonymous_MiB=round(seen.anonymous))  # fmt: skip
@@ -352,9 +352,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", nargs="*", help="images, files, ranks, width")
     parser.add_argument("--folder", type=Path, help="scratch; 3 GB at 10M images")
-    parser.add_argument("--n", type=count, nargs="*", default=[10**power for power in range(3, 8)])
+    parser.add_argument("--num-samples", type=count, nargs="*", default=[10**power for power in range(3, 8)])
     parser.add_argument("--files", type=count, default=60_000)
-    parser.add_argument("--images", type=count, default=12_800, help="that the ranks row trains on")
+    parser.add_argument("--examples", type=count, default=12_800, help="that the ranks row trains on")
     parser.add_argument("--widths", type=int, nargs="*", default=[8, 16, 32, 64])
     parser.add_argument("--seconds", type=int, default=20, help="of training, in the rows images and width")
     parser.add_argument("--threads", type=int, help="of the rows images, files and width; left out: PyTorch's")

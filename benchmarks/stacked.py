@@ -84,7 +84,7 @@ def play(run: Path, data: Path, recipe: str, budget: str, seed: int) -> None:
     if RunFolder(run).read_json("status.json").get("state") in ("done", "diverged"):
         return
     words = ["train", str(data), "--recipe", recipe, "--budget", budget, "--seed", str(seed), "--run", str(run)]
-    words += ["--size", "nano", "--judging.features", "none"]
+    words += ["--size", "nano", "--evaluation.features", "none"]
     ended = subprocess.run([sys.executable, "-m", "zerosum", *words], check=False, stdout=subprocess.DEVNULL)
     if ended.returncode != 3:  # 3: a severe finding stands, or it diverged: results too
         ended.check_returncode()

@@ -158,7 +158,7 @@ MLP: dict[str, object] = {
 NARROW: dict[str, object] = {"generator.widths": [256, 192, 96, 48], "discriminator.widths": [256, 192, 96, 48]}
 WIDE: dict[str, object] = {"generator.width": 64, "discriminator.width": 64, "latent.size": 100}
 APART: dict[str, dict[str, object]] = {
-    "stylegan2": {"game.share_fakes": False, "terms.path-length.weight": 2, "terms.path-length.every": 4},
+    "stylegan2": {"game.reuse_fakes": False, "terms.path-length.weight": 2, "terms.path-length.every": 4},
 }
 PAPERS: dict[str, dict[str, object]] = {
     "acgan": {"generator.width": 24, "discriminator.width": 24},
@@ -166,14 +166,14 @@ PAPERS: dict[str, dict[str, object]] = {
         "generator.widths": [64, 48, 24, 12],
         "discriminator.widths": [64, 48, 24, 12],
         "generator.condition_size": 16,
-        "discriminator.last": 8,
-        "game.discriminator_times": 2,
+        "discriminator.last_side": 8,
+        "game.discriminator_steps": 2,
     },
     "progan": {
         "generator.widths": [64, 48, 24, 8],
         "discriminator.widths": [64, 48, 24, 8],
         "latent.size": 64,
-        "game.growth.first": 3,
+        "game.growth.start_level": 3,
         "optimizer.lr": 2e-3,
     },
 }
@@ -193,8 +193,8 @@ ROWS = {
 PENALTIES: dict[str, dict[str, object]] = {
     "no penalty": {},
     "R1 and R2 at every step": {"terms.r1.weight": 0.05, "terms.r2.weight": 0.05},
-    "R1 and R2 at every 16th": {"terms.r1.weight": 0.05, "terms.r2.weight": 0.05, "terms.r1.every": 16,
-                                "terms.r2.every": 16},
+    "R1 and R2 at every 16th": {"terms.r1.weight": 0.05, "terms.r2.weight": 0.05, "terms.r1.every_rounds": 16,
+                                "terms.r2.every_rounds": 16},
 }  # fmt: skip
 
 

@@ -76,10 +76,10 @@ class Experiment:
 
 EXPERIMENTS = {
     "relief": Experiment(
-        "bluemarble", "pix2pix", "relief to the Earth in August", {"data.given": "C", "data.wanted": "B"},
+        "bluemarble", "pix2pix", "relief to the Earth in August", {"data.input": "C", "data.target": "B"},
         share=3.0, peers=("pix2pix", "l1"),
     ),
-    "emoji": Experiment("emoji/paired", "pix2pix", "Noto's emoji to Twemoji's", {"data.mirror": False}, share=1.4),
+    "emoji": Experiment("emoji/paired", "pix2pix", "Noto's emoji to Twemoji's", {"data.hflip": False}, share=1.4),
     "rally": Experiment("rally/paired", "map", "terrain labels to aerial maps", alone=None, share=0.6),
     "season": Experiment(
         "seasons", "season", "January to August and back, from longitudes that never meet", alone=None, share=3.0,
@@ -87,17 +87,17 @@ EXPERIMENTS = {
     ),
     "two-ways": Experiment(
         "emoji/paired", "cyclegan", "Noto's emoji to Twemoji's and back, as if nobody knew the pairs",
-        {"data.mirror": False}, alone=None, share=0.4, paired=True, both=True,
+        {"data.hflip": False}, alone=None, share=0.4, paired=True, both=True,
     ),
     "one-way": Experiment("seasons", "cut", "January to August, one way only", alone=None, share=0.4, paired=True),
     "large": Experiment(
         "photos", "esrgan", "four times larger", features="pixels", share=3.6, peers=("esrgan",), tiled=True,
-        alone=ALONE | {"terms.perceptual.weight": 0, "terms.reconstruct.weight": 1},
+        alone=ALONE | {"terms.perceptual.weight": 0, "terms.l1.weight": 1},
     ),
     "enlarged": Experiment("photos", "srgan", "four times larger", features="pixels", alone=None, share=0.4),
     "holes": Experiment("solar", "inpaint", "holes filled"),
     "colours": Experiment(
-        "foods", "colourise", "grey pictures coloured",
+        "foods", "colorize", "grey pictures coloured",
         note="The recipe's U-Net was given a map at the picture's own size after an earlier figure of these same test "
         "pictures had been seen (docs/log.md), so these are not of unseen pictures.",
     ),
@@ -154,7 +154,7 @@ def play(name: str, way: str, experiment: Experiment, place: Path, folder: Path,
         shutil.rmtree(path, ignore_errors=True)
         zerosum.train(
             place / "train", recipe=experiment.recipe, run=path, budget=seconds * experiment.share,
-            settings={"judging.features": "none"} | settings,
+            settings={"evaluation.features": "none"} | settings,
         )  # fmt: skip
     log = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
     row: Row = {

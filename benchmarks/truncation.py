@@ -1,6 +1,6 @@
 """Truncation's trade: a run's fidelity against its variety, from narrow latents to whole ones.
 
-    python benchmarks/truncation.py RUN [--cuts 0.3 0.5 0.7 1 1.5 2] [--n 2000]
+    python benchmarks/truncation.py RUN [--cuts 0.3 0.5 0.7 1 1.5 2] [--num-samples 2000]
 
 Brock et al. 2018, arXiv:1809.11096, section 3.1 and figure 2: latents cut off nearer to 0 make better samples of fewer
 kinds. For networks with styles the cut is the share of the distance from the mean style (arXiv:1812.04948, appendix B).
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
     parser.add_argument("--cuts", type=float, nargs="*", default=[0.3, 0.5, 0.7, 1.0, 1.5, math.inf])
-    parser.add_argument("--n", type=int, default=2_000)
+    parser.add_argument("--num-samples", type=int, default=2_000)
     asked = parser.parse_args()
     folder = RunFolder.open(asked.run)
     recipe, generator = read_recipe(folder), zerosum.load(asked.run)

@@ -48,7 +48,7 @@ def train(run: Path, data: str, recipe: str, budget: str) -> None:
     """One run on one thread, unless it is there."""
     if (run / "recipe.toml").exists():
         return
-    words = ["train", data, "--recipe", recipe, "--budget", budget, "--run", str(run), "--judging.features", "none"]
+    words = ["train", data, "--recipe", recipe, "--budget", budget, "--run", str(run), "--evaluation.features", "none"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     ended = subprocess.run([sys.executable, "-m", "zerosum", *words], check=False, env=environment)
     if ended.returncode != 3:  # 3: a severe finding stands, or it diverged: results too

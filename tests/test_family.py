@@ -28,11 +28,11 @@ REMEMBERED = (
 )
 """What changes in a network without a step."""
 BALANCE = {
-    "game.replay": 16, "game.instance_noise": 0.1, "terms.historical.weight": 1e-3, "augment.kind": "ada",
-    "augment.start": 0.5,
+    "game.replay_buffer": 16, "game.instance_noise": 0.1, "terms.historical.weight": 1e-3, "augment.kind": "ada",
+    "augment.initial_p": 0.5,
 }  # fmt: skip
 """All that may be added to a recipe to keep its players in balance."""
-TURNS = {"data.given": "dark", "data.wanted": "light", "data.channels": 3, "data.size": 32}
+TURNS = {"data.input": "dark", "data.target": "light", "data.channels": 3, "data.size": 32}
 """For recipes that turn pictures into others."""
 
 
@@ -59,7 +59,7 @@ def weights(run: Path, images: int) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("name", "more"),
     [(name, {}) for name in list_recipes()]
-    + [("auto", BALANCE), ("stylegan2", {"terms.path_length.weight": 2, "terms.path_length.every": 2})],
+    + [("auto", BALANCE), ("stylegan2", {"terms.path_length.weight": 2, "terms.path_length.every_rounds": 2})],
     ids=[*list_recipes(), "auto in balance", "stylegan2 with path length"],
 )
 def test_three_rounds(
@@ -67,8 +67,8 @@ def test_three_rounds(
 ) -> None:
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
     settings = {
-        "training.tick_images": BATCH, "training.checkpoint_images": BATCH, "training.preview_images": BATCH * ROUNDS,
-        "judging.features": "none", "training.precision": "float32",
+        "training.tick_examples": BATCH, "training.checkpoint_examples": BATCH, "training.preview_examples": BATCH * ROUNDS,
+        "evaluation.features": "none", "training.precision": "float32",
     } | more | (TURNS if translates(name) else {})  # fmt: skip
     path = tmp_path / "run"
     run = zerosum.train(

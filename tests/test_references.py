@@ -32,7 +32,7 @@ TOLD: dict[str, dict[str, object]] = {
     "projected": {"augment.p": 0},
     # what is small at first tells
     "biggan": {"terms.orthogonal.weight": 0.1},
-    "wgan": {"optimizer.clip.discriminator": 1.005},
+    "wgan": {"optimizer.weight_clip.discriminator": 1.005},
 }
 APART = {"cgan-projection": 5e-3, "projected": 5e-3, "sngan": 0.03}
 """How far apart the two may end, as a part of the way they went: ours judges real and fake in one go where it can, so

@@ -67,7 +67,7 @@ def test_super_resolution_makes_the_middle_of_each(tmp_path: Path) -> None:
     """Odd sizes are cut to a multiple of 4; what is made is as large as what was cut."""
     pictures(tmp_path / "data/train", "ab", 50, 40)
     pictures(tmp_path / "data/test", "x", 47, 33)
-    words = ["--budget", "0.2s", "--size", "32", "--width", "8", "--batch", "2"]
+    words = ["--budget", "0.2s", "--size", "32", "--width", "8", "--batch-size", "2"]
     references.main(["esrgan", str(tmp_path / "data"), str(tmp_path / "out"), *words])
     assert Image.open(tmp_path / "out/made/x.png").size == (44, 32)
 

@@ -3,7 +3,7 @@
     python benchmarks/ward/cures.py FOLDER mnist=PATH ring grid [--worker 0/2]
 
 Every curable patient in FOLDER is played twice more: from the beginning with the settings that its first severe finding
-prescribed (FOLDER/prescribed), and as it was, but with `--rescue` (FOLDER/rescued). Runs that are there are not made
+prescribed (FOLDER/prescribed), and as it was, but with `--recover` (FOLDER/rescued). Runs that are there are not made
 again; `python benchmarks/ward/table.py FOLDER` counts them.
 """
 
@@ -61,7 +61,7 @@ def treat(folder: Path, places: dict[str, str], run: Path) -> None:
         about = {"finding": finding, "settings": settings}
         (folder / "prescribed" / patient.name / "prescription.json").write_text(json.dumps(about) + "\n", "utf8")
     images = RunFolder(run).read_toml("recipe.toml")["training"]["images"]
-    play(folder / "rescued", place, patient, {"training.checkpoint_images": images // CHECKPOINTS, "doctor.rescues": 3})
+    play(folder / "rescued", place, patient, {"training.checkpoint_examples": images // CHECKPOINTS, "diagnostics.max_recoveries": 3})
 
 
 def main() -> None:

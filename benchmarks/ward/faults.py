@@ -219,8 +219,8 @@ def constant(real: Tensor) -> Tensor:
 
 FAULTS: dict[str, Fault] = {
     "learning rate x30": Fault(
-        ("learning-rate-too-high", "diverging", "not-finite", "oscillation"), ("dcgan", "auto"), ("vanilla",),
-        {"optimizer.rates": {"discriminator": 30, "generator": 30}}, curable=True,
+        ("learning-rate-too-high", "diverging", "nonfinite-values", "oscillation"), ("dcgan", "auto"), ("vanilla",),
+        {"optimizer.lr_multipliers": {"discriminator": 30, "generator": 30}}, curable=True,
     ),
     "discriminator much larger": Fault(
         ("discriminator-too-strong", "vanishing-gradient"), ("dcgan", "vanilla"), ("vanilla",), {"generator": "tiny"},
@@ -231,18 +231,18 @@ FAULTS: dict[str, Fault] = {
     ),
     "saturating loss, strong discriminator": Fault(
         ("vanishing-gradient", "discriminator-too-strong"), ("dcgan", "vanilla"), ("vanilla",),
-        {"objective.kind": "minimax", "optimizer.rates": {"discriminator": 4, "generator": 0.25}}, curable=True,
+        {"objective.kind": "minimax", "optimizer.lr_multipliers": {"discriminator": 4, "generator": 0.25}}, curable=True,
     ),
     "no penalty on a fragile objective": Fault(
-        ("under-regularised", "diverging", "oscillation", "discriminator-too-strong"),
+        ("under-regularized", "diverging", "oscillation", "discriminator-too-strong"),
         ("wgan-gp", "r3gan"), ("wgan-gp",), {"terms": "none"}, curable=True,
     ),
     "penalty x1000": Fault(
-        ("over-regularised", "discriminator-too-weak"), ("r3gan", "wgan-gp"), ("r3gan",), {"terms": 1000.0},
+        ("over-regularized", "discriminator-too-weak"), ("r3gan", "wgan-gp"), ("r3gan",), {"terms": 1000.0},
         curable=True,
     ),
     "penalty x0.001": Fault(
-        ("under-regularised", "discriminator-too-strong", "oscillation", "diverging"),
+        ("under-regularized", "discriminator-too-strong", "oscillation", "diverging"),
         ("r3gan", "wgan-gp"), ("wgan-gp",), {"terms": 0.001}, curable=True,
     ),
     "latent times zero": Fault(
@@ -266,39 +266,39 @@ FAULTS: dict[str, Fault] = {
         always=True,
     ),
     "95% duplicates": Fault(
-        ("duplicate-data", "discriminator-overfitting", "memorising"), ("dcgan", "auto"), data=copies(0.95),
+        ("duplicate-data", "discriminator-overfitting", "memorization"), ("dcgan", "auto"), data=copies(0.95),
         always=True,
     ),
     "50 training images": Fault(
-        ("too-little-data", "discriminator-overfitting", "memorising"), ("dcgan", "auto"),
+        ("too-little-data", "discriminator-overfitting", "memorization"), ("dcgan", "auto"),
         settings={"augment.kind": "none"}, data=few(50), curable=True, always=True,
     ),
     "frozen generator": Fault(
-        ("generator-still", "vanishing-gradient"), ("dcgan", "auto"), ("r3gan",), tamper=frozen("generator"),
+        ("generator-not-updating", "vanishing-gradient"), ("dcgan", "auto"), ("r3gan",), tamper=frozen("generator"),
         always=True,
     ),
     "frozen discriminator": Fault(
-        ("discriminator-still", "discriminator-too-weak"), ("dcgan", "auto"), ("r3gan",),
+        ("discriminator-not-updating", "discriminator-too-weak"), ("dcgan", "auto"), ("r3gan",),
         tamper=frozen("discriminator"), always=True,
     ),
     "batch of 2": Fault(
         ("batch-too-small", "oscillation", "learning-rate-too-high"), ("dcgan", "auto"), ("vanilla",),
-        {"training.batch": 2}, curable=True, always=True,
+        {"training.batch_size": 2}, curable=True, always=True,
     ),
     "one class in the loader": Fault(
-        ("loader-differs", "modes-missing", "mode-collapse"), ("dcgan", "auto"), tamper=one_class, always=True,
+        ("data-loader-mismatch", "missing-modes", "mode-collapse"), ("dcgan", "auto"), tamper=one_class, always=True,
     ),
     "sign error in the generator's loss": Fault(
-        ("discriminator-too-strong", "diverging", "vanishing-gradient", "players-agree"), ("dcgan", "auto"),
+        ("discriminator-too-strong", "diverging", "vanishing-gradient", "wrong-loss-sign"), ("dcgan", "auto"),
         ("r3gan",), tamper=turned("generator"),
     ),
     "sign error in the discriminator's loss": Fault(
-        ("discriminator-too-weak", "diverging", "players-agree"), ("dcgan", "auto"), ("r3gan",),
+        ("discriminator-too-weak", "diverging", "wrong-loss-sign"), ("dcgan", "auto"), ("r3gan",),
         tamper=turned("discriminator"),
     ),
     "average too long": Fault(
-        ("average-too-slow",), ("dcgan", "auto"), ("r3gan",), {"average.half_life_images": 10_000_000}, curable=True,
+        ("ema-too-slow",), ("dcgan", "auto"), ("r3gan",), {"ema.half_life": 10_000_000}, curable=True,
     ),
-    "16-bit overflow": Fault(("not-finite", "diverging"), ("dcgan", "auto"), ("r3gan",), tamper=overflow),
+    "16-bit overflow": Fault(("nonfinite-values", "diverging"), ("dcgan", "auto"), ("r3gan",), tamper=overflow),
 }  # fmt: skip
 """By what they are called in the tables."""

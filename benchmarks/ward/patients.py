@@ -90,14 +90,14 @@ def settings_of(patient: Patient, fault: Fault | None) -> dict[str, Any]:
     points = patient.data in ("ring", "grid")
     images = int(IMAGES["points" if points else "pictures"] * SLOW.get(patient.recipe, 1.0))
     tree = _tree(patient, points)
-    batch = 2 if fault and "training.batch" in fault.settings else min(tree["training"]["batch"], BATCH[points])
+    batch = 2 if fault and "training.batch_size" in fault.settings else min(tree["training"]["batch"], BATCH[points])
     images = images // 8 if batch == 2 else images
     tick = max(batch, images // TICKS // batch * batch)
     settings: dict[str, Any] = {
-        "training.batch": batch, "training.images": images, "training.tick_images": tick, "training.seed": patient.seed,
-        "training.checkpoint_images": images, "training.preview_images": images,
-        "doctor.every_images": tick * (TICKS // EXAMINATIONS), "judging.features": "none",
-        "training.precision": "float32", "doctor.samples": 512 if points else 128,
+        "training.batch_size": batch, "training.examples": images, "training.tick_examples": tick, "training.seed": patient.seed,
+        "training.checkpoint_examples": images, "training.preview_examples": images,
+        "diagnostics.every_examples": tick * (TICKS // EXAMINATIONS), "evaluation.features": "none",
+        "training.precision": "float32", "diagnostics.samples": 512 if points else 128,
     }  # fmt: skip
     for name, value in (fault.settings if fault else {}).items():
         if name in TINY:

@@ -70,13 +70,13 @@ def read(run: Path) -> Row:
 
 def course(history: LogHistory) -> Row:
     """How the run went, by what does not depend on the rules."""
-    average = ratio("exam/coverage_average", "exam/coverage_floor")(history)
-    player = ratio("exam/coverage", "exam/coverage_floor")(history)
-    distance = minimum(signal("exam/distance"), signal("exam/distance_average"))(history)
-    gap = history["exam/gap"]
+    average = ratio("monitor/ema_coverage", "monitor/coverage_floor")(history)
+    player = ratio("monitor/coverage", "monitor/coverage_floor")(history)
+    distance = minimum(signal("monitor/energy_distance"), signal("monitor/ema_energy_distance"))(history)
+    gap = history["monitor/duality_gap"]
     objective = history.facts.get("settings", {}).get("objective", {}).get("kind", "")
     return {
-        "coverage": _end(average), "distance": _end(history["exam/distance_average"]),
+        "coverage": _end(average), "distance": _end(history["monitor/ema_energy_distance"]),
         "nearer": _nearer(distance.values),
         "gap": [float(value) for value in gap.values],
         "covered": [float(value) for value in np.interp(gap.examples, player.examples, player.values)]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from zerosum.run_folder import RunFolder
 
-QUICK = ["--images", "64", "--batch", "16", "--judging.features", "none", "--training.precision", "float32"]
+QUICK = ["--examples", "64", "--batch-size", "16", "--evaluation.features", "none", "--training.precision", "float32"]
 TINY = ["--generator.width", "4", "--discriminator.width", "4"]
 
 
@@ -40,7 +40,7 @@ def test_samples_of_the_class_asked_for(here: Path, say, cats_and_dogs: Path) ->
     assert code == 0, err
     assert Image.open(Path(out.strip()) / "classes.png").height < Image.open(Path(out.strip()) / "classes.png").width
 
-    code, out, err = say("walk", "r", "--class", "cat", "--to", "dog", "--stops", "3", "--steps", "4")
+    code, out, err = say("walk", "r", "--class", "cat", "--to", "dog", "--keyframes", "3", "--steps", "4")
     assert code == 0, err
     assert all(Path(line).exists() for line in out.split())
 
@@ -105,7 +105,7 @@ def test_styles_are_mixed_edited_and_found_again(here: Path, say, cats_and_dogs:
     for direction in ("sefa:0", "pca:1", "class:dog"):
         into = f"{direction.replace(':', '')}.png"
         # for class:dog the samples must be of both classes: a new StyleGAN2's are, as bright as chance has it
-        code, out, err = say("edit", "r", "--direction", direction, "--samples", "0,1", "--into", into)
+        code, out, err = say("edit", "r", "--direction", direction, "--sample-indices", "0,1", "--into", into)
         assert code == 0, err
         assert Image.open(here / into).width > Image.open(here / into).height
     code, out, err = say("encode", "r", str(cats_and_dogs / "cat" / "0.png"), "--steps", "10", "--into", "e.png")
@@ -118,7 +118,7 @@ def test_styles_are_mixed_edited_and_found_again(here: Path, say, cats_and_dogs:
     for arguments, said in (
         (["edit", "r", "--direction", "up"], "sefa:0, pca:0"),
         (["edit", "r", "--direction", "class:cow"], "there are cat, dog"),
-        (["edit", "r", "--direction", "sefa:0", "--samples", "x"], "whole numbers"),
+        (["edit", "r", "--direction", "sefa:0", "--sample-indices", "x"], "whole numbers"),
         (["mix", "r", "--from", "0", "--styles", "1", "--layers", "9:99"], "layers"),
         (["encode", "r", "nothing.png"], "cannot be read as an image"),
         (["encode", "r", "eps.png"], "cannot be read as an image"),

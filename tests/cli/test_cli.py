@@ -14,7 +14,7 @@ from PIL import Image
 import zerosum
 from zerosum.recipes import files
 
-QUICK = ["--training.batch", "16", "--generator.width", "4", "--discriminator.width", "4", "--images", "160"]
+QUICK = ["--training.batch_size", "16", "--generator.width", "4", "--discriminator.width", "4", "--examples", "160"]
 
 
 def pictures(folder: Path, n: int = 80, size: tuple[int, int] = (40, 36), mode: str = "RGB") -> Path:
@@ -65,14 +65,14 @@ def test_train_with_no_settings_then_every_verb(here: Path, say) -> None:
     assert files == ["00000.png", "00001.png", "00002.png", "00003.png", "00004.png", "sheet.png"]
     assert Image.open(Path(out.strip()) / "00000.png").size == (32, 32)
 
-    code, out, _ = say("walk", "runs/photos", "--stops", "3", "--steps", "4", "--way", "lerp")
+    code, out, _ = say("walk", "runs/photos", "--keyframes", "3", "--steps", "4", "--interpolation", "lerp")
     assert code == 0
     strip, film = (Image.open(line) for line in out.split())
     assert film.n_frames == 12
     assert strip.size[0] > strip.size[1]
 
     assert say("resume", "runs/photos")[0] == 2
-    assert say("resume", "runs/photos", "--images", "320")[0] == 0
+    assert say("resume", "runs/photos", "--examples", "320")[0] == 0
 
 
 def test_samples_are_the_same_again_whatever_is_drawn_beside_them(here: Path, say) -> None:
@@ -91,27 +91,27 @@ def test_samples_are_the_same_again_whatever_is_drawn_beside_them(here: Path, sa
 
 @pytest.mark.parametrize("source", ["ring", "grid", "spiral"])
 def test_points(here: Path, say, source: str) -> None:
-    assert say("train", source, "--images", "768")[0] == 0
+    assert say("train", source, "--examples", "768")[0] == 0
     assert Image.open(here / f"runs/{source}/samples/00000768.png").size[0] >= 256
     code, out, _ = say("sample", f"runs/{source}", "-n", "9")
     assert code == 0
     assert len((Path(out.strip()) / "points.csv").read_text().split()) == 9
     assert say("walk", f"runs/{source}")[0] == 2
-    code, _, err = say("train", source, "--data.turn", "true", "--run", "turned")
+    code, _, err = say("train", source, "--data.rotate90", "true", "--run", "turned")
     assert code == 2
-    assert "--data.turn: turns pictures, and these data are points" in err
+    assert "--data.rotate90: turns pictures, and these data are points" in err
 
 
 @pytest.mark.parametrize("name", ["auto", "vanilla", "r3gan", "progan"])
 def test_a_finished_run_is_trained_longer(here: Path, say, name: str) -> None:
     pictures(here / "grey", size=(16, 16), mode="L")
     small = (
-        ["--images", "64", "--batch", "8", "--size", "nano"]
+        ["--examples", "64", "--batch-size", "8", "--size", "nano"]
         if "nano" in files.RecipeFile(name).variants
-        else ["--images", "64", "--batch", "8"]
+        else ["--examples", "64", "--batch-size", "8"]
     )
     assert say("train", "grey", "--recipe", name, *small)[0] == 0
-    assert say("resume", "runs/grey", "--images", "128")[0] == 0
+    assert say("resume", "runs/grey", "--examples", "128")[0] == 0
 
 
 def test_a_zip_an_npz_and_the_bundled_digits(here: Path, say) -> None:
@@ -170,7 +170,7 @@ def test_a_folder_that_trains_on_itself(here: Path, say, monkeypatch: pytest.Mon
     """The run lands among the pictures, and is not taken for some of them."""
     monkeypatch.chdir(pictures(here / "photos"))
     assert say("train", ".", *QUICK)[0] == 0
-    assert say("resume", "runs/photos", "--images", "320")[0] == 0
+    assert say("resume", "runs/photos", "--examples", "320")[0] == 0
     _, out, _ = say("data", ".", "--json")
     assert json.loads(out)["images"] == 80
 
@@ -180,7 +180,7 @@ def test_tensorboard_is_an_extra(here: Path, say, monkeypatch: pytest.MonkeyPatc
 
     pictures(here / "photos", 20)
     monkeypatch.setattr(loggers, "find_spec", lambda name: None)
-    code, _, err = say("train", "photos", "--tracker", "tensorboard")
+    code, _, err = say("train", "photos", "--logger", "tensorboard")
     assert code == 2
     assert 'pip install "zerosum[tensorboard]"' in err
     assert not (here / "runs").exists()
@@ -188,7 +188,7 @@ def test_tensorboard_is_an_extra(here: Path, say, monkeypatch: pytest.MonkeyPatc
 
 def test_tensorboard_listens(here: Path, say) -> None:
     pictures(here / "photos")
-    assert say("train", "photos", *QUICK, "--tracker", "tensorboard", "--training.tick_images", "32")[0] == 0
+    assert say("train", "photos", *QUICK, "--logger", "tensorboard", "--training.tick_examples", "32")[0] == 0
     [events] = (here / "runs/photos/tensorboard").iterdir()
     assert events.stat().st_size > 500
 
@@ -202,8 +202,8 @@ def test_recipes_are_listed(say) -> None:
 
 def test_divergence_ends_the_run_with_code_3(here: Path, say) -> None:
     pictures(here / "photos")
-    settings = ["--training.tick_images", "160", "--optimizer.lr", "1e30", "--training.checkpoint_images", "16"]
-    code, out, _ = say("train", "photos", "--recipe", "vanilla", "--batch", "16", "--images", "1600", *settings)
+    settings = ["--training.tick_examples", "160", "--optimizer.lr", "1e30", "--training.checkpoint_examples", "16"]
+    code, out, _ = say("train", "photos", "--recipe", "vanilla", "--batch-size", "16", "--examples", "1600", *settings)
     assert code == 3
     assert "diverged" in out
 
@@ -226,21 +226,21 @@ BAD = {
     "negative": (["train", "photos", "--optimizer.lr", "-1"], "--optimizer.lr -1"),
     "bad kind": (["train", "photos", "--generator.kind", "dcgann"], "did you mean dcgan"),
     "bad time": (["train", "photos", "--budget", "soon"], "--budget"),
-    "bad count": (["train", "photos", "--images", "many"], "--images"),
+    "bad count": (["train", "photos", "--examples", "many"], "--examples"),
     "bad device": (["train", "photos", "--device", "tpu"], "--device tpu"),
-    "bad tracker": (["train", "photos", "--tracker", "paper"], "--tracker paper"),
+    "bad tracker": (["train", "photos", "--logger", "paper"], "--logger paper"),
     "bad pixels": (["train", "photos", "--data.size", "48"], "--data.size 32` or"),
-    "uneven parts": (["train", "photos", "--batch", "9", "--training.accumulate", "2"], "9"),
+    "uneven parts": (["train", "photos", "--batch-size", "9", "--training.accumulate", "2"], "9"),
     "three images": (["train", "three"], "3"),
     "empty folder": (["train", "empty"], "empty"),
     "text named .png": (["train", "text"], "text"),
-    "no images": (["train", "photos", "--images", "0"], "--images 0"),
+    "no images": (["train", "photos", "--examples", "0"], "--examples 0"),
     "no time": (["train", "photos", "--budget", "0s"], "--budget"),
-    "batch too large": (["train", "photos", "--batch", "4000"], "--training.batch 4000"),
-    "unknown player": (["train", "photos", "--optimizer.rates.discriminatr", "4"], "there is no such player"),
+    "batch too large": (["train", "photos", "--batch-size", "4000"], "--training.batch_size 4000"),
+    "unknown player": (["train", "photos", "--optimizer.lr_multipliers.discriminatr", "4"], "there is no such player"),
     "beta2 of one": (["train", "photos", "--optimizer.beta2", "1"], "must be below 1"),
     "term named score": (["train", "photos", "--terms.score.kind", "r1"], "objective's own"),
-    "reach beyond all": (["train", "photos", "--recipe", "vanilla", "--generator.reach", "inf"], "--generator.reach"),
+    "reach beyond all": (["train", "photos", "--recipe", "vanilla", "--generator.bias_range", "inf"], "--generator.bias_range"),
     "seed too large": (["train", "photos", "--seed", "18446744073709552"], "--seed 18446744073709552"),
     "seed no number": (["train", "photos", "--seed", "x"], "--seed"),
     "unknown short flag": (["train", "photos", "-x", "3"], "-x: there is no such flag"),
@@ -273,14 +273,14 @@ def test_bad_input_gets_one_clear_sentence(here: Path, say, case: str) -> None:
 def test_every_settings_error_at_once(here: Path, say) -> None:
     pictures(here / "photos", 20)
     code, _, err = say(
-        "train", "photos", "--optimizer.lr", "x", "--training.batch", "0", "--data.fit", "stretch", "--foo.bar", "1"
+        "train", "photos", "--optimizer.lr", "x", "--training.batch_size", "0", "--data.fit", "stretch", "--foo.bar", "1"
     )
     assert code == 2
     assert [line.split()[1] for line in sorted(err.splitlines())] == [
         "--data.fit",
         "--foo.bar:",
         "--optimizer.lr",
-        "--training.batch",
+        "--training.batch_size",
     ]
 
 
@@ -317,7 +317,7 @@ def test_a_profile_says_where_the_time_goes_and_leaves_nothing(here: Path, say) 
         assert word in out
     assert "operators:" in out
     assert not (here / "runs").exists()
-    found = zerosum.profile("photos", settings={"training.batch": 16, "generator.width": 4, "discriminator.width": 4})
+    found = zerosum.profile("photos", settings={"training.batch_size": 16, "generator.width": 4, "discriminator.width": 4})
     assert sum(found.parts.values()) == pytest.approx(found.seconds)
     assert 0 < max(found.operators.values()) < found.seconds
     code, _, err = say("train", "nowhere", "--profile")

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-TINY = ["--recipe", "vanilla", "--images", "6400", "--training.batch", "64", "--training.tick_images", "128",
-        "--doctor.every_images", "256", "--doctor.samples", "64", "--generator.widths", "[16]"]  # fmt: skip
-STILL = ["--optimizer.rates", "{ generator = 1e-12 }"]
+TINY = ["--recipe", "vanilla", "--examples", "6400", "--training.batch_size", "64", "--training.tick_examples", "128",
+        "--diagnostics.every_examples", "256", "--diagnostics.samples", "64", "--generator.widths", "[16]"]  # fmt: skip
+STILL = ["--optimizer.lr_multipliers", "{ generator = 1e-12 }"]
 """A generator that hardly moves."""
 
 
@@ -15,21 +15,21 @@ def test_a_generator_that_stands_still(here: Path, say) -> None:
     assert "severe: The generator does not move" in out
     code, out, _ = say("diagnose", "still")
     assert code == 3
-    assert "generator-still" in out
-    assert "--optimizer.rates" in out
+    assert "generator-not-updating" in out
+    assert "--optimizer.lr_multipliers" in out
     page = (here / "still/report.html").read_text()
     assert "The generator does not move" in page
     code, out, _ = say("diagnose", "still", "--json")
     assert code == 3
     first = json.loads(out)["findings"][0]
-    assert first["name"] == "generator-still"
+    assert first["name"] == "generator-not-updating"
     assert len(first["evidence"]) >= 2
     assert first["severity"] == "severe"
     # any log will do, wherever it is
     (here / "elsewhere.jsonl").write_text((here / "still/log.jsonl").read_text())
     code, out, _ = say("diagnose", "elsewhere.jsonl")
     assert code == 3
-    assert "generator-still" in out
+    assert "generator-not-updating" in out
 
 
 def test_signals_are_explained(here: Path, say) -> None:
@@ -42,7 +42,7 @@ def test_signals_are_explained(here: Path, say) -> None:
         assert len(line.split("  ")[-1]) > 10, f"{name} is not explained"
     _, out, _ = say("diagnose", "run", "--signals", "--json")
     signals = json.loads(out)["signals"]
-    assert {"exam/auc", "exam/spread", "exam/distance"} <= signals.keys()
+    assert {"monitor/auc_train", "monitor/diversity", "monitor/energy_distance"} <= signals.keys()
     assert "lost" not in json.loads(out)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import zerosum
 
-QUICK = ["--training.batch", "16", "--generator.width", "4", "--discriminator.width", "4", "--images", "320"]
+QUICK = ["--training.batch_size", "16", "--generator.width", "4", "--discriminator.width", "4", "--examples", "320"]
 PIXELS = ["--features", "pixels"]
 
 
@@ -32,9 +32,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data and a run that was judged on its way."""
     folder = tmp_path_factory.mktemp("judged")
     pictures(folder / "noise", 400)
-    settings = {"judging.features": "pixels", "judging.every_images": 80, "judging.samples": 64}
-    settings |= {"training.batch": 16, "generator.width": 4, "discriminator.width": 4, "data.size": 16}
-    settings |= {"training.checkpoint_images": 160}
+    settings = {"evaluation.features": "pixels", "evaluation.every_examples": 80, "evaluation.samples": 64}
+    settings |= {"training.batch_size": 16, "generator.width": 4, "discriminator.width": 4, "data.size": 16}
+    settings |= {"training.checkpoint_examples": 160}
     zerosum.train(folder / "noise", run=folder / "runs/noise", images=320, settings=settings)
     return folder
 
@@ -109,7 +109,7 @@ def test_another_judgement_of_the_same_run_is_the_same(run: Path, say) -> None:
 def test_a_resumed_run_has_the_same_scores(run: Path, say) -> None:
     """Judgements after the checkpoint that it goes on from are forgotten, and made again to the last digit."""
     before = rows(run)
-    code, _, err = say("resume", str(run), "--images", "480")
+    code, _, err = say("resume", str(run), "--examples", "480")
     assert code == 0, err
     after = rows(run)
     assert after[:4] == before
@@ -131,9 +131,9 @@ def test_a_run_killed_between_judgements_has_the_same_scores_and_the_same_best(r
 def test_patience_ends_a_run(here: Path) -> None:
     """A generator whose learning rate is as good as 0 gets no better."""
     pictures(here / "noise", 200)
-    settings = {"judging.features": "pixels", "judging.every_images": 32, "judging.patience": 3, "optimizer.lr": 1e-12}
-    settings |= {"training.batch": 16, "generator.width": 4, "discriminator.width": 4, "judging.samples": 64}
-    settings |= {"average.half_life_images": 0}
+    settings = {"evaluation.features": "pixels", "evaluation.every_examples": 32, "evaluation.patience": 3, "optimizer.lr": 1e-12}
+    settings |= {"training.batch_size": 16, "generator.width": 4, "discriminator.width": 4, "evaluation.samples": 64}
+    settings |= {"ema.half_life": 0}
     ended = zerosum.train("noise", run="runs/tired", images=3_200, settings=settings)
     assert ended.state == "done"
     assert json.loads((ended.path / "status.json").read_text())["images"] < 1_000
@@ -143,16 +143,16 @@ def test_patience_ends_a_run(here: Path) -> None:
 def test_a_tired_run_is_over(here: Path, say) -> None:
     pictures(here / "noise", 200)
     words = [
-        "--judging.features",
+        "--evaluation.features",
         "pixels",
-        "--judging.every_images",
+        "--evaluation.every_examples",
         "32",
-        "--judging.patience",
+        "--evaluation.patience",
         "1",
         "--optimizer.lr",
     ]
     code, out, err = say(
-        "train", "noise", "--run", "runs/tired", *words, "1e-12", "--average.half_life_images", "0", *QUICK
+        "train", "noise", "--run", "runs/tired", *words, "1e-12", "--ema.half_life", "0", *QUICK
     )
     assert code == 0, err
     assert "no better score for as long as judging.patience asks" in out
@@ -163,7 +163,7 @@ def test_a_tired_run_is_over(here: Path, say) -> None:
 
 def test_a_diverging_run_says_so_though_it_is_judged(here: Path, say) -> None:
     pictures(here / "noise", 200)
-    words = ["--judging.features", "pixels", "--judging.every_images", "32", "--optimizer.lr", "1e30"]
+    words = ["--evaluation.features", "pixels", "--evaluation.every_examples", "32", "--optimizer.lr", "1e30"]
     code, _, _ = say("train", "noise", "--run", "runs/wild", *words, "--objective.kind", "wasserstein", *QUICK)
     assert code == 3
     assert json.loads(Path("runs/wild/status.json").read_text())["state"] == "diverged"
@@ -174,8 +174,8 @@ def test_judging_changes_no_bit_of_training(here: Path) -> None:
     pictures(here / "noise", 200)
     ends = []
     for features in ("none", "pixels", "labels"):
-        settings = {"judging.features": features, "judging.every_images": 80, "training.batch": 16}
-        settings |= {"generator.width": 4, "discriminator.width": 4, "judging.samples": 64}
+        settings = {"evaluation.features": features, "evaluation.every_examples": 80, "training.batch_size": 16}
+        settings |= {"generator.width": 4, "discriminator.width": 4, "evaluation.samples": 64}
         settings |= {"training.precision": "float32"}  # "fastest" is settled by a trial, which noise may decide
         zerosum.train("noise", run=f"runs/{features}", images=160, settings=settings)
         ends.append(here / f"runs/{features}/checkpoints/00000160")
@@ -203,7 +203,7 @@ def test_damaged_features_are_seen_anew(run: Path, monkeypatch: pytest.MonkeyPat
 
 def test_points_are_compared_as_they_are(here: Path, say) -> None:
     zerosum.train("ring", run="runs/ring", images=2_560)
-    code, out, err = say("evaluate", "runs/ring", "--n", "200", "--among", "400")
+    code, out, err = say("evaluate", "runs/ring", "--num-samples", "200", "--copy-candidates", "400")
     assert code == 0, err
     assert "kid_pixels" in out
     for features in ("lite0", "labels"):
@@ -213,7 +213,7 @@ def test_points_are_compared_as_they_are(here: Path, say) -> None:
 
 
 def test_labels_are_a_judge_too(run: Path, say) -> None:
-    code, out, err = say("evaluate", str(run), "--features", "labels", "--n", "100")
+    code, out, err = say("evaluate", str(run), "--features", "labels", "--num-samples", "100")
     assert code == 0, err
     assert "kid_labels" in out
     (row,) = [row for row in rows(run) if row["when"] == "asked"]
@@ -271,13 +271,13 @@ def test_renaming_and_shuffling_files_changes_no_score(here: Path) -> None:
         (["noise"], "is not a run folder"),
         (["runs/noise", "--features", "lite1"], "lite0"),
         (["runs/noise", "--features", "no.such:thing"], "no.such"),
-        (["runs/noise", "--against", "test"], "held-out, train"),
-        (["runs/noise", "--n", "3", *PIXELS], "at least 7"),
-        (["runs/noise", "--neighbours", "0", *PIXELS], "choose 1 to 100"),
+        (["runs/noise", "--split", "test"], "held-out, train"),
+        (["runs/noise", "--num-samples", "3", *PIXELS], "at least 7"),
+        (["runs/noise", "--neighbors", "0", *PIXELS], "choose 1 to 100"),
         (["runs/noise", "--truncation", "0", *PIXELS], "above 0"),
         (["runs/noise", "--real", "noise", *PIXELS], "--real goes with --fake"),
         (["--fake", "noise", "--real", "noise", "--best"], "--best goes with a run"),
-        (["runs/noise", "--among", "3"], "16 training images"),
+        (["runs/noise", "--copy-candidates", "3"], "16 training images"),
         (["runs/noise", "--data", "nowhere", *PIXELS], "there is no file, folder or data set"),
         (["runs/noise", "--data", "ring", *PIXELS], "ring"),
         (["--fake", "noise", *PIXELS], "add --real"),
@@ -344,7 +344,7 @@ def test_a_features_module_of_the_wrong_shape(run: Path, say, body: str, words: 
 
     name = f"eyes_{abs(hash(body))}"
     Path(f"{name}.py").write_text(f"def make():\n    {body}\n")
-    code, _, err = say("evaluate", str(run), "--features", f"{name}:make", "--n", "60")
+    code, _, err = say("evaluate", str(run), "--features", f"{name}:make", "--num-samples", "60")
     assert code == 2, err
     assert re.search(words, err), err
     assert len(err.strip().splitlines()) == 1
@@ -352,7 +352,7 @@ def test_a_features_module_of_the_wrong_shape(run: Path, say, body: str, words: 
 
 def test_a_module_of_the_users_own_sees(run: Path, say) -> None:
     Path("mine_eyes.py").write_text("def make():\n    return lambda images: images.flatten(1)[:, :20]\n")
-    code, out, err = say("evaluate", str(run), "--features", "mine_eyes:make", "--n", "60")
+    code, out, err = say("evaluate", str(run), "--features", "mine_eyes:make", "--num-samples", "60")
     assert code == 0, err
     assert "kid_make" in out
 

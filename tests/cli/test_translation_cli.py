@@ -18,7 +18,7 @@ from zerosum.run_folder import RunFolder
 
 PIXELS = ["--features", "pixels"]
 QUICK = {
-    "data.size": 32, "generator.width": 4, "discriminator.width": 4, "judging.features": "none",
+    "data.size": 32, "generator.width": 4, "discriminator.width": 4, "evaluation.features": "none",
     "training.precision": "float32",
 }  # fmt: skip
 
@@ -42,7 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with pairs, and runs on them: pix2pix, cyclegan on two folders, and one that fills holes."""
     home = tmp_path_factory.mktemp("turned")
     shapes(home / "pairs", 96)
-    more = {"training.preview_images": 64, "training.checkpoint_images": 64}
+    more = {"training.preview_examples": 64, "training.checkpoint_examples": 64}
     zerosum.train(home / "pairs", recipe="pix2pix", run=home / "runs/pairs", images=192, settings=QUICK | more)
     zerosum.train(
         home / "pairs/A", home / "pairs/B", recipe="cyclegan", run=home / "runs/both", images=24,
@@ -74,7 +74,7 @@ def test_preview_evaluation_and_apply_show_the_same(trained: Path, tmp_path: Pat
 
 def test_it_learns_to_turn_colours_round(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    more = {"optimizer.lr": 3e-3, "average.half_life_images": 0, "generator.width": 8}
+    more = {"optimizer.lr": 3e-3, "ema.half_life": 0, "generator.width": 8}
     run = zerosum.train(trained / "pairs", recipe="pix2pix", run="run", images=1600, settings=QUICK | more)
     pairs = zerosum.evaluate(run.path, features="pixels")["pairs"]
     assert pairs["l1"]["value"] < pairs["l1"]["given"] / 3
@@ -85,7 +85,7 @@ def test_turned_pictures_are_others(trained: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     runs = [
         zerosum.train(trained / "pairs", recipe="pix2pix", run=f"turn-{turn}", images=32, settings=QUICK | {
-            "data.turn": turn, "doctor.examine": False,
+            "data.rotate90": turn, "diagnostics.probe": False,
         })
         for turn in (False, True)
     ]  # fmt: skip
@@ -120,7 +120,7 @@ def test_unpaired_runs_are_judged_as_sets_or_by_a_hidden_truth(trained: Path, sa
     code, out, err = say("evaluate", run, *PIXELS, "--json", "--data", str(trained / "pairs"), "--paired")
     assert code == 0, err
     there = json.loads(out)
-    code, out, err = say("evaluate", run, *PIXELS, "--json", "--data", str(trained / "pairs"), "--paired", "--back")
+    code, out, err = say("evaluate", run, *PIXELS, "--json", "--data", str(trained / "pairs"), "--paired", "--reverse")
     assert code == 0, err
     back = json.loads(out)
     assert (there["way"], back["way"]) == ("there", "back")
@@ -157,10 +157,10 @@ def test_a_folder_goes_on_where_it_was_left(trained: Path, tmp_path: Path, say) 
     assert names == ["frame0.jpg.png", "frame0.png.png", *(f"frame{number}.png" for number in range(1, 5))]
     code, _, err = say(*arguments)
     assert code == 2
-    assert "--continue" in err
+    assert "--skip-existing" in err
     kept = (out_folder / "frame1.png").read_bytes()
     (out_folder / "frame2.png").unlink()
-    code, _, err = say(*arguments, "--continue")
+    code, _, err = say(*arguments, "--skip-existing")
     assert code == 0, err
     assert (out_folder / "frame2.png").exists()
     assert (out_folder / "frame1.png").read_bytes() == kept
@@ -213,14 +213,14 @@ def test_what_apply_refuses(trained: Path, tmp_path: Path, say) -> None:
         (pairs, str(tmp_path / "nothing.png")): "there is no such file or folder",
         (pairs, str(tmp_path / "empty")): "holds no pictures",
         (pairs, picture, "--mask", picture): "fills no holes",
-        (pairs, picture, "--back"): "one way only",
+        (pairs, picture, "--reverse"): "one way only",
         (pairs, str(trained / "pairs/A"), "--into", str(tmp_path / "x.png")): "name a folder",
         (holes, picture): "--mask",
         (holes, picture, "--mask", str(tmp_path / "small.png")): "30 x 32",
         (holes, str(trained / "pairs/A"), "--mask", str(tmp_path / "empty")): "no mask named",
         (pairs, str(trained / "pairs/A"), "--into", str(trained / "pairs/A/made")): "elsewhere",
         (pairs, picture, "--into", str(tmp_path / "x.jpg")): "written as PNG",
-        (pairs, picture, "--realism", "0.5"): "played from the beginning",
+        (pairs, picture, "--network-interpolation", "0.5"): "played from the beginning",
     }.items():
         code, _, err = say("apply", *arguments)
         assert (code, word in err, err.count("\n")) == (2, True, 1), err
@@ -243,20 +243,20 @@ def test_what_training_refuses(trained: Path, tmp_path: Path, say) -> None:
         (str(sizes), "--recipe", "pix2pix"): "005",
         (str(only), "--recipe", "pix2pix"): "A",
         (str(tmp_path / "half"), "--recipe", "cyclegan"): "B",
-        (pairs, "--recipe", "pix2pix", "--data.wanted", "C"): "C",
+        (pairs, "--recipe", "pix2pix", "--data.target", "C"): "C",
         (pairs, str(only)): "makes pictures of noise",
         (pairs, "--recipe", "dcgan", "--data.degrade", "grey"): "makes pictures of noise",
         (pairs, "--recipe", "pix2pix", "--data.degrade", "gray"): "grey",
         (str(only), "--recipe", "cyclegan", "--data.degrade", "grey"): "--data.degrade",
-        (pairs, "--recipe", "pix2pix", "--terms.cycle.weight", "1"): "--game.both",
-        (pairs, "--recipe", "cyclegan", "--terms.reconstruct.weight", "1"): "there are no pairs",
-        (pairs, "--recipe", "cyclegan", "--discriminator.beside", "true"): "--discriminator.beside false",
-        (pairs, "--recipe", "pix2pix", "--game.replay", "50"): "--game.replay",
+        (pairs, "--recipe", "pix2pix", "--terms.cycle.weight", "1"): "--game.bidirectional",
+        (pairs, "--recipe", "cyclegan", "--terms.l1.weight", "1"): "there are no pairs",
+        (pairs, "--recipe", "cyclegan", "--discriminator.concat_input", "true"): "--discriminator.concat_input false",
+        (pairs, "--recipe", "pix2pix", "--game.replay_buffer", "50"): "--game.replay_buffer",
         (pairs, "--recipe", "pix2pix", "--generator.kind", "dcgan"): "unet",
         (pairs, "--recipe", "dcgan", "--generator.kind", "unet"): "--game.kind translation",
         (pairs, "--recipe", "pix2pix", "--augment.kind", "ada"): "--augment.kind none",
         (str(only), "--recipe", "esrgan", "--data.degrade", "down2"): "factor",
-        (str(only), "--recipe", "dcgan", "--game.both", "true"): "--game.both",
+        (str(only), "--recipe", "dcgan", "--game.bidirectional", "true"): "--game.bidirectional",
         (pairs, "--recipe", "cyclegan", "--objective.kind", "relativistic-average"): "least-squares",
         (str(only), "--recipe", "esrgan", "--training.accumulate", "2"): "--objective.kind relativistic-average",
         (
@@ -265,12 +265,12 @@ def test_what_training_refuses(trained: Path, tmp_path: Path, say) -> None:
             "pix2pix",
             "--game.adversarial_weight",
             "0",
-            "--terms.reconstruct.every",
+            "--terms.l1.every_rounds",
             "2",
         ): "every round",
-        (pairs + "/A", pairs + "/B", "--recipe", "pix2pix", "--data.given", "B", "--data.wanted", "A"): "in that order",
+        (pairs + "/A", pairs + "/B", "--recipe", "pix2pix", "--data.input", "B", "--data.target", "A"): "in that order",
     }.items():
-        code, _, err = say("train", *arguments, "--images", "16", "--run", str(tmp_path / "run"))
+        code, _, err = say("train", *arguments, "--examples", "16", "--run", str(tmp_path / "run"))
         assert code == 2, (arguments, err)
         assert word in err, (arguments, err)
         assert "Traceback" not in err
@@ -279,7 +279,7 @@ def test_what_training_refuses(trained: Path, tmp_path: Path, say) -> None:
 
 def test_replay_resumes_to_the_last_bit(trained: Path, tmp_path: Path) -> None:
     """CycleGAN's old couples are part of a checkpoint: a run cut off goes on as if nothing had been."""
-    settings = QUICK | {"game.replay": 8, "training.checkpoint_images": 16}
+    settings = QUICK | {"game.replay_buffer": 8, "training.checkpoint_examples": 16}
     whole = zerosum.train(trained / "pairs", recipe="cyclegan", run=tmp_path / "whole", images=32, settings=settings)
     cut = shutil.copytree(whole.path, tmp_path / "cut")
     shutil.rmtree(cut / "checkpoints/00000032")
@@ -294,7 +294,7 @@ def test_replay_resumes_to_the_last_bit(trained: Path, tmp_path: Path) -> None:
 
 def test_pictures_larger_than_memory_allows_go_in_tiles(trained: Path, tmp_path: Path) -> None:
     """Enlarged in tiles or whole, a picture is the same; there is no seam."""
-    settings = QUICK | {"generator.blocks": 1, "generator.growth": 4, "terms.perceptual.weight": 0}
+    settings = QUICK | {"generator.blocks": 1, "generator.growth_channels": 4, "terms.perceptual.weight": 0}
     run = zerosum.train(trained / "pairs/A", recipe="esrgan", run=tmp_path / "large", images=16, settings=settings)
     translator = zerosum.translator(run.path)
     given = torch.rand(1, 3, 70, 90, generator=torch.Generator().manual_seed(1)) * 2 - 1

@@ -268,7 +268,7 @@ def test_sizes_that_differ_are_told(pairs: Path) -> None:
 
 
 def test_folders_that_are_not_there_are_told(pairs: Path, tmp_path: Path, make: Make) -> None:
-    todo = "set --data.given and --data.wanted to two that are there, or give two folders"
+    todo = "set --data.input and --data.target to two that are there, or give two folders"
     assert refusal(pairs, wanted="C") == f"{pairs} holds no folder C (it holds A, B): {todo}"
     assert refusal(pairs, kind="unpaired", given="x", wanted="y") == (
         f"{pairs} holds no folder x and no folder y (it holds A, B): {todo}"

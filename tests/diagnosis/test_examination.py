@@ -81,7 +81,7 @@ DEEP = {"gap", "gap/discriminator", "gap/generator"}
 
 
 def names(signals: set[str]) -> set[str]:
-    return {f"exam/{signal}" for signal in signals}
+    return {f"monitor/{signal}" for signal in signals}
 
 
 @pytest.mark.parametrize("name", GAMES)
@@ -141,12 +141,12 @@ def test_pictures_are_examined_too() -> None:
     found = examination(data, samples=32, part=16)(game, NOW)
     assert same(before, everything(game))
     assert names(ALWAYS) <= set(found)
-    assert -1 <= found["exam/low"] < found["exam/high"] <= 1
+    assert -1 <= found["monitor/sample_min"] < found["monitor/sample_max"] <= 1
 
 
 def test_what_is_not_finite_is_said_and_nothing_else(rings: GameProbe) -> None:
     game = flat_game(Shift((math.nan, 0.0)), (1.0, 0.0))
-    assert rings(game, NOW) == {"exam/finite": 0.0}
+    assert rings(game, NOW) == {"monitor/finite": 0.0}
 
 
 # ---------------------------------------------------------------------- known games
@@ -156,16 +156,16 @@ def test_a_linear_game_is_seen_as_it_is(normal: GameProbe) -> None:
     """D(x) = w . x and G(z) = 3 z + b: all slopes are known, and a step of Adam without memory is lr a weight."""
     found = normal(flat_game(Shift((1.0, 0.0), scale=3.0), (3.0, -4.0), lr=0.01), NOW)
     size = normal.reference_set.mean_pairwise_distance
-    assert found["exam/steep"] == pytest.approx(5 * size, rel=1e-5)
-    assert found["exam/push"] == pytest.approx(5 * size, rel=1e-5)
+    assert found["monitor/score_input_gradient"] == pytest.approx(5 * size, rel=1e-5)
+    assert found["monitor/loss_input_gradient"] == pytest.approx(5 * size, rel=1e-5)
     # 16 lengths of two normal numbers: sqrt(pi / 2) on average, with a deviation of 0.16
-    assert found["exam/latent"] * size / 3 == pytest.approx(math.sqrt(math.pi / 2), abs=5 * 0.17)
-    assert found["exam/stride/discriminator"] == pytest.approx(0.01 * math.sqrt(2) / 5, rel=1e-3)
-    assert found["exam/stride/generator"] == pytest.approx(0.01 * math.sqrt(2), rel=1e-3)
-    assert found["exam/gradient/generator"] == pytest.approx(5, rel=0.01), "w but for the discriminator's step before"
-    assert found["exam/spread"] == pytest.approx(3, rel=0.35)
-    assert found["exam/lag"] == 0
-    assert found["exam/penalty"] == 0
+    assert found["monitor/latent_sensitivity"] * size / 3 == pytest.approx(math.sqrt(math.pi / 2), abs=5 * 0.17)
+    assert found["monitor/update_ratio/discriminator"] == pytest.approx(0.01 * math.sqrt(2) / 5, rel=1e-3)
+    assert found["monitor/update_ratio/generator"] == pytest.approx(0.01 * math.sqrt(2), rel=1e-3)
+    assert found["monitor/grad_norm/generator"] == pytest.approx(5, rel=0.01), "w but for the discriminator's step before"
+    assert found["monitor/diversity"] == pytest.approx(3, rel=0.35)
+    assert found["monitor/ema_lag"] == 0
+    assert found["monitor/penalty_ratio"] == 0
 
 
 def test_only_the_slope_of_what_varies_counts(normal: GameProbe) -> None:
@@ -174,17 +174,17 @@ def test_only_the_slope_of_what_varies_counts(normal: GameProbe) -> None:
     small = examination(examples(half[:300], half[300:]))
     game = flat_game(Shift(), (3.0, -4.0))
     one, other = normal(game, NOW), small(game, NOW)
-    assert other["exam/steep"] == pytest.approx(one["exam/steep"] / 2, rel=1e-4)
-    assert other["exam/latent"] == pytest.approx(one["exam/latent"] * 2, rel=1e-4)
-    assert other["exam/spread"] == pytest.approx(one["exam/spread"] * 2, rel=1e-4)
+    assert other["monitor/score_input_gradient"] == pytest.approx(one["monitor/score_input_gradient"] / 2, rel=1e-4)
+    assert other["monitor/latent_sensitivity"] == pytest.approx(one["monitor/latent_sensitivity"] * 2, rel=1e-4)
+    assert other["monitor/diversity"] == pytest.approx(one["monitor/diversity"] * 2, rel=1e-4)
 
 
 def test_a_latent_that_is_multiplied_by_nothing(normal: GameProbe) -> None:
     found = normal(flat_game(Shift(scale=0.0), (1.0, 0.0)), NOW)
-    assert found["exam/latent"] == 0
-    assert found["exam/spread"] == 0
-    assert found["exam/echo"] == 1
-    assert found["exam/inner_spread"] == 0
+    assert found["monitor/latent_sensitivity"] == 0
+    assert found["monitor/diversity"] == 0
+    assert found["monitor/near_duplicates"] == 1
+    assert found["monitor/feature_diversity"] == 0
 
 
 def test_a_collapsed_generator_has_hardly_any_spread(rings: GameProbe) -> None:
@@ -192,41 +192,41 @@ def test_a_collapsed_generator_has_hardly_any_spread(rings: GameProbe) -> None:
     with torch.no_grad():
         ill.generator.sample[0].weight.mul_(1e-4)
     well, found = rings(healthy, NOW), rings(ill, NOW)
-    assert 0 < found["exam/spread"] < 1e-3
-    assert 0 < found["exam/latent"] < 1e-3 * well["exam/latent"] * 1.01
-    assert found["exam/echo"] == 1
-    assert well["exam/spread"] > 0.1
-    assert found["exam/kinds_missing"] >= 1
+    assert 0 < found["monitor/diversity"] < 1e-3
+    assert 0 < found["monitor/latent_sensitivity"] < 1e-3 * well["monitor/latent_sensitivity"] * 1.01
+    assert found["monitor/near_duplicates"] == 1
+    assert well["monitor/diversity"] > 0.1
+    assert found["monitor/missing_modes"] >= 1
 
 
 @pytest.mark.parametrize("lr", [0.0, 1e-3])
 def test_a_player_that_may_not_learn_takes_no_stride(rings: GameProbe, lr: float) -> None:
     found = rings(mlp_game(lr=lr), NOW)
     for player in ("discriminator", "generator"):
-        assert (found[f"exam/stride/{player}"] > 0) == (lr > 0)
-        assert found[f"exam/gradient/{player}"] > 0
+        assert (found[f"monitor/update_ratio/{player}"] > 0) == (lr > 0)
+        assert found[f"monitor/grad_norm/{player}"] > 0
 
 
 def test_a_generator_that_is_not_pushed(rings: GameProbe) -> None:
     """Where the discriminator says the same of everything, no loss has a slope."""
     found = rings(flat_game(Shift(), (0.0, 0.0)), NOW)
-    assert found["exam/push"] == found["exam/steep"] == 0
-    assert found["exam/auc"] == found["exam/auc_unseen"] == found["exam/known"] == 0.5
+    assert found["monitor/loss_input_gradient"] == found["monitor/score_input_gradient"] == 0
+    assert found["monitor/auc_train"] == found["monitor/auc_held_out"] == found["monitor/auc_train_vs_held_out"] == 0.5
 
 
 def test_a_perfect_discriminator(rings: GameProbe) -> None:
     """Samples at 50 beside a ring of radius 2, and scores that fall on the way there."""
     found = rings(flat_game(Shift((50.0, 0.0)), (-1.0, 0.0)), NOW)
-    assert found["exam/auc"] == found["exam/auc_unseen"] == 1
-    assert found["exam/rt"] == found["exam/rv"] == 1
-    assert found["exam/coverage"] == found["exam/precision"] == 0
-    assert found["exam/dgz"] < 1e-6
+    assert found["monitor/auc_train"] == found["monitor/auc_held_out"] == 1
+    assert found["monitor/score_sign_train"] == found["monitor/score_sign_held_out"] == 1
+    assert found["monitor/coverage"] == found["monitor/precision"] == 0
+    assert found["monitor/probability_fake"] < 1e-6
 
 
 def test_a_penalty_beside_the_score(normal: GameProbe) -> None:
     """R1's part of the discriminator's loss over the score's, both by themselves."""
     game = mlp_game(terms={"r1": R1(weight=4.0)})
-    found = normal(game, NOW)["exam/penalty"]
+    found = normal(game, NOW)["monitor/penalty_ratio"]
     batch = normal.reference_set.train_batches(16, offset=NOW.examples + 1)[0]
     with sandboxed_copy(game) as same_game:
         terms = TRY(same_game, game_move(same_game, "discriminator"), batch, NOW)
@@ -277,7 +277,7 @@ def told_game(step: float, hears: bool, classes: int = 8) -> AdversarialGame:
 
 
 def test_a_generator_that_ignores_the_class(classed: GameProbe) -> None:
-    assert classed(told_game(0.0, hears=True), NOW)["exam/class_effect"] == 0
+    assert classed(told_game(0.0, hears=True), NOW)["monitor/generator_class_sensitivity"] == 0
 
 
 def test_a_generator_that_hears_the_class() -> None:
@@ -285,25 +285,25 @@ def test_a_generator_that_hears_the_class() -> None:
     points = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
     two = examination(examples(points[:120], points[120:], np.arange(200) % 2))
     found = two(told_game(3.0, hears=True, classes=2), NOW)
-    assert found["exam/class_effect"] == pytest.approx(3 / two.reference_set.mean_pairwise_distance, rel=1e-5)
+    assert found["monitor/generator_class_sensitivity"] == pytest.approx(3 / two.reference_set.mean_pairwise_distance, rel=1e-5)
 
 
 def test_whether_the_discriminator_hears_the_class(classed: GameProbe) -> None:
     """At its own mode a real fits best; where classes are not heard, right and wrong are equal."""
-    assert classed(told_game(1.0, hears=True), NOW)["exam/heard"] > 0.5
-    assert classed(told_game(1.0, hears=True), NOW)["exam/fits"] == 1.0
+    assert classed(told_game(1.0, hears=True), NOW)["monitor/discriminator_class_sensitivity"] > 0.5
+    assert classed(told_game(1.0, hears=True), NOW)["monitor/class_ranking_accuracy"] == 1.0
     deaf = classed(told_game(1.0, hears=False), NOW)
-    assert deaf["exam/heard"] == 0
-    assert deaf["exam/fits"] == 0.5
+    assert deaf["monitor/discriminator_class_sensitivity"] == 0
+    assert deaf["monitor/class_ranking_accuracy"] == 0.5
 
 
 def test_whether_samples_are_of_the_class_asked_for(classed: GameProbe) -> None:
     """Training examples are of their own class, and their reflections in the middle of the ring are of the opposite."""
     bench = classed.reference_set
     rows = bench.train_features[np.arange(bench.num_samples) % len(bench.train_features)]
-    assert class_consistency_signals(rows, bench)["exam/obeyed"] == 1
-    assert class_consistency_signals(-rows, bench)["exam/obeyed"] == 0
-    assert class_consistency_signals(rows, bench)["exam/obeyed_real"] > 0.95
+    assert class_consistency_signals(rows, bench)["monitor/class_consistency"] == 1
+    assert class_consistency_signals(-rows, bench)["monitor/class_consistency"] == 0
+    assert class_consistency_signals(rows, bench)["monitor/class_consistency_real"] > 0.95
 
 
 # ---------------------------------------------------------------------- parts

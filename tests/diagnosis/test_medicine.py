@@ -41,10 +41,10 @@ def test_exactly_the_settings_that_differ() -> None:
     )
     assert told(restore_recipe_defaults("optimizer"), changed) == {"optimizer.beta1": 0.0}
     assert told(restore_recipe_defaults("terms"), changed) == {"terms.r1.weight": 10.0}
-    assert told(restore_recipe_defaults("optimizer", "terms", "training.batch"), changed) == {
-        "optimizer.beta1": 0.0, "terms.r1.weight": 10.0, "training.batch": 64,
+    assert told(restore_recipe_defaults("optimizer", "terms", "training.batch_size"), changed) == {
+        "optimizer.beta1": 0.0, "terms.r1.weight": 10.0, "training.batch_size": 64,
     }  # fmt: skip
-    (advice,) = restore_recipe_defaults("training.batch")(changed)
+    (advice,) = restore_recipe_defaults("training.batch_size")(changed)
     assert advice.reason.endswith("here it is 8")
 
 
@@ -63,12 +63,12 @@ def test_what_was_taken_away_is_given_back() -> None:
 def test_a_table_without_settings_is_one_too() -> None:
     own = {"optimizer": {"clip": {}, "lr": 1e-3}}
     clipped = LogHistory({"settings": {"optimizer": {"clip": {"discriminator": 0.01}, "lr": 1e-3}}, "defaults": own})
-    assert told(restore_recipe_defaults("optimizer"), clipped) == {"optimizer.clip": {}}
+    assert told(restore_recipe_defaults("optimizer"), clipped) == {"optimizer.weight_clip": {}}
     assert restore_recipe_defaults("optimizer")(LogHistory({"settings": own, "defaults": own})) == ()
 
 
 def test_only_a_small_batch_is_put_back() -> None:
-    assert told(restore_batch_size, history(training={"batch": 4})) == {"training.batch": 64}
+    assert told(restore_batch_size, history(training={"batch": 4})) == {"training.batch_size": 64}
     assert restore_batch_size(history(training={"batch": 16})) == ()
     assert restore_batch_size(LogHistory()) == ()
 
@@ -88,7 +88,7 @@ def test_a_schedule_times_a_factor() -> None:
 
 def test_what_is_no_number_cannot_be_multiplied() -> None:
     words = history(game={"share_fakes": True, "kind": "adversarial", "table": {"a": 1}})
-    for name in ("game.share_fakes", "game.kind", "game.table", "game.nowhere", "nowhere.at.all"):
+    for name in ("game.reuse_fakes", "game.kind", "game.table", "game.nowhere", "nowhere.at.all"):
         assert scale_setting(name, 2, "")(words) == ()
 
 
@@ -98,8 +98,8 @@ def test_nothing_times_a_factor_is_no_advice() -> None:
 
 
 def test_a_setting_is_put_unless_it_is_so_already() -> None:
-    assert set_value("training.batch", 64, "")(history()) == ()
-    assert told(set_value("training.batch", 32, ""), history()) == {"training.batch": 32}
+    assert set_value("training.batch_size", 64, "")(history()) == ()
+    assert told(set_value("training.batch_size", 32, ""), history()) == {"training.batch_size": 32}
     assert told(set_value("augment.mirror", True, ""), history()) == {"augment.mirror": True}
 
 
@@ -120,6 +120,6 @@ def test_together_the_first_of_two_wins() -> None:
 
 
 def test_the_first_that_has_something_to_say() -> None:
-    silent, speaks, shouts = set_value("training.batch", 64, ""), set_value("a", 1, "one"), set_value("b", 2, "two")
+    silent, speaks, shouts = set_value("training.batch_size", 64, ""), set_value("a", 1, "one"), set_value("b", 2, "two")
     assert first_applicable(silent, speaks, shouts)(history()) == (Recommendation("a", 1, "one"),)
     assert first_applicable(silent)(history()) == ()

@@ -17,15 +17,15 @@ def history(distance: Callable[[int], float], **signals: float) -> LogHistory:
     """An examination every 100 rounds."""
     return LogHistory.from_rows(
         {
-            "round": 100 * number, "images": 3200 * number, "exam/distance": distance(number),
-            **{f"exam/{name}": value for name, value in signals.items()},
+            "round": 100 * number, "images": 3200 * number, "monitor/energy_distance": distance(number),
+            **{f"monitor/{name}": value for name, value in signals.items()},
         }
         for number in range(1, LOOKS + 1)
     )  # fmt: skip
 
 
 def test_what_halves_at_every_look_has_not_stalled() -> None:
-    values = stall_ratio("exam/distance")(history(lambda number: 0.5**number)).values
+    values = stall_ratio("monitor/energy_distance")(history(lambda number: 0.5**number)).values
     assert len(values) == LOOKS - 2 * MIN_RECENT_PROBES + 1
     # the least of the last three, or of the last quarter where that is more, over the least before
     np.testing.assert_allclose(values[0], 0.5**MIN_RECENT_PROBES, rtol=0.2)  # beyond 0.005 nothing counts as nearer
@@ -33,19 +33,19 @@ def test_what_halves_at_every_look_has_not_stalled() -> None:
 
 
 def test_what_stands_still_has_stalled() -> None:
-    np.testing.assert_allclose(stall_ratio("exam/distance")(history(lambda number: 0.7)).values, 1.0)
+    np.testing.assert_allclose(stall_ratio("monitor/energy_distance")(history(lambda number: 0.7)).values, 1.0)
 
 
 def test_what_was_near_and_is_far_again_need_not_wait_for_a_quarter() -> None:
     """Three looks are the median's; then it stands at 0.8 / 2 over the least before, 0.1."""
-    fell = stall_ratio("exam/distance")(history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8))
+    fell = stall_ratio("monitor/energy_distance")(history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8))
     at = dict(zip(fell.examples / 3200, fell.values, strict=True))
     assert at[13] <= 1.0  # one look is not yet the median of three
     assert at[14] == pytest.approx(4.0)
 
 
 def test_few_looks_say_nothing() -> None:
-    found = stall_ratio("exam/distance")(LogHistory.from_rows([{"round": 1, "images": 1, "exam/distance": 0.5}]))
+    found = stall_ratio("monitor/energy_distance")(LogHistory.from_rows([{"round": 1, "images": 1, "monitor/energy_distance": 0.5}]))
     assert len(found.values) == 0
 
 
@@ -72,4 +72,4 @@ def test_a_slow_beginner_is_not_ill(signals: dict[str, float]) -> None:
 
 def test_the_same_standing_still_is() -> None:
     assert {"discriminator-too-strong", "mode-collapse"} <= names(diagnose_history(history(lambda number: 2.0, **LOST)))
-    assert {"discriminator-too-weak", "players-agree"} <= names(diagnose_history(history(lambda number: 2.0, **TURNED)))
+    assert {"discriminator-too-weak", "wrong-loss-sign"} <= names(diagnose_history(history(lambda number: 2.0, **TURNED)))

@@ -201,7 +201,7 @@ def test_a_rule_prescribes_from_the_history() -> None:
 def test_a_finding_survives_being_written_down() -> None:
     advice = (
         Recommendation("optimizer.lr", {"start": 0.1, "end": 0.0, "share": [0.5, 1.0]}, "slower"),
-        Recommendation("game.share_fakes", False, "none"),
+        Recommendation("game.reuse_fakes", False, "none"),
     )
     evidence = (Evidence("the a", 20.5, 10.0, "it is 20.5", (100.0, 200.0), (3.25, 20.5)), Evidence("b", 1.0, 2.0, "b"))
     one = Finding("illness", Severity.SEVERE, 0.75, 12_345, "An illness", "It happens.", evidence, advice)
@@ -219,7 +219,7 @@ def test_a_rules_finding_survives_too() -> None:
 
 def test_advice_as_it_is_said() -> None:
     assert Recommendation("optimizer.lr", 1e-4, "").as_cli_flag() == "--optimizer.lr 0.0001"
-    assert Recommendation("game.share_fakes", True, "").as_cli_flag() == "--game.share_fakes true"
+    assert Recommendation("game.reuse_fakes", True, "").as_cli_flag() == "--game.reuse_fakes true"
     assert Recommendation("discriminator.condition", "concat", "").as_cli_flag() == "--discriminator.condition concat"
 
 

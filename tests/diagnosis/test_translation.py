@@ -190,7 +190,7 @@ def test_an_examination_sees_much_and_changes_nothing(name: str) -> None:
     found = examined(healthy, pictures, deep=True)
     assert same(before, everything(healthy))
     expected = also | ({"gap"} if "auc" in also else set())
-    seen = {signal.removeprefix("exam/") for signal in found}
+    seen = {signal.removeprefix("monitor/") for signal in found}
     assert seen & CONDITIONAL == expected
     assert seen >= ALWAYS
     assert all(math.isfinite(number) and describe_signal(signal) for signal, number in found.items())
@@ -198,49 +198,49 @@ def test_an_examination_sees_much_and_changes_nothing(name: str) -> None:
 
 
 def test_what_is_not_finite_is_said_and_nothing_else() -> None:
-    assert examined(game(lambda given: given / 0)) == {"exam/finite": 0.0}
+    assert examined(game(lambda given: given / 0)) == {"monitor/finite": 0.0}
 
 
 def test_the_truth() -> None:
     found = examined(game(tint))
-    assert found["exam/l1"] < 0.02
-    assert found["exam/error"] < 0.02
-    assert found["exam/likeness"] == pytest.approx(1, abs=0.02)
-    assert found["exam/answer"] == pytest.approx(1, abs=0.02)
-    assert min(found["exam/tone"], found["exam/hue"], found["exam/tone_between"], found["exam/hue_between"]) > 0.98
-    assert found["exam/grid"] / found["exam/grid_real"] == pytest.approx(1, abs=0.1)
-    assert found["exam/auc_unseen"] == pytest.approx(0.5, abs=0.02)
-    assert found["exam/lag"] == 0.0
+    assert found["monitor/l1_over_input_l1"] < 0.02
+    assert found["monitor/l1_over_mean_image_l1"] < 0.02
+    assert found["monitor/change_from_input"] == pytest.approx(1, abs=0.02)
+    assert found["monitor/input_sensitivity"] == pytest.approx(1, abs=0.02)
+    assert min(found["monitor/brightness_correlation"], found["monitor/color_correlation"], found["monitor/brightness_correlation_between"], found["monitor/color_correlation_between"]) > 0.98
+    assert found["monitor/checkerboard_peak"] / found["monitor/checkerboard_peak_real"] == pytest.approx(1, abs=0.1)
+    assert found["monitor/auc_held_out"] == pytest.approx(0.5, abs=0.02)
+    assert found["monitor/ema_lag"] == 0.0
 
 
 def test_copies() -> None:
     paired, unpaired = examined(game(copied)), examined(game(copied), UNPAIRED)
-    assert paired["exam/likeness"] == 0.0
-    assert paired["exam/l1"] == pytest.approx(1)
-    assert unpaired["exam/likeness"] == 0.0
-    assert "exam/l1" not in unpaired
-    assert unpaired["exam/tone"] == pytest.approx(1)
+    assert paired["monitor/change_from_input"] == 0.0
+    assert paired["monitor/l1_over_input_l1"] == pytest.approx(1)
+    assert unpaired["monitor/change_from_input"] == 0.0
+    assert "monitor/l1_over_input_l1" not in unpaired
+    assert unpaired["monitor/brightness_correlation"] == pytest.approx(1)
 
 
 def test_negatives() -> None:
     found = examined(game(inverted), UNPAIRED)
     for signal in ("tone", "tone_between", "hue", "hue_between"):
-        assert found[f"exam/{signal}"] == pytest.approx(-1, abs=1e-4)
+        assert found[f"monitor/{signal}"] == pytest.approx(-1, abs=1e-4)
 
 
 def test_colours_alone_turned_round() -> None:
     """Brightness less what a colour has more than it: the opposite colour, as bright."""
     found = examined(game(lambda given: 2 * given.mean(1, keepdim=True) - given), UNPAIRED)
-    assert found["exam/tone"] == pytest.approx(1, abs=1e-4)
-    assert found["exam/hue"] == pytest.approx(-1, abs=1e-4)
+    assert found["monitor/brightness_correlation"] == pytest.approx(1, abs=1e-4)
+    assert found["monitor/color_correlation"] == pytest.approx(-1, abs=1e-4)
 
 
 def test_one_picture_for_all() -> None:
     mean = PAIRED.scale(PAIRED.take(PAIRED.held_out)).mean(0)
     found = examined(game(mean.expand_as))
-    assert (found["exam/answer"], found["exam/echo"]) == (0.0, 1.0)
-    assert found["exam/error"] == pytest.approx(1)
-    assert "exam/tone_between" not in found, "what does not vary follows nothing"
+    assert (found["monitor/input_sensitivity"], found["monitor/near_duplicates"]) == (0.0, 1.0)
+    assert found["monitor/l1_over_mean_image_l1"] == pytest.approx(1)
+    assert "monitor/brightness_correlation_between" not in found, "what does not vary follows nothing"
 
 
 def test_what_is_left_to_chance_is_no_answer() -> None:
@@ -248,15 +248,15 @@ def test_what_is_left_to_chance_is_no_answer() -> None:
         return seeded_rng.normal(seed, given[0].numel(), seeded_rng.RandomStream.LATENT).view_as(given).clamp(-1, 1)
 
     found = examined(game(chance, takes=("seed",)), UNPAIRED)
-    assert found["exam/answer"] == 0.0
-    assert found["exam/high"] == 1.0, "although pictures differ by their seeds"
+    assert found["monitor/input_sensitivity"] == 0.0
+    assert found["monitor/sample_max"] == 1.0, "although pictures differ by their seeds"
 
 
 @pytest.mark.parametrize("strength", [0.05, 0.2])
 def test_a_chessboard(strength: float) -> None:
     found = examined(game(lambda given: tint(given) + strength * board(given)))
-    assert found["exam/grid"] > 10 * found["exam/grid_real"]
-    assert found["exam/ripple"] == pytest.approx(strength, rel=0.1)
+    assert found["monitor/checkerboard_peak"] > 10 * found["monitor/checkerboard_peak_real"]
+    assert found["monitor/checkerboard_rms"] == pytest.approx(strength, rel=0.1)
 
 
 def test_stripes_of_four_pixels_and_noise() -> None:
@@ -267,43 +267,43 @@ def test_stripes_of_four_pixels_and_noise() -> None:
         checkerboard_signals(TranslationDirection(wanted, wanted + more, wanted, wanted))
         for more in (stripes, speckled)
     )
-    assert found["exam/ripple"] == pytest.approx(0.1, rel=0.1)
-    assert found["exam/grid"] > 10 * found["exam/grid_real"]
-    assert noisy["exam/grid"] < 2
-    assert noisy["exam/ripple"] < 0.02
+    assert found["monitor/checkerboard_rms"] == pytest.approx(0.1, rel=0.1)
+    assert found["monitor/checkerboard_peak"] > 10 * found["monitor/checkerboard_peak_real"]
+    assert noisy["monitor/checkerboard_peak"] < 2
+    assert noisy["monitor/checkerboard_rms"] < 0.02
     assert checkerboard_signals(TranslationDirection(*[wanted[:, :, :15]] * 4)) == {}
 
 
 def test_what_cannot_be_seen_is_no_grid() -> None:
     flat = torch.full((8, 3, SIDE, SIDE), 0.3)
     found = checkerboard_signals(TranslationDirection(flat, flat + 1e-4 * board(flat), flat, flat))
-    assert found["exam/grid"] == pytest.approx(1, abs=0.1)
+    assert found["monitor/checkerboard_peak"] == pytest.approx(1, abs=0.1)
 
 
 def test_a_secret() -> None:
     secret = examined(game(hides, reads), UNPAIRED)
-    assert secret["exam/cycle"] < 0.01
-    assert secret["exam/cycle_noisy"] > 1
+    assert secret["monitor/cycle_error"] < 0.01
+    assert secret["monitor/cycle_error_noisy"] > 1
     honest = examined(game(inverted, inverted), UNPAIRED)
-    assert honest["exam/cycle"] == 0.0
-    assert 0 < honest["exam/cycle_noisy"] < 0.1
+    assert honest["monitor/cycle_error"] == 0.0
+    assert 0 < honest["monitor/cycle_error_noisy"] < 0.1
 
 
 def test_of_two_ways_the_worse_is_told() -> None:
     for formula, back in ((tint, inverted), (inverted, tint)):
         found = examined(game(formula, back), UNPAIRED)
-        assert found["exam/tone"] == pytest.approx(-1, abs=1e-4)
-    assert examined(game(tint, constant), UNPAIRED)["exam/answer"] == 0.0
-    assert examined(game(copied, inverted), UNPAIRED)["exam/likeness"] == 0.0
+        assert found["monitor/brightness_correlation"] == pytest.approx(-1, abs=1e-4)
+    assert examined(game(tint, constant), UNPAIRED)["monitor/input_sensitivity"] == 0.0
+    assert examined(game(copied, inverted), UNPAIRED)["monitor/change_from_input"] == 0.0
 
 
 def test_sizes_that_differ() -> None:
     """Super-resolution: nothing is like what was given, but the truth is known."""
     small = questioned(GIVEN, GIVEN[:, ::2, ::2], True)
     found = examined(game(lambda given: nn.functional.interpolate(given, scale_factor=2, mode="bilinear")), small)
-    assert not {"exam/likeness", "exam/l1"} & set(found)
-    assert 0 < found["exam/error"] < 0.3
-    assert found["exam/tone"] > 0.95
+    assert not {"monitor/change_from_input", "monitor/l1_over_input_l1"} & set(found)
+    assert 0 < found["monitor/l1_over_mean_image_l1"] < 0.3
+    assert found["monitor/brightness_correlation"] > 0.95
     assert (
         color_signals(TranslationDirection(torch.zeros(4, 1, 8, 8), *[torch.rand(4, 3, 8, 8)] * 3), has_targets=False)
         == {}
@@ -314,8 +314,8 @@ def test_a_judge_who_tells() -> None:
     """Of brightness, darker pictures from brighter ones: before and after it turns its coat."""
     for weight, auc in ((4.0, 1.0), (-4.0, 0.0)):
         found = examined(game(lambda given: tint(given).clamp(-1, 1) - 1.5, judge=weight))
-        assert found["exam/auc"] == found["exam/auc_unseen"] == auc
-        assert math.copysign(1, found["exam/separation"]) == 2 * auc - 1
+        assert found["monitor/auc_train"] == found["monitor/auc_held_out"] == auc
+        assert math.copysign(1, found["monitor/score_separation_train"]) == 2 * auc - 1
 
 
 def test_what_varies_in_nothing() -> None:
@@ -393,7 +393,7 @@ def history(found: Signals, looks: int = 10, facts: dict | None = None, **more: 
     trained = {
         "discriminator/score": 1.2, "generator/score": 0.9, "signals/real_score": 0.6, "signals/fake_score": -0.5,
         "signals/real_accuracy": 0.8, "signals/fake_accuracy": 0.8, "rate/generator": 1e-3, "rate/discriminator": 1e-3,
-        "signals/real_mean": found["exam/real_mean"], "signals/real_variance": found["exam/real_variance"],
+        "signals/real_mean": found["monitor/real_mean"], "signals/real_variance": found["monitor/real_variance"],
     }  # fmt: skip
     for number in range(looks):
         told.add_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | trained | found | more)
@@ -412,9 +412,9 @@ def healthy() -> dict[str, Signals]:
 def test_nothing_is_the_matter_with_the_healthy(healthy: dict[str, Signals]) -> None:
     """A batch of one and few pictures are usual, and a judge may be sure; what is missing makes no rule speak."""
     assert names(history(healthy["paired"])) == {}
-    by_little = {"exam/auc": 1.0, "exam/auc_unseen": 1.0, "exam/separation_unseen": 1.6}
+    by_little = {"monitor/auc_train": 1.0, "monitor/auc_held_out": 1.0, "monitor/score_separation_held_out": 1.6}
     assert names(history(healthy["paired"] | by_little)) == {}
-    brought_back = healthy["both"] | by_little | {"exam/cycle": 0.05, "exam/cycle_noisy": 0.09}
+    brought_back = healthy["both"] | by_little | {"monitor/cycle_error": 0.05, "monitor/cycle_error_noisy": 0.09}
     assert names(history(brought_back, facts=UNPAIRED_RUN)) == {}
 
 
@@ -422,13 +422,13 @@ SEVERE, MILD = Severity.SEVERE, Severity.MILD
 ILL = {
     "copies": ({"formula": copied}, PAIRED, {"output-copies-input": MILD}),
     "copies without pairs": ({"formula": copied, "judge": 0.0}, UNPAIRED, {}),
-    "negatives": ({"formula": inverted}, PAIRED, {"colours-inverted": SEVERE}),
-    "negatives without pairs": ({"formula": inverted, "judge": 0.0}, UNPAIRED, {"colours-inverted": MILD}),
-    "negatives on one way": ({"formula": tint, "back": inverted}, UNPAIRED, {"colours-inverted": MILD}),
+    "negatives": ({"formula": inverted}, PAIRED, {"colors-inverted": SEVERE}),
+    "negatives without pairs": ({"formula": inverted, "judge": 0.0}, UNPAIRED, {"colors-inverted": MILD}),
+    "negatives on one way": ({"formula": tint, "back": inverted}, UNPAIRED, {"colors-inverted": MILD}),
     "constant": ({"formula": constant}, PAIRED, {"input-ignored": SEVERE}),
     "faint": ({"formula": lambda given: 0.05 * given}, UNPAIRED, {"input-ignored": MILD}),
     "chessboard": ({"formula": lambda given: tint(given) + 0.1 * board(given)}, PAIRED, {"checkerboard": MILD}),
-    "secret": ({"formula": hides, "back": reads}, UNPAIRED, {"hidden-information": SEVERE}),
+    "secret": ({"formula": hides, "back": reads}, UNPAIRED, {"cycle-steganography": SEVERE}),
 }  # fmt: skip
 """What a formula does to pictures, and what must be found, and nothing else. A judge with no weight cannot tell: then
 copies are as good as what is wanted.
@@ -454,23 +454,23 @@ def test_a_finding_waits_for_enough_looks_and_goes_when_it_is_well(healthy: dict
 def test_who_still_learns_to_answer_is_well(healthy: dict[str, Signals]) -> None:
     told = LogHistory(PAIRED_RUN)
     for number in range(10):
-        grown = {"exam/answer": 0.002 * 1.4**number, "exam/echo": 1.0, "exam/error": 1.0, "exam/auc_unseen": 1.0}
+        grown = {"monitor/input_sensitivity": 0.002 * 1.4**number, "monitor/near_duplicates": 1.0, "monitor/l1_over_mean_image_l1": 1.0, "monitor/auc_held_out": 1.0}
         told.add_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | healthy["paired"] | grown)
     assert "input-ignored" not in names(told)
 
 
 @pytest.mark.parametrize("signals", [
-    {"exam/cycle": 0.1, "exam/cycle_noisy": 0.2},  # comes back well enough
-    {"exam/cycle": 0.6, "exam/cycle_noisy": 2.0},  # never came back
-    {"exam/grid": 9.0, "exam/grid_real": 6.0, "exam/ripple": 0.1, "exam/ripple_real": 0.02},  # pixel art
-    {"exam/grid": 9.0, "exam/grid_real": 1.0, "exam/ripple": 0.01, "exam/ripple_real": 0.005},  # not seen
-    {"exam/tone": -0.9, "exam/tone_between": 0.9},  # sketches, white where pictures are dark within
-    {"exam/error": 1.2, "exam/auc_unseen": 1.0},  # a bad start, colours the right way round
+    {"monitor/cycle_error": 0.1, "monitor/cycle_error_noisy": 0.2},  # comes back well enough
+    {"monitor/cycle_error": 0.6, "monitor/cycle_error_noisy": 2.0},  # never came back
+    {"monitor/checkerboard_peak": 9.0, "monitor/checkerboard_peak_real": 6.0, "monitor/checkerboard_rms": 0.1, "monitor/checkerboard_rms_real": 0.02},  # pixel art
+    {"monitor/checkerboard_peak": 9.0, "monitor/checkerboard_peak_real": 1.0, "monitor/checkerboard_rms": 0.01, "monitor/checkerboard_rms_real": 0.005},  # not seen
+    {"monitor/brightness_correlation": -0.9, "monitor/brightness_correlation_between": 0.9},  # sketches, white where pictures are dark within
+    {"monitor/l1_over_mean_image_l1": 1.2, "monitor/auc_held_out": 1.0},  # a bad start, colours the right way round
 ])  # fmt: skip
 def test_one_sign_alone_is_not_enough(signals: Signals, healthy: dict[str, Signals]) -> None:
-    found = healthy["both"] | {"exam/cycle": 0.05, "exam/cycle_noisy": 0.05} | signals
+    found = healthy["both"] | {"monitor/cycle_error": 0.05, "monitor/cycle_error_noisy": 0.05} | signals
     assert not set(names(history(found, facts=UNPAIRED_RUN))) & {
-        "hidden-information", "checkerboard", "colours-inverted", "input-ignored", "output-copies-input",
+        "cycle-steganography", "checkerboard", "colors-inverted", "input-ignored", "output-copies-input",
     }  # fmt: skip
 
 
@@ -479,11 +479,11 @@ def test_land_and_sea_changed_round_are_found_in_two_looks(healthy: dict[str, Si
 
     In the run that went well they were .88 and .57. Sketches turn brightness round and have no colour.
     """
-    well = healthy["both"] | {"exam/cycle": 0.1, "exam/cycle_noisy": 0.1, "exam/tone_between": -0.03}
-    turned = well | {"exam/tone": -0.46, "exam/hue": -0.34, "exam/hue_between": -0.24}
+    well = healthy["both"] | {"monitor/cycle_error": 0.1, "monitor/cycle_error_noisy": 0.1, "monitor/brightness_correlation_between": -0.03}
+    turned = well | {"monitor/brightness_correlation": -0.46, "monitor/color_correlation": -0.34, "monitor/color_correlation_between": -0.24}
     for looks in (2, 3):
-        assert names(history(turned, looks=looks, facts=UNPAIRED_RUN)) == {"colours-inverted": MILD}
-    assert names(history(turned | {"exam/hue": 0.57}, looks=3, facts=UNPAIRED_RUN)) == {}
+        assert names(history(turned, looks=looks, facts=UNPAIRED_RUN)) == {"colors-inverted": MILD}
+    assert names(history(turned | {"monitor/color_correlation": 0.57}, looks=3, facts=UNPAIRED_RUN)) == {}
     grey = {name: value for name, value in turned.items() if "hue" not in name}
     assert names(history(grey, looks=3, facts=UNPAIRED_RUN)) == {}
 
@@ -495,19 +495,19 @@ def test_a_judge_too_sure_to_teach(healthy: dict[str, Signals]) -> None:
     that is sure while pictures come nearer to the truth, or before anyone listens to it.
     """
     run = {"settings": PAIRED_RUN["settings"]}
-    ill = healthy["paired"] | {"exam/auc_unseen": 0.968, "exam/separation_unseen": 2.7, "exam/error": 0.166}
+    ill = healthy["paired"] | {"monitor/auc_held_out": 0.968, "monitor/score_separation_held_out": 2.7, "monitor/l1_over_mean_image_l1": 0.166}
     (finding,) = diagnose_history(history(ill, facts=run))
-    assert (finding.name, finding.severity) == ("judge-too-sure", MILD)
+    assert (finding.name, finding.severity) == ("discriminator-overconfident", MILD)
     assert [(advice.setting, advice.value) for advice in finding.recommendations] == [
-        ("terms.r1.weight", 1e-4), ("terms.r1.every", 4),
+        ("terms.r1.weight", 1e-4), ("terms.r1.every_rounds", 4),
     ]  # fmt: skip
     penalised = {"settings": run["settings"] | {"terms": {"r1": {"kind": "r1", "weight": 1e-4, "every": 4}}}}
     (finding,) = diagnose_history(history(ill, facts=penalised))
     assert [(advice.setting, advice.value) for advice in finding.recommendations] == [("terms.r1.weight", 3e-4)]
     for well in (
-        {"exam/auc_unseen": 0.83, "exam/separation_unseen": 1.4},
-        {"exam/auc": 0.99, "exam/separation": 3.0, "exam/auc_unseen": 0.78, "exam/separation_unseen": 1.1},
-        {"exam/auc_unseen": 1.0, "exam/separation_unseen": 1.6},
+        {"monitor/auc_held_out": 0.83, "monitor/score_separation_held_out": 1.4},
+        {"monitor/auc_train": 0.99, "monitor/score_separation_train": 3.0, "monitor/auc_held_out": 0.78, "monitor/score_separation_held_out": 1.1},
+        {"monitor/auc_held_out": 1.0, "monitor/score_separation_held_out": 1.6},
     ):
         assert names(history(ill | well, facts=run)) == {}
     silent = {"start": 0.0, "end": 5e-3, "images": [0, 9000]}
@@ -515,15 +515,15 @@ def test_a_judge_too_sure_to_teach(healthy: dict[str, Signals]) -> None:
     assert names(history(ill, facts=begins)) == {}
     learning = LogHistory(run)
     for number in range(10):
-        nearer = {"images": 100 * (number + 1), "round": 100 * (number + 1)} | ill | {"exam/error": 0.4 * 0.9**number}
+        nearer = {"images": 100 * (number + 1), "round": 100 * (number + 1)} | ill | {"monitor/l1_over_mean_image_l1": 0.4 * 0.9**number}
         learning.add_row(nearer)
     assert names(learning) == {}
 
 
 def test_what_is_hidden_weighs_by_what_is_lost(healthy: dict[str, Signals]) -> None:
     for lost, severity in ((0.5, MILD), (1.5, SEVERE)):
-        found = healthy["both"] | {"exam/cycle": 0.1, "exam/cycle_noisy": lost}
-        assert names(history(found))["hidden-information"] is severity
+        found = healthy["both"] | {"monitor/cycle_error": 0.1, "monitor/cycle_error_noisy": lost}
+        assert names(history(found))["cycle-steganography"] is severity
 
 
 def test_the_findings_prescribe_settings(healthy: dict[str, Signals]) -> None:
@@ -532,18 +532,18 @@ def test_the_findings_prescribe_settings(healthy: dict[str, Signals]) -> None:
         return {advice.setting: advice.value for advice in finding.recommendations}
 
     assert told(examined(game(constant)), "input-ignored", PAIRED_RUN) == {
-        "terms.reconstruct.weight": 300.0, "terms.cycle.weight": 20.0, "game.adversarial_weight": 0.3,
-        "discriminator.beside": True, "generator.norm": "none",
+        "terms.l1.weight": 300.0, "terms.cycle.weight": 20.0, "game.adversarial_weight": 0.3,
+        "discriminator.concat_input": True, "generator.norm": "none",
     }  # fmt: skip
     assert told(examined(game(copied)), "output-copies-input", PAIRED_RUN) == {
-        "terms.cycle.weight": 5.0, "terms.reconstruct.weight": 300.0, "game.adversarial_weight": 2.0,
+        "terms.cycle.weight": 5.0, "terms.l1.weight": 300.0, "game.adversarial_weight": 2.0,
     }  # fmt: skip
     turned = examined(game(inverted), UNPAIRED)
-    assert told(turned, "colours-inverted", UNPAIRED_RUN) == {"terms.identity.weight": 5.0}
-    hidden = healthy["both"] | {"exam/cycle": 0.1, "exam/cycle_noisy": 1.5}
-    assert told(hidden, "hidden-information", PAIRED_RUN) == {"terms.cycle.weight": 3.0}
+    assert told(turned, "colors-inverted", UNPAIRED_RUN) == {"terms.identity.weight": 5.0}
+    hidden = healthy["both"] | {"monitor/cycle_error": 0.1, "monitor/cycle_error_noisy": 1.5}
+    assert told(hidden, "cycle-steganography", PAIRED_RUN) == {"terms.cycle.weight": 3.0}
     own = PAIRED_RUN | {"defaults": {"terms": {"cycle": {"kind": "cycle", "weight": 2.5}}}}
-    assert told(hidden, "hidden-information", own) == {"terms.cycle.weight": 2.5}, "the recipe's own first"
+    assert told(hidden, "cycle-steganography", own) == {"terms.cycle.weight": 2.5}, "the recipe's own first"
 
 
 def test_advice_for_noise_is_not_given_to_translations() -> None:
@@ -551,7 +551,7 @@ def test_advice_for_noise_is_not_given_to_translations() -> None:
     (overfitting,) = [rule for rule in learning.RULES if rule.name == "discriminator-overfitting"]
     noisy = {"settings": {"game": {"kind": "adversarial"}}}
     given = {kind: overfitting.remedy(LogHistory(facts))[0] for kind, facts in (("a", PAIRED_RUN), ("b", noisy))}
-    assert (given["a"].setting, given["a"].value) == ("optimizer.rates.discriminator", 0.5)
+    assert (given["a"].setting, given["a"].value) == ("optimizer.lr_multipliers.discriminator", 0.5)
     assert (given["b"].setting, given["b"].value) == ("augment.kind", "ada")
     apply = {rule.name: rule.applies_to for rule in data.RULES}
     for name in ("batch-too-small", "too-little-data"):
@@ -566,7 +566,7 @@ def test_a_finding_that_becomes_severe_is_written_down_again(tmp_path, healthy: 
     doctor._num_evaluations_read = 0
     for number in range(20):
         lost = 0.5 if number < 10 else 1.5
-        found = healthy["both"] | {"exam/cycle": 0.1, "exam/cycle_noisy": lost}
+        found = healthy["both"] | {"monitor/cycle_error": 0.1, "monitor/cycle_error_noisy": lost}
         doctor.process_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | found)
-    written = [row for row in folder.rows(FINDINGS_FILE) if row["name"] == "hidden-information"]
+    written = [row for row in folder.rows(FINDINGS_FILE) if row["name"] == "cycle-steganography"]
     assert [(row["event"], row["severity"]) for row in written] == [("comes", "mild"), ("comes", "severe")]

@@ -134,7 +134,7 @@ def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Data
         judgement, _ = evaluator.run_evaluation(replace(question, made=made), asked, watching, None, SilentReporter())
     assert judgement.scores["fd"].ratio_to_floor() is None
     assert judgement.scores["kid"].ratio_to_floor() is not None
-    assert any("--n 900 makes them alike" in warning for warning in judgement.warnings)
+    assert any("--num-samples 900 makes them alike" in warning for warning in judgement.warnings)
 
 
 def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Dataset, tmp_path: Path) -> None:

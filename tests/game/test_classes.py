@@ -178,14 +178,14 @@ REFUSED = {
     "batch norm under a slope": ({"discriminator.norm": "batch"}, "depends on its neighbours"),
     "path length without styles": ({"terms.path_length.weight": 1}, "have styles"),
     "growth of what cannot grow": ({"game.kind": "progressive"}, "grow"),
-    "small pool": ({"game.replay": 8}, "at least 32"),
-    "memory of parts": ({"game.replay": 64, "training.accumulate": 2}, "cannot be cut up"),
+    "small pool": ({"game.replay_buffer": 8}, "at least 32"),
+    "memory of parts": ({"game.replay_buffer": 64, "training.accumulate": 2}, "cannot be cut up"),
     "styles of other latents": ({"generator.kind": "stylegan2", "discriminator.kind": "stylegan2"}, "normal latents"),
     "an old fake's class": (
-        {"game.replay": 64, "terms.gp.kind": "gradient-penalty", "generator.condition": "concat",
+        {"game.replay_buffer": 64, "terms.gp.kind": "gradient-penalty", "generator.condition": "concat",
          "discriminator.condition": "projection"}, "another class"),
     "a judge that is pleased": (
-        {"discriminator.kind": "projected", "judging.features": "lite0"}, "please these very features"),
+        {"discriminator.kind": "projected", "evaluation.features": "lite0"}, "please these very features"),
     "two pasts": (
         {"terms.a.kind": "historical", "terms.b.kind": "historical"}, "look back on the same player's past"),
 }  # fmt: skip

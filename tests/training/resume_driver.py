@@ -19,10 +19,10 @@ from zerosum import api
 from zerosum.training import step_timer
 
 SETTINGS = {
-    "training.tick_images": 96, "training.preview_images": 480, "training.checkpoint_images": 160,
-    "training.batch": 32, "optimizer.lr": 1e-3, "discriminator.dropout": 0.2, "data.size": 16,
-    "generator.widths": [64], "discriminator.widths": [64], "data.fit": "crop", "doctor.every_images": 192,
-    "doctor.samples": 32, "doctor.deep": 2,
+    "training.tick_examples": 96, "training.preview_examples": 480, "training.checkpoint_examples": 160,
+    "training.batch_size": 32, "optimizer.lr": 1e-3, "discriminator.dropout": 0.2, "data.size": 16,
+    "generator.widths": [64], "discriminator.widths": [64], "data.fit": "crop", "diagnostics.every_examples": 192,
+    "diagnostics.samples": 32, "diagnostics.duality_gap_every": 2,
 }  # fmt: skip
 
 

@@ -20,10 +20,10 @@ from zerosum.workflows.run import Run
 
 CLOCKS = {"seconds", "images_per_second"}
 SMALL = {
-    "training.batch": 64, "training.tick_images": 128, "training.checkpoint_images": 256,
-    "training.preview_images": 10_000, "generator.widths": [16], "discriminator.widths": [16], "doctor.samples": 64,
+    "training.batch_size": 64, "training.tick_examples": 128, "training.checkpoint_examples": 256,
+    "training.preview_examples": 10_000, "generator.widths": [16], "discriminator.widths": [16], "diagnostics.samples": 64,
 }  # fmt: skip
-EXAMINED = SMALL | {"doctor.every_images": 256, "doctor.deep": 2}
+EXAMINED = SMALL | {"diagnostics.every_examples": 256, "diagnostics.duality_gap_every": 2}
 
 
 def train(run: Path, settings: dict, images: int = 2_048, **more: object) -> Run:
@@ -40,18 +40,18 @@ def log(run: Path) -> list[dict]:
 
 def test_an_examined_run_is_the_same_run(tmp_path: Path) -> None:
     """Every number of training is the same to the last bit; the log only holds more."""
-    plain = train(tmp_path / "plain", SMALL | {"doctor.examine": False}).path
+    plain = train(tmp_path / "plain", SMALL | {"diagnostics.probe": False}).path
     watched = train(tmp_path / "watched", EXAMINED).path
     ours, theirs = weights(plain), weights(watched)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     for bare, full in zip(log(plain), log(watched), strict=True):
-        assert bare == {name: value for name, value in full.items() if not name.startswith("exam/")}
-    looks = [row for row in log(watched) if "exam/finite" in row]
+        assert bare == {name: value for name, value in full.items() if not name.startswith("monitor/")}
+    looks = [row for row in log(watched) if "monitor/finite" in row]
     # 2,048 points of a ring in pairs: the mean is known to about 4%, and the examined 64 points to 13%
     trained = sum(row["signals/real_variance"] for row in log(watched)) / len(log(watched))
-    assert trained == pytest.approx(looks[-1]["exam/real_variance"], rel=0.4)
+    assert trained == pytest.approx(looks[-1]["monitor/real_variance"], rel=0.4)
     assert [row["images"] for row in looks] == list(range(256, 2_049, 256))
-    assert [row["images"] for row in looks if "exam/gap" in row] == [512, 1_024, 1_536, 2_048]
+    assert [row["images"] for row in looks if "monitor/duality_gap" in row] == [512, 1_024, 1_536, 2_048]
 
 
 def test_an_interrupted_run_is_examined_and_diagnosed_the_same(tmp_path: Path) -> None:
@@ -76,13 +76,13 @@ def test_an_interrupted_run_is_examined_and_diagnosed_the_same(tmp_path: Path) -
 
 def test_short_runs_are_not_examined_unless_it_is_asked_for(tmp_path: Path) -> None:
     run = train(tmp_path / "run", SMALL).path
-    assert not any("exam/finite" in row for row in log(run))
+    assert not any("monitor/finite" in row for row in log(run))
 
 
 def test_examinations_stand_in_lines_of_the_log(tmp_path: Path) -> None:
     """Their interval becomes a multiple of the log's."""
-    run = train(tmp_path / "run", SMALL | {"doctor.every_images": 300}).path
-    assert [row["images"] for row in log(run) if "exam/finite" in row] == list(range(256, 2_049, 256))
+    run = train(tmp_path / "run", SMALL | {"diagnostics.every_examples": 300}).path
+    assert [row["images"] for row in log(run) if "monitor/finite" in row] == list(range(256, 2_049, 256))
 
 
 def settled(images: int, seconds_per_round: float, examples: int = 1_000, **doctor: object) -> Diagnostics:
@@ -111,8 +111,8 @@ def test_a_run_that_diverged_says_where(tmp_path: Path) -> None:
     run = train(tmp_path / "run", EXAMINED | WILD, images=64_000)
     assert run.state == "diverged"
     found = {finding.name: finding for finding in run.findings()}
-    assert found["not-finite"].severity == "severe"
-    assert {advice.setting: advice.value for advice in found["not-finite"].recommendations}["optimizer.lr"] == 2e-4
+    assert found["nonfinite-values"].severity == "severe"
+    assert {advice.setting: advice.value for advice in found["nonfinite-values"].recommendations}["optimizer.lr"] == 2e-4
     assert log(run.path)[-1]["not_finite"].startswith(("generator", "discriminator"))
 
 

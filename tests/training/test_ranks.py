@@ -52,9 +52,9 @@ def test_a_run_on_two_ranks_by_the_command_line(tmp_path: Path) -> None:
         "ring",
         "--recipe",
         "vanilla",
-        "--images",
+        "--examples",
         "2560",
-        "--training.tick_images",
+        "--training.tick_examples",
         "1280",
     )
     ran = torchrun(*arguments, cwd=tmp_path)
@@ -62,10 +62,10 @@ def test_a_run_on_two_ranks_by_the_command_line(tmp_path: Path) -> None:
     lines = (tmp_path / "runs/ring/log.jsonl").read_text().splitlines()
     assert len(lines) == 2
     assert ran.stdout.count("done: 2,560 images") == 1
-    more = torchrun("-m", "zerosum", "resume", "runs/ring", "--images", "5120", cwd=tmp_path)
+    more = torchrun("-m", "zerosum", "resume", "runs/ring", "--examples", "5120", cwd=tmp_path)
     assert more.returncode == 0, more.stderr
     alone = subprocess.run(
-        [sys.executable, "-m", "zerosum", "resume", "runs/ring", "--images", "9000"],
+        [sys.executable, "-m", "zerosum", "resume", "runs/ring", "--examples", "9000"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert alone.returncode == 2

@@ -20,8 +20,8 @@ from zerosum.run_folder import RunFolder
 HERE = Path(__file__).parent
 CLOCKS = {"seconds", "images_per_second"}
 SMALL = {
-    "training.tick_images": 48, "training.preview_images": 96, "training.checkpoint_images": 64,
-    "training.batch": 16, "discriminator.dropout": 0.2, "generator.widths": [16], "discriminator.widths": [16],
+    "training.tick_examples": 48, "training.preview_examples": 96, "training.checkpoint_examples": 64,
+    "training.batch_size": 16, "discriminator.dropout": 0.2, "generator.widths": [16], "discriminator.widths": [16],
 }  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_interrupted_after_any_round(tmp_path: Path, pictures: Path, workers: in
 
 
 def test_ctrl_c_on_the_command_line(tmp_path: Path, pictures: Path) -> None:
-    arguments = [sys.executable, "-m", "zerosum", "train", str(pictures), "--recipe", "vanilla", "--images", "10M"]
+    arguments = [sys.executable, "-m", "zerosum", "train", str(pictures), "--recipe", "vanilla", "--examples", "10M"]
     process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     run = tmp_path / "runs" / pictures.name
     for _ in range(600):
@@ -186,7 +186,7 @@ def test_the_default_recipe_resumes_exactly(tmp_path: Path) -> None:
     for number in range(90):
         Image.fromarray(dice.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(folder / f"{number}.png")
     settings = {name: value for name, value in SMALL.items() if name.startswith("training")}
-    settings |= {"generator.width": 4, "discriminator.width": 4, "training.accumulate": 2, "data.mirror": True}
+    settings |= {"generator.width": 4, "discriminator.width": 4, "training.accumulate": 2, "data.hflip": True}
     settings |= {"training.precision": "float32"}  # a trial might choose differently for two runs
     whole = api.train(folder, run=tmp_path / "whole", images=640, settings=settings).path
     from zerosum.training.trainer import Trainer
@@ -212,7 +212,7 @@ def test_a_bad_weight_is_never_saved(tmp_path: Path, pictures: Path) -> None:
     """Checkpoints far more often than ticks: the good ones stay."""
     from zerosum.training.trainer import Trainer
 
-    settings = SMALL | {"training.tick_images": 10_000, "training.checkpoint_images": 16}
+    settings = SMALL | {"training.tick_examples": 10_000, "training.checkpoint_examples": 16}
     witness = Trainer._set_progress
 
     def spoiling(self: Trainer, now) -> None:

@@ -25,7 +25,7 @@ def evaluate(
         typer.Option(help="lite0 (default), inception, pixels, labels, package.module:factory.", show_default=False),
     ] = "",
     num_samples: Annotated[
-        int | None, typer.Option("--n", "-n", help="Samples; by default 10,000.", show_default=False)
+        int | None, typer.Option("--num-samples", "-n", help="Samples; by default 10,000.", show_default=False)
     ] = None,
     seed: SeedOption = 0,
     truncation: Annotated[float, typer.Option(help="Cut latents off here.", show_default=False)] = math.inf,
@@ -33,9 +33,9 @@ def evaluate(
     copy_candidates: Annotated[int, typer.Option(help="Training images searched for copies; 0: 20,000.")] = 0,
     neighbors: Annotated[int, typer.Option(help="Of precision, recall, density, coverage.")] = 5,
     best: BestOption = False,
-    raw_weights: Annotated[bool, typer.Option("--live", help="Training's own weights, not their average.")] = False,
+    raw_weights: Annotated[bool, typer.Option("--raw-weights", help="Training's own weights, not their average.")] = False,
     paired: Annotated[bool, typer.Option("--paired", help="In --data, pictures of equal names are pairs.")] = False,
-    reverse: Annotated[bool, typer.Option("--back", help="The other way, of a run that learned both.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way, of a run that learned both.")] = False,
     network_interpolation: Annotated[
         float, typer.Option(help="Of esrgan and srgan: 0 is faithful, 1 as trained.")
     ] = 1.0,
@@ -55,8 +55,8 @@ def evaluate(
     }  # fmt: skip
     if (run is None) == (not fake):
         raise BadInput("judge what? Name a run, or two folders: zerosum evaluate --fake DIR --real DIR")
-    of_run = {"--data": data, "--best": best, "--live": raw_weights, "--paired": paired, "--back": reverse,
-              "--realism": network_interpolation < 1, "--against": split != "held-out", "--seed": seed,
+    of_run = {"--data": data, "--best": best, "--raw-weights": raw_weights, "--paired": paired, "--reverse": reverse,
+              "--network-interpolation": network_interpolation < 1, "--split": split != "held-out", "--seed": seed,
               "--truncation": not math.isinf(truncation)}  # fmt: skip
     of_folders = {"--real": real, "--train": train, "--size": size, "--channels": channels, "--into": into}
     for name, given in (of_run if fake else of_folders).items():
@@ -65,7 +65,7 @@ def evaluate(
                 f"{name} goes with {'a run' if fake else '--fake'}, which is not what is judged here; leave it out"
             )
     if data and split != "held-out":
-        raise BadInput(f"--against {split} is about the run's own data, and --data names others; give one of the two")
+        raise BadInput(f"--split {split} is about the run's own data, and --data names others; give one of the two")
     if run is None:
         if not real:
             raise BadInput("--fake needs real images to be held against: add --real DIR")
@@ -89,7 +89,7 @@ def diagnose(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or any log.jsonl.")],
     show_signals: Annotated[bool, typer.Option("--signals", help="Also what the last examination saw.")] = False,
     trace_nan: Annotated[
-        bool, typer.Option("--replay", help="Play on from the last checkpoint, to see where numbers were lost.")
+        bool, typer.Option("--trace-nan", help="Play on from the last checkpoint, to see where numbers were lost.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:

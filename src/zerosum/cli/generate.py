@@ -54,7 +54,7 @@ def walk(
     interpolation: Annotated[str, typer.Option(help="slerp (along the sphere) or lerp (straight).")] = "slerp",
     label: ClassOption = None,
     to_label: Annotated[str | None, typer.Option(help="Walk from --class to this class.", show_default=False)] = None,
-    video_format: Annotated[str, typer.Option(help="gif, or mp4 (pip install zerosum[film]).")] = "gif",
+    video_format: Annotated[str, typer.Option(help="gif, or mp4 (pip install zerosum[video]).")] = "gif",
     into: Annotated[
         Path | None, typer.Option(help="Name of the strip and the film, without suffix.", show_default=False)
     ] = None,
@@ -114,7 +114,7 @@ def edit(
     from zerosum import api
 
     told = api.edit(
-        run, direction, sample_indices=_parse_indices("--samples", sample_indices), max_sigma=max_sigma, steps=steps, layers=layers, seed=seed,
+        run, direction, sample_indices=_parse_indices("--sample-indices", sample_indices), max_sigma=max_sigma, steps=steps, layers=layers, seed=seed,
         truncation=truncation, label=label, into=into, best=best, device=device, reporter=create_reporter(),
     )  # fmt: skip
     typer.echo(told)
@@ -125,7 +125,7 @@ def encode(
     run: RunArgument,
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture to be found again.")],
     steps: Annotated[int, typer.Option(help="Of the search.")] = 500,
-    per_layer: Annotated[bool, typer.Option("--apart", help="A style of its own for each layer: nearer.")] = False,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="A style of its own for each layer: nearer.")] = False,
     seed: SeedOption = 0,
     label: ClassOption = None,
     into: OutputOption = None,
@@ -152,14 +152,14 @@ def apply(
         typer.Option(help="To fill holes: white where to fill; of a folder, a folder of masks.", show_default=False),
     ] = None,
     degrade: Annotated[bool, typer.Option("--degrade", help="First degrade the pictures, as in training.")] = False,
-    reverse: Annotated[bool, typer.Option("--back", help="The other way, of a run that learned both.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way, of a run that learned both.")] = False,
     shorter_side: Annotated[
         int | None, typer.Option(help="Bring the shorter side to so many pixels first.", show_default=False, min=8)
     ] = None,
     network_interpolation: Annotated[
         float, typer.Option(help="Of esrgan and srgan: 0 is faithful and soft, 1 as trained.")
     ] = 1.0,
-    skip_existing: Annotated[bool, typer.Option("--continue", help="Keep what is there, and make the rest.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Keep what is there, and make the rest.")] = False,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:

@@ -41,7 +41,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default=False)] = None,
     logger: LoggerOption = None,
     recover: Annotated[
-        bool, typer.Option("--rescue", help="Put back and treat a run that goes wrong, three times at most.")
+        bool, typer.Option("--recover", help="Put back and treat a run that goes wrong, three times at most.")
     ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Only say where a round's time would go.")] = False,
 ) -> None:
@@ -83,7 +83,7 @@ def train(
 def resume(
     run: RunArgument, examples: ExamplesOption = None, budget: BudgetOption = None, logger: LoggerOption = None
 ) -> None:
-    """Go on with a run exactly where it stood; --images or --budget move its end."""
+    """Go on with a run exactly where it stood; --examples or --budget move its end."""
     from zerosum import api
 
     ended = api.resume(run, examples=examples, budget=budget, loggers=logger or [], reporter=create_reporter())

@@ -59,15 +59,15 @@ def score_signals(outputs: ProbeOutputs) -> Signals:
     )
     middle = float(torch.stack(outputs.decision_boundaries).mean())
     return {
-        "exam/auc": auc(known, fake),
-        "exam/auc_unseen": auc(unseen, fake),
-        "exam/known": auc(known, unseen),
-        "exam/separation": cohens_d(known, fake),
-        "exam/separation_unseen": cohens_d(unseen, fake),
-        "exam/rt": float((known - middle).sign().mean()),
-        "exam/rv": float((unseen - middle).sign().mean()),
-        "exam/dx": float((unseen - middle).sigmoid().mean()),
-        "exam/dgz": float((fake - middle).sigmoid().mean()),
+        "monitor/auc_train": auc(known, fake),
+        "monitor/auc_held_out": auc(unseen, fake),
+        "monitor/auc_train_vs_held_out": auc(known, unseen),
+        "monitor/score_separation_train": cohens_d(known, fake),
+        "monitor/score_separation_held_out": cohens_d(unseen, fake),
+        "monitor/score_sign_train": float((known - middle).sign().mean()),
+        "monitor/score_sign_held_out": float((unseen - middle).sign().mean()),
+        "monitor/probability_held_out": float((unseen - middle).sigmoid().mean()),
+        "monitor/probability_fake": float((fake - middle).sigmoid().mean()),
     }
 
 
@@ -76,20 +76,20 @@ def discriminator_signals(outputs: ProbeOutputs) -> Signals:
     inner = mean_pairwise_distance(torch.cat(outputs.fake_features)) / max(
         mean_pairwise_distance(torch.cat(outputs.train_features)), 1e-12
     )
-    return score_signals(outputs) | {"exam/inner_spread": inner}
+    return score_signals(outputs) | {"monitor/feature_diversity": inner}
 
 
 def diversity_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
     """How the samples' looks (N, D) lie among themselves, and among the real ones."""
     crowd = EmbeddingSet.from_features(features)
     found = {
-        "exam/distance": reference_set.energy_distance(features, crowd.mean_pairwise_distance),
-        "exam/spread": crowd.mean_pairwise_distance / reference_set.mean_pairwise_distance,
-        "exam/echo": near_duplicate_rate(crowd, reference_set.train_embeddings),
-        "exam/nearest": float(
+        "monitor/energy_distance": reference_set.energy_distance(features, crowd.mean_pairwise_distance),
+        "monitor/diversity": crowd.mean_pairwise_distance / reference_set.mean_pairwise_distance,
+        "monitor/near_duplicates": near_duplicate_rate(crowd, reference_set.train_embeddings),
+        "monitor/nn_distance_ratio": float(
             crowd.nearest_distances.median() / reference_set.train_embeddings.nearest_distances.median().clamp_min(1e-6)
         ),
-        "exam/copies": median_nn_distance(features, reference_set.train_features)
+        "monitor/train_nn_distance_ratio": median_nn_distance(features, reference_set.train_features)
         / max(median_nn_distance(reference_set.held_out_embeddings.features, reference_set.train_features), 1e-6),
     }
     if (
@@ -98,9 +98,9 @@ def diversity_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
         return found
     shares = compute_cross_scores(reference_set.held_out_embeddings.self_distances, crowd.self_distances)
     return found | {
-        "exam/precision": shares.precision.value,
-        "exam/recall": shares.recall.value,
-        "exam/coverage": shares.coverage.value,
+        "monitor/precision": shares.precision.value,
+        "monitor/recall": shares.recall.value,
+        "monitor/coverage": shares.coverage.value,
     }
 
 
@@ -111,7 +111,7 @@ def floor_signals(reference_set: ReferenceSet) -> Signals:
     alike = compute_cross_scores(
         reference_set.held_out_embeddings.self_distances, reference_set.train_embeddings.self_distances
     )
-    return {"exam/coverage_floor": alike.coverage.value, "exam/recall_floor": alike.recall.value}
+    return {"monitor/coverage_floor": alike.coverage.value, "monitor/recall_floor": alike.recall.value}
 
 
 def mode_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
@@ -122,9 +122,9 @@ def mode_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
     )
     counted = compare_mode_counts(real, fake)
     return {
-        "exam/kinds": float(many),
-        "exam/kinds_missing": float(len(counted.missing)),
-        "exam/kinds_js": counted.js_divergence,
+        "monitor/num_modes": float(many),
+        "monitor/missing_modes": float(len(counted.missing)),
+        "monitor/mode_js_divergence": counted.js_divergence,
     }
 
 
@@ -142,27 +142,27 @@ def intra_class_signals(features: Tensor, reference_set: ReferenceSet) -> Signal
             )
     if not shares:
         return {}
-    return {"exam/spread_least_class": min(shares), "exam/spread_class": float(np.median(shares))}
+    return {"monitor/min_class_diversity": min(shares), "monitor/median_class_diversity": float(np.median(shares))}
 
 
 def class_consistency_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
     """How many samples look like the class they were asked to be of, by their nearest example; and held-out ones."""
     real = reference_set.nearest_classes(reference_set.held_out_embeddings.features) == reference_set.held_out_labels
     return {
-        "exam/obeyed": float((reference_set.nearest_classes(features) == reference_set.sample_labels).mean()),
-        "exam/obeyed_real": float(real.mean()),
+        "monitor/class_consistency": float((reference_set.nearest_classes(features) == reference_set.sample_labels).mean()),
+        "monitor/class_consistency_real": float(real.mean()),
     }
 
 
 def value_range_signals(fakes: Tensor, real: Tensor) -> Signals:
     """Ends of the range, and how much lies there, for samples and training examples (N, ...) of any shape."""
     return {
-        "exam/low": float(fakes.min()),
-        "exam/high": float(fakes.max()),
-        "exam/saturated": float((fakes.abs() > SATURATION_THRESHOLD).float().mean()),
-        "exam/saturated_real": float((real.abs() > SATURATION_THRESHOLD).float().mean()),
-        "exam/real_mean": float(real.float().mean()),
-        "exam/real_variance": float(real.float().var(0).mean()),
+        "monitor/sample_min": float(fakes.min()),
+        "monitor/sample_max": float(fakes.max()),
+        "monitor/saturated_fraction": float((fakes.abs() > SATURATION_THRESHOLD).float().mean()),
+        "monitor/saturated_fraction_real": float((real.abs() > SATURATION_THRESHOLD).float().mean()),
+        "monitor/real_mean": float(real.float().mean()),
+        "monitor/real_variance": float(real.float().var(0).mean()),
     }
 
 
@@ -178,8 +178,8 @@ def trajectory_signals(features: Tensor, reference_set: ReferenceSet) -> Signals
         1
     ) / reference_set.mean_pairwise_distance
     middle = directions[NUM_TRACKED_SAMPLES:] @ features.mean(0) / reference_set.mean_pairwise_distance
-    found = {f"exam/trace/{number}": float(place) for number, place in enumerate(places)}
-    return found | {f"exam/middle/{number}": float(place) for number, place in enumerate(middle)}
+    found = {f"monitor/sample_projection/{number}": float(place) for number, place in enumerate(places)}
+    return found | {f"monitor/mean_projection/{number}": float(place) for number, place in enumerate(middle)}
 
 
 def ema_signals(features: Tensor, ema_features: Tensor, reference_set: ReferenceSet) -> Signals:
@@ -188,10 +188,10 @@ def ema_signals(features: Tensor, ema_features: Tensor, reference_set: Reference
         float((features - ema_features).norm(dim=1).mean()) / reference_set.mean_pairwise_distance,
         mean_pairwise_distance(ema_features),
     )
-    found = {"exam/lag": lag, "exam/spread_average": apart / reference_set.mean_pairwise_distance}
-    found["exam/distance_average"] = reference_set.energy_distance(ema_features, apart)
+    found = {"monitor/ema_lag": lag, "monitor/ema_diversity": apart / reference_set.mean_pairwise_distance}
+    found["monitor/ema_energy_distance"] = reference_set.energy_distance(ema_features, apart)
     if reference_set.held_out_embeddings.mean_pairwise_distance > 1e-6:
-        found["exam/coverage_average"] = compute_cross_scores(
+        found["monitor/ema_coverage"] = compute_cross_scores(
             reference_set.held_out_embeddings.self_distances, EmbeddingSet.from_features(ema_features).self_distances
         ).coverage.value
     return found

@@ -41,18 +41,18 @@ class GameProbe:
     """Makes a move in a double."""
 
     def __call__(self, game: AdversarialGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
-        """All signals, "exam/..."; a deep examination works out the duality gap too."""
+        """All signals, "monitor/..."; a deep examination works out the duality gap too."""
         with sandboxed_copy(game) as patient:
             seen = self._collect_outputs(patient, progress)
             fakes = torch.cat(seen.fakes)
             if not bool(fakes.isfinite().all()):
-                return {"exam/finite": 0.0}
+                return {"monitor/finite": 0.0}
             found = self._measure_samples(game, seen, fakes)
             found |= self._measure_sensitivity(patient, progress) | self._measure_class_conditioning(patient, progress)
             found |= self._measure_round(patient, progress)
         if with_duality_gap:
             found |= self._measure_duality_gap(game, progress)
-        return {"exam/finite": 1.0} | {name: value for name, value in found.items() if math.isfinite(value)}
+        return {"monitor/finite": 1.0} | {name: value for name, value in found.items() if math.isfinite(value)}
 
     # ------------------------------------------------------------------ looking
 
@@ -116,7 +116,7 @@ class GameProbe:
         push = _rms_gradient_norm(game.objective.generator_loss(play).sum(), leaf)
         steep = _rms_gradient_norm(flatten_scores(play.fake_score, keep_graph=True).sum(), leaf)
         size = self.reference_set.mean_pairwise_distance
-        return {"exam/latent": float(answer) / size, "exam/push": push * size, "exam/steep": steep * size}
+        return {"monitor/latent_sensitivity": float(answer) / size, "monitor/loss_input_gradient": push * size, "monitor/score_input_gradient": steep * size}
 
     def _measure_class_conditioning(self, game: AdversarialGame, progress: Progress) -> Signals:
         """Whether a change of class changes samples and verdicts."""
@@ -129,8 +129,8 @@ class GameProbe:
         effect, right, wrong = (torch.cat(each) for each in zip(*parts, strict=True))
         heard = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
         fits = ((right > wrong).float() + (right == wrong).float() / 2).mean()
-        effects = {"exam/class_effect": float(effect.mean()) / self.reference_set.mean_pairwise_distance}
-        return effects | {"exam/heard": float(heard), "exam/fits": float(fits)}
+        effects = {"monitor/generator_class_sensitivity": float(effect.mean()) / self.reference_set.mean_pairwise_distance}
+        return effects | {"monitor/discriminator_class_sensitivity": float(heard), "monitor/class_ranking_accuracy": float(fits)}
 
     def _class_change_effects(
         self, game: AdversarialGame, batch: Batch, progress: Progress
@@ -163,11 +163,11 @@ def round_signals(game: AdversarialGame, batch: Batch, progress: Progress, dry_s
     trials, terms = dry_run_round(game, batch, progress, dry_step)
     found: Signals = {}
     for player, trial in trials.items():
-        found |= {f"exam/{what}/{player}": value for what, value in trial._asdict().items()}
+        found |= {f"monitor/{what}/{player}": value for what, value in trial._asdict().items()}
     score = abs(terms.get("discriminator/score", math.nan))
     own = {name: abs(value) for name, value in terms.items() if name.startswith("discriminator/")}
     more = sum(own.values()) - own.get("discriminator/score", 0.0)
-    return found | {"exam/penalty": more / max(score, 1e-6)}
+    return found | {"monitor/penalty_ratio": more / max(score, 1e-6)}
 
 
 def duality_gap_signals(
@@ -179,7 +179,7 @@ def duality_gap_signals(
 ) -> Signals:
     """The duality gap, and each player's part of it."""
     gap = duality_gap(game, train_batches, held_out_batches, progress, dry_step)
-    return {"exam/gap": gap.total, "exam/gap/discriminator": gap.discriminator, "exam/gap/generator": gap.generator}
+    return {"monitor/duality_gap": gap.total, "monitor/duality_gap/discriminator": gap.discriminator, "monitor/duality_gap/generator": gap.generator}
 
 
 def flatten_scores(score: Tensor, keep_graph: bool = False) -> Tensor:

@@ -65,11 +65,11 @@ def distance_signals(direction: TranslationDirection, has_targets: bool) -> Sign
     found = {}
     if direction.inputs.shape == made.shape:
         apart = wanted - direction.inputs
-        found["exam/likeness"] = mean_abs_ratio(made - direction.inputs, apart)
+        found["monitor/change_from_input"] = mean_abs_ratio(made - direction.inputs, apart)
         if has_targets:
-            found["exam/l1"] = mean_abs_ratio(made - wanted, apart)
+            found["monitor/l1_over_input_l1"] = mean_abs_ratio(made - wanted, apart)
     if has_targets:
-        found["exam/error"] = mean_abs_ratio(made - wanted, wanted - wanted.mean(0))
+        found["monitor/l1_over_mean_image_l1"] = mean_abs_ratio(made - wanted, wanted - wanted.mean(0))
     return _finite_only(found)
 
 
@@ -79,9 +79,9 @@ def input_sensitivity_signals(direction: TranslationDirection) -> Signals:
     apart = mean_pairwise_distance(wanted)
     if apart <= 1e-6:  # wanted pictures that are all alike: one answer for all is right
         return {}
-    found = {"exam/answer": mean_pairwise_distance(rows) / apart}
+    found = {"monitor/input_sensitivity": mean_pairwise_distance(rows) / apart}
     if len(rows) > NUM_NEIGHBORS + 1:
-        found["exam/echo"] = near_duplicate_rate(EmbeddingSet.from_features(rows), EmbeddingSet.from_features(wanted))
+        found["monitor/near_duplicates"] = near_duplicate_rate(EmbeddingSet.from_features(rows), EmbeddingSet.from_features(wanted))
     return found
 
 
@@ -100,9 +100,9 @@ def color_signals(direction: TranslationDirection, has_targets: bool) -> Signals
 def _correlation_signals(name: str, outputs: Tensor, references: Tensor) -> Signals:
     """How (N, C, h, w) correlate within pictures, and their means (N, C) between them."""
     means = [each.mean((2, 3), keepdim=True) for each in (outputs, references)]
-    found = {f"exam/{name}": _correlation(outputs - means[0], references - means[1])}
+    found = {f"monitor/{name}": _correlation(outputs - means[0], references - means[1])}
     if len(outputs) >= MIN_IMAGES_FOR_CORRELATION:
-        found[f"exam/{name}_between"] = _correlation(*(each - each.mean(0) for each in means))
+        found[f"monitor/{name}_between"] = _correlation(*(each - each.mean(0) for each in means))
     return found
 
 
@@ -129,8 +129,8 @@ def checkerboard_signals(direction: TranslationDirection) -> Signals:
     (peak, ripple), (real_peak, real_ripple) = (
         _spectrum_peaks(pictures[:MAX_SPECTRUM_IMAGES]) for pictures in (direction.outputs, direction.targets)
     )
-    found = {"exam/grid": peak, "exam/grid_real": real_peak}
-    return found | {"exam/ripple": ripple, "exam/ripple_real": real_ripple}
+    found = {"monitor/checkerboard_peak": peak, "monitor/checkerboard_peak_real": real_peak}
+    return found | {"monitor/checkerboard_rms": ripple, "monitor/checkerboard_rms_real": real_ripple}
 
 
 def _spectrum_peaks(images: Tensor) -> tuple[float, float]:
@@ -154,8 +154,8 @@ def cycle_signals(inputs: Tensor, reconstructions: Tensor, noisy_reconstructions
     usual = inputs - inputs.mean(0)
     return _finite_only(
         {
-            "exam/cycle": mean_abs_ratio(reconstructions - inputs, usual),
-            "exam/cycle_noisy": mean_abs_ratio(noisy_reconstructions - inputs, usual),
+            "monitor/cycle_error": mean_abs_ratio(reconstructions - inputs, usual),
+            "monitor/cycle_error_noisy": mean_abs_ratio(noisy_reconstructions - inputs, usual),
         }
     )
 

@@ -44,7 +44,7 @@ class TranslationProbe:
     """Makes a move in a double."""
 
     def __call__(self, game: TranslationGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
-        """All signals, "exam/..."; a deep examination works out the duality gap too.
+        """All signals, "monitor/..."; a deep examination works out the duality gap too.
 
         Raises:
             BadInput: too few pictures are held out.
@@ -58,7 +58,7 @@ class TranslationProbe:
             seen = _collect_outputs(patient, unseen, known if judged else [], progress)
             fakes = torch.cat(seen.fakes)
             if not bool(fakes.isfinite().all()):
-                return {"exam/finite": 0.0}
+                return {"monitor/finite": 0.0}
             found = measures.score_signals(seen) if judged else {}
             found |= measures.value_range_signals(fakes, torch.cat([batch["real"] for batch in known]))
             found |= self._measure_samples(_translation_directions(patient, unseen, fakes, progress))
@@ -74,7 +74,7 @@ class TranslationProbe:
                 game.bidirectional, self.reference_set.batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1
             )
             found |= duality_gap_signals(game, batches, unseen, progress, self.dry_step)
-        return {"exam/finite": 1.0} | {name: value for name, value in found.items() if math.isfinite(value)}
+        return {"monitor/finite": 1.0} | {name: value for name, value in found.items() if math.isfinite(value)}
 
     @cached_property
     def _translation_reference_set(self) -> TranslationReferenceSet:
@@ -84,16 +84,16 @@ class TranslationProbe:
         """What pictures show by themselves, of the worse way where there are two."""
         truth = self._translation_reference_set.has_targets
         found = worst_direction(
-            [translation_measures.distance_signals(way, truth) for way in directions], "exam/likeness"
+            [translation_measures.distance_signals(way, truth) for way in directions], "monitor/change_from_input"
         )
         # where sizes differ nothing is like what was given, and there is one way
         found = found or translation_measures.distance_signals(directions[0], truth)
         found |= worst_direction(
-            [translation_measures.input_sensitivity_signals(way) for way in directions], "exam/answer"
+            [translation_measures.input_sensitivity_signals(way) for way in directions], "monitor/input_sensitivity"
         )
-        found |= worst_direction([translation_measures.color_signals(way, truth) for way in directions], "exam/tone")
+        found |= worst_direction([translation_measures.color_signals(way, truth) for way in directions], "monitor/brightness_correlation")
         return found | worst_direction(
-            [translation_measures.checkerboard_signals(way) for way in directions], "exam/ripple", higher_is_worse=True
+            [translation_measures.checkerboard_signals(way) for way in directions], "monitor/checkerboard_rms", higher_is_worse=True
         )
 
 
@@ -138,7 +138,7 @@ def _ema_lag(game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Te
     averaged = [game.translate(given, batch["seed"]) for (given, _), batch in zip(there, held_out_batches, strict=True)]
     size = mean_pairwise_distance(thumbnail_features(torch.cat([real for _, real in there])))
     apart = thumbnail_features(fakes[:, 0] if game.bidirectional else fakes) - thumbnail_features(torch.cat(averaged))
-    return {"exam/lag": float(apart.norm(dim=1).mean()) / max(size, 1e-6)}
+    return {"monitor/ema_lag": float(apart.norm(dim=1).mean()) / max(size, 1e-6)}
 
 
 @torch.no_grad()
@@ -160,7 +160,7 @@ def _cycle_consistency(
     given, again, roughly = (torch.cat(each) for each in zip(*parts, strict=True))
     found = [translation_measures.cycle_signals(given[:, way], again[:, way], roughly[:, way]) for way in (0, 1)]
     # rounded, so that chance does not change the way from look to look while neither loses anything
-    return max(found, key=lambda each: round(each.get("exam/cycle_noisy", 0.0) - each.get("exam/cycle", 0.0), 1))
+    return max(found, key=lambda each: round(each.get("monitor/cycle_error_noisy", 0.0) - each.get("monitor/cycle_error", 0.0), 1))
 
 
 def add_byte_noise(images: Tensor) -> Tensor:

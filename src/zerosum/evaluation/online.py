@@ -166,10 +166,10 @@ def _compute_signals(fakes: FeatureTable, reference: RealReference) -> dict[str,
         return {}
     shares = compute_cross_scores(reference.self_distances, compute_self_distances(fakes, NUM_NEIGHBORS))
     return {
-        "judged/spread": mean_pairwise_distance(_load_rows(fakes)) / reference.mean_pairwise_distance,
-        "judged/recall": shares.recall.value,
-        "judged/coverage": shares.coverage.value,
-        "judged/coverage_floor": reference.coverage_floor,
+        "evaluation/diversity": mean_pairwise_distance(_load_rows(fakes)) / reference.mean_pairwise_distance,
+        "evaluation/recall": shares.recall.value,
+        "evaluation/coverage": shares.coverage.value,
+        "evaluation/coverage_floor": reference.coverage_floor,
     }
 
 

@@ -55,7 +55,7 @@ class EvaluationTask:
     """Sample i was made as an answer to real image i."""
 
     def without_memorization(self, reason: str) -> EvaluationTask:
-        """The question without the part about memorising, and why."""
+        """The question without the part about memorization, and why."""
         return replace(self, train=None, unseen=None, warnings=(*self.warnings, reason))
 
 
@@ -66,16 +66,16 @@ def check_options(reference_split: str, num_samples: int | None, neighbors: int,
         BadInput: see its sentence.
     """
     if reference_split not in REFERENCE_SPLITS:
-        raise BadInput(f"--against {reference_split}: scores are held against {', '.join(REFERENCE_SPLITS)}")
+        raise BadInput(f"--split {reference_split}: scores are held against {', '.join(REFERENCE_SPLITS)}")
     if not 1 <= neighbors <= 100:
-        raise BadInput(f"--neighbours {neighbors}: choose 1 to 100; 5 is usual")
+        raise BadInput(f"--neighbors {neighbors}: choose 1 to 100; 5 is usual")
     if num_samples is not None and num_samples < neighbors + 2:
         raise BadInput(
-            f"--n {num_samples}: too few to judge with {neighbors} neighbours; give at least {neighbors + 2}"
+            f"--num-samples {num_samples}: too few to judge with {neighbors} neighbours; give at least {neighbors + 2}"
         )
     if copy_candidates and copy_candidates < 16:
         raise BadInput(
-            f"--among {copy_candidates}: copies are looked for among 16 training images or more; {DEFAULT_COPY_CANDIDATES:,} is usual"
+            f"--copy-candidates {copy_candidates}: copies are looked for among 16 training images or more; {DEFAULT_COPY_CANDIDATES:,} is usual"
         )
 
 
@@ -165,7 +165,7 @@ def require_enough_examples(task: EvaluationTask, neighbors: int) -> None:
         if len(items) < neighbors + 2:
             raise BadInput(
                 f"{items.name} are only {len(items)}: too few to judge with {neighbors} neighbours; add images, or "
-                f"ask for fewer neighbours with --neighbours"
+                f"ask for fewer neighbours with --neighbors"
             )
 
 

@@ -213,7 +213,7 @@ def _sample_size_warnings(real: FeatureSet, generated: FeatureSet, floor_set: Fe
     if len(floor_set) < len(generated):
         warnings.append(
             f"the floor is of {len(floor_set):,} real images, since there are no {len(generated):,} of them: where sizes "
-            f"matter, scores are not held against it; --n {len(floor_set)} makes them alike"
+            f"matter, scores are not held against it; --num-samples {len(floor_set)} makes them alike"
         )
     return warnings
 

@@ -31,7 +31,7 @@ def read_recipe(folder: RunFolder) -> Recipe:
     draft.tree.pop("made", None)
     recipe = check_recipe(draft)
     if not recipe.training.examples:
-        raise BadInput(f"{file}: training.images is missing; it was written when the run began, so put it back")
+        raise BadInput(f"{file}: training.examples is missing; it was written when the run began, so put it back")
     return recipe
 
 
@@ -113,12 +113,12 @@ def load_translator(
             f"{folder.path} makes pictures of noise, and takes none; `zerosum sample {folder.path}` makes some"
         )
     if reverse and not recipe.game.bidirectional:
-        raise BadInput(f"--back: {folder.path} learned one way only; leave it out, or train with --recipe cyclegan")
+        raise BadInput(f"--reverse: {folder.path} learned one way only; leave it out, or train with --recipe cyclegan")
     if not 0 <= network_interpolation <= 1:
-        raise BadInput(f"--realism {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)")
+        raise BadInput(f"--network-interpolation {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)")
     if network_interpolation < 1 and not recipe.game.has_zero_adversarial_weight[0]:
         raise BadInput(
-            f"--realism {network_interpolation:g}: {folder.path} was played from the beginning, so there is nothing more faithful to "
+            f"--network-interpolation {network_interpolation:g}: {folder.path} was played from the beginning, so there is nothing more faithful to "
             "mix in; leave it out, or train with --recipe esrgan"
         )
     from zerosum.inference.generator import EMA_PREFIX, PRE_ADVERSARIAL_PREFIX, RAW_PREFIX, load_weights
@@ -153,6 +153,6 @@ def _find_weights(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:
     if best and not folder.best_scores():
         raise BadInput(
             f"{folder.path} has no best: none of its samples were judged while it was played; leave --best out, or "
-            f"train with --judging.every_images"
+            f"train with --evaluation.every_examples"
         )
     return recipe, made, folder.path / "best" if best else found[-1]

@@ -105,7 +105,7 @@ class Translator:
             )
             raise BadInput(
                 f"a picture of {pixels:,} pixels would take about {needed / 2**30:.0f} GiB, since this network sees it "
-                f"as a whole; bring pictures to a smaller size first (--side {side})"
+                f"as a whole; bring pictures to a smaller size first (--shorter-side {side})"
             )
 
     @cached_property

@@ -76,7 +76,7 @@ def _import_pyav() -> Any:
     try:
         return importlib.import_module("av")
     except ImportError as error:
-        raise BadInput('an MP4 film needs PyAV: pip install "zerosum[film]" (a .gif works without)') from error
+        raise BadInput('an MP4 film needs PyAV: pip install "zerosum[video]" (a .gif works without)') from error
 
 
 def _display_scale(images: Images) -> int:

@@ -83,7 +83,7 @@ def build_settings_tree(recipe: str, variant: str, settings: DottedSettings, fla
         recipe: a name or a .toml file.
         variant: the overlay; one the recipe does not have changes nothing.
         settings: dotted settings.
-        flags: the same settings said by a short flag: {"training.images": ("--images", "200k")}.
+        flags: the same settings said by a short flag: {"training.examples": ("--examples", "200k")}.
     """
     file = RecipeFile(recipe)
     file.apply_variant(variant)
@@ -120,7 +120,7 @@ def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspecti
     data: dict[str, Any] = settings_tree.tree.setdefault("data", {})
     if inspection.kind == "points":
         if data.get("turn"):
-            raise BadInput("--data.turn: turns pictures, and these data are points; leave it out")
+            raise BadInput("--data.rotate90: turns pictures, and these data are points; leave it out")
         settings_tree.set(("data", "mirror"), False, "")
         return []
     choices = []
@@ -156,7 +156,7 @@ def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspecti
         data["mirror"] = few
         if few:
             why = f"{format_count(inspection.count)} pictures are few, and mirrored ones double them"
-            choices.append(Decision("mirror", "yes", f"{why} (--data.mirror false where left and right matter)"))
+            choices.append(Decision("mirror", "yes", f"{why} (--data.hflip false where left and right matter)"))
     return choices
 
 
@@ -176,7 +176,7 @@ def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: 
         "base": "its networks as published",
     }
     why = "asked for" if "size" in user_set else cases[variant]
-    batch = "asked for" if "training.batch" in user_set else "the recipe's for networks of this size"
+    batch = "asked for" if "training.batch_size" in user_set else "the recipe's for networks of this size"
     return [
         Decision("recipe", recipe.name, recipe.description.rstrip(".")),
         Decision("networks", f"{recipe.generator.kind}, {variant}", why),
@@ -242,7 +242,7 @@ def choose_training_length(
     if not training.examples and not budget:
         budget = CPU_BUDGET_SECONDS if on_cpu else GPU_BUDGET_SECONDS
         choices.append(
-            Decision("budget", format_seconds(budget), "none was asked for (--budget 30m or --images 500k changes it)")
+            Decision("budget", format_seconds(budget), "none was asked for (--budget 30m or --examples 500k changes it)")
         )
     images = training.examples or math.inf
     if budget:
@@ -300,7 +300,7 @@ def choose_evaluation_schedule(
 
 
 def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_split: int) -> Recipe:
-    """Fill in how often the game is examined; never, where that is `doctor.examine = false` or the run is short.
+    """Fill in how often the game is examined; never, where that is `diagnostics.probe = false` or the run is short.
 
     Args:
         recipe: its length settled.

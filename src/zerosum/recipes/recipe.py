@@ -101,7 +101,7 @@ class Diagnostics(Settings):
     duality_gap_every: PositiveInt = 4
     """Every so many examinations, the duality gap is worked out too."""
     max_recoveries: Annotated[int, Field(ge=0, le=10)] = 0
-    """How often a run that a severe finding stands against is put back to when it was well, and treated (--rescue)."""
+    """How often a run that a severe finding stands against is put back to when it was well, and treated (--recover)."""
 
 
 def _default_term_kinds(terms: Any) -> Any:

@@ -80,7 +80,7 @@ def _check_capabilities(recipe: Recipe) -> Iterator[str]:
 def _check_replay_and_history(recipe: Recipe) -> Iterator[str]:
     batch, replay = recipe.training.batch_size, recipe.game.replay_buffer
     if replay and replay < batch:
-        yield f"--game.replay {replay}: room for fewer old fakes than a batch has; give at least {batch}, or 0"
+        yield f"--game.replay_buffer {replay}: room for fewer old fakes than a batch has; give at least {batch}, or 0"
     looking = [term.player for term in recipe.terms.values() if term.ema_half_life is not None]
     if len(set(looking)) < len(looking):
         yield "two terms look back on the same player's past; keep one of them"
@@ -96,7 +96,7 @@ def full_batch_settings(recipe: Recipe) -> list[str]:
     """The settings whose memory is of whole batches: neither parts of a batch nor ranks would share it."""
     kept = [f"--terms.{name}" for name, term in recipe.terms.items() if term.uses_full_batch]
     kept += [f"--objective.kind {RELATIVISTIC_AVERAGE}"] if recipe.objective.kind == RELATIVISTIC_AVERAGE else []
-    return [f"--game.replay {recipe.game.replay_buffer}", *kept] if recipe.game.replay_buffer else kept
+    return [f"--game.replay_buffer {recipe.game.replay_buffer}", *kept] if recipe.game.replay_buffer else kept
 
 
 def require_distributable(recipe: Recipe, world_size: int) -> None:
@@ -117,12 +117,12 @@ def _check_latents(recipe: Recipe) -> Iterator[str]:
     if mixing and recipe.latent.kind != "normal":
         yield (
             f"--latent.kind {recipe.latent.kind}: styles are mixed with those of normal latents; set --latent.kind "
-            "normal, or --generator.mixing 0"
+            "normal, or --generator.style_mixing_prob 0"
         )
     between = [name for name, term in recipe.terms.items() if term.kind == "gradient-penalty"]
     if recipe.game.replay_buffer and between and recipe.is_conditional:
         yield (
-            f"--game.replay {recipe.game.replay_buffer}: an old fake may be of another class than the real sample, and "
+            f"--game.replay_buffer {recipe.game.replay_buffer}: an old fake may be of another class than the real sample, and "
             f"--terms.{between[0]} looks between the two; leave one of them out"
         )
 
@@ -131,8 +131,8 @@ def _check_evaluation_features(recipe: Recipe) -> Iterator[str]:
     seen = recipe.pretrained_features
     if seen and recipe.evaluation.features == seen:
         yield (
-            f"--judging.features {seen}: the generator learns to please these very features, so they cannot judge it; "
-            "set --judging.features pixels"
+            f"--evaluation.features {seen}: the generator learns to please these very features, so they cannot judge it; "
+            "set --evaluation.features pixels"
         )
 
 
@@ -149,7 +149,7 @@ def _check_translation(recipe: Recipe) -> Iterator[str]:
         yield from _check_translation_data(recipe)
         yield from _check_translation_terms(recipe)
     elif recipe.game.bidirectional:
-        yield "--game.both: is for games that turn pictures into others; leave it out, or choose --recipe cyclegan"
+        yield "--game.bidirectional: is for games that turn pictures into others; leave it out, or choose --recipe cyclegan"
     elif recipe.data.pairs != "none" or recipe.data.degrade or recipe.data.target_source:
         yield (
             f"recipe {recipe.name} makes pictures of noise, and is given none to start from; choose one that turns "
@@ -169,13 +169,13 @@ def _check_translation_data(recipe: Recipe) -> Iterator[str]:
         yield f"--data.degrade: what is given is made from {data.source}; leave the second folder {data.target_source} out"
     if data.target_source and (data.input, data.target) != ("A", "B"):
         yield (
-            "--data.given and --data.wanted name folders within one; of two, the first is given and the second wanted: "
+            "--data.input and --data.target name folders within one; of two, the first is given and the second wanted: "
             "name them in that order, and leave these out"
         )
     if recipe.game.bidirectional and recipe.objective.kind == RELATIVISTIC_AVERAGE:
         yield f"--objective.kind {RELATIVISTIC_AVERAGE}: would hold one kind's pictures against the other's; choose least-squares"
     if recipe.game.bidirectional and data.pairs != "unpaired":
-        yield "--game.both: goes there and back between pictures without pairs; set --data.pairs unpaired"
+        yield "--game.bidirectional: goes there and back between pictures without pairs; set --data.pairs unpaired"
     changed = getattr(recipe.augment, "kind", "none") != "none" or recipe.game.instance_noise
     if changed:
         yield (
@@ -184,13 +184,13 @@ def _check_translation_data(recipe: Recipe) -> Iterator[str]:
         )
     if recipe.discriminator.sees_input and data.pairs != "paired":
         yield (
-            "--discriminator.beside: shows what a picture is made from, and without pairs real ones are made from "
-            "nothing that is known; set --discriminator.beside false"
+            "--discriminator.concat_input: shows what a picture is made from, and without pairs real ones are made from "
+            "nothing that is known; set --discriminator.concat_input false"
         )
     if recipe.discriminator.sees_input and recipe.game.replay_buffer:
         yield (
-            f"--game.replay {recipe.game.replay_buffer}: an old fake was made from another picture than the one beside it; "
-            "set --game.replay 0, or --discriminator.beside false"
+            f"--game.replay_buffer {recipe.game.replay_buffer}: an old fake was made from another picture than the one beside it; "
+            "set --game.replay_buffer 0, or --discriminator.concat_input false"
         )
 
 
@@ -203,14 +203,14 @@ def _check_translation_terms(recipe: Recipe) -> Iterator[str]:
     if any(silent and not other for silent, other in zip(recipe.game.has_zero_adversarial_weight, taught, strict=True)):
         yield (
             "--game.adversarial_weight: while it is 0 the generator plays for nothing; add a term of every round, such "
-            "as --terms.reconstruct.weight 100"
+            "as --terms.l1.weight 100"
         )
     for name, term in recipe.terms.items():
         if term.is_paired and recipe.data.pairs != "paired":
             yield f"--terms.{name}: holds samples against the pictures wanted, and there are no pairs; leave it out"
         if term.bidirectional and not recipe.game.bidirectional:
-            yield f"--terms.{name}: goes there and back; set --game.both true, or leave the term out"
+            yield f"--terms.{name}: goes there and back; set --game.bidirectional true, or leave the term out"
         if term.kind == "contrast" and recipe.game.bidirectional:
-            yield f"--terms.{name}: is for one way; set --game.both false, or leave the term out"
+            yield f"--terms.{name}: is for one way; set --game.bidirectional false, or leave the term out"
         if term.uses_targets_as_inputs and recipe.data.degrade:
             yield f"--terms.{name}: gives the generator wanted pictures, which are not of the given kind; leave it out"

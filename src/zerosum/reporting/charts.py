@@ -58,7 +58,7 @@ def _collect_series(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[fl
     columns: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():
-            if ("/" not in name and name != SPEED_KEY) or name.startswith("exam/"):
+            if ("/" not in name and name != SPEED_KEY) or name.startswith("monitor/"):
                 continue
             images, values = columns.setdefault(name, ([], []))
             images.append(float(row["images"]))

@@ -22,19 +22,19 @@ SECTION_LEAD = (
 )
 SIGNAL_CHARTS = (
     ("Variety of samples", "Mean distance between two samples, over that between two real examples. Near 0: collapse.",
-     (("exam/spread", "samples", FAKE_COLOR_INDEX), ("exam/inner_spread", "to the discriminator", NEUTRAL_COLOR_INDEX)), 1.0),
+     (("monitor/diversity", "samples", FAKE_COLOR_INDEX), ("monitor/feature_diversity", "to the discriminator", NEUTRAL_COLOR_INDEX)), 1.0),
     ("Distance from the data", "The energy distance of samples from real examples: near 0 where they are alike.",
-     (("exam/distance", "playing", FAKE_COLOR_INDEX), ("exam/distance_average", "average", REAL_COLOR_INDEX)), 0.0),
+     (("monitor/energy_distance", "playing", FAKE_COLOR_INDEX), ("monitor/ema_energy_distance", "average", REAL_COLOR_INDEX)), 0.0),
     ("Coverage of held-out examples", "The share that samples come near to, by rough looks. The line: real examples.",
-     (("exam/coverage", "playing", FAKE_COLOR_INDEX), ("exam/coverage_average", "average", REAL_COLOR_INDEX)), None),
+     (("monitor/coverage", "playing", FAKE_COLOR_INDEX), ("monitor/ema_coverage", "average", REAL_COLOR_INDEX)), None),
     ("What the discriminator tells", "How often a real example scores above a sample: 0.5 is guessing.",
-     (("exam/auc", "training", NEUTRAL_COLOR_INDEX), ("exam/auc_unseen", "held out", REAL_COLOR_INDEX)), 0.5),
+     (("monitor/auc_train", "training", NEUTRAL_COLOR_INDEX), ("monitor/auc_held_out", "held out", REAL_COLOR_INDEX)), 0.5),
     ("Probability given to reals and fakes", "D(x) and D(G(z)). At the equilibrium both are 0.5.",
-     (("exam/dx", "held out", REAL_COLOR_INDEX), ("exam/dgz", "samples", FAKE_COLOR_INDEX)), 0.5),
+     (("monitor/probability_held_out", "held out", REAL_COLOR_INDEX), ("monitor/probability_fake", "samples", FAKE_COLOR_INDEX)), 0.5),
     ("Duality gap", "What the players could still win by a few moves of their own. At the equilibrium, nothing.",
-     (("exam/gap/discriminator", "discriminator", REAL_COLOR_INDEX), ("exam/gap/generator", "generator", FAKE_COLOR_INDEX)), 0.0),
+     (("monitor/duality_gap/discriminator", "discriminator", REAL_COLOR_INDEX), ("monitor/duality_gap/generator", "generator", FAKE_COLOR_INDEX)), 0.0),
     ("Step against weights", "By how much of their size a round changes a player's weights.",
-     (("exam/stride/discriminator", "discriminator", REAL_COLOR_INDEX), ("exam/stride/generator", "generator", FAKE_COLOR_INDEX)), None),
+     (("monitor/update_ratio/discriminator", "discriminator", REAL_COLOR_INDEX), ("monitor/update_ratio/generator", "generator", FAKE_COLOR_INDEX)), None),
 )  # fmt: skip
 """Charts: title, how to read it, signals with names and colours, a dashed line."""
 
@@ -50,7 +50,7 @@ def render_diagnosis(findings: Sequence[Finding], history: LogHistory) -> Markup
 
 
 def _no_findings_text(history: LogHistory) -> str:
-    looks = len(history["exam/finite"].values)
+    looks = len(history["monitor/finite"].values)
     if not looks:
         return "Nothing is the matter, as far as the log shows: the run was too short to be examined on the way."
     return f"Nothing is the matter. The game was examined {format_count(looks)} times."
@@ -81,8 +81,8 @@ def _signal_charts(history: LogHistory) -> Iterable[Markup]:
     for title, about, drawn, level in SIGNAL_CHARTS:
         curves = [Curve(name, *history[key], colour) for key, name, colour in drawn if key in history]
         levels = [] if level is None else [ReferenceLine(level, f"{level:g}")]
-        floor = history["exam/coverage_floor"].last
-        if drawn[0][0] == "exam/coverage" and not math.isnan(floor):
+        floor = history["monitor/coverage_floor"].last
+        if drawn[0][0] == "monitor/coverage" and not math.isnan(floor):
             levels = [ReferenceLine(floor, "real examples")]
         if curves:
             yield render_line_chart(title, about, curves, history.examples, reference_lines=levels)

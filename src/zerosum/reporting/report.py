@@ -233,7 +233,7 @@ def _settings_section(recipe: Row) -> Markup:
     opened = tag("details", tag("summary", f"All {len(rows)} settings, as in recipe.toml"), table)
     return _section(
         "Settings",
-        join_markup(["Any of them can be set by its dotted name: ", tag("code", "--training.batch 64"), "."]),
+        join_markup(["Any of them can be set by its dotted name: ", tag("code", "--training.batch_size 64"), "."]),
         opened,
     )
 

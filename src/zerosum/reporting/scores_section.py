@@ -107,7 +107,7 @@ def describe_result(row: Row) -> list[str]:
     if copies := row.get("copies"):
         c_t = format_with_error(copies["c_t"], copies["c_t_error"])
         near = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
-        says = "nearer to training images than other real images are: memorised" if near else "no sign of memorising"
+        says = "nearer to training images than other real images are: memorised" if near else "no sign of memorization"
         told.append(f"copies: C_T {c_t}, {says}; {copies['exact']:,} samples are training images")
     if modes := row.get("modes"):
         missing = len(modes["missing"])

@@ -44,6 +44,6 @@ def check_loggers(names: Sequence[str]) -> None:
         if name not in LOGGERS:
             near = difflib.get_close_matches(name, LOGGERS, 1)
             hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(LOGGERS)}"
-            raise BadInput(f"--tracker {name}: no such tracker; {hint}")
+            raise BadInput(f"--logger {name}: no such tracker; {hint}")
         if find_spec(name) is None:
-            raise BadInput(f'--tracker {name} needs an extra: pip install "zerosum[{name}]"')
+            raise BadInput(f'--logger {name} needs an extra: pip install "zerosum[{name}]"')

@@ -28,6 +28,6 @@ def explain_out_of_memory() -> Iterator[None]:
 
 
 _OUT_OF_MEMORY_MESSAGE = (
-    "the device's memory is too small for these networks and this batch; give half of --training.batch, "
+    "the device's memory is too small for these networks and this batch; give half of --training.batch_size, "
     "--training.accumulate 2, a smaller --data.size or --size nano"
 )

@@ -71,14 +71,14 @@ def format_text(run: Path, findings: list[Finding], show_signals: bool = False) 
     """The findings in words, and the newest signals, if asked for."""
     history = _diagnose_path(run)[0]
     said = list(format_findings(findings)) or [f"nothing is the matter with {run}, as far as its log shows"]
-    looks = len(history["exam/finite"].values)
+    looks = len(history["monitor/finite"].values)
     if looks < MIN_PROBES:
         seen = f"it was examined {format_count(looks)} times"
         said.append(f"{seen}, and most findings need {MIN_PROBES}: a longer run is seen better")
     if findings and run.is_dir():
         said.append(f"the same with plots: {run / 'report.html'}")
     shown = latest_signals(history) if show_signals else ()
-    said += [f"{name.removeprefix('exam/'):<24} {value:>10.4g}  {says}" for name, value, says in shown]
+    said += [f"{name.removeprefix('monitor/'):<24} {value:>10.4g}  {says}" for name, value, says in shown]
     return "\n".join(said)
 
 

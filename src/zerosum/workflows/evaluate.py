@@ -95,7 +95,7 @@ def evaluate(
             reporter,
         )
     if paired or reverse:
-        raise BadInput(f"--paired and --back are for runs that turn pictures into others; {run} makes them of noise")
+        raise BadInput(f"--paired and --reverse are for runs that turn pictures into others; {run} makes them of noise")
     generator = load(run, device, best=best, raw_weights=raw_weights)
     generator.draw_latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
     images = int(folder.best_scores()["images"]) if best else int(generator.checkpoint)
@@ -140,7 +140,7 @@ def _evaluate_translation(
         raise BadInput("--paired: says that pictures of equal names in other data are pairs; add --data FOLDER")
     if options.reference_split != "held-out":
         raise BadInput(
-            f"--against {options.reference_split}: a translation is held against held-out pictures; leave it out"
+            f"--split {options.reference_split}: a translation is held against held-out pictures; leave it out"
         )
     live = options.sample_source == "live"
     translator = load_translator(
@@ -198,7 +198,7 @@ def evaluate_folders(
     Args:
         fake: the images to be judged.
         real: real images that they are held against.
-        train: what the model was trained on, so that memorising is judged; the floor is then of these against `real`,
+        train: what the model was trained on, so that memorization is judged; the floor is then of these against `real`,
             else of one half of `real` against the other, and the samples are held against that other half.
         size: pixels a side that all are brought to; by default those of `fake`.
         channels: 1 to 4; by default those of `fake`.

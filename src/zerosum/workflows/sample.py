@@ -75,11 +75,11 @@ def walk(
     from zerosum.media.video import check_mp4_support
 
     if interpolation not in INTERPOLATIONS:
-        raise BadInput(f"--way {interpolation}: there are {', '.join(INTERPOLATIONS)}")
+        raise BadInput(f"--interpolation {interpolation}: there are {', '.join(INTERPOLATIONS)}")
     if video_format not in VIDEO_WRITERS:
-        raise BadInput(f"--film {video_format}: there are {', '.join(VIDEO_WRITERS)}")
+        raise BadInput(f"--video {video_format}: there are {', '.join(VIDEO_WRITERS)}")
     if keyframes < 2 or steps < 2:
-        raise BadInput(f"--stops {keyframes} --steps {steps}: a walk has at least 2 of each")
+        raise BadInput(f"--keyframes {keyframes} --steps {steps}: a walk has at least 2 of each")
     if video_format == "mp4":
         check_mp4_support()  # before a picture is written
     generator = load_image_generator(run, device, best, "a walk has nothing to show")

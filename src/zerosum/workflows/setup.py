@@ -148,7 +148,7 @@ class TrainingSetup:
         share = machine.world_size * training.accumulate
         if training.batch_size % share or training.batch_size < 2 * share:
             raise BadInput(
-                f"--training.batch {training.batch_size}: {machine.world_size} ranks with accumulate {training.accumulate} "
+                f"--training.batch_size {training.batch_size}: {machine.world_size} ranks with accumulate {training.accumulate} "
                 f"need a multiple of {share}, at least {2 * share}"
             )
         return cls(recipe, machine, loggers, speaks)
@@ -171,7 +171,7 @@ class TrainingSetup:
             )
         if self.recipe.training.batch_size > MAX_EPOCHS_PER_BATCH * len(examples.train):
             raise BadInput(
-                f"--training.batch {self.recipe.training.batch_size}: more than {MAX_EPOCHS_PER_BATCH} times the "
+                f"--training.batch_size {self.recipe.training.batch_size}: more than {MAX_EPOCHS_PER_BATCH} times the "
                 f"{len(examples.train)} examples to train on; give a smaller one"
             )
         return examples
@@ -307,7 +307,7 @@ class TrainingSetup:
         try:
             watch = self._build_online_evaluator(feature_network(features, dataset, device, self.reporter), dataset)
         except BadInput as error:
-            raise BadInput(str(error).replace("--features", "--judging.features")) from error
+            raise BadInput(str(error).replace("--features", "--evaluation.features")) from error
         each = self.accelerator.all_reduce_mean(torch.tensor(watch.estimate_seconds(), device=device)).item()
         recipe, choices = defaults.choose_evaluation_schedule(self.recipe, takes, each, features)
         return replace(self, recipe=recipe), choices

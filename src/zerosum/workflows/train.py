@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from zerosum.training.trainer import Trainer
 
 SHORT_FLAGS = {
-    "images": "training.images",
+    "images": "training.examples",
     "budget": "training.budget",
     "seed": "training.seed",
     "device": "training.device",
-    "batch": "training.batch",
+    "batch": "training.batch_size",
 }
 """Short flags, and the settings they set."""
 
 MAX_RECOVERIES = 3
-"""How often --rescue treats a run."""
+"""How often --recover treats a run."""
 
 
 def train(
@@ -72,7 +72,7 @@ def train(
     Raises:
         BadInput: something about the input cannot be used; nothing has been overwritten.
     """
-    settings = ({"doctor.rescues": MAX_RECOVERIES} if recover else {}) | dict(settings or {})
+    settings = ({"diagnostics.max_recoveries": MAX_RECOVERIES} if recover else {}) | dict(settings or {})
     short = _collect_flag_values(source, target_source, settings, flags)
     trackers_module.check_loggers(loggers)
     checked = _validate_recipe(recipe, size, settings, short)  # before torch is imported
@@ -141,11 +141,11 @@ def _collect_flag_values(
             raise BadInput(f"train on one source: {source} and --data.source {settings['data.source']} are two")
         short["data.source"] = ("data", str(source))
     if target_source:
-        if "data.beside" in settings:
+        if "data.target_source" in settings:
             raise BadInput(
-                f"--data.beside {settings['data.beside']}: {target_source} is the second folder already; give one"
+                f"--data.target_source {settings['data.target_source']}: {target_source} is the second folder already; give one"
             )
-        short["data.beside"] = ("data", str(target_source))
+        short["data.target_source"] = ("data", str(target_source))
     return short
 
 
@@ -252,5 +252,5 @@ def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:
         raise BadInput(
             f"{trainer.folder.path} is done: {format_count(trainer.progress.examples)} images in "
             f"{format_seconds(trainer.previous_seconds)}; to train it longer, give a later end: "
-            f"--images {2 * trainer.progress.examples} or --budget {math.ceil(2 * trainer.previous_seconds)}s"
+            f"--examples {2 * trainer.progress.examples} or --budget {math.ceil(2 * trainer.previous_seconds)}s"
         )

@@ -151,7 +151,7 @@ def _plan_jobs(source: Path, into: Path, skip_existing: bool) -> list[Job]:
     there = [made for _, made in jobs if made.exists()]
     if there and not skip_existing:
         raise BadInput(
-            f"--into {into}: {there[0].name} is there; name another folder, or add --continue to make the rest"
+            f"--into {into}: {there[0].name} is there; name another folder, or add --skip-existing to make the rest"
         )
     if not there and into.is_file():
         raise BadInput(f"--into {into}: is a file; name a folder, or a new .png file")

@@ -102,7 +102,7 @@ def resolve_pair_sources(
         return _match_by_name(*sides) if paired else PairSources(*sides, sides)
     found = _resolve_image_source(source)
     if input_folder.lower() == target_folder.lower():
-        raise BadInput(f"--data.given and --data.wanted are both {input_folder}: say what is to be made from what")
+        raise BadInput(f"--data.input and --data.target are both {input_folder}: say what is to be made from what")
     above, folders = _group_by_folder(found.names)
     names = [_match_folder(folders, name) for name in (input_folder, target_folder)]
     if paired and not any(names):
@@ -158,7 +158,7 @@ def _missing_folders_message(display_name: str, missing: Sequence[str], folders:
     )
     return (
         f"{display_name} holds no folder {' and no folder '.join(missing)} (it holds {shown or 'no folders of pictures'}): "
-        "set --data.given and --data.wanted to two that are there, or give two folders"
+        "set --data.input and --data.target to two that are there, or give two folders"
     )
 
 
@@ -173,7 +173,7 @@ def _split_halves(source: Source, input_folder: str, target_folder: str) -> Pair
         if name.lower() not in HALF_NAMES:
             raise BadInput(
                 f"{source.display_name} holds pictures side by side, which are called A (left) and B (right), and none is "
-                f"called {name}: set --data.given and --data.wanted to A and B"
+                f"called {name}: set --data.input and --data.target to A and B"
             )
     halves = [HalfImageSource(source, HALF_NAMES.index(name.lower())) for name in (input_folder, target_folder)]
     return PairSources(

@@ -13,7 +13,7 @@ from zerosum.diagnosis.rules.signals import (
 )
 
 DISCRIMINATOR_CONFIDENT = Criterion(
-    "how well D tells unseen reals from samples", signal("exam/auc_unseen"), 0.95, 0.9,
+    "how well D tells unseen reals from samples", signal("monitor/auc_held_out"), 0.95, 0.9,
     "a held-out example scores above a sample in {value:.1%} of pairs", consecutive=3,
 )  # fmt: skip
 RESTORE_GAME_DEFAULTS = combine(
@@ -21,13 +21,13 @@ RESTORE_GAME_DEFAULTS = combine(
 )
 RULES = (
     Rule(
-        "generator-still", Severity.SEVERE, "The generator does not move",
+        "generator-not-updating", Severity.SEVERE, "The generator does not move",
         "A round changes nothing in the generator's weights: no gradient reaches them, or their learning rate is zero. "
         "Nothing can be learned so.",
         (
             Criterion("the generator's step", update_ratio("generator"), 1e-7, 1e-6,
                  "a round changes its weights by {value:.1e} of their size"),
-            Criterion("movement of samples", signal("exam/lag"), 1e-6, 1e-4,
+            Criterion("movement of samples", signal("monitor/ema_lag"), 1e-6, 1e-4,
                  "the playing generator and its average are {value:.1e} apart"),
             Criterion("learning rate", signal("rate/generator"), 0.0, 1e-12, "its learning rate is {value:.1e}"),
         ),
@@ -35,13 +35,13 @@ RULES = (
         min_rounds=0,
     ),
     Rule(
-        "discriminator-still", Severity.SEVERE, "The discriminator does not move",
+        "discriminator-not-updating", Severity.SEVERE, "The discriminator does not move",
         "A round changes nothing in the discriminator's weights: no gradient reaches them, or their learning rate is "
         "zero. The generator plays against someone who is not there.",
         (
             Criterion("the discriminator's step", update_ratio("discriminator"), 1e-7, 1e-6,
                  "a round changes its weights by {value:.1e} of their size"),
-            Criterion("what D tells apart", signal("exam/auc_unseen"), 0.75, 0.85,
+            Criterion("what D tells apart", signal("monitor/auc_held_out"), 0.75, 0.85,
                  "a held-out example scores above a sample in {value:.0%} of pairs"),
             POOR_COVERAGE,
         ),
@@ -53,11 +53,11 @@ RULES = (
         "The discriminator is so sure that the generator's objective is flat: whatever the generator changes, it loses "
         "as much. The minimax objective saturates like this; the non-saturating, hinge and relativistic ones do not.",
         (
-            Criterion("the objective's pull on samples", ratio("exam/push", "exam/steep"), 0.05, 0.1,
+            Criterion("the objective's pull on samples", ratio("monitor/loss_input_gradient", "monitor/score_input_gradient"), 0.05, 0.1,
                  "the generator's objective passes on {value:.3f} of the discriminator's slope"),
             NOT_IMPROVING,
-            Criterion("certainty", signal("exam/dgz"), 0.05, 0.1, "D gives samples {value:.3f} to be real"),
-            Criterion("the generator's gradient", relative_to_past_median("exam/gradient/generator"), 0.1, 0.3,
+            Criterion("certainty", signal("monitor/probability_fake"), 0.05, 0.1, "D gives samples {value:.3f} to be real"),
+            Criterion("the generator's gradient", relative_to_past_median("monitor/grad_norm/generator"), 0.1, 0.3,
                  "its gradient is {value:.3f} times what it was"),
             POOR_COVERAGE,
         ),
@@ -76,7 +76,7 @@ RULES = (
             DISCRIMINATOR_CONFIDENT,
             POOR_COVERAGE,
             NOT_IMPROVING,
-            Criterion("distance of scores", signal("exam/separation"), 2.5, 2.0,
+            Criterion("distance of scores", signal("monitor/score_separation_train"), 2.5, 2.0,
                  "real and fake scores are {value:.1f} deviations apart"),
         ),
         num_mandatory=3, min_criteria=3, remedy=RESTORE_GAME_DEFAULTS,
@@ -88,12 +88,12 @@ RULES = (
         (
             FAR_FROM_DATA,
             NOT_IMPROVING,
-            Criterion("the discriminator's slope", signal("exam/steep"), 0.03, 0.1,
+            Criterion("the discriminator's slope", signal("monitor/score_input_gradient"), 0.03, 0.1,
                  "over the distance between two real examples its score changes by {value:.3f}", consecutive=3),
             POOR_COVERAGE,
-            Criterion("what D tells apart", signal("exam/auc"), 0.6, 0.7,
+            Criterion("what D tells apart", signal("monitor/auc_train"), 0.6, 0.7,
                  "a training example scores above a sample in {value:.0%} of pairs", consecutive=3),
-            Criterion("distance of scores", signal("exam/separation"), 0.3, 0.6,
+            Criterion("distance of scores", signal("monitor/score_separation_train"), 0.3, 0.6,
                  "real and fake scores are {value:.2f} deviations apart", consecutive=3),
             Criterion("the discriminator's loss against the equilibrium's", distance_from_equilibrium("discriminator"), 0.02, 0.05,
                  "its loss is {value:.1%} from what it is where nothing can be told", consecutive=3),
@@ -104,13 +104,13 @@ RULES = (
         ),
     ),
     Rule(
-        "players-agree", Severity.SEVERE, "The players play for the same side",
+        "wrong-loss-sign", Severity.SEVERE, "The players play for the same side",
         "The discriminator scores samples above real examples, or the generator walks away from what the "
         "discriminator calls real: one of the two losses has the wrong sign.",
         (
-            Criterion("what D tells apart", signal("exam/auc"), 0.2, 0.35,
+            Criterion("what D tells apart", signal("monitor/auc_train"), 0.2, 0.35,
                  "a training example scores above a sample in only {value:.0%} of pairs", consecutive=3),
-            Criterion("distance of scores", signal("exam/separation"), -1.0, -0.5,
+            Criterion("distance of scores", signal("monitor/score_separation_train"), -1.0, -0.5,
                  "samples score {value:.1f} deviations above real examples", consecutive=3),
             NOT_IMPROVING,
         ),

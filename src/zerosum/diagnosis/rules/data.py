@@ -37,8 +37,8 @@ def batch_size(history: LogHistory) -> Series:
 
 def mean_shift(history: LogHistory) -> Series:
     """How far the mean of what is trained on is from the data's, in the data's own deviations."""
-    apart = history["signals/real_mean"].minus(history["exam/real_mean"])
-    variance = history["exam/real_variance"]
+    apart = history["signals/real_mean"].minus(history["monitor/real_mean"])
+    variance = history["monitor/real_variance"]
     return (
         Series.empty()
         if not len(variance.values)
@@ -48,7 +48,7 @@ def mean_shift(history: LogHistory) -> Series:
 
 def variance_shift(history: LogHistory) -> Series:
     """How far the variance of what is trained on is from the data's."""
-    series = ratio("signals/real_variance", "exam/real_variance")(history)
+    series = ratio("signals/real_variance", "monitor/real_variance")(history)
     return series.with_values(np.abs(series.values - 1))
 
 
@@ -72,7 +72,7 @@ RULES = (
         (
             Criterion("variety of what is trained on", signal("signals/real_variance"), 2.5e-5, 1e-4,
                  "at the same place, examples vary by {value:.1e}"),
-            Criterion("variety against the data's", ratio("signals/real_variance", "exam/real_variance"), 0.01, 0.04,
+            Criterion("variety against the data's", ratio("signals/real_variance", "monitor/real_variance"), 0.01, 0.04,
                  "it varies {value:.3f} times as much as the data on disk"),
             Criterion("copies in the data", duplicate_fraction, 0.9, 0.8, "{value:.0%} of the examples are copies", consecutive=1),
         ),
@@ -84,9 +84,9 @@ RULES = (
         "makes them too often. `zerosum data` names them.",
         (
             Criterion("copies in the data", duplicate_fraction, 0.2, 0.19, "{value:.0%} of the examples are copies", consecutive=1),
-            Criterion("training against held-out scores", signal("exam/known"), 0.55, 0.52,
+            Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.55, 0.52,
                  "a training example scores above a held-out one in {value:.0%} of pairs", consecutive=2),
-            Criterion("variance against the data's", ratio("signals/real_variance", "exam/real_variance"), 0.81, 0.9,
+            Criterion("variance against the data's", ratio("signals/real_variance", "monitor/real_variance"), 0.81, 0.9,
                  "what is trained on varies {value:.2f} times as much as the data", consecutive=2),
             POOR_COVERAGE,
         ),
@@ -94,15 +94,15 @@ RULES = (
         min_rounds=0,
     ),
     Rule(
-        "loader-differs", Severity.SEVERE, "What is trained on is not the data on disk",
+        "data-loader-mismatch", Severity.SEVERE, "What is trained on is not the data on disk",
         "What reaches the game differs from the examples on disk: a part of them never comes, or something changes "
         "them on the way.",
         (
-            Criterion("variety of what is trained on", ratio("signals/real_variance", "exam/real_variance"), 0.65, 0.77,
+            Criterion("variety of what is trained on", ratio("signals/real_variance", "monitor/real_variance"), 0.65, 0.77,
                  "what is trained on varies {value:.2f} times as much as the data on disk", consecutive=3),
             Criterion("mean of what is trained on", mean_shift, 0.15, 0.1,
                  "it is {value:.2f} deviations brighter or darker than the data on disk", consecutive=3),
-            Criterion("training against held-out scores", signal("exam/auc_unseen"), 0.4, 0.45,
+            Criterion("training against held-out scores", signal("monitor/auc_held_out"), 0.4, 0.45,
                  "held-out examples score above samples in {value:.0%} of pairs", consecutive=3),
         ),
         num_mandatory=0, min_criteria=2,
@@ -114,9 +114,9 @@ RULES = (
         "few hundred need the strongest augmentation, and fewer need more examples.",
         (
             Criterion("examples to train on", num_train_examples, 200, 201, "there are {value:.0f}", consecutive=1),
-            Criterion("training against held-out scores", signal("exam/known"), 0.6, 0.55,
+            Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.6, 0.55,
                  "a training example scores above a held-out one in {value:.0%} of pairs", consecutive=2),
-            Criterion("gap between r_t and r_v", difference("exam/rt", "exam/rv"), 0.3, 0.15,
+            Criterion("gap between r_t and r_v", difference("monitor/score_sign_train", "monitor/score_sign_held_out"), 0.3, 0.15,
                  "training examples are called real {value:.2f} more than held-out ones (of 2)", consecutive=2),
         ),
         num_mandatory=1, applies_to=generates_from_noise,
@@ -139,9 +139,9 @@ RULES = (
         "Most numbers of the samples lie at the ends of their range, far more than in the data: the last layer is "
         "saturated, and hardly any gradient passes it.",
         (
-            Criterion("black and white in samples", difference("exam/saturated", "exam/saturated_real"), 0.3, 0.2,
+            Criterion("black and white in samples", difference("monitor/saturated_fraction", "monitor/saturated_fraction_real"), 0.3, 0.2,
                  "{value:.0%} more of their numbers are at the ends of the range than in the data", consecutive=3),
-            Criterion("answer to the latent", signal("exam/latent"), 0.2, 0.3,
+            Criterion("answer to the latent", signal("monitor/latent_sensitivity"), 0.2, 0.3,
                  "samples hardly follow the latent ({value:.2f})", consecutive=3),
             POOR_COVERAGE,
         ),

@@ -35,7 +35,7 @@ def nonfinite_count(history: LogHistory) -> Series:
 
 def nonfinite_samples(history: LogHistory) -> Series:
     """1 where samples were not finite."""
-    series = history["exam/finite"]
+    series = history["monitor/finite"]
     return series.with_values(1 - series.values)
 
 
@@ -50,7 +50,7 @@ REDUCE_LEARNING_RATE = combine(
 )
 RULES = (
     Rule(
-        "not-finite", Severity.SEVERE, "A number is no longer finite",
+        "nonfinite-values", Severity.SEVERE, "A number is no longer finite",
         "A loss, a weight or a sample became infinite or not a number, and all that follows from it too. Usually the "
         "learning rate is too high, a penalty is missing, or numbers in 16 bits have overflowed. The last good "
         "checkpoint is kept.",
@@ -70,9 +70,9 @@ RULES = (
         (
             Criterion("growth of scores", relative_to_past_median("signals/fake_score"), 25.0, 8.0,
                  "scores are {value:.0f} times what they were", consecutive=3),
-            Criterion("the discriminator's gradient", relative_to_past_median("exam/gradient/discriminator"), 30.0, 10.0,
+            Criterion("the discriminator's gradient", relative_to_past_median("monitor/grad_norm/discriminator"), 30.0, 10.0,
                  "its gradient is {value:.0f} times what it was"),
-            Criterion("the generator's gradient", relative_to_past_median("exam/gradient/generator"), 30.0, 10.0,
+            Criterion("the generator's gradient", relative_to_past_median("monitor/grad_norm/generator"), 30.0, 10.0,
                  "its gradient is {value:.0f} times what it was"),
             Criterion("distance of scores", absolute_difference("signals/real_score", "signals/fake_score"), 1000.0, 200.0,
                  "real examples and samples score {value:.3g} apart", consecutive=3),
@@ -89,14 +89,14 @@ RULES = (
         "just answered to. An average of the generator hides it; slower steps, a penalty on the discriminator's slope "
         "or less momentum (beta1) end it.",
         (
-            Criterion("way of the samples' middle", step_distance("exam/middle/"), 0.25, 0.15,
+            Criterion("way of the samples' middle", step_distance("monitor/mean_projection/"), 0.25, 0.15,
                  "between two looks the middle of all samples moves by {value:.2f} of the distance between real "
                  "examples", consecutive=3),
             NOT_IMPROVING,
             FAR_FROM_DATA,
-            Criterion("straightness of that way", straightness("exam/middle/"), 0.5, 0.7,
+            Criterion("straightness of that way", straightness("monitor/mean_projection/"), 0.5, 0.7,
                  "of the way it went, {value:.0%} led anywhere", consecutive=2),
-            Criterion("way of single samples", step_distance("exam/trace/"), 0.8, 0.6,
+            Criterion("way of single samples", step_distance("monitor/sample_projection/"), 0.8, 0.6,
                  "between two looks a sample moves by {value:.2f} of the distance between real examples", consecutive=3),
         ),
         num_mandatory=3, min_criteria=4, remedy=REDUCE_LEARNING_RATE,
@@ -108,11 +108,11 @@ RULES = (
         (
             POOR_COVERAGE,
             NOT_IMPROVING,
-            Criterion("the generator's step", signal("exam/stride/generator"), 0.02, 0.012,
+            Criterion("the generator's step", signal("monitor/update_ratio/generator"), 0.02, 0.012,
                  "a round changes its weights by {value:.1%} of their size"),
-            Criterion("the discriminator's step", signal("exam/stride/discriminator"), 0.02, 0.012,
+            Criterion("the discriminator's step", signal("monitor/update_ratio/discriminator"), 0.02, 0.012,
                  "a round changes its weights by {value:.1%} of their size"),
-            Criterion("way of single samples", step_distance("exam/trace/"), 0.8, 0.6,
+            Criterion("way of single samples", step_distance("monitor/sample_projection/"), 0.8, 0.6,
                  "between two looks a sample moves by {value:.2f} of the distance between real examples"),
         ),
         num_mandatory=2, min_criteria=3, remedy=REDUCE_LEARNING_RATE,

@@ -34,27 +34,27 @@ def penalty_ratio(history: LogHistory) -> Series:
 RESTORE_LOSS_DEFAULTS = restore_recipe_defaults("terms", "optimizer", "objective", "game")
 RULES = (
     Rule(
-        "over-regularised", Severity.SEVERE, "A penalty holds the discriminator down",
+        "over-regularized", Severity.SEVERE, "A penalty holds the discriminator down",
         "The penalty outweighs what the discriminator plays for, so that it stays flat and tells nothing.",
         (
             POOR_COVERAGE,
             NOT_IMPROVING,
             Criterion("penalty over score", penalty_ratio, 3.0, 1.0,
                  "the discriminator's penalties are {value:.1f} times its score", consecutive=3),
-            Criterion("the discriminator's slope", signal("exam/steep"), 0.1, 0.2,
+            Criterion("the discriminator's slope", signal("monitor/score_input_gradient"), 0.1, 0.2,
                  "over the distance between two real examples its score changes by {value:.3f}", consecutive=2),
         ),
         num_mandatory=2, min_criteria=3,
         remedy=first_applicable(RESTORE_LOSS_DEFAULTS, scale_gradient_penalties(0.1, "the discriminator must be able to move")),
     ),
     Rule(
-        "under-regularised", Severity.SEVERE, "Nothing holds the discriminator's slope",
+        "under-regularized", Severity.SEVERE, "Nothing holds the discriminator's slope",
         "The discriminator becomes steeper and steeper: a small change of a sample changes its verdict without end, so "
         "the generator is thrown about. A penalty on its slope (R1, a gradient penalty) or spectral norms hold it.",
         (
-            Criterion("the discriminator's slope", signal("exam/steep"), 150.0, 80.0,
+            Criterion("the discriminator's slope", signal("monitor/score_input_gradient"), 150.0, 80.0,
                  "over the distance between two real examples its score changes by {value:.0f}", consecutive=3),
-            Criterion("growth of the slope", relative_to_past_median("exam/steep"), 4.0, 2.0, "its slope is {value:.1f} times what it was"),
+            Criterion("growth of the slope", relative_to_past_median("monitor/score_input_gradient"), 4.0, 2.0, "its slope is {value:.1f} times what it was"),
             Criterion("penalty over score", penalty_ratio, 0.003, 0.01, "its penalties are {value:.4f} of its score", consecutive=3),
             POOR_COVERAGE,
             NOT_IMPROVING,
@@ -62,20 +62,20 @@ RULES = (
         num_mandatory=1, min_criteria=3, remedy=first_applicable(RESTORE_LOSS_DEFAULTS, scale_gradient_penalties(10.0, "holds its slope")),
     ),
     Rule(
-        "average-too-slow", Severity.MILD, "The average of the generator lags behind",
+        "ema-too-slow", Severity.MILD, "The average of the generator lags behind",
         "What is shown and shipped is the average of the generator's weights, and it has not yet followed what the "
         "playing generator has learned: its half-life is long for this run.",
         (
-            Criterion("distance of the average", signal("exam/lag"), 0.5, 0.35,
+            Criterion("distance of the average", signal("monitor/ema_lag"), 0.5, 0.35,
                  "samples of the average are {value:.2f} of the distance between real examples from those of the "
                  "player", consecutive=3),
-            Criterion("coverage of the average", ratio("exam/coverage_average", "exam/coverage", 0.02), 0.7, 0.85,
+            Criterion("coverage of the average", ratio("monitor/ema_coverage", "monitor/coverage", 0.02), 0.7, 0.85,
                  "the average covers {value:.0%} of what the playing generator covers", consecutive=3),
-            Criterion("variety of the average", ratio("exam/spread_average", "exam/spread", 0.02), 0.7, 0.85,
+            Criterion("variety of the average", ratio("monitor/ema_diversity", "monitor/diversity", 0.02), 0.7, 0.85,
                  "samples of the average vary {value:.2f} times as much", consecutive=3),
         ),
         remedy=first_applicable(
-            restore_recipe_defaults("average"), set_value("average.half_life_images", 1000, "an average that follows soon"),
+            restore_recipe_defaults("average"), set_value("ema.half_life", 1000, "an average that follows soon"),
         ),
         has_safe_remedy=True,
     ),

@@ -12,7 +12,7 @@ TREND_WINDOW = 6
 
 def coverage_gain(history: LogHistory) -> Series:
     """How much the evenness and the coverage of the average rose over the last looks."""
-    series = history["exam/coverage_average"]
+    series = history["monitor/ema_coverage"]
     places = range(2 * TREND_WINDOW - 1, len(series.values))
     rise = [
         series.values[p - TREND_WINDOW + 1 : p + 1].mean()
@@ -24,7 +24,7 @@ def coverage_gain(history: LogHistory) -> Series:
 
 def mode_balance_gain(history: LogHistory) -> Series:
     """How much nearer the shares of kinds came to the data's over the last looks."""
-    series = history["exam/kinds_js"]
+    series = history["monitor/mode_js_divergence"]
     places = range(2 * TREND_WINDOW - 1, len(series.values))
     fall = [
         series.values[p - 2 * TREND_WINDOW + 1 : p - TREND_WINDOW + 1].mean()
@@ -37,7 +37,7 @@ def mode_balance_gain(history: LogHistory) -> Series:
 RULES = (
     Rule(
         "still-improving", Severity.NOTE, "It is still getting better",
-        "Samples came nearer to the data until the end: train on (`zerosum resume RUN --images N`).",
+        "Samples came nearer to the data until the end: train on (`zerosum resume RUN --examples N`).",
         (
             Criterion("rise of coverage", coverage_gain, 0.03, 0.015, "coverage rose by {value:.2f} over the last looks"),
             Criterion("rise of evenness", mode_balance_gain, 0.005, 0.002,

@@ -57,9 +57,9 @@ SMALL_BATCH_SIZE = 8
 
 def restore_batch_size(history: LogHistory) -> Sequence[Recommendation]:
     """The recipe's own batch, where the user's is so small that a step follows the chance of a few examples."""
-    batch = _get_dotted(get_fact(history, "settings", default={}), "training.batch")
+    batch = _get_dotted(get_fact(history, "settings", default={}), "training.batch_size")
     return (
-        restore_recipe_defaults("training.batch")(history)
+        restore_recipe_defaults("training.batch_size")(history)
         if isinstance(batch, int) and batch < SMALL_BATCH_SIZE
         else ()
     )

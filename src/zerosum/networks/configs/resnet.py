@@ -110,8 +110,8 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
 
         if self.hierarchical_latent and latent_size <= num_blocks:
             raise BadInput(
-                f"--generator.hierarchy needs a latent number for each of {num_blocks} blocks and one for the start, got"
-                f" {latent_size}: set `--latent.size {num_blocks + 1}` or more, or `--generator.hierarchy false`."
+                f"--generator.hierarchical_latent needs a latent number for each of {num_blocks} blocks and one for the start, got"
+                f" {latent_size}: set `--latent.size {num_blocks + 1}` or more, or `--generator.hierarchical_latent false`."
             )
         part = (
             resnet.HierarchicalLatent(latent_size, num_blocks)
