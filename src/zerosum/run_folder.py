@@ -162,7 +162,7 @@ class RunFolder:
                 row = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            if isinstance(row, dict) and "images" in row:
+            if isinstance(row, dict) and "examples" in row:
                 yield row
 
     def rewind(self, examples: int) -> None:
@@ -170,7 +170,7 @@ class RunFolder:
         for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
             if (self.path / name).exists() or name == "log.jsonl":
                 # a judgement that was asked for is the user's, and stays
-                kept = [row for row in self.rows(name) if row["images"] <= examples or row.get("when") == "asked"]
+                kept = [row for row in self.rows(name) if row["examples"] <= examples or row.get("mode") == "offline"]
                 text = "".join(json.dumps(row) + "\n" for row in kept)
                 write_atomically(self.path / name, partial(_write_text, text))
         for sheet in self.sample_grids():

@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises when it cannot read a command line; it has no public name of its own."""
-EXIT_CODES = {"done": 0, "severe": 3, "diverged": 3, "ill": 3, "interrupted": 130}
+EXIT_CODES = {"done": 0, "severe": 3, "diverged": 3, "stopped_by_finding": 3, "interrupted": 130}
 
 TrainArguments = Annotated[
     list[str] | None,
@@ -31,13 +31,16 @@ TrainArguments = Annotated[
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 SeedOption = Annotated[int, typer.Option(help="Which samples.")]
-OutputOption = Annotated[Path | None, typer.Option(help="Where to; by default inside the run.", show_default=False)]
+IntoOption = Annotated[Path | None, typer.Option(help="Where to; by default inside the run.", show_default=False)]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
 BestOption = Annotated[bool, typer.Option("--best", help="The networks judged best during training, not the newest.")]
 ClassOption = Annotated[
     str | None, typer.Option("--class", help="Of this class, where it has any.", show_default=False)
 ]
-ExamplesOption = Annotated[str | None, typer.Option(help="Train on this many images: 200k, 1.5M.", show_default=False)]
+ExamplesOption = Annotated[
+    str | None,
+    typer.Option("--examples", "--images", help="Train on this many examples: 200k, 1.5M.", show_default=False),
+]
 BudgetOption = Annotated[str | None, typer.Option(help="Train this long: 90s, 5m, 2h.", show_default=False)]
 LoggerOption = Annotated[list[str] | None, typer.Option(help="Also log to: tensorboard.", show_default=False)]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def estimate_remaining_seconds(row: Row, max_examples: float, max_seconds: float) -> float:
     """Seconds until the end, by images or by the clock, whichever comes first."""
-    by_images = (max_examples - row["images"]) / max(row["images_per_second"], 1e-9)
+    by_images = (max_examples - row["examples"]) / max(row["examples_per_second"], 1e-9)
     return float(max(0.0, min(by_images, max_seconds - row["seconds"])))
 
 
@@ -42,13 +42,13 @@ class LineReporter:
 
     def tick(self, row: Row) -> None:
         """Both losses, the discriminator's accuracy, speed, and how long it still takes."""
-        losses = ", ".join(f"{k.replace('/score', '')} {v:.3f}" for k, v in row.items() if k.endswith("or/score"))
+        losses = ", ".join(f"{k.replace('/objective', '')} {v:.3f}" for k, v in row.items() if k.endswith("or/objective"))
         real, fake = row.get("signals/real_accuracy", 0), row.get("signals/fake_accuracy", 0)
         signals = f"accuracy real {real:.2f} fake {fake:.2f}"
         left = format_seconds(estimate_remaining_seconds(row, self.max_examples, self.max_seconds))
         self.message(
-            f"{format_count(row['images']):>11} images  {losses}  {signals}  "
-            f"{row['images_per_second']:,.0f} images/s  {left} left"
+            f"{format_count(row['examples']):>11} images  {losses}  {signals}  "
+            f"{row['examples_per_second']:,.0f} images/s  {left} left"
         )
 
     def finding(self, finding: ReportedFinding, is_active: bool) -> None:
@@ -116,7 +116,7 @@ class LiveReporter:
         for column in ("player", "loss", "its parts", "accuracy on"):
             table.add_column(column)
         accuracy = f"real {row.get('signals/real_accuracy', 0):.0%}, fake {row.get('signals/fake_accuracy', 0):.0%}"
-        for player in [name.removeprefix("rate/") for name in row if name.startswith("rate/")]:
+        for player in [name.removeprefix("lr/") for name in row if name.startswith("lr/")]:
             parts = {k.partition("/")[2]: v for k, v in row.items() if k.startswith(f"{player}/")}
             shown = ", ".join(f"{name} {value:.4f}" for name, value in parts.items())
             seen = accuracy if player == "discriminator" else ""
@@ -124,7 +124,7 @@ class LiveReporter:
         left = estimate_remaining_seconds(row, self.max_examples, self.max_seconds)
         done = row["seconds"] / max(row["seconds"] + left, 1e-9)
         clock = (
-            f"{format_count(row['images'])} images, {row['images_per_second']:,.0f} images/s, "
+            f"{format_count(row['examples'])} images, {row['examples_per_second']:,.0f} images/s, "
             f"{format_seconds(row['seconds'])} gone, {format_seconds(left)} left"
         )
         findings = [

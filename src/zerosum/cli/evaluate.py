@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zerosum.cli.app import EXIT_CODES, BestOption, DeviceOption, OutputOption, SeedOption, app, create_reporter
+from zerosum.cli.app import EXIT_CODES, BestOption, DeviceOption, IntoOption, SeedOption, app, create_reporter
 from zerosum.errors import BadInput
 
 
@@ -41,7 +41,7 @@ def evaluate(
     ] = 1.0,
     size: Annotated[int | None, typer.Option(help="With --fake: pixels a side.", show_default=False)] = None,
     channels: Annotated[int | None, typer.Option(help="With --fake: 1 to 4.", show_default=False)] = None,
-    into: OutputOption = None,
+    into: IntoOption = None,
     device: DeviceOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
@@ -50,8 +50,8 @@ def evaluate(
     from zerosum.workflows import evaluate
 
     shared: dict[str, Any] = {
-        "features": features, "n": num_samples, "among": copy_candidates, "neighbours": neighbors, "device": device,
-        "voice": SilentReporter() if as_json else create_reporter(),
+        "features": features, "num_samples": num_samples, "copy_candidates": copy_candidates, "neighbors": neighbors, "device": device,
+        "reporter": SilentReporter() if as_json else create_reporter(),
     }  # fmt: skip
     if (run is None) == (not fake):
         raise BadInput("judge what? Name a run, or two folders: zerosum evaluate --fake DIR --real DIR")
@@ -72,12 +72,12 @@ def evaluate(
         row = evaluate.evaluate_folders(fake, real, train=train, size=size, channels=channels, into=into, **shared)
     else:
         shared |= {
-            "against": split,
+            "reference_split": split,
             "best": best,
-            "live": raw_weights,
+            "raw_weights": raw_weights,
             "paired": paired,
-            "back": reverse,
-            "realism": network_interpolation,
+            "reverse": reverse,
+            "network_interpolation": network_interpolation,
         }
         row = evaluate.evaluate(run, data=data, seed=seed, truncation=truncation, **shared)
     if as_json and row:

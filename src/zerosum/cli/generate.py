@@ -13,7 +13,7 @@ from zerosum.cli.app import (
     BestOption,
     ClassOption,
     DeviceOption,
-    OutputOption,
+    IntoOption,
     RunArgument,
     SeedOption,
     app,
@@ -25,14 +25,14 @@ from zerosum.errors import BadInput
 @app.command()
 def sample(
     run: RunArgument,
-    num_samples: Annotated[int, typer.Option("-n", help="How many.")] = 64,
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="How many.")] = 64,
     seed: SeedOption = 0,
     truncation: Annotated[
         float,
         typer.Option(help="Cut latents off here; about 0.7 trades variety for quality.", show_default=False),
     ] = math.inf,
     label: ClassOption = None,
-    into: OutputOption = None,
+    into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -53,8 +53,8 @@ def walk(
     steps: Annotated[int, typer.Option(help="Steps from one to the next.")] = 10,
     interpolation: Annotated[str, typer.Option(help="slerp (along the sphere) or lerp (straight).")] = "slerp",
     label: ClassOption = None,
-    to_label: Annotated[str | None, typer.Option(help="Walk from --class to this class.", show_default=False)] = None,
-    video_format: Annotated[str, typer.Option(help="gif, or mp4 (pip install zerosum[video]).")] = "gif",
+    to_label: Annotated[str | None, typer.Option("--to", help="Walk from --class to this class.", show_default=False)] = None,
+    video_format: Annotated[str, typer.Option("--video", help="gif, or mp4 (pip install zerosum[video]).")] = "gif",
     into: Annotated[
         Path | None, typer.Option(help="Name of the strip and the film, without suffix.", show_default=False)
     ] = None,
@@ -75,13 +75,13 @@ def walk(
 @app.command()
 def mix(
     run: RunArgument,
-    rows: Annotated[str, typer.Option("--from", help="Samples that keep all other layers: 3, or 3,5.")],
+    rows: Annotated[str, typer.Option(help="Samples that keep all other layers: 3, or 3,5.")],
     columns: Annotated[str, typer.Option(help="Samples that give these layers' styles: 7,12.")],
     layers: Annotated[str, typer.Option(help="coarse, middle, fine, or a range: 2:5.")] = "coarse",
     seed: SeedOption = 0,
     truncation: Annotated[float, typer.Option(help="1 leaves styles where they are, 0 is the mean style.")] = 1.0,
     label: ClassOption = None,
-    into: OutputOption = None,
+    into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -106,7 +106,7 @@ def edit(
     seed: SeedOption = 0,
     truncation: Annotated[float, typer.Option(help="Of styles: 1 leaves them where they are.")] = 1.0,
     label: ClassOption = None,
-    into: OutputOption = None,
+    into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -128,7 +128,7 @@ def encode(
     per_layer: Annotated[bool, typer.Option("--per-layer", help="A style of its own for each layer: nearer.")] = False,
     seed: SeedOption = 0,
     label: ClassOption = None,
-    into: OutputOption = None,
+    into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -146,7 +146,7 @@ def encode(
 def apply(
     run: RunArgument,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture, or a folder of pictures or frames.")],
-    into: OutputOption = None,
+    into: IntoOption = None,
     mask: Annotated[
         Path | None,
         typer.Option(help="To fill holes: white where to fill; of a folder, a folder of masks.", show_default=False),

@@ -36,7 +36,7 @@ def train(
         str,
         typer.Option(help="Of the networks: nano, small, base; by default as the machine is.", show_default=False),
     ] = "",
-    batch: Annotated[int | None, typer.Option(help="Images in a step.", show_default=False)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a step.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="All randomness derives from it.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default=False)] = None,
     logger: LoggerOption = None,
@@ -63,7 +63,7 @@ def train(
             f"train on one source, or on two folders of what is given and what is wanted: {', '.join(sources)} are "
             f"{len(sources)}; put them in one folder"
         )
-    flags = {"images": examples, "budget": budget, "batch": batch, "seed": seed, "device": device}
+    flags = {"examples": examples, "budget": budget, "batch_size": batch_size, "seed": seed, "device": device}
     source, beside = (*sources, "", "")[:2]
     if profile:
         found = api.profile(
@@ -115,4 +115,4 @@ def recipes(
         return
     for each in files.list_recipes():
         tree = files.RecipeFile(each).settings_tree.tree
-        typer.echo(f"{each:<16}  {tree.get('about', '')}" + (f" ({tree['paper']})" if tree.get("paper") else ""))
+        typer.echo(f"{each:<16}  {tree.get('description', '')}" + (f" ({tree['paper']})" if tree.get("paper") else ""))

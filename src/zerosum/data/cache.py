@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from zerosum.data.images.summary import DatasetSummary
 from zerosum.errors import BadInput
 
-VERSION = 1
+VERSION = 2
 """To be raised whenever the same files would be decoded to other values."""
-ENTRY_MARKERS = ("survey.json", "features.json", "labels.json")
+ENTRY_MARKERS = ("summary.json", "features.json", "classifier.json", "survey.json", "labels.json")
 """An entry holds one of these: decoded images (or their keys), their features, or a classifier of them."""
 _TEMP_PREFIX = ".writing-"
 _STALE_SECONDS = 24 * 3600.0  # seconds
@@ -143,8 +143,8 @@ def load_decoded(key: str, max_bytes_in_memory: int) -> DecodedSource | None:
     """
     entry = root() / key
     try:
-        survey = DatasetSummary.from_dict(json.loads((entry / "survey.json").read_text(encoding="utf-8")))
-        with np.load(entry / "index.npz", allow_pickle=False) as file:
+        survey = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
+        with np.load(entry / "metadata.npz", allow_pickle=False) as file:
             index = ExampleMetadata(*(file[name] for name in ExampleMetadata._fields))
         small = (entry / "values.npy").stat().st_size <= max_bytes_in_memory
         values = np.load(entry / "values.npy", mmap_mode=None if small else "r", allow_pickle=False)
@@ -160,7 +160,7 @@ def load_keys(key: str) -> tuple[NDArray[np.uint64], DatasetSummary] | None:
     """What the entry of this name knows of images that lie elsewhere, or None if there is none or it is damaged."""
     entry = root() / key
     try:
-        survey = DatasetSummary.from_dict(json.loads((entry / "survey.json").read_text(encoding="utf-8")))
+        survey = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
         keys: NDArray[np.uint64] = np.load(entry / "keys.npy", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
@@ -203,14 +203,14 @@ def write_entry(key: str) -> Iterator[Path]:
 
 def save_metadata(folder: Path, metadata: ExampleMetadata, summary: DatasetSummary) -> None:
     """Write what an entry holds beside its values."""
-    np.savez(folder / "index.npz", **metadata._asdict())
-    (folder / "survey.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
+    np.savez(folder / "metadata.npz", **metadata._asdict())
+    (folder / "summary.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
 
 
 def save_keys(folder: Path, keys: NDArray[np.uint64], summary: DatasetSummary) -> None:
     """Write what is known of images that lie elsewhere."""
     np.save(folder / "keys.npy", keys)
-    (folder / "survey.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
+    (folder / "summary.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
 
 
 def limit_bytes() -> float:

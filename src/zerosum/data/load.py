@@ -64,7 +64,7 @@ def load_external_dataset(
         BadInput: they cannot be used.
     """
     return _load_translation_dataset(
-        data.model_copy(update={"source": source, "beside": target_source}), both, on_progress, 0.0, 1
+        data.model_copy(update={"source": source, "target_source": target_source}), both, on_progress, 0.0, 1
     )
 
 

@@ -107,8 +107,8 @@ class Finding:
         fields = {name: value for name, value in record.items() if name in cls.__dataclass_fields__}
         fields["severity"] = Severity(fields["severity"])
         fields["evidence"] = tuple(
-            Evidence(**each | {"images": tuple(each["images"]), "values": tuple(each["values"])})
+            Evidence(**each | {"examples": tuple(each["examples"]), "values": tuple(each["values"])})
             for each in fields["evidence"]
         )
-        fields["advice"] = tuple(Recommendation(**each) for each in fields["advice"])
+        fields["recommendations"] = tuple(Recommendation(**each) for each in fields["recommendations"])
         return cls(**fields)

@@ -87,9 +87,9 @@ class LogHistory:
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Read one more line."""
-        if not _is_number(row["images"]):
+        if not _is_number(row["examples"]):
             return
-        here = float(row["images"])
+        here = float(row["examples"])
         self.examples = max(self.examples, here)
         for name, value in row.items():
             if isinstance(value, str):

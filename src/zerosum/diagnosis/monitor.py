@@ -42,8 +42,8 @@ def diagnose_run(folder: RunFolder, log: str = "log.jsonl") -> tuple[LogHistory,
 def read_evaluation_signals(folder: RunFolder) -> Iterator[Row]:
     """What judgements in passing saw, as lines of a log."""
     for row in folder.rows("scores.jsonl"):
-        if row.get("when") == "training" and "signals" in row:
-            yield {"images": row["images"], **row["signals"]}
+        if row.get("mode") == "online" and "signals" in row:
+            yield {"examples": row["examples"], **row["signals"]}
 
 
 @dataclass
@@ -76,10 +76,10 @@ class Monitor:
         assert isinstance(game, AdversarialGame), "what all games are a kind of"
         try:
             return dict(
-                self.probe(game, progress, deep=progress.examples // self.every_examples % self.duality_gap_every == 0)
+                self.probe(game, progress, with_duality_gap=progress.examples // self.every_examples % self.duality_gap_every == 0)
             )
         except (BadInput, RuntimeError) as error:  # a run must not end because it could not be looked at
-            return {"not_examined": (str(error) or type(error).__name__).splitlines()[0]}
+            return {"probe_error": (str(error) or type(error).__name__).splitlines()[0]}
 
     def process_row(self, row: Row) -> bool:
         """Read a line of the log; write down what came and what went; whether the run should stop to be treated."""
@@ -98,13 +98,13 @@ class Monitor:
         return any(finding.triggers_recovery and self.can_recover(finding) for finding in found.values())
 
     def _record_event(self, finding: Finding, row: Row, appeared: bool) -> None:
-        event = {"images": row["images"], "round": row["round"], "event": "comes" if appeared else "goes"}
+        event = {"examples": row["examples"], "round": row["round"], "event": "appeared" if appeared else "resolved"}
         self.folder.append(FINDINGS_FILE, event | (finding.as_dict() if appeared else {"name": finding.name}))
         self.on_finding(finding, appeared)
 
     def locate_nonfinite(self, game: Game) -> Row:
         """Where a game that has diverged is no longer finite."""
-        return {"not_finite": first_nonfinite_weight(game)}
+        return {"first_nonfinite_weight": first_nonfinite_weight(game)}
 
 
 def first_nonfinite_weight(game: torch.nn.Module) -> str:

@@ -12,6 +12,6 @@ def read_run_facts(folder: RunFolder) -> dict[str, Any]:
     there = (folder.path / "recipe.toml").is_file()
     return {
         "settings": folder.read_toml("recipe.toml") if there else {},
-        "defaults": folder.read_json("plan.json").get("own", {}),
+        "defaults": folder.read_json("plan.json").get("recipe_settings", {}),
         "data": folder.read_json("data.json"),
     }

@@ -90,6 +90,6 @@ def latest_signals(history: LogHistory) -> Iterator[tuple[str, float, str]]:
     """Each signal of the examinations with its newest value and what it says; what is followed by many numbers is not
     among them.
     """
-    for name in [*history.names_with_prefix("monitor/"), *history.names_with_prefix("judged/")]:
+    for name in [*history.names_with_prefix("monitor/"), *history.names_with_prefix("evaluation/")]:
         if not name.startswith(("monitor/sample_projection/", "monitor/mean_projection/")):
             yield name, history[name].last, describe_signal(name)

@@ -91,9 +91,9 @@ def color_signals(direction: TranslationDirection, has_targets: bool) -> Signals
     if beside.shape != direction.outputs.shape:
         return {}
     made, right = make_thumbnails(direction.outputs), make_thumbnails(beside)
-    found = _correlation_signals("tone", made.mean(1, keepdim=True), right.mean(1, keepdim=True))
+    found = _correlation_signals("brightness_correlation", made.mean(1, keepdim=True), right.mean(1, keepdim=True))
     if made.shape[1] == len("RGB"):
-        found |= _correlation_signals("hue", _opponent_colors(made), _opponent_colors(right))
+        found |= _correlation_signals("color_correlation", _opponent_colors(made), _opponent_colors(right))
     return _finite_only(found)
 
 

@@ -120,7 +120,7 @@ def _translation_directions(
     game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Tensor, progress: Progress
 ) -> list[TranslationDirection]:
     """What was asked, made and wanted, way by way."""
-    given, wanted = (torch.cat([batch[name] for batch in held_out_batches]) for name in ("given", "real"))
+    given, wanted = (torch.cat([batch[name] for batch in held_out_batches]) for name in ("inputs", "real"))
     # what is left to chance is held fast, so that only what is given makes a difference
     one = [game.generate(batch | {"seed": torch.zeros_like(batch["seed"])}, progress) for batch in held_out_batches]
     parts = [each.float().cpu() for each in (given, fakes, wanted, torch.cat(one))]
@@ -133,7 +133,7 @@ def _translation_directions(
 
 def _ema_lag(game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Tensor) -> Signals:
     """How far the averaged generator's pictures are from the playing one's, the way there."""
-    there = [(batch["given"][:, 0], batch["real"][:, 0]) if game.bidirectional else (batch["given"], batch["real"])
+    there = [(batch["inputs"][:, 0], batch["real"][:, 0]) if game.bidirectional else (batch["inputs"], batch["real"])
              for batch in held_out_batches]  # fmt: skip
     averaged = [game.translate(given, batch["seed"]) for (given, _), batch in zip(there, held_out_batches, strict=True)]
     size = mean_pairwise_distance(thumbnail_features(torch.cat([real for _, real in there])))
@@ -156,7 +156,7 @@ def _cycle_consistency(
         back = [
             game.translate_batch(each.flip(1), batch).flip(1).float().cpu() for each in (fakes, add_byte_noise(fakes))
         ]
-        parts.append((batch["given"].float().cpu(), back[0], back[1]))
+        parts.append((batch["inputs"].float().cpu(), back[0], back[1]))
     given, again, roughly = (torch.cat(each) for each in zip(*parts, strict=True))
     found = [translation_measures.cycle_signals(given[:, way], again[:, way], roughly[:, way]) for way in (0, 1)]
     # rounded, so that chance does not change the way from look to look while neither loses anything

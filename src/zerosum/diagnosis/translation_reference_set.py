@@ -95,4 +95,4 @@ class TranslationReferenceSet:
         if bidirectional:
             given = torch.stack([given, real], 1)
             real = given.flip(1)
-        return {"given": given, "real": real, "seed": seed.to(device)}
+        return {"inputs": given, "real": real, "seed": seed.to(device)}

@@ -94,7 +94,7 @@ def run_evaluation(
     classifier: ClassifierFeatures | None,
     reporter: Reporter,
 ) -> tuple[EvaluationResult, dict[str, FeatureSet]]:
-    """See everything, and judge; also gives what was seen, by "made", "real", "partner", "train"."""
+    """See everything, and judge; also gives what was seen, by "generated", "real", "floor", "train"."""
     require_enough_examples(task, options.neighbors)
     if isinstance(extractor.network, ClassifierFeatures):
         task = task.without_memorization(
@@ -102,8 +102,8 @@ def run_evaluation(
             "judged by what it sees; --features lite0 judges them"
         )
     sets: dict[str, SampleSet | None] = {
-        "real": task.real, "partner": task.floor_set, "made": task.generated, "train": task.train,
-        "unseen": task.unseen,
+        "real": task.real, "floor": task.floor_set, "generated": task.generated, "train": task.train,
+        "held_out": task.unseen,
     }  # fmt: skip
     seen: dict[str, FeatureSet] = {}
     for name, items in sets.items():
@@ -113,8 +113,8 @@ def run_evaluation(
             told = partial(_report_progress, reporter, f"looking at {items.name}")
             seen[name] = extractor.extract(items, isinstance(items, RealSet), told)
     judgement = evaluate_samples(
-        _build_protocol(task, options, extractor.network), seen["real"], seen["made"], seen["partner"],
-        (seen["train"], seen["unseen"]) if task.train and task.unseen else None,
+        _build_protocol(task, options, extractor.network), seen["real"], seen["generated"], seen["floor"],
+        (seen["train"], seen["held_out"]) if task.train and task.unseen else None,
         lambda what: reporter.message(f"working out {what}"),
     )  # fmt: skip
     judgement = replace(judgement, warnings=[*judgement.warnings, *task.warnings])
@@ -147,12 +147,12 @@ def _evaluate_classes(
     same = extractor.network is classifier
     real, made = (
         feature_sets[name] if same else eyes.extract(items, use_cache=isinstance(items, RealSet))
-        for name, items in (("real", task.real), ("made", task.generated))
+        for name, items in (("real", task.real), ("generated", task.generated))
     )
     assert real.probabilities, "a classifier has a head"
     assert made.probabilities, "a classifier has a head"
     row = evaluate_per_class(
-        classifier.classes, (real.probabilities, made.probabilities), (feature_sets["real"].features, feature_sets["made"].features),
+        classifier.classes, (real.probabilities, made.probabilities), (feature_sets["real"].features, feature_sets["generated"].features),
         get_class_labels(task.real, classifier.classes), get_class_labels(task.generated, classifier.classes), result.pairwise,
     )  # fmt: skip
     if task.is_paired:
@@ -171,12 +171,12 @@ def save_figures(result: EvaluationResult, task: EvaluationTask, folder: Path) -
     drawn = []
     if result.memorization and task.train:
         contact_sheet.save_contact_sheet(
-            _neighbor_rows(result, task.generated, task.train), folder / "neighbours.png", columns=2
+            _neighbor_rows(result, task.generated, task.train), folder / "neighbors.png", columns=2
         )
-        drawn.append(folder / "neighbours.png")
+        drawn.append(folder / "neighbors.png")
     if result.modes and result.modes.all_samples.missing:
-        contact_sheet.save_contact_sheet(_missing_mode_rows(result, task.real), folder / "missing.png")
-        drawn.append(folder / "missing.png")
+        contact_sheet.save_contact_sheet(_missing_mode_rows(result, task.real), folder / "missing_modes.png")
+        drawn.append(folder / "missing_modes.png")
     return drawn
 
 
@@ -211,7 +211,7 @@ def _missing_mode_rows(result: EvaluationResult, real: RealSet, max_rows: int = 
 
 def record_result(folder: RunFolder, result: EvaluationResult, generator_info: Row, image_paths: Sequence[Path]) -> Row:
     """Write a judgement into a folder, with what is known `generator_info` the generator; returns its line of scores.jsonl."""
-    row = result.as_row(int(generator_info["images"])) | {"when": "asked"} | generator_info
-    row["pictures"] = [str(path.relative_to(folder.path)) for path in image_paths]
+    row = result.as_row(int(generator_info["examples"])) | {"mode": "offline"} | generator_info
+    row["image_files"] = [str(path.relative_to(folder.path)) for path in image_paths]
     folder.append("scores.jsonl", row)
     return row

@@ -109,10 +109,10 @@ class OnlineEvaluator:
         distance = kernel_distance(reals.feature_set.features, fakes, paired=self.is_paired)
         protocol = self._protocol()
         return {
-            "images": examples,
-            "when": "training",
+            "examples": examples,
+            "mode": "online",
             "distance": distance.value,
-            "line": protocol.describe(),
+            "protocol_description": protocol.describe(),
             "protocol": protocol.as_dict(),
             "signals": _compute_signals(fakes, reals),
             "scores": {
@@ -156,7 +156,7 @@ class OnlineEvaluator:
         return Protocol(
             features=self.feature_network.name, weights_hash=self.feature_network.version, resize_mode=self.feature_network.resize_mode,
             image_format=describe_images(self.dataset), real_fingerprint=self.real.fingerprint, reference_split="held-out",
-            num_real=len(self.real), num_generated=self.samples, sample_source="averaged", seed=SAMPLE_SEED, is_paired=self.is_paired,
+            num_real=len(self.real), num_generated=self.samples, sample_source="ema", seed=SAMPLE_SEED, is_paired=self.is_paired,
         )  # fmt: skip
 
 

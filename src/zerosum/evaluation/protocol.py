@@ -15,17 +15,17 @@ FID_MIN_FULL_SET_IMAGES = 5_000
 """Real images below which not even a whole set earns it: the distance would be bias."""
 COMPARED_FIELDS = {
     "features": "features",
-    "weights": "weights of the feature network",
-    "resize": "resizing",
-    "images": "size or colours of the images",
-    "data": "real images",
-    "against": "part of the real images",
-    "real": "number of real images",
-    "made": "number of samples",
-    "source": "averaged or live weights",
+    "weights_hash": "weights of the feature network",
+    "resize_mode": "resizing",
+    "image_format": "size or channels of the images",
+    "real_fingerprint": "real images",
+    "reference_split": "part of the real images",
+    "num_real": "number of real images",
+    "num_generated": "number of samples",
+    "sample_source": "EMA or raw weights",
     "truncation": "truncation",
-    "neighbours": "neighbours",
-    "answers": "whether samples are answers to the real images",
+    "neighbors": "neighbors",
+    "is_paired": "whether samples are answers to the real images",
     "version": "version of the scores",
 }
 """What must be equal for two scores to be compared, in words. The seed need not: it is within a score's error."""
@@ -50,7 +50,7 @@ class Protocol:
     num_real: int
     num_generated: int
     sample_source: str
-    """"averaged", "live", or "files"."""
+    """"ema", "live", or "files"."""
     truncation: float | None = None
     """Where latents were cut off; None: nowhere."""
     neighbors: int = 5

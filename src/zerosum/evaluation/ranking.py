@@ -32,7 +32,7 @@ class EvaluatedRun:
             KeyError: the line lacks something.
             TypeError: the line's protocol lacks something.
         """
-        return cls(name, Protocol.from_dict(row["protocol"]), row["scores"], int(row.get("images", 0)))
+        return cls(name, Protocol.from_dict(row["protocol"]), row["scores"], int(row.get("examples", 0)))
 
     def find_score(self, short_name: str) -> Mapping[str, float | None]:
         """A score by its short name: "kid"; {} where there is none."""
@@ -70,7 +70,7 @@ def rank_by_protocol(runs: Sequence[EvaluatedRun]) -> list[RankedGroup]:
     return sorted(groups, key=lambda group: -len(group.runs))
 
 
-TRAINING_SET_SCORES = ("different modes", "authentic")
+TRAINING_SET_SCORES = ("ndb", "authenticity")
 """Scores that depend on training images too, which a test set's protocol does not fix."""
 
 

@@ -34,7 +34,7 @@ class EvaluationOptions:
     copy_candidates: int
     neighbors: int
     sample_source: str
-    """"averaged", "live" or "files"."""
+    """"ema", "raw" or "files"."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,13 +24,13 @@ from zerosum.evaluation.metrics.modes import ModeCounts, assign_clusters, compar
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.protocol import Protocol
 
-LOWER_IS_BETTER = frozenset({"fd", "kid", "different modes"})
+LOWER_IS_BETTER = frozenset({"fd", "kid", "ndb"})
 """Scores of which less is better; of the others more is."""
 MIN_IMAGES_PER_FEATURE = 3
 """Images for each feature on either side, below which a Fréchet distance between good sets is mostly bias."""
 MAX_MODES, MIN_IMAGES_PER_MODE = 50, 40
 """Clusters of the real images: at most, and images a cluster should hold on average."""
-SIZE_INDEPENDENT_SCORES = frozenset({"kid", "authentic", "different modes"})
+SIZE_INDEPENDENT_SCORES = frozenset({"kid", "authenticity", "ndb"})
 """Scores that depend on how many images there are only by chance, or that are worked out on as many as the floor."""
 C_T_THRESHOLD = -3.0
 """C_T over its standard deviation by chance, below which samples are copies: of honest generators, one in 700 is."""
@@ -65,7 +65,7 @@ class ScoreWithFloor:
             "floor": _finite_or_none(self.floor.value) if self.floor else None,
             "floor_error": _finite_or_none(self.floor.error) if self.floor else None,
             "ratio": _finite_or_none(ratio[0]) if ratio else None,
-            "at_least": bool(ratio and ratio[1]),
+            "ratio_is_lower_bound": bool(ratio and ratio[1]),
         }
 
 
@@ -99,13 +99,13 @@ class EvaluationResult:
         """A line of scores.jsonl for a generator after `examples` images."""
         name = self.protocol.score_name
         return {
-            "images": examples,
-            "line": self.protocol.describe(),
+            "examples": examples,
+            "protocol_description": self.protocol.describe(),
             "protocol": self.protocol.as_dict(),
             "scores": {name(short): judged.as_dict() for short, judged in self.scores.items()},
             "modes": _mode_coverage_row(self.modes) if self.modes else None,
-            "copies": _memorization_row(self.memorization) if self.memorization else None,
-            "classes": dict(self.per_class) or None,
+            "memorization": _memorization_row(self.memorization) if self.memorization else None,
+            "per_class": dict(self.per_class) or None,
             "warnings": list(self.warnings),
         }
 
@@ -156,13 +156,13 @@ def evaluate_samples(
         del floors["fd"]  # answers near their own real ones make it too good: it is not of as independent sets
     modes = _measure_mode_coverage(real, generated, floor_set, report)
     if modes:
-        found["different modes"] = Score(float(modes.size_matched.ndb))
-        floors["different modes"] = Score(float(modes.floor.ndb))
+        found["ndb"] = Score(float(modes.size_matched.ndb))
+        floors["ndb"] = Score(float(modes.floor.ndb))
     copies = None
     if memorization_sets:
         report("copies of training images")
         copies = measure_memorization(memorization_sets[0].features, memorization_sets[1].features, generated.features)
-        found["authentic"], floors["authentic"] = copies.authenticity, copies.authenticity_floor
+        found["authenticity"], floors["authenticity"] = copies.authenticity, copies.authenticity_floor
     alike = len(floor_set) >= len(generated)
     scores = {
         n: ScoreWithFloor(score, floors.get(n), n in LOWER_IS_BETTER, alike or n in SIZE_INDEPENDENT_SCORES)
@@ -241,14 +241,14 @@ def _finite_or_none(value: float) -> float | None:
 
 def _mode_coverage_row(modes: ModeCoverage) -> dict[str, Any]:
     missing = [
-        {"bin": m.mode, "real": m.num_real, "expected": round(m.expected, 1), "found": m.num_generated}
+        {"mode": m.mode, "num_real": m.num_real, "expected": round(m.expected, 1), "num_generated": m.num_generated}
         for m in modes.all_samples.missing
     ]
-    both = {"different": modes.size_matched.ndb, "floor_different": modes.floor.ndb}
-    divergences = {"js": modes.size_matched.js_divergence, "floor_js": modes.floor.js_divergence}
-    return {"clusters": modes.all_samples.num_modes, **both, **divergences, "missing": missing}
+    both = {"ndb": modes.size_matched.ndb, "floor_ndb": modes.floor.ndb}
+    divergences = {"js_divergence": modes.size_matched.js_divergence, "floor_js_divergence": modes.floor.js_divergence}
+    return {"num_modes": modes.all_samples.num_modes, **both, **divergences, "missing_modes": missing}
 
 
 def _memorization_row(memorization: MemorizationResult) -> dict[str, Any]:
     c_t = {"c_t": _finite_or_none(memorization.c_t), "c_t_error": _finite_or_none(memorization.c_t_error)}
-    return c_t | {"authentic": memorization.authenticity.value, "exact": memorization.num_exact_copies}
+    return c_t | {"authenticity": memorization.authenticity.value, "exact_copies": memorization.num_exact_copies}

@@ -72,11 +72,11 @@ class AdversarialGame(Game):
             batch_size: samples of a step over all ranks; for the speed at which augmentation adapts.
 
         Raises:
-            ValueError: a term is named like the objective's own part, "score".
+            ValueError: a term is named like the objective's own part, "objective".
         """
         super().__init__()
-        if "score" in terms:
-            raise ValueError('a term may not be named "score": that is the objective\'s own part')
+        if "objective" in terms:
+            raise ValueError('a term may not be named "objective": that is the objective\'s own part')
         config = config or AdversarialGameConfig()
         self.generator, self.discriminator = generator, discriminator
         self.latent_distribution, self.objective, self.per_sample, self.reuse_fakes = (
@@ -207,7 +207,7 @@ class AdversarialGame(Game):
 
     def _compute_objective(self, player: str, loss_fn: LossFn, play: Play) -> NamedTensors:
         """The objective's own part of a player's move."""
-        return {"score": loss_fn(play)}
+        return {"objective": loss_fn(play)}
 
     def _prepare_fakes(self, player: str, batch: Batch, progress: Progress) -> DiscriminatorInput:
         """The fakes that a player moves on."""
@@ -254,7 +254,7 @@ class AdversarialGame(Game):
             sure = (play.real_score - self.objective.decision_threshold(play)).sign().mean()
         p = self.discriminator_input_transform.augment_probability
         assert p is not None, "only a lens whose strength is learned has this move"
-        return MoveLosses({"adapt": (target - sure) * p}, {"overfitting": sure, "augmentation": p})
+        return MoveLosses({"adapt": (target - sure) * p}, {"overfitting": sure, "augmentation_probability": p})
 
     @torch.no_grad()
     def _compute_signals(self, play: Play) -> NamedTensors:
@@ -295,7 +295,7 @@ class AdversarialGame(Game):
 
 def conditioning_inputs(network: nn.Module, available: Mapping[str, Any]) -> dict[str, Tensor]:
     """What a network wants to be called with beside its input."""
-    return {name: available[name] for name in getattr(network, "takes", ())}
+    return {name: available[name] for name in getattr(network, "condition_inputs", ())}
 
 
 def _pairwise_variance(samples: Tensor) -> Tensor:

@@ -20,4 +20,4 @@ GAMES: Mapping[str, Callable[..., AdversarialGame]] = {
 
 def build(config: AdversarialGameConfig, *parts: Any, **more: Any) -> AdversarialGame:
     """Build the game of these settings, its parts as its class takes them; see `Adversarial`."""
-    return GAMES[config.kind](*parts, rules=config, **more)
+    return GAMES[config.kind](*parts, config=config, **more)

@@ -44,7 +44,7 @@ class ProgressiveGameConfig(AdversarialGameConfig):
     """The same, between networks that grow (Karras et al. 2017, arXiv:1710.10196)."""
 
     kind: Literal["progressive"] = "progressive"  # type: ignore[assignment]
-    requires: ClassVar[frozenset[str]] = frozenset({"grow"})
+    requires: ClassVar[frozenset[str]] = frozenset({"progressive growing"})
     growth: GrowthSchedule = GrowthSchedule()
     """When they grow."""
 

@@ -49,7 +49,7 @@ class BinaryNormal(Settings):
     arXiv:1606.03657), here without its information term.
     """
 
-    kind: Literal["mixed"] = "mixed"
+    kind: Literal["binary-normal"] = "binary-normal"
     size: Annotated[int, Field(ge=2, le=4096)] = 16
     """Numbers in a latent, coins included."""
     binary_dims: Annotated[int, Field(ge=1, le=4095)] = 8

@@ -203,5 +203,5 @@ def equilibrium_losses(settings: Mapping[str, Any]) -> dict[str, float]:
     kind = settings.get("kind", "")
     if kind not in kinds or settings.get("smoothing", 0):
         return {}
-    values = zip(("discriminator", "generator"), kinds[kind].equilibrium, strict=True)
+    values = zip(("discriminator", "generator"), kinds[kind].equilibrium_losses, strict=True)
     return {player: value for player, value in values if not math.isnan(value)}

@@ -24,7 +24,7 @@ class GrowableNetwork(Protocol):
     def set_growth(self, growth: float) -> None:
         """Be as large as this, from 0 to levels - 1, from now on."""
 
-    def match_resolution(self, image: Tensor, growth: float) -> Tensor:
+    def limit_resolution(self, image: Tensor, growth: float) -> Tensor:
         """Pictures as networks of this growth could make them."""
 
 
@@ -39,7 +39,7 @@ class ProgressiveGame(AdversarialGame):
         super().__init__(*args, config=config, **kwargs)
         self._growth_schedule = config.growth
         self._growable_networks = [
-            cast("GrowableNetwork", module) for module in self.modules() if hasattr(module, "grow")
+            cast("GrowableNetwork", module) for module in self.modules() if hasattr(module, "set_growth")
         ]
         self._set_growth(Progress())
 
@@ -63,7 +63,7 @@ class ProgressiveGame(AdversarialGame):
 
     def prepare_real(self, batch: Batch, progress: Progress) -> Tensor:
         """The data as networks of this growth could make them, at full size."""
-        return self._growable_networks[0].match_resolution(batch["real"], self._set_growth(progress))
+        return self._growable_networks[0].limit_resolution(batch["real"], self._set_growth(progress))
 
     def generate(self, batch: Batch, progress: Progress) -> Tensor:
         """The generator's samples, as far as it has grown."""

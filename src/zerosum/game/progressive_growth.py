@@ -27,8 +27,8 @@ class GrowthSchedule(Settings):
     @model_validator(mode="before")
     @classmethod
     def _clear_default_fraction(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("images") not in (None, [0, 0], (0, 0)):
-            return {"share": (0.0, 0.0)} | values
+        if isinstance(values, dict) and values.get("examples") not in (None, [0, 0], (0, 0)):
+            return {"fraction": (0.0, 0.0)} | values
         return values
 
     @model_validator(mode="after")
@@ -44,7 +44,7 @@ class GrowthSchedule(Settings):
             return self
         begin = round(self.fraction[0] * total_examples)
         moments = (begin, max(begin + 1, round(self.fraction[1] * total_examples)))
-        return self.model_copy(update={"images": moments, "share": (0.0, 0.0)})
+        return self.model_copy(update={"examples": moments, "fraction": (0.0, 0.0)})
 
     def __call__(self, progress: Progress, levels: int) -> float:
         """How far networks of `levels` levels have grown: from min(first, levels - 1) to levels - 1.

@@ -25,7 +25,7 @@ class ReplayBuffer(nn.Module):
         super().__init__()
         self.register_buffer("samples", torch.zeros(capacity, *sample_shape))
         self.register_buffer("labels", torch.zeros(capacity, dtype=torch.int64))
-        self.register_buffer("held", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("num_stored", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def push_and_sample(self, fakes: DiscriminatorInput, seed: Tensor) -> DiscriminatorInput:

@@ -46,7 +46,7 @@ class Ramp(Settings):
             return self
         first = round(self.fraction[0] * total_examples)
         moments = (first, max(first + 1, round(self.fraction[1] * total_examples)))
-        return self.model_copy(update={"images": moments, "share": (0.0, 0.0)})
+        return self.model_copy(update={"examples": moments, "fraction": (0.0, 0.0)})
 
     def completed_fraction(self, progress: Progress) -> float:
         """How far the change has come, in [0, 1]."""

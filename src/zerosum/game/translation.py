@@ -77,7 +77,7 @@ class TranslationGame(AdversarialGame):
 
     def generate(self, batch: Batch, progress: Progress) -> Tensor:
         """What the generator makes of what is given, at least float32."""
-        return self.translate_batch(batch["given"], batch)
+        return self.translate_batch(batch["inputs"], batch)
 
     def translate_batch(self, images: Tensor, batch: Batch) -> Tensor:
         """What the generator that plays makes of these pictures, a batch's or its samples."""
@@ -103,7 +103,7 @@ class TranslationGame(AdversarialGame):
 
     def ema_translator(self, reverse: bool = False) -> nn.Module:
         """The averaged generator of one way, pictures (N, C, H, W) to pictures, in evaluation mode."""
-        return getattr(self.ema_generator, "back" if reverse else "there") if self.bidirectional else self.ema_generator
+        return getattr(self.ema_generator, "b_to_a" if reverse else "a_to_b") if self.bidirectional else self.ema_generator
 
     def translate(self, inputs: Tensor, seed: Tensor | None = None, reverse: bool = False) -> Tensor:
         """What people are shown: pictures (N, Ci, h, w) to (N, C, H, W), by the averaged generator.

@@ -142,7 +142,7 @@ class Generator:
         parts = []
         for rows in torch.split(torch.arange(len(latents)), batch_size):
             known = {"label": label, "seed": seeds}
-            given = {name: known[name] for name in getattr(self.network, "takes", ())}
+            given = {name: known[name] for name in getattr(self.network, "condition_inputs", ())}
             told = {name: None if value is None else value[rows].to(device) for name, value in given.items()}
             parts.append(self._forward(latents[rows].to(device), told, psi).float().cpu())
         return torch.cat(parts)
@@ -152,7 +152,7 @@ class Generator:
             sample: Tensor = self.network(latents, **conditioning)
             return sample
         styles = self.network.styles(latents, conditioning.get("label"), psi)  # type: ignore[operator]
-        painted: Tensor = self.network.synthesise(styles, conditioning.get("seed"))  # type: ignore[operator]
+        painted: Tensor = self.network.synthesize(styles, conditioning.get("seed"))  # type: ignore[operator]
         return painted
 
     @property
@@ -223,9 +223,9 @@ class Generator:
         return lerp(one[first], one[last], fractions)
 
 
-EMA_PREFIX, RAW_PREFIX = "averages.generator.0.network.", "generator."
+EMA_PREFIX, RAW_PREFIX = "emas.generator.0.network.", "generator."
 """Where a checkpoint holds the generator's average, and where the weights that training changes."""
-PRE_ADVERSARIAL_PREFIX = "averages.generator.1.network."
+PRE_ADVERSARIAL_PREFIX = "emas.generator.1.network."
 """Where it holds a translator as it was before the objective was heard, if the recipe begins without it."""
 
 

@@ -298,7 +298,7 @@ def make_edit_space(network: nn.Module, size: int, truncation: float = 1.0) -> E
 
 def is_class_conditional(network: nn.Module) -> bool:
     """Whether a generator is told what class to make."""
-    return "label" in getattr(network, "takes", ())
+    return "label" in getattr(network, "condition_inputs", ())
 
 
 def parse_layers(text: str, num_layers: int) -> slice:

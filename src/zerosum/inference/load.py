@@ -28,7 +28,7 @@ def read_recipe(folder: RunFolder) -> Recipe:
         draft = SettingsTree.from_toml(file.read_text("utf8"), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} cannot be read ({error}); put it right or start a new run") from error
-    draft.tree.pop("made", None)
+    draft.tree.pop("metadata", None)
     recipe = check_recipe(draft)
     if not recipe.training.examples:
         raise BadInput(f"{file}: training.examples is missing; it was written when the run began, so put it back")
@@ -37,13 +37,13 @@ def read_recipe(folder: RunFolder) -> Recipe:
 
 def rewrite_recipe(folder: RunFolder, recipe: Recipe) -> None:
     """Put other settings into a run's recipe; what it was made with stays."""
-    made = folder.read_toml("recipe.toml").get("made", {})
-    folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"made": made})
+    made = folder.read_toml("recipe.toml").get("metadata", {})
+    folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"metadata": made})
 
 
 def with_data_paths(recipe: Recipe, source: str, target_source: str = "") -> Recipe:
     """The recipe with the places its data had when the run began, so that a run resumes from any folder."""
-    places = {"source": source, "beside": target_source}
+    places = {"source": source, "target_source": target_source}
     there = {name: place for name, place in places.items() if place and Path(place).exists()}
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=there)})
 
@@ -51,7 +51,7 @@ def with_data_paths(recipe: Recipe, source: str, target_source: str = "") -> Rec
 def data_paths(folder: RunFolder) -> tuple[str, str]:
     """Where a run's data were when it began, and the second folder of them, or ""."""
     record = folder.read_json("data.json")
-    return str(record.get("path", "")), str(record.get("beside", ""))
+    return str(record.get("path", "")), str(record.get("target_source", ""))
 
 
 def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weights: bool = False) -> Generator:
@@ -77,7 +77,7 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
     from zerosum.training.accelerator import choose_device
 
     shape = tuple(made["sample_shape"])
-    classes = dict(zip(made.get("classes", ()), made.get("shares", ()), strict=True))
+    classes = dict(zip(made.get("classes", ()), made.get("class_priors", ()), strict=True))
     network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)), len(classes))
     weights = RAW_PREFIX if raw_weights else EMA_PREFIX
     return restore_generator(network, place, recipe.latent, shape, choose_device(device), weights, classes)
@@ -125,9 +125,9 @@ def load_translator(
     from zerosum.inference.translator import Translator
     from zerosum.training.accelerator import choose_device
 
-    shape, given = tuple(made["sample_shape"]), tuple(made["given_shape"])
+    shape, given = tuple(made["sample_shape"]), tuple(made["input_shape"])
     network = recipe.generator.build(recipe.latent.size, shape, True, 0, given)
-    way = ("back." if reverse else "there.") if recipe.game.bidirectional else ""
+    way = ("b_to_a." if reverse else "a_to_b.") if recipe.game.bidirectional else ""
     ready = load_weights(
         network,
         place,
@@ -142,8 +142,8 @@ def load_translator(
 def _find_weights(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:
     """A run's recipe, what its networks were made with, and the folder of their weights."""
     recipe = read_recipe(folder)
-    made = folder.read_toml("recipe.toml").get("made", {})
-    if "sample_shape" not in made or (recipe.is_translation and "given_shape" not in made):
+    made = folder.read_toml("recipe.toml").get("metadata", {})
+    if "sample_shape" not in made or (recipe.is_translation and "input_shape" not in made):
         raise BadInput(
             f"{folder.path / 'recipe.toml'}: [made] is missing, which says what the networks make; put it back"
         )

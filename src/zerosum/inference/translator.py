@@ -79,7 +79,7 @@ class Translator:
     @property
     def receptive_radius(self) -> int | None:
         """How far around a place of what is given a place of what is made depends on; None: on the whole picture."""
-        found: int | None = self.network.reach  # type: ignore[assignment]
+        found: int | None = self.network.receptive_field_radius  # type: ignore[assignment]
         return found
 
     def _round_up_to_stride(self, pixels: int) -> int:
@@ -87,7 +87,7 @@ class Translator:
 
         A network that halves the size sees a tile as it sees the picture only where both begin at such a place.
         """
-        cell: int = self.network.multiple  # type: ignore[assignment]
+        cell: int = self.network.size_multiple  # type: ignore[assignment]
         return -(-pixels // cell) * cell
 
     def _require_enough_memory(self, pixels: int) -> None:

@@ -32,7 +32,7 @@ def write_samples(samples: Tensor, folder: Path) -> None:
     images = to_uint8(samples)
     for number, image in enumerate(images):
         save_image(make_grid(image[None], columns=1, scale=1, gap=0), folder / f"{number:05d}.png")
-    save_image(make_grid(images), folder / "sheet.png")
+    save_image(make_grid(images), folder / "grid.png")
 
 
 def write_class_grid(generator: Generator, folder: Path, seed: int, truncation: float, columns: int = 8) -> None:

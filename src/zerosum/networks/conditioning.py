@@ -25,7 +25,7 @@ class LatentConditioned(nn.Module):
         """`network` takes latents with `embedding_size` numbers more."""
         super().__init__()
         self.network, self.class_embedding = network, ClassEmbedding(num_classes, embedding_size, _FACTORY)
-        self.condition_inputs = ("label", *getattr(network, "takes", ()))
+        self.condition_inputs = ("label", *getattr(network, "condition_inputs", ()))
 
     def forward(self, latent: Tensor, label: Labels, **other_inputs: Tensor) -> Tensor:
         """(N, latent) and labels to (N, *shape)."""
@@ -44,7 +44,7 @@ class SampleConditioned(nn.Module):
             network,
             ClassEmbedding(num_classes, embedding_size, _FACTORY, 0.25 * embedding_size**-0.5),
         )
-        self.condition_inputs = ("label", *getattr(network, "takes", ()))
+        self.condition_inputs = ("label", *getattr(network, "condition_inputs", ()))
 
     def forward(self, sample: Tensor, label: Labels, **other_inputs: Tensor) -> DiscriminatorOutput:
         """(N, C, ...) and labels to a verdict."""

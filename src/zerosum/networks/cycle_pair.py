@@ -21,9 +21,9 @@ class GeneratorPair(nn.Module):
     def __init__(self, a_to_b: nn.Module, b_to_a: nn.Module) -> None:
         super().__init__()
         self.a_to_b, self.b_to_a = a_to_b, b_to_a
-        self.condition_inputs: tuple[str, ...] = _read_shared_attribute("takes", a_to_b, b_to_a)
-        self.receptive_field_radius: int | None = _read_shared_attribute("reach", a_to_b, b_to_a)
-        self.size_multiple: int = _read_shared_attribute("multiple", a_to_b, b_to_a)
+        self.condition_inputs: tuple[str, ...] = _read_shared_attribute("condition_inputs", a_to_b, b_to_a)
+        self.receptive_field_radius: int | None = _read_shared_attribute("receptive_field_radius", a_to_b, b_to_a)
+        self.size_multiple: int = _read_shared_attribute("size_multiple", a_to_b, b_to_a)
 
     def forward(self, inputs: Tensor, seed: Tensor | None = None) -> Tensor:
         """Couples (N, 2, C, H, W), and seeds (N,) where the networks take them, to couples of the same shape.
@@ -41,14 +41,14 @@ class DiscriminatorPair(nn.Module):
     def __init__(self, domain_b: nn.Module, domain_a: nn.Module) -> None:
         super().__init__()
         self.domain_b, self.domain_a = domain_b, domain_a
-        self.condition_inputs: tuple[str, ...] = _read_shared_attribute("takes", domain_b, domain_a)
+        self.condition_inputs: tuple[str, ...] = _read_shared_attribute("condition_inputs", domain_b, domain_a)
 
     def forward(self, sample: Tensor, inputs: Tensor | None = None) -> DiscriminatorOutput:
         """Couples (N, 2, C, H, W), and the couples they are made from, to a verdict with score (N, 2, h, w).
 
         Of networks with a single score: (N, 2, 1, 1). `seen` holds first the maps of the one, then of the other.
         """
-        beside = ({}, {}) if inputs is None else ({"given": inputs[:, 0]}, {"given": inputs[:, 1]})
+        beside = ({}, {}) if inputs is None else ({"inputs": inputs[:, 0]}, {"inputs": inputs[:, 1]})
         there: DiscriminatorOutput = self.domain_b(sample[:, 0], **beside[0])
         back: DiscriminatorOutput = self.domain_a(sample[:, 1], **beside[1])
         scores = [score.view(len(score), 1, *(score.shape[2:] or (1, 1))) for score in (there.score, back.score)]

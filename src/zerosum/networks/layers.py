@@ -37,7 +37,7 @@ def init_orthogonal(weight: Tensor, fan_in: int, gain: float) -> None:
         weight.mul_(gain * fan_in**-0.5 / weight.square().mean().sqrt())
 
 
-INITS: dict[str, InitFn] = {"normal": init_normal, "orthogonal": init_orthogonal, "scaled": init_kaiming}
+INITS: dict[str, InitFn] = {"normal": init_normal, "orthogonal": init_orthogonal, "kaiming": init_kaiming}
 
 
 def leave_unconstrained(layer: nn.Module) -> nn.Module:

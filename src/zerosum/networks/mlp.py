@@ -65,7 +65,7 @@ class Discriminator(nn.Module):
         self.hidden_layers = _build_hidden_layers((prod(shape), *widths), activation, norm, factory, dropout)
         init_first_layer_bias(self.hidden_layers, bias_range)
         self.head = build_head(widths[-1], factory, True)
-        self.condition_inputs = self.head.takes
+        self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, *shape) to a verdict with score (N,)."""

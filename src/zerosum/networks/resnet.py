@@ -300,7 +300,7 @@ class Discriminator(nn.Module):
             nn.ReLU(),
         )
         self.head = build_head((widths + same_size_widths)[-1], factory, True)
-        self.condition_inputs = self.head.takes
+        self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S), and labels if it takes them, to a verdict with score (N,)."""

@@ -88,7 +88,7 @@ class NoiseInjection(nn.Module):
         super().__init__()
         self.layer_index, self.side = layer_index, side
         self.strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("fixed", self.draw_noise(seeded_rng.derive_seeds(0, 0, 1)))
+        self.register_buffer("fixed_noise", self.draw_noise(seeded_rng.derive_seeds(0, 0, 1)))
 
     def draw_noise(self, seed: Tensor) -> Tensor:
         """(N,) int64 seeds to (N, 1, side, side) standard normal noise, another in each layer."""
@@ -188,7 +188,7 @@ class Generator(nn.Module):
         self.upsample = Upsample()
         self.num_layers = 2 * len(widths)
         self.register_buffer("mean_style", torch.zeros(style_size))
-        self.register_buffer("path_length", torch.zeros(()))
+        self.register_buffer("mean_path_length", torch.zeros(()))
 
     def styles(self, latent: Tensor, label: Labels | None = None, truncation: float = 1.0) -> Tensor:
         """The styles of latents, one for each layer, the same for all of a sample's.
@@ -304,7 +304,7 @@ class Discriminator(nn.Module):
         self.final_conv = EqualizedConv2d(last + bool(group_size), last, 3)
         self.final_linear = EqualizedLinear(16 * last, last)
         self.head = build_head(last, EqualizedLayerFactory(init_kaiming), True)
-        self.condition_inputs = self.head.takes
+        self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S) with S = 2 * 2^len(widths) to a verdict with score (N,)."""

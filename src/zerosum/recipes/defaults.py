@@ -119,9 +119,9 @@ def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspecti
     """Fill in what the user left open about the data: pixels, channels, fit, mirroring."""
     data: dict[str, Any] = settings_tree.tree.setdefault("data", {})
     if inspection.kind == "points":
-        if data.get("turn"):
+        if data.get("rotate90"):
             raise BadInput("--data.rotate90: turns pictures, and these data are points; leave it out")
-        settings_tree.set(("data", "mirror"), False, "")
+        settings_tree.set(("data", "hflip"), False, "")
         return []
     choices = []
 
@@ -139,7 +139,7 @@ def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspecti
         needs = "a GPU or hours" if on_cpu else "a longer run"
         why += f"; more than {cap} px needs {needs} (--data.size {min(free, 2 * cap)})"
     choose("size", size, f"{size} px", why)
-    colours = ("colour" if inspection.has_color else "grey") + (
+    colours = ("color" if inspection.has_color else "gray") + (
         ", transparency laid over white" if inspection.has_alpha else ""
     )
     choose("channels", inspection.recommended_channels(), colours, "as in the pictures")
@@ -152,11 +152,11 @@ def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspecti
     }
     choose("fit", fit, fit, reasons[fit])
     few = inspection.count < HFLIP_BELOW_EXAMPLES and inspection.has_color
-    if data.get("mirror") is None:
-        data["mirror"] = few
+    if data.get("hflip") is None:
+        data["hflip"] = few
         if few:
             why = f"{format_count(inspection.count)} pictures are few, and mirrored ones double them"
-            choices.append(Decision("mirror", "yes", f"{why} (--data.hflip false where left and right matter)"))
+            choices.append(Decision("hflip", "yes", f"{why} (--data.hflip false where left and right matter)"))
     return choices
 
 
@@ -180,7 +180,7 @@ def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: 
     return [
         Decision("recipe", recipe.name, recipe.description.rstrip(".")),
         Decision("networks", f"{recipe.generator.kind}, {variant}", why),
-        Decision("batch", str(recipe.training.batch_size), batch),
+        Decision("batch size", str(recipe.training.batch_size), batch),
         Decision("device", device, "the best one here" if recipe.training.device == "auto" else "asked for"),
     ]
 
@@ -198,18 +198,18 @@ def extend_training(recipe: Recipe, log: Sequence[Row], examples: Any, budget: A
         BadInput: the new end is no number above 0.
     """
     draft = SettingsTree(recipe.model_dump(mode="json", exclude_none=True))
-    given = {"images": examples, "budget": budget}
+    given = {"examples": examples, "budget": budget}
     for name, value in given.items():
         draft.tree["training"].pop(name, None)
         if value is not None:
             draft.set(("training", name), value, f"--{name}")
     later = check_recipe(draft)
     if later.training.examples is None and later.training.budget is not None:
-        last = log[-1] if log else {"images": 0, "seconds": 0}
-        speed = last["images"] / last["seconds"] if last["seconds"] else 0.0
+        last = log[-1] if log else {"examples": 0, "seconds": 0}
+        speed = last["examples"] / last["seconds"] if last["seconds"] else 0.0
         more = speed * max(0.0, later.training.budget - last["seconds"])
-        total = _round_to_batches((last["images"] + more) or recipe.training.examples or 0, recipe.training.batch_size)
-        later = later.model_copy(update={"training": later.training.model_copy(update={"images": total})})
+        total = _round_to_batches((last["examples"] + more) or recipe.training.examples or 0, recipe.training.batch_size)
+        later = later.model_copy(update={"training": later.training.model_copy(update={"examples": total})})
     return later
 
 
@@ -254,15 +254,15 @@ def choose_training_length(
     total = training.examples if training.examples and images == training.examples else total
     takes = total / speed
     pace = {
-        "tick_images": training.tick_examples
+        "tick_examples": training.tick_examples
         or _round_to_batches(speed * min(max(2.0, takes / 500), takes / 10), training.batch_size),
-        "preview_images": training.preview_examples
+        "preview_examples": training.preview_examples
         or _round_to_batches(speed * min(max(8.0, takes / 40), takes / 4), training.batch_size),
-        "checkpoint_images": training.checkpoint_examples or _round_to_batches(speed * 60.0, training.batch_size),
+        "checkpoint_examples": training.checkpoint_examples or _round_to_batches(speed * 60.0, training.batch_size),
     }
-    length = training.model_copy(update={"images": total, "budget": budget, **pace})
+    length = training.model_copy(update={"examples": total, "budget": budget, **pace})
     why = f"measured: {speed:,.0f} images/s on this machine, {format_count(total)} images"
-    choices.append(Decision("takes", f"about {format_seconds(takes)}", why))
+    choices.append(Decision("duration", f"about {format_seconds(takes)}", why))
     return recipe.model_copy(update={"training": length}), choices
 
 
@@ -290,13 +290,13 @@ def choose_evaluation_schedule(
             times = MAX_EVALUATIONS
         if times < 1:
             return recipe, [
-                Decision("judged", "after training", f"a judgement takes {format_seconds(seconds_per_evaluation)} here")
+                Decision("evaluation", "after training", f"a judgement takes {format_seconds(seconds_per_evaluation)} here")
             ]
         every = _round_to_batches(images / times, recipe.training.batch_size)
     times = max(1, images // every)
     why = f"{format_count(judging.samples)} samples against held-out images, {format_seconds(seconds_per_evaluation)} each; the best are kept"
-    settled = judging.model_copy(update={"features": features, "every_images": every})
-    return recipe.model_copy(update={"judging": settled}), [Decision("judged", f"{times} times by {features}", why)]
+    settled = judging.model_copy(update={"features": features, "every_examples": every})
+    return recipe.model_copy(update={"evaluation": settled}), [Decision("evaluation", f"{times} times by {features}", why)]
 
 
 def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_split: int) -> Recipe:
@@ -321,7 +321,7 @@ def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_spl
         every = round(images / max(1, min(MAX_PROBES, int(PROBE_TIME_FRACTION * takes / each))))
     if every is not None:
         every = max(1, round(every / tick)) * tick  # its numbers stand in a line of the log
-    return recipe.model_copy(update={"doctor": doctor.model_copy(update={"examine": examine, "every_images": every})})
+    return recipe.model_copy(update={"diagnostics": doctor.model_copy(update={"probe": examine, "every_examples": every})})
 
 
 def estimate_probe_rounds(batches: float, duality_gap_every: int) -> float:

@@ -51,19 +51,19 @@ class RecipeFile:
         file = name if name.endswith(".toml") else f"{name}.toml"
         self.name = Path(name).name.removesuffix(".toml")
         self.settings_tree = SettingsTree.from_toml(read_recipe_text(name), file)
-        self.variants: dict[str, Any] = self.settings_tree.tree.pop("when", {})
+        self.variants: dict[str, Any] = self.settings_tree.tree.pop("variant", {})
         self.settings_tree.tree["name"] = self.name
         if not isinstance(self.variants, dict) or not all(isinstance(case, dict) for case in self.variants.values()):
-            raise BadInput(f"{file}: [when] holds tables, one a case: [when.{VARIANTS[0]}.generator]")
+            raise BadInput(f"{file}: [variant] holds tables, one a variant: [variant.{VARIANTS[0]}.generator]")
         for case in self.variants:
             if case not in VARIANTS:
-                where = self.settings_tree.find_origin(("when", case)) or file
-                raise BadInput(f"{where}: when.{case}: there is no such case; there are {', '.join(VARIANTS)}")
+                where = self.settings_tree.find_origin(("variant", case)) or file
+                raise BadInput(f"{where}: variant.{case}: there is no such variant; there are {', '.join(VARIANTS)}")
 
     def apply_variant(self, variant: str) -> bool:
         """Lay over what the file says for a case: "points", "nano", ...; whether it says anything."""
         if variant in self.variants:
-            self.settings_tree.merge(self.variants[variant], self.settings_tree.origins, ("when", variant))
+            self.settings_tree.merge(self.variants[variant], self.settings_tree.origins, ("variant", variant))
         return variant in self.variants
 
 

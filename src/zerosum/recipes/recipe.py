@@ -143,8 +143,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _check_names(self) -> Recipe:
-        if "score" in self.terms:
-            raise ValueError('--terms.score: the name "score" is the objective\'s own; give the term another')
+        if "objective" in self.terms:
+            raise ValueError('--terms.objective: the name "objective" is the objective\'s own; give the term another')
         for setting, named in {"rates": self.optimizer.lr_multipliers, "clip": self.optimizer.weight_clip}.items():
             for player in named:
                 if player not in self.game.player_names:

@@ -48,7 +48,7 @@ def _check_class_conditioning(recipe: Recipe) -> Iterator[str]:
 
 def _check_auxiliary_classifier(recipe: Recipe) -> Iterator[str]:
     kinds = {term.kind for term in recipe.terms.values()}
-    guessed = recipe.discriminator.condition == "classify"
+    guessed = recipe.discriminator.condition == "auxiliary-classifier"
     for kind in ("classify-real", "classify-fake"):
         if guessed and kind not in kinds:
             yield (
@@ -113,7 +113,7 @@ def require_distributable(recipe: Recipe, world_size: int) -> None:
 
 
 def _check_latents(recipe: Recipe) -> Iterator[str]:
-    mixing = getattr(recipe.generator, "mixing", 0.0)
+    mixing = getattr(recipe.generator, "style_mixing_prob", 0.0)
     if mixing and recipe.latent.kind != "normal":
         yield (
             f"--latent.kind {recipe.latent.kind}: styles are mixed with those of normal latents; set --latent.kind "
@@ -210,7 +210,7 @@ def _check_translation_terms(recipe: Recipe) -> Iterator[str]:
             yield f"--terms.{name}: holds samples against the pictures wanted, and there are no pairs; leave it out"
         if term.bidirectional and not recipe.game.bidirectional:
             yield f"--terms.{name}: goes there and back; set --game.bidirectional true, or leave the term out"
-        if term.kind == "contrast" and recipe.game.bidirectional:
+        if term.kind == "patch-nce" and recipe.game.bidirectional:
             yield f"--terms.{name}: is for one way; set --game.bidirectional false, or leave the term out"
         if term.uses_targets_as_inputs and recipe.data.degrade:
             yield f"--terms.{name}: gives the generator wanted pictures, which are not of the given kind; leave it out"

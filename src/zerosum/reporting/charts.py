@@ -20,7 +20,7 @@ TERM_COLOR_INDICES = (3, 4, 5)
 """Colours of terms beside the score."""
 MAX_OTHER_SIGNALS = 8
 """Charts of signals this file does not know."""
-SPEED_KEY = "images_per_second"
+SPEED_KEY = "examples_per_second"
 """The one curve that belongs to no player, signal or rate."""
 
 LOSS_CAPTIONS = {
@@ -36,7 +36,7 @@ LOSS_CAVEAT = (
 def render_charts(rows: Sequence[Row], objective: Mapping[str, Any]) -> Markup:
     """The section of curves, from the log's rows and the recipe's [objective]."""
     columns = _collect_series(rows)
-    last = max((float(row["images"]) for row in rows), default=0.0)
+    last = max((float(row["examples"]) for row in rows), default=0.0)
     if not columns or last <= 0:
         return tag("section", tag("h2", "Curves"), tag("p", "Nothing is logged yet.", class_="none"))
     drawn = [
@@ -61,7 +61,7 @@ def _collect_series(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[fl
             if ("/" not in name and name != SPEED_KEY) or name.startswith("monitor/"):
                 continue
             images, values = columns.setdefault(name, ([], []))
-            images.append(float(row["images"]))
+            images.append(float(row["examples"]))
             values.append(math.nan if value is None else float(value))
     return columns
 
@@ -76,14 +76,14 @@ def _loss_charts(
 ) -> Iterable[Markup]:
     """A chart a player, with all of its terms."""
     balance = equilibrium_losses(objective)
-    apart = {"signals", "rate"}
+    apart = {"signals", "lr"}
     players = dict.fromkeys(key.split("/")[0] for key in series if "/" in key)
     for player in (name for name in players if name not in apart):
         terms = [key for key in series if key.startswith(f"{player}/")]
         curves = []
-        for place, key in enumerate(sorted(terms, key=lambda key: not key.endswith("/score"))):
+        for place, key in enumerate(sorted(terms, key=lambda key: not key.endswith("/objective"))):
             name = key.removeprefix(f"{player}/")
-            colour = SCORE_COLOR_INDEX if name == "score" else TERM_COLOR_INDICES[(place - 1) % len(TERM_COLOR_INDICES)]
+            colour = SCORE_COLOR_INDEX if name == "objective" else TERM_COLOR_INDICES[(place - 1) % len(TERM_COLOR_INDICES)]
             curves.append(_make_curve(series, key, name, colour))
         levels = [ReferenceLine(balance[player], f"balance {balance[player]:.3g}")] if player in balance else []
         about = LOSS_CAPTIONS.get(player, "What this player is made to lower.")
@@ -129,10 +129,10 @@ def _lr_and_speed_charts(series: Mapping[str, tuple[list[float], list[float]]], 
     """Learning rates where they change, and the speed."""
     alike: dict[tuple[float, ...], list[str]] = {}  # players mostly share a schedule: one line, both names
     for key in series:
-        if key.startswith("rate/") and len(set(series[key][1])) > 1:
+        if key.startswith("lr/") and len(set(series[key][1])) > 1:
             alike.setdefault(tuple(series[key][1]), []).append(key)
     if alike:
-        names = {keys[0]: ", ".join(key.removeprefix("rate/") for key in keys) for keys in alike.values()}
+        names = {keys[0]: ", ".join(key.removeprefix("lr/") for key in keys) for keys in alike.values()}
         curves = [
             _make_curve(series, key, name, TERM_COLOR_INDICES[i % len(TERM_COLOR_INDICES)])
             for i, (key, name) in enumerate(names.items())

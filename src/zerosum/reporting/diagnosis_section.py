@@ -24,9 +24,9 @@ SIGNAL_CHARTS = (
     ("Variety of samples", "Mean distance between two samples, over that between two real examples. Near 0: collapse.",
      (("monitor/diversity", "samples", FAKE_COLOR_INDEX), ("monitor/feature_diversity", "to the discriminator", NEUTRAL_COLOR_INDEX)), 1.0),
     ("Distance from the data", "The energy distance of samples from real examples: near 0 where they are alike.",
-     (("monitor/energy_distance", "playing", FAKE_COLOR_INDEX), ("monitor/ema_energy_distance", "average", REAL_COLOR_INDEX)), 0.0),
+     (("monitor/energy_distance", "playing", FAKE_COLOR_INDEX), ("monitor/ema_energy_distance", "EMA", REAL_COLOR_INDEX)), 0.0),
     ("Coverage of held-out examples", "The share that samples come near to, by rough looks. The line: real examples.",
-     (("monitor/coverage", "playing", FAKE_COLOR_INDEX), ("monitor/ema_coverage", "average", REAL_COLOR_INDEX)), None),
+     (("monitor/coverage", "playing", FAKE_COLOR_INDEX), ("monitor/ema_coverage", "EMA", REAL_COLOR_INDEX)), None),
     ("What the discriminator tells", "How often a real example scores above a sample: 0.5 is guessing.",
      (("monitor/auc_train", "training", NEUTRAL_COLOR_INDEX), ("monitor/auc_held_out", "held out", REAL_COLOR_INDEX)), 0.5),
     ("Probability given to reals and fakes", "D(x) and D(G(z)). At the equilibrium both are 0.5.",
@@ -46,7 +46,7 @@ def render_diagnosis(findings: Sequence[Finding], history: LogHistory) -> Markup
     cards = [_finding_card(finding, history.examples) for finding in findings]
     lead = SECTION_LEAD if cards else _no_findings_text(history)
     charts = tag("div", *_signal_charts(history), class_="charts")
-    return tag("section", tag("h2", "Doctor"), tag("p", lead, class_="about"), *cards, charts, class_="curves doctor")
+    return tag("section", tag("h2", "Diagnosis"), tag("p", lead, class_="about"), *cards, charts, class_="curves doctor")
 
 
 def _no_findings_text(history: LogHistory) -> str:

@@ -24,9 +24,9 @@ MAX_UNREADABLE_NAMED = 50
 """Unreadable files that are named."""
 STATE_LABELS = {
     "done": "finished", "running": "still running", "interrupted": "interrupted", "diverged": "diverged",
-    "ill": "stopped: a severe finding stands",
+    "stopped_by_finding": "stopped: a severe finding stands",
 }  # fmt: skip
-CHANNEL_LABELS = {1: "grey", 2: "grey with alpha", 3: "in colour", 4: "in colour with alpha"}
+CHANNEL_LABELS = {1: "gray", 2: "gray with alpha", 3: "in color", 4: "in color with alpha"}
 
 
 def write_report(folder: Path) -> Path:
@@ -43,7 +43,7 @@ def write_report(folder: Path) -> Path:
     data, plan, status = (run.read_json(name) for name in ("data.json", "plan.json", "status.json"))
     rows = list(run.rows())
     # status.json is the newer of the two where a run was stopped between two ticks
-    latest = {"images": 0, "seconds": 0.0} | (rows[-1] if rows else {}) | status
+    latest = {"examples": 0, "seconds": 0.0} | (rows[-1] if rows else {}) | status
     history_, findings = diagnose_run(run)
     sections = [
         _samples_section(find_sample_grids(folder), _is_translation(recipe)),
@@ -51,7 +51,7 @@ def write_report(folder: Path) -> Path:
         diagnosis_section.render_diagnosis(findings, history_),
         render_charts(rows, recipe.get("objective", {})),
         _data_section(data),
-        _decisions_section(plan.get("choices", [])),
+        _decisions_section(plan.get("decisions", [])),
         _commands_section(folder, _is_translation(recipe)),
         _settings_section(recipe),
     ]
@@ -59,7 +59,7 @@ def write_report(folder: Path) -> Path:
         title=tag("title", f"{folder.resolve().name} · Zerosum"),
         header=_header(folder.resolve().name, recipe, data, latest),
         sections=join_markup(sections),
-        footer=_footer(recipe.get("made", {})),
+        footer=_footer(recipe.get("metadata", {})),
     )
     return write_atomically(folder / "report.html", lambda part: part.write_text(page, "utf8"))
 
@@ -95,11 +95,11 @@ def _summary(recipe: Row, data: Row, latest: Row) -> Iterable[object]:
     size, channels = data.get("size", 0), data.get("channels", 0)
     if size:
         yield f"They are {size} × {size} pixels{', ' + CHANNEL_LABELS[channels] if channels in CHANNEL_LABELS else ''}. "
-    seen = latest["images"]
+    seen = latest["examples"]
     if not seen:
         yield "The run has just begun: there is nothing to see yet. Make the report again in a while."
         return
-    device = recipe.get("made", {}).get("device") or recipe.get("training", {}).get("device", "")
+    device = recipe.get("metadata", {}).get("device") or recipe.get("training", {}).get("device", "")
     yield "So far it" if latest.get("state") == "running" else "It"
     yield from (" has trained for ", tag("b", format_seconds(latest["seconds"])))
     yield f" on {device}" if device else ""
@@ -117,10 +117,10 @@ def _format_passes(passes: float) -> str:
 def _headline_numbers(recipe: Row, latest: Row) -> Iterable[tuple[str, str]]:
     """The numbers at a glance, with what they are."""
     seconds = latest["seconds"]
-    yield format_count(latest["images"]), "images seen"
+    yield format_count(latest["examples"]), "images seen"
     yield format_seconds(seconds), "of training"
     if seconds:
-        yield f"{latest['images'] / seconds:,.0f}", "images a second"
+        yield f"{latest['examples'] / seconds:,.0f}", "images a second"
     yield format_count(latest.get("round", 0)), "rounds of the game"
     objective = recipe.get("objective", {}).get("kind", "")
     if objective:
@@ -154,7 +154,7 @@ def _data_section(data: Row) -> Markup:
         ("to train on", data.get("train", "")),
         ("held out", data.get("held_out", "")),
         ("sizes", data.get("sizes", "")),
-        ("pixel modes", data.get("modes", "")),
+        ("pixel modes", data.get("pixel_modes", "")),
         ("formats", data.get("formats", "")),
         ("duplicates", data.get("duplicates", "")),
         ("other files", data.get("other_files", "")),
@@ -196,10 +196,10 @@ def _decisions_section(decisions: list[Row]) -> Markup:
     if not decisions:
         return Markup()
     head = tag("tr", *(tag("th", word, scope="col") for word in ("What", "Chosen", "Why")))
-    keys = ("what", "value", "why")
+    keys = ("name", "value", "reason")
     rows = [tag("tr", *(tag("td", _format_value(choice.get(key, ""))) for key in keys)) for choice in decisions]
     about = "Settings you left open, and the reasons for what was picked."
-    return _section("Choices", about, tag("table", tag("thead", head), tag("tbody", *rows), class_="choices"))
+    return _section("Choices", about, tag("table", tag("thead", head), tag("tbody", *rows), class_="decisions"))
 
 
 def _commands_section(folder: Path, is_translation: bool) -> Markup:
@@ -227,7 +227,7 @@ def _relative_to_cwd(folder: Path) -> Path:
 def _settings_section(recipe: Row) -> Markup:
     rows = [
         tag("tr", tag("th", name, scope="row"), tag("td", tag("code", json.dumps(value, ensure_ascii=False))))
-        for name, value in _flatten({name: value for name, value in recipe.items() if name != "made"})
+        for name, value in _flatten({name: value for name, value in recipe.items() if name != "metadata"})
     ]
     table = tag("table", tag("tbody", *rows), class_="facts")
     opened = tag("details", tag("summary", f"All {len(rows)} settings, as in recipe.toml"), table)

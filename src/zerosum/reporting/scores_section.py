@@ -25,8 +25,8 @@ SCORE_DESCRIPTIONS = {
     "recall": "share of real images the generator could make",
     "density": "how deep among real images samples lie",
     "coverage": "share of real images with a sample near by",
-    "different modes": "clusters whose share of the samples is wrong",
-    "authentic": "share of samples that copy no training image",
+    "ndb": "clusters whose share of the samples is wrong",
+    "authenticity": "share of samples that copy no training image",
     "l1": "mean absolute difference, 0 to 2: less is better",
     "psnr": "peak signal-to-noise ratio in dB: more is better",
     "ssim": "structural similarity: 1 where equal",
@@ -34,16 +34,16 @@ SCORE_DESCRIPTIONS = {
 }
 """What a score says, by the first word of its name."""
 IMAGE_CAPTIONS = {
-    "neighbours": (
+    "neighbors": (
         "Samples and their nearest training images",
         "Left the first samples, right those nearest to a training image; beside each the three nearest. The distance "
         "is in parts of the usual one between a held-out image and its nearest training image: far below 1 is a copy.",
     ),
-    "examples": (
+    "translations": (
         "Given, made, wanted",
         "From left to right what was given, what was made of it, and what was wanted, where that is known.",
     ),
-    "missing": (
+    "missing_modes": (
         "Kinds of images that are hardly made",
         "Real images from the clusters that samples reach far less often than they should.",
     ),
@@ -55,10 +55,10 @@ def format_scores(row: Row) -> list[str]:
     cells = [("score", "value", "real against real", "times that")]
     cells += [(name, *_score_cells(score)) for name, score in row["scores"].items()]
     return [
-        *_paired_metric_lines(row.get("pairs") or {}),
+        *_paired_metric_lines(row.get("paired_metrics") or {}),
         *_align_columns(cells),
         *describe_result(row),
-        f"protocol: {row['line']}",
+        f"protocol: {row['protocol_description']}",
     ]
 
 
@@ -72,9 +72,9 @@ def _paired_metric_lines(pairs: Row) -> list[str]:
     """Pair by pair: how alike what was made and what was wanted are, beside what was given."""
     if not pairs:
         return []
-    cells = [("pair by pair", "made", "what was given")]
+    cells = [("pair by pair", "generated", "input")]
     cells += [
-        (name, format_with_error(s["value"], s["error"]), format_with_error(s["given"], None))
+        (name, format_with_error(s["value"], s["error"]), format_with_error(s["input"], None))
         for name, s in pairs.items()
     ]
     return [*_align_columns(cells), ""]
@@ -98,39 +98,39 @@ def format_with_error(value: float | None, error: float | None) -> str:
 def _format_ratio(score: Row) -> str:
     if score["ratio"] is None:
         return "-"
-    return ("over " if score["at_least"] else "") + f"{score['ratio']:.3g}"
+    return ("over " if score["ratio_is_lower_bound"] else "") + f"{score['ratio']:.3g}"
 
 
 def describe_result(row: Row) -> list[str]:
     """What a judgement says beside its scores."""
     told: list[str] = []
-    if copies := row.get("copies"):
+    if copies := row.get("memorization"):
         c_t = format_with_error(copies["c_t"], copies["c_t_error"])
         near = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
         says = "nearer to training images than other real images are: memorised" if near else "no sign of memorization"
-        told.append(f"copies: C_T {c_t}, {says}; {copies['exact']:,} samples are training images")
+        told.append(f"copies: C_T {c_t}, {says}; {copies['exact_copies']:,} samples are training images")
     if modes := row.get("modes"):
-        missing = len(modes["missing"])
+        missing = len(modes["missing_modes"])
         told.append(
-            f"modes: {modes['different']} of {modes['clusters']} clusters have a wrong share of the samples (real "
-            f"against real: {modes['floor_different']}); {missing} {'is' if missing == 1 else 'are'} hardly made"
+            f"modes: {modes['ndb']} of {modes['num_modes']} clusters have a wrong share of the samples (real "
+            f"against real: {modes['floor_ndb']}); {missing} {'is' if missing == 1 else 'are'} hardly made"
         )
-    if classes := row.get("classes"):
+    if classes := row.get("per_class"):
         told += _describe_classes(classes)
     return told + [f"note: {warning}" for warning in row.get("warnings", [])]
 
 
 def _describe_classes(classes: Row) -> list[str]:
-    names, right = classes["names"], classes["classifier"]["accuracy"]
+    names, right = classes["class_names"], classes["classifier"]["accuracy"]
     knows = "" if right is None else f", of which it knows {right:.1%}"
-    shares = [f"{name} {count:,}" for name, count in zip(names, classes["made"], strict=True)]
+    shares = [f"{name} {count:,}" for name, count in zip(names, classes["generated_counts"], strict=True)]
     counts = f"{', '.join(shares)}; " if len(names) <= MAX_CLASSES_LISTED else ""
     kl = "infinite" if classes["kl"] is None else f"{classes['kl']:.4f}"
     asked = "" if classes.get("accuracy") is None else f"; {classes['accuracy']:.1%} are of the class asked for"
     return [
         f"classes: {counts}KL from the real shares {kl}{asked}",
-        f"sure: a classifier is over 90% sure of {classes['sure']:.1%} of the samples, and of "
-        f"{classes['sure_real']:.1%} of real images{knows}",
+        f"sure: a classifier is over 90% sure of {classes['confident_fraction']:.1%} of the samples, and of "
+        f"{classes['confident_fraction_real']:.1%} of real images{knows}",
     ]
 
 
@@ -139,16 +139,16 @@ def _describe_classes(classes: Row) -> list[str]:
 
 def render_scores(rows: Sequence[Row], folder: Path) -> Markup:
     """The newest judgement, its pictures, and how the judgements during training went; nothing without any."""
-    asked = [row for row in rows if row.get("when") == "asked"]
-    during = [row for row in rows if row.get("when") == "training"]
+    asked = [row for row in rows if row.get("mode") == "offline"]
+    during = [row for row in rows if row.get("mode") == "online"]
     if not asked and not during:
         return Markup()
     parts: list[Markup] = []
     if asked:
         parts += [
-            _paired_metrics_table(asked[-1].get("pairs") or {}),
+            _paired_metrics_table(asked[-1].get("paired_metrics") or {}),
             _score_table(asked[-1]),
-            *(_image_figure(folder / name) for name in asked[-1].get("pictures", [])),
+            *(_image_figure(folder / name) for name in asked[-1].get("image_files", [])),
         ]
     if during:
         parts.append(tag("div", _distance_chart(during), class_="charts"))
@@ -171,9 +171,9 @@ def _score_table(row: Row) -> Markup:
         for name, score in row["scores"].items()
     ]
     head = tag("tr", *(tag("th", word, scope="col") for word in words))
-    notes = [tag("li", sentence) for sentence in [*describe_result(row), f"protocol: {row['line']}"]]
+    notes = [tag("li", sentence) for sentence in [*describe_result(row), f"protocol: {row['protocol_description']}"]]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
-    return tag("div", table, tag("ul", *notes, class_="notes"), _class_table(row.get("classes") or {}))
+    return tag("div", table, tag("ul", *notes, class_="notes"), _class_table(row.get("per_class") or {}))
 
 
 def _paired_metrics_table(pairs: Row) -> Markup:
@@ -184,7 +184,7 @@ def _paired_metrics_table(pairs: Row) -> Markup:
     head = tag("tr", *(tag("th", word, scope="col") for word in words))
     body = [
         tag("tr", tag("th", name, scope="row"), tag("td", format_with_error(score["value"], score["error"])),
-            tag("td", format_with_error(score["given"], None)), tag("td", _score_description(name)))
+            tag("td", format_with_error(score["input"], None)), tag("td", _score_description(name)))
         for name, score in pairs.items()
     ]  # fmt: skip
     return tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
@@ -196,7 +196,7 @@ def _class_table(classes: Row) -> Markup:
         return Markup()
     words = ("Class", "Real", "Samples", "Kernel distance", "Recall", "Coverage")
     head = tag("tr", *(tag("th", word, scope="col") for word in words))
-    columns = [classes[name] for name in ("names", "real", "made", "kid", "recall", "coverage")]
+    columns = [classes[name] for name in ("class_names", "real_counts", "generated_counts", "kid", "recall", "coverage")]
     body = [tag("tr", *(tag("td", _format_cell(cell)) for cell in cells)) for cells in zip(*columns, strict=True)]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
     return tag("details", tag("summary", f"Class by class ({len(body)})"), table)
@@ -222,7 +222,7 @@ def _distance_chart(rows: Sequence[Row]) -> Markup:
     """The distance of samples over the run, as judged in passing."""
     name, first = next(iter(rows[0]["scores"].items()))
     same = [row for row in rows if name in row["scores"]]
-    images = np.array([float(row["images"]) for row in same])
+    images = np.array([float(row["examples"]) for row in same])
     values = np.array([np.nan if (v := row["scores"][name]["value"]) is None else v for row in same], np.float64)
     levels = [] if first["floor"] is None else [ReferenceLine(max(0.0, first["floor"]), "real against real")]
     about = "Judged in passing from few samples: the best moment's networks are kept in best/."

@@ -47,7 +47,7 @@ class BestModelTracker:
     def _evaluations_since(self, best: Row) -> int:
         """Judgements of this run after the best one."""
         rows = self.folder.rows("scores.jsonl")
-        return sum(row.get("when") == "training" and row["images"] > best.get("images", 0) for row in rows)
+        return sum(row.get("mode") == "online" and row["examples"] > best.get("examples", 0) for row in rows)
 
 
 def _distance(row: Row) -> float:

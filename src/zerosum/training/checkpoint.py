@@ -60,10 +60,10 @@ def save(
         "optimizers": {name: player.optimizer.state_dict() for name, player in game.players.items()},
         "meter": meter.state_dict(),
         "position": loader.position,
-        "dice": rng_states,
+        "rng_states": rng_states,
     }
     torch.save(training, folder / "training.pt")
-    state = {"format": FORMAT_VERSION, "round": progress.round, "images": progress.examples, "seconds": seconds}
+    state = {"format": FORMAT_VERSION, "round": progress.round, "examples": progress.examples, "seconds": seconds}
     (folder / "state.json").write_text(json.dumps(state) + "\n", "utf8")
 
 
@@ -94,13 +94,13 @@ def load(
         # onto the CPU: random states live there, and optimizers move their own to their parameters
         training = torch.load(folder / "training.pt", map_location="cpu", weights_only=True)
         state = json.loads((folder / "state.json").read_text("utf8"))
-        now, seconds = Progress(state["round"], state["images"]), float(state["seconds"])
+        now, seconds = Progress(state["round"], state["examples"]), float(state["seconds"])
         for name, player in game.players.items():
             if name in training["optimizers"] or not settings_changed:
                 player.optimizer.load_state_dict(training["optimizers"][name])
         meter.load_state_dict(training["meter"], accelerator)
         loader.position = training["position"]
-        dice = training["dice"]
+        dice = training["rng_states"]
     except (
         OSError,
         RuntimeError,

@@ -24,8 +24,8 @@ def tensorboard_logger(folder: Path, examples: int) -> Callable[[Row], None]:
 
     def listen(row: Row) -> None:
         for name, value in row.items():
-            if name not in {"round", "images"} and isinstance(value, int | float):
-                writer.add_scalar(name, value, row["images"])
+            if name not in {"round", "examples"} and isinstance(value, int | float):
+                writer.add_scalar(name, value, row["examples"])
         writer.flush()
 
     return listen

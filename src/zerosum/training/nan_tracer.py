@@ -78,7 +78,7 @@ def _output_checks(game: Game) -> Iterator[None]:
     """While it lasts, a layer whose output is not finite though all it was given is raises NotFinite."""
     hooks = []
     for name, module in game.named_modules():
-        if not list(module.children()) and not name.startswith("averages."):
+        if not list(module.children()) and not name.startswith("emas."):
             hooks.append(module.register_forward_hook(_make_output_check(name)))
     try:
         yield

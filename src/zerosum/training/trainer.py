@@ -89,7 +89,7 @@ class Trainer:
     previous_seconds: float = 0.0
     """Seconds trained before this session's clock was started."""
     state: str = "running"
-    """In the end "done", "interrupted" (Ctrl-C, SIGTERM), "diverged" (a loss or weight is not finite), or "ill" (what
+    """In the end "done", "interrupted" (Ctrl-C, SIGTERM), "diverged" (a loss or weight is not finite), or "stopped_by_finding" (what
     watches it wants it treated)."""
     stopped_early: bool = False
     """It is done because samples have not become better for as long as the recipe is patient."""
@@ -135,7 +135,7 @@ class Trainer:
                 )
             finally:
                 self.loader.close()
-            if self.state not in {"diverged", "ill"}:
+            if self.state not in {"diverged", "stopped_by_finding"}:
                 self._save_checkpoint(self.progress)
             if self.state == "done":  # an interrupted run leaves the sheets an uninterrupted one would have
                 self._save_preview(self.progress)
@@ -175,9 +175,9 @@ class Trainer:
         seconds = self.elapsed_seconds()
         speed = (progress.examples - self._last_tick[1]) / max(seconds - self._last_tick[0], 1e-9)
         self._last_tick = (seconds, progress.examples)
-        rates = {f"rate/{p.name}": p.optimizer.param_groups[0]["lr"] for p in self.game.players.values()}
-        row = {"round": progress.round, "images": progress.examples, "seconds": round(seconds, 3)}
-        row |= {"images_per_second": round(speed, 2)} | means | rates
+        rates = {f"lr/{p.name}": p.optimizer.param_groups[0]["lr"] for p in self.game.players.values()}
+        row = {"round": progress.round, "examples": progress.examples, "seconds": round(seconds, 3)}
+        row |= {"examples_per_second": round(speed, 2)} | means | rates
         if not all(math.isfinite(value) for value in means.values()):
             self.state = "diverged"
         ill = False
@@ -188,7 +188,7 @@ class Trainer:
                 listener(row)
             ill = self.monitor is not None and self.monitor.process_row(row)
         if self.accelerator.all_reduce_any(ill)[0] and self.state == "running":
-            self.state = "ill"
+            self.state = "stopped_by_finding"
 
     def _monitor_row(self, progress: Progress) -> Row:
         if self.monitor is None:
@@ -247,10 +247,10 @@ class Trainer:
         if self.accelerator.rank == 0:
             now = {
                 "round": self.progress.round,
-                "images": self.progress.examples,
+                "examples": self.progress.examples,
                 "seconds": round(self.elapsed_seconds(), 3),
             }
-            self.folder.write_json("status.json", {"state": self.state, "weary": self.stopped_early} | now)
+            self.folder.write_json("status.json", {"state": self.state, "stopped_early": self.stopped_early} | now)
 
 
 @contextmanager

@@ -52,11 +52,11 @@ def build_game(
         recipe.terms,
         recipe.optimizer,
         recipe.ema.half_life,
-        alone=recipe.discriminator.per_sample,
+        per_sample=recipe.discriminator.per_sample,
         augment=recipe.augment,
-        shares=class_priors if classes else (),
-        shape=(2, *sample_shape) if recipe.game.bidirectional else sample_shape,
-        batch=recipe.training.batch_size,
+        class_priors=class_priors if classes else (),
+        sample_shape=(2, *sample_shape) if recipe.game.bidirectional else sample_shape,
+        batch_size=recipe.training.batch_size,
         **_perceptual_kwargs(recipe, sample_shape, accelerator),
     )
     accelerator.compile_networks(game)
@@ -89,4 +89,4 @@ def _perceptual_kwargs(recipe: Recipe, sample_shape: tuple[int, ...], accelerato
         return {}
     from zerosum.networks.perceptual import PerceptualDistance
 
-    return {"perceive": PerceptualDistance(max(sample_shape[1:])).to(accelerator.device)}
+    return {"perceptual_distance": PerceptualDistance(max(sample_shape[1:])).to(accelerator.device)}

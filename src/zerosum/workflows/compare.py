@@ -36,7 +36,7 @@ def _load_entries(folder: RunFolder) -> list[EvaluatedRun]:
     if not folder.path.is_dir():
         RunFolder.open(folder.path)  # which says what is wrong with it
     rows = list(folder.rows("scores.jsonl"))
-    asked = [row for row in rows if row.get("when") == "asked"] or rows[-1:]
+    asked = [row for row in rows if row.get("mode") == "offline"] or rows[-1:]
     entries = {}
     for row in asked:
         try:
@@ -54,7 +54,7 @@ def format_table(groups: Sequence[RankedGroup], notes: Sequence[str]) -> list[st
     lines = []
     for group in groups:
         names = list(dict.fromkeys(name for rank in group.runs for name in rank.run.scores))
-        head = ["", "run", "images", *names]
+        head = ["", "run", "examples", *names]
         rows = [head, *([_format_rank(r.rank, r.is_tied), r.run.name, f"{r.run.examples:,}", *_format_scores(r.run, names)]
                         for r in group.runs)]  # fmt: skip
         floor = {name: {"value": s["floor"]} for name, s in group.runs[0].run.scores.items()}
@@ -85,12 +85,12 @@ def format_json(groups: Sequence[RankedGroup], notes: Sequence[str]) -> str:
     told = [
         {
             "protocol": group.protocol.as_dict(),
-            "ranks": [
+            "entries": [
                 {
-                    "place": r.rank,
+                    "rank": r.rank,
                     "tied": r.is_tied,
                     "run": r.run.name,
-                    "images": r.run.examples,
+                    "examples": r.run.examples,
                     "scores": r.run.scores,
                 }
                 for r in group.runs

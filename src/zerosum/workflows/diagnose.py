@@ -88,7 +88,7 @@ def format_json(
     """The same as one JSON object, with what was lost on a replay, if there was one."""
     row: dict[str, object] = {"findings": [finding.as_dict() for finding in findings]}
     if first_nonfinite is not None:
-        row["lost"] = first_nonfinite
+        row["first_nonfinite"] = first_nonfinite
     if show_signals:
         row["signals"] = {name: value for name, value, _ in latest_signals(_diagnose_path(run)[0])}
     return json.dumps(row)

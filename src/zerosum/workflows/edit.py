@@ -86,7 +86,7 @@ class EditingSession:
         """
         if into is None:
             clean = re.sub(r"[^\w.+-]+", "_", name) + self.filename_suffix
-            path = Path(self.run) / "made" / f"{self.generator.checkpoint}-{clean}.png"
+            path = Path(self.run) / "outputs" / f"{self.generator.checkpoint}-{clean}.png"
         else:
             path = Path(into)
             if path.suffix.lower() != ".png":

@@ -82,7 +82,7 @@ def evaluate(
         reference_split,
         copy_candidates or request.DEFAULT_COPY_CANDIDATES,
         neighbors,
-        "live" if raw_weights else "averaged",
+        "raw" if raw_weights else "ema",
     )
     if recipe.is_translation:
         return _evaluate_translation(
@@ -98,7 +98,7 @@ def evaluate(
         raise BadInput(f"--paired and --reverse are for runs that turn pictures into others; {run} makes them of noise")
     generator = load(run, device, best=best, raw_weights=raw_weights)
     generator.draw_latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
-    images = int(folder.best_scores()["images"]) if best else int(generator.checkpoint)
+    images = int(folder.best_scores()["examples"]) if best else int(generator.checkpoint)
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
         examples = load_run_dataset(folder, recipe, reporter)
@@ -106,7 +106,7 @@ def evaluate(
         about = request.build_run_task(generator, examples, elsewhere, asked)
         asked, about = _choose_unbiased_features(asked, about, recipe.pretrained_features, examples)
         row = _evaluate_and_record(about, asked, examples, choose_device(device), reporter, folder, rank == 0,
-                        {"images": images, "checkpoint": generator.checkpoint})  # fmt: skip
+                        {"examples": images, "checkpoint": generator.checkpoint})  # fmt: skip
         if rank == 0:
             write_report(folder.path)
     return row
@@ -142,7 +142,7 @@ def _evaluate_translation(
         raise BadInput(
             f"--split {options.reference_split}: a translation is held against held-out pictures; leave it out"
         )
-    live = options.sample_source == "live"
+    live = options.sample_source == "raw"
     translator = load_translator(
         folder.path,
         device,
@@ -151,11 +151,11 @@ def _evaluate_translation(
         reverse=translation_options.reverse,
         network_interpolation=translation_options.network_interpolation,
     )
-    images = int(folder.best_scores()["images"]) if best else int(translator.checkpoint)
+    images = int(folder.best_scores()["examples"]) if best else int(translator.checkpoint)
     known: Row = {
-        "images": images,
+        "examples": images,
         "checkpoint": translator.checkpoint,
-        "way": "back" if translation_options.reverse else "there",
+        "direction": "reverse" if translation_options.reverse else "forward",
     }
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
@@ -167,7 +167,7 @@ def _evaluate_translation(
         options, about = _choose_unbiased_features(options, about, recipe.pretrained_features, own)
         request.require_enough_examples(about, options.neighbors)  # before pairs are compared for nothing
         if asking.dataset.has_targets:
-            known["pairs"] = evaluate_pairs.compute_paired_scores(translator, asking, reporter)
+            known["paired_metrics"] = evaluate_pairs.compute_paired_scores(translator, asking, reporter)
 
         def draw(place: Path) -> list[Path]:
             return [evaluate_pairs.save_example_grid(translator, asking, place / "examples.png")]
@@ -244,7 +244,7 @@ def evaluate_folders(
         paths = {"fake": str(Path(fake).resolve()), "real": str(Path(real).resolve())}
         folder.path.mkdir(parents=True, exist_ok=True)
         return _evaluate_and_record(about, asked, taught, choose_device(device), reporter, folder, rank == 0,
-                         {"images": 0, "checkpoint": "files", **paths})  # fmt: skip
+                         {"examples": 0, "checkpoint": "files", **paths})  # fmt: skip
 
 
 def _choose_output_folder(fake: Path, into: str | Path | None) -> RunFolder:
@@ -254,7 +254,7 @@ def _choose_output_folder(fake: Path, into: str | Path | None) -> RunFolder:
         BadInput: something else's scores are there.
     """
     name = fake.resolve().stem if fake.is_file() else fake.resolve().name
-    folder = RunFolder(Path(into) if into else Path("judged") / name)
+    folder = RunFolder(Path(into) if into else Path("evaluations") / name)
     others = {row.get("fake") for row in folder.rows("scores.jsonl")} - {str(fake.resolve())}
     if others or (folder.path / "recipe.toml").exists():
         what = f"scores of {sorted(map(str, others))[0]}" if others else "a run"
@@ -343,7 +343,7 @@ def _choose_unbiased_features(
 ) -> tuple[EvaluationOptions, EvaluationTask]:
     """Features that the discriminator was not trained on, where none were asked for; a warning where they were."""
     if pretrained_features and not options.features:
-        options = replace(options, features="labels" if len(dataset.classes) > 1 else "pixels")
+        options = replace(options, features="classifier" if len(dataset.classes) > 1 else "pixels")
     if pretrained_features and options.features == pretrained_features:
         why = (
             f"the generator was trained to please {pretrained_features}, so its scores by {pretrained_features} flatter it; "

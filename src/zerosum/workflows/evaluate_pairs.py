@@ -120,8 +120,8 @@ def _recipe_for_direction(recipe: Recipe, paired: bool, reverse: bool) -> Recipe
     data = recipe.data
     changes: dict[str, Any] = {"pairs": "paired"} if paired else {}
     if reverse:
-        changes |= {"given": data.target, "wanted": data.input}
-        changes |= {"source": data.target_source, "beside": data.source} if data.target_source else {}
+        changes |= {"input": data.target, "target": data.input}
+        changes |= {"source": data.target_source, "target_source": data.source} if data.target_source else {}
     return recipe.model_copy(update={"data": data.model_copy(update=changes)}) if changes else recipe
 
 
@@ -168,7 +168,7 @@ def compute_paired_scores(translator: Translator, translation_set: TranslationSe
         reporter.progress(rows.stop, count, "comparing pair by pair")
     before = given.compute()
     return {
-        name: {"value": score[0], "error": score[1], "given": before[name][0]} for name, score in made.compute().items()
+        name: {"value": score[0], "error": score[1], "input": before[name][0]} for name, score in made.compute().items()
     }
 
 

@@ -26,10 +26,10 @@ def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) 
         "bounded": dataset.bounded,
     }
     if recipe.is_translation:
-        made |= {"given_shape": list(dataset.input_shape)}
+        made |= {"input_shape": list(dataset.input_shape)}
     if recipe.is_conditional:
-        made |= {"classes": list(dataset.classes), "shares": list(dataset.class_priors)}
-    return recipe.model_dump(mode="json", exclude_none=True) | {"made": made}
+        made |= {"classes": list(dataset.classes), "class_priors": list(dataset.class_priors)}
+    return recipe.model_dump(mode="json", exclude_none=True) | {"metadata": made}
 
 
 def build_data_record(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
@@ -37,4 +37,4 @@ def build_data_record(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     data, source = recipe.data, Path(recipe.data.source)
     seen = dataset.summary.as_dict() | {"fingerprint": dataset.fingerprint}
     seen["path"] = str(source.resolve()) if source.exists() else data.source
-    return seen | ({"beside": str(Path(data.target_source).resolve())} if data.target_source else {})
+    return seen | ({"target_source": str(Path(data.target_source).resolve())} if data.target_source else {})

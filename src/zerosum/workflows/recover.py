@@ -21,7 +21,7 @@ from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import Recipe
 from zerosum.run_folder import RunFolder
 
-RECOVERIES_FILE = "rescues.jsonl"
+RECOVERIES_FILE = "recoveries.jsonl"
 EARLY_FRACTION = 1 / 3
 """Of a run: what is found so early was wrong from the start."""
 CHECKPOINTS_KEPT = 8
@@ -54,7 +54,7 @@ def recover_run(folder: RunFolder, recipe: Recipe) -> str:
             )
             _archive_attempt(folder, done + 1, back)
             settings = {advice.setting: advice.value for advice in finding.recommendations}
-            line = {"images": back, "finding": finding.name, "since": finding.since_examples, "settings": settings}
+            line = {"examples": back, "finding": finding.name, "since": finding.since_examples, "settings": settings}
             # in this order: killed in between, the run goes on untreated and is rescued again
             folder.append(RECOVERIES_FILE, line)
             rewrite_recipe(folder, changed)
@@ -125,7 +125,7 @@ def _archive_attempt(folder: RunFolder, number: int, rewind_to: int) -> None:
     place.mkdir(parents=True, exist_ok=True)
     late = [path for path in (*folder.checkpoints(), *folder.sample_grids()) if int(path.stem) > rewind_to]
     best = folder.path / "best"
-    for path in [*late, *([best] if folder.best_scores().get("images", 0) > rewind_to else [])]:
+    for path in [*late, *([best] if folder.best_scores().get("examples", 0) > rewind_to else [])]:
         target = place / path.relative_to(folder.path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():  # from a rescue that was cut off; what was played again since is the same to the last bit

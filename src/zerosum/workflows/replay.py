@@ -26,5 +26,5 @@ def replay_from_checkpoint(setup: TrainingSetup, dataset: Dataset, folder: RunFo
         found, now = folder.checkpoints(), Progress()
         if found:
             now, _ = checkpoint.load(found[-1], game, stream, Meter(), machine)
-        end = max((int(row["images"]) for row in folder.rows()), default=0) + training.batch_size
+        end = max((int(row["examples"]) for row in folder.rows()), default=0) + training.batch_size
         return replay_until_nonfinite(game, stream, machine, now, training.batch_size, end)

@@ -37,7 +37,7 @@ def sample(
     generator = load(run, device, best=best)
     suffix = "" if math.isinf(truncation) else f"-truncation{truncation:g}"
     suffix += class_suffix(generator, label)
-    folder = Path(into) if into else Path(run) / "made" / f"{generator.checkpoint}-seed{seed}-n{num_samples}{suffix}"
+    folder = Path(into) if into else Path(run) / "outputs" / f"{generator.checkpoint}-seed{seed}-n{num_samples}{suffix}"
     if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"--into {folder}: is there and not empty; name a new folder, nothing is overwritten")
     from zerosum.inference.writers import write_class_grid, write_samples
@@ -84,7 +84,7 @@ def walk(
         check_mp4_support()  # before a picture is written
     generator = load_image_generator(run, device, best, "a walk has nothing to show")
     name = f"{generator.checkpoint}-walk-{interpolation}-seed{seed}-{keyframes}x{steps}{class_suffix(generator, label, to_label)}"
-    stem = Path(into) if into else Path(run) / "made" / name
+    stem = Path(into) if into else Path(run) / "outputs" / name
     there = [path for path in walk_paths(stem, video_format) if into and path.exists()]
     if there:
         raise BadInput(f"--into {into}: {there[0]} is there; choose another name, nothing is overwritten")

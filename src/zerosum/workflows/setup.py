@@ -302,7 +302,7 @@ class TrainingSetup:
         asked = judging.every_examples is not None or judging.patience > 0
         if features == "none" or (takes < defaults.EVALUATION_MIN_SECONDS and not asked):
             settled = judging.model_copy(update={"features": "none"})
-            return replace(self, recipe=self.recipe.model_copy(update={"judging": settled})), []
+            return replace(self, recipe=self.recipe.model_copy(update={"evaluation": settled})), []
         device = self.accelerator.device
         try:
             watch = self._build_online_evaluator(feature_network(features, dataset, device, self.reporter), dataset)
@@ -315,7 +315,7 @@ class TrainingSetup:
     def train_with_recovery(self, trainer: Trainer, dataset: Dataset) -> str:
         """Play a session to its end; where it is ill or has diverged, and may be rescued, once more from then on."""
         state, folder = self.run_trainer(trainer), trainer.folder
-        if state not in {"ill", "diverged"}:
+        if state not in {"stopped_by_finding", "diverged"}:
             return state
         done = recover_run(folder, self.recipe) if self.accelerator.rank == 0 else ""
         if not self.accelerator.all_reduce_any(bool(done))[0]:
@@ -384,7 +384,7 @@ def start_run(
     refused = None
     if stage.accelerator.rank == 0:
         saw = build_data_record(recipe, examples)
-        record = {"choices": [choice.as_dict() for choice in (*decisions, *settled)], "own": dict(recipe_settings)}
+        record = {"decisions": [choice.as_dict() for choice in (*decisions, *settled)], "recipe_settings": dict(recipe_settings)}
         try:
             RunFolder.create(
                 path,

@@ -23,7 +23,7 @@ def print_summary(trainer: Trainer, state: str, is_translation: bool, reporter: 
     endings = {
         "done": f"done: {done}{why}",
         "interrupted": f"interrupted after {done}; `zerosum resume {path}` goes on exactly here",
-        "ill": f"stopped after {done}: a severe finding stands; `zerosum diagnose {path}` says more",
+        "stopped_by_finding": f"stopped after {done}: a severe finding stands; `zerosum diagnose {path}` says more",
         "diverged": (
             f"diverged after {done}: a loss or a weight is no longer a finite number. {_describe_last_checkpoint(trainer)}; "
             f"start anew with a lower --optimizer.lr or a stronger --terms.r1.weight"
@@ -49,9 +49,9 @@ def _report_best_model(trainer: Trainer, reporter: Reporter) -> None:
     best = trainer.folder.best_scores()
     if best:
         (name, score), *_ = best["scores"].items()
-        where = "" if best["images"] == trainer.progress.examples else "; it is kept: give --best to use it"
+        where = "" if best["examples"] == trainer.progress.examples else "; it is kept: give --best to use it"
         reporter.message(
-            f"  judged best after {format_count(best['images'])} images: {name} {score['value']:.4f}{where}"
+            f"  judged best after {format_count(best['examples'])} images: {name} {score['value']:.4f}{where}"
         )
 
 

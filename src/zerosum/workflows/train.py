@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from zerosum.training.trainer import Trainer
 
 SHORT_FLAGS = {
-    "images": "training.examples",
+    "examples": "training.examples",
     "budget": "training.budget",
     "seed": "training.seed",
     "device": "training.device",
-    "batch": "training.batch_size",
+    "batch_size": "training.batch_size",
 }
 """Short flags, and the settings they set."""
 
@@ -230,7 +230,7 @@ def resume(
         )
         dataset = _reload_dataset(stage, folder, placed)
         session = stage.build_trainer(dataset, folder)
-        session.resume(settings_changed=any(True for _ in folder.rows("rescues.jsonl")))
+        session.resume(settings_changed=any(True for _ in folder.rows("recoveries.jsonl")))
         _require_unfinished(session, recipe)
         if stage.accelerator.rank == 0 and (examples is not None or budget is not None):
             rewrite_recipe(folder, recipe)
@@ -242,7 +242,7 @@ def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:
     """Say that a run is over, where it is; one killed just before its last sheet is let play, to write it."""
     if trainer.folder.read_json("status.json").get("state") != "done":
         return
-    if trainer.folder.read_json("status.json").get("weary") and recipe.evaluation.patience:
+    if trainer.folder.read_json("status.json").get("stopped_early") and recipe.evaluation.patience:
         raise BadInput(
             f"{trainer.folder.path} is done: its samples did not become better; to go on all the same, set patience "
             f"= 0 under [judging] in {trainer.folder.path / 'recipe.toml'}"

@@ -73,7 +73,7 @@ def apply(
     asked = _InputLoader(recipe, translator, degrade, shorter_side, _open_masks(recipe, mask, Path(source), degrade))
     jobs = _plan_jobs(
         Path(source),
-        Path(into) if into else Path(run) / "made" / _output_stem(source, translator, reverse),
+        Path(into) if into else Path(run) / "outputs" / _output_stem(source, translator, reverse),
         skip_existing,
     )
     made: list[Path] = []

@@ -10,10 +10,10 @@ from zerosum.errors import BadInput
 DOWNSAMPLING_FACTORS = {"down2": 2, "down4": 4, "down8": 8}
 """How many times smaller a picture becomes, by the name of the degradation; others leave its size."""
 
-DEGRADATIONS = ("grey", "edges", *DOWNSAMPLING_FACTORS, "masks", "blur", "jpeg", "noise", "scratches")
+DEGRADATIONS = ("gray", "edges", *DOWNSAMPLING_FACTORS, "masks", "blur", "jpeg", "noise", "scratches")
 """Every degradation, by name."""
 
-_SINGLE_CHANNEL = ("grey", "edges")  # those that leave one channel
+_SINGLE_CHANNEL = ("gray", "edges")  # those that leave one channel
 
 
 def check_degradations(names: Sequence[str]) -> None:

@@ -39,7 +39,7 @@ class DegradationPipeline:
         Raises:
             BadInput: if a degradation cannot be done on pictures of so many channels.
         """
-        if "grey" in self.names and target_channels != 3:
+        if "gray" in self.names and target_channels != 3:
             raise BadInput(
                 f"The degradation grey takes colour away, but pictures have {target_channels} channel(s): give colour."
             )

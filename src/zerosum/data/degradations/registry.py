@@ -18,7 +18,7 @@ DegradationFn = Callable[[Tensor, Tensor], Tensor]
 """(N, C, H, W) levels and (N,) int64 seeds to (N, Ci, h, w) levels."""
 
 DEGRADATION_FNS: Mapping[str, DegradationFn] = {
-    "grey": gray,
+    "gray": gray,
     "edges": edges,
     **{name: partial(downsample, factor) for name, factor in DOWNSAMPLING_FACTORS.items()},
     "masks": masks,

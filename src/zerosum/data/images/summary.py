@@ -114,7 +114,7 @@ class DatasetSummary:
         return text
 
 
-CHANNEL_NAMES = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGB with alpha"}
+CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
 """What images of 1 to 4 channels are called."""
 
 

@@ -28,7 +28,7 @@ def input_seeds(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     They are hashes of a picture's own pixels, for the tiles of a picture share its content key and should not share
     their holes.
     """
-    return content_keys("given", images).view(np.int64) if len(images) else np.zeros(0, np.int64)
+    return content_keys("inputs", images).view(np.int64) if len(images) else np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class DegradedDataset(Dataset):
 
     def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
         """Pictures (n, C, H, W) in [-1, 1], and what their seeds make of them."""
-        return {"given": self.degrade(scaled, seed), "real": scaled}
+        return {"inputs": self.degrade(scaled, seed), "real": scaled}
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
         """The pictures, degraded by a seed that is a hash of each one's pixels: (n, Ci, h, w) float32 in [-1, 1]."""
@@ -106,7 +106,7 @@ class PairedDataset(Dataset):
     def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
         """The two sides of what was fetched and scaled (n, Ci + C, H, W)."""
         inside = self.input_values.shape[-1]
-        return {"given": scaled[:, :inside], "real": scaled[:, inside:]}
+        return {"inputs": scaled[:, :inside], "real": scaled[:, inside:]}
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
         """The inputs of the examples at `indices`: (n, Ci, H, W) float32 in [-1, 1]."""
@@ -175,8 +175,8 @@ class UnpairedDataset(Dataset):
     def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
         """Couples (n, 2, C, H, W): their sides, or, both ways, the couples and what each should become."""
         if self.bidirectional:
-            return {"given": scaled, "real": scaled.flip(1)}
-        return {"given": scaled[:, 0], "real": scaled[:, 1]}
+            return {"inputs": scaled, "real": scaled.flip(1)}
+        return {"inputs": scaled[:, 0], "real": scaled[:, 1]}
 
     def input_indices(self, held_out: bool) -> NDArray[np.int64]:
         """Indices of the others, of one side of their split, in order of content."""

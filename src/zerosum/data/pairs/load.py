@@ -144,7 +144,7 @@ def _merge_counts(counts: Iterable[tuple[tuple[str, int], ...]]) -> tuple[tuple[
 def _build_degraded(dataset: Dataset, degrade: DegradationPipeline) -> DegradedDataset:
     note = f"what is given is made from what is wanted by {', then '.join(degrade.names)}"
     known = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
-    known["survey"] = replace(dataset.summary, notes=[*dataset.summary.notes, note])
+    known["summary"] = replace(dataset.summary, notes=[*dataset.summary.notes, note])
     return DegradedDataset(**known, degrade=degrade)
 
 

@@ -32,7 +32,7 @@ def num_train_examples(history: LogHistory) -> Series:
 
 def batch_size(history: LogHistory) -> Series:
     """Images in a step."""
-    return constant_signal(history, get_number(history, ("settings", "training", "batch"), np.inf))
+    return constant_signal(history, get_number(history, ("settings", "training", "batch_size"), np.inf))
 
 
 def mean_shift(history: LogHistory) -> Series:

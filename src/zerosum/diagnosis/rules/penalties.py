@@ -75,7 +75,7 @@ RULES = (
                  "samples of the average vary {value:.2f} times as much", consecutive=3),
         ),
         remedy=first_applicable(
-            restore_recipe_defaults("average"), set_value("ema.half_life", 1000, "an average that follows soon"),
+            restore_recipe_defaults("ema"), set_value("ema.half_life", 1000, "an average that follows soon"),
         ),
         has_safe_remedy=True,
     ),

@@ -160,7 +160,7 @@ def update_ratio(player: str) -> SignalFn:
     """A player's step over its weights while its schedule lets it move: not where its rate has come to an end."""
 
     def read(history: LogHistory) -> Series:
-        steps, rates = history[f"monitor/update_ratio/{player}"], history[f"rate/{player}"]
+        steps, rates = history[f"monitor/update_ratio/{player}"], history[f"lr/{player}"]
         if not len(rates.values):
             return steps
         rate = steps.with_values(np.interp(steps.examples, rates.examples, rates.values)).values

@@ -44,9 +44,9 @@ def is_unpaired(history: LogHistory) -> bool:
 
 def has_unconditional_discriminator(history: LogHistory) -> bool:
     """D could see what a picture is made from, and does not."""
-    blind = get_fact(history, "settings", "discriminator", "beside") is False
+    blind = get_fact(history, "settings", "discriminator", "concat_input") is False
     paired = get_fact(history, "settings", "data", "pairs") == "paired"
-    return blind and paired and not get_fact(history, "settings", "game", "replay", default=0)
+    return blind and paired and not get_fact(history, "settings", "game", "replay_buffer", default=0)
 
 
 def uses_instance_norm(history: LogHistory) -> bool:

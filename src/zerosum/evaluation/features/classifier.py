@@ -65,7 +65,7 @@ def _conv_block(in_channels: int, out_channels: int) -> nn.Module:
 class ClassifierFeatures:
     """The classifier as a feature network."""
 
-    name = "labels"
+    name = "classifier"
     is_cacheable = True
 
     def __init__(
@@ -172,7 +172,7 @@ def _held_out_accuracy(network: Classifier, dataset: Dataset, image_size: int, d
 def _load_cached_classifier(network: Classifier, cache_key: str) -> float | None:
     folder = cache.root() / cache_key
     try:
-        accuracy = float(json.loads((folder / "labels.json").read_text("utf8"))["accuracy"])
+        accuracy = float(json.loads((folder / "classifier.json").read_text("utf8"))["accuracy"])
         network.load_state_dict(load_file(folder / "network.safetensors"))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
         return None
@@ -184,7 +184,7 @@ def _cache_classifier(network: Classifier, cache_key: str, accuracy: float) -> N
     with contextlib.suppress(cache.CacheWriteError), cache.write_entry(cache_key) as folder:
         weights = {name: value.contiguous() for name, value in network.to("cpu").state_dict().items()}
         save_file(weights, folder / "network.safetensors")
-        Path(folder / "labels.json").write_text(json.dumps({"accuracy": accuracy}), "utf8")
+        Path(folder / "classifier.json").write_text(json.dumps({"accuracy": accuracy}), "utf8")
 
 
 def _weights_hash(network: nn.Module) -> str:

@@ -31,7 +31,7 @@ class CustomFeatures:
     version: str
     is_cacheable: bool
     """Whether it is an `nn.Module`, whose weights its version covers; a function's may lie anywhere."""
-    resize_mode: ClassVar[str] = "its own"
+    resize_mode: ClassVar[str] = "user-defined"
 
     @classmethod
     def load(cls, import_path: str, device: torch.device) -> Self:
@@ -98,7 +98,7 @@ def validate_output(output: FeatureOutput, num_images: int, network_name: str) -
     Raises:
         BadInput: the features are not (n, D) and finite, or the chances are not (n, K) probabilities.
     """
-    for what, rows in zip(("features", "chances"), output, strict=True):
+    for what, rows in zip(("features", "probabilities"), output, strict=True):
         if rows is not None and (rows.dim() != 2 or len(rows) != num_images or rows.shape[1] == 0):
             raise BadInput(
                 f"the {what} of {network_name} have the shape {tuple(rows.shape)} for {num_images} images; let it return one row of "

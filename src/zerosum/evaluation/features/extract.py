@@ -91,7 +91,7 @@ class FeatureExtractor:
             ]
             progress(min((first + world) * BLOCK_ROWS, len(sample_set)), len(sample_set))
         tables = {name: _make_feature_table([block[name] for block in found], len(sample_set)) for name in found[0]}
-        return FeatureSet(tables["features"], tables.get("chances"))
+        return FeatureSet(tables["features"], tables.get("probabilities"))
 
     def _extract_block(self, sample_set: SampleSet, index: int, use_cache: bool) -> dict[str, Any]:
         """A block's arrays, or the files that hold them."""
@@ -125,7 +125,7 @@ class FeatureExtractor:
             seen = list(pool.map(self._compute_batch, batches))
         both = {
             "features": [s.features for s in seen],
-            "chances": [s.probabilities for s in seen if s.probabilities is not None],
+            "probabilities": [s.probabilities for s in seen if s.probabilities is not None],
         }
         return {name: torch.cat(parts).numpy() for name, parts in both.items() if parts}
 

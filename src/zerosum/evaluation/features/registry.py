@@ -27,8 +27,8 @@ FEATURE_NETWORKS: dict[str, Callable[[int, torch.device], FeatureNetwork]] = {
     "pixels": lambda side, device: PixelFeatures(),
 }
 """Each made from the side of the images, in pixels, and the device."""
-FEATURE_NETWORK_NAMES = (*FEATURE_NETWORKS, "labels")
-"""What can be asked for besides a path. "labels" is a network trained on the run's own classes: the caller makes it."""
+FEATURE_NETWORK_NAMES = (*FEATURE_NETWORKS, "classifier")
+"""What can be asked for besides a path. "classifier" is a network trained on the run's own classes: the caller makes it."""
 
 
 def load_feature_network(name: str, image_size: int, device: torch.device) -> FeatureNetwork:

@@ -47,12 +47,12 @@ def evaluate_per_class(
     divergence = class_counts.class_kl_divergence(tally, expected)
     kinds = made if requested_labels is None else requested_labels
     row = {
-        "names": list(class_names),
-        "made": tally.tolist(),
-        "real": expected.tolist(),
+        "class_names": list(class_names),
+        "generated_counts": tally.tolist(),
+        "real_counts": expected.tolist(),
         "kl": divergence if math.isfinite(divergence) else None,
-        "sure": class_counts.confident_fraction(probabilities[1]).value,
-        "sure_real": class_counts.confident_fraction(probabilities[0]).value,
+        "confident_fraction": class_counts.confident_fraction(probabilities[1]).value,
+        "confident_fraction_real": class_counts.confident_fraction(probabilities[0]).value,
         "accuracy": None if requested_labels is None else class_counts.accuracy(made, requested_labels).value,
         "kid": [_class_kernel_distance(features, real_labels == k, kinds == k) for k in range(len(class_names))],
     }

@@ -31,9 +31,9 @@ def _check_probability(schedule: Schedule) -> Schedule:
 Probability = Annotated[Schedule, AfterValidator(_check_probability)]
 """A probability, or one that changes over the run."""
 
-Transform = Literal["blit", "geometry", "colour", "cutout"]
+Transform = Literal["blit", "geometry", "color", "cutout"]
 Transforms = Annotated[tuple[Transform, ...], Field(min_length=1)]
-Policy = Annotated[tuple[Literal["colour", "translation", "cutout"], ...], Field(min_length=1)]
+Policy = Annotated[tuple[Literal["color", "translation", "cutout"], ...], Field(min_length=1)]
 
 
 def _check_image_shape(shape: tuple[int, ...]) -> None:
@@ -99,7 +99,7 @@ class DiffAugment(_BaseAugment):
     """
 
     kind: Literal["diffaugment"] = "diffaugment"
-    policy: Policy = ("colour", "translation", "cutout")
+    policy: Policy = ("color", "translation", "cutout")
     """Which transforms are made."""
     p: Probability = 1.0
     """The probability of each transform, for each sample."""
@@ -139,7 +139,7 @@ class _ADATransforms(_BaseAugment):
     repeats the edge pixel.
     """
 
-    transforms: Transforms = ("blit", "geometry", "colour")
+    transforms: Transforms = ("blit", "geometry", "color")
     """Groups of transforms; the paper finds the first three best ("bgc"), and cutout of no use to them."""
     color_fraction: UnitInterval = 1.0
     """Transforms of colour are made with this share of p: 1 in the paper, 0.5 in R3GAN's."""
@@ -174,7 +174,7 @@ class ScheduledADA(_ADATransforms):
     FFHQ and up to 0.55 for StackedMNIST, with cutout, and with half of p for colours.
     """
 
-    kind: Literal["scheduled"] = "scheduled"
+    kind: Literal["scheduled-ada"] = "scheduled-ada"
     p: Probability = 0.3
     """The probability of each transform."""
 

@@ -32,8 +32,8 @@ class CycleConsistency(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """|F(G(x)) - x|, its mean over both ways, channels and pixels: (N,)."""
-        given = play.batch["given"]
-        again: Tensor = play.game.turned(play.fake_samples.flip(1), play.batch).flip(1)  # type: ignore[operator]
+        given = play.batch["inputs"]
+        again: Tensor = play.game.translate_batch(play.fake_samples.flip(1), play.batch).flip(1)  # type: ignore[operator]
         return (again - given).abs().flatten(1).mean(1)
 
 
@@ -54,7 +54,7 @@ class IdentityLoss(TermSettings):
     def __call__(self, play: Play) -> Tensor:
         """|G(y) - y|, its mean over channels and pixels: (N,)."""
         real = play.batch["real"]
-        same: Tensor = play.game.turned(real, play.batch)  # type: ignore[operator]
+        same: Tensor = play.game.translate_batch(real, play.batch)  # type: ignore[operator]
         return (same - real).abs().flatten(1).mean(1)
 
 
@@ -65,7 +65,7 @@ class PatchNCE(TermSettings):
     equations 3 and 4. Likeness is that of the generator's own inner maps, seen through small heads that learn with it.
     """
 
-    kind: Literal["contrast"] = "contrast"
+    kind: Literal["patch-nce"] = "patch-nce"
     weight: Schedule = 1.0
     """What it is multiplied by."""
     every_rounds: RoundInterval = 1
@@ -77,16 +77,16 @@ class PatchNCE(TermSettings):
     temperature: Annotated[float, Field(gt=0)] = 0.07
     """Of the softmax over places."""
     player: ClassVar[str] = "generator"
-    requires: ClassVar[frozenset[str]] = frozenset({"contrast"})
+    requires: ClassVar[frozenset[str]] = frozenset({"contrastive heads"})
     uses_targets_as_inputs: ClassVar[bool] = True
 
     def __call__(self, play: Play) -> Tensor:
         """The cross-entropy of finding the same place, its mean over maps and places: (N,)."""
-        loss = self._compute_nce(play, play.batch["given"], play.fake_samples)
+        loss = self._compute_nce(play, play.batch["inputs"], play.fake_samples)
         if not self.identity:
             return loss
         real = play.batch["real"]
-        same: Tensor = play.game.turned(real, play.batch)  # type: ignore[operator]
+        same: Tensor = play.game.translate_batch(real, play.batch)  # type: ignore[operator]
         return (loss + self._compute_nce(play, real, same)) / 2
 
     def _compute_nce(self, play: Play, inputs: Tensor, outputs: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from zerosum.game.play import Play
 
-EXCLUDED_PARAMETER = "table"
+EXCLUDED_PARAMETER = "embedding"
 """A part of the name of parameters that hold a vector for each class, and whose rows are no filters."""
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class L1Reconstruction(TermSettings):
     """The mean absolute difference from the wanted picture. Isola et al. 2017, arXiv:1611.07004, equation 3."""
 
-    kind: Literal["reconstruct"] = "reconstruct"
+    kind: Literal["l1"] = "l1"
     weight: Schedule = 100.0
     """What it is multiplied by; the paper's 100 is for pictures in [-1, 1]."""
     every_rounds: RoundInterval = 1
@@ -36,14 +36,14 @@ class FeatureMatching(TermSettings):
     arXiv:1711.11585, equation 4.
     """
 
-    kind: Literal["match-features"] = "match-features"
+    kind: Literal["feature-matching"] = "feature-matching"
     weight: Schedule = 10.0
     """What it is multiplied by; the paper's 10."""
     every_rounds: RoundInterval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "generator"
     is_paired: ClassVar[bool] = True
-    requires: ClassVar[frozenset[str]] = frozenset({"show maps"})
+    requires: ClassVar[frozenset[str]] = frozenset({"feature maps"})
 
     def __call__(self, play: Play) -> Tensor:
         """Mean absolute differences of maps, their mean over the maps: (N,)."""
@@ -72,5 +72,5 @@ class PerceptualLoss(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """The distance in the network's eyes: (N,)."""
-        perceived: Tensor = play.game.perceive(play.fake_samples, play.real_samples)  # type: ignore[operator]
+        perceived: Tensor = play.game.perceptual_distance(play.fake_samples, play.real_samples)  # type: ignore[operator]
         return perceived

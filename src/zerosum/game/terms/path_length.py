@@ -46,7 +46,7 @@ class PathLength(TermSettings):
     every_rounds: RoundInterval = 4
     """Rounds between two times it is played; it costs several times a plain move."""
     player: ClassVar[str] = "generator"
-    requires: ClassVar[frozenset[str]] = frozenset({"have styles"})
+    requires: ClassVar[frozenset[str]] = frozenset({"styles"})
     uses_full_batch: ClassVar[bool] = True
 
     def __call__(self, play: Play) -> Tensor:
@@ -57,7 +57,7 @@ class PathLength(TermSettings):
         seed = play.batch["seed"]
         with torch.autocast(seed.device.type, enabled=False):
             lengths = compute_path_lengths(
-                generator, cast("Latent", play.game.prior).sample(seed), play.batch.get("label"), seed
+                generator, cast("Latent", play.game.latent_distribution).sample(seed), play.batch.get("label"), seed
             )
         mean = generator.mean_path_length
         with torch.no_grad():

@@ -25,13 +25,13 @@ class SelfSupervisedReconstruction(TermSettings):
     The paper's code compares features of a network trained on labelled photographs (LPIPS); pixels need none.
     """
 
-    kind: Literal["rebuild"] = "rebuild"
+    kind: Literal["self-supervision"] = "self-supervision"
     weight: Schedule = 1.0
     """What it is multiplied by; the paper adds up its decoders, here they are averaged, so theirs is their number."""
     every_rounds: RoundInterval = 1
     """Rounds between two times it is played."""
     player: ClassVar[str] = "discriminator"
-    requires: ClassVar[frozenset[str]] = frozenset({"rebuild"})
+    requires: ClassVar[frozenset[str]] = frozenset({"reconstruction decoder"})
 
     def __call__(self, play: Play) -> Tensor:
         """|rebuilt - shrunk(x)|, its mean over decoders, channels and pixels: (N,).
@@ -43,7 +43,7 @@ class SelfSupervisedReconstruction(TermSettings):
         if rebuilt is None:
             raise BadInput(
                 "the term rebuild needs a discriminator that rebuilds pictures, and this one has no decoders: set"
-                ' discriminator.kind = "fastgan" with discriminator.decoder above 0, or leave the term out.'
+                ' discriminator.kind = "fastgan" with discriminator.decoder_width above 0, or leave the term out.'
             )
         real = play.real_samples
         count, channels, tall, wide = real.shape

@@ -22,7 +22,7 @@ ActivationName = Literal["leaky_relu", "relu"]
 NormName = Literal["none", "batch"]
 InstanceNormName = Literal["none", "instance"]
 """A norm that is the same in training and in use, whatever a picture's size and its neighbours."""
-InitName = Literal["normal", "orthogonal", "scaled"]
+InitName = Literal["normal", "orthogonal", "kaiming"]
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 MIN_SIDE, MAX_SIDE = 16, 1024
@@ -79,7 +79,7 @@ class GeneratorConfig(Settings):
 class DiscriminatorConfig(Settings):
     """Any discriminator's settings."""
 
-    condition: Literal["none", "concat", "projection", "classify"] = "none"
+    condition: Literal["none", "concat", "projection", "auxiliary-classifier"] = "none"
     """How classes are judged: not at all; by learned planes beside the picture (concat, arXiv:1411.1784); by the
     product of the features with a vector of the class (projection, arXiv:1802.05637); or by guessing them (classify,
     arXiv:1610.09585), which the terms classify-real and classify-fake then play for."""

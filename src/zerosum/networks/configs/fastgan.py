@@ -30,7 +30,7 @@ MIN_CHANNELS = 4
 
 class _FastGANConfig(Settings):
     kind: Literal["fastgan"] = "fastgan"
-    init: InitName = "scaled"
+    init: InitName = "kaiming"
     """First weights: scaled keeps the variance from layer to layer, normal is N(0, 0.02), for networks with norm."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
@@ -95,7 +95,7 @@ class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
     @property
     def capabilities(self) -> frozenset[str]:
         """What terms and games may need."""
-        return frozenset({"rebuild"} if self.decoder_width else ())
+        return frozenset({"reconstruction decoder"} if self.decoder_width else ())
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
         """Channels from the picture's side down to 8x8."""

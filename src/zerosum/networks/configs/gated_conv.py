@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class GatedConvGeneratorConfig(TranslatorConfig):
     """Fills the holes of pictures, by layers that learn where to look (Yu et al. 2019, arXiv:1806.03589)."""
 
-    kind: Literal["gated"] = "gated"
+    kind: Literal["gated-conv"] = "gated-conv"
     width: Width = 32
     """Channels at the picture's own size; twice and four times as many after each of two halvings."""
     dilations: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(max_length=8)] = (2, 4, 8)
     """How far apart the pixels lie that each convolution of the middle sees; the paper has 2, 4, 8, 16. What fills a
     hole comes from within their sum times 4 pixels, and some more."""
-    init: InitName = "scaled"
+    init: InitName = "kaiming"
     """First weights."""
 
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:

@@ -32,7 +32,7 @@ class _MLPConfig(Settings):
     """The nonlinearity; leaky_relu has slope 0.2."""
     norm: NormName = "none"
     """Normalisation after each hidden layer."""
-    init: InitName = "scaled"
+    init: InitName = "kaiming"
     """First weights: normal is N(0, 0.02), scaled keeps the variance, orthogonal keeps it and mixes best."""
 
     bias_range: float = Field(0.0, ge=0)

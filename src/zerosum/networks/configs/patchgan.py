@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class PatchGANDiscriminatorConfig(DiscriminatorConfig):
     """Judges every place of a picture by what lies around it (PatchGAN, Isola et al. 2017, arXiv:1611.07004)."""
 
-    kind: Literal["patch"] = "patch"
+    kind: Literal["patchgan"] = "patchgan"
     condition: Literal["none"] = "none"
     """Patches are judged whatever the class."""
     width: Width = 64
@@ -44,7 +44,7 @@ class PatchGANDiscriminatorConfig(DiscriminatorConfig):
     """Normalisation after every layer but the first and the last."""
     spectral_norm: bool = False
     """Divide every weight by its largest singular value (Miyato et al. 2018); set norm to none then."""
-    init: InitName = "scaled"
+    init: InitName = "kaiming"
     """First weights: normal is the paper's N(0, 0.02)."""
     concat_input: bool = False
     """Sees what a sample is made from beside it, and judges whether they belong together: for pairs."""
@@ -58,7 +58,7 @@ class PatchGANDiscriminatorConfig(DiscriminatorConfig):
     @property
     def capabilities(self) -> frozenset[str]:
         """What terms and games may need."""
-        return frozenset({"show maps"})
+        return frozenset({"feature maps"})
 
     @property
     def sees_input(self) -> bool:

@@ -30,7 +30,7 @@ class _ProGANConfig(Settings):
     @property
     def capabilities(self) -> frozenset[str]:
         """What terms and games may need."""
-        return frozenset({"grow"})
+        return frozenset({"progressive growing"})
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Say in a `BadInput` why samples of this shape are out of reach."""

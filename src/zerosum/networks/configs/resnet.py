@@ -33,7 +33,7 @@ class _ResNetConfig(Settings):
     attention_side: AttentionSide = 0
     """Side of the map at which every place looks at every other (self-attention, Zhang et al. 2018, arXiv:1805.08318);
     0, or a side that the network does not come by: none. BigGAN's is 64, at 128 px and above."""
-    init: InitName = "scaled"
+    init: InitName = "kaiming"
     """First weights: scaled keeps the variance; orthogonal is BigGAN's; normal is N(0, 0.02)."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
@@ -59,7 +59,7 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
     are 16, 16, 8, 4, 2, 1 times 96 for 128 px, and 16, 16, 8, 8, 4, 2, 1 times 96 for 256 px."""
     norm: NormName = "batch"
     """Normalisation in every block and before the picture."""
-    condition: Literal["none", "concat", "norm"] = "none"  # type: ignore[assignment]  # one more than others have
+    condition: Literal["none", "concat", "conditional-batch-norm"] = "none"  # type: ignore[assignment]  # one more than others have
     """How it is told the class to make: not at all, by a learned vector beside the latent (concat,
     arXiv:1411.1784), or by its norms, whose gain and bias are linear in that vector (norm, arXiv:1802.05637)."""
     condition_size: Annotated[int, Field(ge=1, le=4096)] = 128
@@ -72,10 +72,10 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
 
     @model_validator(mode="after")
     def _check_conditional_norm(self) -> Self:
-        if self.norm == "none" and (self.condition == "norm" or self.hierarchical_latent):
-            raise ValueError('condition "norm" and hierarchy speak to the norms, so norm must be "batch", got "none"')
+        if self.norm == "none" and (self.condition == "conditional-batch-norm" or self.hierarchical_latent):
+            raise ValueError('condition "conditional-batch-norm" and hierarchy speak to the norms, so norm must be "batch", got "none"')
         if self.hierarchical_latent and self.condition == "concat":
-            raise ValueError('hierarchy cuts the latent up, and a class beside it too: set condition to "norm"')
+            raise ValueError('hierarchy cuts the latent up, and a class beside it too: set condition to "conditional-batch-norm"')
         return self
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
@@ -91,7 +91,7 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
         from zerosum.networks import resnet
 
         drawn = build_layer_factory(self.init, self.spectral_norm)
-        told = self.hierarchical_latent or self.condition == "norm"
+        told = self.hierarchical_latent or self.condition == "conditional-batch-norm"
         last = resnet.UNCONDITIONAL_NORMS[self.norm]
         return resnet.Generator(
             shape[0],
@@ -118,7 +118,7 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
             if self.hierarchical_latent
             else resnet.SingleLatent(latent_size, num_blocks)
         )
-        if self.condition != "norm":
+        if self.condition != "conditional-batch-norm":
             return part
         return resnet.ClassConditionedLatent(part, num_classes, self.condition_size, build_layer_factory(self.init))
 

@@ -25,7 +25,7 @@ class ResNetTranslatorConfig(TranslatorConfig):
     Johnson et al. 2016, arXiv:1603.08155; Zhu et al. 2017 (CycleGAN), arXiv:1703.10593.
     """
 
-    kind: Literal["translator"] = "translator"
+    kind: Literal["resnet-translator"] = "resnet-translator"
     width: Width = 64
     """Channels at the picture's own size; they double at every halving."""
     downsamplings: Annotated[int, Field(ge=1, le=5)] = 2
@@ -34,7 +34,7 @@ class ResNetTranslatorConfig(TranslatorConfig):
     """Residual blocks; the paper has 6 for 128 pixels a side and 9 from 256."""
     norm: InstanceNormName = "instance"
     """Normalisation after every layer but the last."""
-    init: InitName = "scaled"
+    init: InitName = "kaiming"
     """First weights: normal is the paper's N(0, 0.02)."""
     residual: bool = False
     """What is made is a correction, added to what is given and not bounded by tanh: for small changes."""
@@ -47,7 +47,7 @@ class ResNetTranslatorConfig(TranslatorConfig):
     @property
     def capabilities(self) -> frozenset[str]:
         """What terms and games may need."""
-        return frozenset({"contrast"}) if self.contrastive_heads else frozenset()
+        return frozenset({"contrastive heads"}) if self.contrastive_heads else frozenset()
 
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
         """The network, (N, *given) to (N, *shape), in [-1, 1] by tanh unless it is residual."""
@@ -61,7 +61,7 @@ class ResNetTranslatorConfig(TranslatorConfig):
                 input_shape,
                 output_shape,
                 why,
-                "set generator.contrast = false, and leave the term contrast out",
+                "set generator.contrastive_heads = false, and leave the term contrast out",
             )
         from zerosum.networks import resnet_translator
 

@@ -56,7 +56,7 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
     @property
     def capabilities(self) -> frozenset[str]:
         """What terms and games may need."""
-        return frozenset({"have styles"})
+        return frozenset({"styles"})
 
     def build(
         self,

@@ -37,7 +37,7 @@ class UNetGeneratorConfig(TranslatorConfig):
     dropout: DropoutRate = 0.0
     """Share of values dropped in the three innermost ups, in use as in training, as the seed says: the paper's noise,
     0.5 there. At 0 a picture has one answer."""
-    init: InitName = "scaled"
+    init: InitName = "kaiming"
     """First weights: normal is the paper's N(0, 0.02)."""
 
     @model_validator(mode="after")
