@@ -164,9 +164,9 @@ def round_signals(game: AdversarialGame, batch: Batch, progress: Progress, dry_s
     found: Signals = {}
     for player, trial in trials.items():
         found |= {f"monitor/{what}/{player}": value for what, value in trial._asdict().items()}
-    score = abs(terms.get("discriminator/score", math.nan))
+    score = abs(terms.get("discriminator/objective", math.nan))
     own = {name: abs(value) for name, value in terms.items() if name.startswith("discriminator/")}
-    more = sum(own.values()) - own.get("discriminator/score", 0.0)
+    more = sum(own.values()) - own.get("discriminator/objective", 0.0)
     return found | {"monitor/penalty_ratio": more / max(score, 1e-6)}
 
 

@@ -97,7 +97,7 @@ class TranslationGame(AdversarialGame):
         if player != "generator":
             return super()._compute_objective(player, loss_fn, play)
         weight = value_at(self._adversarial_weight, play.progress)
-        return {"score": weight * loss_fn(play)} if weight else {}
+        return {"objective": weight * loss_fn(play)} if weight else {}
 
     # ------------------------------------------------------------------ for people
 

@@ -76,7 +76,7 @@ RULES = (
                  "its gradient is {value:.0f} times what it was"),
             Criterion("distance of scores", absolute_difference("signals/real_score", "signals/fake_score"), 1000.0, 200.0,
                  "real examples and samples score {value:.3g} apart", consecutive=3),
-            Criterion("size of the discriminator's loss", magnitude("discriminator/score"), 1000.0, 200.0,
+            Criterion("size of the discriminator's loss", magnitude("discriminator/objective"), 1000.0, 200.0,
                  "its loss is {value:.3g}", consecutive=3),
             POOR_COVERAGE,
         ),

@@ -17,10 +17,10 @@ from zerosum.diagnosis.rules.signals import ratio, relative_to_past_median, sign
 
 def penalty_ratio(history: LogHistory) -> Series:
     """The discriminator's further terms over its score, as the log has them."""
-    score = history["discriminator/score"]
+    score = history["discriminator/objective"]
     if not len(score.values):
         return score
-    further = [name for name in history.names_with_prefix("discriminator/") if name != "discriminator/score"]
+    further = [name for name in history.names_with_prefix("discriminator/") if name != "discriminator/objective"]
     if not further:
         return Series.empty()
     more = [history[name] for name in further]

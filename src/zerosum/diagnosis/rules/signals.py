@@ -180,7 +180,7 @@ def distance_from_equilibrium(player: str) -> SignalFn:
     def read(history: LogHistory) -> Series:
         objective = get_fact(history, "settings", "objective", default={})
         level = equilibrium_losses(objective).get(player, 0.0) if isinstance(objective, dict) else 0.0
-        series = history[f"{player}/score"]
+        series = history[f"{player}/objective"]
         return series.with_values(np.abs(series.values - level) / abs(level)) if level else Series.empty()
 
     return read

@@ -230,7 +230,7 @@ def apply_translation(sample: Tensor, draws: UniformDraws, p: ProbabilityValue) 
 
 
 DIFFAUGMENT_TRANSFORMS: dict[str, Callable[[Tensor, UniformDraws, ProbabilityValue], Tensor]] = {
-    "colour": apply_color_jitter,
+    "color": apply_color_jitter,
     "translation": apply_translation,
     "cutout": apply_cutout,
 }
@@ -278,7 +278,7 @@ def apply_ada(
         sample: (N, C, S, S) float, C from 1 to 4.
         seed: (N,) int64.
         p: with which probability each transform is made.
-        transforms: keys of `MOVES`, "colour", "cutout".
+        transforms: keys of `MOVES`, "color", "cutout".
         color_fraction: each transform of colour is made with this share of p.
 
     Returns:
@@ -290,7 +290,7 @@ def apply_ada(
     if moves:
         move = moves[0] if len(moves) == 1 else moves[0].compose(moves[1])
         changed = warp.warp(changed, warp.affine_grid(*move, side).to(changed.dtype))
-    if "colour" in transforms:
+    if "color" in transforms:
         matrix, offset = color_transform(drawn, p * color_fraction, _count_color_channels(sample))
         changed = ColorTransform(matrix.to(changed.dtype), offset.to(changed.dtype))(changed)
     return apply_cutout(changed, drawn, p) if "cutout" in transforms else changed
