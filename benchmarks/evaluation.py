@@ -96,10 +96,10 @@ def main() -> None:
     asked = parser.parse_args()
     generator, network = zerosum.load(asked.run), load_feature_network("lite0", 32, CPU)
     folder = RunFolder.open(asked.run)
-    examples = load_run_dataset(folder, read_recipe(folder), zerosum.api.Silent())
-    reals = RealSet.from_dataset(examples, examples.train, "real").head(asked.n)
+    dataset = load_run_dataset(folder, read_recipe(folder), zerosum.api.Silent())
+    reals = RealSet.from_dataset(dataset, dataset.train, "real").head(asked.n)
     samples = images_to_uint8(generator.sample(min(asked.n, 10_000), batch_size=256))
-    fakes = GeneratedSet(lambda first, n: examples.scale(torch.from_numpy(samples[(first + np.arange(n)) % len(samples)])),
+    fakes = GeneratedSet(lambda first, n: dataset.scale(torch.from_numpy(samples[(first + np.arange(n)) % len(samples)])),
                  asked.n, "samples")  # fmt: skip
     if asked.what == "memory":
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -121,8 +121,8 @@ def sheet(folder: Path, data: str, recipes: Sequence[str]) -> dict[str, NDArray[
     if not runs:
         return {}
     one = RunFolder.open(next(iter(runs.values())))
-    examples = load_run_dataset(one, read_recipe(one), SilentReporter())
-    real = RealSet.from_dataset(examples, examples.held_out, "held-out images").head(SHOWN)
+    dataset = load_run_dataset(one, read_recipe(one), SilentReporter())
+    real = RealSet.from_dataset(dataset, dataset.held_out, "held-out images").head(SHOWN)
     images = {"real, held out": real.take(np.arange(len(real)))}
     return images | {name: to_uint8(zerosum.load(run).sample(SHOWN, seed=0)) for name, run in runs.items()}
 

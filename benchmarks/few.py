@@ -92,10 +92,10 @@ def main() -> None:
     asked = parser.parse_args()
     seen = inspect_source(asked.data)
     size, channels = seen.recommended_size(64), seen.recommended_channels()
-    examples = load_source(asked.data, size, channels, seen.recommended_fit(size))
-    chosen = np.sort(np.random.default_rng(0).choice(examples.train, asked.count, replace=False))
-    few = written(examples, chosen, asked.folder / f"few-{asked.count}")
-    unseen = written(examples, examples.held_out, asked.folder / "unseen")
+    dataset = load_source(asked.data, size, channels, seen.recommended_fit(size))
+    chosen = np.sort(np.random.default_rng(0).choice(dataset.train, asked.count, replace=False))
+    few = written(dataset, chosen, asked.folder / f"few-{asked.count}")
+    unseen = written(dataset, dataset.held_out, asked.folder / "unseen")
     results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {"runs": {}}
     results |= {"count": asked.count, "images": asked.images}
     for seed in asked.seeds:

@@ -218,8 +218,8 @@ def augmented(images: Tensor) -> Tensor:
     n, channels, height, width = images.shape
     images = images + torch.rand(n, 1, 1, 1) - 0.5
     if channels > 1:
-        grey = images.mean(1, keepdim=True)
-        images = grey + 2 * torch.rand(n, 1, 1, 1) * (images - grey)
+        gray = images.mean(1, keepdim=True)
+        images = gray + 2 * torch.rand(n, 1, 1, 1) * (images - gray)
     middle = images.mean((1, 2, 3), keepdim=True)
     images = middle + (torch.rand(n, 1, 1, 1) + 0.5) * (images - middle)
     most = height // 8
@@ -288,9 +288,9 @@ class Pair:
         keep = min(DECAY, self.steps / (self.steps + 9))
         averages, live = ([p.detach() for p in each.parameters()] for each in (self.average, self.generator))
         torch._foreach_lerp_(averages, live, 1 - keep)
-        for (name, mean), now in zip(self.average.named_buffers(), self.generator.buffers(), strict=True):
+        for (name, mean), progress in zip(self.average.named_buffers(), self.generator.buffers(), strict=True):
             # batch norm's statistics are averaged; a mean of spectral norm's directions would not be of length 1
-            mean.copy_(mean.lerp(now, 1 - keep) if "running" in name else now)
+            mean.copy_(mean.lerp(progress, 1 - keep) if "running" in name else progress)
 
 
 def play(
@@ -317,22 +317,22 @@ def play(
     channels, size, _ = examples.shape
     pair = Pair(Generator(size, channels, width).train(), Discriminator(size, channels, width).train())
     shown = Handle(Sampling(pair.average), Normal(size=LATENT), examples.shape, f"lightweight-{width}")
-    stream = BatchLoader(examples, batch, seed, hflip=mirror)
+    loader = BatchLoader(examples, batch, seed, hflip=mirror)
     info: dict[str, Any] = {"width": width, "state": "done", "curve": []}
-    now, said, judged, began = 0.0, 0.0, judge_every, time.monotonic()
-    while now < budget and info["state"] == "done":
-        losses = pair.step(next(stream)["real"])
-        now = time.monotonic() - began
+    progress, said, judged, began = 0.0, 0.0, judge_every, time.monotonic()
+    while progress < budget and info["state"] == "done":
+        losses = pair.step(next(loader)["real"])
+        progress = time.monotonic() - began
         if not all(map(math.isfinite, losses.values())):
             info["state"] = "diverged"
-        elif now >= judged:
-            info["curve"].append((round(now, 3), judge(shown, pair.steps * batch)))
+        elif progress >= judged:
+            info["curve"].append((round(progress, 3), judge(shown, pair.steps * batch)))
             judged += judge_every
-        if now >= said:
-            said = now + budget / 20
-            say(_row(now, pair.steps * batch) | losses)
-        now = time.monotonic() - began
-    info |= _row(now, pair.steps * batch)
+        if progress >= said:
+            said = progress + budget / 20
+            say(_row(progress, pair.steps * batch) | losses)
+        progress = time.monotonic() - began
+    info |= _row(progress, pair.steps * batch)
     say(info)
     return lambda first, count: to_uint8(shown.generate(shown.draw_latents(count, first=first))), info
 
@@ -388,11 +388,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--judge-every", default="0")
     asked = parser.parse_args()
-    examples, mirror = intake(asked.data, asked.size, asked.channels)
-    judge, every = judging(examples, asked.budget, asked.judge_every, asked.width)
-    sampler, info = play(examples, asked.budget, asked.seed, asked.width, mirror=mirror, judge=judge,
+    dataset, mirror = intake(asked.data, asked.size, asked.channels)
+    judge, every = judging(dataset, asked.budget, asked.judge_every, asked.width)
+    sampler, info = play(dataset, asked.budget, asked.seed, asked.width, mirror=mirror, judge=judge,
                          judge_every=every, say=lambda row: print(json.dumps(row), flush=True))  # fmt: skip
-    count = asked.samples or min(request.DEFAULT_SAMPLES, len(examples.train))  # as our runs are judged by
+    count = asked.samples or min(request.DEFAULT_SAMPLES, len(dataset.train))  # as our runs are judged by
     images = np.concatenate([sampler(first, min(512, count - first)) for first in range(0, count, 512)])
     np.savez_compressed(asked.out, images=images)
     asked.out.with_suffix(".json").write_text(json.dumps(info, indent=1) + "\n", "utf8")

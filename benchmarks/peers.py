@@ -103,16 +103,16 @@ def marks_of(lines: Iterator[str], images: int, seconds: float, said: list[str])
     """When each step was told, and images until then, for so many seconds from the first."""
     first = 0.0
     for line in lines:
-        now, found = time.monotonic(), LINE.search(line)
+        progress, found = time.monotonic(), LINE.search(line)
         if not found:
             said.append(line)
             continue
         epoch, step, steps = map(int, found.groups())
         if steps != -(-images // BATCH):
             raise SystemExit(f"a script makes {steps} steps an epoch of {images} images: is FOLDER one of PNG files?")
-        first = first or now
-        yield now, epoch * images + min((step + 1) * BATCH, images)
-        if now - first >= seconds:
+        first = first or progress
+        yield progress, epoch * images + min((step + 1) * BATCH, images)
+        if progress - first >= seconds:
             return
 
 
@@ -219,15 +219,15 @@ def main() -> None:
         # gan.py takes a GPU where it sees one and main.py does not: neither is to see one
         environment = os.environ | {"ZEROSUM_CACHE": str(Path(scratch) / "cache"), "CUDA_VISIBLE_DEVICES": ""}
         environment |= {"OMP_NUM_THREADS": str(asked.threads)} if asked.threads else {}
-        bench = Bench(asked.data, Path(scratch), asked.python, environment, asked.site and asked.site.resolve(),
+        reference_set = Bench(asked.data, Path(scratch), asked.python, environment, asked.site and asked.site.resolve(),
                       asked.seconds, asked.skip)  # fmt: skip
-        if not bench.files():
+        if not reference_set.files():
             raise SystemExit(f"--data {asked.data}: there are no files CLASS/NAME.png in it")
         rows = (("dcgan", asked.dcgan, dcgan, DCGAN), ("gan", asked.gan, gan, GAN))
         for name, script, peer, settings in (row for row in rows if row[1]):
-            ways = {f"zerosum, {each}": partial(ours, bench, settings, each) for each in asked.precisions}
-            ways["peer"] = partial(peer, bench, script)
-            about = {"images": len(bench.files()), "seconds": asked.seconds, "date": time.strftime("%Y-%m-%d")}
+            ways = {f"zerosum, {each}": partial(ours, reference_set, settings, each) for each in asked.precisions}
+            ways["peer"] = partial(peer, reference_set, script)
+            about = {"images": len(reference_set.files()), "seconds": asked.seconds, "date": time.strftime("%Y-%m-%d")}
             measure(name, ways, asked.rounds, **about, cores=os.cpu_count(), threads=asked.threads)
 
 

@@ -194,8 +194,8 @@ def scored(images: NDArray[np.uint8], examples: Dataset, n: int | None = None) -
     with evaluator.open_feature_extractor(
         evaluator.feature_network("lite0", examples, device, SilentReporter()), device
     ) as watching:
-        judgement, _ = evaluator.run_evaluation(about, asked, watching, None, SilentReporter())
-    return judgement.as_row(0)
+        result, _ = evaluator.run_evaluation(about, asked, watching, None, SilentReporter())
+    return result.as_row(0)
 
 
 # ---------------------------------------------------------------------- the table
@@ -285,8 +285,8 @@ def sheet(folder: Path, data: str, contenders: Sequence[str]) -> dict[str, NDArr
     if OURS not in images:
         return images
     ours = RunFolder.open(runs[OURS])
-    examples = load_run_dataset(ours, read_recipe(ours), SilentReporter())
-    real = RealSet.from_dataset(examples, examples.held_out, "held-out images").head(SHOWN)
+    dataset = load_run_dataset(ours, read_recipe(ours), SilentReporter())
+    real = RealSet.from_dataset(dataset, dataset.held_out, "held-out images").head(SHOWN)
     return {"real, held out": real.take(np.arange(len(real))), **images}
 
 

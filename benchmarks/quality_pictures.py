@@ -25,8 +25,8 @@ def curves(contenders: Mapping[str, Any], path: Path, wide: int = 800, tall: int
         return
     last = max(seconds for seconds, _ in points)
     low, high = (math.log10(f(value for _, value in points)) for f in (min, max))
-    picture = Image.new("RGB", (wide, tall), "white")
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
+    image = Image.new("RGB", (wide, tall), "white")
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(12)
 
     def place(seconds: float, value: float) -> tuple[float, float]:
         up = (math.log10(max(value, 10**low)) - low) / max(high - low, 1e-9)
@@ -41,13 +41,13 @@ def curves(contenders: Mapping[str, Any], path: Path, wide: int = 800, tall: int
         pen.text((place(share * last, 1)[0], tall - 30), f"{share * last:.0f} s", QUIET, font, anchor="mm")
     pen.text((60, 6), "kernel distance (kid_lite0) of samples to held-out images", INK, font)
     for number, (name, runs) in enumerate(found.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        pen.text((wide - 120, 24 + 18 * number), name, colour, font)
+        color = COLOURS[number % len(COLOURS)]
+        pen.text((wide - 120, 24 + 18 * number), name, color, font)
         for curve in runs:
             corners = [place(*point) for point in curve]
-            pen.line(corners, colour, 2)
-            pen.ellipse([corners[-1][0] - 2, corners[-1][1] - 2, corners[-1][0] + 2, corners[-1][1] + 2], colour)
-    picture.save(path)
+            pen.line(corners, color, 2)
+            pen.ellipse([corners[-1][0] - 2, corners[-1][1] - 2, corners[-1][0] + 2, corners[-1][1] + 2], color)
+    image.save(path)
 
 
 def samples(images: Mapping[str, Images], path: Path, columns: int = 16) -> None:
@@ -55,10 +55,10 @@ def samples(images: Mapping[str, Images], path: Path, columns: int = 16) -> None
     sheets = {name: make_grid(made, columns).convert("RGB") for name, made in images.items()}
     wide = max(sheet.width for sheet in sheets.values())
     tall = sum(sheet.height + GAP for sheet in sheets.values())
-    picture = Image.new("RGB", (BESIDE + wide + GAP, tall + GAP), "white")
-    pen, font, top = ImageDraw.Draw(picture), ImageFont.load_default(14), GAP
+    image = Image.new("RGB", (BESIDE + wide + GAP, tall + GAP), "white")
+    pen, font, top = ImageDraw.Draw(image), ImageFont.load_default(14), GAP
     for name, sheet in sheets.items():
         pen.text((BESIDE - GAP, top + sheet.height // 2), name, INK, font, anchor="rm")
-        picture.paste(sheet, (BESIDE, top))
+        image.paste(sheet, (BESIDE, top))
         top += sheet.height + GAP
-    save_image(picture, path)
+    save_image(image, path)

@@ -316,8 +316,8 @@ def brightened(picture: Tensor) -> Tensor:
 
 def saturated(picture: Tensor) -> Tensor:
     """More colour or less."""
-    grey = picture.mean(1, keepdim=True)
-    return (picture - grey) * (2 * torch.rand(len(picture), 1, 1, 1)) + grey
+    gray = picture.mean(1, keepdim=True)
+    return (picture - gray) * (2 * torch.rand(len(picture), 1, 1, 1)) + gray
 
 
 def contrasted(picture: Tensor) -> Tensor:

@@ -70,8 +70,8 @@ class Pair:
 
     def verdict(self, shown: Shown) -> DiscriminatorOutput:
         """What the discriminator says of pictures."""
-        picture, label = shown
-        return self.discriminator(picture, label=label) if self.discriminator.takes else self.discriminator(picture)
+        image, label = shown
+        return self.discriminator(image, label=label) if self.discriminator.takes else self.discriminator(image)
 
     def score(self, shown: Shown) -> Tensor:
         """How real the discriminator finds pictures."""
@@ -305,9 +305,9 @@ def path_length(pair: Pair) -> Step:
         drawn = pair.draw()
         pair.turn(generator)
         styles = generator.styles(drawn["latent"])
-        picture = generator.synthesise(styles, drawn["seed"])
-        direction = torch.randn_like(picture) / (picture.shape[2] * picture.shape[3]) ** 0.5
-        slope = torch.autograd.grad((picture * direction).sum(), styles, create_graph=True)[0]
+        image = generator.synthesise(styles, drawn["seed"])
+        direction = torch.randn_like(image) / (image.shape[2] * image.shape[3]) ** 0.5
+        slope = torch.autograd.grad((image * direction).sum(), styles, create_graph=True)[0]
         length = slope.square().sum(2).mean(1).sqrt()
         mean.copy_(mean + 0.01 * (length.detach().mean() - mean))
         pair.g_optimizer.zero_grad()

@@ -214,13 +214,13 @@ def read(folder: Path, size: int = 0) -> dict[str, Image.Image]:
     files = sorted(file for file in folder.glob("*") if file.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
     if not files:
         raise SystemExit(f"{folder} has no pictures; give a folder of PNG, JPEG or WebP files")
-    pictures = {}
+    images = {}
     for file in files:
         with Image.open(file) as opened:
-            picture = opened.convert("RGB")
-        same = size in (0, picture.width) and size in (0, picture.height)
-        pictures[file.stem] = picture if same else picture.resize((size, size), Image.Resampling.BICUBIC)
-    return pictures
+            image = opened.convert("RGB")
+        same = size in (0, image.width) and size in (0, image.height)
+        images[file.stem] = image if same else image.resize((size, size), Image.Resampling.BICUBIC)
+    return images
 
 
 def to_floats(pictures: list[NDArray[np.uint8]], low: float) -> Tensor:
@@ -255,7 +255,7 @@ class Sides:
         read_both = [read(data / "train" / name, self.size) for name in (self.given, self.wanted)]
         if self.paired and list(read_both[0]) != list(read_both[1]):
             raise SystemExit(f"names in {data}/train/{self.given} and {self.wanted} differ; pairs need equal names")
-        sides = [[np.asarray(picture) for picture in side.values()] for side in read_both]
+        sides = [[np.asarray(image) for image in side.values()] for side in read_both]
         orders = [shuffled(len(side)) for side in sides]
 
         def couple() -> list[NDArray[np.uint8]]:
@@ -294,17 +294,17 @@ class Crops:
 
     def draw(self, data: Path, batch: int) -> Draw:
         """From train, in [0, 1], as the authors have it."""
-        pictures = list(read(data / "train").values())
-        if min(min(picture.size) for picture in pictures) < self.size:
+        images = list(read(data / "train").values())
+        if min(min(image.size) for image in images) < self.size:
             raise SystemExit(
                 f"{data}/train has pictures of less than {self.size} px a side; leave them out or set --size"
             )
-        order = shuffled(len(pictures))
+        order = shuffled(len(images))
 
         def crop() -> Image.Image:
-            picture = pictures[next(order)]
-            left, top = (random.randrange(side - self.size + 1) for side in picture.size)
-            cut = picture.crop((left, top, left + self.size, top + self.size)).rotate(90 * random.randrange(4))
+            image = images[next(order)]
+            left, top = (random.randrange(side - self.size + 1) for side in image.size)
+            cut = image.crop((left, top, left + self.size, top + self.size)).rotate(90 * random.randrange(4))
             return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else cut
 
         def draw() -> tuple[Tensor, Tensor]:
@@ -316,7 +316,7 @@ class Crops:
 
     def asked(self, data: Path) -> dict[str, Image.Image]:
         """The middles of test's pictures, shrunk."""
-        return {name: shrunk(middle(picture)) for name, picture in read(data / "test").items()}
+        return {name: shrunk(middle(image)) for name, image in read(data / "test").items()}
 
 
 # ---------------------------------------------------------------------- the command
@@ -345,15 +345,15 @@ REFERENCES = {
 
 def train(step: Step, batch: int, budget: float) -> dict[str, float]:
     """Steps for `budget` seconds, with a line every 10; images, seconds and the last losses."""
-    steps, now, said, began = 0, 0.0, 0.0, time.monotonic()
+    steps, progress, said, began = 0, 0.0, 0.0, time.monotonic()
     row: dict[str, float] = {}
-    while now < budget:
-        losses = step(now / budget)
+    while progress < budget:
+        losses = step(progress / budget)
         steps += 1
-        now = time.monotonic() - began
-        row = {"seconds": round(now, 3), "images": steps * batch} | losses
-        if now >= said:
-            said = now + 10
+        progress = time.monotonic() - began
+        row = {"seconds": round(progress, 3), "images": steps * batch} | losses
+        if progress >= said:
+            said = progress + 10
             print(json.dumps(row), flush=True)
     return row
 
@@ -362,8 +362,8 @@ def train(step: Step, batch: int, budget: float) -> dict[str, float]:
 def make(generator: nn.Module, asked: dict[str, Image.Image], low: float, into: Path) -> None:
     """Write what it makes of each, one by one and as in training: these networks are played so at test time too."""
     into.mkdir(parents=True, exist_ok=True)
-    for name, picture in asked.items():
-        made = generator(to_floats([np.asarray(picture)], low))[0]
+    for name, image in asked.items():
+        made = generator(to_floats([np.asarray(image)], low))[0]
         to_picture(made, low).save(into / f"{name}.png")
 
 
@@ -384,9 +384,9 @@ def main(words: list[str] | None = None) -> None:
     random.seed(said.seed)
     peer = REFERENCES[said.name]
     size, batch = said.size or peer.size, said.batch or peer.batch
-    pictures = Crops(size) if peer.crops else Sides(said.given, said.wanted, size, peer.paired)
-    asked = pictures.asked(said.data)
-    generator, step = peer.play(pictures.draw(said.data, batch), size, said.width)
+    images = Crops(size) if peer.crops else Sides(said.given, said.wanted, size, peer.paired)
+    asked = images.asked(said.data)
+    generator, step = peer.play(images.draw(said.data, batch), size, said.width)
     row = train(step, batch, said.budget)
     make(generator, asked, peer.low, said.out / "made")
     about = {"name": said.name, "parameters": sum(each.numel() for each in generator.parameters())} | row

@@ -369,12 +369,12 @@ def main() -> None:
     above.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scale-", dir=above) as scratch:
         folder = above if asked.keep else Path(scratch)
-        bench = Bench(folder, asked.results, asked.threads, asked.seconds)
+        reference_set = Bench(folder, asked.results, asked.threads, asked.seconds)
         measures = {
-            "images": lambda: measure_images(bench, asked.n, asked.keep),
-            "files": lambda: measure_files(bench, asked.files, asked.keep),
-            "ranks": lambda: measure_ranks(bench, asked.images),
-            "width": lambda: measure_width(bench, asked.widths),
+            "images": lambda: measure_images(reference_set, asked.n, asked.keep),
+            "files": lambda: measure_files(reference_set, asked.files, asked.keep),
+            "ranks": lambda: measure_ranks(reference_set, asked.images),
+            "width": lambda: measure_width(reference_set, asked.widths),
         }
         for row in asked.rows:
             measures[row]()

@@ -40,15 +40,15 @@ RECIPES = ("r3gan", "auto", "dcgan", "wgan-gp")
 def stacks(digits: Dataset, count: int, seed: int) -> NDArray[np.uint8]:
     """Three random training digits each, (count, H, W, 3)."""
     chosen = np.random.default_rng(seed).choice(digits.train, (count, 3))
-    planes = [digits.take(chosen[:, colour]).numpy()[..., 0] for colour in range(3)]
+    planes = [digits.take(chosen[:, color]).numpy()[..., 0] for color in range(3)]
     return np.stack(planes, -1)
 
 
 def kinds(classifier: ClassifierFeatures, pictures: Tensor) -> NDArray[np.int64]:
     """Which of the 1000 kinds each picture is, (N, 3, H, W) in [-1, 1] to (N,)."""
     read_as = []
-    for colour in range(3):
-        chances = classifier(pictures[:, colour : colour + 1]).probabilities
+    for color in range(3):
+        chances = classifier(pictures[:, color : color + 1]).probabilities
         assert chances is not None, "a classifier has a head"
         read_as.append(chances.argmax(1).numpy())
     return (read_as[0] * 100 + read_as[1] * 10 + read_as[2]).astype(np.int64)

@@ -88,8 +88,8 @@ def noise_images(row: Row, n: int = 2048) -> Dataset:
     values = np.random.default_rng(0).integers(0, 256, (n, row.side, row.side, row.channels), dtype=np.uint8)
     index, classes = np.arange(n), CLASSES if settled(row).is_conditional else 1
     names = tuple(map(str, range(classes))) if classes > 1 else ()
-    survey = DatasetSummary("noise", "images", n)
-    return Dataset(values, index % classes, names, index.astype(np.uint64), index, index[:0], survey)
+    summary = DatasetSummary("noise", "images", n)
+    return Dataset(values, index % classes, names, index.astype(np.uint64), index, index[:0], summary)
 
 
 def laid(recipe: str, case: str) -> SettingsTree:
@@ -116,21 +116,21 @@ def period(row: Row) -> int:
 
 def seated(row: Row, examples: Dataset, precision: str = "float32") -> tuple[Game, Accelerator]:
     """Our game, and the machine it is played on."""
-    machine = Accelerator("cpu", 1, *PRECISIONS[precision])
-    return build_game(settled(row), examples.shape, True, machine, examples.class_priors), machine
+    accelerator = Accelerator("cpu", 1, *PRECISIONS[precision])
+    return build_game(settled(row), examples.shape, True, accelerator, examples.class_priors), accelerator
 
 
 def ours(row: Row, examples: Dataset, precision: str = "float32") -> Step:
     """A round of ours."""
-    game, machine = seated(row, examples, precision)
-    stream, meter, now = BatchLoader(examples, row.batch, 0), Meter(), [Progress()]
+    game, accelerator = seated(row, examples, precision)
+    loader, meter, progress = BatchLoader(examples, row.batch, 0), Meter(), [Progress()]
     game.train()
 
     def step() -> None:
-        play_round(game, stream, machine, now[0], meter)
-        now[0] = Progress(now[0].round + 1, now[0].examples + row.batch)
+        play_round(game, loader, accelerator, progress[0], meter)
+        progress[0] = Progress(progress[0].round + 1, progress[0].examples + row.batch)
         for player in game.players.values():
-            player.update_ema(row.batch, now[0])
+            player.update_ema(row.batch, progress[0])
 
     return step
 
@@ -270,8 +270,8 @@ def table() -> str:
     ]
     for name, row in json.loads(RESULT.read_text("utf8")).items():
         speed = "; ".join(f"{way} {value:,}" for way, value in row["per_second"].items())
-        told = {pair: value for pair, value in row["ratios"].items() if not pair.endswith("bfloat16")}
-        ratios = "; ".join(f"{pair} **{value:.2f}**" for pair, value in told.items())
+        conditioning = {pair: value for pair, value in row["ratios"].items() if not pair.endswith("bfloat16")}
+        ratios = "; ".join(f"{pair} **{value:.2f}**" for pair, value in conditioning.items())
         memory = "; ".join(f"{way} {each['with steps']:,}" for way, each in row.get("memory", {}).items())
         cells = [name, speed, ratios, str(row.get("of_matmul", "")), memory, str(row["threads"]), row["date"]]
         lines.append(f"| {' | '.join(cells)} |")

@@ -201,8 +201,8 @@ def colour_transfer(place: Path, given: str, wanted: str) -> Row:
 
 def _read(folder: Path) -> np.ndarray:
     def opaque(path: Path) -> Image.Image:
-        picture = Image.open(path).convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+        image = Image.open(path).convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
     return np.stack([np.asarray(opaque(path), np.float32) for path in sorted(folder.iterdir())])
 
@@ -232,13 +232,13 @@ def peer(name: str, which: str, experiment: Experiment, place: Path, folder: Pat
             str(torch.get_num_threads()),
         ]  # fmt: skip
         subprocess.run(command, check=True)
-    told = json.loads((out / "about.json").read_text())
+    conditioning = json.loads((out / "about.json").read_text())
     made, wanted = _read(out / "made"), _read(place / "test" / ("" if experiment.tiled else sides[1]))
     value, without = answered(*(features(_scaled(each), experiment.features) for each in (made, wanted)))
     kernel = {"value": value, "error": jackknifed(without), "floor": None}
     return {
-        "experiment": name, "way": f"peer {which}", "recipe": which, "images": told["images"],
-        "seconds": told["seconds"], "threads": told["threads"], "scores": {f"kid_{experiment.features}": kernel},
+        "experiment": name, "way": f"peer {which}", "recipe": which, "images": conditioning["images"],
+        "seconds": conditioning["seconds"], "threads": conditioning["threads"], "scores": {f"kid_{experiment.features}": kernel},
     } | _scores(made, wanted)  # fmt: skip
 
 

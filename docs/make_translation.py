@@ -121,8 +121,8 @@ def section(
     if said:
         each = (f"of *{way}* {', '.join(f'`{name}`' for name in names)}" for way, names in said.items())
         lines += [f"What the doctor says at the end: {'; '.join(each)}.", ""]
-    for picture in filter(None, drawn):
-        lines += [f"![{experiment.about}]({picture.name})", ""]
+    for image in filter(None, drawn):
+        lines += [f"![{experiment.about}]({image.name})", ""]
     return lines
 
 

@@ -91,13 +91,19 @@ def page(rule: Rule, patients: list[dict[str, Any]], ward: Path) -> list[str]:
     lines = ["", f"## {rule.title}", "", f"`{rule.name}`, {rule.severity}. {rule.explanation}", ""]
     among = f" (the first {rule.num_mandatory} among them)" if rule.num_mandatory else ""
     lines += [f"Signs, of which {rule.min_criteria} at least must be seen{among}:", "", *map(limit, rule.criteria)]
-    patient = patient_with(rule.name, patients)
-    if patient is None:
+    copied_game = patient_with(rule.name, patients)
+    if copied_game is None:
         return [*lines, "", "No patient of the ward had it."] if patients else lines
-    run = folder_of(patient, ward)
+    run = folder_of(copied_game, ward)
     found = finding_of(run, rule.name)
-    what = patient["fault"] or "no fault"
-    lines += ["", f"In the ward: {patient['data']}, recipe {patient['recipe']}, {what}.", "", shown(run, rule.name), ""]
+    what = copied_game["fault"] or "no fault"
+    lines += [
+        "",
+        f"In the ward: {copied_game['data']}, recipe {copied_game['recipe']}, {what}.",
+        "",
+        shown(run, rule.name),
+        "",
+    ]
     if found:
         lines += [f"- {evidence.signal}: {evidence.message}" for evidence in found.evidence]
         lines += [f"- change `{advice.as_cli_flag()}`: {advice.reason}" for advice in found.recommendations]

@@ -26,12 +26,12 @@ def play(name: str, seed: int) -> dict[str, object]:
     recipe = check_recipe(file.settings_tree)
     batch = recipe.training.batch_size
     recipe = recipe.resolve_schedules(ROUNDS[name] * batch)
-    examples, machine = load_source(name, 0, 0, ""), Accelerator()
-    game = build_game(recipe, examples.shape, examples.bounded, machine)
+    dataset, accelerator = load_source(name, 0, 0, ""), Accelerator()
+    game = build_game(recipe, dataset.shape, dataset.bounded, accelerator)
     train(
         game,
-        BatchLoader(examples, batch, seed),
-        machine,
+        BatchLoader(dataset, batch, seed),
+        accelerator,
         Progress(),
         batch,
         Meter(),

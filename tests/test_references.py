@@ -105,12 +105,12 @@ def test_a_round_is_the_references(name: str, monkeypatch: pytest.MonkeyPatch) -
     row = replace(step.FAMILY[name], batch=8)
     row.settings = row.settings | LINEAR | TOLD.get(name, {})
     examples = step.noise_images(row, 64)
-    game, machine = step.seated(row, examples)
+    game, accelerator = step.seated(row, examples)
     settle(game.train(), next(BatchLoader(examples, 8, 0)))
     theirs = {"generator": copy.deepcopy(game.generator), "discriminator": copy.deepcopy(game.discriminator)}
     before = {player: weights(network) for player, network in theirs.items()}
     record = Record(game, BatchLoader(examples, 8, 0))
-    play_round(game, record, machine, Progress(), Meter())
+    play_round(game, record, accelerator, Progress(), Meter())
 
     given, recipe = Given(record.fakes), step.settled(row)
     monkeypatch.setattr(family.Pair, "draw", lambda pair: given.draw())

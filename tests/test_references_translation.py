@@ -97,10 +97,10 @@ def test_pictures_survive_the_way_there_and_back() -> None:
 
 def test_a_patch_is_of_seventy_pixels() -> None:
     network = networks.patches(3, 4, lambda channels: torch.nn.Identity())
-    picture = torch.rand(1, 3, 128, 128, requires_grad=True)
-    scores = network(picture)
+    image = torch.rand(1, 3, 128, 128, requires_grad=True)
+    scores = network(image)
     assert scores.shape == (1, 1, 14, 14)
     scores[0, 0, 7, 7].backward()
-    assert picture.grad is not None
-    seen = picture.grad.abs().amax((0, 1))
+    assert image.grad is not None
+    seen = image.grad.abs().amax((0, 1))
     assert [int((seen.amax(axis) > 0).sum()) for axis in (0, 1)] == [70, 70]

@@ -51,17 +51,27 @@ def _settings(finding: Finding) -> tuple[str, dict[str, Any]]:
 def treat(folder: Path, places: dict[str, str], run: Path) -> None:
     """Play a patient twice more."""
     record = json.loads((run / "patient.json").read_text("utf8"))
-    patient = Patient(*(record[name] for name in ("fault", "data", "recipe", "seed")))
-    if not patient.fault or not FAULTS[patient.fault].curable or patient.data not in places or record["broke"]:
+    copied_game = Patient(*(record[name] for name in ("fault", "data", "recipe", "seed")))
+    if (
+        not copied_game.fault
+        or not FAULTS[copied_game.fault].curable
+        or copied_game.data not in places
+        or record["broke"]
+    ):
         return
-    place = places[patient.data]
+    place = places[copied_game.data]
     finding, settings = prescription(run)
     if settings:
-        play(folder / "prescribed", place, patient, settings)
+        play(folder / "prescribed", place, copied_game, settings)
         about = {"finding": finding, "settings": settings}
-        (folder / "prescribed" / patient.name / "prescription.json").write_text(json.dumps(about) + "\n", "utf8")
+        (folder / "prescribed" / copied_game.name / "prescription.json").write_text(json.dumps(about) + "\n", "utf8")
     images = RunFolder(run).read_toml("recipe.toml")["training"]["images"]
-    play(folder / "rescued", place, patient, {"training.checkpoint_examples": images // CHECKPOINTS, "diagnostics.max_recoveries": 3})
+    play(
+        folder / "rescued",
+        place,
+        copied_game,
+        {"training.checkpoint_examples": images // CHECKPOINTS, "diagnostics.max_recoveries": 3},
+    )
 
 
 def main() -> None:

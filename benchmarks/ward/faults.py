@@ -184,8 +184,8 @@ def few(count: int) -> Respoil:
 
     def spoil(examples: Dataset) -> Dataset:
         train = np.random.default_rng(0).permutation(examples.train)[:count]
-        survey = dataclasses.replace(examples.summary, train=count)
-        return dataclasses.replace(examples, train=np.sort(train), survey=survey)
+        summary = dataclasses.replace(examples.summary, train=count)
+        return dataclasses.replace(examples, train=np.sort(train), survey=summary)
 
     return spoil
 
@@ -198,18 +198,18 @@ def copies(share: float) -> Respoil:
         random = np.random.default_rng(0)
         same = random.permutation(len(train))[: int(share * len(train))]
         train[same] = random.permutation(examples.train)[:10][random.integers(0, 10, len(same))]
-        survey = dataclasses.replace(examples.summary, duplicates=len(same) - 10)
-        return dataclasses.replace(examples, train=train, survey=survey)
+        summary = dataclasses.replace(examples.summary, duplicates=len(same) - 10)
+        return dataclasses.replace(examples, train=train, survey=summary)
 
     return spoil
 
 
 def one_class(session: Trainer) -> None:
     """The loader gives pictures of one class alone."""
-    stream: Any = session.loader
-    source = stream.source
+    loader: Any = session.loader
+    source = loader.source
     labels = source.labels[source.train]
-    stream.source = dataclasses.replace(source, train=source.train[labels == 1])
+    loader.source = dataclasses.replace(source, train=source.train[labels == 1])
 
 
 def constant(real: Tensor) -> Tensor:

@@ -126,14 +126,14 @@ def _tree(patient: Patient, points: bool) -> dict[str, Any]:
 @contextlib.contextmanager
 def tampered(fault: Fault | None) -> Iterator[None]:
     """While it lasts, runs begin with the fault in them."""
-    session, read = TrainingSetup.build_trainer, TrainingSetup.load_dataset_on_ranks
+    trainer, read = TrainingSetup.build_trainer, TrainingSetup.load_dataset_on_ranks
 
     def spoiled(self: TrainingSetup, *given: Any) -> Dataset:
         examples = read(self, *given)
         return fault.data(examples) if fault else examples
 
     def made(self: TrainingSetup, *given: Any) -> Trainer:
-        result = session(self, *given)
+        result = trainer(self, *given)
         if fault:
             fault.tamper(result)
         return result
@@ -142,7 +142,7 @@ def tampered(fault: Fault | None) -> Iterator[None]:
     try:
         yield
     finally:
-        TrainingSetup.build_trainer, TrainingSetup.load_dataset_on_ranks = session, read  # type: ignore[method-assign]
+        TrainingSetup.build_trainer, TrainingSetup.load_dataset_on_ranks = trainer, read  # type: ignore[method-assign]
 
 
 def play(folder: Path, place: str, patient: Patient, more: dict[str, Any] | None = None) -> None:
@@ -182,9 +182,9 @@ def main() -> None:
     torch.set_num_threads(1)
     places = {name: place or name for name, _, place in (word.partition("=") for word in asked.data)}
     mine, workers = map(int, asked.worker.split("/"))
-    for number, patient in enumerate(patients(places, asked.seeds, asked.only, asked.which)):
+    for number, copied_game in enumerate(patients(places, asked.seeds, asked.only, asked.which)):
         if number % workers == mine:
-            play(asked.folder, places[patient.data], patient)
+            play(asked.folder, places[copied_game.data], copied_game)
 
 
 if __name__ == "__main__":

@@ -138,9 +138,9 @@ def sorted_out(patients: Sequence[Row]) -> dict[str, list[Row]]:
     """The patients of each kind: bitten, unharmed, untold; well, coming, failed."""
     healthy = by_twin(patients)
     kinds: dict[str, list[Row]] = {kind: [] for kind in ("bitten", "unharmed", "untold", "well", "coming", "failed")}
-    for patient in patients:
-        kind = "well" if well(patient) else "coming" if coming(patient) else "failed"
-        kinds[harm(patient, healthy) if patient["fault"] else kind].append(patient)
+    for copied_game in patients:
+        kind = "well" if well(copied_game) else "coming" if coming(copied_game) else "failed"
+        kinds[harm(copied_game, healthy) if copied_game["fault"] else kind].append(copied_game)
     return kinds
 
 
@@ -212,26 +212,26 @@ def cures(folder: Path, patients: Sequence[Row]) -> Row:
     """Of curable patients: how many come back to `BITES` of the healthy run's coverage, by prescription and rescued."""
     healthy = by_twin(patients)
     found: Row = {"prescribed": [], "rescued": []}
-    for patient in patients:
-        twin = twin_of(patient, healthy)
-        curable = patient["fault"] and FAULTS[patient["fault"]].curable
-        if not curable or not twin or not well(twin) or patient["coverage"] >= BITES * twin["coverage"]:
+    for copied_game in patients:
+        twin = twin_of(copied_game, healthy)
+        curable = copied_game["fault"] and FAULTS[copied_game["fault"]].curable
+        if not curable or not twin or not well(twin) or copied_game["coverage"] >= BITES * twin["coverage"]:
             continue
         for way, each in found.items():
-            run = folder / way / name_of(patient)
+            run = folder / way / name_of(copied_game)
             if (run / "patient.json").exists():
-                each.append(about_cure(run, patient, twin, read(run)))
+                each.append(about_cure(run, copied_game, twin, read(run)))
     return found
 
 
 def about_cure(run: Path, patient: Row, twin: Row, treated: Row) -> Row:
     """A patient before and after."""
-    told = RunFolder(run).read_json("prescription.json")
+    conditioning = RunFolder(run).read_json("prescription.json")
     rescues = [row["finding"] for row in RunFolder(run).rows("rescues.jsonl")]
     after = treated["coverage"]
     return {
         "patient": name_of(patient), "before": patient["coverage"], "after": after, "healthy": twin["coverage"],
-        "by": [told["finding"]] if told else rescues, "cured": after >= BITES * twin["coverage"],
+        "by": [conditioning["finding"]] if conditioning else rescues, "cured": after >= BITES * twin["coverage"],
     }  # fmt: skip
 
 
@@ -314,7 +314,12 @@ def _about(title: str, kinds: Mapping[str, Sequence[Row]]) -> list[Any]:
         ", ".join(f"{name} {count}" for name, count in sorted(each.items(), key=lambda i: -i[1]))
         for each in (as_, also)
     ]
-    return [title, f"{len(ill)} of {total}", _share(sum(bool(right(patient)) for patient in ill), len(ill)), *said]
+    return [
+        title,
+        f"{len(ill)} of {total}",
+        _share(sum(bool(right(copied_game)) for copied_game in ill), len(ill)),
+        *said,
+    ]
 
 
 def _list(patients: Sequence[Row]) -> list[str]:

@@ -240,7 +240,10 @@ BAD = {
     "unknown player": (["train", "photos", "--optimizer.lr_multipliers.discriminatr", "4"], "there is no such player"),
     "beta2 of one": (["train", "photos", "--optimizer.beta2", "1"], "must be below 1"),
     "term named score": (["train", "photos", "--terms.score.kind", "r1"], "objective's own"),
-    "reach beyond all": (["train", "photos", "--recipe", "vanilla", "--generator.bias_range", "inf"], "--generator.bias_range"),
+    "reach beyond all": (
+        ["train", "photos", "--recipe", "vanilla", "--generator.bias_range", "inf"],
+        "--generator.bias_range",
+    ),
     "seed too large": (["train", "photos", "--seed", "18446744073709552"], "--seed 18446744073709552"),
     "seed no number": (["train", "photos", "--seed", "x"], "--seed"),
     "unknown short flag": (["train", "photos", "-x", "3"], "-x: there is no such flag"),
@@ -273,7 +276,16 @@ def test_bad_input_gets_one_clear_sentence(here: Path, say, case: str) -> None:
 def test_every_settings_error_at_once(here: Path, say) -> None:
     pictures(here / "photos", 20)
     code, _, err = say(
-        "train", "photos", "--optimizer.lr", "x", "--training.batch_size", "0", "--data.fit", "stretch", "--foo.bar", "1"
+        "train",
+        "photos",
+        "--optimizer.lr",
+        "x",
+        "--training.batch_size",
+        "0",
+        "--data.fit",
+        "stretch",
+        "--foo.bar",
+        "1",
     )
     assert code == 2
     assert [line.split()[1] for line in sorted(err.splitlines())] == [
@@ -317,7 +329,9 @@ def test_a_profile_says_where_the_time_goes_and_leaves_nothing(here: Path, say) 
         assert word in out
     assert "operators:" in out
     assert not (here / "runs").exists()
-    found = zerosum.profile("photos", settings={"training.batch_size": 16, "generator.width": 4, "discriminator.width": 4})
+    found = zerosum.profile(
+        "photos", settings={"training.batch_size": 16, "generator.width": 4, "discriminator.width": 4}
+    )
     assert sum(found.parts.values()) == pytest.approx(found.seconds)
     assert 0 < max(found.operators.values()) < found.seconds
     code, _, err = say("train", "nowhere", "--profile")

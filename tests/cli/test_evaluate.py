@@ -90,9 +90,9 @@ def test_evaluate_then_compare(run: Path, say) -> None:
     assert out.index("runs/noise") < out.index("runs/other")
     assert "not ranked with" not in out  # both stand in the first table
     code, out, _ = say("compare", str(run), str(run.parent / "other"), "--json")
-    told = json.loads(out)
-    assert [rank["place"] for rank in told["groups"][0]["ranks"]] == [1, 2]
-    assert told["notes"] == []
+    conditioning = json.loads(out)
+    assert [rank["place"] for rank in conditioning["groups"][0]["ranks"]] == [1, 2]
+    assert conditioning["notes"] == []
 
 
 def test_another_judgement_of_the_same_run_is_the_same(run: Path, say) -> None:
@@ -131,7 +131,12 @@ def test_a_run_killed_between_judgements_has_the_same_scores_and_the_same_best(r
 def test_patience_ends_a_run(here: Path) -> None:
     """A generator whose learning rate is as good as 0 gets no better."""
     pictures(here / "noise", 200)
-    settings = {"evaluation.features": "pixels", "evaluation.every_examples": 32, "evaluation.patience": 3, "optimizer.lr": 1e-12}
+    settings = {
+        "evaluation.features": "pixels",
+        "evaluation.every_examples": 32,
+        "evaluation.patience": 3,
+        "optimizer.lr": 1e-12,
+    }
     settings |= {"training.batch_size": 16, "generator.width": 4, "discriminator.width": 4, "evaluation.samples": 64}
     settings |= {"ema.half_life": 0}
     ended = zerosum.train("noise", run="runs/tired", images=3_200, settings=settings)
@@ -151,9 +156,7 @@ def test_a_tired_run_is_over(here: Path, say) -> None:
         "1",
         "--optimizer.lr",
     ]
-    code, out, err = say(
-        "train", "noise", "--run", "runs/tired", *words, "1e-12", "--ema.half_life", "0", *QUICK
-    )
+    code, out, err = say("train", "noise", "--run", "runs/tired", *words, "1e-12", "--ema.half_life", "0", *QUICK)
     assert code == 0, err
     assert "no better score for as long as judging.patience asks" in out
     code, _, err = say("resume", "runs/tired")

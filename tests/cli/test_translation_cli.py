@@ -56,13 +56,13 @@ def test_preview_evaluation_and_apply_show_the_same(trained: Path, tmp_path: Pat
     """What the sheet shows, what is judged and what `apply` writes are the same bytes."""
     run = trained / "runs/pairs"
     recipe = read_recipe(RunFolder(run))
-    examples = load_dataset(recipe.data, lambda done, total: None, both=recipe.game.bidirectional)
-    asked = subsample_evenly(examples.input_indices(True), 12)
+    dataset = load_dataset(recipe.data, lambda done, total: None, both=recipe.game.bidirectional)
+    asked = subsample_evenly(dataset.input_indices(True), 12)
     translator = zerosum.translator(run)
-    made = to_uint8(translator(examples.inputs(asked)))
-    for number, picture in enumerate(to_uint8(examples.inputs(asked))):
+    made = to_uint8(translator(dataset.inputs(asked)))
+    for number, image in enumerate(to_uint8(dataset.inputs(asked))):
         (tmp_path / "in").mkdir(exist_ok=True)
-        Image.fromarray(picture).save(tmp_path / f"in/{number:02d}.png")
+        Image.fromarray(image).save(tmp_path / f"in/{number:02d}.png")
     files = zerosum.apply(run, tmp_path / "in", into=tmp_path / "out")
     assert [file.name for file in files] == [f"{number:02d}.png" for number in range(12)]
     applied = np.stack([np.asarray(Image.open(file)) for file in files])
@@ -168,8 +168,8 @@ def test_a_folder_goes_on_where_it_was_left(trained: Path, tmp_path: Path, say) 
 
 def test_holes_are_filled_and_nothing_else(trained: Path, tmp_path: Path, say) -> None:
     dice = np.random.default_rng(0)
-    picture = dice.integers(0, 255, (40, 48, 3)).astype(np.uint8)
-    Image.fromarray(picture).save(tmp_path / "p.png")
+    image = dice.integers(0, 255, (40, 48, 3)).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "p.png")
     mask = np.zeros((40, 48), np.uint8)
     mask[10:20, 12:30] = 255
     Image.fromarray(mask).save(tmp_path / "m.png")
@@ -179,17 +179,17 @@ def test_holes_are_filled_and_nothing_else(trained: Path, tmp_path: Path, say) -
     )
     assert code == 0, err
     made = np.asarray(Image.open(tmp_path / "a/p.png"))
-    assert np.array_equal(made[mask == 0], picture[mask == 0])
-    assert not np.array_equal(made[mask > 0], picture[mask > 0])
+    assert np.array_equal(made[mask == 0], image[mask == 0])
+    assert not np.array_equal(made[mask > 0], image[mask > 0])
     # the same by transparency
-    Image.fromarray(np.dstack([picture, 255 - mask])).save(tmp_path / "q.png")
+    Image.fromarray(np.dstack([image, 255 - mask])).save(tmp_path / "q.png")
     code, _, err = say("apply", run, str(tmp_path / "q.png"), "--into", str(tmp_path / "b"))
     assert code == 0, err
     assert np.array_equal(np.asarray(Image.open(tmp_path / "b/q.png")), made)
     # and of folders, by names within them
     for place in ("pics/one", "pics/two", "masks/one", "masks/two"):
         (tmp_path / place).mkdir(parents=True)
-        Image.fromarray(picture if place.startswith("pics") else mask).save(tmp_path / place / "7.png")
+        Image.fromarray(image if place.startswith("pics") else mask).save(tmp_path / place / "7.png")
     Image.fromarray(np.roll(mask, 8, 0)).save(tmp_path / "masks/two/7.png")
     code, _, err = say(
         "apply", run, str(tmp_path / "pics"), "--mask", str(tmp_path / "masks"), "--into", str(tmp_path / "d")
@@ -197,7 +197,7 @@ def test_holes_are_filled_and_nothing_else(trained: Path, tmp_path: Path, say) -
     assert code == 0, err
     one, two = (np.asarray(Image.open(tmp_path / f"d/{name}/7.png")) for name in ("one", "two"))
     assert np.array_equal(one, made)
-    assert np.array_equal(two[np.roll(mask, 8, 0) == 0], picture[np.roll(mask, 8, 0) == 0])
+    assert np.array_equal(two[np.roll(mask, 8, 0) == 0], image[np.roll(mask, 8, 0) == 0])
     # and holes drawn by chance
     code, _, err = say("apply", run, str(tmp_path / "p.png"), "--degrade", "--into", str(tmp_path / "c"))
     assert code == 0, err
@@ -208,19 +208,19 @@ def test_what_apply_refuses(trained: Path, tmp_path: Path, say) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "p.png")
     Image.new("L", (30, 32)).save(tmp_path / "small.png")
     (tmp_path / "empty").mkdir()
-    picture = str(tmp_path / "p.png")
+    image = str(tmp_path / "p.png")
     for arguments, word in {
         (pairs, str(tmp_path / "nothing.png")): "there is no such file or folder",
         (pairs, str(tmp_path / "empty")): "holds no pictures",
-        (pairs, picture, "--mask", picture): "fills no holes",
-        (pairs, picture, "--reverse"): "one way only",
+        (pairs, image, "--mask", image): "fills no holes",
+        (pairs, image, "--reverse"): "one way only",
         (pairs, str(trained / "pairs/A"), "--into", str(tmp_path / "x.png")): "name a folder",
-        (holes, picture): "--mask",
-        (holes, picture, "--mask", str(tmp_path / "small.png")): "30 x 32",
+        (holes, image): "--mask",
+        (holes, image, "--mask", str(tmp_path / "small.png")): "30 x 32",
         (holes, str(trained / "pairs/A"), "--mask", str(tmp_path / "empty")): "no mask named",
         (pairs, str(trained / "pairs/A"), "--into", str(trained / "pairs/A/made")): "elsewhere",
-        (pairs, picture, "--into", str(tmp_path / "x.jpg")): "written as PNG",
-        (pairs, picture, "--network-interpolation", "0.5"): "played from the beginning",
+        (pairs, image, "--into", str(tmp_path / "x.jpg")): "written as PNG",
+        (pairs, image, "--network-interpolation", "0.5"): "played from the beginning",
     }.items():
         code, _, err = say("apply", *arguments)
         assert (code, word in err, err.count("\n")) == (2, True, 1), err

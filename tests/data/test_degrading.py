@@ -25,8 +25,8 @@ def photographs(count: int, side: int = 32, channels: int = 3) -> Tensor:
     small = Tensor(dice.uniform(30, 225, (count, channels, 4, 4)))
     made = torch.nn.functional.interpolate(small, size=(side, side), mode="bicubic")
     down, across = np.mgrid[:side, :side] / side
-    for picture, (y, x, r) in zip(made, dice.uniform(0.2, 0.6, (count, 3)), strict=True):
-        picture[:, torch.from_numpy((down - y) ** 2 + (across - x) ** 2 < r**2 / 4)] = dice.uniform(0, 255)
+    for image, (y, x, r) in zip(made, dice.uniform(0.2, 0.6, (count, 3)), strict=True):
+        image[:, torch.from_numpy((down - y) ** 2 + (across - x) ** 2 < r**2 / 4)] = dice.uniform(0, 255)
     return made.round().clamp(0, 255) / 127.5 - 1
 
 
@@ -37,28 +37,28 @@ def as_bytes(picture: Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize("names", [(name,) for name in DEGRADATIONS] + TOGETHER, ids="+".join)
 def test_a_sample_is_degraded_alike_whatever_stands_beside_it(names: tuple[str, ...]) -> None:
-    pictures, seed, degrade = photographs(8), derive_seeds(1, 0, 8), DegradationPipeline(names)
-    before, given = pictures.clone(), degrade(pictures, seed)
-    assert torch.equal(pictures, before)
-    assert torch.equal(given, degrade(pictures, seed))
-    assert torch.equal(given.flip(0), degrade(pictures.flip(0), seed.flip(0)))
+    images, seed, degrade = photographs(8), derive_seeds(1, 0, 8), DegradationPipeline(names)
+    before, given = images.clone(), degrade(images, seed)
+    assert torch.equal(images, before)
+    assert torch.equal(given, degrade(images, seed))
+    assert torch.equal(given.flip(0), degrade(images.flip(0), seed.flip(0)))
     for i in (0, 3, 7):
-        assert torch.equal(given[i : i + 1], degrade(pictures[i : i + 1], seed[i : i + 1]))
+        assert torch.equal(given[i : i + 1], degrade(images[i : i + 1], seed[i : i + 1]))
 
 
 @EACH
 def test_how_pictures_lie_in_memory_does_not_matter(name: str) -> None:
-    pictures, seed = photographs(3), derive_seeds(2, 0, 3)
-    last = pictures.to(memory_format=torch.channels_last)
-    assert torch.equal(DegradationPipeline((name,))(pictures, seed), DegradationPipeline((name,))(last, seed))
+    images, seed = photographs(3), derive_seeds(2, 0, 3)
+    last = images.to(memory_format=torch.channels_last)
+    assert torch.equal(DegradationPipeline((name,))(images, seed), DegradationPipeline((name,))(last, seed))
 
 
 @pytest.mark.parametrize("names", [(name,) for name in DEGRADATIONS] + TOGETHER, ids="+".join)
 @pytest.mark.parametrize("size", [(32, 32), (16, 24), (8, 8)], ids=str)
 def test_a_file_of_bytes_holds_it(names: tuple[str, ...], size: tuple[int, int]) -> None:
     degrade = DegradationPipeline(names)
-    pictures = photographs(4)[:, :, : size[0], : size[1]]
-    given = degrade(pictures, derive_seeds(3, 0, 4))
+    images = photographs(4)[:, :, : size[0], : size[1]]
+    given = degrade(images, derive_seeds(3, 0, 4))
     assert given.dtype == torch.float32
     assert given.shape[1:] == degrade.input_shape((3, *size))
     assert given.shape[1] == degrade.input_channels(3)
@@ -83,24 +83,24 @@ def test_seeds_differ(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["blur", "jpeg", "noise", "scratches", "edges", "down2", "masks"])
 def test_one_channel_will_do(name: str) -> None:
-    pictures = photographs(2, channels=1)
-    assert DegradationPipeline((name,))(pictures, derive_seeds(5, 0, 2)).shape[1] == 1 + (name == "masks")
+    images = photographs(2, channels=1)
+    assert DegradationPipeline((name,))(images, derive_seeds(5, 0, 2)).shape[1] == 1 + (name == "masks")
 
 
 def test_grey_is_luma_and_the_file_pillow_would_write() -> None:
-    pictures = photographs(4)
-    given = DegradationPipeline(("grey",))(pictures, derive_seeds(6, 0, 4))
-    luma = (pictures * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    images = photographs(4)
+    given = DegradationPipeline(("grey",))(images, derive_seeds(6, 0, 4))
+    luma = (images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     assert (given - luma).abs().max() <= 0.51 / 127.5
-    for picture, grey in zip(pictures, given, strict=True):
-        assert np.array_equal(as_bytes(grey)[..., 0], np.asarray(Image.fromarray(as_bytes(picture)).convert("L")))
+    for image, gray in zip(images, given, strict=True):
+        assert np.array_equal(as_bytes(gray)[..., 0], np.asarray(Image.fromarray(as_bytes(image)).convert("L")))
 
 
 @pytest.mark.parametrize("name", DOWNSAMPLING_FACTORS)
 def test_down_is_pillows_bicubic(name: str) -> None:
-    pictures, side = photographs(4, 64), 64 // DOWNSAMPLING_FACTORS[name]
-    for picture, small in zip(pictures, DegradationPipeline((name,))(pictures, derive_seeds(7, 0, 4)), strict=True):
-        theirs = Image.fromarray(as_bytes(picture)).resize((side, side), Image.Resampling.BICUBIC)
+    images, side = photographs(4, 64), 64 // DOWNSAMPLING_FACTORS[name]
+    for image, small in zip(images, DegradationPipeline((name,))(images, derive_seeds(7, 0, 4)), strict=True):
+        theirs = Image.fromarray(as_bytes(image)).resize((side, side), Image.Resampling.BICUBIC)
         assert np.abs(as_bytes(small).astype(int) - np.asarray(theirs).astype(int)).max() <= 1
 
 
@@ -132,15 +132,15 @@ def test_holes_are_boxes_strokes_and_both() -> None:
 
 
 def test_blur_takes_fine_detail_and_keeps_the_light() -> None:
-    pictures = photographs(8)
-    given = DegradationPipeline(("blur",))(pictures, derive_seeds(12, 0, 8))
-    assert (given.mean((2, 3)) - pictures.mean((2, 3))).abs().max() < 0.05
+    images = photographs(8)
+    given = DegradationPipeline(("blur",))(images, derive_seeds(12, 0, 8))
+    assert (given.mean((2, 3)) - images.mean((2, 3))).abs().max() < 0.05
 
     def fine(x: Tensor) -> Tensor:
         spectrum = torch.fft.rfft2(x).abs().square()[:, :, 8:25, 8:]
         return spectrum.sum((1, 2, 3))
 
-    assert (fine(given) < 0.5 * fine(pictures)).all()
+    assert (fine(given) < 0.5 * fine(images)).all()
 
 
 def test_blur_is_a_gaussian() -> None:

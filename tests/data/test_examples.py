@@ -43,15 +43,15 @@ def test_the_bundled_file_is_small_and_quick() -> None:
 
 
 def test_scaled_images_span_minus_one_to_one_and_are_channels_last(digits: Dataset) -> None:
-    colour = replace(digits, values=np.arange(256, dtype=np.uint8).reshape(1, 8, 8, 4)[..., :3].repeat(5, 0))
-    raw = colour.take(np.arange(5))
-    seen = colour.scale(raw)
+    color = replace(digits, values=np.arange(256, dtype=np.uint8).reshape(1, 8, 8, 4)[..., :3].repeat(5, 0))
+    raw = color.take(np.arange(5))
+    seen = color.scale(raw)
     assert seen.shape == (5, 3, 8, 8)
     assert seen.dtype == torch.float32
     assert seen.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(seen.permute(0, 2, 3, 1) * 127.5 + 127.5, raw.float(), atol=1e-4)
     assert digits.scale(torch.tensor([[[[0]], [[255]]]], dtype=torch.uint8)).flatten().tolist() == [-1.0, 1.0]
-    assert (raw == colour.take(np.arange(5))).all()
+    assert (raw == color.take(np.arange(5))).all()
 
 
 def test_taking_copies_and_is_the_same_from_many_threads(digits: Dataset) -> None:

@@ -19,13 +19,13 @@ Make = Callable[..., list[Path]]
 
 def test_a_folder_is_read_in_natural_order(tmp_path: Path, make: Make) -> None:
     paths = make(tmp_path / "photos", 20, size=(16, 16))
-    examples = load_source(tmp_path / "photos", 16, 3, "crop")
-    assert examples.values.shape == (20, 16, 16, 3)
-    assert all((examples.values[i] == np.asarray(Image.open(paths[i]))).all() for i in range(20))
-    assert examples.classes == ()
-    assert examples.labels.tolist() == [0] * 20
-    assert (len(examples.held_out), len(examples.train)) == (5, 15)
-    assert len(set(examples.keys.tolist())) == 20
+    dataset = load_source(tmp_path / "photos", 16, 3, "crop")
+    assert dataset.values.shape == (20, 16, 16, 3)
+    assert all((dataset.values[i] == np.asarray(Image.open(paths[i]))).all() for i in range(20))
+    assert dataset.classes == ()
+    assert dataset.labels.tolist() == [0] * 20
+    assert (len(dataset.held_out), len(dataset.train)) == (5, 15)
+    assert len(set(dataset.keys.tolist())) == 20
 
 
 @pytest.fixture
@@ -72,16 +72,16 @@ def check_troubled(survey: DatasetSummary) -> None:
 
 
 def test_a_troubled_folder_is_surveyed(troubled: Path) -> None:
-    examples = load_source(troubled, 8, 3, "resize")
-    check_troubled(examples.summary)
-    assert examples.classes == ("cats", "dogs")
-    copies = np.flatnonzero(examples.keys == examples.keys[0])
+    dataset = load_source(troubled, 8, 3, "resize")
+    check_troubled(dataset.summary)
+    assert dataset.classes == ("cats", "dogs")
+    copies = np.flatnonzero(dataset.keys == dataset.keys[0])
     assert len(copies) == 3
-    assert np.isin(copies, examples.train).all() or np.isin(copies, examples.held_out).all()
-    text = "\n".join(examples.summary.lines())
+    assert np.isin(copies, dataset.train).all() or np.isin(copies, dataset.held_out).all()
+    text = "\n".join(dataset.summary.lines())
     for part in ("35 images from 40 files", "cats 21, dogs 14", "text.png: its content", "duplicates: 2 exact"):
         assert part in text
-    assert DatasetSummary.from_dict(examples.summary.as_dict()) == examples.summary
+    assert DatasetSummary.from_dict(dataset.summary.as_dict()) == dataset.summary
 
 
 def test_a_zip_reads_as_its_folder_does(troubled: Path, tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_train_is_used_and_test_left_alone(tmp_path: Path, make: Make) -> None:
     for number, name in enumerate(("10", "9")):
         make(tmp_path / "d" / "train" / name, 12, seed=number)
         make(tmp_path / "d" / "test" / name, 3, seed=number + 5)
-    examples = load_source(tmp_path / "d", 8, 3, "crop")
-    assert examples.classes == ("9", "10")
-    assert examples.summary.classes == {"9": 12, "10": 12}
-    assert examples.summary.notes == ["used train/ and left test/ alone"]
+    dataset = load_source(tmp_path / "d", 8, 3, "crop")
+    assert dataset.classes == ("9", "10")
+    assert dataset.summary.classes == {"9": 12, "10": 12}
+    assert dataset.summary.notes == ["used train/ and left test/ alone"]
 
 
 def test_one_folder_in_another_is_no_class_and_loose_images_undo_classes(tmp_path: Path, make: Make) -> None:
@@ -130,10 +130,10 @@ def test_an_npz_of_any_layout(tmp_path: Path, layout: str, values: str, name: st
         "whole": stored.astype(np.int64),
     }[values]
     np.savez(tmp_path / "a.npz", **{name: stored, "y": np.arange(20)[:, None] % 2})
-    examples = load_source(tmp_path / "a.npz", 9, wanted.shape[3], "pad")
-    assert (examples.values[:, :, :8] == wanted).all()
-    assert examples.classes == ("0", "1")
-    assert examples.labels.tolist() == [0, 1] * 10
+    dataset = load_source(tmp_path / "a.npz", 9, wanted.shape[3], "pad")
+    assert (dataset.values[:, :, :8] == wanted).all()
+    assert dataset.classes == ("0", "1")
+    assert dataset.labels.tolist() == [0, 1] * 10
 
 
 def test_npz_labels_of_words_and_of_negative_numbers(tmp_path: Path) -> None:
@@ -145,9 +145,9 @@ def test_npz_labels_of_words_and_of_negative_numbers(tmp_path: Path) -> None:
         ([3] * 18, (), [0] * 18),
     ):
         np.savez(tmp_path / "a.npz", images=pixels, labels=np.array(labels))
-        examples = load_source(tmp_path / "a.npz", 4, 1, "crop")
-        assert examples.classes == classes
-        assert examples.labels.tolist() == wanted
+        dataset = load_source(tmp_path / "a.npz", 4, 1, "crop")
+        assert dataset.classes == classes
+        assert dataset.labels.tolist() == wanted
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path: Path, make: Make) -> None:
@@ -162,8 +162,8 @@ def test_a_decompression_bomb_is_skipped(tmp_path: Path, make: Make, monkeypatch
     make(tmp_path / "d", 16)
     Image.new("L", (40, 40)).save(tmp_path / "d" / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # Pillow refuses twice as many
-    survey = load_source(tmp_path / "d", 8, 3, "crop").summary
-    assert survey.unreadable == [("bomb.png", "it has too many pixels to be safe to decode")]
+    summary = load_source(tmp_path / "d", 8, 3, "crop").summary
+    assert summary.unreadable == [("bomb.png", "it has too many pixels to be safe to decode")]
 
 
 def test_dark_wide_images_and_animations_are_remarked_on(tmp_path: Path, make: Make) -> None:
@@ -181,10 +181,10 @@ def test_dark_wide_images_and_animations_are_remarked_on(tmp_path: Path, make: M
 
 def test_progress_is_told_and_ends_at_the_total(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d", 70)
-    told: list[tuple[int, int]] = []
-    load_source(tmp_path / "d", 8, 3, "crop", progress=lambda done, total: told.append((done, total)))
-    assert told == sorted(told)
-    assert told[-1] == (70, 70)
+    conditioning: list[tuple[int, int]] = []
+    load_source(tmp_path / "d", 8, 3, "crop", progress=lambda done, total: conditioning.append((done, total)))
+    assert conditioning == sorted(conditioning)
+    assert conditioning[-1] == (70, 70)
 
 
 def test_duplicates_do_not_count_towards_the_fewest(tmp_path: Path, make: Make) -> None:
@@ -265,9 +265,9 @@ def test_an_archive_with_a_damaged_member(tmp_path: Path, make: Make) -> None:
     content = bytearray((tmp_path / "d.zip").read_bytes())
     content[60] ^= 255  # within the first member, so that its checksum fails
     (tmp_path / "d.zip").write_bytes(content)
-    survey = load_source(tmp_path / "d.zip", 8, 3, "crop").summary
-    assert survey.images == 16
-    assert survey.unreadable[0][0] == "0.png"
+    summary = load_source(tmp_path / "d.zip", 8, 3, "crop").summary
+    assert summary.images == 16
+    assert summary.unreadable[0][0] == "0.png"
 
 
 def test_memory_is_known() -> None:

@@ -269,22 +269,22 @@ def labelled(tmp_path: Path, make: Make) -> Path:
 
 
 def test_counts_split_and_fingerprint_follow_the_labels(labelled: Path) -> None:
-    examples = load_source(labelled, 8, 3, "crop")
-    assert examples.classes == ("even", "odd")
-    assert examples.labels.tolist() == [0, 1] * 10
-    assert examples.summary.classes == {"even": 10, "odd": 10}
-    assert examples.summary.other_files == 1
-    assert "the classes are the labels in the column 'label' of labels.csv" in examples.summary.notes
-    odd = np.isin(examples.train, np.arange(1, 20, 2)).mean()
-    assert examples.class_priors == pytest.approx((1 - odd, odd))
+    dataset = load_source(labelled, 8, 3, "crop")
+    assert dataset.classes == ("even", "odd")
+    assert dataset.labels.tolist() == [0, 1] * 10
+    assert dataset.summary.classes == {"even": 10, "odd": 10}
+    assert dataset.summary.other_files == 1
+    assert "the classes are the labels in the column 'label' of labels.csv" in dataset.summary.notes
+    odd = np.isin(dataset.train, np.arange(1, 20, 2)).mean()
+    assert dataset.class_priors == pytest.approx((1 - odd, odd))
     packed = load_source(shutil.make_archive(str(labelled), "zip", labelled.parent, "d"), 8, 3, "crop")
-    assert packed.fingerprint == examples.fingerprint
+    assert packed.fingerprint == dataset.fingerprint
     (labelled / "labels.csv").unlink()
     folders = load_source(labelled, 8, 3, "crop")
     assert folders.summary.classes == {"few": 8, "many": 12}
-    assert folders.fingerprint != examples.fingerprint
-    assert (folders.held_out == examples.held_out).all()  # the split is by content alone
-    assert (folders.values == examples.values).all()
+    assert folders.fingerprint != dataset.fingerprint
+    assert (folders.held_out == dataset.held_out).all()  # the split is by content alone
+    assert (folders.values == dataset.values).all()
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
@@ -294,11 +294,11 @@ def test_no_cache_keeps_labels_that_were_changed(labelled: Path, kind: str) -> N
 
     def now() -> tuple[list[int], str]:
         place = labelled if kind == "folder" else Path(shutil.make_archive(str(labelled), "zip", labelled))
-        examples = load_source(place, 8, 3, "crop")
-        counts = np.bincount(examples.labels, minlength=2).tolist()
-        assert examples.summary.classes == dict(zip(examples.classes, counts, strict=True))
-        assert inspect_source(place).classes == examples.classes
-        return examples.labels.tolist(), examples.fingerprint
+        dataset = load_source(place, 8, 3, "crop")
+        counts = np.bincount(dataset.labels, minlength=2).tolist()
+        assert dataset.summary.classes == dict(zip(dataset.classes, counts, strict=True))
+        assert inspect_source(place).classes == dataset.classes
+        return dataset.labels.tolist(), dataset.fingerprint
 
     first = now()
     table.write_text(before.replace("few/0.png,even", "few/0.png, odd"))  # as long, and as old

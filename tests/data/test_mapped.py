@@ -99,10 +99,10 @@ def test_the_second_reading_touches_no_pixels(
     tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, _ = saved(tmp_path, pictures(), np.arange(200) % 2)
-    told: list[tuple[int, int]] = []
+    conditioning: list[tuple[int, int]] = []
     monkeypatch.setattr(memmap, "_BLOCK", 70 * 8 * 8 * 3)  # several blocks, the last of them short
-    cold = load_source(file, 8, 3, "crop", progress=lambda done, total: told.append((done, total)))
-    assert told == [(70, 200), (140, 200), (200, 200)]
+    cold = load_source(file, 8, 3, "crop", progress=lambda done, total: conditioning.append((done, total)))
+    assert conditioning == [(70, 200), (140, 200), (200, 200)]
     [entry] = cache_folder.iterdir()
     assert sorted(each.name for each in entry.iterdir()) == ["keys.npy", "survey.json"]  # and no pixels
     with monkeypatch.context() as warm:
@@ -247,13 +247,13 @@ def test_memory_is_not_that_of_the_pixels(tmp_path: Path) -> None:
     del stored
     tracemalloc.start()
     try:
-        examples = load_source(tmp_path / "large.npy", 64, 3, "crop")
-        for first in range(0, len(examples.train), 256):
-            examples.take(examples.train[first : first + 256])
+        dataset = load_source(tmp_path / "large.npy", 64, 3, "crop")
+        for first in range(0, len(dataset.train), 256):
+            dataset.take(dataset.train[first : first + 256])
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert len(examples) == 4_096
+    assert len(dataset) == 4_096
     assert most < 4 * memmap._READ_BLOCK_BYTES
 
 

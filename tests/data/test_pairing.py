@@ -25,8 +25,8 @@ def pictures(count: int, seed: int, side: int = 16) -> np.ndarray:
 
 def plain(count: int = N) -> Dataset:
     keys = np.random.default_rng(9).integers(0, 2**64, count, dtype=np.uint64)
-    survey = DatasetSummary("here", "images", count)
-    return Dataset(pictures(count, 0), np.zeros(count, np.int64), (), keys, *split_by_content(keys, 0.2), survey)
+    summary = DatasetSummary("here", "images", count)
+    return Dataset(pictures(count, 0), np.zeros(count, np.int64), (), keys, *split_by_content(keys, 0.2), summary)
 
 
 def known(examples: Dataset) -> dict:
@@ -71,8 +71,8 @@ MADE = {
 
 
 def test_both_sides_of_a_pair_are_mirrored_alike() -> None:
-    stream = BatchLoader(paired(), 64, 1, hflip=True)
-    batch = next(stream)
+    loader = BatchLoader(paired(), 64, 1, hflip=True)
+    batch = next(loader)
     assert torch.allclose(batch["given"], -batch["real"], atol=1e-6)
     straight = next(BatchLoader(paired(), 64, 1))
     flipped = (batch["real"] != straight["real"]).flatten(1).any(1)
@@ -209,9 +209,9 @@ def test_a_pair_knows_its_truth() -> None:
     assert source.has_targets
     assert torch.allclose(source.inputs(asked), -source.scale(source.take(asked)), atol=1e-6)
     assert source.input_shape == (3, 16, 16)
-    grey = replace(source, inputs=source.input_values[..., :1])
-    batch = next(BatchLoader(grey, 4, 0))
-    assert grey.input_shape == tuple(batch["given"].shape[1:]) == (1, 16, 16)
+    gray = replace(source, inputs=source.input_values[..., :1])
+    batch = next(BatchLoader(gray, 4, 0))
+    assert gray.input_shape == tuple(batch["given"].shape[1:]) == (1, 16, 16)
     assert batch["real"].shape == (4, 3, 16, 16)
 
 

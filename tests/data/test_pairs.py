@@ -53,19 +53,19 @@ def are_negatives(examples: Dataset) -> bool:
 
 
 def test_two_folders_of_one(pairs: Path) -> None:
-    examples = read_pairs(pairs)
-    assert isinstance(examples, PairedDataset)
-    assert are_negatives(examples)
+    dataset = read_pairs(pairs)
+    assert isinstance(dataset, PairedDataset)
+    assert are_negatives(dataset)
     alone = load_source(pairs / "B", 8, 3, "crop")
-    assert (examples.keys == alone.keys).all()
-    assert (examples.train == alone.train).all()
-    assert (examples.held_out == alone.held_out).all()
-    assert examples.summary.notes[0] == f"20 pairs: {pairs}/A is given, {pairs}/B is wanted"
-    assert examples.summary.lines()[0] == f"{pairs}: 20 images from 20 files"
+    assert (dataset.keys == alone.keys).all()
+    assert (dataset.train == alone.train).all()
+    assert (dataset.held_out == alone.held_out).all()
+    assert dataset.summary.notes[0] == f"20 pairs: {pairs}/A is given, {pairs}/B is wanted"
+    assert dataset.summary.lines()[0] == f"{pairs}: 20 images from 20 files"
     back = read_pairs(pairs, given="b", wanted="a")
     assert are_negatives(back)
     assert (back.keys == load_source(pairs / "A", 8, 3, "crop").keys).all()
-    assert back.fingerprint != examples.fingerprint
+    assert back.fingerprint != dataset.fingerprint
 
 
 def test_train_is_used_and_other_folders_are_left_alone(tmp_path: Path, make: Make) -> None:
@@ -73,16 +73,16 @@ def test_train_is_used_and_other_folders_are_left_alone(tmp_path: Path, make: Ma
     negatives(make(root / "train" / "a", N), root / "train" / "b")
     make(root / "train" / "C", 3, seed=2)
     negatives(make(root / "test" / "a", 4, seed=3), root / "test" / "b")
-    examples = read_pairs(root)
-    assert are_negatives(examples)
-    assert len(examples) == N
-    assert examples.summary.notes[:3] == [
+    dataset = read_pairs(root)
+    assert are_negatives(dataset)
+    assert len(dataset) == N
+    assert dataset.summary.notes[:3] == [
         f"20 pairs: {root}/train/a is given, {root}/train/b is wanted",
         "used train/ and left test/ alone",
         "left C alone",
     ]
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", root.parent, "d"))
-    assert read_pairs(archive).fingerprint == examples.fingerprint
+    assert read_pairs(archive).fingerprint == dataset.fingerprint
 
 
 def test_folders_called_traina_are_known(tmp_path: Path, make: Make) -> None:
@@ -95,15 +95,15 @@ def test_folders_called_traina_are_known(tmp_path: Path, make: Make) -> None:
 
 
 def test_two_sources(pairs: Path, tmp_path: Path) -> None:
-    examples = read_pairs(pairs / "A", beside=str(pairs / "B"))
-    assert examples.fingerprint == read_pairs(pairs).fingerprint
-    assert examples.summary.source == f"{pairs}/A and {pairs}/B"
+    dataset = read_pairs(pairs / "A", beside=str(pairs / "B"))
+    assert dataset.fingerprint == read_pairs(pairs).fingerprint
+    assert dataset.summary.source == f"{pairs}/A and {pairs}/B"
     stacks = [np.stack([np.asarray(Image.open(path)) for path in sorted(side.iterdir())]) for side in
               (pairs / "A", pairs / "B")]  # fmt: skip
     np.save(tmp_path / "given.npy", stacks[0])
     np.savez(tmp_path / "wanted.npz", images=stacks[1])
     arrays = read_pairs(tmp_path / "given.npy", beside=str(tmp_path / "wanted.npz"))
-    assert arrays.fingerprint == examples.fingerprint
+    assert arrays.fingerprint == dataset.fingerprint
     assert are_negatives(arrays)
 
 
@@ -128,16 +128,16 @@ def test_side_by_side(tmp_path: Path, make: Make) -> None:
         whole.paste(left, (0, 0))
         whole.paste(ImageOps.invert(left), (12, 0))
         whole.save(tmp_path / "d" / f"{index}.png")
-    examples = read_pairs(tmp_path / "d", size=12)
-    assert are_negatives(examples)
-    assert (examples.inputs[examples.partners[5]] == np.asarray(Image.open(tmp_path / "left" / "5.png"))).all()
+    dataset = read_pairs(tmp_path / "d", size=12)
+    assert are_negatives(dataset)
+    assert (dataset.inputs[dataset.partners[5]] == np.asarray(Image.open(tmp_path / "left" / "5.png"))).all()
     back = read_pairs(tmp_path / "d", size=12, given="B", wanted="a")
-    assert (back.values == examples.inputs).all()
-    assert examples.summary.notes[:2] == [
+    assert (back.values == dataset.inputs).all()
+    assert dataset.summary.notes[:2] == [
         "20 pairs: one half of each picture is given, the other is wanted",
         "each file holds two pictures side by side",
     ]
-    assert (examples.summary.sizes, examples.summary.formats) == ({"12x12": N}, {"PNG": N})
+    assert (dataset.summary.sizes, dataset.summary.formats) == ({"12x12": N}, {"PNG": N})
     seen = inspect_translation(str(tmp_path / "d"), "", "A", "B", "paired", ())
     assert (seen.count, seen.common_size, seen.has_color) == (N, (12, 12), True)
     assert "none is called C: set" in refusal(tmp_path / "d", wanted="C")
@@ -156,14 +156,14 @@ def test_one_among_many_that_is_not_side_by_side_is_named(tmp_path: Path, make: 
 
 def test_degraded(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d", N, size=(16, 16))
-    examples = read_pairs(tmp_path / "d", degrade=("grey", "down2"))
-    assert isinstance(examples, DegradedDataset)
-    assert examples.degrade == DegradationPipeline(("grey", "down2"))
-    assert examples.input_shape == (1, 4, 4)
-    assert examples.summary.notes == ["what is given is made from what is wanted by grey, then down2"]
+    dataset = read_pairs(tmp_path / "d", degrade=("grey", "down2"))
+    assert isinstance(dataset, DegradedDataset)
+    assert dataset.degrade == DegradationPipeline(("grey", "down2"))
+    assert dataset.input_shape == (1, 4, 4)
+    assert dataset.summary.notes == ["what is given is made from what is wanted by grey, then down2"]
     alone = load_source(tmp_path / "d", 8, 3, "crop")
-    assert (examples.train == alone.train).all()
-    assert (examples.values == alone.values).all()
+    assert (dataset.train == alone.train).all()
+    assert (dataset.values == alone.values).all()
     assert inspect_translation(str(tmp_path / "d"), "", "A", "B", "paired", ("grey",)).common_size == (16, 16)
     assert "one source, and there is here too" in refusal(tmp_path / "d", degrade=("grey",), beside="here")
     assert "cannot be made 8 times smaller" in refusal(tmp_path / "none", size=12, degrade=("down8",))
@@ -173,35 +173,35 @@ def test_unpaired(tmp_path: Path, make: Make) -> None:
     root = tmp_path / "d"
     make(root / "A", 30)
     make(root / "B", N, size=(20, 9), seed=1)
-    examples = read_pairs(root, kind="unpaired", both=True)
-    assert isinstance(examples, UnpairedDataset)
-    assert examples.bidirectional
+    dataset = read_pairs(root, kind="unpaired", both=True)
+    assert isinstance(dataset, UnpairedDataset)
+    assert dataset.bidirectional
     given, wanted = (load_source(root / name, 8, 3, "crop") for name in "AB")
-    assert (examples.values == wanted.values).all()
-    assert (examples.input_values == given.values).all()
-    assert (examples.train == wanted.train).all()
-    assert (examples.input_train == given.train).all()
-    assert (examples.input_held_out == given.held_out).all()
-    assert examples.epoch_size == len(given.train)
-    assert examples.summary.notes == [
+    assert (dataset.values == wanted.values).all()
+    assert (dataset.input_values == given.values).all()
+    assert (dataset.train == wanted.train).all()
+    assert (dataset.input_train == given.train).all()
+    assert (dataset.input_held_out == given.held_out).all()
+    assert dataset.epoch_size == len(given.train)
+    assert dataset.summary.notes == [
         "30 pictures of what is given, 23 to train on and 7 held out, in no pairs: "
         f"{root}/A is given, {root}/B is wanted"
     ]
     beside = read_pairs(root / "A", kind="unpaired", beside=str(root / "B"))
-    assert beside.fingerprint == examples.fingerprint
+    assert beside.fingerprint == dataset.fingerprint
     make(root / "A" / "new", 1, seed=5)
-    assert read_pairs(root, kind="unpaired").fingerprint != examples.fingerprint
+    assert read_pairs(root, kind="unpaired").fingerprint != dataset.fingerprint
 
 
 def test_a_pair_with_an_unreadable_picture_is_left_out(pairs: Path) -> None:
     (pairs / "A" / "3.png").write_text("no image")
     (pairs / "B" / "5.bmp").write_text("no image")
-    examples = read_pairs(pairs)
-    assert len(examples.train) + len(examples.held_out) == N - 2
-    assert are_negatives(examples)
-    assert {name for name, _ in examples.summary.unreadable} == {"A/3.png", "B/5.bmp"}
-    assert examples.summary.notes[0].startswith("18 pairs: ")
-    assert "2 pairs left out, since a picture of a pair cannot be read" in examples.summary.notes
+    dataset = read_pairs(pairs)
+    assert len(dataset.train) + len(dataset.held_out) == N - 2
+    assert are_negatives(dataset)
+    assert {name for name, _ in dataset.summary.unreadable} == {"A/3.png", "B/5.bmp"}
+    assert dataset.summary.notes[0].startswith("18 pairs: ")
+    assert "2 pairs left out, since a picture of a pair cannot be read" in dataset.summary.notes
 
 
 @pytest.mark.parametrize("kind", ["paired", "unpaired"])
@@ -213,10 +213,10 @@ def test_the_second_start_decodes_nothing(pairs: Path, monkeypatch: pytest.Monke
 
 def test_large_sides_stay_on_disk(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "physical_memory", lambda: 4)
-    examples = read_pairs(pairs)
-    assert isinstance(examples.values, np.memmap)
-    assert isinstance(examples.inputs, np.memmap)
-    assert are_negatives(examples)
+    dataset = read_pairs(pairs)
+    assert isinstance(dataset.values, np.memmap)
+    assert isinstance(dataset.inputs, np.memmap)
+    assert are_negatives(dataset)
 
 
 def test_pairs_are_cut_alike(tmp_path: Path, make: Make) -> None:
@@ -226,12 +226,12 @@ def test_pairs_are_cut_alike(tmp_path: Path, make: Make) -> None:
         folder = root / "B" / path.parent.relative_to(root / "A")
         negatives([path], folder)
     (root / "A" / "0.png").write_text("no image")
-    examples = read_pairs(root, fit="tiles")
-    assert len(examples) == 3 * 9 + 2 * 2
-    assert len(examples.train) + len(examples.held_out) == 2 * 9 + 2 * 2
-    assert are_negatives(examples)
-    assert examples.summary.tiles == 22
-    assert not set(examples.keys[examples.train].tolist()) & set(examples.keys[examples.held_out].tolist())
+    dataset = read_pairs(root, fit="tiles")
+    assert len(dataset) == 3 * 9 + 2 * 2
+    assert len(dataset.train) + len(dataset.held_out) == 2 * 9 + 2 * 2
+    assert are_negatives(dataset)
+    assert dataset.summary.tiles == 22
+    assert not set(dataset.keys[dataset.train].tolist()) & set(dataset.keys[dataset.held_out].tolist())
 
 
 def test_names_without_partners_are_told(pairs: Path) -> None:

@@ -28,8 +28,8 @@ def ramp(mode: str, size: tuple[int, int]) -> Image.Image:
         return Image.fromarray((values * 257).astype(np.uint16))
     if mode in ("I", "F"):
         return Image.fromarray((values * 257).astype(np.int32 if mode == "I" else np.float32))
-    colour = np.stack([values, values[::-1], np.full_like(values, 90), np.full_like(values, 200)], axis=-1)
-    whole = Image.fromarray(colour.astype(np.uint8))
+    color = np.stack([values, values[::-1], np.full_like(values, 90), np.full_like(values, 200)], axis=-1)
+    whole = Image.fromarray(color.astype(np.uint8))
     if mode == "PA":
         return whole.convert("LA").convert("PA")
     if mode == "LAB":
@@ -134,7 +134,7 @@ def test_broken_exif_costs_nothing_but_the_turn() -> None:
 
 
 def test_the_first_frame_of_an_animation_is_read() -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     for file_format in ("WEBP", "PNG", "GIF", "TIFF"):
         lossless = {"lossless": True} if file_format == "WEBP" else {}
         opened = stored(frames[0], file_format, save_all=True, append_images=frames[1:], **lossless)

@@ -27,16 +27,16 @@ def coordinates(width: int, height: int) -> Image.Image:
     ("size", "count"), [((16, 16), 1), ((17, 16), 2), ((32, 48), 6), ((33, 48), 9), ((70, 50), 20)]
 )
 def test_they_cover_the_picture_and_end_with_it(size: tuple[int, int], count: int) -> None:
-    picture = coordinates(*size)
-    squares = tile(picture, 16)
+    image = coordinates(*size)
+    squares = tile(image, 16)
     assert squares.shape == (count, 16, 16, 3)
     corners = [tuple(square[0, 0, :2]) for square in squares]
     assert corners[0] == (0, 0)
     assert corners[-1] == (size[0] - 16, size[1] - 16)
     assert corners == sorted(corners, key=lambda corner: corner[::-1]), "row by row"
     seen = {tuple(pixel) for pixel in squares.reshape(-1, 3).tolist()}
-    assert seen == {tuple(pixel) for pixel in np.asarray(picture).reshape(-1, 3).tolist()}
-    assert all((square == np.asarray(picture)[y : y + 16, x : x + 16]).all()
+    assert seen == {tuple(pixel) for pixel in np.asarray(image).reshape(-1, 3).tolist()}
+    assert all((square == np.asarray(image)[y : y + 16, x : x + 16]).all()
                for square, (x, y) in zip(squares, corners, strict=True))  # fmt: skip
 
 
@@ -57,17 +57,17 @@ def test_what_is_too_small_is_scaled_up() -> None:
 def test_all_tiles_of_a_picture_are_on_one_side(tmp_path: Path, make: Make) -> None:
     make(tmp_path / "d", 8, size=(40, 33))
     make(tmp_path / "d" / "more", 3, size=(9, 9), seed=1)
-    examples = load_source(tmp_path / "d", 16, 3, "tiles")
-    assert len(examples) == 8 * 9 + 3
-    assert len(set(examples.keys.tolist())) == 11
-    sides = [set(examples.keys[side].tolist()) for side in (examples.train, examples.held_out)]
+    dataset = load_source(tmp_path / "d", 16, 3, "tiles")
+    assert len(dataset) == 8 * 9 + 3
+    assert len(set(dataset.keys.tolist())) == 11
+    sides = [set(dataset.keys[side].tolist()) for side in (dataset.train, dataset.held_out)]
     assert not sides[0] & sides[1]
-    assert [len(side) for side in sides] == [len(side) for side in split_by_content(np.unique(examples.keys), 0.1)]
-    assert sorted([*examples.train, *examples.held_out]) == list(range(75))
-    survey = examples.summary
-    assert (survey.images, survey.tiles, survey.duplicates, survey.fit) == (11, 75, 0, "tiles")
-    assert survey.lines()[0].endswith("11 images from 11 files, cut into 75 tiles")
-    assert DatasetSummary.from_dict(survey.as_dict()) == survey
+    assert [len(side) for side in sides] == [len(side) for side in split_by_content(np.unique(dataset.keys), 0.1)]
+    assert sorted([*dataset.train, *dataset.held_out]) == list(range(75))
+    summary = dataset.summary
+    assert (summary.images, summary.tiles, summary.duplicates, summary.fit) == (11, 75, 0, "tiles")
+    assert summary.lines()[0].endswith("11 images from 11 files, cut into 75 tiles")
+    assert DatasetSummary.from_dict(summary.as_dict()) == summary
 
 
 def test_the_second_start_cuts_nothing(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,8 +95,8 @@ def test_four_pictures_are_enough_to_be_cut(tmp_path: Path, make: Make) -> None:
     with pytest.raises(BadInput, match="holds only 3 different images that can be read; a GAN needs at least 4,"):
         load_source(tmp_path / "d", 16, 3, "tiles")
     make(tmp_path / "d" / "e", 1, size=(40, 33), seed=1)
-    examples = load_source(tmp_path / "d", 16, 3, "tiles")
-    assert len(examples.train) + len(examples.held_out) == 36
-    assert len(examples.train) % 9 == 0 < len(examples.train) < 36
+    dataset = load_source(tmp_path / "d", 16, 3, "tiles")
+    assert len(dataset.train) + len(dataset.held_out) == 36
+    assert len(dataset.train) % 9 == 0 < len(dataset.train) < 36
     with pytest.raises(BadInput, match="at least 16"):
         load_source(tmp_path / "d", 16, 3, "crop")

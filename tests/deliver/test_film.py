@@ -13,10 +13,10 @@ def read(path: Path) -> tuple[np.ndarray, Fraction, str]:
     """Frames (N, H, W, 3) as a player shows them, frames a second, and the pixels' format."""
     av = pytest.importorskip("av")  # the extra `film`: `make test` installs it, a bare install has none
     with av.open(str(path)) as film:
-        stream = film.streams.video[0]
-        assert stream.codec_context.name == "h264"
-        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(stream)])
-        return frames, stream.average_rate, stream.codec_context.pix_fmt
+        loader = film.streams.video[0]
+        assert loader.codec_context.name == "h264"
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(loader)])
+        return frames, loader.average_rate, loader.codec_context.pix_fmt
 
 
 def middles(frames: np.ndarray, side: int) -> np.ndarray:

@@ -140,8 +140,8 @@ def test_gif_pause_is_checked(tmp_path: Path, seconds: float) -> None:
 
 def test_image_is_saved_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new" / "a.png"
-    picture = make_grid(noise(4, 8, 8, 3))
-    save_image(picture, path)
+    image = make_grid(noise(4, 8, 8, 3))
+    save_image(image, path)
     before = path.read_bytes()
 
     def torn(self: Image.Image, target: Path, *args: object, **kwargs: object) -> None:
@@ -150,7 +150,7 @@ def test_image_is_saved_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(Image.Image, "save", torn)
     with pytest.raises(OSError, match="disk full"):
-        save_image(picture, path)
+        save_image(image, path)
     with pytest.raises(OSError, match="disk full"):
         save_gif(noise(2, 4, 4, 1), path)
     assert path.read_bytes() == before
@@ -174,8 +174,8 @@ def test_scatter_has_axes_from_the_real_points_alone() -> None:
 
 
 def test_scatter_of_nothing_generated_and_of_one_real_point() -> None:
-    picture = scatter_plot(np.zeros((0, 2)), np.zeros((1, 2)), 120)
-    assert picture.size == (120, 120)
+    image = scatter_plot(np.zeros((0, 2)), np.zeros((1, 2)), 120)
+    assert image.size == (120, 120)
     assert FAKE_COLOR[2] > FAKE_COLOR[0]
 
 

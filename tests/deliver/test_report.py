@@ -94,9 +94,9 @@ def run(tmp_path: Path) -> Path:
 
 def fill(folder: Path, rows: list[dict[str, float]], sheets: int = 0, side: int = 32) -> None:
     (folder / "log.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
     for number in range(1, sheets + 1):
-        save_image(picture, folder / "samples" / f"{number * 100:08d}.png")
+        save_image(image, folder / "samples" / f"{number * 100:08d}.png")
 
 
 def test_full_report(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,9 +37,9 @@ def examples(train: np.ndarray, held_out: np.ndarray, labels: np.ndarray | None 
     classes = () if labels is None else tuple(str(name) for name in range(labels.max() + 1))
     labels = np.zeros(len(values), np.int64) if labels is None else labels.astype(np.int64)
     places, kind = np.arange(len(values)), "points" if train.ndim == 2 else "images"
-    survey = DatasetSummary("here", kind, len(values), train=len(train), held_out=len(held_out))
+    summary = DatasetSummary("here", kind, len(values), train=len(train), held_out=len(held_out))
     keys = np.arange(len(values), dtype=np.uint64)
-    return Dataset(values, labels, classes, keys, places[: len(train)], places[len(train) :], survey)
+    return Dataset(values, labels, classes, keys, places[: len(train)], places[len(train) :], summary)
 
 
 def ring_examples(classes: bool = False) -> Dataset:
@@ -90,9 +90,9 @@ def flat_game(generator: nn.Module, weight: tuple[float, float], lr: float = 0.0
 def mlp_game(objective=None, terms=None, lr: float = 1e-3, classes: int = 0, **more: Any) -> AdversarialGame:
     """Two small networks; `more` sets the discriminator's shape."""
     torch.manual_seed(0)
-    told = {"condition": "concat", "condition_size": 3} if classes else {}
+    conditioning = {"condition": "concat", "condition_size": 3} if classes else {}
     heard = {"condition": "projection", "condition_size": 2} if classes else {}
-    generator = MLPGeneratorConfig(widths=(16,), **told).build(4, (2,), False, classes)
+    generator = MLPGeneratorConfig(widths=(16,), **conditioning).build(4, (2,), False, classes)
     discriminator = MLPDiscriminatorConfig(widths=(16, 16), **{"dropout": 0} | heard | more).build((2,), classes)
     return AdversarialGame(
         generator, discriminator, Normal(size=4), objective or NonSaturating(), terms or {},

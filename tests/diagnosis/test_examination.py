@@ -54,9 +54,9 @@ def played(game: AdversarialGame, classes: int = 0) -> AdversarialGame:
     """After two rounds, so that optimizers and averages remember something."""
     batches = normal_batches(4, n=16)
     labels = {"label": torch.arange(16) % classes} if classes else {}
-    stream = iter([batch | labels for batch in batches])
+    loader = iter([batch | labels for batch in batches])
     for turn in range(2):
-        play_round(game, stream, Accelerator(), Progress(turn, 16 * turn), Meter())
+        play_round(game, loader, Accelerator(), Progress(turn, 16 * turn), Meter())
         for player in game.players.values():
             player.update_ema(16, Progress(turn, 16 * turn))
     return game
@@ -162,7 +162,9 @@ def test_a_linear_game_is_seen_as_it_is(normal: GameProbe) -> None:
     assert found["monitor/latent_sensitivity"] * size / 3 == pytest.approx(math.sqrt(math.pi / 2), abs=5 * 0.17)
     assert found["monitor/update_ratio/discriminator"] == pytest.approx(0.01 * math.sqrt(2) / 5, rel=1e-3)
     assert found["monitor/update_ratio/generator"] == pytest.approx(0.01 * math.sqrt(2), rel=1e-3)
-    assert found["monitor/grad_norm/generator"] == pytest.approx(5, rel=0.01), "w but for the discriminator's step before"
+    assert found["monitor/grad_norm/generator"] == pytest.approx(5, rel=0.01), (
+        "w but for the discriminator's step before"
+    )
     assert found["monitor/diversity"] == pytest.approx(3, rel=0.35)
     assert found["monitor/ema_lag"] == 0
     assert found["monitor/penalty_ratio"] == 0
@@ -285,7 +287,9 @@ def test_a_generator_that_hears_the_class() -> None:
     points = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
     two = examination(examples(points[:120], points[120:], np.arange(200) % 2))
     found = two(told_game(3.0, hears=True, classes=2), NOW)
-    assert found["monitor/generator_class_sensitivity"] == pytest.approx(3 / two.reference_set.mean_pairwise_distance, rel=1e-5)
+    assert found["monitor/generator_class_sensitivity"] == pytest.approx(
+        3 / two.reference_set.mean_pairwise_distance, rel=1e-5
+    )
 
 
 def test_whether_the_discriminator_hears_the_class(classed: GameProbe) -> None:
@@ -299,11 +303,11 @@ def test_whether_the_discriminator_hears_the_class(classed: GameProbe) -> None:
 
 def test_whether_samples_are_of_the_class_asked_for(classed: GameProbe) -> None:
     """Training examples are of their own class, and their reflections in the middle of the ring are of the opposite."""
-    bench = classed.reference_set
-    rows = bench.train_features[np.arange(bench.num_samples) % len(bench.train_features)]
-    assert class_consistency_signals(rows, bench)["monitor/class_consistency"] == 1
-    assert class_consistency_signals(-rows, bench)["monitor/class_consistency"] == 0
-    assert class_consistency_signals(rows, bench)["monitor/class_consistency_real"] > 0.95
+    reference_set = classed.reference_set
+    rows = reference_set.train_features[np.arange(reference_set.num_samples) % len(reference_set.train_features)]
+    assert class_consistency_signals(rows, reference_set)["monitor/class_consistency"] == 1
+    assert class_consistency_signals(-rows, reference_set)["monitor/class_consistency"] == 0
+    assert class_consistency_signals(rows, reference_set)["monitor/class_consistency_real"] > 0.95
 
 
 # ---------------------------------------------------------------------- parts
@@ -313,10 +317,10 @@ def test_a_round_on_a_double() -> None:
     """The gradient of E w . G(z) - E w . x is the difference of the means; the game itself stays."""
     game, batch = flat_game(Shift((2.0, 0.0)), (1.0, 1.0)), normal_batches(1)[0]
     before = everything(game)
-    with sandboxed_copy(game) as patient:
-        expected = patient.imagine(batch, NOW).detach().mean(0) - batch["real"].mean(0)
-        trials, terms = dry_run_round(patient, batch, NOW, TRY)
-        assert not torch.equal(patient.discriminator.score.weight, game.discriminator.score.weight)
+    with sandboxed_copy(game) as copied_game:
+        expected = copied_game.imagine(batch, NOW).detach().mean(0) - batch["real"].mean(0)
+        trials, terms = dry_run_round(copied_game, batch, NOW, TRY)
+        assert not torch.equal(copied_game.discriminator.score.weight, game.discriminator.score.weight)
     assert trials["discriminator"].grad_norm == pytest.approx(float(expected.norm()), rel=1e-4)
     assert terms["discriminator/score"] == pytest.approx(float(expected.sum()), rel=1e-3)
     assert trials["discriminator"].min_layer_gradient == 1, "its only layer is its median layer"
@@ -328,12 +332,12 @@ def test_a_layer_that_no_gradient_reaches() -> None:
     game = mlp_game(activation="relu")
     with torch.no_grad():
         game.discriminator.hidden[1][0].bias.fill_(-1e3)
-    with sandboxed_copy(game) as patient:
-        trials, _ = dry_run_round(patient, normal_batches(1)[0], NOW, TRY)
+    with sandboxed_copy(game) as copied_game:
+        trials, _ = dry_run_round(copied_game, normal_batches(1)[0], NOW, TRY)
     assert trials["discriminator"].min_layer_gradient == 0
     assert trials["generator"].grad_norm == 0
-    with sandboxed_copy(mlp_game()) as patient:
-        trials, _ = dry_run_round(patient, normal_batches(1)[0], NOW, TRY)
+    with sandboxed_copy(mlp_game()) as copied_game:
+        trials, _ = dry_run_round(copied_game, normal_batches(1)[0], NOW, TRY)
     assert all(0 < trial.min_layer_gradient <= 1 for trial in trials.values())
 
 

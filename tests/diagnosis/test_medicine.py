@@ -120,6 +120,10 @@ def test_together_the_first_of_two_wins() -> None:
 
 
 def test_the_first_that_has_something_to_say() -> None:
-    silent, speaks, shouts = set_value("training.batch_size", 64, ""), set_value("a", 1, "one"), set_value("b", 2, "two")
+    silent, speaks, shouts = (
+        set_value("training.batch_size", 64, ""),
+        set_value("a", 1, "one"),
+        set_value("b", 2, "two"),
+    )
     assert first_applicable(silent, speaks, shouts)(history()) == (Recommendation("a", 1, "one"),)
     assert first_applicable(silent)(history()) == ()

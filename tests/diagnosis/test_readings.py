@@ -38,14 +38,18 @@ def test_what_stands_still_has_stalled() -> None:
 
 def test_what_was_near_and_is_far_again_need_not_wait_for_a_quarter() -> None:
     """Three looks are the median's; then it stands at 0.8 / 2 over the least before, 0.1."""
-    fell = stall_ratio("monitor/energy_distance")(history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8))
+    fell = stall_ratio("monitor/energy_distance")(
+        history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8)
+    )
     at = dict(zip(fell.examples / 3200, fell.values, strict=True))
     assert at[13] <= 1.0  # one look is not yet the median of three
     assert at[14] == pytest.approx(4.0)
 
 
 def test_few_looks_say_nothing() -> None:
-    found = stall_ratio("monitor/energy_distance")(LogHistory.from_rows([{"round": 1, "images": 1, "monitor/energy_distance": 0.5}]))
+    found = stall_ratio("monitor/energy_distance")(
+        LogHistory.from_rows([{"round": 1, "images": 1, "monitor/energy_distance": 0.5}])
+    )
     assert len(found.values) == 0
 
 
@@ -72,4 +76,6 @@ def test_a_slow_beginner_is_not_ill(signals: dict[str, float]) -> None:
 
 def test_the_same_standing_still_is() -> None:
     assert {"discriminator-too-strong", "mode-collapse"} <= names(diagnose_history(history(lambda number: 2.0, **LOST)))
-    assert {"discriminator-too-weak", "wrong-loss-sign"} <= names(diagnose_history(history(lambda number: 2.0, **TURNED)))
+    assert {"discriminator-too-weak", "wrong-loss-sign"} <= names(
+        diagnose_history(history(lambda number: 2.0, **TURNED))
+    )

@@ -182,7 +182,10 @@ def moved(one: measures.Signals, other: measures.Signals, start: str) -> float:
     changes = [other[name] - one[name] for name in one if name.startswith(start)]
     assert (
         len(changes)
-        == {"monitor/sample_projection/": measures.NUM_TRACKED_SAMPLES, "monitor/mean_projection/": measures.NUM_MEAN_DIRECTIONS}[start]
+        == {
+            "monitor/sample_projection/": measures.NUM_TRACKED_SAMPLES,
+            "monitor/mean_projection/": measures.NUM_MEAN_DIRECTIONS,
+        }[start]
     )
     return math.sqrt(np.square(changes).mean())
 

@@ -132,16 +132,16 @@ def test_what_was_never_looked_at_is_no_sign() -> None:
 
 
 def test_a_rule_is_asked_only_where_it_applies() -> None:
-    told = history(a=[ILL] * 3)
-    assert rule(high("a"), needs=1)(told)
-    assert rule(high("a"), needs=1, applies=lambda history: "b" in history)(told) is None
+    conditioning = history(a=[ILL] * 3)
+    assert rule(high("a"), needs=1)(conditioning)
+    assert rule(high("a"), needs=1, applies=lambda history: "b" in history)(conditioning) is None
 
 
 @pytest.mark.parametrize(("rounds", "found"), [(99, False), (100, True)])
 def test_no_game_is_ill_before_it_has_begun(rounds: int, found: bool) -> None:
-    told = history(a=[ILL] * 3, round=[1, 50, rounds])
-    assert (rule(high("a"), needs=1)(told) is not None) == found
-    assert rule(high("a"), needs=1, after=0)(told)
+    conditioning = history(a=[ILL] * 3, round=[1, 50, rounds])
+    assert (rule(high("a"), needs=1)(conditioning) is not None) == found
+    assert rule(high("a"), needs=1, after=0)(conditioning)
 
 
 def test_a_sign_is_as_it_was_last_looked_at() -> None:
@@ -163,8 +163,8 @@ def test_since_when() -> None:
 
 def test_what_went_and_came_back_is_since_it_came_back() -> None:
     a = [ILL, ILL, ILL, WELL, WELL, WELL, ILL, ILL, ILL]
-    told = history(a=a)
-    found = rule(high("a"), needs=1)(told)
+    conditioning = history(a=a)
+    found = rule(high("a"), needs=1)(conditioning)
     assert found
     assert found.since_examples == 800
     assert rule(high("a"), needs=1)(history(a=a[:6])) is None

@@ -152,13 +152,13 @@ SECRET = 0.01
 
 def hides(given: Tensor) -> Tensor:
     """A grey picture, in whose faintest levels all colours can be read."""
-    grey = given.mean(1, keepdim=True)
-    return grey + SECRET * (given - grey)
+    gray = given.mean(1, keepdim=True)
+    return gray + SECRET * (given - gray)
 
 
 def reads(made: Tensor) -> Tensor:
-    grey = made.mean(1, keepdim=True)
-    return grey + (made - grey) / SECRET
+    gray = made.mean(1, keepdim=True)
+    return gray + (made - gray) / SECRET
 
 
 # ---------------------------------------------------------------------- examinations
@@ -184,17 +184,17 @@ CONDITIONAL = JUDGED | {"l1", "error", "cycle", "cycle_noisy", "gap", "stride/di
 
 @pytest.mark.parametrize("name", GAMES)
 def test_an_examination_sees_much_and_changes_nothing(name: str) -> None:
-    settings, pictures, also = GAMES[name]
+    settings, images, also = GAMES[name]
     healthy = game(**settings)
     before = everything(healthy)
-    found = examined(healthy, pictures, deep=True)
+    found = examined(healthy, images, deep=True)
     assert same(before, everything(healthy))
     expected = also | ({"gap"} if "auc" in also else set())
     seen = {signal.removeprefix("monitor/") for signal in found}
     assert seen & CONDITIONAL == expected
     assert seen >= ALWAYS
     assert all(math.isfinite(number) and describe_signal(signal) for signal, number in found.items())
-    assert examined(healthy, pictures, deep=True) == found
+    assert examined(healthy, images, deep=True) == found
 
 
 def test_what_is_not_finite_is_said_and_nothing_else() -> None:
@@ -207,7 +207,15 @@ def test_the_truth() -> None:
     assert found["monitor/l1_over_mean_image_l1"] < 0.02
     assert found["monitor/change_from_input"] == pytest.approx(1, abs=0.02)
     assert found["monitor/input_sensitivity"] == pytest.approx(1, abs=0.02)
-    assert min(found["monitor/brightness_correlation"], found["monitor/color_correlation"], found["monitor/brightness_correlation_between"], found["monitor/color_correlation_between"]) > 0.98
+    assert (
+        min(
+            found["monitor/brightness_correlation"],
+            found["monitor/color_correlation"],
+            found["monitor/brightness_correlation_between"],
+            found["monitor/color_correlation_between"],
+        )
+        > 0.98
+    )
     assert found["monitor/checkerboard_peak"] / found["monitor/checkerboard_peak_real"] == pytest.approx(1, abs=0.1)
     assert found["monitor/auc_held_out"] == pytest.approx(0.5, abs=0.02)
     assert found["monitor/ema_lag"] == 0.0
@@ -326,12 +334,12 @@ def test_what_varies_in_nothing() -> None:
 
 
 def test_roughness_is_of_some_levels_on_the_grid_of_bytes() -> None:
-    grey = torch.full((4, 2, 3, 16, 16), 1 / 127.5)
-    rough = add_byte_noise(grey)
+    gray = torch.full((4, 2, 3, 16, 16), 1 / 127.5)
+    rough = add_byte_noise(gray)
     levels = (rough + 1) * 127.5
     assert torch.allclose(levels, levels.round(), atol=1e-3)
-    assert float((rough - grey).std()) == pytest.approx(NOISE_STD_BYTE_LEVELS * BYTE_STEP, rel=0.1)
-    assert torch.equal(rough, add_byte_noise(grey))
+    assert float((rough - gray).std()) == pytest.approx(NOISE_STD_BYTE_LEVELS * BYTE_STEP, rel=0.1)
+    assert torch.equal(rough, add_byte_noise(gray))
     assert float(add_byte_noise(torch.full((1, 3, 8, 8), 9.0)).max()) == pytest.approx(1)
 
 
@@ -389,15 +397,15 @@ PAIRED_RUN = {
 
 def history(found: Signals, looks: int = 10, facts: dict | None = None, **more: float) -> LogHistory:
     """A run that looks the same at every examination, with what training logs beside it."""
-    told = LogHistory(facts or PAIRED_RUN)
+    conditioning = LogHistory(facts or PAIRED_RUN)
     trained = {
         "discriminator/score": 1.2, "generator/score": 0.9, "signals/real_score": 0.6, "signals/fake_score": -0.5,
         "signals/real_accuracy": 0.8, "signals/fake_accuracy": 0.8, "rate/generator": 1e-3, "rate/discriminator": 1e-3,
         "signals/real_mean": found["monitor/real_mean"], "signals/real_variance": found["monitor/real_variance"],
     }  # fmt: skip
     for number in range(looks):
-        told.add_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | trained | found | more)
-    return told
+        conditioning.add_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | trained | found | more)
+    return conditioning
 
 
 def names(told: LogHistory) -> dict[str, Severity]:
@@ -437,26 +445,31 @@ copies are as good as what is wanted.
 
 @pytest.mark.parametrize("name", ILL)
 def test_the_ill_are_found(name: str) -> None:
-    settings, pictures, expected = ILL[name]
-    assert names(history(examined(game(**settings), pictures))) == expected
+    settings, images, expected = ILL[name]
+    assert names(history(examined(game(**settings), images))) == expected
 
 
 def test_a_finding_waits_for_enough_looks_and_goes_when_it_is_well(healthy: dict[str, Signals]) -> None:
     ill = examined(game(constant))
     assert "input-ignored" not in names(history(ill, looks=6))
-    told = history(ill)
-    assert names(told)["input-ignored"] is SEVERE
+    conditioning = history(ill)
+    assert names(conditioning)["input-ignored"] is SEVERE
     for number in range(6):
-        told.add_row({"images": 2000 + number, "round": 2000 + number} | healthy["paired"])
-    assert "input-ignored" not in names(told)
+        conditioning.add_row({"images": 2000 + number, "round": 2000 + number} | healthy["paired"])
+    assert "input-ignored" not in names(conditioning)
 
 
 def test_who_still_learns_to_answer_is_well(healthy: dict[str, Signals]) -> None:
-    told = LogHistory(PAIRED_RUN)
+    conditioning = LogHistory(PAIRED_RUN)
     for number in range(10):
-        grown = {"monitor/input_sensitivity": 0.002 * 1.4**number, "monitor/near_duplicates": 1.0, "monitor/l1_over_mean_image_l1": 1.0, "monitor/auc_held_out": 1.0}
-        told.add_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | healthy["paired"] | grown)
-    assert "input-ignored" not in names(told)
+        grown = {
+            "monitor/input_sensitivity": 0.002 * 1.4**number,
+            "monitor/near_duplicates": 1.0,
+            "monitor/l1_over_mean_image_l1": 1.0,
+            "monitor/auc_held_out": 1.0,
+        }
+        conditioning.add_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | healthy["paired"] | grown)
+    assert "input-ignored" not in names(conditioning)
 
 
 @pytest.mark.parametrize("signals", [
@@ -479,13 +492,21 @@ def test_land_and_sea_changed_round_are_found_in_two_looks(healthy: dict[str, Si
 
     In the run that went well they were .88 and .57. Sketches turn brightness round and have no colour.
     """
-    well = healthy["both"] | {"monitor/cycle_error": 0.1, "monitor/cycle_error_noisy": 0.1, "monitor/brightness_correlation_between": -0.03}
-    turned = well | {"monitor/brightness_correlation": -0.46, "monitor/color_correlation": -0.34, "monitor/color_correlation_between": -0.24}
+    well = healthy["both"] | {
+        "monitor/cycle_error": 0.1,
+        "monitor/cycle_error_noisy": 0.1,
+        "monitor/brightness_correlation_between": -0.03,
+    }
+    turned = well | {
+        "monitor/brightness_correlation": -0.46,
+        "monitor/color_correlation": -0.34,
+        "monitor/color_correlation_between": -0.24,
+    }
     for looks in (2, 3):
         assert names(history(turned, looks=looks, facts=UNPAIRED_RUN)) == {"colors-inverted": MILD}
     assert names(history(turned | {"monitor/color_correlation": 0.57}, looks=3, facts=UNPAIRED_RUN)) == {}
-    grey = {name: value for name, value in turned.items() if "hue" not in name}
-    assert names(history(grey, looks=3, facts=UNPAIRED_RUN)) == {}
+    gray = {name: value for name, value in turned.items() if "hue" not in name}
+    assert names(history(gray, looks=3, facts=UNPAIRED_RUN)) == {}
 
 
 def test_a_judge_too_sure_to_teach(healthy: dict[str, Signals]) -> None:
@@ -495,7 +516,11 @@ def test_a_judge_too_sure_to_teach(healthy: dict[str, Signals]) -> None:
     that is sure while pictures come nearer to the truth, or before anyone listens to it.
     """
     run = {"settings": PAIRED_RUN["settings"]}
-    ill = healthy["paired"] | {"monitor/auc_held_out": 0.968, "monitor/score_separation_held_out": 2.7, "monitor/l1_over_mean_image_l1": 0.166}
+    ill = healthy["paired"] | {
+        "monitor/auc_held_out": 0.968,
+        "monitor/score_separation_held_out": 2.7,
+        "monitor/l1_over_mean_image_l1": 0.166,
+    }
     (finding,) = diagnose_history(history(ill, facts=run))
     assert (finding.name, finding.severity) == ("discriminator-overconfident", MILD)
     assert [(advice.setting, advice.value) for advice in finding.recommendations] == [
@@ -506,7 +531,12 @@ def test_a_judge_too_sure_to_teach(healthy: dict[str, Signals]) -> None:
     assert [(advice.setting, advice.value) for advice in finding.recommendations] == [("terms.r1.weight", 3e-4)]
     for well in (
         {"monitor/auc_held_out": 0.83, "monitor/score_separation_held_out": 1.4},
-        {"monitor/auc_train": 0.99, "monitor/score_separation_train": 3.0, "monitor/auc_held_out": 0.78, "monitor/score_separation_held_out": 1.1},
+        {
+            "monitor/auc_train": 0.99,
+            "monitor/score_separation_train": 3.0,
+            "monitor/auc_held_out": 0.78,
+            "monitor/score_separation_held_out": 1.1,
+        },
         {"monitor/auc_held_out": 1.0, "monitor/score_separation_held_out": 1.6},
     ):
         assert names(history(ill | well, facts=run)) == {}
@@ -515,7 +545,11 @@ def test_a_judge_too_sure_to_teach(healthy: dict[str, Signals]) -> None:
     assert names(history(ill, facts=begins)) == {}
     learning = LogHistory(run)
     for number in range(10):
-        nearer = {"images": 100 * (number + 1), "round": 100 * (number + 1)} | ill | {"monitor/l1_over_mean_image_l1": 0.4 * 0.9**number}
+        nearer = (
+            {"images": 100 * (number + 1), "round": 100 * (number + 1)}
+            | ill
+            | {"monitor/l1_over_mean_image_l1": 0.4 * 0.9**number}
+        )
         learning.add_row(nearer)
     assert names(learning) == {}
 
@@ -561,12 +595,12 @@ def test_advice_for_noise_is_not_given_to_translations() -> None:
 
 def test_a_finding_that_becomes_severe_is_written_down_again(tmp_path, healthy: dict[str, Signals]) -> None:
     folder = RunFolder(tmp_path)
-    doctor = Monitor(None, None, 4, folder)
-    doctor.history = LogHistory(PAIRED_RUN)
-    doctor._num_evaluations_read = 0
+    monitor = Monitor(None, None, 4, folder)
+    monitor.history = LogHistory(PAIRED_RUN)
+    monitor._num_evaluations_read = 0
     for number in range(20):
         lost = 0.5 if number < 10 else 1.5
         found = healthy["both"] | {"monitor/cycle_error": 0.1, "monitor/cycle_error_noisy": lost}
-        doctor.process_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | found)
+        monitor.process_row({"images": 100 * (number + 1), "round": 100 * (number + 1)} | found)
     written = [row for row in folder.rows(FINDINGS_FILE) if row["name"] == "cycle-steganography"]
     assert [(row["event"], row["severity"]) for row in written] == [("comes", "mild"), ("comes", "severe")]

@@ -44,8 +44,8 @@ def examples(n: int = 2 * BLOCK_ROWS + 100, seed: int = 0) -> Dataset:
     values = dice.integers(0, 256, (n, 8, 8, 1), dtype=np.uint8)
     keys = dice.permutation(np.arange(n, dtype=np.uint64) * 7919)
     everything = np.arange(n)
-    survey = DatasetSummary("noise", "images", images=n)
-    return Dataset(values, np.zeros(n, np.int64), (), keys, everything, everything[:0], survey)
+    summary = DatasetSummary("noise", "images", images=n)
+    return Dataset(values, np.zeros(n, np.int64), (), keys, everything, everything[:0], summary)
 
 
 def see(items, folder: Path, keep: bool = False, net: Net | None = None):

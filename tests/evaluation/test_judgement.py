@@ -47,37 +47,37 @@ def judged(
     asked = replace(ASKED, against=against)
     question = replace(asking.build_run_task(UNASKED, held_out, None, asked), made=GeneratedSet(make, N, "the samples"))
     with evaluator.open_feature_extractor(PixelFeatures(), torch.device("cpu")) as watching:
-        judgement, _ = evaluator.run_evaluation(question, ASKED, watching, None, SilentReporter())
-    return judgement, question
+        result, _ = evaluator.run_evaluation(question, ASKED, watching, None, SilentReporter())
+    return result, question
 
 
 def test_a_perfect_generator_is_at_its_floor(digits: Dataset, tmp_path: Path) -> None:
     """Its samples are real images that neither training nor the reference holds. Each bound is four standard errors, or
     a tenth of the score, whichever is more: under one false alarm in a thousand."""
-    judgement, question = judged(digits, digits.held_out[1_000:])
-    for name, score in judgement.scores.items():
+    result, question = judged(digits, digits.held_out[1_000:])
+    for name, score in result.scores.items():
         assert score.floor is not None, name
         if name in {"precision", "recall", "density", "coverage", "fd", "authentic"}:
             near = max(0.1 * abs(score.floor.value), 4 * np.nan_to_num(score.score.error))
             assert abs(score.score.value - score.floor.value) <= near, name
-    kid = judgement.scores["kid"]
+    kid = result.scores["kid"]
     assert abs(kid.score.value) <= 4 * kid.score.error
-    assert abs(judgement.memorization.c_t) < 4 * judgement.memorization.c_t_error
-    assert judgement.memorization.num_exact_copies == 0
-    assert not judgement.modes.all_samples.missing
-    assert not [warning for warning in judgement.warnings if "memor" in warning or "collapsed" in warning]
-    assert [path.name for path in evaluator.save_figures(judgement, question, tmp_path)] == ["neighbours.png"]
+    assert abs(result.memorization.c_t) < 4 * result.memorization.c_t_error
+    assert result.memorization.num_exact_copies == 0
+    assert not result.modes.all_samples.missing
+    assert not [warning for warning in result.warnings if "memor" in warning or "collapsed" in warning]
+    assert [path.name for path in evaluator.save_figures(result, question, tmp_path)] == ["neighbours.png"]
 
 
 def test_one_image_again_and_again_is_seen_as_collapse(digits: Dataset, tmp_path: Path) -> None:
-    judgement, question = judged(digits, digits.held_out[1_000:1_001])
-    found = {name: score.score.value for name, score in judgement.scores.items()}
+    result, question = judged(digits, digits.held_out[1_000:1_001])
+    found = {name: score.score.value for name, score in result.scores.items()}
     assert found["recall"] == 0
     assert found["coverage"] < 0.05
-    assert found["kid"] > 20 * judgement.scores["kid"].score.error
-    assert len(judgement.modes.all_samples.missing) >= judgement.modes.all_samples.num_modes - 1
-    assert any("one and the same image" in warning for warning in judgement.warnings)
-    assert {path.name for path in evaluator.save_figures(judgement, question, tmp_path)} == {
+    assert found["kid"] > 20 * result.scores["kid"].score.error
+    assert len(result.modes.all_samples.missing) >= result.modes.all_samples.num_modes - 1
+    assert any("one and the same image" in warning for warning in result.warnings)
+    assert {path.name for path in evaluator.save_figures(result, question, tmp_path)} == {
         "neighbours.png",
         "missing.png",
     }
@@ -86,33 +86,33 @@ def test_one_image_again_and_again_is_seen_as_collapse(digits: Dataset, tmp_path
 def test_one_class_alone_is_precise_and_covers_little(digits: Dataset, tmp_path: Path) -> None:
     """A generator that makes ones only: each looks real, and nine classes are missing."""
     ones = digits.train[digits.labels[digits.train] == 1][-400:]
-    judgement, _ = judged(digits, ones)
-    found, floor = ({n: getattr(s, side).value for n, s in judgement.scores.items()} for side in ("score", "floor"))
+    result, _ = judged(digits, ones)
+    found, floor = ({n: getattr(s, side).value for n, s in result.scores.items()} for side in ("score", "floor"))
     assert found["precision"] > floor["precision"]
     assert found["recall"] < 0.5 * floor["recall"]
     assert found["coverage"] < 0.25 * floor["coverage"]
-    assert len(judgement.modes.all_samples.missing) > 0.7 * judgement.modes.all_samples.num_modes
+    assert len(result.modes.all_samples.missing) > 0.7 * result.modes.all_samples.num_modes
 
 
 def test_a_thief_is_caught(digits: Dataset, tmp_path: Path) -> None:
     """Samples that are training images have good scores, and are found out."""
     stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000]
-    judgement, question = judged(digits, stolen[::2])
-    assert judgement.scores["coverage"].score.value > 0.9 * judgement.scores["coverage"].floor.value
-    assert judgement.memorization.c_t < -3 * judgement.memorization.c_t_error
-    assert judgement.scores["authentic"].score.value == 0
-    assert judgement.memorization.num_exact_copies == N
-    assert any("memorises" in warning for warning in judgement.warnings)
-    evaluator.save_figures(judgement, question, tmp_path)
+    result, question = judged(digits, stolen[::2])
+    assert result.scores["coverage"].score.value > 0.9 * result.scores["coverage"].floor.value
+    assert result.memorization.c_t < -3 * result.memorization.c_t_error
+    assert result.scores["authentic"].score.value == 0
+    assert result.memorization.num_exact_copies == N
+    assert any("memorises" in warning for warning in result.warnings)
+    evaluator.save_figures(result, question, tmp_path)
 
 
 def test_a_thief_is_caught_whatever_its_samples_are_held_against(digits: Dataset) -> None:
     """Held against the training images themselves, what is copied still shows, and honest samples are not accused."""
     stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000:2]
     for pool, guilty in ((stolen, True), (digits.held_out[1_000:], False)):
-        judgement, _ = judged(digits, pool, "train")
-        assert (judgement.memorization.c_t < -3 * judgement.memorization.c_t_error) == guilty
-        assert judgement.scores["authentic"].floor.value > 0.1
+        result, _ = judged(digits, pool, "train")
+        assert (result.memorization.c_t < -3 * result.memorization.c_t_error) == guilty
+        assert result.scores["authentic"].floor.value > 0.1
 
 
 def test_real_images_that_were_trained_on_are_found_out(digits: Dataset) -> None:
@@ -131,16 +131,16 @@ def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Data
     pool = digits.held_out[1_000:]
     made = GeneratedSet(lambda f, n: digits.scale(digits.take(pool[np.arange(f, f + n) % len(pool)])), 1_500, "samples")
     with evaluator.open_feature_extractor(PixelFeatures(), torch.device("cpu")) as watching:
-        judgement, _ = evaluator.run_evaluation(replace(question, made=made), asked, watching, None, SilentReporter())
-    assert judgement.scores["fd"].ratio_to_floor() is None
-    assert judgement.scores["kid"].ratio_to_floor() is not None
-    assert any("--num-samples 900 makes them alike" in warning for warning in judgement.warnings)
+        result, _ = evaluator.run_evaluation(replace(question, made=made), asked, watching, None, SilentReporter())
+    assert result.scores["fd"].ratio_to_floor() is None
+    assert result.scores["kid"].ratio_to_floor() is not None
+    assert any("--num-samples 900 makes them alike" in warning for warning in result.warnings)
 
 
 def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Dataset, tmp_path: Path) -> None:
-    judgement, _ = judged(digits, digits.held_out[1_000:1_001])
+    result, _ = judged(digits, digits.held_out[1_000:1_001])
     (tmp_path / "run").mkdir()
-    evaluator.record_result(RunFolder(tmp_path / "run"), judgement, {"images": 640, "checkpoint": "00000640"}, [])
+    evaluator.record_result(RunFolder(tmp_path / "run"), result, {"images": 640, "checkpoint": "00000640"}, [])
     (row,) = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
     assert row["scores"]["recall"]["value"] == 0
     assert row["scores"]["recall"]["floor"] > 0.5

@@ -95,8 +95,8 @@ def test_an_image_has_its_own_features(small: EfficientNetFeatures) -> None:
 
 
 def test_grey_is_seen_as_colour(small: EfficientNetFeatures) -> None:
-    grey = pictures(2, channels=1)
-    assert torch.equal(small(grey).features, small(grey.expand(-1, 3, -1, -1)).features)
+    gray = pictures(2, channels=1)
+    assert torch.equal(small(gray).features, small(gray.expand(-1, 3, -1, -1)).features)
 
 
 def test_the_version_is_the_weights_hash(small: EfficientNetFeatures) -> None:

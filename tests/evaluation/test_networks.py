@@ -242,12 +242,12 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_weights_are_fetched_once(url: str, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    place = download_weights(url, SHA256[:8], "net-1.pth", lambda done, total: told.append((done, total)))
+    conditioning: list[tuple[int, int]] = []
+    place = download_weights(url, SHA256[:8], "net-1.pth", lambda done, total: conditioning.append((done, total)))
     assert place == tmp_path / "cache" / "weights" / "net-1.pth"
     assert place.read_bytes() == CONTENT
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert len(told) > 1
+    assert conditioning[-1] == (len(CONTENT), len(CONTENT))
+    assert len(conditioning) > 1
     (tmp_path / "net.pth").unlink()
     assert download_weights(url, SHA256, "net-1.pth") == place, "it is asked for a second time"
     assert list(place.parent.iterdir()) == [place]

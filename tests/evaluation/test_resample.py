@@ -48,12 +48,12 @@ def test_the_same_size_changes_no_bit(resize: object) -> None:
 
 
 def test_grey_is_repeated_and_alpha_laid_over_white() -> None:
-    grey, colour = noise(2, 1, 4, 4), noise(2, 3, 4, 4, seed=1)
-    clear, opaque = torch.full_like(grey, -1), torch.ones_like(grey)
-    assert torch.equal(to_rgb(grey), torch.cat([grey] * 3, 1))
-    assert torch.equal(to_rgb(colour), colour)
-    for image in (grey, colour):
+    gray, color = noise(2, 1, 4, 4), noise(2, 3, 4, 4, seed=1)
+    clear, opaque = torch.full_like(gray, -1), torch.ones_like(gray)
+    assert torch.equal(to_rgb(gray), torch.cat([gray] * 3, 1))
+    assert torch.equal(to_rgb(color), color)
+    for image in (gray, color):
         assert torch.equal(to_rgb(torch.cat([image, opaque], 1)), image.expand(-1, 3, -1, -1))
         assert torch.equal(to_rgb(torch.cat([image, clear], 1)), torch.ones(2, 3, 4, 4))
-    half = to_rgb(torch.cat([colour, torch.zeros_like(grey)], 1))
-    torch.testing.assert_close(half, (colour + 1) / 2)
+    half = to_rgb(torch.cat([color, torch.zeros_like(gray)], 1))
+    torch.testing.assert_close(half, (color + 1) / 2)

@@ -169,12 +169,12 @@ def test_whole_moves_are_exact() -> None:
     moved = warp.warp(sample, warp.affine_grid(*move, side)).numpy()
     for k in range(count):
         mirror, turns, *shift = numbers.blit[k].tolist()
-        picture = sample[k].numpy()
+        image = sample[k].numpy()
         if mirror < 0.5:
-            picture = picture[:, :, ::-1]
-        picture = np.rot90(picture, -math.floor(4 * turns), (1, 2))
+            image = image[:, :, ::-1]
+        image = np.rot90(image, -math.floor(4 * turns), (1, 2))
         right, down = (round((2 * u - 1) * side / 8) for u in shift)
-        padded = np.pad(picture, ((0, 0), (2, 2), (2, 2)), "symmetric")
+        padded = np.pad(image, ((0, 0), (2, 2), (2, 2)), "symmetric")
         np.testing.assert_array_equal(moved[k], padded[:, 2 - down : 18 - down, 2 - right : 18 - right])
 
 
@@ -235,13 +235,13 @@ def papers_colours(numbers: UniformDraws, k: int) -> np.ndarray:
 def test_colours_are_the_papers_in_its_order() -> None:
     numbers = drawn(64)
     matrix, offset = transforms.color_transform(numbers, 1.0, 3)
-    grey = transforms.color_transform(numbers, 1.0, 1)
+    gray = transforms.color_transform(numbers, 1.0, 1)
     for k in range(64):
         whole = papers_colours(numbers, k)
         np.testing.assert_allclose(matrix[k], whole[:3, :3], atol=1e-5, rtol=1e-5)
         np.testing.assert_allclose(offset[k].expand(3, 1)[:, 0], whole[:3, 3], atol=1e-6, rtol=1e-5)
-        assert grey.matrix[k].item() == pytest.approx(whole[0, :3].sum(), rel=1e-5)
-        assert grey.offset[k].item() == pytest.approx(whole[0, 3], rel=1e-5, abs=1e-7)
+        assert gray.matrix[k].item() == pytest.approx(whole[0, :3].sum(), rel=1e-5)
+        assert gray.offset[k].item() == pytest.approx(whole[0, 3], rel=1e-5, abs=1e-7)
 
 
 def test_a_third_of_a_turn_of_hue_makes_red_green() -> None:

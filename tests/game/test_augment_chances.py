@@ -161,15 +161,15 @@ def test_distributions_of_colour() -> None:
 
 def test_distributions_of_jitter() -> None:
     n, numbers = 20_000, drawn(20_000)
-    grey = transforms.apply_color_jitter(torch.zeros(n, 1, 2, 2), numbers, 1.0)[:, 0, 0, 0]
-    assert kolmogorov(grey, uniform_cdf(grey, -0.5, 0.5)) < 2.7
+    gray = transforms.apply_color_jitter(torch.zeros(n, 1, 2, 2), numbers, 1.0)[:, 0, 0, 0]
+    assert kolmogorov(gray, uniform_cdf(gray, -0.5, 0.5)) < 2.7
     two = torch.tensor([0.7, -0.1]).view(1, 1, 1, 2).expand(n, 1, 2, 2)
     pixels = transforms.apply_color_jitter(two, numbers, 1.0)[:, 0, 0]
     contrast = (pixels[:, 0] - pixels[:, 1]) / 0.8
     assert kolmogorov(contrast, uniform_cdf(contrast, 0.5 - 1e-5, 1.5 + 1e-5)) < 2.7
-    assert torch.allclose(pixels.mean(1), 0.3 + grey, atol=1e-6)  # the mean is only moved by brightness
-    colours = torch.tensor([0.9, 0.1, -0.4]).view(1, 3, 1, 1).expand(n, 3, 2, 2)
-    seen = transforms.apply_color_jitter(colours, numbers, 1.0)[:, :, 0, 0]
+    assert torch.allclose(pixels.mean(1), 0.3 + gray, atol=1e-6)  # the mean is only moved by brightness
+    colors = torch.tensor([0.9, 0.1, -0.4]).view(1, 3, 1, 1).expand(n, 3, 2, 2)
+    seen = transforms.apply_color_jitter(colors, numbers, 1.0)[:, :, 0, 0]
     saturation = (seen[:, 0] - seen[:, 2]) / 1.3 / contrast
     assert kolmogorov(saturation, uniform_cdf(saturation, -1e-5, 2 + 1e-5)) < 2.7
 

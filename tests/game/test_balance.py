@@ -92,10 +92,10 @@ def test_p_in_parts_is_p_of_the_whole() -> None:
 
 def test_only_its_own_move_changes_p() -> None:
     play = game(-9.0, ADA(initial_p=0.3, every_rounds=4))
-    stream = iter([batch(seed=n) for n in range(9)])
-    play_round(play, stream, Accelerator(), Progress(1, 8), Meter())
+    loader = iter([batch(seed=n) for n in range(9)])
+    play_round(play, loader, Accelerator(), Progress(1, 8), Meter())
     assert play.discriminator_input_transform.augment_probability.item() == pytest.approx(0.3)
-    play_round(play, stream, Accelerator(), Progress(4, 32), Meter())
+    play_round(play, loader, Accelerator(), Progress(4, 32), Meter())
     assert play.discriminator_input_transform.augment_probability.item() > 0.3
 
 
@@ -125,10 +125,10 @@ def test_a_clear_lens_changes_nothing() -> None:
 def test_instance_noise_has_its_size_and_is_each_samples_own() -> None:
     """32,768 numbers; their variance within 4.5 standard deviations of sigma^2, that is 3.5%."""
     lens, seed = DiscriminatorInputTransform(instance_noise=0.2), seeded_rng.derive_seeds(3, 0, 8)
-    grey = torch.zeros(8, 1, 64, 64)
-    seen = lens(grey, seed, Progress())
+    gray = torch.zeros(8, 1, 64, 64)
+    seen = lens(gray, seed, Progress())
     assert seen.var().item() == pytest.approx(0.04, rel=4.5 * math.sqrt(2 / seen.numel()))
-    assert torch.equal(lens(grey[3:4], seed[3:4], Progress()), seen[3:4])
+    assert torch.equal(lens(gray[3:4], seed[3:4], Progress()), seen[3:4])
 
 
 def test_dragan_of_a_linear_judge() -> None:

@@ -74,13 +74,13 @@ def test_slopes_are_those_of_the_sample_at_its_class() -> None:
     play, given = game(), batch()
     play.double()
     sample = given["real"].double()
-    verdict, steep = input_gradient_norm_sq(play.discriminate, DiscriminatorInput(sample, given["label"]))
+    output, steep = input_gradient_norm_sq(play.discriminate, DiscriminatorInput(sample, given["label"]))
     for row in range(len(sample)):
         point = sample[row : row + 1].clone().requires_grad_(True)
         one = play.discriminator(point, label=given["label"][row : row + 1]).score
         (gradient,) = torch.autograd.grad(one.sum(), point)
         assert steep[row].item() == pytest.approx(gradient.square().sum().item(), rel=1e-9)
-        assert verdict.score[row].item() == pytest.approx(one.item(), rel=1e-9)
+        assert output.score[row].item() == pytest.approx(one.item(), rel=1e-9)
 
 
 @pytest.mark.parametrize("terms", [{"r1": R1()}, {"gp": GradientPenalty()}])

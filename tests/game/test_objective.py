@@ -126,8 +126,8 @@ def test_penalties_train_by_finite_differences(term, slopes) -> None:
 def test_patch_scores_and_trees() -> None:
     image = torch.randn(2, 3, 4, 4, dtype=torch.float64)
     patches = lambda x: DiscriminatorOutput(2 * x[:, :1, ::2, ::2])  # noqa: E731
-    verdict, steep = input_gradient_norm_sq(patches, image)
-    assert verdict.score.shape == (2, 1, 2, 2)
+    output, steep = input_gradient_norm_sq(patches, image)
+    assert output.score.shape == (2, 1, 2, 2)
     torch.testing.assert_close(steep, torch.full((2,), 4 * 4.0, dtype=torch.float64))
     tree = {"atoms": REAL, "bonds": FAKE}
     _, steep = input_gradient_norm_sq(lambda s: DiscriminatorOutput((s["atoms"] @ A) + 2 * (s["bonds"] @ A)), tree)
@@ -141,9 +141,9 @@ def test_both_bodies_of_slope_agree() -> None:
     gradients = []
     for body in (_input_gradients_eager, _input_gradients_compiled):
         network.zero_grad()
-        verdict, [slopes] = body(judge, REAL)
-        (slopes.square().sum() + verdict.score.sum()).backward()
-        gradients.append([slopes.detach(), verdict.score.detach(), *[p.grad.clone() for p in network.parameters()]])
+        output, [slopes] = body(judge, REAL)
+        (slopes.square().sum() + output.score.sum()).backward()
+        gradients.append([slopes.detach(), output.score.detach(), *[p.grad.clone() for p in network.parameters()]])
     for eager, compiled in zip(*gradients, strict=True):
         torch.testing.assert_close(eager, compiled, rtol=1e-12, atol=1e-12)
 

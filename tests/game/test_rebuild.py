@@ -101,11 +101,11 @@ def test_playing_for_it_works(norm: Any) -> None:
         grid = torch.arange(32.0)
         near = (grid - place[:, :, None]).abs() <= 6  # (8, 2, 32)
         real = (near[:, 0, :, None] & near[:, 1, None, :]).float()[:, None] * 2 - 1
-        verdict = judge(real)
-        cost = SelfSupervisedReconstruction()(play(verdict.rebuilt, real)).mean()
+        output = judge(real)
+        cost = SelfSupervisedReconstruction()(play(output.rebuilt, real)).mean()
         rule.zero_grad()
         cost.backward()
         rule.step()
         costs.append(cost.item())
-    dark = SelfSupervisedReconstruction()(play(-torch.ones_like(verdict.rebuilt), real)).mean().item()
+    dark = SelfSupervisedReconstruction()(play(-torch.ones_like(output.rebuilt), real)).mean().item()
     assert sum(costs[-5:]) / 5 < 0.8 * dark < 0.8 * costs[0]

@@ -142,10 +142,10 @@ class Recorder(Accelerator):
 def test_both_ways_every_network_moves(share: bool) -> None:
     its = couples(terms={"cycle": CycleConsistency(), "identity": IdentityLoss()}, objective=LeastSquares())
     its.reuse_fakes = share
-    machine = Recorder()
+    accelerator = Recorder()
     before = [p.detach().clone() for player in its.players.values() for p in player.parameters]
-    play_round(its, iter([batch(couples=True)] * 2), machine, Progress(), Meter())
-    assert machine.steps == [("discriminator", [True, True]), ("generator", [True, True])]
+    play_round(its, iter([batch(couples=True)] * 2), accelerator, Progress(), Meter())
+    assert accelerator.steps == [("discriminator", [True, True]), ("generator", [True, True])]
     after = [p for player in its.players.values() for p in player.parameters]
     assert all(bool((x != y).any()) for x, y in zip(before, after, strict=True))
 
@@ -229,8 +229,8 @@ class Levels(nn.Module):
 
 def test_contrast_finds_the_same_place() -> None:
     """One-hot colours: where places stay, the cross-entropy has a closed form; where all move, it is far larger."""
-    colours = torch.eye(4)[torch.arange(4)].T.reshape(1, 4, 2, 2)
-    seen = {"given": colours, "real": colours, "seed": seeded_rng.derive_seeds(0, 0, 1)}
+    colors = torch.eye(4)[torch.arange(4)].T.reshape(1, 4, 2, 2)
+    seen = {"given": colors, "real": colors, "seed": seeded_rng.derive_seeds(0, 0, 1)}
     term = PatchNCE(num_patches=4, temperature=0.5)
     expected = -math.log(math.exp(2) / (math.exp(2) + 3))
     stays = term(game(generator=Levels(0)).build_play(seen, Progress()))

@@ -45,17 +45,17 @@ def assert_any_size(network: nn.Module, channels: int, outside: int, factor: int
     """Odd, narrow and smallest pictures go through, the same in training and in use."""
     for height, width in ((8, 8), (9, 21), (30, 13)):
         given = pictures(2, (channels, height, width))
-        told = {"seed": torch.tensor([3, 4])} if network.takes else {}
+        conditioning = {"seed": torch.tensor([3, 4])} if network.takes else {}
         with torch.no_grad():
-            made = network.train()(given, **told)
+            made = network.train()(given, **conditioning)
             assert made.shape == (2, outside, height * factor, width * factor)
-            assert torch.equal(network.eval()(given, **told), made)
+            assert torch.equal(network.eval()(given, **conditioning), made)
 
 
 def assert_alone(network: nn.Module, channels: int, side: int = 16) -> None:
     """A picture is made the same whatever stands beside it in the batch."""
     given, seed = pictures(3, (channels, side, side)), torch.tensor([5, 6, 7])
-    told = [{"seed": part} for part in (seed, *seed.split(1))] if network.takes else [{}] * 4
+    conditioning = [{"seed": part} for part in (seed, *seed.split(1))] if network.takes else [{}] * 4
     with torch.no_grad():
-        each = [network(one, **more) for one, more in zip(given.split(1), told[1:], strict=True)]
-        torch.testing.assert_close(network(given, **told[0]), torch.cat(each), rtol=1e-4, atol=1e-5)
+        each = [network(one, **more) for one, more in zip(given.split(1), conditioning[1:], strict=True)]
+        torch.testing.assert_close(network(given, **conditioning[0]), torch.cat(each), rtol=1e-4, atol=1e-5)

@@ -58,22 +58,22 @@ def test_what_they_tell_of_themselves_passes_through() -> None:
 @pytest.mark.parametrize("fields", [{}, {"scales": 2}, {"beside": True}])
 def test_scores_stand_beside_each_other(fields: dict[str, object]) -> None:
     both, sample, given = judges(**fields), pictures(2, COUPLE), pictures(2, COUPLE, 1)
-    told = [{"given": part} if both.condition_inputs else {} for part in (given, given[:, 0], given[:, 1])]
-    verdict = both(sample, **told[0])
-    there, back = both.domain_b(sample[:, 0], **told[1]), both.domain_a(sample[:, 1], **told[2])
-    assert torch.equal(verdict.score, torch.cat([there.score, back.score], 1))
-    assert verdict.score.shape[:2] == (2, 2)
-    assert len(verdict.seen) == len(there.seen) + len(back.seen)
-    assert all(torch.equal(*pair) for pair in zip(verdict.seen, (*there.seen, *back.seen), strict=True))
+    conditioning = [{"given": part} if both.condition_inputs else {} for part in (given, given[:, 0], given[:, 1])]
+    output = both(sample, **conditioning[0])
+    there, back = both.domain_b(sample[:, 0], **conditioning[1]), both.domain_a(sample[:, 1], **conditioning[2])
+    assert torch.equal(output.score, torch.cat([there.score, back.score], 1))
+    assert output.score.shape[:2] == (2, 2)
+    assert len(output.seen) == len(there.seen) + len(back.seen)
+    assert all(torch.equal(*pair) for pair in zip(output.seen, (*there.seen, *back.seen), strict=True))
 
 
 def test_single_scores_become_maps() -> None:
     shape = DCGANDiscriminatorConfig(width=4, norm="none")
     both, sample = DiscriminatorPair(shape.build(SHAPE), shape.build(SHAPE)), pictures(3, COUPLE)
-    verdict = both(sample)
-    assert verdict.score.shape == (3, 2, 1, 1)
-    assert torch.equal(verdict.score[:, 1, 0, 0], both.domain_a(sample[:, 1]).score)
-    assert verdict.seen is None
+    output = both(sample)
+    assert output.score.shape == (3, 2, 1, 1)
+    assert torch.equal(output.score[:, 1, 0, 0], both.domain_a(sample[:, 1]).score)
+    assert output.seen is None
 
 
 def test_gradients_do_not_cross() -> None:

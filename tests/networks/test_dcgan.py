@@ -24,12 +24,12 @@ def kinds(network: nn.Module) -> list[type[nn.Module]]:
 @pytest.mark.parametrize("size", SIZES)
 def test_every_size_and_channel_count(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    picture = DCGANGeneratorConfig(width=2, max_width=4).build(8, shape, bounded=True)(torch.randn(2, 8))
-    assert picture.shape == (2, *shape)
-    verdict = DCGANDiscriminatorConfig(width=2, max_width=4).build(shape)(picture)
-    assert verdict.score.shape == (2,)
-    assert verdict.score.dtype == torch.float32
-    assert verdict.classes is None
+    image = DCGANGeneratorConfig(width=2, max_width=4).build(8, shape, bounded=True)(torch.randn(2, 8))
+    assert image.shape == (2, *shape)
+    output = DCGANDiscriminatorConfig(width=2, max_width=4).build(shape)(image)
+    assert output.score.shape == (2,)
+    assert output.score.dtype == torch.float32
+    assert output.classes is None
 
 
 def test_range() -> None:
@@ -132,12 +132,12 @@ def test_channels_last_changes_nothing() -> None:
     generator = DCGANGeneratorConfig(width=4).build(8, (3, 32, 32), bounded=True).eval()
     judge = DCGANDiscriminatorConfig(width=4).build((3, 32, 32)).eval()
     latent = torch.randn(2, 8)
-    picture = generator(latent)
-    score = judge(picture).score
+    image = generator(latent)
+    score = judge(image).score
     layout = torch.channels_last
     again = generator.to(memory_format=layout)(latent)
     assert again.is_contiguous(memory_format=layout)
-    torch.testing.assert_close(again, picture, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, image, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(judge.to(memory_format=layout)(again).score, score, rtol=1e-4, atol=1e-5)
 
 

@@ -47,20 +47,20 @@ def speckled(generator: nn.Module, strength: float = 0.5) -> nn.Module:
 )
 def test_every_size(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    picture = FastGANGeneratorConfig(**TINY).build(8, shape, bounded=True)(torch.randn(2, 8), seed=torch.arange(2))
-    assert picture.shape == (2, *shape)
-    verdict = FastGANDiscriminatorConfig(**JUDGE).build(shape)(picture)
-    assert verdict.score.shape == (2, 1, 5, 5)
-    assert verdict.score.dtype == torch.float32
+    image = FastGANGeneratorConfig(**TINY).build(8, shape, bounded=True)(torch.randn(2, 8), seed=torch.arange(2))
+    assert image.shape == (2, *shape)
+    output = FastGANDiscriminatorConfig(**JUDGE).build(shape)(image)
+    assert output.score.shape == (2, 1, 5, 5)
+    assert output.score.dtype == torch.float32
     decoders, side = (2 if size >= 32 else 1), min(size // 2, 128)
-    assert verdict.rebuilt.shape == (2, decoders * channels, side, side)
+    assert output.rebuilt.shape == (2, decoders * channels, side, side)
 
 
 def test_smaller_pictures_are_rebuilt_on_demand() -> None:
     shape = (1, 64, 64)
     for side, decoders in ((8, 1), (16, 2), (32, 2), (64, 2)):
-        verdict = FastGANDiscriminatorConfig(**JUDGE, reconstruction_side=side).build(shape)(torch.zeros(1, *shape))
-        assert verdict.rebuilt.shape == (1, decoders, min(side, 32), min(side, 32))
+        output = FastGANDiscriminatorConfig(**JUDGE, reconstruction_side=side).build(shape)(torch.zeros(1, *shape))
+        assert output.rebuilt.shape == (1, decoders, min(side, 32), min(side, 32))
 
 
 def test_tanh_ends_the_bounded_generator_alone() -> None:
@@ -96,9 +96,9 @@ def test_parameters_of_the_papers_networks() -> None:
         judge = FastGANDiscriminatorConfig(norm="batch").build((3, 256, 256))
     widths = (1024, 512, 256, 128, 128, 64, 32)
     total = 256 * 2 * 1024 * 16 + 2 * 2048  # a linear layer and its norm
-    for stage, (inside, outside) in enumerate(pairwise(widths)):
+    for setup, (inside, outside) in enumerate(pairwise(widths)):
         total += inside * 2 * outside * 9 + 4 * outside
-        if stage % 2 == 0:
+        if setup % 2 == 0:
             total += outside * 2 * outside * 9 + 4 * outside + 2  # and two strengths of noise
     total += sum(16 * small * large + large * large for small, large in ((1024, 128), (512, 64), (256, 32)))
     assert count(generator) == total + 32 * 3 * 9 + 3
@@ -140,8 +140,8 @@ def test_small_maps_gate_large_ones() -> None:
     generator.excitations[0].gate[2].weight.data.zero_()
     seen: list[Tensor] = []
     generator.stages[-1].register_forward_hook(lambda module, args, out: seen.append(out))
-    picture = generator(torch.randn(2, 8))
-    torch.testing.assert_close(picture, generator.output_layer(seen[0] / 2))  # sigmoid(0) = 1/2
+    image = generator(torch.randn(2, 8))
+    torch.testing.assert_close(image, generator.output_layer(seen[0] / 2))  # sigmoid(0) = 1/2
 
 
 def test_the_gate() -> None:
@@ -177,12 +177,12 @@ def test_noise_is_a_function_of_the_seed() -> None:
     torch.manual_seed(0)
     generator = speckled(FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True))
     latent, seed = torch.randn(3, 8), torch.tensor([5, -(2**60), 7])
-    picture = generator(latent, seed=seed)
-    torch.testing.assert_close(generator(latent, seed=seed), picture, rtol=0, atol=0)
+    image = generator(latent, seed=seed)
+    torch.testing.assert_close(generator(latent, seed=seed), image, rtol=0, atol=0)
     for place in range(3):
         alone = generator(latent[place : place + 1], seed=seed[place : place + 1])
-        torch.testing.assert_close(alone, picture[place : place + 1], rtol=1e-4, atol=1e-5)
-    assert (generator(latent, seed=seed + 100) - picture).abs().amax((1, 2, 3)).min() > 1e-3
+        torch.testing.assert_close(alone, image[place : place + 1], rtol=1e-4, atol=1e-5)
+    assert (generator(latent, seed=seed + 100) - image).abs().amax((1, 2, 3)).min() > 1e-3
     silent = generator(latent)
     torch.testing.assert_close(speckled(generator, 0.0)(latent, seed=seed), silent, rtol=0, atol=0)
 
@@ -252,14 +252,14 @@ def test_classes_are_guessed_of_the_whole_picture() -> None:
     judge = FastGANDiscriminatorConfig(**JUDGE, condition="classify").build((1, 16, 16), num_classes=3)
     seen: list[Tensor] = []
     judge.head.classes.register_forward_hook(lambda module, args, out: seen.append(out))
-    verdict = judge(torch.randn(2, 1, 16, 16))
-    torch.testing.assert_close(verdict.classes, seen[0].view(2, 25, 3).mean(1))
+    output = judge(torch.randn(2, 1, 16, 16))
+    torch.testing.assert_close(output.classes, seen[0].view(2, 25, 3).mean(1))
 
 
 def test_planes_of_the_class_are_not_rebuilt() -> None:
     judge = FastGANDiscriminatorConfig(**JUDGE, condition="concat", condition_size=4).build((3, 32, 32), num_classes=2)
-    verdict = judge(torch.randn(2, 3, 32, 32), torch.tensor([0, 1]))
-    assert verdict.rebuilt.shape == (2, 2 * 3, 16, 16)
+    output = judge(torch.randn(2, 3, 32, 32), torch.tensor([0, 1]))
+    assert output.rebuilt.shape == (2, 2 * 3, 16, 16)
 
 
 def decodings(judge: nn.Module, sample: Tensor) -> tuple[int, bool]:
@@ -329,23 +329,23 @@ def test_channels_last_changes_nothing() -> None:
     generator = FastGANGeneratorConfig(**TINY).build(8, (3, 32, 32), bounded=True).eval()
     judge = FastGANDiscriminatorConfig(**JUDGE).build((3, 32, 32))
     latent = torch.randn(2, 8)
-    picture = generator(latent)
-    verdict = judge(picture)
+    image = generator(latent)
+    output = judge(image)
     layout: Any = torch.channels_last
     again = generator.to(memory_format=layout)(latent)
     assert again.is_contiguous(memory_format=layout)
-    torch.testing.assert_close(again, picture, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, image, rtol=1e-4, atol=1e-5)
     other = judge.to(memory_format=layout)(again)
-    torch.testing.assert_close(other.score, verdict.score, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(other.rebuilt, verdict.rebuilt, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(other.score, output.score, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(other.rebuilt, output.rebuilt, rtol=1e-4, atol=1e-5)
 
 
 def test_scores_are_float32_under_autocast() -> None:
     judge = FastGANDiscriminatorConfig(**JUDGE).build((1, 32, 32))
     generator = speckled(FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        picture = generator(torch.randn(2, 8), seed=torch.arange(2))
-        assert judge(picture).score.dtype == torch.float32
+        image = generator(torch.randn(2, 8), seed=torch.arange(2))
+        assert judge(image).score.dtype == torch.float32
 
 
 @pytest.mark.parametrize("size", [16, 32])

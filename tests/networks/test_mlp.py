@@ -21,10 +21,10 @@ def test_shapes_and_range(shape: tuple[int, ...]) -> None:
     free = MLPGeneratorConfig(widths=(16, 16)).build(8, shape, bounded=False)(latent)
     assert bounded.shape == free.shape == (4, *shape)
     assert bounded.abs().max() <= 1 < free.abs().max()
-    verdict = MLPDiscriminatorConfig(widths=(16, 16)).build(shape)(bounded)
-    assert verdict.score.shape == (4,)
-    assert verdict.score.dtype == torch.float32
-    assert verdict.classes is None
+    output = MLPDiscriminatorConfig(widths=(16, 16)).build(shape)(bounded)
+    assert output.score.shape == (4,)
+    assert output.score.dtype == torch.float32
+    assert output.classes is None
 
 
 def test_samples_may_be_channels_last() -> None:

@@ -51,22 +51,22 @@ def test_the_papers_network() -> None:
 @pytest.mark.parametrize("side", [16, 17, 24, 33, 64])
 @pytest.mark.parametrize("scales", [1, 2, 3])
 def test_small_pictures_have_fewer_layers_and_at_least_four_places(side: int, scales: int) -> None:
-    verdict = built((3, side, side), scales=scales, layers=6)(pictures(2, (3, side, side)))
-    assert verdict.score.dtype == torch.float32
-    assert verdict.score.numel() >= 2 * 4 * scales
+    output = built((3, side, side), scales=scales, layers=6)(pictures(2, (3, side, side)))
+    assert output.score.dtype == torch.float32
+    assert output.score.numel() >= 2 * 4 * scales
     if scales > 1:
-        assert verdict.score.shape[:3] == (2, 1, 1)
-    assert 3 <= min(verdict.seen[-1].shape[2:]) <= 6  # the last convolution takes one more, another halving too much
+        assert output.score.shape[:3] == (2, 1, 1)
+    assert 3 <= min(output.seen[-1].shape[2:]) <= 6  # the last convolution takes one more, another halving too much
     assert [count_halvings(size, 3) for size in (4, 7, 8, 16, 31, 32, 1024)] == [0, 0, 1, 2, 2, 3, 3]
 
 
 def test_scales_judge_smaller_pictures() -> None:
     judge, sample = built(scales=2), pictures(2, COLOUR)
-    verdict = judge(sample)
+    output = judge(sample)
     small, maps = judge.scales[1](functional.avg_pool2d(sample, 2))
-    assert torch.equal(verdict.score[..., -small[0].numel() :].flatten(1), small.flatten(1))
-    assert len(verdict.seen) == 7
-    assert all(torch.equal(*pair) for pair in zip(verdict.seen[4:], maps, strict=True))
+    assert torch.equal(output.score[..., -small[0].numel() :].flatten(1), small.flatten(1))
+    assert len(output.seen) == 7
+    assert all(torch.equal(*pair) for pair in zip(output.seen[4:], maps, strict=True))
 
 
 @pytest.mark.parametrize(("given", "detail"), [((1, 32, 32), 0), ((1, 8, 8), 3), ((4, 64, 64), 0)])

@@ -56,12 +56,12 @@ def test_every_size_and_channel_count(size: int, channels: int) -> None:
     for growth in (generator.levels - 1, 0.5):
         generator.grow(growth)
         judge.grow(growth)
-        picture = generator(torch.randn(2, 8))
-        assert picture.shape == (2, *shape)
-        verdict = judge(picture)
-        assert verdict.score.shape == (2,)
-        assert verdict.score.dtype == torch.float32
-        assert verdict.classes is None
+        image = generator(torch.randn(2, 8))
+        assert image.shape == (2, *shape)
+        output = judge(image)
+        assert output.score.shape == (2,)
+        assert output.score.dtype == torch.float32
+        assert output.classes is None
 
 
 def test_widths_are_cut_and_repeated() -> None:
@@ -148,12 +148,12 @@ def made(generator: Generator, latent: Tensor, growth: float) -> Tensor:
     hidden = (latent / latent.square().mean(1, keepdim=True).sqrt()) @ matrix.T
     hidden = hidden.reshape(len(latent), 4, 4, -1).permute(0, 3, 1, 2) + generator.input_layer[0].bias[:, None, None]
     hidden = pixels(mixed(generator.input_layer[2], pixels(hidden)))
-    picture = mixed(generator.to_rgb[0], hidden, 1.0)
-    for level, stage in enumerate(generator.stages, 1):
-        hidden = pixels(mixed(stage[3], pixels(mixed(stage[0], twice(hidden)))))
+    image = mixed(generator.to_rgb[0], hidden, 1.0)
+    for level, setup in enumerate(generator.stages, 1):
+        hidden = pixels(mixed(setup[3], pixels(mixed(setup[0], twice(hidden)))))
         share = min(max(growth - level + 1, 0), 1)
-        picture = (1 - share) * twice(picture) + share * mixed(generator.to_rgb[level], hidden, 1.0)
-    return picture
+        image = (1 - share) * twice(image) + share * mixed(generator.to_rgb[level], hidden, 1.0)
+    return image
 
 
 def judged(judge: Discriminator, sample: Tensor, growth: float) -> Tensor:
@@ -164,10 +164,10 @@ def judged(judge: Discriminator, sample: Tensor, growth: float) -> Tensor:
 
     hidden = act(mixed(judge.from_rgb[-1][0], sample))
     for level in range(judge.levels - 1, 0, -1):
-        stage = judge.stages[level - 1]
+        setup = judge.stages[level - 1]
         sample = half(sample)
         share = min(max(growth - level + 1, 0), 1)
-        seen = act(half(mixed(stage[2], act(mixed(stage[0], hidden)))))
+        seen = act(half(mixed(setup[2], act(mixed(setup[0], hidden)))))
         hidden = (1 - share) * act(mixed(judge.from_rgb[level - 1][0], sample)) + share * seen
     hidden = act(mixed(judge.final_block[1], beside(hidden)))
     hidden = act(
@@ -227,8 +227,8 @@ def test_every_pixel_is_normalised_and_a_latents_length_does_not_count() -> None
     generator, _ = pair()
     latent, _ = drawn()
     hidden = generator.input_layer(latent)
-    for stage in [nn.Identity(), *generator.stages]:
-        hidden = stage(hidden)
+    for setup in [nn.Identity(), *generator.stages]:
+        hidden = setup(hidden)
         lengths = hidden.square().mean(1)
         torch.testing.assert_close(lengths, torch.ones_like(lengths), rtol=1e-5, atol=0)
     torch.testing.assert_close(generator(3 * latent), generator(latent), rtol=1e-6, atol=1e-6)
@@ -289,12 +289,12 @@ def test_channels_last_changes_nothing() -> None:
     latent = torch.randn(4, 7)
     generator.grow(2.5)
     judge.grow(2.5)
-    picture = generator(latent)
-    score = judge(picture).score
+    image = generator(latent)
+    score = judge(image).score
     layout = torch.channels_last
     again = generator.to(memory_format=layout)(latent)
     assert again.is_contiguous(memory_format=layout)
-    torch.testing.assert_close(again, picture, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, image, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(judge.to(memory_format=layout)(again).score, score, rtol=1e-4, atol=1e-4)
 
 

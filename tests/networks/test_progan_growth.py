@@ -125,9 +125,9 @@ def test_it_may_grow_between_forward_and_backward() -> None:
     for later in (1.5, 2.5):
         generator.zero_grad()
         generator.grow(1.5)
-        picture = generator(latent)
+        image = generator(latent)
         generator.grow(later)
-        picture.sum().backward()
+        image.sum().backward()
         gradients.append(generator.input_layer[0].bias.grad.clone())
     assert torch.equal(*gradients)
 

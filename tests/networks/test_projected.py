@@ -84,20 +84,20 @@ def test_it_sees_what_the_judge_of_that_name_sees() -> None:
 
 
 def test_grey_is_seen_as_colour() -> None:
-    features, grey = FrozenEfficientNet(32), pictures(2)
-    for one, three in zip(features(grey), features(grey.expand(-1, 3, -1, -1)), strict=True):
+    features, gray = FrozenEfficientNet(32), pictures(2)
+    for one, three in zip(features(gray), features(gray.expand(-1, 3, -1, -1)), strict=True):
         torch.testing.assert_close(one, three, rtol=1e-4, atol=1e-4)
 
 
 def test_alpha_is_judged_over_black_and_over_white() -> None:
-    colour, cover = pictures(2, COLOUR), torch.rand(2, 1, 32, 32)
-    black, white = composite_alpha(torch.cat([colour, 2 * cover - 1], 1))
-    paint = (colour + 1) / 2  # from 0 to 1, where laying over is textbook
+    color, cover = pictures(2, COLOUR), torch.rand(2, 1, 32, 32)
+    black, white = composite_alpha(torch.cat([color, 2 * cover - 1], 1))
+    paint = (color + 1) / 2  # from 0 to 1, where laying over is textbook
     torch.testing.assert_close((black + 1) / 2, paint * cover, rtol=0, atol=1e-6)
     torch.testing.assert_close((white + 1) / 2, paint * cover + 1 - cover, rtol=0, atol=1e-6)
     judge = built((4, 32, 32))
-    opaque = judge(torch.cat([colour, torch.ones(2, 1, 32, 32)], 1)).score
-    torch.testing.assert_close(opaque, torch.cat([judge(colour).score] * 2, 3), rtol=1e-4, atol=1e-5)
+    opaque = judge(torch.cat([color, torch.ones(2, 1, 32, 32)], 1)).score
+    torch.testing.assert_close(opaque, torch.cat([judge(color).score] * 2, 3), rtol=1e-4, atol=1e-5)
 
 
 def test_frozen_weights_are_no_parameters_and_in_no_checkpoint() -> None:
@@ -234,10 +234,10 @@ def test_every_scale_is_judged_on_the_same_grid(side: int, grid: int) -> None:
 @pytest.mark.parametrize("size", [16, 64])
 def test_every_channel_count(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    verdict = built(shape, side=64)(pictures(2, shape))
-    assert verdict.score.shape == (2, 1, 1, 16 if channels % 2 else 32)
-    assert verdict.score.dtype == torch.float32
-    assert verdict.classes is None
+    output = built(shape, side=64)(pictures(2, shape))
+    assert output.score.shape == (2, 1, 1, 16 if channels % 2 else 32)
+    assert output.score.dtype == torch.float32
+    assert output.classes is None
 
 
 def test_samples_are_judged_alone_unless_batch_norm_mixes_them() -> None:
@@ -259,11 +259,11 @@ def test_a_hinge_holds_each_place_and_slopes_add_them_up() -> None:
         loss = Hinge().discriminator_loss(play)
         assert loss.shape == (2, 1, 1, 16)
         torch.testing.assert_close(loss, (1 - scores[0]).relu() + (1 + scores[1]).relu(), rtol=1e-4, atol=1e-5)
-    verdict, steep = input_gradient_norm_sq(judge, real)
+    output, steep = input_gradient_norm_sq(judge, real)
     again = real.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(judge(again).score.sum(), again)
     torch.testing.assert_close(steep, gradient.square().sum((1, 2, 3)), rtol=1e-3, atol=1e-6)
-    torch.testing.assert_close(verdict.score, scores[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(output.score, scores[0], rtol=1e-4, atol=1e-5)
 
 
 def test_a_class_is_told_to_every_place() -> None:

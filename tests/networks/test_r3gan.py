@@ -27,12 +27,12 @@ def blocks_of(network: nn.Module) -> list[ResidualBlock]:
 def test_every_size_and_channel_count(size: int, channels: int) -> None:
     shape = (channels, size, size)
     tiny = {**TINY, "widths": (4, 2)}
-    picture = R3GANGeneratorConfig(**tiny).build(8, shape, bounded=True)(torch.randn(2, 8))
-    assert picture.shape == (2, *shape)
-    verdict = R3GANDiscriminatorConfig(**tiny).build(shape)(picture)
-    assert verdict.score.shape == (2,)
-    assert verdict.score.dtype == torch.float32
-    assert verdict.classes is None
+    image = R3GANGeneratorConfig(**tiny).build(8, shape, bounded=True)(torch.randn(2, 8))
+    assert image.shape == (2, *shape)
+    output = R3GANDiscriminatorConfig(**tiny).build(shape)(image)
+    assert output.score.shape == (2,)
+    assert output.score.dtype == torch.float32
+    assert output.classes is None
 
 
 def test_the_picture_is_linear() -> None:
@@ -60,7 +60,7 @@ def test_parameters_of_the_papers_cifar_networks() -> None:
 
 def test_a_transition_convolves_only_where_the_width_changes() -> None:
     generator = R3GANGeneratorConfig(**{**TINY, "widths": (8, 8, 4)}).build(8, (1, 16, 16), bounded=True)
-    assert [type(stage[0]) for stage in generator.stages] == [nn.Identity, nn.Conv2d]
+    assert [type(setup[0]) for setup in generator.stages] == [nn.Identity, nn.Conv2d]
 
 
 def test_group_width_zero_is_one_dense_group() -> None:
@@ -118,12 +118,12 @@ def test_channels_last_changes_nothing() -> None:
     generator = R3GANGeneratorConfig(**TINY).build(8, (3, 32, 32), bounded=True)
     judge = R3GANDiscriminatorConfig(**TINY).build((3, 32, 32))
     latent = torch.randn(2, 8)
-    picture = generator(latent)
-    score = judge(picture).score
+    image = generator(latent)
+    score = judge(image).score
     layout = torch.channels_last
     again = generator.to(memory_format=layout)(latent)
     assert again.is_contiguous(memory_format=layout)
-    torch.testing.assert_close(again, picture, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, image, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(judge.to(memory_format=layout)(again).score, score, rtol=1e-4, atol=1e-5)
 
 

@@ -45,15 +45,15 @@ def biggan(multiple: int, latent: int = 120, **settings: Any) -> tuple[nn.Module
 @torch.no_grad()
 def test_every_size_and_channel_count(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    picture = ResNetGeneratorConfig(widths=(4, 2), **TOLD, attention_side=8).build(12, shape, True, 3)(
+    image = ResNetGeneratorConfig(widths=(4, 2), **TOLD, attention_side=8).build(12, shape, True, 3)(
         torch.randn(2, 12), label=torch.tensor([0, 2])
     )
-    assert picture.shape == (2, *shape)
-    assert picture.abs().max() <= 1
-    verdict = ResNetDiscriminatorConfig(widths=(4, 2), attention_side=8).build(shape)(picture)
-    assert verdict.score.shape == (2,)
-    assert verdict.score.dtype == torch.float32
-    assert verdict.classes is None
+    assert image.shape == (2, *shape)
+    assert image.abs().max() <= 1
+    output = ResNetDiscriminatorConfig(widths=(4, 2), attention_side=8).build(shape)(image)
+    assert output.score.shape == (2,)
+    assert output.score.dtype == torch.float32
+    assert output.classes is None
 
 
 def test_parameters_of_the_spectral_norm_gans_cifar_networks() -> None:
@@ -206,12 +206,12 @@ def test_attention_written_out() -> None:
 def test_a_conditional_norm_by_hand() -> None:
     torch.manual_seed(0)
     norm = resnet.ConditionalBatchNorm2d(3, 5, WEIGHTS).double()
-    hidden, told = torch.randn(4, 3, 2, 2, dtype=torch.float64), torch.randn(4, 5, dtype=torch.float64)
+    hidden, conditioning = torch.randn(4, 3, 2, 2, dtype=torch.float64), torch.randn(4, 5, dtype=torch.float64)
     mean, variance = hidden.mean((0, 2, 3), keepdim=True), hidden.var((0, 2, 3), unbiased=False, keepdim=True)
-    gain = 1 + torch.einsum("nt,ct->nc", told, norm.gain.weight)
-    bias = torch.einsum("nt,ct->nc", told, norm.bias.weight)
+    gain = 1 + torch.einsum("nt,ct->nc", conditioning, norm.gain.weight)
+    bias = torch.einsum("nt,ct->nc", conditioning, norm.bias.weight)
     expected = gain[:, :, None, None] * (hidden - mean) / (variance + 1e-5).sqrt() + bias[:, :, None, None]
-    exactly(norm(hidden, told), expected)
+    exactly(norm(hidden, conditioning), expected)
 
 
 def test_chunks_are_even_and_lose_nothing() -> None:
@@ -221,12 +221,12 @@ def test_chunks_are_even_and_lose_nothing() -> None:
     assert (biggans.input_size, biggans.condition_sizes) == (20, (20,) * 5)
     latent = torch.randn(2, 10)
     assert torch.equal(torch.cat(chunks(latent), 1), latent)
-    told = resnet.ClassConditionedLatent(chunks, 4, 6, WEIGHTS)
-    assert told.condition_sizes == (9, 8, 8)
-    start, *rest = told(latent, torch.tensor([3, 1]))
+    conditioning = resnet.ClassConditionedLatent(chunks, 4, 6, WEIGHTS)
+    assert conditioning.condition_sizes == (9, 8, 8)
+    start, *rest = conditioning(latent, torch.tensor([3, 1]))
     assert torch.equal(start, latent[:, :3])
     for each, chunk in zip(rest, chunks(latent)[1:], strict=True):
-        assert torch.equal(each, torch.cat([told.class_embedding(torch.tensor([3, 1])), chunk], 1))
+        assert torch.equal(each, torch.cat([conditioning.class_embedding(torch.tensor([3, 1])), chunk], 1))
 
 
 def test_a_block_knows_its_chunk_through_its_norms_alone() -> None:
@@ -261,17 +261,19 @@ def test_classes_are_told_by_the_norms() -> None:
     network = shape.build(5, (1, 16, 16), bounded=True, num_classes=3).double().eval()
     assert network.takes == ("label",)
     latent = torch.randn(1, 5, dtype=torch.float64).expand(3, -1)
-    pictures = network(latent, label=torch.arange(3))
-    assert min((pictures[a] - pictures[b]).abs().max() for a, b in ((0, 1), (0, 2), (1, 2))) > 1e-3
-    exactly(network(latent, label=torch.eye(3, dtype=torch.float64)), pictures)
+    images = network(latent, label=torch.arange(3))
+    assert min((images[a] - images[b]).abs().max() for a, b in ((0, 1), (0, 2), (1, 2))) > 1e-3
+    exactly(network(latent, label=torch.eye(3, dtype=torch.float64)), images)
     # half way between two classes is told by the mean of their vectors
     between = torch.tensor([[0.5, 0.0, 0.5]], dtype=torch.float64)
     vectors = network.told.vectors
     exactly(vectors(between)[0], (vectors(torch.tensor([0])) + vectors(torch.tensor([2])))[0] / 2)
     assert not hasattr(network, "label")
-    told = {name: norm for name, norm in network.named_modules() if isinstance(norm, resnet.ConditionalBatchNorm2d)}
-    assert len(told) == 4
-    for norm in told.values():
+    conditioning = {
+        name: norm for name, norm in network.named_modules() if isinstance(norm, resnet.ConditionalBatchNorm2d)
+    }
+    assert len(conditioning) == 4
+    for norm in conditioning.values():
         nn.init.zeros_(norm.gain.weight)
         nn.init.zeros_(norm.bias.weight)
     same = network(latent, label=torch.arange(3))
@@ -375,12 +377,12 @@ def test_channels_last_changes_nothing() -> None:
     generator = ResNetGeneratorConfig(widths=(8, 4), **TOLD, attention_side=16).build(8, (3, 32, 32), True, 3).eval()
     judge = ResNetDiscriminatorConfig(widths=(8, 4), attention_side=16).build((3, 32, 32)).eval()
     latent, label = torch.randn(2, 8), torch.tensor([0, 2])
-    picture = generator(latent, label)
-    score = judge(picture).score
+    image = generator(latent, label)
+    score = judge(image).score
     layout = torch.channels_last
     again = generator.to(memory_format=layout)(latent, label)
     assert again.is_contiguous(memory_format=layout)
-    torch.testing.assert_close(again, picture, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, image, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(judge.to(memory_format=layout)(again).score, score, rtol=1e-4, atol=1e-5)
 
 

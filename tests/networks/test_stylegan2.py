@@ -61,12 +61,12 @@ def close(ours: Tensor, theirs: Tensor, bound: float = 1e-10) -> None:
 @pytest.mark.parametrize(("side", "channels"), [(16, 1), (32, 2), (64, 3), (128, 4), (256, 3), (512, 2), (1024, 1)])
 def test_every_size_and_channel_count(side: int, channels: int) -> None:
     network = generator(side, channels, channel_base=16, channel_max=2)
-    picture = network(torch.randn(1, 4), seed=torch.tensor([3]))
-    assert picture.shape == (1, channels, side, side)
+    image = network(torch.randn(1, 4), seed=torch.tensor([3]))
+    assert image.shape == (1, channels, side, side)
     assert network.num_layers == 2 * int(math.log2(side)) - 2 == network.styles(torch.randn(1, 4)).shape[1]
-    verdict = discriminator(side, channels, channel_base=16, channel_max=2)(picture)
-    assert verdict.score.shape == (1,)
-    assert verdict.score.dtype == torch.float32
+    output = discriminator(side, channels, channel_base=16, channel_max=2)(image)
+    assert output.score.shape == (1,)
+    assert output.score.dtype == torch.float32
 
 
 def test_parameters_of_the_papers_networks() -> None:
@@ -80,8 +80,8 @@ def test_parameters_of_the_papers_networks() -> None:
         pairs += [(inside, outside), (outside, outside)]
     mapping = 8 * (512 * 512 + 512)
     convolutions = sum(9 * i * o + o + 1 + 513 * i for i, o in pairs)  # weight, bias, strength of noise, affine
-    pictures = sum(3 * w + 3 + 513 * w for w in widths)
-    assert count(g) == 512 * 16 + mapping + convolutions + pictures == 30_370_060
+    images = sum(3 * w + 3 + 513 * w for w in widths)
+    assert count(g) == 512 * 16 + mapping + convolutions + images == 30_370_060
     blocks = sum(9 * o * o + o + 9 * o * i + i + o * i for i, o in pairwise(widths))
     end = 9 * 513 * 512 + 512 + 16 * 512 * 512 + 512 + 513
     assert count(d) == 32 * 3 + 32 + blocks + end == 29_012_513
@@ -165,20 +165,20 @@ def test_a_layer_written_out() -> None:
 
 def test_to_rgb_is_not_demodulated() -> None:
     torch.manual_seed(0)
-    picture = ToRGB(6, 3, 5).double()
-    nn.init.normal_(picture.bias)
+    image = ToRGB(6, 3, 5).double()
+    nn.init.normal_(image.bias)
     hidden, style = torch.randn(2, 6, 8, 4).double(), torch.randn(2, 5).double()
-    scales = style @ picture.affine.weight.T / math.sqrt(5) + 1
-    own = picture.weight[None] * scales[:, None] / math.sqrt(6)  # (N, 3, 6)
-    expected = torch.einsum("noc,nchw->nohw", own, hidden) + picture.bias.view(1, 3, 1, 1)
-    close(picture(hidden, style), expected)
+    scales = style @ image.affine.weight.T / math.sqrt(5) + 1
+    own = image.weight[None] * scales[:, None] / math.sqrt(6)  # (N, 3, 6)
+    expected = torch.einsum("noc,nchw->nohw", own, hidden) + image.bias.view(1, 3, 1, 1)
+    close(image(hidden, style), expected)
 
 
 def test_the_picture_is_the_sum_of_all_sizes_and_linear() -> None:
     network = generator(side=32, channels=3).double()
     seen: list[Tensor] = []
-    for picture in network.to_rgb:
-        picture.register_forward_hook(lambda module, inputs, out: seen.append(out))
+    for image in network.to_rgb:
+        image.register_forward_hook(lambda module, inputs, out: seen.append(out))
     made = network(torch.randn(2, 4).double())
     assert [part.shape[-1] for part in seen] == [4, 8, 16, 32]
     expected = torch.zeros(2, 3, 2, 2).double()
@@ -186,9 +186,9 @@ def test_the_picture_is_the_sum_of_all_sizes_and_linear() -> None:
         expected = functional.interpolate(expected, scale_factor=2, mode="bilinear") + part
     close(made, expected)
     with torch.no_grad():
-        for picture in network.to_rgb:
-            picture.weight.mul_(100)
-            picture.bias.mul_(100)
+        for image in network.to_rgb:
+            image.weight.mul_(100)
+            image.bias.mul_(100)
     assert network(torch.ones(1, 4).double()).abs().max() > 1
 
 
@@ -247,9 +247,9 @@ def test_heads_learn_at_an_equalised_rate(condition: str) -> None:
     if condition != "classify":
         assert judge.head.score.weight.std().item() == pytest.approx(1 / 16, rel=0.15)
     label = torch.tensor([0, 1])
-    verdict = judge(torch.randn(2, 1, 16, 16), *([label] if "label" in judge.takes else []))
-    assert verdict.score.shape == (2,)
-    assert verdict.score.abs().max() < 10
+    output = judge(torch.randn(2, 1, 16, 16), *([label] if "label" in judge.takes else []))
+    assert output.score.shape == (2,)
+    assert output.score.abs().max() < 10
 
 
 def test_the_discriminator_differentiates_twice() -> None:
@@ -277,12 +277,12 @@ def test_a_penalty_reaches_every_weight() -> None:
 def test_memory_format_and_precision() -> None:
     network, judge = awake(generator(channels=3)), discriminator(channels=3)
     latent, seed = torch.randn(4, 4), torch.arange(4)
-    picture = network(latent, seed=seed)
-    score = judge(picture).score
+    image = network(latent, seed=seed)
+    score = judge(image).score
     layout = torch.channels_last
     network, judge = network.to(memory_format=layout), judge.to(memory_format=layout)
-    close(network(latent, seed=seed), picture, 1e-4)
-    close(judge(picture).score, score, 1e-4)
+    close(network(latent, seed=seed), image, 1e-4)
+    close(judge(image).score, score, 1e-4)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = network.train()(latent, seed=seed)
         assert judge(half).score.dtype == torch.float32
@@ -326,9 +326,9 @@ def test_the_generator_exports_with_any_batch(tmp_path) -> None:
     torch.onnx.export(
         network, (torch.randn(2, 4),), path, dynamo=True, input_names=["latent"], dynamic_shapes=({0: batch},)
     )
-    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    trainer = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for n in (1, 2, 7):
         latent = torch.randn(n, 4)
-        (made,) = session.run(None, {"latent": latent.numpy()})
+        (made,) = trainer.run(None, {"latent": latent.numpy()})
         with torch.no_grad():
             close(torch.from_numpy(made), network(latent), 1e-4)

@@ -55,8 +55,8 @@ def test_truncation_pulls_towards_the_mean_style() -> None:
     assert torch.equal(whole, style[:, None].expand(-1, network.num_layers, -1))
     close(half[:, 2], (network.mean_style + style) / 2, 1e-6)
     assert torch.equal(none, network.mean_style.expand_as(none))
-    pictures = network.synthesize(none)
-    close(pictures[1:], pictures[:1].expand(2, -1, -1, -1), 1e-5)
+    images = network.synthesize(none)
+    close(images[1:], images[:1].expand(2, -1, -1, -1), 1e-5)
     assert (network.synthesize(whole)[0] - network.synthesize(whole)[1]).abs().max() > 0.01
     assert torch.equal(network(latent), network.synthesize(whole))
 
@@ -68,11 +68,11 @@ def test_mixing_takes_late_layers_from_a_second_latent() -> None:
     latent = torch.randn(400, 4)
     first = network.styles(latent)
     second = network.styles(seeded_rng.normal(seed, 4, seeded_rng.RandomStream.STYLE_MIXING))
-    pictures = network(latent, seed=seed)
+    images = network(latent, seed=seed)
     hits = []
     for cut in range(1, network.num_layers):
         expected = network.synthesize(torch.cat([first[:, :cut], second[:, cut:]], 1))
-        hits.append((pictures - expected).abs().amax((1, 2, 3)) < 1e-4)
+        hits.append((images - expected).abs().amax((1, 2, 3)) < 1e-4)
     found = torch.stack(hits).sum(1)
     assert torch.stack(hits).sum(0).eq(1).all(), "each sample has exactly one cut"
     mean = 400 / (network.num_layers - 1)

@@ -75,8 +75,8 @@ def test_encode_gives_the_maps_on_the_way(blocks: int) -> None:
     assert [tuple(hidden.shape[1:]) for hidden in maps] == expected
     whole = pad_to_multiple(given, 4)
     on_the_way = []
-    for stage in network.stages:
-        whole = stage(whole)
+    for setup in network.stages:
+        whole = setup(whole)
         on_the_way.append(whole)
     places = dict.fromkeys([0, 1, 2, 3, 3 + blocks // 2])
     assert all(torch.equal(hidden, on_the_way[place]) for hidden, place in zip(maps, places, strict=True))

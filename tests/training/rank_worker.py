@@ -18,15 +18,15 @@ from zerosum.training.meter import Meter
 def play(into: Path) -> None:
     torch.set_num_threads(1)
     with process_group():
-        machine = Accelerator(accumulate=2)
+        accelerator = Accelerator(accumulate=2)
         game = points_game({"r1": R1(every_rounds=2), "gp": GradientPenalty()}, share_fakes=True)
-        stream = BatchLoader(Points(), 8, seed=1, rank=machine.rank, world_size=machine.world_size)
+        loader = BatchLoader(Points(), 8, seed=1, rank=accelerator.rank, world_size=accelerator.world_size)
         meter = Meter()
-        train(game, stream, machine, Progress(), 16, meter, [], lambda now: now.round >= 12)
-        means = meter.pop_means(machine)
+        train(game, loader, accelerator, Progress(), 16, meter, [], lambda now: now.round >= 12)
+        means = meter.pop_means(accelerator)
         weights = {name: tensor.contiguous() for name, tensor in game.state_dict().items()}
         weights["logged"] = torch.tensor([means[name] for name in sorted(means)])
-        save_file(weights, into / f"{machine.world_size}-{machine.rank}.safetensors")
+        save_file(weights, into / f"{accelerator.world_size}-{accelerator.rank}.safetensors")
 
 
 if __name__ == "__main__":

@@ -149,9 +149,9 @@ def test_saving_and_copying_do_not_notice(tmp_path: Path) -> None:
     plain, fast = points_game({"r1": R1()}), points_game({"r1": R1()})
     Compiler("aot_eager")(fast)
     assert list(plain.state_dict()) == list(fast.state_dict())
-    stream, meter = BatchLoader(Points(), 8, 1), Meter()
-    now = train(fast, stream, Accelerator(), Progress(), 8, meter, [], lambda now: now.round >= 2)
-    checkpoint.save(tmp_path, fast, stream, meter, now, 1.0, checkpoint.gather_rng_states(Accelerator()))
+    loader, meter = BatchLoader(Points(), 8, 1), Meter()
+    now = train(fast, loader, Accelerator(), Progress(), 8, meter, [], lambda now: now.round >= 2)
+    checkpoint.save(tmp_path, fast, loader, meter, now, 1.0, checkpoint.gather_rng_states(Accelerator()))
     other = BatchLoader(Points(), 8, 1)
     assert checkpoint.load(tmp_path, plain, other, Meter(), Accelerator()) == (now, 1.0)
     twin = copy.deepcopy(fast.generator)
@@ -160,7 +160,7 @@ def test_saving_and_copying_do_not_notice(tmp_path: Path) -> None:
     resumed = points_game({"r1": R1()})
     Compiler("aot_eager")(resumed)
     checkpoint.load(tmp_path, resumed, other, Meter(), Accelerator())
-    for game, data in ((fast, stream), (resumed, other)):
+    for game, data in ((fast, loader), (resumed, other)):
         train(game, data, Accelerator(), now, 8, Meter(), [], lambda now: now.round >= 4)
     ours, theirs = weights(fast), weights(resumed)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -207,19 +207,19 @@ def staged(monkeypatch, seconds: dict, device: str = "cpu", **training) -> tuple
     monkeypatch.setattr(TrainingSetup, "measure", measure)
     monkeypatch.setattr(TrainingSetup, "stream", lambda stage, examples: BatchLoader(Points(), 8, 0))
     settings = {f"training.{name}": value for name, value in ({"precision": "float32"} | training).items()}
-    stage, found, choices = TrainingSetup.create(
+    stage, found, decisions = TrainingSetup.create(
         recipe("vanilla", settings), torch.device(device), (), Voice()
     ).tune_speed(Examples())  # fmt: skip
-    return stage, found, choices, said
+    return stage, found, decisions, said
 
 
 def test_a_trial_decides_on_gpus(monkeypatch) -> None:
     for fast, taken in ((0.05, "always"), (0.095, "never")):
-        stage, found, choices, said = staged(monkeypatch, {"never": 0.1, "always": fast}, "cuda", budget="20m")
-        assert stage.recipe.training.compile == taken
-        assert isinstance(stage.machine.hasten, Compiler) == (taken == "always")
+        setup, found, decisions, said = staged(monkeypatch, {"never": 0.1, "always": fast}, "cuda", budget="20m")
+        assert setup.recipe.training.compile == taken
+        assert isinstance(setup.machine.hasten, Compiler) == (taken == "always")
         assert found == (fast if taken == "always" else 0.1)
-        assert [(choice.what, choice.value) for choice in choices] == [("compile", taken)]
+        assert [(choice.what, choice.value) for choice in decisions] == [("compile", taken)]
         assert said == []
 
 
@@ -230,22 +230,22 @@ def test_a_trial_decides_on_gpus(monkeypatch) -> None:
     ids=["on a CPU", "for a short time", "asked not to", "for few images"],
 )  # fmt: skip
 def test_no_trial(monkeypatch, device: str, training: dict) -> None:
-    stage, found, choices, said = staged(monkeypatch, {"never": 0.1, "always": AssertionError()}, device, **training)
+    setup, found, decisions, said = staged(monkeypatch, {"never": 0.1, "always": AssertionError()}, device, **training)
     assert said == [], "a trial that failed is spoken of"
-    assert (stage.recipe.training.compile, stage.machine.hasten, found, choices) == ("never", eager, 0.1, [])
+    assert (setup.recipe.training.compile, setup.machine.hasten, found, decisions) == ("never", eager, 0.1, [])
 
 
 def test_what_is_asked_for_is_done_unless_it_fails(monkeypatch) -> None:
-    stage, found, _, _ = staged(monkeypatch, {"never": 0.1, "always": 0.2}, compile="always")
-    assert (stage.recipe.training.compile, found) == ("always", 0.2)
-    stage, found, choices, said = staged(monkeypatch, {"never": 0.1, "always": ValueError("odd")}, compile="always")
-    assert (stage.recipe.training.compile, found, choices) == ("never", 0.1, [])
+    setup, found, _, _ = staged(monkeypatch, {"never": 0.1, "always": 0.2}, compile="always")
+    assert (setup.recipe.training.compile, found) == ("always", 0.2)
+    setup, found, decisions, said = staged(monkeypatch, {"never": 0.1, "always": ValueError("odd")}, compile="always")
+    assert (setup.recipe.training.compile, found, decisions) == ("never", 0.1, [])
     assert len(said) == 1
     assert "(odd)" in said[0]
 
 
 def test_a_stage_asked_to_compile_does_so_when_resumed() -> None:
-    stage = TrainingSetup.create(
+    setup = TrainingSetup.create(
         recipe("vanilla", {"training.compile": "always"}), torch.device("cpu"), (), SilentReporter()
     )
-    assert isinstance(stage.accelerator.compile_networks, Compiler)
+    assert isinstance(setup.accelerator.compile_networks, Compiler)

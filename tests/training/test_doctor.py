@@ -93,9 +93,9 @@ def settled(images: int, seconds_per_round: float, examples: int = 1_000, **doct
 
 def test_how_often_a_run_is_examined() -> None:
     """An examination of 128 samples by batches of 32 takes some 13 rounds; a thirtieth of 20,000 rounds holds 50."""
-    doctor = settled(640_000, 0.05)
-    assert doctor.probe
-    assert doctor.every_examples == 640_000 // 50 // 320 * 320
+    monitor = settled(640_000, 0.05)
+    assert monitor.probe
+    assert monitor.every_examples == 640_000 // 50 // 320 * 320
     assert settled(640_000, 0.05, examples=15).probe is False, "too few to say anything"
     assert settled(640_000, 0.05, examine=False).probe is False
     assert settled(12_800, 0.01).probe is False, "4 seconds"
@@ -112,7 +112,9 @@ def test_a_run_that_diverged_says_where(tmp_path: Path) -> None:
     assert run.state == "diverged"
     found = {finding.name: finding for finding in run.findings()}
     assert found["nonfinite-values"].severity == "severe"
-    assert {advice.setting: advice.value for advice in found["nonfinite-values"].recommendations}["optimizer.lr"] == 2e-4
+    assert {advice.setting: advice.value for advice in found["nonfinite-values"].recommendations}[
+        "optimizer.lr"
+    ] == 2e-4
     assert log(run.path)[-1]["not_finite"].startswith(("generator", "discriminator"))
 
 

@@ -32,9 +32,9 @@ def rounds(
     game: Game, n: int, batch: int = 8, machine: Accelerator | None = None, witness=lambda now: None
 ) -> BatchLoader:
     machine = machine or Accelerator()
-    stream = BatchLoader(Points(), batch // machine.accumulate, seed=1)
-    train(game, stream, machine, Progress(), batch, Meter(), [witness], lambda now: now.round >= n)
-    return stream
+    loader = BatchLoader(Points(), batch // machine.accumulate, seed=1)
+    train(game, loader, machine, Progress(), batch, Meter(), [witness], lambda now: now.round >= n)
+    return loader
 
 
 class Doubled(nn.Module):
@@ -59,7 +59,7 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
     for path, value in {("discriminator", "dropout"): 0.0, ("training", "batch"): 16}.items():
         file.settings_tree.set(path, value, "")
     recipe = check_recipe(file.settings_tree)
-    machine, source = Accelerator(), Points(200, 28 * 28)
+    accelerator, source = Accelerator(), Points(200, 28 * 28)
     source.values = source.values.reshape(200, 1, 28, 28).clip(-1, 1).astype(np.float64)
     shape = (1, 28, 28)
     networks = []
@@ -69,7 +69,7 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
         networks.append((generator, recipe.discriminator.build(shape).double()))
     parts = (recipe.latent, recipe.objective, recipe.terms, recipe.optimizer)
     game = AdversarialGame(*networks[0], *parts, config=AdversarialGameConfig(reuse_fakes=share))
-    train(game, BatchLoader(source, 16, 3), machine, Progress(), 16, Meter(), [], lambda now: now.round >= 10)
+    train(game, BatchLoader(source, 16, 3), accelerator, Progress(), 16, Meter(), [], lambda now: now.round >= 10)
 
     generator, discriminator = networks[1]
     settings = {"lr": 2e-4, "betas": (0.5, 0.999)}
@@ -97,10 +97,10 @@ def test_the_vanilla_step_is_the_textbooks(share: bool) -> None:
 
 def test_only_the_mover_changes() -> None:
     game = points_game({"r1": R1(every_rounds=2), "r2": R2()})
-    machine, stream = Accelerator(), BatchLoader(Points(), 8, seed=1)
+    accelerator, loader = Accelerator(), BatchLoader(Points(), 8, seed=1)
     for move in game.moves:
         before = weights(game)
-        optimizer_step(game, move, next_micro_batches(stream, machine), machine, Progress(), Meter())
+        optimizer_step(game, move, next_micro_batches(loader, accelerator), accelerator, Progress(), Meter())
         after = game.state_dict()
         for name in before:
             changed = not torch.equal(before[name], after[name])
@@ -128,13 +128,13 @@ def test_the_frozen_side_gets_no_gradients() -> None:
 
     game = points_game()
     game.generator = Spy()
-    machine, stream = Accelerator(), BatchLoader(Points(), 8, seed=1)
+    accelerator, loader = Accelerator(), BatchLoader(Points(), 8, seed=1)
     game.players["generator"] = Player("generator", game.generator, Adam())
     for move, wants in zip(game.moves, (False, True), strict=True):
-        optimizer_step(game, move, next_micro_batches(stream, machine), machine, Progress(), Meter())
+        optimizer_step(game, move, next_micro_batches(loader, accelerator), accelerator, Progress(), Meter())
         assert seen["wants"] is wants
     before = [p.grad.clone() for p in game.discriminator.parameters()]
-    optimizer_step(game, game.moves[1], next_micro_batches(stream, machine), machine, Progress(), Meter())
+    optimizer_step(game, game.moves[1], next_micro_batches(loader, accelerator), accelerator, Progress(), Meter())
     for parameter, old in zip(game.discriminator.parameters(), before, strict=True):
         assert torch.equal(parameter.grad, old), "the generator's move left the discriminator's gradients alone"
 
@@ -146,8 +146,8 @@ def test_shared_samples_are_made_once(accumulate: int) -> None:
     game = points_game(share_fakes=True)
     game.generator.register_forward_hook(lambda network, args, out: made.append(out.detach().clone()))
     game.discriminator.register_forward_hook(lambda network, args, out: judged.append(args[0].detach().clone()))
-    stream = rounds(game, 3, machine=Accelerator(accumulate=accumulate))
-    assert stream.position == 3 * 8
+    loader = rounds(game, 3, machine=Accelerator(accumulate=accumulate))
+    assert loader.position == 3 * 8
     # the last part is kept; the others are made anew for the generator, from the same seeds by the same weights
     assert len(made) == 3 * (2 * accumulate - 1)
     for start in range(0, len(judged), 3 * accumulate):
@@ -162,9 +162,9 @@ def counted(game: Game, n: int) -> Counter:
     meter = Meter()
     add = meter.add
     meter.add = lambda name, value: (counts.update([name]), add(name, value))[1]
-    stream = BatchLoader(Points(), 8, seed=1)
+    loader = BatchLoader(Points(), 8, seed=1)
     for number in range(n):
-        play_round(game, stream, Accelerator(), Progress(number, number * 8), meter)
+        play_round(game, loader, Accelerator(), Progress(number, number * 8), meter)
     return counts
 
 
@@ -291,13 +291,13 @@ def test_every_recipe_plays_in_bfloat16(name: str) -> None:
     file.apply_variant("nano")
     file.settings_tree.set(("training", "batch"), 4, "")
     recipe = check_recipe(file.settings_tree).resolve_schedules(1000)
-    machine = Accelerator(dtype=torch.bfloat16)
-    game = build_game(recipe, (1, 16, 16), True, machine)
+    accelerator = Accelerator(dtype=torch.bfloat16)
+    game = build_game(recipe, (1, 16, 16), True, accelerator)
     source = Points(40, 256)
     source.values = source.values.reshape(40, 1, 16, 16).clip(-1, 1)
     meter = Meter()
-    train(game, BatchLoader(source, 4, 0), machine, Progress(), 4, meter, [], lambda now: now.round >= 2)
-    means = meter.pop_means(machine)
+    train(game, BatchLoader(source, 4, 0), accelerator, Progress(), 4, meter, [], lambda now: now.round >= 2)
+    means = meter.pop_means(accelerator)
     assert all(math.isfinite(value) for value in means.values()), means
 
 

@@ -30,8 +30,8 @@ def test_networks_that_grow_are_looked_at_at_every_size() -> None:
     """From 8 to 32 px in 4 phases of 150 of 1,000 images, and 400 more: 8, fading, 16, fading, 32."""
     game = grown(1000)
     shares = []
-    for now, share in game.timing_points(1000):
-        game.imagine({"seed": torch.arange(2)}, now)
+    for progress, share in game.timing_points(1000):
+        game.imagine({"seed": torch.arange(2)}, progress)
         shares.append((game._growing[0].growth, share))
     assert [int(growth) for growth, _ in shares] == [1, 1, 2, 2, 3]
     assert [share for _, share in shares] == pytest.approx([0.15, 0.15, 0.15, 0.15, 0.4])

@@ -21,13 +21,13 @@ def test_penalties_are_float32_in_bfloat16(term) -> None:
     """A term of its own move, so that nothing before it has rounded."""
     values, gradients = [], []
     for precision in (torch.float32, torch.bfloat16):
-        game, machine = points_game({"term": term}), Accelerator(dtype=precision)
+        game, accelerator = points_game({"term": term}), Accelerator(dtype=precision)
         move = next(move for move in game.moves if move.every_rounds == 2)
         batch = next(BatchLoader(Points(), 8, 1))
         # what lies between real and fake must be the same point in both
         game.generator.register_forward_hook(lambda module, inputs, fake: fake.float() * 0)
-        with machine.training_player(game, game.players["discriminator"]):
-            with machine.autocast():
+        with accelerator.training_player(game, game.players["discriminator"]):
+            with accelerator.autocast():
                 value = move.loss_fn(batch, Progress()).losses["term"]
             value.mean().backward()
             values.append(value.detach())
@@ -43,9 +43,9 @@ def test_bfloat16_reaches_everything_but_slopes() -> None:
     network.body[0].register_forward_hook(lambda module, inputs, out: seen.append(out.dtype))
     with Accelerator(dtype=torch.bfloat16).autocast():
         network(torch.ones(2, 2))
-        verdict, steep = input_gradient_norm_sq(network, torch.ones(2, 2))
+        output, steep = input_gradient_norm_sq(network, torch.ones(2, 2))
     assert seen == [torch.bfloat16, torch.float32]
-    assert verdict.score.dtype == steep.dtype == torch.float32
+    assert output.score.dtype == steep.dtype == torch.float32
 
 
 def policy() -> tuple:
@@ -56,18 +56,18 @@ def policy() -> tuple:
 @pytest.mark.parametrize(("name", "wanted"), [("float32", ("high", True, True)), ("strict", ("highest", False, True))])
 def test_what_a_gpu_may_round_ends_with_the_move(name: str, wanted: tuple) -> None:
     game, before = points_game(), policy()
-    machine = Accelerator("cuda", 1, *PRECISIONS[name])
-    with machine.training_player(game, game.players["generator"]):
+    accelerator = Accelerator("cuda", 1, *PRECISIONS[name])
+    with accelerator.training_player(game, game.players["generator"]):
         assert policy() == wanted
     assert policy() == before
-    with pytest.raises(ZeroDivisionError), machine.backend_flags():
+    with pytest.raises(ZeroDivisionError), accelerator.backend_flags():
         raise ZeroDivisionError
     assert policy() == before
 
 
 def test_a_cpu_rounds_nothing() -> None:
-    before, machine = policy(), Accelerator()
-    with machine.backend_flags():
+    before, accelerator = policy(), Accelerator()
+    with accelerator.backend_flags():
         assert policy() == before
 
 
@@ -80,8 +80,8 @@ def test_pictures_stay_in_channels_last(name: str) -> None:
     for path, value in changes.items():
         if name == "dcgan" or path[0] == "terms":
             file.settings_tree.set(path, value, "")
-    machine, shape = Accelerator(), (3, 16, 16)
-    game = build_game(check_recipe(file.settings_tree).resolve_schedules(1000), shape, True, machine)
+    accelerator, shape = Accelerator(), (3, 16, 16)
+    game = build_game(check_recipe(file.settings_tree).resolve_schedules(1000), shape, True, accelerator)
     source, turned, seen = Points(16, 3 * 16 * 16), [], []
     source.values = source.values.reshape(16, 16, 16, 3).clip(-1, 1)
     source.scale = lambda raw: raw.permute(0, 3, 1, 2)  # as images are stored
@@ -102,6 +102,6 @@ def test_pictures_stay_in_channels_last(name: str) -> None:
             if not list(module.children()):
                 starts = isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
                 module.register_forward_hook(watch(side, f"{side}.{label}", starts))
-    play_round(game, BatchLoader(source, 4, 0), machine, Progress(), Meter())
+    play_round(game, BatchLoader(source, 4, 0), accelerator, Progress(), Meter())
     assert len(set(seen)) > 8
     assert turned == []

@@ -20,9 +20,9 @@ def examples(kind: str = "images", n: int = 50) -> Dataset:
     else:
         values = dice.normal(size=(n, 2)).astype(np.float32)
     order = dice.permutation(n)
-    survey = DatasetSummary("here", kind, n)
+    summary = DatasetSummary("here", kind, n)
     labels, keys = np.zeros(n, np.int64), np.arange(n, dtype=np.uint64)
-    return Dataset(values, labels, (), keys, order[: n - 9], order[n - 9 :], survey)
+    return Dataset(values, labels, (), keys, order[: n - 9], order[n - 9 :], summary)
 
 
 @pytest.mark.parametrize("kind", ["images", "points"])

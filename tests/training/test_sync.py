@@ -91,15 +91,15 @@ def watched(game: Game, stream: BatchLoader, machine: Accelerator) -> Meter:
 @pytest.mark.parametrize("name", [name for name in list_recipes() if name != "restore"])
 def test_a_round_waits_for_nothing(name: str) -> None:
     """Every move, lazy ones included, the optimizers' steps, the meter and the averages."""
-    machine = Accelerator()
-    meter = watched(*round_of(name, machine), machine)
-    assert meter.pop_means(machine), "and the tick may ask"
+    accelerator = Accelerator()
+    meter = watched(*round_of(name, accelerator), accelerator)
+    assert meter.pop_means(accelerator), "and the tick may ask"
 
 
 def test_nor_does_one_in_bfloat16_with_fakes_shared() -> None:
-    machine = Accelerator(dtype=torch.bfloat16, accumulate=2)
-    game, stream = round_of("auto", machine, share=True)
-    watched(game, stream, machine)
+    accelerator = Accelerator(dtype=torch.bfloat16, accumulate=2)
+    game, loader = round_of("auto", accelerator, share=True)
+    watched(game, loader, accelerator)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_nor_does_one_in_bfloat16_with_fakes_shared() -> None:
     ids=["item", "bool", "tolist", "mask", "float", "cpu", "numpy", "equal"],
 )
 def test_waiting_would_be_seen(ask) -> None:
-    machine = Accelerator()
-    game, stream = round_of("vanilla", machine, (1, 28, 28))
+    accelerator = Accelerator()
+    game, loader = round_of("vanilla", accelerator, (1, 28, 28))
     game.discriminator.register_forward_hook(lambda module, inputs, verdict: ask(verdict.score) and None)
     with pytest.raises(Waits):
-        watched(game, stream, machine)
+        watched(game, loader, accelerator)

@@ -42,7 +42,9 @@ class LineReporter:
 
     def tick(self, row: Row) -> None:
         """Both losses, the discriminator's accuracy, speed, and how long it still takes."""
-        losses = ", ".join(f"{k.replace('/objective', '')} {v:.3f}" for k, v in row.items() if k.endswith("or/objective"))
+        losses = ", ".join(
+            f"{k.replace('/objective', '')} {v:.3f}" for k, v in row.items() if k.endswith("or/objective")
+        )
         real, fake = row.get("signals/real_accuracy", 0), row.get("signals/fake_accuracy", 0)
         signals = f"accuracy real {real:.2f} fake {fake:.2f}"
         left = format_seconds(estimate_remaining_seconds(row, self.max_examples, self.max_seconds))

@@ -33,7 +33,9 @@ def evaluate(
     copy_candidates: Annotated[int, typer.Option(help="Training images searched for copies; 0: 20,000.")] = 0,
     neighbors: Annotated[int, typer.Option(help="Of precision, recall, density, coverage.")] = 5,
     best: BestOption = False,
-    raw_weights: Annotated[bool, typer.Option("--raw-weights", help="Training's own weights, not their average.")] = False,
+    raw_weights: Annotated[
+        bool, typer.Option("--raw-weights", help="Training's own weights, not their average.")
+    ] = False,
     paired: Annotated[bool, typer.Option("--paired", help="In --data, pictures of equal names are pairs.")] = False,
     reverse: Annotated[bool, typer.Option("--reverse", help="The other way, of a run that learned both.")] = False,
     network_interpolation: Annotated[
@@ -118,5 +120,7 @@ def compare(
     from zerosum.workflows import compare
 
     groups, sentences = compare.compare(runs)
-    told = compare.format_json(groups, sentences) if as_json else "\n".join(compare.format_table(groups, sentences))
-    typer.echo(told)
+    conditioning = (
+        compare.format_json(groups, sentences) if as_json else "\n".join(compare.format_table(groups, sentences))
+    )
+    typer.echo(conditioning)

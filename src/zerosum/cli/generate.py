@@ -39,10 +39,10 @@ def sample(
     """Write samples of a run: single files and a sheet, and one with a row for each class where there are any."""
     from zerosum import api
 
-    told = api.sample(
+    conditioning = api.sample(
         run, num_samples, seed=seed, truncation=truncation, label=label, into=into, best=best, device=device
     )
-    typer.echo(told)
+    typer.echo(conditioning)
 
 
 @app.command()
@@ -53,7 +53,9 @@ def walk(
     steps: Annotated[int, typer.Option(help="Steps from one to the next.")] = 10,
     interpolation: Annotated[str, typer.Option(help="slerp (along the sphere) or lerp (straight).")] = "slerp",
     label: ClassOption = None,
-    to_label: Annotated[str | None, typer.Option("--to", help="Walk from --class to this class.", show_default=False)] = None,
+    to_label: Annotated[
+        str | None, typer.Option("--to", help="Walk from --class to this class.", show_default=False)
+    ] = None,
     video_format: Annotated[str, typer.Option("--video", help="gif, or mp4 (pip install zerosum[video]).")] = "gif",
     into: Annotated[
         Path | None, typer.Option(help="Name of the strip and the film, without suffix.", show_default=False)
@@ -88,11 +90,11 @@ def mix(
     """Mix styles: samples (rows) with some layers' styles of other samples (columns). For recipe stylegan2."""
     from zerosum import api
 
-    told = api.mix(
+    conditioning = api.mix(
         run, _parse_indices("--from", rows), _parse_indices("--styles", columns), layers=layers, seed=seed,
         truncation=truncation, label=label, into=into, best=best, device=device,
     )  # fmt: skip
-    typer.echo(told)
+    typer.echo(conditioning)
 
 
 @app.command()
@@ -113,11 +115,11 @@ def edit(
     """Move samples along a direction of the latent space: a row for each."""
     from zerosum import api
 
-    told = api.edit(
+    conditioning = api.edit(
         run, direction, sample_indices=_parse_indices("--sample-indices", sample_indices), max_sigma=max_sigma, steps=steps, layers=layers, seed=seed,
         truncation=truncation, label=label, into=into, best=best, device=device, reporter=create_reporter(),
     )  # fmt: skip
-    typer.echo(told)
+    typer.echo(conditioning)
 
 
 @app.command()
@@ -135,11 +137,11 @@ def encode(
     """Find a real picture in the latent space: it and what was found, side by side."""
     from zerosum import api
 
-    told = api.encode(
+    conditioning = api.encode(
         run, image, steps=steps, per_layer=per_layer, seed=seed, label=label, into=into, best=best, device=device,
         reporter=create_reporter(),
     )  # fmt: skip
-    typer.echo(told)
+    typer.echo(conditioning)
 
 
 @app.command()
@@ -159,7 +161,9 @@ def apply(
     network_interpolation: Annotated[
         float, typer.Option(help="Of esrgan and srgan: 0 is faithful and soft, 1 as trained.")
     ] = 1.0,
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Keep what is there, and make the rest.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Keep what is there, and make the rest.")
+    ] = False,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:

@@ -99,8 +99,8 @@ def data(
     from zerosum import api
     from zerosum.reporter import SilentReporter
 
-    survey = api.inspect_dataset(source, reporter=SilentReporter() if as_json else create_reporter())
-    typer.echo(json.dumps(survey.as_dict(), indent=1) if as_json else "\n".join(survey.lines()))
+    summary = api.inspect_dataset(source, reporter=SilentReporter() if as_json else create_reporter())
+    typer.echo(json.dumps(summary.as_dict(), indent=1) if as_json else "\n".join(summary.lines()))
 
 
 @app.command()

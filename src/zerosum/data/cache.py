@@ -143,7 +143,7 @@ def load_decoded(key: str, max_bytes_in_memory: int) -> DecodedSource | None:
     """
     entry = root() / key
     try:
-        survey = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
+        summary = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
         with np.load(entry / "metadata.npz", allow_pickle=False) as file:
             index = ExampleMetadata(*(file[name] for name in ExampleMetadata._fields))
         small = (entry / "values.npy").stat().st_size <= max_bytes_in_memory
@@ -153,21 +153,21 @@ def load_decoded(key: str, max_bytes_in_memory: int) -> DecodedSource | None:
     if any(len(column) != len(values) for column in index):
         return None
     touch(entry)
-    return DecodedSource(values, index, survey)
+    return DecodedSource(values, index, summary)
 
 
 def load_keys(key: str) -> tuple[NDArray[np.uint64], DatasetSummary] | None:
     """What the entry of this name knows of images that lie elsewhere, or None if there is none or it is damaged."""
     entry = root() / key
     try:
-        survey = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
+        summary = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
         keys: NDArray[np.uint64] = np.load(entry / "keys.npy", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-    if len(keys) != survey.images or keys.dtype != np.uint64:
+    if len(keys) != summary.images or keys.dtype != np.uint64:
         return None
     touch(entry)
-    return keys, survey
+    return keys, summary
 
 
 def touch(entry: Path) -> None:

@@ -149,7 +149,9 @@ def class_consistency_signals(features: Tensor, reference_set: ReferenceSet) -> 
     """How many samples look like the class they were asked to be of, by their nearest example; and held-out ones."""
     real = reference_set.nearest_classes(reference_set.held_out_embeddings.features) == reference_set.held_out_labels
     return {
-        "monitor/class_consistency": float((reference_set.nearest_classes(features) == reference_set.sample_labels).mean()),
+        "monitor/class_consistency": float(
+            (reference_set.nearest_classes(features) == reference_set.sample_labels).mean()
+        ),
         "monitor/class_consistency_real": float(real.mean()),
     }
 

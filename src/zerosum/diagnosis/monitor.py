@@ -76,7 +76,11 @@ class Monitor:
         assert isinstance(game, AdversarialGame), "what all games are a kind of"
         try:
             return dict(
-                self.probe(game, progress, with_duality_gap=progress.examples // self.every_examples % self.duality_gap_every == 0)
+                self.probe(
+                    game,
+                    progress,
+                    with_duality_gap=progress.examples // self.every_examples % self.duality_gap_every == 0,
+                )
             )
         except (BadInput, RuntimeError) as error:  # a run must not end because it could not be looked at
             return {"probe_error": (str(error) or type(error).__name__).splitlines()[0]}

@@ -42,14 +42,16 @@ class GameProbe:
 
     def __call__(self, game: AdversarialGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
         """All signals, "monitor/..."; a deep examination works out the duality gap too."""
-        with sandboxed_copy(game) as patient:
-            seen = self._collect_outputs(patient, progress)
+        with sandboxed_copy(game) as copied_game:
+            seen = self._collect_outputs(copied_game, progress)
             fakes = torch.cat(seen.fakes)
             if not bool(fakes.isfinite().all()):
                 return {"monitor/finite": 0.0}
             found = self._measure_samples(game, seen, fakes)
-            found |= self._measure_sensitivity(patient, progress) | self._measure_class_conditioning(patient, progress)
-            found |= self._measure_round(patient, progress)
+            found |= self._measure_sensitivity(copied_game, progress) | self._measure_class_conditioning(
+                copied_game, progress
+            )
+            found |= self._measure_round(copied_game, progress)
         if with_duality_gap:
             found |= self._measure_duality_gap(game, progress)
         return {"monitor/finite": 1.0} | {name: value for name, value in found.items() if math.isfinite(value)}
@@ -84,19 +86,27 @@ class GameProbe:
 
     def _measure_samples(self, game: AdversarialGame, outputs: ProbeOutputs, fakes: Tensor) -> Signals:
         """What follows from what was seen."""
-        rows, bench = thumbnail_features(fakes), self.reference_set
-        parts = [game.sample(batch["seed"].cpu(), _batch_labels(game, batch)) for batch in bench.train_batches()]
+        rows, reference_set = thumbnail_features(fakes), self.reference_set
+        parts = [
+            game.sample(batch["seed"].cpu(), _batch_labels(game, batch)) for batch in reference_set.train_batches()
+        ]
         found = (
             measures.discriminator_signals(outputs)
-            | measures.diversity_signals(rows, bench)
+            | measures.diversity_signals(rows, reference_set)
             | self._floors
-            | measures.mode_signals(rows, bench)
+            | measures.mode_signals(rows, reference_set)
         )
-        found |= measures.value_range_signals(fakes, self._train_samples) | measures.trajectory_signals(rows, bench)
-        found |= measures.ema_signals(rows, thumbnail_features(torch.cat(parts)), bench)
+        found |= measures.value_range_signals(fakes, self._train_samples) | measures.trajectory_signals(
+            rows, reference_set
+        )
+        found |= measures.ema_signals(rows, thumbnail_features(torch.cat(parts)), reference_set)
         if not len(game.class_priors):
             return found
-        return found | measures.intra_class_signals(rows, bench) | measures.class_consistency_signals(rows, bench)
+        return (
+            found
+            | measures.intra_class_signals(rows, reference_set)
+            | measures.class_consistency_signals(rows, reference_set)
+        )
 
     # ------------------------------------------------------------------ touching
 
@@ -116,7 +126,11 @@ class GameProbe:
         push = _rms_gradient_norm(game.objective.generator_loss(play).sum(), leaf)
         steep = _rms_gradient_norm(flatten_scores(play.fake_score, keep_graph=True).sum(), leaf)
         size = self.reference_set.mean_pairwise_distance
-        return {"monitor/latent_sensitivity": float(answer) / size, "monitor/loss_input_gradient": push * size, "monitor/score_input_gradient": steep * size}
+        return {
+            "monitor/latent_sensitivity": float(answer) / size,
+            "monitor/loss_input_gradient": push * size,
+            "monitor/score_input_gradient": steep * size,
+        }
 
     def _measure_class_conditioning(self, game: AdversarialGame, progress: Progress) -> Signals:
         """Whether a change of class changes samples and verdicts."""
@@ -129,8 +143,13 @@ class GameProbe:
         effect, right, wrong = (torch.cat(each) for each in zip(*parts, strict=True))
         heard = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
         fits = ((right > wrong).float() + (right == wrong).float() / 2).mean()
-        effects = {"monitor/generator_class_sensitivity": float(effect.mean()) / self.reference_set.mean_pairwise_distance}
-        return effects | {"monitor/discriminator_class_sensitivity": float(heard), "monitor/class_ranking_accuracy": float(fits)}
+        effects = {
+            "monitor/generator_class_sensitivity": float(effect.mean()) / self.reference_set.mean_pairwise_distance
+        }
+        return effects | {
+            "monitor/discriminator_class_sensitivity": float(heard),
+            "monitor/class_ranking_accuracy": float(fits),
+        }
 
     def _class_change_effects(
         self, game: AdversarialGame, batch: Batch, progress: Progress
@@ -179,7 +198,11 @@ def duality_gap_signals(
 ) -> Signals:
     """The duality gap, and each player's part of it."""
     gap = duality_gap(game, train_batches, held_out_batches, progress, dry_step)
-    return {"monitor/duality_gap": gap.total, "monitor/duality_gap/discriminator": gap.discriminator, "monitor/duality_gap/generator": gap.generator}
+    return {
+        "monitor/duality_gap": gap.total,
+        "monitor/duality_gap/discriminator": gap.discriminator,
+        "monitor/duality_gap/generator": gap.generator,
+    }
 
 
 def flatten_scores(score: Tensor, keep_graph: bool = False) -> Tensor:

@@ -55,7 +55,7 @@ def dry_run_round(
 
 
 def _measure_step(parameters: Sequence[nn.Parameter], before: Sequence[Tensor]) -> StepEffect:
-    steps = torch.stack([(now.detach() - was).norm() for now, was in zip(parameters, before, strict=True)])
+    steps = torch.stack([(progress.detach() - was).norm() for progress, was in zip(parameters, before, strict=True)])
     sizes = torch.stack([was.norm() for was in before])
     gradients = torch.stack([was.new_zeros(()) if p.grad is None else p.grad.norm() for p, was in
                              zip(parameters, before, strict=True)])  # fmt: skip

@@ -81,7 +81,9 @@ def input_sensitivity_signals(direction: TranslationDirection) -> Signals:
         return {}
     found = {"monitor/input_sensitivity": mean_pairwise_distance(rows) / apart}
     if len(rows) > NUM_NEIGHBORS + 1:
-        found["monitor/near_duplicates"] = near_duplicate_rate(EmbeddingSet.from_features(rows), EmbeddingSet.from_features(wanted))
+        found["monitor/near_duplicates"] = near_duplicate_rate(
+            EmbeddingSet.from_features(rows), EmbeddingSet.from_features(wanted)
+        )
     return found
 
 
@@ -127,7 +129,7 @@ def checkerboard_signals(direction: TranslationDirection) -> Signals:
     if min(direction.outputs.shape[-2:]) < WINDOW_SIZE:
         return {}
     (peak, ripple), (real_peak, real_ripple) = (
-        _spectrum_peaks(pictures[:MAX_SPECTRUM_IMAGES]) for pictures in (direction.outputs, direction.targets)
+        _spectrum_peaks(images[:MAX_SPECTRUM_IMAGES]) for images in (direction.outputs, direction.targets)
     )
     found = {"monitor/checkerboard_peak": peak, "monitor/checkerboard_peak_real": real_peak}
     return found | {"monitor/checkerboard_rms": ripple, "monitor/checkerboard_rms_real": real_ripple}

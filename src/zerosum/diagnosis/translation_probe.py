@@ -54,21 +54,21 @@ class TranslationProbe:
             self._translation_reference_set.held_out_batches(game.bidirectional),
             self._translation_reference_set.train_batches(game.bidirectional),
         )
-        with sandboxed_copy(game) as patient:
-            seen = _collect_outputs(patient, unseen, known if judged else [], progress)
+        with sandboxed_copy(game) as copied_game:
+            seen = _collect_outputs(copied_game, unseen, known if judged else [], progress)
             fakes = torch.cat(seen.fakes)
             if not bool(fakes.isfinite().all()):
                 return {"monitor/finite": 0.0}
             found = measures.score_signals(seen) if judged else {}
             found |= measures.value_range_signals(fakes, torch.cat([batch["real"] for batch in known]))
-            found |= self._measure_samples(_translation_directions(patient, unseen, fakes, progress))
-            found |= _ema_lag(patient, unseen, fakes) | (
-                _cycle_consistency(patient, unseen, seen.fakes, progress) if game.bidirectional else {}
+            found |= self._measure_samples(_translation_directions(copied_game, unseen, fakes, progress))
+            found |= _ema_lag(copied_game, unseen, fakes) | (
+                _cycle_consistency(copied_game, unseen, seen.fakes, progress) if game.bidirectional else {}
             )
             batch = self._translation_reference_set.train_batches(
                 game.bidirectional, self.reference_set.batch_size, offset=progress.examples + 1
             )[0]
-            found |= round_signals(patient, batch, progress, self.dry_step)
+            found |= round_signals(copied_game, batch, progress, self.dry_step)
         if with_duality_gap and judged:
             batches = self._translation_reference_set.train_batches(
                 game.bidirectional, self.reference_set.batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1
@@ -91,9 +91,13 @@ class TranslationProbe:
         found |= worst_direction(
             [translation_measures.input_sensitivity_signals(way) for way in directions], "monitor/input_sensitivity"
         )
-        found |= worst_direction([translation_measures.color_signals(way, truth) for way in directions], "monitor/brightness_correlation")
+        found |= worst_direction(
+            [translation_measures.color_signals(way, truth) for way in directions], "monitor/brightness_correlation"
+        )
         return found | worst_direction(
-            [translation_measures.checkerboard_signals(way) for way in directions], "monitor/checkerboard_rms", higher_is_worse=True
+            [translation_measures.checkerboard_signals(way) for way in directions],
+            "monitor/checkerboard_rms",
+            higher_is_worse=True,
         )
 
 
@@ -160,7 +164,10 @@ def _cycle_consistency(
     given, again, roughly = (torch.cat(each) for each in zip(*parts, strict=True))
     found = [translation_measures.cycle_signals(given[:, way], again[:, way], roughly[:, way]) for way in (0, 1)]
     # rounded, so that chance does not change the way from look to look while neither loses anything
-    return max(found, key=lambda each: round(each.get("monitor/cycle_error_noisy", 0.0) - each.get("monitor/cycle_error", 0.0), 1))
+    return max(
+        found,
+        key=lambda each: round(each.get("monitor/cycle_error_noisy", 0.0) - each.get("monitor/cycle_error", 0.0), 1),
+    )
 
 
 def add_byte_noise(images: Tensor) -> Tensor:

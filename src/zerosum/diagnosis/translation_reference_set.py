@@ -32,10 +32,10 @@ class TranslationReferenceSet:
         Raises:
             BadInput: fewer than two are held out.
         """
-        examples, dice = self.reference_set.dataset, np.random.default_rng(PROBE_SEED)
-        self.has_targets = examples.has_targets
+        dataset, dice = self.reference_set.dataset, np.random.default_rng(PROBE_SEED)
+        self.has_targets = dataset.has_targets
         self._train_input_indices, self._held_out_input_indices = (
-            dice.permutation(examples.input_indices(held_out)) for held_out in (False, True)
+            dice.permutation(dataset.input_indices(held_out)) for held_out in (False, True)
         )
         self._train_target_indices, self._held_out_target_indices = (
             self._train_input_indices,
@@ -43,7 +43,7 @@ class TranslationReferenceSet:
         )
         if not self.has_targets:
             self._train_target_indices, self._held_out_target_indices = (
-                dice.permutation(s) for s in (examples.train, examples.held_out)
+                dice.permutation(s) for s in (dataset.train, dataset.held_out)
             )
         self.num_held_out = min(
             self.reference_set.num_samples, len(self._held_out_input_indices), len(self._held_out_target_indices)
@@ -89,9 +89,9 @@ class TranslationReferenceSet:
         seed: torch.Tensor,
         bidirectional: bool,
     ) -> Batch:
-        examples, device = self.reference_set.dataset, self.reference_set.device
-        given = examples.inputs(input_indices).to(device)
-        real = examples.scale(examples.take(target_indices).to(device))
+        dataset, device = self.reference_set.dataset, self.reference_set.device
+        given = dataset.inputs(input_indices).to(device)
+        real = dataset.scale(dataset.take(target_indices).to(device))
         if bidirectional:
             given = torch.stack([given, real], 1)
             real = given.flip(1)

@@ -110,18 +110,18 @@ def run_evaluation(
         if items is task.real and name != "real":
             seen[name] = seen["real"]
         elif items is not None:
-            told = partial(_report_progress, reporter, f"looking at {items.name}")
-            seen[name] = extractor.extract(items, isinstance(items, RealSet), told)
-    judgement = evaluate_samples(
+            conditioning = partial(_report_progress, reporter, f"looking at {items.name}")
+            seen[name] = extractor.extract(items, isinstance(items, RealSet), conditioning)
+    result = evaluate_samples(
         _build_protocol(task, options, extractor.network), seen["real"], seen["generated"], seen["floor"],
         (seen["train"], seen["held_out"]) if task.train and task.unseen else None,
         lambda what: reporter.message(f"working out {what}"),
     )  # fmt: skip
-    judgement = replace(judgement, warnings=[*judgement.warnings, *task.warnings])
+    result = replace(result, warnings=[*result.warnings, *task.warnings])
     if classifier:
-        about = _evaluate_classes(task, classifier, extractor, judgement, seen)
-        judgement = replace(judgement, per_class=about)
-    return judgement, seen
+        about = _evaluate_classes(task, classifier, extractor, result, seen)
+        result = replace(result, per_class=about)
+    return result, seen
 
 
 def _build_protocol(task: EvaluationTask, options: EvaluationOptions, network: FeatureNetwork) -> Protocol:

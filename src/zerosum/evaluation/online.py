@@ -91,14 +91,14 @@ class OnlineEvaluator:
     def __post_init__(self) -> None:
         """Choose the real images; a folder for the samples' features."""
         self._scratch_folder = tempfile.TemporaryDirectory(prefix="zerosum-")
-        examples = self.dataset
-        self.is_paired = isinstance(self.sample_fn, TranslatedSet) and examples.has_targets
-        real = RealSet.from_dataset(examples, examples.held_out, "held-out images").head(
+        dataset = self.dataset
+        self.is_paired = isinstance(self.sample_fn, TranslatedSet) and dataset.has_targets
+        real = RealSet.from_dataset(dataset, dataset.held_out, "held-out images").head(
             self.samples if self.is_paired else MAX_REFERENCE_IMAGES
         )
         # a pair's two sides have one index
-        self.real = replace(real, indices=examples.input_indices(True)[: self.samples]) if self.is_paired else real
-        self.floor_set = RealSet.from_dataset(examples, examples.train, "training images").head(self.samples)
+        self.real = replace(real, indices=dataset.input_indices(True)[: self.samples]) if self.is_paired else real
+        self.floor_set = RealSet.from_dataset(dataset, dataset.train, "training images").head(self.samples)
         self._reference: RealReference | None = None
 
     def __call__(self, game: Game, examples: int) -> Row:

@@ -162,10 +162,10 @@ class AdversarialGame(Game):
 
     def discriminate(self, discriminator_input: Sample) -> DiscriminatorOutput:
         """The discriminator, as a function of an exhibit alone."""
-        verdict: DiscriminatorOutput = self.discriminator(
+        output: DiscriminatorOutput = self.discriminator(
             discriminator_input.sample, **conditioning_inputs(self.discriminator, discriminator_input._asdict())
         )
-        return verdict
+        return output
 
     def prepare_discriminator_input(
         self, sample: Tensor, real_or_fake: int, batch: Batch, progress: Progress

@@ -54,10 +54,10 @@ def input_gradient_norm_sq(discriminate: DiscriminatorFn, sample: Sample) -> tup
     """
     differentiate = _input_gradients_compiled if torch.compiler.is_compiling() else _input_gradients_eager
     with torch.autocast(tree_leaves(sample)[0].device.type, enabled=False):
-        verdict, gradients = differentiate(discriminate, sample)
-    count = verdict.score.shape[0]
+        output, gradients = differentiate(discriminate, sample)
+    count = output.score.shape[0]
     squares = [at_least_float32(g).reshape(count, -1).square().sum(1) for g in gradients]
-    return verdict, torch.stack(squares).sum(0)
+    return output, torch.stack(squares).sum(0)
 
 
 def is_differentiable(leaf: Any) -> bool:
@@ -68,9 +68,9 @@ def is_differentiable(leaf: Any) -> bool:
 def _input_gradients_eager(discriminate: DiscriminatorFn, sample: Sample) -> tuple[DiscriminatorOutput, list[Tensor]]:
     leaves, tree = tree_flatten(sample)
     leaves = [leaf.detach().requires_grad_(True) if is_differentiable(leaf) else leaf for leaf in leaves]
-    verdict = discriminate(tree_unflatten(leaves, tree))
+    output = discriminate(tree_unflatten(leaves, tree))
     places = [leaf for leaf in leaves if is_differentiable(leaf)]
-    return verdict, list(torch.autograd.grad(verdict.score.sum(), places, create_graph=True))
+    return output, list(torch.autograd.grad(output.score.sum(), places, create_graph=True))
 
 
 def _input_gradients_compiled(
@@ -82,10 +82,10 @@ def _input_gradients_compiled(
 
     def total_score(places: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         rest = iter(places)
-        verdict = discriminate(
+        output = discriminate(
             tree_unflatten([next(rest) if is_differentiable(leaf) else leaf for leaf in leaves], tree)
         )
-        return verdict.score.sum(), {name: part for name, part in verdict._asdict().items() if part is not None}
+        return output.score.sum(), {name: part for name, part in output._asdict().items() if part is not None}
 
     gradients, parts = torch.func.grad(total_score, has_aux=True)(places)
     return DiscriminatorOutput(**parts), gradients
@@ -140,8 +140,8 @@ class Play:
     @cached_property
     def _concatenated_outputs(self) -> list[tuple[DiscriminatorOutput, Tensor | None]]:
         both = tree_map(lambda real, fake: None if real is None else torch.cat([real, fake]), self.real, self.fake)
-        verdict = self.discriminate(both)
-        return [(tree_map(partial(_select_half, place), verdict), None) for place in (0, 1)]
+        output = self.discriminate(both)
+        return [(tree_map(partial(_select_half, place), output), None) for place in (0, 1)]
 
     @cached_property
     def _real_output_and_gradient(self) -> tuple[DiscriminatorOutput, Tensor | None]:
@@ -186,14 +186,14 @@ class Play:
     @property
     def real_samples(self) -> Tensor:
         """(N, C, H, W), or (N, F) points: the real samples as the discriminator sees them."""
-        pictures: Tensor = tree_leaves(self.real)[0]
-        return pictures
+        images: Tensor = tree_leaves(self.real)[0]
+        return images
 
     @property
     def fake_samples(self) -> Tensor:
         """(N, C, H, W), or (N, F) points: the fakes as the discriminator sees them."""
-        pictures: Tensor = tree_leaves(self.fake)[0]
-        return pictures
+        images: Tensor = tree_leaves(self.fake)[0]
+        return images
 
     @property
     def real_gradient_norm_sq(self) -> Tensor:

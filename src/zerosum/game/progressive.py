@@ -55,9 +55,9 @@ class ProgressiveGame(AdversarialGame):
         levels = self._growable_networks[0].levels
         found: dict[tuple[int, bool], tuple[Progress, float]] = {}
         for part in range(TIMING_POINTS):
-            now = Progress(0, (2 * part + 1) * total_examples // (2 * TIMING_POINTS))
-            growth = self._growth_schedule(now, levels)
-            first, share = found.get((int(growth), growth % 1 > 0), (now, 0.0))
+            progress = Progress(0, (2 * part + 1) * total_examples // (2 * TIMING_POINTS))
+            growth = self._growth_schedule(progress, levels)
+            first, share = found.get((int(growth), growth % 1 > 0), (progress, 0.0))
             found[int(growth), growth % 1 > 0] = first, share + 1 / TIMING_POINTS
         return list(found.values())
 

@@ -75,8 +75,8 @@ def _splitmix64(x: Tensor) -> Tensor:
 
 def derive_seeds(seed: int, first: int, count: int, series: SeedSeries = SeedSeries.SAMPLING) -> Tensor:
     """The seeds of samples number `first` .. `first + count - 1` of a series: (count,) int64."""
-    stream = _splitmix64(_splitmix64(torch.tensor(_to_signed_int64(seed), dtype=torch.int64) + _GOLDEN_GAMMA) + series)
-    return _splitmix64(stream + _GOLDEN_GAMMA * torch.arange(first + 1, first + count + 1, dtype=torch.int64))
+    loader = _splitmix64(_splitmix64(torch.tensor(_to_signed_int64(seed), dtype=torch.int64) + _GOLDEN_GAMMA) + series)
+    return _splitmix64(loader + _GOLDEN_GAMMA * torch.arange(first + 1, first + count + 1, dtype=torch.int64))
 
 
 def fork_seed(seed: Tensor, index: int) -> Tensor:
@@ -92,10 +92,10 @@ def sample_classes(seed: Tensor, class_priors: Tensor) -> Tensor:
 
 def uniform(seed: Tensor, size: int, random_stream: RandomStream) -> Tensor:
     """Numbers in the open interval (0, 1), a row for each seed: (N,) int64 to (N, size) float32."""
-    stream = _splitmix64(seed ^ _splitmix64(torch.full_like(seed, random_stream)))
+    loader = _splitmix64(seed ^ _splitmix64(torch.full_like(seed, random_stream)))
     counter = torch.arange(1, size + 1, device=seed.device, dtype=torch.int64)
     bits = _logical_right_shift(
-        _splitmix64(stream[:, None] + _GOLDEN_GAMMA * counter), 41
+        _splitmix64(loader[:, None] + _GOLDEN_GAMMA * counter), 41
     )  # 23 bits: both ends stay open in float32
     return (bits.float() + 0.5) * 2.0**-23
 

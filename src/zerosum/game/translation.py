@@ -87,8 +87,8 @@ class TranslationGame(AdversarialGame):
         self, sample: Tensor, real_or_fake: int, batch: Batch, progress: Progress
     ) -> DiscriminatorInput:
         """A sample (REAL or FAKE) as it is laid before the judge, who may want to see what it is made from."""
-        exhibit = super().prepare_discriminator_input(sample, real_or_fake, batch, progress)
-        return exhibit._replace(**conditioning_inputs(self.discriminator, batch))
+        discriminator_input = super().prepare_discriminator_input(sample, real_or_fake, batch, progress)
+        return discriminator_input._replace(**conditioning_inputs(self.discriminator, batch))
 
     def _compute_objective(self, player: str, loss_fn: LossFn, play: Play) -> NamedTensors:
         """The generator's score as loud as it is now. While it is silent the discriminator is not asked for it, but
@@ -103,7 +103,9 @@ class TranslationGame(AdversarialGame):
 
     def ema_translator(self, reverse: bool = False) -> nn.Module:
         """The averaged generator of one way, pictures (N, C, H, W) to pictures, in evaluation mode."""
-        return getattr(self.ema_generator, "b_to_a" if reverse else "a_to_b") if self.bidirectional else self.ema_generator
+        return (
+            getattr(self.ema_generator, "b_to_a" if reverse else "a_to_b") if self.bidirectional else self.ema_generator
+        )
 
     def translate(self, inputs: Tensor, seed: Tensor | None = None, reverse: bool = False) -> Tensor:
         """What people are shown: pictures (N, Ci, h, w) to (N, C, H, W), by the averaged generator.

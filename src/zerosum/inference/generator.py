@@ -143,8 +143,8 @@ class Generator:
         for rows in torch.split(torch.arange(len(latents)), batch_size):
             known = {"label": label, "seed": seeds}
             given = {name: known[name] for name in getattr(self.network, "condition_inputs", ())}
-            told = {name: None if value is None else value[rows].to(device) for name, value in given.items()}
-            parts.append(self._forward(latents[rows].to(device), told, psi).float().cpu())
+            conditioning = {name: None if value is None else value[rows].to(device) for name, value in given.items()}
+            parts.append(self._forward(latents[rows].to(device), conditioning, psi).float().cpu())
         return torch.cat(parts)
 
     def _forward(self, latents: Tensor, conditioning: dict[str, Tensor | None], psi: float) -> Tensor:

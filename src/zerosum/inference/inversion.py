@@ -132,11 +132,11 @@ def invert_images(
     unit, errors = adam.param_groups[0]["lr"], []
     for step in range(options.steps):
         noise = torch.randn(found.shape[1:], generator=chance) * (options.noise_at(step) * spread)
-        now = error(found + noise.to(space.device))
-        (found.grad,) = torch.autograd.grad(now.sum(), found)
+        progress = error(found + noise.to(space.device))
+        (found.grad,) = torch.autograd.grad(progress.sum(), found)
         adam.param_groups[0]["lr"] = unit * options.lr_at(step)
         adam.step()
-        errors.append(now.detach())
+        errors.append(progress.detach())
     with torch.no_grad():
         errors.append(error(found))
     places = found.detach().cpu().expand(-1, space.layers, -1).clone()
@@ -167,8 +167,8 @@ def _comparison_features(images: Tensor, feature_fn: FeatureFn, feature_weight: 
     pixels = [
         size / (len(PIXEL_SCALES) * size.shape[1]) ** 0.5 for size in sizes
     ]  # a mean over pixels, then over sizes
-    colours = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
-    return torch.cat([*pixels, feature_weight**0.5 * functional.normalize(feature_fn(colours), dim=1)], 1)
+    colors = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
+    return torch.cat([*pixels, feature_weight**0.5 * functional.normalize(feature_fn(colors), dim=1)], 1)
 
 
 def _squared_distance(features: Tensor, target: Tensor) -> Tensor:

@@ -115,7 +115,9 @@ def load_translator(
     if reverse and not recipe.game.bidirectional:
         raise BadInput(f"--reverse: {folder.path} learned one way only; leave it out, or train with --recipe cyclegan")
     if not 0 <= network_interpolation <= 1:
-        raise BadInput(f"--network-interpolation {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)")
+        raise BadInput(
+            f"--network-interpolation {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)"
+        )
     if network_interpolation < 1 and not recipe.game.has_zero_adversarial_weight[0]:
         raise BadInput(
             f"--network-interpolation {network_interpolation:g}: {folder.path} was played from the beginning, so there is nothing more faithful to "

@@ -174,13 +174,13 @@ def bicubic_baseline(inputs: Tensor, target_shape: tuple[int, ...]) -> Tensor:
         target_shape: (C, H, W).
     """
     channels, height, width = target_shape
-    pictures = inputs[:, :channels] if inputs.shape[1] > channels else inputs
-    if pictures.shape[2:] != (height, width):
-        pictures = functional.interpolate(pictures, (height, width), mode="bicubic", antialias=False).clamp(-1, 1)
-    if pictures.shape[1] == channels:
-        return pictures
-    grey = pictures.mean(1, keepdim=True)
-    return grey.expand(-1, channels, -1, -1)
+    images = inputs[:, :channels] if inputs.shape[1] > channels else inputs
+    if images.shape[2:] != (height, width):
+        images = functional.interpolate(images, (height, width), mode="bicubic", antialias=False).clamp(-1, 1)
+    if images.shape[1] == channels:
+        return images
+    gray = images.mean(1, keepdim=True)
+    return gray.expand(-1, channels, -1, -1)
 
 
 def batch_ranges(count: int, batch_size: int) -> Iterator[range]:

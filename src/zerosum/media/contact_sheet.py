@@ -42,8 +42,8 @@ def save_contact_sheet(captioned_rows: Sequence[CaptionedRow], path: Path, colum
     wide, tall = max(d.width for d in drawn) + GAP_PIXELS, max(d.height for d in drawn) + GAP_PIXELS
     rows = -(-len(drawn) // columns)
     sheet = Image.new("RGB", (columns * wide + GAP_PIXELS, rows * tall + GAP_PIXELS), "white")
-    for place, picture in enumerate(drawn):
-        sheet.paste(picture, (GAP_PIXELS + place % columns * wide, GAP_PIXELS + place // columns * tall))
+    for place, image in enumerate(drawn):
+        sheet.paste(image, (GAP_PIXELS + place % columns * wide, GAP_PIXELS + place // columns * tall))
     save_image(sheet, path)
 
 
@@ -55,10 +55,10 @@ def _draw_row(captioned_row: CaptionedRow) -> Image.Image:
     font = ImageFont.load_default(12)
     text = round(ImageDraw.Draw(strips[0]).textlength(captioned_row.caption, font)) + 2
     wide = sum(strip.width for strip in strips) + GAP_PIXELS * (len(strips) - 1)
-    picture = Image.new("RGB", (max(wide, text), strips[0].height + LINE_PIXELS), "white")
-    ImageDraw.Draw(picture).text((0, 1), captioned_row.caption, TEXT_COLOR, font)
+    image = Image.new("RGB", (max(wide, text), strips[0].height + LINE_PIXELS), "white")
+    ImageDraw.Draw(image).text((0, 1), captioned_row.caption, TEXT_COLOR, font)
     left = 0
     for part in strips:
-        picture.paste(part, (left, LINE_PIXELS), part)
+        image.paste(part, (left, LINE_PIXELS), part)
         left += part.width + GAP_PIXELS
-    return picture
+    return image

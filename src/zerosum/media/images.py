@@ -143,9 +143,9 @@ def scatter_plot(points: NDArray[np.floating], real: NDArray[np.floating], size:
     fakes = (points[np.isfinite(points).all(axis=1)] - middle) / half
     outside = int((np.abs(fakes) > 1).any(axis=1).sum())
     canvas = np.full((size, size, 3), 255.0)
-    for places, colour, ink in (((real - middle) / half, REAL_COLOR, 0.6), (fakes, FAKE_COLOR, 0.55)):
+    for places, color, ink in (((real - middle) / half, REAL_COLOR, 0.6), (fakes, FAKE_COLOR, 0.55)):
         cover = 1 - (1 - ink) ** _splat(places, size)
-        canvas += cover[..., None] * (np.array(colour) - canvas)
+        canvas += cover[..., None] * (np.array(color) - canvas)
     plot = Image.fromarray(np.rint(canvas).astype(np.uint8))
     _annotate(plot, middle, half, outside)
     return plot
@@ -193,8 +193,8 @@ def _to_palette_frames(images: Images) -> list[Image.Image]:
         return [_to_pil(image) for image in images]
     codes = images.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     sample = codes.reshape(-1)[:: max(1, codes.size // PALETTE_SAMPLE_PIXELS)]
-    if len(np.unique(sample)) <= 256 and len(colours := np.unique(codes)) <= 256:
-        return _exact_palette_frames(np.searchsorted(colours, codes).astype(np.uint8), colours)
+    if len(np.unique(sample)) <= 256 and len(colors := np.unique(codes)) <= 256:
+        return _exact_palette_frames(np.searchsorted(colors, codes).astype(np.uint8), colors)
     pixels = images.reshape(-1, 3)[:: max(1, codes.size // PALETTE_SAMPLE_PIXELS)]
     chosen = Image.fromarray(pixels[None])
     palette = chosen.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)

@@ -54,10 +54,10 @@ def save_mp4(
     def write(part: Path) -> None:
         # the index before the pictures: a browser then begins to play before all of it has come
         with pyav.open(str(part), "w", options={"movflags": "+faststart"}) as film:
-            stream = _add_video_stream(film, rate, height, width)
+            loader = _add_video_stream(film, rate, height, width)
             for place in order:
-                film.mux(stream.encode(_to_yuv_frame(pyav, _to_rgb_frame(images[place : place + 1], scale))))
-            film.mux(stream.encode())
+                film.mux(loader.encode(_to_yuv_frame(pyav, _to_rgb_frame(images[place : place + 1], scale))))
+            film.mux(loader.encode())
 
     write_atomically(path, write)
 
@@ -88,18 +88,18 @@ def _to_rgb_frame(image: Images, scale: int) -> NDArray[np.uint8]:
     """One image (1, H, W, C) as RGB bytes (H', W', 3) of even sides."""
     picture = make_grid(image, columns=1, scale=scale, gap=0).convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
-    colours = np.asarray(Image.alpha_composite(paper, picture).convert("RGB"))
-    return np.pad(colours, ((0, picture.height % 2), (0, picture.width % 2), (0, 0)), "edge")
+    colors = np.asarray(Image.alpha_composite(paper, picture).convert("RGB"))
+    return np.pad(colors, ((0, picture.height % 2), (0, picture.width % 2), (0, 0)), "edge")
 
 
 def _add_video_stream(container: Any, rate: Fraction, height: int, width: int) -> Any:
     """A film's stream of pictures, marked with what its colours mean."""
-    stream = container.add_stream("libx264", rate=rate, options={"crf": str(CRF)})
-    stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-    context = stream.codec_context
+    loader = container.add_stream("libx264", rate=rate, options={"crf": str(CRF)})
+    loader.height, loader.width, loader.pix_fmt = height, width, "yuv420p"
+    context = loader.codec_context
     context.colorspace = context.color_primaries = context.color_trc = BT709
     context.color_range = 1  # 16 to 235, as films have it
-    return stream
+    return loader
 
 
 def _to_yuv_frame(pyav: Any, rgb: NDArray[np.uint8]) -> Any:

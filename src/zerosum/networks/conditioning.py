@@ -50,8 +50,8 @@ class SampleConditioned(nn.Module):
         """(N, C, ...) and labels to a verdict."""
         vectors = self.class_embedding(label).to(sample.dtype)
         planes = vectors.view(*vectors.shape, *[1] * (sample.dim() - 2)).expand(-1, -1, *sample.shape[2:])
-        verdict: DiscriminatorOutput = self.network(torch.cat([sample, planes], 1), **other_inputs)
-        return verdict
+        output: DiscriminatorOutput = self.network(torch.cat([sample, planes], 1), **other_inputs)
+        return output
 
 
 def choose_head(condition: str, num_classes: int) -> HeadFactory:

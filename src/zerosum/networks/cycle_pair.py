@@ -58,6 +58,6 @@ class DiscriminatorPair(nn.Module):
 
 def _read_shared_attribute(name: str, first: nn.Module, second: nn.Module) -> Any:
     """What both networks tell of themselves: they are built of one shape."""
-    told = getattr(first, name)
-    assert told == getattr(second, name), f"two networks of different {name} are no pair"
-    return told
+    conditioning = getattr(first, name)
+    assert conditioning == getattr(second, name), f"two networks of different {name} are no pair"
+    return conditioning

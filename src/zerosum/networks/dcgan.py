@@ -59,8 +59,8 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) to (N, channels, S, S) with S = 4 * 2^len(widths), in [-1, 1] if bounded."""
-        picture: Tensor = self.output_layer(self.stages(self.input_layer(latent)))
-        return picture
+        image: Tensor = self.output_layer(self.stages(self.input_layer(latent)))
+        return image
 
 
 class Discriminator(nn.Module):
@@ -106,5 +106,5 @@ class Discriminator(nn.Module):
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S) with S = 4 * 2^len(widths) to a verdict with score (N,)."""
         seen = self.stages(self.input_layer(sample))  # (N, widths[-1], 4, 4)
-        verdict: DiscriminatorOutput = self.head(seen.flatten(1), label)
-        return verdict
+        output: DiscriminatorOutput = self.head(seen.flatten(1), label)
+        return output

@@ -112,7 +112,7 @@ def split_by_resolution(backbone: nn.Sequential) -> list[nn.Sequential]:
     (N, 320, S / 32, S / 32), none of which is bounded: blocks end without activation.
     """
     stem = 2  # a convolution and its activation
-    ends = [stem + sum(stage.num_blocks for stage in _STAGES[:count]) for count in _SCALE_ENDS]
+    ends = [stem + sum(setup.num_blocks for setup in _STAGES[:count]) for count in _SCALE_ENDS]
     layers = list(backbone)
     return [nn.Sequential(*layers[first:end]) for first, end in pairwise([0, *ends])]
 
@@ -121,10 +121,10 @@ def _build_backbone(tensors: Iterator[Tensor]) -> Iterator[nn.Module]:
     """The layers, taking their weights from the file's rows in order."""
     yield from _with_relu6(_load_conv(tensors, (_STEM_WIDTH, 3, 3, 3), stride=2))
     inside = _STEM_WIDTH
-    for stage in _STAGES:
-        for block in range(stage.num_blocks):
-            yield _build_block(tensors, inside, stage, is_first=block == 0)
-            inside = stage.width
+    for setup in _STAGES:
+        for block in range(setup.num_blocks):
+            yield _build_block(tensors, inside, setup, is_first=block == 0)
+            inside = setup.width
     yield from _with_relu6(_load_conv(tensors, (_HEAD_WIDTH, inside, 1, 1)))
 
 

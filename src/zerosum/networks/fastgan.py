@@ -149,9 +149,9 @@ class Generator(nn.Module):
         )
         self.stages = nn.ModuleList(
             _build_up_block(*pair, norm, factory)
-            if stage % 2
-            else _build_noisy_up_block(*pair, 2 * stage, norm, factory)
-            for stage, pair in enumerate(pairwise(widths))
+            if setup % 2
+            else _build_noisy_up_block(*pair, 2 * setup, norm, factory)
+            for setup, pair in enumerate(pairwise(widths))
         )
         self.excitation_sources = choose_excitation_sources(len(widths))
         self.excitations = nn.ModuleList(
@@ -166,15 +166,15 @@ class Generator(nn.Module):
         """(N, latent) and seeds (N,) to (N, channels, S, S) with S = 2 * 2^len(widths), in [-1, 1] if bounded."""
         maps: list[Tensor] = [self.input_layer(latent)]
         excitations = iter(self.excitations)
-        for size, stage in enumerate(self.stages, 1):
-            large = stage(maps[-1], seed)
+        for size, setup in enumerate(self.stages, 1):
+            large = setup(maps[-1], seed)
             maps.append(
                 next(excitations)(maps[self.excitation_sources[size]], large)
                 if size in self.excitation_sources
                 else large
             )
-        picture: Tensor = self.output_layer(maps[-1])
-        return picture
+        image: Tensor = self.output_layer(maps[-1])
+        return image
 
 
 class DownBlock(nn.Module):
@@ -214,8 +214,8 @@ class Decoder(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, widths[0], h, w) to (N, channels, h * 2^k, w * 2^k) with k = len(widths) - 1."""
-        picture: Tensor = self.stages(hidden)
-        return picture
+        image: Tensor = self.stages(hidden)
+        return image
 
 
 class Discriminator(nn.Module):
@@ -259,11 +259,11 @@ class Discriminator(nn.Module):
         """
         middle = self.early_blocks(self.input_layer(sample))  # (N, widths[-2], 16, 16)
         small = self.last_block(middle)  # (N, widths[-1], 8, 8)
-        verdict = self._score_windows(self.expand(small), label)
+        output = self._score_windows(self.expand(small), label)
         if not self.is_training_decoders:
-            return verdict
+            return output
         rebuilt = [decoder(seen) for decoder, seen in zip(self.decoders, (small, middle), strict=False)]
-        return verdict._replace(reconstructions=torch.cat(rebuilt, 1))
+        return output._replace(reconstructions=torch.cat(rebuilt, 1))
 
     def _score_windows(self, hidden: Tensor, label: Labels | None) -> DiscriminatorOutput:
         """(N, C, 8, 8) to a verdict on each 4x4 window; the guess of the class is their mean."""
@@ -272,10 +272,10 @@ class Discriminator(nn.Module):
         windows = cut(hidden, side).flatten(0, 1)  # (N * side^2, 16 * C)
         if label is not None:
             label = label.repeat_interleave(side**2, 0)
-        verdict: DiscriminatorOutput = self.head(windows, label)
-        classes = verdict.class_logits
-        return verdict._replace(
-            score=verdict.score.view(count, 1, side, side),
+        output: DiscriminatorOutput = self.head(windows, label)
+        classes = output.class_logits
+        return output._replace(
+            score=output.score.view(count, 1, side, side),
             class_logits=None if classes is None else classes.view(count, side**2, -1).mean(1),
         )
 

@@ -70,8 +70,8 @@ class Discriminator(nn.Module):
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, *shape) to a verdict with score (N,)."""
         hidden = self.hidden_layers(sample.flatten(1))  # (N, widths[-1])
-        verdict: DiscriminatorOutput = self.head(hidden, label)
-        return verdict
+        output: DiscriminatorOutput = self.head(hidden, label)
+        return output
 
 
 def _build_hidden_layers(

@@ -51,8 +51,8 @@ class ScaleDiscriminator(nn.Module):
     def forward(self, sample: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(N, inside, H, W) to scores (N, 1, h, w) and the maps they were made of."""
         seen = []
-        for stage in self.stages:
-            sample = stage(sample)
+        for setup in self.stages:
+            sample = setup(sample)
             seen.append(sample)
         score = self.score(sample)
         return score.to(torch.promote_types(score.dtype, torch.float32)), tuple(seen)

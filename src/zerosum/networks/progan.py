@@ -125,15 +125,15 @@ class Generator(GrowingNetwork):
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) to (N, channels, S, S) with S = 2 * 2^levels, unbounded; only a latent's direction counts."""
         hidden: Tensor = self.input_layer(pixel_norm(latent))
-        for stage in islice(self.stages, self.level):
-            hidden = stage(hidden)
-        picture: Tensor = self.to_rgb[self.level](hidden)
+        for setup in islice(self.stages, self.level):
+            hidden = setup(hidden)
+        image: Tensor = self.to_rgb[self.level](hidden)
         top = self.level
         if self.is_fading:
             top += 1
             fine = self.to_rgb[top](self.stages[self.level](hidden))
-            picture = fade_in(upsample_nearest(picture, 2), fine, self.alpha)
-        return upsample_nearest(picture, 1 << (self.levels - 1 - top))
+            image = fade_in(upsample_nearest(image, 2), fine, self.alpha)
+        return upsample_nearest(image, 1 << (self.levels - 1 - top))
 
 
 class Discriminator(GrowingNetwork):
@@ -176,8 +176,8 @@ class Discriminator(GrowingNetwork):
             hidden = fade_in(coarse, self.stages[self.level](hidden), self.alpha)
         for level in range(self.level - 1, -1, -1):
             hidden = self.stages[level](hidden)
-        verdict: DiscriminatorOutput = self.head(self.final_block(hidden), label)
-        return verdict
+        output: DiscriminatorOutput = self.head(self.final_block(hidden), label)
+        return output
 
 
 class EqualizedUpsampleConv(EqualizedConv2d):

@@ -159,8 +159,8 @@ class ScaleDiscriminator(nn.Module):
         count, places = len(hidden), hidden.shape[2] * hidden.shape[3]
         each = hidden.permute(0, 2, 3, 1).reshape(count * places, -1)
         classes = label if label is None else label.repeat_interleave(places, 0)
-        verdict: DiscriminatorOutput = self.head(each, classes)
-        return verdict.score.view(count, places)
+        output: DiscriminatorOutput = self.head(each, classes)
+        return output.score.view(count, places)
 
 
 class Discriminator(nn.Module):
@@ -218,8 +218,8 @@ def composite_alpha(sample: Tensor) -> list[Tensor]:
     """
     if sample.shape[1] in (1, 3):
         return [sample]
-    colour, cover = sample[:, :-1], (sample[:, -1:] + 1) / 2
-    laid = colour * cover
+    color, cover = sample[:, :-1], (sample[:, -1:] + 1) / 2
+    laid = color * cover
     return [laid - (1 - cover), laid + (1 - cover)]
 
 

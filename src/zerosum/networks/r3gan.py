@@ -94,8 +94,8 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) to (N, channels, S, S) with S = 2 * 2^len(widths), unbounded."""
-        picture: Tensor = self.output_layer(self.stages(self.input_layer(latent)))
-        return picture
+        image: Tensor = self.output_layer(self.stages(self.input_layer(latent)))
+        return image
 
 
 class Discriminator(nn.Module):
@@ -117,8 +117,8 @@ class Discriminator(nn.Module):
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S) with S = 2 * 2^len(widths) to a verdict with score (N,)."""
-        verdict: DiscriminatorOutput = self.head(self.final_block(self.stages(self.input_layer(sample))), label)
-        return verdict
+        output: DiscriminatorOutput = self.head(self.final_block(self.stages(self.input_layer(sample))), label)
+        return output
 
 
 def build_block_factory(blocks_per_stage: int, *, expansion: int, group_width: int, num_stages: int) -> BlockFactory:

@@ -87,8 +87,8 @@ class ClassConditionedLatent(nn.Module):
         """(N, L) and labels to the start's part of the latent and what each block is told."""
         assert label is not None, "a generator of classes needs labels: the game sees to it"
         vector = self.class_embedding(label).to(latent.dtype)
-        start, *told = self.latent_split(latent)
-        return [start, *(torch.cat([vector, each], 1) for each in told)]
+        start, *conditioning = self.latent_split(latent)
+        return [start, *(torch.cat([vector, each], 1) for each in conditioning)]
 
 
 class UnconditionalNorm(nn.Module):
@@ -194,12 +194,12 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
         """(N, L), and labels if it takes them, to (N, channels, S, S) with S = 2 * 2^len(widths)."""
-        start, *told = self.conditioning(latent, label)
+        start, *conditioning = self.conditioning(latent, label)
         hidden = self.input_layer(start)
-        for block, after, each in zip(self.blocks, self.attentions, told, strict=True):
+        for block, after, each in zip(self.blocks, self.attentions, conditioning, strict=True):
             hidden = after(block(hidden, each))
-        picture: Tensor = self.output_layer(self.output_norm(hidden, latent))
-        return picture
+        image: Tensor = self.output_layer(self.output_norm(hidden, latent))
+        return image
 
 
 def _attention_or_identity(side: int, attention_side: int, width: int, factory: LayerFactory) -> nn.Module:
@@ -305,5 +305,5 @@ class Discriminator(nn.Module):
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """(N, channels, S, S), and labels if it takes them, to a verdict with score (N,)."""
         seen = self.same_size_blocks(self.stages(self.input_layer(sample)))
-        verdict: DiscriminatorOutput = self.head(seen.sum((2, 3)), label)
-        return verdict
+        output: DiscriminatorOutput = self.head(seen.sum((2, 3)), label)
+        return output

@@ -109,8 +109,8 @@ class ResNetTranslator(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, inside, H, W) to (N, outside, H, W), in [-1, 1] unless it is added to what is given."""
         hidden = pad_to_multiple(inputs, self.size_multiple)
-        for stage in self.stages:
-            hidden = stage(hidden)
+        for setup in self.stages:
+            hidden = setup(hidden)
         made = crop(self.output_layer(self.upsampling(hidden)), *inputs.shape[2:])
         return inputs + made if self.residual else made.tanh()
 

@@ -136,8 +136,8 @@ class ToRGB(nn.Module):
         # so few outputs that weights for each sample cost less than modulating what goes in
         weights = self.weight * (self.affine(style) * self.scale)[:, None]  # (N, channels, inside)
         pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2) @ weights.mT + self.bias  # (N, H W, channels)
-        picture: Tensor = pixels.unflatten(1, hidden.shape[2:]).permute(0, 3, 1, 2)
-        return picture
+        image: Tensor = pixels.unflatten(1, hidden.shape[2:]).permute(0, 3, 1, 2)
+        return image
 
 
 class Generator(nn.Module):
@@ -210,12 +210,12 @@ class Generator(nn.Module):
         each = styles.unbind(1)
         hidden = self.constant.to(styles.dtype).expand(styles.shape[0], -1, -1, -1)
         hidden = self.synthesis_layers[0](hidden, each[0], seed)
-        picture: Tensor = self.to_rgb[0](hidden, each[1])
+        image: Tensor = self.to_rgb[0](hidden, each[1])
         for size in range(1, len(self.to_rgb)):
             for layer in (2 * size - 1, 2 * size):
                 hidden = self.synthesis_layers[layer](hidden, each[layer], seed)
-            picture = self.upsample(picture) + self.to_rgb[size](hidden, each[2 * size + 1])
-        return picture
+            image = self.upsample(image) + self.to_rgb[size](hidden, each[2 * size + 1])
+        return image
 
     def affine_weights(self) -> list[Tensor]:
         """The weights (C, W) that make the layers' modulations of styles, one for each of `layers`, in order.
@@ -312,5 +312,5 @@ class Discriminator(nn.Module):
         pixels = scaled_leaky_relu(self.from_rgb(sample.permute(0, 2, 3, 1)))  # (N, S, S, widths[0])
         hidden = self.minibatch_std(self.blocks(pixels.permute(0, 3, 1, 2)))
         features = scaled_leaky_relu(self.final_linear(scaled_leaky_relu(self.final_conv(hidden)).flatten(1)))
-        verdict: DiscriminatorOutput = self.head(features, label)
-        return verdict
+        output: DiscriminatorOutput = self.head(features, label)
+        return output

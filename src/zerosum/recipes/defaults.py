@@ -123,12 +123,12 @@ def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspecti
             raise BadInput("--data.rotate90: turns pictures, and these data are points; leave it out")
         settings_tree.set(("data", "hflip"), False, "")
         return []
-    choices = []
+    decisions = []
 
     def choose(name: str, value: Any, shown: str, why: str) -> None:
         if data.get(name) is None:
             data[name] = value
-            choices.append(Decision(name, shown, why))
+            decisions.append(Decision(name, shown, why))
 
     cap = CPU_MAX_IMAGE_SIZE if on_cpu else GPU_MAX_IMAGE_SIZE
     if data.get("fit") == "tiles":
@@ -139,10 +139,10 @@ def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspecti
         needs = "a GPU or hours" if on_cpu else "a longer run"
         why += f"; more than {cap} px needs {needs} (--data.size {min(free, 2 * cap)})"
     choose("size", size, f"{size} px", why)
-    colours = ("color" if inspection.has_color else "gray") + (
+    colors = ("color" if inspection.has_color else "gray") + (
         ", transparency laid over white" if inspection.has_alpha else ""
     )
-    choose("channels", inspection.recommended_channels(), colours, "as in the pictures")
+    choose("channels", inspection.recommended_channels(), colors, "as in the pictures")
     fit = inspection.recommended_fit(int(data["size"]) if isinstance(data["size"], int) else size)
     reasons = {
         "tiles": "pictures are cut into squares, unscaled",
@@ -156,8 +156,8 @@ def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspecti
         data["hflip"] = few
         if few:
             why = f"{format_count(inspection.count)} pictures are few, and mirrored ones double them"
-            choices.append(Decision("hflip", "yes", f"{why} (--data.hflip false where left and right matter)"))
-    return choices
+            decisions.append(Decision("hflip", "yes", f"{why} (--data.hflip false where left and right matter)"))
+    return decisions
 
 
 def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: Collection[str]) -> list[Decision]:
@@ -208,27 +208,29 @@ def extend_training(recipe: Recipe, log: Sequence[Row], examples: Any, budget: A
         last = log[-1] if log else {"examples": 0, "seconds": 0}
         speed = last["examples"] / last["seconds"] if last["seconds"] else 0.0
         more = speed * max(0.0, later.training.budget - last["seconds"])
-        total = _round_to_batches((last["examples"] + more) or recipe.training.examples or 0, recipe.training.batch_size)
+        total = _round_to_batches(
+            (last["examples"] + more) or recipe.training.examples or 0, recipe.training.batch_size
+        )
         later = later.model_copy(update={"training": later.training.model_copy(update={"examples": total})})
     return later
 
 
 def choose_augmentation(recipe: Recipe, dataset: DatasetInfo) -> tuple[Recipe, list[Decision]]:
     """Fill in what the user left open about how the examples are used, now that they have been read."""
-    choices = []
+    decisions = []
     if dataset.classes and not recipe.is_conditional:
         count = format_count(len(dataset.classes))
         why = f"the {count} classes are not used (--recipe cgan makes samples of the class you ask for)"
-        choices.append(Decision("classes", "none", why))
+        decisions.append(Decision("classes", "none", why))
     if recipe.augment is None:
         augment: AugmentConfig = NoAugment()
         images = len(dataset.train)
         if dataset.bounded and images < AUGMENT_BELOW_EXAMPLES and not recipe.is_translation:
             augment = ADA()
             why = f"{format_count(images)} images are few: what both are judged by is varied where the judge overfits"
-            choices.append(Decision("augment", "ada", f"{why} (--augment.kind none)"))
+            decisions.append(Decision("augment", "ada", f"{why} (--augment.kind none)"))
         recipe = recipe.model_copy(update={"augment": augment})
-    return recipe, choices
+    return recipe, decisions
 
 
 def choose_training_length(
@@ -237,12 +239,14 @@ def choose_training_length(
     """Fill in how long and how often, from the measured time of a round; `with_evaluation` keeps time for judgements."""
     training = recipe.training
     speed = training.batch_size / seconds_per_round
-    choices = []
+    decisions = []
     budget = training.budget
     if not training.examples and not budget:
         budget = CPU_BUDGET_SECONDS if on_cpu else GPU_BUDGET_SECONDS
-        choices.append(
-            Decision("budget", format_seconds(budget), "none was asked for (--budget 30m or --examples 500k changes it)")
+        decisions.append(
+            Decision(
+                "budget", format_seconds(budget), "none was asked for (--budget 30m or --examples 500k changes it)"
+            )
         )
     images = training.examples or math.inf
     if budget:
@@ -262,8 +266,8 @@ def choose_training_length(
     }
     length = training.model_copy(update={"examples": total, "budget": budget, **pace})
     why = f"measured: {speed:,.0f} images/s on this machine, {format_count(total)} images"
-    choices.append(Decision("duration", f"about {format_seconds(takes)}", why))
-    return recipe.model_copy(update={"training": length}), choices
+    decisions.append(Decision("duration", f"about {format_seconds(takes)}", why))
+    return recipe.model_copy(update={"training": length}), decisions
 
 
 def choose_evaluation_schedule(
@@ -290,13 +294,17 @@ def choose_evaluation_schedule(
             times = MAX_EVALUATIONS
         if times < 1:
             return recipe, [
-                Decision("evaluation", "after training", f"a judgement takes {format_seconds(seconds_per_evaluation)} here")
+                Decision(
+                    "evaluation", "after training", f"a judgement takes {format_seconds(seconds_per_evaluation)} here"
+                )
             ]
         every = _round_to_batches(images / times, recipe.training.batch_size)
     times = max(1, images // every)
     why = f"{format_count(judging.samples)} samples against held-out images, {format_seconds(seconds_per_evaluation)} each; the best are kept"
     settled = judging.model_copy(update={"features": features, "every_examples": every})
-    return recipe.model_copy(update={"evaluation": settled}), [Decision("evaluation", f"{times} times by {features}", why)]
+    return recipe.model_copy(update={"evaluation": settled}), [
+        Decision("evaluation", f"{times} times by {features}", why)
+    ]
 
 
 def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_split: int) -> Recipe:
@@ -307,21 +315,25 @@ def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_spl
         seconds_per_round: as measured.
         smallest_split: to train on or held out, whichever are fewer.
     """
-    doctor, training = recipe.diagnostics, recipe.training
+    monitor, training = recipe.diagnostics, recipe.training
     images, tick = training.examples or 0, training.tick_examples or training.batch_size
     takes = images / training.batch_size * seconds_per_round
     examine = (
-        doctor.probe
+        monitor.probe
         and smallest_split >= PROBE_MIN_EXAMPLES
-        and (takes >= PROBE_MIN_SECONDS or doctor.every_examples is not None)
+        and (takes >= PROBE_MIN_SECONDS or monitor.every_examples is not None)
     )
-    every = doctor.every_examples
+    every = monitor.every_examples
     if examine and every is None:
-        each = seconds_per_round * estimate_probe_rounds(doctor.samples / training.batch_size, doctor.duality_gap_every)
+        each = seconds_per_round * estimate_probe_rounds(
+            monitor.samples / training.batch_size, monitor.duality_gap_every
+        )
         every = round(images / max(1, min(MAX_PROBES, int(PROBE_TIME_FRACTION * takes / each))))
     if every is not None:
         every = max(1, round(every / tick)) * tick  # its numbers stand in a line of the log
-    return recipe.model_copy(update={"diagnostics": doctor.model_copy(update={"probe": examine, "every_examples": every})})
+    return recipe.model_copy(
+        update={"diagnostics": monitor.model_copy(update={"probe": examine, "every_examples": every})}
+    )
 
 
 def estimate_probe_rounds(batches: float, duality_gap_every: int) -> float:

@@ -69,8 +69,8 @@ class SettingsTree:
         try:
             return model.model_validate(self.tree)
         except ValidationError as error:
-            told = [_format_error(self, model, detail) for detail in error.errors(include_url=False)]
-            raise BadInput("\n".join(dict.fromkeys(told))) from None
+            conditioning = [_format_error(self, model, detail) for detail in error.errors(include_url=False)]
+            raise BadInput("\n".join(dict.fromkeys(conditioning))) from None
 
     def find_origin(self, path: KeyPath) -> str:
         """Where the setting at `path`, or the nearest one around it, comes from."""

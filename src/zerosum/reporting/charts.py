@@ -83,8 +83,10 @@ def _loss_charts(
         curves = []
         for place, key in enumerate(sorted(terms, key=lambda key: not key.endswith("/objective"))):
             name = key.removeprefix(f"{player}/")
-            colour = SCORE_COLOR_INDEX if name == "objective" else TERM_COLOR_INDICES[(place - 1) % len(TERM_COLOR_INDICES)]
-            curves.append(_make_curve(series, key, name, colour))
+            color = (
+                SCORE_COLOR_INDEX if name == "objective" else TERM_COLOR_INDICES[(place - 1) % len(TERM_COLOR_INDICES)]
+            )
+            curves.append(_make_curve(series, key, name, color))
         levels = [ReferenceLine(balance[player], f"balance {balance[player]:.3g}")] if player in balance else []
         about = LOSS_CAPTIONS.get(player, "What this player is made to lower.")
         if levels:
@@ -111,11 +113,11 @@ def _signal_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max:
     known: set[str] = set()
     for what, (title, about) in pairs.items():
         keys = {
-            f"signals/{side}_{what}": (side, colour)
-            for side, colour in (("real", REAL_COLOR_INDEX), ("fake", FAKE_COLOR_INDEX))
+            f"signals/{side}_{what}": (side, color)
+            for side, color in (("real", REAL_COLOR_INDEX), ("fake", FAKE_COLOR_INDEX))
         }
         known |= keys.keys()
-        curves = [_make_curve(series, key, side, colour) for key, (side, colour) in keys.items() if key in series]
+        curves = [_make_curve(series, key, side, color) for key, (side, color) in keys.items() if key in series]
         levels, within = ([ReferenceLine(0.5, "guessing")], (0.0, 1.0)) if what == "accuracy" else ([], ())
         if curves:
             yield render_line_chart(title, about, curves, x_max, reference_lines=levels, include_values=within)

@@ -46,7 +46,9 @@ def render_diagnosis(findings: Sequence[Finding], history: LogHistory) -> Markup
     cards = [_finding_card(finding, history.examples) for finding in findings]
     lead = SECTION_LEAD if cards else _no_findings_text(history)
     charts = tag("div", *_signal_charts(history), class_="charts")
-    return tag("section", tag("h2", "Diagnosis"), tag("p", lead, class_="about"), *cards, charts, class_="curves doctor")
+    return tag(
+        "section", tag("h2", "Diagnosis"), tag("p", lead, class_="about"), *cards, charts, class_="curves doctor"
+    )
 
 
 def _no_findings_text(history: LogHistory) -> str:
@@ -79,7 +81,7 @@ def _evidence_chart(evidence: Evidence, x_max: float) -> Markup:
 
 def _signal_charts(history: LogHistory) -> Iterable[Markup]:
     for title, about, drawn, level in SIGNAL_CHARTS:
-        curves = [Curve(name, *history[key], colour) for key, name, colour in drawn if key in history]
+        curves = [Curve(name, *history[key], color) for key, name, color in drawn if key in history]
         levels = [] if level is None else [ReferenceLine(level, f"{level:g}")]
         floor = history["monitor/coverage_floor"].last
         if drawn[0][0] == "monitor/coverage" and not math.isnan(floor):

@@ -103,21 +103,21 @@ def _format_ratio(score: Row) -> str:
 
 def describe_result(row: Row) -> list[str]:
     """What a judgement says beside its scores."""
-    told: list[str] = []
+    conditioning: list[str] = []
     if copies := row.get("memorization"):
         c_t = format_with_error(copies["c_t"], copies["c_t_error"])
         near = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
         says = "nearer to training images than other real images are: memorised" if near else "no sign of memorization"
-        told.append(f"copies: C_T {c_t}, {says}; {copies['exact_copies']:,} samples are training images")
+        conditioning.append(f"copies: C_T {c_t}, {says}; {copies['exact_copies']:,} samples are training images")
     if modes := row.get("modes"):
         missing = len(modes["missing_modes"])
-        told.append(
+        conditioning.append(
             f"modes: {modes['ndb']} of {modes['num_modes']} clusters have a wrong share of the samples (real "
             f"against real: {modes['floor_ndb']}); {missing} {'is' if missing == 1 else 'are'} hardly made"
         )
     if classes := row.get("per_class"):
-        told += _describe_classes(classes)
-    return told + [f"note: {warning}" for warning in row.get("warnings", [])]
+        conditioning += _describe_classes(classes)
+    return conditioning + [f"note: {warning}" for warning in row.get("warnings", [])]
 
 
 def _describe_classes(classes: Row) -> list[str]:
@@ -196,7 +196,9 @@ def _class_table(classes: Row) -> Markup:
         return Markup()
     words = ("Class", "Real", "Samples", "Kernel distance", "Recall", "Coverage")
     head = tag("tr", *(tag("th", word, scope="col") for word in words))
-    columns = [classes[name] for name in ("class_names", "real_counts", "generated_counts", "kid", "recall", "coverage")]
+    columns = [
+        classes[name] for name in ("class_names", "real_counts", "generated_counts", "kid", "recall", "coverage")
+    ]
     body = [tag("tr", *(tag("td", _format_cell(cell)) for cell in cells)) for cells in zip(*columns, strict=True)]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
     return tag("details", tag("summary", f"Class by class ({len(body)})"), table)
@@ -214,8 +216,8 @@ def _image_figure(path: Path) -> Markup:
     title, about = IMAGE_CAPTIONS.get(path.stem, (path.stem, ""))
     if not path.is_file():
         return tag("p", f"{path.name} is missing.", class_="none")
-    picture = tag("img", src=embed_image(path, MAX_IMAGE_BYTES), alt=title, style="max-width:100%")
-    return tag("div", tag("h3", title), tag("p", about, class_="about"), picture)
+    image = tag("img", src=embed_image(path, MAX_IMAGE_BYTES), alt=title, style="max-width:100%")
+    return tag("div", tag("h3", title), tag("p", about, class_="about"), image)
 
 
 def _distance_chart(rows: Sequence[Row]) -> Markup:

@@ -155,24 +155,24 @@ def _draw_reference_line(reference_line: ReferenceLine, scale: Scale) -> Markup:
 
 def _curve_paths(curve: Curve, bins: Bins, positions: FloatArray, scale: Scale) -> Markup:
     """What was logged, faint, from lowest to highest in each bin; its average; marks beyond the frame."""
-    x, colour = scale.to_pixel_x(positions), f"c{curve.color_index}"
+    x, color = scale.to_pixel_x(positions), f"c{curve.color_index}"
     low, high = scale.to_pixel_y(bins.low), scale.to_pixel_y(bins.high)
     # clipped first: one value a thousand times the others would bend the average far and wide
     course = smooth(np.clip(bins.mean, scale.y_min, scale.y_max))
     mean = scale.to_pixel_y(np.where(np.isnan(bins.mean), np.nan, course))
     raw = np.stack([low, high], axis=1)
     raw[1::2] = raw[1::2, ::-1]  # up in one bin and down in the next: no long way back
-    parts = [tag("path", class_="line " + colour, d=_svg_path(x, mean, bins.empty))]
+    parts = [tag("path", class_="line " + color, d=_svg_path(x, mean, bins.empty))]
     if len(positions) >= 50:
         parts.insert(
             0,
-            tag("path", class_="raw " + colour, d=_svg_path(x.repeat(2), raw.reshape(-1), bins.empty.repeat(2))),
+            tag("path", class_="raw " + color, d=_svg_path(x.repeat(2), raw.reshape(-1), bins.empty.repeat(2))),
         )
     for place in np.flatnonzero(bins.high > scale.y_max):
-        parts.append(tag("path", class_="beyond " + colour, d=f"M{x[place] - 4:.1f},{MARGIN_TOP + 6}l4,-6l4,6z"))
+        parts.append(tag("path", class_="beyond " + color, d=f"M{x[place] - 4:.1f},{MARGIN_TOP + 6}l4,-6l4,6z"))
     for place in np.flatnonzero(bins.low < scale.y_min):
         parts.append(
-            tag("path", class_="beyond " + colour, d=f"M{x[place] - 4:.1f},{HEIGHT - MARGIN_BOTTOM - 6}l4,6l4,-6z")
+            tag("path", class_="beyond " + color, d=f"M{x[place] - 4:.1f},{HEIGHT - MARGIN_BOTTOM - 6}l4,6l4,-6z")
         )
     return join_markup(parts)
 

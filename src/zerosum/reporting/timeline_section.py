@@ -49,15 +49,15 @@ def subsample_grids(grids: list[SampleGrid], max_grids: int = MAX_GRIDS) -> list
 
 def render_timeline(grids: list[SampleGrid]) -> Markup:
     """The last of one or more sheets, large, and with it a slider through all of them, oldest first."""
-    pictures, thumbs = [], []
+    images, thumbs = [], []
     for place, sheet in enumerate(grids):
         final = place == len(grids) - 1
-        with Image.open(sheet.path) as picture:
-            picture.load()
+        with Image.open(sheet.path) as image:
+            image.load()
         alt = f"Samples after {sheet.examples:,} images"
-        source = _embed_image(sheet.path, picture, MAX_BYTES_LAST if final else MAX_BYTES_EACH)
-        pictures.append(tag("img", src=source, alt=alt, width=picture.width, height=picture.height, hidden=not final))
-        choice = tag("img", src=_thumbnail(picture), alt="", width=THUMBNAIL_PIXELS, height=THUMBNAIL_PIXELS)
+        source = _embed_image(sheet.path, image, MAX_BYTES_LAST if final else MAX_BYTES_EACH)
+        images.append(tag("img", src=source, alt=alt, width=image.width, height=image.height, hidden=not final))
+        choice = tag("img", src=_thumbnail(image), alt="", width=THUMBNAIL_PIXELS, height=THUMBNAIL_PIXELS)
         moment = {
             "data_images": sheet.examples,
             "data_label": f"{sheet.examples:,}",
@@ -65,7 +65,7 @@ def render_timeline(grids: list[SampleGrid]) -> Markup:
             "title": alt,
         }
         thumbs.append(tag("button", choice, type="button", aria_pressed=str(final).lower(), **moment))
-    return tag("div", tag("div", *pictures, class_="sheet"), _controls(grids, thumbs), class_="history")
+    return tag("div", tag("div", *images, class_="sheet"), _controls(grids, thumbs), class_="history")
 
 
 def _controls(grids: list[SampleGrid], thumbnails: list[Markup]) -> Markup:
@@ -81,9 +81,9 @@ def _controls(grids: list[SampleGrid], thumbnails: list[Markup]) -> Markup:
 
 def embed_image(path: Path, max_bytes: int) -> str:
     """A picture's file as a URI of at most about `max_bytes` bytes."""
-    with Image.open(path) as picture:
-        picture.load()
-    return _embed_image(path, picture, max_bytes)
+    with Image.open(path) as image:
+        image.load()
+    return _embed_image(path, image, max_bytes)
 
 
 def _embed_image(path: Path, image: Image.Image, max_bytes: int) -> str:

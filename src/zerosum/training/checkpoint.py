@@ -94,7 +94,7 @@ def load(
         # onto the CPU: random states live there, and optimizers move their own to their parameters
         training = torch.load(folder / "training.pt", map_location="cpu", weights_only=True)
         state = json.loads((folder / "state.json").read_text("utf8"))
-        now, seconds = Progress(state["round"], state["examples"]), float(state["seconds"])
+        progress, seconds = Progress(state["round"], state["examples"]), float(state["seconds"])
         for name, player in game.players.items():
             if name in training["optimizers"] or not settings_changed:
                 player.optimizer.load_state_dict(training["optimizers"][name])
@@ -119,7 +119,7 @@ def load(
             f"resume with the same number of processes"
         )
     _set_rng_state(dice[accelerator.rank], accelerator)
-    return now, seconds
+    return progress, seconds
 
 
 def has_finite_weights(game: Game) -> bool:

@@ -34,14 +34,14 @@ class Profile:
     def lines(self) -> list[str]:
         """As text."""
         wide = max(len(name) for name in (*self.parts, *self.operators))
-        told = [f"a round takes {1000 * self.seconds:.1f} ms"]
+        conditioning = [f"a round takes {1000 * self.seconds:.1f} ms"]
         for title, seconds in (("parts", self.parts), ("operators", self.operators)):
-            told.append(f"{title}:")
-            told += [
+            conditioning.append(f"{title}:")
+            conditioning += [
                 f"  {name:<{wide}}  {1000 * value:8.2f} ms  {value / self.seconds:4.0%}"
                 for name, value in seconds.items()
             ]
-        return told
+        return conditioning
 
 
 def profile_rounds(
@@ -58,14 +58,14 @@ def profile_rounds(
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # PyTorch's profiler writes of its own beginning and end
     game.train()
-    now, meter = game.timing_points(1_000_000)[-1][0], Meter()  # of networks that grow, the grown ones
+    progress, meter = game.timing_points(1_000_000)[-1][0], Meter()  # of networks that grow, the grown ones
     for _ in range(WARMUP_ROUNDS):
-        now = _play_and_update_ema(game, loader, accelerator, now, meter, batch_size)
+        progress = _play_and_update_ema(game, loader, accelerator, progress, meter, batch_size)
     on_device = accelerator.device.type == "cuda"
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_device else [])]
     with torch_profile(activities=kinds) as watched:
         for _ in range(rounds):
-            now = _play_and_update_ema(game, loader, accelerator, now, meter, batch_size)
+            progress = _play_and_update_ema(game, loader, accelerator, progress, meter, batch_size)
         accelerator.synchronize()
     rows = watched.key_averages()
     parts = {

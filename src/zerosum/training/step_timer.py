@@ -25,7 +25,10 @@ def measure_seconds_per_round(
     Trains the game: hand it one to throw away.
     """
     game.train()
-    return sum(share * _time_round(game, loader, accelerator, now) for now, share in game.timing_points(total_examples))
+    return sum(
+        share * _time_round(game, loader, accelerator, progress)
+        for progress, share in game.timing_points(total_examples)
+    )
 
 
 def _time_round(game: Game, loader: Iterator[Batch], accelerator: Accelerator, progress: Progress) -> float:

@@ -245,12 +245,12 @@ class Trainer:
 
     def _write_status(self) -> None:
         if self.accelerator.rank == 0:
-            now = {
+            progress = {
                 "round": self.progress.round,
                 "examples": self.progress.examples,
                 "seconds": round(self.elapsed_seconds(), 3),
             }
-            self.folder.write_json("status.json", {"state": self.state, "stopped_early": self.stopped_early} | now)
+            self.folder.write_json("status.json", {"state": self.state, "stopped_early": self.stopped_early} | progress)
 
 
 @contextmanager

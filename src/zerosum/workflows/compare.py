@@ -82,7 +82,7 @@ def _format_score(score: Mapping[str, float | None]) -> str:
 
 def format_json(groups: Sequence[RankedGroup], notes: Sequence[str]) -> str:
     """A comparison for programs."""
-    told = [
+    conditioning = [
         {
             "protocol": group.protocol.as_dict(),
             "entries": [
@@ -98,4 +98,4 @@ def format_json(groups: Sequence[RankedGroup], notes: Sequence[str]) -> str:
         }
         for group in groups
     ]
-    return json.dumps({"groups": told, "notes": list(notes)}, indent=1)
+    return json.dumps({"groups": conditioning, "notes": list(notes)}, indent=1)

@@ -112,5 +112,5 @@ def trace_nan(run: str | Path, *, reporter: Reporter | None = None) -> str:
     from zerosum.workflows.replay import replay_from_checkpoint
     from zerosum.workflows.setup import TrainingSetup
 
-    stage = TrainingSetup.create(placed, choose_device(recipe.training.device), (), reporter or SilentReporter())
-    return replay_from_checkpoint(stage, _reload_dataset(stage, folder, placed), folder)
+    setup = TrainingSetup.create(placed, choose_device(recipe.training.device), (), reporter or SilentReporter())
+    return replay_from_checkpoint(setup, _reload_dataset(setup, folder, placed), folder)

@@ -64,8 +64,8 @@ class EditingSession:
         named = class_suffix(generator, label)
         if label is None and generator.classes:
             label = generator.trained_class_indices[0]
-        told = None if label is None else torch.tensor([generator.class_index(label)])
-        return cls(run, generator, space, told, math.inf if generator.has_styles else truncation, named)
+        conditioning = None if label is None else torch.tensor([generator.class_index(label)])
+        return cls(run, generator, space, conditioning, math.inf if generator.has_styles else truncation, named)
 
     def compute_codes(self, sample_indices: Sequence[int], seed: int) -> Tensor:
         """Where samples of these numbers lie: (N, layers, W)."""
@@ -308,19 +308,19 @@ def _load_class_probability_fn(
     from zerosum.workflows.evaluate import load_run_dataset
 
     folder = RunFolder.open(Path(session.run))
-    examples = load_run_dataset(folder, read_recipe(folder), reporter)
-    if not examples.classes:
+    dataset = load_run_dataset(folder, read_recipe(folder), reporter)
+    if not dataset.classes:
         raise BadInput(f"{session.run} was trained on data without classes: choose --direction sefa:0 or pca:0")
-    if class_name not in examples.classes:
-        raise BadInput(f"--direction class:{class_name}: no such class; there are {', '.join(examples.classes[:20])}")
-    classifier = train_classifier(examples, session.space.device, reporter)
+    if class_name not in dataset.classes:
+        raise BadInput(f"--direction class:{class_name}: no such class; there are {', '.join(dataset.classes[:20])}")
+    classifier = train_classifier(dataset, session.space.device, reporter)
 
     def see(pictures: Tensor) -> Tensor:
         chances = classifier(pictures.to(session.space.device)).probabilities
         assert chances is not None, "a classifier has a head"
         return chances.cpu()
 
-    return see, examples.classes
+    return see, dataset.classes
 
 
 def _load_target_image(file: Path, folder: RunFolder, shape: tuple[int, ...]) -> Tensor:

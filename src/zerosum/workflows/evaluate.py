@@ -274,8 +274,10 @@ def _require_common_channels(sources: Sequence[tuple[str, str]]) -> int:
 
     found = {f"{name} {source}": inspect_source(source).recommended_channels() for name, source in sources}
     if len(set(found.values())) > 1:
-        told = ", ".join(f"{place} holds images in {CHANNEL_NAMES[channels]}" for place, channels in found.items())
-        raise BadInput(f"{told}; say with --channels 1 or --channels 3 how to compare them")
+        conditioning = ", ".join(
+            f"{place} holds images in {CHANNEL_NAMES[channels]}" for place, channels in found.items()
+        )
+        raise BadInput(f"{conditioning}; say with --channels 1 or --channels 3 how to compare them")
     return next(iter(found.values()))
 
 
@@ -286,15 +288,15 @@ def _load_images(source: str, size: int, channels: int, reporter: Reporter, held
     def progress(done: int, total: int) -> None:
         reporter.progress(done, total, f"reading {source}")
 
-    examples = load_source(
+    dataset = load_source(
         source, size, channels, "crop", held_out_fraction=held_out_fraction, progress=progress, min_images=1
     )
-    if not examples.bounded:
+    if not dataset.bounded:
         raise BadInput(f"{source} is a set of points; give a folder, .zip, .npz or .npy of images")
-    for line in examples.summary.lines():
+    for line in dataset.summary.lines():
         if line.startswith(("unreadable", "  ")):
             reporter.message(line)
-    return examples
+    return dataset
 
 
 def load_run_dataset(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Dataset:
@@ -306,15 +308,15 @@ def load_run_dataset(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> D
     record = folder.read_json("data.json")
     placed = with_data_paths(recipe, *data_paths(folder))
     try:
-        examples = _load_dataset_like(placed.data.source, placed.data.size or 0, None, reporter, recipe)
+        dataset = _load_dataset_like(placed.data.source, placed.data.size or 0, None, reporter, recipe)
     except BadInput as error:
         raise BadInput(f"{folder.path} needs the data it was trained on ({record.get('path')}): {error}") from error
-    if examples.fingerprint != record.get("fingerprint"):
+    if dataset.fingerprint != record.get("fingerprint"):
         raise BadInput(
             f"{placed.data.source} has changed since {folder.path} was trained on it, so what was held out is no "
             f"longer known; put the data back as they were"
         )
-    return examples
+    return dataset
 
 
 def _load_dataset_like(
@@ -330,12 +332,12 @@ def _load_dataset_like(
         return load_source(source, size, recipe.data.channels or 0, recipe.data.fit or "", progress=progress)
     if not like.bounded:
         raise BadInput(f"--data {source}: this run makes points; leave --data out, its own points are compared with")
-    examples = load_source(
+    dataset = load_source(
         source, size, like.shape[0], like.summary.fit, held_out_fraction=0.0, progress=progress, min_images=1
     )
-    if examples.shape != like.shape:
+    if dataset.shape != like.shape:
         raise BadInput(f"--data {source}: does not hold what the run makes; give data of the same kind")
-    return examples
+    return dataset
 
 
 def _choose_unbiased_features(
@@ -375,18 +377,16 @@ def _evaluate_and_record(
     if classifier is None and len(classifier_dataset.classes) > 1 and classifier_dataset.bounded:
         classifier = evaluator.train_classifier(classifier_dataset, device, reporter)
     with evaluator.open_feature_extractor(network, device) as watching:
-        judgement, _ = evaluator.run_evaluation(task, options, watching, classifier, reporter)
+        result, _ = evaluator.run_evaluation(task, options, watching, classifier, reporter)
     if not is_rank_zero:
         return {}
-    name = (
-        f"{metadata['checkpoint']}-{judgement.protocol.score_name('kid')}-{judgement.protocol.key}-seed{options.seed}"
-    )
-    pictures = [
-        *evaluator.save_figures(judgement, task, folder.path / "scores" / name),
+    name = f"{metadata['checkpoint']}-{result.protocol.score_name('kid')}-{result.protocol.key}-seed{options.seed}"
+    images = [
+        *evaluator.save_figures(result, task, folder.path / "scores" / name),
         *draw(folder.path / "scores" / name),
     ]
-    row = evaluator.record_result(folder, judgement, metadata, pictures)
+    row = evaluator.record_result(folder, result, metadata, images)
     report_scores(row, reporter.message)
-    for path in pictures:
+    for path in images:
         reporter.message(f"  look at  {path}")
     return row

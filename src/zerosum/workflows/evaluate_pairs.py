@@ -109,10 +109,10 @@ def load_translation_data(
     )
     if not data:
         return own, TranslationSet.from_dataset(own, held_out=True)
-    examples = load_external_dataset(turned.data, data, "", progress, turned.game.bidirectional)
-    if examples.shape != own.shape or examples.input_shape != own.input_shape:
+    dataset = load_external_dataset(turned.data, data, "", progress, turned.game.bidirectional)
+    if dataset.shape != own.shape or dataset.input_shape != own.input_shape:
         raise BadInput(f"--data {data}: does not hold what the run takes and makes; give data of the same kind")
-    return own, TranslationSet.from_dataset(examples, held_out=False)
+    return own, TranslationSet.from_dataset(dataset, held_out=False)
 
 
 def _recipe_for_direction(recipe: Recipe, paired: bool, reverse: bool) -> Recipe:

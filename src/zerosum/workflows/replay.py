@@ -19,12 +19,12 @@ def replay_from_checkpoint(setup: TrainingSetup, dataset: Dataset, folder: RunFo
 
     The run's folder is only read.
     """
-    machine, training = FiniteCheckingAccelerator.from_accelerator(setup.accelerator), setup.recipe.training
-    careful = replace(setup, accelerator=machine)
+    accelerator, training = FiniteCheckingAccelerator.from_accelerator(setup.accelerator), setup.recipe.training
+    careful = replace(setup, accelerator=accelerator)
     game = careful.new_game(setup.recipe.resolve_schedules(training.examples or PROVISIONAL_EXAMPLES), dataset)
-    with closing(careful.build_loader(dataset)) as stream:
-        found, now = folder.checkpoints(), Progress()
+    with closing(careful.build_loader(dataset)) as loader:
+        found, progress = folder.checkpoints(), Progress()
         if found:
-            now, _ = checkpoint.load(found[-1], game, stream, Meter(), machine)
+            progress, _ = checkpoint.load(found[-1], game, loader, Meter(), accelerator)
         end = max((int(row["examples"]) for row in folder.rows()), default=0) + training.batch_size
-        return replay_until_nonfinite(game, stream, machine, now, training.batch_size, end)
+        return replay_until_nonfinite(game, loader, accelerator, progress, training.batch_size, end)

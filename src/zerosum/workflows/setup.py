@@ -76,25 +76,27 @@ class TrainingSetup:
         settled = {"precision": precision, "compile": "never" if compile_networks is eager else "always"}
         training = self.recipe.training.model_copy(update=settled)
         recipe = self.recipe.model_copy(update={"training": training})
-        machine = Accelerator(self.accelerator.device, training.accumulate, *PRECISIONS[precision], compile_networks)
-        return replace(self, recipe=recipe, accelerator=machine)
+        accelerator = Accelerator(
+            self.accelerator.device, training.accumulate, *PRECISIONS[precision], compile_networks
+        )
+        return replace(self, recipe=recipe, accelerator=accelerator)
 
     def tune_speed(self, dataset: Dataset) -> tuple[TrainingSetup, float, list[Decision]]:
         """The stage with precision and compilation settled, seconds a round takes on it, and what a trial chose."""
-        with closing(self.build_loader(dataset)) as stream:
-            stage, seconds, precision = self._choose_precision(dataset, stream)
-            stage, seconds, compiled = stage._choose_compilation(self.recipe.training.compile, dataset, stream, seconds)
-        return stage, seconds, [*precision, *compiled]
+        with closing(self.build_loader(dataset)) as loader:
+            setup, seconds, precision = self._choose_precision(dataset, loader)
+            setup, seconds, compiled = setup._choose_compilation(self.recipe.training.compile, dataset, loader, seconds)
+        return setup, seconds, [*precision, *compiled]
 
     def _choose_precision(self, dataset: Dataset, loader: BatchLoader) -> tuple[TrainingSetup, float, list[Decision]]:
         """The stage in the precision asked for or fastest, uncompiled."""
         if self.recipe.training.precision in PRECISIONS:
-            stage = self.with_precision(self.recipe.training.precision)
-            return stage, stage.measure_seconds_per_round(dataset, loader), []
+            setup = self.with_precision(self.recipe.training.precision)
+            return setup, setup.measure_seconds_per_round(dataset, loader), []
         stages = {name: self.with_precision(name) for name in ("float32", "bfloat16")}
         # in turns, and the better of two: a neighbour's burst must not decide
         passes = [
-            {name: stage.measure_seconds_per_round(dataset, loader) for name, stage in stages.items()} for _ in range(2)
+            {name: setup.measure_seconds_per_round(dataset, loader) for name, setup in stages.items()} for _ in range(2)
         ]
         seconds = {name: min(each[name] for each in passes) for name in stages}
         gain = seconds["float32"] / seconds["bfloat16"]
@@ -143,15 +145,15 @@ class TrainingSetup:
         # "fastest" is settled when the data are there
         precision = PRECISIONS.get(training.precision, PRECISIONS["float32"])
         hasten = Compiler(report=speaks.message) if training.compile == "always" else eager
-        machine = Accelerator(device, training.accumulate, *precision, hasten)
-        require_distributable(recipe, machine.world_size)
-        share = machine.world_size * training.accumulate
+        accelerator = Accelerator(device, training.accumulate, *precision, hasten)
+        require_distributable(recipe, accelerator.world_size)
+        share = accelerator.world_size * training.accumulate
         if training.batch_size % share or training.batch_size < 2 * share:
             raise BadInput(
-                f"--training.batch_size {training.batch_size}: {machine.world_size} ranks with accumulate {training.accumulate} "
+                f"--training.batch_size {training.batch_size}: {accelerator.world_size} ranks with accumulate {training.accumulate} "
                 f"need a multiple of {share}, at least {2 * share}"
             )
-        return cls(recipe, machine, loggers, speaks)
+        return cls(recipe, accelerator, loggers, speaks)
 
     def load_dataset_on_ranks(self, source: Source | GaussianMixture | None = None) -> Dataset:
         """The data, `source` already or not; the first rank reads, so that the others find it in the cache."""
@@ -162,19 +164,19 @@ class TrainingSetup:
         data = self.recipe.data
         for turn in range(2):
             if (self.accelerator.rank > 0) == bool(turn):
-                examples = load_dataset(data, progress, source, self.recipe.game.bidirectional)
+                dataset = load_dataset(data, progress, source, self.recipe.game.bidirectional)
             self.accelerator.barrier()
-        if self.recipe.is_conditional and not examples.classes:
+        if self.recipe.is_conditional and not dataset.classes:
             raise BadInput(
                 f"recipe {self.recipe.name} makes samples of a class, and {data.source} has no classes: put each class "
                 f"into a folder of its own, add a labels.csv, or choose a recipe without (--recipe auto)"
             )
-        if self.recipe.training.batch_size > MAX_EPOCHS_PER_BATCH * len(examples.train):
+        if self.recipe.training.batch_size > MAX_EPOCHS_PER_BATCH * len(dataset.train):
             raise BadInput(
                 f"--training.batch_size {self.recipe.training.batch_size}: more than {MAX_EPOCHS_PER_BATCH} times the "
-                f"{len(examples.train)} examples to train on; give a smaller one"
+                f"{len(dataset.train)} examples to train on; give a smaller one"
             )
-        return examples
+        return dataset
 
     def new_game(self, recipe: Recipe, dataset: Dataset) -> AdversarialGame:
         """The game of this recipe on these examples, at its beginning."""
@@ -212,10 +214,10 @@ class TrainingSetup:
     def profile(self, dataset: Dataset) -> Profile:
         """Where a round's time goes here."""
         rough = self.recipe.resolve_schedules(PROVISIONAL_EXAMPLES)
-        with explain_out_of_memory(), closing(self.build_loader(dataset)) as stream:
+        with explain_out_of_memory(), closing(self.build_loader(dataset)) as loader:
             game = self.new_game(rough, dataset)
             rarest = max(move.every_rounds for move in game.moves)
-            return profile_rounds(game, stream, self.accelerator, self.recipe.training.batch_size, max(rarest, 8))
+            return profile_rounds(game, loader, self.accelerator, self.recipe.training.batch_size, max(rarest, 8))
 
     def build_trainer(self, dataset: Dataset, folder: RunFolder) -> Trainer:
         """A session at its beginning."""
@@ -228,10 +230,10 @@ class TrainingSetup:
             "translations": partial(preview.draw_translation, dataset=dataset),
         }
         shown = "translations" if self.recipe.is_translation else dataset.summary.kind
-        contest = self.build_best_model_tracker(
+        best_model_tracker = self.build_best_model_tracker(
             dataset, folder
         )  # before the game: what it makes must not shift the game's dice
-        doctor = self.build_monitor(dataset, folder)
+        monitor = self.build_monitor(dataset, folder)
         return Trainer(
             self.new_game(self.recipe.resolve_schedules(training.examples), dataset),
             self.build_loader(dataset),
@@ -240,8 +242,8 @@ class TrainingSetup:
             training.batch_size,
             Intervals(*(images or training.examples for images in pace)),
             drawers[shown],
-            contest,
-            doctor,
+            best_model_tracker,
+            monitor,
             keep_checkpoints=CHECKPOINTS_KEPT if self.recipe.diagnostics.max_recoveries else 2,
         )
 
@@ -250,15 +252,15 @@ class TrainingSetup:
         if self.accelerator.rank > 0:
             return None
         settings, training = self.recipe.diagnostics, self.recipe.training
-        examination = None
+        probe = None
         if settings.probe and settings.every_examples:
             part = min(training.batch_size // training.accumulate // self.accelerator.world_size, settings.samples)
-            bench = ReferenceSet(dataset, settings.samples // part * part, part, self.accelerator.device)
+            reference_set = ReferenceSet(dataset, settings.samples // part * part, part, self.accelerator.device)
             kind = TranslationProbe if self.recipe.is_translation else GameProbe
-            examination = kind(bench, dry_step(self.accelerator.single_process()))
-        every = settings.every_examples if examination else None
+            probe = kind(reference_set, dry_step(self.accelerator.single_process()))
+        every = settings.every_examples if probe else None
         return Monitor(
-            examination,
+            probe,
             every,
             settings.duality_gap_every,
             folder,
@@ -309,8 +311,8 @@ class TrainingSetup:
         except BadInput as error:
             raise BadInput(str(error).replace("--features", "--evaluation.features")) from error
         each = self.accelerator.all_reduce_mean(torch.tensor(watch.estimate_seconds(), device=device)).item()
-        recipe, choices = defaults.choose_evaluation_schedule(self.recipe, takes, each, features)
-        return replace(self, recipe=recipe), choices
+        recipe, decisions = defaults.choose_evaluation_schedule(self.recipe, takes, each, features)
+        return replace(self, recipe=recipe), decisions
 
     def train_with_recovery(self, trainer: Trainer, dataset: Dataset) -> str:
         """Play a session to its end; where it is ill or has diverged, and may be rescued, once more from then on."""
@@ -367,48 +369,51 @@ def start_run(
 
     `recipe_settings` holds the settings that the recipe itself has, beside which a diagnosis sees the user's.
     """
-    stage = TrainingSetup.create(recipe, device, loggers, reporter)
-    stage.reporter.message(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
-    examples = stage.load_dataset_on_ranks(source)
-    for line in examples.summary.lines():
-        stage.reporter.message(f"  {line}")
-    recipe, about_data = defaults.choose_augmentation(recipe, examples)
-    stage, seconds, precision = replace(stage, recipe=recipe).tune_speed(examples)
-    judge = stage.choose_evaluation_features(examples)
-    recipe, settled = defaults.choose_training_length(stage.recipe, seconds, device.type == "cpu", judge != "none")
-    recipe = defaults.choose_probe_schedule(recipe, seconds, min(len(examples.held_out), len(examples.train)))
-    stage, judged = replace(stage, recipe=recipe).schedule_evaluation(examples, judge, seconds)
+    setup = TrainingSetup.create(recipe, device, loggers, reporter)
+    setup.reporter.message(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
+    dataset = setup.load_dataset_on_ranks(source)
+    for line in dataset.summary.lines():
+        setup.reporter.message(f"  {line}")
+    recipe, about_data = defaults.choose_augmentation(recipe, dataset)
+    setup, seconds, precision = replace(setup, recipe=recipe).tune_speed(dataset)
+    judge = setup.choose_evaluation_features(dataset)
+    recipe, settled = defaults.choose_training_length(setup.recipe, seconds, device.type == "cpu", judge != "none")
+    recipe = defaults.choose_probe_schedule(recipe, seconds, min(len(dataset.held_out), len(dataset.train)))
+    setup, judged = replace(setup, recipe=recipe).schedule_evaluation(dataset, judge, seconds)
     settled = [*about_data, *precision, *settled, *judged]
-    stage.reporter.message("what was chosen, and why")
-    report_decisions(stage.reporter, [*decisions, *settled])
+    setup.reporter.message("what was chosen, and why")
+    report_decisions(setup.reporter, [*decisions, *settled])
     refused = None
-    if stage.accelerator.rank == 0:
-        saw = build_data_record(recipe, examples)
-        record = {"decisions": [choice.as_dict() for choice in (*decisions, *settled)], "recipe_settings": dict(recipe_settings)}
+    if setup.accelerator.rank == 0:
+        saw = build_data_record(recipe, dataset)
+        record = {
+            "decisions": [choice.as_dict() for choice in (*decisions, *settled)],
+            "recipe_settings": dict(recipe_settings),
+        }
         try:
             RunFolder.create(
                 path,
                 {
                     "data.json": saw,
                     "plan.json": record,
-                    "recipe.toml": build_recipe_record(stage.recipe, stage.accelerator.device, examples),
+                    "recipe.toml": build_recipe_record(setup.recipe, setup.accelerator.device, dataset),
                 },
             )
         except BadInput as error:
             refused = error
-    if stage.accelerator.all_reduce_any(refused is not None)[0]:
+    if setup.accelerator.all_reduce_any(refused is not None)[0]:
         raise refused or BadInput("the first process could not make the run's folder")
     folder = RunFolder(path)
-    stage.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
-    return folder, stage.train_with_recovery(stage.build_trainer(examples, folder), examples)
+    setup.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
+    return folder, setup.train_with_recovery(setup.build_trainer(dataset, folder), dataset)
 
 
 def profile_training(recipe: Recipe, device: torch.device, reporter: Reporter) -> Profile:
     """Read the data, and see where a round's time goes; nothing is trained or written."""
-    stage = TrainingSetup.create(recipe, device, (), reporter)
-    examples = stage.load_dataset_on_ranks()
-    stage, _, _ = replace(stage, recipe=defaults.choose_augmentation(recipe, examples)[0]).tune_speed(examples)
-    return stage.profile(examples)
+    setup = TrainingSetup.create(recipe, device, (), reporter)
+    examples = setup.load_dataset_on_ranks()
+    setup, _, _ = replace(setup, recipe=defaults.choose_augmentation(recipe, examples)[0]).tune_speed(examples)
+    return setup.profile(examples)
 
 
 def report_decisions(reporter: Reporter, decisions: Sequence[Decision]) -> None:
@@ -421,12 +426,12 @@ def report_decisions(reporter: Reporter, decisions: Sequence[Decision]) -> None:
 def _reload_dataset(setup: TrainingSetup, folder: RunFolder, recipe: Recipe) -> Dataset:
     """The data of a run, read again and found as they were."""
     try:
-        examples = setup.load_dataset_on_ranks()
+        dataset = setup.load_dataset_on_ranks()
     except BadInput as error:
         raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
-    if examples.fingerprint != folder.read_json("data.json").get("fingerprint"):
+    if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
         raise BadInput(
             f"{recipe.data.source} has changed since {folder.path} was trained on it; put the data back as it "
             f"was, or start a new run with another --run"
         )
-    return examples
+    return dataset

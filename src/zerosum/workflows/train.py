@@ -82,12 +82,12 @@ def train(
     from zerosum.workflows import setup
 
     with process_group():
-        settled, choices, device, found, case = _resolve_recipe(checked, recipe, size, settings, short)
+        settled, decisions, device, found, case = _resolve_recipe(checked, recipe, size, settings, short)
         return Run(
             *setup.start_run(
                 settled,
                 path,
-                choices,
+                decisions,
                 device,
                 loggers,
                 reporter or SilentReporter(),
@@ -229,13 +229,13 @@ def resume(
             placed, choose_device(recipe.training.device), loggers, reporter or SilentReporter()
         )
         dataset = _reload_dataset(stage, folder, placed)
-        session = stage.build_trainer(dataset, folder)
-        session.resume(settings_changed=any(True for _ in folder.rows("recoveries.jsonl")))
-        _require_unfinished(session, recipe)
+        trainer = stage.build_trainer(dataset, folder)
+        trainer.resume(settings_changed=any(True for _ in folder.rows("recoveries.jsonl")))
+        _require_unfinished(trainer, recipe)
         if stage.accelerator.rank == 0 and (examples is not None or budget is not None):
             rewrite_recipe(folder, recipe)
-        stage.reporter.message(f"resuming {folder.path} after {format_count(session.progress.examples)} images")
-        return Run(folder, stage.train_with_recovery(session, dataset))
+        stage.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} images")
+        return Run(folder, stage.train_with_recovery(trainer, dataset))
 
 
 def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:

@@ -84,13 +84,13 @@ def apply(
         import torch
 
         turned = images.to_uint8(translator(torch.cat([given for _, given in group])))
-        for (path, _), picture in zip(group, turned, strict=True):
+        for (path, _), image in zip(group, turned, strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            images.save_image(images.make_grid(picture[None], columns=1, scale=1, gap=0), path)
+            images.save_image(images.make_grid(image[None], columns=1, scale=1, gap=0), path)
             made.append(path)
         reporter.progress(len(made) + len(skipped), len(jobs), "turning pictures into others")
-    for told in skipped:
-        reporter.message(f"left out: {told}")
+    for conditioning in skipped:
+        reporter.message(f"left out: {conditioning}")
     if skipped and not made:
         raise BadInput(
             f"none of the {len(skipped)} pictures of {source} could be used: {skipped[0]}; replace the files"

@@ -89,9 +89,9 @@ def to_8bit(image: Image.Image) -> Image.Image:
     if image.mode in _HIGH_BIT_DEPTH_MODES or image.mode.startswith("I;16"):
         return Image.fromarray(_scale_to_8bit(np.asarray(image)))
     if image.has_transparency_data:
-        grey = image.mode in ("1", "L", "LA", "La")
+        gray = image.mode in ("1", "L", "LA", "La")
         transparent = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
-        return transparent.convert("LA") if grey else transparent
+        return transparent.convert("LA") if gray else transparent
     if image.mode in ("L", "RGB"):
         return image
     return image.convert("L" if image.mode == "1" else "RGB")

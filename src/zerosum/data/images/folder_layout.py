@@ -65,10 +65,12 @@ def infer_layout(
     if not tables:
         return _layout_from_folders(names, kept, depth, notes)
     table = open_table(tables[0])
-    told = read_label_table(table, names, kept, inner)
+    conditioning = read_label_table(table, names, kept, inner)
     if len(tables) > 1:
         notes.append(f"used {tables[0]} and left {' and '.join(tables[1:])} alone")
-    return FolderLayout(tuple(kept), told.labels, told.classes, (*notes, *told.notes), (table.entry,))
+    return FolderLayout(
+        tuple(kept), conditioning.labels, conditioning.classes, (*notes, *conditioning.notes), (table.entry,)
+    )
 
 
 def _find_data_root(names: Sequence[str]) -> tuple[list[int], int, list[str]]:

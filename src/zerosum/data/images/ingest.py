@@ -131,8 +131,8 @@ def decode_source(source: Source, shape: Shape, fit: str, writer: ArrayWriter, p
     tally, total = IngestStats(), len(source.names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files, which are read or refused all the same
-        for chunk, pictures in _decode_in_order(source, shape, fit):
-            for index, seen in zip(chunk, pictures, strict=True):
+        for chunk, images in _decode_in_order(source, shape, fit):
+            for index, seen in zip(chunk, images, strict=True):
                 if isinstance(seen, DecodedImage):
                     for square in seen.examples:
                         writer.append(square)

@@ -107,11 +107,11 @@ def read_label_table(table: LabelTable, names: Sequence[str], indices: Sequence[
     if first is None:
         raise BadInput(f"{table.display_name} is empty: write a row for each image into it, or remove it")
     columns = _detect_columns(table, *first, images)
-    told = _LabelCollector(table, columns, images, set(indices))
+    conditioning = _LabelCollector(table, columns, images, set(indices))
     for number, cells in rows if columns.has_header else itertools.chain([first], rows):
-        told.add(number, cells)
-    told.require_complete(names, indices)
-    return _build_labels(table, columns, told, indices)
+        conditioning.add(number, cells)
+    conditioning.require_complete(names, indices)
+    return _build_labels(table, columns, conditioning, indices)
 
 
 class _ImageLookup:

@@ -61,14 +61,14 @@ def load_source(
     keys = decoded.metadata.keys
     require_enough_images(found.display_name, decoded.summary.images - decoded.summary.duplicates, fit, min_images)
     train, held = split_by_content(keys, held_out_fraction)
-    survey = replace(
+    summary = replace(
         decoded.summary,
         source=found.display_name,
         train=len(train),
         held_out=len(held),
         tiles=count_tiles(len(keys), fit),
     )
-    return Dataset(decoded.values, decoded.metadata.labels, found.classes, keys, train, held, survey)
+    return Dataset(decoded.values, decoded.metadata.labels, found.classes, keys, train, held, summary)
 
 
 def check_held_out_fraction(fraction: float) -> None:
@@ -118,8 +118,8 @@ def _load_points(mixture: GaussianMixture, held_out_fraction: float) -> Dataset:
     values = mixture.sample(POINT_COUNT, DATA_SEED)
     keys = np.array([content_key("point", point.tobytes()) for point in values], np.uint64)
     train, held = split_by_content(keys, held_out_fraction)
-    survey = DatasetSummary(mixture.name, "points", images=len(values), train=len(train), held_out=len(held))
-    return Dataset(values, np.zeros(len(values), np.int64), (), keys, train, held, survey)
+    summary = DatasetSummary(mixture.name, "points", images=len(values), train=len(train), held_out=len(held))
+    return Dataset(values, np.zeros(len(values), np.int64), (), keys, train, held, summary)
 
 
 def load_or_decode(source: Source, size: int, channels: int, fit: str, progress: ProgressFn) -> DecodedSource:
@@ -161,6 +161,6 @@ def _decode_in_memory(
         )
     held = MemoryArrayWriter(len(source.names), shape)
     tally = decode_source(source, shape, fit, held, progress)
-    survey = tally.summarize(source, shape, fit)
-    survey.notes.append(f"nothing was cached, so the next start decodes again ({cache_error})")
-    return DecodedSource(held.values(), tally.metadata(), survey)
+    summary = tally.summarize(source, shape, fit)
+    summary.notes.append(f"nothing was cached, so the next start decodes again ({cache_error})")
+    return DecodedSource(held.values(), tally.metadata(), summary)

@@ -40,18 +40,18 @@ def load_memmapped(source: NpySource, fit: str, progress: ProgressFn) -> Decoded
     known = cache.load_keys(entry)
     if known is None:
         keys = compute_content_keys(source, progress)
-        survey = summarize(source, keys)
+        summary = summarize(source, keys)
         try:
             with cache.write_entry(entry) as folder:
-                cache.save_keys(folder, keys, survey)
+                cache.save_keys(folder, keys, summary)
         except CacheWriteError as error:
-            survey.notes.append(f"nothing was cached, so the next start reads all images again ({error})")
-        known = keys, survey
-    keys, survey = known
+            summary.notes.append(f"nothing was cached, so the next start reads all images again ({error})")
+        known = keys, summary
+    keys, summary = known
     count, height, width, _ = source.images.shape
     sizes = np.broadcast_to(np.array([width, height], np.int32), (count, 2))
     return DecodedSource(
-        source.images, ExampleMetadata(source.labels, keys, np.arange(count), sizes), replace(survey, fit=fit)
+        source.images, ExampleMetadata(source.labels, keys, np.arange(count), sizes), replace(summary, fit=fit)
     )
 
 

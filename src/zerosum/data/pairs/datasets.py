@@ -166,11 +166,11 @@ class UnpairedDataset(Dataset):
         import torch
 
         flat, shape = indices.reshape(-1), self.values.shape[1:]
-        pictures = np.empty((len(flat), *shape), np.uint8)
+        images = np.empty((len(flat), *shape), np.uint8)
         given = flat >= len(self.values)
-        pictures[~given] = self.values[flat[~given]]
-        pictures[given] = self.input_values[flat[given] - len(self.values)]
-        return torch.from_numpy(pictures.reshape(*indices.shape, *shape))
+        images[~given] = self.values[flat[~given]]
+        images[given] = self.input_values[flat[given] - len(self.values)]
+        return torch.from_numpy(images.reshape(*indices.shape, *shape))
 
     def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
         """Couples (n, 2, C, H, W): their sides, or, both ways, the couples and what each should become."""

@@ -85,11 +85,11 @@ def load_translation(
     sources = (sides.input, sides.target)
     inputs, outputs = (load_or_decode(side, size, channels, fit, progress) for side in sources)
     if pairs == "paired":
-        examples: Dataset = _build_paired(sides, inputs, outputs, fit, held_out_fraction, min_images)
+        dataset: Dataset = _build_paired(sides, inputs, outputs, fit, held_out_fraction, min_images)
     else:
-        examples = _build_unpaired(sides, inputs, outputs, fit, held_out_fraction, min_images, bidirectional)
+        dataset = _build_unpaired(sides, inputs, outputs, fit, held_out_fraction, min_images, bidirectional)
     named = f"{source} and {target_source}" if target_source else source
-    return replace(examples, summary=replace(examples.summary, source=named))
+    return replace(dataset, summary=replace(dataset.summary, source=named))
 
 
 def inspect_translation(
@@ -168,10 +168,10 @@ def _build_paired(
     notes = [f"{pluralize(len(places), 'pair')}: {_describe_pair_sources(pair_sources)}"]
     if lost := len(pair_sources.target.names) - len(places):
         notes.append(f"{pluralize(lost, 'pair')} left out, since a picture of a pair cannot be read")
-    survey = _summarize(pair_sources, inputs, targets, notes)
-    survey = replace(survey, train=len(train), held_out=len(held), tiles=count_tiles(len(ours), fit))
+    summary = _summarize(pair_sources, inputs, targets, notes)
+    summary = replace(summary, train=len(train), held_out=len(held), tiles=count_tiles(len(ours), fit))
     return PairedDataset(
-        targets.values, wanted.labels, pair_sources.target.classes, wanted.keys, train, held, survey,
+        targets.values, wanted.labels, pair_sources.target.classes, wanted.keys, train, held, summary,
         inputs.values, given.keys, partners,
     )  # fmt: skip
 
@@ -194,7 +194,7 @@ def _build_unpaired(
         f"{pluralize(count, 'picture')} of what is given, {len(given_train):,} to train on and {len(given_held):,} held "
         f"out, in no pairs: {_describe_pair_sources(pair_sources)}"
     ]
-    survey = replace(
+    summary = replace(
         _summarize(pair_sources, inputs, targets, notes),
         train=len(train),
         held_out=len(held),
@@ -203,7 +203,7 @@ def _build_unpaired(
     )
     keys = targets.metadata.keys
     return UnpairedDataset(
-        targets.values, np.zeros(len(keys), np.int64), (), keys, train, held, survey,
+        targets.values, np.zeros(len(keys), np.int64), (), keys, train, held, summary,
         inputs.values, inputs.metadata.keys, given_train, given_held, bidirectional,
     )  # fmt: skip
 

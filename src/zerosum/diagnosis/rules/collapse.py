@@ -23,7 +23,11 @@ LOW_FEATURE_DIVERSITY = Criterion(
     "to the discriminator samples differ {value:.2f} times as much as real examples",
 )  # fmt: skip
 NEAR_DUPLICATES = Criterion(
-    "copies among samples", signal("monitor/near_duplicates"), 0.5, 0.25, "{value:.0%} of the samples have a near copy among them"
+    "copies among samples",
+    signal("monitor/near_duplicates"),
+    0.5,
+    0.25,
+    "{value:.0%} of the samples have a near copy among them",
 )
 LOW_COVERAGE = Criterion(
     "coverage against real examples'", ratio("monitor/coverage", "monitor/coverage_floor"), 0.3, 0.45,

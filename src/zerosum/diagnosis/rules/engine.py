@@ -128,11 +128,11 @@ class Rule:
             return None
         last_well = np.flatnonzero(~standing)
         since = moments[last_well[-1] + 1] if len(last_well) else moments[0]
-        now = [stand for stand in stands if len(stand.detected) and stand.detected[-1]]
-        doubt = math.prod(1 - stand.criterion.strength(stand.series.last) for stand in now)
+        progress = [stand for stand in stands if len(stand.detected) and stand.detected[-1]]
+        doubt = math.prod(1 - stand.criterion.strength(stand.series.last) for stand in progress)
         return Finding(
             self.name, self._severity(history), round(1 - doubt, 3), int(since), self.title, self.explanation,
-            tuple(stand.criterion.make_evidence(stand.series) for stand in now), tuple(self.remedy(history)),
+            tuple(stand.criterion.make_evidence(stand.series) for stand in progress), tuple(self.remedy(history)),
             self.has_safe_remedy,
         )  # fmt: skip
 

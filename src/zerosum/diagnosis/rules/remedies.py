@@ -69,9 +69,9 @@ def scale_setting(setting: str, factor: float, reason: str) -> Remedy:
     """A setting multiplied, where it is a number or a schedule of numbers."""
 
     def recommend(history: LogHistory) -> Sequence[Recommendation]:
-        now = _get_dotted(get_fact(history, "settings", default={}), setting)
-        value = _scale_value(now, factor)
-        return () if value is None or value == now else (Recommendation(setting, value, reason),)
+        progress = _get_dotted(get_fact(history, "settings", default={}), setting)
+        value = _scale_value(progress, factor)
+        return () if value is None or value == progress else (Recommendation(setting, value, reason),)
 
     return recommend
 
@@ -80,8 +80,8 @@ def set_value(setting: str, value: Any, reason: str) -> Remedy:
     """A setting with a value, unless it has that already."""
 
     def recommend(history: LogHistory) -> Sequence[Recommendation]:
-        now = _get_dotted(get_fact(history, "settings", default={}), setting)
-        return () if now == value else (Recommendation(setting, value, reason),)
+        progress = _get_dotted(get_fact(history, "settings", default={}), setting)
+        return () if progress == value else (Recommendation(setting, value, reason),)
 
     return recommend
 

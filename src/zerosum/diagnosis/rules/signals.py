@@ -125,13 +125,13 @@ def stall_ratio(name: str) -> SignalFn:
     def read(history: LogHistory) -> Series:
         series = history[name]
         values = np.maximum(series.values, MIN_ENERGY_DISTANCE)
-        best, now = np.minimum.accumulate(values), series.running_median().values
+        best, progress = np.minimum.accumulate(values), series.running_median().values
         found = []
         for place in range(2 * MIN_RECENT_PROBES - 1, len(values)):
             before = place + 1 - max(MIN_RECENT_PROBES, (place + 1) // 4)
             least = best[before - 1]
-            stands = max(values[before : place + 1].min(), now[place] / 2) / least
-            found.append(stands if now[place] > MIN_ENERGY_DISTANCE else 0.0)
+            stands = max(values[before : place + 1].min(), progress[place] / 2) / least
+            found.append(stands if progress[place] > MIN_ENERGY_DISTANCE else 0.0)
         return Series(series.examples[2 * MIN_RECENT_PROBES - 1 :], np.array(found))
 
     return read

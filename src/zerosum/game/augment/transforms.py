@@ -140,11 +140,11 @@ class ColorTransform(NamedTuple):
 
     def __call__(self, sample: Tensor) -> Tensor:
         """(N, C, H, W) to the same; alpha is left as it is."""
-        colours = self.matrix.shape[1]
-        flat = sample[:, :colours].flatten(2)  # (N, k, H W)
+        colors = self.matrix.shape[1]
+        flat = sample[:, :colors].flatten(2)  # (N, k, H W)
         changed = self._apply_matmul(flat) if sample.device.type == "cpu" else self._apply_elementwise(flat)
-        changed = changed.view(-1, colours, *sample.shape[2:])
-        return changed if colours == sample.shape[1] else torch.cat((changed, sample[:, colours:]), 1)
+        changed = changed.view(-1, colors, *sample.shape[2:])
+        return changed if colors == sample.shape[1] else torch.cat((changed, sample[:, colors:]), 1)
 
     def _apply_matmul(self, pixels: Tensor) -> Tensor:
         if self.matrix.shape[1] == 1:
@@ -208,10 +208,10 @@ def apply_color_jitter(sample: Tensor, draws: UniformDraws, p: ProbabilityValue)
     brightness = (draws.color_gains[:, 0] - 0.5) * happens
     saturation = 1 + (2 * draws.color_gains[:, 1] - 1) * happens
     contrast = 1 + (draws.color_gains[:, 2] - 0.5) * happens
-    colours = _count_color_channels(sample)
+    colors = _count_color_channels(sample)
     # one step: brightness moves the mean along, and saturation leaves it where it is
-    matrix = _color_matrix(colours, contrast * saturation, contrast * (1 - saturation), torch.zeros_like(contrast))
-    mean = sample[:, :colours].mean((1, 2, 3))
+    matrix = _color_matrix(colors, contrast * saturation, contrast * (1 - saturation), torch.zeros_like(contrast))
+    mean = sample[:, :colors].mean((1, 2, 3))
     offset = (1 - contrast).to(sample.dtype) * mean + brightness.to(sample.dtype)
     return ColorTransform(matrix.to(sample.dtype), offset[:, None, None])(sample)
 

@@ -86,8 +86,8 @@ class _GridSampleAdjoint(torch.autograd.Function):
 
 def _adjoint_native(gradient: Tensor, grid: Tensor) -> Tensor:
     """The adjoint by PyTorch's own kernel; on a GPU its sums come in no fixed order, so a run would not repeat."""
-    picture = gradient.new_zeros(()).expand(gradient.shape)  # only its shape matters
-    slopes = torch.ops.aten.grid_sampler_2d_backward(gradient, picture, grid, *_GRID_SAMPLE_ARGS, [True, False])
+    image = gradient.new_zeros(()).expand(gradient.shape)  # only its shape matters
+    slopes = torch.ops.aten.grid_sampler_2d_backward(gradient, image, grid, *_GRID_SAMPLE_ARGS, [True, False])
     slope: Tensor = slopes[0]
     return slope
 

@@ -43,5 +43,5 @@ class HistoricalAveraging(TermSettings):
         game = cast("Game", play.game)
         player = game.players[self.player]
         past = player.emas[-1].network.parameters()
-        apart = [(now - then).square().sum() for now, then in zip(player.parameters, past, strict=True)]
+        apart = [(progress - then).square().sum() for progress, then in zip(player.parameters, past, strict=True)]
         return torch.stack(apart).sum()

@@ -82,13 +82,11 @@ def compute_path_lengths(generator: _StyleGenerator, latent: Tensor, label: Tens
     from zerosum.game import seeded_rng
 
     styles = generator.styles(latent, label)
-    picture = generator.synthesize(styles, seed)
+    image = generator.synthesize(styles, seed)
     # a network's layers draw from forks of the seed, so these numbers are nobody else's
     direction = (
-        seeded_rng.normal(seed, picture[0].numel(), seeded_rng.RandomStream.LAYER_NOISE)
-        .view_as(picture)
-        .to(picture.dtype)
+        seeded_rng.normal(seed, image[0].numel(), seeded_rng.RandomStream.LAYER_NOISE).view_as(image).to(image.dtype)
     )
-    product = (picture * direction).sum() * (picture.shape[-1] * picture.shape[-2]) ** -0.5
+    product = (image * direction).sum() * (image.shape[-1] * image.shape[-2]) ** -0.5
     (slope,) = torch.autograd.grad(product, styles, create_graph=True)  # (N, layers, W)
     return slope.square().sum(2).mean(1).sqrt()

@@ -49,7 +49,7 @@ class _DCGANConfig(Settings):
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
         """Channels from half the picture's side down to 4x4."""
-        return tuple(min(self.width << stage, self.max_width) for stage in range(count_doublings(side)))
+        return tuple(min(self.width << setup, self.max_width) for setup in range(count_doublings(side)))
 
 
 class DCGANGeneratorConfig(_DCGANConfig, GeneratorConfig):

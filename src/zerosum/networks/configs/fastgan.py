@@ -123,7 +123,7 @@ class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
         from zerosum.networks import fastgan, layers
 
         # planes of a class beside the picture are not rebuilt
-        pictures = shape[0] - (self.condition_size if self.condition == "concat" else 0)
+        images = shape[0] - (self.condition_size if self.condition == "concat" else 0)
         target = min(self.reconstruction_side, shape[1] // 2)
         *_, middle, small = self.stage_widths(shape[1])
         decoders = (
@@ -132,7 +132,7 @@ class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
                     width,
                     *(count_channels(self.decoder_width, size) for size in WIDTH_MULTIPLIERS if side < size <= target),
                 ),
-                pictures,
+                images,
                 norm=layers.NORMS_2D[self.norm],
                 factory=build_layer_factory(self.init, self.spectral_norm),
             )

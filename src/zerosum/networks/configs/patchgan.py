@@ -93,7 +93,7 @@ class PatchGANDiscriminatorConfig(DiscriminatorConfig):
         side, scales = min(shape[1:]), []
         for scale in range(self.scales):
             halvings = patchgan.count_halvings(side >> scale, self.layers)
-            widths = tuple(min(self.width << stage, self.max_width) for stage in range(halvings + 1))
+            widths = tuple(min(self.width << setup, self.max_width) for setup in range(halvings + 1))
             made = build_layer_factory(self.init, self.spectral_norm)
             scales.append(
                 patchgan.ScaleDiscriminator(

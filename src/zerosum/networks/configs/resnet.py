@@ -73,9 +73,13 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
     @model_validator(mode="after")
     def _check_conditional_norm(self) -> Self:
         if self.norm == "none" and (self.condition == "conditional-batch-norm" or self.hierarchical_latent):
-            raise ValueError('condition "conditional-batch-norm" and hierarchy speak to the norms, so norm must be "batch", got "none"')
+            raise ValueError(
+                'condition "conditional-batch-norm" and hierarchy speak to the norms, so norm must be "batch", got "none"'
+            )
         if self.hierarchical_latent and self.condition == "concat":
-            raise ValueError('hierarchy cuts the latent up, and a class beside it too: set condition to "conditional-batch-norm"')
+            raise ValueError(
+                'hierarchy cuts the latent up, and a class beside it too: set condition to "conditional-batch-norm"'
+            )
         return self
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
@@ -91,13 +95,13 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
         from zerosum.networks import resnet
 
         drawn = build_layer_factory(self.init, self.spectral_norm)
-        told = self.hierarchical_latent or self.condition == "conditional-batch-norm"
+        conditioning = self.hierarchical_latent or self.condition == "conditional-batch-norm"
         last = resnet.UNCONDITIONAL_NORMS[self.norm]
         return resnet.Generator(
             shape[0],
             self.stage_widths(shape[1]),
             conditioning=self._build_conditioning(latent_size, count_doublings(shape[1]), num_classes),
-            build_norms=(resnet.build_conditional_norm_factory(drawn) if told else last, last),
+            build_norms=(resnet.build_conditional_norm_factory(drawn) if conditioning else last, last),
             factory=drawn,
             attention_side=self.attention_side,
             bounded=bounded,

@@ -75,9 +75,11 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         from zerosum.networks import stylegan2
         from zerosum.networks.mapping import ClassConditionedLatent, MappingNetwork, NormalizedLatent
 
-        told = self.condition == "concat"
-        start = ClassConditionedLatent(num_classes, self.condition_size) if told else NormalizedLatent()
-        mapping = MappingNetwork(start, latent_size + told * self.condition_size, self.style_size, self.mapping_layers)
+        conditioning = self.condition == "concat"
+        start = ClassConditionedLatent(num_classes, self.condition_size) if conditioning else NormalizedLatent()
+        mapping = MappingNetwork(
+            start, latent_size + conditioning * self.condition_size, self.style_size, self.mapping_layers
+        )
         return stylegan2.Generator(
             latent_size,
             shape[0],
