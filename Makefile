@@ -5,7 +5,7 @@ BIN := .venv/bin
 JOBS ?= 2
 RUN ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test lint install picture clean
+.PHONY: demo test lint install images clean
 
 install: .venv/ready
 
@@ -29,9 +29,9 @@ lint: .venv/ready
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-# the pictures in docs/, from a run of the demo
-picture: .venv/ready
-	$(BIN)/python docs/make_pictures.py $(RUN)
+# the image in README/, from a run of the demo
+images: .venv/ready
+	$(BIN)/python docs/make_digits_image.py $(RUN)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import quality_pictures
+import quality_images
 from numpy.typing import NDArray
 
 import zerosum
@@ -152,7 +152,7 @@ def main() -> None:
             print(run.name, f"{_distance(found['recipes'][recipe]):.1f}", flush=True)
     for name, found in results.items():
         if images := sheet(asked.folder, name, sorted(found["recipes"], key=lambda r: _distance(found["recipes"][r]))):
-            quality_pictures.samples(images, DOCS / f"family-{name}.png", 16)
+            quality_images.samples(images, DOCS / f"family-{name}.png", 16)
     TABLE.write_text(table(results), "utf8")
 
 

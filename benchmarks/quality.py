@@ -32,7 +32,7 @@ from typing import Any
 
 import lightweight
 import numpy as np
-import quality_pictures
+import quality_images
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -319,9 +319,9 @@ def main() -> None:
                 RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
                 print(run.name, f"{above(found['scores']['fd_lite0']):.1f}", flush=True)
     for name, contenders in results["data"].items():
-        quality_pictures.curves(contenders, HERE / f"quality-{name}.png")
+        quality_images.curves(contenders, HERE / f"quality-{name}.png")
         if images := sheet(asked.folder, name, list(contenders)):
-            quality_pictures.samples(images, HERE / f"quality-{name}-samples.png")
+            quality_images.samples(images, HERE / f"quality-{name}-samples.png")
     (HERE / "quality.md").write_text(table(results), "utf8")
 
 

@@ -287,7 +287,7 @@ def lead(name: str, experiment: Experiment, place: Path, folder: Path) -> Row:
         _, asking = load_translation_data(
             run, read_recipe(run), str(place / "test"), experiment.paired, False, SilentReporter()
         )
-        translator = zerosum.translator(run.path)
+        translator = zerosum.load_translator(run.path)
         rows = batch_ranges(len(asking.indices), 64)
         made, wanted = zip(*((translator(asking.inputs(each)), asking.targets(each)) for each in rows), strict=True)
         as_files = torch.cat(made).add(1).mul(127.5).round().clamp(0, 255).div(127.5).sub(1)

@@ -66,7 +66,7 @@ def sheet(name: str, experiment: Experiment, folder: Path, data: Path, back: boo
 def _columns(asking: TranslationSet, rows: Sequence[int], runs: Sequence[Path], back: bool) -> list[Tensor]:
     given = torch.cat([asking.inputs(range(row, row + 1)) for row in rows])
     shape = asking.dataset.shape
-    columns = [bicubic_baseline(given, shape), *(zerosum.translator(run, reverse=back)(given) for run in runs)]
+    columns = [bicubic_baseline(given, shape), *(zerosum.load_translator(run, reverse=back)(given) for run in runs)]
     if asking.dataset.has_targets:
         columns.append(torch.cat([asking.targets(range(row, row + 1)) for row in rows]))
     return columns

@@ -2,7 +2,7 @@
 
     python docs/make_wrong.py WARD
 
-WARD is the folder of `benchmarks/ward/patients.py`; which patient had what stands in `benchmarks/ward/ward.json`.
+WARD is the folder of `benchmarks/fault_injection/patients.py`; which patient had what stands in `benchmarks/fault_injection/results.json`.
 Writes docs/what-went-wrong.md and, for each finding that a patient had, its last samples: docs/wrong/NAME.png.
 """
 
@@ -15,24 +15,24 @@ from typing import Any
 
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/ward"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/fault_injection"))
 from faults import FAULTS
 
+from zerosum.diagnosis.diagnose import diagnose_history
 from zerosum.diagnosis.finding import Finding
 from zerosum.diagnosis.log_history import LogHistory
-from zerosum.diagnosis.monitor import diagnose_history
 from zerosum.diagnosis.rules import RULES
 from zerosum.diagnosis.rules.engine import Criterion, Rule
 from zerosum.diagnosis.run_facts import read_run_facts
 from zerosum.run_folder import RunFolder
 
 DOCS = Path(__file__).parent
-WARD = DOCS.parent / "benchmarks/ward/ward.json"
+WARD = DOCS.parent / "benchmarks/fault_injection/results.json"
 WIDE = 264
 """Pixels of a picture: eight samples of 32, with their gaps."""
 HEAD = """# What went wrong?
 
-Made by `python docs/make_wrong.py` from the rules of the doctor and the patients of the ward (`benchmarks/ward/`).
+Made by `python docs/make_wrong.py` from the rules of the doctor and the patients of the ward (`benchmarks/fault_injection/`).
 `zerosum diagnose RUN` says which of these stand against a run of yours. Each needs the number of signs it names;
 a sign is seen once its signal was beyond the limit a few times in a row, and until it is well again.
 """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zerosum.api import (
+        Run,
         apply,
         compare,
         diagnose,
@@ -21,17 +22,18 @@ if TYPE_CHECKING:
         encode,
         evaluate,
         evaluate_folders,
+        inspect_dataset,
         load,
+        load_translator,
         mix,
+        profile,
+        resume,
         sample,
-        translator,
+        trace_nan,
+        train,
         walk,
     )
     from zerosum.errors import BadInput
-    from zerosum.workflows.diagnose import trace_nan
-    from zerosum.workflows.inspect import inspect_dataset
-    from zerosum.workflows.run import Run
-    from zerosum.workflows.train import profile, resume, train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -47,13 +49,13 @@ __all__ = [
     "evaluate_folders",
     "inspect_dataset",
     "load",
+    "load_translator",
     "mix",
     "profile",
     "resume",
     "sample",
     "trace_nan",
     "train",
-    "translator",
     "walk",
 ]
 

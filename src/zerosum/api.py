@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from zerosum.inference.load import load
-from zerosum.inference.load import load_translator as translator
+from zerosum.inference.load import load, load_translator
 from zerosum.workflows.compare import compare
-from zerosum.workflows.diagnose import diagnose, trace_nan
+from zerosum.workflows.diagnose import diagnose
 from zerosum.workflows.edit import edit, encode, mix
 from zerosum.workflows.evaluate import evaluate, evaluate_folders
 from zerosum.workflows.inspect import inspect_dataset
 from zerosum.workflows.run import Run
 from zerosum.workflows.sample import sample, walk
+from zerosum.workflows.trace_nan import trace_nan
 from zerosum.workflows.train import profile, resume, train
 from zerosum.workflows.translate import apply
 
@@ -25,12 +25,12 @@ __all__ = [
     "evaluate_folders",
     "inspect_dataset",
     "load",
+    "load_translator",
     "mix",
     "profile",
     "resume",
     "sample",
     "trace_nan",
     "train",
-    "translator",
     "walk",
-]  # fmt: skip
+]

@@ -58,7 +58,7 @@ def test_preview_evaluation_and_apply_show_the_same(trained: Path, tmp_path: Pat
     recipe = read_recipe(RunFolder(run))
     dataset = load_dataset(recipe.data, lambda done, total: None, both=recipe.game.bidirectional)
     asked = subsample_evenly(dataset.input_indices(True), 12)
-    translator = zerosum.translator(run)
+    translator = zerosum.load_translator(run)
     made = to_uint8(translator(dataset.inputs(asked)))
     for number, image in enumerate(to_uint8(dataset.inputs(asked))):
         (tmp_path / "in").mkdir(exist_ok=True)
@@ -296,16 +296,17 @@ def test_pictures_larger_than_memory_allows_go_in_tiles(trained: Path, tmp_path:
     """Enlarged in tiles or whole, a picture is the same; there is no seam."""
     settings = QUICK | {"generator.blocks": 1, "generator.growth_channels": 4, "terms.perceptual.weight": 0}
     run = zerosum.train(trained / "pairs/A", recipe="esrgan", run=tmp_path / "large", images=16, settings=settings)
-    translator = zerosum.translator(run.path)
+    translator = zerosum.load_translator(run.path)
     given = torch.rand(1, 3, 70, 90, generator=torch.Generator().manual_seed(1)) * 2 - 1
     whole, cut = translator(given), translator(given, tile=24, whole=0)
     assert whole.shape == (1, 3, 280, 360)
     torch.testing.assert_close(cut, whole, atol=1e-4, rtol=0)
     # between what the terms alone taught and what the game made of it
-    faithful = zerosum.translator(run.path, network_interpolation=0)(given)
+    faithful = zerosum.load_translator(run.path, network_interpolation=0)(given)
     assert not torch.equal(faithful, whole)
     weights, before, after = (
-        zerosum.translator(run.path, network_interpolation=realism).network.state_dict() for realism in (0.25, 0, 1)
+        zerosum.load_translator(run.path, network_interpolation=realism).network.state_dict()
+        for realism in (0.25, 0, 1)
     )
     for name, tensor in weights.items():
         torch.testing.assert_close(tensor, 0.75 * before[name] + 0.25 * after[name])
@@ -322,7 +323,7 @@ def test_tiles_of_every_network_that_sees_a_neighbourhood(
     """A tile begins where the network's coarsest places begin, whatever it halves; its edges show nowhere."""
     data = trained / ("pairs" if recipe in ("pix2pix", "cut") else "pairs/A")
     run = zerosum.train(data, recipe=recipe, run=tmp_path / "run", images=16, settings=QUICK | more)
-    translator = zerosum.translator(run.path)
+    translator = zerosum.load_translator(run.path)
     assert translator.receptive_radius, "its places see a neighbourhood"
     # random weights see far: only so does a tile that begins at the wrong place look different
     torch.manual_seed(0)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from pydantic import ValidationError
-from seeing import assert_alone, assert_any_size, assert_tiles_are_the_whole, pictures, seen
 from torch import nn
+from translator_checks import assert_alone, assert_any_size, assert_tiles_are_the_whole, pictures, seen
 
 from zerosum.errors import BadInput
 from zerosum.networks.configs import UNetGeneratorConfig

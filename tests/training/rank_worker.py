@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import torch
-from parts import Points, points_game
 from safetensors.torch import save_file
+from tiny_games import Points, points_game
 
 from zerosum.data.loader import BatchLoader
 from zerosum.game.schedule import Progress

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parts import Points, points_game, weights
+from tiny_games import Points, points_game, weights
 from torch._dynamo import lookup_backend
 
 from zerosum.data.loader import BatchLoader

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from parts import Points, Score, points_game, weights
+from tiny_games import Points, Score, points_game, weights
 from torch import nn
 from torch.nn import functional as F
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from parts import Points, Score, points_game
+from tiny_games import Points, Score, points_game
 from torch import nn
 
 from zerosum.data.loader import BatchLoader

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
 
+from zerosum.diagnosis.diagnose import diagnose_history, diagnose_run, read_evaluation_signals
 from zerosum.diagnosis.finding import Finding, Severity
-from zerosum.diagnosis.log_history import LogHistory
 from zerosum.diagnosis.measures import Signals
-from zerosum.diagnosis.rules import RULES
-from zerosum.diagnosis.run_facts import read_run_facts
 from zerosum.errors import BadInput
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.game import Game
@@ -22,28 +20,6 @@ from zerosum.run_folder import Row, RunFolder
 FINDINGS_FILE = "findings.jsonl"
 FindingCallback = Callable[[Finding, bool], None]
 """Hears of a finding as it comes (True) or goes (False)."""
-
-
-def diagnose_history(history: LogHistory) -> list[Finding]:
-    """What is the matter at the end of a history, the worst first."""
-    found = [finding for rule in RULES if (finding := rule(history))]
-    order = list(Severity)
-    return sorted(found, key=lambda finding: (order.index(finding.severity), -finding.confidence))
-
-
-def diagnose_run(folder: RunFolder, log: str = "log.jsonl") -> tuple[LogHistory, list[Finding]]:
-    """A run's history as its log has it, and what is the matter at its end."""
-    history = LogHistory.from_rows(folder.rows(log), read_run_facts(folder))
-    for row in read_evaluation_signals(folder):
-        history.add_row(row)
-    return history, diagnose_history(history)
-
-
-def read_evaluation_signals(folder: RunFolder) -> Iterator[Row]:
-    """What judgements in passing saw, as lines of a log."""
-    for row in folder.rows("scores.jsonl"):
-        if row.get("mode") == "online" and "signals" in row:
-            yield {"examples": row["examples"], **row["signals"]}
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from zerosum.diagnosis.monitor import diagnose_run
+from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.reporting import diagnosis_section, scores_section
 from zerosum.reporting.charts import render_charts
 from zerosum.reporting.html import Markup, join_markup, tag

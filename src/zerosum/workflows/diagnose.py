@@ -7,22 +7,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.log_history import LogHistory
-from zerosum.diagnosis.monitor import diagnose_run
 from zerosum.diagnosis.rules.signals import MIN_RECENT_PROBES
 from zerosum.diagnosis.signal_catalog import latest_signals
 from zerosum.errors import BadInput
-from zerosum.inference.load import data_paths, read_recipe, with_data_paths
-from zerosum.reporter import Reporter, SilentReporter
 from zerosum.reporting.diagnosis_section import format_findings
 from zerosum.reporting.report import write_report
 from zerosum.run_folder import RunFolder
 from zerosum.units import format_count
-from zerosum.workflows.setup import _reload_dataset
 
 if TYPE_CHECKING:
-    pass
+    from zerosum.diagnosis.finding import Finding
+    from zerosum.diagnosis.log_history import LogHistory
 
 MIN_PROBES = 2 * MIN_RECENT_PROBES + 2
 """Examinations from which it can be told whether samples still come nearer to the data."""
@@ -92,25 +90,3 @@ def format_json(
     if show_signals:
         row["signals"] = {name: value for name, value, _ in latest_signals(_diagnose_path(run)[0])}
     return json.dumps(row)
-
-
-def trace_nan(run: str | Path, *, reporter: Reporter | None = None) -> str:
-    """Play a run that lost its numbers again from its last checkpoint, to see which layer gave the first bad one.
-
-    Nothing of the run is changed.
-
-    Returns:
-        What gave the first number that is not finite, and in which round; empty where nothing did.
-
-    Raises:
-        BadInput: it is no run, or its data has changed.
-    """
-    folder = RunFolder.open(Path(run))
-    recipe = read_recipe(folder)
-    placed = with_data_paths(recipe, *data_paths(folder))
-    from zerosum.training.accelerator import choose_device
-    from zerosum.workflows.replay import replay_from_checkpoint
-    from zerosum.workflows.setup import TrainingSetup
-
-    setup = TrainingSetup.create(placed, choose_device(recipe.training.device), (), reporter or SilentReporter())
-    return replay_from_checkpoint(setup, _reload_dataset(setup, folder, placed), folder)

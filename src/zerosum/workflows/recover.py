@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Finding
-from zerosum.diagnosis.monitor import FINDINGS_FILE, diagnose_run
+from zerosum.diagnosis.monitor import FINDINGS_FILE
 from zerosum.errors import BadInput
 from zerosum.inference.load import rewrite_recipe
 from zerosum.recipes.files import check_recipe

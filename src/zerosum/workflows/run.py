@@ -31,7 +31,7 @@ class Run:
 
     def findings(self) -> list[Finding]:
         """What is the matter with it, the worst first; see `diagnose`."""
-        from zerosum.diagnosis.monitor import diagnose_run
+        from zerosum.diagnosis.diagnose import diagnose_run
 
         return diagnose_run(self.folder)[1]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Severity
-from zerosum.diagnosis.monitor import diagnose_run
 from zerosum.reporter import Reporter
 from zerosum.training.trainer import Trainer
 from zerosum.units import format_count, format_seconds

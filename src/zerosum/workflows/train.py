@@ -79,12 +79,12 @@ def train(
     path = Path(run) if run else Path("runs") / _default_run_name(checked.data)
     RunFolder.check_new(path)
     from zerosum.training.accelerator import process_group
-    from zerosum.workflows import setup
+    from zerosum.workflows import launch
 
     with process_group():
         settled, decisions, device, found, case = _resolve_recipe(checked, recipe, size, settings, short)
         return Run(
-            *setup.start_run(
+            *launch.start_run(
                 settled,
                 path,
                 decisions,
@@ -115,10 +115,10 @@ def profile(
     settings = dict(settings or {})
     short = _collect_flag_values(source, target_source, settings, flags)
     checked = _validate_recipe(recipe, size, settings, short)
-    from zerosum.workflows import setup
+    from zerosum.workflows import launch
 
     settled, _, device, _, _ = _resolve_recipe(checked, recipe, size, settings, short)
-    return setup.profile_training(settled, device, reporter or SilentReporter())
+    return launch.profile_training(settled, device, reporter or SilentReporter())
 
 
 def _recipe_settings(recipe: str, variant: str) -> dict[str, Any]:
@@ -222,20 +222,21 @@ def resume(
         recipe = defaults.extend_training(recipe, list(folder.rows()), examples, budget)
     placed = with_data_paths(recipe, *data_paths(folder))
     from zerosum.training.accelerator import choose_device, process_group
-    from zerosum.workflows.setup import TrainingSetup, _reload_dataset
+    from zerosum.workflows.launch import build_trainer, train_with_recovery
+    from zerosum.workflows.setup import TrainingSetup, reload_dataset
 
     with process_group():
-        stage = TrainingSetup.create(
+        setup = TrainingSetup.create(
             placed, choose_device(recipe.training.device), loggers, reporter or SilentReporter()
         )
-        dataset = _reload_dataset(stage, folder, placed)
-        trainer = stage.build_trainer(dataset, folder)
+        dataset = reload_dataset(setup, folder, placed)
+        trainer = build_trainer(setup, dataset, folder)
         trainer.resume(settings_changed=any(True for _ in folder.rows("recoveries.jsonl")))
         _require_unfinished(trainer, recipe)
-        if stage.accelerator.rank == 0 and (examples is not None or budget is not None):
+        if setup.accelerator.rank == 0 and (examples is not None or budget is not None):
             rewrite_recipe(folder, recipe)
-        stage.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} images")
-        return Run(folder, stage.train_with_recovery(trainer, dataset))
+        setup.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} images")
+        return Run(folder, train_with_recovery(setup, trainer, dataset))
 
 
 def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:
