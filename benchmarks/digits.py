@@ -1,13 +1,13 @@
-"""Are a run's digits clear and varied? Judged by a small classifier, trained here on the bundled digits.
+"""Score the digits of runs by a small classifier that is trained here on the bundled digits.
 
     python benchmarks/digits.py RUN [RUN ...]
 
-Prints, as a JSON line a run: the share of samples the classifier is over 90% sure of, the samples per digit, and the
-same for the held-out real digits, which the classifier never saw either.
+Prints one JSON line for each run: the fraction of samples that the classifier is over 90% sure of, and the number of
+samples of each digit; and the same fraction for the held-out real digits, which the classifier was not trained on.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -17,9 +17,12 @@ from torch.nn import functional as F
 import zerosum
 from zerosum.data.images.load import load_source
 
+CONFIDENCE = 0.9
+"""Class probability above which the classifier counts as sure."""
 
-def judge(seed: int = 0, epochs: int = 16) -> tuple[nn.Module, Tensor]:
-    """A classifier of 32 x 32 digits, and the held-out digits (N, 1, 32, 32) in [-1, 1]."""
+
+def train_classifier(seed: int = 0, epochs: int = 16) -> tuple[nn.Module, Tensor]:
+    """Return a classifier of 32x32 digits, and the held-out digits (N, 1, 32, 32) in [-1, 1]."""
     digits = load_source("digits", 32, 1, "pad")
     images, labels = digits.scale(digits.take(digits.train)), torch.from_numpy(digits.labels[digits.train])
     torch.manual_seed(seed)
@@ -33,10 +36,10 @@ def judge(seed: int = 0, epochs: int = 16) -> tuple[nn.Module, Tensor]:
     steps = epochs * (len(images) // 64)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     for step in range(steps):
-        chosen = torch.randint(len(images), (64,))
-        batch = torch.roll(images[chosen], [step % 5 - 2, step // 5 % 5 - 2], (2, 3))  # shifts by up to 2 pixels
+        indices = torch.randint(len(images), (64,))
+        batch = torch.roll(images[indices], [step % 5 - 2, step // 5 % 5 - 2], (2, 3))  # shifts by up to 2 pixels
         optimizer.zero_grad()
-        F.cross_entropy(network(batch), labels[chosen]).backward()
+        F.cross_entropy(network(batch), labels[indices]).backward()
         optimizer.step()
         schedule.step()
     held_out = digits.scale(digits.take(digits.held_out))
@@ -44,21 +47,24 @@ def judge(seed: int = 0, epochs: int = 16) -> tuple[nn.Module, Tensor]:
 
 
 @torch.no_grad()
-def opinion(network: nn.Module, images: Tensor) -> tuple[float, list[int]]:
-    """The share of images it is over 90% sure of, and how many it takes for each digit."""
-    chances = torch.cat([network(part).softmax(1) for part in images.split(500)])
-    sure, digit = chances.max(1)
-    return (sure > 0.9).double().mean().item(), torch.bincount(digit, minlength=10).tolist()
+def classify(network: nn.Module, images: Tensor) -> tuple[float, list[int]]:
+    """Return the fraction of images (N, 1, 32, 32) that the classifier is sure of, and the number of each digit."""
+    probabilities = torch.cat([network(batch).softmax(1) for batch in images.split(500)])
+    confidence, digit = probabilities.max(1)
+    return (confidence > CONFIDENCE).double().mean().item(), torch.bincount(digit, minlength=10).tolist()
 
 
-def main(runs: list[str]) -> None:
-    """Judge some runs."""
-    network, held_out = judge()
-    print(json.dumps({"real": opinion(network, held_out)[0]}))
-    for run in runs:
-        sure, counts = opinion(network, zerosum.load(Path(run)).sample(5000, seed=1))
-        print(json.dumps({"run": run, "sure": round(sure, 4), "per_digit": counts}))
+def main() -> None:
+    """Score each run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folders of models of digits")
+    options = parser.parse_args()
+    network, held_out = train_classifier()
+    print(json.dumps({"real": classify(network, held_out)[0]}))
+    for run in options.runs:
+        confident_fraction, counts = classify(network, zerosum.load(run).sample(5000, seed=1))
+        print(json.dumps({"run": str(run), "confident_fraction": round(confident_fraction, 4), "per_digit": counts}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,12 +1,13 @@
-"""A whole evaluation: ours against torchmetrics' classes, and memory as the number of images grows.
+"""Compare a complete evaluation with torchmetrics' classes, and measure memory as the number of images grows.
 
-    python benchmarks/evaluation.py time RUN [--num-samples 10000] [--rounds 3]   # a run on Fashion-MNIST
+    python benchmarks/evaluation.py time RUN [--num-samples 10000] [--rounds 3]    # a run on Fashion-MNIST
     python benchmarks/evaluation.py memory RUN --num-samples 2500                  # one line; repeat with other numbers
 
-Time: n samples of the run and n real images, Fréchet and kernel distance and Inception Score of `lite0` features. The
-same network, images and threads on both sides; they take turns. torchmetrics is asked in two ways: as its classes are
-usually used, each with the network to itself, and through FeatureShare, which sees each image once. Ours works out
-precision, recall, density and coverage as well, and starts without a cache.
+`time` computes the Fréchet distance, the kernel distance and the Inception Score of `lite0` features, for
+`--num-samples` samples of the run and as many real images. Both sides use the same network, images and threads, and
+alternate. torchmetrics runs in two variants: its classes as usually used, where each has the network to itself, and
+through FeatureShare, which passes each image through the network once. Zerosum also computes precision, recall, density
+and coverage, and starts without a cache.
 """
 
 import argparse
@@ -18,12 +19,13 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-if importlib.util.find_spec("torchvision") is None:  # torchmetrics imports it where nothing of it is used
+if importlib.util.find_spec("torchvision") is None:  # torchmetrics imports it, but uses nothing of it here
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "evaluation"))
     import conftest  # noqa: F401
 
@@ -35,96 +37,128 @@ from zerosum.evaluation.features.registry import load_feature_network
 from zerosum.evaluation.result import compute_scores
 from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
 from zerosum.inference.load import read_recipe
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.evaluate import load_run_dataset
 
 CPU = torch.device("cpu")
+MAX_DISTINCT_SAMPLES = 10_000
+"""Samples that are generated; larger sets repeat them, so that memory holds no more."""
 
 
-class Eye(torch.nn.Module):
-    """Our network as a module of torchmetrics': uint8 images to features, or to the logs of class probabilities."""
+class TorchmetricsNetwork(torch.nn.Module):
+    """A feature network in the form that torchmetrics expects: uint8 images to features, or to log probabilities."""
 
     num_features = 1280
 
-    def __init__(self, network: FeatureNetwork, classes: bool) -> None:
+    def __init__(self, network: FeatureNetwork, returns_log_probabilities: bool) -> None:
         super().__init__()
-        self.network, self.classes = network, classes
+        self.network, self.returns_log_probabilities = network, returns_log_probabilities
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        seen = self.network(images.float() / 127.5 - 1)
-        return seen.probabilities.log() if self.classes else seen.features
+        """Map (N, C, H, W) uint8 to (N, D) features or (N, K) log probabilities."""
+        features, probabilities = self.network(images.float() / 127.5 - 1)
+        if not self.returns_log_probabilities:
+            return features
+        assert probabilities is not None, "lite0 has a head"
+        return probabilities.log()
 
 
-def ours(fakes: GeneratedSet, reals: RealSet, network: FeatureNetwork) -> dict[str, float]:
-    """Everything."""
+def evaluate_with_zerosum(generated: GeneratedSet, real: RealSet, network: FeatureNetwork) -> dict[str, float]:
+    """Return all scores."""
     with tempfile.TemporaryDirectory() as scratch:
-        observer = FeatureExtractor(network, CPU, Path(scratch))
-        seen = [observer.extract(items) for items in (reals, fakes)]
-        return {name: score.value for name, score in compute_scores(*seen, neighbors=5).items()}
+        extractor = FeatureExtractor(network, CPU, Path(scratch))
+        real_features, generated_features = (extractor.extract(sample_set) for sample_set in (real, generated))
+        scores = compute_scores(real_features, generated_features, neighbors=5)
+        return {name: score.value for name, score in scores.items()}
 
 
-def theirs(fakes: GeneratedSet, reals: RealSet, network: FeatureNetwork, share: bool) -> dict[str, float]:
-    """Three of them."""
+def evaluate_with_torchmetrics(
+    generated: GeneratedSet, real: RealSet, network: FeatureNetwork, share_features: bool
+) -> dict[str, float]:
+    """Compute three of the scores, and return two: the Fréchet distance and the Inception Score."""
     from torchmetrics import MetricCollection
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.inception import InceptionScore
     from torchmetrics.image.kid import KernelInceptionDistance
     from torchmetrics.wrappers import FeatureShare
 
-    fd = FrechetInceptionDistance(feature=Eye(network, False))
-    kid = KernelInceptionDistance(feature=Eye(network, False), subsets=100, subset_size=1000)
-    both = FeatureShare([fd, kid]) if share else MetricCollection([fd, kid])
-    score = InceptionScore(feature=Eye(network, True), splits=10)
-    for items, real in ((reals, True), (fakes, False)):
-        for first in range(0, len(items), 64):
-            rows = np.arange(first, min(first + 64, len(items)))
-            images = torch.from_numpy(items.take(rows)).permute(0, 3, 1, 2)
-            both.update(images, real=real)
-            if not real:
-                score.update(images)
-    found = both.compute()
-    return {"fd": float(found["FrechetInceptionDistance"]), "is": float(score.compute()[0])}
+    fid = FrechetInceptionDistance(feature=TorchmetricsNetwork(network, False))
+    kid = KernelInceptionDistance(feature=TorchmetricsNetwork(network, False), subsets=100, subset_size=1000)
+    distances = FeatureShare([fid, kid]) if share_features else MetricCollection([fid, kid])
+    inception_score = InceptionScore(feature=TorchmetricsNetwork(network, True), splits=10)
+    for sample_set, is_real in ((real, True), (generated, False)):
+        for first in range(0, len(sample_set), 64):
+            rows = np.arange(first, min(first + 64, len(sample_set)))
+            images = torch.from_numpy(sample_set.take(rows)).permute(0, 3, 1, 2)
+            distances.update(images, real=is_real)
+            if not is_real:
+                inception_score.update(images)
+    values = distances.compute()
+    return {"fd": float(values["FrechetInceptionDistance"]), "is": float(inception_score.compute()[0])}
+
+
+def load_sets(run: Path, num_samples: int) -> tuple[GeneratedSet, RealSet]:
+    """Return samples of a run, and as many of its training images."""
+    folder = RunFolder.open(run)
+    dataset = load_run_dataset(folder, read_recipe(folder), SilentReporter())
+    real = RealSet.from_dataset(dataset, dataset.train, "real").head(num_samples)
+    images = images_to_uint8(zerosum.load(run).sample(min(num_samples, MAX_DISTINCT_SAMPLES), batch_size=256))
+
+    def sample(start: int, count: int) -> torch.Tensor:
+        return dataset.scale(torch.from_numpy(images[(start + np.arange(count)) % len(images)]))
+
+    return GeneratedSet(sample, num_samples, "samples"), real
+
+
+def peak_mib() -> float:
+    """Return the peak resident memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure_memory(generated: GeneratedSet, real: RealSet, network: FeatureNetwork) -> None:
+    """Print the peak memory before and after an evaluation, and its duration."""
+    before, start_time = peak_mib(), time.perf_counter()
+    evaluate_with_zerosum(generated, real, network)
+    seconds = round(time.perf_counter() - start_time, 1)
+    line = {"num_samples": len(generated), "MiB_before": round(before), "MiB_peak": round(peak_mib())}
+    print(json.dumps(line | {"seconds": seconds}))
+
+
+def measure_time(generated: GeneratedSet, real: RealSet, network: FeatureNetwork, rounds: int) -> None:
+    """Print the durations of all variants, which alternate, and their ratios to Zerosum's."""
+    variants: dict[str, Callable[[], dict[str, float]]] = {
+        "zerosum": lambda: evaluate_with_zerosum(generated, real, network),
+        "torchmetrics": lambda: evaluate_with_torchmetrics(generated, real, network, share_features=False),
+        "torchmetrics, FeatureShare": lambda: evaluate_with_torchmetrics(generated, real, network, share_features=True),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    values = {}
+    for _ in range(rounds):
+        for name, evaluate in variants.items():
+            start_time = time.perf_counter()
+            values[name] = evaluate()
+            seconds[name].append(round(time.perf_counter() - start_time, 1))
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    ratios = {name: round(medians[name] / medians["zerosum"], 2) for name in variants}
+    line = {"num_samples": len(generated), "threads": torch.get_num_threads(), "cores": os.cpu_count()}
+    print(json.dumps(line | {"seconds": seconds, "ratios": ratios, "values": values}))
 
 
 def main() -> None:
-    """Take turns, or measure memory."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["time", "memory"])
+    """Measure time or memory."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("quantity", choices=["time", "memory"])
     parser.add_argument("run", type=Path)
     parser.add_argument("--num-samples", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
-    generator, network = zerosum.load(asked.run), load_feature_network("lite0", 32, CPU)
-    folder = RunFolder.open(asked.run)
-    dataset = load_run_dataset(folder, read_recipe(folder), zerosum.api.Silent())
-    reals = RealSet.from_dataset(dataset, dataset.train, "real").head(asked.n)
-    samples = images_to_uint8(generator.sample(min(asked.n, 10_000), batch_size=256))
-    fakes = GeneratedSet(lambda first, n: dataset.scale(torch.from_numpy(samples[(first + np.arange(n)) % len(samples)])),
-                 asked.n, "samples")  # fmt: skip
-    if asked.what == "memory":
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        began = time.perf_counter()
-        ours(fakes, reals, network)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        seconds = round(time.perf_counter() - began, 1)
-        print(json.dumps({"n": asked.n, "MiB_before": round(before), "MiB_peak": round(peak), "seconds": seconds}))
-        return
-    ways = {
-        "zerosum": lambda: ours(fakes, reals, network),
-        "torchmetrics": lambda: theirs(fakes, reals, network, share=False),
-        "torchmetrics, FeatureShare": lambda: theirs(fakes, reals, network, share=True),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    values = {}
-    for _ in range(asked.rounds):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            values[name] = way()
-            seconds[name].append(round(time.perf_counter() - began, 1))
-    middle = {name: statistics.median(times) for name, times in seconds.items()}
-    ratios = {name: round(middle[name] / middle["zerosum"], 2) for name in ways}
-    print(json.dumps({"n": asked.n, "threads": torch.get_num_threads(), "cores": os.cpu_count(), "seconds": seconds,
-                      "ratios": ratios, "values": values}))  # fmt: skip
+    options = parser.parse_args()
+    network = load_feature_network("lite0", 32, CPU)
+    generated, real = load_sets(options.run, options.num_samples)
+    if options.quantity == "memory":
+        measure_memory(generated, real, network)
+    else:
+        measure_time(generated, real, network, options.rounds)
 
 
 if __name__ == "__main__":

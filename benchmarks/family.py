@@ -1,12 +1,12 @@
-"""The family on the same data, clock and judge: every recipe, a row each, with pictures.
+"""Compare all recipes on the same data, in the same time and by the same scores, with images of their samples.
 
     python benchmarks/family.py FOLDER fashion=PATH emoji=PATH@15m [--budget 10m] [--only cgan ...] [--threads 1]
-    python benchmarks/family.py FOLDER --draw             # the tables and the pictures alone
+    python benchmarks/family.py FOLDER --draw             # only the tables and the images
 
-Every recipe trains at size nano on the same machine for the same time, as `zerosum train --recipe NAME` would, and is
-judged by the same protocol: its averaged generator's samples against held-out images of the data's train part. Runs in
-FOLDER are neither made nor judged again. Results go to docs/family.json, the tables to docs/family.md, and for each
-data set a picture of samples beside it.
+Every recipe trains at size nano on the same machine for the same time, as by `zerosum train --recipe NAME`, and is
+evaluated by the same protocol: samples of its EMA generator against held-out images from the train part of the data.
+Runs that exist in FOLDER are not trained or evaluated again. Results go to docs/family.json, the tables to
+docs/family.md, and for each dataset an image of samples to docs/family-NAME.png.
 """
 
 from __future__ import annotations
@@ -37,62 +37,63 @@ from zerosum.workflows.evaluate import load_run_dataset
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULT, TABLE = DOCS / "family.json", DOCS / "family.md"
-SHOWN = 32
-"""Samples of each recipe in the picture."""
-READING = """Minutes on one CPU core are not what the papers had, so the order is not theirs:
+NUM_SAMPLES = 32
+"""Samples of each recipe in the image."""
+NOTES = """Minutes on one CPU core are far less than the papers had, so the order is not theirs:
 
-- The column of images says most. Residual, growing and style-based networks (`sngan`, `biggan`, `progan`, `stylegan2`)
-  and critics that move several times a round (`wgan`, `wgan-gp`) show the generator a fraction of the pictures that
-  `auto` and `cgan` do in the same time. With a GPU and hours these are the ones to take, at `--size base`.
-- `dcgan`, `lsgan`, `wgan`, `dragan` and `vanilla` keep about the rates and batches of their papers, the first two with
-  the generator as it plays, not its average; `auto`, `cgan`, `cgan-projection`, `acgan`, `r3gan` and `wgan-gp` have
-  settings for such minutes at size nano.
-- `projected` learns through the features it is scored by here, which flatters its distance and says nothing of its
-  pictures; `fastgan` is made for a few hundred images, not for sixty thousand.
-- Emoji and solar cells are some two thousand pictures of 64 px each: there `auto` plays against the two recipes made
-  for few pictures. For emoji's colours and shapes, ten minutes of one core are a beginning only."""
-HEAD = ["recipe", "paper", "images", "steps/s", "fd_lite0", "kid_lite0", "precision", "recall", "coverage"]
+- The number of examples explains most of it. Residual, growing and style-based networks (`sngan`, `biggan`, `progan`,
+  `stylegan2`) and critics with several steps per round (`wgan`, `wgan-gp`) train on a fraction of the examples that
+  `auto` and `cgan` reach in the same time. With a GPU and hours these are the recipes to use, at `--size base`.
+- `dcgan`, `lsgan`, `wgan`, `dragan` and `vanilla` keep about the learning rates and batch sizes of their papers, the
+  first two with the raw weights of the generator instead of their EMA; `auto`, `cgan`, `cgan-projection`, `acgan`,
+  `r3gan` and `wgan-gp` have settings for training of minutes at size nano.
+- `projected` trains through the features it is scored by here. This lowers its distance and says nothing about its
+  images. `fastgan` is designed for a few hundred images, not for sixty thousand.
+- Emoji and solar cells are about two thousand images of 64 px each; there `auto` is compared with the two recipes for
+  few images. For the colors and shapes of emoji, ten minutes on one core are only a beginning."""
+COLUMNS = ["recipe", "paper", "examples", "steps/s", "fd_lite0", "kid_lite0", "precision", "recall", "coverage"]
 
 
-def play(run: Path, data: str, recipe: str, budget: str, threads: int) -> None:
-    """One run, unless it is there and over."""
+def train(run: Path, data: str, recipe: str, budget: str, threads: int) -> None:
+    """Train a recipe, unless its run is complete."""
     if RunFolder(run).read_json("status.json").get("state") in ("done", "diverged"):
         return
-    shutil.rmtree(run, ignore_errors=True)  # one that was cut off
-    words = ["train", data, "--recipe", recipe, "--budget", budget, "--run", str(run)]
+    shutil.rmtree(run, ignore_errors=True)  # an interrupted run
+    arguments = ["train", data, "--recipe", recipe, "--budget", budget, "--run", str(run)]
     if "nano" in RecipeFile(recipe).variants:
-        words += ["--size", "nano"]
-    own = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    found = subprocess.run([sys.executable, "-m", "zerosum", *words], stdout=subprocess.DEVNULL, check=False, env=own)
-    if found.returncode not in (0, 3):  # 3: it diverged, which is a result
-        raise SystemExit(f"{recipe} on {data} ended with exit code {found.returncode}")
+        arguments += ["--size", "nano"]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-m", "zerosum", *arguments]
+    process = subprocess.run(command, stdout=subprocess.DEVNULL, check=False, env=environment)
+    if process.returncode not in (0, 3):  # 3: it diverged, which is a result
+        raise SystemExit(f"{recipe} on {data} ended with exit code {process.returncode}")
 
 
-def judged(run: Path) -> Row:
-    """What a run came to."""
+def evaluate(run: Path) -> Row:
+    """Return the outcome of a run: its state, training time and scores."""
     folder = RunFolder(run)
     status, recipe = folder.read_json("status.json"), read_recipe(folder)
-    row = {"state": status["state"], "images": status["images"], "seconds": status["seconds"],
-           "rounds": status["images"] // recipe.training.batch_size}  # fmt: skip
+    row = {"state": status["state"], "examples": status["examples"], "seconds": status["seconds"],
+           "rounds": status["examples"] // recipe.training.batch_size}  # fmt: skip
     if not folder.checkpoints():
         return row
-    asked = [each for each in folder.rows("scores.jsonl") if each.get("when") == "asked"]
-    scores = asked[-1] if asked else zerosum.evaluate(run, features="lite0", reporter=SilentReporter())
-    return row | {"line": scores["line"], "scores": scores["scores"]}
+    evaluations = [score_row for score_row in folder.rows("scores.jsonl") if score_row.get("mode") == "offline"]
+    scores = evaluations[-1] if evaluations else zerosum.evaluate(run, features="lite0", reporter=SilentReporter())
+    return row | {"protocol_description": scores["protocol_description"], "scores": scores["scores"]}
 
 
-def table(results: Mapping[str, Any]) -> str:
-    """Markdown, all of it from the results."""
-    lines = ["# The family", "", "Made by `python benchmarks/family.py` from `docs/family.json`.", "", READING, ""]
-    for data, found in results.items():
-        rows = sorted(found["recipes"].items(), key=lambda item: _distance(item[1]))
+def page(results: Mapping[str, Any]) -> str:
+    """Return the page as Markdown, made from the results alone."""
+    lines = ["# The family", "", "Made by `python benchmarks/family.py` from `docs/family.json`.", "", NOTES, ""]
+    for data, result in results.items():
+        rows = sorted(result["recipes"].items(), key=lambda item: _distance(item[1]))
         first = next(row for _, row in rows if "scores" in row)
-        floors = ", ".join(f"{name} {score['floor']:.3g}" for name, score in first["scores"].items() if name in HEAD)
-        said = f"{found['budget']} of training each at size nano, {found['threads']} thread(s), no GPU. Floors (real "
-        said += f"against real): {floors}. Protocol: {first['line']}."
-        lines += [f"## {data}", "", said, "", _line(HEAD), _line(["---"] * len(HEAD))]
+        floors = ", ".join(f"{name} {score['floor']:.3g}" for name, score in first["scores"].items() if name in COLUMNS)
+        conditions = f"{result['budget']} of training each at size nano, {result['threads']} thread(s), no GPU. "
+        conditions += f"Floors (real against real): {floors}. Protocol: {first['protocol_description']}."
+        lines += [f"## {data}", "", conditions, "", _line(COLUMNS), _line(["---"] * len(COLUMNS))]
         lines += [_line(_cells(name, row)) for name, row in rows]
-        lines += ["", "* trained on the features it is scored by here, which flatter it; see its pictures."]
+        lines += ["", "* trained on the features it is scored by here, so its scores are too good; look at its images."]
         lines += ["", f"![samples of each recipe on {data}](family-{data}.png)", ""]
     return "\n".join(lines)
 
@@ -103,57 +104,63 @@ def _distance(row: Row) -> float:
 
 def _cells(name: str, row: Row) -> list[str]:
     paper = str(RecipeFile(name).settings_tree.tree.get("paper", "ours"))
-    speed = [f"{row['images']:,}", f"{row['rounds'] / row['seconds']:.1f}"]
+    speed = [f"{row['examples']:,}", f"{row['rounds'] / row['seconds']:.1f}"]
     if "scores" not in row:
         return [name, paper, *speed, row["state"], "", "", "", ""]
-    values = [f"{row['scores'][score]['value']:.3g}" for score in HEAD[4:]]
-    flattered = " *" if check_recipe(RecipeFile(name).settings_tree).discriminator.pretrained_features else ""
-    return [name + flattered + (" (diverged)" if row["state"] == "diverged" else ""), paper, *speed, *values]
+    values = [f"{row['scores'][score]['value']:.3g}" for score in COLUMNS[4:]]
+    mark = " *" if check_recipe(RecipeFile(name).settings_tree).discriminator.pretrained_features else ""
+    return [name + mark + (" (diverged)" if row["state"] == "diverged" else ""), paper, *speed, *values]
 
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def sheet(folder: Path, data: str, recipes: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
-    """Images by name: real held-out ones, then samples of each recipe whose run is in the folder."""
+def sample_images(folder: Path, data: str, recipes: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
+    """Return images by name: real held-out ones, then samples of each recipe whose run is in the folder."""
     runs = {name: folder / f"{data}-{name}" for name in recipes if (folder / f"{data}-{name}" / "checkpoints").exists()}
     if not runs:
         return {}
-    one = RunFolder.open(next(iter(runs.values())))
-    dataset = load_run_dataset(one, read_recipe(one), SilentReporter())
-    real = RealSet.from_dataset(dataset, dataset.held_out, "held-out images").head(SHOWN)
+    first_run = RunFolder.open(next(iter(runs.values())))
+    dataset = load_run_dataset(first_run, read_recipe(first_run), SilentReporter())
+    real = RealSet.from_dataset(dataset, dataset.held_out, "held-out images").head(NUM_SAMPLES)
     images = {"real, held out": real.take(np.arange(len(real)))}
-    return images | {name: to_uint8(zerosum.load(run).sample(SHOWN, seed=0)) for name, run in runs.items()}
+    return images | {name: to_uint8(zerosum.load(run).sample(NUM_SAMPLES, seed=0)) for name, run in runs.items()}
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("data", nargs="*", metavar="NAME=PATH[@BUDGET]")
+    parser.add_argument("--budget", default="10m")
+    parser.add_argument("--only", nargs="*", default=list_recipes(), metavar="RECIPE")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--draw", action="store_true", help="only write the tables and the images")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Play, judge, write."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("data", nargs="*")
-    parser.add_argument("--budget", default="10m")
-    parser.add_argument("--only", nargs="*", default=list_recipes())
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--draw", action="store_true")
-    asked = parser.parse_args()
+    """Train and evaluate the recipes, and write the results, the tables and the images."""
+    options = parse_arguments()
     results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {}
-    for word in asked.data if not asked.draw else ():
-        name, _, place = word.partition("=")
-        path, at, own = place.rpartition("@")
-        path, budget = (path, own) if at else (place, asked.budget)
-        found = results.setdefault(name, {"budget": f"{float(parse_seconds(budget)) / 60:g} minutes", "recipes": {}})
-        found["threads"] = asked.threads
-        for recipe in asked.only:
-            run = asked.folder / f"{name}-{recipe}"
-            play(run, path, recipe, budget, asked.threads)
-            found["recipes"][recipe] = judged(run)
+    for argument in options.data if not options.draw else ():
+        name, _, location = argument.partition("=")
+        path, separator, own_budget = location.rpartition("@")
+        path, budget = (path, own_budget) if separator else (location, options.budget)
+        result = results.setdefault(name, {"budget": f"{float(parse_seconds(budget)) / 60:g} minutes", "recipes": {}})
+        result["threads"] = options.threads
+        for recipe in options.only:
+            run = options.folder / f"{name}-{recipe}"
+            train(run, path, recipe, budget, options.threads)
+            result["recipes"][recipe] = evaluate(run)
             RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
-            print(run.name, f"{_distance(found['recipes'][recipe]):.1f}", flush=True)
-    for name, found in results.items():
-        if images := sheet(asked.folder, name, sorted(found["recipes"], key=lambda r: _distance(found["recipes"][r]))):
-            quality_images.samples(images, DOCS / f"family-{name}.png", 16)
-    TABLE.write_text(table(results), "utf8")
+            print(run.name, f"{_distance(result['recipes'][recipe]):.1f}", flush=True)
+    for name, result in results.items():
+        recipes = sorted(result["recipes"], key=lambda recipe: _distance(result["recipes"][recipe]))
+        if images := sample_images(options.folder, name, recipes):
+            quality_images.draw_samples(images, DOCS / f"family-{name}.png", 16)
+    TABLE.write_text(page(results), "utf8")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Fréchet distance of the same features: ours (Cholesky and eigvalsh) against scipy's square root of a matrix.
+"""Compare two ways to compute a Fréchet distance: Zerosum's (Cholesky and eigvalsh), and scipy's matrix square root.
 
     python benchmarks/frechet.py [--width 2048] [--rows 5000] [--rounds 5]
 
-Both are given the moments in float64, and take turns; prints each time, the medians and their ratio as JSON.
+Both start from the same moments in float64, and alternate. Prints each duration, the medians and their ratio as JSON.
 """
 
 import argparse
@@ -18,15 +18,15 @@ from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.frechet import Moments, frechet_distance_from_moments
 
 
-def scipys(a: Moments, b: Moments) -> float:
-    """As the field usually writes it."""
+def scipy_frechet_distance(a: Moments, b: Moments) -> float:
+    """Return the Fréchet distance by `scipy.linalg.sqrtm`, as most implementations do."""
     root = linalg.sqrtm(a.covariance.numpy() @ b.covariance.numpy()).real
     gap = (a.mean - b.mean).numpy()
     return float(gap @ gap + np.trace(a.covariance.numpy()) + np.trace(b.covariance.numpy()) - 2 * np.trace(root))
 
 
-def features(rows: int, width: int, seed: int) -> FeatureTable:
-    """Features as a network's are: above zero, dependent, of very different sizes."""
+def make_features(rows: int, width: int, seed: int) -> FeatureTable:
+    """Return features (rows, width) like those of a network: nonnegative, correlated, of very different scales."""
     torch.manual_seed(7)
     mix = torch.randn(width, width) * torch.logspace(0, -2, width)
     torch.manual_seed(seed)
@@ -34,25 +34,26 @@ def features(rows: int, width: int, seed: int) -> FeatureTable:
 
 
 def main() -> None:
-    """Take turns."""
-    parser = argparse.ArgumentParser()
+    """Time both methods alternately."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=2048)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
-    asked = parser.parse_args()
-    a, b = (Moments.from_features(features(asked.rows, asked.width, seed)) for seed in (1, 2))
-    ways = {"zerosum": frechet_distance_from_moments, "scipy": scipys}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    options = parser.parse_args()
+    a, b = (Moments.from_features(make_features(options.rows, options.width, seed)) for seed in (1, 2))
+    methods = {"zerosum": frechet_distance_from_moments, "scipy": scipy_frechet_distance}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
     values = {}
-    for _ in range(asked.rounds):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            values[name] = way(a, b)
-            seconds[name].append(round(time.perf_counter() - began, 3))
-    middle = {name: statistics.median(times) for name, times in seconds.items()}
-    ratio = round(middle["scipy"] / middle["zerosum"], 2)
-    apart = abs(values["zerosum"] / values["scipy"] - 1)
-    print(json.dumps({"seconds": seconds, "median": middle, "ratio": ratio, "value": values, "apart": apart}))
+    for _ in range(options.rounds):
+        for name, method in methods.items():
+            start_time = time.perf_counter()
+            values[name] = method(a, b)
+            seconds[name].append(round(time.perf_counter() - start_time, 3))
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    ratio = round(medians["scipy"] / medians["zerosum"], 2)
+    difference = abs(values["zerosum"] / values["scipy"] - 1)
+    line = {"seconds": seconds, "median": medians, "ratio": ratio, "value": values, "relative_difference": difference}
+    print(json.dumps(line))
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ def ours(bench: Bench, settings: list[str], precision: str) -> Pace:
             said.seek(0)
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{said.read()}")
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text("utf8").splitlines()]
-    return pace([(0.0, 0), *((row["seconds"], row["images"]) for row in rows)], bench.skip, peak, "zerosum")
+    return pace([(0.0, 0), *((row["seconds"], row["examples"]) for row in rows)], bench.skip, peak, "zerosum")
 
 
 # ---------------------------------------------------------------------- taking turns
@@ -227,7 +227,11 @@ def main() -> None:
         for name, script, peer, settings in (row for row in rows if row[1]):
             ways = {f"zerosum, {each}": partial(ours, reference_set, settings, each) for each in asked.precisions}
             ways["peer"] = partial(peer, reference_set, script)
-            about = {"images": len(reference_set.files()), "seconds": asked.seconds, "date": time.strftime("%Y-%m-%d")}
+            about = {
+                "examples": len(reference_set.files()),
+                "seconds": asked.seconds,
+                "date": time.strftime("%Y-%m-%d"),
+            }
             measure(name, ways, asked.rounds, **about, cores=os.cpu_count(), threads=asked.threads)
 
 

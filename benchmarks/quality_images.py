@@ -1,4 +1,4 @@
-"""What benchmarks/quality.py draws: curves of kernel distance against seconds, and samples of every contender."""
+"""Images of benchmarks/quality.py: curves of kernel distance over seconds, and samples of each contender."""
 
 from __future__ import annotations
 
@@ -11,54 +11,56 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zerosum.media.images import Images, make_grid, save_image
 
-COLOURS = ("#111111", "#999999", "#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#009e73", "#8fd0b5", "#cc79a7", "#e8bcd4")
-INK, QUIET, RULE = "#111111", "#555555", "#dddddd"
-BESIDE, GAP = 130, 8
-"""Pixels for a contender's name, and between contenders."""
+COLORS = ("#111111", "#999999", "#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#009e73", "#8fd0b5", "#cc79a7", "#e8bcd4")
+TEXT_COLOR, MUTED_COLOR, GRID_COLOR = "#111111", "#555555", "#dddddd"
+LABEL_WIDTH, GAP = 130, 8
+"""Pixels for the name of a contender, and between contenders."""
 
 
-def curves(contenders: Mapping[str, Any], path: Path, wide: int = 800, tall: int = 420) -> None:
-    """Kernel distance (logarithmic) against seconds: a line a run, which ends in the judgement of the finished run."""
-    found = {name: [run["curve"] for run in runs.values() if run["curve"]] for name, runs in contenders.items()}
-    points = [point for runs in found.values() for curve in runs for point in curve if point[1] > 0]
+def draw_curves(contenders: Mapping[str, Any], path: Path, width: int = 800, height: int = 420) -> None:
+    """Draw kernel distance (logarithmic) over seconds: a line for each run, ending in the score of the finished run."""
+    curves = {name: [run["curve"] for run in runs.values() if run["curve"]] for name, runs in contenders.items()}
+    points = [point for runs in curves.values() for curve in runs for point in curve if point[1] > 0]
     if not points:
         return
     last = max(seconds for seconds, _ in points)
     low, high = (math.log10(f(value for _, value in points)) for f in (min, max))
-    image = Image.new("RGB", (wide, tall), "white")
-    pen, font = ImageDraw.Draw(image), ImageFont.load_default(12)
+    image = Image.new("RGB", (width, height), "white")
+    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(12)
 
-    def place(seconds: float, value: float) -> tuple[float, float]:
-        up = (math.log10(max(value, 10**low)) - low) / max(high - low, 1e-9)
-        return 60 + seconds / last * (wide - 190), 20 + (1 - up) * (tall - 60)
+    def to_pixels(seconds: float, value: float) -> tuple[float, float]:
+        fraction = (math.log10(max(value, 10**low)) - low) / max(high - low, 1e-9)
+        return 60 + seconds / last * (width - 190), 20 + (1 - fraction) * (height - 60)
 
     for power in range(math.floor(low), math.ceil(high) + 1):
         if low <= power <= high:
-            y = place(0, 10.0**power)[1]
-            pen.line([(60, y), (wide - 130, y)], RULE)
-            pen.text((54, y), f"{10.0**power:g}", QUIET, font, anchor="rm")
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        pen.text((place(share * last, 1)[0], tall - 30), f"{share * last:.0f} s", QUIET, font, anchor="mm")
-    pen.text((60, 6), "kernel distance (kid_lite0) of samples to held-out images", INK, font)
-    for number, (name, runs) in enumerate(found.items()):
-        color = COLOURS[number % len(COLOURS)]
-        pen.text((wide - 120, 24 + 18 * number), name, color, font)
+            y = to_pixels(0, 10.0**power)[1]
+            canvas.line([(60, y), (width - 130, y)], GRID_COLOR)
+            canvas.text((54, y), f"{10.0**power:g}", MUTED_COLOR, font, anchor="rm")
+    for fraction in (0, 0.25, 0.5, 0.75, 1):
+        x = to_pixels(fraction * last, 1)[0]
+        canvas.text((x, height - 30), f"{fraction * last:.0f} s", MUTED_COLOR, font, anchor="mm")
+    canvas.text((60, 6), "kernel distance (kid_lite0) of samples to held-out images", TEXT_COLOR, font)
+    for index, (name, runs) in enumerate(curves.items()):
+        color = COLORS[index % len(COLORS)]
+        canvas.text((width - 120, 24 + 18 * index), name, color, font)
         for curve in runs:
-            corners = [place(*point) for point in curve]
-            pen.line(corners, color, 2)
-            pen.ellipse([corners[-1][0] - 2, corners[-1][1] - 2, corners[-1][0] + 2, corners[-1][1] + 2], color)
+            corners = [to_pixels(*point) for point in curve]
+            x, y = corners[-1]
+            canvas.line(corners, color, 2)
+            canvas.ellipse([x - 2, y - 2, x + 2, y + 2], color)
     image.save(path)
 
 
-def samples(images: Mapping[str, Images], path: Path, columns: int = 16) -> None:
-    """A contact sheet: each contender's samples (N, H, W, C) in rows of `columns`, its name beside them."""
-    sheets = {name: make_grid(made, columns).convert("RGB") for name, made in images.items()}
-    wide = max(sheet.width for sheet in sheets.values())
-    tall = sum(sheet.height + GAP for sheet in sheets.values())
-    image = Image.new("RGB", (BESIDE + wide + GAP, tall + GAP), "white")
-    pen, font, top = ImageDraw.Draw(image), ImageFont.load_default(14), GAP
-    for name, sheet in sheets.items():
-        pen.text((BESIDE - GAP, top + sheet.height // 2), name, INK, font, anchor="rm")
-        image.paste(sheet, (BESIDE, top))
-        top += sheet.height + GAP
+def draw_samples(images: Mapping[str, Images], path: Path, columns: int = 16) -> None:
+    """Draw a contact sheet: the samples (N, H, W, C) of each contender in rows of `columns`, with its name."""
+    grids = {name: make_grid(samples, columns).convert("RGB") for name, samples in images.items()}
+    width = max(grid.width for grid in grids.values())
+    height = sum(grid.height + GAP for grid in grids.values())
+    image = Image.new("RGB", (LABEL_WIDTH + width + GAP, height + GAP), "white")
+    canvas, font, top = ImageDraw.Draw(image), ImageFont.load_default(14), GAP
+    for name, grid in grids.items():
+        canvas.text((LABEL_WIDTH - GAP, top + grid.height // 2), name, TEXT_COLOR, font, anchor="rm")
+        image.paste(grid, (LABEL_WIDTH, top))
+        top += grid.height + GAP
     save_image(image, path)

@@ -351,7 +351,7 @@ def train(step: Step, batch: int, budget: float) -> dict[str, float]:
         losses = step(progress / budget)
         steps += 1
         progress = time.monotonic() - began
-        row = {"seconds": round(progress, 3), "images": steps * batch} | losses
+        row = {"seconds": round(progress, 3), "examples": steps * batch} | losses
         if progress >= said:
             said = progress + 10
             print(json.dumps(row), flush=True)

@@ -1,8 +1,9 @@
-"""CPU seconds (user and system) of commands that must answer at once; medians of 7 runs each.
+"""Measure the CPU seconds (user and system) of commands that must respond at once: medians of 7 runs each.
 
 python benchmarks/startup.py
 """
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -18,7 +19,7 @@ COMMANDS = {
 
 
 def cpu_seconds(arguments: list[str]) -> float:
-    """Of one run of the command line in a process of its own."""
+    """Return the CPU seconds of one run of the command line in a process of its own."""
     before = os.times()
     subprocess.run([sys.executable, "-m", "zerosum", *arguments], capture_output=True, check=False)
     after = os.times()
@@ -27,6 +28,7 @@ def cpu_seconds(arguments: list[str]) -> float:
 
 def main() -> None:
     """Print a line for each command."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for name, arguments in COMMANDS.items():
         cpu_seconds(arguments)
         print(f"{name:<22} {statistics.median(cpu_seconds(arguments) for _ in range(7)):.2f} s CPU")

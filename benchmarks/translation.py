@@ -158,8 +158,8 @@ def play(name: str, way: str, experiment: Experiment, place: Path, folder: Path,
         )  # fmt: skip
     log = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
     row: Row = {
-        "experiment": name, "way": way, "recipe": experiment.recipe, "about": experiment.about, "run": str(path.name),
-        "images": log[-1]["images"], "seconds": log[-1]["seconds"], "threads": _threads(path),
+        "experiment": name, "variant": way, "recipe": experiment.recipe, "about": experiment.about, "run": str(path.name),
+        "images": log[-1]["examples"], "seconds": log[-1]["seconds"], "threads": _threads(path),
         "settings": settings,
     }  # fmt: skip
     for back in (False, True) if experiment.both else (False,):
@@ -184,7 +184,7 @@ def about(judged: Row) -> Row:
     kept = {
         name: score for name, score in judged["scores"].items() if name.partition("_")[0] in ("kid", "fd", "recall")
     }
-    return {"pairs": judged.get("pairs"), "scores": kept, "protocol": judged["line"]}
+    return {"paired_metrics": judged.get("paired_metrics"), "scores": kept, "protocol": judged["protocol_description"]}
 
 
 # ---------------------------------------------------------------------- things to beat
@@ -214,7 +214,7 @@ def _scores(made: np.ndarray, wanted: np.ndarray) -> Row:
     with torch.no_grad():
         seen = torch.cat([eyes(*each) for each in zip(*(x.split(64) for x in both), strict=True)]).double().numpy()
     scores = likeness.compute() | {"perceptual_lite0": mean_score(seen)}
-    return {"pairs": {name: {"value": score.value, "error": score.error} for name, score in scores.items()}}
+    return {"paired_metrics": {name: {"value": score.value, "error": score.error} for name, score in scores.items()}}
 
 
 def _scaled(pictures: np.ndarray) -> Tensor:
@@ -237,7 +237,7 @@ def peer(name: str, which: str, experiment: Experiment, place: Path, folder: Pat
     value, without = answered(*(features(_scaled(each), experiment.features) for each in (made, wanted)))
     kernel = {"value": value, "error": jackknifed(without), "floor": None}
     return {
-        "experiment": name, "way": f"peer {which}", "recipe": which, "images": conditioning["images"],
+        "experiment": name, "variant": f"peer {which}", "recipe": which, "examples": conditioning["examples"],
         "seconds": conditioning["seconds"], "threads": conditioning["threads"], "scores": {f"kid_{experiment.features}": kernel},
     } | _scores(made, wanted)  # fmt: skip
 
@@ -302,7 +302,7 @@ def lead(name: str, experiment: Experiment, place: Path, folder: Path) -> Row:
 def put(rows: Sequence[Row]) -> None:
     """Write rows down, in place of those of the same name."""
     before = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else []
-    found = {(row["experiment"], row["way"]): row for row in [*before, *rows]}
+    found = {(row["experiment"], row["variant"]): row for row in [*before, *rows]}
     RESULT.write_text(json.dumps([found[key] for key in sorted(found)], indent=1) + "\n", "utf8")
 
 
@@ -324,15 +324,15 @@ def main() -> None:
         ways = ["game", *(["alone"] if experiment.alone else [])]
         for way in [way for way in ways if way in asked.ways]:
             put([row := play(name, way, experiment, place, asked.folder, seconds)])
-            print(name, way, row["images"], row["pairs"], row["scores"], flush=True)
+            print(name, way, row["examples"], row["paired_metrics"], row["scores"], flush=True)
         if experiment.alone and experiment.features == "lite0" and {"game", "alone"} <= {*asked.ways}:
-            put([row := {"experiment": name, "way": "lead"} | lead(name, experiment, place, asked.folder)])
+            put([row := {"experiment": name, "variant": "lead"} | lead(name, experiment, place, asked.folder)])
             print(row, flush=True)
         if experiment.paired and "game" in asked.ways:
             sides = {"": ("A", "B")} | ({"back ": ("B", "A")} if experiment.both else {})
             transfers = {way: colour_transfer(place, *each) for way, each in sides.items()}
-            row = {f"{way}pairs": each["pairs"] for way, each in transfers.items()}
-            put([{"experiment": name, "way": "colour transfer"} | row])
+            row = {f"{way}pairs": each["paired_metrics"] for way, each in transfers.items()}
+            put([{"experiment": name, "variant": "colour transfer"} | row])
         for which in experiment.peers if "peers" in asked.ways else ():
             there = tiles(name, experiment, place, asked.folder) if experiment.tiled else place
             put([row := peer(name, which, experiment, there, asked.folder, seconds)])

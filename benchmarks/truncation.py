@@ -1,11 +1,12 @@
-"""Truncation's trade: a run's fidelity against its variety, from narrow latents to whole ones.
+"""Measure the trade-off of truncation between the fidelity and the diversity of a run's samples.
 
-    python benchmarks/truncation.py RUN [--cuts 0.3 0.5 0.7 1 1.5 2] [--num-samples 2000]
+    python benchmarks/truncation.py RUN [--truncations 0.3 0.5 0.7 1 1.5 2] [--num-samples 2000]
 
-Brock et al. 2018, arXiv:1809.11096, section 3.1 and figure 2: latents cut off nearer to 0 make better samples of fewer
-kinds. For networks with styles the cut is the share of the distance from the mean style (arXiv:1812.04948, appendix B).
-Judged on held-out images, as `zerosum evaluate --truncation` does. Results go to benchmarks/truncation.json, the table
-to benchmarks/truncation.md, and samples, a row for each cut, to benchmarks/truncation.png.
+Brock et al. 2018, arXiv:1809.11096, section 3.1 and figure 2: latents truncated nearer to 0 give better samples of
+lower diversity. For generators with styles, the truncation is the fraction of the distance from the mean style
+(arXiv:1812.04948, appendix B). Scores are against held-out images, as `zerosum evaluate --truncation` computes them.
+Results go to benchmarks/truncation.json, the table to benchmarks/truncation.md, and samples, a row for each truncation,
+to benchmarks/truncation.png.
 """
 
 from __future__ import annotations
@@ -25,40 +26,43 @@ from zerosum.run_folder import Row, RunFolder
 
 HERE = Path(__file__).parent
 SCORES = ("precision", "density", "recall", "coverage", "fd_lite0", "kid_lite0")
-ACROSS = 16
+NUM_COLUMNS = 16
+"""Samples in a row of the image."""
 
 
 def table(results: Row) -> str:
-    """Markdown, all of it from the results."""
+    """Return the page as Markdown, made from the results alone."""
     lines = ["# Truncation", "", "Made by `python benchmarks/truncation.py` from `benchmarks/truncation.json`.", ""]
-    lines += [f"{results['run']}, after {results['images']:,} images. {results['line']}.", ""]
-    lines += [f"| cut | {' | '.join(SCORES)} |", f"| {' | '.join(['---'] * (len(SCORES) + 1))} |"]
-    for cut, scores in results["cuts"].items():
-        lines.append(f"| {cut} | {' | '.join(f'{scores[name]:.3g}' for name in SCORES)} |")
-    return "\n".join([*lines, "", "![samples, a row for each cut](truncation.png)", ""])
+    lines += [f"{results['run']}, after {results['examples']:,} examples. {results['protocol_description']}.", ""]
+    lines += [f"| truncation | {' | '.join(SCORES)} |", f"| {' | '.join(['---'] * (len(SCORES) + 1))} |"]
+    for truncation, scores in results["truncations"].items():
+        lines.append(f"| {truncation} | {' | '.join(f'{scores[name]:.3g}' for name in SCORES)} |")
+    return "\n".join([*lines, "", "![samples, a row for each truncation](truncation.png)", ""])
 
 
 def main() -> None:
-    """Judge, write, draw."""
-    parser = argparse.ArgumentParser()
+    """Evaluate the run at each truncation, and write the results, the table and the image."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--cuts", type=float, nargs="*", default=[0.3, 0.5, 0.7, 1.0, 1.5, math.inf])
+    parser.add_argument("--truncations", type=float, nargs="*", default=[0.3, 0.5, 0.7, 1.0, 1.5, math.inf])
     parser.add_argument("--num-samples", type=int, default=2_000)
-    asked = parser.parse_args()
-    folder = RunFolder.open(asked.run)
-    recipe, generator = read_recipe(folder), zerosum.load(asked.run)
-    results: Row = {"run": f"{recipe.name} on {Path(recipe.data.source).name}", "images": int(generator.checkpoint)}
-    cuts, rows = {}, []
-    for cut in asked.cuts:
+    options = parser.parse_args()
+    folder = RunFolder.open(options.run)
+    recipe, generator = read_recipe(folder), zerosum.load(options.run)
+    results: Row = {"run": f"{recipe.name} on {Path(recipe.data.source).name}", "examples": int(generator.checkpoint)}
+    scores_by_truncation, rows = {}, []
+    for truncation in options.truncations:
         row = zerosum.evaluate(
-            asked.run, features="lite0", num_samples=asked.n, truncation=cut, reporter=SilentReporter()
-        )
-        cuts["whole" if math.isinf(cut) else f"{cut:g}"] = {name: row["scores"][name]["value"] for name in SCORES}
-        results |= {"line": row["line"], "cuts": cuts}
-        rows.append(images.to_uint8(generator.sample(ACROSS, seed=0, truncation=cut)))
+            options.run, features="lite0", num_samples=options.num_samples, truncation=truncation,
+            reporter=SilentReporter(),
+        )  # fmt: skip
+        name = "none" if math.isinf(truncation) else f"{truncation:g}"
+        scores_by_truncation[name] = {score: row["scores"][score]["value"] for score in SCORES}
+        results |= {"protocol_description": row["protocol_description"], "truncations": scores_by_truncation}
+        rows.append(images.to_uint8(generator.sample(NUM_COLUMNS, seed=0, truncation=truncation)))
     (HERE / "truncation.json").write_text(json.dumps(results, indent=1) + "\n", "utf8")
     (HERE / "truncation.md").write_text(table(results), "utf8")
-    images.save_image(images.make_grid(np.concatenate(rows), columns=ACROSS), HERE / "truncation.png")
+    images.save_image(images.make_grid(np.concatenate(rows), columns=NUM_COLUMNS), HERE / "truncation.png")
 
 
 if __name__ == "__main__":

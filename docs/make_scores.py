@@ -24,7 +24,7 @@ from zerosum.reporting import scores_section
 HERE = Path(__file__).parent
 RESULT = HERE / "scores.json"
 RECIPES = ("vanilla", "dcgan", "wgan-gp", "r3gan", "auto")
-SHOWN = ("kid_lite0", "fd_lite0", "precision", "recall", "coverage", "different modes", "authentic")
+SHOWN = ("kid_lite0", "fd_lite0", "precision", "recall", "coverage", "ndb", "authenticity")
 SEEN = {  # written after looking at the sheets; a run made anew wants new words
     "fashion": {
         "vanilla": "garments in grain, no edges: every pixel is drawn by itself. Hardly a shoe among them.",
@@ -70,7 +70,7 @@ def picture(data: str, rows: dict[str, Any], folder: Path) -> None:
         images = to_uint8(zerosum.load(folder / f"{data}-{recipe}").sample(12, seed=0))
         kid = row["scores"]["kid_lite0"]["value"]
         shelves.append(
-            contact_sheet.CaptionedRow(f"{recipe}: kid_lite0 {kid:.3f}, after {row['images']:,} images", images)
+            contact_sheet.CaptionedRow(f"{recipe}: kid_lite0 {kid:.3f}, after {row['examples']:,} images", images)
         )
     contact_sheet.save_contact_sheet(shelves, HERE / f"scores-{data}.png")
 
@@ -85,7 +85,7 @@ def page(result: dict[str, Any]) -> str:
 
 def table(rows: dict[str, Any]) -> str:
     """Markdown: a row for each recipe, and the floor."""
-    head = ["recipe", "images", *SHOWN, "rarest class", "KL", "sure"]
+    head = ["recipe", "examples", *SHOWN, "rarest class", "KL", "sure"]
     lines = [head, ["---"] * len(head)]
     for recipe, row in rows.items():
         cells = [
@@ -95,7 +95,7 @@ def table(rows: dict[str, Any]) -> str:
         classes = row["classes"]
         rarest = f"{min(classes['made']) / sum(classes['made']):.1%}"
         counts = [rarest, scores_section.format_with_error(classes["kl"], None), f"{classes['sure']:.1%}"]
-        lines.append([recipe, f"{row['images']:,}", *cells, *counts])
+        lines.append([recipe, f"{row['examples']:,}", *cells, *counts])
     first = next(iter(rows.values()))
     floor = [
         scores_section.format_with_error(first["scores"][name]["floor"], first["scores"][name]["floor_error"])
@@ -112,7 +112,10 @@ def notes(data: str, rows: dict[str, Any]) -> str:
     lines = ["What the pictures show:", ""]
     lines += [f"- `{recipe}`: {words}" for recipe, words in SEEN.get(data, {}).items()]
     first = next(iter(rows.values()))
-    lines += [f"- protocol: {first['line']}", f"- torch {first['made']['torch']}, {first['made']['device']}"]
+    lines += [
+        f"- protocol: {first['protocol_description']}",
+        f"- torch {first['made']['torch']}, {first['made']['device']}",
+    ]
     return "\n".join(lines)
 
 

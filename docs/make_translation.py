@@ -80,11 +80,11 @@ def table(rows: Iterable[Sequence[str]], head: Sequence[str]) -> list[str]:
 def scores(row: dict[str, Any], prefix: str = "") -> list[str]:
     """A row's cells: images, L1, PSNR, distance in lite0's eyes, KID with its floor."""
     pairs, sets = row.get(f"{prefix}pairs") or {}, row.get(f"{prefix}scores") or {}
-    cells = [f"{row['images']:,}" if "images" in row else ""]
+    cells = [f"{row['examples']:,}" if "images" in row else ""]
     for name, digits in (("l1", 4), ("psnr", 2), ("perceptual_lite0", 3)):
         score = pairs.get(name)
         value = f"{score['value']:.{digits}f}" if score else ""
-        beside = f" ({score['given']:.{digits}f})" if score and score.get("given") is not None else ""
+        beside = f" ({score['input']:.{digits}f})" if score and score.get("input") is not None else ""
         cells.append(value + beside)
     kid = next((score for name, score in sets.items() if name.startswith("kid")), None)
     if not kid:
@@ -100,24 +100,24 @@ def section(
     mine = [row for row in results if row["experiment"] == name]
     if not mine:
         return []
-    game = next(row for row in mine if row["way"] == "game")
+    game = next(row for row in mine if row["variant"] == "game")
     lines = [f"## {experiment.recipe}: {experiment.about}", ""]
     lines += [
         f"`{experiment.data}`, {game['seconds'] / 60:.0f} minutes on {game['threads']} core(s). {game['protocol']}.",
         "",
     ]
     lines += [experiment.note, ""] if experiment.note else []
-    head = ["", "images", "L1 (of what was given)", "PSNR (same)", "lite0's eyes (same)", "KID (floor)"]
+    head = ["", "examples", "L1 (of what was given)", "PSNR (same)", "lite0's eyes (same)", "KID (floor)"]
     body = []
     for row in mine:
-        if row["way"] == "lead":
+        if row["variant"] == "lead":
             body.append(["lead", "", "", "", "", f"{row['value']:.3f} ± {row['error']:.3f}"])
             continue
-        body.append([row["way"], *scores(row)])
+        body.append([row["variant"], *scores(row)])
         if "back pairs" in row:
-            body.append([f"{row['way']}, back", *scores(row, "back ")])
+            body.append([f"{row['variant']}, back", *scores(row, "back ")])
     lines += [*table(body, head), ""]
-    said = {row["way"]: row["findings"] for row in mine if row.get("findings")}
+    said = {row["variant"]: row["findings"] for row in mine if row.get("findings")}
     if said:
         each = (f"of *{way}* {', '.join(f'`{name}`' for name in names)}" for way, names in said.items())
         lines += [f"What the doctor says at the end: {'; '.join(each)}.", ""]
@@ -132,7 +132,7 @@ def main() -> None:
     results = json.loads(RESULT.read_text("utf8"))
     lines = HEAD.splitlines()
     for name, experiment in EXPERIMENTS.items():
-        if any(row["experiment"] == name and row["way"] == "game" for row in results):
+        if any(row["experiment"] == name and row["variant"] == "game" for row in results):
             ways = (False, True) if experiment.both else (False,)
             drawn = [sheet(name, experiment, folder, data, back) for back in ways]
             lines += ["", *section(name, experiment, results, drawn)]

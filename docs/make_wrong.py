@@ -1,9 +1,10 @@
-"""The page "What went wrong?": each finding in plain words, with a patient of the ward that had it.
+"""Write the page "What went wrong?": each finding in plain words, with the example of a run that had it.
 
-    python docs/make_wrong.py WARD
+    python docs/make_wrong.py RUNS
 
-WARD is the folder of `benchmarks/fault_injection/patients.py`; which patient had what stands in `benchmarks/fault_injection/results.json`.
-Writes docs/what-went-wrong.md and, for each finding that a patient had, its last samples: docs/wrong/NAME.png.
+RUNS is the folder of `benchmarks/fault_injection/run_faults.py`; `benchmarks/fault_injection/results.json` lists the
+findings of its runs. Writes docs/what-went-wrong.md and, for each finding with an example, the last samples of that run:
+docs/wrong/NAME.png.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/fault_injection"))
 from faults import FAULTS
+from run_faults import POINT_DATASETS, FaultRun
 
 from zerosum.diagnosis.diagnose import diagnose_history
 from zerosum.diagnosis.finding import Finding
@@ -27,39 +29,40 @@ from zerosum.diagnosis.run_facts import read_run_facts
 from zerosum.run_folder import RunFolder
 
 DOCS = Path(__file__).parent
-WARD = DOCS.parent / "benchmarks/fault_injection/results.json"
-WIDE = 264
-"""Pixels of a picture: eight samples of 32, with their gaps."""
+RESULTS = DOCS.parent / "benchmarks/fault_injection/results.json"
+IMAGE_WIDTH = 264
+"""Pixels: eight samples of 32, with their gaps."""
 HEAD = """# What went wrong?
 
-Made by `python docs/make_wrong.py` from the rules of the doctor and the patients of the ward (`benchmarks/fault_injection/`).
-`zerosum diagnose RUN` says which of these stand against a run of yours. Each needs the number of signs it names;
-a sign is seen once its signal was beyond the limit a few times in a row, and until it is well again.
+Made by `python docs/make_wrong.py` from the rules of the monitor and the runs of `benchmarks/fault_injection/`.
+`zerosum diagnose RUN` lists the findings about a run of yours. A finding needs the number of criteria that its section
+names. A criterion is met once its signal has been beyond the threshold several times in a row, and until it has
+recovered.
 """
 
 
-def patient_with(name: str, patients: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """A patient that had the finding: one whose fault it names, a picture rather than points."""
-    had = [p for p in patients if name in p["said"]]
+def choose_example(name: str, runs: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return a run with the finding: preferably of images, and with a fault that the finding detects."""
+    candidates = [run for run in runs if name in run["findings"]]
 
-    def fit(patient: dict[str, Any]) -> tuple[bool, ...]:
-        fault = FAULTS.get(patient["fault"])
-        named = fault is not None and name in fault.names
-        return patient["data"] in ("ring", "grid"), not named, not patient["fault"], name not in patient["last"]
+    def preference(run: dict[str, Any]) -> tuple[bool, ...]:
+        fault = FAULTS.get(run["fault"])
+        detects_fault = fault is not None and name in fault.findings
+        is_points = run["data"] in POINT_DATASETS
+        return is_points, not detects_fault, not run["fault"], name not in run["final_findings"]
 
-    return min(had, key=fit, default=None)
-
-
-def folder_of(patient: dict[str, Any], ward: Path) -> Path:
-    """Its run."""
-    name = f"{patient['fault'] or 'healthy'}--{patient['data']}-{patient['recipe']}-{patient['seed']}"
-    return ward / name.replace(" ", "_").replace("%", "pc")
+    return min(candidates, key=preference, default=None)
 
 
-def finding_of(run: Path, name: str) -> Finding | None:
-    """The finding as it was made first."""
-    history = LogHistory(read_run_facts(RunFolder(run)))
-    for row in RunFolder(run).rows():
+def find_folder(run: dict[str, Any], runs_folder: Path) -> Path:
+    """Return the folder of a run."""
+    return runs_folder / FaultRun(*(run[name] for name in ("fault", "data", "recipe", "seed"))).name
+
+
+def first_finding(path: Path, name: str) -> Finding | None:
+    """Return the finding as it first appeared."""
+    history = LogHistory(read_run_facts(RunFolder(path)))
+    for row in RunFolder(path).rows():
         history.add_row(row)
         for finding in diagnose_history(history):
             if finding.name == name:
@@ -67,54 +70,53 @@ def finding_of(run: Path, name: str) -> Finding | None:
     return None
 
 
-def shown(run: Path, name: str) -> str:
-    """A picture of the patient's last samples, as Markdown; empty where it left none."""
-    sheets = RunFolder(run).sample_grids()
-    if not sheets:
+def write_samples(path: Path, name: str) -> str:
+    """Write the last samples of a run as an image, and return its Markdown; "" without samples."""
+    grids = RunFolder(path).sample_grids()
+    if not grids:
         return ""
-    with Image.open(sheets[-1]) as sheet:
-        part = sheet.convert("RGB")
-        half = (0, 0, min(WIDE, part.width), min(WIDE // 2 + 2, part.height))
-        part = part.crop(half) if part.width < 2 * WIDE else part.resize((WIDE, WIDE))
+    with Image.open(grids[-1]) as grid:
+        image = grid.convert("RGB")
+        box = (0, 0, min(IMAGE_WIDTH, image.width), min(IMAGE_WIDTH // 2 + 2, image.height))
+        is_small = image.width < 2 * IMAGE_WIDTH
+        image = image.crop(box) if is_small else image.resize((IMAGE_WIDTH, IMAGE_WIDTH))
     (DOCS / "wrong").mkdir(exist_ok=True)
-    part.save(DOCS / "wrong" / f"{name}.png")
+    image.save(DOCS / "wrong" / f"{name}.png")
     return f"![{name}](wrong/{name}.png)"
 
 
-def limit(sign: Criterion) -> str:
-    """A sign in a line."""
-    return f"- {sign.signal}: {'at least' if sign.higher_is_worse else 'at most'} {sign.threshold:.3g}, {sign.consecutive} times in a row"
+def format_criterion(criterion: Criterion) -> str:
+    """Return a criterion as a line of a list."""
+    bound = "at least" if criterion.higher_is_worse else "at most"
+    times = f", {criterion.consecutive} times in a row" if criterion.consecutive > 1 else ""
+    return f"- {criterion.signal}: {bound} {criterion.threshold:.3g}{times}"
 
 
-def page(rule: Rule, patients: list[dict[str, Any]], ward: Path) -> list[str]:
-    """The words about one finding."""
+def render_section(rule: Rule, runs: list[dict[str, Any]], runs_folder: Path) -> list[str]:
+    """Return the lines about one finding."""
     lines = ["", f"## {rule.title}", "", f"`{rule.name}`, {rule.severity}. {rule.explanation}", ""]
-    among = f" (the first {rule.num_mandatory} among them)" if rule.num_mandatory else ""
-    lines += [f"Signs, of which {rule.min_criteria} at least must be seen{among}:", "", *map(limit, rule.criteria)]
-    copied_game = patient_with(rule.name, patients)
-    if copied_game is None:
-        return [*lines, "", "No patient of the ward had it."] if patients else lines
-    run = folder_of(copied_game, ward)
-    found = finding_of(run, rule.name)
-    what = copied_game["fault"] or "no fault"
-    lines += [
-        "",
-        f"In the ward: {copied_game['data']}, recipe {copied_game['recipe']}, {what}.",
-        "",
-        shown(run, rule.name),
-        "",
-    ]
-    if found:
-        lines += [f"- {evidence.signal}: {evidence.message}" for evidence in found.evidence]
-        lines += [f"- change `{advice.as_cli_flag()}`: {advice.reason}" for advice in found.recommendations]
+    mandatory = f", among them the first {rule.num_mandatory}" if rule.num_mandatory else ""
+    lines += [f"Criteria, of which at least {rule.min_criteria} must be met{mandatory}:", ""]
+    lines += [format_criterion(criterion) for criterion in rule.criteria]
+    example = choose_example(rule.name, runs)
+    if example is None:
+        return [*lines, "", "No run of the fault injection had it."] if runs else lines
+    path = find_folder(example, runs_folder)
+    fault = example["fault"] or "no fault"
+    lines += ["", f"Example: {example['data']}, recipe {example['recipe']}, {fault}.", ""]
+    lines += [write_samples(path, rule.name), ""]
+    finding = first_finding(path, rule.name)
+    if finding:
+        lines += [f"- {evidence.signal}: {evidence.message}" for evidence in finding.evidence]
+        lines += [f"- change `{change.as_cli_flag()}`: {change.reason}" for change in finding.recommendations]
     return lines
 
 
 def main() -> None:
     """Write the page."""
-    patients = json.loads(WARD.read_text("utf8"))["patients"] if WARD.exists() else []
-    ward = Path(sys.argv[1])
-    lines = [HEAD.rstrip(), *(line for rule in RULES for line in page(rule, patients, ward))]
+    runs = json.loads(RESULTS.read_text("utf8"))["runs"] if RESULTS.exists() else []
+    runs_folder = Path(sys.argv[1])
+    lines = [HEAD.rstrip(), *(line for rule in RULES for line in render_section(rule, runs, runs_folder))]
     (DOCS / "what-went-wrong.md").write_text("\n".join(lines) + "\n", "utf8")
 
 

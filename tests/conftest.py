@@ -3,7 +3,7 @@ import os
 import pytest
 import torch
 
-torch.set_num_threads(1)  # the suite's many small tensors gain nothing from more, and busy machines lose much
+torch.set_num_threads(1)  # more threads do not speed up small tensors, and slow down a busy machine
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,4 +1,4 @@
-"""How lengths of time are said."""
+"""Durations are formatted readably, and close to their value."""
 
 import re
 
@@ -8,16 +8,18 @@ from zerosum.units import format_seconds
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("seconds", "text"),
     [(45, "45 s"), (267, "4 min 30 s"), (300, "5 min"), (599, "10 min"), (1000, "17 min"), (5400, "1 h 30 min")],
 )
-def test_times_as_people_say_them(value: float, said: str) -> None:
-    assert format_seconds(value) == said
+def test_format_seconds(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text
 
 
-def test_what_is_said_is_within_a_twentieth() -> None:
-    """An estimate of 4 min 27 s must not be said as 4 min."""
-    worth = {"s": 1, "min": 60, "h": 3600, "days": 86400}
-    for value in range(20, 400_000, 37):
-        parts = re.findall(r"([\d.]+) (s|min|h|days)", format_seconds(value))
-        assert sum(float(number) * worth[unit] for number, unit in parts) == pytest.approx(value, rel=0.056)
+def test_formatted_durations_are_within_six_percent() -> None:
+    """An estimate of 4 min 27 s must not be printed as 4 min."""
+    seconds_per_unit = {"s": 1, "min": 60, "h": 3600, "days": 86400}
+    for seconds in range(20, 400_000, 37):
+        parts = re.findall(r"([\d.]+) (s|min|h|days)", format_seconds(seconds))
+        assert sum(float(number) * seconds_per_unit[unit] for number, unit in parts) == pytest.approx(
+            seconds, rel=0.056
+        )

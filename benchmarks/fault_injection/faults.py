@@ -1,7 +1,7 @@
-"""The ward's faults: what is done to a run, and which findings name it rightly.
+"""Faults to inject into runs, and the findings that detect each of them.
 
-A fault is put into a run just before it is played: in its settings, or by tampering with the session that is about to
-play (its stream, its players, its objective). Nothing of Zerosum knows of faults.
+A fault is injected just before training: through the settings, the dataset, or the trainer (its loader, players or
+objective). The package itself knows nothing of faults.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,101 +20,107 @@ from zerosum.data.dataset import Dataset
 from zerosum.game.types import Batch, DiscriminatorOutput
 from zerosum.training.trainer import Trainer
 
-Tamper = Callable[[Trainer], None]
-Respoil = Callable[[Dataset], Dataset]
+TrainerFault = Callable[[Trainer], None]
+"""Changes a trainer in place."""
+DatasetFault = Callable[[Dataset], Dataset]
+"""Returns a faulty dataset."""
 
 
-def leave(session: Trainer) -> None:
-    """Do nothing."""
+def keep_trainer(trainer: Trainer) -> None:
+    """Do not change the trainer."""
 
 
-def keep(examples: Dataset) -> Dataset:
-    """Leave the data as they are."""
-    return examples
+def keep_dataset(dataset: Dataset) -> Dataset:
+    """Return the dataset unchanged."""
+    return dataset
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that is wrong with a run."""
+    """A fault, and the runs it is injected into."""
 
-    names: tuple[str, ...]
-    """Findings that name it rightly."""
-    recipes: tuple[str, ...]
-    """On pictures, each in turn."""
-    points: tuple[str, ...] = ()
-    """On points; none where it makes no sense."""
+    findings: tuple[str, ...]
+    """Names of the findings that detect it."""
+    image_recipes: tuple[str, ...]
+    """Recipes for images, each of which is trained."""
+    point_recipes: tuple[str, ...] = ()
+    """Recipes for points; none where the fault needs images."""
     settings: dict[str, Any] = field(default_factory=dict)
-    tamper: Tamper = leave
-    data: Respoil = keep
-    curable: bool = False
-    """Settings can cure it."""
-    always: bool = False
-    """It is wrong however the run ends."""
+    change_trainer: TrainerFault = keep_trainer
+    change_dataset: DatasetFault = keep_dataset
+    has_remedy: bool = False
+    """Whether settings can remedy it."""
+    is_always_effective: bool = False
+    """Whether the run is faulty even if its samples are good."""
 
 
-# ---------------------------------------------------------------------- what tampers
+# ---------------------------------------------------------------------- faults of the trainer
 
 
-class Altered(Iterator[Batch]):
-    """A stream whose batches are altered on their way."""
+class ModifiedLoader(Iterator[Batch]):
+    """A loader whose batches are modified."""
 
-    def __init__(self, stream: Any, alter: Callable[[Batch], Batch]) -> None:
-        self.stream, self.alter = stream, alter
+    def __init__(self, loader: Any, modify: Callable[[Batch], Batch]) -> None:
+        self.loader, self.modify = loader, modify
 
     def __next__(self) -> Batch:
-        return self.alter(next(self.stream))
+        return self.modify(next(self.loader))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
+        return getattr(self.loader, name)
 
 
-def reals(change: Callable[[Tensor], Tensor]) -> Tamper:
-    """Change what the stream gives as real."""
+def modify_reals(modify: Callable[[Tensor], Tensor]) -> TrainerFault:
+    """Modify the real examples of each batch."""
 
-    def tamper(session: Trainer) -> None:
-        session.loader = Altered(session.loader, lambda batch: batch | {"real": change(batch["real"])})  # type: ignore[assignment]
+    def change_trainer(trainer: Trainer) -> None:
+        trainer.loader = ModifiedLoader(  # type: ignore[assignment]
+            trainer.loader, lambda batch: batch | {"real": modify(batch["real"])}
+        )
 
-    return tamper
-
-
-def shuffled_labels(session: Trainer) -> None:
-    """Labels that have nothing to do with the pictures."""
-    dice = torch.Generator().manual_seed(1)
-
-    def alter(batch: Batch) -> Batch:
-        return batch | {"label": batch["label"][torch.randperm(len(batch["label"]), generator=dice)]}
-
-    session.loader = Altered(session.loader, alter)  # type: ignore[assignment]
+    return change_trainer
 
 
-class Still:
-    """A player's rule, at rate 0."""
+def shuffle_labels(trainer: Trainer) -> None:
+    """Shuffle the labels of each batch."""
+    rng = torch.Generator().manual_seed(1)
 
-    def __init__(self, rule: Any) -> None:
-        self.rule = rule
+    def modify(batch: Batch) -> Batch:
+        return batch | {"label": batch["label"][torch.randperm(len(batch["label"]), generator=rng)]}
+
+    trainer.loader = ModifiedLoader(trainer.loader, modify)  # type: ignore[assignment]
+
+
+class ZeroLearningRate:
+    """Optimizer settings of a player, with a learning rate of 0."""
+
+    def __init__(self, optimizer_config: Any) -> None:
+        self.optimizer_config = optimizer_config
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "rule":
+        if name.startswith("__") or name == "optimizer_config":
             raise AttributeError(name)
-        return getattr(self.rule, name)
+        return getattr(self.optimizer_config, name)
 
-    def adjust(self, optimizer: torch.optim.Optimizer, player: str, now: Any) -> float:
+    def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Any) -> float:
+        """Set the learning rate to 0."""
         for group in optimizer.param_groups:
             group["lr"] = 0.0
         return 0.0
 
 
-def frozen(player: str) -> Tamper:
-    """A player that does not learn."""
+def freeze_player(player: str) -> TrainerFault:
+    """Set the learning rate of a player to 0."""
 
-    def tamper(session: Trainer) -> None:
-        session.game.players[player].optimizer_config = Still(session.game.players[player].optimizer_config)  # type: ignore[assignment]
+    def change_trainer(trainer: Trainer) -> None:
+        frozen = trainer.game.players[player]
+        frozen.optimizer_config = ZeroLearningRate(frozen.optimizer_config)
 
-    return tamper
+    return change_trainer
 
 
-class Turned:
-    """An objective, one player's side of it with the wrong sign."""
+class NegatedObjective:
+    """An objective with the wrong sign for one player."""
 
     def __init__(self, objective: Any, player: str) -> None:
         self.objective, self.player = objective, player
@@ -123,182 +130,189 @@ class Turned:
             raise AttributeError(name)
         return getattr(self.objective, name)
 
-    def generator(self, play: Any) -> Tensor:
-        return self.objective.generator(play) * (-1 if self.player == "generator" else 1)
+    def generator_loss(self, play: Any) -> Tensor:
+        """Return the generator's loss."""
+        return self.objective.generator_loss(play) * (-1 if self.player == "generator" else 1)
 
-    def discriminator(self, play: Any) -> Tensor:
-        return self.objective.discriminator(play) * (-1 if self.player == "discriminator" else 1)
+    def discriminator_loss(self, play: Any) -> Tensor:
+        """Return the discriminator's loss."""
+        return self.objective.discriminator_loss(play) * (-1 if self.player == "discriminator" else 1)
 
 
-def turned(player: str) -> Tamper:
-    """A sign error in a player's loss."""
+def negate_loss(player: str) -> TrainerFault:
+    """Negate the loss of a player."""
 
-    def tamper(session: Trainer) -> None:
-        game: Any = session.game
-        wrong = Turned(game.objective, player)
+    def change_trainer(trainer: Trainer) -> None:
+        game: Any = trainer.game
+        objective = NegatedObjective(game.objective, player)
+        losses = {"generator": objective.generator_loss, "discriminator": objective.discriminator_loss}
         moves = []
         for move in game.moves:
-            score = getattr(wrong, move.player, None)
-            main = move.loss.func.__name__ == "_main"
-            loss = type(move.loss)(move.loss.func, move.player, score, *move.loss.args[2:]) if main else move.loss
-            moves.append(dataclasses.replace(move, loss=loss))
-        game.moves, game.objective = moves, wrong
+            loss_fn = move.loss_fn
+            if loss_fn.func.__name__ == "_compute_main_losses":
+                loss_fn = partial(loss_fn.func, move.player, losses[move.player], *loss_fn.args[2:])
+            moves.append(dataclasses.replace(move, loss_fn=loss_fn))
+        game.moves, game.objective = moves, objective
 
-    return tamper
-
-
-class Nothing:
-    """A prior whose latents are all zero."""
-
-    def __init__(self, prior: Any) -> None:
-        self.prior, self.size = prior, prior.size
-
-    def draw(self, seed: Tensor, truncation: float = float("inf")) -> Tensor:
-        return torch.zeros_like(self.prior.draw(seed))
+    return change_trainer
 
 
-def no_latent(session: Trainer) -> None:
-    """The latent is multiplied by zero on its way."""
-    game: Any = session.game
-    game.prior = Nothing(game.prior)
-    for network in (game.generator, game.averaged):
-        network.register_forward_pre_hook(lambda module, given: (given[0] * 0, *given[1:]))
+class ZeroLatent:
+    """A latent distribution whose samples are all zero."""
+
+    def __init__(self, latent_distribution: Any) -> None:
+        self.latent_distribution, self.size = latent_distribution, latent_distribution.size
+
+    def sample(self, seed: Tensor, truncation: float = float("inf")) -> Tensor:
+        """Return zeros (N, size)."""
+        return torch.zeros_like(self.latent_distribution.sample(seed))
 
 
-def half_scores(module: nn.Module, given: Any, verdict: DiscriminatorOutput) -> DiscriminatorOutput:
-    """Scores that pass through 16 bits on a scale that is too large for them."""
-    return verdict._replace(score=(verdict.score * 3e4).half().float() / 3e4)
+def zero_latent(trainer: Trainer) -> None:
+    """Multiply the latent by zero."""
+    game: Any = trainer.game
+    game.latent_distribution = ZeroLatent(game.latent_distribution)
+    for network in (game.generator, game.ema_generator):
+        network.register_forward_pre_hook(lambda module, inputs: (inputs[0] * 0, *inputs[1:]))
 
 
-def overflow(session: Trainer) -> None:
-    """Scores overflow 16 bits once they are larger than about 2."""
-    game: Any = session.game
-    game.discriminator.register_forward_hook(half_scores)
+def scale_to_half_precision(module: nn.Module, inputs: Any, output: DiscriminatorOutput) -> DiscriminatorOutput:
+    """Compute the scores in float16 at a scale that is too large for it."""
+    return output._replace(score=(output.score * 3e4).half().float() / 3e4)
 
 
-# ---------------------------------------------------------------------- what spoils data
+def overflow_scores(trainer: Trainer) -> None:
+    """Let scores overflow float16 once they are larger than about 2."""
+    game: Any = trainer.game
+    game.discriminator.register_forward_hook(scale_to_half_precision)
 
 
-def few(count: int) -> Respoil:
-    """So many training examples only."""
-
-    def spoil(examples: Dataset) -> Dataset:
-        train = np.random.default_rng(0).permutation(examples.train)[:count]
-        summary = dataclasses.replace(examples.summary, train=count)
-        return dataclasses.replace(examples, train=np.sort(train), survey=summary)
-
-    return spoil
-
-
-def copies(share: float) -> Respoil:
-    """So large a share of the training examples are copies of a few."""
-
-    def spoil(examples: Dataset) -> Dataset:
-        train = examples.train.copy()
-        random = np.random.default_rng(0)
-        same = random.permutation(len(train))[: int(share * len(train))]
-        train[same] = random.permutation(examples.train)[:10][random.integers(0, 10, len(same))]
-        summary = dataclasses.replace(examples.summary, duplicates=len(same) - 10)
-        return dataclasses.replace(examples, train=train, survey=summary)
-
-    return spoil
-
-
-def one_class(session: Trainer) -> None:
-    """The loader gives pictures of one class alone."""
-    loader: Any = session.loader
+def keep_one_class(trainer: Trainer) -> None:
+    """Load examples of one class only."""
+    loader: Any = trainer.loader
     source = loader.source
     labels = source.labels[source.train]
     loader.source = dataclasses.replace(source, train=source.train[labels == 1])
 
 
-def constant(real: Tensor) -> Tensor:
-    """The same picture again and again."""
+def constant_images(real: Tensor) -> Tensor:
+    """Replace all images by the same gradient."""
     return real[:1].expand_as(real) * 0 + torch.linspace(-0.5, 0.5, real.shape[-1])
+
+
+# ---------------------------------------------------------------------- faults of the dataset
+
+
+def keep_few(count: int) -> DatasetFault:
+    """Keep `count` training examples."""
+
+    def change_dataset(dataset: Dataset) -> Dataset:
+        train = np.random.default_rng(0).permutation(dataset.train)[:count]
+        summary = dataclasses.replace(dataset.summary, train=count)
+        return dataclasses.replace(dataset, train=np.sort(train), summary=summary)
+
+    return change_dataset
+
+
+def duplicate(fraction: float) -> DatasetFault:
+    """Replace a fraction of the training examples by copies of ten of them."""
+
+    def change_dataset(dataset: Dataset) -> Dataset:
+        train = dataset.train.copy()
+        rng = np.random.default_rng(0)
+        copies = rng.permutation(len(train))[: int(fraction * len(train))]
+        train[copies] = rng.permutation(dataset.train)[:10][rng.integers(0, 10, len(copies))]
+        summary = dataclasses.replace(dataset.summary, duplicates=len(copies) - 10)
+        return dataclasses.replace(dataset, train=train, summary=summary)
+
+    return change_dataset
 
 
 FAULTS: dict[str, Fault] = {
     "learning rate x30": Fault(
         ("learning-rate-too-high", "diverging", "nonfinite-values", "oscillation"), ("dcgan", "auto"), ("vanilla",),
-        {"optimizer.lr_multipliers": {"discriminator": 30, "generator": 30}}, curable=True,
+        {"optimizer.lr_multipliers": {"discriminator": 30, "generator": 30}}, has_remedy=True,
     ),
     "discriminator much larger": Fault(
         ("discriminator-too-strong", "vanishing-gradient"), ("dcgan", "vanilla"), ("vanilla",), {"generator": "tiny"},
-        curable=True,
+        has_remedy=True,
     ),
     "discriminator much smaller": Fault(
-        ("discriminator-too-weak",), ("dcgan", "auto"), ("vanilla",), {"discriminator": "tiny"}, curable=True,
+        ("discriminator-too-weak",), ("dcgan", "auto"), ("vanilla",), {"discriminator": "tiny"}, has_remedy=True,
     ),
     "saturating loss, strong discriminator": Fault(
         ("vanishing-gradient", "discriminator-too-strong"), ("dcgan", "vanilla"), ("vanilla",),
-        {"objective.kind": "minimax", "optimizer.lr_multipliers": {"discriminator": 4, "generator": 0.25}}, curable=True,
+        {"objective.kind": "minimax", "optimizer.lr_multipliers": {"discriminator": 4, "generator": 0.25}},
+        has_remedy=True,
     ),
     "no penalty on a fragile objective": Fault(
         ("under-regularized", "diverging", "oscillation", "discriminator-too-strong"),
-        ("wgan-gp", "r3gan"), ("wgan-gp",), {"terms": "none"}, curable=True,
+        ("wgan-gp", "r3gan"), ("wgan-gp",), {"terms": "none"}, has_remedy=True,
     ),
     "penalty x1000": Fault(
         ("over-regularized", "discriminator-too-weak"), ("r3gan", "wgan-gp"), ("r3gan",), {"terms": 1000.0},
-        curable=True,
+        has_remedy=True,
     ),
     "penalty x0.001": Fault(
         ("under-regularized", "discriminator-too-strong", "oscillation", "diverging"),
-        ("r3gan", "wgan-gp"), ("wgan-gp",), {"terms": 0.001}, curable=True,
+        ("r3gan", "wgan-gp"), ("wgan-gp",), {"terms": 0.001}, has_remedy=True,
     ),
     "latent times zero": Fault(
-        ("latent-ignored", "mode-collapse"), ("dcgan", "auto"), ("r3gan",), tamper=no_latent,
-        always=True,
+        ("latent-ignored", "mode-collapse"), ("dcgan", "auto"), ("r3gan",), change_trainer=zero_latent,
+        is_always_effective=True,
     ),
-    "condition shuffled": Fault(
-        ("condition-ignored",), ("cgan", "cgan-projection"), tamper=shuffled_labels,
-        always=True,
+    "shuffled labels": Fault(
+        ("condition-ignored",), ("cgan", "cgan-projection"), change_trainer=shuffle_labels, is_always_effective=True,
     ),
     "data in [0, 255]": Fault(
-        ("wrong-range",), ("dcgan", "auto"), tamper=reals(lambda real: (real + 1) * 127.5),
-        always=True,
+        ("wrong-range",), ("dcgan", "auto"), change_trainer=modify_reals(lambda real: (real + 1) * 127.5),
+        is_always_effective=True,
     ),
     "data in [0, 1]": Fault(
-        ("wrong-range",), ("dcgan", "auto"), tamper=reals(lambda real: (real + 1) / 2),
-        always=True,
+        ("wrong-range",), ("dcgan", "auto"), change_trainer=modify_reals(lambda real: (real + 1) / 2),
+        is_always_effective=True,
     ),
     "constant images": Fault(
-        ("constant-data", "duplicate-data"), ("dcgan", "auto"), tamper=reals(constant),
-        always=True,
+        ("constant-data", "duplicate-data"), ("dcgan", "auto"), change_trainer=modify_reals(constant_images),
+        is_always_effective=True,
     ),
     "95% duplicates": Fault(
-        ("duplicate-data", "discriminator-overfitting", "memorization"), ("dcgan", "auto"), data=copies(0.95),
-        always=True,
+        ("duplicate-data", "discriminator-overfitting", "memorization"), ("dcgan", "auto"),
+        change_dataset=duplicate(0.95), is_always_effective=True,
     ),
     "50 training images": Fault(
         ("too-little-data", "discriminator-overfitting", "memorization"), ("dcgan", "auto"),
-        settings={"augment.kind": "none"}, data=few(50), curable=True, always=True,
+        settings={"augment.kind": "none"}, change_dataset=keep_few(50), has_remedy=True, is_always_effective=True,
     ),
     "frozen generator": Fault(
-        ("generator-not-updating", "vanishing-gradient"), ("dcgan", "auto"), ("r3gan",), tamper=frozen("generator"),
-        always=True,
+        ("generator-not-updating", "vanishing-gradient"), ("dcgan", "auto"), ("r3gan",),
+        change_trainer=freeze_player("generator"), is_always_effective=True,
     ),
     "frozen discriminator": Fault(
         ("discriminator-not-updating", "discriminator-too-weak"), ("dcgan", "auto"), ("r3gan",),
-        tamper=frozen("discriminator"), always=True,
+        change_trainer=freeze_player("discriminator"), is_always_effective=True,
     ),
     "batch of 2": Fault(
         ("batch-too-small", "oscillation", "learning-rate-too-high"), ("dcgan", "auto"), ("vanilla",),
-        {"training.batch_size": 2}, curable=True, always=True,
+        {"training.batch_size": 2}, has_remedy=True, is_always_effective=True,
     ),
     "one class in the loader": Fault(
-        ("data-loader-mismatch", "missing-modes", "mode-collapse"), ("dcgan", "auto"), tamper=one_class, always=True,
+        ("data-loader-mismatch", "missing-modes", "mode-collapse"), ("dcgan", "auto"), change_trainer=keep_one_class,
+        is_always_effective=True,
     ),
     "sign error in the generator's loss": Fault(
         ("discriminator-too-strong", "diverging", "vanishing-gradient", "wrong-loss-sign"), ("dcgan", "auto"),
-        ("r3gan",), tamper=turned("generator"),
+        ("r3gan",), change_trainer=negate_loss("generator"),
     ),
     "sign error in the discriminator's loss": Fault(
         ("discriminator-too-weak", "diverging", "wrong-loss-sign"), ("dcgan", "auto"), ("r3gan",),
-        tamper=turned("discriminator"),
+        change_trainer=negate_loss("discriminator"),
     ),
-    "average too long": Fault(
-        ("ema-too-slow",), ("dcgan", "auto"), ("r3gan",), {"ema.half_life": 10_000_000}, curable=True,
+    "EMA half-life too long": Fault(
+        ("ema-too-slow",), ("dcgan", "auto"), ("r3gan",), {"ema.half_life": 10_000_000}, has_remedy=True,
     ),
-    "16-bit overflow": Fault(("nonfinite-values", "diverging"), ("dcgan", "auto"), ("r3gan",), tamper=overflow),
+    "16-bit overflow": Fault(
+        ("nonfinite-values", "diverging"), ("dcgan", "auto"), ("r3gan",), change_trainer=overflow_scores,
+    ),
 }  # fmt: skip
-"""By what they are called in the tables."""
+"""Faults by their names in the tables."""

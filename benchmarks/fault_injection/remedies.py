@@ -1,10 +1,10 @@
-"""Whether the doctor's prescriptions cure: the ward's curable patients played again, treated.
+"""Train runs with faults again: with the recommended settings, and with automatic recovery.
 
-    python benchmarks/ward/cures.py FOLDER mnist=PATH ring grid [--worker 0/2]
+    python benchmarks/fault_injection/remedies.py FOLDER mnist=PATH ring grid [--worker 0/2]
 
-Every curable patient in FOLDER is played twice more: from the beginning with the settings that its first severe finding
-prescribed (FOLDER/prescribed), and as it was, but with `--recover` (FOLDER/rescued). Runs that are there are not made
-again; `python benchmarks/ward/table.py FOLDER` counts them.
+Every run in FOLDER whose fault has a remedy is trained twice more: from the beginning with the settings that its first
+severe finding recommends (FOLDER/recommended), and unchanged with `diagnostics.max_recoveries` 3 (FOLDER/recovered).
+Existing runs are not trained again. `python benchmarks/fault_injection/table.py FOLDER` counts the results.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from faults import FAULTS
-from run_faults import Patient, play
+from run_faults import RECORD_FILE, FaultRun, parse_sources, train
 
 from zerosum.diagnosis.diagnose import diagnose_history
 from zerosum.diagnosis.finding import Finding, Severity
@@ -24,69 +24,62 @@ from zerosum.diagnosis.log_history import LogHistory
 from zerosum.diagnosis.run_facts import read_run_facts
 from zerosum.run_folder import RunFolder
 
-CHECKPOINTS = 12
-"""In a run that may be rescued: what it can be put back to."""
+NUM_CHECKPOINTS = 12
+"""Checkpoints of a run with automatic recovery."""
+RECOMMENDATION_FILE = "recommendation.json"
+"""In the folder of a run with recommended settings: the finding and its settings."""
 
 
-def prescription(run: Path) -> tuple[str, dict[str, Any]]:
-    """The name and the settings of the first severe finding that prescribes any, as a rescue takes it.
+def first_recommendation(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the name and the settings of the run's first severe finding with recommendations, as recovery does.
 
-    Where there is none, of the first mild one.
+    Without one, those of the first mild finding; without any, an empty name and no settings.
     """
-    folder = RunFolder(run)
+    folder = RunFolder(path)
     history, mild = LogHistory(read_run_facts(folder)), list[Finding]()
     for row in folder.rows():
         history.add_row(row)
-        found = [finding for finding in diagnose_history(history) if finding.recommendations]
-        if severe := [finding for finding in found if finding.severity is Severity.SEVERE]:
-            return _settings(severe[0])
-        mild = mild or found
-    return _settings(mild[0]) if mild else ("", {})
+        findings = [finding for finding in diagnose_history(history) if finding.recommendations]
+        if severe := [finding for finding in findings if finding.severity is Severity.SEVERE]:
+            return _name_and_settings(severe[0])
+        mild = mild or findings
+    return _name_and_settings(mild[0]) if mild else ("", {})
 
 
-def _settings(finding: Finding) -> tuple[str, dict[str, Any]]:
-    return finding.name, {advice.setting: advice.value for advice in finding.recommendations}
+def _name_and_settings(finding: Finding) -> tuple[str, dict[str, Any]]:
+    return finding.name, {recommendation.setting: recommendation.value for recommendation in finding.recommendations}
 
 
-def treat(folder: Path, places: dict[str, str], run: Path) -> None:
-    """Play a patient twice more."""
-    record = json.loads((run / "patient.json").read_text("utf8"))
-    copied_game = Patient(*(record[name] for name in ("fault", "data", "recipe", "seed")))
-    if (
-        not copied_game.fault
-        or not FAULTS[copied_game.fault].curable
-        or copied_game.data not in places
-        or record["broke"]
-    ):
+def train_with_remedies(folder: Path, sources: dict[str, str], path: Path) -> None:
+    """Train the run in `path` twice more, if its fault has a remedy."""
+    record = json.loads((path / RECORD_FILE).read_text("utf8"))
+    run = FaultRun(*(record[name] for name in ("fault", "data", "recipe", "seed")))
+    if not run.fault or not FAULTS[run.fault].has_remedy or run.data not in sources or record["error"]:
         return
-    place = places[copied_game.data]
-    finding, settings = prescription(run)
+    source = sources[run.data]
+    finding, settings = first_recommendation(path)
     if settings:
-        play(folder / "prescribed", place, copied_game, settings)
-        about = {"finding": finding, "settings": settings}
-        (folder / "prescribed" / copied_game.name / "prescription.json").write_text(json.dumps(about) + "\n", "utf8")
-    images = RunFolder(run).read_toml("recipe.toml")["training"]["images"]
-    play(
-        folder / "rescued",
-        place,
-        copied_game,
-        {"training.checkpoint_examples": images // CHECKPOINTS, "diagnostics.max_recoveries": 3},
-    )
+        train(folder / "recommended", source, run, settings)
+        recommendation = json.dumps({"finding": finding, "settings": settings})
+        (folder / "recommended" / run.name / RECOMMENDATION_FILE).write_text(recommendation + "\n", "utf8")
+    examples = RunFolder(path).read_toml("recipe.toml")["training"]["examples"]
+    recovery = {"training.checkpoint_examples": examples // NUM_CHECKPOINTS, "diagnostics.max_recoveries": 3}
+    train(folder / "recovered", source, run, recovery)
 
 
 def main() -> None:
-    """Treat all, or a worker's share of them."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("data", nargs="+")
-    parser.add_argument("--worker", default="0/1")
-    asked = parser.parse_args()
+    """Train all runs, or a worker's part of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of the runs that `run_faults.py` trained")
+    parser.add_argument("data", nargs="+", help="datasets: NAME=PATH, or the name of a built-in dataset")
+    parser.add_argument("--worker", default="0/1", help="index of this worker and number of workers, such as 0/2")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    places = {name: place or name for name, _, place in (word.partition("=") for word in asked.data)}
-    mine, workers = map(int, asked.worker.split("/"))
-    for number, path in enumerate(sorted(asked.folder.glob("*/patient.json"))):
-        if number % workers == mine:
-            treat(asked.folder, places, path.parent)
+    sources = parse_sources(options.data)
+    worker, num_workers = map(int, options.worker.split("/"))
+    for index, record in enumerate(sorted(options.folder.glob(f"*/{RECORD_FILE}"))):
+        if index % num_workers == worker:
+            train_with_remedies(options.folder, sources, record.parent)
 
 
 if __name__ == "__main__":

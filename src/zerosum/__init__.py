@@ -5,7 +5,7 @@
     run = zerosum.train("photos/", budget="5m")
     images = zerosum.load(run.path).sample(16, seed=7)
 
-Names are imported when first used: `import zerosum` costs next to nothing.
+Public names are imported on first use, so `import zerosum` does not import PyTorch.
 """
 
 from __future__ import annotations

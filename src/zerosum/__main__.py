@@ -1,4 +1,4 @@
-"""`python -m zerosum` (and `torchrun -m zerosum`) is the command line."""
+"""Run the command line with `python -m zerosum` or `torchrun -m zerosum`."""
 
 from zerosum.cli import main
 

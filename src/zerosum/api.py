@@ -1,4 +1,4 @@
-"""The verbs, as functions. What the command line does, a program can do; importing this costs no torch."""
+"""The public functions of the package: one for each command of the program. Importing them does not import PyTorch."""
 
 from __future__ import annotations
 

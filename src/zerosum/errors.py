@@ -1,9 +1,10 @@
-"""What Zerosum says to its user when the input is at fault."""
+"""The exception for errors in the user's input."""
 
 
 class BadInput(ValueError):
-    """The user's input cannot be used.
+    """Raised when the user's input cannot be used.
 
-    The message is one clear sentence: what is wrong, where (file, field, value), and what to do.
-    The command line prints it without a traceback and ends with exit code 2.
+    The message says in one sentence what is wrong, where (file, field, value) and what to do. Settings and arguments
+    stand in backticks under their Python names: "`training.batch_size` 0: must be above 0".
+    The command line prints the message without a traceback, replaces these names by its flags, and exits with code 2.
     """

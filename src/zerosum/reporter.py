@@ -1,4 +1,4 @@
-"""How a workflow reports what it does: the protocol, and a reporter that prints nothing."""
+"""The interface through which workflows report progress, and a reporter that prints nothing."""
 
 from __future__ import annotations
 
@@ -8,64 +8,67 @@ from zerosum.run_folder import Row
 
 
 class ReportedFinding(Protocol):
-    """A finding, as far as a reporter shows it; see `zerosum.diagnosis.finding.Finding`."""
+    """The part of a finding that reporters show; see `zerosum.diagnosis.finding.Finding`."""
 
     @property
     def name(self) -> str:
-        """Its identifier, such as mode-collapse."""
+        """The identifier, such as mode-collapse."""
 
     @property
     def title(self) -> str:
-        """One line."""
+        """A description of one line."""
 
     @property
     def severity(self) -> str:
-        """severe, mild or note."""
+        """One of severe, mild and note."""
 
     @property
     def since_examples(self) -> int:
-        """Examples the generator was trained on when it was first seen."""
+        """Training examples at which the finding was first detected."""
 
 
 class Reporter(Protocol):
-    """Someone who tells the user how it goes."""
+    """Shows the user what a workflow does.
+
+    Settings and arguments in texts stand in backticks under their Python names.
+    """
 
     def message(self, text: str = "") -> None:
-        """One line."""
+        """Report one line of text."""
 
     def progress(self, done: int, total: int, description: str) -> None:
-        """How far a preparation has come."""
+        """Report that `done` of `total` items of a preparation step are finished."""
 
     def training_started(self, max_examples: float, max_seconds: float) -> None:
-        """Training begins, to end after so many images or seconds."""
+        """Report the start of training, which ends after `max_examples` examples or `max_seconds` seconds."""
 
     def tick(self, row: Row) -> None:
-        """A tick."""
+        """Report a new line of log.jsonl."""
 
     def finding(self, finding: ReportedFinding, is_active: bool) -> None:
-        """Something is the matter, or no longer."""
+        """Report that a finding has become active, or no longer is."""
 
     def training_ended(self) -> None:
-        """Training is over."""
+        """Report the end of training."""
 
 
 class SilentReporter:
-    """Says nothing: for programs, and for ranks other than the first."""
+    """Prints nothing: the default of the Python API, and the reporter of all ranks but the first."""
 
     def message(self, text: str = "") -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def progress(self, done: int, total: int, description: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def training_started(self, max_examples: float, max_seconds: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def tick(self, row: Row) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def finding(self, finding: ReportedFinding, is_active: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def training_ended(self) -> None:
-        """Nothing."""
+        """Do nothing."""

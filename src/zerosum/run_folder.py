@@ -1,7 +1,7 @@
-"""The run folder: the contract between training and everything that reads a run.
+"""The run folder: the interface between training and everything that reads a run.
 
-Everything is written to a temporary name, flushed and renamed, so that a `kill -9` at any instant leaves a folder that
-resumes.
+Every file is written under a temporary name, flushed and renamed, so that a run can be resumed after a `kill -9` at
+any moment.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,31 @@ import tomli_w
 from zerosum.errors import BadInput
 
 Row = dict[str, Any]
+"""One JSON object: a line of log.jsonl, scores.jsonl or findings.jsonl, or a whole JSON file."""
+FORMAT_VERSION = 2
+"""The version of the run folder's files and keys, in status.json and under [metadata] in recipe.toml. Version 1 wrote
+no number; its recipe.toml has a table [made] instead of [metadata]."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` make a file under a temporary name beside `path`, then give it its name."""
+    """Write a file under a temporary name in the folder of `path`, then rename it to `path`.
+
+    Args:
+        path: the final name.
+        write: called with the temporary path; writes the file.
+
+    Returns:
+        `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix stays, since writers choose a format by it
-    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # the suffix is kept because writers infer the format from it
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        write(scratch)
-        flush(scratch)
-        scratch.replace(path)
+        write(temporary)
+        flush(temporary)
+        temporary.replace(path)
     finally:
-        scratch.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -43,117 +56,157 @@ def _write_text(text: str, path: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have the operating system put a file on the disk."""
+    """Flush a file from the operating system's cache to disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 class RunFolder:
-    """One run on disk."""
+    """One run on disk: its settings, logs, sample grids and checkpoints."""
 
     def __init__(self, path: Path) -> None:
-        """Name a folder; nothing is read or made yet."""
+        """Refer to a folder; nothing is read or created yet."""
         self.path = path
 
     @staticmethod
     def check_new(path: Path) -> None:
-        """Refuse a folder that holds something (nothing is overwritten), or that cannot be made.
+        """Check that a new run can be created at `path`.
 
         Raises:
-            BadInput: something is there already, or nothing can be.
+            BadInput: the folder is not empty (nothing is ever overwritten), or it cannot be created.
         """
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                does = "holds a run" if (path / "recipe.toml").exists() else "is there and not empty"
+                content = "already holds a run" if (path / "recipe.toml").exists() else "exists and is not empty"
                 raise BadInput(
-                    f"{path} {does}, and is never trained over: go on with `zerosum resume {path}`, "
-                    f"or give the new run another name with --run"
+                    f"{path} {content}, and nothing is overwritten: continue it with `zerosum resume {path}`, or give "
+                    "the new run another folder with `run`"
                 )
-            above = next(parent for parent in path.absolute().parents if parent.exists())
+            parent = next(folder for folder in path.absolute().parents if folder.exists())
         except OSError as error:
-            raise BadInput(f"--run {path}: cannot be looked at ({error.strerror}); choose another") from error
-        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-            why = "cannot be written to" if above.is_dir() else "is a file"
-            raise BadInput(f"--run {path}: the folder cannot be made, since {above} {why}; choose another")
+            raise BadInput(f"`run` {path}: cannot be accessed ({error.strerror}); choose another folder") from error
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            reason = "is not writable" if parent.is_dir() else "is a file"
+            raise BadInput(f"`run` {path}: cannot be created because {parent} {reason}; choose another folder")
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, Mapping[str, Any]]) -> RunFolder:
-        """Make a new run folder with its first files (.toml or .json), all at once.
+        """Create a run folder together with its first files, in one rename.
+
+        Args:
+            path: the new folder.
+            files: the content of each file by name; names end in .toml or .json.
 
         Raises:
-            BadInput: something is there already, or it cannot be made.
+            BadInput: the folder is not empty, or it cannot be created.
         """
         cls.check_new(path)
-        scratch = cls(path.with_name(f".{path.name}.{os.getpid()}"))
+        temporary = cls(path.with_name(f".{path.name}.{os.getpid()}"))
         try:
-            scratch.path.mkdir(parents=True)
+            temporary.path.mkdir(parents=True)
             for name, content in files.items():
-                (scratch.write_toml if name.endswith(".toml") else scratch.write_json)(name, content)
+                (temporary.write_toml if name.endswith(".toml") else temporary.write_json)(name, content)
             if path.exists():
-                path.rmdir()  # an empty folder of the user's
-            scratch.path.replace(path)
+                path.rmdir()  # an empty folder that the user made
+            temporary.path.replace(path)
         except OSError as error:
-            raise BadInput(f"--run {path}: the folder cannot be made ({error.strerror}); choose another") from error
+            raise BadInput(f"`run` {path}: cannot be created ({error.strerror}); choose another folder") from error
         finally:
-            shutil.rmtree(scratch.path, ignore_errors=True)
+            shutil.rmtree(temporary.path, ignore_errors=True)
         return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """A run that is there.
+        """Return the existing run in a folder.
 
         Raises:
-            BadInput: it is not there, or not a run.
+            BadInput: the folder does not exist, holds no run, or was written in another format version.
         """
         try:
-            there = (path / "recipe.toml").is_file()
+            is_run = (path / "recipe.toml").is_file()
         except OSError as error:
-            raise BadInput(f"{path} cannot be looked at ({error.strerror}); allow reading it") from error
-        if not there:
-            near = _find_nearby_runs(path)
-            hint = f"; runs here: {', '.join(near)}" if near else "; `zerosum train` makes one"
-            what = "is not a run folder (it has no recipe.toml)" if path.exists() else "does not exist"
-            raise BadInput(f"{path} {what}{hint}")
-        return cls(path)
+            raise BadInput(f"{path} cannot be read ({error.strerror}); grant read access to it") from error
+        if not is_run:
+            nearby = _find_nearby_runs(path)
+            hint = f"existing runs: {', '.join(nearby)}" if nearby else "create one with `zerosum train`"
+            problem = "is not a run folder (it has no recipe.toml)" if path.exists() else "does not exist"
+            raise BadInput(f"{path} {problem}; {hint}")
+        folder = cls(path)
+        folder._check_format_version()
+        return folder
+
+    def _check_format_version(self) -> None:
+        """Raise BadInput if the run was written in another format version than `FORMAT_VERSION`."""
+        version = self._read_format_version()
+        if version != FORMAT_VERSION:
+            age = "an older" if isinstance(version, int) and version < FORMAT_VERSION else "a newer"
+            raise BadInput(
+                f"{self.path} has run folder format {version}, and this release of zerosum reads format "
+                f"{FORMAT_VERSION} only: use {age} release for this run, or train it again"
+            )
+
+    def _read_format_version(self) -> object:
+        """Return the format version of the run; a file that cannot be read, or has no version, is passed over."""
+        recipe, status = dict[str, Any](), dict[str, Any]()
+        with suppress(BadInput):  # reported by whatever reads the content
+            recipe = self.read_toml("recipe.toml")
+        with suppress(BadInput):
+            status = self.read_json("status.json")
+        if "made" in recipe:
+            return 1
+        metadata = recipe.get("metadata", {})
+        versions = [metadata.get("format") if isinstance(metadata, Mapping) else None, status.get("format")]
+        return next((version for version in versions if version not in (None, FORMAT_VERSION)), FORMAT_VERSION)
 
     # ------------------------------------------------------------------ small files
 
     def write_toml(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a TOML file."""
+        """Write a TOML file into the folder."""
         write_atomically(self.path / name, lambda p: p.write_text(tomli_w.dumps(content), "utf8"))
 
     def read_toml(self, name: str) -> Row:
-        """Read a TOML file."""
+        """Read a TOML file of the folder.
+
+        Raises:
+            BadInput: the file cannot be read or is not valid TOML.
+        """
         path = self.path / name
         try:
             return tomllib.loads(path.read_text("utf8"))
         except (OSError, ValueError) as error:
-            raise BadInput(f"{path} cannot be read ({error}); put it right or start a new run") from error
+            raise BadInput(f"{path} cannot be read ({error}); repair the file, or start a new run") from error
 
     def write_json(self, name: str, content: Any) -> None:
-        """Write a JSON file."""
+        """Write a JSON file into the folder."""
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_atomically(self.path / name, lambda p: p.write_text(text, "utf8"))
 
     def read_json(self, name: str) -> Row:
-        """Read a JSON object; an empty one where there is no such file."""
+        """Read a JSON object; a missing file, or one that holds another JSON value, is read as an empty object.
+
+        Raises:
+            BadInput: the file cannot be read or is not valid JSON.
+        """
         path = self.path / name
         try:
             content = json.loads(path.read_text("utf8")) if path.exists() else {}
         except (OSError, ValueError) as error:
-            raise BadInput(f"{path} cannot be read ({error}); put it right or start a new run") from error
+            raise BadInput(f"{path} cannot be read ({error}); repair the file, or start a new run") from error
         return content if isinstance(content, dict) else {}
 
     # ------------------------------------------------------------------ the log
 
     def append(self, name: str, row: Row) -> None:
-        """Append one JSON object as a line, in one write; a number that is not finite becomes null."""
-        sayable = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+        """Append one JSON object as a line, in a single write; numbers that are not finite become null."""
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         with (self.path / name).open("a", encoding="utf8") as file:
-            file.write(json.dumps(sayable, allow_nan=False) + "\n")
+            file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def rows(self, name: str = "log.jsonl") -> Iterator[Row]:
-        """The JSON objects of a line file; a last line torn by a crash is passed over."""
+        """Yield the JSON objects of a JSON Lines file that have the key "examples".
+
+        Lines that are not valid JSON, such as a last line truncated by a crash, are skipped.
+        """
         path = self.path / name
         if not path.exists():
             return
@@ -166,53 +219,65 @@ class RunFolder:
                 yield row
 
     def rewind(self, examples: int) -> None:
-        """Forget what was written after `examples` images, so that a resumed run writes it again, the same."""
+        """Remove everything that was logged after `examples` training examples.
+
+        A run resumed from there writes the same lines again. Scores of `zerosum evaluate` are kept.
+        """
         for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
             if (self.path / name).exists() or name == "log.jsonl":
-                # a judgement that was asked for is the user's, and stays
+                # the user asked for offline evaluations; training would not repeat them
                 kept = [row for row in self.rows(name) if row["examples"] <= examples or row.get("mode") == "offline"]
                 text = "".join(json.dumps(row) + "\n" for row in kept)
                 write_atomically(self.path / name, partial(_write_text, text))
-        for sheet in self.sample_grids():
-            if int(sheet.stem) > examples:
-                sheet.unlink()
+        for grid in self.sample_grids():
+            if int(grid.stem) > examples:
+                grid.unlink()
         for leftover in (self.path / "samples").glob(".*"):
             leftover.unlink()
 
     def sample_grid_path(self, examples: int) -> Path:
-        """Where the sample sheet made after `examples` images stands."""
+        """Return the path of the sample grid drawn after `examples` training examples."""
         return self.path / "samples" / f"{examples:08d}.png"
 
     def sample_grids(self) -> list[Path]:
-        """The sample sheets, oldest first."""
+        """Return the paths of the sample grids, oldest first."""
         return sorted((self.path / "samples").glob("[0-9]*.png"), key=lambda path: int(path.stem))
 
     # ------------------------------------------------------------------ checkpoints
 
     def checkpoints(self) -> list[Path]:
-        """Complete checkpoints, oldest first."""
-        found = (self.path / "checkpoints").glob("[0-9]*")
-        return sorted((p for p in found if (p / "state.json").is_file()), key=lambda p: int(p.name))
+        """Return the folders of the complete checkpoints, oldest first."""
+        folders = (self.path / "checkpoints").glob("[0-9]*")
+        return sorted((p for p in folders if (p / "state.json").is_file()), key=lambda p: int(p.name))
 
     def save_checkpoint(self, examples: int, write: Callable[[Path], object], keep: int = 2) -> Path:
-        """Let `write` fill a folder, then give it its name; older ones beyond `keep` go."""
+        """Write a checkpoint into a temporary folder, rename it, and delete all but the newest `keep` checkpoints.
+
+        Args:
+            examples: training examples so far; the name of the checkpoint.
+            write: called with the temporary folder; writes the files.
+            keep: number of checkpoints to keep.
+
+        Returns:
+            The checkpoint's folder.
+        """
         target = self.path / "checkpoints" / f"{examples:08d}"
         target.parent.mkdir(exist_ok=True)
         for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
-            if (self.path / name).exists():  # a checkpoint must not outlive, in a power cut, what led to it
+            if (self.path / name).exists():  # after a power cut, no checkpoint may be newer than its log
                 flush(self.path / name)
         for leftover in target.parent.glob(".part-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
-        write(scratch)
-        for path in scratch.iterdir():
+        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+        write(temporary)
+        for path in temporary.iterdir():
             flush(path)
-        if (target / "state.json").is_file():  # the same instant of the same run: the same bytes
-            shutil.rmtree(scratch)
+        if (target / "state.json").is_file():  # training is deterministic, so its content is the same
+            shutil.rmtree(temporary)
             return target
         shutil.rmtree(target, ignore_errors=True)
-        scratch.chmod(0o755)
-        scratch.replace(target)
+        temporary.chmod(0o755)
+        temporary.replace(target)
         for folder in (target.parent, self.path / "samples", self.path):
             _flush_folder(folder)
         for old in self.checkpoints()[:-keep]:
@@ -220,27 +285,35 @@ class RunFolder:
         return target
 
     def save_best(self, row: Row, write: Callable[[Path], object]) -> Path:
-        """Let `write` put the networks that were judged best into `best/`, with their line of scores.jsonl."""
-        target, former = self.path / "best", self.path / ".best-former"
+        """Replace `best/` by the networks with the best score so far.
+
+        Args:
+            row: the line of scores.jsonl that belongs to them; saved as `best/score.json`.
+            write: called with a temporary folder; writes the networks.
+
+        Returns:
+            The folder `best/`.
+        """
+        target, previous = self.path / "best", self.path / ".best-previous"
         for leftover in self.path.glob(".best-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".best-", dir=self.path))
+        temporary = Path(tempfile.mkdtemp(prefix=".best-", dir=self.path))
         try:
-            write(scratch)
-            (scratch / "score.json").write_text(json.dumps(row) + "\n", "utf8")
-            for path in scratch.iterdir():
+            write(temporary)
+            (temporary / "score.json").write_text(json.dumps(row) + "\n", "utf8")
+            for path in temporary.iterdir():
                 flush(path)
-            scratch.chmod(0o755)
+            temporary.chmod(0o755)
             if target.exists():
-                target.replace(former)
-            scratch.replace(target)
+                target.replace(previous)
+            temporary.replace(target)
         finally:
-            for leftover in (scratch, former):
+            for leftover in (temporary, previous):
                 shutil.rmtree(leftover, ignore_errors=True)
         return target
 
     def best_scores(self) -> Row:
-        """The line of scores.jsonl of the networks in `best/`; empty where there are none."""
+        """Return the line of scores.jsonl that belongs to the networks in `best/`; empty if there are none."""
         return self.read_json("best/score.json")
 
 
@@ -255,6 +328,5 @@ def _flush_folder(path: Path) -> None:
 
 def _find_nearby_runs(path: Path) -> list[str]:
     parents: Iterable[Path] = (path.parent, Path("runs"))
-    return sorted({str(p.parent) for parent in parents if parent.is_dir() for p in parent.glob("[!.]*/recipe.toml")})[
-        :5
-    ]
+    runs = {str(file.parent) for folder in parents if folder.is_dir() for file in folder.glob("[!.]*/recipe.toml")}
+    return sorted(runs)[:5]

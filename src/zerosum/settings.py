@@ -1,4 +1,4 @@
-"""The one base of everything a recipe can set."""
+"""The base class of all settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """A frozen, validated group of settings: unknown names are refused, and field docs are the help text."""
+    """A frozen, validated group of settings.
+
+    Unknown names, NaN and infinity are refused. The docstrings of the fields are their descriptions.
+    """
 
     model_config = ConfigDict(
         frozen=True,

@@ -1,4 +1,4 @@
-"""Amounts as people write them."""
+"""Parsing and formatting of durations and counts."""
 
 from __future__ import annotations
 
@@ -12,36 +12,46 @@ _COUNT_SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 def parse_seconds(value: Any) -> Any:
-    """Seconds: 90, or written as "5m", "1h30m", "90s"."""
+    """Convert a duration such as "90s", "5m" or "1h30m" to seconds; return anything but a string unchanged.
+
+    Raises:
+        ValueError: the string is not a duration.
+    """
     if not isinstance(value, str):
         return value
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip().lower())
-    if not parts or "".join(n + u for n, u in parts) != re.sub(r"\s", "", value.strip().lower()):
-        raise ValueError("is not a time; write 90s, 5m, 2h or 1h30m")
+    if not parts or "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", value.strip().lower()):
+        raise ValueError("is not a duration; write 90s, 5m, 2h or 1h30m")
     return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
 
 
 def parse_count(value: Any) -> Any:
-    """A whole number: 200000, or written as "200k", "1.5M"."""
+    """Convert a count such as "200k" or "1.5M" to an integer; return anything but a string unchanged.
+
+    Raises:
+        ValueError: the string is not a count.
+    """
     if not isinstance(value, str):
         return value
-    part = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km]?)", value.strip().lower().replace("_", "").replace(",", ""))
-    if not part:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km]?)", value.strip().lower().replace("_", "").replace(",", ""))
+    if not match:
         raise ValueError("is not a count; write 50000, 200k or 1.5M")
-    return round(float(part[1]) * _COUNT_SUFFIXES[part[2]])
+    return round(float(match[1]) * _COUNT_SUFFIXES[match[2]])
 
 
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
+"""A setting that is a duration in seconds, above 0."""
 Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]
+"""A setting that is a number of training examples, above 0."""
 
 
 def format_seconds(value: float) -> str:
-    """Seconds as people say them, to a tenth or better: 45 s, 4 min 30 s, 15 min, 1 h 30 min."""
+    """Return a duration in readable units, rounded by at most 6%: 45 s, 4 min 30 s, 15 min, 1 h 30 min."""
     if value < 90:
         return f"{value:.0f} s"
     if value < 600:
-        minutes, left = divmod(round(value, -1), 60)
-        return f"{minutes:.0f} min {left:.0f} s" if left else f"{minutes:.0f} min"
+        minutes, seconds = divmod(round(value, -1), 60)
+        return f"{minutes:.0f} min {seconds:.0f} s" if seconds else f"{minutes:.0f} min"
     minutes = round(value / 60)
     if minutes < 90:
         return f"{minutes} min"
@@ -52,5 +62,5 @@ def format_seconds(value: float) -> str:
 
 
 def format_count(value: int) -> str:
-    """A count with its thousands apart: 1,234,567."""
+    """Return a count with commas between thousands: 1,234,567."""
     return f"{value:,}"

@@ -1,6 +1,7 @@
-"""The command line from inside a test, in a folder of its own."""
+"""Run the command line within a test, in a folder of its own."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,15 @@ from zerosum.cli import app, run_safely
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, which commands run in."""
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
-def say(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """Run a command in this process; gives the exit code, what it said, and its complaints."""
+def run_cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process; returns the exit code, standard output and standard error."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capfd.readouterr()

@@ -1,4 +1,4 @@
-"""Folders of small distinct images, and a cache of each test's own."""
+"""Folders of small distinct images, and a separate cache for each test."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-Make = Callable[..., list[Path]]
+MakeImages = Callable[..., list[Path]]
 
 
 @pytest.fixture(autouse=True)
@@ -18,10 +18,10 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def make() -> Make:
-    """make(folder, n, size=(w, h), mode=, suffix=, seed=): n distinct images."""
+def make_images() -> MakeImages:
+    """make_images(folder, n, size=(w, h), mode=, suffix=, seed=): write n distinct images."""
 
-    def made(
+    def write_images(
         folder: Path,
         n: int,
         size: tuple[int, int] = (9, 7),
@@ -30,11 +30,11 @@ def make() -> Make:
         seed: int = 0,
     ) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
-        random = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         paths = [folder / f"{index}{suffix}" for index in range(n)]
         for path in paths:
-            pixels = random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+            pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
             Image.fromarray(pixels).convert(mode).save(path)
         return paths
 
-    return made
+    return write_images

@@ -1,4 +1,4 @@
-"""A warm start decodes nothing and differs in nothing; no race, kill or full disk spoils it."""
+"""A warm cache gives the same dataset without decoding, and survives races, kills and full disks."""
 
 import os
 import time
@@ -14,18 +14,18 @@ from zerosum.data.images import ingest, load
 from zerosum.data.images.load import load_source
 from zerosum.errors import BadInput
 
-Make = Callable[..., list[Path]]
+MakeImages = Callable[..., list[Path]]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, make: Make) -> Path:
-    make(tmp_path / "photos" / "a", 15)
-    make(tmp_path / "photos" / "b", 15, seed=1)
+def folder(tmp_path: Path, make_images: MakeImages) -> Path:
+    make_images(tmp_path / "photos" / "a", 15)
+    make_images(tmp_path / "photos" / "b", 15, seed=1)
     (tmp_path / "photos" / "b" / "bad.png").write_text("x")
     return tmp_path / "photos"
 
 
-def same(one: Dataset, other: Dataset) -> None:
+def assert_same_dataset(one: Dataset, other: Dataset) -> None:
     for name in ("values", "labels", "keys", "train", "held_out"):
         first, second = getattr(one, name), getattr(other, name)
         assert first.dtype == second.dtype
@@ -34,156 +34,157 @@ def same(one: Dataset, other: Dataset) -> None:
     assert (one.classes, one.shape, one.fingerprint) == (other.classes, other.shape, other.fingerprint)
 
 
-def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
         raise AssertionError("a warm start decoded an image")
 
-    monkeypatch.setattr(ingest, "picture", refuse)
-    monkeypatch.setattr(load, "decode", refuse)
+    monkeypatch.setattr(ingest, "decode_image", fail)
+    monkeypatch.setattr(load, "decode_source", fail)
 
 
-def test_warm_equals_cold_and_decodes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warm_start_equals_cold_start_and_decodes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cold = load_source(folder, 8, 3, "crop")
-    no_decoding(monkeypatch)
-    same(cold, load_source(folder, 8, 3, "crop"))
+    forbid_decoding(monkeypatch)
+    assert_same_dataset(cold, load_source(folder, 8, 3, "crop"))
     monkeypatch.chdir(folder.parent)
-    assert load_source("photos", 8, 3, "crop").summary.source == "photos"  # another way to name it, and the same entry
+    assert load_source("photos", 8, 3, "crop").summary.source == "photos"  # another path to the same entry
 
 
 def test_memory_mapped_equals_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = load_source(folder, 8, 3, "crop")
-    monkeypatch.setattr(load, "physical_memory", lambda: 64)
+    in_memory = load_source(folder, 8, 3, "crop")
+    monkeypatch.setattr(load, "physical_memory_bytes", lambda: 64)
     mapped = load_source(folder, 8, 3, "crop")
     assert isinstance(mapped.values, np.memmap)
-    assert not isinstance(plain.values, np.memmap)
-    same(plain, mapped)
+    assert not isinstance(in_memory.values, np.memmap)
+    assert_same_dataset(in_memory, mapped)
     indices = np.array([29, 0, 3, 3])
-    assert (plain.take(indices) == mapped.take(indices)).all()
-    mapped.take(indices).zero_()  # what was taken is the taker's, and not the file
-    same(plain, mapped)
+    assert (in_memory.take(indices) == mapped.take(indices)).all()
+    mapped.take(indices).zero_()  # `take` returns a copy, not a view of the file
+    assert_same_dataset(in_memory, mapped)
 
 
-def test_any_change_is_seen(folder: Path, make: Make, cache_folder: Path) -> None:
+def test_every_change_makes_a_new_entry(folder: Path, make_images: MakeImages, cache_folder: Path) -> None:
     first = load_source(folder, 8, 3, "crop").fingerprint
     load_source(folder, 8, 3, "pad")
     load_source(folder, 8, 1, "crop")
     load_source(folder, 16, 3, "crop")
     assert len(list(cache_folder.iterdir())) == 4
-    make(folder / "a", 15, seed=9)  # the same names and other pixels
+    make_images(folder / "a", 15, seed=9)  # the same names with other pixels
     assert load_source(folder, 8, 3, "crop").fingerprint != first
     (folder / "a" / "3.png").unlink()
     assert len(load_source(folder, 8, 3, "crop")) == 29
-    assert (
-        load_source(folder, 8, 3, "crop", held_out_fraction=0.5).summary.held_out > 7
-    )  # the share is no part of an entry
+    # the held-out fraction is not part of an entry
+    assert load_source(folder, 8, 3, "crop", held_out_fraction=0.5).summary.held_out > 7
     assert len(list(cache_folder.iterdir())) == 6
 
 
-def test_leftovers_and_damage_are_harmless(folder: Path, cache_folder: Path) -> None:
+def test_damaged_and_abandoned_entries_are_replaced(folder: Path, cache_folder: Path) -> None:
     cold = load_source(folder, 8, 3, "crop")
     [entry] = cache_folder.iterdir()
-    for name, content in (("values.npy", None), ("survey.json", b"{"), ("index.npz", b"PK")):
+    for name, content in (("values.npy", None), ("summary.json", b"{"), ("metadata.npz", b"PK")):
         damaged = entry / name
         damaged.write_bytes(damaged.read_bytes()[:200] if content is None else content)
-        same(cold, load_source(folder, 8, 3, "crop"))
-    (entry / "survey.json").unlink()
-    left = cache_folder / ".writing-killed"
-    left.mkdir()
-    (left / "values.npy").write_bytes(b"half")
-    same(cold, load_source(folder, 8, 3, "crop"))
-    assert left.exists()  # it may be another process's, still at work
-    os.utime(left, (0, time.time() - 2 * 24 * 3600))
+        assert_same_dataset(cold, load_source(folder, 8, 3, "crop"))
+    (entry / "summary.json").unlink()
+    abandoned = cache_folder / ".writing-killed"
+    abandoned.mkdir()
+    (abandoned / "values.npy").write_bytes(b"half")
+    assert_same_dataset(cold, load_source(folder, 8, 3, "crop"))
+    assert abandoned.exists()  # another process may still be writing it
+    os.utime(abandoned, (0, time.time() - 2 * 24 * 3600))
     load_source(folder, 16, 3, "crop")
-    assert not left.exists()
+    assert not abandoned.exists()
 
 
-def test_a_kill_while_writing_leaves_nothing_that_is_taken_for_whole(
+def test_a_kill_while_writing_leaves_no_valid_entry(
     folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
 
-    def killed(done: int, total: int) -> None:
+    def kill(done: int, total: int) -> None:
         raise Killed
 
-    monkeypatch.setattr(cache.shutil, "rmtree", lambda *_, **__: None)  # a killed process tidies nothing
+    monkeypatch.setattr(cache.shutil, "rmtree", lambda *_, **__: None)  # a killed process removes nothing
     with pytest.raises(Killed):
-        load_source(folder, 8, 3, "crop", progress=killed)
-    [left] = cache_folder.iterdir()
-    assert left.name.startswith(".writing-")
+        load_source(folder, 8, 3, "crop", progress=kill)
+    [leftover] = cache_folder.iterdir()
+    assert leftover.name.startswith(".writing-")
     assert len(load_source(folder, 8, 3, "crop")) == 30
 
 
-def test_whoever_is_second_takes_what_the_first_wrote(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    raced: list[Dataset] = []
+def test_two_processes_that_race_share_the_first_entry(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    winner: list[Dataset] = []
 
     def race(done: int, total: int) -> None:
-        if not raced:
-            raced.append(load_source(folder, 8, 3, "crop"))
+        if not winner:
+            winner.append(load_source(folder, 8, 3, "crop"))
 
-    same(load_source(folder, 8, 3, "crop", progress=race), raced[0])
-    no_decoding(monkeypatch)
-    same(load_source(folder, 8, 3, "crop"), raced[0])
+    assert_same_dataset(load_source(folder, 8, 3, "crop", progress=race), winner[0])
+    forbid_decoding(monkeypatch)
+    assert_same_dataset(load_source(folder, 8, 3, "crop"), winner[0])
 
 
-def test_without_a_cache_it_goes_on_in_memory(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_writable_cache_images_are_decoded_in_memory(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cold = load_source(folder, 8, 3, "crop")
     (tmp_path / "file").touch()
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "file"))
-    bare = load_source(folder, 8, 3, "crop")
-    assert bare.summary.notes.pop() == (
-        f"nothing was cached, so the next start decodes again ({tmp_path / 'file'}: File exists)"
+    uncached = load_source(folder, 8, 3, "crop")
+    assert uncached.summary.notes.pop() == (
+        f"the decoded images were not cached, so the next start decodes them again ({tmp_path / 'file'}: File exists)"
     )
-    same(cold, bare)
-    monkeypatch.setattr(load, "physical_memory", lambda: 64)
-    with pytest.raises(BadInput, match=r"do not fit in memory.* set ZEROSUM_CACHE to a folder with room"):
+    assert_same_dataset(cold, uncached)
+    monkeypatch.setattr(load, "physical_memory_bytes", lambda: 64)
+    with pytest.raises(BadInput, match=r"do not fit in memory.* set ZEROSUM_CACHE to a folder with free space"):
         load_source(folder, 8, 3, "crop")
 
 
-def test_a_disk_that_fills_up_half_way_costs_only_the_cache(
+def test_a_disk_that_fills_up_loses_only_the_cache(
     folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cold = load_source(folder, 8, 3, "crop")
-    real = cache.NpyArrayWriter.append
+    original_append = cache.NpyArrayWriter.append
 
-    def full(self: cache.NpyArrayWriter, pixels: np.ndarray) -> None:
+    def append_until_full(self: cache.NpyArrayWriter, pixels: np.ndarray) -> None:
         if self._count == 9:
             raise OSError(28, "No space left on device")
-        real(self, pixels)
+        original_append(self, pixels)
 
-    monkeypatch.setattr(cache.NpyArrayWriter, "append", full)
+    monkeypatch.setattr(cache.NpyArrayWriter, "append", append_until_full)
     monkeypatch.setenv("ZEROSUM_CACHE", str(cache_folder / "other"))
-    bare = load_source(folder, 8, 3, "crop")
-    assert "No space left on device" in bare.summary.notes.pop()
-    same(cold, bare)
+    uncached = load_source(folder, 8, 3, "crop")
+    assert "No space left on device" in uncached.summary.notes.pop()
+    assert_same_dataset(cold, uncached)
     assert list((cache_folder / "other").iterdir()) == []
 
 
-def test_the_least_recently_used_entries_go_first(
+def test_the_least_recently_used_entries_are_pruned_first(
     folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries = []
-    for place, size in enumerate((8, 9, 10)):
+    for mtime, size in enumerate((8, 9, 10)):
         load_source(folder, size, 3, "crop")
         [new] = set(cache_folder.iterdir()) - set(entries)
         entries.append(new)
-        os.utime(new, (place, place))
-    load_source(folder, 8, 3, "crop")  # used again: now the newest
-    (cache_folder / "mine").mkdir()  # not an entry, so not ours to remove
-    taken = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in entries}
-    monkeypatch.setenv("ZEROSUM_CACHE_GB", str(sum(taken.values()) * 1.3 / 2**30))
+        os.utime(new, (mtime, mtime))
+    load_source(folder, 8, 3, "crop")  # used again: now the most recent
+    (cache_folder / "mine").mkdir()  # not an entry, so it must not be removed
+    entry_bytes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in entries}
+    monkeypatch.setenv("ZEROSUM_CACHE_GB", str(sum(entry_bytes.values()) * 1.3 / 2**30))
     load_source(folder, 11, 3, "crop")  # takes more than a third of the three
     assert [entry.exists() for entry in entries] == [True, False, True]
     monkeypatch.setenv("ZEROSUM_CACHE_GB", "0")
     load_source(folder, 12, 3, "crop")
-    assert len(list(cache_folder.glob("*/survey.json"))) == 1  # what was just written stays
+    assert len(list(cache_folder.glob("*/summary.json"))) == 1  # the new entry is kept
     assert (cache_folder / "mine").exists()
     monkeypatch.setenv("ZEROSUM_CACHE_GB", "lots")
-    with pytest.raises(BadInput, match="ZEROSUM_CACHE_GB is 'lots', which is no number: set it to GiB"):
+    with pytest.raises(BadInput, match="ZEROSUM_CACHE_GB is 'lots', which is not a number: set it to a size in GiB"):
         load_source(folder, 13, 3, "crop")
 
 
-def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_location_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache.root() == tmp_path / "cache"
     monkeypatch.delenv("ZEROSUM_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

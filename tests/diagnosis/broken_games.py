@@ -1,4 +1,4 @@
-"""Small data and games whose state of health is known, for the doctor to look at."""
+"""Small datasets, and games with known faults, for the tests of the diagnosis."""
 
 import copy
 import math
@@ -21,55 +21,57 @@ from zerosum.game.optimizer import Adam
 from zerosum.game.types import Batch, DiscriminatorOutput
 from zerosum.networks.configs import MLPDiscriminatorConfig, MLPGeneratorConfig
 
-SAMPLES = 256
+NUM_SAMPLES = 256
 CPU = torch.device("cpu")
 
 
-def shown(toy: GaussianMixture, modes: list[int], each: int, seed: int) -> np.ndarray:
-    """Exactly so many points of each of these modes, mode by mode: (len(modes) * each, 2) float32."""
-    offsets = toy.std * np.random.default_rng(seed).standard_normal((len(modes) * each, 2))
-    return (toy.modes[np.repeat(modes, each)] + offsets).astype(np.float32)
+def sample_modes(mixture: GaussianMixture, modes: list[int], count: int, seed: int) -> np.ndarray:
+    """Exactly `count` points of each of these modes, mode by mode: (len(modes) * count, 2) float32."""
+    offsets = mixture.std * np.random.default_rng(seed).standard_normal((len(modes) * count, 2))
+    return (mixture.modes[np.repeat(modes, count)] + offsets).astype(np.float32)
 
 
-def examples(train: np.ndarray, held_out: np.ndarray, labels: np.ndarray | None = None) -> Dataset:
-    """Points (or pictures), and their classes where there are any, as the intake would give them."""
+def make_dataset(train: np.ndarray, held_out: np.ndarray, labels: np.ndarray | None = None) -> Dataset:
+    """A dataset of points or images, with classes if there are labels."""
     values = np.concatenate([train, held_out])
     classes = () if labels is None else tuple(str(name) for name in range(labels.max() + 1))
     labels = np.zeros(len(values), np.int64) if labels is None else labels.astype(np.int64)
-    places, kind = np.arange(len(values)), "points" if train.ndim == 2 else "images"
+    indices, kind = np.arange(len(values)), "points" if train.ndim == 2 else "images"
     summary = DatasetSummary("here", kind, len(values), train=len(train), held_out=len(held_out))
     keys = np.arange(len(values), dtype=np.uint64)
-    return Dataset(values, labels, classes, keys, places[: len(train)], places[len(train) :], summary)
+    return Dataset(values, labels, classes, keys, indices[: len(train)], indices[len(train) :], summary)
 
 
-def ring_examples(classes: bool = False) -> Dataset:
-    """The ring, evenly: 200 points a mode to train on, 32 a mode held out. A class is a mode."""
-    everywhere = list(range(8))
-    labels = np.concatenate([np.repeat(everywhere, 200), np.repeat(everywhere, 32)])
-    return examples(
-        shown(make_ring_mixture(), everywhere, 200, 1),
-        shown(make_ring_mixture(), everywhere, 32, 2),
+def ring_dataset(classes: bool = False) -> Dataset:
+    """The ring with 200 training and 32 held-out points per mode; a mode is a class."""
+    modes = list(range(8))
+    labels = np.concatenate([np.repeat(modes, 200), np.repeat(modes, 32)])
+    return make_dataset(
+        sample_modes(make_ring_mixture(), modes, 200, 1),
+        sample_modes(make_ring_mixture(), modes, 32, 2),
         labels if classes else None,
     )
 
 
-def bench(data: Dataset | None = None, samples: int = SAMPLES, part: int = 64) -> ReferenceSet:
-    return ReferenceSet(data or ring_examples(), samples, part, CPU)
+def make_reference_set(
+    dataset: Dataset | None = None, num_samples: int = NUM_SAMPLES, batch_size: int = 64
+) -> ReferenceSet:
+    return ReferenceSet(dataset or ring_dataset(), num_samples, batch_size, CPU)
 
 
-class Shift(nn.Module):
-    """A generator that moves its latent (N, 2): samples are normal around `where`."""
+class ShiftGenerator(nn.Module):
+    """Scales and shifts its latent (N, 2): samples are normal around `shift`."""
 
-    def __init__(self, where: tuple[float, float] = (0.0, 0.0), scale: float = 1.0) -> None:
+    def __init__(self, shift: tuple[float, float] = (0.0, 0.0), scale: float = 1.0) -> None:
         super().__init__()
-        self.where, self.scale = nn.Parameter(torch.tensor(where)), scale
+        self.shift, self.scale = nn.Parameter(torch.tensor(shift)), scale
 
     def forward(self, latent: Tensor) -> Tensor:
-        return self.scale * latent + self.where
+        return self.scale * latent + self.shift
 
 
-class Slope(nn.Module):
-    """A linear discriminator of the plane."""
+class LinearDiscriminator(nn.Module):
+    """A linear score of points."""
 
     def __init__(self, weight: tuple[float, float]) -> None:
         super().__init__()
@@ -81,35 +83,41 @@ class Slope(nn.Module):
         return DiscriminatorOutput(self.score(sample)[:, 0])
 
 
-def flat_game(generator: nn.Module, weight: tuple[float, float], lr: float = 0.01, objective=None, **more: Any):
-    """Against a linear discriminator, for scores themselves; a step of Adam without memory is `lr` a weight."""
-    rule = Adam(lr=lr, beta1=0.0, beta2=0.5)
-    return AdversarialGame(generator, Slope(weight), Normal(size=2), objective or Wasserstein(), {}, rule, 50.0, **more)
+def linear_game(generator: nn.Module, weight: tuple[float, float], lr: float = 0.01) -> AdversarialGame:
+    """A Wasserstein game with a linear discriminator; a step of Adam without momentum changes a weight by `lr`."""
+    optimizer = Adam(lr=lr, beta1=0.0, beta2=0.5)
+    return AdversarialGame(generator, LinearDiscriminator(weight), Normal(size=2), Wasserstein(), {}, optimizer, 50.0)
 
 
-def mlp_game(objective=None, terms=None, lr: float = 1e-3, classes: int = 0, **more: Any) -> AdversarialGame:
-    """Two small networks; `more` sets the discriminator's shape."""
+def mlp_game(
+    objective: Any = None, terms: Any = None, lr: float = 1e-3, classes: int = 0, **discriminator: Any
+) -> AdversarialGame:
+    """Two small networks; `discriminator` holds settings of the discriminator."""
     torch.manual_seed(0)
-    conditioning = {"condition": "concat", "condition_size": 3} if classes else {}
-    heard = {"condition": "projection", "condition_size": 2} if classes else {}
-    generator = MLPGeneratorConfig(widths=(16,), **conditioning).build(4, (2,), False, classes)
-    discriminator = MLPDiscriminatorConfig(widths=(16, 16), **{"dropout": 0} | heard | more).build((2,), classes)
+    generator_condition = {"condition": "concat", "condition_size": 3} if classes else {}
+    discriminator_condition = {"condition": "projection", "condition_size": 2} if classes else {}
+    settings = {"dropout": 0} | discriminator_condition | discriminator
     return AdversarialGame(
-        generator, discriminator, Normal(size=4), objective or NonSaturating(), terms or {},
+        MLPGeneratorConfig(widths=(16,), **generator_condition).build(4, (2,), False, classes),
+        MLPDiscriminatorConfig(widths=(16, 16), **settings).build((2,), classes),
+        Normal(size=4), objective or NonSaturating(), terms or {},
         Adam(lr=lr, beta1=0.5, beta2=0.9), 50.0, config=AdversarialGameConfig(),
         class_priors=[1 / classes] * classes if classes else (), sample_shape=(2,),
     )  # fmt: skip
 
 
-def normal_batches(count: int, n: int = 64, first: int = 0) -> list[Batch]:
-    """Standard normal points of the plane with seeds."""
-    dice = np.random.default_rng(first)
-    points = [torch.from_numpy(dice.standard_normal((n, 2)).astype(np.float32)) for _ in range(count)]
-    return [{"real": real, "seed": seeded_rng.derive_seeds(5, first + n * k, n)} for k, real in enumerate(points)]
+def normal_batches(count: int, batch_size: int = 64, offset: int = 0) -> list[Batch]:
+    """Batches of standard normal points (batch_size, 2) with seeds."""
+    rng = np.random.default_rng(offset)
+    points = [torch.from_numpy(rng.standard_normal((batch_size, 2)).astype(np.float32)) for _ in range(count)]
+    return [
+        {"real": real, "seed": seeded_rng.derive_seeds(5, offset + batch_size * index, batch_size)}
+        for index, real in enumerate(points)
+    ]
 
 
-def everything(game: AdversarialGame) -> list[Any]:
-    """All that a game is, and the dice, copied: weights, gradients, what optimizers remember, who may learn."""
+def snapshot(game: AdversarialGame) -> list[Any]:
+    """A copy of the game's state: weights, gradients, optimizers, hooks, and the global random state."""
     return [
         torch.get_rng_state(),
         {name: tensor.clone() for name, tensor in game.state_dict().items()},
@@ -120,12 +128,12 @@ def everything(game: AdversarialGame) -> list[Any]:
     ]
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two trees are equal to the last bit."""
-    if isinstance(one, Tensor):
-        return isinstance(other, Tensor) and one.dtype == other.dtype and torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other) or (isinstance(one, float) and math.isnan(one) and math.isnan(other))
+def is_identical(first: Any, second: Any) -> bool:
+    """Whether two trees of tensors and numbers are equal to the last bit."""
+    if isinstance(first, Tensor):
+        return isinstance(second, Tensor) and first.dtype == second.dtype and torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(is_identical(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(is_identical, first, second))
+    return bool(first == second) or (isinstance(first, float) and math.isnan(first) and math.isnan(second))

@@ -1,11 +1,21 @@
-"""Examinations of games whose state is known; being examined changes nothing."""
+"""Probes of games with known properties; a probe does not change the game."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from broken_games import Shift, bench, everything, examples, flat_game, mlp_game, normal_batches, ring_examples, same
+from broken_games import (
+    ShiftGenerator,
+    is_identical,
+    linear_game,
+    make_dataset,
+    make_reference_set,
+    mlp_game,
+    normal_batches,
+    ring_dataset,
+    snapshot,
+)
 from torch import Tensor, nn
 
 from zerosum.data.dataset import Dataset
@@ -25,218 +35,226 @@ from zerosum.training.accelerator import Accelerator
 from zerosum.training.loop import dry_step, play_round
 from zerosum.training.meter import Meter
 
-TRY = dry_step(Accelerator())
-NOW = Progress(3, 192)
+DRY_STEP = dry_step(Accelerator())
+PROGRESS = Progress(3, 192)
 
 
-def examination(data: Dataset | None = None, samples: int = 64, part: int = 16) -> GameProbe:
-    return GameProbe(bench(data, samples, part), TRY)
+def make_probe(dataset: Dataset | None = None, num_samples: int = 64, batch_size: int = 16) -> GameProbe:
+    return GameProbe(make_reference_set(dataset, num_samples, batch_size), DRY_STEP)
 
 
 @pytest.fixture(scope="module")
-def normal() -> GameProbe:
+def normal_probe() -> GameProbe:
     """Of standard normal points."""
-    draw = np.random.default_rng(0).standard_normal((400, 2)).astype(np.float32)
-    return examination(examples(draw[:300], draw[300:]))
+    points = np.random.default_rng(0).standard_normal((400, 2)).astype(np.float32)
+    return make_probe(make_dataset(points[:300], points[300:]))
 
 
 @pytest.fixture(scope="module")
-def rings() -> GameProbe:
-    return examination()
+def ring_probe() -> GameProbe:
+    return make_probe()
 
 
 @pytest.fixture(scope="module")
-def classed() -> GameProbe:
-    return examination(ring_examples(classes=True))
+def class_probe() -> GameProbe:
+    return make_probe(ring_dataset(classes=True))
 
 
-def played(game: AdversarialGame, classes: int = 0) -> AdversarialGame:
-    """After two rounds, so that optimizers and averages remember something."""
-    batches = normal_batches(4, n=16)
+def play_two_rounds(game: AdversarialGame, classes: int = 0) -> AdversarialGame:
+    """Train for two rounds, so that optimizers and the EMA have a state."""
+    batches = normal_batches(4, batch_size=16)
     labels = {"label": torch.arange(16) % classes} if classes else {}
     loader = iter([batch | labels for batch in batches])
-    for turn in range(2):
-        play_round(game, loader, Accelerator(), Progress(turn, 16 * turn), Meter())
+    for index in range(2):
+        progress = Progress(index, 16 * index)
+        play_round(game, loader, Accelerator(), progress, Meter())
         for player in game.players.values():
-            player.update_ema(16, Progress(turn, 16 * turn))
+            player.update_ema(16, progress)
     return game
 
 
 # ---------------------------------------------------------------------- any game
 
 GAMES = {
-    "plain": {}, "spectral": {"spectral": True}, "batch norm": {"norm": "batch"}, "dropout": {"dropout": 0.3},
+    "plain": {}, "spectral norm": {"spectral_norm": True}, "batch norm": {"norm": "batch"}, "dropout": {"dropout": 0.3},
     "r1": {"terms": {"r1": R1()}}, "classes": {"classes": 8},
 }  # fmt: skip
+PLAYERS = ("discriminator", "generator")
 ALWAYS = {
-    "auc", "auc_unseen", "known", "separation", "rt", "rv", "dx", "dgz", "inner_spread", "spread", "echo", "nearest",
-    "copies", "precision", "recall", "coverage", "coverage_floor", "recall_floor", "kinds", "kinds_missing", "kinds_js",
-    "low", "high", "saturated", "saturated_real", "real_mean", "real_variance", "lag", "spread_average",
-    "coverage_average", "latent", "push", "steep", "penalty", "finite",
-    *(f"{what}/{player}" for what in ("gradient", "stillest", "stride") for player in ("discriminator", "generator")),
-    *(f"trace/{number}" for number in range(NUM_TRACKED_SAMPLES)), *(f"middle/{number}" for number in range(NUM_MEAN_DIRECTIONS)),
+    "auc_train", "auc_held_out", "auc_train_vs_held_out", "score_separation_train", "score_sign_train",
+    "score_sign_held_out", "probability_held_out", "probability_fake", "feature_diversity", "diversity",
+    "near_duplicates", "nn_distance_ratio", "train_nn_distance_ratio", "precision", "recall", "coverage",
+    "coverage_floor", "recall_floor", "num_modes", "missing_modes", "mode_js_divergence", "sample_min", "sample_max",
+    "saturated_fraction", "saturated_fraction_real", "real_mean", "real_variance", "ema_lag", "ema_diversity",
+    "ema_coverage", "latent_sensitivity", "loss_input_gradient", "score_input_gradient", "penalty_ratio", "finite",
+    *(f"{name}/{player}" for name in ("grad_norm", "min_layer_gradient", "update_ratio") for player in PLAYERS),
+    *(f"sample_projection/{number}" for number in range(NUM_TRACKED_SAMPLES)),
+    *(f"mean_projection/{number}" for number in range(NUM_MEAN_DIRECTIONS)),
 }  # fmt: skip
-WITH_CLASSES = {"class_effect", "heard", "fits", "obeyed", "obeyed_real", "spread_class", "spread_least_class"}
-DEEP = {"gap", "gap/discriminator", "gap/generator"}
+WITH_CLASSES = {
+    "generator_class_sensitivity", "discriminator_class_sensitivity", "class_ranking_accuracy", "class_consistency",
+    "class_consistency_real", "median_class_diversity", "min_class_diversity",
+}  # fmt: skip
+WITH_DUALITY_GAP = {"duality_gap", "duality_gap/discriminator", "duality_gap/generator"}
 
 
-def names(signals: set[str]) -> set[str]:
-    return {f"monitor/{signal}" for signal in signals}
+def keys(names: set[str]) -> set[str]:
+    return {f"monitor/{name}" for name in names}
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_an_examination_sees_much_and_changes_nothing(name: str, rings: GameProbe, classed: GameProbe) -> None:
+def test_a_probe_returns_all_signals_and_does_not_change_the_game(
+    name: str, ring_probe: GameProbe, class_probe: GameProbe
+) -> None:
     classes = GAMES[name].get("classes", 0)
-    game, examine = played(mlp_game(**GAMES[name]), classes), classed if classes else rings
-    before = everything(game)
-    found = examine(game, NOW, deep=True)
-    assert same(before, everything(game))
-    assert names(ALWAYS | DEEP) <= set(found)
-    assert set(found) & names(WITH_CLASSES) == (names(WITH_CLASSES) if classes else set())
-    for signal, number in found.items():
-        assert isinstance(number, float), signal
-        assert math.isfinite(number), signal
-        assert describe_signal(signal), f"there are words for {signal}"
-    torch.manual_seed(0)  # whatever the dice have shown before
+    game, probe = play_two_rounds(mlp_game(**GAMES[name]), classes), class_probe if classes else ring_probe
+    before = snapshot(game)
+    signals = probe(game, PROGRESS, with_duality_gap=True)
+    assert is_identical(before, snapshot(game))
+    assert keys(ALWAYS | WITH_DUALITY_GAP) <= set(signals)
+    assert set(signals) & keys(WITH_CLASSES) == (keys(WITH_CLASSES) if classes else set())
+    for signal, value in signals.items():
+        assert isinstance(value, float), signal
+        assert math.isfinite(value), signal
+        assert describe_signal(signal), f"{signal} has no description"
+    torch.manual_seed(0)  # another global random state
     before = torch.get_rng_state()
-    again = examine(game, NOW, deep=True)
+    second = probe(game, PROGRESS, with_duality_gap=True)
     assert torch.equal(before, torch.get_rng_state())
     if name != "dropout":
-        assert again == found
+        assert second == signals
 
 
-def test_a_shallow_examination_has_no_gap(rings: GameProbe) -> None:
+def test_the_duality_gap_is_computed_only_on_request(ring_probe: GameProbe) -> None:
     game = mlp_game()
-    deep, shallow = rings(game, NOW, deep=True), rings(game, NOW)
-    assert {name: deep[name] for name in shallow} == shallow
-    assert set(deep) - set(shallow) == names(DEEP)
+    with_gap, without_gap = ring_probe(game, PROGRESS, with_duality_gap=True), ring_probe(game, PROGRESS)
+    assert {name: with_gap[name] for name in without_gap} == without_gap
+    assert set(with_gap) - set(without_gap) == keys(WITH_DUALITY_GAP)
 
 
-def test_training_goes_on_as_if_it_had_not_been_examined(rings: GameProbe) -> None:
-    """Dropout throws dice: after an examination they show what they would have shown without it."""
-    ends = []
-    for examined in (False, True):
-        game = played(mlp_game(dropout=0.3))
+def test_training_with_dropout_is_the_same_after_a_probe(ring_probe: GameProbe) -> None:
+    """Dropout draws from the global random state: a probe must not advance it."""
+    snapshots = []
+    for is_probed in (False, True):
+        game = play_two_rounds(mlp_game(dropout=0.3))
         torch.manual_seed(5)
-        if examined:
-            rings(game, NOW, deep=True)
-        ends.append(everything(played(game)))
-    assert same(*ends)
+        if is_probed:
+            ring_probe(game, PROGRESS, with_duality_gap=True)
+        snapshots.append(snapshot(play_two_rounds(game)))
+    assert is_identical(*snapshots)
 
 
-def test_another_bench_of_the_same_data_gives_the_same_numbers(rings: GameProbe) -> None:
+def test_equal_reference_sets_give_equal_signals(ring_probe: GameProbe) -> None:
     game = mlp_game()
-    assert examination()(game, NOW) == rings(game, NOW)
+    assert make_probe()(game, PROGRESS) == ring_probe(game, PROGRESS)
 
 
-def test_pictures_are_examined_too() -> None:
-    dice = np.random.default_rng(0)
-    data = examples(dice.integers(0, 256, (60, 16, 16, 1), np.uint8), dice.integers(0, 256, (40, 16, 16, 1), np.uint8))
+def test_a_probe_of_images() -> None:
+    rng = np.random.default_rng(0)
+    train, held_out = (rng.integers(0, 256, (count, 16, 16, 1), np.uint8) for count in (60, 40))
     torch.manual_seed(0)
     generator = DCGANGeneratorConfig(width=4).build(4, (1, 16, 16), True)
-    game = AdversarialGame(
-        generator, DCGANDiscriminatorConfig(width=4).build((1, 16, 16)), Normal(size=4), Wasserstein(), {}, Adam(), 50.0
-    )
-    before = everything(game)
-    found = examination(data, samples=32, part=16)(game, NOW)
-    assert same(before, everything(game))
-    assert names(ALWAYS) <= set(found)
-    assert -1 <= found["monitor/sample_min"] < found["monitor/sample_max"] <= 1
+    discriminator = DCGANDiscriminatorConfig(width=4).build((1, 16, 16))
+    game = AdversarialGame(generator, discriminator, Normal(size=4), Wasserstein(), {}, Adam(), 50.0)
+    before = snapshot(game)
+    signals = make_probe(make_dataset(train, held_out), num_samples=32, batch_size=16)(game, PROGRESS)
+    assert is_identical(before, snapshot(game))
+    assert keys(ALWAYS) <= set(signals)
+    assert -1 <= signals["monitor/sample_min"] < signals["monitor/sample_max"] <= 1
 
 
-def test_what_is_not_finite_is_said_and_nothing_else(rings: GameProbe) -> None:
-    game = flat_game(Shift((math.nan, 0.0)), (1.0, 0.0))
-    assert rings(game, NOW) == {"monitor/finite": 0.0}
+def test_nonfinite_samples_have_no_other_signals(ring_probe: GameProbe) -> None:
+    game = linear_game(ShiftGenerator((math.nan, 0.0)), (1.0, 0.0))
+    assert ring_probe(game, PROGRESS) == {"monitor/finite": 0.0}
 
 
 # ---------------------------------------------------------------------- known games
 
 
-def test_a_linear_game_is_seen_as_it_is(normal: GameProbe) -> None:
-    """D(x) = w . x and G(z) = 3 z + b: all slopes are known, and a step of Adam without memory is lr a weight."""
-    found = normal(flat_game(Shift((1.0, 0.0), scale=3.0), (3.0, -4.0), lr=0.01), NOW)
-    size = normal.reference_set.mean_pairwise_distance
-    assert found["monitor/score_input_gradient"] == pytest.approx(5 * size, rel=1e-5)
-    assert found["monitor/loss_input_gradient"] == pytest.approx(5 * size, rel=1e-5)
+def test_signals_of_a_linear_game(normal_probe: GameProbe) -> None:
+    """D(x) = w . x and G(z) = 3 z + b: all gradients are known, and a step of Adam without momentum is lr a weight."""
+    signals = normal_probe(linear_game(ShiftGenerator((1.0, 0.0), scale=3.0), (3.0, -4.0), lr=0.01), PROGRESS)
+    scale = normal_probe.reference_set.mean_pairwise_distance
+    assert signals["monitor/score_input_gradient"] == pytest.approx(5 * scale, rel=1e-5)
+    assert signals["monitor/loss_input_gradient"] == pytest.approx(5 * scale, rel=1e-5)
     # 16 lengths of two normal numbers: sqrt(pi / 2) on average, with a deviation of 0.16
-    assert found["monitor/latent_sensitivity"] * size / 3 == pytest.approx(math.sqrt(math.pi / 2), abs=5 * 0.17)
-    assert found["monitor/update_ratio/discriminator"] == pytest.approx(0.01 * math.sqrt(2) / 5, rel=1e-3)
-    assert found["monitor/update_ratio/generator"] == pytest.approx(0.01 * math.sqrt(2), rel=1e-3)
-    assert found["monitor/grad_norm/generator"] == pytest.approx(5, rel=0.01), (
-        "w but for the discriminator's step before"
-    )
-    assert found["monitor/diversity"] == pytest.approx(3, rel=0.35)
-    assert found["monitor/ema_lag"] == 0
-    assert found["monitor/penalty_ratio"] == 0
+    assert signals["monitor/latent_sensitivity"] * scale / 3 == pytest.approx(math.sqrt(math.pi / 2), abs=5 * 0.17)
+    assert signals["monitor/update_ratio/discriminator"] == pytest.approx(0.01 * math.sqrt(2) / 5, rel=1e-3)
+    assert signals["monitor/update_ratio/generator"] == pytest.approx(0.01 * math.sqrt(2), rel=1e-3)
+    gradient = signals["monitor/grad_norm/generator"]
+    assert gradient == pytest.approx(5, rel=0.01), "w, but for the discriminator's step before"
+    assert signals["monitor/diversity"] == pytest.approx(3, rel=0.35)
+    assert signals["monitor/ema_lag"] == 0
+    assert signals["monitor/penalty_ratio"] == 0
 
 
-def test_only_the_slope_of_what_varies_counts(normal: GameProbe) -> None:
-    """Half as large data are as much nearer to each other: what is told in terms of their spread halves."""
-    half = normal.reference_set.dataset.values / 2
-    small = examination(examples(half[:300], half[300:]))
-    game = flat_game(Shift(), (3.0, -4.0))
-    one, other = normal(game, NOW), small(game, NOW)
-    assert other["monitor/score_input_gradient"] == pytest.approx(one["monitor/score_input_gradient"] / 2, rel=1e-4)
-    assert other["monitor/latent_sensitivity"] == pytest.approx(one["monitor/latent_sensitivity"] * 2, rel=1e-4)
-    assert other["monitor/diversity"] == pytest.approx(one["monitor/diversity"] * 2, rel=1e-4)
+def test_distances_are_relative_to_the_data(normal_probe: GameProbe) -> None:
+    """Data of half the size have half the mean distance."""
+    half = normal_probe.reference_set.dataset.values / 2
+    half_probe = make_probe(make_dataset(half[:300], half[300:]))
+    game = linear_game(ShiftGenerator(), (3.0, -4.0))
+    full, halved = normal_probe(game, PROGRESS), half_probe(game, PROGRESS)
+    assert halved["monitor/score_input_gradient"] == pytest.approx(full["monitor/score_input_gradient"] / 2, rel=1e-4)
+    assert halved["monitor/latent_sensitivity"] == pytest.approx(full["monitor/latent_sensitivity"] * 2, rel=1e-4)
+    assert halved["monitor/diversity"] == pytest.approx(full["monitor/diversity"] * 2, rel=1e-4)
 
 
-def test_a_latent_that_is_multiplied_by_nothing(normal: GameProbe) -> None:
-    found = normal(flat_game(Shift(scale=0.0), (1.0, 0.0)), NOW)
-    assert found["monitor/latent_sensitivity"] == 0
-    assert found["monitor/diversity"] == 0
-    assert found["monitor/near_duplicates"] == 1
-    assert found["monitor/feature_diversity"] == 0
+def test_a_latent_that_is_multiplied_by_zero(normal_probe: GameProbe) -> None:
+    signals = normal_probe(linear_game(ShiftGenerator(scale=0.0), (1.0, 0.0)), PROGRESS)
+    assert signals["monitor/latent_sensitivity"] == 0
+    assert signals["monitor/diversity"] == 0
+    assert signals["monitor/near_duplicates"] == 1
+    assert signals["monitor/feature_diversity"] == 0
 
 
-def test_a_collapsed_generator_has_hardly_any_spread(rings: GameProbe) -> None:
-    healthy, ill = mlp_game(), mlp_game()
+def test_a_collapsed_generator_has_hardly_any_diversity(ring_probe: GameProbe) -> None:
+    normal_game, collapsed_game = mlp_game(), mlp_game()
     with torch.no_grad():
-        ill.generator.sample[0].weight.mul_(1e-4)
-    well, found = rings(healthy, NOW), rings(ill, NOW)
-    assert 0 < found["monitor/diversity"] < 1e-3
-    assert 0 < found["monitor/latent_sensitivity"] < 1e-3 * well["monitor/latent_sensitivity"] * 1.01
-    assert found["monitor/near_duplicates"] == 1
-    assert well["monitor/diversity"] > 0.1
-    assert found["monitor/missing_modes"] >= 1
+        collapsed_game.generator.output_layer[0].weight.mul_(1e-4)
+    normal, collapsed = ring_probe(normal_game, PROGRESS), ring_probe(collapsed_game, PROGRESS)
+    assert 0 < collapsed["monitor/diversity"] < 1e-3
+    assert 0 < collapsed["monitor/latent_sensitivity"] < 1e-3 * normal["monitor/latent_sensitivity"] * 1.01
+    assert collapsed["monitor/near_duplicates"] == 1
+    assert normal["monitor/diversity"] > 0.1
+    assert collapsed["monitor/missing_modes"] >= 1
 
 
 @pytest.mark.parametrize("lr", [0.0, 1e-3])
-def test_a_player_that_may_not_learn_takes_no_stride(rings: GameProbe, lr: float) -> None:
-    found = rings(mlp_game(lr=lr), NOW)
-    for player in ("discriminator", "generator"):
-        assert (found[f"monitor/update_ratio/{player}"] > 0) == (lr > 0)
-        assert found[f"monitor/grad_norm/{player}"] > 0
+def test_the_update_ratio_is_zero_exactly_for_a_zero_learning_rate(ring_probe: GameProbe, lr: float) -> None:
+    signals = ring_probe(mlp_game(lr=lr), PROGRESS)
+    for player in PLAYERS:
+        assert (signals[f"monitor/update_ratio/{player}"] > 0) == (lr > 0)
+        assert signals[f"monitor/grad_norm/{player}"] > 0
 
 
-def test_a_generator_that_is_not_pushed(rings: GameProbe) -> None:
-    """Where the discriminator says the same of everything, no loss has a slope."""
-    found = rings(flat_game(Shift(), (0.0, 0.0)), NOW)
-    assert found["monitor/loss_input_gradient"] == found["monitor/score_input_gradient"] == 0
-    assert found["monitor/auc_train"] == found["monitor/auc_held_out"] == found["monitor/auc_train_vs_held_out"] == 0.5
+def test_a_constant_discriminator_has_no_gradient(ring_probe: GameProbe) -> None:
+    signals = ring_probe(linear_game(ShiftGenerator(), (0.0, 0.0)), PROGRESS)
+    assert signals["monitor/loss_input_gradient"] == signals["monitor/score_input_gradient"] == 0
+    for name in ("auc_train", "auc_held_out", "auc_train_vs_held_out"):
+        assert signals[f"monitor/{name}"] == 0.5
 
 
-def test_a_perfect_discriminator(rings: GameProbe) -> None:
-    """Samples at 50 beside a ring of radius 2, and scores that fall on the way there."""
-    found = rings(flat_game(Shift((50.0, 0.0)), (-1.0, 0.0)), NOW)
-    assert found["monitor/auc_train"] == found["monitor/auc_held_out"] == 1
-    assert found["monitor/score_sign_train"] == found["monitor/score_sign_held_out"] == 1
-    assert found["monitor/coverage"] == found["monitor/precision"] == 0
-    assert found["monitor/probability_fake"] < 1e-6
+def test_a_perfect_discriminator(ring_probe: GameProbe) -> None:
+    """Samples at a distance of 50 from a ring of radius 2, and scores that fall towards them."""
+    signals = ring_probe(linear_game(ShiftGenerator((50.0, 0.0)), (-1.0, 0.0)), PROGRESS)
+    assert signals["monitor/auc_train"] == signals["monitor/auc_held_out"] == 1
+    assert signals["monitor/score_sign_train"] == signals["monitor/score_sign_held_out"] == 1
+    assert signals["monitor/coverage"] == signals["monitor/precision"] == 0
+    assert signals["monitor/probability_fake"] < 1e-6
 
 
-def test_a_penalty_beside_the_score(normal: GameProbe) -> None:
-    """R1's part of the discriminator's loss over the score's, both by themselves."""
+def test_penalty_ratio(normal_probe: GameProbe) -> None:
+    """R1's part of the discriminator's loss over the objective's, both from the step itself."""
     game = mlp_game(terms={"r1": R1(weight=4.0)})
-    found = normal(game, NOW)["monitor/penalty_ratio"]
-    batch = normal.reference_set.train_batches(16, offset=NOW.examples + 1)[0]
-    with sandboxed_copy(game) as same_game:
-        terms = TRY(same_game, game_move(same_game, "discriminator"), batch, NOW)
+    penalty_ratio = normal_probe(game, PROGRESS)["monitor/penalty_ratio"]
+    batch = normal_probe.reference_set.train_batches(16, offset=PROGRESS.examples + 1)[0]
+    with sandboxed_copy(game) as copied_game:
+        terms = DRY_STEP(copied_game, find_move(copied_game, "discriminator"), batch, PROGRESS)
     assert terms["discriminator/r1"] > 0
-    assert found == pytest.approx(terms["discriminator/r1"] / terms["discriminator/score"], rel=1e-6)
+    assert penalty_ratio == pytest.approx(terms["discriminator/r1"] / terms["discriminator/objective"], rel=1e-6)
 
 
-def game_move(game: AdversarialGame, player: str):
+def find_move(game: AdversarialGame, player: str):
     (move,) = [move for move in game.moves if move.player == player]
     return move
 
@@ -244,118 +262,119 @@ def game_move(game: AdversarialGame, player: str):
 # ---------------------------------------------------------------------- classes
 
 
-class Deaf(nn.Module):
-    """Takes a class, and ignores it or moves its samples along a line by it."""
+class ClassGenerator(nn.Module):
+    """Shifts its samples along a line by `step` per class; 0 ignores the class."""
 
-    takes = ("label",)
+    condition_inputs = ("label",)
 
     def __init__(self, step: float) -> None:
         super().__init__()
-        self.where, self.step = nn.Parameter(torch.zeros(2)), step
+        self.shift, self.step = nn.Parameter(torch.zeros(2)), step
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:
-        return latent + self.where + torch.tensor([self.step, 0.0]) * label[:, None]
+        return latent + self.shift + torch.tensor([self.step, 0.0]) * label[:, None]
 
 
-class Ear(nn.Module):
-    """Scores a sample by how near it is to its class's mode, or by its place alone."""
+class ClassDiscriminator(nn.Module):
+    """Scores a sample by how near it is to its class's mode, or without regard to the class."""
 
-    takes = ("label",)
+    condition_inputs = ("label",)
 
-    def __init__(self, hears: bool) -> None:
+    def __init__(self, uses_class: bool) -> None:
         super().__init__()
-        self.line, self.hears = nn.Linear(2, 1), hears
+        self.linear, self.uses_class = nn.Linear(2, 1), uses_class
 
     def forward(self, sample: Tensor, label: Tensor) -> DiscriminatorOutput:
         angle = label * (math.pi / 4)
-        near = (sample * torch.stack([angle.cos(), angle.sin()], 1)).sum(1)
-        return DiscriminatorOutput(self.line(sample)[:, 0] * (not self.hears) + near * self.hears)
+        class_score = (sample * torch.stack([angle.cos(), angle.sin()], 1)).sum(1)
+        return DiscriminatorOutput(self.linear(sample)[:, 0] * (not self.uses_class) + class_score * self.uses_class)
 
 
-def told_game(step: float, hears: bool, classes: int = 8) -> AdversarialGame:
+def class_game(step: float, uses_class: bool, classes: int = 8) -> AdversarialGame:
     return AdversarialGame(
-        Deaf(step), Ear(hears), Normal(size=2), Wasserstein(), {}, Adam(), 50.0, class_priors=[1 / classes] * classes
-    )
+        ClassGenerator(step), ClassDiscriminator(uses_class), Normal(size=2), Wasserstein(), {}, Adam(), 50.0,
+        class_priors=[1 / classes] * classes,
+    )  # fmt: skip
 
 
-def test_a_generator_that_ignores_the_class(classed: GameProbe) -> None:
-    assert classed(told_game(0.0, hears=True), NOW)["monitor/generator_class_sensitivity"] == 0
+def test_a_generator_that_ignores_the_class(class_probe: GameProbe) -> None:
+    assert class_probe(class_game(0.0, uses_class=True), PROGRESS)["monitor/generator_class_sensitivity"] == 0
 
 
-def test_a_generator_that_hears_the_class() -> None:
-    """With two classes another class is always the other one."""
+def test_a_generator_that_uses_the_class() -> None:
+    """With two classes the other class is always one step away."""
     points = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
-    two = examination(examples(points[:120], points[120:], np.arange(200) % 2))
-    found = two(told_game(3.0, hears=True, classes=2), NOW)
-    assert found["monitor/generator_class_sensitivity"] == pytest.approx(
-        3 / two.reference_set.mean_pairwise_distance, rel=1e-5
-    )
+    probe = make_probe(make_dataset(points[:120], points[120:], np.arange(200) % 2))
+    signals = probe(class_game(3.0, uses_class=True, classes=2), PROGRESS)
+    expected = 3 / probe.reference_set.mean_pairwise_distance
+    assert signals["monitor/generator_class_sensitivity"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_whether_the_discriminator_hears_the_class(classed: GameProbe) -> None:
-    """At its own mode a real fits best; where classes are not heard, right and wrong are equal."""
-    assert classed(told_game(1.0, hears=True), NOW)["monitor/discriminator_class_sensitivity"] > 0.5
-    assert classed(told_game(1.0, hears=True), NOW)["monitor/class_ranking_accuracy"] == 1.0
-    deaf = classed(told_game(1.0, hears=False), NOW)
-    assert deaf["monitor/discriminator_class_sensitivity"] == 0
-    assert deaf["monitor/class_ranking_accuracy"] == 0.5
+def test_class_sensitivity_of_the_discriminator(class_probe: GameProbe) -> None:
+    """A real example scores highest with its own class; where the class is ignored, all classes score the same."""
+    conditional = class_probe(class_game(1.0, uses_class=True), PROGRESS)
+    assert conditional["monitor/discriminator_class_sensitivity"] > 0.5
+    assert conditional["monitor/class_ranking_accuracy"] == 1.0
+    unconditional = class_probe(class_game(1.0, uses_class=False), PROGRESS)
+    assert unconditional["monitor/discriminator_class_sensitivity"] == 0
+    assert unconditional["monitor/class_ranking_accuracy"] == 0.5
 
 
-def test_whether_samples_are_of_the_class_asked_for(classed: GameProbe) -> None:
-    """Training examples are of their own class, and their reflections in the middle of the ring are of the opposite."""
-    reference_set = classed.reference_set
-    rows = reference_set.train_features[np.arange(reference_set.num_samples) % len(reference_set.train_features)]
-    assert class_consistency_signals(rows, reference_set)["monitor/class_consistency"] == 1
-    assert class_consistency_signals(-rows, reference_set)["monitor/class_consistency"] == 0
-    assert class_consistency_signals(rows, reference_set)["monitor/class_consistency_real"] > 0.95
+def test_class_consistency(class_probe: GameProbe) -> None:
+    """Training examples are consistent; reflected at the ring's center they are of the opposite class."""
+    reference_set = class_probe.reference_set
+    samples = reference_set.train_features[np.arange(reference_set.num_samples) % len(reference_set.train_features)]
+    assert class_consistency_signals(samples, reference_set)["monitor/class_consistency"] == 1
+    assert class_consistency_signals(-samples, reference_set)["monitor/class_consistency"] == 0
+    assert class_consistency_signals(samples, reference_set)["monitor/class_consistency_real"] > 0.95
 
 
 # ---------------------------------------------------------------------- parts
 
 
-def test_a_round_on_a_double() -> None:
-    """The gradient of E w . G(z) - E w . x is the difference of the means; the game itself stays."""
-    game, batch = flat_game(Shift((2.0, 0.0)), (1.0, 1.0)), normal_batches(1)[0]
-    before = everything(game)
+def test_a_round_on_a_sandboxed_copy() -> None:
+    """The gradient of E w . G(z) - E w . x is the difference of the means; the game itself does not change."""
+    game, batch = linear_game(ShiftGenerator((2.0, 0.0)), (1.0, 1.0)), normal_batches(1)[0]
+    before = snapshot(game)
     with sandboxed_copy(game) as copied_game:
-        expected = copied_game.imagine(batch, NOW).detach().mean(0) - batch["real"].mean(0)
-        trials, terms = dry_run_round(copied_game, batch, NOW, TRY)
+        expected = copied_game.generate(batch, PROGRESS).detach().mean(0) - batch["real"].mean(0)
+        effects, terms = dry_run_round(copied_game, batch, PROGRESS, DRY_STEP)
         assert not torch.equal(copied_game.discriminator.score.weight, game.discriminator.score.weight)
-    assert trials["discriminator"].grad_norm == pytest.approx(float(expected.norm()), rel=1e-4)
-    assert terms["discriminator/score"] == pytest.approx(float(expected.sum()), rel=1e-3)
-    assert trials["discriminator"].min_layer_gradient == 1, "its only layer is its median layer"
-    assert same(before, everything(game))
+    assert effects["discriminator"].grad_norm == pytest.approx(float(expected.norm()), rel=1e-4)
+    assert terms["discriminator/objective"] == pytest.approx(float(expected.sum()), rel=1e-3)
+    assert effects["discriminator"].min_layer_gradient == 1, "its only layer is its median layer"
+    assert is_identical(before, snapshot(game))
 
 
-def test_a_layer_that_no_gradient_reaches() -> None:
-    """The first of three layers is cut off where all units of the second are dead."""
+def test_a_layer_without_gradient() -> None:
+    """The first of three layers gets no gradient where all ReLUs of the second are dead."""
     game = mlp_game(activation="relu")
     with torch.no_grad():
-        game.discriminator.hidden[1][0].bias.fill_(-1e3)
+        game.discriminator.hidden_layers[1][0].bias.fill_(-1e3)
     with sandboxed_copy(game) as copied_game:
-        trials, _ = dry_run_round(copied_game, normal_batches(1)[0], NOW, TRY)
-    assert trials["discriminator"].min_layer_gradient == 0
-    assert trials["generator"].grad_norm == 0
+        effects, _ = dry_run_round(copied_game, normal_batches(1)[0], PROGRESS, DRY_STEP)
+    assert effects["discriminator"].min_layer_gradient == 0
+    assert effects["generator"].grad_norm == 0
     with sandboxed_copy(mlp_game()) as copied_game:
-        trials, _ = dry_run_round(copied_game, normal_batches(1)[0], NOW, TRY)
-    assert all(0 < trial.min_layer_gradient <= 1 for trial in trials.values())
+        effects, _ = dry_run_round(copied_game, normal_batches(1)[0], PROGRESS, DRY_STEP)
+    assert all(0 < effect.min_layer_gradient <= 1 for effect in effects.values())
 
 
-@pytest.mark.parametrize("spectral", [False, True])
-def test_what_the_last_layer_is_given(spectral: bool) -> None:
-    network = mlp_game(spectral=spectral).discriminator.eval()
-    sample = normal_batches(1, n=5)[0]["real"]
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_the_input_of_the_last_layer_is_captured(spectral_norm: bool) -> None:
+    network = mlp_game(spectral_norm=spectral_norm).discriminator.eval()
+    sample = normal_batches(1, batch_size=5)[0]["real"]
     with torch.no_grad():
-        with capture_last_layer_input(network) as inner:
+        with capture_last_layer_input(network) as captured:
             for _ in range(2):
                 network(sample)
-        assert len(inner) == 2
-        assert torch.allclose(inner[1], network.hidden(sample))
+        assert len(captured) == 2
+        assert torch.allclose(captured[1], network.hidden_layers(sample))
         network(sample)
-    assert len(inner) == 2, "afterwards nobody listens"
+    assert len(captured) == 2, "the hooks are removed"
 
 
-def test_flat_scores() -> None:
+def test_patch_scores_are_averaged() -> None:
     patches = torch.arange(8.0).view(2, 1, 2, 2)
     assert flatten_scores(patches).tolist() == [1.5, 5.5]
     assert flatten_scores(torch.tensor([1, 2])).tolist() == [1.0, 2.0]
@@ -364,14 +383,17 @@ def test_flat_scores() -> None:
     assert not flatten_scores(leaf).requires_grad
 
 
-def test_batches_of_a_bench_begin_again_at_the_end() -> None:
-    """Held-out examples are fewer than asked for, and seeds are none twice; other examples come with other seeds."""
-    held = bench(ring_examples(), samples=300, part=64)
-    parts = held.held_out()
-    assert [len(part["real"]) for part in parts] == [64, 64, 64, 64, 44]
-    real = torch.cat([part["real"] for part in parts])
+def test_batches_of_a_reference_set_wrap_around_with_new_seeds() -> None:
+    """There are 256 held-out examples for 300 samples; other training examples come with other seeds."""
+    reference_set = make_reference_set(ring_dataset(), num_samples=300, batch_size=64)
+    batches = reference_set.held_out_batches()
+    assert [len(batch["real"]) for batch in batches] == [64, 64, 64, 64, 44]
+    real = torch.cat([batch["real"] for batch in batches])
     assert torch.equal(real[:44], real[256:])
-    seeds = [torch.cat([part["seed"] for part in each]) for each in (held.train(), held.train(300, first=1000))]
-    assert len(torch.cat(seeds).unique()) == 600
-    later = torch.cat([part["real"] for part in held.train(700, first=1000)])
-    assert torch.equal(later[600:], torch.cat([part["real"] for part in held.train()])[:100])
+    first_batches = reference_set.train_batches()
+    later_batches = reference_set.train_batches(300, offset=1000)
+    seeds = torch.cat([batch["seed"] for batch in first_batches + later_batches])
+    assert len(seeds.unique()) == 600
+    first = torch.cat([batch["real"] for batch in first_batches])
+    later = torch.cat([batch["real"] for batch in reference_set.train_batches(700, offset=1000)])
+    assert torch.equal(later[600:], first[:100])

@@ -1,5 +1,8 @@
-"""torchmetrics and torch-fidelity are authorities here. Both import torchvision where what we ask of them needs none of
-it, so where it is missing (its wheels pull in CUDA libraries) empty modules stand in for it."""
+"""Make torchmetrics and torch-fidelity, the references of these tests, importable without torchvision.
+
+Both import torchvision, although the parts used here do not need it; its wheels depend on CUDA libraries. If it is not
+installed, empty modules replace it.
+"""
 
 import importlib.util
 import sys
@@ -7,8 +10,8 @@ import types
 from importlib.machinery import ModuleSpec
 
 
-class Hollow(types.ModuleType):
-    """A module whose every public name is there, and is nothing."""
+class EmptyModule(types.ModuleType):
+    """A module in which every public name is an empty class."""
 
     __path__: list[str] = []
 
@@ -18,18 +21,18 @@ class Hollow(types.ModuleType):
         return type(name, (), {})
 
 
-class Stub:
-    """Finds any module of torchvision, hollow."""
+class TorchvisionFinder:
+    """Find every module of torchvision as an empty module."""
 
     def find_spec(self, name: str, *rest: object) -> ModuleSpec | None:
         return ModuleSpec(name, self, is_package=True) if name.split(".", maxsplit=1)[0] == "torchvision" else None
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        return Hollow(spec.name)
+        return EmptyModule(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
         pass
 
 
 if importlib.util.find_spec("torchvision") is None:
-    sys.meta_path.append(Stub())
+    sys.meta_path.append(TorchvisionFinder())

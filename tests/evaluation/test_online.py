@@ -1,4 +1,4 @@
-"""Judgements during training of what answers held-out pictures: no answer beside its own truth."""
+"""Evaluation during training of a translator: no output is compared with its own target."""
 
 import numpy as np
 import torch
@@ -11,44 +11,52 @@ from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.manifold import kernel_distance
 from zerosum.evaluation.online import OnlineEvaluator, TranslatedSet
 
-HELD = 64
+NUM_HELD_OUT = 64
 CPU = torch.device("cpu")
 PIXELS = load_feature_network("pixels", 8, CPU)
 
 
-class Right:
-    """A game that answers each picture with its negative, which is right."""
+class PerfectTranslator:
+    """A game that returns the negative of each input, which is its target."""
 
-    def translate(self, given: Tensor) -> Tensor:
-        return -given
+    def translate(self, inputs: Tensor) -> Tensor:
+        return -inputs
 
 
-def examples(seed: int) -> PairedDataset:
-    """Each picture is its partner's negative; keys fall in another order than places."""
-    dice = np.random.default_rng(seed)
-    values = dice.integers(0, 256, (2 * HELD, 8, 8, 3), dtype=np.uint8)
-    keys = dice.integers(0, 2**64, 2 * HELD, dtype=np.uint64)
+def make_paired_dataset(seed: int) -> PairedDataset:
+    """Each target is the negative of its input; the order of the keys differs from that of the indices."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 256, (2 * NUM_HELD_OUT, 8, 8, 3), dtype=np.uint8)
+    keys = rng.integers(0, 2**64, 2 * NUM_HELD_OUT, dtype=np.uint64)
     order = np.argsort(keys)
     return PairedDataset(
-        values, np.zeros(2 * HELD, np.int64), (), keys, order[:HELD], order[HELD:],
-        DatasetSummary("made up", "images", 2 * HELD), 255 - values, keys, np.arange(2 * HELD),
-    )  # fmt: skip
+        values,
+        np.zeros(2 * NUM_HELD_OUT, np.int64),
+        (),
+        keys,
+        order[:NUM_HELD_OUT],
+        order[NUM_HELD_OUT:],
+        DatasetSummary("synthetic", "images", 2 * NUM_HELD_OUT),
+        255 - values,
+        keys,
+        np.arange(2 * NUM_HELD_OUT),
+    )
 
 
-def test_right_answers_are_at_no_distance() -> None:
-    """To the last digits, which tells too that rows belong together; beside their own truths they are far below 0."""
-    data = examples(1)
-    row = OnlineEvaluator(PIXELS, CPU, data, HELD, TranslatedSet(data))(Right(), 0)
+def test_perfect_translations_have_distance_zero() -> None:
+    """Exactly, which also shows that rows are paired correctly; with their own targets it would be far below 0."""
+    dataset = make_paired_dataset(1)
+    row = OnlineEvaluator(PIXELS, CPU, dataset, NUM_HELD_OUT, TranslatedSet(dataset))(PerfectTranslator(), 0)
     assert abs(row["distance"]) < 1e-12
-    assert row["protocol"]["answers"] is True
-    assert row["protocol"]["real"] == row["protocol"]["made"] == HELD
-    truths = FeatureTable.from_tensor(PIXELS(data.scale(data.take(data.held_out))).features)
-    assert kernel_distance(truths, truths).value < -1e-4
+    assert row["protocol"]["is_paired"] is True
+    assert row["protocol"]["num_real"] == row["protocol"]["num_generated"] == NUM_HELD_OUT
+    targets = FeatureTable.from_tensor(PIXELS(dataset.scale(dataset.take(dataset.held_out))).features)
+    assert kernel_distance(targets, targets).value < -1e-4
 
 
-def test_few_answers_stand_beside_as_many_truths() -> None:
-    data = examples(2)
-    watch = OnlineEvaluator(PIXELS, CPU, data, 20, TranslatedSet(data))
-    assert len(watch.real) == 20
-    truth = data.scale(torch.from_numpy(watch.real.take(np.arange(20))))
-    assert torch.allclose(watch.sample_fn(Right(), 0, 20), truth, atol=1e-6)
+def test_fewer_translations_are_compared_with_as_many_targets() -> None:
+    dataset = make_paired_dataset(2)
+    evaluator = OnlineEvaluator(PIXELS, CPU, dataset, 20, TranslatedSet(dataset))
+    assert len(evaluator.real) == 20
+    targets = dataset.scale(torch.from_numpy(evaluator.real.take(np.arange(20))))
+    assert torch.allclose(evaluator.sample_fn(PerfectTranslator(), 0, 20), targets, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What a judgement shows of generators that are known to be good, collapsed, one-sided, or thieves."""
+"""Evaluation of generators that are known to be good, collapsed, restricted to one class, or memorizing."""
 
 import json
 from dataclasses import replace
@@ -12,9 +12,9 @@ import torch
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.load import load_source
 from zerosum.errors import BadInput
-from zerosum.evaluation import evaluator
-from zerosum.evaluation import request as asking
+from zerosum.evaluation import evaluator, request
 from zerosum.evaluation.features.pixels import PixelFeatures
+from zerosum.evaluation.request import EvaluationOptions, EvaluationTask
 from zerosum.evaluation.result import EvaluationResult
 from zerosum.evaluation.sample_sets import GeneratedSet
 from zerosum.reporter import SilentReporter
@@ -22,138 +22,145 @@ from zerosum.reporting import scores_section
 from zerosum.run_folder import RunFolder
 
 N = 1_500
-ASKED = asking.EvaluationOptions("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "averaged")
-
-
-UNASKED = SimpleNamespace(labels=lambda n, seed: None)
-"""A generator that is asked for no classes, and whose samples come from elsewhere."""
+OPTIONS = EvaluationOptions("pixels", N, 0, float("inf"), "held-out", 3_000, 5, "ema")
+UNCONDITIONAL_GENERATOR = SimpleNamespace(draw_labels=lambda n, seed: None)
+"""A generator without classes; the tests replace its samples."""
 
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    """The bundled digits at 14 pixels, of which the held-out thousand stands for what a perfect generator makes."""
+    """The bundled digits at 14 pixels; held-out images beyond the first thousand are a perfect generator's samples."""
     return load_source("digits", 14, 1, "resize", held_out_fraction=0.25)
 
 
-def judged(
-    digits: Dataset, pool: np.ndarray, against: str = "held-out"
-) -> tuple[EvaluationResult, evaluator.EvaluationTask]:
-    """The judgement of a generator that makes the examples `pool` (indices), and begins anew when it is through."""
+def make_generated_set(digits: Dataset, indices: np.ndarray) -> GeneratedSet:
+    """Samples of a generator that returns the images at these indices, repeated as often as needed."""
 
-    def make(first: int, n: int) -> torch.Tensor:
-        return digits.scale(digits.take(pool[np.arange(first, first + n) % len(pool)]))
+    def sample(start: int, count: int) -> torch.Tensor:
+        return digits.scale(digits.take(indices[np.arange(start, start + count) % len(indices)]))
 
-    held_out = replace(digits, held_out=digits.held_out[:1_000])
-    asked = replace(ASKED, against=against)
-    question = replace(asking.build_run_task(UNASKED, held_out, None, asked), made=GeneratedSet(make, N, "the samples"))
-    with evaluator.open_feature_extractor(PixelFeatures(), torch.device("cpu")) as watching:
-        result, _ = evaluator.run_evaluation(question, ASKED, watching, None, SilentReporter())
-    return result, question
+    return GeneratedSet(sample, N, "the samples")
 
 
-def test_a_perfect_generator_is_at_its_floor(digits: Dataset, tmp_path: Path) -> None:
-    """Its samples are real images that neither training nor the reference holds. Each bound is four standard errors, or
-    a tenth of the score, whichever is more: under one false alarm in a thousand."""
-    result, question = judged(digits, digits.held_out[1_000:])
+def run(task: EvaluationTask, options: EvaluationOptions) -> EvaluationResult:
+    with evaluator.open_feature_extractor(PixelFeatures(), torch.device("cpu")) as extractor:
+        result, _ = evaluator.run_evaluation(task, options, extractor, None, SilentReporter())
+    return result
+
+
+def evaluate(
+    digits: Dataset, indices: np.ndarray, reference_split: str = "held-out"
+) -> tuple[EvaluationResult, EvaluationTask]:
+    """Evaluate a generator that returns the images at these indices."""
+    dataset = replace(digits, held_out=digits.held_out[:1_000])
+    options = replace(OPTIONS, reference_split=reference_split)
+    task = request.build_run_task(UNCONDITIONAL_GENERATOR, dataset, None, options)
+    task = replace(task, generated=make_generated_set(digits, indices))
+    return run(task, OPTIONS), task
+
+
+def training_images_in_order(digits: Dataset) -> np.ndarray:
+    """The training images that are searched for copies."""
+    return digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000]
+
+
+def test_scores_of_a_perfect_generator_equal_the_floor(digits: Dataset, tmp_path: Path) -> None:
+    """Its samples are real images that are in neither the training nor the reference set.
+
+    Each bound is four standard errors or a tenth of the score, whichever is larger: less than one false alarm in a
+    thousand.
+    """
+    result, task = evaluate(digits, digits.held_out[1_000:])
     for name, score in result.scores.items():
         assert score.floor is not None, name
-        if name in {"precision", "recall", "density", "coverage", "fd", "authentic"}:
-            near = max(0.1 * abs(score.floor.value), 4 * np.nan_to_num(score.score.error))
-            assert abs(score.score.value - score.floor.value) <= near, name
+        if name in {"precision", "recall", "density", "coverage", "fd", "authenticity"}:
+            tolerance = max(0.1 * abs(score.floor.value), 4 * np.nan_to_num(score.score.error))
+            assert abs(score.score.value - score.floor.value) <= tolerance, name
     kid = result.scores["kid"]
     assert abs(kid.score.value) <= 4 * kid.score.error
     assert abs(result.memorization.c_t) < 4 * result.memorization.c_t_error
     assert result.memorization.num_exact_copies == 0
     assert not result.modes.all_samples.missing
-    assert not [warning for warning in result.warnings if "memor" in warning or "collapsed" in warning]
-    assert [path.name for path in evaluator.save_figures(result, question, tmp_path)] == ["neighbours.png"]
+    assert not [warning for warning in result.warnings if "memorization" in warning or "mode collapse" in warning]
+    assert [path.name for path in evaluator.save_figures(result, task, tmp_path)] == ["neighbors.png"]
 
 
-def test_one_image_again_and_again_is_seen_as_collapse(digits: Dataset, tmp_path: Path) -> None:
-    result, question = judged(digits, digits.held_out[1_000:1_001])
-    found = {name: score.score.value for name, score in result.scores.items()}
-    assert found["recall"] == 0
-    assert found["coverage"] < 0.05
-    assert found["kid"] > 20 * result.scores["kid"].score.error
+def test_a_generator_of_one_image_is_reported_as_mode_collapse(digits: Dataset, tmp_path: Path) -> None:
+    result, task = evaluate(digits, digits.held_out[1_000:1_001])
+    values = {name: score.score.value for name, score in result.scores.items()}
+    assert values["recall"] == 0
+    assert values["coverage"] < 0.05
+    assert values["kid"] > 20 * result.scores["kid"].score.error
     assert len(result.modes.all_samples.missing) >= result.modes.all_samples.num_modes - 1
-    assert any("one and the same image" in warning for warning in result.warnings)
-    assert {path.name for path in evaluator.save_figures(result, question, tmp_path)} == {
-        "neighbours.png",
-        "missing.png",
-    }
+    assert any("mode collapse" in warning for warning in result.warnings)
+    paths = evaluator.save_figures(result, task, tmp_path)
+    assert {path.name for path in paths} == {"neighbors.png", "missing_modes.png"}
 
 
-def test_one_class_alone_is_precise_and_covers_little(digits: Dataset, tmp_path: Path) -> None:
-    """A generator that makes ones only: each looks real, and nine classes are missing."""
+def test_a_generator_of_one_class_has_high_precision_and_low_coverage(digits: Dataset) -> None:
+    """It generates only ones: each looks real, and nine classes are missing."""
     ones = digits.train[digits.labels[digits.train] == 1][-400:]
-    result, _ = judged(digits, ones)
-    found, floor = ({n: getattr(s, side).value for n, s in result.scores.items()} for side in ("score", "floor"))
-    assert found["precision"] > floor["precision"]
-    assert found["recall"] < 0.5 * floor["recall"]
-    assert found["coverage"] < 0.25 * floor["coverage"]
+    result, _ = evaluate(digits, ones)
+    values, floors = ({n: getattr(s, kind).value for n, s in result.scores.items()} for kind in ("score", "floor"))
+    assert values["precision"] > floors["precision"]
+    assert values["recall"] < 0.5 * floors["recall"]
+    assert values["coverage"] < 0.25 * floors["coverage"]
     assert len(result.modes.all_samples.missing) > 0.7 * result.modes.all_samples.num_modes
 
 
-def test_a_thief_is_caught(digits: Dataset, tmp_path: Path) -> None:
-    """Samples that are training images have good scores, and are found out."""
-    stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000]
-    result, question = judged(digits, stolen[::2])
+def test_memorization_is_found_in_spite_of_good_scores(digits: Dataset, tmp_path: Path) -> None:
+    result, task = evaluate(digits, training_images_in_order(digits)[::2])
     assert result.scores["coverage"].score.value > 0.9 * result.scores["coverage"].floor.value
     assert result.memorization.c_t < -3 * result.memorization.c_t_error
-    assert result.scores["authentic"].score.value == 0
+    assert result.scores["authenticity"].score.value == 0
     assert result.memorization.num_exact_copies == N
-    assert any("memorises" in warning for warning in result.warnings)
-    evaluator.save_figures(result, question, tmp_path)
+    assert any("memorization" in warning for warning in result.warnings)
+    evaluator.save_figures(result, task, tmp_path)
 
 
-def test_a_thief_is_caught_whatever_its_samples_are_held_against(digits: Dataset) -> None:
-    """Held against the training images themselves, what is copied still shows, and honest samples are not accused."""
-    stolen = digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000:2]
-    for pool, guilty in ((stolen, True), (digits.held_out[1_000:], False)):
-        result, _ = judged(digits, pool, "train")
-        assert (result.memorization.c_t < -3 * result.memorization.c_t_error) == guilty
-        assert result.scores["authentic"].floor.value > 0.1
+def test_memorization_is_found_when_samples_are_compared_with_training_images(digits: Dataset) -> None:
+    """Copies are found, and samples that are not copies are not reported."""
+    for indices, is_memorizing in ((training_images_in_order(digits)[::2], True), (digits.held_out[1_000:], False)):
+        result, _ = evaluate(digits, indices, "train")
+        assert (result.memorization.c_t < -3 * result.memorization.c_t_error) == is_memorizing
+        assert result.scores["authenticity"].floor.value > 0.1
 
 
-def test_real_images_that_were_trained_on_are_found_out(digits: Dataset) -> None:
-    everything = replace(digits, train=np.arange(len(digits)), held_out=np.arange(0))
-    question = asking.build_run_task(UNASKED, digits, everything, ASKED)
-    assert any(f"{len(digits.train):,} of the images of digits are among the training" in w for w in question.warnings)
-    question, _ = asking.build_folders_task(digits, everything, digits, ASKED)
-    assert question.train is None
-    assert question.warnings
+def test_real_images_that_are_training_images_are_reported(digits: Dataset) -> None:
+    all_digits = replace(digits, train=np.arange(len(digits)), held_out=np.arange(0))
+    task = request.build_run_task(UNCONDITIONAL_GENERATOR, digits, all_digits, OPTIONS)
+    assert any(f"{len(digits.train):,} of the images of digits are among the training" in w for w in task.warnings)
+    task, _ = request.build_folders_task(digits, all_digits, digits, OPTIONS)
+    assert task.train is None
+    assert task.warnings
 
 
-def test_a_floor_of_fewer_images_is_not_compared_where_sizes_matter(digits: Dataset) -> None:
-    few = replace(digits, train=digits.train[:900])
-    asked = replace(ASKED, n=1_500)
-    question = asking.build_run_task(UNASKED, few, None, asked)
-    pool = digits.held_out[1_000:]
-    made = GeneratedSet(lambda f, n: digits.scale(digits.take(pool[np.arange(f, f + n) % len(pool)])), 1_500, "samples")
-    with evaluator.open_feature_extractor(PixelFeatures(), torch.device("cpu")) as watching:
-        result, _ = evaluator.run_evaluation(replace(question, made=made), asked, watching, None, SilentReporter())
+def test_a_floor_of_fewer_images_is_not_compared_with_scores_that_depend_on_size(digits: Dataset) -> None:
+    dataset = replace(digits, train=digits.train[:900])
+    task = request.build_run_task(UNCONDITIONAL_GENERATOR, dataset, None, OPTIONS)
+    result = run(replace(task, generated=make_generated_set(digits, digits.held_out[1_000:])), OPTIONS)
     assert result.scores["fd"].ratio_to_floor() is None
     assert result.scores["kid"].ratio_to_floor() is not None
-    assert any("--num-samples 900 makes them alike" in warning for warning in result.warnings)
+    assert any("`num_samples` 900" in warning for warning in result.warnings)
 
 
-def test_a_judgement_is_a_line_of_json_and_lines_of_text(digits: Dataset, tmp_path: Path) -> None:
-    result, _ = judged(digits, digits.held_out[1_000:1_001])
+def test_a_result_is_recorded_as_json_and_formatted_as_text(digits: Dataset, tmp_path: Path) -> None:
+    result, _ = evaluate(digits, digits.held_out[1_000:1_001])
     (tmp_path / "run").mkdir()
-    evaluator.record_result(RunFolder(tmp_path / "run"), result, {"images": 640, "checkpoint": "00000640"}, [])
+    evaluator.record_result(RunFolder(tmp_path / "run"), result, {"examples": 640, "checkpoint": "00000640"}, [])
     (row,) = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
     assert row["scores"]["recall"]["value"] == 0
     assert row["scores"]["recall"]["floor"] > 0.5
-    assert row["protocol"]["made"] == N
+    assert row["protocol"]["num_generated"] == N
     text = "\n".join(scores_section.format_scores(row))
-    for word in ("kid_pixels", "fd_pixels", "real against real", "hardly made", "collapsed"):
+    for word in ("kid_pixels", "fd_pixels", "real against real", "hardly made", "mode collapse"):
         assert word in text
 
 
-def test_sets_that_nothing_can_be_said_of_are_refused(digits: Dataset, tmp_path: Path) -> None:
-    question = asking.build_run_task(UNASKED, digits, None, ASKED)
-    with pytest.raises(BadInput, match="are only 4: too few"):
-        asking.require_enough_examples(replace(question, real=question.real.head(4)), 5)
-    same = replace(digits, keys=np.zeros_like(digits.keys))
+def test_too_few_or_equal_real_images_are_refused(digits: Dataset) -> None:
+    task = request.build_run_task(UNCONDITIONAL_GENERATOR, digits, None, OPTIONS)
+    with pytest.raises(BadInput, match="are only 4, too few"):
+        request.require_enough_examples(replace(task, real=task.real.head(4)), 5)
+    constant = replace(digits, keys=np.zeros_like(digits.keys))
     with pytest.raises(BadInput, match="are one image"):
-        asking.require_enough_examples(asking.build_run_task(UNASKED, same, None, ASKED), 5)
+        request.require_enough_examples(request.build_run_task(UNCONDITIONAL_GENERATOR, constant, None, OPTIONS), 5)

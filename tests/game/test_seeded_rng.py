@@ -1,4 +1,4 @@
-"""Numbers from seeds. Bounds are set so that each test of a good generator fails once in 10^6 or rarer."""
+"""Random numbers from seeds. With a good generator each statistical test fails with probability 10^-6 or less."""
 
 import math
 
@@ -10,11 +10,11 @@ from zerosum.game.latent import BinaryNormal, Normal, Uniform
 from zerosum.game.seeded_rng import RandomStream, derive_seeds, normal, uniform
 
 
-def test_splitmix64_is_the_published_generator() -> None:
-    """The first outputs of seed 1234567, as listed with the reference implementation."""
-    exact = [seeded_rng._to_signed_int64(1234567 + (k + 1) * 0x9E3779B97F4A7C15) for k in range(5)]
-    out = [v & (2**64 - 1) for v in seeded_rng._splitmix64(torch.tensor(exact)).tolist()]
-    assert out == [
+def test_splitmix64_matches_the_reference_implementation() -> None:
+    """The first outputs of seed 1234567, as published with the reference implementation."""
+    states = [seeded_rng._to_signed_int64(1234567 + (k + 1) * 0x9E3779B97F4A7C15) for k in range(5)]
+    outputs = [v & (2**64 - 1) for v in seeded_rng._splitmix64(torch.tensor(states)).tolist()]
+    assert outputs == [
         6457827717110365317,
         3203168211198807973,
         9817491932198370423,
@@ -23,20 +23,20 @@ def test_splitmix64_is_the_published_generator() -> None:
     ]
 
 
-def test_moments_and_independence() -> None:
+def test_uniform_moments_and_independence() -> None:
     n, d = 4000, 50
     u = uniform(derive_seeds(0, 0, n), d, RandomStream.LATENT).double()
     assert 0 < u.min() < u.max() < 1
     assert abs(u.mean() - 0.5) < 5 * math.sqrt(1 / 12 / (n * d))
-    other = uniform(derive_seeds(0, 0, n), d, RandomStream.INTERPOLATION).double()
-    neighbour = uniform(derive_seeds(1, 0, n), d, RandomStream.LATENT).double()
+    other_stream = uniform(derive_seeds(0, 0, n), d, RandomStream.INTERPOLATION).double()
+    next_seed = uniform(derive_seeds(1, 0, n), d, RandomStream.LATENT).double()
     shifted = uniform(derive_seeds(0, 1, n), d, RandomStream.LATENT).double()
-    for second in (other, neighbour, shifted, u.roll(1, 1)):
-        correlation = ((u - 0.5) * (second - 0.5)).mean() * 12
+    for other in (other_stream, next_seed, shifted, u.roll(1, 1)):
+        correlation = ((u - 0.5) * (other - 0.5)).mean() * 12
         assert abs(correlation) < 5.5 / math.sqrt(n * d)
 
 
-def test_kolmogorov_smirnov() -> None:
+def test_uniform_and_normal_pass_kolmogorov_smirnov() -> None:
     n = 100_000
     grid = torch.arange(1, n + 1).double() / n
     u = uniform(derive_seeds(5, 0, n), 1, RandomStream.LATENT)[:, 0].double().sort().values
@@ -46,41 +46,41 @@ def test_kolmogorov_smirnov() -> None:
     assert (torch.special.ndtr(z) - grid).abs().max() < 2.7 / math.sqrt(n)
 
 
-def test_a_sample_does_not_depend_on_its_company() -> None:
-    whole = normal(derive_seeds(7, 0, 64), 32, RandomStream.LATENT)
+def test_a_sample_does_not_depend_on_the_rest_of_the_batch() -> None:
+    full = normal(derive_seeds(7, 0, 64), 32, RandomStream.LATENT)
     parts = torch.cat([normal(derive_seeds(7, first, 16), 32, RandomStream.LATENT) for first in range(0, 64, 16)])
-    assert torch.equal(whole, parts)
-    assert torch.equal(whole[:5], normal(derive_seeds(7, 0, 5), 32, RandomStream.LATENT))
-    assert torch.equal(whole[:, :8], normal(derive_seeds(7, 0, 64), 8, RandomStream.LATENT))
+    assert torch.equal(full, parts)
+    assert torch.equal(full[:5], normal(derive_seeds(7, 0, 5), 32, RandomStream.LATENT))
+    assert torch.equal(full[:, :8], normal(derive_seeds(7, 0, 64), 8, RandomStream.LATENT))
     assert len({*derive_seeds(0, 0, 1000).tolist(), *derive_seeds(1, 0, 1000).tolist()}) == 2000
 
 
-def test_truncation() -> None:
-    cut = normal(derive_seeds(0, 0, 2000), 64, RandomStream.LATENT, truncation=0.7)
-    assert cut.abs().max() <= 0.7
-    # the variance of a standard normal cut at +-t is 1 - 2 t phi(t) / (2 Phi(t) - 1)
+def test_truncated_normal_has_its_bound_and_variance() -> None:
+    truncated = normal(derive_seeds(0, 0, 2000), 64, RandomStream.LATENT, truncation=0.7)
+    assert truncated.abs().max() <= 0.7
+    # the variance of a standard normal truncated at +-t is 1 - 2 t phi(t) / (2 Phi(t) - 1)
     phi = math.exp(-0.49 / 2) / math.sqrt(2 * math.pi)
     expected = 1 - 2 * 0.7 * phi / math.erf(0.7 / math.sqrt(2))
-    assert cut.double().var().item() == pytest.approx(expected, rel=0.02)
+    assert truncated.double().var().item() == pytest.approx(expected, rel=0.02)
 
 
-@pytest.mark.parametrize("prior", [Normal(size=100), Uniform(size=100)])
-def test_priors(prior) -> None:
-    z = prior.draw(derive_seeds(0, 0, 3000))
+@pytest.mark.parametrize("latent_distribution", [Normal(size=100), Uniform(size=100)], ids=lambda d: d.kind)
+def test_latent_distributions(latent_distribution) -> None:
+    z = latent_distribution.sample(derive_seeds(0, 0, 3000))
     assert z.shape == (3000, 100)
     assert z.dtype == torch.float32
-    variance = {"normal": 1.0, "uniform": 1 / 3}[prior.kind]
+    variance = {"normal": 1.0, "uniform": 1 / 3}[latent_distribution.kind]
     assert z.double().var().item() == pytest.approx(variance, rel=0.02)
-    assert prior.draw(derive_seeds(0, 0, 3000), truncation=0.5).abs().max() <= 0.5
+    assert latent_distribution.sample(derive_seeds(0, 0, 3000), truncation=0.5).abs().max() <= 0.5
 
 
-def test_mixed_priors_toss_coins() -> None:
+def test_binary_normal_latents() -> None:
     z = BinaryNormal(size=12, binary_dims=8).sample(derive_seeds(0, 0, 4000))
     assert set(z[:, :8].unique().tolist()) == {-1.0, 1.0}
     assert abs(z[:, :8].double().mean()) < 5 / math.sqrt(4000 * 8)
     assert z[:, 8:].double().var().item() == pytest.approx(1.0, rel=0.05)
 
 
-def test_training_and_sampling_draw_different_seeds() -> None:
-    ours = derive_seeds(0, 0, 1000, seeded_rng.SeedSeries.TRAINING).tolist()
-    assert not set(ours) & set(derive_seeds(0, 0, 1000).tolist())
+def test_training_and_sampling_have_different_seeds() -> None:
+    training_seeds = derive_seeds(0, 0, 1000, seeded_rng.SeedSeries.TRAINING).tolist()
+    assert not set(training_seeds) & set(derive_seeds(0, 0, 1000).tolist())

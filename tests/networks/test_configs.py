@@ -1,4 +1,4 @@
-"""The settings: checkable without torch, read from and written to TOML and JSON, plain about bad input."""
+"""Test the settings of the networks: validation without torch, TOML and JSON, clear messages for bad input."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from zerosum.networks import configs
 
 GENERATORS = [
     configs.MLPGeneratorConfig(widths=(32, 64), norm="batch", activation="relu", init="orthogonal"),
-    configs.DCGANGeneratorConfig(width=24, max_width=96, norm="none", init="scaled"),
+    configs.DCGANGeneratorConfig(width=24, max_width=96, norm="none", init="kaiming"),
     configs.R3GANGeneratorConfig(widths=(128, 64), blocks=1, expansion=1, group_width=0),
 ]
 DISCRIMINATORS = [
@@ -30,45 +30,45 @@ TRANSLATORS = [
     configs.SRResNetGeneratorConfig(width=8, blocks=2, upscale_factor=8),
     configs.GatedConvGeneratorConfig(width=8, dilations=(2, 4)),
 ]
-PATCH = configs.PatchGANDiscriminatorConfig(
+PATCHGAN = configs.PatchGANDiscriminatorConfig(
     width=8, layers=2, scales=3, full_resolution_channels=4, norm="none", spectral_norm=True, concat_input=True
 )
-CLASSES = [type(shape) for shape in [*GENERATORS, *DISCRIMINATORS, *TRANSLATORS, PATCH]]
-CONVOLUTIONAL = [shape for shape in GENERATORS + DISCRIMINATORS if shape.kind != "mlp"]
+CLASSES = [type(config) for config in [*GENERATORS, *DISCRIMINATORS, *TRANSLATORS, PATCHGAN]]
+CONVOLUTIONAL = [config for config in GENERATORS + DISCRIMINATORS if config.kind != "mlp"]
 
 
-def test_settings_are_read_and_checked_without_torch() -> None:
-    program = (
-        "import sys, zerosum.networks.shapes as shapes\n"
-        "shapes.DCGANGenerator(width=8).check((1, 32, 32))\n"
-        "shapes.R3GANDiscriminator().check((3, 64, 64))\n"
-        "shapes.MLPDiscriminator().check((2,))\n"
-        "shapes.UNetGenerator().check((3, 20, 24))\n"
-        "shapes.PatchDiscriminator().check((3, 20, 24))\n"
+def test_settings_are_validated_without_torch() -> None:
+    script = (
+        "import sys, zerosum.networks.configs as configs\n"
+        "configs.DCGANGeneratorConfig(width=8).check_shape((1, 32, 32))\n"
+        "configs.R3GANDiscriminatorConfig().check_shape((3, 64, 64))\n"
+        "configs.MLPDiscriminatorConfig().check_shape((2,))\n"
+        "configs.UNetGeneratorConfig().check_shape((3, 20, 24))\n"
+        "configs.PatchGANDiscriminatorConfig().check_shape((3, 20, 24))\n"
         "try:\n"
-        "    shapes.R3GANGenerator().build(64, (2,), False)\n"
+        "    configs.R3GANGeneratorConfig().build(64, (2,), False)\n"
         "except ValueError:\n"
         "    pass\n"
         "sys.exit('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("union", "shape"),
-    [(configs.AnyGeneratorConfig, shape) for shape in [*GENERATORS, *TRANSLATORS]]
-    + [(configs.AnyDiscriminatorConfig, shape) for shape in [*DISCRIMINATORS, PATCH]],
+    ("union", "config"),
+    [(configs.AnyGeneratorConfig, config) for config in [*GENERATORS, *TRANSLATORS]]
+    + [(configs.AnyDiscriminatorConfig, config) for config in [*DISCRIMINATORS, PATCHGAN]],
 )
-def test_settings_travel_through_toml_and_json(union: Any, shape: Any) -> None:
+def test_settings_round_trip_through_toml_and_json(union: Any, config: Any) -> None:
     adapter = TypeAdapter(union)
-    toml = tomllib.loads(tomli_w.dumps(shape.model_dump(mode="json")))
-    assert adapter.validate_python(toml) == shape
-    assert adapter.validate_python(json.loads(shape.model_dump_json())) == shape
-    assert adapter.validate_python({"kind": shape.kind}) == type(shape)()
+    toml = tomllib.loads(tomli_w.dumps(config.model_dump(mode="json")))
+    assert adapter.validate_python(toml) == config
+    assert adapter.validate_python(json.loads(config.model_dump_json())) == config
+    assert adapter.validate_python({"kind": config.kind}) == type(config)()
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_every_field_is_described_and_no_other_is_taken(cls: type[BaseModel]) -> None:
+def test_all_fields_are_documented_and_others_are_refused(cls: type[BaseModel]) -> None:
     assert not [name for name, field in cls.model_fields.items() if name != "kind" and not field.description]
     with pytest.raises(ValidationError, match="Extra inputs"):
         cls(wdith=3)
@@ -89,8 +89,8 @@ def test_every_field_is_described_and_no_other_is_taken(cls: type[BaseModel]) ->
         (configs.DCGANDiscriminatorConfig, {"norm": "layer"}),
         (configs.R3GANGeneratorConfig, {"blocks": 0}),
         (configs.R3GANGeneratorConfig, {"widths": (100,), "group_width": 16}),
-        (configs.ResNetTranslatorConfig, {"factor": 2}),
-        (configs.RRDBGeneratorConfig, {"factor": 3}),
+        (configs.ResNetTranslatorConfig, {"upscale_factor": 2}),
+        (configs.RRDBGeneratorConfig, {"upscale_factor": 3}),
         (configs.GatedConvGeneratorConfig, {"dilations": (0,)}),
     ],
 )
@@ -99,54 +99,54 @@ def test_numbers_out_of_range_are_refused(cls: type[BaseModel], fields: dict[str
         cls(**fields)
 
 
-def test_a_group_that_does_not_fit_is_explained() -> None:
-    with pytest.raises(ValidationError, match="width 100 times expansion 2 must be a multiple of group_width 16"):
+def test_group_width_that_does_not_divide_the_width_is_refused() -> None:
+    with pytest.raises(ValidationError, match="width 100 times `expansion` 2 must be a multiple of `group_width` 16"):
         configs.R3GANGeneratorConfig(widths=(100,))
 
 
-@pytest.mark.parametrize("shape", CONVOLUTIONAL)
+@pytest.mark.parametrize("config", CONVOLUTIONAL)
 @pytest.mark.parametrize(
-    ("given", "advice"),
+    ("sample_shape", "advice"),
     [
-        ((3, 48, 48), r"got 48 x 48: set `--data.size 32` or `--data.size 64`\.$"),
-        ((3, 64, 32), r"got 64 x 32: set `--data.size 32`\.$"),
-        ((1, 28, 28), r"set `--data.size 16` or `--data.size 32`\.$"),
-        ((1, 8, 8), r"set `--data.size 16`\.$"),
-        ((1, 2048, 2048), r"set `--data.size 1024`\.$"),
-        ((7, 32, 32), r"1 to 4 channels, got 7: convert them to grey \(1\) or colour \(3\)\.$"),
-        ((2,), r"cannot make samples of the shape \(2\): set kind = \"mlp\" for"),
+        ((3, 48, 48), r"got 48 x 48: set `data.size` to 32 or 64\.$"),
+        ((3, 64, 32), r"got 64 x 32: set `data.size` to 32\.$"),
+        ((1, 28, 28), r"set `data.size` to 16 or 32\.$"),
+        ((1, 8, 8), r"set `data.size` to 16\.$"),
+        ((1, 2048, 2048), r"set `data.size` to 1024\.$"),
+        ((7, 32, 32), r"1 to 4 channels, got 7: convert them to gray \(1\) or color \(3\)\.$"),
+        ((2,), r"supports only images, got samples of shape \(2\): set `generator.kind` and `discriminator.kind` to"),
     ],
 )
-def test_pictures_out_of_reach_are_explained(shape: Any, given: tuple[int, ...], advice: str) -> None:
+def test_unsupported_shapes_are_refused(config: Any, sample_shape: tuple[int, ...], advice: str) -> None:
     with pytest.raises(BadInput, match=advice):
-        shape.check(given)
-    with pytest.raises(BadInput, match=f"^{shape.kind} "):
-        shape.build(8, given, True) if shape in GENERATORS else shape.build(given)
+        config.check_shape(sample_shape)
+    with pytest.raises(BadInput, match=f"^{config.kind} "):
+        config.build(8, sample_shape, True) if config in GENERATORS else config.build(sample_shape)
 
 
-@pytest.mark.parametrize("given", [(), (0,), (3, 0, 8)])
-def test_empty_samples_are_refused(given: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("sample_shape", [(), (0,), (3, 0, 8)])
+def test_empty_samples_are_refused(sample_shape: tuple[int, ...]) -> None:
     with pytest.raises(BadInput, match="at least one value"):
-        configs.MLPGeneratorConfig().check_shape(given)
+        configs.MLPGeneratorConfig().check_shape(sample_shape)
 
 
-def test_translators_say_what_they_are() -> None:
-    assert all(shape.translates for shape in TRANSLATORS)
-    assert not any(shape.translates for shape in GENERATORS)
-    assert [shape.factor for shape in TRANSLATORS] == [1, 1, 2, 8, 1]
-    assert [shape.sees_given for shape in [*DISCRIMINATORS, PATCH]] == [False, False, False, True]
+def test_configs_declare_translators_and_discriminators_that_see_the_input() -> None:
+    assert all(config.is_translator for config in TRANSLATORS)
+    assert not any(config.is_translator for config in GENERATORS)
+    assert [config.upscale_factor for config in TRANSLATORS] == [1, 1, 2, 8, 1]
+    assert [config.sees_input for config in [*DISCRIMINATORS, PATCHGAN]] == [False, False, False, True]
 
 
-@pytest.mark.parametrize("shape", TRANSLATORS)
-def test_translators_make_nothing_of_noise(shape: Any) -> None:
-    with pytest.raises(BadInput, match=f"^{shape.kind} turns pictures into pictures and makes none of noise"):
-        shape.build(64, (3, 64, 64), True)
+@pytest.mark.parametrize("config", TRANSLATORS)
+def test_translators_refuse_to_generate_from_noise(config: Any) -> None:
+    with pytest.raises(BadInput, match=f"^{config.kind} "):
+        config.build(64, (3, 64, 64), True)
 
 
-def test_others_take_no_notice_of_what_is_given() -> None:
-    given = (1, 32, 32)
-    for shape in GENERATORS[1:2]:
-        network = shape.build(8, (3, 32, 32), True, 0, given)
-        assert network.state_dict().keys() == shape.build(8, (3, 32, 32), True).state_dict().keys()
-    for judge in DISCRIMINATORS[1:2]:
-        assert judge.build((3, 32, 32), 0, given).takes == ()
+def test_other_networks_ignore_the_input_shape() -> None:
+    input_shape = (1, 32, 32)
+    for config in GENERATORS[1:2]:
+        network = config.build(8, (3, 32, 32), True, 0, input_shape)
+        assert network.state_dict().keys() == config.build(8, (3, 32, 32), True).state_dict().keys()
+    for config in DISCRIMINATORS[1:2]:
+        assert config.build((3, 32, 32), 0, input_shape).condition_inputs == ()

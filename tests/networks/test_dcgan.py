@@ -1,4 +1,4 @@
-"""The DCGAN pair against the paper: sizes, parameter counts, where norms stand, derivatives."""
+"""Test the DCGAN networks against the paper: sizes, parameter counts, positions of norms, derivatives."""
 
 import copy
 
@@ -12,153 +12,159 @@ from zerosum.networks.configs import DCGANDiscriminatorConfig, DCGANGeneratorCon
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
 
 
-def count(network: nn.Module) -> int:
+def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def kinds(network: nn.Module) -> list[type[nn.Module]]:
+def module_types(network: nn.Module) -> list[type[nn.Module]]:
     return [type(module) for module in network.modules()]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", SIZES)
-def test_every_size_and_channel_count(size: int, channels: int) -> None:
+def test_all_sizes_and_channel_counts(size: int, channels: int) -> None:
     shape = (channels, size, size)
     image = DCGANGeneratorConfig(width=2, max_width=4).build(8, shape, bounded=True)(torch.randn(2, 8))
     assert image.shape == (2, *shape)
     output = DCGANDiscriminatorConfig(width=2, max_width=4).build(shape)(image)
     assert output.score.shape == (2,)
     assert output.score.dtype == torch.float32
-    assert output.classes is None
+    assert output.class_logits is None
 
 
-def test_range() -> None:
-    latent, scaled = 50 * torch.randn(2, 8), DCGANGeneratorConfig(width=4, norm="none", init="scaled")
-    assert scaled.build(8, (1, 16, 16), bounded=True)(latent).abs().max() <= 1
-    assert scaled.build(8, (1, 16, 16), bounded=False)(latent).abs().max() > 1
+def test_bounded_samples_lie_in_range() -> None:
+    latent, config = 50 * torch.randn(2, 8), DCGANGeneratorConfig(width=4, norm="none", init="kaiming")
+    assert config.build(8, (1, 16, 16), bounded=True)(latent).abs().max() <= 1
+    assert config.build(8, (1, 16, 16), bounded=False)(latent).abs().max() > 1
 
 
-def test_parameters_of_the_papers_networks_at_64_pixels() -> None:
-    """Figure 1: 100 latent values, 1024 x 4x4, 512, 256, 128, picture; no bias before batch norm."""
-    sizes = {"width": 128, "max_width": 1024}
+def test_parameter_counts_of_the_papers_networks_at_64_pixels() -> None:
+    """Check figure 1: 100 latent values, 1024 x 4x4, 512, 256, 128, image; no bias before batch norm."""
+    settings = {"width": 128, "max_width": 1024}
     shape = (3, 64, 64)
-    between = 16 * (1024 * 512 + 512 * 256 + 256 * 128)
+    conv_weights = 16 * (1024 * 512 + 512 * 256 + 256 * 128)
     with torch.device("meta"):
-        generator = DCGANGeneratorConfig(**sizes).build(100, shape, bounded=True)
-        discriminator = DCGANDiscriminatorConfig(**sizes).build(shape)
-    norms = 2 * (512 + 256 + 128)
-    assert count(generator) == 100 * 1024 * 16 + between + 16 * 128 * 3 + 3 + norms + 2 * 1024
-    assert count(discriminator) == 16 * 3 * 128 + 128 + between + 16 * 1024 + 1 + 2 * (256 + 512 + 1024)
+        generator = DCGANGeneratorConfig(**settings).build(100, shape, bounded=True)
+        discriminator = DCGANDiscriminatorConfig(**settings).build(shape)
+    norm_parameters = 2 * (512 + 256 + 128)
+    assert count_parameters(generator) == 100 * 1024 * 16 + conv_weights + 16 * 128 * 3 + 3 + norm_parameters + 2 * 1024
+    assert count_parameters(discriminator) == 16 * 3 * 128 + 128 + conv_weights + 16 * 1024 + 1 + 2 * (256 + 512 + 1024)
 
 
-def test_detail_is_a_convolution_at_the_pictures_own_size() -> None:
+def test_full_resolution_channels_add_a_convolution_at_full_resolution() -> None:
     shape = (3, 32, 32)
     with torch.device("meta"):
         plain = (
             DCGANGeneratorConfig(width=8).build(8, shape, bounded=True),
             DCGANDiscriminatorConfig(width=8).build(shape),
         )
-        close = (
+        extended = (
             DCGANGeneratorConfig(width=8, full_resolution_channels=4).build(8, shape, bounded=True),
             DCGANDiscriminatorConfig(width=8, full_resolution_channels=4).build(shape),
         )
-        assert close[1](close[0](torch.randn(2, 8))).score.shape == (2,)
-    # the last doubling ends in 4 channels with their norm, not in 3 with their bias, and 3x3 makes the picture of them
-    assert count(close[0]) - count(plain[0]) == 16 * 8 * (4 - 3) - 3 + 2 * 4 + 9 * 4 * 3 + 3
-    # 3x3 sees the picture first, and the first halving sees 4 channels, not 3
-    assert count(close[1]) - count(plain[1]) == 9 * 3 * 4 + 4 + 16 * 8 * (4 - 3)
+        assert extended[1](extended[0](torch.randn(2, 8))).score.shape == (2,)
+    # the last doubling ends in 4 channels with a norm, not in 3 with a bias, and a 3x3 convolution follows
+    assert count_parameters(extended[0]) - count_parameters(plain[0]) == 16 * 8 * (4 - 3) - 3 + 2 * 4 + 9 * 4 * 3 + 3
+    # a 3x3 convolution precedes, and the first halving gets 4 channels, not 3
+    assert count_parameters(extended[1]) - count_parameters(plain[1]) == 9 * 3 * 4 + 4 + 16 * 8 * (4 - 3)
 
 
-def test_parameters_of_the_usual_half_width() -> None:
-    """The common 64-channel networks have 3,576,704 and 2,765,568 weights; ours add biases beside no norm."""
+def test_parameter_counts_of_the_common_half_width() -> None:
+    """The common 64-channel networks have 3,576,704 and 2,765,568 weights; ours add biases where there is no norm."""
     with torch.device("meta"):
         generator = DCGANGeneratorConfig().build(100, (3, 64, 64), bounded=True)
         discriminator = DCGANDiscriminatorConfig().build((3, 64, 64))
-    assert count(generator) == 3_576_704 + 3
-    assert count(discriminator) == 2_765_568 + 64 + 1
+    assert count_parameters(generator) == 3_576_704 + 3
+    assert count_parameters(discriminator) == 2_765_568 + 64 + 1
 
 
-def test_widths_double_to_their_limit() -> None:
+def test_widths_double_up_to_the_limit() -> None:
     assert DCGANGeneratorConfig(width=24, max_width=96).stage_widths(128) == (24, 48, 96, 96, 96)
     assert DCGANDiscriminatorConfig(width=64).stage_widths(32) == (64, 128, 256)
 
 
-def test_no_norm_beside_the_picture() -> None:
+def test_layers_next_to_the_image_have_no_norm() -> None:
     generator = DCGANGeneratorConfig(width=4).build(8, (1, 32, 32), bounded=True)
     discriminator = DCGANDiscriminatorConfig(width=4).build((1, 32, 32))
-    assert nn.BatchNorm2d not in kinds(generator.picture) + kinds(discriminator.picture)
-    assert kinds(generator).count(nn.BatchNorm2d) == 3
-    assert kinds(discriminator).count(nn.BatchNorm2d) == 2
+    assert nn.BatchNorm2d not in module_types(generator.output_layer) + module_types(discriminator.input_layer)
+    assert module_types(generator).count(nn.BatchNorm2d) == 3
+    assert module_types(discriminator).count(nn.BatchNorm2d) == 2
 
 
-def test_options_are_there_when_set_and_only_then() -> None:
-    bare = DCGANDiscriminatorConfig(width=4, norm="none").build((1, 32, 32))
-    assert not {nn.BatchNorm2d, nn.Dropout} & set(kinds(bare))
-    assert kinds(DCGANDiscriminatorConfig(width=4, dropout=0.2).build((1, 32, 32))).count(nn.Dropout) == 3
-    assert nn.BatchNorm2d not in kinds(DCGANGeneratorConfig(width=4, norm="none").build(8, (1, 32, 32), True))
+def test_optional_layers_exist_only_if_set() -> None:
+    discriminator = DCGANDiscriminatorConfig(width=4, norm="none").build((1, 32, 32))
+    assert not {nn.BatchNorm2d, nn.Dropout} & set(module_types(discriminator))
+    assert module_types(DCGANDiscriminatorConfig(width=4, dropout=0.2).build((1, 32, 32))).count(nn.Dropout) == 3
+    assert nn.BatchNorm2d not in module_types(DCGANGeneratorConfig(width=4, norm="none").build(8, (1, 32, 32), True))
 
 
-def test_spectral_norm_bounds_every_layer_and_survives_a_copy() -> None:
+def test_spectral_norm_bounds_every_layer_also_of_a_copy() -> None:
     torch.manual_seed(0)
-    judge = DCGANDiscriminatorConfig(width=4, norm="none", spectral_norm=True, init="scaled").build((1, 16, 16))
+    discriminator = DCGANDiscriminatorConfig(width=4, norm="none", spectral_norm=True, init="kaiming").build(
+        (1, 16, 16)
+    )
     for _ in range(60):
-        judge(torch.randn(1, 1, 16, 16))
-    twin = copy.deepcopy(judge).eval()
-    twin.load_state_dict(judge.state_dict())
-    weights = [module.weight for module in twin.modules() if hasattr(module, "parametrizations")]
+        discriminator(torch.randn(1, 1, 16, 16))
+    copied = copy.deepcopy(discriminator).eval()
+    copied.load_state_dict(discriminator.state_dict())
+    weights = [module.weight for module in copied.modules() if hasattr(module, "parametrizations")]
     assert len(weights) == 3
     for weight in weights:
         top = torch.linalg.svdvals(weight.detach().flatten(1))[0].item()
         assert top == pytest.approx(1.0, abs=0.02)
 
 
-@pytest.mark.parametrize("init", ["scaled", "orthogonal"])
-def test_signal_passes_without_norm(init: str) -> None:
+@pytest.mark.parametrize("init", ["kaiming", "orthogonal"])
+def test_signal_passes_through_networks_without_norm(init: str) -> None:
     torch.manual_seed(0)
     generator = DCGANGeneratorConfig(width=16, norm="none", init=init).build(64, (1, 64, 64), bounded=False)
     assert 0.3 < generator(torch.randn(64, 64)).var().item() < 3
-    judge = DCGANDiscriminatorConfig(width=16, norm="none", init=init).build((1, 64, 64))
-    assert 0.1 < judge(torch.randn(32, 1, 64, 64)).score.square().mean().item() < 10
+    discriminator = DCGANDiscriminatorConfig(width=16, norm="none", init=init).build((1, 64, 64))
+    assert 0.1 < discriminator(torch.randn(32, 1, 64, 64)).score.square().mean().item() < 10
 
 
-def test_a_narrow_network_without_norm_drawn_by_the_paper_passes_almost_no_signal() -> None:
+def test_narrow_network_without_norm_passes_no_signal_with_the_papers_init() -> None:
     torch.manual_seed(0)
-    judge = DCGANDiscriminatorConfig(width=16, norm="none", init="normal").build((1, 64, 64))
-    assert judge(torch.randn(32, 1, 64, 64)).score.abs().max() < 1e-2
+    discriminator = DCGANDiscriminatorConfig(width=16, norm="none", init="normal").build((1, 64, 64))
+    assert discriminator(torch.randn(32, 1, 64, 64)).score.abs().max() < 1e-2
 
 
-def test_channels_last_changes_nothing() -> None:
+def test_channels_last_gives_the_same_output() -> None:
     torch.manual_seed(0)
     generator = DCGANGeneratorConfig(width=4).build(8, (3, 32, 32), bounded=True).eval()
-    judge = DCGANDiscriminatorConfig(width=4).build((3, 32, 32)).eval()
+    discriminator = DCGANDiscriminatorConfig(width=4).build((3, 32, 32)).eval()
     latent = torch.randn(2, 8)
     image = generator(latent)
-    score = judge(image).score
-    layout = torch.channels_last
-    again = generator.to(memory_format=layout)(latent)
-    assert again.is_contiguous(memory_format=layout)
-    torch.testing.assert_close(again, image, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(judge.to(memory_format=layout)(again).score, score, rtol=1e-4, atol=1e-5)
+    score = discriminator(image).score
+    memory_format = torch.channels_last
+    channels_last_image = generator.to(memory_format=memory_format)(latent)
+    assert channels_last_image.is_contiguous(memory_format=memory_format)
+    torch.testing.assert_close(channels_last_image, image, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        discriminator.to(memory_format=memory_format)(channels_last_image).score, score, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_the_discriminator_differentiates_twice(norm: str) -> None:
+def test_discriminator_is_twice_differentiable(norm: str) -> None:
     torch.manual_seed(0)
-    judge = DCGANDiscriminatorConfig(width=2, norm=norm, init="scaled").build((1, 16, 16)).double()
+    discriminator = DCGANDiscriminatorConfig(width=2, norm=norm, init="kaiming").build((1, 16, 16)).double()
     sample = torch.randn(3, 1, 16, 16, dtype=torch.float64, requires_grad=True)
-    assert gradcheck(lambda x: judge(x).score, sample, fast_mode=True)
-    assert gradgradcheck(lambda x: judge(x).score, sample, fast_mode=True)
+    assert gradcheck(lambda x: discriminator(x).score, sample, fast_mode=True)
+    assert gradgradcheck(lambda x: discriminator(x).score, sample, fast_mode=True)
 
 
-@pytest.mark.parametrize("spectral", [False, True])
-def test_a_slope_by_torch_func_is_the_slope_by_autograd(spectral: bool) -> None:
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_gradient_by_torch_func_equals_autograd(spectral_norm: bool) -> None:
     torch.manual_seed(0)
-    judge = DCGANDiscriminatorConfig(width=4, norm="none", spectral_norm=spectral, init="scaled").build((1, 16, 16))
+    discriminator = DCGANDiscriminatorConfig(width=4, norm="none", spectral_norm=spectral_norm, init="kaiming").build(
+        (1, 16, 16)
+    )
     sample = torch.randn(3, 1, 16, 16)
-    training = torch.func.grad(lambda x: judge(x).score.sum())(sample)
-    assert training.isfinite().all()
-    judge.eval()
-    wanted = sample.clone().requires_grad_()
-    (by_autograd,) = torch.autograd.grad(judge(wanted).score.sum(), wanted)
-    by_func = torch.func.grad(lambda x: judge(x).score.sum())(sample)
+    training_gradient = torch.func.grad(lambda x: discriminator(x).score.sum())(sample)
+    assert training_gradient.isfinite().all()
+    discriminator.eval()
+    differentiable = sample.clone().requires_grad_()
+    (by_autograd,) = torch.autograd.grad(discriminator(differentiable).score.sum(), differentiable)
+    by_func = torch.func.grad(lambda x: discriminator(x).score.sum())(sample)
     torch.testing.assert_close(by_func, by_autograd)

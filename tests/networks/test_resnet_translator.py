@@ -1,9 +1,16 @@
-"""The residual translator: sizes, how far it sees, its edges, corrections, and the maps that contrast compares."""
+"""Test the residual translator: sizes, receptive field, padding, residual output, and the maps that patch-NCE
+compares."""
 
 import pytest
 import torch
 from torch.nn import functional
-from translator_checks import assert_alone, assert_any_size, assert_tiles_are_the_whole, pictures, seen
+from translator_checks import (
+    assert_any_size,
+    assert_per_sample,
+    assert_tiles_equal_the_full_image,
+    measure_radius,
+    random_images,
+)
 
 from zerosum.errors import BadInput
 from zerosum.networks.configs import ResNetTranslatorConfig
@@ -11,89 +18,94 @@ from zerosum.networks.padding import pad_to_multiple, reflect_pad
 from zerosum.networks.resnet_translator import ResNetTranslator
 
 
-def built(given: tuple[int, ...] = (3, 16, 16), seed: int = 0, **fields: object) -> ResNetTranslator:
+def build_network(input_shape: tuple[int, ...] = (3, 16, 16), seed: int = 0, **fields: object) -> ResNetTranslator:
     torch.manual_seed(seed)
-    shape = ResNetTranslatorConfig.model_validate({"width": 4, "blocks": 2, **fields})
-    network = shape.build(0, (3, *given[1:]), True, 0, given)
+    config = ResNetTranslatorConfig.model_validate({"width": 4, "blocks": 2, **fields})
+    network = config.build(0, (3, *input_shape[1:]), True, 0, input_shape)
     assert isinstance(network, ResNetTranslator)
     return network
 
 
-@pytest.mark.parametrize("fields", [{}, {"norm": "none"}, {"downs": 3}, {"residual": True}])
-def test_any_size(fields: dict[str, object]) -> None:
-    network = built(**fields)
+@pytest.mark.parametrize("fields", [{}, {"norm": "none"}, {"downsamplings": 3}, {"residual": True}])
+def test_any_size_is_translated_per_sample(fields: dict[str, object]) -> None:
+    network = build_network(**fields)
     assert_any_size(network, 3, 3)
-    assert_alone(network, 3)
+    assert_per_sample(network, 3)
     assert network.condition_inputs == ()
-    assert network.size_multiple == 2 ** fields.get("downs", 2)
+    assert network.size_multiple == 2 ** fields.get("downsamplings", 2)
 
 
-def test_range_and_channels() -> None:
-    network = built((1, 16, 16), norm="none")
-    assert network(50 * pictures(2, (1, 16, 16))).abs().max() <= 1
+def test_output_is_bounded() -> None:
+    network = build_network((1, 16, 16), norm="none")
+    assert network(50 * random_images(2, (1, 16, 16))).abs().max() <= 1
 
 
-def test_the_papers_network() -> None:
-    """64, 128, 256 channels and 6 blocks; downs are 4x4, biases stand only where no norm shifts."""
+def test_parameter_count_of_the_papers_network() -> None:
+    """Check 64, 128, 256 channels and 6 blocks; halvings are 4x4, and only layers without norm have a bias."""
     with torch.device("meta"):
         network = ResNetTranslatorConfig().build(0, (3, 128, 128), True, 0, (3, 128, 128))
-    beside = 49 * 3 * 64 * 2 + 3
-    between = (16 + 9) * (64 * 128 + 128 * 256) + 12 * 9 * 256 * 256
-    norms = 2 * (64 + 128 + 256 + 12 * 256 + 128 + 64)
-    assert sum(parameter.numel() for parameter in network.parameters()) == beside + between + norms
+    outer_weights = 49 * 3 * 64 * 2 + 3
+    inner_weights = (16 + 9) * (64 * 128 + 128 * 256) + 12 * 9 * 256 * 256
+    norm_parameters = 2 * (64 + 128 + 256 + 12 * 256 + 128 + 64)
+    assert (
+        sum(parameter.numel() for parameter in network.parameters()) == outer_weights + inner_weights + norm_parameters
+    )
 
 
-@pytest.mark.parametrize("fields", [{"blocks": 1}, {"blocks": 2, "downs": 1}])
-def test_it_sees_as_far_as_it_says(fields: dict[str, object]) -> None:
-    network = built(norm="none", **fields)
+@pytest.mark.parametrize("fields", [{"blocks": 1}, {"blocks": 2, "downsamplings": 1}])
+def test_receptive_field_radius_is_exact(fields: dict[str, object]) -> None:
+    network = build_network(norm="none", **fields)
     assert network.receptive_field_radius is not None
-    assert seen(network, 3, 80) == network.receptive_field_radius
-    assert_tiles_are_the_whole(network, 3, 80)
-    assert built(**fields).receptive_field_radius is None
+    assert measure_radius(network, 3, 80) == network.receptive_field_radius
+    assert_tiles_equal_the_full_image(network, 3, 80)
+    assert build_network(**fields).receptive_field_radius is None
 
 
-def test_mirrors_are_torchs() -> None:
-    sample = pictures(2, (3, 9, 12))
+def test_padding_equals_torch() -> None:
+    sample = random_images(2, (3, 9, 12))
     assert torch.equal(reflect_pad(sample, 3), functional.pad(sample, (3, 3, 3, 3), "reflect"))
     assert torch.equal(pad_to_multiple(sample, 16), functional.pad(sample, (0, 4, 0, 7), "reflect"))
     assert torch.equal(pad_to_multiple(sample, 32), functional.pad(sample, (0, 20, 0, 23), "replicate"))
     assert torch.equal(pad_to_multiple(sample, 3), sample)
 
 
-def test_a_correction_starts_near_the_picture() -> None:
-    given = pictures(2, (3, 16, 16))
-    change = built(residual=True)(given) - given
+def test_residual_output_starts_near_the_input() -> None:
+    inputs = random_images(2, (3, 16, 16))
+    change = build_network(residual=True)(inputs) - inputs
     assert 0.01 < change.std() < 0.3
-    assert (built()(given) - given).std() > 0.3
+    assert (build_network()(inputs) - inputs).std() > 0.3
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 5])
-def test_encode_gives_the_maps_on_the_way(blocks: int) -> None:
-    network, given = built(blocks=blocks, contrast=True, contrast_size=5), pictures(2, (3, 18, 16))
-    maps = network.encode(given)
+def test_encode_returns_the_inner_feature_maps(blocks: int) -> None:
+    network, inputs = (
+        build_network(blocks=blocks, contrastive_heads=True, contrastive_size=5),
+        random_images(2, (3, 18, 16)),
+    )
+    maps = network.encode(inputs)
     expected = [(4, 20, 16), (8, 10, 8), (16, 5, 4), (16, 5, 4), (16, 5, 4)][: 4 if blocks == 1 else 5]
     assert [tuple(hidden.shape[1:]) for hidden in maps] == expected
-    whole = pad_to_multiple(given, 4)
-    on_the_way = []
-    for setup in network.stages:
-        whole = setup(whole)
-        on_the_way.append(whole)
-    places = dict.fromkeys([0, 1, 2, 3, 3 + blocks // 2])
-    assert all(torch.equal(hidden, on_the_way[place]) for hidden, place in zip(maps, places, strict=True))
+    hidden_map = pad_to_multiple(inputs, 4)
+    stage_maps = []
+    for stage in network.stages:
+        hidden_map = stage(hidden_map)
+        stage_maps.append(hidden_map)
+    stage_indices = dict.fromkeys([0, 1, 2, 3, 3 + blocks // 2])
+    assert all(torch.equal(hidden, stage_maps[index]) for hidden, index in zip(maps, stage_indices, strict=True))
 
 
-def test_places_are_compared_by_vectors_of_length_one() -> None:
-    network = built(contrast=True, contrast_size=5)
-    for level, hidden in enumerate(network.encode(pictures(2, (3, 16, 16)))):
+def test_projected_pixels_are_unit_vectors() -> None:
+    network = build_network(contrastive_heads=True, contrastive_size=5)
+    for level, hidden in enumerate(network.encode(random_images(2, (3, 16, 16)))):
         vectors = network.project(level, hidden.flatten(2).mT.flatten(0, 1)[:7])
         assert vectors.shape == (7, 5)
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(7))
-    assert ResNetTranslatorConfig(contrastive_heads=True).capabilities == {"contrast"}
+    assert ResNetTranslatorConfig(contrastive_heads=True).capabilities == {"contrastive heads"}
     assert ResNetTranslatorConfig().capabilities == set()
-    assert not list(built().contrastive_heads.parameters())
+    assert not list(build_network().contrastive_heads.parameters())
 
 
-@pytest.mark.parametrize("fields", [{"residual": True}, {"contrast": True}])
-def test_other_channels_are_refused_where_pictures_are_compared(fields: dict[str, object]) -> None:
-    with pytest.raises(BadInput, match=r"must have as many channels, got 1 given and 3 wanted: set generator\."):
-        built((1, 16, 16), **fields)
+@pytest.mark.parametrize("fields", [{"residual": True}, {"contrastive_heads": True}])
+def test_other_channels_are_refused_if_input_and_output_are_compared(fields: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match=r"need equally many channels, got 1 and 3: set `generator\."):
+        build_network((1, 16, 16), **fields)

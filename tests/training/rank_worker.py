@@ -1,4 +1,4 @@
-"""One rank of a game that test_ranks.py plays with two; run as a script."""
+"""One rank of the training that test_ranks.py runs on two ranks; run as a script."""
 
 import sys
 from pathlib import Path
@@ -15,19 +15,19 @@ from zerosum.training.loop import train
 from zerosum.training.meter import Meter
 
 
-def play(into: Path) -> None:
+def train_and_save(output: Path) -> None:
     torch.set_num_threads(1)
     with process_group():
         accelerator = Accelerator(accumulate=2)
-        game = points_game({"r1": R1(every_rounds=2), "gp": GradientPenalty()}, share_fakes=True)
+        game = points_game({"r1": R1(every_rounds=2), "gp": GradientPenalty()}, reuse_fakes=True)
         loader = BatchLoader(Points(), 8, seed=1, rank=accelerator.rank, world_size=accelerator.world_size)
         meter = Meter()
-        train(game, loader, accelerator, Progress(), 16, meter, [], lambda now: now.round >= 12)
+        train(game, loader, accelerator, Progress(), 16, meter, [], lambda progress: progress.round >= 12)
         means = meter.pop_means(accelerator)
         weights = {name: tensor.contiguous() for name, tensor in game.state_dict().items()}
         weights["logged"] = torch.tensor([means[name] for name in sorted(means)])
-        save_file(weights, into / f"{accelerator.world_size}-{accelerator.rank}.safetensors")
+        save_file(weights, output / f"{accelerator.world_size}-{accelerator.rank}.safetensors")
 
 
 if __name__ == "__main__":
-    play(Path(sys.argv[1]))
+    train_and_save(Path(sys.argv[1]))

@@ -1,7 +1,7 @@
-"""Kills training runs at random instants and resumes them; run as a script by test_resume.py.
+"""Kill training runs at random times and resume them; run as a script by test_resume.py.
 
 Each run is a forked child of this process, which has imported torch but started none of its threads, so that a run
-begins at once. Prints one JSON object.
+starts at once. Prints one JSON object.
 """
 
 import json
@@ -26,30 +26,30 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def child(work) -> int:
-    """Fork; the child does its work and ends. Returns its process id."""
+def fork(function) -> int:
+    """Call the function in a forked child process, and return the id of the child."""
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
         torch.set_num_threads(1)
-        work()
+        function()
         code = 0
-    except BaseException:  # told, and turned into exit code 1: a child must never run the parent's code on
+    except BaseException:  # printed and turned into exit code 1: a child must never continue with the parent's code
         traceback.print_exc()
     finally:
         os._exit(code)
 
 
-def finish(pid: int) -> int:
-    """Wait for a child; its exit code, or minus its signal."""
+def wait(pid: int) -> int:
+    """Wait for a child, and return its exit code, or minus its signal."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def begin(run: Path, source: Path, images: int, workers: int) -> None:
+def start(run: Path, source: Path, examples: int, workers: int) -> None:
     settings = SETTINGS | {"data.workers": workers}
-    api.train(source, recipe="vanilla", run=run, images=images, settings=settings)
+    api.train(source, recipe="vanilla", run=run, examples=examples, settings=settings)
 
 
 def resume(run: Path) -> None:
@@ -62,36 +62,36 @@ def state(run: Path) -> str:
     return json.loads(status.read_text())["state"] if status.exists() else ""
 
 
-def main(folder: Path, source: Path, images: int, kills: int, workers: int) -> None:
+def main(folder: Path, source: Path, examples: int, kills: int, workers: int) -> None:
     step_timer.TIMING_BUDGET_SECONDS = 0.0
-    whole = folder / "whole"
-    for run in (folder / "warm-up", whole):  # the first fills the cache
-        began = time.monotonic()
-        assert finish(child(lambda run=run: begin(run, source, images, workers))) == 0
-        length = time.monotonic() - began
-    dice = random.Random(workers)
-    report = {"killed": 0, "instants": [], "runs": []}
+    reference = folder / "reference"
+    for run in (folder / "warm-up", reference):  # the first fills the cache
+        start_time = time.monotonic()
+        assert wait(fork(lambda run=run: start(run, source, examples, workers))) == 0
+        duration = time.monotonic() - start_time
+    rng = random.Random(workers)
+    report = {"killed": 0, "kill_times": [], "runs": []}
     for number in range(3 * kills):
         if report["killed"] == kills:
             break
         run = folder / f"run{number}"
-        pid = child(lambda run=run: begin(run, source, images, workers))
-        instant = dice.uniform(0, length)
-        time.sleep(instant)
+        pid = fork(lambda run=run: start(run, source, examples, workers))
+        kill_time = rng.uniform(0, duration)
+        time.sleep(kill_time)
         os.kill(pid, signal.SIGKILL)
-        killed = finish(pid) == -signal.SIGKILL
+        killed = wait(pid) == -signal.SIGKILL
         report["killed"] += killed
-        length *= 1.0 if killed else 0.95  # the machine is quicker than it was: sooner, then
-        report["instants"].append(round(instant, 3))
+        duration *= 1.0 if killed else 0.95  # the computer has become faster, so kill earlier
+        report["kill_times"].append(round(kill_time, 3))
         if not (run / "recipe.toml").exists():
-            pid = child(lambda run=run: begin(run, source, images, workers))  # killed before the run was there
+            pid = fork(lambda run=run: start(run, source, examples, workers))  # killed before the run folder existed
         elif state(run) == "done":
-            pid = child(lambda: None)  # it had just ended
+            pid = fork(lambda: None)  # it ended before the kill
         else:
-            pid = child(lambda run=run: resume(run))
-        assert finish(pid) == 0, f"run {number}, killed after {instant:.3f} s, does not resume"
+            pid = fork(lambda run=run: resume(run))
+        assert wait(pid) == 0, f"run {number}, killed after {kill_time:.3f} s, does not resume"
         report["runs"].append(str(run))
-    print(json.dumps(report | {"whole": str(whole), "seconds": length}))
+    print(json.dumps(report | {"reference": str(reference), "seconds": duration}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Compiled games play as uncompiled ones do, and where compiling fails they are played without.
+"""Compiled games train as eager ones do, and games whose compilation fails train without it.
 
-"aot_eager" stands in for a real compiler: it traces, splits and differentiates graphs in the same way, and runs their
-operators one by one, so that only wrong wiring could change a number.
+The backend "aot_eager" replaces a real compiler: it traces, splits and differentiates graphs in the same way and runs
+their operators one by one, so that only wrong wiring can change a number.
 """
 
 import copy
@@ -30,51 +30,52 @@ from zerosum.training.accelerator import Accelerator
 from zerosum.training.compile import CompiledFunction, Compiler, eager
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
+from zerosum.workflows import tuning
 from zerosum.workflows.build_game import build_game
 from zerosum.workflows.setup import TrainingSetup
 
 SHAPE = (1, 16, 16)
 DCGAN = {"generator.width": 4, "discriminator.width": 4, "terms.r1.every_rounds": 2}
-PLAIN = {"blocks": 1, "expansion": 1, "group_width": 0}
+SMALL_BLOCKS = {"blocks": 1, "expansion": 1, "group_width": 0}
 R3GAN = {"generator.widths": [8, 4, 4], "discriminator.widths": [4, 4, 8]} | {
-    f"{player}.{name}": value for player in ("generator", "discriminator") for name, value in PLAIN.items()
+    f"{player}.{name}": value for player in ("generator", "discriminator") for name, value in SMALL_BLOCKS.items()
 }
-SETTLED = {"training.precision": "float32", "optimizer.eps": 1e-3, "optimizer.lr": 2e-4}
-"""A large eps, for Adam with a small one makes steps out of rounding wherever a gradient is almost 0."""
-EXACT = {"rtol": 1e-5, "atol": 1e-5}
+FIXED = {"training.precision": "float32", "optimizer.eps": 1e-3, "optimizer.lr": 2e-4}
+"""A large eps, since Adam with a small one amplifies rounding errors wherever a gradient is almost 0."""
+TOLERANCES = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def recipe(name: str, settings: dict) -> Recipe:
     file = RecipeFile(name)
-    file.apply_variant("small" if name == "r3gan" else "nano")  # where its networks are its own
-    for path, value in (SETTLED | settings).items():
+    file.apply_variant("small" if name == "r3gan" else "nano")  # the variant with the networks of the recipe
+    for path, value in (FIXED | settings).items():
         file.settings_tree.set(tuple(path.split(".")), value, "")
     return check_recipe(file.settings_tree).resolve_schedules(1000)
 
 
-def pictures() -> Points:
+def image_source() -> Points:
     source = Points(40, math.prod(SHAPE))
     source.values = source.values.reshape(40, *SHAPE).clip(-1, 1)
     return source
 
 
-def played(game: Game, rounds: int = 3, batch: int = 16) -> dict[str, float]:
-    source, meter = pictures() if hasattr(game.generator, "start") else Points(), Meter()
+def train_rounds(game: Game, rounds: int = 3, batch_size: int = 16) -> dict[str, float]:
+    source, meter = Points() if isinstance(game.generator, torch.nn.Sequential) else image_source(), Meter()
     train(
         game,
-        BatchLoader(source, batch, 1),
+        BatchLoader(source, batch_size, 1),
         Accelerator(),
         Progress(),
-        batch,
+        batch_size,
         meter,
         [],
-        lambda now: now.round >= rounds,
+        lambda progress: progress.round >= rounds,
     )
     return meter.pop_means(Accelerator())
 
 
-def counting(graphs: list) -> Callable:
-    """A backend that counts what it compiles."""
+def recording_backend(graphs: list) -> Callable:
+    """Return a backend that records the graphs it compiles."""
 
     def backend(graph, inputs):
         graphs.append(graph)
@@ -83,106 +84,110 @@ def counting(graphs: list) -> Callable:
     return backend
 
 
-def broken(graph, inputs):
-    raise RuntimeError("no compiler here\nand much more about it")
+def broken_backend(graph, inputs):
+    raise RuntimeError("no compiler found\nand more details")
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings", "graphs"), [("auto", DCGAN, 4), ("r3gan", R3GAN, 6)], ids=["dcgan", "r3gan"]
+    ("name", "settings", "num_graphs"), [("auto", DCGAN, 4), ("r3gan", R3GAN, 6)], ids=["dcgan", "r3gan"]
 )
-def test_compiled_is_uncompiled(kind: str, settings: dict, graphs: int) -> None:
-    """Both networks, frozen and not, and the slope; each compiled once for all rounds and both of the games."""
+def test_compiled_training_equals_eager_training(name: str, settings: dict, num_graphs: int) -> None:
+    """Both networks, frozen and not, and the input gradient are each compiled once for all rounds and games."""
     torch.compiler.reset()
-    compiled: list = []
-    quick = Compiler(counting(compiled))
+    graphs: list = []
+    compiler = Compiler(recording_backend(graphs))
     games = [
-        build_game(recipe(kind, settings), SHAPE, True, Accelerator(compile_networks=hasten))
-        for hasten in (eager, quick)
+        build_game(recipe(name, settings), SHAPE, True, Accelerator(compile_networks=compile_networks))
+        for compile_networks in (eager, compiler)
     ]
-    # an accuracy jumps where a score crosses the boundary, and first scores lie almost on it
-    ours, theirs = (
-        {name: mean for name, mean in played(game).items() if not name.endswith("accuracy")} for game in games
+    # accuracies are left out: they jump where a score crosses the boundary, and first scores are close to it
+    eager_means, compiled_means = (
+        {key: mean for key, mean in train_rounds(game).items() if not key.endswith("accuracy")} for game in games
     )
-    assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
-    twin = games[0].state_dict()
-    for name, tensor in games[1].state_dict().items():
-        torch.testing.assert_close(tensor, twin[name], **EXACT)
-    assert quick.failures == []
-    assert len(compiled) == graphs
-    played(build_game(recipe(kind, settings), SHAPE, True, Accelerator(compile_networks=quick)))
-    assert len(compiled) == graphs, "what a trial compiled serves the run too"
+    assert eager_means == pytest.approx(compiled_means, rel=1e-5, abs=1e-5)
+    eager_weights = games[0].state_dict()
+    for key, tensor in games[1].state_dict().items():
+        torch.testing.assert_close(tensor, eager_weights[key], **TOLERANCES)
+    assert compiler.failures == []
+    assert len(graphs) == num_graphs
+    train_rounds(build_game(recipe(name, settings), SHAPE, True, Accelerator(compile_networks=compiler)))
+    assert len(graphs) == num_graphs, "a second game uses the graphs of the first"
 
 
-def test_a_broken_compiler_is_told_of_once() -> None:
-    said: list[str] = []
+def test_a_failing_compiler_is_reported_once() -> None:
+    messages: list[str] = []
     games = [points_game({"r1": R1()}) for _ in range(2)]
-    Compiler(broken, said.append)(games[1])
-    assert played(games[0]) == played(games[1])
-    ours, theirs = (weights(game) for game in games)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    assert len(said) == 1
-    assert "no compiler here" in said[0]
-    assert "\n" not in said[0]
+    Compiler(broken_backend, messages.append)(games[1])
+    assert train_rounds(games[0]) == train_rounds(games[1])
+    eager_weights, fallback_weights = (weights(game) for game in games)
+    assert all(torch.equal(eager_weights[name], fallback_weights[name]) for name in eager_weights)
+    assert len(messages) == 1
+    assert "no compiler found" in messages[0]
+    assert "\n" not in messages[0]
 
 
-@pytest.mark.parametrize("terms", [{}, {"r1": R1()}, {"r1": R1(every_rounds=2)}], ids=["no slope", "always", "rarely"])
-def test_batch_norm_before_a_slope_is_not_compiled(terms: dict) -> None:
-    """Its buffers cannot change within the compiled slope; without a slope they can change all the same."""
-    said: list[str] = []
+@pytest.mark.parametrize(
+    "terms",
+    [{}, {"r1": R1()}, {"r1": R1(every_rounds=2)}],
+    ids=["no input gradient", "every round", "every other round"],
+)
+def test_input_gradients_through_batch_norm_are_not_compiled(terms: dict) -> None:
+    """Batch norm's buffers cannot change within a compiled input gradient; in a compiled network they can."""
+    messages: list[str] = []
     games = []
-    for hasten in (eager, Compiler("aot_eager", said.append)):
+    for compile_networks in (eager, Compiler("aot_eager", messages.append)):
         game = points_game(terms)
         game.discriminator.body.insert(1, torch.nn.BatchNorm1d(16))
         game.register_players(
             [Player(name, player.network, Adam(eps=1e-3)) for name, player in game.players.items()], game.moves
         )
-        hasten(game)
-        played(game)
+        compile_networks(game)
+        train_rounds(game)
         games.append(game)
-    ours, theirs = (game.state_dict() for game in games)
-    for name, tensor in ours.items():
-        torch.testing.assert_close(tensor, theirs[name], **EXACT)
-    assert len(said) == len(terms)
+    eager_weights, compiled_weights = (game.state_dict() for game in games)
+    for name, tensor in eager_weights.items():
+        torch.testing.assert_close(tensor, compiled_weights[name], **TOLERANCES)
+    assert len(messages) == len(terms)
 
 
-def test_saving_and_copying_do_not_notice(tmp_path: Path) -> None:
-    plain, fast = points_game({"r1": R1()}), points_game({"r1": R1()})
-    Compiler("aot_eager")(fast)
-    assert list(plain.state_dict()) == list(fast.state_dict())
+def test_compiled_games_are_saved_and_copied_like_eager_ones(tmp_path: Path) -> None:
+    eager_game, compiled_game = points_game({"r1": R1()}), points_game({"r1": R1()})
+    Compiler("aot_eager")(compiled_game)
+    assert list(eager_game.state_dict()) == list(compiled_game.state_dict())
     loader, meter = BatchLoader(Points(), 8, 1), Meter()
-    now = train(fast, loader, Accelerator(), Progress(), 8, meter, [], lambda now: now.round >= 2)
-    checkpoint.save(tmp_path, fast, loader, meter, now, 1.0, checkpoint.gather_rng_states(Accelerator()))
-    other = BatchLoader(Points(), 8, 1)
-    assert checkpoint.load(tmp_path, plain, other, Meter(), Accelerator()) == (now, 1.0)
-    twin = copy.deepcopy(fast.generator)
-    assert twin._compiled_call_impl is None
-    assert torch.equal(twin(torch.ones(3, 4)), fast.generator(torch.ones(3, 4)))
+    end = train(compiled_game, loader, Accelerator(), Progress(), 8, meter, [], lambda progress: progress.round >= 2)
+    checkpoint.save(tmp_path, compiled_game, loader, meter, end, 1.0, checkpoint.gather_rng_states(Accelerator()))
+    other_loader = BatchLoader(Points(), 8, 1)
+    assert checkpoint.load(tmp_path, eager_game, other_loader, Meter(), Accelerator()) == (end, 1.0)
+    generator_copy = copy.deepcopy(compiled_game.generator)
+    assert generator_copy._compiled_call_impl is None
+    assert torch.equal(generator_copy(torch.ones(3, 4)), compiled_game.generator(torch.ones(3, 4)))
     resumed = points_game({"r1": R1()})
     Compiler("aot_eager")(resumed)
-    checkpoint.load(tmp_path, resumed, other, Meter(), Accelerator())
-    for game, data in ((fast, loader), (resumed, other)):
-        train(game, data, Accelerator(), now, 8, Meter(), [], lambda now: now.round >= 4)
-    ours, theirs = weights(fast), weights(resumed)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    checkpoint.load(tmp_path, resumed, other_loader, Meter(), Accelerator())
+    for game, data in ((compiled_game, loader), (resumed, other_loader)):
+        train(game, data, Accelerator(), end, 8, Meter(), [], lambda progress: progress.round >= 4)
+    expected, actual = weights(compiled_game), weights(resumed)
+    assert all(torch.equal(expected[name], actual[name]) for name in expected)
 
 
-def test_a_mistake_of_the_network_itself_comes_up() -> None:
-    def wrong(x):
+def test_errors_of_the_function_itself_are_raised() -> None:
+    def raise_error(x):
         raise BadInput("this network is wrong")
 
-    quick = Compiler("aot_eager")
-    call = CompiledFunction(wrong, quick, fullgraph=False)
+    compiler = Compiler("aot_eager")
+    compiled_function = CompiledFunction(raise_error, compiler, fullgraph=False)
     for _ in range(2):
         with pytest.raises(BadInput, match="this network is wrong"):
-            call(torch.ones(1))
-    assert quick.failures == []
+            compiled_function(torch.ones(1))
+    assert compiler.failures == []
 
 
-# ---------------------------------------------------------------------- the trial
+# ---------------------------------------------------------------------- the trial of compiled networks
 
 
-class Examples:
-    """What a stage needs of data before it measures."""
+class TinyDataset:
+    """The part of a dataset that the speed measurement uses."""
 
     shape, bounded, train = (2,), False, np.arange(8)
 
@@ -190,61 +195,72 @@ class Examples:
         return 8
 
 
-def staged(monkeypatch, seconds: dict, device: str = "cpu", **training) -> tuple:
-    """A stage's recipe and its choices, where a round takes so long uncompiled and compiled; and what was said."""
-    said: list[str] = []
+class RecordingReporter(SilentReporter):
+    """Records the messages."""
 
-    class Voice(SilentReporter):
-        def say(self, line: str) -> None:
-            said.append(line)
+    def __init__(self) -> None:
+        self.messages: list[str] = []
 
-    def measure(stage, examples, stream):
-        found = seconds[stage.recipe.training.compile]
-        if isinstance(found, Exception):
-            raise found
-        return found
+    def message(self, text: str = "") -> None:
+        self.messages.append(text)
 
-    monkeypatch.setattr(TrainingSetup, "measure", measure)
-    monkeypatch.setattr(TrainingSetup, "stream", lambda stage, examples: BatchLoader(Points(), 8, 0))
+
+def tune(monkeypatch, seconds: dict, device: str = "cpu", **training) -> tuple:
+    """Tune a setup on which a round takes `seconds` by the setting `compile`; return it, seconds, decisions, messages.
+
+    An exception among the seconds is raised by the measurement.
+    """
+
+    def measure(setup, dataset, loader):
+        measured = seconds[setup.recipe.training.compile]
+        if isinstance(measured, Exception):
+            raise measured
+        return measured
+
+    monkeypatch.setattr(tuning, "measure", measure)
+    monkeypatch.setattr(TrainingSetup, "build_loader", lambda setup, dataset: BatchLoader(Points(), 8, 0))
     settings = {f"training.{name}": value for name, value in ({"precision": "float32"} | training).items()}
-    stage, found, decisions = TrainingSetup.create(
-        recipe("vanilla", settings), torch.device(device), (), Voice()
-    ).tune_speed(Examples())  # fmt: skip
-    return stage, found, decisions, said
+    reporter = RecordingReporter()
+    setup = TrainingSetup.create(recipe("vanilla", settings), torch.device(device), (), reporter)
+    return *tuning.tune_speed(setup, TinyDataset()), reporter.messages
 
 
-def test_a_trial_decides_on_gpus(monkeypatch) -> None:
-    for fast, taken in ((0.05, "always"), (0.095, "never")):
-        setup, found, decisions, said = staged(monkeypatch, {"never": 0.1, "always": fast}, "cuda", budget="20m")
-        assert setup.recipe.training.compile == taken
-        assert isinstance(setup.machine.hasten, Compiler) == (taken == "always")
-        assert found == (fast if taken == "always" else 0.1)
-        assert [(choice.what, choice.value) for choice in decisions] == [("compile", taken)]
-        assert said == []
+def test_compilation_on_gpus_depends_on_its_speed(monkeypatch) -> None:
+    for compiled_seconds, mode in ((0.05, "always"), (0.095, "never")):
+        timings = {"never": 0.1, "always": compiled_seconds}
+        setup, seconds, decisions, messages = tune(monkeypatch, timings, "cuda", budget="20m")
+        assert setup.recipe.training.compile == mode
+        assert isinstance(setup.accelerator.compile_networks, Compiler) == (mode == "always")
+        assert seconds == (compiled_seconds if mode == "always" else 0.1)
+        assert [(decision.name, decision.value) for decision in decisions] == [("compile", mode)]
+        assert messages == []
 
 
 @pytest.mark.parametrize(
     ("device", "training"),
     [("cpu", {"budget": "20m"}), ("cuda", {"budget": "5m"}), ("cuda", {"budget": "20m", "compile": "never"}),
-     ("cuda", {"images": 12800})],
-    ids=["on a CPU", "for a short time", "asked not to", "for few images"],
+     ("cuda", {"examples": 12800})],
+    ids=["CPU", "short budget", "compile is never", "few examples"],
 )  # fmt: skip
-def test_no_trial(monkeypatch, device: str, training: dict) -> None:
-    setup, found, decisions, said = staged(monkeypatch, {"never": 0.1, "always": AssertionError()}, device, **training)
-    assert said == [], "a trial that failed is spoken of"
-    assert (setup.recipe.training.compile, setup.machine.hasten, found, decisions) == ("never", eager, 0.1, [])
+def test_compilation_is_not_tried(monkeypatch, device: str, training: dict) -> None:
+    timings = {"never": 0.1, "always": AssertionError()}
+    setup, seconds, decisions, messages = tune(monkeypatch, timings, device, **training)
+    assert messages == [], "a failed trial is reported"
+    assert setup.recipe.training.compile == "never"
+    assert (setup.accelerator.compile_networks, seconds, decisions) == (eager, 0.1, [])
 
 
-def test_what_is_asked_for_is_done_unless_it_fails(monkeypatch) -> None:
-    setup, found, _, _ = staged(monkeypatch, {"never": 0.1, "always": 0.2}, compile="always")
-    assert (setup.recipe.training.compile, found) == ("always", 0.2)
-    setup, found, decisions, said = staged(monkeypatch, {"never": 0.1, "always": ValueError("odd")}, compile="always")
-    assert (setup.recipe.training.compile, found, decisions) == ("never", 0.1, [])
-    assert len(said) == 1
-    assert "(odd)" in said[0]
+def test_requested_compilation_is_used_unless_it_fails(monkeypatch) -> None:
+    setup, seconds, _, _ = tune(monkeypatch, {"never": 0.1, "always": 0.2}, compile="always")
+    assert (setup.recipe.training.compile, seconds) == ("always", 0.2)
+    timings = {"never": 0.1, "always": ValueError("odd")}
+    setup, seconds, decisions, messages = tune(monkeypatch, timings, compile="always")
+    assert (setup.recipe.training.compile, seconds, decisions) == ("never", 0.1, [])
+    assert len(messages) == 1
+    assert "(odd)" in messages[0]
 
 
-def test_a_stage_asked_to_compile_does_so_when_resumed() -> None:
+def test_a_setup_with_requested_compilation_compiles_when_resumed() -> None:
     setup = TrainingSetup.create(
         recipe("vanilla", {"training.compile": "always"}), torch.device("cpu"), (), SilentReporter()
     )

@@ -1,7 +1,7 @@
-"""An autopsy names the layer, the gradient or the step that lost the first number."""
+"""The NaN tracer names the layer, gradient or optimizer step of the first non-finite number."""
 
 import torch
-from tiny_games import Points, Score, points_game
+from tiny_games import Points, TinyDiscriminator, points_game
 from torch import Tensor, nn
 
 from zerosum.data.loader import BatchLoader
@@ -13,8 +13,8 @@ from zerosum.game.schedule import Progress
 from zerosum.training.nan_tracer import FiniteCheckingAccelerator, replay_until_nonfinite
 
 
-class Bomb(nn.Module):
-    """Passes everything on, until it has been called so often: then what it gives is infinite."""
+class InfiniteAfter(nn.Module):
+    """The identity for a number of calls; then the output is infinite."""
 
     def __init__(self, calls: int) -> None:
         super().__init__()
@@ -26,8 +26,8 @@ class Bomb(nn.Module):
         return x * torch.inf if self.count > self.calls else x
 
 
-class Spike(torch.autograd.Function):
-    """Passes everything on, but no gradient back that is finite."""
+class NanGradient(torch.autograd.Function):
+    """The identity, with NaN as the gradient."""
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
@@ -38,36 +38,36 @@ class Spike(torch.autograd.Function):
         return gradient * torch.nan
 
 
-class Spiked(nn.Module):
+class NanGradientLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return Spike.apply(x)
+        return NanGradient.apply(x)
 
 
 def game_with(layer: nn.Module) -> AdversarialGame:
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 8), layer, nn.Linear(8, 2))
-    return AdversarialGame(generator, Score(), Normal(size=4), NonSaturating(), {}, Adam(lr=1e-3), 50.0)
+    return AdversarialGame(generator, TinyDiscriminator(), Normal(size=4), NonSaturating(), {}, Adam(lr=1e-3), 50.0)
 
 
-def examine(game: AdversarialGame) -> str:
+def trace(game: AdversarialGame) -> str:
     return replay_until_nonfinite(game, BatchLoader(Points(), 16, 0), FiniteCheckingAccelerator(), Progress(), 16, 320)
 
 
-def test_the_layer_that_gave_it() -> None:
-    """The generator runs in both players' moves, twice a round: the seventh call falls into round 3."""
-    assert examine(game_with(Bomb(6))) == "the output of generator.1 (Bomb), in round 3"
+def test_a_layer_with_a_non_finite_output_is_named() -> None:
+    """The generator runs in the moves of both players, so its seventh call is in round 3."""
+    assert trace(game_with(InfiniteAfter(6))) == "the output of generator.1 (InfiniteAfter), in round 3"
 
 
-def test_the_gradient_that_gave_it() -> None:
-    found = examine(game_with(Spiked()))
-    assert found == "the gradient of generator.0.weight, at the move of the generator, in round 0"
+def test_a_non_finite_gradient_is_named() -> None:
+    message = trace(game_with(NanGradientLayer()))
+    assert message == "the gradient of generator.0.weight in the move of the generator, in round 0"
 
 
-def test_the_step_that_gave_it() -> None:
-    found = examine(points_game(rule=Adam(lr=1e39)))
-    assert found.startswith("the step of discriminator.body.0.weight: its gradient was finite")
-    assert found.endswith("in round 0")
+def test_a_non_finite_optimizer_step_is_named() -> None:
+    message = trace(points_game(optimizer=Adam(lr=1e39)))
+    assert message.startswith("the optimizer step of discriminator.body.0.weight")
+    assert message.endswith("in round 0")
 
 
-def test_a_healthy_game() -> None:
-    assert examine(points_game()) == ""
+def test_a_finite_game() -> None:
+    assert trace(points_game()) == ""

@@ -1,4 +1,4 @@
-"""Small parts that several training tests play with."""
+"""Small datasets, networks and games that several training tests use."""
 
 import numpy as np
 import torch
@@ -13,17 +13,17 @@ from zerosum.game.types import Batch, DiscriminatorOutput
 
 
 class Points:
-    """A fixed table of points, as a source of examples."""
+    """A fixed table of points, as a batch source."""
 
-    epoch = property(lambda points: len(points.train))
-    drawn = property(lambda points: points.train)
+    epoch_size = property(lambda points: len(points.train))
+    train_indices = property(lambda points: points.train)
 
     def __init__(self, n: int = 100, features: int = 2, seed: int = 0) -> None:
         self.values = np.random.default_rng(seed).normal(size=(n, features)).astype(np.float32)
         self.train = np.arange(n)
 
-    def shuffled(self, dice: np.random.Generator) -> np.ndarray:
-        return dice.permutation(self.train)
+    def epoch_order(self, rng: np.random.Generator) -> np.ndarray:
+        return rng.permutation(self.train)
 
     def fetch(self, indices: np.ndarray) -> Tensor:
         return torch.from_numpy(self.values[indices])
@@ -34,11 +34,11 @@ class Points:
     def scale(self, raw: Tensor) -> Tensor:
         return raw
 
-    def lay(self, scaled: Tensor, seed: Tensor) -> Batch:
+    def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
         return {"real": scaled}
 
 
-class Score(nn.Module):
+class TinyDiscriminator(nn.Module):
     """A small fully connected discriminator."""
 
     def __init__(self, features: int = 2, width: int = 16) -> None:
@@ -50,14 +50,15 @@ class Score(nn.Module):
 
 
 def points_game(
-    terms=None, objective=None, times: int = 1, rule: Adam | None = None, half_life=50.0, share_fakes=False, **more
-) -> AdversarialGame:
+    terms=None, objective=None, discriminator_steps: int = 1, optimizer: Adam | None = None, half_life=50.0,
+    reuse_fakes=False, **options
+) -> AdversarialGame:  # fmt: skip
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Linear(16, 2))
     return AdversarialGame(
-        generator, Score(), Normal(size=4), objective or NonSaturating(), terms or {},
-        rule or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life,
-        config=AdversarialGameConfig(discriminator_steps=times, reuse_fakes=share_fakes), **more,
+        generator, TinyDiscriminator(), Normal(size=4), objective or NonSaturating(), terms or {},
+        optimizer or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life,
+        config=AdversarialGameConfig(discriminator_steps=discriminator_steps, reuse_fakes=reuse_fakes), **options,
     )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
-"""The command line: `zerosum VERB`. It parses, calls the verb, and turns the outcome into words and an exit code.
+"""The command line, `zerosum COMMAND`: parse the arguments, call the Python function, print the result.
 
-Exit codes: 0 done, 2 the user's input, 3 the run diverged, or `diagnose` has a severe finding, 130 interrupted.
+Exit codes: 0 done; 2 invalid input; 3 the run diverged, or `diagnose` reports a severe finding; 130 interrupted.
 """
 
 import sys
 
-from zerosum.cli import train  # first: help lists commands in the order they are read
+from zerosum.cli import train  # first, because --help lists commands in the order in which they are registered
 
 # isort: split
 from zerosum.cli import evaluate, generate
@@ -15,5 +15,5 @@ __all__ = ["app", "evaluate", "generate", "main", "run_safely", "train"]
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and exit with its exit code."""
     sys.exit(run_safely(app))

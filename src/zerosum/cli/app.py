@@ -1,4 +1,4 @@
-"""The command line's application, what its words are called, and how a command is run."""
+"""The typer application, the options that several commands share, and the handling of errors."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from zerosum import __version__
+from zerosum.cli.fields import fields_to_flags, set_command
 from zerosum.errors import BadInput
+
+if TYPE_CHECKING:
+    from zerosum.reporter import Reporter
 
 app = typer.Typer(
     name="zerosum",
@@ -22,27 +27,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
-"""What typer raises when it cannot read a command line; it has no public name of its own."""
+"""The exception that typer raises for an invalid command line; typer gives it no public name."""
 EXIT_CODES = {"done": 0, "severe": 3, "diverged": 3, "stopped_by_finding": 3, "interrupted": 130}
 
 TrainArguments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[DATA] [--SETTING VALUE]...", help="What to train on, and any settings by dotted name."),
+    typer.Argument(
+        metavar="[DATA] [TARGET] [--SETTING VALUE]...", help="The training data, and any settings by dotted name."
+    ),
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
-SeedOption = Annotated[int, typer.Option(help="Which samples.")]
-IntoOption = Annotated[Path | None, typer.Option(help="Where to; by default inside the run.", show_default=False)]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
-BestOption = Annotated[bool, typer.Option("--best", help="The networks judged best during training, not the newest.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
+SeedOption = Annotated[int, typer.Option(help="Random seed of the samples.")]
+IntoOption = Annotated[
+    Path | None, typer.Option(help="Output path; by default inside the run folder.", show_default=False)
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+BestOption = Annotated[
+    bool, typer.Option("--best", help="Use the networks with the best score instead of the newest checkpoint.")
+]
 ClassOption = Annotated[
-    str | None, typer.Option("--class", help="Of this class, where it has any.", show_default=False)
+    str | None, typer.Option("--class", help="Class of the samples, for class-conditional runs.", show_default=False)
 ]
 ExamplesOption = Annotated[
     str | None,
-    typer.Option("--examples", "--images", help="Train on this many examples: 200k, 1.5M.", show_default=False),
+    typer.Option("--examples", "--images", help="Number of training examples: 200k, 1.5M.", show_default=False),
 ]
-BudgetOption = Annotated[str | None, typer.Option(help="Train this long: 90s, 5m, 2h.", show_default=False)]
-LoggerOption = Annotated[list[str] | None, typer.Option(help="Also log to: tensorboard.", show_default=False)]
+BudgetOption = Annotated[str | None, typer.Option(help="Training time: 90s, 5m, 2h.", show_default=False)]
+LoggersOption = Annotated[
+    list[str] | None, typer.Option("--logger", help="Also log to: tensorboard.", show_default=False)
+]
 
 
 def _print_version(requested: bool) -> None:
@@ -53,45 +66,54 @@ def _print_version(requested: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Train every classic GAN on your own data, on any machine."""
+    assert isinstance(context.command, TyperGroup)
+    set_command(context.command.commands[context.invoked_subcommand or ""].params)
 
 
-def create_reporter() -> Any:
-    """Who tells how it goes."""
+def create_reporter() -> Reporter:
+    """Return the reporter that suits the output: a live table in a terminal, otherwise plain lines."""
     from zerosum.cli import console
 
     return console.choose_reporter()
 
 
+def echo(text: object) -> None:
+    """Print text to standard output, with flags in place of field names."""
+    typer.echo(fields_to_flags(str(text)))
+
+
 def run_safely(command: Callable[..., Any]) -> int:  # noqa: PLR0911
-    """Run it; the user's mistakes become one message and exit code 2, an interruption 130."""
+    """Run a command and return the exit code; invalid input becomes a message without a traceback."""
     try:
         return int(command(standalone_mode=False) or 0)
     except BadInput as error:
-        return _print_error(str(error))
+        return _print_error(fields_to_flags(str(error)))
     except USAGE_ERROR as error:
-        said = getattr(error, "format_message", error.__str__)()
-        return _print_error(f"{said.rstrip('.')}; `zerosum --help` shows how it is used")
+        message = getattr(error, "format_message", error.__str__)()
+        return _print_error(f"{message.rstrip('.')}; see `zerosum --help`")
     except (typer.Exit, SystemExit) as ended:
         return int(getattr(ended, "exit_code", getattr(ended, "code", 0)) or 0)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("zerosum: interrupted; nothing was begun that could be lost", err=True)
+        typer.echo("zerosum: interrupted; no training progress was lost", err=True)
         return EXIT_CODES["interrupted"]
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # `zerosum recipes | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         return _print_error(
-            f"{error.filename or 'a file'}: {error.strerror or error}; free space or allow access, then go on"
+            f"{error.filename or 'a file'}: {error.strerror or error}; free disk space or grant access to it, then "
+            "run the command again"
         )
 
 
 def _print_error(message: str) -> int:
-    """Say what is wrong, once however many ranks there are; the exit code."""
+    """Print an error message, on the first rank only, and return exit code 2."""
     if os.environ.get("RANK", "0") == "0":
         for line in message.splitlines():
             typer.echo(f"zerosum: {line}", err=True)

@@ -1,4 +1,4 @@
-"""Command-line words that are not flags: positional arguments, and settings as `--a.b value`."""
+"""Parse what stands on the command line besides declared flags: positional arguments, and `--a.b VALUE` settings."""
 
 from __future__ import annotations
 
@@ -14,21 +14,28 @@ from zerosum.recipes.recipe import Recipe
 
 
 def parse_arguments(arguments: Sequence[str], flags: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """What stands on the command line beside its flags: plain words, and settings as `--a.b value` or `--a.b=value`.
+    """Separate positional arguments from settings, which are written as `--a.b VALUE` or `--a.b=VALUE`.
+
+    Args:
+        arguments: the words that typer did not recognize.
+        flags: the flags of the command, from which a misspelled flag is corrected.
+
+    Returns:
+        The positional arguments, and the values of the settings by dotted name.
 
     Raises:
-        BadInput: a setting has no value, or a flag is no flag.
+        BadInput: a setting has no value, or a flag does not exist.
     """
-    plain: list[str] = []
+    positional: list[str] = []
     settings: dict[str, Any] = {}
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
         if not word.startswith("-") or word == "-":
-            plain.append(word)
+            positional.append(word)
             continue
         if not word.startswith("--"):
-            raise BadInput(f"{word}: there is no such flag; `zerosum train --help` lists them")
+            raise BadInput(f"{word}: there is no such flag; see `zerosum train --help`")
         name, equals, value = word[2:].partition("=")
         if "." not in name:
             raise BadInput(f"--{name}: there is no such flag{_closest_flag_hint(name, flags)}")
@@ -37,11 +44,11 @@ def parse_arguments(arguments: Sequence[str], flags: Sequence[str]) -> tuple[lis
                 raise BadInput(f"--{name} needs a value: write --{name} VALUE")
             value = rest.pop(0)
         settings[name] = _parse_value(value)
-    return plain, settings
+    return positional, settings
 
 
 def _parse_value(text: str) -> Any:
-    """A word as the number, truth, list or text it is."""
+    """Return the TOML value that a word denotes (number, boolean, list or table), else the word itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -50,6 +57,7 @@ def _parse_value(text: str) -> Any:
 
 def _closest_flag_hint(name: str, flags: Sequence[str]) -> str:
     tree = RecipeFile("auto").settings_tree.tree
-    ends = [known for known in iter_setting_names(Recipe, tree) if known.rpartition(".")[2] == name.replace("-", "_")]
-    near = [f"--{end}" for end in ends[:1]] or difflib.get_close_matches(f"--{name}", flags, 1, 0.6)
-    return f"; did you mean {near[0]}?" if near else "; `zerosum train --help` lists them"
+    field = name.replace("-", "_")
+    settings = [setting for setting in iter_setting_names(Recipe, tree) if setting.rpartition(".")[2] == field]
+    closest = [f"--{setting}" for setting in settings[:1]] or difflib.get_close_matches(f"--{name}", flags, 1, 0.6)
+    return f"; did you mean {closest[0]}?" if closest else "; see `zerosum train --help`"

@@ -1,10 +1,11 @@
-"""What the terminal shows during training: a live table, or a plain line per tick where output is not a terminal."""
+"""Terminal output during training: a live table, or a line for each line of the log if output is not a terminal."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
+from zerosum.cli.fields import fields_to_flags
 from zerosum.reporter import ReportedFinding, Reporter
 from zerosum.run_folder import Row
 from zerosum.units import format_count, format_seconds
@@ -13,59 +14,61 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+SEVERITY_STYLES = {"severe": "bold red", "mild": "yellow", "note": "dim"}
+
 
 def estimate_remaining_seconds(row: Row, max_examples: float, max_seconds: float) -> float:
-    """Seconds until the end, by images or by the clock, whichever comes first."""
-    by_images = (max_examples - row["examples"]) / max(row["examples_per_second"], 1e-9)
-    return float(max(0.0, min(by_images, max_seconds - row["seconds"])))
+    """Return the seconds until training reaches `max_examples` or `max_seconds`, whichever comes first."""
+    by_examples = (max_examples - row["examples"]) / max(row["examples_per_second"], 1e-9)
+    return float(max(0.0, min(by_examples, max_seconds - row["seconds"])))
 
 
 class LineReporter:
-    """A line per tick, for logs and pipes."""
+    """Prints a line for each line of the log; for log files and pipes."""
 
     last_tenth = 0
 
     def message(self, text: str = "") -> None:
-        """One line."""
-        print(text, flush=True)  # noqa: T201
+        """Print one line."""
+        print(fields_to_flags(text), flush=True)  # noqa: T201
 
     def progress(self, done: int, total: int, description: str) -> None:
-        """A line each tenth of the way, where there is enough to do."""
+        """Print a line for each tenth of a step of 2,000 items or more."""
         tenth = 10 * done // max(total, 1)
         if total >= 2_000 and tenth > self.last_tenth:
             self.message(f"{description}: {format_count(done)} of {format_count(total)}")
         self.last_tenth = tenth
 
     def training_started(self, max_examples: float, max_seconds: float) -> None:
-        """Remember the end."""
+        """Store the end of training, from which the remaining time is estimated."""
         self.max_examples, self.max_seconds = max_examples, max_seconds
 
     def tick(self, row: Row) -> None:
-        """Both losses, the discriminator's accuracy, speed, and how long it still takes."""
+        """Print the losses, the discriminator's accuracy, the speed and the remaining time."""
         losses = ", ".join(
-            f"{k.replace('/objective', '')} {v:.3f}" for k, v in row.items() if k.endswith("or/objective")
+            f"{key.replace('/objective', '')} {value:.3f}" for key, value in row.items() if key.endswith("or/objective")
         )
         real, fake = row.get("signals/real_accuracy", 0), row.get("signals/fake_accuracy", 0)
-        signals = f"accuracy real {real:.2f} fake {fake:.2f}"
-        left = format_seconds(estimate_remaining_seconds(row, self.max_examples, self.max_seconds))
+        accuracy = f"accuracy real {real:.2f} fake {fake:.2f}"
+        remaining = format_seconds(estimate_remaining_seconds(row, self.max_examples, self.max_seconds))
         self.message(
-            f"{format_count(row['examples']):>11} images  {losses}  {signals}  "
-            f"{row['examples_per_second']:,.0f} images/s  {left} left"
+            f"{format_count(row['examples']):>11} examples  {losses}  {accuracy}  "
+            f"{row['examples_per_second']:,.0f} examples/s  {remaining} left"
         )
 
     def finding(self, finding: ReportedFinding, is_active: bool) -> None:
-        """A line when it comes, and one when it goes."""
-        self.message(_format_finding(finding) if is_active else f"  no longer: {finding.title}")
+        """Print a line when a finding becomes active, and one when it no longer is."""
+        self.message(_format_finding(finding) if is_active else f"  resolved: {finding.title}")
 
     def training_ended(self) -> None:
-        """Nothing more to say."""
+        """Do nothing."""
 
 
 class LiveReporter:
-    """A live table of the players, in a terminal."""
+    """Shows a live table of the players; for terminals."""
 
     def __init__(self) -> None:
-        """Take over the terminal's last lines once training begins."""
+        """Create the console; the live table starts with training."""
         from rich.console import Console
 
         self.console = Console(highlight=False)
@@ -73,16 +76,16 @@ class LiveReporter:
         self.active_findings: dict[str, ReportedFinding] = {}
 
     def message(self, text: str = "") -> None:
-        """One line, above the table."""
-        self.console.print(text, markup=False)
+        """Print one line above the table."""
+        self.console.print(fields_to_flags(text), markup=False)
 
     def progress(self, done: int, total: int, description: str) -> None:
-        """A line that is written over."""
+        """Print a line that the next one overwrites."""
         end = "\n" if done == total else "\r"
         self.console.print(f"{description}: {format_count(done)} of {format_count(total)}", end=end, markup=False)
 
     def training_started(self, max_examples: float, max_seconds: float) -> None:
-        """Show the table."""
+        """Start the live table."""
         from rich.live import Live
 
         self.max_examples, self.max_seconds = max_examples, max_seconds
@@ -91,19 +94,19 @@ class LiveReporter:
         self.live.start()
 
     def tick(self, row: Row) -> None:
-        """Renew the table."""
+        """Update the table."""
         if self.live:
             self.live.update(self._render(row))
 
     def finding(self, finding: ReportedFinding, is_active: bool) -> None:
-        """It stands below the table from the next tick on, or no longer."""
+        """Show a finding below the table from the next update on, or remove it."""
         if is_active:
             self.active_findings[finding.name] = finding
         else:
             self.active_findings.pop(finding.name, None)
 
     def training_ended(self) -> None:
-        """Leave the last table standing."""
+        """Stop the live table and leave its last state on the screen."""
         if self.live:
             self.live.stop()
             self.live = None
@@ -111,40 +114,36 @@ class LiveReporter:
     def _render(self, row: Row) -> RenderableType:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
-        from rich.table import Table as RichTable
+        from rich.table import Table
         from rich.text import Text
 
-        table = RichTable(box=None, padding=(0, 2), header_style="dim")
-        for column in ("player", "loss", "its parts", "accuracy on"):
+        table = Table(box=None, padding=(0, 2), header_style="dim")
+        for column in ("player", "loss", "terms", "accuracy on"):
             table.add_column(column)
         accuracy = f"real {row.get('signals/real_accuracy', 0):.0%}, fake {row.get('signals/fake_accuracy', 0):.0%}"
         for player in [name.removeprefix("lr/") for name in row if name.startswith("lr/")]:
-            parts = {k.partition("/")[2]: v for k, v in row.items() if k.startswith(f"{player}/")}
-            shown = ", ".join(f"{name} {value:.4f}" for name, value in parts.items())
-            seen = accuracy if player == "discriminator" else ""
-            table.add_row(player, f"{sum(parts.values()):.3f}", shown, seen)
-        left = estimate_remaining_seconds(row, self.max_examples, self.max_seconds)
-        done = row["seconds"] / max(row["seconds"] + left, 1e-9)
-        clock = (
-            f"{format_count(row['examples'])} images, {row['examples_per_second']:,.0f} images/s, "
-            f"{format_seconds(row['seconds'])} gone, {format_seconds(left)} left"
+            losses = {key.partition("/")[2]: value for key, value in row.items() if key.startswith(f"{player}/")}
+            terms = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+            table.add_row(player, f"{sum(losses.values()):.3f}", terms, accuracy if player == "discriminator" else "")
+        remaining = estimate_remaining_seconds(row, self.max_examples, self.max_seconds)
+        fraction = row["seconds"] / max(row["seconds"] + remaining, 1e-9)
+        status = (
+            f"{format_count(row['examples'])} examples, {row['examples_per_second']:,.0f} examples/s, "
+            f"{format_seconds(row['seconds'])} elapsed, {format_seconds(remaining)} left"
         )
         findings = [
             Text(_format_finding(finding), SEVERITY_STYLES[finding.severity])
             for finding in self.active_findings.values()
         ]
-        return Group(table, *findings, ProgressBar(total=1.0, completed=done, width=72), clock)
-
-
-SEVERITY_STYLES = {"severe": "bold red", "mild": "yellow", "note": "dim"}
+        return Group(table, *findings, ProgressBar(total=1.0, completed=fraction, width=72), status)
 
 
 def _format_finding(finding: ReportedFinding) -> str:
-    """A finding in a line."""
-    since = f"since {format_count(finding.since_examples)} images; `zerosum diagnose` says more"
+    """Return one line that describes a finding."""
+    since = f"since {format_count(finding.since_examples)} examples; see `zerosum diagnose`"
     return f"  {finding.severity}: {finding.title} ({since})"
 
 
 def choose_reporter() -> Reporter:
-    """The voice that suits this output."""
+    """Return a live table if standard output is a terminal, otherwise a reporter of plain lines."""
     return LiveReporter() if sys.stdout.isatty() else LineReporter()

@@ -1,4 +1,4 @@
-"""Commands that make something with a trained generator."""
+"""The commands that use a trained generator."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from zerosum.cli.app import (
     SeedOption,
     app,
     create_reporter,
+    echo,
 )
 from zerosum.errors import BadInput
 
@@ -25,50 +26,53 @@ from zerosum.errors import BadInput
 @app.command()
 def sample(
     run: RunArgument,
-    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="How many.")] = 64,
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of samples.")] = 64,
     seed: SeedOption = 0,
     truncation: Annotated[
         float,
-        typer.Option(help="Cut latents off here; about 0.7 trades variety for quality.", show_default=False),
+        typer.Option(
+            help="Truncate latents at this value; about 0.7 trades diversity for quality. By default they are not.",
+            show_default=False,
+        ),
     ] = math.inf,
     label: ClassOption = None,
     into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Write samples of a run: single files and a sheet, and one with a row for each class where there are any."""
+    """Write samples as single files and a grid; of a class-conditional run also a grid with a row for each class."""
     from zerosum import api
 
-    conditioning = api.sample(
+    folder = api.sample(
         run, num_samples, seed=seed, truncation=truncation, label=label, into=into, best=best, device=device
     )
-    typer.echo(conditioning)
+    typer.echo(folder)
 
 
 @app.command()
 def walk(
     run: RunArgument,
     seed: SeedOption = 0,
-    keyframes: Annotated[int, typer.Option(help="Samples the walk passes.")] = 5,
-    steps: Annotated[int, typer.Option(help="Steps from one to the next.")] = 10,
-    interpolation: Annotated[str, typer.Option(help="slerp (along the sphere) or lerp (straight).")] = "slerp",
+    keyframes: Annotated[int, typer.Option(help="Number of samples that the walk passes through.")] = 5,
+    steps: Annotated[int, typer.Option(help="Frames from one keyframe to the next.")] = 10,
+    interpolation: Annotated[str, typer.Option(help="slerp (spherical) or lerp (linear).")] = "slerp",
     label: ClassOption = None,
     to_label: Annotated[
-        str | None, typer.Option("--to", help="Walk from --class to this class.", show_default=False)
+        str | None, typer.Option("--to", help="Interpolate from --class to this class.", show_default=False)
     ] = None,
     video_format: Annotated[str, typer.Option("--video", help="gif, or mp4 (pip install zerosum[video]).")] = "gif",
     into: Annotated[
-        Path | None, typer.Option(help="Name of the strip and the film, without suffix.", show_default=False)
+        Path | None, typer.Option(help="Output path of image and video, without suffix.", show_default=False)
     ] = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Walk through latent space: a strip (PNG) and a film (GIF or MP4)."""
+    """Interpolate through latent space and back; writes an image strip (PNG) and a video (GIF or MP4)."""
     from zerosum import api
 
     paths = api.walk(
-        run, seed=seed, keyframes=keyframes, steps=steps, interpolation=interpolation, label=label, to_label=to_label, video_format=video_format, into=into, best=best,
-        device=device,
+        run, seed=seed, keyframes=keyframes, steps=steps, interpolation=interpolation, label=label, to_label=to_label,
+        video_format=video_format, into=into, best=best, device=device,
     )  # fmt: skip
     for path in paths:
         typer.echo(path)
@@ -77,113 +81,125 @@ def walk(
 @app.command()
 def mix(
     run: RunArgument,
-    rows: Annotated[str, typer.Option(help="Samples that keep all other layers: 3, or 3,5.")],
-    columns: Annotated[str, typer.Option(help="Samples that give these layers' styles: 7,12.")],
+    rows: Annotated[str, typer.Option(help="Indices of the samples that keep all other layers: 3, or 3,5.")],
+    columns: Annotated[str, typer.Option(help="Indices of the samples whose styles replace these layers: 7,12.")],
     layers: Annotated[str, typer.Option(help="coarse, middle, fine, or a range: 2:5.")] = "coarse",
     seed: SeedOption = 0,
-    truncation: Annotated[float, typer.Option(help="1 leaves styles where they are, 0 is the mean style.")] = 1.0,
+    truncation: Annotated[float, typer.Option(help="Truncation of styles: 1 is none, 0 is the mean style.")] = 1.0,
     label: ClassOption = None,
     into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Mix styles: samples (rows) with some layers' styles of other samples (columns). For recipe stylegan2."""
+    """Mix styles: samples (rows) with some layers' styles taken from others (columns). For recipe stylegan2."""
     from zerosum import api
 
-    conditioning = api.mix(
-        run, _parse_indices("--from", rows), _parse_indices("--styles", columns), layers=layers, seed=seed,
+    path = api.mix(
+        run, _parse_indices("--rows", rows), _parse_indices("--columns", columns), layers=layers, seed=seed,
         truncation=truncation, label=label, into=into, best=best, device=device,
     )  # fmt: skip
-    typer.echo(conditioning)
+    typer.echo(path)
 
 
 @app.command()
 def edit(
     run: RunArgument,
-    direction: Annotated[str, typer.Option(help="sefa:K (closed form), pca:K (principal), or class:NAME (learned).")],
-    sample_indices: Annotated[str, typer.Option(help="Which ones, by number.")] = "0,1,2,3",
-    max_sigma: Annotated[float, typer.Option(help="How far to both sides, in standard deviations.")] = 3.0,
-    steps: Annotated[int, typer.Option(help="Pictures in a row.")] = 7,
-    layers: Annotated[str, typer.Option(help="Of styles: all, coarse, middle, fine, or a range: 2:5.")] = "all",
+    direction: Annotated[
+        str, typer.Option(help="sefa:K (closed form), pca:K (principal component) or class:NAME (learned).")
+    ],
+    sample_indices: Annotated[str, typer.Option(help="Indices of the samples.")] = "0,1,2,3",
+    max_sigma: Annotated[float, typer.Option(help="Largest distance to both sides, in standard deviations.")] = 3.0,
+    steps: Annotated[int, typer.Option(help="Images in a row.")] = 7,
+    layers: Annotated[str, typer.Option(help="Layers to edit: all, coarse, middle, fine, or a range: 2:5.")] = "all",
     seed: SeedOption = 0,
-    truncation: Annotated[float, typer.Option(help="Of styles: 1 leaves them where they are.")] = 1.0,
+    truncation: Annotated[
+        float | None,
+        typer.Option(
+            help="Truncate latents at this value, or pull styles to the mean style; by default neither is truncated.",
+            show_default=False,
+        ),
+    ] = None,
     label: ClassOption = None,
     into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Move samples along a direction of the latent space: a row for each."""
+    """Move samples along a direction of the latent space; writes an image with a row for each sample."""
     from zerosum import api
 
-    conditioning = api.edit(
-        run, direction, sample_indices=_parse_indices("--sample-indices", sample_indices), max_sigma=max_sigma, steps=steps, layers=layers, seed=seed,
-        truncation=truncation, label=label, into=into, best=best, device=device, reporter=create_reporter(),
+    path = api.edit(
+        run, direction, sample_indices=_parse_indices("--sample-indices", sample_indices), max_sigma=max_sigma,
+        steps=steps, layers=layers, seed=seed, truncation=truncation, label=label, into=into, best=best, device=device,
+        reporter=create_reporter(),
     )  # fmt: skip
-    typer.echo(conditioning)
+    typer.echo(path)
 
 
 @app.command()
 def encode(
     run: RunArgument,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture to be found again.")],
-    steps: Annotated[int, typer.Option(help="Of the search.")] = 500,
-    per_layer: Annotated[bool, typer.Option("--per-layer", help="A style of its own for each layer: nearer.")] = False,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image to encode.")],
+    steps: Annotated[int, typer.Option(help="Optimization steps.")] = 500,
+    per_layer: Annotated[
+        bool, typer.Option("--per-layer", help="Optimize one style per layer: a smaller error, but worse to edit.")
+    ] = False,
     seed: SeedOption = 0,
     label: ClassOption = None,
     into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Find a real picture in the latent space: it and what was found, side by side."""
+    """Find the latent code of a real image (GAN inversion); writes the image next to its reconstruction."""
     from zerosum import api
 
-    conditioning = api.encode(
+    path = api.encode(
         run, image, steps=steps, per_layer=per_layer, seed=seed, label=label, into=into, best=best, device=device,
         reporter=create_reporter(),
     )  # fmt: skip
-    typer.echo(conditioning)
+    typer.echo(path)
 
 
 @app.command()
 def apply(
     run: RunArgument,
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture, or a folder of pictures or frames.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="An image, or a folder of images or video frames.")],
     into: IntoOption = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="To fill holes: white where to fill; of a folder, a folder of masks.", show_default=False),
+        typer.Option(help="For inpainting: white where to fill; for a folder, a folder of masks.", show_default=False),
     ] = None,
-    degrade: Annotated[bool, typer.Option("--degrade", help="First degrade the pictures, as in training.")] = False,
-    reverse: Annotated[bool, typer.Option("--reverse", help="The other way, of a run that learned both.")] = False,
+    degrade: Annotated[bool, typer.Option("--degrade", help="First degrade the images, as in training.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Translate from B to A (cyclegan, season).")] = False,
     shorter_side: Annotated[
-        int | None, typer.Option(help="Bring the shorter side to so many pixels first.", show_default=False, min=8)
+        int | None, typer.Option(help="First resize the shorter side to this many pixels.", show_default=False, min=8)
     ] = None,
     network_interpolation: Annotated[
-        float, typer.Option(help="Of esrgan and srgan: 0 is faithful and soft, 1 as trained.")
+        float, typer.Option(help="Of esrgan and srgan: 0 before adversarial training (soft), 1 as trained.")
     ] = 1.0,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Keep what is there, and make the rest.")
+        bool, typer.Option("--skip-existing", help="Keep existing output files, and write the missing ones.")
     ] = False,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Turn pictures into what a run has learned to make of them; pictures of any size, which keep their names."""
+    """Translate images with a run of an image-to-image recipe; images of any size, which keep their names."""
     from zerosum import api
 
-    made = api.apply(
-        run, source, into=into, mask=mask, degrade=degrade, reverse=reverse, shorter_side=shorter_side, network_interpolation=network_interpolation, skip_existing=skip_existing,
-        best=best, device=device, reporter=create_reporter(),
+    paths = api.apply(
+        run, source, into=into, mask=mask, degrade=degrade, reverse=reverse, shorter_side=shorter_side,
+        network_interpolation=network_interpolation, skip_existing=skip_existing, best=best, device=device,
+        reporter=create_reporter(),
     )  # fmt: skip
-    if made:
-        typer.echo(
-            made[0] if len(made) == 1 else f"{len(made)} pictures in {os.path.commonpath([p.parent for p in made])}"
-        )
+    if not paths:
+        echo("all output files exist already")
+    elif len(paths) == 1:
+        typer.echo(paths[0])
     else:
-        typer.echo("nothing is left to be made")
+        typer.echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
 
 
 def _parse_indices(flag: str, text: str) -> list[int]:
-    """Whole numbers, separated by commas."""
+    """Return the integers of a list that is separated by commas."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:

@@ -1,10 +1,10 @@
-"""Commands that train, and those that say what there is to train: on what, and by which recipe."""
+"""The commands that train, and those that describe data and recipes."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +12,12 @@ from zerosum.cli.app import (
     EXIT_CODES,
     BudgetOption,
     ExamplesOption,
-    LoggerOption,
+    LoggersOption,
     RunArgument,
     TrainArguments,
     app,
     create_reporter,
+    echo,
 )
 from zerosum.errors import BadInput
 
@@ -26,86 +27,97 @@ def train(
     context: typer.Context,
     arguments: TrainArguments = None,
     data: Annotated[str | None, typer.Option(help="The same as DATA.", show_default=False)] = None,
-    recipe: Annotated[str, typer.Option(help="A recipe's name, or a .toml file (see `zerosum recipes`).")] = "auto",
-    run: Annotated[
-        Path | None, typer.Option(help="The run's folder; by default runs/NAME.", show_default=False)
-    ] = None,
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a .toml file (see `zerosum recipes`).")] = "auto",
+    run: Annotated[Path | None, typer.Option(help="The run folder; by default runs/NAME.", show_default=False)] = None,
     examples: ExamplesOption = None,
     budget: BudgetOption = None,
     size: Annotated[
         str,
-        typer.Option(help="Of the networks: nano, small, base; by default as the machine is.", show_default=False),
+        typer.Option(
+            help="Size of the networks: nano, small, base; by default to suit the device.", show_default=False
+        ),
     ] = "",
-    batch_size: Annotated[int | None, typer.Option(help="Images in a step.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(help="All randomness derives from it.", show_default=False)] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default=False)] = None,
-    logger: LoggerOption = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples per batch.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed of the run.", show_default=False)] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
+    loggers: LoggersOption = None,
     recover: Annotated[
-        bool, typer.Option("--recover", help="Put back and treat a run that goes wrong, three times at most.")
+        bool,
+        typer.Option("--recover", help="After a severe finding, go back to a checkpoint, change settings; 3 times."),
     ] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Only say where a round's time would go.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Only measure the time of a round, by part and operator.")
+    ] = False,
 ) -> None:
     """Train on a folder of images, a zip, an .npz or .npy, or a built-in set (digits; points: ring, grid, spiral).
 
-    Recipes that turn pictures into others take a folder with A/ (given) and B/ (wanted) in it, or two folders.
+    Image-to-image recipes take a folder with subfolders A (inputs) and B (targets), or two folders.
 
-    With no settings at all it looks at the data and the machine, and says what it chose and why. Any setting can be
-    given by its dotted name: --optimizer.lr 1e-4, --terms.r1.weight 5, --generator.width 64.
+    Without settings, the recipe is chosen to suit the data and the device, and printed with reasons. Any setting can
+    be set by its dotted name: --optimizer.lr 1e-4, --terms.r1.weight 5, --generator.width 64.
     """
     from zerosum import api
     from zerosum.cli.arguments import parse_arguments
 
-    known = [option for parameter in context.command.params for option in parameter.opts]
-    plain, settings = parse_arguments(arguments or [], known)
-    sources = [*plain, *([data] if data else [])]
+    flags = [option for parameter in context.command.params for option in parameter.opts]
+    positional, settings = parse_arguments(arguments or [], flags)
+    sources = [*positional, *([data] if data else [])]
     if len(sources) > 2:
         raise BadInput(
-            f"train on one source, or on two folders of what is given and what is wanted: {', '.join(sources)} are "
-            f"{len(sources)}; put them in one folder"
+            f"{', '.join(sources)}: {len(sources)} data sources; give one, or two folders of inputs and targets"
         )
-    flags = {"examples": examples, "budget": budget, "batch_size": batch_size, "seed": seed, "device": device}
-    source, beside = (*sources, "", "")[:2]
+    source, target_source = (*sources, "", "")[:2]
+    options: dict[str, Any] = {
+        "examples": examples,
+        "budget": budget,
+        "batch_size": batch_size,
+        "seed": seed,
+        "device": device,
+    }
+    reporter = create_reporter()
     if profile:
-        found = api.profile(
-            source, beside, recipe=recipe, size=size, settings=settings, reporter=create_reporter(), **flags
+        result = api.profile(
+            source, target_source, recipe=recipe, size=size, settings=settings, reporter=reporter, **options
         )
-        typer.echo("\n".join(found.lines()))
+        echo("\n".join(result.lines()))
         return
-    ended = api.train(
-        source, beside,
-        recipe=recipe, run=run, size=size, settings=settings, loggers=logger or [], recover=recover, reporter=create_reporter(),
-        **flags,
+    trained = api.train(
+        source, target_source, recipe=recipe, run=run, size=size, settings=settings, loggers=loggers or [],
+        recover=recover, reporter=reporter, **options,
     )  # fmt: skip
-    raise typer.Exit(EXIT_CODES[ended.outcome])
+    raise typer.Exit(EXIT_CODES[trained.outcome])
 
 
 @app.command()
 def resume(
-    run: RunArgument, examples: ExamplesOption = None, budget: BudgetOption = None, logger: LoggerOption = None
+    run: RunArgument, examples: ExamplesOption = None, budget: BudgetOption = None, loggers: LoggersOption = None
 ) -> None:
-    """Go on with a run exactly where it stood; --examples or --budget move its end."""
+    """Resume a run from its newest checkpoint, bit for bit; --examples or --budget extend it."""
     from zerosum import api
 
-    ended = api.resume(run, examples=examples, budget=budget, loggers=logger or [], reporter=create_reporter())
-    raise typer.Exit(EXIT_CODES[ended.outcome])
+    trained = api.resume(run, examples=examples, budget=budget, loggers=loggers or [], reporter=create_reporter())
+    raise typer.Exit(EXIT_CODES[trained.outcome])
 
 
 @app.command()
 def data(
     source: Annotated[str, typer.Argument(metavar="DATA", help="A folder, a zip, an .npz or .npy, or a built-in set.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what the intake sees: sizes, modes, classes, duplicates, unreadable files, the held-out split."""
+    """Describe a data source: image sizes, modes, classes, duplicates, unreadable files, held-out split."""
     from zerosum import api
     from zerosum.reporter import SilentReporter
 
     summary = api.inspect_dataset(source, reporter=SilentReporter() if as_json else create_reporter())
-    typer.echo(json.dumps(summary.as_dict(), indent=1) if as_json else "\n".join(summary.lines()))
+    if as_json:
+        typer.echo(json.dumps(summary.as_dict(), indent=1))
+    else:
+        echo("\n".join(summary.lines()))
 
 
 @app.command()
 def recipes(
-    name: Annotated[str, typer.Argument(help="Print this one as text, to copy and edit.")] = "",
+    name: Annotated[str, typer.Argument(help="Print this recipe as TOML, to copy and edit.")] = "",
 ) -> None:
     """List the recipes, or print one."""
     from zerosum.recipes import files
@@ -113,6 +125,8 @@ def recipes(
     if name:
         typer.echo(files.read_recipe_text(name), nl=False)
         return
-    for each in files.list_recipes():
-        tree = files.RecipeFile(each).settings_tree.tree
-        typer.echo(f"{each:<16}  {tree.get('description', '')}" + (f" ({tree['paper']})" if tree.get("paper") else ""))
+    for recipe in files.list_recipes():
+        tree = files.RecipeFile(recipe).settings_tree.tree
+        paper = f" ({tree['paper']})" if tree.get("paper") else ""
+        use_when = f" Use it when {tree['use_when']}." if tree.get("use_when") else ""
+        echo(f"{recipe:<16}  {tree.get('description', '')}{use_when}{paper}")

@@ -1,1 +1,1 @@
-"""Data: a quick glance at a source, its intake into arrays, and the toys whose density is known."""
+"""Datasets: inspecting a source, loading it into arrays, and Gaussian mixtures with a known density."""

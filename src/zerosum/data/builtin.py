@@ -1,4 +1,4 @@
-"""Data sets that are known by name alone, for those who must not pay for importing them."""
+"""Names of the built-in point datasets, importable without NumPy or PyTorch."""
 
 POINT_DATASETS = ("ring", "grid", "spiral")
-"""Points in the plane with a known density; `zerosum.data.toys` makes them."""
+"""Two-dimensional datasets with a known density; `zerosum.data.points.mixtures` defines them."""

@@ -1,7 +1,8 @@
-"""Decoded data sets on disk, so that a second start decodes nothing.
+"""Cache of decoded datasets on disk, so that a second start decodes nothing.
 
-An entry is a folder named by what it was made from. It is written under a temporary name and renamed, so it
-is whole or not there, whoever races or is killed; what a killed process leaves behind is removed a day later.
+An entry is a folder named by a hash of what it was made from. It is written under a temporary name and then renamed,
+so an entry is complete or absent, even if processes race or are killed. The temporary folder of a killed process is
+removed a day later.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from zerosum.data.images.summary import DatasetSummary
 from zerosum.errors import BadInput
 
 VERSION = 2
-"""To be raised whenever the same files would be decoded to other values."""
+"""Increase it whenever the same files would be decoded to other values."""
 ENTRY_MARKERS = ("summary.json", "features.json", "classifier.json", "survey.json", "labels.json")
-"""An entry holds one of these: decoded images (or their keys), their features, or a classifier of them."""
+"""Each entry holds one of these files: it holds decoded images (or their keys), features, or a classifier."""
 _TEMP_PREFIX = ".writing-"
 _STALE_SECONDS = 24 * 3600.0  # seconds
 _DEFAULT_LIMIT_GIB = 20.0
@@ -36,29 +37,29 @@ _BYTES_PER_GIB = 2**30
 
 
 class CacheWriteError(Exception):
-    """The cache folder takes no (more) data; the message says why."""
+    """The cache folder cannot be written; the message says why."""
 
 
 class ExampleMetadata(NamedTuple):
-    """What is known of each square (N, ...) that the images of a source became."""
+    """Metadata of each example (N, ...) of a source."""
 
     labels: NDArray[np.int64]
-    """(N,)"""
+    """(N,) class indices."""
     keys: NDArray[np.uint64]
-    """(N,) content keys of the images."""
+    """(N,) content keys of the images; all tiles of an image share one."""
     source_indices: NDArray[np.int64]
-    """(N,) where the images stand among the source's, in order; those that cannot be read are left out."""
+    """(N,) increasing indices of the images in the source; unreadable images are missing."""
     sizes: NDArray[np.int32]
-    """(N, 2) widths and heights of the images, upright."""
+    """(N, 2) widths and heights of the upright images in pixels."""
 
     def select(self, rows: NDArray[np.int64]) -> ExampleMetadata:
-        """What is known of those at these rows (n,)."""
+        """Return the metadata of the examples at these rows (n,)."""
         return ExampleMetadata(self.labels[rows], self.keys[rows], self.source_indices[rows], self.sizes[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedSource:
-    """The images of a source, decoded, before they are split."""
+    """The decoded images of a source, before the split."""
 
     values: NDArray[np.uint8]
     """(N, H, W, C)"""
@@ -67,44 +68,44 @@ class DecodedSource:
 
 
 class ArrayWriter(Protocol):
-    """Where decoded images go, one after another."""
+    """A sink for decoded images, one after another."""
 
     def append(self, pixels: NDArray[np.uint8]) -> None:
-        """Add one (H, W, C)."""
+        """Append one image (H, W, C)."""
         ...
 
 
 class MemoryArrayWriter:
-    """Rows in memory that is set aside at once, and added to where it does not suffice."""
+    """Images in a preallocated array in memory, which grows if it is too small."""
 
     def __init__(self, count: int, shape: tuple[int, ...]) -> None:
-        """Set aside room for `count` rows of this shape."""
+        """Allocate memory for `count` images of this shape (H, W, C)."""
         self._buffer = np.empty((count, *shape), np.uint8)
         self._count = 0
 
     def append(self, pixels: NDArray[np.uint8]) -> None:
-        """Add one (H, W, C)."""
+        """Append one image (H, W, C)."""
         if self._count == len(self._buffer):
             self._buffer.resize((self._count * 3 // 2 + 1, *self._buffer.shape[1:]), refcheck=False)
         self._buffer[self._count] = pixels
         self._count += 1
 
     def values(self) -> NDArray[np.uint8]:
-        """What was added: (n, H, W, C)."""
+        """Return the appended images: (n, H, W, C)."""
         return self._buffer[: self._count]
 
 
 class NpyArrayWriter:
-    """Rows in an .npy file; in memory is only what the system has yet to write."""
+    """Images in an .npy file; memory holds only what the operating system has not written yet."""
 
     def __init__(self, path: Path, count: int, shape: tuple[int, ...]) -> None:
-        """Create the file, for about `count` rows of this shape."""
+        """Create the file for about `count` images of this shape (H, W, C)."""
         self._file = path.open("wb")
         self._shape, self._count = shape, 0
         self._data_offset = self._write_header(count)
 
     def append(self, pixels: NDArray[np.uint8]) -> None:
-        """Add one (H, W, C)."""
+        """Append one image (H, W, C)."""
         self._file.write(np.ascontiguousarray(pixels).data)
         self._count += 1
 
@@ -112,12 +113,11 @@ class NpyArrayWriter:
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *rest: object) -> None:
-        """Close the file; if all went well, after writing how many rows there are."""
+        """Write the final number of images unless an exception was raised, and close the file."""
         with self._file:
             if exc_type is None:
-                assert (
-                    self._write_header(self._count) == self._data_offset
-                )  # NumPy pads the header for the first axis to change
+                # NumPy pads the header, so that another length of the first axis fits into it
+                assert self._write_header(self._count) == self._data_offset
 
     def _write_header(self, count: int) -> int:
         self._file.seek(0)
@@ -127,37 +127,37 @@ class NpyArrayWriter:
 
 
 def root() -> Path:
-    """The cache folder: $ZEROSUM_CACHE, or `zerosum` in the user's cache folder."""
-    if chosen := os.environ.get("ZEROSUM_CACHE"):
-        return Path(chosen).expanduser()
-    users = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(users) if users else Path.home() / ".cache") / "zerosum"
+    """Return the cache folder: $ZEROSUM_CACHE, or `zerosum` in the user's cache folder."""
+    if configured := os.environ.get("ZEROSUM_CACHE"):
+        return Path(configured).expanduser()
+    user_cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(user_cache) if user_cache else Path.home() / ".cache") / "zerosum"
 
 
 def load_decoded(key: str, max_bytes_in_memory: int) -> DecodedSource | None:
-    """The entry of this name, or None if there is none or it is damaged.
+    """Return the decoded images of an entry, or None if the entry is absent or damaged.
 
     Args:
-        key: the entry's name.
-        max_bytes_in_memory: values of at most so many bytes are read into memory; larger ones are memory-mapped.
+        key: the name of the entry.
+        max_bytes_in_memory: images of at most this many bytes are read into memory; more are memory-mapped.
     """
     entry = root() / key
     try:
         summary = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
         with np.load(entry / "metadata.npz", allow_pickle=False) as file:
-            index = ExampleMetadata(*(file[name] for name in ExampleMetadata._fields))
+            metadata = ExampleMetadata(*(file[name] for name in ExampleMetadata._fields))
         small = (entry / "values.npy").stat().st_size <= max_bytes_in_memory
         values = np.load(entry / "values.npy", mmap_mode=None if small else "r", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-    if any(len(column) != len(values) for column in index):
+    if any(len(column) != len(values) for column in metadata):
         return None
     touch(entry)
-    return DecodedSource(values, index, summary)
+    return DecodedSource(values, metadata, summary)
 
 
 def load_keys(key: str) -> tuple[NDArray[np.uint64], DatasetSummary] | None:
-    """What the entry of this name knows of images that lie elsewhere, or None if there is none or it is damaged."""
+    """Return the content keys (N,) and the summary of an entry, or None if the entry is absent or damaged."""
     entry = root() / key
     try:
         summary = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
@@ -171,18 +171,18 @@ def load_keys(key: str) -> tuple[NDArray[np.uint64], DatasetSummary] | None:
 
 
 def touch(entry: Path) -> None:
-    """Note that an entry was used just now, so that it is the last to be removed."""
+    """Mark an entry as used now, so that it is the last to be pruned."""
     with contextlib.suppress(OSError):
         os.utime(entry)
 
 
 @contextmanager
 def write_entry(key: str) -> Iterator[Path]:
-    """A new folder that becomes the entry of this name when the block ends without an exception.
+    """Yield a new folder that becomes the entry of this name if the block ends without an exception.
 
     Raises:
-        CannotWrite: if any of this fails for the file system's reasons.
-        BadInput: if the cache's limit is no number.
+        CacheWriteError: if the file system refuses a write.
+        BadInput: if $ZEROSUM_CACHE_GB is not a number.
     """
     limit = limit_bytes()
     try:
@@ -197,50 +197,53 @@ def write_entry(key: str) -> Iterator[Path]:
         raise CacheWriteError(f"{root()}: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):  # an unswept cache is no reason to lose what was read
+    with contextlib.suppress(OSError):  # a failure to prune must not discard the new entry
         prune(limit, keep_key=key)
 
 
 def save_metadata(folder: Path, metadata: ExampleMetadata, summary: DatasetSummary) -> None:
-    """Write what an entry holds beside its values."""
+    """Write the metadata and the summary of an entry of decoded images."""
     np.savez(folder / "metadata.npz", **metadata._asdict())
     (folder / "summary.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
 
 
 def save_keys(folder: Path, keys: NDArray[np.uint64], summary: DatasetSummary) -> None:
-    """Write what is known of images that lie elsewhere."""
+    """Write the content keys (N,) and the summary of images that are memory-mapped from the user's file."""
     np.save(folder / "keys.npy", keys)
     (folder / "summary.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
 
 
 def limit_bytes() -> float:
-    """How large the cache may grow: $ZEROSUM_CACHE_GB in GiB, or 20.
+    """Return the largest size of the cache in bytes: $ZEROSUM_CACHE_GB in GiB, or 20 GiB.
 
     Raises:
-        BadInput: if the variable is no number.
+        BadInput: if $ZEROSUM_CACHE_GB is not a number.
     """
     text = os.environ.get("ZEROSUM_CACHE_GB", str(_DEFAULT_LIMIT_GIB))
     try:
         return max(0.0, float(text)) * _BYTES_PER_GIB
     except ValueError as error:
-        raise BadInput(f"ZEROSUM_CACHE_GB is {text!r}, which is no number: set it to GiB, such as 20") from error
+        raise BadInput(
+            f"the environment variable ZEROSUM_CACHE_GB is {text!r}, which is not a number: set it to a size in GiB, "
+            "such as 20"
+        ) from error
 
 
 def prune(max_bytes: float, keep_key: str) -> None:
-    """Remove abandoned writes, then the least recently used entries until all take at most `max_bytes` bytes.
+    """Remove abandoned temporary folders, then the least recently used entries down to `max_bytes` bytes.
 
-    The entry named `keep_key` stays. A process that has an entry mapped keeps reading it, where the system
-    allows removing it at all.
+    The entry named `keep_key` is kept. A process that has memory-mapped a removed entry can still read it, on operating
+    systems that allow its removal.
     """
     entries = []
     for folder in root().iterdir():
         with contextlib.suppress(OSError):  # another process may be removing the same one
-            used = folder.stat().st_mtime
+            last_used = folder.stat().st_mtime
             if folder.name.startswith(_TEMP_PREFIX):
-                if time.time() - used > _STALE_SECONDS:
+                if time.time() - last_used > _STALE_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)
-            elif _has_marker(folder):  # nothing else is ours to remove, wherever the variable points
-                entries.append((used, sum(file.stat().st_size for file in folder.iterdir()), folder))
+            elif _has_marker(folder):  # any other folder is not ours to remove, wherever $ZEROSUM_CACHE points
+                entries.append((last_used, sum(file.stat().st_size for file in folder.iterdir()), folder))
     total = sum(size for _, size, _ in entries)
     for _, size, folder in sorted(entries, key=lambda entry: entry[0]):
         if total > max_bytes and folder.name != keep_key:
@@ -252,14 +255,14 @@ def _commit_entry(folder: Path, entry: Path) -> None:
     try:
         folder.rename(entry)
     except OSError:
-        # Another process was first, which is as good, or a damaged entry stands there, which gives way.
+        # Another process wrote the same entry first, which is as good; a damaged entry is replaced.
         if not _is_valid_entry(entry):
             shutil.rmtree(entry, ignore_errors=True)
             folder.rename(entry)
 
 
 def _is_valid_entry(entry: Path) -> bool:
-    """Whether an entry can be used; of features and classifiers it is enough that they are there."""
+    """Return True if an entry can be read; entries of features and classifiers only need to exist."""
     if not (entry / ENTRY_MARKERS[0]).exists():
         return _has_marker(entry)
     return load_decoded(entry.name, max_bytes_in_memory=0) is not None or load_keys(entry.name) is not None

@@ -1,4 +1,4 @@
-"""The settings of the data."""
+"""Settings of the training data."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from zerosum.settings import Settings
 
 
 def _split_commas(names: Any) -> Any:
-    """One name, or several separated by commas, as a list of names."""
+    """Split a string of comma-separated names into a list; return any other value unchanged."""
     return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
 
 class Data(Settings):
-    """What is trained on."""
+    """Settings of the training data."""
 
     source: str = ""
-    """A folder, a zip, an .npz or .npy, or the name of a built-in set."""
+    """A folder, .zip, .npz or .npy of images, or the name of a built-in dataset."""
     size: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Pixels a side; left out: chosen by looking at the data."""
+    """Side of the square training images in pixels. Default: chosen by inspecting the data."""
     channels: Annotated[int, Field(ge=1, le=4)] | None = None
-    """1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha; left out: chosen by looking at the data."""
+    """1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha. Default: chosen by inspecting the data."""
     fit: Literal["crop", "pad", "resize", "tiles"] | None = None
-    """How other shapes become squares; left out: chosen by looking at the data. tiles: cut into squares, unscaled."""
+    """How images become squares; tiles cuts them into unscaled squares. Default: chosen by inspecting the data."""
     hflip: bool | None = None
-    """Mirror half of the pictures left to right; left out: chosen by looking at the data."""
+    """Flip each image left to right with probability 0.5. Default: chosen by inspecting the data."""
     rotate90: bool = False
-    """Turn pictures by 0, 90, 180 or 270 degrees: for those that have no up, and no light from one side."""
+    """Rotate each image by 0, 90, 180 or 270 degrees: for images without a direction of up or of light."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
-    """Threads that fetch batches ahead."""
+    """Number of threads that prefetch batches; 0: no prefetching."""
     pairs: Literal["none", "paired", "unpaired"] = "none"
-    """For games that turn pictures into others: what is given and what is wanted come in pairs, or they do not."""
+    """For image-to-image translation: whether the inputs and the targets come in pairs."""
     input: str = "A"
-    """The sub-folder of the pictures that are given; of pictures side by side, A is the left half."""
+    """Subfolder of the input images. Of two images side by side in one file, A is the left half."""
     target: str = "B"
-    """The sub-folder of the pictures that are wanted."""
+    """Subfolder of the target images."""
     target_source: str = ""
-    """A second folder, of the wanted pictures; `source` is then that of the given ones."""
+    """A second source, which holds the target images; `source` then holds the input images."""
     degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
-    """What is given is made from what is wanted, by these one after the other: grey, edges, down2, down4, down8, masks,
-    blur, jpeg, noise, scratches."""
+    """Make each input from its target by these degradations in order: gray, edges, down2, down4, down8, masks, blur,
+    jpeg, noise, scratches."""
 
     @model_validator(mode="after")
     def _check_degradations(self) -> Data:

@@ -1,20 +1,20 @@
-"""How much memory there is."""
+"""The amount of memory of the computer or container."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-_DEFAULT_MEMORY_BYTES = 8 * 2**30  # bytes, where the system does not tell
+_DEFAULT_MEMORY_BYTES = 8 * 2**30  # bytes, where the operating system reports no size
 
 
 def physical_memory_bytes() -> int:
-    """Bytes of memory that this process may count on: the machine's, or its container's share."""
+    """Return the bytes of memory that this process may use: those of the computer, or the limit of its container."""
     try:
-        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return _DEFAULT_MEMORY_BYTES
     try:
-        return min(found, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no container, or one without a limit, which says "max"
-        return found
+        return min(physical, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no container, or a container without a limit, whose file says "max"
+        return physical

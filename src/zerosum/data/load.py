@@ -1,4 +1,4 @@
-"""Inspect and read data of every kind."""
+"""Inspect and load the data of a recipe, of every kind."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
     from zerosum.data.points.mixtures import GaussianMixture
 
 HELD_OUT_FRACTION = 0.1
-"""Of the data, held out."""
+"""Fraction of the examples that is held out."""
 
 
 def inspect_data(data: Data) -> SourceInspection:
-    """What is seen of a recipe's data without reading them all.
+    """Inspect the data of a recipe without reading them all.
 
     Raises:
-        BadInput: they cannot be used.
+        BadInput: if the data cannot be used.
     """
     if data.pairs == "none":
         return inspect_source(data.source)
-    seen = inspect_translation(data.source, data.target_source, data.input, data.target, data.pairs, data.degrade)
-    if seen.kind == "points":
-        raise BadInput(f"{data.source} is a set of points, and pictures are wanted; give a folder of images")
-    return seen
+    inspection = inspect_translation(data.source, data.target_source, data.input, data.target, data.pairs, data.degrade)
+    if inspection.kind == "points":
+        raise BadInput(f"{data.source} is a dataset of points, but translation needs images: give a folder of images")
+    return inspection
 
 
 def load_dataset(
     data: Data, on_progress: ProgressFn, source: Source | GaussianMixture | None = None, both: bool = False
 ) -> Dataset:
-    """Read the data of settings whose size, channels and fit are settled.
+    """Load the data of settings whose size, channels and fit are set.
 
     Args:
         data: the settings.
-        on_progress: called with items done and items in all.
-        source: the source, where it was found already.
-        both: unpaired images are translated in both directions.
+        on_progress: called with the number of images done and the number of all images.
+        source: the source, if it is resolved already.
+        both: translate unpaired images in both directions.
 
     Raises:
-        BadInput: they cannot be used.
+        BadInput: if the data cannot be used.
     """
     if data.pairs == "none":
         return load_source(
@@ -58,10 +58,19 @@ def load_dataset(
 def load_external_dataset(
     data: Data, source: str, target_source: str, on_progress: ProgressFn, both: bool = False
 ) -> Dataset:
-    """Read images from elsewhere as these settings' inputs and targets of translation, all of them for evaluation.
+    """Load other images as the inputs and targets of translation, as these settings say, all of them for evaluation.
+
+    Nothing is held out, and a single image is enough.
+
+    Args:
+        data: the settings of the run.
+        source: the source of the images, instead of `data.source`.
+        target_source: the source of the target images, instead of `data.target_source`.
+        on_progress: called with the number of images done and the number of all images.
+        both: translate unpaired images in both directions.
 
     Raises:
-        BadInput: they cannot be used.
+        BadInput: if the images cannot be used.
     """
     return _load_translation_dataset(
         data.model_copy(update={"source": source, "target_source": target_source}), both, on_progress, 0.0, 1
@@ -69,12 +78,13 @@ def load_external_dataset(
 
 
 def _load_translation_dataset(
-    data: Data, both: bool, on_progress: ProgressFn, held_out_fraction: float, min_examples: int
+    data: Data, both: bool, on_progress: ProgressFn, held_out_fraction: float, min_images: int
 ) -> Dataset:
-    assert data.pairs != "none", "a game that translates has pairs or not: checked when the recipe is read"
-    both = both and data.pairs == "unpaired"  # pairs are evaluated in one direction at a time
+    assert data.pairs != "none", "a translation game has paired or unpaired data: checked when the recipe is validated"
+    bidirectional = both and data.pairs == "unpaired"  # pairs are evaluated in one direction at a time
     return load_translation(
-        data.source, pairs=data.pairs, target_source=data.target_source, input_folder=data.input, target_folder=data.target, degrade=data.degrade,
-        bidirectional=both, size=data.size or 0, channels=data.channels or 0, fit=data.fit or "",
-        held_out_fraction=held_out_fraction, progress=on_progress, min_images=min_examples,
+        data.source, pairs=data.pairs, target_source=data.target_source, input_folder=data.input,
+        target_folder=data.target, degrade=data.degrade, bidirectional=bidirectional, size=data.size or 0,
+        channels=data.channels or 0, fit=data.fit or "", held_out_fraction=held_out_fraction, progress=on_progress,
+        min_images=min_images,
     )  # fmt: skip

@@ -1,1 +1,1 @@
-"""What a run shows of itself, and what is wrong with it: signals, findings, prescriptions."""
+"""Diagnosis of a run: signals measured during training, findings about what is wrong, and recommended settings."""

@@ -1,4 +1,4 @@
-"""Findings of a run, from its log alone."""
+"""Diagnosis of a run from its log alone."""
 
 from __future__ import annotations
 
@@ -12,14 +12,28 @@ from zerosum.run_folder import Row, RunFolder
 
 
 def diagnose_history(history: LogHistory) -> list[Finding]:
-    """What is the matter at the end of a history, the worst first."""
-    found = [finding for rule in RULES if (finding := rule(history))]
+    """Return the findings at the end of a history, ordered by severity, then by confidence.
+
+    Example:
+        >>> history = LogHistory.from_rows([{"examples": 64, "round": 1, "discriminator/objective": float("nan")}])
+        >>> [finding.name for finding in diagnose_history(history)]
+        ['nonfinite-values']
+    """
+    findings = [finding for rule in RULES if (finding := rule(history))]
     order = list(Severity)
-    return sorted(found, key=lambda finding: (order.index(finding.severity), -finding.confidence))
+    return sorted(findings, key=lambda finding: (order.index(finding.severity), -finding.confidence))
 
 
 def diagnose_run(folder: RunFolder, log: str = "log.jsonl") -> tuple[LogHistory, list[Finding]]:
-    """A run's history as its log has it, and what is the matter at its end."""
+    """Read the log of a run and diagnose its end.
+
+    Args:
+        folder: folder of the run, or the folder that holds a log.
+        log: file name of the log in `folder`.
+
+    Returns:
+        The history of the run, and its findings, the most severe first.
+    """
     history = LogHistory.from_rows(folder.rows(log), read_run_facts(folder))
     for row in read_evaluation_signals(folder):
         history.add_row(row)
@@ -27,7 +41,7 @@ def diagnose_run(folder: RunFolder, log: str = "log.jsonl") -> tuple[LogHistory,
 
 
 def read_evaluation_signals(folder: RunFolder) -> Iterator[Row]:
-    """What judgements in passing saw, as lines of a log."""
+    """Yield the signals of online evaluations (`evaluation/...`) as rows of a log."""
     for row in folder.rows("scores.jsonl"):
         if row.get("mode") == "online" and "signals" in row:
             yield {"examples": row["examples"], **row["signals"]}

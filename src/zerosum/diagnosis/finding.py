@@ -1,4 +1,4 @@
-"""Findings: what is wrong, since when, how that is known, and what to change."""
+"""Findings: what is wrong with a run, since when, the evidence for it, and the recommended settings."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ class Severity(StrEnum):
     """How much a finding matters."""
 
     SEVERE = "severe"
-    """Going on as it is will not make a generator: exit code 3."""
+    """Training will fail with the present settings; `zerosum` exits with code 3."""
     MILD = "mild"
-    """It costs quality."""
+    """It reduces the quality of the samples."""
     NOTE = "note"
-    """Good to know."""
+    """Information only."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One signal that speaks for a finding."""
+    """A signal that supports a finding."""
 
     signal: str
-    """What was looked at, in a few words."""
+    """Name of the signal in plain words."""
     value: float
-    """What it is now."""
+    """Newest value."""
     threshold: float
-    """Beyond which it counts."""
+    """Value beyond which the signal counts as evidence."""
     message: str
-    """The same in a sentence."""
+    """A sentence with the value."""
     examples: tuple[float, ...] = ()
-    """When it was looked at, for the plot."""
+    """Training examples at each measurement, for the plot."""
     values: tuple[float, ...] = ()
-    """What it was then."""
+    """Value at each measurement, for the plot."""
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A setting to change."""
+    """A recommended change of one setting."""
 
     setting: str
-    """By its dotted name."""
+    """Dotted name of the setting, such as `optimizer.lr`."""
     value: Any
-    """What to set it to."""
+    """Recommended value."""
     reason: str
-    """In a few words."""
+    """Reason in a few words."""
 
     def as_cli_flag(self) -> str:
-        """As it is said on the command line."""
+        """Return the setting and its value as a command line option, quoted for a POSIX shell where needed."""
         text = _format_toml(self.value)
         return f"--{self.setting} {shlex.quote(text) if isinstance(self.value, Mapping | list | tuple) else text}"
 
 
 def _format_toml(value: Any) -> str:
-    """A value as settings are written; plain words need no quotes on the command line."""
+    """Format a value as TOML, except that a plain string needs no quotes on the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{name} = {_format_quoted(each)}" for name, each in value.items())
+        inner = ", ".join(f"{name} = {_format_quoted(entry)}" for name, entry in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_format_quoted, value))}]"
@@ -74,41 +74,41 @@ def _format_quoted(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is the matter with a run."""
+    """A problem of a run, or a note about it."""
 
     name: str
-    """The same word everywhere: mode-collapse."""
+    """Identifier, such as `mode-collapse`."""
     severity: Severity
     confidence: float
-    """0 to 1: how far beyond their limits its signs are, and how many agree."""
+    """0 to 1; grows with the number of criteria that are met and with how far they exceed their thresholds."""
     since_examples: int
-    """Images trained on when it was first seen."""
+    """Training examples seen when the finding appeared."""
     title: str
-    """A line."""
+    """One line."""
     explanation: str
-    """In plain words: what it is, why it happens, what to do where no setting helps."""
+    """What the problem is, why it happens, and what to do where no setting helps."""
     evidence: tuple[Evidence, ...]
     recommendations: tuple[Recommendation, ...] = ()
     has_safe_remedy: bool = False
-    """What it prescribes cannot harm the game."""
+    """Whether the recommended settings cannot harm the training."""
 
     @property
     def triggers_recovery(self) -> bool:
-        """Whether a rescue acts on it."""
+        """Whether automatic recovery acts on this finding."""
         return self.severity is Severity.SEVERE or self.has_safe_remedy
 
     def as_dict(self) -> dict[str, Any]:
-        """For findings.jsonl."""
+        """Return the finding as a row of `findings.jsonl`."""
         return asdict(self) | {"severity": self.severity.value}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Finding:
-        """What `as_dict` wrote."""
+        """Create a finding from a row that `as_dict` returned; other keys of the row are ignored."""
         fields = {name: value for name, value in record.items() if name in cls.__dataclass_fields__}
         fields["severity"] = Severity(fields["severity"])
         fields["evidence"] = tuple(
-            Evidence(**each | {"examples": tuple(each["examples"]), "values": tuple(each["values"])})
-            for each in fields["evidence"]
+            Evidence(**entry | {"examples": tuple(entry["examples"]), "values": tuple(entry["values"])})
+            for entry in fields["evidence"]
         )
-        fields["recommendations"] = tuple(Recommendation(**each) for each in fields["recommendations"])
+        fields["recommendations"] = tuple(Recommendation(**entry) for entry in fields["recommendations"])
         return cls(**fields)

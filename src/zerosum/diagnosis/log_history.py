@@ -1,4 +1,4 @@
-"""What a run's log says, signal by signal: all that a diagnosis reads."""
+"""The log of a run as one series per signal: the input of the rules."""
 
 from __future__ import annotations
 
@@ -12,95 +12,100 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
+MIN_PAST_VALUES = 3
+"""Number of earlier values from which a value is compared with their median."""
+
 
 class Series(NamedTuple):
-    """A signal over a run."""
+    """Values of a signal during a run."""
 
     examples: Values
-    """(T,) when: images trained on."""
+    """(T,) training examples seen at each value."""
     values: Values
-    """(T,) what it was."""
+    """(T,)."""
 
     @classmethod
     def empty(cls) -> Series:
-        """A signal that was never seen."""
+        """Return a series without values."""
         return cls(np.empty(0), np.empty(0))
 
     def with_values(self, values: Values) -> Series:
-        """Other values at the same moments."""
+        """Return a series of other values (T,) at the same positions."""
         return Series(self.examples, values)
 
     def divided_by(self, other: Series, min_divisor: float = 1e-12) -> Series:
-        """This one divided by another, at the moments of both; a divisor below `min_divisor` counts as that."""
-        both, ours, theirs = np.intersect1d(self.examples, other.examples, return_indices=True)
-        return Series(both, self.values[ours] / np.maximum(other.values[theirs], min_divisor))
+        """Return this series divided by another, at common positions; smaller divisors are raised to `min_divisor`."""
+        common, left, right = np.intersect1d(self.examples, other.examples, return_indices=True)
+        return Series(common, self.values[left] / np.maximum(other.values[right], min_divisor))
 
     def minus(self, other: Series) -> Series:
-        """This one less another, at the moments of both."""
-        both, ours, theirs = np.intersect1d(self.examples, other.examples, return_indices=True)
-        return Series(both, self.values[ours] - other.values[theirs])
+        """Return this series minus another, at common positions."""
+        common, left, right = np.intersect1d(self.examples, other.examples, return_indices=True)
+        return Series(common, self.values[left] - other.values[right])
 
     def relative_to_past_median(self) -> Series:
-        """Each value over the median of all before it: 1 where nothing changes. The first few have no such median."""
-        usual = [np.median(np.abs(self.values[:place])) for place in range(MIN_PAST_VALUES, len(self.values))]
-        return Series(self.examples[MIN_PAST_VALUES:], self.values[MIN_PAST_VALUES:] / np.maximum(usual, 1e-12))
+        """Return each value divided by the median size of all values before it, from `MIN_PAST_VALUES` of them on."""
+        medians = [np.median(np.abs(self.values[:index])) for index in range(MIN_PAST_VALUES, len(self.values))]
+        return Series(self.examples[MIN_PAST_VALUES:], self.values[MIN_PAST_VALUES:] / np.maximum(medians, 1e-12))
 
     def relative_to_running_max(self) -> Series:
-        """Each value over the highest so far: 1 or less."""
+        """Return each value divided by the largest size so far."""
         return self.with_values(self.values / np.maximum(np.maximum.accumulate(np.abs(self.values)), 1e-12))
 
     def running_median(self, window: int = 3) -> Series:
-        """Each value replaced by the median of itself and those just before it."""
-        steady = [np.median(self.values[max(0, place - window + 1) : place + 1]) for place in range(len(self.values))]
-        return self.with_values(np.array(steady))
+        """Replace each value by the median of the last `window` values up to it."""
+        medians = [np.median(self.values[max(0, index - window + 1) : index + 1]) for index in range(len(self.values))]
+        return self.with_values(np.array(medians))
 
     @property
     def last(self) -> float:
-        """The newest value; not a number where there is none."""
+        """The newest value; NaN for an empty series."""
         return float(self.values[-1]) if len(self.values) else math.nan
-
-
-MIN_PAST_VALUES = 3
-"""Values that must have been seen before one can be held against the usual."""
 
 
 @dataclass
 class LogHistory:
-    """The signals of a run by name, as its log has them."""
+    """The signals of a run by name.
+
+    Example:
+        >>> history = LogHistory.from_rows([{"examples": 64, "monitor/diversity": 0.5}])
+        >>> history["monitor/diversity"].last
+        0.5
+    """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What does not change: see `zerosum.diagnosis.facts`."""
+    """Facts that do not change during the run; see `zerosum.diagnosis.run_facts`."""
     _columns: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     _first_nonfinite: dict[str, float] = field(default_factory=dict)
     text_values: dict[str, str] = field(default_factory=dict)
-    """What the log says in words."""
+    """The newest value of each text field of the log."""
     examples: float = 0.0
-    """The newest moment."""
+    """Training examples seen at the newest row."""
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any] | None = None) -> LogHistory:
-        """The history in these lines of a log."""
+        """Create a history from the rows of a log and the facts of the run."""
         history = cls(facts or {})
         for row in rows:
             history.add_row(row)
         return history
 
     def add_row(self, row: Mapping[str, Any]) -> None:
-        """Read one more line."""
+        """Add a row of the log; a row whose "examples" is no number is ignored."""
         if not _is_number(row["examples"]):
             return
-        here = float(row["examples"])
-        self.examples = max(self.examples, here)
+        position = float(row["examples"])
+        self.examples = max(self.examples, position)
         for name, value in row.items():
             if isinstance(value, str):
                 self.text_values[name] = value
             elif value is not None and not _is_number(value):
                 continue
             elif value is None or not math.isfinite(value):
-                self._first_nonfinite.setdefault(name, here)  # the log writes what is no finite number as null
+                self._first_nonfinite.setdefault(name, position)  # the log stores non-finite numbers as null
             else:
-                images, values = self._columns.setdefault(name, ([], []))
-                images.append(here)
+                positions, values = self._columns.setdefault(name, ([], []))
+                positions.append(position)
                 values.append(float(value))
 
     def __contains__(self, name: object) -> bool:
@@ -109,19 +114,19 @@ class LogHistory:
     def __getitem__(self, name: str) -> Series:
         if name not in self._columns:
             return Series.empty()
-        images, values = self._columns[name]
-        return Series(np.array(images), np.array(values))
+        positions, values = self._columns[name]
+        return Series(np.array(positions), np.array(values))
 
     def names_with_prefix(self, prefix: str) -> list[str]:
-        """The signals whose name begins so."""
+        """Return the names of the signals that start with `prefix`."""
         return [name for name in self._columns if name.startswith(prefix)]
 
     @property
     def first_nonfinite(self) -> dict[str, float]:
-        """Signals that were once no finite number, and when first."""
+        """The training examples at the first non-finite value of each signal that had one."""
         return dict(self._first_nonfinite)
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value of a log is a number; those that are not finite are."""
+    """Return whether a value of a log is a number, finite or not; integers are limited to 62 bits."""
     return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**62)

@@ -1,6 +1,7 @@
-"""What an examination makes of what it has seen: each sense gives signals by name, as `signals.SIGNALS` explains them.
+"""Signals of a probe, computed from its scores, samples and thumbnail features.
 
-All distances are in terms of the mean distance between two real examples.
+Each function returns signals by name; `zerosum.diagnosis.signal_catalog` describes them. Distances are relative to the
+mean distance between two training examples.
 """
 
 from __future__ import annotations
@@ -25,139 +26,142 @@ from zerosum.evaluation.metrics.thumbnails import (
 
 Signals = dict[str, float]
 NUM_TRACKED_SAMPLES = 16
-"""Samples whose way through a run is followed."""
+"""Samples of fixed seeds whose movement is tracked during training."""
 NUM_MEAN_DIRECTIONS = 8
-"""Directions along which their middle is followed."""
+"""Directions on which the mean of all samples is projected."""
 SATURATION_THRESHOLD = 0.99
-"""Beyond this a number of a picture counts as black or white."""
+"""Absolute value beyond which a sample value in [-1, 1] counts as saturated."""
 
 
 @dataclass
 class ProbeOutputs:
-    """What two players made of the same examples, part by part."""
+    """Outputs of both players for the same batches, one entry per batch."""
 
     train_scores: list[Tensor] = field(default_factory=list)
-    """Scores of training examples, (n,) each."""
+    """(n,) scores of training examples."""
     held_out_scores: list[Tensor] = field(default_factory=list)
-    """Scores of held-out examples."""
+    """(n,) scores of held-out examples."""
     fake_scores: list[Tensor] = field(default_factory=list)
-    """Scores of samples."""
+    """(n,) scores of samples."""
     decision_boundaries: list[Tensor] = field(default_factory=list)
-    """The scores above which a sample is called real."""
+    """() scores above which the discriminator classifies an input as real."""
     fakes: list[Tensor] = field(default_factory=list)
-    """The samples, before anything varied them."""
+    """(n, ...) samples before augmentation."""
     train_features: list[Tensor] = field(default_factory=list)
-    """What the discriminator's last layer is given for training examples, (n, D) each."""
+    """(n, D) inputs of the discriminator's last layer for training examples."""
     fake_features: list[Tensor] = field(default_factory=list)
-    """The same for samples."""
+    """(n, D) inputs of the discriminator's last layer for samples."""
 
 
 def score_signals(outputs: ProbeOutputs) -> Signals:
-    """How well the discriminator tells, and what it knows by heart."""
-    known, unseen, fake = (
+    """Return how well the discriminator separates real from fake, on training and on held-out examples."""
+    train, held_out, fake = (
         torch.cat(scores) for scores in (outputs.train_scores, outputs.held_out_scores, outputs.fake_scores)
     )
-    middle = float(torch.stack(outputs.decision_boundaries).mean())
+    boundary = float(torch.stack(outputs.decision_boundaries).mean())
     return {
-        "monitor/auc_train": auc(known, fake),
-        "monitor/auc_held_out": auc(unseen, fake),
-        "monitor/auc_train_vs_held_out": auc(known, unseen),
-        "monitor/score_separation_train": cohens_d(known, fake),
-        "monitor/score_separation_held_out": cohens_d(unseen, fake),
-        "monitor/score_sign_train": float((known - middle).sign().mean()),
-        "monitor/score_sign_held_out": float((unseen - middle).sign().mean()),
-        "monitor/probability_held_out": float((unseen - middle).sigmoid().mean()),
-        "monitor/probability_fake": float((fake - middle).sigmoid().mean()),
+        "monitor/auc_train": auc(train, fake),
+        "monitor/auc_held_out": auc(held_out, fake),
+        "monitor/auc_train_vs_held_out": auc(train, held_out),
+        "monitor/score_separation_train": cohens_d(train, fake),
+        "monitor/score_separation_held_out": cohens_d(held_out, fake),
+        "monitor/score_sign_train": float((train - boundary).sign().mean()),
+        "monitor/score_sign_held_out": float((held_out - boundary).sign().mean()),
+        "monitor/probability_held_out": float((held_out - boundary).sigmoid().mean()),
+        "monitor/probability_fake": float((fake - boundary).sigmoid().mean()),
     }
 
 
 def discriminator_signals(outputs: ProbeOutputs) -> Signals:
-    """The same, and how much samples differ in the discriminator's eyes."""
-    inner = mean_pairwise_distance(torch.cat(outputs.fake_features)) / max(
+    """Return the score signals, and the diversity of samples in the discriminator's features."""
+    feature_diversity = mean_pairwise_distance(torch.cat(outputs.fake_features)) / max(
         mean_pairwise_distance(torch.cat(outputs.train_features)), 1e-12
     )
-    return score_signals(outputs) | {"monitor/feature_diversity": inner}
+    return score_signals(outputs) | {"monitor/feature_diversity": feature_diversity}
 
 
 def diversity_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
-    """How the samples' looks (N, D) lie among themselves, and among the real ones."""
-    crowd = EmbeddingSet.from_features(features)
-    found = {
-        "monitor/energy_distance": reference_set.energy_distance(features, crowd.mean_pairwise_distance),
-        "monitor/diversity": crowd.mean_pairwise_distance / reference_set.mean_pairwise_distance,
-        "monitor/near_duplicates": near_duplicate_rate(crowd, reference_set.train_embeddings),
+    """Return diversity, duplicates and coverage of samples, from their thumbnail features (N, D)."""
+    samples = EmbeddingSet.from_features(features)
+    train, held_out = reference_set.train_embeddings, reference_set.held_out_embeddings
+    signals = {
+        "monitor/energy_distance": reference_set.energy_distance(features, samples.mean_pairwise_distance),
+        "monitor/diversity": samples.mean_pairwise_distance / reference_set.mean_pairwise_distance,
+        "monitor/near_duplicates": near_duplicate_rate(samples, train),
         "monitor/nn_distance_ratio": float(
-            crowd.nearest_distances.median() / reference_set.train_embeddings.nearest_distances.median().clamp_min(1e-6)
+            samples.nearest_distances.median() / train.nearest_distances.median().clamp_min(1e-6)
         ),
         "monitor/train_nn_distance_ratio": median_nn_distance(features, reference_set.train_features)
-        / max(median_nn_distance(reference_set.held_out_embeddings.features, reference_set.train_features), 1e-6),
+        / max(median_nn_distance(held_out.features, reference_set.train_features), 1e-6),
     }
-    if (
-        reference_set.held_out_embeddings.mean_pairwise_distance <= 1e-6
-    ):  # data without any variety: nothing can be covered
-        return found
-    shares = compute_cross_scores(reference_set.held_out_embeddings.self_distances, crowd.self_distances)
-    return found | {
-        "monitor/precision": shares.precision.value,
-        "monitor/recall": shares.recall.value,
-        "monitor/coverage": shares.coverage.value,
+    if held_out.mean_pairwise_distance <= 1e-6:  # constant data: coverage is undefined
+        return signals
+    scores = compute_cross_scores(held_out.self_distances, samples.self_distances)
+    return signals | {
+        "monitor/precision": scores.precision.value,
+        "monitor/recall": scores.recall.value,
+        "monitor/coverage": scores.coverage.value,
     }
 
 
 def floor_signals(reference_set: ReferenceSet) -> Signals:
-    """What the same numbers are for real examples."""
+    """Return coverage and recall of held-out examples by training examples, the best that samples can reach."""
     if reference_set.held_out_embeddings.mean_pairwise_distance <= 1e-6:
         return {}
-    alike = compute_cross_scores(
+    scores = compute_cross_scores(
         reference_set.held_out_embeddings.self_distances, reference_set.train_embeddings.self_distances
     )
-    return {"monitor/coverage_floor": alike.coverage.value, "monitor/recall_floor": alike.recall.value}
+    return {"monitor/coverage_floor": scores.coverage.value, "monitor/recall_floor": scores.recall.value}
 
 
 def mode_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
-    """How many kinds of the data the samples hardly show."""
-    many = int(reference_set.mode_labels.max()) + 1
-    real, fake = (
-        np.bincount(each, minlength=many) for each in (reference_set.mode_labels, reference_set.nearest_modes(features))
+    """Return how many modes of the data are missing among samples, from their thumbnail features (N, D)."""
+    num_modes = int(reference_set.mode_labels.max()) + 1
+    real_counts, fake_counts = (
+        np.bincount(labels, minlength=num_modes)
+        for labels in (reference_set.mode_labels, reference_set.nearest_modes(features))
     )
-    counted = compare_mode_counts(real, fake)
+    counts = compare_mode_counts(real_counts, fake_counts)
     return {
-        "monitor/num_modes": float(many),
-        "monitor/missing_modes": float(len(counted.missing)),
-        "monitor/mode_js_divergence": counted.js_divergence,
+        "monitor/num_modes": float(num_modes),
+        "monitor/missing_modes": float(len(counts.missing)),
+        "monitor/mode_js_divergence": counts.js_divergence,
     }
 
 
 def intra_class_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
-    """The samples' spread within the class asked for, against the reals': in the least varied class, and the median."""
+    """Return the diversity within classes relative to real examples: of the least diverse class, and the median.
+
+    A class counts from 4 samples and 4 training examples on; without such a class there are no signals.
+    """
     labels = reference_set.sample_labels
-    shares = []
+    ratios = []
     for label in np.unique(labels):
-        own = np.flatnonzero(labels == label)
-        real = np.flatnonzero(reference_set.train_labels == label)[: 4 * len(own)]
-        if min(len(own), len(real)) >= 4:
-            shares.append(
-                mean_pairwise_distance(features[own])
-                / max(mean_pairwise_distance(reference_set.train_features[real]), 1e-6)
+        fake_indices = np.flatnonzero(labels == label)
+        real_indices = np.flatnonzero(reference_set.train_labels == label)[: 4 * len(fake_indices)]
+        if min(len(fake_indices), len(real_indices)) >= 4:
+            ratios.append(
+                mean_pairwise_distance(features[fake_indices])
+                / max(mean_pairwise_distance(reference_set.train_features[real_indices]), 1e-6)
             )
-    if not shares:
+    if not ratios:
         return {}
-    return {"monitor/min_class_diversity": min(shares), "monitor/median_class_diversity": float(np.median(shares))}
+    return {"monitor/min_class_diversity": min(ratios), "monitor/median_class_diversity": float(np.median(ratios))}
 
 
 def class_consistency_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
-    """How many samples look like the class they were asked to be of, by their nearest example; and held-out ones."""
-    real = reference_set.nearest_classes(reference_set.held_out_embeddings.features) == reference_set.held_out_labels
+    """Return how often the nearest training example has the requested class, and the same for held-out examples."""
+    held_out_classes = reference_set.nearest_classes(reference_set.held_out_embeddings.features)
     return {
         "monitor/class_consistency": float(
             (reference_set.nearest_classes(features) == reference_set.sample_labels).mean()
         ),
-        "monitor/class_consistency_real": float(real.mean()),
+        "monitor/class_consistency_real": float((held_out_classes == reference_set.held_out_labels).mean()),
     }
 
 
 def value_range_signals(fakes: Tensor, real: Tensor) -> Signals:
-    """Ends of the range, and how much lies there, for samples and training examples (N, ...) of any shape."""
+    """Return the value range and saturation of samples and the statistics of training examples, both (N, ...)."""
     return {
         "monitor/sample_min": float(fakes.min()),
         "monitor/sample_max": float(fakes.max()),
@@ -169,31 +173,37 @@ def value_range_signals(fakes: Tensor, real: Tensor) -> Signals:
 
 
 def trajectory_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
-    """Where the first samples are, each by one number, along a direction of its own; and where the middle of all is.
+    """Return random projections of the first samples, one direction each, and of the mean of all samples.
 
-    A change of such numbers has, root mean square, the length of the way gone (Johnson and Lindenstrauss 1984).
+    The root mean square of the changes of these numbers estimates the distance moved (Johnson and Lindenstrauss 1984).
     """
     directions = torch.randn(
         NUM_TRACKED_SAMPLES + NUM_MEAN_DIRECTIONS, features.shape[1], generator=torch.Generator().manual_seed(0)
     )
-    places = (features[:NUM_TRACKED_SAMPLES] * directions[:NUM_TRACKED_SAMPLES]).sum(
-        1
-    ) / reference_set.mean_pairwise_distance
-    middle = directions[NUM_TRACKED_SAMPLES:] @ features.mean(0) / reference_set.mean_pairwise_distance
-    found = {f"monitor/sample_projection/{number}": float(place) for number, place in enumerate(places)}
-    return found | {f"monitor/mean_projection/{number}": float(place) for number, place in enumerate(middle)}
+    scale = reference_set.mean_pairwise_distance
+    samples = (features[:NUM_TRACKED_SAMPLES] * directions[:NUM_TRACKED_SAMPLES]).sum(1) / scale
+    mean = directions[NUM_TRACKED_SAMPLES:] @ features.mean(0) / scale
+    signals = {f"monitor/sample_projection/{index}": float(value) for index, value in enumerate(samples)}
+    return signals | {f"monitor/mean_projection/{index}": float(value) for index, value in enumerate(mean)}
 
 
 def ema_signals(features: Tensor, ema_features: Tensor, reference_set: ReferenceSet) -> Signals:
-    """How far the averaged generator's looks (N, D) are from the playing one's, and how much they cover."""
-    lag, apart = (
-        float((features - ema_features).norm(dim=1).mean()) / reference_set.mean_pairwise_distance,
-        mean_pairwise_distance(ema_features),
-    )
-    found = {"monitor/ema_lag": lag, "monitor/ema_diversity": apart / reference_set.mean_pairwise_distance}
-    found["monitor/ema_energy_distance"] = reference_set.energy_distance(ema_features, apart)
-    if reference_set.held_out_embeddings.mean_pairwise_distance > 1e-6:
-        found["monitor/ema_coverage"] = compute_cross_scores(
-            reference_set.held_out_embeddings.self_distances, EmbeddingSet.from_features(ema_features).self_distances
-        ).coverage.value
-    return found
+    """Return how far the samples of the EMA generator are from those of the generator, and their coverage.
+
+    Args:
+        features: (N, D) thumbnail features of the generator's samples.
+        ema_features: (N, D) thumbnail features of the EMA generator's samples of the same seeds.
+        reference_set: the real examples.
+    """
+    scale, ema_distance = reference_set.mean_pairwise_distance, mean_pairwise_distance(ema_features)
+    signals = {
+        "monitor/ema_lag": float((features - ema_features).norm(dim=1).mean()) / scale,
+        "monitor/ema_diversity": ema_distance / scale,
+        "monitor/ema_energy_distance": reference_set.energy_distance(ema_features, ema_distance),
+    }
+    held_out = reference_set.held_out_embeddings
+    if held_out.mean_pairwise_distance > 1e-6:
+        ema_samples = EmbeddingSet.from_features(ema_features)
+        scores = compute_cross_scores(held_out.self_distances, ema_samples.self_distances)
+        signals["monitor/ema_coverage"] = scores.coverage.value
+    return signals

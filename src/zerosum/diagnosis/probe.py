@@ -1,6 +1,6 @@
-"""An examination: everything a game shows of itself at one moment, as numbers for the log.
+"""A probe of a game during training: scores, samples, gradients and a trial round, as signals for the log.
 
-It is made on a double of the game with seeds of its own, so it changes no bit of training.
+It runs on a copy of the game with seeds of its own, so it does not change the training.
 """
 
 from __future__ import annotations
@@ -27,54 +27,64 @@ from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch, DiscriminatorOutput
 
 LATENT_PERTURBATION = 0.1
-"""How far latents are moved to see what follows; their deviation is about 1."""
+"""Standard deviation of the perturbation of latents, whose own is about 1."""
 BEST_RESPONSE_STEPS = 10
-"""Moves of a best response, for the duality gap."""
+"""Steps of a best response in the duality gap."""
 
 
 @dataclass
 class GameProbe:
-    """Examines a game."""
+    """Probe of a game that generates samples from latents.
+
+    Args:
+        reference_set: real examples and seeds.
+        dry_step: makes a move in a copy of the game.
+    """
 
     reference_set: ReferenceSet
     dry_step: DryStepFn
-    """Makes a move in a double."""
 
     def __call__(self, game: AdversarialGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
-        """All signals, "monitor/..."; a deep examination works out the duality gap too."""
+        """Return the signals of a game, by log keys "monitor/...".
+
+        Args:
+            game: the game; it is not changed.
+            progress: the position in the training; it selects the training examples of the trial round.
+            with_duality_gap: also compute the duality gap.
+
+        Returns:
+            Finite numbers. `{"monitor/finite": 0.0}` alone where a sample is not finite.
+        """
         with sandboxed_copy(game) as copied_game:
-            seen = self._collect_outputs(copied_game, progress)
-            fakes = torch.cat(seen.fakes)
+            outputs = self._collect_outputs(copied_game, progress)
+            fakes = torch.cat(outputs.fakes)
             if not bool(fakes.isfinite().all()):
                 return {"monitor/finite": 0.0}
-            found = self._measure_samples(game, seen, fakes)
-            found |= self._measure_sensitivity(copied_game, progress) | self._measure_class_conditioning(
-                copied_game, progress
-            )
-            found |= self._measure_round(copied_game, progress)
+            signals = self._measure_samples(game, outputs, fakes)
+            signals |= self._measure_sensitivity(copied_game, progress)
+            signals |= self._measure_class_conditioning(copied_game, progress)
+            signals |= self._measure_round(copied_game, progress)
         if with_duality_gap:
-            found |= self._measure_duality_gap(game, progress)
-        return {"monitor/finite": 1.0} | {name: value for name, value in found.items() if math.isfinite(value)}
+            signals |= self._measure_duality_gap(game, progress)
+        return {"monitor/finite": 1.0} | {name: value for name, value in signals.items() if math.isfinite(value)}
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ outputs
 
     def _collect_outputs(self, game: AdversarialGame, progress: Progress) -> ProbeOutputs:
-        """Let the double's players look at all parts, as they would in a round."""
-        seen = ProbeOutputs()
-        with torch.no_grad(), capture_last_layer_input(game.discriminator) as inner:
-            for known, unseen in zip(
+        """Run the players of the copy on all batches, as in a round."""
+        outputs = ProbeOutputs()
+        with torch.no_grad(), capture_last_layer_input(game.discriminator) as captured:
+            for train_batch, held_out_batch in zip(
                 self.reference_set.train_batches(), self.reference_set.held_out_batches(), strict=True
             ):
-                play = play_and_collect_fakes(game, known, progress, seen.fakes)
-                seen.train_scores.append(flatten_scores(play.real_score))
-                seen.train_features.append(inner[-1])
-                seen.fake_scores.append(flatten_scores(play.fake_score))
-                seen.fake_features.append(inner[-1])
-                seen.held_out_scores.append(flatten_scores(game.build_play(unseen, progress).real_score))
-                seen.decision_boundaries.append(
-                    torch.as_tensor(game.objective.decision_threshold(play)).float().mean().cpu()
-                )
-        return seen
+                play = play_and_collect_fakes(game, train_batch, progress, outputs.fakes)
+                outputs.train_scores.append(flatten_scores(play.real_score))
+                outputs.train_features.append(captured[-1])
+                outputs.fake_scores.append(flatten_scores(play.fake_score))
+                outputs.fake_features.append(captured[-1])
+                outputs.held_out_scores.append(flatten_scores(game.build_play(held_out_batch, progress).real_score))
+                outputs.decision_boundaries.append(decision_boundary(game, play))
+        return outputs
 
     @cached_property
     def _floors(self) -> Signals:
@@ -85,86 +95,84 @@ class GameProbe:
         return torch.cat([batch["real"] for batch in self.reference_set.train_batches()])
 
     def _measure_samples(self, game: AdversarialGame, outputs: ProbeOutputs, fakes: Tensor) -> Signals:
-        """What follows from what was seen."""
-        rows, reference_set = thumbnail_features(fakes), self.reference_set
-        parts = [
+        """Return the signals that follow from scores and samples."""
+        features, reference_set = thumbnail_features(fakes), self.reference_set
+        ema_samples = [
             game.sample(batch["seed"].cpu(), _batch_labels(game, batch)) for batch in reference_set.train_batches()
         ]
-        found = (
+        signals = (
             measures.discriminator_signals(outputs)
-            | measures.diversity_signals(rows, reference_set)
+            | measures.diversity_signals(features, reference_set)
             | self._floors
-            | measures.mode_signals(rows, reference_set)
+            | measures.mode_signals(features, reference_set)
+            | measures.value_range_signals(fakes, self._train_samples)
+            | measures.trajectory_signals(features, reference_set)
+            | measures.ema_signals(features, thumbnail_features(torch.cat(ema_samples)), reference_set)
         )
-        found |= measures.value_range_signals(fakes, self._train_samples) | measures.trajectory_signals(
-            rows, reference_set
-        )
-        found |= measures.ema_signals(rows, thumbnail_features(torch.cat(parts)), reference_set)
         if not len(game.class_priors):
-            return found
+            return signals
         return (
-            found
-            | measures.intra_class_signals(rows, reference_set)
-            | measures.class_consistency_signals(rows, reference_set)
+            signals
+            | measures.intra_class_signals(features, reference_set)
+            | measures.class_consistency_signals(features, reference_set)
         )
 
-    # ------------------------------------------------------------------ touching
+    # ------------------------------------------------------------------ sensitivity
 
     def _measure_sensitivity(self, game: AdversarialGame, progress: Progress) -> Signals:
-        """How the generator's loss and its samples answer to a small change."""
+        """Return how much samples change with the latent, and the gradients of loss and score at samples."""
         batch = self.reference_set.train_batches()[0]
         with torch.no_grad():
-            still = game.generate(batch, progress)
+            fakes = game.generate(batch, progress)
             with perturbed_latents(game.generator):
-                moved = game.generate(batch, progress)
-        answer = (thumbnail_features(moved) - thumbnail_features(still)).norm(dim=1).mean() / LATENT_PERTURBATION
-        leaf = still.detach().requires_grad_(True)
+                perturbed = game.generate(batch, progress)
+        change = (thumbnail_features(perturbed) - thumbnail_features(fakes)).norm(dim=1).mean() / LATENT_PERTURBATION
+        leaf = fakes.detach().requires_grad_(True)
 
-        play = game.build_play(
-            batch, progress, generate=lambda batch, now: game.prepare_discriminator_input(leaf, FAKE, batch, now)
-        )
-        push = _rms_gradient_norm(game.objective.generator_loss(play).sum(), leaf)
-        steep = _rms_gradient_norm(flatten_scores(play.fake_score, keep_graph=True).sum(), leaf)
-        size = self.reference_set.mean_pairwise_distance
+        def present_leaf(batch: Batch, progress: Progress) -> DiscriminatorInput:
+            return game.prepare_discriminator_input(leaf, FAKE, batch, progress)
+
+        play = game.build_play(batch, progress, generate=present_leaf)
+        loss_gradient = _rms_gradient_norm(game.objective.generator_loss(play).sum(), leaf)
+        score_gradient = _rms_gradient_norm(flatten_scores(play.fake_score, keep_graph=True).sum(), leaf)
+        scale = self.reference_set.mean_pairwise_distance
         return {
-            "monitor/latent_sensitivity": float(answer) / size,
-            "monitor/loss_input_gradient": push * size,
-            "monitor/score_input_gradient": steep * size,
+            "monitor/latent_sensitivity": float(change) / scale,
+            "monitor/loss_input_gradient": loss_gradient * scale,
+            "monitor/score_input_gradient": score_gradient * scale,
         }
 
     def _measure_class_conditioning(self, game: AdversarialGame, progress: Progress) -> Signals:
-        """Whether a change of class changes samples and verdicts."""
+        """Return how much samples and scores change with the class; nothing for fewer than two classes."""
         if len(game.class_priors) < 2:
             return {}
         with torch.no_grad():
-            parts = [
+            effects = [
                 self._class_change_effects(game, batch, progress) for batch in self.reference_set.held_out_batches()
             ]
-        effect, right, wrong = (torch.cat(each) for each in zip(*parts, strict=True))
-        heard = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
-        fits = ((right > wrong).float() + (right == wrong).float() / 2).mean()
-        effects = {
-            "monitor/generator_class_sensitivity": float(effect.mean()) / self.reference_set.mean_pairwise_distance
-        }
-        return effects | {
-            "monitor/discriminator_class_sensitivity": float(heard),
-            "monitor/class_ranking_accuracy": float(fits),
+        change, right, wrong = (torch.cat(parts) for parts in zip(*effects, strict=True))
+        sensitivity = (right - wrong).square().mean().sqrt() / right.std().clamp_min(1e-12)
+        accuracy = ((right > wrong).float() + (right == wrong).float() / 2).mean()
+        return {
+            "monitor/generator_class_sensitivity": float(change.mean()) / self.reference_set.mean_pairwise_distance,
+            "monitor/discriminator_class_sensitivity": float(sensitivity),
+            "monitor/class_ranking_accuracy": float(accuracy),
         }
 
     def _class_change_effects(
         self, game: AdversarialGame, batch: Batch, progress: Progress
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(n,) how far samples move with their class; how well reals fit their own class, and another."""
-        classes = len(game.class_priors)
-        away = 1 + batch["seed"].remainder(classes - 1)
-        other = batch | {"label": (batch["label"] + away) % classes}
-        effect = (
+        """Return (n,) distances between samples of two classes, and (n,) scores of reals for both classes."""
+        num_classes = len(game.class_priors)
+        shift = 1 + batch["seed"].remainder(num_classes - 1)
+        other = batch | {"label": (batch["label"] + shift) % num_classes}
+        change = (
             thumbnail_features(game.generate(other, progress)) - thumbnail_features(game.generate(batch, progress))
         ).norm(dim=1)
         right, wrong = (
-            _class_match_scores(game.build_play(each, progress).real_output, each) for each in (batch, other)
+            _class_match_scores(game.build_play(labeled, progress).real_output, labeled) for labeled in (batch, other)
         )
-        return effect, right, wrong
+        return change, right, wrong
 
     def _measure_round(self, game: AdversarialGame, progress: Progress) -> Signals:
         batch = self.reference_set.train_batches(self.reference_set.batch_size, offset=progress.examples + 1)[0]
@@ -178,15 +186,15 @@ class GameProbe:
 
 
 def round_signals(game: AdversarialGame, batch: Batch, progress: Progress, dry_step: DryStepFn) -> Signals:
-    """What a round does to the players. The double is not itself any more afterwards."""
-    trials, terms = dry_run_round(game, batch, progress, dry_step)
-    found: Signals = {}
-    for player, trial in trials.items():
-        found |= {f"monitor/{what}/{player}": value for what, value in trial._asdict().items()}
-    score = abs(terms.get("discriminator/objective", math.nan))
-    own = {name: abs(value) for name, value in terms.items() if name.startswith("discriminator/")}
-    more = sum(own.values()) - own.get("discriminator/objective", 0.0)
-    return found | {"monitor/penalty_ratio": more / max(score, 1e-6)}
+    """Play a round on a sandboxed copy, which changes its weights, and return its effect on the players."""
+    effects, terms = dry_run_round(game, batch, progress, dry_step)
+    signals: Signals = {}
+    for player, effect in effects.items():
+        signals |= {f"monitor/{name}/{player}": value for name, value in effect._asdict().items()}
+    objective = abs(terms.get("discriminator/objective", math.nan))
+    sizes = {name: abs(value) for name, value in terms.items() if name.startswith("discriminator/")}
+    penalties = sum(sizes.values()) - sizes.get("discriminator/objective", 0.0)
+    return signals | {"monitor/penalty_ratio": penalties / max(objective, 1e-6)}
 
 
 def duality_gap_signals(
@@ -196,7 +204,7 @@ def duality_gap_signals(
     progress: Progress,
     dry_step: DryStepFn,
 ) -> Signals:
-    """The duality gap, and each player's part of it."""
+    """Return the duality gap and each player's part of it; see `duality_gap` for the arguments."""
     gap = duality_gap(game, train_batches, held_out_batches, progress, dry_step)
     return {
         "monitor/duality_gap": gap.total,
@@ -206,13 +214,26 @@ def duality_gap_signals(
 
 
 def flatten_scores(score: Tensor, keep_graph: bool = False) -> Tensor:
-    """Scores (N,) or of patches (N, 1, h, w) as (N,) float32, on the CPU unless they are kept where they are."""
-    each = score.float().flatten(1).mean(1) if score.dim() > 1 else score.float()
-    return each if keep_graph else each.detach().cpu()
+    """Average patch scores over each sample.
+
+    Args:
+        score: (N,), or (N, 1, h, w) of patches.
+        keep_graph: keep the autograd graph and the device.
+
+    Returns:
+        (N,) float32; on the CPU and detached unless `keep_graph`.
+    """
+    flat = score.float().flatten(1).mean(1) if score.dim() > 1 else score.float()
+    return flat if keep_graph else flat.detach().cpu()
+
+
+def decision_boundary(game: AdversarialGame, play: Play) -> Tensor:
+    """Return the score () above which the discriminator classifies as real, float32 on the CPU."""
+    return torch.as_tensor(game.objective.decision_threshold(play)).float().mean().cpu()
 
 
 def play_and_collect_fakes(game: AdversarialGame, batch: Batch, progress: Progress, fakes: list[Tensor]) -> Play:
-    """A play whose fakes are put into `fakes` as they were before anything varied them."""
+    """Return a play that appends its fakes to `fakes` as they are before augmentation."""
 
     def generate(batch: Batch, progress: Progress) -> DiscriminatorInput:
         fakes.append(game.generate(batch, progress))
@@ -223,8 +244,12 @@ def play_and_collect_fakes(game: AdversarialGame, batch: Batch, progress: Progre
 
 @contextmanager
 def capture_last_layer_input(network: nn.Module) -> Iterator[list[Tensor]]:
-    """What the last of a network's layers that is called with numbers is given, a (N, D) CPU tensor each call."""
-    found: list[Tensor] = []
+    """Capture the input of the network's last layer with floating-point inputs.
+
+    Yields:
+        A list to which each call of the network appends an (N, D) float32 tensor on the CPU.
+    """
+    captured: list[Tensor] = []
     newest: list[Tensor] = []
 
     def save_input(module: nn.Module, inputs: tuple[object, ...]) -> None:
@@ -232,15 +257,15 @@ def capture_last_layer_input(network: nn.Module) -> Iterator[list[Tensor]]:
             newest[:] = [inputs[0]]
 
     def append_last_input(module: nn.Module, inputs: object, output: object) -> None:
-        found.append(newest[0].detach().float().flatten(1).cpu())
+        captured.append(newest[0].detach().float().flatten(1).cpu())
 
-    # a layer whose weight is constrained holds the constraint as a child, and its weight in there
+    # a parametrized layer (spectral norm) has its parametrization as a child, which holds its weight
     layers = [m for m in network.modules() if (is_parametrized(m) or not list(m.children())) and list(m.parameters())]
     hooks = [layer.register_forward_pre_hook(save_input) for layer in layers] + [
         network.register_forward_hook(append_last_input)
     ]
     try:
-        yield found
+        yield captured
     finally:
         for hook in hooks:
             hook.remove()
@@ -248,12 +273,12 @@ def capture_last_layer_input(network: nn.Module) -> Iterator[list[Tensor]]:
 
 @contextmanager
 def perturbed_latents(generator: nn.Module) -> Iterator[None]:
-    """While it lasts, the generator is given latents (N, L) a little beside those it is called with."""
+    """Add the same small noise to the latents (N, L) of each call of the generator."""
 
     def perturb(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        dice = torch.Generator().manual_seed(0)
-        beside = torch.randn(inputs[0].shape, generator=dice).to(inputs[0])
-        return (inputs[0] + LATENT_PERTURBATION * beside, *inputs[1:])
+        rng = torch.Generator().manual_seed(0)
+        noise = torch.randn(inputs[0].shape, generator=rng).to(inputs[0])
+        return (inputs[0] + LATENT_PERTURBATION * noise, *inputs[1:])
 
     hook = generator.register_forward_pre_hook(perturb)
     try:
@@ -263,7 +288,7 @@ def perturbed_latents(generator: nn.Module) -> Iterator[None]:
 
 
 def _rms_gradient_norm(total: Tensor, leaf: Tensor) -> float:
-    """The root mean square over samples of the norm of the gradient of a sum over samples."""
+    """Return the root mean square, over the samples of `leaf` (N, ...), of the norm of the gradient of `total` ()."""
     if not total.requires_grad:
         return 0.0
     (gradient,) = torch.autograd.grad(total, leaf, retain_graph=True, allow_unused=True)
@@ -275,7 +300,7 @@ def _batch_labels(game: AdversarialGame, batch: Batch) -> Tensor | None:
 
 
 def _class_match_scores(output: DiscriminatorOutput, batch: Batch) -> Tensor:
-    """How well reals fit the class they are said to be of: by the guess of their class, where there is one."""
+    """Return how well reals match their label (N,): the logit of the class where there is one, else the score."""
     if output.class_logits is None:
         return flatten_scores(output.score)
     return output.class_logits.gather(1, batch["label"][:, None])[:, 0].float().cpu()

@@ -1,4 +1,4 @@
-"""The real samples that every examination of a run holds against its game, chosen once and always the same."""
+"""The real examples and seeds that every probe of a run uses, chosen once."""
 
 from __future__ import annotations
 
@@ -23,48 +23,59 @@ from zerosum.game import seeded_rng
 from zerosum.game.types import Batch
 
 MAX_TRAIN_FEATURES = 2_048
-"""Training examples among which copies are looked for, at most."""
+"""Maximum number of training examples that are searched for copies."""
 PROBE_SEED = 2**31 + 7
-"""Of the seeds: none that sheets, `zerosum sample` or judgements show."""
+"""Base of the probe's seeds; sample grids, `zerosum sample` and evaluations use other seeds."""
 EXAMPLES_PER_MODE = 16
-"""Samples there are for each kind of image that is told apart, so that a kind's absence means something."""
+"""Samples per mode, so that the absence of a mode is significant."""
+FEATURE_BATCH_SIZE = 256
 
 
 @dataclass
 class ReferenceSet:
-    """What an examination needs of the data."""
+    """Training and held-out examples with seeds, and their thumbnail features.
+
+    Args:
+        dataset: the dataset of the run.
+        num_samples: number of samples and of real examples that a probe uses.
+        batch_size: number of them in a batch.
+        device: device of the batches; features are on the CPU.
+    """
 
     dataset: Dataset
     num_samples: int
-    """How many are looked at."""
     batch_size: int
-    """How many of them at a time."""
     device: torch.device
 
     def __post_init__(self) -> None:
-        """Choose."""
-        dice = np.random.default_rng(PROBE_SEED)
+        """Shuffle both sides of the split and derive the seeds of the samples."""
+        rng = np.random.default_rng(PROBE_SEED)
         self._train_indices, self._held_out_indices = (
-            dice.permutation(side) for side in (self.dataset.train, self.dataset.held_out)
+            rng.permutation(indices) for indices in (self.dataset.train, self.dataset.held_out)
         )
         self._seeds = seeded_rng.derive_seeds(PROBE_SEED, 0, self.num_samples)
 
     def train_batches(self, count: int | None = None, offset: int = 0) -> list[Batch]:
-        """Training examples with seeds, in parts; `offset` takes others, and begins again at the end."""
+        """Return batches of training examples with seeds.
+
+        Args:
+            count: total number of examples; `num_samples` by default.
+            offset: start at this position, with other seeds; positions wrap around at the end of the data.
+        """
         return self._split_into_batches(self._train_indices, count or self.num_samples, offset)
 
     def held_out_batches(self, count: int | None = None) -> list[Batch]:
-        """Examples that the discriminator never sees."""
+        """Return batches of held-out examples, which the discriminator never sees in training."""
         return self._split_into_batches(self._held_out_indices, count or self.num_samples, 0)
 
     def _split_into_batches(self, indices: NDArray[np.int64], count: int, offset: int) -> list[Batch]:
-        places = np.arange(offset, offset + count)
-        # the same example twice in a set would look like an echo, and the same seed like another
-        rows = indices[places % len(indices)] if offset or len(indices) < count else indices[:count]
+        positions = np.arange(offset, offset + count)
+        # one example or seed twice in a set would count as a near duplicate
+        chosen = indices[positions % len(indices)] if offset or len(indices) < count else indices[:count]
         seeds = self._seeds[:count] if not offset else seeded_rng.derive_seeds(PROBE_SEED + 1, offset, count)
         return [
-            self._make_batch(rows[at : at + self.batch_size], seeds[at : at + self.batch_size])
-            for at in range(0, count, self.batch_size)
+            self._make_batch(chosen[start : start + self.batch_size], seeds[start : start + self.batch_size])
+            for start in range(0, count, self.batch_size)
         ]
 
     def _make_batch(self, indices: NDArray[np.int64], seeds: Tensor) -> Batch:
@@ -73,40 +84,47 @@ class ReferenceSet:
         batch = {"real": real, "seed": seeds.to(self.device)}
         return batch if label is None else batch | {"label": label.to(self.device)}
 
-    # ------------------------------------------------------------------ looks
+    # ------------------------------------------------------------------ thumbnail features
 
     def _thumbnail_features(self, indices: NDArray[np.int64]) -> Tensor:
-        return torch.cat(
-            [thumbnail_features(self.dataset.scale(self.dataset.take(part))) for part in _chunk_indices(indices)]
-        )
+        chunks = [indices[start : start + FEATURE_BATCH_SIZE] for start in range(0, len(indices), FEATURE_BATCH_SIZE)]
+        return torch.cat([thumbnail_features(self.dataset.scale(self.dataset.take(chunk))) for chunk in chunks])
 
     @cached_property
     def train_features(self) -> Tensor:
-        """(M, D) looks of training examples."""
+        """(M, D) thumbnail features of up to `MAX_TRAIN_FEATURES` training examples."""
         return self._thumbnail_features(self._train_indices[:MAX_TRAIN_FEATURES])
 
     @cached_property
     def train_embeddings(self) -> EmbeddingSet:
-        """Looks of training examples, as many as are examined where there are."""
+        """Thumbnail features of up to `num_samples` training examples."""
         return EmbeddingSet.from_features(self.train_features[: self.num_samples])
 
     @cached_property
     def held_out_embeddings(self) -> EmbeddingSet:
-        """Looks of held-out examples, as many as are examined where there are."""
+        """Thumbnail features of up to `num_samples` held-out examples."""
         return EmbeddingSet.from_features(self._thumbnail_features(self._held_out_indices[: self.num_samples]))
 
     @cached_property
     def mean_pairwise_distance(self) -> float:
-        """The mean distance between two real examples; never 0, so that distances can be put in terms of it."""
+        """The mean distance between two training examples, at least 1e-6; the unit of all distances of a probe."""
         return max(self.train_embeddings.mean_pairwise_distance, 1e-6)
 
     @cached_property
     def train_mean_pairwise_distance(self) -> float:
-        """The mean distance between two of `memory`."""
+        """The mean distance between two rows of `train_features`."""
         return mean_pairwise_distance(self.train_features)
 
     def energy_distance(self, features: Tensor, within_distance: float) -> float:
-        """How far these looks (N, D) are from training examples', in terms of `spread`; 0 where drawn from the same."""
+        """Return the energy distance of features from those of training examples, in units of the mean distance.
+
+        Args:
+            features: (N, D) thumbnail features.
+            within_distance: the mean distance between two of them.
+
+        Returns:
+            About 0 where both sets have the same distribution.
+        """
         return (
             energy_distance(features, within_distance, self.train_features, self.train_mean_pairwise_distance)
             / self.mean_pairwise_distance
@@ -114,49 +132,48 @@ class ReferenceSet:
 
     @cached_property
     def mode_labels(self) -> NDArray[np.int64]:
-        """(M,) which kind each example of `memory` is: its class, or a cluster of looks where there are no classes."""
+        """(M,) mode of each row of `train_features`: its class, or its k-means cluster where there are no classes.
+
+        Clusters also replace classes that are too many for `num_samples`.
+        """
         if 1 < len(self.dataset.classes) <= max(2, self.num_samples // EXAMPLES_PER_MODE):
             return self.train_labels
-        count = max(2, min(self.num_samples, len(self.train_features)) // EXAMPLES_PER_MODE)
-        centres = fit_kmeans(FeatureTable.from_tensor(self.train_features), count)
-        return _nearest_indices(self.train_features, centres.float())
+        num_clusters = max(2, min(self.num_samples, len(self.train_features)) // EXAMPLES_PER_MODE)
+        centers = fit_kmeans(FeatureTable.from_tensor(self.train_features), num_clusters)
+        return _nearest_indices(self.train_features, centers.float())
 
     def nearest_modes(self, features: Tensor) -> NDArray[np.int64]:
-        """(N,) the kind of each of these looks (N, D): that of the nearest training example."""
-        kinds: NDArray[np.int64] = self.mode_labels[_nearest_indices(features, self.train_features)]
-        return kinds
+        """Return the mode (N,) of the training example nearest to each row of the features (N, D)."""
+        modes: NDArray[np.int64] = self.mode_labels[_nearest_indices(features, self.train_features)]
+        return modes
 
     @property
     def sample_labels(self) -> NDArray[np.int64]:
-        """(samples,) the classes of the examined training examples; their fakes are asked to be of the same."""
+        """(num_samples,) requested class of each sample: the class of the training example in the same position."""
         labels: NDArray[np.int64] = self.dataset.labels[
             self._train_indices[np.arange(self.num_samples) % len(self._train_indices)]
         ]
         return labels
 
     def nearest_classes(self, features: Tensor) -> NDArray[np.int64]:
-        """(N,) the class of the training example nearest to each of these looks (N, D)."""
+        """Return the class (N,) of the training example nearest to each row of the features (N, D)."""
         classes: NDArray[np.int64] = self.train_labels[_nearest_indices(features, self.train_features)]
         return classes
 
     @property
     def held_out_labels(self) -> NDArray[np.int64]:
-        """(M,) the classes of the examples in `unseen`."""
+        """(M,) classes of the examples in `held_out_embeddings`."""
         labels: NDArray[np.int64] = self.dataset.labels[self._held_out_indices[: self.num_samples]]
         return labels
 
     @property
     def train_labels(self) -> NDArray[np.int64]:
-        """(M,) the classes of the examples in `memory`."""
+        """(M,) classes of the examples in `train_features`."""
         labels: NDArray[np.int64] = self.dataset.labels[self._train_indices[:MAX_TRAIN_FEATURES]]
         return labels
 
 
 def _nearest_indices(features: Tensor, reference: Tensor) -> NDArray[np.int64]:
-    """(N,) which of `reference` (M, D) is nearest to each of the rows (N, D)."""
-    found: NDArray[np.int64] = torch.cdist(features, reference).argmin(1).numpy()
-    return found
-
-
-def _chunk_indices(indices: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [indices[first : first + 256] for first in range(0, len(indices), 256)]
+    """Return the index (N,) of the row of `reference` (M, D) nearest to each row of `features` (N, D)."""
+    indices: NDArray[np.int64] = torch.cdist(features, reference).argmin(1).numpy()
+    return indices

@@ -1,4 +1,4 @@
-"""A game's double: a copy on which anything may be tried, so that the game itself is only looked at."""
+"""A copy of a game for experiments, so that a probe never changes the game that is trained."""
 
 from __future__ import annotations
 
@@ -15,52 +15,64 @@ from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch
 
 DryStepFn = Callable[[Game, Move, Batch, Progress], Mapping[str, float]]
-"""Makes a move in a game on a batch, on this process alone; gives the means of its terms, as the log names them."""
+"""Makes a move of a game on a batch, on this process alone, and returns the mean of each loss term by its log name."""
 
 GameT = TypeVar("GameT", bound=Game)
 
 
 @contextmanager
 def sandboxed_copy(game: GameT) -> Iterator[GameT]:
-    """A copy of the game, its optimizers included; the dice are put back when it goes."""
+    """Yield a copy of the game in training mode, with its optimizers; the global random state is restored at exit."""
     with torch.random.fork_rng():
-        # how slopes are worked out is the machine's, and may hold what cannot be copied
+        # the function that computes input gradients belongs to the accelerator and may not be copyable (compiled code)
         yield copy.deepcopy(game, {id(game.input_gradient_fn): game.input_gradient_fn}).train()
 
 
 class StepEffect(NamedTuple):
-    """What one round did to a player."""
+    """Effect of one round on a player; the field names are parts of the log keys."""
 
     grad_norm: float
-    """The norm of its gradient in the round's last step."""
+    """Norm of the gradient in the last step of the round."""
     min_layer_gradient: float
-    """The smallest of its layers' gradients over their weights, as a share of the median layer's."""
+    """The smallest ratio of gradient norm to weight norm of a layer, divided by the median over layers."""
     update_ratio: float
-    """By how much the round changed its weights, as a share of them."""
+    """Norm of the change of the weights, divided by the norm of the weights."""
 
 
 def dry_run_round(
     game: Game, batch: Batch, progress: Progress, dry_step: DryStepFn
 ) -> tuple[dict[str, StepEffect], dict[str, float]]:
-    """Play the moves of every round once, on a double; what became of each player, and the terms by name."""
-    trials: dict[str, StepEffect] = {}
+    """Play the moves that belong to every round once.
+
+    Args:
+        game: a sandboxed copy; its weights change.
+        batch: the batch of every move.
+        progress: the position in the training.
+        dry_step: makes a move.
+
+    Returns:
+        The effect on each player by its name, and the loss terms by their log names.
+    """
+    effects: dict[str, StepEffect] = {}
     terms: dict[str, float] = {}
     for move in game.moves:
         if move.every_rounds == 1:
             parameters = game.players[move.player].parameters
             before = [parameter.detach().clone() for parameter in parameters]
             terms |= dry_step(game, move, batch, progress)
-            trials[move.player] = _measure_step(parameters, before)
-    return trials, terms
+            effects[move.player] = _measure_step(parameters, before)
+    return effects, terms
 
 
 def _measure_step(parameters: Sequence[nn.Parameter], before: Sequence[Tensor]) -> StepEffect:
-    steps = torch.stack([(progress.detach() - was).norm() for progress, was in zip(parameters, before, strict=True)])
-    sizes = torch.stack([was.norm() for was in before])
-    gradients = torch.stack([was.new_zeros(()) if p.grad is None else p.grad.norm() for p, was in
-                             zip(parameters, before, strict=True)])  # fmt: skip
-    # vectors (biases, gains) begin at 0 or 1 and say little of how far a gradient reaches
-    layers = torch.tensor([p.dim() > 1 for p in parameters], device=sizes.device) & (sizes > 0)
-    shares = (gradients / sizes)[layers]
-    still = float(shares.min() / shares.median().clamp_min(1e-30)) if len(shares) else 1.0
-    return StepEffect(float(gradients.norm()), still, float(steps.norm() / sizes.norm().clamp_min(1e-30)))
+    pairs = list(zip(parameters, before, strict=True))
+    updates = torch.stack([(parameter.detach() - old).norm() for parameter, old in pairs])
+    sizes = torch.stack([old.norm() for old in before])
+    gradients = torch.stack([old.new_zeros(()) if p.grad is None else p.grad.norm() for p, old in pairs])
+    # biases and gains begin at 0 or 1: their ratio does not show how far a gradient reaches
+    is_layer = torch.tensor([p.dim() > 1 for p in parameters], device=sizes.device) & (sizes > 0)
+    ratios = (gradients / sizes)[is_layer]
+    min_layer_gradient = float(ratios.min() / ratios.median().clamp_min(1e-30)) if len(ratios) else 1.0
+    return StepEffect(
+        float(gradients.norm()), min_layer_gradient, float(updates.norm() / sizes.norm().clamp_min(1e-30))
+    )

@@ -1,6 +1,6 @@
-"""An examination of a game that makes pictures from pictures: what its generator makes of held-out questions.
+"""A probe of image-to-image translation during training: the generator's outputs for held-out inputs.
 
-It is made on a double of the game like any other (`zerosum.diagnosis.examination`), and changes no bit of training.
+Like `zerosum.diagnosis.probe` it runs on a copy of the game and does not change the training.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from zerosum.diagnosis import measures, translation_measures
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.probe import (
     BEST_RESPONSE_STEPS,
+    decision_boundary,
     duality_gap_signals,
     flatten_scores,
     play_and_collect_fakes,
@@ -32,70 +33,82 @@ from zerosum.game.translation import TranslationGame
 from zerosum.game.types import Batch
 
 NOISE_STD_BYTE_LEVELS = 3
-"""Levels of a byte: the deviation of the noise that is laid over a picture, hardly seen, to blur what it hides."""
+"""Standard deviation, in 8-bit levels, of the barely visible noise that destroys hidden information in an output."""
 
 
 @dataclass
 class TranslationProbe:
-    """Examines a game that makes pictures from pictures."""
+    """Probe of a game that translates images.
+
+    Args:
+        reference_set: real examples and seeds.
+        dry_step: makes a move in a copy of the game.
+    """
 
     reference_set: ReferenceSet
     dry_step: DryStepFn
-    """Makes a move in a double."""
 
     def __call__(self, game: TranslationGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
-        """All signals, "monitor/..."; a deep examination works out the duality gap too.
+        """Return the signals of a game, by log keys "monitor/...".
+
+        Args:
+            game: the game; it is not changed.
+            progress: the position in the training; it selects the training examples of the trial round.
+            with_duality_gap: also compute the duality gap, where there is a discriminator.
+
+        Returns:
+            Finite numbers. `{"monitor/finite": 0.0}` alone where an output is not finite.
 
         Raises:
-            BadInput: too few pictures are held out.
+            BadInput: if too few images are held out.
         """
-        judged = any(move.player == "discriminator" for move in game.moves)
-        unseen, known = (
-            self._translation_reference_set.held_out_batches(game.bidirectional),
-            self._translation_reference_set.train_batches(game.bidirectional),
-        )
+        is_adversarial = any(move.player == "discriminator" for move in game.moves)
+        reference_set, batch_size = self._translation_reference_set, self.reference_set.batch_size
+        held_out_batches = reference_set.held_out_batches(game.bidirectional)
+        train_batches = reference_set.train_batches(game.bidirectional)
         with sandboxed_copy(game) as copied_game:
-            seen = _collect_outputs(copied_game, unseen, known if judged else [], progress)
-            fakes = torch.cat(seen.fakes)
+            outputs = _collect_outputs(copied_game, held_out_batches, train_batches if is_adversarial else [], progress)
+            fakes = torch.cat(outputs.fakes)
             if not bool(fakes.isfinite().all()):
                 return {"monitor/finite": 0.0}
-            found = measures.score_signals(seen) if judged else {}
-            found |= measures.value_range_signals(fakes, torch.cat([batch["real"] for batch in known]))
-            found |= self._measure_samples(_translation_directions(copied_game, unseen, fakes, progress))
-            found |= _ema_lag(copied_game, unseen, fakes) | (
-                _cycle_consistency(copied_game, unseen, seen.fakes, progress) if game.bidirectional else {}
+            signals = measures.score_signals(outputs) if is_adversarial else {}
+            signals |= measures.value_range_signals(fakes, torch.cat([batch["real"] for batch in train_batches]))
+            signals |= self._measure_samples(_translation_directions(copied_game, held_out_batches, fakes, progress))
+            signals |= _ema_lag(copied_game, held_out_batches, fakes)
+            if game.bidirectional:
+                signals |= _cycle_consistency(copied_game, held_out_batches, outputs.fakes, progress)
+            batch = reference_set.train_batches(game.bidirectional, batch_size, offset=progress.examples + 1)[0]
+            signals |= round_signals(copied_game, batch, progress, self.dry_step)
+        if with_duality_gap and is_adversarial:
+            batches = reference_set.train_batches(
+                game.bidirectional, batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1
             )
-            batch = self._translation_reference_set.train_batches(
-                game.bidirectional, self.reference_set.batch_size, offset=progress.examples + 1
-            )[0]
-            found |= round_signals(copied_game, batch, progress, self.dry_step)
-        if with_duality_gap and judged:
-            batches = self._translation_reference_set.train_batches(
-                game.bidirectional, self.reference_set.batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1
-            )
-            found |= duality_gap_signals(game, batches, unseen, progress, self.dry_step)
-        return {"monitor/finite": 1.0} | {name: value for name, value in found.items() if math.isfinite(value)}
+            signals |= duality_gap_signals(game, batches, held_out_batches, progress, self.dry_step)
+        return {"monitor/finite": 1.0} | {name: value for name, value in signals.items() if math.isfinite(value)}
 
     @cached_property
     def _translation_reference_set(self) -> TranslationReferenceSet:
         return TranslationReferenceSet(self.reference_set)
 
     def _measure_samples(self, directions: Sequence[TranslationDirection]) -> Signals:
-        """What pictures show by themselves, of the worse way where there are two."""
-        truth = self._translation_reference_set.has_targets
-        found = worst_direction(
-            [translation_measures.distance_signals(way, truth) for way in directions], "monitor/change_from_input"
+        """Return the signals that follow from the images, each of the worse direction."""
+        has_targets = self._translation_reference_set.has_targets
+        signals = worst_direction(
+            [translation_measures.distance_signals(direction, has_targets) for direction in directions],
+            "monitor/change_from_input",
         )
-        # where sizes differ nothing is like what was given, and there is one way
-        found = found or translation_measures.distance_signals(directions[0], truth)
-        found |= worst_direction(
-            [translation_measures.input_sensitivity_signals(way) for way in directions], "monitor/input_sensitivity"
+        # where input and output differ in size there is no change from the input, and one direction
+        signals = signals or translation_measures.distance_signals(directions[0], has_targets)
+        signals |= worst_direction(
+            [translation_measures.input_sensitivity_signals(direction) for direction in directions],
+            "monitor/input_sensitivity",
         )
-        found |= worst_direction(
-            [translation_measures.color_signals(way, truth) for way in directions], "monitor/brightness_correlation"
+        signals |= worst_direction(
+            [translation_measures.color_signals(direction, has_targets) for direction in directions],
+            "monitor/brightness_correlation",
         )
-        return found | worst_direction(
-            [translation_measures.checkerboard_signals(way) for way in directions],
+        return signals | worst_direction(
+            [translation_measures.checkerboard_signals(direction) for direction in directions],
             "monitor/checkerboard_rms",
             higher_is_worse=True,
         )
@@ -105,73 +118,81 @@ class TranslationProbe:
 def _collect_outputs(
     game: TranslationGame, held_out_batches: Sequence[Batch], train_batches: Sequence[Batch], progress: Progress
 ) -> ProbeOutputs:
-    """Let the double's players look at all parts; no training questions where nobody judges."""
-    seen = ProbeOutputs()
+    """Run the players of the copy on all batches; without training batches, the generator alone."""
+    outputs = ProbeOutputs()
     for batch in held_out_batches:
         if not train_batches:
-            seen.fakes.append(game.generate(batch, progress))
+            outputs.fakes.append(game.generate(batch, progress))
             continue
-        play = play_and_collect_fakes(game, batch, progress, seen.fakes)
-        seen.fake_scores.append(flatten_scores(play.fake_score))
-        seen.held_out_scores.append(flatten_scores(play.real_score))
-        seen.decision_boundaries.append(torch.as_tensor(game.objective.decision_threshold(play)).float().mean().cpu())
-    seen.train_scores += [flatten_scores(game.build_play(batch, progress).real_score) for batch in train_batches]
-    return seen
+        play = play_and_collect_fakes(game, batch, progress, outputs.fakes)
+        outputs.fake_scores.append(flatten_scores(play.fake_score))
+        outputs.held_out_scores.append(flatten_scores(play.real_score))
+        outputs.decision_boundaries.append(decision_boundary(game, play))
+    outputs.train_scores += [flatten_scores(game.build_play(batch, progress).real_score) for batch in train_batches]
+    return outputs
 
 
 @torch.no_grad()
 def _translation_directions(
     game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Tensor, progress: Progress
 ) -> list[TranslationDirection]:
-    """What was asked, made and wanted, way by way."""
-    given, wanted = (torch.cat([batch[name] for batch in held_out_batches]) for name in ("inputs", "real"))
-    # what is left to chance is held fast, so that only what is given makes a difference
-    one = [game.generate(batch | {"seed": torch.zeros_like(batch["seed"])}, progress) for batch in held_out_batches]
-    parts = [each.float().cpu() for each in (given, fakes, wanted, torch.cat(one))]
+    """Return inputs, outputs and targets of each direction."""
+    inputs, targets = (torch.cat([batch[name] for batch in held_out_batches]) for name in ("inputs", "real"))
+    # with one seed for all, only the input makes a difference
+    fixed = [game.generate(batch | {"seed": torch.zeros_like(batch["seed"])}, progress) for batch in held_out_batches]
+    parts = [images.float().cpu() for images in (inputs, fakes, targets, torch.cat(fixed))]
     return (
-        [TranslationDirection(*(part[:, way] for part in parts)) for way in (0, 1)]
+        [TranslationDirection(*(part[:, index] for part in parts)) for index in (0, 1)]
         if game.bidirectional
         else [TranslationDirection(*parts)]
     )
 
 
 def _ema_lag(game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Tensor) -> Signals:
-    """How far the averaged generator's pictures are from the playing one's, the way there."""
-    there = [(batch["inputs"][:, 0], batch["real"][:, 0]) if game.bidirectional else (batch["inputs"], batch["real"])
+    """Return how far the outputs of the EMA generator are from the generator's, in the forward direction."""
+    pairs = [(batch["inputs"][:, 0], batch["real"][:, 0]) if game.bidirectional else (batch["inputs"], batch["real"])
              for batch in held_out_batches]  # fmt: skip
-    averaged = [game.translate(given, batch["seed"]) for (given, _), batch in zip(there, held_out_batches, strict=True)]
-    size = mean_pairwise_distance(thumbnail_features(torch.cat([real for _, real in there])))
-    apart = thumbnail_features(fakes[:, 0] if game.bidirectional else fakes) - thumbnail_features(torch.cat(averaged))
-    return {"monitor/ema_lag": float(apart.norm(dim=1).mean()) / max(size, 1e-6)}
+    ema_outputs = [
+        game.translate(inputs, batch["seed"]) for (inputs, _), batch in zip(pairs, held_out_batches, strict=True)
+    ]
+    scale = mean_pairwise_distance(thumbnail_features(torch.cat([targets for _, targets in pairs])))
+    outputs = fakes[:, 0] if game.bidirectional else fakes
+    distance = thumbnail_features(outputs) - thumbnail_features(torch.cat(ema_outputs))
+    return {"monitor/ema_lag": float(distance.norm(dim=1).mean()) / max(scale, 1e-6)}
 
 
 @torch.no_grad()
 def _cycle_consistency(
     game: TranslationGame, held_out_batches: Sequence[Batch], fakes_per_batch: Sequence[Tensor], progress: Progress
 ) -> Signals:
-    """Whether pictures come back, from what was made of them and from the same as a file with a little noise.
+    """Return the cycle errors from the outputs, and from the outputs as 8-bit images with a little noise.
 
-    A cycle is also closed by hiding in the sample, where nobody sees it, what the sample is not to show: Chu, Zhmoginov
-    and Sandler 2017, "CycleGAN, a Master of Steganography", arXiv:1712.02950. Of the two ways, the one that clearly
-    loses more; else the way there.
+    A generator can close the cycle by hiding the input invisibly in its output (steganography): Chu, Zhmoginov and
+    Sandler 2017, "CycleGAN, a Master of Steganography", arXiv:1712.02950. The signals are those of the direction that
+    loses clearly more by noise, else of the forward direction.
     """
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for batch, fakes in zip(held_out_batches, fakes_per_batch, strict=True):
         back = [
-            game.translate_batch(each.flip(1), batch).flip(1).float().cpu() for each in (fakes, add_byte_noise(fakes))
+            game.translate_batch(images.flip(1), batch).flip(1).float().cpu()
+            for images in (fakes, add_byte_noise(fakes))
         ]
         parts.append((batch["inputs"].float().cpu(), back[0], back[1]))
-    given, again, roughly = (torch.cat(each) for each in zip(*parts, strict=True))
-    found = [translation_measures.cycle_signals(given[:, way], again[:, way], roughly[:, way]) for way in (0, 1)]
-    # rounded, so that chance does not change the way from look to look while neither loses anything
+    inputs, clean, noisy = (torch.cat(images) for images in zip(*parts, strict=True))
+    signals_per_direction = [
+        translation_measures.cycle_signals(inputs[:, index], clean[:, index], noisy[:, index]) for index in (0, 1)
+    ]
+    # rounded, so that the direction does not change randomly between probes while neither loses anything
     return max(
-        found,
-        key=lambda each: round(each.get("monitor/cycle_error_noisy", 0.0) - each.get("monitor/cycle_error", 0.0), 1),
+        signals_per_direction,
+        key=lambda signals: round(
+            signals.get("monitor/cycle_error_noisy", 0.0) - signals.get("monitor/cycle_error", 0.0), 1
+        ),
     )
 
 
 def add_byte_noise(images: Tensor) -> Tensor:
-    """Pictures of any shape in [-1, 1] as bytes, with noise of a few levels over them; always the same noise."""
-    dice = torch.Generator().manual_seed(0)
-    rough = images + NOISE_STD_BYTE_LEVELS * BYTE_STEP * torch.randn(images.shape, generator=dice).to(images)
-    return ((rough.clamp(-1, 1) + 1) / BYTE_STEP).round() * BYTE_STEP - 1
+    """Round images of any shape in [-1, 1] to 8 bits after adding noise of a few levels; always the same noise."""
+    rng = torch.Generator().manual_seed(0)
+    noisy = images + NOISE_STD_BYTE_LEVELS * BYTE_STEP * torch.randn(images.shape, generator=rng).to(images)
+    return ((noisy.clamp(-1, 1) + 1) / BYTE_STEP).round() * BYTE_STEP - 1

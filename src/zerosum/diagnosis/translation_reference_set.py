@@ -1,4 +1,4 @@
-"""What an examination asks a game that makes pictures from pictures: held-out questions, always the same ones."""
+"""The inputs and targets that every probe of an image-to-image translation uses, chosen once."""
 
 from __future__ import annotations
 
@@ -14,28 +14,25 @@ from zerosum.game import seeded_rng
 from zerosum.game.types import Batch
 
 MIN_HELD_OUT = 2
-"""Held-out questions that can be compared."""
+"""Minimum number of held-out inputs; signals compare outputs with each other."""
 
 
 @dataclass
 class TranslationReferenceSet:
-    """Batches of what is given and what is wanted, of the data of a bench.
-
-    Where the truth is known a question comes with its answer; elsewhere with some other picture of the wanted kind.
-    """
+    """Batches of inputs and targets. Without pairs, the target of an input is some image of the target domain."""
 
     reference_set: ReferenceSet
 
     def __post_init__(self) -> None:
-        """Choose.
+        """Shuffle inputs and targets on both sides of the split.
 
         Raises:
-            BadInput: fewer than two are held out.
+            BadInput: if fewer than `MIN_HELD_OUT` images are held out.
         """
-        dataset, dice = self.reference_set.dataset, np.random.default_rng(PROBE_SEED)
+        dataset, rng = self.reference_set.dataset, np.random.default_rng(PROBE_SEED)
         self.has_targets = dataset.has_targets
         self._train_input_indices, self._held_out_input_indices = (
-            dice.permutation(dataset.input_indices(held_out)) for held_out in (False, True)
+            rng.permutation(dataset.input_indices(held_out)) for held_out in (False, True)
         )
         self._train_target_indices, self._held_out_target_indices = (
             self._train_input_indices,
@@ -43,24 +40,39 @@ class TranslationReferenceSet:
         )
         if not self.has_targets:
             self._train_target_indices, self._held_out_target_indices = (
-                dice.permutation(s) for s in (dataset.train, dataset.held_out)
+                rng.permutation(indices) for indices in (dataset.train, dataset.held_out)
             )
         self.num_held_out = min(
             self.reference_set.num_samples, len(self._held_out_input_indices), len(self._held_out_target_indices)
         )
         if self.num_held_out < MIN_HELD_OUT:
             raise BadInput(
-                f"{self.num_held_out} pictures are held out, too few to examine a run by; give more pictures"
+                f"{self.num_held_out} held-out images: the monitor needs at least {MIN_HELD_OUT}; add images to the "
+                "dataset"
             )
 
     def held_out_batches(self, bidirectional: bool) -> list[Batch]:
-        """Held-out questions in parts, none twice: `given`, `real`, `seed`; couples (N, 2, C, H, W) if `bidirectional`."""
+        """Return each held-out input once, with its target.
+
+        Args:
+            bidirectional: return pairs of both domains.
+
+        Returns:
+            Batches with "inputs" (n, C, H, W), "real" (n, C, H, W) and "seed" (n,). If `bidirectional`, "inputs"
+            (n, 2, C, H, W) holds [a, b] and "real" [b, a].
+        """
         return self._split_into_batches(
             self._held_out_input_indices, self._held_out_target_indices, self.num_held_out, 0, bidirectional
         )
 
     def train_batches(self, bidirectional: bool, count: int | None = None, offset: int = 0) -> list[Batch]:
-        """Training questions in parts; `offset` takes others, and begins again at the end."""
+        """Return training inputs with their targets, as `held_out_batches` does.
+
+        Args:
+            bidirectional: return pairs of both domains.
+            count: total number of inputs; by default all, up to the number of samples of a probe.
+            offset: start at this position; positions wrap around at the end of the data.
+        """
         count = count or min(
             self.reference_set.num_samples, max(len(self._train_input_indices), len(self._train_target_indices))
         )
@@ -76,11 +88,12 @@ class TranslationReferenceSet:
         offset: int,
         bidirectional: bool,
     ) -> list[Batch]:
-        places, part = np.arange(offset, offset + count), self.reference_set.batch_size
-        given, real = input_indices[places % len(input_indices)], target_indices[places % len(target_indices)]
-        seed = seeded_rng.derive_seeds(PROBE_SEED, offset, count)
-        cuts = [slice(at, at + part) for at in range(0, count, part)]
-        return [self._make_batch(given[cut], real[cut], seed[cut], bidirectional) for cut in cuts]
+        positions, batch_size = np.arange(offset, offset + count), self.reference_set.batch_size
+        inputs = input_indices[positions % len(input_indices)]
+        targets = target_indices[positions % len(target_indices)]
+        seeds = seeded_rng.derive_seeds(PROBE_SEED, offset, count)
+        parts = [slice(start, start + batch_size) for start in range(0, count, batch_size)]
+        return [self._make_batch(inputs[part], targets[part], seeds[part], bidirectional) for part in parts]
 
     def _make_batch(
         self,
@@ -90,9 +103,9 @@ class TranslationReferenceSet:
         bidirectional: bool,
     ) -> Batch:
         dataset, device = self.reference_set.dataset, self.reference_set.device
-        given = dataset.inputs(input_indices).to(device)
-        real = dataset.scale(dataset.take(target_indices).to(device))
+        inputs = dataset.inputs(input_indices).to(device)
+        targets = dataset.scale(dataset.take(target_indices).to(device))
         if bidirectional:
-            given = torch.stack([given, real], 1)
-            real = given.flip(1)
-        return {"inputs": given, "real": real, "seed": seed.to(device)}
+            inputs = torch.stack([inputs, targets], 1)
+            targets = inputs.flip(1)
+        return {"inputs": inputs, "real": targets, "seed": seed.to(device)}

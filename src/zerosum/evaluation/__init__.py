@@ -1,1 +1,1 @@
-"""Judging: features of images, distances between sets of them, and the protocol that makes a score mean something."""
+"""Evaluation: feature networks, metrics on their features, and the protocol that makes scores comparable."""

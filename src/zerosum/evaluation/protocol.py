@@ -1,4 +1,4 @@
-"""How a score came about. Two scores are compared only if they came about in the same way."""
+"""The protocol of a score: everything it depends on but the generator. Scores are compared only within a protocol."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 VERSION = 1
-"""To be raised whenever the same images would get other scores."""
+"""Increase this whenever the same images would get other scores."""
 FID_MIN_IMAGES = 50_000
-"""Samples that the name FID asks for, and real images, unless they are all there are."""
+"""Samples that the name FID requires, and real images, unless the real images are a full set."""
 FID_MIN_FULL_SET_IMAGES = 5_000
-"""Real images below which not even a whole set earns it: the distance would be bias."""
+"""Real images that a full set needs for the name FID: with fewer, the distance is mostly bias."""
 COMPARED_FIELDS = {
     "features": "features",
     "weights_hash": "weights of the feature network",
@@ -25,10 +25,13 @@ COMPARED_FIELDS = {
     "sample_source": "EMA or raw weights",
     "truncation": "truncation",
     "neighbors": "neighbors",
-    "is_paired": "whether samples are answers to the real images",
+    "is_paired": "pairing of samples with real images",
     "version": "version of the scores",
 }
-"""What must be equal for two scores to be compared, in words. The seed need not: it is within a score's error."""
+"""Fields that must be equal for two scores to be compared, with their names in messages.
+
+The seed is not among them: its effect is within a score's standard error.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,39 +39,39 @@ class Protocol:
     """Everything a score depends on but the generator."""
 
     features: str
-    """The feature network's name."""
+    """Name of the feature network."""
     weights_hash: str
-    """Hex digits of its weights' hash."""
+    """Hex digits of the hash of its weights."""
     resize_mode: str
-    """How images came to the size it looks at."""
+    """How images are resized for the feature network."""
     image_format: str
-    """Size and colours of the images: "32x32 grey"."""
+    """Size, channels and fit of the images, such as "32x32 RGB, fit by crop"."""
     real_fingerprint: str
-    """Hex digits of a hash of the real images that were compared with."""
+    """Hex digits of a hash of the real images that samples are compared with."""
     reference_split: str
-    """Which part of the real images that is: "held-out", "train", "all", "half"."""
+    """Which part of the real images that is: "held-out", "train", "all" or "half"."""
     num_real: int
     num_generated: int
     sample_source: str
-    """"ema", "live", or "files"."""
+    """Weights that generated the samples, "ema" or "raw", or "files" for samples read from files."""
     truncation: float | None = None
-    """Where latents were cut off; None: nowhere."""
+    """Truncation of the latents; None: not truncated."""
     neighbors: int = 5
-    """Of precision, recall, density, coverage."""
+    """k of precision, recall, density and coverage."""
     is_paired: bool = False
-    """Sample i was made as an answer to real image i, and no score of pairs sees these two together."""
+    """Sample i was generated from the input of real image i; no pairwise score compares the two with each other."""
     seed: int = 0
     auxiliary_fingerprints: str = ""
-    """Hashes of the real images that made the floor and the modes, and of those among which copies were looked for."""
+    """Hashes of the real images of the floor and the modes, and of the training images searched for copies."""
     version: int = VERSION
 
     def as_dict(self) -> dict[str, Any]:
-        """For scores.jsonl."""
+        """Return the fields for scores.jsonl."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Protocol:
-        """What `as_dict` wrote.
+        """Create a protocol from what `as_dict` returned; unknown keys are ignored.
 
         Raises:
             TypeError: a field is missing.
@@ -77,25 +80,27 @@ class Protocol:
         return cls(**{name: value for name, value in record.items() if name in known})
 
     def describe(self) -> str:
-        """All of it, short."""
-        cut = "" if self.truncation is None else f", truncated at {self.truncation:g}"
-        sampled = (
-            "" if self.sample_source == "files" else f" of the {self.sample_source} generator (seed {self.seed}{cut})"
+        """Return the whole protocol on one line."""
+        truncated = "" if self.truncation is None else f", truncated at {self.truncation:g}"
+        source = (
+            ""
+            if self.sample_source == "files"
+            else f" of the {self.sample_source} generator (seed {self.seed}{truncated})"
         )
         return (
-            f"{self.features} {self.weights_hash}, {self.resize_mode}; {self.num_generated:,} samples{sampled} against {self.num_real:,} real "
-            f"({self.reference_split}, {self.real_fingerprint[:8]}), {self.image_format}; {self.neighbors} neighbours; "
-            f"{'without own answers; ' if self.is_paired else ''}scores v{self.version}"
+            f"{self.features} {self.weights_hash}, {self.resize_mode}; {self.num_generated:,} samples{source} against "
+            f"{self.num_real:,} real ({self.reference_split}, {self.real_fingerprint[:8]}), {self.image_format}; "
+            f"{self.neighbors} neighbors; {'paired; ' if self.is_paired else ''}scores v{self.version}"
         )
 
     @property
     def key(self) -> str:
-        """8 hex digits, equal for protocols whose scores may be compared."""
-        said = "\0".join(str(getattr(self, name)) for name in COMPARED_FIELDS)
-        return hashlib.blake2b(said.encode(), digest_size=4).hexdigest()
+        """8 hex digits that are equal for protocols whose scores may be compared."""
+        values = "\0".join(str(getattr(self, name)) for name in COMPARED_FIELDS)
+        return hashlib.blake2b(values.encode(), digest_size=4).hexdigest()
 
     def differences(self, other: Protocol) -> list[str]:
-        """Why scores of the two may not be compared, in words with both values; empty if they may."""
+        """Return the differences that forbid a comparison, each with both values; empty if scores may be compared."""
         return [
             f"{words} ({getattr(self, name)} and {getattr(other, name)})"
             for name, words in COMPARED_FIELDS.items()
@@ -105,21 +110,24 @@ class Protocol:
     @property
     def is_standard_fid(self) -> bool:
         """Whether a Fréchet distance of this protocol may be called FID."""
-        whole = self.num_real >= FID_MIN_IMAGES or (
+        has_enough_real = self.num_real >= FID_MIN_IMAGES or (
             self.reference_split == "all" and self.num_real >= FID_MIN_FULL_SET_IMAGES
         )
         return (
-            self.features == "inception" and self.num_generated >= FID_MIN_IMAGES and whole and self.truncation is None
+            self.features == "inception"
+            and self.num_generated >= FID_MIN_IMAGES
+            and has_enough_real
+            and self.truncation is None
         )
 
     def score_name(self, short_name: str) -> str:
-        """A score's full name: "kid" becomes "kid_lite0", "fd" becomes "fid" where it has earned it."""
+        """Return a score's full name: "kid" becomes "kid_lite0", "fd" becomes "fid" for a standard FID."""
         if short_name == "fd" and self.is_standard_fid:
             return "fid"
-        short = self.features.rpartition(":")[2]
-        return f"{short_name}_{short}" if short_name in {"fd", "kid", "is"} else short_name
+        features = self.features.rpartition(":")[2]
+        return f"{short_name}_{features}" if short_name in {"fd", "kid", "is"} else short_name
 
 
 def truncation_or_none(truncation: float) -> float | None:
-    """A truncation as it is written down."""
+    """Return a truncation as a protocol records it: None instead of infinity."""
     return None if math.isinf(truncation) else truncation

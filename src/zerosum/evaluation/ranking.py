@@ -1,4 +1,4 @@
-"""Runs beside each other: ranked where they were judged in the same way, and a reason where they were not."""
+"""Rank evaluated runs within each protocol, and explain why others are not comparable."""
 
 from __future__ import annotations
 
@@ -11,99 +11,97 @@ from zerosum.evaluation.protocol import Protocol
 
 Row = Mapping[str, Any]
 TIE_STANDARD_ERRORS = 2.0
-"""Standard errors of the difference below which two scores are not told apart."""
+"""Two scores are tied if they differ by at most this many standard errors of their difference."""
+TRAINING_SET_SCORES = ("ndb", "authenticity")
+"""Scores that also depend on training images, which the key of a protocol does not cover."""
 
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """One judged generator."""
+    """The scores of one generator."""
 
     name: str
     protocol: Protocol
     scores: Mapping[str, Mapping[str, float | None]]
     """By full name: value, error, floor, ..."""
     examples: int
+    """Training time."""
 
     @classmethod
     def from_row(cls, name: str, row: Row) -> EvaluatedRun:
-        """An entry from a line of scores.jsonl.
+        """Create an entry from a row of scores.jsonl.
 
         Raises:
-            KeyError: the line lacks something.
-            TypeError: the line's protocol lacks something.
+            KeyError: the row lacks a key.
+            TypeError: the row's protocol lacks a field.
         """
         return cls(name, Protocol.from_dict(row["protocol"]), row["scores"], int(row.get("examples", 0)))
 
     def find_score(self, short_name: str) -> Mapping[str, float | None]:
-        """A score by its short name: "kid"; {} where there is none."""
+        """Return a score by its short name, such as "kid"; empty if there is none."""
         return self.scores.get(self.protocol.score_name(short_name), {})
 
     @property
     def ranking_score(self) -> tuple[float, float]:
-        """What it is ranked by, and its standard error: the kernel distance, which is not biased by the counts."""
+        """The kernel distance and its standard error: unlike the Fréchet distance it has no bias of sample size."""
         kid = self.find_score("kid")
         return _finite_or_default(kid.get("value")), _finite_or_default(kid.get("error"), 0.0)
 
 
 @dataclass(frozen=True)
 class RankedRun:
-    """An entry in its group."""
+    """A run and its rank in a group."""
 
     rank: int
     run: EvaluatedRun
     is_tied: bool
-    """Not told apart from the group's best."""
+    """Not significantly worse than the best run of the group."""
 
 
 @dataclass(frozen=True)
 class RankedGroup:
-    """Entries of one protocol, best first."""
+    """The runs of one protocol, best first."""
 
     protocol: Protocol
     runs: Sequence[RankedRun]
 
 
 def rank_by_protocol(runs: Sequence[EvaluatedRun]) -> list[RankedGroup]:
-    """The entries by protocol, the largest group first, each ranked by its kernel distance."""
-    keys = dict.fromkeys(entry.protocol.key for entry in runs)
-    groups = [_rank_group([entry for entry in runs if entry.protocol.key == key]) for key in keys]
+    """Group runs by protocol, the largest group first, and rank each group by kernel distance."""
+    keys = dict.fromkeys(run.protocol.key for run in runs)
+    groups = [_rank_group([run for run in runs if run.protocol.key == key]) for key in keys]
     return sorted(groups, key=lambda group: -len(group.runs))
 
 
-TRAINING_SET_SCORES = ("ndb", "authenticity")
-"""Scores that depend on training images too, which a test set's protocol does not fix."""
-
-
 def _rank_group(runs: list[EvaluatedRun]) -> RankedGroup:
-    if len({entry.protocol.auxiliary_fingerprints for entry in runs}) > 1:
+    if len({run.protocol.auxiliary_fingerprints for run in runs}) > 1:
         runs = [
-            replace(
-                entry, scores={name: score for name, score in entry.scores.items() if name not in TRAINING_SET_SCORES}
-            )
-            for entry in runs
+            replace(run, scores={name: score for name, score in run.scores.items() if name not in TRAINING_SET_SCORES})
+            for run in runs
         ]
-    ordered = sorted(runs, key=lambda entry: entry.ranking_score[0])
-    best, error = ordered[0].ranking_score
-    ranks = []
-    for place, entry in enumerate(ordered, 1):
-        value, own = entry.ranking_score
-        ranks.append(
-            RankedRun(place, entry, place > 1 and value - best <= TIE_STANDARD_ERRORS * math.hypot(error, own))
-        )
-    return RankedGroup(ordered[0].protocol, ranks)
+    ordered = sorted(runs, key=lambda run: run.ranking_score[0])
+    best_value, best_error = ordered[0].ranking_score
+    ranked = []
+    for rank, run in enumerate(ordered, 1):
+        value, error = run.ranking_score
+        is_tied = rank > 1 and value - best_value <= TIE_STANDARD_ERRORS * math.hypot(best_error, error)
+        ranked.append(RankedRun(rank, run, is_tied))
+    return RankedGroup(ordered[0].protocol, ranked)
 
 
 def incomparable_reasons(groups: Sequence[RankedGroup]) -> list[str]:
-    """A sentence for each group after the first: why it is not ranked with the first."""
+    """Return a sentence for each group after the first: why its runs are not ranked with those of the first."""
     sentences = []
-    names = {rank.run.name for rank in groups[0].runs} if groups else set()
+    first_names = [ranked.run.name for ranked in groups[0].runs] if groups else []
     for group in groups[1:]:
-        who = ", ".join(rank.run.name for rank in group.runs if rank.run.name not in names)
-        if not who:
-            continue  # another judgement of the same runs
-        why = "; ".join(groups[0].protocol.differences(group.protocol))
-        first = ", ".join(rank.run.name for rank in groups[0].runs)
-        sentences.append(f"{who}: not ranked with {first}, since they were judged differently: {why}")
+        names = [ranked.run.name for ranked in group.runs if ranked.run.name not in first_names]
+        if not names:
+            continue  # another evaluation of the same runs
+        reasons = "; ".join(groups[0].protocol.differences(group.protocol))
+        sentences.append(
+            f"{', '.join(names)}: not ranked with {', '.join(first_names)} because of different evaluation "
+            f"protocols: {reasons}"
+        )
     return sentences
 
 

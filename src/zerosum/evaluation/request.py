@@ -1,4 +1,4 @@
-"""What is asked of a judgement: which samples, against which real images, and which of those no one may have seen."""
+"""What to evaluate: the samples, the real images to compare with, and the images the generator was trained on."""
 
 from __future__ import annotations
 
@@ -16,89 +16,95 @@ from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, SampleSet
 from zerosum.inference.generator import Generator
 
 DEFAULT_SAMPLES = 10_000
-"""Samples that are judged, where the training images are as many."""
+"""Default number of samples; fewer if there are fewer training images."""
 DEFAULT_COPY_CANDIDATES = 20_000
-"""Training images among which copies are looked for."""
+"""Default number of training images that are searched for copies."""
 REFERENCE_SPLITS = ("held-out", "train")
 
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What the user asked for."""
+    """The options of an evaluation, as the user chose them."""
 
     features: str
+    """Name of the feature network; empty: choose one."""
     num_samples: int | None
+    """Number of samples; None: the default."""
     seed: int
     truncation: float
     reference_split: str
     copy_candidates: int
+    """Number of training images that are searched for copies."""
     neighbors: int
+    """k of precision, recall, density and coverage."""
     sample_source: str
-    """"ema", "raw" or "files"."""
+    """Weights that generate the samples, "ema" or "raw", or "files" for samples read from files."""
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationTask:
-    """Samples to be judged, and the real images they are held against."""
+    """Samples to evaluate, and the real images they are compared with."""
 
     generated: SampleSet
     real: RealSet
     floor_set: RealSet
-    """Real images of another part, for the floor; as many as there are samples, where there are so many."""
+    """Real images of another part, for the floor: as many as there are samples, or all there are."""
     train: RealSet | None
-    """Images the generator was trained on, which it may have memorised; None: not known."""
+    """Images the generator was trained on, which it may have memorized; None: not known."""
     unseen: RealSet | None
-    """Real images it was not trained on, whose distances to `train` are those of an honest generator."""
+    """Real images it was not trained on: their distances to `train` are those of a generator that does not copy."""
     reference_split: str
     warnings: tuple[str, ...] = ()
     is_paired: bool = False
-    """Sample i was made as an answer to real image i."""
+    """Sample i was generated from the input of real image i."""
 
     def without_memorization(self, reason: str) -> EvaluationTask:
-        """The question without the part about memorization, and why."""
+        """Return the task without the memorization test, with the reason as a warning."""
         return replace(self, train=None, unseen=None, warnings=(*self.warnings, reason))
 
 
 def check_options(reference_split: str, num_samples: int | None, neighbors: int, copy_candidates: int) -> None:
-    """Refuse what cannot be asked for, before anything is read.
+    """Raise if an option is out of range; called before any data are read.
 
     Raises:
-        BadInput: see its sentence.
+        BadInput: an option is out of range.
     """
     if reference_split not in REFERENCE_SPLITS:
-        raise BadInput(f"--split {reference_split}: scores are held against {', '.join(REFERENCE_SPLITS)}")
+        raise BadInput(f"`reference_split` {reference_split}: choose one of {', '.join(REFERENCE_SPLITS)}")
     if not 1 <= neighbors <= 100:
-        raise BadInput(f"--neighbors {neighbors}: choose 1 to 100; 5 is usual")
+        raise BadInput(f"`neighbors` {neighbors}: choose 1 to 100; the default is 5")
     if num_samples is not None and num_samples < neighbors + 2:
         raise BadInput(
-            f"--num-samples {num_samples}: too few to judge with {neighbors} neighbours; give at least {neighbors + 2}"
+            f"`num_samples` {num_samples}: too few for `neighbors` {neighbors}; give at least {neighbors + 2}"
         )
     if copy_candidates and copy_candidates < 16:
         raise BadInput(
-            f"--copy-candidates {copy_candidates}: copies are looked for among 16 training images or more; {DEFAULT_COPY_CANDIDATES:,} is usual"
+            f"`copy_candidates` {copy_candidates}: the search for copies needs at least 16 training images; the "
+            f"default is {DEFAULT_COPY_CANDIDATES:,}"
         )
 
 
 def build_run_task(
     generator: Generator, dataset: Dataset, external: Dataset | None, options: EvaluationOptions
 ) -> EvaluationTask:
-    """A run's samples against its data, or against data from elsewhere."""
-    name = dataset.summary.source
-    train = RealSet.from_dataset(dataset, dataset.train, f"the training images of {name}")
-    held_out = RealSet.from_dataset(dataset, dataset.held_out, f"the held-out images of {name}")
+    """Compare a run's samples with its own dataset, or with an external one."""
+    source = dataset.summary.source
+    train = RealSet.from_dataset(dataset, dataset.train, f"the training images of {source}")
+    held_out = RealSet.from_dataset(dataset, dataset.held_out, f"the held-out images of {source}")
     n = options.num_samples or min(DEFAULT_SAMPLES, len(train))
-    classes = generator.draw_labels(n, options.seed)
-    made = GeneratedSet(
+    labels = generator.draw_labels(n, options.seed)
+    generated = GeneratedSet(
         partial(_generate_samples, generator, options.seed, options.truncation), n, "the samples of this run",
-        None if classes is None else classes.numpy(),
+        None if labels is None else labels.numpy(),
     )  # fmt: skip
-    searched = train.head(options.copy_candidates)
+    candidates = train.head(options.copy_candidates)
     if external:
         real = RealSet.from_dataset(external, np.arange(len(external)), f"the images of {external.summary.source}")
-        return EvaluationTask(made, real, train.head(n), searched, held_out, "all", describe_train_overlap(real, train))
+        warnings = describe_train_overlap(real, train)
+        return EvaluationTask(generated, real, train.head(n), candidates, held_out, "all", warnings)
     if options.reference_split == "train":
-        return EvaluationTask(made, train, held_out.head(n), searched, held_out, "train")
-    return EvaluationTask(made, held_out, train.head(n), searched, held_out, "held-out")
+        return EvaluationTask(generated, train, held_out.head(n), candidates, held_out, "train")
+    return EvaluationTask(generated, held_out, train.head(n), candidates, held_out, "held-out")
 
 
 def _generate_samples(generator: Generator, seed: int, truncation: float, start: int, count: int) -> torch.Tensor:
@@ -108,34 +114,41 @@ def _generate_samples(generator: Generator, seed: int, truncation: float, start:
 def build_folders_task(
     fakes: Dataset, reals: Dataset, train: Dataset | None, options: EvaluationOptions
 ) -> tuple[EvaluationTask, Dataset]:
-    """Images of any origin against real ones; also gives the data that a classifier of the classes may learn from.
+    """Compare images of any origin with real ones.
 
-    Without training images, half of the real ones are held against the other half for the floor.
+    Without training images, samples are compared with one half of the real images, and the floor compares the other
+    half with it.
+
+    Returns:
+        The task, and the dataset that a classifier of the classes may be trained on.
+
+    Raises:
+        BadInput: the images differ in size or channels, or the real ones are all the same.
     """
     if fakes.shape != reals.shape:
         raise BadInput(
-            f"{fakes.summary.source} holds images {_describe_shape(fakes)} and {reals.summary.source} images {_describe_shape(reals)}; "
-            f"give both the same with --size and --channels"
+            f"{fakes.summary.source} holds images {_describe_shape(fakes)} and {reals.summary.source} images "
+            f"{_describe_shape(reals)}; bring both to the same shape with `size` and `channels`"
         )
-    made = RealSet.from_dataset(fakes, np.arange(len(fakes)), f"the images of {fakes.summary.source}")
-    made = made.head(options.num_samples or len(made))
-    whole = RealSet.from_dataset(reals, np.arange(len(reals)), f"the images of {reals.summary.source}")
+    generated = RealSet.from_dataset(fakes, np.arange(len(fakes)), f"the images of {fakes.summary.source}")
+    generated = generated.head(options.num_samples or len(generated))
+    real = RealSet.from_dataset(reals, np.arange(len(reals)), f"the images of {reals.summary.source}")
     if train:
-        taught = RealSet.from_dataset(train, np.arange(len(train)), f"the images of {train.summary.source}")
-        question = EvaluationTask(
-            made, whole, taught.head(len(made)), taught.head(options.copy_candidates), whole, "all"
-        )
-        if warned := describe_train_overlap(whole, taught):
-            question = question.without_memorization(warned[0])
-        return question, train
-    require_distinct(whole)
-    middle = np.median(np.unique(reals.keys).astype(np.float64))  # by content, so that copies stay on one side
-    below = reals.keys.astype(np.float64) < middle
-    real, partner = (
-        RealSet.from_dataset(reals, np.flatnonzero(side), f"half of {reals.summary.source}") for side in (below, ~below)
+        train_set = RealSet.from_dataset(train, np.arange(len(train)), f"the images of {train.summary.source}")
+        candidates = train_set.head(options.copy_candidates)
+        task = EvaluationTask(generated, real, train_set.head(len(generated)), candidates, real, "all")
+        if warnings := describe_train_overlap(real, train_set):
+            task = task.without_memorization(warnings[0])
+        return task, train
+    require_distinct(real)
+    median = np.median(np.unique(reals.keys).astype(np.float64))  # split by content, so that copies stay together
+    is_below = reals.keys.astype(np.float64) < median
+    real, floor_set = (
+        RealSet.from_dataset(reals, np.flatnonzero(mask), f"half of {reals.summary.source}")
+        for mask in (is_below, ~is_below)
     )
-    halves = replace(reals, train=partner.indices, held_out=real.indices)
-    return EvaluationTask(made, real, partner.head(len(made)), None, None, "half"), halves
+    halves = replace(reals, train=floor_set.indices, held_out=real.indices)
+    return EvaluationTask(generated, real, floor_set.head(len(generated)), None, None, "half"), halves
 
 
 def _describe_shape(dataset: Dataset) -> str:
@@ -144,43 +157,43 @@ def _describe_shape(dataset: Dataset) -> str:
 
 
 def describe_train_overlap(real: RealSet, train: RealSet) -> tuple[str, ...]:
-    """A warning where real images are among those the generator was trained on."""
+    """Return a warning if real images are among those the generator was trained on; else nothing."""
     count = int(np.isin(real.content_hashes, train.content_hashes).sum())
     if not count:
         return ()
     return (
-        f"{count:,} of {real.name} are among the training images: scores and floor are too good, and copies of them "
-        f"tell nothing; give real images that were not trained on",
+        f"{count:,} of {real.name} are among the training images: scores and floor are too good, and memorization "
+        f"cannot be measured; give real images that the generator was not trained on",
     )
 
 
 def require_enough_examples(task: EvaluationTask, neighbors: int) -> None:
-    """Refuse sets that no score can be made of.
+    """Raise if a set is too small to be scored.
 
     Raises:
-        BadInput: too few images, or real images that are all the same.
+        BadInput: a set has fewer than `neighbors` + 2 images, or all real images are the same.
     """
     require_distinct(task.real)
-    for items in (task.generated, task.real, task.floor_set):
-        if len(items) < neighbors + 2:
+    for sample_set in (task.generated, task.real, task.floor_set):
+        if len(sample_set) < neighbors + 2:
             raise BadInput(
-                f"{items.name} are only {len(items)}: too few to judge with {neighbors} neighbours; add images, or "
-                f"ask for fewer neighbours with --neighbors"
+                f"{sample_set.name} are only {len(sample_set)}, too few for `neighbors` {neighbors}: add images, or "
+                f"choose fewer `neighbors`"
             )
 
 
 def require_distinct(real: RealSet) -> None:
-    """Refuse real images that are one image many times.
+    """Raise if all real images are the same.
 
     Raises:
-        BadInput: they are.
+        BadInput: all of them have the same content.
     """
     if len(np.unique(real.content_hashes)) == 1:
-        raise BadInput(f"{real.name} are one image, {len(real)} times: nothing can be held against it; add real images")
+        raise BadInput(f"{real.name} are one image, {len(real)} times: no score can be computed; add real images")
 
 
 def describe_images(dataset: Dataset) -> str:
-    """Size, colours and fit of images in words."""
+    """Return the size, channels and fit of a dataset's images, as a protocol records them."""
     if not dataset.bounded:
         return "points"
     channels, height, width = dataset.shape
@@ -188,7 +201,11 @@ def describe_images(dataset: Dataset) -> str:
 
 
 def get_class_labels(sample_set: SampleSet, classes: tuple[str, ...]) -> NDArray[np.int64] | None:
-    """The classes that images come with, where they are these; or that samples were asked to be of."""
+    """Return the class labels (N,) of a set.
+
+    For generated samples these are the labels they were conditioned on; for real ones those of their dataset. None
+    where there are none, or where the dataset's classes are not `classes`.
+    """
     if isinstance(sample_set, GeneratedSet):
         return sample_set.requested_labels
     return sample_set.labels if isinstance(sample_set, RealSet) and sample_set.dataset.classes == classes else None

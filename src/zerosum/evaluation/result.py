@@ -1,4 +1,4 @@
-"""The whole judgement of a generator: every score beside its floor, what it memorised, and what it does not make."""
+"""The result of an evaluation: every score with its floor, memorization, and missing modes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.protocol import Protocol
 
 LOWER_IS_BETTER = frozenset({"fd", "kid", "ndb"})
-"""Scores of which less is better; of the others more is."""
+"""Scores of which lower is better; of the others higher is better."""
 MIN_IMAGES_PER_FEATURE = 3
-"""Images for each feature on either side, below which a Fréchet distance between good sets is mostly bias."""
+"""Images per feature in each set, below which a Fréchet distance between good sets is mostly bias."""
 MAX_MODES, MIN_IMAGES_PER_MODE = 50, 40
-"""Clusters of the real images: at most, and images a cluster should hold on average."""
+"""Maximum number of clusters of the real images, and the images a cluster holds on average at least."""
 SIZE_INDEPENDENT_SCORES = frozenset({"kid", "authenticity", "ndb"})
-"""Scores that depend on how many images there are only by chance, or that are worked out on as many as the floor."""
+"""Scores without a bias of sample size, or computed on as many samples as the floor."""
 C_T_THRESHOLD = -3.0
-"""C_T over its standard deviation by chance, below which samples are copies: of honest generators, one in 700 is."""
+"""C_T in units of its standard deviation by chance, below which samples count as copies.
+
+A generator that does not copy is below it once in 700 times.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,14 @@ class ScoreWithFloor:
     score: Score
     floor: Score | None
     lower_is_better: bool
-    """Less is better."""
     is_floor_comparable: bool = True
-    """The floor is of as many images as the score, where that matters; else the two are not compared."""
+    """Whether score and floor may be compared: False where the score depends on sample size and the sizes differ."""
 
     def ratio_to_floor(self) -> tuple[float, bool] | None:
-        """Score over floor, and whether that is only a lower bound, the floor being within its error of 0."""
+        """Return score / floor, and whether it is only a lower bound because the floor is within its error of 0.
+
+        None where the two cannot be compared.
+        """
         if self.floor is None or not self.is_floor_comparable or not math.isfinite(self.score.value):
             return None
         floor, error = self.floor.value, 0.0 if math.isnan(self.floor.error) else self.floor.error
@@ -57,7 +62,7 @@ class ScoreWithFloor:
         return (self.score.value / floor, False) if floor else None
 
     def as_dict(self) -> dict[str, float | bool | None]:
-        """For scores.jsonl; what is not a number is null."""
+        """Return the fields for scores.jsonl; values that are not finite become None."""
         ratio = self.ratio_to_floor()
         return {
             "value": _finite_or_none(self.score.value),
@@ -71,20 +76,20 @@ class ScoreWithFloor:
 
 @dataclass(frozen=True, eq=False)
 class ModeCoverage:
-    """How samples spread over clusters of the real images."""
+    """How samples are distributed over clusters of the real images."""
 
     all_samples: ModeCounts
-    """Of all samples: which clusters are missing."""
+    """Counts of all samples: they tell which clusters are missing."""
     size_matched: ModeCounts
-    """Of as many samples as the floor has images: how many shares are wrong."""
+    """Counts of as many samples as the floor has images: they give NDB and the Jensen-Shannon divergence."""
     floor: ModeCounts
     example_rows: Mapping[int, NDArray[np.int64]]
-    """For each missing cluster, rows of the real images that samples are held against, nearest to its centre first."""
+    """For each missing cluster, rows of real images in it, nearest to its center first."""
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """What there is to say of a generator."""
+    """Everything an evaluation measured of a generator."""
 
     protocol: Protocol
     scores: Mapping[str, ScoreWithFloor]
@@ -96,13 +101,13 @@ class EvaluationResult:
     warnings: Sequence[str] = ()
 
     def as_row(self, examples: int) -> dict[str, Any]:
-        """A line of scores.jsonl for a generator after `examples` images."""
+        """Return the row of scores.jsonl of a generator trained on `examples` examples."""
         name = self.protocol.score_name
         return {
             "examples": examples,
             "protocol_description": self.protocol.describe(),
             "protocol": self.protocol.as_dict(),
-            "scores": {name(short): judged.as_dict() for short, judged in self.scores.items()},
+            "scores": {name(short_name): score.as_dict() for short_name, score in self.scores.items()},
             "modes": _mode_coverage_row(self.modes) if self.modes else None,
             "memorization": _memorization_row(self.memorization) if self.memorization else None,
             "per_class": dict(self.per_class) or None,
@@ -111,7 +116,7 @@ class EvaluationResult:
 
 
 def compute_scores(real: FeatureSet, generated: FeatureSet, neighbors: int) -> dict[str, Score]:
-    """Every score of the samples `generated` against `real`, by short name."""
+    """Return every score of generated samples against real images, by short name."""
     return _scores_by_name(real, generated, compute_pairwise_scores(real.features, generated.features, neighbors))
 
 
@@ -131,89 +136,94 @@ def evaluate_samples(
     memorization_sets: tuple[FeatureSet, FeatureSet] | None,
     report: Callable[[str], None],
 ) -> EvaluationResult:
-    """Judge samples.
+    """Compute every score of generated samples, with its floor.
 
     Args:
-        protocol: how the sets came about.
-        real: the real images that samples are held against, which the generator has not seen.
-        generated: the samples.
-        floor_set: real images of another part, as many as there are samples where there are so many: the floor is
-            theirs, and modes are found among them.
-        memorization_sets: the images the generator was trained on, which it may have memorised, and real ones it was not trained
-            on; None: not known.
-        report: told what is being worked out.
+        protocol: how the sets were made.
+        real: features of real images that the generator was not trained on.
+        generated: features of the samples.
+        floor_set: features of other real images, as many as there are samples if available: the floor is their score,
+            and modes are clusters of them.
+        memorization_sets: features of the images the generator was trained on, which it may have memorized, and of
+            real ones it was not trained on; None: not known.
+        report: called with the name of each step.
     """
     report("distances and manifolds")
     k = protocol.neighbors
-    reals = compute_self_distances(real.features, k)
-    rows = compute_cross_scores(reals, compute_self_distances(generated.features, k), protocol.is_paired)
-    found = _scores_by_name(real, generated, rows)
-    report("the floor: real against real")
-    floors = _scores_by_name(
-        real, floor_set, compute_cross_scores(reals, compute_self_distances(floor_set.features, k))
-    )
+    real_distances = compute_self_distances(real.features, k)
+    generated_distances = compute_self_distances(generated.features, k)
+    pairwise = compute_cross_scores(real_distances, generated_distances, protocol.is_paired)
+    scores = _scores_by_name(real, generated, pairwise)
+    report("the floor: real images against real images")
+    floor_pairwise = compute_cross_scores(real_distances, compute_self_distances(floor_set.features, k))
+    floors = _scores_by_name(real, floor_set, floor_pairwise)
     if protocol.is_paired:
-        del floors["fd"]  # answers near their own real ones make it too good: it is not of as independent sets
+        del floors["fd"]  # samples near their own targets lower it: its sets are not independent, as the floor's are
     modes = _measure_mode_coverage(real, generated, floor_set, report)
     if modes:
-        found["ndb"] = Score(float(modes.size_matched.ndb))
+        scores["ndb"] = Score(float(modes.size_matched.ndb))
         floors["ndb"] = Score(float(modes.floor.ndb))
-    copies = None
+    memorization = None
     if memorization_sets:
-        report("copies of training images")
-        copies = measure_memorization(memorization_sets[0].features, memorization_sets[1].features, generated.features)
-        found["authenticity"], floors["authenticity"] = copies.authenticity, copies.authenticity_floor
-    alike = len(floor_set) >= len(generated)
-    scores = {
-        n: ScoreWithFloor(score, floors.get(n), n in LOWER_IS_BETTER, alike or n in SIZE_INDEPENDENT_SCORES)
-        for n, score in found.items()
+        report("memorization of training images")
+        train, unseen = memorization_sets
+        memorization = measure_memorization(train.features, unseen.features, generated.features)
+        scores["authenticity"], floors["authenticity"] = memorization.authenticity, memorization.authenticity_floor
+    is_size_matched = len(floor_set) >= len(generated)
+    scores_with_floor = {
+        n: ScoreWithFloor(score, floors.get(n), n in LOWER_IS_BETTER, is_size_matched or n in SIZE_INDEPENDENT_SCORES)
+        for n, score in scores.items()
     }
     warnings = [
         *_sample_size_warnings(real, generated, floor_set, protocol.is_paired),
         *_collapse_warnings(generated),
-        *_memorization_warnings(copies),
+        *_memorization_warnings(memorization),
     ]
-    return EvaluationResult(protocol, scores, rows, modes, copies, {}, warnings)
+    return EvaluationResult(protocol, scores_with_floor, pairwise, modes, memorization, {}, warnings)
 
 
 def _measure_mode_coverage(
     real: FeatureSet, generated: FeatureSet, floor_set: FeatureSet, report: Callable[[str], None]
 ) -> ModeCoverage | None:
-    """Clusters of half of the partner's images, and how the samples, and its other half, spread over them.
+    """Cluster one half of the floor set, and count how the samples and its other half fall into the clusters.
 
-    The images that made the clusters are not counted: they lie nearer to the centres than any others. The samples whose
-    share is compared are as many as the partner's other half, so that the floor is of the same sizes.
+    The images that the clusters were fitted to are not counted: they lie nearer to the centers than any others. NDB is
+    computed on as many samples as the other half has images, so that the floor is of the same sizes.
     """
     half = len(floor_set) // 2
     count = min(MAX_MODES, half // MIN_IMAGES_PER_MODE, len(real) // MIN_IMAGES_PER_MODE)
     if count < 2:
         return None
-    report("modes that are not made")
-    centres = fit_kmeans(floor_set.features.head(half), count)
-    places, away = assign_clusters(real.features, centres)
-    reals, samples = np.bincount(places, minlength=count), assign_clusters(generated.features, centres)[0]
-    others = assign_clusters(floor_set.features, centres)[0][half:]
-    found, same, floor = (
-        compare_mode_counts(reals, np.bincount(each, minlength=count))
-        for each in (samples, samples[: len(others)], others)
+    report("missing modes")
+    centers = fit_kmeans(floor_set.features.head(half), count)
+    real_modes, real_distances = assign_clusters(real.features, centers)
+    real_counts = np.bincount(real_modes, minlength=count)
+    generated_modes = assign_clusters(generated.features, centers)[0]
+    floor_modes = assign_clusters(floor_set.features, centers)[0][half:]
+    all_samples, size_matched, floor = (
+        compare_mode_counts(real_counts, np.bincount(modes, minlength=count))
+        for modes in (generated_modes, generated_modes[: len(floor_modes)], floor_modes)
     )
-    nearest = {m.mode: np.flatnonzero(places == m.mode)[np.argsort(away[places == m.mode])][:8] for m in found.missing}
-    return ModeCoverage(found, same, floor, nearest)
+    example_rows = {}
+    for missing in all_samples.missing:
+        in_mode = real_modes == missing.mode
+        example_rows[missing.mode] = np.flatnonzero(in_mode)[np.argsort(real_distances[in_mode])][:8]
+    return ModeCoverage(all_samples, size_matched, floor, example_rows)
 
 
 def _sample_size_warnings(real: FeatureSet, generated: FeatureSet, floor_set: FeatureSet, paired: bool) -> list[str]:
-    fewest, wide = min(len(real), len(generated)), real.features.num_columns
+    min_images, num_features = min(len(real), len(generated)), real.features.num_columns
     warnings = []
-    if fewest < MIN_IMAGES_PER_FEATURE * wide:
-        also = "" if paired else ", or compare with the floor, which is biased alike"
+    if min_images < MIN_IMAGES_PER_FEATURE * num_features:
+        or_floor = "" if paired else ", or compare it with the floor, which has the same bias"
         warnings.append(
-            f"{fewest:,} images are few for a Fréchet distance of {wide:,} features: it is biased upwards; read the "
-            f"kernel distance (kid) instead{also}"
+            f"{min_images:,} images are few for a Fréchet distance of {num_features:,} features: it is biased upwards; "
+            f"use the kernel distance (kid) instead{or_floor}"
         )
     if len(floor_set) < len(generated):
         warnings.append(
-            f"the floor is of {len(floor_set):,} real images, since there are no {len(generated):,} of them: where sizes "
-            f"matter, scores are not held against it; --num-samples {len(floor_set)} makes them alike"
+            f"the floor uses {len(floor_set):,} real images, fewer than the {len(generated):,} samples: scores that "
+            f"depend on sample size are not compared with it; `num_samples` {len(floor_set)} makes the sizes equal"
         )
     return warnings
 
@@ -221,17 +231,17 @@ def _sample_size_warnings(real: FeatureSet, generated: FeatureSet, floor_set: Fe
 def _collapse_warnings(generated: FeatureSet) -> list[str]:
     first = generated.features.block(0)[:1]
     if all(bool((block == first).all()) for block in generated.features.blocks()):
-        return [f"all {len(generated):,} samples are one and the same image: the generator has collapsed"]
+        return [f"mode collapse: all {len(generated):,} samples are one and the same image"]
     return []
 
 
 def _memorization_warnings(memorization: MemorizationResult | None) -> list[str]:
     if memorization is None or not memorization.c_t < C_T_THRESHOLD * memorization.c_t_error:
         return []
-    sure = memorization.c_t / memorization.c_t_error
+    z_score = memorization.c_t / memorization.c_t_error
     return [
-        f"samples lie nearer to the training images than other real images do (C_T {memorization.c_t:.1f}, which is "
-        f"{sure:.1f} times what chance gives): the generator memorises; look at the nearest neighbours"
+        f"memorization: samples lie nearer to the training images than held-out images do (C_T {memorization.c_t:.1f}, "
+        f"{z_score:.1f} standard deviations): look at the nearest neighbors"
     ]
 
 
@@ -244,11 +254,20 @@ def _mode_coverage_row(modes: ModeCoverage) -> dict[str, Any]:
         {"mode": m.mode, "num_real": m.num_real, "expected": round(m.expected, 1), "num_generated": m.num_generated}
         for m in modes.all_samples.missing
     ]
-    both = {"ndb": modes.size_matched.ndb, "floor_ndb": modes.floor.ndb}
-    divergences = {"js_divergence": modes.size_matched.js_divergence, "floor_js_divergence": modes.floor.js_divergence}
-    return {"num_modes": modes.all_samples.num_modes, **both, **divergences, "missing_modes": missing}
+    return {
+        "num_modes": modes.all_samples.num_modes,
+        "ndb": modes.size_matched.ndb,
+        "floor_ndb": modes.floor.ndb,
+        "js_divergence": modes.size_matched.js_divergence,
+        "floor_js_divergence": modes.floor.js_divergence,
+        "missing_modes": missing,
+    }
 
 
 def _memorization_row(memorization: MemorizationResult) -> dict[str, Any]:
-    c_t = {"c_t": _finite_or_none(memorization.c_t), "c_t_error": _finite_or_none(memorization.c_t_error)}
-    return c_t | {"authenticity": memorization.authenticity.value, "exact_copies": memorization.num_exact_copies}
+    return {
+        "c_t": _finite_or_none(memorization.c_t),
+        "c_t_error": _finite_or_none(memorization.c_t_error),
+        "authenticity": memorization.authenticity.value,
+        "exact_copies": memorization.num_exact_copies,
+    }

@@ -1,4 +1,4 @@
-"""Sets of images to be judged, read a block at a time: real ones, and ones a generator makes."""
+"""Sets of images or points to evaluate, read in blocks: real ones, and ones that a generator makes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import BLOCK_ROWS
 
 SampleFn = Callable[[int, int], Tensor]
-"""From a first number and a count to that many samples: images (n, C, H, W) in [-1, 1], or points (n, F)."""
+"""`(start, count)` to samples number `start` to `start + count - 1`: images (count, C, H, W) in [-1, 1], or points
+(count, F)."""
 
 
 class SampleSet(Protocol):
@@ -31,40 +32,40 @@ class SampleSet(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Some of them: uint8 (n, H, W, C), or points float32 (n, F)."""
+        """Return rows: images as uint8 (n, H, W, C), or points as float32 (n, F)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class RealSet:
-    """Some of the examples of a data set, in the order of their content, whatever their files are called."""
+    """Items of a dataset, ordered by the hash of their content, so that file names do not matter."""
 
     dataset: Dataset
     indices: NDArray[np.int64]
-    """(N,) indices into the examples."""
+    """(N,) indices into the dataset."""
     name: str
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, indices: NDArray[np.int64], name: str) -> RealSet:
-        """These examples, put in order."""
+        """Return the items at these indices, ordered by content."""
         return cls(dataset, indices[np.argsort(dataset.keys[indices], kind="stable")], name)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Some of them, as stored."""
+        """Return rows as stored."""
         values: NDArray[Any] = self.dataset.take(self.indices[rows]).numpy()
         return values
 
     @property
     def content_hashes(self) -> NDArray[np.uint64]:
-        """(N,) hashes of their content."""
+        """(N,) hashes of the items' content."""
         return self.dataset.keys[self.indices]
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits of a hash of them all, whatever their order."""
+        """12 hex digits of a hash of all items, independent of their order."""
         return hashlib.blake2b(np.sort(self.content_hashes).astype("<u8").tobytes(), digest_size=6).hexdigest()
 
     @property
@@ -73,39 +74,39 @@ class RealSet:
         return self.dataset.labels[self.indices]
 
     def head(self, count: int) -> RealSet:
-        """The first `count` of them. Their order is that of a hash, so they are as good as drawn at random."""
+        """Return the first `count` items. Their order is that of a hash, so they are as good as drawn at random."""
         return RealSet(self.dataset, self.indices[:count], self.name)
 
 
 @dataclass(frozen=True, eq=False)
 class GeneratedSet:
-    """What a generator makes. Images are brought to bytes, as they would be in a file."""
+    """Samples of a generator. Images are rounded to bytes, as they would be in a file."""
 
     sample_fn: SampleFn
     count: int
     name: str
     requested_labels: NDArray[np.int64] | None = None
-    """(count,) the classes they were asked to be of; None: none was asked for."""
+    """(count,) class labels the samples were conditioned on; None: unconditional."""
 
     def __len__(self) -> int:
         return self.count
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Some of them; neighbours in number are made together.
+        """Generate rows; consecutive rows are generated in one call.
 
         Raises:
-            BadInput: the generator makes what is no number.
+            BadInput: a sample is not finite.
         """
         runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
         samples = torch.cat([self.sample_fn(int(run[0]), len(run)).float().cpu() for run in runs])
         if not samples.isfinite().all():
             raise BadInput(
-                f"{self.name}: some are not finite numbers (NaN or infinite), so there is nothing to judge; go back to "
-                f"an earlier checkpoint, or train anew with a lower --optimizer.lr"
+                f"{self.name}: some samples are not finite (NaN or infinity), so they cannot be evaluated; use an "
+                f"earlier checkpoint, or train again with a lower `optimizer.lr`"
             )
         return images_to_uint8(samples) if samples.dim() == 4 else samples.numpy()
 
 
 def block_row_indices(sample_set: SampleSet, index: int) -> NDArray[np.int64]:
-    """The row numbers of a block."""
+    """Return the row numbers of block `index`."""
     return np.arange(index * BLOCK_ROWS, min((index + 1) * BLOCK_ROWS, len(sample_set)), dtype=np.int64)

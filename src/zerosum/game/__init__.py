@@ -1,1 +1,1 @@
-"""The game: players, moves, plays; objectives and terms."""
+"""GAN training as a game: players, moves, plays, objectives and terms."""

@@ -1,4 +1,4 @@
-"""One generator against one discriminator."""
+"""The game of one generator against one discriminator."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from zerosum.game.types import Batch, DiscriminatorOutput, NamedTensors
 
 LossFn = Callable[[Play], Tensor]
 REAL, FAKE = 0, 1
-"""A lens changes a real sample and the fake of the same seed independently."""
+"""Seed fork indices: a real sample and the fake of the same seed are augmented independently."""
 
 
 class AdversarialGame(Game):
-    """One generator against one discriminator, the discriminator moving first.
+    """One generator against one discriminator; in every round the discriminator moves first.
 
-    Subclasses say how a fake is imagined and what the discriminator is shown.
+    Subclasses override how fakes are generated and what the discriminator receives.
     """
 
     def __init__(
@@ -52,116 +52,112 @@ class AdversarialGame(Game):
         sample_shape: tuple[int, ...] = (),
         batch_size: int = 32,
     ) -> None:
-        """Seat a generator (latents (N, L) to samples) and a discriminator (samples to a Verdict).
+        """Register the two networks as players and build their moves.
 
-        What else the networks are called with, they name in `takes`: "label", "seed".
+        A network lists its further keyword arguments in the attribute `condition_inputs`: "label", "seed".
 
         Args:
-            generator: from latents (N, L) to samples (N, ...).
-            discriminator: from samples to a Verdict.
-            latent_distribution: where latents come from.
-            objective: what they play for.
-            terms: further losses by name; each knows its player.
-            optimizer_config: how both change their parameters.
-            half_life: of the generator's average.
-            config: how often each moves, and on what.
-            per_sample: the discriminator judges each sample by itself (it has no batch norm).
-            augment: how samples are varied before they are judged.
-            class_priors: of each class among the data; empty where the networks take no classes.
-            sample_shape: of one sample; for a replay of old fakes.
-            batch_size: samples of a step over all ranks; for the speed at which augmentation adapts.
+            generator: maps latents (N, L) to samples (N, ...).
+            discriminator: maps samples (N, ...) to a `DiscriminatorOutput`.
+            latent_distribution: distribution of the latents.
+            objective: losses of both players.
+            terms: further losses by name; each term names its player.
+            optimizer_config: optimizer settings of both players.
+            half_life: half-life of the generator's EMA, in examples.
+            config: number of moves, reuse of fakes, instance noise and replay buffer.
+            per_sample: whether the discriminator scores each sample independently (it has no batch norm).
+            augment: augmentation of the discriminator's input.
+            class_priors: (K,) relative frequency of each class in the dataset; empty for networks without classes.
+            sample_shape: shape of one sample; the replay buffer needs it.
+            batch_size: samples of a step over all ranks; sets the step size of adaptive augmentation.
 
         Raises:
-            ValueError: a term is named like the objective's own part, "objective".
+            ValueError: a term is named "objective", which is reserved for the objective's loss.
         """
         super().__init__()
         if "objective" in terms:
-            raise ValueError('a term may not be named "objective": that is the objective\'s own part')
+            raise ValueError(
+                '`terms.objective`: the name "objective" is reserved for the loss of the objective; rename it'
+            )
         config = config or AdversarialGameConfig()
         self.generator, self.discriminator = generator, discriminator
-        self.latent_distribution, self.objective, self.per_sample, self.reuse_fakes = (
-            latent_distribution,
-            objective,
-            per_sample,
-            config.reuse_fakes,
-        )
+        self.latent_distribution, self.objective = latent_distribution, objective
+        self.per_sample, self.reuse_fakes = per_sample, config.reuse_fakes
         self.class_priors = torch.tensor(class_priors, dtype=torch.float64)
         device = next(generator.parameters()).device
-        learning = augment.adaptive_probability(batch_size) if augment else None
-        self.discriminator_input_transform = DiscriminatorInputTransform(augment, config.instance_noise, learning).to(
+        adaptive = augment.adaptive_probability(batch_size) if augment else None
+        self.discriminator_input_transform = DiscriminatorInputTransform(augment, config.instance_noise, adaptive).to(
             device
         )
         self.replay_buffer = (
             ReplayBuffer(config.replay_buffer, sample_shape).to(device) if config.replay_buffer else None
         )
         self._reusable_fakes: tuple[Batch, Tensor] | None = None
-        players = [
-            Player("discriminator", discriminator, optimizer_config, _term_ema_half_lives("discriminator", terms)),
-            Player(
-                "generator",
-                generator,
-                optimizer_config,
-                [half_life, *self._extra_ema_half_lives(), *_term_ema_half_lives("generator", terms)],
-            ),
-        ]
+        players = self._build_players(optimizer_config, half_life, terms)
         moves = self._build_moves(terms, config)
-        if learning:
-            players.append(
-                Player(
-                    "augmentation",
-                    self.discriminator_input_transform,
-                    SignSGD(lr=learning.step_size, max_value=learning.max_p),
-                )
-            )
-            loss = partial(self._compute_augmentation_loss, learning.target)
-            moves.append(Move("augmentation", loss, every_rounds=learning.every_rounds, reuses_batch=True))
+        if adaptive:
+            optimizer = SignSGD(lr=adaptive.step_size, max_value=adaptive.max_p)
+            players.append(Player("augmentation", self.discriminator_input_transform, optimizer))
+            loss_fn = partial(self._compute_augmentation_loss, adaptive.target)
+            moves.append(Move("augmentation", loss_fn, every_rounds=adaptive.every_rounds, reuses_batch=True))
         self.register_players(players, moves)
 
+    def _build_players(
+        self, optimizer_config: OptimizerConfig, half_life: Schedule, terms: Mapping[str, Term]
+    ) -> list[Player]:
+        generator_half_lives = [
+            half_life,
+            *self._extra_ema_half_lives(),
+            *_term_ema_half_lives("generator", terms),
+        ]
+        return [
+            Player("discriminator", self.discriminator, optimizer_config, _term_ema_half_lives("discriminator", terms)),
+            Player("generator", self.generator, optimizer_config, generator_half_lives),
+        ]
+
     def _extra_ema_half_lives(self) -> list[Schedule]:
-        """The half-lives of further averages of the generator that a game keeps, after the one that is shown."""
+        """Return the half-lives of further EMAs of the generator, which follow the EMA that is evaluated."""
         return []
 
     def _build_moves(self, terms: Mapping[str, Term], config: AdversarialGameConfig) -> list[Move]:
-        """The two players' moves, lazy terms before the main ones."""
-        times = {"discriminator": config.discriminator_steps, "generator": 1}
-        scores: dict[str, LossFn] = {
+        """Return the moves of both players: first the lazy terms, then the main moves."""
+        steps = {"discriminator": config.discriminator_steps, "generator": 1}
+        loss_fns: dict[str, LossFn] = {
             "discriminator": self.objective.discriminator_loss,
             "generator": self.objective.generator_loss,
         }
-        lazy, main = [], []
-        for player, score in scores.items():
-            own = {name: term for name, term in terms.items() if term.player == player}
-            prompt = {name: term for name, term in own.items() if term.every_rounds == 1}
-            again = self.reuse_fakes and player == "generator"
-            main.append(
+        lazy_moves, main_moves = [], []
+        for player, loss_fn in loss_fns.items():
+            player_terms = {name: term for name, term in terms.items() if term.player == player}
+            main_terms = {name: term for name, term in player_terms.items() if term.every_rounds == 1}
+            main_moves.append(
                 Move(
                     player,
-                    partial(self._compute_main_losses, player, score, prompt),
-                    steps=times[player],
-                    reuses_batch=again,
+                    partial(self._compute_main_losses, player, loss_fn, main_terms),
+                    steps=steps[player],
+                    reuses_batch=self.reuse_fakes and player == "generator",
                 )
             )
-            for name, term in own.items():
+            for name, term in player_terms.items():
                 if term.every_rounds > 1:
-                    lazy.append(
-                        Move(player, partial(self._compute_lazy_losses, {name: term}), every_rounds=term.every_rounds)
-                    )
-        return lazy + main
+                    lazy_loss_fn = partial(self._compute_lazy_losses, {name: term})
+                    lazy_moves.append(Move(player, lazy_loss_fn, every_rounds=term.every_rounds))
+        return lazy_moves + main_moves
 
-    # ------------------------------------------------------------------ what is laid before the judge
+    # ------------------------------------------------------------------ discriminator inputs
 
     def generate(self, batch: Batch, progress: Progress) -> Tensor:
-        """The generator's samples for this batch, one for each of its seeds, at least float32 like the data."""
+        """Return one generated sample per seed of the batch, at least float32 as the data are."""
         return at_least_float32(
             self.generator(self.latent_distribution.sample(batch["seed"]), **conditioning_inputs(self.generator, batch))
         )
 
     def prepare_real(self, batch: Batch, progress: Progress) -> Tensor:
-        """What the discriminator is shown of the real data."""
+        """Return the real samples that the discriminator receives, before augmentation."""
         return batch["real"]
 
     def discriminate(self, discriminator_input: Sample) -> DiscriminatorOutput:
-        """The discriminator, as a function of an exhibit alone."""
+        """Return the discriminator's output for a `DiscriminatorInput`."""
         output: DiscriminatorOutput = self.discriminator(
             discriminator_input.sample, **conditioning_inputs(self.discriminator, discriminator_input._asdict())
         )
@@ -170,9 +166,11 @@ class AdversarialGame(Game):
     def prepare_discriminator_input(
         self, sample: Tensor, real_or_fake: int, batch: Batch, progress: Progress
     ) -> DiscriminatorInput:
-        """A sample (REAL or FAKE) as it is laid before the judge."""
-        seen = self.discriminator_input_transform(sample, seeded_rng.fork_seed(batch["seed"], real_or_fake), progress)
-        return DiscriminatorInput(seen, batch["label"] if len(self.class_priors) else None)
+        """Augment samples (`REAL` or `FAKE`) and add their class labels."""
+        augmented = self.discriminator_input_transform(
+            sample, seeded_rng.fork_seed(batch["seed"], real_or_fake), progress
+        )
+        return DiscriminatorInput(augmented, batch["label"] if len(self.class_priors) else None)
 
     def build_play(
         self,
@@ -182,12 +180,28 @@ class AdversarialGame(Game):
         concat_real_fake: bool = False,
         generate: Callable[[Batch, Progress], DiscriminatorInput] | None = None,
     ) -> Play:
-        """Lay out a play on this batch; `generate` makes the fakes, if not the generator anew."""
-        make = partial(generate or self._generate_discriminator_input, batch, progress)
+        """Return a play on this batch; see `Play` for the options.
+
+        Args:
+            batch: the batch.
+            progress: time at which schedules are evaluated.
+            input_gradients_at: subset of {"real", "fake"} at which the gradient of the score is computed.
+            concat_real_fake: score real and fake samples in one forward pass.
+            generate: returns the fakes as discriminator inputs; by default the generator makes new ones.
+        """
+        generate_fakes = partial(generate or self._generate_discriminator_input, batch, progress)
         real = self.prepare_discriminator_input(self.prepare_real(batch, progress), REAL, batch, progress)
-        judge: DiscriminatorFn = self.discriminate
+        discriminate: DiscriminatorFn = self.discriminate
         return Play(
-            self, judge, real, make, batch, progress, input_gradients_at, concat_real_fake, self.input_gradient_fn
+            self,
+            discriminate,
+            real,
+            generate_fakes,
+            batch,
+            progress,
+            input_gradients_at,
+            concat_real_fake,
+            self.input_gradient_fn,
         )
 
     def _generate_discriminator_input(self, batch: Batch, progress: Progress) -> DiscriminatorInput:
@@ -198,41 +212,40 @@ class AdversarialGame(Game):
     def _compute_main_losses(
         self, player: str, loss_fn: LossFn, terms: Mapping[str, Term], batch: Batch, progress: Progress
     ) -> MoveLosses:
-        together = self.per_sample and player == "discriminator"
+        concat_real_fake = self.per_sample and player == "discriminator"
         play = self.build_play(
-            batch, progress, _input_gradients_at(terms), together, partial(self._prepare_fakes, player)
+            batch, progress, _input_gradients_at(terms), concat_real_fake, partial(self._prepare_fakes, player)
         )
-        outcome = self._compute_objective(player, loss_fn, play) | _compute_weighted_terms(terms, play)
-        return MoveLosses(outcome, self._compute_signals(play) if player == "discriminator" else {})
+        losses = self._compute_objective(player, loss_fn, play) | _compute_weighted_terms(terms, play)
+        return MoveLosses(losses, self._compute_signals(play) if player == "discriminator" else {})
 
     def _compute_objective(self, player: str, loss_fn: LossFn, play: Play) -> NamedTensors:
-        """The objective's own part of a player's move."""
+        """Return the objective's loss of a player's move."""
         return {"objective": loss_fn(play)}
 
     def _prepare_fakes(self, player: str, batch: Batch, progress: Progress) -> DiscriminatorInput:
-        """The fakes that a player moves on."""
-        made = (
+        """Return the fakes of a player's move; the discriminator's pass through the replay buffer, if there is one."""
+        fakes = (
             self._generate_or_reuse_fakes(player, batch, progress)
             if self.reuse_fakes
             else self.generate(batch, progress)
         )
         if self.replay_buffer is None or player == "generator":
-            return self.prepare_discriminator_input(made, FAKE, batch, progress)
-        fakes = self.replay_buffer.push_and_sample(
-            DiscriminatorInput(made, batch["label"] if len(self.class_priors) else None), batch["seed"]
+            return self.prepare_discriminator_input(fakes, FAKE, batch, progress)
+        replayed = self.replay_buffer.push_and_sample(
+            DiscriminatorInput(fakes, batch["label"] if len(self.class_priors) else None), batch["seed"]
         )
-        return fakes._replace(
-            sample=self.discriminator_input_transform(fakes.sample, seeded_rng.fork_seed(batch["seed"], FAKE), progress)
-        )
+        seed = seeded_rng.fork_seed(batch["seed"], FAKE)
+        return replayed._replace(sample=self.discriminator_input_transform(replayed.sample, seed, progress))
 
     def _generate_or_reuse_fakes(self, player: str, batch: Batch, progress: Progress) -> Tensor:
-        """The samples of this batch: the discriminator's are kept, with what made them, for the generator's move."""
+        """Return the fakes of this batch; those of the discriminator's move keep their graph for the generator's."""
         if player == "generator":
             if self._reusable_fakes is None or self._reusable_fakes[0] is not batch:
                 return self.generate(batch, progress)
             (_, sample), self._reusable_fakes = self._reusable_fakes, None
             return sample
-        self._reusable_fakes = None  # lets what made the last ones go before new ones are made
+        self._reusable_fakes = None  # frees the graph of the last fakes before the new ones are generated
         with self.players["generator"].unfrozen():
             sample = self.generate(batch, progress)
         self._reusable_fakes = batch, sample
@@ -244,25 +257,28 @@ class AdversarialGame(Game):
         )
 
     def _compute_augmentation_loss(self, target: float, batch: Batch, progress: Progress) -> MoveLosses:
-        """More augmentation where the discriminator is surer of the training data than `target`, less where not.
+        """Return the loss that raises the augmentation probability p while r > `target`, and lowers it otherwise.
 
-        r = E[sign(D(x) - boundary)] tells its overfitting (Karras et al. 2020, arXiv:2006.06676, section 3.1). The loss
-        is (target - r) p, so that p's gradient is averaged over micro-batches and ranks like any other.
+        r = E[sign(D(x) - threshold)] over real samples measures the overfitting of the discriminator (Karras et al.
+        2020, arXiv:2006.06676, section 3.1). The loss is (target - r) p, so that the gradient of p is averaged over
+        micro-batches and ranks like every other gradient.
         """
         with torch.no_grad():
             play = self.build_play(batch, progress)
-            sure = (play.real_score - self.objective.decision_threshold(play)).sign().mean()
+            overfitting = (play.real_score - self.objective.decision_threshold(play)).sign().mean()
         p = self.discriminator_input_transform.augment_probability
-        assert p is not None, "only a lens whose strength is learned has this move"
-        return MoveLosses({"adapt": (target - sure) * p}, {"overfitting": sure, "augmentation_probability": p})
+        assert p is not None, "only an adaptive augmentation has this move"
+        return MoveLosses(
+            {"adapt": (target - overfitting) * p}, {"overfitting": overfitting, "augmentation_probability": p}
+        )
 
     @torch.no_grad()
     def _compute_signals(self, play: Play) -> NamedTensors:
-        """How well the discriminator tells real from fake, from scores its move has worked out anyway; what it sees."""
-        boundary, real = self.objective.decision_threshold(play), play.batch["real"]
+        """Return accuracies and scores, which the discriminator's move has already computed, and sample statistics."""
+        threshold, real = self.objective.decision_threshold(play), play.batch["real"]
         return {
-            "real_accuracy": (play.real_score > boundary).float(),
-            "fake_accuracy": (play.fake_score < boundary).float(),
+            "real_accuracy": (play.real_score > threshold).float(),
+            "fake_accuracy": (play.fake_score < threshold).float(),
             "real_score": play.real_score,
             "fake_score": play.fake_score,
             "real_mean": real,
@@ -270,45 +286,51 @@ class AdversarialGame(Game):
             "fake_variance": _pairwise_variance(play.fake_samples),
         }
 
-    # ------------------------------------------------------------------ for people
+    # ------------------------------------------------------------------ sampling
 
     def sample(self, seed: Tensor, label: Tensor | None = None) -> Tensor:
-        """Samples of the averaged generator: (N,) int64 seeds to (N, ...) samples.
+        """Return samples of the EMA generator.
 
-        Of these classes, (N,) int64, or of classes as common as in the data, where the generator takes any.
+        Args:
+            seed: (N,) int64, one seed per sample.
+            label: (N,) int64 classes; by default a conditional game draws them from the class priors.
+
+        Returns:
+            (N, ...) samples on the device of the generator.
         """
         with torch.no_grad():
             device = next(self.generator.parameters()).device
             if label is None and len(self.class_priors):
                 label = seeded_rng.sample_classes(seed, self.class_priors)
-            given = {"seed": seed.to(device)} | ({} if label is None else {"label": label.to(device)})
+            available = {"seed": seed.to(device)} | ({} if label is None else {"label": label.to(device)})
             sample: Tensor = self.ema_generator(
-                self.latent_distribution.sample(seed).to(device), **conditioning_inputs(self.ema_generator, given)
+                self.latent_distribution.sample(seed).to(device), **conditioning_inputs(self.ema_generator, available)
             )
             return sample
 
     @property
     def ema_generator(self) -> nn.Module:
-        """The generator that is shown and shipped: the average, in evaluation mode."""
+        """The EMA of the generator, in evaluation mode: the network that is evaluated and exported."""
         return self.players["generator"].emas[0].network
 
 
 def conditioning_inputs(network: nn.Module, available: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What a network wants to be called with beside its input."""
+    """Return the keyword arguments that a network lists in `condition_inputs`, taken from `available`."""
     return {name: available[name] for name in getattr(network, "condition_inputs", ())}
 
 
 def _pairwise_variance(samples: Tensor) -> Tensor:
-    """(N / 2,) how much samples (N, ...) differ: half the squared difference of each two neighbours, on average.
+    """Return half the mean squared difference of each two consecutive samples: (N, ...) to (N / 2,).
 
-    Its mean is the variance, place by place, however a batch is cut into parts of even size.
+    Its mean estimates the variance of each element over the batch, averaged over elements, and does not depend on how
+    a batch is split into micro-batches of even size.
     """
     pairs = at_least_float32(samples[: len(samples) // 2 * 2]).flatten(1)
     return (pairs[::2] - pairs[1::2]).square().mean(1) / 2
 
 
 def _term_ema_half_lives(player: str, terms: Mapping[str, Term]) -> list[Schedule]:
-    """The half-lives of further averages that a player's terms ask to be kept."""
+    """Return the half-lives of the EMAs that the terms of a player need."""
     return [term.ema_half_life for term in terms.values() if term.player == player and term.ema_half_life is not None]
 
 

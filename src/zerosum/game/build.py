@@ -1,4 +1,4 @@
-"""From a game's settings to the game."""
+"""Build a game from its settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ GAMES: Mapping[str, Callable[..., AdversarialGame]] = {
     "progressive": ProgressiveGame,
     "translation": TranslationGame,
 }
-"""The class of each kind of game."""
+"""The game class of each `game.kind`."""
 
 
-def build(config: AdversarialGameConfig, *parts: Any, **more: Any) -> AdversarialGame:
-    """Build the game of these settings, its parts as its class takes them; see `Adversarial`."""
-    return GAMES[config.kind](*parts, config=config, **more)
+def build(config: AdversarialGameConfig, *args: Any, **kwargs: Any) -> AdversarialGame:
+    """Return the game that `config` describes.
+
+    Args:
+        config: the game settings; `config.kind` selects the class.
+        *args: positional arguments of the class, see `AdversarialGame`.
+        **kwargs: keyword arguments of the class.
+    """
+    return GAMES[config.kind](*args, config=config, **kwargs)

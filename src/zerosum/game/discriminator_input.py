@@ -1,4 +1,4 @@
-"""What stands between samples and the judge, for real and fake alike: augmentation, and noise."""
+"""Transforms of the discriminator's input, real and fake alike: augmentation and instance noise."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from zerosum.game.schedule import Progress, Schedule, value_at
 
 
 class DiscriminatorInputTransform(nn.Module):
-    """Changes samples before they are judged, each by its own seed.
+    """Augment samples and add instance noise before they reach the discriminator, each sample by its own seed.
 
-    Slopes are taken behind the lens, at what the discriminator is given.
+    Gradient penalties differentiate at the transformed samples.
     """
 
     def __init__(
@@ -24,16 +24,16 @@ class DiscriminatorInputTransform(nn.Module):
         instance_noise: Schedule = 0.0,
         adaptive_probability: AdaptiveProbability | None = None,
     ) -> None:
-        """A lens.
+        """Create the transform.
 
         Args:
-            augment: how samples are varied.
-            instance_noise: the standard deviation of noise that is added (Sønderby et al. 2016, arXiv:1610.04490).
-            adaptive_probability: how the probability with which they are varied is learned, where it is.
+            augment: augmentation of the samples; None for no augmentation.
+            instance_noise: standard deviation of the added noise (Sønderby et al. 2016, arXiv:1610.04490).
+            adaptive_probability: how the augmentation probability is learned; None if it is not learned.
         """
         super().__init__()
         self.augment, self.instance_noise = augment or NoAugment(), instance_noise
-        # a parameter, so that it is learned like all others, by a player whose optimizer and gradient are ADA's rule
+        # a parameter, so that a player with its own optimizer and loss (ADA's update rule) learns it like any other
         self.augment_probability = (
             None
             if adaptive_probability is None
@@ -41,7 +41,7 @@ class DiscriminatorInputTransform(nn.Module):
         )
 
     def forward(self, sample: Tensor, seed: Tensor, progress: Progress) -> Tensor:
-        """(N, ...) samples and their (N,) int64 seeds to (N, ...) samples as the judge sees them."""
+        """Transform samples (N, ...) with seeds (N,) int64 into discriminator inputs (N, ...)."""
         sample = self.augment.apply(
             sample,
             seed,
@@ -49,6 +49,6 @@ class DiscriminatorInputTransform(nn.Module):
         )
         deviation = value_at(self.instance_noise, progress)
         if deviation:
-            one = seeded_rng.normal(seed, math.prod(sample.shape[1:]), seeded_rng.RandomStream.INSTANCE_NOISE)
-            sample = sample + deviation * one.view_as(sample)
+            noise = seeded_rng.normal(seed, math.prod(sample.shape[1:]), seeded_rng.RandomStream.INSTANCE_NOISE)
+            sample = sample + deviation * noise.view_as(sample)
         return sample

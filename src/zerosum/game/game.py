@@ -1,4 +1,4 @@
-"""A game: its players, their moves, and what it can show to people."""
+"""The base class of games: players, their moves, and sampling."""
 
 from __future__ import annotations
 
@@ -15,65 +15,81 @@ from zerosum.game.types import Batch, NamedTensors
 
 
 class MoveLosses(NamedTuple):
-    """What a move comes to."""
+    """Losses and signals of one move."""
 
     losses: NamedTensors
-    """Minimised by the mover: the means are added up."""
+    """Losses of any shape; the moving player minimizes the sum of their means."""
     signals: NamedTensors
-    """Only watched."""
+    """Logged quantities that are not minimized."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """One player's move."""
+    """A loss that one player minimizes, and how often."""
 
     player: str
     loss_fn: Callable[[Batch, Progress], MoveLosses]
     every_rounds: int = 1
-    """Played on rounds divisible by this; its loss is scaled up by as much."""
+    """Interval: played in rounds divisible by this number, with the loss multiplied by it (lazy regularization)."""
     steps: int = 1
-    """Optimizer steps in one round, each on a batch of its own."""
+    """Optimizer steps per round, each on its own batch."""
     reuses_batch: bool = False
-    """Played on the batch of the move before it, so that what that move made of it need not be made anew."""
+    """Play on the batch of the preceding move, so that results of that move can be reused."""
 
 
 class Game(nn.Module):
-    """Players and their moves in order. Whatever it remembers is a buffer, so a checkpoint of it is everything."""
+    """Players and their moves, in order.
+
+    All state of a game lives in parameters and buffers, so that its `state_dict` is a complete checkpoint.
+    """
 
     players: dict[str, Player]
     moves: list[Move]
     input_gradient_fn: InputGradientFn
-    """How its plays work out slopes; a machine that compiles puts its own in place."""
+    """Computes input gradients in plays; a compiling accelerator replaces it by a compiled version."""
 
     def register_players(self, players: Sequence[Player], moves: Sequence[Move]) -> None:
-        """Seat the players; their averages become part of the game, so that they are saved with it.
+        """Set the players and moves, and register the players' EMAs as submodules, so that checkpoints contain them.
+
+        Args:
+            players: the players, with distinct names and parameters.
+            moves: the moves of a round, in order.
 
         Raises:
-            ValueError: two players share a name or a parameter, or a move names no player.
+            ValueError: two players share a name or a parameter, or a move names an unknown player.
         """
         self.players = {player.name: player for player in players}
         if len(self.players) < len(players):
-            raise ValueError(f"two players share a name: {[player.name for player in players]}")
+            raise ValueError(f"two players share a name: {[player.name for player in players]}; use unique names")
         owners: dict[int, str] = {}
         for player in players:
             for parameter in player.parameters:
                 owner = owners.setdefault(id(parameter), player.name)
                 if owner != player.name:
-                    raise ValueError(f"players {owner} and {player.name} share a parameter: give each its own")
+                    raise ValueError(f"players {owner!r} and {player.name!r} share a parameter: use separate networks")
         for move in moves:
             if move.player not in self.players:
-                raise ValueError(f"a move names {move.player!r}, who does not play: {list(self.players)}")
+                raise ValueError(f"a move has the unknown player {move.player!r}: use one of {list(self.players)}")
         self.moves = list(moves)
         self.input_gradient_fn = input_gradient_norm_sq
         self.emas = nn.ModuleDict({p.name: nn.ModuleList(p.emas) for p in players})
 
     def timing_points(self, total_examples: int) -> list[tuple[Progress, float]]:
-        """When to look at how long a round takes, in a run of so many images, and what share of it each stands for."""
+        """Return the times at which to measure the duration of a round, and the fraction of the run each represents.
+
+        Args:
+            total_examples: length of the run.
+        """
         return [(Progress(), 1.0)]
 
     def sample(self, seed: Tensor, label: Tensor | None = None) -> Tensor:
-        """Samples for people, one for each seed: (N,) int64 to the game's samples. Each kind of game says how.
+        """Return one sample per seed; subclasses implement it.
 
-        Of these classes, (N,) int64, where it knows any; otherwise of classes as common as in the data.
+        Args:
+            seed: (N,) int64.
+            label: (N,) int64 classes; by default a conditional game draws them from the class priors.
+
+        Returns:
+            (N, ...) samples.
         """
         raise NotImplementedError

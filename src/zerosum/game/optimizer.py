@@ -1,4 +1,4 @@
-"""How a player changes its parameters."""
+"""Optimizer settings of the players."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ WeightBound = Annotated[float, Field(gt=0)]
 
 
 class OptimizerConfig(Protocol):
-    """How a player changes its parameters."""
+    """Settings of a player's optimizer."""
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer of one player's parameters."""
+        """Return an optimizer of one player's parameters."""
         ...
 
     def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
-        """Set what the schedules say for now; returns the learning rate."""
+        """Set the scheduled hyperparameters before a step, and return the learning rate."""
         ...
 
     def clip_weights(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Bring the parameters back within their bounds after a step."""
+        """Clip the parameters to their bounds after a step."""
         ...
 
     def with_max_lr(self) -> OptimizerConfig:
-        """The same at the highest rate of its schedule, always."""
+        """Return a copy whose learning rate is constant, at the maximum of its schedule."""
         ...
 
 
 class _BaseOptimizerConfig(Settings):
-    """What all of them can be told."""
+    """Settings shared by all optimizers."""
 
     lr: Schedule = 2e-4
     """Learning rate."""
     lr_multipliers: dict[str, LrMultiplier] = Field(default_factory=dict)
-    """A player's own multiple of lr: `rates.discriminator = 4` gives two time scales (arXiv:1706.08500)."""
+    """Factor on `lr` per player: `lr_multipliers.discriminator = 4` gives TTUR, two time scales (arXiv:1706.08500)."""
     weight_clip: dict[str, WeightBound] = Field(default_factory=dict)
-    """Bounds a player's weights are cut off at after every step: `clip.discriminator = 0.01` is WGAN's
-    (arXiv:1701.07875)."""
+    """Bound per player to which all weights are clipped after every step: `weight_clip.discriminator = 0.01` is
+    WGAN's (arXiv:1701.07875)."""
 
     def with_max_lr(self) -> Self:
-        """The same at the highest rate of its schedule, always."""
+        """Return a copy whose learning rate is constant, at the maximum of its schedule."""
         return self.model_copy(update={"lr": max(schedule_endpoints(self.lr))})
 
     def clip_weights(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Cut the player's weights off at its bound, if it has one."""
+        """Clip the player's weights to [-bound, bound], if it has a bound."""
         import torch
 
         if player in self.weight_clip:
@@ -64,15 +64,15 @@ class _BaseOptimizerConfig(Settings):
 
 
 class Adam(_BaseOptimizerConfig):
-    """Adam (Kingma and Ba 2014, arXiv:1412.6980), its rate and second moment's decay on a schedule."""
+    """Adam (Kingma and Ba 2014, arXiv:1412.6980) with schedules for the learning rate and beta2."""
 
     kind: Literal["adam"] = "adam"
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of the first moment (momentum); 0 or 0.5 for GANs."""
+    """Decay of the first moment (momentum); 0 or 0.5 are usual for GANs."""
     beta2: Schedule = 0.99
     """Decay of the second moment, below 1."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
-    """Added to the root of the second moment."""
+    """Added to the square root of the second moment for numerical stability."""
 
     @field_validator("beta2")
     @classmethod
@@ -82,65 +82,68 @@ class Adam(_BaseOptimizerConfig):
         return beta2
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer of one player's parameters, fused where the device has it."""
+        """Return an optimizer of one player's parameters, fused where the device supports it."""
         import torch
 
         parameters = list(parameters)
         fused = all(p.device.type in {"cpu", "cuda"} for p in parameters)
-        # betas must be floats: torch's fused Adam refuses integers
+        # betas must be floats: torch's fused Adam rejects integers
         return torch.optim.Adam(parameters, lr=1.0, betas=(float(self.beta1), 0.5), eps=self.eps, fused=fused)
 
     def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
-        """Set what the schedules say for now; returns the learning rate."""
-        rate = value_at(self.lr, progress) * self.lr_multipliers.get(player, 1.0)
+        """Set the scheduled hyperparameters before a step, and return the learning rate."""
+        lr = value_at(self.lr, progress) * self.lr_multipliers.get(player, 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = lr
             group["betas"] = (float(self.beta1), float(value_at(self.beta2, progress)))
-        return rate
+        return lr
 
 
 class RMSprop(_BaseOptimizerConfig):
-    """Steps divided by the root of the gradient's mean square (Tieleman and Hinton 2012), as WGAN's authors used it."""
+    """RMSprop (Tieleman and Hinton 2012), as in the WGAN paper."""
 
     kind: Literal["rmsprop"] = "rmsprop"
     alpha: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    """Decay of the mean square."""
+    """Decay of the running mean of the squared gradient."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
-    """Added to its root."""
+    """Added to the square root of that mean for numerical stability."""
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer of one player's parameters."""
+        """Return an optimizer of one player's parameters."""
         import torch
 
         return torch.optim.RMSprop(list(parameters), lr=1.0, alpha=float(self.alpha), eps=self.eps, foreach=True)
 
     def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
-        """Set what the schedules say for now; returns the learning rate."""
-        rate = value_at(self.lr, progress) * self.lr_multipliers.get(player, 1.0)
+        """Set the scheduled hyperparameters before a step, and return the learning rate."""
+        lr = value_at(self.lr, progress) * self.lr_multipliers.get(player, 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        return rate
+            group["lr"] = lr
+        return lr
 
 
 AnyOptimizer = Annotated[Adam | RMSprop, Field(discriminator="kind")]
 
 
 class SignSGD(Settings):
-    """Steps of one size against the gradient's sign, the parameters kept in [0, most]: for a probability."""
+    """Sign SGD: steps of constant size against the sign of the gradient, with parameters in [0, max_value].
+
+    It trains the probability of adaptive augmentation.
+    """
 
     lr: Annotated[float, Field(gt=0, le=1)]
-    """The size."""
+    """Step size."""
     max_value: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """The upper bound."""
+    """Upper bound of the parameters."""
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer of one player's parameters."""
+        """Return an optimizer of one player's parameters."""
         import torch
 
         return torch.optim.SGD(list(parameters), lr=self.lr)
 
     def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
-        """Leave nothing of the gradient but its sign; returns the size of a step."""
+        """Replace the gradients by their signs, and return the step size."""
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -148,11 +151,11 @@ class SignSGD(Settings):
         return self.lr
 
     def with_max_lr(self) -> Self:
-        """Its step has one size."""
+        """Return self: the step size is constant."""
         return self
 
     def clip_weights(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Cut off at 0 and at the upper bound."""
+        """Clip the parameters to [0, max_value]."""
         import torch
 
         with torch.no_grad():

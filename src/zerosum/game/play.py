@@ -1,4 +1,4 @@
-"""A play: real against fake before one discriminator."""
+"""Plays: the discriminator's outputs and input gradients on real and fake samples, computed on demand."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ Sample = Any
 
 
 class DiscriminatorInput(NamedTuple):
-    """What is laid before a discriminator."""
+    """One batch of inputs to a discriminator."""
 
     sample: Tensor
-    """(N, ...): a picture, a point."""
+    """(N, ...): images (N, C, H, W) or points (N, F)."""
     label: Tensor | None = None
-    """(N,) int64, its class, where classes are judged."""
+    """(N,) int64 classes, for a class-conditional discriminator."""
     inputs: Tensor | None = None
-    """(N, ...): what it is, or should be, made from, where that is judged."""
+    """(N, ...): inputs of the translation that the samples belong to, for a discriminator conditioned on them."""
 
 
 DiscriminatorFn = Callable[[Sample], DiscriminatorOutput]
 
 InputGradientFn = Callable[[DiscriminatorFn, Sample], tuple[DiscriminatorOutput, Tensor]]
-"""`slope`, or the same compiled."""
+"""`input_gradient_norm_sq`, or a compiled version of it."""
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """Half precision is widened: penalties differentiate at samples, and squares of slopes overflow in it."""
+    """Convert half precision to float32: squared gradients at samples overflow in half precision."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def input_gradient_norm_sq(discriminate: DiscriminatorFn, sample: Sample) -> tuple[DiscriminatorOutput, Tensor]:
-    """The verdict on a sample, and the squared norm of d score / d sample.
+    """Return the discriminator's output on a sample, and the squared norm of d score / d sample.
 
-    The only place that differentiates a discriminator. The gradient keeps its graph, so penalties can be trained. It
-    is worked out in float32 even where networks run in bfloat16, whose rounding can put a penalty off by percents.
+    This is the only function that differentiates a discriminator by its input. The gradient keeps its graph, so that a
+    penalty on it can be trained. It is computed in float32 even if networks run in bfloat16, whose rounding can change
+    a penalty by several percent.
 
     Args:
-        discriminate: from a sample to its verdict.
-        sample: a tensor (N, ...) or a tree of them; it is treated as a constant.
+        discriminate: maps a sample to the discriminator's output.
+        sample: a tensor (N, ...) or a tree of such tensors; it is detached.
 
     Returns:
-        The verdict, and (N,) squared norms over all of a sample's numbers. Patch scores (N, 1, h, w) are summed first.
+        The output, and (N,) squared norms over all elements of a sample. Patch scores (N, 1, h, w) are summed before
+        differentiation.
     """
     differentiate = _input_gradients_compiled if torch.compiler.is_compiling() else _input_gradients_eager
     with torch.autocast(tree_leaves(sample)[0].device.type, enabled=False):
@@ -61,7 +63,7 @@ def input_gradient_norm_sq(discriminate: DiscriminatorFn, sample: Sample) -> tup
 
 
 def is_differentiable(leaf: Any) -> bool:
-    """Whether this part of a sample can be moved a little: numbers can, a class or its absence cannot."""
+    """Return whether a leaf of a sample is a floating-point tensor; class labels and None are not."""
     return isinstance(leaf, Tensor) and leaf.is_floating_point()
 
 
@@ -69,32 +71,33 @@ def _input_gradients_eager(discriminate: DiscriminatorFn, sample: Sample) -> tup
     leaves, tree = tree_flatten(sample)
     leaves = [leaf.detach().requires_grad_(True) if is_differentiable(leaf) else leaf for leaf in leaves]
     output = discriminate(tree_unflatten(leaves, tree))
-    places = [leaf for leaf in leaves if is_differentiable(leaf)]
-    return output, list(torch.autograd.grad(output.score.sum(), places, create_graph=True))
+    inputs = [leaf for leaf in leaves if is_differentiable(leaf)]
+    return output, list(torch.autograd.grad(output.score.sum(), inputs, create_graph=True))
 
 
 def _input_gradients_compiled(
     discriminate: DiscriminatorFn, sample: Sample
 ) -> tuple[DiscriminatorOutput, list[Tensor]]:
-    """The body torch.compile can trace through twice; it cannot mutate buffers (no batch norm in D)."""
+    """Compute the gradients with torch.func, which torch.compile can trace; buffers must not change (no batch norm)."""
     leaves, tree = tree_flatten(sample)
-    places = [leaf.detach() for leaf in leaves if is_differentiable(leaf)]
+    inputs = [leaf.detach() for leaf in leaves if is_differentiable(leaf)]
 
-    def total_score(places: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        rest = iter(places)
+    def total_score(inputs: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        remaining = iter(inputs)
         output = discriminate(
-            tree_unflatten([next(rest) if is_differentiable(leaf) else leaf for leaf in leaves], tree)
+            tree_unflatten([next(remaining) if is_differentiable(leaf) else leaf for leaf in leaves], tree)
         )
-        return output.score.sum(), {name: part for name, part in output._asdict().items() if part is not None}
+        return output.score.sum(), {name: value for name, value in output._asdict().items() if value is not None}
 
-    gradients, parts = torch.func.grad(total_score, has_aux=True)(places)
-    return DiscriminatorOutput(**parts), gradients
+    gradients, fields = torch.func.grad(total_score, has_aux=True)(inputs)
+    return DiscriminatorOutput(**fields), gradients
 
 
 class Play:
-    """Real against fake before one discriminator; each thing is worked out when first asked for, and once.
+    """Real and fake samples scored by one discriminator; every quantity is computed once, on first access.
 
-    So a non-saturating generator never runs the discriminator on reals, and a relativistic one does, with no flag.
+    A non-saturating generator loss therefore never runs the discriminator on real samples, and a relativistic one does,
+    without an option.
     """
 
     def __init__(
@@ -109,19 +112,19 @@ class Play:
         concat_real_fake: bool = False,
         input_gradient_fn: InputGradientFn = input_gradient_norm_sq,
     ) -> None:
-        """Lay out a play.
+        """Create a play; nothing is computed yet.
 
         Args:
-            game: the game it is part of.
-            discriminate: the discriminator, as a function of a sample alone.
-            real: (N, ...) samples of the data.
-            generate: makes the (N, ...) fakes when they are first wanted.
-            batch: what the samples came from.
-            progress: when.
-            input_gradients_at: at which of "real", "fake" the discriminator's slope will be wanted.
-            concat_real_fake: real and fake will both be judged, and no sample's score depends on its neighbours: they are
-                judged in one go, which a machine does faster than two, unless slopes are wanted.
-            input_gradient_fn: works out slopes.
+            game: the game, which terms read.
+            discriminate: the discriminator as a function of one sample tree.
+            real: (N, ...) real samples.
+            generate: returns the (N, ...) fakes; called on first access.
+            batch: the batch of the play.
+            progress: time at which schedules are evaluated.
+            input_gradients_at: subset of {"real", "fake"} at which the gradient of the score is needed.
+            concat_real_fake: score real and fake samples in one forward pass, which is faster than two; valid only if a
+                sample's score does not depend on the rest of the batch. Ignored if gradients are needed.
+            input_gradient_fn: computes outputs and input gradients.
         """
         self.game, self.discriminate, self.real, self.batch, self.progress = game, discriminate, real, batch, progress
         self._generate, self._input_gradients_at, self._input_gradient_fn = (
@@ -129,19 +132,19 @@ class Play:
             input_gradients_at,
             input_gradient_fn,
         )
-        # with slopes, what is kept for the second derivative outgrows the caches: two goes are 1.25 times as fast there
+        # with input gradients, the graph of the second derivative exceeds the caches: two passes are 1.25 times as fast
         self._concat_real_fake = concat_real_fake and not input_gradients_at
 
     @cached_property
     def fake(self) -> Sample:
-        """What the generator makes of this batch."""
+        """The fake samples of this batch."""
         return self._generate()
 
     @cached_property
     def _concatenated_outputs(self) -> list[tuple[DiscriminatorOutput, Tensor | None]]:
-        both = tree_map(lambda real, fake: None if real is None else torch.cat([real, fake]), self.real, self.fake)
-        output = self.discriminate(both)
-        return [(tree_map(partial(_select_half, place), output), None) for place in (0, 1)]
+        samples = tree_map(lambda real, fake: None if real is None else torch.cat([real, fake]), self.real, self.fake)
+        output = self.discriminate(samples)
+        return [(tree_map(partial(_select_half, index), output), None) for index in (0, 1)]
 
     @cached_property
     def _real_output_and_gradient(self) -> tuple[DiscriminatorOutput, Tensor | None]:
@@ -165,12 +168,12 @@ class Play:
 
     @property
     def real_output(self) -> DiscriminatorOutput:
-        """What the discriminator says of the real samples."""
+        """The discriminator's output on the real samples."""
         return self._real_output_and_gradient[0]
 
     @property
     def fake_output(self) -> DiscriminatorOutput:
-        """What the discriminator says of the fake samples."""
+        """The discriminator's output on the fake samples."""
         return self._fake_output_and_gradient[0]
 
     @property
@@ -185,35 +188,35 @@ class Play:
 
     @property
     def real_samples(self) -> Tensor:
-        """(N, C, H, W), or (N, F) points: the real samples as the discriminator sees them."""
-        images: Tensor = tree_leaves(self.real)[0]
-        return images
+        """(N, C, H, W) or (N, F): the real samples after augmentation."""
+        samples: Tensor = tree_leaves(self.real)[0]
+        return samples
 
     @property
     def fake_samples(self) -> Tensor:
-        """(N, C, H, W), or (N, F) points: the fakes as the discriminator sees them."""
-        images: Tensor = tree_leaves(self.fake)[0]
-        return images
+        """(N, C, H, W) or (N, F): the fake samples after augmentation."""
+        samples: Tensor = tree_leaves(self.fake)[0]
+        return samples
 
     @property
     def real_gradient_norm_sq(self) -> Tensor:
-        """(N,) squared norm of the discriminator's gradient at the real samples."""
-        steep = self._real_output_and_gradient[1]
-        assert steep is not None, "the term that reads real_slope must name it in its slopes"
-        return steep
+        """(N,) squared norm of d score / d sample at the real samples."""
+        norm_sq = self._real_output_and_gradient[1]
+        assert norm_sq is not None, 'a term that reads real_gradient_norm_sq must list "real" in input_gradients_at'
+        return norm_sq
 
     @property
     def fake_gradient_norm_sq(self) -> Tensor:
-        """(N,) squared norm of the discriminator's gradient at the fake samples."""
-        steep = self._fake_output_and_gradient[1]
-        assert steep is not None, "the term that reads fake_slope must name it in its slopes"
-        return steep
+        """(N,) squared norm of d score / d sample at the fake samples."""
+        norm_sq = self._fake_output_and_gradient[1]
+        assert norm_sq is not None, 'a term that reads fake_gradient_norm_sq must list "fake" in input_gradients_at'
+        return norm_sq
 
     def input_gradient_norm_sq(self, sample: Sample) -> Tensor:
-        """(N,) squared norm of the discriminator's gradient at any sample."""
+        """Return the squared norm (N,) of d score / d sample at any sample."""
         return self._input_gradient_fn(self.discriminate, sample)[1]
 
 
 def _select_half(index: int, tensor: Tensor | None) -> Tensor | None:
-    """The part of a (2N, ...) tensor that belongs to real (0) or to fake (1)."""
+    """Return the real (0) or fake (1) half of a tensor (2N, ...)."""
     return None if tensor is None else tensor.chunk(2)[index]

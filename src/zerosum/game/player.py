@@ -1,4 +1,4 @@
-"""Players: who learns, how, and the averages that follow."""
+"""Players: parameters, their optimizer, and their EMAs."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ from zerosum.game.schedule import Progress, Schedule, value_at
 
 
 class EMA(nn.Module):
-    """An exponential moving average of a network's weights, its half-life counted in images.
+    """Exponential moving average (EMA) of a network's weights, with a half-life in examples.
 
-    Yazici et al. 2018, arXiv:1806.04498; the half-life's unit is StyleGAN's.
+    Yazici et al. 2018, arXiv:1806.04498; the half-life in examples is StyleGAN's.
     """
 
     def __init__(self, network: nn.Module, half_life: Schedule) -> None:
-        """Start as a copy of `network`; a half-life of 0 images follows it exactly."""
+        """Copy `network`; with a half-life of 0 the EMA equals the network after each update."""
         super().__init__()
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.half_life = half_life
 
     def train(self, mode: bool = True) -> EMA:
-        """Averages are always in evaluation mode, whatever the game around them does."""
+        """Keep the EMA in evaluation mode, also when the game is set to training mode."""
         super().train(False)
         return self
 
     @torch.no_grad()
     def update(self, network: nn.Module, examples: int, progress: Progress) -> None:
-        """Move towards `network` after it has trained on `examples` more images."""
+        """Update the EMA after `network` has trained on `examples` more examples."""
         half_life = value_at(self.half_life, progress)
-        keep = 0.5 ** (examples / half_life) if half_life else 0.0
-        # the foreach kernels want plain tensors: a Parameter cannot be the target of one
-        ours, theirs = _detach_all(self.network.parameters()), _detach_all(network.parameters())
-        torch._foreach_lerp_(ours, theirs, 1.0 - keep)
-        for (name, average), live in zip(self.network.named_buffers(), network.buffers(), strict=True):
-            # batch norm's statistics belong to the averaged weights, but a mean of directions is no direction
-            if average.is_floating_point() and "parametrizations" not in name:
-                average.lerp_(live, 1.0 - keep)
+        decay = 0.5 ** (examples / half_life) if half_life else 0.0
+        # the foreach kernels need plain tensors: they cannot write to a Parameter in place
+        ema_weights, weights = _detach_all(self.network.parameters()), _detach_all(network.parameters())
+        torch._foreach_lerp_(ema_weights, weights, 1.0 - decay)
+        for (name, ema_buffer), buffer in zip(self.network.named_buffers(), network.buffers(), strict=True):
+            # batch norm statistics are averaged like weights; spectral norm's unit vectors are copied, because a mean
+            # of unit vectors does not have unit length
+            if ema_buffer.is_floating_point() and "parametrizations" not in name:
+                ema_buffer.lerp_(buffer, 1.0 - decay)
             else:
-                average.copy_(live)
+                ema_buffer.copy_(buffer)
 
 
 def set_requires_grad(parameters: Iterable[nn.Parameter], requires_grad: bool) -> None:
-    """Let gradients reach these parameters, or not. (A module walks its tree for it.)"""
+    """Set `requires_grad` of these parameters. (`nn.Module.requires_grad_` walks the module tree for each call.)"""
     for parameter in parameters:
         parameter.requires_grad = requires_grad
 
@@ -57,12 +58,19 @@ def _detach_all(parameters: object) -> list[Tensor]:
 
 
 class Player:
-    """One side of the game: the parameters it alone may change, how it changes them, and its averages."""
+    """A player of a game: a network that only this player trains, its optimizer, and its EMAs."""
 
     def __init__(
         self, name: str, network: nn.Module, optimizer_config: OptimizerConfig, half_lives: Sequence[Schedule] = ()
     ) -> None:
-        """Enter the game with `network`; one average is kept for each half-life."""
+        """Create the optimizer and the EMAs.
+
+        Args:
+            name: unique name of the player.
+            network: the network whose parameters the player trains.
+            optimizer_config: optimizer settings.
+            half_lives: half-life of each EMA, in examples.
+        """
         self.name, self.network, self.optimizer_config = name, network, optimizer_config
         self.parameters = list(network.parameters())
         self.optimizer = optimizer_config.build(self.parameters)
@@ -70,7 +78,7 @@ class Player:
 
     @contextmanager
     def unfrozen(self) -> Iterator[None]:
-        """Keep how this player's parameters made what is made here, though it is not its move but the next one."""
+        """Record gradients of this player's parameters inside the context, although another player moves."""
         set_requires_grad(self.parameters, True)
         try:
             yield
@@ -78,6 +86,6 @@ class Player:
             set_requires_grad(self.parameters, False)
 
     def update_ema(self, examples: int, progress: Progress) -> None:
-        """Let the averages follow after a round of `examples` images."""
-        for average in self.emas:
-            average.update(self.network, examples, progress)
+        """Update the EMAs after a round of `examples` examples."""
+        for ema in self.emas:
+            ema.update(self.network, examples, progress)

@@ -1,4 +1,4 @@
-"""One generator against one discriminator, both growing while they play."""
+"""The adversarial game with progressive growing."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch
 
 TIMING_POINTS = 40
-"""Evenly spaced moments at which the networks' size is looked at."""
+"""Number of evenly spaced times at which the resolution of the networks is examined."""
 
 
 class GrowableNetwork(Protocol):
-    """A network that grows."""
+    """A network with progressive growing."""
 
     levels: int
-    """How many resolutions it has."""
+    """Number of resolutions."""
 
     def set_growth(self, growth: float) -> None:
-        """Be as large as this, from 0 to levels - 1, from now on."""
+        """Set the growth, from 0 to levels - 1; a fraction fades in the next resolution."""
 
     def limit_resolution(self, image: Tensor, growth: float) -> Tensor:
-        """Pictures as networks of this growth could make them."""
+        """Return the images with the detail that networks of this growth can represent, at full size."""
 
 
 class ProgressiveGame(AdversarialGame):
-    """Networks that start with small pictures and are given larger ones (Karras et al. 2017, arXiv:1710.10196).
+    """Networks that start at a low resolution and grow (Karras et al. 2017, arXiv:1710.10196).
 
-    How far they have grown is a pure function of the images seen. The data are shown as they look at that stage.
+    The growth is a pure function of the number of training examples. Real images are reduced to the same resolution.
     """
 
     def __init__(self, *args: Any, config: ProgressiveGameConfig, **kwargs: Any) -> None:
-        """Seat two networks that can `grow`; see `Adversarial`."""
+        """Create the game; both networks must be `GrowableNetwork`s. See `AdversarialGame` for the other arguments."""
         super().__init__(*args, config=config, **kwargs)
         self._growth_schedule = config.growth
         self._growable_networks = [
@@ -44,28 +44,28 @@ class ProgressiveGame(AdversarialGame):
         self._set_growth(Progress())
 
     def _set_growth(self, progress: Progress) -> float:
-        """Let both networks, and their averages, be as large as they are now; returns their growth."""
+        """Set the growth of both networks and their EMAs to the scheduled value, and return it."""
         growth = self._growth_schedule(progress, self._growable_networks[0].levels)
         for network in self._growable_networks:
             network.set_growth(growth)
         return growth
 
     def timing_points(self, total_examples: int) -> list[tuple[Progress, float]]:
-        """A moment of each size that the networks have: a round of grown ones takes many times as long."""
+        """Return one time per network size: a round at the full resolution takes many times as long as the first."""
         levels = self._growable_networks[0].levels
-        found: dict[tuple[int, bool], tuple[Progress, float]] = {}
-        for part in range(TIMING_POINTS):
-            progress = Progress(0, (2 * part + 1) * total_examples // (2 * TIMING_POINTS))
+        points: dict[tuple[int, bool], tuple[Progress, float]] = {}
+        for index in range(TIMING_POINTS):
+            progress = Progress(0, (2 * index + 1) * total_examples // (2 * TIMING_POINTS))
             growth = self._growth_schedule(progress, levels)
-            first, share = found.get((int(growth), growth % 1 > 0), (progress, 0.0))
-            found[int(growth), growth % 1 > 0] = first, share + 1 / TIMING_POINTS
-        return list(found.values())
+            first, fraction = points.get((int(growth), growth % 1 > 0), (progress, 0.0))
+            points[int(growth), growth % 1 > 0] = first, fraction + 1 / TIMING_POINTS
+        return list(points.values())
 
     def prepare_real(self, batch: Batch, progress: Progress) -> Tensor:
-        """The data as networks of this growth could make them, at full size."""
+        """Return the real images at the resolution of the current growth, resized to full size."""
         return self._growable_networks[0].limit_resolution(batch["real"], self._set_growth(progress))
 
     def generate(self, batch: Batch, progress: Progress) -> Tensor:
-        """The generator's samples, as far as it has grown."""
+        """Return generated samples at the current growth, at least float32."""
         self._set_growth(progress)
         return super().generate(batch, progress)

@@ -1,7 +1,7 @@
-"""How far networks that grow have grown: a pure function of images seen, so resume is exact.
+"""The growth of progressively growing networks: a pure function of the number of examples, so that resume is exact.
 
-Karras et al. 2017, arXiv:1710.10196, figure 2 and appendix A: phases in which a level is trained as it is, and phases
-as long in which the next one is faded in, take turns.
+Karras et al. 2017, arXiv:1710.10196, figure 2 and appendix A: phases that train one resolution alternate with phases of
+the same length that fade in the next one.
 """
 
 from __future__ import annotations
@@ -15,14 +15,24 @@ from zerosum.settings import Settings
 
 
 class GrowthSchedule(Settings):
-    """From the level `first` to the last one between two moments of the run, in phases of the same length."""
+    """Growth from `start_level` to the last level in phases of equal length.
+
+    Give either `examples` or `fraction`.
+
+    Example:
+        >>> from zerosum.game.progressive_growth import GrowthSchedule
+        >>> from zerosum.game.schedule import Progress
+        >>> growth = GrowthSchedule(start_level=1, examples=(100, 500))
+        >>> growth(Progress(examples=225), levels=4)
+        1.25
+    """
 
     start_level: Annotated[int, Field(ge=0, le=8)] = 0
-    """Where networks begin: 0 for 4 x 4 pixels, as in the paper, 1 for 8 x 8, ...; at most the pictures' own size."""
+    """First resolution level: 0 is 4 x 4 pixels, as in the paper, 1 is 8 x 8, ...; at most the size of the images."""
     examples: ExampleInterval = (0, 0)
-    """The two moments, in images seen: [0, 600000]."""
+    """Start and end of the growth in training examples: [0, 600000]."""
     fraction: FractionInterval = (0.0, 0.6)
-    """The two moments as shares of the whole run; turned into `images` when its length is known."""
+    """Start and end of the growth as fractions of the run; converted to `examples` when its length is known."""
 
     @model_validator(mode="before")
     @classmethod
@@ -33,31 +43,30 @@ class GrowthSchedule(Settings):
 
     @model_validator(mode="after")
     def _check_interval(self) -> GrowthSchedule:
-        given = [pair for pair in (self.examples, self.fraction) if tuple(pair) != (0, 0)]
-        if len(given) != 1 or given[0][0] >= given[0][1]:
-            raise ValueError("give either images = [from, to] or share = [from, to] (of the run), from below to")
+        intervals = [pair for pair in (self.examples, self.fraction) if tuple(pair) != (0, 0)]
+        if len(intervals) != 1 or intervals[0][0] >= intervals[0][1]:
+            raise ValueError("give either `examples` or `fraction` (of the run) as [start, end] with start < end")
         return self
 
     def resolve(self, total_examples: int) -> GrowthSchedule:
-        """The same growth with its moments in images, for a run of `total_examples` images."""
+        """Return this schedule with its interval in examples, for a run of `total_examples` examples."""
         if self.examples[1]:
             return self
-        begin = round(self.fraction[0] * total_examples)
-        moments = (begin, max(begin + 1, round(self.fraction[1] * total_examples)))
-        return self.model_copy(update={"examples": moments, "fraction": (0.0, 0.0)})
+        start = round(self.fraction[0] * total_examples)
+        interval = (start, max(start + 1, round(self.fraction[1] * total_examples)))
+        return self.model_copy(update={"examples": interval, "fraction": (0.0, 0.0)})
 
     def __call__(self, progress: Progress, levels: int) -> float:
-        """How far networks of `levels` levels have grown: from min(first, levels - 1) to levels - 1.
+        """Return the growth of networks with `levels` levels, from min(start_level, levels - 1) to levels - 1.
 
-        With n levels to come there are 2n phases: the first level, the second faded in, the second, the third faded
-        in, ... The growth is a whole number wherever nothing is being faded in, and levels - 1 from the second moment
-        on.
+        To add n levels there are 2n phases: train the first level, fade in the second, train the second, fade in the
+        third, ... The growth is an integer while no level is faded in, and levels - 1 from the end of the interval on.
         """
-        begin, end = self.examples
-        assert end, "a growth's share is resolved before training starts"
-        least = min(self.start_level, levels - 1)
-        span = end - begin
-        seen = min(max(progress.examples - begin, 0), span)
-        # in images times 2n, so that whole numbers tell where phases end
-        grown, rest = divmod(seen * 2 * (levels - 1 - least), 2 * span)
-        return least + grown + max(rest - span, 0) / span
+        start, end = self.examples
+        assert end, "the fraction is resolved to examples before training starts"
+        first_level = min(self.start_level, levels - 1)
+        duration = end - start
+        elapsed = min(max(progress.examples - start, 0), duration)
+        # in units of 1 / (2n) examples, so that integer arithmetic finds the phase exactly
+        added_levels, remainder = divmod(elapsed * 2 * (levels - 1 - first_level), 2 * duration)
+        return first_level + added_levels + max(remainder - duration, 0) / duration

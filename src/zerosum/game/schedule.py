@@ -1,4 +1,4 @@
-"""Time, and quantities that change with it. Every schedule is a pure function of `Now`, so resume is exact."""
+"""Training progress, and schedules as pure functions of it, so that resume is exact."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zerosum.settings import Settings
 
 
 class Progress(NamedTuple):
-    """When we are: rounds played, and images the generator's batches have counted over all ranks."""
+    """Training progress: number of rounds, and of examples in the generator's batches over all ranks."""
 
     round: int = 0
     examples: int = 0
@@ -22,41 +22,51 @@ FractionInterval = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, F
 
 
 class Ramp(Settings):
-    """From `start` to `end` between two moments of the run; constant before and after."""
+    """Change from `start` to `end` during an interval of the run; constant before and after.
+
+    Give either `examples` or `fraction`.
+    """
 
     start: NonNegativeFloat
-    """Value before and at the first moment."""
+    """Value up to the start of the interval."""
     end: NonNegativeFloat
-    """Value from the second moment on."""
+    """Value from the end of the interval on."""
     examples: ExampleInterval = (0, 0)
-    """The two moments, in images seen: [0, 60000]."""
+    """Start and end of the interval in training examples: [0, 60000]."""
     fraction: FractionInterval = (0.0, 0.0)
-    """The two moments as shares of the whole run, [0.6, 1.0]; turned into `images` when its length is known."""
+    """Start and end as fractions of the run, [0.6, 1.0]; converted to `examples` when its length is known."""
 
     @model_validator(mode="after")
     def _check_interval(self) -> Ramp:
-        given = [pair for pair in (self.examples, self.fraction) if tuple(pair) != (0, 0)]
-        if len(given) != 1 or given[0][0] >= given[0][1]:
-            raise ValueError("give either images = [from, to] or share = [from, to] (of the run), from below to")
+        intervals = [pair for pair in (self.examples, self.fraction) if tuple(pair) != (0, 0)]
+        if len(intervals) != 1 or intervals[0][0] >= intervals[0][1]:
+            raise ValueError("give either `examples` or `fraction` (of the run) as [start, end] with start < end")
         return self
 
     def resolve(self, total_examples: int) -> Ramp:
-        """The same ramp with its moments in images, for a run of `total_examples` images."""
+        """Return this ramp with its interval in examples, for a run of `total_examples` examples."""
         if self.examples[1]:
             return self
         first = round(self.fraction[0] * total_examples)
-        moments = (first, max(first + 1, round(self.fraction[1] * total_examples)))
-        return self.model_copy(update={"examples": moments, "fraction": (0.0, 0.0)})
+        interval = (first, max(first + 1, round(self.fraction[1] * total_examples)))
+        return self.model_copy(update={"examples": interval, "fraction": (0.0, 0.0)})
 
     def completed_fraction(self, progress: Progress) -> float:
-        """How far the change has come, in [0, 1]."""
+        """Return the completed fraction of the interval, in [0, 1]."""
         first, last = self.examples
-        assert last, "a ramp's share is resolved before training starts"
+        assert last, "the fraction is resolved to examples before training starts"
         return min(max((progress.examples - first) / (last - first), 0.0), 1.0)
 
 
 class Linear(Ramp):
-    """A straight ramp."""
+    """A linear ramp.
+
+    Example:
+        >>> from zerosum.game.schedule import Linear, Progress
+        >>> lr = Linear(start=0.0, end=2e-4, examples=(0, 1000))
+        >>> lr(Progress(examples=500))
+        0.0001
+    """
 
     kind: Literal["linear"] = "linear"
 
@@ -65,7 +75,7 @@ class Linear(Ramp):
 
 
 class Cosine(Ramp):
-    """Half a cosine: slow at both ends."""
+    """A half-cosine ramp, which changes slowly at both ends."""
 
     kind: Literal["cosine"] = "cosine"
 
@@ -74,14 +84,14 @@ class Cosine(Ramp):
 
 
 class Geometric(Ramp):
-    """The same factor in equal times; neither end may be 0."""
+    """A geometric ramp: equal factors in equal times. Neither end may be 0."""
 
     kind: Literal["geometric"] = "geometric"
 
     @model_validator(mode="after")
     def _check_positive(self) -> Geometric:
         if not self.start or not self.end:
-            raise ValueError("a geometric ramp has neither end at 0; give small numbers instead")
+            raise ValueError("`start` and `end` of a geometric schedule must not be 0: give small positive numbers")
         return self
 
     def __call__(self, progress: Progress) -> float:
@@ -89,7 +99,7 @@ class Geometric(Ramp):
 
 
 def _schedule_kind(value: Any) -> str:
-    """Which of the schedules a setting means; a table without a kind is a linear ramp."""
+    """Return the tag of a schedule's type; a table without `kind` is a linear ramp."""
     if isinstance(value, dict):
         return str(value.get("kind", "linear"))
     return value.kind if isinstance(value, Linear | Cosine | Geometric) else "number"
@@ -102,14 +112,14 @@ Schedule = Annotated[
     | Annotated[Geometric, Tag("geometric")],
     Discriminator(_schedule_kind),
 ]
-"""A number, or a number that changes over the run."""
+"""A constant number, or a ramp over the run."""
 
 
 def value_at(schedule: Schedule, progress: Progress) -> float:
-    """The schedule's value now."""
+    """Return the value of a schedule at `progress`."""
     return schedule if isinstance(schedule, float | int) else schedule(progress)
 
 
 def schedule_endpoints(schedule: Schedule) -> tuple[float, float]:
-    """The schedule's first and last value, between which all others lie."""
+    """Return the first and last value of a schedule; all other values lie between them."""
     return (schedule, schedule) if isinstance(schedule, float | int) else (schedule.start, schedule.end)

@@ -1,4 +1,4 @@
-"""What passes between the networks and the game: batches, verdicts, named losses."""
+"""Types shared by networks and games: batches, discriminator outputs, named tensors."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from typing import NamedTuple
 from torch import Tensor
 
 Batch = dict[str, Tensor]
-"""Tensors that share their first axis N. `real`: the data, images (N, C, H, W) float32 in [-1, 1] or points (N, F);
-`seed`: (N,) int64, from which everything random about sample n of the batch derives."""
+"""Tensors with a common first axis N. `real`: images (N, C, H, W) float32 in [-1, 1] or points (N, F); `seed`: (N,)
+int64, from which all random numbers of sample n derive; `label`: (N,) int64 classes; `inputs`: (N, ...) inputs of a
+translation."""
 
 NamedTensors = dict[str, Tensor]
-"""Named losses or signals of any shape; the loop takes the mean of each."""
+"""Named losses or signals of any shape; the training loop reduces each to its mean."""
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What a discriminator says of a batch of samples."""
+    """Output of a discriminator for a batch of samples."""
 
     score: Tensor
-    """(N,), or (N, 1, h, w) from a patch discriminator; float32; larger means more real."""
+    """(N,), or (N, 1, h, w) of a patch discriminator, float32; larger means more real."""
     class_logits: Tensor | None = None
-    """(N, K) class logits, if the discriminator has such a head."""
+    """(N, K) class logits, if the discriminator has an auxiliary classifier."""
     reconstructions: Tensor | None = None
-    """(N, k C, h, w) pictures found again in what the discriminator has seen, one after the other from each of its k
-    decoders, if it has any; only at its own move."""
+    """(N, k C, h, w) images reconstructed from the features by each of the k decoders, concatenated along channels;
+    None without decoders, or outside the discriminator's own move."""
     feature_maps: tuple[Tensor, ...] | None = None
-    """Its inner maps (N, width, h, w), from the picture inwards, if it shows them: what feature matching compares."""
+    """Feature maps (N, width, h, w) of the hidden layers, first layer first, for feature matching; None if unused."""

@@ -1,1 +1,1 @@
-"""What a run gives to people: pictures, samples, a report."""
+"""Inference: load a trained generator or translator, sample, interpolate, edit and invert."""

@@ -1,7 +1,7 @@
-"""Directions in which a generator's samples change in one respect: read off the weights, off many places, or learned.
+"""Edit directions in latent or style space: from the weights (SeFa), from samples (GANSpace) or learned (InterFaceGAN).
 
-Each is a unit vector, and the sign is fixed by a rule: the number farthest from 0 is positive. Only a direction learned
-for a class points by itself, to more of the class.
+A direction is a unit vector. Its sign is fixed by a rule: the component with the largest absolute value is positive.
+The exception is the direction of a class, which points towards the class.
 """
 
 from __future__ import annotations
@@ -16,79 +16,84 @@ from zerosum.errors import BadInput
 from zerosum.inference.latent_space import ALL_LAYERS, EditSpace, FeatureFn
 
 MAX_EXACT_FEATURES = 1024
-"""Numbers in a row, up to which components come from the whole covariance; beyond, the leading ones are searched."""
+"""Features up to which principal components come from the full covariance; beyond, from a randomized SVD."""
 MAX_ELEMENTS = 1 << 26
-"""Numbers in all rows together: 256 MB."""
+"""Elements of all rows together: 256 MB of float32."""
 TRAIN_FRACTION = 0.7
-"""Share of the samples that a boundary is learned from; the others tell how well it parts them."""
+"""Fraction of the samples that a boundary is fitted to; its accuracy is measured on the others."""
 MIN_SAMPLES_PER_SIDE = 16
-"""Samples on either side of a boundary, of those it is learned from and of the others."""
+"""Minimum number of samples on each side of a boundary, both in the fitted and in the test part."""
 
 
 @dataclass(frozen=True)
 class Directions:
-    """Unit vectors, the strongest first."""
+    """Edit directions, the strongest first."""
 
     vectors: Tensor
-    """(D, W) float32."""
+    """(D, W) float32 unit vectors."""
     strengths: Tensor
-    """(D,) in [0, 1]: of the sum of eigenvalues, or of the variance; a boundary's: of samples it puts on their side."""
+    """(D,) in [0, 1]: fraction of the sum of eigenvalues (SeFa) or of the variance (GANSpace), or balanced accuracy of
+    the boundary on test samples (InterFaceGAN)."""
 
 
 def sefa(space: EditSpace, count: int = 10) -> Directions:
-    """The directions that the first weights A stretch most: eigenvectors of A^T A.
+    """Return the eigenvectors of A^T A with the largest eigenvalues, A being the weights of the first layer.
 
     SeFa (Shen and Zhou 2020, "Closed-Form Factorization of Latent Semantics in GANs", arXiv:2007.06600, equation 6).
 
+    Args:
+        space: the generator's edit space.
+        count: number of directions D.
+
     Raises:
-        BadInput: the space has fewer directions.
+        BadInput: if `count` is not between 1 and the dimension of the space.
     """
     weights = space.first_layer_weights().double()
     _check_count(count, weights.shape[1])
-    values, vectors = torch.linalg.eigh(weights.T @ weights)  # rising
+    values, vectors = torch.linalg.eigh(weights.T @ weights)  # in ascending order
     return Directions(_normalize_sign(vectors.T.flip(0)[:count]), (values.flip(0)[:count] / values.sum()).float())
 
 
 def ganspace(space: EditSpace, latents: Tensor, label: Tensor | None = None, count: int = 10) -> Directions:
-    """The directions in which places, or what the first layer makes of them, vary most.
+    """Return the directions of largest variance of the style vectors, or of the first layer's activations.
 
     GANSpace (Härkönen et al. 2020, "GANSpace: Discovering Interpretable GAN Controls", arXiv:2004.02546, section 2).
-    In a style space the principal components of places are the directions themselves. In a latent space, where all
-    directions vary alike, they are those of the first layer's activations, and a direction is what of the latent
-    goes with a component: the least squares fit of latents to components (its equation 2). Where that layer is
-    linear, as in R3GAN, they are SeFa's.
+    In a style space the directions are the principal components of the style vectors. In a latent space, whose variance
+    is the same in all directions, the principal components are those of the first layer's activations, and the
+    directions are the least squares fit of latents to components (equation 2). If that layer is linear, as in R3GAN,
+    the directions equal SeFa's.
 
     Args:
-        space: of the generator.
+        space: the generator's edit space.
         latents: (N, L), some 10,000 of them.
-        label: of the samples, for networks that take one.
-        count: how many directions.
+        label: class of the samples, for class-conditional networks.
+        count: number of directions D.
 
     Raises:
-        BadInput: the space has fewer directions, or there are too few latents.
+        BadInput: if `count` is not between 1 and the dimension of the space, or there are fewer than 2 `count` latents.
     """
-    wide = space.activations(latents[:1], label).shape[1]
-    _check_count(count, min(wide, space.to_vectors(latents[:1], label).shape[1]))
+    num_features = space.activations(latents[:1], label).shape[1]
+    _check_count(count, min(num_features, space.to_vectors(latents[:1], label).shape[1]))
     if len(latents) < 2 * count:
-        raise BadInput(f"{count} directions among {len(latents)} samples: give at least {2 * count} samples")
-    latents = latents[: MAX_ELEMENTS // wide]
-    points, rows = space.to_vectors(latents, label).double(), space.activations(latents, label)
+        raise BadInput(f"{count} directions from {len(latents)} samples: give at least {2 * count} samples")
+    latents = latents[: MAX_ELEMENTS // num_features]
+    vectors, rows = space.to_vectors(latents, label).double(), space.activations(latents, label)
     mean = rows.mean(0)
-    components, shares = principal_components(rows.sub_(mean), count)
-    along = (
+    components, explained_variance = principal_components(rows.sub_(mean), count)
+    coordinates = (
         rows.double() @ components.T if rows.shape[1] <= MAX_EXACT_FEATURES else (rows @ components.T.float()).double()
     )
-    fitted = torch.linalg.lstsq(along, points - points.mean(0)).solution  # (count, W)
-    return Directions(_normalize_sign(fitted), shares.float())
+    fitted = torch.linalg.lstsq(coordinates, vectors - vectors.mean(0)).solution  # (count, W)
+    return Directions(_normalize_sign(fitted), explained_variance.float())
 
 
 def principal_components(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The principal components of centred rows (N, F): unit vectors (count, F) and their shares of the variance."""
+    """Return the principal components (count, F) of centered rows (N, F) and their variance fractions (count,)."""
     if rows.shape[1] <= MAX_EXACT_FEATURES:
         exact = rows.double()
         values, vectors = torch.linalg.eigh(exact.T @ exact)
         return vectors.T.flip(0)[:count], values.flip(0)[:count] / values.sum()
-    with torch.random.fork_rng(devices=[]):  # the search begins at random: at the same place each time
+    with torch.random.fork_rng(devices=[]):  # the randomized SVD is seeded, so equal rows give equal components
         torch.manual_seed(0)
         _, sizes, right = torch.svd_lowrank(rows, min(count + 16, *rows.shape), niter=4)
     return right.T[:count].double(), sizes[:count].double().square() / rows.square().sum(dtype=torch.float64)
@@ -97,110 +102,118 @@ def principal_components(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
 def score_samples(
     space: EditSpace, latents: Tensor, feature_fn: FeatureFn, label: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Points (N, W) of latents (N, L), and what `feature_fn` says of their pictures (N, K): what boundaries are learned from.
+    """Generate samples, and return their vectors (N, W) and the features of their images (N, K).
 
-    `feature_fn` is shown pictures (N, C, H, W) in [-1, 1] on the CPU, at most 64 at a time.
+    Args:
+        space: the generator's edit space.
+        latents: (N, L).
+        feature_fn: from images (n, C, H, W) in [-1, 1] on the CPU, n <= 64, to features (n, K), such as probabilities.
+        label: class of the samples, for class-conditional networks.
     """
-    places = space.to_codes(latents, label)
-    return places[:, 0], space.generate_features(places, feature_fn, label)
+    codes = space.to_codes(latents, label)
+    return codes[:, 0], space.generate_features(codes, feature_fn, label)
 
 
 def interfacegan(
     vectors: Tensor, probabilities: Tensor, class_index: int, class_name: str = "", ridge: float = 1e-4
 ) -> Directions:
-    """The direction towards a class: the normal of the flat boundary that parts it from the rest, one vector.
+    """Return the direction towards a class: the normal of the linear boundary between this class and the others.
 
     InterFaceGAN (Shen et al. 2019, "Interpreting the Latent Space of GANs for Semantic Face Editing",
-    arXiv:1907.10786, section 3.1), here by logistic regression. Both sides count the same, however many samples they
-    have, in the fit and in the share.
+    arXiv:1907.10786, section 3.1), here by logistic regression. Both sides have the same weight in the fit and in the
+    accuracy, however many samples they have.
 
     Args:
-        vectors: (N, W), drawn independently of each other.
+        vectors: (N, W), independent samples.
         probabilities: (N, K) of the classes.
-        class_index: which class; a sample is of it if no class is likelier.
-        class_name: how the class is called, for the error.
-        ridge: weight of the squared length of the boundary's slope, in units of the points' spread.
+        class_index: index of the class; a sample belongs to the class with the largest probability.
+        class_name: name of the class, for the error message.
+        ridge: weight of the squared norm of the slope, for vectors scaled to unit standard deviation.
+
+    Returns:
+        One direction, with its balanced accuracy on the samples that were not fitted.
 
     Raises:
-        BadInput: too few of the samples are of the class, or too few are not.
+        BadInput: if too few samples belong to the class, or too few do not.
     """
-    inside = probabilities.argmax(1) == class_index
+    is_class = probabilities.argmax(1) == class_index
     rows = vectors.double() - vectors.double().mean(0)
     rows = rows / rows.square().mean().sqrt()
-    first = round(TRAIN_FRACTION * len(rows))
-    for part in (inside[:first], inside[first:]):
-        fewest = min(int(part.sum()), int((~part).sum()))
-        if fewest < MIN_SAMPLES_PER_SIDE:
+    num_train = round(TRAIN_FRACTION * len(rows))
+    for part in (is_class[:num_train], is_class[num_train:]):
+        smaller_side = min(int(part.sum()), int((~part).sum()))
+        if smaller_side < MIN_SAMPLES_PER_SIDE:
             raise BadInput(
-                f"class {class_name or class_index}: {int(inside.sum())} of {len(inside)} samples are of it, too few or too many "
-                f"to learn its direction; take more samples, or another class"
+                f"class {class_name or class_index}: {int(is_class.sum())} of {len(is_class)} samples belong to it, "
+                f"too few or too many to learn its direction; use more samples or another class"
             )
-    slope, offset = _fit_logistic_regression(rows[:first], inside[:first], ridge)
-    right = ((rows[first:] @ slope + offset) > 0) == inside[first:]
-    share = (right[inside[first:]].double().mean() + right[~inside[first:]].double().mean()) / 2
-    return Directions((slope / slope.norm()).float()[None], share.float()[None])
+    slope, offset = _fit_logistic_regression(rows[:num_train], is_class[:num_train], ridge)
+    is_test_class = is_class[num_train:]
+    is_correct = ((rows[num_train:] @ slope + offset) > 0) == is_test_class
+    accuracy = (is_correct[is_test_class].double().mean() + is_correct[~is_test_class].double().mean()) / 2
+    return Directions((slope / slope.norm()).float()[None], accuracy.float()[None])
 
 
 def _fit_logistic_regression(rows: Tensor, is_class: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """Slope (W,) and offset of the logistic regression of `is_class` (N,) on rows (N, W), all float64."""
+    """Return slope (W,) and offset of the logistic regression of `is_class` (N,) on rows (N, W), all float64."""
     target = is_class.double()
     weight = torch.where(is_class, 0.5 / target.sum(), 0.5 / (1 - target).sum())
-    flat = torch.zeros(rows.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    search = torch.optim.LBFGS(
-        [flat], max_iter=500, tolerance_grad=1e-9, tolerance_change=1e-15, line_search_fn="strong_wolfe"
+    parameters = torch.zeros(rows.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [parameters], max_iter=500, tolerance_grad=1e-9, tolerance_change=1e-15, line_search_fn="strong_wolfe"
     )
 
     def loss() -> Tensor:
-        search.zero_grad()
-        logits = rows @ flat[:-1] + flat[-1]
+        optimizer.zero_grad()
+        logits = rows @ parameters[:-1] + parameters[-1]
         value = functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
-        value = value + ridge / 2 * flat[:-1].square().sum()
+        value = value + ridge / 2 * parameters[:-1].square().sum()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    search.step(loss)  # type: ignore[no-untyped-call]
-    solution = flat.detach()
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    solution = parameters.detach()
     return solution[:-1], solution[-1]
 
 
 def std_along(vectors: Tensor, direction: Tensor) -> float:
-    """The standard deviation of points (N, W) along a unit vector (W,): the unit in which one moves."""
+    """Return the standard deviation of vectors (N, W) along a unit vector (W,): the unit of edit strengths."""
     return float((vectors.double() @ direction.double()).std(unbiased=False))
 
 
 def traverse(
     codes: Tensor, direction: Tensor, sigma: float, max_sigma: float = 3.0, steps: int = 7, layers: slice = ALL_LAYERS
 ) -> Tensor:
-    """Places moved along a direction, in even steps from `-reach` to `max_sigma`.
+    """Move codes along a direction, in even steps from `-max_sigma` to `max_sigma`.
 
     Args:
         codes: (N, layers, W).
         direction: (W,), a unit vector.
-        sigma: length of 1 in reach, from `deviation` of many places.
-        max_sigma: how far to either side; 2 to 4 is usual.
-        steps: places on the way, ends included; an odd number has the place itself in the middle.
-        layers: those that move, from `band`.
+        sigma: standard deviation along the direction, from `std_along`.
+        max_sigma: largest distance to either side in standard deviations; 2 to 4 is usual.
+        steps: codes on the way, both ends included; an odd number has the original code in the middle.
+        layers: the layers that move, from `parse_layers`.
 
     Returns:
         (N, steps, layers, W)
 
     Raises:
-        BadInput: there are fewer than 2 steps.
+        BadInput: if `steps` is below 2.
     """
     if steps < 2:
-        raise BadInput(f"steps {steps}: a strip has at least its two ends")
+        raise BadInput(f"`steps` {steps}: give at least 2, the two ends of the traversal")
     moved = codes[:, None].repeat(1, steps, 1, 1)
-    way = torch.linspace(-max_sigma, max_sigma, steps) * sigma
-    moved[:, :, layers] += way[:, None, None] * direction
+    offsets = torch.linspace(-max_sigma, max_sigma, steps) * sigma
+    moved[:, :, layers] += offsets[:, None, None] * direction
     return moved
 
 
 def _check_count(count: int, width: int) -> None:
     if not 1 <= count <= width:
-        raise BadInput(f"{count} directions: this generator's space has {width}; ask for 1 to {width}")
+        raise BadInput(f"{count} directions: this generator's space has {width} dimensions; ask for 1 to {width}")
 
 
 def _normalize_sign(vectors: Tensor) -> Tensor:
-    """Unit vectors (D, W) float32 whose number farthest from 0 is positive."""
-    farthest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
-    return functional.normalize(vectors * farthest.sign(), dim=1).float()
+    """Normalize vectors (D, W) to float32 unit vectors whose component with the largest absolute value is positive."""
+    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
+    return functional.normalize(vectors * largest.sign(), dim=1).float()

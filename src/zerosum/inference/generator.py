@@ -1,4 +1,4 @@
-"""A trained generator, ready to be asked for samples."""
+"""A trained generator: sample, interpolate, and load weights from a checkpoint."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ from zerosum.game import seeded_rng
 from zerosum.game.latent import Latent
 
 InterpolationFn = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From two latents (L,) and places (K,) in [0, 1] to K latents (K, L) on the way from the first to the second."""
+"""From two latents (L,) and fractions (K,) in [0, 1] to K interpolated latents (K, L); 0 is the first, 1 the second."""
 
 
 def lerp(first: Tensor, second: Tensor, fractions: Tensor) -> Tensor:
-    """The straight way between two latents."""
+    """Interpolate linearly between two latents (L,) at fractions (K,): (K, L)."""
     return first + (second - first) * fractions[:, None]
 
 
 def slerp(first: Tensor, second: Tensor, fractions: Tensor) -> Tensor:
-    """The way along the sphere, which stays where normal latents lie (White 2016, arXiv:1609.04468)."""
+    """Interpolate between two latents (L,) at fractions (K,) along the sphere: (K, L).
+
+    The norm stays typical of normal latents (White 2016, arXiv:1609.04468).
+    """
     cosine = torch.dot(first, second) / (first.norm() * second.norm()).clamp_min(1e-12)
     angle = torch.arccos(cosine.clamp(-1, 1))
     if angle.sin() < 1e-4:
-        return lerp(first, second, fractions)  # the same direction, or opposite ones: no sphere's way is told apart
-    ahead = torch.sin((1 - fractions) * angle)[:, None] * first + torch.sin(fractions * angle)[:, None] * second
-    return ahead / angle.sin()
+        return lerp(first, second, fractions)  # parallel latents: the great circle is not unique
+    weighted_sum = torch.sin((1 - fractions) * angle)[:, None] * first + torch.sin(fractions * angle)[:, None] * second
+    return weighted_sum / angle.sin()
 
 
 INTERPOLATIONS: dict[str, InterpolationFn] = {"slerp": slerp, "lerp": lerp}
@@ -40,77 +43,91 @@ INTERPOLATIONS: dict[str, InterpolationFn] = {"slerp": slerp, "lerp": lerp}
 
 @dataclass(frozen=True)
 class Generator:
-    """A network in evaluation mode, and where its latents come from.
+    """A generator network in evaluation mode with its latent distribution and classes.
 
     Samples are images (N, C, H, W) in [-1, 1] or points (N, F).
+
+    Example:
+        >>> import zerosum
+        >>> generator = zerosum.load("runs/cats")  # doctest: +SKIP
+        >>> images = generator.sample(16, seed=7, truncation=0.7)  # doctest: +SKIP
     """
 
     network: nn.Module
     latent: Latent
     shape: tuple[int, ...]
     checkpoint: str
-    """The name of the checkpoint it came from: images seen."""
+    """Name of the checkpoint it was loaded from: examples trained."""
     classes: tuple[str, ...] = ()
-    """The names of the classes it makes samples of; () where it knows none."""
+    """Names of the classes; () if it is unconditional."""
     class_priors: tuple[float, ...] = ()
-    """How large a part of its training data each class was."""
+    """Fraction of the training examples in each class."""
 
     def draw_latents(self, num_samples: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
-        """Latents `first` to `first + n - 1` of a seed, (n, L) float32; sample i of a seed is always the same.
+        """Draw latents number `first` to `first + num_samples - 1` of a seed, (num_samples, L) float32.
+
+        Latent number i of a seed is always the same.
 
         Args:
-            num_samples: how many.
-            seed: which stream of latents.
-            truncation: no number of a latent is farther from 0; about 0.7 trades variety for quality.
-            first: the number of the first one.
+            num_samples: number of latents.
+            seed: seed of the latents.
+            truncation: bound of the absolute value of each component; about 0.7 trades variety for quality.
+            first: number of the first latent.
 
         Raises:
-            BadInput: n or truncation is not positive.
+            BadInput: if `num_samples` or `truncation` is not positive.
         """
         if num_samples < 1:
-            raise BadInput(f"-n {num_samples}: ask for at least one sample")
+            raise BadInput(f"`num_samples` {num_samples}: give at least 1")
         if not truncation > 0:
-            raise BadInput(f"--truncation {truncation}: give a number above 0 (0.5 to 1 is usual), or leave it out")
+            raise BadInput(f"`truncation` {truncation}: give a number above 0 (0.5 to 1 is usual), or leave it out")
         return self.latent.sample(seeded_rng.derive_seeds(seed, first, num_samples), truncation)
 
     def class_index(self, label: str | int) -> int:
-        """The index of a class, given by name or index.
+        """Return the index of a class by name or index.
 
         Raises:
-            BadInput: there is no such class, it was not trained on it, or it knows none.
+            BadInput: if the generator has no classes or no such class, or was not trained on it.
         """
         if not self.classes:
             raise BadInput(
-                f"--class {label}: this generator knows no classes; train one that does (--recipe cgan, data with a "
-                f"folder for each class)"
+                f"`label` {label}: this generator knows no classes; train a class-conditional one (`recipe` cgan, on "
+                f"data with one folder for each class)"
             )
         if isinstance(label, int) and 0 <= label < len(self.classes):
-            number = label
+            index = label
         elif label in self.classes:
-            number = self.classes.index(str(label))
+            index = self.classes.index(str(label))
         else:
-            near = difflib.get_close_matches(str(label), self.classes, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.classes)}"
-            raise BadInput(f"--class {label}: no such class; {hint}")
-        if number not in self.trained_class_indices:
-            others = ", ".join(self.classes[each] for each in self.trained_class_indices)
-            raise BadInput(f"--class {label}: all its images were held out of training; choose one of {others}")
-        return number
+            matches = difflib.get_close_matches(str(label), self.classes, 1)
+            hint = f"did you mean {matches[0]}?" if matches else f"choose one of {', '.join(self.classes)}"
+            raise BadInput(f"`label` {label}: no such class; {hint}")
+        if index not in self.trained_class_indices:
+            others = ", ".join(self.classes[trained] for trained in self.trained_class_indices)
+            raise BadInput(f"`label` {label}: all its examples were held out of training; choose one of {others}")
+        return index
 
     @property
     def trained_class_indices(self) -> tuple[int, ...]:
-        """The indices of the classes that it was trained on: of any other, all images were held out."""
-        return tuple(index for index, share in enumerate(self.class_priors) if share > 0)
+        """Indices of the classes it was trained on. All examples of any other class were held out."""
+        return tuple(index for index, prior in enumerate(self.class_priors) if prior > 0)
 
     def draw_labels(
         self, num_samples: int, seed: int = 0, first: int = 0, label: str | int | None = None
     ) -> Tensor | None:
-        """The classes of samples `first` to `first + n - 1` of a seed, (n,) int64; None where it knows none.
+        """Draw the classes of samples `first` to `first + num_samples - 1` of a seed.
 
-        All of one class, if it is asked for; otherwise as common as they were in the data.
+        Args:
+            num_samples: number of labels.
+            seed: seed of the samples.
+            first: number of the first sample.
+            label: class of all samples, by name or index; None: drawn from the class prior of the data.
+
+        Returns:
+            (num_samples,) int64; None if the generator has no classes.
 
         Raises:
-            BadInput: there is no such class.
+            BadInput: if there is no such class.
         """
         if label is not None:
             return torch.full((num_samples,), self.class_index(label))
@@ -125,25 +142,23 @@ class Generator:
         self, latents: Tensor, label: Tensor | None = None, seeds: Tensor | None = None, *, psi: float = 1.0,
         batch_size: int = 64,
     ) -> Tensor:  # fmt: skip
-        """The samples at latents (N, L), worked out `batch_size` at a time, on the CPU.
+        """Generate the samples of latents (N, L), on the CPU.
 
         Args:
             latents: (N, L).
-            label: (N,) class indices or (N, K) weights of the classes; left out: the first class it was trained on,
-                where there are any.
-            seeds: (N,) int64, of the details that are left to chance, where a network has such; left out: always the
-                same ones.
-            psi: towards the mean style, for networks that have styles: 1 leaves them, 0 is the mean.
-            batch_size: how many at a time.
+            label: (N,) class indices or (N, K) class weights; None: the first class it was trained on, if any.
+            seeds: (N,) int64 seeds of the noise of networks with noise layers; None: the same noise for all samples.
+            psi: truncation of styles towards their mean, for networks with styles: 1 is none, 0 is the mean style.
+            batch_size: samples generated at a time.
         """
         if label is None and self.classes:
             label = torch.full((len(latents),), self.trained_class_indices[0])
         device = next(self.network.parameters()).device
         parts = []
         for rows in torch.split(torch.arange(len(latents)), batch_size):
-            known = {"label": label, "seed": seeds}
-            given = {name: known[name] for name in getattr(self.network, "condition_inputs", ())}
-            conditioning = {name: None if value is None else value[rows].to(device) for name, value in given.items()}
+            available = {"label": label, "seed": seeds}
+            inputs = {name: available[name] for name in getattr(self.network, "condition_inputs", ())}
+            conditioning = {name: None if value is None else value[rows].to(device) for name, value in inputs.items()}
             parts.append(self._forward(latents[rows].to(device), conditioning, psi).float().cpu())
         return torch.cat(parts)
 
@@ -152,36 +167,41 @@ class Generator:
             sample: Tensor = self.network(latents, **conditioning)
             return sample
         styles = self.network.styles(latents, conditioning.get("label"), psi)  # type: ignore[operator]
-        painted: Tensor = self.network.synthesize(styles, conditioning.get("seed"))  # type: ignore[operator]
-        return painted
+        synthesized: Tensor = self.network.synthesize(styles, conditioning.get("seed"))  # type: ignore[operator]
+        return synthesized
 
     @property
     def has_styles(self) -> bool:
-        """Whether the network has styles: then truncation pulls these towards their mean, and cuts no latent off."""
+        """Whether the network has styles. Truncation then moves styles to their mean instead of bounding latents."""
         return hasattr(self.network, "styles")
 
     def sample(
         self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf, label: str | int | None = None,
         first: int = 0, batch_size: int = 64,
     ) -> Tensor:  # fmt: skip
-        """Samples `first` to `first + n - 1` of a seed: (n, C, H, W) in [-1, 1], or (n, F) points.
+        """Generate samples `first` to `first + num_samples - 1` of a seed. Sample i of a seed is always the same.
 
         Args:
-            num_samples: how many.
-            seed: which ones.
-            truncation: trades variety for quality: no number of a latent is farther from 0 (about 0.7 is usual), or,
-                where the network has styles, the share of their distance from the mean style that is left.
-            label: the class asked for, by name or index; left out: as common as in the data.
-            first: the number of the first one.
-            batch_size: how many are worked out at a time.
+            num_samples: number of samples.
+            seed: seed of latents, labels and noise.
+            truncation: trades variety for quality. It bounds the absolute value of each latent component (about 0.7
+                is usual) or, if the network has styles, scales their distance from the mean style.
+            label: class of all samples, by name or index; None: drawn from the class prior of the data.
+            first: number of the first sample.
+            batch_size: samples generated at a time.
+
+        Returns:
+            Images (num_samples, C, H, W) in [-1, 1], or points (num_samples, F), on the CPU.
 
         Raises:
-            BadInput: n or truncation is not positive, or there is no such class.
+            BadInput: if `num_samples` or `truncation` is not positive, or there is no such class.
         """
-        pulled = self.has_styles and not math.isinf(truncation)
-        latents = self.draw_latents(num_samples, seed, math.inf if pulled and truncation > 0 else truncation, first)
+        truncates_styles = self.has_styles and not math.isinf(truncation)
+        latents = self.draw_latents(
+            num_samples, seed, math.inf if truncates_styles and truncation > 0 else truncation, first
+        )
         seeds = seeded_rng.derive_seeds(seed, first, num_samples)
-        psi = truncation if pulled else 1.0
+        psi = truncation if truncates_styles else 1.0
         return self.generate(
             latents, self.draw_labels(num_samples, seed, first, label), seeds, psi=psi, batch_size=batch_size
         )
@@ -190,43 +210,52 @@ class Generator:
         self, z1: Tensor, z2: Tensor, steps: int = 10, interpolation: InterpolationFn = slerp, *,
         label: str | int | None = None, to_label: str | int | None = None,
     ) -> Tensor:  # fmt: skip
-        """Samples on the way from latent `z1` to `z2`, both (L,) or (1, L), ends included: (steps, ...).
+        """Generate samples between two latents.
 
-        Of the class `label`; with `to_label`, from that class to this one.
+        Args:
+            z1: first latent, (L,) or (1, L).
+            z2: last latent, (L,) or (1, L).
+            steps: number of samples, both ends included.
+            interpolation: `slerp` or `lerp`.
+            label: class of the samples, by name or index; None: the first class, if any.
+            to_label: class of the last sample; the class weights are interpolated linearly from `label` to it.
+
+        Returns:
+            (steps, C, H, W) in [-1, 1], or points (steps, F).
 
         Raises:
-            BadInput: a latent has the wrong size, steps is below 2, or there is no such class.
+            BadInput: if a latent has the wrong size, `steps` is below 2, or there is no such class.
         """
         if steps < 2:
-            raise BadInput(f"steps {steps}: a way has at least its two ends")
+            raise BadInput(f"`steps` {steps}: give at least 2, the two ends of the interpolation")
         for name, z in (("z1", z1), ("z2", z2)):
             if z.numel() != self.latent.size:
-                raise BadInput(f"{name} has {z.numel()} numbers: this generator's latents have {self.latent.size}")
-        places = torch.linspace(0, 1, steps)
-        way = interpolation(z1.flatten().float(), z2.flatten().float(), places)
-        return self.generate(way, self.interpolate_labels(label, to_label, places))
+                raise BadInput(f"`{name}` has {z.numel()} components: this generator's latents have {self.latent.size}")
+        fractions = torch.linspace(0, 1, steps)
+        latents = interpolation(z1.flatten().float(), z2.flatten().float(), fractions)
+        return self.generate(latents, self.interpolate_labels(label, to_label, fractions))
 
     def interpolate_labels(
         self, label: str | int | None, to_label: str | int | None, fractions: Tensor
     ) -> Tensor | None:
-        """Weights of the classes (K, classes) at places (K,) on the way from one to another; None: no classes asked.
+        """Return class weights (K, classes) at fractions (K,) between two classes; None if `label` is None.
 
         Raises:
-            BadInput: there is no such class, or no class to start from.
+            BadInput: if there is no such class, or `to_label` is given without `label`.
         """
         if label is None:
             if to_label is not None:
-                raise BadInput(f"--to {to_label}: from which class? Add --class NAME")
+                raise BadInput(f"`to_label` {to_label}: from which class? Give the first class as `label`")
             return None
-        one = torch.eye(len(self.classes))
+        one_hot = torch.eye(len(self.classes))
         first, last = self.class_index(label), self.class_index(label if to_label is None else to_label)
-        return lerp(one[first], one[last], fractions)
+        return lerp(one_hot[first], one_hot[last], fractions)
 
 
 EMA_PREFIX, RAW_PREFIX = "emas.generator.0.network.", "generator."
-"""Where a checkpoint holds the generator's average, and where the weights that training changes."""
+"""Prefixes of the generator's EMA weights and of its raw weights in a checkpoint."""
 PRE_ADVERSARIAL_PREFIX = "emas.generator.1.network."
-"""Where it holds a translator as it was before the objective was heard, if the recipe begins without it."""
+"""Prefix of a translator's weights before adversarial training, for recipes that start with other losses only."""
 
 
 def restore_generator(
@@ -238,16 +267,23 @@ def restore_generator(
     prefix: str = EMA_PREFIX,
     class_priors: Mapping[str, float] | None = None,
 ) -> Generator:
-    """Put a checkpoint's weights, the averaged ones or the live ones, into a network.
+    """Load a checkpoint's weights into a network and return it as a generator.
 
-    `class_priors` are those it makes samples of, each with its share of the data.
+    Args:
+        network: an untrained network of the same architecture.
+        checkpoint: folder of the checkpoint.
+        latent: the latent distribution.
+        shape: shape of one sample, (C, H, W) or (F,).
+        device: device of the generator.
+        prefix: `EMA_PREFIX` or `RAW_PREFIX`.
+        class_priors: fraction of the training examples by class name, for class-conditional generators.
 
     Raises:
-        BadInput: the checkpoint is damaged, or of another network.
+        BadInput: if the checkpoint is damaged or belongs to another network.
     """
-    ready = load_weights(network, checkpoint, prefix, device)
-    known = class_priors or {}
-    return Generator(ready, latent, shape, checkpoint.name, tuple(known), tuple(known.values()))
+    network = load_weights(network, checkpoint, prefix, device)
+    priors = class_priors or {}
+    return Generator(network, latent, shape, checkpoint.name, tuple(priors), tuple(priors.values()))
 
 
 def load_weights(
@@ -259,12 +295,12 @@ def load_weights(
     other_prefix: str = "",
     other_weight: float = 0.0,
 ) -> nn.Module:
-    """The network with a checkpoint's weights of this prefix, on the device, in evaluation mode.
+    """Load the weights of a prefix from a checkpoint, and return the network on the device in evaluation mode.
 
-    With a `other_weight` of weights of an`other_prefix` prefix: straight between the two.
+    With `other_weight`, the weights are interpolated linearly towards those of `other_prefix`.
 
     Raises:
-        BadInput: the checkpoint is damaged, or of another network.
+        BadInput: if the checkpoint is damaged or belongs to another network.
     """
     path = checkpoint / "networks.safetensors"
     try:
@@ -277,7 +313,7 @@ def load_weights(
         network.load_state_dict(weights)
     except (OSError, RuntimeError, KeyError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise BadInput(f"{path} cannot be read ({reason}); delete {checkpoint} to use the one before") from error
+        raise BadInput(f"{path} cannot be read ({reason}); delete {checkpoint} to use the checkpoint before") from error
     return network.to(device).eval().requires_grad_(False)
 
 

@@ -1,9 +1,9 @@
-"""Encoding: the place at which a generator makes a given picture, or comes nearest to it.
+"""GAN inversion: find the code at which a generator reproduces an image as closely as possible.
 
-Found by descent from a good beginning, in noise that dies away, as in StyleGAN2's projection (Karras et al. 2019,
-arXiv:1912.04958, appendix D). What differs: noise and steps are in units of the space's own spread, so that the same
-numbers serve any space; pictures are compared as pixels at three sizes and, where a network is given, by what it sees;
-the generator's own noise stays as it is.
+The code is optimized by gradient descent from the best of several start candidates, with decaying noise, as in
+StyleGAN2's projection (Karras et al. 2019, arXiv:1912.04958, appendix D). Differences: noise and step sizes are
+relative to the standard deviation of the space, so that the same options work for any space; images are compared by
+pixels at three scales and, if there is a feature network, by features; the generator's noise is not optimized.
 """
 
 from __future__ import annotations
@@ -19,63 +19,63 @@ from zerosum.errors import BadInput
 from zerosum.inference.latent_space import EditSpace, FeatureFn
 
 PIXEL_SCALES = (1, 2, 4)
-"""Pixels are compared at the whole, half and quarter size: a shifted edge is then near, not wrong."""
+"""Downsampling factors at which pixels are compared. The coarse scales tolerate slightly shifted edges."""
 
 
 @dataclass(frozen=True)
 class InversionOptions:
-    """How the place is looked for; the defaults are the paper's, but for fewer steps."""
+    """Options of the optimization. The defaults are the paper's, except for fewer steps."""
 
     steps: int = 500
-    """Pictures made and compared; the paper takes 1,000."""
+    """Optimization steps; the paper takes 1,000."""
     lr: float = 0.1
-    """Adam's learning rate, in standard deviations of a place's numbers."""
+    """Adam's learning rate, in standard deviations of a component of the codes."""
     initial_noise_factor: float = 0.05
-    """Standard deviation of the first noise, in parts of the usual distance of places from their mean."""
+    """Standard deviation of the initial noise, relative to the RMS distance of codes from their mean."""
     noise_ramp_length: float = 0.75
-    """Share of the steps until which the noise has died away."""
+    """Fraction of the steps after which the noise is 0."""
     lr_rampup_length: float = 0.05
-    """Share of the steps in which the learning rate rises."""
+    """Fraction of the steps in which the learning rate rises from 0."""
     lr_rampdown_length: float = 0.25
-    """Share of the steps in which it falls to 0."""
+    """Fraction of the steps, at the end, in which the learning rate falls to 0."""
     start_candidates: int = 256
-    """Places of chance that are looked at for the beginning, beside the mean."""
+    """Random codes that are tried as the starting point, in addition to the mean."""
     per_layer: bool = False
-    """Each layer has a style of its own (Abdal et al. 2019, arXiv:1904.03189): nearer to any picture, but farther
-    from what the generator knows, so that editing works less well."""
+    """Optimize a separate style for each layer (W+; Abdal et al. 2019, arXiv:1904.03189). It reproduces any image more
+    closely, but lies farther from the generator's distribution, so that editing works less well."""
     feature_weight: float = 1.0
-    """Weight of the distance between features, beside that between pixels."""
+    """Weight of the feature distance relative to the pixel distance."""
 
     def lr_at(self, step: int) -> float:
-        """The learning rate: a straight rise, and half a cosine's fall."""
-        done = (step + 0.5) / self.steps
-        left = min(1.0, (1 - done) / self.lr_rampdown_length)
-        return self.lr * min(1.0, done / self.lr_rampup_length) * (0.5 - 0.5 * math.cos(math.pi * left))
+        """Return the learning rate: linear warm-up, then constant, then cosine decay."""
+        fraction = (step + 0.5) / self.steps
+        remaining = min(1.0, (1 - fraction) / self.lr_rampdown_length)
+        return self.lr * min(1.0, fraction / self.lr_rampup_length) * (0.5 - 0.5 * math.cos(math.pi * remaining))
 
     def noise_at(self, step: int) -> float:
-        """The noise, falling with the square of the steps left."""
+        """Return the noise factor, which falls quadratically to 0."""
         return self.initial_noise_factor * max(0.0, 1 - step / self.steps / self.noise_ramp_length) ** 2
 
 
 DEFAULT_OPTIONS = InversionOptions()
-"""The usual one."""
+"""The default options."""
 
 
 def no_features(images: Tensor) -> Tensor:
-    """No features: pixels alone are compared."""
+    """Return empty features (N, 0), so that images are compared by pixels only."""
     return images.new_zeros(len(images), 0)
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """Pictures found again in a generator."""
+    """Images inverted into a generator's space."""
 
     codes: Tensor
-    """(N, layers, W)."""
+    """(N, layers, W) optimized codes."""
     images: Tensor
-    """(N, C, H, W) in [-1, 1]: what the generator makes there."""
+    """(N, C, H, W) in [-1, 1]: the generator's images of these codes."""
     errors: Tensor
-    """(steps + 1, N): at each step, with its noise; the last ones are those of the pictures."""
+    """(steps + 1, N): the error at each step, with noise; the last row is the error of `images`."""
 
 
 def invert_images(
@@ -88,59 +88,59 @@ def invert_images(
     options: InversionOptions = DEFAULT_OPTIONS,
     seed: int = 0,
 ) -> Inversion:
-    """Look for the places of pictures. What is found for one does not depend on the others beside it.
+    """Find the codes of images by optimization. The result of an image does not depend on the other images.
 
     Args:
-        space: of the generator.
+        space: the generator's edit space.
         images: (N, C, H, W) in [-1, 1].
-        latents: (M, L), some 1,000s of them: where places usually are.
-        label: the pictures' class, one row, for networks that take it.
-        feature_fn: from pictures (N, 3, H, W) about in [-1, 1], on the generator's device, to features (N, F), of which the
-            directions are compared; can be differentiated.
-        options: how.
-        seed: of the noise.
+        latents: (M, L), several thousand, for the mean, the standard deviation and the start candidates.
+        label: class of the images, one row, for class-conditional networks.
+        feature_fn: differentiable function from images (N, 3, H, W) roughly in [-1, 1], on the generator's device, to
+            features (N, F), which are normalized and compared.
+        options: options of the optimization.
+        seed: seed of the noise.
 
     Returns:
-        The same for the same arguments.
+        The codes, their images and the errors; equal for equal arguments.
 
     Raises:
-        BadInput: the pictures have another shape than the generator's, or there are too few steps or latents.
+        BadInput: if the images do not have the generator's shape, or there are too few steps or latents.
     """
     _check_arguments(space, images, latents, label, options)
-    points = space.to_vectors(latents, label)
-    mean, label = points.mean(0), None if label is None else label.to(space.device)
-    spread = float((points - mean).square().sum(1).mean().sqrt())
+    vectors = space.to_vectors(latents, label)
+    mean, label = vectors.mean(0), None if label is None else label.to(space.device)
+    spread = float((vectors - mean).square().sum(1).mean().sqrt())
     target = _comparison_features(images.to(space.device), feature_fn, options.feature_weight)
     layers = space.layers if options.per_layer else 1
     start = _nearest_vectors(
         space,
-        torch.cat([mean[None], points[: options.start_candidates]]),
+        torch.cat([mean[None], vectors[: options.start_candidates]]),
         target,
         label,
         feature_fn,
         options.feature_weight,
     )
-    found = start[:, None].repeat(1, layers, 1).to(space.device).requires_grad_()
+    codes = start[:, None].repeat(1, layers, 1).to(space.device).requires_grad_()
 
-    def error(places: Tensor) -> Tensor:
-        made = space.synthesize(places.expand(-1, space.layers, -1), label)
-        return _squared_distance(_comparison_features(made, feature_fn, options.feature_weight), target)
+    def error_of(noisy_codes: Tensor) -> Tensor:
+        generated = space.synthesize(noisy_codes.expand(-1, space.layers, -1), label)
+        return _squared_distance(_comparison_features(generated, feature_fn, options.feature_weight), target)
 
-    # what is drawn is the same for all pictures, so that none depends on its neighbours
-    chance = torch.Generator().manual_seed(seed)
-    adam = torch.optim.Adam([found], spread * points.shape[1] ** -0.5)
-    unit, errors = adam.param_groups[0]["lr"], []
+    # all images share the noise, so that the result of one does not depend on the others
+    rng = torch.Generator().manual_seed(seed)
+    adam = torch.optim.Adam([codes], spread * vectors.shape[1] ** -0.5)
+    unit_lr, errors = adam.param_groups[0]["lr"], []
     for step in range(options.steps):
-        noise = torch.randn(found.shape[1:], generator=chance) * (options.noise_at(step) * spread)
-        progress = error(found + noise.to(space.device))
-        (found.grad,) = torch.autograd.grad(progress.sum(), found)
-        adam.param_groups[0]["lr"] = unit * options.lr_at(step)
+        noise = torch.randn(codes.shape[1:], generator=rng) * (options.noise_at(step) * spread)
+        error = error_of(codes + noise.to(space.device))
+        (codes.grad,) = torch.autograd.grad(error.sum(), codes)
+        adam.param_groups[0]["lr"] = unit_lr * options.lr_at(step)
         adam.step()
-        errors.append(progress.detach())
+        errors.append(error.detach())
     with torch.no_grad():
-        errors.append(error(found))
-    places = found.detach().cpu().expand(-1, space.layers, -1).clone()
-    return Inversion(places, space.generate(places, label), torch.stack(errors).float().cpu())
+        errors.append(error_of(codes))
+    final_codes = codes.detach().cpu().expand(-1, space.layers, -1).clone()
+    return Inversion(final_codes, space.generate(final_codes, label), torch.stack(errors).float().cpu())
 
 
 def _nearest_vectors(
@@ -151,22 +151,22 @@ def _nearest_vectors(
     feature_fn: FeatureFn,
     feature_weight: float,
 ) -> Tensor:
-    """Of points (M, W), those whose pictures come nearest to the targets (N, V): (N, W)."""
+    """Return for each target (N, V) the vector, of (M, W), whose image is nearest to it: (N, W)."""
 
-    def errors(pictures: Tensor) -> Tensor:
-        views = _comparison_features(pictures.to(space.device), feature_fn, feature_weight)
-        return torch.stack([_squared_distance(views, row) for row in target], 1)
+    def distances_to_targets(images: Tensor) -> Tensor:
+        features = _comparison_features(images.to(space.device), feature_fn, feature_weight)
+        return torch.stack([_squared_distance(features, row) for row in target], 1)
 
-    far = space.generate_features(vectors[:, None].expand(-1, space.layers, -1), errors, label)  # (M, N)
-    return vectors[far.argmin(0)]
+    codes = vectors[:, None].expand(-1, space.layers, -1)
+    distances = space.generate_features(codes, distances_to_targets, label)  # (M, N)
+    return vectors[distances.argmin(0)]
 
 
 def _comparison_features(images: Tensor, feature_fn: FeatureFn, feature_weight: float) -> Tensor:
-    """Pictures (N, C, H, W) as rows (N, V) whose squared distances are what the search makes small."""
-    sizes = [functional.avg_pool2d(images, size).flatten(1) for size in PIXEL_SCALES]
-    pixels = [
-        size / (len(PIXEL_SCALES) * size.shape[1]) ** 0.5 for size in sizes
-    ]  # a mean over pixels, then over sizes
+    """Return features (N, V) of images (N, C, H, W) whose squared distances are minimized."""
+    scaled = [functional.avg_pool2d(images, scale).flatten(1) for scale in PIXEL_SCALES]
+    # squared distances are means over pixels, then over scales
+    pixels = [values / (len(PIXEL_SCALES) * values.shape[1]) ** 0.5 for values in scaled]
     colors = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
     return torch.cat([*pixels, feature_weight**0.5 * functional.normalize(feature_fn(colors), dim=1)], 1)
 
@@ -179,14 +179,16 @@ def _check_arguments(
     space: EditSpace, images: Tensor, latents: Tensor, label: Tensor | None, options: InversionOptions
 ) -> None:
     if options.steps < 1:
-        raise BadInput(f"steps {options.steps}: the search takes at least one; 500 is usual")
+        raise BadInput(f"`steps` {options.steps}: give at least 1; 500 is usual")
     if len(latents) < 2:
-        raise BadInput(f"{len(latents)} latents do not tell where places are; give 1,000s")
-    made = space.generate(space.to_codes(latents[:1], label), label).shape[1:]
-    if images.shape[1:] != made:
         raise BadInput(
-            f"the picture is {_format_shape(images.shape[1:])}, and this generator makes {_format_shape(made)} (channels x height x "
-            f"width); bring it to that shape"
+            f"{len(latents)} latents are too few to estimate mean and standard deviation; give several thousand"
+        )
+    generated_shape = space.generate(space.to_codes(latents[:1], label), label).shape[1:]
+    if images.shape[1:] != generated_shape:
+        raise BadInput(
+            f"shape mismatch: the image is {_format_shape(images.shape[1:])} and the generator makes "
+            f"{_format_shape(generated_shape)} (channels x height x width); convert the image to that shape"
         )
 
 

@@ -1,4 +1,4 @@
-"""A run, opened again: its recipe, the place of its data, its generator."""
+"""Load what a run folder contains: its recipe, the paths of its data, its generator or translator."""
 
 from __future__ import annotations
 
@@ -16,71 +16,80 @@ if TYPE_CHECKING:
 
 
 def read_recipe(folder: RunFolder) -> Recipe:
-    """A run's own recipe, its schedules as they were written.
+    """Return the recipe of a run, with unresolved schedules.
 
     Raises:
-        BadInput: it cannot be read, or was changed by hand and is wrong.
+        BadInput: if recipe.toml cannot be read or is invalid.
     """
     from zerosum.recipes.parsing import SettingsTree
 
     file = folder.path / "recipe.toml"
     try:
-        draft = SettingsTree.from_toml(file.read_text("utf8"), str(file))
+        settings_tree = SettingsTree.from_toml(file.read_text("utf8"), str(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read ({error}); put it right or start a new run") from error
-    draft.tree.pop("metadata", None)
-    recipe = check_recipe(draft)
+        raise BadInput(f"{file} cannot be read ({error}); correct it or start a new run") from error
+    settings_tree.tree.pop("metadata", None)
+    recipe = check_recipe(settings_tree)
     if not recipe.training.examples:
-        raise BadInput(f"{file}: training.examples is missing; it was written when the run began, so put it back")
+        raise BadInput(f"{file}: `training.examples` is missing; it was written at the start of the run, so restore it")
     return recipe
 
 
 def rewrite_recipe(folder: RunFolder, recipe: Recipe) -> None:
-    """Put other settings into a run's recipe; what it was made with stays."""
-    made = folder.read_toml("recipe.toml").get("metadata", {})
-    folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"metadata": made})
+    """Replace the settings in a run's recipe.toml, and keep its metadata."""
+    metadata = folder.read_toml("recipe.toml").get("metadata", {})
+    folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"metadata": metadata})
 
 
 def with_data_paths(recipe: Recipe, source: str, target_source: str = "") -> Recipe:
-    """The recipe with the places its data had when the run began, so that a run resumes from any folder."""
-    places = {"source": source, "target_source": target_source}
-    there = {name: place for name, place in places.items() if place and Path(place).exists()}
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update=there)})
+    """Return the recipe with the absolute paths of its data, if they exist, so that a run resumes from any folder."""
+    paths = {"source": source, "target_source": target_source}
+    existing = {name: path for name, path in paths.items() if path and Path(path).exists()}
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=existing)})
 
 
 def data_paths(folder: RunFolder) -> tuple[str, str]:
-    """Where a run's data were when it began, and the second folder of them, or ""."""
+    """Return the paths of a run's data and of its target data ("" if there are none), as they were at its start."""
     record = folder.read_json("data.json")
     return str(record.get("path", "")), str(record.get("target_source", ""))
 
 
 def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weights: bool = False) -> Generator:
-    """A run's generator.
+    """Load the generator of a run.
 
     Args:
-        run: the run's folder.
-        device: auto, cpu, cuda, mps.
-        best: the networks that were judged best during training, instead of the newest checkpoint's.
-        raw_weights: the weights that training changes, instead of their average.
+        run: path of the run folder.
+        device: "auto", "cpu", "cuda" or "mps".
+        best: load the networks with the best online evaluation instead of the newest checkpoint.
+        raw_weights: load the raw weights instead of their EMA.
+
+    Returns:
+        The generator in evaluation mode.
 
     Raises:
-        BadInput: it is no run, has no checkpoint yet, or nothing was judged best.
+        BadInput: if `run` is no run folder, has no checkpoint or no best networks, or is an image translation run.
+
+    Example:
+        >>> import zerosum
+        >>> generator = zerosum.load("runs/cats")  # doctest: +SKIP
+        >>> generator.sample(4, seed=7).shape  # doctest: +SKIP
+        torch.Size([4, 3, 64, 64])
     """
     folder = RunFolder.open(Path(run))
-    recipe, made, place = _find_weights(folder, best)
+    recipe, metadata, checkpoint = _find_weights(folder, best)
     if recipe.is_translation:
         raise BadInput(
-            f"{folder.path} turns pictures into others, and makes none of latents; give it pictures: zerosum apply "
-            f"{folder.path} PICTURES"
+            f"{folder.path} is an image translation run and cannot sample from latents; give it images: "
+            f"`zerosum apply {folder.path} IMAGES`"
         )
     from zerosum.inference.generator import EMA_PREFIX, RAW_PREFIX, restore_generator
     from zerosum.training.accelerator import choose_device
 
-    shape = tuple(made["sample_shape"])
-    classes = dict(zip(made.get("classes", ()), made.get("class_priors", ()), strict=True))
-    network = recipe.generator.build(recipe.latent.size, shape, bool(made.get("bounded", True)), len(classes))
-    weights = RAW_PREFIX if raw_weights else EMA_PREFIX
-    return restore_generator(network, place, recipe.latent, shape, choose_device(device), weights, classes)
+    shape = tuple(metadata["sample_shape"])
+    classes = dict(zip(metadata.get("classes", ()), metadata.get("class_priors", ()), strict=True))
+    network = recipe.generator.build(recipe.latent.size, shape, bool(metadata.get("bounded", True)), len(classes))
+    prefix = RAW_PREFIX if raw_weights else EMA_PREFIX
+    return restore_generator(network, checkpoint, recipe.latent, shape, choose_device(device), prefix, classes)
 
 
 def load_translator(
@@ -92,69 +101,84 @@ def load_translator(
     reverse: bool = False,
     network_interpolation: float = 1.0,
 ) -> Translator:
-    """A run's translator: what turns pictures into others.
+    """Load the translator of an image translation run.
 
     Args:
-        run: the run's folder.
-        device: auto, cpu, cuda, mps.
-        best: the networks that were judged best during training, instead of the newest checkpoint's.
-        raw_weights: the weights that training changes, instead of their average.
-        reverse: from the wanted kind to the given kind, of a run that learned both ways.
-        network_interpolation: of recipes that begin without a game (esrgan, srgan): 1 as trained, 0 as it was before the game began,
-            faithful but soft; between, weights are interpolated (Wang et al. 2018, arXiv:1809.00219, section 3.4).
+        run: path of the run folder.
+        device: "auto", "cpu", "cuda" or "mps".
+        best: load the networks with the best online evaluation instead of the newest checkpoint.
+        raw_weights: load the raw weights instead of their EMA.
+        reverse: translate from target to input, for runs that learned both directions (cyclegan).
+        network_interpolation: for recipes with a phase before adversarial training (esrgan, srgan): 1 as trained, 0 as
+            at the end of that phase, faithful but blurry; between, the weights are interpolated (Wang et al. 2018,
+            arXiv:1809.00219, section 3.4).
+
+    Returns:
+        The translator in evaluation mode.
 
     Raises:
-        BadInput: it is no run, has no checkpoint yet, makes pictures of noise, or knows no way back.
+        BadInput: if `run` is no run folder, has no checkpoint, generates images from latents, or has no reverse
+            direction, or if `network_interpolation` is out of range or not available.
+
+    Example:
+        >>> from zerosum.inference.load import load_translator
+        >>> translator = load_translator("runs/maps")  # doctest: +SKIP
+        >>> outputs = translator(inputs)  # doctest: +SKIP
     """
     folder = RunFolder.open(Path(run))
-    recipe, made, place = _find_weights(folder, best)
+    recipe, metadata, checkpoint = _find_weights(folder, best)
     if not recipe.is_translation:
         raise BadInput(
-            f"{folder.path} makes pictures of noise, and takes none; `zerosum sample {folder.path}` makes some"
+            f"{folder.path} generates images from latents and takes no input images; use `zerosum sample {folder.path}`"
         )
     if reverse and not recipe.game.bidirectional:
-        raise BadInput(f"--reverse: {folder.path} learned one way only; leave it out, or train with --recipe cyclegan")
+        raise BadInput(
+            f"`reverse`: {folder.path} learned one direction only; leave it out, or train with `recipe` cyclegan"
+        )
     if not 0 <= network_interpolation <= 1:
         raise BadInput(
-            f"--network-interpolation {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)"
+            f"`network_interpolation` {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)"
         )
     if network_interpolation < 1 and not recipe.game.has_zero_adversarial_weight[0]:
         raise BadInput(
-            f"--network-interpolation {network_interpolation:g}: {folder.path} was played from the beginning, so there is nothing more faithful to "
-            "mix in; leave it out, or train with --recipe esrgan"
+            f"`network_interpolation` {network_interpolation:g}: {folder.path} had no phase before adversarial "
+            "training whose weights could be mixed in; leave it out, or train with `recipe` esrgan"
         )
     from zerosum.inference.generator import EMA_PREFIX, PRE_ADVERSARIAL_PREFIX, RAW_PREFIX, load_weights
     from zerosum.inference.translator import Translator
     from zerosum.training.accelerator import choose_device
 
-    shape, given = tuple(made["sample_shape"]), tuple(made["input_shape"])
-    network = recipe.generator.build(recipe.latent.size, shape, True, 0, given)
-    way = ("b_to_a." if reverse else "a_to_b.") if recipe.game.bidirectional else ""
-    ready = load_weights(
+    target_shape, input_shape = tuple(metadata["sample_shape"]), tuple(metadata["input_shape"])
+    network = recipe.generator.build(recipe.latent.size, target_shape, True, 0, input_shape)
+    direction = ("b_to_a." if reverse else "a_to_b.") if recipe.game.bidirectional else ""
+    network = load_weights(
         network,
-        place,
-        (RAW_PREFIX if raw_weights else EMA_PREFIX) + way,
+        checkpoint,
+        (RAW_PREFIX if raw_weights else EMA_PREFIX) + direction,
         choose_device(device),
-        other_prefix=PRE_ADVERSARIAL_PREFIX + way,
+        other_prefix=PRE_ADVERSARIAL_PREFIX + direction,
         other_weight=1 - network_interpolation,
     )
-    return Translator(ready, given, shape, place.name)
+    return Translator(network, input_shape, target_shape, checkpoint.name)
 
 
 def _find_weights(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:
-    """A run's recipe, what its networks were made with, and the folder of their weights."""
+    """Return a run's recipe, the metadata of its networks and the folder of their weights."""
     recipe = read_recipe(folder)
-    made = folder.read_toml("recipe.toml").get("metadata", {})
-    if "sample_shape" not in made or (recipe.is_translation and "input_shape" not in made):
+    metadata = folder.read_toml("recipe.toml").get("metadata", {})
+    if "sample_shape" not in metadata or (recipe.is_translation and "input_shape" not in metadata):
         raise BadInput(
-            f"{folder.path / 'recipe.toml'}: [made] is missing, which says what the networks make; put it back"
+            f"{folder.path / 'recipe.toml'}: the table [metadata] with the shapes of the samples is missing; restore it"
         )
-    found = folder.checkpoints()
-    if not found:
-        raise BadInput(f"{folder.path} has no checkpoint yet; wait for its first one, or go on with `zerosum resume`")
+    checkpoints = folder.checkpoints()
+    if not checkpoints:
+        raise BadInput(
+            f"{folder.path} has no checkpoint yet; wait for the first one, or continue training with "
+            f"`zerosum resume {folder.path}`"
+        )
     if best and not folder.best_scores():
         raise BadInput(
-            f"{folder.path} has no best: none of its samples were judged while it was played; leave --best out, or "
-            f"train with --evaluation.every_examples"
+            f"{folder.path} has no best networks, since it was not evaluated during training; leave `best` out, or "
+            f"train with `evaluation.every_examples`"
         )
-    return recipe, made, folder.path / "best" if best else found[-1]
+    return recipe, metadata, folder.path / "best" if best else checkpoints[-1]

@@ -1,4 +1,4 @@
-"""A trained translator, ready to turn pictures of any size into others."""
+"""A trained image-to-image translator, for images of any size."""
 
 from __future__ import annotations
 
@@ -19,28 +19,34 @@ from zerosum.errors import BadInput
 from zerosum.game.translation import translate_images
 
 MAX_WHOLE_PIXELS = 512 * 512
-"""Pixels of what is given up to which a picture goes through in one piece."""
+"""Pixels of an input image up to which it is translated in one piece."""
 TILE_PIXELS = 192
-"""Pixels a side of a tile, without what it overlaps its neighbours by."""
+"""Pixels of a side of a tile, without the overlap with its neighbors."""
 LIVE_FEATURE_MAPS, MAX_MEMORY_FRACTION = 6, 0.7
-"""Maps of the largest size that are in memory at once; the share of memory that they may take."""
+"""Largest feature maps in memory at once, and the fraction of the memory that they may take."""
 
 
 @dataclass(frozen=True)
 class Translator:
-    """A network of one way in evaluation mode. Previews, judgements and `zerosum apply` show what it makes."""
+    """A network of one direction in evaluation mode, as used for evaluation and `zerosum apply`.
+
+    Example:
+        >>> from zerosum.inference.load import load_translator
+        >>> translator = load_translator("runs/maps")  # doctest: +SKIP
+        >>> outputs = translator(torch.zeros(1, 3, 256, 256))  # doctest: +SKIP
+    """
 
     network: nn.Module
     input_shape: tuple[int, ...]
-    """(Ci, h, w): what it was trained on; any h and w will do."""
+    """(Ci, h, w) of the inputs in training. Any h and w can be translated."""
     target_shape: tuple[int, ...]
-    """(C, H, W): what it makes of that."""
+    """(C, H, W) of the outputs for inputs of that shape."""
     checkpoint: str
-    """The name of the checkpoint it came from: images seen."""
+    """Name of the checkpoint it was loaded from: examples trained."""
 
     @property
     def scale_factor(self) -> int:
-        """How many times larger its pictures are than what it is given."""
+        """Ratio of the side of an output to the side of its input."""
         return self.target_shape[1] // self.input_shape[1]
 
     def __call__(
@@ -50,21 +56,22 @@ class Translator:
         tile_pixels: int = TILE_PIXELS,
         max_whole_pixels: int = MAX_WHOLE_PIXELS,
     ) -> Tensor:
-        """Pictures (N, Ci, h, w) in [-1, 1] to (N, C, factor h, factor w) in [-1, 1], on the CPU.
+        """Translate images (N, Ci, h, w) in [-1, 1] to (N, C, H, W) in [-1, 1] on the CPU; H and W are scaled h and w.
 
         Args:
-            inputs: pictures, all of one size, whatever it is.
-            seed: (N,) int64, for what is left to chance; left out: always the same.
-            tile_pixels: larger pictures are cut into squares of so many pixels, where a place of what is made depends on a
-                neighbourhood alone. Tiles overlap by that neighbourhood, so there are no seams.
-            max_whole_pixels: pixels up to which nothing is cut.
+            inputs: images of one size, which may differ from the size in training.
+            seed: (N,) int64 seeds of the network's noise; None: always the same noise.
+            tile_pixels: side of the square tiles of larger images, if the receptive field of the network is local.
+                Tiles overlap by the receptive field, so there are no seams.
+            max_whole_pixels: pixels up to which an image is not cut into tiles.
 
         Raises:
-            BadInput: it is given other channels.
+            BadInput: if the number of channels does not match, or an image does not fit into memory.
         """
         if inputs.dim() != 4 or inputs.shape[1] != self.input_shape[0]:
             raise BadInput(
-                f"pictures are shaped {tuple(inputs.shape)}: this translator takes (N, {self.input_shape[0]}, h, w)"
+                f"shape mismatch: the images are {tuple(inputs.shape)}, and this translator takes "
+                f"(N, {self.input_shape[0]}, h, w)"
             )
         pixels = inputs.shape[2] * inputs.shape[3]
         if pixels <= max_whole_pixels:
@@ -78,43 +85,43 @@ class Translator:
 
     @property
     def receptive_radius(self) -> int | None:
-        """How far around a place of what is given a place of what is made depends on; None: on the whole picture."""
-        found: int | None = self.network.receptive_field_radius  # type: ignore[assignment]
-        return found
+        """Radius of the receptive field in pixels of the input; None: an output pixel depends on the whole image."""
+        radius: int | None = self.network.receptive_field_radius  # type: ignore[assignment]
+        return radius
 
     def _round_up_to_stride(self, pixels: int) -> int:
-        """A length in pixels, or a little more, at whose multiples the network's coarsest places begin.
+        """Round a length in pixels up to a multiple of the network's total stride.
 
-        A network that halves the size sees a tile as it sees the picture only where both begin at such a place.
+        A downsampling network computes the same for a tile as for the image only if the tile starts at such a multiple.
         """
-        cell: int = self.network.size_multiple  # type: ignore[assignment]
-        return -(-pixels // cell) * cell
+        stride: int = self.network.size_multiple  # type: ignore[assignment]
+        return -(-pixels // stride) * stride
 
     def _require_enough_memory(self, pixels: int) -> None:
-        """Refuse a picture that cannot go through in one piece here, before the system ends the program for it.
+        """Check that an image of so many pixels fits into memory, since the system would kill the process otherwise.
 
         Raises:
-            BadInput: it needs more memory than there is.
+            BadInput: if it needs more memory than there is.
         """
         if next(self.network.parameters()).device.type != "cpu":
             return
-        needed, here = pixels * self._bytes_per_pixel, physical_memory_bytes() * MAX_MEMORY_FRACTION
-        if needed > here:
+        needed, available = pixels * self._bytes_per_pixel, physical_memory_bytes() * MAX_MEMORY_FRACTION
+        if needed > available:
             side = math.floor(
-                min(self.input_shape[1:]) * (here / needed * pixels / math.prod(self.input_shape[1:])) ** 0.5
+                min(self.input_shape[1:]) * (available / needed * pixels / math.prod(self.input_shape[1:])) ** 0.5
             )
             raise BadInput(
-                f"a picture of {pixels:,} pixels would take about {needed / 2**30:.0f} GiB, since this network sees it "
-                f"as a whole; bring pictures to a smaller size first (--shorter-side {side})"
+                f"out of memory: an image of {pixels:,} pixels would take about {needed / 2**30:.0f} GiB, since this "
+                f"network cannot translate it in tiles; reduce the images first (`shorter_side` {side})"
             )
 
     @cached_property
     def _bytes_per_pixel(self) -> float:
-        """Memory that a pixel of what is given takes on its way: several of the largest maps are kept at once."""
+        """Peak memory for each input pixel, estimated as several of the largest feature maps at once."""
         sizes: list[int] = []
         hooks = [
             module.register_forward_hook(
-                lambda m, given, made: sizes.append(made.numel() if isinstance(made, Tensor) else 0)
+                lambda m, inputs, output: sizes.append(output.numel() if isinstance(output, Tensor) else 0)
             )
             for module in self.network.modules()
         ]
@@ -129,23 +136,23 @@ class Translator:
         return translate_images(self.network, inputs, seed).float().clamp(-1, 1).cpu()
 
     def _translate_tiles(self, inputs: Tensor, seed: Tensor | None, tile_pixels: int, overlap: int) -> Tensor:
-        """In tiles of so many pixels, which look at `overlap` more on each side."""
+        """Translate in square tiles of `tile_pixels`, padded by `overlap` pixels on each side."""
         count, _, height, width = inputs.shape
         factor = self.scale_factor
-        made = torch.empty(count, self.target_shape[0], factor * height, factor * width)
+        outputs = torch.empty(count, self.target_shape[0], factor * height, factor * width)
         for top, left in product(range(0, height, tile_pixels), range(0, width, tile_pixels)):
             rows, columns = _tile_span(top, tile_pixels, height, overlap), _tile_span(left, tile_pixels, width, overlap)
-            part = self._translate_whole(
+            padded_tile = self._translate_whole(
                 inputs[:, :, rows.padded_start : rows.padded_stop, columns.padded_start : columns.padded_stop], seed
             )
-            inner = part[:, :, rows.crop_slice(factor), columns.crop_slice(factor)]
-            made[:, :, rows.output_slice(factor), columns.output_slice(factor)] = inner
-        return made
+            tile = padded_tile[:, :, rows.crop_slice(factor), columns.crop_slice(factor)]
+            outputs[:, :, rows.output_slice(factor), columns.output_slice(factor)] = tile
+        return outputs
 
 
 @dataclass(frozen=True)
 class _TileSpan:
-    """A tile along one side: what it makes, and what it looks at."""
+    """The extent of a tile along one axis in input pixels, without and with padding."""
 
     start: int
     stop: int
@@ -153,25 +160,28 @@ class _TileSpan:
     padded_stop: int
 
     def output_slice(self, scale_factor: int) -> slice:
-        """Where it stands in what is made."""
+        """Return the tile's position in the output image."""
         return slice(scale_factor * self.start, scale_factor * self.stop)
 
     def crop_slice(self, scale_factor: int) -> slice:
-        """Where that is in what the tile makes."""
+        """Return the tile's position in the output of the padded tile."""
         return slice(scale_factor * (self.start - self.padded_start), scale_factor * (self.stop - self.padded_start))
 
 
 def _tile_span(start: int, tile_pixels: int, length: int, overlap: int) -> _TileSpan:
-    end = min(start + tile_pixels, length)
-    return _TileSpan(start, end, max(0, start - overlap), min(length, end + overlap))
+    stop = min(start + tile_pixels, length)
+    return _TileSpan(start, stop, max(0, start - overlap), min(length, stop + overlap))
 
 
 def bicubic_baseline(inputs: Tensor, target_shape: tuple[int, ...]) -> Tensor:
-    """What is given as a picture of the wanted shape, as far as that goes without a network: the thing to beat.
+    """Resize inputs to the target shape without a network: the baseline that a translator must beat.
 
     Args:
-        inputs: (N, Ci, h, w); a last channel beyond the wanted ones (a mask) is left out.
+        inputs: (N, Ci, h, w). Channels beyond those of the target (a mask) are dropped.
         target_shape: (C, H, W).
+
+    Returns:
+        (N, C, H, W). If the channels still differ, their mean is repeated.
     """
     channels, height, width = target_shape
     images = inputs[:, :channels] if inputs.shape[1] > channels else inputs
@@ -184,12 +194,12 @@ def bicubic_baseline(inputs: Tensor, target_shape: tuple[int, ...]) -> Tensor:
 
 
 def batch_ranges(count: int, batch_size: int) -> Iterator[range]:
-    """The numbers 0 to `count` - 1, so many at a time."""
+    """Yield the indices 0 to `count` - 1 in ranges of `batch_size`."""
     for first in range(0, count, batch_size):
         yield range(first, min(first + batch_size, count))
 
 
 def subsample_evenly(indices: NDArray[np.int64], max_count: int) -> NDArray[np.int64]:
-    """So many of these rows at most, evenly spread: neighbours in number may be tiles of one picture."""
-    places = np.linspace(0, len(indices) - 1, min(max_count, len(indices))).round().astype(np.int64)
-    return indices[places]
+    """Return at most `max_count` of these indices, evenly spaced, since adjacent examples may be tiles of one image."""
+    positions = np.linspace(0, len(indices) - 1, min(max_count, len(indices))).round().astype(np.int64)
+    return indices[positions]

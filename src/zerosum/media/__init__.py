@@ -1,1 +1,1 @@
-"""How images and videos are drawn and written."""
+"""Image grids, contact sheets, plots, GIFs and videos of samples."""

@@ -1,6 +1,6 @@
-"""Samples as pictures: contact sheets, strips, looping GIFs and scatter plots.
+"""Draw samples: image grids, strips, looping GIFs and scatter plots.
 
-Images are uint8 arrays (N, H, W, C); C is 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha.
+Images are uint8 arrays (N, H, W, C); C is 1 for gray, 2 for gray and alpha, 3 for RGB and 4 for RGBA.
 """
 
 from __future__ import annotations
@@ -25,68 +25,82 @@ Images = NDArray[np.uint8]
 """(N, H, W, C) in 0..255."""
 
 MIN_IMAGE_SIDE_PIXELS = 64
-"""Pixels: images whose longer side is below this are enlarged on a sheet."""
+"""Images whose longer side has fewer pixels are enlarged in a grid."""
 MAX_GRID_SIDE_PIXELS = 4096
-"""Pixels: no automatic enlarging beyond this width or height."""
+"""Maximum width and height of a grid, in pixels, that automatic enlargement may reach."""
 PALETTE_SAMPLE_PIXELS = 1 << 15
-"""Pixels that vote on a GIF's palette: four times as many cost seconds and change no colour one could see."""
+"""Pixels from which a GIF's palette is computed. Four times as many cost seconds and change no color visibly."""
 REAL_COLOR, FAKE_COLOR = (176, 180, 186), (0, 114, 178)
-"""Light grey, and the blue of Okabe and Ito's palette, which colour-blind people tell apart."""
+"""RGB. Light gray, and the blue of Okabe and Ito's palette, which is safe for color blindness."""
 
 
 def to_uint8(samples: Tensor) -> Images:
-    """Turn a network's images into bytes.
+    """Convert a network's images to bytes.
 
     Args:
-        samples: float (N, C, H, W) in [-1, 1] on any device; values beyond are clipped, NaN becomes mid grey.
+        samples: float (N, C, H, W) in [-1, 1] on any device. Values outside are clipped, NaN becomes mid-gray.
 
     Returns:
         uint8 (N, H, W, C), C-contiguous.
+
+    Raises:
+        BadInput: if `samples` has another number of axes.
     """
     if samples.dim() != 4:
-        raise BadInput(f"images must be shaped (N, C, H, W), not {tuple(samples.shape)}")
+        raise BadInput(f"shape mismatch: images must be (N, C, H, W), not {tuple(samples.shape)}")
     return images_to_uint8(samples)
 
 
 def make_grid(images: Images, columns: int = 0, scale: int = 0, gap: int = 2, background: int = 255) -> Image.Image:
-    """Lay images out as a contact sheet, row by row.
+    """Arrange images in a grid, row by row.
 
     Args:
         images: uint8 (N, H, W, C).
-        columns: images a row; 0 makes the sheet about square.
-        scale: whole factor of enlargement, nearest neighbour; 0 enlarges images under 64 pixels.
+        columns: images in a row; 0 makes the grid about square.
+        scale: integer factor of nearest-neighbor enlargement; 0 enlarges images below 64 pixels.
         gap: pixels between images; there is no outer margin.
-        background: level 0..255 of gaps and of empty places; transparent where images have alpha.
+        background: level 0..255 of gaps and empty cells, which are transparent if images have alpha.
 
     Returns:
-        A sheet of mode L, LA, RGB or RGBA, after C.
+        An image of mode L, LA, RGB or RGBA, depending on C.
+
+    Raises:
+        BadInput: if `images` has another shape or dtype, or an option is negative.
+
+    Example:
+        >>> make_grid(np.zeros((6, 64, 64, 3), np.uint8), columns=3, gap=2).size
+        (196, 130)
     """
     count, height, width, channels = _check_images(images).shape
     if columns < 0 or scale < 0 or gap < 0:
-        raise BadInput(f"columns ({columns}), scale ({scale}) and gap ({gap}) of a sheet must be 0 or more")
+        raise BadInput(f"`columns` {columns}, `scale` {scale} and `gap` {gap} of a grid must be 0 or more")
     columns = min(columns or math.ceil(math.sqrt(count * height / width)), count)
     rows = math.ceil(count / columns)
     scale = scale or _display_scale(height, width, rows, columns)
-    tall, wide = height * scale + gap, width * scale + gap
-    sheet = np.full((rows * tall, columns * wide, channels), background, np.uint8)
+    cell_height, cell_width = height * scale + gap, width * scale + gap
+    grid = np.full((rows * cell_height, columns * cell_width, channels), background, np.uint8)
     if channels in (2, 4):
-        sheet[..., -1] = 0
-    for place, image in enumerate(images):
-        top, left = place // columns * tall, place % columns * wide
-        large = image.repeat(scale, axis=0).repeat(scale, axis=1)
-        sheet[top : top + height * scale, left : left + width * scale] = large
-    return _to_pil(sheet[: rows * tall - gap, : columns * wide - gap])
+        grid[..., -1] = 0
+    for index, image in enumerate(images):
+        top, left = index // columns * cell_height, index % columns * cell_width
+        enlarged = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        grid[top : top + height * scale, left : left + width * scale] = enlarged
+    return _to_pil(grid[: rows * cell_height - gap, : columns * cell_width - gap])
 
 
 def make_strip(images: Images, scale: int = 0, gap: int = 0) -> Image.Image:
-    """Lay images (N, H, W, C) side by side in one row, as for a latent walk; `scale` as in `grid`."""
+    """Arrange images (N, H, W, C) in one row, as for a latent walk; `scale` as in `make_grid`."""
     return make_grid(images, columns=len(images), scale=scale, gap=gap)
 
 
 def save_image(image: Image.Image, path: Path) -> None:
-    """Write a picture in the format of its suffix (PNG, JPEG, WebP, ...); the file is whole or absent."""
+    """Write an image atomically, in the format of the suffix (PNG, JPEG, WebP, ...).
+
+    Raises:
+        BadInput: if the suffix is not that of an image format.
+    """
     if path.suffix.lower() not in Image.registered_extensions():
-        raise BadInput(f"{path.name}: no picture format has the suffix {path.suffix!r}; use .png")
+        raise BadInput(f"{path.name}: no image format has the suffix {path.suffix!r}; use .png")
     write_atomically(path, image.save)
 
 
@@ -98,79 +112,87 @@ def save_gif(
     ping_pong: bool = False,
     scale: int = 1,
 ) -> None:
-    """Write a GIF that loops for ever; the file is whole or absent.
+    """Write an endlessly looping GIF atomically.
 
-    One palette serves all frames and dithering is ordered, so a still place in the picture stays still.
-    Grey frames, and animations of at most 256 colours, are exact. Alpha is laid over white.
+    All frames share a palette and dithering is ordered, so that unchanged pixels do not flicker. Gray frames and
+    animations of at most 256 colors are exact. Alpha is composited on white.
 
     Args:
-        images: uint8 (N, H, W, C), one a frame.
-        path: where to, usually `*.gif`.
-        seconds_per_frame: at least 0.02 (browsers slow faster ones down); GIF counts in hundredths.
-        ping_pong: play backwards to the first frame, instead of jumping to it.
-        scale: whole factor of enlargement, nearest neighbour; 0 as in `grid`.
+        images: uint8 (N, H, W, C), the frames.
+        path: output file, usually `*.gif`.
+        seconds_per_frame: at least 0.02 (browsers slow down faster GIFs), rounded to hundredths.
+        ping_pong: play backwards to the first frame instead of jumping to it.
+        scale: integer factor of nearest-neighbor enlargement; 0 as in `make_grid`.
+
+    Raises:
+        BadInput: if `images` has another shape or dtype, or `seconds_per_frame` is below 0.02.
     """
     _, height, width, _ = _check_images(images).shape
     if not seconds_per_frame >= 0.02:
-        raise BadInput(f"seconds per frame must be at least 0.02, not {seconds_per_frame}")
+        raise BadInput(f"`seconds_per_frame` {seconds_per_frame}: give at least 0.02")
     scale = scale or _display_scale(height, width, 1, 1)
     frames = [_upscale_nearest(frame, scale) for frame in _to_palette_frames(_composite_on_white(images))]
     if ping_pong:
         frames += frames[-2:0:-1]
-    pause = round(seconds_per_frame * 100) * 10
-    still, moving = frames[0], {"save_all": True, "append_images": frames[1:], "duration": pause, "loop": 0}
-    write_atomically(path, lambda part: still.save(part, format="GIF", optimize=False, **moving))
+    duration_ms = round(seconds_per_frame * 100) * 10
+    options = {"save_all": True, "append_images": frames[1:], "duration": duration_ms, "loop": 0}
+    write_atomically(path, lambda part: frames[0].save(part, format="GIF", optimize=False, **options))
 
 
 def scatter_plot(points: NDArray[np.floating], real: NDArray[np.floating], size: int = 512) -> Image.Image:
-    """Draw generated points over real ones, for data in the plane.
+    """Draw generated 2-D points over real ones.
 
-    The axes follow from the real points alone, so pictures of one run can be compared and played as a film.
-    Generated points beyond them lie on the frame, and are counted; those that are no numbers are left out.
+    The real points alone determine the range of the axes, so that plots of a run can be compared and played as a video.
+    Generated points outside are drawn on the frame and counted. Points that are not finite are left out.
 
     Args:
-        points: (N, 2) generated.
-        real: (M, 2) real, M >= 1.
-        size: pixels of the square picture.
+        points: (N, 2) generated points.
+        real: (M, 2) real points, M >= 1.
+        size: side of the square image in pixels.
 
     Returns:
-        RGB, size x size.
+        An RGB image of `size` x `size`.
+
+    Raises:
+        BadInput: if an array has another shape, or there is no real point.
     """
     if points.ndim != 2 or real.ndim != 2 or points.shape[1] != 2 or real.shape[1] != 2 or len(real) == 0:
-        raise BadInput(f"a scatter plot needs points (N, 2) and real (M, 2), not {points.shape} and {real.shape}")
+        raise BadInput(
+            f"shape mismatch: a scatter plot needs points (N, 2) and real (M, 2), not {points.shape} and {real.shape}"
+        )
     low, high = real.min(axis=0).astype(float), real.max(axis=0).astype(float)
-    middle, half = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6) * 1.2
-    fakes = (points[np.isfinite(points).all(axis=1)] - middle) / half
-    outside = int((np.abs(fakes) > 1).any(axis=1).sum())
+    center, half_range = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6) * 1.2
+    fakes = (points[np.isfinite(points).all(axis=1)] - center) / half_range
+    outside_count = int((np.abs(fakes) > 1).any(axis=1).sum())
     canvas = np.full((size, size, 3), 255.0)
-    for places, color, ink in (((real - middle) / half, REAL_COLOR, 0.6), (fakes, FAKE_COLOR, 0.55)):
-        cover = 1 - (1 - ink) ** _splat(places, size)
-        canvas += cover[..., None] * (np.array(color) - canvas)
+    for positions, color, dot_opacity in (((real - center) / half_range, REAL_COLOR, 0.6), (fakes, FAKE_COLOR, 0.55)):
+        opacity = 1 - (1 - dot_opacity) ** _splat(positions, size)
+        canvas += opacity[..., None] * (np.array(color) - canvas)
     plot = Image.fromarray(np.rint(canvas).astype(np.uint8))
-    _annotate(plot, middle, half, outside)
+    _annotate(plot, center, half_range, outside_count)
     return plot
 
 
 def _check_images(images: Images) -> Images:
-    """The same (N, H, W, C), if it is images at all."""
+    """Return the images unchanged, or raise BadInput if they are not uint8 (N, H, W, C) with N, H, W > 0."""
     if images.ndim != 4 or images.dtype != np.uint8 or not 1 <= images.shape[3] <= 4:
         raise BadInput(
-            f"images must be uint8 (N, H, W, C) with C from 1 to 4, not {images.dtype} {images.shape};"
-            " see to_uint8 for a network's output"
+            f"shape mismatch: images must be uint8 (N, H, W, C) with C from 1 to 4, not {images.dtype} {images.shape};"
+            " convert a network's output with `to_uint8`"
         )
     if 0 in images.shape:
-        raise BadInput(f"there are no images to draw: the array is shaped {images.shape}")
+        raise BadInput(f"there are no images to draw: the shape of the array is {images.shape}")
     return images
 
 
 def _display_scale(height: int, width: int, rows: int, columns: int) -> int:
-    """The smallest whole factor that makes an image readable and the sheet not too large."""
-    room = min(MAX_GRID_SIDE_PIXELS // (rows * height), MAX_GRID_SIDE_PIXELS // (columns * width))
-    return max(1, min(math.ceil(MIN_IMAGE_SIDE_PIXELS / max(height, width)), room))
+    """Return the smallest integer factor that makes images large enough, within the maximum size of the grid."""
+    max_scale = min(MAX_GRID_SIDE_PIXELS // (rows * height), MAX_GRID_SIDE_PIXELS // (columns * width))
+    return max(1, min(math.ceil(MIN_IMAGE_SIDE_PIXELS / max(height, width)), max_scale))
 
 
 def _to_pil(image: Images) -> Image.Image:
-    """A picture of one image (H, W, C)."""
+    """Convert one image (H, W, C) to Pillow."""
     return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
 
 
@@ -179,16 +201,16 @@ def _upscale_nearest(frame: Image.Image, scale: int) -> Image.Image:
 
 
 def _composite_on_white(images: Images) -> Images:
-    """Alpha laid over white: (N, H, W, 1 or 3)."""
+    """Composite images with alpha on white: (N, H, W, 1 or 3)."""
     if images.shape[3] in (1, 3):
         return images
     alpha = images[..., -1:].astype(np.float32) / 255
-    over: Images = np.rint(255 + alpha * (images[..., :-1].astype(np.float32) - 255)).astype(np.uint8)
-    return over
+    composited: Images = np.rint(255 + alpha * (images[..., :-1].astype(np.float32) - 255)).astype(np.uint8)
+    return composited
 
 
 def _to_palette_frames(images: Images) -> list[Image.Image]:
-    """Frames (N, H, W, 1 or 3) as pictures of mode L, or P with one palette for all."""
+    """Convert frames (N, H, W, 1 or 3) to Pillow images of mode L, or P with a shared palette."""
     if images.shape[3] == 1:
         return [_to_pil(image) for image in images]
     codes = images.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
@@ -196,16 +218,16 @@ def _to_palette_frames(images: Images) -> list[Image.Image]:
     if len(np.unique(sample)) <= 256 and len(colors := np.unique(codes)) <= 256:
         return _exact_palette_frames(np.searchsorted(colors, codes).astype(np.uint8), colors)
     pixels = images.reshape(-1, 3)[:: max(1, codes.size // PALETTE_SAMPLE_PIXELS)]
-    chosen = Image.fromarray(pixels[None])
-    palette = chosen.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
-    error = np.abs(np.asarray(palette.convert("RGB"), np.int16) - np.asarray(chosen, np.int16)).mean()
-    nudge = _ordered_dither(images.shape[1], images.shape[2], float(error))
-    nudged = (np.clip(image.astype(np.int16) + nudge, 0, 255).astype(np.uint8) for image in images)
-    return [Image.fromarray(image).quantize(palette=palette, dither=Image.Dither.NONE) for image in nudged]
+    pixel_image = Image.fromarray(pixels[None])
+    palette = pixel_image.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
+    error = np.abs(np.asarray(palette.convert("RGB"), np.int16) - np.asarray(pixel_image, np.int16)).mean()
+    dither = _ordered_dither(images.shape[1], images.shape[2], float(error))
+    dithered = (np.clip(image.astype(np.int16) + dither, 0, 255).astype(np.uint8) for image in images)
+    return [Image.fromarray(image).quantize(palette=palette, dither=Image.Dither.NONE) for image in dithered]
 
 
 def _exact_palette_frames(indices: NDArray[np.uint8], colors: NDArray[np.uint32]) -> list[Image.Image]:
-    """Frames of mode P from indices (N, H, W) into at most 256 colours, red << 16 | green << 8 | blue."""
+    """Return frames of mode P from indices (N, H, W) into at most 256 colors, red << 16 | green << 8 | blue."""
     levels = (colors[:, None] >> np.array([16, 8, 0], np.uint32)).astype(np.uint8)
     frames = [Image.fromarray(frame) for frame in indices]
     for frame in frames:
@@ -214,37 +236,37 @@ def _exact_palette_frames(indices: NDArray[np.uint8], colors: NDArray[np.uint32]
 
 
 def _ordered_dither(height: int, width: int, amplitude: float) -> NDArray[np.int16]:
-    """(H, W, 1) in -reach..reach: Bayer's 8 x 8 matrix, which depends on the place alone."""
+    """Return Bayer's 8 x 8 threshold matrix, tiled to (H, W, 1), in -amplitude..amplitude."""
     bayer = np.zeros((1, 1))
     for _ in range(3):
         bayer = np.block([[4 * bayer, 4 * bayer + 2], [4 * bayer + 3, 4 * bayer + 1]])
     tiled = np.tile(bayer, (height // 8 + 1, width // 8 + 1))[:height, :width, None]
-    nudge: NDArray[np.int16] = np.rint((tiled / 31.5 - 1) * amplitude).astype(np.int16)
-    return nudge
+    dither: NDArray[np.int16] = np.rint((tiled / 31.5 - 1) * amplitude).astype(np.int16)
+    return dither
 
 
 def _splat(points: NDArray[np.floating], size: int, supersampling: int = 3) -> NDArray[np.float64]:
-    """How many dots cover each pixel, (size, size), of places (N, 2) in [-1, 1]; drawn finer, averaged."""
+    """Return the mean number of dots covering each pixel, (size, size), for points (N, 2) in [-1, 1]."""
     side, radius = size * supersampling, max(2, round(size * supersampling / 190))
-    inner = side - 2 * radius - 1
-    across = np.rint((np.clip(points[:, 0], -1, 1) + 1) / 2 * inner).astype(int) + radius
-    down = np.rint((1 - np.clip(points[:, 1], -1, 1)) / 2 * inner).astype(int) + radius
+    inner_side = side - 2 * radius - 1
+    across = np.rint((np.clip(points[:, 0], -1, 1) + 1) / 2 * inner_side).astype(int) + radius
+    down = np.rint((1 - np.clip(points[:, 1], -1, 1)) / 2 * inner_side).astype(int) + radius
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    disc = (y * side + x)[x * x + y * y <= radius * radius]
-    counts = np.bincount(((down * side + across)[:, None] + disc).reshape(-1), minlength=side * side)
-    cover: NDArray[np.float64] = counts.reshape(size, supersampling, size, supersampling).mean(axis=(1, 3))
-    return cover
+    disk = (y * side + x)[x * x + y * y <= radius * radius]
+    counts = np.bincount(((down * side + across)[:, None] + disk).reshape(-1), minlength=side * side)
+    coverage: NDArray[np.float64] = counts.reshape(size, supersampling, size, supersampling).mean(axis=(1, 3))
+    return coverage
 
 
 def _annotate(plot: Image.Image, center: Sequence[float], half_range: float, outside_count: int) -> None:
-    """Frame, legend and the range of the axes, in place."""
+    """Draw the frame, the legend and the range of the axes, in place."""
     size = plot.width
     draw, font = ImageDraw.Draw(plot), ImageFont.load_default(max(9, size // 40))
-    ink, edge = (90, 94, 100), size // 60
+    text_color, margin = (90, 94, 100), size // 60
     draw.rectangle((0, 0, size - 1, size - 1), outline=(208, 211, 215))
     x, y = float(center[0]), float(center[1])
     ranges = f"x {x - half_range:.3g} to {x + half_range:.3g}, y {y - half_range:.3g} to {y + half_range:.3g}"
-    generated = f"generated, {outside_count} beyond" if outside_count else "generated"
-    draw.text((edge, edge), "real", fill=(140, 144, 150), font=font)
-    draw.text((edge + draw.textlength("real   ", font), edge), generated, fill=FAKE_COLOR, font=font)
-    draw.text((edge, size - edge), ranges, fill=ink, font=font, anchor="ls")
+    generated = f"generated, {outside_count} outside" if outside_count else "generated"
+    draw.text((margin, margin), "real", fill=(140, 144, 150), font=font)
+    draw.text((margin + draw.textlength("real   ", font), margin), generated, fill=FAKE_COLOR, font=font)
+    draw.text((margin, size - margin), ranges, fill=text_color, font=font, anchor="ls")

@@ -1,4 +1,4 @@
-"""Frames as an H.264 film in an MP4 file: a tenth of a GIF's size, and with all colours."""
+"""Write frames as an H.264 video in an MP4 file: a tenth of the size of a GIF, and with all colors."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ from zerosum.media.images import Images, make_grid
 from zerosum.run_folder import write_atomically
 
 MIN_FRAME_SIDE_PIXELS = 256
-"""Pixels: frames whose longer side is below this are enlarged, since players show a film as large as it is."""
+"""Frames whose longer side has fewer pixels are enlarged, since players show videos at their own size."""
 CRF = 16
-"""x264's constant rate factor: 0 is exact, 18 looks exact, 23 is the usual choice for long films."""
+"""x264's constant rate factor: 0 is lossless, 18 looks lossless, 23 is x264's default."""
 BT709 = 1
-"""The number of ITU-R BT.709 for matrix, primaries and transfer alike: what browsers take an unmarked film to be."""
+"""Code of ITU-R BT.709 for matrix, primaries and transfer alike. Browsers assume it for videos without color tags."""
 
 
 def save_mp4(
     images: Images, path: Path, seconds_per_frame: float = 1 / 12, *, ping_pong: bool = False, scale: int = 0
 ) -> None:
-    """Write a film that every browser and phone plays (H.264, yuv420p); the file is whole or absent.
+    """Write a video that every browser and phone plays (H.264, yuv420p), atomically.
 
-    Alpha is laid over white. An odd width or height grows by a pixel, which the format asks for.
+    Alpha is composited on white. Odd widths and heights are padded by one pixel, as the format requires.
 
     Args:
-        images: uint8 (N, H, W, C), one a frame.
-        path: where to, `*.mp4`.
-        seconds_per_frame: from 1/240 to 60; 1/12 is calm.
-        ping_pong: play backwards to the first frame, instead of ending on the last.
-        scale: whole factor of enlargement, nearest neighbour; 0 enlarges frames under 256 pixels.
+        images: uint8 (N, H, W, C), the frames.
+        path: output file, `*.mp4`.
+        seconds_per_frame: from 1/240 to 60; 1/12 suits latent walks.
+        ping_pong: play backwards to the first frame instead of ending at the last.
+        scale: integer factor of nearest-neighbor enlargement; 0 enlarges frames below 256 pixels.
 
     Raises:
-        BadInput: PyAV is not installed, the suffix or the time is none, or there are no images.
+        BadInput: if PyAV is not installed, the suffix is not .mp4, `seconds_per_frame` is out of range, or there are
+            no images.
     """
     if path.suffix.lower() != ".mp4":
-        raise BadInput(f"{path.name}: a film is written as .mp4, not as {path.suffix!r}; give it that name")
+        raise BadInput(f"{path.name}: the suffix of a video must be .mp4, not {path.suffix!r}")
     if not 1 / 240 <= seconds_per_frame <= 60:
-        raise BadInput(f"seconds per frame must be from 1/240 to 60, not {seconds_per_frame}; 1/12 is calm")
+        raise BadInput(
+            f"`seconds_per_frame` {seconds_per_frame}: give a number from 1/240 to 60; 1/12 suits latent walks"
+        )
     pyav = _import_pyav()
     scale = scale or _display_scale(images)
     order = [*range(len(images)), *range(len(images) - 2, 0, -1)] if ping_pong else range(len(images))
@@ -52,31 +55,34 @@ def save_mp4(
     rate = Fraction(1 / seconds_per_frame).limit_denominator(1000)
 
     def write(part: Path) -> None:
-        # the index before the pictures: a browser then begins to play before all of it has come
-        with pyav.open(str(part), "w", options={"movflags": "+faststart"}) as film:
-            loader = _add_video_stream(film, rate, height, width)
-            for place in order:
-                film.mux(loader.encode(_to_yuv_frame(pyav, _to_rgb_frame(images[place : place + 1], scale))))
-            film.mux(loader.encode())
+        # faststart puts the index before the frames, so that browsers start to play before the download ends
+        with pyav.open(str(part), "w", options={"movflags": "+faststart"}) as container:
+            video_stream = _add_video_stream(container, rate, height, width)
+            for index in order:
+                frame = _to_yuv_frame(pyav, _to_rgb_frame(images[index : index + 1], scale))
+                container.mux(video_stream.encode(frame))
+            container.mux(video_stream.encode())
 
     write_atomically(path, write)
 
 
 def check_mp4_support() -> None:
-    """See that films can be written here.
+    """Check that videos can be written.
 
     Raises:
-        BadInput: PyAV is not installed.
+        BadInput: if PyAV is not installed.
     """
     _import_pyav()
 
 
 def _import_pyav() -> Any:
-    """The library, which few need: with FFmpeg inside it takes 100 MB of disk."""
+    """Import PyAV. It is an optional dependency, since it contains FFmpeg and takes 100 MB of disk."""
     try:
         return importlib.import_module("av")
     except ImportError as error:
-        raise BadInput('an MP4 film needs PyAV: pip install "zerosum[video]" (a .gif works without)') from error
+        raise BadInput(
+            'MP4 videos need PyAV, which is not installed: pip install "zerosum[video]", or write a .gif instead'
+        ) from error
 
 
 def _display_scale(images: Images) -> int:
@@ -85,24 +91,24 @@ def _display_scale(images: Images) -> int:
 
 
 def _to_rgb_frame(image: Images, scale: int) -> NDArray[np.uint8]:
-    """One image (1, H, W, C) as RGB bytes (H', W', 3) of even sides."""
-    picture = make_grid(image, columns=1, scale=scale, gap=0).convert("RGBA")
-    paper = Image.new("RGBA", picture.size, "white")
-    colors = np.asarray(Image.alpha_composite(paper, picture).convert("RGB"))
-    return np.pad(colors, ((0, picture.height % 2), (0, picture.width % 2), (0, 0)), "edge")
+    """Convert one image (1, H, W, C) to RGB bytes (H', W', 3) with even sides."""
+    frame = make_grid(image, columns=1, scale=scale, gap=0).convert("RGBA")
+    background = Image.new("RGBA", frame.size, "white")
+    rgb = np.asarray(Image.alpha_composite(background, frame).convert("RGB"))
+    return np.pad(rgb, ((0, frame.height % 2), (0, frame.width % 2), (0, 0)), "edge")
 
 
 def _add_video_stream(container: Any, rate: Fraction, height: int, width: int) -> Any:
-    """A film's stream of pictures, marked with what its colours mean."""
-    loader = container.add_stream("libx264", rate=rate, options={"crf": str(CRF)})
-    loader.height, loader.width, loader.pix_fmt = height, width, "yuv420p"
-    context = loader.codec_context
+    """Add an H.264 video stream with color tags to a container."""
+    video_stream = container.add_stream("libx264", rate=rate, options={"crf": str(CRF)})
+    video_stream.height, video_stream.width, video_stream.pix_fmt = height, width, "yuv420p"
+    context = video_stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = BT709
-    context.color_range = 1  # 16 to 235, as films have it
-    return loader
+    context.color_range = 1  # limited range, 16 to 235
+    return video_stream
 
 
 def _to_yuv_frame(pyav: Any, rgb: NDArray[np.uint8]) -> Any:
-    """RGB bytes (H, W, 3) as a frame of brightness and, at half the size, colour."""
+    """Convert RGB bytes (H, W, 3) to a yuv420p frame, whose chroma has half the resolution."""
     frame = pyav.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")

@@ -1,1 +1,1 @@
-"""Networks: one architecture a file, generator and discriminator together; their settings in `shapes`."""
+"""Networks: one architecture per file, with its generator and discriminator; their settings are in `configs`."""

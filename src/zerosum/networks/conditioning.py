@@ -1,4 +1,4 @@
-"""Classes, brought to networks that know of none: beside the latent, beside the picture, or in the last word.
+"""Class conditioning for networks without classes of their own: at the latent, at the sample, or in the output head.
 
 Mirza and Osindero 2014, "Conditional Generative Adversarial Nets", arXiv:1411.1784.
 """
@@ -19,27 +19,27 @@ _FACTORY = LayerFactory(init_kaiming)
 
 
 class LatentConditioned(nn.Module):
-    """A generator whose latent is joined by a vector of the class."""
+    """A generator whose latent is concatenated with a learned vector of the class."""
 
     def __init__(self, network: nn.Module, num_classes: int, embedding_size: int) -> None:
-        """`network` takes latents with `embedding_size` numbers more."""
+        """Wrap `network`, which must take latents with `embedding_size` more values."""
         super().__init__()
         self.network, self.class_embedding = network, ClassEmbedding(num_classes, embedding_size, _FACTORY)
         self.condition_inputs = ("label", *getattr(network, "condition_inputs", ()))
 
     def forward(self, latent: Tensor, label: Labels, **other_inputs: Tensor) -> Tensor:
-        """(N, latent) and labels to (N, *shape)."""
+        """Map latents (N, L) and labels to samples (N, *shape)."""
         sample: Tensor = self.network(torch.cat([latent, self.class_embedding(label)], 1), **other_inputs)
         return sample
 
 
 class SampleConditioned(nn.Module):
-    """A discriminator that sees planes of the class's numbers beside the picture, or the numbers beside a point."""
+    """A discriminator whose samples are concatenated with a learned vector of the class, as planes for images."""
 
     def __init__(self, network: nn.Module, num_classes: int, embedding_size: int) -> None:
-        """`network` takes samples with `embedding_size` channels more."""
+        """Wrap `network`, which must take samples with `embedding_size` more channels."""
         super().__init__()
-        # quiet at first: planes as loud as the picture drown it in the first convolution
+        # small at first: planes of the image's own variance would dominate the first convolution
         self.network, self.class_embedding = (
             network,
             ClassEmbedding(num_classes, embedding_size, _FACTORY, 0.25 * embedding_size**-0.5),
@@ -47,7 +47,7 @@ class SampleConditioned(nn.Module):
         self.condition_inputs = ("label", *getattr(network, "condition_inputs", ()))
 
     def forward(self, sample: Tensor, label: Labels, **other_inputs: Tensor) -> DiscriminatorOutput:
-        """(N, C, ...) and labels to a verdict."""
+        """Map samples (N, C, ...) and labels to the output of the network."""
         vectors = self.class_embedding(label).to(sample.dtype)
         planes = vectors.view(*vectors.shape, *[1] * (sample.dim() - 2)).expand(-1, -1, *sample.shape[2:])
         output: DiscriminatorOutput = self.network(torch.cat([sample, planes], 1), **other_inputs)
@@ -55,9 +55,9 @@ class SampleConditioned(nn.Module):
 
 
 def choose_head(condition: str, num_classes: int) -> HeadFactory:
-    """What ends a discriminator with this condition."""
+    """Return the output head of a discriminator with this class condition."""
     if condition == "projection":
         return partial(heads.ProjectionHead, num_classes=num_classes)
-    if condition == "classify":
+    if condition == "auxiliary-classifier":
         return partial(heads.AuxiliaryClassifierHead, num_classes=num_classes)
     return heads.ScoreHead

@@ -1,16 +1,16 @@
-"""FastGAN's networks: light, gated, and a discriminator that must remember what it sees.
+"""FastGAN's networks: a light gated generator, and a discriminator trained to reconstruct its input from its features.
 
 Liu, Zhu, Song, Elgammal 2021, "Towards Faster and Stabilized GAN Training for High-fidelity Few-shot Image Synthesis",
-arXiv:2101.04775. Where the paper is silent (channels, noise, the map of scores) its published code is followed.
+arXiv:2101.04775. Where the paper is silent (channels, noise, the map of scores), its published code is followed.
 
-The generator lets small maps say which channels of large ones pass (skip-layer excitation, section 3.1). The
-discriminator has decoders that must find the picture again in its maps, so that with few pictures it learns what they
-show and not their names (section 3.2).
+In the generator, small feature maps gate the channels of large ones (skip-layer excitation, section 3.1). The
+discriminator has decoders that reconstruct the image from its feature maps, so that with few training images it learns
+their content instead of memorizing them (section 3.2).
 
-What differs: at 32 px and below, where the paper has no excitation, the 4x4 map gates the last one. The paper decodes a
-random quarter of the 16x16 map; here it is all four, since nothing in a verdict is drawn, and a decoder of 3x3
-convolutions looks no farther than a quarter's anyway. The published code's second, smaller discriminator is left out,
-and so is the excitation in its first.
+Differences: at 32 px and below, where the paper has no excitation, the 4x4 map gates the last one. The paper decodes a
+random quarter of the 16x16 map; here all four quarters are decoded, since the discriminator draws nothing at random,
+and the receptive field of a decoder of 3x3 convolutions stays within about a quarter anyway. The published code's
+second, smaller discriminator and the excitation in its first are left out.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.layers import LEAKY_RELU, Activation, LayerFactory, Norm, UpsampleConv, tanh_or_identity
 
 PATCH_SIDE = 4
-"""Side of the windows of the 8x8 map that are scored, each by itself: 5 x 5 of them."""
+"""Side of the windows of the 8x8 map that are scored separately: there are 5 x 5 of them."""
 
 
 class GatedLinearUnit(nn.Module):
-    """Gated linear unit: the second half of the channels says how much of the first passes (arXiv:1612.08083)."""
+    """Gated linear unit: the second half of the channels gates the first (arXiv:1612.08083)."""
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, 2C, H, W) to (N, C, H, W)."""
-        # On a CPU in channels_last functional.glu takes 2.8 times as long, and this without the copy 1.5 times.
+        """Map (N, 2C, H, W) to (N, C, H, W)."""
+        # on a CPU in channels_last functional.glu takes 2.8 times as long, and this without the copy 1.5 times
         passed, gate = hidden.chunk(2, 1)
         return passed * gate.clone().sigmoid()
 
 
 GLU = Activation(GatedLinearUnit, 1.7267)
-"""Its gain g solves g^2 E[sigmoid(g u)^2] = 1 for a standard normal u."""
+"""The gain g solves g^2 E[sigmoid(g u)^2] = 1 for a standard normal u."""
 
 
 class NoiseInjection(nn.Module):
-    """Adds a map of noise, the same for all channels, at a learned strength that starts at 0."""
+    """Add a noise map, the same for all channels, with a learned strength that starts at 0."""
 
     def __init__(self, layer_index: int) -> None:
-        """`layer_index` tells the network's layers apart: each draws noise of its own."""
+        """Create the layer; `layer_index` gives each layer of the network noise of its own."""
         super().__init__()
         self.layer_index = layer_index
         self.strength = nn.Parameter(torch.zeros(1))
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
-        """(N, C, H, W) and seeds (N,) to the same shape; without seeds nothing is added."""
+        """Add noise from seeds (N,) to (N, C, H, W); without seeds return it unchanged."""
         if seed is None:
             return hidden
         count, _, height, width = hidden.shape
@@ -65,10 +65,10 @@ class NoiseInjection(nn.Module):
 
 
 class NoNoise(nn.Module):
-    """No noise, where others have `Speckle`."""
+    """Replacement of `NoiseInjection` in layers without noise."""
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
-        """(N, C, H, W) as it is."""
+        """Return (N, C, H, W) unchanged."""
         return hidden
 
 
@@ -76,35 +76,35 @@ class GLUConv(nn.Module):
     """A convolution, noise, norm, and a gated linear unit."""
 
     def __init__(self, conv: nn.Module, noise: nn.Module, out_channels: int, norm: Norm) -> None:
-        """`conv` makes 2 * outside channels."""
+        """Create the layer; `conv` must return 2 * out_channels channels."""
         super().__init__()
         self.conv, self.noise = conv, noise
         self.norm_glu = nn.Sequential(norm.build(2 * out_channels), GLU.build())
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
-        """(N, inside, H, W) and seeds (N,) to (N, outside, ...), of the size that the convolution makes."""
-        ended: Tensor = self.norm_glu(self.noise(self.conv(hidden), seed))
-        return ended
+        """Map (N, C_in, H, W) and seeds (N,) to (N, C_out, ...), of the size that the convolution returns."""
+        activated: Tensor = self.norm_glu(self.noise(self.conv(hidden), seed))
+        return activated
 
 
 class UpBlock(nn.Module):
-    """Gated convolutions in a row, the first of which doubles the size."""
+    """A sequence of gated convolutions, the first of which doubles the size."""
 
     def __init__(self, *layers: GLUConv) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
-        """(N, inside, H, W) and seeds (N,) to (N, outside, 2H, 2W)."""
-        for part in self.layers:
-            hidden = part(hidden, seed)
+        """Map (N, C_in, H, W) and seeds (N,) to (N, C_out, 2H, 2W)."""
+        for layer in self.layers:
+            hidden = layer(hidden, seed)
         return hidden
 
 
 class SkipLayerExcitation(nn.Module):
-    """Skip-layer excitation: a small map says how much of each channel of a large one passes.
+    """Skip-layer excitation: a small feature map gates the channels of a large one.
 
-    Equation 1 of the paper; `small_side` is the small map's.
+    Equation 1 of the paper; `small_side` is the side of the small map.
     """
 
     def __init__(self, small_channels: int, large_channels: int, small_side: int, factory: LayerFactory) -> None:
@@ -118,14 +118,14 @@ class SkipLayerExcitation(nn.Module):
         )
 
     def forward(self, small: Tensor, large: Tensor) -> Tensor:
-        """(N, small, side, side) and (N, large, H, W) to (N, large, H, W)."""
-        # a 4x4 convolution of 4x4 pixels is a product with all of them
+        """Map (N, C_small, side, side) and (N, C_large, H, W) to (N, C_large, H, W)."""
+        # the 4x4 convolution of a 4x4 map is a linear layer
         gate: Tensor = self.gate(functional.avg_pool2d(small, self.pool_size).flatten(1))
         return large * gate[:, :, None, None]
 
 
 class Generator(nn.Module):
-    """Latent vectors to square pictures; `widths` are the channels at 4x4, 8x8, ..., the picture's size."""
+    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
 
     condition_inputs = ("seed",)
 
@@ -149,9 +149,9 @@ class Generator(nn.Module):
         )
         self.stages = nn.ModuleList(
             _build_up_block(*pair, norm, factory)
-            if setup % 2
-            else _build_noisy_up_block(*pair, 2 * setup, norm, factory)
-            for setup, pair in enumerate(pairwise(widths))
+            if stage_index % 2
+            else _build_noisy_up_block(*pair, 2 * stage_index, norm, factory)
+            for stage_index, pair in enumerate(pairwise(widths))
         )
         self.excitation_sources = choose_excitation_sources(len(widths))
         self.excitations = nn.ModuleList(
@@ -163,14 +163,16 @@ class Generator(nn.Module):
         )
 
     def forward(self, latent: Tensor, label: Labels | None = None, seed: Tensor | None = None) -> Tensor:
-        """(N, latent) and seeds (N,) to (N, channels, S, S) with S = 2 * 2^len(widths), in [-1, 1] if bounded."""
+        """Map latents (N, L) and seeds (N,) to images (N, channels, S, S), S = 2 * 2^len(widths), in [-1, 1] if
+        bounded.
+        """
         maps: list[Tensor] = [self.input_layer(latent)]
         excitations = iter(self.excitations)
-        for size, setup in enumerate(self.stages, 1):
-            large = setup(maps[-1], seed)
+        for index, stage in enumerate(self.stages, 1):
+            large = stage(maps[-1], seed)
             maps.append(
-                next(excitations)(maps[self.excitation_sources[size]], large)
-                if size in self.excitation_sources
+                next(excitations)(maps[self.excitation_sources[index]], large)
+                if index in self.excitation_sources
                 else large
             )
         image: Tensor = self.output_layer(maps[-1])
@@ -178,7 +180,7 @@ class Generator(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """Half the size in two ways, averaged: strided and plain convolution, and the means of 2x2 pixels."""
+    """Halve the size in two branches and average them: strided convolution, and mean pooling."""
 
     def __init__(self, in_channels: int, out_channels: int, *, norm: Norm, factory: LayerFactory) -> None:
         super().__init__()
@@ -193,35 +195,37 @@ class DownBlock(nn.Module):
         )
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, 2H, 2W) to (N, outside, H, W)."""
+        """Map (N, C_in, 2H, 2W) to (N, C_out, H, W)."""
         mean: Tensor = (self.strided_branch(hidden) + self.pooled_branch(hidden)) / 2
         return mean
 
 
 class Decoder(nn.Module):
-    """Finds the picture again in a map, linear without tanh: what is shown may be brightened past [-1, 1]."""
+    """Reconstruct the image from a feature map. The output has no tanh: an augmented input may exceed [-1, 1]."""
 
     def __init__(self, widths: tuple[int, ...], channels: int, *, norm: Norm, factory: LayerFactory) -> None:
-        """`widths` are the channels of the map, and after each doubling of its size."""
+        """Create the decoder; `widths` are the channels of the feature map, and after each doubling of its size."""
         super().__init__()
         stages = (
             nn.Sequential(
-                UpsampleConv(_build_glu_conv(inside, outside, norm, factory)), norm.build(2 * outside), GLU.build()
+                UpsampleConv(_build_glu_conv(in_channels, out_channels, norm, factory)),
+                norm.build(2 * out_channels),
+                GLU.build(),
             )
-            for inside, outside in pairwise(widths)
+            for in_channels, out_channels in pairwise(widths)
         )
         self.stages = nn.Sequential(*stages, factory.conv2d(widths[-1], channels, kernel_size=3))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, widths[0], h, w) to (N, channels, h * 2^k, w * 2^k) with k = len(widths) - 1."""
+        """Map (N, widths[0], h, w) to (N, channels, h * 2^k, w * 2^k) with k = len(widths) - 1."""
         image: Tensor = self.stages(hidden)
         return image
 
 
 class Discriminator(nn.Module):
-    """Square pictures to a map of scores, and to pictures found again in its maps.
+    """Map square images to a map of scores, and to reconstructions of the images from its feature maps.
 
-    `widths` are the channels at the picture's size, ..., 16x16, 8x8.
+    `widths` are the channels at the image's size, ..., 16x16, 8x8.
     """
 
     def __init__(
@@ -234,7 +238,7 @@ class Discriminator(nn.Module):
         build_head: HeadFactory,
         decoders: nn.ModuleList,
     ) -> None:
-        """`decoders` are of the 8x8 map and of the 16x16 map, or of the first alone, or none."""
+        """Create the network; `decoders` decode the 8x8 and the 16x16 map, or only the first, or there are none."""
         super().__init__()
         self.input_layer = nn.Sequential(
             factory.conv2d(channels, widths[0], kernel_size=3, gain=LEAKY_RELU.gain), LEAKY_RELU.build()
@@ -248,66 +252,69 @@ class Discriminator(nn.Module):
 
     @property
     def is_training_decoders(self) -> bool:
-        """Whether it is at its own move: there alone its maps are decoded."""
+        """Return whether this is the discriminator's own move: only then are its feature maps decoded."""
         return self.training and any(parameter.requires_grad for parameter in self.decoders.parameters())
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """(N, channels, S, S) with S = 4 * 2^len(widths) to a verdict with score (N, 1, 5, 5).
+        """Map (N, channels, S, S) with S = 4 * 2^len(widths) to an output with score (N, 1, 5, 5).
 
-        Its `rebuilt` is (N, k * channels of a picture, h, h) from the k decoders; while it is frozen or in evaluation
-        mode, None.
+        The output's `reconstructions` are (N, k * image channels, h, h) from the k decoders, or None while the network
+        is frozen or in evaluation mode.
         """
         middle = self.early_blocks(self.input_layer(sample))  # (N, widths[-2], 16, 16)
         small = self.last_block(middle)  # (N, widths[-1], 8, 8)
         output = self._score_windows(self.expand(small), label)
         if not self.is_training_decoders:
             return output
-        rebuilt = [decoder(seen) for decoder, seen in zip(self.decoders, (small, middle), strict=False)]
-        return output._replace(reconstructions=torch.cat(rebuilt, 1))
+        reconstructions = [
+            decoder(feature_map) for decoder, feature_map in zip(self.decoders, (small, middle), strict=False)
+        ]
+        return output._replace(reconstructions=torch.cat(reconstructions, 1))
 
     def _score_windows(self, hidden: Tensor, label: Labels | None) -> DiscriminatorOutput:
-        """(N, C, 8, 8) to a verdict on each 4x4 window; the guess of the class is their mean."""
+        """Score each 4x4 window of (N, C, 8, 8); the class logits are the mean over windows."""
         count, side = len(hidden), hidden.shape[-1] - PATCH_SIDE + 1
-        cut = _extract_windows_by_index if hidden.device.type == "cpu" else _extract_windows_by_unfold
-        windows = cut(hidden, side).flatten(0, 1)  # (N * side^2, 16 * C)
+        extract_windows = _extract_windows_by_index if hidden.device.type == "cpu" else _extract_windows_by_unfold
+        windows = extract_windows(hidden, side).flatten(0, 1)  # (N * side^2, 16 * C)
         if label is not None:
             label = label.repeat_interleave(side**2, 0)
         output: DiscriminatorOutput = self.head(windows, label)
-        classes = output.class_logits
+        class_logits = output.class_logits
         return output._replace(
             score=output.score.view(count, 1, side, side),
-            class_logits=None if classes is None else classes.view(count, side**2, -1).mean(1),
+            class_logits=None if class_logits is None else class_logits.view(count, side**2, -1).mean(1),
         )
 
 
 def _extract_windows_by_index(hidden: Tensor, windows_per_side: int) -> Tensor:
-    """(N, C, H, H) to its windows (N, side^2, 16 * C): 5 times as fast on a CPU in channels_last as unfolding.
+    """Return the windows (N, side^2, 16 * C) of (N, C, H, H): 5 times as fast as unfolding on a CPU in channels_last.
 
-    On a GPU its slope's sums come in no fixed order, so a run would not repeat exactly.
+    On a GPU its gradient is summed in no fixed order, so a run would not be reproducible.
     """
-    numbers = torch.arange(hidden.shape[-1] ** 2).view(hidden.shape[2:])
-    chosen = numbers.unfold(0, PATCH_SIDE, 1).unfold(1, PATCH_SIDE, 1).flatten()  # (side * side * 4 * 4,)
-    pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, chosen)
+    pixel_indices = torch.arange(hidden.shape[-1] ** 2).view(hidden.shape[2:])
+    window_indices = pixel_indices.unfold(0, PATCH_SIDE, 1).unfold(1, PATCH_SIDE, 1).flatten()  # (side * side * 4 * 4,)
+    pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, window_indices)
     return pixels.view(len(hidden), windows_per_side**2, -1)
 
 
 def _extract_windows_by_unfold(hidden: Tensor, windows_per_side: int) -> Tensor:
-    """The same, in a fixed order."""
+    """Return the same windows, with a gradient that is summed in a fixed order."""
     windows = functional.unfold(hidden, PATCH_SIDE).view(len(hidden), -1, PATCH_SIDE**2, windows_per_side**2)
     return windows.permute(0, 3, 2, 1).flatten(2)
 
 
 def choose_excitation_sources(num_maps: int) -> dict[int, int]:
-    """Which map is gated by which: numbers of maps, 0 for 4x4, 1 for 8x8, ..., out of so many.
+    """Return which feature map gates which, as {large: small}, for a generator of `num_maps` maps.
 
-    The paper's are 64, 128, 256 and 512 px, each by the map of a sixteenth; smaller pictures: the last map by 4x4.
+    Index 0 is the 4x4 map, 1 the 8x8 map, and so on. As in the paper, the maps of 64, 128, 256 and 512 px are gated by
+    those of a sixteenth of their side; in a smaller generator the 4x4 map gates the last one.
     """
     last = num_maps - 1
     return {large: large - 4 for large in range(4, min(last, 7) + 1)} or {last: 0}
 
 
 def _build_up_block(in_channels: int, out_channels: int, norm: Norm, factory: LayerFactory) -> UpBlock:
-    """One convolution without noise."""
+    """Build a block of one convolution without noise."""
     return UpBlock(
         GLUConv(UpsampleConv(_build_glu_conv(in_channels, out_channels, norm, factory)), NoNoise(), out_channels, norm)
     )
@@ -316,15 +323,15 @@ def _build_up_block(in_channels: int, out_channels: int, norm: Norm, factory: La
 def _build_noisy_up_block(
     in_channels: int, out_channels: int, layer_index: int, norm: Norm, factory: LayerFactory
 ) -> UpBlock:
-    """Two convolutions, with noise at `layer_index` and the place after it."""
-    first = GLUConv(
+    """Build a block of two convolutions, with noise of indices `layer_index` and `layer_index + 1`."""
+    upsample_conv = GLUConv(
         UpsampleConv(_build_glu_conv(in_channels, out_channels, norm, factory)),
         NoiseInjection(layer_index),
         out_channels,
         norm,
     )
     return UpBlock(
-        first,
+        upsample_conv,
         GLUConv(
             _build_glu_conv(out_channels, out_channels, norm, factory),
             NoiseInjection(layer_index + 1),
@@ -335,14 +342,14 @@ def _build_noisy_up_block(
 
 
 def _build_glu_conv(in_channels: int, out_channels: int, norm: Norm, factory: LayerFactory) -> nn.Module:
-    """Makes the channels of a gated linear unit and of its gate."""
+    """Build a 3x3 convolution that returns the channels of a gated linear unit and of its gate."""
     return factory.conv2d(in_channels, 2 * out_channels, kernel_size=3, gain=GLU.gain, bias=not norm.has_bias)
 
 
 def _build_conv_leaky_relu(
     in_channels: int, out_channels: int, kernel_size: int, norm: Norm, factory: LayerFactory
 ) -> tuple[nn.Module, ...]:
-    convolution = factory.conv2d(
+    conv = factory.conv2d(
         in_channels, out_channels, kernel_size=kernel_size, gain=LEAKY_RELU.gain, bias=not norm.has_bias
     )
-    return convolution, norm.build(out_channels), LEAKY_RELU.build()
+    return conv, norm.build(out_channels), LEAKY_RELU.build()

@@ -1,7 +1,7 @@
-"""Gated convolutions: a picture's holes are filled by layers that learn where to look.
+"""Gated convolutions for inpainting: the layers learn which pixels are valid.
 
 Yu, Lin, Yang, Shen, Lu, Huang 2019, "Free-Form Image Inpainting with Gated Convolution", arXiv:1806.03589, sections 3.1
-and 3.2: the first of the paper's two networks, of which the second refines what it makes.
+and 3.2: the first of the paper's two networks, without the second, which refines its output.
 """
 
 from __future__ import annotations
@@ -16,47 +16,52 @@ from zerosum.networks.receptive_field import PixelRange
 
 
 class GatedELU(nn.Module):
-    """The second half of the channels says how much of the first half, after ELU, passes (equation 3)."""
+    """The second half of the channels gates the first half, which passes through ELU (equation 3)."""
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, 2C, H, W) to (N, C, H, W)."""
+        """Map (N, 2C, H, W) to (N, C, H, W)."""
         feature, gate = hidden.chunk(2, 1)
-        # on a CPU copies are 2.6 times as fast as slices of channels_last, as in fastgan.Gate
+        # on a CPU copies are 2.6 times as fast as slices of channels_last, as in fastgan.GatedLinearUnit
         return functional.elu(feature.clone()) * gate.clone().sigmoid()
 
 
 GATED_ELU = Activation(GatedELU, 2.2404)
-"""Its gain g solves E[elu(g u)^2] E[sigmoid(g v)^2] = 1 for standard normal u and v."""
+"""The gain g solves E[elu(g u)^2] E[sigmoid(g v)^2] = 1 for standard normal u and v."""
 
 
 class Inpainter(nn.Module):
-    """A picture with holes, and where they are, to the whole picture."""
+    """Fill the holes of an image, given the image and a mask of the holes."""
 
     condition_inputs: tuple[str, ...] = ()
     size_multiple = 4
 
     def __init__(self, channels: int, width: int, dilations: tuple[int, ...], factory: LayerFactory) -> None:
-        """Build it.
+        """Create the network.
 
         Args:
-            channels: of the picture; the mask is one more.
-            width: channels at the picture's own size; twice and four times as many after each halving.
-            dilations: of the 3x3 convolutions in the middle, between one and one more that have none.
-            factory: how weights are drawn.
+            channels: channels of the image; the mask is one more.
+            width: channels at the image's full resolution; twice and four times as many after each halving.
+            dilations: of the 3x3 convolutions in the middle; an undilated one precedes and another follows them.
+            factory: creates the layers.
         """
         super().__init__()
-        half, middle = 2 * width, 4 * width
-        spread = [factory.conv2d(middle, 2 * middle, kernel_size=3, dilation=d, gain=GATED_ELU.gain) for d in dilations]
+        half_width, quarter_width = 2 * width, 4 * width
+        dilated = [
+            factory.conv2d(quarter_width, 2 * quarter_width, kernel_size=3, dilation=dilation, gain=GATED_ELU.gain)
+            for dilation in dilations
+        ]
         self.layers = nn.Sequential(
             _build_gated_conv(factory.conv2d(channels + 1, 2 * width, kernel_size=5, gain=GATED_ELU.gain)),
-            _build_gated_conv(factory.strided_conv2d(width, 2 * half, GATED_ELU.gain)),
-            _build_gated_conv(factory.conv2d(half, 2 * half, kernel_size=3, gain=GATED_ELU.gain)),
-            _build_gated_conv(factory.strided_conv2d(half, 2 * middle, GATED_ELU.gain)),
-            _build_gated_conv(factory.conv2d(middle, 2 * middle, kernel_size=3, gain=GATED_ELU.gain)),
-            *map(_build_gated_conv, spread),
-            _build_gated_conv(factory.conv2d(middle, 2 * middle, kernel_size=3, gain=GATED_ELU.gain)),
-            _build_gated_conv(UpsampleConv(factory.conv2d(middle, 2 * half, kernel_size=3, gain=GATED_ELU.gain))),
-            _build_gated_conv(UpsampleConv(factory.conv2d(half, 2 * width, kernel_size=3, gain=GATED_ELU.gain))),
+            _build_gated_conv(factory.strided_conv2d(width, 2 * half_width, GATED_ELU.gain)),
+            _build_gated_conv(factory.conv2d(half_width, 2 * half_width, kernel_size=3, gain=GATED_ELU.gain)),
+            _build_gated_conv(factory.strided_conv2d(half_width, 2 * quarter_width, GATED_ELU.gain)),
+            _build_gated_conv(factory.conv2d(quarter_width, 2 * quarter_width, kernel_size=3, gain=GATED_ELU.gain)),
+            *map(_build_gated_conv, dilated),
+            _build_gated_conv(factory.conv2d(quarter_width, 2 * quarter_width, kernel_size=3, gain=GATED_ELU.gain)),
+            _build_gated_conv(
+                UpsampleConv(factory.conv2d(quarter_width, 2 * half_width, kernel_size=3, gain=GATED_ELU.gain))
+            ),
+            _build_gated_conv(UpsampleConv(factory.conv2d(half_width, 2 * width, kernel_size=3, gain=GATED_ELU.gain))),
             factory.conv2d(width, channels, kernel_size=3),
             nn.Tanh(),
         )
@@ -64,16 +69,16 @@ class Inpainter(nn.Module):
         self.receptive_field_radius = receptive_field.compute_radius(self._trace_input_range, self.size_multiple)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, C + 1, H, W), the picture and last its mask, -1 where it is known and 1 in the hole, to (N, C, H, W).
+        """Map (N, C + 1, H, W) to (N, C, H, W): the last input channel is the mask, -1 where known and 1 in the hole.
 
-        What is known comes back to the last bit; the hole is filled in [-1, 1].
+        Known pixels are returned exactly; the hole is filled with values in [-1, 1].
         """
         known, hole = inputs[:, :-1], (inputs[:, -1:] + 1) / 2
-        made = crop(self.layers(pad_to_multiple(inputs, self.size_multiple)), *inputs.shape[2:])
-        return hole * made + (1 - hole) * known
+        filled = crop(self.layers(pad_to_multiple(inputs, self.size_multiple)), *inputs.shape[2:])
+        return hole * filled + (1 - hole) * known
 
     def _trace_input_range(self, pixel_range: PixelRange) -> PixelRange:
-        """What is seen to make these pixels."""
+        """Return the input range of these output pixels."""
         pixel_range = receptive_field.trace_upsample_conv(
             receptive_field.trace_upsample_conv(receptive_field.trace_conv(pixel_range, 3))
         )

@@ -1,4 +1,4 @@
-"""What a discriminator says of the features it has seen: a score, and what it makes of a sample's class."""
+"""Output heads of discriminators: from features to a score, with or without a class condition."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.layers import LayerFactory, to_score
 
 Labels = Tensor
-"""Class indices (N,) int64, or (N, K) float weights of the classes, between which one can walk."""
+"""Class indices (N,) int64, or class weights (N, K) float, which allow interpolation between classes."""
 
 
 def to_class_weights(label: Labels, num_classes: int, like: Tensor) -> Tensor:
-    """Labels as weights of the classes, (N, K), in the precision of `like`."""
+    """Convert labels to class weights (N, K) in the dtype of `like`; indices become one-hot."""
     if label.is_floating_point():
         return label.to(like.dtype)
-    return (label[:, None] == torch.arange(num_classes, device=label.device)).to(
-        like.dtype
-    )  # one_hot would wait for a GPU
+    one_hot = label[:, None] == torch.arange(num_classes, device=label.device)  # functional.one_hot synchronizes a GPU
+    return one_hot.to(like.dtype)
 
 
 class ClassEmbedding(nn.Module):
-    """A learned vector for each class: labels to (N, size)."""
+    """A learned vector for each class."""
 
     def __init__(self, num_classes: int, embedding_size: int, factory: LayerFactory, gain: float = 1.0) -> None:
-        """Vectors of numbers with standard deviation `gain`, where `factory` are scaled or orthogonal."""
+        """Create vectors whose values have standard deviation `gain`, if `factory` initializes by kaiming or
+        orthogonal.
+        """
         super().__init__()
         self.num_classes = num_classes
         self.embedding = factory.embedding(num_classes, embedding_size, gain)
 
     def forward(self, label: Labels) -> Tensor:
-        """Labels to their vectors, (N, size)."""
+        """Return the vectors (N, embedding_size) of the labels."""
         vectors: Tensor = self.embedding(to_class_weights(label, self.num_classes, next(self.parameters())))
         return vectors
 
 
 class ScoreHead(nn.Module):
-    """A score, whatever the class."""
+    """An unconditional score."""
 
     condition_inputs: tuple[str, ...] = ()
 
@@ -48,12 +49,12 @@ class ScoreHead(nn.Module):
         self.score = factory.linear(width, 1, bias=bias)
 
     def forward(self, features: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """(N, width) to a verdict with score (N,)."""
+        """Map features (N, width) to an output with score (N,)."""
         return DiscriminatorOutput(to_score(self.score(features)))
 
 
 class ProjectionHead(nn.Module):
-    """A score, and how well the features fit the class: their product with its vector.
+    """A score, plus the inner product of the features and a learned vector of the class.
 
     Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637, equation 3.
     """
@@ -66,14 +67,14 @@ class ProjectionHead(nn.Module):
         self.class_embedding = ClassEmbedding(num_classes, width, factory, width**-0.5)
 
     def forward(self, features: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """(N, width) and labels to a verdict with score (N,)."""
-        assert label is not None, "a projection needs labels: checked when the networks are built"
-        fit = (self.class_embedding(label) * features).sum(1, keepdim=True)
-        return DiscriminatorOutput(to_score(self.score(features) + fit))
+        """Map features (N, width) and labels to an output with score (N,)."""
+        assert label is not None, "the projection head needs labels: the game passes them"
+        projection = (self.class_embedding(label) * features).sum(1, keepdim=True)
+        return DiscriminatorOutput(to_score(self.score(features) + projection))
 
 
 class AuxiliaryClassifierHead(nn.Module):
-    """A score, and beside it a guess of the class. Odena et al. 2017 (AC-GAN), arXiv:1610.09585, section 3."""
+    """A score and class logits. Odena et al. 2017 (AC-GAN), arXiv:1610.09585, section 3."""
 
     condition_inputs: tuple[str, ...] = ()
 
@@ -82,13 +83,13 @@ class AuxiliaryClassifierHead(nn.Module):
         self.score, self.classifier = factory.linear(width, 1, bias=bias), factory.linear(width, num_classes)
 
     def forward(self, features: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """(N, width) to a verdict with score (N,) and class logits (N, K), both float32."""
-        guess = self.classifier(features)
+        """Map features (N, width) to an output with score (N,) and class logits (N, K), both at least float32."""
+        class_logits = self.classifier(features)
         return DiscriminatorOutput(
-            to_score(self.score(features)), guess.to(torch.promote_types(guess.dtype, torch.float32))
+            to_score(self.score(features)), class_logits.to(torch.promote_types(class_logits.dtype, torch.float32))
         )
 
 
 HeadFactory = Callable[[int, LayerFactory, bool], nn.Module]
-"""From the width of the features, how weights are drawn, and whether the score has a bias, to a head:
-`forward(features, label) -> Verdict`."""
+"""Create a head from the feature width, the layer factory, and whether the score has a bias; the head is called as
+`forward(features, label) -> DiscriminatorOutput`."""

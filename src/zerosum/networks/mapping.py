@@ -1,8 +1,8 @@
-"""From latents to styles: StyleGAN's mapping network.
+"""StyleGAN's mapping network, from latents to styles.
 
 Karras, Laine, Aila 2018, "A Style-Based Generator Architecture for Generative Adversarial Networks", arXiv:1812.04948,
-section 2, as it stands in StyleGAN2 (Karras et al. 2019, arXiv:1912.04958); with classes as in StyleGAN2-ADA (Karras et
-al. 2020, arXiv:2006.06676).
+section 2, as in StyleGAN2 (Karras et al. 2019, arXiv:1912.04958); classes as in StyleGAN2-ADA (Karras et al. 2020,
+arXiv:2006.06676).
 """
 
 from __future__ import annotations
@@ -18,58 +18,66 @@ from zerosum.networks.heads import ClassEmbedding, Labels
 from zerosum.networks.layers import LayerFactory, init_kaiming
 
 LR_MULTIPLIER = 0.01
-"""How much slower than the rest of the generator the mapping learns; at the full rate it runs away."""
+"""Learning rate of the mapping network relative to the rest of the generator; at the full rate it diverges."""
 LEAKY_RELU_GAIN = 2**0.5
-"""What follows every leaky ReLU: it makes up for the variance that ReLU takes, as in all of StyleGAN2."""
+"""Factor after every leaky ReLU; it compensates for the variance that the leaky ReLU removes, as throughout
+StyleGAN2."""
 
 
 def scaled_leaky_relu(hidden: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2, times `GAIN`."""
+    """Apply leaky ReLU with slope 0.2 and multiply by `LEAKY_RELU_GAIN`."""
     return functional.leaky_relu(hidden, 0.2) * LEAKY_RELU_GAIN
 
 
 class NormalizedLatent(nn.Module):
-    """The latent's direction, whatever the class."""
+    """Normalize the latent, without a class condition."""
 
     condition_inputs: tuple[str, ...] = ()
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
-        """(N, L) to (N, L), each row of length sqrt(L)."""
+        """Scale each row of (N, L) to length sqrt(L)."""
         return pixel_norm(latent)
 
 
 class ClassConditionedLatent(nn.Module):
-    """The latent's direction, and beside it the direction of the class's learned vector."""
+    """Concatenate the normalized latent with the normalized embedding of the class."""
 
     condition_inputs: tuple[str, ...] = ("label",)
 
     def __init__(self, num_classes: int, embedding_size: int) -> None:
-        """`embedding_size` numbers in a class's vector."""
+        """Create an embedding of `num_classes` vectors of `embedding_size` values."""
         super().__init__()
         self.class_embedding = ClassEmbedding(num_classes, embedding_size, LayerFactory(init_kaiming))
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
-        """(N, L) and labels to (N, L + size)."""
-        assert label is not None, "a generator of classes needs labels: the game sees to it"
+        """Map latents (N, L) and labels to (N, L + embedding_size)."""
+        assert label is not None, "a class-conditional generator needs labels: the game passes them"
         return torch.cat([pixel_norm(latent), pixel_norm(self.class_embedding(label)).to(latent.dtype)], 1)
 
 
 class MappingNetwork(nn.Module):
-    """Latents, and labels where it is told of classes, to styles."""
+    """Map latents, and labels if it is class-conditional, to styles."""
 
     def __init__(
         self, input_layer: NormalizedLatent | ClassConditionedLatent, in_features: int, width: int, num_layers: int
     ) -> None:
-        """`num_layers` layers from the `inside` numbers that `input_layer` makes of a latent to `width` numbers of style."""
+        """Create the network.
+
+        Args:
+            input_layer: maps a latent, and a label if there are classes, to `in_features` values.
+            in_features: number of values that `input_layer` returns.
+            width: number of values in a style.
+            num_layers: number of linear layers.
+        """
         super().__init__()
         self.input_layer, self.condition_inputs = input_layer, input_layer.condition_inputs
         sizes = (in_features, *[width] * num_layers)
         self.layers = nn.ModuleList(
-            EqualizedLinear(before, after, lr_multiplier=LR_MULTIPLIER) for before, after in pairwise(sizes)
+            EqualizedLinear(inputs, outputs, lr_multiplier=LR_MULTIPLIER) for inputs, outputs in pairwise(sizes)
         )
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
-        """(N, L) to (N, width)."""
+        """Map latents (N, L) to styles (N, width)."""
         style: Tensor = self.input_layer(latent, label)
         for layer in self.layers:
             style = scaled_leaky_relu(layer(style))

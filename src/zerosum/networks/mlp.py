@@ -1,7 +1,7 @@
-"""Fully connected networks, for points or small pictures (Goodfellow et al. 2014, arXiv:1406.2661).
+"""Fully connected networks, for points or small images (Goodfellow et al. 2014, arXiv:1406.2661).
 
-The generator and the discriminator mirror each other: hidden layers of linear, norm, activation between the
-latent vector and the sample, between the sample and its score.
+Generator and discriminator mirror each other: hidden layers of linear, norm and activation between the latent vector
+and the sample, and between the sample and its score.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zerosum.networks.layers import Activation, LayerFactory, Norm, dropout_or_i
 
 
 class Generator(nn.Module):
-    """Latent vectors to samples of any shape."""
+    """Map latent vectors to samples of any shape."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class Generator(nn.Module):
         )
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(N, latent) to (N, *shape), in [-1, 1] if bounded."""
+        """Map latents (N, L) to samples (N, *shape), in [-1, 1] if bounded."""
         sample: Tensor = self.output_layer(self.hidden_layers(latent))
         return sample
 
 
 class Discriminator(nn.Module):
-    """Samples of any shape to scores."""
+    """Map samples of any shape to scores."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Discriminator(nn.Module):
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """(N, *shape) to a verdict with score (N,)."""
+        """Map samples (N, *shape) to an output with score (N,)."""
         hidden = self.hidden_layers(sample.flatten(1))  # (N, widths[-1])
         output: DiscriminatorOutput = self.head(hidden, label)
         return output
@@ -77,22 +77,22 @@ class Discriminator(nn.Module):
 def _build_hidden_layers(
     widths: tuple[int, ...], activation: Activation, norm: Norm, factory: LayerFactory, dropout: float
 ) -> nn.Sequential:
-    """The hidden layers, (N, widths[0]) to (N, widths[-1]), with dropout at this rate."""
+    """Build the hidden layers, (N, widths[0]) to (N, widths[-1]), with this dropout rate."""
     layers = (
         nn.Sequential(
-            factory.linear(inside, outside, activation.gain, bias=not norm.has_bias),
-            norm.build(outside),
+            factory.linear(in_features, out_features, activation.gain, bias=not norm.has_bias),
+            norm.build(out_features),
             activation.build(),
             dropout_or_identity(dropout),
         )
-        for inside, outside in pairwise(widths)
+        for in_features, out_features in pairwise(widths)
     )
     return nn.Sequential(*layers)
 
 
 def init_first_layer_bias(hidden_layers: nn.Sequential, bias_range: float) -> None:
-    """Draw the first layer's biases so that its units bend anywhere within `bias_range` of the origin, not all at it."""
-    first = hidden_layers[0][0]  # type: ignore[index]
-    if bias_range and first.bias is not None:
+    """Draw the first layer's biases so that the kinks of its units lie within `bias_range` of the origin."""
+    first_linear = hidden_layers[0][0]  # type: ignore[index]
+    if bias_range and first_linear.bias is not None:
         with torch.no_grad():
-            first.bias.uniform_(-bias_range, bias_range).mul_(first.weight.norm(dim=1))
+            first_linear.bias.uniform_(-bias_range, bias_range).mul_(first_linear.weight.norm(dim=1))

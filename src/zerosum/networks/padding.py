@@ -1,6 +1,6 @@
-"""What translators have in common: pictures of any size are filled up to one they can halve, and cut out again.
+"""Padding for translators: pad an image to a size that the network can halve, then crop its output.
 
-`framed` is the one way in, in training and in use, so that neither is a special case.
+Translators call `pad_to_multiple` in training and evaluation mode alike, so neither is a special case.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from torch.nn import functional
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """(N, C, H, W) with its last rows and columns mirrored below and on the right, to the next multiple each way."""
+    """Pad (N, C, H, W) at the bottom and right by reflection, up to the next multiple of each side."""
     height, width = image.shape[2:]
     return _reflect_pad_axis(_reflect_pad_axis(image, 2, 0, -height % multiple), 3, 0, -width % multiple)
 
 
 def crop(image: Tensor, height: int, width: int) -> Tensor:
-    """The picture's first rows and columns: what was not filled up."""
+    """Return the first `height` rows and `width` columns: the part that was not padded."""
     return image[:, :, :height, :width]
 
 
 def reflect_pad(image: Tensor, margin: int) -> Tensor:
-    """(N, C, H, W) with a mirrored margin: (N, C, H + 2 margin, W + 2 margin)."""
+    """Pad (N, C, H, W) by reflection on all sides: (N, C, H + 2 margin, W + 2 margin)."""
     return _reflect_pad_axis(_reflect_pad_axis(image, 2, margin, margin), 3, margin, margin)
 
 
 def _reflect_pad_axis(image: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """Mirrored at its ends along an axis, or with the ends repeated where there is too little to mirror.
+    """Pad one axis by reflection, or by replication where the axis is too short to reflect.
 
-    Built of slices: the gradient of torch's own padding sums in no fixed order on a GPU. There is no way round it where
-    nothing is missing, so that a network exported at one size fills up others.
+    It is built of slices because the gradient of torch's own padding is summed in no fixed order on a GPU. It does not
+    return early where nothing is to be padded, so that a network exported at one size pads other sizes.
     """
     size = image.shape[axis]
     if max(before, after) < size:
@@ -41,7 +41,7 @@ def _reflect_pad_axis(image: Tensor, axis: int, before: int, after: int) -> Tens
 
 
 class ReflectPadConv2d(nn.Module):
-    """A convolution that sees its input mirrored at the edges, where others see zeros."""
+    """Replace the zero padding of a convolution by reflection."""
 
     def __init__(self, conv: nn.Module) -> None:
         super().__init__()
@@ -49,6 +49,6 @@ class ReflectPadConv2d(nn.Module):
         self.conv = conv
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, outside, H, W)."""
+        """Map (N, C_in, H, W) to (N, C_out, H, W)."""
         layer = self.conv
         return functional.conv2d(reflect_pad(hidden, layer.kernel_size[0] // 2), layer.weight, layer.bias)

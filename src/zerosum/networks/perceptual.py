@@ -1,4 +1,4 @@
-"""How far apart pictures look to a network trained on photographs.
+"""Perceptual distance of images in the features of a network trained on photographs.
 
 Zhang, Isola, Efros, Shechtman, Wang 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
 arXiv:1801.03924, equation 1, without its learned weights; the network is EfficientNet-Lite0.
@@ -13,14 +13,14 @@ from torch.nn import functional
 from zerosum.networks.projected import FrozenEfficientNet, composite_alpha
 
 _SIDE_MULTIPLE, _MAX_SIDE = 32, 256
-"""Pixels a side that the network takes: multiples of the one, up to the other."""
+"""Sides in pixels that the network takes: multiples of the first number, up to the second."""
 
 
 class PerceptualDistance(nn.Module):
-    """The distance of pictures in the frozen network's maps; it has no parameters, and nothing to save."""
+    """Distance of images in the feature maps of a frozen network; it has no parameters and no state."""
 
     def __init__(self, side: int) -> None:
-        """For pictures of about this side; they are brought to the next multiple of 32, at most 256.
+        """Load the network for images of about this side; they are resized to the next multiple of 32, at most 256.
 
         Raises:
             BadInput: the package with the network's weights is missing, or its file is damaged.
@@ -31,19 +31,20 @@ class PerceptualDistance(nn.Module):
         )
 
     def forward(self, generated: Tensor, target: Tensor) -> Tensor:
-        """Pictures (N, C, S, S) in [-1, 1] and as many others to their distances (N,), from 0 to 4.
+        """Return the distances (N,), from 0 to 4, of images (N, C, S, S) in [-1, 1] to their targets of the same shape.
 
-        At every place of a map the channels are brought to length 1, and the squared difference is summed over them; it
-        is averaged over places, and over the four maps. With alpha: over black and over white.
+        At each pixel of a feature map the channel vectors are normalized to length 1 and their squared difference is
+        summed; the result is averaged over pixels and over the four maps. Images with alpha are compared over black and
+        over white.
         """
-        each = [
-            (_normalize_channels(ours) - _normalize_channels(theirs)).square()
+        squared_differences = [
+            (_normalize_channels(generated_map) - _normalize_channels(target_map)).square()
             for pair in zip(composite_alpha(generated), composite_alpha(target), strict=True)
-            for ours, theirs in zip(*map(self.features, pair), strict=True)
+            for generated_map, target_map in zip(*map(self.features, pair), strict=True)
         ]
-        return torch.stack([apart.sum(1).mean((1, 2)) for apart in each]).mean(0)
+        return torch.stack([difference.sum(1).mean((1, 2)) for difference in squared_differences]).mean(0)
 
 
 def _normalize_channels(hidden: Tensor) -> Tensor:
-    """(N, width, H, W) with the channels at every place brought to length 1, float32 at least."""
+    """Normalize the channel vector of each pixel of (N, width, H, W) to length 1, in at least float32."""
     return functional.normalize(hidden.to(torch.promote_types(hidden.dtype, torch.float32)), dim=1)

@@ -1,4 +1,4 @@
-"""Published weights that a network is looked through with: checked to be what they say, and fixed."""
+"""Pretrained weights of feature networks: checked against their hash, and frozen."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def sha256_digest(file: Path) -> str:
-    """The sha256 of a file's content, in 64 hex digits."""
+    """Return the sha256 of a file's content as 64 hex digits."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def freeze_network(network: Module, device: torch.device) -> Module:
-    """The network as it is looked through: fixed, in evaluation mode, channels last, on the device."""
-    fixed = network.requires_grad_(False).eval()
-    return fixed.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    """Return the network without gradients, in evaluation mode, in channels_last, on the device."""
+    frozen = network.requires_grad_(False).eval()
+    return frozen.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

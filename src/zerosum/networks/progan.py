@@ -1,13 +1,13 @@
-"""Networks that grow while they are trained: from 4x4 pixels on, each doubling of the picture faded in.
+"""ProGAN's networks, which grow in training: from 4x4 pixels, each doubling of the resolution is faded in.
 
 Karras, Aila, Laine, Lehtinen 2017, "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
-arXiv:1710.10196, table 2 and figure 2. Weights learn at an equalised rate, the generator's pixels are normalised, and
-the discriminator sees how much a batch varies.
+arXiv:1710.10196, table 2 and figure 2. Layers have an equalized learning rate, the generator uses pixel norm, and the
+discriminator minibatch standard deviation.
 
-Level l is the resolution 4 * 2^l. A growth of k + a (k whole, 0 <= a < 1) says that level k is there in full and level
-k + 1 is faded in by a; what lies above is neither computed nor trained. Pictures have their full side at any growth:
-the generator repeats pixels up to it, the discriminator averages them down from it. So the gradient penalty measures
-slopes in one space throughout, as in the authors' program.
+Level l is the resolution 4 * 2^l. A growth of k + a (k an integer, 0 <= a < 1) means that level k is fully active and
+level k + 1 is faded in with weight a; higher levels are neither computed nor trained. Images have their full size at
+any growth: the generator repeats pixels up to it, the discriminator averages them down from it. So the gradient penalty
+is always measured in the same space, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -29,82 +29,82 @@ from zerosum.networks.equalized_lr import (
 from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.layers import LEAKY_RELU, fuse_box_filter, init_kaiming, upsample_conv2d
 
-_HE_GAIN = 2**0.5  # He's, which the paper takes for its leaky ReLU too
+_HE_GAIN = 2**0.5  # He's gain for ReLU, which the paper uses for its leaky ReLU too
 
 
 def upsample_nearest(image: Tensor, factor: int) -> Tensor:
-    """Every pixel repeated `factor` x `factor`: (N, C, H, W) to (N, C, H * times, W * times)."""
+    """Repeat every pixel `factor` x `factor` times: (N, C, H, W) to (N, C, H * factor, W * factor)."""
     return image if factor == 1 else functional.interpolate(image, scale_factor=float(factor), mode="nearest")
 
 
 def downsample_mean(image: Tensor, factor: int) -> Tensor:
-    """The means of squares of `factor` x `factor` pixels: (N, C, H, W) to (N, C, H / times, W / times)."""
+    """Average blocks of `factor` x `factor` pixels: (N, C, H, W) to (N, C, H / factor, W / factor)."""
     return image if factor == 1 else functional.avg_pool2d(image, factor)
 
 
 def fade_in(coarse: Tensor, fine: Tensor, alpha: Tensor) -> Tensor:
-    """(1 - share) of the coarse and `alpha` (0-d) of the fine, both (N, C, H, W)."""
+    """Return (1 - alpha) * coarse + alpha * fine for maps (N, C, H, W) and a 0-d `alpha`."""
     return coarse + (fine - coarse) * alpha
 
 
 def limit_resolution(image: Tensor, growth: float) -> Tensor:
-    """Real pictures as a network of this growth can make them, so that detail it lacks tells nobody apart.
+    """Reduce real images to the resolution of a network of this growth, so that missing detail does not reveal fakes.
 
     Args:
         image: (N, C, S, S), S a power of two from 4 on.
-        growth: from 0 (4x4) to log2(S) - 2, where pictures are shown as they are.
+        growth: from 0 (4x4) to log2(S) - 2, at which images are returned unchanged.
 
     Returns:
         (N, C, S, S)
     """
     side = image.shape[-1]
-    level, share = divmod(growth, 1)
-    times = side >> (int(level) + 2)
-    coarse = upsample_nearest(downsample_mean(image, times), times)
-    if not share:
+    level, alpha = divmod(growth, 1)
+    factor = side >> (int(level) + 2)
+    coarse = upsample_nearest(downsample_mean(image, factor), factor)
+    if not alpha:
         return coarse
-    return coarse.lerp(upsample_nearest(downsample_mean(image, times // 2), times // 2), share)
+    return coarse.lerp(upsample_nearest(downsample_mean(image, factor // 2), factor // 2), alpha)
 
 
 class GrowingNetwork(nn.Module):
-    """A network of `levels` resolutions, of which it uses those it has grown to; it begins with all of them.
+    """A network of `levels` resolutions that uses only those up to its growth; it starts fully grown.
 
-    Its growth is saved and copied with its weights.
+    The growth is saved and copied with the weights.
     """
 
     def __init__(self, levels: int) -> None:
-        """A network of resolutions 4, 8, ..., 4 * 2^(levels - 1)."""
+        """Create a network of resolutions 4, 8, ..., 4 * 2^(levels - 1)."""
         super().__init__()
         self.levels = levels
         self.set_growth(levels - 1)
 
     @property
     def growth(self) -> float:
-        """How far it has grown, from 0 to levels - 1: the fraction says how much of the next level is faded in."""
+        """Return the growth, from 0 to levels - 1; its fraction is the weight of the next level."""
         return self._growth
 
     def set_growth(self, growth: float) -> None:
-        """Use the levels up to this growth, from 0 to levels - 1, from now on."""
-        assert 0 <= growth <= self.levels - 1, f"growth {growth} lies outside of 0 to {self.levels - 1}"
+        """Use the levels up to this growth, from 0 to levels - 1."""
+        assert 0 <= growth <= self.levels - 1, f"growth {growth} is outside of 0 to {self.levels - 1}"
         self._growth, self.level = float(growth), int(growth)
         self.is_fading = self._growth > self.level
-        # a tensor, since for each new number a compiled network would be compiled anew; never changed in place, for
-        # a backward pass may still want the old one
+        # a tensor, since a compiled network would be recompiled for each new number; never changed in place, since a
+        # backward pass may still need the old one
         self.alpha = torch.tensor(self._growth - self.level, dtype=torch.float32, device="cpu")
 
     limit_resolution = staticmethod(limit_resolution)
 
     def get_extra_state(self) -> Tensor:
-        """The growth, () float64: a tensor, as all else in a checkpoint."""
+        """Return the growth as a () float64 tensor, as a checkpoint needs it."""
         return torch.tensor(self._growth, dtype=torch.float64, device="cpu")
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Grow as far as the network was that this state comes from."""
+        """Restore the growth from a checkpoint."""
         self.set_growth(float(state))
 
 
 class Generator(GrowingNetwork):
-    """Latent vectors to square pictures; `widths` are the channels at 4x4, 8x8, ..., the picture's side."""
+    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
 
     def __init__(self, latent_size: int, channels: int, widths: tuple[int, ...]) -> None:
         super().__init__(len(widths))
@@ -113,20 +113,20 @@ class Generator(GrowingNetwork):
         )
         self.stages = nn.ModuleList(
             nn.Sequential(
-                EqualizedUpsampleConv(inside, outside, 3, gain=_HE_GAIN),
+                EqualizedUpsampleConv(in_channels, out_channels, 3, gain=_HE_GAIN),
                 LEAKY_RELU.build(),
                 _PixelNorm(),
-                *_build_conv_pixel_norm(outside),
+                *_build_conv_pixel_norm(out_channels),
             )
-            for inside, outside in pairwise(widths)
+            for in_channels, out_channels in pairwise(widths)
         )
         self.to_rgb = nn.ModuleList(EqualizedConv2d(width, channels, 1) for width in widths)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(N, latent) to (N, channels, S, S) with S = 2 * 2^levels, unbounded; only a latent's direction counts."""
+        """Map latents (N, L), which are normalized, to images (N, channels, S, S) with S = 2 * 2^levels, unbounded."""
         hidden: Tensor = self.input_layer(pixel_norm(latent))
-        for setup in islice(self.stages, self.level):
-            hidden = setup(hidden)
+        for stage in islice(self.stages, self.level):
+            hidden = stage(hidden)
         image: Tensor = self.to_rgb[self.level](hidden)
         top = self.level
         if self.is_fading:
@@ -137,22 +137,22 @@ class Generator(GrowingNetwork):
 
 
 class Discriminator(GrowingNetwork):
-    """Square pictures to scores: the generator's mirror image, `widths` again from 4x4 up."""
+    """Map square images to scores; it mirrors the generator, and `widths` are again the channels from 4x4 up."""
 
     def __init__(self, channels: int, widths: tuple[int, ...], group_size: int, build_head: HeadFactory) -> None:
-        """`group_size`: samples whose deviation is shown."""
+        """Create the network; `group_size` is the number of samples compared by minibatch std."""
         super().__init__(len(widths))
         self.from_rgb = nn.ModuleList(
             nn.Sequential(EqualizedConv2d(channels, width, 1, gain=_HE_GAIN), LEAKY_RELU.build()) for width in widths
         )
         self.stages = nn.ModuleList(
             nn.Sequential(
-                EqualizedConv2d(inside, inside, 3, gain=_HE_GAIN),
+                EqualizedConv2d(in_channels, in_channels, 3, gain=_HE_GAIN),
                 LEAKY_RELU.build(),
-                EqualizedConvMeanPool(inside, outside, 3, gain=_HE_GAIN),
+                EqualizedConvMeanPool(in_channels, out_channels, 3, gain=_HE_GAIN),
                 LEAKY_RELU.build(),
             )
-            for outside, inside in pairwise(widths)
+            for out_channels, in_channels in pairwise(widths)
         )
         width = widths[0]
         self.final_block = nn.Sequential(
@@ -167,7 +167,7 @@ class Discriminator(GrowingNetwork):
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """(N, channels, S, S) with S = 2 * 2^levels to a verdict with score (N,)."""
+        """Map (N, channels, S, S) with S = 2 * 2^levels to an output with score (N,)."""
         top = self.level + self.is_fading
         sample = downsample_mean(sample, 1 << (self.levels - 1 - top))
         hidden: Tensor = self.from_rgb[top](sample)
@@ -181,64 +181,64 @@ class Discriminator(GrowingNetwork):
 
 
 class EqualizedUpsampleConv(EqualizedConv2d):
-    """The convolution of a picture of twice the size, every pixel repeated."""
+    """Nearest-neighbor upsampling, then the convolution, fused into one."""
 
     def forward(self, sample: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, outside, 2H, 2W)."""
+        """Map (N, C_in, H, W) to (N, C_out, 2H, 2W)."""
         return upsample_conv2d(sample, self.weight * self.scale, self.bias)
 
 
 class EqualizedConvMeanPool(EqualizedConv2d):
-    """The mean of each 2x2 pixels of the convolution: (N, inside, 2H, 2W) to (N, outside, H, W).
+    """The convolution, then the mean of each 2x2 pixels, fused into one.
 
-    As one convolution by a 4x4 kernel, with its second derivatives 2 to 3 times as fast on a CPU. What comes next is an
-    activation, so the mean is taken before it, as in the authors' program; the paper's table has it after.
+    One convolution with a 4x4 kernel is, second derivatives included, 2 to 3 times as fast on a CPU. The mean is taken
+    before the activation that follows, as in the authors' code; the paper's table has it after.
     """
 
     def forward(self, sample: Tensor) -> Tensor:
-        """(N, inside, 2H, 2W) to (N, outside, H, W)."""
+        """Map (N, C_in, 2H, 2W) to (N, C_out, H, W)."""
         kernel = fuse_box_filter(self.weight * (self.scale / 4))
         return functional.conv2d(sample, kernel, self.bias, stride=2, padding=1)
 
 
 class _PixelNorm(nn.Module):
-    """Pixel norm."""
+    """Pixel norm as a layer."""
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, C, H, W) to the same, each pixel's vector at length sqrt(C)."""
+        """Scale each pixel's channel vector of (N, C, H, W) to length sqrt(C)."""
         return pixel_norm(hidden)
 
 
 class _EqualizedLinearNoBias(nn.Module):
-    """A weight N(0, 1) that is scaled when it is used, without a bias."""
+    """A linear layer without bias whose N(0, 1) weight is scaled at run time."""
 
     def __init__(self, in_features: int, out_features: int, scale: float) -> None:
         super().__init__()
         self.weight, self.scale = nn.Parameter(torch.randn(out_features, in_features)), scale
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside) to (N, outside)."""
+        """Map (N, in_features) to (N, out_features)."""
         return functional.linear(hidden, self.weight * self.scale)
 
 
 class _InputLayer(nn.Module):
-    """A 4x4 convolution of the latent, taken as a picture of one pixel: one bias a channel."""
+    """A 4x4 convolution of the latent as a one-pixel image, with one bias per channel."""
 
     def __init__(self, latent_size: int, width: int) -> None:
         super().__init__()
-        # pixel norm takes the scale out again, so it only sets how fast this layer learns: the authors count all 16
-        # places of the kernel as inputs, of which an output pixel meets one
+        # pixel norm removes the scale again, so it only sets this layer's learning rate: the authors count all 16
+        # kernel positions in the fan-in, of which an output pixel uses one
         self.linear = _EqualizedLinearNoBias(latent_size, 16 * width, _HE_GAIN * (16 * latent_size) ** -0.5)
         self.bias = nn.Parameter(torch.zeros(width))
         self.activation = LEAKY_RELU.build()
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(N, latent) to (N, width, 4, 4)."""
+        """Map latents (N, L) to (N, width, 4, 4)."""
         pixels = self.linear(latent).reshape(len(latent), 4, 4, -1) + self.bias  # (N, 4, 4, width)
         hidden: Tensor = self.activation(pixels.permute(0, 3, 1, 2))
         return hidden
 
 
 def _build_conv_pixel_norm(width: int) -> tuple[nn.Module, ...]:
-    """A stage's second layer: 3x3, as wide as it is."""
+    """Build the second layer of a stage, a 3x3 convolution of constant width."""
     return EqualizedConv2d(width, width, 3, gain=_HE_GAIN), LEAKY_RELU.build(), _PixelNorm()

@@ -1,11 +1,12 @@
-"""Residual networks: the spectral-norm GAN's and BigGAN's, which differ in settings only.
+"""Residual networks of the spectral-norm GAN and of BigGAN, which differ in their settings only.
 
 Miyato, Kataoka, Koyama, Yoshida 2018, "Spectral Normalization for Generative Adversarial Networks", arXiv:1802.05957,
 appendix B.4; Brock, Donahue, Simonyan 2018, "Large Scale GAN Training for High Fidelity Natural Image Synthesis",
 arXiv:1809.11096, appendix B.
 
-Resampling is that of the papers, nearest neighbour up and averages down. It is worked into the 3x3 convolution beside
-it (`layers.Doubling`, `layers.Halving`), which is the same function and takes less than half of the products.
+Resampling is that of the papers, nearest neighbor up and mean pooling down. It is fused into the adjacent 3x3
+convolution (`layers.UpsampleConv`, `layers.ConvMeanPool`), which is the same function with less than half of the
+products.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels
 from zerosum.networks.layers import RELU, ConvMeanPool, LayerFactory, UpsampleConv, tanh_or_identity
 
 NormFactory = Callable[[int, int], nn.Module]
-"""From the width of a map, and of what its norm is told, to a norm: `forward(hidden, told) -> hidden`."""
+"""Create a norm from the width of its map and of its condition; it is called as `forward(hidden, condition) ->
+hidden`."""
 _BRANCH_GAIN = 0.5**0.5
-"""The gain of each of two things whose sum is to have the variance of one; what comes after a ReLU has half anyway."""
+"""Gain of each of two summands whose sum is to have unit variance; the ReLU after the sum halves the variance
+anyway."""
 
-# ---------------------------------------------------------------------- what norms are told
+# ---------------------------------------------------------------------- the conditions of the norms
 
 
 class SingleLatent(nn.Module):
-    """The latent enters at the start, and the blocks are told nothing."""
+    """The whole latent enters at the start, and the blocks get no condition."""
 
     condition_inputs: tuple[str, ...] = ()
 
@@ -40,12 +43,12 @@ class SingleLatent(nn.Module):
         self.input_size, self.condition_sizes = latent_size, (0,) * num_blocks
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> list[Tensor]:
-        """(N, L) to itself and, for each block, (N, 0)."""
+        """Map latents (N, L) to the latents themselves and, for each block, (N, 0)."""
         return [latent, *(latent[:, :0] for _ in self.condition_sizes)]
 
 
 class HierarchicalLatent(nn.Module):
-    """The latent is cut up: a chunk enters at the start, and each block is told of its own.
+    """The latent is split: one chunk enters at the start, and each block is conditioned on one of its own.
 
     BigGAN's hierarchical latent. Chunks are of one size, or the first ones larger by 1.
     """
@@ -55,16 +58,16 @@ class HierarchicalLatent(nn.Module):
     def __init__(self, latent_size: int, num_blocks: int) -> None:
         super().__init__()
         least, left = divmod(latent_size, num_blocks + 1)
-        self.input_size, *sizes = (least + (place < left) for place in range(num_blocks + 1))
+        self.input_size, *sizes = (least + (index < left) for index in range(num_blocks + 1))
         self.condition_sizes = tuple(sizes)
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> list[Tensor]:
-        """(N, L) to the start's and each block's chunk, (N, size)."""
+        """Split latents (N, L) into the chunk of the start and that of each block, (N, size)."""
         return list(torch.split(latent, [self.input_size, *self.condition_sizes], 1))
 
 
 class ClassConditionedLatent(nn.Module):
-    """What blocks are told, and before it a vector of the class: one for all blocks."""
+    """Prepend a learned vector of the class, shared by all blocks, to the condition of each block."""
 
     condition_inputs: tuple[str, ...] = ("label",)
 
@@ -80,32 +83,32 @@ class ClassConditionedLatent(nn.Module):
         self.class_embedding = ClassEmbedding(num_classes, embedding_size, factory, embedding_size**-0.5)
         self.input_size, self.condition_sizes = (
             latent_split.input_size,
-            tuple(embedding_size + more for more in latent_split.condition_sizes),
+            tuple(embedding_size + size for size in latent_split.condition_sizes),
         )
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> list[Tensor]:
-        """(N, L) and labels to the start's part of the latent and what each block is told."""
-        assert label is not None, "a generator of classes needs labels: the game sees to it"
+        """Map latents (N, L) and labels to the start's part of the latent and the condition of each block."""
+        assert label is not None, "a class-conditional generator needs labels: the game passes them"
         vector = self.class_embedding(label).to(latent.dtype)
-        start, *conditioning = self.latent_split(latent)
-        return [start, *(torch.cat([vector, each], 1) for each in conditioning)]
+        start, *conditions = self.latent_split(latent)
+        return [start, *(torch.cat([vector, condition], 1) for condition in conditions)]
 
 
 class UnconditionalNorm(nn.Module):
-    """A norm that is the same for all samples, whatever it is told."""
+    """A norm that ignores its condition."""
 
     def __init__(self, norm: nn.Module) -> None:
         super().__init__()
         self.norm = norm
 
     def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
-        """(N, C, H, W) and anything to (N, C, H, W)."""
-        normalised: Tensor = self.norm(hidden)
-        return normalised
+        """Normalize (N, C, H, W)."""
+        normalized: Tensor = self.norm(hidden)
+        return normalized
 
 
 class ConditionalBatchNorm2d(nn.Module):
-    """Batch norm whose gain and bias are linear in what it is told: 1 + A t and B t.
+    """Batch norm whose gain and bias are linear in a condition t: 1 + A t and B t.
 
     Dumoulin et al. 2016, arXiv:1610.07629; Miyato and Koyama 2018, arXiv:1802.05637.
     """
@@ -113,33 +116,33 @@ class ConditionalBatchNorm2d(nn.Module):
     def __init__(self, width: int, condition_size: int, factory: LayerFactory) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(width, affine=False)
-        # what orthonormal rows or columns have: gains start near 1, and some way apart
+        # the scale of orthonormal rows or columns: gains start near 1 and differ somewhat between classes
         gain = (condition_size / max(condition_size, width)) ** 0.5
         self.gain, self.bias = (factory.linear(condition_size, width, gain, bias=False) for _ in range(2))
 
     def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
-        """(N, C, H, W) and (N, T) to (N, C, H, W)."""
+        """Normalize (N, C, H, W) with conditions (N, T)."""
         gain, bias = self.gain(condition)[:, :, None, None], self.bias(condition)[:, :, None, None]
         return torch.addcmul(bias, self.norm(hidden), 1 + gain)
 
 
 UNCONDITIONAL_NORMS: Mapping[str, NormFactory] = {
-    "none": lambda width, told: UnconditionalNorm(nn.Identity()),
-    "batch": lambda width, told: UnconditionalNorm(nn.BatchNorm2d(width)),
+    "none": lambda width, condition_size: UnconditionalNorm(nn.Identity()),
+    "batch": lambda width, condition_size: UnconditionalNorm(nn.BatchNorm2d(width)),
 }
-"""Norms that are told nothing."""
+"""Norms without a condition, by the name that settings use."""
 
 
 def build_conditional_norm_factory(factory: LayerFactory) -> NormFactory:
-    """Norms that are told something."""
-    return lambda width, told: ConditionalBatchNorm2d(width, told, factory)
+    """Return a factory of conditional batch norms."""
+    return lambda width, condition_size: ConditionalBatchNorm2d(width, condition_size, factory)
 
 
 # ---------------------------------------------------------------------- the generator
 
 
 class GeneratorBlock(nn.Module):
-    """A residual block that doubles the size: norm, ReLU, twice the size, 3x3, norm, ReLU, 3x3."""
+    """A residual block that doubles the size: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3."""
 
     def __init__(
         self, in_channels: int, out_channels: int, condition_size: int, build_norm: NormFactory, factory: LayerFactory
@@ -151,16 +154,16 @@ class GeneratorBlock(nn.Module):
         self.shortcut = factory.conv2d(in_channels, out_channels, gain=_BRANCH_GAIN)
 
     def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
-        """(N, inside, H, W) and (N, T) to (N, outside, 2H, 2W)."""
+        """Map (N, C_in, H, W) and conditions (N, T) to (N, C_out, 2H, 2W)."""
         branch = self.conv1(torch.relu(self.norm1(hidden, condition)))
         branch = self.conv2(torch.relu(self.norm2(branch, condition)))
-        # a 1x1 convolution of pixels made four alike is the same before it, at a quarter of the products
-        short = functional.interpolate(self.shortcut(hidden), scale_factor=2.0, mode="nearest")
-        return branch + short  # type: ignore[no-any-return]
+        # the 1x1 convolution commutes with nearest-neighbor upsampling; before it, it has a quarter of the products
+        shortcut = functional.interpolate(self.shortcut(hidden), scale_factor=2.0, mode="nearest")
+        return branch + shortcut  # type: ignore[no-any-return]
 
 
 class Generator(nn.Module):
-    """Latent vectors to square pictures; `widths` are the channels at 4x4, 8x8, ..., the picture's size."""
+    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
 
     def __init__(
         self,
@@ -173,37 +176,47 @@ class Generator(nn.Module):
         attention_side: int,
         bounded: bool,
     ) -> None:
-        """`build_norms`: the blocks' and the last one, before the picture; `attention_side`: the side of the map it follows."""
+        """Create the generator.
+
+        Args:
+            channels: channels of the image.
+            widths: channels at 4x4, 8x8, ..., the image's size.
+            conditioning: splits a latent into the start's part and the condition of each block.
+            build_norms: create the norms of the blocks, and the last one before the image.
+            factory: creates the layers.
+            attention_side: side of the feature map after which self-attention is inserted; 0 for none.
+            bounded: end with tanh.
+        """
         super().__init__()
         self.conditioning, self.condition_inputs = conditioning, conditioning.condition_inputs
-        inner, last = build_norms
+        build_block_norm, build_output_norm = build_norms
         self.input_layer = nn.Sequential(
             factory.linear(conditioning.input_size, widths[0] * 16), nn.Unflatten(1, (widths[0], 4, 4))
         )
         self.blocks = nn.ModuleList(
-            GeneratorBlock(inside, outside, size, inner, factory)
-            for (inside, outside), size in zip(pairwise(widths), conditioning.condition_sizes, strict=True)
+            GeneratorBlock(in_channels, out_channels, size, build_block_norm, factory)
+            for (in_channels, out_channels), size in zip(pairwise(widths), conditioning.condition_sizes, strict=True)
         )
         self.attentions = nn.ModuleList(
-            _attention_or_identity(8 << place, attention_side, width, factory) for place, width in enumerate(widths[1:])
+            _attention_or_identity(8 << level, attention_side, width, factory) for level, width in enumerate(widths[1:])
         )
-        self.output_norm = last(widths[-1], 0)
+        self.output_norm = build_output_norm(widths[-1], 0)
         self.output_layer = nn.Sequential(
             nn.ReLU(), factory.conv2d(widths[-1], channels, kernel_size=3), tanh_or_identity(bounded)
         )
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
-        """(N, L), and labels if it takes them, to (N, channels, S, S) with S = 2 * 2^len(widths)."""
-        start, *conditioning = self.conditioning(latent, label)
+        """Map latents (N, L), and labels if conditional, to images (N, channels, S, S) with S = 2 * 2^len(widths)."""
+        start, *conditions = self.conditioning(latent, label)
         hidden = self.input_layer(start)
-        for block, after, each in zip(self.blocks, self.attentions, conditioning, strict=True):
-            hidden = after(block(hidden, each))
+        for block, attention, condition in zip(self.blocks, self.attentions, conditions, strict=True):
+            hidden = attention(block(hidden, condition))
         image: Tensor = self.output_layer(self.output_norm(hidden, latent))
         return image
 
 
 def _attention_or_identity(side: int, attention_side: int, width: int, factory: LayerFactory) -> nn.Module:
-    """Self-attention after the map of the side that asks for it; after others, nothing."""
+    """Return self-attention for the feature map of `attention_side`, else the identity."""
     return SelfAttention(width, factory) if side == attention_side else nn.Identity()
 
 
@@ -211,20 +224,20 @@ def _attention_or_identity(side: int, attention_side: int, width: int, factory: 
 
 
 class ResidualBlock(nn.Module):
-    """branch(x) + short(x)."""
+    """branch(x) + shortcut(x)."""
 
     def __init__(self, branch: nn.Module, shortcut: nn.Module) -> None:
         super().__init__()
         self.branch, self.shortcut = branch, shortcut
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, outside, H, W), or half of that."""
-        total: Tensor = self.branch(hidden) + self.shortcut(hidden)
-        return total
+        """Map (N, C_in, H, W) to (N, C_out, H, W), or to half the size."""
+        output: Tensor = self.branch(hidden) + self.shortcut(hidden)
+        return output
 
 
 def build_first_block(channels: int, out_channels: int, factory: LayerFactory) -> ResidualBlock:
-    """The block that sees the picture, and halves it. It has no first ReLU: that would cut off what is below 0."""
+    """Build the block that halves the image. It has no first ReLU, which would cut off negative pixels."""
     branch = nn.Sequential(
         factory.conv2d(channels, out_channels, kernel_size=3),
         nn.ReLU(),
@@ -234,15 +247,16 @@ def build_first_block(channels: int, out_channels: int, factory: LayerFactory) -
 
 
 def build_downsample_block(in_channels: int, out_channels: int, factory: LayerFactory) -> ResidualBlock:
-    """ReLU, 3x3, ReLU, 3x3, and half the size."""
-    *begin, last = _build_conv_branch(in_channels, out_channels, factory)
+    """Build a block of ReLU, 3x3, ReLU, 3x3 that halves the size."""
+    *first_layers, last_conv = _build_conv_branch(in_channels, out_channels, factory)
     return ResidualBlock(
-        nn.Sequential(*begin, ConvMeanPool(last)), _build_downsample_shortcut(in_channels, out_channels, factory)
+        nn.Sequential(*first_layers, ConvMeanPool(last_conv)),
+        _build_downsample_shortcut(in_channels, out_channels, factory),
     )
 
 
 def build_same_size_block(in_channels: int, out_channels: int, factory: LayerFactory) -> ResidualBlock:
-    """ReLU, 3x3, ReLU, 3x3; the shortcut has a 1x1 convolution only where the width changes."""
+    """Build a block of ReLU, 3x3, ReLU, 3x3; the shortcut has a 1x1 convolution only where the width changes."""
     branch = nn.Sequential(*_build_conv_branch(in_channels, out_channels, factory))
     return ResidualBlock(
         branch,
@@ -260,12 +274,12 @@ def _build_conv_branch(in_channels: int, out_channels: int, factory: LayerFactor
 
 
 def _build_downsample_shortcut(in_channels: int, out_channels: int, factory: LayerFactory) -> nn.Module:
-    # the average of a 1x1 convolution is the convolution of the average
+    # the 1x1 convolution commutes with mean pooling
     return nn.Sequential(nn.AvgPool2d(2), factory.conv2d(in_channels, out_channels, gain=_BRANCH_GAIN))
 
 
 class Discriminator(nn.Module):
-    """Square pictures to scores; `widths` are the channels of the blocks that halve the size, in that order."""
+    """Map square images to scores; `widths` are the channels of the blocks that halve the size, in that order."""
 
     def __init__(
         self,
@@ -277,7 +291,16 @@ class Discriminator(nn.Module):
         attention_side: int,
         build_head: HeadFactory,
     ) -> None:
-        """`same_size_widths`: channels of the blocks that follow and keep the size; `attention_side`: side of the map it follows."""
+        """Create the discriminator.
+
+        Args:
+            shape: (channels, S, S) of the image.
+            widths: channels of the blocks that halve the size.
+            same_size_widths: channels of the blocks after them, which keep the size.
+            factory: creates the layers.
+            attention_side: side of the feature map after which self-attention is inserted; 0 for none.
+            build_head: creates the output head.
+        """
         super().__init__()
         channels, side, _ = shape
         self.input_layer = nn.Sequential(
@@ -286,16 +309,16 @@ class Discriminator(nn.Module):
         )
         stages = (
             nn.Sequential(
-                build_downsample_block(inside, outside, factory),
-                _attention_or_identity(side >> (place + 2), attention_side, outside, factory),
+                build_downsample_block(in_channels, out_channels, factory),
+                _attention_or_identity(side >> (level + 2), attention_side, out_channels, factory),
             )
-            for place, (inside, outside) in enumerate(pairwise(widths))
+            for level, (in_channels, out_channels) in enumerate(pairwise(widths))
         )
         self.stages = nn.Sequential(*stages)
         self.same_size_blocks = nn.Sequential(
             *(
-                build_same_size_block(inside, outside, factory)
-                for inside, outside in pairwise((widths[-1], *same_size_widths))
+                build_same_size_block(in_channels, out_channels, factory)
+                for in_channels, out_channels in pairwise((widths[-1], *same_size_widths))
             ),
             nn.ReLU(),
         )
@@ -303,7 +326,7 @@ class Discriminator(nn.Module):
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """(N, channels, S, S), and labels if it takes them, to a verdict with score (N,)."""
-        seen = self.same_size_blocks(self.stages(self.input_layer(sample)))
-        output: DiscriminatorOutput = self.head(seen.sum((2, 3)), label)
+        """Map (N, channels, S, S), and labels if class-conditional, to an output with score (N,)."""
+        features = self.same_size_blocks(self.stages(self.input_layer(sample)))
+        output: DiscriminatorOutput = self.head(features.sum((2, 3)), label)
         return output

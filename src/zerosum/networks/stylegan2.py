@@ -1,11 +1,11 @@
-"""StyleGAN2's networks: pictures made by styles, judged by a residual network.
+"""StyleGAN2's networks: a generator modulated by styles, and a residual discriminator.
 
 Karras et al. 2019, "Analyzing and Improving the Image Quality of StyleGAN", arXiv:1912.04958, configuration F: every
-convolution of the generator is modulated by a style, its pictures are sums over all sizes, and the discriminator is
-residual. All resampling goes through the filter [1, 3, 3, 1], so that detail does not alias.
+convolution of the generator is modulated by a style, its image is a sum over all resolutions, and the discriminator is
+residual. All resampling uses the filter [1, 3, 3, 1] against aliasing.
 
-Two things differ: beside the main path (sums of pictures, the discriminator's shortcuts) resampling repeats the edges,
-where the paper pads with zeros; and every sample has a cut of its own where styles are mixed, not the batch one.
+Two differences: outside the main path (sum of images, the discriminator's shortcuts) resampling replicates the edges,
+where the paper pads with zeros; and style mixing draws a crossover layer for each sample, not one for the batch.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from zerosum.networks.mapping import MappingNetwork, scaled_leaky_relu
 from zerosum.networks.modulated_conv import EPSILON, modulated_conv2d
 
 MEAN_STYLE_DECAY = 0.998
-"""What the mean style keeps of itself in a step."""
+"""Fraction of the mean style that one training step keeps."""
 
 ConvFn = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From samples (N, C, H, W), styles (N, C) and weights (O, C, 3, 3) to (N, O, H, W), or twice the size."""
+"""Map samples (N, C, H, W), styles (N, C) and weights (O, C, 3, 3) to (N, O, H, W), or to twice the size."""
 
 
 def blur(sample: Tensor, gain: float, padding: int) -> Tensor:
-    """Each channel under the filter [1, 3, 3, 1] / 8 each way, times `gain`, zeros beyond the edges.
+    """Filter each channel with the separable kernel [1, 3, 3, 1] / 8, times `gain`, with zero padding.
 
     Args:
         sample: (N, C, H, W).
-        gain: what a constant is multiplied by.
+        gain: factor by which a constant is multiplied.
         padding: zeros beyond each edge.
 
     Returns:
@@ -49,9 +49,10 @@ def blur(sample: Tensor, gain: float, padding: int) -> Tensor:
 
 
 def modulated_upsample_conv2d(sample: Tensor, style: Tensor, weight: Tensor) -> Tensor:
-    """`modulated`, onto twice the size: away from the edges, `Upsample` and then a modulated 3x3 convolution.
+    """Double the size and apply a modulated 3x3 convolution.
 
-    That convolution comes first, transposed and with stride 2, so it works on a quarter of the pixels.
+    Away from the edges this equals `Upsample` followed by `modulated_conv2d`. The convolution is transposed with stride
+    2 and comes first, so it works on a quarter of the pixels.
 
     Args:
         sample: (N, C, H, W).
@@ -61,53 +62,53 @@ def modulated_upsample_conv2d(sample: Tensor, style: Tensor, weight: Tensor) -> 
     Returns:
         (N, O, 2H, 2W)
     """
-    spread = functional.conv_transpose2d(sample * style[:, :, None, None], weight.transpose(0, 1), stride=2)
-    squares = style.square() @ weight.square().sum((2, 3)).T  # (N, O): of each sample's own weights
-    # the gain 4 makes up for the zeros in between
-    return blur(spread, 4.0, 1) * (squares + EPSILON).rsqrt().to(spread.dtype)[:, :, None, None]
+    upsampled = functional.conv_transpose2d(sample * style[:, :, None, None], weight.transpose(0, 1), stride=2)
+    squares = style.square() @ weight.square().sum((2, 3)).T  # (N, O): squared norm of each sample's weights
+    # the gain 4 compensates for the inserted zeros
+    return blur(upsampled, 4.0, 1) * (squares + EPSILON).rsqrt().to(upsampled.dtype)[:, :, None, None]
 
 
 # ---------------------------------------------------------------------- the generator
 
 
 class NoNoise(nn.Module):
-    """No noise."""
+    """Replacement of `NoiseInjection` in a generator without noise."""
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
-        """(N, C, S, S) to the same."""
+        """Return (N, C, S, S) unchanged."""
         return hidden
 
 
 class NoiseInjection(nn.Module):
-    """One picture of noise, added to all channels as strongly as is learned; from strength 0 (arXiv:1812.04948)."""
+    """Add a noise map to all channels with a learned strength that starts at 0 (arXiv:1812.04948)."""
 
     fixed_noise: Tensor
 
     def __init__(self, layer_index: int, side: int) -> None:
-        """The `layer_index`-th layer's noise, for pictures of this side."""
+        """Create the noise of layer `layer_index`, for feature maps of this side."""
         super().__init__()
         self.layer_index, self.side = layer_index, side
         self.strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("fixed_noise", self.draw_noise(seeded_rng.derive_seeds(0, 0, 1)))
 
     def draw_noise(self, seed: Tensor) -> Tensor:
-        """(N,) int64 seeds to (N, 1, side, side) standard normal noise, another in each layer."""
-        numbers = seeded_rng.normal(
+        """Map seeds (N,) int64 to standard normal noise (N, 1, side, side), different in each layer."""
+        noise = seeded_rng.normal(
             seeded_rng.fork_seed(seed, self.layer_index), self.side**2, seeded_rng.RandomStream.LAYER_NOISE
         )
-        return numbers.view(-1, 1, self.side, self.side)
+        return noise.view(-1, 1, self.side, self.side)
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
-        """(N, C, S, S) to the same; the same noise for all samples and always where there are no seeds."""
-        drawn = self.fixed_noise if seed is None else self.draw_noise(seed)
-        return hidden + drawn.to(hidden.dtype) * self.strength
+        """Add noise to (N, C, S, S); without seeds, the same fixed noise is added to all samples."""
+        noise = self.fixed_noise if seed is None else self.draw_noise(seed)
+        return hidden + noise.to(hidden.dtype) * self.strength
 
 
 class SynthesisLayer(nn.Module):
-    """A convolution of 3x3 modulated by a style, noise, bias, leaky ReLU."""
+    """A 3x3 convolution modulated by a style, then noise, bias and leaky ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int, style_size: int, conv_fn: ConvFn, noise: nn.Module) -> None:
-        """`conv_fn` says whether the size doubles, `noise` what noise is added."""
+        """Create the layer; `conv_fn` keeps or doubles the size, `noise` adds noise or nothing."""
         super().__init__()
         self.affine = EqualizedLinear(style_size, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
@@ -115,14 +116,14 @@ class SynthesisLayer(nn.Module):
         self.conv_fn, self.noise = conv_fn, noise
 
     def forward(self, hidden: Tensor, style: Tensor, seed: Tensor | None) -> Tensor:
-        """(N, inside, H, W) and styles (N, style) to (N, outside, H, W), or twice the size."""
+        """Map (N, C_in, H, W) and styles (N, W) to (N, C_out, H, W), or to twice the size."""
         convolved = self.conv_fn(hidden, self.affine(style), self.weight)
         noisy: Tensor = self.noise(convolved, seed)
-        return scaled_leaky_relu(noisy + self.bias.to(noisy.dtype)[:, None, None])  # else bfloat16 would end here
+        return scaled_leaky_relu(noisy + self.bias.to(noisy.dtype)[:, None, None])  # a float32 bias would end bfloat16
 
 
 class ToRGB(nn.Module):
-    """What a size adds to the picture: a modulated 1x1 convolution, without demodulation."""
+    """Contribution of one resolution to the image: a modulated 1x1 convolution without demodulation."""
 
     def __init__(self, in_channels: int, channels: int, style_size: int) -> None:
         super().__init__()
@@ -132,8 +133,8 @@ class ToRGB(nn.Module):
         self.scale = in_channels**-0.5
 
     def forward(self, hidden: Tensor, style: Tensor) -> Tensor:
-        """(N, inside, H, W) and styles (N, style) to (N, channels, H, W)."""
-        # so few outputs that weights for each sample cost less than modulating what goes in
+        """Map (N, C_in, H, W) and styles (N, W) to (N, channels, H, W)."""
+        # with so few outputs, weights for each sample cost less than modulating the input
         weights = self.weight * (self.affine(style) * self.scale)[:, None]  # (N, channels, inside)
         pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2) @ weights.mT + self.bias  # (N, H W, channels)
         image: Tensor = pixels.unflatten(1, hidden.shape[2:]).permute(0, 3, 1, 2)
@@ -141,16 +142,16 @@ class ToRGB(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latent vectors to square pictures; `widths` are the channels at 4x4, 8x8, ..., the picture's size.
+    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size.
 
-    Style j goes to the j-th convolution; to-RGB shares its style with the convolution that follows it, and the last
-    style is the last to-RGB's own. So there are two styles a size.
+    Style j modulates the j-th convolution. A to-RGB layer shares its style with the convolution that follows it, and
+    the last to-RGB layer uses the last style. So there are two styles per resolution.
     """
 
     mean_style: Tensor
-    """(W,): running mean of the styles of training, towards which truncation pulls."""
+    """(W,): running mean of the styles in training, the target of truncation."""
     mean_path_length: Tensor
-    """(): float32, running mean of what the term path-length measures."""
+    """(): float32, running mean of the path length that the term path-length measures."""
 
     def __init__(
         self,
@@ -162,28 +163,31 @@ class Generator(nn.Module):
         style_mixing_prob: float,
         uses_noise: bool,
     ) -> None:
-        """A generator.
+        """Create the generator.
 
         Args:
-            latent_size: numbers in a latent.
-            channels: of the picture.
+            latent_size: number of values in a latent.
+            channels: channels of the image.
             widths: channels at 4x4, 8x8, ...
-            mapping: from latents to styles.
-            style_size: numbers in a style.
-            style_mixing_prob: share of samples that are made of two styles in training.
-            uses_noise: whether noise is added to what the layers make.
+            mapping: network from latents to styles.
+            style_size: number of values in a style.
+            style_mixing_prob: fraction of samples that are generated from two styles in training.
+            uses_noise: whether noise is added after every convolution.
         """
         super().__init__()
         self.latent_size, self.mapping, self.style_mixing_prob = latent_size, mapping, style_mixing_prob
         self.condition_inputs = (*mapping.condition_inputs, "seed")
         self.constant = nn.Parameter(torch.randn(widths[0], 4, 4))
         self.synthesis_layers = nn.ModuleList()
-        for size, (inside, outside) in enumerate(pairwise((widths[0], *widths))):
-            steps = [(inside, outside, modulated_upsample_conv2d), (outside, outside, modulated_conv2d)]
-            steps = steps[1:] if size == 0 else steps  # the constant has this size already
-            for before, after, convolve in steps:
-                grain = NoiseInjection(len(self.synthesis_layers), 4 << size) if uses_noise else NoNoise()
-                self.synthesis_layers.append(SynthesisLayer(before, after, style_size, convolve, grain))
+        for level, (in_channels, out_channels) in enumerate(pairwise((widths[0], *widths))):
+            convs = [
+                (in_channels, out_channels, modulated_upsample_conv2d),
+                (out_channels, out_channels, modulated_conv2d),
+            ]
+            convs = convs[1:] if level == 0 else convs  # the constant is 4x4 already
+            for conv_in, conv_out, conv_fn in convs:
+                noise = NoiseInjection(len(self.synthesis_layers), 4 << level) if uses_noise else NoNoise()
+                self.synthesis_layers.append(SynthesisLayer(conv_in, conv_out, style_size, conv_fn, noise))
         self.to_rgb = nn.ModuleList(ToRGB(width, channels, style_size) for width in widths)
         self.upsample = Upsample()
         self.num_layers = 2 * len(widths)
@@ -191,44 +195,44 @@ class Generator(nn.Module):
         self.register_buffer("mean_path_length", torch.zeros(()))
 
     def styles(self, latent: Tensor, label: Labels | None = None, truncation: float = 1.0) -> Tensor:
-        """The styles of latents, one for each layer, the same for all of a sample's.
+        """Return the styles of latents, one for each layer; all layers of a sample get the same style.
 
         Args:
             latent: (N, L).
-            label: (N,) int64 classes or (N, K) weights of them, where the generator takes any.
-            truncation: psi; mean + psi (style - mean): 1 leaves styles as they are, 0 makes all the mean.
+            label: classes (N,) int64 or class weights (N, K), if the generator is class-conditional.
+            truncation: psi in mean + psi (style - mean): 1 keeps the styles, 0 returns the mean style.
 
         Returns:
             (N, layers, W)
         """
         style = self.mapping(latent, label)
-        pulled = torch.lerp(self.mean_style.to(style.dtype), style, truncation)
-        return pulled[:, None].expand(-1, self.num_layers, -1)
+        truncated = torch.lerp(self.mean_style.to(style.dtype), style, truncation)
+        return truncated[:, None].expand(-1, self.num_layers, -1)
 
     def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:
-        """Pictures of styles (N, layers, W), with noise of seeds (N,) int64: (N, channels, S, S), unbounded."""
-        each = styles.unbind(1)
+        """Map styles (N, layers, W), with noise from seeds (N,) int64, to images (N, channels, S, S), unbounded."""
+        layer_styles = styles.unbind(1)
         hidden = self.constant.to(styles.dtype).expand(styles.shape[0], -1, -1, -1)
-        hidden = self.synthesis_layers[0](hidden, each[0], seed)
-        image: Tensor = self.to_rgb[0](hidden, each[1])
-        for size in range(1, len(self.to_rgb)):
-            for layer in (2 * size - 1, 2 * size):
-                hidden = self.synthesis_layers[layer](hidden, each[layer], seed)
-            image = self.upsample(image) + self.to_rgb[size](hidden, each[2 * size + 1])
+        hidden = self.synthesis_layers[0](hidden, layer_styles[0], seed)
+        image: Tensor = self.to_rgb[0](hidden, layer_styles[1])
+        for level in range(1, len(self.to_rgb)):
+            for index in (2 * level - 1, 2 * level):
+                hidden = self.synthesis_layers[index](hidden, layer_styles[index], seed)
+            image = self.upsample(image) + self.to_rgb[level](hidden, layer_styles[2 * level + 1])
         return image
 
     def affine_weights(self) -> list[Tensor]:
-        """The weights (C, W) that make the layers' modulations of styles, one for each of `layers`, in order.
+        """Return the weights (C, W) of the affine maps from styles to modulations, one for each style, in order.
 
-        Of a style that a convolution shares with a to-RGB, the convolution's.
+        For a style shared by a convolution and a to-RGB layer, it is the convolution's.
         """
         affines = [layer.affine for layer in (*self.synthesis_layers, self.to_rgb[-1])]
         return [affine.weight.detach() * affine.scale for affine in affines]
 
     def forward(self, latent: Tensor, label: Labels | None = None, seed: Tensor | None = None) -> Tensor:
-        """(N, latent) to (N, channels, S, S) with S = 2 * 2^len(widths), unbounded.
+        """Map latents (N, L) to images (N, channels, S, S) with S = 2 * 2^len(widths), unbounded.
 
-        In training the mean style follows, and where there are seeds, styles are mixed.
+        In training mode the mean style is updated, and if there are seeds, styles are mixed.
         """
         styles = self.styles(latent, label)
         if self.training:
@@ -239,25 +243,26 @@ class Generator(nn.Module):
         return self.synthesize(styles, seed)
 
     def _mix_styles(self, styles: Tensor, label: Labels | None, seed: Tensor) -> Tensor:
-        """(N, layers, W): of a share `mixing` of samples, the layers from some cut on take another latent's styles.
+        """Return (N, layers, W) in which some samples use the styles of a second latent from a random layer on.
 
-        So the network cannot count on neighbouring styles being related (arXiv:1812.04948, section 3.1).
+        A fraction `style_mixing_prob` of the samples is mixed, so that the network cannot rely on correlated styles of
+        neighboring layers (arXiv:1812.04948, section 3.1).
         """
-        other = self.styles(
+        second_styles = self.styles(
             seeded_rng.normal(seed, self.latent_size, seeded_rng.RandomStream.STYLE_MIXING).to(styles.dtype), label
         )
-        whether, where = seeded_rng.uniform(seed, 2, seeded_rng.RandomStream.STYLE_MIXING_CUTOFF).unbind(1)
-        cut = 1 + torch.floor(where * (self.num_layers - 1))
-        first = torch.where(whether < self.style_mixing_prob, cut, self.num_layers)
-        late = torch.arange(self.num_layers, device=seed.device) >= first[:, None]  # (N, layers)
-        return torch.where(late[:, :, None], other, styles)
+        mix_draw, cutoff_draw = seeded_rng.uniform(seed, 2, seeded_rng.RandomStream.STYLE_MIXING_CUTOFF).unbind(1)
+        cutoff = 1 + torch.floor(cutoff_draw * (self.num_layers - 1))
+        first_mixed_layer = torch.where(mix_draw < self.style_mixing_prob, cutoff, self.num_layers)
+        is_mixed = torch.arange(self.num_layers, device=seed.device) >= first_mixed_layer[:, None]  # (N, layers)
+        return torch.where(is_mixed[:, :, None], second_styles, styles)
 
 
 # ---------------------------------------------------------------------- the discriminator
 
 
 class BlurStridedConv(nn.Module):
-    """The filter, and a convolution of 3x3 with stride 2."""
+    """Blur, then a 3x3 convolution of stride 2."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -266,12 +271,12 @@ class BlurStridedConv(nn.Module):
         self.scale = (9 * in_channels) ** -0.5
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, outside, H / 2, W / 2)."""
+        """Map (N, C_in, H, W) to (N, C_out, H / 2, W / 2)."""
         return functional.conv2d(blur(hidden, 1.0, 2), self.weight * self.scale, self.bias, stride=2)
 
 
 class DiscriminatorBlock(nn.Module):
-    """(x + f(x)) / sqrt 2 at half the size: a shortcut of 1x1, and two convolutions of 3x3."""
+    """(x + f(x)) / sqrt(2) at half the size: a 1x1 shortcut, and two 3x3 convolutions."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -284,31 +289,33 @@ class DiscriminatorBlock(nn.Module):
         )
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, outside, H / 2, W / 2)."""
-        # the root of 2 after the last leaky ReLU and the one below the sum cancel
+        """Map (N, C_in, H, W) to (N, C_out, H / 2, W / 2)."""
+        # the sqrt(2) after the last leaky ReLU and the 1 / sqrt(2) of the sum cancel
         branch = functional.leaky_relu(self.conv2(scaled_leaky_relu(self.conv1(hidden))), 0.2)
         shortcut: Tensor = self.shortcut(hidden)
         return branch + shortcut
 
 
 class Discriminator(nn.Module):
-    """Square pictures to verdicts; `widths` are the channels at the picture's size, ..., 8x8, 4x4."""
+    """Map square images to scores; `widths` are the channels at the image's size, ..., 8x8, 4x4."""
 
     def __init__(self, channels: int, widths: tuple[int, ...], group_size: int, build_head: HeadFactory) -> None:
-        """`group_size` samples are compared with each other, 0 for none."""
+        """Create the network; `group_size` is the number of samples compared by minibatch std, 0 for none."""
         super().__init__()
-        last = widths[-1]
+        last_width = widths[-1]
         self.from_rgb = EqualizedLinear(channels, widths[0])
-        self.blocks = nn.Sequential(*(DiscriminatorBlock(inside, outside) for inside, outside in pairwise(widths)))
+        self.blocks = nn.Sequential(
+            *(DiscriminatorBlock(in_channels, out_channels) for in_channels, out_channels in pairwise(widths))
+        )
         self.minibatch_std = MinibatchStd(group_size) if group_size else nn.Identity()
-        self.final_conv = EqualizedConv2d(last + bool(group_size), last, 3)
-        self.final_linear = EqualizedLinear(16 * last, last)
-        self.head = build_head(last, EqualizedLayerFactory(init_kaiming), True)
+        self.final_conv = EqualizedConv2d(last_width + bool(group_size), last_width, 3)
+        self.final_linear = EqualizedLinear(16 * last_width, last_width)
+        self.head = build_head(last_width, EqualizedLayerFactory(init_kaiming), True)
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """(N, channels, S, S) with S = 2 * 2^len(widths) to a verdict with score (N,)."""
-        # a 1x1 convolution as a matrix product: of one channel, a convolution would not know its memory format
+        """Map (N, channels, S, S) with S = 2 * 2^len(widths) to an output with score (N,)."""
+        # a 1x1 convolution as a matrix product: the memory format of a one-channel image is ambiguous to a convolution
         pixels = scaled_leaky_relu(self.from_rgb(sample.permute(0, 2, 3, 1)))  # (N, S, S, widths[0])
         hidden = self.minibatch_std(self.blocks(pixels.permute(0, 3, 1, 2)))
         features = scaled_leaky_relu(self.final_linear(scaled_leaky_relu(self.final_conv(hidden)).flatten(1)))

@@ -1,1 +1,1 @@
-"""Recipes: settings, files, parsing, validation, defaults."""
+"""Recipes: the settings of a run, recipe files, parsing, validation and defaults."""

@@ -1,4 +1,4 @@
-"""From what the user said, the data and the machine to a complete recipe, with a reason for every choice."""
+"""Choose the settings that the user left open, from the data and the machine, with a reason for each."""
 
 from __future__ import annotations
 
@@ -21,214 +21,250 @@ if TYPE_CHECKING:
 CPU_BUDGET_SECONDS, GPU_BUDGET_SECONDS = 600.0, 3600.0
 CPU_MAX_IMAGE_SIZE, GPU_MAX_IMAGE_SIZE = 64, 256
 EVALUATION_MIN_SECONDS = 60.0
-"""Seconds of training below which samples are not judged on the way, unless it is asked for."""
+"""Runs shorter than this are not evaluated during training unless the user asks for it."""
 EVALUATION_TIME_FRACTION, MAX_EVALUATIONS, FIRST_EVALUATION_COST = 0.04, 20, 3
-"""Of a run's time that judging may take; judgements in a run at most; and how many the first look at real images is
-worth."""
+"""Fraction of a run's time for evaluations; maximum number of evaluations; cost of the first features of real examples,
+in evaluations."""
 PROBE_MIN_SECONDS = 20.0
-"""Seconds of training below which a run is not examined on the way, unless it is asked for."""
+"""Runs shorter than this are not probed during training unless the user asks for it."""
 PROBE_TIME_FRACTION, MAX_PROBES = 0.033, 60
-"""Of a run's time that examinations may take; examinations in a run at most."""
+"""Fraction of a run's time for probes; maximum number of probes."""
+OVERHEAD_TIME_FRACTION = 0.07
+"""Fraction of a run's time for sample grids, checkpoints and slower minutes."""
 HFLIP_BELOW_EXAMPLES = 2_000
+"""Color datasets with fewer images are augmented by horizontal flips."""
 PROBE_MIN_EXAMPLES = 16
-"""Examples on either side without which an examination says nothing."""
+"""A probe needs at least this many training examples, and as many held-out ones."""
 AUGMENT_BELOW_EXAMPLES = 30_000
-"""Training images below which a discriminator soon knows them by heart."""
+"""With fewer training images, the discriminator overfits, so ADA is used."""
 
 DottedSettings = Mapping[str, Any]
 """Settings by dotted name: {"optimizer.lr": 1e-4}."""
 
 
 class DatasetInfo(Protocol):
-    """Examples, as far as a plan needs them."""
+    """The part of a dataset on which settings depend."""
 
     @property
     def train(self) -> Sized:
-        """Those that training may see."""
+        """The training examples."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes' names."""
+        """The names of the classes."""
 
     @property
     def bounded(self) -> bool:
-        """They are pictures."""
+        """Whether the examples are images, with values in [-1, 1]."""
 
 
 def _describe_sizes(inspection: SourceInspection) -> str:
-    """The pictures' sizes in words."""
+    """Return the sizes of the images in words."""
     if inspection.common_size:
         return "{}x{}".format(*inspection.common_size)
-    shorter = [min(size) for size in inspection.sizes]
-    return f"of several sizes, the shorter side {min(shorter)} to {max(shorter)}"
+    shorter_sides = [min(size) for size in inspection.sizes]
+    return f"of several sizes, with shorter sides of {min(shorter_sides)} to {max(shorter_sides)}"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One thing that was chosen, and why."""
+    """A setting that was chosen, with the reason."""
 
     name: str
+    """The short name of the setting."""
     value: str
+    """The chosen value, as text."""
     reason: str
+    """Why it was chosen, and which settings change it."""
 
     def as_dict(self) -> dict[str, str]:
-        """For plan.json."""
+        """Return the fields as a dict, for plan.json."""
         return asdict(self)
 
 
-def build_settings_tree(recipe: str, variant: str, settings: DottedSettings, flags: DottedSettings) -> SettingsTree:
-    """A recipe's draft for a case ("nano", "points", ...), with the user's settings laid over.
+def build_settings_tree(recipe: str, variant: str, settings: DottedSettings, arguments: DottedSettings) -> SettingsTree:
+    """Return the settings of a recipe, overridden by those of a variant and then by the user's.
 
     Args:
-        recipe: a name or a .toml file.
-        variant: the overlay; one the recipe does not have changes nothing.
-        settings: dotted settings.
-        flags: the same settings said by a short flag: {"training.examples": ("--examples", "200k")}.
+        recipe: the name of a recipe, or a .toml file.
+        variant: "nano", "points", ...; a variant that the recipe does not have changes nothing.
+        settings: the user's settings by dotted name.
+        arguments: settings that the user gave by an argument: {"training.examples": ("`examples`", "200k")}, with the
+            argument in backticks, for error messages, and its value.
     """
     file = RecipeFile(recipe)
     file.apply_variant(variant)
     for name, value in sorted(settings.items(), key=lambda item: not item[0].endswith(".kind")):
-        file.settings_tree.set(tuple(name.split(".")), value, f"--{name}")
-    for name, (flag, value) in flags.items():
-        file.settings_tree.set(tuple(name.split(".")), value, flag)
+        file.settings_tree.set(tuple(name.split(".")), value, f"`{name}`")
+    for name, (argument, value) in arguments.items():
+        file.settings_tree.set(tuple(name.split(".")), value, argument)
     return file.settings_tree
 
 
 def check_recipe_variants(recipe: str) -> None:
-    """Refuse a recipe file whose cases hold wrong settings, whichever of them this run will need.
+    """Check every variant of a recipe file, not only the one that a run uses.
 
     Raises:
-        BadInput: every error of the first case that has one.
+        BadInput: a variant has invalid settings; names all errors of the first such variant.
     """
-    for case in RecipeFile(recipe).variants:
-        check_recipe(build_settings_tree(recipe, case, {}, {}))
+    for variant in RecipeFile(recipe).variants:
+        check_recipe(build_settings_tree(recipe, variant, {}, {}))
 
 
 def check_network_size(recipe: str, size: str) -> None:
-    """Refuse a --size that the recipe does not have.
+    """Check that a recipe has networks of a size.
 
     Raises:
-        BadInput: no such size.
+        BadInput: the recipe has no networks of this size.
     """
-    has = [s for s in NETWORK_SIZES if s in RecipeFile(recipe).variants] + ["base"]
-    if size not in has:
-        raise BadInput(f"--size {size}: recipe {recipe} comes in {', '.join(dict.fromkeys(has))}")
+    sizes = [known for known in NETWORK_SIZES if known in RecipeFile(recipe).variants] + ["base"]
+    if size not in sizes:
+        raise BadInput(f"`size` {size}: recipe {recipe} has the sizes {', '.join(dict.fromkeys(sizes))}; choose one")
 
 
 def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspection, on_cpu: bool) -> list[Decision]:
-    """Fill in what the user left open about the data: pixels, channels, fit, mirroring."""
+    """Choose the open settings of the data: size, channels, fit and horizontal flips.
+
+    Args:
+        settings_tree: the settings so far; the chosen ones are added to it.
+        inspection: what is known of the data.
+        on_cpu: whether training runs on a CPU.
+
+    Returns:
+        The decisions.
+
+    Raises:
+        BadInput: `data.rotate90` is set, and the data are points.
+    """
     data: dict[str, Any] = settings_tree.tree.setdefault("data", {})
     if inspection.kind == "points":
         if data.get("rotate90"):
-            raise BadInput("--data.rotate90: turns pictures, and these data are points; leave it out")
+            raise BadInput("`data.rotate90`: rotates images, and these data are points; leave it out")
         settings_tree.set(("data", "hflip"), False, "")
         return []
     decisions = []
 
-    def choose(name: str, value: Any, shown: str, why: str) -> None:
+    def choose(name: str, value: Any, text: str, reason: str) -> None:
         if data.get(name) is None:
             data[name] = value
-            decisions.append(Decision(name, shown, why))
+            decisions.append(Decision(name, text, reason))
 
-    cap = CPU_MAX_IMAGE_SIZE if on_cpu else GPU_MAX_IMAGE_SIZE
+    max_size = CPU_MAX_IMAGE_SIZE if on_cpu else GPU_MAX_IMAGE_SIZE
     if data.get("fit") == "tiles":
-        choose("size", cap, f"{cap} px", "squares that pictures are cut into (--data.size)")
-    size, free = inspection.recommended_size(cap), inspection.recommended_size(1024)
-    why = f"the pictures are {_describe_sizes(inspection)}"
-    if free > size:
-        needs = "a GPU or hours" if on_cpu else "a longer run"
-        why += f"; more than {cap} px needs {needs} (--data.size {min(free, 2 * cap)})"
-    choose("size", size, f"{size} px", why)
+        choose("size", max_size, f"{max_size} px", "side of the tiles that images are cut into (`data.size`)")
+    size, reason = _recommended_size(inspection, max_size, on_cpu)
+    choose("size", size, f"{size} px", reason)
     colors = ("color" if inspection.has_color else "gray") + (
-        ", transparency laid over white" if inspection.has_alpha else ""
+        ", transparency composited on white" if inspection.has_alpha else ""
     )
-    choose("channels", inspection.recommended_channels(), colors, "as in the pictures")
+    choose("channels", inspection.recommended_channels(), colors, "as in the images")
     fit = inspection.recommended_fit(int(data["size"]) if isinstance(data["size"], int) else size)
-    reasons = {
-        "tiles": "pictures are cut into squares, unscaled",
-        "pad": "the pictures are square and only just smaller, so they are framed, not blurred",
-        "crop": "the middle square of each picture, then scaled (--data.fit pad or resize keeps the edges)",
-        "resize": "all pictures are stretched to squares",
-    }
-    choose("fit", fit, fit, reasons[fit])
-    few = inspection.count < HFLIP_BELOW_EXAMPLES and inspection.has_color
+    choose("fit", fit, fit, _FIT_REASONS[fit])
+    is_small = inspection.count < HFLIP_BELOW_EXAMPLES and inspection.has_color
     if data.get("hflip") is None:
-        data["hflip"] = few
-        if few:
-            why = f"{format_count(inspection.count)} pictures are few, and mirrored ones double them"
-            decisions.append(Decision("hflip", "yes", f"{why} (--data.hflip false where left and right matter)"))
+        data["hflip"] = is_small
+        if is_small:
+            reason = f"there are only {format_count(inspection.count)} images, and horizontal flips double them"
+            decisions.append(Decision("hflip", "yes", f"{reason} (set `data.hflip` false if left and right differ)"))
     return decisions
 
 
+_FIT_REASONS = {
+    "tiles": "images are cut into squares at their own resolution",
+    "pad": "images are square and slightly smaller, so they are padded, not resampled",
+    "crop": "center crop to a square, then resized (`data.fit` pad or resize keeps the edges)",
+    "resize": "images are resized to squares without keeping their aspect ratio",
+}
+
+
+def _recommended_size(inspection: SourceInspection, max_size: int, on_cpu: bool) -> tuple[int, str]:
+    """Return the side in pixels to which images are brought, and the reason."""
+    size, unlimited_size = inspection.recommended_size(max_size), inspection.recommended_size(1024)
+    reason = f"the images are {_describe_sizes(inspection)}"
+    if unlimited_size > size:
+        needs = "a GPU or hours" if on_cpu else "a longer run"
+        reason += f"; more than {max_size} px needs {needs} (`data.size` {min(unlimited_size, 2 * max_size)})"
+    return size, reason
+
+
 def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: Collection[str]) -> list[Decision]:
-    """The recipe, its size and its batch, before anything is measured.
+    """Return the decisions about recipe, networks, batch size and device, which need no measurement.
 
     Args:
         recipe: the settings so far.
-        variant: the overlay that was laid.
-        device: in words.
-        user_set: the dotted names the user set.
+        variant: the variant of the recipe.
+        device: a description of the device.
+        user_set: the dotted names of the settings that the user set.
     """
-    cases = {
-        "points": "the data are points, so its networks for points",
-        "nano": "its networks for a CPU (--size small or base is slower and stronger)",
-        "small": "its middle networks",
-        "base": "its networks as published",
+    network_reasons = {
+        "points": "networks for points, because the data are points",
+        "nano": "networks for a CPU (`size` small or base is slower and better)",
+        "small": "networks of medium size",
+        "base": "networks as published",
     }
-    why = "asked for" if "size" in user_set else cases[variant]
-    batch = "asked for" if "training.batch_size" in user_set else "the recipe's for networks of this size"
+    network_reason = "set by the user" if "size" in user_set else network_reasons[variant]
+    batch_reason = "set by the user" if "training.batch_size" in user_set else "the recipe's, for networks of this size"
+    device_reason = "the fastest one found" if recipe.training.device == "auto" else "set by the user"
     return [
         Decision("recipe", recipe.name, recipe.description.rstrip(".")),
-        Decision("networks", f"{recipe.generator.kind}, {variant}", why),
-        Decision("batch size", str(recipe.training.batch_size), batch),
-        Decision("device", device, "the best one here" if recipe.training.device == "auto" else "asked for"),
+        Decision("networks", f"{recipe.generator.kind}, {variant}", network_reason),
+        Decision("batch size", str(recipe.training.batch_size), batch_reason),
+        Decision("device", device, device_reason),
     ]
 
 
 def extend_training(recipe: Recipe, log: Sequence[Row], examples: Any, budget: Any) -> Recipe:
-    """The recipe of a run with a later end, its schedules stretched to it.
+    """Return the recipe of a run with a later end.
 
     Args:
-        recipe: as the run began.
-        log: its ticks, from which a budget is turned into images.
-        examples: the new end in images, or None.
-        budget: the new end in seconds from the run's beginning, or None.
+        recipe: the recipe of the run.
+        log: the lines of log.jsonl, from which a budget is converted to examples.
+        examples: the new end in training examples, or None.
+        budget: the new end in seconds since the beginning of the run, or None.
 
     Raises:
-        BadInput: the new end is no number above 0.
+        BadInput: the new end is not a number above 0.
     """
-    draft = SettingsTree(recipe.model_dump(mode="json", exclude_none=True))
-    given = {"examples": examples, "budget": budget}
-    for name, value in given.items():
-        draft.tree["training"].pop(name, None)
+    tree = SettingsTree(recipe.model_dump(mode="json", exclude_none=True))
+    for name, value in {"examples": examples, "budget": budget}.items():
+        tree.tree["training"].pop(name, None)
         if value is not None:
-            draft.set(("training", name), value, f"--{name}")
-    later = check_recipe(draft)
-    if later.training.examples is None and later.training.budget is not None:
+            tree.set(("training", name), value, f"`{name}`")
+    extended = check_recipe(tree)
+    if extended.training.examples is None and extended.training.budget is not None:
         last = log[-1] if log else {"examples": 0, "seconds": 0}
         speed = last["examples"] / last["seconds"] if last["seconds"] else 0.0
-        more = speed * max(0.0, later.training.budget - last["seconds"])
+        more = speed * max(0.0, extended.training.budget - last["seconds"])
         total = _round_to_batches(
             (last["examples"] + more) or recipe.training.examples or 0, recipe.training.batch_size
         )
-        later = later.model_copy(update={"training": later.training.model_copy(update={"examples": total})})
-    return later
+        training = extended.training.model_copy(update={"examples": total})
+        extended = extended.model_copy(update={"training": training})
+    return extended
 
 
 def choose_augmentation(recipe: Recipe, dataset: DatasetInfo) -> tuple[Recipe, list[Decision]]:
-    """Fill in what the user left open about how the examples are used, now that they have been read."""
+    """Choose the augmentation, if it is open; report classes that the recipe does not use.
+
+    Args:
+        recipe: the settings so far.
+        dataset: the data.
+
+    Returns:
+        The recipe with the augmentation, and the decisions.
+    """
     decisions = []
     if dataset.classes and not recipe.is_conditional:
         count = format_count(len(dataset.classes))
-        why = f"the {count} classes are not used (--recipe cgan makes samples of the class you ask for)"
-        decisions.append(Decision("classes", "none", why))
+        reason = f"the {count} classes are not used (`recipe` cgan generates samples of a given class)"
+        decisions.append(Decision("classes", "none", reason))
     if recipe.augment is None:
         augment: AugmentConfig = NoAugment()
-        images = len(dataset.train)
-        if dataset.bounded and images < AUGMENT_BELOW_EXAMPLES and not recipe.is_translation:
+        num_examples = len(dataset.train)
+        if dataset.bounded and num_examples < AUGMENT_BELOW_EXAMPLES and not recipe.is_translation:
             augment = ADA()
-            why = f"{format_count(images)} images are few: what both are judged by is varied where the judge overfits"
-            decisions.append(Decision("augment", "ada", f"{why} (--augment.kind none)"))
+            reason = f"there are only {format_count(num_examples)} training images, which the discriminator may overfit"
+            decisions.append(Decision("augment", "ada", f"{reason} (`augment.kind` none turns it off)"))
         recipe = recipe.model_copy(update={"augment": augment})
     return recipe, decisions
 
@@ -236,115 +272,120 @@ def choose_augmentation(recipe: Recipe, dataset: DatasetInfo) -> tuple[Recipe, l
 def choose_training_length(
     recipe: Recipe, seconds_per_round: float, on_cpu: bool, with_evaluation: bool = False
 ) -> tuple[Recipe, list[Decision]]:
-    """Fill in how long and how often, from the measured time of a round; `with_evaluation` keeps time for judgements."""
+    """Choose the open settings of the training length and its intervals.
+
+    Args:
+        recipe: the settings so far.
+        seconds_per_round: the measured time of a round.
+        on_cpu: whether training runs on a CPU.
+        with_evaluation: whether the budget must also cover evaluations.
+
+    Returns:
+        The recipe with length and intervals, and the decisions.
+    """
     training = recipe.training
-    speed = training.batch_size / seconds_per_round
+    batch_size, speed = training.batch_size, training.batch_size / seconds_per_round
     decisions = []
     budget = training.budget
     if not training.examples and not budget:
         budget = CPU_BUDGET_SECONDS if on_cpu else GPU_BUDGET_SECONDS
-        decisions.append(
-            Decision(
-                "budget", format_seconds(budget), "none was asked for (--budget 30m or --examples 500k changes it)"
-            )
-        )
-    images = training.examples or math.inf
+        reason = "the default (change it with `budget` 30m or `examples` 500k)"
+        decisions.append(Decision("budget", format_seconds(budget), reason))
+    examples = training.examples or math.inf
     if budget:
-        spare = (
-            0.07 + EVALUATION_TIME_FRACTION * with_evaluation
-        )  # goes to sheets, checkpoints, slower minutes, and judgements
-        images = min(images, speed * budget * (1 - spare))
-    total = max(training.batch_size, round(images / training.batch_size) * training.batch_size)
-    total = training.examples if training.examples and images == training.examples else total
-    takes = total / speed
-    pace = {
-        "tick_examples": training.tick_examples
-        or _round_to_batches(speed * min(max(2.0, takes / 500), takes / 10), training.batch_size),
-        "preview_examples": training.preview_examples
-        or _round_to_batches(speed * min(max(8.0, takes / 40), takes / 4), training.batch_size),
-        "checkpoint_examples": training.checkpoint_examples or _round_to_batches(speed * 60.0, training.batch_size),
+        overhead = OVERHEAD_TIME_FRACTION + EVALUATION_TIME_FRACTION * with_evaluation
+        examples = min(examples, speed * budget * (1 - overhead))
+    total = max(batch_size, round(examples / batch_size) * batch_size)
+    total = training.examples if training.examples and examples == training.examples else total
+    seconds = total / speed
+    tick_seconds, preview_seconds = min(max(2.0, seconds / 500), seconds / 10), min(max(8.0, seconds / 40), seconds / 4)
+    intervals = {
+        "tick_examples": training.tick_examples or _round_to_batches(speed * tick_seconds, batch_size),
+        "preview_examples": training.preview_examples or _round_to_batches(speed * preview_seconds, batch_size),
+        "checkpoint_examples": training.checkpoint_examples or _round_to_batches(speed * 60.0, batch_size),
     }
-    length = training.model_copy(update={"examples": total, "budget": budget, **pace})
-    why = f"measured: {speed:,.0f} images/s on this machine, {format_count(total)} images"
-    decisions.append(Decision("duration", f"about {format_seconds(takes)}", why))
-    return recipe.model_copy(update={"training": length}), decisions
+    reason = f"measured: {speed:,.0f} examples/s on this machine, {format_count(total)} examples"
+    decisions.append(Decision("duration", f"about {format_seconds(seconds)}", reason))
+    training = training.model_copy(update={"examples": total, "budget": budget, **intervals})
+    return recipe.model_copy(update={"training": training}), decisions
 
 
 def choose_evaluation_schedule(
     recipe: Recipe, training_seconds: float, seconds_per_evaluation: float, features: str
 ) -> tuple[Recipe, list[Decision]]:
-    """Fill in how often samples are judged.
+    """Choose the interval of evaluations during training, if it is open.
 
     Args:
-        recipe: its length settled.
-        training_seconds: seconds the run takes.
-        seconds_per_evaluation: seconds a judgement takes.
-        features: what sees the samples.
+        recipe: the settings, with the training length.
+        training_seconds: the expected training time.
+        seconds_per_evaluation: the expected time of an evaluation.
+        features: the name of the feature network.
+
+    Returns:
+        The recipe, and the decisions; unchanged if there is no time for an evaluation.
     """
-    judging, images = recipe.evaluation, recipe.training.examples or 0
-    every = judging.every_examples
-    if every is None:
-        times = min(
-            MAX_EVALUATIONS,
-            int(
-                EVALUATION_TIME_FRACTION * training_seconds / max(seconds_per_evaluation, 1e-9) - FIRST_EVALUATION_COST
-            ),
-        )
-        if times < 1 and judging.patience:
-            times = MAX_EVALUATIONS
-        if times < 1:
-            return recipe, [
-                Decision(
-                    "evaluation", "after training", f"a judgement takes {format_seconds(seconds_per_evaluation)} here"
-                )
-            ]
-        every = _round_to_batches(images / times, recipe.training.batch_size)
-    times = max(1, images // every)
-    why = f"{format_count(judging.samples)} samples against held-out images, {format_seconds(seconds_per_evaluation)} each; the best are kept"
-    settled = judging.model_copy(update={"features": features, "every_examples": every})
-    return recipe.model_copy(update={"evaluation": settled}), [
-        Decision("evaluation", f"{times} times by {features}", why)
-    ]
+    evaluation, examples = recipe.evaluation, recipe.training.examples or 0
+    every_examples = evaluation.every_examples
+    duration = format_seconds(seconds_per_evaluation)
+    if every_examples is None:
+        affordable = EVALUATION_TIME_FRACTION * training_seconds / max(seconds_per_evaluation, 1e-9)
+        count = min(MAX_EVALUATIONS, int(affordable - FIRST_EVALUATION_COST))
+        if count < 1 and evaluation.patience:
+            count = MAX_EVALUATIONS
+        if count < 1:
+            return recipe, [Decision("evaluation", "after training", f"an evaluation takes {duration} on this machine")]
+        every_examples = _round_to_batches(examples / count, recipe.training.batch_size)
+    count = max(1, examples // every_examples)
+    reason = (
+        f"{format_count(evaluation.samples)} samples against held-out examples, {duration} each; the best networks are "
+        "kept"
+    )
+    evaluation = evaluation.model_copy(update={"features": features, "every_examples": every_examples})
+    decision = Decision("evaluation", f"{count} times by {features}", reason)
+    return recipe.model_copy(update={"evaluation": evaluation}), [decision]
 
 
 def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_split: int) -> Recipe:
-    """Fill in how often the game is examined; never, where that is `diagnostics.probe = false` or the run is short.
+    """Choose the interval of probes, if it is open; turn probes off for short runs and small datasets.
 
     Args:
-        recipe: its length settled.
-        seconds_per_round: as measured.
-        smallest_split: to train on or held out, whichever are fewer.
+        recipe: the settings, with the training length.
+        seconds_per_round: the measured time of a round.
+        smallest_split: the number of training or held-out examples, whichever is smaller.
     """
-    monitor, training = recipe.diagnostics, recipe.training
-    images, tick = training.examples or 0, training.tick_examples or training.batch_size
-    takes = images / training.batch_size * seconds_per_round
-    examine = (
-        monitor.probe
+    diagnostics, training = recipe.diagnostics, recipe.training
+    examples, tick_examples = training.examples or 0, training.tick_examples or training.batch_size
+    seconds = examples / training.batch_size * seconds_per_round
+    every_examples = diagnostics.every_examples
+    probe = (
+        diagnostics.probe
         and smallest_split >= PROBE_MIN_EXAMPLES
-        and (takes >= PROBE_MIN_SECONDS or monitor.every_examples is not None)
+        and (seconds >= PROBE_MIN_SECONDS or every_examples is not None)
     )
-    every = monitor.every_examples
-    if examine and every is None:
-        each = seconds_per_round * estimate_probe_rounds(
-            monitor.samples / training.batch_size, monitor.duality_gap_every
-        )
-        every = round(images / max(1, min(MAX_PROBES, int(PROBE_TIME_FRACTION * takes / each))))
-    if every is not None:
-        every = max(1, round(every / tick)) * tick  # its numbers stand in a line of the log
-    return recipe.model_copy(
-        update={"diagnostics": monitor.model_copy(update={"probe": examine, "every_examples": every})}
-    )
+    if probe and every_examples is None:
+        rounds = estimate_probe_rounds(diagnostics.samples / training.batch_size, diagnostics.duality_gap_every)
+        count = int(PROBE_TIME_FRACTION * seconds / (seconds_per_round * rounds))
+        every_examples = round(examples / max(1, min(MAX_PROBES, count)))
+    if every_examples is not None:
+        # a whole number of ticks, since the results of a probe are logged in the line of a tick
+        every_examples = max(1, round(every_examples / tick_examples)) * tick_examples
+    diagnostics = diagnostics.model_copy(update={"probe": probe, "every_examples": every_examples})
+    return recipe.model_copy(update={"diagnostics": diagnostics})
 
 
 def estimate_probe_rounds(batches: float, duality_gap_every: int) -> float:
-    """The time of an examination in rounds of training, if it looks at the samples of so many batches.
+    """Return the mean time of a probe, in rounds of training.
 
-    A batch is judged, made and made again without a way back; besides, some steps are made; and in every `duality_gap_every`-th
-    examination, ten best responses of either player.
+    Each batch is scored once, and generated twice without gradients; the trial steps of the players take 3 rounds.
+    Every `duality_gap_every`-th probe also trains ten best responses of each player.
+
+    Args:
+        batches: the number of batches of samples in a probe.
+        duality_gap_every: probes between two estimates of the duality gap.
     """
     return 1.5 * batches + 3 + 16 / duality_gap_every
 
 
 def _round_to_batches(examples: float, batch_size: int) -> int:
-    """A count of images as a whole number of batches, at least one."""
+    """Return a number of examples rounded to whole batches, at least one."""
     return max(1, round(examples / batch_size)) * batch_size

@@ -1,4 +1,4 @@
-"""Recipe files: finding, reading and resolving their variants."""
+"""Recipe files: find, read and check them, and apply their variants."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from zerosum.recipes.validation import first_conflict
 
 
 def list_recipes() -> list[str]:
-    """The recipes that come with Zerosum."""
+    """Return the names of the recipes that come with Zerosum, sorted."""
     return sorted(p.name.removesuffix(".toml") for p in _recipes_folder().iterdir() if p.name.endswith(".toml"))
 
 
 def read_recipe_text(name: str) -> str:
-    """A recipe as text, to read, copy and edit: one that comes with Zerosum, or a file's.
+    """Return the TOML text of a recipe.
+
+    Args:
+        name: a recipe that comes with Zerosum, or the path of a .toml file.
 
     Raises:
-        BadInput: there is none of that name.
+        BadInput: there is no such recipe or file, or the file cannot be read.
     """
     if name in list_recipes():
         return (_recipes_folder() / f"{name}.toml").read_text("utf8")
@@ -32,11 +35,13 @@ def read_recipe_text(name: str) -> str:
         try:
             return path.read_text("utf8")
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"--recipe {name}: cannot be read ({error}); put the file right") from error
-    near = difflib.get_close_matches(name, list_recipes(), 1, 0.5)
-    hint = f"; did you mean {near[0]}?" if near else ";"
-    what = "no such file" if path.suffix == ".toml" else "no such recipe"
-    raise BadInput(f"--recipe {name}: {what}{hint} Recipes: {', '.join(list_recipes())}, or a .toml file of yours")
+            raise BadInput(f"`recipe` {name}: the file cannot be read ({error}); repair it") from error
+    closest = difflib.get_close_matches(name, list_recipes(), 1, 0.5)
+    hint = f"did you mean {closest[0]}? " if closest else ""
+    missing = "file" if path.suffix == ".toml" else "recipe"
+    raise BadInput(
+        f"`recipe` {name}: there is no such {missing}; {hint}Choose a .toml file, or one of {', '.join(list_recipes())}"
+    )
 
 
 def _recipes_folder() -> Traversable:
@@ -44,37 +49,50 @@ def _recipes_folder() -> Traversable:
 
 
 class RecipeFile:
-    """A recipe file: its settings, and what it changes `when` the data or the size ask for it."""
+    """A recipe file: its settings, and the settings that its variants change.
+
+    Raises:
+        BadInput: there is no such recipe, or its variants are not valid tables.
+    """
 
     def __init__(self, name: str) -> None:
-        """Read the recipe of that name."""
+        """Read the recipe of this name, or the .toml file of this path."""
         file = name if name.endswith(".toml") else f"{name}.toml"
         self.name = Path(name).name.removesuffix(".toml")
         self.settings_tree = SettingsTree.from_toml(read_recipe_text(name), file)
         self.variants: dict[str, Any] = self.settings_tree.tree.pop("variant", {})
         self.settings_tree.tree["name"] = self.name
-        if not isinstance(self.variants, dict) or not all(isinstance(case, dict) for case in self.variants.values()):
-            raise BadInput(f"{file}: [variant] holds tables, one a variant: [variant.{VARIANTS[0]}.generator]")
-        for case in self.variants:
-            if case not in VARIANTS:
-                where = self.settings_tree.find_origin(("variant", case)) or file
-                raise BadInput(f"{where}: variant.{case}: there is no such variant; there are {', '.join(VARIANTS)}")
+        tables = self.variants.values() if isinstance(self.variants, dict) else [self.variants]
+        if not all(isinstance(table, dict) for table in tables):
+            raise BadInput(
+                f"{file}: `variant` must hold one table for each variant, such as [variant.{VARIANTS[0]}.generator]"
+            )
+        for variant in self.variants:
+            if variant not in VARIANTS:
+                origin = self.settings_tree.find_origin(("variant", variant)) or file
+                raise BadInput(
+                    f"{origin}: variant.{variant}: there is no such variant; choose one of {', '.join(VARIANTS)}"
+                )
 
     def apply_variant(self, variant: str) -> bool:
-        """Lay over what the file says for a case: "points", "nano", ...; whether it says anything."""
+        """Override the settings by those of a variant ("points", "nano", ...).
+
+        Returns:
+            Whether the file has this variant; without it, nothing changes.
+        """
         if variant in self.variants:
             self.settings_tree.merge(self.variants[variant], self.settings_tree.origins, ("variant", variant))
         return variant in self.variants
 
 
-def check_recipe(draft: SettingsTree) -> Recipe:
-    """Check every setting by itself, then all of them together.
+def check_recipe(settings_tree: SettingsTree) -> Recipe:
+    """Check every setting by itself, then all settings together.
 
     Raises:
-        BadInput: a setting is wrong, or two do not go together; see `first_conflict`.
+        BadInput: a setting is invalid, or two settings conflict; see `first_conflict`.
     """
-    recipe = draft.validate(Recipe)
-    complaint = first_conflict(recipe)
-    if complaint:
-        raise BadInput(complaint)
+    recipe = settings_tree.validate(Recipe)
+    conflict = first_conflict(recipe)
+    if conflict:
+        raise BadInput(conflict)
     return recipe

@@ -1,4 +1,4 @@
-"""A recipe before it is checked: where each setting comes from, and what is wrong with it in the user's words."""
+"""Settings before they are validated: parse them, track the origin of each, and report errors by it."""
 
 from __future__ import annotations
 
@@ -19,36 +19,47 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _SECTION_PATTERN = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY_PATTERN = re.compile(r"^\s*([\w\-\".]+?)\s*=")
+_PLAIN_NAME_PATTERN = re.compile(r"`([a-z]\w*)`")
 
 
 class SettingsTree:
-    """Settings as a tree, each with its origin: a flag, or a file and line."""
+    """Nested settings, each with its origin: a field name in backticks, or a file and line."""
 
     def __init__(self, tree: NestedSettings | None = None, origins: Mapping[KeyPath, str] | None = None) -> None:
-        """Start from a tree whose settings come from `origins`."""
+        """Copy a tree of settings and the origins of its leaves."""
         self.tree: NestedSettings = _copy_nested(tree or {})
         self.origins: dict[KeyPath, str] = dict(origins or {})
 
     @classmethod
     def from_toml(cls, text: str, filename: str) -> SettingsTree:
-        """Settings written as TOML.
+        """Parse settings from TOML.
+
+        Args:
+            text: the content of the file.
+            filename: its name, for error messages.
 
         Raises:
-            BadInput: the text is not TOML.
+            BadInput: the text is not valid TOML.
         """
         try:
             tree = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise BadInput(f"{filename} is not valid TOML: {error}; put that line right") from error
+            raise BadInput(f"{filename} is not valid TOML: {error}; correct that line") from error
         return cls(tree, {path: f"{filename} line {line}" for path, line in _iter_key_lines(text)})
 
     def set(self, path: KeyPath, value: Any, origin: str) -> None:
-        """Set one setting; where it switches a `kind`, the old kind's own settings are dropped."""
+        """Set one setting. If it changes a `kind`, the settings of the old kind are dropped.
+
+        Args:
+            path: the keys from the root to the setting.
+            value: the new value.
+            origin: where it comes from: an argument in backticks, a file and line, or "".
+        """
         table = self.tree
-        for step in path[:-1]:
-            inner = table.get(step)
+        for key in path[:-1]:
+            inner = table.get(key)
             if not isinstance(inner, dict):
-                inner = table[step] = {}
+                inner = table[key] = {}
             table = inner
         if path[-1] == "kind" and table.get("kind", value) != value:
             table.clear()
@@ -56,24 +67,31 @@ class SettingsTree:
         self.origins[path] = origin
 
     def merge(self, other: NestedSettings, origins: Mapping[KeyPath, str], prefix: KeyPath = ()) -> None:
-        """Lay settings over these, a `kind` before its neighbours."""
+        """Override settings by those of another tree; in each table, `kind` is set first.
+
+        Args:
+            other: the overriding settings.
+            origins: their origins.
+            prefix: the keys before each path of `other` in `origins`.
+        """
         for path, value in _iter_leaves(other):
             self.set(path, value, origins.get((*prefix, *path), ""))
 
     def validate(self, model: type[Model]) -> Model:
-        """The settings as a checked model.
+        """Return the settings as a validated model.
 
         Raises:
-            BadInput: every error at once, a line each: where it stands, what is wrong, and the nearest right name.
+            BadInput: some settings are invalid; a line for each says where it is set, what is wrong, and the closest
+                valid name.
         """
         try:
             return model.model_validate(self.tree)
         except ValidationError as error:
-            conditioning = [_format_error(self, model, detail) for detail in error.errors(include_url=False)]
-            raise BadInput("\n".join(dict.fromkeys(conditioning))) from None
+            messages = [_format_error(self, model, detail) for detail in error.errors(include_url=False)]
+            raise BadInput("\n".join(dict.fromkeys(messages))) from None
 
     def find_origin(self, path: KeyPath) -> str:
-        """Where the setting at `path`, or the nearest one around it, comes from."""
+        """Return the origin of the setting at `path`, else of a setting within it or around it, else ""."""
         within = (origin for known, origin in self.origins.items() if known[: len(path)] == path and origin)
         around = (self.origins.get(path[:end], "") for end in range(len(path) - 1, 0, -1))
         return self.origins.get(path) or next(within, "") or next(filter(None, around), "")
@@ -92,58 +110,73 @@ def _iter_leaves(tree: NestedSettings, prefix: KeyPath = ()) -> Iterator[tuple[K
 
 
 def _iter_key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
-    """The line of each key of a TOML text, well enough to point at it."""
+    """Yield the path of each table and key of a TOML text with its line, counted from 1.
+
+    Keys inside inline tables and quoted dots are not resolved; this is only used for error messages.
+    """
     section: KeyPath = ()
     for number, line in enumerate(text.splitlines(), 1):
-        if head := _SECTION_PATTERN.match(line):
-            section = tuple(part.strip().strip('"') for part in head[1].split("."))
+        if header := _SECTION_PATTERN.match(line):
+            section = tuple(part.strip().strip('"') for part in header[1].split("."))
             yield section, number
         elif key := _KEY_PATTERN.match(line):
             yield (*section, *(part.strip('"') for part in key[1].split("."))), number
 
 
 def _format_error(settings_tree: SettingsTree, model: type[BaseModel], error: ErrorDetails) -> str:
-    """One error as a sentence."""
+    """Return one sentence that describes a validation error."""
+    message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
-        return error["msg"].removeprefix("Value error, ")
+        return message
     path = _strip_union_tags(settings_tree.tree, error["loc"])
+    value = error["input"]
     if error["type"].startswith("union_tag"):
         path = (*path, "kind")
+    if error["type"] == "extra_forbidden" and isinstance(value, dict):
+        path += next((inner for inner, _ in _iter_leaves(value)), ())
     dotted = ".".join(path)
+    origin = settings_tree.find_origin(path)
+    in_file = bool(origin) and not origin.startswith("`")
+    field = f"{origin}: {dotted}" if in_file else settings_tree.origins.get(path) or f"`{dotted}`"
     if error["type"] == "extra_forbidden":
-        path += (
-            next((inner for inner, _ in _iter_leaves(error["input"])), ()) if isinstance(error["input"], dict) else ()
-        )
-    where = settings_tree.find_origin(path) or f"--{dotted}"
-    by_flag = where.startswith("--")
-    said = where if by_flag else f"{where}: {dotted}"
-    if error["type"] == "extra_forbidden":
-        return f"{said}: there is no such setting{_suggest_name(path, model, settings_tree.tree)}"
+        return f"{field}: there is no such setting{_suggest_name(path, model, settings_tree.tree)}"
     if error["type"] == "missing":
-        return f"{said}: is missing; set --{dotted}"
-    message = error["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
+        return f"{field}: is missing; set `{dotted}`"
     if error["type"].startswith("union_tag"):
-        return f"{said}: {_format_unknown_kind(error, path)}"
-    value = error["input"]
-    shown = "" if isinstance(value, dict | list) else f" {value if by_flag else repr(value)}".replace("'", '"')
-    return f"{said}{'' if by_flag else ' ='}{shown}: {message}"
+        return f"{field}: {_format_unknown_kind(error, path)}"
+    if message.startswith(f"`{path[0]}."):  # the check of a section names its settings itself
+        origin = settings_tree.find_origin(tuple(message.split("`")[1].split(".")))
+        return message if origin.startswith("`") or not origin else f"{origin}: {message}"
+    return f"{field}{_format_value(value, in_file)}: {_qualify_names(message, dotted, value)}"
+
+
+def _format_value(value: Any, in_file: bool) -> str:
+    """Return an invalid value as it was written; "" for tables and lists."""
+    if isinstance(value, dict | list):
+        return ""
+    return (f" = {value!r}" if in_file else f" {value}").replace("'", '"')
+
+
+def _qualify_names(message: str, dotted: str, value: Any) -> str:
+    """Prepend the name of the section to the fields in the message of its validator, which does not know it."""
+    message = message[0].lower() + message[1:]
+    return _PLAIN_NAME_PATTERN.sub(rf"`{dotted}.\1`", message) if isinstance(value, dict) else message
 
 
 def _format_unknown_kind(error: ErrorDetails, path: KeyPath) -> str:
     context = error.get("ctx", {})
     known = re.findall(r"'([^']+)'", str(context.get("expected_tags", "")))
-    given = str(context.get("tag", ""))
-    near = difflib.get_close_matches(given, known, 1, 0.4)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f'"{given}" is not a kind of {path[-2]}; there are {", ".join(known)}{hint}'
+    unknown = str(context.get("tag", ""))
+    closest = difflib.get_close_matches(unknown, known, 1, 0.4)
+    hint = f"; did you mean {closest[0]}?" if closest else ""
+    return f'"{unknown}" is not a kind of {path[-2]}; choose one of {", ".join(known)}{hint}'
 
 
 def _strip_union_tags(tree: Any, location: Sequence[int | str]) -> KeyPath:
-    """Pydantic's location without the tags of the unions it went through."""
+    """Return the location of a pydantic error without list indices and the tags of unions."""
     path: list[str] = []
     for index, step in enumerate(location):
-        last = index == len(location) - 1
+        is_last = index == len(location) - 1
         if isinstance(tree, dict) and step in tree:
             path.append(str(step))
             tree = tree[step]
@@ -151,31 +184,40 @@ def _strip_union_tags(tree: Any, location: Sequence[int | str]) -> KeyPath:
             (isinstance(tree, dict) and tree.get("kind", "linear") == step) or isinstance(step, int) or step == "number"
         ):
             continue
-        elif last:
+        elif is_last:
             path.append(str(step))
     return tuple(path)
 
 
 def _suggest_name(path: KeyPath, model: type[BaseModel], tree: NestedSettings) -> str:
-    """The right name most like a wrong one: first among its neighbours, then anywhere."""
+    """Return a hint with the valid name closest to an unknown one, first in its own section, then in all."""
     names = list(iter_setting_names(model, tree))
-    beside = [name for name in names if name.rpartition(".")[0] == ".".join(path[:-1])]
-    near = difflib.get_close_matches(".".join(path), beside, 1, 0.75)
-    near = near or [name for name in names if name.rpartition(".")[2] == path[-1]][:1]
-    near = near or difflib.get_close_matches(".".join(path), names, 1, 0.5)
-    return f"; did you mean --{near[0]}?" if near else f"; there are {', '.join(beside)}" if beside else ""
+    siblings = [name for name in names if name.rpartition(".")[0] == ".".join(path[:-1])]
+    closest = difflib.get_close_matches(".".join(path), siblings, 1, 0.75)
+    closest = closest or [name for name in names if name.rpartition(".")[2] == path[-1]][:1]
+    closest = closest or difflib.get_close_matches(".".join(path), names, 1, 0.5)
+    if closest:
+        return f"; did you mean `{closest[0]}`?"
+    return f"; the settings are {', '.join(siblings)}" if siblings else ""
 
 
 def iter_setting_names(model: type[BaseModel], tree: Any, prefix: str = "") -> Iterator[str]:
-    """Every dotted name that can be set: the model's fields, and those of the kinds the tree has chosen."""
+    """Yield the dotted name of every setting: the fields of a model, in unions those of the kind that the tree sets.
+
+    Args:
+        model: the model whose fields are listed.
+        tree: the settings so far, from which the kinds are read.
+        prefix: put before each name.
+    """
     for name, field in model.model_fields.items():
         inner = tree.get(name) if isinstance(tree, dict) else None
         models = list(_iter_models(field.annotation))
-        chosen = [m for m in models if isinstance(inner, dict) and _default_kind(m) == inner.get("kind")] or models[:1]
-        if not chosen:
+        kind = inner.get("kind") if isinstance(inner, dict) else None
+        selected = [m for m in models if isinstance(inner, dict) and _default_kind(m) == kind] or models[:1]
+        if not selected:
             yield prefix + name
-        for each in chosen:
-            yield from iter_setting_names(each, inner, f"{prefix}{name}.")
+        for inner_model in selected:
+            yield from iter_setting_names(inner_model, inner, f"{prefix}{name}.")
 
 
 def _default_kind(model: type[BaseModel]) -> str:
@@ -184,10 +226,13 @@ def _default_kind(model: type[BaseModel]) -> str:
 
 
 def _iter_models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models an annotation may hold, where it holds nothing else (a schedule may be a plain number)."""
+    """Yield the models in an annotation, if it holds nothing but models and None.
+
+    A schedule, which may also be a plain number, is therefore a single setting.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
         return
     parts = [part for part in getattr(annotation, "__args__", ()) if part is not type(None)]
-    if parts and all(isinstance(p, type) and issubclass(p, BaseModel) for p in parts):
+    if parts and all(isinstance(part, type) and issubclass(part, BaseModel) for part in parts):
         yield from parts

@@ -1,12 +1,12 @@
-"""Recipes: typed settings, and the assembly of networks, game and data from them.
+"""Recipes: the typed settings of a run.
 
-Names become objects here, once, by the `kind` of each section. A new GAN is a recipe file, plus a network or a game
-file when it truly brings one.
+The `kind` of each section selects its class. A new GAN is a recipe file, plus a network or a game file if it brings
+one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
@@ -23,108 +23,113 @@ from zerosum.networks.configs import AnyDiscriminatorConfig, AnyGeneratorConfig
 from zerosum.settings import Settings
 from zerosum.units import Count, Seconds
 
-if TYPE_CHECKING:
-    pass
-
 NETWORK_SIZES = ("nano", "small", "base")
 VARIANTS = (*NETWORK_SIZES, "points")
-"""When a recipe file may change its settings: for networks of a size, and for data that are points."""
+"""The variants that a recipe file may define: one for each size of networks, and one for data that are points."""
 
 
 class EMAConfig(Settings):
-    """The generator's exponential moving average: what is shown and shipped."""
+    """The exponential moving average (EMA) of the generator's weights, which samples and exports use."""
 
     half_life: Schedule = 500.0
-    """Images after which half of an old weight is forgotten; 0 follows exactly."""
+    """Examples after which the weight of an old value has halved; 0: the EMA equals the current weights."""
 
 
 class Training(Settings):
-    """How long, how often, on what."""
+    """The length of training, its intervals, and how it is computed."""
 
     examples: Count | None = None
-    """Images the generator is trained on, then it is over; left out: as the budget says."""
+    """Training ends after this many examples; left out: after `training.budget`."""
     budget: Seconds | None = None
-    """Seconds of training, then it is over ("90s", "5m", "2h"); left out: as `images` says."""
+    """Training ends after this many seconds ("90s", "5m", "2h"); left out: after `training.examples`."""
     batch_size: PositiveInt = 32
-    """Images in a step, over all ranks and micro-batches."""
+    """Examples per batch, over all ranks and micro-batches."""
     accumulate: PositiveInt = 1
-    """Micro-batches a step is cut into, to save memory. Batch norm sees one of them at a time."""
+    """Micro-batches whose gradients are accumulated in a step, to save memory. Batch norm sees one at a time."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """All randomness derives from it."""
+    """Random seed of the run."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["float32", "bfloat16", "strict", "fastest"] = "float32"
-    """What networks are computed in; penalties and scores stay float32. On GPUs float32 lets convolutions and matrix
-    products round what they multiply to TF32, and strict does not. fastest: bfloat16 where a trial on this machine
-    finds it a tenth faster than float32 or more."""
+    """Precision of the networks; penalties and scores are always float32. On GPUs, float32 allows TF32 in convolutions
+    and matrix products, and strict does not. fastest: bfloat16 if a trial on this machine finds it at least a tenth
+    faster than float32."""
     compile: Literal["never", "always", "fastest"] = "fastest"
-    """Compile the networks and their penalties with torch.compile; where that fails, they are played without.
-    fastest: on a GPU, for runs over ten minutes of one process, if a trial finds it a tenth faster or more; on a CPU
-    never."""
+    """Compile the networks and their penalties with torch.compile; if that fails, they run uncompiled.
+    fastest: on a GPU, for runs of one process over ten minutes, if a trial finds it at least a tenth faster; never on a
+    CPU."""
     tick_examples: Count | None = None
-    """Images between two lines of the log; left out: some seconds' worth."""
+    """Examples between two lines of the log; left out: a few seconds of training."""
     preview_examples: Count | None = None
-    """Images between two sample sheets; left out: a fortieth of the run."""
+    """Examples between two sample grids; left out: a fortieth of the run."""
     checkpoint_examples: Count | None = None
-    """Images between two checkpoints; left out: a minute's worth."""
+    """Examples between two checkpoints; left out: a minute of training."""
 
     @model_validator(mode="after")
     def _check_accumulation(self) -> Training:
         if self.batch_size % self.accumulate:
-            raise ValueError(f"batch {self.batch_size} does not divide into accumulate = {self.accumulate} equal parts")
+            raise ValueError(
+                f"`training.batch_size` {self.batch_size}: must be a multiple of `training.accumulate` "
+                f"{self.accumulate}"
+            )
         return self
 
 
 class OnlineEvaluation(Settings):
-    """How samples are judged while the run is played; the best-judged generator is kept apart."""
+    """The evaluation of samples during training; the networks with the best score are kept in `best/`."""
 
     features: str = "auto"
-    """What sees them: lite0, inception, pixels, a module of yours (`package.module:factory`), or none, so that nothing
-    is judged. auto: lite0 for pictures, where it is installed."""
+    """The feature network: lite0, inception, pixels, a module of yours (`package.module:factory`), or none for no
+    evaluation. auto: lite0 for images, if it is installed."""
     every_examples: Count | None = None
-    """Images between two judgements; left out: as many as take a twenty-fifth of the run's time, 20 at most."""
+    """Examples between two evaluations; left out: as many evaluations as take 4% of the run's time, at most 20."""
     samples: Annotated[int, Field(ge=64)] = 512
-    """Samples each judgement is about."""
+    """Samples per evaluation."""
     patience: Annotated[int, Field(ge=0)] = 0
-    """Judgements in a row without a better score, after which the run ends; 0: never."""
+    """Stop training after this many evaluations in a row without a better score; 0: never."""
 
 
 class Diagnostics(Settings):
-    """How a run is watched for trouble."""
+    """Monitoring of the run for failures such as mode collapse."""
 
     probe: bool = True
-    """Examine the game now and then; without, only what training itself shows is looked at."""
+    """Probe the game at intervals; without it, only the signals that training itself logs are monitored."""
     every_examples: Count | None = None
-    """Images between two examinations; left out: as many as take a thirtieth of the run's time, 60 at most."""
+    """Examples between two probes; left out: as many probes as take a thirtieth of the run's time, at most 60."""
     samples: Annotated[int, Field(ge=32, le=4096)] = 128
-    """Samples that an examination looks at."""
+    """Samples per probe."""
     duality_gap_every: PositiveInt = 4
-    """Every so many examinations, the duality gap is worked out too."""
+    """Probes between two estimates of the duality gap."""
     max_recoveries: Annotated[int, Field(ge=0, le=10)] = 0
-    """How often a run that a severe finding stands against is put back to when it was well, and treated (--recover)."""
+    """How often a run with a severe finding returns to a checkpoint from before it, and changes its settings."""
 
 
 def _default_term_kinds(terms: Any) -> Any:
-    """A term without a kind is of the kind it is named after: [terms.r1] needs no more."""
+    """Set the kind of each term without one to the term's name: [terms.r1] is of kind r1."""
     if not isinstance(terms, dict):
         return terms
-    return {k: {"kind": k.replace("_", "-")} | v if isinstance(v, dict) else v for k, v in terms.items()}
+    return {
+        name: {"kind": name.replace("_", "-")} | term if isinstance(term, dict) else term
+        for name, term in terms.items()
+    }
 
 
 def _default_kind(kind: str) -> BeforeValidator:
-    """A table without a kind is of this one."""
+    """Return a validator that sets the kind of a table without one."""
     return BeforeValidator(lambda table: {"kind": kind} | table if isinstance(table, dict) else table)
 
 
 class Recipe(Settings):
-    """Everything that makes a run."""
+    """All settings of a run."""
 
     name: str
     """The recipe's name."""
     description: str = ""
-    """One sentence: what it is good for."""
+    """One sentence that says what the recipe does."""
+    use_when: str = ""
+    """When to choose it; completes the sentence "use it when"."""
     paper: str = ""
-    """Authors, year, arXiv id."""
+    """Authors, year and arXiv id."""
     data: Data = Data()
     latent: Latent = Normal()
     generator: AnyGeneratorConfig
@@ -132,9 +137,9 @@ class Recipe(Settings):
     game: Annotated[GameConfig, _default_kind("adversarial")] = AdversarialGameConfig()
     objective: Objective = NonSaturating()
     terms: Annotated[dict[str, AnyTerm], BeforeValidator(_default_term_kinds)] = Field(default_factory=dict)
-    """Further losses, by name."""
+    """Further loss terms, by name."""
     augment: Annotated[AugmentConfig | None, _default_kind("ada")] = None
-    """How real and fake are varied before they are judged; left out: chosen by looking at the data."""
+    """Augmentation of real and fake examples before the discriminator; left out: chosen to suit the data."""
     optimizer: Annotated[AnyOptimizer, _default_kind("adam")] = Adam()
     ema: EMAConfig = EMAConfig()
     training: Training = Training()
@@ -144,32 +149,35 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _check_names(self) -> Recipe:
         if "objective" in self.terms:
-            raise ValueError('--terms.objective: the name "objective" is the objective\'s own; give the term another')
-        for setting, named in {"rates": self.optimizer.lr_multipliers, "clip": self.optimizer.weight_clip}.items():
-            for player in named:
+            raise ValueError('`terms.objective`: "objective" is reserved for the objective; rename the term')
+        per_player = {"lr_multipliers": self.optimizer.lr_multipliers, "weight_clip": self.optimizer.weight_clip}
+        for setting, players in per_player.items():
+            for player in players:
                 if player not in self.game.player_names:
                     known = " and ".join(self.game.player_names)
-                    raise ValueError(f"--optimizer.{setting}.{player}: there is no such player; {known} play")
+                    raise ValueError(
+                        f"`optimizer.{setting}.{player}`: there is no such player; the players are {known}"
+                    )
         return self
 
     @property
     def is_conditional(self) -> bool:
-        """Whether its samples are made of a class."""
+        """Whether the game is conditioned on class labels."""
         return self.generator.condition != "none" or self.discriminator.condition != "none"
 
     @property
     def is_translation(self) -> bool:
-        """Whether its samples are made from pictures."""
+        """Whether the generator translates images, instead of generating them from latents."""
         return self.game.is_translation
 
     @property
     def pretrained_features(self) -> str:
-        """The features that the generator is trained to please, which therefore must not judge it; "" for none."""
+        """The pretrained features that the generator is trained on, which therefore must not score it; "" for none."""
         terms = [term.pretrained_features for term in self.terms.values()]
         return next(filter(None, [self.discriminator.pretrained_features, *terms]), "")
 
     def resolve_schedules(self, total_examples: int) -> Recipe:
-        """The recipe with every schedule's length in images, for a run of `total_examples` images."""
+        """Return the recipe with the length of every schedule in examples, for a run of `total_examples`."""
         return self.model_validate(_resolve_schedules(self, total_examples).model_dump())
 
 
@@ -177,17 +185,10 @@ def _resolve_schedules(settings: Any, total_examples: int) -> Any:
     if isinstance(settings, Ramp | GrowthSchedule):
         return settings.resolve(total_examples)
     if isinstance(settings, Settings):
+        names = type(settings).model_fields
         return settings.model_copy(
-            update={n: _resolve_schedules(getattr(settings, n), total_examples) for n in type(settings).model_fields}
+            update={name: _resolve_schedules(getattr(settings, name), total_examples) for name in names}
         )
-    return (
-        {n: _resolve_schedules(v, total_examples) for n, v in settings.items()}
-        if isinstance(settings, dict)
-        else settings
-    )
-
-
-# ---------------------------------------------------------------------- recipes as files
-
-
-# ---------------------------------------------------------------------- assembly
+    if isinstance(settings, dict):
+        return {name: _resolve_schedules(value, total_examples) for name, value in settings.items()}
+    return settings

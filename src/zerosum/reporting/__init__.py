@@ -1,1 +1,1 @@
-"""The report of a run, report.html."""
+"""The report of a run, report.html, and the image files of a run."""

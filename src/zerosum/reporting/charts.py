@@ -1,4 +1,4 @@
-"""Which curves a report shows, and how to read them."""
+"""The charts of a report: losses, signals, learning rates and speed, with captions."""
 
 from __future__ import annotations
 
@@ -15,132 +15,134 @@ from zerosum.reporting.svg import ReferenceLine, render_line_chart
 from zerosum.run_folder import Row
 
 REAL_COLOR_INDEX, FAKE_COLOR_INDEX, SCORE_COLOR_INDEX, NEUTRAL_COLOR_INDEX = 0, 1, 2, 6
-"""Colours of the page."""
+"""Indices into the colors of the page."""
 TERM_COLOR_INDICES = (3, 4, 5)
-"""Colours of terms beside the score."""
+"""Indices of the colors of further terms of a loss."""
 MAX_OTHER_SIGNALS = 8
-"""Charts of signals this file does not know."""
+"""Maximum number of charts of signals without a caption."""
 SPEED_KEY = "examples_per_second"
-"""The one curve that belongs to no player, signal or rate."""
+"""Key of the speed, the only curve without a prefix."""
 
 LOSS_CAPTIONS = {
-    "discriminator": "What D is made to lower. It rises when G fools it better, so low is not simply good.",
-    "generator": "What G is made to lower. D keeps learning too, so it need not fall.",
+    "discriminator": "The loss that D minimizes. It rises when G fools D better, so low is not always good.",
+    "generator": "The loss that G minimizes. D keeps learning too, so the loss need not fall.",
 }
 LOSS_CAVEAT = (
-    "The loss does not tell the whole story: both players improve together, so a flat curve can hide progress. "
-    "Believe the samples first, and look here for which side is winning."
+    "A GAN loss does not measure quality: both players improve together, so a flat curve can hide progress. Look at "
+    "the samples first, and at these curves to see which player is winning."
 )
 
 
 def render_charts(rows: Sequence[Row], objective: Mapping[str, Any]) -> Markup:
-    """The section of curves, from the log's rows and the recipe's [objective]."""
-    columns = _collect_series(rows)
-    last = max((float(row["examples"]) for row in rows), default=0.0)
-    if not columns or last <= 0:
-        return tag("section", tag("h2", "Curves"), tag("p", "Nothing is logged yet.", class_="none"))
-    drawn = [
-        *_loss_charts(columns, last, objective),
-        *_signal_charts(columns, last),
-        *_lr_and_speed_charts(columns, last),
+    """Return the section of curves, from the rows of the log and the recipe's [objective]."""
+    series = _collect_series(rows)
+    x_max = max((float(row["examples"]) for row in rows), default=0.0)
+    if not series or x_max <= 0:
+        return tag("section", tag("h2", "Curves"), tag("p", "Nothing is logged yet.", class_="muted"))
+    charts = [
+        *_loss_charts(series, x_max, objective),
+        *_signal_charts(series, x_max),
+        *_lr_and_speed_charts(series, x_max),
     ]
     return tag(
         "section",
         tag("h2", "Curves"),
-        tag("p", LOSS_CAVEAT, class_="about"),
-        tag("div", *drawn, class_="charts"),
+        tag("p", LOSS_CAVEAT, class_="description"),
+        tag("div", *charts, class_="charts"),
         class_="curves",
     )
 
 
 def _collect_series(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[float]]]:
-    """Images and values of all that is drawn, by name; null is NaN."""
-    columns: dict[str, tuple[list[float], list[float]]] = {}
+    """Return examples and values of each logged quantity by name; null becomes NaN."""
+    series: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():
             if ("/" not in name and name != SPEED_KEY) or name.startswith("monitor/"):
                 continue
-            images, values = columns.setdefault(name, ([], []))
-            images.append(float(row["examples"]))
+            examples, values = series.setdefault(name, ([], []))
+            examples.append(float(row["examples"]))
             values.append(math.nan if value is None else float(value))
-    return columns
+    return series
 
 
 def _make_curve(series: Mapping[str, tuple[list[float], list[float]]], key: str, name: str, color_index: int) -> Curve:
-    images, values = series[key]
-    return Curve(name, np.array(images), np.array(values), color_index)
+    examples, values = series[key]
+    return Curve(name, np.array(examples), np.array(values), color_index)
 
 
 def _loss_charts(
     series: Mapping[str, tuple[list[float], list[float]]], x_max: float, objective: Mapping[str, Any]
 ) -> Iterable[Markup]:
-    """A chart a player, with all of its terms."""
-    balance = equilibrium_losses(objective)
-    apart = {"signals", "lr"}
-    players = dict.fromkeys(key.split("/")[0] for key in series if "/" in key)
-    for player in (name for name in players if name not in apart):
+    """Yield a chart for each player with all of its terms."""
+    equilibrium = equilibrium_losses(objective)
+    prefixes = dict.fromkeys(key.split("/")[0] for key in series if "/" in key)
+    for player in (prefix for prefix in prefixes if prefix not in {"signals", "lr"}):
         terms = [key for key in series if key.startswith(f"{player}/")]
         curves = []
-        for place, key in enumerate(sorted(terms, key=lambda key: not key.endswith("/objective"))):
+        for index, key in enumerate(sorted(terms, key=lambda key: not key.endswith("/objective"))):
             name = key.removeprefix(f"{player}/")
             color = (
-                SCORE_COLOR_INDEX if name == "objective" else TERM_COLOR_INDICES[(place - 1) % len(TERM_COLOR_INDICES)]
+                SCORE_COLOR_INDEX if name == "objective" else TERM_COLOR_INDICES[(index - 1) % len(TERM_COLOR_INDICES)]
             )
             curves.append(_make_curve(series, key, name, color))
-        levels = [ReferenceLine(balance[player], f"balance {balance[player]:.3g}")] if player in balance else []
-        about = LOSS_CAPTIONS.get(player, "What this player is made to lower.")
-        if levels:
-            about += " Dashed: its value when real and fake cannot be told apart."
-        yield render_line_chart(f"{player.capitalize()}: losses", about, curves, x_max, reference_lines=levels)
+        reference_lines = []
+        caption = LOSS_CAPTIONS.get(player, "The loss that this player minimizes.")
+        if player in equilibrium:
+            loss = equilibrium[player]
+            reference_lines = [ReferenceLine(loss, f"equilibrium {loss:.3g}")]
+            caption += " Dashed: its value when real and fake are indistinguishable."
+        title = f"{player.capitalize()}: losses"
+        yield render_line_chart(title, caption, curves, x_max, reference_lines=reference_lines)
 
 
 def _signal_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max: float) -> Iterable[Markup]:
-    """How the discriminator fares, then every other signal by itself."""
+    """Yield charts of the discriminator's accuracy and score and of the variance, then one for each other signal."""
     pairs = {
         "accuracy": (
-            "How often the discriminator is right",
-            "At 0.5 it can only guess. Near 1 on both it wins easily and the generator learns little.",
+            "Accuracy of the discriminator",
+            "At 0.5 it is guessing. Near 1 on both real and fake it wins easily, and the generator learns little.",
         ),
         "score": (
-            "What the discriminator says",
-            "Its mean score. The closer the two curves, the more alike real and fake look to it.",
+            "Score of the discriminator",
+            "The mean score. The closer the two curves, the less it distinguishes real from fake.",
         ),
         "variance": (
-            "How much samples differ",
-            "The variance of their numbers, place by place. Fakes far below reals are all alike.",
+            "Variance of samples",
+            "The variance of each value over a batch. Fakes far below reals lack variety, as in mode collapse.",
         ),
     }
-    known: set[str] = set()
-    for what, (title, about) in pairs.items():
+    paired_keys: set[str] = set()
+    for quantity, (title, caption) in pairs.items():
         keys = {
-            f"signals/{side}_{what}": (side, color)
+            f"signals/{side}_{quantity}": (side, color)
             for side, color in (("real", REAL_COLOR_INDEX), ("fake", FAKE_COLOR_INDEX))
         }
-        known |= keys.keys()
+        paired_keys |= keys.keys()
         curves = [_make_curve(series, key, side, color) for key, (side, color) in keys.items() if key in series]
-        levels, within = ([ReferenceLine(0.5, "guessing")], (0.0, 1.0)) if what == "accuracy" else ([], ())
+        levels, include = ([ReferenceLine(0.5, "guessing")], (0.0, 1.0)) if quantity == "accuracy" else ([], ())
         if curves:
-            yield render_line_chart(title, about, curves, x_max, reference_lines=levels, include_values=within)
-    others = [key for key in series if key.startswith("signals/") and key not in known]
+            yield render_line_chart(title, caption, curves, x_max, reference_lines=levels, include_values=include)
+    others = [key for key in series if key.startswith("signals/") and key not in paired_keys]
     for key in others[:MAX_OTHER_SIGNALS]:
         name = key.removeprefix("signals/").replace("_", " ")
         yield render_line_chart(name.capitalize(), "", [_make_curve(series, key, name, NEUTRAL_COLOR_INDEX)], x_max)
 
 
 def _lr_and_speed_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max: float) -> Iterable[Markup]:
-    """Learning rates where they change, and the speed."""
-    alike: dict[tuple[float, ...], list[str]] = {}  # players mostly share a schedule: one line, both names
+    """Yield a chart of the learning rates that change, and one of the speed."""
+    keys_of_values: dict[tuple[float, ...], list[str]] = {}  # players with equal schedules share a line
     for key in series:
         if key.startswith("lr/") and len(set(series[key][1])) > 1:
-            alike.setdefault(tuple(series[key][1]), []).append(key)
-    if alike:
-        names = {keys[0]: ", ".join(key.removeprefix("lr/") for key in keys) for keys in alike.values()}
+            keys_of_values.setdefault(tuple(series[key][1]), []).append(key)
+    if keys_of_values:
+        names = {keys[0]: ", ".join(key.removeprefix("lr/") for key in keys) for keys in keys_of_values.values()}
         curves = [
             _make_curve(series, key, name, TERM_COLOR_INDICES[i % len(TERM_COLOR_INDICES)])
             for i, (key, name) in enumerate(names.items())
         ]
-        yield render_line_chart("Learning rates", "As the recipe schedules them.", curves, x_max)
+        yield render_line_chart("Learning rates", "As scheduled by the recipe.", curves, x_max)
     if SPEED_KEY in series:
-        curve = _make_curve(series, SPEED_KEY, "images a second", NEUTRAL_COLOR_INDEX)
-        about = "A lasting drop means that something else wants the machine, or the disk is slow."
-        yield render_line_chart("Speed", about, [curve], x_max, include_values=(0.0,))
+        curve = _make_curve(series, SPEED_KEY, "examples per second", NEUTRAL_COLOR_INDEX)
+        caption = "A lasting drop means that other programs use the computer, or that the disk is slow."
+        yield render_line_chart("Speed", caption, [curve], x_max, include_values=(0.0,))

@@ -1,4 +1,4 @@
-"""HTML and SVG, in which whatever is not markup already is escaped: a class may be named `<script>`."""
+"""Build HTML and SVG. All text that is not `Markup` is escaped, since a class may be named `<script>`."""
 
 from __future__ import annotations
 
@@ -6,32 +6,37 @@ from collections.abc import Iterable
 from html import escape
 
 VOID_ELEMENTS = frozenset({"br", "img", "input"})
-"""Elements without a content, which HTML writes without an end."""
+"""Elements without content, which have no end tag."""
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is HTML and is not escaped."""
 
     __slots__ = ()
 
 
 def tag(element: str, *children: object, **attributes: object) -> Markup:
-    """One element.
+    """Return an element.
 
     Args:
-        element: its name.
-        children: markup, put in as it is, or anything else, put in as escaped text.
-        attributes: `class_` becomes `class`, `data_x` becomes `data-x`; True stands alone, False is left out.
+        element: name of the element.
+        children: `Markup`, inserted unchanged, or other objects, inserted as escaped text.
+        attributes: `class_` becomes `class`, `data_x` becomes `data-x`. True gives an attribute without a value, False
+            none.
+
+    Example:
+        >>> tag("p", "a < b", class_="note")
+        '<p class="note">a &lt; b</p>'
     """
-    words = [element]
+    parts = [element]
     for name, value in attributes.items():
         if value is not False:
-            written = name.rstrip("_").replace("_", "-")
-            words.append(written if value is True else f'{written}="{escape(str(value))}"')
-    opening = f"<{' '.join(words)}>"
-    return Markup(opening if element in VOID_ELEMENTS else f"{opening}{join_markup(children)}</{element}>")
+            attribute = name.rstrip("_").replace("_", "-")
+            parts.append(attribute if value is True else f'{attribute}="{escape(str(value))}"')
+    start_tag = f"<{' '.join(parts)}>"
+    return Markup(start_tag if element in VOID_ELEMENTS else f"{start_tag}{join_markup(children)}</{element}>")
 
 
 def join_markup(parts: Iterable[object]) -> Markup:
-    """Markup and text, one after another."""
+    """Concatenate markup and text; text is escaped."""
     return Markup("".join(part if isinstance(part, Markup) else escape(str(part), quote=False) for part in parts))

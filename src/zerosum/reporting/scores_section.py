@@ -1,4 +1,4 @@
-"""Scores for people: as lines of text, and as a section of the report. They are read from scores.jsonl alone."""
+"""Format the scores of scores.jsonl as lines of text, and as the scores section of the report."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from zerosum.reporting.timeline_section import embed_image
 from zerosum.run_folder import Row
 
 MAX_CLASSES_LISTED = 20
-"""Classes whose counts are told."""
+"""Number of classes up to which their counts are listed."""
 MAX_IMAGE_BYTES = 900_000
 SCORE_DESCRIPTIONS = {
-    "kid": "kernel distance: 0 where samples and real images cannot be told apart",
-    "fd": "Fréchet distance of features",
+    "kid": "kernel distance between features: 0 for equal distributions",
+    "fd": "Fréchet distance between features",
     "fid": "Fréchet inception distance, by the standard protocol",
-    "is": "Inception Score: sure and varied classes",
-    "precision": "share of samples that look real",
-    "recall": "share of real images the generator could make",
-    "density": "how deep among real images samples lie",
-    "coverage": "share of real images with a sample near by",
-    "ndb": "clusters whose share of the samples is wrong",
-    "authenticity": "share of samples that copy no training image",
-    "l1": "mean absolute difference, 0 to 2: less is better",
-    "psnr": "peak signal-to-noise ratio in dB: more is better",
-    "ssim": "structural similarity: 1 where equal",
-    "perceptual": "distance in the eyes of a network trained on photographs: less is better",
+    "is": "Inception Score: confident and varied classes, higher is better",
+    "precision": "fraction of samples within the distribution of real images",
+    "recall": "fraction of real images within the distribution of samples",
+    "density": "mean density of real images around the samples",
+    "coverage": "fraction of real images with a sample near by",
+    "ndb": "number of clusters with a significantly wrong fraction of the samples",
+    "authenticity": "fraction of samples that are not copies of training images",
+    "l1": "mean absolute difference, 0 to 2: lower is better",
+    "psnr": "peak signal-to-noise ratio in dB: higher is better",
+    "ssim": "structural similarity: 1 for equal images",
+    "perceptual": "perceptual distance in features of an ImageNet classifier: lower is better",
 }
-"""What a score says, by the first word of its name."""
+"""What a score measures, by its name or the first word of it."""
 IMAGE_CAPTIONS = {
     "neighbors": (
         "Samples and their nearest training images",
-        "Left the first samples, right those nearest to a training image; beside each the three nearest. The distance "
-        "is in parts of the usual one between a held-out image and its nearest training image: far below 1 is a copy.",
+        "Left: the first samples; right: the samples nearest to a training image; each with its three nearest training "
+        "images. Distances are relative to the median one of held-out images: far below 1 is a copy.",
     ),
     "translations": (
-        "Given, made, wanted",
-        "From left to right what was given, what was made of it, and what was wanted, where that is known.",
+        "Input, output, target",
+        "From left to right the input, the output and, for paired data, the target.",
     ),
     "missing_modes": (
-        "Kinds of images that are hardly made",
-        "Real images from the clusters that samples reach far less often than they should.",
+        "Missing modes",
+        "Real images from the clusters that contain far fewer samples than they should.",
     ),
 }
 
 
 def format_scores(row: Row) -> list[str]:
-    """A judgement as text: a table, sentences, the protocol."""
-    cells = [("score", "value", "real against real", "times that")]
+    """Format an evaluation as text: a table, sentences and the protocol."""
+    cells = [("score", "value", "real against real", "ratio")]
     cells += [(name, *_score_cells(score)) for name, score in row["scores"].items()]
     return [
         *_paired_metric_lines(row.get("paired_metrics") or {}),
@@ -63,13 +63,13 @@ def format_scores(row: Row) -> list[str]:
 
 
 def _align_columns(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Cells as lines whose columns stand below each other."""
-    wide = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    return ["  ".join(f"{cell:<{w}}" for cell, w in zip(line, wide, strict=True)).rstrip() for line in cells]
+    """Format cells as lines with aligned columns."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
 def _paired_metric_lines(pairs: Row) -> list[str]:
-    """Pair by pair: how alike what was made and what was wanted are, beside what was given."""
+    """Format the paired metrics of outputs and targets, with those of inputs and targets."""
     if not pairs:
         return []
     cells = [("pair by pair", "generated", "input")]
@@ -89,7 +89,7 @@ def _score_cells(score: Row) -> tuple[str, str, str]:
 
 
 def format_with_error(value: float | None, error: float | None) -> str:
-    """A value and its standard error."""
+    """Format a value and its standard error; "-" for None."""
     if value is None:
         return "-"
     return f"{value:.4g}" + ("" if error is None else f" ± {error:.1g}")
@@ -102,35 +102,39 @@ def _format_ratio(score: Row) -> str:
 
 
 def describe_result(row: Row) -> list[str]:
-    """What a judgement says beside its scores."""
-    conditioning: list[str] = []
+    """Return sentences on memorization, missing modes and classes, and the warnings of an evaluation."""
+    lines: list[str] = []
     if copies := row.get("memorization"):
         c_t = format_with_error(copies["c_t"], copies["c_t_error"])
-        near = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
-        says = "nearer to training images than other real images are: memorised" if near else "no sign of memorization"
-        conditioning.append(f"copies: C_T {c_t}, {says}; {copies['exact_copies']:,} samples are training images")
+        is_memorized = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
+        meaning = (
+            "memorization: samples are nearer to training images than other real images are"
+            if is_memorized
+            else "no sign of memorization"
+        )
+        lines.append(f"copies: C_T {c_t}, {meaning}; {copies['exact_copies']:,} samples are training images")
     if modes := row.get("modes"):
         missing = len(modes["missing_modes"])
-        conditioning.append(
-            f"modes: {modes['ndb']} of {modes['num_modes']} clusters have a wrong share of the samples (real "
+        lines.append(
+            f"modes: {modes['ndb']} of {modes['num_modes']} clusters have a wrong fraction of the samples (real "
             f"against real: {modes['floor_ndb']}); {missing} {'is' if missing == 1 else 'are'} hardly made"
         )
     if classes := row.get("per_class"):
-        conditioning += _describe_classes(classes)
-    return conditioning + [f"note: {warning}" for warning in row.get("warnings", [])]
+        lines += _describe_classes(classes)
+    return lines + [f"note: {warning}" for warning in row.get("warnings", [])]
 
 
 def _describe_classes(classes: Row) -> list[str]:
-    names, right = classes["class_names"], classes["classifier"]["accuracy"]
-    knows = "" if right is None else f", of which it knows {right:.1%}"
-    shares = [f"{name} {count:,}" for name, count in zip(names, classes["generated_counts"], strict=True)]
-    counts = f"{', '.join(shares)}; " if len(names) <= MAX_CLASSES_LISTED else ""
+    names, classifier_accuracy = classes["class_names"], classes["classifier"]["accuracy"]
+    accuracy_note = "" if classifier_accuracy is None else f" (its accuracy on them: {classifier_accuracy:.1%})"
+    listed = [f"{name} {count:,}" for name, count in zip(names, classes["generated_counts"], strict=True)]
+    counts = f"{', '.join(listed)}; " if len(names) <= MAX_CLASSES_LISTED else ""
     kl = "infinite" if classes["kl"] is None else f"{classes['kl']:.4f}"
-    asked = "" if classes.get("accuracy") is None else f"; {classes['accuracy']:.1%} are of the class asked for"
+    conditional = "" if classes.get("accuracy") is None else f"; {classes['accuracy']:.1%} are of the requested class"
     return [
-        f"classes: {counts}KL from the real shares {kl}{asked}",
-        f"sure: a classifier is over 90% sure of {classes['confident_fraction']:.1%} of the samples, and of "
-        f"{classes['confident_fraction_real']:.1%} of real images{knows}",
+        f"classes: {counts}KL divergence from the class prior {kl}{conditional}",
+        f"confidence: a classifier is over 90% confident on {classes['confident_fraction']:.1%} of the samples, and on "
+        f"{classes['confident_fraction_real']:.1%} of real images{accuracy_note}",
     ]
 
 
@@ -138,29 +142,29 @@ def _describe_classes(classes: Row) -> list[str]:
 
 
 def render_scores(rows: Sequence[Row], folder: Path) -> Markup:
-    """The newest judgement, its pictures, and how the judgements during training went; nothing without any."""
-    asked = [row for row in rows if row.get("mode") == "offline"]
-    during = [row for row in rows if row.get("mode") == "online"]
-    if not asked and not during:
+    """Return the newest offline evaluation with its images, and a chart of the online ones; empty without any."""
+    offline = [row for row in rows if row.get("mode") == "offline"]
+    online = [row for row in rows if row.get("mode") == "online"]
+    if not offline and not online:
         return Markup()
     parts: list[Markup] = []
-    if asked:
+    if offline:
         parts += [
-            _paired_metrics_table(asked[-1].get("paired_metrics") or {}),
-            _score_table(asked[-1]),
-            *(_image_figure(folder / name) for name in asked[-1].get("image_files", [])),
+            _paired_metrics_table(offline[-1].get("paired_metrics") or {}),
+            _score_table(offline[-1]),
+            *(_image_figure(folder / name) for name in offline[-1].get("image_files", [])),
         ]
-    if during:
-        parts.append(tag("div", _distance_chart(during), class_="charts"))
-    about = (
-        "How far samples are from real images that training never saw, beside how far real images are from each other: "
-        "the floor that no generator can be below but by chance."
+    if online:
+        parts.append(tag("div", _distance_chart(online), class_="charts"))
+    description = (
+        "Distance of samples from held-out real images, with the distance of real images from each other: the floor, "
+        "below which a generator can be only by chance."
     )
-    return tag("section", tag("h2", "Scores"), tag("p", about, class_="about"), *parts)
+    return tag("section", tag("h2", "Scores"), tag("p", description, class_="description"), *parts)
 
 
 def _score_table(row: Row) -> Markup:
-    words = ("Score", "Samples", "Real against real", "Times that", "What it says")
+    titles = ("Score", "Samples", "Real against real", "Ratio", "Meaning")
     body = [
         tag(
             "tr",
@@ -170,38 +174,38 @@ def _score_table(row: Row) -> Markup:
         )
         for name, score in row["scores"].items()
     ]
-    head = tag("tr", *(tag("th", word, scope="col") for word in words))
-    notes = [tag("li", sentence) for sentence in [*describe_result(row), f"protocol: {row['protocol_description']}"]]
-    table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
+    head = tag("tr", *(tag("th", title, scope="col") for title in titles))
+    notes = [tag("li", note) for note in [*describe_result(row), f"protocol: {row['protocol_description']}"]]
+    table = tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
     return tag("div", table, tag("ul", *notes, class_="notes"), _class_table(row.get("per_class") or {}))
 
 
 def _paired_metrics_table(pairs: Row) -> Markup:
-    """How alike what was made and what was wanted are, pair by pair."""
+    """Return the table of paired metrics; empty without any."""
     if not pairs:
         return Markup()
-    words = ("Pair by pair", "Made", "What was given", "What it says")
-    head = tag("tr", *(tag("th", word, scope="col") for word in words))
+    titles = ("Pair by pair", "Output", "Input", "Meaning")
+    head = tag("tr", *(tag("th", title, scope="col") for title in titles))
     body = [
         tag("tr", tag("th", name, scope="row"), tag("td", format_with_error(score["value"], score["error"])),
             tag("td", format_with_error(score["input"], None)), tag("td", _score_description(name)))
         for name, score in pairs.items()
     ]  # fmt: skip
-    return tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
+    return tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
 
 
 def _class_table(classes: Row) -> Markup:
-    """A row a class: how many there are and should be, and how well it is reached."""
+    """Return the table of classes, with counts and metrics; empty without any."""
     if not classes:
         return Markup()
-    words = ("Class", "Real", "Samples", "Kernel distance", "Recall", "Coverage")
-    head = tag("tr", *(tag("th", word, scope="col") for word in words))
+    titles = ("Class", "Real", "Samples", "Kernel distance", "Recall", "Coverage")
+    head = tag("tr", *(tag("th", title, scope="col") for title in titles))
     columns = [
         classes[name] for name in ("class_names", "real_counts", "generated_counts", "kid", "recall", "coverage")
     ]
     body = [tag("tr", *(tag("td", _format_cell(cell)) for cell in cells)) for cells in zip(*columns, strict=True)]
-    table = tag("table", tag("thead", head), tag("tbody", *body), class_="choices")
-    return tag("details", tag("summary", f"Class by class ({len(body)})"), table)
+    table = tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
+    return tag("details", tag("summary", f"Metrics by class ({len(body)})"), table)
 
 
 def _format_cell(cell: str | float | None) -> str:
@@ -213,32 +217,31 @@ def _score_description(name: str) -> str:
 
 
 def _image_figure(path: Path) -> Markup:
-    title, about = IMAGE_CAPTIONS.get(path.stem, (path.stem, ""))
+    title, caption = IMAGE_CAPTIONS.get(path.stem, (path.stem, ""))
     if not path.is_file():
-        return tag("p", f"{path.name} is missing.", class_="none")
+        return tag("p", f"{path.name} is missing.", class_="muted")
     image = tag("img", src=embed_image(path, MAX_IMAGE_BYTES), alt=title, style="max-width:100%")
-    return tag("div", tag("h3", title), tag("p", about, class_="about"), image)
+    return tag("div", tag("h3", title), tag("p", caption, class_="description"), image)
 
 
 def _distance_chart(rows: Sequence[Row]) -> Markup:
-    """The distance of samples over the run, as judged in passing."""
+    """Return the chart of the distance over training, from online evaluations."""
     name, first = next(iter(rows[0]["scores"].items()))
-    same = [row for row in rows if name in row["scores"]]
-    images = np.array([float(row["examples"]) for row in same])
-    values = np.array([np.nan if (v := row["scores"][name]["value"]) is None else v for row in same], np.float64)
-    levels = [] if first["floor"] is None else [ReferenceLine(max(0.0, first["floor"]), "real against real")]
-    about = "Judged in passing from few samples: the best moment's networks are kept in best/."
+    scored = [row for row in rows if name in row["scores"]]
+    examples = np.array([float(row["examples"]) for row in scored])
+    values = np.array([np.nan if (v := row["scores"][name]["value"]) is None else v for row in scored], np.float64)
+    floor_line = [] if first["floor"] is None else [ReferenceLine(max(0.0, first["floor"]), "real against real")]
     return render_line_chart(
         name,
-        about,
-        [Curve(name, images, values, 2)],
-        float(images.max()),
-        reference_lines=levels,
+        "Online evaluation with few samples. The networks with the lowest distance are in best/.",
+        [Curve(name, examples, values, 2)],
+        float(examples.max()),
+        reference_lines=floor_line,
         include_values=(0.0,),
     )
 
 
 def report_scores(row: Row, report: Callable[[str], None]) -> None:
-    """A judgement in lines of text, to whoever listens."""
+    """Report an evaluation line by line."""
     for line in format_scores(row):
         report(f"  {line}")

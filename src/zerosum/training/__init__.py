@@ -1,1 +1,1 @@
-"""The loop, the machine it runs on, and what is kept of it."""
+"""Training: the loop, the accelerator it runs on, checkpoints and loggers."""

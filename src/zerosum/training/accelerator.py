@@ -1,4 +1,4 @@
-"""The machine a game is played on: device, precision, memory format, ranks. Only the machine steps."""
+"""The accelerator: device, precision, memory format and ranks of a process. Only the accelerator steps optimizers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from zerosum.training.compile import CompileFn, eager
 
 
 class Precision(NamedTuple):
-    """What networks are computed in."""
+    """The numerical precision of the networks."""
 
     dtype: torch.dtype
-    """What their convolutions and matrix products take in and give out."""
+    """Autocast type: the dtype of the inputs and outputs of convolutions and matrix products."""
     disable_tf32: bool = False
-    """float32 means all its 24 bits on GPUs too, not the 11 that TF32 keeps of each factor."""
+    """Compute float32 with all 24 bits on GPUs too. TF32 would keep 11 bits of each factor."""
 
 
 PRECISIONS = {
@@ -36,29 +36,29 @@ PRECISIONS = {
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name, or the best one here for "auto".
+    """Return the device of this name, or the best available device for "auto".
 
     Raises:
-        BadInput: there is no such device here.
+        BadInput: if there is no such device on this computer.
     """
-    here = ["cpu"]
+    available = ["cpu"]
     if torch.cuda.is_available():
-        here.insert(0, "cuda")
+        available.insert(0, "cuda")
     elif torch.backends.mps.is_available():
-        here.insert(0, "mps")
+        available.insert(0, "mps")
     if name == "auto":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if here[0] == "cuda" else here[0]
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if available[0] == "cuda" else available[0]
     try:
         device = torch.device(name)
     except RuntimeError:
         device = torch.device("meta")
-    if device.type not in here or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
-        raise BadInput(f"--device {name}: this machine has {', '.join(here)}; choose one of these or leave it out")
+    if device.type not in available or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise BadInput(f"`device` {name}: no such device on this computer; choose one of auto, {', '.join(available)}")
     return device
 
 
 class Accelerator:
-    """Where and how moves are made."""
+    """Where and how training steps are computed."""
 
     def __init__(
         self,
@@ -68,35 +68,38 @@ class Accelerator:
         disable_tf32: bool = False,
         compile_networks: CompileFn = eager,
     ) -> None:
-        """A machine of this process; its ranks are those of torch.distributed, where that is up.
+        """Create the accelerator of this process. Its ranks are those of torch.distributed, if that is initialized.
 
         Args:
-            device: where networks are.
-            accumulate: parts a step's batch is cut into.
-            dtype: what networks are computed in.
+            device: device of the networks.
+            accumulate: number of micro-batches in the batch of one step.
+            dtype: autocast type of the networks.
             disable_tf32: see `Precision`.
-            compile_networks: what makes a game's networks faster: `as_it_is`, or a `Compiler`.
+            compile_networks: function that compiles a game's networks: `eager` (no compilation) or a `Compiler`.
         """
         self.device, self.accumulate = torch.device(device), accumulate
         self.dtype, self.disable_tf32, self.compile_networks = dtype, disable_tf32, compile_networks
-        together = dist.is_available() and dist.is_initialized()
-        self.rank, self.world_size = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
+        distributed = dist.is_available() and dist.is_initialized()
+        self.rank, self.world_size = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
 
     def single_process(self) -> Accelerator:
-        """The same machine for this process alone, a step in one part: for what the other ranks do not take part in."""
-        same = Accelerator(self.device, 1, self.dtype, self.disable_tf32, self.compile_networks)
-        same.rank, same.world_size = 0, 1
-        return same
+        """Return this accelerator as rank 0 of 1 without micro-batches, for work that other ranks take no part in."""
+        single = Accelerator(self.device, 1, self.dtype, self.disable_tf32, self.compile_networks)
+        single.rank, single.world_size = 0, 1
+        return single
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """The network on this device, its convolutions in the memory format that is fastest."""
+        """Move the network to the device, in channels_last memory format, which is fastest for convolutions."""
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     @contextmanager
     def training_player(self, game: Game, player: Player) -> Iterator[None]:
-        """Freeze everything and thaw the mover: the rule about gradients. (`Player.thawed` is its one exception.)"""
-        for each in game.players.values():
-            set_requires_grad(each.parameters, each is player)
+        """Require gradients of this player's parameters only, zero them, and set the backend flags.
+
+        All parameters are frozen again at the end. `Player.unfrozen` is the only exception to this rule.
+        """
+        for other in game.players.values():
+            set_requires_grad(other.parameters, other is player)
         player.optimizer.zero_grad(set_to_none=True)
         try:
             with self.backend_flags():
@@ -106,42 +109,42 @@ class Accelerator:
 
     @contextmanager
     def backend_flags(self) -> Iterator[None]:
-        """What a GPU may do with float32 while moves are made: the policy stands here and nowhere else.
+        """Set how a GPU computes float32 during a move. No other code sets these flags.
 
-        The factors of convolutions and matrix products may be rounded to TF32 (11 bits of 24; sums stay float32),
-        unless the machine is strict, and cuDNN tries its algorithms and keeps the fastest for each shape. Nothing of
-        it outlasts the move, so scores are computed as PyTorch does by itself.
+        Factors of convolutions and matrix products may be rounded to TF32 (11 of 24 bits; sums stay float32) unless
+        `disable_tf32` is set, and cuDNN benchmarks its algorithms to keep the fastest for each shape. The former flags
+        are restored after the move, so evaluation runs under PyTorch's defaults.
         """
         if self.device.type != "cuda":
             yield
             return
-        cudnn, products = torch.backends.cudnn, torch.get_float32_matmul_precision()
-        before = cudnn.allow_tf32, cudnn.benchmark
+        cudnn, matmul_precision = torch.backends.cudnn, torch.get_float32_matmul_precision()
+        former = cudnn.allow_tf32, cudnn.benchmark
         torch.set_float32_matmul_precision("highest" if self.disable_tf32 else "high")
         cudnn.allow_tf32, cudnn.benchmark = not self.disable_tf32, True
         try:
             yield
         finally:
-            torch.set_float32_matmul_precision(products)
-            cudnn.allow_tf32, cudnn.benchmark = before
+            torch.set_float32_matmul_precision(matmul_precision)
+            cudnn.allow_tf32, cudnn.benchmark = former
 
     def autocast(self) -> AbstractContextManager[None]:
-        """The precision networks are run in; scores and penalties, with their slopes, stay float32."""
+        """Return the autocast context of the networks. Losses, penalties and input gradients stay float32."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def step(self, player: Player, progress: Progress) -> float:
-        """Average the player's gradients over ranks and let it take its step; returns the learning rate."""
+        """Average the player's gradients over ranks, step its optimizer and return the learning rate."""
         self._average_gradients(player)
-        rate = player.optimizer_config.prepare_step(player.optimizer, player.name, progress)
+        lr = player.optimizer_config.prepare_step(player.optimizer, player.name, progress)
         player.optimizer.step()
         player.optimizer_config.clip_weights(player.name, player.parameters)
-        return rate
+        return lr
 
     def _average_gradients(self, player: Player) -> None:
         if self.world_size == 1:
             return
-        # which parameters have a gradient depends on the move alone, so all ranks send the same; a zero in place of
-        # none would let Adam's momentum move what the move does not touch
+        # The move alone decides which parameters have a gradient, so all ranks reduce the same ones. A zero gradient
+        # instead of None would let Adam's momentum change parameters that the move does not use.
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         flat = torch.cat([g.reshape(-1) for g in gradients])
         dist.all_reduce(flat)
@@ -150,69 +153,79 @@ class Accelerator:
             gradient.copy_(mean.view_as(gradient))
 
     def all_reduce_mean(self, values: Tensor) -> Tensor:
-        """The mean over ranks."""
+        """Return the mean of `values` over ranks."""
         if self.world_size > 1:
             dist.all_reduce(values)
             values /= self.world_size
         return values
 
     def all_reduce_any(self, *flags: bool) -> list[bool]:
-        """For each flag, whether any rank raises it; all ranks get the same answer. Waits for no device."""
+        """Return for each flag whether it is True on any rank. Does not synchronize with the device."""
         if self.world_size == 1:
             return list(flags)
-        votes = torch.tensor([float(flag) for flag in flags])
-        dist.all_reduce(votes)
-        return [vote > 0 for vote in votes.tolist()]
+        counts = torch.tensor([float(flag) for flag in flags])
+        dist.all_reduce(counts)
+        return [count > 0 for count in counts.tolist()]
 
     def synchronize(self) -> None:
-        """Until the device has done all it was asked to."""
+        """Wait until the device has finished all queued work."""
         if self.device.type in {"cuda", "mps"}:
             getattr(torch, self.device.type).synchronize()
 
     def free_memory(self) -> None:
-        """Give back the memory of games that are over. They hold themselves, so they would wait for a collection."""
+        """Free the GPU memory of games that are no longer used.
+
+        A game contains reference cycles, so its memory is held until the garbage collector runs.
+        """
         if self.device.type == "cuda":
             gc.collect()
 
     def rng_state(self) -> Tensor:
-        """The state of the device's own random numbers, (bytes,) uint8 on the CPU; empty for the CPU itself."""
+        """Return the state of the device's random number generator, (bytes,) uint8 on the CPU; empty for the CPU."""
         if self.device.type == "cuda":
             return torch.cuda.get_rng_state(self.device)
         return torch.mps.get_rng_state() if self.device.type == "mps" else torch.empty(0, dtype=torch.uint8)
 
     def set_rng_state(self, state: Tensor) -> None:
-        """Put the device's own random numbers back to a state."""
+        """Restore a state returned by `rng_state`."""
         if self.device.type == "cuda" and len(state):
             torch.cuda.set_rng_state(state, self.device)
         if self.device.type == "mps" and len(state):
             torch.mps.set_rng_state(state)
 
     def barrier(self) -> None:
-        """Until all ranks are here."""
+        """Wait until all ranks have reached this point."""
         if self.world_size > 1:
             dist.barrier()
 
     def all_gather(self, tensor: Tensor) -> list[Tensor]:
-        """This rank's tensor beside the other ranks' (all of one shape), in order of rank."""
+        """Return the tensors of all ranks, which have one shape, in order of rank."""
         if self.world_size == 1:
             return [tensor]
-        parts = [torch.empty_like(tensor) for _ in range(self.world_size)]
-        dist.all_gather(parts, tensor)
-        return parts
+        gathered = [torch.empty_like(tensor) for _ in range(self.world_size)]
+        dist.all_gather(gathered, tensor)
+        return gathered
 
 
 @contextmanager
 def process_group() -> Iterator[int]:
-    """Join the other processes that torchrun (or Slurm through it) has started; gives this one's number, alone 0."""
+    """Join the process group of torchrun or Slurm, and yield this process's rank; 0 without one.
+
+    Raises:
+        BadInput: if more processes were started on this computer than it has GPUs.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0
         return
-    here = int(os.environ.get("LOCAL_RANK", "0"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     if torch.cuda.is_available():
-        if here >= torch.cuda.device_count():
+        if local_rank >= torch.cuda.device_count():
             count = torch.cuda.device_count()
-            raise BadInput(f"process {here} of this machine has no GPU: start at most {count} with --nproc-per-node")
-        torch.cuda.set_device(here)
+            raise BadInput(
+                f"local rank {local_rank} has no GPU: this computer has {count}, so start at most {count} processes "
+                "on it (torchrun's nproc-per-node)"
+            )
+        torch.cuda.set_device(local_rank)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield dist.get_rank()

@@ -1,4 +1,4 @@
-"""The contest within a run: samples judged on schedule, the best networks kept, and an end when none get better."""
+"""Online evaluation during training: keep the best networks, and stop when they no longer improve."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from zerosum.run_folder import Row, RunFolder
 from zerosum.training import checkpoint
 
 EvaluateFn = Callable[[Game, int], Row]
-"""Judges the game's samples after so many images: a line of scores.jsonl, with the `distance` that is to be small.
-All ranks call it together; what it gives on the first one counts."""
+"""Evaluate samples of the game after so many examples: return a row of scores.jsonl with a `distance`, lower is better.
+All ranks call it together. Only the result of rank 0 is used."""
 
 
 @dataclass
 class BestModelTracker:
-    """Who was best so far. All it knows stands in the run's folder, so that a resumed run goes on with it."""
+    """Evaluates on schedule and keeps the best networks. Its state is in the run folder, so resuming continues it."""
 
     folder: RunFolder
     evaluator: EvaluateFn
     every_examples: int
-    """Images between two judgements."""
+    """Examples between two evaluations."""
     patience: int = 0
-    """Judgements without a better one after which the run ends; 0: never."""
+    """Evaluations without improvement after which the run ends; 0: never."""
 
     def evaluate(self, game: Game, examples: int, is_rank_zero: bool) -> bool:
-        """Judge, write it down, keep the networks if they are the best; whether patience is over.
+        """Evaluate, write the scores, keep the networks if they are the best, and return whether to stop early.
 
         Args:
-            game: the game at this instant.
-            examples: when that is.
-            is_rank_zero: this is the first rank, which writes.
+            game: the game to evaluate.
+            examples: training examples so far.
+            is_rank_zero: whether this is rank 0, which writes the files.
         """
         row = self.evaluator(game, examples)
         if not is_rank_zero:
@@ -45,7 +45,7 @@ class BestModelTracker:
         return self.patience > 0 and self._evaluations_since(best) >= self.patience
 
     def _evaluations_since(self, best: Row) -> int:
-        """Judgements of this run after the best one."""
+        """Return the number of online evaluations after the best one."""
         rows = self.folder.rows("scores.jsonl")
         return sum(row.get("mode") == "online" and row["examples"] > best.get("examples", 0) for row in rows)
 

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run is made of at one instant, and how to go on from it to the last bit."""
+"""Checkpoints: the complete state of a run, from which training resumes to the last bit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from zerosum.data.loader import BatchLoader
 from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
+from zerosum.run_folder import FORMAT_VERSION
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.meter import Meter
 
-FORMAT_VERSION = 1
-
 
 def _rng_state(accelerator: Accelerator) -> dict[str, Any]:
-    """The state of every generator of random numbers that a network might use."""
+    """Return the state of every random number generator that a network might use."""
     version, internal, gauss = random.getstate()
     numpy: dict[str, Any] = dict(np.random.get_state(legacy=False))
     inner = numpy["state"]
@@ -54,7 +53,17 @@ def save(
     seconds: float,
     rng_states: list[Any],
 ) -> None:
-    """Fill `folder` with a checkpoint; `rng_states` holds each rank's random states."""
+    """Write a checkpoint into `folder`.
+
+    Args:
+        folder: an existing folder.
+        game: networks, EMAs, buffers and optimizers to save.
+        loader: the data loader, of which the position is saved.
+        meter: running means since the last tick.
+        progress: rounds and examples so far.
+        seconds: seconds of training so far.
+        rng_states: states of the random number generators of each rank, from `gather_rng_states`.
+    """
     save_networks(folder, game)
     training = {
         "optimizers": {name: player.optimizer.state_dict() for name, player in game.players.items()},
@@ -68,7 +77,7 @@ def save(
 
 
 def save_networks(folder: Path, game: Game) -> None:
-    """Write the networks, their averages and the game's memory into `folder`."""
+    """Write the networks, their EMAs and the buffers of the game to networks.safetensors in `folder`."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in game.state_dict().items()}
     save_file(weights, folder / "networks.safetensors")
 
@@ -82,16 +91,16 @@ def load(
     *,
     settings_changed: bool = False,
 ) -> tuple[Progress, float]:
-    """Put everything where the checkpoint left it; returns when that was and the seconds trained by then.
+    """Restore the state of a checkpoint, and return its progress and the seconds of training until then.
 
-    Where settings have `settings_changed` since, the game may hold more than the checkpoint or less: the rest is put back.
+    With `settings_changed`, tensors and optimizers that only the game or only the checkpoint has are skipped.
 
     Raises:
-        BadInput: the checkpoint is damaged or belongs to other networks.
+        BadInput: if the checkpoint is damaged, belongs to other networks or was written by another number of ranks.
     """
     try:
         game.load_state_dict(load_file(folder / "networks.safetensors"), strict=not settings_changed)
-        # onto the CPU: random states live there, and optimizers move their own to their parameters
+        # to the CPU: random states live there, and optimizers move their own state to the device of their parameters
         training = torch.load(folder / "training.pt", map_location="cpu", weights_only=True)
         state = json.loads((folder / "state.json").read_text("utf8"))
         progress, seconds = Progress(state["round"], state["examples"]), float(state["seconds"])
@@ -100,7 +109,7 @@ def load(
                 player.optimizer.load_state_dict(training["optimizers"][name])
         meter.load_state_dict(training["meter"], accelerator)
         loader.position = training["position"]
-        dice = training["rng_states"]
+        rng_states = training["rng_states"]
     except (
         OSError,
         RuntimeError,
@@ -112,26 +121,28 @@ def load(
         ValueError,
     ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise BadInput(f"{folder} cannot be read ({reason}); delete it to go on from the one before") from error
-    if len(dice) != accelerator.world_size:
         raise BadInput(
-            f"{folder} was written by {len(dice)} ranks and this is {accelerator.world_size}: "
+            f"checkpoint {folder} cannot be read ({reason}); delete it to resume from the one before"
+        ) from error
+    if len(rng_states) != accelerator.world_size:
+        raise BadInput(
+            f"checkpoint {folder} was written by {len(rng_states)} ranks, and now there are {accelerator.world_size}: "
             f"resume with the same number of processes"
         )
-    _set_rng_state(dice[accelerator.rank], accelerator)
+    _set_rng_state(rng_states[accelerator.rank], accelerator)
     return progress, seconds
 
 
 def has_finite_weights(game: Game) -> bool:
-    """Whether every weight is a finite number."""
+    """Return whether every weight and buffer is finite."""
     return all(bool(t.isfinite().all()) for t in game.state_dict().values() if t.is_floating_point())
 
 
 def gather_rng_states(accelerator: Accelerator) -> list[Any]:
-    """Every rank's random states; called by all ranks together."""
-    mine = _rng_state(accelerator)
+    """Return the random states of every rank. All ranks call it together."""
+    own = _rng_state(accelerator)
     if accelerator.world_size == 1:
-        return [mine]
-    each = {name: accelerator.all_gather(mine[name]) for name in ("torch", "device")}
-    # Python's and numpy's own dice are thrown by no network of ours: each rank keeps rank 0's
-    return [mine | {name: states[rank] for name, states in each.items()} for rank in range(accelerator.world_size)]
+        return [own]
+    gathered = {name: accelerator.all_gather(own[name]) for name in ("torch", "device")}
+    # no network of ours uses the generators of Python and numpy, so each rank keeps the states of rank 0
+    return [own | {name: states[rank] for name, states in gathered.items()} for rank in range(accelerator.world_size)]

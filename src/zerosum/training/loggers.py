@@ -1,4 +1,4 @@
-"""Adapters to other people's dashboards; never imported unless asked for."""
+"""Loggers that send the rows of log.jsonl to other programs. They are imported only when asked for."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from zerosum.run_folder import Row
 
 
 def tensorboard_logger(folder: Path, examples: int) -> Callable[[Row], None]:
-    """A listener that writes every number of a tick for TensorBoard, counted in images.
+    """Return a callback that writes every number of a log row for TensorBoard, with examples as the global step.
 
     Args:
-        folder: the run's; events go into its `tensorboard/`.
-        examples: where the run stands; what an interrupted one wrote beyond it is dropped.
+        folder: the run folder; events are written to its `tensorboard/`.
+        examples: examples trained so far; later events of an interrupted run are discarded.
     """
     from torch.utils.tensorboard import SummaryWriter
 
     writer = SummaryWriter(str(folder / "tensorboard"), purge_step=examples)
 
-    def listen(row: Row) -> None:
+    def log_row(row: Row) -> None:
         for name, value in row.items():
             if name not in {"round", "examples"} and isinstance(value, int | float):
                 writer.add_scalar(name, value, row["examples"])
         writer.flush()
 
-    return listen
+    return log_row
 
 
 LOGGERS: dict[str, Callable[[Path, int], Callable[[Row], None]]] = {"tensorboard": tensorboard_logger}
 
 
 def check_loggers(names: Sequence[str]) -> None:
-    """See that these trackers exist and are installed, before anything else is done.
+    """Check that these loggers exist and are installed.
 
     Raises:
-        BadInput: one does not, or is not.
+        BadInput: if one does not exist or is not installed.
     """
     for name in names:
         if name not in LOGGERS:
-            near = difflib.get_close_matches(name, LOGGERS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(LOGGERS)}"
-            raise BadInput(f"--logger {name}: no such tracker; {hint}")
+            matches = difflib.get_close_matches(name, LOGGERS, 1)
+            hint = f"did you mean {matches[0]}?" if matches else f"choose one of {', '.join(LOGGERS)}"
+            raise BadInput(f"`logger` {name}: no such logger; {hint}")
         if find_spec(name) is None:
-            raise BadInput(f'--logger {name} needs an extra: pip install "zerosum[{name}]"')
+            raise BadInput(f'`logger` {name} is not installed: pip install "zerosum[{name}]"')

@@ -1,4 +1,4 @@
-"""The loop. It knows players and moves, never a variant's name."""
+"""The training loop. It knows players and moves, and no variant of GAN by name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from zerosum.training.accelerator import Accelerator
 from zerosum.training.meter import Meter
 
 PROFILER_PREFIX = "zerosum "
-"""What the parts of a move are called by in a profile; a mark costs a microsecond where none is made."""
+"""Prefix of the parts of a move in a profile. A mark costs a microsecond when no profiler runs."""
 Callback = Callable[[Progress], None]
-"""Looks after a round is played: it may read anything and change nothing."""
+"""Called after each round. It may read anything and must change nothing."""
 
 
 def next_micro_batches(loader: Iterator[Batch], accelerator: Accelerator) -> list[Batch]:
-    """The batch of one step, in `accumulate` parts."""
+    """Return the batch of one step as `accelerator.accumulate` micro-batches."""
     with record_function(f"{PROFILER_PREFIX}data"):
         return [next(loader) for _ in range(accelerator.accumulate)]
 
@@ -27,12 +27,12 @@ def next_micro_batches(loader: Iterator[Batch], accelerator: Accelerator) -> lis
 def optimizer_step(
     game: Game, move: Move, micro_batches: Sequence[Batch], accelerator: Accelerator, progress: Progress, meter: Meter
 ) -> None:
-    """One step of one player: its terms on a batch, part by part, added up, followed down."""
+    """Make one optimizer step of one player: accumulate the gradients of its terms over micro-batches, then step."""
     player = game.players[move.player]
     with accelerator.training_player(game, player):
-        for part in micro_batches:
+        for batch in micro_batches:
             with record_function(f"{PROFILER_PREFIX}{move.player}: terms"), accelerator.autocast():
-                terms, signals = move.loss_fn(part, progress)
+                terms, signals = move.loss_fn(batch, progress)
                 total = sum(term.float().mean() for term in terms.values())
             with record_function(f"{PROFILER_PREFIX}{move.player}: backward"):
                 (total * (move.every_rounds / len(micro_batches))).backward()  # type: ignore[union-attr]
@@ -45,11 +45,11 @@ def optimizer_step(
 
 
 def dry_step(accelerator: Accelerator) -> Callable[[Game, Move, Batch, Progress], dict[str, float]]:
-    """Makes a move in a game that is to be thrown away; gives the means of its terms, as the log names them."""
+    """Return a function that makes one step in a disposable game and returns the means of its terms by log key."""
 
-    def try_move(game: Game, move: Move, batch: Batch, now: Progress) -> dict[str, float]:
+    def try_move(game: Game, move: Move, batch: Batch, progress: Progress) -> dict[str, float]:
         meter = Meter()
-        optimizer_step(game, move, [batch], accelerator, now, meter)
+        optimizer_step(game, move, [batch], accelerator, progress, meter)
         return meter.pop_means(accelerator)
 
     return try_move
@@ -63,17 +63,17 @@ def play_moves(
     progress: Progress,
     meter: Meter,
 ) -> None:
-    """These moves in order, each as many times as it says."""
-    parts: list[Batch] = []
+    """Play these moves in order, each `move.steps` times."""
+    micro_batches: list[Batch] = []
     for move in moves:
         for _ in range(move.steps):
-            if not (move.reuses_batch and parts):
-                parts = next_micro_batches(loader, accelerator)
-            optimizer_step(game, move, parts, accelerator, progress, meter)
+            if not (move.reuses_batch and micro_batches):
+                micro_batches = next_micro_batches(loader, accelerator)
+            optimizer_step(game, move, micro_batches, accelerator, progress, meter)
 
 
 def play_round(game: Game, loader: Iterator[Batch], accelerator: Accelerator, progress: Progress, meter: Meter) -> None:
-    """Every move that is due, in the game's order."""
+    """Play every move that is due in this round, in the game's order."""
     play_moves(
         [move for move in game.moves if progress.round % move.every_rounds == 0],
         game,
@@ -94,13 +94,24 @@ def train(
     callbacks: Sequence[Callback],
     should_stop: Callable[[Progress], bool],
 ) -> Progress:
-    """Play rounds of `batch_size` images (over all ranks and parts) until it is over; returns when that was."""
+    """Play rounds until `should_stop`, and return the progress at the end.
+
+    Args:
+        game: the game to train.
+        loader: yields the micro-batches of this rank.
+        accelerator: where the steps are computed.
+        progress: rounds and examples so far.
+        batch_size: examples in a round, over all ranks and micro-batches.
+        meter: collects the means of terms and signals.
+        callbacks: called after each round.
+        should_stop: called before each round.
+    """
     game.train()
     while not should_stop(progress):
         play_round(game, loader, accelerator, progress, meter)
         progress = Progress(progress.round + 1, progress.examples + batch_size)
         for player in game.players.values():
             player.update_ema(batch_size, progress)
-        for witness in callbacks:
-            witness(progress)
+        for callback in callbacks:
+            callback(progress)
     return progress

@@ -1,6 +1,6 @@
-"""An autopsy: a run that lost its numbers is played again, exactly, to see which layer lost the first.
+"""Find the first NaN or infinity of a diverged run by replaying its rounds with checks in every layer.
 
-A round is a function of the checkpoint and the stream's position, so what happened happens again.
+A round is a function of the checkpoint and the loader's position, so the replay computes the same numbers.
 """
 
 from __future__ import annotations
@@ -22,28 +22,32 @@ from zerosum.training.meter import Meter
 
 
 class NonFiniteError(ArithmeticError):
-    """Where the first number that is not finite came from."""
+    """Raised at the first non-finite number; the message says where it came from."""
 
 
 class FiniteCheckingAccelerator(Accelerator):
-    """A machine that looks at every gradient before a step, and at every weight after it."""
+    """An accelerator that checks every gradient before a step and every weight after it."""
 
     def step(self, player: Player, progress: Progress) -> float:
-        """As `Machine.step`; raises NotFinite where the step is not finite."""
+        """Step as `Accelerator.step` does.
+
+        Raises:
+            NonFiniteError: if a gradient or a new weight is not finite.
+        """
         for name, parameter in player.network.named_parameters():
             if parameter.grad is not None and not _is_finite(parameter.grad):
-                raise NonFiniteError(f"the gradient of {player.name}.{name}, at the move of the {player.name}")
-        rate = super().step(player, progress)
+                raise NonFiniteError(f"the gradient of {player.name}.{name} in the move of the {player.name}")
+        lr = super().step(player, progress)
         for name, parameter in player.network.named_parameters():
             if not _is_finite(parameter):
                 raise NonFiniteError(
-                    f"the step of {player.name}.{name}: its gradient was finite, the new weight is not"
+                    f"the optimizer step of {player.name}.{name} (its gradient was finite, the new weight is not)"
                 )
-        return rate
+        return lr
 
     @classmethod
     def from_accelerator(cls, accelerator: Accelerator) -> FiniteCheckingAccelerator:
-        """The same machine, careful, its networks as they are written."""
+        """Return a checking copy of an accelerator, with uncompiled networks."""
         return cls(accelerator.device, accelerator.accumulate, accelerator.dtype, accelerator.disable_tf32)
 
 
@@ -55,18 +59,26 @@ def replay_until_nonfinite(
     batch_size: int,
     end_examples: int,
 ) -> str:
-    """Play on until a number is not finite, or `end_examples` images are reached.
+    """Play rounds until a number is not finite or `end_examples` is reached.
+
+    Args:
+        game: the game, restored from a checkpoint.
+        loader: the data loader at the checkpoint's position.
+        accelerator: checks gradients and weights.
+        progress: the checkpoint's progress.
+        batch_size: examples in a round.
+        end_examples: examples at which to stop.
 
     Returns:
-        What gave it, and in which round; empty where nothing did.
+        The source of the first non-finite number and its round; "" if all numbers were finite.
     """
     game.train()
     with _output_checks(game):
         while progress.examples < end_examples:
             try:
                 play_round(game, loader, accelerator, progress, Meter())
-            except NonFiniteError as found:
-                return f"{found}, in round {progress.round}"
+            except NonFiniteError as error:
+                return f"{error}, in round {progress.round}"
             progress = Progress(progress.round + 1, progress.examples + batch_size)
             for player in game.players.values():
                 player.update_ema(batch_size, progress)
@@ -75,7 +87,7 @@ def replay_until_nonfinite(
 
 @contextmanager
 def _output_checks(game: Game) -> Iterator[None]:
-    """While it lasts, a layer whose output is not finite though all it was given is raises NotFinite."""
+    """Within this context, raise NonFiniteError at a layer with finite inputs and a non-finite output."""
     hooks = []
     for name, module in game.named_modules():
         if not list(module.children()) and not name.startswith("emas."):
@@ -88,13 +100,13 @@ def _output_checks(game: Game) -> Iterator[None]:
 
 
 def _make_output_check(module_name: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
-    def look(module: nn.Module, given: tuple[object, ...], made: object) -> None:
-        if not all(_is_finite(leaf) for leaf in tree_leaves(made)) and all(
-            _is_finite(leaf) for leaf in tree_leaves(given)
+    def check_output(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        if not all(_is_finite(leaf) for leaf in tree_leaves(output)) and all(
+            _is_finite(leaf) for leaf in tree_leaves(inputs)
         ):
             raise NonFiniteError(f"the output of {module_name} ({type(module).__name__})")
 
-    return look
+    return check_output
 
 
 def _is_finite(leaf: object) -> bool:

@@ -1,4 +1,4 @@
-"""What to do where memory is too small."""
+"""A clear error when a device runs out of memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zerosum.errors import BadInput
 
 @contextmanager
 def explain_out_of_memory() -> Iterator[None]:
-    """Say what to do where the networks and the batch do not fit.
+    """Turn out-of-memory errors within this context into `BadInput`.
 
     Raises:
-        BadInput: they do not.
+        BadInput: if the networks and the batch do not fit into memory; the message says which settings to reduce.
     """
     try:
         yield
@@ -28,6 +28,6 @@ def explain_out_of_memory() -> Iterator[None]:
 
 
 _OUT_OF_MEMORY_MESSAGE = (
-    "the device's memory is too small for these networks and this batch; give half of --training.batch_size, "
-    "--training.accumulate 2, a smaller --data.size or --size nano"
+    "out of memory: the device's memory is too small for these networks and this batch; halve `training.batch_size`, "
+    "set `training.accumulate` to 2, or choose a smaller `data.size` or `size` nano"
 )

@@ -1,4 +1,4 @@
-"""Where a round's time goes: by part of each move, and by operator."""
+"""A profile of a round: seconds by part of each move, and by operator."""
 
 from __future__ import annotations
 
@@ -18,64 +18,66 @@ from zerosum.training.loop import PROFILER_PREFIX, play_round
 from zerosum.training.meter import Meter
 
 WARMUP_ROUNDS, MAX_OPERATORS = 2, 10
-"""Rounds played before it counts, and operators told of, at most."""
+"""Rounds played before the measurement, and operators listed at most."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Seconds of a round, and of what it is made of."""
+    """Seconds of a round, of its parts and of its operators."""
 
     seconds: float
     parts: dict[str, float]
-    """By "player part", in the order of the round; what is left over is the loop's own."""
+    """Seconds by "player: part", in the order of the round. The loop's own time is not among them."""
     operators: dict[str, float]
-    """The operators that take longest by themselves."""
+    """Self time in seconds of the slowest operators."""
 
     def lines(self) -> list[str]:
-        """As text."""
-        wide = max(len(name) for name in (*self.parts, *self.operators))
-        conditioning = [f"a round takes {1000 * self.seconds:.1f} ms"]
+        """Return the profile as lines of text."""
+        width = max(len(name) for name in (*self.parts, *self.operators))
+        lines = [f"a round takes {1000 * self.seconds:.1f} ms"]
         for title, seconds in (("parts", self.parts), ("operators", self.operators)):
-            conditioning.append(f"{title}:")
-            conditioning += [
-                f"  {name:<{wide}}  {1000 * value:8.2f} ms  {value / self.seconds:4.0%}"
+            lines.append(f"{title}:")
+            lines += [
+                f"  {name:<{width}}  {1000 * value:8.2f} ms  {value / self.seconds:4.0%}"
                 for name, value in seconds.items()
             ]
-        return conditioning
+        return lines
 
 
 def profile_rounds(
     game: Game, loader: Iterator[Batch], accelerator: Accelerator, batch_size: int, rounds: int
 ) -> Profile:
-    """Play rounds and look where their time goes. Trains the game: hand it one to throw away.
+    """Play rounds and profile them. This trains the game: pass one that is not needed afterwards.
 
     Args:
-        game: what is played.
+        game: the game to profile.
         loader: its data.
-        accelerator: where.
-        batch_size: images in a round.
-        rounds: how many are looked at; as many as the rarest move's interval count it rightly.
+        accelerator: where the steps are computed.
+        batch_size: examples in a round.
+        rounds: rounds to profile; a multiple of the rarest move's interval counts that move correctly.
     """
-    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # PyTorch's profiler writes of its own beginning and end
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # silence the profiler's own log lines
     game.train()
-    progress, meter = game.timing_points(1_000_000)[-1][0], Meter()  # of networks that grow, the grown ones
+    progress, meter = game.timing_points(1_000_000)[-1][0], Meter()  # growing networks are profiled at their full size
     for _ in range(WARMUP_ROUNDS):
         progress = _play_and_update_ema(game, loader, accelerator, progress, meter, batch_size)
     on_device = accelerator.device.type == "cuda"
-    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_device else [])]
-    with torch_profile(activities=kinds) as watched:
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_device else [])]
+    with torch_profile(activities=activities) as profiler:
         for _ in range(rounds):
             progress = _play_and_update_ema(game, loader, accelerator, progress, meter, batch_size)
         accelerator.synchronize()
-    rows = watched.key_averages()
+    rows = profiler.key_averages()
     parts = {
         row.key.removeprefix(PROFILER_PREFIX): _total_seconds(row, on_device) / rounds
         for row in rows
         if row.key.startswith(PROFILER_PREFIX)
     }
-    own = {row.key: _self_seconds(row, on_device) / rounds for row in rows if not row.key.startswith(PROFILER_PREFIX)}
-    longest = sorted(own, key=lambda name: -own[name])[:MAX_OPERATORS]
-    return Profile(sum(parts.values()), parts, {name: own[name] for name in longest})
+    self_seconds = {
+        row.key: _self_seconds(row, on_device) / rounds for row in rows if not row.key.startswith(PROFILER_PREFIX)
+    }
+    slowest = sorted(self_seconds, key=lambda name: -self_seconds[name])[:MAX_OPERATORS]
+    return Profile(sum(parts.values()), parts, {name: self_seconds[name] for name in slowest})
 
 
 def _play_and_update_ema(

@@ -1,4 +1,4 @@
-"""A run being played: the loop, and the witnesses that log, draw and save."""
+"""The trainer of a run: the loop with callbacks that log, save sample grids and checkpoints, and evaluate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import torch
 from zerosum.data.loader import BatchLoader
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
-from zerosum.run_folder import Row, RunFolder
+from zerosum.run_folder import FORMAT_VERSION, Row, RunFolder
 from zerosum.training import checkpoint
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.best_model import BestModelTracker
@@ -30,30 +30,31 @@ LogCallback = Callable[[Row], None]
 
 
 class TrainingMonitor(Protocol):
-    """Someone who watches the game for trouble, on the first rank alone; it changes nothing."""
+    """Probes the game and diagnoses problems, on rank 0 only. It does not change the game."""
 
     every_examples: int | None
-    """Images between two examinations, a multiple of those between two lines of the log; None: there are none."""
+    """Examples between two probes, a multiple of `Intervals.tick_examples`; None: no probes."""
 
     def start(self) -> None:
-        """Play begins, or goes on: read what the log says already."""
+        """Read the existing log; called when training starts or resumes."""
 
     def run_probe(self, game: Game, progress: Progress) -> Row:
-        """What the game shows of itself now, for the log."""
+        """Measure the game and return the signals for the log."""
 
     def process_row(self, row: Row) -> bool:
-        """Read a line of the log as it was written; whether the run should stop to be treated."""
+        """Diagnose a row of the log, and return whether the run must stop because of a finding."""
 
     def locate_nonfinite(self, game: Game) -> Row:
-        """Where a game that has diverged is no longer finite, for the log."""
+        """Return where a diverged game is not finite, for the log."""
 
 
 PreviewFn = Callable[[Game, Path], None]
+"""Draw samples of the game into an image file."""
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """Images between two lines of the log, two sample sheets, two checkpoints."""
+    """Examples between two rows of the log, two sample grids and two checkpoints."""
 
     tick_examples: int
     preview_examples: int
@@ -62,7 +63,7 @@ class Intervals:
 
 @dataclass(frozen=True)
 class StopCondition:
-    """When a run is over: whichever comes first."""
+    """When a run ends: at the first limit reached."""
 
     max_examples: float = math.inf
     max_seconds: float = math.inf
@@ -70,7 +71,7 @@ class StopCondition:
 
 @dataclass
 class Trainer:
-    """Everything one run needs while it is played; only rank 0 writes and speaks."""
+    """Trains a game and writes its run folder. Only rank 0 writes and reports."""
 
     game: Game
     loader: BatchLoader
@@ -82,46 +83,53 @@ class Trainer:
     best_model_tracker: BestModelTracker | None = None
     monitor: TrainingMonitor | None = None
     keep_checkpoints: int = 2
-    """Checkpoints."""
+    """Number of newest checkpoints to keep."""
     log_callbacks: list[LogCallback] = field(default_factory=list)
+    report: Callable[[str], object] = lambda text: None
+    """Shows the user one line of text."""
     meter: Meter = field(default_factory=Meter)
     progress: Progress = field(default_factory=Progress)
     previous_seconds: float = 0.0
-    """Seconds trained before this session's clock was started."""
+    """Seconds of training before the last resume."""
     state: str = "running"
-    """In the end "done", "interrupted" (Ctrl-C, SIGTERM), "diverged" (a loss or weight is not finite), or "stopped_by_finding" (what
-    watches it wants it treated)."""
+    """At the end "done", "interrupted" (Ctrl-C, SIGTERM), "diverged" (a loss or weight is not finite) or
+    "stopped_by_finding" (the monitor stopped it)."""
     stopped_early: bool = False
-    """It is done because samples have not become better for as long as the recipe is patient."""
+    """Whether it is done because scores did not improve for `patience` evaluations."""
     _start_time: float = field(default_factory=time.monotonic, init=False)
     _last_tick: tuple[float, int] = field(default=(0.0, 0), init=False)
 
     def resume(self, settings_changed: bool = False) -> None:
-        """Go on from the newest checkpoint, or from the beginning where there is none.
+        """Restore the newest checkpoint, or start from the beginning if there is none.
 
-        Where settings were `settings_changed`, what the checkpoint does not know begins anew.
+        With `settings_changed`, what the checkpoint does not contain starts from its initial state.
+
+        Raises:
+            BadInput: if the checkpoint is damaged or does not match the game.
         """
-        found = self.folder.checkpoints()
-        if found:
-            parts = self.game, self.loader, self.meter, self.accelerator
-            self.progress, self.previous_seconds = checkpoint.load(found[-1], *parts, settings_changed=settings_changed)
+        checkpoints = self.folder.checkpoints()
+        if checkpoints:
+            state = self.game, self.loader, self.meter, self.accelerator
+            self.progress, self.previous_seconds = checkpoint.load(
+                checkpoints[-1], *state, settings_changed=settings_changed
+            )
         if self.accelerator.rank == 0:
             self.folder.rewind(self.progress.examples)
         self.accelerator.barrier()
 
     def train(self, stop_condition: StopCondition) -> str:
-        """Play until the end; returns how it came: see `state`."""
+        """Train until a stop condition holds, and return the final `state`."""
         self._start_time = time.monotonic()
         self._last_tick = (self.previous_seconds, self.progress.examples)
         self._write_status()
         if self.monitor is not None:
             self.monitor.start()
-        witnesses = [self._set_progress, self._tick, self._preview_when_due, self._evaluate_when_due]
-        witnesses += [self._save_when_due]
-        with catch_interrupts() as stop:
+        callbacks = [self._set_progress, self._tick, self._preview_when_due, self._evaluate_when_due]
+        callbacks += [self._save_when_due]
+        with catch_interrupts() as stop_event:
             if self.progress.examples == 0:
                 self._save_preview(self.progress)
-            over = partial(self._should_stop, stop_condition, stop)
+            should_stop = partial(self._should_stop, stop_condition, stop_event)
             try:
                 train(
                     self.game,
@@ -130,42 +138,42 @@ class Trainer:
                     self.progress,
                     self.batch_size,
                     self.meter,
-                    witnesses,
-                    over,
+                    callbacks,
+                    should_stop,
                 )
             finally:
                 self.loader.close()
             if self.state not in {"diverged", "stopped_by_finding"}:
                 self._save_checkpoint(self.progress)
-            if self.state == "done":  # an interrupted run leaves the sheets an uninterrupted one would have
+            if self.state == "done":  # an interrupted run has the same sample grids as an uninterrupted one
                 self._save_preview(self.progress)
             self._write_status()
         return self.state
 
     def _should_stop(self, stop_condition: StopCondition, stop_event: threading.Event, progress: Progress) -> bool:
-        """Whether to stop now; ranks decide together."""
+        """Return whether to stop before the next round; all ranks get the same answer."""
         if self.state == "running" and progress.examples >= stop_condition.max_examples:
             self.state = "done"
         if self.state != "running":
             return True
-        asked, late = self.accelerator.all_reduce_any(
+        interrupted, out_of_time = self.accelerator.all_reduce_any(
             stop_event.is_set(), self.elapsed_seconds() >= stop_condition.max_seconds
         )
-        if late or asked:
-            self.state = "done" if late else "interrupted"
-        return late or asked
+        if out_of_time or interrupted:
+            self.state = "done" if out_of_time else "interrupted"
+        return out_of_time or interrupted
 
     def elapsed_seconds(self) -> float:
-        """Seconds trained, those before an interruption included."""
+        """Return the seconds of training, including those before the last resume."""
         return self.previous_seconds + time.monotonic() - self._start_time
 
-    # ------------------------------------------------------------------ witnesses
+    # ------------------------------------------------------------------ callbacks
 
     def _set_progress(self, progress: Progress) -> None:
         self.progress = progress
 
     def _is_due(self, progress: Progress, every_examples: int) -> bool:
-        """Whether a multiple of `every_examples` was reached in the round just played."""
+        """Return whether the last round reached a multiple of `every_examples`."""
         return progress.examples // every_examples > (progress.examples - self.batch_size) // every_examples
 
     def _tick(self, progress: Progress) -> None:
@@ -175,19 +183,19 @@ class Trainer:
         seconds = self.elapsed_seconds()
         speed = (progress.examples - self._last_tick[1]) / max(seconds - self._last_tick[0], 1e-9)
         self._last_tick = (seconds, progress.examples)
-        rates = {f"lr/{p.name}": p.optimizer.param_groups[0]["lr"] for p in self.game.players.values()}
+        learning_rates = {f"lr/{p.name}": p.optimizer.param_groups[0]["lr"] for p in self.game.players.values()}
         row = {"round": progress.round, "examples": progress.examples, "seconds": round(seconds, 3)}
-        row |= {"examples_per_second": round(speed, 2)} | means | rates
+        row |= {"examples_per_second": round(speed, 2)} | means | learning_rates
         if not all(math.isfinite(value) for value in means.values()):
             self.state = "diverged"
-        ill = False
+        has_stopping_finding = False
         if self.accelerator.rank == 0:
             row |= self._monitor_row(progress)
             self.folder.append("log.jsonl", row)
-            for listener in self.log_callbacks:
-                listener(row)
-            ill = self.monitor is not None and self.monitor.process_row(row)
-        if self.accelerator.all_reduce_any(ill)[0] and self.state == "running":
+            for log_callback in self.log_callbacks:
+                log_callback(row)
+            has_stopping_finding = self.monitor is not None and self.monitor.process_row(row)
+        if self.accelerator.all_reduce_any(has_stopping_finding)[0] and self.state == "running":
             self.state = "stopped_by_finding"
 
     def _monitor_row(self, progress: Progress) -> Row:
@@ -205,7 +213,7 @@ class Trainer:
     def _save_preview(self, progress: Progress) -> None:
         path = self.folder.sample_grid_path(progress.examples)
         if self.accelerator.rank == 0 and not path.exists():
-            with torch.random.fork_rng():  # a network that draws noise of its own must not shift training's
+            with torch.random.fork_rng():  # noise layers must not advance the random state of training
                 self.preview_fn(self.game, path)
 
     def _evaluate_when_due(self, progress: Progress) -> None:
@@ -218,26 +226,44 @@ class Trainer:
         if self.accelerator.all_reduce_any(not checkpoint.has_finite_weights(self.game))[0]:
             self.state = "diverged"
             return
-        with torch.random.fork_rng():
-            weary = self.best_model_tracker.evaluate(self.game, progress.examples, self.accelerator.rank == 0)
-        if self.accelerator.all_reduce_any(weary)[0]:
+        out_of_patience = False
+        try:
+            with torch.random.fork_rng():
+                out_of_patience = self.best_model_tracker.evaluate(
+                    self.game, progress.examples, self.accelerator.rank == 0
+                )
+        except Exception as error:  # an evaluation must not end the training
+            self._disable_evaluation(error, progress)
+        if self.accelerator.all_reduce_any(out_of_patience)[0]:
             self.state, self.stopped_early = "done", True
+
+    def _disable_evaluation(self, error: Exception, progress: Progress) -> None:
+        """Report why an evaluation failed, and train on without evaluations."""
+        if self.accelerator.world_size > 1:
+            raise error  # the other ranks wait for this one inside the evaluation: only a restart frees them
+        self.best_model_tracker = None
+        self.accelerator.free_memory()
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        self.report(
+            f"the evaluation after {progress.examples:,} examples failed ({reason}): training continues without "
+            "further evaluations"
+        )
 
     def _save_when_due(self, progress: Progress) -> None:
         if self.state == "running" and self._is_due(progress, self.intervals.checkpoint_examples):
             self._save_checkpoint(progress)
 
     def _save_checkpoint(self, progress: Progress) -> None:
-        """Write a checkpoint, unless the weights are beyond saving: the last good one must stay."""
+        """Write a checkpoint, or end as "diverged" if a weight is not finite: good checkpoints must be kept."""
         if self.accelerator.all_reduce_any(not checkpoint.has_finite_weights(self.game))[0]:
             self.state = "diverged"
             return
-        dice = checkpoint.gather_rng_states(self.accelerator)
+        rng_states = checkpoint.gather_rng_states(self.accelerator)
         if self.accelerator.rank == 0:
             self.folder.save_checkpoint(
                 progress.examples,
                 lambda p: checkpoint.save(
-                    p, self.game, self.loader, self.meter, progress, self.elapsed_seconds(), dice
+                    p, self.game, self.loader, self.meter, progress, self.elapsed_seconds(), rng_states
                 ),
                 self.keep_checkpoints,
             )
@@ -250,25 +276,29 @@ class Trainer:
                 "examples": self.progress.examples,
                 "seconds": round(self.elapsed_seconds(), 3),
             }
-            self.folder.write_json("status.json", {"state": self.state, "stopped_early": self.stopped_early} | progress)
+            status = {"format": FORMAT_VERSION, "state": self.state, "stopped_early": self.stopped_early}
+            self.folder.write_json("status.json", status | progress)
 
 
 @contextmanager
 def catch_interrupts() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, so that the round is finished and saved; a second Ctrl-C stops at once."""
-    stop = threading.Event()
+    """Yield an event that Ctrl-C or SIGTERM sets, so that the current round is finished and saved.
+
+    A second signal raises KeyboardInterrupt at once. Outside the main thread no signal is caught.
+    """
+    stop_event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield stop_event
         return
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        if stop_event.is_set():
             raise KeyboardInterrupt
-        stop.set()
+        stop_event.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    former_handlers = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
+        yield stop_event
     finally:
-        for number, handler in before.items():
+        for number, handler in former_handlers.items():
             signal.signal(number, handler)

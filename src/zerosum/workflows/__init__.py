@@ -1,1 +1,1 @@
-"""The verbs, one a file."""
+"""The workflows of the Python API and the command line, one per module."""

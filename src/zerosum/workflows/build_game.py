@@ -1,4 +1,4 @@
-"""From a recipe to a game: networks, players and objective."""
+"""Build a game from a recipe: its networks, players and objective."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def build_game(
     class_priors: Sequence[float] = (),
     input_shape: tuple[int, ...] = (),
 ) -> AdversarialGame:
-    """The game a recipe describes, its networks freshly initialised from the recipe's seed.
+    """Return the game of a recipe, its networks newly initialized from the recipe's seed.
 
     Args:
-        recipe: settings whose schedules are in images.
-        sample_shape: of one sample: (C, H, W) or (F,).
-        bounded: samples lie in [-1, 1].
-        accelerator: where the networks are placed.
-        class_priors: of each class among the data, where there are classes.
-        input_shape: the shape (C, h, w) of what a sample is made from; () where that is noise.
+        recipe: the settings; schedules are in examples.
+        sample_shape: the shape of one sample: (C, H, W) or (F,).
+        bounded: whether samples lie in [-1, 1].
+        accelerator: places the networks on its device, and compiles them.
+        class_priors: the frequency of each class in the data; () if there are no classes.
+        input_shape: for translation, the shape (C, h, w) of one input; () if samples are generated from latents.
 
     Raises:
-        BadInput: the networks cannot make samples of this shape, or need classes and there are none.
+        BadInput: the networks or the augmentation do not support samples of this shape.
     """
     import torch
 
     torch.manual_seed(recipe.training.seed)
-    classes = len(class_priors) if recipe.is_conditional else 0
+    num_classes = len(class_priors) if recipe.is_conditional else 0
     if recipe.augment:
         recipe.augment.check(sample_shape)
-    generator, discriminator = _build_networks(recipe, sample_shape, bounded, classes, input_shape)
+    generator, discriminator = _build_networks(recipe, sample_shape, bounded, num_classes, input_shape)
     game = build(
         recipe.game,
         accelerator.prepare(generator),
@@ -54,37 +54,37 @@ def build_game(
         recipe.ema.half_life,
         per_sample=recipe.discriminator.per_sample,
         augment=recipe.augment,
-        class_priors=class_priors if classes else (),
+        class_priors=class_priors if num_classes else (),
         sample_shape=(2, *sample_shape) if recipe.game.bidirectional else sample_shape,
         batch_size=recipe.training.batch_size,
         **_perceptual_kwargs(recipe, sample_shape, accelerator),
     )
     accelerator.compile_networks(game)
-    torch.manual_seed((accelerator.rank + 1) * 2**32 + recipe.training.seed)  # what networks draw differs by rank
+    torch.manual_seed((accelerator.rank + 1) * 2**32 + recipe.training.seed)  # noise layers differ between ranks
     return game
 
 
 def _build_networks(
-    recipe: Recipe, sample_shape: tuple[int, ...], bounded: bool, classes: int, input_shape: tuple[int, ...]
+    recipe: Recipe, sample_shape: tuple[int, ...], bounded: bool, num_classes: int, input_shape: tuple[int, ...]
 ) -> tuple[nn.Module, nn.Module]:
-    """A generator and a discriminator; a pair of each where the game is played both ways."""
+    """Return a generator and a discriminator; for a bidirectional game, a pair of each."""
 
-    def generator() -> nn.Module:
-        return recipe.generator.build(recipe.latent.size, sample_shape, bounded, classes, input_shape)
+    def build_generator() -> nn.Module:
+        return recipe.generator.build(recipe.latent.size, sample_shape, bounded, num_classes, input_shape)
 
-    def discriminator() -> nn.Module:
-        return recipe.discriminator.build(sample_shape, classes, input_shape)
+    def build_discriminator() -> nn.Module:
+        return recipe.discriminator.build(sample_shape, num_classes, input_shape)
 
     if not recipe.game.bidirectional:
-        return generator(), discriminator()
+        return build_generator(), build_discriminator()
     from zerosum.networks import cycle_pair
 
-    made = cycle_pair.GeneratorPair(generator(), generator())
-    return made, cycle_pair.DiscriminatorPair(discriminator(), discriminator())
+    generators = cycle_pair.GeneratorPair(build_generator(), build_generator())
+    return generators, cycle_pair.DiscriminatorPair(build_discriminator(), build_discriminator())
 
 
 def _perceptual_kwargs(recipe: Recipe, sample_shape: tuple[int, ...], accelerator: Accelerator) -> dict[str, Any]:
-    """What the perceptual term looks through, where there is one."""
+    """Return the distance network of the perceptual loss as a keyword argument; {} if no term needs it."""
     if not any(term.pretrained_features for term in recipe.terms.values()):
         return {}
     from zerosum.networks.perceptual import PerceptualDistance

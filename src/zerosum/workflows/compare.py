@@ -1,4 +1,4 @@
-"""The verb that compares: judged runs beside each other, like with like only."""
+"""Compare evaluated runs: rank those that were evaluated by the same protocol."""
 
 from __future__ import annotations
 
@@ -12,63 +12,80 @@ from zerosum.run_folder import RunFolder
 
 
 def compare(runs: Sequence[str | Path]) -> tuple[list[RankedGroup], list[str]]:
-    """Judged runs (or folders of `evaluate_folders`) beside each other.
+    """Rank evaluated runs, or folders of `evaluate_folders`, by their scores.
+
+    Args:
+        runs: the folders.
 
     Returns:
-        The judgements by protocol, each group best first; and sentences: who has not been judged, and why groups are
-        not ranked together.
+        The runs in groups of equal protocol, each group with the best run first; and notes: which runs have not been
+        evaluated, and why groups are not ranked together.
 
     Raises:
-        BadInput: none of them has been judged, or one is no run.
+        BadInput: none of the folders has scores, or one is neither a run nor a folder of scores.
+
+    Example:
+        >>> groups, notes = zerosum.compare(["runs/ring"])
+        >>> groups[0].runs[0].rank
+        1
     """
     if not runs:
-        raise BadInput("compare what? Name runs that have been judged: zerosum compare runs/a runs/b")
-    found = {str(run): _load_entries(RunFolder(Path(run))) for run in runs}
-    missing = [f"{run} has not been judged; run `zerosum evaluate {run}` first" for run, of in found.items() if not of]
-    if len(missing) == len(found):
-        raise BadInput(missing[0])
-    groups = rank_by_protocol([entry for several in found.values() for entry in several])
-    return groups, [*incomparable_reasons(groups), *missing]
+        raise BadInput("`runs` is empty: name runs that have been evaluated, as in `zerosum compare runs/a runs/b`")
+    entries = {str(run): _load_entries(RunFolder(Path(run))) for run in runs}
+    missing = [run for run, run_entries in entries.items() if not run_entries]
+    notes = [f"{run} has not been evaluated; run `zerosum evaluate {run}` first" for run in missing]
+    if len(missing) == len(entries):
+        raise BadInput(notes[0])
+    groups = rank_by_protocol([entry for run_entries in entries.values() for entry in run_entries])
+    return groups, [*incomparable_reasons(groups), *notes]
 
 
 def _load_entries(folder: RunFolder) -> list[EvaluatedRun]:
-    """The newest judgement of each checkpoint by each protocol; one made in training where there are no others."""
-    if not folder.path.is_dir():
-        RunFolder.open(folder.path)  # which says what is wrong with it
+    """Return the newest scores of each checkpoint by each protocol.
+
+    Evaluations during training count only if there are no others; then the last one is returned.
+
+    Raises:
+        BadInput: the folder does not exist, or its scores cannot be read.
+    """
+    if not folder.path.is_dir() or (folder.path / "recipe.toml").exists():
+        RunFolder.open(folder.path)  # raises if there is no run, or one of another format version
     rows = list(folder.rows("scores.jsonl"))
-    asked = [row for row in rows if row.get("mode") == "offline"] or rows[-1:]
+    offline = [row for row in rows if row.get("mode") == "offline"] or rows[-1:]
     entries = {}
-    for row in asked:
+    for row in offline:
         try:
             entry = EvaluatedRun.from_row(f"{folder.path}{' (best)' if row.get('checkpoint') == 'best' else ''}", row)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(
-                f"{folder.path / 'scores.jsonl'}: a line lacks {error}; delete that line, and judge the run again"
+                f"{folder.path / 'scores.jsonl'}: a row lacks {error}; delete that row, and evaluate the run again"
             ) from error
         entries[entry.name, entry.protocol.key] = entry
     return list(entries.values())
 
 
 def format_table(groups: Sequence[RankedGroup], notes: Sequence[str]) -> list[str]:
-    """A comparison in lines of text."""
+    """Return a comparison as lines of text, a table for each group."""
     lines = []
     for group in groups:
-        names = list(dict.fromkeys(name for rank in group.runs for name in rank.run.scores))
-        head = ["", "run", "examples", *names]
-        rows = [head, *([_format_rank(r.rank, r.is_tied), r.run.name, f"{r.run.examples:,}", *_format_scores(r.run, names)]
-                        for r in group.runs)]  # fmt: skip
-        floor = {name: {"value": s["floor"]} for name, s in group.runs[0].run.scores.items()}
+        names = list(dict.fromkeys(name for ranked in group.runs for name in ranked.run.scores))
+        rows = [["", "run", "examples", *names]]
+        rows += [
+            [_format_rank(r.rank, r.is_tied), r.run.name, f"{r.run.examples:,}", *_format_scores(r.run, names)]
+            for r in group.runs
+        ]
+        floor = {name: {"value": score["floor"]} for name, score in group.runs[0].run.scores.items()}
         rows.append(["", "real against real", "", *(_format_score(floor.get(name, {})) for name in names)])
-        wide = [max(len(row[column]) for row in rows) for column in range(len(head))]
-        lines += ["  ".join(f"{c:<{w}}" for c, w in zip(row, wide, strict=True)).rstrip() for row in rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines += ["  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         lines += [f"protocol {group.protocol.describe()}", ""]
-    if any(rank.is_tied for group in groups for rank in group.runs):
-        lines.append("= not told apart from the best: within two standard errors of the difference")
+    if any(ranked.is_tied for group in groups for ranked in group.runs):
+        lines.append("= tied with the best: the difference is within two standard errors")
     return [*lines, *notes]
 
 
-def _format_rank(rank: int, tied: bool) -> str:
-    return "=1" if tied else str(rank)
+def _format_rank(rank: int, is_tied: bool) -> str:
+    return "=1" if is_tied else str(rank)
 
 
 def _format_scores(entry: EvaluatedRun, names: Sequence[str]) -> list[str]:
@@ -81,21 +98,21 @@ def _format_score(score: Mapping[str, float | None]) -> str:
 
 
 def format_json(groups: Sequence[RankedGroup], notes: Sequence[str]) -> str:
-    """A comparison for programs."""
-    conditioning = [
+    """Return a comparison as a JSON object with "groups" and "notes"."""
+    records = [
         {
             "protocol": group.protocol.as_dict(),
             "entries": [
                 {
-                    "rank": r.rank,
-                    "tied": r.is_tied,
-                    "run": r.run.name,
-                    "examples": r.run.examples,
-                    "scores": r.run.scores,
+                    "rank": ranked.rank,
+                    "tied": ranked.is_tied,
+                    "run": ranked.run.name,
+                    "examples": ranked.run.examples,
+                    "scores": ranked.run.scores,
                 }
-                for r in group.runs
+                for ranked in group.runs
             ],
         }
         for group in groups
     ]
-    return json.dumps({"groups": conditioning, "notes": list(notes)}, indent=1)
+    return json.dumps({"groups": records, "notes": list(notes)}, indent=1)

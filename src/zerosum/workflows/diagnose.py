@@ -1,11 +1,10 @@
-"""The verb `diagnose`: what is the matter with a run, or with any log."""
+"""Diagnose a run, or any log.jsonl, and format the findings as text or JSON."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Finding, Severity
@@ -18,30 +17,30 @@ from zerosum.reporting.report import write_report
 from zerosum.run_folder import RunFolder
 from zerosum.units import format_count
 
-if TYPE_CHECKING:
-    from zerosum.diagnosis.finding import Finding
-    from zerosum.diagnosis.log_history import LogHistory
-
 MIN_PROBES = 2 * MIN_RECENT_PROBES + 2
-"""Examinations from which it can be told whether samples still come nearer to the data."""
+"""Number of probes that show whether the distance to the data still decreases."""
 
 
 def diagnose(run: str | Path) -> list[Finding]:
-    """What is the matter with a run, whether it is over, being played or crashed, or with any `log.jsonl`.
+    """Diagnose a run that is done, running or crashed, or any `log.jsonl`.
 
     Args:
-        run: the run's folder, whose report is written anew with the doctor's page; or a log's file.
+        run: the run folder, whose report is updated; or the path of a log.
 
     Returns:
-        The findings that stand at the log's end, the worst first.
+        The findings that are active at the end of the log, the most severe first.
 
     Raises:
-        BadInput: it is neither, or nothing is logged yet.
+        BadInput: the path is neither a run nor a log, or the log is empty.
+
+    Example:
+        >>> for finding in zerosum.diagnose("runs/ring"):  # doctest: +SKIP
+        ...     print(finding.severity, finding.title)
     """
     path = Path(run)
     _, findings = _diagnose_path(path)
     if path.is_dir():
-        with suppress(PermissionError):  # of a run that may only be read
+        with suppress(PermissionError):  # the run may be read-only
             write_report(path)
     return findings
 
@@ -51,39 +50,50 @@ def _diagnose_path(path: Path) -> tuple[LogHistory, list[Finding]]:
         try:
             history, findings = diagnose_run(RunFolder(path.parent), path.name)
         except UnicodeDecodeError as error:
-            raise BadInput(f"{path} is no text; name a run's folder, or its log.jsonl") from error
+            raise BadInput(f"{path} is not a text file; name a run folder, or its log.jsonl") from error
     else:
         history, findings = diagnose_run(RunFolder.open(path))
     if not history.examples:
-        what = "holds no line of a log (a JSON object with `images`)" if path.is_file() else "has logged nothing yet"
-        raise BadInput(f"{path} {what}; train first, or wait for the first line")
+        problem = "has no log rows (JSON objects with `examples`)" if path.is_file() else "has logged nothing yet"
+        raise BadInput(f"{path} {problem}; train first, or wait for the first row")
     return history, findings
 
 
 def has_severe(findings: list[Finding]) -> bool:
-    """Whether one of them is severe."""
+    """Return whether one of the findings is severe."""
     return any(finding.severity is Severity.SEVERE for finding in findings)
 
 
 def format_text(run: Path, findings: list[Finding], show_signals: bool = False) -> str:
-    """The findings in words, and the newest signals, if asked for."""
+    """Return the findings as text, with the newest value of each signal if `show_signals`."""
     history = _diagnose_path(run)[0]
-    said = list(format_findings(findings)) or [f"nothing is the matter with {run}, as far as its log shows"]
-    looks = len(history["monitor/finite"].values)
-    if looks < MIN_PROBES:
-        seen = f"it was examined {format_count(looks)} times"
-        said.append(f"{seen}, and most findings need {MIN_PROBES}: a longer run is seen better")
+    lines = list(format_findings(findings)) or [f"the log of {run} shows no problem"]
+    num_probes = len(history["monitor/finite"].values)
+    if num_probes < MIN_PROBES:
+        lines.append(
+            f"this run has {format_count(num_probes)} probes, and most findings need {MIN_PROBES}: a longer run is "
+            "diagnosed more reliably"
+        )
     if findings and run.is_dir():
-        said.append(f"the same with plots: {run / 'report.html'}")
-    shown = latest_signals(history) if show_signals else ()
-    said += [f"{name.removeprefix('monitor/'):<24} {value:>10.4g}  {says}" for name, value, says in shown]
-    return "\n".join(said)
+        lines.append(f"the same with plots: {run / 'report.html'}")
+    signals = latest_signals(history) if show_signals else ()
+    lines += [
+        f"{name.removeprefix('monitor/'):<24} {value:>10.4g}  {description}" for name, value, description in signals
+    ]
+    return "\n".join(lines)
 
 
 def format_json(
     run: Path, findings: list[Finding], show_signals: bool = False, first_nonfinite: str | None = None
 ) -> str:
-    """The same as one JSON object, with what was lost on a replay, if there was one."""
+    """Return the findings as a JSON object.
+
+    Args:
+        run: the run folder or log.
+        findings: the findings of the run.
+        show_signals: add the newest value of each signal.
+        first_nonfinite: the result of `trace_nan`, if it was called.
+    """
     row: dict[str, object] = {"findings": [finding.as_dict() for finding in findings]}
     if first_nonfinite is not None:
         row["first_nonfinite"] = first_nonfinite

@@ -1,4 +1,4 @@
-"""What can be done with a generator's space: mix styles, move along directions, find real pictures again in it."""
+"""Edit samples in latent space: style mixing, semantic directions, and inversion of real images."""
 
 from __future__ import annotations
 
@@ -24,65 +24,73 @@ if TYPE_CHECKING:
     from zerosum.inference.latent_space import EditSpace, FeatureFn
 
 DIRECTION_SAMPLES = 4_000
-"""Samples among which directions are looked for."""
-DIRECTION_FORMATS = "sefa:0, pca:0 (and 1, 2, ...: the next ones), or class:NAME"
+"""Number of samples from which directions are computed."""
+DIRECTION_FORMATS = "sefa:K, pca:K (K = 0, 1, 2, ...) or class:NAME"
 
 
 @dataclass(frozen=True)
 class EditingSession:
-    """A run's generator, and the space in which its samples are edited."""
+    """The generator of a run, and the latent space in which its samples are edited."""
 
     run: str | Path
     generator: Generator
     space: EditSpace
     label: Tensor | None
-    """(1,) the class that samples are of, where it knows any."""
+    """(1,) the class of all samples; None for an unconditional generator."""
     latent_truncation: float
-    """No number of a latent is farther from 0; networks with styles pull these instead."""
+    """Latent values are truncated to [-latent_truncation, latent_truncation]. Generators with styles truncate styles
+    instead."""
     filename_suffix: str
-    """What a file's name says of the class, where one was asked for."""
+    """The part of file names that names the requested class; "" if there is none."""
 
     @classmethod
     def from_run(
         cls, run: str | Path, device: str, best: bool, label: str | int | None, truncation: float | None
     ) -> EditingSession:
-        """Open a run.
+        """Load the generator of a run.
+
+        Args:
+            run: the run folder.
+            device: auto, cpu, cuda, cuda:1 or mps.
+            best: use the networks with the best online evaluation instead of the newest checkpoint.
+            label: the class of all samples, by name or index; by default the first one.
+            truncation: of the styles, or of the latents of a generator without styles; by default neither is truncated.
 
         Raises:
-            BadInput: it is no run, makes no pictures, or has no such class.
+            BadInput: the folder is not a run, the run does not generate images, or there is no such class.
         """
         import torch
 
         from zerosum.inference.latent_space import make_edit_space
 
-        generator = load_image_generator(run, device, best, "there is nothing to be edited")
-        usual = 1.0 if generator.has_styles else math.inf
-        truncation = usual if truncation is None else truncation
+        generator = load_image_generator(run, device, best, "editing needs images")
+        default = 1.0 if generator.has_styles else math.inf
+        truncation = default if truncation is None else truncation
         if not truncation > 0:
-            raise BadInput(f"--truncation {truncation}: give a number above 0, or leave it out")
+            raise BadInput(f"`truncation` {truncation}: give a number above 0, or leave it out")
         space = make_edit_space(generator.network, generator.latent.size, truncation)
-        named = class_suffix(generator, label)
+        suffix = class_suffix(generator, label)
         if label is None and generator.classes:
             label = generator.trained_class_indices[0]
-        conditioning = None if label is None else torch.tensor([generator.class_index(label)])
-        return cls(run, generator, space, conditioning, math.inf if generator.has_styles else truncation, named)
+        label_index = None if label is None else torch.tensor([generator.class_index(label)])
+        return cls(run, generator, space, label_index, math.inf if generator.has_styles else truncation, suffix)
 
     def compute_codes(self, sample_indices: Sequence[int], seed: int) -> Tensor:
-        """Where samples of these numbers lie: (N, layers, W)."""
+        """Return the codes of samples, (N, layers, W), by their index among the samples of `seed`."""
         import torch
 
-        rows = [self.generator.draw_latents(1, seed, self.latent_truncation, number) for number in sample_indices]
-        return self.space.to_codes(torch.cat(rows), self.label)
+        latents = [self.generator.draw_latents(1, seed, self.latent_truncation, index) for index in sample_indices]
+        return self.space.to_codes(torch.cat(latents), self.label)
 
     def draw_latents(self) -> Tensor:
-        """Many latents, (PLACES, L): none that samples of small numbers have."""
+        """Return latents from which directions are computed, (DIRECTION_SAMPLES, L), of a seed of their own."""
         return self.generator.draw_latents(DIRECTION_SAMPLES, 2**30, self.latent_truncation)
 
     def prepare_output_path(self, name: str, into: str | Path | None) -> Path:
-        """Where a picture goes; asked before it is made.
+        """Return the path of the output image, before the image is computed, and create its folder.
 
         Raises:
-            BadInput: `into` is there already, or is no name of a picture.
+            BadInput: `into` exists already, or does not end in .png.
         """
         if into is None:
             clean = re.sub(r"[^\w.+-]+", "_", name) + self.filename_suffix
@@ -90,9 +98,9 @@ class EditingSession:
         else:
             path = Path(into)
             if path.suffix.lower() != ".png":
-                raise BadInput(f"--into {into}: give a name that ends in .png")
+                raise BadInput(f"`into` {into}: give a name that ends in .png")
             if path.exists():
-                raise BadInput(f"--into {into}: is there; choose another name, nothing is overwritten")
+                raise BadInput(f"`into` {into}: exists; choose another name, since nothing is overwritten")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -110,36 +118,43 @@ def mix(
     best: bool = False,
     device: str = "auto",
 ) -> Path:
-    """Draw samples (rows) with some layers' styles of other samples (columns); returns the sheet.
+    """Mix styles: draw samples (rows) with the styles of other samples (columns) in some layers.
 
     Args:
-        run: the run's folder; its generator must have styles (StyleGAN2).
-        rows: numbers of the samples that keep all other layers.
-        columns: numbers of the samples that give these layers.
-        layers: coarse, middle, fine, or a range: 2:5.
-        seed: which samples the numbers count.
-        truncation: near 0 is near the mean style, 1 leaves styles where they are.
-        label: the class that all are of, where the run has classes.
-        into: the sheet's name; by default inside the run.
-        best: the networks judged best during training.
-        device: auto, cpu, cuda, mps.
+        run: the run folder; its generator must have styles (StyleGAN2).
+        rows: indices of the samples that keep all other layers.
+        columns: indices of the samples whose styles are used in `layers`.
+        layers: coarse, middle, fine, or a range of layers such as 2:5.
+        seed: the seed of the samples.
+        truncation: styles are interpolated from the mean style (near 0) to themselves (1, the default).
+        label: the class of all samples, by name or index; by default the first one.
+        into: the path of the image, ending in .png; by default inside `outputs/` of the run.
+        best: use the networks with the best online evaluation instead of the newest checkpoint.
+        device: auto, cpu, cuda, cuda:1 or mps.
+
+    Returns:
+        The path of a grid: rows and columns alone at its edges, their mixtures inside.
 
     Raises:
-        BadInput: it is no run, its generator has no styles, or a number is out of range.
+        BadInput: the folder is not a run, its generator has no styles, or an index is out of range.
+
+    Example:
+        >>> path = zerosum.mix("runs/faces", rows=[0, 1], columns=[2, 3, 4])  # doctest: +SKIP
     """
-    _require_valid_indices([*rows, *columns])
-    opened = EditingSession.from_run(run, device, best, label, truncation)
+    _require_valid_indices("rows", rows)
+    _require_valid_indices("columns", columns)
+    session = EditingSession.from_run(run, device, best, label, truncation)
     from zerosum.inference.latent_space import parse_layers
     from zerosum.inference.style_mixing import style_mixing_grid
     from zerosum.media.images import make_grid, save_image
 
-    numbers = "+".join(map(str, rows)), "+".join(map(str, columns))
-    path = opened.prepare_output_path(f"mix-{numbers[0]}-with-{numbers[1]}-{layers}-seed{seed}", into)
-    chosen = parse_layers(layers, opened.space.layers)
-    sheet = style_mixing_grid(
-        opened.space, opened.compute_codes(rows, seed), opened.compute_codes(columns, seed), chosen
+    row_text, column_text = "+".join(map(str, rows)), "+".join(map(str, columns))
+    path = session.prepare_output_path(f"mix-{row_text}-with-{column_text}-{layers}-seed{seed}", into)
+    layer_range = parse_layers(layers, session.space.layers)
+    grid = style_mixing_grid(
+        session.space, session.compute_codes(rows, seed), session.compute_codes(columns, seed), layer_range
     )
-    save_image(make_grid(sheet, columns=len(columns) + 1), path)
+    save_image(make_grid(grid, columns=len(columns) + 1), path)
     return path
 
 
@@ -159,45 +174,54 @@ def edit(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Path:
-    """Draw samples moved along a direction of the space, a row each; returns the sheet.
+    """Move samples along a direction of the latent space.
 
     Args:
-        run: the run's folder.
-        direction: sefa:K, the K-th closed-form direction; pca:K, the K-th principal one; class:NAME, towards a class of
-            the data, learned from what a classifier sees in samples.
-        sample_indices: their numbers.
-        max_sigma: how far, to both sides, in standard deviations.
-        steps: pictures in a row.
-        layers: of the styles, which are moved: all, coarse, middle, fine, or a range: 2:5.
-        seed: which samples the numbers count.
-        truncation: as for `sample`.
-        label: the class that all are of, where the run has classes.
-        into: the sheet's name; by default inside the run.
-        best: the networks judged best during training.
-        device: auto, cpu, cuda, mps.
-        reporter: who tells what was found.
+        run: the run folder; its generator must generate images.
+        direction: sefa:K, the K-th closed-form direction (SeFa); pca:K, the K-th principal component (GANSpace); or
+            class:NAME, towards a class of the data, learned from a classifier's scores of samples (InterFaceGAN).
+        sample_indices: indices of the samples.
+        max_sigma: the distance to move in both directions, in standard deviations.
+        steps: the number of images in a row.
+        layers: the layers whose styles are moved: all, coarse, middle, fine, or a range such as 2:5.
+        seed: the seed of the samples.
+        truncation: of the styles, or of the latents of a generator without styles; by default neither is truncated.
+        label: the class of all samples, by name or index; by default the first one.
+        into: the path of the image, ending in .png; by default inside `outputs/` of the run.
+        best: use the networks with the best online evaluation instead of the newest checkpoint.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        reporter: receives how much the direction explains; by default nothing is reported.
+
+    Returns:
+        The path of a grid with a row for each sample.
 
     Raises:
-        BadInput: it is no run, or there is no such direction.
+        BadInput: the folder is not a run, or there is no such direction.
+
+    Example:
+        >>> path = zerosum.edit("runs/digits", "pca:0", sample_indices=[0, 1], steps=5)
     """
-    _require_valid_indices(sample_indices)
-    kind, number = _parse_direction(direction)
-    opened = EditingSession.from_run(run, device, best, label, truncation)
+    _require_valid_indices("sample_indices", sample_indices)
+    kind, name = _parse_direction(direction)
+    session = EditingSession.from_run(run, device, best, label, truncation)
     from zerosum.inference.directions import std_along, traverse
     from zerosum.inference.latent_space import parse_layers
     from zerosum.media.images import make_grid, save_image, to_uint8
 
     reporter = reporter or SilentReporter()
-    path = opened.prepare_output_path(f"edit-{direction}-{layers}-seed{seed}", into)
-    chosen = parse_layers(layers, opened.space.layers)
-    place, found = _find_directions(kind, number, opened, reporter)
-    vector, share = found.vectors[place], float(found.strengths[place])
-    meaning = {"sefa": "of what the first weights do", "pca": "of the variance", "class": "of samples it parts rightly"}
-    reporter.message(f"{direction}: {share:.1%} {meaning[kind]}")
-    unit = std_along(opened.space.to_vectors(opened.draw_latents(), opened.label), vector)
-    moved = traverse(opened.compute_codes(sample_indices, seed), vector, unit, max_sigma, steps, chosen)
-    made = to_uint8(opened.space.generate(moved.flatten(0, 1), opened.label))
-    save_image(make_grid(made, columns=steps), path)
+    path = session.prepare_output_path(f"edit-{direction}-{layers}-seed{seed}", into)
+    layer_range = parse_layers(layers, session.space.layers)
+    index, directions = _find_directions(kind, name, session, reporter)
+    vector, strength = directions.vectors[index], float(directions.strengths[index])
+    meaning = {
+        "sefa": "of the squared norm of the first weights", "pca": "of the variance",
+        "class": "of the samples are classified correctly",
+    }  # fmt: skip
+    reporter.message(f"{direction}: {strength:.1%} {meaning[kind]}")
+    std = std_along(session.space.to_vectors(session.draw_latents(), session.label), vector)
+    codes = traverse(session.compute_codes(sample_indices, seed), vector, std, max_sigma, steps, layer_range)
+    images = to_uint8(session.space.generate(codes.flatten(0, 1), session.label))
+    save_image(make_grid(images, columns=steps), path)
     return path
 
 
@@ -214,28 +238,33 @@ def encode(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Path:
-    """Look for a real picture in a generator's space; returns a picture of it beside what was found.
-
-    The place that was found is written beside it, as an .npy of shape (layers, W).
+    """Invert an image: find the latent code whose sample is closest to it, by gradient descent.
 
     Args:
-        run: the run's folder.
-        image: an image file.
-        steps: of the search.
-        per_layer: each layer has a style of its own: nearer to any picture, but worse to edit.
-        seed: of the search's noise.
-        label: the class the picture is of, where the run has classes.
-        into: the picture's name; by default inside the run.
-        best: the networks judged best during training.
-        device: auto, cpu, cuda, mps.
-        reporter: who tells how near it is.
+        run: the run folder; its generator must generate images.
+        image: the image file.
+        steps: the number of optimization steps.
+        per_layer: optimize a style for each layer (W+): closer to the image, but harder to edit.
+        seed: the seed of the noise of the optimization.
+        label: the class of the image, by name or index; by default the first one.
+        into: the path of the output image, ending in .png; by default inside `outputs/` of the run.
+        best: use the networks with the best online evaluation instead of the newest checkpoint.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        reporter: receives the error; by default nothing is reported.
+
+    Returns:
+        The path of an image that shows the target and its reconstruction. The code is saved next to it as an .npy file
+        of shape (layers, W).
 
     Raises:
-        BadInput: it is no run, or the file is no image.
+        BadInput: the folder is not a run, or the file is not an image.
+
+    Example:
+        >>> path = zerosum.encode("runs/digits", "three.png", steps=100)  # doctest: +SKIP
     """
-    opened = EditingSession.from_run(run, device, best, label, None)
-    path = opened.prepare_output_path(f"encode-{Path(image).stem}-seed{seed}", into)
-    wanted = _load_target_image(Path(image), RunFolder.open(Path(run)), opened.generator.shape)
+    session = EditingSession.from_run(run, device, best, label, None)
+    path = session.prepare_output_path(f"encode-{Path(image).stem}-seed{seed}", into)
+    target = _load_target_image(Path(image), RunFolder.open(Path(run)), session.generator.shape)
     import numpy as np
     import torch
 
@@ -243,44 +272,40 @@ def encode(
     from zerosum.media.images import make_grid, save_image, to_uint8
     from zerosum.run_folder import write_atomically
 
-    see = _load_feature_fn(opened.space.device)
-    found = invert_images(
-        opened.space, wanted, opened.draw_latents(), label=opened.label, feature_fn=see, options=InversionOptions(steps=steps, per_layer=per_layer),
-        seed=seed,
+    inversion = invert_images(
+        session.space, target, session.draw_latents(), label=session.label,
+        feature_fn=_load_feature_fn(session.space.device),
+        options=InversionOptions(steps=steps, per_layer=per_layer), seed=seed,
     )  # fmt: skip
-    first, last = float(found.errors[0, 0]), float(found.errors[-1, 0])
-    (reporter or SilentReporter()).message(
-        f"{image}: error {first:.4f} at the beginning, {last:.4f} where it was found"
-    )
-    both = to_uint8(torch.cat([wanted, found.images]))
-    save_image(make_grid(both, columns=2), path)
-    place = found.codes[0].numpy()
+    first, last = float(inversion.errors[0, 0]), float(inversion.errors[-1, 0])
+    (reporter or SilentReporter()).message(f"{image}: error {first:.4f} at the first step, {last:.4f} at the last")
+    save_image(make_grid(to_uint8(torch.cat([target, inversion.images])), columns=2), path)
+    code = inversion.codes[0].numpy()
 
-    def write(part: Path) -> None:
-        with part.open("wb") as file:  # numpy would add a suffix to a name
-            np.save(file, place)
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # given a path, numpy would append a suffix
+            np.save(file, code)
 
     write_atomically(path.with_suffix(".npy"), write)
     return path
 
 
-def _require_valid_indices(sample_indices: Sequence[int]) -> None:
+def _require_valid_indices(argument: str, sample_indices: Sequence[int]) -> None:
     if not sample_indices or min(sample_indices) < 0 or max(sample_indices) >= 2**31:
-        raise BadInput(
-            f"samples {', '.join(map(str, sample_indices))}: give the numbers of samples, from 0 to {2**31 - 1}"
-        )
+        indices = ", ".join(map(str, sample_indices))
+        raise BadInput(f"`{argument}` {indices}: give at least one sample index, each from 0 to {2**31 - 1}")
 
 
 def _parse_direction(direction: str) -> tuple[str, str]:
-    """The kind of a direction, and its number or name."""
+    """Return the kind of a direction, and its index or class name; raise BadInput if it has another form."""
     kind, _, rest = direction.partition(":")
     if kind not in ("sefa", "pca", "class") or not rest or (kind != "class" and not rest.isdecimal()):
-        raise BadInput(f"--direction {direction}: there are {DIRECTION_FORMATS}")
+        raise BadInput(f"`direction` {direction}: choose {DIRECTION_FORMATS}")
     return kind, rest
 
 
 def _find_directions(kind: str, name: str, session: EditingSession, reporter: Reporter) -> tuple[int, Directions]:
-    """Directions of this kind, and which of them is asked for."""
+    """Return the index of the requested direction, and the directions of its kind."""
     from zerosum.inference import directions
 
     if kind == "sefa":
@@ -288,18 +313,18 @@ def _find_directions(kind: str, name: str, session: EditingSession, reporter: Re
     latents = session.draw_latents()
     if kind == "pca":
         return int(name), directions.ganspace(session.space, latents, session.label, int(name) + 1)
-    see, names = _load_class_probability_fn(name, session, reporter)
-    # samples of all classes, where the generator makes such: within one of them there is no way to another
-    points, chances = directions.score_samples(
-        session.space, latents, see, session.generator.draw_labels(DIRECTION_SAMPLES, 2**30)
+    probability_fn, names = _load_class_probability_fn(name, session, reporter)
+    # samples of all classes of a conditional generator: samples of one class hold no direction to another
+    vectors, probabilities = directions.score_samples(
+        session.space, latents, probability_fn, session.generator.draw_labels(DIRECTION_SAMPLES, 2**30)
     )
-    return 0, directions.interfacegan(points, chances, names.index(name), name)
+    return 0, directions.interfacegan(vectors, probabilities, names.index(name), name)
 
 
 def _load_class_probability_fn(
     class_name: str, session: EditingSession, reporter: Reporter
 ) -> tuple[FeatureFn, tuple[str, ...]]:
-    """What tells the classes of the run's data apart, trained on these, and the classes' names.
+    """Train a classifier of the run's data, and return a function to its class probabilities, and the class names.
 
     Raises:
         BadInput: the data have no class of that name.
@@ -310,21 +335,22 @@ def _load_class_probability_fn(
     folder = RunFolder.open(Path(session.run))
     dataset = load_run_dataset(folder, read_recipe(folder), reporter)
     if not dataset.classes:
-        raise BadInput(f"{session.run} was trained on data without classes: choose --direction sefa:0 or pca:0")
+        raise BadInput(f"{session.run} was trained on data without classes: choose `direction` sefa:0 or pca:0")
     if class_name not in dataset.classes:
-        raise BadInput(f"--direction class:{class_name}: no such class; there are {', '.join(dataset.classes[:20])}")
+        classes = ", ".join(dataset.classes[:20])
+        raise BadInput(f"`direction` class:{class_name}: there is no such class; choose one of {classes}")
     classifier = train_classifier(dataset, session.space.device, reporter)
 
-    def see(pictures: Tensor) -> Tensor:
-        chances = classifier(pictures.to(session.space.device)).probabilities
-        assert chances is not None, "a classifier has a head"
-        return chances.cpu()
+    def compute_probabilities(images: Tensor) -> Tensor:
+        probabilities = classifier(images.to(session.space.device)).probabilities
+        assert probabilities is not None, "a classifier returns probabilities"
+        return probabilities.cpu()
 
-    return see, dataset.classes
+    return compute_probabilities, dataset.classes
 
 
 def _load_target_image(file: Path, folder: RunFolder, shape: tuple[int, ...]) -> Tensor:
-    """An image file as the generator's pictures are: (1, C, H, W) in [-1, 1]."""
+    """Load an image file in the shape of the generator's samples: (1, C, H, W) in [-1, 1]."""
     import torch
 
     from zerosum.data.images.decode import decode_image, error_reason
@@ -334,15 +360,15 @@ def _load_target_image(file: Path, folder: RunFolder, shape: tuple[int, ...]) ->
     try:
         with open_image(file) as image:
             pixels = decode_image(image, shape[1], shape[0], fit).pixels
-    except Exception as error:  # whatever Pillow raises at content that is damaged
+    except Exception as error:  # Pillow raises many kinds of errors for damaged files
         raise BadInput(
-            f"{file}: cannot be read as an image ({error_reason(error)}); give a PNG, JPEG or the like"
+            f"{file}: cannot be read as an image ({error_reason(error)}); give a PNG or JPEG file"
         ) from error
     return torch.from_numpy(pixels.copy())[None].permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _load_feature_fn(device: torch.device) -> FeatureFn:
-    """What compares pictures beside their pixels: a network, where one is installed."""
+    """Return the features that inversion compares in addition to pixels: EfficientNet-Lite0, if it is installed."""
     import torch
 
     from zerosum.inference.inversion import no_features
@@ -350,9 +376,9 @@ def _load_feature_fn(device: torch.device) -> FeatureFn:
 
     if efficientnet_lite0.find_weights() is None:
         return no_features
-    features = projected.FrozenEfficientNet(64).to(device)
+    network = projected.FrozenEfficientNet(64).to(device)
 
-    def see(pictures: Tensor) -> Tensor:
-        return torch.cat([seen.mean((2, 3)) for seen in features(pictures)], 1)
+    def compute_features(images: Tensor) -> Tensor:
+        return torch.cat([feature_map.mean((2, 3)) for feature_map in network(images)], 1)
 
-    return see
+    return compute_features

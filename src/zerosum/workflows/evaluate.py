@@ -1,10 +1,8 @@
-"""The verb that judges: `evaluate` a run, or a folder of images."""
+"""Evaluate the samples of a run, or images of any origin, against real images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,12 +10,11 @@ from zerosum.errors import BadInput
 from zerosum.inference.load import data_paths, load, load_translator, read_recipe, with_data_paths
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import Row, RunFolder
+from zerosum.workflows.evaluate_task import choose_unbiased_features, evaluate_and_record
 
 if TYPE_CHECKING:
-    import torch
-
     from zerosum.data.dataset import Dataset
-    from zerosum.evaluation.request import EvaluationOptions, EvaluationTask
+    from zerosum.evaluation.request import EvaluationOptions
     from zerosum.recipes.recipe import Recipe
 
 
@@ -40,80 +37,93 @@ def evaluate(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Row:
-    """Judge a run's samples against its data; every score beside its floor, with what it memorised and leaves out.
+    """Evaluate the samples of a run: scores with their floor (real against real), memorization and missing modes.
 
     Args:
-        run: the run's folder; scores go to its scores.jsonl, pictures to its `scores/`, both to its report.
-        data: real images from elsewhere, such as a test set; by default the run's own.
-        features: lite0, inception, pixels, labels, or a module of yours; by default lite0.
-        num_samples: samples; by default 10,000, or as many as there are training images.
-        seed: which samples.
-        truncation: of the latents.
-        reference_split: the part of the run's data: held-out or train.
-        copy_candidates: training images among which copies are looked for; 0: 20,000.
-        neighbors: of precision, recall, density and coverage.
-        best: the networks judged best during training instead of the newest.
-        raw_weights: the weights that training changes, instead of their average.
-        paired: of a run that was trained without pairs: in `data`, pictures of equal names are pairs.
-        reverse: of a run that learned both ways: the other one.
-        network_interpolation: as in `apply`.
-        device: where to compute.
-        reporter: who tells how it goes; by default nobody.
+        run: the run folder. Scores are appended to its scores.jsonl, figures are saved in its `scores/`, and its
+            report is updated with both.
+        data: other real images, such as a test set; by default the data of the run.
+        features: the feature network: lite0, inception, pixels, classifier, or `package.module:factory`; by default
+            lite0 for images and pixels for points.
+        num_samples: the number of samples; by default 10,000, or the number of training images if that is smaller.
+        seed: the seed of the samples.
+        truncation: latent values are truncated to [-truncation, truncation]; by default they are not truncated.
+        reference_split: the part of the data of the run to compare with: held-out or train.
+        copy_candidates: the number of training images that are searched for copies; 0: 20,000.
+        neighbors: the number of neighbors of precision, recall, density and coverage.
+        best: use the networks with the best online evaluation instead of the newest checkpoint.
+        raw_weights: use the trained weights instead of their EMA.
+        paired: for translation runs that were trained without pairs: images in `data` with equal names are pairs.
+        reverse: for bidirectional translation runs: evaluate the direction from target to input.
+        network_interpolation: see `load_translator`.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        reporter: receives the progress messages; by default nothing is reported.
 
     Returns:
-        The new line of scores.jsonl.
+        The new row of scores.jsonl. `row["scores"]` holds `value`, `error` and `floor` of each score by name.
 
     Raises:
-        BadInput: something cannot be judged; nothing has been overwritten.
+        BadInput: the run, the data or an argument cannot be used.
+
+    Example:
+        >>> row = zerosum.evaluate("runs/ring", num_samples=500, copy_candidates=500)
+        >>> row["scores"]["kid_pixels"]["value"] > row["scores"]["kid_pixels"]["floor"]
+        True
     """
     from zerosum.evaluation import request
-    from zerosum.reporting.report import write_report
-    from zerosum.training.accelerator import choose_device, process_group
 
     reporter = reporter or SilentReporter()
     request.check_options(reference_split, num_samples, neighbors, copy_candidates)
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
-    asked = request.EvaluationOptions(
-        features,
-        num_samples,
-        seed,
-        truncation,
-        reference_split,
-        copy_candidates or request.DEFAULT_COPY_CANDIDATES,
-        neighbors,
-        "raw" if raw_weights else "ema",
+    candidates = copy_candidates or request.DEFAULT_COPY_CANDIDATES
+    weights = "raw" if raw_weights else "ema"
+    options = request.EvaluationOptions(
+        features, num_samples, seed, truncation, reference_split, candidates, neighbors, weights
     )
     if recipe.is_translation:
-        return _evaluate_translation(
-            folder,
-            recipe,
-            asked,
-            TranslationOptions(str(data), paired, reverse, network_interpolation),
-            best,
-            device,
-            reporter,
-        )
+        translation = TranslationOptions(str(data), paired, reverse, network_interpolation)
+        return _evaluate_translation(folder, recipe, options, translation, best, device, reporter)
     if paired or reverse:
-        raise BadInput(f"--paired and --reverse are for runs that turn pictures into others; {run} makes them of noise")
-    generator = load(run, device, best=best, raw_weights=raw_weights)
-    generator.draw_latents(1, seed, truncation)  # says what is wrong with a truncation, before anything is read
-    images = int(folder.best_scores()["examples"]) if best else int(generator.checkpoint)
+        raise BadInput(
+            f"`paired` and `reverse` are for image-to-image translation, and {run} generates images from latents; "
+            "leave them out"
+        )
+    return _evaluate_generator(folder, recipe, options, str(data), best, device, reporter)
+
+
+def _evaluate_generator(
+    folder: RunFolder,
+    recipe: Recipe,
+    options: EvaluationOptions,
+    data: str,
+    best: bool,
+    device: str,
+    reporter: Reporter,
+) -> Row:
+    """Evaluate a run that generates samples from latents."""
+    from zerosum.evaluation import request
+    from zerosum.reporting.report import write_report
+    from zerosum.training.accelerator import choose_device, process_group
+
+    generator = load(folder.path, device, best=best, raw_weights=options.sample_source == "raw")
+    generator.draw_latents(1, options.seed, options.truncation)  # refuses a wrong truncation before data are read
+    examples = int(folder.best_scores()["examples"]) if best else int(generator.checkpoint)
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
-        examples = load_run_dataset(folder, recipe, reporter)
-        elsewhere = _load_dataset_like(str(data), recipe.data.size or 0, examples, reporter) if data else None
-        about = request.build_run_task(generator, examples, elsewhere, asked)
-        asked, about = _choose_unbiased_features(asked, about, recipe.pretrained_features, examples)
-        row = _evaluate_and_record(about, asked, examples, choose_device(device), reporter, folder, rank == 0,
-                        {"examples": images, "checkpoint": generator.checkpoint})  # fmt: skip
+        dataset = load_run_dataset(folder, recipe, reporter)
+        external = _load_dataset_like(data, recipe.data.size or 0, dataset, reporter) if data else None
+        task = request.build_run_task(generator, dataset, external, options)
+        options, task = choose_unbiased_features(options, task, recipe.pretrained_features, dataset)
+        metadata: Row = {"examples": examples, "checkpoint": generator.checkpoint}
+        row = evaluate_and_record(task, options, dataset, choose_device(device), reporter, folder, rank == 0, metadata)
         if rank == 0:
             write_report(folder.path)
     return row
 
 
 class TranslationOptions(NamedTuple):
-    """Which pictures a translator is asked about."""
+    """The options of `evaluate` that are for image-to-image translation only."""
 
     data: str
     paired: bool
@@ -130,49 +140,42 @@ def _evaluate_translation(
     device: str,
     reporter: Reporter,
 ) -> Row:
-    """Judge a run that turns pictures into others."""
+    """Evaluate a run that translates images."""
     from zerosum.evaluation import request
     from zerosum.reporting.report import write_report
     from zerosum.training.accelerator import choose_device, process_group
     from zerosum.workflows import evaluate_pairs
 
-    if translation_options.paired and not translation_options.data:
-        raise BadInput("--paired: says that pictures of equal names in other data are pairs; add --data FOLDER")
+    data, paired, reverse, network_interpolation = translation_options
+    if paired and not data:
+        raise BadInput("`paired`: says that images with equal names in other data are pairs; add `data`")
     if options.reference_split != "held-out":
         raise BadInput(
-            f"--split {options.reference_split}: a translation is held against held-out pictures; leave it out"
+            f"`reference_split` {options.reference_split}: translations are compared with held-out images; leave it out"
         )
-    live = options.sample_source == "raw"
     translator = load_translator(
-        folder.path,
-        device,
-        best=best,
-        raw_weights=live,
-        reverse=translation_options.reverse,
-        network_interpolation=translation_options.network_interpolation,
-    )
-    images = int(folder.best_scores()["examples"]) if best else int(translator.checkpoint)
-    known: Row = {
-        "examples": images,
-        "checkpoint": translator.checkpoint,
-        "direction": "reverse" if translation_options.reverse else "forward",
-    }
+        folder.path, device, best=best, raw_weights=options.sample_source == "raw", reverse=reverse,
+        network_interpolation=network_interpolation,
+    )  # fmt: skip
+    examples = int(folder.best_scores()["examples"]) if best else int(translator.checkpoint)
+    direction = "reverse" if reverse else "forward"
+    metadata: Row = {"examples": examples, "checkpoint": translator.checkpoint, "direction": direction}
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
-        own, asking = evaluate_pairs.load_translation_data(
-            folder, recipe, translation_options.data, translation_options.paired, translation_options.reverse, reporter
+        dataset, test_set = evaluate_pairs.load_translation_data(folder, recipe, data, paired, reverse, reporter)
+        test_set = test_set.head(options.num_samples or len(test_set.indices))
+        task = evaluate_pairs.build_translation_task(translator, dataset, test_set, recipe.pretrained_features)
+        options, task = choose_unbiased_features(options, task, recipe.pretrained_features, dataset)
+        request.require_enough_examples(task, options.neighbors)  # before pairs are compared in vain
+        if test_set.dataset.has_targets:
+            metadata["paired_metrics"] = evaluate_pairs.compute_paired_scores(translator, test_set, reporter)
+
+        def save_examples(figures: Path) -> list[Path]:
+            return [evaluate_pairs.save_example_grid(translator, test_set, figures / "examples.png")]
+
+        row = evaluate_and_record(
+            task, options, dataset, choose_device(device), reporter, folder, rank == 0, metadata, save_examples
         )
-        asking = asking.head(options.num_samples or len(asking.indices))
-        about = evaluate_pairs.build_translation_task(translator, own, asking, recipe.pretrained_features)
-        options, about = _choose_unbiased_features(options, about, recipe.pretrained_features, own)
-        request.require_enough_examples(about, options.neighbors)  # before pairs are compared for nothing
-        if asking.dataset.has_targets:
-            known["paired_metrics"] = evaluate_pairs.compute_paired_scores(translator, asking, reporter)
-
-        def draw(place: Path) -> list[Path]:
-            return [evaluate_pairs.save_example_grid(translator, asking, place / "examples.png")]
-
-        row = _evaluate_and_record(about, options, own, choose_device(device), reporter, folder, rank == 0, known, draw)
         if rank == 0:
             write_report(folder.path)
     return row
@@ -193,96 +196,102 @@ def evaluate_folders(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Row:
-    """Judge images of any origin, in a folder, against real ones in another.
+    """Evaluate images of any origin in one folder against real images in another.
 
     Args:
-        fake: the images to be judged.
-        real: real images that they are held against.
-        train: what the model was trained on, so that memorization is judged; the floor is then of these against `real`,
-            else of one half of `real` against the other, and the samples are held against that other half.
-        size: pixels a side that all are brought to; by default those of `fake`.
+        fake: the images to evaluate.
+        real: the real images to compare with.
+        train: the training images of the model. With them, memorization is measured, and the floor compares them with
+            `real`. Without them, samples are compared with one half of `real`, and the floor compares the other half
+            with it.
+        size: the width and height in pixels that all images are scaled to; by default those of `fake`.
         channels: 1 to 4; by default those of `fake`.
         features: as in `evaluate`.
-        num_samples: of `fake`, how many; by default all.
-        copy_candidates: training images among which copies are looked for; 0: 20,000.
-        neighbors: of precision, recall, density and coverage.
-        into: where scores and pictures go; by default `judged/` and the name of `fake`.
-        device: where to compute.
-        reporter: who tells how it goes; by default nobody.
+        num_samples: the number of images of `fake`; by default all.
+        copy_candidates: the number of training images that are searched for copies; 0: 20,000.
+        neighbors: the number of neighbors of precision, recall, density and coverage.
+        into: the folder of scores and figures; by default `evaluations/` and the name of `fake`.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        reporter: receives the progress messages; by default nothing is reported.
+
+    Returns:
+        The new row of scores.jsonl.
 
     Raises:
-        BadInput: something cannot be judged; nothing has been overwritten.
+        BadInput: the images or an argument cannot be used.
+
+    Example:
+        >>> row = zerosum.evaluate_folders("generated/", "real/", features="pixels")  # doctest: +SKIP
     """
-    from zerosum.data.images.inspect import inspect_source
     from zerosum.evaluation import request
     from zerosum.training.accelerator import choose_device, process_group
 
     reporter = reporter or SilentReporter()
     request.check_options("held-out", num_samples, neighbors, copy_candidates)
-    named = {"--fake": fake, "--real": real, "--train": train}
-    seen = inspect_source(str(fake))
-    if seen.kind == "points":
-        raise BadInput(f"--fake {fake}: give a folder, .zip, .npz or .npy of images")
-    side = size or _require_common_size(seen.common_size, fake)
-    channels = channels or _require_common_channels([(name, str(each)) for name, each in named.items() if each])
-    asked = request.EvaluationOptions(
-        features,
-        num_samples,
-        0,
-        math.inf,
-        "all",
-        copy_candidates or request.DEFAULT_COPY_CANDIDATES,
-        neighbors,
-        "files",
-    )
+    sources = {name: str(path) for name, path in {"fake": fake, "real": real, "train": train}.items() if path}
+    size, channels = _choose_common_format(sources, size, channels)
+    candidates = copy_candidates or request.DEFAULT_COPY_CANDIDATES
+    options = request.EvaluationOptions(features, num_samples, 0, math.inf, "all", candidates, neighbors, "files")
     folder = _choose_output_folder(Path(fake), into)
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
-        fakes, reals = (_load_images(str(each), side, channels, reporter) for each in (fake, real))
-        known = _load_images(str(train), side, channels, reporter, held_out_fraction=0.1) if train else None
-        about, taught = request.build_folders_task(fakes, reals, known, asked)
+        fakes, reals = (_load_images(str(source), size, channels, reporter) for source in (fake, real))
+        trained = _load_images(str(train), size, channels, reporter, held_out_fraction=0.1) if train else None
+        task, classifier_dataset = request.build_folders_task(fakes, reals, trained, options)
         paths = {"fake": str(Path(fake).resolve()), "real": str(Path(real).resolve())}
         folder.path.mkdir(parents=True, exist_ok=True)
-        return _evaluate_and_record(about, asked, taught, choose_device(device), reporter, folder, rank == 0,
-                         {"examples": 0, "checkpoint": "files", **paths})  # fmt: skip
+        metadata: Row = {"examples": 0, "checkpoint": "files", **paths}
+        return evaluate_and_record(
+            task, options, classifier_dataset, choose_device(device), reporter, folder, rank == 0, metadata
+        )
 
 
 def _choose_output_folder(fake: Path, into: str | Path | None) -> RunFolder:
-    """Where the scores of a folder of images go.
+    """Return the folder of the scores of a folder of images.
 
     Raises:
-        BadInput: something else's scores are there.
+        BadInput: the folder holds a run, or scores of other images.
     """
     name = fake.resolve().stem if fake.is_file() else fake.resolve().name
     folder = RunFolder(Path(into) if into else Path("evaluations") / name)
     others = {row.get("fake") for row in folder.rows("scores.jsonl")} - {str(fake.resolve())}
     if others or (folder.path / "recipe.toml").exists():
-        what = f"scores of {sorted(map(str, others))[0]}" if others else "a run"
-        raise BadInput(f"--into {folder.path}: holds {what}; name another folder with --into, so that none are mixed")
+        content = f"scores of {sorted(map(str, others))[0]}" if others else "a run"
+        raise BadInput(f"`into` {folder.path}: holds {content}; name another folder, since scores are not mixed")
     return folder
 
 
-def _require_common_size(common_size: tuple[int, int] | None, fake: str | Path) -> int:
-    if common_size is None or common_size[0] != common_size[1]:
-        raise BadInput(f"--fake {fake}: its images are not squares of one size; say with --size what to bring them to")
-    return common_size[0]
+def _choose_common_format(sources: dict[str, str], size: int | None, channels: int | None) -> tuple[int, int]:
+    """Return the size in pixels and the channels of all images: the arguments, or what the images have.
+
+    Raises:
+        BadInput: `fake` holds points, or its images are not square and of one size, or the channels of sources differ.
+    """
+    from zerosum.data.images.inspect import inspect_source
+
+    inspection = inspect_source(sources["fake"])
+    if inspection.kind == "points":
+        raise BadInput(f"`fake` {sources['fake']}: give a folder, .zip, .npz or .npy of images")
+    common = inspection.common_size
+    if not size and (common is None or common[0] != common[1]):
+        raise BadInput(f"`fake` {sources['fake']}: its images are not square and of one size; choose a `size` for all")
+    return size or (common or (0, 0))[0], channels or _require_common_channels(sources)
 
 
-def _require_common_channels(sources: Sequence[tuple[str, str]]) -> int:
+def _require_common_channels(sources: dict[str, str]) -> int:
+    """Return the channels of all sources, by argument name; raise BadInput if they differ."""
     from zerosum.data.images.inspect import inspect_source
     from zerosum.data.images.summary import CHANNEL_NAMES
 
-    found = {f"{name} {source}": inspect_source(source).recommended_channels() for name, source in sources}
-    if len(set(found.values())) > 1:
-        conditioning = ", ".join(
-            f"{place} holds images in {CHANNEL_NAMES[channels]}" for place, channels in found.items()
-        )
-        raise BadInput(f"{conditioning}; say with --channels 1 or --channels 3 how to compare them")
-    return next(iter(found.values()))
+    channels = {f"`{name}` {source}": inspect_source(source).recommended_channels() for name, source in sources.items()}
+    if len(set(channels.values())) > 1:
+        holdings = ", ".join(f"{source} holds images in {CHANNEL_NAMES[count]}" for source, count in channels.items())
+        raise BadInput(f"{holdings}; choose `channels` 1 or `channels` 3 for all")
+    return next(iter(channels.values()))
 
 
 def _load_images(source: str, size: int, channels: int, reporter: Reporter, held_out_fraction: float = 0.0) -> Dataset:
-    """All images of a folder; how other shapes become squares: the middle, as training does."""
+    """Load all images of a source; others than squares are center-cropped, as in training."""
     from zerosum.data.images.load import load_source
 
     def progress(done: int, total: int) -> None:
@@ -300,21 +309,21 @@ def _load_images(source: str, size: int, channels: int, reporter: Reporter, held
 
 
 def load_run_dataset(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Dataset:
-    """The data a run was trained on, with its split.
+    """Load the data that a run was trained on, with the same split.
 
     Raises:
-        BadInput: they are gone, or have changed.
+        BadInput: the data do not exist, or have changed since.
     """
     record = folder.read_json("data.json")
-    placed = with_data_paths(recipe, *data_paths(folder))
+    located = with_data_paths(recipe, *data_paths(folder))
     try:
-        dataset = _load_dataset_like(placed.data.source, placed.data.size or 0, None, reporter, recipe)
+        dataset = _load_dataset_like(located.data.source, located.data.size or 0, None, reporter, recipe)
     except BadInput as error:
         raise BadInput(f"{folder.path} needs the data it was trained on ({record.get('path')}): {error}") from error
     if dataset.fingerprint != record.get("fingerprint"):
         raise BadInput(
-            f"{placed.data.source} has changed since {folder.path} was trained on it, so what was held out is no "
-            f"longer known; put the data back as they were"
+            f"{located.data.source} has changed since {folder.path} was trained on it, so the held-out part is not "
+            f"known; restore the data"
         )
     return dataset
 
@@ -322,71 +331,20 @@ def load_run_dataset(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> D
 def _load_dataset_like(
     source: str, size: int, like: Dataset | None, reporter: Reporter, recipe: Recipe | None = None
 ) -> Dataset:
+    """Load data with the channels and fit of the dataset `like` or, without it, of a recipe."""
     from zerosum.data.images.load import load_source
 
     def progress(done: int, total: int) -> None:
         reporter.progress(done, total, f"reading {source}")
 
     if like is None:
-        assert recipe is not None, "one of the two says what to read"
+        assert recipe is not None, "either a dataset or a recipe is required"
         return load_source(source, size, recipe.data.channels or 0, recipe.data.fit or "", progress=progress)
     if not like.bounded:
-        raise BadInput(f"--data {source}: this run makes points; leave --data out, its own points are compared with")
+        raise BadInput(f"`data` {source}: this run generates points, which are compared with its own; leave it out")
     dataset = load_source(
         source, size, like.shape[0], like.summary.fit, held_out_fraction=0.0, progress=progress, min_images=1
     )
     if dataset.shape != like.shape:
-        raise BadInput(f"--data {source}: does not hold what the run makes; give data of the same kind")
+        raise BadInput(f"`data` {source}: does not have the shape of the run's samples; give data of the same kind")
     return dataset
-
-
-def _choose_unbiased_features(
-    options: EvaluationOptions, task: EvaluationTask, pretrained_features: str, dataset: Dataset
-) -> tuple[EvaluationOptions, EvaluationTask]:
-    """Features that the discriminator was not trained on, where none were asked for; a warning where they were."""
-    if pretrained_features and not options.features:
-        options = replace(options, features="classifier" if len(dataset.classes) > 1 else "pixels")
-    if pretrained_features and options.features == pretrained_features:
-        why = (
-            f"the generator was trained to please {pretrained_features}, so its scores by {pretrained_features} flatter it; "
-            "--features pixels or labels are impartial"
-        )
-        task = replace(task, warnings=(*task.warnings, why))
-    return options, task
-
-
-def _evaluate_and_record(
-    task: EvaluationTask,
-    options: EvaluationOptions,
-    classifier_dataset: Dataset,
-    device: torch.device,
-    reporter: Reporter,
-    folder: RunFolder,
-    is_rank_zero: bool,
-    metadata: Row,
-    draw: Callable[[Path], list[Path]] = lambda folder: [],
-) -> Row:
-    """See, judge, draw, write down with what is known `about` the generator, tell; only the first rank gets the row."""
-    from zerosum.evaluation import evaluator
-    from zerosum.evaluation.features.classifier import ClassifierFeatures
-    from zerosum.reporting.scores_section import report_scores
-
-    options = replace(options, features=options.features or evaluator.choose_default_features(classifier_dataset))
-    network = evaluator.feature_network(options.features, classifier_dataset, device, reporter)
-    classifier = network if isinstance(network, ClassifierFeatures) else None
-    if classifier is None and len(classifier_dataset.classes) > 1 and classifier_dataset.bounded:
-        classifier = evaluator.train_classifier(classifier_dataset, device, reporter)
-    with evaluator.open_feature_extractor(network, device) as watching:
-        result, _ = evaluator.run_evaluation(task, options, watching, classifier, reporter)
-    if not is_rank_zero:
-        return {}
-    name = f"{metadata['checkpoint']}-{result.protocol.score_name('kid')}-{result.protocol.key}-seed{options.seed}"
-    images = [
-        *evaluator.save_figures(result, task, folder.path / "scores" / name),
-        *draw(folder.path / "scores" / name),
-    ]
-    row = evaluator.record_result(folder, result, metadata, images)
-    report_scores(row, reporter.message)
-    for path in images:
-        reporter.message(f"  look at  {path}")
-    return row

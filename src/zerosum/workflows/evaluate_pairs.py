@@ -1,4 +1,4 @@
-"""Judging what turns pictures into others: against the pictures that were wanted, one by one and as sets."""
+"""Evaluate image-to-image translation against target images, pair by pair and as sets."""
 
 from __future__ import annotations
 
@@ -30,93 +30,99 @@ if TYPE_CHECKING:
     from zerosum.recipes.recipe import Recipe
 
 BATCH_SIZE, GRID_EXAMPLES = 16, 24
-"""Pictures that go through at a time; pictures on the sheet of examples."""
+"""Images that are translated at a time; images in the grid of examples."""
 BYTE_ROUNDING_PSNR_DB = 10 * np.log10(255**2 * 12)
-"""58.9 dB: what rounding to bytes alone leaves, which pairs that are equal to the byte are counted with."""
+"""58.9 dB: the PSNR of rounding to bytes, which identical 8-bit images are given instead of infinity."""
 PERCEPTUAL_NETWORK, PERCEPTUAL_METRIC = "lite0", "perceptual_lite0"
-"""EfficientNet-Lite0, and the distance in its eyes, place by place."""
+"""EfficientNet-Lite0, and the perceptual distance in its feature maps."""
 
 
 @dataclass(frozen=True, eq=False)
 class TranslationSet:
-    """Pictures that are given to a translator, and what is wanted."""
+    """Input images for a translator, and the target images to compare the output with."""
 
     dataset: Dataset
     indices: np.ndarray
-    """(N,) indices of what is given, in the order of content."""
+    """(N,) indices of the inputs, ordered by content."""
     real: RealSet
-    """The wanted pictures; of pairs those of the same rows."""
+    """The target images; for pairs, those of the same indices."""
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, held_out: bool) -> TranslationSet:
-        """The held-out pictures of a run's data; all pictures of data from elsewhere."""
+        """Return the held-out part of the data of a run, or, for other data, all images."""
         part = dataset.held_out if held_out else dataset.train
-        what = "the held-out wanted pictures" if held_out else "the wanted pictures"
-        name, chosen = f"{what} of {dataset.summary.source}", dataset.input_indices(held_out)
-        # a pair's two sides have one index
+        kind = "the held-out target images" if held_out else "the target images"
+        name, indices = f"{kind} of {dataset.summary.source}", dataset.input_indices(held_out)
+        # the input and the target of a pair have one index
         return cls(
             dataset,
-            chosen,
-            RealSet(dataset, chosen, name) if dataset.has_targets else RealSet.from_dataset(dataset, part, name),
+            indices,
+            RealSet(dataset, indices, name) if dataset.has_targets else RealSet.from_dataset(dataset, part, name),
         )
 
     def head(self, count: int) -> TranslationSet:
-        """The first `count`; of pairs, of both sides."""
+        """Return the first `count` inputs and, for pairs, their targets."""
         real = self.real.head(count) if self.dataset.has_targets else self.real
         return TranslationSet(self.dataset, self.indices[:count], real)
 
     def inputs(self, rows: range) -> Tensor:
-        """(n, Ci, h, w): some of what is given."""
+        """Return the inputs of these rows: (n, Ci, h, w) in [-1, 1]."""
         return self.dataset.inputs(self.indices[rows.start : rows.stop])
 
     def targets(self, rows: range) -> Tensor:
-        """(n, C, H, W): what is wanted of them, where that is known."""
+        """Return the targets of these rows: (n, C, H, W) in [-1, 1]; for pairs only."""
         return self.dataset.scale(self.dataset.take(self.indices[rows.start : rows.stop]))
 
     def generate(self, translator: Translator) -> GeneratedSet:
-        """What a translator makes of them."""
+        """Return the translations of all inputs, computed when they are read."""
 
-        def make(first: int, count: int) -> Tensor:
+        def translate(first: int, count: int) -> Tensor:
             return translator(self.inputs(range(first, first + count)))
 
-        return GeneratedSet(make, len(self.indices), "what the run makes of them")
+        return GeneratedSet(translate, len(self.indices), "the translations of this run")
 
 
 def load_translation_data(
     folder: RunFolder, recipe: Recipe, data: str, paired: bool, reverse: bool, reporter: Reporter
 ) -> tuple[Dataset, TranslationSet]:
-    """A run's own data, and the pictures it is to be asked about: its held-out ones, or all from `data`.
+    """Load the data of a run, and the images to evaluate: its held-out part, or all images of `data`.
+
+    Args:
+        folder: the run folder.
+        recipe: the recipe of the run.
+        data: other data to evaluate on; "" for those of the run.
+        paired: whether images with equal names in `data` are pairs.
+        reverse: whether to evaluate the direction from target to input.
+        reporter: receives the progress.
 
     Raises:
-        BadInput: they are gone or have changed, or are not what the run takes.
+        BadInput: the data do not exist, have changed, or have another shape than the run needs.
     """
 
     def progress(done: int, total: int) -> None:
         reporter.progress(done, total, "reading")
 
-    placed = with_data_paths(recipe, *data_paths(folder))
-    own = load_dataset(placed.data, progress, both=placed.game.bidirectional)
-    if own.fingerprint != folder.read_json("data.json").get("fingerprint"):
+    located = with_data_paths(recipe, *data_paths(folder))
+    dataset = load_dataset(located.data, progress, both=located.game.bidirectional)
+    if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
         raise BadInput(
-            f"{placed.data.source} has changed since {folder.path} was trained on it, so what was held out is no "
-            f"longer known; put the data back as they were"
+            f"{located.data.source} has changed since {folder.path} was trained on it, so the held-out part is not "
+            f"known; restore the data"
         )
-    turned = _recipe_for_direction(placed, paired, reverse)
-    own = (
-        load_dataset(_recipe_for_direction(placed, False, reverse).data, progress, both=placed.game.bidirectional)
-        if reverse
-        else own
-    )
+    if reverse:
+        reversed_recipe = _recipe_for_direction(located, False, reverse)
+        dataset = load_dataset(reversed_recipe.data, progress, both=located.game.bidirectional)
     if not data:
-        return own, TranslationSet.from_dataset(own, held_out=True)
-    dataset = load_external_dataset(turned.data, data, "", progress, turned.game.bidirectional)
-    if dataset.shape != own.shape or dataset.input_shape != own.input_shape:
-        raise BadInput(f"--data {data}: does not hold what the run takes and makes; give data of the same kind")
-    return own, TranslationSet.from_dataset(dataset, held_out=False)
+        return dataset, TranslationSet.from_dataset(dataset, held_out=True)
+    directed = _recipe_for_direction(located, paired, reverse)
+    external = load_external_dataset(directed.data, data, "", progress, directed.game.bidirectional)
+    if external.shape != dataset.shape or external.input_shape != dataset.input_shape:
+        raise BadInput(f"`data` {data}: its images do not have the shapes that the run was trained on")
+    return dataset, TranslationSet.from_dataset(external, held_out=False)
 
 
 def _recipe_for_direction(recipe: Recipe, paired: bool, reverse: bool) -> Recipe:
-    """The recipe as it reads what it is asked about: as pairs if they are, and the other way round for the way back."""
+    """Return the recipe that reads the data as pairs, if they are, and with input and target swapped for `reverse`."""
     data = recipe.data
     changes: dict[str, Any] = {"pairs": "paired"} if paired else {}
     if reverse:
@@ -128,20 +134,28 @@ def _recipe_for_direction(recipe: Recipe, paired: bool, reverse: bool) -> Recipe
 def build_translation_task(
     translator: Translator, train_dataset: Dataset, translation_set: TranslationSet, pretrained_features: str
 ) -> EvaluationTask:
-    """What a translator makes of these pictures, against the wanted ones."""
+    """Return the task of comparing the translations of a set with its target images.
+
+    Args:
+        translator: the translator to evaluate.
+        train_dataset: the data of the run.
+        translation_set: the inputs and targets.
+        pretrained_features: the features that the generator was trained on; "" for none.
+    """
     train = RealSet.from_dataset(
-        train_dataset, train_dataset.train, f"the training pictures of {train_dataset.summary.source}"
+        train_dataset, train_dataset.train, f"the training images of {train_dataset.summary.source}"
     )
-    elsewhere = translation_set.dataset is not train_dataset
-    warnings = [*(describe_train_overlap(translation_set.real, train) if elsewhere else ())]
+    is_external = translation_set.dataset is not train_dataset
+    warnings = [*(describe_train_overlap(translation_set.real, train) if is_external else ())]
     if pretrained_features == PERCEPTUAL_NETWORK and translation_set.dataset.has_targets:
         warnings.append(
-            f"the generator was trained to please what {PERCEPTUAL_NETWORK} sees, so {PERCEPTUAL_METRIC} flatters it; psnr, ssim and l1 do not"
+            f"the generator was trained on {PERCEPTUAL_NETWORK} features, so its {PERCEPTUAL_METRIC} is too good; "
+            "psnr, ssim and l1 are unbiased"
         )
-    # whether a translation copies training pictures is no question of chance: what is given decides
+    # without memorization: the input decides what a translation looks like, not chance
     return EvaluationTask(
-        translation_set.generate(translator), translation_set.real, train.head(len(translation_set.indices)), None, None,
-        "all" if elsewhere else "held-out", tuple(warnings), is_paired=translation_set.dataset.has_targets,
+        translation_set.generate(translator), translation_set.real, train.head(len(translation_set.indices)), None,
+        None, "all" if is_external else "held-out", tuple(warnings), is_paired=translation_set.dataset.has_targets,
     )  # fmt: skip
 
 
@@ -149,38 +163,37 @@ def build_translation_task(
 
 
 def compute_paired_scores(translator: Translator, translation_set: TranslationSet, reporter: Reporter) -> Row:
-    """How alike what is made and what is wanted are, pair by pair, beside the same of what was given.
+    """Compare each translation with its target, and each input with its target as a baseline.
 
     Returns:
-        By name (l1, psnr, ssim, perceptual_lite0): `value`, `error`, and `given`, the value of what was given itself,
-        brought to the wanted shape (enlarged bicubically, grey in three channels).
+        By metric (l1, psnr, ssim, perceptual_lite0): `value`, `error`, and `input`, the value of the input itself at
+        the size of the target (enlarged bicubically; gray repeated to three channels).
     """
-    made, given = (
-        _PairedAccumulator(translation_set.real.dataset.shape),
-        _PairedAccumulator(translation_set.real.dataset.shape),
-    )
+    output_metrics, input_metrics = (_PairedAccumulator(translation_set.real.dataset.shape) for _ in range(2))
     count = len(translation_set.indices)
     for rows in batch_ranges(count, BATCH_SIZE):
-        pictures_ = translation_set.inputs(rows)
-        wanted = translation_set.targets(rows)
-        made.update(translator(pictures_), wanted)
-        given.update(bicubic_baseline(pictures_, translation_set.dataset.shape), wanted)
-        reporter.progress(rows.stop, count, "comparing pair by pair")
-    before = given.compute()
+        inputs = translation_set.inputs(rows)
+        targets = translation_set.targets(rows)
+        output_metrics.update(translator(inputs), targets)
+        input_metrics.update(bicubic_baseline(inputs, translation_set.dataset.shape), targets)
+        reporter.progress(rows.stop, count, "comparing pairs")
+    baseline = input_metrics.compute()
     return {
-        name: {"value": score[0], "error": score[1], "input": before[name][0]} for name, score in made.compute().items()
+        name: {"value": value, "error": error, "input": baseline[name][0]}
+        for name, (value, error) in output_metrics.compute().items()
     }
 
 
 class _PairedAccumulator:
-    """Gathers what pairs are like."""
+    """Accumulates the paired metrics of batches."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._metrics, self._perceptual_distances = PairedMetrics(), list[Tensor]()
         self._perceptual_distance = _load_perceptual_distance(max(shape[1:])) if is_lite0_installed() else None
 
     def update(self, generated: Tensor, target: Tensor) -> None:
-        # as bytes, as they would be in files
+        """Add a batch of images in [-1, 1]."""
+        # rounded to bytes, as in image files
         generated = generated.add(1).mul(127.5).round().div(127.5).sub(1)
         self._metrics.update(generated, target)
         if self._perceptual_distance is not None:
@@ -188,13 +201,13 @@ class _PairedAccumulator:
                 self._perceptual_distances.append(self._perceptual_distance(generated, target))
 
     def compute(self) -> Mapping[str, tuple[float | None, float | None]]:
+        """Return the mean and the standard error of each metric; None if it is not finite."""
         values = self._metrics.per_pair_values()
-        values["psnr"] = np.minimum(values["psnr"], BYTE_ROUNDING_PSNR_DB)  # a flat tile may be met exactly
-        found = {name: (score.value, score.error) for name, each in values.items() for score in [mean_score(each)]}
+        values["psnr"] = np.minimum(values["psnr"], BYTE_ROUNDING_PSNR_DB)  # a uniform image may be met exactly
+        scores = {name: mean_score(metric) for name, metric in values.items()}
         if self._perceptual_distances:
-            score = mean_score(torch.cat(self._perceptual_distances).double().numpy())
-            found[PERCEPTUAL_METRIC] = (score.value, score.error)
-        return {name: (_finite_or_none(value), _finite_or_none(error)) for name, (value, error) in found.items()}
+            scores[PERCEPTUAL_METRIC] = mean_score(torch.cat(self._perceptual_distances).double().numpy())
+        return {name: (_finite_or_none(score.value), _finite_or_none(score.error)) for name, score in scores.items()}
 
 
 def _load_perceptual_distance(image_size: int) -> PerceptualDistance:
@@ -208,15 +221,15 @@ def _finite_or_none(value: float) -> float | None:
 
 
 def save_example_grid(translator: Translator, translation_set: TranslationSet, path: Path) -> Path:
-    """A sheet of what was given, what was made of it, and what was wanted where that is known."""
+    """Save a grid with an input, its translation and, for pairs, its target side by side."""
     shown = TranslationSet(
         translation_set.dataset, subsample_evenly(translation_set.indices, GRID_EXAMPLES), translation_set.real
     )
     rows, shape = range(len(shown.indices)), translation_set.dataset.shape
-    given = shown.inputs(rows)
-    columns = [bicubic_baseline(given, shape), translator(given)]
+    inputs = shown.inputs(rows)
+    columns = [bicubic_baseline(inputs, shape), translator(inputs)]
     if translation_set.dataset.has_targets:
         columns.append(shown.targets(rows))
-    sheet = torch.stack(columns, 1).flatten(0, 1)
-    images.save_image(images.make_grid(images.to_uint8(sheet), columns=3 * len(columns)), path)
+    grid = torch.stack(columns, 1).flatten(0, 1)
+    images.save_image(images.make_grid(images.to_uint8(grid), columns=3 * len(columns)), path)
     return path

@@ -1,4 +1,4 @@
-"""The verb `data`: what a data source holds."""
+"""Inspect a data source."""
 
 from __future__ import annotations
 
@@ -13,23 +13,32 @@ if TYPE_CHECKING:
 
 
 def inspect_dataset(source: str | Path, *, reporter: Reporter | None = None) -> DatasetSummary:
-    """What the intake sees: sizes, modes, classes, duplicates, unreadable files, and the split.
+    """Read a data source and summarize it: sizes, modes, classes, duplicates, unreadable files, and the split.
+
+    Args:
+        source: a folder, .zip, .npz or .npy file of images, or a built-in dataset.
+        reporter: receives the progress messages; by default nothing is reported.
 
     Raises:
-        BadInput: it is not there, or holds nothing to train on.
+        BadInput: the source does not exist, or holds nothing to train on.
+
+    Example:
+        >>> summary = zerosum.inspect_dataset("ring")
+        >>> summary.kind
+        'points'
     """
     from zerosum.data.images.inspect import inspect_source
     from zerosum.data.images.load import load_source
     from zerosum.recipes.parsing import SettingsTree
 
     reporter = reporter or SilentReporter()
-    seen = inspect_source(str(source))
-    draft = SettingsTree()
-    defaults.choose_data_settings(draft, seen, on_cpu=True)
-    chosen = draft.tree["data"]
+    inspection = inspect_source(str(source))
+    settings_tree = SettingsTree()
+    defaults.choose_data_settings(settings_tree, inspection, on_cpu=True)
+    data = settings_tree.tree["data"]
 
     def progress(done: int, total: int) -> None:
         reporter.progress(done, total, "reading")
 
-    size, channels, fit = chosen.get("size", 0), chosen.get("channels", 0), chosen.get("fit", "")
+    size, channels, fit = data.get("size", 0), data.get("channels", 0), data.get("fit", "")
     return load_source(str(source), size, channels, fit, progress=progress).summary

@@ -1,4 +1,4 @@
-"""From a checked recipe to a trained run: read the data, choose what is left open, train, report."""
+"""Start a run: read the data, choose the open settings, create the run folder, train, and report."""
 
 from __future__ import annotations
 
@@ -41,19 +41,18 @@ from zerosum.workflows.tuning import profile, tune_speed
 
 
 def build_trainer(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> Trainer:
-    """A session at its beginning."""
+    """Return a trainer at the beginning of the run, with a newly initialized game."""
     training = setup.recipe.training
-    pace = (training.tick_examples, training.preview_examples, training.checkpoint_examples)
-    assert training.examples, "the length is settled before a session is made"
-    drawers: dict[str, Callable[..., None]] = {
-        "images": partial(preview.draw_images, seed=training.seed, num_classes=_class_count(setup, dataset)),
+    intervals = (training.tick_examples, training.preview_examples, training.checkpoint_examples)
+    assert training.examples, "the training length is resolved before a trainer is built"
+    preview_fns: dict[str, Callable[..., None]] = {
+        "images": partial(preview.draw_images, seed=training.seed, num_classes=_num_classes(setup, dataset)),
         "points": partial(preview.draw_points, seed=training.seed, dataset=dataset),
         "translations": partial(preview.draw_translation, dataset=dataset),
     }
-    shown = "translations" if setup.recipe.is_translation else dataset.summary.kind
-    best_model_tracker = build_best_model_tracker(
-        setup, dataset, folder
-    )  # before the game: what it makes must not shift the game's dice
+    preview_kind = "translations" if setup.recipe.is_translation else dataset.summary.kind
+    # before the game: the random numbers drawn here must not change those of the game
+    best_model_tracker = build_best_model_tracker(setup, dataset, folder)
     monitor = build_monitor(setup, dataset, folder)
     return Trainer(
         setup.new_game(setup.recipe.resolve_schedules(training.examples), dataset),
@@ -61,52 +60,56 @@ def build_trainer(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> 
         setup.accelerator,
         folder,
         training.batch_size,
-        Intervals(*(images or training.examples for images in pace)),
-        drawers[shown],
+        Intervals(*(interval or training.examples for interval in intervals)),
+        preview_fns[preview_kind],
         best_model_tracker,
         monitor,
         keep_checkpoints=CHECKPOINTS_KEPT if setup.recipe.diagnostics.max_recoveries else 2,
+        report=setup.reporter.message,
     )
 
 
-def _class_count(setup: TrainingSetup, dataset: Dataset) -> int:
-    """How many classes its samples are of; 0 where it is not told any."""
+def _num_classes(setup: TrainingSetup, dataset: Dataset) -> int:
+    """Return the number of classes of a class-conditional generator; 0 for an unconditional one."""
     return len(dataset.classes) if setup.recipe.is_conditional else 0
 
 
 def train_with_recovery(setup: TrainingSetup, trainer: Trainer, dataset: Dataset) -> str:
-    """Play a session to its end; where it is ill or has diverged, and may be rescued, once more from then on."""
+    """Train to the end; if a finding stops the run or it diverges, recover it and train again, as often as allowed.
+
+    Returns:
+        The final state of the run; see `Trainer.state`.
+    """
     state, folder = run_trainer(setup, trainer), trainer.folder
     if state not in {"stopped_by_finding", "diverged"}:
         return state
-    done = recover_run(folder, setup.recipe) if setup.accelerator.rank == 0 else ""
-    if not setup.accelerator.all_reduce_any(bool(done))[0]:
+    message = recover_run(folder, setup.recipe) if setup.accelerator.rank == 0 else ""
+    if not setup.accelerator.all_reduce_any(bool(message))[0]:
         return state
-    setup.reporter.message(done)
+    setup.reporter.message(message)
     setup.accelerator.barrier()
     changed = read_recipe(folder)
-    placed = with_data_paths(changed, setup.recipe.data.source, setup.recipe.data.target_source)
-    again = replace(setup, recipe=placed).with_precision(changed.training.precision)
-    later = build_trainer(again, dataset, folder)
-    later.resume(settings_changed=True)
-    later.previous_seconds = max(
-        later.previous_seconds, trainer.elapsed_seconds()
-    )  # the budget is for all attempts together
-    return train_with_recovery(again, later, dataset)
+    located = with_data_paths(changed, setup.recipe.data.source, setup.recipe.data.target_source)
+    next_setup = replace(setup, recipe=located).with_precision(changed.training.precision)
+    next_trainer = build_trainer(next_setup, dataset, folder)
+    next_trainer.resume(settings_changed=True)
+    # the budget is shared by all attempts
+    next_trainer.previous_seconds = max(next_trainer.previous_seconds, trainer.elapsed_seconds())
+    return train_with_recovery(next_setup, next_trainer, dataset)
 
 
 def run_trainer(setup: TrainingSetup, trainer: Trainer) -> str:
-    """Play a session to its end, report, and say how it ended."""
-    end = StopCondition(setup.recipe.training.examples or math.inf, setup.recipe.training.budget or math.inf)
+    """Train to the end, write the report, print the summary, and return the final state of the run."""
+    stop_condition = StopCondition(setup.recipe.training.examples or math.inf, setup.recipe.training.budget or math.inf)
     trainer.log_callbacks = [setup.reporter.tick]
     if setup.accelerator.rank == 0:
         trainer.log_callbacks += [
             LOGGERS[name](trainer.folder.path, trainer.progress.examples) for name in setup.loggers
         ]
-    setup.reporter.training_started(end.max_examples, end.max_seconds)
+    setup.reporter.training_started(stop_condition.max_examples, stop_condition.max_seconds)
     try:
         with explain_out_of_memory():
-            state = trainer.train(end)
+            state = trainer.train(stop_condition)
     finally:
         setup.reporter.training_ended()
     if setup.accelerator.rank == 0:
@@ -126,51 +129,84 @@ def start_run(
     recipe_settings: Mapping[str, Any],
     source: Source | GaussianMixture | None = None,
 ) -> tuple[RunFolder, str]:
-    """Read the data, measure, say what was chosen, make the run's folder, play; returns the run and how it ended.
+    """Read the data, measure the speed, choose the open settings, create the run folder, and train.
 
-    `recipe_settings` holds the settings that the recipe itself has, beside which a diagnosis sees the user's.
+    Args:
+        recipe: the settings so far.
+        path: the new run folder.
+        decisions: what was chosen so far.
+        device: the device to train on.
+        loggers: names of additional loggers.
+        reporter: receives the progress messages.
+        recipe_settings: the settings of the recipe file itself, with which a diagnosis compares the user's.
+        source: the data source, if it was opened already.
+
+    Returns:
+        The run folder and the final state of the run.
+
+    Raises:
+        BadInput: the data or a setting cannot be used, or the run folder cannot be created.
     """
     setup = TrainingSetup.create(recipe, device, loggers, reporter)
-    setup.reporter.message(f"zerosum {zerosum.__version__}: looking at {recipe.data.source}")
+    setup.reporter.message(f"zerosum {zerosum.__version__}: reading {recipe.data.source}")
     dataset = setup.load_dataset_on_ranks(source)
     for line in dataset.summary.lines():
         setup.reporter.message(f"  {line}")
-    recipe, about_data = defaults.choose_augmentation(recipe, dataset)
-    setup, seconds, precision = tune_speed(replace(setup, recipe=recipe), dataset)
-    judge = choose_evaluation_features(setup, dataset)
-    recipe, settled = defaults.choose_training_length(setup.recipe, seconds, device.type == "cpu", judge != "none")
-    recipe = defaults.choose_probe_schedule(recipe, seconds, min(len(dataset.held_out), len(dataset.train)))
-    setup, judged = schedule_evaluation(replace(setup, recipe=recipe), dataset, judge, seconds)
-    settled = [*about_data, *precision, *settled, *judged]
-    setup.reporter.message("what was chosen, and why")
-    report_decisions(setup.reporter, [*decisions, *settled])
-    refused = None
-    if setup.accelerator.rank == 0:
-        saw = build_data_record(recipe, dataset)
-        record = {
-            "decisions": [choice.as_dict() for choice in (*decisions, *settled)],
-            "recipe_settings": dict(recipe_settings),
-        }
-        try:
-            RunFolder.create(
-                path,
-                {
-                    "data.json": saw,
-                    "plan.json": record,
-                    "recipe.toml": build_recipe_record(setup.recipe, setup.accelerator.device, dataset),
-                },
-            )
-        except BadInput as error:
-            refused = error
-    if setup.accelerator.all_reduce_any(refused is not None)[0]:
-        raise refused or BadInput("the first process could not make the run's folder")
-    folder = RunFolder(path)
-    setup.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` goes on exactly where it stood")
+    setup, open_decisions = _choose_open_settings(setup, dataset)
+    decisions = [*decisions, *open_decisions]
+    setup.reporter.message("settings chosen for these data and this machine")
+    report_decisions(setup.reporter, decisions)
+    folder = _create_run_folder(path, setup, dataset, decisions, recipe_settings)
+    setup.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` continues from the same state")
     return folder, train_with_recovery(setup, build_trainer(setup, dataset, folder), dataset)
 
 
+def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[TrainingSetup, list[Decision]]:
+    """Choose augmentation, precision, compilation, training length, probes and evaluations, in this order."""
+    on_cpu = setup.accelerator.device.type == "cpu"
+    recipe, augment_decisions = defaults.choose_augmentation(setup.recipe, dataset)
+    setup, seconds, speed_decisions = tune_speed(replace(setup, recipe=recipe), dataset)
+    features = choose_evaluation_features(setup, dataset)
+    recipe, length_decisions = defaults.choose_training_length(setup.recipe, seconds, on_cpu, features != "none")
+    recipe = defaults.choose_probe_schedule(recipe, seconds, min(len(dataset.held_out), len(dataset.train)))
+    setup, evaluation_decisions = schedule_evaluation(replace(setup, recipe=recipe), dataset, features, seconds)
+    return setup, [*augment_decisions, *speed_decisions, *length_decisions, *evaluation_decisions]
+
+
+def _create_run_folder(
+    path: Path,
+    setup: TrainingSetup,
+    dataset: Dataset,
+    decisions: Sequence[Decision],
+    recipe_settings: Mapping[str, Any],
+) -> RunFolder:
+    """Create the run folder on rank 0.
+
+    Raises:
+        BadInput: on every rank, if the folder cannot be created.
+    """
+    failure = None
+    if setup.accelerator.rank == 0:
+        plan = {
+            "decisions": [decision.as_dict() for decision in decisions],
+            "recipe_settings": dict(recipe_settings),
+        }
+        files = {
+            "data.json": build_data_record(setup.recipe, dataset),
+            "plan.json": plan,
+            "recipe.toml": build_recipe_record(setup.recipe, setup.accelerator.device, dataset),
+        }
+        try:
+            RunFolder.create(path, files)
+        except BadInput as error:
+            failure = error
+    if setup.accelerator.all_reduce_any(failure is not None)[0]:
+        raise failure or BadInput(f"`run` {path}: the first process could not create this folder; choose another")
+    return RunFolder(path)
+
+
 def profile_training(recipe: Recipe, device: torch.device, reporter: Reporter) -> Profile:
-    """Read the data, and see where a round's time goes; nothing is trained or written."""
+    """Read the data and profile a training round; nothing is written."""
     setup = TrainingSetup.create(recipe, device, (), reporter)
     dataset = setup.load_dataset_on_ranks()
     setup, _, _ = tune_speed(replace(setup, recipe=defaults.choose_augmentation(recipe, dataset)[0]), dataset)
@@ -178,7 +214,7 @@ def profile_training(recipe: Recipe, device: torch.device, reporter: Reporter) -
 
 
 def report_decisions(reporter: Reporter, decisions: Sequence[Decision]) -> None:
-    """What was chosen and why, a line each."""
-    wide = max((len(choice.name) for choice in decisions), default=0)
-    for choice in decisions:
-        reporter.message(f"  {choice.name:<{wide}}  {choice.value}: {choice.reason}")
+    """Report each decision and its reason on one line."""
+    width = max((len(decision.name) for decision in decisions), default=0)
+    for decision in decisions:
+        reporter.message(f"  {decision.name:<{width}}  {decision.value}: {decision.reason}")

@@ -1,4 +1,4 @@
-"""What watches a run while it is trained: the monitor, and the evaluation that keeps the best networks."""
+"""Build what observes a run during training: the monitor, and the online evaluation that keeps the best networks."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from zerosum.workflows.setup import TrainingSetup
 
 
 def build_monitor(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> Monitor | None:
-    """Who watches the run, on the first rank."""
+    """Return the monitor of a run; None on every rank but the first."""
     if setup.accelerator.rank > 0:
         return None
     settings, training = setup.recipe.diagnostics, setup.recipe.training
     probe = None
     if settings.probe and settings.every_examples:
-        part = min(training.batch_size // training.accumulate // setup.accelerator.world_size, settings.samples)
-        reference_set = ReferenceSet(dataset, settings.samples // part * part, part, setup.accelerator.device)
-        kind = TranslationProbe if setup.recipe.is_translation else GameProbe
-        probe = kind(reference_set, dry_step(setup.accelerator.single_process()))
-    every = settings.every_examples if probe else None
+        batch_size = min(training.batch_size // training.accumulate // setup.accelerator.world_size, settings.samples)
+        num_samples = settings.samples // batch_size * batch_size
+        reference_set = ReferenceSet(dataset, num_samples, batch_size, setup.accelerator.device)
+        probe_class = TranslationProbe if setup.recipe.is_translation else GameProbe
+        probe = probe_class(reference_set, dry_step(setup.accelerator.single_process()))
     return Monitor(
         probe,
-        every,
+        settings.every_examples if probe else None,
         settings.duality_gap_every,
         folder,
         partial(can_recover, folder, setup.recipe),
@@ -49,46 +49,63 @@ def build_monitor(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> 
 
 
 def build_best_model_tracker(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> BestModelTracker | None:
-    """The contest within the run, where there is one."""
-    judging = setup.recipe.evaluation
-    if judging.every_examples is None or judging.features in {"none", "auto"}:
+    """Return the online evaluation of a run, which keeps its best networks; None if the run is not evaluated."""
+    settings = setup.recipe.evaluation
+    if settings.every_examples is None or settings.features in {"none", "auto"}:
         return None
-    network = feature_network(judging.features, dataset, setup.accelerator.device, setup.reporter)
-    watch = _build_online_evaluator(setup, network, dataset)
-    return BestModelTracker(folder, watch, judging.every_examples, judging.patience)
+    network = feature_network(settings.features, dataset, setup.accelerator.device, setup.reporter)
+    evaluator = _build_online_evaluator(setup, network, dataset)
+    return BestModelTracker(folder, evaluator, settings.every_examples, settings.patience)
 
 
 def _build_online_evaluator(setup: TrainingSetup, feature_network: FeatureNetwork, dataset: Dataset) -> OnlineEvaluator:
-    """Who judges samples while they are trained: of seeds, or of held-out pictures that are given."""
+    """Return the evaluator of samples from fixed seeds or, for translation, of translated held-out inputs."""
     samples = setup.recipe.evaluation.samples
     if not setup.recipe.is_translation:
         return OnlineEvaluator(feature_network, setup.accelerator.device, dataset, samples)
-    answers = TranslatedSet(dataset)
-    return OnlineEvaluator(feature_network, setup.accelerator.device, dataset, min(samples, len(answers)), answers)
+    translated = TranslatedSet(dataset)
+    num_translated = min(samples, len(translated))
+    return OnlineEvaluator(feature_network, setup.accelerator.device, dataset, num_translated, translated)
 
 
 def choose_evaluation_features(setup: TrainingSetup, dataset: Dataset) -> str:
-    """The name of what judges samples while they are trained; "none" if nothing does."""
+    """Return the name of the feature network of the online evaluation; "none" if the run is not evaluated.
+
+    A generator that was trained on pretrained features is evaluated by pixels, since these features are biased.
+    """
     name = setup.recipe.evaluation.features
-    usual = "pixels" if setup.recipe.pretrained_features else "lite0" if is_lite0_installed() else "none"
-    return (usual if dataset.bounded else "none") if name == "auto" else name
+    default = "pixels" if setup.recipe.pretrained_features else "lite0" if is_lite0_installed() else "none"
+    return (default if dataset.bounded else "none") if name == "auto" else name
 
 
 def schedule_evaluation(
     setup: TrainingSetup, dataset: Dataset, features: str, seconds_per_round: float
 ) -> tuple[TrainingSetup, list[Decision]]:
-    """The stage with the schedule of its judgements settled."""
-    judging, training = setup.recipe.evaluation, setup.recipe.training
-    takes = (training.examples or 0) / training.batch_size * seconds_per_round
-    asked = judging.every_examples is not None or judging.patience > 0
-    if features == "none" or (takes < defaults.EVALUATION_MIN_SECONDS and not asked):
-        settled = judging.model_copy(update={"features": "none"})
-        return replace(setup, recipe=setup.recipe.model_copy(update={"evaluation": settled})), []
+    """Choose how often the run is evaluated, from the measured duration of one evaluation.
+
+    Args:
+        setup: the setup, whose training length is resolved.
+        dataset: the data.
+        features: the name of the feature network, or "none".
+        seconds_per_round: the measured duration of a training round.
+
+    Returns:
+        The setup with its evaluation settings resolved, and the decisions with their reasons.
+
+    Raises:
+        BadInput: `features` does not name a feature network that can be used with these data.
+    """
+    settings, training = setup.recipe.evaluation, setup.recipe.training
+    training_seconds = (training.examples or 0) / training.batch_size * seconds_per_round
+    is_requested = settings.every_examples is not None or settings.patience > 0
+    if features == "none" or (training_seconds < defaults.EVALUATION_MIN_SECONDS and not is_requested):
+        disabled = settings.model_copy(update={"features": "none"})
+        return replace(setup, recipe=setup.recipe.model_copy(update={"evaluation": disabled})), []
     device = setup.accelerator.device
     try:
-        watch = _build_online_evaluator(setup, feature_network(features, dataset, device, setup.reporter), dataset)
-    except BadInput as error:
-        raise BadInput(str(error).replace("--features", "--evaluation.features")) from error
-    each = setup.accelerator.all_reduce_mean(torch.tensor(watch.estimate_seconds(), device=device)).item()
-    recipe, decisions = defaults.choose_evaluation_schedule(setup.recipe, takes, each, features)
+        evaluator = _build_online_evaluator(setup, feature_network(features, dataset, device, setup.reporter), dataset)
+    except BadInput as error:  # here the features are a setting, not an argument
+        raise BadInput(str(error).replace("`features`", "`evaluation.features`")) from error
+    seconds = setup.accelerator.all_reduce_mean(torch.tensor(evaluator.estimate_seconds(), device=device)).item()
+    recipe, decisions = defaults.choose_evaluation_schedule(setup.recipe, training_seconds, seconds, features)
     return replace(setup, recipe=recipe), decisions

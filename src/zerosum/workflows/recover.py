@@ -1,9 +1,9 @@
-"""Rescue: a run that is ill is put back to when it was well, and its settings are changed.
+"""Recover a run from a finding: rewind it to before the finding, and change its settings as recommended.
 
-It is ill where a severe finding stands against it, or a mild one whose cure cannot harm.
+A run is recovered if it diverged, has a severe finding, or has a mild finding whose remedy cannot harm.
 
-Every rescue is written down: a line in `rescues.jsonl`, the log and the findings of what failed in `rescues/N/`, and
-the settings in `recipe.toml`, which `zerosum resume` goes on with.
+Each recovery is recorded: a row in `recoveries.jsonl`, the log and the findings of the failed attempt in
+`recoveries/N/`, and the new settings in `recipe.toml`, which `zerosum resume` uses.
 """
 
 from __future__ import annotations
@@ -24,52 +24,51 @@ from zerosum.run_folder import RunFolder
 
 RECOVERIES_FILE = "recoveries.jsonl"
 EARLY_FRACTION = 1 / 3
-"""Of a run: what is found so early was wrong from the start."""
+"""Fraction of the run before which a finding is taken to exist since the beginning."""
 CHECKPOINTS_KEPT = 8
-"""Checkpoints that are kept where a run may be put back to one of them."""
+"""Number of newest checkpoints to keep in a run that may be rewound to one of them."""
 
 
 def count_recoveries(folder: RunFolder) -> int:
-    """How often the run was rescued."""
+    """Return how often the run was recovered."""
     return sum(1 for _ in folder.rows(RECOVERIES_FILE))
 
 
 def recover_run(folder: RunFolder, recipe: Recipe) -> str:
-    """Treat a run that is ill or has diverged, where that is allowed and something is left to try.
+    """Recover a run that diverged or was stopped by a finding, if it may be recovered and has a setting to change.
 
-    Its log is rewound to the last checkpoint from before the finding, or to the beginning, and its recipe changed.
+    The run is rewound to the last checkpoint before the finding, or to the beginning, and its recipe is changed.
 
     Returns:
-        What was done, in a sentence; empty if nothing was.
+        A sentence about what was done; "" if nothing was.
     """
-    done = count_recoveries(folder)
-    if done >= recipe.diagnostics.max_recoveries:
+    count = count_recoveries(folder)
+    if count >= recipe.diagnostics.max_recoveries:
         return ""
     _, findings = diagnose_run(folder)
     for finding in findings:
         if finding.triggers_recovery and (changed := _apply_recommendations(recipe, finding)):
-            back = (
-                0
-                if _invalidates_checkpoints(finding) or _is_early_finding(finding, recipe)
-                else _last_healthy_checkpoint(folder, finding, recipe)
-            )
-            _archive_attempt(folder, done + 1, back)
-            settings = {advice.setting: advice.value for advice in finding.recommendations}
-            line = {"examples": back, "finding": finding.name, "since": finding.since_examples, "settings": settings}
-            # in this order: killed in between, the run goes on untreated and is rescued again
-            folder.append(RECOVERIES_FILE, line)
+            must_restart = _invalidates_checkpoints(finding) or _is_early_finding(finding, recipe)
+            rewind_to = 0 if must_restart else _last_healthy_checkpoint(folder, finding, recipe)
+            _archive_attempt(folder, count + 1, rewind_to)
+            settings = {change.setting: change.value for change in finding.recommendations}
+            row = {
+                "examples": rewind_to, "finding": finding.name, "since": finding.since_examples, "settings": settings,
+            }  # fmt: skip
+            # in this order: if killed in between, the run continues with its old settings and is recovered again
+            folder.append(RECOVERIES_FILE, row)
             rewrite_recipe(folder, changed)
-            folder.rewind(back)
-            words = " ".join(advice.as_cli_flag() for advice in finding.recommendations)
+            folder.rewind(rewind_to)
+            changes = ", ".join(f"`{name}` {value}" for name, value in settings.items())
             return (
-                f"rescue {done + 1} of {recipe.diagnostics.max_recoveries}: {finding.title}, since {finding.since_examples:,} images; back "
-                f"to {back:,}, and on with {words}"
+                f"recovery {count + 1} of {recipe.diagnostics.max_recoveries}: {finding.title}, since "
+                f"{finding.since_examples:,} examples; rewound to {rewind_to:,} examples, and continued with {changes}"
             )
     return ""
 
 
 def can_recover(folder: RunFolder, recipe: Recipe, finding: Finding) -> bool:
-    """Whether a rescue is allowed once more, and has something to change."""
+    """Return whether another recovery is allowed, and the finding recommends a change that can be made."""
     return (
         count_recoveries(folder) < recipe.diagnostics.max_recoveries
         and _apply_recommendations(recipe, finding) is not None
@@ -77,61 +76,60 @@ def can_recover(folder: RunFolder, recipe: Recipe, finding: Finding) -> bool:
 
 
 def _apply_recommendations(recipe: Recipe, finding: Finding) -> Recipe | None:
-    """The recipe with the finding's settings; None if they change nothing, or do not go together with the rest."""
-    tree = recipe.model_dump(mode="json", exclude_none=True)
-    draft = SettingsTree(tree)
-    for advice in finding.recommendations:
-        _remove_table(draft.tree, advice.setting)
-        draft.set(tuple(advice.setting.split(".")), advice.value, f"--{advice.setting}")
+    """Return the recipe with the recommended settings; None if they change nothing or conflict with other settings."""
+    settings_tree = SettingsTree(recipe.model_dump(mode="json", exclude_none=True))
+    for change in finding.recommendations:
+        _remove_table(settings_tree.tree, change.setting)
+        settings_tree.set(tuple(change.setting.split(".")), change.value, f"`{change.setting}`")
     try:
-        changed = check_recipe(draft)
+        changed = check_recipe(settings_tree)
     except BadInput:
         return None
     return None if changed == recipe or not finding.recommendations else changed
 
 
 def _invalidates_checkpoints(finding: Finding) -> bool:
-    """Whether other networks or data follow from it, which no checkpoint fits."""
+    """Return whether the recommended settings change the networks, the data or the optimizer."""
     return any(
-        advice.setting.startswith(("generator.", "discriminator.", "latent.", "data.", "optimizer.kind"))
-        for advice in finding.recommendations
+        change.setting.startswith(("generator.", "discriminator.", "latent.", "data.", "optimizer.kind"))
+        for change in finding.recommendations
     )
 
 
 def _remove_table(tree: dict[str, Any], dotted_name: str) -> None:
-    """Let a table that is to be replaced go: what is put would be laid over it."""
-    *above, last = dotted_name.split(".")
-    place: Any = tree
-    for name in above:
-        place = place.get(name, {}) if isinstance(place, Mapping) else {}
-    if isinstance(place, dict) and isinstance(place.get(last), Mapping):
-        del place[last]
+    """Remove a table that a new one replaces, since setting the new one would merge the two."""
+    *parents, last = dotted_name.split(".")
+    table: Any = tree
+    for name in parents:
+        table = table.get(name, {}) if isinstance(table, Mapping) else {}
+    if isinstance(table, dict) and isinstance(table.get(last), Mapping):
+        del table[last]
 
 
 def _is_early_finding(finding: Finding, recipe: Recipe) -> bool:
-    """Whether it stood so early that the run was never well: then its first checkpoints are not worth keeping."""
+    """Return whether the finding appeared so early that even the first checkpoints are not worth keeping."""
     return finding.since_examples <= EARLY_FRACTION * (recipe.training.examples or 0)
 
 
 def _last_healthy_checkpoint(folder: RunFolder, finding: Finding, recipe: Recipe) -> int:
-    """Images of the newest checkpoint from clearly before the finding; 0 where there is none."""
+    """Return the examples of the newest checkpoint at least two probes before the finding; 0 if there is none."""
     margin = recipe.diagnostics.every_examples or 0
-    images = [int(path.name) for path in folder.checkpoints()]
-    return max((each for each in images if each <= finding.since_examples - 2 * margin), default=0)
+    saved = [int(path.name) for path in folder.checkpoints()]
+    return max((examples for examples in saved if examples <= finding.since_examples - 2 * margin), default=0)
 
 
 def _archive_attempt(folder: RunFolder, number: int, rewind_to: int) -> None:
-    """Keep what the failed attempt wrote: nothing of a user's training is lost by a rescue."""
-    place = folder.path / "rescues" / str(number)
-    place.mkdir(parents=True, exist_ok=True)
+    """Move what the failed attempt wrote after `rewind_to` examples to `recoveries/<number>`, and copy its logs."""
+    archive = folder.path / "recoveries" / str(number)
+    archive.mkdir(parents=True, exist_ok=True)
     late = [path for path in (*folder.checkpoints(), *folder.sample_grids()) if int(path.stem) > rewind_to]
     best = folder.path / "best"
     for path in [*late, *([best] if folder.best_scores().get("examples", 0) > rewind_to else [])]:
-        target = place / path.relative_to(folder.path)
+        target = archive / path.relative_to(folder.path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():  # from a rescue that was cut off; what was played again since is the same to the last bit
+        if target.is_dir():  # left by a recovery that was killed; what was trained again since is bit-identical
             shutil.rmtree(target)
         path.replace(target)
     for name in ("log.jsonl", FINDINGS_FILE, "recipe.toml"):
         if (folder.path / name).exists():
-            shutil.copy(folder.path / name, place / name)
+            shutil.copy(folder.path / name, archive / name)

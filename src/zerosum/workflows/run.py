@@ -1,4 +1,4 @@
-"""A run as an object: its folder, log, findings and generator."""
+"""A run as a Python object: its folder, log, scores, findings and generator."""
 
 from __future__ import annotations
 
@@ -14,40 +14,55 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A run: its folder, its log, its generator."""
+    """A training run, as returned by `train` and `resume`.
+
+    Attributes:
+        folder: the run folder.
+        path: the path of the run folder.
+        state: "done", "interrupted", "diverged", "stopped_by_finding" or "running".
+
+    Example:
+        >>> run = zerosum.resume("runs/ring", examples=25_000)
+        >>> run.generator("cpu").sample(16, seed=7).shape
+        torch.Size([16, 2])
+    """
 
     def __init__(self, folder: RunFolder, state: str) -> None:
-        """A run found in `folder`, which ended as `state` ("done", "interrupted", "diverged" or "running")."""
+        """Wrap the run in `folder`, whose training ended in this state."""
         self.folder, self.state = folder, state
         self.path = folder.path
 
     def log(self) -> list[Row]:
-        """The ticks so far: round, images, seconds, losses, signals, speed."""
+        """Return the rows of log.jsonl: round, examples, seconds, losses, signals and speed."""
         return list(self.folder.rows())
 
     def scores(self) -> list[Row]:
-        """The judgements so far, those made during training included: a line of scores.jsonl each."""
+        """Return the rows of scores.jsonl: one for each evaluation, during or after training."""
         return list(self.folder.rows("scores.jsonl"))
 
     def findings(self) -> list[Finding]:
-        """What is the matter with it, the worst first; see `diagnose`."""
+        """Return the active findings of the run, the most severe first; see `diagnose`."""
         from zerosum.diagnosis.diagnose import diagnose_run
 
         return diagnose_run(self.folder)[1]
 
     @property
     def outcome(self) -> str:
-        """How it ended: as its state says, or "severe" where it is done and a severe finding stands against it.
+        """The state, or "severe" if the run is done and a severe finding is active.
 
-        Of several processes none says so: whoever started them would take it for a crash.
+        With several processes it is always the state: a launcher would take the exit code of "severe" for a crash.
         """
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             return self.state
-        severe = any(finding.severity == "severe" for finding in self.findings()) if self.state == "done" else False
-        return "severe" if severe else self.state
+        is_severe = any(finding.severity == "severe" for finding in self.findings()) if self.state == "done" else False
+        return "severe" if is_severe else self.state
 
     def generator(self, device: str = "auto") -> Generator:
-        """The averaged generator of the newest checkpoint."""
+        """Return the EMA generator of the newest checkpoint.
+
+        Raises:
+            BadInput: the run has no checkpoint yet, or is an image-to-image translation.
+        """
         return load(self.path, device)
 
     def __repr__(self) -> str:

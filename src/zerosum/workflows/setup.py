@@ -1,4 +1,4 @@
-"""From a checked recipe to a run being played: data, measured pace, folder, session."""
+"""Everything that a run is trained with: the recipe, the accelerator, the dataset, the loader and the game."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from zerosum.game.adversarial import AdversarialGame
 from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.validation import require_distributable
 from zerosum.reporter import Reporter, SilentReporter
-from zerosum.run_folder import RunFolder
+from zerosum.run_folder import FORMAT_VERSION, RunFolder
 from zerosum.training.accelerator import PRECISIONS, Accelerator
 from zerosum.training.compile import CompileFn, Compiler, eager
 from zerosum.workflows.build_game import build_game
 
 MAX_EPOCHS_PER_BATCH = 16
-"""How often a batch may hold every example; more is a mistake."""
+"""Maximum batch size as a multiple of the training set; a larger one is taken for a mistake."""
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a run is played on; of several ranks only the first speaks and writes."""
+    """The recipe of a run and what this process trains it with. Only rank 0 reports and writes files."""
 
     recipe: Recipe
     accelerator: Accelerator
@@ -41,9 +41,9 @@ class TrainingSetup:
     reporter: Reporter
 
     def with_precision(self, precision: str, compile_networks: CompileFn = eager) -> TrainingSetup:
-        """The same stage, its networks computed in this precision, and compiled where `compile_networks` does that."""
-        settled = {"precision": precision, "compile": "never" if compile_networks is eager else "always"}
-        training = self.recipe.training.model_copy(update=settled)
+        """Return the same setup with networks of this precision, compiled by `compile_networks`."""
+        update = {"precision": precision, "compile": "never" if compile_networks is eager else "always"}
+        training = self.recipe.training.model_copy(update=update)
         recipe = self.recipe.model_copy(update={"training": training})
         accelerator = Accelerator(
             self.accelerator.device, training.accumulate, *PRECISIONS[precision], compile_networks
@@ -52,57 +52,64 @@ class TrainingSetup:
 
     @classmethod
     def create(cls, recipe: Recipe, device: torch.device, loggers: Sequence[str], reporter: Reporter) -> TrainingSetup:
-        """A stage for this process.
+        """Return the setup of this process.
 
         Raises:
-            BadInput: the batch cannot be shared out over ranks and micro-batches.
+            BadInput: the batch cannot be divided among processes and micro-batches.
         """
         training = recipe.training
-        speaks = reporter if Accelerator(device).rank == 0 else SilentReporter()
-        # "fastest" is settled when the data are there
+        rank_reporter = reporter if Accelerator(device).rank == 0 else SilentReporter()
+        # "fastest" is resolved once the data are loaded
         precision = PRECISIONS.get(training.precision, PRECISIONS["float32"])
-        hasten = Compiler(report=speaks.message) if training.compile == "always" else eager
-        accelerator = Accelerator(device, training.accumulate, *precision, hasten)
+        compile_fn = Compiler(report=rank_reporter.message) if training.compile == "always" else eager
+        accelerator = Accelerator(device, training.accumulate, *precision, compile_fn)
         require_distributable(recipe, accelerator.world_size)
-        share = accelerator.world_size * training.accumulate
-        if training.batch_size % share or training.batch_size < 2 * share:
+        parts = accelerator.world_size * training.accumulate
+        if training.batch_size % parts or training.batch_size < 2 * parts:
             raise BadInput(
-                f"--training.batch_size {training.batch_size}: {accelerator.world_size} ranks with accumulate {training.accumulate} "
-                f"need a multiple of {share}, at least {2 * share}"
+                f"`training.batch_size` {training.batch_size}: {accelerator.world_size} processes with "
+                f"`training.accumulate` {training.accumulate} need a multiple of {parts}, at least {2 * parts}"
             )
-        return cls(recipe, accelerator, loggers, speaks)
+        return cls(recipe, accelerator, loggers, rank_reporter)
 
     def load_dataset_on_ranks(self, source: Source | GaussianMixture | None = None) -> Dataset:
-        """The data, `source` already or not; the first rank reads, so that the others find it in the cache."""
+        """Load the dataset on every rank: first on rank 0, so that the other ranks find it in the cache.
+
+        Args:
+            source: the data source, if it was opened already.
+
+        Raises:
+            BadInput: the data cannot be used, lack classes that the recipe needs, or are too few for the batch size.
+        """
 
         def progress(done: int, total: int) -> None:
             self.reporter.progress(done, total, "reading")
 
         data = self.recipe.data
-        for turn in range(2):
-            if (self.accelerator.rank > 0) == bool(turn):
+        for other_ranks in (False, True):
+            if (self.accelerator.rank > 0) == other_ranks:
                 dataset = load_dataset(data, progress, source, self.recipe.game.bidirectional)
             self.accelerator.barrier()
         if self.recipe.is_conditional and not dataset.classes:
             raise BadInput(
-                f"recipe {self.recipe.name} makes samples of a class, and {data.source} has no classes: put each class "
-                f"into a folder of its own, add a labels.csv, or choose a recipe without (--recipe auto)"
+                f"{data.source} has no classes, and recipe {self.recipe.name} is class-conditional: put the images of "
+                f"each class into a folder of its own, add a labels.csv, or choose another `recipe`, such as auto"
             )
         if self.recipe.training.batch_size > MAX_EPOCHS_PER_BATCH * len(dataset.train):
             raise BadInput(
-                f"--training.batch_size {self.recipe.training.batch_size}: more than {MAX_EPOCHS_PER_BATCH} times the "
-                f"{len(dataset.train)} examples to train on; give a smaller one"
+                f"`training.batch_size` {self.recipe.training.batch_size}: more than {MAX_EPOCHS_PER_BATCH} times the "
+                f"{len(dataset.train)} training examples; give a smaller one"
             )
         return dataset
 
     def new_game(self, recipe: Recipe, dataset: Dataset) -> AdversarialGame:
-        """The game of this recipe on these examples, at its beginning."""
+        """Build the game of this recipe for this dataset, with newly initialized networks."""
         return build_game(
             recipe, dataset.shape, dataset.bounded, self.accelerator, dataset.class_priors, dataset.input_shape
         )
 
     def build_loader(self, dataset: Dataset) -> BatchLoader:
-        """Batches of the data for this rank."""
+        """Return the loader of this rank's micro-batches."""
         training = self.recipe.training
         return BatchLoader(
             cache_on_device(dataset, self.accelerator.device),
@@ -118,22 +125,27 @@ class TrainingSetup:
 
 
 def reload_dataset(setup: TrainingSetup, folder: RunFolder, recipe: Recipe) -> Dataset:
-    """The data of a run, read again and found as they were."""
+    """Load the dataset of an existing run.
+
+    Raises:
+        BadInput: the data cannot be read, or have changed since the run began.
+    """
     try:
         dataset = setup.load_dataset_on_ranks()
     except BadInput as error:
         raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
     if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
         raise BadInput(
-            f"{recipe.data.source} has changed since {folder.path} was trained on it; put the data back as it "
-            f"was, or start a new run with another --run"
+            f"{recipe.data.source} has changed since {folder.path} was trained on it; restore the data, or start a "
+            f"new run with another `run` folder"
         )
     return dataset
 
 
 def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) -> dict[str, Any]:
-    """The resolved recipe, and what it was made with: recipe.toml."""
-    made = {
+    """Return the content of recipe.toml: all settings, and [metadata] about the versions, the device and the data."""
+    metadata = {
+        "format": FORMAT_VERSION,
         "zerosum": zerosum.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -142,15 +154,15 @@ def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) 
         "bounded": dataset.bounded,
     }
     if recipe.is_translation:
-        made |= {"input_shape": list(dataset.input_shape)}
+        metadata |= {"input_shape": list(dataset.input_shape)}
     if recipe.is_conditional:
-        made |= {"classes": list(dataset.classes), "class_priors": list(dataset.class_priors)}
-    return recipe.model_dump(mode="json", exclude_none=True) | {"metadata": made}
+        metadata |= {"classes": list(dataset.classes), "class_priors": list(dataset.class_priors)}
+    return recipe.model_dump(mode="json", exclude_none=True) | {"metadata": metadata}
 
 
 def build_data_record(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """What the intake saw, where it was, and a hash of it: data.json."""
+    """Return the content of data.json: the summary of the dataset, its absolute paths and its fingerprint."""
     data, source = recipe.data, Path(recipe.data.source)
-    seen = dataset.summary.as_dict() | {"fingerprint": dataset.fingerprint}
-    seen["path"] = str(source.resolve()) if source.exists() else data.source
-    return seen | ({"target_source": str(Path(data.target_source).resolve())} if data.target_source else {})
+    record = dataset.summary.as_dict() | {"fingerprint": dataset.fingerprint}
+    record["path"] = str(source.resolve()) if source.exists() else data.source
+    return record | ({"target_source": str(Path(data.target_source).resolve())} if data.target_source else {})

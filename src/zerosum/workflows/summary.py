@@ -1,4 +1,4 @@
-"""What is said when a run has been played."""
+"""The summary that is reported at the end of training."""
 
 from __future__ import annotations
 
@@ -10,51 +10,62 @@ from zerosum.units import format_count, format_seconds
 
 NEXT_COMMANDS = {
     False: ("sample {run} -n 64", "walk {run}", "evaluate {run}"),
-    True: ("apply {run} PICTURES", "evaluate {run}"),
+    True: ("apply {run} IMAGES", "evaluate {run}"),
 }
-"""What to do next with a run that makes pictures of noise, and with one that turns pictures into others."""
+"""Commands to suggest after training, by whether the run is an image-to-image translation."""
 
 
 def print_summary(trainer: Trainer, state: str, is_translation: bool, reporter: Reporter) -> None:
-    """How a session ended, what is the matter with it, and where to look."""
+    """Report how training ended, the best evaluation, the findings, and the next commands."""
     path = trainer.folder.path
-    done = f"{format_count(trainer.progress.examples)} images in {format_seconds(trainer.elapsed_seconds())}"
-    why = ", and no better score for as long as judging.patience asks" if trainer.stopped_early else ""
-    endings = {
-        "done": f"done: {done}{why}",
-        "interrupted": f"interrupted after {done}; `zerosum resume {path}` goes on exactly here",
-        "stopped_by_finding": f"stopped after {done}: a severe finding stands; `zerosum diagnose {path}` says more",
-        "diverged": (
-            f"diverged after {done}: a loss or a weight is no longer a finite number. {_describe_last_checkpoint(trainer)}; "
-            f"start anew with a lower --optimizer.lr or a stronger --terms.r1.weight"
-        ),
-    }
-    reporter.message(endings[state])
+    reporter.message(_describe_end(trainer, state))
     _report_best_model(trainer, reporter)
     for finding in diagnose_run(trainer.folder)[1]:
         if finding.severity is not Severity.NOTE:
             reporter.message(
-                f"  {finding.severity}: {finding.title}; `zerosum diagnose {path}` says why, and what to change"
+                f"  {finding.severity}: {finding.title}; `zerosum diagnose {path}` shows the reasons and what to change"
             )
-    sheets = trainer.folder.sample_grids()
-    if state != "diverged" and sheets:
-        reporter.message(f"  look at  {sheets[-1]}")
+    sample_grids = trainer.folder.sample_grids()
+    if state != "diverged" and sample_grids:
+        reporter.message(f"  look at  {sample_grids[-1]}")
         reporter.message(f"           {path / 'report.html'}")
-        for place, command in enumerate(NEXT_COMMANDS[is_translation]):
-            reporter.message(f"  {'' if place else 'then':<7}  zerosum {command.format(run=path)}")
+        for index, command in enumerate(NEXT_COMMANDS[is_translation]):
+            reporter.message(f"  {'' if index else 'then':<7}  zerosum {command.format(run=path)}")
+
+
+def _describe_end(trainer: Trainer, state: str) -> str:
+    """Return a sentence about how training ended."""
+    path = trainer.folder.path
+    amount = f"{format_count(trainer.progress.examples)} examples in {format_seconds(trainer.elapsed_seconds())}"
+    early = (
+        ", stopped early since the score no longer improved (`evaluation.patience`)" if trainer.stopped_early else ""
+    )
+    sentences = {
+        "done": f"done: {amount}{early}",
+        "interrupted": f"interrupted after {amount}; `zerosum resume {path}` continues from the same state",
+        "stopped_by_finding": f"stopped after {amount} by a severe finding; `zerosum diagnose {path}` explains it",
+        "diverged": (
+            f"diverged after {amount}: a loss or a weight is not a finite number (NaN or infinity). "
+            f"{_describe_last_checkpoint(trainer)}; train again with a lower `optimizer.lr` or a higher "
+            f"`terms.r1.weight`"
+        ),
+    }
+    return sentences[state]
 
 
 def _report_best_model(trainer: Trainer, reporter: Reporter) -> None:
-    """Which moment was judged best, where samples were judged."""
+    """Report when the best score was reached, if the run was evaluated during training."""
     best = trainer.folder.best_scores()
     if best:
         (name, score), *_ = best["scores"].items()
-        where = "" if best["examples"] == trainer.progress.examples else "; it is kept: give --best to use it"
+        hint = "" if best["examples"] == trainer.progress.examples else "; use these networks with `best`"
         reporter.message(
-            f"  judged best after {format_count(best['examples'])} images: {name} {score['value']:.4f}{where}"
+            f"  best score after {format_count(best['examples'])} examples: {name} {score['value']:.4f}{hint}"
         )
 
 
 def _describe_last_checkpoint(trainer: Trainer) -> str:
-    found = trainer.folder.checkpoints()
-    return f"The last good checkpoint, {found[-1].name}, is kept" if found else "It came before the first checkpoint"
+    checkpoints = trainer.folder.checkpoints()
+    if not checkpoints:
+        return "There is no checkpoint from before"
+    return f"The last good checkpoint, {checkpoints[-1].name}, is kept"

@@ -1,4 +1,4 @@
-"""The verb `diagnose --trace-nan`: replay a run to find the layer that produced the first non-finite number."""
+"""Replay a diverged run to find the layer that produced the first non-finite number."""
 
 from __future__ import annotations
 
@@ -15,31 +15,36 @@ if TYPE_CHECKING:
 
 
 def trace_nan(run: str | Path, *, reporter: Reporter | None = None) -> str:
-    """Play a run that lost its numbers again from its last checkpoint, to see which layer gave the first bad one.
+    """Train a diverged run again from its last checkpoint, and find where the first NaN or infinity comes from.
 
-    Nothing of the run is changed.
+    The run folder is only read.
+
+    Args:
+        run: the run folder.
+        reporter: receives the progress messages; by default nothing is reported.
 
     Returns:
-        What gave the first number that is not finite, and in which round; empty where nothing did.
+        The layer, gradient or step that produced the first non-finite number, and the round; "" if there was none.
 
     Raises:
-        BadInput: it is no run, or its data has changed.
+        BadInput: the folder is not a run, or its data have changed.
+
+    Example:
+        >>> zerosum.trace_nan("runs/ring")  # this run did not diverge
+        ''
     """
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
-    placed = with_data_paths(recipe, *data_paths(folder))
+    located = with_data_paths(recipe, *data_paths(folder))
     from zerosum.training.accelerator import choose_device
     from zerosum.workflows.setup import TrainingSetup, reload_dataset
 
-    setup = TrainingSetup.create(placed, choose_device(recipe.training.device), (), reporter or SilentReporter())
-    return _replay_from_checkpoint(setup, reload_dataset(setup, folder, placed), folder)
+    setup = TrainingSetup.create(located, choose_device(recipe.training.device), (), reporter or SilentReporter())
+    return _replay_from_checkpoint(setup, reload_dataset(setup, folder, located), folder)
 
 
 def _replay_from_checkpoint(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> str:
-    """What first gave a number that is not finite, where the run is played on from its newest checkpoint.
-
-    The run's folder is only read.
-    """
+    """Train from the newest checkpoint to one round beyond the log, and return the first non-finite number's origin."""
     from contextlib import closing
     from dataclasses import replace
 
@@ -50,11 +55,11 @@ def _replay_from_checkpoint(setup: TrainingSetup, dataset: Dataset, folder: RunF
     from zerosum.workflows.tuning import PROVISIONAL_EXAMPLES
 
     accelerator, training = FiniteCheckingAccelerator.from_accelerator(setup.accelerator), setup.recipe.training
-    careful = replace(setup, accelerator=accelerator)
-    game = careful.new_game(setup.recipe.resolve_schedules(training.examples or PROVISIONAL_EXAMPLES), dataset)
-    with closing(careful.build_loader(dataset)) as loader:
-        found, progress = folder.checkpoints(), Progress()
-        if found:
-            progress, _ = checkpoint.load(found[-1], game, loader, Meter(), accelerator)
+    checking_setup = replace(setup, accelerator=accelerator)
+    game = checking_setup.new_game(setup.recipe.resolve_schedules(training.examples or PROVISIONAL_EXAMPLES), dataset)
+    with closing(checking_setup.build_loader(dataset)) as loader:
+        checkpoints, progress = folder.checkpoints(), Progress()
+        if checkpoints:
+            progress, _ = checkpoint.load(checkpoints[-1], game, loader, Meter(), accelerator)
         end = max((int(row["examples"]) for row in folder.rows()), default=0) + training.batch_size
         return replay_until_nonfinite(game, loader, accelerator, progress, training.batch_size, end)

@@ -1,9 +1,11 @@
-"""The verbs `train`, `resume` and `profile`."""
+"""Train, resume and profile runs."""
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +16,11 @@ from zerosum.inference.load import data_paths, read_recipe, rewrite_recipe, with
 from zerosum.recipes import defaults
 from zerosum.recipes.defaults import Decision, DottedSettings
 from zerosum.recipes.files import check_recipe
+from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
-from zerosum.training import loggers as trackers_module
+from zerosum.training.loggers import check_loggers
 from zerosum.units import format_count, format_seconds
 from zerosum.workflows.run import Run
 
@@ -29,17 +32,19 @@ if TYPE_CHECKING:
     from zerosum.training.profiler import Profile
     from zerosum.training.trainer import Trainer
 
-SHORT_FLAGS = {
+KEYWORD_SETTINGS = {
     "examples": "training.examples",
     "budget": "training.budget",
+    "batch_size": "training.batch_size",
     "seed": "training.seed",
     "device": "training.device",
-    "batch_size": "training.batch_size",
 }
-"""Short flags, and the settings they set."""
+"""Settings that are keyword arguments of `train` and `profile`: dotted name by argument."""
+RUN_LENGTH_SYNONYMS = ("epochs", "epoch", "steps", "iterations", "images", "kimg", "max_steps", "num_epochs")
+"""Arguments of other libraries whose nearest equivalent is `examples`."""
 
 MAX_RECOVERIES = 3
-"""How often --recover treats a run."""
+"""Maximum number of recoveries of a run that is trained with `recover=True`."""
 
 
 def train(
@@ -49,51 +54,68 @@ def train(
     recipe: str = "auto",
     run: str | Path | None = None,
     size: str = "",
+    examples: int | str | None = None,
+    budget: float | str | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
     settings: Mapping[str, Any] | None = None,
     loggers: Sequence[str] = (),
     recover: bool = False,
     reporter: Reporter | None = None,
-    **flags: Any,
+    **unknown: Any,
 ) -> Run:
-    """Train a GAN on a folder of images, a zip, an .npz or .npy, or a built-in set.
+    """Train a GAN on a folder of images, a .zip, .npz or .npy file, or a built-in dataset.
 
     Args:
-        source: the data; empty: as the recipe says.
-        target_source: for recipes that turn pictures into others: a second folder, of what is wanted.
-        recipe: a recipe's name, or a .toml file of yours.
-        run: the run's folder; by default `runs/` and the data's name.
-        size: of the networks: nano, small or base; by default what suits the machine.
-        settings: any setting by its dotted name: {"optimizer.lr": 1e-4}.
-        loggers: further listeners by name ("tensorboard").
-        recover: put the run back and change its settings where a severe finding stands, three times at most.
-        reporter: who tells how it goes; by default nobody.
-        flags: images, budget, seed, device, batch: the usual settings by short names.
+        source: the training data; by default the `data.source` of the recipe.
+        target_source: for image-to-image translation, a second folder that holds the target images.
+        recipe: the name of a recipe, or a .toml file.
+        run: the run folder; by default `runs/` and the name of the data.
+        size: the size of the networks: nano, small or base; by default nano on a CPU and base on a GPU.
+        examples: the number of examples to train on, such as 200_000 or "200k".
+        budget: the training time in seconds, or as text such as "5m"; training ends at whichever limit comes first.
+        batch_size: examples per step, over all processes and micro-batches.
+        seed: the seed of all randomness.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        settings: any setting by its dotted name, such as {"optimizer.lr": 1e-4}.
+        loggers: names of additional loggers, such as "tensorboard".
+        recover: when a severe finding appears, rewind the run and change its settings, at most three times.
+        reporter: receives the progress messages; by default nothing is reported.
+        unknown: always refused.
+
+    Returns:
+        The run. Its `state` is "done", "interrupted", "diverged" or "stopped_by_finding".
 
     Raises:
-        BadInput: something about the input cannot be used; nothing has been overwritten.
+        BadInput: the data, a setting or an argument cannot be used, or the run folder is not empty.
+
+    Example:
+        >>> run = zerosum.train("ring", recipe="vanilla", examples=20_000, run="runs/ring")
+        >>> run.state
+        'done'
     """
+    _refuse_unknown_arguments(train, unknown)
     settings = ({"diagnostics.max_recoveries": MAX_RECOVERIES} if recover else {}) | dict(settings or {})
-    short = _collect_flag_values(source, target_source, settings, flags)
-    trackers_module.check_loggers(loggers)
-    checked = _validate_recipe(recipe, size, settings, short)  # before torch is imported
+    keywords = _keyword_settings(
+        settings, source, target_source, examples=examples, budget=budget, batch_size=batch_size, seed=seed,
+        device=device,
+    )  # fmt: skip
+    check_loggers(loggers)
+    checked = _validate_recipe(recipe, size, settings, keywords)  # before torch is imported, which takes seconds
     path = Path(run) if run else Path("runs") / _default_run_name(checked.data)
     RunFolder.check_new(path)
     from zerosum.training.accelerator import process_group
     from zerosum.workflows import launch
 
     with process_group():
-        settled, decisions, device, found, case = _resolve_recipe(checked, recipe, size, settings, short)
+        resolved, decisions, torch_device, data_source, variant = _resolve_recipe(
+            checked, recipe, size, settings, keywords
+        )
+        reporter = reporter or SilentReporter()
+        recipe_settings = _recipe_settings(recipe, variant)
         return Run(
-            *launch.start_run(
-                settled,
-                path,
-                decisions,
-                device,
-                loggers,
-                reporter or SilentReporter(),
-                _recipe_settings(recipe, case),
-                found,
-            )
+            *launch.start_run(resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, data_source)
         )
 
 
@@ -103,95 +125,129 @@ def profile(
     *,
     recipe: str = "auto",
     size: str = "",
+    examples: int | str | None = None,
+    budget: float | str | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
     settings: Mapping[str, Any] | None = None,
     reporter: Reporter | None = None,
-    **flags: Any,
+    **unknown: Any,
 ) -> Profile:
-    """Where a round's time would go, by part and by operator; nothing is trained or written. Arguments as for `train`.
+    """Measure where the time of a training round goes, by part and by operator.
+
+    The arguments are those of `train`. No network is kept and nothing is written.
 
     Raises:
-        BadInput: something about the input cannot be used.
+        BadInput: the data, a setting or an argument cannot be used.
+
+    Example:
+        >>> profile = zerosum.profile("ring", recipe="vanilla")
+        >>> profile.seconds > 0
+        True
     """
+    _refuse_unknown_arguments(profile, unknown)
     settings = dict(settings or {})
-    short = _collect_flag_values(source, target_source, settings, flags)
-    checked = _validate_recipe(recipe, size, settings, short)
+    keywords = _keyword_settings(
+        settings, source, target_source, examples=examples, budget=budget, batch_size=batch_size, seed=seed,
+        device=device,
+    )  # fmt: skip
+    checked = _validate_recipe(recipe, size, settings, keywords)
     from zerosum.workflows import launch
 
-    settled, _, device, _, _ = _resolve_recipe(checked, recipe, size, settings, short)
-    return launch.profile_training(settled, device, reporter or SilentReporter())
+    resolved, _, torch_device, _, _ = _resolve_recipe(checked, recipe, size, settings, keywords)
+    return launch.profile_training(resolved, torch_device, reporter or SilentReporter())
+
+
+def _refuse_unknown_arguments(function: Callable[..., object], unknown: Mapping[str, object]) -> None:
+    """Raise BadInput if there are `unknown` arguments, with the nearest argument or setting that exists."""
+    known = list(inspect.signature(function).parameters)[:-1]  # the last one collects the unknown ones
+    for name in unknown:
+        near = ["examples"] if name in RUN_LENGTH_SYNONYMS else difflib.get_close_matches(name, known, 1)
+        tree = defaults.build_settings_tree("auto", "", {}, {}).tree
+        inner = [dotted for dotted in iter_setting_names(Recipe, tree) if dotted.rpartition(".")[2] == name]
+        hint = f"`{near[0]}`" if near else f"`settings` with `{inner[0]}`" if inner else f"one of {', '.join(known)}"
+        raise BadInput(f"`{name}`: {function.__name__} has no such argument; use {hint}")
 
 
 def _recipe_settings(recipe: str, variant: str) -> dict[str, Any]:
-    """The settings that a recipe itself has; none where it is only whole with the user's."""
+    """Return the settings that the recipe file itself has; {} if the file is incomplete without the user's settings."""
     try:
-        return check_recipe(defaults.build_settings_tree(recipe, variant, {}, {})).model_dump(
-            mode="json", exclude_none=True
-        )
+        own = check_recipe(defaults.build_settings_tree(recipe, variant, {}, {}))
     except BadInput:
         return {}
+    return own.model_dump(mode="json", exclude_none=True)
 
 
-def _collect_flag_values(
-    source: str | Path, target_source: str | Path, settings: DottedSettings, flags: DottedSettings
+def _keyword_settings(
+    settings: DottedSettings, source: str | Path, target_source: str | Path, **keywords: object
 ) -> dict[str, tuple[str, Any]]:
-    """The settings that were given by short names, with the names."""
-    short = {SHORT_FLAGS[name]: (f"--{name}", value) for name, value in flags.items() if value is not None}
-    if source:
-        if "data.source" in settings:
-            raise BadInput(f"train on one source: {source} and --data.source {settings['data.source']} are two")
-        short["data.source"] = ("data", str(source))
-    if target_source:
-        if "data.target_source" in settings:
+    """Return the settings that were given as arguments: by dotted name, the argument in backticks and its value.
+
+    Raises:
+        BadInput: a data source is given twice, as an argument and in `settings`.
+    """
+    overrides: dict[str, tuple[str, Any]] = {
+        KEYWORD_SETTINGS[name]: (f"`{name}`", value) for name, value in keywords.items() if value is not None
+    }
+    for name, path in (("source", source), ("target_source", target_source)):
+        if not path:
+            continue
+        if f"data.{name}" in settings:
             raise BadInput(
-                f"--data.target_source {settings['data.target_source']}: {target_source} is the second folder already; give one"
+                f"`data.{name}` {settings[f'data.{name}']}: the data {path} are already given as an argument; give one"
             )
-        short["data.target_source"] = ("data", str(target_source))
-    return short
+        overrides[f"data.{name}"] = (f"`{name}`", str(path))
+    return overrides
 
 
 def _resolve_recipe(
-    checked: Recipe, recipe: str, size: str, settings: DottedSettings, flag_values: DottedSettings
+    checked: Recipe, recipe: str, size: str, settings: DottedSettings, keywords: DottedSettings
 ) -> tuple[Recipe, list[Decision], torch.device, Source | GaussianMixture | None, str]:
-    """The recipe with what data and machine decide, the choices made, the device, the data as found, and the case."""
+    """Inspect the data and the machine, and fill in the settings that follow from them.
+
+    Returns:
+        The recipe, the decisions with their reasons, the device, the opened data source, and the recipe variant.
+    """
     from zerosum.data.load import inspect_data
     from zerosum.training.accelerator import choose_device
 
-    seen = inspect_data(checked.data)
+    inspection = inspect_data(checked.data)
     device = choose_device(checked.training.device)
-    case = "points" if seen.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
-    draft = defaults.build_settings_tree(recipe, case, settings, flag_values)
-    about_data = defaults.choose_data_settings(draft, seen, device.type == "cpu")
-    settled = check_recipe(draft)
-    given = {*settings, *flag_values, *(["size"] if size else [])}
-    return (
-        settled,
-        [*defaults.list_initial_decisions(settled, case, _describe_device(device), given), *about_data],
-        device,
-        seen.resolved,
-        case,
-    )
+    variant = "points" if inspection.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
+    tree = defaults.build_settings_tree(recipe, variant, settings, keywords)
+    data_decisions = defaults.choose_data_settings(tree, inspection, device.type == "cpu")
+    resolved = check_recipe(tree)
+    user_set = {*settings, *keywords, *(["size"] if size else [])}
+    decisions = defaults.list_initial_decisions(resolved, variant, _describe_device(device), user_set)
+    return resolved, [*decisions, *data_decisions], device, inspection.resolved, variant
 
 
-def _validate_recipe(recipe: str, size: str, settings: DottedSettings, flag_values: DottedSettings) -> Recipe:
-    """The settings, checked for the case that the run will most likely be, which is seen without reading anything."""
+def _validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords: DottedSettings) -> Recipe:
+    """Check all settings for the variant that will most likely be used, without reading any data.
+
+    Raises:
+        BadInput: a setting or the size is wrong, or there is no data source.
+    """
     if size:
         defaults.check_network_size(recipe, size)
     defaults.check_recipe_variants(recipe)
-    source = str(flag_values["data.source"][1] if "data.source" in flag_values else settings.get("data.source", ""))
-    points = source in POINT_DATASETS and not Path(source).exists()
+    source = str(keywords["data.source"][1] if "data.source" in keywords else settings.get("data.source", ""))
+    is_points = source in POINT_DATASETS and not Path(source).exists()
     checked = check_recipe(
-        defaults.build_settings_tree(recipe, "points" if points else size or "nano", settings, flag_values)
+        defaults.build_settings_tree(recipe, "points" if is_points else size or "nano", settings, keywords)
     )
     if not checked.data.source:
         raise BadInput(
-            "what shall be trained on? Name a folder of images, a zip, an .npz or .npy, or a built-in set: digits"
+            "`data.source` is missing: name the training data, which may be a folder of images, a .zip, .npz or .npy "
+            "file, or a built-in dataset such as digits"
         )
     return checked
 
 
 def _default_run_name(data: Data) -> str:
-    places = [Path(place).resolve() for place in (data.source, data.target_source) if place]
-    return "-to-".join(p.stem if p.suffix.lower() in {".zip", ".npz", ".npy"} else p.name for p in places)
+    paths = [Path(path).resolve() for path in (data.source, data.target_source) if path]
+    return "-to-".join(p.stem if p.suffix.lower() in {".zip", ".npz", ".npy"} else p.name for p in paths)
 
 
 def _describe_device(device: torch.device) -> str:
@@ -199,7 +255,7 @@ def _describe_device(device: torch.device) -> str:
 
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else "Apple's GPU"
+    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else "Apple GPU"
 
 
 def resume(
@@ -210,48 +266,67 @@ def resume(
     loggers: Sequence[str] = (),
     reporter: Reporter | None = None,
 ) -> Run:
-    """Go on with a run exactly where it stood; `examples` or `budget` (from its beginning) move its end.
+    """Continue a run from its newest checkpoint, exactly as if it had not been interrupted.
+
+    Args:
+        run: the run folder.
+        examples: a new total number of examples, counted from the beginning of the run.
+        budget: a new total training time, in seconds or as text such as "5m", counted from the beginning of the run.
+        loggers: names of additional loggers, such as "tensorboard".
+        reporter: receives the progress messages; by default nothing is reported.
+
+    Returns:
+        The run. Its `state` is "done", "interrupted", "diverged" or "stopped_by_finding".
 
     Raises:
-        BadInput: it is no run, it is over already, or its data has changed.
+        BadInput: the folder is not a run, the run is done, or its data have changed.
+
+    Example:
+        >>> run = zerosum.resume("runs/ring", examples=25_000)
+        >>> run.state
+        'done'
     """
-    trackers_module.check_loggers(loggers)
+    check_loggers(loggers)
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
     if examples is not None or budget is not None:
         recipe = defaults.extend_training(recipe, list(folder.rows()), examples, budget)
-    placed = with_data_paths(recipe, *data_paths(folder))
+    located = with_data_paths(recipe, *data_paths(folder))
     from zerosum.training.accelerator import choose_device, process_group
     from zerosum.workflows.launch import build_trainer, train_with_recovery
     from zerosum.workflows.setup import TrainingSetup, reload_dataset
 
     with process_group():
-        setup = TrainingSetup.create(
-            placed, choose_device(recipe.training.device), loggers, reporter or SilentReporter()
-        )
-        dataset = reload_dataset(setup, folder, placed)
+        device = choose_device(recipe.training.device)
+        setup = TrainingSetup.create(located, device, loggers, reporter or SilentReporter())
+        dataset = reload_dataset(setup, folder, located)
         trainer = build_trainer(setup, dataset, folder)
         trainer.resume(settings_changed=any(True for _ in folder.rows("recoveries.jsonl")))
         _require_unfinished(trainer, recipe)
         if setup.accelerator.rank == 0 and (examples is not None or budget is not None):
             rewrite_recipe(folder, recipe)
-        setup.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} images")
+        setup.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} examples")
         return Run(folder, train_with_recovery(setup, trainer, dataset))
 
 
 def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:
-    """Say that a run is over, where it is; one killed just before its last sheet is let play, to write it."""
-    if trainer.folder.read_json("status.json").get("state") != "done":
+    """Raise BadInput if a run is done and has reached its end.
+
+    A run that was killed just before its last sample grid is not refused, so that the grid is written.
+    """
+    status = trainer.folder.read_json("status.json")
+    if status.get("state") != "done":
         return
-    if trainer.folder.read_json("status.json").get("stopped_early") and recipe.evaluation.patience:
+    path = trainer.folder.path
+    if status.get("stopped_early") and recipe.evaluation.patience:
         raise BadInput(
-            f"{trainer.folder.path} is done: its samples did not become better; to go on all the same, set patience "
-            f"= 0 under [judging] in {trainer.folder.path / 'recipe.toml'}"
+            f"{path} is done: training stopped early, since its score did not improve; to train it longer, set "
+            f"patience = 0 under [evaluation] in {path / 'recipe.toml'}"
         )
-    images, budget = recipe.training.examples or math.inf, recipe.training.budget or math.inf
-    if trainer.progress.examples >= images or trainer.previous_seconds >= budget:
+    max_examples, max_seconds = recipe.training.examples or math.inf, recipe.training.budget or math.inf
+    if trainer.progress.examples >= max_examples or trainer.previous_seconds >= max_seconds:
         raise BadInput(
-            f"{trainer.folder.path} is done: {format_count(trainer.progress.examples)} images in "
+            f"{path} is done: {format_count(trainer.progress.examples)} examples in "
             f"{format_seconds(trainer.previous_seconds)}; to train it longer, give a later end: "
-            f"--examples {2 * trainer.progress.examples} or --budget {math.ceil(2 * trainer.previous_seconds)}s"
+            f"`examples` {2 * trainer.progress.examples} or `budget` {math.ceil(2 * trainer.previous_seconds)}s"
         )

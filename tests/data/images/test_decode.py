@@ -1,4 +1,4 @@
-"""One image: every mode, format and odd size gives the pixels it should."""
+"""Decoding one image: every mode, format and odd size gives the right pixels."""
 
 import io
 import itertools
@@ -10,7 +10,7 @@ from PIL import Image, features
 from zerosum.data.images.decode import FITS, PIL_MODES, convert_channels, decode_image, to_8bit
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
-STORED = {
+FORMAT_MODES = {
     "PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
     "JPEG": ["L", "RGB", "CMYK"],
     "BMP": ["1", "L", "P", "RGB"],
@@ -21,7 +21,7 @@ STORED = {
 SIZES = [(1, 1), (1, 9), (33, 2), (17, 31), (8, 8)]
 
 
-def ramp(mode: str, size: tuple[int, int]) -> Image.Image:
+def ramp_image(mode: str, size: tuple[int, int]) -> Image.Image:
     width, height = size
     values = np.linspace(0, 255, width * height).reshape(height, width)
     if mode == "I;16":
@@ -29,52 +29,54 @@ def ramp(mode: str, size: tuple[int, int]) -> Image.Image:
     if mode in ("I", "F"):
         return Image.fromarray((values * 257).astype(np.int32 if mode == "I" else np.float32))
     color = np.stack([values, values[::-1], np.full_like(values, 90), np.full_like(values, 200)], axis=-1)
-    whole = Image.fromarray(color.astype(np.uint8))
+    rgba = Image.fromarray(color.astype(np.uint8))
     if mode == "PA":
-        return whole.convert("LA").convert("PA")
+        return rgba.convert("LA").convert("PA")
     if mode == "LAB":
-        return Image.merge("LAB", whole.convert("RGB").split())
-    return whole.convert(mode) if mode in ("LA", "RGBA") else whole.convert("RGB").convert(mode)
+        return Image.merge("LAB", rgba.convert("RGB").split())
+    return rgba.convert(mode) if mode in ("LA", "RGBA") else rgba.convert("RGB").convert(mode)
 
 
-def stored(image: Image.Image, file_format: str, **options: object) -> Image.Image:
+def save_and_open(image: Image.Image, file_format: str, **options: object) -> Image.Image:
     file = io.BytesIO()
     image.save(file, file_format, **options)
     return Image.open(io.BytesIO(file.getvalue()))
 
 
 @pytest.mark.parametrize(("mode", "channels", "fit"), list(itertools.product(MODES, PIL_MODES, FITS)))
-def test_every_mode_and_size_becomes_bytes_of_the_shape_asked_for(mode: str, channels: int, fit: str) -> None:
+def test_every_mode_and_size_becomes_bytes_of_the_requested_shape(mode: str, channels: int, fit: str) -> None:
     for size in SIZES:
-        seen = decode_image(ramp(mode, size), 8, channels, fit)
-        assert seen.pixels.shape == (8, 8, channels)
-        assert seen.pixels.dtype == np.uint8
-        assert (seen.width, seen.height, seen.mode) == (*size, mode)
+        decoded = decode_image(ramp_image(mode, size), 8, channels, fit)
+        assert decoded.pixels.shape == (8, 8, channels)
+        assert decoded.pixels.dtype == np.uint8
+        assert (decoded.width, decoded.height, decoded.mode) == (*size, mode)
 
 
-@pytest.mark.parametrize(("file_format", "mode"), [(name, mode) for name, modes in STORED.items() for mode in modes])
-def test_every_format_gives_the_pixels_that_were_saved(file_format: str, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("file_format", "mode"), [(name, mode) for name, modes in FORMAT_MODES.items() for mode in modes]
+)
+def test_every_format_gives_the_saved_pixels(file_format: str, mode: str) -> None:
     assert features.check("webp")
-    image = ramp(mode, (17, 31))
+    image = ramp_image(mode, (17, 31))
     lossless = {"lossless": True, "exact": True} if file_format == "WEBP" else {}
-    seen = decode_image(stored(image, file_format, **lossless), 31, 3, "pad")
-    wanted = decode_image(image, 31, 3, "pad").pixels.astype(int)
-    assert seen.format == file_format
-    # JPEG loses: its error on these ramps stays below 24 of 255; the rest lose nothing.
-    assert np.abs(seen.pixels - wanted).max() <= (24 if file_format == "JPEG" else 0)
+    decoded = decode_image(save_and_open(image, file_format, **lossless), 31, 3, "pad")
+    expected = decode_image(image, 31, 3, "pad").pixels.astype(int)
+    assert decoded.format == file_format
+    # JPEG is lossy: its error on these ramps stays below 24 of 255; the others are lossless.
+    assert np.abs(decoded.pixels - expected).max() <= (24 if file_format == "JPEG" else 0)
 
 
-def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
+def test_16_bit_values_are_scaled_and_not_clipped() -> None:
     values = np.array([[0, 128, 129, 32768, 65534, 65535]], np.uint16)
     assert np.asarray(to_8bit(Image.fromarray(values))).tolist() == [[0, 0, 1, 128, 255, 255]]
-    assert np.asarray(to_8bit(stored(Image.fromarray(values), "PNG"))).tolist() == [[0, 0, 1, 128, 255, 255]]
+    assert np.asarray(to_8bit(save_and_open(Image.fromarray(values), "PNG"))).tolist() == [[0, 0, 1, 128, 255, 255]]
     assert np.asarray(to_8bit(Image.fromarray(values.astype(np.int32)))).tolist() == [[0, 0, 1, 128, 255, 255]]
     wider = np.array([[-5, 0, 95]], np.int32)
     assert np.asarray(to_8bit(Image.fromarray(wider))).tolist() == [[0, 13, 255]]  # 5 / 100 of 255 is 12.75
     assert np.asarray(to_8bit(Image.fromarray(np.full((1, 2), 70_000, np.int32)))).tolist() == [[0, 0]]
 
 
-def test_floats_span_one_or_255_or_65535_and_must_be_finite() -> None:
+def test_floats_range_to_1_or_255_or_65535_and_must_be_finite() -> None:
     for top in (1.0, 255.0, 65535.0):
         values = np.array([[0.0, top / 5, top]], np.float32)
         assert np.asarray(to_8bit(Image.fromarray(values))).tolist() == [[0, 51, 255]]
@@ -82,7 +84,7 @@ def test_floats_span_one_or_255_or_65535_and_must_be_finite() -> None:
         to_8bit(Image.fromarray(np.array([[0.0, np.nan]], np.float32)))
 
 
-def test_transparency_is_laid_over_white_unless_alpha_is_asked_for() -> None:
+def test_transparency_is_composited_over_white_unless_alpha_is_kept() -> None:
     image = Image.fromarray(np.array([[[255, 0, 0, 255], [0, 0, 255, 0], [0, 0, 0, 128]]], np.uint8))
     assert np.asarray(convert_channels(image, 3)).tolist() == [[[255, 0, 0], [255, 255, 255], [127, 127, 127]]]
     assert np.asarray(convert_channels(image, 1)).tolist() == [[76, 255, 127]]
@@ -92,42 +94,42 @@ def test_transparency_is_laid_over_white_unless_alpha_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
-def test_a_transparent_colour_of_any_mode_is_transparent(mode: str) -> None:
+def test_a_transparent_color_of_any_mode_is_transparent(mode: str) -> None:
     image = Image.new("RGB", (2, 1), (0, 0, 0))
     image.putpixel((1, 0), (255, 255, 255))
     image = image.convert(mode)
     black = (0, 0, 0) if mode == "RGB" else image.getpixel((0, 0))
-    opened = stored(image, "PNG", transparency=black)
+    opened = save_and_open(image, "PNG", transparency=black)
     assert decode_image(opened, 2, 2, "resize").pixels[0, 0].tolist()[1] == 0
     assert decode_image(opened, 2, 3, "pad").pixels[0].tolist() == [[255] * 3] * 2
 
 
-def test_a_hidden_colour_does_not_bleed_when_scaled_down() -> None:
+def test_a_hidden_color_does_not_bleed_when_scaled_down() -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
-    pixels[:, :4] = (255, 255, 255, 255)  # white beside black that nobody sees
-    seen = decode_image(Image.fromarray(pixels), 4, 4, "resize").pixels
-    assert seen[..., :3][seen[..., 3] > 8].min() >= 250
+    pixels[:, :4] = (255, 255, 255, 255)  # white next to fully transparent black
+    decoded = decode_image(Image.fromarray(pixels), 4, 4, "resize").pixels
+    assert decoded[..., :3][decoded[..., 3] > 8].min() >= 250
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_turns_the_image_upright(file_format: str, orientation: int) -> None:
-    undo = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
-    undo |= {6: "ROTATE_90", 7: "TRANSVERSE", 8: "ROTATE_270"}
-    scene = Image.new("L", (24, 16), 0)
-    scene.paste(255, (0, 0, 8, 8))  # bright at the upper left only
-    scene = scene.convert("RGB")
-    turned = scene.transpose(Image.Transpose[undo[orientation]]) if orientation in undo else scene
+def test_exif_orientation_is_applied(file_format: str, orientation: int) -> None:
+    inverse = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
+    inverse |= {6: "ROTATE_90", 7: "TRANSVERSE", 8: "ROTATE_270"}
+    upright = Image.new("L", (24, 16), 0)
+    upright.paste(255, (0, 0, 8, 8))  # bright at the upper left only
+    upright = upright.convert("RGB")
+    rotated = upright.transpose(Image.Transpose[inverse[orientation]]) if orientation in inverse else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    seen = decode_image(stored(turned, file_format, exif=exif), 24, 1, "resize")
-    assert (seen.width, seen.height) == (24, 16)
-    assert seen.pixels[:8, :6].mean() > 240
-    assert seen.pixels[14:].mean() < 10
-    assert seen.pixels[:, 12:].mean() < 10
+    decoded = decode_image(save_and_open(rotated, file_format, exif=exif), 24, 1, "resize")
+    assert (decoded.width, decoded.height) == (24, 16)
+    assert decoded.pixels[:8, :6].mean() > 240
+    assert decoded.pixels[14:].mean() < 10
+    assert decoded.pixels[:, 12:].mean() < 10
 
 
-def test_broken_exif_costs_nothing_but_the_turn() -> None:
+def test_broken_exif_is_ignored() -> None:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (9, 99, 199)).save(file, "PNG", exif=b"Exif\0\0nonsense")
     assert decode_image(Image.open(file), 8, 3, "crop").pixels[0, 0].tolist() == [9, 99, 199]
@@ -137,40 +139,40 @@ def test_the_first_frame_of_an_animation_is_read() -> None:
     frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     for file_format in ("WEBP", "PNG", "GIF", "TIFF"):
         lossless = {"lossless": True} if file_format == "WEBP" else {}
-        opened = stored(frames[0], file_format, save_all=True, append_images=frames[1:], **lossless)
-        seen = decode_image(opened, 8, 3, "crop")
-        assert seen.pixels[4, 4].tolist() == [255, 0, 0]
-        assert seen.frames == 2
+        opened = save_and_open(frames[0], file_format, save_all=True, append_images=frames[1:], **lossless)
+        decoded = decode_image(opened, 8, 3, "crop")
+        assert decoded.pixels[4, 4].tolist() == [255, 0, 0]
+        assert decoded.frames == 2
 
 
-def test_crop_takes_the_middle() -> None:
+def test_crop_takes_the_center() -> None:
     pixels = np.zeros((4, 10, 3), np.uint8)
     pixels[:, 3:7] = 200
     assert (decode_image(Image.fromarray(pixels), 4, 3, "crop").pixels == 200).all()
 
 
-def test_pad_repeats_the_edge_and_keeps_small_images_as_they_are() -> None:
-    random = np.random.default_rng(0).integers(0, 256, (3, 5), dtype=np.uint8)
-    seen = decode_image(Image.fromarray(random), 8, 1, "pad").pixels[..., 0]
-    assert (seen == np.pad(random, ((2, 3), (1, 2)), mode="edge")).all()
+def test_pad_repeats_the_edge_and_does_not_scale_small_images() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5), dtype=np.uint8)
+    decoded = decode_image(Image.fromarray(pixels), 8, 1, "pad").pixels[..., 0]
+    assert (decoded == np.pad(pixels, ((2, 3), (1, 2)), mode="edge")).all()
 
 
 def test_pad_scales_large_images_down_to_fit() -> None:
-    seen = decode_image(Image.fromarray(np.full((10, 40, 3), 77, np.uint8)), 8, 3, "pad").pixels
-    assert (seen == 77).all()
+    decoded = decode_image(Image.fromarray(np.full((10, 40, 3), 77, np.uint8)), 8, 3, "pad").pixels
+    assert (decoded == 77).all()
 
 
 def test_scaling_down_does_not_alias() -> None:
-    stripes = np.tile(np.array([0, 255], np.uint8), (512, 256))  # finer than any small image can show
-    seen = decode_image(Image.fromarray(stripes), 16, 1, "crop").pixels
-    assert np.abs(seen.astype(int) - 127.5).max() < 4
+    stripes = np.tile(np.array([0, 255], np.uint8), (512, 256))  # finer than a small image can resolve
+    decoded = decode_image(Image.fromarray(stripes), 16, 1, "crop").pixels
+    assert np.abs(decoded.astype(int) - 127.5).max() < 4
 
 
-def test_the_key_sees_pixels_and_size_and_nothing_else() -> None:
-    image = ramp("RGB", (12, 6))
+def test_the_content_key_depends_on_pixels_and_size_alone() -> None:
+    image = ramp_image("RGB", (12, 6))
     key = decode_image(image, 8, 3, "crop").key
-    assert decode_image(stored(image, "PNG", compress_level=0), 16, 1, "pad").key == key
-    assert decode_image(stored(image, "BMP"), 8, 3, "crop").key == key
+    assert decode_image(save_and_open(image, "PNG", compress_level=0), 16, 1, "pad").key == key
+    assert decode_image(save_and_open(image, "BMP"), 8, 3, "crop").key == key
     assert decode_image(image.resize((6, 3)), 8, 3, "crop").key != key
     assert (
         decode_image(Image.new("L", (6, 2)), 8, 3, "crop").key != decode_image(Image.new("L", (2, 6)), 8, 3, "crop").key

@@ -1,4 +1,4 @@
-"""Pictures cut into squares at their own resolution."""
+"""Images cut into unscaled tiles."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +14,11 @@ from zerosum.data.images.summary import DatasetSummary
 from zerosum.data.split import split_by_content
 from zerosum.errors import BadInput
 
-Make = Callable[..., list[Path]]
+MakeImages = Callable[..., list[Path]]
 
 
-def coordinates(width: int, height: int) -> Image.Image:
-    """A picture whose pixels say where they are."""
+def coordinate_image(width: int, height: int) -> Image.Image:
+    """Return an image whose pixels encode their own coordinates."""
     y, x = np.mgrid[:height, :width]
     return Image.fromarray(np.stack([x % 256, y % 256, 16 * (x // 256) + y // 256], -1).astype(np.uint8))
 
@@ -26,41 +26,41 @@ def coordinates(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize(
     ("size", "count"), [((16, 16), 1), ((17, 16), 2), ((32, 48), 6), ((33, 48), 9), ((70, 50), 20)]
 )
-def test_they_cover_the_picture_and_end_with_it(size: tuple[int, int], count: int) -> None:
-    image = coordinates(*size)
-    squares = tile(image, 16)
-    assert squares.shape == (count, 16, 16, 3)
-    corners = [tuple(square[0, 0, :2]) for square in squares]
+def test_tiles_cover_the_image_and_end_at_its_edge(size: tuple[int, int], count: int) -> None:
+    image = coordinate_image(*size)
+    tiles = tile(image, 16)
+    assert tiles.shape == (count, 16, 16, 3)
+    corners = [tuple(pixels[0, 0, :2]) for pixels in tiles]
     assert corners[0] == (0, 0)
     assert corners[-1] == (size[0] - 16, size[1] - 16)
     assert corners == sorted(corners, key=lambda corner: corner[::-1]), "row by row"
-    seen = {tuple(pixel) for pixel in squares.reshape(-1, 3).tolist()}
-    assert seen == {tuple(pixel) for pixel in np.asarray(image).reshape(-1, 3).tolist()}
-    assert all((square == np.asarray(image)[y : y + 16, x : x + 16]).all()
-               for square, (x, y) in zip(squares, corners, strict=True))  # fmt: skip
+    covered = {tuple(pixel) for pixel in tiles.reshape(-1, 3).tolist()}
+    assert covered == {tuple(pixel) for pixel in np.asarray(image).reshape(-1, 3).tolist()}
+    assert all((pixels == np.asarray(image)[y : y + 16, x : x + 16]).all()
+               for pixels, (x, y) in zip(tiles, corners, strict=True))  # fmt: skip
 
 
-def test_of_very_many_some_are_taken_evenly() -> None:
-    squares = tile(coordinates(512, 400), 16)
-    assert len(squares) == MAX_TILES < 32 * 25
-    x, y, high = squares[:, 0, 0].astype(int).T
+def test_of_too_many_tiles_evenly_spaced_ones_are_taken() -> None:
+    tiles = tile(coordinate_image(512, 400), 16)
+    assert len(tiles) == MAX_TILES < 32 * 25
+    x, y, high = tiles[:, 0, 0].astype(int).T
     numbers = (y + 256 * (high % 16)) // 16 * 32 + (x + 256 * (high // 16)) // 16
     assert (numbers[0], numbers[-1]) == (0, 799)
     assert set(np.diff(numbers).tolist()) == {6, 7}
 
 
-def test_what_is_too_small_is_scaled_up() -> None:
-    small = coordinates(10, 40)
+def test_small_images_are_scaled_up() -> None:
+    small = coordinate_image(10, 40)
     assert (tile(small, 16) == center_crop(small, 16)[None]).all()
 
 
-def test_all_tiles_of_a_picture_are_on_one_side(tmp_path: Path, make: Make) -> None:
-    make(tmp_path / "d", 8, size=(40, 33))
-    make(tmp_path / "d" / "more", 3, size=(9, 9), seed=1)
+def test_all_tiles_of_an_image_are_on_one_side_of_the_split(tmp_path: Path, make_images: MakeImages) -> None:
+    make_images(tmp_path / "d", 8, size=(40, 33))
+    make_images(tmp_path / "d" / "more", 3, size=(9, 9), seed=1)
     dataset = load_source(tmp_path / "d", 16, 3, "tiles")
     assert len(dataset) == 8 * 9 + 3
     assert len(set(dataset.keys.tolist())) == 11
-    sides = [set(dataset.keys[side].tolist()) for side in (dataset.train, dataset.held_out)]
+    sides = [set(dataset.keys[indices].tolist()) for indices in (dataset.train, dataset.held_out)]
     assert not sides[0] & sides[1]
     assert [len(side) for side in sides] == [len(side) for side in split_by_content(np.unique(dataset.keys), 0.1)]
     assert sorted([*dataset.train, *dataset.held_out]) == list(range(75))
@@ -70,33 +70,35 @@ def test_all_tiles_of_a_picture_are_on_one_side(tmp_path: Path, make: Make) -> N
     assert DatasetSummary.from_dict(summary.as_dict()) == summary
 
 
-def test_the_second_start_cuts_nothing(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path / "d", 6, size=(40, 33))
+def test_a_warm_start_decodes_nothing(tmp_path: Path, make_images: MakeImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_images(tmp_path / "d", 6, size=(40, 33))
     first = load_source(tmp_path / "d", 16, 3, "tiles")
-    monkeypatch.setattr(load, "decode", lambda *given: pytest.fail("decoded again"))
+    monkeypatch.setattr(load, "decode_source", lambda *_: pytest.fail("decoded again"))
     again = load_source(tmp_path / "d", 16, 3, "tiles")
     assert (again.values == first.values).all()
     assert again.fingerprint == first.fingerprint
     assert again.summary == first.summary
 
 
-def test_without_a_cache_tiles_are_cut_in_memory(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path / "d", 6, size=(40, 33))
+def test_without_a_cache_tiles_are_cut_in_memory(
+    tmp_path: Path, make_images: MakeImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_images(tmp_path / "d", 6, size=(40, 33))
     first = load_source(tmp_path / "d", 16, 3, "tiles")
     (tmp_path / "file").touch()
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "file"))
     again = load_source(tmp_path / "d", 16, 3, "tiles")
     assert (again.values == first.values).all()
-    assert "nothing was cached" in again.summary.notes[-1]
+    assert "not cached" in again.summary.notes[-1]
 
 
-def test_four_pictures_are_enough_to_be_cut(tmp_path: Path, make: Make) -> None:
-    make(tmp_path / "d", 3, size=(40, 33))
-    with pytest.raises(BadInput, match="holds only 3 different images that can be read; a GAN needs at least 4,"):
+def test_four_images_are_enough_for_tiles(tmp_path: Path, make_images: MakeImages) -> None:
+    make_images(tmp_path / "d", 3, size=(40, 33))
+    with pytest.raises(BadInput, match="at least 4 are needed"):
         load_source(tmp_path / "d", 16, 3, "tiles")
-    make(tmp_path / "d" / "e", 1, size=(40, 33), seed=1)
+    make_images(tmp_path / "d" / "e", 1, size=(40, 33), seed=1)
     dataset = load_source(tmp_path / "d", 16, 3, "tiles")
     assert len(dataset.train) + len(dataset.held_out) == 36
     assert len(dataset.train) % 9 == 0 < len(dataset.train) < 36
-    with pytest.raises(BadInput, match="at least 16"):
+    with pytest.raises(BadInput, match="at least 16 are needed"):
         load_source(tmp_path / "d", 16, 3, "crop")

@@ -1,4 +1,4 @@
-"""Whether samples still come nearer to the data; and what that makes of a game that looks lost."""
+"""Whether samples still approach the data, the findings that depend on it, and the names of the signals of rules."""
 
 from collections.abc import Callable
 
@@ -7,75 +7,105 @@ import pytest
 
 from zerosum.diagnosis.diagnose import diagnose_history
 from zerosum.diagnosis.finding import Finding, Severity
-from zerosum.diagnosis.log_history import LogHistory
+from zerosum.diagnosis.log_history import LogHistory, Series
+from zerosum.diagnosis.rules import RULES
 from zerosum.diagnosis.rules.signals import MIN_RECENT_PROBES, stall_ratio
+from zerosum.diagnosis.signal_catalog import describe_signal
 
-LOOKS = 16
+NUM_PROBES = 16
 
 
-def history(distance: Callable[[int], float], **signals: float) -> LogHistory:
-    """An examination every 100 rounds."""
+def make_history(distance: Callable[[int], float], **signals: float) -> LogHistory:
+    """A probe every 100 rounds; `distance` is the energy distance at each probe."""
     return LogHistory.from_rows(
         {
-            "round": 100 * number, "images": 3200 * number, "monitor/energy_distance": distance(number),
+            "round": 100 * number, "examples": 3200 * number, "monitor/energy_distance": distance(number),
             **{f"monitor/{name}": value for name, value in signals.items()},
         }
-        for number in range(1, LOOKS + 1)
+        for number in range(1, NUM_PROBES + 1)
     )  # fmt: skip
 
 
-def test_what_halves_at_every_look_has_not_stalled() -> None:
-    values = stall_ratio("monitor/energy_distance")(history(lambda number: 0.5**number)).values
-    assert len(values) == LOOKS - 2 * MIN_RECENT_PROBES + 1
-    # the least of the last three, or of the last quarter where that is more, over the least before
-    np.testing.assert_allclose(values[0], 0.5**MIN_RECENT_PROBES, rtol=0.2)  # beyond 0.005 nothing counts as nearer
-    assert (values < 0.85).all(), "as near as can be told is not stuck"
+def test_a_distance_that_halves_at_every_probe_is_not_stalled() -> None:
+    values = stall_ratio("monitor/energy_distance")(make_history(lambda number: 0.5**number)).values
+    assert len(values) == NUM_PROBES - 2 * MIN_RECENT_PROBES + 1
+    # the minimum of the last three, or of the last quarter if that is more, over the minimum before
+    np.testing.assert_allclose(values[0], 0.5**MIN_RECENT_PROBES, rtol=0.2)  # below 0.005 nothing counts as nearer
+    assert (values < 0.85).all(), "a distance that is as small as can be measured is not stalled"
 
 
-def test_what_stands_still_has_stalled() -> None:
-    np.testing.assert_allclose(stall_ratio("monitor/energy_distance")(history(lambda number: 0.7)).values, 1.0)
+def test_a_constant_distance_is_stalled() -> None:
+    np.testing.assert_allclose(stall_ratio("monitor/energy_distance")(make_history(lambda number: 0.7)).values, 1.0)
 
 
-def test_what_was_near_and_is_far_again_need_not_wait_for_a_quarter() -> None:
-    """Three looks are the median's; then it stands at 0.8 / 2 over the least before, 0.1."""
-    fell = stall_ratio("monitor/energy_distance")(
-        history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8)
+def test_a_distance_that_rises_again_is_stalled_without_delay() -> None:
+    """From the median of three probes on: 0.8 / 2 over the minimum before, 0.1."""
+    ratios = stall_ratio("monitor/energy_distance")(
+        make_history(lambda number: max(0.1, 1 - 0.09 * number) if number < 13 else 0.8)
     )
-    at = dict(zip(fell.examples / 3200, fell.values, strict=True))
-    assert at[13] <= 1.0  # one look is not yet the median of three
-    assert at[14] == pytest.approx(4.0)
+    by_probe = dict(zip(ratios.examples / 3200, ratios.values, strict=True))
+    assert by_probe[13] <= 1.0  # one probe does not change the median of three
+    assert by_probe[14] == pytest.approx(4.0)
 
 
-def test_few_looks_say_nothing() -> None:
-    found = stall_ratio("monitor/energy_distance")(
-        LogHistory.from_rows([{"round": 1, "images": 1, "monitor/energy_distance": 0.5}])
+def test_few_probes_have_no_stall_ratio() -> None:
+    ratios = stall_ratio("monitor/energy_distance")(
+        LogHistory.from_rows([{"round": 1, "examples": 1, "monitor/energy_distance": 0.5}])
     )
-    assert len(found.values) == 0
+    assert len(ratios.values) == 0
 
 
-LOST = {
-    "auc_unseen": 1.0, "auc": 1.0, "separation": 9.0, "coverage": 0.0, "coverage_average": 0.0, "coverage_floor": 0.98,
-    "spread": 0.1, "spread_average": 0.1, "inner_spread": 0.3, "echo": 1.0, "steep": 20.0,
+COLLAPSED = {
+    "auc_held_out": 1.0, "auc_train": 1.0, "score_separation_train": 9.0, "coverage": 0.0, "ema_coverage": 0.0,
+    "coverage_floor": 0.98, "diversity": 0.1, "ema_diversity": 0.1, "feature_diversity": 0.3, "near_duplicates": 1.0,
+    "score_input_gradient": 20.0,
 }  # fmt: skip
-"""D tells everything, samples are all alike and nobody's neighbour: so a game begins, and so it may end."""
+"""The discriminator separates everything and samples are all alike: at the start of training, or after a collapse."""
 
 
-TURNED = LOST | {"auc_unseen": 0.0, "auc": 0.0, "separation": -9.0, "steep": 0.01}
-"""D calls samples real, and is flat."""
+WRONG_SIGN = COLLAPSED | {
+    "auc_held_out": 0.0, "auc_train": 0.0, "score_separation_train": -9.0, "score_input_gradient": 0.01,
+}  # fmt: skip
+"""The discriminator scores samples above real examples, and has hardly any gradient."""
 
 
-def names(found: list[Finding]) -> set[str]:
-    return {finding.name for finding in found}
+def names(findings: list[Finding]) -> set[str]:
+    return {finding.name for finding in findings}
 
 
-@pytest.mark.parametrize("signals", [LOST, TURNED])
-def test_a_slow_beginner_is_not_ill(signals: dict[str, float]) -> None:
-    found = diagnose_history(history(lambda number: 2.0 * 0.9**number, **signals))
-    assert not [finding.name for finding in found if finding.severity is Severity.SEVERE]
+@pytest.mark.parametrize("signals", [COLLAPSED, WRONG_SIGN])
+def test_a_slow_start_is_no_severe_finding(signals: dict[str, float]) -> None:
+    findings = diagnose_history(make_history(lambda number: 2.0 * 0.9**number, **signals))
+    assert not [finding.name for finding in findings if finding.severity is Severity.SEVERE]
 
 
-def test_the_same_standing_still_is() -> None:
-    assert {"discriminator-too-strong", "mode-collapse"} <= names(diagnose_history(history(lambda number: 2.0, **LOST)))
-    assert {"discriminator-too-weak", "wrong-loss-sign"} <= names(
-        diagnose_history(history(lambda number: 2.0, **TURNED))
-    )
+def test_the_same_signals_without_progress_are_severe_findings() -> None:
+    collapsed = diagnose_history(make_history(lambda number: 2.0, **COLLAPSED))
+    assert {"discriminator-too-strong", "mode-collapse"} <= names(collapsed)
+    wrong_sign = diagnose_history(make_history(lambda number: 2.0, **WRONG_SIGN))
+    assert {"discriminator-too-weak", "wrong-loss-sign"} <= names(wrong_sign)
+
+
+class RecordingHistory(LogHistory):
+    """A history that records which signals are read."""
+
+    def __getitem__(self, name: str) -> Series:
+        self.__dict__.setdefault("names_read", set()).add(name)
+        return super().__getitem__(name)
+
+
+LOGGED = {
+    "round", "lr/generator", "lr/discriminator", "generator/objective", "discriminator/objective",
+    "signals/real_score", "signals/fake_score", "signals/real_mean", "signals/real_variance",
+}  # fmt: skip
+"""Names that the trainer logs itself."""
+
+
+def test_rules_read_only_signals_that_are_logged() -> None:
+    """A misspelled name is an empty series, so its criterion would never be met."""
+    history = RecordingHistory({"settings": {"objective": {"kind": "non-saturating"}}})
+    for criterion in [criterion for rule in RULES for criterion in (*rule.criteria, rule.severe_if) if criterion]:
+        criterion.signal_fn(history)
+    unknown = {name for name in history.names_read if name not in LOGGED and not describe_signal(name)}
+    assert not unknown
+    assert len(history.names_read) > 40

@@ -1,22 +1,22 @@
-"""Sees a set and scores it, alone or as one of several ranks; the first one writes down what came out."""
+"""Extract features of two sets and compute scores, alone or as one of several ranks; rank 0 saves the results."""
 
 import sys
 import tempfile
 from pathlib import Path
 
 import torch
-from test_gather import examples, see, whole
+from test_extract import extract, make_dataset, to_tensor
 
 from zerosum.evaluation.result import compute_scores
 from zerosum.evaluation.sample_sets import RealSet
 from zerosum.training.accelerator import process_group
 
-data = examples(1300)
+dataset = make_dataset(1300)
 with process_group() as rank, tempfile.TemporaryDirectory() as scratch:
-    seen = [
-        see(RealSet.from_dataset(data, part, "noise"), Path(scratch), keep=keep)
-        for part, keep in ((data.train[:600], True), (data.train[600:], False))
+    feature_sets = [
+        extract(RealSet.from_dataset(dataset, indices, "noise"), Path(scratch), use_cache=use_cache)
+        for indices, use_cache in ((dataset.train[:600], True), (dataset.train[600:], False))
     ]
     if rank == 0:
-        scores = {name: score.value for name, score in compute_scores(*seen, neighbors=5).items()}
-        torch.save({"features": whole(seen[1].features), "scores": scores}, sys.argv[1])
+        scores = {name: score.value for name, score in compute_scores(*feature_sets, neighbors=5).items()}
+        torch.save({"features": to_tensor(feature_sets[1].features), "scores": scores}, sys.argv[1])

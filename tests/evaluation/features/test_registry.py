@@ -1,4 +1,4 @@
-"""Networks by name: pixels, the user's own, published weights that are fetched, and what is said when it fails."""
+"""Feature networks by name: pixels, custom networks, downloads of published weights, and their error messages."""
 
 import hashlib
 import importlib
@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from zerosum.errors import BadInput
+from zerosum.evaluation.features import weights
 from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.custom import CustomFeatures, validate_output
 from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
@@ -26,47 +27,48 @@ CONTENT = bytes(range(256)) * 9000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-def images(n: int = 3, side: int = 8) -> torch.Tensor:
-    return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+def make_images(n: int = 3, size: int = 8) -> torch.Tensor:
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
 # ---------------------------------------------------------------------- by name
 
 
-def test_names_give_networks() -> None:
+def test_load_feature_network_by_name() -> None:
     assert isinstance(load_feature_network("pixels", 32, CPU), PixelFeatures)
-    for side, looks_at in ((28, 96), (96, 96), (97, 224), (512, 224)):
-        network = load_feature_network("lite0", side, CPU)
+    for image_size, input_size in ((28, 96), (96, 96), (97, 224), (512, 224)):
+        network = load_feature_network("lite0", image_size, CPU)
         assert isinstance(network, EfficientNetFeatures)
-        assert network.image_size == looks_at
+        assert network.image_size == input_size
 
 
-@pytest.mark.parametrize(("name", "near"), [("lite", "lite0"), ("Inceptoin", "inception"), ("label", "labels")])
-def test_an_unknown_name_gets_the_nearest(name: str, near: str) -> None:
-    with pytest.raises(
-        BadInput, match=rf"--features {name}: there is no such network; did you mean {near}\?"
-    ) as caught:
+@pytest.mark.parametrize(
+    ("name", "suggestion"), [("lite", "lite0"), ("Inceptoin", "inception"), ("clasifier", "classifier")]
+)
+def test_an_unknown_name_is_refused_with_the_most_similar_one(name: str, suggestion: str) -> None:
+    with pytest.raises(BadInput, match=rf"`features` {name}: .*; did you mean {suggestion}\?") as error:
         load_feature_network(name, 32, CPU)
-    assert ", ".join(FEATURE_NETWORK_NAMES) in str(caught.value)
+    assert ", ".join(FEATURE_NETWORK_NAMES) in str(error.value)
 
 
-def test_a_name_like_no_other_gets_the_list() -> None:
-    with pytest.raises(BadInput, match=r"no such network\. Networks: lite0, inception, pixels, labels, or for one"):
+def test_a_name_without_a_similar_one_is_refused_with_the_list() -> None:
+    with pytest.raises(BadInput, match="lite0, inception, pixels, classifier") as error:
         load_feature_network("qqq", 32, CPU)
+    assert "did you mean" not in str(error.value)
 
 
 # ---------------------------------------------------------------------- pixels
 
 
-def test_pixels_are_the_values_themselves() -> None:
-    small, large, points = images(side=32), images(side=33), torch.randn(5, 2)
+def test_pixel_features_are_flattened_values() -> None:
+    small, large, points = make_images(size=32), make_images(size=33), torch.randn(5, 2)
     assert torch.equal(PixelFeatures()(small).features, small.flatten(1))
     assert torch.equal(PixelFeatures()(large).features, resize_bicubic_antialiased(large, 32).flatten(1))
     assert torch.equal(PixelFeatures()(points).features, points)
     assert PixelFeatures()(points).probabilities is None
 
 
-# ---------------------------------------------------------------------- the user's own
+# ---------------------------------------------------------------------- custom networks
 
 MODULE = """
 import torch
@@ -98,7 +100,7 @@ number = 3
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder, with a module in it that tests may change."""
+    """The current folder, with modules in it that tests may change."""
     (tmp_path / "own_features.py").write_text(MODULE)
     (tmp_path / "broken_features.py").write_text("import nothing_of_this_name")
     (tmp_path / "empty_features").mkdir()
@@ -106,33 +108,33 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("sys.path", sys.path.copy())
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     yield tmp_path
-    forget()
+    unload_test_modules()
 
 
-def forget() -> None:
+def unload_test_modules() -> None:
     for name in [name for name in sys.modules if name.endswith("_features")]:
         del sys.modules[name]
     importlib.invalidate_caches()
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_users_network_is_used_as_it_should_be() -> None:
+def test_a_custom_network_runs_in_evaluation_mode_without_gradients() -> None:
     network = load_feature_network("own_features:net", 8, CPU)
     assert isinstance(network, CustomFeatures)
-    seen = network(images())
-    assert seen.features.shape == (3, 4)
-    assert torch.equal(seen.features, network(images()).features), "it is not in evaluation mode"
-    assert not seen.features.requires_grad
-    assert seen.probabilities is None
+    output = network(make_images())
+    assert output.features.shape == (3, 4)
+    assert torch.equal(output.features, network(make_images()).features), "dropout is active"
+    assert not output.features.requires_grad
+    assert output.probabilities is None
     assert network.name == "own_features:net"
-    pair = CustomFeatures.load("own_features:pair", CPU)(images())
+    pair = CustomFeatures.load("own_features:pair", CPU)(make_images())
     assert pair.probabilities is not None
     assert torch.equal(pair.features.softmax(1), pair.probabilities)
 
 
-def test_the_version_follows_weights_and_source(folder: Path) -> None:
+def test_version_depends_on_weights_and_source(folder: Path) -> None:
     def version(factory: str) -> str:
-        forget()
+        unload_test_modules()
         return CustomFeatures.load(f"own_features:{factory}", CPU).version
 
     first, other, function = version("net"), version("other"), version("mean")
@@ -146,7 +148,7 @@ def test_the_version_follows_weights_and_source(folder: Path) -> None:
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("absent_features:net", r"absent_features cannot be imported \(ModuleNotFoundError: No module named 'absent"),
         ("broken_features:net", r"broken_features cannot be imported \(ModuleNotFoundError: No module named 'nothing_"),
@@ -155,61 +157,60 @@ def test_the_version_follows_weights_and_source(folder: Path) -> None:
         ("own_features:number", "own_features has no function 'number'"),
         ("own_features:", "own_features has no function ''"),
         ("empty_features:net", "empty_features has no function 'net'"),
-        ("own_features:fails", r"the factory fails \(RuntimeError: no weights here\); "),
-        ("own_features:nothing", "the factory gives nothing;"),
+        ("own_features:fails", "the factory raises RuntimeError: no weights here: "),
+        ("own_features:nothing", "the factory returns nothing:"),
     ],
 )
-def test_what_cannot_be_loaded_is_said_in_a_sentence(path: str, said: str) -> None:
-    with pytest.raises(BadInput, match=said) as caught:
+def test_a_custom_network_that_cannot_be_loaded_is_refused(path: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message) as error:
         CustomFeatures.load(path, CPU)
-    assert str(caught.value).startswith(f"--features {path}: ")
-    assert "\n" not in str(caught.value)
+    assert str(error.value).startswith(f"`features` {path}: ")
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
-    ("factory", "said"),
+    ("factory", "message"),
     [
-        ("words", r"--features own_features:words gives a list; let it return a tensor"),
-        ("triple", r"gives a tuple; let it return a tensor of features \(N, D\), or a pair"),
+        ("words", "`features` own_features:words returns a list: return a tensor"),
+        ("triple", r"returns a tuple: return a tensor of features \(N, D\), or a pair"),
         ("flat", r"the features of own_features:flat have the shape \(3,\) for 3 images"),
         ("cubic", r"the features of own_features:cubic have the shape \(3, 3, 8, 8\) for 3 images"),
         ("half", r"the features of own_features:half have the shape \(2, 192\) for 3 images"),
         ("infinite", "the features of own_features:infinite are not finite"),
-        ("scores", "the chances of own_features:scores are no probabilities"),
-        ("shapes", r"fails on images \(3, 3, 8, 8\) \(RuntimeError: "),
+        ("scores", "the probabilities of own_features:scores are negative or do not add up to 1"),
+        ("shapes", r"raises RuntimeError: .* for images of shape \(3, 3, 8, 8\)"),
     ],
 )
-def test_what_cannot_be_used_is_said_in_a_sentence(factory: str, said: str) -> None:
+def test_invalid_output_of_a_custom_network_is_refused(factory: str, message: str) -> None:
     network = CustomFeatures.load(f"own_features:{factory}", CPU)
-    with pytest.raises(BadInput, match=said) as caught:
-        network(images())
-    assert "\n" not in str(caught.value)
+    with pytest.raises(BadInput, match=message) as error:
+        network(make_images())
+    assert "\n" not in str(error.value)
 
 
-def test_checked_results_are_float32_and_probabilities() -> None:
-    features, chances = torch.zeros(2, 3), torch.tensor([[0.5, 0.5], [1.0, 0.0]])
-    seen = validate_output(FeatureOutput(features.double(), chances.half()), 2, "it")
-    assert seen.probabilities is not None
-    assert seen.features.dtype == seen.probabilities.dtype == torch.float32
-    refused = {
-        "features of it have the shape": FeatureOutput(features[:, :0]),
-        "chances of it have the shape": FeatureOutput(features, chances[:1]),
-        "chances of it are no probabilities": FeatureOutput(features, chances * torch.tensor([1.0, torch.nan])),
-        "features of it are not finite": FeatureOutput(features + torch.tensor([0.0, 0.0, torch.nan])),
-    }
-    for said, wrong in refused.items():
-        with pytest.raises(BadInput, match=said):
-            validate_output(wrong, 2, "it")
-    for chances in ([[-0.5, 1.5], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.6]]):
-        with pytest.raises(BadInput, match="no probabilities"):
-            validate_output(FeatureOutput(features, torch.tensor(chances)), 2, "it")
+def test_validate_output_converts_to_float32_and_checks_values() -> None:
+    features, probabilities = torch.zeros(2, 3), torch.tensor([[0.5, 0.5], [1.0, 0.0]])
+    output = validate_output(FeatureOutput(features.double(), probabilities.half()), 2, "net")
+    assert output.probabilities is not None
+    assert output.features.dtype == output.probabilities.dtype == torch.float32
+    invalid_outputs = [
+        ("features", FeatureOutput(features[:, :0])),
+        ("features", FeatureOutput(features + torch.tensor([0.0, 0.0, torch.nan]))),
+        ("probabilities", FeatureOutput(features, probabilities[:1])),
+        ("probabilities", FeatureOutput(features, probabilities * torch.tensor([1.0, torch.nan]))),
+        ("probabilities", FeatureOutput(features, torch.tensor([[-0.5, 1.5], [0.0, 1.0]]))),
+        ("probabilities", FeatureOutput(features, torch.tensor([[0.5, 0.5], [0.5, 0.6]]))),
+    ]
+    for kind, output in invalid_outputs:
+        with pytest.raises(BadInput, match=f"the {kind} of net"):
+            validate_output(output, 2, "net")
 
 
 # ---------------------------------------------------------------------- weights
 
 
-def test_looking_exactly_leaves_no_trace() -> None:
+def test_deterministic_inference_restores_the_settings() -> None:
     cudnn = torch.backends.cudnn
 
     def state() -> tuple[bool, ...]:
@@ -222,18 +223,19 @@ def test_looking_exactly_leaves_no_trace() -> None:
     assert state() == before
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *said: object) -> None:
+class SilentHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
         pass
 
 
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Where a server on this machine holds a file of weights."""
+    """The address of a file of weights on a local server."""
+    monkeypatch.setattr(weights, "TIMEOUT_SECONDS", 3600.0)
     (tmp_path / "net.pth").write_bytes(CONTENT)
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
-    with HTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
+    with HTTPServer(("127.0.0.1", 0), partial(SilentHandler, directory=str(tmp_path))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/net.pth"
@@ -241,39 +243,41 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
-def test_weights_are_fetched_once(url: str, tmp_path: Path) -> None:
-    conditioning: list[tuple[int, int]] = []
-    place = download_weights(url, SHA256[:8], "net-1.pth", lambda done, total: conditioning.append((done, total)))
-    assert place == tmp_path / "cache" / "weights" / "net-1.pth"
-    assert place.read_bytes() == CONTENT
-    assert conditioning[-1] == (len(CONTENT), len(CONTENT))
-    assert len(conditioning) > 1
+def test_weights_are_downloaded_once(url: str, tmp_path: Path) -> None:
+    progress: list[tuple[int, int]] = []
+    path = download_weights(url, SHA256[:8], "net-1.pth", lambda done, total: progress.append((done, total)))
+    assert path == tmp_path / "cache" / "weights" / "net-1.pth"
+    assert path.read_bytes() == CONTENT
+    assert progress[-1] == (len(CONTENT), len(CONTENT))
+    assert len(progress) > 1
     (tmp_path / "net.pth").unlink()
-    assert download_weights(url, SHA256, "net-1.pth") == place, "it is asked for a second time"
-    assert list(place.parent.iterdir()) == [place]
+    assert download_weights(url, SHA256, "net-1.pth") == path, "it was downloaded a second time"
+    assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_anew(url: str) -> None:
-    place = download_weights(url, SHA256, "net.pth")
-    place.write_bytes(CONTENT[:-1])
+def test_a_damaged_file_in_the_cache_is_downloaded_again(url: str) -> None:
+    path = download_weights(url, SHA256, "net.pth")
+    path.write_bytes(CONTENT[:-1])
     assert download_weights(url, SHA256, "net.pth").read_bytes() == CONTENT
 
 
-def test_another_file_than_asked_for_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=rf"not the file asked for \(its sha256 begins {SHA256[:8]}\); put the file at"):
+def test_a_file_with_another_hash_is_refused_and_removed(url: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=f"SHA-256 mismatch.*{SHA256[:8]}.*00000000"):
         download_weights(url, "00000000", "net.pth")
     assert not list((tmp_path / "cache" / "weights").iterdir())
 
 
-@pytest.mark.parametrize(("change", "why"), [("net.pth", "Connection refused"), ("other.pth", "File not found")])
-def test_what_cannot_be_downloaded_is_said_with_a_way_out(url: str, tmp_path: Path, change: str, why: str) -> None:
-    unreachable = url.replace("net.pth", change)
-    if change == "net.pth":  # a port that nobody listens at
-        with HTTPServer(("127.0.0.1", 0), Quiet) as gone:
-            unreachable = f"http://127.0.0.1:{gone.server_port}/net.pth"
-    with pytest.raises(BadInput, match=why) as caught:
+@pytest.mark.parametrize(("filename", "reason"), [("net.pth", "Connection refused"), ("other.pth", "File not found")])
+def test_a_failed_download_is_refused_with_the_alternatives(
+    url: str, tmp_path: Path, filename: str, reason: str
+) -> None:
+    unreachable = url.replace("net.pth", filename)
+    if filename == "net.pth":  # the port of a server that is closed
+        with HTTPServer(("127.0.0.1", 0), SilentHandler) as closed_server:
+            unreachable = f"http://127.0.0.1:{closed_server.server_port}/net.pth"
+    with pytest.raises(BadInput, match=reason) as error:
         download_weights(unreachable, SHA256, "net.pth")
-    place = tmp_path / "cache" / "weights" / "net.pth"
-    assert str(caught.value).startswith(f"{unreachable} cannot be downloaded (")
-    assert f"put the file at {place} by hand, or use --features lite0, which needs no download" in str(caught.value)
-    assert not list(place.parent.iterdir())
+    path = tmp_path / "cache" / "weights" / "net.pth"
+    assert str(error.value).startswith(f"{unreachable} cannot be downloaded (")
+    assert f"download it by hand to {path}, or choose `features` lite0" in str(error.value)
+    assert not list(path.parent.iterdir())

@@ -1,4 +1,4 @@
-"""Counting, by hand and by scipy."""
+"""Means and class counts against values by hand and scipy."""
 
 import math
 
@@ -20,13 +20,13 @@ from zerosum.evaluation.metrics.class_counts import (
 from zerosum.evaluation.metrics.score import Score
 
 
-def test_the_mean_and_its_error_are_scipys() -> None:
+def test_mean_score_equals_scipy() -> None:
     values = np.random.default_rng(0).normal(size=50)
     assert mean_score(values) == pytest.approx((values.mean(), sem(values)))
     assert mean_score(np.array([True, False, False, True])) == (0.5, pytest.approx(math.sqrt(0.25 / 3)))
 
 
-def test_the_mean_of_few_or_infinite_values() -> None:
+def test_mean_score_of_few_or_infinite_values() -> None:
     assert math.isnan(mean_score(np.empty(0)).value)
     assert mean_score(np.array([3.0]))[0] == 3.0
     assert math.isnan(mean_score(np.array([3.0])).error)
@@ -34,59 +34,58 @@ def test_the_mean_of_few_or_infinite_values() -> None:
     assert math.isnan(mean_score(np.array([1.0, np.inf])).error)
 
 
-def test_by_class_is_the_mean_over_its_rows() -> None:
+def test_mean_per_class_averages_the_rows_of_each_class() -> None:
     values, labels = np.array([True, True, False, True]), np.array([2, 0, 2, 0])
-    found = mean_per_class(values, labels, 3)
-    assert found[0] == Score(1.0, 0.0)
-    assert math.isnan(found[1].value)
-    assert found[2] == (0.5, pytest.approx(0.5))
+    scores = mean_per_class(values, labels, 3)
+    assert scores[0] == Score(1.0, 0.0)
+    assert math.isnan(scores[1].value)
+    assert scores[2] == (0.5, pytest.approx(0.5))
 
 
-def test_classes_are_counted() -> None:
-    found = count_classes(np.array([3, 0, 3]), 5)
-    np.testing.assert_array_equal(found, [1, 0, 0, 2, 0])
-    assert found.dtype == np.int64
+def test_count_classes() -> None:
+    counts = count_classes(np.array([3, 0, 3]), 5)
+    np.testing.assert_array_equal(counts, [1, 0, 0, 2, 0])
+    assert counts.dtype == np.int64
 
 
-def test_the_divergence_is_scipys() -> None:
+def test_class_kl_divergence_equals_scipy() -> None:
     fakes, reals = np.array([5, 0, 95, 3]), np.array([20, 30, 40, 1])
     assert class_kl_divergence(fakes, reals) == pytest.approx(entropy(fakes, reals), rel=1e-12)
     assert class_kl_divergence(reals, 7 * reals) == 0
 
 
-def test_the_divergence_of_lost_and_of_added_classes() -> None:
-    """Half of the classes lost: log 2. A class that only the fakes have: infinite."""
+def test_class_kl_divergence_of_missing_and_of_additional_classes() -> None:
+    """Half of the classes missing: log 2. A class that only the fakes have: infinite."""
     assert class_kl_divergence(np.array([5, 5, 0, 0]), np.array([9, 9, 9, 9])) == pytest.approx(math.log(2))
     assert class_kl_divergence(np.array([5, 1]), np.array([9, 0])) == math.inf
 
 
-def test_the_divergence_by_chance_is_as_stated() -> None:
-    """(K - 1) (1 / N + 1 / M) / 2 on average; 400 draws know it to sqrt(2 / 9 / 400) = 2.4%, four of which are 10%."""
-    random, shares = np.random.default_rng(1), np.full(10, 0.1)
-    found = [
-        class_kl_divergence(random.multinomial(2000, shares), random.multinomial(3000, shares)) for _ in range(400)
+def test_class_kl_divergence_by_chance_is_as_documented() -> None:
+    """(K - 1) (1 / N + 1 / M) / 2 on average; 400 draws know it to sqrt(2 / 9 / 400) = 2.4%; 10% is four times that."""
+    rng, probabilities = np.random.default_rng(1), np.full(10, 0.1)
+    divergences = [
+        class_kl_divergence(rng.multinomial(2000, probabilities), rng.multinomial(3000, probabilities))
+        for _ in range(400)
     ]
-    assert np.mean(found) == pytest.approx(9 * (1 / 2000 + 1 / 3000) / 2, rel=0.1)
+    assert np.mean(divergences) == pytest.approx(9 * (1 / 2000 + 1 / 3000) / 2, rel=0.1)
 
 
-def test_accuracy_and_sureness() -> None:
+def test_accuracy_and_confident_fraction() -> None:
     assert accuracy(np.array([1, 2, 3, 3]), np.array([1, 2, 3, 0])).value == 0.75
-    chances = torch.tensor([[0.95, 0.05], [0.5, 0.5], [0.08, 0.92]]).repeat(400, 1)
-    assert confident_fraction(FeatureTable.from_tensor(chances)).value == pytest.approx(2 / 3)
-    assert confident_fraction(FeatureTable.from_tensor(chances), threshold=0.93).value == pytest.approx(1 / 3)
-    assert confident_fraction(FeatureTable.from_tensor(chances), threshold=0.93).error == pytest.approx(
-        math.sqrt(2 / 9 / 1199)
-    )
+    probabilities = FeatureTable.from_tensor(torch.tensor([[0.95, 0.05], [0.5, 0.5], [0.08, 0.92]]).repeat(400, 1))
+    assert confident_fraction(probabilities).value == pytest.approx(2 / 3)
+    assert confident_fraction(probabilities, threshold=0.93).value == pytest.approx(1 / 3)
+    assert confident_fraction(probabilities, threshold=0.93).error == pytest.approx(math.sqrt(2 / 9 / 1199))
 
 
-def test_refuses_labels_that_are_none() -> None:
+def test_invalid_labels_and_counts_are_refused() -> None:
     with pytest.raises(BadInput, match="Label 5 is not one of 5"):
         count_classes(np.array([1, 5]), 5)
     with pytest.raises(BadInput, match="Label -1"):
         mean_per_class(np.array([1.0]), np.array([-1]), 5)
     with pytest.raises(BadInput, match="2 labels for 1 images"):
         mean_per_class(np.array([1.0]), np.array([0, 1]), 5)
-    with pytest.raises(BadInput, match="1 wanted labels for 2"):
+    with pytest.raises(BadInput, match="1 target labels for 2"):
         accuracy(np.array([1, 0]), np.array([0]))
     with pytest.raises(BadInput, match="no images"):
         class_kl_divergence(np.array([0, 0]), np.array([0, 1]))

@@ -1,4 +1,4 @@
-"""Likeness of pairs against torchmetrics and by hand."""
+"""Metrics of pairs against torchmetrics and values by hand."""
 
 import math
 
@@ -14,93 +14,96 @@ from zerosum.evaluation.metrics import paired
 from zerosum.evaluation.metrics.paired import PairedMetrics, feature_distances, l1, psnr, ssim
 
 
-def pairs(count: int, channels: int, height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images with some structure, and noisy ones of them."""
-    random = torch.Generator().manual_seed(seed)
-    wanted = torch.rand(count, channels, height, width, generator=random).cumsum(2).cumsum(3)
-    wanted = 2 * wanted / wanted.amax((2, 3), keepdim=True) - 1
-    return (wanted + 0.1 * torch.randn(wanted.shape, generator=random)).clamp(-1, 1), wanted
+def make_pairs(count: int, channels: int, height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Target images with some structure, and noisy versions of them, which come first."""
+    generator = torch.Generator().manual_seed(seed)
+    target = torch.rand(count, channels, height, width, generator=generator).cumsum(2).cumsum(3)
+    target = 2 * target / target.amax((2, 3), keepdim=True) - 1
+    return (target + 0.1 * torch.randn(target.shape, generator=generator)).clamp(-1, 1), target
 
 
 SHAPES = [(5, 3, 40, 32), (2, 1, 11, 17), (3, 4, 28, 28)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_ssim_is_torchmetrics(shape: tuple[int, int, int, int]) -> None:
-    """Without the 5 pixels along the edges, whose windows it fills up by reflection."""
-    made, wanted = pairs(*shape)
-    _, whole = structural_similarity_index_measure(
-        made.double(), wanted.double(), data_range=2.0, reduction="none", return_full_image=True
+def test_ssim_equals_torchmetrics(shape: tuple[int, int, int, int]) -> None:
+    """Without the 5 pixels along the edges, whose windows torchmetrics pads by reflection."""
+    generated, target = make_pairs(*shape)
+    _, ssim_map = structural_similarity_index_measure(
+        generated.double(), target.double(), data_range=2.0, reduction="none", return_full_image=True
     )
-    torch.testing.assert_close(ssim(made, wanted), whole[:, :, 5:-5, 5:-5].mean((1, 2, 3)), rtol=1e-6, atol=1e-9)
+    expected = ssim_map[:, :, 5:-5, 5:-5].mean((1, 2, 3))
+    torch.testing.assert_close(ssim(generated, target), expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_psnr_is_torchmetrics(shape: tuple[int, int, int, int]) -> None:
-    made, wanted = pairs(*shape)
-    theirs = peak_signal_noise_ratio(made.double(), wanted.double(), data_range=2.0, reduction="none", dim=(1, 2, 3))
-    torch.testing.assert_close(psnr(made, wanted), theirs, rtol=1e-6, atol=0)
+def test_psnr_equals_torchmetrics(shape: tuple[int, int, int, int]) -> None:
+    generated, target = make_pairs(*shape)
+    expected = peak_signal_noise_ratio(
+        generated.double(), target.double(), data_range=2.0, reduction="none", dim=(1, 2, 3)
+    )
+    torch.testing.assert_close(psnr(generated, target), expected, rtol=1e-6, atol=0)
 
 
 def test_equal_and_opposite_images() -> None:
-    made, wanted = pairs(4, 3, 20, 20)
-    assert (l1(made, made) == 0).all()
-    assert (psnr(made, made) == math.inf).all()
-    torch.testing.assert_close(ssim(made, made), torch.ones(4).double())
+    generated, target = make_pairs(4, 3, 20, 20)
+    assert (l1(generated, generated) == 0).all()
+    assert (psnr(generated, generated) == math.inf).all()
+    torch.testing.assert_close(ssim(generated, generated), torch.ones(4).double())
     black, white = -torch.ones(1, 3, 20, 20), torch.ones(1, 3, 20, 20)
     assert l1(black, white).item() == 2
     assert psnr(black, white).item() == 0
-    torch.testing.assert_close(l1(made, wanted), (made.double() - wanted.double()).abs().flatten(1).mean(1))
+    torch.testing.assert_close(l1(generated, target), (generated.double() - target.double()).abs().flatten(1).mean(1))
 
 
-def test_ssim_in_small_bites_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, wanted = pairs(7, 3, 20, 20)
-    whole = ssim(made, wanted)
-    monkeypatch.setattr(paired, "PIXELS", 3000)
-    # float64 sums, whose order is the processor's: some 1e-15 a term
-    torch.testing.assert_close(ssim(made, wanted), whole, rtol=1e-12, atol=0)
+def test_ssim_in_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    generated, target = make_pairs(7, 3, 20, 20)
+    expected = ssim(generated, target)
+    monkeypatch.setattr(paired, "SSIM_CHUNK_ELEMENTS", 3000)
+    # the order of float64 sums depends on the processor: about 1e-15 per term
+    torch.testing.assert_close(ssim(generated, target), expected, rtol=1e-12, atol=0)
 
 
-def test_gathers_batches() -> None:
-    made, wanted = pairs(7, 3, 20, 20)
-    gathered = PairedMetrics()
-    gathered.update(made[:4], wanted[:4])
-    gathered.update(made[4:], wanted[4:])
-    scores = gathered.compute()
+def test_paired_metrics_accumulate_batches() -> None:
+    generated, target = make_pairs(7, 3, 20, 20)
+    metrics = PairedMetrics()
+    metrics.update(generated[:4], target[:4])
+    metrics.update(generated[4:], target[4:])
+    scores = metrics.compute()
     assert list(scores) == ["l1", "psnr", "ssim"]
-    for name, measure in [("l1", l1), ("psnr", psnr), ("ssim", ssim)]:
-        values = measure(made, wanted).numpy()
-        # float64 sums, whose order is the processor's: some 1e-15 a term
-        np.testing.assert_allclose(gathered.per_pair_values()[name], values, rtol=1e-12)
+    for name, metric in [("l1", l1), ("psnr", psnr), ("ssim", ssim)]:
+        values = metric(generated, target).numpy()
+        # the order of float64 sums depends on the processor: about 1e-15 per term
+        np.testing.assert_allclose(metrics.per_pair_values()[name], values, rtol=1e-12)
         assert scores[name] == pytest.approx((values.mean(), sem(values)))
 
 
 def test_small_images_have_no_ssim_and_equal_ones_an_infinite_psnr() -> None:
-    made, wanted = pairs(7, 1, 8, 8)
-    gathered = PairedMetrics()
-    gathered.update(made, wanted)
-    gathered.update(wanted, wanted)
-    scores = gathered.compute()
+    generated, target = make_pairs(7, 1, 8, 8)
+    metrics = PairedMetrics()
+    metrics.update(generated, target)
+    metrics.update(target, target)
+    scores = metrics.compute()
     assert math.isnan(scores["ssim"].value)
     assert scores["psnr"].value == math.inf
-    assert scores["l1"].value == pytest.approx(l1(made, wanted).mean().item() / 2)
+    assert scores["l1"].value == pytest.approx(l1(generated, target).mean().item() / 2)
     assert math.isnan(PairedMetrics().compute()["l1"].value)
 
 
-def test_distances_of_features() -> None:
-    random = torch.Generator().manual_seed(1)
-    a, b = torch.randn(2, 700, 5, generator=random)
-    found = feature_distances(FeatureTable.from_tensor(a), FeatureTable.from_tensor(b))
-    # float64 sums, whose order is the processor's: some 1e-15 a term
-    np.testing.assert_allclose(found, np.linalg.norm(a.double().numpy() - b.double().numpy(), axis=1), rtol=1e-12)
+def test_feature_distances_are_euclidean() -> None:
+    generator = torch.Generator().manual_seed(1)
+    a, b = torch.randn(2, 700, 5, generator=generator)
+    distances = feature_distances(FeatureTable.from_tensor(a), FeatureTable.from_tensor(b))
+    # the order of float64 sums depends on the processor: about 1e-15 per term
+    np.testing.assert_allclose(distances, np.linalg.norm(a.double().numpy() - b.double().numpy(), axis=1), rtol=1e-12)
 
 
-def test_refuses_what_makes_no_pairs() -> None:
-    made, wanted = pairs(3, 3, 20, 20)
-    for measure in (l1, psnr, ssim):
-        with pytest.raises(BadInput, match="one shape"):
-            measure(made, wanted[:2])
+def test_unequal_shapes_and_small_images_are_refused() -> None:
+    generated, target = make_pairs(3, 3, 20, 20)
+    for metric in (l1, psnr, ssim):
+        with pytest.raises(BadInput):
+            metric(generated, target[:2])
     with pytest.raises(BadInput, match="at least 11 px; these are 20 x 10"):
-        ssim(made[:, :, :10], wanted[:, :, :10])
-    with pytest.raises(BadInput, match="one shape"):
+        ssim(generated[:, :, :10], target[:, :, :10])
+    with pytest.raises(BadInput, match="Shape mismatch"):
         feature_distances(FeatureTable.from_tensor(torch.ones(3, 2)), FeatureTable.from_tensor(torch.ones(4, 2)))

@@ -1,1 +1,1 @@
-"""Degradations of images, one a file: what makes pairs out of one folder."""
+"""Degradations of images, one family per file, which make input-target pairs from a single source of targets."""

@@ -1,6 +1,6 @@
-"""Pairs out of one folder: pictures degraded on purpose, so that a network learns the way back.
+"""A pipeline of degradations, which makes input-target pairs from target images alone.
 
-Nothing here needs PyTorch before a picture is degraded: settings check names and count channels without it.
+Importing this module does not import PyTorch: settings check names and count channels without it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zerosum.data.degradations.catalog import _SINGLE_CHANNEL, DOWNSAMPLING_FACTORS, check_degradations
+from zerosum.data.degradations.catalog import DOWNSAMPLING_FACTORS, SINGLE_CHANNEL, check_degradations
 from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DegradationPipeline:
-    """Degradations in the order they happen, as one function of a picture and its seed.
+    """Degradations, applied in order, as one function of an image and its seed.
+
+    Args:
+        names: names in `DEGRADATIONS`.
 
     Raises:
-        BadInput: as `check` says.
+        BadInput: see `check_degradations`.
+
+    Example:
+        >>> pipeline = DegradationPipeline(("gray", "down2"))
+        >>> pipeline.input_shape((3, 64, 64))
+        (1, 32, 32)
     """
 
     names: tuple[str, ...]
@@ -30,69 +38,72 @@ class DegradationPipeline:
 
     @property
     def downsampling_factor(self) -> int:
-        """How many times smaller the given picture is than the wanted one."""
+        """The ratio of the target's side to the input's side."""
         return max(DOWNSAMPLING_FACTORS.get(name, 1) for name in self.names)
 
     def input_channels(self, target_channels: int) -> int:
-        """How many channels the given picture has where the wanted one has so many.
+        """Return the number of channels of the input for a target with `target_channels` channels.
 
         Raises:
-            BadInput: if a degradation cannot be done on pictures of so many channels.
+            BadInput: if a degradation does not support this number of channels.
         """
         if "gray" in self.names and target_channels != 3:
             raise BadInput(
-                f"The degradation grey takes colour away, but pictures have {target_channels} channel(s): give colour."
+                f"the degradation 'gray' needs color images, but `data.channels` is {target_channels}: set it to 3, or "
+                "leave the degradation out"
             )
         for name in ("edges", "jpeg"):
             if name in self.names and target_channels not in {1, 3}:
                 raise BadInput(
-                    f"The degradation {name} needs 1 or 3 channels, but pictures have {target_channels}: leave it out."
+                    f"the degradation {name!r} needs 1 or 3 channels, but `data.channels` is {target_channels}: set it "
+                    "to 1 or 3, or leave the degradation out"
                 )
-        left = 1 if any(name in self.names for name in _SINGLE_CHANNEL) else target_channels
-        return left + ("masks" in self.names)
+        image_channels = 1 if any(name in self.names for name in SINGLE_CHANNEL) else target_channels
+        return image_channels + ("masks" in self.names)
 
     def input_shape(self, target_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """The given picture's shape (Ci, h, w) where the wanted one's is (C, H, W).
+        """Return the shape (Ci, h, w) of the input for a target of shape (C, H, W).
 
         Raises:
-            BadInput: if a degradation cannot be done on pictures of this shape.
+            BadInput: if a degradation does not support this shape.
         """
         channels, height, width = self.input_channels(target_shape[0]), target_shape[1], target_shape[2]
-        if height % self.downsampling_factor or width % self.downsampling_factor:
+        factor = self.downsampling_factor
+        if height % factor or width % factor:
             raise BadInput(
-                f"Pictures of {height} x {width} cannot be made {self.downsampling_factor} times smaller: set a size that"
-                f" {self.downsampling_factor} divides."
+                f"images of {height} x {width} cannot be made {factor} times smaller: set `data.size` to a multiple of "
+                f"{factor}"
             )
-        return channels, height // self.downsampling_factor, width // self.downsampling_factor
+        return channels, height // factor, width // factor
 
     def __call__(self, images: Tensor, seed: Tensor) -> Tensor:
-        """The given pictures. Each is a function of its own wanted picture and seed alone.
+        """Degrade target images to inputs; each input depends on its own target and seed alone.
 
         Args:
-            images: (N, C, H, W) float32 in [-1, 1]; rounded to the levels of a byte first.
+            images: targets (N, C, H, W) float32 in [-1, 1]; rounded to 8-bit levels first.
             seed: (N,) int64.
 
         Returns:
-            (N, Ci, h, w) float32 in [-1, 1] on the pictures' device, as if read from a file of bytes: k / 127.5 - 1.
-            With masks the hole is 0 and the last channel is the mask: -1 known, 1 hole.
+            Inputs (N, Ci, h, w) float32 in [-1, 1] on the device of the images, as if loaded from an 8-bit file:
+            k / 127.5 - 1. With masks, pixels in the hole are 0 and the last channel is the mask: -1 known, 1 hole.
 
         Raises:
-            BadInput: as `shape` says.
+            BadInput: see `input_shape`.
         """
         from zerosum.data.degradations.byte_levels import from_levels, to_levels
         from zerosum.data.degradations.registry import DEGRADATION_FNS
 
         count, *shape = images.shape
-        given = self.input_shape((shape[0], shape[1], shape[2]))
-        made, seed = to_levels(images), seed.to(images.device)
+        input_shape = self.input_shape((shape[0], shape[1], shape[2]))
+        levels, seed = to_levels(images), seed.to(images.device)
         for name in self.names:
-            made = DEGRADATION_FNS[name](made, seed)
-        assert made.shape == (count, *given)
-        return from_levels(made)
+            levels = DEGRADATION_FNS[name](levels, seed)
+        assert levels.shape == (count, *input_shape)
+        return from_levels(levels)
 
 
 def hole_mask(seed: Tensor, height: int, width: int) -> Tensor:
-    """Where each seed's hole lies: (N,) int64 to (N, 1, height, width) float32, 1 in the hole and 0 around it."""
+    """Return the hole of each seed: (N,) int64 to (N, 1, height, width) float32, 1 in the hole and 0 around it."""
     from zerosum.data.degradations.masks import hole_mask
 
     return hole_mask(seed, height, width)

@@ -1,4 +1,4 @@
-"""The degradations by name: each maps pictures in levels and their seeds to pictures in levels."""
+"""The degradations by name: each maps images in levels and their seeds to images in levels."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Images: finding, decoding, caching and summarizing them."""
+"""Image sources: resolving, inspecting, decoding and caching them."""

@@ -1,4 +1,4 @@
-"""Images and labels that lie in one .npz archive, or in an .npy file each."""
+"""Images and labels in one .npz archive, or in one .npy file each."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from zerosum.data.images.summary import natural_sort_key
 from zerosum.errors import BadInput
 
 IMAGE_ARRAY_NAMES = ("images", "x", "x_train", "arr_0")
-"""The names under which images are looked for, in this order."""
+"""Names of the array of images, in order of preference."""
 LABEL_ARRAY_NAMES = ("labels", "y", "y_train")
-"""The names under which labels are looked for, in this order."""
+"""Names of the array of labels, in order of preference."""
 
 
 def read_array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of every array in the archive, from its headers alone.
+    """Return the shape of every array in the archive, from its headers alone.
 
     Raises:
-        BadInput: if the file is no archive of arrays.
+        BadInput: if the file is not an archive of arrays.
     """
     shapes = {}
     try:
@@ -35,50 +35,52 @@ def read_array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
                     reader = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
                     shapes[name.removesuffix(".npy")] = reader(member)[0]
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError) as error:
-        raise BadInput(f"{path} is no archive that NumPy can read ({error}): write it with numpy.savez") from error
+        raise BadInput(f"{path} is not a valid .npz archive ({error}): write it with numpy.savez") from error
     return shapes
 
 
 def find_image_array(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
-    """The name of the array that holds the images.
+    """Return the name of the array of images.
 
     Raises:
-        BadInput: if there is none, or its shape is not that of images.
+        BadInput: if there is none, or its shape is not a shape of images.
     """
     name = next((name for name in IMAGE_ARRAY_NAMES if name in shapes), None)
     if name is None:
-        held = ", ".join(shapes) or "nothing"
+        names = ", ".join(shapes) or "nothing"
         raise BadInput(
-            f"{path} holds no array named {_join_with_or(IMAGE_ARRAY_NAMES)} (it holds {held}): save the images as images"
+            f"{path} has no array named {_join_with_or(IMAGE_ARRAY_NAMES)} (found: {names}): save the images under the "
+            "name images"
         )
     check_image_shape(shapes[name], _describe_array(path, name))
     return name
 
 
 def check_image_shape(shape: tuple[int, ...], description: str) -> None:
-    """Refuse an array that holds no images.
+    """Raise if an array cannot hold images.
 
     Raises:
-        BadInput: if its shape is not that of images.
+        BadInput: if its shape is not (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4.
     """
     if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _find_channel_axis(shape) is None):
         raise BadInput(
-            f"{description} has shape {shape}: save images as (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4"
+            f"{description} has shape {shape}: save images with shape (N, H, W), (N, H, W, C) or (N, C, H, W), with C "
+            "from 1 to 4"
         )
 
 
 def load_image_array(path: Path, array_name: str) -> NDArray[np.uint8]:
-    """The images of an archive: see `as_images`."""
+    """Load the images (N, H, W, C) of an archive: see `to_uint8_nhwc`."""
     return to_uint8_nhwc(_load_array(path, array_name), _describe_array(path, array_name))
 
 
 def to_uint8_nhwc(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
-    """Images (N, H, W), (N, H, W, C) or (N, C, H, W) as uint8 (N, H, W, C): of uint8 a view, else a copy.
+    """Convert images (N, H, W), (N, H, W, C) or (N, C, H, W) to uint8 (N, H, W, C): a view of uint8, else a copy.
 
-    Floats in [0, 1] or [-1, 1], and whole numbers in [0, 255] of any type, are scaled and rounded.
+    Floats in [0, 1] or [-1, 1] are scaled and rounded; other numbers in [0, 255] are rounded.
 
     Raises:
-        BadInput: if the values are of another type or range.
+        BadInput: if the values have another type or range.
     """
     if array.ndim == 3:
         array = array[..., None]
@@ -88,27 +90,27 @@ def to_uint8_nhwc(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
 
 
 def memmap_npy(path: Path) -> np.memmap[Any, Any]:
-    """The array of an .npy file, mapped into memory, not read.
+    """Memory-map the array of an .npy file without reading it.
 
     Raises:
-        BadInput: if it is no such file, is cut short, or holds Python objects.
+        BadInput: if the file is not an .npy file, is truncated, or holds Python objects.
     """
     try:
-        mapped: np.memmap[Any, Any] = npy.open_memmap(path, mode="r")
+        array: np.memmap[Any, Any] = npy.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError, SyntaxError) as error:
         raise BadInput(
             f"{path} cannot be read as an .npy file ({_error_message(error)}): write it with numpy.save"
         ) from error
-    return mapped
+    return array
 
 
 def load_labels(
     path: Path, shapes: dict[str, tuple[int, ...]], count: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Labels (count,) int64 and the classes' names in natural order; zeros and () where there is but one.
+    """Return labels (count,) int64 and class names in natural order; zeros and () if there are fewer than two classes.
 
     Raises:
-        BadInput: if there are labels, but not one whole number or string for each image.
+        BadInput: if there are labels, but not one integer or string per image.
     """
     name = next((name for name in LABEL_ARRAY_NAMES if name in shapes), None)
     if name is None:
@@ -117,27 +119,27 @@ def load_labels(
 
 
 def label_file_path(path: Path) -> Path:
-    """Where the labels of the images in an .npy file would lie: images.labels.npy beside images.npy."""
+    """Return the path of the labels of an .npy file of images: images.labels.npy for images.npy."""
     return path.with_suffix(".labels.npy")
 
 
 def load_label_file(path: Path, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The labels beside an .npy file of images, as `load_labels` gives them; zeros and () where there is no such file.
+    """Load the label file of an .npy file of images, as `load_labels` does; zeros and () if there is no such file.
 
     Raises:
-        BadInput: if there are labels, but not one whole number or string for each image.
+        BadInput: if there are labels, but not one integer or string per image.
     """
-    beside = label_file_path(path)
-    if not beside.is_file():
+    label_path = label_file_path(path)
+    if not label_path.is_file():
         return np.zeros(count, np.int64), ()
-    return _encode_labels(memmap_npy(beside), f"the array in {beside}", count)
+    return _encode_labels(memmap_npy(label_path), f"the array in {label_path}", count)
 
 
 def _encode_labels(values: NDArray[Any], description: str, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    whole = values.dtype.kind in "iubSU" or (values.dtype.kind == "f" and bool((values == np.rint(values)).all()))
-    if values.size != count or values.shape[:1] != (count,) or not whole:
+    is_discrete = values.dtype.kind in "iubSU" or (values.dtype.kind == "f" and bool((values == np.rint(values)).all()))
+    if values.size != count or values.shape[:1] != (count,) or not is_discrete:
         raise BadInput(
-            f"{description} has shape {values.shape} and type {values.dtype}: save one whole number or string for each of "
+            f"{description} has shape {values.shape} and dtype {values.dtype}: save one integer or string for each of "
             f"the {count:,} images"
         )
     distinct, inverse = np.unique(values.reshape(count), return_inverse=True)
@@ -146,7 +148,7 @@ def _encode_labels(values: NDArray[Any], description: str, count: int) -> tuple[
     names = [_class_name(value) for value in distinct]
     order = sorted(range(len(names)), key=lambda index: natural_sort_key(names[index]))
     if values.dtype.kind not in "SU":
-        order = list(range(len(names)))  # numbers are in order already, negative ones too
+        order = list(range(len(names)))  # numbers are sorted already, negative ones too
     rank = np.argsort(np.array(order))
     return rank[inverse.reshape(count)].astype(np.int64), tuple(names[index] for index in order)
 
@@ -158,7 +160,7 @@ def _load_array(path: Path, array_name: str) -> NDArray[Any]:
             return array
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadInput(
-            f"{_describe_array(path, array_name)} cannot be read ({error}): write it again as plain numbers"
+            f"{_describe_array(path, array_name)} cannot be read ({error}): save it again as an array of numbers"
         ) from error
 
 
@@ -167,7 +169,7 @@ def _describe_array(path: Path, array_name: str) -> str:
 
 
 def _error_message(error: Exception) -> str:
-    """The first line of what an error says, as part of a sentence."""
+    """Return the first line of an error message, as part of a sentence."""
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
@@ -177,7 +179,9 @@ def _to_uint8(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
     if array.dtype.kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind not in "iuf":
-        raise BadInput(f"{description} has type {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]")
+        raise BadInput(
+            f"{description} has dtype {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]"
+        )
     low, high = float(array.min()), float(array.max())
     floating = array.dtype.kind == "f"
     if floating and low >= 0 and high <= 1:
@@ -187,14 +191,14 @@ def _to_uint8(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
     if low >= 0 and high <= 255:
         return _round_to_uint8(array)
     raise BadInput(
-        f"{description} holds values from {low:g} to {high:g}: scale them to 0..255 as uint8, or to [0, 1] "
-        "or [-1, 1] as floats"
+        f"{description} has values from {low:g} to {high:g}: scale them to 0..255 as uint8, or to [0, 1] or [-1, 1] as "
+        "floats"
     )
 
 
 def _round_to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
-    whole: NDArray[np.uint8] = np.rint(array).astype(np.uint8)
-    return whole
+    rounded: NDArray[np.uint8] = np.rint(array).astype(np.uint8)
+    return rounded
 
 
 def _find_channel_axis(shape: tuple[int, ...]) -> int | None:

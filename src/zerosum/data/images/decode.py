@@ -1,4 +1,4 @@
-"""One image file becomes one array: any mode and any size in, upright 8-bit pixels of one size out."""
+"""Decode one image file of any mode and size into upright 8-bit pixels of one size."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from zerosum.data.split import content_key
 Pixels = NDArray[np.uint8]
 
 PIL_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-"""Pillow's mode for each number of channels."""
+"""Pillow mode for each number of channels."""
 MAX_TILES = 128
-"""Tiles that an image is cut into at most, so that one panorama does not outweigh a hundred snapshots."""
+"""Largest number of tiles of an image, so that one panorama does not outweigh a hundred snapshots."""
 _EXIF_ORIENTATION_TAG = 0x0112
-_HIGH_BIT_DEPTH_MODES = ("I", "F")  # and every I;16: more than 8 bits a value
+_HIGH_BIT_DEPTH_MODES = ("I", "F")  # and every I;16: more than 8 bits per value
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """One image as training sees it, and what it was before."""
+    """The examples made from one image, and the properties of its file."""
 
     examples: Pixels
-    """(t, size, size, C): one, or as many tiles as it is cut into."""
+    """(t, size, size, C): one example, or the tiles of the image."""
     key: int
-    """The hash of the upright pixels at their original size."""
+    """Content key: a hash of the upright pixels at their original size."""
     width: int
     height: int
     mode: str
-    """Pillow's mode, as stored."""
+    """Pillow mode of the stored image."""
     format: str
     frames: int
-    """More than one in animations and multi-page files, of which the first is read."""
+    """Number of frames or pages, of which the first is read."""
 
     @property
     def pixels(self) -> Pixels:
-        """(size, size, C): the first of the squares, and mostly the only one."""
+        """(size, size, C): the first example, which is the only one unless the image is cut into tiles."""
         first: Pixels = self.examples[0]
         return first
 
@@ -50,38 +50,38 @@ def decode_image(image: Image.Image, size: int, channels: int, fit: str) -> Deco
     """Decode an opened image.
 
     Args:
-        image: as Pillow opened it; nothing need be loaded yet.
-        size: the side of the squares that come out.
-        channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha.
+        image: an image opened by Pillow; its pixels need not be loaded yet.
+        size: side of the square examples in pixels.
+        channels: 1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha.
         fit: a name in `FITS`.
 
     Raises:
-        Exception: whatever Pillow raises at content that is damaged.
+        Exception: any exception that Pillow raises for damaged content.
     """
     mode, file_format, frames = image.mode, image.format or "array", getattr(image, "n_frames", 1)
     image.load()
-    whole = to_8bit(apply_exif_orientation(image))
-    key = content_key(f"{whole.mode} {whole.width}x{whole.height}", whole.tobytes())
-    squares = FITS[fit](convert_channels(whole, channels), size)
-    return DecodedImage(squares, key, whole.width, whole.height, mode, file_format, frames)
+    upright = to_8bit(apply_exif_orientation(image))
+    key = content_key(f"{upright.mode} {upright.width}x{upright.height}", upright.tobytes())
+    examples = FITS[fit](convert_channels(upright, channels), size)
+    return DecodedImage(examples, key, upright.width, upright.height, mode, file_format, frames)
 
 
 def error_reason(error: Exception) -> str:
-    """In a few words, why an image could not be read."""
+    """Return in a few words why an image could not be read."""
     if isinstance(error, UnidentifiedImageError):
-        return "its content is no image of a kind that is read here"
+        return "not an image in a supported format"
     if isinstance(error, Image.DecompressionBombError):
-        return "it has too many pixels to be safe to decode"
+        return "too many pixels to decode safely"
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return text.splitlines()[0]
 
 
 def to_8bit(image: Image.Image) -> Image.Image:
-    """The image in mode L, LA, RGB or RGBA, its transparency kept, if it has any.
+    """Convert an image to mode L, LA, RGB or RGBA; transparency is kept.
 
-    Values of 16 bits are scaled from 0..65535 to 0..255, never clipped. 32-bit integers beyond that range
-    are stretched from their least to their greatest. Floats are taken to span 0..1, 0..255 or 0..65535,
-    whichever holds them.
+    16-bit values are scaled from 0..65535 to 0..255, never clipped. 32-bit integers outside that range are rescaled
+    from their minimum and maximum. The range of floats is taken to be the first of 0..1, 0..255 and 0..65535 that
+    contains them.
 
     Raises:
         ValueError: if values are not finite.
@@ -90,49 +90,49 @@ def to_8bit(image: Image.Image) -> Image.Image:
         return Image.fromarray(_scale_to_8bit(np.asarray(image)))
     if image.has_transparency_data:
         gray = image.mode in ("1", "L", "LA", "La")
-        transparent = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
-        return transparent.convert("LA") if gray else transparent
+        with_alpha = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+        return with_alpha.convert("LA") if gray else with_alpha
     if image.mode in ("L", "RGB"):
         return image
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def apply_exif_orientation(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation asks."""
+    """Return the image rotated and flipped as its EXIF orientation says."""
     try:
-        turned = image.getexif().get(_EXIF_ORIENTATION_TAG, 1) != 1
-        return ImageOps.exif_transpose(image) if turned else image
-    except Exception:  # a camera's broken EXIF block raises anything, and its pixels are still good
+        rotated = image.getexif().get(_EXIF_ORIENTATION_TAG, 1) != 1
+        return ImageOps.exif_transpose(image) if rotated else image
+    except Exception:  # a broken EXIF block raises any exception, and the pixels are still good
         return image
 
 
 def convert_channels(image: Image.Image, channels: int) -> Image.Image:
-    """The image in the mode of so many channels; where there is none for alpha, it is laid over white.
+    """Convert an image to the mode with this number of channels; without alpha, it is composited over white.
 
-    Colours that full transparency hides become white, so that they cannot teach a generator anything.
+    The colors of fully transparent pixels become white, so that the generator cannot learn hidden values.
     """
     if "A" not in image.mode:
         return image if image.mode == PIL_MODES[channels] else image.convert(PIL_MODES[channels])
-    clear = image if image.mode == "RGBA" else image.convert("RGBA")
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     white = Image.new("RGBA", image.size, (255, 255, 255, 255))
     if channels in (1, 3):
-        return Image.alpha_composite(white, clear).convert(PIL_MODES[channels])
+        return Image.alpha_composite(white, rgba).convert(PIL_MODES[channels])
     white.putalpha(0)
-    hidden = clear.getchannel("A").point([255] + [0] * 255)
-    return Image.composite(white, clear, hidden).convert(PIL_MODES[channels])
+    hidden = rgba.getchannel("A").point([255] + [0] * 255)
+    return Image.composite(white, rgba, hidden).convert(PIL_MODES[channels])
 
 
 def center_crop(image: Image.Image, size: int) -> Pixels:
-    """The largest centred square, scaled to `size`: (size, size, C)."""
+    """Crop the largest centered square and scale it to `size`: (size, size, C)."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return _to_hwc_array(_resize_box(image, size, size, (left, top, left + side, top + side)))
 
 
 def pad_to_square(image: Image.Image, size: int) -> Pixels:
-    """The whole image in the middle, its edge repeated around it: (size, size, C).
+    """Center the image and repeat its edge pixels around it: (size, size, C).
 
-    A larger image is first scaled down to fit; a smaller one keeps its pixels as they are.
+    A larger image is first scaled down to fit; a smaller image is not scaled.
     """
     longest = max(image.size)
     if longest > size:
@@ -144,28 +144,28 @@ def pad_to_square(image: Image.Image, size: int) -> Pixels:
 
 
 def resize(image: Image.Image, size: int) -> Pixels:
-    """The whole image, its sides scaled apart: (size, size, C)."""
+    """Scale the image to a square, ignoring its aspect ratio: (size, size, C)."""
     return _to_hwc_array(_resize_box(image, size, size, (0, 0, image.width, image.height)))
 
 
 def tile(image: Image.Image, size: int) -> Pixels:
-    """Squares of the image at its own resolution that cover it: (t, size, size, C), row by row.
+    """Cut the image into unscaled squares that cover it: (t, size, size, C), row by row.
 
-    The last column and the last row end where the image does. Of more than `MOST_TILES`, so many are taken, evenly
-    spread, the first and the last among them. An image with a side below `size` gives one: see `crop`.
+    The last column and the last row end at the edge of the image. Of more than `MAX_TILES` tiles, this number of evenly
+    spaced tiles is taken, with the first and the last. An image with a side below `size` gives one: see `center_crop`.
     """
     if min(image.size) < size:
         return center_crop(image, size)[None]
-    places = [(top, left) for top in _tile_offsets(image.height, size) for left in _tile_offsets(image.width, size)]
-    if len(places) > MAX_TILES:
-        chosen = np.linspace(0, len(places) - 1, MAX_TILES).round().astype(int)
-        places = [places[place] for place in chosen]
-    whole = _to_hwc_array(image)
-    return np.stack([whole[top : top + size, left : left + size] for top, left in places])
+    corners = [(top, left) for top in _tile_offsets(image.height, size) for left in _tile_offsets(image.width, size)]
+    if len(corners) > MAX_TILES:
+        kept = np.linspace(0, len(corners) - 1, MAX_TILES).round().astype(int)
+        corners = [corners[index] for index in kept]
+    pixels = _to_hwc_array(image)
+    return np.stack([pixels[top : top + size, left : left + size] for top, left in corners])
 
 
 def _tile_offsets(length: int, size: int) -> list[int]:
-    """Where stretches of `size` begin that cover a length, the last ending with it."""
+    """Return the offsets of tiles of `size` that cover `length`; the last tile ends at `length`."""
     return [min(start, length - size) for start in range(0, length, size)]
 
 
@@ -179,16 +179,15 @@ FITS: dict[str, Callable[[Image.Image, int], Pixels]] = {
     "resize": _with_batch_axis(resize),
     "tiles": tile,
 }
-"""How an image of any shape becomes squares (t, size, size, C), by name."""
+"""Functions that turn an image of any shape into squares (t, size, size, C), by name."""
 MAX_EXAMPLES_PER_IMAGE = {name: MAX_TILES if name == "tiles" else 1 for name in FITS}
-"""How many squares at most."""
+"""Largest number of squares per image, by the same names."""
 
 
 def _resize_box(image: Image.Image, width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:
     if image.size == (width, height) and box == (0, 0, width, height):
         return image
-    # The gap lets a box filter do the first, whole-number part of a large reduction: twice as fast, no
-    # visible change.
+    # `reducing_gap` lets a box filter do the first, integer part of a large reduction: twice as fast, not visible.
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
 
 
@@ -199,18 +198,18 @@ def _to_hwc_array(image: Image.Image) -> Pixels:
 
 @cache
 def _edge_pad_indices(side: int, size: int) -> NDArray[np.int64]:
-    """Indices (size,) into a side no longer than size that centre it and repeat its edges."""
+    """Return indices (size,) into a side of at most `size` pixels that center it and repeat its edges."""
     return np.clip(np.arange(size) - (size - side) // 2, 0, side - 1)
 
 
 def _scale_to_8bit(values: NDArray[Any]) -> Pixels:
     if not np.isfinite(values).all():
-        raise ValueError("it holds values that are not finite numbers")
+        raise ValueError("some values are not finite")
     low, high = float(values.min()), float(values.max())
     floating = values.dtype.kind == "f"
     spans = (1.0, 255.0, 65535.0) if floating else (65535.0,)
     top = next((span for span in spans if low >= 0 and high <= span), None)
-    wide = values.astype(np.float64)
+    floats = values.astype(np.float64)
     if top is None:
-        wide, top = wide - low, (high - low) or 1.0
-    return np.rint(wide * (255.0 / top)).astype(np.uint8)
+        floats, top = floats - low, (high - low) or 1.0
+    return np.rint(floats * (255.0 / top)).astype(np.uint8)

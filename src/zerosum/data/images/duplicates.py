@@ -1,4 +1,4 @@
-"""Examples that come more than once, found by their content keys."""
+"""Exact duplicates among examples, found by their content keys."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from numpy.typing import NDArray
 
 from zerosum.data.split import run_start_mask
 
-_MAX_GROUPS, _MAX_GROUP_SIZE = 10, 5  # how many groups of duplicates are named, and how many of each
+_MAX_GROUPS, _MAX_GROUP_SIZE = 10, 5  # how many groups of duplicates are listed, and how many examples of each
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What comes more than once."""
+    """The duplicates in a dataset."""
 
     extra_copies: int
-    """Copies beyond the first of each content."""
+    """Number of copies beyond the first of each content."""
     groups: Sequence[Sequence[int]]
     """The first few indices of the first few groups of equal content, largest group first, then by first index."""
     cross_class_groups: int
-    """Groups whose examples stand in more than one class."""
+    """Number of groups whose examples have more than one class."""
 
     def notes(self) -> list[str]:
-        """Whole sentences for the user."""
+        """Return sentences for the user."""
         return (
-            [f"{self.cross_class_groups:,} of the duplicated images stand in more than one class"]
+            [f"{self.cross_class_groups:,} of the duplicated images are in more than one class"]
             if self.cross_class_groups
             else []
         )
 
 
 def find_duplicates(keys: NDArray[np.uint64], labels: NDArray[np.int64]) -> Duplicates:
-    """The copies among examples with these keys (n,) and labels (n,); takes a sort, and 25 bytes an example."""
+    """Find the duplicates among examples with these keys (n,) and labels (n,), by one sort and 25 bytes an example."""
     order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    new = run_start_mask(ordered)
-    spare = len(keys) - int(np.count_nonzero(new))
-    alone = new & np.append(new[1:], True)
-    order, ordered = order[~alone], ordered[~alone]
-    starts = np.flatnonzero(run_start_mask(ordered)) if len(ordered) else np.zeros(0, np.int64)
-    lengths = np.diff(starts, append=len(ordered))
+    sorted_keys = keys[order]
+    is_start = run_start_mask(sorted_keys)
+    extra_copies = len(keys) - int(np.count_nonzero(is_start))
+    is_unique = is_start & np.append(is_start[1:], True)
+    order, sorted_keys = order[~is_unique], sorted_keys[~is_unique]
+    starts = np.flatnonzero(run_start_mask(sorted_keys)) if len(sorted_keys) else np.zeros(0, np.int64)
+    lengths = np.diff(starts, append=len(sorted_keys))
     largest = np.lexsort((order[starts], -lengths))[:_MAX_GROUPS]
     groups = [order[starts[group] :][: min(lengths[group], _MAX_GROUP_SIZE)].tolist() for group in largest]
     classes = labels[order]
-    torn = (ordered[1:] == ordered[:-1]) & (classes[1:] != classes[:-1])
-    return Duplicates(spare, groups, len(set(ordered[1:][torn].tolist())))
+    crosses_classes = (sorted_keys[1:] == sorted_keys[:-1]) & (classes[1:] != classes[:-1])
+    return Duplicates(extra_copies, groups, len(set(sorted_keys[1:][crosses_classes].tolist())))

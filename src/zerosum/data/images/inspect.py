@@ -1,4 +1,4 @@
-"""A quick look at a source, from which settings are chosen: a listing, some headers, a few thumbnails."""
+"""A quick inspection of a source, from which settings are chosen: a listing, some headers, a few thumbnails."""
 
 from __future__ import annotations
 
@@ -17,79 +17,77 @@ from zerosum.data.points.mixtures import POINT_COUNT, GaussianMixture
 from zerosum.errors import BadInput
 
 MAX_SAMPLED_HEADERS = 512
-"""How many files' headers are read."""
-_MAX_THUMBNAILS = 24  # of those, how many are decoded, where the mode alone does not say grey or opaque
+"""Largest number of files whose headers are read."""
+_MAX_THUMBNAILS = 24  # how many of those are decoded, if the mode alone does not say that they are gray or opaque
 _THUMBNAIL_SIZE = 64
-_COLOR_THRESHOLD = (
-    12  # the least difference between channels, of 255, that is colour and not a camera's or JPEG's rounding
-)
-_SIZE_TOLERANCE = 0.85  # a short side this much of a power of two counts as that power: 28 becomes 32
-_PAD_MIN_RATIO = 0.75  # images of this much of the size are framed, not enlarged
+_COLOR_THRESHOLD = 12  # of 255: a smaller difference between channels is rounding by a camera or by JPEG, not color
+_SIZE_TOLERANCE = 0.85  # a short side of at least this fraction of a power of two counts as that power: 28 becomes 32
+_PAD_MIN_RATIO = 0.75  # images of at least this fraction of the size are padded, not enlarged
 
 
 @dataclass(frozen=True)
 class SourceInspection:
-    """What a quick look shows; all but the counts come from a sample spread evenly over the files."""
+    """The result of a quick inspection; all fields but the counts come from evenly spaced files."""
 
     source: str
-    """As the user named it."""
+    """The source as the user named it."""
     kind: str
     """`images` or `points`."""
     count: int
-    """Image files (readable or not), or points."""
+    """Number of image files (readable or not), or of points."""
     classes: tuple[str, ...] = ()
     other_files: int = 0
-    """Files left alone because their suffix is no image's."""
+    """Number of files without the suffix of an image, which are ignored."""
     sizes: tuple[tuple[int, int], ...] = ()
-    """(width, height) of each image in the sample."""
+    """(width, height) of each sampled image."""
     pixel_modes: tuple[tuple[str, int], ...] = ()
-    """Pillow's pixel modes in the sample with their counts, most frequent first."""
+    """Pillow modes of the sampled images with their counts, most frequent first."""
     formats: tuple[tuple[str, int], ...] = ()
-    """File formats in the sample with their counts, most frequent first."""
+    """File formats of the sampled images with their counts, most frequent first."""
     has_color: bool = False
-    """Whether any of the images looked at has colour; grey ones saved as RGB have none."""
+    """Whether any sampled image has color; gray images saved as RGB have none."""
     has_alpha: bool = False
-    """Whether any of the images looked at is anywhere transparent."""
+    """Whether any pixel of a sampled image is transparent."""
     unreadable: tuple[tuple[str, str], ...] = ()
-    """(name, reason) of those in the sample that are no images."""
+    """(name, reason) of each unreadable sampled image."""
     dimensions: int = 0
     """F of points (N, F)."""
     notes: tuple[str, ...] = ()
-    """Whole sentences about choices made."""
+    """Sentences for the user about decisions of the inspection."""
     resolved: Source | GaussianMixture | None = field(default=None, repr=False, compare=False)
-    """What was looked at, listed already: `read` takes it, so that a large folder is not listed twice."""
+    """The resolved source: `load_source` takes it, so that a large folder is not listed twice."""
 
     @property
     def short_side(self) -> int:
-        """The median of the images' shorter sides; 0 for points."""
+        """The median of the shorter sides of the images in pixels; 0 for points."""
         return round(statistics.median(map(min, self.sizes))) if self.sizes else 0
 
     @property
     def common_size(self) -> tuple[int, int] | None:
-        """The (width, height) of all, or None where they differ."""
+        """The (width, height) of all images, or None if they differ."""
         return self.sizes[0] if len(set(self.sizes)) == 1 else None
 
     def recommended_size(self, max_size: int = 256) -> int:
-        """A power of two from 16 to 1024, at most `max_size`: for points 0.
+        """Return a power of two from 16 to 1024, at most `max_size`, in pixels; 0 for points.
 
-        It is the largest that three quarters of the images reach with their shorter side, or miss by at most
-        15%.
+        It is the largest power of two that the shorter side of three quarters of the images reaches, or misses by at
+        most 15%.
         """
         if not self.sizes:
             return 0
-        sides = sorted(map(min, self.sizes))
-        reached = sides[(len(sides) - 1) // 4] / _SIZE_TOLERANCE
+        short_sides = sorted(map(min, self.sizes))
+        reached = short_sides[(len(short_sides) - 1) // 4] / _SIZE_TOLERANCE
         return max((size for size in _SIZES if size <= min(reached, max_size)), default=_SIZES[0])
 
     def recommended_fit(self, size: int) -> str:
-        """`pad` where all images share one size that is a little below `size` (28 of 32), else `crop`."""
+        """Return `pad` if all images have one size a little below `size` (such as 28 of 32), else `crop`."""
         if self.common_size is None:
             return "crop"
         shorter, longer = sorted(self.common_size)
         return "pad" if _PAD_MIN_RATIO * size <= shorter and longer <= size and shorter < size else "crop"
 
     def recommended_channels(self) -> int:
-        """3 where there is colour, else 1; transparency is laid over white."""
+        """Return 3 if any sampled image has color, else 1; transparency is composited over white."""
         return 3 if self.has_color else 1
 
 
@@ -97,47 +95,52 @@ _SIZES = (16, 32, 64, 128, 256, 512, 1024)
 
 
 def inspect_source(source: str | Path) -> SourceInspection:
-    """Look at a folder, .zip, .npz or .npy of images, or at a data set by its name, without reading it all.
+    """Inspect a folder, .zip, .npz or .npy of images, or a built-in dataset, without reading it all.
 
     Raises:
-        BadInput: if there is nothing there, or nothing that can be read.
+        BadInput: if the source does not exist, or nothing of it can be read.
     """
-    found = resolve_source(source)
-    if isinstance(found, GaussianMixture):
-        return SourceInspection(found.name, "points", POINT_COUNT, dimensions=found.modes.shape[1], resolved=found)
-    return inspect_images(found)
+    resolved = resolve_source(source)
+    if isinstance(resolved, GaussianMixture):
+        return SourceInspection(
+            resolved.name, "points", POINT_COUNT, dimensions=resolved.modes.shape[1], resolved=resolved
+        )
+    return inspect_images(resolved)
 
 
 def inspect_images(source: Source) -> SourceInspection:
-    """Look at images that have been listed already.
+    """Inspect a resolved source of images.
 
     Raises:
-        BadInput: if there is nothing that can be read.
+        BadInput: if no image can be read.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd files, which are read or refused all the same
+        warnings.simplefilter("ignore")  # Pillow warns about odd files, which are read or reported as unreadable anyway
         return _inspect_images(source)
 
 
 def _inspect_images(source: Source) -> SourceInspection:
     headers: list[tuple[tuple[int, int], str, str]] = []
-    telling: list[int] = []
+    thumbnail_candidates: list[int] = []
     unreadable: list[tuple[str, str]] = []
     for index in _evenly_spaced_indices(len(source.names), MAX_SAMPLED_HEADERS):
         try:
             with source.open(index) as image:
                 headers.append((image.size, image.mode, image.format or "array"))
                 if image.mode not in ("1", "L", "F") and not image.mode.startswith("I"):
-                    telling.append(index)
+                    thumbnail_candidates.append(index)
         except BadInput:
             raise
         except Exception as error:
             unreadable.append((source.names[index], error_reason(error)))
     if not headers:
-        name, why = unreadable[0]
-        raise BadInput(f"no image in {source.display_name} can be read, {name} for one ({why}): replace the files")
+        name, reason = unreadable[0]
+        raise BadInput(
+            f"no image in {source.display_name} can be read, for example {name} ({reason}): replace the files"
+        )
     thumbnails = [
-        _has_color_and_alpha(source, telling[place]) for place in _evenly_spaced_indices(len(telling), _MAX_THUMBNAILS)
+        _has_color_and_alpha(source, thumbnail_candidates[index])
+        for index in _evenly_spaced_indices(len(thumbnail_candidates), _MAX_THUMBNAILS)
     ]
     return SourceInspection(
         source=source.display_name,
@@ -148,7 +151,7 @@ def _inspect_images(source: Source) -> SourceInspection:
         sizes=tuple(size for size, _, _ in headers),
         pixel_modes=tuple(most_common(mode for _, mode, _ in headers).items()),
         formats=tuple(most_common(name for _, _, name in headers).items()),
-        has_color=any(tint for tint, _ in thumbnails),
+        has_color=any(color for color, _ in thumbnails),
         has_alpha=any(alpha for _, alpha in thumbnails),
         unreadable=tuple(unreadable),
         notes=source.notes,
@@ -157,21 +160,21 @@ def _inspect_images(source: Source) -> SourceInspection:
 
 
 def _has_color_and_alpha(source: Source, index: int) -> tuple[bool, bool]:
-    """Whether the image has colour, and whether it is anywhere transparent; neither if it is damaged."""
+    """Return whether the image has color, and whether any pixel is transparent; both False if it is damaged."""
     try:
         with source.open(index) as image:
-            image.draft("RGB", (_THUMBNAIL_SIZE, _THUMBNAIL_SIZE))  # JPEG alone can decode at an eighth of the size
-            small = to_8bit(image)
-            small.thumbnail((_THUMBNAIL_SIZE, _THUMBNAIL_SIZE))
-            seen = np.asarray(convert_channels(small, 3)).astype(np.int16)
-            alpha = "A" in small.mode and small.getchannel("A").getextrema() != (255, 255)
-            return bool(np.ptp(seen, axis=2).max() >= _COLOR_THRESHOLD), alpha
-    except Exception:  # Pillow's decoders raise anything; `read` decodes every file and names the damaged ones
+            image.draft("RGB", (_THUMBNAIL_SIZE, _THUMBNAIL_SIZE))  # JPEG alone can be decoded at an eighth of the size
+            thumbnail = to_8bit(image)
+            thumbnail.thumbnail((_THUMBNAIL_SIZE, _THUMBNAIL_SIZE))
+            rgb = np.asarray(convert_channels(thumbnail, 3)).astype(np.int16)
+            alpha = "A" in thumbnail.mode and thumbnail.getchannel("A").getextrema() != (255, 255)
+            return bool(np.ptp(rgb, axis=2).max() >= _COLOR_THRESHOLD), alpha
+    except Exception:  # decoders raise any exception; `load_source` decodes every file and reports the damaged ones
         return False, False
 
 
 def _evenly_spaced_indices(count: int, max_count: int) -> Sequence[int]:
-    """At most so many indices below `count`, evenly spread, the first and last among them."""
+    """Return at most `max_count` evenly spaced indices below `count`, the first and the last among them."""
     if count <= max_count:
         return range(count)
-    return [round(place * (count - 1) / (max_count - 1)) for place in range(max_count)]
+    return [round(step * (count - 1) / (max_count - 1)) for step in range(max_count)]

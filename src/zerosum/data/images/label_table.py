@@ -1,7 +1,8 @@
-"""Classes from a table: a labels.csv or metadata.csv (or .tsv) that lies with the images and names a label for each.
+"""Classes from a table of labels: a labels.csv or metadata.csv (or .tsv) in the folder of the images.
 
-Its first row names the columns, or is the first of two columns' values. Files are named by their path from the table's
-folder, or from the folder that all images lie in, with slashes of either kind, with or without the suffix.
+The first row either names the columns, or is the first data row of a table with two columns. Files are named by their
+path relative to the folder of the table or to the root folder of all images, with slashes or backslashes, with or
+without the suffix.
 """
 
 from __future__ import annotations
@@ -22,100 +23,100 @@ from zerosum.data.images.summary import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 
 LABEL_TABLE_NAMES = ("labels.csv", "labels.tsv", "metadata.csv", "metadata.tsv")
-"""What a table of labels is called, in any case; of several in one folder, the first of these is used."""
+"""File names of a table of labels, in lower or upper case; of several in one folder, the first of these is used."""
 FILE_COLUMN_NAMES = (
     *("file", "file_name", "filename", "file_path", "filepath"),
     *("image", "image_path", "image_name", "path", "name", "image_id", "id"),
 )
-"""What the column of files is called, in any case, the likeliest first."""
+"""Names of the column of files, in lower or upper case, the most likely first."""
 LABEL_COLUMN_NAMES = ("label", "labels", "class", "classes", "category", "target", "class_name", "label_name")
-"""What the column of labels is called, in any case, the likeliest first."""
-_MISSING, _AMBIGUOUS = -1, -2  # in place of an image's index
+"""Names of the column of labels, in lower or upper case, the most likely first."""
+_MISSING, _AMBIGUOUS = -1, -2  # in place of the index of an image or a column
 _MAX_CELL_CHARS = 60  # characters of a cell that are shown in a message
 
 
 @dataclass(frozen=True)
 class LabelTable:
-    """A table of labels, not read yet."""
+    """A table of labels, not parsed yet."""
 
     name: str
     """Its path within the source, with slashes."""
     display_name: str
-    """What the user would call it."""
+    """Its name in messages."""
     content: bytes = field(repr=False)
 
     @property
     def folder(self) -> str:
-        """The path of its folder within the source: "" or with a slash at its end."""
+        """The path of its folder within the source: "" or with a trailing slash."""
         return self.name.removesuffix(self.name.rpartition("/")[2])
 
     @property
     def entry(self) -> tuple[str, int, int]:
-        """(name, bytes, hash of the content): what its labels depend on, whatever the file's date."""
+        """(name, bytes, hash of the content): identifies its labels, whatever the date of the file."""
         digest = hashlib.blake2b(self.content, digest_size=8).digest()
         return self.name, len(self.content), int.from_bytes(digest, "little")
 
     def row_error(self, row: int, message: str) -> BadInput:
-        """What the user is told of a row, the first of the file being number 1."""
-        return BadInput(f"row {row:,} of {self.display_name} {message}")
+        """Return an error about a row; the first row of the file is number 1."""
+        return BadInput(f"{self.display_name}, row {row:,}: {message}")
 
 
 @dataclass(frozen=True, eq=False)
 class TableLabels:
-    """What a table says of the images."""
+    """The labels of the images, read from a table."""
 
     labels: NDArray[np.int64]
-    """(n,) class indices; zeros where there are no classes."""
+    """(n,) class indices; zeros if there are no classes."""
     classes: tuple[str, ...]
-    """The distinct labels in natural order; () if there are fewer than two, or hardly any is said twice."""
+    """The distinct labels in natural order; () if there are fewer than two, or fewer than two images per label."""
     notes: tuple[str, ...]
 
 
 def find_label_tables(other_files: Iterable[str], root: str) -> list[str]:
-    """The tables in the uppermost folder that has one, on the way down to `root`; the first is the one to use.
+    """Return the tables in the uppermost folder that has one, on the path down to `root`; the first is to be used.
 
     Args:
-        other_files: the paths of files that are no images.
-        root: the folder in which all images lie: "" or with a slash at its end.
+        other_files: paths of the files that are not images.
+        root: the folder that contains all images: "" or with a trailing slash.
     """
     levels = list(itertools.accumulate((f"{folder}/" for folder in root.split("/")[:-1]), initial=""))
-    found = []
+    tables = []
     for path in other_files:
         file = path.rpartition("/")[2]
         folder = path.removesuffix(file)
         if file.lower() in LABEL_TABLE_NAMES and folder in levels:
-            found.append((len(folder), LABEL_TABLE_NAMES.index(file.lower()), path))
-    found.sort()
-    return [path for length, _, path in found if length == found[0][0]]
+            tables.append((len(folder), LABEL_TABLE_NAMES.index(file.lower()), path))
+    tables.sort()
+    return [path for length, _, path in tables if length == tables[0][0]]
 
 
 def read_label_table(table: LabelTable, names: Sequence[str], indices: Sequence[int], root: str) -> TableLabels:
-    """The classes that the table gives to those of the images that are kept.
+    """Read the labels of the training images from a table.
 
     Args:
         table: the table.
-        names: the paths of all images within the source.
-        indices: which of them are the data: (n,) indices, whose order is that of the labels.
-        root: the folder in which these lie: "" or with a slash at its end.
+        names: paths of all images within the source.
+        indices: indices (n,) of the training images among them, in the order of the labels.
+        root: the folder that contains the training images: "" or with a trailing slash.
 
     Raises:
-        BadInput: if the table cannot be read or understood, or does not give just one label to each image kept.
+        BadInput: if the table cannot be parsed, or does not have exactly one label for each training image.
     """
     images = _ImageLookup(names, table.folder, root)
     rows = _read_rows(table)
     first = next(rows, None)
     if first is None:
-        raise BadInput(f"{table.display_name} is empty: write a row for each image into it, or remove it")
+        raise BadInput(f"{table.display_name} is empty: write one row per image, or remove the file")
     columns = _detect_columns(table, *first, images)
-    conditioning = _LabelCollector(table, columns, images, set(indices))
-    for number, cells in rows if columns.has_header else itertools.chain([first], rows):
-        conditioning.add(number, cells)
-    conditioning.require_complete(names, indices)
-    return _build_labels(table, columns, conditioning, indices)
+    collector = _LabelCollector(table, columns, images, set(indices))
+    for row_number, cells in rows if columns.has_header else itertools.chain([first], rows):
+        collector.add(row_number, cells)
+    collector.require_complete(names, indices)
+    return _build_labels(table, columns, collector, indices)
 
 
 class _ImageLookup:
-    """The images, to be found by what a cell says."""
+    """The indices of the images by the content of a cell."""
 
     def __init__(self, names: Sequence[str], folder: str, root: str) -> None:
         start = len(folder)
@@ -125,65 +126,65 @@ class _ImageLookup:
         }
 
     def find(self, cell: str) -> int:
-        """The index of the image that a cell names, or _ABSENT, or _SEVERAL."""
+        """Return the index of the image that a cell names, or _MISSING, or _AMBIGUOUS."""
         path = _normalize_path(cell)
-        for place in (path, self._root + path):
-            if place in self._by_path:
-                return self._by_path[place]
+        for candidate in (path, self._root + path):
+            if candidate in self._by_path:
+                return self._by_path[candidate]
         return self._by_stem.get(path, self._by_stem.get(self._root + path, _MISSING))
 
     @cached_property
     def _by_stem(self) -> dict[str, int]:
         """Indices by path without the suffix."""
-        found: dict[str, int] = {}
+        by_stem: dict[str, int] = {}
         for path, index in self._by_path.items():
-            bare = path.rpartition(".")[0]
-            found[bare] = _AMBIGUOUS if bare in found else index
-        return found
+            stem = path.rpartition(".")[0]
+            by_stem[stem] = _AMBIGUOUS if stem in by_stem else index
+        return by_stem
 
 
 def _normalize_path(path: str) -> str:
     path = path.strip().replace("\\", "/").removeprefix("./")
-    # macOS writes an accent in a file's name as a character of its own, a spreadsheet does not.
+    # macOS writes an accent in a file name as a separate character, a spreadsheet does not
     return path if path.isascii() else unicodedata.normalize("NFC", path)
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which columns hold what."""
+    """The positions of the columns."""
 
     file_column: int
     label_column: int
     column_count: int
-    """How many columns there are."""
+    """Number of columns."""
     has_header: bool
-    """Whether the first row names them."""
+    """Whether the first row names the columns."""
     label_title: str
-    """What a message calls the column of labels."""
+    """The column of labels in messages."""
 
 
 def _detect_columns(table: LabelTable, row: int, cells: list[str], images: _ImageLookup) -> _Columns:
-    """What the first row says of the columns, or its being a row of values."""
+    """Detect the columns from the first row, which is a header or a data row."""
     titles = ["_".join(cell.lower().replace("-", " ").split()) for cell in cells]
-    filled = [place for place, title in enumerate(titles) if title]
+    filled = [index for index, title in enumerate(titles) if title]
     file, label = _find_title(titles, FILE_COLUMN_NAMES), _find_title(titles, LABEL_COLUMN_NAMES)
     if _MISSING in (file, label) and images.find(cells[0]) != _MISSING:
         if filled != [0, 1]:
             raise table.row_error(
                 row,
-                f"names an image, but holds {pluralize(len(filled), 'cell')} and not 2: put a row above it that calls "
-                "the column of the files file and that of the classes label",
+                f"the table has no header and {pluralize(len(filled), 'column')} instead of 2: add a header row that "
+                "names the columns 'file' and 'label'",
             )
         return _Columns(0, 1, len(cells), False, "the second column")
-    if len(filled) == 2 and file != label:  # one of two is known, and the other is the other
+    if len(filled) == 2 and file != label:  # if one of two columns is known, the other one is known too
         file = sum(filled) - label if file == _MISSING else file
         label = sum(filled) - file if label == _MISSING else label
-    missing = [what for what, place in (("file", file), ("label", label)) if place == _MISSING]
+    missing = [f"'{title}'" for title, index in (("file", file), ("label", label)) if index == _MISSING]
     if missing:
         raise table.row_error(
             row,
-            f"does not say which column holds the {' and which the '.join(f'{what}s' for what in missing)} (it says "
-            f"{_quote_cell(', '.join(cells))}): call it {' and '.join(missing)}, or rename the table to leave it out",
+            f"the header {_quote_cell(', '.join(cells))} has no column {' and no column '.join(missing)}: rename the "
+            "columns, or rename the table if it holds no labels",
         )
     return _Columns(file, label, len(cells), True, f"the column {_quote_cell(cells[label])}")
 
@@ -193,7 +194,7 @@ def _find_title(titles: list[str], candidates: Sequence[str]) -> int:
 
 
 class _LabelCollector:
-    """What the rows read so far say."""
+    """The labels of the rows read so far."""
 
     def __init__(self, table: LabelTable, columns: _Columns, images: _ImageLookup, indices: set[int]) -> None:
         self._table, self._columns, self._images, self._indices = table, columns, images, indices
@@ -201,57 +202,66 @@ class _LabelCollector:
         """The label of each image by its index."""
         self._row_numbers: dict[int, int] = {}
         self.missing_files: list[tuple[int, str]] = []
-        """(row, cell) of files that are not there."""
+        """(row, cell) of each file that does not exist."""
 
     def add(self, row_number: int, cells: list[str]) -> None:
-        """Take down a row."""
+        """Add a row."""
         columns = self._columns
         if len(cells) > columns.column_count and any(cells[columns.column_count :]):
             raise self._table.row_error(
-                row_number, f"holds {len(cells)} cells and the first row {columns.column_count}: quote commas in cells"
+                row_number,
+                f"{len(cells)} cells, but the first row has {columns.column_count}: quote cells that contain commas",
             )
         cell = cells[columns.file_column] if columns.file_column < len(cells) else ""
         label = cells[columns.label_column].strip() if columns.label_column < len(cells) else ""
         if not cell.strip():
-            raise self._table.row_error(row_number, "names no file: fill it in, or remove the row")
+            raise self._table.row_error(row_number, "the file name is missing: fill it in, or remove the row")
         index = self._images.find(cell)
         if index == _AMBIGUOUS:
             raise self._table.row_error(
-                row_number, f"says {_quote_cell(cell)}, which several images are called: write the suffix too"
+                row_number, f"{_quote_cell(cell)} matches several images: write the file name with its suffix"
             )
         if index == _MISSING:
             self.missing_files.append((row_number, cell))
-        elif index in self._indices:  # and not, say, of the test split, which is left alone
-            if not label:
-                raise self._table.row_error(
-                    row_number, f"gives {_quote_cell(cell)} no label: fill it in, or remove the row and the image"
-                )
-            known = self.labels.setdefault(index, label)
-            row = self._row_numbers.setdefault(index, row_number)
-            if known != label:
-                raise self._table.row_error(
-                    row_number,
-                    f"labels {_quote_cell(cell)} {_quote_cell(label)}, but row {row:,} {_quote_cell(known)}: keep one of them",
-                )
+        elif index in self._indices:  # an image of the test split is not in them, so its label does not matter
+            self._add_label(row_number, cell, index, label)
+
+    def _add_label(self, row_number: int, cell: str, index: int, label: str) -> None:
+        if not label:
+            raise self._table.row_error(
+                row_number, f"{_quote_cell(cell)} has no label: fill it in, or remove the row and the image"
+            )
+        known_label = self.labels.setdefault(index, label)
+        known_row = self._row_numbers.setdefault(index, row_number)
+        if known_label != label:
+            raise self._table.row_error(
+                row_number,
+                f"{_quote_cell(cell)} has the label {_quote_cell(label)}, but row {known_row:,} has "
+                f"{_quote_cell(known_label)}: keep one of them",
+            )
 
     def require_complete(self, names: Sequence[str], indices: Sequence[int]) -> None:
-        """Refuse a table that leaves an image without a label."""
-        without = [names[index] for index in indices if index not in self.labels]
-        where, images = self._table.display_name, pluralize(len(indices), "image")
-        if len(without) == len(indices):
-            said = (
-                f"; row {self.missing_files[0][0]:,} says {_quote_cell(self.missing_files[0][1])}"
+        """Raise if an image has no label.
+
+        Raises:
+            BadInput: if the table has no row for one of the images at `indices`.
+        """
+        unlabeled = [names[index] for index in indices if index not in self.labels]
+        table, images = self._table.display_name, pluralize(len(indices), "image")
+        if len(unlabeled) == len(indices):
+            example = (
+                f"; row {self.missing_files[0][0]:,} names {_quote_cell(self.missing_files[0][1])}"
                 if self.missing_files
                 else ""
             )
             raise BadInput(
-                f"no row of {where} gives any of the {images} a label, {without[0]} for one{said}: name files by their "
-                "path from the folder of the table"
+                f"{table} has no label for any of the {images}, such as {unlabeled[0]}{example}: write file paths "
+                "relative to the folder of the table"
             )
-        if without:
+        if unlabeled:
             raise BadInput(
-                f"{where} has no row for {len(without):,} of the {images}, {without[0]} for one: add the rows, or move "
-                "these images away"
+                f"{table} has no row for {len(unlabeled):,} of the {images}, such as {unlabeled[0]}: add the rows, or "
+                "move these images away"
             )
 
 
@@ -262,25 +272,26 @@ def _build_labels(
     if collector.missing_files:
         row, cell = collector.missing_files[0]
         rows = f"{pluralize(len(collector.missing_files), 'row')} of {table.name}"
-        notes.append(f"{rows} named no image that is there, such as row {row:,} with {_quote_cell(cell)}")
-    tidy = {label: " ".join(label.split()) for label in set(collector.labels.values())}
-    classes = sorted(set(tidy.values()), key=natural_sort_key)
+        notes.append(f"ignored {rows} without a matching image, such as row {row:,} with {_quote_cell(cell)}")
+    class_names = {label: " ".join(label.split()) for label in set(collector.labels.values())}
+    classes = sorted(set(class_names.values()), key=natural_sort_key)
     if len(classes) < 2 or 2 * len(classes) > len(indices):
-        # Captions and numbers of one's own are in tables too, and a class of one image teaches nothing.
-        said = f"the one label {_quote_cell(classes[0])}" if len(classes) < 2 else f"{len(classes):,} different labels"
+        # A column may hold captions or unique numbers, and a class of one image teaches nothing.
+        labels_text = f"only the label {_quote_cell(classes[0])}" if len(classes) < 2 else f"{len(classes):,} labels"
         notes.append(
-            f"no classes were read, since {columns.label_title} of {table.name} gives {pluralize(len(indices), 'image')} {said}: "
-            "give the images of a kind one label, and those of another kind another, to have them"
+            f"no classes were read, because {columns.label_title} of {table.name} has {labels_text} for "
+            f"{pluralize(len(indices), 'image')}: use at least two labels, and on average at least two images per "
+            "label, to train with classes"
         )
         return TableLabels(np.zeros(len(indices), np.int64), (), tuple(notes))
-    number = {name: place for place, name in enumerate(classes)}
-    labels = np.array([number[tidy[collector.labels[index]]] for index in indices], np.int64)
+    label_of_class = {name: label for label, name in enumerate(classes)}
+    labels = np.array([label_of_class[class_names[collector.labels[index]]] for index in indices], np.int64)
     notes.insert(0, f"the classes are the labels in {columns.label_title} of {table.name}")
     return TableLabels(labels, tuple(classes), tuple(notes))
 
 
 def _read_rows(table: LabelTable) -> Iterator[tuple[int, list[str]]]:
-    """(number, cells) of each row that is not blank, the first of the file being number 1."""
+    """Yield (number, cells) of each row that is not blank; the first row of the file is number 1."""
     text = _decode_text(table)
     delimiter = _detect_delimiter(table.name, text.lstrip().partition("\n")[0])
     number = 0
@@ -290,11 +301,11 @@ def _read_rows(table: LabelTable) -> Iterator[tuple[int, list[str]]]:
             if any(map(str.strip, cells)):
                 yield number, cells
     except csv.Error as error:
-        raise table.row_error(number + 1, f"cannot be read ({error}): see that every quote is closed") from error
+        raise table.row_error(number + 1, f"not valid CSV ({error}): check that every quote is closed") from error
 
 
 def _detect_delimiter(name: str, first_line: str) -> str:
-    """What stands between cells: spreadsheets write semicolons where a comma is the decimal point."""
+    """Return the delimiter of cells; spreadsheets write semicolons where the comma is the decimal point."""
     if name.lower().endswith(".tsv"):
         return "\t"
     return next((mark for mark in ",;\t" if mark in first_line), ",")
@@ -305,14 +316,14 @@ def _decode_text(table: LabelTable) -> str:
         text = table.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _encoding_error(table, error.start) from error
-    if "\0" in text:  # UTF-16 of English letters passes for UTF-8 with zeros between
+    if "\0" in text:  # UTF-16 of English letters is valid UTF-8 with zero bytes in between
         raise _encoding_error(table, table.content.index(b"\0"))
     return text
 
 
 def _encoding_error(table: LabelTable, offset: int) -> BadInput:
     row = table.content.count(b"\n", 0, offset) + 1
-    return table.row_error(row, "is no text in UTF-8: save the table as CSV in UTF-8")
+    return table.row_error(row, "not valid UTF-8: save the table as CSV in UTF-8")
 
 
 def _quote_cell(cell: str) -> str:

@@ -1,4 +1,4 @@
-"""Images used where they lie, in one .npy file: nothing is decoded or copied, and their keys are worked out once."""
+"""Images memory-mapped from one .npy file: nothing is decoded or copied, and their content keys are computed once."""
 
 from __future__ import annotations
 
@@ -19,35 +19,40 @@ from zerosum.data.images.sources import NpySource
 from zerosum.data.images.summary import DatasetSummary
 from zerosum.data.split import content_keys
 
-_READ_BLOCK_BYTES = 2**23  # bytes read at a time
+_READ_BLOCK_BYTES = 2**23  # bytes that are read at a time
 
 
 def can_memmap(source: NpySource, size: int, channels: int) -> bool:
-    """Whether decoding would change nothing: squares of this size, grey or RGB (alpha hides colours: see `reading`)."""
+    """Return True if decoding would change no pixel: squares of this size, gray or RGB.
+
+    Decoding images with alpha changes the colors of transparent pixels: see `convert_channels`.
+    """
     return source.is_memmappable and channels in (1, 3) and source.images.shape[1:] == (size, size, channels)
 
 
 def load_memmapped(source: NpySource, fit: str, progress: ProgressFn) -> DecodedSource:
-    """The images as a map of the file, with keys from the cache, else from reading them once.
+    """Memory-map the images of the file, with content keys from the cache, else from reading the images once.
 
     Args:
-        source: one that `fits`.
-        fit: how other shapes would become squares; for the record.
-        progress: called now and then from this thread.
+        source: a source for which `can_memmap` is True.
+        fit: how other shapes would become squares; for the summary.
+        progress: called with the number of images done and of all images, from this thread.
     """
-    asked = f"{cache.VERSION} {source.state_hash} in place"
-    entry = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
-    known = cache.load_keys(entry)
-    if known is None:
+    identity = f"{cache.VERSION} {source.state_hash} in place"
+    entry = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+    cached = cache.load_keys(entry)
+    if cached is None:
         keys = compute_content_keys(source, progress)
         summary = summarize(source, keys)
         try:
             with cache.write_entry(entry) as folder:
                 cache.save_keys(folder, keys, summary)
         except CacheWriteError as error:
-            summary.notes.append(f"nothing was cached, so the next start reads all images again ({error})")
-        known = keys, summary
-    keys, summary = known
+            summary.notes.append(
+                f"the content keys were not cached, so the next start reads all images again ({error})"
+            )
+        cached = keys, summary
+    keys, summary = cached
     count, height, width, _ = source.images.shape
     sizes = np.broadcast_to(np.array([width, height], np.int32), (count, 2))
     return DecodedSource(
@@ -56,40 +61,40 @@ def load_memmapped(source: NpySource, fit: str, progress: ProgressFn) -> Decoded
 
 
 def compute_content_keys(source: NpySource, progress: ProgressFn) -> NDArray[np.uint64]:
-    """The content keys (N,) of a mapped file's images, those that decoding would give."""
+    """Compute the content keys (N,) of the images of a memory-mapped file, equal to those of decoded images."""
     stored, (_, height, width, channels) = source.memmap, source.images.shape
-    header, each = f"{PIL_MODES[channels]} {width}x{height}", height * width * channels
-    rows = max(1, _READ_BLOCK_BYTES // each)
+    header, image_bytes = f"{PIL_MODES[channels]} {width}x{height}", height * width * channels
+    block_images = max(1, _READ_BLOCK_BYTES // image_bytes)
     keys = np.empty(len(stored), np.uint64)
-    # read, not mapped: pages of a map that were touched count as memory in use until the system wants them
+    # read, not memory-mapped: touched pages of a map count as memory in use until the system reclaims them
     with Path(str(stored.filename)).open("rb") as file:
         file.seek(stored.offset)
-        for first in range(0, len(stored), rows):
-            last = min(first + rows, len(stored))
-            block = np.fromfile(file, np.uint8, (last - first) * each).reshape(last - first, *stored.shape[1:])
+        for first in range(0, len(stored), block_images):
+            last = min(first + block_images, len(stored))
+            block = np.fromfile(file, np.uint8, (last - first) * image_bytes).reshape(last - first, *stored.shape[1:])
             keys[first:last] = content_keys(header, to_uint8_nhwc(block, source.display_name))
             progress(last, len(stored))
     return keys
 
 
 def summarize(source: NpySource, keys: NDArray[np.uint64]) -> DatasetSummary:
-    """What the intake would see of a mapped file's images, but for the fit and the split."""
+    """Summarize the images of a memory-mapped file, without the fit and the counts of the split."""
     count, height, width, channels = source.images.shape
-    copies = find_duplicates(keys, source.labels)
-    inside = np.bincount(source.labels, minlength=len(source.classes))
+    duplicates = find_duplicates(keys, source.labels)
+    class_counts = np.bincount(source.labels, minlength=len(source.classes))
     return DatasetSummary(
         source=source.display_name,
         kind="images",
         images=count,
-        duplicates=copies.extra_copies,
-        duplicate_groups=[[source.names[index] for index in group] for group in copies.groups],
+        duplicates=duplicates.extra_copies,
+        duplicate_groups=[[source.names[index] for index in group] for group in duplicates.groups],
         sizes={f"{width}x{height}": count},
         distinct_sizes=1,
         short_side=dict.fromkeys(("min", "median", "max"), min(width, height)),
         pixel_modes={PIL_MODES[channels]: count},
         formats={"array": count},
-        classes={name: int(number) for name, number in zip(source.classes, inside, strict=False)},
+        classes={name: int(class_count) for name, class_count in zip(source.classes, class_counts, strict=False)},
         channels=channels,
         size=height,
-        notes=[*source.notes, *copies.notes()],
+        notes=[*source.notes, *duplicates.notes()],
     )

@@ -1,4 +1,4 @@
-"""Where images come from: a folder, a .zip, an .npz, an .npy, or a name; each a list of entries that can be opened."""
+"""Sources of images: a folder, .zip, .npz, .npy, or a built-in dataset; each lists images that can be opened."""
 
 from __future__ import annotations
 
@@ -36,74 +36,77 @@ from zerosum.data.points.mixtures import MIXTURES, GaussianMixture
 from zerosum.errors import BadInput
 
 BUNDLED_DATASETS = {"digits": Path(__file__).parents[1] / "bundled" / "digits.npz"}
-"""Data sets that come with the package, by name."""
+"""Image datasets that come with the package, by name."""
 _PIL_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF")
 _EMPTY_FILE = "the file is empty"
 _SUPPORTED_SOURCES = f"a folder, .zip, .npz or .npy of images ({', '.join(IMAGE_SUFFIXES)})"
 
 
 class Source(Protocol):
-    """Images under names, each of which can be opened; from several threads at once."""
+    """A list of images that can be opened from several threads at once."""
 
     display_name: str
-    """What the user named it."""
+    """The source as the user named it."""
     names: Sequence[str]
-    """(N,) paths within the source."""
+    """(N,) paths of the images within the source."""
     labels: NDArray[np.int64]
-    """(N,) class indices; zeros where there are no classes."""
+    """(N,) class indices; zeros if there are no classes."""
     classes: tuple[str, ...]
+    """Class names in natural order; () if there are none."""
     other_files: int
+    """Number of files without the suffix of an image, which are ignored."""
     notes: tuple[str, ...]
+    """Sentences for the user about decisions made while listing."""
     state_hash: str
-    """A hash of where it lies and of every entry's name and state: equal when nothing has changed."""
+    """A hash of the path and of the name, size and date of every entry: equal if nothing has changed."""
 
     def open(self, index: int) -> Image.Image:
-        """The image, whose pixels may not be loaded yet; to be closed by the caller."""
+        """Open an image, whose pixels may not be loaded yet; the caller closes it."""
         ...
 
 
 def resolve_source(source: str | Path) -> Source | GaussianMixture:
-    """The data that a path or a name stands for; a path that exists goes before a name.
+    """Return the source of a path or of the name of a built-in dataset; an existing path has precedence over a name.
 
     Raises:
-        BadInput: if there is nothing of that name, or it holds no images.
+        BadInput: if there is no such path or name, or no images in it.
     """
-    place, path = str(source), Path(source).expanduser()
+    name, path = str(source), Path(source).expanduser()
     if path.is_dir():
-        return FolderSource(place, path)
+        return FolderSource(name, path)
     if path.is_file():
-        return _open_source_file(place, path)
-    if place in MIXTURES:
-        return MIXTURES[place]
-    if place in BUNDLED_DATASETS:
-        return NpzSource(place, BUNDLED_DATASETS[place])
-    near = _closest_match(place, path)
-    todo = (
-        f"did you mean {near}?"
-        if near
+        return _open_source_file(name, path)
+    if name in MIXTURES:
+        return MIXTURES[name]
+    if name in BUNDLED_DATASETS:
+        return NpzSource(name, BUNDLED_DATASETS[name])
+    match = _closest_match(name, path)
+    hint = (
+        f"did you mean {match}?"
+        if match
         else f"give {_SUPPORTED_SOURCES}, or one of {', '.join([*BUNDLED_DATASETS, *MIXTURES])}"
     )
-    raise BadInput(f"there is no file, folder or data set {place!r}: {todo}")
+    raise BadInput(f"there is no file, folder or dataset {name!r}: {hint}")
 
 
 class FolderSource:
-    """The images in a folder and its sub-folders."""
+    """The images in a folder and its subfolders."""
 
     def __init__(self, display_name: str, path: Path) -> None:
-        """List the folder, and read the table of labels in it if there is one; links are followed.
+        """List the folder, following links, and read its table of labels if there is one.
 
         Raises:
-            BadInput: if it holds no image files, or cannot be listed, or its table of labels cannot be used.
+            BadInput: if it contains no image files, or cannot be listed, or its table of labels cannot be used.
         """
         try:
-            found = list(_walk_files(path, ""))
+            files = list(_walk_files(path, ""))
         except OSError as error:
             raise BadInput(
-                f"the folder {error.filename} cannot be listed ({error.strerror}): allow reading it"
+                f"the folder {error.filename} cannot be listed ({error.strerror}): check its permissions"
             ) from error
-        images = [entry for entry in found if is_image_file(entry[0])]
-        _require_images(f"the folder {display_name}", len(found), len(images))
-        others = [name for name, _, _ in found if not is_image_file(name)]
+        images = [entry for entry in files if is_image_file(entry[0])]
+        _require_images(f"the folder {display_name}", len(files), len(images))
+        others = [name for name, _, _ in files if not is_image_file(name)]
         self.display_name, self._root = display_name, path
         layout = infer_layout([name for name, _, _ in images], others, self._open_table)
         self.names: Sequence[str] = [images[index][0] for index in layout.indices]
@@ -115,73 +118,75 @@ class FolderSource:
         )
 
     def open(self, index: int) -> Image.Image:
-        """The image, its pixels not loaded yet."""
+        """Open an image; its pixels are not loaded yet."""
         if self._is_empty[index]:
             raise ValueError(_EMPTY_FILE)
         return open_image(self._root / self.names[index])
 
     def _open_table(self, name: str) -> LabelTable:
-        where = str(Path(self.display_name, name))
+        table_name = str(Path(self.display_name, name))
         try:
-            return LabelTable(name, where, (self._root / name).read_bytes())
+            return LabelTable(name, table_name, (self._root / name).read_bytes())
         except OSError as error:
-            raise BadInput(f"{where} cannot be read ({error.strerror}): allow reading it, or rename it") from error
+            raise BadInput(
+                f"{table_name} cannot be read ({error.strerror}): check its permissions, or rename it to ignore it"
+            ) from error
 
 
 class ZipSource:
-    """The images in a .zip, laid out as they would be in a folder."""
+    """The images in a .zip, with the same layouts as a folder."""
 
     def __init__(self, display_name: str, path: Path) -> None:
-        """List the archive, and read the table of labels in it if there is one.
+        """List the archive, and read its table of labels if there is one.
 
         Raises:
-            BadInput: if it is no archive or holds no image files, or its table of labels cannot be used.
+            BadInput: if it is not a zip archive or contains no image files, or its table of labels cannot be used.
         """
         try:
             self._archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
             raise BadInput(
-                f"{display_name} cannot be opened as a zip archive ({error}): pack or download it again"
+                f"{display_name} cannot be opened as a zip archive ({error}): create or download it again"
             ) from error
-        found = [
+        files = [
             member
             for member in self._archive.infolist()
             if not member.is_dir() and not any(is_hidden(part) for part in member.filename.split("/"))
         ]
-        images = [member for member in found if is_image_file(member.filename)]
-        _require_images(f"the archive {display_name}", len(found), len(images))
-        others = [member.filename for member in found if not is_image_file(member.filename)]
+        images = [member for member in files if is_image_file(member.filename)]
+        _require_images(f"the archive {display_name}", len(files), len(images))
+        others = [member.filename for member in files if not is_image_file(member.filename)]
         self.display_name = display_name
         layout = infer_layout([member.filename for member in images], others, self._open_table)
-        kept = [images[index] for index in layout.indices]
-        self._members, self._lock = kept, threading.Lock()
-        self.names: Sequence[str] = [member.filename for member in kept]
+        members = [images[index] for index in layout.indices]
+        self._members, self._lock = members, threading.Lock()
+        self.names: Sequence[str] = [member.filename for member in members]
         self.labels, self.classes, self.notes = layout.labels, layout.classes, layout.notes
         self.other_files = len(others) - len(layout.table_entries)
-        entries = [(member.filename, member.file_size, member.CRC) for member in kept]
+        entries = [(member.filename, member.file_size, member.CRC) for member in members]
         self.state_hash = _state_hash("zip", path, [*entries, *layout.table_entries])
 
     def open(self, index: int) -> Image.Image:
-        """The image, read from the archive but not decoded yet."""
-        with self._lock:  # ZipFile counts its open members without a lock; decoding, outside, is the longer part
+        """Read an image from the archive; it is not decoded yet."""
+        with self._lock:  # ZipFile counts its open members without a lock; decoding takes longer and is outside
             content = self._archive.read(self._members[index])
         if not content:
             raise ValueError(_EMPTY_FILE)
         return open_image(io.BytesIO(content))
 
     def _open_table(self, name: str) -> LabelTable:
-        where = f"{name} in {self.display_name}"
+        table_name = f"{name} in {self.display_name}"
         try:
-            return LabelTable(name, where, self._archive.read(name))
+            return LabelTable(name, table_name, self._archive.read(name))
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:  # the last: a password
-            raise BadInput(f"{where} cannot be read ({error}): pack the archive again") from error
+            raise BadInput(f"{table_name} cannot be read ({error}): create the archive again") from error
 
 
 class IndexedNames(Sequence[str]):
-    """The names `stem[0]`, `stem[1]` and so on, made when asked for: ten million of them would fill memory."""
+    """The names `stem[0]`, `stem[1]` and so on, made on access: ten million strings would fill the memory."""
 
     def __init__(self, stem: str, count: int) -> None:
-        """So many names."""
+        """Create a sequence of `count` names."""
         self._stem, self._range = stem, range(count)
 
     def __len__(self) -> int:
@@ -194,18 +199,18 @@ class IndexedNames(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
 
     def __getitem__(self, index: int | slice) -> str | list[str]:
-        chosen = self._range[index]
-        return f"{self._stem}[{chosen}]" if isinstance(chosen, int) else [f"{self._stem}[{each}]" for each in chosen]
+        numbers = self._range[index]
+        return f"{self._stem}[{numbers}]" if isinstance(numbers, int) else [f"{self._stem}[{n}]" for n in numbers]
 
 
 class NpzSource:
-    """The images in an .npz; loaded when the first is opened."""
+    """The images in an .npz, which are loaded when the first one is opened."""
 
     def __init__(self, display_name: str, path: Path) -> None:
         """Read the headers and the labels.
 
         Raises:
-            BadInput: if it is no such archive, or holds no arrays that can be images and labels.
+            BadInput: if the file is not an .npz archive, or has no array of images, or its labels do not match.
         """
         shapes = read_array_shapes(path)
         self._array_name = find_image_array(path, shapes)
@@ -220,10 +225,10 @@ class NpzSource:
         self._lock = threading.Lock()
 
     def open(self, index: int) -> Image.Image:
-        """The image.
+        """Return an image.
 
         Raises:
-            BadInput: at the first, if the values are not in a range of images.
+            BadInput: at the first call, if the values are not in a range of images.
         """
         with self._lock:
             pixels = self._images[index]
@@ -235,20 +240,20 @@ class NpzSource:
 
 
 class NpySource:
-    """The images in an .npy; those of uint8 are mapped into memory, others loaded when the first is opened.
+    """The images in an .npy: uint8 images are memory-mapped, others are loaded when the first one is opened.
 
-    A mapped file must stay as it is for as long as it is used: the system ends a process that reads beyond the end of
-    a file that was cut.
+    A memory-mapped file must not change while it is used: the operating system kills a process that reads beyond the
+    end of a truncated file.
     """
 
     def __init__(self, display_name: str, path: Path) -> None:
-        """Map the file and read the labels beside it, where there are some.
+        """Memory-map the file, and read its label file if there is one.
 
         Raises:
-            BadInput: if it is no such file, or holds no images, or its labels do not fit.
+            BadInput: if the file is not an .npy file, or holds no images, or its labels do not match.
         """
         self.memmap = memmap_npy(path)
-        """As they lie in the file."""
+        """The array as it is stored in the file."""
         self._description = f"the array in {path}"
         check_image_shape(self.memmap.shape, self._description)
         count = len(self.memmap)
@@ -257,21 +262,21 @@ class NpySource:
         self.labels, self.classes = load_label_file(path, count)
         self.other_files = 0
         self.notes: tuple[str, ...] = ()
-        files = [each for each in (path, label_file_path(path)) if each.is_file()]
-        states = [(each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in files]
+        files = [file for file in (path, label_file_path(path)) if file.is_file()]
+        states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         self.state_hash = _state_hash("npy", path, states)
         self._lock = threading.Lock()
 
     @property
     def is_memmappable(self) -> bool:
-        """Whether images can be used where they lie: of bytes, each in one piece."""
+        """Whether the images can be memory-mapped: uint8, each in one block of memory."""
         return self.memmap.dtype == np.uint8 and bool(self.memmap.flags.c_contiguous)
 
     def open(self, index: int) -> Image.Image:
-        """The image.
+        """Return an image.
 
         Raises:
-            BadInput: at the first, if the values are not in a range of images.
+            BadInput: at the first call, if the values are not in a range of images.
         """
         with self._lock:
             pixels = self.images[index]
@@ -279,7 +284,7 @@ class NpySource:
 
     @cached_property
     def images(self) -> NDArray[np.uint8]:
-        """(N, H, W, C): a view of the file, where it is mapped."""
+        """(N, H, W, C) uint8: a view of the file if it can be memory-mapped."""
         return to_uint8_nhwc(self.memmap if self.is_memmappable else np.array(self.memmap), self._description)
 
 
@@ -291,8 +296,8 @@ def _open_source_file(display_name: str, path: Path) -> Source:
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         return ZipSource(display_name, path)
     if is_image_file(path.name):
-        raise BadInput(f"{display_name} is a single image, and a GAN learns from many: give the folder that holds them")
-    raise BadInput(f"{display_name} is a file of no kind that is read here: give {_SUPPORTED_SOURCES}")
+        raise BadInput(f"{display_name} is a single image: give the folder that contains the training images")
+    raise BadInput(f"{display_name} is not a supported type of file: give {_SUPPORTED_SOURCES}")
 
 
 def _to_pil_image(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -300,26 +305,26 @@ def _to_pil_image(pixels: NDArray[np.uint8]) -> Image.Image:
 
 
 def open_image(file: Path | io.BytesIO) -> Image.Image:
-    """An image file of a format that is read here."""
-    # Only named formats are tried: a file called .png that is really EPS would otherwise start Ghostscript.
+    """Open an image file of a supported format; its pixels are not loaded yet."""
+    # Only these formats are tried: a file named .png that is EPS would otherwise start Ghostscript.
     return Image.open(file, formats=_PIL_FORMATS)
 
 
 def _walk_files(
     folder: Path, prefix: str, ancestors: tuple[tuple[int, int], ...] = ()
 ) -> Iterator[tuple[str, int, int]]:
-    """(name, bytes, mtime in ns) of every file not hidden; a link to a folder above it is not entered."""
+    """Yield (name, bytes, mtime in ns) of every file that is not hidden; links to a parent folder are not followed."""
     state = folder.stat()
     chain = (*ancestors, (state.st_dev, state.st_ino))
     if (folder / "recipe.toml").is_file() and (folder / "data.json").is_file():
-        return  # a run: its sheets are no data, as when a folder trains on itself with `zerosum train .`
+        return  # a run folder: its sample images are not training data (`zerosum train .` writes runs into the source)
     with os.scandir(folder) as entries:
         for entry in entries:
             if is_hidden(entry.name):
                 continue
             if entry.is_dir():
-                inner = entry.stat()
-                if entry.is_symlink() and (inner.st_dev, inner.st_ino) in chain:
+                target = entry.stat()
+                if entry.is_symlink() and (target.st_dev, target.st_ino) in chain:
                     continue
                 yield from _walk_files(Path(entry.path), f"{prefix}{entry.name}/", chain)
             elif entry.is_file():
@@ -336,24 +341,24 @@ def _state_hash(kind: str, path: Path, entries: Sequence[tuple[str, int, int]]) 
 
 def _require_images(description: str, files: int, images: int) -> None:
     if not files:
-        raise BadInput(f"{description} is empty: put images into it ({', '.join(IMAGE_SUFFIXES)})")
+        raise BadInput(f"{description} is empty: add images ({', '.join(IMAGE_SUFFIXES)})")
     if not images:
         raise BadInput(
-            f"{description} holds {pluralize(files, 'file')} but no images: put images into it ({', '.join(IMAGE_SUFFIXES)})"
+            f"{description} contains {pluralize(files, 'file')} but no images: add images ({', '.join(IMAGE_SUFFIXES)})"
         )
 
 
 def _closest_match(display_name: str, path: Path) -> str:
-    """What the user may have meant, quoted, or nothing: a name of ours, or a neighbour on disk."""
+    """Return the most similar name of a file, folder or built-in dataset in quotes, or "" if none is similar."""
     folder = path.parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     missing = path.relative_to(folder).parts[0] if path != folder else path.name
     try:
-        beside = {entry.name: str(folder / entry.name) for entry in folder.iterdir() if not is_hidden(entry.name)}
+        siblings = {entry.name: str(folder / entry.name) for entry in folder.iterdir() if not is_hidden(entry.name)}
     except OSError:
-        beside = {}
-    nearest = difflib.get_close_matches(missing, beside, n=1) or difflib.get_close_matches(
+        siblings = {}
+    nearest = difflib.get_close_matches(missing, siblings, n=1) or difflib.get_close_matches(
         display_name, [*BUNDLED_DATASETS, *MIXTURES], n=1
     )
-    return repr(beside.get(nearest[0], nearest[0])) if nearest else ""
+    return repr(siblings.get(nearest[0], nearest[0])) if nearest else ""

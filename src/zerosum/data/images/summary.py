@@ -1,4 +1,4 @@
-"""What the intake saw of a source, as data and as text."""
+"""The summary of a dataset, as data and as text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 MAX_LISTED_FILES = 5
-"""How many files of a kind are named in the text; the record holds them all."""
+"""Largest number of files listed in a text; the record lists them all."""
 
 
 def natural_sort_key(name: str) -> tuple[list[tuple[int, str]], str]:
-    """A sort key that puts `class 2` before `class 10`; names that differ only in case or zeros go by text."""
-    parts = _DIGITS.split(name)  # text and digits by turns, text first
-    return [(int(part), "") if place % 2 else (-1, part.lower()) for place, part in enumerate(parts)], name
+    """Return a sort key that puts `class 2` before `class 10`.
+
+    Names that differ only in case or in leading zeros are ordered by their text.
+    """
+    parts = _DIGITS.split(name)  # text and digits alternate, text first
+    return [(int(part), "") if index % 2 else (-1, part.lower()) for index, part in enumerate(parts)], name
 
 
 _DIGITS = re.compile(r"([0-9]+)")
@@ -22,56 +25,56 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 @dataclass
 class DatasetSummary:
-    """What the intake saw: the content of `data.json` and of what `zerosum data PATH` prints."""
+    """Counts and notes of a dataset: the content of `data.json` and the output of `zerosum data PATH`."""
 
     source: str
-    """As the user named it."""
+    """The source as the user named it."""
     kind: str
     """`images` or `points`."""
     images: int = 0
-    """Examples that were read (of a toy: points)."""
+    """Number of images that were read, or of points."""
     other_files: int = 0
-    """Files left alone because their suffix is no image's."""
+    """Number of files without the suffix of an image, which are ignored."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
-    """(name, reason) of each file that was skipped."""
+    """(name, reason) of each unreadable file, which is skipped."""
     duplicates: int = 0
-    """Copies beyond the first of each content; they are kept, all on one side of the split."""
+    """Number of copies beyond the first of each content; they are kept, all on one side of the split."""
     duplicate_groups: list[list[str]] = field(default_factory=list)
-    """The names of the first few groups of equal content."""
+    """Names of the first few groups of equal content."""
     sizes: dict[str, int] = field(default_factory=dict)
-    """The ten most frequent `WIDTHxHEIGHT`, upright, with their counts."""
+    """The ten most frequent sizes `WIDTHxHEIGHT` of the upright images, with their counts."""
     distinct_sizes: int = 0
-    """How many different sizes there are."""
+    """Number of distinct sizes."""
     short_side: dict[str, int] = field(default_factory=dict)
-    """`min`, `median` and `max` of the images' shorter sides."""
+    """`min`, `median` and `max` of the shorter sides of the images in pixels."""
     pixel_modes: dict[str, int] = field(default_factory=dict)
-    """Pillow's pixel modes as stored, with their counts."""
+    """Pillow modes of the stored images, with their counts."""
     formats: dict[str, int] = field(default_factory=dict)
     """File formats by content, with their counts."""
     classes: dict[str, int] = field(default_factory=dict)
-    """Images in each class; empty where there are no classes."""
+    """Number of images in each class; empty if there are no classes."""
     train: int = 0
     held_out: int = 0
     channels: int = 0
     size: int = 0
     fit: str = ""
     notes: list[str] = field(default_factory=list)
-    """Whole sentences about choices the intake made."""
+    """Sentences for the user about decisions of the ingest."""
     tiles: int = 0
-    """Squares that the images were cut into; 0 where each is one."""
+    """Number of tiles that the images were cut into; 0 if each image is one example."""
 
     @property
     def files(self) -> int:
-        """All files seen: read, unreadable and left alone."""
+        """The number of all files: read, unreadable and ignored."""
         return self.images + len(self.unreadable) + self.other_files
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as JSON can hold it."""
+        """Return the summary as a dict that JSON can hold."""
         return {"files": self.files, **asdict(self), "unreadable": [list(pair) for pair in self.unreadable]}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> DatasetSummary:
-        """The survey that `as_dict` wrote.
+        """Return the summary that `as_dict` wrote.
 
         Raises:
             TypeError: if a field is missing or unknown.
@@ -81,7 +84,7 @@ class DatasetSummary:
         return cls(**fields)
 
     def lines(self) -> list[str]:
-        """The text of `zerosum data PATH`, a line an item."""
+        """Return the output of `zerosum data PATH`, one string a line."""
         if self.kind == "points":
             text = [f"{self.source}: {self.images:,} points"]
         else:
@@ -102,7 +105,7 @@ class DatasetSummary:
         if self.classes:
             text.append(f"classes ({len(self.classes)}): {_format_counts(self.classes)}")
         if self.other_files:
-            text.append(f"left alone: {pluralize(self.other_files, 'file')} with no image's suffix")
+            text.append(f"ignored: {pluralize(self.other_files, 'file')} without the suffix of an image")
         if self.duplicates:
             groups = [" = ".join(group) for group in self.duplicate_groups[:MAX_LISTED_FILES]]
             text.append(f"duplicates: {self.duplicates:,} exact, such as {'; '.join(groups)}")
@@ -115,11 +118,11 @@ class DatasetSummary:
 
 
 CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
-"""What images of 1 to 4 channels are called."""
+"""Names of images with 1 to 4 channels."""
 
 
 def most_common(values: Iterable[str], max_count: int = 10) -> dict[str, int]:
-    """Counts of the most frequent values, largest first, ties by name."""
+    """Return the counts of the most frequent values, largest first, ties in natural order."""
     counts: dict[str, int] = {}
     for value in values:
         counts[value] = counts.get(value, 0) + 1
@@ -133,5 +136,5 @@ def _format_counts(counts: Mapping[str, int], distinct: int = 0, max_count: int 
 
 
 def pluralize(count: int, noun: str) -> str:
-    """A number of things in words: `1 file`, `2 files`."""
+    """Return a count with its noun: `1 file`, `2 files`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

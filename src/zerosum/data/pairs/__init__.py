@@ -1,1 +1,1 @@
-"""Pairs of images: inputs and targets of translation."""
+"""Inputs and targets of image-to-image translation."""

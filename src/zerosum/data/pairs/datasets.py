@@ -1,6 +1,6 @@
-"""Examples that are made from pictures: degraded ones, the partners of theirs, or pictures of another kind.
+"""Datasets of translation: degraded images, paired images, and unpaired images of two domains.
 
-Values, labels, keys and the split are always those of the pictures that are wanted.
+Values, labels, keys and the split are always those of the targets.
 """
 
 from __future__ import annotations
@@ -21,44 +21,46 @@ if TYPE_CHECKING:
 
     from zerosum.game.types import Batch
 
+_SEED_HEADER = "given"  # part of the hash: another header would change every degraded input of an evaluation
+
 
 def input_seeds(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """By which pictures (n, H, W, C) are degraded where they must be degraded alike each time: (n,).
+    """Return the seeds (n,) with which images (n, H, W, C) are degraded when the result must be the same every time.
 
-    They are hashes of a picture's own pixels, for the tiles of a picture share its content key and should not share
-    their holes.
+    They are hashes of each image's own pixels, because the tiles of an image share its content key and should not share
+    a mask.
     """
-    return content_keys("inputs", images).view(np.int64) if len(images) else np.zeros(0, np.int64)
+    return content_keys(_SEED_HEADER, images).view(np.int64) if len(images) else np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class DegradedDataset(Dataset):
-    """Pictures, each made from a degraded copy of itself."""
+    """Targets, and inputs that are degraded copies of them."""
 
     degrade: DegradationPipeline
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that change when the pictures, the split or the degradations change."""
+        """32 hex digits that change when the images, the split or the degradations change."""
         return _combine_hashes(super().fingerprint, " ".join(self.degrade.names).encode())
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(Ci, h, w) of a degraded picture."""
+        """The shape (Ci, h, w) of a degraded image."""
         channels, height, width = self.shape
         return self.degrade.input_shape((channels, height, width))
 
     @property
     def has_targets(self) -> bool:
-        """Yes: the picture before it was degraded."""
+        """True: the target is the image before its degradation."""
         return True
 
     def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """Pictures (n, C, H, W) in [-1, 1], and what their seeds make of them."""
+        """Return targets (n, C, H, W) in [-1, 1] as `real`, and their degraded copies by `seed` as `inputs`."""
         return {"inputs": self.degrade(scaled, seed), "real": scaled}
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
-        """The pictures, degraded by a seed that is a hash of each one's pixels: (n, Ci, h, w) float32 in [-1, 1]."""
+        """Return degraded images, with a hash of each image's pixels as seed: (n, Ci, h, w) float32 in [-1, 1]."""
         import torch
 
         raw = self.take(indices)
@@ -67,49 +69,50 @@ class DegradedDataset(Dataset):
 
 @dataclass(frozen=True, eq=False)
 class PairedDataset(Dataset):
-    """Pictures, each made from its partner."""
+    """Targets, each with its own input."""
 
     input_values: NDArray[np.uint8]
-    """(M, H, W, Ci) of the pictures that are given."""
+    """(M, H, W, Ci) input images."""
     input_keys: NDArray[np.uint64]
     """(M,) their content keys."""
     input_rows: NDArray[np.int64]
-    """(N,) which of the inputs belongs to each value; -1 where there is none, as in neither side of the split."""
+    """(N,) the row of the input of each target; -1 if it has none, in which case the target is on no side of the
+    split."""
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that change when the pictures on either side, who is whose, or the split change."""
+        """32 hex digits that change when the inputs, the targets, their pairing or the split change."""
         columns = []
-        for side in (self.train, self.held_out):
-            keys = self.input_keys[self.input_rows[side]]
-            columns.append(keys[np.lexsort((keys, self.labels[side], self.keys[side]))].astype("<u8").tobytes())
+        for indices in (self.train, self.held_out):
+            keys = self.input_keys[self.input_rows[indices]]
+            columns.append(keys[np.lexsort((keys, self.labels[indices], self.keys[indices]))].astype("<u8").tobytes())
         return _combine_hashes(super().fingerprint, *columns)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(Ci, H, W) of an input."""
+        """The shape (Ci, H, W) of an input."""
         _, height, width, channels = self.input_values.shape
         return (channels, height, width)
 
     @property
     def has_targets(self) -> bool:
-        """Yes: the partner."""
+        """True: every input has a target."""
         return True
 
     def fetch(self, indices: NDArray[np.int64]) -> Tensor:
-        """Inputs and values at `indices` (n,), channel upon channel: uint8 (n, H, W, Ci + C)."""
+        """Return inputs and targets at `indices` (n,), concatenated along the channels: uint8 (n, H, W, Ci + C)."""
         import torch
 
-        both = self.input_values[self.input_rows[indices]], self.values[indices]
-        return torch.from_numpy(np.concatenate(both, axis=-1))
+        pairs = self.input_values[self.input_rows[indices]], self.values[indices]
+        return torch.from_numpy(np.concatenate(pairs, axis=-1))
 
     def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """The two sides of what was fetched and scaled (n, Ci + C, H, W)."""
-        inside = self.input_values.shape[-1]
-        return {"inputs": scaled[:, :inside], "real": scaled[:, inside:]}
+        """Split fetched and scaled pairs (n, Ci + C, H, W) into `inputs` and `real`."""
+        input_channels = self.input_values.shape[-1]
+        return {"inputs": scaled[:, :input_channels], "real": scaled[:, input_channels:]}
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
-        """The inputs of the examples at `indices`: (n, Ci, H, W) float32 in [-1, 1]."""
+        """Return the inputs of the targets at `indices` (n,): (n, Ci, H, W) float32 in [-1, 1]."""
         import torch
 
         return self.scale(torch.from_numpy(np.ascontiguousarray(self.input_values[self.input_rows[indices]])))
@@ -117,80 +120,83 @@ class PairedDataset(Dataset):
 
 @dataclass(frozen=True, eq=False)
 class UnpairedDataset(Dataset):
-    """Pictures of one kind, to be made from those of another, of whom nobody knows what they should become.
+    """Targets of one domain and inputs of another, without pairs.
 
-    A stream's index below N is a wanted picture's, and from N on that of one that is given. A sample is a couple of
-    indices: of one given, then of one wanted.
+    For the loader, an index below N is that of a target, and N + i is that of input i. A sample is a couple of indices:
+    of an input, then of a target.
     """
 
     input_values: NDArray[np.uint8]
-    """(M, H, W, C) of the pictures that are given."""
+    """(M, H, W, C) input images."""
     input_keys: NDArray[np.uint64]
     """(M,) their content keys."""
     input_train: NDArray[np.int64]
-    """Which of the others training may see, in order of content."""
+    """Indices of the training inputs, in order of content."""
     input_held_out: NDArray[np.int64]
-    """Which of the others it never sees, in order of content."""
+    """Indices of the held-out inputs, in order of content."""
     bidirectional: bool = False
-    """Whether each kind is given and each is wanted, at once."""
+    """Whether images are translated in both directions at once."""
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that change when the pictures of either kind or the split of either change."""
-        sides = (np.sort(self.input_keys[side]) for side in (self.input_train, self.input_held_out))
-        return _combine_hashes(super().fingerprint, *(keys.astype("<u8").tobytes() for keys in sides))
+        """32 hex digits that change when the images or the split of either domain change."""
+        sorted_keys = (np.sort(self.input_keys[indices]) for indices in (self.input_train, self.input_held_out))
+        return _combine_hashes(super().fingerprint, *(keys.astype("<u8").tobytes() for keys in sorted_keys))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(C, H, W), as of what is wanted."""
+        """The shape (C, H, W) of an input, which is that of a target."""
         return self.shape
 
     @property
     def epoch_size(self) -> int:
-        """As many couples as there are pictures of the kind that has more."""
+        """The number of couples in an epoch: the number of training images of the larger domain."""
         return max(len(self.train), len(self.input_train))
 
     @property
     def train_indices(self) -> NDArray[np.int64]:
-        """The pictures of both kinds that training may see: (n,) indices."""
+        """The indices (n,) of the training images of both domains."""
         return np.concatenate([self.train, self.input_train + len(self.values)])
 
     def epoch_order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """(epoch, 2) couples; who meets whom is chance, and the fewer come as often as each other, or once more."""
-        wanted = _shuffle_to_length(self.train, self.epoch_size, rng)
-        given = _shuffle_to_length(self.input_train, self.epoch_size, rng)
-        return np.stack([given + len(self.values), wanted], axis=1)
+        """Return (epoch_size, 2) random couples; counts of the smaller domain's images differ by at most one."""
+        targets = _shuffle_to_length(self.train, self.epoch_size, rng)
+        inputs = _shuffle_to_length(self.input_train, self.epoch_size, rng)
+        return np.stack([inputs + len(self.values), targets], axis=1)
 
     def fetch(self, indices: NDArray[np.int64]) -> Tensor:
-        """The pictures at `indices` (n,), or the couples at (n, 2): uint8 (n, H, W, C) or (n, 2, H, W, C)."""
+        """Return images at `indices` (n,), or couples at (n, 2): uint8 (n, H, W, C) or (n, 2, H, W, C)."""
         import torch
 
         flat, shape = indices.reshape(-1), self.values.shape[1:]
         images = np.empty((len(flat), *shape), np.uint8)
-        given = flat >= len(self.values)
-        images[~given] = self.values[flat[~given]]
-        images[given] = self.input_values[flat[given] - len(self.values)]
+        is_input = flat >= len(self.values)
+        images[~is_input] = self.values[flat[~is_input]]
+        images[is_input] = self.input_values[flat[is_input] - len(self.values)]
         return torch.from_numpy(images.reshape(*indices.shape, *shape))
 
     def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """Couples (n, 2, C, H, W): their sides, or, both ways, the couples and what each should become."""
+        """Split couples (n, 2, C, H, W) into `inputs` and `real`, (n, C, H, W) each.
+
+        If `bidirectional`, `inputs` are the couples and `real` are the couples in the opposite order.
+        """
         if self.bidirectional:
             return {"inputs": scaled, "real": scaled.flip(1)}
         return {"inputs": scaled[:, 0], "real": scaled[:, 1]}
 
     def input_indices(self, held_out: bool) -> NDArray[np.int64]:
-        """Indices of the others, of one side of their split, in order of content."""
+        """Return the indices of the held-out or of the training inputs, in order of content, as `inputs` takes them."""
         return self.input_held_out if held_out else self.input_train
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
-        """The others at `indices`: (n, C, H, W) float32 in [-1, 1]."""
+        """Return the inputs at `indices` (n,): (n, C, H, W) float32 in [-1, 1]."""
         import torch
 
         return self.scale(torch.from_numpy(np.ascontiguousarray(self.input_values[indices])))
 
 
 def _shuffle_to_length(indices: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """So many of these (n,), n at most `length`: all of them in a new order, then in another, and so on."""
+    """Concatenate random permutations of `indices` (n,), with n at most `length`, and cut them to `length`."""
     orders = [rng.permutation(indices) for _ in range(-(-length // len(indices)))]
     return np.concatenate(orders)[:length]
 

@@ -1,4 +1,4 @@
-"""Reading what a translation learns from: pictures and what they are to be made from."""
+"""Load the inputs and targets of translation."""
 
 from __future__ import annotations
 
@@ -49,80 +49,86 @@ def load_translation(
     progress: ProgressFn = ignore_progress,
     min_images: int = MIN_IMAGES,
 ) -> Dataset:
-    """Read all pictures of a translation, or what the cache kept of them.
+    """Load all images of a translation, or read them from the cache.
 
     Args:
-        source: a folder, .zip, .npz or .npy of images: those that are degraded; or one with the sub-folders `input_folder` and
-            `wanted`; or of pictures side by side, A left and B right; or, with something `target_source`, what is given.
-        pairs: whether to each picture that is wanted belongs the one of the same name.
-        target_source: a second source, of what is wanted.
-        input_folder: the sub-folder of what is given.
-        wanted: the sub-folder of what is wanted.
-        degrade: what is given is made from what is wanted, by these.
-        bidirectional: pictures without pairs are given and wanted both ways at once.
-        size: the side in pixels of the squares that come out, as in `read`; so are the rest.
-        channels: see there.
-        fit: see there.
-        held_out_fraction: see there; pairs are split by what is wanted, pictures without pairs each kind by itself.
-        progress: see there; called for each side.
-        min_images: distinct pictures that are asked for on each side.
+        source: a folder, .zip, .npz or .npy of images. With `degrade`, it holds the targets; with `target_source`, the
+            inputs; otherwise it has the subfolders `input_folder` and `target_folder`, or its files hold two images
+            side by side, A left and B right.
+        pairs: `paired` if each target has the input of the same name, else `unpaired`.
+        target_source: a second source, which holds the targets.
+        input_folder: the subfolder of the inputs.
+        target_folder: the subfolder of the targets.
+        degrade: degradations that make the inputs from the targets.
+        bidirectional: translate unpaired images in both directions at once.
+        size: side of the square examples in pixels; see `load_source`, also for the following.
+        channels: number of channels.
+        fit: how images become squares.
+        held_out_fraction: fraction that is held out, by the content of the targets; unpaired inputs are split by
+            themselves.
+        progress: called with the number of images done and of all images, for inputs and targets one after the other.
+        min_images: least number of distinct inputs and of distinct targets.
 
     Raises:
-        BadInput: if a source or a setting cannot be used, pictures of pairs lack partners or differ in size, or there
-            are too few.
+        BadInput: if a source or a setting cannot be used, an image of a pair has no partner or another size, or there
+            are too few images.
     """
     check_held_out_fraction(held_out_fraction)
     check_image_settings(size, channels, fit)
     if degrade:
         _require_no_target_source(target_source)
-        DegradationPipeline(degrade).input_shape((channels, size, size))  # refused before anything is read
-        plain = load_source(
+        DegradationPipeline(degrade).input_shape((channels, size, size))  # raises before anything is read
+        dataset = load_source(
             source, size, channels, fit, held_out_fraction=held_out_fraction, progress=progress, min_images=min_images
         )
-        return _build_degraded(plain, DegradationPipeline(degrade))
-    assert pairs == "unpaired" or not bidirectional, "checked when the recipe is read"
-    sides = resolve_pair_sources(source, target_source, input_folder, target_folder, pairs == "paired")
-    sources = (sides.input, sides.target)
-    inputs, outputs = (load_or_decode(side, size, channels, fit, progress) for side in sources)
+        return _build_degraded(dataset, DegradationPipeline(degrade))
+    assert pairs == "unpaired" or not bidirectional, "checked when the recipe is validated"
+    pair_sources = resolve_pair_sources(source, target_source, input_folder, target_folder, pairs == "paired")
+    sources = (pair_sources.input, pair_sources.target)
+    inputs, targets = (load_or_decode(side, size, channels, fit, progress) for side in sources)
     if pairs == "paired":
-        dataset: Dataset = _build_paired(sides, inputs, outputs, fit, held_out_fraction, min_images)
+        translation: Dataset = _build_paired(pair_sources, inputs, targets, fit, held_out_fraction, min_images)
     else:
-        dataset = _build_unpaired(sides, inputs, outputs, fit, held_out_fraction, min_images, bidirectional)
-    named = f"{source} and {target_source}" if target_source else source
-    return replace(dataset, summary=replace(dataset.summary, source=named))
+        translation = _build_unpaired(pair_sources, inputs, targets, fit, held_out_fraction, min_images, bidirectional)
+    name = f"{source} and {target_source}" if target_source else source
+    return replace(translation, summary=replace(translation.summary, source=name))
 
 
 def inspect_translation(
     source: str, target_source: str, input_folder: str, target_folder: str, pairs: str, degrade: Sequence[str]
 ) -> SourceInspection:
-    """Look at the pictures of a translation without reading them all; see `read_translation` for what is where.
+    """Inspect the images of a translation without reading them all; `load_translation` describes the arguments.
 
     Returns:
-        What is seen of both sides together; the count is that of what is wanted, and pictures side by side are taken
-        for two.
+        The inspection of inputs and targets together. `count` is the number of targets, and a file with two images side
+        by side counts as two images in `sizes`.
 
     Raises:
-        BadInput: if a side cannot be found, or nothing of it can be read.
+        BadInput: if the inputs or the targets cannot be found, or none of them can be read.
     """
     if degrade:
         _require_no_target_source(target_source)
         DegradationPipeline(tuple(degrade))
         return inspect_source(source)
-    sides = resolve_pair_sources(source, target_source, input_folder, target_folder, pairs == "paired")
-    looks = [inspect_images(each) for each in sides.file_sources]
+    pair_sources = resolve_pair_sources(source, target_source, input_folder, target_folder, pairs == "paired")
+    inspections = [inspect_images(file_source) for file_source in pair_sources.file_sources]
     return replace(
-        looks[-1],
+        inspections[-1],
         source=f"{source} and {target_source}" if target_source else source,
-        count=len(sides.target.names),
-        classes=sides.target.classes if pairs == "paired" else (),
-        other_files=sum(each.other_files for each in looks),
-        sizes=tuple((width // sides.images_per_file, height) for each in looks for width, height in each.sizes),
-        pixel_modes=_merge_counts(each.pixel_modes for each in looks),
-        formats=_merge_counts(each.formats for each in looks),
-        has_color=any(each.has_color for each in looks),
-        has_alpha=any(each.has_alpha for each in looks),
-        unreadable=tuple(pair for each in looks for pair in each.unreadable),
-        notes=sides.notes,
+        count=len(pair_sources.target.names),
+        classes=pair_sources.target.classes if pairs == "paired" else (),
+        other_files=sum(inspection.other_files for inspection in inspections),
+        sizes=tuple(
+            (width // pair_sources.images_per_file, height)
+            for inspection in inspections
+            for width, height in inspection.sizes
+        ),
+        pixel_modes=_merge_counts(inspection.pixel_modes for inspection in inspections),
+        formats=_merge_counts(inspection.formats for inspection in inspections),
+        has_color=any(inspection.has_color for inspection in inspections),
+        has_alpha=any(inspection.has_alpha for inspection in inspections),
+        unreadable=tuple(item for inspection in inspections for item in inspection.unreadable),
+        notes=pair_sources.notes,
         resolved=None,
     )
 
@@ -130,22 +136,23 @@ def inspect_translation(
 def _require_no_target_source(target_source: str) -> None:
     if target_source:
         raise BadInput(
-            f"--data.degrade makes pairs from one source, and there is {target_source} too: leave one of them out"
+            f"`data.degrade` makes the inputs from the targets of one source, but `data.target_source` is "
+            f"{target_source!r}: leave one of them out"
         )
 
 
 def _merge_counts(counts: Iterable[tuple[tuple[str, int], ...]]) -> tuple[tuple[str, int], ...]:
     total: Counter[str] = Counter()
-    for each in counts:
-        total.update(dict(each))
+    for items in counts:
+        total.update(dict(items))
     return tuple(most_common(total.elements()).items())
 
 
 def _build_degraded(dataset: Dataset, degrade: DegradationPipeline) -> DegradedDataset:
-    note = f"what is given is made from what is wanted by {', then '.join(degrade.names)}"
-    known = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
-    known["summary"] = replace(dataset.summary, notes=[*dataset.summary.notes, note])
-    return DegradedDataset(**known, degrade=degrade)
+    note = f"the inputs are made from the targets by {', then '.join(degrade.names)}"
+    arguments = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
+    arguments["summary"] = replace(dataset.summary, notes=[*dataset.summary.notes, note])
+    return DegradedDataset(**arguments, degrade=degrade)
 
 
 def _build_paired(
@@ -156,23 +163,26 @@ def _build_paired(
     held_out_fraction: float,
     min_images: int,
 ) -> PairedDataset:
-    """The pairs of which both pictures could be read."""
-    given, wanted = inputs.metadata, targets.metadata
-    theirs = np.flatnonzero(np.isin(given.source_indices, wanted.source_indices))
-    ours = np.flatnonzero(np.isin(wanted.source_indices, given.source_indices))
-    places = _require_equal_sizes(pair_sources, given.select(theirs), wanted.select(ours))
-    require_enough_images(pair_sources.target.display_name, len(np.unique(wanted.keys[ours])), fit, min_images)
-    partners = np.full(len(wanted.keys), -1, np.int64)
-    partners[ours] = theirs  # both are in the order of the pairs, and pictures of one size give the same tiles
-    train, held = (ours[side] for side in split_by_content(wanted.keys[ours], held_out_fraction))
-    notes = [f"{pluralize(len(places), 'pair')}: {_describe_pair_sources(pair_sources)}"]
-    if lost := len(pair_sources.target.names) - len(places):
-        notes.append(f"{pluralize(lost, 'pair')} left out, since a picture of a pair cannot be read")
+    """Return the pairs whose input and target could both be read."""
+    input_metadata, target_metadata = inputs.metadata, targets.metadata
+    input_rows = np.flatnonzero(np.isin(input_metadata.source_indices, target_metadata.source_indices))
+    target_rows = np.flatnonzero(np.isin(target_metadata.source_indices, input_metadata.source_indices))
+    pair_indices = _require_equal_sizes(
+        pair_sources, input_metadata.select(input_rows), target_metadata.select(target_rows)
+    )
+    target_keys = target_metadata.keys[target_rows]
+    require_enough_images(pair_sources.target.display_name, len(np.unique(target_keys)), fit, min_images)
+    partners = np.full(len(target_metadata.keys), -1, np.int64)
+    partners[target_rows] = input_rows  # both are in the order of the pairs, and images of one size give the same tiles
+    train, held_out = (target_rows[side] for side in split_by_content(target_keys, held_out_fraction))
+    notes = [f"{pluralize(len(pair_indices), 'pair')}: {_describe_pair_sources(pair_sources)}"]
+    if skipped := len(pair_sources.target.names) - len(pair_indices):
+        notes.append(f"skipped {pluralize(skipped, 'pair')} with an unreadable image")
     summary = _summarize(pair_sources, inputs, targets, notes)
-    summary = replace(summary, train=len(train), held_out=len(held), tiles=count_tiles(len(ours), fit))
+    summary = replace(summary, train=len(train), held_out=len(held_out), tiles=count_tiles(len(target_rows), fit))
     return PairedDataset(
-        targets.values, wanted.labels, pair_sources.target.classes, wanted.keys, train, held, summary,
-        inputs.values, given.keys, partners,
+        targets.values, target_metadata.labels, pair_sources.target.classes, target_metadata.keys, train, held_out,
+        summary, inputs.values, input_metadata.keys, partners,
     )  # fmt: skip
 
 
@@ -187,63 +197,65 @@ def _build_unpaired(
 ) -> UnpairedDataset:
     for side, decoded in ((pair_sources.input, inputs), (pair_sources.target, targets)):
         require_enough_images(side.display_name, decoded.summary.images - decoded.summary.duplicates, fit, min_images)
-    given_train, given_held = split_by_content(inputs.metadata.keys, held_out_fraction)
-    train, held = split_by_content(targets.metadata.keys, held_out_fraction)
-    count = inputs.summary.images
+    input_train, input_held_out = split_by_content(inputs.metadata.keys, held_out_fraction)
+    train, held_out = split_by_content(targets.metadata.keys, held_out_fraction)
     notes = [
-        f"{pluralize(count, 'picture')} of what is given, {len(given_train):,} to train on and {len(given_held):,} held "
-        f"out, in no pairs: {_describe_pair_sources(pair_sources)}"
+        f"{pluralize(inputs.summary.images, 'unpaired input')}, {len(input_train):,} to train on and "
+        f"{len(input_held_out):,} held out: {_describe_pair_sources(pair_sources)}"
     ]
     summary = replace(
         _summarize(pair_sources, inputs, targets, notes),
         train=len(train),
-        held_out=len(held),
+        held_out=len(held_out),
         tiles=count_tiles(len(targets.values), fit),
         classes={},
     )
     keys = targets.metadata.keys
     return UnpairedDataset(
-        targets.values, np.zeros(len(keys), np.int64), (), keys, train, held, summary,
-        inputs.values, inputs.metadata.keys, given_train, given_held, bidirectional,
+        targets.values, np.zeros(len(keys), np.int64), (), keys, train, held_out, summary,
+        inputs.values, inputs.metadata.keys, input_train, input_held_out, bidirectional,
     )  # fmt: skip
 
 
 def _require_equal_sizes(
     pair_sources: PairSources, input_metadata: ExampleMetadata, target_metadata: ExampleMetadata
 ) -> NDArray[np.int64]:
-    """The places of the pairs; these are of them alone.
+    """Return the source indices (n,) of the pairs; the metadata are those of pairs alone.
 
     Raises:
-        BadInput: if the pictures of a pair differ in size.
+        BadInput: if the images of a pair differ in size.
     """
-    places, ours = np.unique(target_metadata.source_indices, return_index=True)
-    theirs = np.unique(input_metadata.source_indices, return_index=True)[1]
-    odd = np.flatnonzero((input_metadata.sizes[theirs] != target_metadata.sizes[ours]).any(axis=1))
-    if len(odd):
-        place = places[odd[0]]
-        one, other = (
-            "{}x{}".format(*sizes)
-            for sizes in (input_metadata.sizes[theirs[odd[0]]], target_metadata.sizes[ours[odd[0]]])
-        )
+    pair_indices, target_rows = np.unique(target_metadata.source_indices, return_index=True)
+    input_rows = np.unique(input_metadata.source_indices, return_index=True)[1]
+    input_sizes, target_sizes = input_metadata.sizes[input_rows], target_metadata.sizes[target_rows]
+    mismatches = np.flatnonzero((input_sizes != target_sizes).any(axis=1))
+    if len(mismatches):
+        first = mismatches[0]
+        index = pair_indices[first]
+        input_size, target_size = ("{}x{}".format(*size) for size in (input_sizes[first], target_sizes[first]))
         raise BadInput(
-            f"the pictures of {pluralize(len(odd), 'pair')} differ in size, such as {pair_sources.input.names[place]} in "
-            f"{pair_sources.input.display_name} ({one}) and {pair_sources.target.names[place]} in {pair_sources.target.display_name} ({other}): scale or "
-            "crop them until each lies on its partner"
+            f"the images of {pluralize(len(mismatches), 'pair')} differ in size, such as "
+            f"{pair_sources.input.names[index]} in {pair_sources.input.display_name} ({input_size}) and "
+            f"{pair_sources.target.names[index]} in {pair_sources.target.display_name} ({target_size}): scale or crop "
+            "both images of a pair to the same area and size"
         )
-    return places
+    return pair_indices
 
 
 def _describe_pair_sources(pair_sources: PairSources) -> str:
     if pair_sources.images_per_file > 1:
-        return "one half of each picture is given, the other is wanted"
-    return f"{pair_sources.input.display_name} is given, {pair_sources.target.display_name} is wanted"
+        return "the input and the target are the two halves of each image"
+    return f"inputs from {pair_sources.input.display_name}, targets from {pair_sources.target.display_name}"
 
 
 def _summarize(
     pair_sources: PairSources, inputs: DecodedSource, targets: DecodedSource, notes: list[str]
 ) -> DatasetSummary:
-    """The survey of what is wanted, but for the split, with what is to be said of what is given."""
-    theirs, ours = inputs.summary, targets.summary
-    unreadable = ours.unreadable + [item for item in theirs.unreadable if pair_sources.images_per_file == 1]
-    said = [*notes, *pair_sources.notes, *ours.notes, *(note for note in theirs.notes if note not in ours.notes)]
-    return replace(ours, unreadable=unreadable, notes=list(dict.fromkeys(said)))
+    """Return the summary of the targets without the counts of the split, with the notes of the inputs added."""
+    input_summary, target_summary = inputs.summary, targets.summary
+    unreadable = target_summary.unreadable + [
+        item for item in input_summary.unreadable if pair_sources.images_per_file == 1
+    ]
+    input_notes = [note for note in input_summary.notes if note not in target_summary.notes]
+    all_notes = [*notes, *pair_sources.notes, *target_summary.notes, *input_notes]
+    return replace(target_summary, unreadable=unreadable, notes=list(dict.fromkeys(all_notes)))

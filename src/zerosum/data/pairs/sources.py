@@ -1,4 +1,4 @@
-"""The two sides of a translation, found: two sources, two folders of one, or the two halves of each picture."""
+"""The sources of inputs and targets: two sources, two folders of one source, or the two halves of each image."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from zerosum.data.points.mixtures import GaussianMixture
 from zerosum.errors import BadInput
 
 HALF_NAMES = ("a", "b")
-"""What the left and the right of two pictures side by side are called, in any case."""
-_MAX_SAMPLED_HEADERS = 64  # pictures whose headers tell whether they are two side by side
+"""Names of the left and the right half of an image that holds two images side by side, in lower or upper case."""
+_MAX_SAMPLED_HEADERS = 64  # images whose headers decide whether all hold two images side by side
 
 
 @dataclass(frozen=True, eq=False)
 class PairSources:
-    """What is given and what is wanted."""
+    """The sources of the inputs and of the targets."""
 
     input: Source
     target: Source
     file_sources: tuple[Source, ...]
-    """The files of both: the sides themselves, or the pictures that hold both."""
+    """The sources of the files: `input` and `target`, or one source whose files hold an input and a target each."""
     images_per_file: int = 1
-    """How many pictures are side by side in a file."""
+    """Number of images side by side in a file."""
     notes: tuple[str, ...] = ()
 
 
 class SubsetSource:
-    """Some of the images of a source, in an order of their own; of no class."""
+    """Some images of a source in a given order, without classes."""
 
     def __init__(self, source: Source, indices: Sequence[int], display_name: str) -> None:
-        """Those at `indices`, together called `display_name`."""
+        """Select the images at `indices`; `display_name` is the name of the subset in messages."""
         self.display_name, self._source, self._indices = display_name, source, indices
         self.names: Sequence[str] = [source.names[row] for row in indices]
         self.labels: NDArray[np.int64] = np.zeros(len(indices), np.int64)
@@ -49,35 +49,35 @@ class SubsetSource:
         self.state_hash = _derived_state_hash(source, "chosen", np.asarray(indices, "<i8").tobytes())
 
     def open(self, index: int) -> Image.Image:
-        """The image, whose pixels may not be loaded yet."""
+        """Open an image, whose pixels may not be loaded yet."""
         return self._source.open(self._indices[index])
 
 
 class HalfImageSource:
-    """The left or the right of each two pictures that are side by side in one."""
+    """The left or the right halves of images that hold two images side by side."""
 
     def __init__(self, source: Source, side: int) -> None:
-        """The left (0) or the right (1)."""
+        """Select the left (0) or the right (1) halves."""
         self.display_name, self._source, self._side = source.display_name, source, side
         self.names, self.labels, self.classes = source.names, source.labels, source.classes
         self.other_files, self.notes = source.other_files, source.notes
         self.state_hash = _derived_state_hash(source, "half", bytes([side]))
 
     def open(self, index: int) -> Image.Image:
-        """The half, its pixels loaded.
+        """Return a half with loaded pixels.
 
         Raises:
-            BadInput: if the picture is not twice as wide as high.
+            BadInput: if the image is not twice as wide as high.
         """
         with self._source.open(index) as image:
-            whole = apply_exif_orientation(image)
-            side = whole.height
-            if whole.width != 2 * side:
+            upright = apply_exif_orientation(image)
+            side = upright.height
+            if upright.width != 2 * side:
                 raise BadInput(
-                    f"{self.names[index]} in {self.display_name} is {whole.width}x{side}, and two pictures side by side are "
-                    "twice as wide as high, like most there: take it out"
+                    f"{self.names[index]} in {self.display_name} is {upright.width}x{side}, but an image that holds "
+                    "two images side by side must be twice as wide as high: remove or replace it"
                 )
-            half = whole.crop((self._side * side, 0, self._side * side + side, side))
+            half = upright.crop((self._side * side, 0, self._side * side + side, side))
             half.format = image.format
             return half
 
@@ -85,154 +85,159 @@ class HalfImageSource:
 def resolve_pair_sources(
     source: str, target_source: str, input_folder: str, target_folder: str, paired: bool
 ) -> PairSources:
-    """The two sides of a translation; those of pairs have their pictures in one order.
+    """Return the sources of inputs and targets; those of pairs have the same order.
 
     Args:
-        source: where both are, or, if there is something `target_source`, what is given.
-        target_source: what is wanted, or "".
-        input_folder: the name of the sub-folder that is given, in any case; `A` is also the left of two pictures side by side.
-        wanted: the name of the sub-folder that is wanted; `B` is also the right.
-        paired: whether to each picture belongs the one of the same name, whatever its suffix.
+        source: the source of inputs and targets, or, with `target_source`, of the inputs.
+        target_source: the source of the targets, or "".
+        input_folder: the name of the subfolder of the inputs, in lower or upper case; `A` also names the left half of
+            two images side by side.
+        target_folder: the name of the subfolder of the targets; `B` also names the right half.
+        paired: whether each target has the input of the same name, whatever its suffix.
 
     Raises:
-        BadInput: if a side cannot be found, or a picture of a pair has no partner.
+        BadInput: if the inputs or the targets cannot be found, or an image of a pair has no partner.
     """
     if target_source:
         sides = _resolve_image_source(source), _resolve_image_source(target_source)
         return _match_by_name(*sides) if paired else PairSources(*sides, sides)
-    found = _resolve_image_source(source)
+    resolved = _resolve_image_source(source)
     if input_folder.lower() == target_folder.lower():
-        raise BadInput(f"--data.input and --data.target are both {input_folder}: say what is to be made from what")
-    above, folders = _group_by_folder(found.names)
+        raise BadInput(f"`data.input` and `data.target` are both {input_folder!r}: give two different folders")
+    root, folders = _group_by_folder(resolved.names)
     names = [_match_folder(folders, name) for name in (input_folder, target_folder)]
     if paired and not any(names):
-        return _split_halves(found, input_folder, target_folder)
-    missing = [name for name, known in zip((input_folder, target_folder), names, strict=True) if not known]
+        return _split_halves(resolved, input_folder, target_folder)
+    missing = [name for name, match in zip((input_folder, target_folder), names, strict=True) if not match]
     if missing:
-        raise BadInput(_missing_folders_message(found.display_name, missing, folders))
-    chosen = [SubsetSource(found, folders[name], f"{found.display_name}/{above}{name}") for name in names]
-    rest = [name for name in folders if name not in names]
-    notes = tuple(f"left {name or 'pictures beside the folders'} alone" for name in rest)
-    sides = chosen[0], chosen[1]
-    both = _match_by_name(*sides) if paired else PairSources(*sides, sides)
-    return PairSources(both.input, both.target, both.file_sources, notes=(*found.notes, *notes))
+        raise BadInput(_missing_folders_message(resolved.display_name, missing, folders))
+    subsets = [SubsetSource(resolved, folders[name], f"{resolved.display_name}/{root}{name}") for name in names]
+    others = [name for name in folders if name not in names]
+    notes = tuple(f"ignored {name or 'images outside the folders'}" for name in others)
+    sides = subsets[0], subsets[1]
+    pair_sources = _match_by_name(*sides) if paired else PairSources(*sides, sides)
+    return PairSources(
+        pair_sources.input, pair_sources.target, pair_sources.file_sources, notes=(*resolved.notes, *notes)
+    )
 
 
 def _resolve_image_source(source: str) -> Source:
-    found = resolve_source(source)
-    if isinstance(found, GaussianMixture):
-        raise BadInput(f"{source} is a set of points, and pictures are wanted: give a folder of images")
-    return found
+    resolved = resolve_source(source)
+    if isinstance(resolved, GaussianMixture):
+        raise BadInput(f"{source} is a dataset of points, but translation needs images: give a folder of images")
+    return resolved
 
 
 def _group_by_folder(names: Sequence[str]) -> tuple[str, dict[str, list[int]]]:
-    """The folder that all are in, and what is in each folder there in natural order; in "" what is in none."""
-    above = _common_folder(names)
+    """Return the root folder of all images, and the rows of each folder in it in natural order; "" for the root."""
+    root = _common_folder(names)
     folders: dict[str, list[int]] = {}
     for row, name in enumerate(names):
-        folder, inside, _ = name[len(above) :].partition("/")
-        folders.setdefault(folder if inside else "", []).append(row)
-    return above, dict(sorted(folders.items(), key=lambda folder: natural_sort_key(folder[0])))
+        folder, slash, _ = name[len(root) :].partition("/")
+        folders.setdefault(folder if slash else "", []).append(row)
+    return root, dict(sorted(folders.items(), key=lambda folder: natural_sort_key(folder[0])))
 
 
 def _common_folder(names: Sequence[str]) -> str:
-    """The innermost folder that all these are in: "" or with a slash at its end."""
+    """Return the innermost folder that contains all these files: "" or with a trailing slash."""
     first, last = min(names), max(names)
-    same = next((place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), None)
-    return first[: first.rfind("/", 0, same) + 1]
+    difference = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    return first[: first.rfind("/", 0, difference) + 1]
 
 
 def _match_folder(folders: dict[str, list[int]], name: str) -> str:
-    """The folder of this name in any case, or of its training split (trainA), or ""."""
-    for wanted in (name.lower(), f"train{name}".lower(), f"train_{name}".lower()):
+    """Return the folder of this name, or of its training split (trainA), in lower or upper case, or ""."""
+    for candidate in (name.lower(), f"train{name}".lower(), f"train_{name}".lower()):
         for folder in folders:
-            if folder.lower() == wanted:
+            if folder.lower() == candidate:
                 return folder
     return ""
 
 
 def _missing_folders_message(display_name: str, missing: Sequence[str], folders: dict[str, list[int]]) -> str:
-    there = [name for name in folders if name]
-    shown = ", ".join(there[:MAX_LISTED_FILES]) + (
-        f" and {len(there) - MAX_LISTED_FILES:,} more" if len(there) > MAX_LISTED_FILES else ""
+    existing = [name for name in folders if name]
+    shown = ", ".join(existing[:MAX_LISTED_FILES]) + (
+        f" and {len(existing) - MAX_LISTED_FILES:,} more" if len(existing) > MAX_LISTED_FILES else ""
     )
     return (
-        f"{display_name} holds no folder {' and no folder '.join(missing)} (it holds {shown or 'no folders of pictures'}): "
-        "set --data.input and --data.target to two that are there, or give two folders"
+        f"{display_name} has no folder {' and no folder '.join(missing)} (found: {shown or 'no folders of images'}): "
+        "set `data.input` and `data.target` to existing folders, or set `data.target_source`"
     )
 
 
 def _split_halves(source: Source, input_folder: str, target_folder: str) -> PairSources:
-    odd = _side_by_side_problem(source)
-    if odd:
+    problem = _side_by_side_problem(source)
+    if problem:
         raise BadInput(
-            f"{source.display_name} holds no folders {input_folder} and {target_folder}, nor pictures that are two side by side ({odd}): put "
-            "the pictures of a pair into two folders under one name, or give two folders"
+            f"{source.display_name} has neither folders {input_folder} and {target_folder} nor files with two images "
+            f"side by side ({problem}): put the images of each pair into two folders under the same name, or set "
+            "`data.target_source`"
         )
     for name in (input_folder, target_folder):
         if name.lower() not in HALF_NAMES:
             raise BadInput(
-                f"{source.display_name} holds pictures side by side, which are called A (left) and B (right), and none is "
-                f"called {name}: set --data.input and --data.target to A and B"
+                f"{source.display_name} has files with two images side by side, named A (left) and B (right), but not "
+                f"{name}: set `data.input` and `data.target` to A and B"
             )
     halves = [HalfImageSource(source, HALF_NAMES.index(name.lower())) for name in (input_folder, target_folder)]
     return PairSources(
-        halves[0], halves[1], (source,), images_per_file=2, notes=("each file holds two pictures side by side",)
+        halves[0], halves[1], (source,), images_per_file=2, notes=("each file holds two images side by side",)
     )
 
 
 def _side_by_side_problem(source: Source) -> str:
-    """What speaks against all files being twice as wide as high; "" if nothing does."""
-    odd = "none can be read"
+    """Return why the files cannot all be twice as wide as high; "" if all sampled files are."""
+    problem = "none can be read"
     for index in np.unique(np.linspace(0, len(source.names) - 1, _MAX_SAMPLED_HEADERS).round().astype(int)).tolist():
         try:
             with source.open(index) as image:
                 width, height = apply_exif_orientation(image).size
         except BadInput:
             raise
-        except Exception:  # Pillow raises anything; reading names those that are damaged
+        except Exception:  # Pillow raises any exception; loading reports the damaged files
             continue
         if width != 2 * height:
             return f"{source.names[index]} is {width}x{height}"
-        odd = ""
-    return odd
+        problem = ""
+    return problem
 
 
 def _match_by_name(input_source: Source, target_source: Source) -> PairSources:
-    """The pairs by name, in the order of what is wanted."""
-    rows, partners = _index_by_name(target_source), _index_by_name(input_source)
-    alone = [[name for name in one if name not in other] for one, other in ((partners, rows), (rows, partners))]
-    if any(alone):
-        said = [
-            f"{pluralize(len(names), 'picture')} of {place} {'has' if len(names) == 1 else 'have'} no partner in {other} "
-            f"({', '.join(names[:MAX_LISTED_FILES])}{' and others' * (len(names) > MAX_LISTED_FILES)})"
-            for names, place, other in zip(
-                alone,
-                (input_source.display_name, target_source.display_name),
-                (target_source.display_name, input_source.display_name),
-                strict=True,
-            )
-            if names
-        ]
-        raise BadInput(
-            f"{', and '.join(said)}: give both pictures of a pair one name, take out those without a partner, or set "
-            "--data.pairs unpaired"
+    """Match inputs and targets by name, in the order of the targets."""
+    target_rows, input_rows = _index_by_name(target_source), _index_by_name(input_source)
+    unmatched = [
+        f"{pluralize(len(names), 'image')} in {source.display_name} {'has' if len(names) == 1 else 'have'} no partner "
+        f"in {other.display_name} ({', '.join(names[:MAX_LISTED_FILES])}"
+        f"{' and others' * (len(names) > MAX_LISTED_FILES)})"
+        for names, source, other in (
+            ([name for name in input_rows if name not in target_rows], input_source, target_source),
+            ([name for name in target_rows if name not in input_rows], target_source, input_source),
         )
-    sides = _reorder(input_source, [partners[name] for name in rows]), _reorder(target_source, list(rows.values()))
+        if names
+    ]
+    if unmatched:
+        raise BadInput(
+            f"{', and '.join(unmatched)}: give both images of a pair the same name, remove images without a partner, "
+            "or set `data.pairs` to unpaired"
+        )
+    sides = (
+        _reorder(input_source, [input_rows[name] for name in target_rows]),
+        _reorder(target_source, list(target_rows.values())),
+    )
     return PairSources(*sides, sides)
 
 
 def _index_by_name(source: Source) -> dict[str, int]:
-    """Where each picture is, by its path below the folder that all are in, without the suffix."""
-    above = len(_common_folder(source.names))
+    """Return the row of each image by its path relative to the root folder of all images, without the suffix."""
+    root_length = len(_common_folder(source.names))
     rows: dict[str, int] = {}
     for row, name in enumerate(source.names):
-        # an array's are called images[7], whatever the array's own name
-        stem = name[above:].rpartition(".")[0] if is_image_file(name) else name[name.index("[") :]
+        # images of an array are named images[7], whatever the name of the array
+        stem = name[root_length:].rpartition(".")[0] if is_image_file(name) else name[name.index("[") :]
         if stem in rows:
             raise BadInput(
-                f"{source.display_name} holds {source.names[rows[stem]]} and {name}, so that it is not clear which belongs to "
-                "the pair: rename or remove one"
+                f"{source.display_name} has both {source.names[rows[stem]]} and {name}, so the image of the pair is "
+                "ambiguous: rename or remove one of them"
             )
         rows[stem] = row
     return rows

@@ -1,1 +1,1 @@
-"""Points in the plane from mixtures of Gaussians."""
+"""Two-dimensional points from mixtures of Gaussians."""

@@ -1,4 +1,4 @@
-"""Two-dimensional toys: mixtures of Gaussians, so that samples can be judged against the exact density."""
+"""Two-dimensional mixtures of Gaussians, whose exact density is known, so that samples can be evaluated against it."""
 
 from __future__ import annotations
 
@@ -8,39 +8,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 POINT_COUNT = 50_000
-"""How many points are drawn to make a data set."""
+"""Number of points in a dataset."""
 DATA_SEED = 0
-"""The seed they are drawn with, so that everyone's `ring` is the same."""
-_CHUNK_POINTS = 4_096  # points whose distances to every mode are held at once: 4,096 x 200 float64 is 7 MB
+"""Seed of the points, so that a dataset such as `ring` is the same everywhere."""
+_CHUNK_POINTS = 4_096  # points whose distances to all modes are in memory at once: 4,096 x 200 float64 is 7 MB
 
 
 @dataclass(frozen=True, eq=False)
 class GaussianMixture:
-    """An even mixture of round Gaussians in the plane."""
+    """A mixture of isotropic Gaussians in the plane, all of the same weight and standard deviation.
+
+    Example:
+        >>> ring = make_ring_mixture()
+        >>> ring.sample(1000, seed=0).shape
+        (1000, 2)
+    """
 
     name: str
     modes: NDArray[np.float64]
-    """(K, 2) centres."""
+    """(K, 2) means of the Gaussians."""
     std: float
     """The standard deviation of each Gaussian along each axis."""
 
     def sample(self, n: int, seed: int) -> NDArray[np.float32]:
-        """So many independent points (n, 2), the same for the same seed."""
-        random = np.random.default_rng(seed)
-        centres = self.modes[random.integers(len(self.modes), size=n)]
-        return (centres + self.std * random.standard_normal((n, 2))).astype(np.float32)
+        """Draw `n` independent points (n, 2); the same seed gives the same points."""
+        rng = np.random.default_rng(seed)
+        means = self.modes[rng.integers(len(self.modes), size=n)]
+        return (means + self.std * rng.standard_normal((n, 2))).astype(np.float32)
 
     def log_density(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The natural logarithm of the density at the points (n, 2): (n,) float64, finite everywhere."""
+        """Compute the natural logarithm of the density at the points (n, 2): (n,) float64, finite everywhere."""
         chunks = [self._log_density(points[i : i + _CHUNK_POINTS]) for i in range(0, len(points), _CHUNK_POINTS)]
         return np.concatenate(chunks) if chunks else np.zeros(0)
 
     def mode_fractions(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """How much of the samples (n, 2) each mode holds: (K,) float64, adding up to at most 1.
+        """Compute the fraction of the points (n, 2) that belong to each mode: (K,) float64, adding up to at most 1.
 
-        A mode holds the points to which it is the nearest mode, at most 3 sd away (98.9% of a lone
-        Gaussian). Of the ring's 8 and the grid's 25, a mode counts as found when it holds more than 2% of
-        the samples; the spiral's 200 are waypoints, each due 0.5%.
+        A point belongs to its nearest mode if it is at most 3 standard deviations away (98.9% of a single Gaussian).
+        For the 8 modes of the ring and the 25 of the grid, a mode is covered if it has more than 2% of the points; each
+        of the 200 modes of the spiral is expected to have 0.5%.
         """
         nearest, distance = self._nearest_modes(points)
         within = nearest[distance <= 3 * self.std]
@@ -64,35 +70,34 @@ class GaussianMixture:
 
 
 def make_ring_mixture() -> GaussianMixture:
-    """Eight Gaussians of sd 0.02 on a circle of radius 2."""
+    """Return eight Gaussians of standard deviation 0.02 on a circle of radius 2."""
     angles = np.arange(8) * (2 * np.pi / 8)
     return GaussianMixture("ring", 2.0 * np.stack([np.cos(angles), np.sin(angles)], axis=1), std=0.02)
 
 
 def make_grid_mixture() -> GaussianMixture:
-    """Twenty-five Gaussians of sd 0.05 at {-4, -2, 0, 2, 4}^2."""
+    """Return twenty-five Gaussians of standard deviation 0.05 at {-4, -2, 0, 2, 4}^2."""
     side = np.arange(-4.0, 5.0, 2.0)
     return GaussianMixture("grid", np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2), std=0.05)
 
 
 def make_spiral_mixture() -> GaussianMixture:
-    """Two arms of Archimedes' spiral, one turn each, from radius 0.4 to 2, opposite each other.
+    """Return two opposite arms of an Archimedean spiral, one turn each, from radius 0.4 to radius 2.
 
-    The density is exactly a mixture of 100 Gaussians an arm, of sd 0.06, spaced evenly along its length.
-    They stand 1.4 sd apart, at which the density along the arm ripples by less than 0.1%: to the eye a
-    smooth noisy curve.
+    The density is exactly a mixture of 100 Gaussians per arm, of standard deviation 0.06, spaced evenly along the arm.
+    They are 1.4 standard deviations apart, so that the density along the arm varies by less than 0.1%.
     """
     turn = np.linspace(0.0, 2 * np.pi, 10_001)
     radius = 0.4 + 1.6 * turn / (2 * np.pi)
     curve = radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
-    evenly = np.linspace(0.0, length[-1], 100)
-    arm = np.stack([np.interp(evenly, length, curve[:, axis]) for axis in (0, 1)], axis=1)
+    even_lengths = np.linspace(0.0, length[-1], 100)
+    arm = np.stack([np.interp(even_lengths, length, curve[:, axis]) for axis in (0, 1)], axis=1)
     return GaussianMixture("spiral", np.concatenate([arm, -arm]), std=0.06)
 
 
-MIXTURES = {toy.name: toy for toy in (make_ring_mixture(), make_grid_mixture(), make_spiral_mixture())}
-"""The toys by the names they are asked for."""
+MIXTURES = {mixture.name: mixture for mixture in (make_ring_mixture(), make_grid_mixture(), make_spiral_mixture())}
+"""The built-in mixtures by name."""
 
 
 def _squared_distances(points: NDArray[np.floating], modes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""All rules, by what they are about; see `zerosum.diagnosis.sign`."""
+"""All rules, grouped by subject; see `zerosum.diagnosis.rules.engine`."""
 
 from zerosum.diagnosis.rules import balance, collapse, data, dynamics, learning, penalties, progress, translation
 

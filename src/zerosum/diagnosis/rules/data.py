@@ -1,10 +1,11 @@
-"""What is wrong with the data, or with how they reach the game."""
+"""Rules about the data, and about differences between the dataset and the batches."""
 
 import numpy as np
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.log_history import LogHistory, Series
 from zerosum.diagnosis.rules.engine import Criterion, Rule
+from zerosum.diagnosis.rules.learning import ADA_REASON
 from zerosum.diagnosis.rules.remedies import only_if, restore_batch_size, restore_recipe_defaults, set_value
 from zerosum.diagnosis.rules.shared import POOR_COVERAGE
 from zerosum.diagnosis.rules.signals import (
@@ -19,130 +20,136 @@ from zerosum.diagnosis.rules.signals import (
 
 
 def duplicate_fraction(history: LogHistory) -> Series:
-    """The share of examples that are copies."""
+    """Return the fraction of exact duplicates among the examples."""
     return constant_signal(
         history, get_number(history, ("data", "duplicates"), 0) / max(1, get_number(history, ("data", "images"), 1))
     )
 
 
 def num_train_examples(history: LogHistory) -> Series:
-    """Examples to train on."""
+    """Return the number of training examples."""
     return constant_signal(history, get_number(history, ("data", "train"), np.inf))
 
 
 def batch_size(history: LogHistory) -> Series:
-    """Images in a step."""
+    """Return the batch size."""
     return constant_signal(history, get_number(history, ("settings", "training", "batch_size"), np.inf))
 
 
 def mean_shift(history: LogHistory) -> Series:
-    """How far the mean of what is trained on is from the data's, in the data's own deviations."""
-    apart = history["signals/real_mean"].minus(history["monitor/real_mean"])
+    """Return the distance of the batches' mean from the dataset's, in standard deviations of the dataset."""
+    shift = history["signals/real_mean"].minus(history["monitor/real_mean"])
     variance = history["monitor/real_variance"]
     return (
         Series.empty()
         if not len(variance.values)
-        else apart.with_values(np.abs(apart.values) / max(variance.last, 1e-12) ** 0.5)
+        else shift.with_values(np.abs(shift.values) / max(variance.last, 1e-12) ** 0.5)
     )
 
 
 def variance_shift(history: LogHistory) -> Series:
-    """How far the variance of what is trained on is from the data's."""
+    """Return the relative difference of the batches' variance from the dataset's."""
     series = ratio("signals/real_variance", "monitor/real_variance")(history)
     return series.with_values(np.abs(series.values - 1))
 
 
+MEAN_MESSAGE = "the mean of the batches is {value:.2f} standard deviations from the dataset's"
+VARIANCE_MESSAGE = "the variance of the batches is {value:.2f} times the dataset's"
+DUPLICATES_MESSAGE = "{value:.0%} of the examples are exact duplicates"
+TRAIN_SCORES_MESSAGE = "a training example scores above a held-out one in {value:.0%} of pairs"
 RULES = (
     Rule(
-        "wrong-range", Severity.SEVERE, "The data's numbers are not where they should be",
-        "Pictures reach the discriminator with numbers outside [-1, 1], or in a part of it, while the generator makes "
-        "numbers in [-1, 1]: the discriminator tells them apart by brightness alone. Scale them: x / 127.5 - 1.",
+        "wrong-range", Severity.SEVERE, "The data have the wrong value range",
+        "Images reach the discriminator with values outside [-1, 1] or in a part of it, while the generator's lie in "
+        "[-1, 1]: the discriminator separates them by brightness alone. Scale images by x / 127.5 - 1.",
         (
-            Criterion("mean of what is trained on", mean_shift, 0.35, 0.2,
-                 "what reaches the game is {value:.2f} deviations brighter or darker than the data on disk"),
-            Criterion("variance of what is trained on", variance_shift, 0.5, 0.35,
-                 "its variance differs from the data's on disk by {value:.0%}"),
+            Criterion("mean of the batches", mean_shift, 0.35, 0.2, MEAN_MESSAGE),
+            Criterion("variance of the batches", variance_shift, 0.5, 0.35,
+                      "the variance of the batches differs from the dataset's by {value:.0%}"),
         ),
         num_mandatory=2, applies_to=is_image_data,
         min_rounds=0,
     ),
     Rule(
-        "constant-data", Severity.SEVERE, "The examples are all the same",
-        "What reaches the game does not vary: the same picture again and again. There is nothing to learn.",
+        "constant-data", Severity.SEVERE, "All training examples are the same",
+        "The batches do not vary: they contain the same example again and again, so there is nothing to learn.",
         (
-            Criterion("variety of what is trained on", signal("signals/real_variance"), 2.5e-5, 1e-4,
-                 "at the same place, examples vary by {value:.1e}"),
-            Criterion("variety against the data's", ratio("signals/real_variance", "monitor/real_variance"), 0.01, 0.04,
-                 "it varies {value:.3f} times as much as the data on disk"),
-            Criterion("copies in the data", duplicate_fraction, 0.9, 0.8, "{value:.0%} of the examples are copies", consecutive=1),
+            Criterion("variance of the batches", signal("signals/real_variance"), 2.5e-5, 1e-4,
+                      "the variance at the same position of two examples is {value:.1e}"),
+            Criterion("variance relative to the dataset", ratio("signals/real_variance", "monitor/real_variance"),
+                      0.01, 0.04, "the variance of the batches is {value:.3f} times the dataset's"),
+            Criterion("duplicates in the data", duplicate_fraction, 0.9, 0.8, DUPLICATES_MESSAGE, consecutive=1),
         ),
         min_rounds=0,
     ),
     Rule(
-        "duplicate-data", Severity.MILD, "Many examples are copies of others",
-        "A large part of the data are exact copies: the discriminator sees these again and again, and the generator "
-        "makes them too often. `zerosum data` names them.",
+        "duplicate-data", Severity.MILD, "Many examples are duplicates",
+        "A large part of the data are exact duplicates: the discriminator sees them more often than other examples, "
+        "and the generator produces them too often. `zerosum data` lists them.",
         (
-            Criterion("copies in the data", duplicate_fraction, 0.2, 0.19, "{value:.0%} of the examples are copies", consecutive=1),
+            Criterion("duplicates in the data", duplicate_fraction, 0.2, 0.19, DUPLICATES_MESSAGE, consecutive=1),
             Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.55, 0.52,
-                 "a training example scores above a held-out one in {value:.0%} of pairs", consecutive=2),
-            Criterion("variance against the data's", ratio("signals/real_variance", "monitor/real_variance"), 0.81, 0.9,
-                 "what is trained on varies {value:.2f} times as much as the data", consecutive=2),
+                      TRAIN_SCORES_MESSAGE, consecutive=2),
+            Criterion("variance relative to the dataset", ratio("signals/real_variance", "monitor/real_variance"),
+                      0.81, 0.9, VARIANCE_MESSAGE, consecutive=2),
             POOR_COVERAGE,
         ),
         num_mandatory=1, min_criteria=2,
         min_rounds=0,
     ),
     Rule(
-        "data-loader-mismatch", Severity.SEVERE, "What is trained on is not the data on disk",
-        "What reaches the game differs from the examples on disk: a part of them never comes, or something changes "
-        "them on the way.",
+        "data-loader-mismatch", Severity.SEVERE, "The batches differ from the dataset",
+        "The batches that reach the game differ from the examples on disk: some of these are never loaded, or are "
+        "changed after loading.",
         (
-            Criterion("variety of what is trained on", ratio("signals/real_variance", "monitor/real_variance"), 0.65, 0.77,
-                 "what is trained on varies {value:.2f} times as much as the data on disk", consecutive=3),
-            Criterion("mean of what is trained on", mean_shift, 0.15, 0.1,
-                 "it is {value:.2f} deviations brighter or darker than the data on disk", consecutive=3),
-            Criterion("training against held-out scores", signal("monitor/auc_held_out"), 0.4, 0.45,
-                 "held-out examples score above samples in {value:.0%} of pairs", consecutive=3),
+            Criterion("variance relative to the dataset", ratio("signals/real_variance", "monitor/real_variance"),
+                      0.65, 0.77, VARIANCE_MESSAGE, consecutive=3),
+            Criterion("mean of the batches", mean_shift, 0.15, 0.1, MEAN_MESSAGE, consecutive=3),
+            Criterion("discriminator AUC on held-out examples", signal("monitor/auc_held_out"), 0.4, 0.45,
+                      "a held-out example scores above a sample in {value:.0%} of pairs", consecutive=3),
         ),
         num_mandatory=0, min_criteria=2,
         min_rounds=0,
     ),
     Rule(
-        "too-little-data", Severity.MILD, "There are too few examples",
-        "So few examples are soon known by heart, and nobody can make new ones from them. A few thousand are little, a "
-        "few hundred need the strongest augmentation, and fewer need more examples.",
+        "too-little-data", Severity.MILD, "There are too few training examples",
+        "So few examples are soon memorized by the discriminator, and the generator cannot learn new ones from them. "
+        "A few thousand examples are little, a few hundred need strong augmentation, and fewer need more data.",
         (
-            Criterion("examples to train on", num_train_examples, 200, 201, "there are {value:.0f}", consecutive=1),
+            Criterion("number of training examples", num_train_examples, 200, 201,
+                      "there are {value:.0f} training examples", consecutive=1),
             Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.6, 0.55,
-                 "a training example scores above a held-out one in {value:.0%} of pairs", consecutive=2),
-            Criterion("gap between r_t and r_v", difference("monitor/score_sign_train", "monitor/score_sign_held_out"), 0.3, 0.15,
-                 "training examples are called real {value:.2f} more than held-out ones (of 2)", consecutive=2),
+                      TRAIN_SCORES_MESSAGE, consecutive=2),
+            Criterion("mean score sign, training minus held-out",
+                      difference("monitor/score_sign_train", "monitor/score_sign_held_out"), 0.3, 0.15,
+                      "the mean score sign of training examples is {value:.2f} above that of held-out ones (at most 2)",
+                      consecutive=2),
         ),
         num_mandatory=1, applies_to=generates_from_noise,
-        remedy=only_if(is_image_data, set_value("augment.kind", "ada", "what the judge sees is varied as far as it overfits")),
+        remedy=only_if(is_image_data, set_value("augment.kind", "ada", ADA_REASON)),
     ),
     Rule(
-        "batch-too-small", Severity.MILD, "The batch is too small",
-        "A step looks at so few examples that it mostly follows their chance: losses jump, and batch norm has nothing "
-        "to average over.",
+        "batch-too-small", Severity.MILD, "The batch size is too small",
+        "Gradients of so few examples are mostly noise: losses fluctuate, and batch norm has too few examples for its "
+        "statistics.",
         (
-            Criterion("images in a step", batch_size, 7, 8, "a step looks at {value:.0f} examples", consecutive=1),
+            Criterion("batch size", batch_size, 7, 8, "the batch size is {value:.0f}", consecutive=1),
             POOR_COVERAGE,
         ),
-        # who makes pictures from pictures learns from every pixel of each: a batch of one is usual
+        # translation learns from every pixel of an image: a batch size of 1 is usual
         num_mandatory=1, min_criteria=1, remedy=restore_batch_size, applies_to=generates_from_noise,
         min_rounds=0,
     ),
     Rule(
-        "saturated-outputs", Severity.MILD, "Samples are pure black and white",
-        "Most numbers of the samples lie at the ends of their range, far more than in the data: the last layer is "
-        "saturated, and hardly any gradient passes it.",
+        "saturated-outputs", Severity.MILD, "Samples are saturated",
+        "Most values of the samples lie at the ends of the range [-1, 1], far more than in the data: the output layer "
+        "is saturated and passes hardly any gradient.",
         (
-            Criterion("black and white in samples", difference("monitor/saturated_fraction", "monitor/saturated_fraction_real"), 0.3, 0.2,
-                 "{value:.0%} more of their numbers are at the ends of the range than in the data", consecutive=3),
-            Criterion("answer to the latent", signal("monitor/latent_sensitivity"), 0.2, 0.3,
-                 "samples hardly follow the latent ({value:.2f})", consecutive=3),
+            Criterion("saturated values", difference("monitor/saturated_fraction", "monitor/saturated_fraction_real"),
+                      0.3, 0.2, "{value:.0%} more of their values are at the ends of the range than in the data",
+                      consecutive=3),
+            Criterion("latent sensitivity", signal("monitor/latent_sensitivity"), 0.2, 0.3,
+                      "samples hardly change with the latent ({value:.2f})", consecutive=3),
             POOR_COVERAGE,
         ),
         applies_to=is_image_data, remedy=restore_recipe_defaults("optimizer", "generator"),

@@ -1,4 +1,4 @@
-"""Numbers that run away, and games that go round in circles."""
+"""Rules about the dynamics of training: non-finite values, divergence, oscillation and too high learning rates."""
 
 import numpy as np
 
@@ -24,96 +24,95 @@ from zerosum.diagnosis.rules.signals import (
 
 
 def nonfinite_count(history: LogHistory) -> Series:
-    """How many of the log's numbers were not finite, from the first one on."""
+    """Return the number of signals that have been non-finite so far, and non-finite weights as one more at the end."""
     rounds = history["round"]
-    since = sorted(when for name, when in history.first_nonfinite.items())
-    count = np.searchsorted(np.array(since), rounds.examples, side="right").astype(float)
-    if "not_finite" in history.text_values and len(count):
+    positions = np.array(sorted(history.first_nonfinite.values()))
+    count = np.searchsorted(positions, rounds.examples, side="right").astype(float)
+    if "first_nonfinite_weight" in history.text_values and len(count):
         count[-1] += 1
     return rounds.with_values(count)
 
 
 def nonfinite_samples(history: LogHistory) -> Series:
-    """1 where samples were not finite."""
+    """Return 1 where samples were not finite, else 0."""
     series = history["monitor/finite"]
     return series.with_values(1 - series.values)
 
 
+GRADIENT_GROWTH_MESSAGE = "its gradient is {value:.0f} times its earlier median"
+UPDATE_MESSAGE = "a round changes its weights by {value:.1%} of their size"
+SAMPLE_MOVEMENT_MESSAGE = "between two probes a sample moves by {value:.2f} of the mean distance of real examples"
 REDUCE_LEARNING_RATE = combine(
     restore_batch_size,
-    restore_recipe_defaults(
-        "optimizer",
-        "terms",
-        "objective",
-    ),
-    scale_setting("optimizer.lr", 0.3, "smaller steps do not run away"),
+    restore_recipe_defaults("optimizer", "terms", "objective"),
+    scale_setting("optimizer.lr", 0.3, "smaller steps do not diverge"),
 )
 RULES = (
     Rule(
-        "nonfinite-values", Severity.SEVERE, "A number is no longer finite",
-        "A loss, a weight or a sample became infinite or not a number, and all that follows from it too. Usually the "
-        "learning rate is too high, a penalty is missing, or numbers in 16 bits have overflowed. The last good "
+        "nonfinite-values", Severity.SEVERE, "NaN or infinity in the training",
+        "A loss, a weight or a sample is NaN or infinite, and so is everything computed from it. Usually the learning "
+        "rate is too high, a gradient penalty is missing, or 16-bit floating point has overflowed. The last finite "
         "checkpoint is kept.",
         (
-            Criterion("numbers of the log that are not finite", nonfinite_count, 0.5, 0.5,
-                 "{value:.0f} of the log's signals are not finite", consecutive=1),
-            Criterion("samples that are not finite", nonfinite_samples, 0.5, 0.5, "samples are not finite", consecutive=1),
+            Criterion("non-finite signals", nonfinite_count, 0.5, 0.5,
+                      "{value:.0f} of the log's signals are not finite", consecutive=1),
+            Criterion("non-finite samples", nonfinite_samples, 0.5, 0.5, "samples are not finite", consecutive=1),
         ),
         min_criteria=1, num_mandatory=0,
-        remedy=combine(set_value("training.precision", "float32", "32 bits do not overflow so soon"), REDUCE_LEARNING_RATE),
+        remedy=combine(set_value("training.precision", "float32", "float32 has a larger range than 16 bits"),
+                       REDUCE_LEARNING_RATE),
         min_rounds=0,
     ),
     Rule(
-        "diverging", Severity.SEVERE, "The game diverges",
-        "Scores or gradients grow without end: the players answer each other's steps with larger ones. It ends in "
-        "numbers that are not finite, or in samples that are nothing.",
+        "diverging", Severity.SEVERE, "The training diverges",
+        "Scores or gradients grow without bound: each player answers the other's steps with larger ones. This ends in "
+        "NaN or in samples of noise.",
         (
             Criterion("growth of scores", relative_to_past_median("signals/fake_score"), 25.0, 8.0,
-                 "scores are {value:.0f} times what they were", consecutive=3),
-            Criterion("the discriminator's gradient", relative_to_past_median("monitor/grad_norm/discriminator"), 30.0, 10.0,
-                 "its gradient is {value:.0f} times what it was"),
-            Criterion("the generator's gradient", relative_to_past_median("monitor/grad_norm/generator"), 30.0, 10.0,
-                 "its gradient is {value:.0f} times what it was"),
-            Criterion("distance of scores", absolute_difference("signals/real_score", "signals/fake_score"), 1000.0, 200.0,
-                 "real examples and samples score {value:.3g} apart", consecutive=3),
+                      "scores are {value:.0f} times their earlier median", consecutive=3),
+            Criterion("growth of the discriminator's gradient",
+                      relative_to_past_median("monitor/grad_norm/discriminator"), 30.0, 10.0, GRADIENT_GROWTH_MESSAGE),
+            Criterion("growth of the generator's gradient",
+                      relative_to_past_median("monitor/grad_norm/generator"), 30.0, 10.0, GRADIENT_GROWTH_MESSAGE),
+            Criterion("difference of scores", absolute_difference("signals/real_score", "signals/fake_score"),
+                      1000.0, 200.0, "the scores of real examples and samples differ by {value:.3g}", consecutive=3),
             Criterion("size of the discriminator's loss", magnitude("discriminator/objective"), 1000.0, 200.0,
-                 "its loss is {value:.3g}", consecutive=3),
+                      "its loss is {value:.3g}", consecutive=3),
             POOR_COVERAGE,
         ),
         num_mandatory=0, min_criteria=3, remedy=REDUCE_LEARNING_RATE,
         min_rounds=20,
     ),
     Rule(
-        "oscillation", Severity.MILD, "The game goes round in circles",
-        "Samples change much from one look to the next without getting anywhere: each player undoes what the other has "
-        "just answered to. An average of the generator hides it; slower steps, a penalty on the discriminator's slope "
-        "or less momentum (beta1) end it.",
+        "oscillation", Severity.MILD, "The training oscillates",
+        "Samples change much from one probe to the next without a net change: each player undoes what the other has "
+        "just adapted to. The EMA generator averages it out; a lower learning rate, a gradient penalty on the "
+        "discriminator or less momentum (`optimizer.beta1`) ends it.",
         (
-            Criterion("way of the samples' middle", step_distance("monitor/mean_projection/"), 0.25, 0.15,
-                 "between two looks the middle of all samples moves by {value:.2f} of the distance between real "
-                 "examples", consecutive=3),
+            Criterion("movement of the samples' mean", step_distance("monitor/mean_projection/"), 0.25, 0.15,
+                      "between two probes the mean of all samples moves by {value:.2f} of the mean distance of real "
+                      "examples", consecutive=3),
             NOT_IMPROVING,
             FAR_FROM_DATA,
-            Criterion("straightness of that way", straightness("monitor/mean_projection/"), 0.5, 0.7,
-                 "of the way it went, {value:.0%} led anywhere", consecutive=2),
-            Criterion("way of single samples", step_distance("monitor/sample_projection/"), 0.8, 0.6,
-                 "between two looks a sample moves by {value:.2f} of the distance between real examples", consecutive=3),
+            Criterion("straightness of this movement", straightness("monitor/mean_projection/"), 0.5, 0.7,
+                      "the net movement is {value:.0%} of the path length", consecutive=2),
+            Criterion("movement of single samples", step_distance("monitor/sample_projection/"), 0.8, 0.6,
+                      SAMPLE_MOVEMENT_MESSAGE, consecutive=3),
         ),
         num_mandatory=3, min_criteria=4, remedy=REDUCE_LEARNING_RATE,
     ),
     Rule(
         "learning-rate-too-high", Severity.SEVERE, "The learning rate is too high",
-        "Each round changes the weights by a large part of their size, and samples leap about: what was learned is "
-        "overwritten before it can be built on.",
+        "Each round changes the weights by a large part of their size, and samples change abruptly: what was learned "
+        "is overwritten.",
         (
             POOR_COVERAGE,
             NOT_IMPROVING,
-            Criterion("the generator's step", signal("monitor/update_ratio/generator"), 0.02, 0.012,
-                 "a round changes its weights by {value:.1%} of their size"),
-            Criterion("the discriminator's step", signal("monitor/update_ratio/discriminator"), 0.02, 0.012,
-                 "a round changes its weights by {value:.1%} of their size"),
-            Criterion("way of single samples", step_distance("monitor/sample_projection/"), 0.8, 0.6,
-                 "between two looks a sample moves by {value:.2f} of the distance between real examples"),
+            Criterion("update of the generator", signal("monitor/update_ratio/generator"), 0.02, 0.012, UPDATE_MESSAGE),
+            Criterion("update of the discriminator", signal("monitor/update_ratio/discriminator"), 0.02, 0.012,
+                      UPDATE_MESSAGE),
+            Criterion("movement of single samples", step_distance("monitor/sample_projection/"), 0.8, 0.6,
+                      SAMPLE_MOVEMENT_MESSAGE),
         ),
         num_mandatory=2, min_criteria=3, remedy=REDUCE_LEARNING_RATE,
     ),

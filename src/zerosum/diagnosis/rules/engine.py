@@ -1,7 +1,8 @@
-"""Signs and rules: a rule is a table of signs, and stands while enough of them are seen.
+"""Rules and their criteria: a rule makes a finding while enough of its criteria are met.
 
-A sign is a signal beyond a limit. It is seen once the signal has been there a few times in a row, and until it has come
-back behind a second, calmer limit as often: what comes and goes around a limit is one sign, not ten.
+A criterion is met once its signal has been beyond the threshold several times in a row, and until it has been back
+behind a second, milder threshold as often. This hysteresis keeps a signal that fluctuates around the threshold from
+making a finding appear and disappear.
 """
 
 from __future__ import annotations
@@ -15,85 +16,83 @@ import numpy as np
 
 from zerosum.diagnosis.finding import Evidence, Finding, Recommendation, Severity
 from zerosum.diagnosis.log_history import LogHistory, Series
+from zerosum.diagnosis.rules.remedies import Remedy
 
 MAX_PLOT_POINTS = 120
-"""Points of a small plot at most."""
+"""Maximum number of points in the plot of a signal."""
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A signal beyond a limit."""
+    """A signal beyond a threshold."""
 
     signal: str
-    """What is looked at, in a few words."""
+    """Name of the signal in plain words."""
     signal_fn: Callable[[LogHistory], Series]
+    """Returns the series of the signal."""
     threshold: float
     recovery_threshold: float
-    """The side of the limit on which it is well again; if it is below the limit, the sign is a high value."""
+    """Threshold at which the criterion ends; below `threshold` if high values are bad, above it if low values are."""
     message: str
-    """A sentence with {value} in it."""
+    """A sentence with the placeholder {value}."""
     consecutive: int = 2
-    """Times in a row."""
+    """Number of consecutive values beyond a threshold that begin or end the criterion."""
 
     @property
     def higher_is_worse(self) -> bool:
-        """Whether high values are the bad ones."""
+        """Whether high values are bad."""
         return self.recovery_threshold <= self.threshold
 
     def detect(self, series: Series) -> np.ndarray:
-        """(T,) bool: whether the sign was seen at each moment."""
-        worse, well = (
-            self._exceeds(series.values, self.threshold),
-            ~self._exceeds(series.values, self.recovery_threshold),
-        )
-        found, standing, run = np.zeros(len(worse), bool), False, 0
-        for place in range(len(worse)):
-            turn = well[place] if standing else worse[place]
-            run = run + 1 if turn else 0
-            if run >= self.consecutive:
-                standing, run = not standing, 0
-            found[place] = standing
-        return found
+        """Return whether the criterion is met at each value of the series, (T,) bool."""
+        bad = self._exceeds(series.values, self.threshold)
+        good = ~self._exceeds(series.values, self.recovery_threshold)
+        detected, active, run_length = np.zeros(len(bad), bool), False, 0
+        for index in range(len(bad)):
+            changes = good[index] if active else bad[index]
+            run_length = run_length + 1 if changes else 0
+            if run_length >= self.consecutive:
+                active, run_length = not active, 0
+            detected[index] = active
+        return detected
 
     def _exceeds(self, values: np.ndarray, threshold: float) -> np.ndarray:
-        found: np.ndarray = values >= threshold if self.higher_is_worse else values <= threshold
-        return found
+        exceeds: np.ndarray = values >= threshold if self.higher_is_worse else values <= threshold
+        return exceeds
 
     def strength(self, value: float) -> float:
-        """0.5 at the limit, towards 1 beyond it: by how many of its distances from calm to limit it is past it."""
-        step = abs(self.threshold - self.recovery_threshold) or abs(self.threshold) or 1.0
-        beyond = (value - self.threshold if self.higher_is_worse else self.threshold - value) / step
-        return 0.5 + 0.45 * math.tanh(max(0.0, beyond))
+        """Return 0.5 at the threshold, towards 0.95 beyond it, by the distance in units of the hysteresis."""
+        unit = abs(self.threshold - self.recovery_threshold) or abs(self.threshold) or 1.0
+        excess = (value - self.threshold if self.higher_is_worse else self.threshold - value) / unit
+        return 0.5 + 0.45 * math.tanh(max(0.0, excess))
 
     def make_evidence(self, series: Series) -> Evidence:
-        """The sign as it is now, with its way there."""
-        every = max(1, math.ceil(len(series.values) / MAX_PLOT_POINTS))
-        images, values = series.examples[::-1][::every][::-1], series.values[::-1][::every][::-1]
+        """Return the newest value as evidence, with up to `MAX_PLOT_POINTS` earlier values."""
+        step = max(1, math.ceil(len(series.values) / MAX_PLOT_POINTS))
+        examples, values = series.examples[::-1][::step][::-1], series.values[::-1][::step][::-1]
         return Evidence(
             self.signal, series.last, self.threshold, self.message.format(value=series.last),
-            tuple(float(f"{n:.6g}") for n in images), tuple(float(f"{v:.4g}") for v in values),
+            tuple(float(f"{n:.6g}") for n in examples), tuple(float(f"{v:.4g}") for v in values),
         )  # fmt: skip
 
 
 class CriterionState(NamedTuple):
-    """How a sign stands."""
+    """A criterion applied to a history."""
 
     criterion: Criterion
     series: Series
     detected: np.ndarray
-
-
-Remedy = Callable[[LogHistory], Sequence[Recommendation]]
+    """(T,) bool: whether the criterion is met at each value of the series."""
 
 
 def no_remedy(history: LogHistory) -> Sequence[Recommendation]:
-    """No setting helps."""
+    """Return no recommendations; for findings that no setting changes."""
     return ()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What must be seen for a finding."""
+    """The criteria of a finding."""
 
     name: str
     severity: Severity
@@ -101,53 +100,56 @@ class Rule:
     explanation: str
     criteria: tuple[Criterion, ...]
     min_criteria: int = 2
-    """Signs that must be seen at once."""
+    """Number of criteria that must be met at once."""
     num_mandatory: int = 1
-    """The first so many of them must be among these."""
+    """The first so many criteria must be among those met."""
     remedy: Remedy = no_remedy
+    """Returns the recommended settings."""
     applies_to: Callable[[LogHistory], bool] = lambda history: True
+    """Returns whether the rule applies to the run."""
     has_safe_remedy: bool = False
-    """What it prescribes cannot harm the game, so a rescue need not wait until the finding is severe."""
+    """Whether the recommended settings cannot harm the training; then a mild finding is enough for recovery."""
     min_rounds: int = 100
-    """Rounds before which nothing is found: every game begins badly."""
+    """Number of rounds before which there is no finding, since every game begins with poor samples."""
     severe_if: Criterion | None = None
-    """While this is seen too, a finding that is mild by itself is severe."""
+    """A criterion that makes a mild finding severe."""
 
     def __call__(self, history: LogHistory) -> Finding | None:
-        """The finding, if the rule stands at the history's end."""
+        """Return the finding at the end of the history, if there is one."""
         if not self.applies_to(history) or (self.min_rounds and history["round"].last < self.min_rounds):
             return None
-        stands = [
-            CriterionState(sign, series := sign.signal_fn(history), sign.detect(series)) for sign in self.criteria
+        states = [
+            CriterionState(criterion, series := criterion.signal_fn(history), criterion.detect(series))
+            for criterion in self.criteria
         ]
-        if not all(len(stand.series.values) for stand in stands[: self.num_mandatory]):
+        if not all(len(state.series.values) for state in states[: self.num_mandatory]):
             return None
-        moments = np.unique(np.concatenate([stand.series.examples for stand in stands]))
-        standing = self._active(stands, moments)
-        if not len(standing) or not standing[-1]:
+        positions = np.unique(np.concatenate([state.series.examples for state in states]))
+        active = self._active(states, positions)
+        if not len(active) or not active[-1]:
             return None
-        last_well = np.flatnonzero(~standing)
-        since = moments[last_well[-1] + 1] if len(last_well) else moments[0]
-        progress = [stand for stand in stands if len(stand.detected) and stand.detected[-1]]
-        doubt = math.prod(1 - stand.criterion.strength(stand.series.last) for stand in progress)
+        inactive_indices = np.flatnonzero(~active)
+        since = positions[inactive_indices[-1] + 1] if len(inactive_indices) else positions[0]
+        met = [state for state in states if len(state.detected) and state.detected[-1]]
+        doubt = math.prod(1 - state.criterion.strength(state.series.last) for state in met)
         return Finding(
             self.name, self._severity(history), round(1 - doubt, 3), int(since), self.title, self.explanation,
-            tuple(stand.criterion.make_evidence(stand.series) for stand in progress), tuple(self.remedy(history)),
+            tuple(state.criterion.make_evidence(state.series) for state in met), tuple(self.remedy(history)),
             self.has_safe_remedy,
         )  # fmt: skip
 
     def _severity(self, history: LogHistory) -> Severity:
         if self.severe_if is None:
             return self.severity
-        seen = self.severe_if.detect(self.severe_if.signal_fn(history))
-        return Severity.SEVERE if len(seen) and seen[-1] else self.severity
+        detected = self.severe_if.detect(self.severe_if.signal_fn(history))
+        return Severity.SEVERE if len(detected) and detected[-1] else self.severity
 
     def _active(self, states: Sequence[CriterionState], examples: np.ndarray) -> np.ndarray:
-        """(M,) bool: whether enough signs are seen at each moment; a sign is as it was last looked at."""
-        table = np.zeros((len(states), len(examples)), bool)
-        for row, stand in zip(table, states, strict=True):
-            if len(stand.detected):
-                place = np.searchsorted(stand.series.examples, examples, side="right") - 1
-                row[:] = np.where(place >= 0, stand.detected[np.maximum(place, 0)], False)
-        found: np.ndarray = table[: self.num_mandatory].all(0) & (table.sum(0) >= self.min_criteria)
-        return found
+        """Return whether enough criteria are met at each position, (M,) bool; each by its newest value up to there."""
+        met = np.zeros((len(states), len(examples)), bool)
+        for row, state in zip(met, states, strict=True):
+            if len(state.detected):
+                index = np.searchsorted(state.series.examples, examples, side="right") - 1
+                row[:] = np.where(index >= 0, state.detected[np.maximum(index, 0)], False)
+        active: np.ndarray = met[: self.num_mandatory].all(0) & (met.sum(0) >= self.min_criteria)
+        return active

@@ -1,4 +1,4 @@
-"""Whether there is more to come."""
+"""Notes about the progress of training: still improving, or a plateau."""
 
 import numpy as np
 
@@ -7,53 +7,52 @@ from zerosum.diagnosis.log_history import LogHistory, Series
 from zerosum.diagnosis.rules.engine import Criterion, Rule
 
 TREND_WINDOW = 6
-"""Looks over which a trend is seen."""
+"""Number of probes whose mean is compared with the mean of as many before."""
 
 
 def coverage_gain(history: LogHistory) -> Series:
-    """How much the evenness and the coverage of the average rose over the last looks."""
-    series = history["monitor/ema_coverage"]
-    places = range(2 * TREND_WINDOW - 1, len(series.values))
-    rise = [
-        series.values[p - TREND_WINDOW + 1 : p + 1].mean()
-        - series.values[p - 2 * TREND_WINDOW + 1 : p - TREND_WINDOW + 1].mean()
-        for p in places
-    ]
-    return Series(series.examples[2 * TREND_WINDOW - 1 :], np.array(rise))
+    """Return how much the EMA generator's coverage rose from one window of probes to the next."""
+    return _window_gain(history["monitor/ema_coverage"])
 
 
 def mode_balance_gain(history: LogHistory) -> Series:
-    """How much nearer the shares of kinds came to the data's over the last looks."""
-    series = history["monitor/mode_js_divergence"]
-    places = range(2 * TREND_WINDOW - 1, len(series.values))
-    fall = [
-        series.values[p - 2 * TREND_WINDOW + 1 : p - TREND_WINDOW + 1].mean()
-        - series.values[p - TREND_WINDOW + 1 : p + 1].mean()
-        for p in places
+    """Return how much the divergence of the mode frequencies from the data's fell from one window to the next."""
+    divergence = history["monitor/mode_js_divergence"]
+    return _window_gain(divergence.with_values(-divergence.values))
+
+
+def _window_gain(series: Series) -> Series:
+    """Return the mean over the last window minus the mean over the window before."""
+    gains = [
+        series.values[start + TREND_WINDOW : start + 2 * TREND_WINDOW].mean()
+        - series.values[start : start + TREND_WINDOW].mean()
+        for start in range(len(series.values) - 2 * TREND_WINDOW + 1)
     ]
-    return Series(series.examples[2 * TREND_WINDOW - 1 :], np.array(fall))
+    return Series(series.examples[2 * TREND_WINDOW - 1 :], np.array(gains))
 
 
 RULES = (
     Rule(
-        "still-improving", Severity.NOTE, "It is still getting better",
-        "Samples came nearer to the data until the end: train on (`zerosum resume RUN --examples N`).",
+        "still-improving", Severity.NOTE, "The samples are still improving",
+        "Samples approached the data until the end: continue with `zerosum resume RUN` and a larger "
+        "`training.examples`.",
         (
-            Criterion("rise of coverage", coverage_gain, 0.03, 0.015, "coverage rose by {value:.2f} over the last looks"),
-            Criterion("rise of evenness", mode_balance_gain, 0.005, 0.002,
-                 "the shares of kinds came {value:.3f} nats nearer to the data's"),
+            Criterion("gain of coverage", coverage_gain, 0.03, 0.015,
+                      "coverage rose by {value:.2f} over the last probes"),
+            Criterion("gain of mode balance", mode_balance_gain, 0.005, 0.002,
+                      "the mode frequencies came {value:.3f} nats nearer to the data's"),
         ),
         num_mandatory=1, min_criteria=1,
     ),
     Rule(
-        "plateau", Severity.NOTE, "It does not get any better",
-        "Samples have come no nearer to the data for a while: more of the same training will change little. Larger "
-        "networks (--size), more data or another recipe may.",
+        "plateau", Severity.NOTE, "The samples no longer improve",
+        "Samples have not approached the data for a while: more training will change little. A larger network "
+        "(`size`), more data or another recipe may help.",
         (
-            Criterion("rise of coverage", coverage_gain, 0.005, 0.02,
-                 "coverage rose by {value:.3f} over the last looks", consecutive=3),
-            Criterion("rise of evenness", mode_balance_gain, 0.002, 0.004,
-                 "the shares of kinds came {value:.3f} nats nearer", consecutive=3),
+            Criterion("gain of coverage", coverage_gain, 0.005, 0.02,
+                      "coverage rose by {value:.3f} over the last probes", consecutive=3),
+            Criterion("gain of mode balance", mode_balance_gain, 0.002, 0.004,
+                      "the mode frequencies came {value:.3f} nats nearer to the data's", consecutive=3),
         ),
         num_mandatory=2,
     ),

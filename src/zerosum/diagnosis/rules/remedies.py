@@ -1,4 +1,4 @@
-"""What to change: first what the user's settings have of their own, then what usually helps."""
+"""Remedies of findings: first a return to the recipe's settings, then changes that usually help."""
 
 from __future__ import annotations
 
@@ -10,100 +10,104 @@ from zerosum.diagnosis.log_history import LogHistory
 from zerosum.diagnosis.rules.signals import get_fact
 
 Remedy = Callable[[LogHistory], Sequence[Recommendation]]
+"""Returns the recommended settings for a run, from its history and its facts."""
+
+GRADIENT_PENALTIES = ("r1", "r2", "gradient-penalty", "dragan")
+"""Kinds of terms that penalize the gradient of the discriminator at its input."""
+SMALL_BATCH_SIZE = 8
+"""Batch size below which the recipe's batch size is recommended."""
 
 
 def combine(*remedies: Remedy) -> Remedy:
-    """All of them; of two that change one setting, the first."""
+    """Return a remedy with all recommendations; where two change one setting, the first."""
 
     def recommend(history: LogHistory) -> Sequence[Recommendation]:
-        found: dict[str, Recommendation] = {}
-        for medicine in remedies:
-            for advice in medicine(history):
-                found.setdefault(advice.setting, advice)
-        return tuple(found.values())
+        by_setting: dict[str, Recommendation] = {}
+        for remedy in remedies:
+            for recommendation in remedy(history):
+                by_setting.setdefault(recommendation.setting, recommendation)
+        return tuple(by_setting.values())
 
     return recommend
 
 
 def first_applicable(*remedies: Remedy) -> Remedy:
-    """The first of them that has something to say."""
-    return lambda history: next((advice for medicine in remedies if (advice := medicine(history))), ())
+    """Return a remedy with the recommendations of the first of these that has any."""
+    return lambda history: next((found for remedy in remedies if (found := remedy(history))), ())
 
 
 def only_if(condition: Callable[[LogHistory], bool], remedy: Remedy) -> Remedy:
-    """A medicine for some runs only."""
+    """Return a remedy for the runs that satisfy a condition."""
     return lambda history: remedy(history) if condition(history) else ()
 
 
 def restore_recipe_defaults(*sections: str) -> Remedy:
-    """Back to the recipe's own, where the user's settings differ from it."""
+    """Return a remedy that restores the recipe's settings in these sections where the run's settings differ."""
 
     def recommend(history: LogHistory) -> Sequence[Recommendation]:
-        settings, own = (get_fact(history, name, default={}) for name in ("settings", "defaults"))
-        found = []
+        settings, defaults = (get_fact(history, name, default={}) for name in ("settings", "defaults"))
+        recommendations = []
         for section in sections:
-            for name, value in _flatten(_get_dotted(own, section), section):
-                if _get_dotted(settings, name) != value:
-                    found.append(
-                        Recommendation(name, value, f"the recipe's own; here it is {_get_dotted(settings, name)}")
+            for name, value in _flatten(_get_dotted(defaults, section), section):
+                present = _get_dotted(settings, name)
+                if present != value:
+                    recommendations.append(
+                        Recommendation(name, value, f"the default of the recipe; the run has {present}")
                     )
-        return tuple(found)
+        return tuple(recommendations)
 
     return recommend
 
 
-SMALL_BATCH_SIZE = 8
-
-
 def restore_batch_size(history: LogHistory) -> Sequence[Recommendation]:
-    """The recipe's own batch, where the user's is so small that a step follows the chance of a few examples."""
-    batch = _get_dotted(get_fact(history, "settings", default={}), "training.batch_size")
+    """Recommend the recipe's batch size where the run's is below `SMALL_BATCH_SIZE`, so that gradients are noise."""
+    batch_size = _get_dotted(get_fact(history, "settings", default={}), "training.batch_size")
     return (
         restore_recipe_defaults("training.batch_size")(history)
-        if isinstance(batch, int) and batch < SMALL_BATCH_SIZE
+        if isinstance(batch_size, int) and batch_size < SMALL_BATCH_SIZE
         else ()
     )
 
 
 def scale_setting(setting: str, factor: float, reason: str) -> Remedy:
-    """A setting multiplied, where it is a number or a schedule of numbers."""
+    """Return a remedy that multiplies a setting, where it is a number or a schedule of numbers."""
 
     def recommend(history: LogHistory) -> Sequence[Recommendation]:
-        progress = _get_dotted(get_fact(history, "settings", default={}), setting)
-        value = _scale_value(progress, factor)
-        return () if value is None or value == progress else (Recommendation(setting, value, reason),)
+        present = _get_dotted(get_fact(history, "settings", default={}), setting)
+        value = _scale_value(present, factor)
+        return () if value is None or value == present else (Recommendation(setting, value, reason),)
 
     return recommend
 
 
 def set_value(setting: str, value: Any, reason: str) -> Remedy:
-    """A setting with a value, unless it has that already."""
+    """Return a remedy that sets a setting, unless it already has that value."""
 
     def recommend(history: LogHistory) -> Sequence[Recommendation]:
-        progress = _get_dotted(get_fact(history, "settings", default={}), setting)
-        return () if progress == value else (Recommendation(setting, value, reason),)
+        present = _get_dotted(get_fact(history, "settings", default={}), setting)
+        return () if present == value else (Recommendation(setting, value, reason),)
 
     return recommend
 
 
 def scale_gradient_penalties(factor: float, reason: str) -> Remedy:
-    """Every penalty on the discriminator's slope multiplied."""
+    """Return a remedy that multiplies the weight of every gradient penalty that is not 0."""
 
     def recommend(history: LogHistory) -> Sequence[Recommendation]:
         terms = get_fact(history, "settings", "terms", default={})
-        steep = [name for name, term in _subtables(terms) if term.get("kind") in GRADIENT_PENALTIES]
+        names = [name for name, term in _subtables(terms) if term.get("kind") in GRADIENT_PENALTIES]
         return tuple(
-            a for name in steep for a in scale_setting(f"terms.{name}.weight", factor, reason)(history) if a.value
+            recommendation
+            for name in names
+            for recommendation in scale_setting(f"terms.{name}.weight", factor, reason)(history)
+            if recommendation.value
         )
 
     return recommend
 
 
-GRADIENT_PENALTIES = ("r1", "r2", "gradient-penalty", "dragan")
-"""Terms that keep the discriminator from being steep."""
-
-
 def _scale_value(value: Any, factor: float) -> Any:
+    """Return a number or schedule times the factor, to 3 digits; None for other values."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -130,7 +134,7 @@ def _subtables(tree: Any) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _flatten(tree: Any, prefix: str) -> list[tuple[str, Any]]:
-    """Settings below a section by their dotted names; a schedule is one value, and so is a table without settings."""
+    """Return the settings below a section by dotted names; a schedule and an empty table are one value each."""
     if isinstance(tree, Mapping) and tree and not {"start", "end"} <= set(tree):
         return [pair for name, value in tree.items() for pair in _flatten(value, f"{prefix}.{name}")]
     return [] if tree is None else [(prefix, tree)]

@@ -1,24 +1,26 @@
-"""How the samples stand, which many rules look at: far from the data, and no nearer lately.
+"""Criteria that several rules share: samples that are far from the data and no longer improve.
 
-A game that has just begun looks as bad as one that is lost: the discriminator tells everything, samples are all alike
-and nobody's neighbour. What tells them apart is whether samples come nearer.
+At the beginning of training a game looks like a failed one: the discriminator separates everything and samples are all
+alike. The difference is whether the distance of the samples from the data still falls.
 """
 
 from zerosum.diagnosis.rules.engine import Criterion
 from zerosum.diagnosis.rules.signals import minimum, ratio, signal, stall_ratio
 
 POOR_COVERAGE = Criterion(
-    "coverage against real examples'",
-    minimum(ratio("monitor/ema_coverage", "monitor/coverage_floor"), ratio("monitor/coverage", "monitor/coverage_floor")),
-    0.25, 0.4, "samples come near {value:.0%} of the held-out examples that real ones come near", consecutive=3,
+    "coverage relative to the floor",
+    minimum(ratio("monitor/ema_coverage", "monitor/coverage_floor"),
+            ratio("monitor/coverage", "monitor/coverage_floor")),
+    0.25, 0.4, "samples cover {value:.0%} of the held-out examples that real examples cover", consecutive=3,
 )  # fmt: skip
 NOT_IMPROVING = Criterion(
-    "how much nearer to the data samples came",
+    "progress of the energy distance",
     minimum(stall_ratio("monitor/energy_distance"), stall_ratio("monitor/ema_energy_distance")),
-    0.93, 0.85, "samples no longer come nearer to the data: lately {value:.2f} of the least distance before",
+    0.93, 0.85, "samples no longer approach the data: recently {value:.2f} of the smallest energy distance before",
 )  # fmt: skip
 FAR_FROM_DATA = Criterion(
-    "distance from the data",
+    "energy distance from the data",
     minimum(signal("monitor/energy_distance"), signal("monitor/ema_energy_distance")),
-    0.03, 0.015, "samples as a whole are {value:.3f} from the data, in terms of the distance between two", consecutive=3,
+    0.03, 0.015, "the energy distance of samples from the data is {value:.3f} of the mean distance of two examples",
+    consecutive=3,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What rules look at: signals of the log, and what follows from them."""
+"""Series that rules are made of: signals of the log, and transformations of them."""
 
 from __future__ import annotations
 
@@ -10,39 +10,45 @@ from zerosum.diagnosis.log_history import LogHistory, Series, Values
 from zerosum.game.objective import equilibrium_losses
 
 SignalFn = Callable[[LogHistory], Series]
+"""Returns a series from the history of a run."""
+
 MIN_RECENT_PROBES = 3
-"""Looks at least that are held against those before."""
+"""Minimum number of recent probes that are compared with those before."""
 MIN_ENERGY_DISTANCE = 0.005
-"""An energy distance that few samples cannot tell from 0."""
+"""Energy distance that few samples cannot distinguish from 0."""
+MIN_RISING_VALUE = 0.001
+"""Value of a rising signal below which it counts as this value."""
+MIN_LR_FRACTION = 0.05
+"""Fraction of its maximum learning rate below which a player is not expected to change its weights."""
 
 
 def signal(name: str) -> SignalFn:
-    """A signal as the log has it."""
+    """Return a signal of the log unchanged."""
     return lambda history: history[name]
 
 
 def relative_to_past_median(name: str) -> SignalFn:
-    """A signal over what it usually was before, in this run."""
+    """Return a signal divided by the median of its earlier values."""
     return lambda history: history[name].relative_to_past_median()
 
 
 def magnitude(name: str) -> SignalFn:
-    """A signal without its sign."""
+    """Return the absolute value of a signal."""
     return lambda history: history[name].with_values(np.abs(history[name].values))
 
 
 def ratio(numerator: str, denominator: str, min_denominator: float = 1e-12) -> SignalFn:
-    """One signal over another."""
+    """Return the ratio of two signals; smaller denominators are raised to `min_denominator`."""
     return lambda history: history[numerator].divided_by(history[denominator], min_denominator)
 
 
 def difference(first: str, second: str) -> SignalFn:
-    """One signal less another."""
+    """Return the difference of two signals."""
     return lambda history: history[first].minus(history[second])
 
 
 def absolute_difference(first: str, second: str) -> SignalFn:
-    """How far two signals are apart."""
+    """Return the absolute difference of two signals."""
 
     def read(history: LogHistory) -> Series:
         series = history[first].minus(history[second])
@@ -52,130 +58,126 @@ def absolute_difference(first: str, second: str) -> SignalFn:
 
 
 def minimum(*signal_fns: SignalFn) -> SignalFn:
-    """The lowest of several readings at moments that all have."""
-    return lambda history: _minimum_series([reading(history) for reading in signal_fns])
+    """Return the minimum of several series at common positions; empty series are left out."""
+    return lambda history: _minimum_series([signal_fn(history) for signal_fn in signal_fns])
 
 
 def maximum(*signal_fns: SignalFn) -> SignalFn:
-    """The highest of several readings at moments that all have; nothing where one of them is missing."""
+    """Return the maximum of several series at common positions; empty if any of them is empty."""
 
     def read(history: LogHistory) -> Series:
-        found = [series.with_values(-series.values) for series in (reading(history) for reading in signal_fns)]
-        least = _minimum_series(found) if all(len(series.values) for series in found) else Series.empty()
-        return least.with_values(-least.values)
+        negatives = [series.with_values(-series.values) for series in (fn(history) for fn in signal_fns)]
+        lowest = _minimum_series(negatives) if all(len(series.values) for series in negatives) else Series.empty()
+        return lowest.with_values(-lowest.values)
 
     return read
 
 
 def _minimum_series(all_series: Sequence[Series]) -> Series:
-    """The lowest of several at moments that all have, but for those that have none."""
     all_series = [series for series in all_series if len(series.values)]
     if not all_series:
         return Series.empty()
-    least = all_series[0]
+    lowest = all_series[0]
     for series in all_series[1:]:
-        both, ours, theirs = np.intersect1d(least.examples, series.examples, return_indices=True)
-        least = Series(both, np.minimum(least.values[ours], series.values[theirs]))
-    return least
+        common, left, right = np.intersect1d(lowest.examples, series.examples, return_indices=True)
+        lowest = Series(common, np.minimum(lowest.values[left], series.values[right]))
+    return lowest
 
 
 def step_distance(prefix: str) -> SignalFn:
-    """How far what several numbers follow has gone since the examination before."""
+    """Return the distance from the previous probe of the point whose projections are the signals with this prefix."""
 
     def read(history: LogHistory) -> Series:
-        images, way = _trajectory(history, prefix)
-        if len(way) < 2:
+        examples, points = _trajectory(history, prefix)
+        if len(points) < 2:
             return Series.empty()
-        return Series(images[1:], np.sqrt(np.square(np.diff(way, axis=0)).mean(1)))
+        return Series(examples[1:], np.sqrt(np.square(np.diff(points, axis=0)).mean(1)))
 
     return read
 
 
 def straightness(prefix: str, window: int = 4) -> SignalFn:
-    """The straight way from some examinations ago to now, over the way gone: 1 straight on, near 0 round and round."""
+    """Return the net distance moved over the last `window` probes divided by the path length, 0 to 1."""
 
     def read(history: LogHistory) -> Series:
-        images, way = _trajectory(history, prefix)
-        if len(way) <= window:
+        examples, points = _trajectory(history, prefix)
+        if len(points) <= window:
             return Series.empty()
-        gone = np.sqrt(np.square(np.diff(way, axis=0)).mean(1))
-        total = np.convolve(gone, np.ones(window), "valid")
-        straight = np.sqrt(np.square(way[window:] - way[:-window]).mean(1))
-        return Series(images[window:], straight / np.maximum(total, 1e-12))
+        steps = np.sqrt(np.square(np.diff(points, axis=0)).mean(1))
+        path_lengths = np.convolve(steps, np.ones(window), "valid")
+        net_distances = np.sqrt(np.square(points[window:] - points[:-window]).mean(1))
+        return Series(examples[window:], net_distances / np.maximum(path_lengths, 1e-12))
 
     return read
 
 
 def _trajectory(history: LogHistory, prefix: str) -> tuple[Values, Values]:
-    """(T,) moments and (T, N) the numbers whose names begin so."""
-    found = [history[name] for name in history.names_with_prefix(prefix)]
-    found = [series for series in found if len(series.values) == len(found[0].values)]
-    if not found:
+    """Return the positions (T,) and the values (T, N) of the signals with this prefix."""
+    all_series = [history[name] for name in history.names_with_prefix(prefix)]
+    all_series = [series for series in all_series if len(series.values) == len(all_series[0].values)]
+    if not all_series:
         return np.empty(0), np.empty((0, 1))
-    return found[0].examples, np.stack([series.values for series in found], 1)
+    return all_series[0].examples, np.stack([series.values for series in all_series], 1)
 
 
 def stall_ratio(name: str) -> SignalFn:
-    """Near 1 or above where a distance from the data no longer falls, well below where it does.
+    """Return about 1 or more where a distance from the data no longer falls, and well below 1 where it does.
 
-    The least of the last quarter of its looks over the least before, or half of what it is now over that, if that is
-    more: who was near and is far again need not wait for a quarter to pass. 0 where it is as near as can be told.
+    It is the minimum over the last quarter of the probes divided by the minimum before; or half of the present median
+    divided by that, if this is larger, so that a distance that rises again counts without waiting for a quarter of the
+    run. It is 0 where the present median is below `MIN_ENERGY_DISTANCE`.
     """
 
     def read(history: LogHistory) -> Series:
         series = history[name]
         values = np.maximum(series.values, MIN_ENERGY_DISTANCE)
-        best, progress = np.minimum.accumulate(values), series.running_median().values
-        found = []
-        for place in range(2 * MIN_RECENT_PROBES - 1, len(values)):
-            before = place + 1 - max(MIN_RECENT_PROBES, (place + 1) // 4)
-            least = best[before - 1]
-            stands = max(values[before : place + 1].min(), progress[place] / 2) / least
-            found.append(stands if progress[place] > MIN_ENERGY_DISTANCE else 0.0)
-        return Series(series.examples[2 * MIN_RECENT_PROBES - 1 :], np.array(found))
+        running_min, medians = np.minimum.accumulate(values), series.running_median().values
+        ratios = []
+        for index in range(2 * MIN_RECENT_PROBES - 1, len(values)):
+            split = _recent_start(index)
+            present = max(values[split : index + 1].min(), medians[index] / 2) / running_min[split - 1]
+            ratios.append(present if medians[index] > MIN_ENERGY_DISTANCE else 0.0)
+        return Series(series.examples[2 * MIN_RECENT_PROBES - 1 :], np.array(ratios))
 
     return read
 
 
 def rise_ratio(name: str) -> SignalFn:
-    """Above 1 where a signal still rises: the most of the last quarter of its looks over the most before."""
+    """Return the maximum over the last quarter of the probes divided by the maximum before: above 1 while it rises."""
 
     def read(history: LogHistory) -> Series:
         series = history[name]
         values = np.maximum(series.values, MIN_RISING_VALUE)
-        found = []
-        for place in range(2 * MIN_RECENT_PROBES - 1, len(values)):
-            before = place + 1 - max(MIN_RECENT_PROBES, (place + 1) // 4)
-            found.append(values[before : place + 1].max() / values[:before].max())
-        return Series(series.examples[2 * MIN_RECENT_PROBES - 1 :], np.array(found))
+        ratios = []
+        for index in range(2 * MIN_RECENT_PROBES - 1, len(values)):
+            split = _recent_start(index)
+            ratios.append(values[split : index + 1].max() / values[:split].max())
+        return Series(series.examples[2 * MIN_RECENT_PROBES - 1 :], np.array(ratios))
 
     return read
 
 
-MIN_RISING_VALUE = 0.001
-"""Of a signal that rises from 0: less than this is 0."""
+def _recent_start(index: int) -> int:
+    """Return where the last quarter of the values up to `index` starts, at least `MIN_RECENT_PROBES` of them."""
+    return index + 1 - max(MIN_RECENT_PROBES, (index + 1) // 4)
 
 
 def update_ratio(player: str) -> SignalFn:
-    """A player's step over its weights while its schedule lets it move: not where its rate has come to an end."""
+    """Return a player's relative weight change per round, except where its learning rate has decayed."""
 
     def read(history: LogHistory) -> Series:
-        steps, rates = history[f"monitor/update_ratio/{player}"], history[f"lr/{player}"]
+        updates, rates = history[f"monitor/update_ratio/{player}"], history[f"lr/{player}"]
         if not len(rates.values):
-            return steps
-        rate = steps.with_values(np.interp(steps.examples, rates.examples, rates.values)).values
-        moves = rate >= MIN_LR_FRACTION * rates.values.max()
-        return Series(steps.examples[moves], steps.values[moves])
+            return updates
+        lr = updates.with_values(np.interp(updates.examples, rates.examples, rates.values)).values
+        is_training = lr >= MIN_LR_FRACTION * rates.values.max()
+        return Series(updates.examples[is_training], updates.values[is_training])
 
     return read
 
 
-MIN_LR_FRACTION = 0.05
-"""Of its highest rate, below which a player is not expected to move."""
-
-
 def distance_from_equilibrium(player: str) -> SignalFn:
-    """How far a player's loss is from what it is where the discriminator cannot tell, over that; where it is known."""
+    """Return the relative distance of a player's loss from its equilibrium value, where the objective has one."""
 
     def read(history: LogHistory) -> Series:
         objective = get_fact(history, "settings", "objective", default={})
@@ -187,42 +189,48 @@ def distance_from_equilibrium(player: str) -> SignalFn:
 
 
 def get_fact(history: LogHistory, *names: str, default: object = None) -> object:
-    """A setting or something about the data: `fact(history, "settings", "training", "batch")`."""
-    found: object = history.facts
+    """Return a setting of the run or a property of its dataset.
+
+    Example:
+        >>> history = LogHistory({"settings": {"training": {"batch_size": 64}}})
+        >>> get_fact(history, "settings", "training", "batch_size")
+        64
+    """
+    value: object = history.facts
     for name in names:
-        if not isinstance(found, dict) or name not in found:
+        if not isinstance(value, dict) or name not in value:
             return default
-        found = found[name]
-    return default if found is None else found
+        value = value[name]
+    return default if value is None else value
 
 
 def get_number(history: LogHistory, names: Sequence[str], default: float = float("nan")) -> float:
-    """A fact that is a number."""
-    found = get_fact(history, *names)
-    return float(found) if isinstance(found, int | float) else default
+    """Return a fact that is a number, else `default`."""
+    value = get_fact(history, *names)
+    return float(value) if isinstance(value, int | float) else default
 
 
 def is_image_data(history: LogHistory) -> bool:
-    """The data are pictures, whose numbers lie in [-1, 1]."""
+    """Return whether the data are images, whose values lie in [-1, 1]."""
     return get_fact(history, "data", "kind", default="images") == "images"
 
 
 def is_translation(history: LogHistory) -> bool:
-    """Samples are made from pictures, not from noise."""
+    """Return whether samples are generated from input images instead of latents."""
     return get_fact(history, "settings", "game", "kind") == "translation"
 
 
 def generates_from_noise(history: LogHistory) -> bool:
-    """Samples are made from noise."""
+    """Return whether samples are generated from latents."""
     return not is_translation(history)
 
 
 def supports_augmentation(history: LogHistory) -> bool:
-    """What the judge sees can be varied: pictures that are not held against others too."""
+    """Return whether the discriminator's inputs can be augmented: images that no term compares with others."""
     return is_image_data(history) and generates_from_noise(history)
 
 
 def constant_signal(history: LogHistory, value: float) -> Series:
-    """A fact as a signal: the same at every line of the log."""
+    """Return a fact as a series with the same value at every row of the log."""
     rounds = history["round"]
     return rounds.with_values(np.full(len(rounds.values), value))

@@ -1,1 +1,1 @@
-"""Feature networks, one a file."""
+"""Feature networks, one per file, and the extraction of features from sets of samples."""

@@ -1,4 +1,4 @@
-"""What a feature network is: anything that turns images into numbers by which sets of images are compared."""
+"""The interface of feature networks, which map images to the features that metrics compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class FeatureOutput(NamedTuple):
-    """What a network makes of N images."""
+    """The output of a feature network for N images."""
 
     features: Tensor
     """(N, D) float32"""
@@ -17,28 +17,28 @@ class FeatureOutput(NamedTuple):
 
 
 class FeatureNetwork(Protocol):
-    """Images in, features out. Calling it is deterministic, and each image's features are its own."""
+    """A deterministic map from images to features, where no image affects the features of another."""
 
     @property
     def name(self) -> str:
-        """As the user names it and scores are called by: "lite0"."""
+        """Name as the user gives it and as score names contain it, such as "lite0"."""
         ...
 
     @property
     def version(self) -> str:
-        """8 to 16 hex digits that change whenever the same image would get other features: its weights' hash."""
+        """8 to 16 hex digits that change whenever the same image would get other features: the hash of its weights."""
         ...
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether equal versions see the same for sure, so that features of real images may be kept."""
+        """Whether equal versions guarantee equal features, so that features of real images may be cached."""
         ...
 
     @property
     def resize_mode(self) -> str:
-        """How images come to the size the network looks at, in words: "bicubic, antialiased, to 96 px"."""
+        """How images are resized to the network's input size: "bicubic, antialiased, to 96 px"."""
         ...
 
     def __call__(self, images: Tensor) -> FeatureOutput:
-        """See images (N, C, H, W) float32 in [-1, 1], C in 1 to 4."""
+        """Return the features of images (N, C, H, W) float32 in [-1, 1], C from 1 to 4."""
         ...

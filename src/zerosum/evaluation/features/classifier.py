@@ -1,4 +1,4 @@
-"""A small classifier of the user's own classes: it says what a sample is, and sees what tells classes apart."""
+"""A small classifier of the dataset's own classes, as a feature network and for per-class scores."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.resample import resize_bicubic_antialiased
 
 VERSION = 1
-"""To be raised whenever the same data would give another classifier."""
+"""Increase this whenever the same data would give another classifier. It is the seed, too."""
 EPOCHS, MIN_STEPS, MAX_STEPS = 40, 100, 2_000
-"""Times through the data, and steps at least and at most."""
+"""Epochs of training, and the minimum and maximum number of steps."""
 BATCH_SIZE, LEARNING_RATE = 64, 4e-3
 CHANNELS = (32, 64, 96)
 NUM_FEATURES = 128
 SMALL_IMAGE_SIZE, LARGE_IMAGE_SIZE = 32, 64
-"""Pixels a side it looks at: for images up to 32 pixels, and for larger ones."""
+"""Input size in pixels for images of at most 32 pixels a side, and for larger ones."""
 MAX_SHIFT_PIXELS = 2
-"""Pixels that training shifts images by, at most."""
+"""Maximum random shift of training images, in pixels."""
 ProgressFn = Callable[[int, int], None]
 
 
 class Classifier(nn.Module):
-    """Three convolutions and two layers, from images (N, C, H, W) in [-1, 1] to features and class scores."""
+    """Three convolutions and two linear layers, from images (N, C, H, W) in [-1, 1] to features and logits."""
 
     def __init__(self, channels: int, image_size: int, num_classes: int) -> None:
-        """Make it, untrained."""
+        """Create the network with random weights."""
         super().__init__()
         widths = (channels, *CHANNELS)
-        stages = [_conv_block(i, o) for i, o in pairwise(widths)]
-        flat = CHANNELS[-1] * (image_size // 8) ** 2
-        self.body = nn.Sequential(*stages, nn.Flatten(), nn.Linear(flat, NUM_FEATURES), nn.ReLU())
+        blocks = [_conv_block(i, o) for i, o in pairwise(widths)]
+        flat_size = CHANNELS[-1] * (image_size // 8) ** 2
+        self.body = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(flat_size, NUM_FEATURES), nn.ReLU())
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(NUM_FEATURES, num_classes))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, 128), and scores (N, K) before softmax."""
+        """Return features (N, 128) and logits (N, K)."""
         features = self.body(images)
         return features, self.head(features)
 
@@ -63,7 +63,7 @@ def _conv_block(in_channels: int, out_channels: int) -> nn.Module:
 
 
 class ClassifierFeatures:
-    """The classifier as a feature network."""
+    """The trained classifier as a feature network."""
 
     name = "classifier"
     is_cacheable = True
@@ -71,7 +71,15 @@ class ClassifierFeatures:
     def __init__(
         self, network: Classifier, classes: tuple[str, ...], image_size: int, accuracy: float, device: torch.device
     ) -> None:
-        """Use a trained classifier of these classes."""
+        """Wrap a trained classifier.
+
+        Args:
+            network: the classifier.
+            classes: names of the K classes.
+            image_size: input size in pixels.
+            accuracy: its accuracy on held-out images, 0 to 1.
+            device: where it computes.
+        """
         self.version = _weights_hash(network)
         self.network, self.image_size, self.accuracy = network.to(device).eval(), image_size, accuracy
         self.classes = classes
@@ -79,45 +87,57 @@ class ClassifierFeatures:
 
     @property
     def resize_mode(self) -> str:
-        """In words."""
+        """How images are resized to the input size."""
         return f"bicubic, antialiased, to {self.image_size} px"
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> FeatureOutput:
-        """Features (N, 128) and class probabilities (N, K) of images (N, C, H, W) in [-1, 1]."""
-        features, scores = self.network(_resize(images, self.image_size))
-        return FeatureOutput(features, scores.softmax(1))
+        """Return features (N, 128) and class probabilities (N, K) of images (N, C, H, W) in [-1, 1]."""
+        features, logits = self.network(_resize(images, self.image_size))
+        return FeatureOutput(features, logits.softmax(1))
 
 
 def load_or_train_classifier(dataset: Dataset, device: torch.device, progress: ProgressFn) -> ClassifierFeatures:
-    """A classifier of these data, trained on the part that is not held out, or the one kept from last time.
+    """Return a classifier trained on the training images of a dataset, from the cache if possible.
+
+    Args:
+        dataset: images with at least two classes.
+        device: where it is trained and computes.
+        progress: called after each step with the steps done and their total number.
 
     Raises:
-        BadInput: the data have no classes.
+        BadInput: the dataset has no classes.
     """
     if len(dataset.classes) < 2 or not dataset.bounded:
         raise BadInput(
-            f"--features labels: {dataset.summary.source} has no classes; put each class's images in a folder of its "
-            f"own, or choose --features lite0"
+            f"`features` classifier: {dataset.summary.source} has no classes; put the images of each class in a folder "
+            f"of their own, or choose `features` lite0"
         )
     channels, height, width = dataset.shape
-    side = SMALL_IMAGE_SIZE if max(height, width) <= SMALL_IMAGE_SIZE else LARGE_IMAGE_SIZE
-    asked = f"{VERSION} {dataset.fingerprint} {dataset.summary.fit} {dataset.shape} {EPOCHS} {MAX_STEPS} {BATCH_SIZE} {CHANNELS}"
-    key = f"labels-{hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()}"
-    network = Classifier(channels, side, len(dataset.classes))
+    image_size = SMALL_IMAGE_SIZE if max(height, width) <= SMALL_IMAGE_SIZE else LARGE_IMAGE_SIZE
+    key = _cache_key(dataset)
+    network = Classifier(channels, image_size, len(dataset.classes))
     accuracy: float | None = None
-    several = dist.is_initialized() and dist.get_world_size() > 1
-    for turn in range(2 if several else 1):  # the first rank trains, so that all have the same one
-        if not several or (dist.get_rank() > 0) == bool(turn):
+    is_distributed = dist.is_initialized() and dist.get_world_size() > 1
+    for phase in range(2 if is_distributed else 1):  # rank 0 trains; then the others load what it cached
+        if not is_distributed or (dist.get_rank() > 0) == bool(phase):
             accuracy = _load_cached_classifier(network, key)
             if accuracy is None:
-                _train_classifier(network, dataset, side, device, progress)
-                accuracy = _held_out_accuracy(network, dataset, side, device)
+                _train_classifier(network, dataset, image_size, device, progress)
+                accuracy = _held_out_accuracy(network, dataset, image_size, device)
                 _cache_classifier(network, key, accuracy)
-        if several:
+        if is_distributed:
             dist.barrier()
-    assert accuracy is not None, "every rank has had its turn"
-    return ClassifierFeatures(network, dataset.classes, side, accuracy, device)
+    assert accuracy is not None, "every rank has loaded or trained it in one of the phases"
+    return ClassifierFeatures(network, dataset.classes, image_size, accuracy, device)
+
+
+def _cache_key(dataset: Dataset) -> str:
+    settings = (
+        f"{VERSION} {dataset.fingerprint} {dataset.summary.fit} {dataset.shape} {EPOCHS} {MAX_STEPS} {BATCH_SIZE} "
+        f"{CHANNELS}"
+    )
+    return f"classifier-{hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()}"
 
 
 def _resize(images: Tensor, image_size: int) -> Tensor:
@@ -127,7 +147,7 @@ def _resize(images: Tensor, image_size: int) -> Tensor:
 def _train_classifier(
     network: Classifier, dataset: Dataset, image_size: int, device: torch.device, progress: ProgressFn
 ) -> None:
-    """Adam on a one-cycle schedule, images shifted at random; the same data give the same classifier on one machine."""
+    """Train with AdamW, a one-cycle schedule and random shifts; on one machine the same data give the same weights."""
     with torch.random.fork_rng():
         torch.manual_seed(VERSION)
         for layer in network.modules():
@@ -140,11 +160,11 @@ def _train_classifier(
         labels = torch.from_numpy(dataset.labels)
         train = torch.from_numpy(dataset.train)
         for step in range(steps):
-            chosen = train[torch.randint(len(train), (BATCH_SIZE,))]
-            images = _resize(dataset.scale(dataset.take(chosen.numpy()).to(device)), image_size)
-            _, scores = network(_random_shift(images))
+            indices = train[torch.randint(len(train), (BATCH_SIZE,))]
+            images = _resize(dataset.scale(dataset.take(indices.numpy()).to(device)), image_size)
+            _, logits = network(_random_shift(images))
             optimizer.zero_grad()
-            F.cross_entropy(scores, labels[chosen].to(device)).backward()  # type: ignore[no-untyped-call]
+            F.cross_entropy(logits, labels[indices].to(device)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             progress(step + 1, steps)
@@ -152,7 +172,7 @@ def _train_classifier(
 
 
 def _random_shift(images: Tensor) -> Tensor:
-    """All of a batch moved by the same few pixels, the edge repeated."""
+    """Shift all images of a batch by the same few pixels, with the edges repeated."""
     down, right = torch.randint(0, 2 * MAX_SHIFT_PIXELS + 1, (2,)).tolist()
     height, width = images.shape[-2:]
     return F.pad(images, [MAX_SHIFT_PIXELS] * 4, mode="replicate")[..., down : down + height, right : right + width]
@@ -160,16 +180,17 @@ def _random_shift(images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def _held_out_accuracy(network: Classifier, dataset: Dataset, image_size: int, device: torch.device) -> float:
-    """Share of the held-out images that it classifies rightly."""
-    right = 0
+    """Return the accuracy on the held-out images, 0 to 1."""
+    num_correct = 0
     for first in range(0, len(dataset.held_out), 512):
-        chosen = dataset.held_out[first : first + 512]
-        _, scores = network(_resize(dataset.scale(dataset.take(chosen).to(device)), image_size))
-        right += int((scores.argmax(1).cpu() == torch.from_numpy(dataset.labels[chosen])).sum())
-    return right / max(1, len(dataset.held_out))
+        indices = dataset.held_out[first : first + 512]
+        _, logits = network(_resize(dataset.scale(dataset.take(indices).to(device)), image_size))
+        num_correct += int((logits.argmax(1).cpu() == torch.from_numpy(dataset.labels[indices])).sum())
+    return num_correct / max(1, len(dataset.held_out))
 
 
 def _load_cached_classifier(network: Classifier, cache_key: str) -> float | None:
+    """Load the weights of a cached classifier into `network`, and return its accuracy; None if there is none."""
     folder = cache.root() / cache_key
     try:
         accuracy = float(json.loads((folder / "classifier.json").read_text("utf8"))["accuracy"])

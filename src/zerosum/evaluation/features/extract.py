@@ -1,4 +1,4 @@
-"""From images to a table of features, a block at a time: over ranks, and kept on disk for real images."""
+"""Extract features of sample sets block by block, on one or several ranks, with a cache on disk for real images."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from zerosum.evaluation.features.table import BLOCK_ROWS, FeatureTable
 from zerosum.evaluation.sample_sets import SampleSet, block_row_indices
 
 BATCH_SIZE = 64
-"""Images a network sees at once. It is the same whatever the user's batch and the number of ranks, and the last batch
-is filled up, so that the same image always gets the same features to the last bit."""
+"""Images per call of a network. It depends neither on the user's batch size nor on the number of ranks, and the last
+batch is padded, so that the same image always gets the same features to the last bit."""
 ProgressFn = Callable[[int, int], None]
-"""Told how many images have been seen, of how many."""
+"""Called with the number of images done and their total number."""
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """Nobody listens."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:
-    """What a network saw in a set."""
+    """The features of a sample set."""
 
     features: FeatureTable
     probabilities: FeatureTable | None
-    """Class probabilities, where the network has a head."""
+    """Class probabilities, if the network has a head."""
 
     def __len__(self) -> int:
         return len(self.features)
 
     def head(self, count: int) -> FeatureSet:
-        """The first rows alone."""
+        """Return the first `count` rows."""
         return FeatureSet(self.features.head(count), self.probabilities.head(count) if self.probabilities else None)
 
     def load_into_memory(self) -> FeatureSet:
-        """The same, needing no files any more; without chances."""
+        """Return a copy that needs no files, without class probabilities."""
         return FeatureSet(
             FeatureTable(
                 [block.clone().numpy() for block in self.features.blocks()], len(self), self.features.num_columns
@@ -62,106 +62,102 @@ class FeatureSet:
 
 @dataclass(frozen=True, eq=False)
 class FeatureExtractor:
-    """A feature network at work: where it computes, and where its findings are kept."""
+    """A feature network with the device it computes on and the folder its output goes to."""
 
     network: FeatureNetwork
     device: torch.device
     scratch_folder: Path
-    """A folder for the blocks that are not kept; whoever made it removes it."""
+    """Folder for the blocks of features; its creator removes it."""
 
     def extract(
         self, sample_set: SampleSet, use_cache: bool = False, progress: ProgressFn = ignore_progress
     ) -> FeatureSet:
-        """The features of all items, in their order; every rank gets all of them, having worked out its share.
+        """Return the features of all items in order; the ranks divide the blocks, and each returns all of them.
 
         Args:
-            sample_set: what to look at.
-            use_cache: look blocks up in the cache by their content, and put new ones there.
-            progress: how far it has come.
+            sample_set: the images or points.
+            use_cache: look up blocks in the cache by their content, and store new ones.
+            progress: called after each block.
         """
-        rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-        count = -(-len(sample_set) // BLOCK_ROWS)
-        found: list[dict[str, Any]] = []
-        for first in range(0, count, world):
-            mine = self._extract_block(sample_set, first + rank, use_cache) if first + rank < count else None
-            found += [
-                self._write_to_scratch(block, len(found) + i)
-                for i, block in enumerate(_all_gather_blocks(mine))
-                if block is not None
-            ]
-            progress(min((first + world) * BLOCK_ROWS, len(sample_set)), len(sample_set))
-        tables = {name: _make_feature_table([block[name] for block in found], len(sample_set)) for name in found[0]}
+        rank, world_size = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        num_blocks = -(-len(sample_set) // BLOCK_ROWS)
+        blocks: list[dict[str, Any]] = []
+        for first in range(0, num_blocks, world_size):
+            has_block = first + rank < num_blocks
+            own_block = self._extract_block(sample_set, first + rank, use_cache) if has_block else None
+            blocks += [self._write_to_scratch(block) for block in _all_gather_blocks(own_block) if block is not None]
+            progress(min((first + world_size) * BLOCK_ROWS, len(sample_set)), len(sample_set))
+        tables = {name: _make_feature_table([block[name] for block in blocks], len(sample_set)) for name in blocks[0]}
         return FeatureSet(tables["features"], tables.get("probabilities"))
 
     def _extract_block(self, sample_set: SampleSet, index: int, use_cache: bool) -> dict[str, Any]:
-        """A block's arrays, or the files that hold them."""
+        """Return the arrays of a block by name, or the files that hold them."""
         values = sample_set.take(block_row_indices(sample_set, index))
         if not (use_cache and self.network.is_cacheable):
-            return self._compute_features(values, sample_set.name)
+            return self._compute_features(values)
         key = self._cache_key(values)
-        if kept := _load_cached_block(key, len(values)):
-            return kept
-        seen = self._compute_features(values, sample_set.name)
+        if cached := _load_cached_block(key, len(values)):
+            return cached
+        arrays = self._compute_features(values)
         try:
             with cache.write_entry(key) as folder:
-                for name, array in seen.items():
+                for name, array in arrays.items():
                     np.save(folder / f"{name}.npy", array)
-                about = {"network": self.network.name, "version": self.network.version, "images": len(values)}
-                (folder / "features.json").write_text(json.dumps(about), "utf8")
+                metadata = {"network": self.network.name, "version": self.network.version, "images": len(values)}
+                (folder / "features.json").write_text(json.dumps(metadata), "utf8")
         except cache.CacheWriteError:
-            return seen
-        return _load_cached_block(key, len(values)) or seen
+            return arrays
+        return _load_cached_block(key, len(values)) or arrays
 
     def _cache_key(self, values: NDArray[Any]) -> str:
-        about = f"{self.network.name} {self.network.version} {self.network.resize_mode} {values.shape} {values.dtype}"
-        digest = hashlib.blake2b(about.encode(), digest_size=16)
+        metadata = (
+            f"{self.network.name} {self.network.version} {self.network.resize_mode} {values.shape} {values.dtype}"
+        )
+        digest = hashlib.blake2b(metadata.encode(), digest_size=16)
         digest.update(np.ascontiguousarray(values).data)
         return f"features-{digest.hexdigest()}"
 
-    def _compute_features(self, values: NDArray[Any], name: str) -> dict[str, NDArray[np.float32]]:
+    def _compute_features(self, values: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         batches = [torch.from_numpy(values[first : first + BATCH_SIZE]) for first in range(0, len(values), BATCH_SIZE)]
-        hands = torch.get_num_threads() if self.device.type == "cpu" and self.network.is_cacheable else 1
-        with ThreadPoolExecutor(hands, initializer=_use_one_thread if hands > 1 else lambda: None) as pool:
-            seen = list(pool.map(self._compute_batch, batches))
-        both = {
-            "features": [s.features for s in seen],
-            "probabilities": [s.probabilities for s in seen if s.probabilities is not None],
+        num_threads = torch.get_num_threads() if self.device.type == "cpu" and self.network.is_cacheable else 1
+        initializer = _use_one_thread if num_threads > 1 else lambda: None
+        with ThreadPoolExecutor(num_threads, initializer=initializer) as executor:
+            outputs = list(executor.map(self._compute_batch, batches))
+        parts_by_name = {
+            "features": [output.features for output in outputs],
+            "probabilities": [output.probabilities for output in outputs if output.probabilities is not None],
         }
-        return {name: torch.cat(parts).numpy() for name, parts in both.items() if parts}
+        return {name: torch.cat(parts).numpy() for name, parts in parts_by_name.items() if parts}
 
     def _compute_batch(self, values: Tensor) -> FeatureOutput:
         n = len(values)
-        full = torch.cat([values, values[:1].expand(BATCH_SIZE - n, *values.shape[1:])]) if n < BATCH_SIZE else values
-        full = full.to(self.device)
-        images = full.permute(0, 3, 1, 2).float().div(127.5).sub(1) if full.dim() == 4 else full.float()
+        padded = torch.cat([values, values[:1].expand(BATCH_SIZE - n, *values.shape[1:])]) if n < BATCH_SIZE else values
+        padded = padded.to(self.device)
+        images = padded.permute(0, 3, 1, 2).float().div(127.5).sub(1) if padded.dim() == 4 else padded.float()
         with torch.autocast(self.device.type, enabled=False):
-            seen = validate_output(self.network(images), BATCH_SIZE, self.network.name)
-        chances = None if seen.probabilities is None else seen.probabilities[:n].float().cpu()
-        return FeatureOutput(seen.features[:n].float().cpu(), chances)
+            output = validate_output(self.network(images), BATCH_SIZE, self.network.name)
+        probabilities = None if output.probabilities is None else output.probabilities[:n].float().cpu()
+        return FeatureOutput(output.features[:n].float().cpu(), probabilities)
 
-    def _write_to_scratch(self, block: dict[str, Any], index: int) -> dict[str, Any]:
-        """The block's arrays as files of the scratch folder, where no one else makes room."""
-        placed = {}
+    def _write_to_scratch(self, block: dict[str, Any]) -> dict[str, Any]:
+        """Store the arrays of a block in the scratch folder, from which no cache pruning removes them."""
+        paths = {}
         for name, array in block.items():
-            placed[name] = _next_block_path(self.scratch_folder, name)
+            paths[name] = self.scratch_folder / f"{name}-{len(list(self.scratch_folder.iterdir())):06d}.npy"
             if isinstance(array, Path):
-                _link_or_copy(array, placed[name])
+                _link_or_copy(array, paths[name])
             else:
-                np.save(placed[name], array)
-        return placed
+                np.save(paths[name], array)
+        return paths
 
 
 def _use_one_thread() -> None:
-    """One core a batch: 1.3 times as fast on two cores as both on one batch, and the same to the last bit on any."""
-    torch.set_num_threads(1)  # of this thread alone
-
-
-def _next_block_path(folder: Path, name: str) -> Path:
-    return folder / f"{name}-{len(list(folder.iterdir())):06d}.npy"
+    """Use one core per batch: on two cores 1.3 times as fast as both on one batch, and bit-identical on any number."""
+    torch.set_num_threads(1)  # affects the calling thread only
 
 
 def _link_or_copy(source: Path, destination: Path) -> None:
-    """Have the file at another place too; it then stays when the cache lets it go."""
+    """Link or copy a file, so that it survives when the cache removes the original."""
     try:
         os.link(source, destination)
     except OSError:  # another file system
@@ -169,30 +165,30 @@ def _link_or_copy(source: Path, destination: Path) -> None:
 
 
 def _load_cached_block(key: str, num_rows: int) -> dict[str, Any] | None:
-    """The block's files in the cache; None where there are none, or they are damaged, and then they are removed."""
+    """Return the files of a cached block by array name; None if there are none. Damaged ones are removed."""
     folder = cache.root() / key
     if not (folder / "features.json").exists():
         return None
     cache.touch(folder)
     files = {file.stem: file for file in sorted(folder.glob("*.npy"), reverse=True)}
     try:
-        sound = all(len(np.load(file, mmap_mode="r", allow_pickle=False)) == num_rows for file in files.values())
+        is_valid = all(len(np.load(file, mmap_mode="r", allow_pickle=False)) == num_rows for file in files.values())
     except (OSError, ValueError, EOFError):
-        sound = False
-    if sound and "features" in files:
+        is_valid = False
+    if is_valid and "features" in files:
         return files
     shutil.rmtree(folder, ignore_errors=True)
     return None
 
 
 def _all_gather_blocks(block: dict[str, Any] | None) -> list[dict[str, Any] | None]:
-    """Every rank's block, in order of rank; files are read, since another machine may not have them."""
+    """Return the blocks of all ranks, in rank order; files are read first, since other hosts may not have them."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return [block]
-    read = {n: np.load(a) if isinstance(a, Path) else a for n, a in block.items()} if block else None
-    everyone: list[dict[str, Any] | None] = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, read)
-    return everyone
+    arrays = {n: np.load(a) if isinstance(a, Path) else a for n, a in block.items()} if block else None
+    gathered: list[dict[str, Any] | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, arrays)
+    return gathered
 
 
 def _make_feature_table(stored_blocks: list[Any], num_rows: int) -> FeatureTable:

@@ -1,8 +1,8 @@
-"""The network of the FID and the Inception Score: Inception-v3 as Google published it in December 2015.
+"""The feature network of the FID and the Inception Score: Inception-v3 as Google published it in December 2015.
 
 Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567, in the version
 that Heusel et al. 2017, arXiv:1706.08500, compute the FID with and Salimans et al. 2016, arXiv:1606.03498, the
-Inception Score. Scores compare with published ones only if the resizing is the same, too: TensorFlow 1's.
+Inception Score. Scores are comparable with published ones only if images are also resized as in TensorFlow 1.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ WEIGHTS_URL = (
 )
 WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 NUM_CLASSES = 1008
-"""ImageNet's 1,000, and eight without a meaning."""
+"""The 1,000 classes of ImageNet, and eight unused ones."""
 _IMAGE_SIZE = 299
 
 PoolFn = Callable[[Tensor], Tensor]
 
 
 class ConvSpec(NamedTuple):
-    """A convolution in a table: channels out, the kernel's sides, and whether it halves the size, unpadded."""
+    """A convolution: output channels, kernel size, and whether it has stride 2 (then without padding)."""
 
     out_channels: int
     kernel_height: int = 1
@@ -54,7 +54,7 @@ def _identity(hidden: Tensor) -> Tensor:
 
 
 class BranchSpec(NamedTuple):
-    """A way through a block: a pool, layers one after another, and layers side by side at its end."""
+    """A branch of a block: a pooling layer, layers in sequence, and parallel layers at its end."""
 
     name: str
     layers: Sequence[ConvSpec]
@@ -62,7 +62,7 @@ class BranchSpec(NamedTuple):
     pool: PoolFn = _identity
 
 
-# TensorFlow leaves the padding out of averages.
+# As in TensorFlow, averages do not count the padding.
 _AVG_POOL = partial(functional.avg_pool2d, kernel_size=3, stride=1, padding=1, count_include_pad=False)
 _MAX_POOL = partial(functional.max_pool2d, kernel_size=3, stride=1, padding=1)
 _STRIDED_MAX_POOL = partial(functional.max_pool2d, kernel_size=3, stride=2)
@@ -70,7 +70,7 @@ _PARALLEL_1X3_3X1 = (ConvSpec(384, 1, 3), ConvSpec(384, 3, 1))
 
 
 def _inception_a(pool_channels: int) -> tuple[BranchSpec, ...]:
-    """Blocks at 35 x 35."""
+    """Return the branches of a block at 35 x 35."""
     return (
         BranchSpec("branch1x1", [ConvSpec(64)]),
         BranchSpec("branch5x5", [ConvSpec(48), ConvSpec(64, 5, 5)]),
@@ -80,18 +80,18 @@ def _inception_a(pool_channels: int) -> tuple[BranchSpec, ...]:
 
 
 def _inception_c(channels_7x7: int) -> tuple[BranchSpec, ...]:
-    """Blocks at 17 x 17: 7 x 7 convolutions taken apart into rows and columns."""
-    down, across = ConvSpec(channels_7x7, 7, 1), ConvSpec(channels_7x7, 1, 7)
+    """Return the branches of a block at 17 x 17: 7 x 7 convolutions factorized into 7 x 1 and 1 x 7."""
+    vertical, horizontal = ConvSpec(channels_7x7, 7, 1), ConvSpec(channels_7x7, 1, 7)
     return (
         BranchSpec("branch1x1", [ConvSpec(192)]),
-        BranchSpec("branch7x7", [ConvSpec(channels_7x7), across, ConvSpec(192, 7, 1)]),
-        BranchSpec("branch7x7dbl", [ConvSpec(channels_7x7), down, across, down, ConvSpec(192, 1, 7)]),
+        BranchSpec("branch7x7", [ConvSpec(channels_7x7), horizontal, ConvSpec(192, 7, 1)]),
+        BranchSpec("branch7x7dbl", [ConvSpec(channels_7x7), vertical, horizontal, vertical, ConvSpec(192, 1, 7)]),
         BranchSpec("branch_pool", [ConvSpec(192)], pool=_AVG_POOL),
     )
 
 
 def _inception_e(pool: PoolFn) -> tuple[BranchSpec, ...]:
-    """Blocks at 8 x 8."""
+    """Return the branches of a block at 8 x 8."""
     return (
         BranchSpec("branch1x1", [ConvSpec(320)]),
         BranchSpec("branch3x3", [ConvSpec(384)], _PARALLEL_1X3_3X1),
@@ -121,7 +121,7 @@ _STEM = {
     "Conv2d_4a_3x3": ConvSpec(192, 3, 3, uses_padding=False),
 }
 _STEM_POOLED_LAYERS = ("Conv2d_2b_3x3", "Conv2d_4a_3x3")
-"""The layers of the stem that a pool follows."""
+"""Layers of the stem that are followed by max pooling."""
 _BLOCKS = {
     "Mixed_5b": _inception_a(32),
     "Mixed_5c": _inception_a(64),
@@ -133,12 +133,12 @@ _BLOCKS = {
     "Mixed_6e": _inception_c(192),
     "Mixed_7a": _INCEPTION_D,
     "Mixed_7b": _inception_e(_AVG_POOL),
-    "Mixed_7c": _inception_e(_MAX_POOL),  # the published network's own
+    "Mixed_7c": _inception_e(_MAX_POOL),  # max pooling, as in the published network
 }
 
 
 class BasicConv2d(nn.Module):
-    """A convolution without bias, batch norm and ReLU."""
+    """A convolution without bias, then batch norm and ReLU."""
 
     bn: nn.Module
 
@@ -152,20 +152,23 @@ class BasicConv2d(nn.Module):
         self.bn = nn.BatchNorm2d(spec.out_channels, eps=1e-3)
 
     def fold_batch_norm(self) -> None:
-        """Make the batch norm part of the convolution."""
+        """Fold the batch norm into the convolution."""
         assert isinstance(self.bn, nn.BatchNorm2d)
         self.conv, self.bn = fuse_conv_bn_eval(self.conv, self.bn), nn.Identity()
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, width, H', W'), halved or as large, less 2 where nothing pads."""
+        """Map (N, in_channels, H, W) to (N, out_channels, H', W'): the same size, or halved, less 2 if unpadded."""
         return functional.relu_(self.bn(self.conv(hidden)))
 
 
 class InceptionBlock(nn.Module):
-    """Branches side by side, put together by channels."""
+    """Parallel branches, concatenated along the channels."""
 
     def __init__(self, in_channels: int, branches: Sequence[BranchSpec]) -> None:
-        """Layers are called as in the published file: alone by the branch, else numbered, side by side lettered."""
+        """Create the layers under their names in the published file.
+
+        A branch's only layer has the name of the branch; layers in sequence are numbered, and parallel ones lettered.
+        """
         super().__init__()
         self._branches = [(branch.pool, *self._add_branch(in_channels, branch)) for branch in branches]
         widths = [
@@ -175,60 +178,62 @@ class InceptionBlock(nn.Module):
         self.out_channels = sum(map(sum, widths))
 
     def _add_branch(self, in_channels: int, branch: BranchSpec) -> tuple[list[nn.Module], list[nn.Module]]:
-        """A branch's layers, and those at its end."""
-        row: list[nn.Module] = []
-        alone = len(branch.layers) + len(branch.parallel_layers) == 1
-        for number, layer in enumerate(branch.layers, 1):
-            row.append(self._add_conv(branch.name if alone else f"{branch.name}_{number}", in_channels, layer))
-            in_channels = layer.out_channels
-        letters = zip("ab", branch.parallel_layers, strict=False)
-        return row, [
-            self._add_conv(f"{branch.name}_{len(row) + 1}{letter}", in_channels, layer) for letter, layer in letters
+        """Create a branch; return its layers in sequence and its parallel layers."""
+        layers: list[nn.Module] = []
+        is_only_layer = len(branch.layers) + len(branch.parallel_layers) == 1
+        for number, spec in enumerate(branch.layers, 1):
+            layers.append(
+                self._add_conv(branch.name if is_only_layer else f"{branch.name}_{number}", in_channels, spec)
+            )
+            in_channels = spec.out_channels
+        lettered = zip("ab", branch.parallel_layers, strict=False)
+        return layers, [
+            self._add_conv(f"{branch.name}_{len(layers) + 1}{letter}", in_channels, spec) for letter, spec in lettered
         ]
 
     def _add_conv(self, name: str, in_channels: int, spec: ConvSpec) -> nn.Module:
-        made = BasicConv2d(in_channels, spec)
-        self.add_module(name, made)
-        return made
+        conv = BasicConv2d(in_channels, spec)
+        self.add_module(name, conv)
+        return conv
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, width, H, W), or half as large."""
-        seen: list[Tensor] = []
-        for pool, row, ends in self._branches:
-            part = pool(hidden)
-            for layer in row:
-                part = layer(part)
-            seen += [end(part) for end in ends] or [part]
-        return torch.cat(seen, 1)
+        """Map (N, in_channels, H, W) to (N, out_channels, H, W), or to half the size."""
+        outputs: list[Tensor] = []
+        for pool, layers, parallel_layers in self._branches:
+            branch = pool(hidden)
+            for layer in layers:
+                branch = layer(branch)
+            outputs += [layer(branch) for layer in parallel_layers] or [branch]
+        return torch.cat(outputs, 1)
 
 
 def build_inception() -> nn.Sequential:
-    """The network with weights as they come; its parts are called as in the published file.
+    """Return the network with random weights; its modules are named as in the published file.
 
-    It takes (N, 3, 299, 299) in [-1, 1] to (N, 1008); its last part, `fc`, takes (N, 2048).
+    It maps (N, 3, 299, 299) in [-1, 1] to logits (N, 1008); its last module, `fc`, takes features (N, 2048).
     """
-    parts: OrderedDict[str, nn.Module] = OrderedDict()
-    width = 3
-    for name, layer in _STEM.items():
-        parts[name] = BasicConv2d(width, layer)
-        width = layer.out_channels
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    channels = 3
+    for name, spec in _STEM.items():
+        modules[name] = BasicConv2d(channels, spec)
+        channels = spec.out_channels
         if name in _STEM_POOLED_LAYERS:
-            parts[f"{name}_pool"] = nn.MaxPool2d(3, 2)
+            modules[f"{name}_pool"] = nn.MaxPool2d(3, 2)
     for name, branches in _BLOCKS.items():
-        parts[name] = mixed = InceptionBlock(width, branches)
-        width = mixed.out_channels
-    parts |= {"AvgPool": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "fc": nn.Linear(width, NUM_CLASSES)}
-    return nn.Sequential(parts)
+        modules[name] = block = InceptionBlock(channels, branches)
+        channels = block.out_channels
+    modules |= {"AvgPool": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "fc": nn.Linear(channels, NUM_CLASSES)}
+    return nn.Sequential(modules)
 
 
 @dataclass(frozen=True, eq=False)
 class InceptionFeatures:
-    """The features the FID compares, and the chances the Inception Score reads."""
+    """The features of the FID, and the class probabilities of the Inception Score."""
 
     backbone: nn.Module
     head: nn.Module
     chunk_size: int
-    """Images that go through the trunk together."""
+    """Images per call of the backbone."""
     name: ClassVar[str] = "inception"
     is_cacheable: ClassVar[bool] = True
     version: ClassVar[str] = WEIGHTS_SHA256[:8]
@@ -236,34 +241,34 @@ class InceptionFeatures:
 
     @classmethod
     def load(cls, device: torch.device, progress: ProgressFn = ignore_progress) -> Self:
-        """The network with its published weights, 96 MB that are downloaded the first time.
+        """Load the network with its published weights; 96 MB are downloaded the first time.
 
         Raises:
-            BadInput: they are not there and cannot be downloaded.
+            BadInput: the weights are not in the cache and cannot be downloaded.
         """
         file = download_weights(WEIGHTS_URL, WEIGHTS_SHA256, WEIGHTS_URL.rpartition("/")[2], progress)
         return cls.from_state_dict(torch.load(file, map_location="cpu", weights_only=True), device)
 
     @classmethod
     def from_state_dict(cls, state_dict: dict[str, Tensor], device: torch.device) -> Self:
-        """The network with these weights, by the names of the published file."""
-        whole = build_inception().eval()
-        whole.load_state_dict(state_dict)
-        whole[-1].register_parameter("bias", None)  # the Inception Score was published with logits that lack it
-        for part in whole.modules():
-            if isinstance(part, BasicConv2d):
-                part.fold_batch_norm()
-        whole = freeze_network(whole, device)
-        return cls(whole[:-1], whole[-1], 4 if device.type == "cpu" else 64)
+        """Create the network from a state dict with the names of the published file."""
+        network = build_inception().eval()
+        network.load_state_dict(state_dict)
+        network[-1].register_parameter("bias", None)  # the published Inception Score uses logits without bias
+        for module in network.modules():
+            if isinstance(module, BasicConv2d):
+                module.fold_batch_norm()
+        network = freeze_network(network, device)
+        return cls(network[:-1], network[-1], 4 if device.type == "cpu" else 64)
 
     def __call__(self, images: Tensor) -> FeatureOutput:
-        """Images (N, C, H, W) in [-1, 1] to features (N, 2048), 0 or above, and chances (N, 1008)."""
+        """Return features (N, 2048), all >= 0, and class probabilities (N, 1008) of images (N, C, H, W) in [-1, 1]."""
         with deterministic_inference():
             features = torch.cat([self._extract_features(part) for part in torch.split(images, self.chunk_size)])
             return FeatureOutput(features, self.head(features).softmax(1))
 
     def _extract_features(self, images: Tensor) -> Tensor:
-        bytes_ = ((to_rgb(images) + 1) * 127.5).round()  # they came from bytes, exactly
-        pixels = (resize_bilinear_tensorflow(bytes_, _IMAGE_SIZE) - 128) / 128
-        features: Tensor = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
+        byte_values = ((to_rgb(images) + 1) * 127.5).round()  # exact, since images are stored as bytes
+        inputs = (resize_bilinear_tensorflow(byte_values, _IMAGE_SIZE) - 128) / 128
+        features: Tensor = self.backbone(inputs.contiguous(memory_format=torch.channels_last))
         return features

@@ -17,43 +17,43 @@ from zerosum.evaluation.features.pixels import PixelFeatures
 
 __all__ = ["FEATURE_NETWORKS", "FEATURE_NETWORK_NAMES", "is_lite0_installed", "load_feature_network", "validate_output"]
 
-_SMALL_IMAGE_SIZE, _LARGE_IMAGE_SIZE = 96, 224  # sides that Lite0 looks at
+_SMALL_IMAGE_SIZE, _LARGE_IMAGE_SIZE = 96, 224  # input sizes of Lite0, in pixels
 
 FEATURE_NETWORKS: dict[str, Callable[[int, torch.device], FeatureNetwork]] = {
-    "lite0": lambda side, device: EfficientNetFeatures.load(
-        _SMALL_IMAGE_SIZE if side <= _SMALL_IMAGE_SIZE else _LARGE_IMAGE_SIZE, device
+    "lite0": lambda image_size, device: EfficientNetFeatures.load(
+        _SMALL_IMAGE_SIZE if image_size <= _SMALL_IMAGE_SIZE else _LARGE_IMAGE_SIZE, device
     ),
-    "inception": lambda side, device: InceptionFeatures.load(device),
-    "pixels": lambda side, device: PixelFeatures(),
+    "inception": lambda image_size, device: InceptionFeatures.load(device),
+    "pixels": lambda image_size, device: PixelFeatures(),
 }
-"""Each made from the side of the images, in pixels, and the device."""
+"""`(image_size, device)` to a network, by name; `image_size` is the longer side of the images in pixels."""
 FEATURE_NETWORK_NAMES = (*FEATURE_NETWORKS, "classifier")
-"""What can be asked for besides a path. "classifier" is a network trained on the run's own classes: the caller makes it."""
+"""All names besides import paths. "classifier" is trained on the dataset's own classes, by the caller."""
 
 
 def load_feature_network(name: str, image_size: int, device: torch.device) -> FeatureNetwork:
-    """The feature network of a name, ready.
+    """Load a feature network by name.
 
     Args:
-        name: one of `NETWORKS`, or "package.module:factory" for a network of the user's.
-        image_size: the images' longer side in pixels.
+        name: a key of `FEATURE_NETWORKS`, or "package.module:factory" for a custom network.
+        image_size: longer side of the images in pixels.
         device: where it computes.
 
     Raises:
-        BadInput: there is none of that name, or it cannot be made ready.
+        BadInput: there is no such network, or it cannot be loaded.
     """
     if ":" in name:
         return CustomFeatures.load(name, device)
     if name not in FEATURE_NETWORKS:
-        near = difflib.get_close_matches(name, FEATURE_NETWORK_NAMES, 1)
-        hint = f"; did you mean {near[0]}?" if near else "."
+        matches = difflib.get_close_matches(name, FEATURE_NETWORK_NAMES, 1)
+        hint = f"; did you mean {matches[0]}?" if matches else "."
         raise BadInput(
-            f"--features {name}: there is no such network{hint} Networks: {', '.join(FEATURE_NETWORK_NAMES)}, or for one of yours "
-            f"package.module:factory"
+            f"`features` {name}: there is no such feature network{hint} Choose one of "
+            f"{', '.join(FEATURE_NETWORK_NAMES)}, or package.module:factory for a network of your own"
         )
     return FEATURE_NETWORKS[name](image_size, device)
 
 
 def is_lite0_installed() -> bool:
-    """Whether the package with Lite0's weights is installed; nothing of it is loaded."""
+    """Return whether the package with the weights of Lite0 is installed; none of its code is imported."""
     return efficientnet_lite0.find_weights() is not None

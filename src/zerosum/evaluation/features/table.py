@@ -1,4 +1,4 @@
-"""Features of a set of images: rows in blocks, in memory or on disk, so that scores need memory for a block only."""
+"""Features of a sample set in blocks of rows, in memory or on disk, so that metrics hold only some blocks at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLOCK_ROWS = 512
-"""Rows of a block; the last one may have fewer."""
+"""Rows per block; the last block may have fewer."""
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
-    """(N, D) float32 features in blocks of `BLOCK` rows, each an array or an .npy file of one."""
+    """(N, D) float32 features in blocks of `BLOCK_ROWS` rows, each an array or an .npy file."""
 
     stored_blocks: Sequence[NDArray[np.float32] | Path]
     num_rows: int
@@ -28,7 +28,7 @@ class FeatureTable:
 
     @classmethod
     def from_tensor(cls, features: Tensor) -> FeatureTable:
-        """A table in memory, of features (N, D)."""
+        """Create a table in memory from features (N, D)."""
         parts = [part.numpy() for part in torch.split(features.detach().cpu().float(), BLOCK_ROWS)]
         return cls(parts, len(features), features.shape[1])
 
@@ -37,30 +37,30 @@ class FeatureTable:
 
     @cached_property
     def block_starts(self) -> range:
-        """The row that each block begins with."""
+        """The first row of each block."""
         return range(0, self.num_rows, BLOCK_ROWS)
 
     def block(self, index: int) -> Tensor:
-        """Rows `index * BLOCK` and following: (n, D) float32 on the CPU, n at most `BLOCK`; not to be written to."""
+        """Return the rows of block `index`: (n, D) float32 on the CPU, n at most `BLOCK_ROWS`; do not write to it."""
         part = self.stored_blocks[index]
         return torch.from_numpy(np.load(part, allow_pickle=False) if isinstance(part, Path) else part)
 
     def blocks(self) -> Iterator[Tensor]:
-        """All blocks in order: (n, D) float32 each."""
+        """Return all blocks in order: (n, D) float32 each."""
         return (self.block(index) for index in range(len(self.stored_blocks)))
 
     def take(self, rows: NDArray[np.int64]) -> Tensor:
-        """Some rows, in the order asked for: (n, D) float32."""
-        found = torch.empty(len(rows), self.num_columns)
+        """Return the rows at these indices, in that order: (n, D) float32."""
+        values = torch.empty(len(rows), self.num_columns)
         for index in np.unique(rows // BLOCK_ROWS):
-            wanted = np.flatnonzero(rows // BLOCK_ROWS == index)
-            found[torch.from_numpy(wanted)] = self.block(int(index))[torch.from_numpy(rows[wanted] % BLOCK_ROWS)]
-        return found
+            positions = np.flatnonzero(rows // BLOCK_ROWS == index)
+            values[torch.from_numpy(positions)] = self.block(int(index))[torch.from_numpy(rows[positions] % BLOCK_ROWS)]
+        return values
 
     def head(self, count: int) -> FeatureTable:
-        """The first `count` rows, copying none of the whole blocks."""
-        whole, rest = divmod(min(count, self.num_rows), BLOCK_ROWS)
-        parts = list(self.stored_blocks[:whole])
+        """Return the first `count` rows; full blocks are not copied."""
+        full_blocks, rest = divmod(min(count, self.num_rows), BLOCK_ROWS)
+        parts = list(self.stored_blocks[:full_blocks])
         if rest:
-            parts.append(self.block(whole)[:rest].numpy())
+            parts.append(self.block(full_blocks)[:rest].numpy())
         return FeatureTable(parts, min(count, self.num_rows), self.num_columns)

@@ -1,4 +1,4 @@
-"""Published weights: fetched or found, checked, and made ready to be looked through."""
+"""Published weights of feature networks: download, check and cache them, and run inference deterministically."""
 
 from __future__ import annotations
 
@@ -28,70 +28,72 @@ __all__ = [
 ]
 
 TIMEOUT_SECONDS = 20.0
-"""Seconds without an answer after which a server counts as not there."""
+"""Seconds without an answer after which a download fails."""
 ProgressFn = Callable[[int, int], None]
-"""Told how many bytes have come, of how many (0: the server did not say)."""
-_CHUNK_BYTES = 2**20  # bytes
+"""Called with the bytes downloaded so far and their total number (0: not known)."""
+_CHUNK_BYTES = 2**20
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """Nobody listens."""
+    """Do nothing."""
 
 
 def download_weights(url: str, sha256_prefix: str, filename: str, progress: ProgressFn = ignore_progress) -> Path:
-    """A file of weights in the cache folder, downloaded the first time.
+    """Return a file of weights in the cache folder; download it the first time.
 
-    It is written under a temporary name and renamed once it is whole, so that several processes may ask at once.
+    It is written under a temporary name and renamed once it is complete, so several processes may download at once.
 
     Args:
         url: where it is published.
-        sha256_prefix: what the hash of its content begins with, in hex digits.
-        filename: what it is called in the folder `weights` of the cache.
-        progress: how far the download has come.
+        sha256_prefix: first hex digits of the SHA-256 of its content.
+        filename: its name in the folder `weights` of the cache.
+        progress: called after each chunk.
 
     Raises:
-        BadInput: it is not there and cannot be downloaded, or what came is another file.
+        BadInput: the download fails, or its hash does not match.
     """
-    place = cache.root() / "weights" / filename
-    if place.is_file() and sha256_digest(place).startswith(sha256_prefix):
-        return place
-    by_hand = f"put the file at {place} by hand, or use --features lite0, which needs no download"
+    path = cache.root() / "weights" / filename
+    if path.is_file() and sha256_digest(path).startswith(sha256_prefix):
+        return path
+    hint = f"download it by hand to {path}, or choose `features` lite0, which needs no download"
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        arrived = _download(url, place, progress)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _download(url, path, progress)
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise BadInput(f"{url} cannot be downloaded ({reason}); {by_hand}") from error
-    if not (found := sha256_digest(arrived)).startswith(sha256_prefix):
-        arrived.unlink()
-        raise BadInput(f"{url}: what came is not the file asked for (its sha256 begins {found[:8]}); {by_hand}")
-    arrived.replace(place)
-    return place
+        raise BadInput(f"{url} cannot be downloaded ({reason}); {hint}") from error
+    if not (digest := sha256_digest(temporary)).startswith(sha256_prefix):
+        temporary.unlink()
+        raise BadInput(
+            f"{url}: SHA-256 mismatch: the downloaded file begins with {digest[:8]}, not {sha256_prefix[:8]}; {hint}"
+        )
+    temporary.replace(path)
+    return path
 
 
 @contextmanager
 def deterministic_inference() -> Iterator[None]:
-    """Look without a trace of gradients, and on a GPU in full float32, the same way every time.
+    """Run without gradients, and on a GPU deterministically and in full float32.
 
-    TensorFloat-32, which PyTorch allows in convolutions unless told otherwise, keeps 10 bits of each number only.
+    TensorFloat-32, which PyTorch allows in convolutions by default, keeps only 10 bits of each number.
     """
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield
 
 
 def _download(url: str, path: Path, progress: ProgressFn) -> Path:
-    """The file under a name of its own beside its place; nothing is left where this fails."""
+    """Download to a temporary file in the folder of `path` and return it; remove it on failure."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".fetching-")
     try:
-        with os.fdopen(handle, "wb") as file, urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
-            total, done = int(answer.headers.get("Content-Length") or 0), 0
-            while piece := answer.read(_CHUNK_BYTES):
-                file.write(piece)
-                done += len(piece)
+        with os.fdopen(handle, "wb") as file, urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+            total, done = int(response.headers.get("Content-Length") or 0), 0
+            while chunk := response.read(_CHUNK_BYTES):
+                file.write(chunk)
+                done += len(chunk)
                 progress(done, total)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:  # Ctrl-C too leaves no part behind; it goes on to the caller
+    except BaseException:  # also on Ctrl-C; the exception is raised again
         Path(name).unlink()
         raise
     return Path(name)

@@ -1,1 +1,1 @@
-"""Metrics, one a file, as pure functions of features."""
+"""Metrics, one per file, as pure functions of features."""

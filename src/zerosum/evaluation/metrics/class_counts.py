@@ -1,4 +1,4 @@
-"""Counting: means over images, and the classes that a network sees in them."""
+"""Means over images, and counts of the classes that a classifier predicts for them."""
 
 from __future__ import annotations
 
@@ -14,78 +14,95 @@ from zerosum.evaluation.metrics.score import Score
 
 
 def mean_score(values: NDArray[Any]) -> Score:
-    """The mean of values (N,) of independent images, and its standard error s / sqrt(N).
+    """Return the mean of values (N,) of independent images, and its standard error s / sqrt(N).
 
-    NaN for no values; the error is NaN for a single one, and where a value is infinite.
+    The mean of no values is NaN; the error is NaN for a single value, and where a value is infinite.
     """
     values = values.astype(np.float64)
     if not len(values):
         return Score(math.nan)
-    value = float(values.mean())
-    if len(values) < 2 or not math.isfinite(value):
-        return Score(value)
-    return Score(value, float(values.std(ddof=1)) / math.sqrt(len(values)))
+    mean = float(values.mean())
+    if len(values) < 2 or not math.isfinite(mean):
+        return Score(mean)
+    return Score(mean, float(values.std(ddof=1)) / math.sqrt(len(values)))
 
 
 def mean_per_class(values: NDArray[Any], labels: NDArray[np.int64], num_classes: int) -> list[Score]:
-    """The mean of values (N,) in each class, by the images' labels (N,): "covered" gives the coverage of each class.
+    """Return the mean of values (N,) over the images of each class.
+
+    Example: `mean_per_class(scores.coverage_mask, labels, 10)` is the coverage of each class.
+
+    Args:
+        values: (N,) one value per image.
+        labels: (N,) class indices of the images.
+        num_classes: number of classes.
 
     Raises:
-        BadInput: a label is below 0 or not below `num_classes`, or there are not as many labels as values.
+        BadInput: a label is not in 0 to `num_classes` - 1, or the numbers of labels and values differ.
     """
     if len(labels) != len(values):
-        raise BadInput(f"There are {len(labels)} labels for {len(values)} images; give one label an image.")
+        raise BadInput(f"There are {len(labels)} labels for {len(values)} images; give one label per image.")
     _check_labels(labels, num_classes)
     return [mean_score(values[labels == label]) for label in range(num_classes)]
 
 
 def count_classes(predicted: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
-    """How often each class occurs among predicted labels (N,): (classes,).
+    """Return how often each class occurs among predicted labels (N,): (num_classes,).
 
     Raises:
-        BadInput: a label is below 0 or not below `num_classes`.
+        BadInput: a label is not in 0 to `num_classes` - 1.
     """
     _check_labels(predicted, num_classes)
     return np.bincount(predicted, minlength=num_classes).astype(np.int64)
 
 
 def class_kl_divergence(counts: NDArray[np.int64], reference_counts: NDArray[np.int64]) -> float:
-    """KL(q || p) in nats, of the fakes' classes q from the reals' classes p, both by their counts (K,).
+    """Return KL(q || p) in nats, of the class distribution q of fakes from that of reals p, by their counts (K,).
 
-    The "reverse KL" of the literature on lost modes (Srivastava et al. 2017, arXiv:1705.07761, and after), where the
-    fakes come first. 0 where the shares agree; a class lost by the fakes counts little, 0 log 0 being 0, and a class
-    that only the fakes have makes it infinite: nothing is smoothed. By chance alone it is about
-    (K - 1) (1 / N + 1 / M) / 2 for N reals and M fakes of one distribution.
+    This is the "reverse KL" of the literature on mode collapse (Srivastava et al. 2017, arXiv:1705.07761, and later),
+    in which the fakes come first. It is 0 where the distributions agree. A class missing from the fakes contributes
+    nothing (0 log 0 = 0), and a class that only the fakes have makes it infinite: there is no smoothing. By chance
+    alone it is about (K - 1) (1 / N + 1 / M) / 2 for N reals and M fakes of the same distribution.
+
+    Args:
+        counts: (K,) fakes of each class.
+        reference_counts: (K,) reals of each class.
 
     Raises:
-        BadInput: there are no images on a side, or other numbers of classes.
+        BadInput: one of the sets has no images, or the numbers of classes differ.
     """
     if len(counts) != len(reference_counts):
         raise BadInput(f"{len(counts)} and {len(reference_counts)} classes cannot be compared; use one classifier.")
     if not (counts.sum() and reference_counts.sum()):
-        raise BadInput("There are no images to count classes of; give some on either side.")
-    seen = counts > 0
-    if (reference_counts[seen] == 0).any():
+        raise BadInput("There are no images to count classes of; give at least one real and one generated image.")
+    occurs = counts > 0
+    if (reference_counts[occurs] == 0).any():
         return math.inf
-    shares, reference = counts[seen] / counts.sum(), reference_counts[seen] / reference_counts.sum()
-    return max(0.0, float((shares * np.log(shares / reference)).sum()))
+    fractions, reference = counts[occurs] / counts.sum(), reference_counts[occurs] / reference_counts.sum()
+    return max(0.0, float((fractions * np.log(fractions / reference)).sum()))
 
 
 def accuracy(predicted: NDArray[np.int64], target: NDArray[np.int64]) -> Score:
-    """The share of images (N,) seen as the class that they were asked to be: 0 to 1."""
+    """Return the fraction of images (N,) whose predicted class is the target class: 0 to 1.
+
+    Raises:
+        BadInput: the numbers of predicted and target labels differ.
+    """
     if len(predicted) != len(target):
-        raise BadInput(f"There are {len(target)} wanted labels for {len(predicted)} images; give one label an image.")
+        raise BadInput(f"There are {len(target)} target labels for {len(predicted)} images; give one label per image.")
     return mean_score(predicted == target)
 
 
 def confident_fraction(probabilities: FeatureTable, threshold: float = 0.9) -> Score:
-    """The share of images of whose class the network is sure: with (N, K) probabilities, the largest over `threshold`."""
+    """Return the fraction of images whose largest class probability, of (N, K), is above `threshold`."""
     return mean_score(
         np.concatenate([(block.amax(1) > threshold).numpy() for block in probabilities.blocks()] or [np.empty(0)])
     )
 
 
 def _check_labels(labels: NDArray[np.int64], num_classes: int) -> None:
-    wrong = labels[(labels < 0) | (labels >= num_classes)]
-    if len(wrong):
-        raise BadInput(f"Label {wrong[0]} is not one of {num_classes} classes; labels go from 0 to {num_classes - 1}.")
+    invalid = labels[(labels < 0) | (labels >= num_classes)]
+    if len(invalid):
+        raise BadInput(
+            f"Label {invalid[0]} is not one of {num_classes} classes; labels go from 0 to {num_classes - 1}."
+        )

@@ -1,6 +1,6 @@
-"""The inception score: does a classifier see clear classes in the images, and many of them?
+"""The Inception Score: whether a classifier is confident for each image and predicts many classes overall.
 
-Salimans et al. 2016, arXiv:1606.03498, section 4. It never looks at real images.
+Salimans et al. 2016, arXiv:1606.03498, section 4. It does not use real images.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from zerosum.evaluation.metrics.score import Score, jackknife
 
 
 class _Sums(NamedTuple):
-    """What the score needs to know of some rows, for each of P parts of them."""
+    """Sums over rows that the score is computed from, for each of P parts of the rows."""
 
     counts: Tensor
-    """(P,) rows"""
+    """(P,) numbers of rows"""
     probabilities: Tensor
     """(P, K) sums of probabilities p"""
     negative_entropies: Tensor
@@ -28,63 +28,64 @@ class _Sums(NamedTuple):
 
 
 def inception_score(probabilities: FeatureTable, splits: int = 1, num_groups: int = 10) -> Score:
-    """The exponential of the mean KL(p || q), for rows p of probabilities and q their mean: 1 to K, more is better.
+    """Return the exponential of the mean KL(p || q), where q is the mean of the rows p: 1 to K, higher is better.
 
-    With one split it is of all rows, and its standard error is by the delete-a-group jackknife: group g is the rows
-    g, g + groups, ... With more splits it is the mean over contiguous parts, as in the paper, and the standard error of
-    that mean. Few rows bias it downwards, so it falls with more splits.
+    With one split it is computed over all rows, and its standard error by the delete-a-group jackknife: group g
+    consists of the rows g, g + num_groups, ... With more splits it is the mean over contiguous parts, as in the paper,
+    with the standard error of that mean. Few rows bias it downwards, so it falls with more splits.
 
     Args:
-        probabilities: (N, K) probabilities; rows are divided by their sums, which float32 leaves near 1.
-        splits: parts that are scored one by one.
-        num_groups: of the jackknife; the error is NaN of fewer rows.
+        probabilities: (N, K) class probabilities; rows are divided by their sums, which in float32 are only near 1.
+        splits: number of parts that are scored separately.
+        num_groups: number of groups of the jackknife; the error is NaN if there are fewer rows.
 
     Raises:
-        BadInput: rows that do not add up to 1, no rows, or fewer rows than splits.
+        BadInput: a row does not add up to 1, or there are fewer rows than splits.
+
+    Example:
+        >>> round(inception_score(FeatureTable.from_tensor(torch.eye(4).repeat(10, 1))).value, 6)
+        4.0
     """
-    rows = len(probabilities)
-    if not 1 <= splits <= rows:
-        raise BadInput(f"{rows} images cannot be divided into {splits} splits; ask for 1 to {rows}.")
+    num_rows = len(probabilities)
+    if not 1 <= splits <= num_rows:
+        raise BadInput(f"`splits` {splits}: cannot divide {num_rows} images; choose 1 to {num_rows}.")
     if splits > 1:
-        parts = _scores_from_sums(
-            _sum_parts(probabilities, torch.arange(splits).repeat_interleave(_split_sizes(rows, splits)), splits)
-        )
-        return Score(float(parts.mean()), float(parts.std()) / math.sqrt(splits))
-    sums = _sum_parts(probabilities, torch.arange(rows) % num_groups, num_groups)
-    whole = _Sums(*(part.sum(0, keepdim=True) for part in sums))
-    value = float(_scores_from_sums(whole)[0])
-    if rows < max(num_groups, 2) or num_groups < 2:
+        part_index = torch.arange(splits).repeat_interleave(_split_sizes(num_rows, splits))
+        scores = _scores_from_sums(_sum_parts(probabilities, part_index, splits))
+        return Score(float(scores.mean()), float(scores.std()) / math.sqrt(splits))
+    group_sums = _sum_parts(probabilities, torch.arange(num_rows) % num_groups, num_groups)
+    total_sums = _Sums(*(sums.sum(0, keepdim=True) for sums in group_sums))
+    value = float(_scores_from_sums(total_sums)[0])
+    if num_rows < max(num_groups, 2) or num_groups < 2:
         return Score(value)
-    rest = _Sums(*(everything - part for everything, part in zip(whole, sums, strict=True)))
-    return jackknife(value, _scores_from_sums(rest).tolist())
+    replicate_sums = _Sums(*(total - group for total, group in zip(total_sums, group_sums, strict=True)))
+    return jackknife(value, _scores_from_sums(replicate_sums).tolist())
 
 
 def _split_sizes(num_rows: int, splits: int) -> Tensor:
-    """Rows of each split (splits,), as even as can be."""
+    """Return the number of rows in each split (splits,), as equal as possible."""
     return (torch.arange(1, splits + 1) * num_rows // splits).diff(prepend=torch.zeros(1, dtype=torch.int64))
 
 
 def _sum_parts(probabilities: FeatureTable, part_index: Tensor, num_parts: int) -> _Sums:
-    """The sums over each part, by each row's part (N,)."""
-    totals, certainties = (
-        torch.zeros(num_parts, probabilities.num_columns, dtype=torch.float64),
-        torch.zeros(num_parts).double(),
-    )
+    """Return the sums over the rows of each part, from the part index of each row (N,)."""
+    probability_sums = torch.zeros(num_parts, probabilities.num_columns, dtype=torch.float64)
+    negative_entropies = torch.zeros(num_parts).double()
     for start, block in zip(probabilities.block_starts, probabilities.blocks(), strict=True):
-        here, rows = part_index[start : start + len(block)], block.double()
-        sums = rows.sum(1, keepdim=True)
-        if not ((sums - 1).abs() < 1e-3).all() or (rows < 0).any():
-            raise BadInput("The probabilities of an image's classes are not positive numbers that add up to 1.")
-        rows /= sums
-        totals.index_add_(0, here, rows)
-        certainties.index_add_(0, here, torch.xlogy(rows, rows).sum(1))
-    return _Sums(torch.bincount(part_index, minlength=num_parts).double(), totals, certainties)
+        block_parts, rows = part_index[start : start + len(block)], block.double()
+        row_sums = rows.sum(1, keepdim=True)
+        if not ((row_sums - 1).abs() < 1e-3).all() or (rows < 0).any():
+            raise BadInput("The class probabilities of an image are negative or do not add up to 1; apply a softmax.")
+        rows /= row_sums
+        probability_sums.index_add_(0, block_parts, rows)
+        negative_entropies.index_add_(0, block_parts, torch.xlogy(rows, rows).sum(1))
+    return _Sums(torch.bincount(part_index, minlength=num_parts).double(), probability_sums, negative_entropies)
 
 
 def _scores_from_sums(sums: _Sums) -> Tensor:
-    """(P,) The exponential of the mean KL.
+    """Return the exponential of the mean KL of each part: (P,).
 
-    As q is the mean of p, it is the mean of sum p log p less sum q log q.
+    As q is the mean of p, the mean KL is the mean of sum p log p minus sum q log q.
     """
-    middle = sums.probabilities / sums.counts[:, None]
-    return (sums.negative_entropies / sums.counts - torch.xlogy(middle, middle).sum(1)).exp()
+    mean = sums.probabilities / sums.counts[:, None]
+    return (sums.negative_entropies / sums.counts - torch.xlogy(mean, mean).sum(1)).exp()

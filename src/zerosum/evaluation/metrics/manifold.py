@@ -1,7 +1,7 @@
-"""Scores that look at all pairs of images: kernel distance, precision, recall, density and coverage.
+"""Scores of all pairs of images: kernel distance, precision, recall, density and coverage.
 
-All come from one pass over the tiles of three products: reals with reals, fakes with fakes, reals with fakes. What one
-set says of itself is a `Side`, which is worth keeping where the set is compared more than once.
+All are computed in one pass over the tiles of three matrix products: reals with reals, fakes with fakes, and reals with
+fakes. What is computed of one set alone is a `SelfDistances`, which can be reused for several comparisons.
 
 Kernel distance: Binkowski et al. 2018, arXiv:1801.01401. Precision and recall: Kynkaanniemi et al. 2019,
 arXiv:1904.06991. Density and coverage: Naeem et al. 2020, arXiv:2002.09797.
@@ -25,91 +25,102 @@ from zerosum.evaluation.metrics.class_counts import mean_score
 from zerosum.evaluation.metrics.score import Score
 
 BLOCKS_IN_MEMORY = 4
-"""Blocks of the first set kept in float64 while the second set's pass by: 20 MB at D = 1280."""
+"""Blocks of the first set kept in float64 in a pass over the second set: 20 MB at D = 1280."""
 TIE_TOLERANCE = 1e-12
-"""Squared distances closer than this share of the squared norms are equal: float64 products err by some 1e-15 of them,
-and the features, being float32, say nothing about the difference."""
+"""Squared distances that differ by less than this fraction of the squared norms are treated as equal: products in
+float64 have a relative error of about 1e-15, and float32 features carry no information about such a difference."""
 
 
 @dataclass(frozen=True, eq=False)
 class SelfDistances:
-    """One set of N images compared with itself."""
+    """Distances and kernels within a set of N images."""
 
     features: FeatureTable
     neighbors: int
-    """k, by which the balls are made."""
+    """k of the k-th nearest neighbor, which defines the radius of each row's ball."""
     squared_radii: Tensor
-    """(N,) float64: each row's ball, the squared distance to its k-th nearest other row."""
+    """(N,) float64: squared radius of each row's ball, the squared distance to its k-th nearest other row."""
     kernel_sums: Tensor
-    """(N,) float64: each row's sum of kernels with all other rows."""
+    """(N,) float64: sum of the kernels of each row with all other rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class PairwiseScores:
-    """How N reals and M fakes lie among each other.
+    """Pairwise scores of N reals and M fakes.
 
-    The errors of the four shares are those of a mean over the rows that are judged, with the other set's balls held
-    fixed: they say how sure the share is about these balls, not what other balls would give.
+    The standard errors of precision, recall, density and coverage are those of a mean over rows with the balls of the
+    other set held fixed: they do not include the variation of the balls.
     """
 
     kernel_distance: Score
-    """Unbiased MMD^2 with (x.y / D + 1)^3, over all pairs, but for own answers; around 0, also below, where
-    both sets are alike."""
+    """Unbiased MMD^2 with the kernel (x.y / D + 1)^3 over all pairs, without a sample and its own target; around 0,
+    and possibly negative, for two sets of the same distribution."""
     precision: Score
-    """Share of the fakes within any real's ball."""
+    """Fraction of the fakes that lie in the ball of any real."""
     recall: Score
-    """Share of the reals within any fake's ball."""
+    """Fraction of the reals that lie in the ball of any fake."""
     density: Score
-    """Reals' balls around a fake, over k, on average; about 1 where both sets are alike, and may be more."""
+    """Mean number of reals' balls that a fake lies in, divided by k; about 1 for the same distribution."""
     coverage: Score
-    """Share of the reals with any fake in their ball; about 1 - 2^-k where both sets are alike and N = M."""
+    """Fraction of the reals with any fake in their ball; about 1 - 2^-k for the same distribution and N = M."""
     density_counts: NDArray[np.int64]
-    """(M,) How many reals' balls each fake lies in."""
+    """(M,) number of reals' balls that each fake lies in."""
     precision_mask: NDArray[np.bool_]
-    """(M,) Whether each fake lies in a real's ball."""
+    """(M,) whether each fake lies in the ball of a real."""
     recall_mask: NDArray[np.bool_]
-    """(N,) Whether each real lies in a fake's ball."""
+    """(N,) whether each real lies in the ball of a fake."""
     coverage_mask: NDArray[np.bool_]
-    """(N,) Whether each real has a fake in its ball."""
+    """(N,) whether each real has a fake in its ball."""
 
 
 def compute_pairwise_scores(reals: FeatureTable, fakes: FeatureTable, neighbors: int = 5) -> PairwiseScores:
-    """All pairwise scores of N reals and M fakes, (N, D) and (M, D); see `side` and `between`."""
+    """Return all pairwise scores of reals (N, D) and fakes (M, D).
+
+    Raises:
+        BadInput: as in `compute_self_distances` and `compute_cross_scores`.
+
+    Example:
+        >>> reals, fakes = torch.randn(2, 100, 8, generator=torch.Generator().manual_seed(0))
+        >>> scores = compute_pairwise_scores(FeatureTable.from_tensor(reals), FeatureTable.from_tensor(fakes))
+        >>> 0.5 < scores.precision.value <= 1
+        True
+    """
     _check_same_num_columns(reals, fakes)
     return compute_cross_scores(compute_self_distances(reals, neighbors), compute_self_distances(fakes, neighbors))
 
 
 def compute_self_distances(features: FeatureTable, neighbors: int = 5) -> SelfDistances:
-    """Compare a set with itself: N (N + 1) D multiplications, and memory for some tiles.
+    """Return distances and kernels within a set (N, D): N (N + 1) D multiplications, and memory for some tiles.
 
     Raises:
-        BadInput: fewer than `neighbors` + 2 rows, or features that are not finite.
+        BadInput: there are fewer than `neighbors` + 2 rows, or a feature is not finite.
     """
     if len(features) < neighbors + 2:
-        raise BadInput(f"{len(features)} images are too few for {neighbors} neighbours; give at least {neighbors + 2}.")
+        raise BadInput(f"`neighbors` {neighbors}: {len(features)} images are too few; give at least {neighbors + 2}.")
     radii, kernels = _RadiusAccumulator(len(features), neighbors), _KernelSumAccumulator(len(features), len(features))
     _accumulate(_self_tiles(features), [radii, kernels])
     return SelfDistances(features, neighbors, radii.squared_distances[:, -1].clamp(min=0), kernels.row_sums)
 
 
 def compute_cross_scores(reals: SelfDistances, fakes: SelfDistances, paired: bool = False) -> PairwiseScores:
-    """Compare two sets, each already compared with itself.
+    """Return the pairwise scores of two sets, given the distances within each.
 
-    Distances are Euclidean, and a row lies in a ball if it is nearer than the radius: not if it is as near, so that
-    a copy of the k-th neighbour lies outside.
+    Distances are Euclidean, and a row lies in a ball if its distance is below the radius, not if it is equal: a copy
+    of the k-th neighbor lies outside.
 
     Args:
         reals: N images.
         fakes: M images.
-        paired: fake i was made as an answer to real i (N = M). No score then sees the two together: answers near their
-            own real would make all of them too good. The kernel distance's error leaves out both at once.
+        paired: fake i was generated from the input of real i (N = M). No score then compares the two with each other,
+            since fakes near their own targets would improve all of them. The jackknife of the kernel distance leaves
+            out both at once.
 
     Raises:
-        BadInput: other widths or other numbers of neighbours, or reals that are all the same.
+        BadInput: the numbers of features or of neighbors differ, or all reals are the same.
     """
     _check_same_num_columns(reals.features, fakes.features)
     if reals.neighbors != fakes.neighbors:
-        raise BadInput(f"Balls of {reals.neighbors} and {fakes.neighbors} neighbours cannot be compared; use one k.")
+        raise BadInput(f"Sets with `neighbors` {reals.neighbors} and {fakes.neighbors} cannot be compared; use one k.")
     _check_not_constant(reals.features)
     assert not paired or len(reals.features) == len(fakes.features)
     balls = _BallAccumulator(reals.squared_radii, fakes.squared_radii, paired)
@@ -131,45 +142,48 @@ def compute_cross_scores(reals: SelfDistances, fakes: SelfDistances, paired: boo
 
 
 def kernel_distance(reals: FeatureTable, fakes: FeatureTable, *, paired: bool = False) -> Score:
-    """The kernel distance alone, as in `Pairwise.kernel`; its error by the jackknife that leaves out each row once.
+    """Return the kernel distance alone, as `PairwiseScores.kernel_distance`, with its delete-one jackknife error.
 
-    `paired`: as in `between`.
+    For two sets of the same distribution the error is about 1.4 times the true one, which is conservative.
 
-    Where both sets are alike the error is about 1.4 times the true one: it errs on the safe side.
+    Args:
+        reals: (N, D) features.
+        fakes: (M, D) features.
+        paired: as in `compute_cross_scores`.
 
     Raises:
-        BadInput: fewer than 3 rows, other widths, or features that are not finite.
+        BadInput: a set has fewer than 3 rows or values that are not finite, or the numbers of features differ.
     """
     _check_same_num_columns(reals, fakes)
     if min(len(reals), len(fakes)) < 3:
-        raise BadInput("The kernel distance's error needs at least 3 images of either set; give more images.")
-    own_reals, own_fakes = _KernelSumAccumulator(len(reals), len(reals)), _KernelSumAccumulator(len(fakes), len(fakes))
+        raise BadInput("The standard error of the kernel distance needs at least 3 images in each set.")
+    real_sums, fake_sums = _KernelSumAccumulator(len(reals), len(reals)), _KernelSumAccumulator(len(fakes), len(fakes))
     assert not paired or len(reals) == len(fakes)
-    cross = _KernelSumAccumulator(len(reals), len(fakes), paired)
-    _accumulate(_self_tiles(reals), [own_reals])
-    _accumulate(_self_tiles(fakes), [own_fakes])
-    _accumulate(_cross_tiles(reals, fakes, _center(reals)), [cross])
+    cross_sums = _KernelSumAccumulator(len(reals), len(fakes), paired)
+    _accumulate(_self_tiles(reals), [real_sums])
+    _accumulate(_self_tiles(fakes), [fake_sums])
+    _accumulate(_cross_tiles(reals, fakes, _center(reals)), [cross_sums])
     return (_paired_kernel_distance_score if paired else _kernel_distance_score)(
-        own_reals.row_sums, own_fakes.row_sums, cross
+        real_sums.row_sums, fake_sums.row_sums, cross_sums
     )
 
 
 class _CenteredBlock(NamedTuple):
-    """A block of a table, ready for products."""
+    """A block of a table, prepared for products."""
 
     block_index: int
     row_slice: slice
-    """Which rows of the table these are."""
+    """Its rows in the table."""
     values: Tensor
-    """(n, D) float64, less the centre c."""
+    """(n, D) float64, minus the center c."""
     squared_norms: Tensor
     """(n,) |x - c|^2"""
     product_offsets: Tensor
-    """(n,) What makes x.y of (x - c).(y - c): x.y = (x - c).(y - c) + lift of x + lift of y."""
+    """(n,) terms that turn (x - c).(y - c) into x.y = (x - c).(y - c) + offset of x + offset of y."""
 
 
 class _Tile(NamedTuple):
-    """The products of a block with another."""
+    """The products of two blocks."""
 
     first: _CenteredBlock
     """n rows"""
@@ -178,7 +192,7 @@ class _Tile(NamedTuple):
     products: Tensor
     """(n, m) (x - c).(y - c)"""
     is_self: bool
-    """The two tables are one, and this tile also stands for its mirror image below the diagonal."""
+    """Whether the two tables are one, so that this tile also represents its transpose below the diagonal."""
 
     @property
     def is_diagonal(self) -> bool:
@@ -195,53 +209,53 @@ class _TileAccumulator(Protocol):
 
 def _accumulate(tiles: Iterator[_Tile], accumulators: Sequence[_TileAccumulator]) -> None:
     for tile in tiles:
-        for observer in accumulators:
-            observer.update(tile)
+        for accumulator in accumulators:
+            accumulator.update(tile)
 
 
 def _self_tiles(features: FeatureTable) -> Iterator[_Tile]:
-    """The tiles of a table with itself, on and above the diagonal."""
+    """Yield the tiles of a table with itself, on and above the diagonal."""
     return _cross_tiles(features, features, _center(features), is_self=True)
 
 
 def _cross_tiles(first: FeatureTable, second: FeatureTable, center: Tensor, is_self: bool = False) -> Iterator[_Tile]:
-    """The tiles of two tables; of a table with its own self, those on and above the diagonal."""
+    """Yield the tiles of two tables; of a table with itself, those on and above the diagonal."""
     for start in range(0, len(first.stored_blocks), BLOCKS_IN_MEMORY):
-        held = [
-            _center_block(first, part, center)
-            for part in range(start, min(start + BLOCKS_IN_MEMORY, len(first.stored_blocks)))
+        rows = [
+            _center_block(first, index, center)
+            for index in range(start, min(start + BLOCKS_IN_MEMORY, len(first.stored_blocks)))
         ]
-        for column in range(start if is_self else 0, len(second.stored_blocks)):
-            right = _center_block(second, column, center)
-            for left in held:
-                if not is_self or left.block_index <= column:
-                    yield _Tile(left, right, left.values @ right.values.T, is_self)
+        for column_index in range(start if is_self else 0, len(second.stored_blocks)):
+            column = _center_block(second, column_index, center)
+            for row in rows:
+                if not is_self or row.block_index <= column_index:
+                    yield _Tile(row, column, row.values @ column.values.T, is_self)
 
 
 def _center_block(features: FeatureTable, block_index: int, center: Tensor) -> _CenteredBlock:
     values = features.block(block_index).double()
     values -= center
-    lifts = (values @ center).add_(center @ center / 2)
-    place = slice(block_index * BLOCK_ROWS, block_index * BLOCK_ROWS + len(values))
-    return _CenteredBlock(block_index, place, values, torch.linalg.vector_norm(values, dim=1).square_(), lifts)
+    offsets = (values @ center).add_(center @ center / 2)
+    row_slice = slice(block_index * BLOCK_ROWS, block_index * BLOCK_ROWS + len(values))
+    return _CenteredBlock(block_index, row_slice, values, torch.linalg.vector_norm(values, dim=1).square_(), offsets)
 
 
 def _center(features: FeatureTable) -> Tensor:
-    """The mean (D,), rounded to float32 so that subtracting it from a float32 is exact unless it is far smaller.
+    """Return the mean (D,), rounded to float32, so that its difference to all but tiny float32 values is exact.
 
-    Distances do not depend on it, but |x|^2 + |y|^2 - 2 x.y then cancels less.
+    Distances do not depend on it, but centering reduces the cancellation in |x|^2 + |y|^2 - 2 x.y.
     """
     total = sum(
         (block.double().sum(0) for block in features.blocks()), torch.zeros(features.num_columns, dtype=torch.float64)
     )
-    centre = (total / len(features)).float().double()
-    if not centre.isfinite().all():
-        raise BadInput("The features of an image are not finite numbers; look for NaN or infinity in the images.")
-    return centre
+    center = (total / len(features)).float().double()
+    if not center.isfinite().all():
+        raise BadInput("The features of an image are not finite; look for NaN or infinity in the images.")
+    return center
 
 
 class _RadiusAccumulator:
-    """Each row's k smallest squared distances to other rows of its table, (N, k) in rising order."""
+    """Accumulate the k smallest squared distances of each row to other rows of its table, (N, k) in ascending order."""
 
     def __init__(self, num_rows: int, neighbors: int) -> None:
         self.squared_distances = torch.full((num_rows, neighbors), math.inf, dtype=torch.float64)
@@ -257,16 +271,16 @@ class _RadiusAccumulator:
             self._update_rows(tile.second.row_slice, distances.T.contiguous())
 
     def _update_rows(self, row_slice: slice, squared_distances: Tensor) -> None:
-        known = self.squared_distances[row_slice]
-        k = known.shape[1]
-        closest = squared_distances.topk(min(k, squared_distances.shape[1]), dim=1, largest=False).values
-        self.squared_distances[row_slice] = torch.cat([known, closest], 1).topk(k, dim=1, largest=False).values
+        previous = self.squared_distances[row_slice]
+        k = previous.shape[1]
+        nearest = squared_distances.topk(min(k, squared_distances.shape[1]), dim=1, largest=False).values
+        self.squared_distances[row_slice] = torch.cat([previous, nearest], 1).topk(k, dim=1, largest=False).values
 
 
 class _KernelSumAccumulator:
-    """Row and column sums of (x.y / D + 1)^3; of a table with itself, a row and itself make no pair.
+    """Accumulate row and column sums of (x.y / D + 1)^3.
 
-    Nor do rows of the same place in two tables, where one is the `paired` to the other.
+    The pair of a row with itself is left out, and if `paired`, the pairs of rows with the same index in two tables.
     """
 
     def __init__(self, num_rows: int, num_columns: int, paired: bool = False) -> None:
@@ -275,11 +289,11 @@ class _KernelSumAccumulator:
         self._paired = paired
 
     def update(self, tile: _Tile) -> None:
-        width = tile.first.values.shape[1]
+        num_features = tile.first.values.shape[1]
         kernels = torch.add(tile.products, tile.first.product_offsets[:, None]).add_(
-            tile.second.product_offsets + width
+            tile.second.product_offsets + num_features
         )
-        kernels.div_(width).pow_(3)
+        kernels.div_(num_features).pow_(3)
         if tile.is_diagonal or (self._paired and tile.first.block_index == tile.second.block_index):
             kernels.fill_diagonal_(0)
         self.row_sums[tile.first.row_slice] += kernels.sum(1)
@@ -287,7 +301,7 @@ class _KernelSumAccumulator:
 
 
 class _BallAccumulator:
-    """Which rows of either table lie in balls around the other's; of `paired`, around others than their own."""
+    """Accumulate which rows of each table lie in balls of the other's rows, if `paired` without those of their pair."""
 
     def __init__(self, real_squared_radii: Tensor, fake_squared_radii: Tensor, paired: bool = False) -> None:
         self.squared_radii = real_squared_radii, fake_squared_radii
@@ -298,51 +312,49 @@ class _BallAccumulator:
 
     def update(self, tile: _Tile) -> None:
         reals, fakes = tile.first.row_slice, tile.second.row_slice
-        # the distance and the tie's width in one: nearer than the radius by more than rounding
-        above = torch.add(tile.first.squared_norms[:, None] * (1 + TIE_TOLERANCE), tile.products, alpha=-2)
-        above += tile.second.squared_norms * (1 + TIE_TOLERANCE)
+        # squared distance plus tolerance: below the radius by more than rounding
+        distances = torch.add(tile.first.squared_norms[:, None] * (1 + TIE_TOLERANCE), tile.products, alpha=-2)
+        distances += tile.second.squared_norms * (1 + TIE_TOLERANCE)
         if self._paired and tile.first.block_index == tile.second.block_index:
-            above.fill_diagonal_(math.inf)
-        self.recall_mask[reals] |= (above < self.squared_radii[1][fakes]).any(1)
-        in_real = above < self.squared_radii[0][reals, None]
-        self.coverage_mask[reals] |= in_real.any(1)
-        self.density_counts[fakes] += in_real.sum(0)
+            distances.fill_diagonal_(math.inf)
+        self.recall_mask[reals] |= (distances < self.squared_radii[1][fakes]).any(1)
+        in_real_ball = distances < self.squared_radii[0][reals, None]
+        self.coverage_mask[reals] |= in_real_ball.any(1)
+        self.density_counts[fakes] += in_real_ball.sum(0)
 
 
 def _kernel_distance_score(real_sums: Tensor, fake_sums: Tensor, cross_sums: _KernelSumAccumulator) -> Score:
-    """MMD^2 and its delete-one jackknife error, from the sums of kernels of each row with its own and the other set.
+    """Return MMD^2 and its delete-one jackknife error, from the sums of kernels of each row with either set.
 
-    Leaving out x_i takes its kernels from the sums: twice from its own set's, as x_i, x_j and as x_j, x_i.
+    Leaving out x_i subtracts its kernels: twice from the sum of its own set, as (x_i, x_j) and as (x_j, x_i).
     """
     n, m = len(real_sums), len(fake_sums)
-    own_reals, own_fakes, mixed = real_sums.sum(), fake_sums.sum(), cross_sums.row_sums.sum()
-    value = own_reals / (n * (n - 1)) + own_fakes / (m * (m - 1)) - 2 * mixed / (n * m)
-    without_real = (own_reals - 2 * real_sums) / ((n - 1) * (n - 2)) - 2 * (mixed - cross_sums.row_sums) / ((n - 1) * m)
-    without_fake = (own_fakes - 2 * fake_sums) / ((m - 1) * (m - 2)) - 2 * (mixed - cross_sums.column_sums) / (
-        n * (m - 1)
-    )
+    real, fake, cross = real_sums.sum(), fake_sums.sum(), cross_sums.row_sums.sum()
+    value = real / (n * (n - 1)) + fake / (m * (m - 1)) - 2 * cross / (n * m)
+    without_real = (real - 2 * real_sums) / ((n - 1) * (n - 2)) - 2 * (cross - cross_sums.row_sums) / ((n - 1) * m)
+    without_fake = (fake - 2 * fake_sums) / ((m - 1) * (m - 2)) - 2 * (cross - cross_sums.column_sums) / (n * (m - 1))
     variance = (n - 1) * without_real.var(correction=0) + (m - 1) * without_fake.var(correction=0)
     return Score(float(value), math.sqrt(float(variance)))
 
 
 def _paired_kernel_distance_score(real_sums: Tensor, fake_sums: Tensor, cross_sums: _KernelSumAccumulator) -> Score:
-    """The same of two sets whose rows of one place belong together, and make no pair; the jackknife leaves out both."""
+    """Return MMD^2 of paired sets without the kernels of pairs; the jackknife leaves out both rows of a pair."""
     n = len(real_sums)
-    own, mixed = real_sums + fake_sums, cross_sums.row_sums + cross_sums.column_sums
-    value = (own.sum() - mixed.sum()) / (n * (n - 1))
-    without = (own.sum() - 2 * own - mixed.sum() + 2 * mixed) / ((n - 1) * (n - 2))
-    return Score(float(value), math.sqrt(float((n - 1) * without.var(correction=0))))
+    within, cross = real_sums + fake_sums, cross_sums.row_sums + cross_sums.column_sums
+    value = (within.sum() - cross.sum()) / (n * (n - 1))
+    replicates = (within.sum() - 2 * within - cross.sum() + 2 * cross) / ((n - 1) * (n - 2))
+    return Score(float(value), math.sqrt(float((n - 1) * replicates.var(correction=0))))
 
 
 def _check_not_constant(reals: FeatureTable) -> None:
-    one = reals.block(0)[0]
-    if all(bool((block == one).all()) for block in reals.blocks()):
-        raise BadInput("All real images have the same features; look at the images, or give others.")
+    first = reals.block(0)[0]
+    if all(bool((block == first).all()) for block in reals.blocks()):
+        raise BadInput("All real images have the same features, so no score can be computed; give other images.")
 
 
 def _check_same_num_columns(reals: FeatureTable, fakes: FeatureTable) -> None:
     if reals.num_columns != fakes.num_columns:
         raise BadInput(
-            f"Features of {reals.num_columns} and of {fakes.num_columns} numbers cannot be compared; "
+            f"Size mismatch: {reals.num_columns} and {fakes.num_columns} features per image; "
             "use one feature network for both sets."
         )

@@ -1,6 +1,6 @@
-"""How alike two images of a pair are, for models that are told which image to make.
+"""Metrics of paired images, for models with a target image for each input.
 
-All take batches (N, C, H, W) in [-1, 1], so that the range of the data is 2, and work in float64.
+All take batches (N, C, H, W) in [-1, 1], so that the data range is 2, and compute in float64.
 """
 
 from __future__ import annotations
@@ -21,86 +21,103 @@ DATA_RANGE = 2.0
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 SSIM_CHUNK_ELEMENTS = 2**20
-"""Numbers of a batch that SSIM looks at in one go: it needs about ten times the memory, 80 MB."""
+"""Elements of a batch that SSIM processes at a time: it needs about ten times their memory, 80 MB."""
 
 
 def l1(generated: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of each pair (N,), 0 to 2: less is better."""
+    """Return the mean absolute difference of each pair: (N,), 0 to 2; lower is better.
+
+    Raises:
+        BadInput: the shapes differ.
+    """
     _check_same_shape(generated.shape, target.shape)
     return (generated.double() - target.double()).abs_().mean((1, 2, 3))
 
 
 def psnr(generated: Tensor, target: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each pair (N,) in dB, 10 log10 (2^2 / mean square): infinite of equal images."""
+    """Return the peak signal-to-noise ratio of each pair: (N,) in dB; higher is better.
+
+    It is 10 log10(2^2 / MSE), and infinite for equal images.
+
+    Raises:
+        BadInput: the shapes differ.
+    """
     _check_same_shape(generated.shape, target.shape)
     return 10 * (DATA_RANGE**2 / (generated.double() - target.double()).square_().mean((1, 2, 3))).log10()
 
 
 def ssim(generated: Tensor, target: Tensor) -> Tensor:
-    """Structural similarity of each pair (N,), -1 to 1, 1 of equal images.
+    """Return the structural similarity of each pair: (N,), -1 to 1, where 1 means equal images.
 
     Wang et al. 2004, "Image quality assessment", equation 13: in Gaussian windows of 11 x 11 with sigma 1.5 and the
-    constants .01 and .03, averaged over channels and over the windows that lie wholly inside the image. Nothing is
-    padded, as in the authors' code and in scikit-image; torchmetrics pads by reflection and averages these windows
-    too, and so differs by some per cent in small images.
+    constants .01 and .03, averaged over channels and over the windows that lie entirely inside the image. There is no
+    padding, as in the authors' code and in scikit-image; torchmetrics pads by reflection and averages these windows,
+    too, so it differs by some per cent for small images.
 
     Raises:
-        BadInput: other shapes, or images below 11 px.
+        BadInput: the shapes differ, or the images are smaller than 11 px.
     """
     _check_same_shape(generated.shape, target.shape)
     if min(generated.shape[2:]) < SSIM_WINDOW:
         raise BadInput(
             f"SSIM needs images of at least {SSIM_WINDOW} px; these are {generated.shape[3]} x {generated.shape[2]}."
         )
-    step = max(1, SSIM_CHUNK_ELEMENTS // math.prod(generated.shape[1:]))
-    pairs = zip(torch.split(generated, step), torch.split(target, step), strict=True)
+    chunk_size = max(1, SSIM_CHUNK_ELEMENTS // math.prod(generated.shape[1:]))
+    pairs = zip(torch.split(generated, chunk_size), torch.split(target, chunk_size), strict=True)
     return torch.cat([_ssim(x.double(), y.double()) for x, y in pairs])
 
 
 def feature_distances(generated: FeatureTable, target: FeatureTable) -> NDArray[np.float64]:
-    """The Euclidean distance between the features of each pair (N,), from tables (N, D) in the same order."""
+    """Return the Euclidean distance between the features of each pair: (N,), from tables (N, D) in the same order.
+
+    Raises:
+        BadInput: the shapes of the tables differ.
+    """
     _check_same_shape((len(generated), generated.num_columns), (len(target), target.num_columns))
-    both = zip(generated.blocks(), target.blocks(), strict=True)
-    return np.concatenate([np.empty(0), *((x.double() - y.double()).square_().sum(1).sqrt_().numpy() for x, y in both)])
+    blocks = zip(generated.blocks(), target.blocks(), strict=True)
+    distances = ((x.double() - y.double()).square_().sum(1).sqrt_().numpy() for x, y in blocks)
+    return np.concatenate([np.empty(0), *distances])
 
 
 class PairedMetrics:
-    """Gathers pairs, a batch at a time, and gives the mean scores of all."""
+    """Accumulate L1, PSNR and SSIM over batches of pairs."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[Tensor]] = {"l1": [], "psnr": [], "ssim": []}
 
     def update(self, generated: Tensor, target: Tensor) -> None:
-        """Add pairs (N, C, H, W) in [-1, 1]."""
+        """Add pairs of images (N, C, H, W) in [-1, 1]."""
         self._values["l1"].append(l1(generated, target))
         self._values["psnr"].append(psnr(generated, target))
-        small = min(generated.shape[2:]) < SSIM_WINDOW
-        self._values["ssim"].append(torch.full((len(generated),), math.nan) if small else ssim(generated, target))
+        is_too_small = min(generated.shape[2:]) < SSIM_WINDOW
+        self._values["ssim"].append(
+            torch.full((len(generated),), math.nan) if is_too_small else ssim(generated, target)
+        )
 
     def per_pair_values(self) -> dict[str, NDArray[np.float64]]:
-        """Each measure of each pair (N,), in the order of the pairs; SSIM is NaN of images below 11 px."""
+        """Return each metric of each pair (N,), in the order of the pairs; SSIM is NaN for images below 11 px."""
         return {name: torch.cat([torch.empty(0).double(), *parts]).numpy() for name, parts in self._values.items()}
 
     def compute(self) -> dict[str, Score]:
-        """Means over pairs, by name: l1, psnr (infinite where any pair is equal) and ssim."""
+        """Return means over pairs by name: l1, psnr (infinite if any pair is equal) and ssim."""
         return {name: mean_score(values) for name, values in self.per_pair_values().items()}
 
 
 def _ssim(x: Tensor, y: Tensor) -> Tensor:
     mean_x, mean_y = _gaussian_blur(x), _gaussian_blur(y)
-    between = _gaussian_blur(x * y).sub_(mean_x * mean_y)
-    spread = _gaussian_blur(x.square() + y.square())  # both variances are only needed together
-    means = mean_x.square() + mean_y.square()
+    covariance = _gaussian_blur(x * y).sub_(mean_x * mean_y)
+    squares = _gaussian_blur(x.square() + y.square())  # only the sum of the two variances is needed
+    squared_means = mean_x.square() + mean_y.square()
     c1, c2 = (SSIM_K1 * DATA_RANGE) ** 2, (SSIM_K2 * DATA_RANGE) ** 2
-    above = (2 * mean_x * mean_y + c1) * (2 * between + c2)
-    return (above / ((means + c1) * (spread - means + c2))).mean((1, 2, 3))
+    numerator = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return (numerator / ((squared_means + c1) * (squares - squared_means + c2))).mean((1, 2, 3))
 
 
 def _gaussian_blur(images: Tensor) -> Tensor:
-    """Gaussian windows' means, (N, C, H, W) to (N, C, H - 10, W - 10): first down the columns, then along the rows."""
+    """Return Gaussian-weighted means, (N, C, H, W) to (N, C, H - 10, W - 10): first along H, then along W."""
     offsets = torch.arange(SSIM_WINDOW, dtype=torch.float64) - SSIM_WINDOW // 2
-    heights = torch.exp(-offsets.square() / (2 * SSIM_SIGMA**2))
-    weights: list[float] = (heights / heights.sum()).tolist()
+    gaussian = torch.exp(-offsets.square() / (2 * SSIM_SIGMA**2))
+    weights: list[float] = (gaussian / gaussian.sum()).tolist()
     for dim in (2, 3):
         size = images.shape[dim] - SSIM_WINDOW + 1
         blurred = torch.zeros_like(images.narrow(dim, 0, size))
@@ -112,4 +129,4 @@ def _gaussian_blur(images: Tensor) -> Tensor:
 
 def _check_same_shape(generated: tuple[int, ...], target: tuple[int, ...]) -> None:
     if tuple(generated) != tuple(target):
-        raise BadInput(f"Pairs must be of one shape; made are {tuple(generated)} and wanted are {tuple(target)}.")
+        raise BadInput(f"Shape mismatch: generated {tuple(generated)} and target {tuple(target)} must be the same.")

@@ -1,4 +1,4 @@
-"""Judged class by class: what samples are, by a classifier of the data's own classes, and which classes they reach."""
+"""Scores per class: class counts of samples by a classifier of the dataset's classes, and coverage of each class."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from zerosum.evaluation.metrics.manifold import PairwiseScores, kernel_distance
 
 LabelArray = NDArray[np.int64]
 MIN_IMAGES_PER_CLASS = 30
-"""Images of a class on either side below which its kernel distance says nothing."""
+"""Images of a class in each set, below which its kernel distance is not computed."""
 
 
 def predict_classes(probabilities: FeatureTable) -> LabelArray:
-    """The likeliest class of each row: (N,)."""
+    """Return the most probable class of each row: (N,)."""
     return np.concatenate([block.argmax(1).numpy() for block in probabilities.blocks()])
 
 
@@ -31,45 +31,52 @@ def evaluate_per_class(
     requested_labels: LabelArray | None,
     pairwise: PairwiseScores,
 ) -> dict[str, Any]:
-    """Shares, accuracy, kernel distance, recall and coverage of each class, for scores.jsonl.
+    """Return counts, accuracy, kernel distance, recall and coverage of each class, for scores.jsonl.
 
     Args:
-        class_names: the K classes.
-        probabilities: the classifier's, of real images (N, K) and of samples (M, K).
-        features: of the same (N, D) and (M, D), by which distances are measured.
-        real_labels: (N,) the real images' classes; None: what the classifier takes them for.
-        requested_labels: (M,) the classes that the samples were asked to be; None: none was asked for.
-        rows: which real images samples reach and cover.
+        class_names: names of the K classes.
+        probabilities: the classifier's output for N real images (N, K) and for M samples (M, K).
+        features: features of the same images (N, D) and (M, D), in which distances are measured.
+        real_labels: (N,) classes of the real images; None: use the predicted ones.
+        requested_labels: (M,) classes that the samples were conditioned on; None: unconditional.
+        pairwise: scores of these sets, which tell which real images are reached and covered.
     """
-    real, made = (predict_classes(each) for each in probabilities)
-    real_labels = real if real_labels is None else real_labels
-    tally, expected = (class_counts.count_classes(each, len(class_names)) for each in (made, real_labels))
-    divergence = class_counts.class_kl_divergence(tally, expected)
-    kinds = made if requested_labels is None else requested_labels
+    num_classes = len(class_names)
+    real_predictions, generated_predictions = (predict_classes(table) for table in probabilities)
+    real_labels = real_predictions if real_labels is None else real_labels
+    generated_counts = class_counts.count_classes(generated_predictions, num_classes)
+    real_counts = class_counts.count_classes(real_labels, num_classes)
+    divergence = class_counts.class_kl_divergence(generated_counts, real_counts)
+    generated_labels = generated_predictions if requested_labels is None else requested_labels
     row = {
         "class_names": list(class_names),
-        "generated_counts": tally.tolist(),
-        "real_counts": expected.tolist(),
+        "generated_counts": generated_counts.tolist(),
+        "real_counts": real_counts.tolist(),
         "kl": divergence if math.isfinite(divergence) else None,
         "confident_fraction": class_counts.confident_fraction(probabilities[1]).value,
         "confident_fraction_real": class_counts.confident_fraction(probabilities[0]).value,
-        "accuracy": None if requested_labels is None else class_counts.accuracy(made, requested_labels).value,
-        "kid": [_class_kernel_distance(features, real_labels == k, kinds == k) for k in range(len(class_names))],
+        "accuracy": None
+        if requested_labels is None
+        else class_counts.accuracy(generated_predictions, requested_labels).value,
+        "kid": [
+            _class_kernel_distance(features, real_labels == label, generated_labels == label)
+            for label in range(num_classes)
+        ],
     }
-    for name, seen in (("recall", pairwise.recall_mask), ("coverage", pairwise.coverage_mask)):
-        shares = [score.value for score in class_counts.mean_per_class(seen, real_labels, len(class_names))]
-        row[name] = [share if math.isfinite(share) else None for share in shares]
+    for name, mask in (("recall", pairwise.recall_mask), ("coverage", pairwise.coverage_mask)):
+        values = [score.value for score in class_counts.mean_per_class(mask, real_labels, num_classes)]
+        row[name] = [value if math.isfinite(value) else None for value in values]
     return row
 
 
 def _class_kernel_distance(
     features: tuple[FeatureTable, FeatureTable], real_mask: NDArray[np.bool_], generated_mask: NDArray[np.bool_]
 ) -> float | None:
-    """The kernel distance of the rows chosen on both sides; None where they are too few."""
+    """Return the kernel distance of the masked rows; None where there are too few."""
     if min(real_mask.sum(), generated_mask.sum()) < MIN_IMAGES_PER_CLASS:
         return None
-    parts = (
-        FeatureTable.from_tensor(table.take(np.flatnonzero(which)))
-        for table, which in zip(features, (real_mask, generated_mask), strict=True)
+    subsets = (
+        FeatureTable.from_tensor(table.take(np.flatnonzero(mask)))
+        for table, mask in zip(features, (real_mask, generated_mask), strict=True)
     )
-    return kernel_distance(*parts).value
+    return kernel_distance(*subsets).value

@@ -1,4 +1,4 @@
-"""A score, and how sure it is."""
+"""A score with its standard error."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import NamedTuple
 
 
 class Score(NamedTuple):
-    """A number, and its standard error where one exists (else NaN)."""
+    """The value of a metric, and its standard error (NaN if there is none)."""
 
     value: float
     error: float = math.nan
 
 
 def jackknife(value: float, replicates: Sequence[float]) -> Score:
-    """A statistic, and its standard error by the delete-a-group jackknife (Efron and Tibshirani 1993, chapter 11).
+    """Return a statistic with its standard error by the delete-a-group jackknife.
+
+    Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 11.
 
     Args:
-        value: the statistic on everything.
-        replicates: the statistic with one of g equal groups left out, for each of them.
+        value: the statistic of all rows.
+        replicates: the statistic with each of g equal groups left out in turn.
     """
     g = len(replicates)
-    middle = math.fsum(replicates) / g
-    return Score(value, math.sqrt((g - 1) / g * math.fsum((v - middle) ** 2 for v in replicates)))
+    mean = math.fsum(replicates) / g
+    return Score(value, math.sqrt((g - 1) / g * math.fsum((v - mean) ** 2 for v in replicates)))

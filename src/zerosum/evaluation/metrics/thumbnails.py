@@ -1,7 +1,7 @@
-"""Samples as rough looks, cheap enough to compare many: what an examination knows of the distribution it sees.
+"""Statistics of thumbnails, cheap enough for the monitor to compute during training.
 
-A look is a picture shrunk to at most 16 pixels a side, or a point as it is. Distances between looks miss texture, which
-`zerosum evaluate` sees with a feature network; they do not miss samples that are all alike.
+A thumbnail is an image averaged down to at most 16 pixels a side, or a point as it is. Distances between thumbnails
+miss texture, which `zerosum evaluate` measures with a feature network; they do not miss mode collapse.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from zerosum.evaluation.metrics.manifold import SelfDistances, compute_self_dist
 THUMBNAIL_SIZE = 16
 NUM_NEIGHBORS = 5
 NEAR_DUPLICATE_RATIO = 0.25
-"""Of the usual distance between neighbouring reals: two samples nearer than this echo each other."""
+"""Samples nearer to each other than this ratio of the median nearest-neighbor distance of reals are near duplicates."""
 
 
 def thumbnail_features(samples: Tensor) -> Tensor:
-    """Samples (N, C, H, W) or (N, F) as rows (N, D) float32 on the CPU."""
+    """Return thumbnails of samples (N, C, H, W) or (N, F) as rows (N, D) float32 on the CPU."""
     return make_thumbnails(samples).flatten(1)
 
 
 def make_thumbnails(samples: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) at most 16 pixels a side, points as they are; float32 on the CPU."""
+    """Return images (N, C, H, W) averaged down to at most 16 pixels a side, or points unchanged; float32 on the CPU."""
     samples = samples.detach().float()
     if samples.dim() == 4 and samples.shape[-1] > THUMBNAIL_SIZE:
         samples = torch.nn.functional.adaptive_avg_pool2d(samples, THUMBNAIL_SIZE)
@@ -34,59 +34,66 @@ def make_thumbnails(samples: Tensor) -> Tensor:
 
 
 def mean_pairwise_distance(features: Tensor) -> float:
-    """The mean distance between two of the rows (N, D)."""
+    """Return the mean distance between two different rows (N, D)."""
     return float(_pairwise_distances(features).mean())
 
 
 def nearest_distances(features: Tensor) -> Tensor:
-    """(N,) the distance from each of the rows (N, D) to its nearest other."""
+    """Return the distance of each row (N, D) to its nearest other row: (N,)."""
     return _pairwise_distances(features).min(1).values
 
 
 def _pairwise_distances(features: Tensor) -> Tensor:
-    """Distances from each of the rows (N, D) to the others: (N, N - 1)."""
+    """Return the distances of each row (N, D) to all others: (N, N - 1)."""
     n = len(features)
-    # exact: the way by products has an error that equal rows would show
+    # exact: matrix products would give equal rows a distance above 0
     distances = torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
     return distances.flatten()[1:].view(n - 1, n + 1)[:, :-1].reshape(n, n - 1)  # all but the diagonal
 
 
 def median_nn_distance(features: Tensor, reference: Tensor) -> float:
-    """The median distance from a row (N, D) to the nearest of others (M, D)."""
-    # the way by products finds the nearest, best near the origin; measured anew, for its error would show in copies
-    middle = reference.mean(0)
-    there = reference[torch.cdist(features - middle, reference - middle).argmin(1)]
-    return float((features - there).norm(dim=1).median())
+    """Return the median distance of rows (N, D) to their nearest reference rows (M, D)."""
+    # Matrix products find the nearest row, best near the origin; its distance is computed again from differences,
+    # because their error would show for copies.
+    mean = reference.mean(0)
+    nearest = reference[torch.cdist(features - mean, reference - mean).argmin(1)]
+    return float((features - nearest).norm(dim=1).median())
 
 
 def energy_distance(
     features: Tensor, within_distance: float, reference: Tensor, reference_within_distance: float
 ) -> float:
-    """The energy distance of rows (N, D) from others (M, D): 0 on average where both are drawn from the same.
+    """Return the energy distance of two sets of rows, which is 0 on average for samples of the same distribution.
 
-    Twice the mean distance across, less the mean distances within (Székely and Rizzo 2013). It is seen from afar, where
-    no sample is anybody's neighbour yet.
+    It is twice the mean distance between the sets minus the mean distances within them (Székely and Rizzo 2013). Unlike
+    nearest-neighbor statistics it is informative even where the sets do not overlap.
+
+    Args:
+        features: (N, D) rows.
+        within_distance: mean pairwise distance of `features`.
+        reference: (M, D) rows.
+        reference_within_distance: mean pairwise distance of `reference`.
     """
-    middle = reference.mean(0)
-    across = float(torch.cdist(features - middle, reference - middle).mean())
+    mean = reference.mean(0)
+    across = float(torch.cdist(features - mean, reference - mean).mean())
     return 2 * across - within_distance - reference_within_distance
 
 
 class EmbeddingSet(NamedTuple):
-    """A set of looks, compared with itself."""
+    """A set of embeddings, with its distances to itself."""
 
     features: Tensor
-    """(N, D)."""
+    """(N, D)"""
     mean_pairwise_distance: float
-    """The mean distance between two of them."""
+    """Mean distance between two of them."""
     nearest_distances: Tensor
-    """(N,) the distance from each to its nearest neighbour."""
+    """(N,) distance of each to its nearest neighbor."""
     self_distances: SelfDistances
     """For precision, recall and coverage."""
 
     @classmethod
     def from_features(cls, features: Tensor) -> EmbeddingSet:
-        """The crowd of rows (N, D), more than six."""
+        """Create the set from rows (N, D), N at least 7."""
         return cls(
             features,
             mean_pairwise_distance(features),
@@ -96,23 +103,26 @@ class EmbeddingSet(NamedTuple):
 
 
 def near_duplicate_rate(fake: EmbeddingSet, real: EmbeddingSet) -> float:
-    """The share of fakes that have a near copy among the fakes; between real samples that is rare.
+    """Return the fraction of fakes that have a near duplicate among the fakes; among real samples these are rare.
 
-    The birthday test (Arora and Zhang 2017, arXiv:1706.08224) by a machine's eye: near is a quarter of the median
-    distance between neighbouring reals.
+    An automatic version of the birthday paradox test (Arora and Zhang 2017, arXiv:1706.08224): two fakes are near
+    duplicates if they are nearer than a quarter of the median nearest-neighbor distance of reals.
     """
     return float((fake.nearest_distances < NEAR_DUPLICATE_RATIO * real.nearest_distances.median()).float().mean())
 
 
 def auc(positives: Tensor, negatives: Tensor) -> float:
-    """The chance that a score of `positives` (N,) is above one of `negatives` (M,), equal ones counting half."""
-    order = torch.sort(negatives.double()).values
-    below = torch.searchsorted(order, positives.double())
-    upto = torch.searchsorted(order, positives.double(), right=True)
-    return float((below + upto).double().mean() / (2 * len(negatives)))
+    """Return the area under the ROC curve of scores.
+
+    It is the probability that a score of `positives` (N,) is above one of `negatives` (M,), where ties count half.
+    """
+    ordered = torch.sort(negatives.double()).values
+    num_below = torch.searchsorted(ordered, positives.double())
+    num_not_above = torch.searchsorted(ordered, positives.double(), right=True)
+    return float((num_below + num_not_above).double().mean() / (2 * len(negatives)))
 
 
 def cohens_d(positives: Tensor, negatives: Tensor) -> float:
-    """How far the mean of `positives` (N,) is above that of `negatives` (M,), in their common standard deviation."""
+    """Return the difference of the means of `positives` (N,) and `negatives` (M,) over their pooled deviation."""
     pooled = ((positives.double().var() + negatives.double().var()) / 2).sqrt()
     return float((positives.double().mean() - negatives.double().mean()) / pooled.clamp_min(1e-12))

@@ -1,8 +1,8 @@
-"""What the judge is shown of real and fake alike, so that it cannot learn few pictures by heart.
+"""Settings of discriminator augmentation, which keeps the discriminator from memorizing small datasets.
 
-Both are transformed in the same ways before they are judged, and the generator learns through the transforms. While a
-good share of pictures is left as it is, the transforms do not leak: what looks most like the data is still what is
-shown most often untransformed, so the generator makes pictures that are not transformed (Karras et al. 2020,
+Real and fake images are transformed alike before the discriminator, and the generator is trained through the
+transforms. While a sufficient fraction of images is not transformed, augmentations do not leak into the generated
+images: the untransformed distribution remains the most frequent one, so the generator learns it (Karras et al. 2020,
 arXiv:2006.06676, section 2.2).
 """
 
@@ -24,12 +24,12 @@ UnitInterval = Annotated[float, Field(ge=0, le=1)]
 
 def _check_probability(schedule: Schedule) -> Schedule:
     if max(schedule_endpoints(schedule)) > 1:
-        raise ValueError("a probability lies between 0 and 1")
+        raise ValueError("a probability must be between 0 and 1")
     return schedule
 
 
 Probability = Annotated[Schedule, AfterValidator(_check_probability)]
-"""A probability, or one that changes over the run."""
+"""A probability, constant or scheduled."""
 
 Transform = Literal["blit", "geometry", "color", "cutout"]
 Transforms = Annotated[tuple[Transform, ...], Field(min_length=1)]
@@ -37,83 +37,83 @@ Policy = Annotated[tuple[Literal["color", "translation", "cutout"], ...], Field(
 
 
 def _check_image_shape(shape: tuple[int, ...]) -> None:
-    """Say in a `BadInput` why samples of this shape cannot be transformed."""
+    """Raise `BadInput` if samples of this shape cannot be augmented."""
     if len(shape) != 3:
         raise BadInput(
-            f'augmentation transforms pictures, and these samples are points {shape}: set its kind to "none".'
+            f'`augment.kind`: augmentation needs images, but the samples are points of shape {shape}; set it to "none"'
         )
     channels, height, width = shape
     if not 1 <= channels <= 4 or height != width:
         raise BadInput(
-            "augmentation transforms square pictures of 1 to 4 channels, and these are"
-            f' {height} x {width} with {channels}: make them square, or set its kind to "none".'
+            "`augment.kind`: augmentation needs square images with 1 to 4 channels, but the images are"
+            f' {height} x {width} with {channels} channels; make them square or set it to "none"'
         )
 
 
 class AdaptiveProbability(NamedTuple):
-    """How a probability is learned while the game is played."""
+    """How an augmentation probability is learned during training."""
 
     initial_p: float
-    """Its first value."""
+    """Initial probability."""
     target: float
-    """How sure of the data the judge shall be."""
+    """Target of the overfitting heuristic r_t = E sign D(x) over real samples."""
     every_rounds: int
-    """Rounds between two changes."""
+    """Interval between two updates, in rounds."""
     step_size: float
-    """The size of a change."""
+    """Size of an update."""
     max_p: float
-    """Its largest value."""
+    """Maximum probability."""
 
 
 class _BaseAugment(Settings):
-    """Transforms whose probability is given, not learned."""
+    """Augmentation with a probability that is not learned."""
 
     def adaptive_probability(self, batch_size: int) -> AdaptiveProbability | None:
-        """How its probability is learned, in steps of `batch_size` images; None: it is not."""
+        """Return how the probability is learned with batches of `batch_size` examples; None if it is not learned."""
         return None
 
 
 class NoAugment(_BaseAugment):
-    """The judge is shown the samples themselves."""
+    """No augmentation."""
 
     kind: Literal["none"] = "none"
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Samples of any shape will do."""
+        """Accept samples of any shape."""
 
     def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
-        """0."""
+        """Return 0."""
         return 0.0
 
     def apply(self, sample: Tensor, seed: Tensor, p: Tensor | float) -> Tensor:
-        """The sample itself."""
+        """Return the sample unchanged."""
         return sample
 
 
 class DiffAugment(_BaseAugment):
-    """Few strong transforms at a fixed probability: Zhao et al. 2020, arXiv:2006.10738.
+    """DiffAugment, a few strong transforms: Zhao et al. 2020, arXiv:2006.10738.
 
-    Colour: brightness U(-0.5, 0.5) added, saturation times U(0, 2), contrast times U(0.5, 1.5) about the picture's
-    mean. Translation: by whole pixels, up to an eighth of the side each way. Cutout: a square of half the side. What
-    translation and cutout leave empty is 0, mid grey. The paper always transforms (p = 1).
+    Color: brightness U(-0.5, 0.5) added, saturation times U(0, 2), contrast times U(0.5, 1.5) about the image mean.
+    Translation: by whole pixels, up to an eighth of the side in each direction. Cutout: a square of half the side.
+    Translation and cutout fill with 0, medium gray. The paper always transforms (p = 1).
     """
 
     kind: Literal["diffaugment"] = "diffaugment"
     policy: Policy = ("color", "translation", "cutout")
-    """Which transforms are made."""
+    """Transforms to apply."""
     p: Probability = 1.0
-    """The probability of each transform, for each sample."""
+    """Probability of each transform, per sample."""
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape cannot be transformed."""
+        """Raise `BadInput` if samples of this shape cannot be augmented."""
         _check_image_shape(shape)
 
     def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
-        """The probability now."""
+        """Return the scheduled probability."""
         return value_at(self.p, progress)
 
     def apply(self, sample: Tensor, seed: Tensor, p: Tensor | float) -> Tensor:
-        """Pictures as the judge sees them: arguments and result are those of `ADA.apply`."""
+        """Augment images; see `ADA.apply` for arguments and result."""
         from zerosum.game.augment import transforms
 
         return transforms.apply_diffaugment(sample, seed, p, self.policy)
@@ -122,45 +122,45 @@ class DiffAugment(_BaseAugment):
 class _ADATransforms(_BaseAugment):
     """ADA's transforms: Karras et al. 2020, arXiv:2006.06676, appendix B.
 
-    - blit: mirrored, turned by a multiple of 90 degrees, shifted by whole pixels up to an eighth of the side.
-    - geometry: scaled by 2^N(0, 0.2^2), turned by any angle, stretched one way by 2^N(0, 0.2^2) and shrunk as much
-      the other, turned again, shifted by N(0, 0.125^2) sides.
-    - colour: brightness N(0, 0.2^2) added, contrast times 2^N(0, 0.5^2), luma flipped, hue turned by any angle,
-      saturation times 2^N(0, 1). Grey pictures have no hue or saturation, and alpha none of these.
-    - cutout: a square of half the side becomes mid grey.
+    - blit: horizontal flip, rotation by a multiple of 90 degrees, translation by whole pixels up to an eighth of the
+      side.
+    - geometry: isotropic scaling by 2^N(0, 0.2^2), rotation by any angle, anisotropic scaling by 2^N(0, 0.2^2) along
+      one axis and its inverse along the other, a second rotation, translation by N(0, 0.125^2) sides.
+    - color: brightness N(0, 0.2^2) added, contrast times 2^N(0, 0.5^2), luma flip, hue rotation by any angle,
+      saturation times 2^N(0, 1). Gray images have no hue or saturation, and the alpha channel is left unchanged.
+    - cutout: a square of half the side becomes medium gray.
 
-    Each transform is made with probability p, for each sample on its own. Beyond its edges a picture is mirrored.
+    Each transform is applied with probability p, independently per sample. Images are padded by reflection.
 
-    Three things differ from the paper. It moves pictures at twice their size, between wavelet filters of 12 taps; here
-    they are interpolated between four pixels, at a small part of the cost. A picture moved by whole pixels stays exact,
-    in any other the finest detail is softened (a stripe of two pixels keeps a third of its power on average), in real
-    and fake alike. One that is shrunk is not smoothed first, as few are shrunk by much: 1 in 30 below 0.7 of its size
-    where both scale and stretch act. And the mirror
-    repeats the edge pixel.
+    Three things differ from the paper. It resamples images at twice their size between 12-tap wavelet filters; this
+    implementation interpolates bilinearly, at a small fraction of the cost. Translations by whole pixels are exact;
+    other transforms soften the finest detail (a stripe of two pixels keeps a third of its power on average), in real
+    and fake images alike. Downscaled images are not low-pass filtered first, because few are scaled down by much: 1 in
+    30 to less than 0.7 of its size if both scalings are applied. And the reflection repeats the edge pixel.
     """
 
     transforms: Transforms = ("blit", "geometry", "color")
-    """Groups of transforms; the paper finds the first three best ("bgc"), and cutout of no use to them."""
+    """Groups of transforms; in the paper the first three are best ("bgc"), and cutout adds nothing to them."""
     color_fraction: UnitInterval = 1.0
-    """Transforms of colour are made with this share of p: 1 in the paper, 0.5 in R3GAN's."""
+    """Factor on p for color transforms: 1 in the ADA paper, 0.5 in R3GAN."""
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape cannot be transformed."""
+        """Raise `BadInput` if samples of this shape cannot be augmented."""
         _check_image_shape(shape)
 
     def apply(self, sample: Tensor, seed: Tensor, p: Tensor | float) -> Tensor:
-        """Pictures as the judge sees them.
+        """Augment images.
 
-        Differentiable in the sample, twice and more often. At p = 0 it returns the sample, bit for bit where S is a
-        power of two.
+        The result is differentiable by the sample any number of times. With p = 0 it equals the sample, bit for bit if
+        S is a power of two.
 
         Args:
             sample: (N, C, S, S) float in [-1, 1], C from 1 to 4.
-            seed: (N,) int64: what happens to a sample follows from its own seed alone.
-            p: in [0, 1], a number or a tensor of no dimensions; nothing waits for its value.
+            seed: (N,) int64; the transform of a sample depends on its own seed only.
+            p: probability in [0, 1], a number or a 0-dimensional tensor, which is not synchronized with the CPU.
 
         Returns:
-            (N, C, S, S), at least float32, beyond [-1, 1] where colours are changed.
+            (N, C, S, S), at least float32; color transforms may leave [-1, 1].
         """
         from zerosum.game.augment import transforms
 
@@ -168,57 +168,57 @@ class _ADATransforms(_BaseAugment):
 
 
 class ScheduledADA(_ADATransforms):
-    """ADA's transforms with a probability that follows a schedule.
+    """ADA's transforms with a scheduled probability.
 
-    R3GAN (Huang et al. 2024, arXiv:2501.05441) does so: p rises along half a cosine from 0, to 0.3 for CIFAR-10 and
-    FFHQ and up to 0.55 for StackedMNIST, with cutout, and with half of p for colours.
+    R3GAN (Huang et al. 2024, arXiv:2501.05441) uses it: p rises from 0 along a half cosine, to 0.3 for CIFAR-10 and
+    FFHQ and up to 0.55 for StackedMNIST, with cutout, and with half of p for color transforms.
     """
 
     kind: Literal["scheduled-ada"] = "scheduled-ada"
     p: Probability = 0.3
-    """The probability of each transform."""
+    """Probability of each transform."""
 
     def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
-        """The probability now."""
+        """Return the scheduled probability."""
         return value_at(self.p, progress)
 
 
 class ADA(_ADATransforms):
-    """ADA's transforms with a probability that follows how well the discriminator knows the data.
+    """Adaptive discriminator augmentation: ADA's transforms with a probability that follows overfitting.
 
-    It is held in the game. Every few rounds it is moved by a fixed step: up where r_t, by which the paper measures
-    overfitting (section 3, equation 1), is above `target`, down where it is below.
+    The game stores the probability. Every few rounds it is raised by a fixed step if the overfitting heuristic r_t
+    (section 3, equation 1) exceeds `target`, and lowered otherwise.
     """
 
     kind: Literal["ada"] = "ada"
     target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
-    """Of r_t = E sign D(x) over reals: 1 where the discriminator knows them all, 0 where it cannot tell."""
+    """Target of r_t = E sign D(x) over real samples: 1 means complete overfitting, 0 none."""
     ramp_examples: PositiveInt = 500_000
-    """Images in which p can go from 0 to 1."""
+    """Number of examples in which p can rise from 0 to 1."""
     every_rounds: PositiveInt = 4
-    """Rounds between two changes of p."""
+    """Interval between two updates of p, in rounds."""
     initial_p: UnitInterval = 0.0
-    """The first p."""
+    """Initial p."""
     max_p: UnitInterval = 0.8
-    """The largest p. The paper has no bound, and finds that transforms hardly leak below 0.8."""
+    """Maximum p. The paper has no maximum, and finds that augmentations hardly leak below 0.8."""
 
     @model_validator(mode="after")
     def _check_initial_p(self) -> ADA:
         if self.initial_p > self.max_p:
-            raise ValueError("start is above most: give a smaller start")
+            raise ValueError(f"`initial_p` {self.initial_p} must not exceed `max_p` {self.max_p}")
         return self
 
     def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
-        """The probability the game holds, up to `most`."""
-        return learned_probability - (learned_probability - self.max_p) * (
-            learned_probability > self.max_p
-        )  # numbers and tensors alike, on any device
+        """Return the learned probability, at most `max_p`."""
+        # works for numbers and for tensors on any device
+        excess = (learned_probability - self.max_p) * (learned_probability > self.max_p)
+        return learned_probability - excess
 
     def adaptive_probability(self, batch_size: int) -> AdaptiveProbability | None:
-        """How its probability is learned, in steps of `batch_size` images."""
+        """Return how the probability is learned with batches of `batch_size` examples."""
         step = min(1.0, batch_size * self.every_rounds / self.ramp_examples)
         return AdaptiveProbability(self.initial_p, self.target, self.every_rounds, step, self.max_p)
 
 
 AugmentConfig = Annotated[NoAugment | DiffAugment | ADA | ScheduledADA, Field(discriminator="kind")]
-"""What the judge is shown."""
+"""Augmentation of the discriminator's input."""

@@ -1,7 +1,7 @@
-"""Pictures moved: one linear map of a sample's pixels, differentiable any number of times.
+"""Warping of images by bilinear interpolation, differentiable any number of times.
 
-PyTorch's own `grid_sample` has no second derivative, and a penalty on the discriminator's slope asks for it. The map is
-linear in the picture, so it is its own derivative, and its adjoint's derivative is the map again.
+PyTorch's `grid_sample` has no second derivative, which gradient penalties need. Warping is linear in the image, so its
+derivative is the adjoint map, and the derivative of the adjoint is the warping again.
 """
 
 from __future__ import annotations
@@ -12,50 +12,50 @@ import torch
 from torch import Tensor
 
 _GRID_SAMPLE_ARGS = (0, 2, False)
-"""As PyTorch's kernels count: bilinear, mirrored, pixels are squares."""
+"""Codes of the ATen kernels: bilinear interpolation, reflection padding, align_corners=False."""
 
 
 def affine_grid(matrix: Tensor, shift: Tensor, side: int) -> Tensor:
-    """Where in the picture each pixel of the result is found: matrix @ (x, y) + shift, in half sides from the centre.
+    """Return the source position of each output pixel: matrix @ (x, y) + shift, in half sides from the center.
 
     Args:
         matrix: (N, 2, 2).
         shift: (N, 2).
-        side: S of the square pictures.
+        side: side S of the square images.
 
     Returns:
-        (N, S, S, 2), x before y. Where S is a power of two and the map takes pixels to pixels, it does so exactly.
+        (N, S, S, 2), x before y. If S is a power of two, maps of pixels to pixels are exact.
     """
     line = (2 * torch.arange(side, device=matrix.device) + 1).to(matrix.dtype) / side - 1
-    # products one by one: a matrix product would be rounded to TF32 or bfloat16 where those are allowed
-    across, down = (matrix[:, :, axis, None, None] for axis in range(2))
-    where = across * line + (down * line[:, None] + shift[:, :, None, None])  # (N, 2, S, S)
-    return torch.stack((where[:, 0], where[:, 1]), 3)
+    # elementwise products: a matrix product might be rounded to TF32 or bfloat16
+    x_column, y_column = (matrix[:, :, axis, None, None] for axis in range(2))
+    grid = x_column * line + (y_column * line[:, None] + shift[:, :, None, None])  # (N, 2, S, S)
+    return torch.stack((grid[:, 0], grid[:, 1]), 3)
 
 
 def warp(sample: Tensor, grid: Tensor) -> Tensor:
-    """The pictures seen at other places, between four pixels in proportion, mirrored beyond the edge.
+    """Sample images at the grid positions, with bilinear interpolation and reflection padding.
 
     Args:
         sample: (N, C, H, W) float32 or float64.
-        grid: (N, H, W, 2) of the same type, as from `places`; it is not differentiated.
+        grid: (N, H, W, 2) of the same type, as from `affine_grid`; it is treated as a constant.
 
     Returns:
         (N, C, H, W).
     """
     if torch.compiler.is_compiling():
         return _warp_compilable(sample, grid)
-    moved: Tensor = _GridSample.apply(sample, grid)  # type: ignore[no-untyped-call]
-    return moved
+    warped: Tensor = _GridSample.apply(sample, grid)  # type: ignore[no-untyped-call]
+    return warped
 
 
 class _GridSample(torch.autograd.Function):
-    """The map itself."""
+    """The warping."""
 
     @staticmethod
     def forward(sample: Tensor, grid: Tensor) -> Tensor:
-        moved: Tensor = torch.ops.aten.grid_sampler_2d(sample, grid, *_GRID_SAMPLE_ARGS)
-        return moved
+        warped: Tensor = torch.ops.aten.grid_sampler_2d(sample, grid, *_GRID_SAMPLE_ARGS)
+        return warped
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -67,7 +67,7 @@ class _GridSample(torch.autograd.Function):
 
 
 class _GridSampleAdjoint(torch.autograd.Function):
-    """Each number of the result goes back to the pixels it was made of."""
+    """The adjoint of the warping: distributes each output pixel to its four source pixels."""
 
     @staticmethod
     def forward(gradient: Tensor, grid: Tensor) -> Tensor:
@@ -85,49 +85,49 @@ class _GridSampleAdjoint(torch.autograd.Function):
 
 
 def _adjoint_native(gradient: Tensor, grid: Tensor) -> Tensor:
-    """The adjoint by PyTorch's own kernel; on a GPU its sums come in no fixed order, so a run would not repeat."""
-    image = gradient.new_zeros(()).expand(gradient.shape)  # only its shape matters
-    slopes = torch.ops.aten.grid_sampler_2d_backward(gradient, image, grid, *_GRID_SAMPLE_ARGS, [True, False])
-    slope: Tensor = slopes[0]
-    return slope
+    """Compute the adjoint with the ATen kernel; on a GPU it sums in no fixed order, so runs would differ."""
+    image = gradient.new_zeros(()).expand(gradient.shape)  # only the shape is read
+    gradients = torch.ops.aten.grid_sampler_2d_backward(gradient, image, grid, *_GRID_SAMPLE_ARGS, [True, False])
+    sample_gradient: Tensor = gradients[0]
+    return sample_gradient
 
 
 def _adjoint_deterministic(gradient: Tensor, grid: Tensor) -> Tensor:
-    """The adjoint by sums in a fixed order: CUDA's `index_put_` sorts before it adds."""
+    """Compute the adjoint with sums in a fixed order: CUDA's `index_put_` sorts the indices before it accumulates."""
     count, channels, height, width = gradient.shape
     flat = gradient.new_zeros(count * height * width, channels)
-    first = torch.arange(count, device=grid.device).view(-1, 1, 1) * (height * width)
-    for pixel, share in _bilinear_corners(grid, height, width):
-        shares = (gradient * share[:, None]).permute(0, 2, 3, 1).reshape(-1, channels)
-        flat.index_put_(((first + pixel).flatten(),), shares, accumulate=True)
+    offset = torch.arange(count, device=grid.device).view(-1, 1, 1) * (height * width)
+    for index, weight in _bilinear_corners(grid, height, width):
+        weighted = (gradient * weight[:, None]).permute(0, 2, 3, 1).reshape(-1, channels)
+        flat.index_put_(((offset + index).flatten(),), weighted, accumulate=True)
     return flat.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _warp_compilable(sample: Tensor, grid: Tensor) -> Tensor:
-    """The map in PyTorch's own steps, slower until compiled.
+    """Warp with elementary operations, which is slower unless compiled.
 
-    Compiled under torch.func, a `Function` loses its second derivative, and PyTorch 2.13 says nothing of it.
+    A compiled `autograd.Function` under torch.func loses its second derivative, without an error in PyTorch 2.13.
     """
     channels, height, width = sample.shape[1:]
-    moved = torch.zeros_like(sample)
-    for pixel, share in _bilinear_corners(grid, height, width):
-        index = pixel.flatten(1)[:, None].expand(-1, channels, -1)
-        moved = moved + sample.flatten(2).gather(2, index).view(sample.shape) * share[:, None]
-    return moved
+    warped = torch.zeros_like(sample)
+    for index, weight in _bilinear_corners(grid, height, width):
+        channel_index = index.flatten(1)[:, None].expand(-1, channels, -1)
+        warped = warped + sample.flatten(2).gather(2, channel_index).view(sample.shape) * weight[:, None]
+    return warped
 
 
 def _bilinear_corners(grid: Tensor, height: int, width: int) -> list[tuple[Tensor, Tensor]]:
-    """The four pixels around each place, (N, H, W) int64 in a picture's rows, and their shares in it."""
+    """Return the four pixels around each position: flat indices (N, H, W) int64 and weights (N, H, W)."""
     left, right, x = _neighbor_pixels(grid[..., 0], width)
     top, bottom, y = _neighbor_pixels(grid[..., 1], height)
     rows = ((top * width, 1 - y), (bottom * width, y))
     columns = ((left, 1 - x), (right, x))
-    return [(row + column, high * wide) for row, high in rows for column, wide in columns]
+    return [(row + column, row_weight * column_weight) for row, row_weight in rows for column, column_weight in columns]
 
 
 def _neighbor_pixels(coordinates: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Along one axis: the pixels on both sides of a place, (N, H, W) int64, and the second one's share in it."""
-    beyond = ((coordinates + 1) * (size / 2)).remainder(2 * size)
-    place = (torch.minimum(beyond, 2 * size - beyond) - 0.5).clamp(0, size - 1)
-    first = place.floor()
-    return first.long(), (first + 1).clamp(max=size - 1).long(), place - first
+    """Return the two pixels (N, H, W) int64 around each coordinate along one axis, and the second one's weight."""
+    reflected = ((coordinates + 1) * (size / 2)).remainder(2 * size)
+    position = (torch.minimum(reflected, 2 * size - reflected) - 0.5).clamp(0, size - 1)
+    first = position.floor()
+    return first.long(), (first + 1).clamp(max=size - 1).long(), position - first

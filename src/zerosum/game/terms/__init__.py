@@ -1,7 +1,8 @@
-"""What a player minimises besides the objective. A term is its own settings and one function of a play, per sample.
+"""Terms: losses that a player minimizes in addition to the objective, as settings with one function, per sample.
 
-Every term has a weight that may be scheduled and an interval: `every = 1` joins the player's main move; `every = k`
-is a move of its own every k rounds, scaled up by k (lazy regularisation, Karras et al. 2019, arXiv:1912.04958, app. B).
+Every term has a `weight`, which may be a schedule, and an interval `every_rounds`: a term with `every_rounds` 1 is part
+of the player's main move; with k > 1 it is a separate move every k rounds, multiplied by k (lazy regularization, Karras
+et al. 2019, arXiv:1912.04958, appendix B).
 """
 
 from __future__ import annotations

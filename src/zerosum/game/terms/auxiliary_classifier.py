@@ -1,8 +1,8 @@
-"""Playing for classes: the discriminator guesses them of the data, and the generator makes them guessable.
+"""Terms of the auxiliary classifier: cross-entropy of the discriminator's class logits on real and fake samples.
 
 Odena, Olah and Shlens 2017, "Conditional Image Synthesis with Auxiliary Classifier GANs", arXiv:1610.09585, section 3.
-There the discriminator also learns from the fakes' classes; here it learns from the data alone, so that it cannot teach
-itself what the generator makes of a class.
+In the paper the classifier also learns from the classes of fakes; here it learns from real samples only, so that it
+does not learn to classify the generator's errors.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ if TYPE_CHECKING:
 
 
 class ClassifyReal(TermSettings):
-    """The discriminator's cross-entropy of its guess at the class of real samples."""
+    """Cross-entropy of the discriminator's class logits on real samples."""
 
     kind: Literal["classify-real"] = "classify-real"
     weight: Schedule = 1.0
-    """What it is multiplied by."""
+    """Weight of the term."""
     every_rounds: RoundInterval = 1
-    """Rounds between two times it is played."""
+    """Interval in rounds; see `zerosum.game.terms`."""
     player: ClassVar[str] = "discriminator"
 
     def __call__(self, play: Play) -> Tensor:
-        """-log P(class of x | x)."""
+        """Return -log P(class of x | x): (N,)."""
         return _class_cross_entropy(play.real_output.class_logits, play)
 
 
 class ClassifyFake(TermSettings):
-    """The generator's cross-entropy of the discriminator's guess at the class its samples were to be of."""
+    """Cross-entropy of the discriminator's class logits on fakes, with the classes the generator was conditioned on."""
 
     kind: Literal["classify-fake"] = "classify-fake"
     weight: Schedule = 1.0
-    """What it is multiplied by."""
+    """Weight of the term."""
     every_rounds: RoundInterval = 1
-    """Rounds between two times it is played."""
+    """Interval in rounds; see `zerosum.game.terms`."""
     player: ClassVar[str] = "generator"
 
     def __call__(self, play: Play) -> Tensor:
-        """-log P(class asked for | G(z, class))."""
+        """Return -log P(c | G(z, c)) for the class c of each fake: (N,)."""
         return _class_cross_entropy(play.fake_output.class_logits, play)
 
 
 def _class_cross_entropy(class_logits: Tensor | None, play: Play) -> Tensor:
     from torch.nn.functional import cross_entropy
 
-    assert class_logits is not None, "the discriminator has no guess of the class: checked when the recipe is read"
+    assert class_logits is not None, "the discriminator has no auxiliary classifier: recipe validation checks this"
     return cross_entropy(class_logits, play.batch["label"], reduction="none")

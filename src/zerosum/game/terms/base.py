@@ -1,4 +1,4 @@
-"""What a term is: something a player minimises beside its objective."""
+"""The protocol of terms, and the base class of their settings."""
 
 from __future__ import annotations
 
@@ -18,67 +18,67 @@ RoundInterval = Annotated[int, Field(ge=1)]
 
 
 class Term(Protocol):
-    """Something a player minimises beside its objective."""
+    """A loss that a player minimizes in addition to its objective."""
 
     @property
     def player(self) -> str:
-        """Whose term it is."""
+        """Name of the player that minimizes the term."""
 
     input_gradients_at: ClassVar[frozenset[str]]
-    """At which of {"real", "fake"} it needs the discriminator's slope."""
+    """Subset of {"real", "fake"} at which the term reads the gradient of the score."""
 
     requires: ClassVar[frozenset[str]]
-    """What networks must be able to do for it; see `zerosum.networks.shapes`."""
+    """Capabilities that the networks must have; see `zerosum.networks.configs`."""
     uses_input_gradients: ClassVar[bool]
-    """It looks at the discriminator's slope somewhere."""
+    """Whether the term differentiates the discriminator by its input anywhere."""
     uses_full_batch: ClassVar[bool]
-    """It keeps something from batch to batch, of whole batches."""
+    """Whether the term keeps statistics of full batches between steps, which micro-batches and ranks cannot share."""
     is_paired: ClassVar[bool]
-    """It holds a sample against the very picture that is wanted."""
+    """Whether the term compares a sample with its target image."""
     bidirectional: ClassVar[bool]
-    """It goes there and back."""
+    """Whether the term needs generators of both directions."""
     uses_targets_as_inputs: ClassVar[bool]
-    """It gives the generator pictures of the wanted kind: they must be of the shape of what it is given."""
+    """Whether the term translates target images, which must then have the shape of the inputs."""
     pretrained_features: ClassVar[str]
-    """The features it trains the generator to please, which therefore must not judge it; "" for none."""
+    """Pretrained features that the term optimizes, which must not be used for evaluation; "" for none."""
 
     @property
     def weight(self) -> Schedule:
-        """What the term is multiplied by."""
+        """Weight of the term."""
 
     @property
     def every_rounds(self) -> int:
-        """Rounds between two times it is played."""
+        """Interval of the term in rounds."""
 
     @property
     def ema_half_life(self) -> Schedule | None:
-        """The half-life of the average of the player's weights that it looks back on, in images; None: it does not."""
+        """Half-life in examples of the EMA of the player's weights that the term reads; None if it reads none."""
 
     def __call__(self, play: Play) -> Tensor:
-        """The term before weighing, per sample."""
+        """Return the unweighted term, (N,) per sample or a scalar."""
 
 
 class TermSettings(Settings):
-    """What the settings of all terms share."""
+    """Defaults shared by the settings of all terms."""
 
     input_gradients_at: ClassVar[frozenset[str]] = frozenset()
-    """At which of {"real", "fake"} it needs the discriminator's slope."""
+    """Subset of {"real", "fake"} at which the term reads the gradient of the score."""
     requires: ClassVar[frozenset[str]] = frozenset()
-    """What networks must be able to do for it; see `zerosum.networks.shapes`."""
+    """Capabilities that the networks must have; see `zerosum.networks.configs`."""
     uses_input_gradients: ClassVar[bool] = False
-    """It looks at the discriminator's slope somewhere."""
+    """Whether the term differentiates the discriminator by its input anywhere."""
     uses_full_batch: ClassVar[bool] = False
-    """It keeps something from batch to batch, of whole batches."""
+    """Whether the term keeps statistics of full batches between steps, which micro-batches and ranks cannot share."""
     is_paired: ClassVar[bool] = False
-    """It holds a sample against the very picture that is wanted."""
+    """Whether the term compares a sample with its target image."""
     bidirectional: ClassVar[bool] = False
-    """It goes there and back."""
+    """Whether the term needs generators of both directions."""
     uses_targets_as_inputs: ClassVar[bool] = False
-    """It gives the generator pictures of the wanted kind: they must be of the shape of what it is given."""
+    """Whether the term translates target images, which must then have the shape of the inputs."""
     pretrained_features: ClassVar[str] = ""
-    """The features it trains the generator to please, which therefore must not judge it; "" for none."""
+    """Pretrained features that the term optimizes, which must not be used for evaluation; "" for none."""
 
     @property
     def ema_half_life(self) -> Schedule | None:
-        """The half-life of the average of the player's weights that it looks back on, in images; None: it does not."""
+        """Half-life in examples of the EMA of the player's weights that the term reads; None if it reads none."""
         return None

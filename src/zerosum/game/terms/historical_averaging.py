@@ -1,4 +1,4 @@
-"""Staying near where one has been: against going round in circles."""
+"""Historical averaging, a term against oscillation of the players."""
 
 from __future__ import annotations
 
@@ -15,33 +15,35 @@ if TYPE_CHECKING:
 
 
 class HistoricalAveraging(TermSettings):
-    """The squared distance of a player's weights from their own average.
+    """Squared distance of a player's weights from their own EMA.
 
-    Historical averaging, Salimans et al. 2016, arXiv:1606.03498, section 3.3; theirs averages all the past evenly, this
-    one forgets exponentially. A player has one such term at most.
+    Salimans et al. 2016, arXiv:1606.03498, section 3.3; the paper averages all past weights evenly, this term uses an
+    exponential moving average. A player has at most one such term.
     """
 
     kind: Literal["historical"] = "historical"
     player: Literal["discriminator", "generator"] = "generator"
-    """Whose weights."""
+    """Player whose weights are averaged."""
     weight: Schedule = 1e-3
-    """What it is multiplied by."""
+    """Weight of the term."""
     every_rounds: RoundInterval = 1
-    """Rounds between two times it is played."""
+    """Interval in rounds; see `zerosum.game.terms`."""
     half_life: Schedule = 20_000.0
-    """Images after which half of an old weight is forgotten."""
+    """Half-life of the EMA in examples."""
 
     @property
     def ema_half_life(self) -> Schedule | None:
-        """The average it looks back on."""
+        """Half-life of the EMA that the term reads, in examples."""
         return self.half_life
 
     def __call__(self, play: Play) -> Tensor:
-        """|weights - average|^2, a scalar."""
+        """Return |weights - EMA|^2: a scalar."""
         import torch
 
         game = cast("Game", play.game)
         player = game.players[self.player]
-        past = player.emas[-1].network.parameters()
-        apart = [(progress - then).square().sum() for progress, then in zip(player.parameters, past, strict=True)]
-        return torch.stack(apart).sum()
+        averages = player.emas[-1].network.parameters()
+        distances = [
+            (weight - average).square().sum() for weight, average in zip(player.parameters, averages, strict=True)
+        ]
+        return torch.stack(distances).sum()

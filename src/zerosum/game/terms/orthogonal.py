@@ -1,4 +1,4 @@
-"""Filters that look at different things: what makes BigGAN's generator take latents it was not trained on."""
+"""Orthogonal regularization, with which BigGAN's generator accepts truncated latents."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ if TYPE_CHECKING:
     from zerosum.game.play import Play
 
 EXCLUDED_PARAMETER = "embedding"
-"""A part of the name of parameters that hold a vector for each class, and whose rows are no filters."""
+"""Component of the names of class embeddings, whose rows are no filters: they are excluded."""
 
 
 class OrthogonalRegularization(TermSettings):
-    """The generator's filters are drawn towards right angles with each other, whatever their lengths.
+    """Sum of the squared inner products of the generator's different filters, regardless of their norms.
 
-    Brock et al. 2018 (BigGAN), arXiv:1809.11096, equation 3. It is worked out on the weights as they are learned,
-    before spectral norm divides them, and it grows with the network's size.
+    Brock et al. 2018 (BigGAN), arXiv:1809.11096, equation 3. It is computed on the trained weights, before spectral
+    norm divides them, and it grows with the size of the network.
     """
 
     kind: Literal["orthogonal"] = "orthogonal"
     weight: Schedule = 1e-4
-    """Beta."""
+    """Weight of the term, the paper's beta."""
     every_rounds: RoundInterval = 1
-    """Rounds between two times it is played."""
+    """Interval in rounds; see `zerosum.game.terms`."""
     player: ClassVar[str] = "generator"
 
     def __call__(self, play: Play) -> Tensor:
-        """The sum over weight matrices W, a row for each output, of |W W^T (1 - I)|_F^2: a scalar, at least float32."""
+        """Return the sum of |W W^T (1 - I)|_F^2 over weight matrices W, one row per output: a float32 scalar."""
         import torch
 
-        # in half precision the products would be off by more than what is left of them after a while
+        # in half precision, the rounding error would soon exceed the remaining inner products
         with torch.autocast(play.real_samples.device.type, enabled=False):
             sums = [_off_diagonal_gram_sq(matrix) for matrix in weight_matrices(play.game.generator)]  # type: ignore[arg-type]
         return torch.stack(sums).sum()
 
 
 def _off_diagonal_gram_sq(matrix: Tensor) -> Tensor:
-    """The sum of the squared products of different rows."""
+    """Return the sum of the squared inner products of different rows."""
     products = matrix @ matrix.T
     return (products - products.diagonal().diag()).square().sum()
 
 
 def weight_matrices(network: nn.Module) -> Iterator[Tensor]:
-    """The network's weights as matrices, a row for each output; class vectors, gains and biases are left out."""
+    """Yield the weights of a network as matrices, one row per output, without class embeddings, gains and biases."""
     from torch import nn
 
-    turned = {
+    transposed = {
         id(parameter)
         for module in network.modules()
         if isinstance(module, nn.ConvTranspose2d)
@@ -59,5 +59,5 @@ def weight_matrices(network: nn.Module) -> Iterator[Tensor]:
     }
     for name, parameter in network.named_parameters():
         if parameter.dim() > 1 and EXCLUDED_PARAMETER not in name.split("."):
-            rows = parameter.transpose(0, 1) if id(parameter) in turned else parameter
+            rows = parameter.transpose(0, 1) if id(parameter) in transposed else parameter
             yield rows.flatten(1)

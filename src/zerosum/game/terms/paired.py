@@ -1,4 +1,4 @@
-"""Terms of pairs: a sample is to be like the picture that is wanted, pixel by pixel or in some network's eyes."""
+"""Terms of paired translation, which compare an output with its target: L1, feature matching, perceptual loss."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 class L1Reconstruction(TermSettings):
-    """The mean absolute difference from the wanted picture. Isola et al. 2017, arXiv:1611.07004, equation 3."""
+    """Mean absolute difference between output and target. Isola et al. 2017, arXiv:1611.07004, equation 3."""
 
     kind: Literal["l1"] = "l1"
     weight: Schedule = 100.0
-    """What it is multiplied by; the paper's 100 is for pictures in [-1, 1]."""
+    """Weight of the term; the paper's 100 is for images in [-1, 1]."""
     every_rounds: RoundInterval = 1
-    """Rounds between two times it is played."""
+    """Interval in rounds; see `zerosum.game.terms`."""
     player: ClassVar[str] = "generator"
     is_paired: ClassVar[bool] = True
 
     def __call__(self, play: Play) -> Tensor:
-        """|G(x) - y|, its mean over channels and pixels: (N,)."""
+        """Return |G(x) - y|, averaged over channels and pixels: (N,)."""
         return (play.fake_samples - play.real_samples).abs().flatten(1).mean(1)
 
 
 class FeatureMatching(TermSettings):
-    """The discriminator's inner maps of a sample are to be those of the wanted picture.
+    """Mean absolute difference between the discriminator's feature maps of output and target.
 
     Wang et al. 2018, "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs",
     arXiv:1711.11585, equation 4.
@@ -38,39 +38,39 @@ class FeatureMatching(TermSettings):
 
     kind: Literal["feature-matching"] = "feature-matching"
     weight: Schedule = 10.0
-    """What it is multiplied by; the paper's 10."""
+    """Weight of the term; 10 is the paper's."""
     every_rounds: RoundInterval = 1
-    """Rounds between two times it is played."""
+    """Interval in rounds; see `zerosum.game.terms`."""
     player: ClassVar[str] = "generator"
     is_paired: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset({"feature maps"})
 
     def __call__(self, play: Play) -> Tensor:
-        """Mean absolute differences of maps, their mean over the maps: (N,)."""
-        wanted, made = play.real_output.feature_maps, play.fake_output.feature_maps
-        assert wanted, "the discriminator shows its maps: checked when the recipe is read"
-        assert made, "the discriminator shows its maps: checked when the recipe is read"
-        apart = [(x - y).abs().float().flatten(1).mean(1) for x, y in zip(wanted, made, strict=True)]
-        return sum(apart[1:], apart[0]) / len(apart)
+        """Return the mean absolute difference of each feature map, averaged over the maps: (N,)."""
+        real_maps, fake_maps = play.real_output.feature_maps, play.fake_output.feature_maps
+        assert real_maps, "the discriminator returns no feature maps: recipe validation checks this"
+        assert fake_maps, "the discriminator returns no feature maps: recipe validation checks this"
+        distances = [(x - y).abs().float().flatten(1).mean(1) for x, y in zip(real_maps, fake_maps, strict=True)]
+        return sum(distances[1:], distances[0]) / len(distances)
 
 
 class PerceptualLoss(TermSettings):
-    """A sample is to look like the wanted picture to a network that was trained on photographs.
+    """Perceptual loss: distance between output and target in the features of a network pretrained on photographs.
 
     Johnson et al. 2016, arXiv:1603.08155; as in Ledig et al. 2016 (SRGAN), arXiv:1609.04802, equation 5. The network is
-    EfficientNet-Lite0, from the extra `features`: its own scores then flatter what was trained.
+    EfficientNet-Lite0 of the extra `features`; scores in the same features are then biased in favor of the generator.
     """
 
     kind: Literal["perceptual"] = "perceptual"
     weight: Schedule = 1.0
-    """What it is multiplied by."""
+    """Weight of the term."""
     every_rounds: RoundInterval = 1
-    """Rounds between two times it is played."""
+    """Interval in rounds; see `zerosum.game.terms`."""
     player: ClassVar[str] = "generator"
     is_paired: ClassVar[bool] = True
     pretrained_features: ClassVar[str] = "lite0"
 
     def __call__(self, play: Play) -> Tensor:
-        """The distance in the network's eyes: (N,)."""
-        perceived: Tensor = play.game.perceptual_distance(play.fake_samples, play.real_samples)  # type: ignore[operator]
-        return perceived
+        """Return the distance of the features: (N,)."""
+        distance: Tensor = play.game.perceptual_distance(play.fake_samples, play.real_samples)  # type: ignore[operator]
+        return distance

@@ -1,4 +1,4 @@
-"""Steps in a style shall change the picture by the same amount everywhere: path length regularisation.
+"""Path length regularization: equal steps in style space change the image by equal amounts everywhere.
 
 Karras et al. 2019, "Analyzing and Improving the Image Quality of StyleGAN", arXiv:1912.04958, section 3.2.
 """
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
     from zerosum.game.play import Play
 
 EMA_DECAY = 0.99
-"""What the running mean of the lengths keeps of itself each time."""
+"""Decay of the running mean of the path lengths, per evaluation."""
 
 
 class _StyleGenerator(Protocol):
-    """A generator whose styles one can differentiate by."""
+    """A generator that can be differentiated by its styles."""
 
     mean_path_length: Tensor
 
     def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """(N, L) to (N, layers, W)."""
+        """Return the styles (N, layers, W) of latents (N, L)."""
 
     def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:
-        """(N, layers, W) to (N, C, S, S)."""
+        """Return the images (N, C, S, S) of styles (N, layers, W)."""
 
 
 class PathLength(TermSettings):
-    """Of each sample, how far the picture's change per change of style is from its running mean, squared.
+    """Squared difference of each sample's path length from the running mean of path lengths.
 
-    The change is measured in a random direction y of pictures, by the slope J^T y / sqrt(H W) of their product with the
-    picture, y standard normal and J the picture's derivative by the styles. Its length is the root of the mean over
-    layers of squared norms. Unlike the authors' code, styles are not mixed here: equation 4 speaks of one style.
+    The path length is the norm of J^T y / sqrt(H W), where y is a standard normal image and J the Jacobian of the image
+    by the styles: the square root of the mean over layers of the squared norms. Unlike in the authors' code, styles are
+    not mixed: equation 4 has one style.
     """
 
     kind: Literal["path-length"] = "path-length"
     weight: Schedule = 2.0
-    """What it is multiplied by; 2 is the paper's."""
+    """Weight of the term; 2 is the paper's."""
     every_rounds: RoundInterval = 4
-    """Rounds between two times it is played; it costs several times a plain move."""
+    """Interval in rounds; see `zerosum.game.terms`. One evaluation costs several times as much as a main move."""
     player: ClassVar[str] = "generator"
     requires: ClassVar[frozenset[str]] = frozenset({"styles"})
     uses_full_batch: ClassVar[bool] = True
 
     def __call__(self, play: Play) -> Tensor:
-        """(|J^T y| / sqrt(H W) - a)^2, where a is the running mean of the lengths: (N,) float32."""
+        """Return (|J^T y| / sqrt(H W) - a)^2, where a is the running mean of the lengths: (N,) float32."""
         import torch
 
         generator = cast("_StyleGenerator", play.game.generator)
@@ -66,16 +66,16 @@ class PathLength(TermSettings):
 
 
 def compute_path_lengths(generator: _StyleGenerator, latent: Tensor, label: Tensor | None, seed: Tensor) -> Tensor:
-    """How much pictures change with their styles, in a direction that the seed draws.
+    """Return the path length of each sample, |J^T y| / sqrt(H W), with y drawn from its seed.
 
     Args:
-        generator: what makes the pictures.
+        generator: the style generator.
         latent: (N, L).
-        label: (N,) int64 or (N, K), or None where the generator takes none.
+        label: (N,) int64 classes or (N, K) class weights; None for an unconditional generator.
         seed: (N,) int64.
 
     Returns:
-        (N,) with its graph, so that it can be trained.
+        (N,) differentiable by the generator's parameters.
     """
     import torch
 
@@ -83,10 +83,10 @@ def compute_path_lengths(generator: _StyleGenerator, latent: Tensor, label: Tens
 
     styles = generator.styles(latent, label)
     image = generator.synthesize(styles, seed)
-    # a network's layers draw from forks of the seed, so these numbers are nobody else's
+    # the layers of the network draw from forks of the seed, so y is independent of their noise
     direction = (
         seeded_rng.normal(seed, image[0].numel(), seeded_rng.RandomStream.LAYER_NOISE).view_as(image).to(image.dtype)
     )
     product = (image * direction).sum() * (image.shape[-1] * image.shape[-2]) ** -0.5
-    (slope,) = torch.autograd.grad(product, styles, create_graph=True)  # (N, layers, W)
-    return slope.square().sum(2).mean(1).sqrt()
+    (gradient,) = torch.autograd.grad(product, styles, create_graph=True)  # (N, layers, W)
+    return gradient.square().sum(2).mean(1).sqrt()

@@ -1,8 +1,8 @@
-"""Remembering what is shown: the discriminator finds real pictures again in its own maps.
+"""Self-supervised reconstruction: the discriminator reconstructs real images from its own feature maps.
 
 Liu et al. 2021, "Towards Faster and Stabilized GAN Training for High-fidelity Few-shot Image Synthesis",
-arXiv:2101.04775, equation 2. With few pictures a discriminator soon knows them by heart from little details; one that
-must also rebuild them has to see what they show, and goes on telling the generator so.
+arXiv:2101.04775, equation 2. With few training images a discriminator soon memorizes them by small details;
+reconstruction forces its features to describe the content, which keeps its gradients useful to the generator.
 """
 
 from __future__ import annotations
@@ -20,34 +20,35 @@ if TYPE_CHECKING:
 
 
 class SelfSupervisedReconstruction(TermSettings):
-    """The mean absolute difference between real pictures, made smaller, and what the discriminator rebuilds of them.
+    """Mean absolute difference between downsampled real images and the discriminator's reconstructions of them.
 
-    The paper's code compares features of a network trained on labelled photographs (LPIPS); pixels need none.
+    The paper's code compares features of a network pretrained on labeled photographs (LPIPS); pixels need no such
+    network.
     """
 
     kind: Literal["self-supervision"] = "self-supervision"
     weight: Schedule = 1.0
-    """What it is multiplied by; the paper adds up its decoders, here they are averaged, so theirs is their number."""
+    """Weight of the term. It averages over decoders, the paper sums: the paper's weight is the number of decoders."""
     every_rounds: RoundInterval = 1
-    """Rounds between two times it is played."""
+    """Interval in rounds; see `zerosum.game.terms`."""
     player: ClassVar[str] = "discriminator"
     requires: ClassVar[frozenset[str]] = frozenset({"reconstruction decoder"})
 
     def __call__(self, play: Play) -> Tensor:
-        """|rebuilt - shrunk(x)|, its mean over decoders, channels and pixels: (N,).
+        """Return |reconstruction - downsample(x)|, averaged over decoders, channels and pixels: (N,).
 
         Raises:
             BadInput: the discriminator has no decoders.
         """
-        rebuilt = play.real_output.reconstructions
-        if rebuilt is None:
+        reconstructions = play.real_output.reconstructions
+        if reconstructions is None:
             raise BadInput(
-                "the term rebuild needs a discriminator that rebuilds pictures, and this one has no decoders: set"
-                ' discriminator.kind = "fastgan" with discriminator.decoder_width above 0, or leave the term out.'
+                '`terms.*.kind` "self-supervision": the discriminator has no decoders; set `discriminator.kind` to'
+                ' "fastgan" and `discriminator.decoder_width` above 0, or remove the term'
             )
         real = play.real_samples
-        count, channels, tall, wide = real.shape
-        height, width = rebuilt.shape[2:]
-        areas = real.reshape(count, channels, height, tall // height, width, wide // width)
-        apart = rebuilt.reshape(count, -1, channels, height, width) - areas.mean((3, 5))[:, None]
-        return apart.abs().reshape(count, -1).mean(1)
+        batch_size, channels, real_height, real_width = real.shape
+        height, width = reconstructions.shape[2:]
+        areas = real.reshape(batch_size, channels, height, real_height // height, width, real_width // width)
+        difference = reconstructions.reshape(batch_size, -1, channels, height, width) - areas.mean((3, 5))[:, None]
+        return difference.abs().reshape(batch_size, -1).mean(1)

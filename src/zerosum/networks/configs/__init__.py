@@ -1,8 +1,12 @@
-"""The settings of every network, checkable without torch: each shape builds its network on demand.
+"""Settings of all networks, which can be validated without torch: each config builds its network on demand.
 
-A generator's shape builds `forward(latent (N, latent)) -> (N, *shape)`, or if it translates
-`forward(given (N, Ci, h, w)) -> (N, C, H, W)`; a discriminator's builds
-`forward(sample (N, *shape)) -> Verdict`. What else a network is called with, it names in `takes`.
+The generators are called as `forward(latent (N, L)) -> (N, *shape)`, translators as
+`forward(inputs (N, C_in, h, w)) -> (N, C, H, W)`, and discriminators as
+`forward(sample (N, *shape)) -> DiscriminatorOutput`. A network names its further arguments in `condition_inputs`.
+
+Example:
+    >>> from zerosum.networks.configs import DCGANGeneratorConfig
+    >>> generator = DCGANGeneratorConfig(width=16).build(latent_size=64, shape=(3, 32, 32), bounded=True)
 """
 
 from __future__ import annotations
@@ -70,6 +74,7 @@ AnyGeneratorConfig = Annotated[
     | GatedConvGeneratorConfig,
     Field(discriminator="kind"),
 ]
+"""Settings of a generator, selected by `kind`."""
 AnyDiscriminatorConfig = Annotated[
     MLPDiscriminatorConfig
     | DCGANDiscriminatorConfig
@@ -82,3 +87,4 @@ AnyDiscriminatorConfig = Annotated[
     | PatchGANDiscriminatorConfig,
     Field(discriminator="kind"),
 ]
+"""Settings of a discriminator, selected by `kind`."""

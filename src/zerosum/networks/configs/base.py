@@ -1,4 +1,4 @@
-"""What the settings of all networks share: how they come by a sample's class, and what shapes they can make."""
+"""Settings that all networks share: the class condition, and the checks of sample shapes."""
 
 from __future__ import annotations
 
@@ -21,34 +21,38 @@ Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)]
 ActivationName = Literal["leaky_relu", "relu"]
 NormName = Literal["none", "batch"]
 InstanceNormName = Literal["none", "instance"]
-"""A norm that is the same in training and in use, whatever a picture's size and its neighbours."""
+"""Norms that behave the same in training and evaluation mode, whatever the image's size and the rest of the batch."""
 InitName = Literal["normal", "orthogonal", "kaiming"]
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 MIN_SIDE, MAX_SIDE = 16, 1024
-"""Sides of the pictures that the convolutional networks make and judge."""
+"""Smallest and largest side of the images that convolutional generators and discriminators support."""
 MIN_INPUT_SIDE = 8
-"""Least side of the pictures that translators are given, and make others of."""
+"""Smallest side of a translator's inputs."""
 
 
 class GeneratorConfig(Settings):
-    """Any generator's settings."""
+    """Settings that all generators share."""
 
     is_translator: ClassVar[bool] = False
-    """Whether it turns pictures into pictures, not noise."""
+    """Whether it maps images to images, instead of latents to samples."""
     condition: Literal["none", "concat"] = "none"
-    """How it is told the class to make: not at all, or by a learned vector beside the latent (Mirza and Osindero 2014,
-    arXiv:1411.1784)."""
+    """Class condition: none, or a learned vector of the class that is concatenated with the latent (concat, Mirza and
+    Osindero 2014, arXiv:1411.1784)."""
     condition_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    """Numbers in a class's learned vector."""
+    """Number of values in the learned vector of a class."""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the network does beyond the usual, which terms and games may need: "grow", "have styles", "rebuild"."""
+        """Return what the network offers to terms and games that need it, such as "progressive growing" or "styles"."""
         return frozenset()
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the generator supports samples of this shape.
+
+        Raises:
+            BadInput: the shape is not supported.
+        """
 
     def build(
         self,
@@ -58,10 +62,20 @@ class GeneratorConfig(Settings):
         num_classes: int = 0,
         input_shape: tuple[int, ...] = (),
     ) -> nn.Module:
-        """The network, (N, latent) to (N, *shape), in [-1, 1] by tanh if bounded (where the paper has it).
+        """Build the network, latents (N, L) to samples (N, *shape); a translator maps inputs (N, *input_shape) instead.
 
-        A translator's goes from (N, *given) instead. Its `takes` names what else it is called with: `label` (class
-        indices, or weights of the classes), `seed`.
+        Its `condition_inputs` names the further arguments of `forward`: `label` (class indices or class weights),
+        `seed`.
+
+        Args:
+            latent_size: number of values in a latent.
+            shape: shape of a sample, without the batch.
+            bounded: end with tanh, for samples in [-1, 1], unless the paper's output is linear.
+            num_classes: number of classes; 0 for none.
+            input_shape: shape of a translator's input; () for a generator from noise.
+
+        Raises:
+            BadInput: the shape is not supported.
         """
         self.check_shape(shape)
         if self.condition != "concat":
@@ -73,46 +87,60 @@ class GeneratorConfig(Settings):
 
     @abstractmethod
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """The network itself."""
+        """Build the network without the concat condition."""
 
 
 class DiscriminatorConfig(Settings):
-    """Any discriminator's settings."""
+    """Settings that all discriminators share."""
 
     condition: Literal["none", "concat", "projection", "auxiliary-classifier"] = "none"
-    """How classes are judged: not at all; by learned planes beside the picture (concat, arXiv:1411.1784); by the
-    product of the features with a vector of the class (projection, arXiv:1802.05637); or by guessing them (classify,
-    arXiv:1610.09585), which the terms classify-real and classify-fake then play for."""
+    """Class condition: none; learned planes of the class that are concatenated with the image (concat,
+    arXiv:1411.1784); the inner product of the features and a vector of the class (projection, arXiv:1802.05637); or
+    class logits (auxiliary-classifier, arXiv:1610.09585), which the terms classify-real and classify-fake train."""
     condition_size: Annotated[int, Field(ge=1, le=4096)] = 4
-    """Planes beside the picture, or numbers beside the point (concat)."""
+    """Number of planes concatenated with the image, or of values concatenated with a point (concat)."""
 
     @property
     def per_sample(self) -> bool:
-        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        """Return whether a score depends on its own sample only; batch norm makes it depend on the batch."""
         return True
 
     @property
     def sees_input(self) -> bool:
-        """Whether it is shown what a sample is made from, beside the sample."""
+        """Return whether the discriminator also gets the input that a sample was translated from."""
         return False
 
     @property
     def pretrained_features(self) -> str:
-        """The features it is trained on, which therefore must not judge; "" where it has its own."""
+        """Return the pretrained features it is trained on, with which it must not be evaluated; "" if there are
+        none.
+        """
         return ""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the network does beyond the usual, which terms and games may need: "grow", "have styles", "rebuild"."""
+        """Return what the network offers to terms and games that need it, such as "feature maps"."""
         return frozenset()
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the discriminator supports samples of this shape.
+
+        Raises:
+            BadInput: the shape is not supported.
+        """
 
     def build(self, shape: tuple[int, ...], num_classes: int = 0, input_shape: tuple[int, ...] = ()) -> nn.Module:
-        """The network, (N, *shape) to a verdict. Its `takes` names what else it is called with: `label`, `input_shape`.
+        """Build the network, samples (N, *shape) to a `DiscriminatorOutput`.
 
-        `input_shape` is the shape of what samples are made from, empty where that is noise.
+        Its `condition_inputs` names the further arguments of `forward`: `label`, `inputs`.
+
+        Args:
+            shape: shape of a sample, without the batch.
+            num_classes: number of classes; 0 for none.
+            input_shape: shape of the inputs that samples are translated from; () if they are generated from noise.
+
+        Raises:
+            BadInput: the shape is not supported.
         """
         self.check_shape(shape)
         from zerosum.networks import conditioning
@@ -125,27 +153,32 @@ class DiscriminatorConfig(Settings):
 
     @abstractmethod
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network itself, its last word left to the head."""
+        """Build the network without the concat condition, ending in the head."""
 
 
 class TranslatorConfig(GeneratorConfig):
-    """Any translator's settings: pictures (N, Ci, h, w) to pictures (N, C, factor h, factor w).
+    """Settings that all translators share: images (N, C_in, h, w) to images (N, C, factor h, factor w).
 
-    The networks are convolutions throughout, so they take pictures of any size from 8 pixels a side, and are the same
-    in training and in use. They tell three things of themselves: `takes`, () or ("seed",); `reach`, how many pixels of
-    what is given count to each side of a pixel that is made, None where all do; `multiple`, to which they fill pictures
-    up inside. A tile that begins at a multiple, and has `reach` more on each side, is made as in the whole picture.
+    The networks are fully convolutional: they take images of any size from 8 pixels a side, and behave the same in
+    training and evaluation mode. They have three attributes: `condition_inputs`, () or ("seed",);
+    `receptive_field_radius`, how many input pixels on each side can affect an output pixel, None if all can;
+    `size_multiple`, to a multiple of which they pad images internally. A tile that starts at such a multiple, with a
+    margin of `receptive_field_radius` on each side, is translated exactly as in the full image.
     """
 
     is_translator: ClassVar[bool] = True
     kind: str
     condition: Literal["none"] = "none"
-    """Translators are told of no classes."""
+    """Translators have no class condition."""
     upscale_factor: Literal[1] = 1
-    """How many times larger the picture becomes each way."""
+    """How many times as large as the input the output is on each side."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why pictures of this shape are out of reach."""
+        """Check that the translator supports outputs of this shape.
+
+        Raises:
+            BadInput: the shape is not supported.
+        """
         check_image_size(self.kind, shape, MIN_INPUT_SIDE * self.upscale_factor, self.upscale_factor)
 
     def build(
@@ -156,7 +189,11 @@ class TranslatorConfig(GeneratorConfig):
         num_classes: int = 0,
         input_shape: tuple[int, ...] = (),
     ) -> nn.Module:
-        """The network, (N, *given) to (N, *shape), and of any other size to as many times its size."""
+        """Build the network, (N, *input_shape) to (N, *shape), and any other size to `upscale_factor` times that size.
+
+        Raises:
+            BadInput: the shapes are not supported, or the game generates from noise.
+        """
         self.check_shape(shape)
         if not input_shape:
             return self.build_network(latent_size, shape, bounded, num_classes)
@@ -164,19 +201,23 @@ class TranslatorConfig(GeneratorConfig):
         return self.build_translator(input_shape, shape)
 
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """Refused: of noise it makes nothing."""
+        """Raise: a translator cannot generate from noise.
+
+        Raises:
+            BadInput: always.
+        """
         raise BadInput(
-            f'{self.kind} turns pictures into pictures and makes none of noise: set game.kind = "translation", or'
-            " another generator.kind."
+            f'{self.kind} translates images and cannot generate them from noise: set `game.kind` to "translation", or'
+            " choose another `generator.kind`."
         )
 
     @abstractmethod
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
-        """The network itself."""
+        """Build the network."""
 
 
 def build_layer_factory(init: InitName, spectral_norm: bool = False) -> LayerFactory:
-    """How weights are drawn, and whether they are kept in bounds."""
+    """Return the layer factory of an initialization, with or without spectral norm."""
     from zerosum.networks import layers
 
     return layers.LayerFactory(
@@ -185,81 +226,99 @@ def build_layer_factory(init: InitName, spectral_norm: bool = False) -> LayerFac
 
 
 def count_doublings(side: int) -> int:
-    """From 4x4 to this side."""
+    """Return the number of doublings from 4x4 to this side."""
     return side.bit_length() - 3
 
 
 def check_square_image(kind: str, shape: tuple[int, ...]) -> None:
-    """Say in a `BadInput` why pictures of this shape are out of reach of convolutional networks."""
+    """Check the shape of images for networks that halve them down to 4x4.
+
+    Raises:
+        BadInput: the images are not square, or their side is not a power of two from 16 to 1024.
+    """
     _check_image_channels(kind, shape)
     _, height, width = shape
     if height != width or height.bit_count() != 1 or not MIN_SIDE <= height <= MAX_SIDE:
         raise BadInput(
-            f"{kind} needs square pictures whose side is a power of two from {MIN_SIDE} to {MAX_SIDE},"
-            f" got {height} x {width}: set {_suggest_sizes(min(height, width))}."
+            f"{kind} needs square images whose side is a power of two from {MIN_SIDE} to {MAX_SIDE},"
+            f" got {height} x {width}: set `data.size` to {_suggest_sizes(min(height, width))}."
         )
 
 
 def check_image_size(kind: str, shape: tuple[int, ...], min_side: int, multiple: int = 1) -> None:
-    """Say in a `BadInput` why pictures of this shape are out of reach of networks that take any size from the least."""
+    """Check the shape of images for networks that take any size.
+
+    Raises:
+        BadInput: a side is below `min_side`, or no multiple of `multiple`.
+    """
     _check_image_channels(kind, shape)
     _, height, width = shape
     if min(height, width) < min_side or height % multiple or width % multiple:
-        steps = f", a multiple of {multiple}" if multiple > 1 else ""
+        multiples = f" and a multiple of {multiple}" if multiple > 1 else ""
         side = max(min_side, min(height, width) // multiple * multiple)
         raise BadInput(
-            f"{kind} needs pictures of at least {min_side} pixels a side{steps}, got {height} x {width}:"
-            f" set `--data.size {side}`."
+            f"{kind} needs images with sides of at least {min_side} pixels{multiples}, got {height} x {width}:"
+            f" set `data.size` to {side}."
         )
 
 
 def check_input_shape(
     kind: str, input_shape: tuple[int, ...], output_shape: tuple[int, ...], upscale_factor: int
 ) -> None:
-    """Say in a `BadInput` why what is given is not `upscale_factor` times smaller than what is to be made of it."""
+    """Check that the output of a translator is `upscale_factor` times as large as its input.
+
+    Raises:
+        BadInput: the input is no image, or has another size.
+    """
     if len(input_shape) != 3:
         raise BadInput(
-            f"{kind} turns pictures into pictures, and is given samples of the shape {format_shape(input_shape)}."
+            f"{kind} translates images, got inputs of shape {format_shape(input_shape)}: use images as inputs, or"
+            " choose another `generator.kind`."
         )
     if (input_shape[1] * upscale_factor, input_shape[2] * upscale_factor) != output_shape[1:]:
-        times = "as large as" if upscale_factor == 1 else f"{upscale_factor} times as large as"
+        scale = "as large as" if upscale_factor == 1 else f"{upscale_factor} times as large as"
         raise BadInput(
-            f"{kind} makes pictures {times} what it is given, but {input_shape[1]} x {input_shape[2]} is given where"
-            f" {output_shape[1]} x {output_shape[2]} is wanted: choose a generator whose factor is theirs (of rrdb and srresnet it"
-            " can be set)."
+            f"{kind} outputs images {scale} its inputs, but the inputs are {input_shape[1]} x {input_shape[2]} and the"
+            f" targets {output_shape[1]} x {output_shape[2]}: choose another `generator.kind`, or set"
+            " `generator.upscale_factor` (rrdb, srresnet) to their ratio."
         )
 
 
 def check_equal_channels(
     kind: str, input_shape: tuple[int, ...], output_shape: tuple[int, ...], reason: str, advice: str
 ) -> None:
-    """Say in a `BadInput` that a picture and what becomes of it must have as many channels."""
+    """Check that the input and the output of a translator have equally many channels.
+
+    Raises:
+        BadInput: they differ.
+    """
     if input_shape[0] != output_shape[0]:
         raise BadInput(
-            f"{kind} {reason}, so both must have as many channels, got {input_shape[0]} given and {output_shape[0]} wanted: {advice}."
+            f"{kind} {reason}, so inputs and targets need equally many channels, got {input_shape[0]} and"
+            f" {output_shape[0]}: {advice}."
         )
 
 
 def _check_image_channels(kind: str, shape: tuple[int, ...]) -> None:
     if len(shape) != 3:
         raise BadInput(
-            f'{kind} makes pictures and cannot make samples of the shape {format_shape(shape)}: set kind = "mlp" for'
-            " the generator and the discriminator."
+            f"{kind} supports only images, got samples of shape {format_shape(shape)}: set `generator.kind` and"
+            ' `discriminator.kind` to "mlp".'
         )
     if not 1 <= shape[0] <= 4:
         raise BadInput(
-            f"{kind} takes pictures of 1 to 4 channels, got {shape[0]}: convert them to grey (1) or colour (3)."
+            f"{kind} needs images of 1 to 4 channels, got {shape[0]}: convert them to gray (1) or color (3)."
         )
 
 
 def _suggest_sizes(side: int) -> str:
-    """The sizes to choose instead, below and above this side."""
-    within = min(max(side, MIN_SIDE), MAX_SIDE)
-    below = 1 << (within.bit_length() - 1)
-    sizes = (below,) if below == within else (below, 2 * below)
-    return " or ".join(f"`--data.size {size}`" for size in sizes)
+    """Return the nearest supported sizes below and above this side, as text."""
+    supported = min(max(side, MIN_SIDE), MAX_SIDE)
+    below = 1 << (supported.bit_length() - 1)
+    sizes = (below,) if below == supported else (below, 2 * below)
+    return " or ".join(map(str, sizes))
 
 
 def format_shape(shape: tuple[int, ...]) -> str:
-    """A shape in words."""
+    """Format a shape as text: (3, 32, 32)."""
     return "(" + ", ".join(map(str, shape)) + ")"

@@ -28,38 +28,38 @@ if TYPE_CHECKING:
 class _DCGANConfig(Settings):
     kind: Literal["dcgan"] = "dcgan"
     width: Width = 64
-    """Channels of the layer nearest the picture; they double at every stage towards 4x4."""
+    """Channels of the layer next to the image; they double at every stage towards 4x4."""
     max_width: Width = 512
-    """The doubling stops here."""
+    """Limit of the doubled channels."""
     full_resolution_channels: int = Field(0, ge=0, le=8192)
-    """Channels of a 3x3 convolution at the picture's own size, beside the picture; 0: none, as in the paper."""
+    """Channels of a 3x3 convolution at the image's full resolution; 0 for none, as in the paper."""
     init: InitName = "normal"
-    """First weights: normal is the paper's N(0, 0.02), for networks with norm; without it take scaled
-    (variance kept from layer to layer) or orthogonal."""
+    """Initialization of the weights: normal is the paper's N(0, 0.02), for networks with norm; without norm use
+    kaiming, which preserves the variance from layer to layer, or orthogonal."""
 
     @model_validator(mode="after")
     def _check_widths(self) -> Self:
         if self.max_width < self.width:
-            raise ValueError(f"max_width must be at least width ({self.width}), got {self.max_width}")
+            raise ValueError(f"`max_width` must be at least `width` ({self.width}), got {self.max_width}")
         return self
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the shape is a supported square image."""
         check_square_image(self.kind, shape)
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
-        """Channels from half the picture's side down to 4x4."""
-        return tuple(min(self.width << setup, self.max_width) for setup in range(count_doublings(side)))
+        """Return the channels from half the image's side down to 4x4."""
+        return tuple(min(self.width << stage, self.max_width) for stage in range(count_doublings(side)))
 
 
 class DCGANGeneratorConfig(_DCGANConfig, GeneratorConfig):
-    """Transposed convolutions from 4x4 (Radford et al. 2015, arXiv:1511.06434; the paper's width is 128)."""
+    """Transposed convolutions from 4x4 up (Radford et al. 2015, arXiv:1511.06434; the paper's width is 128)."""
 
     norm: NormName = "batch"
-    """Normalisation after every layer but the last."""
+    """Norm after every layer but the last."""
 
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """The network, (N, latent) to (N, *shape); in [-1, 1] by tanh if bounded."""
+        """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import dcgan, layers
 
         return dcgan.Generator(
@@ -77,20 +77,20 @@ class DCGANDiscriminatorConfig(_DCGANConfig, DiscriminatorConfig):
     """Convolutions of stride 2 down to 4x4."""
 
     norm: NormName = "batch"
-    """Normalisation after every layer but the first and the last. With a gradient penalty take none: batch
-    norm makes a sample's score depend on its neighbours."""
+    """Norm after every layer but the first and the last. With a gradient penalty use none: batch norm makes a sample's
+    score depend on the rest of the batch."""
     dropout: DropoutRate = 0.0
-    """Share of hidden values dropped in training; 0 for none."""
+    """Fraction of hidden values dropped in training; 0 for none."""
     spectral_norm: bool = False
-    """Divide every weight by its largest singular value (Miyato et al. 2018); set norm to none then."""
+    """Divide every weight by its largest singular value (Miyato et al. 2018); then set norm to none."""
 
     @property
     def per_sample(self) -> bool:
-        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        """Return whether a score depends on its own sample only: not with batch norm."""
         return self.norm == "none"
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network, (N, *shape) to a verdict."""
+        """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import dcgan, layers
 
         return dcgan.Discriminator(

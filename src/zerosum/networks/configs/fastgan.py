@@ -23,38 +23,39 @@ if TYPE_CHECKING:
     from zerosum.networks.heads import HeadFactory
 
 WIDTH_MULTIPLIERS = {4: 16.0, 8: 8.0, 16: 4.0, 32: 2.0, 64: 2.0, 128: 1.0, 256: 0.5, 512: 0.25, 1024: 0.125}
-"""Channels over `width`, by the side of the map: the published code's."""
+"""Channels relative to `width`, by the side of the map, as in the published code."""
 MIN_CHANNELS = 4
-"""Channels of any map, however narrow the network."""
+"""Least channels of any map, however narrow the network is."""
 
 
 class _FastGANConfig(Settings):
     kind: Literal["fastgan"] = "fastgan"
     init: InitName = "kaiming"
-    """First weights: scaled keeps the variance from layer to layer, normal is N(0, 0.02), for networks with norm."""
+    """Initialization of the weights: kaiming preserves the variance from layer to layer, normal is N(0, 0.02), for
+    networks with norm."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the shape is a supported square image."""
         check_square_image(self.kind, shape)
 
 
 class FastGANGeneratorConfig(_FastGANConfig, GeneratorConfig):
-    """Gated up-blocks with noise, large maps gated by small ones (Liu et al. 2021, arXiv:2101.04775).
+    """Gated up-blocks with noise, whose large maps are gated by small ones (Liu et al. 2021, arXiv:2101.04775).
 
-    The paper divides its weights by their spectral norm too; here batch norm alone keeps them, which undoes any scale.
+    The paper also divides the weights by their spectral norm; here there is only batch norm, which undoes any scale.
     """
 
     width: Width = 64
     """Channels at 128 px: 16 times as many at 4x4, 8 at 8x8, 4 at 16x16, 2 at 32 and 64, halved beyond 128."""
     norm: NormName = "batch"
-    """Normalisation before every gated linear unit."""
+    """Norm before every gated linear unit."""
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
-        """Channels from 4x4 up to the picture's side."""
+        """Return the channels from 4x4 up to the image's side."""
         return tuple(count_channels(self.width, size) for size in WIDTH_MULTIPLIERS if size <= side)
 
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """The network, (N, latent) to (N, *shape); in [-1, 1] by tanh if bounded."""
+        """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import fastgan, layers
 
         return fastgan.Generator(
@@ -68,43 +69,43 @@ class FastGANGeneratorConfig(_FastGANConfig, GeneratorConfig):
 
 
 class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
-    """Down-blocks of two branches, and decoders that find the picture again in what it has seen of it.
+    """Down-blocks of two branches, and decoders that reconstruct the image from the feature maps.
 
-    It scores 5 x 5 places of a picture. A gradient penalty counts the slope of their sum, so a weight fitted to one
-    score is 25^2 times as strong here.
+    It scores 5 x 5 positions of an image. A gradient penalty takes the gradient of their sum, so a weight tuned for a
+    single score is 25^2 times as strong here.
     """
 
     width: Width = 64
     """Channels at 64 px: twice as many at each halving, 8 times as many at 8x8."""
     norm: NormName = "none"
-    """Normalisation after every layer but the first and the last; the paper's is batch. With a gradient penalty take
-    none: batch norm makes a sample's score depend on its neighbours."""
+    """Norm after every layer but the first and the last; the paper's is batch. With a gradient penalty use none: batch
+    norm makes a sample's score depend on the rest of the batch."""
     spectral_norm: bool = False
     """Divide every weight by its largest singular value (Miyato et al. 2018, arXiv:1802.05957), as the paper does."""
     decoder_width: int = Field(32, ge=0, le=8192)
-    """Channels of the decoders at 128 px, and more at smaller sizes, as in the generator; 0: no decoders. The term
-    rebuild plays for them."""
+    """Channels of the decoders at 128 px, and more at smaller sizes, as in the generator; 0 for no decoders. The term
+    self-supervision trains them."""
     reconstruction_side: Literal[8, 16, 32, 64, 128, 256, 512] = 128
-    """Side of the pictures they make, or half the picture's where that is less."""
+    """Side of the reconstructed images; at most half the image's side."""
 
     @property
     def per_sample(self) -> bool:
-        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        """Return whether a score depends on its own sample only: not with batch norm."""
         return self.norm == "none"
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What terms and games may need."""
+        """Return what the network offers to terms and games that need it."""
         return frozenset({"reconstruction decoder"} if self.decoder_width else ())
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
-        """Channels from the picture's side down to 8x8."""
+        """Return the channels from the image's side down to 8x8."""
         return tuple(
             max(64 * self.width // size, MIN_CHANNELS) for size in reversed(WIDTH_MULTIPLIERS) if 8 <= size <= side
         )
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network, (N, *shape) to a verdict."""
+        """Build the network, (N, *shape) to scores (N, 1, 5, 5)."""
         from zerosum.networks import fastgan, layers
 
         return fastgan.Discriminator(
@@ -117,31 +118,35 @@ class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
         )
 
     def _build_decoders(self, shape: tuple[int, ...]) -> nn.ModuleList:
-        """Of the 8x8 map, and of the 16x16 map where the rebuilt picture is no smaller."""
+        """Build the decoder of the 8x8 map, and that of the 16x16 map if the reconstruction is not smaller."""
         from torch import nn
 
         from zerosum.networks import fastgan, layers
 
-        # planes of a class beside the picture are not rebuilt
-        images = shape[0] - (self.condition_size if self.condition == "concat" else 0)
-        target = min(self.reconstruction_side, shape[1] // 2)
+        # the planes of a class condition are not reconstructed
+        image_channels = shape[0] - (self.condition_size if self.condition == "concat" else 0)
+        target_side = min(self.reconstruction_side, shape[1] // 2)
         *_, middle, small = self.stage_widths(shape[1])
         decoders = (
             fastgan.Decoder(
                 (
                     width,
-                    *(count_channels(self.decoder_width, size) for size in WIDTH_MULTIPLIERS if side < size <= target),
+                    *(
+                        count_channels(self.decoder_width, size)
+                        for size in WIDTH_MULTIPLIERS
+                        if side < size <= target_side
+                    ),
                 ),
-                images,
+                image_channels,
                 norm=layers.NORMS_2D[self.norm],
                 factory=build_layer_factory(self.init, self.spectral_norm),
             )
             for side, width in ((8, small), (16, middle))
-            if self.decoder_width and side <= target
+            if self.decoder_width and side <= target_side
         )
         return nn.ModuleList(decoders)
 
 
 def count_channels(width: int, side: int) -> int:
-    """Channels of a map of this side, in a network of this width."""
+    """Return the channels of a feature map of this side, in a network of this width."""
     return max(int(width * WIDTH_MULTIPLIERS[side]), MIN_CHANNELS)

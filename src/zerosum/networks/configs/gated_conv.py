@@ -1,4 +1,4 @@
-"""Settings of the network of gated convolutions."""
+"""Settings of the inpainting network of gated convolutions."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ if TYPE_CHECKING:
 
 
 class GatedConvGeneratorConfig(TranslatorConfig):
-    """Fills the holes of pictures, by layers that learn where to look (Yu et al. 2019, arXiv:1806.03589)."""
+    """Fills the holes of images with gated convolutions (Yu et al. 2019, arXiv:1806.03589)."""
 
     kind: Literal["gated-conv"] = "gated-conv"
     width: Width = 32
-    """Channels at the picture's own size; twice and four times as many after each of two halvings."""
+    """Channels at the image's full resolution; twice and four times as many after each of two halvings."""
     dilations: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(max_length=8)] = (2, 4, 8)
-    """How far apart the pixels lie that each convolution of the middle sees; the paper has 2, 4, 8, 16. What fills a
-    hole comes from within their sum times 4 pixels, and some more."""
+    """Dilations of the convolutions in the middle; the paper has 2, 4, 8, 16. A hole is filled from pixels within 4
+    times their sum, and some more."""
     init: InitName = "kaiming"
-    """First weights."""
+    """Initialization of the weights."""
 
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
-        """The network, (N, *given), a picture and its mask, to (N, *shape); what is known comes back exactly."""
+        """Build the network, from images and masks (N, *input_shape) to (N, *output_shape).
+
+        Raises:
+            BadInput: the input has no mask channel.
+        """
         if input_shape[0] != output_shape[0] + 1:
             raise BadInput(
-                f"gated fills holes, so it is given a picture and last its mask ({output_shape[0] + 1} channels), got"
-                f' {input_shape[0]}: set data.degrade = ["masks"], or choose another generator.kind.'
+                f"{self.kind} fills holes, so its inputs need a mask as the last of {output_shape[0] + 1} channels, got"
+                f" {input_shape[0]} channels: set `data.degrade` to masks, or choose another `generator.kind`."
             )
         from zerosum.networks import gated_conv
 

@@ -29,33 +29,41 @@ if TYPE_CHECKING:
 class _MLPConfig(Settings):
     kind: Literal["mlp"] = "mlp"
     activation: ActivationName = "leaky_relu"
-    """The nonlinearity; leaky_relu has slope 0.2."""
+    """Activation of the hidden layers; leaky_relu has slope 0.2."""
     norm: NormName = "none"
-    """Normalisation after each hidden layer."""
+    """Norm after each hidden layer."""
     init: InitName = "kaiming"
-    """First weights: normal is N(0, 0.02), scaled keeps the variance, orthogonal keeps it and mixes best."""
+    """Initialization of the weights: normal is N(0, 0.02), kaiming preserves the variance, orthogonal preserves it and
+    keeps the directions apart."""
 
     bias_range: float = Field(0.0, ge=0)
-    """How far from the origin the first layer's units bend; 0: at the origin. For points, about their own extent."""
+    """Distance from the origin within which the kinks of the first layer's units lie; 0: at the origin. For points, set
+    it to about the extent of the data."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that a sample has at least one value.
+
+        Raises:
+            BadInput: the shape is empty.
+        """
         if not shape or min(shape) < 1:
-            raise BadInput(f"mlp needs samples with at least one value each, got the shape {format_shape(shape)}.")
+            raise BadInput(
+                f"mlp needs samples with at least one value each, got samples of shape {format_shape(shape)}."
+            )
 
 
 class MLPGeneratorConfig(_MLPConfig, GeneratorConfig):
-    """Fully connected generator, for points and small pictures (Goodfellow et al. 2014, arXiv:1406.2661)."""
+    """Fully connected generator, for points and small images (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
     widths: Widths = (256, 512, 1024)
-    """Hidden layers from the latent vector to the sample."""
+    """Widths of the hidden layers from the latent to the sample."""
 
     output_std: float = Field(1.0, gt=0)
-    """The standard deviation of the first samples, where init keeps variance: covering the data from the beginning
-    keeps modes from being missed. For points, about their own extent."""
+    """Standard deviation of the first samples, if the initialization preserves the variance: samples that cover the
+    data from the start help against missing modes. For points, set it to about the extent of the data."""
 
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """The network, (N, latent) to (N, *shape); in [-1, 1] by tanh if bounded."""
+        """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import layers, mlp
 
         return mlp.Generator(
@@ -72,22 +80,22 @@ class MLPGeneratorConfig(_MLPConfig, GeneratorConfig):
 
 
 class MLPDiscriminatorConfig(_MLPConfig, DiscriminatorConfig):
-    """Fully connected discriminator, for points and small pictures."""
+    """Fully connected discriminator, for points and small images."""
 
     widths: Widths = (1024, 512, 256)
-    """Hidden layers from the sample to the score."""
+    """Widths of the hidden layers from the sample to the score."""
     dropout: DropoutRate = 0.3
-    """Share of hidden values dropped in training; 0 for none."""
+    """Fraction of hidden values dropped in training; 0 for none."""
     spectral_norm: bool = False
-    """Divide every weight by its largest singular value (Miyato et al. 2018); leave norm at none then."""
+    """Divide every weight by its largest singular value (Miyato et al. 2018); then leave norm at none."""
 
     @property
     def per_sample(self) -> bool:
-        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        """Return whether a score depends on its own sample only: not with batch norm."""
         return self.norm == "none"
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network, (N, *shape) to a verdict."""
+        """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import layers, mlp
 
         return mlp.Discriminator(

@@ -1,4 +1,4 @@
-"""Settings of the patch discriminator."""
+"""Settings of the PatchGAN discriminator."""
 
 from __future__ import annotations
 
@@ -24,80 +24,87 @@ if TYPE_CHECKING:
 
 
 class PatchGANDiscriminatorConfig(DiscriminatorConfig):
-    """Judges every place of a picture by what lies around it (PatchGAN, Isola et al. 2017, arXiv:1611.07004)."""
+    """Scores every position of an image by its surroundings (PatchGAN, Isola et al. 2017, arXiv:1611.07004)."""
 
     kind: Literal["patchgan"] = "patchgan"
     condition: Literal["none"] = "none"
-    """Patches are judged whatever the class."""
+    """PatchGAN has no class condition."""
     width: Width = 64
     """Channels after the first halving; they double at every further one."""
     max_width: Width = 512
-    """The doubling stops here."""
+    """Limit of the doubled channels."""
     layers: Annotated[int, Field(ge=1, le=6)] = 3
-    """Halvings: a place sees 16, 34, 70, 142, 286 or 574 pixels each way. Small pictures have fewer, for their scores
-    to be 2x2 or more."""
+    """Number of halvings: the patch of a position is 16, 34, 70, 142, 286 or 574 pixels a side. Small images get fewer,
+    so that the score map is at least 2x2."""
     scales: Annotated[int, Field(ge=1, le=3)] = 1
-    """Discriminators, each of which judges the picture at half the size of the one before (arXiv:1711.11585)."""
+    """Number of discriminators, each of which scores the image at half the size of the last (arXiv:1711.11585)."""
     full_resolution_channels: Annotated[int, Field(ge=0, le=8192)] = 0
-    """Channels of a 3x3 convolution before the first halving; 0: none, as in the paper."""
+    """Channels of a 3x3 convolution before the first halving; 0 for none, as in the paper."""
     norm: InstanceNormName = "instance"
-    """Normalisation after every layer but the first and the last."""
+    """Norm after every layer but the first and the last."""
     spectral_norm: bool = False
-    """Divide every weight by its largest singular value (Miyato et al. 2018); set norm to none then."""
+    """Divide every weight by its largest singular value (Miyato et al. 2018); then set norm to none."""
     init: InitName = "kaiming"
-    """First weights: normal is the paper's N(0, 0.02)."""
+    """Initialization of the weights: normal is the paper's N(0, 0.02)."""
     concat_input: bool = False
-    """Sees what a sample is made from beside it, and judges whether they belong together: for pairs."""
+    """Concatenate each sample with the input it was translated from, for paired translation."""
 
     @model_validator(mode="after")
     def _check_widths(self) -> Self:
         if self.max_width < self.width:
-            raise ValueError(f"max_width must be at least width ({self.width}), got {self.max_width}")
+            raise ValueError(f"`max_width` must be at least `width` ({self.width}), got {self.max_width}")
         return self
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What terms and games may need."""
+        """Return what the network offers to terms and games that need it."""
         return frozenset({"feature maps"})
 
     @property
     def sees_input(self) -> bool:
-        """Whether it is shown what a sample is made from."""
+        """Return whether the discriminator also gets the input that a sample was translated from."""
         return self.concat_input
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the shape is an image of at least 16 pixels a side."""
         check_image_size(self.kind, shape, MIN_SIDE)
 
     def build(self, shape: tuple[int, ...], num_classes: int = 0, input_shape: tuple[int, ...] = ()) -> nn.Module:
-        """The network, (N, *shape) to a verdict of patch scores; beside what is given, (N, *given), if it is to see it.
+        """Build the network, (N, *shape) to patch scores, with inputs (N, *input_shape) if `concat_input` is set.
 
         Raises:
-            BadInput: pictures are too small, or there is nothing to see beside them.
+            BadInput: images are too small, or `concat_input` is set and there are no inputs.
         """
         if not self.concat_input:
             return super().build(shape, num_classes)
         if len(input_shape) != 3:
-            raise BadInput("patch is to see what a picture is made from, and it is made of noise: set beside = false.")
+            raise BadInput(
+                "`discriminator.concat_input` needs input images, but samples are generated from noise: set it to"
+                " false."
+            )
         self.check_shape(shape)
         return self._build_scales(shape, input_shape[0])
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network, (N, *shape) to a verdict of patch scores."""
+        """Build the network, (N, *shape) to patch scores."""
         return self._build_scales(shape, 0)
 
     def _build_scales(self, shape: tuple[int, ...], extra_channels: int) -> nn.Module:
-        """The network over pictures with so many channels more."""
+        """Build the network for images with `extra_channels` more channels."""
         from zerosum.networks import layers, patchgan
 
         side, scales = min(shape[1:]), []
         for scale in range(self.scales):
             halvings = patchgan.count_halvings(side >> scale, self.layers)
-            widths = tuple(min(self.width << setup, self.max_width) for setup in range(halvings + 1))
-            made = build_layer_factory(self.init, self.spectral_norm)
+            widths = tuple(min(self.width << level, self.max_width) for level in range(halvings + 1))
+            factory = build_layer_factory(self.init, self.spectral_norm)
             scales.append(
                 patchgan.ScaleDiscriminator(
-                    shape[0] + extra_channels, widths, layers.NORMS_2D[self.norm], made, self.full_resolution_channels
+                    shape[0] + extra_channels,
+                    widths,
+                    layers.NORMS_2D[self.norm],
+                    factory,
+                    self.full_resolution_channels,
                 )
             )
         return patchgan.Discriminator(scales, self.concat_input)

@@ -15,60 +15,61 @@ if TYPE_CHECKING:
 
 
 SideMultipleOf32 = Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
+"""Side in pixels, a multiple of 32."""
 
 
 class ProjectedDiscriminatorConfig(DiscriminatorConfig):
-    """Small discriminators of the features that a frozen EfficientNet-Lite0 sees (Sauer et al. 2021, arXiv:2111.01007).
+    """Small discriminators on the features of a frozen EfficientNet-Lite0 (Sauer et al. 2021, arXiv:2111.01007).
 
-    Needs the extra `features`. Do not judge a run by lite0 that was trained on it: its scores are what the generator
-    was trained to please.
+    Needs the extra `features`. Do not evaluate a run that was trained on it with the features lite0: its scores are
+    what the generator was trained to optimize.
     """
 
     kind: Literal["projected"] = "projected"
     condition: Literal["none", "projection"] = "none"
-    """How classes are judged: not at all, or by the product of each place's features with a vector of the class
-    (projection, arXiv:1802.05637). Planes of a class beside the picture would mean nothing to a trained network."""
+    """Class condition: none, or the inner product of each position's features and a vector of the class (projection,
+    arXiv:1802.05637). Class planes concatenated with the image would mean nothing to a pretrained network."""
     min_side: SideMultipleOf32 = 224
-    """Smaller pictures are enlarged to so many pixels a side before they are looked at, as in the authors' programs.
-    It costs as its square: 64 a twelfth of 224."""
+    """Smaller images are enlarged to this many pixels a side before the features are computed, as in the authors' code.
+    The cost grows with its square: 64 costs a twelfth of 224."""
     max_side: SideMultipleOf32 = 1024
-    """Larger pictures are shrunk to so many."""
+    """Larger images are reduced to this many pixels a side."""
     width: Annotated[int, Field(ge=1, le=1024)] = 64
-    """Channels that the finest features are mixed into; they double at each of the three coarser scales."""
+    """Channels that the finest feature map is mixed into; they double at each of the three coarser scales."""
     max_width: Width = 512
-    """The discriminators' channels double at every halving up to so many."""
+    """Limit of the small discriminators' channels, which double at every halving."""
     norm: NormName = "none"
-    """Normalisation in the discriminators, beside spectral norm: none, as in the paper's text, or batch, as in its
-    authors' programs."""
+    """Norm in the small discriminators, besides spectral norm: none, as in the paper, or batch, as in the authors'
+    code."""
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.max_width < self.width:
-            raise ValueError(f"max_width must be at least width ({self.width}), got {self.max_width}")
+            raise ValueError(f"`max_width` must be at least `width` ({self.width}), got {self.max_width}")
         if self.max_side < self.min_side:
-            raise ValueError(f"largest must be at least side ({self.min_side}), got {self.max_side}")
+            raise ValueError(f"`max_side` must be at least `min_side` ({self.min_side}), got {self.max_side}")
         return self
 
     @property
     def pretrained_features(self) -> str:
-        """EfficientNet-Lite0's."""
+        """Return the name of EfficientNet-Lite0's features."""
         return "lite0"
 
     @property
     def per_sample(self) -> bool:
-        """Whether each sample is judged by itself: batch norm mixes a batch's samples."""
+        """Return whether a score depends on its own sample only: not with batch norm."""
         return self.norm == "none"
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the shape is a supported square image."""
         check_square_image(self.kind, shape)
 
     def resized_side(self, side: int) -> int:
-        """Pixels a side that pictures of this side are brought to."""
+        """Return the side to which images of this side are resized, in pixels."""
         return min(max(side, self.min_side), self.max_side)
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network, (N, *shape) to a verdict of patch scores (N, 1, 1, P).
+        """Build the network, (N, *shape) to the scores of positions (N, 1, 1, P).
 
         Raises:
             BadInput: the package with the feature network's weights is missing, or its file is damaged.

@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 class _R3GANConfig(Settings):
     kind: Literal["r3gan"] = "r3gan"
     widths: Widths = (768, 768, 768, 768, 384, 192, 96)
-    """Channels at 4x4, 8x8, 16x16, ...: cut to the picture's size, the last repeated for larger pictures. The
-    default is the paper's for CIFAR-10 (its first 4), FFHQ-64 (5) and FFHQ-256 (7)."""
+    """Channels at 4x4, 8x8, 16x16, ...: cut to the image's size, the last repeated for larger images. The default is
+    the paper's for CIFAR-10 (its first 4), FFHQ-64 (5) and FFHQ-256 (7)."""
     blocks: int = Field(2, ge=1, le=16)
-    """Residual blocks a stage."""
+    """Residual blocks per stage."""
     expansion: int = Field(2, ge=1, le=8)
-    """How many times wider a block is inside."""
+    """Factor by which a block is wider inside."""
     group_width: int = Field(16, ge=0, le=8192)
-    """Channels a group of the 3x3 convolution, counted inside the block; 0 for one dense group."""
+    """Channels per group of the 3x3 convolution, counted inside the block; 0 for one dense group."""
 
     @model_validator(mode="after")
     def _check_group_width(self) -> Self:
         for width in self.widths:
             if self.group_width and width * self.expansion % self.group_width:
                 raise ValueError(
-                    f"width {width} times expansion {self.expansion} must be a multiple of"
-                    f" group_width {self.group_width}; set group_width 0 for a dense convolution"
+                    f"width {width} times `expansion` {self.expansion} must be a multiple of"
+                    f" `group_width` {self.group_width}; set `group_width` to 0 for a dense convolution"
                 )
         return self
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the shape is a supported square image."""
         check_square_image(self.kind, shape)
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
-        """Channels from 4x4 up to the picture's side."""
+        """Return the channels from 4x4 up to the image's side."""
         count = count_doublings(side) + 1
         return (self.widths + self.widths[-1:] * count)[:count]
 
@@ -65,20 +65,20 @@ class _R3GANConfig(Settings):
 
 
 class R3GANGeneratorConfig(_R3GANConfig, GeneratorConfig):
-    """Residual blocks of grouped convolutions, no norm (Huang et al. 2024, arXiv:2501.05441)."""
+    """Residual blocks of grouped convolutions, without norm (Huang et al. 2024, arXiv:2501.05441)."""
 
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """The network, (N, latent) to (N, *shape); linear even if bounded, as in the paper."""
+        """Build the network, latents (N, L) to (N, *shape); linear even if bounded, as in the paper."""
         from zerosum.networks import r3gan
 
         return r3gan.Generator(latent_size, shape[0], self.stage_widths(shape[1]), self._build_block_factory(shape[1]))
 
 
 class R3GANDiscriminatorConfig(_R3GANConfig, DiscriminatorConfig):
-    """The generator's mirror image: the same blocks, from the picture down to 4x4."""
+    """The mirror of the generator: the same blocks, from the image's side down to 4x4."""
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network, (N, *shape) to a verdict."""
+        """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import r3gan
 
         return r3gan.Discriminator(

@@ -26,47 +26,49 @@ if TYPE_CHECKING:
     from zerosum.networks.resnet import ClassConditionedLatent, HierarchicalLatent, SingleLatent
 
 AttentionSide = Literal[0, 8, 16, 32, 64, 128, 256, 512]
+"""Side of the feature map with self-attention; 0 for none."""
 
 
 class _ResNetConfig(Settings):
     kind: Literal["resnet"] = "resnet"
     attention_side: AttentionSide = 0
-    """Side of the map at which every place looks at every other (self-attention, Zhang et al. 2018, arXiv:1805.08318);
-    0, or a side that the network does not come by: none. BigGAN's is 64, at 128 px and above."""
+    """Side of the feature map after which self-attention is inserted (Zhang et al. 2018, arXiv:1805.08318); 0, or a
+    side that the network does not have: none. BigGAN's is 64, at 128 px and above."""
     init: InitName = "kaiming"
-    """First weights: scaled keeps the variance; orthogonal is BigGAN's; normal is N(0, 0.02)."""
+    """Initialization of the weights: kaiming preserves the variance; orthogonal is BigGAN's; normal is N(0, 0.02)."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the shape is a supported square image."""
         check_square_image(self.kind, shape)
 
 
 def _stage_widths(widths: tuple[int, ...], side: int) -> tuple[int, ...]:
-    """Channels from 4x4 up to the picture's side."""
+    """Return the channels from 4x4 up to the image's side."""
     count = count_doublings(side) + 1
     return (widths + widths[-1:] * count)[:count]
 
 
 class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
-    """Residual blocks from 4x4 up, each twice the size.
+    """Residual blocks from 4x4 up, each of which doubles the size.
 
     Miyato et al. 2018, arXiv:1802.05957 (the defaults: its CIFAR-10 network), and BigGAN, Brock et al. 2018,
     arXiv:1809.11096.
     """
 
     widths: Widths = (256,)
-    """Channels at 4x4, 8x8, 16x16, ...: cut to the picture's size, the last repeated for larger pictures. BigGAN's
-    are 16, 16, 8, 4, 2, 1 times 96 for 128 px, and 16, 16, 8, 8, 4, 2, 1 times 96 for 256 px."""
+    """Channels at 4x4, 8x8, 16x16, ...: cut to the image's size, the last repeated for larger images. BigGAN's are 16,
+    16, 8, 4, 2, 1 times 96 for 128 px, and 16, 16, 8, 8, 4, 2, 1 times 96 for 256 px."""
     norm: NormName = "batch"
-    """Normalisation in every block and before the picture."""
-    condition: Literal["none", "concat", "conditional-batch-norm"] = "none"  # type: ignore[assignment]  # one more than others have
-    """How it is told the class to make: not at all, by a learned vector beside the latent (concat,
-    arXiv:1411.1784), or by its norms, whose gain and bias are linear in that vector (norm, arXiv:1802.05637)."""
+    """Norm in every block and before the image."""
+    condition: Literal["none", "concat", "conditional-batch-norm"] = "none"  # type: ignore[assignment]
+    """Class condition: none; a learned vector of the class that is concatenated with the latent (concat,
+    arXiv:1411.1784); or norms whose gain and bias are linear in that vector (conditional-batch-norm,
+    arXiv:1802.05637)."""
     condition_size: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Numbers in a class's learned vector, which all blocks share."""
+    """Number of values in the learned vector of a class, which all blocks share."""
     hierarchical_latent: bool = False
-    """Cut the latent into a chunk for the start and one for each block, whose norms it tells, beside the class
-    (BigGAN's hierarchical latent)."""
+    """Split the latent into a chunk for the start and one for each block, which conditions the block's norms together
+    with the class (BigGAN's hierarchical latent)."""
     spectral_norm: bool = False
     """Divide every weight by its largest singular value (Miyato et al. 2018), as in BigGAN."""
 
@@ -74,35 +76,38 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
     def _check_conditional_norm(self) -> Self:
         if self.norm == "none" and (self.condition == "conditional-batch-norm" or self.hierarchical_latent):
             raise ValueError(
-                'condition "conditional-batch-norm" and hierarchy speak to the norms, so norm must be "batch", got "none"'
+                '`condition` "conditional-batch-norm" and `hierarchical_latent` act through the norms, so `norm` must'
+                ' be "batch", got "none"'
             )
         if self.hierarchical_latent and self.condition == "concat":
             raise ValueError(
-                'hierarchy cuts the latent up, and a class beside it too: set condition to "conditional-batch-norm"'
+                "`hierarchical_latent` would also split the class vector that `condition` concat appends to the latent:"
+                ' set `condition` to "conditional-batch-norm"'
             )
         return self
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
-        """Channels from 4x4 up to the picture's side."""
+        """Return the channels from 4x4 up to the image's side."""
         return _stage_widths(self.widths, side)
 
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """The network, (N, latent) to (N, *shape); in [-1, 1] by tanh if bounded.
+        """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded.
 
         Raises:
-            BadInput: there is a hierarchy, and the latent has fewer numbers than chunks.
+            BadInput: `hierarchical_latent` is set, and the latent has fewer values than there are chunks.
         """
         from zerosum.networks import resnet
 
-        drawn = build_layer_factory(self.init, self.spectral_norm)
-        conditioning = self.hierarchical_latent or self.condition == "conditional-batch-norm"
-        last = resnet.UNCONDITIONAL_NORMS[self.norm]
+        factory = build_layer_factory(self.init, self.spectral_norm)
+        is_conditional = self.hierarchical_latent or self.condition == "conditional-batch-norm"
+        output_norm = resnet.UNCONDITIONAL_NORMS[self.norm]
+        block_norm = resnet.build_conditional_norm_factory(factory) if is_conditional else output_norm
         return resnet.Generator(
             shape[0],
             self.stage_widths(shape[1]),
             conditioning=self._build_conditioning(latent_size, count_doublings(shape[1]), num_classes),
-            build_norms=(resnet.build_conditional_norm_factory(drawn) if conditioning else last, last),
-            factory=drawn,
+            build_norms=(block_norm, output_norm),
+            factory=factory,
             attention_side=self.attention_side,
             bounded=bounded,
         )
@@ -114,50 +119,53 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
 
         if self.hierarchical_latent and latent_size <= num_blocks:
             raise BadInput(
-                f"--generator.hierarchical_latent needs a latent number for each of {num_blocks} blocks and one for the start, got"
-                f" {latent_size}: set `--latent.size {num_blocks + 1}` or more, or `--generator.hierarchical_latent false`."
+                f"`generator.hierarchical_latent` needs a latent value for each of {num_blocks} blocks and one for the"
+                f" start, got {latent_size}: set `latent.size` to {num_blocks + 1} or more, or"
+                " `generator.hierarchical_latent` to false."
             )
-        part = (
+        latent_split = (
             resnet.HierarchicalLatent(latent_size, num_blocks)
             if self.hierarchical_latent
             else resnet.SingleLatent(latent_size, num_blocks)
         )
         if self.condition != "conditional-batch-norm":
-            return part
-        return resnet.ClassConditionedLatent(part, num_classes, self.condition_size, build_layer_factory(self.init))
+            return latent_split
+        return resnet.ClassConditionedLatent(
+            latent_split, num_classes, self.condition_size, build_layer_factory(self.init)
+        )
 
 
 class ResNetDiscriminatorConfig(_ResNetConfig, DiscriminatorConfig):
-    """Residual blocks down to 8x8 or 4x4, each half the size, and some that keep it; then a sum over the map.
+    """Residual blocks that halve the size down to 8x8 or 4x4, and some that keep it; then a sum over the map.
 
     Miyato et al. 2018, arXiv:1802.05957 (the defaults: its CIFAR-10 network), and BigGAN, Brock et al. 2018,
     arXiv:1809.11096.
     """
 
     widths: Widths = (128,)
-    """Channels of the blocks that work at 4x4, 8x8, 16x16, ... up to the picture's size, cut and repeated as the
-    generator's; BigGAN's are the generator's."""
+    """Channels of the blocks at 4x4, 8x8, 16x16, ... up to the image's size, cut and repeated as in the generator;
+    BigGAN's are the generator's."""
     last_side: Literal[4, 8] = 8
-    """Side of the last map, which is summed up; 4 for pictures above 32 px, as in the papers."""
+    """Side of the last map, over which the features are summed; 4 for images above 32 px, as in the papers."""
     extra_blocks: Annotated[int, Field(ge=0, le=16)] = 2
-    """Blocks more on the last map, which keep its size; 1 for pictures above 32 px, as in the papers."""
+    """Number of further blocks on the last map, which keep its size; 1 for images above 32 px, as in the papers."""
     spectral_norm: bool = True
     """Divide every weight by its largest singular value (Miyato et al. 2018)."""
 
     def stage_widths(self, side: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Channels of the blocks that halve the size, from the picture's side on, and of those that keep it."""
-        widths, end = _stage_widths(self.widths, side), self.last_side // 8
-        return widths[:end:-1], (widths[end],) * self.extra_blocks
+        """Return the channels of the blocks that halve the size, from the image's side on, and of the others."""
+        widths, last_level = _stage_widths(self.widths, side), self.last_side // 8
+        return widths[:last_level:-1], (widths[last_level],) * self.extra_blocks
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network, (N, *shape) to a verdict."""
+        """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import resnet
 
-        halving, level = self.stage_widths(shape[1])
+        widths, same_size_widths = self.stage_widths(shape[1])
         return resnet.Discriminator(
             shape,
-            halving,
-            level,
+            widths,
+            same_size_widths,
             factory=build_layer_factory(self.init, self.spectral_norm),
             attention_side=self.attention_side,
             build_head=build_head,

@@ -27,42 +27,40 @@ class ResNetTranslatorConfig(TranslatorConfig):
 
     kind: Literal["resnet-translator"] = "resnet-translator"
     width: Width = 64
-    """Channels at the picture's own size; they double at every halving."""
+    """Channels at the image's full resolution; they double at every halving."""
     downsamplings: Annotated[int, Field(ge=1, le=5)] = 2
-    """Halvings before the blocks."""
+    """Number of halvings before the blocks."""
     blocks: Annotated[int, Field(ge=1, le=64)] = 6
-    """Residual blocks; the paper has 6 for 128 pixels a side and 9 from 256."""
+    """Number of residual blocks; the paper has 6 for 128 pixels a side and 9 from 256."""
     norm: InstanceNormName = "instance"
-    """Normalisation after every layer but the last."""
+    """Norm after every layer but the last."""
     init: InitName = "kaiming"
-    """First weights: normal is the paper's N(0, 0.02)."""
+    """Initialization of the weights: normal is the paper's N(0, 0.02)."""
     residual: bool = False
-    """What is made is a correction, added to what is given and not bounded by tanh: for small changes."""
+    """Add the output to the input, without tanh: for small changes."""
     contrastive_heads: bool = False
-    """Heads through which its inner maps are compared, for the term contrast (CUT, Park et al. 2020,
-    arXiv:2007.15651)."""
+    """Heads that project the inner feature maps for the term patch-nce (CUT, Park et al. 2020, arXiv:2007.15651)."""
     contrastive_size: Annotated[int, Field(ge=1, le=4096)] = 256
-    """Numbers that a place of an inner map is compared by."""
+    """Size of the vectors in which pixels of inner feature maps are compared."""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What terms and games may need."""
+        """Return what the network offers to terms and games that need it."""
         return frozenset({"contrastive heads"}) if self.contrastive_heads else frozenset()
 
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
-        """The network, (N, *given) to (N, *shape), in [-1, 1] by tanh unless it is residual."""
+        """Build the network, (N, *input_shape) to (N, *output_shape), in [-1, 1] by tanh unless it is residual.
+
+        Raises:
+            BadInput: input and output need equally many channels, and differ.
+        """
         if self.residual:
-            why, advice = "adds to what it is given (residual)", "set generator.residual = false"
-            check_equal_channels(self.kind, input_shape, output_shape, why, advice)
+            reason, advice = "adds its output to its input", "set `generator.residual` to false"
+            check_equal_channels(self.kind, input_shape, output_shape, reason, advice)
         if self.contrastive_heads:
-            why = "compares what it makes with what it is given (contrast)"
-            check_equal_channels(
-                self.kind,
-                input_shape,
-                output_shape,
-                why,
-                "set generator.contrastive_heads = false, and leave the term contrast out",
-            )
+            reason = "compares its output with its input"
+            advice = "set `generator.contrastive_heads` to false, and remove the term patch-nce"
+            check_equal_channels(self.kind, input_shape, output_shape, reason, advice)
         from zerosum.networks import resnet_translator
 
         return resnet_translator.ResNetTranslator(

@@ -24,38 +24,39 @@ if TYPE_CHECKING:
 class _StyleGAN2Config(Settings):
     kind: Literal["stylegan2"] = "stylegan2"
     channel_base: Annotated[int, Field(ge=1, le=1 << 20)] = 32768
-    """Channels at a size are channel_base / side, at most channel_max. The paper's for 1024 px; 16384 at 256 px."""
+    """The channels at a size are channel_base / side, at most channel_max. The paper's for 1024 px; 16384 at 256 px."""
     channel_max: Width = 512
-    """No size has more channels."""
+    """Limit of the channels at any size."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` why samples of this shape are out of reach."""
+        """Check that the shape is a supported square image."""
         check_square_image(self.kind, shape)
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
-        """Channels at 4x4, 8x8, ..., the picture's size."""
-        sides = (4 << size for size in range(count_doublings(side) + 1))
-        return tuple(max(1, min(self.channel_base // each, self.channel_max)) for each in sides)
+        """Return the channels at 4x4, 8x8, ..., the image's size."""
+        sides = (4 << level for level in range(count_doublings(side) + 1))
+        return tuple(max(1, min(self.channel_base // map_side, self.channel_max)) for map_side in sides)
 
 
 class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
-    """A mapping network makes styles of latents, and styles modulate the layers that make pictures.
+    """A mapping network maps latents to styles, which modulate the layers of the synthesis network.
 
-    Karras et al. 2019, arXiv:1912.04958. A class joins the latent before the mapping (arXiv:2006.06676).
+    Karras et al. 2019, arXiv:1912.04958. A class condition is concatenated with the latent before the mapping
+    (arXiv:2006.06676).
     """
 
     style_size: Width = 512
-    """Numbers in a style."""
+    """Number of values in a style."""
     mapping_layers: Annotated[int, Field(ge=1, le=32)] = 8
-    """Layers of the mapping network; 2 do for small pictures (arXiv:2006.06676)."""
+    """Number of layers of the mapping network; 2 suffice for small images (arXiv:2006.06676)."""
     style_mixing_prob: Annotated[float, Field(ge=0, le=1)] = 0.9
-    """Share of samples that are made of two styles in training."""
+    """Fraction of samples that are generated from two styles in training."""
     noise: bool = True
-    """Add noise after every convolution, as strongly as is learned."""
+    """Add noise after every convolution, with a learned strength."""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What terms and games may need."""
+        """Return what the network offers to terms and games that need it."""
         return frozenset({"styles"})
 
     def build(
@@ -66,19 +67,19 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         num_classes: int = 0,
         input_shape: tuple[int, ...] = (),
     ) -> nn.Module:
-        """The network, (N, latent) to (N, *shape), told of classes by itself. It takes seeds: `takes` has "seed"."""
+        """Build the network, latents (N, L) to (N, *shape); it handles the class condition itself and takes seeds."""
         self.check_shape(shape)
         return self.build_network(latent_size, shape, bounded, num_classes)
 
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """The network, (N, latent) to (N, *shape); linear even if bounded, as in the paper."""
+        """Build the network, latents (N, L) to (N, *shape); linear even if bounded, as in the paper."""
         from zerosum.networks import stylegan2
         from zerosum.networks.mapping import ClassConditionedLatent, MappingNetwork, NormalizedLatent
 
-        conditioning = self.condition == "concat"
-        start = ClassConditionedLatent(num_classes, self.condition_size) if conditioning else NormalizedLatent()
+        is_conditional = self.condition == "concat"
+        input_layer = ClassConditionedLatent(num_classes, self.condition_size) if is_conditional else NormalizedLatent()
         mapping = MappingNetwork(
-            start, latent_size + conditioning * self.condition_size, self.style_size, self.mapping_layers
+            input_layer, latent_size + is_conditional * self.condition_size, self.style_size, self.mapping_layers
         )
         return stylegan2.Generator(
             latent_size,
@@ -92,18 +93,18 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
 
 
 class StyleGAN2DiscriminatorConfig(_StyleGAN2Config, DiscriminatorConfig):
-    """Residual blocks from the picture down to 4x4, where samples are compared with each other."""
+    """Residual blocks from the image's side down to 4x4, then minibatch standard deviation."""
 
     minibatch_std_group_size: Annotated[int, Field(ge=0, le=1024)] = 4
-    """Samples that are compared with each other (minibatch standard deviation, arXiv:1710.10196); 0: none are."""
+    """Number of samples over which minibatch standard deviation (arXiv:1710.10196) is taken; 0 for none."""
 
     @property
     def per_sample(self) -> bool:
-        """Whether each sample is judged by itself."""
+        """Return whether a score depends on its own sample only: not with minibatch standard deviation."""
         return self.minibatch_std_group_size == 0
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
-        """The network, (N, *shape) to a verdict."""
+        """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import stylegan2
 
         return stylegan2.Discriminator(

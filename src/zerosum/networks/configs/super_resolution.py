@@ -1,4 +1,4 @@
-"""Settings of the networks that enlarge pictures."""
+"""Settings of the super-resolution networks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 class _SuperResolutionConfig(TranslatorConfig):
     width: Width = 64
-    """Channels, the same throughout."""
+    """Channels of all feature maps."""
     upscale_factor: Literal[1, 2, 4, 8] = 4  # type: ignore[assignment]
-    """How many times larger the picture becomes each way; 1 restores it at its own size."""
+    """How many times as large as the input the output is on each side; 1 restores an image at its own size."""
 
     def check_channels(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> None:
-        """Say in a `BadInput` that what is given has not the channels of what is wanted."""
-        why = "corrects what it is given, enlarged"
-        check_equal_channels(
-            self.kind, input_shape, output_shape, why, 'choose another generator.kind, "unet" or "translator"'
-        )
+        """Check that input and output have equally many channels.
+
+        Raises:
+            BadInput: they differ.
+        """
+        reason, advice = "corrects its upsampled input", "set `generator.kind` to unet or resnet-translator"
+        check_equal_channels(self.kind, input_shape, output_shape, reason, advice)
 
 
 class RRDBGeneratorConfig(_SuperResolutionConfig):
@@ -31,12 +33,16 @@ class RRDBGeneratorConfig(_SuperResolutionConfig):
 
     kind: Literal["rrdb"] = "rrdb"
     blocks: Annotated[int, Field(ge=1, le=64)] = 8
-    """Of three dense blocks of five convolutions each; the paper has 23."""
+    """Number of blocks, each of three dense blocks of five convolutions; the paper has 23."""
     growth_channels: Width = 32
     """Channels that each convolution of a dense block adds."""
 
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
-        """The network, (N, *given) to (N, *shape): what is given, enlarged, and a correction; not bounded."""
+        """Build the network, (N, *input_shape) to (N, *output_shape): the upsampled input plus a correction, unbounded.
+
+        Raises:
+            BadInput: input and output differ in their channels.
+        """
         self.check_channels(input_shape, output_shape)
         from zerosum.networks import super_resolution
 
@@ -45,17 +51,21 @@ class RRDBGeneratorConfig(_SuperResolutionConfig):
 
 
 class SRResNetGeneratorConfig(_SuperResolutionConfig):
-    """Residual blocks (SRGAN, Ledig et al. 2016, arXiv:1609.04802), without batch norm: a third of RRDB's cost or less.
+    """Residual blocks (SRGAN, Ledig et al. 2016, arXiv:1609.04802) without batch norm.
 
-    At a given width and number of blocks.
+    At the same width and number of blocks it costs a third of RRDB or less.
     """
 
     kind: Literal["srresnet"] = "srresnet"
     blocks: Annotated[int, Field(ge=1, le=256)] = 16
-    """Of two convolutions each."""
+    """Number of blocks, each of two convolutions."""
 
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
-        """The network, (N, *given) to (N, *shape): what is given, enlarged, and a correction; not bounded."""
+        """Build the network, (N, *input_shape) to (N, *output_shape): the upsampled input plus a correction, unbounded.
+
+        Raises:
+            BadInput: input and output differ in their channels.
+        """
         self.check_channels(input_shape, output_shape)
         from zerosum.networks import super_resolution
 

@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 
 
 class UNetGeneratorConfig(TranslatorConfig):
-    """Down to few places and up again, every map beside its like (Isola et al. 2017, arXiv:1611.07004)."""
+    """Encoder and decoder with a skip connection at every resolution (Isola et al. 2017, arXiv:1611.07004)."""
 
     kind: Literal["unet"] = "unet"
     width: Width = 64
-    """Channels at half the picture's size; they double at every halving."""
+    """Channels at half the image's size; they double at every halving."""
     max_width: Width = 512
-    """The doubling stops here."""
+    """Limit of the doubled channels."""
     depth: Annotated[int, Field(ge=0, le=10)] = 0
-    """Halvings; 0: down to 4x4 at the size it is trained at."""
+    """Number of halvings; 0: down to 4x4 at the training size."""
     full_resolution_channels: Annotated[int, Field(ge=0, le=8192)] = 0
-    """Channels of a map at the picture's own size, on the way down and up; 0: none, as in the paper."""
+    """Channels of a feature map at the image's full resolution, in encoder and decoder; 0 for none, as in the paper."""
     norm: InstanceNormName = "instance"
-    """Normalisation after every layer but those beside the picture."""
+    """Norm after every layer except those next to the image."""
     dropout: DropoutRate = 0.0
-    """Share of values dropped in the three innermost ups, in use as in training, as the seed says: the paper's noise,
-    0.5 there. At 0 a picture has one answer."""
+    """Fraction of values dropped in the three innermost decoder blocks, in training and evaluation mode, as a function
+    of the seed: the paper's noise, 0.5 there. At 0 an input has a single output."""
     init: InitName = "kaiming"
-    """First weights: normal is the paper's N(0, 0.02)."""
+    """Initialization of the weights: normal is the paper's N(0, 0.02)."""
 
     @model_validator(mode="after")
     def _check_widths(self) -> Self:
         if self.max_width < self.width:
-            raise ValueError(f"max_width must be at least width ({self.width}), got {self.max_width}")
+            raise ValueError(f"`max_width` must be at least `width` ({self.width}), got {self.max_width}")
         return self
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
-        """Channels from half the picture's size inwards, for pictures of this side."""
+        """Return the channels from half the image's size inwards, for images of this side."""
         return tuple(min(self.width << level, self.max_width) for level in range(self.depth or count_doublings(side)))
 
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
-        """The network, (N, *given) to (N, *shape) in [-1, 1] by tanh."""
+        """Build the network, (N, *input_shape) to (N, *output_shape), in [-1, 1] by tanh."""
         from zerosum.networks import unet
 
         return unet.UNet(

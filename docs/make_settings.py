@@ -1,0 +1,124 @@
+"""Write docs/settings.md: every setting with its type, default and description, from the models themselves.
+
+python docs/make_settings.py
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from zerosum.recipes.recipe import Recipe
+
+PAGE = Path(__file__).parent / "settings.md"
+HEAD = """# Settings
+
+Every setting of a recipe by its dotted name: `--data.size 64` on the command line, `[data] size = 64` in a recipe file,
+`settings={"data.size": 64}` in Python. A section with a `kind` has the settings of that kind only. A *schedule* is a
+number, or a table such as `{ start = 1e-3, end = 0, fraction = [0.6, 1.0] }` (linear; `kind = "cosine"` and
+`"geometric"` too; `examples = [a, b]` instead of `fraction`). Made by `docs/make_settings.py`.
+"""
+
+
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that an annotation may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif typing.get_origin(annotation) is not dict:
+        for part in typing.get_args(annotation):
+            yield from models(part)
+
+
+def is_schedule(annotation: Any) -> bool:
+    """Return whether a field holds a number or a schedule of it."""
+    parts = typing.get_args(annotation)
+    return any(part in (int, float) for part in parts) and any(True for _ in models(annotation))
+
+
+def type_name(field: FieldInfo) -> str:
+    """Return a field's type in words."""
+    annotation = field.annotation
+    if is_schedule(annotation):
+        return "schedule"
+    parts = [part for part in typing.get_args(annotation) if part is not type(None)]
+    if typing.get_origin(annotation) is typing.Literal:
+        return ", ".join(f"`{part}`" for part in parts)
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        annotation = parts[0] if len(parts) == 1 else annotation
+    if typing.get_origin(annotation) is typing.Literal:
+        return ", ".join(f"`{part}`" for part in typing.get_args(annotation))
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    text = "list" if typing.get_origin(annotation) in (tuple, list) else text
+    text = "table" if typing.get_origin(annotation) is dict else text
+    return re.sub(r"typing\.|Annotated\[(\w+).*", r"\1", text)
+
+
+def default_of(field: FieldInfo) -> str:
+    """Return a field's default as one would write it."""
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    if default is None:
+        return "chosen"
+    if isinstance(default, BaseModel):
+        return f"`{getattr(default, 'kind', '')}`"
+    return f"`{list(default) if isinstance(default, tuple) else default}`" if default != "" else ""
+
+
+def rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Yield the rows of a section's table."""
+    yield "| setting | type | default | |"
+    yield "|---|---|---|---|"
+    for name, field in model.model_fields.items():
+        if name == "kind":
+            continue
+        text = " ".join((field.description or "").split()).replace("|", "\\|")
+        yield f"| `{prefix}{name}` | {type_name(field)} | {default_of(field)} | {text} |"
+
+
+def kind_of(model: type[BaseModel]) -> str:
+    """Return the value of a model's `kind`, or "" where it has none."""
+    field = model.model_fields.get("kind")
+    return str(field.default) if field else ""
+
+
+def section(name: str, model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Yield one table with its heading and the first paragraph of the model's documentation."""
+    yield f"### `{name}`" if kind_of(model) else f"## `{name}`"
+    yield ""
+    yield " ".join((model.__doc__ or "").split("\n\n")[0].split())
+    yield ""
+    table = list(rows(model, prefix))
+    yield from table if len(table) > 2 else ["No further settings."]
+    yield ""
+
+
+def page() -> str:
+    """Return the whole page."""
+    lines = [HEAD]
+    for name, field in Recipe.model_fields.items():
+        if name == "terms":
+            found = list(models(typing.get_args(field.annotation)[1]))
+            lines += [f"## `{name}`", "", "Further loss terms by name; `kind` defaults to the name.", ""]
+        else:
+            found = list(models(field.annotation))
+            if not found:
+                continue
+            if kind_of(found[0]):
+                lines += [f"## `{name}`", "", " ".join((field.description or "").split()) or f"One kind of {name}.", ""]
+        for model in found:
+            kind = kind_of(model)
+            place = f"terms.{kind.replace('-', '_')}." if name == "terms" else f"{name}."
+            lines += section(f'{name}.kind = "{kind}"' if kind else name, model, place)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf8")

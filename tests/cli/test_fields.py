@@ -1,0 +1,78 @@
+"""Field names in messages become flags of the command that runs."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from zerosum.cli.fields import fields_to_flags, long_flags, set_command
+from zerosum.errors import BadInput
+
+PARAMETERS = [
+    SimpleNamespace(name="run", opts=["run"]),
+    SimpleNamespace(name="num_samples", opts=["-n", "--num-samples"]),
+    SimpleNamespace(name="video_format", opts=["--video"]),
+    SimpleNamespace(name="to_label", opts=["--to"]),
+    SimpleNamespace(name="seed", opts=["--seed"]),
+]
+
+
+@pytest.fixture(autouse=True)
+def _command() -> None:
+    set_command(PARAMETERS)
+
+
+def test_long_flags_leave_out_positional_arguments() -> None:
+    assert long_flags(PARAMETERS) == {
+        "num_samples": "--num-samples", "video_format": "--video", "to_label": "--to", "seed": "--seed",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("`num_samples` 0: give at least 1", "--num-samples 0: give at least 1"),
+        ("`video_format` avi: choose gif", "--video avi: choose gif"),
+        ("`to_label` dgo", "--to dgo"),
+        ("set `training.batch_size` 8, or `terms.gradient-penalty.weight` 0",
+         "set --training.batch_size 8, or --terms.gradient-penalty.weight 0"),
+        ("`optimizer.lr_multipliers.discriminator` 4", "--optimizer.lr_multipliers.discriminator 4"),
+    ],
+)  # fmt: skip
+def test_fields_become_flags(message: str, expected: str) -> None:
+    assert fields_to_flags(message) == expected
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "`run` runs/a: does not exist",  # a positional argument has no flag
+        "`reporter` is not a parameter of this command",
+        "continue with `zerosum resume runs/a`",
+        "`package.module:factory`",
+        "`foo.bar`: there is no such setting",
+        "`data.json` and `training.pt` are files",
+        "num_samples without backticks, and training.batch_size",
+    ],
+)
+def test_everything_else_is_left_unchanged(message: str) -> None:
+    assert fields_to_flags(message) == message
+
+
+def test_bad_input_is_printed_with_the_flags_of_the_command_that_runs(
+    workdir: Path, run_cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise BadInput("`num_samples` 0 and `data.size` 3 and `keyframes` 1: see `zerosum --help`")
+
+    monkeypatch.setattr("zerosum.api.sample", fail)
+    code, _, err = run_cli("sample", "run", "-n", "0")
+    assert code == 2
+    assert err == "zerosum: --num-samples 0 and --data.size 3 and `keyframes` 1: see `zerosum --help`\n"
+
+
+def test_reporters_print_flags(capfd: pytest.CaptureFixture[str]) -> None:
+    from zerosum.cli.console import LineReporter
+
+    LineReporter().message("size  64 px: the images are 64x64 (`data.size` 128)")
+    assert capfd.readouterr().out == "size  64 px: the images are 64x64 (--data.size 128)\n"

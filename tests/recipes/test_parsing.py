@@ -1,0 +1,104 @@
+"""Settings keep their origin, and validation errors name it."""
+
+import pytest
+
+from zerosum.errors import BadInput
+from zerosum.recipes.defaults import build_settings_tree
+from zerosum.recipes.files import check_recipe
+from zerosum.recipes.parsing import SettingsTree
+from zerosum.recipes.recipe import Recipe
+
+NETWORKS = '[generator]\nkind = "mlp"\n[discriminator]\nkind = "mlp"\n'
+
+
+def messages_of(tree: SettingsTree) -> list[str]:
+    with pytest.raises(BadInput) as caught:
+        tree.validate(Recipe)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        ({"terms.r1.weight": "x"}, "`terms.r1.weight` x: "),
+        ({"data.fit": "stretch"}, "`data.fit` stretch: "),
+        ({"foo.bar": 1}, "`foo.bar`: there is no such setting"),
+        ({"generator.widht": 3}, "`generator.widht`: there is no such setting; did you mean `generator.width`?"),
+        ({"generator.kind": "dcgann"}, '`generator.kind`: "dcgann" is not a kind of generator; choose one of '),
+        ({"optimizer.lr": {"start": 1}}, "`optimizer.lr.end`: is missing; set `optimizer.lr.end`"),
+        (
+            {"training.batch_size": 9, "training.accumulate": 2},
+            "`training.batch_size` 9: must be a multiple of `training.accumulate` 2",
+        ),
+        ({"optimizer.weight_clip.critic": 1}, "`optimizer.weight_clip.critic`: there is no such player"),
+        ({"terms.objective.kind": "r1"}, "`terms.objective`: "),
+    ],
+)
+def test_settings_of_the_user_are_named_in_backticks(settings: dict[str, object], start: str) -> None:
+    (message,) = messages_of(build_settings_tree("auto", "", settings, {}))
+    assert message.startswith(start)
+
+
+def test_settings_given_by_an_argument_are_named_by_the_argument() -> None:
+    tree = build_settings_tree("auto", "", {}, {"training.examples": ("`examples`", "many")})
+    (message,) = messages_of(tree)
+    assert message.startswith("`examples` many: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ('name = "x"\n' + NETWORKS + "[data]\nsize = -7\n", "mine.toml line 7: data.size = -7: "),
+        ('name = "x"\n' + NETWORKS + '[terms.r1]\nweight = "x"\n', 'mine.toml line 7: terms.r1.weight = "x": '),
+        ('name = "x"\n' + NETWORKS + "[training]\nbatch_size = 9\naccumulate = 2\n",
+         "mine.toml line 7: `training.batch_size` 9: must be a multiple"),
+        ('name = "x"\n' + NETWORKS + "[optimizer]\nbeta3 = 1\n",
+         "mine.toml line 7: optimizer.beta3: there is no such setting; did you mean `optimizer.beta2`?"),
+    ],
+)  # fmt: skip
+def test_settings_of_a_file_are_named_by_file_and_line(text: str, start: str) -> None:
+    (message,) = messages_of(SettingsTree.from_toml(text, "mine.toml"))
+    assert message.startswith(start)
+
+
+def test_fields_in_the_message_of_a_section_get_the_name_of_the_section() -> None:
+    settings = {"optimizer.lr": {"start": 1.0, "end": 0.0, "fraction": [0.5, 0.2]}}
+    (message,) = messages_of(build_settings_tree("auto", "", settings, {}))
+    assert "`optimizer.lr.examples`" in message
+    assert "`optimizer.lr.fraction`" in message
+
+
+def test_another_kind_drops_the_settings_of_the_old_kind() -> None:
+    tree = SettingsTree({"generator": {"kind": "dcgan", "width": 3}})
+    tree.merge({"generator": {"widths": [4], "kind": "mlp"}}, {})
+    assert tree.tree["generator"] == {"kind": "mlp", "widths": [4]}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "field"),
+    [
+        ("auto", {"generator.condition": "concat"}, "`generator.condition` concat: "),
+        ("auto", {"discriminator.condition": "concat"}, "`discriminator.condition` concat: "),
+        ("cgan", {"discriminator.condition": "auxiliary-classifier"}, "`terms.classify_real.weight`"),
+        ("auto", {"discriminator.norm": "batch"}, "`terms.r1`: "),
+        ("auto", {"terms.path_length.weight": 1}, "`terms.path_length`: "),
+        ("auto", {"game.kind": "progressive"}, "`game.kind` progressive: "),
+        ("auto", {"game.replay_buffer": 4}, "`game.replay_buffer` 4: "),
+        ("auto", {"objective.kind": "relativistic-average", "training.accumulate": 2}, "`training.accumulate` 1"),
+        ("stylegan2", {"latent.kind": "uniform"}, "`latent.kind` uniform: "),
+        ("esrgan", {"evaluation.features": "lite0"}, "`evaluation.features` lite0: "),
+        ("auto", {"game.bidirectional": True}, "`game.bidirectional`"),
+        ("auto", {"data.pairs": "paired"}, "`data.pairs`"),
+        ("pix2pix", {"generator.kind": "dcgan"}, "`generator.kind` dcgan: "),
+        ("pix2pix", {"data.pairs": "none"}, "`data.pairs` none: "),
+        ("pix2pix", {"augment.kind": "ada"}, "`augment.kind` none"),
+        ("cut", {"discriminator.concat_input": True}, "`discriminator.concat_input`: "),
+        ("cut", {"terms.l1.weight": 1}, "`terms.l1`: "),
+        ("pix2pix", {"terms.cycle.weight": 1}, "`terms.cycle`: "),
+    ],
+)
+def test_conflicting_settings_are_named(recipe: str, settings: dict[str, object], field: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        check_recipe(build_settings_tree(recipe, "", settings, {}))
+    assert field in str(caught.value)
+    assert "--" not in str(caught.value)

@@ -1,0 +1,51 @@
+"""The format version of run folders."""
+
+from pathlib import Path
+
+import pytest
+
+from zerosum.errors import BadInput
+from zerosum.run_folder import FORMAT_VERSION, RunFolder
+
+
+def write_run(path: Path, recipe: dict, status: dict | None = None) -> Path:
+    folder = RunFolder.create(path, {"recipe.toml": recipe})
+    if status is not None:
+        folder.write_json("status.json", status)
+    return path
+
+
+@pytest.mark.parametrize(
+    "status", [None, {"state": "done"}, {"state": "done", "format": FORMAT_VERSION}], ids=["none", "without", "with"]
+)
+def test_a_run_of_this_version_is_opened(tmp_path: Path, status: dict | None) -> None:
+    run = write_run(tmp_path / "run", {"metadata": {"format": FORMAT_VERSION}}, status)
+    assert RunFolder.open(run).path == run
+
+
+@pytest.mark.parametrize(
+    ("recipe", "status", "version", "release"),
+    [
+        ({"made": {"zerosum": "0.1.0"}}, {"state": "done", "images": 5}, "format 1", "an older release"),
+        ({"metadata": {"format": FORMAT_VERSION - 1}}, None, "format 1", "an older release"),
+        ({"metadata": {"format": FORMAT_VERSION + 1}}, None, "format 3", "a newer release"),
+        ({"metadata": {"format": FORMAT_VERSION}}, {"format": FORMAT_VERSION + 1}, "format 3", "a newer release"),
+    ],
+    ids=["table [made]", "older", "newer", "newer status"],
+)
+def test_a_run_of_another_version_is_refused(
+    tmp_path: Path, recipe: dict, status: dict | None, version: str, release: str
+) -> None:
+    run = write_run(tmp_path / "run", recipe, status)
+    with pytest.raises(BadInput, match=f"{version}, .*reads format 2 only: use {release} .*train it again"):
+        RunFolder.open(run)
+
+
+def test_files_that_cannot_be_read_are_reported_by_their_reader(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", {"metadata": {"format": FORMAT_VERSION}})
+    (run / "recipe.toml").write_text("not toml")
+    (run / "status.json").write_text("not json")
+    folder = RunFolder.open(run)
+    for read in (lambda: folder.read_toml("recipe.toml"), lambda: folder.read_json("status.json")):
+        with pytest.raises(BadInput, match="cannot be read"):
+            read()

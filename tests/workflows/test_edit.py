@@ -1,0 +1,103 @@
+"""`mix`, `edit` and `encode` as Python functions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from workflow_helpers import RecordingReporter
+
+import zerosum
+from zerosum.errors import BadInput
+
+
+@pytest.mark.parametrize("direction", ["pca:0", "sefa:1"])
+def test_samples_are_moved_along_a_direction(digits_run: Path, direction: str) -> None:
+    reporter = RecordingReporter()
+    path = zerosum.edit(digits_run, direction, sample_indices=[0, 1], steps=3, reporter=reporter)
+    assert path == digits_run / f"outputs/00000064-edit-{direction.replace(':', '_')}-all-seed0.png"
+    with Image.open(path) as grid:
+        assert grid.width > grid.height, "two rows of three images"
+    assert any(direction in message for message in reporter.messages)
+
+
+def test_the_middle_of_a_row_is_the_sample_itself(digits_run: Path, tmp_path: Path) -> None:
+    grids = [
+        np.asarray(Image.open(zerosum.edit(
+            digits_run, "pca:0", sample_indices=[0], steps=3, max_sigma=sigma, into=tmp_path / f"{sigma}.png"
+        )))
+        for sigma in (1.0, 3.0)
+    ]  # fmt: skip
+    width = grids[0].shape[1]
+    middle = slice(width // 2 - width // 8, width // 2 + width // 8)
+    np.testing.assert_array_equal(grids[0][:, middle], grids[1][:, middle])
+    assert not np.array_equal(*grids)
+
+
+@pytest.mark.parametrize(
+    ("direction", "arguments"),
+    [
+        ("pca", {}), ("pca:first", {}), ("smile:0", {}), ("pca:100000", {}), ("class:cat", {}),
+        ("pca:0", {"layers": "9:3"}),
+        ("pca:0", {"sample_indices": []}), ("pca:0", {"sample_indices": [-1]}), ("pca:0", {"truncation": 0.0}),
+        ("pca:0", {"into": "grid.jpg"}), ("pca:0", {"label": "cat"}),
+    ],
+)  # fmt: skip
+def test_wrong_options_of_edit_are_refused(digits_run: Path, direction: str, arguments: dict) -> None:
+    with pytest.raises(BadInput):
+        zerosum.edit(digits_run, direction, **arguments)
+    assert not list(digits_run.glob("outputs/*.png"))
+
+
+def test_a_direction_to_a_class_needs_classes(styles_run: Path, digits_run: Path, trained_ring: Path) -> None:
+    with pytest.raises(BadInput, match="choose one of 0, 1"):
+        zerosum.edit(digits_run, "class:ten")
+    with pytest.raises(BadInput, match="points, not images"):
+        zerosum.edit(trained_ring, "pca:0")
+
+
+def test_latents_without_styles_are_not_truncated_by_default(digits_run: Path, tmp_path: Path) -> None:
+    paths = [
+        zerosum.edit(digits_run, "sefa:0", sample_indices=[0], steps=2, into=tmp_path / f"{name}.png", **arguments)
+        for name, arguments in {"default": {}, "none": {"truncation": 1e9}, "strong": {"truncation": 0.1}}.items()
+    ]
+    default, untruncated, truncated = (path.read_bytes() for path in paths)
+    assert default == untruncated
+    assert default != truncated
+
+
+def test_styles_are_mixed(styles_run: Path, tmp_path: Path) -> None:
+    path = zerosum.mix(styles_run, [0, 1], [2, 3, 4], into=tmp_path / "mix.png")
+    with Image.open(path) as grid:
+        assert grid.width > grid.height, "three rows of four images, edges included"
+    with pytest.raises(BadInput, match="`into`"):
+        zerosum.mix(styles_run, [0, 1], [2, 3, 4], into=path)
+
+
+def test_mixing_needs_styles_and_valid_indices(digits_run: Path, styles_run: Path) -> None:
+    with pytest.raises(BadInput, match="stylegan2"):
+        zerosum.mix(digits_run, [0], [1])
+    with pytest.raises(BadInput, match="`rows`"):
+        zerosum.mix(styles_run, [], [1])
+    with pytest.raises(BadInput, match="`columns`"):
+        zerosum.mix(styles_run, [0], [2**31])
+
+
+def test_an_image_is_encoded(digits_run: Path, tmp_path: Path) -> None:
+    Image.new("L", (40, 30), 90).save(tmp_path / "gray.png")
+    reporter = RecordingReporter()
+    path = zerosum.encode(digits_run, tmp_path / "gray.png", steps=5, reporter=reporter)
+    assert path.name == "00000064-encode-gray-seed0.png"
+    code = np.load(path.with_suffix(".npy"))
+    assert code.ndim == 2
+    assert np.isfinite(code).all()
+    with Image.open(path) as pair:
+        assert pair.width > pair.height, "the target and its reconstruction"
+    assert any("error" in message for message in reporter.messages)
+
+
+def test_a_file_that_is_no_image_is_refused(digits_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("not an image")
+    for file in (tmp_path / "text.png", tmp_path / "missing.png"):
+        with pytest.raises(BadInput, match="cannot be read"):
+            zerosum.encode(digits_run, file, steps=5)

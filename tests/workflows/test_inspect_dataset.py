@@ -1,0 +1,36 @@
+"""`inspect_dataset` as a Python function."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from workflow_helpers import RecordingReporter
+
+import zerosum
+from zerosum.errors import BadInput
+
+
+def test_a_folder_of_images_is_summarized(tmp_path: Path) -> None:
+    for name, brightness in (("dark", 20), ("bright", 200)):
+        (tmp_path / name).mkdir()
+        for number in range(20):
+            Image.new("L", (16, 16), brightness + number).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "dark/broken.png").write_text("not an image")
+    reporter = RecordingReporter()
+    summary = zerosum.inspect_dataset(tmp_path, reporter=reporter).as_dict()
+    text = "\n".join(zerosum.inspect_dataset(tmp_path).lines())
+    assert summary["kind"] == "images"
+    assert "bright 20" in text
+    assert "dark 20" in text
+    assert "broken.png" in text
+    assert reporter.progress_calls
+
+
+def test_a_built_in_dataset_is_summarized() -> None:
+    assert zerosum.inspect_dataset("ring").kind == "points"
+
+
+def test_what_holds_no_images_is_refused(tmp_path: Path) -> None:
+    for source in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(BadInput):
+            zerosum.inspect_dataset(source)

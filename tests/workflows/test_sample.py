@@ -1,0 +1,77 @@
+"""`sample` and `walk` as Python functions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zerosum
+from zerosum.errors import BadInput
+
+
+def test_points_are_written_as_a_table(ring_run: Path) -> None:
+    folder = zerosum.sample(ring_run, 10, seed=7)
+    assert folder == ring_run / "outputs/00002048-seed7-n10"
+    points = np.loadtxt(folder / "points.csv", delimiter=",")
+    expected = zerosum.load(ring_run).sample(10, seed=7).numpy()
+    np.testing.assert_allclose(points, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_images_are_written_as_files_and_grids(digits_run: Path) -> None:
+    folder = zerosum.sample(digits_run, 3)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "00000.png", "00001.png", "00002.png", "classes.png", "grid.png",
+    ]  # fmt: skip
+    with Image.open(folder / "00000.png") as image:
+        assert image.size == (32, 32)
+
+
+def test_samples_of_one_class(digits_run: Path) -> None:
+    folder = zerosum.sample(digits_run, 2, label="3")
+    assert folder.name == "00000064-seed0-n2-3"
+    assert not (folder / "classes.png").exists()
+    with pytest.raises(BadInput):
+        zerosum.sample(digits_run, 2, label="cat")
+
+
+def test_the_best_networks_are_used_on_request(ring_run: Path) -> None:
+    folder = zerosum.sample(ring_run, 4, best=True, truncation=0.5)
+    assert folder.name == "best-seed0-n4-truncation0.5"
+
+
+def test_nothing_is_overwritten(digits_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine.txt").write_text("mine")
+    with pytest.raises(BadInput, match="`into`"):
+        zerosum.sample(digits_run, 2, into=tmp_path / "full")
+    zerosum.walk(digits_run, keyframes=2, steps=2, into=tmp_path / "walk")
+    with pytest.raises(BadInput, match="`into`"):
+        zerosum.walk(digits_run, keyframes=2, steps=2, into=tmp_path / "walk")
+
+
+def test_a_walk_is_a_strip_and_a_video(digits_run: Path) -> None:
+    strip, video = zerosum.walk(digits_run, keyframes=2, steps=3, label=0, to_label=1)
+    assert strip.name == "00000064-walk-slerp-seed0-2x3-0-1.png"
+    with Image.open(video) as film:
+        assert film.n_frames > 1
+    assert strip.is_file()
+
+
+def test_spherical_and_linear_walks_differ(digits_run: Path) -> None:
+    paths = [zerosum.walk(digits_run, keyframes=2, steps=4, interpolation=name)[0] for name in ("slerp", "lerp")]
+    first, second = (np.asarray(Image.open(path)) for path in paths)
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"interpolation": "cubic"}, {"video_format": "avi"}, {"keyframes": 1}, {"steps": 1}]
+)
+def test_wrong_options_of_a_walk_are_refused(digits_run: Path, arguments: dict) -> None:
+    with pytest.raises(BadInput, match=f"`{next(iter(arguments))}`"):
+        zerosum.walk(digits_run, **arguments)
+
+
+def test_a_walk_needs_images(trained_ring: Path) -> None:
+    with pytest.raises(BadInput, match="points, not images"):
+        zerosum.walk(trained_ring)
