@@ -1,22 +1,22 @@
-"""How start-up, speed and memory grow: with images in one file, with files, with ranks, with width.
+"""Measure how start-up, speed and memory grow: with images in one file, with files, with ranks, with width.
 
-    python benchmarks/scale.py images files ranks width --folder SCRATCH   # the rows asked for, in full
-    python benchmarks/scale.py images --folder SCRATCH --num-samples 1k 10k --seconds 4
-    python benchmarks/scale.py files --folder SCRATCH --files 300
+    python benchmarks/scale.py images files ranks width --folder SCRATCH   # these rows, in full
+    python benchmarks/scale.py images --folder SCRATCH --num-images 1k 10k --seconds 4
+    python benchmarks/scale.py files --folder SCRATCH --num-files 300
     python benchmarks/scale.py --table                                     # benchmarks/scale.md from the results
 
-Every figure is of `python -m zerosum train` in a process of its own, seen from outside: its lines are timed as they
-come, and its memory is read from /proc every 20 ms. Start-up is from launch to
-the first step played (a tick a step), cold (an empty cache folder) and warm (the same again); both find the data in the
-system's page cache, where they have just been written. Its parts: `looking` (imports, and a glance at the data),
-`reading`, `pacing` (timing a few rounds, in two precisions), `beginning` (folder, networks, first sheet, first step).
-Peak memory counts the pages of a mapped file that were touched, which the system takes back when it wants them;
-`anonymous` memory is what the process holds itself. Images per second are the median of the log's ticks.
+Every figure is of `python -m zerosum train` in a process of its own, measured from outside: its lines are timed as they
+arrive, and its memory is read from /proc every 20 ms. Start-up is the time from launch to the end of the first training
+step (one tick per step), cold (with an empty cache folder) and warm (the same again); both find the data in the
+system's page cache, because they have just been written. Its parts: `inspecting` (imports, and the quick inspection of
+the data), `loading`, `timing` (a few rounds, in two precisions), `starting` (run folder, networks, first sample grid,
+first step). Peak memory includes the touched pages of a memory-mapped file, which the system can take back;
+`anonymous` memory is what the process allocated itself. Images per second are the median over the log's ticks.
 
-`images`: N random grey images of 16 px in one .npy, used where they lie. `files`: as many PNG files of 16 px.
-`ranks`: one run of r3gan (nano, float32, no batch norm) by one process with one thread, one with two, and two ranks
-with a thread each; and how far apart the generators end. `width`: `auto` on digits, both networks that wide.
-Each row prints a line of JSON, and is kept in the results file beside those of earlier calls.
+`images`: N random gray images of 16 px in one .npy file, memory-mapped. `files`: PNG files of 16 px. `ranks`: one run of
+r3gan (nano, float32, no batch norm) by one process with one thread, by one with two, and by two ranks with a thread
+each; and how far the weights of the generators differ at the end. `width`: `auto` on digits, with both networks of that
+width. Each row prints a line of JSON, and is added to the results file.
 """
 
 from __future__ import annotations
@@ -36,151 +36,155 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 HERE = Path(__file__).parent
-BATCH = 32
-WARM_BAR = 5.0
-"""Seconds that a warm start of the `files` row may take."""
+BATCH_SIZE = 32
+MAX_WARM_SECONDS = 5.0
+"""Limit for a warm start of the `files` row."""
 _MIB = 2**20
 _MARKS = (
-    ("looking", re.compile(r"zerosum \S+: looking at ")),
-    ("reading", re.compile(r"  split: ")),
-    ("pacing", re.compile(r"what was chosen, and why")),
-    ("beginning", re.compile(r".* images/s  .* left$")),
+    ("inspecting", re.compile(r"zerosum \S+: ")),
+    ("loading", re.compile(r"  split: ")),
+    ("timing", re.compile(r"settings chosen for ")),
+    ("starting", re.compile(r".* examples/s  .* left$")),
 )
 """The parts of a start, and the first line printed after each."""
 
 
 @dataclass
-class Watched:
-    """A command, seen from outside."""
+class ProcessStats:
+    """Time and memory of a command, measured from outside."""
 
     cpu: float = 0.0
-    """Seconds of all cores, from launch to the end: what a busy machine does not change much."""
+    """CPU seconds on all cores, from launch to the end; other load on the machine changes them little."""
     marks: dict[str, float] = field(default_factory=dict)
     """Seconds from launch to the end of each part of the start."""
     peak: float = 0.0
-    """MiB: the most that was resident, files' pages included; of one process, not of its children."""
+    """Peak resident memory in MiB, with pages of files; of one process, not of its children."""
     anonymous: float = 0.0
-    """MiB: the most that was resident and no file's."""
+    """Peak resident memory in MiB, without pages of files."""
 
     def start(self) -> float:
-        """Seconds from launch to the first step played."""
-        return round(self.marks["beginning"], 2)
+        """Return the seconds from launch to the end of the first step."""
+        return round(self.marks["starting"], 2)
 
     def parts(self) -> dict[str, float]:
-        """Seconds of each part of the start."""
+        """Return the seconds of each part of the start."""
         ends = [0.0, *self.marks.values()]
         return {name: round(ends[i + 1] - ends[i], 2) for i, name in enumerate(self.marks)}
 
 
-def watch(arguments: list[str], cache: Path, threads: int | None, ranks: int = 1) -> Watched:
-    """Run `zerosum train` with these arguments, in a process of its own or in several ranks."""
-    alone = ["-u", "-m", "zerosum"]
-    several = ["-u", "-m", "torch.distributed.run", "--nproc-per-node", str(ranks), "-m", "--", "zerosum"]
+def run_train(arguments: list[str], cache: Path, threads: int | None, ranks: int = 1) -> ProcessStats:
+    """Run `zerosum train` with these arguments, in one process or in several ranks, and measure it."""
+    one_process = ["-u", "-m", "zerosum"]
+    several_ranks = ["-u", "-m", "torch.distributed.run", "--nproc-per-node", str(ranks), "-m", "--", "zerosum"]
     environment = os.environ | {"ZEROSUM_CACHE": str(cache)}
     environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
-    began, seen, lines = time.monotonic(), Watched(), []
+    start_time, stats, lines = time.monotonic(), ProcessStats(), list[str]()
     process = subprocess.Popen(
-        [sys.executable, *(several if ranks > 1 else alone), "train", *arguments],
+        [sys.executable, *(several_ranks if ranks > 1 else one_process), "train", *arguments],
         env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     ended = threading.Event()
-    poll = threading.Thread(target=_poll, args=(process.pid, seen, ended))
+    poll = threading.Thread(target=_poll, args=(process.pid, stats, ended))
     poll.start()
     assert process.stdout
     for line in process.stdout:
         lines.append(line)
         for name, mark in _MARKS:
-            if name not in seen.marks and mark.match(line.rstrip("\n")):
-                seen.marks[name] = time.monotonic() - began
+            if name not in stats.marks and mark.match(line.rstrip("\n")):
+                stats.marks[name] = time.monotonic() - start_time
     ended.set()
     poll.join()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 3):  # 3: a severe finding stands
+    if process.returncode not in (0, 3):  # 3: a severe finding is active
         raise SystemExit(f"zerosum train {' '.join(arguments)} ended with {process.returncode}:\n{''.join(lines)}")
-    seen.cpu = round(usage.ru_utime + usage.ru_stime, 2)
-    if not seen.peak and sys.platform == "darwin":
-        seen.peak = usage.ru_maxrss / _MIB
-    return seen
+    stats.cpu = round(usage.ru_utime + usage.ru_stime, 2)
+    if not stats.peak and sys.platform == "darwin":
+        stats.peak = usage.ru_maxrss / _MIB
+    return stats
 
 
-def _poll(pid: int, seen: Watched, ended: threading.Event) -> None:
-    """Note the most memory of a process, where the system tells it. (What wait4 tells starts at the parent's peak.)"""
+def _poll(pid: int, stats: ProcessStats, ended: threading.Event) -> None:
+    """Record the peak memory of a process, if the system reports it. (wait4's figure starts at the parent's peak.)"""
     status = Path(f"/proc/{pid}/status")
     while not ended.wait(0.02):
         try:
             text = status.read_text("utf8")
         except OSError:
             return
-        found = {name: int(size) / 1024 for name, size in re.findall(r"(VmHWM|RssAnon):\s+(\d+)", text)}
-        seen.peak = max(seen.peak, found.get("VmHWM", 0.0))
-        seen.anonymous = max(seen.anonymous, found.get("RssAnon", 0.0))
+        mib = {name: int(size) / 1024 for name, size in re.findall(r"(VmHWM|RssAnon):\s+(\d+)", text)}
+        stats.peak = max(stats.peak, mib.get("VmHWM", 0.0))
+        stats.anonymous = max(stats.anonymous, mib.get("RssAnon", 0.0))
 
 
 @dataclass
-class Bench:
-    """Where rows put their files and results."""
+class Setup:
+    """The folders and conditions shared by all rows."""
 
     folder: Path
     results: Path
     threads: int | None
     seconds: int
 
-    def fresh(self, name: str) -> Path:
-        """A path within the folder with nothing there."""
+    def empty_path(self, name: str) -> Path:
+        """Return a path within the folder, after deleting what is there."""
         path = self.folder / name
         shutil.rmtree(path, ignore_errors=True)
         return path
 
-    def start(self, data: Path, cache: Path) -> Watched:
-        """A start on these data, and two steps."""
-        run = self.fresh("run")
-        few = ["--batch-size", str(BATCH), "--examples", str(2 * BATCH), "--training.tick_examples", str(BATCH)]
-        return watch([str(data), "--recipe", "auto", "--run", str(run), *few], cache, self.threads)
+    def start(self, data: Path, cache: Path) -> ProcessStats:
+        """Start a run on these data, and take two steps."""
+        run = self.empty_path("run")
+        examples = ["--examples", str(2 * BATCH_SIZE), "--training.tick_examples", str(BATCH_SIZE)]
+        arguments = [str(data), "--recipe", "auto", "--run", str(run), "--batch-size", str(BATCH_SIZE), *examples]
+        return run_train(arguments, cache, self.threads)
 
-    def train(self, source: str, cache: Path, *more: str) -> tuple[Watched, dict[str, object]]:
-        """A run of so many seconds, and how fast it was."""
-        run = self.fresh("run")
-        arguments = [source, "--run", str(run), "--budget", f"{self.seconds}s", "--evaluation.features", "none", *more]
-        seen = watch(arguments, cache, self.threads)
-        return seen, {"images_per_second": speed(run), "precision": precision(run)}
+    def train(self, source: str, cache: Path, *arguments: str) -> tuple[ProcessStats, dict[str, object]]:
+        """Train for `seconds`, and return the speed and precision of the run too."""
+        run = self.empty_path("run")
+        common = [source, "--run", str(run), "--budget", f"{self.seconds}s", "--evaluation.features", "none"]
+        stats = run_train([*common, *arguments], cache, self.threads)
+        return stats, {"images_per_second": read_speed(run), "precision": read_precision(run)}
 
-    def say(self, row: str, of: object, **figures: object) -> None:
-        """Print a row and keep it."""
+    def record(self, row: str, value: object, **figures: object) -> None:
+        """Print a row, and add it to the results file."""
         import torch
 
         threads = self.threads or torch.get_num_threads()
-        about = {"threads": threads, "cores": os.cpu_count(), "machine": platform.machine(),
-                 "torch": torch.__version__, "date": time.strftime("%Y-%m-%d")}  # fmt: skip
-        record = {"row": row, "of": of, **about, **figures}
+        context = {"threads": threads, "cores": os.cpu_count(), "machine": platform.machine(),
+                   "torch": torch.__version__, "date": time.strftime("%Y-%m-%d")}  # fmt: skip
+        record = {"row": row, "value": value, **context, **figures}
         print(json.dumps(record), flush=True)
-        kept = json.loads(self.results.read_text("utf8")) if self.results.exists() else {}
-        kept[f"{row} {of}"] = record
-        self.results.write_text(json.dumps(kept, indent=1) + "\n", "utf8")
+        results = json.loads(self.results.read_text("utf8")) if self.results.exists() else {}
+        results[f"{row} {value}"] = record
+        self.results.write_text(json.dumps(results, indent=1) + "\n", "utf8")
 
 
-def speed(run: Path) -> float:
-    """Images per second of a run: the median of its ticks, the first left out where there are others."""
-    ticks = [json.loads(line)["images_per_second"] for line in (run / "log.jsonl").read_text("utf8").splitlines()]
-    return round(statistics.median(ticks[1:] or ticks), 1)
+def read_speed(run: Path) -> float:
+    """Return the images per second of a run: the median over its ticks, without the first if there are others."""
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text("utf8").splitlines()]
+    speeds: list[float] = [row["examples_per_second"] for row in rows]
+    return round(statistics.median(speeds[1:] or speeds), 1)
 
 
-def precision(run: Path) -> str:
-    """In which the networks were computed."""
-    found = re.search(r'^precision = "(\w+)"', (run / "recipe.toml").read_text("utf8"), re.MULTILINE)
-    return found[1] if found else ""
+def read_precision(run: Path) -> str:
+    """Return the precision of a run's networks."""
+    match = re.search(r'^precision = "(\w+)"', (run / "recipe.toml").read_text("utf8"), re.MULTILINE)
+    return match[1] if match else ""
 
 
 # ---------------------------------------------------------------------- images in one file
 
 
 def image_file(folder: Path, count: int) -> Path:
-    """An .npy of so many random grey images of 16 px, written a block at a time."""
+    """Return an .npy file of `count` random gray images of 16 px, written a block at a time."""
     path = folder / f"images-{count}.npy"
     if not path.exists():
         scratch = path.with_suffix(".part")
@@ -195,21 +199,21 @@ def image_file(folder: Path, count: int) -> Path:
     return path
 
 
-def measure_images(bench: Bench, counts: list[int], keep: bool) -> None:
-    """Start-up, memory and speed as one file grows."""
+def measure_images(setup: Setup, counts: list[int], keep: bool) -> None:
+    """Measure start-up, memory and speed as one file grows."""
     for count in counts:
-        data, cache = image_file(bench.folder, count), bench.fresh("cache")
-        cold = bench.start(data, cache)
-        warm = bench.start(data, cache)
-        long, figures = bench.train(str(data), cache, "--batch-size", str(BATCH))
-        bench.say(
+        data, cache = image_file(setup.folder, count), setup.empty_path("cache")
+        cold = setup.start(data, cache)
+        warm = setup.start(data, cache)
+        training, figures = setup.train(str(data), cache, "--batch-size", str(BATCH_SIZE))
+        setup.record(
             "images", count,
             MiB_of_data=round(data.stat().st_size / _MIB, 1),
             cold_seconds=cold.start(), warm_seconds=warm.start(),
             cold_parts=cold.parts(), warm_parts=warm.parts(), cold_cpu_seconds=cold.cpu, warm_cpu_seconds=warm.cpu,
-            cold_MiB=round(cold.peak), warm_MiB=round(warm.peak), training_MiB=round(long.peak),
+            cold_MiB=round(cold.peak), warm_MiB=round(warm.peak), training_MiB=round(training.peak),
             cold_anonymous_MiB=round(cold.anonymous), warm_anonymous_MiB=round(warm.anonymous),
-            training_anonymous_MiB=round(long.anonymous), **figures,
+            training_anonymous_MiB=round(training.anonymous), **figures,
         )  # fmt: skip
         if not keep:
             data.unlink()
@@ -219,7 +223,7 @@ def measure_images(bench: Bench, counts: list[int], keep: bool) -> None:
 
 
 def png_folder(folder: Path, count: int) -> Path:
-    """A folder of so many PNG files of 16 px."""
+    """Return a folder of `count` PNG files of 16 px."""
     path = folder / f"files-{count}"
     if not path.exists():
         scratch = folder / f"files-{count}.part"
@@ -233,18 +237,18 @@ def png_folder(folder: Path, count: int) -> Path:
     return path
 
 
-def measure_files(bench: Bench, count: int, keep: bool) -> None:
-    """Start-up on a folder: cold once, warm three times."""
-    data, cache = png_folder(bench.folder, count), bench.fresh("cache")
-    cold = bench.start(data, cache)
-    warm = [bench.start(data, cache) for _ in range(3)]
-    middle = sorted(warm, key=Watched.start)[1]
-    bench.say(
+def measure_files(setup: Setup, count: int, keep: bool) -> None:
+    """Measure start-up on a folder: cold once, warm three times."""
+    data, cache = png_folder(setup.folder, count), setup.empty_path("cache")
+    cold = setup.start(data, cache)
+    warm = [setup.start(data, cache) for _ in range(3)]
+    median = sorted(warm, key=ProcessStats.start)[1]
+    setup.record(
         "files", count,
-        cold_seconds=cold.start(), cold_parts=cold.parts(), warm_seconds=[each.start() for each in warm],
-        warm_parts=middle.parts(), warm_cpu_seconds=middle.cpu,
-        bar_seconds=WARM_BAR, within_bar=middle.start() <= WARM_BAR,
-        warm_MiB=round(middle.peak), warm_anonymous_MiB=round(middle.anonymous),
+        cold_seconds=cold.start(), cold_parts=cold.parts(), warm_seconds=[run.start() for run in warm],
+        warm_parts=median.parts(), warm_cpu_seconds=median.cpu,
+        max_warm_seconds=MAX_WARM_SECONDS, within_limit=median.start() <= MAX_WARM_SECONDS,
+        warm_MiB=round(median.peak), warm_anonymous_MiB=round(median.anonymous),
     )  # fmt: skip
     if not keep:
         shutil.rmtree(data)
@@ -252,58 +256,61 @@ def measure_files(bench: Bench, count: int, keep: bool) -> None:
 
 # ---------------------------------------------------------------------- ranks
 
-WAYS = {"one process, one thread": (1, 1), "one process, two threads": (1, 2), "two ranks, a thread each": (2, 1)}
-"""How a run is played: ranks, and threads of each."""
+VARIANTS = {"one process, one thread": (1, 1), "one process, two threads": (1, 2), "two ranks, a thread each": (2, 1)}
+"""How a run is computed: the number of ranks, and the threads of each."""
 
 
-def weights(run: Path) -> dict[str, np.ndarray]:
-    """The generator's weights in a run's newest checkpoint, the averaged ones too."""
+def load_weights(run: Path) -> dict[str, NDArray[Any]]:
+    """Return the generator's weights from a run's newest checkpoint, raw and EMA."""
     from safetensors.numpy import load_file
 
     newest = max((run / "checkpoints").glob("[0-9]*"), key=lambda path: int(path.name))
     return {name: array for name, array in load_file(newest / "networks.safetensors").items() if "generator" in name}
 
 
-def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
-    """The largest absolute difference of any weight."""
-    assert one.keys() == other.keys()
-    return max(float(np.abs(one[name] - other[name]).max()) for name in one)
+def max_difference(a: dict[str, NDArray[Any]], b: dict[str, NDArray[Any]]) -> float:
+    """Return the largest absolute difference between two sets of weights."""
+    assert a.keys() == b.keys()
+    return max(float(np.abs(a[name] - b[name]).max()) for name in a)
 
 
-def measure_ranks(bench: Bench, images: int) -> None:
-    """The same run in three ways: how fast, and how far apart they end."""
-    cache, found, speeds = bench.fresh("cache"), {}, {}
+def measure_ranks(setup: Setup, examples: int) -> None:
+    """Compute the same run in three variants: how fast they are, and how far their weights differ at the end."""
+    cache, weights, speeds = setup.empty_path("cache"), {}, {}
     shared = ["digits", "--recipe", "r3gan", "--size", "nano", "--training.precision", "float32", "--batch-size", "64",
-              "--examples", str(images), "--training.tick_examples", str(max(64, images // 10)), "--device", "cpu",
-              "--evaluation.features", "none"]  # fmt: skip
-    for way, (ranks, threads) in WAYS.items():
-        run = bench.fresh("run")
-        watch([*shared, "--run", str(run)], cache, threads, ranks)
-        found[way], speeds[way] = weights(run), speed(run)
-    first, second, both = WAYS
-    bench.say(
-        "ranks", images,
+              "--examples", str(examples), "--training.tick_examples", str(max(64, examples // 10)), "--device",
+              "cpu", "--evaluation.features", "none"]  # fmt: skip
+    for name, (ranks, threads) in VARIANTS.items():
+        run = setup.empty_path("run")
+        run_train([*shared, "--run", str(run)], cache, threads, ranks)
+        weights[name], speeds[name] = load_weights(run), read_speed(run)
+    one_thread, two_threads, two_ranks = VARIANTS
+    setup.record(
+        "ranks", examples,
         threads="as named", images_per_second=speeds,
-        ranks_over_one_thread=round(speeds[both] / speeds[first], 3),
-        ranks_over_two_threads=round(speeds[both] / speeds[second], 3),
-        ranks_apart=apart(found[both], found[first]), threads_apart=apart(found[second], found[first]),
-        largest_weight=max(float(np.abs(array).max()) for array in found[first].values()),
+        ranks_over_one_thread=round(speeds[two_ranks] / speeds[one_thread], 3),
+        ranks_over_two_threads=round(speeds[two_ranks] / speeds[two_threads], 3),
+        ranks_difference=max_difference(weights[two_ranks], weights[one_thread]),
+        threads_difference=max_difference(weights[two_threads], weights[one_thread]),
+        largest_weight=max(float(np.abs(array).max()) for array in weights[one_thread].values()),
     )  # fmt: skip
 
 
 # ---------------------------------------------------------------------- width
 
 
-def measure_width(bench: Bench, widths: list[int]) -> None:
-    """Speed and memory of `auto` as its networks grow."""
-    cache = bench.fresh("cache")
+def measure_width(setup: Setup, widths: list[int]) -> None:
+    """Measure the speed and memory of `auto` as its networks grow."""
+    cache = setup.empty_path("cache")
     for width in widths:
-        wide = [f"--{player}.{name}={value}" for player in ("generator", "discriminator")
-                for name, value in (("width", width), ("max_width", 4 * width))]  # fmt: skip
-        seen, figures = bench.train("digits", cache, "--recipe", "auto", "--batch-size", str(BATCH), *wide)
-        generator = sum(array.size for name, array in weights(bench.folder / "run").items() if "average" not in name)
-        bench.say("width", width, **figures, generator_weights=generator, MiB=round(seen.peak),
-                  anonymous_MiB=round(seen.anonymous))  # fmt: skip
+        settings = [f"--{player}.{name}={value}" for player in ("generator", "discriminator")
+                    for name, value in (("width", width), ("max_width", 4 * width))]  # fmt: skip
+        arguments = ["--recipe", "auto", "--batch-size", str(BATCH_SIZE), *settings]
+        stats, figures = setup.train("digits", cache, *arguments)
+        weights = load_weights(setup.folder / "run")
+        num_weights = sum(array.size for name, array in weights.items() if not name.startswith("emas."))
+        setup.record("width", width, **figures, generator_weights=num_weights, MiB=round(stats.peak),
+                     anonymous_MiB=round(stats.anonymous))  # fmt: skip
 
 
 # ---------------------------------------------------------------------- the table
@@ -311,23 +318,26 @@ def measure_width(bench: Bench, widths: list[int]) -> None:
 COLUMNS = {
     "images": ("cold_seconds", "warm_seconds", "training_MiB", "training_anonymous_MiB", "images_per_second"),
     "files": ("cold_seconds", "warm_seconds", "warm_parts", "warm_MiB"),
-    "ranks": ("images_per_second", "ranks_over_one_thread", "ranks_over_two_threads", "ranks_apart", "threads_apart"),
+    "ranks": (
+        "images_per_second", "ranks_over_one_thread", "ranks_over_two_threads", "ranks_difference",
+        "threads_difference",
+    ),
     "width": ("generator_weights", "images_per_second", "precision", "MiB", "anonymous_MiB"),
 }
 
 
 def table(results: Path) -> Iterator[str]:
-    """The results as Markdown."""
+    """Yield the lines of the page, made from the results alone."""
     rows = list(json.loads(results.read_text("utf8")).values())
-    yield "# Scale\n\nMade by `python benchmarks/scale.py --table`; what each figure is, that script says."
+    yield "# Scale\n\nMade by `python benchmarks/scale.py --table`; the script explains each figure."
     for name, columns in COLUMNS.items():
-        mine = sorted((row for row in rows if row["row"] == name), key=lambda row: row["of"])
-        if mine:
+        selected = sorted((row for row in rows if row["row"] == name), key=lambda row: row["value"])
+        if selected:
             yield f"\n## {name}\n"
             yield f"| {name} | " + " | ".join(column.replace("_", " ") for column in columns) + " | threads | date |"
             yield "|---" * (len(columns) + 3) + "|"
-        for row in mine:
-            cells = [f"{row['of']:,}", *(_cell(row[column]) for column in columns), str(row["threads"]), row["date"]]
+        for row in selected:
+            cells = [f"{row['value']:,}", *(_cell(row[column]) for column in columns), str(row["threads"]), row["date"]]
             yield "| " + " | ".join(cells) + " |"
 
 
@@ -341,42 +351,48 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
-def count(text: str) -> int:
-    """10k, 1M."""
-    times = {"k": 1_000, "M": 1_000_000}
-    return int(float(text.rstrip("kM")) * times.get(text[-1], 1))
+def parse_count(text: str) -> int:
+    """Parse a number such as 300, 10k or 1M."""
+    factors = {"k": 1_000, "M": 1_000_000}
+    return int(float(text.rstrip("kM")) * factors.get(text[-1], 1))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", help="images, files, ranks, width")
+    parser.add_argument("--folder", type=Path, help="scratch folder; needs 3 GB for 10M images")
+    parser.add_argument("--num-images", type=parse_count, nargs="*", default=[10**power for power in range(3, 8)],
+                        help="numbers of images in the row images")  # fmt: skip
+    parser.add_argument("--num-files", type=parse_count, default=60_000, help="number of files in the row files")
+    parser.add_argument("--examples", type=parse_count, default=12_800, help="training examples in the row ranks")
+    parser.add_argument("--widths", type=int, nargs="*", default=[8, 16, 32, 64])
+    parser.add_argument("--seconds", type=int, default=20, help="training time in the rows images and width")
+    parser.add_argument("--threads", type=int, help="threads in all rows but ranks; by default as PyTorch chooses")
+    parser.add_argument("--keep", action="store_true", help="keep the data in the folder")
+    parser.add_argument("--results", type=Path, default=HERE / "scale.json")
+    parser.add_argument("--table", action="store_true", help="only write the results as Markdown")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Measure the rows asked for, or write the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("rows", nargs="*", help="images, files, ranks, width")
-    parser.add_argument("--folder", type=Path, help="scratch; 3 GB at 10M images")
-    parser.add_argument("--num-samples", type=count, nargs="*", default=[10**power for power in range(3, 8)])
-    parser.add_argument("--files", type=count, default=60_000)
-    parser.add_argument("--examples", type=count, default=12_800, help="that the ranks row trains on")
-    parser.add_argument("--widths", type=int, nargs="*", default=[8, 16, 32, 64])
-    parser.add_argument("--seconds", type=int, default=20, help="of training, in the rows images and width")
-    parser.add_argument("--threads", type=int, help="of the rows images, files and width; left out: PyTorch's")
-    parser.add_argument("--keep", action="store_true", help="leave the data in the folder")
-    parser.add_argument("--results", type=Path, default=HERE / "scale.json")
-    parser.add_argument("--table", action="store_true", help="write the results as Markdown beside them")
-    asked = parser.parse_args()
-    if asked.table:
-        asked.results.with_suffix(".md").write_text("\n".join(table(asked.results)) + "\n", "utf8")
+    """Measure the given rows, or write the table."""
+    options = parse_arguments()
+    if options.table:
+        options.results.with_suffix(".md").write_text("\n".join(table(options.results)) + "\n", "utf8")
         return
-    above = asked.folder or Path(tempfile.gettempdir())
-    above.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="scale-", dir=above) as scratch:
-        folder = above if asked.keep else Path(scratch)
-        reference_set = Bench(folder, asked.results, asked.threads, asked.seconds)
+    parent = options.folder or Path(tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="scale-", dir=parent) as scratch:
+        folder = parent if options.keep else Path(scratch)
+        setup = Setup(folder, options.results, options.threads, options.seconds)
         measures = {
-            "images": lambda: measure_images(reference_set, asked.n, asked.keep),
-            "files": lambda: measure_files(reference_set, asked.files, asked.keep),
-            "ranks": lambda: measure_ranks(reference_set, asked.images),
-            "width": lambda: measure_width(reference_set, asked.widths),
+            "images": lambda: measure_images(setup, options.num_images, options.keep),
+            "files": lambda: measure_files(setup, options.num_files, options.keep),
+            "ranks": lambda: measure_ranks(setup, options.examples),
+            "width": lambda: measure_width(setup, options.widths),
         }
-        for row in asked.rows:
+        for row in options.rows:
             measures[row]()
 
 

@@ -3,8 +3,8 @@
     python docs/make_wrong.py RUNS
 
 RUNS is the folder of `benchmarks/fault_injection/run_faults.py`; `benchmarks/fault_injection/results.json` lists the
-findings of its runs. Writes docs/what-went-wrong.md and, for each finding with an example, the last samples of that run:
-docs/wrong/NAME.png.
+findings of its runs. Writes docs/what-went-wrong.md and, for each finding with an example, the last samples of that
+run: docs/wrong/NAME.png.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def format_criterion(criterion: Criterion) -> str:
 def render_section(rule: Rule, runs: list[dict[str, Any]], runs_folder: Path) -> list[str]:
     """Return the lines about one finding."""
     lines = ["", f"## {rule.title}", "", f"`{rule.name}`, {rule.severity}. {rule.explanation}", ""]
-    mandatory = f", among them the first {rule.num_mandatory}" if rule.num_mandatory else ""
+    first = "the first" if rule.num_mandatory == 1 else f"the first {rule.num_mandatory}"
+    mandatory = f", including {first}" if rule.num_mandatory else ""
     lines += [f"Criteria, of which at least {rule.min_criteria} must be met{mandatory}:", ""]
     lines += [format_criterion(criterion) for criterion in rule.criteria]
     example = choose_example(rule.name, runs)

@@ -17,7 +17,7 @@ References = Mapping[tuple[str, str, int], Row]
 CONVERGED_COVERAGE = 0.5
 """Coverage, relative to that of real examples, from which a run has converged."""
 IMPROVING_RATIO = 0.9
-"""A run still improves if its minimum distance from the data in the last third is below this fraction of the earlier."""
+"""A run still improves if its minimum distance from the data in the last third is below this fraction of the rest."""
 RECOVERY_RATIO = 0.8
 """A fault is effective below this fraction of the reference's coverage, or beyond twice its distance from the data."""
 FAULT_OUTCOMES = ("effective", "harmless", "undetermined")

@@ -8,7 +8,7 @@ from zerosum.data.images.summary import DatasetSummary
 from zerosum.data.pairs.datasets import PairedDataset
 from zerosum.evaluation.features.registry import load_feature_network
 from zerosum.evaluation.features.table import FeatureTable
-from zerosum.evaluation.metrics.manifold import kernel_distance
+from zerosum.evaluation.metrics.kid import kernel_distance
 from zerosum.evaluation.online import OnlineEvaluator, TranslatedSet
 
 NUM_HELD_OUT = 64

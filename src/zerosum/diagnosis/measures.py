@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from zerosum.diagnosis.reference_set import ReferenceSet
-from zerosum.evaluation.metrics.manifold import compute_cross_scores
 from zerosum.evaluation.metrics.modes import compare_mode_counts
+from zerosum.evaluation.metrics.pairwise import compute_cross_scores
 from zerosum.evaluation.metrics.thumbnails import (
     EmbeddingSet,
     auc,

@@ -18,12 +18,8 @@ from zerosum.data.dataset import Dataset
 from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.features.extract import FeatureExtractor, FeatureSet
 from zerosum.evaluation.features.table import FeatureTable
-from zerosum.evaluation.metrics.manifold import (
-    SelfDistances,
-    compute_cross_scores,
-    compute_self_distances,
-    kernel_distance,
-)
+from zerosum.evaluation.metrics.kid import kernel_distance
+from zerosum.evaluation.metrics.pairwise import SelfDistances, compute_cross_scores, compute_self_distances
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.metrics.thumbnails import NUM_NEIGHBORS, mean_pairwise_distance
 from zerosum.evaluation.protocol import Protocol

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from zerosum.evaluation.features.extract import FeatureSet
 from zerosum.evaluation.metrics.frechet import frechet_distance
 from zerosum.evaluation.metrics.inception_score import inception_score
-from zerosum.evaluation.metrics.manifold import (
+from zerosum.evaluation.metrics.memorization import MemorizationResult, measure_memorization
+from zerosum.evaluation.metrics.modes import ModeCounts, assign_clusters, compare_mode_counts, fit_kmeans
+from zerosum.evaluation.metrics.pairwise import (
     PairwiseScores,
     compute_cross_scores,
     compute_pairwise_scores,
     compute_self_distances,
 )
-from zerosum.evaluation.metrics.memorization import MemorizationResult, measure_memorization
-from zerosum.evaluation.metrics.modes import ModeCounts, assign_clusters, compare_mode_counts, fit_kmeans
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.protocol import Protocol
 

@@ -33,7 +33,7 @@ def combine(*remedies: Remedy) -> Remedy:
 
 def first_applicable(*remedies: Remedy) -> Remedy:
     """Return a remedy with the recommendations of the first of these that has any."""
-    return lambda history: next((found for remedy in remedies if (found := remedy(history))), ())
+    return lambda history: next((changes for remedy in remedies if (changes := remedy(history))), ())
 
 
 def only_if(condition: Callable[[LogHistory], bool], remedy: Remedy) -> Remedy:

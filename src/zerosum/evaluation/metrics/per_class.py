@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics import class_counts
-from zerosum.evaluation.metrics.manifold import PairwiseScores, kernel_distance
+from zerosum.evaluation.metrics.kid import kernel_distance
+from zerosum.evaluation.metrics.pairwise import PairwiseScores
 
 LabelArray = NDArray[np.int64]
 MIN_IMAGES_PER_CLASS = 30

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zerosum.evaluation.features.table import FeatureTable
-from zerosum.evaluation.metrics.manifold import SelfDistances, compute_self_distances
+from zerosum.evaluation.metrics.pairwise import SelfDistances, compute_self_distances
 
 THUMBNAIL_SIZE = 16
 NUM_NEIGHBORS = 5

@@ -10,12 +10,12 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import FeatureTable
-from zerosum.evaluation.metrics.manifold import (
+from zerosum.evaluation.metrics.kid import kernel_distance
+from zerosum.evaluation.metrics.pairwise import (
     PairwiseScores,
     compute_cross_scores,
     compute_pairwise_scores,
     compute_self_distances,
-    kernel_distance,
 )
 
 
