@@ -119,7 +119,9 @@ class Lightweight:
         folder = RunFolder(run)
         rows = list(folder.rows("scores.jsonl"))
         if not rows:
-            rows = [score_images(_load_samples(run), lightweight.load_dataset(data)[0]) | {"examples": info["examples"]}]
+            rows = [
+                score_images(_load_samples(run), lightweight.load_dataset(data)[0]) | {"examples": info["examples"]}
+            ]
             folder.append("scores.jsonl", rows[0])
         return _outcome(info, rows[-1], info["curve"])
 
@@ -244,8 +246,8 @@ def table(results: Mapping[str, Any]) -> str:
         first = next(iter(contenders[OURS].values()))
         floor = first["scores"]
         lines += ["", f"Floors: fd {floor['fd_lite0']['floor']:.1f}, coverage {floor['coverage']['floor']:.3f}. "
-                  f"Protocol: {first['protocol_description']}. The last column: when the median of {OURS}'s evaluations "
-                  f"first was at most the best final kid_lite0 of the contender; there are "
+                  f"Protocol: {first['protocol_description']}. The last column: when the median of {OURS}'s "
+                  f"evaluations first was at most the best final kid_lite0 of the contender; there are "
                   f"{_num_evaluations(contenders[OURS])} evaluations a run, so it is an upper bound.", "",
                   f"![curves](quality-{data}.png)", "", f"![samples](quality-{data}-samples.png)", ""]  # fmt: skip
     return "\n".join(lines)

@@ -1,185 +1,92 @@
-"""What the peers' well-known codes do, written out: how they load images, their steps, their operators.
+"""Training loops of the peers' well-known codes, written out: their steps and their operators.
 
-The steps of the family stand in `references_family.py`, and this goes for them too.
+Their image loading is in `references_loaders.py`, the steps of the family are in `references_family.py`; all of this
+applies to them too.
 
-Facts only, none of their text. Where a loop departs from its original, its docstring says so. Common to all: networks
-are ours, built from the row's recipe, so that both sides do the same arithmetic; they end in a score where some
-originals end in a sigmoid, so the cross-entropy is the one on scores; epochs leave out a last smaller batch; nothing is
-printed, drawn or saved, while losses are still brought to Python, as the originals do for their lines.
+The loops reproduce what the codes compute, and contain none of their text. Where a loop differs from its original, its
+docstring says so. Common to all: the networks are Zerosum's, built from the recipe of the row, so that both sides do
+the same arithmetic; they end in a score where some originals end in a sigmoid, so the cross-entropy is the one of
+logits; epochs drop a smaller last batch; nothing is printed, drawn or saved, but losses are still copied to Python, as
+the originals do for their output.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import torch
-import vision
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
-from zerosum.data.dataset import Dataset
 from zerosum.networks import fastgan, stylegan2
 from zerosum.recipes.recipe import Recipe
 
 Batches = Iterator[Tensor]
 Step = Callable[[], None]
-CLASSES = 10
-"""Of the data of rows that have any."""
+NUM_CLASSES = 10
+"""Classes of the data of conditional rows."""
 
 
-# ---------------------------------------------------------------------- how images are loaded
+# ---------------------------------------------------------------------- parts of several steps
 
 
-class Loader(Protocol):
-    """How a reference comes by its images."""
-
-    said: str
-    """In words, for the row's line."""
-
-    def batches(self, batch: int) -> Batches:
-        """Batches (N, C, H, W) in [-1, 1], shuffled anew every epoch, for ever."""
+def gradient_penalty(score_fn: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return the mean of (|d score / d image| - 1)^2 at images (N, C, H, W); `score_fn` returns scores (N,)."""
+    images.requires_grad_(True)
+    gradient = torch.autograd.grad(score_fn(images).sum(), images, create_graph=True)[0]
+    penalty: Tensor = ((gradient.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
+    return penalty
 
 
-class Tensors(Dataset[Tensor]):
-    """One array after another, made float and scaled: what ToTensor and Normalize do, without a picture's detour.
-
-    Cheaper than any well-known code: pytorch/examples' dcgan opens files, resizes and crops them in two worker
-    processes, which on a machine of two cores take their time from training.
-    """
-
-    said = "tensors from memory"
-
-    def __init__(self, examples: Dataset) -> None:
-        self.values = examples.values
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, index: int) -> Tensor:
-        image = torch.from_numpy(self.values[index]).permute(2, 0, 1).contiguous().float().div(255)
-        return image.sub_(0.5).div_(0.5)
-
-    def batches(self, batch: int) -> Batches:
-        while True:
-            yield from DataLoader(self, batch, shuffle=True, drop_last=True)
+def interpolate(real: Tensor, fake: Tensor) -> Tensor:
+    """Return a random point on the line from each fake to a real image, all (N, C, H, W)."""
+    weight = torch.rand(len(real), 1, 1, 1)
+    return weight * real + (1 - weight) * fake
 
 
-class Labelled(Tensors):
-    """The same, each with its class, as torchvision's data sets hand out images whether or not it is wanted."""
+def ema_step(network: nn.Module, decay: float = 0.999) -> Step:
+    """Return a step that updates an EMA of the network's weights in a loop over the parameters."""
+    averages = [parameter.detach().clone() for parameter in network.parameters()]
 
-    said = "tensors and classes from memory"
-
-    def __init__(self, examples: Dataset) -> None:
-        super().__init__(examples)
-        self.labels = examples.labels.tolist()
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return super().__getitem__(index), self.labels[index]
-
-
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """Grey images and labels as torchvision's MNIST hands them out: each a picture, then Resize, ToTensor, Normalize.
-
-    With torchvision the transforms are its own. Without, the same conversions stand in `written_out`, a little cheaper
-    than the originals, which check their input as well. 2,048 images fit a cache that 60,000 would not.
-    """
-
-    def __init__(self, examples: Dataset) -> None:
-        self.data = torch.from_numpy(np.ascontiguousarray(examples.values[..., 0]))
-        self.targets = torch.zeros(len(self.data), dtype=torch.int64)
-        version = vision.find()
-        self.said = f"torchvision {version}" if version else "written out"
-        self.transform = theirs(self.data.shape[1]) if version else written_out
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, target = self.data[index], int(self.targets[index])
-        return self.transform(Image.fromarray(image.numpy())), target
-
-    def batches(self, batch: int) -> Batches:
-        while True:
-            for images, _ in DataLoader(self, batch, shuffle=True, drop_last=True):
-                yield images
-
-
-def theirs(side: int) -> Callable[[Image.Image], Tensor]:
-    """torchvision's own transforms, as PyTorch-GAN puts them together."""
-    from torchvision import transforms
-
-    steps = [transforms.Resize(side), transforms.ToTensor(), transforms.Normalize([0.5], [0.5])]
-    return transforms.Compose(steps)  # type: ignore[no-any-return]
-
-
-def written_out(image: Image.Image) -> Tensor:
-    """A grey picture, of the right size already, to (1, H, W) in [-1, 1]."""
-    pixels = torch.from_numpy(np.array(image, copy=True))[..., None]
-    scaled = pixels.permute(2, 0, 1).contiguous().float().div(255).clone()
-    mean, deviation = torch.tensor([0.5]).view(-1, 1, 1), torch.tensor([0.5]).view(-1, 1, 1)
-    return scaled.sub_(mean).div_(deviation)
-
-
-# ---------------------------------------------------------------------- what several of their steps hold
-
-
-def drawn_to_one(judge: Callable[[Tensor], Tensor], place: Tensor) -> Tensor:
-    """The mean of (|d score / d picture| - 1)^2 at these pictures (N, C, H, W); `judge` gives scores (N,)."""
-    place.requires_grad_(True)
-    slope = torch.autograd.grad(judge(place).sum(), place, create_graph=True)[0]
-    return ((slope.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
-
-
-def between(real: Tensor, fake: Tensor) -> Tensor:
-    """A place on the line from each fake to a real picture, both (N, C, H, W)."""
-    share = torch.rand(len(real), 1, 1, 1)
-    return share * real + (1 - share) * fake
-
-
-def averaged(network: nn.Module, keep: float = 0.999) -> Step:
-    """An average of the network's weights, followed by a loop over its parameters."""
-    average = [parameter.detach().clone() for parameter in network.parameters()]
-
-    def follow() -> None:
+    def update() -> None:
         with torch.no_grad():
-            for mean, parameter in zip(average, network.parameters(), strict=True):
-                mean.copy_(torch.lerp(parameter, mean, keep))
+            for average, parameter in zip(averages, network.parameters(), strict=True):
+                average.copy_(torch.lerp(parameter, average, decay))
 
-    return follow
+    return update
 
 
-def together(*steps: Step) -> Step:
-    """All of them, one after the other."""
+def sequence(*steps: Step) -> Step:
+    """Return a step that takes all these steps in order."""
 
     def step() -> None:
-        for each in steps:
-            each()
+        for inner_step in steps:
+            inner_step()
 
     return step
 
 
-def lazily(every: int, step: Step) -> Step:
-    """The step on the first of so many rounds."""
+def every_rounds(interval: int, step: Step) -> Step:
+    """Return a step that is taken in the first of every `interval` rounds."""
     rounds = count()
 
-    def sometimes() -> None:
-        if next(rounds) % every == 0:
+    def lazy_step() -> None:
+        if next(rounds) % interval == 0:
             step()
 
-    return sometimes
+    return lazy_step
 
 
-def unseed(generator: nn.Module) -> None:
-    """Let layers that add noise draw it by `torch.randn`, whatever the seeds."""
+def use_global_rng(generator: nn.Module) -> None:
+    """Make noise layers draw by `torch.randn` and ignore the seeds of the samples."""
 
     def noise(sample: Tensor, side: int) -> Tensor:
         return torch.randn(len(sample), 1, side, side)
 
+    layer: Any
     for layer in generator.modules():
         if isinstance(layer, stylegan2.NoiseInjection):
             layer.draw_noise = lambda seed, layer=layer: noise(seed, layer.side)
@@ -187,15 +94,15 @@ def unseed(generator: nn.Module) -> None:
             layer.forward = lambda x, seed, layer=layer: x + layer.strength * noise(x, x.shape[3])
 
 
-# ---------------------------------------------------------------------- their steps
+# ---------------------------------------------------------------------- the steps
 
 
 def dcgan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe: Recipe) -> Step:
     """Cross-entropy with labels, the discriminator first: pytorch/examples' dcgan/main.py.
 
-    The original brings five numbers to Python a step (both losses and three mean scores), this one three; it prints a
-    line a step, and every 100 steps makes and saves sheets of 64. Its latents are normal as here; ours, by the recipe,
-    uniform.
+    The original copies five numbers to Python at every step (both losses and three mean scores), this one three; it
+    also prints a line per step, and generates and saves grids of 64 samples every 100 steps. Latents are normal as in
+    the original; in Zerosum's recipe they are uniform.
     """
     d_optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
     g_optimizer = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
@@ -222,12 +129,12 @@ def dcgan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe:
 def gan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe: Recipe) -> Step:
     """Cross-entropy with labels, the generator first: PyTorch-GAN's implementations/gan/gan.py.
 
-    One batch of fakes serves both: the generator moves through the discriminator, whose gradients of that pass are
-    thrown away, then the discriminator moves on the same fakes, detached. (Ours moves the discriminator first, and
-    wants no gradients of it in the generator's move.) As in the original, latents are drawn by NumPy in float64, the
-    two losses are halved, and both players' losses are brought to Python at every step. The original also prints a line
-    a step and saves a sheet of 25 every 400. Of its four hidden layers the first has no batch norm, and the norms'
-    epsilon is 0.8; here, on both sides, all four have one.
+    Both players use one batch of fakes: the generator takes its step through the discriminator, whose gradients of that
+    pass are discarded, then the discriminator takes its step on the same fakes, detached. (Zerosum's discriminator
+    comes first, and its gradients are not computed in the generator's move.) As in the original, NumPy draws the
+    latents in float64, the two losses are halved, and both players' losses are copied to Python at every step. The
+    original also prints a line per step and saves a grid of 25 samples every 400. The first of its four hidden layers
+    has no batch norm, and the epsilon of the others is 0.8; here, on both sides, all four have a normal one.
     """
     g_optimizer = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
     d_optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
@@ -253,7 +160,7 @@ def gan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe: R
 
 
 def wgan_gp(generator: nn.Module, critic: nn.Module, data: Batches, recipe: Recipe) -> Step:
-    """Five steps of the critic with its penalty between real and fake, one of the generator."""
+    """WGAN-GP: five critic steps with a gradient penalty between real and fake images, one generator step."""
     d_optimizer = torch.optim.Adam(critic.parameters(), 1e-4, (0.0, 0.9))
     g_optimizer = torch.optim.Adam(generator.parameters(), 1e-4, (0.0, 0.9))
 
@@ -262,7 +169,7 @@ def wgan_gp(generator: nn.Module, critic: nn.Module, data: Batches, recipe: Reci
             real = next(data)
             d_optimizer.zero_grad()
             fake = generator(torch.randn(len(real), recipe.latent.size)).detach()
-            penalty = drawn_to_one(lambda picture: critic(picture).score, between(real, fake))
+            penalty = gradient_penalty(lambda images: critic(images).score, interpolate(real, fake))
             loss = critic(fake).score.mean() - critic(real).score.mean() + 10 * penalty
             loss.backward()
             d_optimizer.step()
@@ -277,10 +184,10 @@ def wgan_gp(generator: nn.Module, critic: nn.Module, data: Batches, recipe: Reci
 
 
 def r3gan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe: Recipe) -> Step:
-    """Relativistic, R1 and R2 at every step, an average of the generator by a loop over its parameters."""
+    """R3GAN: relativistic loss, R1 and R2 at every step, and an EMA of the generator in a loop over its parameters."""
     d_optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.0, 0.9))
     g_optimizer = torch.optim.Adam(generator.parameters(), 2e-4, (0.0, 0.9))
-    follow = averaged(generator)
+    update_ema = ema_step(generator)
 
     def step() -> None:
         real = next(data)
@@ -293,14 +200,14 @@ def r3gan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe:
         real = next(data).detach().requires_grad_(True)
         fake = generator(torch.randn(len(real), recipe.latent.size)).detach().requires_grad_(True)
         real_score, fake_score = discriminator(real).score, discriminator(fake).score
-        slopes = [
+        penalties = [
             torch.autograd.grad(score.sum(), images, create_graph=True)[0].square().sum((1, 2, 3))
             for score, images in ((real_score, real), (fake_score, fake))
         ]
-        loss = (F.softplus(-(real_score - fake_score)) + 0.5 * 0.05 * (slopes[0] + slopes[1])).mean()
+        loss = (F.softplus(-(real_score - fake_score)) + 0.5 * 0.05 * (penalties[0] + penalties[1])).mean()
         loss.backward()
         d_optimizer.step()
-        follow()
+        update_ema()
         loss.item()
 
     return step
@@ -309,90 +216,90 @@ def r3gan(generator: nn.Module, discriminator: nn.Module, data: Batches, recipe:
 # ---------------------------------------------------------------------- DiffAugment
 
 
-def brightened(picture: Tensor) -> Tensor:
-    """Brighter or darker."""
-    return picture + (torch.rand(len(picture), 1, 1, 1) - 0.5)
+def change_brightness(images: Tensor) -> Tensor:
+    """Add a random constant in [-0.5, 0.5) to each image."""
+    return images + (torch.rand(len(images), 1, 1, 1) - 0.5)
 
 
-def saturated(picture: Tensor) -> Tensor:
-    """More colour or less."""
-    gray = picture.mean(1, keepdim=True)
-    return (picture - gray) * (2 * torch.rand(len(picture), 1, 1, 1)) + gray
+def change_saturation(images: Tensor) -> Tensor:
+    """Multiply each image's difference from gray by a random factor in [0, 2)."""
+    gray = images.mean(1, keepdim=True)
+    return (images - gray) * (2 * torch.rand(len(images), 1, 1, 1)) + gray
 
 
-def contrasted(picture: Tensor) -> Tensor:
-    """More contrast or less."""
-    mean = picture.mean((1, 2, 3), keepdim=True)
-    return (picture - mean) * (torch.rand(len(picture), 1, 1, 1) + 0.5) + mean
+def change_contrast(images: Tensor) -> Tensor:
+    """Multiply each image's difference from its mean by a random factor in [0.5, 1.5)."""
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return (images - mean) * (torch.rand(len(images), 1, 1, 1) + 0.5) + mean
 
 
-def places(picture: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """To look up (N, h) rows and (N, w) columns of each sample in (N, H, W, C)."""
-    return torch.arange(len(picture))[:, None, None], rows[:, :, None], columns[:, None, :]
+def pixel_indices(images: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return indices into (N, H, W, C) of (N, h) rows and (N, w) columns of each sample."""
+    return torch.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]
 
 
-def translated(picture: Tensor) -> Tensor:
-    """Shifted by up to an eighth of the side each way, over zeros."""
-    number, side = len(picture), picture.shape[3]
-    most = int(side / 8 + 0.5)
-    wide = F.pad(picture, [most] * 4).permute(0, 2, 3, 1)
-    rows, columns = (torch.arange(side) + torch.randint(2 * most + 1, (number, 1)) for _ in range(2))
-    return wide[places(picture, rows, columns)].permute(0, 3, 1, 2).contiguous()
+def translate(images: Tensor) -> Tensor:
+    """Shift each image by up to an eighth of its side in each direction, over zeros."""
+    n, side = len(images), images.shape[3]
+    max_shift = int(side / 8 + 0.5)
+    padded = F.pad(images, [max_shift] * 4).permute(0, 2, 3, 1)
+    rows, columns = (torch.arange(side) + torch.randint(2 * max_shift + 1, (n, 1)) for _ in range(2))
+    return padded[pixel_indices(images, rows, columns)].permute(0, 3, 1, 2).contiguous()
 
 
-def cut_out(picture: Tensor) -> Tensor:
-    """Less a square of half the side, which may reach beyond an edge."""
-    number, side = len(picture), picture.shape[3]
+def cutout(images: Tensor) -> Tensor:
+    """Set a square of half the side to zero in each image; it may extend beyond an edge."""
+    n, side = len(images), images.shape[3]
     half = int(side / 2 + 0.5)
     square = torch.arange(half) - half // 2
     rows, columns = (
-        (square + torch.randint(side + 1 - half % 2, (number, 1))).clamp(0, side - 1) for _ in range(2)
+        (square + torch.randint(side + 1 - half % 2, (n, 1))).clamp(0, side - 1) for _ in range(2)
     )  # fmt: skip
-    mask = torch.ones(number, side, side)
-    mask[places(picture, rows, columns)] = 0
-    return picture * mask[:, None]
+    mask = torch.ones(n, side, side)
+    mask[pixel_indices(images, rows, columns)] = 0
+    return images * mask[:, None]
 
 
 POLICIES: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
-    "colour": (brightened, saturated, contrasted),
-    "translation": (translated,),
-    "cutout": (cut_out,),
+    "color": (change_brightness, change_saturation, change_contrast),
+    "translation": (translate,),
+    "cutout": (cutout,),
 }
 
 
-def diffaugment(picture: Tensor, policy: tuple[str, ...]) -> Tensor:
-    """DiffAugment, plainly: Zhao et al. 2020, arXiv:2006.10738."""
+def diffaugment(images: Tensor, policy: tuple[str, ...]) -> Tensor:
+    """Apply DiffAugment with the global random state: Zhao et al. 2020, arXiv:2006.10738."""
     for name in policy:
-        for change in POLICIES[name]:
-            picture = change(picture)
-    return picture
+        for transform in POLICIES[name]:
+            images = transform(images)
+    return images
 
 
 # ---------------------------------------------------------------------- operators of the style-based family
 
 
-def zero_insert_up(sample: Tensor, taps: Tensor) -> Tensor:
-    """Twice the size as it is usually written: zeros between pixels, then the filter; edges repeated as ours."""
+def zero_insert_upsample(sample: Tensor, taps: Tensor) -> Tensor:
+    """Double the size in the usual way: zeros between pixels, then the filter; edges replicated as in Zerosum."""
     n, c, height, width = sample.shape
     padded = F.pad(sample, [1, 1, 1, 1], mode="replicate")
-    wide = padded.new_zeros(n, c, height + 2, 2, width + 2, 2)
-    wide[:, :, :, 0, :, 0] = padded
-    wide = wide.reshape(n, c, 2 * height + 4, 2 * width + 4)
-    out = F.conv2d(wide, (4 * taps).expand(c, 1, 4, 4), groups=c)
+    spread = padded.new_zeros(n, c, height + 2, 2, width + 2, 2)
+    spread[:, :, :, 0, :, 0] = padded
+    spread = spread.reshape(n, c, 2 * height + 4, 2 * width + 4)
+    out = F.conv2d(spread, (4 * taps).expand(c, 1, 4, 4), groups=c)
     return out[:, :, : 2 * height, : 2 * width]
 
 
-def filter_drop_down(sample: Tensor, taps: Tensor) -> Tensor:
-    """Half the size as it is usually written: the filter at every pixel, then every second one; edges as ours."""
+def filter_downsample(sample: Tensor, taps: Tensor) -> Tensor:
+    """Halve the size in the usual way: the filter at every pixel, then every second pixel; edges replicated."""
     channels = sample.shape[1]
     padded = F.pad(sample, [1, 1, 1, 1], mode="replicate")
     return F.conv2d(padded, taps.expand(channels, 1, 4, 4), groups=channels)[:, :, ::2, ::2]
 
 
-def grouped(sample: Tensor, style: Tensor, weight: Tensor) -> Tensor:
-    """Modulated convolution with N weights, in N groups."""
+def grouped_modulated_conv2d(sample: Tensor, style: Tensor, weight: Tensor) -> Tensor:
+    """Compute a modulated convolution by a grouped one, with weights of its own for each of the N samples."""
     n, c, height, width = sample.shape
-    own = weight[None] * style[:, None, :, None, None]
-    own = own * (own.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
-    folded = F.conv2d(sample.reshape(1, n * c, height, width), own.flatten(0, 1), padding=1, groups=n)
+    weights = weight[None] * style[:, None, :, None, None]
+    weights = weights * (weights.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
+    folded = F.conv2d(sample.reshape(1, n * c, height, width), weights.flatten(0, 1), padding=1, groups=n)
     return folded.reshape(n, -1, height, width)

@@ -13,8 +13,8 @@ the data), `loading`, `timing` (a few rounds, in two precisions), `starting` (ru
 first step). Peak memory includes the touched pages of a memory-mapped file, which the system can take back;
 `anonymous` memory is what the process allocated itself. Images per second are the median over the log's ticks.
 
-`images`: N random gray images of 16 px in one .npy file, memory-mapped. `files`: PNG files of 16 px. `ranks`: one run of
-r3gan (nano, float32, no batch norm) by one process with one thread, by one with two, and by two ranks with a thread
+`images`: N random gray images of 16 px in one .npy file, memory-mapped. `files`: PNG files of 16 px. `ranks`: one run
+of r3gan (nano, float32, no batch norm) by one process with one thread, by one with two, and by two ranks with a thread
 each; and how far the weights of the generators differ at the end. `width`: `auto` on digits, with both networks of that
 width. Each row prints a line of JSON, and is added to the results file.
 """
@@ -25,103 +25,21 @@ import argparse
 import json
 import os
 import platform
-import re
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+from scale_process import MIB, ProcessStats, load_weights, max_difference, read_precision, read_speed, run_train
 
 HERE = Path(__file__).parent
 BATCH_SIZE = 32
 MAX_WARM_SECONDS = 5.0
 """Limit for a warm start of the `files` row."""
-_MIB = 2**20
-_MARKS = (
-    ("inspecting", re.compile(r"zerosum \S+: ")),
-    ("loading", re.compile(r"  split: ")),
-    ("timing", re.compile(r"settings chosen for ")),
-    ("starting", re.compile(r".* examples/s  .* left$")),
-)
-"""The parts of a start, and the first line printed after each."""
-
-
-@dataclass
-class ProcessStats:
-    """Time and memory of a command, measured from outside."""
-
-    cpu: float = 0.0
-    """CPU seconds on all cores, from launch to the end; other load on the machine changes them little."""
-    marks: dict[str, float] = field(default_factory=dict)
-    """Seconds from launch to the end of each part of the start."""
-    peak: float = 0.0
-    """Peak resident memory in MiB, with pages of files; of one process, not of its children."""
-    anonymous: float = 0.0
-    """Peak resident memory in MiB, without pages of files."""
-
-    def start(self) -> float:
-        """Return the seconds from launch to the end of the first step."""
-        return round(self.marks["starting"], 2)
-
-    def parts(self) -> dict[str, float]:
-        """Return the seconds of each part of the start."""
-        ends = [0.0, *self.marks.values()]
-        return {name: round(ends[i + 1] - ends[i], 2) for i, name in enumerate(self.marks)}
-
-
-def run_train(arguments: list[str], cache: Path, threads: int | None, ranks: int = 1) -> ProcessStats:
-    """Run `zerosum train` with these arguments, in one process or in several ranks, and measure it."""
-    one_process = ["-u", "-m", "zerosum"]
-    several_ranks = ["-u", "-m", "torch.distributed.run", "--nproc-per-node", str(ranks), "-m", "--", "zerosum"]
-    environment = os.environ | {"ZEROSUM_CACHE": str(cache)}
-    environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
-    start_time, stats, lines = time.monotonic(), ProcessStats(), list[str]()
-    process = subprocess.Popen(
-        [sys.executable, *(several_ranks if ranks > 1 else one_process), "train", *arguments],
-        env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    ended = threading.Event()
-    poll = threading.Thread(target=_poll, args=(process.pid, stats, ended))
-    poll.start()
-    assert process.stdout
-    for line in process.stdout:
-        lines.append(line)
-        for name, mark in _MARKS:
-            if name not in stats.marks and mark.match(line.rstrip("\n")):
-                stats.marks[name] = time.monotonic() - start_time
-    ended.set()
-    poll.join()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 3):  # 3: a severe finding is active
-        raise SystemExit(f"zerosum train {' '.join(arguments)} ended with {process.returncode}:\n{''.join(lines)}")
-    stats.cpu = round(usage.ru_utime + usage.ru_stime, 2)
-    if not stats.peak and sys.platform == "darwin":
-        stats.peak = usage.ru_maxrss / _MIB
-    return stats
-
-
-def _poll(pid: int, stats: ProcessStats, ended: threading.Event) -> None:
-    """Record the peak memory of a process, if the system reports it. (wait4's figure starts at the parent's peak.)"""
-    status = Path(f"/proc/{pid}/status")
-    while not ended.wait(0.02):
-        try:
-            text = status.read_text("utf8")
-        except OSError:
-            return
-        mib = {name: int(size) / 1024 for name, size in re.findall(r"(VmHWM|RssAnon):\s+(\d+)", text)}
-        stats.peak = max(stats.peak, mib.get("VmHWM", 0.0))
-        stats.anonymous = max(stats.anonymous, mib.get("RssAnon", 0.0))
 
 
 @dataclass
@@ -167,19 +85,6 @@ class Setup:
         self.results.write_text(json.dumps(results, indent=1) + "\n", "utf8")
 
 
-def read_speed(run: Path) -> float:
-    """Return the images per second of a run: the median over its ticks, without the first if there are others."""
-    rows = [json.loads(line) for line in (run / "log.jsonl").read_text("utf8").splitlines()]
-    speeds: list[float] = [row["examples_per_second"] for row in rows]
-    return round(statistics.median(speeds[1:] or speeds), 1)
-
-
-def read_precision(run: Path) -> str:
-    """Return the precision of a run's networks."""
-    match = re.search(r'^precision = "(\w+)"', (run / "recipe.toml").read_text("utf8"), re.MULTILINE)
-    return match[1] if match else ""
-
-
 # ---------------------------------------------------------------------- images in one file
 
 
@@ -208,7 +113,7 @@ def measure_images(setup: Setup, counts: list[int], keep: bool) -> None:
         training, figures = setup.train(str(data), cache, "--batch-size", str(BATCH_SIZE))
         setup.record(
             "images", count,
-            MiB_of_data=round(data.stat().st_size / _MIB, 1),
+            MiB_of_data=round(data.stat().st_size / MIB, 1),
             cold_seconds=cold.start(), warm_seconds=warm.start(),
             cold_parts=cold.parts(), warm_parts=warm.parts(), cold_cpu_seconds=cold.cpu, warm_cpu_seconds=warm.cpu,
             cold_MiB=round(cold.peak), warm_MiB=round(warm.peak), training_MiB=round(training.peak),
@@ -260,20 +165,6 @@ VARIANTS = {"one process, one thread": (1, 1), "one process, two threads": (1, 2
 """How a run is computed: the number of ranks, and the threads of each."""
 
 
-def load_weights(run: Path) -> dict[str, NDArray[Any]]:
-    """Return the generator's weights from a run's newest checkpoint, raw and EMA."""
-    from safetensors.numpy import load_file
-
-    newest = max((run / "checkpoints").glob("[0-9]*"), key=lambda path: int(path.name))
-    return {name: array for name, array in load_file(newest / "networks.safetensors").items() if "generator" in name}
-
-
-def max_difference(a: dict[str, NDArray[Any]], b: dict[str, NDArray[Any]]) -> float:
-    """Return the largest absolute difference between two sets of weights."""
-    assert a.keys() == b.keys()
-    return max(float(np.abs(a[name] - b[name]).max()) for name in a)
-
-
 def measure_ranks(setup: Setup, examples: int) -> None:
     """Compute the same run in three variants: how fast they are, and how far their weights differ at the end."""
     cache, weights, speeds = setup.empty_path("cache"), {}, {}
@@ -319,7 +210,10 @@ COLUMNS = {
     "images": ("cold_seconds", "warm_seconds", "training_MiB", "training_anonymous_MiB", "images_per_second"),
     "files": ("cold_seconds", "warm_seconds", "warm_parts", "warm_MiB"),
     "ranks": (
-        "images_per_second", "ranks_over_one_thread", "ranks_over_two_threads", "ranks_difference",
+        "images_per_second",
+        "ranks_over_one_thread",
+        "ranks_over_two_threads",
+        "ranks_difference",
         "threads_difference",
     ),
     "width": ("generator_weights", "images_per_second", "precision", "MiB", "anonymous_MiB"),

@@ -35,7 +35,7 @@ def first_line(name: str) -> str:
 
 
 def wrapped(text: str, characters: int) -> list[str]:
-    """Break a text into at most two lines of so many characters."""
+    """Break a text into at most two lines of `characters` characters."""
     lines = [""]
     for word in text.split():
         if len(lines[-1]) + len(word) + 1 > characters:
@@ -45,29 +45,30 @@ def wrapped(text: str, characters: int) -> list[str]:
 
 
 def box(name: str, x: float, y: float, width: float, fill: str) -> str:
-    """Return one folder as SVG: a rectangle, its name, and what it holds."""
-    small = (SOURCE / f"{name}.py").exists()
+    """Return one folder or module as SVG: a rectangle with its name and, for folders, a description."""
+    is_module = (SOURCE / f"{name}.py").exists()
     parts = [f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{ROW}" rx="6" fill="{fill}" stroke="#8aa4c8"/>']
-    parts.append(f'<text x="{x + PAD:g}" y="{y + 21:g}" class="name">{name if small else name + "/"}</text>')
-    if not small:
+    parts.append(f'<text x="{x + PAD:g}" y="{y + 21:g}" class="name">{name if is_module else name + "/"}</text>')
+    if not is_module:
         for number, line in enumerate(wrapped(first_line(name), int(width / 6.4))):
             parts.append(f'<text x="{x + PAD:g}" y="{y + 37 + 13 * number:g}" class="text">{escape(line)}</text>')
     return "\n".join(parts)
 
 
 def draw() -> str:
-    """Return the whole drawing as SVG."""
+    """Return the drawing as SVG."""
     height = len(LAYERS) * (ROW + GAP) + GAP
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
-        "<style>text{font-family:sans-serif;fill:#1d2b40}.name{font-size:14px;font-weight:bold}.text{font-size:11px}</style>",
+        "<style>text{font-family:sans-serif;fill:#1d2b40}.name{font-size:14px;font-weight:bold}"
+        ".text{font-size:11px}</style>",
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
     ]
     for row, names in enumerate(LAYERS):
         width = (WIDTH - GAP * (len(names) + 1)) / len(names)
         parts += [
-            box(name, GAP + place * (width + GAP), GAP + row * (ROW + GAP), width, FILL[row])
-            for place, name in enumerate(names)
+            box(name, GAP + column * (width + GAP), GAP + row * (ROW + GAP), width, FILL[row])
+            for column, name in enumerate(names)
         ]
     return "\n".join([*parts, "</svg>"]) + "\n"
 

@@ -1,9 +1,9 @@
-"""Draw the pictures in docs/ from a run of the demo.
+"""Draw docs/digits.png from a run of the demo.
 
-make demo RUN=runs/demo && make picture RUN=runs/demo
+make demo RUN=runs/demo && make images RUN=runs/demo
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import zerosum
@@ -12,12 +12,14 @@ from zerosum.media.images import make_grid, save_image, to_uint8
 HERE = Path(__file__).parent
 
 
-def main(run: str) -> None:
-    """A sheet of 96 samples of seed 0, not picked."""
-    generator = zerosum.load(run)
+def main() -> None:
+    """Draw a grid of the first 96 samples of seed 0, without selection."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    generator = zerosum.load(parser.parse_args().run)
     images = to_uint8(generator.sample(96, seed=0))
     save_image(make_grid(images, columns=16, scale=2), HERE / "digits.png")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

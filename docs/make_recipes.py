@@ -15,7 +15,7 @@ BEGIN, END = "<!-- recipes: made by docs/make_recipes.py -->", "<!-- end of reci
 
 
 def table() -> str:
-    """Return the table: name, what the recipe is, and when to use it."""
+    """Return the table as Markdown: the name, description, use and paper of each recipe."""
     rows = ["| recipe | what it is | use it when | paper |", "|---|---|---|---|"]
     for name in list_recipes():
         tree = RecipeFile(name).settings_tree.tree
@@ -24,7 +24,7 @@ def table() -> str:
 
 
 def updated(text: str) -> str:
-    """Return README's text with the table as the recipe files have it now."""
+    """Return the text of README with the table replaced by the current one."""
     block = f"{BEGIN}\n{table()}\n{END}"
     return re.sub(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda match: block, text, flags=re.DOTALL)
 

@@ -37,13 +37,13 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def is_schedule(annotation: Any) -> bool:
-    """Return whether a field holds a number or a schedule of it."""
+    """Return whether a field holds a number or a schedule."""
     parts = typing.get_args(annotation)
     return any(part in (int, float) for part in parts) and any(True for _ in models(annotation))
 
 
 def type_name(field: FieldInfo) -> str:
-    """Return a field's type in words."""
+    """Return the type of a field in words."""
     annotation = field.annotation
     if is_schedule(annotation):
         return "schedule"
@@ -61,7 +61,7 @@ def type_name(field: FieldInfo) -> str:
 
 
 def default_of(field: FieldInfo) -> str:
-    """Return a field's default as one would write it."""
+    """Return the default of a field as a user would write it."""
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)
@@ -101,22 +101,22 @@ def section(name: str, model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the page as Markdown."""
     lines = [HEAD]
     for name, field in Recipe.model_fields.items():
         if name == "terms":
-            found = list(models(typing.get_args(field.annotation)[1]))
+            section_models = list(models(typing.get_args(field.annotation)[1]))
             lines += [f"## `{name}`", "", "Further loss terms by name; `kind` defaults to the name.", ""]
         else:
-            found = list(models(field.annotation))
-            if not found:
+            section_models = list(models(field.annotation))
+            if not section_models:
                 continue
-            if kind_of(found[0]):
+            if kind_of(section_models[0]):
                 lines += [f"## `{name}`", "", " ".join((field.description or "").split()) or f"One kind of {name}.", ""]
-        for model in found:
+        for model in section_models:
             kind = kind_of(model)
-            place = f"terms.{kind.replace('-', '_')}." if name == "terms" else f"{name}."
-            lines += section(f'{name}.kind = "{kind}"' if kind else name, model, place)
+            prefix = f"terms.{kind.replace('-', '_')}." if name == "terms" else f"{name}."
+            lines += section(f'{name}.kind = "{kind}"' if kind else name, model, prefix)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -1,11 +1,11 @@
-"""Draw docs/styles.png from a run of recipe stylegan2: mixing grids, and samples moved along three directions.
+"""Draw docs/styles.png from a run of recipe stylegan2: style mixing grids, and samples edited along three directions.
 
-python docs/make_styles.py RUN [sefa:0 pca:0 class:NAME]
+    python docs/make_styles.py RUN [sefa:0 pca:0 class:NAME]
 
-The samples are the first ones of seed 0, not picked.
+The samples are the first ones of seed 0, without selection.
 """
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -14,34 +14,42 @@ from PIL import Image, ImageDraw, ImageFont
 import zerosum
 
 HERE = Path(__file__).parent
-LINE, GAP = 20, 12
+LINE_HEIGHT, GAP = 20, 12
+TEXT_COLOR = (40, 44, 50)
 
 
-def together(sheets: dict[str, Path], path: Path) -> None:
-    """Sheets under each other, each with its caption."""
-    drawn = {caption: Image.open(sheet).convert("RGB") for caption, sheet in sheets.items()}
-    tall = sum(sheet.height + LINE + GAP for sheet in drawn.values())
-    page = Image.new("RGB", (max(sheet.width for sheet in drawn.values()), tall), "white")
-    pen, font, top = ImageDraw.Draw(page), ImageFont.load_default(13), 0
-    for caption, sheet in drawn.items():
-        pen.text((2, top + 2), caption, (40, 44, 50), font)
-        page.paste(sheet, (0, top + LINE))
-        top += sheet.height + LINE + GAP
+def stack_grids(grids: dict[str, Path], path: Path) -> None:
+    """Draw images below each other, each with its caption."""
+    images = {caption: Image.open(grid).convert("RGB") for caption, grid in grids.items()}
+    height = sum(image.height + LINE_HEIGHT + GAP for image in images.values())
+    page = Image.new("RGB", (max(image.width for image in images.values()), height), "white")
+    canvas, font, top = ImageDraw.Draw(page), ImageFont.load_default(13), 0
+    for caption, image in images.items():
+        canvas.text((2, top + 2), caption, TEXT_COLOR, font)
+        page.paste(image, (0, top + LINE_HEIGHT))
+        top += image.height + LINE_HEIGHT + GAP
     page.save(path)
 
 
-def main(run: str, *directions: str) -> None:
-    """Mix, edit, put together."""
-    sheets = {}
+def main() -> None:
+    """Mix and edit samples, and draw the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("directions", nargs="*", default=["sefa:0", "pca:0", "pca:1"])
+    options = parser.parse_args()
+    grids = {}
     with tempfile.TemporaryDirectory() as scratch:
         for layers in ("coarse", "fine"):
-            sheet = zerosum.mix(run, [0, 1, 2], [3, 4, 5, 6, 7], layers=layers, into=Path(scratch, f"{layers}.png"))
-            sheets[f"samples (left) with the {layers} styles of those above"] = sheet
-        for direction in directions or ("sefa:0", "pca:0", "pca:1"):
-            into = Path(scratch, f"{direction.replace(':', '')}.png")
-            sheets[f"samples along {direction}"] = zerosum.edit(run, direction, sample_indices=[0, 1, 2], into=into)
-        together(sheets, HERE / "styles.png")
+            path = Path(scratch, f"{layers}.png")
+            grid = zerosum.mix(options.run, [0, 1, 2], [3, 4, 5, 6, 7], layers=layers, into=path)
+            grids[f"samples (left) with the {layers} styles of the samples above"] = grid
+        for direction in options.directions:
+            path = Path(scratch, f"{direction.replace(':', '')}.png")
+            grids[f"samples along {direction}"] = zerosum.edit(
+                options.run, direction, sample_indices=[0, 1, 2], into=path
+            )
+        stack_grids(grids, HERE / "styles.png")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

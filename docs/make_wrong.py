@@ -109,7 +109,10 @@ def render_section(rule: Rule, runs: list[dict[str, Any]], runs_folder: Path) ->
     finding = first_finding(path, rule.name)
     if finding:
         lines += [f"- {evidence.signal}: {evidence.message}" for evidence in finding.evidence]
-        lines += [f"- change `{change.as_cli_flag()}`: {change.reason}" for change in finding.recommendations]
+        lines += [
+            f"- change `{change.setting} {change.format_value()}`: {change.reason}"
+            for change in finding.recommendations
+        ]
     return lines
 
 

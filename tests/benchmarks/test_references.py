@@ -1,4 +1,4 @@
-"""The loops that steps are timed against do what ours do: from the same weights, on the same batches and numbers."""
+"""The reference loops of benchmarks/step.py compute what Zerosum computes, from the same weights, data and numbers."""
 
 import copy
 import sys
@@ -20,34 +20,35 @@ from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import references_family as family
-import step
+import references_family
+import references_pair
+import step_rows
 
-LINEAR: dict[str, object] = {"optimizer.lr": 0.01, "optimizer.eps": 1.0}
-"""Adam's first step is the gradient's sign and hides how large a loss is; with this it is nearly the gradient."""
-TOLD: dict[str, dict[str, object]] = {
-    # nothing is random but what both sides can be given
+NEARLY_LINEAR: dict[str, object] = {"optimizer.lr": 0.01, "optimizer.eps": 1.0}
+"""Adam's first step is the sign of the gradient, which hides the scale of a loss; here it is nearly the gradient."""
+ROW_SETTINGS: dict[str, dict[str, object]] = {
+    # no randomness except what both sides can share
     "acgan": {"discriminator.dropout": 0},
     "fastgan": {"augment.p": 0},
     "projected": {"augment.p": 0},
-    # what is small at first tells
+    # effects that are small in the first round, made larger
     "biggan": {"terms.orthogonal.weight": 0.1},
     "wgan": {"optimizer.weight_clip.discriminator": 1.005},
 }
-APART = {"cgan-projection": 5e-3, "projected": 5e-3, "sngan": 0.03}
-"""How far apart the two may end, as a part of the way they went: ours judges real and fake in one go where it can, so
-its spectral norms are a pass younger."""
+TOLERANCES = {"cgan-projection": 5e-3, "projected": 5e-3, "sngan": 0.03}
+"""Largest difference of the weights as a fraction of their change. Zerosum processes real and fake samples in one batch
+where it can, so its spectral norms have had one power iteration less."""
 
 
-class Record(Iterator[Batch]):
-    """Batches, and what of them the reference is to be given: real pictures, and what fakes are made of."""
+class RecordingLoader(Iterator[Batch]):
+    """A loader that records what the reference needs: real images, and the inputs of the generator for fakes."""
 
     def __init__(self, game: AdversarialGame, batches: Iterator[Batch]) -> None:
         self.batches = batches
         self.reals: list[tuple[Tensor, Tensor]] = []
-        self.fakes: list[dict[str, Tensor]] = []
-        self.prior = game.latent_distribution
-        self.owed = [
+        self.fake_inputs: list[dict[str, Tensor]] = []
+        self.latent_distribution = game.latent_distribution
+        self.expected_moves = [
             (move.player, move.every_rounds > 1)
             for move in game.moves
             if not move.reuses_batch
@@ -55,73 +56,75 @@ class Record(Iterator[Batch]):
         ]
 
     def __next__(self) -> Batch:
-        batch, (player, lazy) = next(self.batches), self.owed.pop(0)
+        batch, (player, is_lazy) = next(self.batches), self.expected_moves.pop(0)
         label = batch.get("label", torch.zeros(len(batch["seed"]), dtype=torch.int64))
         if player == "discriminator":
             self.reals.append((batch["real"].clone(), label))
-        if player == "generator" or not lazy:
-            drawn = {"latent": self.prior.sample(batch["seed"]), "label": label, "seed": batch["seed"]}
-            self.fakes.append(drawn)
+        if player == "generator" or not is_lazy:
+            latent = self.latent_distribution.sample(batch["seed"])
+            self.fake_inputs.append({"latent": latent, "label": label, "seed": batch["seed"]})
         return batch
 
 
-class Given:
-    """Numbers that ours made from seeds, in place of those a reference would draw."""
+class RecordedNumbers:
+    """Replaces the random numbers of a reference by those that Zerosum derived from seeds."""
 
-    def __init__(self, fakes: list[dict[str, Tensor]]) -> None:
-        self.fakes = fakes
+    def __init__(self, fake_inputs: list[dict[str, Tensor]]) -> None:
+        self.fake_inputs = fake_inputs
 
     def draw(self) -> dict[str, Tensor]:
-        self.last = self.fakes.pop(0)
+        self.last = self.fake_inputs.pop(0)
         return self.last
 
     def rand(self, *shape: int) -> Tensor:
         return seeded_rng.uniform(self.last["seed"], 1, seeded_rng.RandomStream.INTERPOLATION).view(shape)
 
     def rand_like(self, sample: Tensor) -> Tensor:
-        return seeded_rng.uniform(self.last["seed"], sample[0].numel(), seeded_rng.RandomStream.PERTURBATION).view_as(
-            sample
-        )
+        numbers = seeded_rng.uniform(self.last["seed"], sample[0].numel(), seeded_rng.RandomStream.PERTURBATION)
+        return numbers.view_as(sample)
 
     def randn_like(self, sample: Tensor) -> Tensor:
-        return seeded_rng.normal(self.last["seed"], sample[0].numel(), seeded_rng.RandomStream.LAYER_NOISE).view_as(
-            sample
-        )
+        numbers = seeded_rng.normal(self.last["seed"], sample[0].numel(), seeded_rng.RandomStream.LAYER_NOISE)
+        return numbers.view_as(sample)
 
 
-def settle(game: AdversarialGame, batch: Batch) -> None:
-    """Ours judges real and fake in one go where it can: spectral norms shall be as good after one pass as after two."""
+def converge_spectral_norms(game: AdversarialGame, batch: Batch) -> None:
+    """Run power iterations until one pass more or less makes no difference.
+
+    Zerosum processes real and fake samples in one batch where it can, the references in two.
+    """
     with torch.no_grad():
         for _ in range(30):
             game.discriminate(DiscriminatorInput(batch["real"][:2], batch["label"][:2] if "label" in batch else None))
 
 
-def weights(network: nn.Module) -> Tensor:
+def flat_weights(network: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
 
 
-@pytest.mark.parametrize("name", list(step.FAMILY))
-def test_a_round_is_the_references(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = replace(step.FAMILY[name], batch=8)
-    row.settings = row.settings | LINEAR | TOLD.get(name, {})
-    examples = step.noise_images(row, 64)
-    game, accelerator = step.seated(row, examples)
-    settle(game.train(), next(BatchLoader(examples, 8, 0)))
-    theirs = {"generator": copy.deepcopy(game.generator), "discriminator": copy.deepcopy(game.discriminator)}
-    before = {player: weights(network) for player, network in theirs.items()}
-    record = Record(game, BatchLoader(examples, 8, 0))
-    play_round(game, record, accelerator, Progress(), Meter())
+@pytest.mark.parametrize("name", list(step_rows.FAMILY))
+def test_a_round_changes_the_weights_as_the_reference_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = replace(step_rows.FAMILY[name], batch_size=8)
+    row.settings = row.settings | NEARLY_LINEAR | ROW_SETTINGS.get(name, {})
+    dataset = step_rows.make_noise_dataset(row, 64)
+    game, accelerator = step_rows.build_row_game(row, dataset)
+    converge_spectral_norms(game.train(), next(BatchLoader(dataset, 8, 0)))
+    networks = {"generator": copy.deepcopy(game.generator), "discriminator": copy.deepcopy(game.discriminator)}
+    initial_weights = {player: flat_weights(network) for player, network in networks.items()}
+    loader = RecordingLoader(game, BatchLoader(dataset, 8, 0))
+    play_round(game, loader, accelerator, Progress(), Meter())
 
-    given, recipe = Given(record.fakes), step.settled(row)
-    monkeypatch.setattr(family.Pair, "draw", lambda pair: given.draw())
-    monkeypatch.setattr(family, "diffaugment", lambda picture, policy: picture)
-    monkeypatch.setattr(family, "unseed", lambda generator: None)
-    reference = row.reference(theirs["generator"], theirs["discriminator"], iter(record.reals), recipe)
+    numbers, recipe = RecordedNumbers(loader.fake_inputs), step_rows.build_recipe(row)
+    monkeypatch.setattr(references_pair.Pair, "draw", lambda pair: numbers.draw())
+    monkeypatch.setattr(references_pair, "diffaugment", lambda images, policy: images)
+    monkeypatch.setattr(references_family, "use_global_rng", lambda generator: None)
+    reference_step = row.reference(networks["generator"], networks["discriminator"], iter(loader.reals), recipe)
     with monkeypatch.context() as patch:
         for function in ("rand", "rand_like", "randn_like"):
-            patch.setattr(torch, function, getattr(given, function))
-        reference()
-    assert not record.fakes
-    for player, network in theirs.items():
-        mine, other = weights(game.players[player].network) - before[player], weights(network) - before[player]
-        assert (mine - other).norm() < APART.get(name, 1e-3) * mine.norm(), player
+            patch.setattr(torch, function, getattr(numbers, function))
+        reference_step()
+    assert not loader.fake_inputs
+    for player, network in networks.items():
+        change = flat_weights(game.players[player].network) - initial_weights[player]
+        reference_change = flat_weights(network) - initial_weights[player]
+        assert (change - reference_change).norm() < TOLERANCES.get(name, 1e-3) * change.norm(), player

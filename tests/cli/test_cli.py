@@ -213,7 +213,7 @@ INVALID_INPUT = {
     "bad time": (["train", "photos", "--budget", "soon"], "--budget"),
     "bad count": (["train", "photos", "--examples", "many"], "--examples"),
     "bad device": (["train", "photos", "--device", "tpu"], "--device tpu"),
-    "bad logger": (["train", "photos", "--logger", "paper"], "paper: no such logger"),
+    "bad logger": (["train", "photos", "--logger", "paper"], "--logger paper: no such logger"),
     "bad image size": (["train", "photos", "--data.size", "48"], "--data.size"),
     "uneven micro-batches": (
         ["train", "photos", "--batch-size", "9", "--training.accumulate", "2"],
@@ -303,7 +303,7 @@ def test_profile_prints_the_time_of_each_part_and_writes_nothing(workdir: Path, 
     make_images(workdir / "photos")
     code, out, err = run_cli("train", "photos", "--profile", *QUICK)
     assert code == 0, err
-    for word in ("a round takes", "discriminator: backward", "generator: terms", "generator: step", "averages"):
+    for word in ("a round takes", "discriminator: backward", "generator: terms", "generator: step", "ema"):
         assert word in out
     assert "operators:" in out
     assert not (workdir / "runs").exists()

@@ -57,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_sample_grid_evaluation_and_apply_use_the_same_images(trained: Path, tmp_path: Path) -> None:
     run = trained / "runs/pairs"
     recipe = read_recipe(RunFolder(run))
-    dataset = load_dataset(recipe.data, lambda done, total: None, both=recipe.game.bidirectional)
+    dataset = load_dataset(recipe.data, lambda done, total: None, bidirectional=recipe.game.bidirectional)
     indices = subsample_evenly(dataset.input_indices(True), 12)
     translator = zerosum.load_translator(run)
     translated = to_uint8(translator(dataset.inputs(indices)))

@@ -52,12 +52,6 @@ def test_relative_to_past_median() -> None:
     assert make_series([7] * 6).relative_to_past_median().values.tolist() == [1, 1, 1]
 
 
-def test_relative_to_running_max() -> None:
-    assert make_series([2, 4, 1, 8, 2]).relative_to_running_max().values.tolist() == [1, 1, 0.25, 1, 0.25]
-    assert make_series([-4, 2]).relative_to_running_max().values.tolist() == [-1, 0.5]
-    assert make_series([0, 0]).relative_to_running_max().values.tolist() == [0, 0]
-
-
 def test_running_median_uses_past_values_only() -> None:
     assert make_series([1, 9, 2, 3, 0]).running_median().values.tolist() == [1, 5, 2, 3, 2]
     assert make_series([1, 9, 2, 3, 0]).running_median(1).values.tolist() == [1, 9, 2, 3, 0]

@@ -38,7 +38,7 @@ def test_stylegan2_styles_are_mixed() -> None:
     expected = network(latents, torch.full((4,), 2)).clamp(-1, 1)
     torch.testing.assert_close(space.generate(codes), expected)
     grids = [
-        style_mixing_grid(space, codes[:2], codes[2:], parse_layers(text, space.layers))
+        style_mixing_grid(space, codes[:2], codes[2:], parse_layers(text, space.num_layers))
         for text in ("all", "coarse", "fine")
     ]
     all_layers, coarse, fine = (grid.reshape(3, 3, 16, 16, 3) for grid in grids)

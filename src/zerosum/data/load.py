@@ -35,7 +35,7 @@ def inspect_data(data: Data) -> SourceInspection:
 
 
 def load_dataset(
-    data: Data, on_progress: ProgressFn, source: Source | GaussianMixture | None = None, both: bool = False
+    data: Data, on_progress: ProgressFn, source: Source | GaussianMixture | None = None, bidirectional: bool = False
 ) -> Dataset:
     """Load the data of settings whose size, channels and fit are set.
 
@@ -43,7 +43,7 @@ def load_dataset(
         data: the settings.
         on_progress: called with the number of images done and the number of all images.
         source: the source, if it is resolved already.
-        both: translate unpaired images in both directions.
+        bidirectional: translate unpaired images in both directions.
 
     Raises:
         BadInput: if the data cannot be used.
@@ -52,11 +52,11 @@ def load_dataset(
         return load_source(
             source or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=on_progress
         )
-    return _load_translation_dataset(data, both, on_progress, HELD_OUT_FRACTION, MIN_IMAGES)
+    return _load_translation_dataset(data, bidirectional, on_progress, HELD_OUT_FRACTION, MIN_IMAGES)
 
 
 def load_external_dataset(
-    data: Data, source: str, target_source: str, on_progress: ProgressFn, both: bool = False
+    data: Data, source: str, target_source: str, on_progress: ProgressFn, bidirectional: bool = False
 ) -> Dataset:
     """Load other images as the inputs and targets of translation, as these settings say, all of them for evaluation.
 
@@ -67,21 +67,21 @@ def load_external_dataset(
         source: the source of the images, instead of `data.source`.
         target_source: the source of the target images, instead of `data.target_source`.
         on_progress: called with the number of images done and the number of all images.
-        both: translate unpaired images in both directions.
+        bidirectional: translate unpaired images in both directions.
 
     Raises:
         BadInput: if the images cannot be used.
     """
     return _load_translation_dataset(
-        data.model_copy(update={"source": source, "target_source": target_source}), both, on_progress, 0.0, 1
+        data.model_copy(update={"source": source, "target_source": target_source}), bidirectional, on_progress, 0.0, 1
     )
 
 
 def _load_translation_dataset(
-    data: Data, both: bool, on_progress: ProgressFn, held_out_fraction: float, min_images: int
+    data: Data, bidirectional: bool, on_progress: ProgressFn, held_out_fraction: float, min_images: int
 ) -> Dataset:
     assert data.pairs != "none", "a translation game has paired or unpaired data: checked when the recipe is validated"
-    bidirectional = both and data.pairs == "unpaired"  # pairs are evaluated in one direction at a time
+    bidirectional = bidirectional and data.pairs == "unpaired"  # pairs are evaluated in one direction at a time
     return load_translation(
         data.source, pairs=data.pairs, target_source=data.target_source, input_folder=data.input,
         target_folder=data.target, degrade=data.degrade, bidirectional=bidirectional, size=data.size or 0,

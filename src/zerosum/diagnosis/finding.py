@@ -50,14 +50,14 @@ class Recommendation:
     reason: str
     """Reason in a few words."""
 
-    def as_cli_flag(self) -> str:
-        """Return the setting and its value as a command line option, quoted for a POSIX shell where needed."""
+    def format_value(self) -> str:
+        """Return the value as TOML, quoted for a POSIX shell where needed."""
         text = _format_toml(self.value)
-        return f"--{self.setting} {shlex.quote(text) if isinstance(self.value, Mapping | list | tuple) else text}"
+        return shlex.quote(text) if isinstance(self.value, Mapping | list | tuple) else text
 
 
 def _format_toml(value: Any) -> str:
-    """Format a value as TOML, except that a plain string needs no quotes on the command line."""
+    """Format a value as TOML, except that a plain string has no quotes."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):

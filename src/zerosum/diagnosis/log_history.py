@@ -48,10 +48,6 @@ class Series(NamedTuple):
         medians = [np.median(np.abs(self.values[:index])) for index in range(MIN_PAST_VALUES, len(self.values))]
         return Series(self.examples[MIN_PAST_VALUES:], self.values[MIN_PAST_VALUES:] / np.maximum(medians, 1e-12))
 
-    def relative_to_running_max(self) -> Series:
-        """Return each value divided by the largest size so far."""
-        return self.with_values(self.values / np.maximum(np.maximum.accumulate(np.abs(self.values)), 1e-12))
-
     def running_median(self, window: int = 3) -> Series:
         """Replace each value by the median of the last `window` values up to it."""
         medians = [np.median(self.values[max(0, index - window + 1) : index + 1]) for index in range(len(self.values))]

@@ -111,7 +111,7 @@ def invert_images(
     mean, label = vectors.mean(0), None if label is None else label.to(space.device)
     spread = float((vectors - mean).square().sum(1).mean().sqrt())
     target = _comparison_features(images.to(space.device), feature_fn, options.feature_weight)
-    layers = space.layers if options.per_layer else 1
+    layers = space.num_layers if options.per_layer else 1
     start = _nearest_vectors(
         space,
         torch.cat([mean[None], vectors[: options.start_candidates]]),
@@ -123,7 +123,7 @@ def invert_images(
     codes = start[:, None].repeat(1, layers, 1).to(space.device).requires_grad_()
 
     def error_of(noisy_codes: Tensor) -> Tensor:
-        generated = space.synthesize(noisy_codes.expand(-1, space.layers, -1), label)
+        generated = space.synthesize(noisy_codes.expand(-1, space.num_layers, -1), label)
         return _squared_distance(_comparison_features(generated, feature_fn, options.feature_weight), target)
 
     # all images share the noise, so that the result of one does not depend on the others
@@ -139,7 +139,7 @@ def invert_images(
         errors.append(error.detach())
     with torch.no_grad():
         errors.append(error_of(codes))
-    final_codes = codes.detach().cpu().expand(-1, space.layers, -1).clone()
+    final_codes = codes.detach().cpu().expand(-1, space.num_layers, -1).clone()
     return Inversion(final_codes, space.generate(final_codes, label), torch.stack(errors).float().cpu())
 
 
@@ -157,7 +157,7 @@ def _nearest_vectors(
         features = _comparison_features(images.to(space.device), feature_fn, feature_weight)
         return torch.stack([_squared_distance(features, row) for row in target], 1)
 
-    codes = vectors[:, None].expand(-1, space.layers, -1)
+    codes = vectors[:, None].expand(-1, space.num_layers, -1)
     distances = space.generate_features(codes, distances_to_targets, label)  # (M, N)
     return vectors[distances.argmin(0)]
 

@@ -60,7 +60,7 @@ class EditSpace(ABC):
     Outputs are float32 on the CPU, except for `synthesize`.
     """
 
-    layers: int
+    num_layers: int
     """Number of layers in a code."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -148,7 +148,7 @@ class WSpace(EditSpace):
         Karras et al. 2018, arXiv:1812.04948.
         """
         super().__init__(network)
-        self.style_generator, self.truncation, self.layers = style_generator, truncation, style_generator.num_layers
+        self.style_generator, self.truncation, self.num_layers = style_generator, truncation, style_generator.num_layers
 
     def synthesize(self, codes: Tensor, label: Tensor | None) -> Tensor:
         """Map codes (N, layers, W) to images (N, C, H, W); the label is unused, since styles contain the class."""

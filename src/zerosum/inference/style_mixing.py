@@ -30,7 +30,7 @@ def style_mixing_grid(space: EditSpace, sources: Tensor, styles: Tensor, layers:
     Raises:
         BadInput: if the generator has no styles.
     """
-    if space.layers == 1:
+    if space.num_layers == 1:
         raise BadInput(
             "style mixing needs a generator with a style for each layer, and this one has a single latent for all "
             "layers: train one with `recipe` stylegan2"

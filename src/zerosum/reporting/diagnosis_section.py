@@ -112,7 +112,7 @@ def _no_findings_text(history: LogHistory) -> str:
 def _finding_card(finding: Finding, x_max: float) -> Markup:
     heading = tag("h3", finding.title, tag("span", finding.severity.value, class_=f"chip {finding.severity.value}"))
     changes = [
-        tag("li", tag("code", recommendation.as_cli_flag()), " ", recommendation.reason)
+        tag("li", tag("code", f"{recommendation.setting} {recommendation.format_value()}"), " ", recommendation.reason)
         for recommendation in finding.recommendations
     ]
     return tag(
@@ -133,7 +133,7 @@ def _format_confidence(finding: Finding) -> str:
 
 def _evidence_chart(evidence: Evidence, x_max: float) -> Markup:
     curve = Curve(evidence.signal, np.array(evidence.examples), np.array(evidence.values), NEUTRAL_COLOR_INDEX)
-    return render_line_chart(evidence.signal.capitalize(), evidence.message.capitalize() + ".", [curve], x_max,
+    return render_line_chart(_sentence(evidence.signal), _sentence(evidence.message) + ".", [curve], x_max,
                  reference_lines=[ReferenceLine(evidence.threshold, f"limit {evidence.threshold:.3g}")])  # fmt: skip
 
 
@@ -160,7 +160,8 @@ def format_findings(findings: Sequence[Finding]) -> Iterable[str]:
                 f"{_sparkline(evidence.values)}"
             )
         for recommendation in finding.recommendations:
-            yield f"  change  {recommendation.as_cli_flag()}  ({recommendation.reason})"
+            value = recommendation.format_value()
+            yield f"  change  `{recommendation.setting}` {value}  ({recommendation.reason})"
         yield ""
 
 
@@ -179,3 +180,8 @@ def _sparkline(values: Sequence[float]) -> str:
     return "".join(
         SPARKLINE_BLOCKS[int(level)] for level in (heights - heights.min()) / value_range * (len(SPARKLINE_BLOCKS) - 1)
     )
+
+
+def _sentence(text: str) -> str:
+    """Capitalize the first letter, and leave acronyms such as AUC as they are."""
+    return text[:1].upper() + text[1:]

@@ -44,6 +44,6 @@ def check_loggers(names: Sequence[str]) -> None:
         if name not in LOGGERS:
             matches = difflib.get_close_matches(name, LOGGERS, 1)
             hint = f"did you mean {matches[0]}?" if matches else f"choose one of {', '.join(LOGGERS)}"
-            raise BadInput(f"`logger` {name}: no such logger; {hint}")
+            raise BadInput(f"`loggers` {name}: no such logger; {hint}")
         if find_spec(name) is None:
-            raise BadInput(f'`logger` {name} is not installed: pip install "zerosum[{name}]"')
+            raise BadInput(f'`loggers` {name} is not installed: pip install "zerosum[{name}]"')

@@ -85,7 +85,7 @@ def _play_and_update_ema(
 ) -> Progress:
     play_round(game, loader, accelerator, progress, meter)
     progress = Progress(progress.round + 1, progress.examples + batch_size)
-    with torch.profiler.record_function(f"{PROFILER_PREFIX}averages"):
+    with torch.profiler.record_function(f"{PROFILER_PREFIX}ema"):
         for player in game.players.values():
             player.update_ema(batch_size, progress)
     return progress

@@ -150,7 +150,7 @@ def mix(
 
     row_text, column_text = "+".join(map(str, rows)), "+".join(map(str, columns))
     path = session.prepare_output_path(f"mix-{row_text}-with-{column_text}-{layers}-seed{seed}", into)
-    layer_range = parse_layers(layers, session.space.layers)
+    layer_range = parse_layers(layers, session.space.num_layers)
     grid = style_mixing_grid(
         session.space, session.compute_codes(rows, seed), session.compute_codes(columns, seed), layer_range
     )
@@ -210,7 +210,7 @@ def edit(
 
     reporter = reporter or SilentReporter()
     path = session.prepare_output_path(f"edit-{direction}-{layers}-seed{seed}", into)
-    layer_range = parse_layers(layers, session.space.layers)
+    layer_range = parse_layers(layers, session.space.num_layers)
     index, directions = _find_directions(kind, name, session, reporter)
     vector, strength = directions.vectors[index], float(directions.strengths[index])
     meaning = {

@@ -103,7 +103,7 @@ def load_translation_data(
         reporter.progress(done, total, "reading")
 
     located = with_data_paths(recipe, *data_paths(folder))
-    dataset = load_dataset(located.data, progress, both=located.game.bidirectional)
+    dataset = load_dataset(located.data, progress, bidirectional=located.game.bidirectional)
     if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
         raise BadInput(
             f"{located.data.source} has changed since {folder.path} was trained on it, so the held-out part is not "
@@ -111,7 +111,7 @@ def load_translation_data(
         )
     if reverse:
         reversed_recipe = _recipe_for_direction(located, False, reverse)
-        dataset = load_dataset(reversed_recipe.data, progress, both=located.game.bidirectional)
+        dataset = load_dataset(reversed_recipe.data, progress, bidirectional=located.game.bidirectional)
     if not data:
         return dataset, TranslationSet.from_dataset(dataset, held_out=True)
     directed = _recipe_for_direction(located, paired, reverse)

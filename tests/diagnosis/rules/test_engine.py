@@ -221,13 +221,13 @@ def test_the_finding_of_a_rule_is_read_back_as_written() -> None:
     assert Finding.from_dict(json.loads(json.dumps(finding.as_dict()))) == finding
 
 
-def test_recommendations_as_command_line_options() -> None:
-    assert Recommendation("optimizer.lr", 1e-4, "").as_cli_flag() == "--optimizer.lr 0.0001"
-    assert Recommendation("game.reuse_fakes", True, "").as_cli_flag() == "--game.reuse_fakes true"
-    assert Recommendation("discriminator.condition", "concat", "").as_cli_flag() == "--discriminator.condition concat"
+def test_recommended_values_as_text() -> None:
+    assert Recommendation("optimizer.lr", 1e-4, "").format_value() == "0.0001"
+    assert Recommendation("game.reuse_fakes", True, "").format_value() == "true"
+    assert Recommendation("discriminator.condition", "concat", "").format_value() == "concat"
 
 
 @pytest.mark.parametrize("value", [{"kind": "cosine", "start": 1e-4, "fraction": [0.5, 1.0]}, {}, [1, 2.5], True, 3])
-def test_command_line_options_are_valid_toml(value) -> None:
-    _, text = shlex.split(Recommendation("some.setting", value, "").as_cli_flag())
+def test_recommended_values_are_valid_toml_for_a_shell(value) -> None:
+    (text,) = shlex.split(Recommendation("some.setting", value, "").format_value())
     assert tomllib.loads(f"value = {text}")["value"] == value

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.class_counts import mean_score
 from zerosum.evaluation.metrics.score import Score
 
@@ -65,18 +64,6 @@ def ssim(generated: Tensor, target: Tensor) -> Tensor:
     chunk_size = max(1, SSIM_CHUNK_ELEMENTS // math.prod(generated.shape[1:]))
     pairs = zip(torch.split(generated, chunk_size), torch.split(target, chunk_size), strict=True)
     return torch.cat([_ssim(x.double(), y.double()) for x, y in pairs])
-
-
-def feature_distances(generated: FeatureTable, target: FeatureTable) -> NDArray[np.float64]:
-    """Return the Euclidean distance between the features of each pair: (N,), from tables (N, D) in the same order.
-
-    Raises:
-        BadInput: the shapes of the tables differ.
-    """
-    _check_same_shape((len(generated), generated.num_columns), (len(target), target.num_columns))
-    blocks = zip(generated.blocks(), target.blocks(), strict=True)
-    distances = ((x.double() - y.double()).square_().sum(1).sqrt_().numpy() for x, y in blocks)
-    return np.concatenate([np.empty(0), *distances])
 
 
 class PairedMetrics:
