@@ -151,17 +151,9 @@ class Pair:
 
 
 def train(
-    dataset: Dataset,
-    budget: float,
-    seed: int,
-    width: int,
-    batch_size: int = BATCH_SIZE,
-    *,
-    hflip: bool = False,
-    evaluate: EvaluateFn = lambda generator, examples: math.nan,
-    evaluate_every: float = math.inf,
-    report: Callable[[dict[str, Any]], None] = lambda row: None,
-) -> tuple[SampleFn, dict[str, Any]]:
+    dataset: Dataset, budget: float, seed: int, width: int, *, hflip: bool, evaluate: EvaluateFn,
+    evaluate_every: float, report: Callable[[dict[str, Any]], None],
+) -> tuple[SampleFn, dict[str, Any]]:  # fmt: skip
     """Train for `budget` seconds, including evaluations, on the training images of 32 or 64 px.
 
     All channels follow from `width`; 64 is the paper's. `hflip` flips a random half of the images. `evaluate` is called
@@ -177,7 +169,7 @@ def train(
     generator = TrainedGenerator(
         DeterministicGenerator(pair.ema), Normal(size=LATENT_SIZE), dataset.shape, f"lightweight-{width}"
     )
-    loader = BatchLoader(dataset, batch_size, seed, hflip=hflip)
+    loader = BatchLoader(dataset, BATCH_SIZE, seed, hflip=hflip)
     info: dict[str, Any] = {"width": width, "state": "done", "curve": []}
     seconds, next_report, next_evaluation, start_time = 0.0, 0.0, evaluate_every, time.monotonic()
     while seconds < budget and info["state"] == "done":
@@ -186,13 +178,13 @@ def train(
         if not all(map(math.isfinite, losses.values())):
             info["state"] = "diverged"
         elif seconds >= next_evaluation:
-            info["curve"].append((round(seconds, 3), evaluate(generator, pair.steps * batch_size)))
+            info["curve"].append((round(seconds, 3), evaluate(generator, pair.steps * BATCH_SIZE)))
             next_evaluation += evaluate_every
         if seconds >= next_report:
             next_report = seconds + budget / 20
-            report(_progress_row(seconds, pair.steps * batch_size) | losses)
+            report(_progress_row(seconds, pair.steps * BATCH_SIZE) | losses)
         seconds = time.monotonic() - start_time
-    info |= _progress_row(seconds, pair.steps * batch_size)
+    info |= _progress_row(seconds, pair.steps * BATCH_SIZE)
     report(info)
     return lambda first, count: to_uint8(generator.generate(generator.draw_latents(count, first=first))), info
 

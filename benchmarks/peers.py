@@ -11,8 +11,8 @@ interpreter (`vision.py` describes what is done if its operators do not fit this
 Every script runs in a process of its own for the same time; the two sides alternate, and the order is reversed in every
 second round. The peers' progress is taken from the lines they print, one per step, timed as they arrive; ours from its
 log. The first seconds are left out. Nothing is switched off: both draw sample grids; ours saves checkpoints, updates
-the EMA and writes its log. Ours does not evaluate samples, and neither do the peers. The time before the first step is not
-counted on either side.
+the EMA and writes its log. Ours does not evaluate samples, and neither do the peers. The time before the first step is
+not counted on either side.
 
 `dcgan`: width 64, 64 px, color, batch 64; main.py opens the files again in every epoch, in two worker processes.
 `gan`: hidden layers of 128, 256, 512, 1024 and of 512, 256, at 28 px, gray, batch 64. gan.py would download MNIST, so

@@ -16,7 +16,15 @@ from typing import Any, NamedTuple
 
 import torch
 from references import Step, ema_step, every_rounds, gradient_penalty, interpolate, sequence, use_global_rng
-from references_pair import AugmentedPair, LabeledBatches, LabeledImages, Pair, alternate
+from references_pair import (
+    AugmentedPair,
+    DiscriminatorLoss,
+    GeneratorLoss,
+    LabeledBatches,
+    LabeledImages,
+    Pair,
+    alternate,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,9 +56,7 @@ WASSERSTEIN = Losses(lambda real, fake: fake.mean() - real.mean(), lambda fake: 
 HINGE = Losses(lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), lambda fake: -fake.mean())
 
 
-def image_losses(
-    losses: Losses, pair: Pair
-) -> tuple[Callable[[LabeledImages, LabeledImages], Tensor], Callable[[LabeledImages], Tensor]]:
+def image_losses(losses: Losses, pair: Pair) -> tuple[DiscriminatorLoss, GeneratorLoss]:
     """Return losses of images; the discriminator processes real and fake images one after the other."""
 
     def d_loss(real: LabeledImages, fake: LabeledImages) -> Tensor:

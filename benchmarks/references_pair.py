@@ -15,6 +15,10 @@ from zerosum.recipes.recipe import Recipe
 
 LabeledBatches = Iterator[tuple[Tensor, Tensor]]
 """Batches of images (N, C, H, W) in [-1, 1] and class labels (N,)."""
+DiscriminatorLoss = Callable[["LabeledImages", "LabeledImages"], Tensor]
+"""Loss of real and fake images."""
+GeneratorLoss = Callable[["LabeledImages"], Tensor]
+"""Loss of fake images."""
 NO_STEP = sequence()
 
 
@@ -112,8 +116,8 @@ def build_optimizer(recipe: Recipe, player: str, network: nn.Module) -> torch.op
 
 def alternate(
     pair: Pair,
-    d_loss: Callable[[LabeledImages, LabeledImages], Tensor],
-    g_loss: Callable[[LabeledImages], Tensor],
+    d_loss: DiscriminatorLoss,
+    g_loss: GeneratorLoss,
     *,
     reuse_fakes: bool = False,
     after_d_step: Step = NO_STEP,
@@ -123,13 +127,11 @@ def alternate(
     """Return a step with the recipe's number of discriminator steps and one generator step; losses go to Python.
 
     Args:
-        pair: the players.
-        d_loss: loss of real and fake images.
-        g_loss: loss of fake images.
+        pair, d_loss, g_loss: the players and their losses.
         reuse_fakes: the generator's step uses the discriminator's last fakes instead of new ones.
         after_d_step: called after each step of the discriminator.
         before_g_step: called before the generator's step, to change its gradients.
-        update_ema: called at the end.
+        update_ema: called last.
     """
 
     def step() -> None:

@@ -84,3 +84,8 @@ def test_binary_normal_latents() -> None:
 def test_training_and_sampling_have_different_seeds() -> None:
     training_seeds = derive_seeds(0, 0, 1000, seeded_rng.SeedSeries.TRAINING).tolist()
     assert not set(training_seeds) & set(derive_seeds(0, 0, 1000).tolist())
+
+
+@pytest.mark.parametrize("streams", [seeded_rng.RandomStream, seeded_rng.SeedSeries])
+def test_no_two_streams_share_a_number(streams) -> None:
+    assert len(streams) == len(streams.__members__), "an alias would draw the numbers of another stream"

@@ -10,7 +10,7 @@ The generator is SplitMix64 used as a counter-based hash (Steele, Lea and Flood 
 from __future__ import annotations
 
 import math
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import torch
 from torch import Tensor
@@ -18,31 +18,36 @@ from torch import Tensor
 _UINT64_MASK = (1 << 64) - 1
 
 
+@unique  # two streams of one number would draw the same numbers
 class RandomStream(IntEnum):
-    """Purpose of random numbers: different streams of one seed are independent."""
+    """Purpose of random numbers: different streams of one seed are independent.
+
+    The numbers are part of every result and never change.
+    """
 
     LATENT = 1
     INTERPOLATION = 2
     HFLIP = 3
-    ROTATE90 = 61
     PERTURBATION = 4
     CLASS = 5
     INSTANCE_NOISE = 6
     REPLAY_BUFFER = 7
-    NOISE_INJECTION = 41
     STYLE_MIXING = 11
     STYLE_MIXING_CUTOFF = 12
     LAYER_NOISE = 13
     AUGMENT = 21
     DROPOUT = 31
+    PATCHES = 33
+    NOISE_INJECTION = 41
     BLUR = 51
     JPEG = 52
     SENSOR_NOISE = 53
     MASK = 54
     OLD_FILM = 55
-    PATCHES = 33
+    ROTATE90 = 61
 
 
+@unique
 class SeedSeries(IntEnum):
     """Series of seeds: training and sampling derive different seeds from the same number."""
 

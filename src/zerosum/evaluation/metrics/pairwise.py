@@ -1,8 +1,8 @@
 """KID, precision, recall, density and coverage, computed together in one pass over all pairs of images.
 
 The tiles of three matrix products are visited: reals with reals, fakes with fakes, and reals with fakes. What is
-computed of one set alone is a `SelfDistances`, which can be reused for several comparisons. The formulas are in `kid.py`
-and `precision_recall_density_coverage.py`.
+computed of one set alone is a `SelfDistances`, which can be reused for several comparisons. The formulas are in
+`kid.py` and `precision_recall_density_coverage.py`.
 """
 
 from __future__ import annotations
