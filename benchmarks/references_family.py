@@ -121,7 +121,8 @@ def dragan(generator: nn.Module, discriminator: nn.Module, data: LabeledBatches,
 
     def d_loss(real: LabeledImages, fake: LabeledImages) -> Tensor:
         perturbed = real.images + term.noise_scale * real.images.std() * torch.rand_like(real.images)
-        return objective_loss(real, fake) + term.weight * pair_gradient_penalty(pair, perturbed, real.label)
+        penalty: Tensor = term.weight * pair_gradient_penalty(pair, perturbed, real.label)
+        return objective_loss(real, fake) + penalty
 
     return alternate(pair, d_loss, g_loss)
 
@@ -169,8 +170,9 @@ def progan(generator: nn.Module, discriminator: nn.Module, data: LabeledBatches,
     term: Any = recipe.terms["gradient-penalty"]
 
     def d_loss(real: LabeledImages, fake: LabeledImages) -> Tensor:
-        penalty = pair_gradient_penalty(pair, interpolate(real.images, fake.images), real.label)
-        return objective_loss(real, fake) + term.weight * penalty
+        interpolated = interpolate(real.images, fake.images)
+        penalty: Tensor = term.weight * pair_gradient_penalty(pair, interpolated, real.label)
+        return objective_loss(real, fake) + penalty
 
     return alternate(pair, d_loss, g_loss, update_ema=ema_step(generator))
 
@@ -260,9 +262,10 @@ def fastgan(generator: nn.Module, discriminator: nn.Module, data: LabeledBatches
         output = pair.discriminate(real)
         assert output.reconstructions is not None, "the decoders require gradients"
         small = F.adaptive_avg_pool2d(real.images, output.reconstructions.shape[3])
-        reconstruction_loss = F.l1_loss(output.reconstructions, small.repeat(1, len(decoders), 1, 1))
+        reconstruction_error = F.l1_loss(output.reconstructions, small.repeat(1, len(decoders), 1, 1))
         objective_loss = HINGE.discriminator(output.score, score_without_decoding(fake))
-        return objective_loss + term.weight * reconstruction_loss
+        reconstruction_loss: Tensor = term.weight * reconstruction_error
+        return objective_loss + reconstruction_loss
 
     def g_loss(fake: LabeledImages) -> Tensor:
         return HINGE.generator(score_without_decoding(fake))

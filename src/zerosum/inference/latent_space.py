@@ -169,7 +169,7 @@ class WSpace(EditSpace):
 class ZSpace(EditSpace):
     """The latent space Z. Codes are latents, (N, 1, L)."""
 
-    layers = 1
+    num_layers = 1
 
     def __init__(self, network: nn.Module, size: int) -> None:
         """Create the space of latents with `size` components."""
