@@ -29,7 +29,7 @@ lint: .venv/ready
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-# the image in README/, from a run of the demo
+# docs/digits.png/, from a run of the demo
 images: .venv/ready
 	$(BIN)/python docs/make_digits_image.py $(RUN)
 

@@ -167,7 +167,7 @@ def progan(generator: nn.Module, discriminator: nn.Module, data: LabeledBatches,
     """WGAN-GP with one step each and an EMA: the authors' program without its drift term, as in the recipe."""
     pair = Pair(generator, discriminator, data, recipe)
     objective_loss, g_loss = image_losses(WASSERSTEIN, pair)
-    term: Any = recipe.terms["gradient-penalty"]
+    term: Any = recipe.terms["gradient_penalty"]
 
     def d_loss(real: LabeledImages, fake: LabeledImages) -> Tensor:
         interpolated = interpolate(real.images, fake.images)
@@ -179,7 +179,7 @@ def progan(generator: nn.Module, discriminator: nn.Module, data: LabeledBatches,
 
 def path_length_step(pair: Pair) -> Step:
     """Return the generator's lazy step of path length regularization."""
-    term: Any = pair.recipe.terms["path-length"]
+    term: Any = pair.recipe.terms["path_length"]
     generator: Any = pair.generator
     mean = torch.zeros(())
 

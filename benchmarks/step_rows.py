@@ -133,7 +133,7 @@ MLP: dict[str, object] = {
 R3GAN: dict[str, object] = {"generator.widths": [256, 192, 96, 48], "discriminator.widths": [256, 192, 96, 48]}
 DCGAN: dict[str, object] = {"generator.width": 64, "discriminator.width": 64, "latent.size": 100}
 NANO_CHANGES: dict[str, dict[str, object]] = {
-    "stylegan2": {"game.reuse_fakes": False, "terms.path-length.weight": 2, "terms.path-length.every_rounds": 4},
+    "stylegan2": {"game.reuse_fakes": False, "terms.path_length.weight": 2, "terms.path_length.every_rounds": 4},
 }
 """Settings on top of the recipes at size nano."""
 BASE_CHANGES: dict[str, dict[str, object]] = {

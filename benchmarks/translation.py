@@ -32,8 +32,8 @@ from torch import Tensor
 
 import zerosum
 from zerosum.evaluation.features.registry import load_feature_network
-from zerosum.evaluation.metrics.class_counts import mean_score
 from zerosum.evaluation.metrics.paired import PairedMetrics
+from zerosum.evaluation.metrics.score import mean_score
 from zerosum.inference import writers
 from zerosum.inference.load import read_recipe
 from zerosum.inference.translator import batch_ranges

@@ -5,7 +5,7 @@ python docs/make_settings.py
 
 from __future__ import annotations
 
-import re
+import json
 import types
 import typing
 from collections.abc import Iterator
@@ -36,28 +36,36 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
             yield from models(part)
 
 
-def is_schedule(annotation: Any) -> bool:
-    """Return whether a field holds a number or a schedule."""
-    parts = typing.get_args(annotation)
-    return any(part in (int, float) for part in parts) and any(True for _ in models(annotation))
+def unwrap(annotation: Any) -> Any:
+    """Return an annotation without Annotated around it."""
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation
+
+
+def union_parts(annotation: Any) -> list[Any]:
+    """Return the types that a field may hold besides None."""
+    is_union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+    parts = typing.get_args(annotation) if is_union else [annotation]
+    return [unwrap(part) for part in parts if part is not type(None)]
 
 
 def type_name(field: FieldInfo) -> str:
     """Return the type of a field in words."""
-    annotation = field.annotation
-    if is_schedule(annotation):
+    parts = union_parts(unwrap(field.annotation))
+    if any(part in (int, float) for part in parts) and any(True for part in parts for _ in models(part)):
         return "schedule"
-    parts = [part for part in typing.get_args(annotation) if part is not type(None)]
-    if typing.get_origin(annotation) is typing.Literal:
-        return ", ".join(f"`{part}`" for part in parts)
-    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        annotation = parts[0] if len(parts) == 1 else annotation
-    if typing.get_origin(annotation) is typing.Literal:
+    return " or ".join(_type_in_words(part) for part in parts)
+
+
+def _type_in_words(annotation: Any) -> str:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
         return ", ".join(f"`{part}`" for part in typing.get_args(annotation))
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    text = "list" if typing.get_origin(annotation) in (tuple, list) else text
-    text = "table" if typing.get_origin(annotation) is dict else text
-    return re.sub(r"typing\.|Annotated\[(\w+).*", r"\1", text)
+    if origin in (tuple, list):
+        return "list"
+    is_table = origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel))
+    return "table" if is_table else str(annotation.__name__)
 
 
 def default_of(field: FieldInfo) -> str:
@@ -68,8 +76,14 @@ def default_of(field: FieldInfo) -> str:
     if default is None:
         return "chosen"
     if isinstance(default, BaseModel):
-        return f"`{getattr(default, 'kind', '')}`"
+        return f"`{default.model_dump().get('kind') or as_table(default)}`"
     return f"`{list(default) if isinstance(default, tuple) else default}`" if default != "" else ""
+
+
+def as_table(model: BaseModel) -> str:
+    """Return the settings of a model as an inline table of TOML."""
+    pairs = model.model_dump(mode="json", exclude_none=True).items()
+    return "{ " + ", ".join(f"{name} = {json.dumps(value)}" for name, value in pairs) + " }"
 
 
 def rows(model: type[BaseModel], prefix: str) -> Iterator[str]:

@@ -49,3 +49,24 @@ def test_files_that_cannot_be_read_are_reported_by_their_reader(tmp_path: Path) 
     for read in (lambda: folder.read_toml("recipe.toml"), lambda: folder.read_json("status.json")):
         with pytest.raises(BadInput, match="cannot be read"):
             read()
+
+
+def test_resume_is_offered_only_for_a_folder_that_holds_a_run(tmp_path: Path) -> None:
+    run, other, file = tmp_path / "run", tmp_path / "other", tmp_path / "file"
+    write_run(run, {})
+    other.mkdir()
+    (other / "notes.txt").touch()
+    file.touch()
+    for path, problem, is_resumable in (
+        (run, "already holds a run", True),
+        (other, "exists and is not empty", False),
+        (file, "is a file", False),
+    ):
+        with pytest.raises(BadInput, match=f"{problem}, and nothing is overwritten") as caught:
+            RunFolder.check_new(path)
+        assert ("zerosum resume" in str(caught.value)) == is_resumable
+
+
+def test_a_new_or_an_empty_folder_can_hold_a_run(tmp_path: Path) -> None:
+    RunFolder.check_new(tmp_path)
+    RunFolder.check_new(tmp_path / "new" / "run")

@@ -31,7 +31,7 @@ from zerosum.data.dataset import Dataset
 from zerosum.recipes.files import RecipeFile, list_recipes
 from zerosum.run_folder import RunFolder
 from zerosum.training.trainer import Trainer
-from zerosum.workflows import launch
+from zerosum.workflows import run_training
 from zerosum.workflows.setup import TrainingSetup
 
 POINT_DATASETS = ("ring", "grid")
@@ -145,7 +145,7 @@ def _read_recipe(run: FaultRun) -> dict[str, Any]:
 @contextlib.contextmanager
 def injected(fault: Fault | None) -> Iterator[None]:
     """Inject the fault into runs that start inside the context."""
-    build_trainer, load_dataset = launch.build_trainer, TrainingSetup.load_dataset_on_ranks
+    build_trainer, load_dataset = run_training.build_trainer, TrainingSetup.load_dataset_on_ranks
 
     def load_faulty_dataset(self: TrainingSetup, *args: Any) -> Dataset:
         dataset = load_dataset(self, *args)
@@ -157,12 +157,12 @@ def injected(fault: Fault | None) -> Iterator[None]:
             fault.change_trainer(trainer)
         return trainer
 
-    launch.build_trainer = build_faulty_trainer
+    run_training.build_trainer = build_faulty_trainer
     TrainingSetup.load_dataset_on_ranks = load_faulty_dataset  # type: ignore[method-assign]
     try:
         yield
     finally:
-        launch.build_trainer = build_trainer
+        run_training.build_trainer = build_trainer
         TrainingSetup.load_dataset_on_ranks = load_dataset  # type: ignore[method-assign]
 
 

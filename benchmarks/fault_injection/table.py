@@ -28,7 +28,7 @@ from zerosum.diagnosis.diagnose import diagnose_history
 from zerosum.diagnosis.log_history import LogHistory, Series
 from zerosum.diagnosis.rules.signals import minimum, ratio, signal
 from zerosum.diagnosis.run_facts import read_run_facts
-from zerosum.run_folder import RunFolder
+from zerosum.run_folder import RECOVERIES_FILE, RunFolder
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.json", HERE.parents[1] / "docs/fault-injection.md"
@@ -109,7 +109,7 @@ def measure_remedies(folder: Path, runs: Sequence[Row]) -> Row:
 
 def _compare_coverage(path: Path, run: Row, reference: Row) -> Row:
     recommendation = RunFolder(path).read_json(RECOMMENDATION_FILE)
-    recoveries = [row["finding"] for row in RunFolder(path).rows("recoveries.jsonl")]
+    recoveries = [row["finding"] for row in RunFolder(path).rows(RECOVERIES_FILE)]
     coverage = diagnose_log(path)["coverage"]
     return {
         "run": run_name(run), "coverage_before": run["coverage"], "coverage_after": coverage,

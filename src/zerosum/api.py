@@ -1,4 +1,4 @@
-"""The public functions of the package: one for each command of the program. Importing them does not import PyTorch."""
+"""The public functions of the package. Importing them does not import PyTorch."""
 
 from __future__ import annotations
 

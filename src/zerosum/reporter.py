@@ -43,7 +43,7 @@ class Reporter(Protocol):
         """Report the start of training, which ends after `max_examples` examples or `max_seconds` seconds."""
 
     def tick(self, row: Row) -> None:
-        """Report a new line of log.jsonl."""
+        """Report a new row of log.jsonl."""
 
     def finding(self, finding: ReportedFinding, is_active: bool) -> None:
         """Report that a finding has become active, or no longer is."""

@@ -14,6 +14,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,29 @@ import tomli_w
 from zerosum.errors import BadInput
 
 Row = dict[str, Any]
-"""One JSON object: a line of log.jsonl, scores.jsonl or findings.jsonl, or a whole JSON file."""
+"""One JSON object: a row of log.jsonl, scores.jsonl or findings.jsonl, or a whole JSON file."""
 FORMAT_VERSION = 2
 """The version of the run folder's files and keys, in status.json and under [metadata] in recipe.toml. Version 1 wrote
 no number; its recipe.toml has a table [made] instead of [metadata]."""
+FINDINGS_FILE = "findings.jsonl"
+"""What the monitor found during training: a line when a finding appears, and one when it is resolved."""
+RECOVERIES_FILE = "recoveries.jsonl"
+"""The automatic recoveries of the run, one line each."""
+
+
+class RunState(StrEnum):
+    """State of a run, as in status.json; all but `RUNNING` are final."""
+
+    RUNNING = "running"
+    """It trains, or its process was killed."""
+    DONE = "done"
+    """It reached its length or time, or its score no longer improved."""
+    INTERRUPTED = "interrupted"
+    """Ctrl-C or SIGTERM stopped it; it can be resumed."""
+    DIVERGED = "diverged"
+    """A loss or a weight is not finite."""
+    STOPPED_BY_FINDING = "stopped_by_finding"
+    """The monitor stopped it for automatic recovery from a finding."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
@@ -77,10 +97,12 @@ class RunFolder:
         """
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                content = "already holds a run" if (path / "recipe.toml").exists() else "exists and is not empty"
+                if (path / "recipe.toml").exists():
+                    problem, hint = "already holds a run", f"continue it with `zerosum resume {path}`, or "
+                else:
+                    problem, hint = "exists and is not empty" if path.is_dir() else "is a file", ""
                 raise BadInput(
-                    f"{path} {content}, and nothing is overwritten: continue it with `zerosum resume {path}`, or give "
-                    "the new run another folder with `run`"
+                    f"{path} {problem}, and nothing is overwritten: {hint}give the new run another folder with `run`"
                 )
             parent = next(folder for folder in path.absolute().parents if folder.exists())
         except OSError as error:
@@ -221,9 +243,9 @@ class RunFolder:
     def rewind(self, examples: int) -> None:
         """Remove everything that was logged after `examples` training examples.
 
-        A run resumed from there writes the same lines again. Scores of `zerosum evaluate` are kept.
+        A run resumed from there writes the same rows again. Scores of `zerosum evaluate` are kept.
         """
-        for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
+        for name in ("log.jsonl", "scores.jsonl", FINDINGS_FILE):
             if (self.path / name).exists() or name == "log.jsonl":
                 # the user asked for offline evaluations; training would not repeat them
                 kept = [row for row in self.rows(name) if row["examples"] <= examples or row.get("mode") == "offline"]
@@ -263,7 +285,7 @@ class RunFolder:
         """
         target = self.path / "checkpoints" / f"{examples:08d}"
         target.parent.mkdir(exist_ok=True)
-        for name in ("log.jsonl", "scores.jsonl", "findings.jsonl"):
+        for name in ("log.jsonl", "scores.jsonl", FINDINGS_FILE):
             if (self.path / name).exists():  # after a power cut, no checkpoint may be newer than its log
                 flush(self.path / name)
         for leftover in target.parent.glob(".part-*"):
@@ -288,7 +310,7 @@ class RunFolder:
         """Replace `best/` by the networks with the best score so far.
 
         Args:
-            row: the line of scores.jsonl that belongs to them; saved as `best/score.json`.
+            row: the row of scores.jsonl that belongs to them; saved as `best/score.json`.
             write: called with a temporary folder; writes the networks.
 
         Returns:
@@ -313,7 +335,7 @@ class RunFolder:
         return target
 
     def best_scores(self) -> Row:
-        """Return the line of scores.jsonl that belongs to the networks in `best/`; empty if there are none."""
+        """Return the row of scores.jsonl that belongs to the networks in `best/`; empty if there are none."""
         return self.read_json("best/score.json")
 
 

@@ -119,7 +119,7 @@ def test_train_by_a_recipe_file_of_the_user(workdir: Path, run_cli) -> None:
     line = 1 + out.splitlines().index("weight = 10")
     code, _, err = run_cli("train", "photos", "--recipe", "bad.toml", "--run", "other")
     assert code == 2
-    assert f'bad.toml line {line}: terms.gradient-penalty.weight = "x"' in err
+    assert f'bad.toml line {line}: terms.gradient_penalty.weight = "x"' in err
     assert "optimizer.beta3: there is no such setting; did you mean --optimizer.beta2?" in err
     assert not (workdir / "other").exists()
 
@@ -303,7 +303,7 @@ def test_profile_prints_the_time_of_each_part_and_writes_nothing(workdir: Path, 
     make_images(workdir / "photos")
     code, out, err = run_cli("train", "photos", "--profile", *QUICK)
     assert code == 0, err
-    for word in ("a round takes", "discriminator: backward", "generator: terms", "generator: step", "ema"):
+    for word in ("a round takes", "discriminator: backward", "generator: losses", "generator: step", "ema"):
         assert word in out
     assert "operators:" in out
     assert not (workdir / "runs").exists()

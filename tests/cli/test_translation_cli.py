@@ -14,6 +14,7 @@ from zerosum.data.load import load_dataset
 from zerosum.inference.load import read_recipe
 from zerosum.inference.translator import subsample_evenly
 from zerosum.media.images import to_uint8
+from zerosum.reporting.scores_section import IMAGE_CAPTIONS
 from zerosum.run_folder import RunFolder
 
 PIXELS = ["--features", "pixels"]
@@ -108,8 +109,10 @@ def test_evaluation_of_pairs_reports_metrics_of_outputs_and_inputs(trained: Path
     code, out, _ = run_cli("evaluate", str(trained / "runs/pairs"), *PIXELS)
     assert code == 0
     assert "psnr" in out
-    assert "examples.png" in out
-    assert "ssim" in (trained / "runs/pairs/report.html").read_text()
+    assert "translations.png" in out
+    html = (trained / "runs/pairs/report.html").read_text()
+    assert "ssim" in html
+    assert all(text in html for text in IMAGE_CAPTIONS["translations"])
 
 
 def test_unpaired_runs_are_evaluated_as_sets_or_on_pairs_of_other_data(trained: Path, run_cli) -> None:
@@ -251,7 +254,7 @@ def test_invalid_translation_settings_print_a_message_and_write_nothing(trained:
         (pairs, "--recipe", "pix2pix", "--data.target", "C"): "C",
         (pairs, str(only)): "choose --recipe pix2pix or cyclegan",
         (pairs, "--recipe", "dcgan", "--data.degrade", "gray"): "leave out --data.pairs, --data.degrade",
-        (pairs, "--recipe", "pix2pix", "--data.degrade", "grey"): "gray",
+        (pairs, "--recipe", "pix2pix", "--data.degrade", "graay"): "gray",
         (str(only), "--recipe", "cyclegan", "--data.degrade", "gray"): "--data.degrade",
         (pairs, "--recipe", "pix2pix", "--terms.cycle.weight", "1"): "--game.bidirectional",
         (pairs, "--recipe", "cyclegan", "--terms.l1.weight", "1"): "--terms.l1",

@@ -26,7 +26,7 @@ def folder(tmp_path: Path, make_images: MakeImages) -> Path:
 
 
 def assert_same_dataset(one: Dataset, other: Dataset) -> None:
-    for name in ("values", "labels", "keys", "train", "held_out"):
+    for name in ("values", "labels", "content_hashes", "train", "held_out"):
         first, second = getattr(one, name), getattr(other, name)
         assert first.dtype == second.dtype
         assert (first == second).all()

@@ -68,7 +68,7 @@ def test_the_fingerprint_depends_on_data_and_split_but_not_on_order(digits: Data
     assert replace(digits, train=digits.train[1:]).fingerprint != digits.fingerprint
     swapped = replace(digits, train=digits.held_out, held_out=digits.train)
     assert swapped.fingerprint != digits.fingerprint
-    assert replace(digits, keys=digits.keys + np.uint64(1)).fingerprint != digits.fingerprint
+    assert replace(digits, content_hashes=digits.content_hashes + np.uint64(1)).fingerprint != digits.fingerprint
 
 
 def test_points_are_not_scaled() -> None:

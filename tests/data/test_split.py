@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerosum.data.split import content_key, split_by_content
+from zerosum.data.split import hash_content, split_by_content
 
 FRACTIONS = st.floats(0.0, 0.5)
 
 
-def random_keys(seed: int, n: int) -> np.ndarray:
+def random_hashes(seed: int, n: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2**64, n, dtype=np.uint64)
 
 
@@ -18,43 +18,43 @@ def random_keys(seed: int, n: int) -> np.ndarray:
 def test_every_index_is_on_one_side_and_copies_are_on_the_same_side(
     seed: int, n: int, fraction: float, copies: int
 ) -> None:
-    keys = random_keys(seed, n)
-    keys = np.concatenate([keys, keys[np.arange(copies) % n]])
-    train, held_out = split_by_content(keys, fraction)
-    assert sorted([*train, *held_out]) == list(range(len(keys)))
-    assert not np.isin(keys[train], keys[held_out]).any()
-    distinct = np.unique(keys)
-    count = len(np.unique(keys[held_out]))
+    hashes = random_hashes(seed, n)
+    hashes = np.concatenate([hashes, hashes[np.arange(copies) % n]])
+    train, held_out = split_by_content(hashes, fraction)
+    assert sorted([*train, *held_out]) == list(range(len(hashes)))
+    assert not np.isin(hashes[train], hashes[held_out]).any()
+    distinct = np.unique(hashes)
+    count = len(np.unique(hashes[held_out]))
     minimum = min(64, len(distinct) // 4) if fraction else 0
     assert count == min(max((distinct / 2.0**64 < fraction).sum(), minimum), 5000, len(distinct) - 1)
-    assert held_out.size == 0 or keys[held_out].max() < keys[train].min()
+    assert held_out.size == 0 or hashes[held_out].max() < hashes[train].min()
 
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999), n=st.integers(900, 20_000), added=st.integers(0, 20_000))
 def test_no_example_changes_sides_when_files_are_added(seed: int, n: int, added: int) -> None:
     """From 900 to 40,000 examples the count below 0.1 is between 64 and 5,000: more than 2.8 std from either end."""
-    keys, added_keys = random_keys(seed, n), random_keys(seed + 1000, added)
-    all_keys = np.concatenate([keys, added_keys])
-    train, held_out = split_by_content(keys, 0.1)
+    hashes, added_hashes = random_hashes(seed, n), random_hashes(seed + 1000, added)
+    all_hashes = np.concatenate([hashes, added_hashes])
+    train, held_out = split_by_content(hashes, 0.1)
     if len(held_out) > 64:
-        all_train, all_held_out = split_by_content(all_keys, 0.1)
+        all_train, all_held_out = split_by_content(all_hashes, 0.1)
         assert set(held_out) <= set(all_held_out)
         assert set(train) <= set(all_train)
-        assert set(keys[held_out]) == {key for key in keys if int(key) / 2**64 < 0.1}
+        assert set(hashes[held_out]) == {value for value in hashes if int(value) / 2**64 < 0.1}
 
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999), n=st.integers(1, 400))
 def test_order_does_not_matter(seed: int, n: int) -> None:
-    keys = random_keys(seed, n)
+    hashes = random_hashes(seed, n)
     order = np.random.default_rng(seed).permutation(n)
-    _, held_out = split_by_content(keys, 0.1)
-    _, reordered = split_by_content(keys[order], 0.1)
-    assert set(keys[held_out]) == set(keys[order][reordered])
+    _, held_out = split_by_content(hashes, 0.1)
+    _, reordered = split_by_content(hashes[order], 0.1)
+    assert set(hashes[held_out]) == set(hashes[order][reordered])
 
 
-def test_smallest_and_largest_keys_and_fractions() -> None:
+def test_smallest_and_largest_hashes_and_fractions() -> None:
     extremes = np.array([2**64 - 1, 0, 2**63, 2**63 - 1], np.uint64)
     assert split_by_content(extremes, 0.5)[1].tolist() == [1, 3]
     assert split_by_content(extremes, 0.0)[1].tolist() == []
@@ -62,12 +62,12 @@ def test_smallest_and_largest_keys_and_fractions() -> None:
 
 
 def test_at_most_5000_are_held_out() -> None:
-    assert len(split_by_content(random_keys(0, 100_000), 0.1)[1]) == 5000
+    assert len(split_by_content(random_hashes(0, 100_000), 0.1)[1]) == 5000
 
 
-def test_content_keys_never_change() -> None:
-    """A different key would change the held-out set of every user."""
-    assert content_key("L 1x1", b"\0") == KNOWN_KEY
+def test_content_hashes_never_change() -> None:
+    """A different hash would change the held-out set of every user."""
+    assert hash_content("L 1x1", b"\0") == KNOWN_HASH
 
 
-KNOWN_KEY = 16408897676417358700
+KNOWN_HASH = 16408897676417358700

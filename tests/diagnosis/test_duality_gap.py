@@ -21,17 +21,17 @@ from zerosum.game.optimizer import Adam
 from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch, DiscriminatorOutput
 from zerosum.training.accelerator import Accelerator
-from zerosum.training.loop import dry_step, play_round
+from zerosum.training.loop import play_round, trial_step
 from zerosum.training.meter import Meter
 
-DRY_STEP = dry_step(Accelerator())
+TRIAL_STEP = trial_step(Accelerator())
 PROGRESS = Progress(1, 64)
 STEPS, LR = 10, 0.01
 HELD_OUT = normal_batches(4, batch_size=256, offset=50_000)
 
 
 def compute_gap(game: AdversarialGame, batches: list[Batch] | None = None) -> DualityGap:
-    return duality_gap(game, batches or normal_batches(STEPS), HELD_OUT, PROGRESS, DRY_STEP)
+    return duality_gap(game, batches or normal_batches(STEPS), HELD_OUT, PROGRESS, TRIAL_STEP)
 
 
 def mean_difference(game: AdversarialGame) -> Tensor:
@@ -108,7 +108,7 @@ def test_a_stationary_point_that_is_no_equilibrium_has_a_gap() -> None:
     optimizer, generator = Adam(lr=LR, beta1=0.0, beta2=0.5), ShiftGenerator((1.0, 1.0), scale=0.0)
     game = AdversarialGame(generator, QuadraticDiscriminator(), Normal(size=2), Wasserstein(), {}, optimizer, 50.0)
     batches = [batch | {"real": torch.ones_like(batch["real"])} for batch in normal_batches(STEPS)]
-    gap = duality_gap(game, batches, batches[:4], PROGRESS, DRY_STEP)
+    gap = duality_gap(game, batches, batches[:4], PROGRESS, TRIAL_STEP)
     assert 2 * (STEPS * LR) ** 2 * 0.8 < gap.generator < 2 * (STEPS * LR + 4 * WEIGHT_PERTURBATION) ** 2
 
 

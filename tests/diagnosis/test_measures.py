@@ -220,12 +220,12 @@ def test_projections_estimate_the_distance_moved(ring: ReferenceSet, prefix: str
 # ---------------------------------------------------------------------- scores
 
 
-def make_outputs(train: list[float], held_out: list[float], fake: list[float], boundary: float = 0.0) -> ProbeOutputs:
+def make_outputs(train: list[float], held_out: list[float], fake: list[float], threshold: float = 0.0) -> ProbeOutputs:
     """Two batches of scores; the features of fakes are half as far apart as those of training examples."""
     features = torch.arange(4.0)[:, None]
     return ProbeOutputs(
         *([torch.tensor(scores[:2]), torch.tensor(scores[2:])] for scores in (train, held_out, fake)),
-        decision_boundaries=[torch.tensor(boundary), torch.tensor(boundary)],
+        decision_thresholds=[torch.tensor(threshold), torch.tensor(threshold)],
         train_features=[features[:2], features[2:]],
         fake_features=[features[:2] / 2, features[2:] / 2],
     )
@@ -240,8 +240,8 @@ def test_a_discriminator_that_has_memorized_the_training_examples() -> None:
     assert signals["monitor/feature_diversity"] == pytest.approx(0.5)
 
 
-def test_probabilities_and_signs_are_relative_to_the_decision_boundary() -> None:
-    signals = measures.discriminator_signals(make_outputs([2, 2, 3, 3], [1, 1, 1, 1], [0, 0, 0, 0], boundary=1.0))
+def test_probabilities_and_signs_are_relative_to_the_decision_threshold() -> None:
+    signals = measures.discriminator_signals(make_outputs([2, 2, 3, 3], [1, 1, 1, 1], [0, 0, 0, 0], threshold=1.0))
     assert signals["monitor/probability_held_out"] == 0.5
     assert signals["monitor/probability_fake"] == pytest.approx(1 / (1 + math.e))
     assert signals["monitor/score_sign_held_out"] == 0

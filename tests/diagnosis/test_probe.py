@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zerosum.data.dataset import Dataset
 from zerosum.diagnosis.measures import NUM_MEAN_DIRECTIONS, NUM_TRACKED_SAMPLES, class_consistency_signals
 from zerosum.diagnosis.probe import GameProbe, capture_last_layer_input, flatten_scores
-from zerosum.diagnosis.sandbox import dry_run_round, sandboxed_copy
+from zerosum.diagnosis.sandbox import sandboxed_copy, trial_round
 from zerosum.diagnosis.signal_catalog import describe_signal
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.latent import Normal
@@ -32,15 +32,15 @@ from zerosum.game.terms import R1
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.configs import DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from zerosum.training.accelerator import Accelerator
-from zerosum.training.loop import dry_step, play_round
+from zerosum.training.loop import play_round, trial_step
 from zerosum.training.meter import Meter
 
-DRY_STEP = dry_step(Accelerator())
+TRIAL_STEP = trial_step(Accelerator())
 PROGRESS = Progress(3, 192)
 
 
 def make_probe(dataset: Dataset | None = None, num_samples: int = 64, batch_size: int = 16) -> GameProbe:
-    return GameProbe(make_reference_set(dataset, num_samples, batch_size), DRY_STEP)
+    return GameProbe(make_reference_set(dataset, num_samples, batch_size), TRIAL_STEP)
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def test_penalty_ratio(normal_probe: GameProbe) -> None:
     penalty_ratio = normal_probe(game, PROGRESS)["monitor/penalty_ratio"]
     batch = normal_probe.reference_set.train_batches(16, offset=PROGRESS.examples + 1)[0]
     with sandboxed_copy(game) as copied_game:
-        terms = DRY_STEP(copied_game, find_move(copied_game, "discriminator"), batch, PROGRESS)
+        terms = TRIAL_STEP(copied_game, find_move(copied_game, "discriminator"), batch, PROGRESS)
     assert terms["discriminator/r1"] > 0
     assert penalty_ratio == pytest.approx(terms["discriminator/r1"] / terms["discriminator/objective"], rel=1e-6)
 
@@ -338,7 +338,7 @@ def test_a_round_on_a_sandboxed_copy() -> None:
     before = snapshot(game)
     with sandboxed_copy(game) as copied_game:
         expected = copied_game.generate(batch, PROGRESS).detach().mean(0) - batch["real"].mean(0)
-        effects, terms = dry_run_round(copied_game, batch, PROGRESS, DRY_STEP)
+        effects, terms = trial_round(copied_game, batch, PROGRESS, TRIAL_STEP)
         assert not torch.equal(copied_game.discriminator.score.weight, game.discriminator.score.weight)
     assert effects["discriminator"].grad_norm == pytest.approx(float(expected.norm()), rel=1e-4)
     assert terms["discriminator/objective"] == pytest.approx(float(expected.sum()), rel=1e-3)
@@ -352,11 +352,11 @@ def test_a_layer_without_gradient() -> None:
     with torch.no_grad():
         game.discriminator.hidden_layers[1][0].bias.fill_(-1e3)
     with sandboxed_copy(game) as copied_game:
-        effects, _ = dry_run_round(copied_game, normal_batches(1)[0], PROGRESS, DRY_STEP)
+        effects, _ = trial_round(copied_game, normal_batches(1)[0], PROGRESS, TRIAL_STEP)
     assert effects["discriminator"].min_layer_gradient == 0
     assert effects["generator"].grad_norm == 0
     with sandboxed_copy(mlp_game()) as copied_game:
-        effects, _ = dry_run_round(copied_game, normal_batches(1)[0], PROGRESS, DRY_STEP)
+        effects, _ = trial_round(copied_game, normal_batches(1)[0], PROGRESS, TRIAL_STEP)
     assert all(0 < effect.min_layer_gradient <= 1 for effect in effects.values())
 
 

@@ -21,9 +21,9 @@ from zerosum.diagnosis.diagnose import diagnose_history
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.log_history import LogHistory
 from zerosum.diagnosis.measures import Signals
-from zerosum.diagnosis.monitor import FINDINGS_FILE, Monitor
-from zerosum.diagnosis.rules import data, learning
-from zerosum.run_folder import RunFolder
+from zerosum.diagnosis.monitor import Monitor
+from zerosum.diagnosis.rules import data, overfitting
+from zerosum.run_folder import FINDINGS_FILE, RunFolder
 
 UNPAIRED_RUN = {"settings": {"game": {"kind": "translation"}, "data": {"pairs": "unpaired"}}}
 PAIRED_RUN = {
@@ -267,9 +267,9 @@ def test_findings_recommend_settings(good_signals: dict[str, Signals]) -> None:
 
 def test_remedies_of_latent_games_are_not_recommended_for_translation() -> None:
     """Augmentation is not possible where the discriminator's inputs are compared with other images."""
-    (overfitting,) = [rule for rule in learning.RULES if rule.name == "discriminator-overfitting"]
+    (rule,) = [rule for rule in overfitting.RULES if rule.name == "discriminator-overfitting"]
     adversarial_run = {"settings": {"game": {"kind": "adversarial"}}}
-    translation, adversarial = (overfitting.remedy(LogHistory(facts))[0] for facts in (PAIRED_RUN, adversarial_run))
+    translation, adversarial = (rule.remedy(LogHistory(facts))[0] for facts in (PAIRED_RUN, adversarial_run))
     assert (translation.setting, translation.value) == ("optimizer.lr_multipliers.discriminator", 0.5)
     assert (adversarial.setting, adversarial.value) == ("augment.kind", "ada")
     applies_to = {rule.name: rule.applies_to for rule in data.RULES}

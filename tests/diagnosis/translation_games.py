@@ -23,9 +23,9 @@ from zerosum.game.translation import TranslationGame
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.cycle_pair import DiscriminatorPair, GeneratorPair
 from zerosum.training.accelerator import Accelerator
-from zerosum.training.loop import dry_step
+from zerosum.training.loop import trial_step
 
-DRY_STEP = dry_step(Accelerator())
+TRIAL_STEP = trial_step(Accelerator())
 PROGRESS = Progress(3, 192)
 SIDE = 32
 Formula = Callable[..., Tensor]
@@ -117,7 +117,7 @@ def make_game(
 
 
 def run_probe(game: TranslationGame, dataset: Dataset = PAIRED, with_duality_gap: bool = False) -> Signals:
-    probe = TranslationProbe(ReferenceSet(dataset, 64, 16, CPU), DRY_STEP)
+    probe = TranslationProbe(ReferenceSet(dataset, 64, 16, CPU), TRIAL_STEP)
     return probe(game, PROGRESS, with_duality_gap=with_duality_gap)
 
 

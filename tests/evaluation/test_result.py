@@ -61,7 +61,7 @@ def evaluate(
 
 def training_images_in_order(digits: Dataset) -> np.ndarray:
     """The training images that are searched for copies."""
-    return digits.train[np.argsort(digits.keys[digits.train], kind="stable")][:3_000]
+    return digits.train[np.argsort(digits.content_hashes[digits.train], kind="stable")][:3_000]
 
 
 def test_scores_of_a_perfect_generator_equal_the_floor(digits: Dataset, tmp_path: Path) -> None:
@@ -161,6 +161,6 @@ def test_too_few_or_equal_real_images_are_refused(digits: Dataset) -> None:
     task = request.build_run_task(UNCONDITIONAL_GENERATOR, digits, None, OPTIONS)
     with pytest.raises(BadInput, match="are only 4, too few"):
         request.require_enough_examples(replace(task, real=task.real.head(4)), 5)
-    constant = replace(digits, keys=np.zeros_like(digits.keys))
+    constant = replace(digits, content_hashes=np.zeros_like(digits.content_hashes))
     with pytest.raises(BadInput, match="are one image"):
         request.require_enough_examples(request.build_run_task(UNCONDITIONAL_GENERATOR, constant, None, OPTIONS), 5)

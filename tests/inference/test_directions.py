@@ -102,7 +102,7 @@ def test_a_network_without_a_layer_that_takes_the_latent_is_refused() -> None:
 @pytest.mark.parametrize("count", [0, 7])
 def test_the_number_of_directions_is_checked(count: int) -> None:
     space = make_edit_space(mlp(), 6)
-    with pytest.raises(BadInput, match="ask for 1 to 6"):
+    with pytest.raises(BadInput, match=f"`count` {count}: this generator's space has 6 directions; give 1 to 6"):
         sefa(space, count)
     with pytest.raises(BadInput):
         ganspace(space, normal(50, 6), count=count)

@@ -138,7 +138,7 @@ def test_configs_declare_translators_and_discriminators_that_see_the_input() -> 
 
 
 @pytest.mark.parametrize("config", TRANSLATORS)
-def test_translators_refuse_to_generate_from_noise(config: Any) -> None:
+def test_translators_refuse_to_generate_from_latents(config: Any) -> None:
     with pytest.raises(BadInput, match=f"^{config.kind} "):
         config.build(64, (3, 64, 64), True)
 

@@ -68,6 +68,27 @@ def test_fields_in_the_message_of_a_section_get_the_name_of_the_section() -> Non
     assert "`optimizer.lr.fraction`" in message
 
 
+def test_a_term_has_one_name_with_hyphens_and_with_underscores() -> None:
+    tree = build_settings_tree("wgan-gp", "", {"terms.gradient-penalty.weight": 5}, {})
+    assert tree.tree["terms"] == {"gradient_penalty": {"weight": 5, "target": 1}}
+    text = 'name = "x"\n' + NETWORKS + "[terms.gradient-penalty]\nweight = -7\n"
+    (message,) = messages_of(SettingsTree.from_toml(text, "mine.toml"))
+    assert message.startswith("mine.toml line 7: terms.gradient_penalty.weight = -7: ")
+    (message,) = messages_of(build_settings_tree("auto", "", {"terms.path-length.weight": -7}, {}))
+    assert message.startswith("`terms.path-length.weight` -7: ")
+
+
+def test_a_term_of_a_variant_may_be_written_with_hyphens() -> None:
+    tree = SettingsTree({"terms": {"patch_nce": {"weight": 1.0}}})
+    tree.merge({"terms": {"patch-nce": {"weight": 2.0}}}, {})
+    assert tree.tree["terms"] == {"patch_nce": {"weight": 2.0}}
+
+
+def test_a_term_written_in_both_ways_in_one_file_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"`terms.patch-nce`, `terms.patch_nce`"):
+        SettingsTree.from_toml("[terms.patch-nce]\nweight = 1\n[terms.patch_nce]\nweight = 2\n", "mine.toml")
+
+
 def test_another_kind_drops_the_settings_of_the_old_kind() -> None:
     tree = SettingsTree({"generator": {"kind": "dcgan", "width": 3}})
     tree.merge({"generator": {"widths": [4], "kind": "mlp"}}, {})
@@ -81,7 +102,21 @@ def test_another_kind_drops_the_settings_of_the_old_kind() -> None:
         ("auto", {"discriminator.condition": "concat"}, "`discriminator.condition` concat: "),
         ("cgan", {"discriminator.condition": "auxiliary-classifier"}, "`terms.classify_real.weight`"),
         ("auto", {"discriminator.norm": "batch"}, "`terms.r1`: "),
-        ("auto", {"terms.path_length.weight": 1}, "`terms.path_length`: "),
+        ("auto", {"terms.path_length.weight": 1}, "`generator.kind` stylegan2"),
+        ("auto", {"terms.self_supervision.weight": 1}, "`discriminator.decoder_width` 32"),
+        ("cut", {"generator.contrastive_heads": False}, "`generator.contrastive_heads` true"),
+        (
+            "pix2pix",
+            {"terms.feature_matching.weight": 1, "discriminator.kind": "dcgan"},
+            "`discriminator.kind` patchgan",
+        ),
+        ("auto", {"terms.classify_real.weight": 1}, "`terms.classify_real`: "),
+        ("wgan-gp", {"terms.gp.kind": "gradient-penalty", "terms.gp.weight": 3}, "`terms.gp`: "),
+        (
+            "auto",
+            {f"terms.{name}.kind": "historical" for name in "ab"} | {"terms.b.half_life": 1},
+            "`terms.b`: averages the weights of the generator, as `terms.a` does",
+        ),
         ("auto", {"game.kind": "progressive"}, "`game.kind` progressive: "),
         ("auto", {"game.replay_buffer": 4}, "`game.replay_buffer` 4: "),
         ("auto", {"objective.kind": "relativistic-average", "training.accumulate": 2}, "`training.accumulate` 1"),

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,15 +10,23 @@ import pytest
 import tomli_w
 from PIL import Image
 
+import zerosum
+from zerosum.diagnosis.finding import Evidence, Finding, Recommendation, Severity
+from zerosum.diagnosis.log_history import LogHistory
 from zerosum.errors import BadInput
 from zerosum.game.objective import equilibrium_losses
 from zerosum.media.images import save_image
 from zerosum.reporting import timeline_section
+from zerosum.reporting.diagnosis_section import render_diagnosis
 from zerosum.reporting.downsampling import MAX_BINS, Curve, smooth
 from zerosum.reporting.html import VOID_ELEMENTS, Markup, tag
 from zerosum.reporting.report import write_report
+from zerosum.reporting.scores_section import IMAGE_CAPTIONS
 from zerosum.reporting.svg import render_line_chart
 from zerosum.reporting.timeline_section import SampleGrid, subsample_grids
+from zerosum.run_folder import RunState
+
+SOURCE = Path(zerosum.__file__).parent
 
 RECIPE = {
     "name": "quick",
@@ -127,6 +136,40 @@ def test_a_complete_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(images) == 10
     assert ["hidden" in a for a in images] == [True] * 9 + [False]
     assert [p.name for p in run.iterdir() if p.name.startswith(".")] == []
+
+
+def test_backticks_become_code(run: Path) -> None:
+    decision = {"name": "augment.kind", "value": "ada", "reason": "few images: `augment.kind` `ada` < none"}
+    (run / "plan.json").write_text(json.dumps({"decisions": [decision]}))
+    (run / "data.json").write_text(json.dumps(DATA | {"notes": ["set `data.size` to change it"]}))
+    page = Page(write_report(run))
+    assert "few images: <code>augment.kind</code> <code>ada</code> &lt; none" in page.source
+    assert "set <code>data.size</code> to change it" in page.source
+
+
+def test_a_finding_names_the_flags_to_change() -> None:
+    evidence = Evidence("update", 2.0, 1.0, "it is 2.0", (100.0, 200.0), (1.5, 2.0))
+    finding = Finding(
+        "unstable", Severity.NOTE, 0.9, 100, "Unstable", "See `zerosum evaluate`.", (evidence,),
+        (Recommendation("optimizer.lr", 6e-05, "smaller than `optimizer.lr` now"),),
+    )  # fmt: skip
+    history = LogHistory()
+    history.add_row({"examples": 200, "round": 20, "seconds": 1.0})
+    html = render_diagnosis([finding], history)
+    for part in (
+        "pass each to <code>zerosum train</code> as a flag, such as <code>--optimizer.lr 6e-05</code>",
+        "<li><code>--optimizer.lr 6e-05</code> smaller than <code>optimizer.lr</code> now",
+        "See <code>zerosum evaluate</code>.",
+        "threshold 1",
+    ):
+        assert part in html, part
+    assert "`" not in html
+    assert "as a flag" not in render_diagnosis([replace(finding, recommendations=())], history)
+
+
+@pytest.mark.parametrize("chip", [*RunState, *Severity])
+def test_every_chip_has_a_style(run: Path, chip: str) -> None:
+    assert f".chip.{chip}" in Page(write_report(run)).source
 
 
 def test_the_page_loads_nothing_from_outside(run: Path) -> None:
@@ -280,3 +323,10 @@ def test_text_is_escaped_once() -> None:
     assert tag("p", inner, " & ", 3) == f"<p>{inner} &amp; 3</p>"
     assert tag("img", alt="", hidden=True, data_x=1, class_=False) == '<img alt="" hidden data-x="1">'
     assert isinstance(inner, Markup)
+
+
+def test_every_figure_of_an_evaluation_has_a_caption() -> None:
+    """A figure is found by the stem of its file name, which the evaluation chooses."""
+    modules = [*SOURCE.glob("evaluation/*.py"), *SOURCE.glob("workflows/evaluate*.py")]
+    written = {stem for module in modules for stem in re.findall(r'"(\w+)\.png"', module.read_text())}
+    assert written == set(IMAGE_CAPTIONS)

@@ -81,7 +81,7 @@ def main(folder: Path, source: Path, examples: int, kills: int, workers: int) ->
         os.kill(pid, signal.SIGKILL)
         killed = wait(pid) == -signal.SIGKILL
         report["killed"] += killed
-        duration *= 1.0 if killed else 0.95  # the computer has become faster, so kill earlier
+        duration *= 1.0 if killed else 0.95  # the machine has become faster, so kill earlier
         report["kill_times"].append(round(kill_time, 3))
         if not (run / "recipe.toml").exists():
             pid = fork(lambda run=run: start(run, source, examples, workers))  # killed before the run folder existed

@@ -138,7 +138,7 @@ def test_input_gradients_through_batch_norm_are_not_compiled(terms: dict) -> Non
     for compile_networks in (eager, Compiler("aot_eager", messages.append)):
         game = points_game(terms)
         game.discriminator.body.insert(1, torch.nn.BatchNorm1d(16))
-        game.register_players(
+        game.register_players_and_moves(
             [Player(name, player.network, Adam(eps=1e-3)) for name, player in game.players.items()], game.moves
         )
         compile_networks(game)

@@ -275,11 +275,11 @@ def test_invalid_games_are_refused() -> None:
     network = TinyDiscriminator()
     empty = lambda batch, progress: MoveLosses({}, {})  # noqa: E731
     with pytest.raises(ValueError, match="share a parameter"):
-        Game().register_players([Player("a", network, Adam()), Player("b", network, Adam())], [])
+        Game().register_players_and_moves([Player("a", network, Adam()), Player("b", network, Adam())], [])
     with pytest.raises(ValueError, match="share a name"):
-        Game().register_players([Player("a", network, Adam()), Player("a", TinyDiscriminator(), Adam())], [])
+        Game().register_players_and_moves([Player("a", network, Adam()), Player("a", TinyDiscriminator(), Adam())], [])
     with pytest.raises(ValueError, match="move"):
-        Game().register_players([Player("a", network, Adam())], [Move("b", empty)])
+        Game().register_players_and_moves([Player("a", network, Adam())], [Move("b", empty)])
     with pytest.raises(ValueError, match="objective"):
         points_game({"objective": R1()})
 
@@ -321,7 +321,7 @@ def test_games_with_spectral_and_batch_norm_train() -> None:
     discriminator = MLPDiscriminatorConfig(widths=(8,), spectral_norm=True, dropout=0.1).build((2,))
     game = points_game()
     game.generator, game.discriminator = generator, discriminator
-    game.register_players(
+    game.register_players_and_moves(
         [Player("discriminator", discriminator, Adam()), Player("generator", generator, Adam(), [20.0])], game.moves
     )
     train_rounds(game, 5)

@@ -177,7 +177,7 @@ def test_extending_a_run_stretches_its_schedules(tmp_path: Path, images: Path) -
 
 
 def test_a_run_is_extended_by_a_budget(tmp_path: Path, images: Path, monkeypatch) -> None:
-    """With a clock on which each example takes a second, so that the end does not depend on the computer."""
+    """With a clock on which each example takes a second, so that the end does not depend on the machine."""
     from zerosum.training.trainer import Trainer
 
     monkeypatch.setattr(Trainer, "elapsed_seconds", lambda self: float(self.progress.examples))

@@ -60,7 +60,15 @@ def test_an_online_evaluation_counts_where_there_is_no_other(trained_ring: Path)
 def test_a_damaged_row_is_named(evaluated_runs: list[Path], tmp_path: Path) -> None:
     run = Path(shutil.copytree(evaluated_runs[0], tmp_path / "run"))
     RunFolder(run).append("scores.jsonl", {"examples": 1, "mode": "offline"})
-    with pytest.raises(BadInput, match=r"scores\.jsonl"):
+    with pytest.raises(BadInput, match=r"scores\.jsonl: a row lacks 'protocol'"):
+        zerosum.compare([run])
+
+
+def test_a_row_with_a_wrong_value_is_named(evaluated_runs: list[Path], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(evaluated_runs[0], tmp_path / "run"))
+    row = list(RunFolder(run).rows("scores.jsonl"))[-1]
+    RunFolder(run).append("scores.jsonl", row | {"examples": "many"})
+    with pytest.raises(BadInput, match=r"scores\.jsonl: a row cannot be read \(.*many"):
         zerosum.compare([run])
 
 

@@ -9,6 +9,8 @@ from workflow_helpers import RecordingReporter
 
 import zerosum
 from zerosum.errors import BadInput
+from zerosum.inference.load import read_recipe
+from zerosum.run_folder import RunFolder
 
 
 @pytest.mark.parametrize("direction", ["pca:0", "sefa:1"])
@@ -47,6 +49,13 @@ def test_wrong_options_of_edit_are_refused(digits_run: Path, direction: str, arg
     with pytest.raises(BadInput):
         zerosum.edit(digits_run, direction, **arguments)
     assert not list(digits_run.glob("outputs/*.png"))
+
+
+@pytest.mark.parametrize("kind", ["pca", "sefa"])
+def test_a_component_beyond_the_last_is_refused_with_the_valid_ones(digits_run: Path, kind: str) -> None:
+    size = read_recipe(RunFolder(digits_run)).latent.size
+    with pytest.raises(BadInput, match=rf"`direction` {kind}:{size}: there are {size} components, 0 to {size - 1}"):
+        zerosum.edit(digits_run, f"{kind}:{size}")
 
 
 def test_a_direction_to_a_class_needs_classes(styles_run: Path, digits_run: Path, trained_ring: Path) -> None:

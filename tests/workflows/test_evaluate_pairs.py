@@ -50,7 +50,7 @@ def test_the_identity_has_the_scores_of_the_inputs(held_out: TranslationSet) -> 
 
 
 def test_the_example_grid_has_a_column_for_each_kind(held_out: TranslationSet, tmp_path: Path) -> None:
-    path = evaluate_pairs.save_example_grid(lambda inputs: -inputs, held_out, tmp_path / "examples.png")
+    path = evaluate_pairs.save_example_grid(lambda inputs: -inputs, held_out, tmp_path / "translations.png")
     with Image.open(path) as image:
         assert image.width > image.height
 
@@ -61,7 +61,7 @@ def test_a_run_of_pairs_is_evaluated_pair_by_pair_and_as_sets(pairs_run: Path) -
     assert row["protocol"]["is_paired"]
     assert {"l1", "psnr", "ssim"} <= row["paired_metrics"].keys()
     assert "kid_pixels" in row["scores"]
-    assert (pairs_run / next(name for name in row["image_files"] if name.endswith("examples.png"))).is_file()
+    assert (pairs_run / next(name for name in row["image_files"] if name.endswith("translations.png"))).is_file()
 
 
 def test_other_pairs_are_evaluated(pairs_run: Path, tmp_path: Path) -> None:

@@ -99,6 +99,9 @@ def test_features_that_cannot_be_used_are_named_as_a_setting(trained_digits: Pat
     setup = create_setup(trained_digits, evaluation={"every_examples": 16})
     with pytest.raises(BadInput, match=r"`evaluation\.features` no-such-network"):
         schedule_evaluation(setup, digits, "no-such-network", seconds_per_round=1.0)
+    resumed = create_setup(trained_digits, evaluation={"every_examples": 16, "features": "no-such-network"})
+    with pytest.raises(BadInput, match=r"`evaluation\.features` no-such-network"):
+        build_best_model_tracker(resumed, digits, RunFolder(trained_digits))
 
 
 # ---------------------------------------------------------------------- evaluations that fail

@@ -69,6 +69,18 @@ def test_the_records_describe_the_run(recipe: Recipe, dataset: Dataset) -> None:
     assert (data["fingerprint"], data["path"]) == (dataset.fingerprint, "ring")
 
 
+def test_sources_are_absolute_paths_or_names_of_built_in_datasets(
+    recipe: Recipe, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for source, target_source in (("photos", "ring"), ("ring", "photos")):
+        settings = recipe.data.model_copy(update={"source": source, "target_source": target_source})
+        record = build_data_record(recipe.model_copy(update={"data": settings}), dataset)
+        absolute = {"photos": str(tmp_path.resolve() / "photos"), "ring": "ring"}
+        assert (record["path"], record["target_source"]) == (absolute[source], absolute[target_source])
+
+
 def test_the_record_of_a_conditional_run_has_its_classes(trained_digits: Path) -> None:
     metadata = RunFolder(trained_digits).read_toml("recipe.toml")["metadata"]
     assert metadata["classes"] == list("0123456789")

@@ -1,6 +1,7 @@
 """The command line, `zerosum COMMAND`: parse the arguments, call the Python function, print the result.
 
-Exit codes: 0 done; 2 invalid input; 3 the run diverged, or `diagnose` reports a severe finding; 130 interrupted.
+Exit codes: 0 done; 2 invalid input; 3 a run of `train` or `resume` diverged, was stopped by a severe finding or ended
+with one, or `diagnose` reports one; 130 interrupted.
 """
 
 import sys

@@ -13,7 +13,9 @@ from typer.core import TyperGroup
 
 from zerosum import __version__
 from zerosum.cli.fields import fields_to_flags, set_command
+from zerosum.diagnosis.finding import Severity
 from zerosum.errors import BadInput
+from zerosum.run_folder import RunState
 
 if TYPE_CHECKING:
     from zerosum.reporter import Reporter
@@ -28,7 +30,14 @@ app = typer.Typer(
 )
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """The exception that typer raises for an invalid command line; typer gives it no public name."""
-EXIT_CODES = {"done": 0, "severe": 3, "diverged": 3, "stopped_by_finding": 3, "interrupted": 130}
+EXIT_CODES: dict[str, int] = {
+    RunState.DONE: 0,
+    Severity.SEVERE: 3,
+    RunState.DIVERGED: 3,
+    RunState.STOPPED_BY_FINDING: 3,
+    RunState.INTERRUPTED: 130,
+}
+"""Exit code of a command by the outcome of the run."""
 
 TrainArguments = Annotated[
     list[str] | None,
@@ -73,7 +82,11 @@ def _root(
 ) -> None:
     """Train every classic GAN on your own data, on any machine."""
     assert isinstance(context.command, TyperGroup)
-    set_command(context.command.commands[context.invoked_subcommand or ""].params)
+    commands = context.command.commands
+    set_command(
+        commands[context.invoked_subcommand or ""].params,
+        [parameter for command in commands.values() for parameter in command.params],
+    )
 
 
 def create_reporter() -> Reporter:
@@ -100,8 +113,8 @@ def run_safely(command: Callable[..., Any]) -> int:  # noqa: PLR0911
     except (typer.Exit, SystemExit) as ended:
         return int(getattr(ended, "exit_code", getattr(ended, "code", 0)) or 0)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("zerosum: interrupted; no training progress was lost", err=True)
-        return EXIT_CODES["interrupted"]
+        typer.echo("zerosum: interrupted; `zerosum resume RUN` continues from the last checkpoint", err=True)
+        return EXIT_CODES[RunState.INTERRUPTED]
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # `zerosum recipes | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Terminal output during training: a live table, or a line for each line of the log if output is not a terminal."""
+"""Terminal output during training: a live table, or a line for each row of the log if output is not a terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def estimate_remaining_seconds(row: Row, max_examples: float, max_seconds: float
 
 
 class LineReporter:
-    """Prints a line for each line of the log; for log files and pipes."""
+    """Prints a line for each row of the log; for log files and pipes."""
 
     last_tenth = 0
 
@@ -118,13 +118,13 @@ class LiveReporter:
         from rich.text import Text
 
         table = Table(box=None, padding=(0, 2), header_style="dim")
-        for column in ("player", "loss", "terms", "accuracy on"):
+        for column in ("player", "total loss", "losses", "accuracy on"):
             table.add_column(column)
         accuracy = f"real {row.get('signals/real_accuracy', 0):.0%}, fake {row.get('signals/fake_accuracy', 0):.0%}"
         for player in [name.removeprefix("lr/") for name in row if name.startswith("lr/")]:
             losses = {key.partition("/")[2]: value for key, value in row.items() if key.startswith(f"{player}/")}
-            terms = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
-            table.add_row(player, f"{sum(losses.values()):.3f}", terms, accuracy if player == "discriminator" else "")
+            parts = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+            table.add_row(player, f"{sum(losses.values()):.3f}", parts, accuracy if player == "discriminator" else "")
         remaining = estimate_remaining_seconds(row, self.max_examples, self.max_seconds)
         fraction = row["seconds"] / max(row["seconds"] + remaining, 1e-9)
         status = (

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from zerosum.cli.app import EXIT_CODES, BestOption, DeviceOption, IntoOption, SeedOption, app, create_reporter, echo
+from zerosum.diagnosis.finding import Severity
 from zerosum.errors import BadInput
+from zerosum.run_folder import RunState
 
 
 @app.command()
@@ -125,7 +127,7 @@ def diagnose(
         typer.echo(diagnose.format_json(run, findings, show_signals, first_nonfinite))
     elif first_nonfinite is not None:
         echo(f"first non-finite number: {first_nonfinite}" if first_nonfinite else "no NaN or infinity was found")
-    raise typer.Exit(EXIT_CODES["severe" if diagnose.has_severe(findings) else "done"])
+    raise typer.Exit(EXIT_CODES[Severity.SEVERE if diagnose.has_severe(findings) else RunState.DONE])
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """Translate the field names in messages into flags of the command line.
 
 Below the command line, messages name settings and arguments in backticks, as in Python: `training.batch_size`,
-`num_samples`. A user of the command line sees the flags instead: --training.batch_size, --num-samples.
+`num_samples`. A user of the command line sees the flags instead: --training.batch_size, --num-samples. A message may
+name a parameter of another command than the one that runs, such as the `size` of `zerosum train`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 _NAME_PATTERN = re.compile(r"`([A-Za-z]\w*(?:\.[\w-]+)*)`")
+_CAPITALS_PATTERN = re.compile(r"[A-Z_]+")
 _FILE_SUFFIXES = (".html", ".json", ".jsonl", ".npz", ".png", ".pt", ".safetensors", ".toml")
 
 
@@ -27,39 +29,68 @@ class Parameter(Protocol):
     def opts(self) -> list[str]:
         """The flags: ["--num-samples", "-n"]; of a positional argument, its name."""
 
+    @property
+    def metavar(self) -> str | None:
+        """What the help calls the value: "RUN", "[RUN]", "RUN..."; None: the name in capitals."""
 
-_command_flags: ContextVar[Mapping[str, str]] = ContextVar("command_flags", default=MappingProxyType({}))
-"""The long flag of each parameter of the command that runs."""
+
+_names_of_parameters: ContextVar[Mapping[str, str]] = ContextVar("names_of_parameters", default=MappingProxyType({}))
+"""What the help calls each parameter, by its Python name."""
 
 
-def set_command(parameters: Iterable[Parameter]) -> None:
+def set_command(parameters: Iterable[Parameter], other_parameters: Iterable[Parameter] = ()) -> None:
     """Use the flags of a command in all messages from now on.
 
     Args:
         parameters: the parameters of the command that runs.
+        other_parameters: those of all commands, for names that the command that runs does not have.
     """
-    _command_flags.set(long_flags(parameters))
+    other_parameters = list(other_parameters)
+    parameters = list(parameters)
+    _names_of_parameters.set(
+        positional_names(other_parameters)
+        | long_flags(other_parameters)
+        | positional_names(parameters)
+        | long_flags(parameters)
+    )
 
 
 def long_flags(parameters: Iterable[Parameter]) -> dict[str, str]:
-    """Return the first long flag of each parameter by the parameter's Python name, without positional arguments."""
-    flags = {}
+    """Return the first long flag of each parameter by the parameter's Python name, without positional arguments.
+
+    Of several parameters of one name, the first counts.
+    """
+    flags: dict[str, str] = {}
     for parameter in parameters:
         flag = next((option for option in parameter.opts if option.startswith("--")), None)
         if parameter.name and flag:
-            flags[parameter.name] = flag
+            flags.setdefault(parameter.name, flag)
     return flags
+
+
+def positional_names(parameters: Iterable[Parameter]) -> dict[str, str]:
+    """Return what the help calls each positional argument, by its Python name: {"run": "RUN"}.
+
+    Of several arguments of one name, the first counts.
+    """
+    names: dict[str, str] = {}
+    for parameter in parameters:
+        if parameter.name and not any(option.startswith("-") for option in parameter.opts):
+            word = _CAPITALS_PATTERN.search(parameter.metavar or parameter.name.upper())
+            names.setdefault(parameter.name, word[0] if word else parameter.name)
+    return names
 
 
 def fields_to_flags(text: str) -> str:
     """Replace the field names in backticks by flags.
 
-    A dotted name that begins with a section of a recipe becomes `--dotted.name`; the name of a parameter of the command
-    that runs becomes its long flag. Anything else in backticks is left unchanged, file names such as `data.json` too.
+    A dotted name that begins with a section of a recipe becomes `--dotted.name`. The name of a parameter becomes its
+    long flag, or what the help calls it if it is positional (RUN): as in the command that runs, otherwise as in the
+    first command that has it. Anything else in backticks is left unchanged, file names such as `data.json` too.
     """
     from zerosum.recipes.recipe import Recipe
 
-    flags = _command_flags.get()
+    names_of_parameters = _names_of_parameters.get()
 
     def replace(match: re.Match[str]) -> str:
         name = match[1]
@@ -67,6 +98,6 @@ def fields_to_flags(text: str) -> str:
         if dot:
             is_setting = section in Recipe.model_fields and not name.endswith(_FILE_SUFFIXES)
             return f"--{name}" if is_setting else match[0]
-        return flags.get(name, match[0])
+        return names_of_parameters.get(name, match[0])
 
     return _NAME_PATTERN.sub(replace, text)

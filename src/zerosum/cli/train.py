@@ -43,7 +43,11 @@ def train(
     loggers: LoggersOption = None,
     recover: Annotated[
         bool,
-        typer.Option("--recover", help="After a severe finding, go back to a checkpoint, change settings; 3 times."),
+        typer.Option(
+            "--recover",
+            help="After a severe finding, or a mild one whose remedy cannot harm, go back to a checkpoint and change "
+            "settings; 3 times.",
+        ),
     ] = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Only measure the time of a round, by part and operator.")

@@ -28,8 +28,9 @@ from zerosum.errors import BadInput
 
 VERSION = 2
 """Increase it whenever the same files would be decoded to other values."""
+# survey.json and labels.json are what earlier versions wrote: their entries still count for the limit and are removed
 ENTRY_MARKERS = ("summary.json", "features.json", "classifier.json", "survey.json", "labels.json")
-"""Each entry holds one of these files: it holds decoded images (or their keys), features, or a classifier."""
+"""Each entry holds one of these files: it holds decoded images (or their content hashes), features, or a classifier."""
 _TEMP_PREFIX = ".writing-"
 _STALE_SECONDS = 24 * 3600.0  # seconds
 _DEFAULT_LIMIT_GIB = 20.0
@@ -45,8 +46,8 @@ class ExampleMetadata(NamedTuple):
 
     labels: NDArray[np.int64]
     """(N,) class indices."""
-    keys: NDArray[np.uint64]
-    """(N,) content keys of the images; all tiles of an image share one."""
+    content_hashes: NDArray[np.uint64]
+    """(N,) hashes of the images; all tiles of an image share one."""
     source_indices: NDArray[np.int64]
     """(N,) increasing indices of the images in the source; unreadable images are missing."""
     sizes: NDArray[np.int32]
@@ -54,7 +55,9 @@ class ExampleMetadata(NamedTuple):
 
     def select(self, rows: NDArray[np.int64]) -> ExampleMetadata:
         """Return the metadata of the examples at these rows (n,)."""
-        return ExampleMetadata(self.labels[rows], self.keys[rows], self.source_indices[rows], self.sizes[rows])
+        return ExampleMetadata(
+            self.labels[rows], self.content_hashes[rows], self.source_indices[rows], self.sizes[rows]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,18 +159,18 @@ def load_decoded(key: str, max_bytes_in_memory: int) -> DecodedSource | None:
     return DecodedSource(values, metadata, summary)
 
 
-def load_keys(key: str) -> tuple[NDArray[np.uint64], DatasetSummary] | None:
-    """Return the content keys (N,) and the summary of an entry, or None if the entry is absent or damaged."""
+def load_content_hashes(key: str) -> tuple[NDArray[np.uint64], DatasetSummary] | None:
+    """Return the content hashes (N,) and the summary of an entry, or None if the entry is absent or damaged."""
     entry = root() / key
     try:
         summary = DatasetSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
-        keys: NDArray[np.uint64] = np.load(entry / "keys.npy", allow_pickle=False)
+        content_hashes: NDArray[np.uint64] = np.load(entry / "keys.npy", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-    if len(keys) != summary.images or keys.dtype != np.uint64:
+    if len(content_hashes) != summary.images or content_hashes.dtype != np.uint64:
         return None
     touch(entry)
-    return keys, summary
+    return content_hashes, summary
 
 
 def touch(entry: Path) -> None:
@@ -207,9 +210,9 @@ def save_metadata(folder: Path, metadata: ExampleMetadata, summary: DatasetSumma
     (folder / "summary.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
 
 
-def save_keys(folder: Path, keys: NDArray[np.uint64], summary: DatasetSummary) -> None:
-    """Write the content keys (N,) and the summary of images that are memory-mapped from the user's file."""
-    np.save(folder / "keys.npy", keys)
+def save_content_hashes(folder: Path, content_hashes: NDArray[np.uint64], summary: DatasetSummary) -> None:
+    """Write the content hashes (N,) and the summary of images that are memory-mapped from the user's file."""
+    np.save(folder / "keys.npy", content_hashes)
     (folder / "summary.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
 
 
@@ -265,7 +268,7 @@ def _is_valid_entry(entry: Path) -> bool:
     """Return True if an entry can be read; entries of features and classifiers only need to exist."""
     if not (entry / ENTRY_MARKERS[0]).exists():
         return _has_marker(entry)
-    return load_decoded(entry.name, max_bytes_in_memory=0) is not None or load_keys(entry.name) is not None
+    return load_decoded(entry.name, max_bytes_in_memory=0) is not None or load_content_hashes(entry.name) is not None
 
 
 def _has_marker(folder: Path) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zerosum.game.types import Batch
 
-_HASH_BLOCK_EXAMPLES = 2**20  # examples hashed at a time, so that memory holds no second copy of their keys
+_HASH_BLOCK_EXAMPLES = 2**20  # examples hashed at a time, so that memory holds no second copy of their hashes
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,8 @@ class Dataset:
     """(N,) class indices; zeros if there are no classes."""
     classes: tuple[str, ...]
     """Class names in natural order; () if there are none."""
-    keys: NDArray[np.uint64]
-    """(N,) content hashes: of the upright decoded pixels at their original size, or of the point."""
+    content_hashes: NDArray[np.uint64]
+    """(N,) hashes: of the upright decoded pixels at their original size, or of the point."""
     train: NDArray[np.int64]
     """Indices of the training examples."""
     held_out: NDArray[np.int64]
@@ -62,18 +62,18 @@ class Dataset:
         for indices in (self.train, self.held_out):
             digest.update(len(indices).to_bytes(8, "little"))
             order = self._sort_by_content(indices)
-            for column, dtype in ((self.keys, "<u8"), (self.labels, "<i8")):
+            for column, dtype in ((self.content_hashes, "<u8"), (self.labels, "<i8")):
                 for first in range(0, len(order), _HASH_BLOCK_EXAMPLES):
                     digest.update(column[order[first : first + _HASH_BLOCK_EXAMPLES]].astype(dtype).data)
         digest.update("\0".join(self.classes).encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def _sort_by_content(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Sort these indices by key, then by label; without duplicates `split_by_content` has sorted them."""
-        keys = self.keys[indices]
-        if bool((keys[1:] > keys[:-1]).all()):
+        """Sort these indices by content hash, then by label; without duplicates `split_by_content` has sorted them."""
+        content_hashes = self.content_hashes[indices]
+        if bool((content_hashes[1:] > content_hashes[:-1]).all()):
             return indices
-        return indices[np.lexsort((self.labels[indices], keys))]
+        return indices[np.lexsort((self.labels[indices], content_hashes))]
 
     def take(self, indices: NDArray[np.int64]) -> Tensor:
         """Return the examples at `indices` (n,), as stored, in a new CPU tensor.
@@ -127,7 +127,7 @@ class Dataset:
         return self.train
 
     def epoch_order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return the order of an epoch: (epoch_size,) indices, or (epoch_size, 2) if a sample is a couple."""
+        """Return the order of an epoch: (epoch_size,) indices, or (epoch_size, 2) if a sample is a pair."""
         return rng.permutation(self.train)
 
     def fetch(self, indices: NDArray[np.int64]) -> Tensor:

@@ -44,7 +44,7 @@ class DeviceCache:
         return order
 
     def fetch(self, indices: np.ndarray) -> Tensor:
-        """Return raw examples (n, ...) or couples (n, 2, ...) on the device; `indices` are in the new numbering."""
+        """Return raw examples (n, ...) or pairs (n, 2, ...) on the device; `indices` are in the new numbering."""
         flat = copy_to_device(torch.from_numpy(indices.reshape(-1)), self.values.device)
         return self.values.index_select(0, flat).view(*indices.shape, *self.values.shape[1:])
 

@@ -1,4 +1,4 @@
-"""The amount of memory of the computer or container."""
+"""The amount of memory of the machine or container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DEFAULT_MEMORY_BYTES = 8 * 2**30  # bytes, where the operating system reports n
 
 
 def physical_memory_bytes() -> int:
-    """Return the bytes of memory that this process may use: those of the computer, or the limit of its container."""
+    """Return the bytes of memory that this process may use: those of the machine, or the limit of its container."""
     try:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

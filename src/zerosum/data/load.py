@@ -35,13 +35,13 @@ def inspect_data(data: Data) -> SourceInspection:
 
 
 def load_dataset(
-    data: Data, on_progress: ProgressFn, source: Source | GaussianMixture | None = None, bidirectional: bool = False
+    data: Data, progress: ProgressFn, source: Source | GaussianMixture | None = None, bidirectional: bool = False
 ) -> Dataset:
     """Load the data of settings whose size, channels and fit are set.
 
     Args:
         data: the settings.
-        on_progress: called with the number of images done and the number of all images.
+        progress: called with the number of images done and the number of all images.
         source: the source, if it is resolved already.
         bidirectional: translate unpaired images in both directions.
 
@@ -49,14 +49,12 @@ def load_dataset(
         BadInput: if the data cannot be used.
     """
     if data.pairs == "none":
-        return load_source(
-            source or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=on_progress
-        )
-    return _load_translation_dataset(data, bidirectional, on_progress, HELD_OUT_FRACTION, MIN_IMAGES)
+        return load_source(source or data.source, data.size or 0, data.channels or 0, data.fit or "", progress=progress)
+    return _load_translation_dataset(data, bidirectional, progress, HELD_OUT_FRACTION, MIN_IMAGES)
 
 
 def load_external_dataset(
-    data: Data, source: str, target_source: str, on_progress: ProgressFn, bidirectional: bool = False
+    data: Data, source: str, target_source: str, progress: ProgressFn, bidirectional: bool = False
 ) -> Dataset:
     """Load other images as the inputs and targets of translation, as these settings say, all of them for evaluation.
 
@@ -66,25 +64,25 @@ def load_external_dataset(
         data: the settings of the run.
         source: the source of the images, instead of `data.source`.
         target_source: the source of the target images, instead of `data.target_source`.
-        on_progress: called with the number of images done and the number of all images.
+        progress: called with the number of images done and the number of all images.
         bidirectional: translate unpaired images in both directions.
 
     Raises:
         BadInput: if the images cannot be used.
     """
     return _load_translation_dataset(
-        data.model_copy(update={"source": source, "target_source": target_source}), bidirectional, on_progress, 0.0, 1
+        data.model_copy(update={"source": source, "target_source": target_source}), bidirectional, progress, 0.0, 1
     )
 
 
 def _load_translation_dataset(
-    data: Data, bidirectional: bool, on_progress: ProgressFn, held_out_fraction: float, min_images: int
+    data: Data, bidirectional: bool, progress: ProgressFn, held_out_fraction: float, min_images: int
 ) -> Dataset:
     assert data.pairs != "none", "a translation game has paired or unpaired data: checked when the recipe is validated"
     bidirectional = bidirectional and data.pairs == "unpaired"  # pairs are evaluated in one direction at a time
     return load_translation(
         data.source, pairs=data.pairs, target_source=data.target_source, input_folder=data.input,
         target_folder=data.target, degrade=data.degrade, bidirectional=bidirectional, size=data.size or 0,
-        channels=data.channels or 0, fit=data.fit or "", held_out_fraction=held_out_fraction, progress=on_progress,
+        channels=data.channels or 0, fit=data.fit or "", held_out_fraction=held_out_fraction, progress=progress,
         min_images=min_images,
     )  # fmt: skip

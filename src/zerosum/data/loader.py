@@ -31,10 +31,10 @@ class BatchSource(Protocol):
         """The indices (n,) of all training examples, each once."""
 
     def epoch_order(self, rng: np.random.Generator) -> np.ndarray:
-        """Return the order of an epoch: (epoch_size,) indices, or (epoch_size, 2) if a sample is a couple."""
+        """Return the order of an epoch: (epoch_size,) indices, or (epoch_size, 2) if a sample is a pair."""
 
     def fetch(self, indices: np.ndarray) -> Tensor:
-        """Return raw examples (n, ...) or couples (n, 2, ...), as they are stored; called from several threads."""
+        """Return raw examples (n, ...) or pairs (n, 2, ...), as they are stored; called from several threads."""
 
     def label(self, indices: np.ndarray) -> Tensor | None:
         """Return the class labels (n,) int64, or None if there are no classes."""

@@ -14,15 +14,15 @@ MAX_HELD_OUT = 5_000
 """Largest number of distinct contents that are held out: metrics on more cost time and hardly change."""
 
 
-def content_key(header: str, content: bytes) -> int:
-    """Return a 64-bit hash of an example: uniform, and the same on every computer and in every version."""
+def hash_content(header: str, content: bytes) -> int:
+    """Return a 64-bit hash of an example: uniform, and the same on every machine and in every version."""
     digest = hashlib.blake2b(header.encode(), digest_size=8)
     digest.update(content)
     return int.from_bytes(digest.digest(), "little")
 
 
-def content_keys(header: str, contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return the content keys (n,) of examples (n, ...) that share a header, in about a microsecond each."""
+def hash_contents(header: str, contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the content hashes (n,) of examples (n, ...) that share a header, in about a microsecond each."""
     header_digest = hashlib.blake2b(header.encode(), digest_size=8)
     rows = np.ascontiguousarray(contents).data.cast("B")
     example_bytes = rows.nbytes // len(contents)
@@ -41,34 +41,36 @@ def run_start_mask(sorted_values: NDArray[Any]) -> NDArray[np.bool_]:
     return is_start
 
 
-def split_by_content(keys: NDArray[np.uint64], held_out_fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split examples into training and held-out examples by their content keys alone.
+def split_by_content(
+    content_hashes: NDArray[np.uint64], held_out_fraction: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split examples into training and held-out examples by their content hashes alone.
 
-    With u = key / 2^64 and n distinct keys, the k smallest keys are held out, where k is the number of keys with
+    With u = hash / 2^64 and n distinct hashes, the k smallest hashes are held out, where k is the number of hashes with
     u < held_out_fraction, but at least min(64, n // 4), at most 5,000, and never all. All copies of one content are on
-    the same side, and neither order nor file names matter. While the number of keys with u < held_out_fraction lies
+    the same side, and neither order nor file names matter. While the number of hashes with u < held_out_fraction lies
     between 64 and 5,000 (at a fraction of 0.1: expected from 640 to 50,000 distinct examples, and almost certain from
     900 to 48,000), the held-out set is exactly {u < held_out_fraction}. Then an example never changes sides when
     others are added or removed.
 
     Args:
-        keys: (N,) uint64 content hashes.
+        content_hashes: (N,) uint64.
         held_out_fraction: from 0 (nothing is held out) to 0.5.
 
     Returns:
-        Training indices (n_train,) and held-out indices (n_held_out,), int64, each in order of content key, so that
+        Training indices (n_train,) and held-out indices (n_held_out,), int64, each in order of content hash, so that
         renaming a file changes nothing; together they are every index once.
     """
-    order = np.argsort(keys, kind="stable").astype(np.int64, copy=False)
-    sorted_keys = keys[order]
-    is_start = run_start_mask(sorted_keys)
+    order = np.argsort(content_hashes, kind="stable").astype(np.int64, copy=False)
+    sorted_hashes = content_hashes[order]
+    is_start = run_start_mask(sorted_hashes)
     distinct = int(np.count_nonzero(is_start))
     num_below = int(
         np.count_nonzero(
-            is_start[: np.searchsorted(sorted_keys, np.uint64(int(held_out_fraction * 2**64)), side="left")]
+            is_start[: np.searchsorted(sorted_hashes, np.uint64(int(held_out_fraction * 2**64)), side="left")]
         )
     )
     minimum = min(MIN_HELD_OUT, distinct // 4) if held_out_fraction > 0 else 0
     count = min(max(num_below, minimum), MAX_HELD_OUT, max(distinct - 1, 0))
-    boundary = int(np.flatnonzero(is_start)[count]) if count < distinct else len(keys)
+    boundary = int(np.flatnonzero(is_start)[count]) if count < distinct else len(content_hashes)
     return order[boundary:], order[:boundary]

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import torch
 
-from zerosum.diagnosis.sandbox import DryStepFn, sandboxed_copy
+from zerosum.diagnosis.sandbox import TrialStepFn, sandboxed_copy
 from zerosum.game.adversarial import FAKE, AdversarialGame
 from zerosum.game.play import DiscriminatorInput
 from zerosum.game.schedule import Progress
@@ -49,7 +49,7 @@ def duality_gap(
     train_batches: Sequence[Batch],
     held_out_batches: Sequence[Batch],
     progress: Progress,
-    dry_step: DryStepFn,
+    trial_step: TrialStepFn,
 ) -> DualityGap:
     """Estimate the duality gap of a game.
 
@@ -58,7 +58,7 @@ def duality_gap(
         train_batches: training data, one batch for each step of a best response.
         held_out_batches: held-out data on which the objective is evaluated.
         progress: the position in the training.
-        dry_step: makes a move.
+        trial_step: makes a move.
 
     Returns:
         Both parts, at least 0 and finite.
@@ -66,7 +66,7 @@ def duality_gap(
     with sandboxed_copy(game) as copied_game:
         current = objective_value(copied_game, held_out_batches, progress)
     responses = {
-        name: _best_response_value(game, name, train_batches, held_out_batches, progress, dry_step)
+        name: _best_response_value(game, name, train_batches, held_out_batches, progress, trial_step)
         for name in ("discriminator", "generator")
     }
     data_value = real_data_objective_value(game, held_out_batches, train_batches, progress)
@@ -97,7 +97,9 @@ def real_data_objective_value(
             real, fake = (
                 {name: column[:count] for name, column in batch.items()} for batch in (held_out_batch, train_batch)
             )
-            play = copied_game.build_play(real, progress, generate=partial(_present_real_as_fake, copied_game, fake))
+            play = copied_game.build_play(
+                real, progress, generate_input=partial(_present_real_as_fake, copied_game, fake)
+            )
             losses.append(copied_game.objective.discriminator_loss(play).mean())
     return -float(torch.stack(losses).mean())
 
@@ -113,7 +115,7 @@ def _best_response_value(
     train_batches: Sequence[Batch],
     held_out_batches: Sequence[Batch],
     progress: Progress,
-    dry_step: DryStepFn,
+    trial_step: TrialStepFn,
 ) -> float:
     """Return the objective's value after this player alone has moved once on each training batch."""
     with sandboxed_copy(game) as copied_game:
@@ -129,5 +131,5 @@ def _best_response_value(
         moves = [move for move in copied_game.moves if move.player == player_name and move.every_rounds == 1]
         for batch in train_batches:
             for move in moves:
-                dry_step(copied_game, move, batch, progress)
+                trial_step(copied_game, move, batch, progress)
         return objective_value(copied_game, held_out_batches, progress)

@@ -15,10 +15,9 @@ from torch import Tensor
 from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.evaluation.metrics.modes import compare_mode_counts
 from zerosum.evaluation.metrics.pairwise import compute_cross_scores
+from zerosum.evaluation.metrics.statistics import auc, cohens_d
 from zerosum.evaluation.metrics.thumbnails import (
     EmbeddingSet,
-    auc,
-    cohens_d,
     mean_pairwise_distance,
     median_nn_distance,
     near_duplicate_rate,
@@ -43,7 +42,7 @@ class ProbeOutputs:
     """(n,) scores of held-out examples."""
     fake_scores: list[Tensor] = field(default_factory=list)
     """(n,) scores of samples."""
-    decision_boundaries: list[Tensor] = field(default_factory=list)
+    decision_thresholds: list[Tensor] = field(default_factory=list)
     """() scores above which the discriminator classifies an input as real."""
     fakes: list[Tensor] = field(default_factory=list)
     """(n, ...) samples before augmentation."""
@@ -58,17 +57,17 @@ def score_signals(outputs: ProbeOutputs) -> Signals:
     train, held_out, fake = (
         torch.cat(scores) for scores in (outputs.train_scores, outputs.held_out_scores, outputs.fake_scores)
     )
-    boundary = float(torch.stack(outputs.decision_boundaries).mean())
+    threshold = float(torch.stack(outputs.decision_thresholds).mean())
     return {
         "monitor/auc_train": auc(train, fake),
         "monitor/auc_held_out": auc(held_out, fake),
         "monitor/auc_train_vs_held_out": auc(train, held_out),
         "monitor/score_separation_train": cohens_d(train, fake),
         "monitor/score_separation_held_out": cohens_d(held_out, fake),
-        "monitor/score_sign_train": float((train - boundary).sign().mean()),
-        "monitor/score_sign_held_out": float((held_out - boundary).sign().mean()),
-        "monitor/probability_held_out": float((held_out - boundary).sigmoid().mean()),
-        "monitor/probability_fake": float((fake - boundary).sigmoid().mean()),
+        "monitor/score_sign_train": float((train - threshold).sign().mean()),
+        "monitor/score_sign_held_out": float((held_out - threshold).sign().mean()),
+        "monitor/probability_held_out": float((held_out - threshold).sigmoid().mean()),
+        "monitor/probability_fake": float((fake - threshold).sigmoid().mean()),
     }
 
 
@@ -181,10 +180,10 @@ def trajectory_signals(features: Tensor, reference_set: ReferenceSet) -> Signals
         NUM_TRACKED_SAMPLES + NUM_MEAN_DIRECTIONS, features.shape[1], generator=torch.Generator().manual_seed(0)
     )
     scale = reference_set.mean_pairwise_distance
-    samples = (features[:NUM_TRACKED_SAMPLES] * directions[:NUM_TRACKED_SAMPLES]).sum(1) / scale
-    mean = directions[NUM_TRACKED_SAMPLES:] @ features.mean(0) / scale
-    signals = {f"monitor/sample_projection/{index}": float(value) for index, value in enumerate(samples)}
-    return signals | {f"monitor/mean_projection/{index}": float(value) for index, value in enumerate(mean)}
+    projections = (features[:NUM_TRACKED_SAMPLES] * directions[:NUM_TRACKED_SAMPLES]).sum(1) / scale
+    mean_projection = directions[NUM_TRACKED_SAMPLES:] @ features.mean(0) / scale
+    signals = {f"monitor/sample_projection/{index}": float(value) for index, value in enumerate(projections)}
+    return signals | {f"monitor/mean_projection/{index}": float(value) for index, value in enumerate(mean_projection)}
 
 
 def ema_signals(features: Tensor, ema_features: Tensor, reference_set: ReferenceSet) -> Signals:
@@ -195,11 +194,11 @@ def ema_signals(features: Tensor, ema_features: Tensor, reference_set: Reference
         ema_features: (N, D) thumbnail features of the EMA generator's samples of the same seeds.
         reference_set: the real examples.
     """
-    scale, ema_distance = reference_set.mean_pairwise_distance, mean_pairwise_distance(ema_features)
+    scale, ema_diversity = reference_set.mean_pairwise_distance, mean_pairwise_distance(ema_features)
     signals = {
         "monitor/ema_lag": float((features - ema_features).norm(dim=1).mean()) / scale,
-        "monitor/ema_diversity": ema_distance / scale,
-        "monitor/ema_energy_distance": reference_set.energy_distance(ema_features, ema_distance),
+        "monitor/ema_diversity": ema_diversity / scale,
+        "monitor/ema_energy_distance": reference_set.energy_distance(ema_features, ema_diversity),
     }
     held_out = reference_set.held_out_embeddings
     if held_out.mean_pairwise_distance > 1e-6:

@@ -15,9 +15,8 @@ from zerosum.errors import BadInput
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
-from zerosum.run_folder import Row, RunFolder
+from zerosum.run_folder import FINDINGS_FILE, Row, RunFolder
 
-FINDINGS_FILE = "findings.jsonl"
 FindingCallback = Callable[[Finding, bool], None]
 """Called with a finding when it appears (True) or is resolved (False)."""
 

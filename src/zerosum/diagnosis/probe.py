@@ -19,7 +19,7 @@ from zerosum.diagnosis import measures
 from zerosum.diagnosis.duality_gap import duality_gap
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.reference_set import ReferenceSet
-from zerosum.diagnosis.sandbox import DryStepFn, dry_run_round, sandboxed_copy
+from zerosum.diagnosis.sandbox import TrialStepFn, sandboxed_copy, trial_round
 from zerosum.evaluation.metrics.thumbnails import thumbnail_features
 from zerosum.game.adversarial import FAKE, AdversarialGame
 from zerosum.game.play import DiscriminatorInput, Play
@@ -38,11 +38,11 @@ class GameProbe:
 
     Args:
         reference_set: real examples and seeds.
-        dry_step: makes a move in a copy of the game.
+        trial_step: makes a move in a copy of the game.
     """
 
     reference_set: ReferenceSet
-    dry_step: DryStepFn
+    trial_step: TrialStepFn
 
     def __call__(self, game: AdversarialGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
         """Return the signals of a game, by log keys "monitor/...".
@@ -83,7 +83,7 @@ class GameProbe:
                 outputs.fake_scores.append(flatten_scores(play.fake_score))
                 outputs.fake_features.append(captured[-1])
                 outputs.held_out_scores.append(flatten_scores(game.build_play(held_out_batch, progress).real_score))
-                outputs.decision_boundaries.append(decision_boundary(game, play))
+                outputs.decision_thresholds.append(decision_threshold(game, play))
         return outputs
 
     @cached_property
@@ -132,7 +132,7 @@ class GameProbe:
         def present_leaf(batch: Batch, progress: Progress) -> DiscriminatorInput:
             return game.prepare_discriminator_input(leaf, FAKE, batch, progress)
 
-        play = game.build_play(batch, progress, generate=present_leaf)
+        play = game.build_play(batch, progress, generate_input=present_leaf)
         loss_gradient = _rms_gradient_norm(game.objective.generator_loss(play).sum(), leaf)
         score_gradient = _rms_gradient_norm(flatten_scores(play.fake_score, keep_graph=True).sum(), leaf)
         scale = self.reference_set.mean_pairwise_distance
@@ -176,23 +176,23 @@ class GameProbe:
 
     def _measure_round(self, game: AdversarialGame, progress: Progress) -> Signals:
         batch = self.reference_set.train_batches(self.reference_set.batch_size, offset=progress.examples + 1)[0]
-        return round_signals(game, batch, progress, self.dry_step)
+        return round_signals(game, batch, progress, self.trial_step)
 
     def _measure_duality_gap(self, game: AdversarialGame, progress: Progress) -> Signals:
         batches = self.reference_set.train_batches(
             self.reference_set.batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1
         )
-        return duality_gap_signals(game, batches, self.reference_set.held_out_batches(), progress, self.dry_step)
+        return duality_gap_signals(game, batches, self.reference_set.held_out_batches(), progress, self.trial_step)
 
 
-def round_signals(game: AdversarialGame, batch: Batch, progress: Progress, dry_step: DryStepFn) -> Signals:
+def round_signals(game: AdversarialGame, batch: Batch, progress: Progress, trial_step: TrialStepFn) -> Signals:
     """Play a round on a sandboxed copy, which changes its weights, and return its effect on the players."""
-    effects, terms = dry_run_round(game, batch, progress, dry_step)
+    effects, losses = trial_round(game, batch, progress, trial_step)
     signals: Signals = {}
     for player, effect in effects.items():
         signals |= {f"monitor/{name}/{player}": value for name, value in effect._asdict().items()}
-    objective = abs(terms.get("discriminator/objective", math.nan))
-    sizes = {name: abs(value) for name, value in terms.items() if name.startswith("discriminator/")}
+    objective = abs(losses.get("discriminator/objective", math.nan))
+    sizes = {name: abs(value) for name, value in losses.items() if name.startswith("discriminator/")}
     penalties = sum(sizes.values()) - sizes.get("discriminator/objective", 0.0)
     return signals | {"monitor/penalty_ratio": penalties / max(objective, 1e-6)}
 
@@ -202,10 +202,10 @@ def duality_gap_signals(
     train_batches: Sequence[Batch],
     held_out_batches: Sequence[Batch],
     progress: Progress,
-    dry_step: DryStepFn,
+    trial_step: TrialStepFn,
 ) -> Signals:
     """Return the duality gap and each player's part of it; see `duality_gap` for the arguments."""
-    gap = duality_gap(game, train_batches, held_out_batches, progress, dry_step)
+    gap = duality_gap(game, train_batches, held_out_batches, progress, trial_step)
     return {
         "monitor/duality_gap": gap.total,
         "monitor/duality_gap/discriminator": gap.discriminator,
@@ -227,7 +227,7 @@ def flatten_scores(score: Tensor, keep_graph: bool = False) -> Tensor:
     return flat if keep_graph else flat.detach().cpu()
 
 
-def decision_boundary(game: AdversarialGame, play: Play) -> Tensor:
+def decision_threshold(game: AdversarialGame, play: Play) -> Tensor:
     """Return the score () above which the discriminator classifies as real, float32 on the CPU."""
     return torch.as_tensor(game.objective.decision_threshold(play)).float().mean().cpu()
 
@@ -235,11 +235,11 @@ def decision_boundary(game: AdversarialGame, play: Play) -> Tensor:
 def play_and_collect_fakes(game: AdversarialGame, batch: Batch, progress: Progress, fakes: list[Tensor]) -> Play:
     """Return a play that appends its fakes to `fakes` as they are before augmentation."""
 
-    def generate(batch: Batch, progress: Progress) -> DiscriminatorInput:
+    def generate_input(batch: Batch, progress: Progress) -> DiscriminatorInput:
         fakes.append(game.generate(batch, progress))
         return game.prepare_discriminator_input(fakes[-1], FAKE, batch, progress)
 
-    return game.build_play(batch, progress, generate=generate)
+    return game.build_play(batch, progress, generate_input=generate_input)
 
 
 @contextmanager

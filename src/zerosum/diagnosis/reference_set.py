@@ -13,9 +13,9 @@ from torch import Tensor
 from zerosum.data.dataset import Dataset
 from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.modes import fit_kmeans
+from zerosum.evaluation.metrics.statistics import energy_distance
 from zerosum.evaluation.metrics.thumbnails import (
     EmbeddingSet,
-    energy_distance,
     mean_pairwise_distance,
     thumbnail_features,
 )

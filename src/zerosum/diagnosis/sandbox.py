@@ -14,8 +14,8 @@ from zerosum.game.game import Game, Move
 from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch
 
-DryStepFn = Callable[[Game, Move, Batch, Progress], Mapping[str, float]]
-"""Makes a move of a game on a batch, on this process alone, and returns the mean of each loss term by its log name."""
+TrialStepFn = Callable[[Game, Move, Batch, Progress], Mapping[str, float]]
+"""Makes a move of a game on a batch, on this process alone, and returns the mean of each loss by its log name."""
 
 GameT = TypeVar("GameT", bound=Game)
 
@@ -39,8 +39,8 @@ class StepEffect(NamedTuple):
     """Norm of the change of the weights, divided by the norm of the weights."""
 
 
-def dry_run_round(
-    game: Game, batch: Batch, progress: Progress, dry_step: DryStepFn
+def trial_round(
+    game: Game, batch: Batch, progress: Progress, trial_step: TrialStepFn
 ) -> tuple[dict[str, StepEffect], dict[str, float]]:
     """Play the moves that belong to every round once.
 
@@ -48,20 +48,20 @@ def dry_run_round(
         game: a sandboxed copy; its weights change.
         batch: the batch of every move.
         progress: the position in the training.
-        dry_step: makes a move.
+        trial_step: makes a move.
 
     Returns:
-        The effect on each player by its name, and the loss terms by their log names.
+        The effect on each player by its name, and the losses by their log names.
     """
     effects: dict[str, StepEffect] = {}
-    terms: dict[str, float] = {}
+    losses: dict[str, float] = {}
     for move in game.moves:
         if move.every_rounds == 1:
             parameters = game.players[move.player].parameters
             before = [parameter.detach().clone() for parameter in parameters]
-            terms |= dry_step(game, move, batch, progress)
+            losses |= trial_step(game, move, batch, progress)
             effects[move.player] = _measure_step(parameters, before)
-    return effects, terms
+    return effects, losses
 
 
 def _measure_step(parameters: Sequence[nn.Parameter], before: Sequence[Tensor]) -> StepEffect:

@@ -17,14 +17,14 @@ from zerosum.diagnosis import measures, translation_measures
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.probe import (
     BEST_RESPONSE_STEPS,
-    decision_boundary,
+    decision_threshold,
     duality_gap_signals,
     flatten_scores,
     play_and_collect_fakes,
     round_signals,
 )
 from zerosum.diagnosis.reference_set import ReferenceSet
-from zerosum.diagnosis.sandbox import DryStepFn, sandboxed_copy
+from zerosum.diagnosis.sandbox import TrialStepFn, sandboxed_copy
 from zerosum.diagnosis.translation_measures import BYTE_STEP, TranslationDirection, worst_direction
 from zerosum.diagnosis.translation_reference_set import TranslationReferenceSet
 from zerosum.evaluation.metrics.thumbnails import mean_pairwise_distance, thumbnail_features
@@ -42,11 +42,11 @@ class TranslationProbe:
 
     Args:
         reference_set: real examples and seeds.
-        dry_step: makes a move in a copy of the game.
+        trial_step: makes a move in a copy of the game.
     """
 
     reference_set: ReferenceSet
-    dry_step: DryStepFn
+    trial_step: TrialStepFn
 
     def __call__(self, game: TranslationGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
         """Return the signals of a game, by log keys "monitor/...".
@@ -78,12 +78,12 @@ class TranslationProbe:
             if game.bidirectional:
                 signals |= _cycle_consistency(copied_game, held_out_batches, outputs.fakes, progress)
             batch = reference_set.train_batches(game.bidirectional, batch_size, offset=progress.examples + 1)[0]
-            signals |= round_signals(copied_game, batch, progress, self.dry_step)
+            signals |= round_signals(copied_game, batch, progress, self.trial_step)
         if with_duality_gap and is_adversarial:
             batches = reference_set.train_batches(
                 game.bidirectional, batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1
             )
-            signals |= duality_gap_signals(game, batches, held_out_batches, progress, self.dry_step)
+            signals |= duality_gap_signals(game, batches, held_out_batches, progress, self.trial_step)
         return {"monitor/finite": 1.0} | {name: value for name, value in signals.items() if math.isfinite(value)}
 
     @cached_property
@@ -127,7 +127,7 @@ def _collect_outputs(
         play = play_and_collect_fakes(game, batch, progress, outputs.fakes)
         outputs.fake_scores.append(flatten_scores(play.fake_score))
         outputs.held_out_scores.append(flatten_scores(play.real_score))
-        outputs.decision_boundaries.append(decision_boundary(game, play))
+        outputs.decision_thresholds.append(decision_threshold(game, play))
     outputs.train_scores += [flatten_scores(game.build_play(batch, progress).real_score) for batch in train_batches]
     return outputs
 

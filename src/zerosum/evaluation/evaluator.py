@@ -67,26 +67,36 @@ def open_feature_extractor(network: FeatureNetwork, device: torch.device) -> Ite
         yield FeatureExtractor(network, device, Path(scratch))
 
 
-def feature_network(name: str, dataset: Dataset, device: torch.device, reporter: Reporter) -> FeatureNetwork:
+def feature_network(
+    name: str, dataset: Dataset, device: torch.device, reporter: Reporter, field: str = "features"
+) -> FeatureNetwork:
     """Return the feature network of a name; train a classifier of the dataset's classes for "classifier".
+
+    Args:
+        name: the name, or the import path of a custom network.
+        dataset: what it is used for; images, except for "pixels" and custom networks.
+        device: where it computes.
+        reporter: receives the progress of training a classifier.
+        field: the argument or setting that names it, for messages.
 
     Raises:
         BadInput: there is no such network, it cannot be loaded, or it needs images and the dataset holds points.
     """
     if not dataset.bounded and name != "pixels" and ":" not in name:
         raise BadInput(
-            f"`features` {name} needs images, and {dataset.summary.source} holds points: leave `features` unset"
+            f"`{field}` {name} needs images, and {dataset.summary.source} holds points: leave `{field}` unset"
         )
     if name == "classifier":
-        return train_classifier(dataset, device, reporter)
-    return load_feature_network(name, max(dataset.shape[-2:]), device)
+        return train_classifier(dataset, device, reporter, field)
+    return load_feature_network(name, max(dataset.shape[-2:]), device, field)
 
 
-def train_classifier(dataset: Dataset, device: torch.device, reporter: Reporter) -> ClassifierFeatures:
+def train_classifier(
+    dataset: Dataset, device: torch.device, reporter: Reporter, field: str = "features"
+) -> ClassifierFeatures:
     """Return a classifier of the dataset's classes, trained or loaded from the cache."""
-    return classifier.load_or_train_classifier(
-        dataset, device, partial(_report_progress, reporter, "training a classifier of the dataset's classes")
-    )
+    progress = partial(_report_progress, reporter, "training a classifier of the dataset's classes")
+    return classifier.load_or_train_classifier(dataset, device, progress, field)
 
 
 def _report_progress(reporter: Reporter, description: str, done: int, total: int) -> None:
@@ -116,7 +126,7 @@ def run_evaluation(
         )
     sample_sets: dict[str, SampleSet | None] = {
         "real": task.real, "floor": task.floor_set, "generated": task.generated, "train": task.train,
-        "held_out": task.unseen,
+        "held_out": task.held_out,
     }  # fmt: skip
     feature_sets: dict[str, FeatureSet] = {}
     for name, sample_set in sample_sets.items():
@@ -128,7 +138,7 @@ def run_evaluation(
     result = evaluate_samples(
         _build_protocol(task, options, extractor.network),
         feature_sets["real"], feature_sets["generated"], feature_sets["floor"],
-        (feature_sets["train"], feature_sets["held_out"]) if task.train and task.unseen else None,
+        (feature_sets["train"], feature_sets["held_out"]) if task.train and task.held_out else None,
         lambda step: reporter.message(f"computing {step}"),
     )  # fmt: skip
     result = replace(result, warnings=[*result.warnings, *task.warnings])

@@ -10,9 +10,9 @@ from typing import Any
 VERSION = 1
 """Increase this whenever the same images would get other scores."""
 FID_MIN_IMAGES = 50_000
-"""Samples that the name FID requires, and real images, unless the real images are a full set."""
+"""Minimum number of samples of a score named FID; also of real images, unless these are a full set."""
 FID_MIN_FULL_SET_IMAGES = 5_000
-"""Real images that a full set needs for the name FID: with fewer, the distance is mostly bias."""
+"""Minimum number of real images of a full set for a score named FID: with fewer, the distance is mostly bias."""
 COMPARED_FIELDS = {
     "features": "features",
     "weights_hash": "weights of the feature network",
@@ -53,7 +53,7 @@ class Protocol:
     num_real: int
     num_generated: int
     sample_source: str
-    """Weights that generated the samples, "ema" or "raw", or "files" for samples read from files."""
+    """The generator's weights, "ema" or "raw" weights; "files" for samples read from files."""
     truncation: float | None = None
     """Truncation of the latents; None: not truncated."""
     neighbors: int = 5

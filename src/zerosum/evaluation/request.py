@@ -38,7 +38,7 @@ class EvaluationOptions:
     neighbors: int
     """k of precision, recall, density and coverage."""
     sample_source: str
-    """Weights that generate the samples, "ema" or "raw", or "files" for samples read from files."""
+    """The generator's weights, "ema" or "raw" weights; "files" for samples read from files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class EvaluationTask:
     """Real images of another part, for the floor: as many as there are samples, or all there are."""
     train: RealSet | None
     """Images the generator was trained on, which it may have memorized; None: not known."""
-    unseen: RealSet | None
+    held_out: RealSet | None
     """Real images it was not trained on: their distances to `train` are those of a generator that does not copy."""
     reference_split: str
     warnings: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class EvaluationTask:
 
     def without_memorization(self, reason: str) -> EvaluationTask:
         """Return the task without the memorization test, with the reason as a warning."""
-        return replace(self, train=None, unseen=None, warnings=(*self.warnings, reason))
+        return replace(self, train=None, held_out=None, warnings=(*self.warnings, reason))
 
 
 def check_options(reference_split: str, num_samples: int | None, neighbors: int, copy_candidates: int) -> None:
@@ -141,8 +141,9 @@ def build_folders_task(
             task = task.without_memorization(warnings[0])
         return task, train
     require_distinct(real)
-    median = np.median(np.unique(reals.keys).astype(np.float64))  # split by content, so that copies stay together
-    is_below = reals.keys.astype(np.float64) < median
+    # split by content, so that copies stay together
+    median = np.median(np.unique(reals.content_hashes).astype(np.float64))
+    is_below = reals.content_hashes.astype(np.float64) < median
     real, floor_set = (
         RealSet.from_dataset(reals, np.flatnonzero(mask), f"half of {reals.summary.source}")
         for mask in (is_below, ~is_below)

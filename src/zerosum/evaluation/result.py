@@ -166,8 +166,8 @@ def evaluate_samples(
     memorization = None
     if memorization_sets:
         report("memorization of training images")
-        train, unseen = memorization_sets
-        memorization = measure_memorization(train.features, unseen.features, generated.features)
+        train, held_out = memorization_sets
+        memorization = measure_memorization(train.features, held_out.features, generated.features)
         scores["authenticity"], floors["authenticity"] = memorization.authenticity, memorization.authenticity_floor
     is_size_matched = len(floor_set) >= len(generated)
     scores_with_floor = {

@@ -48,7 +48,7 @@ class RealSet:
     @classmethod
     def from_dataset(cls, dataset: Dataset, indices: NDArray[np.int64], name: str) -> RealSet:
         """Return the items at these indices, ordered by content."""
-        return cls(dataset, indices[np.argsort(dataset.keys[indices], kind="stable")], name)
+        return cls(dataset, indices[np.argsort(dataset.content_hashes[indices], kind="stable")], name)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -61,7 +61,7 @@ class RealSet:
     @property
     def content_hashes(self) -> NDArray[np.uint64]:
         """(N,) hashes of the items' content."""
-        return self.dataset.keys[self.indices]
+        return self.dataset.content_hashes[self.indices]
 
     @property
     def fingerprint(self) -> str:

@@ -17,12 +17,12 @@ from zerosum.game.game import Game, Move, MoveLosses
 from zerosum.game.latent import Latent
 from zerosum.game.objective import Objective
 from zerosum.game.optimizer import OptimizerConfig, SignSGD
-from zerosum.game.play import DiscriminatorFn, DiscriminatorInput, Play, Sample, at_least_float32
+from zerosum.game.play import DiscriminatorFn, DiscriminatorInput, Play, Sample
 from zerosum.game.player import Player
 from zerosum.game.replay_buffer import ReplayBuffer
 from zerosum.game.schedule import Progress, Schedule, value_at
 from zerosum.game.terms import Term
-from zerosum.game.types import Batch, DiscriminatorOutput, NamedTensors
+from zerosum.game.types import Batch, DiscriminatorOutput, NamedTensors, at_least_float32, condition_inputs
 
 LossFn = Callable[[Play], Tensor]
 REAL, FAKE = 0, 1
@@ -54,7 +54,8 @@ class AdversarialGame(Game):
     ) -> None:
         """Register the two networks as players and build their moves.
 
-        A network lists its further keyword arguments in the attribute `condition_inputs`: "label", "seed".
+        A network lists its further keyword arguments in the attribute `condition_inputs`: "label",
+        "inputs", "seed".
 
         Args:
             generator: maps latents (N, L) to samples (N, ...).
@@ -100,7 +101,7 @@ class AdversarialGame(Game):
             players.append(Player("augmentation", self.discriminator_input_transform, optimizer))
             loss_fn = partial(self._compute_augmentation_loss, adaptive.target)
             moves.append(Move("augmentation", loss_fn, every_rounds=adaptive.every_rounds, reuses_batch=True))
-        self.register_players(players, moves)
+        self.register_players_and_moves(players, moves)
 
     def _build_players(
         self, optimizer_config: OptimizerConfig, half_life: Schedule, terms: Mapping[str, Term]
@@ -178,7 +179,7 @@ class AdversarialGame(Game):
         progress: Progress,
         input_gradients_at: frozenset[str] = frozenset(),
         concat_real_fake: bool = False,
-        generate: Callable[[Batch, Progress], DiscriminatorInput] | None = None,
+        generate_input: Callable[[Batch, Progress], DiscriminatorInput] | None = None,
     ) -> Play:
         """Return a play on this batch; see `Play` for the options.
 
@@ -187,9 +188,9 @@ class AdversarialGame(Game):
             progress: time at which schedules are evaluated.
             input_gradients_at: subset of {"real", "fake"} at which the gradient of the score is computed.
             concat_real_fake: score real and fake samples in one forward pass.
-            generate: returns the fakes as discriminator inputs; by default the generator makes new ones.
+            generate_input: returns the fakes as discriminator inputs; by default the generator makes new ones.
         """
-        generate_fakes = partial(generate or self._generate_discriminator_input, batch, progress)
+        generate_fakes = partial(generate_input or self._generate_discriminator_input, batch, progress)
         real = self.prepare_discriminator_input(self.prepare_real(batch, progress), REAL, batch, progress)
         discriminate: DiscriminatorFn = self.discriminate
         return Play(
@@ -316,7 +317,7 @@ class AdversarialGame(Game):
 
 def conditioning_inputs(network: nn.Module, available: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the keyword arguments that a network lists in `condition_inputs`, taken from `available`."""
-    return {name: available[name] for name in getattr(network, "condition_inputs", ())}
+    return {name: available[name] for name in condition_inputs(network)}
 
 
 def _pairwise_variance(samples: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from zerosum.game.progressive_growth import GrowthSchedule
+from zerosum.game.growth_schedule import GrowthSchedule
 from zerosum.game.schedule import Schedule, schedule_endpoints
 from zerosum.settings import Settings
 

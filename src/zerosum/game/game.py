@@ -48,7 +48,7 @@ class Game(nn.Module):
     input_gradient_fn: InputGradientFn
     """Computes input gradients in plays; a compiling accelerator replaces it by a compiled version."""
 
-    def register_players(self, players: Sequence[Player], moves: Sequence[Move]) -> None:
+    def register_players_and_moves(self, players: Sequence[Player], moves: Sequence[Move]) -> None:
         """Set the players and moves, and register the players' EMAs as submodules, so that checkpoints contain them.
 
         Args:

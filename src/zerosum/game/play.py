@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from zerosum.game.schedule import Progress
-from zerosum.game.types import Batch, DiscriminatorOutput
+from zerosum.game.types import Batch, DiscriminatorOutput, at_least_float32
 
 Sample = Any
 """A tensor, or a tree of tensors (a molecule's atoms and bonds), first axis N."""
@@ -32,11 +32,6 @@ DiscriminatorFn = Callable[[Sample], DiscriminatorOutput]
 
 InputGradientFn = Callable[[DiscriminatorFn, Sample], tuple[DiscriminatorOutput, Tensor]]
 """`input_gradient_norm_sq`, or a compiled version of it."""
-
-
-def at_least_float32(tensor: Tensor) -> Tensor:
-    """Convert half precision to float32: squared gradients at samples overflow in half precision."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def input_gradient_norm_sq(discriminate: DiscriminatorFn, sample: Sample) -> tuple[DiscriminatorOutput, Tensor]:
@@ -96,8 +91,8 @@ def _input_gradients_compiled(
 class Play:
     """Real and fake samples scored by one discriminator; every quantity is computed once, on first access.
 
-    A non-saturating generator loss therefore never runs the discriminator on real samples, and a relativistic one does,
-    without an option.
+    A loss therefore pays only for what it reads: the non-saturating generator loss never runs the discriminator on real
+    samples, and a relativistic generator loss does.
     """
 
     def __init__(
@@ -105,7 +100,7 @@ class Play:
         game: nn.Module,
         discriminate: DiscriminatorFn,
         real: Sample,
-        generate: Callable[[], Sample],
+        generate_input: Callable[[], Sample],
         batch: Batch,
         progress: Progress,
         input_gradients_at: frozenset[str] = frozenset(),
@@ -118,7 +113,7 @@ class Play:
             game: the game, which terms read.
             discriminate: the discriminator as a function of one sample tree.
             real: (N, ...) real samples.
-            generate: returns the (N, ...) fakes; called on first access.
+            generate_input: returns the fakes as discriminator inputs; called on first access.
             batch: the batch of the play.
             progress: time at which schedules are evaluated.
             input_gradients_at: subset of {"real", "fake"} at which the gradient of the score is needed.
@@ -127,8 +122,8 @@ class Play:
             input_gradient_fn: computes outputs and input gradients.
         """
         self.game, self.discriminate, self.real, self.batch, self.progress = game, discriminate, real, batch, progress
-        self._generate, self._input_gradients_at, self._input_gradient_fn = (
-            generate,
+        self._generate_input, self._input_gradients_at, self._input_gradient_fn = (
+            generate_input,
             input_gradients_at,
             input_gradient_fn,
         )
@@ -138,7 +133,7 @@ class Play:
     @cached_property
     def fake(self) -> Sample:
         """The fake samples of this batch."""
-        return self._generate()
+        return self._generate_input()
 
     @cached_property
     def _concatenated_outputs(self) -> list[tuple[DiscriminatorOutput, Tensor | None]]:

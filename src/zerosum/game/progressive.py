@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -15,6 +15,7 @@ TIMING_POINTS = 40
 """Number of evenly spaced times at which the resolution of the networks is examined."""
 
 
+@runtime_checkable
 class GrowableNetwork(Protocol):
     """A network with progressive growing."""
 
@@ -38,9 +39,7 @@ class ProgressiveGame(AdversarialGame):
         """Create the game; both networks must be `GrowableNetwork`s. See `AdversarialGame` for the other arguments."""
         super().__init__(*args, config=config, **kwargs)
         self._growth_schedule = config.growth
-        self._growable_networks = [
-            cast("GrowableNetwork", module) for module in self.modules() if hasattr(module, "set_growth")
-        ]
+        self._growable_networks = [module for module in self.modules() if isinstance(module, GrowableNetwork)]
         self._set_growth(Progress())
 
     def _set_growth(self, progress: Progress) -> float:

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from zerosum.game.adversarial import AdversarialGame, LossFn, conditioning_inputs
 from zerosum.game.config import TranslationGameConfig
 from zerosum.game.game import Move
-from zerosum.game.play import DiscriminatorInput, Play, at_least_float32
+from zerosum.game.play import DiscriminatorInput, Play
 from zerosum.game.schedule import Linear, Progress, Schedule, schedule_endpoints, value_at
 from zerosum.game.terms import Term
-from zerosum.game.types import Batch, NamedTensors
+from zerosum.game.types import Batch, NamedTensors, at_least_float32
 
 PerceptualDistanceFn = Callable[[Tensor, Tensor], Tensor]
 """Distance of images (N, C, H, W) from other images in the features of a pretrained network: (N,)."""

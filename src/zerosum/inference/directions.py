@@ -49,9 +49,14 @@ def sefa(space: EditSpace, count: int = 10) -> Directions:
         BadInput: if `count` is not between 1 and the dimension of the space.
     """
     weights = space.first_layer_weights().double()
-    _check_count(count, weights.shape[1])
+    _check_count(count, num_sefa_directions(space))
     values, vectors = torch.linalg.eigh(weights.T @ weights)  # in ascending order
     return Directions(_normalize_sign(vectors.T.flip(0)[:count]), (values.flip(0)[:count] / values.sum()).float())
+
+
+def num_sefa_directions(space: EditSpace) -> int:
+    """Return how many directions SeFa finds: one for each dimension of the space."""
+    return space.first_layer_weights().shape[1]
 
 
 def ganspace(space: EditSpace, latents: Tensor, label: Tensor | None = None, count: int = 10) -> Directions:
@@ -72,11 +77,10 @@ def ganspace(space: EditSpace, latents: Tensor, label: Tensor | None = None, cou
     Raises:
         BadInput: if `count` is not between 1 and the dimension of the space, or there are fewer than 2 `count` latents.
     """
-    num_features = space.activations(latents[:1], label).shape[1]
-    _check_count(count, min(num_features, space.to_vectors(latents[:1], label).shape[1]))
+    _check_count(count, num_ganspace_directions(space, latents, label))
     if len(latents) < 2 * count:
         raise BadInput(f"{count} directions from {len(latents)} samples: give at least {2 * count} samples")
-    latents = latents[: MAX_ELEMENTS // num_features]
+    latents = latents[: MAX_ELEMENTS // space.activations(latents[:1], label).shape[1]]
     vectors, rows = space.to_vectors(latents, label).double(), space.activations(latents, label)
     mean = rows.mean(0)
     components, explained_variance = principal_components(rows.sub_(mean), count)
@@ -85,6 +89,12 @@ def ganspace(space: EditSpace, latents: Tensor, label: Tensor | None = None, cou
     )
     fitted = torch.linalg.lstsq(coordinates, vectors - vectors.mean(0)).solution  # (count, W)
     return Directions(_normalize_sign(fitted), explained_variance.float())
+
+
+def num_ganspace_directions(space: EditSpace, latents: Tensor, label: Tensor | None = None) -> int:
+    """Return how many directions GANSpace finds: one for each dimension of the space or each activation, if fewer."""
+    num_activations, num_dimensions = (fn(latents[:1], label).shape[1] for fn in (space.activations, space.to_vectors))
+    return min(num_activations, num_dimensions)
 
 
 def principal_components(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -210,7 +220,7 @@ def traverse(
 
 def _check_count(count: int, width: int) -> None:
     if not 1 <= count <= width:
-        raise BadInput(f"{count} directions: this generator's space has {width} dimensions; ask for 1 to {width}")
+        raise BadInput(f"`count` {count}: this generator's space has {width} directions; give 1 to {width}")
 
 
 def _normalize_sign(vectors: Tensor) -> Tensor:

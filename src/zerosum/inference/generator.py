@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
 from zerosum.game.latent import Latent
+from zerosum.game.types import condition_inputs
+from zerosum.inference.latent_space import StyleGenerator
 
 InterpolationFn = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From two latents (L,) and fractions (K,) in [0, 1] to K interpolated latents (K, L); 0 is the first, 1 the second."""
@@ -71,7 +73,7 @@ class Generator:
         Args:
             num_samples: number of latents.
             seed: seed of the latents.
-            truncation: bound of the absolute value of each component; about 0.7 trades variety for quality.
+            truncation: bound of the absolute value of each component; about 0.7 trades diversity for quality.
             first: number of the first latent.
 
         Raises:
@@ -139,8 +141,8 @@ class Generator:
 
     @torch.no_grad()
     def generate(
-        self, latents: Tensor, label: Tensor | None = None, seeds: Tensor | None = None, *, psi: float = 1.0,
-        batch_size: int = 64,
+        self, latents: Tensor, label: Tensor | None = None, seeds: Tensor | None = None, *,
+        truncation: float = 1.0, batch_size: int = 64,
     ) -> Tensor:  # fmt: skip
         """Generate the samples of latents (N, L), on the CPU.
 
@@ -148,7 +150,7 @@ class Generator:
             latents: (N, L).
             label: (N,) class indices or (N, K) class weights; None: the first class it was trained on, if any.
             seeds: (N,) int64 seeds of the noise of networks with noise layers; None: the same noise for all samples.
-            psi: truncation of styles towards their mean, for networks with styles: 1 is none, 0 is the mean style.
+            truncation: of styles towards their mean (psi), for networks with styles: 1 is none, 0 is the mean style.
             batch_size: samples generated at a time.
         """
         if label is None and self.classes:
@@ -157,23 +159,23 @@ class Generator:
         parts = []
         for rows in torch.split(torch.arange(len(latents)), batch_size):
             available = {"label": label, "seed": seeds}
-            inputs = {name: available[name] for name in getattr(self.network, "condition_inputs", ())}
+            inputs = {name: available[name] for name in condition_inputs(self.network)}
             conditioning = {name: None if value is None else value[rows].to(device) for name, value in inputs.items()}
-            parts.append(self._forward(latents[rows].to(device), conditioning, psi).float().cpu())
+            parts.append(self._forward(latents[rows].to(device), conditioning, truncation).float().cpu())
         return torch.cat(parts)
 
-    def _forward(self, latents: Tensor, conditioning: dict[str, Tensor | None], psi: float) -> Tensor:
-        if psi == 1.0 or not self.has_styles:
-            sample: Tensor = self.network(latents, **conditioning)
-            return sample
-        styles = self.network.styles(latents, conditioning.get("label"), psi)  # type: ignore[operator]
-        synthesized: Tensor = self.network.synthesize(styles, conditioning.get("seed"))  # type: ignore[operator]
-        return synthesized
+    def _forward(self, latents: Tensor, conditioning: dict[str, Tensor | None], truncation: float) -> Tensor:
+        if truncation != 1.0 and isinstance(self.network, StyleGenerator):
+            return self.network.synthesize(
+                self.network.styles(latents, conditioning.get("label"), truncation), conditioning.get("seed")
+            )
+        sample: Tensor = self.network(latents, **conditioning)
+        return sample
 
     @property
     def has_styles(self) -> bool:
         """Whether the network has styles. Truncation then moves styles to their mean instead of bounding latents."""
-        return hasattr(self.network, "styles")
+        return isinstance(self.network, StyleGenerator)
 
     def sample(
         self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf, label: str | int | None = None,
@@ -184,7 +186,7 @@ class Generator:
         Args:
             num_samples: number of samples.
             seed: seed of latents, labels and noise.
-            truncation: trades variety for quality. It bounds the absolute value of each latent component (about 0.7
+            truncation: trades diversity for quality. It bounds the absolute value of each latent component (about 0.7
                 is usual) or, if the network has styles, scales their distance from the mean style.
             label: class of all samples, by name or index; None: drawn from the class prior of the data.
             first: number of the first sample.
@@ -201,20 +203,20 @@ class Generator:
             num_samples, seed, math.inf if truncates_styles and truncation > 0 else truncation, first
         )
         seeds = seeded_rng.derive_seeds(seed, first, num_samples)
-        psi = truncation if truncates_styles else 1.0
         return self.generate(
-            latents, self.draw_labels(num_samples, seed, first, label), seeds, psi=psi, batch_size=batch_size
-        )
+            latents, self.draw_labels(num_samples, seed, first, label), seeds,
+            truncation=truncation if truncates_styles else 1.0, batch_size=batch_size,
+        )  # fmt: skip
 
     def interpolate(
-        self, z1: Tensor, z2: Tensor, steps: int = 10, interpolation: InterpolationFn = slerp, *,
+        self, start: Tensor, end: Tensor, steps: int = 10, interpolation: InterpolationFn = slerp, *,
         label: str | int | None = None, to_label: str | int | None = None,
     ) -> Tensor:  # fmt: skip
         """Generate samples between two latents.
 
         Args:
-            z1: first latent, (L,) or (1, L).
-            z2: last latent, (L,) or (1, L).
+            start: first latent, (L,) or (1, L).
+            end: last latent, (L,) or (1, L).
             steps: number of samples, both ends included.
             interpolation: `slerp` or `lerp`.
             label: class of the samples, by name or index; None: the first class, if any.
@@ -228,11 +230,13 @@ class Generator:
         """
         if steps < 2:
             raise BadInput(f"`steps` {steps}: give at least 2, the two ends of the interpolation")
-        for name, z in (("z1", z1), ("z2", z2)):
-            if z.numel() != self.latent.size:
-                raise BadInput(f"`{name}` has {z.numel()} components: this generator's latents have {self.latent.size}")
+        for name, latent in (("start", start), ("end", end)):
+            if latent.numel() != self.latent.size:
+                raise BadInput(
+                    f"`{name}` has {latent.numel()} components: this generator's latents have {self.latent.size}"
+                )
         fractions = torch.linspace(0, 1, steps)
-        latents = interpolation(z1.flatten().float(), z2.flatten().float(), fractions)
+        latents = interpolation(start.flatten().float(), end.flatten().float(), fractions)
         return self.generate(latents, self.interpolate_labels(label, to_label, fractions))
 
     def interpolate_labels(

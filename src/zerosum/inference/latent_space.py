@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
+from zerosum.game.types import condition_inputs
 
 BATCH_SIZE = 64
 """Samples generated at a time."""
@@ -60,13 +61,15 @@ class EditSpace(ABC):
     Outputs are float32 on the CPU, except for `synthesize`.
     """
 
-    num_layers: int
-    """Number of layers in a code."""
-
     def __init__(self, network: nn.Module) -> None:
         """Create the space of this network."""
         self.network = network
         self.device = next(network.parameters()).device
+
+    @property
+    @abstractmethod
+    def num_layers(self) -> int:
+        """Number of layers in a code."""
 
     @torch.no_grad()
     def to_codes(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
@@ -148,7 +151,12 @@ class WSpace(EditSpace):
         Karras et al. 2018, arXiv:1812.04948.
         """
         super().__init__(network)
-        self.style_generator, self.truncation, self.num_layers = style_generator, truncation, style_generator.num_layers
+        self.style_generator, self.truncation = style_generator, truncation
+
+    @property
+    def num_layers(self) -> int:
+        """Number of layers with a style."""
+        return self.style_generator.num_layers
 
     def synthesize(self, codes: Tensor, label: Tensor | None) -> Tensor:
         """Map codes (N, layers, W) to images (N, C, H, W); the label is unused, since styles contain the class."""
@@ -169,12 +177,15 @@ class WSpace(EditSpace):
 class ZSpace(EditSpace):
     """The latent space Z. Codes are latents, (N, 1, L)."""
 
-    num_layers = 1
-
     def __init__(self, network: nn.Module, size: int) -> None:
         """Create the space of latents with `size` components."""
         super().__init__(network)
         self.size = size
+
+    @property
+    def num_layers(self) -> int:
+        """1: a latent is a code of one layer."""
+        return 1
 
     @cached_property
     def latent_layers(self) -> LatentLayers:
@@ -317,7 +328,7 @@ def make_edit_space(network: nn.Module, size: int, truncation: float = 1.0) -> E
 
 def is_class_conditional(network: nn.Module) -> bool:
     """Return whether a generator takes a class label."""
-    return "label" in getattr(network, "condition_inputs", ())
+    return "label" in condition_inputs(network)
 
 
 def parse_layers(text: str, num_layers: int) -> slice:

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.types import DiscriminatorOutput
+from zerosum.game.types import DiscriminatorOutput, condition_inputs
 from zerosum.networks import heads
 from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels
 from zerosum.networks.layers import LayerFactory, init_kaiming
@@ -25,7 +25,7 @@ class LatentConditioned(nn.Module):
         """Wrap `network`, which must take latents with `embedding_size` more values."""
         super().__init__()
         self.network, self.class_embedding = network, ClassEmbedding(num_classes, embedding_size, _FACTORY)
-        self.condition_inputs = ("label", *getattr(network, "condition_inputs", ()))
+        self.condition_inputs = ("label", *condition_inputs(network))
 
     def forward(self, latent: Tensor, label: Labels, **other_inputs: Tensor) -> Tensor:
         """Map latents (N, L) and labels to samples (N, *shape)."""
@@ -44,7 +44,7 @@ class SampleConditioned(nn.Module):
             network,
             ClassEmbedding(num_classes, embedding_size, _FACTORY, 0.25 * embedding_size**-0.5),
         )
-        self.condition_inputs = ("label", *getattr(network, "condition_inputs", ()))
+        self.condition_inputs = ("label", *condition_inputs(network))
 
     def forward(self, sample: Tensor, label: Labels, **other_inputs: Tensor) -> DiscriminatorOutput:
         """Map samples (N, C, ...) and labels to the output of the network."""

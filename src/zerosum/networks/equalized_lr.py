@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrize import register_parametrization
 
+from zerosum.game.types import at_least_float32
 from zerosum.networks.layers import LayerFactory
 
 
@@ -109,11 +110,6 @@ class MinibatchStd(nn.Module):
         std = (centered.square().mean(0) + 1e-8).sqrt().mean(1)  # (N / group,)
         plane = std.to(hidden.dtype).repeat(group)[:, None, None, None].expand(count, 1, height, width)
         return torch.cat([hidden, plane], 1)
-
-
-def at_least_float32(hidden: Tensor) -> Tensor:
-    """Convert half precision to float32: sums of squares overflow in half precision."""
-    return hidden.to(torch.promote_types(hidden.dtype, torch.float32))
 
 
 def pixel_norm(hidden: Tensor) -> Tensor:

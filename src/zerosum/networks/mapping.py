@@ -39,7 +39,7 @@ class NormalizedLatent(nn.Module):
         return pixel_norm(latent)
 
 
-class ClassConditionedLatent(nn.Module):
+class ClassConcatenatedLatent(nn.Module):
     """Concatenate the normalized latent with the normalized embedding of the class."""
 
     condition_inputs: tuple[str, ...] = ("label",)
@@ -59,7 +59,7 @@ class MappingNetwork(nn.Module):
     """Map latents, and labels if it is class-conditional, to styles."""
 
     def __init__(
-        self, input_layer: NormalizedLatent | ClassConditionedLatent, in_features: int, width: int, num_layers: int
+        self, input_layer: NormalizedLatent | ClassConcatenatedLatent, in_features: int, width: int, num_layers: int
     ) -> None:
         """Create the network.
 

@@ -135,7 +135,7 @@ class ToRGB(nn.Module):
     def forward(self, hidden: Tensor, style: Tensor) -> Tensor:
         """Map (N, C_in, H, W) and styles (N, W) to (N, channels, H, W)."""
         # with so few outputs, weights for each sample cost less than modulating the input
-        weights = self.weight * (self.affine(style) * self.scale)[:, None]  # (N, channels, inside)
+        weights = self.weight * (self.affine(style) * self.scale)[:, None]  # (N, channels, in_channels)
         pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2) @ weights.mT + self.bias  # (N, H W, channels)
         image: Tensor = pixels.unflatten(1, hidden.shape[2:]).permute(0, 3, 1, 2)
         return image

@@ -22,15 +22,22 @@ CPU_BUDGET_SECONDS, GPU_BUDGET_SECONDS = 600.0, 3600.0
 CPU_MAX_IMAGE_SIZE, GPU_MAX_IMAGE_SIZE = 64, 256
 EVALUATION_MIN_SECONDS = 60.0
 """Runs shorter than this are not evaluated during training unless the user asks for it."""
-EVALUATION_TIME_FRACTION, MAX_EVALUATIONS, FIRST_EVALUATION_COST = 0.04, 20, 3
-"""Fraction of a run's time for evaluations; maximum number of evaluations; cost of the first features of real examples,
-in evaluations."""
+EVALUATION_TIME_FRACTION = 0.04
+"""Evaluations during training take this fraction of the run's time."""
+MAX_EVALUATIONS = 20
+"""There are at most this many evaluations during training."""
+FIRST_EVALUATION_COST = 3
+"""The first evaluation also extracts the features of the real examples, which takes as long as this many
+evaluations."""
 PROBE_MIN_SECONDS = 20.0
 """Runs shorter than this are not probed during training unless the user asks for it."""
-PROBE_TIME_FRACTION, MAX_PROBES = 0.033, 60
-"""Fraction of a run's time for probes; maximum number of probes."""
+PROBE_TIME_FRACTION = 0.033
+"""Probes take this fraction of the run's time."""
+MAX_PROBES = 60
+"""There are at most this many probes."""
 OVERHEAD_TIME_FRACTION = 0.07
-"""Fraction of a run's time for sample grids, checkpoints and slower minutes."""
+"""A run of a given duration reserves this fraction of it for sample grids, checkpoints, and rounds that take longer
+than the measured ones."""
 HFLIP_BELOW_EXAMPLES = 2_000
 """Color datasets with fewer images are augmented by horizontal flips."""
 PROBE_MIN_EXAMPLES = 16
@@ -218,7 +225,7 @@ def extend_training(recipe: Recipe, log: Sequence[Row], examples: Any, budget: A
 
     Args:
         recipe: the recipe of the run.
-        log: the lines of log.jsonl, from which a budget is converted to examples.
+        log: the rows of log.jsonl, from which a budget is converted to examples.
         examples: the new end in training examples, or None.
         budget: the new end in seconds since the beginning of the run, or None.
 
@@ -367,7 +374,7 @@ def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_spl
         count = int(PROBE_TIME_FRACTION * seconds / (seconds_per_round * rounds))
         every_examples = round(examples / max(1, min(MAX_PROBES, count)))
     if every_examples is not None:
-        # a whole number of ticks, since the results of a probe are logged in the line of a tick
+        # a whole number of ticks, since the results of a probe are logged in the row of a tick
         every_examples = max(1, round(every_examples / tick_examples)) * tick_examples
     diagnostics = diagnostics.model_copy(update={"probe": probe, "every_examples": every_examples})
     return recipe.model_copy(update={"diagnostics": diagnostics})

@@ -23,12 +23,23 @@ _PLAIN_NAME_PATTERN = re.compile(r"`([a-z]\w*)`")
 
 
 class SettingsTree:
-    """Nested settings, each with its origin: a field name in backticks, or a file and line."""
+    """Nested settings, each with its origin: a field name in backticks, or a file and line.
+
+    Names of terms are written with underscores: "terms.gradient-penalty" and "terms.gradient_penalty" are one term.
+    """
 
     def __init__(self, tree: NestedSettings | None = None, origins: Mapping[KeyPath, str] | None = None) -> None:
         """Copy a tree of settings and the origins of its leaves."""
         self.tree: NestedSettings = _copy_nested(tree or {})
-        self.origins: dict[KeyPath, str] = dict(origins or {})
+        self.origins: dict[KeyPath, str] = {_normalize_path(path): origin for path, origin in (origins or {}).items()}
+        terms = self.tree.get("terms")
+        if isinstance(terms, dict):
+            self.tree["terms"] = {_normalize_term(name): term for name, term in terms.items()}
+            if len(self.tree["terms"]) < len(terms):
+                names = ", ".join(f"`terms.{name}`" for name in terms)
+                raise BadInput(
+                    f"{names}: two of these are one term, written with a hyphen and with an underscore; keep one"
+                )
 
     @classmethod
     def from_toml(cls, text: str, filename: str) -> SettingsTree:
@@ -55,6 +66,7 @@ class SettingsTree:
             value: the new value.
             origin: where it comes from: an argument in backticks, a file and line, or "".
         """
+        path = _normalize_path(path)
         table = self.tree
         for key in path[:-1]:
             inner = table.get(key)
@@ -95,6 +107,16 @@ class SettingsTree:
         within = (origin for known, origin in self.origins.items() if known[: len(path)] == path and origin)
         around = (self.origins.get(path[:end], "") for end in range(len(path) - 1, 0, -1))
         return self.origins.get(path) or next(within, "") or next(filter(None, around), "")
+
+
+def _normalize_term(name: str) -> str:
+    """Return the name of a term with underscores instead of hyphens."""
+    return name.replace("-", "_")
+
+
+def _normalize_path(path: KeyPath) -> KeyPath:
+    """Return the path of a setting, in which the name of a term is written with underscores."""
+    return (path[0], _normalize_term(path[1]), *path[2:]) if path[:1] == ("terms",) and len(path) > 1 else path
 
 
 def _copy_nested(tree: Any) -> Any:
@@ -213,14 +235,14 @@ def iter_setting_names(model: type[BaseModel], tree: Any, prefix: str = "") -> I
         inner = tree.get(name) if isinstance(tree, dict) else None
         models = list(_iter_models(field.annotation))
         kind = inner.get("kind") if isinstance(inner, dict) else None
-        selected = [m for m in models if isinstance(inner, dict) and _default_kind(m) == kind] or models[:1]
+        selected = [m for m in models if isinstance(inner, dict) and _kind_of(m) == kind] or models[:1]
         if not selected:
             yield prefix + name
         for inner_model in selected:
             yield from iter_setting_names(inner_model, inner, f"{prefix}{name}.")
 
 
-def _default_kind(model: type[BaseModel]) -> str:
+def _kind_of(model: type[BaseModel]) -> str:
     field = model.model_fields.get("kind")
     return str(field.default) if field else ""
 

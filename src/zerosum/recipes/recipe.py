@@ -13,10 +13,10 @@ from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 from zerosum.data.config import Data
 from zerosum.game.augment.config import AugmentConfig
 from zerosum.game.config import AdversarialGameConfig, GameConfig
+from zerosum.game.growth_schedule import GrowthSchedule
 from zerosum.game.latent import Latent, Normal
 from zerosum.game.objective import NonSaturating, Objective
 from zerosum.game.optimizer import Adam, AnyOptimizer
-from zerosum.game.progressive_growth import GrowthSchedule
 from zerosum.game.schedule import Ramp, Schedule
 from zerosum.game.terms import AnyTerm
 from zerosum.networks.configs import AnyDiscriminatorConfig, AnyGeneratorConfig
@@ -59,7 +59,7 @@ class Training(Settings):
     fastest: on a GPU, for runs of one process over ten minutes, if a trial finds it at least a tenth faster; never on a
     CPU."""
     tick_examples: Count | None = None
-    """Examples between two lines of the log; left out: a few seconds of training."""
+    """Examples between two rows of the log; left out: a few seconds of training."""
     preview_examples: Count | None = None
     """Examples between two sample grids; left out: a fortieth of the run."""
     checkpoint_examples: Count | None = None
@@ -101,7 +101,8 @@ class Diagnostics(Settings):
     duality_gap_every: PositiveInt = 4
     """Probes between two estimates of the duality gap."""
     max_recoveries: Annotated[int, Field(ge=0, le=10)] = 0
-    """How often a run with a severe finding returns to a checkpoint from before it, and changes its settings."""
+    """How often a run with a severe finding, or a mild one whose remedy cannot harm, returns to an earlier checkpoint and
+    changes its settings."""
 
 
 def _default_term_kinds(terms: Any) -> Any:
@@ -114,7 +115,7 @@ def _default_term_kinds(terms: Any) -> Any:
     }
 
 
-def _default_kind(kind: str) -> BeforeValidator:
+def _set_default_kind(kind: str) -> BeforeValidator:
     """Return a validator that sets the kind of a table without one."""
     return BeforeValidator(lambda table: {"kind": kind} | table if isinstance(table, dict) else table)
 
@@ -134,13 +135,13 @@ class Recipe(Settings):
     latent: Latent = Normal()
     generator: AnyGeneratorConfig
     discriminator: AnyDiscriminatorConfig
-    game: Annotated[GameConfig, _default_kind("adversarial")] = AdversarialGameConfig()
+    game: Annotated[GameConfig, _set_default_kind("adversarial")] = AdversarialGameConfig()
     objective: Objective = NonSaturating()
     terms: Annotated[dict[str, AnyTerm], BeforeValidator(_default_term_kinds)] = Field(default_factory=dict)
     """Further loss terms, by name."""
-    augment: Annotated[AugmentConfig | None, _default_kind("ada")] = None
+    augment: Annotated[AugmentConfig | None, _set_default_kind("ada")] = None
     """Augmentation of real and fake examples before the discriminator; left out: chosen to suit the data."""
-    optimizer: Annotated[AnyOptimizer, _default_kind("adam")] = Adam()
+    optimizer: Annotated[AnyOptimizer, _set_default_kind("adam")] = Adam()
     ema: EMAConfig = EMAConfig()
     training: Training = Training()
     evaluation: OnlineEvaluation = OnlineEvaluation()

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 RELATIVISTIC_AVERAGE = "relativistic-average"
 """The objective that uses the mean score of the whole batch."""
+_NETWORKS_WITH = {
+    "contrastive heads": "`generator.kind` resnet-translator and `generator.contrastive_heads` true",
+    "feature maps": "`discriminator.kind` patchgan",
+    "reconstruction decoder": "`discriminator.kind` fastgan and `discriminator.decoder_width` 32",
+    "styles": "`generator.kind` stylegan2",
+}
+"""The settings of networks that have a capability, which a term requires."""
 
 
 def first_conflict(recipe: Recipe) -> str:
@@ -24,6 +31,7 @@ def first_conflict(recipe: Recipe) -> str:
         _check_auxiliary_classifier,
         _check_batch_norm,
         _check_capabilities,
+        _check_equal_terms,
         _check_replay_and_history,
         _check_accumulation,
         _check_latents,
@@ -47,18 +55,18 @@ def _check_class_conditioning(recipe: Recipe) -> Iterator[str]:
 
 
 def _check_auxiliary_classifier(recipe: Recipe) -> Iterator[str]:
-    kinds = {term.kind for term in recipe.terms.values()}
+    names = {term.kind: name for name, term in recipe.terms.items()}
     has_classifier = recipe.discriminator.condition == "auxiliary-classifier"
     for kind in ("classify-real", "classify-fake"):
-        if has_classifier and kind not in kinds:
+        if has_classifier and kind not in names:
             yield (
-                f"`discriminator.condition` auxiliary-classifier: needs the term {kind}, which trains with its output; "
-                f"set `terms.{kind.replace('-', '_')}.weight` 1"
+                "`discriminator.condition` auxiliary-classifier: needs a term that trains with its output; set "
+                f"`terms.{kind.replace('-', '_')}.weight` 1"
             )
-        if not has_classifier and kind in kinds:
+        if not has_classifier and kind in names:
             yield (
-                f"the term {kind} needs a discriminator that classifies; set `discriminator.condition` "
-                "auxiliary-classifier"
+                f"`terms.{names[kind]}`: needs a discriminator that classifies; set `discriminator.condition` "
+                "auxiliary-classifier, or leave the term out"
             )
 
 
@@ -76,8 +84,8 @@ def _check_capabilities(recipe: Recipe) -> Iterator[str]:
     for name, term in recipe.terms.items():
         for capability in sorted(term.requires - capabilities):
             yield (
-                f"`terms.{name}`: needs networks with {capability}, and neither has them; choose another "
-                "`generator.kind` or `discriminator.kind`, or leave the term out"
+                f"`terms.{name}`: needs a network with {capability}, and these have none; set "
+                f"{_NETWORKS_WITH[capability]}, or leave the term out"
             )
     shared = recipe.generator.capabilities & recipe.discriminator.capabilities
     for capability in sorted(recipe.game.requires - shared):
@@ -87,6 +95,15 @@ def _check_capabilities(recipe: Recipe) -> Iterator[str]:
         )
 
 
+def _check_equal_terms(recipe: Recipe) -> Iterator[str]:
+    """Check that no term is there twice under two names, with another weight or interval only."""
+    names: dict[str, str] = {}
+    for name, term in recipe.terms.items():
+        first = names.setdefault(term.model_dump_json(exclude={"weight", "every_rounds"}), name)
+        if first != name:
+            yield f"`terms.{name}`: is the same loss as `terms.{first}`, added twice; leave one of them out"
+
+
 def _check_replay_and_history(recipe: Recipe) -> Iterator[str]:
     batch_size, replay_buffer = recipe.training.batch_size, recipe.game.replay_buffer
     if replay_buffer and replay_buffer < batch_size:
@@ -94,9 +111,15 @@ def _check_replay_and_history(recipe: Recipe) -> Iterator[str]:
             f"`game.replay_buffer` {replay_buffer}: must hold at least a batch; give at least {batch_size}, or 0 for "
             "no replay"
         )
-    players = [term.player for term in recipe.terms.values() if term.ema_half_life is not None]
-    if len(set(players)) < len(players):
-        yield "two terms average the weights of the same player; keep one of them"
+    averaging: dict[str, str] = {}
+    for name, term in recipe.terms.items():
+        if term.ema_half_life is not None:
+            first = averaging.setdefault(term.player, name)
+            if first != name:
+                yield (
+                    f"`terms.{name}`: averages the weights of the {term.player}, as `terms.{first}` does; leave one of "
+                    "them out"
+                )
 
 
 def _check_accumulation(recipe: Recipe) -> Iterator[str]:

@@ -49,7 +49,6 @@ def render_charts(rows: Sequence[Row], objective: Mapping[str, Any]) -> Markup:
         tag("h2", "Curves"),
         tag("p", LOSS_CAVEAT, class_="description"),
         tag("div", *charts, class_="charts"),
-        class_="curves",
     )
 
 
@@ -109,7 +108,7 @@ def _signal_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max:
         ),
         "variance": (
             "Variance of samples",
-            "The variance of each value over a batch. Fakes far below reals lack variety, as in mode collapse.",
+            "The variance of each value over a batch. Fakes far below reals lack diversity, as in mode collapse.",
         ),
     }
     paired_keys: set[str] = set()
@@ -144,5 +143,5 @@ def _lr_and_speed_charts(series: Mapping[str, tuple[list[float], list[float]]], 
         yield render_line_chart("Learning rates", "As scheduled by the recipe.", curves, x_max)
     if SPEED_KEY in series:
         curve = _make_curve(series, SPEED_KEY, "examples per second", NEUTRAL_COLOR_INDEX)
-        caption = "A lasting drop means that other programs use the computer, or that the disk is slow."
+        caption = "A lasting drop means that other programs use the machine, or that the disk is slow."
         yield render_line_chart("Speed", caption, [curve], x_max, include_values=(0.0,))

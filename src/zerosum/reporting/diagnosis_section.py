@@ -7,22 +7,19 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from zerosum.diagnosis.finding import Evidence, Finding
+from zerosum.diagnosis.finding import Evidence, Finding, Recommendation
 from zerosum.diagnosis.log_history import LogHistory
 from zerosum.reporting.downsampling import Curve
-from zerosum.reporting.html import Markup, tag
+from zerosum.reporting.html import Markup, render_code_spans, tag
 from zerosum.reporting.svg import ReferenceLine, render_line_chart
 from zerosum.units import format_count
 
 REAL_COLOR_INDEX, FAKE_COLOR_INDEX, NEUTRAL_COLOR_INDEX = 0, 1, 6
 """Indices into the colors of the page."""
-SECTION_LEAD = (
-    "Most findings need at least two signals that agree. The recommended settings can be passed to the next "
-    "`zerosum train` as shown."
-)
+SECTION_LEAD = "Most findings need at least two signals that agree."
 SIGNAL_CHARTS = (
     (
-        "Variety of samples",
+        "Diversity of samples",
         "Mean distance between two samples, divided by that of two real examples. Near 0: mode collapse.",
         (
             ("monitor/diversity", "samples", FAKE_COLOR_INDEX),
@@ -90,16 +87,29 @@ def render_diagnosis(findings: Sequence[Finding], history: LogHistory) -> Markup
     if not history.examples:
         return Markup()
     cards = [_finding_card(finding, history.examples) for finding in findings]
-    lead = SECTION_LEAD if cards else _no_findings_text(history)
+    lead = _findings_lead(findings) if cards else _no_findings_text(history)
     charts = tag("div", *_signal_charts(history), class_="charts")
     return tag(
         "section",
         tag("h2", "Diagnosis"),
-        tag("p", lead, class_="description"),
+        tag("p", render_code_spans(lead), class_="description"),
         *cards,
         charts,
-        class_="curves diagnosis",
     )
+
+
+def _findings_lead(findings: Sequence[Finding]) -> str:
+    """Return the text above the findings, with the first recommendation as the example of how to pass settings."""
+    recommendations = [recommendation for finding in findings for recommendation in finding.recommendations]
+    if not recommendations:
+        return SECTION_LEAD
+    flag = _format_flag(recommendations[0])
+    return f"{SECTION_LEAD} Settings to change: pass each to `zerosum train` as a flag, such as `{flag}`."
+
+
+def _format_flag(recommendation: Recommendation) -> str:
+    """Return the flag that sets a recommended value, for the command line."""
+    return f"--{recommendation.setting} {recommendation.format_value()}"
 
 
 def _no_findings_text(history: LogHistory) -> str:
@@ -112,16 +122,16 @@ def _no_findings_text(history: LogHistory) -> str:
 def _finding_card(finding: Finding, x_max: float) -> Markup:
     heading = tag("h3", finding.title, tag("span", finding.severity.value, class_=f"chip {finding.severity.value}"))
     changes = [
-        tag("li", tag("code", f"{recommendation.setting} {recommendation.format_value()}"), " ", recommendation.reason)
-        for recommendation in finding.recommendations
+        tag("li", tag("code", _format_flag(change)), " ", render_code_spans(change.reason))
+        for change in finding.recommendations
     ]
     return tag(
         "div",
         heading,
         tag("p", _format_confidence(finding), class_="muted"),
-        tag("p", finding.explanation, class_="description"),
+        tag("p", render_code_spans(finding.explanation), class_="description"),
         tag("div", *(_evidence_chart(evidence, x_max) for evidence in finding.evidence), class_="charts"),
-        tag("div", tag("h3", "Recommended changes"), tag("ul", *changes, class_="notes")) if changes else "",
+        tag("div", tag("h3", "Settings to change"), tag("ul", *changes, class_="notes")) if changes else "",
         class_="finding",
     )
 
@@ -133,8 +143,9 @@ def _format_confidence(finding: Finding) -> str:
 
 def _evidence_chart(evidence: Evidence, x_max: float) -> Markup:
     curve = Curve(evidence.signal, np.array(evidence.examples), np.array(evidence.values), NEUTRAL_COLOR_INDEX)
-    return render_line_chart(_sentence(evidence.signal), _sentence(evidence.message) + ".", [curve], x_max,
-                 reference_lines=[ReferenceLine(evidence.threshold, f"limit {evidence.threshold:.3g}")])  # fmt: skip
+    threshold = ReferenceLine(evidence.threshold, f"threshold {evidence.threshold:.3g}")
+    caption = _sentence(evidence.message) + "."
+    return render_line_chart(_sentence(evidence.signal), caption, [curve], x_max, reference_lines=[threshold])
 
 
 def _signal_charts(history: LogHistory) -> Iterable[Markup]:
@@ -156,7 +167,7 @@ def format_findings(findings: Sequence[Finding]) -> Iterable[str]:
         yield f"  {finding.explanation}"
         for evidence in finding.evidence:
             yield (
-                f"  - {evidence.signal}: {evidence.message} (limit {evidence.threshold:.3g})  "
+                f"  - {evidence.signal}: {evidence.message} (threshold {evidence.threshold:.3g})  "
                 f"{_sparkline(evidence.values)}"
             )
         for recommendation in finding.recommendations:

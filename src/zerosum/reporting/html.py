@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
 VOID_ELEMENTS = frozenset({"br", "img", "input"})
 """Elements without content, which have no end tag."""
+CODE_SPAN_PATTERN = re.compile(r"`([^`]+)`")
 
 
 class Markup(str):
@@ -35,6 +37,17 @@ def tag(element: str, *children: object, **attributes: object) -> Markup:
             parts.append(attribute if value is True else f'{attribute}="{escape(str(value))}"')
     start_tag = f"<{' '.join(parts)}>"
     return Markup(start_tag if element in VOID_ELEMENTS else f"{start_tag}{join_markup(children)}</{element}>")
+
+
+def render_code_spans(text: str) -> Markup:
+    """Return text with its parts in backticks as <code> elements; an unpaired backtick stays.
+
+    Example:
+        >>> render_code_spans("lower `optimizer.lr`, since D > G")
+        'lower <code>optimizer.lr</code>, since D &gt; G'
+    """
+    parts = CODE_SPAN_PATTERN.split(text)  # the odd ones are the content of the pairs
+    return join_markup(tag("code", part) if index % 2 else part for index, part in enumerate(parts))
 
 
 def join_markup(parts: Iterable[object]) -> Markup:

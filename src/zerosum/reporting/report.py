@@ -13,9 +13,9 @@ from typing import Any
 from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.reporting import diagnosis_section, scores_section
 from zerosum.reporting.charts import render_charts
-from zerosum.reporting.html import Markup, join_markup, tag
+from zerosum.reporting.html import Markup, join_markup, render_code_spans, tag
 from zerosum.reporting.timeline_section import SampleGrid, find_sample_grids, render_timeline, subsample_grids
-from zerosum.run_folder import Row, RunFolder, write_atomically
+from zerosum.run_folder import Row, RunFolder, RunState, write_atomically
 from zerosum.units import format_count, format_seconds
 
 MAX_CLASS_BARS = 24
@@ -23,9 +23,12 @@ MAX_CLASS_BARS = 24
 MAX_UNREADABLE_NAMED = 50
 """Maximum number of unreadable files that are listed."""
 STATE_LABELS = {
-    "done": "finished", "running": "still running", "interrupted": "interrupted", "diverged": "diverged",
-    "stopped_by_finding": "stopped by a severe finding",
-}  # fmt: skip
+    RunState.DONE: "finished",
+    RunState.RUNNING: "still running",
+    RunState.INTERRUPTED: "interrupted",
+    RunState.DIVERGED: "diverged",
+    RunState.STOPPED_BY_FINDING: "stopped by a finding",
+}
 CHANNEL_LABELS = {1: "grayscale", 2: "grayscale with alpha", 3: "RGB", 4: "RGB with alpha"}
 
 
@@ -98,7 +101,7 @@ def _summary(recipe: Row, data: Row, latest: Row) -> Iterable[object]:
         yield "Training has just started, and nothing is logged yet. Write the report again later."
         return
     device = recipe.get("metadata", {}).get("device") or recipe.get("training", {}).get("device", "")
-    yield "So far it" if latest.get("state") == "running" else "It"
+    yield "So far it" if latest.get("state") == RunState.RUNNING else "It"
     yield from (" has trained for ", tag("b", format_seconds(latest["seconds"])))
     yield f" on {device}" if device else ""
     yield from (" on ", tag("b", f"{format_count(examples)} {noun}"))
@@ -160,9 +163,13 @@ def _data_section(data: Row) -> Markup:
     rows = [tag("tr", tag("th", name, scope="row"), tag("td", text)) for name, v in facts if (text := _format_value(v))]
     parts = [tag("table", tag("tbody", *rows), class_="facts")]
     parts += [_class_bars(data["classes"])] if data.get("classes") else []
-    parts += [tag("ul", *(tag("li", note) for note in data["notes"]), class_="notes")] if data.get("notes") else []
+    parts += [_notes(data["notes"])] if data.get("notes") else []
     parts += [_unreadable_files(data["unreadable"])] if data.get("unreadable") else []
     return _section("Data", "The dataset as it was loaded before training.", *parts)
+
+
+def _notes(notes: Iterable[str]) -> Markup:
+    return tag("ul", *(tag("li", render_code_spans(note)) for note in notes), class_="notes")
 
 
 def _class_bars(classes: Mapping[str, int]) -> Markup:
@@ -195,7 +202,8 @@ def _decisions_section(decisions: list[Row]) -> Markup:
         return Markup()
     head = tag("tr", *(tag("th", word, scope="col") for word in ("Setting", "Value", "Reason")))
     keys = ("name", "value", "reason")
-    rows = [tag("tr", *(tag("td", _format_value(decision.get(key, ""))) for key in keys)) for decision in decisions]
+    cells = [[render_code_spans(_format_value(decision.get(key, ""))) for key in keys] for decision in decisions]
+    rows = [tag("tr", *(tag("td", cell) for cell in row)) for row in cells]
     description = "Settings that were chosen automatically, with the reasons."
     return _section("Decisions", description, tag("table", tag("thead", head), tag("tbody", *rows), class_="decisions"))
 

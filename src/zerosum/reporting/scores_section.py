@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zerosum.reporting.downsampling import Curve
-from zerosum.reporting.html import Markup, tag
+from zerosum.reporting.html import Markup, render_code_spans, tag
 from zerosum.reporting.svg import ReferenceLine, render_line_chart
 from zerosum.reporting.timeline_section import embed_image
 from zerosum.run_folder import Row
@@ -175,7 +175,8 @@ def _score_table(row: Row) -> Markup:
         for name, score in row["scores"].items()
     ]
     head = tag("tr", *(tag("th", title, scope="col") for title in titles))
-    notes = [tag("li", note) for note in [*describe_result(row), f"protocol: {row['protocol_description']}"]]
+    texts = [*describe_result(row), f"protocol: {row['protocol_description']}"]
+    notes = [tag("li", render_code_spans(text)) for text in texts]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
     return tag("div", table, tag("ul", *notes, class_="notes"), _class_table(row.get("per_class") or {}))
 

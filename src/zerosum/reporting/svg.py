@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.reporting.downsampling import Bins, Curve, FloatArray, bin_curve, bin_edges, bin_positions, smooth
-from zerosum.reporting.html import Markup, join_markup, tag
+from zerosum.reporting.html import Markup, join_markup, render_code_spans, tag
 
 WIDTH, HEIGHT = 560, 236
 MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 50, 10, 12, 26
@@ -80,7 +80,7 @@ def render_line_chart(
         tag("h3", title, tag("span", class_="position")),
         _legend(curves, reference_lines),
         tag("svg", drawing, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label),
-        tag("figcaption", description, *(tag("em", " ", note) for note in _warnings(curves, scale))),
+        tag("figcaption", render_code_spans(description), *(tag("em", " ", note) for note in _warnings(curves, scale))),
         class_="chart",
         data_points=_tooltip_json(positions, bins, scale),
     )
@@ -95,11 +95,10 @@ def _legend(curves: Sequence[Curve], reference_lines: Sequence[ReferenceLine]) -
             curve.name,
             " ",
             tag("b", _format_latest(curve)),
-            class_="key",
         )
         for curve in curves
     ]
-    dashes = [tag("span", tag("i", class_="dash"), line.label, class_="key") for line in reference_lines]
+    dashes = [tag("span", tag("i", class_="dash"), line.label) for line in reference_lines]
     return tag("div", *keys, *dashes, class_="legend")
 
 

@@ -74,11 +74,11 @@ def _controls(grids: list[SampleGrid], thumbnails: list[Markup]) -> Markup:
     last = len(grids) - 1
     label = tag("p", "after ", tag("output", f"{grids[-1].examples:,}"), " examples", class_="progress")
     if last == 0:
-        return tag("div", label, class_="controls")
+        return tag("div", label)
     slider = tag("input", type="range", min=0, max=last, value=last, step=1, aria_label="Training examples")
     play = tag("button", "Play", type="button", class_="play")
     row = tag("div", play, slider, class_="slider")
-    return tag("div", label, row, tag("div", join_markup(thumbnails), class_="thumbnails"), class_="controls")
+    return tag("div", label, row, tag("div", join_markup(thumbnails), class_="thumbnails"))
 
 
 def embed_image(path: Path, max_bytes: int) -> str:

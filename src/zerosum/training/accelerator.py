@@ -39,7 +39,7 @@ def choose_device(name: str) -> torch.device:
     """Return the device of this name, or the best available device for "auto".
 
     Raises:
-        BadInput: if there is no such device on this computer.
+        BadInput: if there is no such device on this machine.
     """
     available = ["cpu"]
     if torch.cuda.is_available():
@@ -53,7 +53,7 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError:
         device = torch.device("meta")
     if device.type not in available or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
-        raise BadInput(f"`device` {name}: no such device on this computer; choose one of auto, {', '.join(available)}")
+        raise BadInput(f"`device` {name}: no such device on this machine; choose one of auto, {', '.join(available)}")
     return device
 
 
@@ -212,7 +212,7 @@ def process_group() -> Iterator[int]:
     """Join the process group of torchrun or Slurm, and yield this process's rank; 0 without one.
 
     Raises:
-        BadInput: if more processes were started on this computer than it has GPUs.
+        BadInput: if more processes were started on this machine than it has GPUs.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0
@@ -222,7 +222,7 @@ def process_group() -> Iterator[int]:
         if local_rank >= torch.cuda.device_count():
             count = torch.cuda.device_count()
             raise BadInput(
-                f"local rank {local_rank} has no GPU: this computer has {count}, so start at most {count} processes "
+                f"local rank {local_rank} has no GPU: this machine has {count}, so start at most {count} processes "
                 "on it (torchrun's nproc-per-node)"
             )
         torch.cuda.set_device(local_rank)

@@ -17,7 +17,6 @@ from zerosum.data.loader import BatchLoader
 from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
-from zerosum.run_folder import FORMAT_VERSION
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.meter import Meter
 
@@ -72,7 +71,7 @@ def save(
         "rng_states": rng_states,
     }
     torch.save(training, folder / "training.pt")
-    state = {"format": FORMAT_VERSION, "round": progress.round, "examples": progress.examples, "seconds": seconds}
+    state = {"round": progress.round, "examples": progress.examples, "seconds": seconds}
     (folder / "state.json").write_text(json.dumps(state) + "\n", "utf8")
 
 

@@ -27,32 +27,32 @@ def next_micro_batches(loader: Iterator[Batch], accelerator: Accelerator) -> lis
 def optimizer_step(
     game: Game, move: Move, micro_batches: Sequence[Batch], accelerator: Accelerator, progress: Progress, meter: Meter
 ) -> None:
-    """Make one optimizer step of one player: accumulate the gradients of its terms over micro-batches, then step."""
+    """Make one optimizer step of one player: accumulate the gradients of its losses over micro-batches, then step."""
     player = game.players[move.player]
     with accelerator.training_player(game, player):
         for batch in micro_batches:
-            with record_function(f"{PROFILER_PREFIX}{move.player}: terms"), accelerator.autocast():
-                terms, signals = move.loss_fn(batch, progress)
-                total = sum(term.float().mean() for term in terms.values())
+            with record_function(f"{PROFILER_PREFIX}{move.player}: losses"), accelerator.autocast():
+                losses, signals = move.loss_fn(batch, progress)
+                total = sum(loss.float().mean() for loss in losses.values())
             with record_function(f"{PROFILER_PREFIX}{move.player}: backward"):
                 (total * (move.every_rounds / len(micro_batches))).backward()  # type: ignore[union-attr]
-            for name, term in terms.items():
-                meter.add(f"{move.player}/{name}", term)
+            for name, loss in losses.items():
+                meter.add(f"{move.player}/{name}", loss)
             for name, signal in signals.items():
                 meter.add(f"signals/{name}", signal)
         with record_function(f"{PROFILER_PREFIX}{move.player}: step"):
             accelerator.step(player, progress)
 
 
-def dry_step(accelerator: Accelerator) -> Callable[[Game, Move, Batch, Progress], dict[str, float]]:
-    """Return a function that makes one step in a disposable game and returns the means of its terms by log key."""
+def trial_step(accelerator: Accelerator) -> Callable[[Game, Move, Batch, Progress], dict[str, float]]:
+    """Return a function that steps one player of a copied game and returns the means of its losses by log key."""
 
-    def try_move(game: Game, move: Move, batch: Batch, progress: Progress) -> dict[str, float]:
+    def trial_move(game: Game, move: Move, batch: Batch, progress: Progress) -> dict[str, float]:
         meter = Meter()
         optimizer_step(game, move, [batch], accelerator, progress, meter)
         return meter.pop_means(accelerator)
 
-    return try_move
+    return trial_move
 
 
 def play_moves(
@@ -102,7 +102,7 @@ def train(
         accelerator: where the steps are computed.
         progress: rounds and examples so far.
         batch_size: examples in a round, over all ranks and micro-batches.
-        meter: collects the means of terms and signals.
+        meter: collects the means of losses and signals.
         callbacks: called after each round.
         should_stop: called before each round.
     """

@@ -1,4 +1,4 @@
-"""Running means of terms and signals, kept on the device so that nothing waits for the device between ticks."""
+"""Running means of losses and signals, kept on the device so that nothing waits for the device between ticks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure how long a round takes on this computer, from a few timed moves."""
+"""Measure how long a round takes on this machine, from a few timed moves."""
 
 from __future__ import annotations
 

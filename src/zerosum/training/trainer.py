@@ -19,7 +19,7 @@ import torch
 from zerosum.data.loader import BatchLoader
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
-from zerosum.run_folder import FORMAT_VERSION, Row, RunFolder
+from zerosum.run_folder import FORMAT_VERSION, Row, RunFolder, RunState
 from zerosum.training import checkpoint
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.best_model import BestModelTracker
@@ -91,9 +91,7 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     previous_seconds: float = 0.0
     """Seconds of training before the last resume."""
-    state: str = "running"
-    """At the end "done", "interrupted" (Ctrl-C, SIGTERM), "diverged" (a loss or weight is not finite) or
-    "stopped_by_finding" (the monitor stopped it)."""
+    state: RunState = RunState.RUNNING
     stopped_early: bool = False
     """Whether it is done because scores did not improve for `patience` evaluations."""
     _start_time: float = field(default_factory=time.monotonic, init=False)
@@ -109,15 +107,15 @@ class Trainer:
         """
         checkpoints = self.folder.checkpoints()
         if checkpoints:
-            state = self.game, self.loader, self.meter, self.accelerator
+            checkpoint_parts = self.game, self.loader, self.meter, self.accelerator
             self.progress, self.previous_seconds = checkpoint.load(
-                checkpoints[-1], *state, settings_changed=settings_changed
+                checkpoints[-1], *checkpoint_parts, settings_changed=settings_changed
             )
         if self.accelerator.rank == 0:
             self.folder.rewind(self.progress.examples)
         self.accelerator.barrier()
 
-    def train(self, stop_condition: StopCondition) -> str:
+    def train(self, stop_condition: StopCondition) -> RunState:
         """Train until a stop condition holds, and return the final `state`."""
         self._start_time = time.monotonic()
         self._last_tick = (self.previous_seconds, self.progress.examples)
@@ -143,24 +141,24 @@ class Trainer:
                 )
             finally:
                 self.loader.close()
-            if self.state not in {"diverged", "stopped_by_finding"}:
+            if self.state not in {RunState.DIVERGED, RunState.STOPPED_BY_FINDING}:
                 self._save_checkpoint(self.progress)
-            if self.state == "done":  # an interrupted run has the same sample grids as an uninterrupted one
+            if self.state is RunState.DONE:  # an interrupted run has the same sample grids as an uninterrupted one
                 self._save_preview(self.progress)
             self._write_status()
         return self.state
 
     def _should_stop(self, stop_condition: StopCondition, stop_event: threading.Event, progress: Progress) -> bool:
         """Return whether to stop before the next round; all ranks get the same answer."""
-        if self.state == "running" and progress.examples >= stop_condition.max_examples:
-            self.state = "done"
-        if self.state != "running":
+        if self.state is RunState.RUNNING and progress.examples >= stop_condition.max_examples:
+            self.state = RunState.DONE
+        if self.state is not RunState.RUNNING:
             return True
         interrupted, out_of_time = self.accelerator.all_reduce_any(
             stop_event.is_set(), self.elapsed_seconds() >= stop_condition.max_seconds
         )
         if out_of_time or interrupted:
-            self.state = "done" if out_of_time else "interrupted"
+            self.state = RunState.DONE if out_of_time else RunState.INTERRUPTED
         return out_of_time or interrupted
 
     def elapsed_seconds(self) -> float:
@@ -187,7 +185,7 @@ class Trainer:
         row = {"round": progress.round, "examples": progress.examples, "seconds": round(seconds, 3)}
         row |= {"examples_per_second": round(speed, 2)} | means | learning_rates
         if not all(math.isfinite(value) for value in means.values()):
-            self.state = "diverged"
+            self.state = RunState.DIVERGED
         has_stopping_finding = False
         if self.accelerator.rank == 0:
             row |= self._monitor_row(progress)
@@ -195,13 +193,13 @@ class Trainer:
             for log_callback in self.log_callbacks:
                 log_callback(row)
             has_stopping_finding = self.monitor is not None and self.monitor.process_row(row)
-        if self.accelerator.all_reduce_any(has_stopping_finding)[0] and self.state == "running":
-            self.state = "stopped_by_finding"
+        if self.accelerator.all_reduce_any(has_stopping_finding)[0] and self.state is RunState.RUNNING:
+            self.state = RunState.STOPPED_BY_FINDING
 
     def _monitor_row(self, progress: Progress) -> Row:
         if self.monitor is None:
             return {}
-        if self.state == "diverged":
+        if self.state is RunState.DIVERGED:
             return self.monitor.locate_nonfinite(self.game)
         every = self.monitor.every_examples
         return self.monitor.run_probe(self.game, progress) if every and self._is_due(progress, every) else {}
@@ -219,12 +217,12 @@ class Trainer:
     def _evaluate_when_due(self, progress: Progress) -> None:
         if (
             self.best_model_tracker is None
-            or self.state != "running"
+            or self.state is not RunState.RUNNING
             or not self._is_due(progress, self.best_model_tracker.every_examples)
         ):
             return
         if self.accelerator.all_reduce_any(not checkpoint.has_finite_weights(self.game))[0]:
-            self.state = "diverged"
+            self.state = RunState.DIVERGED
             return
         out_of_patience = False
         try:
@@ -235,7 +233,7 @@ class Trainer:
         except Exception as error:  # an evaluation must not end the training
             self._disable_evaluation(error, progress)
         if self.accelerator.all_reduce_any(out_of_patience)[0]:
-            self.state, self.stopped_early = "done", True
+            self.state, self.stopped_early = RunState.DONE, True
 
     def _disable_evaluation(self, error: Exception, progress: Progress) -> None:
         """Report why an evaluation failed, and train on without evaluations."""
@@ -250,13 +248,13 @@ class Trainer:
         )
 
     def _save_when_due(self, progress: Progress) -> None:
-        if self.state == "running" and self._is_due(progress, self.intervals.checkpoint_examples):
+        if self.state is RunState.RUNNING and self._is_due(progress, self.intervals.checkpoint_examples):
             self._save_checkpoint(progress)
 
     def _save_checkpoint(self, progress: Progress) -> None:
         """Write a checkpoint, or end as "diverged" if a weight is not finite: good checkpoints must be kept."""
         if self.accelerator.all_reduce_any(not checkpoint.has_finite_weights(self.game))[0]:
-            self.state = "diverged"
+            self.state = RunState.DIVERGED
             return
         rng_states = checkpoint.gather_rng_states(self.accelerator)
         if self.accelerator.rank == 0:
@@ -271,13 +269,15 @@ class Trainer:
 
     def _write_status(self) -> None:
         if self.accelerator.rank == 0:
-            progress = {
+            status = {
+                "format": FORMAT_VERSION,
+                "state": self.state,
+                "stopped_early": self.stopped_early,
                 "round": self.progress.round,
                 "examples": self.progress.examples,
                 "seconds": round(self.elapsed_seconds(), 3),
             }
-            status = {"format": FORMAT_VERSION, "state": self.state, "stopped_early": self.stopped_early}
-            self.folder.write_json("status.json", status | progress)
+            self.folder.write_json("status.json", status)
 
 
 @contextmanager

@@ -56,12 +56,17 @@ def _load_entries(folder: RunFolder) -> list[EvaluatedRun]:
     for row in offline:
         try:
             entry = EvaluatedRun.from_row(f"{folder.path}{' (best)' if row.get('checkpoint') == 'best' else ''}", row)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(
-                f"{folder.path / 'scores.jsonl'}: a row lacks {error}; delete that row, and evaluate the run again"
-            ) from error
+        except KeyError as error:
+            raise _bad_row(folder, f"lacks {error}") from error
+        except (TypeError, ValueError) as error:
+            raise _bad_row(folder, f"cannot be read ({error})") from error
         entries[entry.name, entry.protocol.key] = entry
     return list(entries.values())
+
+
+def _bad_row(folder: RunFolder, problem: str) -> BadInput:
+    path = folder.path / "scores.jsonl"
+    return BadInput(f"{path}: a row {problem}; delete that row, and evaluate the run again")
 
 
 def format_table(groups: Sequence[RankedGroup], notes: Sequence[str]) -> list[str]:

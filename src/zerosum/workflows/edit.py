@@ -309,16 +309,30 @@ def _find_directions(kind: str, name: str, session: EditingSession, reporter: Re
     from zerosum.inference import directions
 
     if kind == "sefa":
-        return int(name), directions.sefa(session.space, int(name) + 1)
+        index = _component_index(kind, name, directions.num_sefa_directions(session.space))
+        return index, directions.sefa(session.space, index + 1)
     latents = session.draw_latents()
     if kind == "pca":
-        return int(name), directions.ganspace(session.space, latents, session.label, int(name) + 1)
+        num_components = directions.num_ganspace_directions(session.space, latents, session.label)
+        index = _component_index(kind, name, num_components)
+        return index, directions.ganspace(session.space, latents, session.label, index + 1)
     probability_fn, names = _load_class_probability_fn(name, session, reporter)
     # samples of all classes of a conditional generator: samples of one class hold no direction to another
     vectors, probabilities = directions.score_samples(
         session.space, latents, probability_fn, session.generator.draw_labels(DIRECTION_SAMPLES, 2**30)
     )
     return 0, directions.interfacegan(vectors, probabilities, names.index(name), name)
+
+
+def _component_index(kind: str, name: str, num_components: int) -> int:
+    """Return the index of a component; raise BadInput if there are not that many."""
+    index = int(name)
+    if index >= num_components:
+        raise BadInput(
+            f"`direction` {kind}:{name}: there are {num_components} components, 0 to {num_components - 1}; name one of "
+            "them"
+        )
+    return index
 
 
 def _load_class_probability_fn(

@@ -171,7 +171,7 @@ def _evaluate_translation(
             metadata["paired_metrics"] = evaluate_pairs.compute_paired_scores(translator, test_set, reporter)
 
         def save_examples(figures: Path) -> list[Path]:
-            return [evaluate_pairs.save_example_grid(translator, test_set, figures / "examples.png")]
+            return [evaluate_pairs.save_example_grid(translator, test_set, figures / "translations.png")]
 
         row = evaluate_and_record(
             task, options, dataset, choose_device(device), reporter, folder, rank == 0, metadata, save_examples

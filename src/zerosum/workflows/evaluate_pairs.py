@@ -15,8 +15,8 @@ from zerosum.data.dataset import Dataset
 from zerosum.data.load import load_dataset, load_external_dataset
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.registry import is_lite0_installed
-from zerosum.evaluation.metrics.class_counts import mean_score
 from zerosum.evaluation.metrics.paired import PairedMetrics
+from zerosum.evaluation.metrics.score import mean_score
 from zerosum.evaluation.request import EvaluationTask, describe_train_overlap
 from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
 from zerosum.inference.load import data_paths, with_data_paths

@@ -12,16 +12,14 @@ from zerosum.diagnosis.monitor import Monitor
 from zerosum.diagnosis.probe import GameProbe
 from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.diagnosis.translation_probe import TranslationProbe
-from zerosum.errors import BadInput
 from zerosum.evaluation.evaluator import feature_network
-from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.features.registry import is_lite0_installed
 from zerosum.evaluation.online import OnlineEvaluator, TranslatedSet
 from zerosum.recipes import defaults
 from zerosum.recipes.defaults import Decision
 from zerosum.run_folder import RunFolder
 from zerosum.training.best_model import BestModelTracker
-from zerosum.training.loop import dry_step
+from zerosum.training.loop import trial_step
 from zerosum.workflows.recover import can_recover
 from zerosum.workflows.setup import TrainingSetup
 
@@ -37,7 +35,7 @@ def build_monitor(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> 
         num_samples = settings.samples // batch_size * batch_size
         reference_set = ReferenceSet(dataset, num_samples, batch_size, setup.accelerator.device)
         probe_class = TranslationProbe if setup.recipe.is_translation else GameProbe
-        probe = probe_class(reference_set, dry_step(setup.accelerator.single_process()))
+        probe = probe_class(reference_set, trial_step(setup.accelerator.single_process()))
     return Monitor(
         probe,
         settings.every_examples if probe else None,
@@ -53,19 +51,19 @@ def build_best_model_tracker(setup: TrainingSetup, dataset: Dataset, folder: Run
     settings = setup.recipe.evaluation
     if settings.every_examples is None or settings.features in {"none", "auto"}:
         return None
-    network = feature_network(settings.features, dataset, setup.accelerator.device, setup.reporter)
-    evaluator = _build_online_evaluator(setup, network, dataset)
+    evaluator = _build_online_evaluator(setup, settings.features, dataset)
     return BestModelTracker(folder, evaluator, settings.every_examples, settings.patience)
 
 
-def _build_online_evaluator(setup: TrainingSetup, feature_network: FeatureNetwork, dataset: Dataset) -> OnlineEvaluator:
+def _build_online_evaluator(setup: TrainingSetup, features: str, dataset: Dataset) -> OnlineEvaluator:
     """Return the evaluator of samples from fixed seeds or, for translation, of translated held-out inputs."""
-    samples = setup.recipe.evaluation.samples
+    device, samples = setup.accelerator.device, setup.recipe.evaluation.samples
+    network = feature_network(features, dataset, device, setup.reporter, "evaluation.features")
     if not setup.recipe.is_translation:
-        return OnlineEvaluator(feature_network, setup.accelerator.device, dataset, samples)
+        return OnlineEvaluator(network, device, dataset, samples)
     translated = TranslatedSet(dataset)
     num_translated = min(samples, len(translated))
-    return OnlineEvaluator(feature_network, setup.accelerator.device, dataset, num_translated, translated)
+    return OnlineEvaluator(network, device, dataset, num_translated, translated)
 
 
 def choose_evaluation_features(setup: TrainingSetup, dataset: Dataset) -> str:
@@ -101,11 +99,8 @@ def schedule_evaluation(
     if features == "none" or (training_seconds < defaults.EVALUATION_MIN_SECONDS and not is_requested):
         disabled = settings.model_copy(update={"features": "none"})
         return replace(setup, recipe=setup.recipe.model_copy(update={"evaluation": disabled})), []
-    device = setup.accelerator.device
-    try:
-        evaluator = _build_online_evaluator(setup, feature_network(features, dataset, device, setup.reporter), dataset)
-    except BadInput as error:  # here the features are a setting, not an argument
-        raise BadInput(str(error).replace("`features`", "`evaluation.features`")) from error
-    seconds = setup.accelerator.all_reduce_mean(torch.tensor(evaluator.estimate_seconds(), device=device)).item()
+    evaluator = _build_online_evaluator(setup, features, dataset)
+    estimate = torch.tensor(evaluator.estimate_seconds(), device=setup.accelerator.device)
+    seconds = setup.accelerator.all_reduce_mean(estimate).item()
     recipe, decisions = defaults.choose_evaluation_schedule(setup.recipe, training_seconds, seconds, features)
     return replace(setup, recipe=recipe), decisions

@@ -1,6 +1,6 @@
 """Recover a run from a finding: rewind it to before the finding, and change its settings as recommended.
 
-A run is recovered if it diverged, has a severe finding, or has a mild finding whose remedy cannot harm.
+A run is recovered if it diverged, or after a severe finding, or a mild one whose remedy cannot harm.
 
 Each recovery is recorded: a row in `recoveries.jsonl`, the log and the findings of the failed attempt in
 `recoveries/N/`, and the new settings in `recipe.toml`, which `zerosum resume` uses.
@@ -14,15 +14,13 @@ from typing import Any
 
 from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Finding
-from zerosum.diagnosis.monitor import FINDINGS_FILE
 from zerosum.errors import BadInput
 from zerosum.inference.load import rewrite_recipe
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import Recipe
-from zerosum.run_folder import RunFolder
+from zerosum.run_folder import FINDINGS_FILE, RECOVERIES_FILE, RunFolder
 
-RECOVERIES_FILE = "recoveries.jsonl"
 EARLY_FRACTION = 1 / 3
 """Fraction of the run before which a finding is taken to exist since the beginning."""
 CHECKPOINTS_KEPT = 8

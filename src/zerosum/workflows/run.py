@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from zerosum.diagnosis.finding import Severity
 from zerosum.inference.load import load
-from zerosum.run_folder import Row, RunFolder
+from zerosum.run_folder import Row, RunFolder, RunState
 
 if TYPE_CHECKING:
     from zerosum.diagnosis.finding import Finding
@@ -19,7 +20,7 @@ class Run:
     Attributes:
         folder: the run folder.
         path: the path of the run folder.
-        state: "done", "interrupted", "diverged", "stopped_by_finding" or "running".
+        state: how training ended; equal to "done", "interrupted", "diverged" or "stopped_by_finding".
 
     Example:
         >>> run = zerosum.resume("runs/ring", examples=25_000)
@@ -27,7 +28,7 @@ class Run:
         torch.Size([16, 2])
     """
 
-    def __init__(self, folder: RunFolder, state: str) -> None:
+    def __init__(self, folder: RunFolder, state: RunState) -> None:
         """Wrap the run in `folder`, whose training ended in this state."""
         self.folder, self.state = folder, state
         self.path = folder.path
@@ -52,10 +53,11 @@ class Run:
 
         With several processes it is always the state: a launcher would take the exit code of "severe" for a crash.
         """
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from zerosum.workflows.diagnose import has_severe
+
+        if self.state is not RunState.DONE or int(os.environ.get("WORLD_SIZE", "1")) > 1:
             return self.state
-        is_severe = any(finding.severity == "severe" for finding in self.findings()) if self.state == "done" else False
-        return "severe" if is_severe else self.state
+        return Severity.SEVERE if has_severe(self.findings()) else self.state
 
     def generator(self, device: str = "auto") -> Generator:
         """Return the EMA generator of the newest checkpoint.

@@ -136,8 +136,8 @@ def reload_dataset(setup: TrainingSetup, folder: RunFolder, recipe: Recipe) -> D
         raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
     if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
         raise BadInput(
-            f"{recipe.data.source} has changed since {folder.path} was trained on it; restore the data, or start a "
-            f"new run with another `run` folder"
+            f"{recipe.data.source} has changed since {folder.path} was trained on it; restore the data, or train a "
+            "new run on it in another folder"
         )
     return dataset
 
@@ -161,8 +161,14 @@ def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) 
 
 
 def build_data_record(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """Return the content of data.json: the summary of the dataset, its absolute paths and its fingerprint."""
-    data, source = recipe.data, Path(recipe.data.source)
+    """Return the content of data.json: the summary of the dataset, its sources and its fingerprint."""
     record = dataset.summary.as_dict() | {"fingerprint": dataset.fingerprint}
-    record["path"] = str(source.resolve()) if source.exists() else data.source
-    return record | ({"target_source": str(Path(data.target_source).resolve())} if data.target_source else {})
+    record |= {"path": _absolute_source(recipe.data.source)}
+    target_source = recipe.data.target_source
+    return record | ({"target_source": _absolute_source(target_source)} if target_source else {})
+
+
+def _absolute_source(source: str) -> str:
+    """Return the absolute path of a file or folder; the name of a built-in dataset is returned unchanged."""
+    path = Path(source)
+    return str(path.resolve()) if path.exists() else source

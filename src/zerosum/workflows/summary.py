@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Severity
+from zerosum.diagnosis.rules.remedies import GRADIENT_PENALTIES
+from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter
+from zerosum.run_folder import RunState
 from zerosum.training.trainer import Trainer
 from zerosum.units import format_count, format_seconds
 
@@ -15,10 +18,10 @@ NEXT_COMMANDS = {
 """Commands to suggest after training, by whether the run is an image-to-image translation."""
 
 
-def print_summary(trainer: Trainer, state: str, is_translation: bool, reporter: Reporter) -> None:
+def report_summary(trainer: Trainer, state: RunState, recipe: Recipe, reporter: Reporter) -> None:
     """Report how training ended, the best evaluation, the findings, and the next commands."""
     path = trainer.folder.path
-    reporter.message(_describe_end(trainer, state))
+    reporter.message(_describe_end(trainer, state, recipe))
     _report_best_model(trainer, reporter)
     for finding in diagnose_run(trainer.folder)[1]:
         if finding.severity is not Severity.NOTE:
@@ -26,14 +29,14 @@ def print_summary(trainer: Trainer, state: str, is_translation: bool, reporter: 
                 f"  {finding.severity}: {finding.title}; `zerosum diagnose {path}` shows the reasons and what to change"
             )
     sample_grids = trainer.folder.sample_grids()
-    if state != "diverged" and sample_grids:
+    if state is not RunState.DIVERGED and sample_grids:
         reporter.message(f"  look at  {sample_grids[-1]}")
         reporter.message(f"           {path / 'report.html'}")
-        for index, command in enumerate(NEXT_COMMANDS[is_translation]):
+        for index, command in enumerate(NEXT_COMMANDS[recipe.is_translation]):
             reporter.message(f"  {'' if index else 'then':<7}  zerosum {command.format(run=path)}")
 
 
-def _describe_end(trainer: Trainer, state: str) -> str:
+def _describe_end(trainer: Trainer, state: RunState, recipe: Recipe) -> str:
     """Return a sentence about how training ended."""
     path = trainer.folder.path
     amount = f"{format_count(trainer.progress.examples)} examples in {format_seconds(trainer.elapsed_seconds())}"
@@ -41,16 +44,22 @@ def _describe_end(trainer: Trainer, state: str) -> str:
         ", stopped early since the score no longer improved (`evaluation.patience`)" if trainer.stopped_early else ""
     )
     sentences = {
-        "done": f"done: {amount}{early}",
-        "interrupted": f"interrupted after {amount}; `zerosum resume {path}` continues from the same state",
-        "stopped_by_finding": f"stopped after {amount} by a severe finding; `zerosum diagnose {path}` explains it",
-        "diverged": (
+        RunState.DONE: f"done: {amount}{early}",
+        RunState.INTERRUPTED: f"interrupted after {amount}; `zerosum resume {path}` continues from the same state",
+        RunState.STOPPED_BY_FINDING: f"stopped after {amount} by a finding; `zerosum diagnose {path}` explains it",
+        RunState.DIVERGED: (
             f"diverged after {amount}: a loss or a weight is not a finite number (NaN or infinity). "
-            f"{_describe_last_checkpoint(trainer)}; train again with a lower `optimizer.lr` or a higher "
-            f"`terms.r1.weight`"
+            f"{_describe_last_checkpoint(trainer)}; train again with a lower `optimizer.lr`"
+            f"{_suggest_gradient_penalty(recipe)}"
         ),
     }
     return sentences[state]
+
+
+def _suggest_gradient_penalty(recipe: Recipe) -> str:
+    """Return the end of the advice for a diverged run: the recipe's gradient penalty, if it has one."""
+    name = next((name for name, term in recipe.terms.items() if term.kind in GRADIENT_PENALTIES), None)
+    return f" or a higher `terms.{name}.weight`" if name else ""
 
 
 def _report_best_model(trainer: Trainer, reporter: Reporter) -> None:

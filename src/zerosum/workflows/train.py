@@ -19,7 +19,7 @@ from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter, SilentReporter
-from zerosum.run_folder import RunFolder
+from zerosum.run_folder import RECOVERIES_FILE, RunFolder, RunState
 from zerosum.training.loggers import check_loggers
 from zerosum.units import format_count, format_seconds
 from zerosum.workflows.run import Run
@@ -80,7 +80,8 @@ def train(
         device: auto, cpu, cuda, cuda:1 or mps.
         settings: any setting by its dotted name, such as {"optimizer.lr": 1e-4}.
         loggers: names of additional loggers, such as "tensorboard".
-        recover: when a severe finding appears, rewind the run and change its settings, at most three times.
+        recover: after a severe finding, or a mild one whose remedy cannot harm, rewind the run and change its
+            settings, at most three times.
         reporter: receives the progress messages; by default nothing is reported.
         unknown: always refused.
 
@@ -92,8 +93,8 @@ def train(
 
     Example:
         >>> run = zerosum.train("ring", recipe="vanilla", examples=20_000, run="runs/ring")
-        >>> run.state
-        'done'
+        >>> print(run.state)
+        done
     """
     _refuse_unknown_arguments(train, unknown)
     settings = ({"diagnostics.max_recoveries": MAX_RECOVERIES} if recover else {}) | dict(settings or {})
@@ -106,7 +107,7 @@ def train(
     path = Path(run) if run else Path("runs") / _default_run_name(checked.data)
     RunFolder.check_new(path)
     from zerosum.training.accelerator import process_group
-    from zerosum.workflows import launch
+    from zerosum.workflows import run_training
 
     with process_group():
         resolved, decisions, torch_device, data_source, variant = _resolve_recipe(
@@ -115,7 +116,9 @@ def train(
         reporter = reporter or SilentReporter()
         recipe_settings = _recipe_settings(recipe, variant)
         return Run(
-            *launch.start_run(resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, data_source)
+            *run_training.start_run(
+                resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, data_source
+            )
         )
 
 
@@ -153,10 +156,10 @@ def profile(
         device=device,
     )  # fmt: skip
     checked = _validate_recipe(recipe, size, settings, keywords)
-    from zerosum.workflows import launch
+    from zerosum.workflows import run_training
 
     resolved, _, torch_device, _, _ = _resolve_recipe(checked, recipe, size, settings, keywords)
-    return launch.profile_training(resolved, torch_device, reporter or SilentReporter())
+    return run_training.profile_training(resolved, torch_device, reporter or SilentReporter())
 
 
 def _refuse_unknown_arguments(function: Callable[..., object], unknown: Mapping[str, object]) -> None:
@@ -283,8 +286,8 @@ def resume(
 
     Example:
         >>> run = zerosum.resume("runs/ring", examples=25_000)
-        >>> run.state
-        'done'
+        >>> print(run.state)
+        done
     """
     check_loggers(loggers)
     folder = RunFolder.open(Path(run))
@@ -293,7 +296,7 @@ def resume(
         recipe = defaults.extend_training(recipe, list(folder.rows()), examples, budget)
     located = with_data_paths(recipe, *data_paths(folder))
     from zerosum.training.accelerator import choose_device, process_group
-    from zerosum.workflows.launch import build_trainer, train_with_recovery
+    from zerosum.workflows.run_training import build_trainer, train_with_recovery
     from zerosum.workflows.setup import TrainingSetup, reload_dataset
 
     with process_group():
@@ -301,7 +304,7 @@ def resume(
         setup = TrainingSetup.create(located, device, loggers, reporter or SilentReporter())
         dataset = reload_dataset(setup, folder, located)
         trainer = build_trainer(setup, dataset, folder)
-        trainer.resume(settings_changed=any(True for _ in folder.rows("recoveries.jsonl")))
+        trainer.resume(settings_changed=any(True for _ in folder.rows(RECOVERIES_FILE)))
         _require_unfinished(trainer, recipe)
         if setup.accelerator.rank == 0 and (examples is not None or budget is not None):
             rewrite_recipe(folder, recipe)
@@ -315,7 +318,7 @@ def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:
     A run that was killed just before its last sample grid is not refused, so that the grid is written.
     """
     status = trainer.folder.read_json("status.json")
-    if status.get("state") != "done":
+    if status.get("state") != RunState.DONE:
         return
     path = trainer.folder.path
     if status.get("stopped_early") and recipe.evaluation.patience:

@@ -248,9 +248,9 @@ class _InputLoader:
 
     def _mask_to_tensor(self, mask: Image, image: Image) -> Tensor:
         """Scale a mask of 0 and 255 to (1, 1, h, w): 1 for every pixel that the mask touches, -1 elsewhere."""
-        from PIL import Image as images
+        import PIL.Image
 
-        return (_image_to_tensor(mask, 1, self._input_size(image), images.Resampling.BOX) > -1).float() * 2 - 1
+        return (_image_to_tensor(mask, 1, self._input_size(image), PIL.Image.Resampling.BOX) > -1).float() * 2 - 1
 
 
 @dataclass(frozen=True)
@@ -321,12 +321,12 @@ def _open_image(path: Path) -> Image:
     Raises:
         BadInput: it cannot be read.
     """
-    from PIL import Image as images
+    import PIL.Image
 
     from zerosum.data.images.decode import apply_exif_orientation, error_reason, to_8bit
 
     try:
-        with images.open(path) as image:
+        with PIL.Image.open(path) as image:
             image.load()
             return to_8bit(apply_exif_orientation(image))
     except Exception as error:  # Pillow's decoders raise many kinds of errors
@@ -337,14 +337,14 @@ def _image_to_tensor(
     image: Image, channels: int, size: tuple[int, int], resampling: Resampling | None = None
 ) -> Tensor:
     """Convert an image to (1, C, h, w) float32 in [-1, 1], scaled with Lanczos or another `resampling` to (w, h)."""
+    import PIL.Image
     import torch
-    from PIL import Image as images
 
     from zerosum.data.images.decode import convert_channels
 
     converted = convert_channels(image, channels)
     if converted.size != size:
-        converted = converted.resize(size, resampling or images.Resampling.LANCZOS)
+        converted = converted.resize(size, resampling or PIL.Image.Resampling.LANCZOS)
     array = np.array(converted, np.float32)
     array = array[:, :, None] if array.ndim == 2 else array
     return torch.from_numpy(array).permute(2, 0, 1)[None] / 127.5 - 1

@@ -48,7 +48,7 @@ def _choose_precision(
         return setup, measure(setup, dataset, loader), []
     candidates = {name: setup.with_precision(name) for name in ("float32", "bfloat16")}
     # alternate, and take the better of two passes: a burst of load on the machine must not decide
-    passes = [{name: measure(setup, dataset, loader) for name, setup in candidates.items()} for _ in range(2)]
+    passes = [{name: measure(candidate, dataset, loader) for name, candidate in candidates.items()} for _ in range(2)]
     seconds = {name: min(times[name] for times in passes) for name in candidates}
     speedup = seconds["float32"] / seconds["bfloat16"]
     name = "bfloat16" if speedup >= MIN_SPEEDUP else "float32"
@@ -75,7 +75,7 @@ def _choose_compilation(
     compiled_seconds = math.inf
     try:
         compiled_seconds = measure(compiled_setup, dataset, loader)
-    except Exception as error:  # compiled code of the backward pass fails only here; see `Compiled`
+    except Exception as error:  # compiled code of the backward pass fails only here; see `CompiledFunction`
         compiler.record_failure(error)
     if setup.accelerator.all_reduce_any(bool(compiler.failures))[0]:
         return setup, seconds_per_round, []

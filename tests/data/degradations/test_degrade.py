@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from zerosum.data.degradations.catalog import DEGRADATIONS, DOWNSAMPLING_FACTORS, check_degradations
-from zerosum.data.degradations.degrade import DegradationPipeline, hole_mask
+from zerosum.data.degradations.degrade import DegradationPipeline
+from zerosum.data.degradations.masks import hole_mask
 from zerosum.errors import BadInput
 from zerosum.game.seeded_rng import derive_seeds
 

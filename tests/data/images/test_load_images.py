@@ -25,7 +25,7 @@ def test_a_folder_is_loaded_in_natural_order(tmp_path: Path, make_images: MakeIm
     assert dataset.classes == ()
     assert dataset.labels.tolist() == [0] * 20
     assert (len(dataset.held_out), len(dataset.train)) == (5, 15)
-    assert len(set(dataset.keys.tolist())) == 20
+    assert len(set(dataset.content_hashes.tolist())) == 20
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_messy_folder_is_summarized(messy_folder: Path) -> None:
     dataset = load_source(messy_folder, 8, 3, "resize")
     check_messy(dataset.summary)
     assert dataset.classes == ("cats", "dogs")
-    copies = np.flatnonzero(dataset.keys == dataset.keys[0])
+    copies = np.flatnonzero(dataset.content_hashes == dataset.content_hashes[0])
     assert len(copies) == 3
     assert np.isin(copies, dataset.train).all() or np.isin(copies, dataset.held_out).all()
     text = "\n".join(dataset.summary.lines())

@@ -18,7 +18,7 @@ from zerosum.data.images.inspect import inspect_source
 from zerosum.data.images.load import load_source
 from zerosum.data.images.sources import IndexedNames
 from zerosum.data.loader import BatchLoader
-from zerosum.data.split import content_key, content_keys
+from zerosum.data.split import hash_content, hash_contents
 from zerosum.errors import BadInput
 
 MakeImages = Callable[..., list[Path]]
@@ -47,7 +47,7 @@ def save_arrays(folder: Path, stored: np.ndarray, labels: np.ndarray | None = No
 
 
 def assert_same_dataset(one: Dataset, other: Dataset) -> None:
-    for name in ("values", "labels", "keys", "train", "held_out"):
+    for name in ("values", "labels", "content_hashes", "train", "held_out"):
         first, second = getattr(one, name), getattr(other, name)
         assert first.dtype == second.dtype
         assert (first == second).all()
@@ -91,7 +91,7 @@ def forbid_reading_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("a warm start read pixels")
 
-    monkeypatch.setattr(memmap, "compute_content_keys", fail)
+    monkeypatch.setattr(memmap, "compute_content_hashes", fail)
     monkeypatch.setattr(load, "decode_source", fail)
 
 
@@ -111,7 +111,7 @@ def test_a_warm_start_reads_no_pixels(tmp_path: Path, cache_folder: Path, monkey
     assert load_source(file, 8, 3, "crop").classes == ("0", "1", "2")
     np.save(file, random_pixels()[::-1])
     changed = load_source(file, 8, 3, "crop")
-    assert (changed.keys == cold.keys[::-1]).all()
+    assert (changed.content_hashes == cold.content_hashes[::-1]).all()
 
 
 @pytest.mark.parametrize("damage", ["keys.npy", "summary.json"])
@@ -133,7 +133,9 @@ def test_an_unwritable_cache_is_noted(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "file").touch()
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "file"))
     uncached = load_source(file, 8, 3, "crop")
-    assert "the content keys were not cached, so the next start reads all images again" in uncached.summary.notes.pop()
+    assert (
+        "the content hashes were not cached, so the next start reads all images again" in uncached.summary.notes.pop()
+    )
     assert_same_dataset(uncached, expected)
 
 
@@ -209,23 +211,23 @@ def test_the_command_line_accepts_an_npy_and_refuses_a_bad_one_with_code_2(tmp_p
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_content_keys_equal_the_key_of_each_example() -> None:
+def test_content_hashes_equal_the_hash_of_each_example() -> None:
     contents = random_pixels(50)
-    expected = [content_key("RGB 8x8", pixels.tobytes()) for pixels in contents]
-    assert content_keys("RGB 8x8", contents).tolist() == expected
-    assert content_keys("RGB 8x8", contents.transpose(0, 2, 1, 3).transpose(0, 2, 1, 3)).tolist() == expected
+    expected = [hash_content("RGB 8x8", pixels.tobytes()) for pixels in contents]
+    assert hash_contents("RGB 8x8", contents).tolist() == expected
+    assert hash_contents("RGB 8x8", contents.transpose(0, 2, 1, 3).transpose(0, 2, 1, 3)).tolist() == expected
 
 
 @pytest.mark.parametrize("distinct", [1, 3, 30, 400, 10**12])
 def test_duplicates_equal_those_of_a_dictionary_search(distinct: int) -> None:
     rng = np.random.default_rng(distinct)
-    keys = rng.integers(0, distinct, 500).astype(np.uint64) * np.uint64(2**20 + 7)
+    content_hashes = rng.integers(0, distinct, 500).astype(np.uint64) * np.uint64(2**20 + 7)
     labels = rng.integers(0, 3, 500)
     by_key: dict[int, list[int]] = {}
-    for index, key in enumerate(keys.tolist()):
+    for index, key in enumerate(content_hashes.tolist()):
         by_key.setdefault(key, []).append(index)
     groups = sorted((group for group in by_key.values() if len(group) > 1), key=len, reverse=True)
-    duplicates = find_duplicates(keys, labels)
+    duplicates = find_duplicates(content_hashes, labels)
     assert duplicates.extra_copies == sum(len(group) - 1 for group in groups)
     assert duplicates.groups == [group[:5] for group in groups[:10]]
     assert duplicates.cross_class_groups == sum(len({int(labels[index]) for index in group}) > 1 for group in groups)

@@ -59,10 +59,12 @@ def test_all_tiles_of_an_image_are_on_one_side_of_the_split(tmp_path: Path, make
     make_images(tmp_path / "d" / "more", 3, size=(9, 9), seed=1)
     dataset = load_source(tmp_path / "d", 16, 3, "tiles")
     assert len(dataset) == 8 * 9 + 3
-    assert len(set(dataset.keys.tolist())) == 11
-    sides = [set(dataset.keys[indices].tolist()) for indices in (dataset.train, dataset.held_out)]
+    assert len(set(dataset.content_hashes.tolist())) == 11
+    sides = [set(dataset.content_hashes[indices].tolist()) for indices in (dataset.train, dataset.held_out)]
     assert not sides[0] & sides[1]
-    assert [len(side) for side in sides] == [len(side) for side in split_by_content(np.unique(dataset.keys), 0.1)]
+    assert [len(side) for side in sides] == [
+        len(side) for side in split_by_content(np.unique(dataset.content_hashes), 0.1)
+    ]
     assert sorted([*dataset.train, *dataset.held_out]) == list(range(75))
     summary = dataset.summary
     assert (summary.images, summary.tiles, summary.duplicates, summary.fit) == (11, 75, 0, "tiles")

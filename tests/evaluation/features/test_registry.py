@@ -46,7 +46,7 @@ def test_load_feature_network_by_name() -> None:
     ("name", "suggestion"), [("lite", "lite0"), ("Inceptoin", "inception"), ("clasifier", "classifier")]
 )
 def test_an_unknown_name_is_refused_with_the_most_similar_one(name: str, suggestion: str) -> None:
-    with pytest.raises(BadInput, match=rf"`features` {name}: .*; did you mean {suggestion}\?") as error:
+    with pytest.raises(BadInput, match=rf"`features` {name}: .*did you mean {suggestion}\?") as error:
         load_feature_network(name, 32, CPU)
     assert ", ".join(FEATURE_NETWORK_NAMES) in str(error.value)
 

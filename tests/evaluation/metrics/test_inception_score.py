@@ -92,5 +92,5 @@ def test_invalid_probabilities_and_splits_are_refused() -> None:
         inception_score(FeatureTable.from_tensor(draw_logits(20, 5)))
     with pytest.raises(BadInput):
         inception_score(FeatureTable.from_tensor(torch.full((20, 2), torch.nan)))
-    with pytest.raises(BadInput, match="`splits` 30"):
+    with pytest.raises(BadInput, match="into 30 parts"):
         inception_score(draw_table(20, 6), splits=30)

@@ -163,7 +163,7 @@ def test_equal_counts_have_no_missing_modes() -> None:
 
 
 def test_invalid_inputs_are_refused() -> None:
-    with pytest.raises(BadInput, match="`num_clusters` 6"):
+    with pytest.raises(BadInput, match="into 6 clusters"):
         fit_kmeans(FeatureTable.from_tensor(MODES[:5]), 6)
     with pytest.raises(BadInput, match="same modes"):
         compare_mode_counts(np.array([1, 2]), np.array([1, 2, 3]))

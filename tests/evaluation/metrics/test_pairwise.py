@@ -284,5 +284,5 @@ def test_incomparable_sets_are_refused() -> None:
         kernel_distance(table, FeatureTable.from_tensor(torch.full((20, 3), torch.nan)))
     with pytest.raises(BadInput, match="at least 3"):
         kernel_distance(table, FeatureTable.from_tensor(draw(2, 3, 1)))
-    with pytest.raises(BadInput, match="one k"):
+    with pytest.raises(BadInput, match="one number"):
         compute_cross_scores(compute_self_distances(table, 3), compute_self_distances(table, 5))

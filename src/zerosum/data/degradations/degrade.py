@@ -100,10 +100,3 @@ class DegradationPipeline:
             levels = DEGRADATION_FNS[name](levels, seed)
         assert levels.shape == (count, *input_shape)
         return from_levels(levels)
-
-
-def hole_mask(seed: Tensor, height: int, width: int) -> Tensor:
-    """Return the hole of each seed: (N,) int64 to (N, 1, height, width) float32, 1 in the hole and 0 around it."""
-    from zerosum.data.degradations.masks import hole_mask
-
-    return hole_mask(seed, height, width)

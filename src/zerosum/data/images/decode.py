@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from zerosum.data.split import content_key
+from zerosum.data.split import hash_content
 
 Pixels = NDArray[np.uint8]
 
@@ -29,8 +29,8 @@ class DecodedImage:
 
     examples: Pixels
     """(t, size, size, C): one example, or the tiles of the image."""
-    key: int
-    """Content key: a hash of the upright pixels at their original size."""
+    content_hash: int
+    """Hash of the upright pixels at their original size."""
     width: int
     height: int
     mode: str
@@ -61,9 +61,9 @@ def decode_image(image: Image.Image, size: int, channels: int, fit: str) -> Deco
     mode, file_format, frames = image.mode, image.format or "array", getattr(image, "n_frames", 1)
     image.load()
     upright = to_8bit(apply_exif_orientation(image))
-    key = content_key(f"{upright.mode} {upright.width}x{upright.height}", upright.tobytes())
+    content_hash = hash_content(f"{upright.mode} {upright.width}x{upright.height}", upright.tobytes())
     examples = FITS[fit](convert_channels(upright, channels), size)
-    return DecodedImage(examples, key, upright.width, upright.height, mode, file_format, frames)
+    return DecodedImage(examples, content_hash, upright.width, upright.height, mode, file_format, frames)
 
 
 def error_reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Exact duplicates among examples, found by their content keys."""
+"""Exact duplicates among examples, found by their content hashes."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Duplicates:
         )
 
 
-def find_duplicates(keys: NDArray[np.uint64], labels: NDArray[np.int64]) -> Duplicates:
-    """Find the duplicates among examples with these keys (n,) and labels (n,), by one sort and 25 bytes an example."""
-    order = np.argsort(keys, kind="stable")
-    sorted_keys = keys[order]
-    is_start = run_start_mask(sorted_keys)
-    extra_copies = len(keys) - int(np.count_nonzero(is_start))
+def find_duplicates(content_hashes: NDArray[np.uint64], labels: NDArray[np.int64]) -> Duplicates:
+    """Find duplicate examples by their content hashes (n,) and labels (n,), with one sort and 25 bytes an example."""
+    order = np.argsort(content_hashes, kind="stable")
+    sorted_hashes = content_hashes[order]
+    is_start = run_start_mask(sorted_hashes)
+    extra_copies = len(content_hashes) - int(np.count_nonzero(is_start))
     is_unique = is_start & np.append(is_start[1:], True)
-    order, sorted_keys = order[~is_unique], sorted_keys[~is_unique]
-    starts = np.flatnonzero(run_start_mask(sorted_keys)) if len(sorted_keys) else np.zeros(0, np.int64)
-    lengths = np.diff(starts, append=len(sorted_keys))
+    order, sorted_hashes = order[~is_unique], sorted_hashes[~is_unique]
+    starts = np.flatnonzero(run_start_mask(sorted_hashes)) if len(sorted_hashes) else np.zeros(0, np.int64)
+    lengths = np.diff(starts, append=len(sorted_hashes))
     largest = np.lexsort((order[starts], -lengths))[:_MAX_GROUPS]
     groups = [order[starts[group] :][: min(lengths[group], _MAX_GROUP_SIZE)].tolist() for group in largest]
     classes = labels[order]
-    crosses_classes = (sorted_keys[1:] == sorted_keys[:-1]) & (classes[1:] != classes[:-1])
-    return Duplicates(extra_copies, groups, len(set(sorted_keys[1:][crosses_classes].tolist())))
+    crosses_classes = (sorted_hashes[1:] == sorted_hashes[:-1]) & (classes[1:] != classes[:-1])
+    return Duplicates(extra_copies, groups, len(set(sorted_hashes[1:][crosses_classes].tolist())))

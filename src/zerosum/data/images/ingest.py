@@ -44,7 +44,7 @@ class IngestStats:
     """The index of each image in the source."""
     names: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
-    keys: list[int] = field(default_factory=list)
+    content_hashes: list[int] = field(default_factory=list)
     examples_per_image: list[int] = field(default_factory=list)
     """The number of examples made of each image."""
     sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class IngestStats:
         self.source_indices.append(source_index)
         self.names.append(name)
         self.labels.append(label)
-        self.keys.append(image.key)
+        self.content_hashes.append(image.content_hash)
         self.examples_per_image.append(len(image.examples))
         self.sizes.append((image.width, image.height))
         self.pixel_modes.append(image.mode)
@@ -74,21 +74,21 @@ class IngestStats:
 
     def metadata(self) -> ExampleMetadata:
         """Return the metadata of each example made of the images."""
-        labels, keys = self._labels_and_keys()
+        labels, content_hashes = self._labels_and_hashes()
         source_indices, sizes = np.array(self.source_indices, np.int64), np.array(self.sizes, np.int32)
-        return ExampleMetadata(labels, keys, source_indices, sizes).select(
-            np.repeat(np.arange(len(keys)), self.examples_per_image)
+        return ExampleMetadata(labels, content_hashes, source_indices, sizes).select(
+            np.repeat(np.arange(len(content_hashes)), self.examples_per_image)
         )
 
-    def _labels_and_keys(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-        """Return the labels and the keys of the images: (n,) each."""
-        return np.array(self.labels, np.int64), np.array(self.keys, np.uint64)
+    def _labels_and_hashes(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Return the labels and the content hashes of the images: (n,) each."""
+        return np.array(self.labels, np.int64), np.array(self.content_hashes, np.uint64)
 
     def summarize(self, source: Source, shape: Shape, fit: str) -> DatasetSummary:
         """Return the summary of the images, without the counts of the split."""
-        labels, keys = self._labels_and_keys()
+        labels, content_hashes = self._labels_and_hashes()
         class_counts = np.bincount(labels, minlength=len(source.classes))
-        duplicates = find_duplicates(keys, labels)
+        duplicates = find_duplicates(content_hashes, labels)
         short_sides = sorted(map(min, self.sizes))
         return DatasetSummary(
             source=source.display_name,

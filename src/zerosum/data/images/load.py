@@ -18,7 +18,7 @@ from zerosum.data.images.memmap import can_memmap, load_memmapped
 from zerosum.data.images.sources import NpySource, Source, resolve_source
 from zerosum.data.images.summary import DatasetSummary
 from zerosum.data.points.mixtures import DATA_SEED, POINT_COUNT, GaussianMixture
-from zerosum.data.split import content_key, split_by_content
+from zerosum.data.split import hash_content, split_by_content
 from zerosum.errors import BadInput
 
 MIN_IMAGES = 16
@@ -66,17 +66,17 @@ def load_source(
         return _load_points(resolved, held_out_fraction)
     check_image_settings(size, channels, fit)
     decoded = load_or_decode(resolved, size, channels, fit, progress)
-    keys = decoded.metadata.keys
+    content_hashes = decoded.metadata.content_hashes
     require_enough_images(resolved.display_name, decoded.summary.images - decoded.summary.duplicates, fit, min_images)
-    train, held_out = split_by_content(keys, held_out_fraction)
+    train, held_out = split_by_content(content_hashes, held_out_fraction)
     summary = replace(
         decoded.summary,
         source=resolved.display_name,
         train=len(train),
         held_out=len(held_out),
-        tiles=count_tiles(len(keys), fit),
+        tiles=count_tiles(len(content_hashes), fit),
     )
-    return Dataset(decoded.values, decoded.metadata.labels, resolved.classes, keys, train, held_out, summary)
+    return Dataset(decoded.values, decoded.metadata.labels, resolved.classes, content_hashes, train, held_out, summary)
 
 
 def check_held_out_fraction(fraction: float) -> None:
@@ -127,10 +127,10 @@ def check_image_settings(size: int, channels: int, fit: str) -> None:
 
 def _load_points(mixture: GaussianMixture, held_out_fraction: float) -> Dataset:
     values = mixture.sample(POINT_COUNT, DATA_SEED)
-    keys = np.array([content_key("point", point.tobytes()) for point in values], np.uint64)
-    train, held_out = split_by_content(keys, held_out_fraction)
+    content_hashes = np.array([hash_content("point", point.tobytes()) for point in values], np.uint64)
+    train, held_out = split_by_content(content_hashes, held_out_fraction)
     summary = DatasetSummary(mixture.name, "points", images=len(values), train=len(train), held_out=len(held_out))
-    return Dataset(values, np.zeros(len(values), np.int64), (), keys, train, held_out, summary)
+    return Dataset(values, np.zeros(len(values), np.int64), (), content_hashes, train, held_out, summary)
 
 
 def load_or_decode(source: Source, size: int, channels: int, fit: str, progress: ProgressFn) -> DecodedSource:

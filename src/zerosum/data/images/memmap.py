@@ -1,4 +1,4 @@
-"""Images memory-mapped from one .npy file: nothing is decoded or copied, and their content keys are computed once."""
+"""Images memory-mapped from one .npy file: nothing is decoded or copied, and their content hashes are computed once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zerosum.data.images.duplicates import find_duplicates
 from zerosum.data.images.ingest import ProgressFn
 from zerosum.data.images.sources import NpySource
 from zerosum.data.images.summary import DatasetSummary
-from zerosum.data.split import content_keys
+from zerosum.data.split import hash_contents
 
 _READ_BLOCK_BYTES = 2**23  # bytes that are read at a time
 
@@ -31,7 +31,7 @@ def can_memmap(source: NpySource, size: int, channels: int) -> bool:
 
 
 def load_memmapped(source: NpySource, fit: str, progress: ProgressFn) -> DecodedSource:
-    """Memory-map the images of the file, with content keys from the cache, else from reading the images once.
+    """Memory-map the images of the file, with content hashes from the cache, else from reading the images once.
 
     Args:
         source: a source for which `can_memmap` is True.
@@ -40,47 +40,49 @@ def load_memmapped(source: NpySource, fit: str, progress: ProgressFn) -> Decoded
     """
     identity = f"{cache.VERSION} {source.state_hash} in place"
     entry = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
-    cached = cache.load_keys(entry)
+    cached = cache.load_content_hashes(entry)
     if cached is None:
-        keys = compute_content_keys(source, progress)
-        summary = summarize(source, keys)
+        content_hashes = compute_content_hashes(source, progress)
+        summary = summarize(source, content_hashes)
         try:
             with cache.write_entry(entry) as folder:
-                cache.save_keys(folder, keys, summary)
+                cache.save_content_hashes(folder, content_hashes, summary)
         except CacheWriteError as error:
             summary.notes.append(
-                f"the content keys were not cached, so the next start reads all images again ({error})"
+                f"the content hashes were not cached, so the next start reads all images again ({error})"
             )
-        cached = keys, summary
-    keys, summary = cached
+        cached = content_hashes, summary
+    content_hashes, summary = cached
     count, height, width, _ = source.images.shape
     sizes = np.broadcast_to(np.array([width, height], np.int32), (count, 2))
     return DecodedSource(
-        source.images, ExampleMetadata(source.labels, keys, np.arange(count), sizes), replace(summary, fit=fit)
+        source.images,
+        ExampleMetadata(source.labels, content_hashes, np.arange(count), sizes),
+        replace(summary, fit=fit),
     )
 
 
-def compute_content_keys(source: NpySource, progress: ProgressFn) -> NDArray[np.uint64]:
-    """Compute the content keys (N,) of the images of a memory-mapped file, equal to those of decoded images."""
+def compute_content_hashes(source: NpySource, progress: ProgressFn) -> NDArray[np.uint64]:
+    """Compute the content hashes (N,) of the images of a memory-mapped file, equal to those of decoded images."""
     stored, (_, height, width, channels) = source.memmap, source.images.shape
     header, image_bytes = f"{PIL_MODES[channels]} {width}x{height}", height * width * channels
     block_images = max(1, _READ_BLOCK_BYTES // image_bytes)
-    keys = np.empty(len(stored), np.uint64)
+    content_hashes = np.empty(len(stored), np.uint64)
     # read, not memory-mapped: touched pages of a map count as memory in use until the system reclaims them
     with Path(str(stored.filename)).open("rb") as file:
         file.seek(stored.offset)
         for first in range(0, len(stored), block_images):
             last = min(first + block_images, len(stored))
             block = np.fromfile(file, np.uint8, (last - first) * image_bytes).reshape(last - first, *stored.shape[1:])
-            keys[first:last] = content_keys(header, to_uint8_nhwc(block, source.display_name))
+            content_hashes[first:last] = hash_contents(header, to_uint8_nhwc(block, source.display_name))
             progress(last, len(stored))
-    return keys
+    return content_hashes
 
 
-def summarize(source: NpySource, keys: NDArray[np.uint64]) -> DatasetSummary:
+def summarize(source: NpySource, content_hashes: NDArray[np.uint64]) -> DatasetSummary:
     """Summarize the images of a memory-mapped file, without the fit and the counts of the split."""
     count, height, width, channels = source.images.shape
-    duplicates = find_duplicates(keys, source.labels)
+    duplicates = find_duplicates(content_hashes, source.labels)
     class_counts = np.bincount(source.labels, minlength=len(source.classes))
     return DatasetSummary(
         source=source.display_name,

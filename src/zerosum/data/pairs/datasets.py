@@ -1,6 +1,6 @@
 """Datasets of translation: degraded images, paired images, and unpaired images of two domains.
 
-Values, labels, keys and the split are always those of the targets.
+Values, labels, content hashes and the split are always those of the targets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zerosum.data.dataset import Dataset
 from zerosum.data.degradations.degrade import DegradationPipeline
-from zerosum.data.split import content_keys
+from zerosum.data.split import hash_contents
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,10 +27,10 @@ _SEED_HEADER = "given"  # part of the hash: another header would change every de
 def input_seeds(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the seeds (n,) with which images (n, H, W, C) are degraded when the result must be the same every time.
 
-    They are hashes of each image's own pixels, because the tiles of an image share its content key and should not share
-    a mask.
+    They are hashes of each image's own pixels, because the tiles of an image share its content hash and should not
+    share a mask.
     """
-    return content_keys(_SEED_HEADER, images).view(np.int64) if len(images) else np.zeros(0, np.int64)
+    return hash_contents(_SEED_HEADER, images).view(np.int64) if len(images) else np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +73,8 @@ class PairedDataset(Dataset):
 
     input_values: NDArray[np.uint8]
     """(M, H, W, Ci) input images."""
-    input_keys: NDArray[np.uint64]
-    """(M,) their content keys."""
+    input_hashes: NDArray[np.uint64]
+    """(M,) their content hashes."""
     input_rows: NDArray[np.int64]
     """(N,) the row of the input of each target; -1 if it has none, in which case the target is on no side of the
     split."""
@@ -84,8 +84,10 @@ class PairedDataset(Dataset):
         """32 hex digits that change when the inputs, the targets, their pairing or the split change."""
         columns = []
         for indices in (self.train, self.held_out):
-            keys = self.input_keys[self.input_rows[indices]]
-            columns.append(keys[np.lexsort((keys, self.labels[indices], self.keys[indices]))].astype("<u8").tobytes())
+            hashes = self.input_hashes[self.input_rows[indices]]
+            columns.append(
+                hashes[np.lexsort((hashes, self.labels[indices], self.content_hashes[indices]))].astype("<u8").tobytes()
+            )
         return _combine_hashes(super().fingerprint, *columns)
 
     @property
@@ -122,14 +124,14 @@ class PairedDataset(Dataset):
 class UnpairedDataset(Dataset):
     """Targets of one domain and inputs of another, without pairs.
 
-    For the loader, an index below N is that of a target, and N + i is that of input i. A sample is a couple of indices:
+    For the loader, an index below N is that of a target, and N + i is that of input i. A sample is a pair of indices:
     of an input, then of a target.
     """
 
     input_values: NDArray[np.uint8]
     """(M, H, W, C) input images."""
-    input_keys: NDArray[np.uint64]
-    """(M,) their content keys."""
+    input_hashes: NDArray[np.uint64]
+    """(M,) their content hashes."""
     input_train: NDArray[np.int64]
     """Indices of the training inputs, in order of content."""
     input_held_out: NDArray[np.int64]
@@ -140,8 +142,8 @@ class UnpairedDataset(Dataset):
     @property
     def fingerprint(self) -> str:
         """32 hex digits that change when the images or the split of either domain change."""
-        sorted_keys = (np.sort(self.input_keys[indices]) for indices in (self.input_train, self.input_held_out))
-        return _combine_hashes(super().fingerprint, *(keys.astype("<u8").tobytes() for keys in sorted_keys))
+        sorted_hashes = (np.sort(self.input_hashes[indices]) for indices in (self.input_train, self.input_held_out))
+        return _combine_hashes(super().fingerprint, *(hashes.astype("<u8").tobytes() for hashes in sorted_hashes))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -150,7 +152,7 @@ class UnpairedDataset(Dataset):
 
     @property
     def epoch_size(self) -> int:
-        """The number of couples in an epoch: the number of training images of the larger domain."""
+        """The number of pairs in an epoch: the number of training images of the larger domain."""
         return max(len(self.train), len(self.input_train))
 
     @property
@@ -159,13 +161,13 @@ class UnpairedDataset(Dataset):
         return np.concatenate([self.train, self.input_train + len(self.values)])
 
     def epoch_order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return (epoch_size, 2) random couples; counts of the smaller domain's images differ by at most one."""
+        """Return (epoch_size, 2) random pairs; counts of the smaller domain's images differ by at most one."""
         targets = _shuffle_to_length(self.train, self.epoch_size, rng)
         inputs = _shuffle_to_length(self.input_train, self.epoch_size, rng)
         return np.stack([inputs + len(self.values), targets], axis=1)
 
     def fetch(self, indices: NDArray[np.int64]) -> Tensor:
-        """Return images at `indices` (n,), or couples at (n, 2): uint8 (n, H, W, C) or (n, 2, H, W, C)."""
+        """Return images at `indices` (n,), or pairs at (n, 2): uint8 (n, H, W, C) or (n, 2, H, W, C)."""
         import torch
 
         flat, shape = indices.reshape(-1), self.values.shape[1:]
@@ -176,9 +178,9 @@ class UnpairedDataset(Dataset):
         return torch.from_numpy(images.reshape(*indices.shape, *shape))
 
     def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """Split couples (n, 2, C, H, W) into `inputs` and `real`, (n, C, H, W) each.
+        """Split pairs (n, 2, C, H, W) into `inputs` and `real`, (n, C, H, W) each.
 
-        If `bidirectional`, `inputs` are the couples and `real` are the couples in the opposite order.
+        If `bidirectional`, `inputs` are the pairs and `real` are the pairs in the opposite order.
         """
         if self.bidirectional:
             return {"inputs": scaled, "real": scaled.flip(1)}

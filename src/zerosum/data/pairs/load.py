@@ -170,19 +170,19 @@ def _build_paired(
     pair_indices = _require_equal_sizes(
         pair_sources, input_metadata.select(input_rows), target_metadata.select(target_rows)
     )
-    target_keys = target_metadata.keys[target_rows]
-    require_enough_images(pair_sources.target.display_name, len(np.unique(target_keys)), fit, min_images)
-    partners = np.full(len(target_metadata.keys), -1, np.int64)
+    target_hashes = target_metadata.content_hashes[target_rows]
+    require_enough_images(pair_sources.target.display_name, len(np.unique(target_hashes)), fit, min_images)
+    partners = np.full(len(target_metadata.content_hashes), -1, np.int64)
     partners[target_rows] = input_rows  # both are in the order of the pairs, and images of one size give the same tiles
-    train, held_out = (target_rows[side] for side in split_by_content(target_keys, held_out_fraction))
+    train, held_out = (target_rows[side] for side in split_by_content(target_hashes, held_out_fraction))
     notes = [f"{pluralize(len(pair_indices), 'pair')}: {_describe_pair_sources(pair_sources)}"]
     if skipped := len(pair_sources.target.names) - len(pair_indices):
         notes.append(f"skipped {pluralize(skipped, 'pair')} with an unreadable image")
     summary = _summarize(pair_sources, inputs, targets, notes)
     summary = replace(summary, train=len(train), held_out=len(held_out), tiles=count_tiles(len(target_rows), fit))
     return PairedDataset(
-        targets.values, target_metadata.labels, pair_sources.target.classes, target_metadata.keys, train, held_out,
-        summary, inputs.values, input_metadata.keys, partners,
+        targets.values, target_metadata.labels, pair_sources.target.classes, target_metadata.content_hashes, train,
+        held_out, summary, inputs.values, input_metadata.content_hashes, partners,
     )  # fmt: skip
 
 
@@ -197,8 +197,8 @@ def _build_unpaired(
 ) -> UnpairedDataset:
     for side, decoded in ((pair_sources.input, inputs), (pair_sources.target, targets)):
         require_enough_images(side.display_name, decoded.summary.images - decoded.summary.duplicates, fit, min_images)
-    input_train, input_held_out = split_by_content(inputs.metadata.keys, held_out_fraction)
-    train, held_out = split_by_content(targets.metadata.keys, held_out_fraction)
+    input_train, input_held_out = split_by_content(inputs.metadata.content_hashes, held_out_fraction)
+    train, held_out = split_by_content(targets.metadata.content_hashes, held_out_fraction)
     notes = [
         f"{pluralize(inputs.summary.images, 'unpaired input')}, {len(input_train):,} to train on and "
         f"{len(input_held_out):,} held out: {_describe_pair_sources(pair_sources)}"
@@ -210,10 +210,10 @@ def _build_unpaired(
         tiles=count_tiles(len(targets.values), fit),
         classes={},
     )
-    keys = targets.metadata.keys
+    content_hashes = targets.metadata.content_hashes
     return UnpairedDataset(
-        targets.values, np.zeros(len(keys), np.int64), (), keys, train, held_out, summary,
-        inputs.values, inputs.metadata.keys, input_train, input_held_out, bidirectional,
+        targets.values, np.zeros(len(content_hashes), np.int64), (), content_hashes, train, held_out, summary,
+        inputs.values, inputs.metadata.content_hashes, input_train, input_held_out, bidirectional,
     )  # fmt: skip
 
 

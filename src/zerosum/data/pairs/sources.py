@@ -36,7 +36,7 @@ class PairSources:
 
 
 class SubsetSource:
-    """Some images of a source in a given order, without classes."""
+    """A subset of the images of a source, in a given order and without classes."""
 
     def __init__(self, source: Source, indices: Sequence[int], display_name: str) -> None:
         """Select the images at `indices`; `display_name` is the name of the subset in messages."""
@@ -49,7 +49,7 @@ class SubsetSource:
         self.state_hash = _derived_state_hash(source, "chosen", np.asarray(indices, "<i8").tobytes())
 
     def open(self, index: int) -> Image.Image:
-        """Open an image, whose pixels may not be loaded yet."""
+        """Open an image; Pillow loads its pixels when they are first used."""
         return self._source.open(self._indices[index])
 
 

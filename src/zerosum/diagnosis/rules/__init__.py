@@ -1,13 +1,22 @@
 """All rules, grouped by subject; see `zerosum.diagnosis.rules.engine`."""
 
-from zerosum.diagnosis.rules import balance, collapse, data, dynamics, learning, penalties, progress, translation
+from zerosum.diagnosis.rules import (
+    balance,
+    collapse,
+    data,
+    dynamics,
+    overfitting,
+    progress,
+    regularization,
+    translation,
+)
 
 RULES = (
     *dynamics.RULES,
     *balance.RULES,
     *collapse.RULES,
-    *learning.RULES,
-    *penalties.RULES,
+    *overfitting.RULES,
+    *regularization.RULES,
     *data.RULES,
     *progress.RULES,
     *translation.RULES,

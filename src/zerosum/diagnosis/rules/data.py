@@ -5,13 +5,13 @@ import numpy as np
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.log_history import LogHistory, Series
 from zerosum.diagnosis.rules.engine import Criterion, Rule
-from zerosum.diagnosis.rules.learning import ADA_REASON
+from zerosum.diagnosis.rules.overfitting import ADA_REASON
 from zerosum.diagnosis.rules.remedies import only_if, restore_batch_size, restore_recipe_defaults, set_value
 from zerosum.diagnosis.rules.shared import POOR_COVERAGE
 from zerosum.diagnosis.rules.signals import (
     constant_signal,
     difference,
-    generates_from_noise,
+    generates_from_latents,
     get_number,
     is_image_data,
     ratio,
@@ -125,7 +125,7 @@ RULES = (
                       "the mean score sign of training examples is {value:.2f} above that of held-out ones (at most 2)",
                       consecutive=2),
         ),
-        num_mandatory=1, applies_to=generates_from_noise,
+        num_mandatory=1, applies_to=generates_from_latents,
         remedy=only_if(is_image_data, set_value("augment.kind", "ada", ADA_REASON)),
     ),
     Rule(
@@ -137,7 +137,7 @@ RULES = (
             POOR_COVERAGE,
         ),
         # translation learns from every pixel of an image: a batch size of 1 is usual
-        num_mandatory=1, min_criteria=1, remedy=restore_batch_size, applies_to=generates_from_noise,
+        num_mandatory=1, min_criteria=1, remedy=restore_batch_size, applies_to=generates_from_latents,
         min_rounds=0,
     ),
     Rule(

@@ -34,8 +34,7 @@ def _window_gain(series: Series) -> Series:
 RULES = (
     Rule(
         "still-improving", Severity.NOTE, "The samples are still improving",
-        "Samples approached the data until the end: continue with `zerosum resume RUN` and a larger "
-        "`training.examples`.",
+        "Samples approached the data until the end: continue with `zerosum resume RUN` and more `examples`.",
         (
             Criterion("gain of coverage", coverage_gain, 0.03, 0.015,
                       "coverage rose by {value:.2f} over the last probes"),

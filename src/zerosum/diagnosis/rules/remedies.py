@@ -60,7 +60,7 @@ def restore_recipe_defaults(*sections: str) -> Remedy:
 
 
 def restore_batch_size(history: LogHistory) -> Sequence[Recommendation]:
-    """Recommend the recipe's batch size where the run's is below `SMALL_BATCH_SIZE`, so that gradients are noise."""
+    """Restore the recipe's batch size if the run's is below `SMALL_BATCH_SIZE`: small batches have noisy gradients."""
     batch_size = _get_dotted(get_fact(history, "settings", default={}), "training.batch_size")
     return (
         restore_recipe_defaults("training.batch_size")(history)

@@ -17,7 +17,7 @@ MIN_RECENT_PROBES = 3
 MIN_ENERGY_DISTANCE = 0.005
 """Energy distance that few samples cannot distinguish from 0."""
 MIN_RISING_VALUE = 0.001
-"""Value of a rising signal below which it counts as this value."""
+"""Smaller values of a signal are raised to this one, so that a rise from almost 0 does not count."""
 MIN_LR_FRACTION = 0.05
 """Fraction of its maximum learning rate below which a player is not expected to change its weights."""
 
@@ -220,14 +220,14 @@ def is_translation(history: LogHistory) -> bool:
     return get_fact(history, "settings", "game", "kind") == "translation"
 
 
-def generates_from_noise(history: LogHistory) -> bool:
+def generates_from_latents(history: LogHistory) -> bool:
     """Return whether samples are generated from latents."""
     return not is_translation(history)
 
 
 def supports_augmentation(history: LogHistory) -> bool:
     """Return whether the discriminator's inputs can be augmented: images that no term compares with others."""
-    return is_image_data(history) and generates_from_noise(history)
+    return is_image_data(history) and generates_from_latents(history)
 
 
 def constant_signal(history: LogHistory, value: float) -> Series:

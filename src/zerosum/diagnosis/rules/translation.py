@@ -26,7 +26,7 @@ from zerosum.diagnosis.rules.signals import (
 )
 
 
-def uses_adversarial_loss(history: LogHistory) -> bool:
+def is_translation_with_constant_adversarial_weight(history: LogHistory) -> bool:
     """Return whether the generator's adversarial loss has a constant weight above 0 from the start."""
     weight = get_fact(history, "settings", "game", "adversarial_weight", default=1.0)
     return is_translation(history) and isinstance(weight, int | float) and weight > 0
@@ -170,7 +170,7 @@ RULES = (
             Criterion("progress of the L1 error", stall_ratio("monitor/l1_over_mean_image_l1"), 0.97, 0.95,
                       "outputs no longer approach the targets: recently {value:.2f} of the smallest error before"),
         ),
-        num_mandatory=3, min_criteria=3, applies_to=uses_adversarial_loss,
+        num_mandatory=3, min_criteria=3, applies_to=is_translation_with_constant_adversarial_weight,
         remedy=first_applicable(
             restore_recipe_defaults("terms", "objective", "optimizer", "game", "discriminator"),
             scale_gradient_penalties(3.0, "a smaller gradient"),

@@ -97,21 +97,24 @@ class ClassifierFeatures:
         return FeatureOutput(features, logits.softmax(1))
 
 
-def load_or_train_classifier(dataset: Dataset, device: torch.device, progress: ProgressFn) -> ClassifierFeatures:
+def load_or_train_classifier(
+    dataset: Dataset, device: torch.device, progress: ProgressFn, field: str = "features"
+) -> ClassifierFeatures:
     """Return a classifier trained on the training images of a dataset, from the cache if possible.
 
     Args:
         dataset: images with at least two classes.
         device: where it is trained and computes.
         progress: called after each step with the steps done and their total number.
+        field: the argument or setting that chose the classifier, for messages.
 
     Raises:
         BadInput: the dataset has no classes.
     """
     if len(dataset.classes) < 2 or not dataset.bounded:
         raise BadInput(
-            f"`features` classifier: {dataset.summary.source} has no classes; put the images of each class in a folder "
-            f"of their own, or choose `features` lite0"
+            f"`{field}` classifier: {dataset.summary.source} has no classes; put the images of each class in a folder "
+            f"of their own, or choose `{field}` lite0"
         )
     channels, height, width = dataset.shape
     image_size = SMALL_IMAGE_SIZE if max(height, width) <= SMALL_IMAGE_SIZE else LARGE_IMAGE_SIZE

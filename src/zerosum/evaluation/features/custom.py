@@ -31,10 +31,12 @@ class CustomFeatures:
     version: str
     is_cacheable: bool
     """Whether it is an `nn.Module`, whose version covers its weights; a function may keep weights anywhere."""
+    field: str
+    """The argument or setting that names it, for messages."""
     resize_mode: ClassVar[str] = "user-defined"
 
     @classmethod
-    def load(cls, import_path: str, device: torch.device) -> Self:
+    def load(cls, import_path: str, device: torch.device, field: str = "features") -> Self:
         """Import a factory and call it; modules in the current folder can be imported, too.
 
         The version is the hash of the factory's source file, and of the weights if it returns an `nn.Module`.
@@ -42,15 +44,16 @@ class CustomFeatures:
         Args:
             import_path: "package.module:factory".
             device: where an `nn.Module` is moved, and where images will be.
+            field: the argument or setting that names it, for messages.
 
         Raises:
             BadInput: the import fails, there is no such factory, it raises, or its result is not callable.
         """
-        factory, source = _import_factory(import_path)
+        factory, source = _import_factory(import_path, field)
         try:
             network = factory()
         except Exception as error:
-            raise BadInput(f"`features` {import_path}: the factory raises {_describe_error(error)}: fix it") from error
+            raise BadInput(f"`{field}` {import_path}: the factory raises {_describe_error(error)}: fix it") from error
         digest = hashlib.sha256(source.read_bytes())
         if isinstance(network, nn.Module):
             network = network.requires_grad_(False).eval().to(device)
@@ -58,10 +61,11 @@ class CustomFeatures:
                 digest.update(name.encode() + _state_entry_bytes(value))
         if not callable(network):
             raise BadInput(
-                f"`features` {import_path}: the factory returns {_describe_type(network)}: return a module or function "
+                f"`{field}` {import_path}: the factory returns {_describe_type(network)}: return a module or function "
                 f"that can be called with images"
             )
-        return cls(network, import_path, digest.hexdigest()[:_VERSION_HEX_DIGITS], isinstance(network, nn.Module))
+        version = digest.hexdigest()[:_VERSION_HEX_DIGITS]
+        return cls(network, import_path, version, isinstance(network, nn.Module), field)
 
     def __call__(self, images: Tensor) -> FeatureOutput:
         """Return the features of images (N, C, H, W) in [-1, 1].
@@ -74,14 +78,14 @@ class CustomFeatures:
                 output = self.extract_fn(images)
         except Exception as error:
             raise BadInput(
-                f"`features` {self.name} raises {_describe_error(error)} for images of shape {tuple(images.shape)}: "
-                f"fix it"
+                f"`{self.field}` {self.name} raises {_describe_error(error)} for images of shape "
+                f"{tuple(images.shape)}: fix it"
             ) from error
         parts = output if isinstance(output, tuple) else (output,)
         if not 1 <= len(parts) <= 2 or not all(isinstance(part, Tensor) for part in parts):
             raise BadInput(
-                f"`features` {self.name} returns {_describe_type(output)}: return a tensor of features (N, D), or a "
-                f"pair (features, probabilities)"
+                f"`{self.field}` {self.name} returns {_describe_type(output)}: return a tensor of features (N, D), or "
+                "a pair (features, probabilities)"
             )
         return validate_output(FeatureOutput(*parts), len(images), self.name)
 
@@ -119,7 +123,7 @@ def validate_output(output: FeatureOutput, num_images: int, network_name: str) -
     return FeatureOutput(features, probabilities)
 
 
-def _import_factory(import_path: str) -> tuple[Callable[[], Any], Path]:
+def _import_factory(import_path: str, field: str) -> tuple[Callable[[], Any], Path]:
     """Return the factory an import path names, and its source file."""
     module_name, _, name = import_path.partition(":")
     current_folder = str(Path.cwd())
@@ -129,14 +133,14 @@ def _import_factory(import_path: str) -> tuple[Callable[[], Any], Path]:
         module = importlib.import_module(module_name)
     except Exception as error:
         raise BadInput(
-            f"`features` {import_path}: {module_name} cannot be imported ({_describe_error(error)}): run in the folder "
+            f"`{field}` {import_path}: {module_name} cannot be imported ({_describe_error(error)}): run in the folder "
             f"that holds it, or install it"
         ) from error
     file = getattr(module, "__file__", None)  # None for a folder without code
     factory = getattr(module, name, None)
     if file is None or not callable(factory):
         raise BadInput(
-            f"`features` {import_path}: {module_name} has no function {name!r}: name one of its functions after the "
+            f"`{field}` {import_path}: {module_name} has no function {name!r}: name one of its functions after the "
             f"colon"
         )
     return factory, Path(file)

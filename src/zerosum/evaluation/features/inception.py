@@ -24,9 +24,9 @@ from zerosum.evaluation.features.weights import (
     ProgressFn,
     deterministic_inference,
     download_weights,
-    freeze_network,
     ignore_progress,
 )
+from zerosum.networks.pretrained import freeze_network
 
 WEIGHTS_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -240,13 +240,18 @@ class InceptionFeatures:
     resize_mode: ClassVar[str] = f"bilinear as in TensorFlow 1, to {_IMAGE_SIZE} px"
 
     @classmethod
-    def load(cls, device: torch.device, progress: ProgressFn = ignore_progress) -> Self:
+    def load(cls, device: torch.device, progress: ProgressFn = ignore_progress, field: str = "features") -> Self:
         """Load the network with its published weights; 96 MB are downloaded the first time.
+
+        Args:
+            device: where it computes.
+            progress: called after each chunk of a download.
+            field: the argument or setting that chose this network, for messages.
 
         Raises:
             BadInput: the weights are not in the cache and cannot be downloaded.
         """
-        file = download_weights(WEIGHTS_URL, WEIGHTS_SHA256, WEIGHTS_URL.rpartition("/")[2], progress)
+        file = download_weights(WEIGHTS_URL, WEIGHTS_SHA256, WEIGHTS_URL.rpartition("/")[2], progress, field)
         return cls.from_state_dict(torch.load(file, map_location="cpu", weights_only=True), device)
 
     @classmethod

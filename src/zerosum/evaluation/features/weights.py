@@ -15,17 +15,7 @@ import torch
 
 from zerosum.data import cache
 from zerosum.errors import BadInput
-from zerosum.networks.pretrained import freeze_network, sha256_digest
-
-__all__ = [
-    "TIMEOUT_SECONDS",
-    "ProgressFn",
-    "deterministic_inference",
-    "download_weights",
-    "freeze_network",
-    "ignore_progress",
-    "sha256_digest",
-]
+from zerosum.networks.pretrained import sha256_digest
 
 TIMEOUT_SECONDS = 20.0
 """Seconds without an answer after which a download fails."""
@@ -38,7 +28,13 @@ def ignore_progress(done: int, total: int) -> None:
     """Do nothing."""
 
 
-def download_weights(url: str, sha256_prefix: str, filename: str, progress: ProgressFn = ignore_progress) -> Path:
+def download_weights(
+    url: str,
+    sha256_prefix: str,
+    filename: str,
+    progress: ProgressFn = ignore_progress,
+    field: str = "features",
+) -> Path:
     """Return a file of weights in the cache folder; download it the first time.
 
     It is written under a temporary name and renamed once it is complete, so several processes may download at once.
@@ -48,6 +44,7 @@ def download_weights(url: str, sha256_prefix: str, filename: str, progress: Prog
         sha256_prefix: first hex digits of the SHA-256 of its content.
         filename: its name in the folder `weights` of the cache.
         progress: called after each chunk.
+        field: the argument or setting that chose the network, for messages.
 
     Raises:
         BadInput: the download fails, or its hash does not match.
@@ -55,7 +52,7 @@ def download_weights(url: str, sha256_prefix: str, filename: str, progress: Prog
     path = cache.root() / "weights" / filename
     if path.is_file() and sha256_digest(path).startswith(sha256_prefix):
         return path
-    hint = f"download it by hand to {path}, or choose `features` lite0, which needs no download"
+    hint = f"download it by hand to {path}, or choose `{field}` lite0, which needs no download"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _download(url, path, progress)

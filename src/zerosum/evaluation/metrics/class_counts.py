@@ -10,21 +10,7 @@ from numpy.typing import NDArray
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import FeatureTable
-from zerosum.evaluation.metrics.score import Score
-
-
-def mean_score(values: NDArray[Any]) -> Score:
-    """Return the mean of values (N,) of independent images, and its standard error s / sqrt(N).
-
-    The mean of no values is NaN; the error is NaN for a single value, and where a value is infinite.
-    """
-    values = values.astype(np.float64)
-    if not len(values):
-        return Score(math.nan)
-    mean = float(values.mean())
-    if len(values) < 2 or not math.isfinite(mean):
-        return Score(mean)
-    return Score(mean, float(values.std(ddof=1)) / math.sqrt(len(values)))
+from zerosum.evaluation.metrics.score import Score, mean_score
 
 
 def mean_per_class(values: NDArray[Any], labels: NDArray[np.int64], num_classes: int) -> list[Score]:
@@ -41,7 +27,7 @@ def mean_per_class(values: NDArray[Any], labels: NDArray[np.int64], num_classes:
         BadInput: a label is not in 0 to `num_classes` - 1, or the numbers of labels and values differ.
     """
     if len(labels) != len(values):
-        raise BadInput(f"There are {len(labels)} labels for {len(values)} images; give one label per image.")
+        raise BadInput(f"there are {len(labels)} labels for {len(values)} images: give one label per image")
     _check_labels(labels, num_classes)
     return [mean_score(values[labels == label]) for label in range(num_classes)]
 
@@ -72,9 +58,9 @@ def class_kl_divergence(counts: NDArray[np.int64], reference_counts: NDArray[np.
         BadInput: one of the sets has no images, or the numbers of classes differ.
     """
     if len(counts) != len(reference_counts):
-        raise BadInput(f"{len(counts)} and {len(reference_counts)} classes cannot be compared; use one classifier.")
+        raise BadInput(f"{len(counts)} and {len(reference_counts)} classes cannot be compared: use one classifier")
     if not (counts.sum() and reference_counts.sum()):
-        raise BadInput("There are no images to count classes of; give at least one real and one generated image.")
+        raise BadInput("there are no images to count classes of: give at least one real and one generated image")
     occurs = counts > 0
     if (reference_counts[occurs] == 0).any():
         return math.inf
@@ -89,7 +75,7 @@ def accuracy(predicted: NDArray[np.int64], target: NDArray[np.int64]) -> Score:
         BadInput: the numbers of predicted and target labels differ.
     """
     if len(predicted) != len(target):
-        raise BadInput(f"There are {len(target)} target labels for {len(predicted)} images; give one label per image.")
+        raise BadInput(f"there are {len(target)} target labels for {len(predicted)} images: give one label per image")
     return mean_score(predicted == target)
 
 
@@ -103,6 +89,4 @@ def confident_fraction(probabilities: FeatureTable, threshold: float = 0.9) -> S
 def _check_labels(labels: NDArray[np.int64], num_classes: int) -> None:
     invalid = labels[(labels < 0) | (labels >= num_classes)]
     if len(invalid):
-        raise BadInput(
-            f"Label {invalid[0]} is not one of {num_classes} classes; labels go from 0 to {num_classes - 1}."
-        )
+        raise BadInput(f"label {invalid[0]} is not one of {num_classes} classes: labels go from 0 to {num_classes - 1}")

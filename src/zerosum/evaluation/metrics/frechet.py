@@ -38,7 +38,7 @@ class Moments:
         _check_num_rows(features)
         moments = _compute_moments(features.blocks(), features.num_columns)
         if not (moments.mean.isfinite().all() and moments.covariance.diagonal().isfinite().all()):
-            raise BadInput("The features of an image are not finite; look for NaN or infinity in the images.")
+            raise BadInput("the features of an image are not finite: look for NaN or infinity in the images")
         return moments
 
     def exclude(self, subset: Moments) -> Moments:
@@ -152,7 +152,7 @@ def _frechet_by_rows(a: FeatureTable, b: FeatureTable, num_groups: int) -> tuple
 
 def _check_num_rows(features: FeatureTable) -> None:
     if len(features) < 2:
-        raise BadInput(f"The Fréchet distance needs at least 2 images in each set; one has {len(features)}.")
+        raise BadInput(f"the Fréchet distance needs at least 2 images in each set; one has {len(features)}: add images")
 
 
 def _load_rows(features: FeatureTable) -> Tensor:
@@ -164,7 +164,7 @@ def _load_rows(features: FeatureTable) -> Tensor:
     _check_num_rows(features)
     rows = features.take(np.arange(len(features))).double()
     if not rows.isfinite().all():
-        raise BadInput("The features of an image are not finite; look for NaN or infinity in the images.")
+        raise BadInput("the features of an image are not finite: look for NaN or infinity in the images")
     return rows
 
 
@@ -221,4 +221,4 @@ def _covariance_factor(moments: Moments) -> Tensor:
 
 def _check_same_num_columns(a: int, b: int) -> None:
     if a != b:
-        raise BadInput(f"Size mismatch: {a} and {b} features per image; use one feature network for both sets.")
+        raise BadInput(f"size mismatch: {a} and {b} features per image: use one feature network for both sets")

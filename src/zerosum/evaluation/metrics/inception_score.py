@@ -48,7 +48,7 @@ def inception_score(probabilities: FeatureTable, splits: int = 1, num_groups: in
     """
     num_rows = len(probabilities)
     if not 1 <= splits <= num_rows:
-        raise BadInput(f"`splits` {splits}: cannot divide {num_rows} images; choose 1 to {num_rows}.")
+        raise BadInput(f"{num_rows} images cannot be divided into {splits} parts: choose 1 to {num_rows}")
     if splits > 1:
         part_index = torch.arange(splits).repeat_interleave(_split_sizes(num_rows, splits))
         scores = _scores_from_sums(_sum_parts(probabilities, part_index, splits))
@@ -75,7 +75,7 @@ def _sum_parts(probabilities: FeatureTable, part_index: Tensor, num_parts: int) 
         block_parts, rows = part_index[start : start + len(block)], block.double()
         row_sums = rows.sum(1, keepdim=True)
         if not ((row_sums - 1).abs() < 1e-3).all() or (rows < 0).any():
-            raise BadInput("The class probabilities of an image are negative or do not add up to 1; apply a softmax.")
+            raise BadInput("the class probabilities of an image are negative or do not add up to 1: apply a softmax")
         rows /= row_sums
         probability_sums.index_add_(0, block_parts, rows)
         negative_entropies.index_add_(0, block_parts, torch.xlogy(rows, rows).sum(1))

@@ -21,7 +21,6 @@ def kernel_distance(reals: FeatureTable, fakes: FeatureTable, *, paired: bool = 
 
     `compute_pairwise_scores` returns the same value together with precision, recall, density and coverage.
 
-
     For two sets of the same distribution the error is about 1.4 times the true one, which is conservative.
 
     Args:
@@ -34,7 +33,7 @@ def kernel_distance(reals: FeatureTable, fakes: FeatureTable, *, paired: bool = 
     """
     check_same_num_columns(reals, fakes)
     if min(len(reals), len(fakes)) < 3:
-        raise BadInput("The standard error of the kernel distance needs at least 3 images in each set.")
+        raise BadInput("the standard error of the kernel distance needs at least 3 images in each set: add images")
     real_sums, fake_sums = KernelSumAccumulator(len(reals), len(reals)), KernelSumAccumulator(len(fakes), len(fakes))
     assert not paired or len(reals) == len(fakes)
     cross_sums = KernelSumAccumulator(len(reals), len(fakes), paired)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import FeatureTable
-from zerosum.evaluation.metrics.class_counts import mean_score
 from zerosum.evaluation.metrics.modes import assign_clusters, fit_kmeans
 from zerosum.evaluation.metrics.nearest_neighbors import nearest_neighbors, nearest_other_neighbors
-from zerosum.evaluation.metrics.score import Score
+from zerosum.evaluation.metrics.score import Score, mean_score
 
 NEIGHBORS = 3
 """Number of nearest training images kept for each fake."""
@@ -120,8 +119,8 @@ def mann_whitney_z(values: NDArray[np.float64], others: NDArray[np.float64]) -> 
 def _check_set_sizes(num_train: int, num_held_out: int, num_fakes: int) -> None:
     if num_train < 2 or not num_held_out or not num_fakes:
         raise BadInput(
-            "Measuring memorization needs at least 2 training images, 1 held-out image and 1 sample; "
-            f"there are {num_train}, {num_held_out} and {num_fakes}."
+            "measuring memorization needs at least 2 training images, 1 held-out image and 1 sample, and there "
+            f"are {num_train}, {num_held_out} and {num_fakes}: add images"
         )
 
 

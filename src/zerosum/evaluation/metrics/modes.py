@@ -69,7 +69,7 @@ def fit_kmeans(features: FeatureTable, num_clusters: int, seed: int = 0) -> Tens
     """
     if not 1 <= num_clusters <= len(features):
         raise BadInput(
-            f"`num_clusters` {num_clusters}: cannot divide {len(features)} images; choose 1 to {len(features)}."
+            f"{len(features)} images cannot be divided into {num_clusters} clusters: choose 1 to {len(features)}"
         )
     rng = np.random.default_rng(seed)
     rows = features.take(np.sort(rng.permutation(len(features))[:MAX_ROWS]))
@@ -125,8 +125,8 @@ def assign_clusters(features: FeatureTable, centers: Tensor) -> tuple[NDArray[np
     """
     if features.num_columns != centers.shape[1]:
         raise BadInput(
-            f"Size mismatch: {features.num_columns} features per image and {centers.shape[1]} per center; "
-            "use one feature network for both."
+            f"size mismatch: {features.num_columns} features per image and {centers.shape[1]} per center: "
+            "use one feature network for both"
         )
     mean = centers.mean(0)
     centered = centers - mean
@@ -160,9 +160,9 @@ def compare_mode_counts(real_counts: NDArray[np.int64], fake_counts: NDArray[np.
     """
     num_reals, num_fakes = int(real_counts.sum()), int(fake_counts.sum())
     if len(real_counts) != len(fake_counts):
-        raise BadInput(f"{len(real_counts)} and {len(fake_counts)} modes cannot be compared; use the same modes.")
+        raise BadInput(f"{len(real_counts)} and {len(fake_counts)} modes cannot be compared: use the same modes")
     if not (num_reals and num_fakes):
-        raise BadInput("There are no images to count in modes; give at least one real and one generated image.")
+        raise BadInput("there are no images to count in modes: give at least one real and one generated image")
     p, q = real_counts / num_reals, fake_counts / num_fakes
     pooled = (real_counts + fake_counts) / (num_reals + num_fakes)
     error = np.sqrt(pooled * (1 - pooled) * (1 / num_reals + 1 / num_fakes))

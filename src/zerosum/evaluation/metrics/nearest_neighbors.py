@@ -68,8 +68,8 @@ def nearest_neighbors(
     """
     if queries.num_columns != reference.num_columns:
         raise BadInput(
-            f"Size mismatch: {queries.num_columns} and {reference.num_columns} features per image; "
-            "use one feature network for both sets."
+            f"size mismatch: {queries.num_columns} and {reference.num_columns} features per image: "
+            "use one feature network for both sets"
         )
     chunks = (
         np.arange(start, min(start + QUERIES_PER_PASS, len(queries)))
@@ -106,7 +106,7 @@ def _search_all(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     if not 1 <= k <= num_available:
         raise BadInput(
-            f"`k` {k}: there are {num_available} images to search for the nearest ones; choose 1 to {num_available}."
+            f"{k} nearest images cannot be searched among {num_available}: choose 1 to {num_available} of them"
         )
     search = _NearestNeighborSearch(reference, k, num_available, _center(reference))
     squares, indices = [np.empty((0, k))], [np.empty((0, k), np.int64)]
@@ -130,7 +130,7 @@ def _center(features: FeatureTable) -> Tensor:
 
 def _check_finite(values: Tensor) -> None:
     if not values.isfinite().all():
-        raise BadInput("The features of an image are not finite; look for NaN or infinity in the images.")
+        raise BadInput("the features of an image are not finite: look for NaN or infinity in the images")
 
 
 @dataclass(frozen=True, eq=False)

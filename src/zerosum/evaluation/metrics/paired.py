@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.metrics.class_counts import mean_score
-from zerosum.evaluation.metrics.score import Score
+from zerosum.evaluation.metrics.score import Score, mean_score
 
 DATA_RANGE = 2.0
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
@@ -59,7 +58,7 @@ def ssim(generated: Tensor, target: Tensor) -> Tensor:
     _check_same_shape(generated.shape, target.shape)
     if min(generated.shape[2:]) < SSIM_WINDOW:
         raise BadInput(
-            f"SSIM needs images of at least {SSIM_WINDOW} px; these are {generated.shape[3]} x {generated.shape[2]}."
+            f"SSIM needs images of at least {SSIM_WINDOW} px, and these are {generated.shape[3]} x {generated.shape[2]}"
         )
     chunk_size = max(1, SSIM_CHUNK_ELEMENTS // math.prod(generated.shape[1:]))
     pairs = zip(torch.split(generated, chunk_size), torch.split(target, chunk_size), strict=True)
@@ -116,4 +115,4 @@ def _gaussian_blur(images: Tensor) -> Tensor:
 
 def _check_same_shape(generated: tuple[int, ...], target: tuple[int, ...]) -> None:
     if tuple(generated) != tuple(target):
-        raise BadInput(f"Shape mismatch: generated {tuple(generated)} and target {tuple(target)} must be the same.")
+        raise BadInput(f"shape mismatch: generated {tuple(generated)} and target {tuple(target)} must be the same")

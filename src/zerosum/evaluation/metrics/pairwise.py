@@ -15,14 +15,13 @@ from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import FeatureTable
-from zerosum.evaluation.metrics.class_counts import mean_score
 from zerosum.evaluation.metrics.kid import (
     KernelSumAccumulator,
     kernel_distance_score,
     paired_kernel_distance_score,
 )
 from zerosum.evaluation.metrics.precision_recall_density_coverage import BallAccumulator, RadiusAccumulator
-from zerosum.evaluation.metrics.score import Score
+from zerosum.evaluation.metrics.score import Score, mean_score
 from zerosum.evaluation.metrics.tiles import accumulate, center, check_same_num_columns, cross_tiles, self_tiles
 
 
@@ -92,7 +91,7 @@ def compute_self_distances(features: FeatureTable, neighbors: int = 5) -> SelfDi
         BadInput: there are fewer than `neighbors` + 2 rows, or a feature is not finite.
     """
     if len(features) < neighbors + 2:
-        raise BadInput(f"`neighbors` {neighbors}: {len(features)} images are too few; give at least {neighbors + 2}.")
+        raise BadInput(f"`neighbors` {neighbors}: {len(features)} images are too few; give at least {neighbors + 2}")
     radii, kernels = RadiusAccumulator(len(features), neighbors), KernelSumAccumulator(len(features), len(features))
     accumulate(self_tiles(features), [radii, kernels])
     return SelfDistances(features, neighbors, radii.squared_distances[:, -1].clamp(min=0), kernels.row_sums)
@@ -116,7 +115,9 @@ def compute_cross_scores(reals: SelfDistances, fakes: SelfDistances, paired: boo
     """
     check_same_num_columns(reals.features, fakes.features)
     if reals.neighbors != fakes.neighbors:
-        raise BadInput(f"Sets with `neighbors` {reals.neighbors} and {fakes.neighbors} cannot be compared; use one k.")
+        raise BadInput(
+            f"sets with `neighbors` {reals.neighbors} and {fakes.neighbors} cannot be compared: use one number for both"
+        )
     _check_not_constant(reals.features)
     assert not paired or len(reals.features) == len(fakes.features)
     balls = BallAccumulator(reals.squared_radii, fakes.squared_radii, paired)
@@ -140,4 +141,4 @@ def compute_cross_scores(reals: SelfDistances, fakes: SelfDistances, paired: boo
 def _check_not_constant(reals: FeatureTable) -> None:
     first = reals.block(0)[0]
     if all(bool((block == first).all()) for block in reals.blocks()):
-        raise BadInput("All real images have the same features, so no score can be computed; give other images.")
+        raise BadInput("all real images have the same features, so no score can be computed: give other images")

@@ -1,10 +1,13 @@
-"""A score with its standard error."""
+"""A score with its standard error: the mean of values, or a statistic with the jackknife."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Score(NamedTuple):
@@ -12,6 +15,20 @@ class Score(NamedTuple):
 
     value: float
     error: float = math.nan
+
+
+def mean_score(values: NDArray[Any]) -> Score:
+    """Return the mean of values (N,) of independent images, and its standard error s / sqrt(N).
+
+    The mean of no values is NaN; the error is NaN for a single value, and where a value is infinite.
+    """
+    values = values.astype(np.float64)
+    if not len(values):
+        return Score(math.nan)
+    mean = float(values.mean())
+    if len(values) < 2 or not math.isfinite(mean):
+        return Score(mean)
+    return Score(mean, float(values.std(ddof=1)) / math.sqrt(len(values)))
 
 
 def jackknife(value: float, replicates: Sequence[float]) -> Score:

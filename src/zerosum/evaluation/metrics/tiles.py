@@ -1,4 +1,8 @@
-"""The products of all pairs of rows of two feature tables, tile by tile: what pairwise metrics are computed from."""
+"""The products of all pairs of rows of two feature tables, tile by tile: what pairwise metrics are computed from.
+
+A tile is a block of the matrix of products: those of the rows of one block of each table. The whole matrix is never in
+memory.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +105,7 @@ def center(features: FeatureTable) -> Tensor:
     )
     mean = (total / len(features)).float().double()
     if not mean.isfinite().all():
-        raise BadInput("The features of an image are not finite; look for NaN or infinity in the images.")
+        raise BadInput("the features of an image are not finite: look for NaN or infinity in the images")
     return mean
 
 
@@ -109,6 +113,6 @@ def check_same_num_columns(reals: FeatureTable, fakes: FeatureTable) -> None:
     """Raise `BadInput` if two tables have different numbers of features."""
     if reals.num_columns != fakes.num_columns:
         raise BadInput(
-            f"Size mismatch: {reals.num_columns} and {fakes.num_columns} features per image; "
-            "use one feature network for both sets."
+            f"size mismatch: {reals.num_columns} and {fakes.num_columns} features per image: "
+            "use one feature network for both sets"
         )

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from zerosum.game import seeded_rng
 from zerosum.game.augment import warp
-from zerosum.game.play import at_least_float32
+from zerosum.game.types import at_least_float32
 
 ProbabilityValue = Tensor | float
 """A probability in [0, 1]: a number or a 0-dimensional tensor."""

@@ -20,8 +20,8 @@ EMA_DECAY = 0.99
 """Decay of the running mean of the path lengths, per evaluation."""
 
 
-class _StyleGenerator(Protocol):
-    """A generator that can be differentiated by its styles."""
+class PathLengthGenerator(Protocol):
+    """A generator whose images can be differentiated by its styles, with the running mean of its path lengths."""
 
     mean_path_length: Tensor
 
@@ -53,7 +53,7 @@ class PathLength(TermSettings):
         """Return (|J^T y| / sqrt(H W) - a)^2, where a is the running mean of the lengths: (N,) float32."""
         import torch
 
-        generator = cast("_StyleGenerator", play.game.generator)
+        generator = cast("PathLengthGenerator", play.game.generator)
         seed = play.batch["seed"]
         with torch.autocast(seed.device.type, enabled=False):
             lengths = compute_path_lengths(
@@ -65,7 +65,7 @@ class PathLength(TermSettings):
         return (lengths - mean).square()
 
 
-def compute_path_lengths(generator: _StyleGenerator, latent: Tensor, label: Tensor | None, seed: Tensor) -> Tensor:
+def compute_path_lengths(generator: PathLengthGenerator, latent: Tensor, label: Tensor | None, seed: Tensor) -> Tensor:
     """Return the path length of each sample, |J^T y| / sqrt(H W), with y drawn from its seed.
 
     Args:

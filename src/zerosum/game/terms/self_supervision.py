@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from zerosum.errors import BadInput
 from zerosum.game.schedule import Schedule
 from zerosum.game.terms.base import RoundInterval, TermSettings
 
@@ -35,17 +34,9 @@ class SelfSupervisedReconstruction(TermSettings):
     requires: ClassVar[frozenset[str]] = frozenset({"reconstruction decoder"})
 
     def __call__(self, play: Play) -> Tensor:
-        """Return |reconstruction - downsample(x)|, averaged over decoders, channels and pixels: (N,).
-
-        Raises:
-            BadInput: the discriminator has no decoders.
-        """
+        """Return |reconstruction - downsample(x)|, averaged over decoders, channels and pixels: (N,)."""
         reconstructions = play.real_output.reconstructions
-        if reconstructions is None:
-            raise BadInput(
-                '`terms.*.kind` "self-supervision": the discriminator has no decoders; set `discriminator.kind` to'
-                ' "fastgan" and `discriminator.decoder_width` above 0, or remove the term'
-            )
+        assert reconstructions is not None, "the term requires a discriminator with decoders"
         real = play.real_samples
         batch_size, channels, real_height, real_width = real.shape
         height, width = reconstructions.shape[2:]

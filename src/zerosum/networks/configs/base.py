@@ -44,7 +44,7 @@ class GeneratorConfig(Settings):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the network offers to terms and games that need it, such as "progressive growing" or "styles"."""
+        """The properties of the network that terms and games may require, such as "progressive growing" or "styles"."""
         return frozenset()
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
@@ -72,7 +72,7 @@ class GeneratorConfig(Settings):
             shape: shape of a sample, without the batch.
             bounded: end with tanh, for samples in [-1, 1], unless the paper's output is linear.
             num_classes: number of classes; 0 for none.
-            input_shape: shape of a translator's input; () for a generator from noise.
+            input_shape: shape of a translator's input; () for a generator from latents.
 
         Raises:
             BadInput: the shape is not supported.
@@ -102,24 +102,22 @@ class DiscriminatorConfig(Settings):
 
     @property
     def per_sample(self) -> bool:
-        """Return whether a score depends on its own sample only; batch norm makes it depend on the batch."""
+        """Whether a score depends on its own sample only; batch norm makes it depend on the batch."""
         return True
 
     @property
     def sees_input(self) -> bool:
-        """Return whether the discriminator also gets the input that a sample was translated from."""
+        """Whether the discriminator also gets the input that a sample was translated from."""
         return False
 
     @property
     def pretrained_features(self) -> str:
-        """Return the pretrained features it is trained on, with which it must not be evaluated; "" if there are
-        none.
-        """
+        """The pretrained features it is trained on, with which it must not be evaluated; "" if there are none."""
         return ""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the network offers to terms and games that need it, such as "feature maps"."""
+        """The properties of the network that terms and games may require, such as "feature maps"."""
         return frozenset()
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
@@ -137,7 +135,7 @@ class DiscriminatorConfig(Settings):
         Args:
             shape: shape of a sample, without the batch.
             num_classes: number of classes; 0 for none.
-            input_shape: shape of the inputs that samples are translated from; () if they are generated from noise.
+            input_shape: shape of the inputs that samples are translated from; () if they are generated from latents.
 
         Raises:
             BadInput: the shape is not supported.
@@ -192,7 +190,7 @@ class TranslatorConfig(GeneratorConfig):
         """Build the network, (N, *input_shape) to (N, *shape), and any other size to `upscale_factor` times that size.
 
         Raises:
-            BadInput: the shapes are not supported, or the game generates from noise.
+            BadInput: the shapes are not supported, or the game generates from latents.
         """
         self.check_shape(shape)
         if not input_shape:
@@ -201,13 +199,13 @@ class TranslatorConfig(GeneratorConfig):
         return self.build_translator(input_shape, shape)
 
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """Raise: a translator cannot generate from noise.
+        """Raise: a translator cannot generate from latents.
 
         Raises:
             BadInput: always.
         """
         raise BadInput(
-            f'{self.kind} translates images and cannot generate them from noise: set `game.kind` to "translation", or'
+            f'{self.kind} translates images and cannot generate them from latents: set `game.kind` to "translation", or'
             " choose another `generator.kind`."
         )
 

@@ -86,7 +86,7 @@ class DCGANDiscriminatorConfig(_DCGANConfig, DiscriminatorConfig):
 
     @property
     def per_sample(self) -> bool:
-        """Return whether a score depends on its own sample only: not with batch norm."""
+        """Whether a score depends on its own sample only: not with batch norm."""
         return self.norm == "none"
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:

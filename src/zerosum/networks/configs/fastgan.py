@@ -90,12 +90,12 @@ class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
 
     @property
     def per_sample(self) -> bool:
-        """Return whether a score depends on its own sample only: not with batch norm."""
+        """Whether a score depends on its own sample only: not with batch norm."""
         return self.norm == "none"
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the network offers to terms and games that need it."""
+        """The properties of the network that terms and games may require."""
         return frozenset({"reconstruction decoder"} if self.decoder_width else ())
 
     def stage_widths(self, side: int) -> tuple[int, ...]:

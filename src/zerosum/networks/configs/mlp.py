@@ -91,7 +91,7 @@ class MLPDiscriminatorConfig(_MLPConfig, DiscriminatorConfig):
 
     @property
     def per_sample(self) -> bool:
-        """Return whether a score depends on its own sample only: not with batch norm."""
+        """Whether a score depends on its own sample only: not with batch norm."""
         return self.norm == "none"
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:

@@ -57,12 +57,12 @@ class PatchGANDiscriminatorConfig(DiscriminatorConfig):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the network offers to terms and games that need it."""
+        """The properties of the network that terms and games may require."""
         return frozenset({"feature maps"})
 
     @property
     def sees_input(self) -> bool:
-        """Return whether the discriminator also gets the input that a sample was translated from."""
+        """Whether the discriminator also gets the input that a sample was translated from."""
         return self.concat_input
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
@@ -79,7 +79,7 @@ class PatchGANDiscriminatorConfig(DiscriminatorConfig):
             return super().build(shape, num_classes)
         if len(input_shape) != 3:
             raise BadInput(
-                "`discriminator.concat_input` needs input images, but samples are generated from noise: set it to"
+                "`discriminator.concat_input` needs input images, but samples are generated from latents: set it to"
                 " false."
             )
         self.check_shape(shape)

@@ -29,7 +29,7 @@ class _ProGANConfig(Settings):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the network offers to terms and games that need it."""
+        """The properties of the network that terms and games may require."""
         return frozenset({"progressive growing"})
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
@@ -61,7 +61,7 @@ class ProGANDiscriminatorConfig(_ProGANConfig, DiscriminatorConfig):
 
     @property
     def per_sample(self) -> bool:
-        """Return whether a score depends on its own sample only: never, because of minibatch standard deviation."""
+        """Whether a score depends on its own sample only: never, because of minibatch standard deviation."""
         return False
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:

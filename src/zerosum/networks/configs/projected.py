@@ -52,12 +52,12 @@ class ProjectedDiscriminatorConfig(DiscriminatorConfig):
 
     @property
     def pretrained_features(self) -> str:
-        """Return the name of EfficientNet-Lite0's features."""
+        """The name of EfficientNet-Lite0's features."""
         return "lite0"
 
     @property
     def per_sample(self) -> bool:
-        """Return whether a score depends on its own sample only: not with batch norm."""
+        """Whether a score depends on its own sample only: not with batch norm."""
         return self.norm == "none"
 
     def check_shape(self, shape: tuple[int, ...]) -> None:

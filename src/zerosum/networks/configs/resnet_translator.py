@@ -45,7 +45,7 @@ class ResNetTranslatorConfig(TranslatorConfig):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the network offers to terms and games that need it."""
+        """The properties of the network that terms and games may require."""
         return frozenset({"contrastive heads"}) if self.contrastive_heads else frozenset()
 
     def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:

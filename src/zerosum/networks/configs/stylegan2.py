@@ -56,7 +56,7 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the network offers to terms and games that need it."""
+        """The properties of the network that terms and games may require."""
         return frozenset({"styles"})
 
     def build(
@@ -74,10 +74,12 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
     def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape); linear even if bounded, as in the paper."""
         from zerosum.networks import stylegan2
-        from zerosum.networks.mapping import ClassConditionedLatent, MappingNetwork, NormalizedLatent
+        from zerosum.networks.mapping import ClassConcatenatedLatent, MappingNetwork, NormalizedLatent
 
         is_conditional = self.condition == "concat"
-        input_layer = ClassConditionedLatent(num_classes, self.condition_size) if is_conditional else NormalizedLatent()
+        input_layer = (
+            ClassConcatenatedLatent(num_classes, self.condition_size) if is_conditional else NormalizedLatent()
+        )
         mapping = MappingNetwork(
             input_layer, latent_size + is_conditional * self.condition_size, self.style_size, self.mapping_layers
         )
@@ -100,7 +102,7 @@ class StyleGAN2DiscriminatorConfig(_StyleGAN2Config, DiscriminatorConfig):
 
     @property
     def per_sample(self) -> bool:
-        """Return whether a score depends on its own sample only: not with minibatch standard deviation."""
+        """Whether a score depends on its own sample only: not with minibatch standard deviation."""
         return self.minibatch_std_group_size == 0
 
     def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:

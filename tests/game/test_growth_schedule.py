@@ -6,7 +6,7 @@ from math import floor
 import pytest
 from pydantic import ValidationError
 
-from zerosum.game.progressive_growth import GrowthSchedule
+from zerosum.game.growth_schedule import GrowthSchedule
 from zerosum.game.schedule import Progress
 
 

@@ -20,7 +20,7 @@ class GrowthSchedule(Settings):
     Give either `examples` or `fraction`.
 
     Example:
-        >>> from zerosum.game.progressive_growth import GrowthSchedule
+        >>> from zerosum.game.growth_schedule import GrowthSchedule
         >>> from zerosum.game.schedule import Progress
         >>> growth = GrowthSchedule(start_level=1, examples=(100, 500))
         >>> growth(Progress(examples=225), levels=4)

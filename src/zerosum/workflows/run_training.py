@@ -23,7 +23,7 @@ from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter
 from zerosum.reporting import preview
 from zerosum.reporting.report import write_report
-from zerosum.run_folder import RunFolder
+from zerosum.run_folder import RunFolder, RunState
 from zerosum.training.loggers import LOGGERS
 from zerosum.training.out_of_memory import explain_out_of_memory
 from zerosum.training.profiler import Profile
@@ -36,7 +36,7 @@ from zerosum.workflows.observers import (
 )
 from zerosum.workflows.recover import CHECKPOINTS_KEPT, recover_run
 from zerosum.workflows.setup import TrainingSetup, build_data_record, build_recipe_record
-from zerosum.workflows.summary import print_summary
+from zerosum.workflows.summary import report_summary
 from zerosum.workflows.tuning import profile, tune_speed
 
 
@@ -74,14 +74,14 @@ def _num_classes(setup: TrainingSetup, dataset: Dataset) -> int:
     return len(dataset.classes) if setup.recipe.is_conditional else 0
 
 
-def train_with_recovery(setup: TrainingSetup, trainer: Trainer, dataset: Dataset) -> str:
+def train_with_recovery(setup: TrainingSetup, trainer: Trainer, dataset: Dataset) -> RunState:
     """Train to the end; if a finding stops the run or it diverges, recover it and train again, as often as allowed.
 
     Returns:
-        The final state of the run; see `Trainer.state`.
+        The final state of the run.
     """
     state, folder = run_trainer(setup, trainer), trainer.folder
-    if state not in {"stopped_by_finding", "diverged"}:
+    if state not in {RunState.STOPPED_BY_FINDING, RunState.DIVERGED}:
         return state
     message = recover_run(folder, setup.recipe) if setup.accelerator.rank == 0 else ""
     if not setup.accelerator.all_reduce_any(bool(message))[0]:
@@ -98,8 +98,8 @@ def train_with_recovery(setup: TrainingSetup, trainer: Trainer, dataset: Dataset
     return train_with_recovery(next_setup, next_trainer, dataset)
 
 
-def run_trainer(setup: TrainingSetup, trainer: Trainer) -> str:
-    """Train to the end, write the report, print the summary, and return the final state of the run."""
+def run_trainer(setup: TrainingSetup, trainer: Trainer) -> RunState:
+    """Train to the end, write the report, report the summary, and return the final state of the run."""
     stop_condition = StopCondition(setup.recipe.training.examples or math.inf, setup.recipe.training.budget or math.inf)
     trainer.log_callbacks = [setup.reporter.tick]
     if setup.accelerator.rank == 0:
@@ -114,7 +114,7 @@ def run_trainer(setup: TrainingSetup, trainer: Trainer) -> str:
         setup.reporter.training_ended()
     if setup.accelerator.rank == 0:
         write_report(trainer.folder.path)
-        print_summary(trainer, state, setup.recipe.is_translation, setup.reporter)
+        report_summary(trainer, state, setup.recipe, setup.reporter)
     setup.accelerator.barrier()
     return state
 
@@ -128,7 +128,7 @@ def start_run(
     reporter: Reporter,
     recipe_settings: Mapping[str, Any],
     source: Source | GaussianMixture | None = None,
-) -> tuple[RunFolder, str]:
+) -> tuple[RunFolder, RunState]:
     """Read the data, measure the speed, choose the open settings, create the run folder, and train.
 
     Args:

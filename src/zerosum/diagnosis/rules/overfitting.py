@@ -1,4 +1,4 @@
-"""Rules about memorization: of training examples by the discriminator, and copies of them by the generator."""
+"""Rules about overfitting: a discriminator that memorizes training examples, a generator that copies them."""
 
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.rules.engine import Criterion, Rule

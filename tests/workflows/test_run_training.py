@@ -11,15 +11,15 @@ from zerosum.inference.load import read_recipe
 from zerosum.recipes.defaults import Decision
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
-from zerosum.workflows import launch
+from zerosum.workflows import run_training
 from zerosum.workflows.setup import TrainingSetup
 
 
 def test_decisions_are_reported_in_columns() -> None:
     reporter = RecordingReporter()
-    launch.report_decisions(reporter, [Decision("size", "32 px", "they are"), Decision("precision", "a", "b")])
+    run_training.report_decisions(reporter, [Decision("size", "32 px", "they are"), Decision("precision", "a", "b")])
     assert reporter.messages == ["  size       32 px: they are", "  precision  a: b"]
-    launch.report_decisions(reporter, [])
+    run_training.report_decisions(reporter, [])
     assert len(reporter.messages) == 2
 
 
@@ -46,7 +46,7 @@ def test_a_folder_that_appears_meanwhile_is_not_overwritten(trained_ring: Path, 
     (tmp_path / "run/mine.txt").write_text("mine")
     recipe = read_recipe(RunFolder(trained_ring))
     with pytest.raises(BadInput):
-        launch.start_run(recipe, tmp_path / "run", [], torch.device("cpu"), (), SilentReporter(), {})
+        run_training.start_run(recipe, tmp_path / "run", [], torch.device("cpu"), (), SilentReporter(), {})
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
 
 
@@ -58,7 +58,7 @@ def test_more_checkpoints_are_kept_where_a_run_may_be_recovered(trained_ring: Pa
         setup = TrainingSetup.create(
             recipe.model_copy(update={"diagnostics": diagnostics}), torch.device("cpu"), (), SilentReporter()
         )
-        trainer = launch.build_trainer(setup, setup.load_dataset_on_ranks(), RunFolder(tmp_path))
+        trainer = run_training.build_trainer(setup, setup.load_dataset_on_ranks(), RunFolder(tmp_path))
         trainer.loader.close()
         kept.append(trainer.keep_checkpoints)
     assert kept == [2, 8]
@@ -66,6 +66,6 @@ def test_more_checkpoints_are_kept_where_a_run_may_be_recovered(trained_ring: Pa
 
 def test_loggers_receive_every_row_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[dict] = []
-    monkeypatch.setitem(launch.LOGGERS, "tensorboard", lambda folder, examples: rows.append)
+    monkeypatch.setitem(run_training.LOGGERS, "tensorboard", lambda folder, examples: rows.append)
     run = train_ring(tmp_path / "run", examples=512, loggers=["tensorboard"])
     assert rows == run.log()

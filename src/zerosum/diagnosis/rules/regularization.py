@@ -18,7 +18,7 @@ MIN_OBJECTIVE = 0.05
 """Smallest loss of the objective by which penalties are divided."""
 
 
-def penalty_ratio(history: LogHistory) -> Series:
+def logged_penalty_ratio(history: LogHistory) -> Series:
     """Return the discriminator's other terms divided by its loss of the objective, as logged; empty without terms."""
     objective = history["discriminator/objective"]
     if not len(objective.values):
@@ -41,7 +41,7 @@ RULES = (
         (
             POOR_COVERAGE,
             NOT_IMPROVING,
-            Criterion("penalty over objective", penalty_ratio, 3.0, 1.0,
+            Criterion("penalty over objective", logged_penalty_ratio, 3.0, 1.0,
                       "the discriminator's penalties are {value:.1f} times its loss of the objective", consecutive=3),
             Criterion("gradient of the discriminator's score", signal("monitor/score_input_gradient"), 0.1, 0.2,
                       "over the mean distance of two real examples its score changes by {value:.3f}", consecutive=2),
@@ -61,7 +61,7 @@ RULES = (
                       "over the mean distance of two real examples its score changes by {value:.0f}", consecutive=3),
             Criterion("growth of this gradient", relative_to_past_median("monitor/score_input_gradient"), 4.0, 2.0,
                       "the gradient is {value:.1f} times its earlier median"),
-            Criterion("penalty over objective", penalty_ratio, 0.003, 0.01,
+            Criterion("penalty over objective", logged_penalty_ratio, 0.003, 0.01,
                       "the discriminator's penalties are {value:.4f} of its loss of the objective", consecutive=3),
             POOR_COVERAGE,
             NOT_IMPROVING,
