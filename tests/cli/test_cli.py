@@ -115,6 +115,7 @@ def test_train_by_a_recipe_file_of_the_user(workdir: Path, run_cli) -> None:
     make_images(workdir / "photos")
     assert run_cli("train", "photos", "--recipe", "mine.toml", *QUICK)[0] == 0
     assert "weight = 3.0" in (workdir / "runs/photos/recipe.toml").read_text()
+    assert "discriminator/gradient_penalty" in (workdir / "runs/photos/log.jsonl").read_text()
     (workdir / "bad.toml").write_text(out.replace("weight = 10", 'weight = "x"').replace("beta2", "beta3"))
     line = 1 + out.splitlines().index("weight = 10")
     code, _, err = run_cli("train", "photos", "--recipe", "bad.toml", "--run", "other")

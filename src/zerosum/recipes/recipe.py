@@ -101,8 +101,8 @@ class Diagnostics(Settings):
     duality_gap_every: PositiveInt = 4
     """Probes between two estimates of the duality gap."""
     max_recoveries: Annotated[int, Field(ge=0, le=10)] = 0
-    """How often a run with a severe finding, or a mild one whose remedy cannot harm, returns to an earlier checkpoint and
-    changes its settings."""
+    """How often a run with a severe finding, or a mild one whose remedy cannot harm, returns to an earlier checkpoint
+    and changes its settings."""
 
 
 def _default_term_kinds(terms: Any) -> Any:
