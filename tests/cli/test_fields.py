@@ -64,7 +64,6 @@ def test_fields_become_flags(message: str, expected: str) -> None:
         "`reporter` is not a parameter of this command",
         "continue with `zerosum resume runs/a`",
         "`package.module:factory`",
-        "`foo.bar`: there is no such setting",
         "`data.json` and `training.pt` are files",
         "num_samples without backticks, and training.batch_size",
     ],
@@ -90,3 +89,8 @@ def test_reporters_print_flags(capfd: pytest.CaptureFixture[str]) -> None:
 
     LineReporter().message("size  64 px: the images are 64x64 (`data.size` 128)")
     assert capfd.readouterr().out == "size  64 px: the images are 64x64 (--data.size 128)\n"
+
+
+def test_a_setting_that_does_not_exist_is_still_named_as_a_flag() -> None:
+    assert fields_to_flags("`judging.features`: there is no such setting").startswith("--judging.features: ")
+    assert fields_to_flags("`data.json`: cannot be read") == "`data.json`: cannot be read", "a file keeps its name"

@@ -130,6 +130,10 @@ def test_another_kind_drops_the_settings_of_the_old_kind() -> None:
         ("cut", {"discriminator.concat_input": True}, "`discriminator.concat_input`: "),
         ("cut", {"terms.l1.weight": 1}, "`terms.l1`: "),
         ("pix2pix", {"terms.cycle.weight": 1}, "`terms.cycle`: "),
+        ("auto", {"terms.cycle.weight": 1}, "`terms.cycle`: "),
+        ("auto", {"terms.l1.weight": 1}, "`terms.l1`: "),
+        ("auto", {"terms.perceptual.weight": 1}, "`terms.perceptual`: "),
+        ("dcgan", {"terms.patch_nce.weight": 1}, "`terms.patch_nce`: "),
     ],
 )
 def test_conflicting_settings_are_named(recipe: str, settings: dict[str, object], field: str) -> None:

@@ -96,7 +96,9 @@ def fields_to_flags(text: str) -> str:
         name = match[1]
         section, dot, _ = name.partition(".")
         if dot:
-            is_setting = section in Recipe.model_fields and not name.endswith(_FILE_SUFFIXES)
+            # a message begins with the setting that it is about, which may be one that does not exist
+            begins = match.start() == 0 and match.string[match.end() : match.end() + 1] == ":"
+            is_setting = (section in Recipe.model_fields or begins) and not name.endswith(_FILE_SUFFIXES)
             return f"--{name}" if is_setting else match[0]
         return names_of_parameters.get(name, match[0])
 

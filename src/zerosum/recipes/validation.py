@@ -198,6 +198,13 @@ def _check_translation(recipe: Recipe) -> Iterator[str]:
             f"recipe {recipe.name} generates images from latents and takes no input images; choose `recipe` pix2pix or "
             "cyclegan, or leave out `data.pairs`, `data.degrade` and the second folder"
         )
+    else:
+        for name, term in recipe.terms.items():
+            if term.is_paired or term.bidirectional or term.uses_targets_as_inputs:
+                yield (
+                    f"`terms.{name}`: is only for games that translate images; leave it out, or choose `recipe` "
+                    "pix2pix or cyclegan"
+                )
 
 
 def _check_translation_data(recipe: Recipe) -> Iterator[str]:
