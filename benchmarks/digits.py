@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import zerosum
+from zerosum.data.dataset import as_tensor
 from zerosum.data.images.load import load_source
 
 CONFIDENCE = 0.9
@@ -24,7 +25,7 @@ CONFIDENCE = 0.9
 def train_classifier(seed: int = 0, epochs: int = 16) -> tuple[nn.Module, Tensor]:
     """Return a classifier of 32x32 digits, and the held-out digits (N, 1, 32, 32) in [-1, 1]."""
     digits = load_source("digits", 32, 1, "pad")
-    images, labels = digits.scale(digits.take(digits.train)), torch.from_numpy(digits.labels[digits.train])
+    images, labels = as_tensor(digits.samples(digits.train)), torch.from_numpy(digits.labels[digits.train])
     torch.manual_seed(seed)
     network = nn.Sequential(
         nn.Conv2d(1, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(),
@@ -42,7 +43,7 @@ def train_classifier(seed: int = 0, epochs: int = 16) -> tuple[nn.Module, Tensor
         F.cross_entropy(network(batch), labels[indices]).backward()
         optimizer.step()
         schedule.step()
-    held_out = digits.scale(digits.take(digits.held_out))
+    held_out = as_tensor(digits.samples(digits.held_out))
     return network.eval(), held_out
 
 
@@ -62,7 +63,7 @@ def main() -> None:
     network, held_out = train_classifier()
     print(json.dumps({"real": classify(network, held_out)[0]}))
     for run in options.runs:
-        confident_fraction, counts = classify(network, zerosum.load(run).sample(5000, seed=1))
+        confident_fraction, counts = classify(network, as_tensor(zerosum.load(run).sample(5000, seed=1)))
         print(json.dumps({"run": str(run), "confident_fraction": round(confident_fraction, 4), "per_digit": counts}))
 
 

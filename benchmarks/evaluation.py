@@ -17,7 +17,6 @@ import os
 import resource
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,16 +29,17 @@ if importlib.util.find_spec("torchvision") is None:  # torchmetrics imports it, 
     import conftest  # noqa: F401
 
 import zerosum
-from zerosum.data.dataset import images_to_uint8
+from zerosum.data.codec import Items
+from zerosum.evaluation.evaluator import evaluation_kind, feature_network, open_feature_extractor
 from zerosum.evaluation.features.base import FeatureNetwork
-from zerosum.evaluation.features.extract import FeatureExtractor
-from zerosum.evaluation.features.registry import load_feature_network
-from zerosum.evaluation.result import compute_scores
+from zerosum.evaluation.metrics.base import Comparison
+from zerosum.evaluation.metrics.pairwise import compute_pairwise_scores
+from zerosum.evaluation.metrics.registry import compute_metrics, find_metrics
 from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
 from zerosum.inference.load import read_recipe
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
-from zerosum.workflows.evaluate import load_run_dataset
+from zerosum.workflows.run_data import read_run_data
 
 CPU = torch.device("cpu")
 MAX_DISTINCT_SAMPLES = 10_000
@@ -66,10 +66,10 @@ class TorchmetricsNetwork(torch.nn.Module):
 
 def evaluate_with_zerosum(generated: GeneratedSet, real: RealSet, network: FeatureNetwork) -> dict[str, float]:
     """Return all scores."""
-    with tempfile.TemporaryDirectory() as scratch:
-        extractor = FeatureExtractor(network, CPU, Path(scratch))
+    with open_feature_extractor(network, evaluation_kind(real.dataset), CPU) as extractor:
         real_features, generated_features = (extractor.extract(sample_set) for sample_set in (real, generated))
-        scores = compute_scores(real_features, generated_features, neighbors=5)
+        pairwise = compute_pairwise_scores(real_features.features, generated_features.features, neighbors=5)
+        scores = compute_metrics(find_metrics(), Comparison(real_features, generated_features, pairwise, neighbors=5))
         return {name: score.value for name, score in scores.items()}
 
 
@@ -101,12 +101,13 @@ def evaluate_with_torchmetrics(
 def load_sets(run: Path, num_samples: int) -> tuple[GeneratedSet, RealSet]:
     """Return samples of a run, and as many of its training images."""
     folder = RunFolder.open(run)
-    dataset = load_run_dataset(folder, read_recipe(folder), SilentReporter())
+    dataset = read_run_data(folder, read_recipe(folder), SilentReporter())
     real = RealSet.from_dataset(dataset, dataset.train, "real").head(num_samples)
-    images = images_to_uint8(zerosum.load(run).sample(min(num_samples, MAX_DISTINCT_SAMPLES), batch_size=256))
+    generator = zerosum.load(run)
+    images = generator.decode(generator.sample(min(num_samples, MAX_DISTINCT_SAMPLES), batch_size=256))
 
-    def sample(start: int, count: int) -> torch.Tensor:
-        return dataset.scale(torch.from_numpy(images[(start + np.arange(count)) % len(images)]))
+    def sample(start: int, count: int) -> Items:
+        return images[(start + np.arange(count)) % len(images)]
 
     return GeneratedSet(sample, num_samples, "samples"), real
 
@@ -153,8 +154,8 @@ def main() -> None:
     parser.add_argument("--num-samples", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    network = load_feature_network("lite0", 32, CPU)
     generated, real = load_sets(options.run, options.num_samples)
+    network = feature_network("lite0", real.dataset, CPU, SilentReporter())
     if options.quantity == "memory":
         measure_memory(generated, real, network)
     else:

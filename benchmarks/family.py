@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 import zerosum
 from zerosum.evaluation.sample_sets import RealSet
 from zerosum.inference.load import read_recipe
-from zerosum.media.images import to_uint8
+from zerosum.media.raster import as_images
 from zerosum.recipes.files import RecipeFile, check_recipe, list_recipes
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
 from zerosum.units import parse_seconds
-from zerosum.workflows.evaluate import load_run_dataset
+from zerosum.workflows.run_data import read_run_data
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULT, TABLE = DOCS / "family.json", DOCS / "family.md"
@@ -122,10 +122,16 @@ def sample_images(folder: Path, data: str, recipes: Sequence[str]) -> dict[str, 
     if not runs:
         return {}
     first_run = RunFolder.open(next(iter(runs.values())))
-    dataset = load_run_dataset(first_run, read_recipe(first_run), SilentReporter())
+    dataset = read_run_data(first_run, read_recipe(first_run), SilentReporter())
     real = RealSet.from_dataset(dataset, dataset.held_out, "held-out images").head(NUM_SAMPLES)
-    images = {"real, held out": real.take(np.arange(len(real)))}
-    return images | {name: to_uint8(zerosum.load(run).sample(NUM_SAMPLES, seed=0)) for name, run in runs.items()}
+    images = {"real, held out": as_images(real.take(np.arange(len(real))))}
+    return images | {name: draw_samples(run) for name, run in runs.items()}
+
+
+def draw_samples(run: Path) -> NDArray[np.uint8]:
+    """Return the first samples of seed 0: (N, H, W, C)."""
+    generator = zerosum.load(run)
+    return as_images(generator.decode(generator.sample(NUM_SAMPLES, seed=0)))
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -25,6 +25,7 @@ import zerosum
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.inspect import inspect_source
 from zerosum.data.images.load import load_source
+from zerosum.media.raster import as_images
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
 
@@ -39,7 +40,7 @@ def save_images(dataset: Dataset, indices: NDArray[np.int64], folder: Path) -> P
     """Write the images at these indices as PNG files, unless the folder exists, and return the folder."""
     if not folder.exists():
         folder.mkdir(parents=True)
-        for index, pixels in zip(indices, dataset.take(indices).numpy(), strict=True):
+        for index, pixels in zip(indices, as_images(dataset.items(indices)), strict=True):
             Image.fromarray(pixels.squeeze(-1) if pixels.shape[2] == 1 else pixels).save(folder / f"{index:06d}.png")
     return folder
 

@@ -41,18 +41,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zerosum.data.dataset import Dataset
-from zerosum.data.images.inspect import inspect_source
-from zerosum.data.images.load import load_source
+from zerosum.data.dataset import Dataset, as_tensor
+from zerosum.data.kind import DATA_KINDS, LoadOptions, load_dataset
 from zerosum.data.loader import BatchLoader
 from zerosum.evaluation import request
 from zerosum.evaluation.evaluator import feature_network
-from zerosum.evaluation.online import OnlineEvaluator
+from zerosum.evaluation.online import OnlineEvaluator, SeededSamples
 from zerosum.game.latent import Normal
+from zerosum.game.sample_spec import require_single_tensor
 from zerosum.inference.generator import Generator as TrainedGenerator
-from zerosum.media.images import to_uint8
+from zerosum.media.raster import as_images
 from zerosum.recipes import defaults
 from zerosum.recipes.parsing import SettingsTree
+from zerosum.recipes.recipe import validate_data
 from zerosum.reporter import SilentReporter
 from zerosum.units import parse_seconds
 
@@ -151,29 +152,27 @@ class Pair:
 
 
 def train(
-    dataset: Dataset, budget: float, seed: int, width: int, *, hflip: bool, evaluate: EvaluateFn,
+    dataset: Dataset, budget: float, seed: int, width: int, *, evaluate: EvaluateFn,
     evaluate_every: float, report: Callable[[dict[str, Any]], None],
 ) -> tuple[SampleFn, dict[str, Any]]:  # fmt: skip
     """Train for `budget` seconds, including evaluations, on the training images of 32 or 64 px.
 
-    All channels follow from `width`; 64 is the paper's. `hflip` flips a random half of the images. `evaluate` is called
-    every `evaluate_every` seconds, and `report` about twenty times with the losses.
+    All channels follow from `width`; 64 is the paper's. `evaluate` is called every `evaluate_every` seconds, and
+    `report` about twenty times with the losses.
 
     Returns:
         The sampling function of the EMA generator; and examples, seconds, images_per_second, state and curve (seconds,
         distance).
     """
     torch.manual_seed(seed)
-    channels, size, _ = dataset.shape
+    channels, size, _ = image_shape(dataset)
     pair = Pair(Generator(size, channels, width).train(), Discriminator(size, channels, width).train())
-    generator = TrainedGenerator(
-        DeterministicGenerator(pair.ema), Normal(size=LATENT_SIZE), dataset.shape, f"lightweight-{width}"
-    )
-    loader = BatchLoader(dataset, BATCH_SIZE, seed, hflip=hflip)
+    generator = as_generator(DeterministicGenerator(pair.ema), dataset, f"lightweight-{width}")
+    loader = BatchLoader(dataset, BATCH_SIZE, seed)
     info: dict[str, Any] = {"width": width, "state": "done", "curve": []}
     seconds, next_report, next_evaluation, start_time = 0.0, 0.0, evaluate_every, time.monotonic()
     while seconds < budget and info["state"] == "done":
-        losses = pair.step(next(loader)["real"])
+        losses = pair.step(as_tensor(next(loader)["real"]))
         seconds = time.monotonic() - start_time
         if not all(map(math.isfinite, losses.values())):
             info["state"] = "diverged"
@@ -186,7 +185,21 @@ def train(
         seconds = time.monotonic() - start_time
     info |= _progress_row(seconds, pair.steps * BATCH_SIZE)
     report(info)
-    return lambda first, count: to_uint8(generator.generate(generator.draw_latents(count, first=first))), info
+
+    def sample(first: int, count: int) -> NDArray[np.uint8]:
+        return as_images(generator.decode(generator.generate(generator.draw_latents(count, first=first))))
+
+    return sample, info
+
+
+def as_generator(network: nn.Module, dataset: Dataset, name: str) -> TrainedGenerator:
+    """Return a network of latents (N, 256) in the form of a generator of a run."""
+    return TrainedGenerator(network, Normal(size=LATENT_SIZE), dataset.summary.kind, dataset.codec, name)
+
+
+def image_shape(dataset: Dataset) -> tuple[int, ...]:
+    """Return the shape (C, H, W) of an image."""
+    return require_single_tensor(dataset.spec, "a GAN of images").shape
 
 
 def _progress_row(seconds: float, examples: int) -> dict[str, float]:
@@ -196,15 +209,16 @@ def _progress_row(seconds: float, examples: int) -> dict[str, float]:
 # ---------------------------------------------------------------------- data, evaluation, command line
 
 
-def load_dataset(source: str, size: int = 0, channels: int = 0) -> tuple[Dataset, bool]:
-    """Return the data as Zerosum's runs read them, and whether images are flipped; 0: the default of such runs."""
+def load_data(source: str, size: int = 0, channels: int = 0) -> Dataset:
+    """Return the data as Zerosum's runs read them, with their flips; 0: the default of such runs."""
     settings_tree = SettingsTree()
-    for name, value in (("size", size), ("channels", channels)):
+    for name, value in (("source", source), ("size", size), ("channels", channels)):
         if value:
             settings_tree.set(("data", name), value, f"`{name}`")
-    defaults.choose_data_settings(settings_tree, inspect_source(source), on_cpu=True)
-    data = settings_tree.tree["data"]
-    return load_source(source, data["size"], data["channels"], data["fit"]), bool(data["hflip"])
+    data = validate_data(settings_tree.tree["data"])
+    inspection = DATA_KINDS.find(data.kind).inspect(data)
+    defaults.choose_data_settings(settings_tree, data, inspection, on_cpu=True)
+    return load_dataset(validate_data(settings_tree.tree["data"]), LoadOptions(), inspection)
 
 
 def build_evaluation(dataset: Dataset, budget: float, interval: str, width: int) -> tuple[EvaluateFn, float]:
@@ -214,7 +228,7 @@ def build_evaluation(dataset: Dataset, budget: float, interval: str, width: int)
     """
     device = torch.device("cpu")
     network = feature_network("lite0", dataset, device, SilentReporter())
-    evaluator = OnlineEvaluator(network, device, dataset, EVALUATION_SAMPLES)
+    evaluator = OnlineEvaluator(network, device, dataset, EVALUATION_SAMPLES, SeededSamples(dataset.codec))
 
     def evaluate(generator: TrainedGenerator, examples: int) -> float:
         game: Any = SimpleNamespace(sample=lambda seeds: generator.generate(generator.latent.sample(seeds)))
@@ -222,9 +236,8 @@ def build_evaluation(dataset: Dataset, budget: float, interval: str, width: int)
 
     if interval != "auto":
         return evaluate, float(parse_seconds(interval)) or math.inf
-    channels, size, _ = dataset.shape
-    untrained = Generator(size, channels, width).eval()
-    generator = TrainedGenerator(untrained, Normal(size=LATENT_SIZE), dataset.shape, "untrained")
+    channels, size, _ = image_shape(dataset)
+    generator = as_generator(Generator(size, channels, width).eval(), dataset, "untrained")
     start_time = time.monotonic()
     generator.sample(BATCH_SIZE)  # these networks need more time for the samples than for their scores
     cost = evaluator.estimate_seconds() + EVALUATION_SAMPLES / BATCH_SIZE * (time.monotonic() - start_time)
@@ -250,9 +263,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Train, and write the samples and the curve."""
     options = parse_arguments()
-    dataset, hflip = load_dataset(options.data, options.size, options.channels)
+    dataset = load_data(options.data, options.size, options.channels)
     evaluate, interval = build_evaluation(dataset, options.budget, options.evaluate_every, options.width)
-    sample, info = train(dataset, options.budget, options.seed, options.width, hflip=hflip, evaluate=evaluate,
+    sample, info = train(dataset, options.budget, options.seed, options.width, evaluate=evaluate,
                          evaluate_every=interval, report=lambda row: print(json.dumps(row), flush=True))  # fmt: skip
     count = options.num_samples or min(request.DEFAULT_SAMPLES, len(dataset.train))  # as Zerosum's runs are evaluated
     images = np.concatenate([sample(first, min(512, count - first)) for first in range(0, count, 512)])

@@ -40,14 +40,15 @@ from torch import Tensor
 
 import zerosum
 from zerosum.data.dataset import Dataset
+from zerosum.data.images.codec import ImageCodec
 from zerosum.evaluation import evaluator, request
 from zerosum.evaluation.sample_sets import RealSet
 from zerosum.inference.load import read_recipe
-from zerosum.media.images import to_uint8
+from zerosum.media.raster import as_images
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
 from zerosum.units import parse_seconds
-from zerosum.workflows.evaluate import load_run_dataset
+from zerosum.workflows.run_data import read_run_data
 
 HERE = Path(__file__).parent
 RESULT = HERE / "quality.json"
@@ -95,7 +96,8 @@ class Recipe:
 
     def samples(self, run: Path) -> NDArray[np.uint8]:
         """Return the first samples of seed 0: (64, H, W, C)."""
-        return to_uint8(zerosum.load(run).sample(NUM_SAMPLES, seed=0))
+        generator = zerosum.load(run)
+        return as_images(generator.decode(generator.sample(NUM_SAMPLES, seed=0)))
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,7 @@ class Lightweight:
         folder = RunFolder(run)
         rows = list(folder.rows("scores.jsonl"))
         if not rows:
-            rows = [
-                score_images(_load_samples(run), lightweight.load_dataset(data)[0]) | {"examples": info["examples"]}
-            ]
+            rows = [score_images(_load_samples(run), lightweight.load_data(data)) | {"examples": info["examples"]}]
             folder.append("scores.jsonl", rows[0])
         return _outcome(info, rows[-1], info["curve"])
 
@@ -180,7 +180,8 @@ class StoredSamples:
     """Samples (N, H, W, C) with the interface of a generator, so that they are evaluated as a run is."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
-        self.images = images
+        _, height, width, channels = images.shape
+        self.images, self.codec = images, ImageCodec((channels, height, width))
 
     def sample(self, num_samples: int, *, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
         """Return samples `first` to `first + num_samples - 1` as images (num_samples, C, H, W) in [-1, 1].
@@ -202,7 +203,7 @@ def score_images(images: NDArray[np.uint8], dataset: Dataset, num_samples: int |
     task = request.build_run_task(StoredSamples(images), dataset, None, options)  # type: ignore[arg-type]
     device = torch.device("cpu")
     network = evaluator.feature_network("lite0", dataset, device, SilentReporter())
-    with evaluator.open_feature_extractor(network, device) as extractor:
+    with evaluator.open_feature_extractor(network, evaluator.evaluation_kind(dataset), device) as extractor:
         result, _ = evaluator.run_evaluation(task, options, extractor, None, SilentReporter())
     return result.as_row(0)
 
@@ -291,9 +292,9 @@ def sample_images(folder: Path, data: str, contenders: Sequence[str]) -> dict[st
     if OURS not in images:
         return images
     folder_of_ours = RunFolder.open(runs[OURS])
-    dataset = load_run_dataset(folder_of_ours, read_recipe(folder_of_ours), SilentReporter())
+    dataset = read_run_data(folder_of_ours, read_recipe(folder_of_ours), SilentReporter())
     real = RealSet.from_dataset(dataset, dataset.held_out, "held-out images").head(NUM_SAMPLES)
-    return {"real, held out": real.take(np.arange(len(real))), **images}
+    return {"real, held out": as_images(real.take(np.arange(len(real)))), **images}
 
 
 def parse_data_argument(argument: str, default_budget: str) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from zerosum.media.images import Images, make_grid, save_image
+from zerosum.media.raster import Images, make_grid, save_image
 
 COLORS = ("#111111", "#999999", "#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#009e73", "#8fd0b5", "#cc79a7", "#e8bcd4")
 TEXT_COLOR, MUTED_COLOR, GRID_COLOR = "#111111", "#555555", "#dddddd"

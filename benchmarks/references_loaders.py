@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from zerosum.data.dataset import Dataset
+from zerosum.media.raster import as_images
 
 Batches = Iterator[Any]
 """Batches of images (N, C, H, W), or of images and class labels (N,)."""
@@ -39,7 +40,7 @@ class TensorLoader(TorchDataset[Any]):
     description = "tensors from memory"
 
     def __init__(self, dataset: Dataset) -> None:
-        self.values = dataset.values
+        self.values = as_images(dataset.items(np.arange(len(dataset))))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -80,7 +81,7 @@ class PillowLoader(TorchDataset[tuple[Tensor, int]]):
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self.data = torch.from_numpy(np.ascontiguousarray(dataset.values[..., 0]))
+        self.data = torch.from_numpy(np.ascontiguousarray(as_images(dataset.items(np.arange(len(dataset))))[..., 0]))
         self.targets = torch.zeros(len(self.data), dtype=torch.int64)
         version = vision.torchvision_version()
         self.description = f"torchvision {version}" if version else "written out"

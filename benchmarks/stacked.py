@@ -26,10 +26,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import zerosum
-from zerosum.data.dataset import Dataset
+from zerosum.data.dataset import Dataset, as_tensor
 from zerosum.data.images.load import load_source
+from zerosum.data.images.pixels import bytes_to_unit
 from zerosum.evaluation.features.classifier import ClassifierFeatures, load_or_train_classifier
 from zerosum.evaluation.metrics import class_counts
+from zerosum.media.raster import as_images
 from zerosum.run_folder import Row, RunFolder
 
 HERE = Path(__file__).parent
@@ -41,7 +43,7 @@ RECIPES = ("r3gan", "auto", "dcgan", "wgan-gp")
 def stack_digits(digits: Dataset, count: int, seed: int) -> NDArray[np.uint8]:
     """Return images of three random training digits each: (count, H, W, 3)."""
     indices = np.random.default_rng(seed).choice(digits.train, (count, 3))
-    channels = [digits.take(indices[:, channel]).numpy()[..., 0] for channel in range(3)]
+    channels = [as_images(digits.items(indices[:, channel]))[..., 0] for channel in range(3)]
     return np.stack(channels, -1)
 
 
@@ -68,13 +70,13 @@ def generated_batches(run: Path) -> Iterator[Tensor]:
     """Yield the samples of a run in batches (N, 3, H, W)."""
     generator = zerosum.load(run)
     for first in range(0, NUM_SAMPLES, BLOCK_SIZE):
-        yield generator.sample(BLOCK_SIZE, seed=0, first=first)
+        yield as_tensor(generator.sample(BLOCK_SIZE, seed=0, first=first))
 
 
 def real_batches(digits: Dataset, count: int, first_seed: int, seed_step: int = 1) -> Iterator[Tensor]:
     """Yield `count` batches (N, 3, H, W) of new stacks of digits, each by a seed of its own."""
     for index in range(count):
-        yield digits.scale(torch.from_numpy(stack_digits(digits, BLOCK_SIZE, first_seed + index * seed_step)))
+        yield bytes_to_unit(torch.from_numpy(stack_digits(digits, BLOCK_SIZE, first_seed + index * seed_step)))
 
 
 def train(run: Path, data: Path, recipe: str, budget: str, seed: int) -> None:

@@ -15,7 +15,8 @@ from references import NUM_CLASSES, Step
 from torch import nn
 
 from zerosum.data.dataset import Dataset
-from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.summary import ImageSummary
 from zerosum.data.loader import BatchLoader
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.schedule import Progress
@@ -25,7 +26,7 @@ from zerosum.recipes.recipe import Recipe
 from zerosum.training.accelerator import PRECISIONS, Accelerator
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import build_game
+from zerosum.workflows.build_game import DataInfo, build_game
 
 
 @dataclass
@@ -55,8 +56,9 @@ def make_noise_dataset(row: Row, num_images: int = 2048) -> Dataset:
     values = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     indices, num_classes = np.arange(num_images), NUM_CLASSES if build_recipe(row).is_conditional else 1
     names = tuple(map(str, range(num_classes))) if num_classes > 1 else ()
-    summary = DatasetSummary("noise", "images", num_images)
-    return Dataset(values, indices % num_classes, names, indices.astype(np.uint64), indices, indices[:0], summary)
+    summary, codec = ImageSummary("noise", "images", num_images), ImageCodec((row.channels, row.side, row.side))
+    hashes = indices.astype(np.uint64)
+    return Dataset(values, indices % num_classes, names, hashes, indices, indices[:0], summary, codec)
 
 
 def load_settings_tree(recipe: str, variant: str) -> SettingsTree:
@@ -84,7 +86,7 @@ def period(row: Row) -> int:
 def build_row_game(row: Row, dataset: Dataset, precision: str = "float32") -> tuple[AdversarialGame, Accelerator]:
     """Return Zerosum's game, and the accelerator it is computed on."""
     accelerator = Accelerator("cpu", 1, *PRECISIONS[precision])
-    return build_game(build_recipe(row), dataset.shape, True, accelerator, dataset.class_priors), accelerator
+    return build_game(build_recipe(row), DataInfo(dataset.spec, dataset.class_priors), accelerator), accelerator
 
 
 def zerosum_step(row: Row, dataset: Dataset, precision: str = "float32") -> Step:
@@ -105,8 +107,8 @@ def zerosum_step(row: Row, dataset: Dataset, precision: str = "float32") -> Step
 def reference_step(row: Row, dataset: Dataset, loader: loaders.ImageLoader) -> Step:
     """Return a step that takes a round of the reference, on the same networks."""
     recipe, num_classes = build_recipe(row), len(dataset.classes)
-    generator = recipe.generator.build(recipe.latent.size, dataset.shape, True, num_classes).train()
-    discriminator = recipe.discriminator.build(dataset.shape, num_classes).train()
+    generator = recipe.generator.build(recipe.latent.size, dataset.spec, num_classes).train()
+    discriminator = recipe.discriminator.build(dataset.spec, num_classes).train()
     return row.reference(generator, discriminator, loader.batches(row.batch_size), build_recipe(row))
 
 

@@ -19,7 +19,7 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,15 @@ from PIL import Image
 from torch import Tensor
 
 import zerosum
-from zerosum.evaluation.features.registry import load_feature_network
+from zerosum.evaluation.features.base import FeatureNetwork
+from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
+from zerosum.evaluation.features.pixels import PixelFeatures
+from zerosum.evaluation.kinds.images import LARGE_INPUT_SIZE, SMALL_INPUT_SIZE
 from zerosum.evaluation.metrics.paired import PairedMetrics
 from zerosum.evaluation.metrics.score import mean_score
-from zerosum.inference import writers
 from zerosum.inference.load import read_recipe
 from zerosum.inference.translator import batch_ranges
+from zerosum.media.kind import MEDIA_KINDS
 from zerosum.networks.perceptual import PerceptualDistance
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
@@ -156,7 +159,9 @@ def make_tiles(name: str, experiment: Experiment, data: Path, folder: Path) -> P
         _, translation_set = load_translation_data(
             run, read_recipe(run), str(data / "test"), experiment.paired, False, SilentReporter()
         )
-        writers.write_samples(translation_set.targets(range(len(translation_set.indices))), draft / "test")
+        (draft / "test").mkdir()
+        targets = translation_set.dataset.items(translation_set.indices)
+        MEDIA_KINDS.find(translation_set.dataset.summary.kind).write(targets, draft / "test")
         (draft / "test/grid.png").unlink()
         draft.rename(tiles)
     return tiles
@@ -301,9 +306,22 @@ def paired_kernel_distance(generated: Tensor, targets: Tensor) -> tuple[float, N
     return float(pairs.sum() / (n * (n - 1))), leave_one_out
 
 
+def _load_lite0(size: int) -> FeatureNetwork:
+    return EfficientNetFeatures.load(
+        SMALL_INPUT_SIZE if size <= SMALL_INPUT_SIZE else LARGE_INPUT_SIZE, torch.device("cpu")
+    )
+
+
+FEATURE_NETWORKS: dict[str, Callable[[int], FeatureNetwork]] = {
+    "lite0": _load_lite0,
+    "pixels": lambda _: PixelFeatures(),
+}
+"""From the longest side of the images in pixels to the network that `zerosum evaluate` uses for them."""
+
+
 def extract_features(images: Tensor, name: str) -> Tensor:
-    """Map (N, 3, H, W) in [-1, 1] to features (N, D) of the network that `zerosum evaluate` uses under that name."""
-    network = load_feature_network(name, max(images.shape[2:]), torch.device("cpu"))
+    """Map (N, 3, H, W) in [-1, 1] to features (N, D) of the network of that name."""
+    network = FEATURE_NETWORKS[name](max(images.shape[2:]))
     with torch.no_grad():
         return network(images).features
 

@@ -20,7 +20,7 @@ import numpy as np
 
 import zerosum
 from zerosum.inference.load import read_recipe
-from zerosum.media import images
+from zerosum.media import raster
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
 
@@ -59,10 +59,10 @@ def main() -> None:
         name = "none" if math.isinf(truncation) else f"{truncation:g}"
         scores_by_truncation[name] = {score: row["scores"][score]["value"] for score in SCORES}
         results |= {"protocol_description": row["protocol_description"], "truncations": scores_by_truncation}
-        rows.append(images.to_uint8(generator.sample(NUM_COLUMNS, seed=0, truncation=truncation)))
+        rows.append(raster.as_images(generator.decode(generator.sample(NUM_COLUMNS, seed=0, truncation=truncation))))
     (HERE / "truncation.json").write_text(json.dumps(results, indent=1) + "\n", "utf8")
     (HERE / "truncation.md").write_text(table(results), "utf8")
-    images.save_image(images.make_grid(np.concatenate(rows), columns=NUM_COLUMNS), HERE / "truncation.png")
+    raster.save_image(raster.make_grid(np.concatenate(rows), columns=NUM_COLUMNS), HERE / "truncation.png")
 
 
 if __name__ == "__main__":

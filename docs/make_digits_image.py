@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 import zerosum
-from zerosum.media.images import make_grid, save_image, to_uint8
+from zerosum.media.raster import as_images, make_grid, save_image
 
 HERE = Path(__file__).parent
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     generator = zerosum.load(parser.parse_args().run)
-    images = to_uint8(generator.sample(96, seed=0))
+    images = as_images(generator.decode(generator.sample(96, seed=0)))
     save_image(make_grid(images, columns=16, scale=2), HERE / "digits.png")
 
 

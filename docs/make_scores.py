@@ -21,7 +21,7 @@ import numpy as np
 
 import zerosum
 from zerosum.media import contact_sheet
-from zerosum.media.images import to_uint8
+from zerosum.media.raster import as_images
 from zerosum.reporting.scores_section import format_scores, format_with_error
 from zerosum.run_folder import RunFolder
 
@@ -74,7 +74,8 @@ def draw_samples(data: str, rows: dict[str, Any], folder: Path) -> None:
         return
     captioned_rows = []
     for recipe, row in rows.items():
-        images = to_uint8(zerosum.load(runs[recipe]).sample(12, seed=0))
+        generator = zerosum.load(runs[recipe])
+        images = as_images(generator.decode(generator.sample(12, seed=0)))
         kid = row["scores"]["kid_lite0"]["value"]
         caption = f"{recipe}: kid_lite0 {kid:.3f}, after {row['examples']:,} examples"
         captioned_rows.append(contact_sheet.CaptionedRow(caption, images))
@@ -154,7 +155,7 @@ def main() -> None:
             run = options.folder / f"{name}-{recipe}"
             train(run, path, recipe, options.budget)
             rows[recipe] = evaluate(run)
-            print(name, recipe, "\n".join(format_scores(rows[recipe])), flush=True)
+            print(name, recipe, "\n".join(format_scores(rows[recipe], "image")), flush=True)
         result["data"][name] = rows
         RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf8")
     for name, rows in result["data"].items():

@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from zerosum.data.config import DataConfig
+from zerosum.data.kind import DATA_KINDS
 from zerosum.recipes.recipe import Recipe
 
 PAGE = Path(__file__).parent / "settings.md"
@@ -114,20 +116,29 @@ def section(name: str, model: type[BaseModel], prefix: str) -> Iterator[str]:
     yield ""
 
 
+def section_models(name: str, field: FieldInfo) -> list[type[BaseModel]]:
+    """Return the models that a section of a recipe may hold; those of the data are in a registry, as users add some."""
+    if name == "data":
+        return [DATA_KINDS.find(kind).config for kind in DATA_KINDS]
+    return list(models(typing.get_args(field.annotation)[1] if name == "terms" else field.annotation))
+
+
+def introduction(name: str, field: FieldInfo) -> str:
+    """Return the text below the heading of a section whose models have kinds."""
+    if name == "terms":
+        return "Further loss terms by name; `kind` defaults to the name."
+    field = DataConfig.model_fields["kind"] if name == "data" else field
+    return " ".join((field.description or "").split()) or f"One kind of {name}."
+
+
 def page() -> str:
     """Return the page as Markdown."""
     lines = [HEAD]
     for name, field in Recipe.model_fields.items():
-        if name == "terms":
-            section_models = list(models(typing.get_args(field.annotation)[1]))
-            lines += [f"## `{name}`", "", "Further loss terms by name; `kind` defaults to the name.", ""]
-        else:
-            section_models = list(models(field.annotation))
-            if not section_models:
-                continue
-            if kind_of(section_models[0]):
-                lines += [f"## `{name}`", "", " ".join((field.description or "").split()) or f"One kind of {name}.", ""]
-        for model in section_models:
+        found = section_models(name, field)
+        if found and kind_of(found[0]):
+            lines += [f"## `{name}`", "", introduction(name, field), ""]
+        for model in found:
             kind = kind_of(model)
             prefix = f"terms.{kind.replace('-', '_')}." if name == "terms" else f"{name}."
             lines += section(f'{name}.kind = "{kind}"' if kind else name, model, prefix)

@@ -23,9 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from translation import EXPERIMENTS, RESULT, Experiment, data_folder
 
 import zerosum
+from zerosum.data.images.pixels import unit_to_bytes
+from zerosum.game.sample_spec import require_single_tensor
 from zerosum.inference.load import read_recipe
 from zerosum.inference.translator import bicubic_baseline
-from zerosum.media import images
+from zerosum.media import raster
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.evaluate_pairs import TranslationSet, load_translation_data
@@ -71,8 +73,8 @@ def draw_examples(name: str, experiment: Experiment, folder: Path, data: Path, r
     )
     rows = torch.linspace(0, len(translation_set.indices) - 1, NUM_ROWS).round().int().tolist()
     columns = _columns(translation_set, rows, runs, reverse)
-    cells = images.to_uint8(torch.stack(columns, 1).flatten(0, 1))
-    images.save_image(images.make_grid(cells, columns=2 * len(columns), gap=3), path)
+    cells = unit_to_bytes(torch.stack(columns, 1).flatten(0, 1))
+    raster.save_image(raster.make_grid(cells, columns=2 * len(columns), gap=3), path)
     return path
 
 
@@ -80,7 +82,8 @@ def _columns(translation_set: TranslationSet, rows: Sequence[int], runs: Sequenc
     """Return the columns of the image, each (N, C, H, W): inputs, outputs of each run and, for pairs, targets."""
     inputs = torch.cat([translation_set.inputs(range(row, row + 1)) for row in rows])
     outputs = (zerosum.load_translator(run, reverse=reverse)(inputs) for run in runs)
-    columns = [bicubic_baseline(inputs, translation_set.dataset.shape), *outputs]
+    shape = require_single_tensor(translation_set.dataset.spec, "translation").shape
+    columns = [bicubic_baseline(inputs, shape), *outputs]
     if translation_set.dataset.has_targets:
         columns.append(torch.cat([translation_set.targets(range(row, row + 1)) for row in rows]))
     return columns

@@ -17,7 +17,7 @@ LAYERS = (
 """Folders and root modules from top to bottom; a module imports from its own layer and from those below it."""
 ROOT_MODULES = {"api", "errors", "reporter", "run_folder", "settings", "units"}
 MAX_ROOT_MODULES = 8
-GAME_OF_NETWORKS = {"game.seeded_rng", "game.types"}
+GAME_OF_NETWORKS = {"game.sample_spec", "game.seeded_rng", "game.types"}
 """The modules of the game that networks may import."""
 GAME_OF_TRAINING = GAME_OF_NETWORKS | {"game.game", "game.player", "game.schedule"}
 """The modules of the game that the training loop may import: players and moves, no variant."""
@@ -27,6 +27,18 @@ OLD_WORDS = (
     "hasten", "weary", "farewell", "medicine", "exhibit", "doctor", "judge", "rescue",
 )  # fmt: skip
 """Words of the vocabulary before it was the field's, and spellings that are not American."""
+KINDS = {path.parent.name.replace("_", "-") for path in SOURCE.glob("data/*/kind.py")}
+"""The kinds of data."""
+KIND_PLACES = tuple(
+    f"{floor}.{kind.replace('-', '_')}" for floor in ("data", "evaluation.kinds", "media") for kind in sorted(KINDS)
+)
+"""Where a kind is implemented: one place on each floor."""
+KIND_REGISTRIES = {"data.kind", "evaluation.kinds.base", "media.kind"}
+"""Where kinds are listed by name."""
+IMAGE_TOOLS = {
+    "data.images.decode", "data.images.files", "data.images.pixels", "data.images.summary", "data.images.thumbnails",
+}  # fmt: skip
+"""Functions of images that whatever works on images alone may use: degradations, translation, classifiers of images."""
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
 
@@ -35,7 +47,7 @@ TEXTS = [
     *MODULES,
     *sorted((SOURCE / "recipes").glob("*.toml")),
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
-    *(path for folder in ("tests", "benchmarks", "docs") for path in sorted((ROOT / folder).rglob("*.py"))),
+    *(path for folder in ("tests", "benchmarks", "docs", "examples") for path in sorted((ROOT / folder).rglob("*.py"))),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 TEXTS.remove(Path(__file__))
@@ -128,7 +140,7 @@ def test_vocabulary(path: Path) -> None:
 
 def test_tests_mirror_the_source() -> None:
     tests = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
-    folders = {path.parent.relative_to(SOURCE) for path in MODULES} | {Path("benchmarks")}
+    folders = {path.parent.relative_to(SOURCE) for path in MODULES} | {Path("benchmarks"), Path("examples")}
     assert tests <= folders, f"there is no folder of the source for {tests - folders}"
 
 
@@ -141,3 +153,57 @@ def test_messages_below_the_command_line_name_fields() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert not flag.search(node.value), f"{name_of(path)} line {node.lineno} names a flag"
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    """The identities of the constants that are docstrings, of modules, classes, functions and attributes."""
+    return {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_its_own_places_name_a_kind_of_data(path: Path) -> None:
+    name = name_of(path)
+    if name.startswith(KIND_PLACES) or name in KIND_REGISTRIES:
+        return
+    foreign = {other for other in imported(path) - IMAGE_TOOLS if other.startswith(KIND_PLACES)}
+    assert not foreign, f"{name} uses the implementation of a kind of data: {foreign}"
+    tree = ast.parse(path.read_text("utf8"))
+    texts = docstrings(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in KINDS and id(node) not in texts:
+            is_argument_of_others = (name, node.value) == ("workflows.train", "images")
+            assert is_argument_of_others, f"{name} line {node.lineno} names the kind of data {node.value}"
+
+
+def test_the_list_of_kinds_is_complete() -> None:
+    from zerosum.data.kind import DATA_KINDS
+    from zerosum.evaluation.kinds.base import EVALUATION_KINDS
+    from zerosum.media.kind import MEDIA_KINDS
+
+    assert KINDS == set(DATA_KINDS) == set(EVALUATION_KINDS) == set(MEDIA_KINDS)
+
+
+def test_no_attribute_is_looked_up_by_a_text() -> None:
+    """A protocol or a base class says what an object has."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in {"hasattr", "getattr", "setattr"}, f"{name_of(path)} line {node.lineno}"
+
+
+def test_protocols_that_are_tested_have_no_state_of_modules() -> None:
+    """From Python 3.12 on, `isinstance` with a protocol does not see the buffers and submodules of a module."""
+    plain = {"condition_inputs", "levels", "receptive_field_radius", "size_multiple", "num_layers"}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf8"))):
+            decorators = [ast.unparse(each) for each in node.decorator_list] if isinstance(node, ast.ClassDef) else []
+            if "runtime_checkable" in decorators:
+                state = {ast.unparse(each.target) for each in node.body if isinstance(each, ast.AnnAssign)}
+                assert state <= plain, f"{name_of(path)}: {node.name} is not seen to have {state - plain}"
+
+
+def test_few_values_have_no_type() -> None:
+    count = sum(len(re.findall(r"\bAny\b", path.read_text("utf8"))) for path in MODULES)
+    assert count <= 60

@@ -27,9 +27,9 @@ def test_a_run_of_this_version_is_opened(tmp_path: Path, status: dict | None) ->
     ("recipe", "status", "version", "release"),
     [
         ({"made": {"zerosum": "0.1.0"}}, {"state": "done", "images": 5}, "format 1", "an older release"),
-        ({"metadata": {"format": FORMAT_VERSION - 1}}, None, "format 1", "an older release"),
-        ({"metadata": {"format": FORMAT_VERSION + 1}}, None, "format 3", "a newer release"),
-        ({"metadata": {"format": FORMAT_VERSION}}, {"format": FORMAT_VERSION + 1}, "format 3", "a newer release"),
+        ({"metadata": {"format": FORMAT_VERSION - 1}}, None, "format 2", "an older release"),
+        ({"metadata": {"format": FORMAT_VERSION + 1}}, None, "format 4", "a newer release"),
+        ({"metadata": {"format": FORMAT_VERSION}}, {"format": FORMAT_VERSION + 1}, "format 4", "a newer release"),
     ],
     ids=["table [made]", "older", "newer", "newer status"],
 )
@@ -37,8 +37,29 @@ def test_a_run_of_another_version_is_refused(
     tmp_path: Path, recipe: dict, status: dict | None, version: str, release: str
 ) -> None:
     run = write_run(tmp_path / "run", recipe, status)
-    with pytest.raises(BadInput, match=f"{version}, .*reads format 2 only: use {release} .*train it again"):
+    with pytest.raises(BadInput, match=f"{version}, .*reads format 3 only: use {release} .*train it again"):
         RunFolder.open(run)
+
+
+def test_files_of_other_formats_come_with_the_first_rename(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+
+    def write(folder: Path) -> None:
+        assert not path.exists()
+        assert (folder / "plan.json").is_file()
+        (folder / "codec.safetensors").write_bytes(b"tensors")
+
+    RunFolder.create(path, {"plan.json": {}}, write)
+    assert sorted(file.name for file in path.iterdir()) == ["codec.safetensors", "plan.json"]
+
+
+def test_a_run_whose_files_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    def write(folder: Path) -> None:
+        raise BadInput("no")
+
+    with pytest.raises(BadInput, match="no"):
+        RunFolder.create(tmp_path / "run", {"plan.json": {}}, write)
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_that_cannot_be_read_are_reported_by_their_reader(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zerosum.data.dataset import Dataset
+from zerosum.data.dataset import Dataset, as_tensor
+from zerosum.data.images.summary import ImageSummary
 from zerosum.game.types import Batch, DiscriminatorOutput
 from zerosum.training.trainer import Trainer
 
@@ -75,7 +76,7 @@ def modify_reals(modify: Callable[[Tensor], Tensor]) -> TrainerFault:
 
     def change_trainer(trainer: Trainer) -> None:
         trainer.loader = ModifiedLoader(  # type: ignore[assignment]
-            trainer.loader, lambda batch: batch | {"real": modify(batch["real"])}
+            trainer.loader, lambda batch: batch | {"real": modify(as_tensor(batch["real"]))}
         )
 
     return change_trainer
@@ -222,6 +223,7 @@ def duplicate(fraction: float) -> DatasetFault:
         rng = np.random.default_rng(0)
         copies = rng.permutation(len(train))[: int(fraction * len(train))]
         train[copies] = rng.permutation(dataset.train)[:10][rng.integers(0, 10, len(copies))]
+        assert isinstance(dataset.summary, ImageSummary), "the fault is for images only"
         summary = dataclasses.replace(dataset.summary, duplicates=len(copies) - 10)
         return dataclasses.replace(dataset, train=train, summary=summary)
 

@@ -10,7 +10,7 @@ Public names are imported on first use, so `import zerosum` does not import PyTo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zerosum.api import (
@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "BadInput":
         from zerosum.errors import BadInput
 
@@ -68,5 +68,5 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from zerosum import api
 
-        return getattr(api, name)
+        return vars(api)[name]
     raise AttributeError(f"module 'zerosum' has no attribute {name!r}")

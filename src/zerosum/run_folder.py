@@ -12,22 +12,26 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import tomli_w
 
 from zerosum.errors import BadInput
 
-Row = dict[str, Any]
-"""One JSON object: a row of log.jsonl, scores.jsonl or findings.jsonl, or a whole JSON file."""
-FORMAT_VERSION = 2
+Row: TypeAlias = dict[str, Any]
+"""A parsed JSON object or TOML table: a row of log.jsonl, scores.jsonl or findings.jsonl, a whole file, or settings
+before they are validated. Parsed values enter the program here, and only here, without a type."""
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+"""A value that is written as JSON or TOML."""
+FORMAT_VERSION = 3
 """The version of the run folder's files and keys, in status.json and under [metadata] in recipe.toml. Version 1 wrote
-no number; its recipe.toml has a table [made] instead of [metadata]."""
+no number; its recipe.toml has a table [made] instead of [metadata]. Version 2 kept the shape and the range of a sample
+under [metadata]; since version 3, codec.json and codec.safetensors hold the codec of the data."""
 FINDINGS_FILE = "findings.jsonl"
 """What the monitor found during training: a line when a finding appears, and one when it is resolved."""
 RECOVERIES_FILE = "recoveries.jsonl"
@@ -75,6 +79,10 @@ def _write_text(text: str, path: Path) -> None:
     path.write_text(text, "utf8")
 
 
+def _write_nothing(folder: Path) -> None:
+    """Write no further files into a new run folder."""
+
+
 def flush(path: Path) -> None:
     """Flush a file from the operating system's cache to disk."""
     with path.open("rb+") as file:
@@ -112,12 +120,15 @@ class RunFolder:
             raise BadInput(f"`run` {path}: cannot be created because {parent} {reason}; choose another folder")
 
     @classmethod
-    def create(cls, path: Path, files: Mapping[str, Mapping[str, Any]]) -> RunFolder:
+    def create(
+        cls, path: Path, files: Mapping[str, Mapping[str, Json]], write: Callable[[Path], None] = _write_nothing
+    ) -> RunFolder:
         """Create a run folder together with its first files, in one rename.
 
         Args:
             path: the new folder.
             files: the content of each file by name; names end in .toml or .json.
+            write: called with the temporary folder; writes further files of other formats.
 
         Raises:
             BadInput: the folder is not empty, or it cannot be created.
@@ -128,6 +139,10 @@ class RunFolder:
             temporary.path.mkdir(parents=True)
             for name, content in files.items():
                 (temporary.write_toml if name.endswith(".toml") else temporary.write_json)(name, content)
+            write(temporary.path)
+            for file in temporary.path.rglob("*"):
+                if file.is_file():
+                    flush(file)
             if path.exists():
                 path.rmdir()  # an empty folder that the user made
             temporary.path.replace(path)
@@ -169,7 +184,7 @@ class RunFolder:
 
     def _read_format_version(self) -> object:
         """Return the format version of the run; a file that cannot be read, or has no version, is passed over."""
-        recipe, status = dict[str, Any](), dict[str, Any]()
+        recipe, status = Row(), Row()
         with suppress(BadInput):  # reported by whatever reads the content
             recipe = self.read_toml("recipe.toml")
         with suppress(BadInput):
@@ -182,7 +197,7 @@ class RunFolder:
 
     # ------------------------------------------------------------------ small files
 
-    def write_toml(self, name: str, content: Mapping[str, Any]) -> None:
+    def write_toml(self, name: str, content: Mapping[str, Json]) -> None:
         """Write a TOML file into the folder."""
         write_atomically(self.path / name, lambda p: p.write_text(tomli_w.dumps(content), "utf8"))
 
@@ -198,7 +213,7 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise BadInput(f"{path} cannot be read ({error}); repair the file, or start a new run") from error
 
-    def write_json(self, name: str, content: Any) -> None:
+    def write_json(self, name: str, content: Json) -> None:
         """Write a JSON file into the folder."""
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_atomically(self.path / name, lambda p: p.write_text(text, "utf8"))
@@ -263,7 +278,8 @@ class RunFolder:
 
     def sample_grids(self) -> list[Path]:
         """Return the paths of the sample grids, oldest first."""
-        return sorted((self.path / "samples").glob("[0-9]*.png"), key=lambda path: int(path.stem))
+        grids = [path for path in (self.path / "samples").glob("*.png") if path.stem.isdecimal()]
+        return sorted(grids, key=lambda path: int(path.stem))
 
     # ------------------------------------------------------------------ checkpoints
 

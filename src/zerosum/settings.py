@@ -1,6 +1,8 @@
-"""The base class of all settings."""
+"""The base class of all settings, and the record of a setting that was chosen."""
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,3 +20,19 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         validate_default=True,
     )
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A setting that was chosen, with the reason."""
+
+    name: str
+    """The short name of the setting."""
+    value: str
+    """The chosen value, as text."""
+    reason: str
+    """Why it was chosen, and which settings change it."""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the fields as a dict, for plan.json."""
+        return asdict(self)

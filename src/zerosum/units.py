@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
@@ -11,7 +11,7 @@ _SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _COUNT_SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
-def parse_seconds(value: Any) -> Any:
+def parse_seconds(value: object) -> object:
     """Convert a duration such as "90s", "5m" or "1h30m" to seconds; return anything but a string unchanged.
 
     Raises:
@@ -25,7 +25,7 @@ def parse_seconds(value: Any) -> Any:
     return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
 
 
-def parse_count(value: Any) -> Any:
+def parse_count(value: object) -> object:
     """Convert a count such as "200k" or "1.5M" to an integer; return anything but a string unchanged.
 
     Raises:

@@ -84,7 +84,7 @@ def test_train_and_sample_points(workdir: Path, run_cli, source: str) -> None:
     assert run_cli("walk", f"runs/{source}")[0] == 2
     code, _, err = run_cli("train", source, "--data.rotate90", "true", "--run", "rotated")
     assert code == 2
-    assert "--data.rotate90: rotates images, and these data are points" in err
+    assert "--data.rotate90: is a setting of images and image-pairs, and these data are points" in err
 
 
 @pytest.mark.parametrize("name", ["auto", "vanilla", "r3gan", "progan"])
@@ -155,7 +155,7 @@ def test_a_run_folder_inside_the_data_is_not_read_as_data(
     assert run_cli("train", ".", *QUICK)[0] == 0
     assert run_cli("resume", "runs/photos", "--examples", "320")[0] == 0
     _, out, _ = run_cli("data", ".", "--json")
-    assert json.loads(out)["images"] == 80
+    assert json.loads(out)["count"] == 80
 
 
 def test_tensorboard_must_be_installed(workdir: Path, run_cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,10 @@ import torch
 from PIL import Image, ImageDraw
 
 import zerosum
-from zerosum.data.load import load_dataset
+from zerosum.data.images.pixels import unit_to_bytes
+from zerosum.data.kind import LoadOptions, load_dataset
 from zerosum.inference.load import read_recipe
 from zerosum.inference.translator import subsample_evenly
-from zerosum.media.images import to_uint8
 from zerosum.reporting.scores_section import IMAGE_CAPTIONS
 from zerosum.run_folder import RunFolder
 
@@ -57,12 +57,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sample_grid_evaluation_and_apply_use_the_same_images(trained: Path, tmp_path: Path) -> None:
     run = trained / "runs/pairs"
-    recipe = read_recipe(RunFolder(run))
-    dataset = load_dataset(recipe.data, lambda done, total: None, bidirectional=recipe.game.bidirectional)
+    dataset = load_dataset(read_recipe(RunFolder(run)).data, LoadOptions())
     indices = subsample_evenly(dataset.input_indices(True), 12)
     translator = zerosum.load_translator(run)
-    translated = to_uint8(translator(dataset.inputs(indices)))
-    for number, image in enumerate(to_uint8(dataset.inputs(indices))):
+    translated = unit_to_bytes(translator(dataset.inputs(indices)))
+    for number, image in enumerate(unit_to_bytes(dataset.inputs(indices))):
         (tmp_path / "in").mkdir(exist_ok=True)
         Image.fromarray(image).save(tmp_path / f"in/{number:02d}.png")
     files = zerosum.apply(run, tmp_path / "in", into=tmp_path / "out")
@@ -256,7 +255,7 @@ def test_invalid_translation_settings_print_a_message_and_write_nothing(trained:
         (pairs, "--recipe", "dcgan", "--data.degrade", "gray"): "leave out --data.pairs, --data.degrade",
         (pairs, "--recipe", "pix2pix", "--data.degrade", "graay"): "gray",
         (str(only), "--recipe", "cyclegan", "--data.degrade", "gray"): "--data.degrade",
-        (pairs, "--recipe", "pix2pix", "--terms.cycle.weight", "1"): "--game.bidirectional",
+        (pairs, "--recipe", "pix2pix", "--terms.cycle.weight", "1"): "--game.kind cycle",
         (pairs, "--recipe", "cyclegan", "--terms.l1.weight", "1"): "--terms.l1",
         (
             pairs,
@@ -270,7 +269,8 @@ def test_invalid_translation_settings_print_a_message_and_write_nothing(trained:
         (pairs, "--recipe", "dcgan", "--generator.kind", "unet"): "--game.kind translation",
         (pairs, "--recipe", "pix2pix", "--augment.kind", "ada"): "--augment.kind none",
         (str(only), "--recipe", "esrgan", "--data.degrade", "down2"): "factor",
-        (str(only), "--recipe", "dcgan", "--game.bidirectional", "true"): "--game.bidirectional",
+        (str(only), "--recipe", "dcgan", "--game.kind", "cycle"): "--generator.kind",
+        (pairs, "--recipe", "cyclegan", "--data.pairs", "paired"): "--data.pairs unpaired",
         (pairs, "--recipe", "cyclegan", "--objective.kind", "relativistic-average"): "least-squares",
         (str(only), "--recipe", "esrgan", "--training.accumulate", "2"): "--objective.kind relativistic-average",
         (
@@ -314,7 +314,8 @@ def test_the_replay_buffer_is_resumed_bit_for_bit(trained: Path, tmp_path: Path)
     first, second = (
         load_file(run / "checkpoints/00000032/networks.safetensors") for run in (complete.path, interrupted)
     )
-    assert bool(first["replay_buffer.samples"].abs().sum() > 0)
+    for direction in (0, 1):
+        assert bool(first[f"replay_buffer.samples_{direction}"].abs().sum() > 0)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from zerosum.data import cache
 from zerosum.data.dataset import Dataset
-from zerosum.data.images import ingest, load
+from zerosum.data.images import decoding, reader
 from zerosum.data.images.load import load_source
 from zerosum.errors import BadInput
 
@@ -31,15 +32,15 @@ def assert_same_dataset(one: Dataset, other: Dataset) -> None:
         assert first.dtype == second.dtype
         assert (first == second).all()
     assert one.summary == other.summary
-    assert (one.classes, one.shape, one.fingerprint) == (other.classes, other.shape, other.fingerprint)
+    assert (one.classes, one.spec, one.fingerprint) == (other.classes, other.spec, other.fingerprint)
 
 
 def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("a warm start decoded an image")
 
-    monkeypatch.setattr(ingest, "decode_image", fail)
-    monkeypatch.setattr(load, "decode_source", fail)
+    monkeypatch.setattr(decoding, "decode_image", fail)
+    monkeypatch.setattr(reader, "decode_images", fail)
 
 
 def test_warm_start_equals_cold_start_and_decodes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +53,7 @@ def test_warm_start_equals_cold_start_and_decodes_nothing(folder: Path, monkeypa
 
 def test_memory_mapped_equals_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_memory = load_source(folder, 8, 3, "crop")
-    monkeypatch.setattr(load, "physical_memory_bytes", lambda: 64)
+    monkeypatch.setattr(reader, "physical_memory_bytes", lambda: 64)
     mapped = load_source(folder, 8, 3, "crop")
     assert isinstance(mapped.values, np.memmap)
     assert not isinstance(in_memory.values, np.memmap)
@@ -136,7 +137,7 @@ def test_without_a_writable_cache_images_are_decoded_in_memory(
         f"the decoded images were not cached, so the next start decodes them again ({tmp_path / 'file'}: File exists)"
     )
     assert_same_dataset(cold, uncached)
-    monkeypatch.setattr(load, "physical_memory_bytes", lambda: 64)
+    monkeypatch.setattr(reader, "physical_memory_bytes", lambda: 64)
     with pytest.raises(BadInput, match=r"do not fit in memory.* set ZEROSUM_CACHE to a folder with free space"):
         load_source(folder, 8, 3, "crop")
 
@@ -145,14 +146,13 @@ def test_a_disk_that_fills_up_loses_only_the_cache(
     folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cold = load_source(folder, 8, 3, "crop")
-    original_append = cache.NpyArrayWriter.append
+    write_npy = reader.write_npy
 
-    def append_until_full(self: cache.NpyArrayWriter, pixels: np.ndarray) -> None:
-        if self._count == 9:
-            raise OSError(28, "No space left on device")
-        original_append(self, pixels)
+    def write_until_full(path: Path, count: int, shape: tuple[int, ...], images: Iterator[np.ndarray]) -> None:
+        write_npy(path, count, shape, islice(images, 9))
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache.NpyArrayWriter, "append", append_until_full)
+    monkeypatch.setattr(reader, "write_npy", write_until_full)
     monkeypatch.setenv("ZEROSUM_CACHE", str(cache_folder / "other"))
     uncached = load_source(folder, 8, 3, "crop")
     assert "No space left on device" in uncached.summary.notes.pop()

@@ -10,6 +10,9 @@ import torch
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.load import load_source
 from zerosum.data.images.sources import BUNDLED_DATASETS
+from zerosum.data.kind import LoadOptions, load_dataset
+from zerosum.data.points.config import PointDataConfig
+from zerosum.game.sample_spec import TensorSpec
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def test_the_bundled_digits_are_mnist(digits: Dataset) -> None:
     assert digits.values.shape == (10_000, 32, 32, 1)
-    assert digits.shape == (1, 32, 32)
+    assert digits.spec == TensorSpec((1, 32, 32), bounded=True)
     assert digits.classes == tuple("0123456789")
     assert np.bincount(digits.labels).tolist() == [1_000] * 10
     assert digits.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]  # as in the original file
@@ -42,12 +45,12 @@ def test_the_bundled_file_is_small_and_has_a_notice() -> None:
 def test_scaled_images_are_in_minus_one_to_one_and_channels_last(digits: Dataset) -> None:
     color = replace(digits, values=np.arange(256, dtype=np.uint8).reshape(1, 8, 8, 4)[..., :3].repeat(5, 0))
     raw = color.take(np.arange(5))
-    scaled = color.scale(raw)
+    scaled = color.codec.encode(raw)
     assert scaled.shape == (5, 3, 8, 8)
     assert scaled.dtype == torch.float32
     assert scaled.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(scaled.permute(0, 2, 3, 1) * 127.5 + 127.5, raw.float(), atol=1e-4)
-    assert digits.scale(torch.tensor([[[[0]], [[255]]]], dtype=torch.uint8)).flatten().tolist() == [-1.0, 1.0]
+    assert digits.codec.encode(torch.tensor([[[[0]], [[255]]]], dtype=torch.uint8)).flatten().tolist() == [-1.0, 1.0]
     assert (raw == color.take(np.arange(5))).all()
 
 
@@ -72,12 +75,11 @@ def test_the_fingerprint_depends_on_data_and_split_but_not_on_order(digits: Data
 
 
 def test_points_are_not_scaled() -> None:
-    ring = load_source("ring", 0, 0, "")
-    assert not ring.bounded
-    assert ring.shape == (2,)
+    ring = load_dataset(PointDataConfig(source="ring"), LoadOptions())
+    assert ring.spec == TensorSpec((2,), bounded=False)
     raw = ring.take(np.array([3, 1]))
     assert raw.dtype == torch.float32
-    assert (ring.scale(raw).numpy() == ring.values[[3, 1]]).all()
+    assert (ring.samples(np.array([3, 1])) == torch.from_numpy(ring.values[[3, 1]])).all()
     assert len(ring.train) + len(ring.held_out) == 50_000
     assert 4_700 < len(ring.held_out) <= 5_000
     assert ring.summary.lines()[0] == "ring: 50,000 points"

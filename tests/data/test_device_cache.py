@@ -7,8 +7,11 @@ import torch
 from zerosum.data import device_cache
 from zerosum.data.dataset import Dataset
 from zerosum.data.device_cache import DeviceCache, cache_on_device
-from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.symmetries import random_hflip
 from zerosum.data.loader import BatchLoader, copy_to_device, pin_for_device
+from zerosum.data.points.kind import PointCodec
+from zerosum.data.summary import DatasetSummary
 
 CPU = torch.device("cpu")
 
@@ -17,12 +20,14 @@ def make_dataset(kind: str = "images", n: int = 50) -> Dataset:
     rng = np.random.default_rng(0)
     if kind == "images":
         values = rng.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)
+        codec, symmetries = ImageCodec((3, 8, 8)), (random_hflip,)
     else:
         values = rng.normal(size=(n, 2)).astype(np.float32)
+        codec, symmetries = PointCodec(2), ()
     order = rng.permutation(n)
-    summary = DatasetSummary("here", kind, n)
     labels, keys = np.zeros(n, np.int64), np.arange(n, dtype=np.uint64)
-    return Dataset(values, labels, (), keys, order[: n - 9], order[n - 9 :], summary)
+    split = order[: n - 9], order[n - 9 :]
+    return Dataset(values, labels, (), keys, *split, DatasetSummary("here", kind, n), codec, symmetries)
 
 
 @pytest.mark.parametrize("kind", ["images", "points"])
@@ -33,7 +38,7 @@ def test_cached_batches_equal_those_of_the_source(monkeypatch, kind: str, worker
     monkeypatch.setattr(device_cache, "CHUNK_BYTES", 7 * (8 * 8 * 3 if kind == "images" else 2 * 4))
     source = make_dataset(kind)
     cached = DeviceCache(source, CPU)
-    settings = {"hflip": kind == "images", "workers": workers, "rank": rank, "world_size": 2, "position": 6}
+    settings = {"workers": workers, "rank": rank, "world_size": 2, "position": 6}
     cached_loader, source_loader = (BatchLoader(dataset, 6, 3, **settings) for dataset in (cached, source))
     for _ in range(20):
         cached_batch, source_batch = next(cached_loader), next(source_loader)
@@ -46,11 +51,12 @@ def test_cached_batches_equal_those_of_the_source(monkeypatch, kind: str, worker
 
 def test_bytes_stay_bytes_and_held_out_examples_are_not_cached() -> None:
     source = make_dataset()
-    cached = DeviceCache(source, CPU)
-    assert cached.values.dtype == torch.uint8
-    assert cached.values.shape == (41, 8, 8, 3)
-    assert device_cache.stored_bytes(source) == cached.values.nbytes
-    assert torch.equal(cached.values, source.take(source.train))
+    (part,) = DeviceCache(source, CPU).parts
+    assert part.keys() == {"raw"}
+    assert part["raw"].dtype == torch.uint8
+    assert part["raw"].shape == (41, 8, 8, 3)
+    assert device_cache.stored_bytes(source) == part["raw"].nbytes
+    assert torch.equal(part["raw"], source.take(source.train))
 
 
 def test_only_gpus_with_free_memory_cache_the_examples(monkeypatch) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerosum.data.split import hash_content, split_by_content
+from zerosum.data.content_hash import hash_content
+from zerosum.data.split import split_by_content
 
 FRACTIONS = st.floats(0.0, 0.5)
 

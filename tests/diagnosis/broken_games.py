@@ -9,15 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.data.dataset import Dataset
-from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.images.codec import ImageCodec
+from zerosum.data.points.kind import PointCodec
 from zerosum.data.points.mixtures import GaussianMixture, make_ring_mixture
+from zerosum.data.summary import DatasetSummary
 from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.game import seeded_rng
 from zerosum.game.adversarial import AdversarialGame
-from zerosum.game.config import AdversarialGameConfig
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating, Wasserstein
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.types import Batch, DiscriminatorOutput
 from zerosum.networks.configs import MLPDiscriminatorConfig, MLPGeneratorConfig
 
@@ -37,9 +40,11 @@ def make_dataset(train: np.ndarray, held_out: np.ndarray, labels: np.ndarray | N
     classes = () if labels is None else tuple(str(name) for name in range(labels.max() + 1))
     labels = np.zeros(len(values), np.int64) if labels is None else labels.astype(np.int64)
     indices, kind = np.arange(len(values)), "points" if train.ndim == 2 else "images"
+    height, width, channels = train.shape[1:] if kind == "images" else (0, 0, 0)
+    codec = PointCodec(train.shape[1]) if kind == "points" else ImageCodec((channels, height, width))
     summary = DatasetSummary("here", kind, len(values), train=len(train), held_out=len(held_out))
     keys = np.arange(len(values), dtype=np.uint64)
-    return Dataset(values, labels, classes, keys, indices[: len(train)], indices[len(train) :], summary)
+    return Dataset(values, labels, classes, keys, indices[: len(train)], indices[len(train) :], summary, codec)
 
 
 def ring_dataset(classes: bool = False) -> Dataset:
@@ -86,7 +91,11 @@ class LinearDiscriminator(nn.Module):
 def linear_game(generator: nn.Module, weight: tuple[float, float], lr: float = 0.01) -> AdversarialGame:
     """A Wasserstein game with a linear discriminator; a step of Adam without momentum changes a weight by `lr`."""
     optimizer = Adam(lr=lr, beta1=0.0, beta2=0.5)
-    return AdversarialGame(generator, LinearDiscriminator(weight), Normal(size=2), Wasserstein(), {}, optimizer, 50.0)
+    parts = GameParts(
+        generator, LinearDiscriminator(weight), Normal(size=2), Wasserstein(), optimizer, TensorSpec((2,)),
+        ema_half_life=50.0,
+    )  # fmt: skip
+    return AdversarialGame(parts)
 
 
 def mlp_game(
@@ -97,13 +106,13 @@ def mlp_game(
     generator_condition = {"condition": "concat", "condition_size": 3} if classes else {}
     discriminator_condition = {"condition": "projection", "condition_size": 2} if classes else {}
     settings = {"dropout": 0} | discriminator_condition | discriminator
-    return AdversarialGame(
-        MLPGeneratorConfig(widths=(16,), **generator_condition).build(4, (2,), False, classes),
-        MLPDiscriminatorConfig(widths=(16, 16), **settings).build((2,), classes),
-        Normal(size=4), objective or NonSaturating(), terms or {},
-        Adam(lr=lr, beta1=0.5, beta2=0.9), 50.0, config=AdversarialGameConfig(),
-        class_priors=[1 / classes] * classes if classes else (), sample_shape=(2,),
+    parts = GameParts(
+        MLPGeneratorConfig(widths=(16,), **generator_condition).build(4, TensorSpec((2,)), classes),
+        MLPDiscriminatorConfig(widths=(16, 16), **settings).build(TensorSpec((2,)), classes),
+        Normal(size=4), objective or NonSaturating(), Adam(lr=lr, beta1=0.5, beta2=0.9), TensorSpec((2,)),
+        terms or {}, 50.0, class_priors=[1 / classes] * classes if classes else (),
     )  # fmt: skip
+    return AdversarialGame(parts)
 
 
 def normal_batches(count: int, batch_size: int = 64, offset: int = 0) -> list[Batch]:

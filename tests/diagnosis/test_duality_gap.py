@@ -18,6 +18,8 @@ from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.latent import Normal
 from zerosum.game.objective import Hinge, LeastSquares, NonSaturating, Relativistic, Wasserstein
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.types import Batch, DiscriminatorOutput
 from zerosum.training.accelerator import Accelerator
@@ -106,7 +108,8 @@ def test_a_stationary_point_that_is_no_equilibrium_has_a_gap() -> None:
     part, at most four of its deviations.
     """
     optimizer, generator = Adam(lr=LR, beta1=0.0, beta2=0.5), ShiftGenerator((1.0, 1.0), scale=0.0)
-    game = AdversarialGame(generator, QuadraticDiscriminator(), Normal(size=2), Wasserstein(), {}, optimizer, 50.0)
+    networks = generator, QuadraticDiscriminator()
+    game = AdversarialGame(GameParts(*networks, Normal(size=2), Wasserstein(), optimizer, TensorSpec((2,))))
     batches = [batch | {"real": torch.ones_like(batch["real"])} for batch in normal_batches(STEPS)]
     gap = duality_gap(game, batches, batches[:4], PROGRESS, TRIAL_STEP)
     assert 2 * (STEPS * LR) ** 2 * 0.8 < gap.generator < 2 * (STEPS * LR + 4 * WEIGHT_PERTURBATION) ** 2
@@ -130,8 +133,9 @@ def constant_score_game(generator: nn.Module, objective) -> AdversarialGame:
     with torch.no_grad():
         game.discriminator.head.score.weight.zero_()
         game.discriminator.head.score.bias.fill_(0.5 if isinstance(objective, LeastSquares) else 0.0)
+    optimizer = Adam(lr=LR, beta1=0.0, beta2=0.9)
     return AdversarialGame(
-        generator, game.discriminator, Normal(size=2), objective, {}, Adam(lr=LR, beta1=0.0, beta2=0.9), 50.0
+        GameParts(generator, game.discriminator, Normal(size=2), objective, optimizer, TensorSpec((2,)))
     )
 
 

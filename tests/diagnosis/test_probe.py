@@ -27,6 +27,8 @@ from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.latent import Normal
 from zerosum.game.objective import Wasserstein
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1
 from zerosum.game.types import DiscriminatorOutput
@@ -153,9 +155,10 @@ def test_a_probe_of_images() -> None:
     rng = np.random.default_rng(0)
     train, held_out = (rng.integers(0, 256, (count, 16, 16, 1), np.uint8) for count in (60, 40))
     torch.manual_seed(0)
-    generator = DCGANGeneratorConfig(width=4).build(4, (1, 16, 16), True)
-    discriminator = DCGANDiscriminatorConfig(width=4).build((1, 16, 16))
-    game = AdversarialGame(generator, discriminator, Normal(size=4), Wasserstein(), {}, Adam(), 50.0)
+    generator = DCGANGeneratorConfig(width=4).build(4, TensorSpec((1, 16, 16), bounded=True))
+    discriminator = DCGANDiscriminatorConfig(width=4).build(TensorSpec((1, 16, 16)))
+    spec = TensorSpec((1, 16, 16), bounded=True)
+    game = AdversarialGame(GameParts(generator, discriminator, Normal(size=4), Wasserstein(), Adam(), spec))
     before = snapshot(game)
     signals = make_probe(make_dataset(train, held_out), num_samples=32, batch_size=16)(game, PROGRESS)
     assert is_identical(before, snapshot(game))
@@ -291,10 +294,11 @@ class ClassDiscriminator(nn.Module):
 
 
 def class_game(step: float, uses_class: bool, classes: int = 8) -> AdversarialGame:
-    return AdversarialGame(
-        ClassGenerator(step), ClassDiscriminator(uses_class), Normal(size=2), Wasserstein(), {}, Adam(), 50.0,
+    parts = GameParts(
+        ClassGenerator(step), ClassDiscriminator(uses_class), Normal(size=2), Wasserstein(), Adam(), TensorSpec((2,)),
         class_priors=[1 / classes] * classes,
     )  # fmt: skip
+    return AdversarialGame(parts)
 
 
 def test_a_generator_that_ignores_the_class(class_probe: GameProbe) -> None:

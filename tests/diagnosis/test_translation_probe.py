@@ -118,7 +118,7 @@ def test_inverted_colors_of_the_same_brightness() -> None:
 
 
 def test_the_mean_target_for_all_inputs() -> None:
-    mean = PAIRED.scale(PAIRED.take(PAIRED.held_out)).mean(0)
+    mean = PAIRED.samples(PAIRED.held_out).mean(0)
     signals = run_probe(make_game(mean.expand_as))
     assert (signals["monitor/input_sensitivity"], signals["monitor/near_duplicates"]) == (0.0, 1.0)
     assert signals["monitor/l1_over_mean_image_l1"] == pytest.approx(1)
@@ -143,7 +143,7 @@ def test_checkerboard_artifacts(strength: float) -> None:
 
 
 def test_stripes_of_four_pixels_are_a_checkerboard_and_noise_is_not() -> None:
-    targets = PAIRED.scale(PAIRED.take(PAIRED.held_out))
+    targets = PAIRED.samples(PAIRED.held_out)
     stripes = 0.1 * torch.tensor([1.0, 1.0, -1.0, -1.0]).repeat(SIDE // 4)
     noise = 0.1 * torch.randn(targets.shape, generator=torch.Generator().manual_seed(0))
     striped, noisy = (
@@ -216,3 +216,10 @@ def test_byte_noise_has_the_given_strength_on_the_grid_of_byte_levels() -> None:
     assert float((noisy - gray).std()) == pytest.approx(NOISE_STD_BYTE_LEVELS * BYTE_STEP, rel=0.1)
     assert torch.equal(noisy, add_byte_noise(gray))
     assert float(add_byte_noise(torch.full((1, 3, 8, 8), 9.0)).max()) == pytest.approx(1)
+
+
+def test_both_directions_get_noise_of_their_own() -> None:
+    images = {"a_to_b": torch.zeros(2, 1, 8, 8), "b_to_a": torch.zeros(2, 3, 8, 8)}
+    noisy = add_byte_noise(images)
+    assert {name: part.shape for name, part in noisy.items()} == {name: part.shape for name, part in images.items()}
+    assert not torch.equal(noisy["a_to_b"][:, 0], noisy["b_to_a"][:, 0])

@@ -25,14 +25,17 @@ from zerosum.diagnosis.monitor import Monitor
 from zerosum.diagnosis.rules import data, overfitting
 from zerosum.run_folder import FINDINGS_FILE, RunFolder
 
-UNPAIRED_RUN = {"settings": {"game": {"kind": "translation"}, "data": {"pairs": "unpaired"}}}
+UNPAIRED_RUN = {
+    "settings": {"game": {"kind": "translation"}, "data": {"pairs": "unpaired"}},
+    "data": {"has_inputs": True, "has_targets": False},
+}
 PAIRED_RUN = {
     "settings": {
         "game": {"kind": "translation", "adversarial_weight": 1.0}, "data": {"pairs": "paired"},
         "terms": {"l1": {"kind": "l1", "weight": 100.0}, "cycle": {"kind": "cycle", "weight": 10.0}},
         "discriminator": {"concat_input": False}, "generator": {"norm": "instance"}, "training": {"batch_size": 1},
     },
-    "data": {"kind": "images", "images": 72, "train": 48},
+    "data": {"kind": "image-pairs", "has_inputs": True, "has_targets": True, "count": 72, "train": 48},
 }  # fmt: skip
 
 
@@ -185,7 +188,7 @@ OVERCONFIDENT = {
 """The final signals of `pix2pix` on relief without a penalty, worse than its generator without adversarial loss; with a
 penalty it ended at .83 and 1.4.
 """
-UNPENALIZED_RUN = {"settings": PAIRED_RUN["settings"]}
+UNPENALIZED_RUN = {"settings": PAIRED_RUN["settings"], "data": {"has_inputs": True, "has_targets": True}}
 
 
 def test_an_overconfident_discriminator_gets_a_gradient_penalty(good_signals: dict[str, Signals]) -> None:
@@ -196,7 +199,7 @@ def test_an_overconfident_discriminator_gets_a_gradient_penalty(good_signals: di
         ("terms.r1.weight", 1e-4), ("terms.r1.every_rounds", 4),
     ]  # fmt: skip
     terms = {"r1": {"kind": "r1", "weight": 1e-4, "every_rounds": 4}}
-    penalized = {"settings": UNPENALIZED_RUN["settings"] | {"terms": terms}}
+    penalized = UNPENALIZED_RUN | {"settings": UNPENALIZED_RUN["settings"] | {"terms": terms}}
     (finding,) = diagnose_history(make_history(signals, facts=penalized))
     assert [(change.setting, change.value) for change in finding.recommendations] == [("terms.r1.weight", 3e-4)]
 
@@ -222,7 +225,7 @@ def test_a_less_confident_discriminator_is_no_finding(changes: Signals, good_sig
 def test_a_confident_discriminator_is_no_finding_before_its_loss_has_a_weight(good_signals: dict[str, Signals]) -> None:
     schedule = {"start": 0.0, "end": 5e-3, "examples": [0, 9000]}
     game = {"kind": "translation", "adversarial_weight": schedule}
-    facts = {"settings": UNPENALIZED_RUN["settings"] | {"game": game}}
+    facts = UNPENALIZED_RUN | {"settings": UNPENALIZED_RUN["settings"] | {"game": game}}
     assert severities(make_history(good_signals["paired"] | OVERCONFIDENT, facts=facts)) == {}
 
 

@@ -10,14 +10,17 @@ from broken_games import CPU, make_dataset
 from torch import Tensor, nn
 
 from zerosum.data.dataset import Dataset
+from zerosum.data.images.pixels import bytes_to_unit
 from zerosum.diagnosis.measures import Signals
 from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.diagnosis.translation_probe import TranslationProbe
 from zerosum.game.build import build
-from zerosum.game.config import TranslationGameConfig
+from zerosum.game.config import CycleGameConfig, TranslationGameConfig
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.translation import TranslationGame
 from zerosum.game.types import DiscriminatorOutput
@@ -51,7 +54,7 @@ class TranslationDataset(Dataset):
         return self.paired
 
     def inputs(self, indices: np.ndarray) -> Tensor:
-        return self.scale(torch.from_numpy(self.input_values[indices]))
+        return bytes_to_unit(torch.from_numpy(self.input_values[indices]))
 
 
 def make_translation_dataset(
@@ -106,14 +109,19 @@ def make_game(
     terms: dict[str, Any] | None = None,
     **settings: Any,
 ) -> TranslationGame:
-    """A game whose generator is a formula; bidirectional with a formula for the reverse direction."""
+    """A game whose generator is a formula; in both directions with a formula for the reverse direction."""
     generator: nn.Module = FormulaGenerator(formula, condition_inputs)
     discriminator: nn.Module = BrightnessDiscriminator(brightness_weight)
     if reverse_formula:
         generator = GeneratorPair(generator, FormulaGenerator(reverse_formula, condition_inputs))
         discriminator = DiscriminatorPair(discriminator, BrightnessDiscriminator(brightness_weight))
-    config = TranslationGameConfig(bidirectional=reverse_formula is not None, **settings)
-    return build(config, generator, discriminator, Normal(size=2), NonSaturating(), terms or {}, Adam(lr=1e-3), 50.0)
+    image = TensorSpec((3, SIDE, SIDE), bounded=True)
+    spec = {"a_to_b": image, "b_to_a": image} if reverse_formula else image
+    parts = GameParts(
+        generator, discriminator, Normal(size=2), NonSaturating(), Adam(lr=1e-3), spec, terms or {}, ema_half_life=50.0
+    )
+    config = CycleGameConfig if reverse_formula else TranslationGameConfig
+    return build(config(**settings), parts)
 
 
 def run_probe(game: TranslationGame, dataset: Dataset = PAIRED, with_duality_gap: bool = False) -> Signals:

@@ -2,22 +2,28 @@
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from zerosum.data.images.summary import DatasetSummary
-from zerosum.data.pairs.datasets import PairedDataset
-from zerosum.evaluation.features.registry import load_feature_network
+from zerosum.data.dataset import as_tensor
+from zerosum.data.image_pairs.datasets import PairedDataset
+from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.summary import ImageSummary
+from zerosum.evaluation.features.pixels import PixelFeatures
 from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.kid import kernel_distance
-from zerosum.evaluation.online import OnlineEvaluator, TranslatedSet
+from zerosum.evaluation.online import OnlineEvaluator, TranslatedSamples
+from zerosum.game.translation import TranslationGame
 
 NUM_HELD_OUT = 64
 CPU = torch.device("cpu")
-PIXELS = load_feature_network("pixels", 8, CPU)
+PIXELS = PixelFeatures()
 
 
-class PerfectTranslator:
-    """A game that returns the negative of each input, which is its target."""
+class PerfectTranslator(TranslationGame):
+    """A game without players that returns the negative of each input, which is its target."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
 
     def translate(self, inputs: Tensor) -> Tensor:
         return -inputs
@@ -36,27 +42,28 @@ def make_paired_dataset(seed: int) -> PairedDataset:
         keys,
         order[:NUM_HELD_OUT],
         order[NUM_HELD_OUT:],
-        DatasetSummary("synthetic", "images", 2 * NUM_HELD_OUT),
-        255 - values,
-        keys,
-        np.arange(2 * NUM_HELD_OUT),
+        ImageSummary("synthetic", "image-pairs", 2 * NUM_HELD_OUT),
+        ImageCodec((3, 8, 8)),
+        input_values=255 - values,
+        input_hashes=keys,
+        input_rows=np.arange(2 * NUM_HELD_OUT),
     )
 
 
 def test_perfect_translations_have_distance_zero() -> None:
     """Exactly, which also shows that rows are paired correctly; with their own targets it would be far below 0."""
     dataset = make_paired_dataset(1)
-    row = OnlineEvaluator(PIXELS, CPU, dataset, NUM_HELD_OUT, TranslatedSet(dataset))(PerfectTranslator(), 0)
+    evaluator = OnlineEvaluator(PIXELS, CPU, dataset, NUM_HELD_OUT, TranslatedSamples(dataset), is_paired=True)
+    row = evaluator(PerfectTranslator(), 0)
     assert abs(row["distance"]) < 1e-12
     assert row["protocol"]["is_paired"] is True
     assert row["protocol"]["num_real"] == row["protocol"]["num_generated"] == NUM_HELD_OUT
-    targets = FeatureTable.from_tensor(PIXELS(dataset.scale(dataset.take(dataset.held_out))).features)
+    targets = FeatureTable.from_tensor(PIXELS(as_tensor(dataset.samples(dataset.held_out))).features)
     assert kernel_distance(targets, targets).value < -1e-4
 
 
 def test_fewer_translations_are_compared_with_as_many_targets() -> None:
     dataset = make_paired_dataset(2)
-    evaluator = OnlineEvaluator(PIXELS, CPU, dataset, 20, TranslatedSet(dataset))
+    evaluator = OnlineEvaluator(PIXELS, CPU, dataset, 20, TranslatedSamples(dataset), is_paired=True)
     assert len(evaluator.real) == 20
-    targets = dataset.scale(torch.from_numpy(evaluator.real.take(np.arange(20))))
-    assert torch.allclose(evaluator.sample_fn(PerfectTranslator(), 0, 20), targets, atol=1e-6)
+    assert np.array_equal(evaluator.game_samples(PerfectTranslator(), 0, 20), evaluator.real.take(np.arange(20)))

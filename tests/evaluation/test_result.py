@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from zerosum.data.codec import Items
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.load import load_source
 from zerosum.errors import BadInput
-from zerosum.evaluation import evaluator, request
+from zerosum.evaluation import evaluator, figures, request
 from zerosum.evaluation.features.pixels import PixelFeatures
+from zerosum.evaluation.kinds.base import EVALUATION_KINDS
 from zerosum.evaluation.request import EvaluationOptions, EvaluationTask
 from zerosum.evaluation.result import EvaluationResult
 from zerosum.evaluation.sample_sets import GeneratedSet
@@ -36,14 +38,15 @@ def digits() -> Dataset:
 def make_generated_set(digits: Dataset, indices: np.ndarray) -> GeneratedSet:
     """Samples of a generator that returns the images at these indices, repeated as often as needed."""
 
-    def sample(start: int, count: int) -> torch.Tensor:
-        return digits.scale(digits.take(indices[np.arange(start, start + count) % len(indices)]))
+    def make_items(start: int, count: int) -> Items:
+        return digits.items(indices[np.arange(start, start + count) % len(indices)])
 
-    return GeneratedSet(sample, N, "the samples")
+    return GeneratedSet(make_items, N, "the samples")
 
 
 def run(task: EvaluationTask, options: EvaluationOptions) -> EvaluationResult:
-    with evaluator.open_feature_extractor(PixelFeatures(), torch.device("cpu")) as extractor:
+    kind = EVALUATION_KINDS.find("images")
+    with evaluator.open_feature_extractor(PixelFeatures(), kind, torch.device("cpu")) as extractor:
         result, _ = evaluator.run_evaluation(task, options, extractor, None, SilentReporter())
     return result
 
@@ -82,7 +85,7 @@ def test_scores_of_a_perfect_generator_equal_the_floor(digits: Dataset, tmp_path
     assert result.memorization.num_exact_copies == 0
     assert not result.modes.all_samples.missing
     assert not [warning for warning in result.warnings if "memorization" in warning or "mode collapse" in warning]
-    assert [path.name for path in evaluator.save_figures(result, task, tmp_path)] == ["neighbors.png"]
+    assert [path.name for path in figures.save_figures(result, task, tmp_path)] == ["neighbors.png"]
 
 
 def test_a_generator_of_one_image_is_reported_as_mode_collapse(digits: Dataset, tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_a_generator_of_one_image_is_reported_as_mode_collapse(digits: Dataset, 
     assert values["kid"] > 20 * result.scores["kid"].score.error
     assert len(result.modes.all_samples.missing) >= result.modes.all_samples.num_modes - 1
     assert any("mode collapse" in warning for warning in result.warnings)
-    paths = evaluator.save_figures(result, task, tmp_path)
+    paths = figures.save_figures(result, task, tmp_path)
     assert {path.name for path in paths} == {"neighbors.png", "missing_modes.png"}
 
 
@@ -115,7 +118,7 @@ def test_memorization_is_found_in_spite_of_good_scores(digits: Dataset, tmp_path
     assert result.scores["authenticity"].score.value == 0
     assert result.memorization.num_exact_copies == N
     assert any("memorization" in warning for warning in result.warnings)
-    evaluator.save_figures(result, task, tmp_path)
+    figures.save_figures(result, task, tmp_path)
 
 
 def test_memorization_is_found_when_samples_are_compared_with_training_images(digits: Dataset) -> None:
@@ -152,7 +155,7 @@ def test_a_result_is_recorded_as_json_and_formatted_as_text(digits: Dataset, tmp
     assert row["scores"]["recall"]["value"] == 0
     assert row["scores"]["recall"]["floor"] > 0.5
     assert row["protocol"]["num_generated"] == N
-    text = "\n".join(scores_section.format_scores(row))
+    text = "\n".join(scores_section.format_scores(row, "image"))
     for word in ("kid_pixels", "fd_pixels", "real against real", "hardly made", "mode collapse"):
         assert word in text
 

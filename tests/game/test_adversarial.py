@@ -8,14 +8,16 @@ from torch import Tensor, nn
 
 from zerosum.game import seeded_rng
 from zerosum.game.adversarial import FAKE, REAL, AdversarialGame
-from zerosum.game.augment.config import ADA, ScheduledADA
+from zerosum.game.augment.config import ADA, NoAugment, ScheduledADA
 from zerosum.game.config import AdversarialGameConfig
 from zerosum.game.discriminator_input import DiscriminatorInputTransform
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam, RMSprop, SignSGD
-from zerosum.game.play import Play
+from zerosum.game.parts import GameParts
+from zerosum.game.play import DiscriminatorInput, Play
 from zerosum.game.player import EMA
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.terms import Dragan, HistoricalAveraging
 from zerosum.game.types import Batch, DiscriminatorOutput
@@ -52,11 +54,12 @@ def make_batch(n: int = 8, seed: int = 0) -> Batch:
 
 
 def make_game(threshold: float = 0.0, augment=None, terms=None, optimizer_config=None, **config) -> AdversarialGame:
-    return AdversarialGame(
-        ConstantImageGenerator(), MeanDiscriminator(threshold), Normal(size=2), NonSaturating(), terms or {},
-        optimizer_config or Adam(lr=1e-3), config=AdversarialGameConfig(**config), augment=augment, batch_size=8,
-        sample_shape=(1, SIDE, SIDE),
+    parts = GameParts(
+        ConstantImageGenerator(), MeanDiscriminator(threshold), Normal(size=2), NonSaturating(),
+        optimizer_config or Adam(lr=1e-3), TensorSpec((1, SIDE, SIDE)), terms or {}, augment=augment or NoAugment(),
+        batch_size=8,
     )  # fmt: skip
+    return AdversarialGame(parts, AdversarialGameConfig(**config))
 
 
 def game_after_augmentation_step(threshold: float, initial_p: float, accumulate: int = 1) -> AdversarialGame:
@@ -122,16 +125,21 @@ def test_real_and_fake_of_a_seed_are_augmented_independently() -> None:
 
 def test_transform_without_augmentation_and_noise_returns_its_input() -> None:
     batch = make_batch()
-    assert DiscriminatorInputTransform()(batch["real"], batch["seed"], Progress()) is batch["real"]
+    assert DiscriminatorInputTransform(NoAugment())(batch["real"], batch["seed"], Progress()) is batch["real"]
 
 
 def test_instance_noise_has_its_variance_and_depends_on_the_sample_only() -> None:
     """32,768 numbers; their variance within 4.5 standard deviations of sigma^2, that is 3.5%."""
-    transform, seed = DiscriminatorInputTransform(instance_noise=0.2), seeded_rng.derive_seeds(3, 0, 8)
+    transform, seed = DiscriminatorInputTransform(NoAugment(), instance_noise=0.2), seeded_rng.derive_seeds(3, 0, 8)
     gray = torch.zeros(8, 1, 64, 64)
     noisy = transform(gray, seed, Progress())
     assert noisy.var().item() == pytest.approx(0.04, rel=4.5 * math.sqrt(2 / noisy.numel()))
     assert torch.equal(transform(gray[3:4], seed[3:4], Progress()), noisy[3:4])
+
+
+def make_real_play(discriminate, batch: Batch) -> Play:
+    """A play without fakes."""
+    return Play(nn.Module(), discriminate, DiscriminatorInput(batch["real"]), pytest.fail, batch, Progress())
 
 
 def test_dragan_of_a_linear_discriminator() -> None:
@@ -139,7 +147,7 @@ def test_dragan_of_a_linear_discriminator() -> None:
     weight = torch.tensor([3.0, 4.0])
     real = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
     batch = {"real": real, "seed": seeded_rng.derive_seeds(0, 0, 5)}
-    play = Play(nn.Module(), lambda x: DiscriminatorOutput(x @ weight), real, pytest.fail, batch, Progress())
+    play = make_real_play(lambda x: DiscriminatorOutput(x.sample @ weight), batch)
     torch.testing.assert_close(Dragan()(play), torch.full((5,), 16.0))
 
 
@@ -149,11 +157,11 @@ def test_dragan_perturbs_real_samples_within_the_noise_scale() -> None:
     batch = {"real": real, "seed": seeded_rng.derive_seeds(0, 0, 400)}
     points: list[Tensor] = []
 
-    def discriminate(x: Tensor) -> DiscriminatorOutput:
-        points.append(x.detach())
-        return DiscriminatorOutput(x.square().sum(1) / 2)
+    def discriminate(x: DiscriminatorInput) -> DiscriminatorOutput:
+        points.append(x.sample.detach())
+        return DiscriminatorOutput(x.sample.square().sum(1) / 2)
 
-    play = Play(nn.Module(), discriminate, real, pytest.fail, batch, Progress())
+    play = make_real_play(discriminate, batch)
     term = Dragan(target=0.0, noise_scale=0.5)(play)
     noise = points[0] - real
     max_noise = 0.5 * real.std(unbiased=False)

@@ -13,8 +13,10 @@ from zerosum.game.config import AdversarialGameConfig
 from zerosum.game.latent import Normal
 from zerosum.game.objective import Hinge, NonSaturating
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
 from zerosum.game.play import DiscriminatorInput, input_gradient_norm_sq
 from zerosum.game.replay_buffer import ReplayBuffer
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1, ClassifyFake, ClassifyReal, GradientPenalty
 from zerosum.game.types import Batch
@@ -37,14 +39,14 @@ def make_batch(n: int = 6, seed: int = 1) -> Batch:
 
 def make_game(condition: str = "projection", terms=None, objective=None, **config) -> AdversarialGame:
     torch.manual_seed(0)
-    generator = MLPGeneratorConfig(widths=(16,), condition="concat", condition_size=3).build(4, (2,), False, 3)
+    generator = MLPGeneratorConfig(widths=(16,), condition="concat", condition_size=3).build(4, TensorSpec((2,)), 3)
     discriminator_config = MLPDiscriminatorConfig(widths=(16,), dropout=0, condition=condition, condition_size=2)
-    discriminator = discriminator_config.build((2,), 3)
-    return AdversarialGame(
-        generator, discriminator, Normal(size=4), objective or NonSaturating(), terms or {},
-        Adam(lr=1e-2, beta1=0.5, beta2=0.9), config=AdversarialGameConfig(**config), class_priors=CLASS_PRIORS,
-        per_sample=True, sample_shape=(2,),
+    discriminator = discriminator_config.build(TensorSpec((2,)), 3)
+    parts = GameParts(
+        generator, discriminator, Normal(size=4), objective or NonSaturating(), Adam(lr=1e-2, beta1=0.5, beta2=0.9),
+        TensorSpec((2,)), terms or {}, class_priors=CLASS_PRIORS, per_sample=True,
     )  # fmt: skip
+    return AdversarialGame(parts, AdversarialGameConfig(**config))
 
 
 @pytest.mark.parametrize("condition", ["projection", "concat"])
@@ -59,8 +61,11 @@ def test_networks_depend_on_the_class(condition: str) -> None:
 
 def test_unconditional_discriminator_receives_no_label() -> None:
     torch.manual_seed(0)
-    networks = MLPGeneratorConfig(widths=(8,)).build(4, (2,), False), MLPDiscriminatorConfig(widths=(8,)).build((2,))
-    game = AdversarialGame(*networks, Normal(size=4), NonSaturating(), {}, Adam())
+    networks = (
+        MLPGeneratorConfig(widths=(8,)).build(4, TensorSpec((2,))),
+        MLPDiscriminatorConfig(widths=(8,)).build(TensorSpec((2,))),
+    )
+    game = AdversarialGame(GameParts(*networks, Normal(size=4), NonSaturating(), Adam(), TensorSpec((2,))))
     assert game.build_play(make_batch(), Progress()).real.label is None
 
 
@@ -144,7 +149,7 @@ def numbered_inputs(first: int, n: int = 4) -> DiscriminatorInput:
 
 
 def test_replay_buffer_returns_new_fakes_until_it_is_full() -> None:
-    replay_buffer = ReplayBuffer(8, (2,))
+    replay_buffer = ReplayBuffer(8, TensorSpec((2,)))
     for first in (0, 4):
         fakes = numbered_inputs(first)
         replayed = replay_buffer.push_and_sample(fakes, seeded_rng.derive_seeds(first, 0, 4))
@@ -155,7 +160,7 @@ def test_replay_buffer_returns_new_fakes_until_it_is_full() -> None:
 
 def test_full_replay_buffer_exchanges_half_of_the_fakes() -> None:
     """2,000 samples; the number of exchanged ones is within 4.5 standard deviations of a half."""
-    replay_buffer, num_exchanged = ReplayBuffer(40, (2,)), 0
+    replay_buffer, num_exchanged = ReplayBuffer(40, TensorSpec((2,))), 0
     for step in range(510):
         before = replay_buffer.samples[:, 0].clone()
         fakes = numbered_inputs(4 * step)
@@ -208,7 +213,9 @@ def test_conflicting_settings_are_refused(case: str) -> None:
 
 def test_concat_condition_adds_class_channels_to_the_image() -> None:
     torch.manual_seed(0)
-    network = DCGANDiscriminatorConfig(width=4, norm="none", condition="concat", condition_size=2).build((1, 16, 16), 3)
+    network = DCGANDiscriminatorConfig(width=4, norm="none", condition="concat", condition_size=2).build(
+        TensorSpec((1, 16, 16)), 3
+    )
     sample = torch.randn(2, 1, 16, 16)
     scores = [network(sample, label=torch.tensor([k, k])).score for k in range(3)]
     assert not torch.equal(scores[0], scores[1])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zerosum.game import seeded_rng
 from zerosum.game.objective import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
-from zerosum.game.play import Play
+from zerosum.game.play import DiscriminatorInput, Play
 from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1, R2, GradientPenalty
 from zerosum.game.types import DiscriminatorOutput
@@ -33,10 +33,12 @@ def gradient_field(objective, terms, theta: Tensor, psi: Tensor) -> tuple[Tensor
     def make_play(*input_gradients_at: str) -> Play:
         real = torch.zeros(1, 1, dtype=torch.float64)
         batch = {"real": real, "seed": seeded_rng.derive_seeds(0, 0, 1)}
-        discriminate = lambda x: DiscriminatorOutput(threshold + (x * psi)[:, 0])  # noqa: E731
+        discriminate = lambda x: DiscriminatorOutput(threshold + (x.sample * psi)[:, 0])  # noqa: E731
+        fake = DiscriminatorInput(theta.view(1, 1))
         return Play(
-            nn.Module(), discriminate, real, lambda: theta.view(1, 1), batch, Progress(), frozenset(input_gradients_at)
-        )
+            nn.Module(), discriminate, DiscriminatorInput(real), lambda: fake, batch, Progress(),
+            frozenset(input_gradients_at),
+        )  # fmt: skip
 
     generator_loss = objective.generator_loss(make_play()).sum()
     penalty_play = make_play("real", "fake")  # input gradients detach the sample, which the objective must not do here

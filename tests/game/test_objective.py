@@ -17,7 +17,13 @@ from zerosum.game.objective import (
     Wasserstein,
     equilibrium_losses,
 )
-from zerosum.game.play import Play, _input_gradients_compiled, _input_gradients_eager, input_gradient_norm_sq
+from zerosum.game.play import (
+    DiscriminatorInput,
+    Play,
+    _input_gradients_compiled,
+    _input_gradients_eager,
+    input_gradient_norm_sq,
+)
 from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1, R2, GradientPenalty
 from zerosum.game.types import DiscriminatorOutput
@@ -37,7 +43,10 @@ def make_play(
     input_gradients_at: tuple[str, ...] = (), discriminate=linear, real: Tensor = REAL, fake: Tensor = FAKE
 ) -> Play:
     batch = {"real": real, "seed": SEED}
-    return Play(nn.Module(), discriminate, real, lambda: fake, batch, Progress(), frozenset(input_gradients_at))
+    return Play(
+        nn.Module(), lambda x: discriminate(x.sample), DiscriminatorInput(real), lambda: DiscriminatorInput(fake),
+        batch, Progress(), frozenset(input_gradients_at),
+    )  # fmt: skip
 
 
 def test_logistic_objectives_match_torch_binary_cross_entropy() -> None:
@@ -185,6 +194,21 @@ def test_input_gradient_norm_compiles_in_one_graph() -> None:
         torch.testing.assert_close(eager, compiled, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_input_gradients_of_a_discriminator_input_leave_out_the_condition(compiled: bool) -> None:
+    def discriminate(x: DiscriminatorInput) -> DiscriminatorOutput:
+        scores = [leaf @ A.float() for leaf in (*x.sample.values(), 3 * x.condition["wanted"], 2 * x.inputs)]
+        return DiscriminatorOutput(sum(scores))
+
+    real = REAL.float()
+    tree = DiscriminatorInput(
+        {"a": real, "b": FAKE.float()}, torch.arange(2), condition={"wanted": real}, inputs=FAKE.float()
+    )
+    norm_sq = lambda x: input_gradient_norm_sq(discriminate, x)[1]  # noqa: E731
+    function = torch.compile(norm_sq, backend="aot_eager", fullgraph=True, dynamic=False) if compiled else norm_sq
+    torch.testing.assert_close(function(tree), torch.full((2,), 6 * (A @ A).item()))
+
+
 def test_a_play_computes_only_what_is_needed_and_only_once() -> None:
     calls: list[str] = []
 
@@ -199,5 +223,8 @@ def test_a_play_computes_only_what_is_needed_and_only_once() -> None:
     Relativistic().generator_loss(play)
     Relativistic().discriminator_loss(play)
     assert sorted(calls) == ["fake", "real"]
-    play_without_fakes = Play(nn.Module(), linear, REAL, pytest.fail, {"seed": SEED}, Progress(), frozenset({"real"}))
+    play_without_fakes = Play(
+        nn.Module(), lambda x: linear(x.sample), DiscriminatorInput(REAL), pytest.fail, {"seed": SEED}, Progress(),
+        frozenset({"real"}),
+    )  # fmt: skip
     R1()(play_without_fakes)

@@ -10,21 +10,20 @@ from zerosum.game import seeded_rng
 from zerosum.game.adversarial import FAKE, REAL
 from zerosum.game.config import TranslationGameConfig
 from zerosum.game.latent import Normal
-from zerosum.game.objective import LeastSquares, NonSaturating, RelativisticAverage
+from zerosum.game.objective import NonSaturating, RelativisticAverage
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
 from zerosum.game.play import Play
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Linear, Progress
 from zerosum.game.terms import (
-    CycleConsistency,
     FeatureMatching,
-    IdentityLoss,
     L1Reconstruction,
     PatchNCE,
     PerceptualLoss,
 )
 from zerosum.game.translation import TranslationGame
-from zerosum.game.types import DiscriminatorOutput
-from zerosum.networks.cycle_pair import DiscriminatorPair, GeneratorPair
+from zerosum.game.types import Batch, DiscriminatorOutput
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.loop import play_round, train
 from zerosum.training.meter import Meter
@@ -73,26 +72,17 @@ def random_images(seed: int, *shape: int) -> Tensor:
 
 
 def make_game(generator=None, discriminator=None, terms=None, objective=None, config=None, **kwargs) -> TranslationGame:
-    return TranslationGame(
+    parts = GameParts(
         generator or ScaleTranslator(0.5), discriminator or MeanDiscriminator(), Normal(size=2),
-        objective or NonSaturating(), terms or {}, Adam(lr=1e-2, beta1=0.0, beta2=0.9), 100.0,
-        config=config or TranslationGameConfig(), per_sample=True, **kwargs,
+        objective or NonSaturating(), Adam(lr=1e-2, beta1=0.0, beta2=0.9), TensorSpec((3, 8, 8), bounded=True),
+        terms or {}, 100.0, per_sample=True, **kwargs,
     )  # fmt: skip
+    return TranslationGame(parts, config or TranslationGameConfig())
 
 
-def make_batch(n: int = 4, *, bidirectional: bool = False) -> dict[str, Tensor]:
-    inputs = random_images(0, n, *((2,) if bidirectional else ()), 3, 8, 8)
-    real = inputs.flip(1) if bidirectional else random_images(1, n, 3, 8, 8)
+def make_batch(n: int = 4) -> Batch:
+    inputs, real = random_images(0, n, 3, 8, 8), random_images(1, n, 3, 8, 8)
     return {"inputs": inputs, "real": real, "seed": seeded_rng.derive_seeds(5, 0, n)}
-
-
-def make_bidirectional_game(replay_buffer: int = 0, **kwargs) -> TranslationGame:
-    return make_game(
-        GeneratorPair(ScaleTranslator(0.5), ScaleTranslator(3.0)),
-        DiscriminatorPair(MeanDiscriminator(), MeanDiscriminator()),
-        config=TranslationGameConfig(bidirectional=True, replay_buffer=replay_buffer),
-        **kwargs,
-    )
 
 
 def test_paired_terms_match_their_formulas() -> None:
@@ -107,52 +97,11 @@ def test_paired_terms_match_their_formulas() -> None:
     close(PerceptualLoss()(play), (fake - real).square().mean((1, 2, 3)))
 
 
-def test_bidirectional_terms_match_their_formulas() -> None:
-    """A to B halves and B to A triples: the cycle returns 1.5 a and 1.5 b."""
-    game, batch = make_bidirectional_game(), make_batch(bidirectional=True)
-    play = game.build_play(batch, Progress())
-    a, b = batch["inputs"].unbind(1)
-    close = torch.testing.assert_close
-    close(play.fake.sample, torch.stack([0.5 * a, 3 * b], 1))
-    close(play.real.sample, torch.stack([b, a], 1))
-    cycle_losses = (0.5 * a).abs().mean((1, 2, 3)), (0.5 * b).abs().mean((1, 2, 3))
-    close(CycleConsistency()(play), (cycle_losses[0] + cycle_losses[1]) / 2)
-    identity_losses = (0.5 * b).abs().mean((1, 2, 3)), (2 * a).abs().mean((1, 2, 3))
-    close(IdentityLoss()(play), (identity_losses[0] + identity_losses[1]) / 2)
-
-
 def test_conditional_discriminator_receives_the_inputs() -> None:
     game, batch = make_game(discriminator=ConditionalDiscriminator()), make_batch()
     play = game.build_play(batch, Progress())
     torch.testing.assert_close(play.fake_score, (-0.5 * batch["inputs"]).mean((1, 2, 3)))
     torch.testing.assert_close(play.real_score, (batch["real"] - batch["inputs"]).mean((1, 2, 3)))
-
-
-class GradientRecorder(Accelerator):
-    """Records which parameters have gradients at each step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps: list[tuple[str, list[bool]]] = []
-
-    def step(self, player, progress) -> float:
-        has_gradient = [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in player.parameters]
-        self.steps.append((player.name, has_gradient))
-        return super().step(player, progress)
-
-
-@pytest.mark.parametrize("reuse_fakes", [False, True])
-def test_every_network_of_a_bidirectional_game_is_trained(reuse_fakes: bool) -> None:
-    game = make_bidirectional_game(
-        terms={"cycle": CycleConsistency(), "identity": IdentityLoss()}, objective=LeastSquares()
-    )
-    game.reuse_fakes = reuse_fakes
-    accelerator = GradientRecorder()
-    before = [p.detach().clone() for player in game.players.values() for p in player.parameters]
-    play_round(game, iter([make_batch(bidirectional=True)] * 2), accelerator, Progress(), Meter())
-    assert accelerator.steps == [("discriminator", [True, True]), ("generator", [True, True])]
-    after = [p for player in game.players.values() for p in player.parameters]
-    assert all(bool((x != y).any()) for x, y in zip(before, after, strict=True))
 
 
 def test_generator_move_skips_the_discriminator_while_the_objective_has_weight_zero() -> None:
@@ -183,28 +132,6 @@ def test_discriminator_does_not_move_if_the_objective_always_has_weight_zero() -
     train(game, loader(), Accelerator(), Progress(), 4, Meter(), [], lambda progress: progress.round == 3)
     assert torch.equal(before, game.discriminator.weight)
     assert float(game.generator.factor) != 0.5
-
-
-def test_translate_uses_the_ema_of_one_direction() -> None:
-    game = make_bidirectional_game()
-    inputs = random_images(3, 2, 3, 5, 7)
-    torch.testing.assert_close(game.translate(inputs), 0.5 * inputs)
-    torch.testing.assert_close(game.translate(inputs, reverse=True), 3 * inputs)
-    with torch.no_grad():
-        game.generator.a_to_b.factor.fill_(9.0)
-    torch.testing.assert_close(game.translate(inputs), 0.5 * inputs)
-    with pytest.raises(ValueError, match="translate"):
-        game.sample(seeded_rng.derive_seeds(0, 0, 2))
-
-
-def test_replay_buffer_of_a_bidirectional_game_is_part_of_the_state_dict() -> None:
-    plain = make_bidirectional_game(terms={"cycle": CycleConsistency()}, sample_shape=(2, 3, 8, 8))
-    assert not any("replay_buffer" in name for name in plain.state_dict())
-    game = make_bidirectional_game(replay_buffer=8, sample_shape=(2, 3, 8, 8))
-    play_round(game, iter([make_batch(bidirectional=True)] * 2), Accelerator(), Progress(), Meter())
-    assert game.state_dict()["replay_buffer.samples"].shape == (8, 2, 3, 8, 8)
-    fakes = game.generate(make_batch(bidirectional=True), Progress()).detach()
-    torch.testing.assert_close(game.replay_buffer.samples[:4], fakes, rtol=0.2, atol=0.2)
 
 
 class RollTranslator(nn.Module):
@@ -266,3 +193,28 @@ def test_relativistic_average_matches_its_formula() -> None:
     torch.testing.assert_close(game.objective.discriminator_loss(play), expected_d)
     expected_g = softplus(r - f.mean()) + softplus(r.mean() - f)
     torch.testing.assert_close(game.objective.generator_loss(play), expected_g)
+
+
+def test_translate_uses_the_ema() -> None:
+    game, inputs = make_game(), random_images(3, 2, 3, 5, 7)
+    with torch.no_grad():
+        game.generator.factor.fill_(9.0)
+    torch.testing.assert_close(game.translate(inputs), 0.5 * inputs)
+    with pytest.raises(ValueError, match="translate"):
+        game.sample(seeded_rng.derive_seeds(0, 0, 2))
+
+
+def test_a_move_without_any_weight_is_not_played() -> None:
+    """The generator has no loss between the fall of its term and the rise of the objective."""
+    weights = {
+        "l1": Linear(start=1, end=0, examples=(0, 100)),
+        "objective": Linear(start=0, end=1, examples=(200, 300)),
+    }
+    config = TranslationGameConfig(adversarial_weight=weights["objective"])
+    game = make_game(terms={"l1": L1Reconstruction(weight=weights["l1"])}, config=config)
+    meter = Meter()
+    play_round(game, iter([make_batch()] * 2), Accelerator(), Progress(0, 150), meter)
+    assert game.generator.factor.item() == 0.5
+    assert not any(name.startswith("generator/") for name in meter.sums)
+    play_round(game, iter([make_batch()] * 2), Accelerator(), Progress(0, 250), meter)
+    assert game.generator.factor.item() != 0.5

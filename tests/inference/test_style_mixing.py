@@ -4,6 +4,7 @@ import torch
 from tiny_generators import mlp, normal, style_rows
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.inference.latent_space import WSpace, ZSpace, make_edit_space, parse_layers
 from zerosum.inference.style_mixing import style_mixing_grid
 from zerosum.networks.configs.stylegan2 import StyleGAN2GeneratorConfig
@@ -28,7 +29,7 @@ def test_a_cell_has_the_mixed_layers_of_its_column_and_the_others_of_its_row() -
 def test_stylegan2_styles_are_mixed() -> None:
     torch.manual_seed(0)
     config = StyleGAN2GeneratorConfig(channel_base=128, style_size=16, mapping_layers=2, condition="concat")
-    network = config.build(6, (3, 16, 16), True, num_classes=3).eval().requires_grad_(False)
+    network = config.build(6, TensorSpec((3, 16, 16), bounded=True), num_classes=3).eval().requires_grad_(False)
     space, latents = make_edit_space(network, 6), normal(4, 6, seed=1)
     assert isinstance(space, WSpace)
     assert space.first_layer_weights().shape[1] == 16

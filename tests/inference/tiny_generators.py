@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs.mlp import MLPGeneratorConfig
 
 
@@ -41,7 +42,7 @@ def style_rows(channels: int = 1) -> StyleRows:
 def mlp(**settings: object) -> nn.Module:
     torch.manual_seed(0)
     config = MLPGeneratorConfig(widths=(32, 32), **settings)
-    return config.build(6, (1, 8, 8), True, num_classes=3).eval().requires_grad_(False)
+    return config.build(6, TensorSpec((1, 8, 8), bounded=True), num_classes=3).eval().requires_grad_(False)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -1,17 +1,23 @@
 """Test the settings of the networks: validation without torch, TOML and JSON, clear messages for bad input."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
 import tomllib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import pytest
 import tomli_w
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from torch import nn
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import SampleSpec, TensorSpec, require_single_tensor
 from zerosum.networks import configs
+from zerosum.networks.receptive_field import TranslatorNetwork
 
 GENERATORS = [
     configs.MLPGeneratorConfig(widths=(32, 64), norm="batch", activation="relu", init="orthogonal"),
@@ -40,13 +46,14 @@ CONVOLUTIONAL = [config for config in GENERATORS + DISCRIMINATORS if config.kind
 def test_settings_are_validated_without_torch() -> None:
     script = (
         "import sys, zerosum.networks.configs as configs\n"
+        "from zerosum.game.sample_spec import TensorSpec\n"
         "configs.DCGANGeneratorConfig(width=8).check_shape((1, 32, 32))\n"
         "configs.R3GANDiscriminatorConfig().check_shape((3, 64, 64))\n"
         "configs.MLPDiscriminatorConfig().check_shape((2,))\n"
         "configs.UNetGeneratorConfig().check_shape((3, 20, 24))\n"
         "configs.PatchGANDiscriminatorConfig().check_shape((3, 20, 24))\n"
         "try:\n"
-        "    configs.R3GANGeneratorConfig().build(64, (2,), False)\n"
+        "    configs.R3GANGeneratorConfig().build(64, TensorSpec((2,)))\n"
         "except ValueError:\n"
         "    pass\n"
         "sys.exit('torch' in sys.modules)"
@@ -114,14 +121,55 @@ def test_group_width_that_does_not_divide_the_width_is_refused() -> None:
         ((1, 8, 8), r"set `data.size` to 16\.$"),
         ((1, 2048, 2048), r"set `data.size` to 1024\.$"),
         ((7, 32, 32), r"1 to 4 channels, got 7: convert them to gray \(1\) or color \(3\)\.$"),
-        ((2,), r"supports only images, got samples of shape \(2\): set `generator.kind` and `discriminator.kind` to"),
+        ((2,), r"shape \(channels, height, width\), got samples of shape \(2\): set `generator.kind` and"),
     ],
 )
 def test_unsupported_shapes_are_refused(config: Any, sample_shape: tuple[int, ...], advice: str) -> None:
     with pytest.raises(BadInput, match=advice):
         config.check_shape(sample_shape)
     with pytest.raises(BadInput, match=f"^{config.kind} "):
-        config.build(8, sample_shape, True) if config in GENERATORS else config.build(sample_shape)
+        build(config, TensorSpec(sample_shape, bounded=True))
+
+
+@pytest.mark.parametrize("config", [*GENERATORS, *TRANSLATORS, *DISCRIMINATORS, PATCHGAN])
+def test_trees_of_tensors_are_refused(config: Any) -> None:
+    spec = {"token": TensorSpec((8,)), "length": TensorSpec((1,))}
+    with pytest.raises(BadInput, match=f"^{config.kind} needs samples that are one tensor.* token and length"):
+        build(config, spec)
+
+
+class TreeGeneratorConfig(configs.GeneratorConfig):
+    """A generator of trees, which takes the whole specification."""
+
+    kind: Literal["tree"] = "tree"
+
+    def build(
+        self, latent_size: int, spec: SampleSpec, num_classes: int = 0, input_spec: SampleSpec | None = None
+    ) -> nn.Module:
+        """Build a linear map for each tensor."""
+        assert isinstance(spec, Mapping)
+        tensors = {name: require_single_tensor(inner, self.kind) for name, inner in spec.items()}
+        return nn.ModuleDict({name: nn.Linear(latent_size, inner.shape[0]) for name, inner in tensors.items()})
+
+
+def test_generators_of_trees_of_tensors_are_possible() -> None:
+    network = TreeGeneratorConfig().build(4, {"token": TensorSpec((8,)), "length": TensorSpec((1,))})
+    assert isinstance(network, nn.ModuleDict)
+    assert list(network) == ["token", "length"]
+
+
+@pytest.mark.parametrize("config", TRANSLATORS)
+def test_translators_declare_what_tiles_need(config: Any) -> None:
+    side, channels = 64 // config.upscale_factor, 3 + (config.kind == "gated-conv")
+    network = config.build(
+        0, TensorSpec((3, 64, 64), bounded=True), 0, TensorSpec((channels, side, side), bounded=True)
+    )
+    assert isinstance(network, TranslatorNetwork)
+
+
+def build(config: Any, spec: SampleSpec) -> nn.Module:
+    """Build the network of samples, translations of samples of the same kind."""
+    return config.build(8, spec, 0, spec) if config in GENERATORS + TRANSLATORS else config.build(spec, 0, spec)
 
 
 @pytest.mark.parametrize("sample_shape", [(), (0,), (3, 0, 8)])
@@ -140,13 +188,13 @@ def test_configs_declare_translators_and_discriminators_that_see_the_input() -> 
 @pytest.mark.parametrize("config", TRANSLATORS)
 def test_translators_refuse_to_generate_from_latents(config: Any) -> None:
     with pytest.raises(BadInput, match=f"^{config.kind} "):
-        config.build(64, (3, 64, 64), True)
+        config.build(64, TensorSpec((3, 64, 64), bounded=True))
 
 
 def test_other_networks_ignore_the_input_shape() -> None:
     input_shape = (1, 32, 32)
     for config in GENERATORS[1:2]:
-        network = config.build(8, (3, 32, 32), True, 0, input_shape)
-        assert network.state_dict().keys() == config.build(8, (3, 32, 32), True).state_dict().keys()
+        network = config.build(8, TensorSpec((3, 32, 32), bounded=True), 0, TensorSpec(input_shape, bounded=True))
+        assert network.state_dict().keys() == config.build(8, TensorSpec((3, 32, 32), bounded=True)).state_dict().keys()
     for config in DISCRIMINATORS[1:2]:
-        assert config.build((3, 32, 32), 0, input_shape).condition_inputs == ()
+        assert config.build(TensorSpec((3, 32, 32)), 0, TensorSpec(input_shape, bounded=True)).condition_inputs == ()

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs import DCGANDiscriminatorConfig, DCGANGeneratorConfig
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
@@ -24,9 +25,9 @@ def module_types(network: nn.Module) -> list[type[nn.Module]]:
 @pytest.mark.parametrize("size", SIZES)
 def test_all_sizes_and_channel_counts(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    image = DCGANGeneratorConfig(width=2, max_width=4).build(8, shape, bounded=True)(torch.randn(2, 8))
+    image = DCGANGeneratorConfig(width=2, max_width=4).build(8, TensorSpec(shape, bounded=True))(torch.randn(2, 8))
     assert image.shape == (2, *shape)
-    output = DCGANDiscriminatorConfig(width=2, max_width=4).build(shape)(image)
+    output = DCGANDiscriminatorConfig(width=2, max_width=4).build(TensorSpec(shape))(image)
     assert output.score.shape == (2,)
     assert output.score.dtype == torch.float32
     assert output.class_logits is None
@@ -34,8 +35,8 @@ def test_all_sizes_and_channel_counts(size: int, channels: int) -> None:
 
 def test_bounded_samples_lie_in_range() -> None:
     latent, config = 50 * torch.randn(2, 8), DCGANGeneratorConfig(width=4, norm="none", init="kaiming")
-    assert config.build(8, (1, 16, 16), bounded=True)(latent).abs().max() <= 1
-    assert config.build(8, (1, 16, 16), bounded=False)(latent).abs().max() > 1
+    assert config.build(8, TensorSpec((1, 16, 16), bounded=True))(latent).abs().max() <= 1
+    assert config.build(8, TensorSpec((1, 16, 16)))(latent).abs().max() > 1
 
 
 def test_parameter_counts_of_the_papers_networks_at_64_pixels() -> None:
@@ -44,8 +45,8 @@ def test_parameter_counts_of_the_papers_networks_at_64_pixels() -> None:
     shape = (3, 64, 64)
     conv_weights = 16 * (1024 * 512 + 512 * 256 + 256 * 128)
     with torch.device("meta"):
-        generator = DCGANGeneratorConfig(**settings).build(100, shape, bounded=True)
-        discriminator = DCGANDiscriminatorConfig(**settings).build(shape)
+        generator = DCGANGeneratorConfig(**settings).build(100, TensorSpec(shape, bounded=True))
+        discriminator = DCGANDiscriminatorConfig(**settings).build(TensorSpec(shape))
     norm_parameters = 2 * (512 + 256 + 128)
     assert count_parameters(generator) == 100 * 1024 * 16 + conv_weights + 16 * 128 * 3 + 3 + norm_parameters + 2 * 1024
     assert count_parameters(discriminator) == 16 * 3 * 128 + 128 + conv_weights + 16 * 1024 + 1 + 2 * (256 + 512 + 1024)
@@ -55,12 +56,12 @@ def test_full_resolution_channels_add_a_convolution_at_full_resolution() -> None
     shape = (3, 32, 32)
     with torch.device("meta"):
         plain = (
-            DCGANGeneratorConfig(width=8).build(8, shape, bounded=True),
-            DCGANDiscriminatorConfig(width=8).build(shape),
+            DCGANGeneratorConfig(width=8).build(8, TensorSpec(shape, bounded=True)),
+            DCGANDiscriminatorConfig(width=8).build(TensorSpec(shape)),
         )
         extended = (
-            DCGANGeneratorConfig(width=8, full_resolution_channels=4).build(8, shape, bounded=True),
-            DCGANDiscriminatorConfig(width=8, full_resolution_channels=4).build(shape),
+            DCGANGeneratorConfig(width=8, full_resolution_channels=4).build(8, TensorSpec(shape, bounded=True)),
+            DCGANDiscriminatorConfig(width=8, full_resolution_channels=4).build(TensorSpec(shape)),
         )
         assert extended[1](extended[0](torch.randn(2, 8))).score.shape == (2,)
     # the last doubling ends in 4 channels with a norm, not in 3 with a bias, and a 3x3 convolution follows
@@ -72,8 +73,8 @@ def test_full_resolution_channels_add_a_convolution_at_full_resolution() -> None
 def test_parameter_counts_of_the_common_half_width() -> None:
     """The common 64-channel networks have 3,576,704 and 2,765,568 weights; ours add biases where there is no norm."""
     with torch.device("meta"):
-        generator = DCGANGeneratorConfig().build(100, (3, 64, 64), bounded=True)
-        discriminator = DCGANDiscriminatorConfig().build((3, 64, 64))
+        generator = DCGANGeneratorConfig().build(100, TensorSpec((3, 64, 64), bounded=True))
+        discriminator = DCGANDiscriminatorConfig().build(TensorSpec((3, 64, 64)))
     assert count_parameters(generator) == 3_576_704 + 3
     assert count_parameters(discriminator) == 2_765_568 + 64 + 1
 
@@ -84,24 +85,29 @@ def test_widths_double_up_to_the_limit() -> None:
 
 
 def test_layers_next_to_the_image_have_no_norm() -> None:
-    generator = DCGANGeneratorConfig(width=4).build(8, (1, 32, 32), bounded=True)
-    discriminator = DCGANDiscriminatorConfig(width=4).build((1, 32, 32))
+    generator = DCGANGeneratorConfig(width=4).build(8, TensorSpec((1, 32, 32), bounded=True))
+    discriminator = DCGANDiscriminatorConfig(width=4).build(TensorSpec((1, 32, 32)))
     assert nn.BatchNorm2d not in module_types(generator.output_layer) + module_types(discriminator.input_layer)
     assert module_types(generator).count(nn.BatchNorm2d) == 3
     assert module_types(discriminator).count(nn.BatchNorm2d) == 2
 
 
 def test_optional_layers_exist_only_if_set() -> None:
-    discriminator = DCGANDiscriminatorConfig(width=4, norm="none").build((1, 32, 32))
+    discriminator = DCGANDiscriminatorConfig(width=4, norm="none").build(TensorSpec((1, 32, 32)))
     assert not {nn.BatchNorm2d, nn.Dropout} & set(module_types(discriminator))
-    assert module_types(DCGANDiscriminatorConfig(width=4, dropout=0.2).build((1, 32, 32))).count(nn.Dropout) == 3
-    assert nn.BatchNorm2d not in module_types(DCGANGeneratorConfig(width=4, norm="none").build(8, (1, 32, 32), True))
+    assert (
+        module_types(DCGANDiscriminatorConfig(width=4, dropout=0.2).build(TensorSpec((1, 32, 32)))).count(nn.Dropout)
+        == 3
+    )
+    assert nn.BatchNorm2d not in module_types(
+        DCGANGeneratorConfig(width=4, norm="none").build(8, TensorSpec((1, 32, 32), bounded=True))
+    )
 
 
 def test_spectral_norm_bounds_every_layer_also_of_a_copy() -> None:
     torch.manual_seed(0)
     discriminator = DCGANDiscriminatorConfig(width=4, norm="none", spectral_norm=True, init="kaiming").build(
-        (1, 16, 16)
+        TensorSpec((1, 16, 16))
     )
     for _ in range(60):
         discriminator(torch.randn(1, 1, 16, 16))
@@ -117,22 +123,22 @@ def test_spectral_norm_bounds_every_layer_also_of_a_copy() -> None:
 @pytest.mark.parametrize("init", ["kaiming", "orthogonal"])
 def test_signal_passes_through_networks_without_norm(init: str) -> None:
     torch.manual_seed(0)
-    generator = DCGANGeneratorConfig(width=16, norm="none", init=init).build(64, (1, 64, 64), bounded=False)
+    generator = DCGANGeneratorConfig(width=16, norm="none", init=init).build(64, TensorSpec((1, 64, 64)))
     assert 0.3 < generator(torch.randn(64, 64)).var().item() < 3
-    discriminator = DCGANDiscriminatorConfig(width=16, norm="none", init=init).build((1, 64, 64))
+    discriminator = DCGANDiscriminatorConfig(width=16, norm="none", init=init).build(TensorSpec((1, 64, 64)))
     assert 0.1 < discriminator(torch.randn(32, 1, 64, 64)).score.square().mean().item() < 10
 
 
 def test_narrow_network_without_norm_passes_no_signal_with_the_papers_init() -> None:
     torch.manual_seed(0)
-    discriminator = DCGANDiscriminatorConfig(width=16, norm="none", init="normal").build((1, 64, 64))
+    discriminator = DCGANDiscriminatorConfig(width=16, norm="none", init="normal").build(TensorSpec((1, 64, 64)))
     assert discriminator(torch.randn(32, 1, 64, 64)).score.abs().max() < 1e-2
 
 
 def test_channels_last_gives_the_same_output() -> None:
     torch.manual_seed(0)
-    generator = DCGANGeneratorConfig(width=4).build(8, (3, 32, 32), bounded=True).eval()
-    discriminator = DCGANDiscriminatorConfig(width=4).build((3, 32, 32)).eval()
+    generator = DCGANGeneratorConfig(width=4).build(8, TensorSpec((3, 32, 32), bounded=True)).eval()
+    discriminator = DCGANDiscriminatorConfig(width=4).build(TensorSpec((3, 32, 32))).eval()
     latent = torch.randn(2, 8)
     image = generator(latent)
     score = discriminator(image).score
@@ -148,7 +154,7 @@ def test_channels_last_gives_the_same_output() -> None:
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_discriminator_is_twice_differentiable(norm: str) -> None:
     torch.manual_seed(0)
-    discriminator = DCGANDiscriminatorConfig(width=2, norm=norm, init="kaiming").build((1, 16, 16)).double()
+    discriminator = DCGANDiscriminatorConfig(width=2, norm=norm, init="kaiming").build(TensorSpec((1, 16, 16))).double()
     sample = torch.randn(3, 1, 16, 16, dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda x: discriminator(x).score, sample, fast_mode=True)
     assert gradgradcheck(lambda x: discriminator(x).score, sample, fast_mode=True)
@@ -158,7 +164,7 @@ def test_discriminator_is_twice_differentiable(norm: str) -> None:
 def test_gradient_by_torch_func_equals_autograd(spectral_norm: bool) -> None:
     torch.manual_seed(0)
     discriminator = DCGANDiscriminatorConfig(width=4, norm="none", spectral_norm=spectral_norm, init="kaiming").build(
-        (1, 16, 16)
+        TensorSpec((1, 16, 16))
     )
     sample = torch.randn(3, 1, 16, 16)
     training_gradient = torch.func.grad(lambda x: discriminator(x).score.sum())(sample)

@@ -10,6 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.seeded_rng import RandomStream, normal
 from zerosum.networks.configs.fastgan import FastGANDiscriminatorConfig, FastGANGeneratorConfig
 from zerosum.networks.fastgan import (
@@ -47,9 +48,11 @@ def set_noise_strength(generator: nn.Module, strength: float = 0.5) -> nn.Module
 )
 def test_all_sizes(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    image = FastGANGeneratorConfig(**TINY).build(8, shape, bounded=True)(torch.randn(2, 8), seed=torch.arange(2))
+    image = FastGANGeneratorConfig(**TINY).build(8, TensorSpec(shape, bounded=True))(
+        torch.randn(2, 8), seed=torch.arange(2)
+    )
     assert image.shape == (2, *shape)
-    output = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(shape)(image)
+    output = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(TensorSpec(shape))(image)
     assert output.score.shape == (2, 1, 5, 5)
     assert output.score.dtype == torch.float32
     num_decoders, side = (2 if size >= 32 else 1), min(size // 2, 128)
@@ -59,7 +62,7 @@ def test_all_sizes(size: int, channels: int) -> None:
 def test_reconstruction_side_is_a_setting() -> None:
     shape = (1, 64, 64)
     for side, num_decoders in ((8, 1), (16, 2), (32, 2), (64, 2)):
-        output = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR, reconstruction_side=side).build(shape)(
+        output = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR, reconstruction_side=side).build(TensorSpec(shape))(
             torch.zeros(1, *shape)
         )
         assert output.reconstructions.shape == (1, num_decoders, min(side, 32), min(side, 32))
@@ -68,7 +71,9 @@ def test_reconstruction_side_is_a_setting() -> None:
 def test_only_a_bounded_generator_ends_with_tanh() -> None:
     torch.manual_seed(0)
     latent = torch.randn(4, 8)
-    unbounded, bounded = (FastGANGeneratorConfig(**TINY).build(8, (1, 16, 16), bounded) for bounded in (False, True))
+    unbounded, bounded = (
+        FastGANGeneratorConfig(**TINY).build(8, TensorSpec((1, 16, 16), bounded=bounded)) for bounded in (False, True)
+    )
     for network in (unbounded, bounded):
         network.output_layer[0].weight.data *= 100
     bounded.load_state_dict(unbounded.state_dict())
@@ -94,8 +99,8 @@ def test_default_channels_are_the_papers() -> None:
 def test_parameter_counts_of_the_papers_networks() -> None:
     """Check 256 px: two gated convolutions at 8, 32 and 128 px, one at 16, 64 and 256, three excitations."""
     with torch.device("meta"):
-        generator = FastGANGeneratorConfig().build(256, (3, 256, 256), bounded=True)
-        discriminator = FastGANDiscriminatorConfig(norm="batch").build((3, 256, 256))
+        generator = FastGANGeneratorConfig().build(256, TensorSpec((3, 256, 256), bounded=True))
+        discriminator = FastGANDiscriminatorConfig(norm="batch").build(TensorSpec((3, 256, 256)))
     widths = (1024, 512, 256, 128, 128, 64, 32)
     total = 256 * 2 * 1024 * 16 + 2 * 2048  # a linear layer and its norm
     for stage, (in_channels, out_channels) in enumerate(pairwise(widths)):
@@ -146,7 +151,7 @@ def test_excitation_equals_the_papers_formula(side: int) -> None:
 
 def test_small_maps_gate_large_ones() -> None:
     torch.manual_seed(0)
-    generator = FastGANGeneratorConfig(**TINY).build(8, (1, 64, 64), bounded=False).eval()
+    generator = FastGANGeneratorConfig(**TINY).build(8, TensorSpec((1, 64, 64))).eval()
     assert isinstance(generator, Generator)
     generator.excitations[0].gate[2].weight.data.zero_()
     stage_outputs: list[Tensor] = []
@@ -165,7 +170,7 @@ def test_gated_linear_unit_equals_torch_and_preserves_the_variance() -> None:
 
 def test_initial_variances() -> None:
     torch.manual_seed(0)
-    discriminator = FastGANDiscriminatorConfig(width=16).build((3, 32, 32))
+    discriminator = FastGANDiscriminatorConfig(width=16).build(TensorSpec((3, 32, 32)))
     assert isinstance(discriminator, Discriminator)
     hidden = torch.randn(16, 64, 16, 16)
     branch = discriminator.last_block.strided_branch(
@@ -180,7 +185,7 @@ def test_initial_variances() -> None:
 
 
 def test_noise_starts_at_strength_zero() -> None:
-    generator = FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True).eval()
+    generator = FastGANGeneratorConfig(**TINY).build(8, TensorSpec((1, 32, 32), bounded=True)).eval()
     assert generator.condition_inputs == ("seed",)
     latent = torch.randn(2, 8)
     torch.testing.assert_close(generator(latent, seed=torch.arange(2)), generator(latent), rtol=0, atol=0)
@@ -188,7 +193,7 @@ def test_noise_starts_at_strength_zero() -> None:
 
 def test_noise_is_a_function_of_the_seed() -> None:
     torch.manual_seed(0)
-    generator = set_noise_strength(FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True))
+    generator = set_noise_strength(FastGANGeneratorConfig(**TINY).build(8, TensorSpec((1, 32, 32), bounded=True)))
     latent, seed = torch.randn(3, 8), torch.tensor([5, -(2**60), 7])
     image = generator(latent, seed=seed)
     torch.testing.assert_close(generator(latent, seed=seed), image, rtol=0, atol=0)
@@ -201,7 +206,7 @@ def test_noise_is_a_function_of_the_seed() -> None:
 
 
 def test_every_layer_draws_different_noise() -> None:
-    generator = FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True)
+    generator = FastGANGeneratorConfig(**TINY).build(8, TensorSpec((1, 32, 32), bounded=True))
     layer_indices = [module.layer_index for module in generator.modules() if isinstance(module, NoiseInjection)]
     assert layer_indices == [0, 1, 4, 5]  # two at 8x8, two at 32x32
     seed = torch.tensor([3, 4])
@@ -213,7 +218,7 @@ def test_every_layer_draws_different_noise() -> None:
 
 def test_noise_strengths_get_gradients() -> None:
     torch.manual_seed(0)
-    generator = FastGANGeneratorConfig(**TINY).build(8, (1, 16, 16), bounded=True)
+    generator = FastGANGeneratorConfig(**TINY).build(8, TensorSpec((1, 16, 16), bounded=True))
     generator(torch.randn(4, 8), seed=torch.arange(4)).square().sum().backward()
     for module in generator.modules():
         if isinstance(module, NoiseInjection):
@@ -236,7 +241,7 @@ def test_window_extraction_equals_a_convolution() -> None:
 
 def test_scores_equal_a_convolution_of_the_last_map() -> None:
     torch.manual_seed(0)
-    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build((1, 32, 32))
+    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(TensorSpec((1, 32, 32)))
     maps: list[Tensor] = []
     discriminator.expand.register_forward_hook(lambda module, args, output: maps.append(output))
     score = discriminator(torch.randn(2, 1, 32, 32)).score
@@ -247,7 +252,7 @@ def test_scores_equal_a_convolution_of_the_last_map() -> None:
 def test_projection_scores_are_per_sample_and_linear_in_the_class() -> None:
     torch.manual_seed(0)
     discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR, condition="projection").build(
-        (1, 16, 16), num_classes=3
+        TensorSpec((1, 16, 16)), num_classes=3
     )
     assert discriminator.condition_inputs == ("label",)
     sample, label = torch.randn(2, 1, 16, 16), torch.tensor([2, 0])
@@ -269,7 +274,7 @@ def test_projection_scores_are_per_sample_and_linear_in_the_class() -> None:
 def test_class_logits_are_the_mean_over_windows() -> None:
     torch.manual_seed(0)
     discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR, condition="auxiliary-classifier").build(
-        (1, 16, 16), num_classes=3
+        TensorSpec((1, 16, 16)), num_classes=3
     )
     logits: list[Tensor] = []
     discriminator.head.classifier.register_forward_hook(lambda module, args, output: logits.append(output))
@@ -279,7 +284,7 @@ def test_class_logits_are_the_mean_over_windows() -> None:
 
 def test_class_planes_are_not_reconstructed() -> None:
     discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR, condition="concat", condition_size=4).build(
-        (3, 32, 32), num_classes=2
+        TensorSpec((3, 32, 32)), num_classes=2
     )
     output = discriminator(torch.randn(2, 3, 32, 32), torch.tensor([0, 1]))
     assert output.reconstructions.shape == (2, 2 * 3, 16, 16)
@@ -297,7 +302,7 @@ def count_decoder_runs(discriminator: nn.Module, sample: Tensor) -> tuple[int, b
 
 def test_decoders_run_only_at_the_discriminators_own_move() -> None:
     discriminator, sample = (
-        FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build((1, 32, 32)),
+        FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(TensorSpec((1, 32, 32))),
         torch.randn(2, 1, 32, 32),
     )
     assert count_decoder_runs(discriminator, sample) == (2, True)
@@ -311,12 +316,12 @@ def test_decoders_are_optional() -> None:
     config = FastGANDiscriminatorConfig(**TINY, decoder_width=0)
     assert not config.capabilities
     assert FastGANDiscriminatorConfig().capabilities == {"reconstruction decoder"}
-    assert config.build((1, 32, 32))(torch.zeros(1, 1, 32, 32)).reconstructions is None
+    assert config.build(TensorSpec((1, 32, 32)))(torch.zeros(1, 1, 32, 32)).reconstructions is None
 
 
 def test_both_feature_maps_are_decoded() -> None:
     torch.manual_seed(0)
-    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build((1, 32, 32))
+    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(TensorSpec((1, 32, 32)))
     maps: dict[str, Tensor] = {}
     discriminator.early_blocks.register_forward_hook(lambda module, args, output: maps.update(middle=output))
     discriminator.last_block.register_forward_hook(lambda module, args, output: maps.update(small=output))
@@ -331,7 +336,7 @@ def test_outputs_are_per_sample_without_batch_norm() -> None:
     assert not FastGANDiscriminatorConfig(norm="batch").per_sample
     config = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR)
     assert config.per_sample
-    discriminator, sample = config.build((1, 16, 16)), torch.randn(4, 1, 16, 16)
+    discriminator, sample = config.build(TensorSpec((1, 16, 16))), torch.randn(4, 1, 16, 16)
     batch, single = discriminator(sample), discriminator(sample[:1])
     torch.testing.assert_close(batch.score[:1], single.score, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(batch.reconstructions[:1], single.reconstructions, rtol=1e-4, atol=1e-5)
@@ -339,7 +344,7 @@ def test_outputs_are_per_sample_without_batch_norm() -> None:
 
 def test_spectral_norm_bounds_every_weight() -> None:
     torch.manual_seed(0)
-    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR, spectral_norm=True).build((1, 16, 16))
+    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR, spectral_norm=True).build(TensorSpec((1, 16, 16)))
     sample = torch.randn(2, 1, 16, 16)
     for _ in range(30):
         discriminator(sample)
@@ -352,8 +357,8 @@ def test_spectral_norm_bounds_every_weight() -> None:
 
 def test_channels_last_gives_the_same_output() -> None:
     torch.manual_seed(0)
-    generator = FastGANGeneratorConfig(**TINY).build(8, (3, 32, 32), bounded=True).eval()
-    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build((3, 32, 32))
+    generator = FastGANGeneratorConfig(**TINY).build(8, TensorSpec((3, 32, 32), bounded=True)).eval()
+    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(TensorSpec((3, 32, 32)))
     latent = torch.randn(2, 8)
     image = generator(latent)
     output = discriminator(image)
@@ -367,8 +372,8 @@ def test_channels_last_gives_the_same_output() -> None:
 
 
 def test_scores_are_float32_under_autocast() -> None:
-    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build((1, 32, 32))
-    generator = set_noise_strength(FastGANGeneratorConfig(**TINY).build(8, (1, 32, 32), bounded=True))
+    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(TensorSpec((1, 32, 32)))
+    generator = set_noise_strength(FastGANGeneratorConfig(**TINY).build(8, TensorSpec((1, 32, 32), bounded=True)))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         image = generator(torch.randn(2, 8), seed=torch.arange(2))
         assert discriminator(image).score.dtype == torch.float32
@@ -377,7 +382,7 @@ def test_scores_are_float32_under_autocast() -> None:
 @pytest.mark.parametrize("size", [16, 32])
 def test_discriminator_is_twice_differentiable(size: int) -> None:
     torch.manual_seed(0)
-    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build((1, size, size)).double()
+    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(TensorSpec((1, size, size))).double()
     sample = torch.randn(2, 1, size, size, dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda x: discriminator(x).score, sample, fast_mode=True)
     assert gradgradcheck(lambda x: discriminator(x).score, sample, fast_mode=True)
@@ -385,7 +390,7 @@ def test_discriminator_is_twice_differentiable(size: int) -> None:
 
 def test_gradient_penalty_reaches_every_weight_except_the_decoders() -> None:
     torch.manual_seed(0)
-    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build((1, 32, 32))
+    discriminator = FastGANDiscriminatorConfig(**TINY_DISCRIMINATOR).build(TensorSpec((1, 32, 32)))
     sample = torch.randn(3, 1, 32, 32)
     gradient = torch.func.grad(lambda x: discriminator(x).score.sum())(sample)
     differentiable = sample.clone().requires_grad_()

@@ -12,6 +12,7 @@ from translator_checks import (
 )
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs import GatedConvGeneratorConfig
 from zerosum.networks.gated_conv import GATED_ELU, GatedELU, Inpainter
 
@@ -19,7 +20,9 @@ from zerosum.networks.gated_conv import GATED_ELU, GatedELU, Inpainter
 def build_network(channels: int = 3, seed: int = 0, **fields: object) -> Inpainter:
     torch.manual_seed(seed)
     config = GatedConvGeneratorConfig.model_validate({"width": 4, **fields})
-    network = config.build(0, (channels, 16, 16), True, 0, (channels + 1, 16, 16))
+    network = config.build(
+        0, TensorSpec((channels, 16, 16), bounded=True), 0, TensorSpec((channels + 1, 16, 16), bounded=True)
+    )
     assert isinstance(network, Inpainter)
     return network
 
@@ -77,4 +80,6 @@ def test_gate_preserves_the_variance() -> None:
 
 def test_input_without_mask_is_refused() -> None:
     with pytest.raises(BadInput, match=r"mask as the last of 4 channels, got 3 channels: set `data.degrade` to masks"):
-        GatedConvGeneratorConfig().build(0, (3, 16, 16), True, 0, (3, 16, 16))
+        GatedConvGeneratorConfig().build(
+            0, TensorSpec((3, 16, 16), bounded=True), 0, TensorSpec((3, 16, 16), bounded=True)
+        )

@@ -12,6 +12,7 @@ from translator_checks import random_images
 
 from zerosum.errors import BadInput
 from zerosum.game.play import input_gradient_norm_sq
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs import PatchGANDiscriminatorConfig
 from zerosum.networks.patchgan import Discriminator, count_halvings
 
@@ -19,10 +20,12 @@ COLOR = (3, 32, 32)
 
 
 def build_discriminator(
-    shape: tuple[int, ...] = COLOR, input_shape: tuple[int, ...] = (), seed: int = 0, **fields: Any
+    shape: tuple[int, ...] = COLOR, input_shape: tuple[int, ...] | None = None, seed: int = 0, **fields: Any
 ) -> Discriminator:
     torch.manual_seed(seed)
-    discriminator = PatchGANDiscriminatorConfig(**{"width": 4, "max_width": 8, **fields}).build(shape, 0, input_shape)
+    discriminator = PatchGANDiscriminatorConfig(**{"width": 4, "max_width": 8, **fields}).build(
+        TensorSpec(shape), 0, TensorSpec(input_shape, bounded=True) if input_shape else None
+    )
     assert isinstance(discriminator, Discriminator)
     return discriminator
 
@@ -46,7 +49,7 @@ def test_patch_of_a_score_has_the_papers_size(layers: int, patch: int) -> None:
 def test_parameter_count_of_the_papers_network() -> None:
     with torch.device("meta"):
         discriminator = PatchGANDiscriminatorConfig(norm="none", concat_input=True).build(
-            (3, 256, 256), 0, (3, 256, 256)
+            TensorSpec((3, 256, 256)), 0, TensorSpec((3, 256, 256), bounded=True)
         )
     widths = [6, 64, 128, 256, 512, 1]
     counts = [16 * a * b + b for a, b in pairwise(widths)]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks import progan
 from zerosum.networks.configs.progan import ProGANDiscriminatorConfig, ProGANGeneratorConfig
 from zerosum.networks.equalized_lr import EqualizedConv2d, EqualizedLinear
@@ -53,8 +54,8 @@ def draw_inputs(channels: int = 2, side: int = 32, count: int = 4) -> tuple[Tens
 @pytest.mark.parametrize("size", SIZES)
 def test_all_sizes_and_channel_counts(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    generator = ProGANGeneratorConfig(widths=(4, 2)).build(8, shape, bounded=True)
-    discriminator = ProGANDiscriminatorConfig(widths=(4, 2)).build(shape)
+    generator = ProGANGeneratorConfig(widths=(4, 2)).build(8, TensorSpec(shape, bounded=True))
+    discriminator = ProGANDiscriminatorConfig(widths=(4, 2)).build(TensorSpec(shape))
     for growth in (generator.levels - 1, 0.5):
         generator.set_growth(growth)
         discriminator.set_growth(growth)
@@ -97,8 +98,8 @@ def find_layers(*networks: nn.Module) -> Iterator[nn.Module]:
 def test_parameter_counts_of_the_papers_networks() -> None:
     """Check table 2 row by row: 1024 x 1024 color pixels. It counts only the fully grown networks' RGB layers."""
     with torch.device("meta"):
-        generator = ProGANGeneratorConfig().build(512, (3, 1024, 1024), bounded=True)
-        discriminator = ProGANDiscriminatorConfig().build((3, 1024, 1024))
+        generator = ProGANGeneratorConfig().build(512, TensorSpec((3, 1024, 1024), bounded=True))
+        discriminator = ProGANDiscriminatorConfig().build(TensorSpec((3, 1024, 1024)))
     widths = [*pairwise((512, 512, 512, 512, 256, 128, 64, 32, 16))]
     rows = ["4.2M", *["2.4M"] * 7, "1.2M", "590k", "295k", "148k", "74k", "37k", "18k", "9.2k", "4.6k", "2.3k", "51"]
     used = [*find_layers(generator.input_layer, generator.stages, generator.to_rgb[-1])]
@@ -213,9 +214,9 @@ def test_networks_equal_the_reference_implementation(growth: float) -> None:
 
 def test_weights_have_unit_variance_and_are_scaled_when_used() -> None:
     torch.manual_seed(0)
-    generator = ProGANGeneratorConfig(widths=(64,)).build(64, (3, 16, 16), bounded=True)
+    generator = ProGANGeneratorConfig(widths=(64,)).build(64, TensorSpec((3, 16, 16), bounded=True))
     discriminators = [
-        ProGANDiscriminatorConfig(widths=(64,), condition=condition).build((3, 16, 16), num_classes=50)
+        ProGANDiscriminatorConfig(widths=(64,), condition=condition).build(TensorSpec((3, 16, 16)), num_classes=50)
         for condition in ("none", "projection", "auxiliary-classifier")
     ]
     weights = [
@@ -302,7 +303,9 @@ def test_gradient_penalty_reaches_every_active_weight(growth: float) -> None:
 @pytest.mark.parametrize("condition", ["concat", "projection", "auxiliary-classifier"])
 def test_discriminator_is_class_conditional(condition: str) -> None:
     torch.manual_seed(0)
-    discriminator = ProGANDiscriminatorConfig(widths=(6, 4), condition=condition).build((1, 16, 16), num_classes=3)
+    discriminator = ProGANDiscriminatorConfig(widths=(6, 4), condition=condition).build(
+        TensorSpec((1, 16, 16)), num_classes=3
+    )
     (discriminator.network if condition == "concat" else discriminator).set_growth(1.5)
     sample, labels = torch.randn(4, 1, 16, 16), torch.tensor([0, 1, 2, 0])
     if condition == "auxiliary-classifier":

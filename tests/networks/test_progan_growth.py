@@ -11,6 +11,7 @@ from test_progan import GROWTHS, WIDTHS, build_pair, draw_inputs, upsample
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks import progan
 from zerosum.networks.configs.progan import ProGANGeneratorConfig
 
@@ -96,11 +97,11 @@ def test_new_network_is_fully_grown() -> None:
 def test_growth_is_saved_with_the_weights(tmp_path: Path) -> None:
     """Save it as checkpoints do: flat, by safetensors, in a nested network."""
     config = ProGANGeneratorConfig(widths=(4, 2), condition="concat", condition_size=3)
-    network = nn.ModuleDict({"network": config.build(8, (1, 16, 16), bounded=True, num_classes=5)})
+    network = nn.ModuleDict({"network": config.build(8, TensorSpec((1, 16, 16), bounded=True), num_classes=5)})
     network["network"].network.set_growth(1.3)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, tmp_path / "networks.safetensors")
-    restored = nn.ModuleDict({"network": config.build(8, (1, 16, 16), bounded=True, num_classes=5)})
+    restored = nn.ModuleDict({"network": config.build(8, TensorSpec((1, 16, 16), bounded=True), num_classes=5)})
     assert restored["network"].network.growth == 2
     restored.load_state_dict(load_file(tmp_path / "networks.safetensors"))
     assert restored["network"].network.growth == 1.3

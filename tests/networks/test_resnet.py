@@ -11,6 +11,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks import resnet
 from zerosum.networks.attention import SelfAttention
 from zerosum.networks.configs.resnet import ResNetDiscriminatorConfig, ResNetGeneratorConfig
@@ -34,7 +35,9 @@ def build_biggan(multiple: int, latent: int = 120, **settings: Any) -> tuple[nn.
     generator = ResNetGeneratorConfig(**common, **{**CONDITIONAL, **settings})
     discriminator = ResNetDiscriminatorConfig(**common, condition="projection", last_side=4, extra_blocks=1)
     with torch.device("meta"):
-        return generator.build(latent, (3, 128, 128), True, 1000), discriminator.build((3, 128, 128), 1000)
+        return generator.build(latent, TensorSpec((3, 128, 128), bounded=True), 1000), discriminator.build(
+            TensorSpec((3, 128, 128)), 1000
+        )
 
 
 # ---------------------------------------------------------------------- sizes and counts
@@ -45,12 +48,12 @@ def build_biggan(multiple: int, latent: int = 120, **settings: Any) -> tuple[nn.
 @torch.no_grad()
 def test_all_sizes_and_channel_counts(size: int, channels: int) -> None:
     shape = (channels, size, size)
-    image = ResNetGeneratorConfig(widths=(4, 2), **CONDITIONAL, attention_side=8).build(12, shape, True, 3)(
-        torch.randn(2, 12), label=torch.tensor([0, 2])
-    )
+    image = ResNetGeneratorConfig(widths=(4, 2), **CONDITIONAL, attention_side=8).build(
+        12, TensorSpec(shape, bounded=True), 3
+    )(torch.randn(2, 12), label=torch.tensor([0, 2]))
     assert image.shape == (2, *shape)
     assert image.abs().max() <= 1
-    output = ResNetDiscriminatorConfig(widths=(4, 2), attention_side=8).build(shape)(image)
+    output = ResNetDiscriminatorConfig(widths=(4, 2), attention_side=8).build(TensorSpec(shape))(image)
     assert output.score.shape == (2,)
     assert output.score.dtype == torch.float32
     assert output.class_logits is None
@@ -59,8 +62,8 @@ def test_all_sizes_and_channel_counts(size: int, channels: int) -> None:
 def test_parameter_counts_of_the_spectral_norm_gans_cifar_networks() -> None:
     """Check table 4 of arXiv:1802.05957: 256 channels up from 4x4; 128 down to 8x8, then two blocks of that size."""
     with torch.device("meta"):
-        generator = ResNetGeneratorConfig().build(128, (3, 32, 32), bounded=True)
-        discriminator = ResNetDiscriminatorConfig(spectral_norm=False).build((3, 32, 32))
+        generator = ResNetGeneratorConfig().build(128, TensorSpec((3, 32, 32), bounded=True))
+        discriminator = ResNetDiscriminatorConfig(spectral_norm=False).build(TensorSpec((3, 32, 32)))
     up_block = 2 * (9 * 256 * 256 + 256) + 256 * 256 + 256 + 2 * 2 * 256
     assert count_parameters(generator) == (128 + 1) * 4096 + 3 * up_block + 2 * 256 + 9 * 256 * 3 + 3 == 4_276_739
     conv = 9 * 128 * 128 + 128
@@ -111,9 +114,11 @@ def test_attention_follows_the_map_of_its_side_only() -> None:
         return sides
 
     for side, expected in [(0, []), (8, [8]), (16, [16]), (32, [32]), (64, [])]:
-        generator = ResNetGeneratorConfig(widths=(2,), attention_side=side).build(8, (1, 32, 32), bounded=True)
+        generator = ResNetGeneratorConfig(widths=(2,), attention_side=side).build(
+            8, TensorSpec((1, 32, 32), bounded=True)
+        )
         assert attention_sides(generator, torch.randn(2, 8)) == expected
-        discriminator = ResNetDiscriminatorConfig(widths=(2,), attention_side=side).build((1, 32, 32))
+        discriminator = ResNetDiscriminatorConfig(widths=(2,), attention_side=side).build(TensorSpec((1, 32, 32)))
         assert attention_sides(discriminator, torch.randn(2, 1, 32, 32)) == [
             map_side for map_side in expected if map_side < 32
         ]
@@ -135,9 +140,9 @@ def test_contradictory_settings_are_refused(settings: dict[str, Any], message: s
 
 def test_latent_too_small_for_its_chunks_is_refused() -> None:
     config = ResNetGeneratorConfig(widths=(2,), hierarchical_latent=True)
-    assert config.build(4, (1, 32, 32), bounded=True)(torch.randn(3, 4)).shape == (3, 1, 32, 32)
+    assert config.build(4, TensorSpec((1, 32, 32), bounded=True))(torch.randn(3, 4)).shape == (3, 1, 32, 32)
     with pytest.raises(BadInput, match=r"got 3: set `latent.size` to 4 or more"):
-        config.build(3, (1, 32, 32), bounded=True)
+        config.build(3, TensorSpec((1, 32, 32), bounded=True))
 
 
 # ---------------------------------------------------------------------- blocks
@@ -180,7 +185,7 @@ def test_discriminator_blocks_equal_their_definitions() -> None:
 def test_last_map_is_summed() -> None:
     """Replace the last map by ones: a head that adds up the features returns its number of values."""
     torch.manual_seed(0)
-    discriminator = ResNetDiscriminatorConfig(widths=(4,), spectral_norm=False).build((1, 16, 16))
+    discriminator = ResNetDiscriminatorConfig(widths=(4,), spectral_norm=False).build(TensorSpec((1, 16, 16)))
     discriminator.same_size_blocks[-1].register_forward_hook(lambda _, __, output: torch.ones_like(output))
     nn.init.ones_(discriminator.head.score.weight)
     torch.testing.assert_close(discriminator(torch.randn(2, 1, 16, 16)).score, torch.full((2,), 4.0 * 8 * 8))
@@ -210,9 +215,11 @@ def test_attention_equals_its_definition() -> None:
 @pytest.mark.parametrize("init", ["kaiming", "orthogonal"])
 def test_signal_passes_through_networks_without_norm(init: str) -> None:
     torch.manual_seed(0)
-    generator = ResNetGeneratorConfig(widths=(32,), norm="none", init=init).build(64, (1, 64, 64), bounded=False)
+    generator = ResNetGeneratorConfig(widths=(32,), norm="none", init=init).build(64, TensorSpec((1, 64, 64)))
     assert 0.05 < generator(torch.randn(64, 64)).var().item() < 2
-    discriminator = ResNetDiscriminatorConfig(widths=(32,), spectral_norm=False, init=init).build((1, 64, 64))
+    discriminator = ResNetDiscriminatorConfig(widths=(32,), spectral_norm=False, init=init).build(
+        TensorSpec((1, 64, 64))
+    )
     mean = discriminator(torch.randn(32, 1, 64, 64)).score / 64  # over the pixels of the last map
     assert 0.001 < mean.square().mean().item() < 1
 
@@ -221,10 +228,10 @@ def test_spectral_norm_bounds_every_matrix() -> None:
     torch.manual_seed(0)
     label = torch.tensor([0, 3])
     discriminator = ResNetDiscriminatorConfig(widths=(12, 8), condition="projection", attention_side=8).build(
-        (1, 16, 16), num_classes=4
+        TensorSpec((1, 16, 16)), num_classes=4
     )
     generator = ResNetGeneratorConfig(widths=(12, 8), **CONDITIONAL, spectral_norm=True, attention_side=8).build(
-        9, (1, 16, 16), True, 4
+        9, TensorSpec((1, 16, 16), bounded=True), 4
     )
     for network, inputs in ((discriminator, torch.randn(2, 1, 16, 16)), (generator, torch.randn(2, 9))):
         for _ in range(60):
@@ -241,7 +248,7 @@ def test_spectral_norm_bounds_every_matrix() -> None:
 def test_discriminator_is_twice_differentiable() -> None:
     torch.manual_seed(0)
     config = ResNetDiscriminatorConfig(widths=(4, 3), condition="projection", attention_side=8)
-    discriminator = config.build((1, 16, 16), num_classes=3).double().eval()
+    discriminator = config.build(TensorSpec((1, 16, 16)), num_classes=3).double().eval()
     attention = next(module for module in discriminator.modules() if isinstance(module, SelfAttention))
     nn.init.constant_(attention.gain, 0.8)
     label = torch.tensor([2, 0])
@@ -252,7 +259,7 @@ def test_discriminator_is_twice_differentiable() -> None:
 
 def test_gradient_by_torch_func_equals_autograd() -> None:
     torch.manual_seed(0)
-    discriminator = ResNetDiscriminatorConfig(widths=(4,), attention_side=8).build((1, 16, 16)).eval()
+    discriminator = ResNetDiscriminatorConfig(widths=(4,), attention_side=8).build(TensorSpec((1, 16, 16))).eval()
     sample = torch.randn(3, 1, 16, 16)
     differentiable = sample.clone().requires_grad_()
     (by_autograd,) = torch.autograd.grad(discriminator(differentiable).score.sum(), differentiable)
@@ -263,9 +270,11 @@ def test_gradient_by_torch_func_equals_autograd() -> None:
 def test_every_parameter_gets_a_gradient() -> None:
     torch.manual_seed(0)
     label = torch.tensor([0, 1, 2, 2])
-    generator = ResNetGeneratorConfig(widths=(8,), **CONDITIONAL, attention_side=8).build(12, (1, 16, 16), True, 3)
+    generator = ResNetGeneratorConfig(widths=(8,), **CONDITIONAL, attention_side=8).build(
+        12, TensorSpec((1, 16, 16), bounded=True), 3
+    )
     discriminator = ResNetDiscriminatorConfig(widths=(8,), condition="projection", attention_side=8).build(
-        (1, 16, 16), num_classes=3
+        TensorSpec((1, 16, 16)), num_classes=3
     )
     for network in (generator, discriminator):  # with a gain of 0 the layers before it get no gradient
         for module in network.modules():
@@ -280,7 +289,7 @@ def test_every_parameter_gets_a_gradient() -> None:
 def test_score_does_not_depend_on_the_rest_of_the_batch() -> None:
     torch.manual_seed(0)
     assert ResNetDiscriminatorConfig().per_sample
-    discriminator = ResNetDiscriminatorConfig(widths=(8,), attention_side=8).build((1, 16, 16)).eval()
+    discriminator = ResNetDiscriminatorConfig(widths=(8,), attention_side=8).build(TensorSpec((1, 16, 16))).eval()
     sample = torch.randn(4, 1, 16, 16)
     torch.testing.assert_close(discriminator(sample).score[:1], discriminator(sample[:1]).score, rtol=1e-4, atol=1e-5)
 
@@ -288,9 +297,11 @@ def test_score_does_not_depend_on_the_rest_of_the_batch() -> None:
 def test_channels_last_gives_the_same_output() -> None:
     torch.manual_seed(0)
     generator = (
-        ResNetGeneratorConfig(widths=(8, 4), **CONDITIONAL, attention_side=16).build(8, (3, 32, 32), True, 3).eval()
+        ResNetGeneratorConfig(widths=(8, 4), **CONDITIONAL, attention_side=16)
+        .build(8, TensorSpec((3, 32, 32), bounded=True), 3)
+        .eval()
     )
-    discriminator = ResNetDiscriminatorConfig(widths=(8, 4), attention_side=16).build((3, 32, 32)).eval()
+    discriminator = ResNetDiscriminatorConfig(widths=(8, 4), attention_side=16).build(TensorSpec((3, 32, 32))).eval()
     latent, label = torch.randn(2, 8), torch.tensor([0, 2])
     image = generator(latent, label)
     score = discriminator(image).score
@@ -306,9 +317,11 @@ def test_channels_last_gives_the_same_output() -> None:
 def test_scores_are_float32_under_autocast() -> None:
     torch.manual_seed(0)
     discriminator = ResNetDiscriminatorConfig(widths=(8,), condition="projection", attention_side=8).build(
-        (1, 16, 16), num_classes=3
+        TensorSpec((1, 16, 16)), num_classes=3
     )
-    generator = ResNetGeneratorConfig(widths=(8,), **CONDITIONAL, attention_side=8).build(12, (1, 16, 16), True, 3)
+    generator = ResNetGeneratorConfig(widths=(8,), **CONDITIONAL, attention_side=8).build(
+        12, TensorSpec((1, 16, 16), bounded=True), 3
+    )
     label = torch.tensor([0, 1])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         score = discriminator(generator(torch.randn(2, 12), label), label).score

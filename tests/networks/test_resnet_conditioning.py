@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks import resnet
 from zerosum.networks.configs.resnet import ResNetDiscriminatorConfig, ResNetGeneratorConfig
 from zerosum.networks.layers import LayerFactory, init_kaiming
@@ -43,7 +44,7 @@ def test_latent_chunk_enters_a_block_only_through_its_norms() -> None:
     torch.manual_seed(0)
     network = (
         ResNetGeneratorConfig(widths=(8,), hierarchical_latent=True)
-        .build(12, (1, 32, 32), bounded=True)
+        .build(12, TensorSpec((1, 32, 32), bounded=True))
         .double()
         .eval()
     )
@@ -69,7 +70,7 @@ def test_latent_chunk_enters_a_block_only_through_its_norms() -> None:
 def test_class_enters_through_the_norms() -> None:
     torch.manual_seed(0)
     config = ResNetGeneratorConfig(widths=(8,), condition="conditional-batch-norm", condition_size=6)
-    network = config.build(5, (1, 16, 16), bounded=True, num_classes=3).double().eval()
+    network = config.build(5, TensorSpec((1, 16, 16), bounded=True), num_classes=3).double().eval()
     assert network.condition_inputs == ("label",)
     latent = torch.randn(1, 5, dtype=torch.float64).expand(3, -1)
     images = network(latent, label=torch.arange(3))
@@ -91,9 +92,13 @@ def test_class_enters_through_the_norms() -> None:
 
 def test_unconditional_networks_take_no_labels() -> None:
     for settings in ({}, {"hierarchical_latent": True}, {"norm": "none"}):
-        network = ResNetGeneratorConfig(widths=(4,), **settings).build(8, (1, 16, 16), bounded=True, num_classes=3)
+        network = ResNetGeneratorConfig(widths=(4,), **settings).build(
+            8, TensorSpec((1, 16, 16), bounded=True), num_classes=3
+        )
         assert network.condition_inputs == ()
         assert network(torch.randn(2, 8)).shape == (2, 1, 16, 16)
     for condition, expected in (("none", ()), ("projection", ("label",))):
-        discriminator = ResNetDiscriminatorConfig(widths=(4,), condition=condition).build((1, 16, 16), num_classes=3)
+        discriminator = ResNetDiscriminatorConfig(widths=(4,), condition=condition).build(
+            TensorSpec((1, 16, 16)), num_classes=3
+        )
         assert discriminator.condition_inputs == expected

@@ -13,6 +13,7 @@ from translator_checks import (
 )
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs import ResNetTranslatorConfig
 from zerosum.networks.padding import pad_to_multiple, reflect_pad
 from zerosum.networks.resnet_translator import ResNetTranslator
@@ -21,7 +22,7 @@ from zerosum.networks.resnet_translator import ResNetTranslator
 def build_network(input_shape: tuple[int, ...] = (3, 16, 16), seed: int = 0, **fields: object) -> ResNetTranslator:
     torch.manual_seed(seed)
     config = ResNetTranslatorConfig.model_validate({"width": 4, "blocks": 2, **fields})
-    network = config.build(0, (3, *input_shape[1:]), True, 0, input_shape)
+    network = config.build(0, TensorSpec((3, *input_shape[1:]), bounded=True), 0, TensorSpec(input_shape, bounded=True))
     assert isinstance(network, ResNetTranslator)
     return network
 
@@ -43,7 +44,9 @@ def test_output_is_bounded() -> None:
 def test_parameter_count_of_the_papers_network() -> None:
     """Check 64, 128, 256 channels and 6 blocks; halvings are 4x4, and only layers without norm have a bias."""
     with torch.device("meta"):
-        network = ResNetTranslatorConfig().build(0, (3, 128, 128), True, 0, (3, 128, 128))
+        network = ResNetTranslatorConfig().build(
+            0, TensorSpec((3, 128, 128), bounded=True), 0, TensorSpec((3, 128, 128), bounded=True)
+        )
     outer_weights = 49 * 3 * 64 * 2 + 3
     inner_weights = (16 + 9) * (64 * 128 + 128 * 256) + 12 * 9 * 256 * 256
     norm_parameters = 2 * (64 + 128 + 256 + 12 * 256 + 128 + 64)

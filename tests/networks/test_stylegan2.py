@@ -12,6 +12,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from zerosum.game import seeded_rng
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks import layers
 from zerosum.networks.configs.stylegan2 import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
 from zerosum.networks.stylegan2 import (
@@ -31,12 +32,12 @@ TAPS = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])).d
 def build_generator(side: int = 16, channels: int = 1, classes: int = 0, **settings: Any) -> Generator:
     torch.manual_seed(0)
     config = StyleGAN2GeneratorConfig(**{**TINY, **settings})
-    return config.build(4, (channels, side, side), True, classes).eval()
+    return config.build(4, TensorSpec((channels, side, side), bounded=True), classes).eval()
 
 
 def build_discriminator(side: int = 16, channels: int = 1, **settings: Any) -> Discriminator:
     torch.manual_seed(0)
-    return StyleGAN2DiscriminatorConfig(**{**WIDTH, **settings}).build((channels, side, side))
+    return StyleGAN2DiscriminatorConfig(**{**WIDTH, **settings}).build(TensorSpec((channels, side, side)))
 
 
 def randomize_zero_weights(network: Generator) -> Generator:
@@ -71,8 +72,8 @@ def test_all_sizes_and_channel_counts(side: int, channels: int) -> None:
 
 def test_parameter_counts_of_the_papers_networks() -> None:
     """Check configuration F at 1024 px, with 512 channels up to 64 px; the totals are the authors'."""
-    generator = StyleGAN2GeneratorConfig().build(512, (3, 1024, 1024), True)
-    discriminator = StyleGAN2DiscriminatorConfig().build((3, 1024, 1024))
+    generator = StyleGAN2GeneratorConfig().build(512, TensorSpec((3, 1024, 1024), bounded=True))
+    discriminator = StyleGAN2DiscriminatorConfig().build(TensorSpec((3, 1024, 1024)))
     widths = [512, 512, 512, 512, 512, 256, 128, 64, 32]
     assert list(StyleGAN2GeneratorConfig().stage_widths(1024)) == widths
     pairs = [(512, 512)]  # 4x4, then two convolutions per size
@@ -197,7 +198,7 @@ def test_image_is_the_unbounded_sum_over_all_sizes() -> None:
 def test_layers_start_with_unit_variance() -> None:
     torch.manual_seed(0)
     network = StyleGAN2GeneratorConfig(channel_base=4096, channel_max=128, style_size=64, mapping_layers=2).build(
-        64, (3, 32, 32), True
+        64, TensorSpec((3, 32, 32), bounded=True)
     )
     squares = []
     for layer in network.synthesis_layers:
@@ -244,7 +245,7 @@ def test_minibatch_std_compares_samples_unless_switched_off() -> None:
 def test_heads_have_an_equalized_learning_rate(condition: str) -> None:
     torch.manual_seed(0)
     discriminator = StyleGAN2DiscriminatorConfig(channel_base=4096, channel_max=256, condition=condition).build(
-        (1, 16, 16), 3
+        TensorSpec((1, 16, 16)), 3
     )
     for name, parameter in discriminator.named_parameters():
         if name.endswith("bias"):
@@ -300,14 +301,16 @@ def test_memory_format_and_precision() -> None:
 def test_state_dict_restores_both_networks() -> None:
     network = randomize_zero_weights(build_generator(condition="concat", classes=2)).train()
     network(torch.randn(3, 4), torch.tensor([0, 1, 1]), torch.arange(3))
-    restored = StyleGAN2GeneratorConfig(**TINY, condition="concat").build(4, (1, 16, 16), True, 2).eval()
+    restored = (
+        StyleGAN2GeneratorConfig(**TINY, condition="concat").build(4, TensorSpec((1, 16, 16), bounded=True), 2).eval()
+    )
     restored.load_state_dict(copy.deepcopy(network.state_dict()))
     latent, label = torch.randn(2, 4), torch.tensor([1, 0])
     assert torch.equal(restored(latent, label), network.eval()(latent, label))
     assert torch.equal(restored.mean_style, network.mean_style)
     discriminator, restored_discriminator = (
         build_discriminator(),
-        StyleGAN2DiscriminatorConfig(**WIDTH).build((1, 16, 16)),
+        StyleGAN2DiscriminatorConfig(**WIDTH).build(TensorSpec((1, 16, 16))),
     )
     restored_discriminator.load_state_dict(discriminator.state_dict())
     sample = torch.randn(4, 1, 16, 16)

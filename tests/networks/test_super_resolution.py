@@ -14,6 +14,7 @@ from translator_checks import (
 )
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs import RRDBGeneratorConfig, SRResNetGeneratorConfig
 from zerosum.networks.super_resolution import RRDB, SuperResolution, upsample_bicubic
 
@@ -25,7 +26,9 @@ def build_network(kind: str, factor: int = 4, seed: int = 0, **fields: Any) -> S
     torch.manual_seed(seed)
     growth = {"growth_channels": 2} if kind == "rrdb" else {}
     config = CONFIGS[kind](**{"width": 4, "blocks": 1, "upscale_factor": factor, **growth, **fields})
-    network = config.build(0, (3, 8 * factor, 8 * factor), True, 0, (3, 8, 8))
+    network = config.build(
+        0, TensorSpec((3, 8 * factor, 8 * factor), bounded=True), 0, TensorSpec((3, 8, 8), bounded=True)
+    )
     assert isinstance(network, SuperResolution)
     return network
 
@@ -67,7 +70,9 @@ def test_pixel_shuffle_starts_without_checkerboard(kind: str) -> None:
 def test_parameter_count_of_the_papers_network() -> None:
     """Check 64 channels that grow by 32, and 23 blocks of 15 convolutions."""
     with torch.device("meta"):
-        network = RRDBGeneratorConfig(blocks=23).build(0, (3, 32, 32), True, 0, (3, 8, 8))
+        network = RRDBGeneratorConfig(blocks=23).build(
+            0, TensorSpec((3, 32, 32), bounded=True), 0, TensorSpec((3, 8, 8), bounded=True)
+        )
     dense_block = sum(9 * (64 + 32 * index) * 32 + 32 for index in range(4)) + 9 * 192 * 64 + 64
     outer_layers = (9 * 3 * 64 + 64) + 2 * (9 * 64 * 64 + 64) + (9 * 64 * 3 + 3) + 2 * (9 * 64 * 256 + 256)
     assert sum(parameter.numel() for parameter in network.parameters()) == 23 * 3 * dense_block + outer_layers
@@ -85,8 +90,8 @@ def test_variance_is_preserved_through_many_blocks() -> None:
 def test_unsupported_shapes_are_refused(kind: str) -> None:
     config = CONFIGS[kind](width=4, blocks=1, upscale_factor=4)
     with pytest.raises(BadInput, match=r"4 times as large as its inputs"):
-        config.build(0, (3, 32, 32), True, 0, (3, 16, 16))
+        config.build(0, TensorSpec((3, 32, 32), bounded=True), 0, TensorSpec((3, 16, 16), bounded=True))
     with pytest.raises(BadInput, match=r"and a multiple of 4, got 34 x 34"):
-        config.build(0, (3, 34, 34), True, 0, (3, 8, 8))
+        config.build(0, TensorSpec((3, 34, 34), bounded=True), 0, TensorSpec((3, 8, 8), bounded=True))
     with pytest.raises(BadInput, match=r"^" + kind):
-        config.build(0, (3, 32, 32), True, 0, (1, 8, 8))
+        config.build(0, TensorSpec((3, 32, 32), bounded=True), 0, TensorSpec((1, 8, 8), bounded=True))

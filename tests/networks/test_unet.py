@@ -13,6 +13,7 @@ from translator_checks import (
 )
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs import UNetGeneratorConfig
 from zerosum.networks.layers import InstanceNorm
 from zerosum.networks.unet import UNet
@@ -25,7 +26,7 @@ def build_network(
 ) -> UNet:
     torch.manual_seed(seed)
     network = UNetGeneratorConfig.model_validate({"width": 4, "max_width": 8, **fields}).build(
-        0, shape, True, 0, input_shape
+        0, TensorSpec(shape, bounded=True), 0, TensorSpec(input_shape, bounded=True)
     )
     assert isinstance(network, UNet)
     return network
@@ -53,7 +54,9 @@ def test_any_size_is_translated_per_sample(fields: dict[str, object]) -> None:
 def test_parameter_count_of_the_papers_network() -> None:
     """Check 64 to 512 channels and 8 halvings at 256 pixels; the decoder is 3x3 where the paper's is 4x4."""
     with torch.device("meta"):
-        network = UNetGeneratorConfig(norm="none", depth=8).build(0, (3, 256, 256), True, 0, (3, 256, 256))
+        network = UNetGeneratorConfig(norm="none", depth=8).build(
+            0, TensorSpec((3, 256, 256), bounded=True), 0, TensorSpec((3, 256, 256), bounded=True)
+        )
     widths = [64, 128, 256, 512, 512, 512, 512, 512]
     encoder_parameters = sum(16 * a * b + b for a, b in zip([3, *widths], widths, strict=False))
     decoder_in, decoder_out = [512, 1024, 1024, 1024, 1024, 512, 256, 128], [512, 512, 512, 512, 256, 128, 64, 3]
@@ -157,4 +160,4 @@ def test_invalid_settings_are_refused() -> None:
 )
 def test_unsupported_shapes_are_refused(input_shape: tuple[int, ...], shape: tuple[int, ...], match: str) -> None:
     with pytest.raises(BadInput, match=match):
-        UNetGeneratorConfig().build(0, shape, True, 0, input_shape)
+        UNetGeneratorConfig().build(0, TensorSpec(shape), 0, TensorSpec(input_shape) if input_shape else None)

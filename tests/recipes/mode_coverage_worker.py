@@ -8,8 +8,9 @@ import sys
 
 import torch
 
-from zerosum.data.images.load import load_source
+from zerosum.data.kind import LoadOptions, load_dataset
 from zerosum.data.loader import BatchLoader
+from zerosum.data.points.config import PointDataConfig
 from zerosum.data.points.mixtures import MIXTURES
 from zerosum.game import seeded_rng
 from zerosum.game.schedule import Progress
@@ -17,7 +18,7 @@ from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import build_game
+from zerosum.workflows.build_game import DataInfo, build_game
 
 ROUNDS = {"ring": 1100, "grid": 2500}
 
@@ -30,8 +31,8 @@ def train_and_count_modes(name: str, seed: int) -> dict[str, object]:
     recipe = check_recipe(file.settings_tree)
     batch_size = recipe.training.batch_size
     recipe = recipe.resolve_schedules(ROUNDS[name] * batch_size)
-    dataset, accelerator = load_source(name, 0, 0, ""), Accelerator()
-    game = build_game(recipe, dataset.shape, dataset.bounded, accelerator)
+    dataset, accelerator = load_dataset(PointDataConfig(source=name), LoadOptions()), Accelerator()
+    game = build_game(recipe, DataInfo(dataset.spec), accelerator)
     train(
         game,
         BatchLoader(dataset, batch_size, seed),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zerosum.data.builtin import POINT_DATASETS
+from zerosum.data.points.kind import POINTS
 from zerosum.data.points.mixtures import MIXTURES
 
 WORKER = Path(__file__).with_name("mode_coverage_worker.py")
@@ -55,4 +55,4 @@ def test_modes_have_equal_fractions(name: str) -> None:
 
 
 def test_builtin_names_are_those_of_the_mixtures() -> None:
-    assert set(POINT_DATASETS) == set(MIXTURES)
+    assert set(POINTS.builtin) == set(MIXTURES)

@@ -25,6 +25,11 @@ def messages_of(tree: SettingsTree) -> list[str]:
         ({"foo.bar": 1}, "`foo.bar`: there is no such setting"),
         ({"generator.widht": 3}, "`generator.widht`: there is no such setting; did you mean `generator.width`?"),
         ({"generator.kind": "dcgann"}, '`generator.kind`: "dcgann" is not a kind of generator; choose one of '),
+        (
+            {"data.kind": "image"},
+            '`data.kind`: "image" is not a kind of data; choose one of images, image-pairs, points; did you mean image',
+        ),
+        ({"data.sise": 3}, "`data.sise`: there is no such setting; did you mean `data.size`?"),
         ({"optimizer.lr": {"start": 1}}, "`optimizer.lr.end`: is missing; set `optimizer.lr.end`"),
         (
             {"training.batch_size": 9, "training.accumulate": 2},
@@ -141,3 +146,10 @@ def test_conflicting_settings_are_named(recipe: str, settings: dict[str, object]
         check_recipe(build_settings_tree(recipe, "", settings, {}))
     assert field in str(caught.value)
     assert "--" not in str(caught.value)
+
+
+@pytest.mark.parametrize("table", ["photos", 3, ["photos"]])
+def test_data_must_be_a_table(table: object) -> None:
+    (message,) = messages_of(SettingsTree({**SettingsTree.from_toml(NETWORKS, "").tree, "name": "x", "data": table}))
+    assert message.startswith("`data`")
+    assert "must be a table" in message

@@ -30,7 +30,7 @@ TRANSLATION = {"data.input": "dark", "data.target": "light", "data.channels": 3,
 
 
 def is_translation(name: str) -> bool:
-    return RecipeFile(name).settings_tree.tree.get("game", {}).get("kind") == "translation"
+    return RecipeFile(name).settings_tree.tree.get("game", {}).get("kind") in ("translation", "cycle")
 
 
 @pytest.fixture(scope="module")

@@ -15,22 +15,22 @@ from zerosum.diagnosis.finding import Evidence, Finding, Recommendation, Severit
 from zerosum.diagnosis.log_history import LogHistory
 from zerosum.errors import BadInput
 from zerosum.game.objective import equilibrium_losses
-from zerosum.media.images import save_image
-from zerosum.reporting import timeline_section
+from zerosum.reporting import samples_section
 from zerosum.reporting.diagnosis_section import render_diagnosis
 from zerosum.reporting.downsampling import MAX_BINS, Curve, smooth
 from zerosum.reporting.html import VOID_ELEMENTS, Markup, tag
 from zerosum.reporting.report import write_report
+from zerosum.reporting.run_record import RunRecord, SampleGrid
+from zerosum.reporting.samples_section import subsample_grids
 from zerosum.reporting.scores_section import IMAGE_CAPTIONS
 from zerosum.reporting.svg import render_line_chart
-from zerosum.reporting.timeline_section import SampleGrid, subsample_grids
 from zerosum.run_folder import RunState
 
 SOURCE = Path(zerosum.__file__).parent
 
 RECIPE = {
     "name": "quick",
-    "data": {"source": "images", "size": 32},
+    "data": {"kind": "images", "source": "images", "size": 32},
     "objective": {"kind": "non-saturating", "label_smoothing": 0.0},
     "terms": {"r1": {"kind": "r1", "weight": 1.0}},
     "training": {"examples": 1000, "device": "cpu"},
@@ -39,7 +39,8 @@ RECIPE = {
 DATA = {
     "source": "images",
     "kind": "images",
-    "images": 90,
+    "count": 90,
+    "has_inputs": False,
     "train": 80,
     "held_out": 10,
     "size": 32,
@@ -104,8 +105,9 @@ def run(tmp_path: Path) -> Path:
 def fill(folder: Path, rows: list[dict[str, float]], grids: int = 0, side: int = 32) -> None:
     (folder / "log.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
+    (folder / "samples").mkdir(exist_ok=True)
     for number in range(1, grids + 1):
-        save_image(image, folder / "samples" / f"{number * 100:08d}.png")
+        image.save(folder / "samples" / f"{number * 100:08d}.png")
 
 
 def test_a_complete_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,8 +130,9 @@ def test_a_complete_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "90 images were resized.",
     ):
         assert words in page.text
-    for command in ("resume runs/first", "sample runs/first -n 64", "walk runs/first"):
+    for command in ("sample runs/first -n 64", "walk runs/first", "evaluate runs/first"):
         assert f"zerosum {command}" in page.text
+    assert "zerosum resume" not in page.text, "the run has reached its end"
     assert "terms.r1.weight" in page.text
     assert len(page.find_all("figure", "chart")) == 5
     images = [a for a in page.find_all("img") if a["alt"]]
@@ -155,7 +158,7 @@ def test_a_finding_names_the_flags_to_change() -> None:
     )  # fmt: skip
     history = LogHistory()
     history.add_row({"examples": 200, "round": 20, "seconds": 1.0})
-    html = render_diagnosis([finding], history)
+    html = render_diagnosis(RunRecord(Path("run"), history=history, findings=[finding]))
     for part in (
         "pass each to <code>zerosum train</code> as a flag, such as <code>--optimizer.lr 6e-05</code>",
         "<li><code>--optimizer.lr 6e-05</code> smaller than <code>optimizer.lr</code> now",
@@ -164,7 +167,8 @@ def test_a_finding_names_the_flags_to_change() -> None:
     ):
         assert part in html, part
     assert "`" not in html
-    assert "as a flag" not in render_diagnosis([replace(finding, recommendations=())], history)
+    without_settings = RunRecord(Path("run"), history=history, findings=[replace(finding, recommendations=())])
+    assert "as a flag" not in render_diagnosis(without_settings)
 
 
 @pytest.mark.parametrize("chip", [*RunState, *Severity])
@@ -233,7 +237,7 @@ def test_the_report_of_a_long_run_is_small_and_keeps_spikes(run: Path) -> None:
     path = write_report(run)
     assert path.stat().st_size < 8_000_000
     page = Page(path)
-    assert len([a for a in page.find_all("img") if a["alt"]]) == timeline_section.MAX_GRIDS
+    assert len([a for a in page.find_all("img") if a["alt"]]) == samples_section.MAX_GRIDS
     assert "12 of 500 grids" in page.text
     assert "objective reached 77" in page.text
     assert page.find_all("path", "outlier")
@@ -287,7 +291,7 @@ def test_unknown_equilibrium_losses_are_left_out() -> None:
 def test_subsampled_grids_are_evenly_spaced_and_keep_both_ends() -> None:
     grids = [SampleGrid(examples, Path()) for examples in range(0, 5000, 10)]
     shown = [grid.examples for grid in subsample_grids(grids)]
-    assert len(shown) == timeline_section.MAX_GRIDS
+    assert len(shown) == samples_section.MAX_GRIDS
     assert (shown[0], shown[-1]) == (0, 4990)
     assert max(np.diff(shown)) - min(np.diff(shown)) <= 20
     clustered = [SampleGrid(examples, Path()) for examples in [*range(20), 10_000]]
@@ -327,6 +331,6 @@ def test_text_is_escaped_once() -> None:
 
 def test_every_figure_of_an_evaluation_has_a_caption() -> None:
     """A figure is found by the stem of its file name, which the evaluation chooses."""
-    modules = [*SOURCE.glob("evaluation/*.py"), *SOURCE.glob("workflows/evaluate*.py")]
+    modules = [*SOURCE.glob("evaluation/**/*.py"), *SOURCE.glob("workflows/evaluate*.py")]
     written = {stem for module in modules for stem in re.findall(r'"(\w+)\.png"', module.read_text())}
     assert written == set(IMAGE_CAPTIONS)

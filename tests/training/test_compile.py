@@ -20,6 +20,7 @@ from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.optimizer import Adam
 from zerosum.game.player import Player
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1
 from zerosum.recipes.files import RecipeFile, check_recipe
@@ -31,7 +32,7 @@ from zerosum.training.compile import CompiledFunction, Compiler, eager
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
 from zerosum.workflows import tuning
-from zerosum.workflows.build_game import build_game
+from zerosum.workflows.build_game import DataInfo, build_game
 from zerosum.workflows.setup import TrainingSetup
 
 SHAPE = (1, 16, 16)
@@ -97,7 +98,11 @@ def test_compiled_training_equals_eager_training(name: str, settings: dict, num_
     graphs: list = []
     compiler = Compiler(recording_backend(graphs))
     games = [
-        build_game(recipe(name, settings), SHAPE, True, Accelerator(compile_networks=compile_networks))
+        build_game(
+            recipe(name, settings),
+            DataInfo(TensorSpec(SHAPE, bounded=True)),
+            Accelerator(compile_networks=compile_networks),
+        )
         for compile_networks in (eager, compiler)
     ]
     # accuracies are left out: they jump where a score crosses the boundary, and first scores are close to it
@@ -110,7 +115,11 @@ def test_compiled_training_equals_eager_training(name: str, settings: dict, num_
         torch.testing.assert_close(tensor, eager_weights[key], **TOLERANCES)
     assert compiler.failures == []
     assert len(graphs) == num_graphs
-    train_rounds(build_game(recipe(name, settings), SHAPE, True, Accelerator(compile_networks=compiler)))
+    train_rounds(
+        build_game(
+            recipe(name, settings), DataInfo(TensorSpec(SHAPE, bounded=True)), Accelerator(compile_networks=compiler)
+        )
+    )
     assert len(graphs) == num_graphs, "a second game uses the graphs of the first"
 
 

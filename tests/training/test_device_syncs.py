@@ -13,15 +13,17 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zerosum.data.degradations.degrade import DegradationPipeline
+from zerosum.data.images.symmetries import random_hflip
 from zerosum.data.loader import BatchLoader
 from zerosum.game.game import Game
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.recipes.files import RecipeFile, check_recipe, list_recipes
 from zerosum.recipes.recipe import Recipe
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import build_game
+from zerosum.workflows.build_game import DataInfo, build_game
 
 VALUE_METHODS = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__"}
 SYNCING_OPERATORS = {
@@ -56,13 +58,11 @@ class ForbidSyncingOperators(TorchDispatchMode):
 
 def add_inputs(source: Points, recipe: Recipe, shape: tuple) -> tuple[int, ...]:
     """Add inputs to the batches of the source if the recipe is a translation, and return their shape."""
-    if recipe.game.bidirectional:
-        source.collate = lambda x, seed: {"inputs": torch.stack([x, -x], 1), "real": torch.stack([-x, x], 1)}
-    elif recipe.data.degrade:
-        degrade = DegradationPipeline(recipe.data.degrade)
+    if recipe.data.degradations:
+        degrade = DegradationPipeline(recipe.data.degradations)
         source.collate = lambda x, seed: {"inputs": degrade(x, seed), "real": x}
         return degrade.input_shape(shape)
-    elif recipe.is_translation:
+    if recipe.is_translation:
         source.collate = lambda x, seed: {"inputs": -x, "real": x}
     return shape if recipe.is_translation else ()
 
@@ -78,12 +78,16 @@ def game_and_loader(
     shape = (3, 32, 32) if recipe.is_translation else shape
     source = Points(40, int(np.prod(shape)))
     input_shape = add_inputs(source, recipe, shape)
-    game = build_game(recipe, shape, True, accelerator, (0.5, 0.5), input_shape)
+    input_spec = TensorSpec(input_shape, bounded=True) if input_shape else None
+    data = DataInfo(TensorSpec(shape, bounded=True), (0.5, 0.5), input_spec)
+    game = build_game(recipe, data, accelerator)
     if recipe.is_conditional:
         source.label = lambda indices: torch.from_numpy(indices % 2)
     source.values = source.values.reshape(40, *shape).clip(-1, 1)
+    collate = source.collate
+    source.collate = lambda x, seed: collate(random_hflip(x, seed), seed)
     game.train()
-    return game, BatchLoader(source, 4, 0, hflip=True)
+    return game, BatchLoader(source, 4, 0)
 
 
 def play_two_rounds(game: Game, loader: BatchLoader, accelerator: Accelerator) -> Meter:

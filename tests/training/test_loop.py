@@ -17,7 +17,9 @@ from zerosum.game.config import AdversarialGameConfig
 from zerosum.game.game import Game, Move, MoveLosses
 from zerosum.game.objective import Wasserstein
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
 from zerosum.game.player import EMA, Player
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Cosine, Linear, Progress
 from zerosum.game.terms import R1, R2, GradientPenalty
 from zerosum.networks.configs import MLPDiscriminatorConfig, MLPGeneratorConfig
@@ -25,7 +27,7 @@ from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.loop import next_micro_batches, optimizer_step, play_round, train
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import build_game
+from zerosum.workflows.build_game import DataInfo, build_game
 
 
 def train_rounds(
@@ -70,10 +72,10 @@ def test_the_vanilla_recipe_equals_a_plain_pytorch_loop(reuse_fakes: bool) -> No
     networks = []
     for _ in range(2):
         torch.manual_seed(0)
-        generator = Float64Generator(recipe.generator.build(100, shape, True))
-        networks.append((generator, recipe.discriminator.build(shape).double()))
-    parts = (recipe.latent, recipe.objective, recipe.terms, recipe.optimizer)
-    game = AdversarialGame(*networks[0], *parts, config=AdversarialGameConfig(reuse_fakes=reuse_fakes))
+        generator = Float64Generator(recipe.generator.build(100, TensorSpec(shape, bounded=True)))
+        networks.append((generator, recipe.discriminator.build(TensorSpec(shape)).double()))
+    parts = GameParts(*networks[0], recipe.latent, recipe.objective, recipe.optimizer, TensorSpec(shape), recipe.terms)
+    game = AdversarialGame(parts, AdversarialGameConfig(reuse_fakes=reuse_fakes))
     train(
         game,
         BatchLoader(source, 16, 3),
@@ -195,6 +197,19 @@ def test_intervals_of_moves_and_terms() -> None:
     assert steps == {"discriminator": 63, "generator": 12}
 
 
+def test_a_term_is_not_computed_while_its_weight_is_zero() -> None:
+    """A lazy term costs no step either, which would move the weights by momentum."""
+    ramp = Linear(start=0.0, end=1.0, examples=(40, 80))
+    terms = {"r1": R1(every_rounds=2, weight=ramp), "r2": R2(weight=ramp), "gp": GradientPenalty(weight=0.0)}
+    game, plain = points_game(terms), points_game()
+    counts = count_terms(game, 5)  # 0 to 32 examples
+    assert counts == count_terms(plain, 5)
+    for weight, expected in zip(game.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(weight, expected)
+    counts = count_terms(game, 12)  # 48 to 88 examples are above the start of the ramp, in rounds 6, ... 11
+    assert (counts["discriminator/r1"], counts["discriminator/r2"], counts["discriminator/gp"]) == (3, 6, 0)
+
+
 def test_the_gradient_of_a_lazy_term_is_scaled_by_its_interval() -> None:
     """A term of every 4th round has 4 times its gradient."""
     gradients = []
@@ -306,7 +321,7 @@ def test_recipes_train_in_bfloat16(name: str) -> None:
     file.settings_tree.set(("training", "batch_size"), 4, "")
     recipe = check_recipe(file.settings_tree).resolve_schedules(1000)
     accelerator = Accelerator(dtype=torch.bfloat16)
-    game = build_game(recipe, (1, 16, 16), True, accelerator)
+    game = build_game(recipe, DataInfo(TensorSpec((1, 16, 16), bounded=True)), accelerator)
     source = Points(40, 256)
     source.values = source.values.reshape(40, 1, 16, 16).clip(-1, 1)
     meter = Meter()
@@ -317,8 +332,8 @@ def test_recipes_train_in_bfloat16(name: str) -> None:
 
 def test_games_with_spectral_and_batch_norm_train() -> None:
     """Parametrized weights and buffers can be frozen, averaged and saved."""
-    generator = MLPGeneratorConfig(widths=(8,), norm="batch").build(4, (2,), False)
-    discriminator = MLPDiscriminatorConfig(widths=(8,), spectral_norm=True, dropout=0.1).build((2,))
+    generator = MLPGeneratorConfig(widths=(8,), norm="batch").build(4, TensorSpec((2,)))
+    discriminator = MLPDiscriminatorConfig(widths=(8,), spectral_norm=True, dropout=0.1).build(TensorSpec((2,)))
     game = points_game()
     game.generator, game.discriminator = generator, discriminator
     game.register_players_and_moves(

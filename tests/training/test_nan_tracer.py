@@ -9,6 +9,8 @@ from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.training.nan_tracer import FiniteCheckingAccelerator, replay_until_nonfinite
 
@@ -46,7 +48,8 @@ class NanGradientLayer(nn.Module):
 def game_with(layer: nn.Module) -> AdversarialGame:
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 8), layer, nn.Linear(8, 2))
-    return AdversarialGame(generator, TinyDiscriminator(), Normal(size=4), NonSaturating(), {}, Adam(lr=1e-3), 50.0)
+    parts = GameParts(generator, TinyDiscriminator(), Normal(size=4), NonSaturating(), Adam(lr=1e-3), TensorSpec((2,)))
+    return AdversarialGame(parts)
 
 
 def trace(game: AdversarialGame) -> str:
@@ -56,6 +59,25 @@ def trace(game: AdversarialGame) -> str:
 def test_a_layer_with_a_non_finite_output_is_named() -> None:
     """The generator runs in the moves of both players, so its seventh call is in round 3."""
     assert trace(game_with(InfiniteAfter(6))) == "the output of generator.1 (InfiniteAfter), in round 3"
+
+
+class InfiniteBranch(nn.Module):
+    """Returns a tree of tensors, of which one is infinite."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"finite": x, "infinite": x / 0}
+
+
+class FiniteBranch(nn.Module):
+    """Returns the finite tensor of the tree."""
+
+    def forward(self, tree: dict[str, Tensor]) -> Tensor:
+        return tree["finite"]
+
+
+def test_a_layer_is_named_whose_output_is_a_tree() -> None:
+    layer = nn.Sequential(InfiniteBranch(), FiniteBranch())
+    assert trace(game_with(layer)) == "the output of generator.1.0 (InfiniteBranch), in round 0"
 
 
 def test_a_non_finite_gradient_is_named() -> None:

@@ -7,13 +7,14 @@ from torch import nn
 
 from zerosum.data.loader import BatchLoader
 from zerosum.game.play import input_gradient_norm_sq
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.terms import R1, GradientPenalty
 from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training.accelerator import PRECISIONS, Accelerator
 from zerosum.training.loop import play_round
 from zerosum.training.meter import Meter
-from zerosum.workflows.build_game import build_game
+from zerosum.workflows.build_game import DataInfo, build_game
 
 
 @pytest.mark.parametrize("term", [R1(every_rounds=2), GradientPenalty(every_rounds=2)], ids=["r1", "gradient penalty"])
@@ -83,7 +84,9 @@ def test_feature_maps_stay_in_channels_last(name: str) -> None:
         if name == "dcgan" or path[0] == "terms":
             file.settings_tree.set(path, value, "")
     accelerator, shape = Accelerator(), (3, 16, 16)
-    game = build_game(check_recipe(file.settings_tree).resolve_schedules(1000), shape, True, accelerator)
+    game = build_game(
+        check_recipe(file.settings_tree).resolve_schedules(1000), DataInfo(TensorSpec(shape, bounded=True)), accelerator
+    )
     source, changed_layers, checked_layers = Points(16, 3 * 16 * 16), [], []
     source.values = source.values.reshape(16, 16, 16, 3).clip(-1, 1)
     source.scale = lambda raw: raw.permute(0, 3, 1, 2)  # channels last, as images are stored

@@ -6,23 +6,26 @@ import pytest
 import torch
 
 from zerosum.game.game import Game
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.training import step_timer
 from zerosum.training.accelerator import Accelerator
-from zerosum.workflows.build_game import build_game
+from zerosum.workflows.build_game import DataInfo, build_game
+
+DATA = DataInfo(TensorSpec((1, 32, 32), bounded=True))
 
 
 def progressive_game(examples: int) -> Game:
     file = RecipeFile("progan")
     file.apply_variant("nano")
-    return build_game(check_recipe(file.settings_tree).resolve_schedules(examples), (1, 32, 32), True, Accelerator())
+    return build_game(check_recipe(file.settings_tree).resolve_schedules(examples), DATA, Accelerator())
 
 
 def test_networks_of_constant_size_are_timed_once() -> None:
     file = RecipeFile("auto")
     file.apply_variant("nano")
-    game = build_game(check_recipe(file.settings_tree).resolve_schedules(1000), (1, 32, 32), True, Accelerator())
+    game = build_game(check_recipe(file.settings_tree).resolve_schedules(1000), DATA, Accelerator())
     assert game.timing_points(1000) == [(Progress(), 1.0)]
 
 

@@ -1,14 +1,19 @@
 """Small datasets, networks and games that several training tests use."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zerosum.data.loader import FetchedPart
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.config import AdversarialGameConfig
 from zerosum.game.latent import Normal
 from zerosum.game.objective import NonSaturating
 from zerosum.game.optimizer import Adam
+from zerosum.game.parts import GameParts
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.types import Batch, DiscriminatorOutput
 
 
@@ -16,19 +21,26 @@ class Points:
     """A fixed table of points, as a batch source."""
 
     epoch_size = property(lambda points: len(points.train))
-    train_indices = property(lambda points: points.train)
+    train_rows = property(lambda points: (points.train,))
 
     def __init__(self, n: int = 100, features: int = 2, seed: int = 0) -> None:
         self.values = np.random.default_rng(seed).normal(size=(n, features)).astype(np.float32)
         self.train = np.arange(n)
 
     def epoch_order(self, rng: np.random.Generator) -> np.ndarray:
-        return rng.permutation(self.train)
+        return rng.permutation(self.train)[:, None]
 
-    def fetch(self, indices: np.ndarray) -> Tensor:
-        return torch.from_numpy(self.values[indices])
+    def fetch(self, part: int, rows: np.ndarray) -> FetchedPart:
+        fetched: FetchedPart = {"raw": torch.from_numpy(self.values[rows])}
+        label = self.label(rows)
+        return fetched if label is None else fetched | {"label": label}
 
-    def label(self, indices: np.ndarray) -> Tensor | None:
+    def make_batch(self, parts: Sequence[FetchedPart], seed: Tensor) -> Batch:
+        (part,) = parts
+        batch = self.collate(self.scale(part["raw"]), seed) | {"seed": seed}
+        return batch | {"label": part["label"]} if "label" in part else batch
+
+    def label(self, rows: np.ndarray) -> Tensor | None:
         return None
 
     def scale(self, raw: Tensor) -> Tensor:
@@ -55,11 +67,13 @@ def points_game(
 ) -> AdversarialGame:  # fmt: skip
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Linear(16, 2))
-    return AdversarialGame(
-        generator, TinyDiscriminator(), Normal(size=4), objective or NonSaturating(), terms or {},
-        optimizer or Adam(lr=1e-3, beta1=0.5, beta2=0.9), half_life,
-        config=AdversarialGameConfig(discriminator_steps=discriminator_steps, reuse_fakes=reuse_fakes), **options,
+    parts = GameParts(
+        generator, TinyDiscriminator(), Normal(size=4), objective or NonSaturating(),
+        optimizer or Adam(lr=1e-3, beta1=0.5, beta2=0.9), TensorSpec((2,)), terms or {}, half_life, **options,
     )  # fmt: skip
+    return AdversarialGame(
+        parts, AdversarialGameConfig(discriminator_steps=discriminator_steps, reuse_fakes=reuse_fakes)
+    )
 
 
 def weights(game: nn.Module) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """`evaluate` of a run, and `evaluate_folders`."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,18 @@ def test_points_are_evaluated_by_their_coordinates(ring_run: Path) -> None:
     assert list(RunFolder(ring_run).rows("scores.jsonl"))[-1] == row
     assert any("kid_pixels" in message for message in reporter.messages)
     assert "kid_pixels" in (ring_run / "report.html").read_text()
+
+
+def test_points_are_not_called_images(ring_run: Path) -> None:
+    """In no message and in no sentence of the report."""
+    reporter = RecordingReporter()
+    row = zerosum.evaluate(ring_run, num_samples=100, copy_candidates=100, reporter=reporter)
+    descriptions = [description for _, _, description in reporter.progress_calls]
+    texts = [*reporter.messages, *descriptions, *row["warnings"], row["protocol_description"]]
+    assert any("points" in text for text in texts)
+    assert not [text for text in texts if "image" in text]
+    body = (ring_run / "report.html").read_text().partition("<body")[2]
+    assert "image" not in re.sub(r"data:image/\w+;base64,[\w+/=]+|<[^>]*>|zerosum \w+ [^<]*", "", body)
 
 
 def test_evaluation_is_reproducible(images_run: Path) -> None:
@@ -98,7 +111,7 @@ def test_changed_data_are_refused(ring_run: Path) -> None:
 
 
 def test_external_data_must_have_the_shape_of_the_samples(images_run: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="`data` ring"):
+    with pytest.raises(BadInput, match="'ring' holds no images"):
         zerosum.evaluate(images_run, data="ring", features="pixels")
     test_images = write_images(tmp_path / "test", 20, 99, mode="RGB")
     same = zerosum.evaluate(images_run, data=test_images, features="pixels", num_samples=50)
@@ -109,10 +122,10 @@ def test_features_that_the_generator_was_trained_on_are_avoided(trained_digits: 
     from zerosum.evaluation.request import EvaluationOptions, EvaluationTask
     from zerosum.inference.load import read_recipe
     from zerosum.reporter import SilentReporter
-    from zerosum.workflows.evaluate import load_run_dataset
+    from zerosum.workflows.run_data import read_run_data
 
     folder = RunFolder(trained_digits)
-    digits = load_run_dataset(folder, read_recipe(folder), SilentReporter())
+    digits = read_run_data(folder, read_recipe(folder), SilentReporter())
     task = EvaluationTask(None, None, None, None, None, "held-out")
 
     def choose(features: str, pretrained_features: str) -> tuple[str, int]:

@@ -35,14 +35,19 @@ def create_setup(run: Path, **sections: dict) -> TrainingSetup:
     return TrainingSetup.create(recipe.model_copy(update=changed), torch.device("cpu"), (), SilentReporter())
 
 
+def load_data_of(run: Path) -> Dataset:
+    setup = create_setup(run)
+    return setup.load_dataset_on_ranks(setup.recipe.data)
+
+
 @pytest.fixture(scope="module")
 def points(trained_ring: Path) -> Dataset:
-    return create_setup(trained_ring).load_dataset_on_ranks()
+    return load_data_of(trained_ring)
 
 
 @pytest.fixture(scope="module")
 def digits(trained_digits: Path) -> Dataset:
-    return create_setup(trained_digits).load_dataset_on_ranks()
+    return load_data_of(trained_digits)
 
 
 def test_the_monitor_probes_only_if_there_is_an_interval(trained_ring: Path, points: Dataset) -> None:
@@ -72,10 +77,10 @@ def test_the_default_features_depend_on_the_data(
     automatic = {"features": "auto"}
     on_points = create_setup(trained_ring, evaluation=automatic)
     on_images = create_setup(trained_digits, evaluation=automatic)
-    monkeypatch.setattr("zerosum.workflows.observers.is_lite0_installed", lambda: True)
+    monkeypatch.setattr("zerosum.evaluation.kinds.images.is_lite0_installed", lambda: True)
     assert choose_evaluation_features(on_points, points) == "none"
     assert choose_evaluation_features(on_images, digits) == "lite0"
-    monkeypatch.setattr("zerosum.workflows.observers.is_lite0_installed", lambda: False)
+    monkeypatch.setattr("zerosum.evaluation.kinds.images.is_lite0_installed", lambda: False)
     assert choose_evaluation_features(on_images, digits) == "none"
     assert choose_evaluation_features(create_setup(trained_ring), points) == "pixels", "as requested"
 

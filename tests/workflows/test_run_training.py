@@ -8,9 +8,9 @@ from workflow_helpers import RecordingReporter, train_ring
 
 from zerosum.errors import BadInput
 from zerosum.inference.load import read_recipe
-from zerosum.recipes.defaults import Decision
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
+from zerosum.settings import Decision
 from zerosum.workflows import run_training
 from zerosum.workflows.setup import TrainingSetup
 
@@ -58,7 +58,7 @@ def test_more_checkpoints_are_kept_where_a_run_may_be_recovered(trained_ring: Pa
         setup = TrainingSetup.create(
             recipe.model_copy(update={"diagnostics": diagnostics}), torch.device("cpu"), (), SilentReporter()
         )
-        trainer = run_training.build_trainer(setup, setup.load_dataset_on_ranks(), RunFolder(tmp_path))
+        trainer = run_training.build_trainer(setup, setup.load_dataset_on_ranks(recipe.data), RunFolder(tmp_path))
         trainer.loader.close()
         kept.append(trainer.keep_checkpoints)
     assert kept == [2, 8]

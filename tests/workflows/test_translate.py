@@ -10,8 +10,8 @@ from PIL import Image
 from workflow_helpers import RecordingReporter
 
 import zerosum
+from zerosum.data.images.pixels import unit_to_bytes
 from zerosum.errors import BadInput
-from zerosum.media.images import to_uint8
 
 
 def write_image(path: Path, size: tuple[int, int] = (16, 16), mode: str = "RGB", seed: int = 0) -> Path:
@@ -27,7 +27,7 @@ def test_a_file_holds_the_output_of_the_translator(pairs_run: Path, tmp_path: Pa
     (path,) = zerosum.apply(pairs_run, source)
     assert path == pairs_run / "outputs/00000016-image/image.png"
     pixels = torch.from_numpy(np.asarray(Image.open(source)).copy()).permute(2, 0, 1)[None] / 127.5 - 1
-    expected = to_uint8(zerosum.load_translator(pairs_run)(pixels))[0]
+    expected = unit_to_bytes(zerosum.load_translator(pairs_run)(pixels))[0]
     np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
 
 
@@ -36,6 +36,7 @@ def test_a_folder_is_translated_and_completed_later(trained_pairs: Path, tmp_pat
     sizes = {"a.jpg": (16, 16), "deep/b.png": (24, 16), "deep/c.bmp": (16, 16)}
     for name, size in sizes.items():
         write_image(photos / name, size)
+    write_image(photos / ".thumbnails/a.png")  # hidden, so passed over as in training
     paths = zerosum.apply(trained_pairs, photos, into=into)
     assert {str(path.relative_to(into)) for path in paths} == {"a.png", "deep/b.png", "deep/c.png"}
     assert Image.open(into / "deep/b.png").size == (24, 16)

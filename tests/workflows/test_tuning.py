@@ -20,7 +20,7 @@ def setup(trained_ring: Path) -> TrainingSetup:
 
 @pytest.fixture
 def dataset(setup: TrainingSetup) -> Dataset:
-    return setup.load_dataset_on_ranks()
+    return setup.load_dataset_on_ranks(setup.recipe.data)
 
 
 def with_training(setup: TrainingSetup, **training: object) -> TrainingSetup:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -20,6 +19,13 @@ from zerosum.run_folder import RunState
 if TYPE_CHECKING:
     from zerosum.reporter import Reporter
 
+    class UsageError(Exception):
+        """The exception that typer raises for an invalid command line; typer gives it no public name."""
+
+        def format_message(self) -> str:
+            """Return what is wrong, in one sentence."""
+
+
 app = typer.Typer(
     name="zerosum",
     help="Train every classic GAN on your own data, on any machine.",
@@ -28,8 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
-"""The exception that typer raises for an invalid command line; typer gives it no public name."""
+USAGE_ERROR: type[UsageError] = typer.BadParameter.__bases__[0]
 EXIT_CODES: dict[str, int] = {
     RunState.DONE: 0,
     Severity.SEVERE: 3,
@@ -101,17 +106,18 @@ def echo(text: object) -> None:
     typer.echo(fields_to_flags(str(text)))
 
 
-def run_safely(command: Callable[..., Any]) -> int:  # noqa: PLR0911
+def run_safely(command: typer.Typer) -> int:  # noqa: PLR0911
     """Run a command and return the exit code; invalid input becomes a message without a traceback."""
     try:
         return int(command(standalone_mode=False) or 0)
     except BadInput as error:
         return _print_error(fields_to_flags(str(error)))
     except USAGE_ERROR as error:
-        message = getattr(error, "format_message", error.__str__)()
-        return _print_error(f"{message.rstrip('.')}; see `zerosum --help`")
-    except (typer.Exit, SystemExit) as ended:
-        return int(getattr(ended, "exit_code", getattr(ended, "code", 0)) or 0)
+        return _print_error(f"{error.format_message().rstrip('.')}; see `zerosum --help`")
+    except typer.Exit as ended:
+        return ended.exit_code
+    except SystemExit as ended:
+        return int(ended.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("zerosum: interrupted; `zerosum resume RUN` continues from the last checkpoint", err=True)
         return EXIT_CODES[RunState.INTERRUPTED]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Sequence
-from typing import Any
 
 from zerosum.errors import BadInput
 from zerosum.recipes.files import RecipeFile
@@ -13,7 +12,7 @@ from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
 
 
-def parse_arguments(arguments: Sequence[str], flags: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+def parse_arguments(arguments: Sequence[str], flags: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     """Separate positional arguments from settings, which are written as `--a.b VALUE` or `--a.b=VALUE`.
 
     Args:
@@ -27,7 +26,7 @@ def parse_arguments(arguments: Sequence[str], flags: Sequence[str]) -> tuple[lis
         BadInput: a setting has no value, or a flag does not exist.
     """
     positional: list[str] = []
-    settings: dict[str, Any] = {}
+    settings: dict[str, object] = {}
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -47,7 +46,7 @@ def parse_arguments(arguments: Sequence[str], flags: Sequence[str]) -> tuple[lis
     return positional, settings
 
 
-def _parse_value(text: str) -> Any:
+def _parse_value(text: str) -> object:
     """Return the TOML value that a word denotes (number, boolean, list or table), else the word itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]

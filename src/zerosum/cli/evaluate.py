@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -60,10 +61,7 @@ def evaluate(
     from zerosum.reporter import SilentReporter
     from zerosum.workflows import evaluate
 
-    shared: dict[str, Any] = {
-        "features": features, "num_samples": num_samples, "copy_candidates": copy_candidates, "neighbors": neighbors,
-        "device": device, "reporter": SilentReporter() if as_json else create_reporter(),
-    }  # fmt: skip
+    reporter = SilentReporter() if as_json else create_reporter()
     _check_evaluation_source(run, fake, real)
     run_flags = {
         "--data": data, "--best": best, "--raw-weights": raw_weights, "--paired": paired, "--reverse": reverse,
@@ -75,12 +73,17 @@ def evaluate(
     if data and reference_split != "held-out":
         raise BadInput(f"--split {reference_split} selects a part of the run's own data; leave it out, or --data")
     if run is None:
-        row = evaluate.evaluate_folders(fake, real, train=train, size=size, channels=channels, into=into, **shared)
+        row = evaluate.evaluate_folders(
+            fake, real, train=train, size=size, channels=channels, into=into, features=features,
+            num_samples=num_samples, copy_candidates=copy_candidates, neighbors=neighbors, device=device,
+            reporter=reporter,
+        )  # fmt: skip
     else:
         row = evaluate.evaluate(
             run, data=data, seed=seed, truncation=truncation, reference_split=reference_split, best=best,
             raw_weights=raw_weights, paired=paired, reverse=reverse, network_interpolation=network_interpolation,
-            **shared,
+            features=features, num_samples=num_samples, copy_candidates=copy_candidates, neighbors=neighbors,
+            device=device, reporter=reporter,
         )  # fmt: skip
     if as_json and row:
         typer.echo(json.dumps(row))
@@ -97,7 +100,7 @@ def _check_evaluation_source(run: Path | None, fake: str, real: str) -> None:
         raise BadInput("--fake needs real images to compare with: add --real DIR")
 
 
-def _check_unused(needed: str, flags: dict[str, Any]) -> None:
+def _check_unused(needed: str, flags: Mapping[str, object]) -> None:
     """Raise if one of the flags has a value; they are only used together with `needed`."""
     for flag, value in flags.items():
         if value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -71,23 +71,17 @@ def train(
             f"{', '.join(sources)}: {len(sources)} data sources; give one, or two folders of inputs and targets"
         )
     source, target_source = (*sources, "", "")[:2]
-    options: dict[str, Any] = {
-        "examples": examples,
-        "budget": budget,
-        "batch_size": batch_size,
-        "seed": seed,
-        "device": device,
-    }
     reporter = create_reporter()
     if profile:
         result = api.profile(
-            source, target_source, recipe=recipe, size=size, settings=settings, reporter=reporter, **options
-        )
+            source, target_source, recipe=recipe, size=size, settings=settings, examples=examples, budget=budget,
+            batch_size=batch_size, seed=seed, device=device, reporter=reporter,
+        )  # fmt: skip
         echo("\n".join(result.lines()))
         return
     trained = api.train(
-        source, target_source, recipe=recipe, run=run, size=size, settings=settings, loggers=loggers or [],
-        recover=recover, reporter=reporter, **options,
+        source, target_source, recipe=recipe, run=run, size=size, settings=settings, examples=examples, budget=budget,
+        batch_size=batch_size, seed=seed, device=device, loggers=loggers or [], recover=recover, reporter=reporter,
     )  # fmt: skip
     raise typer.Exit(EXIT_CODES[trained.outcome])
 

@@ -1,51 +1,53 @@
-"""Settings of the training data."""
+"""Settings of the training data that every kind of data has."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field
 
-from zerosum.data.degradations.catalog import check_degradations
 from zerosum.settings import Settings
 
 
-def _split_commas(names: Any) -> Any:
-    """Split a string of comma-separated names into a list; return any other value unchanged."""
-    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+class DataConfig(Settings):
+    """Settings of the training data; each kind of data adds its own."""
 
-
-class Data(Settings):
-    """Settings of the training data."""
-
+    kind: str
+    """The kind of data. Default: the one that recognizes the source."""
     source: str = ""
-    """A folder, .zip, .npz or .npy of images, or the name of a built-in dataset."""
-    size: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Side of the square training images in pixels. Default: chosen by inspecting the data."""
-    channels: Annotated[int, Field(ge=1, le=4)] | None = None
-    """1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha. Default: chosen by inspecting the data."""
-    fit: Literal["crop", "pad", "resize", "tiles"] | None = None
-    """How images become squares; tiles cuts them into unscaled squares. Default: chosen by inspecting the data."""
-    hflip: bool | None = None
-    """Flip each image left to right with probability 0.5. Default: chosen by inspecting the data."""
-    rotate90: bool = False
-    """Rotate each image by 0, 90, 180 or 270 degrees: for images without a direction of up or of light."""
+    """A folder or a file, or the name of a built-in dataset."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Number of threads that prefetch batches; 0: no prefetching."""
-    pairs: Literal["none", "paired", "unpaired"] = "none"
-    """For image-to-image translation: whether the inputs and the targets come in pairs."""
-    input: str = "A"
-    """Subfolder of the input images. Of two images side by side in one file, A is the left half."""
-    target: str = "B"
-    """Subfolder of the target images."""
-    target_source: str = ""
-    """A second source, which holds the target images; `source` then holds the input images."""
-    degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
-    """Make each input from its target by these degradations in order: gray, edges, down2, down4, down8, masks, blur,
-    jpeg, noise, scratches."""
+    source_fields: ClassVar[tuple[str, ...]] = ("source",)
+    """The settings that name a source: a path, or the name of a built-in dataset."""
+    has_inputs: ClassVar[bool] = False
+    """Whether a sample has an input, from which a game of translation generates it."""
 
-    @model_validator(mode="after")
-    def _check_degradations(self) -> Data:
-        if self.degrade:
-            check_degradations(self.degrade)
+    @property
+    def has_targets(self) -> bool:
+        """Whether each input has its own target."""
+        return False
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        """The degradations by which the inputs are made from the targets, in order; () if inputs are given."""
+        return ()
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The sources that are set, by the setting that names them."""
+        fields = self.model_dump(include=set(self.source_fields))
+        return {name: fields[name] for name in self.source_fields if fields[name]}
+
+    def with_source(self, source: str) -> Self:
+        """Return the settings with one other source, in which all items are found."""
+        others = dict.fromkeys(self.source_fields, "")
+        return self.model_copy(update=others | {"source": source})
+
+    def reversed(self) -> Self:
+        """Return the settings with inputs and targets exchanged."""
+        return self
+
+    def as_paired(self) -> Self:
+        """Return the settings with each input paired with the target of the same name."""
         return self

@@ -1,63 +1,77 @@
-"""The dataset of a run: values, labels, and the split into training and held-out examples."""
+"""The dataset of a run: raw examples, labels, and the split into training and held-out examples."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.codec import Codec, Items
+from zerosum.data.summary import DatasetSummary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
-    from zerosum.game.types import Batch
+    from zerosum.data.loader import FetchedPart
+    from zerosum.game.sample_spec import SampleSpec
+    from zerosum.game.types import Batch, Sample
 
+    Symmetry: TypeAlias = Callable[[Sample, Tensor], Sample]
+    """Changes each of the samples (N, ...) in a way that its seed (N,) determines and that keeps it a real sample."""
+
+Arrays: TypeAlias = "NDArray[np.generic] | Mapping[str, Arrays]"
+"""An array, or a tree of arrays, with first axis N."""
 _HASH_BLOCK_EXAMPLES = 2**20  # examples hashed at a time, so that memory holds no second copy of their hashes
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A dataset, ready for training. It never changes, so reading it is thread-safe."""
+    """A dataset, ready for training. It never changes, so reading it is thread-safe.
 
-    values: NDArray[Any]
-    """Images: uint8 (N, H, W, C), in memory or memory-mapped; a memory-mapped array may be a transposed view. Points:
-    float32 (N, F)."""
+    It is also the `zerosum.data.loader.BatchSource` of its training examples.
+    """
+
+    values: Arrays
+    """The raw examples, in memory or memory-mapped; a memory-mapped array may be a transposed view."""
     labels: NDArray[np.int64]
     """(N,) class indices; zeros if there are no classes."""
     classes: tuple[str, ...]
     """Class names in natural order; () if there are none."""
     content_hashes: NDArray[np.uint64]
-    """(N,) hashes: of the upright decoded pixels at their original size, or of the point."""
+    """(N,) hashes of the items as the user gave them, such as of the upright pixels of an image at its own size."""
     train: NDArray[np.int64]
     """Indices of the training examples."""
     held_out: NDArray[np.int64]
     """Indices of the held-out examples, which the discriminator never sees."""
     summary: DatasetSummary
     """Counts and notes of the ingest."""
+    codec: Codec
+    """Encodes the raw examples as samples."""
+    symmetries: tuple[Symmetry, ...] = ()
+    """Changes of the training samples under which they stay real, such as a flip."""
+    conditions: Arrays | None = None
+    """Numeric conditions, float32 with first axis N: what the generator is asked for besides a class."""
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.labels)
 
     @property
-    def bounded(self) -> bool:
-        """True for images, whose scaled values lie in [-1, 1]; False for points."""
-        return self.values.ndim == 4
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one scaled example: (C, H, W), or (F,)."""
-        if self.bounded:
-            _, height, width, channels = self.values.shape
-            return (channels, height, width)
-        return tuple(self.values.shape[1:])
+    def spec(self) -> SampleSpec:
+        """What a sample is."""
+        return self.codec.spec
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that change exactly when the contents, the classes or the split change; names do not matter."""
+        """32 hex digits that change exactly when contents, classes, conditions or the split change, not with names."""
+        from torch.utils._pytree import tree_leaves
+
         digest = hashlib.blake2b(digest_size=16)
         for indices in (self.train, self.held_out):
             digest.update(len(indices).to_bytes(8, "little"))
@@ -65,6 +79,9 @@ class Dataset:
             for column, dtype in ((self.content_hashes, "<u8"), (self.labels, "<i8")):
                 for first in range(0, len(order), _HASH_BLOCK_EXAMPLES):
                     digest.update(column[order[first : first + _HASH_BLOCK_EXAMPLES]].astype(dtype).data)
+            if self.conditions is not None:
+                for leaf in tree_leaves(take_rows(self.conditions, order)):
+                    digest.update(leaf.numpy().tobytes())
         digest.update("\0".join(self.classes).encode(errors="surrogateescape"))
         return digest.hexdigest()
 
@@ -75,26 +92,6 @@ class Dataset:
             return indices
         return indices[np.lexsort((self.labels[indices], content_hashes))]
 
-    def take(self, indices: NDArray[np.int64]) -> Tensor:
-        """Return the examples at `indices` (n,), as stored, in a new CPU tensor.
-
-        Returns:
-            Images: uint8 (n, H, W, C). Points: float32 (n, F).
-
-        Raises:
-            IndexError: if an index is out of range.
-        """
-        import torch
-
-        # np.take would first copy all of a transposed memory map
-        return torch.from_numpy(np.ascontiguousarray(self.values[indices]))
-
-    def label(self, indices: NDArray[np.int64]) -> Tensor | None:
-        """Return the class labels (n,) int64 of the examples at `indices`, or None if there are no classes."""
-        import torch
-
-        return torch.from_numpy(self.labels[indices]) if self.classes else None
-
     @property
     def class_priors(self) -> tuple[float, ...]:
         """The fraction of the training examples in each class; () if there are no classes."""
@@ -103,16 +100,33 @@ class Dataset:
         counts = np.bincount(self.labels[self.train], minlength=len(self.classes))
         return tuple((counts / max(1, counts.sum())).tolist())
 
-    def scale(self, raw: Tensor) -> Tensor:
-        """Scale stored examples, on any device, to the range of the networks.
+    # ------------------------------------------------------------------ examples
 
-        Returns:
-            Images: uint8 (n, ..., H, W, C) becomes float32 (n, ..., C, H, W), 0 becoming -1 and 255 becoming 1; a
-            permuted view, so in channels_last memory format without a copy. Points are returned unchanged.
+    def take(self, indices: NDArray[np.int64]) -> Sample:
+        """Return the raw examples at `indices` (n,) in new CPU tensors.
+
+        Raises:
+            IndexError: if an index is out of range.
         """
-        if not self.bounded:
-            return raw
-        return raw.movedim(-1, -3).float().div_(127.5).sub_(1.0)
+        return take_rows(self.values, indices)
+
+    def items(self, indices: NDArray[np.int64]) -> Items:
+        """Return the items at `indices` (n,), such as images uint8 (n, H, W, C)."""
+        return self.codec.items(self.take(indices))
+
+    def samples(self, indices: NDArray[np.int64]) -> Sample:
+        """Return the examples at `indices` (n,) as samples (n, ...) on the CPU."""
+        return self.codec.encode(self.take(indices))
+
+    def label(self, indices: NDArray[np.int64]) -> Tensor | None:
+        """Return the class labels (n,) int64 of the examples at `indices`, or None if there are no classes."""
+        import torch
+
+        return torch.from_numpy(self.labels[indices]) if self.classes else None
+
+    def condition(self, indices: NDArray[np.int64]) -> Sample | None:
+        """Return the numeric conditions (n, ...) of the examples at `indices`, or None if there are none."""
+        return None if self.conditions is None else take_rows(self.conditions, indices)
 
     # ------------------------------------------------------------------ what a loader needs: `BatchSource`
 
@@ -122,28 +136,39 @@ class Dataset:
         return len(self.train)
 
     @property
-    def train_indices(self) -> NDArray[np.int64]:
-        """The indices (n,) of all training examples, each once, as `fetch` takes them."""
-        return self.train
+    def train_rows(self) -> tuple[NDArray[np.int64], ...]:
+        """The rows of the training examples, for each part of a sample."""
+        return (self.train,)
 
     def epoch_order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return the order of an epoch: (epoch_size,) indices, or (epoch_size, 2) if a sample is a pair."""
-        return rng.permutation(self.train)
+        """Return the rows of an epoch: (epoch_size, number of parts)."""
+        return rng.permutation(self.train)[:, None]
 
-    def fetch(self, indices: NDArray[np.int64]) -> Tensor:
-        """Return the raw samples at `indices`, which `epoch_order` gives, in a new CPU tensor."""
-        return self.take(indices)
+    def fetch(self, part: int, rows: NDArray[np.int64]) -> FetchedPart:
+        """Return the raw examples at `rows` (n,) with labels and conditions; called from several threads."""
+        fetched: FetchedPart = {"raw": self.take(rows)}
+        if (label := self.label(rows)) is not None:
+            fetched["label"] = label
+        if (condition := self.condition(rows)) is not None:
+            fetched["condition"] = condition
+        return fetched
 
-    def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """Return a batch of fetched and scaled samples (n, ...) on their device; `seed` (n,) int64 determines it."""
-        return {"real": scaled}
+    def make_batch(self, parts: Sequence[FetchedPart], seed: Tensor) -> Batch:
+        """Return the batch of fetched parts, on their device; `seed` (n,) int64 determines all randomness."""
+        (part,) = parts
+        batch: Batch = {"real": self.apply_symmetries(self.codec.encode(part["raw"]), seed), "seed": seed}
+        return add_conditions(batch, part)
+
+    def apply_symmetries(self, samples: Sample, seed: Tensor) -> Sample:
+        """Change samples (n, ...), or a tree of them that belong together, by the symmetries of the data."""
+        return reduce(lambda changed, symmetry: symmetry(changed, seed), self.symmetries, samples)
 
     # ------------------------------------------------------------------ inputs of translation
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape (C, H, W) of an input; () if samples have no inputs."""
-        return ()
+    def input_spec(self) -> SampleSpec | None:
+        """What an input is; None if samples have no inputs."""
+        return None
 
     @property
     def has_targets(self) -> bool:
@@ -154,23 +179,32 @@ class Dataset:
         """Return the indices of the held-out or of the training inputs, in order of content, as `inputs` takes them."""
         return self.held_out if held_out else self.train
 
-    def inputs(self, indices: NDArray[np.int64]) -> Tensor:
-        """Return the inputs at `indices` (n,): (n, C, H, W) float32 in [-1, 1] on the CPU, with the values of 8 bits.
-
-        If samples have no inputs, return the examples themselves.
-        """
-        return self.scale(self.take(indices))
+    def inputs(self, indices: NDArray[np.int64]) -> Sample:
+        """Return the inputs at `indices` (n,) on the CPU; if samples have no inputs, the samples themselves."""
+        return self.samples(indices)
 
 
-def images_to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """Convert images from networks to bytes, the inverse of `Dataset.scale`.
+def add_conditions(batch: Batch, part: FetchedPart) -> Batch:
+    """Return the batch with the labels and the numeric conditions of a part, where there are any."""
+    complete = batch.copy()
+    if "label" in part:
+        complete["label"] = part["label"]
+    if "condition" in part:
+        complete["condition"] = part["condition"]
+    return complete
 
-    Args:
-        images: float (N, C, H, W) in [-1, 1] on any device; values outside are clipped, NaN becomes mid gray.
 
-    Returns:
-        uint8 (N, H, W, C), C-contiguous.
-    """
-    levels = images.detach().float().nan_to_num(nan=0.0).clamp(-1, 1).add(1).mul(127.5).round()
-    array: NDArray[np.uint8] = np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8))
-    return array
+def as_tensor(sample: Sample) -> Tensor:
+    """Return a sample that is one tensor."""
+    assert not isinstance(sample, Mapping), "this kind of data has samples of one tensor"
+    return sample
+
+
+def take_rows(arrays: Arrays, rows: NDArray[np.int64]) -> Sample:
+    """Return rows (n,) of a tree of arrays in new CPU tensors."""
+    import torch
+
+    if isinstance(arrays, np.ndarray):
+        # np.take would first copy all of a transposed memory map
+        return torch.from_numpy(np.ascontiguousarray(arrays[rows]))
+    return {name: take_rows(inner, rows) for name, inner in arrays.items()}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
-from zerosum.data.loader import BatchSource, copy_to_device
+from zerosum.data.loader import BatchSource, FetchedPart, copy_to_device
 from zerosum.game.types import Batch
 
 FREE_MEMORY_FACTOR = 4
@@ -20,47 +23,53 @@ CHUNK_BYTES = 2**26
 class DeviceCache:
     """The training examples of a source on a device, as they are stored: bytes stay bytes.
 
-    Its batches are those of the source. Examples are renumbered in the order of the source's `train_indices`.
+    Its batches are those of the source. The rows of each part are renumbered in the order of the source's `train_rows`.
     """
 
     def __init__(self, source: BatchSource, device: torch.device) -> None:
         """Copy the training examples to the device."""
-        self._source, self.epoch_size = source, source.epoch_size
-        source_indices = source.train_indices
-        self.train_indices: np.ndarray = np.arange(len(source_indices))
-        self._new_index = np.zeros(int(source_indices.max()) + 1, np.int64)  # an array, to renumber millions at once
-        self._new_index[source_indices] = self.train_indices
-        example = source.fetch(source_indices[:1])
-        self.values = torch.empty((len(source_indices), *example.shape[1:]), dtype=example.dtype, device=device)
-        chunk = max(1, CHUNK_BYTES // max(1, example.numel() * example.element_size()))
-        for first in range(0, len(source_indices), chunk):
-            self.values[first : first + chunk].copy_(source.fetch(source_indices[first : first + chunk]))
-        label = source.label(source_indices)
-        self.labels = None if label is None else label.to(device)
+        self._source, self._device, self.epoch_size = source, device, source.epoch_size
+        self.train_rows: tuple[NDArray[np.int64], ...] = tuple(np.arange(len(rows)) for rows in source.train_rows)
+        self._new_rows = [_inverse(rows) for rows in source.train_rows]
+        self.parts = [_copy_part(source, part, device) for part in range(len(source.train_rows))]
+        """The examples of each part, (n, ...) on the device."""
 
-    def epoch_order(self, rng: np.random.Generator) -> np.ndarray:
+    def epoch_order(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return the epoch order of the source in the new numbering."""
-        order: np.ndarray = self._new_index[self._source.epoch_order(rng)]
-        return order
+        order = self._source.epoch_order(rng)
+        return np.stack([new_rows[column] for new_rows, column in zip(self._new_rows, order.T, strict=True)], axis=1)
 
-    def fetch(self, indices: np.ndarray) -> Tensor:
-        """Return raw examples (n, ...) or pairs (n, 2, ...) on the device; `indices` are in the new numbering."""
-        flat = copy_to_device(torch.from_numpy(indices.reshape(-1)), self.values.device)
-        return self.values.index_select(0, flat).view(*indices.shape, *self.values.shape[1:])
+    def fetch(self, part: int, rows: NDArray[np.int64]) -> FetchedPart:
+        """Return the raw examples of a part on the device; `rows` (n,) are in the new numbering."""
+        index = copy_to_device(torch.from_numpy(np.ascontiguousarray(rows)), self._device)
+        selected: FetchedPart = tree_map(lambda column: column.index_select(0, index), self.parts[part])
+        return selected
 
-    def label(self, indices: np.ndarray) -> Tensor | None:
-        """Return the class labels (n,) int64 on the device, or None if there are no classes."""
-        if self.labels is None:
-            return None
-        return self.labels.index_select(0, copy_to_device(torch.from_numpy(indices), self.values.device))
+    def make_batch(self, parts: Sequence[FetchedPart], seed: Tensor) -> Batch:
+        """Make a batch as the source does."""
+        return self._source.make_batch(parts, seed)
 
-    def scale(self, raw: Tensor) -> Tensor:
-        """Scale fetched examples as the source does."""
-        return self._source.scale(raw)
 
-    def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """Collate scaled examples as the source does."""
-        return self._source.collate(scaled, seed)
+def _inverse(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the position of each row among `rows`; an array, to renumber millions at once."""
+    positions = np.zeros(int(rows.max()) + 1, np.int64)
+    positions[rows] = np.arange(len(rows))
+    return positions
+
+
+def _copy_part(source: BatchSource, part: int, device: torch.device) -> FetchedPart:
+    """Copy the training examples of a part to the device, in chunks."""
+    rows = source.train_rows[part]
+    example = source.fetch(part, rows[:1])
+    columns: FetchedPart = tree_map(
+        lambda row: torch.empty((len(rows), *row.shape[1:]), dtype=row.dtype, device=device), example
+    )
+    chunk = max(1, CHUNK_BYTES // max(1, _num_bytes(example)))
+    for first in range(0, len(rows), chunk):
+        fetched = source.fetch(part, rows[first : first + chunk])
+        for column, values in zip(tree_leaves(columns), tree_leaves(fetched), strict=True):
+            column[first : first + chunk].copy_(values)
+    return columns
 
 
 def cache_on_device(source: BatchSource, device: torch.device) -> BatchSource:
@@ -75,5 +84,8 @@ def cache_on_device(source: BatchSource, device: torch.device) -> BatchSource:
 
 def stored_bytes(source: BatchSource) -> int:
     """Return the size of the training examples in bytes, as they are stored."""
-    example = source.fetch(source.train_indices[:1])
-    return len(source.train_indices) * example.numel() * example.element_size()
+    return sum(len(rows) * _num_bytes(source.fetch(part, rows[:1])) for part, rows in enumerate(source.train_rows))
+
+
+def _num_bytes(example: FetchedPart) -> int:
+    return sum(leaf.numel() * leaf.element_size() for leaf in tree_leaves(example))

@@ -6,47 +6,59 @@ Each batch is a pure function of (seed, sample number), so the position is one i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
-from typing import NamedTuple, Protocol
+from functools import lru_cache, partial
+from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from zerosum.game import seeded_rng
-from zerosum.game.types import Batch
+from zerosum.game.types import Batch, Sample
+
+
+class FetchedPart(TypedDict, total=False):
+    """The raw examples (n, ...) of one part of a batch, with what the batch holds beside them."""
+
+    raw: Sample
+    """The examples as they are stored."""
+    raw_inputs: Sample
+    """Their inputs, for paired data."""
+    label: Tensor
+    """(n,) int64 classes."""
+    condition: Sample
+    """Numeric conditions (n, ...)."""
 
 
 class BatchSource(Protocol):
-    """A dataset that a loader draws batches from."""
+    """A dataset that a loader draws batches from.
+
+    A sample may have several parts, each with a row of its own, such as an unpaired input and target.
+    """
 
     @property
     def epoch_size(self) -> int:
         """The number of samples in an epoch."""
 
     @property
-    def train_indices(self) -> np.ndarray:
-        """The indices (n,) of all training examples, each once."""
+    def train_rows(self) -> tuple[NDArray[np.int64], ...]:
+        """The rows (n,) of all training examples, each once, for each part of a sample."""
 
-    def epoch_order(self, rng: np.random.Generator) -> np.ndarray:
-        """Return the order of an epoch: (epoch_size,) indices, or (epoch_size, 2) if a sample is a pair."""
+    def epoch_order(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the rows of an epoch: (epoch_size, number of parts)."""
 
-    def fetch(self, indices: np.ndarray) -> Tensor:
-        """Return raw examples (n, ...) or pairs (n, 2, ...), as they are stored; called from several threads."""
+    def fetch(self, part: int, rows: NDArray[np.int64]) -> FetchedPart:
+        """Return the raw examples of a part at these rows (n,), as they are stored; called from several threads."""
 
-    def label(self, indices: np.ndarray) -> Tensor | None:
-        """Return the class labels (n,) int64, or None if there are no classes."""
-
-    def scale(self, raw: Tensor) -> Tensor:
-        """Scale fetched examples, on any device, for the networks; the last axis of images is their width."""
-
-    def collate(self, scaled: Tensor, seed: Tensor) -> Batch:
-        """Return a batch of scaled, possibly flipped and rotated examples: `real`, and `inputs` if samples have inputs.
+    def make_batch(self, parts: Sequence[FetchedPart], seed: Tensor) -> Batch:
+        """Return the batch of the fetched parts of n samples, on the device that they are on.
 
         Args:
-            scaled: scaled examples (n, ...).
+            parts: the fetched parts.
             seed: (n,) int64, from which all randomness of the batch derives.
         """
 
@@ -61,23 +73,17 @@ def copy_to_device(tensor: Tensor, device: torch.device) -> Tensor:
     return pin_for_device(tensor, device).to(device, non_blocking=True)
 
 
-class RawBatch(NamedTuple):
-    """A batch before scaling and augmentation, on the CPU."""
+def to_device(part: FetchedPart, device: torch.device) -> FetchedPart:
+    """Return a fetched part on a device."""
+    moved: FetchedPart = tree_map(lambda tensor: tensor.to(device, non_blocking=True), part)
+    return moved
 
-    raw: Tensor
+
+class FetchedBatch(NamedTuple):
+    """A batch before it is made, on the CPU or where the source caches it."""
+
+    parts: Sequence[FetchedPart]
     seed: Tensor
-    label: Tensor | None
-
-
-def _random_rotate90(images: Tensor, seed: Tensor) -> Tensor:
-    """Rotate each of the square images (n, ..., S, S) by a multiple of 90 degrees that its seed (n,) determines."""
-    quarter_turns = (
-        (4 * seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.ROTATE90)).floor().view(-1, *[1] * (images.dim() - 1))
-    )
-    rotated = images
-    for k in (1, 2, 3):
-        rotated = torch.where(quarter_turns == k, images.rot90(k, (-2, -1)), rotated)
-    return rotated
 
 
 class BatchLoader(Iterator[Batch]):
@@ -96,8 +102,6 @@ class BatchLoader(Iterator[Batch]):
         seed: int,
         device: torch.device | str = "cpu",
         *,
-        hflip: bool = False,
-        rotate90: bool = False,
         workers: int = 0,
         rank: int = 0,
         world_size: int = 1,
@@ -110,8 +114,6 @@ class BatchLoader(Iterator[Batch]):
             batch_size: samples in a batch of all ranks together; a multiple of `world_size`.
             seed: seed of the order and of the samples' seeds.
             device: the device of the batches.
-            hflip: flip each image left to right with probability 0.5.
-            rotate90: rotate each image by a random multiple of 90 degrees.
             workers: number of threads that prefetch batches; 0 fetches each batch when it is requested.
             rank: rank of this process.
             world_size: number of processes.
@@ -119,43 +121,37 @@ class BatchLoader(Iterator[Batch]):
         """
         assert batch_size % world_size == 0, "batches divide evenly among ranks: checked when the run is planned"
         self.source, self.batch_size, self.seed, self.device = source, batch_size, seed, torch.device(device)
-        self.hflip, self.rotate90, self.rank, self.rank_batch_size = hflip, rotate90, rank, batch_size // world_size
+        self.rank, self.rank_batch_size = rank, batch_size // world_size
         self.position = position
         self._prefetch = workers
         self._executor = ThreadPoolExecutor(workers, "zerosum-data") if workers else None
-        self._pending: deque[Future[RawBatch]] = deque()
+        self._pending: deque[Future[FetchedBatch]] = deque()
         self._epoch_order = lru_cache(maxsize=2)(self._shuffle_epoch)
 
-    def _shuffle_epoch(self, epoch: int) -> np.ndarray:
+    def _shuffle_epoch(self, epoch: int) -> NDArray[np.int64]:
         rng = np.random.default_rng([self.seed & 0xFFFFFFFF, self.seed >> 32 & 0xFFFFFFFF, epoch])
         return self.source.epoch_order(rng)
 
-    def _sample_indices(self, first: int) -> np.ndarray:
+    def _sample_rows(self, first: int) -> NDArray[np.int64]:
+        """Return the rows (rank_batch_size, parts) of the samples from number `first` on."""
         sample_numbers = np.arange(first, first + self.rank_batch_size)
         epochs, offsets = np.divmod(sample_numbers, self.source.epoch_size)
         return np.concatenate([self._epoch_order(int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
 
-    def _fetch(self, position: int) -> RawBatch:
+    def _fetch(self, position: int) -> FetchedBatch:
         first = position + self.rank * self.rank_batch_size
-        indices = self._sample_indices(first)
-        raw, label = self.source.fetch(indices), self.source.label(indices)
+        parts = [self.source.fetch(part, rows) for part, rows in enumerate(self._sample_rows(first).T)]
         seed = seeded_rng.derive_seeds(self.seed, first, self.rank_batch_size, seeded_rng.SeedSeries.TRAINING)
-        pinned_label = None if label is None else pin_for_device(label, self.device)
-        return RawBatch(pin_for_device(raw, self.device), pin_for_device(seed, self.device), pinned_label)
+        pinned: FetchedBatch = tree_map(partial(pin_for_device, device=self.device), FetchedBatch(parts, seed))
+        return pinned
 
     def __next__(self) -> Batch:
-        raw, seed, label = self._next_raw_batch()
+        fetched = self._next_fetched_batch()
         self.position += self.batch_size
-        scaled = self.source.scale(raw.to(self.device, non_blocking=True))
-        seed = seed.to(self.device, non_blocking=True)
-        if self.hflip:
-            flip = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.HFLIP) < 0.5
-            scaled = torch.where(flip.view(-1, *[1] * (scaled.dim() - 1)), scaled.flip(-1), scaled)
-        scaled = _random_rotate90(scaled, seed) if self.rotate90 else scaled
-        batch = self.source.collate(scaled, seed) | {"seed": seed}
-        return batch if label is None else batch | {"label": label.to(self.device, non_blocking=True)}
+        parts = [to_device(part, self.device) for part in fetched.parts]
+        return self.source.make_batch(parts, fetched.seed.to(self.device, non_blocking=True))
 
-    def _next_raw_batch(self) -> RawBatch:
+    def _next_fetched_batch(self) -> FetchedBatch:
         if self._executor is None:
             return self._fetch(self.position)
         while len(self._pending) <= self._prefetch:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,27 +11,7 @@ MAX_HELD_OUT = 5_000
 """Largest number of distinct contents that are held out: metrics on more cost time and hardly change."""
 
 
-def hash_content(header: str, content: bytes) -> int:
-    """Return a 64-bit hash of an example: uniform, and the same on every machine and in every version."""
-    digest = hashlib.blake2b(header.encode(), digest_size=8)
-    digest.update(content)
-    return int.from_bytes(digest.digest(), "little")
-
-
-def hash_contents(header: str, contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return the content hashes (n,) of examples (n, ...) that share a header, in about a microsecond each."""
-    header_digest = hashlib.blake2b(header.encode(), digest_size=8)
-    rows = np.ascontiguousarray(contents).data.cast("B")
-    example_bytes = rows.nbytes // len(contents)
-    digests = bytearray()
-    for first in range(0, rows.nbytes, example_bytes):
-        digest = header_digest.copy()
-        digest.update(rows[first : first + example_bytes])
-        digests += digest.digest()
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
-
-
-def run_start_mask(sorted_values: NDArray[Any]) -> NDArray[np.bool_]:
+def run_start_mask(sorted_values: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Return the mask (n,) of the first of each run of equal values in the sorted values (n,)."""
     is_start = np.ones(len(sorted_values), np.bool_)
     np.not_equal(sorted_values[1:], sorted_values[:-1], out=is_start[1:])

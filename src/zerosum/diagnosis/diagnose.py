@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.log_history import LogHistory
@@ -24,6 +24,25 @@ def diagnose_history(history: LogHistory) -> list[Finding]:
     return sorted(findings, key=lambda finding: (order.index(finding.severity), -finding.confidence))
 
 
+def diagnose_rows(
+    log_rows: Iterable[Row], score_rows: Iterable[Row], facts: Mapping[str, Row]
+) -> tuple[LogHistory, list[Finding]]:
+    """Diagnose the end of a run.
+
+    Args:
+        log_rows: the rows of log.jsonl.
+        score_rows: the rows of scores.jsonl.
+        facts: the facts of the run; see `zerosum.diagnosis.run_facts`.
+
+    Returns:
+        The history of the run, and its findings, the most severe first.
+    """
+    history = LogHistory.from_rows(log_rows, facts)
+    for row in _evaluation_signals(score_rows):
+        history.add_row(row)
+    return history, diagnose_history(history)
+
+
 def diagnose_run(folder: RunFolder, log: str = "log.jsonl") -> tuple[LogHistory, list[Finding]]:
     """Read the log of a run and diagnose its end.
 
@@ -34,14 +53,15 @@ def diagnose_run(folder: RunFolder, log: str = "log.jsonl") -> tuple[LogHistory,
     Returns:
         The history of the run, and its findings, the most severe first.
     """
-    history = LogHistory.from_rows(folder.rows(log), read_run_facts(folder))
-    for row in read_evaluation_signals(folder):
-        history.add_row(row)
-    return history, diagnose_history(history)
+    return diagnose_rows(folder.rows(log), folder.rows("scores.jsonl"), read_run_facts(folder))
 
 
 def read_evaluation_signals(folder: RunFolder) -> Iterator[Row]:
-    """Yield the signals of online evaluations (`evaluation/...`) as rows of a log."""
-    for row in folder.rows("scores.jsonl"):
+    """Yield the signals of online evaluations (`evaluation/...`) of a run as rows of a log."""
+    return _evaluation_signals(folder.rows("scores.jsonl"))
+
+
+def _evaluation_signals(score_rows: Iterable[Row]) -> Iterator[Row]:
+    for row in score_rows:
         if row.get("mode") == "online" and "signals" in row:
             yield {"examples": row["examples"], **row["signals"]}

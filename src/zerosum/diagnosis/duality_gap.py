@@ -19,6 +19,7 @@ from itertools import cycle
 from typing import NamedTuple
 
 import torch
+from torch.utils._pytree import tree_map
 
 from zerosum.diagnosis.sandbox import TrialStepFn, sandboxed_copy
 from zerosum.game.adversarial import FAKE, AdversarialGame
@@ -94,14 +95,18 @@ def real_data_objective_value(
         losses = []
         for held_out_batch, train_batch in zip(held_out_batches, cycle(train_batches)):
             count = min(len(held_out_batch["seed"]), len(train_batch["seed"]))
-            real, fake = (
-                {name: column[:count] for name, column in batch.items()} for batch in (held_out_batch, train_batch)
-            )
+            real, fake = (_first_examples(batch, count) for batch in (held_out_batch, train_batch))
             play = copied_game.build_play(
                 real, progress, generate_input=partial(_present_real_as_fake, copied_game, fake)
             )
             losses.append(copied_game.objective.discriminator_loss(play).mean())
     return -float(torch.stack(losses).mean())
+
+
+def _first_examples(batch: Batch, count: int) -> Batch:
+    """Return the first `count` examples of a batch, whose entries may be trees of tensors."""
+    first: Batch = tree_map(lambda tensor: tensor[:count], batch)
+    return first
 
 
 def _present_real_as_fake(game: AdversarialGame, fake: Batch, batch: Batch, progress: Progress) -> DiscriminatorInput:
@@ -128,7 +133,11 @@ def _best_response_value(
                 parameter.add_(
                     noise, alpha=WEIGHT_PERTURBATION * float(parameter.norm()) / max(1, parameter.numel()) ** 0.5
                 )
-        moves = [move for move in copied_game.moves if move.player == player_name and move.every_rounds == 1]
+        moves = [
+            move
+            for move in copied_game.moves
+            if move.player == player_name and move.every_rounds == 1 and move.has_weight(progress)
+        ]
         for batch in train_batches:
             for move in moves:
                 trial_step(copied_game, move, batch, progress)

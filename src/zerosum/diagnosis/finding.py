@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+
+from zerosum.run_folder import Row
 
 
 class Severity(StrEnum):
@@ -45,7 +46,7 @@ class Recommendation:
 
     setting: str
     """Dotted name of the setting, such as `optimizer.lr`."""
-    value: Any
+    value: object
     """Recommended value."""
     reason: str
     """Reason in a few words."""
@@ -56,7 +57,7 @@ class Recommendation:
         return shlex.quote(text) if isinstance(self.value, Mapping | list | tuple) else text
 
 
-def _format_toml(value: Any) -> str:
+def _format_toml(value: object) -> str:
     """Format a value as TOML, except that a plain string has no quotes."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -68,7 +69,7 @@ def _format_toml(value: Any) -> str:
     return str(value)
 
 
-def _format_quoted(value: Any) -> str:
+def _format_quoted(value: object) -> str:
     return json.dumps(value) if isinstance(value, str) else _format_toml(value)
 
 
@@ -97,12 +98,12 @@ class Finding:
         """Whether automatic recovery acts on this finding."""
         return self.severity is Severity.SEVERE or self.has_safe_remedy
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Row:
         """Return the finding as a row of `findings.jsonl`."""
         return asdict(self) | {"severity": self.severity.value}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Finding:
+    def from_dict(cls, record: Row) -> Finding:
         """Create a finding from a row that `as_dict` returned; other keys of the row are ignored."""
         fields = {name: value for name, value in record.items() if name in cls.__dataclass_fields__}
         fields["severity"] = Severity(fields["severity"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class LogHistory:
         0.5
     """
 
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     """Facts that do not change during the run; see `zerosum.diagnosis.run_facts`."""
     _columns: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     _first_nonfinite: dict[str, float] = field(default_factory=dict)
@@ -79,27 +79,26 @@ class LogHistory:
     """Training examples seen at the newest row."""
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any] | None = None) -> LogHistory:
+    def from_rows(cls, rows: Iterable[Mapping[str, object]], facts: Mapping[str, object] | None = None) -> LogHistory:
         """Create a history from the rows of a log and the facts of the run."""
         history = cls(facts or {})
         for row in rows:
             history.add_row(row)
         return history
 
-    def add_row(self, row: Mapping[str, Any]) -> None:
+    def add_row(self, row: Mapping[str, object]) -> None:
         """Add a row of the log; a row whose "examples" is no number is ignored."""
-        if not _is_number(row["examples"]):
+        examples = row["examples"]
+        if not _is_number(examples):
             return
-        position = float(row["examples"])
+        position = float(examples)
         self.examples = max(self.examples, position)
         for name, value in row.items():
             if isinstance(value, str):
                 self.text_values[name] = value
-            elif value is not None and not _is_number(value):
-                continue
-            elif value is None or not math.isfinite(value):
+            elif value is None or (_is_number(value) and not math.isfinite(value)):
                 self._first_nonfinite.setdefault(name, position)  # the log stores non-finite numbers as null
-            else:
+            elif _is_number(value):
                 positions, values = self._columns.setdefault(name, ([], []))
                 positions.append(position)
                 values.append(float(value))
@@ -123,6 +122,6 @@ class LogHistory:
         return dict(self._first_nonfinite)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     """Return whether a value of a log is a number, finite or not; integers are limited to 62 bits."""
     return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**62)

@@ -1,4 +1,4 @@
-"""Signals of a probe, computed from its scores, samples and thumbnail features.
+"""Signals of a probe, computed from its scores, samples and embeddings.
 
 Each function returns signals by name; `zerosum.diagnosis.signal_catalog` describes them. Distances are relative to the
 mean distance between two training examples.
@@ -13,15 +13,17 @@ import torch
 from torch import Tensor
 
 from zerosum.diagnosis.reference_set import ReferenceSet
-from zerosum.evaluation.metrics.modes import compare_mode_counts
-from zerosum.evaluation.metrics.pairwise import compute_cross_scores
-from zerosum.evaluation.metrics.statistics import auc, cohens_d
-from zerosum.evaluation.metrics.thumbnails import (
+from zerosum.evaluation.metrics.embeddings import (
     EmbeddingSet,
     mean_pairwise_distance,
     median_nn_distance,
     near_duplicate_rate,
 )
+from zerosum.evaluation.metrics.modes import compare_mode_counts
+from zerosum.evaluation.metrics.pairwise import compute_cross_scores
+from zerosum.evaluation.metrics.statistics import auc, cohens_d
+from zerosum.game.sample_tree import flatten_samples
+from zerosum.game.types import Sample
 
 Signals = dict[str, float]
 NUM_TRACKED_SAMPLES = 16
@@ -44,7 +46,7 @@ class ProbeOutputs:
     """(n,) scores of samples."""
     decision_thresholds: list[Tensor] = field(default_factory=list)
     """() scores above which the discriminator classifies an input as real."""
-    fakes: list[Tensor] = field(default_factory=list)
+    fakes: list[Sample] = field(default_factory=list)
     """(n, ...) samples before augmentation."""
     train_features: list[Tensor] = field(default_factory=list)
     """(n, D) inputs of the discriminator's last layer for training examples."""
@@ -80,7 +82,7 @@ def discriminator_signals(outputs: ProbeOutputs) -> Signals:
 
 
 def diversity_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
-    """Return diversity, duplicates and coverage of samples, from their thumbnail features (N, D)."""
+    """Return diversity, duplicates and coverage of samples, from their embeddings (N, D)."""
     samples = EmbeddingSet.from_features(features)
     train, held_out = reference_set.train_embeddings, reference_set.held_out_embeddings
     signals = {
@@ -114,7 +116,7 @@ def floor_signals(reference_set: ReferenceSet) -> Signals:
 
 
 def mode_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
-    """Return how many modes of the data are missing among samples, from their thumbnail features (N, D)."""
+    """Return how many modes of the data are missing among samples, from their embeddings (N, D)."""
     num_modes = int(reference_set.mode_labels.max()) + 1
     real_counts, fake_counts = (
         np.bincount(labels, minlength=num_modes)
@@ -159,8 +161,11 @@ def class_consistency_signals(features: Tensor, reference_set: ReferenceSet) -> 
     }
 
 
-def value_range_signals(fakes: Tensor, real: Tensor) -> Signals:
+def value_range_signals(fake_samples: Sample, real_samples: Sample) -> Signals:
     """Return the value range and saturation of samples and the statistics of training examples, both (N, ...)."""
+    fakes, real = (
+        sample if isinstance(sample, Tensor) else flatten_samples(sample) for sample in (fake_samples, real_samples)
+    )
     return {
         "monitor/sample_min": float(fakes.min()),
         "monitor/sample_max": float(fakes.max()),
@@ -190,8 +195,8 @@ def ema_signals(features: Tensor, ema_features: Tensor, reference_set: Reference
     """Return how far the samples of the EMA generator are from those of the generator, and their coverage.
 
     Args:
-        features: (N, D) thumbnail features of the generator's samples.
-        ema_features: (N, D) thumbnail features of the EMA generator's samples of the same seeds.
+        features: (N, D) embeddings of the generator's samples.
+        ema_features: (N, D) embeddings of the EMA generator's samples of the same seeds.
         reference_set: the real examples.
     """
     scale, ema_diversity = reference_set.mean_pairwise_distance, mean_pairwise_distance(ema_features)

@@ -11,7 +11,6 @@ import torch
 from zerosum.diagnosis.diagnose import diagnose_history, diagnose_run, read_evaluation_signals
 from zerosum.diagnosis.finding import Finding
 from zerosum.diagnosis.measures import Signals
-from zerosum.errors import BadInput
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
@@ -59,8 +58,8 @@ class Monitor:
                     with_duality_gap=progress.examples // self.every_examples % self.duality_gap_every == 0,
                 )
             )
-        except (BadInput, RuntimeError) as error:  # a failed probe must not end the training
-            return {"probe_error": (str(error) or type(error).__name__).splitlines()[0]}
+        except Exception as error:  # a failed probe, also one of a user's kind of data, must not end the training
+            return {"probe_error": f"{type(error).__name__}: {error}".splitlines()[0]}
 
     def process_row(self, row: Row) -> bool:
         """Read a row of the log, and record the findings that appear and those that are resolved.

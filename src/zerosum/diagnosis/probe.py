@@ -20,11 +20,11 @@ from zerosum.diagnosis.duality_gap import duality_gap
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.diagnosis.sandbox import TrialStepFn, sandboxed_copy, trial_round
-from zerosum.evaluation.metrics.thumbnails import thumbnail_features
 from zerosum.game.adversarial import FAKE, AdversarialGame
 from zerosum.game.play import DiscriminatorInput, Play
+from zerosum.game.sample_tree import concat_samples, leaves, map_tensors
 from zerosum.game.schedule import Progress
-from zerosum.game.types import Batch, DiscriminatorOutput
+from zerosum.game.types import Batch, DiscriminatorOutput, Sample
 
 LATENT_PERTURBATION = 0.1
 """Standard deviation of the perturbation of latents, whose own is about 1."""
@@ -57,8 +57,8 @@ class GameProbe:
         """
         with sandboxed_copy(game) as copied_game:
             outputs = self._collect_outputs(copied_game, progress)
-            fakes = torch.cat(outputs.fakes)
-            if not bool(fakes.isfinite().all()):
+            fakes = concat_samples(outputs.fakes)
+            if not all(bool(leaf.isfinite().all()) for leaf in leaves(fakes)):
                 return {"monitor/finite": 0.0}
             signals = self._measure_samples(game, outputs, fakes)
             signals |= self._measure_sensitivity(copied_game, progress)
@@ -91,14 +91,19 @@ class GameProbe:
         return measures.floor_signals(self.reference_set)
 
     @cached_property
-    def _train_samples(self) -> Tensor:
-        return torch.cat([batch["real"] for batch in self.reference_set.train_batches()])
+    def _train_samples(self) -> Sample:
+        return concat_samples([batch["real"] for batch in self.reference_set.train_batches()])
 
-    def _measure_samples(self, game: AdversarialGame, outputs: ProbeOutputs, fakes: Tensor) -> Signals:
+    def _embed(self, sample: Sample) -> Tensor:
+        """Return the embeddings (N, D) of samples."""
+        return self.reference_set.codec.embed(sample)
+
+    def _measure_samples(self, game: AdversarialGame, outputs: ProbeOutputs, fakes: Sample) -> Signals:
         """Return the signals that follow from scores and samples."""
-        features, reference_set = thumbnail_features(fakes), self.reference_set
+        features, reference_set = self._embed(fakes), self.reference_set
         ema_samples = [
-            game.sample(batch["seed"].cpu(), _batch_labels(game, batch)) for batch in reference_set.train_batches()
+            game.sample(batch["seed"].cpu(), _batch_labels(game, batch), batch.get("condition"))
+            for batch in reference_set.train_batches()
         ]
         signals = (
             measures.discriminator_signals(outputs)
@@ -107,7 +112,7 @@ class GameProbe:
             | measures.mode_signals(features, reference_set)
             | measures.value_range_signals(fakes, self._train_samples)
             | measures.trajectory_signals(features, reference_set)
-            | measures.ema_signals(features, thumbnail_features(torch.cat(ema_samples)), reference_set)
+            | measures.ema_signals(features, self._embed(concat_samples(ema_samples)), reference_set)
         )
         if not len(game.class_priors):
             return signals
@@ -126,15 +131,15 @@ class GameProbe:
             fakes = game.generate(batch, progress)
             with perturbed_latents(game.generator):
                 perturbed = game.generate(batch, progress)
-        change = (thumbnail_features(perturbed) - thumbnail_features(fakes)).norm(dim=1).mean() / LATENT_PERTURBATION
-        leaf = fakes.detach().requires_grad_(True)
+        change = (self._embed(perturbed) - self._embed(fakes)).norm(dim=1).mean() / LATENT_PERTURBATION
+        inputs = map_tensors(lambda leaf: leaf.detach().requires_grad_(True), fakes)
 
-        def present_leaf(batch: Batch, progress: Progress) -> DiscriminatorInput:
-            return game.prepare_discriminator_input(leaf, FAKE, batch, progress)
+        def present_inputs(batch: Batch, progress: Progress) -> DiscriminatorInput:
+            return game.prepare_discriminator_input(inputs, FAKE, batch, progress)
 
-        play = game.build_play(batch, progress, generate_input=present_leaf)
-        loss_gradient = _rms_gradient_norm(game.objective.generator_loss(play).sum(), leaf)
-        score_gradient = _rms_gradient_norm(flatten_scores(play.fake_score, keep_graph=True).sum(), leaf)
+        play = game.build_play(batch, progress, generate_input=present_inputs)
+        loss_gradient = _rms_gradient_norm(game.objective.generator_loss(play).sum(), inputs)
+        score_gradient = _rms_gradient_norm(flatten_scores(play.fake_score, keep_graph=True).sum(), inputs)
         scale = self.reference_set.mean_pairwise_distance
         return {
             "monitor/latent_sensitivity": float(change) / scale,
@@ -165,10 +170,9 @@ class GameProbe:
         """Return (n,) distances between samples of two classes, and (n,) scores of reals for both classes."""
         num_classes = len(game.class_priors)
         shift = 1 + batch["seed"].remainder(num_classes - 1)
-        other = batch | {"label": (batch["label"] + shift) % num_classes}
-        change = (
-            thumbnail_features(game.generate(other, progress)) - thumbnail_features(game.generate(batch, progress))
-        ).norm(dim=1)
+        other = batch.copy()
+        other["label"] = (batch["label"] + shift) % num_classes
+        change = (self._embed(game.generate(other, progress)) - self._embed(game.generate(batch, progress))).norm(dim=1)
         right, wrong = (
             _class_match_scores(game.build_play(labeled, progress).real_output, labeled) for labeled in (batch, other)
         )
@@ -232,7 +236,7 @@ def decision_threshold(game: AdversarialGame, play: Play) -> Tensor:
     return torch.as_tensor(game.objective.decision_threshold(play)).float().mean().cpu()
 
 
-def play_and_collect_fakes(game: AdversarialGame, batch: Batch, progress: Progress, fakes: list[Tensor]) -> Play:
+def play_and_collect_fakes(game: AdversarialGame, batch: Batch, progress: Progress, fakes: list[Sample]) -> Play:
     """Return a play that appends its fakes to `fakes` as they are before augmentation."""
 
     def generate_input(batch: Batch, progress: Progress) -> DiscriminatorInput:
@@ -287,12 +291,13 @@ def perturbed_latents(generator: nn.Module) -> Iterator[None]:
         hook.remove()
 
 
-def _rms_gradient_norm(total: Tensor, leaf: Tensor) -> float:
-    """Return the root mean square, over the samples of `leaf` (N, ...), of the norm of the gradient of `total` ()."""
+def _rms_gradient_norm(total: Tensor, inputs: Sample) -> float:
+    """Return the root mean square, over samples (N, ...), of the norm of the gradient of `total` () by them."""
     if not total.requires_grad:
         return 0.0
-    (gradient,) = torch.autograd.grad(total, leaf, retain_graph=True, allow_unused=True)
-    return 0.0 if gradient is None else float(gradient.flatten(1).square().sum(1).mean().sqrt())
+    gradients = torch.autograd.grad(total, leaves(inputs), retain_graph=True, allow_unused=True)
+    squares = [gradient.flatten(1).square().sum(1) for gradient in gradients if gradient is not None]
+    return float(torch.stack(squares).sum(0).mean().sqrt()) if squares else 0.0
 
 
 def _batch_labels(game: AdversarialGame, batch: Batch) -> Tensor | None:

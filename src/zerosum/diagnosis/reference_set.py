@@ -10,15 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zerosum.data.dataset import Dataset
+from zerosum.data.codec import Codec
+from zerosum.data.dataset import Dataset, add_conditions
+from zerosum.data.loader import to_device
 from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.embeddings import EmbeddingSet, mean_pairwise_distance
 from zerosum.evaluation.metrics.modes import fit_kmeans
 from zerosum.evaluation.metrics.statistics import energy_distance
-from zerosum.evaluation.metrics.thumbnails import (
-    EmbeddingSet,
-    mean_pairwise_distance,
-    thumbnail_features,
-)
 from zerosum.game import seeded_rng
 from zerosum.game.types import Batch
 
@@ -33,7 +31,7 @@ FEATURE_BATCH_SIZE = 256
 
 @dataclass
 class ReferenceSet:
-    """Training and held-out examples with seeds, and their thumbnail features.
+    """Training and held-out examples with seeds, and their embeddings.
 
     Args:
         dataset: the dataset of the run.
@@ -54,6 +52,11 @@ class ReferenceSet:
             rng.permutation(indices) for indices in (self.dataset.train, self.dataset.held_out)
         )
         self._seeds = seeded_rng.derive_seeds(PROBE_SEED, 0, self.num_samples)
+
+    @property
+    def codec(self) -> Codec:
+        """Encodes and embeds the examples."""
+        return self.dataset.codec
 
     def train_batches(self, count: int | None = None, offset: int = 0) -> list[Batch]:
         """Return batches of training examples with seeds.
@@ -79,31 +82,29 @@ class ReferenceSet:
         ]
 
     def _make_batch(self, indices: NDArray[np.int64], seeds: Tensor) -> Batch:
-        real = self.dataset.scale(self.dataset.take(indices).to(self.device))
-        label = self.dataset.label(indices)
-        batch = {"real": real, "seed": seeds.to(self.device)}
-        return batch if label is None else batch | {"label": label.to(self.device)}
+        part = to_device(self.dataset.fetch(0, indices), self.device)
+        return add_conditions({"real": self.codec.encode(part["raw"]), "seed": seeds.to(self.device)}, part)
 
-    # ------------------------------------------------------------------ thumbnail features
+    # ------------------------------------------------------------------ embeddings
 
-    def _thumbnail_features(self, indices: NDArray[np.int64]) -> Tensor:
+    def _embed(self, indices: NDArray[np.int64]) -> Tensor:
         chunks = [indices[start : start + FEATURE_BATCH_SIZE] for start in range(0, len(indices), FEATURE_BATCH_SIZE)]
-        return torch.cat([thumbnail_features(self.dataset.scale(self.dataset.take(chunk))) for chunk in chunks])
+        return torch.cat([self.codec.embed(self.dataset.samples(chunk)) for chunk in chunks])
 
     @cached_property
     def train_features(self) -> Tensor:
-        """(M, D) thumbnail features of up to `MAX_TRAIN_FEATURES` training examples."""
-        return self._thumbnail_features(self._train_indices[:MAX_TRAIN_FEATURES])
+        """(M, D) embeddings of up to `MAX_TRAIN_FEATURES` training examples."""
+        return self._embed(self._train_indices[:MAX_TRAIN_FEATURES])
 
     @cached_property
     def train_embeddings(self) -> EmbeddingSet:
-        """Thumbnail features of up to `num_samples` training examples."""
+        """Embeddings of up to `num_samples` training examples."""
         return EmbeddingSet.from_features(self.train_features[: self.num_samples])
 
     @cached_property
     def held_out_embeddings(self) -> EmbeddingSet:
-        """Thumbnail features of up to `num_samples` held-out examples."""
-        return EmbeddingSet.from_features(self._thumbnail_features(self._held_out_indices[: self.num_samples]))
+        """Embeddings of up to `num_samples` held-out examples."""
+        return EmbeddingSet.from_features(self._embed(self._held_out_indices[: self.num_samples]))
 
     @cached_property
     def mean_pairwise_distance(self) -> float:
@@ -119,7 +120,7 @@ class ReferenceSet:
         """Return the energy distance of features from those of training examples, in units of the mean distance.
 
         Args:
-            features: (N, D) thumbnail features.
+            features: (N, D) embeddings.
             within_distance: the mean distance between two of them.
 
         Returns:

@@ -56,7 +56,7 @@ def trial_round(
     effects: dict[str, StepEffect] = {}
     losses: dict[str, float] = {}
     for move in game.moves:
-        if move.every_rounds == 1:
+        if move.every_rounds == 1 and move.has_weight(progress):
             parameters = game.players[move.player].parameters
             before = [parameter.detach().clone() for parameter in parameters]
             losses |= trial_step(game, move, batch, progress)

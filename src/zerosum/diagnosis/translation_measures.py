@@ -1,7 +1,7 @@
 """Signals of a probe of image-to-image translation, computed from inputs, outputs and targets.
 
-Each function returns signals by name; `zerosum.diagnosis.signal_catalog` describes them. In a bidirectional game the
-probe keeps the signals of the worse direction.
+Each function returns signals by name; `zerosum.diagnosis.signal_catalog` describes them. In a game in both directions
+the probe keeps the signals of the worse direction.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from zerosum.data.images.thumbnails import make_thumbnails, thumbnail_features
 from zerosum.diagnosis.measures import Signals
-from zerosum.evaluation.metrics.thumbnails import (
+from zerosum.evaluation.metrics.embeddings import (
     NUM_NEIGHBORS,
     EmbeddingSet,
-    make_thumbnails,
     mean_pairwise_distance,
     near_duplicate_rate,
-    thumbnail_features,
 )
 
 BYTE_STEP = 1 / 127.5

@@ -13,6 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from zerosum.data.images.thumbnails import thumbnail_features
 from zerosum.diagnosis import measures, translation_measures
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.probe import (
@@ -27,10 +28,12 @@ from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.diagnosis.sandbox import TrialStepFn, sandboxed_copy
 from zerosum.diagnosis.translation_measures import BYTE_STEP, TranslationDirection, worst_direction
 from zerosum.diagnosis.translation_reference_set import TranslationReferenceSet
-from zerosum.evaluation.metrics.thumbnails import mean_pairwise_distance, thumbnail_features
+from zerosum.evaluation.metrics.embeddings import mean_pairwise_distance
+from zerosum.game.cycle import CycleGame
+from zerosum.game.sample_tree import concat_samples, flatten_samples, leaves, replace_leaves, single_tensor
 from zerosum.game.schedule import Progress
 from zerosum.game.translation import TranslationGame
-from zerosum.game.types import Batch
+from zerosum.game.types import Batch, Sample
 
 NOISE_STD_BYTE_LEVELS = 3
 """Standard deviation, in 8-bit levels, of the barely visible noise that destroys hidden information in an output."""
@@ -64,25 +67,23 @@ class TranslationProbe:
         """
         is_adversarial = any(move.player == "discriminator" for move in game.moves)
         reference_set, batch_size = self._translation_reference_set, self.reference_set.batch_size
-        held_out_batches = reference_set.held_out_batches(game.bidirectional)
-        train_batches = reference_set.train_batches(game.bidirectional)
+        held_out_batches, train_batches = reference_set.held_out_batches(), reference_set.train_batches()
         with sandboxed_copy(game) as copied_game:
             outputs = _collect_outputs(copied_game, held_out_batches, train_batches if is_adversarial else [], progress)
-            fakes = torch.cat(outputs.fakes)
-            if not bool(fakes.isfinite().all()):
+            fakes = concat_samples(outputs.fakes)
+            if not all(bool(images.isfinite().all()) for images in leaves(fakes)):
                 return {"monitor/finite": 0.0}
             signals = measures.score_signals(outputs) if is_adversarial else {}
-            signals |= measures.value_range_signals(fakes, torch.cat([batch["real"] for batch in train_batches]))
+            real = concat_samples([copied_game.read_real(batch) for batch in train_batches])
+            signals |= measures.value_range_signals(_concat_directions(fakes), _concat_directions(real))
             signals |= self._measure_samples(_translation_directions(copied_game, held_out_batches, fakes, progress))
             signals |= _ema_lag(copied_game, held_out_batches, fakes)
-            if game.bidirectional:
-                signals |= _cycle_consistency(copied_game, held_out_batches, outputs.fakes, progress)
-            batch = reference_set.train_batches(game.bidirectional, batch_size, offset=progress.examples + 1)[0]
+            if isinstance(copied_game, CycleGame):
+                signals |= _cycle_consistency(copied_game, held_out_batches, outputs.fakes)
+            batch = reference_set.train_batches(batch_size, offset=progress.examples + 1)[0]
             signals |= round_signals(copied_game, batch, progress, self.trial_step)
         if with_duality_gap and is_adversarial:
-            batches = reference_set.train_batches(
-                game.bidirectional, batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1
-            )
+            batches = reference_set.train_batches(batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1)
             signals |= duality_gap_signals(game, batches, held_out_batches, progress, self.trial_step)
         return {"monitor/finite": 1.0} | {name: value for name, value in signals.items() if math.isfinite(value)}
 
@@ -134,36 +135,43 @@ def _collect_outputs(
 
 @torch.no_grad()
 def _translation_directions(
-    game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Tensor, progress: Progress
+    game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample, progress: Progress
 ) -> list[TranslationDirection]:
     """Return inputs, outputs and targets of each direction."""
-    inputs, targets = (torch.cat([batch[name] for batch in held_out_batches]) for name in ("inputs", "real"))
+    inputs = concat_samples([game.read_inputs(batch) for batch in held_out_batches])
+    targets = concat_samples([game.read_real(batch) for batch in held_out_batches])
     # with one seed for all, only the input makes a difference
-    fixed = [game.generate(batch | {"seed": torch.zeros_like(batch["seed"])}, progress) for batch in held_out_batches]
-    parts = [images.float().cpu() for images in (inputs, fakes, targets, torch.cat(fixed))]
-    return (
-        [TranslationDirection(*(part[:, index] for part in parts)) for index in (0, 1)]
-        if game.bidirectional
-        else [TranslationDirection(*parts)]
-    )
+    fixed_batches: list[Batch] = [batch | {"seed": torch.zeros_like(batch["seed"])} for batch in held_out_batches]
+    fixed = concat_samples([game.generate(batch, progress) for batch in fixed_batches])
+    parts = [_images_per_direction(sample) for sample in (inputs, fakes, targets, fixed)]
+    return [TranslationDirection(*direction) for direction in zip(*parts, strict=True)]
 
 
-def _ema_lag(game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Tensor) -> Signals:
+def _images_per_direction(sample: Sample) -> list[Tensor]:
+    """Return the images (N, C, H, W) of each direction, float32 on the CPU."""
+    if isinstance(sample, Tensor):
+        return [sample.float().cpu()]
+    # in one memory format, so that a sum does not depend on that of the networks
+    return [images.float().cpu().contiguous() for images in leaves(sample)]
+
+
+def _concat_directions(sample: Sample) -> Tensor:
+    """Return the values of images as they are, or those of both directions in one row per sample."""
+    return sample if isinstance(sample, Tensor) else flatten_samples(sample)
+
+
+def _ema_lag(game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample) -> Signals:
     """Return how far the outputs of the EMA generator are from the generator's, in the forward direction."""
-    pairs = [(batch["inputs"][:, 0], batch["real"][:, 0]) if game.bidirectional else (batch["inputs"], batch["real"])
-             for batch in held_out_batches]  # fmt: skip
-    ema_outputs = [
-        game.translate(inputs, batch["seed"]) for (inputs, _), batch in zip(pairs, held_out_batches, strict=True)
-    ]
-    scale = mean_pairwise_distance(thumbnail_features(torch.cat([targets for _, targets in pairs])))
-    outputs = fakes[:, 0] if game.bidirectional else fakes
-    distance = thumbnail_features(outputs) - thumbnail_features(torch.cat(ema_outputs))
+    ema_outputs = [game.translate(batch["inputs"], batch["seed"]) for batch in held_out_batches]
+    targets = torch.cat([single_tensor(batch["real"]) for batch in held_out_batches])
+    scale = mean_pairwise_distance(thumbnail_features(targets))
+    distance = thumbnail_features(leaves(fakes)[0]) - thumbnail_features(torch.cat(ema_outputs))
     return {"monitor/ema_lag": float(distance.norm(dim=1).mean()) / max(scale, 1e-6)}
 
 
 @torch.no_grad()
 def _cycle_consistency(
-    game: TranslationGame, held_out_batches: Sequence[Batch], fakes_per_batch: Sequence[Tensor], progress: Progress
+    game: CycleGame, held_out_batches: Sequence[Batch], fakes_per_batch: Sequence[Sample]
 ) -> Signals:
     """Return the cycle errors from the outputs, and from the outputs as 8-bit images with a little noise.
 
@@ -171,17 +179,12 @@ def _cycle_consistency(
     Sandler 2017, "CycleGAN, a Master of Steganography", arXiv:1712.02950. The signals are those of the direction that
     loses clearly more by noise, else of the forward direction.
     """
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
-    for batch, fakes in zip(held_out_batches, fakes_per_batch, strict=True):
-        back = [
-            game.translate_batch(images.flip(1), batch).flip(1).float().cpu()
-            for images in (fakes, add_byte_noise(fakes))
-        ]
-        parts.append((batch["inputs"].float().cpu(), back[0], back[1]))
-    inputs, clean, noisy = (torch.cat(images) for images in zip(*parts, strict=True))
-    signals_per_direction = [
-        translation_measures.cycle_signals(inputs[:, index], clean[:, index], noisy[:, index]) for index in (0, 1)
-    ]
+    pairs = list(zip(fakes_per_batch, held_out_batches, strict=True))
+    inputs = concat_samples([game.read_inputs(batch) for batch in held_out_batches])
+    clean = concat_samples([game.cycle_batch(fakes, batch) for fakes, batch in pairs])
+    noisy = concat_samples([game.cycle_batch(add_byte_noise(fakes), batch) for fakes, batch in pairs])
+    parts = [_images_per_direction(sample) for sample in (inputs, clean, noisy)]
+    signals_per_direction = [translation_measures.cycle_signals(*direction) for direction in zip(*parts, strict=True)]
     # rounded, so that the direction does not change randomly between probes while neither loses anything
     return max(
         signals_per_direction,
@@ -191,8 +194,19 @@ def _cycle_consistency(
     )
 
 
-def add_byte_noise(images: Tensor) -> Tensor:
-    """Round images of any shape in [-1, 1] to 8 bits after adding noise of a few levels; always the same noise."""
-    rng = torch.Generator().manual_seed(0)
-    noisy = images + NOISE_STD_BYTE_LEVELS * BYTE_STEP * torch.randn(images.shape, generator=rng).to(images)
-    return ((noisy.clamp(-1, 1) + 1) / BYTE_STEP).round() * BYTE_STEP - 1
+def add_byte_noise(samples: Sample) -> Sample:
+    """Round images in [-1, 1] to 8 bits after adding noise of a few levels; always the same noise.
+
+    Args:
+        samples: images (N, ...), or a tree of them, whose tensors get independent noise.
+    """
+    flat, rng = flatten_samples(samples), torch.Generator().manual_seed(0)
+    noise = NOISE_STD_BYTE_LEVELS * BYTE_STEP * torch.randn(flat.shape, generator=rng).to(flat)
+    parts = torch.split(noise, [images[0].numel() for images in leaves(samples)], 1)
+    noisy = [images + part.view(images.shape) for images, part in zip(leaves(samples), parts, strict=True)]
+    return replace_leaves(samples, [round_to_byte_levels(images) for images in noisy])
+
+
+def round_to_byte_levels(images: Tensor) -> Tensor:
+    """Round images of any shape in [-1, 1] to 8 bits; values outside are clipped."""
+    return ((images.clamp(-1, 1) + 1) / BYTE_STEP).round() * BYTE_STEP - 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zerosum.diagnosis.reference_set import PROBE_SEED, ReferenceSet
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
+from zerosum.game.sample_tree import map_tensors
 from zerosum.game.types import Batch
 
 MIN_HELD_OUT = 2
@@ -51,61 +52,42 @@ class TranslationReferenceSet:
                 "dataset"
             )
 
-    def held_out_batches(self, bidirectional: bool) -> list[Batch]:
+    def held_out_batches(self) -> list[Batch]:
         """Return each held-out input once, with its target.
 
-        Args:
-            bidirectional: return pairs of both domains.
-
         Returns:
-            Batches with "inputs" (n, C, H, W), "real" (n, C, H, W) and "seed" (n,). If `bidirectional`, "inputs"
-            (n, 2, C, H, W) holds [a, b] and "real" [b, a].
+            Batches with "inputs" (n, Ci, h, w), "real" (n, C, H, W) and "seed" (n,).
         """
         return self._split_into_batches(
-            self._held_out_input_indices, self._held_out_target_indices, self.num_held_out, 0, bidirectional
+            self._held_out_input_indices, self._held_out_target_indices, self.num_held_out, 0
         )
 
-    def train_batches(self, bidirectional: bool, count: int | None = None, offset: int = 0) -> list[Batch]:
+    def train_batches(self, count: int | None = None, offset: int = 0) -> list[Batch]:
         """Return training inputs with their targets, as `held_out_batches` does.
 
         Args:
-            bidirectional: return pairs of both domains.
             count: total number of inputs; by default all, up to the number of samples of a probe.
             offset: start at this position; positions wrap around at the end of the data.
         """
         count = count or min(
             self.reference_set.num_samples, max(len(self._train_input_indices), len(self._train_target_indices))
         )
-        return self._split_into_batches(
-            self._train_input_indices, self._train_target_indices, count, offset, bidirectional
-        )
+        return self._split_into_batches(self._train_input_indices, self._train_target_indices, count, offset)
 
     def _split_into_batches(
-        self,
-        input_indices: NDArray[np.int64],
-        target_indices: NDArray[np.int64],
-        count: int,
-        offset: int,
-        bidirectional: bool,
+        self, input_indices: NDArray[np.int64], target_indices: NDArray[np.int64], count: int, offset: int
     ) -> list[Batch]:
         positions, batch_size = np.arange(offset, offset + count), self.reference_set.batch_size
         inputs = input_indices[positions % len(input_indices)]
         targets = target_indices[positions % len(target_indices)]
         seeds = seeded_rng.derive_seeds(PROBE_SEED, offset, count)
         parts = [slice(start, start + batch_size) for start in range(0, count, batch_size)]
-        return [self._make_batch(inputs[part], targets[part], seeds[part], bidirectional) for part in parts]
+        return [self._make_batch(inputs[part], targets[part], seeds[part]) for part in parts]
 
     def _make_batch(
-        self,
-        input_indices: NDArray[np.int64],
-        target_indices: NDArray[np.int64],
-        seed: torch.Tensor,
-        bidirectional: bool,
+        self, input_indices: NDArray[np.int64], target_indices: NDArray[np.int64], seed: torch.Tensor
     ) -> Batch:
         dataset, device = self.reference_set.dataset, self.reference_set.device
-        inputs = dataset.inputs(input_indices).to(device)
-        targets = dataset.scale(dataset.take(target_indices).to(device))
-        if bidirectional:
-            inputs = torch.stack([inputs, targets], 1)
-            targets = inputs.flip(1)
-        return {"inputs": inputs, "real": targets, "seed": seed.to(device)}
+        inputs = map_tensors(lambda tensor: tensor.to(device), dataset.inputs(input_indices))
+        raw = map_tensors(lambda tensor: tensor.to(device), dataset.take(target_indices))
+        return {"inputs": inputs, "real": dataset.codec.encode(raw), "seed": seed.to(device)}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+
+from zerosum.run_folder import Row
 
 VERSION = 1
-"""Increase this whenever the same images would get other scores."""
+"""Increase this whenever the same items would get other scores."""
 FID_MIN_IMAGES = 50_000
 """Minimum number of samples of a score named FID; also of real images, unless these are a full set."""
 FID_MIN_FULL_SET_IMAGES = 5_000
@@ -17,15 +18,15 @@ COMPARED_FIELDS = {
     "features": "features",
     "weights_hash": "weights of the feature network",
     "resize_mode": "resizing",
-    "image_format": "size or channels of the images",
-    "real_fingerprint": "real images",
-    "reference_split": "part of the real images",
-    "num_real": "number of real images",
+    "image_format": "form of the data",
+    "real_fingerprint": "real data",
+    "reference_split": "part of the real data",
+    "num_real": "number of real examples",
     "num_generated": "number of samples",
     "sample_source": "EMA or raw weights",
     "truncation": "truncation",
     "neighbors": "neighbors",
-    "is_paired": "pairing of samples with real images",
+    "is_paired": "pairing of samples with real examples",
     "version": "version of the scores",
 }
 """Fields that must be equal for two scores to be compared, with their names in messages.
@@ -43,13 +44,13 @@ class Protocol:
     weights_hash: str
     """Hex digits of the hash of its weights."""
     resize_mode: str
-    """How images are resized for the feature network."""
+    """How images are resized for the feature network; "none" for other data."""
     image_format: str
-    """Size, channels and fit of the images, such as "32x32 RGB, fit by crop"."""
+    """The form of the items, in the words of their kind: of images "32x32 RGB, fit by crop"."""
     real_fingerprint: str
-    """Hex digits of a hash of the real images that samples are compared with."""
+    """Hex digits of a hash of the real items that samples are compared with."""
     reference_split: str
-    """Which part of the real images that is: "held-out", "train", "all" or "half"."""
+    """Which part of the real items that is: "held-out", "train", "all" or "half"."""
     num_real: int
     num_generated: int
     sample_source: str
@@ -59,18 +60,18 @@ class Protocol:
     neighbors: int = 5
     """k of precision, recall, density and coverage."""
     is_paired: bool = False
-    """Sample i was generated from the input of real image i; no pairwise score compares the two with each other."""
+    """Sample i was generated from the input of real item i; no pairwise score compares the two with each other."""
     seed: int = 0
     auxiliary_fingerprints: str = ""
-    """Hashes of the real images of the floor and the modes, and of the training images searched for copies."""
+    """Hashes of the real items of the floor and the modes, and of the training items searched for copies."""
     version: int = VERSION
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Row:
         """Return the fields for scores.jsonl."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Protocol:
+    def from_dict(cls, record: Row) -> Protocol:
         """Create a protocol from what `as_dict` returned; unknown keys are ignored.
 
         Raises:
@@ -96,15 +97,17 @@ class Protocol:
     @property
     def key(self) -> str:
         """8 hex digits that are equal for protocols whose scores may be compared."""
-        values = "\0".join(str(getattr(self, name)) for name in COMPARED_FIELDS)
+        fields_by_name = asdict(self)
+        values = "\0".join(str(fields_by_name[name]) for name in COMPARED_FIELDS)
         return hashlib.blake2b(values.encode(), digest_size=4).hexdigest()
 
     def differences(self, other: Protocol) -> list[str]:
         """Return the differences that forbid a comparison, each with both values; empty if scores may be compared."""
+        own, others = asdict(self), asdict(other)
         return [
-            f"{words} ({getattr(self, name)} and {getattr(other, name)})"
+            f"{words} ({own[name]} and {others[name]})"
             for name, words in COMPARED_FIELDS.items()
-            if getattr(self, name) != getattr(other, name)
+            if own[name] != others[name]
         ]
 
     @property
@@ -121,11 +124,10 @@ class Protocol:
         )
 
     def score_name(self, short_name: str) -> str:
-        """Return a score's full name: "kid" becomes "kid_lite0", "fd" becomes "fid" for a standard FID."""
+        """Return the full name of a score of features: "kid" is "kid_lite0", and "fd" is "fid" for a standard FID."""
         if short_name == "fd" and self.is_standard_fid:
             return "fid"
-        features = self.features.rpartition(":")[2]
-        return f"{short_name}_{features}" if short_name in {"fd", "kid", "is"} else short_name
+        return f"{short_name}_{self.features.rpartition(':')[2]}"
 
 
 def truncation_or_none(truncation: float) -> float | None:

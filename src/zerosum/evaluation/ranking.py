@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from zerosum.evaluation.protocol import Protocol
+from zerosum.run_folder import Row
 
-Row = Mapping[str, Any]
 TIE_STANDARD_ERRORS = 2.0
 """Two scores are tied if they differ by at most this many standard errors of their difference."""
-TRAINING_SET_SCORES = ("ndb", "authenticity")
-"""Scores that also depend on training images, which the key of a protocol does not cover."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,10 @@ class EvaluatedRun:
         """
         return cls(name, Protocol.from_dict(row["protocol"]), row["scores"], int(row.get("examples", 0)))
 
-    def find_score(self, short_name: str) -> Mapping[str, float | None]:
-        """Return a score by its short name, such as "kid"; empty if there is none."""
-        return self.scores.get(self.protocol.score_name(short_name), {})
-
     @property
     def ranking_score(self) -> tuple[float, float]:
         """The kernel distance and its standard error: unlike the Fréchet distance it has no bias of sample size."""
-        kid = self.find_score("kid")
+        kid = self.scores.get(self.protocol.score_name("kid"), {})
         return _finite_or_default(kid.get("value")), _finite_or_default(kid.get("error"), 0.0)
 
 
@@ -75,10 +68,7 @@ def rank_by_protocol(runs: Sequence[EvaluatedRun]) -> list[RankedGroup]:
 
 def _rank_group(runs: list[EvaluatedRun]) -> RankedGroup:
     if len({run.protocol.auxiliary_fingerprints for run in runs}) > 1:
-        runs = [
-            replace(run, scores={name: score for name, score in run.scores.items() if name not in TRAINING_SET_SCORES})
-            for run in runs
-        ]
+        runs = [_without_training_set_scores(run) for run in runs]
     ordered = sorted(runs, key=lambda run: run.ranking_score[0])
     best_value, best_error = ordered[0].ranking_score
     ranked = []
@@ -87,6 +77,14 @@ def _rank_group(runs: list[EvaluatedRun]) -> RankedGroup:
         is_tied = rank > 1 and value - best_value <= TIE_STANDARD_ERRORS * math.hypot(best_error, error)
         ranked.append(RankedRun(rank, run, is_tied))
     return RankedGroup(ordered[0].protocol, ranked)
+
+
+def _without_training_set_scores(run: EvaluatedRun) -> EvaluatedRun:
+    """Return a run without the scores that depend on training items, which the key of a protocol does not cover."""
+    from zerosum.evaluation.metrics.registry import find_described
+
+    names = {metric.full_name(run.protocol) for metric in find_described() if metric.depends_on_training_set}
+    return replace(run, scores={name: score for name, score in run.scores.items() if name not in names})
 
 
 def incomparable_reasons(groups: Sequence[RankedGroup]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What to evaluate: the samples, the real images to compare with, and the images the generator was trained on."""
+"""What to evaluate: the samples, the real items to compare with, and the items the generator was trained on."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from zerosum.data.codec import Items
 from zerosum.data.dataset import Dataset
-from zerosum.data.images.summary import CHANNEL_NAMES
 from zerosum.errors import BadInput
-from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, SampleSet
+from zerosum.evaluation.kinds.base import EVALUATION_KINDS
+from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, SampleSet, decode_finite
+from zerosum.game import seeded_rng
 from zerosum.inference.generator import Generator
 
 DEFAULT_SAMPLES = 10_000
-"""Default number of samples; fewer if there are fewer training images."""
+"""Default number of samples; fewer if there are fewer training examples."""
 DEFAULT_COPY_CANDIDATES = 20_000
-"""Default number of training images that are searched for copies."""
+"""Default number of training examples that are searched for copies."""
 REFERENCE_SPLITS = ("held-out", "train")
 
 
@@ -34,7 +35,7 @@ class EvaluationOptions:
     truncation: float
     reference_split: str
     copy_candidates: int
-    """Number of training images that are searched for copies."""
+    """Number of training examples that are searched for copies."""
     neighbors: int
     """k of precision, recall, density and coverage."""
     sample_source: str
@@ -43,20 +44,20 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationTask:
-    """Samples to evaluate, and the real images they are compared with."""
+    """Samples to evaluate, and the real items they are compared with."""
 
     generated: SampleSet
     real: RealSet
     floor_set: RealSet
-    """Real images of another part, for the floor: as many as there are samples, or all there are."""
+    """Real items of another part, for the floor: as many as there are samples, or all there are."""
     train: RealSet | None
-    """Images the generator was trained on, which it may have memorized; None: not known."""
+    """Items the generator was trained on, which it may have memorized; None: not known."""
     held_out: RealSet | None
-    """Real images it was not trained on: their distances to `train` are those of a generator that does not copy."""
+    """Real items it was not trained on: their distances to `train` are those of a generator that does not copy."""
     reference_split: str
     warnings: tuple[str, ...] = ()
     is_paired: bool = False
-    """Sample i was generated from the input of real image i."""
+    """Sample i was generated from the input of real item i."""
 
     def without_memorization(self, reason: str) -> EvaluationTask:
         """Return the task without the memorization test, with the reason as a warning."""
@@ -79,7 +80,7 @@ def check_options(reference_split: str, num_samples: int | None, neighbors: int,
         )
     if copy_candidates and copy_candidates < 16:
         raise BadInput(
-            f"`copy_candidates` {copy_candidates}: the search for copies needs at least 16 training images; the "
+            f"`copy_candidates` {copy_candidates}: the search for copies needs at least 16 training examples; the "
             f"default is {DEFAULT_COPY_CANDIDATES:,}"
         )
 
@@ -88,18 +89,18 @@ def build_run_task(
     generator: Generator, dataset: Dataset, external: Dataset | None, options: EvaluationOptions
 ) -> EvaluationTask:
     """Compare a run's samples with its own dataset, or with an external one."""
-    source = dataset.summary.source
-    train = RealSet.from_dataset(dataset, dataset.train, f"the training images of {source}")
-    held_out = RealSet.from_dataset(dataset, dataset.held_out, f"the held-out images of {source}")
+    source, nouns = dataset.summary.source, f"{dataset.summary.noun}s"
+    train = RealSet.from_dataset(dataset, dataset.train, f"the training {nouns} of {source}")
+    held_out = RealSet.from_dataset(dataset, dataset.held_out, f"the held-out {nouns} of {source}")
     n = options.num_samples or min(DEFAULT_SAMPLES, len(train))
     labels = generator.draw_labels(n, options.seed)
     generated = GeneratedSet(
-        partial(_generate_samples, generator, options.seed, options.truncation), n, "the samples of this run",
+        partial(_generate_items, generator, options.seed, options.truncation), n, "the samples of this run",
         None if labels is None else labels.numpy(),
     )  # fmt: skip
     candidates = train.head(options.copy_candidates)
     if external:
-        real = RealSet.from_dataset(external, np.arange(len(external)), f"the images of {external.summary.source}")
+        real = RealSet.from_dataset(external, np.arange(len(external)), _items_name(external))
         warnings = describe_train_overlap(real, train)
         return EvaluationTask(generated, real, train.head(n), candidates, held_out, "all", warnings)
     if options.reference_split == "train":
@@ -107,34 +108,36 @@ def build_run_task(
     return EvaluationTask(generated, held_out, train.head(n), candidates, held_out, "held-out")
 
 
-def _generate_samples(generator: Generator, seed: int, truncation: float, start: int, count: int) -> torch.Tensor:
-    return generator.sample(count, seed=seed, truncation=truncation, first=start)
+def _generate_items(generator: Generator, seed: int, truncation: float, start: int, count: int) -> Items:
+    samples = generator.sample(count, seed=seed, truncation=truncation, first=start)
+    return decode_finite(generator.codec, samples, seeded_rng.derive_seeds(seed, start, count))
 
 
 def build_folders_task(
     fakes: Dataset, reals: Dataset, train: Dataset | None, options: EvaluationOptions
 ) -> tuple[EvaluationTask, Dataset]:
-    """Compare images of any origin with real ones.
+    """Compare items of any origin with real ones.
 
-    Without training images, samples are compared with one half of the real images, and the floor compares the other
+    Without training items, samples are compared with one half of the real items, and the floor compares the other
     half with it.
 
     Returns:
         The task, and the dataset that a classifier of the classes may be trained on.
 
     Raises:
-        BadInput: the images differ in size or channels, or the real ones are all the same.
+        BadInput: the items differ in form, or the real ones are all the same.
     """
-    if fakes.shape != reals.shape:
+    if fakes.spec != reals.spec:
+        fake_form, real_form = (EVALUATION_KINDS.find(side.summary.kind).describe(side) for side in (fakes, reals))
         raise BadInput(
-            f"{fakes.summary.source} holds images {_describe_shape(fakes)} and {reals.summary.source} images "
-            f"{_describe_shape(reals)}; bring both to the same shape with `size` and `channels`"
+            f"{fakes.summary.source} holds {fakes.summary.noun}s of {fake_form}, and {reals.summary.source} of "
+            f"{real_form}; bring both to the same form"
         )
-    generated = RealSet.from_dataset(fakes, np.arange(len(fakes)), f"the images of {fakes.summary.source}")
+    generated = RealSet.from_dataset(fakes, np.arange(len(fakes)), _items_name(fakes))
     generated = generated.head(options.num_samples or len(generated))
-    real = RealSet.from_dataset(reals, np.arange(len(reals)), f"the images of {reals.summary.source}")
+    real = RealSet.from_dataset(reals, np.arange(len(reals)), _items_name(reals))
     if train:
-        train_set = RealSet.from_dataset(train, np.arange(len(train)), f"the images of {train.summary.source}")
+        train_set = RealSet.from_dataset(train, np.arange(len(train)), _items_name(train))
         candidates = train_set.head(options.copy_candidates)
         task = EvaluationTask(generated, real, train_set.head(len(generated)), candidates, real, "all")
         if warnings := describe_train_overlap(real, train_set):
@@ -152,19 +155,19 @@ def build_folders_task(
     return EvaluationTask(generated, real, floor_set.head(len(generated)), None, None, "half"), halves
 
 
-def _describe_shape(dataset: Dataset) -> str:
-    channels, height, width = dataset.shape
-    return f"of {width}x{height} pixels, {CHANNEL_NAMES[channels]},"
+def _items_name(dataset: Dataset) -> str:
+    """Return what all items of a dataset are called in messages."""
+    return f"the {dataset.summary.noun}s of {dataset.summary.source}"
 
 
 def describe_train_overlap(real: RealSet, train: RealSet) -> tuple[str, ...]:
-    """Return a warning if real images are among those the generator was trained on; else nothing."""
-    count = int(np.isin(real.content_hashes, train.content_hashes).sum())
+    """Return a warning if real items are among those the generator was trained on; else nothing."""
+    count, noun = int(np.isin(real.content_hashes, train.content_hashes).sum()), real.dataset.summary.noun
     if not count:
         return ()
     return (
-        f"{count:,} of {real.name} are among the training images: scores and floor are too good, and memorization "
-        f"cannot be measured; give real images that the generator was not trained on",
+        f"{count:,} of {real.name} are among the training {noun}s: scores and floor are too good, and memorization "
+        f"cannot be measured; give real {noun}s that the generator was not trained on",
     )
 
 
@@ -172,33 +175,26 @@ def require_enough_examples(task: EvaluationTask, neighbors: int) -> None:
     """Raise if a set is too small to be scored.
 
     Raises:
-        BadInput: a set has fewer than `neighbors` + 2 images, or all real images are the same.
+        BadInput: a set has fewer than `neighbors` + 2 items, or all real items are the same.
     """
     require_distinct(task.real)
     for sample_set in (task.generated, task.real, task.floor_set):
         if len(sample_set) < neighbors + 2:
             raise BadInput(
-                f"{sample_set.name} are only {len(sample_set)}, too few for `neighbors` {neighbors}: add images, or "
+                f"{sample_set.name} are only {len(sample_set)}, too few for `neighbors` {neighbors}: add more, or "
                 f"choose fewer `neighbors`"
             )
 
 
 def require_distinct(real: RealSet) -> None:
-    """Raise if all real images are the same.
+    """Raise if all real items are the same.
 
     Raises:
         BadInput: all of them have the same content.
     """
+    noun = real.dataset.summary.noun
     if len(np.unique(real.content_hashes)) == 1:
-        raise BadInput(f"{real.name} are one image, {len(real)} times: no score can be computed; add real images")
-
-
-def describe_images(dataset: Dataset) -> str:
-    """Return the size, channels and fit of a dataset's images, as a protocol records them."""
-    if not dataset.bounded:
-        return "points"
-    channels, height, width = dataset.shape
-    return f"{width}x{height} {CHANNEL_NAMES[channels]}, fit by {dataset.summary.fit}"
+        raise BadInput(f"{real.name} are one {noun}, {len(real)} times: no score can be computed; add real {noun}s")
 
 
 def get_class_labels(sample_set: SampleSet, classes: tuple[str, ...]) -> NDArray[np.int64] | None:

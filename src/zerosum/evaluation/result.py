@@ -5,33 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.evaluation.features.extract import FeatureSet
-from zerosum.evaluation.metrics.frechet import frechet_distance
-from zerosum.evaluation.metrics.inception_score import inception_score
-from zerosum.evaluation.metrics.memorization import MemorizationResult, measure_memorization
-from zerosum.evaluation.metrics.modes import ModeCounts, assign_clusters, compare_mode_counts, fit_kmeans
-from zerosum.evaluation.metrics.pairwise import (
-    PairwiseScores,
-    compute_cross_scores,
-    compute_pairwise_scores,
-    compute_self_distances,
-)
+from zerosum.evaluation.metrics.base import Comparison, MetricInfo, PairwiseScores
+from zerosum.evaluation.metrics.memorization import AUTHENTICITY, MemorizationResult, measure_memorization
+from zerosum.evaluation.metrics.modes import NDB, ModeCounts, assign_clusters, compare_mode_counts, fit_kmeans
+from zerosum.evaluation.metrics.pairwise import compute_cross_scores, compute_self_distances
+from zerosum.evaluation.metrics.registry import compute_metrics, find_metrics, table_order
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.protocol import Protocol
+from zerosum.run_folder import Json, Row
 
-LOWER_IS_BETTER = frozenset({"fd", "kid", "ndb"})
-"""Scores of which lower is better; of the others higher is better."""
-MIN_IMAGES_PER_FEATURE = 3
-"""Images per feature in each set, below which a Fréchet distance between good sets is mostly bias."""
-MAX_MODES, MIN_IMAGES_PER_MODE = 50, 40
-"""Maximum number of clusters of the real images, and the images a cluster holds on average at least."""
-SIZE_INDEPENDENT_SCORES = frozenset({"kid", "authenticity", "ndb"})
-"""Scores without a bias of sample size, or computed on as many samples as the floor."""
+MIN_ITEMS_PER_FEATURE = 3
+"""Items per feature in each set, below which a Fréchet distance between good sets is mostly bias."""
+MAX_MODES, MIN_ITEMS_PER_MODE = 50, 40
+"""Maximum number of clusters of the real items, and the items a cluster holds on average at least."""
 C_T_THRESHOLD = -3.0
 """C_T in units of its standard deviation by chance, below which samples count as copies.
 
@@ -41,13 +32,18 @@ A generator that does not copy is below it once in 700 times.
 
 @dataclass(frozen=True)
 class ScoreWithFloor:
-    """A score, and the same score between two parts of the real images of the same sizes."""
+    """A score, and the same score between two parts of the real items of the same sizes."""
 
+    metric: MetricInfo
     score: Score
     floor: Score | None
-    lower_is_better: bool
-    is_floor_comparable: bool = True
-    """Whether score and floor may be compared: False where the score depends on sample size and the sizes differ."""
+    is_size_matched: bool = True
+    """Whether the sets of the score and of the floor are of the same sizes."""
+
+    @property
+    def is_floor_comparable(self) -> bool:
+        """Whether score and floor may be compared: not where the score depends on sample size and the sizes differ."""
+        return self.is_size_matched or not self.metric.depends_on_sample_size
 
     def ratio_to_floor(self) -> tuple[float, bool] | None:
         """Return score / floor, and whether it is only a lower bound because the floor is within its error of 0.
@@ -57,7 +53,7 @@ class ScoreWithFloor:
         if self.floor is None or not self.is_floor_comparable or not math.isfinite(self.score.value):
             return None
         floor, error = self.floor.value, 0.0 if math.isnan(self.floor.error) else self.floor.error
-        if self.lower_is_better and floor <= 2 * error:
+        if self.metric.lower_is_better and floor <= 2 * error:
             return (max(0.0, self.score.value) / (max(floor, 0.0) + 2 * error), True) if error else None
         return (self.score.value / floor, False) if floor else None
 
@@ -76,15 +72,15 @@ class ScoreWithFloor:
 
 @dataclass(frozen=True, eq=False)
 class ModeCoverage:
-    """How samples are distributed over clusters of the real images."""
+    """How samples are distributed over clusters of the real items."""
 
     all_samples: ModeCounts
     """Counts of all samples: they tell which clusters are missing."""
     size_matched: ModeCounts
-    """Counts of as many samples as the floor has images: they give NDB and the Jensen-Shannon divergence."""
+    """Counts of as many samples as the floor has items: they give NDB and the Jensen-Shannon divergence."""
     floor: ModeCounts
     example_rows: Mapping[int, NDArray[np.int64]]
-    """For each missing cluster, rows of real images in it, nearest to its center first."""
+    """For each missing cluster, rows of real items in it, nearest to its center first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,35 +93,21 @@ class EvaluationResult:
     pairwise: PairwiseScores
     modes: ModeCoverage | None = None
     memorization: MemorizationResult | None = None
-    per_class: Mapping[str, Any] = field(default_factory=dict)
+    per_class: Mapping[str, Json] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 
-    def as_row(self, examples: int) -> dict[str, Any]:
+    def as_row(self, examples: int) -> Row:
         """Return the row of scores.jsonl of a generator trained on `examples` examples."""
-        name = self.protocol.score_name
         return {
             "examples": examples,
             "protocol_description": self.protocol.describe(),
             "protocol": self.protocol.as_dict(),
-            "scores": {name(short_name): score.as_dict() for short_name, score in self.scores.items()},
+            "scores": {s.metric.full_name(self.protocol): s.as_dict() for s in self.scores.values()},
             "modes": _mode_coverage_row(self.modes) if self.modes else None,
             "memorization": _memorization_row(self.memorization) if self.memorization else None,
             "per_class": dict(self.per_class) or None,
             "warnings": list(self.warnings),
         }
-
-
-def compute_scores(real: FeatureSet, generated: FeatureSet, neighbors: int) -> dict[str, Score]:
-    """Return every score of generated samples against real images, by short name."""
-    return _scores_by_name(real, generated, compute_pairwise_scores(real.features, generated.features, neighbors))
-
-
-def _scores_by_name(real: FeatureSet, generated: FeatureSet, pairwise: PairwiseScores) -> dict[str, Score]:
-    scores = {"kid": pairwise.kernel_distance, "fd": frechet_distance(real.features, generated.features)}
-    scores |= {name: getattr(pairwise, name) for name in ("precision", "recall", "density", "coverage")}
-    if generated.probabilities is not None:
-        scores["is"] = inception_score(generated.probabilities)
-    return scores
 
 
 def evaluate_samples(
@@ -135,51 +117,60 @@ def evaluate_samples(
     floor_set: FeatureSet,
     memorization_sets: tuple[FeatureSet, FeatureSet] | None,
     report: Callable[[str], None],
+    noun: str,
 ) -> EvaluationResult:
     """Compute every score of generated samples, with its floor.
 
     Args:
         protocol: how the sets were made.
-        real: features of real images that the generator was not trained on.
+        real: features of real items that the generator was not trained on.
         generated: features of the samples.
-        floor_set: features of other real images, as many as there are samples if available: the floor is their score,
+        floor_set: features of other real items, as many as there are samples if available: the floor is their score,
             and modes are clusters of them.
-        memorization_sets: features of the images the generator was trained on, which it may have memorized, and of
+        memorization_sets: features of the items the generator was trained on, which it may have memorized, and of
             real ones it was not trained on; None: not known.
         report: called with the name of each step.
+        noun: one item of the data in words, for messages; the plural has an s.
     """
     report("distances and manifolds")
     k = protocol.neighbors
     real_distances = compute_self_distances(real.features, k)
-    generated_distances = compute_self_distances(generated.features, k)
-    pairwise = compute_cross_scores(real_distances, generated_distances, protocol.is_paired)
-    scores = _scores_by_name(real, generated, pairwise)
-    report("the floor: real images against real images")
+    pairwise = compute_cross_scores(real_distances, compute_self_distances(generated.features, k), protocol.is_paired)
+    scores = _compute_scores(Comparison(real, generated, pairwise, k))
+    report(f"the floor: real {noun}s against real {noun}s")
     floor_pairwise = compute_cross_scores(real_distances, compute_self_distances(floor_set.features, k))
-    floors = _scores_by_name(real, floor_set, floor_pairwise)
-    if protocol.is_paired:
-        del floors["fd"]  # samples near their own targets lower it: its sets are not independent, as the floor's are
+    floors = _compute_scores(Comparison(real, floor_set, floor_pairwise, k), protocol.is_paired)
     modes = _measure_mode_coverage(real, generated, floor_set, report)
     if modes:
-        scores["ndb"] = Score(float(modes.size_matched.ndb))
-        floors["ndb"] = Score(float(modes.floor.ndb))
+        scores[NDB], floors[NDB] = (Score(float(counts.ndb)) for counts in (modes.size_matched, modes.floor))
     memorization = None
     if memorization_sets:
-        report("memorization of training images")
+        report(f"memorization of training {noun}s")
         train, held_out = memorization_sets
         memorization = measure_memorization(train.features, held_out.features, generated.features)
-        scores["authenticity"], floors["authenticity"] = memorization.authenticity, memorization.authenticity_floor
+        scores[AUTHENTICITY], floors[AUTHENTICITY] = memorization.authenticity, memorization.authenticity_floor
     is_size_matched = len(floor_set) >= len(generated)
     scores_with_floor = {
-        n: ScoreWithFloor(score, floors.get(n), n in LOWER_IS_BETTER, is_size_matched or n in SIZE_INDEPENDENT_SCORES)
-        for n, score in scores.items()
+        metric.name: ScoreWithFloor(metric, scores[metric], floors.get(metric), is_size_matched)
+        for metric in sorted(scores, key=table_order)
     }
     warnings = [
-        *_sample_size_warnings(real, generated, floor_set, protocol.is_paired),
-        *_collapse_warnings(generated),
-        *_memorization_warnings(memorization),
+        *_sample_size_warnings(real, generated, floor_set, protocol.is_paired, noun),
+        *_collapse_warnings(generated, noun),
+        *_memorization_warnings(memorization, noun),
     ]
     return EvaluationResult(protocol, scores_with_floor, pairwise, modes, memorization, {}, warnings)
+
+
+def _compute_scores(comparison: Comparison, is_paired_floor: bool = False) -> dict[MetricInfo, Score]:
+    """Return the scores of two sets, by metric.
+
+    Args:
+        comparison: the sets.
+        is_paired_floor: whether they are the floor of paired sets, for which some metrics have none.
+    """
+    metrics = {m.name: m for m in find_metrics() if m.has_paired_floor or not is_paired_floor}
+    return {metrics[name]: score for name, score in compute_metrics(metrics.values(), comparison).items()}
 
 
 def _measure_mode_coverage(
@@ -187,11 +178,11 @@ def _measure_mode_coverage(
 ) -> ModeCoverage | None:
     """Cluster one half of the floor set, and count how the samples and its other half fall into the clusters.
 
-    The images that the clusters were fitted to are not counted: they lie nearer to the centers than any others. NDB is
-    computed on as many samples as the other half has images, so that the floor is of the same sizes.
+    The items that the clusters were fitted to are not counted: they lie nearer to the centers than any others. NDB is
+    computed on as many samples as the other half has items, so that the floor is of the same sizes.
     """
     half = len(floor_set) // 2
-    count = min(MAX_MODES, half // MIN_IMAGES_PER_MODE, len(real) // MIN_IMAGES_PER_MODE)
+    count = min(MAX_MODES, half // MIN_ITEMS_PER_MODE, len(real) // MIN_ITEMS_PER_MODE)
     if count < 2:
         return None
     report("missing modes")
@@ -211,37 +202,39 @@ def _measure_mode_coverage(
     return ModeCoverage(all_samples, size_matched, floor, example_rows)
 
 
-def _sample_size_warnings(real: FeatureSet, generated: FeatureSet, floor_set: FeatureSet, paired: bool) -> list[str]:
-    min_images, num_features = min(len(real), len(generated)), real.features.num_columns
+def _sample_size_warnings(
+    real: FeatureSet, generated: FeatureSet, floor_set: FeatureSet, paired: bool, noun: str
+) -> list[str]:
+    min_items, num_features = min(len(real), len(generated)), real.features.num_columns
     warnings = []
-    if min_images < MIN_IMAGES_PER_FEATURE * num_features:
+    if min_items < MIN_ITEMS_PER_FEATURE * num_features:
         or_floor = "" if paired else ", or compare it with the floor, which has the same bias"
         warnings.append(
-            f"{min_images:,} images are few for a Fréchet distance of {num_features:,} features: it is biased upwards; "
+            f"{min_items:,} {noun}s are few for a Fréchet distance of {num_features:,} features: it is biased upwards; "
             f"use the kernel distance (kid) instead{or_floor}"
         )
     if len(floor_set) < len(generated):
         warnings.append(
-            f"the floor uses {len(floor_set):,} real images, fewer than the {len(generated):,} samples: scores that "
+            f"the floor uses {len(floor_set):,} real {noun}s, fewer than the {len(generated):,} samples: scores that "
             f"depend on sample size are not compared with it; `num_samples` {len(floor_set)} makes the sizes equal"
         )
     return warnings
 
 
-def _collapse_warnings(generated: FeatureSet) -> list[str]:
+def _collapse_warnings(generated: FeatureSet, noun: str) -> list[str]:
     first = generated.features.block(0)[:1]
     if all(bool((block == first).all()) for block in generated.features.blocks()):
-        return [f"mode collapse: all {len(generated):,} samples are one and the same image"]
+        return [f"mode collapse: all {len(generated):,} samples are one and the same {noun}"]
     return []
 
 
-def _memorization_warnings(memorization: MemorizationResult | None) -> list[str]:
+def _memorization_warnings(memorization: MemorizationResult | None, noun: str) -> list[str]:
     if memorization is None or not memorization.c_t < C_T_THRESHOLD * memorization.c_t_error:
         return []
     z_score = memorization.c_t / memorization.c_t_error
     return [
-        f"memorization: samples lie nearer to the training images than held-out images do (C_T {memorization.c_t:.1f}, "
-        f"{z_score:.1f} standard deviations): look at the nearest neighbors"
+        f"memorization: samples lie nearer to the training {noun}s than held-out {noun}s do (C_T "
+        f"{memorization.c_t:.1f}, {z_score:.1f} standard deviations): look at the nearest neighbors"
     ]
 
 
@@ -249,7 +242,7 @@ def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _mode_coverage_row(modes: ModeCoverage) -> dict[str, Any]:
+def _mode_coverage_row(modes: ModeCoverage) -> dict[str, Json]:
     missing = [
         {"mode": m.mode, "num_real": m.num_real, "expected": round(m.expected, 1), "num_generated": m.num_generated}
         for m in modes.all_samples.missing
@@ -264,7 +257,7 @@ def _mode_coverage_row(modes: ModeCoverage) -> dict[str, Any]:
     }
 
 
-def _memorization_row(memorization: MemorizationResult) -> dict[str, Any]:
+def _memorization_row(memorization: MemorizationResult) -> dict[str, Json]:
     return {
         "c_t": _finite_or_none(memorization.c_t),
         "c_t_error": _finite_or_none(memorization.c_t_error),

@@ -1,28 +1,29 @@
-"""Sets of images or points to evaluate, read in blocks: real ones, and ones that a generator makes."""
+"""Sets of items to evaluate, read in blocks: real ones, and ones that a generator makes."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
-from zerosum.data.dataset import Dataset, images_to_uint8
+from zerosum.data.codec import Codec, Items
+from zerosum.data.dataset import Dataset
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import BLOCK_ROWS
+from zerosum.game.types import Sample
 
-SampleFn = Callable[[int, int], Tensor]
-"""`(start, count)` to samples number `start` to `start + count - 1`: images (count, C, H, W) in [-1, 1], or points
-(count, F)."""
+ItemFn = Callable[[int, int], Items]
+"""`(start, count)` to generated items number `start` to `start + count - 1`."""
 
 
 class SampleSet(Protocol):
-    """Images (or points) in a fixed order."""
+    """Items in a fixed order."""
 
     @property
     def name(self) -> str:
@@ -31,8 +32,8 @@ class SampleSet(Protocol):
 
     def __len__(self) -> int: ...
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Return rows: images as uint8 (n, H, W, C), or points as float32 (n, F)."""
+    def take(self, rows: NDArray[np.int64]) -> Items:
+        """Return rows (n, ...), such as images uint8 (n, H, W, C)."""
         ...
 
 
@@ -53,10 +54,9 @@ class RealSet:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Return rows as stored."""
-        values: NDArray[Any] = self.dataset.take(self.indices[rows]).numpy()
-        return values
+    def take(self, rows: NDArray[np.int64]) -> Items:
+        """Return rows (n, ...)."""
+        return self.dataset.items(self.indices[rows])
 
     @property
     def content_hashes(self) -> NDArray[np.uint64]:
@@ -80,9 +80,9 @@ class RealSet:
 
 @dataclass(frozen=True, eq=False)
 class GeneratedSet:
-    """Samples of a generator. Images are rounded to bytes, as they would be in a file."""
+    """Samples of a generator, decoded to items; images are rounded to bytes, as they would be in a file."""
 
-    sample_fn: SampleFn
+    item_fn: ItemFn
     count: int
     name: str
     requested_labels: NDArray[np.int64] | None = None
@@ -91,20 +91,28 @@ class GeneratedSet:
     def __len__(self) -> int:
         return self.count
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def take(self, rows: NDArray[np.int64]) -> Items:
         """Generate rows; consecutive rows are generated in one call.
 
         Raises:
             BadInput: a sample is not finite.
         """
         runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
-        samples = torch.cat([self.sample_fn(int(run[0]), len(run)).float().cpu() for run in runs])
-        if not samples.isfinite().all():
-            raise BadInput(
-                f"{self.name}: some samples are not finite (NaN or infinity), so they cannot be evaluated; use an "
-                f"earlier checkpoint, or train again with a lower `optimizer.lr`"
-            )
-        return images_to_uint8(samples) if samples.dim() == 4 else samples.numpy()
+        return np.concatenate([self.item_fn(int(run[0]), len(run)) for run in runs])
+
+
+def decode_finite(codec: Codec, sample: Sample, seed: Tensor) -> Items:
+    """Decode samples (N, ...) of these seeds (N,) to items.
+
+    Raises:
+        BadInput: a sample is not finite.
+    """
+    if not all(bool(leaf.isfinite().all()) for leaf in tree_leaves(sample)):
+        raise BadInput(
+            "some samples are not finite (NaN or infinity), so they cannot be evaluated; use an earlier checkpoint, or "
+            "train again with a lower `optimizer.lr`"
+        )
+    return codec.decode(sample, seed)
 
 
 def block_row_indices(sample_set: SampleSet, index: int) -> NDArray[np.int64]:

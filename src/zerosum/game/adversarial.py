@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zerosum.game import seeded_rng
-from zerosum.game.augment.config import AugmentConfig
-from zerosum.game.config import AdversarialGameConfig
+from zerosum.game.config import AdversarialGameConfig, BaseGameConfig
 from zerosum.game.discriminator_input import DiscriminatorInputTransform
 from zerosum.game.game import Game, Move, MoveLosses
-from zerosum.game.latent import Latent
-from zerosum.game.objective import Objective
-from zerosum.game.optimizer import OptimizerConfig, SignSGD
-from zerosum.game.play import DiscriminatorFn, DiscriminatorInput, Play, Sample
+from zerosum.game.optimizer import SignSGD
+from zerosum.game.parts import GameParts
+from zerosum.game.play import DiscriminatorInput, Play
 from zerosum.game.player import Player
 from zerosum.game.replay_buffer import ReplayBuffer
+from zerosum.game.sample_tree import arrange, concat_rows, flatten_samples, leaves, map_tensors
 from zerosum.game.schedule import Progress, Schedule, value_at
 from zerosum.game.terms import Term
-from zerosum.game.types import Batch, DiscriminatorOutput, NamedTensors, at_least_float32, condition_inputs
+from zerosum.game.types import Batch, DiscriminatorOutput, NamedTensors, Sample, at_least_float32, condition_inputs
 
 LossFn = Callable[[Play], Tensor]
 REAL, FAKE = 0, 1
@@ -35,67 +33,37 @@ class AdversarialGame(Game):
     Subclasses override how fakes are generated and what the discriminator receives.
     """
 
-    def __init__(
-        self,
-        generator: nn.Module,
-        discriminator: nn.Module,
-        latent_distribution: Latent,
-        objective: Objective,
-        terms: Mapping[str, Term],
-        optimizer_config: OptimizerConfig,
-        half_life: Schedule = 500.0,
-        *,
-        config: AdversarialGameConfig | None = None,
-        per_sample: bool = False,
-        augment: AugmentConfig | None = None,
-        class_priors: Sequence[float] = (),
-        sample_shape: tuple[int, ...] = (),
-        batch_size: int = 32,
-    ) -> None:
+    def __init__(self, parts: GameParts, config: BaseGameConfig | None = None) -> None:
         """Register the two networks as players and build their moves.
 
-        A network lists its further keyword arguments in the attribute `condition_inputs`: "label",
-        "inputs", "seed".
-
         Args:
-            generator: maps latents (N, L) to samples (N, ...).
-            discriminator: maps samples (N, ...) to a `DiscriminatorOutput`.
-            latent_distribution: distribution of the latents.
-            objective: losses of both players.
-            terms: further losses by name; each term names its player.
-            optimizer_config: optimizer settings of both players.
-            half_life: half-life of the generator's EMA, in examples.
+            parts: the networks, their losses and their optimizers.
             config: number of moves, reuse of fakes, instance noise and replay buffer.
-            per_sample: whether the discriminator scores each sample independently (it has no batch norm).
-            augment: augmentation of the discriminator's input.
-            class_priors: (K,) relative frequency of each class in the dataset; empty for networks without classes.
-            sample_shape: shape of one sample; the replay buffer needs it.
-            batch_size: samples of a step over all ranks; sets the step size of adaptive augmentation.
 
         Raises:
             ValueError: a term is named "objective", which is reserved for the objective's loss.
         """
         super().__init__()
-        if "objective" in terms:
+        if "objective" in parts.terms:
             raise ValueError(
                 '`terms.objective`: the name "objective" is reserved for the loss of the objective; rename it'
             )
         config = config or AdversarialGameConfig()
-        self.generator, self.discriminator = generator, discriminator
-        self.latent_distribution, self.objective = latent_distribution, objective
-        self.per_sample, self.reuse_fakes = per_sample, config.reuse_fakes
-        self.class_priors = torch.tensor(class_priors, dtype=torch.float64)
-        device = next(generator.parameters()).device
-        adaptive = augment.adaptive_probability(batch_size) if augment else None
-        self.discriminator_input_transform = DiscriminatorInputTransform(augment, config.instance_noise, adaptive).to(
-            device
-        )
-        self.replay_buffer = (
-            ReplayBuffer(config.replay_buffer, sample_shape).to(device) if config.replay_buffer else None
-        )
-        self._reusable_fakes: tuple[Batch, Tensor] | None = None
-        players = self._build_players(optimizer_config, half_life, terms)
-        moves = self._build_moves(terms, config)
+        self.generator, self.discriminator = parts.generator, parts.discriminator
+        self.sample_spec = parts.sample_spec
+        self.latent_distribution, self.objective = parts.latent, parts.objective
+        self.per_sample, self.reuse_fakes = parts.per_sample, config.reuse_fakes
+        self.class_priors = torch.tensor(parts.class_priors, dtype=torch.float64)
+        self.draw_conditions = parts.draw_conditions
+        device = next(parts.generator.parameters()).device
+        adaptive = parts.augment.adaptive_probability(parts.batch_size)
+        self.discriminator_input_transform = DiscriminatorInputTransform(
+            parts.augment, config.instance_noise, adaptive
+        ).to(device)
+        self.replay_buffer = _build_replay_buffer(config.replay_buffer, parts, device)
+        self._reusable_fakes: tuple[Batch, Sample] | None = None
+        players = self._build_players(parts)
+        moves = self._build_moves(parts.terms, config)
         if adaptive:
             optimizer = SignSGD(lr=adaptive.step_size, max_value=adaptive.max_p)
             players.append(Player("augmentation", self.discriminator_input_transform, optimizer))
@@ -103,24 +71,23 @@ class AdversarialGame(Game):
             moves.append(Move("augmentation", loss_fn, every_rounds=adaptive.every_rounds, reuses_batch=True))
         self.register_players_and_moves(players, moves)
 
-    def _build_players(
-        self, optimizer_config: OptimizerConfig, half_life: Schedule, terms: Mapping[str, Term]
-    ) -> list[Player]:
+    def _build_players(self, parts: GameParts) -> list[Player]:
         generator_half_lives = [
-            half_life,
+            parts.ema_half_life,
             *self._extra_ema_half_lives(),
-            *_term_ema_half_lives("generator", terms),
+            *_term_ema_half_lives("generator", parts.terms),
         ]
+        discriminator_half_lives = _term_ema_half_lives("discriminator", parts.terms)
         return [
-            Player("discriminator", self.discriminator, optimizer_config, _term_ema_half_lives("discriminator", terms)),
-            Player("generator", self.generator, optimizer_config, generator_half_lives),
+            Player("discriminator", self.discriminator, parts.optimizer, discriminator_half_lives),
+            Player("generator", self.generator, parts.optimizer, generator_half_lives),
         ]
 
     def _extra_ema_half_lives(self) -> list[Schedule]:
         """Return the half-lives of further EMAs of the generator, which follow the EMA that is evaluated."""
         return []
 
-    def _build_moves(self, terms: Mapping[str, Term], config: AdversarialGameConfig) -> list[Move]:
+    def _build_moves(self, terms: Mapping[str, Term], config: BaseGameConfig) -> list[Move]:
         """Return the moves of both players: first the lazy terms, then the main moves."""
         steps = {"discriminator": config.discriminator_steps, "generator": 1}
         loss_fns: dict[str, LossFn] = {
@@ -137,27 +104,38 @@ class AdversarialGame(Game):
                     partial(self._compute_main_losses, player, loss_fn, main_terms),
                     steps=steps[player],
                     reuses_batch=self.reuse_fakes and player == "generator",
+                    weights=(self._objective_weight(player), *(term.weight for term in main_terms.values())),
                 )
             )
             for name, term in player_terms.items():
                 if term.every_rounds > 1:
                     lazy_loss_fn = partial(self._compute_lazy_losses, {name: term})
-                    lazy_moves.append(Move(player, lazy_loss_fn, every_rounds=term.every_rounds))
+                    lazy_moves.append(
+                        Move(player, lazy_loss_fn, every_rounds=term.every_rounds, weights=(term.weight,))
+                    )
         return lazy_moves + main_moves
+
+    def _objective_weight(self, player: str) -> Schedule:
+        """Return the weight of the objective in the loss of a player."""
+        return 1.0
 
     # ------------------------------------------------------------------ discriminator inputs
 
-    def generate(self, batch: Batch, progress: Progress) -> Tensor:
+    def generate(self, batch: Batch, progress: Progress) -> Sample:
         """Return one generated sample per seed of the batch, at least float32 as the data are."""
-        return at_least_float32(
-            self.generator(self.latent_distribution.sample(batch["seed"]), **conditioning_inputs(self.generator, batch))
-        )
+        latent = self.latent_distribution.sample(batch["seed"])
+        sample: Sample = self.generator(latent, **conditioning_inputs(self.generator, batch))
+        return map_tensors(at_least_float32, arrange(sample, self.sample_spec))
 
-    def prepare_real(self, batch: Batch, progress: Progress) -> Tensor:
-        """Return the real samples that the discriminator receives, before augmentation."""
+    def read_real(self, batch: Batch) -> Sample:
+        """Return the real samples of a batch, in the structure of generated ones."""
         return batch["real"]
 
-    def discriminate(self, discriminator_input: Sample) -> DiscriminatorOutput:
+    def prepare_real(self, batch: Batch, progress: Progress) -> Sample:
+        """Return the real samples that the discriminator receives, before augmentation."""
+        return self.read_real(batch)
+
+    def discriminate(self, discriminator_input: DiscriminatorInput) -> DiscriminatorOutput:
         """Return the discriminator's output for a `DiscriminatorInput`."""
         output: DiscriminatorOutput = self.discriminator(
             discriminator_input.sample, **conditioning_inputs(self.discriminator, discriminator_input._asdict())
@@ -165,13 +143,25 @@ class AdversarialGame(Game):
         return output
 
     def prepare_discriminator_input(
-        self, sample: Tensor, real_or_fake: int, batch: Batch, progress: Progress
+        self, sample: Sample, real_or_fake: int, batch: Batch, progress: Progress
     ) -> DiscriminatorInput:
-        """Augment samples (`REAL` or `FAKE`) and add their class labels."""
-        augmented = self.discriminator_input_transform(
-            sample, seeded_rng.fork_seed(batch["seed"], real_or_fake), progress
+        """Augment samples (`REAL` or `FAKE`) and add the conditions of the batch."""
+        return self._augment(self._add_conditions(sample, batch), real_or_fake, batch, progress)
+
+    def _add_conditions(self, sample: Sample, batch: Batch) -> DiscriminatorInput:
+        """Return samples with what the discriminator is conditioned on: class labels and numeric conditions."""
+        return DiscriminatorInput(
+            sample,
+            label=batch["label"] if len(self.class_priors) else None,
+            condition=batch["condition"] if "condition" in condition_inputs(self.discriminator) else None,
         )
-        return DiscriminatorInput(augmented, batch["label"] if len(self.class_priors) else None)
+
+    def _augment(
+        self, discriminator_input: DiscriminatorInput, real_or_fake: int, batch: Batch, progress: Progress
+    ) -> DiscriminatorInput:
+        seed = seeded_rng.fork_seed(batch["seed"], real_or_fake)
+        sample = self.discriminator_input_transform(discriminator_input.sample, seed, progress)
+        return discriminator_input._replace(sample=sample)
 
     def build_play(
         self,
@@ -192,10 +182,9 @@ class AdversarialGame(Game):
         """
         generate_fakes = partial(generate_input or self._generate_discriminator_input, batch, progress)
         real = self.prepare_discriminator_input(self.prepare_real(batch, progress), REAL, batch, progress)
-        discriminate: DiscriminatorFn = self.discriminate
         return Play(
             self,
-            discriminate,
+            self.discriminate,
             real,
             generate_fakes,
             batch,
@@ -214,10 +203,11 @@ class AdversarialGame(Game):
         self, player: str, loss_fn: LossFn, terms: Mapping[str, Term], batch: Batch, progress: Progress
     ) -> MoveLosses:
         concat_real_fake = self.per_sample and player == "discriminator"
+        active_terms = {name: term for name, term in terms.items() if value_at(term.weight, progress)}
         play = self.build_play(
-            batch, progress, _input_gradients_at(terms), concat_real_fake, partial(self._prepare_fakes, player)
+            batch, progress, _input_gradients_at(active_terms), concat_real_fake, partial(self._prepare_fakes, player)
         )
-        losses = self._compute_objective(player, loss_fn, play) | _compute_weighted_terms(terms, play)
+        losses = self._compute_objective(player, loss_fn, play) | _compute_weighted_terms(active_terms, play)
         return MoveLosses(losses, self._compute_signals(play) if player == "discriminator" else {})
 
     def _compute_objective(self, player: str, loss_fn: LossFn, play: Play) -> NamedTensors:
@@ -233,13 +223,10 @@ class AdversarialGame(Game):
         )
         if self.replay_buffer is None or player == "generator":
             return self.prepare_discriminator_input(fakes, FAKE, batch, progress)
-        replayed = self.replay_buffer.push_and_sample(
-            DiscriminatorInput(fakes, batch["label"] if len(self.class_priors) else None), batch["seed"]
-        )
-        seed = seeded_rng.fork_seed(batch["seed"], FAKE)
-        return replayed._replace(sample=self.discriminator_input_transform(replayed.sample, seed, progress))
+        replayed = self.replay_buffer.push_and_sample(self._add_conditions(fakes, batch), batch["seed"])
+        return self._augment(replayed, FAKE, batch, progress)
 
-    def _generate_or_reuse_fakes(self, player: str, batch: Batch, progress: Progress) -> Tensor:
+    def _generate_or_reuse_fakes(self, player: str, batch: Batch, progress: Progress) -> Sample:
         """Return the fakes of this batch; those of the discriminator's move keep their graph for the generator's."""
         if player == "generator":
             if self._reusable_fakes is None or self._reusable_fakes[0] is not batch:
@@ -250,7 +237,7 @@ class AdversarialGame(Game):
         with self.players["generator"].unfrozen():
             sample = self.generate(batch, progress)
         self._reusable_fakes = batch, sample
-        return sample.detach()
+        return map_tensors(Tensor.detach, sample)
 
     def _compute_lazy_losses(self, terms: Mapping[str, Term], batch: Batch, progress: Progress) -> MoveLosses:
         return MoveLosses(
@@ -276,38 +263,44 @@ class AdversarialGame(Game):
     @torch.no_grad()
     def _compute_signals(self, play: Play) -> NamedTensors:
         """Return accuracies and scores, which the discriminator's move has already computed, and sample statistics."""
-        threshold, real = self.objective.decision_threshold(play), play.batch["real"]
+        threshold, real = self.objective.decision_threshold(play), self.read_real(play.batch)
         return {
             "real_accuracy": (play.real_score > threshold).float(),
             "fake_accuracy": (play.fake_score < threshold).float(),
             "real_score": play.real_score,
             "fake_score": play.fake_score,
-            "real_mean": real,
+            "real_mean": _concat_values(real),
             "real_variance": _pairwise_variance(real),
             "fake_variance": _pairwise_variance(play.fake_samples),
         }
 
     # ------------------------------------------------------------------ sampling
 
-    def sample(self, seed: Tensor, label: Tensor | None = None) -> Tensor:
+    @torch.no_grad()
+    def sample(self, seed: Tensor, label: Tensor | None = None, condition: Sample | None = None) -> Sample:
         """Return samples of the EMA generator.
 
         Args:
             seed: (N,) int64, one seed per sample.
             label: (N,) int64 classes; by default a conditional game draws them from the class priors.
+            condition: (N, ...) numeric conditions; by default a game with such conditions draws them.
 
         Returns:
             (N, ...) samples on the device of the generator.
         """
-        with torch.no_grad():
-            device = next(self.generator.parameters()).device
-            if label is None and len(self.class_priors):
-                label = seeded_rng.sample_classes(seed, self.class_priors)
-            available = {"seed": seed.to(device)} | ({} if label is None else {"label": label.to(device)})
-            sample: Tensor = self.ema_generator(
-                self.latent_distribution.sample(seed).to(device), **conditioning_inputs(self.ema_generator, available)
-            )
-            return sample
+        device = next(self.generator.parameters()).device
+        available: Batch = {"seed": seed.to(device)}
+        if label is None and len(self.class_priors):
+            label = seeded_rng.sample_classes(seed, self.class_priors)
+        if label is not None:
+            available["label"] = label.to(device)
+        if condition is None:
+            condition = self.draw_conditions(seed.cpu(), None if label is None else label.cpu())
+        if condition is not None:
+            available["condition"] = map_tensors(lambda tensor: tensor.to(device), condition)
+        latent = self.latent_distribution.sample(seed).to(device)
+        sample: Sample = self.ema_generator(latent, **conditioning_inputs(self.ema_generator, available))
+        return arrange(sample, self.sample_spec)
 
     @property
     def ema_generator(self) -> nn.Module:
@@ -315,18 +308,34 @@ class AdversarialGame(Game):
         return self.players["generator"].emas[0].network
 
 
-def conditioning_inputs(network: nn.Module, available: Mapping[str, Any]) -> dict[str, Tensor]:
+def conditioning_inputs(network: nn.Module, available: Mapping[str, object]) -> dict[str, object]:
     """Return the keyword arguments that a network lists in `condition_inputs`, taken from `available`."""
     return {name: available[name] for name in condition_inputs(network)}
 
 
-def _pairwise_variance(samples: Tensor) -> Tensor:
+def _build_replay_buffer(capacity: int, parts: GameParts, device: torch.device) -> ReplayBuffer | None:
+    """Return the replay buffer of a game; None for a capacity of 0."""
+    if not capacity:
+        return None
+    return ReplayBuffer(capacity, parts.sample_spec, parts.condition_spec).to(device)
+
+
+def _concat_values(sample: Sample) -> Tensor:
+    """Return all values of a batch in one tensor, for their mean."""
+    if isinstance(sample, Tensor):
+        return sample
+    # channels last, the order in which images lie in memory: a sum in another order has other last digits
+    return concat_rows([leaf.movedim(1, -1).flatten(1) for leaf in leaves(sample)])
+
+
+def _pairwise_variance(samples: Sample) -> Tensor:
     """Return half the mean squared difference of each two consecutive samples: (N, ...) to (N / 2,).
 
     Its mean estimates the variance of each element over the batch, averaged over elements, and does not depend on how
     a batch is split into micro-batches of even size.
     """
-    pairs = at_least_float32(samples[: len(samples) // 2 * 2]).flatten(1)
+    rows = flatten_samples(samples)
+    pairs = at_least_float32(rows[: len(rows) // 2 * 2])
     return (pairs[::2] - pairs[1::2]).square().mean(1) / 2
 
 

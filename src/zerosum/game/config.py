@@ -11,17 +11,17 @@ from zerosum.game.schedule import Schedule, schedule_endpoints
 from zerosum.settings import Settings
 
 
-class AdversarialGameConfig(Settings):
-    """One generator against one discriminator."""
+class BaseGameConfig(Settings):
+    """Settings that all games share."""
 
-    kind: Literal["adversarial"] = "adversarial"
+    kind: str
     player_names: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
     requires: ClassVar[frozenset[str]] = frozenset()
     """Capabilities that both networks must have; see `zerosum.networks.configs`."""
     is_translation: ClassVar[bool] = False
     """Whether the generator maps images to images, not latents to samples."""
-    bidirectional: bool = False
-    """Train one generator and one discriminator per direction, A to B and B to A (translation games only)."""
+    bidirectional: ClassVar[bool] = False
+    """Whether the game has one generator and one discriminator per direction, A to B and B to A."""
     discriminator_steps: PositiveInt = 1
     """Discriminator steps per round (n_critic; WGAN: 5)."""
     reuse_fakes: bool = False
@@ -37,19 +37,24 @@ class AdversarialGameConfig(Settings):
         return False, False
 
 
-class ProgressiveGameConfig(AdversarialGameConfig):
+class AdversarialGameConfig(BaseGameConfig):
+    """One generator against one discriminator."""
+
+    kind: Literal["adversarial"] = "adversarial"
+
+
+class ProgressiveGameConfig(BaseGameConfig):
     """An adversarial game between progressively growing networks (Karras et al. 2017, arXiv:1710.10196)."""
 
-    kind: Literal["progressive"] = "progressive"  # type: ignore[assignment]
+    kind: Literal["progressive"] = "progressive"
     requires: ClassVar[frozenset[str]] = frozenset({"progressive growing"})
     growth: GrowthSchedule = GrowthSchedule()
     """Resolution schedule of both networks."""
 
 
-class TranslationGameConfig(AdversarialGameConfig):
-    """An adversarial game whose generator maps images to images (Isola et al. 2017, arXiv:1611.07004)."""
+class BaseTranslationGameConfig(BaseGameConfig):
+    """Settings that all games of translation share."""
 
-    kind: Literal["translation"] = "translation"  # type: ignore[assignment]
     is_translation: ClassVar[bool] = True
     adversarial_weight: Schedule = 1.0
     """Weight of the objective in the generator's loss; while it is 0, the generator minimizes its terms only. If it is
@@ -62,6 +67,23 @@ class TranslationGameConfig(AdversarialGameConfig):
         return first == 0, last == 0
 
 
+class TranslationGameConfig(BaseTranslationGameConfig):
+    """An adversarial game whose generator maps images to images (Isola et al. 2017, arXiv:1611.07004)."""
+
+    kind: Literal["translation"] = "translation"
+
+
+class CycleGameConfig(BaseTranslationGameConfig):
+    """Translation in both directions between two domains of images, without pairs (Zhu et al. 2017, arXiv:1703.10593).
+
+    There is one generator and one discriminator per direction, A to B and B to A.
+    """
+
+    kind: Literal["cycle"] = "cycle"
+    bidirectional: ClassVar[bool] = True
+
+
 GameConfig = Annotated[
-    AdversarialGameConfig | ProgressiveGameConfig | TranslationGameConfig, Field(discriminator="kind")
+    AdversarialGameConfig | ProgressiveGameConfig | TranslationGameConfig | CycleGameConfig,
+    Field(discriminator="kind"),
 ]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from zerosum.game.play import InputGradientFn, input_gradient_norm_sq
 from zerosum.game.player import Player
-from zerosum.game.schedule import Progress
-from zerosum.game.types import Batch, NamedTensors
+from zerosum.game.schedule import Progress, Schedule, value_at
+from zerosum.game.types import Batch, NamedTensors, Sample
 
 
 class MoveLosses(NamedTuple):
@@ -35,6 +35,12 @@ class Move:
     """Optimizer steps per round, each on its own batch."""
     reuses_batch: bool = False
     """Play on the batch of the preceding move, so that results of that move can be reused."""
+    weights: tuple[Schedule, ...] = (1.0,)
+    """Weights that `loss_fn` gives its losses; the move is not played while all of them are 0."""
+
+    def has_weight(self, progress: Progress) -> bool:
+        """Return whether any loss has a weight other than 0 at this time."""
+        return any(value_at(weight, progress) for weight in self.weights)
 
 
 class Game(nn.Module):
@@ -82,12 +88,13 @@ class Game(nn.Module):
         """
         return [(Progress(), 1.0)]
 
-    def sample(self, seed: Tensor, label: Tensor | None = None) -> Tensor:
+    def sample(self, seed: Tensor, label: Tensor | None = None, condition: Sample | None = None) -> Sample:
         """Return one sample per seed; subclasses implement it.
 
         Args:
             seed: (N,) int64.
             label: (N,) int64 classes; by default a conditional game draws them from the class priors.
+            condition: (N, ...) numeric conditions; by default a game with such conditions draws them.
 
         Returns:
             (N, ...) samples.

@@ -6,7 +6,7 @@ the same length that fade in the next one.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -36,7 +36,7 @@ class GrowthSchedule(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _clear_default_fraction(cls, values: Any) -> Any:
+    def _clear_default_fraction(cls, values: object) -> object:
         if isinstance(values, dict) and values.get("examples") not in (None, [0, 0], (0, 0)):
             return {"fraction": (0.0, 0.0)} | values
         return values

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -202,7 +202,7 @@ Objective = Annotated[
 ]
 
 
-def equilibrium_losses(settings: Mapping[str, Any]) -> dict[str, float]:
+def equilibrium_losses(settings: Mapping[str, object]) -> dict[str, float]:
     """Return each player's loss at equilibrium for the settings of an objective.
 
     Args:
@@ -212,8 +212,8 @@ def equilibrium_losses(settings: Mapping[str, Any]) -> dict[str, float]:
         Losses by player name; empty for an unknown objective or with label smoothing.
     """
     classes = {cls.model_fields["kind"].default: cls for cls in get_args(get_args(Objective)[0])}
-    kind = settings.get("kind", "")
-    if kind not in classes or settings.get("label_smoothing", 0):
+    kind = settings.get("kind")
+    if not isinstance(kind, str) or kind not in classes or settings.get("label_smoothing", 0):
         return {}
     values = zip(("discriminator", "generator"), classes[kind].equilibrium_losses, strict=True)
     return {player: value for player, value in values if not math.isnan(value)}

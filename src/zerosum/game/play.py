@@ -4,37 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
+from zerosum.game.sample_tree import concat_rows
 from zerosum.game.schedule import Progress
-from zerosum.game.types import Batch, DiscriminatorOutput, at_least_float32
+from zerosum.game.types import Batch, DiscriminatorOutput, Sample, at_least_float32
 
-Sample = Any
-"""A tensor, or a tree of tensors (a molecule's atoms and bonds), first axis N."""
+if TYPE_CHECKING:
+    from zerosum.game.latent import Latent
+    from zerosum.game.player import Player
+
+InputT = TypeVar("InputT")
+"""A `DiscriminatorInput`, or any other tree of tensors (N, ...)."""
 
 
 class DiscriminatorInput(NamedTuple):
     """One batch of inputs to a discriminator."""
 
-    sample: Tensor
-    """(N, ...): images (N, C, H, W) or points (N, F)."""
+    sample: Sample
+    """(N, ...): images (N, C, H, W), points (N, F), or a tree of tensors."""
     label: Tensor | None = None
     """(N,) int64 classes, for a class-conditional discriminator."""
-    inputs: Tensor | None = None
+    condition: Sample | None = None
+    """(N, K) numeric conditions, for a discriminator conditioned on them; no penalty differentiates by them."""
+    inputs: Sample | None = None
     """(N, ...): inputs of the translation that the samples belong to, for a discriminator conditioned on them."""
 
 
-DiscriminatorFn = Callable[[Sample], DiscriminatorOutput]
+DiscriminatorFn = Callable[[DiscriminatorInput], DiscriminatorOutput]
 
-InputGradientFn = Callable[[DiscriminatorFn, Sample], tuple[DiscriminatorOutput, Tensor]]
+InputGradientFn = Callable[[DiscriminatorFn, DiscriminatorInput], tuple[DiscriminatorOutput, Tensor]]
 """`input_gradient_norm_sq`, or a compiled version of it."""
 
 
-def input_gradient_norm_sq(discriminate: DiscriminatorFn, sample: Sample) -> tuple[DiscriminatorOutput, Tensor]:
+class PlayedGame(Protocol):
+    """What terms read of any game."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    latent_distribution: Latent
+    players: dict[str, Player]
+
+
+def input_gradient_norm_sq(
+    discriminate: Callable[[InputT], DiscriminatorOutput], sample: InputT
+) -> tuple[DiscriminatorOutput, Tensor]:
     """Return the discriminator's output on a sample, and the squared norm of d score / d sample.
 
     This is the only function that differentiates a discriminator by its input. The gradient keeps its graph, so that a
@@ -43,7 +61,7 @@ def input_gradient_norm_sq(discriminate: DiscriminatorFn, sample: Sample) -> tup
 
     Args:
         discriminate: maps a sample to the discriminator's output.
-        sample: a tensor (N, ...) or a tree of such tensors; it is detached.
+        sample: a `DiscriminatorInput`, a tensor (N, ...) or a tree of such tensors; it is detached.
 
     Returns:
         The output, and (N,) squared norms over all elements of a sample. Patch scores (N, 1, h, w) are summed before
@@ -53,34 +71,73 @@ def input_gradient_norm_sq(discriminate: DiscriminatorFn, sample: Sample) -> tup
     with torch.autocast(tree_leaves(sample)[0].device.type, enabled=False):
         output, gradients = differentiate(discriminate, sample)
     count = output.score.shape[0]
-    squares = [at_least_float32(g).reshape(count, -1).square().sum(1) for g in gradients]
+    squares = []
+    for field_gradients in _split_by_field(sample, gradients):
+        rows = concat_rows([at_least_float32(gradient).reshape(count, -1) for gradient in field_gradients])
+        squares.append(rows.square().sum(1))
     return output, torch.stack(squares).sum(0)
 
 
-def is_differentiable(leaf: Any) -> bool:
+def is_differentiable(leaf: object) -> bool:
     """Return whether a leaf of a sample is a floating-point tensor; class labels and None are not."""
     return isinstance(leaf, Tensor) and leaf.is_floating_point()
 
 
-def _input_gradients_eager(discriminate: DiscriminatorFn, sample: Sample) -> tuple[DiscriminatorOutput, list[Tensor]]:
+def map_differentiable(function: Callable[..., Tensor], *inputs: DiscriminatorInput) -> DiscriminatorInput:
+    """Apply a function to corresponding tensors by which penalties differentiate; the rest is that of the first input.
+
+    Args:
+        function: from one tensor (N, ...) of each input to a tensor.
+        *inputs: inputs of one structure.
+    """
+    mapped: DiscriminatorInput = tree_map(
+        lambda first, *others: function(first, *others) if is_differentiable(first) else first,
+        *(discriminator_input._replace(condition=None) for discriminator_input in inputs),
+    )
+    return mapped._replace(condition=inputs[0].condition)
+
+
+def _differentiable_leaves(sample: object) -> list[bool]:
+    """Return for each leaf of a sample whether the gradient is taken by it."""
+    if isinstance(sample, DiscriminatorInput):
+        sample = sample._replace(condition=tree_map(lambda leaf: None, sample.condition))
+    return [is_differentiable(leaf) for leaf in tree_leaves(sample)]
+
+
+def _split_by_field(sample: object, gradients: list[Tensor]) -> list[list[Tensor]]:
+    """Return the gradients by each field of a `DiscriminatorInput`; those by another sample are one group."""
+    if not isinstance(sample, DiscriminatorInput):
+        return [gradients]
+    remaining = iter(gradients)
+    counts = [sum(map(is_differentiable, tree_leaves(field))) for field in (sample.sample, sample.label, sample.inputs)]
+    return [[next(remaining) for _ in range(count)] for count in counts if count]
+
+
+def _input_gradients_eager(
+    discriminate: Callable[[InputT], DiscriminatorOutput], sample: InputT
+) -> tuple[DiscriminatorOutput, list[Tensor]]:
     leaves, tree = tree_flatten(sample)
-    leaves = [leaf.detach().requires_grad_(True) if is_differentiable(leaf) else leaf for leaf in leaves]
+    mask = _differentiable_leaves(sample)
+    leaves = [leaf.detach().requires_grad_(True) if chosen else leaf for leaf, chosen in zip(leaves, mask, strict=True)]
     output = discriminate(tree_unflatten(leaves, tree))
-    inputs = [leaf for leaf in leaves if is_differentiable(leaf)]
+    inputs = [leaf for leaf, chosen in zip(leaves, mask, strict=True) if chosen]
     return output, list(torch.autograd.grad(output.score.sum(), inputs, create_graph=True))
 
 
 def _input_gradients_compiled(
-    discriminate: DiscriminatorFn, sample: Sample
+    discriminate: Callable[[InputT], DiscriminatorOutput], sample: InputT
 ) -> tuple[DiscriminatorOutput, list[Tensor]]:
     """Compute the gradients with torch.func, which torch.compile can trace; buffers must not change (no batch norm)."""
     leaves, tree = tree_flatten(sample)
-    inputs = [leaf.detach() for leaf in leaves if is_differentiable(leaf)]
+    mask = _differentiable_leaves(sample)
+    inputs = [leaf.detach() for leaf, chosen in zip(leaves, mask, strict=True) if chosen]
 
     def total_score(inputs: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         remaining = iter(inputs)
         output = discriminate(
-            tree_unflatten([next(remaining) if is_differentiable(leaf) else leaf for leaf in leaves], tree)
+            tree_unflatten(
+                [next(remaining) if chosen else leaf for leaf, chosen in zip(leaves, mask, strict=True)], tree
+            )
         )
         return output.score.sum(), {name: value for name, value in output._asdict().items() if value is not None}
 
@@ -97,10 +154,10 @@ class Play:
 
     def __init__(
         self,
-        game: nn.Module,
+        game: PlayedGame,
         discriminate: DiscriminatorFn,
-        real: Sample,
-        generate_input: Callable[[], Sample],
+        real: DiscriminatorInput,
+        generate_input: Callable[[], DiscriminatorInput],
         batch: Batch,
         progress: Progress,
         input_gradients_at: frozenset[str] = frozenset(),
@@ -111,8 +168,8 @@ class Play:
 
         Args:
             game: the game, which terms read.
-            discriminate: the discriminator as a function of one sample tree.
-            real: (N, ...) real samples.
+            discriminate: the discriminator as a function of its input.
+            real: the real samples as discriminator inputs.
             generate_input: returns the fakes as discriminator inputs; called on first access.
             batch: the batch of the play.
             progress: time at which schedules are evaluated.
@@ -131,14 +188,14 @@ class Play:
         self._concat_real_fake = concat_real_fake and not input_gradients_at
 
     @cached_property
-    def fake(self) -> Sample:
-        """The fake samples of this batch."""
+    def fake(self) -> DiscriminatorInput:
+        """The fake samples of this batch, as discriminator inputs."""
         return self._generate_input()
 
     @cached_property
     def _concatenated_outputs(self) -> list[tuple[DiscriminatorOutput, Tensor | None]]:
-        samples = tree_map(lambda real, fake: None if real is None else torch.cat([real, fake]), self.real, self.fake)
-        output = self.discriminate(samples)
+        both = tree_map(lambda real, fake: None if real is None else torch.cat([real, fake]), self.real, self.fake)
+        output = self.discriminate(both)
         return [(tree_map(partial(_select_half, index), output), None) for index in (0, 1)]
 
     @cached_property
@@ -182,16 +239,14 @@ class Play:
         return self.fake_output.score
 
     @property
-    def real_samples(self) -> Tensor:
-        """(N, C, H, W) or (N, F): the real samples after augmentation."""
-        samples: Tensor = tree_leaves(self.real)[0]
-        return samples
+    def real_samples(self) -> Sample:
+        """(N, ...) real samples after augmentation."""
+        return self.real.sample
 
     @property
-    def fake_samples(self) -> Tensor:
-        """(N, C, H, W) or (N, F): the fake samples after augmentation."""
-        samples: Tensor = tree_leaves(self.fake)[0]
-        return samples
+    def fake_samples(self) -> Sample:
+        """(N, ...) fake samples after augmentation."""
+        return self.fake.sample
 
     @property
     def real_gradient_norm_sq(self) -> Tensor:
@@ -207,9 +262,9 @@ class Play:
         assert norm_sq is not None, 'a term that reads fake_gradient_norm_sq must list "fake" in input_gradients_at'
         return norm_sq
 
-    def input_gradient_norm_sq(self, sample: Sample) -> Tensor:
-        """Return the squared norm (N,) of d score / d sample at any sample."""
-        return self._input_gradient_fn(self.discriminate, sample)[1]
+    def input_gradient_norm_sq(self, discriminator_input: DiscriminatorInput) -> Tensor:
+        """Return the squared norm (N,) of d score / d sample at any discriminator input."""
+        return self._input_gradient_fn(self.discriminate, discriminator_input)[1]
 
 
 def _select_half(index: int, tensor: Tensor | None) -> Tensor | None:

@@ -53,8 +53,8 @@ def set_requires_grad(parameters: Iterable[nn.Parameter], requires_grad: bool) -
         parameter.requires_grad = requires_grad
 
 
-def _detach_all(parameters: object) -> list[Tensor]:
-    return [p.detach() for p in parameters]  # type: ignore[attr-defined]
+def _detach_all(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    return [parameter.detach() for parameter in parameters]
 
 
 class Player:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.config import ProgressiveGameConfig
+from zerosum.game.parts import GameParts
+from zerosum.game.sample_tree import single_tensor
 from zerosum.game.schedule import Progress
-from zerosum.game.types import Batch
+from zerosum.game.types import Batch, Sample
 
 TIMING_POINTS = 40
 """Number of evenly spaced times at which the resolution of the networks is examined."""
@@ -35,9 +37,9 @@ class ProgressiveGame(AdversarialGame):
     The growth is a pure function of the number of training examples. Real images are reduced to the same resolution.
     """
 
-    def __init__(self, *args: Any, config: ProgressiveGameConfig, **kwargs: Any) -> None:
-        """Create the game; both networks must be `GrowableNetwork`s. See `AdversarialGame` for the other arguments."""
-        super().__init__(*args, config=config, **kwargs)
+    def __init__(self, parts: GameParts, config: ProgressiveGameConfig) -> None:
+        """Create the game; both networks must be `GrowableNetwork`s. See `AdversarialGame` for the arguments."""
+        super().__init__(parts, config)
         self._growth_schedule = config.growth
         self._growable_networks = [module for module in self.modules() if isinstance(module, GrowableNetwork)]
         self._set_growth(Progress())
@@ -60,11 +62,11 @@ class ProgressiveGame(AdversarialGame):
             points[int(growth), growth % 1 > 0] = first, fraction + 1 / TIMING_POINTS
         return list(points.values())
 
-    def prepare_real(self, batch: Batch, progress: Progress) -> Tensor:
+    def prepare_real(self, batch: Batch, progress: Progress) -> Sample:
         """Return the real images at the resolution of the current growth, resized to full size."""
-        return self._growable_networks[0].limit_resolution(batch["real"], self._set_growth(progress))
+        return self._growable_networks[0].limit_resolution(single_tensor(batch["real"]), self._set_growth(progress))
 
-    def generate(self, batch: Batch, progress: Progress) -> Tensor:
+    def generate(self, batch: Batch, progress: Progress) -> Sample:
         """Return generated samples at the current growth, at least float32."""
         self._set_growth(progress)
         return super().generate(batch, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
 
@@ -98,7 +98,7 @@ class Geometric(Ramp):
         return float(self.start * (self.end / self.start) ** self.completed_fraction(progress))
 
 
-def _schedule_kind(value: Any) -> str:
+def _schedule_kind(value: object) -> str:
     """Return the tag of a schedule's type; a table without `kind` is a linear ramp."""
     if isinstance(value, dict):
         return str(value.get("kind", "linear"))

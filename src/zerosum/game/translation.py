@@ -2,29 +2,25 @@
 
 Isola, Zhu, Zhou and Efros 2017, "Image-to-Image Translation with Conditional Adversarial Networks", arXiv:1611.07004.
 A batch contains the target images `real` and the `inputs`. They are paired or unpaired; only the terms depend on it.
-
-Bidirectional translation (CycleGAN, Zhu et al. 2017, arXiv:1703.10593) is the same game on samples (2, C, H, W) with
-one image of each domain: `inputs` is [a, b], `real` is [b, a], and generator and discriminator are pairs of networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import ClassVar, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from zerosum.game.adversarial import AdversarialGame, LossFn, conditioning_inputs
-from zerosum.game.config import TranslationGameConfig
+from zerosum.game.config import BaseGameConfig, BaseTranslationGameConfig
 from zerosum.game.game import Move
+from zerosum.game.parts import GameParts
 from zerosum.game.play import DiscriminatorInput, Play
+from zerosum.game.sample_tree import map_tensors, single_tensor
 from zerosum.game.schedule import Linear, Progress, Schedule, schedule_endpoints, value_at
 from zerosum.game.terms import Term
-from zerosum.game.types import Batch, NamedTensors, at_least_float32
-
-PerceptualDistanceFn = Callable[[Tensor, Tensor], Tensor]
-"""Distance of images (N, C, H, W) from other images in the features of a pretrained network: (N,)."""
+from zerosum.game.types import Batch, NamedTensors, Sample, at_least_float32, condition_inputs
 
 INFINITE_HALF_LIFE = 1e12
 """A half-life in examples that is so much longer than any run that the EMA does not change."""
@@ -33,24 +29,28 @@ INFINITE_HALF_LIFE = 1e12
 class TranslationGame(AdversarialGame):
     """An adversarial game whose generator maps input images to output images."""
 
-    def __init__(
-        self,
-        *args: Any,
-        config: TranslationGameConfig,
-        perceptual_distance: PerceptualDistanceFn | None = None,
-        **kwargs: Any,
-    ) -> None:
+    bidirectional: ClassVar[bool] = False
+    """Whether the game translates in both directions."""
+
+    def __init__(self, parts: GameParts, config: BaseTranslationGameConfig) -> None:
         """Register a translator (images to images) and a discriminator.
 
         Args:
-            *args: positional arguments of `AdversarialGame`.
+            parts: the networks, their losses and their optimizers.
             config: game settings, including the weight of the objective.
-            perceptual_distance: distance of the perceptual term; None without such a term.
-            **kwargs: keyword arguments of `AdversarialGame`.
         """
-        self.bidirectional, self._adversarial_weight = config.bidirectional, config.adversarial_weight
-        super().__init__(*args, config=config, **kwargs)
-        self.perceptual_distance = perceptual_distance
+        self._adversarial_weight = config.adversarial_weight
+        super().__init__(parts, config)
+        self.perceptual_distance = parts.perceptual_distance
+
+    def measure_perceptual_distance(self, outputs: Sample, targets: Sample) -> Tensor:
+        """Return the distance (N,) of outputs from their targets in the features of a pretrained network."""
+        assert self.perceptual_distance is not None, "a game with a perceptual term is built with the distance"
+        return self.perceptual_distance(single_tensor(outputs), single_tensor(targets))
+
+    def _objective_weight(self, player: str) -> Schedule:
+        """Return the weight of the objective in the loss of a player."""
+        return self._adversarial_weight if player == "generator" else 1.0
 
     def _extra_ema_half_lives(self) -> list[Schedule]:
         """Return the half-life of an EMA that keeps the generator from before the objective's weight rises above 0.
@@ -64,7 +64,7 @@ class TranslationGame(AdversarialGame):
         start = weight.examples[0]
         return [Linear(start=0.0, end=INFINITE_HALF_LIFE, examples=(start, start + 1))]
 
-    def _build_moves(self, terms: Mapping[str, Term], config: Any) -> list[Move]:
+    def _build_moves(self, terms: Mapping[str, Term], config: BaseGameConfig) -> list[Move]:
         """Return the moves of both players, or only the generator's if the objective's weight is 0 throughout."""
         moves = super()._build_moves(terms, config)
         return (
@@ -73,20 +73,24 @@ class TranslationGame(AdversarialGame):
             else [move for move in moves if move.player == "generator"]
         )
 
-    def generate(self, batch: Batch, progress: Progress) -> Tensor:
+    def read_inputs(self, batch: Batch) -> Sample:
+        """Return the inputs of a batch, as the generator takes them."""
+        return batch["inputs"]
+
+    def generate(self, batch: Batch, progress: Progress) -> Sample:
         """Return the translation of the batch's inputs, at least float32."""
-        return self.translate_batch(batch["inputs"], batch)
+        return self.translate_batch(self.read_inputs(batch), batch)
 
-    def translate_batch(self, images: Tensor, batch: Batch) -> Tensor:
+    def translate_batch(self, samples: Sample, batch: Batch) -> Sample:
         """Return the translation of images (N, Ci, h, w) by the generator in training, at least float32."""
-        return at_least_float32(self.generator(images, **conditioning_inputs(self.generator, batch)))
+        return map_tensors(at_least_float32, self.generator(samples, **conditioning_inputs(self.generator, batch)))
 
-    def prepare_discriminator_input(
-        self, sample: Tensor, real_or_fake: int, batch: Batch, progress: Progress
-    ) -> DiscriminatorInput:
-        """Augment samples (`REAL` or `FAKE`), and add the batch's inputs for a conditional discriminator."""
-        discriminator_input = super().prepare_discriminator_input(sample, real_or_fake, batch, progress)
-        return discriminator_input._replace(**conditioning_inputs(self.discriminator, batch))
+    def _add_conditions(self, sample: Sample, batch: Batch) -> DiscriminatorInput:
+        """Return samples with what the discriminator is conditioned on, which may be the inputs of the translation."""
+        discriminator_input = super()._add_conditions(sample, batch)
+        if "inputs" not in condition_inputs(self.discriminator):
+            return discriminator_input
+        return discriminator_input._replace(inputs=self.read_inputs(batch))
 
     def _compute_objective(self, player: str, loss_fn: LossFn, play: Play) -> NamedTensors:
         """Return the objective's loss, for the generator multiplied by its scheduled weight.
@@ -96,31 +100,28 @@ class TranslationGame(AdversarialGame):
         """
         if player != "generator":
             return super()._compute_objective(player, loss_fn, play)
-        weight = value_at(self._adversarial_weight, play.progress)
+        weight = value_at(self._objective_weight(player), play.progress)
         return {"objective": weight * loss_fn(play)} if weight else {}
 
     # ------------------------------------------------------------------ sampling
 
-    def ema_translator(self, reverse: bool = False) -> nn.Module:
-        """Return the EMA generator of one direction, images (N, Ci, h, w) to (N, C, H, W), in evaluation mode."""
-        return (
-            getattr(self.ema_generator, "b_to_a" if reverse else "a_to_b") if self.bidirectional else self.ema_generator
-        )
+    def ema_translator(self) -> nn.Module:
+        """Return the EMA generator, images (N, Ci, h, w) to (N, C, H, W), in evaluation mode."""
+        return self.ema_generator
 
-    def translate(self, inputs: Tensor, seed: Tensor | None = None, reverse: bool = False) -> Tensor:
+    def translate(self, inputs: Sample, seed: Tensor | None = None) -> Tensor:
         """Translate images with the EMA generator.
 
         Args:
             inputs: (N, Ci, h, w) images.
             seed: (N,) int64 for generators with dropout or noise; zeros by default.
-            reverse: translate from B to A, in a bidirectional game.
 
         Returns:
             (N, C, H, W) images, at least float32.
         """
-        return translate_images(self.ema_translator(reverse), inputs, seed)
+        return translate_images(self.ema_translator(), single_tensor(inputs), seed)
 
-    def sample(self, seed: Tensor, label: Tensor | None = None) -> NoReturn:
+    def sample(self, seed: Tensor, label: Tensor | None = None, condition: Sample | None = None) -> NoReturn:
         """Raise an error: a translation game needs input images.
 
         Raises:

@@ -1,19 +1,40 @@
-"""What networks and games share: batches, discriminator outputs, named tensors, condition inputs."""
+"""What networks and games share: samples, batches, discriminator outputs, named tensors, condition inputs."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol, TypeAlias, TypedDict, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-Batch = dict[str, Tensor]
-"""Tensors with a common first axis N. `real`: images (N, C, H, W) float32 in [-1, 1] or points (N, F); `seed`: (N,)
-int64, from which all random numbers of sample n derive; `label`: (N,) int64 classes; `inputs`: (N, ...) inputs of a
-translation."""
+Sample: TypeAlias = "Tensor | Mapping[str, Sample]"
+"""Samples of a batch: a tensor (N, ...), or a tree (a dict) of named tensors, such as a molecule's atoms and bonds."""
+
+
+class Batch(TypedDict, total=False):
+    """Tensors, or trees of tensors, with a common first axis N."""
+
+    real: Sample
+    """Images (N, C, H, W) float32 in [-1, 1], points (N, F), or a tree of tensors (N, ...)."""
+    seed: Tensor
+    """(N,) int64, from which all random numbers of sample n derive."""
+    label: Tensor
+    """(N,) int64 classes."""
+    condition: Sample
+    """Numeric conditions (N, K) float32, or a tree of them: wanted properties, known columns."""
+    inputs: Sample
+    """(N, ...) inputs of a translation."""
+
 
 NamedTensors = dict[str, Tensor]
 """Named losses or signals of any shape; the training loop reduces each to its mean."""
+
+PerceptualDistanceFn = Callable[[Tensor, Tensor], Tensor]
+"""Distance of images (N, C, H, W) from other images in the features of a pretrained network: (N,)."""
+
+A_TO_B, B_TO_A = "a_to_b", "b_to_a"
+"""The directions of translation between two domains, first that from A to B: the keys of samples in cycle games."""
 
 
 class DiscriminatorOutput(NamedTuple):
@@ -35,7 +56,8 @@ class ConditionalNetwork(Protocol):
     """A network whose `forward` takes further keyword arguments."""
 
     condition_inputs: tuple[str, ...]
-    """Their names: "label" (N,) classes, "inputs" (N, ...) inputs of a translation, "seed" (N,) seeds of noise."""
+    """Their names: "label" (N,) classes, "condition" (N, K) numeric conditions, "inputs" (N, ...) inputs of a
+    translation, "seed" (N,) seeds of noise."""
 
 
 def condition_inputs(network: nn.Module) -> tuple[str, ...]:

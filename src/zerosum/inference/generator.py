@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
 
+from zerosum.data.codec import Codec, Items
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
 from zerosum.game.latent import Latent
-from zerosum.game.types import condition_inputs
+from zerosum.game.types import Sample, condition_inputs
 from zerosum.inference.latent_space import StyleGenerator
 
 InterpolationFn = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -47,7 +49,7 @@ INTERPOLATIONS: dict[str, InterpolationFn] = {"slerp": slerp, "lerp": lerp}
 class Generator:
     """A generator network in evaluation mode with its latent distribution and classes.
 
-    Samples are images (N, C, H, W) in [-1, 1] or points (N, F).
+    Samples are tensors, such as images (N, C, H, W) in [-1, 1] or points (N, F), or trees of tensors.
 
     Example:
         >>> import zerosum
@@ -57,7 +59,10 @@ class Generator:
 
     network: nn.Module
     latent: Latent
-    shape: tuple[int, ...]
+    kind: str
+    """The name of the kind of data that it generates."""
+    codec: Codec
+    """Decodes samples to items."""
     checkpoint: str
     """Name of the checkpoint it was loaded from: examples trained."""
     classes: tuple[str, ...] = ()
@@ -142,34 +147,40 @@ class Generator:
     @torch.no_grad()
     def generate(
         self, latents: Tensor, label: Tensor | None = None, seeds: Tensor | None = None, *,
-        truncation: float = 1.0, batch_size: int = 64,
-    ) -> Tensor:  # fmt: skip
+        condition: Sample | None = None, truncation: float = 1.0, batch_size: int = 64,
+    ) -> Sample:  # fmt: skip
         """Generate the samples of latents (N, L), on the CPU.
 
         Args:
             latents: (N, L).
             label: (N,) class indices or (N, K) class weights; None: the first class it was trained on, if any.
             seeds: (N,) int64 seeds of the noise of networks with noise layers; None: the same noise for all samples.
+            condition: (N, ...) numeric conditions; None: drawn from the seeds, or from seed 0 for all samples.
             truncation: of styles towards their mean (psi), for networks with styles: 1 is none, 0 is the mean style.
             batch_size: samples generated at a time.
         """
         if label is None and self.classes:
             label = torch.full((len(latents),), self.trained_class_indices[0])
+        if condition is None:
+            equal_seeds = torch.zeros(len(latents), dtype=torch.int64)
+            classes = label if label is None or not label.is_floating_point() else label.argmax(1)
+            condition = self.codec.draw_conditions(equal_seeds if seeds is None else seeds, classes)
         device = next(self.network.parameters()).device
+        available = {"label": label, "seed": seeds, "condition": condition}
+        conditioning = {name: available[name] for name in condition_inputs(self.network)}
         parts = []
         for rows in torch.split(torch.arange(len(latents)), batch_size):
-            available = {"label": label, "seed": seeds}
-            inputs = {name: available[name] for name in condition_inputs(self.network)}
-            conditioning = {name: None if value is None else value[rows].to(device) for name, value in inputs.items()}
-            parts.append(self._forward(latents[rows].to(device), conditioning, truncation).float().cpu())
-        return torch.cat(parts)
+            chosen = tree_map(lambda value, rows=rows: None if value is None else value[rows].to(device), conditioning)
+            parts.append(self._forward(latents[rows].to(device), chosen, truncation))
+        samples: Sample = tree_map(lambda *leaves: torch.cat([leaf.float().cpu() for leaf in leaves]), *parts)
+        return samples
 
-    def _forward(self, latents: Tensor, conditioning: dict[str, Tensor | None], truncation: float) -> Tensor:
+    def _forward(self, latents: Tensor, conditioning: dict[str, Tensor | None], truncation: float) -> Sample:
         if truncation != 1.0 and isinstance(self.network, StyleGenerator):
             return self.network.synthesize(
                 self.network.styles(latents, conditioning.get("label"), truncation), conditioning.get("seed")
             )
-        sample: Tensor = self.network(latents, **conditioning)
+        sample: Sample = self.network(latents, **conditioning)
         return sample
 
     @property
@@ -179,8 +190,8 @@ class Generator:
 
     def sample(
         self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf, label: str | int | None = None,
-        first: int = 0, batch_size: int = 64,
-    ) -> Tensor:  # fmt: skip
+        condition: Sample | None = None, first: int = 0, batch_size: int = 64,
+    ) -> Sample:  # fmt: skip
         """Generate samples `first` to `first + num_samples - 1` of a seed. Sample i of a seed is always the same.
 
         Args:
@@ -189,11 +200,12 @@ class Generator:
             truncation: trades diversity for quality. It bounds the absolute value of each latent component (about 0.7
                 is usual) or, if the network has styles, scales their distance from the mean style.
             label: class of all samples, by name or index; None: drawn from the class prior of the data.
+            condition: (num_samples, ...) numeric conditions; None: drawn as in the data.
             first: number of the first sample.
             batch_size: samples generated at a time.
 
         Returns:
-            Images (num_samples, C, H, W) in [-1, 1], or points (num_samples, F), on the CPU.
+            Samples (num_samples, ...) on the CPU; `decode` turns them into items.
 
         Raises:
             BadInput: if `num_samples` or `truncation` is not positive, or there is no such class.
@@ -205,13 +217,18 @@ class Generator:
         seeds = seeded_rng.derive_seeds(seed, first, num_samples)
         return self.generate(
             latents, self.draw_labels(num_samples, seed, first, label), seeds,
-            truncation=truncation if truncates_styles else 1.0, batch_size=batch_size,
+            condition=condition, truncation=truncation if truncates_styles else 1.0, batch_size=batch_size,
         )  # fmt: skip
+
+    def decode(self, samples: Sample, seed: int = 0, first: int = 0) -> Items:
+        """Decode samples `first` to `first + N - 1` of a seed to items, such as images uint8 (N, H, W, C)."""
+        count = len(tree_leaves(samples)[0])
+        return self.codec.decode(samples, seeded_rng.derive_seeds(seed, first, count))
 
     def interpolate(
         self, start: Tensor, end: Tensor, steps: int = 10, interpolation: InterpolationFn = slerp, *,
         label: str | int | None = None, to_label: str | int | None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Sample:  # fmt: skip
         """Generate samples between two latents.
 
         Args:
@@ -223,7 +240,7 @@ class Generator:
             to_label: class of the last sample; the class weights are interpolated linearly from `label` to it.
 
         Returns:
-            (steps, C, H, W) in [-1, 1], or points (steps, F).
+            Samples (steps, ...) on the CPU.
 
         Raises:
             BadInput: if a latent has the wrong size, `steps` is below 2, or there is no such class.
@@ -260,34 +277,6 @@ EMA_PREFIX, RAW_PREFIX = "emas.generator.0.network.", "generator."
 """Prefixes of the generator's EMA weights and of its raw weights in a checkpoint."""
 PRE_ADVERSARIAL_PREFIX = "emas.generator.1.network."
 """Prefix of a translator's weights before adversarial training, for recipes that start with other losses only."""
-
-
-def restore_generator(
-    network: nn.Module,
-    checkpoint: Path,
-    latent: Latent,
-    shape: tuple[int, ...],
-    device: torch.device,
-    prefix: str = EMA_PREFIX,
-    class_priors: Mapping[str, float] | None = None,
-) -> Generator:
-    """Load a checkpoint's weights into a network and return it as a generator.
-
-    Args:
-        network: an untrained network of the same architecture.
-        checkpoint: folder of the checkpoint.
-        latent: the latent distribution.
-        shape: shape of one sample, (C, H, W) or (F,).
-        device: device of the generator.
-        prefix: `EMA_PREFIX` or `RAW_PREFIX`.
-        class_priors: fraction of the training examples by class name, for class-conditional generators.
-
-    Raises:
-        BadInput: if the checkpoint is damaged or belongs to another network.
-    """
-    network = load_weights(network, checkpoint, prefix, device)
-    priors = class_priors or {}
-    return Generator(network, latent, shape, checkpoint.name, tuple(priors), tuple(priors.values()))
 
 
 def load_weights(

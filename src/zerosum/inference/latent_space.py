@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.parametrize import is_parametrized
 
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
@@ -289,13 +290,20 @@ def _trace_layers(network: nn.Module, latents: Tensor) -> list[tuple[nn.Module, 
     def record(layer: nn.Module, layer_inputs: tuple[Tensor, ...]) -> None:
         trace.append((layer, layer_inputs[0]))
 
-    layers = [m for m in network.modules() if isinstance(w := getattr(m, "weight", None), Tensor) and w.dim() > 1]
+    layers = [layer for layer in network.modules() if _has_weight_matrix(layer)]
     label = torch.zeros(len(latents), dtype=torch.int64, device=latents.device)
     with contextlib.ExitStack() as hooks:
         for layer in layers:
             hooks.enter_context(layer.register_forward_pre_hook(record))
         network(latents, **({"label": label} if is_class_conditional(network) else {}))
     return trace
+
+
+def _has_weight_matrix(layer: nn.Module) -> bool:
+    """Return whether a layer itself has a weight matrix or kernel, parametrized (as by spectral norm) or not."""
+    if not is_parametrized(layer, "weight") and "weight" not in dict(layer.named_parameters(recurse=False)):
+        return False
+    return isinstance(layer.weight, Tensor) and layer.weight.dim() > 1
 
 
 def _match_latent_entries(layer_input: Tensor, latents: Tensor) -> Tensor:

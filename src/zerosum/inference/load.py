@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerosum.data.codec_files import load_codec
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import require_single_tensor
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.recipe import Recipe
 from zerosum.run_folder import Row, RunFolder
@@ -41,17 +44,18 @@ def rewrite_recipe(folder: RunFolder, recipe: Recipe) -> None:
     folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"metadata": metadata})
 
 
-def with_data_paths(recipe: Recipe, source: str, target_source: str = "") -> Recipe:
-    """Return the recipe with the absolute paths of its data, if they exist, so that a run resumes from any folder."""
-    paths = {"source": source, "target_source": target_source}
-    existing = {name: path for name, path in paths.items() if path and Path(path).exists()}
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update=existing)})
+def located_recipe(folder: RunFolder, recipe: Recipe) -> Recipe:
+    """Return the recipe with the absolute paths of its data, as they were at the start of the run.
+
+    So a run can be continued from any folder. Sources that do not exist there any more stay as they were given.
+    """
+    sources = folder.read_json("data.json").get("sources", {})
+    return with_sources(recipe, {name: path for name, path in sources.items() if Path(path).exists()})
 
 
-def data_paths(folder: RunFolder) -> tuple[str, str]:
-    """Return the paths of a run's data and of its target data ("" if there are none), as they were at its start."""
-    record = folder.read_json("data.json")
-    return str(record.get("path", "")), str(record.get("target_source", ""))
+def with_sources(recipe: Recipe, sources: Mapping[str, str]) -> Recipe:
+    """Return the recipe with other sources of its data, by the setting that names them."""
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=dict(sources))})
 
 
 def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weights: bool = False) -> Generator:
@@ -67,7 +71,7 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
         The generator in evaluation mode.
 
     Raises:
-        BadInput: if `run` is no run folder, has no checkpoint or no best networks, or is an image translation run.
+        BadInput: if `run` is no run folder, has no checkpoint or no best networks, or is a run of translation.
 
     Example:
         >>> import zerosum
@@ -77,19 +81,22 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
     """
     folder = RunFolder.open(Path(run))
     recipe, metadata, checkpoint = _find_weights(folder, best)
+    saved = load_codec(folder.path)
     if recipe.is_translation:
         raise BadInput(
-            f"{folder.path} is an image translation run and cannot sample from latents; give it images: "
-            f"`zerosum apply {folder.path} IMAGES`"
+            f"{folder.path} is a run of translation and cannot sample from latents; give it inputs: "
+            f"`zerosum apply {folder.path} INPUTS`"
         )
-    from zerosum.inference.generator import EMA_PREFIX, RAW_PREFIX, restore_generator
+    from zerosum.inference.generator import EMA_PREFIX, RAW_PREFIX, Generator, load_weights
     from zerosum.training.accelerator import choose_device
 
-    shape = tuple(metadata["sample_shape"])
     classes = dict(zip(metadata.get("classes", ()), metadata.get("class_priors", ()), strict=True))
-    network = recipe.generator.build(recipe.latent.size, shape, bool(metadata.get("bounded", True)), len(classes))
+    network = recipe.generator.build(recipe.latent.size, saved.codec.spec, len(classes))
     prefix = RAW_PREFIX if raw_weights else EMA_PREFIX
-    return restore_generator(network, checkpoint, recipe.latent, shape, choose_device(device), prefix, classes)
+    network = load_weights(network, checkpoint, prefix, choose_device(device))
+    return Generator(
+        network, recipe.latent, saved.kind, saved.codec, checkpoint.name, tuple(classes), tuple(classes.values())
+    )
 
 
 def load_translator(
@@ -101,7 +108,7 @@ def load_translator(
     reverse: bool = False,
     network_interpolation: float = 1.0,
 ) -> Translator:
-    """Load the translator of an image translation run.
+    """Load the translator of a run of translation.
 
     Args:
         run: path of the run folder.
@@ -117,7 +124,7 @@ def load_translator(
         The translator in evaluation mode.
 
     Raises:
-        BadInput: if `run` is no run folder, has no checkpoint, generates images from latents, or has no reverse
+        BadInput: if `run` is no run folder, has no checkpoint, generates samples from latents, or has no reverse
             direction, or if `network_interpolation` is out of range or not available.
 
     Example:
@@ -126,10 +133,10 @@ def load_translator(
         >>> outputs = translator(inputs)  # doctest: +SKIP
     """
     folder = RunFolder.open(Path(run))
-    recipe, metadata, checkpoint = _find_weights(folder, best)
+    recipe, _, checkpoint = _find_weights(folder, best)
     if not recipe.is_translation:
         raise BadInput(
-            f"{folder.path} generates images from latents and takes no input images; use `zerosum sample {folder.path}`"
+            f"{folder.path} generates samples from latents and takes no inputs; use `zerosum sample {folder.path}`"
         )
     if reverse and not recipe.game.bidirectional:
         raise BadInput(
@@ -148,8 +155,12 @@ def load_translator(
     from zerosum.inference.translator import Translator
     from zerosum.training.accelerator import choose_device
 
-    target_shape, input_shape = tuple(metadata["sample_shape"]), tuple(metadata["input_shape"])
-    network = recipe.generator.build(recipe.latent.size, target_shape, True, 0, input_shape)
+    saved = load_codec(folder.path)
+    assert saved.input_spec is not None, "a game of translation has inputs"
+    target_spec, input_spec = saved.codec.spec, saved.input_spec
+    if reverse:
+        target_spec, input_spec = input_spec, target_spec
+    network = recipe.generator.build(recipe.latent.size, target_spec, 0, input_spec)
     direction = ("b_to_a." if reverse else "a_to_b.") if recipe.game.bidirectional else ""
     network = load_weights(
         network,
@@ -159,6 +170,7 @@ def load_translator(
         other_prefix=PRE_ADVERSARIAL_PREFIX + direction,
         other_weight=1 - network_interpolation,
     )
+    input_shape, target_shape = (require_single_tensor(spec, "translation").shape for spec in (input_spec, target_spec))
     return Translator(network, input_shape, target_shape, checkpoint.name)
 
 
@@ -166,10 +178,6 @@ def _find_weights(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:
     """Return a run's recipe, the metadata of its networks and the folder of their weights."""
     recipe = read_recipe(folder)
     metadata = folder.read_toml("recipe.toml").get("metadata", {})
-    if "sample_shape" not in metadata or (recipe.is_translation and "input_shape" not in metadata):
-        raise BadInput(
-            f"{folder.path / 'recipe.toml'}: the table [metadata] with the shapes of the samples is missing; restore it"
-        )
     checkpoints = folder.checkpoints()
     if not checkpoints:
         raise BadInput(

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zerosum.data.images.pixels import unit_to_bytes
 from zerosum.errors import BadInput
 from zerosum.inference.latent_space import EditSpace
-from zerosum.media import images
-from zerosum.media.images import Images
+from zerosum.media.raster import Images
 
 
 def style_mixing_grid(space: EditSpace, sources: Tensor, styles: Tensor, layers: slice) -> Images:
@@ -38,7 +38,7 @@ def style_mixing_grid(space: EditSpace, sources: Tensor, styles: Tensor, layers:
     cells = sources[:, None].repeat(1, len(styles), 1, 1)  # (S, T, layers, W)
     cells[:, :, layers] = styles[None, :, layers]
     rows = torch.cat([sources[:, None], cells], 1)  # (S, T + 1, layers, W)
-    generated = images.to_uint8(space.generate(torch.cat([styles, rows.flatten(0, 1)])))
+    generated = unit_to_bytes(space.generate(torch.cat([styles, rows.flatten(0, 1)])))
     empty = np.full_like(generated[:1], 255)
     if generated.shape[3] in (2, 4):
         empty[..., -1] = 0

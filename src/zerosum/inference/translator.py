@@ -17,6 +17,7 @@ from torch.nn import functional
 from zerosum.data.host_memory import physical_memory_bytes
 from zerosum.errors import BadInput
 from zerosum.game.translation import translate_images
+from zerosum.networks.receptive_field import TranslatorNetwork
 
 MAX_WHOLE_PIXELS = 512 * 512
 """Pixels of an input image up to which it is translated in one piece."""
@@ -86,15 +87,20 @@ class Translator:
     @property
     def receptive_radius(self) -> int | None:
         """Radius of the receptive field in pixels of the input; None: an output pixel depends on the whole image."""
-        radius: int | None = self.network.receptive_field_radius  # type: ignore[assignment]
-        return radius
+        return self._declared.receptive_field_radius
+
+    @property
+    def _declared(self) -> TranslatorNetwork:
+        """The network as what it declares about its tiles."""
+        assert isinstance(self.network, TranslatorNetwork), "a translator declares its receptive field"
+        return self.network
 
     def _round_up_to_stride(self, pixels: int) -> int:
         """Round a length in pixels up to a multiple of the network's total stride.
 
         A downsampling network computes the same for a tile as for the image only if the tile starts at such a multiple.
         """
-        stride: int = self.network.size_multiple  # type: ignore[assignment]
+        stride = self._declared.size_multiple
         return -(-pixels // stride) * stride
 
     def _require_enough_memory(self, pixels: int) -> None:

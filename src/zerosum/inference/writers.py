@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from zerosum.game.sample_tree import leaves
+from zerosum.game.types import Sample
 from zerosum.inference.generator import Generator, InterpolationFn
-from zerosum.media.images import Images, make_grid, save_gif, save_image, to_uint8
+from zerosum.media.kind import MEDIA_KINDS
+from zerosum.media.raster import Images, make_grid, save_gif, save_image
 from zerosum.media.video import save_mp4
-from zerosum.run_folder import write_atomically
 
 FRAMES_PER_SECOND = 12
 VIDEO_WRITERS: dict[str, Callable[[Images, Path, float], None]] = {"gif": save_gif, "mp4": save_mp4}
@@ -22,25 +23,31 @@ MAX_CLASS_ROWS = 32
 """Maximum number of class rows in a grid."""
 
 
-def write_samples(samples: Tensor, folder: Path) -> None:
-    """Write images (N, C, H, W) as 00000.png, 00001.png, ... and grid.png, or points (N, F) as points.csv."""
+def write_samples(generator: Generator, samples: Sample, folder: Path, seed: int = 0) -> None:
+    """Write samples number 0, 1, ... of a seed as files, in the way of their kind of data."""
     folder.mkdir(parents=True, exist_ok=True)
-    if samples.dim() == 2:
-        rows = samples.numpy()
-        write_atomically(folder / "points.csv", lambda path: np.savetxt(path, rows, delimiter=",", fmt="%.6g"))
-        return
-    images = to_uint8(samples)
-    for index, image in enumerate(images):
-        save_image(make_grid(image[None], columns=1, scale=1, gap=0), folder / f"{index:05d}.png")
-    save_image(make_grid(images), folder / "grid.png")
+    MEDIA_KINDS.find(generator.kind).write(generator.decode(samples, seed), folder)
 
 
 def write_class_grid(generator: Generator, folder: Path, seed: int, truncation: float, columns: int = 8) -> None:
     """Write classes.png, a grid with a row for each trained class, up to `MAX_CLASS_ROWS`."""
     labels = generator.trained_class_indices[:MAX_CLASS_ROWS]
-    rows = [generator.sample(columns, seed=seed, truncation=truncation, label=label) for label in labels]
-    grid = make_grid(to_uint8(torch.cat(rows)), columns=columns)
+    rows = [
+        generator.decode(generator.sample(columns, seed=seed, truncation=truncation, label=label), seed)
+        for label in labels
+    ]
+    grid = MEDIA_KINDS.find(generator.kind).draw(np.concatenate(rows), columns=columns)
     save_image(grid, folder / "classes.png")
+
+
+def draw_frames(generator: Generator, samples: Sample) -> Images:
+    """Return an image of each sample, uint8 (N, H, W, C), all decoded with the same seed.
+
+    Raises:
+        BadInput: samples of this kind of data are not drawn one by one.
+    """
+    same_seeds = torch.zeros(len(leaves(samples)[0]), dtype=torch.int64)
+    return MEDIA_KINDS.find(generator.kind).frames(generator.codec.decode(samples, same_seeds))
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ def write_walk(generator: Generator, stem: Path, walk: Walk) -> list[Path]:
     # to the other class and back, so that the video ends where it starts
     class_fractions = 1 - (2 * torch.arange(len(path)) / len(path) - 1).abs()
     labels = generator.interpolate_labels(walk.label, walk.to_label, class_fractions)
-    images = to_uint8(generator.generate(path, labels))  # without seeds: the same noise in every frame
+    images = draw_frames(generator, generator.generate(path, labels))  # without seeds: the same noise in every frame
     stem.parent.mkdir(parents=True, exist_ok=True)
     grid_path, video_path = walk_paths(stem, walk.video_format)
     save_image(make_grid(images, columns=walk.steps), grid_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from zerosum.media.images import Images, make_strip, save_image
+from zerosum.media.raster import Images, make_strip, save_image
 
 GAP_PIXELS, LINE_PIXELS = 10, 18
 """Pixels between rows, and the height of a line of text."""

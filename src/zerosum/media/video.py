@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from zerosum.errors import BadInput
-from zerosum.media.images import Images, make_grid
+from zerosum.media.raster import Images, make_grid
 from zerosum.run_folder import write_atomically
+
+if TYPE_CHECKING:
+    from av import VideoFrame, VideoStream
+    from av.container import OutputContainer
 
 MIN_FRAME_SIDE_PIXELS = 256
 """Frames whose longer side has fewer pixels are enlarged, since players show videos at their own size."""
@@ -48,7 +51,9 @@ def save_mp4(
         raise BadInput(
             f"`seconds_per_frame` {seconds_per_frame}: give a number from 1/240 to 60; 1/12 suits latent walks"
         )
-    pyav = _import_pyav()
+    check_mp4_support()
+    import av
+
     scale = scale or _display_scale(images)
     order = [*range(len(images)), *range(len(images) - 2, 0, -1)] if ping_pong else range(len(images))
     height, width, _ = _to_rgb_frame(images[:1], scale).shape
@@ -56,10 +61,10 @@ def save_mp4(
 
     def write(part: Path) -> None:
         # faststart puts the index before the frames, so that browsers start to play before the download ends
-        with pyav.open(str(part), "w", options={"movflags": "+faststart"}) as container:
+        with av.open(str(part), "w", options={"movflags": "+faststart"}) as container:
             video_stream = _add_video_stream(container, rate, height, width)
             for index in order:
-                frame = _to_yuv_frame(pyav, _to_rgb_frame(images[index : index + 1], scale))
+                frame = _to_yuv_frame(_to_rgb_frame(images[index : index + 1], scale))
                 container.mux(video_stream.encode(frame))
             container.mux(video_stream.encode())
 
@@ -67,18 +72,13 @@ def save_mp4(
 
 
 def check_mp4_support() -> None:
-    """Check that videos can be written.
+    """Check that videos can be written. PyAV is an optional dependency: it contains FFmpeg and takes 100 MB of disk.
 
     Raises:
         BadInput: if PyAV is not installed.
     """
-    _import_pyav()
-
-
-def _import_pyav() -> Any:
-    """Import PyAV. It is an optional dependency, since it contains FFmpeg and takes 100 MB of disk."""
     try:
-        return importlib.import_module("av")
+        import av  # noqa: F401
     except ImportError as error:
         raise BadInput(
             'MP4 videos need PyAV, which is not installed: pip install "zerosum[video]", or write a .gif instead'
@@ -98,7 +98,7 @@ def _to_rgb_frame(image: Images, scale: int) -> NDArray[np.uint8]:
     return np.pad(rgb, ((0, frame.height % 2), (0, frame.width % 2), (0, 0)), "edge")
 
 
-def _add_video_stream(container: Any, rate: Fraction, height: int, width: int) -> Any:
+def _add_video_stream(container: OutputContainer, rate: Fraction, height: int, width: int) -> VideoStream:
     """Add an H.264 video stream with color tags to a container."""
     video_stream = container.add_stream("libx264", rate=rate, options={"crf": str(CRF)})
     video_stream.height, video_stream.width, video_stream.pix_fmt = height, width, "yuv420p"
@@ -108,7 +108,9 @@ def _add_video_stream(container: Any, rate: Fraction, height: int, width: int) -
     return video_stream
 
 
-def _to_yuv_frame(pyav: Any, rgb: NDArray[np.uint8]) -> Any:
+def _to_yuv_frame(rgb: NDArray[np.uint8]) -> VideoFrame:
     """Convert RGB bytes (H, W, 3) to a yuv420p frame, whose chroma has half the resolution."""
-    frame = pyav.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+    import av
+
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")

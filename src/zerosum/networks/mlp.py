@@ -1,4 +1,4 @@
-"""Fully connected networks, for points or small images (Goodfellow et al. 2014, arXiv:1406.2661).
+"""Fully connected networks, for vectors or small images (Goodfellow et al. 2014, arXiv:1406.2661).
 
 Generator and discriminator mirror each other: hidden layers of linear, norm and activation between the latent vector
 and the sample, and between the sample and its score.
@@ -92,7 +92,7 @@ def _build_hidden_layers(
 
 def init_first_layer_bias(hidden_layers: nn.Sequential, bias_range: float) -> None:
     """Draw the first layer's biases so that the kinks of its units lie within `bias_range` of the origin."""
-    first_linear = hidden_layers[0][0]  # type: ignore[index]
+    first_linear = next(module for module in hidden_layers.modules() if isinstance(module, nn.Linear))
     if bias_range and first_linear.bias is not None:
         with torch.no_grad():
             first_linear.bias.uniform_(-bias_range, bias_range).mul_(first_linear.weight.norm(dim=1))

@@ -17,7 +17,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,7 @@ class UnregisteredModules:
 
     modules: tuple[nn.Module, ...]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> UnregisteredModules:
+    def __deepcopy__(self, memo: dict[int, object]) -> UnregisteredModules:
         return self
 
 

@@ -6,9 +6,22 @@ All layers here treat rows and columns alike, so one side is enough.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 PixelRange = tuple[int, int]
 """First and last pixel of a range along one side; the map is taken as unbounded."""
+
+
+@runtime_checkable
+class TranslatorNetwork(Protocol):
+    """What every translator declares, so that large images can be translated in tiles."""
+
+    condition_inputs: tuple[str, ...]
+    """Names of the further arguments of `forward`: () or ("seed",)."""
+    receptive_field_radius: int | None
+    """How many input pixels on each side can affect an output pixel; None if all can."""
+    size_multiple: int
+    """The multiple to which it pads images internally, in input pixels."""
 
 
 def trace_conv(pixel_range: PixelRange, kernel_size: int, dilation: int = 1) -> PixelRange:

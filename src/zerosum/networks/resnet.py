@@ -155,11 +155,11 @@ class GeneratorBlock(nn.Module):
 
     def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
         """Map (N, C_in, H, W) and conditions (N, T) to (N, C_out, 2H, 2W)."""
-        branch = self.conv1(torch.relu(self.norm1(hidden, condition)))
+        branch: Tensor = self.conv1(torch.relu(self.norm1(hidden, condition)))
         branch = self.conv2(torch.relu(self.norm2(branch, condition)))
         # the 1x1 convolution commutes with nearest-neighbor upsampling; before it, it has a quarter of the products
         shortcut = functional.interpolate(self.shortcut(hidden), scale_factor=2.0, mode="nearest")
-        return branch + shortcut  # type: ignore[no-any-return]
+        return branch + shortcut
 
 
 class Generator(nn.Module):

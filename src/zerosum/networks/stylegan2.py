@@ -194,6 +194,10 @@ class Generator(nn.Module):
         self.register_buffer("mean_style", torch.zeros(style_size))
         self.register_buffer("mean_path_length", torch.zeros(()))
 
+    def running_path_length(self) -> Tensor:
+        """Return the buffer () that holds the running mean of its path lengths."""
+        return self.mean_path_length
+
     def styles(self, latent: Tensor, label: Labels | None = None, truncation: float = 1.0) -> Tensor:
         """Return the styles of latents, one for each layer; all layers of a sample get the same style.
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence, Sized
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from pydantic import TypeAdapter
+
+from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
-from zerosum.game.augment.config import ADA, AugmentConfig, NoAugment
+from zerosum.game.augment.config import AugmentConfig, NoAugment
 from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import NETWORK_SIZES, Recipe
 from zerosum.run_folder import Row
+from zerosum.settings import Decision
 from zerosum.units import format_count, format_seconds
 
 if TYPE_CHECKING:
-    from zerosum.data.images.inspect import SourceInspection
+    from zerosum.data.config import DataConfig
+    from zerosum.data.kind import Inspection
 
 CPU_BUDGET_SECONDS, GPU_BUDGET_SECONDS = 600.0, 3600.0
-CPU_MAX_IMAGE_SIZE, GPU_MAX_IMAGE_SIZE = 64, 256
 EVALUATION_MIN_SECONDS = 60.0
 """Runs shorter than this are not evaluated during training unless the user asks for it."""
 EVALUATION_TIME_FRACTION = 0.04
@@ -38,15 +41,16 @@ MAX_PROBES = 60
 OVERHEAD_TIME_FRACTION = 0.07
 """A run of a given duration reserves this fraction of it for sample grids, checkpoints, and rounds that take longer
 than the measured ones."""
-HFLIP_BELOW_EXAMPLES = 2_000
-"""Color datasets with fewer images are augmented by horizontal flips."""
 PROBE_MIN_EXAMPLES = 16
 """A probe needs at least this many training examples, and as many held-out ones."""
 AUGMENT_BELOW_EXAMPLES = 30_000
-"""With fewer training images, the discriminator overfits, so ADA is used."""
+"""With fewer training examples, the discriminator overfits, so it is augmented."""
+_AUGMENT_ADAPTER: TypeAdapter[AugmentConfig] = TypeAdapter(AugmentConfig)
 
-DottedSettings = Mapping[str, Any]
+DottedSettings = Mapping[str, object]
 """Settings by dotted name: {"optimizer.lr": 1e-4}."""
+GivenArguments = Mapping[str, tuple[str, object]]
+"""Settings that were given as arguments, by dotted name: the argument in backticks and its value."""
 
 
 class DatasetInfo(Protocol):
@@ -60,41 +64,13 @@ class DatasetInfo(Protocol):
     def classes(self) -> tuple[str, ...]:
         """The names of the classes."""
 
-    @property
-    def bounded(self) -> bool:
-        """Whether the examples are images, with values in [-1, 1]."""
 
-
-def _describe_sizes(inspection: SourceInspection) -> str:
-    """Return the sizes of the images in words."""
-    if inspection.common_size:
-        return "{}x{}".format(*inspection.common_size)
-    shorter_sides = [min(size) for size in inspection.sizes]
-    return f"of several sizes, with shorter sides of {min(shorter_sides)} to {max(shorter_sides)}"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A setting that was chosen, with the reason."""
-
-    name: str
-    """The short name of the setting."""
-    value: str
-    """The chosen value, as text."""
-    reason: str
-    """Why it was chosen, and which settings change it."""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return the fields as a dict, for plan.json."""
-        return asdict(self)
-
-
-def build_settings_tree(recipe: str, variant: str, settings: DottedSettings, arguments: DottedSettings) -> SettingsTree:
+def build_settings_tree(recipe: str, variant: str, settings: DottedSettings, arguments: GivenArguments) -> SettingsTree:
     """Return the settings of a recipe, overridden by those of a variant and then by the user's.
 
     Args:
         recipe: the name of a recipe, or a .toml file.
-        variant: "nano", "points", ...; a variant that the recipe does not have changes nothing.
+        variant: "nano", "base" or a kind of data; a variant that the recipe does not have changes nothing.
         settings: the user's settings by dotted name.
         arguments: settings that the user gave by an argument: {"training.examples": ("`examples`", "200k")}, with the
             argument in backticks, for error messages, and its value.
@@ -129,69 +105,36 @@ def check_network_size(recipe: str, size: str) -> None:
         raise BadInput(f"`size` {size}: recipe {recipe} has the sizes {', '.join(dict.fromkeys(sizes))}; choose one")
 
 
-def choose_data_settings(settings_tree: SettingsTree, inspection: SourceInspection, on_cpu: bool) -> list[Decision]:
-    """Choose the open settings of the data: size, channels, fit and horizontal flips.
+def choose_variant(recipe: str, kind: str, size: str) -> str:
+    """Return the variant of a recipe file: the one with networks for the kind of data, else the one of the size.
+
+    Args:
+        recipe: the name of a recipe, or a .toml file.
+        kind: the kind of the data.
+        size: nano, small or base.
+    """
+    variants = RecipeFile(recipe).variants
+    suitable = DATA_KINDS.find(kind).variants if kind in DATA_KINDS else ()  # an unknown kind is refused as a setting
+    return next((name for name in suitable if name in variants), size)
+
+
+def choose_data_settings(
+    settings_tree: SettingsTree, data: DataConfig, inspection: Inspection, on_cpu: bool
+) -> list[Decision]:
+    """Choose the open settings of the data.
 
     Args:
         settings_tree: the settings so far; the chosen ones are added to it.
+        data: the settings of the data so far, of their kind.
         inspection: what is known of the data.
         on_cpu: whether training runs on a CPU.
 
     Returns:
         The decisions.
-
-    Raises:
-        BadInput: `data.rotate90` is set, and the data are points.
     """
-    data: dict[str, Any] = settings_tree.tree.setdefault("data", {})
-    if inspection.kind == "points":
-        if data.get("rotate90"):
-            raise BadInput("`data.rotate90`: rotates images, and these data are points; leave it out")
-        settings_tree.set(("data", "hflip"), False, "")
-        return []
-    decisions = []
-
-    def choose(name: str, value: Any, text: str, reason: str) -> None:
-        if data.get(name) is None:
-            data[name] = value
-            decisions.append(Decision(name, text, reason))
-
-    max_size = CPU_MAX_IMAGE_SIZE if on_cpu else GPU_MAX_IMAGE_SIZE
-    if data.get("fit") == "tiles":
-        choose("size", max_size, f"{max_size} px", "side of the tiles that images are cut into (`data.size`)")
-    size, reason = _recommended_size(inspection, max_size, on_cpu)
-    choose("size", size, f"{size} px", reason)
-    colors = ("color" if inspection.has_color else "gray") + (
-        ", transparency composited on white" if inspection.has_alpha else ""
-    )
-    choose("channels", inspection.recommended_channels(), colors, "as in the images")
-    fit = inspection.recommended_fit(int(data["size"]) if isinstance(data["size"], int) else size)
-    choose("fit", fit, fit, _FIT_REASONS[fit])
-    is_small = inspection.count < HFLIP_BELOW_EXAMPLES and inspection.has_color
-    if data.get("hflip") is None:
-        data["hflip"] = is_small
-        if is_small:
-            reason = f"there are only {format_count(inspection.count)} images, and horizontal flips double them"
-            decisions.append(Decision("hflip", "yes", f"{reason} (set `data.hflip` false if left and right differ)"))
-    return decisions
-
-
-_FIT_REASONS = {
-    "tiles": "images are cut into squares at their own resolution",
-    "pad": "images are square and slightly smaller, so they are padded, not resampled",
-    "crop": "center crop to a square, then resized (`data.fit` pad or resize keeps the edges)",
-    "resize": "images are resized to squares without keeping their aspect ratio",
-}
-
-
-def _recommended_size(inspection: SourceInspection, max_size: int, on_cpu: bool) -> tuple[int, str]:
-    """Return the side in pixels to which images are brought, and the reason."""
-    size, unlimited_size = inspection.recommended_size(max_size), inspection.recommended_size(1024)
-    reason = f"the images are {_describe_sizes(inspection)}"
-    if unlimited_size > size:
-        needs = "a GPU or hours" if on_cpu else "a longer run"
-        reason += f"; more than {max_size} px needs {needs} (`data.size` {min(unlimited_size, 2 * max_size)})"
-    return size, reason
+    table = settings_tree.tree.setdefault("data", {})
+    table["kind"] = data.kind
+    return DATA_KINDS.find(data.kind).choose_settings(table, inspection, on_cpu)
 
 
 def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: Collection[str]) -> list[Decision]:
@@ -204,12 +147,12 @@ def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: 
         user_set: the dotted names of the settings that the user set.
     """
     network_reasons = {
-        "points": "networks for points, because the data are points",
         "nano": "networks for a CPU (`size` small or base is slower and better)",
         "small": "networks of medium size",
         "base": "networks as published",
     }
-    network_reason = "set by the user" if "size" in user_set else network_reasons[variant]
+    by_kind = f"networks for {variant}, because the data are {recipe.data.kind}"
+    network_reason = "set by the user" if "size" in user_set else network_reasons.get(variant, by_kind)
     batch_reason = "set by the user" if "training.batch_size" in user_set else "the recipe's, for networks of this size"
     device_reason = "the fastest one found" if recipe.training.device == "auto" else "set by the user"
     return [
@@ -220,7 +163,7 @@ def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: 
     ]
 
 
-def extend_training(recipe: Recipe, log: Sequence[Row], examples: Any, budget: Any) -> Recipe:
+def extend_training(recipe: Recipe, log: Sequence[Row], examples: object, budget: object) -> Recipe:
     """Return the recipe of a run with a later end.
 
     Args:
@@ -268,10 +211,13 @@ def choose_augmentation(recipe: Recipe, dataset: DatasetInfo) -> tuple[Recipe, l
     if recipe.augment is None:
         augment: AugmentConfig = NoAugment()
         num_examples = len(dataset.train)
-        if dataset.bounded and num_examples < AUGMENT_BELOW_EXAMPLES and not recipe.is_translation:
-            augment = ADA()
-            reason = f"there are only {format_count(num_examples)} training images, which the discriminator may overfit"
-            decisions.append(Decision("augment", "ada", f"{reason} (`augment.kind` none turns it off)"))
+        kind = DATA_KINDS.find(recipe.data.kind)
+        is_augmentable = kind.augmentation != "none" and not recipe.is_translation
+        if is_augmentable and num_examples < AUGMENT_BELOW_EXAMPLES:
+            augment = _AUGMENT_ADAPTER.validate_python({"kind": kind.augmentation})
+            count = f"{format_count(num_examples)} training {kind.noun}s"
+            reason = f"there are only {count}, which the discriminator may overfit"
+            decisions.append(Decision("augment", augment.kind, f"{reason} (`augment.kind` none turns it off)"))
         recipe = recipe.model_copy(update={"augment": augment})
     return recipe, decisions
 

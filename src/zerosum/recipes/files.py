@@ -6,12 +6,13 @@ import difflib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
+from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
 from zerosum.recipes.parsing import SettingsTree
-from zerosum.recipes.recipe import VARIANTS, Recipe
+from zerosum.recipes.recipe import NETWORK_SIZES, Recipe
 from zerosum.recipes.validation import first_conflict
+from zerosum.run_folder import Row
 
 
 def list_recipes() -> list[str]:
@@ -60,22 +61,24 @@ class RecipeFile:
         file = name if name.endswith(".toml") else f"{name}.toml"
         self.name = Path(name).name.removesuffix(".toml")
         self.settings_tree = SettingsTree.from_toml(read_recipe_text(name), file)
-        self.variants: dict[str, Any] = self.settings_tree.tree.pop("variant", {})
+        self.variants: Row = self.settings_tree.tree.pop("variant", {})
         self.settings_tree.tree["name"] = self.name
         tables = self.variants.values() if isinstance(self.variants, dict) else [self.variants]
         if not all(isinstance(table, dict) for table in tables):
             raise BadInput(
-                f"{file}: `variant` must hold one table for each variant, such as [variant.{VARIANTS[0]}.generator]"
+                f"{file}: `variant` must hold one table for each variant, such as "
+                f"[variant.{NETWORK_SIZES[0]}.generator]"
             )
+        known = (*NETWORK_SIZES, *DATA_KINDS)
         for variant in self.variants:
-            if variant not in VARIANTS:
+            if variant not in known:
                 origin = self.settings_tree.find_origin(("variant", variant)) or file
                 raise BadInput(
-                    f"{origin}: variant.{variant}: there is no such variant; choose one of {', '.join(VARIANTS)}"
+                    f"{origin}: variant.{variant}: there is no such variant; choose one of {', '.join(known)}"
                 )
 
     def apply_variant(self, variant: str) -> bool:
-        """Override the settings by those of a variant ("points", "nano", ...).
+        """Override the settings by those of a variant: a size of networks, or a kind of data.
 
         Returns:
             Whether the file has this variant; without it, nothing changes.

@@ -6,15 +6,20 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from types import NoneType
+from typing import TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from zerosum.data.config import DataConfig
+from zerosum.data.kind import DATA_KINDS, selected_kind
 from zerosum.errors import BadInput
+from zerosum.run_folder import Row
 
-KeyPath = tuple[str, ...]
-NestedSettings = dict[str, Any]
+KeyPath: TypeAlias = tuple[str, ...]
+NestedSettings: TypeAlias = Row
+"""Settings as TOML has them: tables within tables, not validated."""
 Model = TypeVar("Model", bound=BaseModel)
 
 _SECTION_PATTERN = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]")
@@ -30,7 +35,7 @@ class SettingsTree:
 
     def __init__(self, tree: NestedSettings | None = None, origins: Mapping[KeyPath, str] | None = None) -> None:
         """Copy a tree of settings and the origins of its leaves."""
-        self.tree: NestedSettings = _copy_nested(tree or {})
+        self.tree: NestedSettings = {key: _copy_nested(value) for key, value in (tree or {}).items()}
         self.origins: dict[KeyPath, str] = {_normalize_path(path): origin for path, origin in (origins or {}).items()}
         terms = self.tree.get("terms")
         if isinstance(terms, dict):
@@ -58,7 +63,7 @@ class SettingsTree:
             raise BadInput(f"{filename} is not valid TOML: {error}; correct that line") from error
         return cls(tree, {path: f"{filename} line {line}" for path, line in _iter_key_lines(text)})
 
-    def set(self, path: KeyPath, value: Any, origin: str) -> None:
+    def set(self, path: KeyPath, value: object, origin: str) -> None:
         """Set one setting. If it changes a `kind`, the settings of the old kind are dropped.
 
         Args:
@@ -119,11 +124,11 @@ def _normalize_path(path: KeyPath) -> KeyPath:
     return (path[0], _normalize_term(path[1]), *path[2:]) if path[:1] == ("terms",) and len(path) > 1 else path
 
 
-def _copy_nested(tree: Any) -> Any:
+def _copy_nested(tree: object) -> object:
     return {key: _copy_nested(value) for key, value in tree.items()} if isinstance(tree, dict) else tree
 
 
-def _iter_leaves(tree: NestedSettings, prefix: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+def _iter_leaves(tree: NestedSettings, prefix: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
     for key, value in sorted(tree.items(), key=lambda item: item[0] != "kind"):
         if isinstance(value, dict) and value:
             yield from _iter_leaves(value, (*prefix, key))
@@ -172,14 +177,14 @@ def _format_error(settings_tree: SettingsTree, model: type[BaseModel], error: Er
     return f"{field}{_format_value(value, in_file)}: {_qualify_names(message, dotted, value)}"
 
 
-def _format_value(value: Any, in_file: bool) -> str:
+def _format_value(value: object, in_file: bool) -> str:
     """Return an invalid value as it was written; "" for tables and lists."""
     if isinstance(value, dict | list):
         return ""
     return (f" = {value!r}" if in_file else f" {value}").replace("'", '"')
 
 
-def _qualify_names(message: str, dotted: str, value: Any) -> str:
+def _qualify_names(message: str, dotted: str, value: object) -> str:
     """Prepend the name of the section to the fields in the message of its validator, which does not know it."""
     message = message[0].lower() + message[1:]
     return _PLAIN_NAME_PATTERN.sub(rf"`{dotted}.\1`", message) if isinstance(value, dict) else message
@@ -194,7 +199,7 @@ def _format_unknown_kind(error: ErrorDetails, path: KeyPath) -> str:
     return f'"{unknown}" is not a kind of {path[-2]}; choose one of {", ".join(known)}{hint}'
 
 
-def _strip_union_tags(tree: Any, location: Sequence[int | str]) -> KeyPath:
+def _strip_union_tags(tree: object, location: Sequence[int | str]) -> KeyPath:
     """Return the location of a pydantic error without list indices and the tags of unions."""
     path: list[str] = []
     for index, step in enumerate(location):
@@ -223,7 +228,7 @@ def _suggest_name(path: KeyPath, model: type[BaseModel], tree: NestedSettings) -
     return f"; the settings are {', '.join(siblings)}" if siblings else ""
 
 
-def iter_setting_names(model: type[BaseModel], tree: Any, prefix: str = "") -> Iterator[str]:
+def iter_setting_names(model: type[BaseModel], tree: object, prefix: str = "") -> Iterator[str]:
     """Yield the dotted name of every setting: the fields of a model, in unions those of the kind that the tree sets.
 
     Args:
@@ -233,13 +238,25 @@ def iter_setting_names(model: type[BaseModel], tree: Any, prefix: str = "") -> I
     """
     for name, field in model.model_fields.items():
         inner = tree.get(name) if isinstance(tree, dict) else None
-        models = list(_iter_models(field.annotation))
-        kind = inner.get("kind") if isinstance(inner, dict) else None
-        selected = [m for m in models if isinstance(inner, dict) and _kind_of(m) == kind] or models[:1]
+        selected = _select_models(field.annotation, inner if isinstance(inner, dict) else {})
         if not selected:
             yield prefix + name
         for inner_model in selected:
             yield from iter_setting_names(inner_model, inner, f"{prefix}{name}.")
+
+
+def _select_models(annotation: object, table: Mapping[str, object]) -> list[type[BaseModel]]:
+    """Return the models in an annotation whose kind is that of the table, else the first one; [] for a plain value."""
+    if annotation is DataConfig:
+        return [_select_data_config(table)]
+    models = list(_iter_models(annotation))
+    return [model for model in models if _kind_of(model) == table.get("kind")] or models[:1]
+
+
+def _select_data_config(table: Mapping[str, object]) -> type[BaseModel]:
+    """Return the class of the settings `[data]`, which is looked up by the kind of the data."""
+    kind = selected_kind(table)
+    return DATA_KINDS.find(kind).config if kind in DATA_KINDS else DataConfig
 
 
 def _kind_of(model: type[BaseModel]) -> str:
@@ -247,7 +264,7 @@ def _kind_of(model: type[BaseModel]) -> str:
     return str(field.default) if field else ""
 
 
-def _iter_models(annotation: Any) -> Iterator[type[BaseModel]]:
+def _iter_models(annotation: object) -> Iterator[type[BaseModel]]:
     """Yield the models in an annotation, if it holds nothing but models and None.
 
     A schedule, which may also be a plain number, is therefore a single setting.
@@ -255,6 +272,6 @@ def _iter_models(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
         return
-    parts = [part for part in getattr(annotation, "__args__", ()) if part is not type(None)]
+    parts = [part for part in get_args(annotation) if part is not NoneType]
     if parts and all(isinstance(part, type) and issubclass(part, BaseModel) for part in parts):
         yield from parts

@@ -6,11 +6,14 @@ one.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, SerializeAsAny, model_validator
+from pydantic_core import PydanticCustomError
 
-from zerosum.data.config import Data
+from zerosum.data.config import DataConfig
+from zerosum.data.kind import DATA_KINDS, selected_kind
 from zerosum.game.augment.config import AugmentConfig
 from zerosum.game.config import AdversarialGameConfig, GameConfig
 from zerosum.game.growth_schedule import GrowthSchedule
@@ -24,8 +27,6 @@ from zerosum.settings import Settings
 from zerosum.units import Count, Seconds
 
 NETWORK_SIZES = ("nano", "small", "base")
-VARIANTS = (*NETWORK_SIZES, "points")
-"""The variants that a recipe file may define: one for each size of networks, and one for data that are points."""
 
 
 class EMAConfig(Settings):
@@ -80,7 +81,7 @@ class OnlineEvaluation(Settings):
 
     features: str = "auto"
     """The feature network: lite0, inception, pixels, a module of yours (`package.module:factory`), or none for no
-    evaluation. auto: lite0 for images, if it is installed."""
+    evaluation. auto: that of the kind of data, such as lite0 for images, if it is installed."""
     every_examples: Count | None = None
     """Examples between two evaluations; left out: as many evaluations as take 4% of the run's time, at most 20."""
     samples: Annotated[int, Field(ge=64)] = 512
@@ -105,7 +106,7 @@ class Diagnostics(Settings):
     and changes its settings."""
 
 
-def _default_term_kinds(terms: Any) -> Any:
+def _default_term_kinds(terms: object) -> object:
     """Set the kind of each term without one to the term's name: [terms.r1] is of kind r1."""
     if not isinstance(terms, dict):
         return terms
@@ -120,6 +121,34 @@ def _set_default_kind(kind: str) -> BeforeValidator:
     return BeforeValidator(lambda table: {"kind": kind} | table if isinstance(table, dict) else table)
 
 
+def validate_data(table: object) -> DataConfig:
+    """Return the settings of the data as those of their kind, which is looked up, so that kinds can be added.
+
+    Without `kind`, it is the kind that claims these settings.
+
+    Raises:
+        PydanticCustomError: there is no such kind.
+        ValueError: the settings are no table, or one of them belongs to another kind.
+    """
+    if isinstance(table, DataConfig):
+        return table
+    if not isinstance(table, Mapping):
+        raise ValueError("must be a table, such as [data] with `source`")
+    settings = dict(table)
+    kind = selected_kind(settings)
+    if kind not in DATA_KINDS:
+        tags = ", ".join(f"'{name}'" for name in DATA_KINDS)
+        raise PydanticCustomError("union_tag_invalid", "no such kind of data", {"tag": kind, "expected_tags": tags})
+    config = DATA_KINDS.find(kind).config
+    for name in sorted(settings.keys() - config.model_fields.keys()):
+        owners = [other for other in DATA_KINDS if name in DATA_KINDS.find(other).config.model_fields]
+        if owners:
+            raise ValueError(
+                f"`data.{name}`: is a setting of {' and '.join(owners)}, and these data are {kind}; leave it out"
+            )
+    return config.model_validate(settings | {"kind": kind})
+
+
 class Recipe(Settings):
     """All settings of a run."""
 
@@ -131,7 +160,9 @@ class Recipe(Settings):
     """When to choose it; completes the sentence "use it when"."""
     paper: str = ""
     """Authors, year and arXiv id."""
-    data: Data = Data()
+    data: Annotated[SerializeAsAny[DataConfig], BeforeValidator(validate_data)] = Field(
+        default_factory=lambda: validate_data({})
+    )
     latent: Latent = Normal()
     generator: AnyGeneratorConfig
     discriminator: AnyDiscriminatorConfig
@@ -168,7 +199,7 @@ class Recipe(Settings):
 
     @property
     def is_translation(self) -> bool:
-        """Whether the generator translates images, instead of generating them from latents."""
+        """Whether the generator translates inputs, instead of generating samples from latents."""
         return self.game.is_translation
 
     @property
@@ -179,17 +210,15 @@ class Recipe(Settings):
 
     def resolve_schedules(self, total_examples: int) -> Recipe:
         """Return the recipe with the length of every schedule in examples, for a run of `total_examples`."""
-        return self.model_validate(_resolve_schedules(self, total_examples).model_dump())
+        changes = {name: _resolve_schedules(value, total_examples) for name, value in self}
+        return self.model_validate(self.model_copy(update=changes).model_dump())
 
 
-def _resolve_schedules(settings: Any, total_examples: int) -> Any:
+def _resolve_schedules(settings: object, total_examples: int) -> object:
     if isinstance(settings, Ramp | GrowthSchedule):
         return settings.resolve(total_examples)
     if isinstance(settings, Settings):
-        names = type(settings).model_fields
-        return settings.model_copy(
-            update={name: _resolve_schedules(getattr(settings, name), total_examples) for name in names}
-        )
+        return settings.model_copy(update={name: _resolve_schedules(value, total_examples) for name, value in settings})
     if isinstance(settings, dict):
         return {name: _resolve_schedules(value, total_examples) for name, value in settings.items()}
     return settings

@@ -72,7 +72,7 @@ def _check_auxiliary_classifier(recipe: Recipe) -> Iterator[str]:
 
 def _check_batch_norm(recipe: Recipe) -> Iterator[str]:
     for name, term in recipe.terms.items():
-        if term.uses_input_gradients and getattr(recipe.discriminator, "norm", "none") == "batch":
+        if term.uses_input_gradients and recipe.discriminator.uses_batch_norm:
             yield (
                 f"`terms.{name}`: with batch norm, the score of a sample depends on the rest of the batch, so its "
                 "gradient penalty is undefined; set `discriminator.norm` none, or leave the term out"
@@ -152,8 +152,7 @@ def require_distributable(recipe: Recipe, world_size: int) -> None:
 
 
 def _check_latents(recipe: Recipe) -> Iterator[str]:
-    style_mixing = getattr(recipe.generator, "style_mixing_prob", 0.0)
-    if style_mixing and recipe.latent.kind != "normal":
+    if recipe.generator.mixes_styles and recipe.latent.kind != "normal":
         yield (
             f"`latent.kind` {recipe.latent.kind}: style mixing draws normal latents; set `latent.kind` normal, or "
             "`generator.style_mixing_prob` 0"
@@ -181,7 +180,7 @@ def _check_translation(recipe: Recipe) -> Iterator[str]:
         yield (
             f"`generator.kind` {kind}: translates images, which needs another game; set `game.kind` translation"
             if recipe.generator.is_translator
-            else f"`generator.kind` {kind}: generates images from latents, and `game.kind` translation needs a "
+            else f"`generator.kind` {kind}: generates images from latents, and `game.kind` {recipe.game.kind} needs a "
             "generator that translates images; choose unet, resnet-translator, gated-conv, rrdb or srresnet"
         )
     elif recipe.is_translation:
@@ -189,13 +188,9 @@ def _check_translation(recipe: Recipe) -> Iterator[str]:
         yield from _check_bidirectional(recipe)
         yield from _check_translation_discriminator(recipe)
         yield from _check_translation_terms(recipe)
-    elif recipe.game.bidirectional:
+    elif recipe.data.has_inputs:
         yield (
-            "`game.bidirectional` is only for games that translate images; leave it out, or choose `recipe` cyclegan"
-        )
-    elif recipe.data.pairs != "none" or recipe.data.degrade or recipe.data.target_source:
-        yield (
-            f"recipe {recipe.name} generates images from latents and takes no input images; choose `recipe` pix2pix or "
+            f"recipe {recipe.name} generates samples from latents and takes no inputs; choose `recipe` pix2pix or "
             "cyclegan, or leave out `data.pairs`, `data.degrade` and the second folder"
         )
     else:
@@ -208,22 +203,9 @@ def _check_translation(recipe: Recipe) -> Iterator[str]:
 
 
 def _check_translation_data(recipe: Recipe) -> Iterator[str]:
-    """Check where input and target images come from."""
-    data = recipe.data
-    if data.pairs == "none":
-        yield "`data.pairs` none: translation needs input and target images; set it to paired or unpaired"
-    if data.degrade and data.pairs == "unpaired":
-        yield "`data.degrade`: makes pairs, and this game is unpaired; set `data.pairs` paired, or leave it out"
-    if data.degrade and data.target_source:
-        yield (
-            f"`data.degrade`: makes the input images from {data.source}; leave out the second folder "
-            f"{data.target_source}"
-        )
-    if data.target_source and (data.input, data.target) != ("A", "B"):
-        yield (
-            "`data.input` and `data.target` name subfolders of one folder; of two folders, the first holds the inputs "
-            "and the second the targets: name them in that order, and leave these settings out"
-        )
+    """Check that there are inputs to translate."""
+    if not recipe.data.has_inputs:
+        yield "`data.pairs` is missing: translation needs inputs and targets; set it to paired or unpaired"
 
 
 def _check_bidirectional(recipe: Recipe) -> Iterator[str]:
@@ -235,18 +217,19 @@ def _check_bidirectional(recipe: Recipe) -> Iterator[str]:
             f"`objective.kind` {RELATIVISTIC_AVERAGE}: would compare the scores of images from different domains; "
             "choose least-squares"
         )
-    if recipe.data.pairs != "unpaired":
-        yield "`game.bidirectional`: translates in both directions without pairs; set `data.pairs` unpaired"
+    if recipe.data.has_targets:
+        yield f"`game.kind` {recipe.game.kind}: translates in both directions without pairs; set `data.pairs` unpaired"
 
 
 def _check_translation_discriminator(recipe: Recipe) -> Iterator[str]:
     """Check what the discriminator sees when images are translated."""
-    if getattr(recipe.augment, "kind", "none") != "none" or recipe.game.instance_noise:
+    is_augmented = recipe.augment is not None and recipe.augment.kind != "none"
+    if is_augmented or recipe.game.instance_noise:
         yield (
             "`augment` and `game.instance_noise` change the images before the discriminator, and translations are also "
             "compared with other images; set `augment.kind` none and `game.instance_noise` 0"
         )
-    if recipe.discriminator.sees_input and recipe.data.pairs != "paired":
+    if recipe.discriminator.sees_input and not recipe.data.has_targets:
         yield (
             "`discriminator.concat_input`: the discriminator needs the input of each real image, and without pairs "
             "there is none; set `discriminator.concat_input` false"
@@ -273,11 +256,11 @@ def _check_translation_terms(recipe: Recipe) -> Iterator[str]:
             "as `terms.l1.weight` 100"
         )
     for name, term in recipe.terms.items():
-        if term.is_paired and recipe.data.pairs != "paired":
+        if term.is_paired and not recipe.data.has_targets:
             yield f"`terms.{name}`: compares samples with their targets, and there are no pairs; leave it out"
         if term.bidirectional and not recipe.game.bidirectional:
-            yield f"`terms.{name}`: needs both directions; set `game.bidirectional` true, or leave the term out"
+            yield f"`terms.{name}`: needs both directions; set `game.kind` cycle, or leave the term out"
         if term.kind == "patch-nce" and recipe.game.bidirectional:
-            yield f"`terms.{name}`: needs a single direction; set `game.bidirectional` false, or leave the term out"
-        if term.uses_targets_as_inputs and recipe.data.degrade:
+            yield f"`terms.{name}`: needs a single direction; set `game.kind` translation, or leave the term out"
+        if term.uses_targets_as_inputs and recipe.data.degradations:
             yield f"`terms.{name}`: gives target images to the generator, and its inputs are degraded; leave it out"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from zerosum.game.objective import equilibrium_losses
 from zerosum.reporting.downsampling import Curve
-from zerosum.reporting.html import Markup, tag
+from zerosum.reporting.html import Markup, section, tag
+from zerosum.reporting.run_record import RunRecord
 from zerosum.reporting.svg import ReferenceLine, render_line_chart
 from zerosum.run_folder import Row
 
+LoggedSeries: TypeAlias = dict[str, tuple[list[float], list[float]]]
+"""Examples and values of each logged quantity by name."""
 REAL_COLOR_INDEX, FAKE_COLOR_INDEX, SCORE_COLOR_INDEX, NEUTRAL_COLOR_INDEX = 0, 1, 2, 6
 """Indices into the colors of the page."""
 TERM_COLOR_INDICES = (3, 4, 5)
@@ -33,28 +36,23 @@ LOSS_CAVEAT = (
 )
 
 
-def render_charts(rows: Sequence[Row], objective: Mapping[str, Any]) -> Markup:
-    """Return the section of curves, from the rows of the log and the recipe's [objective]."""
-    series = _collect_series(rows)
-    x_max = max((float(row["examples"]) for row in rows), default=0.0)
+def render_charts(record: RunRecord) -> Markup:
+    """Return the section of curves over training."""
+    series = _collect_series(record.log_rows)
+    x_max = max((float(row["examples"]) for row in record.log_rows), default=0.0)
     if not series or x_max <= 0:
-        return tag("section", tag("h2", "Curves"), tag("p", "Nothing is logged yet.", class_="muted"))
+        return section("Curves", "", tag("p", "Nothing is logged yet.", class_="muted"))
     charts = [
-        *_loss_charts(series, x_max, objective),
+        *_loss_charts(series, x_max, equilibrium_losses(record.recipe.get("objective", {}))),
         *_signal_charts(series, x_max),
         *_lr_and_speed_charts(series, x_max),
     ]
-    return tag(
-        "section",
-        tag("h2", "Curves"),
-        tag("p", LOSS_CAVEAT, class_="description"),
-        tag("div", *charts, class_="charts"),
-    )
+    return section("Curves", LOSS_CAVEAT, tag("div", *charts, class_="charts"))
 
 
-def _collect_series(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[float]]]:
-    """Return examples and values of each logged quantity by name; null becomes NaN."""
-    series: dict[str, tuple[list[float], list[float]]] = {}
+def _collect_series(rows: Sequence[Row]) -> LoggedSeries:
+    """Return the series of a log; null becomes NaN."""
+    series: LoggedSeries = {}
     for row in rows:
         for name, value in row.items():
             if ("/" not in name and name != SPEED_KEY) or name.startswith("monitor/"):
@@ -65,16 +63,13 @@ def _collect_series(rows: Sequence[Row]) -> dict[str, tuple[list[float], list[fl
     return series
 
 
-def _make_curve(series: Mapping[str, tuple[list[float], list[float]]], key: str, name: str, color_index: int) -> Curve:
+def _make_curve(series: LoggedSeries, key: str, name: str, color_index: int) -> Curve:
     examples, values = series[key]
     return Curve(name, np.array(examples), np.array(values), color_index)
 
 
-def _loss_charts(
-    series: Mapping[str, tuple[list[float], list[float]]], x_max: float, objective: Mapping[str, Any]
-) -> Iterable[Markup]:
+def _loss_charts(series: LoggedSeries, x_max: float, equilibrium: Mapping[str, float]) -> Iterable[Markup]:
     """Yield a chart for each player with all of its terms."""
-    equilibrium = equilibrium_losses(objective)
     prefixes = dict.fromkeys(key.split("/")[0] for key in series if "/" in key)
     for player in (prefix for prefix in prefixes if prefix not in {"signals", "lr"}):
         terms = [key for key in series if key.startswith(f"{player}/")]
@@ -95,7 +90,7 @@ def _loss_charts(
         yield render_line_chart(title, caption, curves, x_max, reference_lines=reference_lines)
 
 
-def _signal_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max: float) -> Iterable[Markup]:
+def _signal_charts(series: LoggedSeries, x_max: float) -> Iterable[Markup]:
     """Yield charts of the discriminator's accuracy and score and of the variance, then one for each other signal."""
     pairs = {
         "accuracy": (
@@ -128,7 +123,7 @@ def _signal_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max:
         yield render_line_chart(name.capitalize(), "", [_make_curve(series, key, name, NEUTRAL_COLOR_INDEX)], x_max)
 
 
-def _lr_and_speed_charts(series: Mapping[str, tuple[list[float], list[float]]], x_max: float) -> Iterable[Markup]:
+def _lr_and_speed_charts(series: LoggedSeries, x_max: float) -> Iterable[Markup]:
     """Yield a chart of the learning rates that change, and one of the speed."""
     keys_of_values: dict[tuple[float, ...], list[str]] = {}  # players with equal schedules share a line
     for key in series:

@@ -10,7 +10,8 @@ import numpy as np
 from zerosum.diagnosis.finding import Evidence, Finding, Recommendation
 from zerosum.diagnosis.log_history import LogHistory
 from zerosum.reporting.downsampling import Curve
-from zerosum.reporting.html import Markup, render_code_spans, tag
+from zerosum.reporting.html import Markup, render_code_spans, section, tag
+from zerosum.reporting.run_record import RunRecord
 from zerosum.reporting.svg import ReferenceLine, render_line_chart
 from zerosum.units import format_count
 
@@ -38,7 +39,7 @@ SIGNAL_CHARTS = (
     ),
     (
         "Coverage of held-out examples",
-        "Fraction of held-out examples with a sample near by, in thumbnails. Dashed: real examples.",
+        "Fraction of held-out examples with a sample near by, by embeddings. Dashed: real examples.",
         (("monitor/coverage", "raw weights", FAKE_COLOR_INDEX), ("monitor/ema_coverage", "EMA", REAL_COLOR_INDEX)),
         None,
     ),
@@ -82,20 +83,14 @@ SIGNAL_CHARTS = (
 """Charts: title, caption, signals with names and colors, and the value of a dashed line or None."""
 
 
-def render_diagnosis(findings: Sequence[Finding], history: LogHistory) -> Markup:
+def render_diagnosis(record: RunRecord) -> Markup:
     """Return the diagnosis section of a report; empty if the log is."""
+    history = record.history
     if not history.examples:
         return Markup()
-    cards = [_finding_card(finding, history.examples) for finding in findings]
-    lead = _findings_lead(findings) if cards else _no_findings_text(history)
-    charts = tag("div", *_signal_charts(history), class_="charts")
-    return tag(
-        "section",
-        tag("h2", "Diagnosis"),
-        tag("p", render_code_spans(lead), class_="description"),
-        *cards,
-        charts,
-    )
+    cards = [_finding_card(finding, history.examples) for finding in record.findings]
+    lead = _findings_lead(record.findings) if cards else _no_findings_text(history)
+    return section("Diagnosis", lead, *cards, tag("div", *_signal_charts(history), class_="charts"))
 
 
 def _findings_lead(findings: Sequence[Finding]) -> str:

@@ -50,6 +50,18 @@ def render_code_spans(text: str) -> Markup:
     return join_markup(tag("code", part) if index % 2 else part for index, part in enumerate(parts))
 
 
+def section(title: str, description: str, *content: object) -> Markup:
+    """Return a section of a page.
+
+    Args:
+        title: its heading.
+        description: the text below the heading; "" for none.
+        content: what follows.
+    """
+    lead = tag("p", render_code_spans(description), class_="description") if description else ""
+    return tag("section", tag("h2", title), lead, *content)
+
+
 def join_markup(parts: Iterable[object]) -> Markup:
     """Concatenate markup and text; text is escaped."""
     return Markup("".join(part if isinstance(part, Markup) else escape(str(part), quote=False) for part in parts))

@@ -1,95 +1,87 @@
-"""Draw the sample grids of a run, from the same latents or inputs every time."""
+"""Draw the previews of a run, from the same latents or inputs every time."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from zerosum.data.dataset import as_tensor
 from zerosum.game import seeded_rng
+from zerosum.game.cycle import CycleGame
 from zerosum.game.game import Game
 from zerosum.game.translation import TranslationGame
 from zerosum.inference.translator import bicubic_baseline, subsample_evenly
 from zerosum.inference.writers import MAX_CLASS_ROWS
-from zerosum.media import images
+from zerosum.media.kind import MEDIA_KINDS
+from zerosum.media.raster import save_image
 
-GRID_IMAGES, SCATTER_POINTS = 64, 2_000
+if TYPE_CHECKING:
+    from zerosum.data.codec import Items
+    from zerosum.data.dataset import Dataset
+
 MAX_GRID_INPUTS, MAX_COLUMNS = 12, 9
 """Maximum number of held-out inputs in a grid of translations, and of images in a row of it."""
 
 
-class HeldOutExamples(Protocol):
-    """The part of a dataset that a sample grid uses."""
+@dataclass(frozen=True)
+class SamplePreview:
+    """Draws samples, with a row for each class if there are 1 to `MAX_CLASS_ROWS` classes."""
 
-    @property
-    def held_out(self) -> np.ndarray:
-        """Indices of the examples that the discriminator never sees."""
+    dataset: Dataset
+    seed: int
+    num_classes: int = 0
+    """Number of classes of a class-conditional generator; 0 for an unconditional one."""
 
-    def take(self, indices: np.ndarray) -> Tensor:
-        """Return raw examples."""
-
-
-class HeldOutInputs(HeldOutExamples, Protocol):
-    """The part of an image translation dataset that a sample grid uses."""
-
-    @property
-    def has_targets(self) -> bool:
-        """Whether inputs and targets are paired: the example of the same index is the target."""
-
-    def input_indices(self, held_out: bool) -> np.ndarray:
-        """Return the indices of the held-out or of the training inputs."""
-
-    def inputs(self, indices: np.ndarray) -> Tensor:
-        """Return input images (n, Ci, h, w) in [-1, 1]."""
-
-    def scale(self, raw: Tensor) -> Tensor:
-        """Scale raw examples to images (n, C, H, W) in [-1, 1]."""
-
-
-def draw_images(game: Game, path: Path, seed: int, num_classes: int = 0) -> None:
-    """Draw a grid of samples, with a row for each class if there are 1 to `MAX_CLASS_ROWS` classes."""
-    if 0 < num_classes <= MAX_CLASS_ROWS:
-        columns = max(2, GRID_IMAGES // num_classes)
-        label = torch.arange(num_classes).repeat_interleave(columns)
-    else:
+    def __call__(self, game: Game, path: Path) -> None:
+        """Draw the samples of the game into an image file."""
+        media, codec = MEDIA_KINDS.find(self.dataset.summary.kind), self.dataset.codec
         columns, label = 0, None
-    seeds = seeded_rng.derive_seeds(seed, 0, GRID_IMAGES if label is None else len(label))
-    with torch.no_grad():
-        samples = game.sample(seeds, label)
-    images.save_image(images.make_grid(images.to_uint8(samples), columns=columns), path)
+        if 0 < self.num_classes <= MAX_CLASS_ROWS:
+            columns = max(2, media.preview_count // self.num_classes)
+            label = torch.arange(self.num_classes).repeat_interleave(columns)
+        seeds = seeded_rng.derive_seeds(self.seed, 0, media.preview_count if label is None else len(label))
+        with torch.no_grad():
+            items = codec.decode(game.sample(seeds, label), seeds)
+        real = self.dataset.items(self.dataset.held_out[: media.preview_count])
+        save_image(media.draw(items, real, columns), path)
 
 
-def draw_translation(game: TranslationGame, path: Path, dataset: HeldOutInputs) -> None:
-    """Draw a grid of input, output and, for paired data, target, always of the same held-out images.
+@dataclass(frozen=True)
+class TranslationPreview:
+    """Draws input, output and, for paired data, target, always of the same held-out inputs.
 
-    A bidirectional game adds the reverse direction below.
+    A game with both directions adds the reverse direction below.
     """
-    indices = subsample_evenly(dataset.input_indices(True), MAX_GRID_INPUTS)
-    inputs = dataset.inputs(indices)
-    columns = [inputs, game.translate(inputs).cpu()]
-    if dataset.has_targets:
-        columns.append(dataset.scale(dataset.take(indices)))
-    rows = _interleave_columns(columns)
-    if game.bidirectional:
-        reverse_inputs = dataset.scale(dataset.take(subsample_evenly(dataset.held_out, MAX_GRID_INPUTS)))
-        reverse_outputs = game.translate(reverse_inputs, reverse=True).cpu()
-        rows = torch.cat([rows, _interleave_columns([reverse_inputs, reverse_outputs])])
-    grid_columns = len(columns) * max(1, MAX_COLUMNS // len(columns))
-    images.save_image(images.make_grid(images.to_uint8(rows), columns=grid_columns), path)
 
+    dataset: Dataset
 
-def _interleave_columns(columns: list[Tensor]) -> Tensor:
-    """Resize the images of K columns (N, ...) to one shape, and return them row by row: (N K, C, H, W)."""
-    shape = tuple(columns[-1].shape[1:])
-    return torch.stack([bicubic_baseline(column, shape) for column in columns], 1).flatten(0, 1)
+    def __call__(self, game: Game, path: Path) -> None:
+        """Draw the translations of the game into an image file."""
+        assert isinstance(game, TranslationGame), "checked when the recipe is validated"
+        dataset = self.dataset
+        indices = subsample_evenly(dataset.input_indices(True), MAX_GRID_INPUTS)
+        inputs = as_tensor(dataset.inputs(indices))
+        columns = [inputs, game.translate(inputs).cpu()]
+        if dataset.has_targets:
+            columns.append(as_tensor(dataset.samples(indices)))
+        rows = [self._interleave(columns)]
+        if isinstance(game, CycleGame):
+            reverse_inputs = as_tensor(dataset.samples(subsample_evenly(dataset.held_out, MAX_GRID_INPUTS)))
+            rows.append(self._interleave([reverse_inputs, game.translate(reverse_inputs, reverse=True).cpu()]))
+        grid_columns = len(columns) * max(1, MAX_COLUMNS // len(columns))
+        save_image(MEDIA_KINDS.find(dataset.summary.kind).draw(self._decode(rows), columns=grid_columns), path)
 
+    def _interleave(self, columns: list[Tensor]) -> Tensor:
+        """Resize the images of K columns (N, ...) to one shape, and return them row by row: (N K, C, H, W)."""
+        shape = tuple(columns[-1].shape[1:])
+        return torch.stack([bicubic_baseline(column, shape) for column in columns], 1).flatten(0, 1)
 
-def draw_points(game: Game, path: Path, seed: int, dataset: HeldOutExamples) -> None:
-    """Draw a scatter plot of generated points over held-out real points."""
-    with torch.no_grad():
-        samples = game.sample(seeded_rng.derive_seeds(seed, 0, SCATTER_POINTS)).float().cpu().numpy()
-    real = dataset.take(dataset.held_out[:SCATTER_POINTS]).numpy()
-    images.save_image(images.scatter_plot(samples, real), path)
+    def _decode(self, rows: list[Tensor]) -> Items:
+        """Decode images; those of a domain with fewer channels are brought to the channels of the other."""
+        widest = max((tuple(images.shape[1:]) for images in rows), key=lambda shape: shape[0])
+        images = torch.cat([bicubic_baseline(images, widest) for images in rows])
+        return self.dataset.codec.decode(images, torch.zeros(len(images), dtype=torch.int64))

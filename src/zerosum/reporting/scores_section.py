@@ -7,37 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
+from zerosum.evaluation.metrics.base import MetricInfo
+from zerosum.evaluation.metrics.registry import describe_score
 from zerosum.reporting.downsampling import Curve
-from zerosum.reporting.html import Markup, render_code_spans, tag
+from zerosum.reporting.html import Markup, render_code_spans, section, tag
+from zerosum.reporting.run_record import RunRecord
+from zerosum.reporting.samples_section import embed_image
 from zerosum.reporting.svg import ReferenceLine, render_line_chart
-from zerosum.reporting.timeline_section import embed_image
 from zerosum.run_folder import Row
 
 MAX_CLASSES_LISTED = 20
 """Number of classes up to which their counts are listed."""
 MAX_IMAGE_BYTES = 900_000
-SCORE_DESCRIPTIONS = {
-    "kid": "kernel distance between features: 0 for equal distributions",
-    "fd": "Fréchet distance between features",
-    "fid": "Fréchet inception distance, by the standard protocol",
-    "is": "Inception Score: confident and varied classes, higher is better",
-    "precision": "fraction of samples within the distribution of real images",
-    "recall": "fraction of real images within the distribution of samples",
-    "density": "mean density of real images around the samples",
-    "coverage": "fraction of real images with a sample near by",
-    "ndb": "number of clusters with a significantly wrong fraction of the samples",
-    "authenticity": "fraction of samples that are not copies of training images",
-    "l1": "mean absolute difference, 0 to 2: lower is better",
-    "psnr": "peak signal-to-noise ratio in dB: higher is better",
-    "ssim": "structural similarity: 1 for equal images",
-    "perceptual": "perceptual distance in features of an ImageNet classifier: lower is better",
-}
-"""What a score measures, by its name or the first word of it."""
 IMAGE_CAPTIONS = {
     "neighbors": (
-        "Samples and their nearest training images",
-        "Left: the first samples; right: the samples nearest to a training image; each with its three nearest training "
-        "images. Distances are relative to the median one of held-out images: far below 1 is a copy.",
+        "Samples and their nearest training {noun}s",
+        "Left: the first samples; right: the samples nearest to a training {noun}; each with its three nearest "
+        "training {noun}s. Distances are relative to the median one of held-out {noun}s: far below 1 is a copy.",
     ),
     "translations": (
         "Input, output, target",
@@ -45,19 +31,25 @@ IMAGE_CAPTIONS = {
     ),
     "missing_modes": (
         "Missing modes",
-        "Real images from the clusters that contain far fewer samples than they should.",
+        "Real {noun}s from the clusters that contain far fewer samples than they should.",
     ),
 }
+"""Title and caption of each figure of an evaluation, by the stem of its file name; `{noun}` is one item of the data."""
 
 
-def format_scores(row: Row) -> list[str]:
-    """Format an evaluation as text: a table, sentences and the protocol."""
+def format_scores(row: Row, noun: str) -> list[str]:
+    """Format an evaluation as text: a table, sentences and the protocol.
+
+    Args:
+        row: the evaluation, a row of scores.jsonl.
+        noun: one item of the data in words, such as "point"; the plural has an s.
+    """
     cells = [("score", "value", "real against real", "ratio")]
     cells += [(name, *_score_cells(score)) for name, score in row["scores"].items()]
     return [
         *_paired_metric_lines(row.get("paired_metrics") or {}),
         *_align_columns(cells),
-        *describe_result(row),
+        *describe_result(row, noun),
         f"protocol: {row['protocol_description']}",
     ]
 
@@ -101,18 +93,18 @@ def _format_ratio(score: Row) -> str:
     return ("over " if score["ratio_is_lower_bound"] else "") + f"{score['ratio']:.3g}"
 
 
-def describe_result(row: Row) -> list[str]:
+def describe_result(row: Row, noun: str) -> list[str]:
     """Return sentences on memorization, missing modes and classes, and the warnings of an evaluation."""
     lines: list[str] = []
     if copies := row.get("memorization"):
         c_t = format_with_error(copies["c_t"], copies["c_t_error"])
         is_memorized = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
         meaning = (
-            "memorization: samples are nearer to training images than other real images are"
+            f"memorization: samples are nearer to training {noun}s than other real {noun}s are"
             if is_memorized
             else "no sign of memorization"
         )
-        lines.append(f"copies: C_T {c_t}, {meaning}; {copies['exact_copies']:,} samples are training images")
+        lines.append(f"copies: C_T {c_t}, {meaning}; {copies['exact_copies']:,} samples are training {noun}s")
     if modes := row.get("modes"):
         missing = len(modes["missing_modes"])
         lines.append(
@@ -120,11 +112,11 @@ def describe_result(row: Row) -> list[str]:
             f"against real: {modes['floor_ndb']}); {missing} {'is' if missing == 1 else 'are'} hardly made"
         )
     if classes := row.get("per_class"):
-        lines += _describe_classes(classes)
+        lines += _describe_classes(classes, noun)
     return lines + [f"note: {warning}" for warning in row.get("warnings", [])]
 
 
-def _describe_classes(classes: Row) -> list[str]:
+def _describe_classes(classes: Row, noun: str) -> list[str]:
     names, classifier_accuracy = classes["class_names"], classes["classifier"]["accuracy"]
     accuracy_note = "" if classifier_accuracy is None else f" (its accuracy on them: {classifier_accuracy:.1%})"
     listed = [f"{name} {count:,}" for name, count in zip(names, classes["generated_counts"], strict=True)]
@@ -134,54 +126,58 @@ def _describe_classes(classes: Row) -> list[str]:
     return [
         f"classes: {counts}KL divergence from the class prior {kl}{conditional}",
         f"confidence: a classifier is over 90% confident on {classes['confident_fraction']:.1%} of the samples, and on "
-        f"{classes['confident_fraction_real']:.1%} of real images{accuracy_note}",
+        f"{classes['confident_fraction_real']:.1%} of real {noun}s{accuracy_note}",
     ]
 
 
 # ---------------------------------------------------------------------- in the report
 
 
-def render_scores(rows: Sequence[Row], folder: Path) -> Markup:
-    """Return the newest offline evaluation with its images, and a chart of the online ones; empty without any."""
-    offline = [row for row in rows if row.get("mode") == "offline"]
-    online = [row for row in rows if row.get("mode") == "online"]
+def render_scores(record: RunRecord) -> Markup:
+    """Return the newest offline evaluation with its figures, and a chart of the online ones; empty without any."""
+    from zerosum.evaluation.kinds.base import EVALUATION_KINDS
+
+    noun = record.noun
+    offline = [row for row in record.score_rows if row.get("mode") == "offline"]
+    online = [row for row in record.score_rows if row.get("mode") == "online"]
     if not offline and not online:
         return Markup()
     parts: list[Markup] = []
     if offline:
+        item_metrics = EVALUATION_KINDS.find(record.kind).metrics if record.kind else ()
         parts += [
-            _paired_metrics_table(offline[-1].get("paired_metrics") or {}),
-            _score_table(offline[-1]),
-            *(_image_figure(folder / name) for name in offline[-1].get("image_files", [])),
+            _paired_metrics_table(offline[-1].get("paired_metrics") or {}, noun),
+            _score_table(offline[-1], noun, item_metrics),
+            *(_figure(record.folder / name, noun) for name in offline[-1].get("image_files", [])),
         ]
     if online:
         parts.append(tag("div", _distance_chart(online), class_="charts"))
     description = (
-        "Distance of samples from held-out real images, with the distance of real images from each other: the floor, "
-        "below which a generator can be only by chance."
+        f"Distance of samples from held-out real {noun}s, with the distance of real {noun}s from each other: the "
+        "floor, below which a generator can be only by chance."
     )
-    return tag("section", tag("h2", "Scores"), tag("p", description, class_="description"), *parts)
+    return section("Scores", description, *parts)
 
 
-def _score_table(row: Row) -> Markup:
+def _score_table(row: Row, noun: str, item_metrics: Sequence[MetricInfo]) -> Markup:
     titles = ("Score", "Samples", "Real against real", "Ratio", "Meaning")
     body = [
         tag(
             "tr",
             tag("th", name, scope="row"),
             *(tag("td", cell) for cell in _score_cells(score)),
-            tag("td", _score_description(name)),
+            tag("td", describe_score(name, noun, item_metrics)),
         )
         for name, score in row["scores"].items()
     ]
     head = tag("tr", *(tag("th", title, scope="col") for title in titles))
-    texts = [*describe_result(row), f"protocol: {row['protocol_description']}"]
+    texts = [*describe_result(row, noun), f"protocol: {row['protocol_description']}"]
     notes = [tag("li", render_code_spans(text)) for text in texts]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
     return tag("div", table, tag("ul", *notes, class_="notes"), _class_table(row.get("per_class") or {}))
 
 
-def _paired_metrics_table(pairs: Row) -> Markup:
+def _paired_metrics_table(pairs: Row, noun: str) -> Markup:
     """Return the table of paired metrics; empty without any."""
     if not pairs:
         return Markup()
@@ -189,7 +185,7 @@ def _paired_metrics_table(pairs: Row) -> Markup:
     head = tag("tr", *(tag("th", title, scope="col") for title in titles))
     body = [
         tag("tr", tag("th", name, scope="row"), tag("td", format_with_error(score["value"], score["error"])),
-            tag("td", format_with_error(score["input"], None)), tag("td", _score_description(name)))
+            tag("td", format_with_error(score["input"], None)), tag("td", describe_score(name, noun)))
         for name, score in pairs.items()
     ]  # fmt: skip
     return tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
@@ -213,12 +209,10 @@ def _format_cell(cell: str | float | None) -> str:
     return cell if isinstance(cell, str) else format_with_error(cell, None)
 
 
-def _score_description(name: str) -> str:
-    return SCORE_DESCRIPTIONS.get(name) or SCORE_DESCRIPTIONS.get(name.partition("_")[0], "")
-
-
-def _image_figure(path: Path) -> Markup:
-    title, caption = IMAGE_CAPTIONS.get(path.stem, (path.stem, ""))
+def _figure(path: Path, noun: str) -> Markup:
+    title, caption = path.stem, ""
+    if path.stem in IMAGE_CAPTIONS:
+        title, caption = (text.format(noun=noun) for text in IMAGE_CAPTIONS[path.stem])
     if not path.is_file():
         return tag("p", f"{path.name} is missing.", class_="muted")
     image = tag("img", src=embed_image(path, MAX_IMAGE_BYTES), alt=title, style="max-width:100%")
@@ -242,7 +236,7 @@ def _distance_chart(rows: Sequence[Row]) -> Markup:
     )
 
 
-def report_scores(row: Row, report: Callable[[str], None]) -> None:
-    """Report an evaluation line by line."""
-    for line in format_scores(row):
+def report_scores(row: Row, report: Callable[[str], None], noun: str) -> None:
+    """Report an evaluation line by line; `noun` is one item of the data in words."""
+    for line in format_scores(row, noun):
         report(f"  {line}")

@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,6 +17,8 @@ from zerosum.game.game import Game
 from zerosum.game.player import Player, set_requires_grad
 from zerosum.game.schedule import Progress
 from zerosum.training.compile import CompileFn, eager
+
+T = TypeVar("T")
 
 
 class Precision(NamedTuple):
@@ -169,8 +171,10 @@ class Accelerator:
 
     def synchronize(self) -> None:
         """Wait until the device has finished all queued work."""
-        if self.device.type in {"cuda", "mps"}:
-            getattr(torch, self.device.type).synchronize()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
 
     def free_memory(self) -> None:
         """Free the GPU memory of games that are no longer used.
@@ -197,6 +201,14 @@ class Accelerator:
         """Wait until all ranks have reached this point."""
         if self.world_size > 1:
             dist.barrier()
+
+    def broadcast(self, value: T) -> T:
+        """Return the first rank's value on every rank; it is pickled between the processes of this run."""
+        if self.world_size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        return box[0]
 
     def all_gather(self, tensor: Tensor) -> list[Tensor]:
         """Return the tensors of all ranks, which have one shape, in order of rank."""

@@ -6,12 +6,13 @@ import json
 import random
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from zerosum.data.loader import BatchLoader
 from zerosum.errors import BadInput
@@ -21,24 +22,53 @@ from zerosum.training.accelerator import Accelerator
 from zerosum.training.meter import Meter
 
 
-def _rng_state(accelerator: Accelerator) -> dict[str, Any]:
+class NumpyKey(TypedDict):
+    """The state of numpy's Mersenne Twister."""
+
+    key: Tensor
+    """(624,) int64."""
+    pos: int
+
+
+class NumpyState(TypedDict):
+    """The state of numpy's global random number generator."""
+
+    bit_generator: str
+    state: NumpyKey
+    has_gauss: int
+    gauss: float
+
+
+class RngState(TypedDict):
+    """The states of all random number generators of a rank, as a checkpoint holds them: tensors and plain values."""
+
+    torch: Tensor
+    device: Tensor
+    numpy: NumpyState
+    python: tuple[int, list[int], float | None]
+
+
+def _rng_state(accelerator: Accelerator) -> RngState:
     """Return the state of every random number generator that a network might use."""
     version, internal, gauss = random.getstate()
-    numpy: dict[str, Any] = dict(np.random.get_state(legacy=False))
-    inner = numpy["state"]
-    return {
-        "torch": torch.get_rng_state(),
-        "device": accelerator.rng_state(),
-        "numpy": numpy | {"state": {"key": torch.from_numpy(inner["key"].astype(np.int64)), "pos": int(inner["pos"])}},
-        "python": [version, list(internal), gauss],
-    }
+    numpy = np.random.get_state(legacy=False)
+    key = NumpyKey(key=torch.from_numpy(numpy["state"]["key"].astype(np.int64)), pos=int(numpy["state"]["pos"]))
+    return RngState(
+        torch=torch.get_rng_state(),
+        device=accelerator.rng_state(),
+        numpy=NumpyState(
+            bit_generator=numpy["bit_generator"], state=key, has_gauss=numpy["has_gauss"], gauss=numpy["gauss"]
+        ),
+        python=(version, list(internal), gauss),
+    )
 
 
-def _set_rng_state(state: dict[str, Any], accelerator: Accelerator) -> None:
+def _set_rng_state(state: RngState, accelerator: Accelerator) -> None:
     torch.set_rng_state(state["torch"])
     accelerator.set_rng_state(state["device"])
     inner = state["numpy"]["state"]
-    np.random.set_state(state["numpy"] | {"state": inner | {"key": inner["key"].numpy().astype(np.uint32)}})
+    key = inner["key"].numpy().astype(np.uint32)
+    np.random.set_state({**state["numpy"], "state": {"key": key, "pos": inner["pos"]}})
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
 
@@ -50,7 +80,7 @@ def save(
     meter: Meter,
     progress: Progress,
     seconds: float,
-    rng_states: list[Any],
+    rng_states: list[RngState],
 ) -> None:
     """Write a checkpoint into `folder`.
 
@@ -137,11 +167,11 @@ def has_finite_weights(game: Game) -> bool:
     return all(bool(t.isfinite().all()) for t in game.state_dict().values() if t.is_floating_point())
 
 
-def gather_rng_states(accelerator: Accelerator) -> list[Any]:
+def gather_rng_states(accelerator: Accelerator) -> list[RngState]:
     """Return the random states of every rank. All ranks call it together."""
     own = _rng_state(accelerator)
     if accelerator.world_size == 1:
         return [own]
-    gathered = {name: accelerator.all_gather(own[name]) for name in ("torch", "device")}
+    gathered = zip(accelerator.all_gather(own["torch"]), accelerator.all_gather(own["device"]), strict=True)
     # no network of ours uses the generators of Python and numpy, so each rank keeps the states of rank 0
-    return [own | {name: states[rank] for name, states in gathered.items()} for rank in range(accelerator.world_size)]
+    return [{**own, "torch": of_torch, "device": of_device} for of_torch, of_device in gathered]

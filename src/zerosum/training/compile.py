@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeAlias, TypeVar
 
 import torch
 
 from zerosum.game.game import Game
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.fx import GraphModule
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
 CompileFn = Callable[[Game], None]
 """Compiles a game's networks in place, and changes nothing else about it."""
-Backend = str | Callable[..., Any]
+Backend: TypeAlias = "str | Callable[[GraphModule, list[Tensor]], Callable[..., object]]"
 """A backend of torch.compile: its name, or a function from a graph and its inputs to a callable."""
 
 
@@ -19,32 +26,32 @@ def eager(game: Game) -> None:
     """Leave the game uncompiled."""
 
 
-class CompiledFunction:
+class CompiledFunction(Generic[P, R]):
     """A function that is compiled at its first call, and runs eagerly from then on if compilation fails."""
 
-    def __init__(self, function: Callable[..., Any], compiler: Compiler, fullgraph: bool) -> None:
+    def __init__(self, function: Callable[P, R], compiler: Compiler, fullgraph: bool) -> None:
         """Compile `function` as one graph if `fullgraph`, otherwise in as many graphs as needed."""
         self.function, self.compiler = function, compiler
         # one graph for each shape: a run has two or three batch sizes, and dynamic shapes make slower code
         self.compiled = torch.compile(function, backend=compiler.backend, dynamic=False, fullgraph=fullgraph)
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: P.args, **named_inputs: P.kwargs) -> R:
         """Return the result of the function."""
         if self.compiler.failures:
-            return self.run_eager(*inputs)
+            return self.run_eager(*inputs, **named_inputs)
         try:
-            return self.compiled(*inputs)
+            return self.compiled(*inputs, **named_inputs)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
-            result = self.run_eager(*inputs)  # raises if the function itself is wrong
+            result = self.run_eager(*inputs, **named_inputs)  # raises if the function itself is wrong
             self.compiler.record_failure(error)
             return result
 
-    def run_eager(self, *inputs: Any) -> Any:
+    def run_eager(self, *inputs: P.args, **named_inputs: P.kwargs) -> R:
         """Return the result with nothing in the function compiled, so that it can be differentiated repeatedly."""
         with torch.compiler.set_stance("force_eager"):
-            return self.function(*inputs)
+            return self.function(*inputs, **named_inputs)
 
 
 class Compiler:

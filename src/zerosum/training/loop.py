@@ -33,9 +33,10 @@ def optimizer_step(
         for batch in micro_batches:
             with record_function(f"{PROFILER_PREFIX}{move.player}: losses"), accelerator.autocast():
                 losses, signals = move.loss_fn(batch, progress)
-                total = sum(loss.float().mean() for loss in losses.values())
+                means = [loss.float().mean() for loss in losses.values()]
+                total = sum(means[1:], means[0])
             with record_function(f"{PROFILER_PREFIX}{move.player}: backward"):
-                (total * (move.every_rounds / len(micro_batches))).backward()  # type: ignore[union-attr]
+                (total * (move.every_rounds / len(micro_batches))).backward()  # type: ignore[no-untyped-call]
             for name, loss in losses.items():
                 meter.add(f"{move.player}/{name}", loss)
             for name, signal in signals.items():
@@ -73,9 +74,9 @@ def play_moves(
 
 
 def play_round(game: Game, loader: Iterator[Batch], accelerator: Accelerator, progress: Progress, meter: Meter) -> None:
-    """Play every move that is due in this round, in the game's order."""
+    """Play every move that is due in this round and has a weight, in the game's order."""
     play_moves(
-        [move for move in game.moves if progress.round % move.every_rounds == 0],
+        [move for move in game.moves if progress.round % move.every_rounds == 0 and move.has_weight(progress)],
         game,
         loader,
         accelerator,

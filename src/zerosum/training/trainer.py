@@ -19,7 +19,7 @@ import torch
 from zerosum.data.loader import BatchLoader
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
-from zerosum.run_folder import FORMAT_VERSION, Row, RunFolder, RunState
+from zerosum.run_folder import FORMAT_VERSION, Json, Row, RunFolder, RunState
 from zerosum.training import checkpoint
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.best_model import BestModelTracker
@@ -269,7 +269,7 @@ class Trainer:
 
     def _write_status(self) -> None:
         if self.accelerator.rank == 0:
-            status = {
+            status: dict[str, Json] = {
                 "format": FORMAT_VERSION,
                 "state": self.state,
                 "stopped_early": self.stopped_early,

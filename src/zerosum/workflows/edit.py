@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import is_bounded, require_single_tensor
 from zerosum.inference.load import read_recipe
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
@@ -64,6 +66,9 @@ class EditingSession:
         from zerosum.inference.latent_space import make_edit_space
 
         generator = load_image_generator(run, device, best, "editing needs images")
+        if not is_bounded(generator.codec.spec) or generator.codec.condition_spec is not None:
+            raise BadInput(f"{run}: editing needs a generator of images in [-1, 1] without numeric conditions")
+        require_single_tensor(generator.codec.spec, "editing")
         default = 1.0 if generator.has_styles else math.inf
         truncation = default if truncation is None else truncation
         if not truncation > 0:
@@ -146,7 +151,7 @@ def mix(
     session = EditingSession.from_run(run, device, best, label, truncation)
     from zerosum.inference.latent_space import parse_layers
     from zerosum.inference.style_mixing import style_mixing_grid
-    from zerosum.media.images import make_grid, save_image
+    from zerosum.media.raster import make_grid, save_image
 
     row_text, column_text = "+".join(map(str, rows)), "+".join(map(str, columns))
     path = session.prepare_output_path(f"mix-{row_text}-with-{column_text}-{layers}-seed{seed}", into)
@@ -206,7 +211,8 @@ def edit(
     session = EditingSession.from_run(run, device, best, label, truncation)
     from zerosum.inference.directions import std_along, traverse
     from zerosum.inference.latent_space import parse_layers
-    from zerosum.media.images import make_grid, save_image, to_uint8
+    from zerosum.inference.writers import draw_frames
+    from zerosum.media.raster import make_grid, save_image
 
     reporter = reporter or SilentReporter()
     path = session.prepare_output_path(f"edit-{direction}-{layers}-seed{seed}", into)
@@ -220,7 +226,7 @@ def edit(
     reporter.message(f"{direction}: {strength:.1%} {meaning[kind]}")
     std = std_along(session.space.to_vectors(session.draw_latents(), session.label), vector)
     codes = traverse(session.compute_codes(sample_indices, seed), vector, std, max_sigma, steps, layer_range)
-    images = to_uint8(session.space.generate(codes.flatten(0, 1), session.label))
+    images = draw_frames(session.generator, session.space.generate(codes.flatten(0, 1), session.label))
     save_image(make_grid(images, columns=steps), path)
     return path
 
@@ -264,12 +270,16 @@ def encode(
     """
     session = EditingSession.from_run(run, device, best, label, None)
     path = session.prepare_output_path(f"encode-{Path(image).stem}-seed{seed}", into)
-    target = _load_target_image(Path(image), RunFolder.open(Path(run)), session.generator.shape)
+    from zerosum.game.sample_tree import single_tensor
+
+    data = read_recipe(RunFolder.open(Path(run))).data
+    target = single_tensor(DATA_KINDS.find(data.kind).load_file(data, Path(image), session.generator.codec))
     import numpy as np
     import torch
 
     from zerosum.inference.inversion import InversionOptions, invert_images
-    from zerosum.media.images import make_grid, save_image, to_uint8
+    from zerosum.inference.writers import draw_frames
+    from zerosum.media.raster import make_grid, save_image
     from zerosum.run_folder import write_atomically
 
     inversion = invert_images(
@@ -279,7 +289,7 @@ def encode(
     )  # fmt: skip
     first, last = float(inversion.errors[0, 0]), float(inversion.errors[-1, 0])
     (reporter or SilentReporter()).message(f"{image}: error {first:.4f} at the first step, {last:.4f} at the last")
-    save_image(make_grid(to_uint8(torch.cat([target, inversion.images])), columns=2), path)
+    save_image(make_grid(draw_frames(session.generator, torch.cat([target, inversion.images])), columns=2), path)
     code = inversion.codes[0].numpy()
 
     def write(temporary: Path) -> None:
@@ -344,16 +354,18 @@ def _load_class_probability_fn(
         BadInput: the data have no class of that name.
     """
     from zerosum.evaluation.evaluator import train_classifier
-    from zerosum.workflows.evaluate import load_run_dataset
+    from zerosum.workflows.run_data import read_run_data
 
     folder = RunFolder.open(Path(session.run))
-    dataset = load_run_dataset(folder, read_recipe(folder), reporter)
+    dataset = read_run_data(folder, read_recipe(folder), reporter)
     if not dataset.classes:
         raise BadInput(f"{session.run} was trained on data without classes: choose `direction` sefa:0 or pca:0")
     if class_name not in dataset.classes:
         classes = ", ".join(dataset.classes[:20])
         raise BadInput(f"`direction` class:{class_name}: there is no such class; choose one of {classes}")
     classifier = train_classifier(dataset, session.space.device, reporter)
+    if classifier is None:
+        raise BadInput(f"{session.run} was trained on data without a classifier: choose `direction` sefa:0 or pca:0")
 
     def compute_probabilities(images: Tensor) -> Tensor:
         probabilities = classifier(images.to(session.space.device)).probabilities
@@ -361,24 +373,6 @@ def _load_class_probability_fn(
         return probabilities.cpu()
 
     return compute_probabilities, dataset.classes
-
-
-def _load_target_image(file: Path, folder: RunFolder, shape: tuple[int, ...]) -> Tensor:
-    """Load an image file in the shape of the generator's samples: (1, C, H, W) in [-1, 1]."""
-    import torch
-
-    from zerosum.data.images.decode import decode_image, error_reason
-    from zerosum.data.images.sources import open_image
-
-    fit = read_recipe(folder).data.fit or "crop"
-    try:
-        with open_image(file) as image:
-            pixels = decode_image(image, shape[1], shape[0], fit).pixels
-    except Exception as error:  # Pillow raises many kinds of errors for damaged files
-        raise BadInput(
-            f"{file}: cannot be read as an image ({error_reason(error)}); give a PNG or JPEG file"
-        ) from error
-    return torch.from_numpy(pixels.copy())[None].permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _load_feature_fn(device: torch.device) -> FeatureFn:

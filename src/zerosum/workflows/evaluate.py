@@ -1,18 +1,22 @@
-"""Evaluate the samples of a run, or images of any origin, against real images."""
+"""Evaluate the samples of a run, or items of any origin, against real items."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from zerosum.data.kind import DATA_KINDS, HELD_OUT_FRACTION, load_dataset, selected_kind
 from zerosum.errors import BadInput
-from zerosum.inference.load import data_paths, load, load_translator, read_recipe, with_data_paths
+from zerosum.inference.load import load, load_translator, read_recipe
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import Row, RunFolder
 from zerosum.workflows.evaluate_task import choose_unbiased_features, evaluate_and_record
+from zerosum.workflows.run_data import load_options, load_other_data, read_run_data
 
 if TYPE_CHECKING:
+    from zerosum.data.config import DataConfig
     from zerosum.data.dataset import Dataset
     from zerosum.evaluation.request import EvaluationOptions
     from zerosum.recipes.recipe import Recipe
@@ -45,15 +49,15 @@ def evaluate(
         data: other real images, such as a test set; by default the data of the run.
         features: the feature network: lite0, inception, pixels, classifier, or `package.module:factory`; by default
             lite0 for images and pixels for points.
-        num_samples: the number of samples; by default 10,000, or the number of training images if that is smaller.
+        num_samples: the number of samples; by default 10,000, or the number of training examples if that is smaller.
         seed: the seed of the samples.
         truncation: latent values are truncated to [-truncation, truncation]; by default they are not truncated.
         reference_split: the part of the data of the run to compare with: held-out or train.
-        copy_candidates: the number of training images that are searched for copies; 0: 20,000.
+        copy_candidates: the number of training examples that are searched for copies; 0: 20,000.
         neighbors: the number of neighbors of precision, recall, density and coverage.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         raw_weights: use the trained weights instead of their EMA.
-        paired: for translation runs that were trained without pairs: images in `data` with equal names are pairs.
+        paired: for translation runs that were trained without pairs: items of equal names in `data` are pairs.
         reverse: for bidirectional translation runs: evaluate the direction from target to input.
         network_interpolation: see `load_translator`.
         device: auto, cpu, cuda, cuda:1 or mps.
@@ -86,8 +90,7 @@ def evaluate(
         return _evaluate_translation(folder, recipe, options, translation, best, device, reporter)
     if paired or reverse:
         raise BadInput(
-            f"`paired` and `reverse` are for image-to-image translation, and {run} generates images from latents; "
-            "leave them out"
+            f"`paired` and `reverse` are for translation, and {run} generates samples from latents; leave them out"
         )
     return _evaluate_generator(folder, recipe, options, str(data), best, device, reporter)
 
@@ -111,8 +114,8 @@ def _evaluate_generator(
     examples = int(folder.best_scores()["examples"]) if best else int(generator.checkpoint)
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
-        dataset = load_run_dataset(folder, recipe, reporter)
-        external = _load_dataset_like(data, recipe.data.size or 0, dataset, reporter) if data else None
+        dataset = read_run_data(folder, recipe, reporter)
+        external = load_other_data(recipe.data.model_copy(update={"source": data}), dataset, reporter) if data else None
         task = request.build_run_task(generator, dataset, external, options)
         options, task = choose_unbiased_features(options, task, recipe.pretrained_features, dataset)
         metadata: Row = {"examples": examples, "checkpoint": generator.checkpoint}
@@ -123,7 +126,7 @@ def _evaluate_generator(
 
 
 class TranslationOptions(NamedTuple):
-    """The options of `evaluate` that are for image-to-image translation only."""
+    """The options of `evaluate` that are for translation only."""
 
     data: str
     paired: bool
@@ -140,7 +143,7 @@ def _evaluate_translation(
     device: str,
     reporter: Reporter,
 ) -> Row:
-    """Evaluate a run that translates images."""
+    """Evaluate a run of translation."""
     from zerosum.evaluation import request
     from zerosum.reporting.report import write_report
     from zerosum.training.accelerator import choose_device, process_group
@@ -148,10 +151,11 @@ def _evaluate_translation(
 
     data, paired, reverse, network_interpolation = translation_options
     if paired and not data:
-        raise BadInput("`paired`: says that images with equal names in other data are pairs; add `data`")
+        raise BadInput("`paired`: says that items of equal names in other data are pairs; add `data`")
     if options.reference_split != "held-out":
         raise BadInput(
-            f"`reference_split` {options.reference_split}: translations are compared with held-out images; leave it out"
+            f"`reference_split` {options.reference_split}: translations are compared with held-out targets; "
+            "leave it out"
         )
     translator = load_translator(
         folder.path, device, best=best, raw_weights=options.sample_source == "raw", reverse=reverse,
@@ -229,14 +233,14 @@ def evaluate_folders(
     reporter = reporter or SilentReporter()
     request.check_options("held-out", num_samples, neighbors, copy_candidates)
     sources = {name: str(path) for name, path in {"fake": fake, "real": real, "train": train}.items() if path}
-    size, channels = _choose_common_format(sources, size, channels)
+    data = _choose_common_settings(sources, {"size": size, "channels": channels})
     candidates = copy_candidates or request.DEFAULT_COPY_CANDIDATES
     options = request.EvaluationOptions(features, num_samples, 0, math.inf, "all", candidates, neighbors, "files")
     folder = _choose_output_folder(Path(fake), into)
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
-        fakes, reals = (_load_images(str(source), size, channels, reporter) for source in (fake, real))
-        trained = _load_images(str(train), size, channels, reporter, held_out_fraction=0.1) if train else None
+        fakes, reals = (_load_source(data, str(source), reporter) for source in (fake, real))
+        trained = _load_source(data, str(train), reporter, HELD_OUT_FRACTION) if train else None
         task, classifier_dataset = request.build_folders_task(fakes, reals, trained, options)
         paths = {"fake": str(Path(fake).resolve()), "real": str(Path(real).resolve())}
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -261,90 +265,21 @@ def _choose_output_folder(fake: Path, into: str | Path | None) -> RunFolder:
     return folder
 
 
-def _choose_common_format(sources: dict[str, str], size: int | None, channels: int | None) -> tuple[int, int]:
-    """Return the size in pixels and the channels of all images: the arguments, or what the images have.
+def _choose_common_settings(sources: Mapping[str, str], given: Mapping[str, object]) -> DataConfig:
+    """Return settings of the data with which the items of all sources can be compared.
 
-    Raises:
-        BadInput: `fake` holds points, or its images are not square and of one size, or the channels of sources differ.
+    Args:
+        sources: the sources by argument; the first one decides their kind.
+        given: the settings that the user gave as arguments; None for those that are open.
     """
-    from zerosum.data.images.inspect import inspect_source
-
-    inspection = inspect_source(sources["fake"])
-    if inspection.kind == "points":
-        raise BadInput(f"`fake` {sources['fake']}: give a folder, .zip, .npz or .npy of images")
-    common = inspection.common_size
-    if not size and (common is None or common[0] != common[1]):
-        raise BadInput(f"`fake` {sources['fake']}: its images are not square and of one size; choose a `size` for all")
-    return size or (common or (0, 0))[0], channels or _require_common_channels(sources)
+    kind = DATA_KINDS.find(selected_kind({"source": next(iter(sources.values()))}))
+    return kind.choose_common_settings(sources, {name: value for name, value in given.items() if value is not None})
 
 
-def _require_common_channels(sources: dict[str, str]) -> int:
-    """Return the channels of all sources, by argument name; raise BadInput if they differ."""
-    from zerosum.data.images.inspect import inspect_source
-    from zerosum.data.images.summary import CHANNEL_NAMES
-
-    channels = {f"`{name}` {source}": inspect_source(source).recommended_channels() for name, source in sources.items()}
-    if len(set(channels.values())) > 1:
-        holdings = ", ".join(f"{source} holds images in {CHANNEL_NAMES[count]}" for source, count in channels.items())
-        raise BadInput(f"{holdings}; choose `channels` 1 or `channels` 3 for all")
-    return next(iter(channels.values()))
-
-
-def _load_images(source: str, size: int, channels: int, reporter: Reporter, held_out_fraction: float = 0.0) -> Dataset:
-    """Load all images of a source; others than squares are center-cropped, as in training."""
-    from zerosum.data.images.load import load_source
-
-    def progress(done: int, total: int) -> None:
-        reporter.progress(done, total, f"reading {source}")
-
-    dataset = load_source(
-        source, size, channels, "crop", held_out_fraction=held_out_fraction, progress=progress, min_images=1
-    )
-    if not dataset.bounded:
-        raise BadInput(f"{source} is a set of points; give a folder, .zip, .npz or .npy of images")
-    for line in dataset.summary.lines():
-        if line.startswith(("unreadable", "  ")):
-            reporter.message(line)
-    return dataset
-
-
-def load_run_dataset(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Dataset:
-    """Load the data that a run was trained on, with the same split.
-
-    Raises:
-        BadInput: the data do not exist, or have changed since.
-    """
-    record = folder.read_json("data.json")
-    located = with_data_paths(recipe, *data_paths(folder))
-    try:
-        dataset = _load_dataset_like(located.data.source, located.data.size or 0, None, reporter, recipe)
-    except BadInput as error:
-        raise BadInput(f"{folder.path} needs the data it was trained on ({record.get('path')}): {error}") from error
-    if dataset.fingerprint != record.get("fingerprint"):
-        raise BadInput(
-            f"{located.data.source} has changed since {folder.path} was trained on it, so the held-out part is not "
-            f"known; restore the data"
-        )
-    return dataset
-
-
-def _load_dataset_like(
-    source: str, size: int, like: Dataset | None, reporter: Reporter, recipe: Recipe | None = None
-) -> Dataset:
-    """Load data with the channels and fit of the dataset `like` or, without it, of a recipe."""
-    from zerosum.data.images.load import load_source
-
-    def progress(done: int, total: int) -> None:
-        reporter.progress(done, total, f"reading {source}")
-
-    if like is None:
-        assert recipe is not None, "either a dataset or a recipe is required"
-        return load_source(source, size, recipe.data.channels or 0, recipe.data.fit or "", progress=progress)
-    if not like.bounded:
-        raise BadInput(f"`data` {source}: this run generates points, which are compared with its own; leave it out")
-    dataset = load_source(
-        source, size, like.shape[0], like.summary.fit, held_out_fraction=0.0, progress=progress, min_images=1
-    )
-    if dataset.shape != like.shape:
-        raise BadInput(f"`data` {source}: does not have the shape of the run's samples; give data of the same kind")
+def _load_source(data: DataConfig, source: str, reporter: Reporter, held_out_fraction: float = 0.0) -> Dataset:
+    """Load all items of a source, in the same form as those of other sources."""
+    options = load_options(reporter, f"reading {source}", held_out_fraction)
+    dataset = load_dataset(data.model_copy(update={"source": source}), options)
+    for line in dataset.summary.unreadable_lines():
+        reporter.message(line)
     return dataset

@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zerosum.data.dataset import Dataset
-from zerosum.data.load import load_dataset, load_external_dataset
-from zerosum.errors import BadInput
+from zerosum.data.codec import Items
+from zerosum.data.dataset import Dataset, as_tensor
+from zerosum.data.images.pixels import round_to_bytes, unit_to_bytes
+from zerosum.data.kind import load_dataset
 from zerosum.evaluation.features.registry import is_lite0_installed
 from zerosum.evaluation.metrics.paired import PairedMetrics
 from zerosum.evaluation.metrics.score import mean_score
 from zerosum.evaluation.request import EvaluationTask, describe_train_overlap
-from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
-from zerosum.inference.load import data_paths, with_data_paths
+from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, decode_finite
+from zerosum.game.sample_spec import require_single_tensor
+from zerosum.inference.load import located_recipe
 from zerosum.inference.translator import Translator, batch_ranges, bicubic_baseline, subsample_evenly
-from zerosum.media import images
+from zerosum.media import raster
 from zerosum.reporter import Reporter
 from zerosum.run_folder import Row, RunFolder
+from zerosum.workflows.run_data import load_options, load_other_data, read_run_data
 
 if TYPE_CHECKING:
+    from zerosum.data.config import DataConfig
     from zerosum.networks.perceptual import PerceptualDistance
     from zerosum.recipes.recipe import Recipe
 
@@ -67,17 +71,18 @@ class TranslationSet:
 
     def inputs(self, rows: range) -> Tensor:
         """Return the inputs of these rows: (n, Ci, h, w) in [-1, 1]."""
-        return self.dataset.inputs(self.indices[rows.start : rows.stop])
+        return as_tensor(self.dataset.inputs(self.indices[rows.start : rows.stop]))
 
     def targets(self, rows: range) -> Tensor:
         """Return the targets of these rows: (n, C, H, W) in [-1, 1]; for pairs only."""
-        return self.dataset.scale(self.dataset.take(self.indices[rows.start : rows.stop]))
+        return as_tensor(self.dataset.samples(self.indices[rows.start : rows.stop]))
 
     def generate(self, translator: Translator) -> GeneratedSet:
         """Return the translations of all inputs, computed when they are read."""
 
-        def translate(first: int, count: int) -> Tensor:
-            return translator(self.inputs(range(first, first + count)))
+        def translate(first: int, count: int) -> Items:
+            outputs = translator(self.inputs(range(first, first + count)))
+            return decode_finite(self.dataset.codec, outputs, torch.zeros(count, dtype=torch.int64))
 
         return GeneratedSet(translate, len(self.indices), "the translations of this run")
 
@@ -98,37 +103,21 @@ def load_translation_data(
     Raises:
         BadInput: the data do not exist, have changed, or have another shape than the run needs.
     """
-
-    def progress(done: int, total: int) -> None:
-        reporter.progress(done, total, "reading")
-
-    located = with_data_paths(recipe, *data_paths(folder))
-    dataset = load_dataset(located.data, progress, bidirectional=located.game.bidirectional)
-    if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
-        raise BadInput(
-            f"{located.data.source} has changed since {folder.path} was trained on it, so the held-out part is not "
-            f"known; restore the data"
-        )
+    dataset = read_run_data(folder, recipe, reporter)
+    located = located_recipe(folder, recipe)
     if reverse:
-        reversed_recipe = _recipe_for_direction(located, False, reverse)
-        dataset = load_dataset(reversed_recipe.data, progress, bidirectional=located.game.bidirectional)
+        dataset = load_dataset(_data_for_direction(located.data, False, reverse), load_options(reporter))
     if not data:
         return dataset, TranslationSet.from_dataset(dataset, held_out=True)
-    directed = _recipe_for_direction(located, paired, reverse)
-    external = load_external_dataset(directed.data, data, "", progress, directed.game.bidirectional)
-    if external.shape != dataset.shape or external.input_shape != dataset.input_shape:
-        raise BadInput(f"`data` {data}: its images do not have the shapes that the run was trained on")
+    directed = _data_for_direction(located.data, paired, reverse)
+    external = load_other_data(directed.with_source(data), dataset, reporter)
     return dataset, TranslationSet.from_dataset(external, held_out=False)
 
 
-def _recipe_for_direction(recipe: Recipe, paired: bool, reverse: bool) -> Recipe:
-    """Return the recipe that reads the data as pairs, if they are, and with input and target swapped for `reverse`."""
-    data = recipe.data
-    changes: dict[str, Any] = {"pairs": "paired"} if paired else {}
-    if reverse:
-        changes |= {"input": data.target, "target": data.input}
-        changes |= {"source": data.target_source, "target_source": data.source} if data.target_source else {}
-    return recipe.model_copy(update={"data": data.model_copy(update=changes)}) if changes else recipe
+def _data_for_direction(data: DataConfig, paired: bool, reverse: bool) -> DataConfig:
+    """Return settings that read the data as pairs, if they are, and with input and target swapped for `reverse`."""
+    directed = data.reversed() if reverse else data
+    return directed.as_paired() if paired else directed
 
 
 def build_translation_task(
@@ -169,19 +158,24 @@ def compute_paired_scores(translator: Translator, translation_set: TranslationSe
         By metric (l1, psnr, ssim, perceptual_lite0): `value`, `error`, and `input`, the value of the input itself at
         the size of the target (enlarged bicubically; gray repeated to three channels).
     """
-    output_metrics, input_metrics = (_PairedAccumulator(translation_set.real.dataset.shape) for _ in range(2))
+    output_metrics, input_metrics = (_PairedAccumulator(_target_shape(translation_set)) for _ in range(2))
     count = len(translation_set.indices)
     for rows in batch_ranges(count, BATCH_SIZE):
         inputs = translation_set.inputs(rows)
         targets = translation_set.targets(rows)
         output_metrics.update(translator(inputs), targets)
-        input_metrics.update(bicubic_baseline(inputs, translation_set.dataset.shape), targets)
+        input_metrics.update(bicubic_baseline(inputs, _target_shape(translation_set)), targets)
         reporter.progress(rows.stop, count, "comparing pairs")
     baseline = input_metrics.compute()
     return {
         name: {"value": value, "error": error, "input": baseline[name][0]}
         for name, (value, error) in output_metrics.compute().items()
     }
+
+
+def _target_shape(translation_set: TranslationSet) -> tuple[int, ...]:
+    """Return the shape (C, H, W) of a target."""
+    return require_single_tensor(translation_set.dataset.spec, "translation").shape
 
 
 class _PairedAccumulator:
@@ -194,7 +188,7 @@ class _PairedAccumulator:
     def update(self, generated: Tensor, target: Tensor) -> None:
         """Add a batch of images in [-1, 1]."""
         # rounded to bytes, as in image files
-        generated = generated.add(1).mul(127.5).round().div(127.5).sub(1)
+        generated = round_to_bytes(generated)
         self._metrics.update(generated, target)
         if self._perceptual_distance is not None:
             with torch.no_grad():
@@ -225,11 +219,11 @@ def save_example_grid(translator: Translator, translation_set: TranslationSet, p
     shown = TranslationSet(
         translation_set.dataset, subsample_evenly(translation_set.indices, GRID_EXAMPLES), translation_set.real
     )
-    rows, shape = range(len(shown.indices)), translation_set.dataset.shape
+    rows, shape = range(len(shown.indices)), _target_shape(translation_set)
     inputs = shown.inputs(rows)
     columns = [bicubic_baseline(inputs, shape), translator(inputs)]
     if translation_set.dataset.has_targets:
         columns.append(shown.targets(rows))
     grid = torch.stack(columns, 1).flatten(0, 1)
-    images.save_image(images.make_grid(images.to_uint8(grid), columns=3 * len(columns)), path)
+    raster.save_image(raster.make_grid(unit_to_bytes(grid), columns=3 * len(columns)), path)
     return path

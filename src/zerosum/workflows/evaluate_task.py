@@ -24,12 +24,16 @@ def choose_unbiased_features(
 
     If the user chose these very features, they are used and a warning is added to the task.
     """
-    if pretrained_features and not options.features:
-        options = replace(options, features="classifier" if len(dataset.classes) > 1 else "pixels")
-    if pretrained_features and options.features == pretrained_features:
+    from zerosum.evaluation.evaluator import evaluation_kind
+
+    if not pretrained_features:
+        return options, task
+    unbiased = evaluation_kind(dataset).unbiased_features(dataset)
+    options = replace(options, features=options.features or unbiased)
+    if options.features == pretrained_features:
         warning = (
             f"the generator was trained on {pretrained_features} features, so its scores by {pretrained_features} are "
-            "too good; `features` pixels or classifier are unbiased"
+            f"too good; `features` {unbiased} is unbiased"
         )
         task = replace(task, warnings=(*task.warnings, warning))
     return options, task
@@ -64,22 +68,24 @@ def evaluate_and_record(
     """
     from zerosum.evaluation import evaluator
     from zerosum.evaluation.features.classifier import ClassifierFeatures
+    from zerosum.evaluation.figures import save_figures
     from zerosum.reporting.scores_section import report_scores
 
-    options = replace(options, features=options.features or evaluator.choose_default_features(classifier_dataset))
+    kind = evaluator.evaluation_kind(classifier_dataset)
+    options = replace(options, features=options.features or kind.default_features())
     network = evaluator.feature_network(options.features, classifier_dataset, device, reporter)
     classifier = network if isinstance(network, ClassifierFeatures) else None
-    if classifier is None and len(classifier_dataset.classes) > 1 and classifier_dataset.bounded:
+    if classifier is None and len(classifier_dataset.classes) > 1:
         classifier = evaluator.train_classifier(classifier_dataset, device, reporter)
-    with evaluator.open_feature_extractor(network, device) as extractor:
+    with evaluator.open_feature_extractor(network, kind, device) as extractor:
         result, _ = evaluator.run_evaluation(task, options, extractor, classifier, reporter)
     if not is_rank_zero:
         return {}
     name = f"{metadata['checkpoint']}-{result.protocol.score_name('kid')}-{result.protocol.key}-seed{options.seed}"
     figures_folder = folder.path / "scores" / name
-    figures = [*evaluator.save_figures(result, task, figures_folder), *save_more_figures(figures_folder)]
+    figures = [*save_figures(result, task, figures_folder), *save_more_figures(figures_folder)]
     row = evaluator.record_result(folder, result, metadata, figures)
-    report_scores(row, reporter.message)
+    report_scores(row, reporter.message, classifier_dataset.summary.noun)
     for path in figures:
         reporter.message(f"  look at  {path}")
     return row

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.recipes import defaults
+from zerosum.data.kind import DATA_KINDS, load_dataset
+from zerosum.recipes.recipe import validate_data
 from zerosum.reporter import Reporter, SilentReporter
 
 if TYPE_CHECKING:
-    from zerosum.data.images.summary import DatasetSummary
+    from zerosum.data.summary import DatasetSummary
 
 
 def inspect_dataset(source: str | Path, *, reporter: Reporter | None = None) -> DatasetSummary:
@@ -27,18 +28,11 @@ def inspect_dataset(source: str | Path, *, reporter: Reporter | None = None) -> 
         >>> summary.kind
         'points'
     """
-    from zerosum.data.images.inspect import inspect_source
-    from zerosum.data.images.load import load_source
-    from zerosum.recipes.parsing import SettingsTree
+    from zerosum.workflows.run_data import load_options
 
-    reporter = reporter or SilentReporter()
-    inspection = inspect_source(str(source))
-    settings_tree = SettingsTree()
-    defaults.choose_data_settings(settings_tree, inspection, on_cpu=True)
-    data = settings_tree.tree["data"]
-
-    def progress(done: int, total: int) -> None:
-        reporter.progress(done, total, "reading")
-
-    size, channels, fit = data.get("size", 0), data.get("channels", 0), data.get("fit", "")
-    return load_source(str(source), size, channels, fit, progress=progress).summary
+    data = validate_data({"source": str(source)})
+    kind = DATA_KINDS.find(data.kind)
+    inspection = kind.inspect(data)
+    table: dict[str, object] = {"source": str(source), "kind": data.kind}
+    kind.choose_settings(table, inspection, on_cpu=True)
+    return load_dataset(validate_data(table), load_options(reporter or SilentReporter()), inspection).summary

@@ -12,12 +12,11 @@ from zerosum.diagnosis.monitor import Monitor
 from zerosum.diagnosis.probe import GameProbe
 from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.diagnosis.translation_probe import TranslationProbe
-from zerosum.evaluation.evaluator import feature_network
-from zerosum.evaluation.features.registry import is_lite0_installed
-from zerosum.evaluation.online import OnlineEvaluator, TranslatedSet
+from zerosum.evaluation.evaluator import evaluation_kind, feature_network
+from zerosum.evaluation.online import OnlineEvaluator, SeededSamples, TranslatedSamples
 from zerosum.recipes import defaults
-from zerosum.recipes.defaults import Decision
 from zerosum.run_folder import RunFolder
+from zerosum.settings import Decision
 from zerosum.training.best_model import BestModelTracker
 from zerosum.training.loop import trial_step
 from zerosum.workflows.recover import can_recover
@@ -60,20 +59,16 @@ def _build_online_evaluator(setup: TrainingSetup, features: str, dataset: Datase
     device, samples = setup.accelerator.device, setup.recipe.evaluation.samples
     network = feature_network(features, dataset, device, setup.reporter, "evaluation.features")
     if not setup.recipe.is_translation:
-        return OnlineEvaluator(network, device, dataset, samples)
-    translated = TranslatedSet(dataset)
+        return OnlineEvaluator(network, device, dataset, samples, SeededSamples(dataset.codec))
+    translated = TranslatedSamples(dataset)
     num_translated = min(samples, len(translated))
-    return OnlineEvaluator(network, device, dataset, num_translated, translated)
+    return OnlineEvaluator(network, device, dataset, num_translated, translated, is_paired=dataset.has_targets)
 
 
 def choose_evaluation_features(setup: TrainingSetup, dataset: Dataset) -> str:
-    """Return the name of the feature network of the online evaluation; "none" if the run is not evaluated.
-
-    A generator that was trained on pretrained features is evaluated by pixels, since these features are biased.
-    """
+    """Return the name of the feature network of the online evaluation; "none" if the run is not evaluated."""
     name = setup.recipe.evaluation.features
-    default = "pixels" if setup.recipe.pretrained_features else "lite0" if is_lite0_installed() else "none"
-    return (default if dataset.bounded else "none") if name == "auto" else name
+    return evaluation_kind(dataset).online_features(setup.recipe.pretrained_features) if name == "auto" else name
 
 
 def schedule_evaluation(

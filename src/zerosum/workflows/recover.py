@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from typing import Any
 
 from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Finding
 from zerosum.errors import BadInput
 from zerosum.inference.load import rewrite_recipe
 from zerosum.recipes.files import check_recipe
-from zerosum.recipes.parsing import SettingsTree
+from zerosum.recipes.parsing import NestedSettings, SettingsTree
 from zerosum.recipes.recipe import Recipe
 from zerosum.run_folder import FINDINGS_FILE, RECOVERIES_FILE, RunFolder
 
@@ -94,10 +93,10 @@ def _invalidates_checkpoints(finding: Finding) -> bool:
     )
 
 
-def _remove_table(tree: dict[str, Any], dotted_name: str) -> None:
+def _remove_table(tree: NestedSettings, dotted_name: str) -> None:
     """Remove a table that a new one replaces, since setting the new one would merge the two."""
     *parents, last = dotted_name.split(".")
-    table: Any = tree
+    table: object = tree
     for name in parents:
         table = table.get(name, {}) if isinstance(table, Mapping) else {}
     if isinstance(table, dict) and isinstance(table.get(last), Mapping):

@@ -7,23 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import zerosum
+from zerosum.data.codec_files import save_codec
 from zerosum.data.dataset import Dataset
-from zerosum.data.images.sources import Source
-from zerosum.data.points.mixtures import GaussianMixture
+from zerosum.data.kind import Inspection
 from zerosum.errors import BadInput
-from zerosum.inference.load import read_recipe, with_data_paths
+from zerosum.game.game import Game
+from zerosum.inference.load import read_recipe, with_sources
 from zerosum.recipes import defaults
-from zerosum.recipes.defaults import Decision
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter
 from zerosum.reporting import preview
 from zerosum.reporting.report import write_report
-from zerosum.run_folder import RunFolder, RunState
+from zerosum.run_folder import Json, Row, RunFolder, RunState
+from zerosum.settings import Decision
 from zerosum.training.loggers import LOGGERS
 from zerosum.training.out_of_memory import explain_out_of_memory
 from zerosum.training.profiler import Profile
@@ -45,12 +45,11 @@ def build_trainer(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> 
     training = setup.recipe.training
     intervals = (training.tick_examples, training.preview_examples, training.checkpoint_examples)
     assert training.examples, "the training length is resolved before a trainer is built"
-    preview_fns: dict[str, Callable[..., None]] = {
-        "images": partial(preview.draw_images, seed=training.seed, num_classes=_num_classes(setup, dataset)),
-        "points": partial(preview.draw_points, seed=training.seed, dataset=dataset),
-        "translations": partial(preview.draw_translation, dataset=dataset),
-    }
-    preview_kind = "translations" if setup.recipe.is_translation else dataset.summary.kind
+    draw_preview: Callable[[Game, Path], None] = (
+        preview.TranslationPreview(dataset)
+        if setup.recipe.is_translation
+        else preview.SamplePreview(dataset, training.seed, _num_classes(setup, dataset))
+    )
     # before the game: the random numbers drawn here must not change those of the game
     best_model_tracker = build_best_model_tracker(setup, dataset, folder)
     monitor = build_monitor(setup, dataset, folder)
@@ -61,7 +60,7 @@ def build_trainer(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> 
         folder,
         training.batch_size,
         Intervals(*(interval or training.examples for interval in intervals)),
-        preview_fns[preview_kind],
+        draw_preview,
         best_model_tracker,
         monitor,
         keep_checkpoints=CHECKPOINTS_KEPT if setup.recipe.diagnostics.max_recoveries else 2,
@@ -89,7 +88,7 @@ def train_with_recovery(setup: TrainingSetup, trainer: Trainer, dataset: Dataset
     setup.reporter.message(message)
     setup.accelerator.barrier()
     changed = read_recipe(folder)
-    located = with_data_paths(changed, setup.recipe.data.source, setup.recipe.data.target_source)
+    located = with_sources(changed, setup.recipe.data.sources)
     next_setup = replace(setup, recipe=located).with_precision(changed.training.precision)
     next_trainer = build_trainer(next_setup, dataset, folder)
     next_trainer.resume(settings_changed=True)
@@ -126,8 +125,8 @@ def start_run(
     device: torch.device,
     loggers: Sequence[str],
     reporter: Reporter,
-    recipe_settings: Mapping[str, Any],
-    source: Source | GaussianMixture | None = None,
+    recipe_settings: Row,
+    inspection: Inspection | None = None,
 ) -> tuple[RunFolder, RunState]:
     """Read the data, measure the speed, choose the open settings, create the run folder, and train.
 
@@ -139,7 +138,7 @@ def start_run(
         loggers: names of additional loggers.
         reporter: receives the progress messages.
         recipe_settings: the settings of the recipe file itself, with which a diagnosis compares the user's.
-        source: the data source, if it was opened already.
+        inspection: the inspection of the data, if they were inspected already.
 
     Returns:
         The run folder and the final state of the run.
@@ -149,7 +148,7 @@ def start_run(
     """
     setup = TrainingSetup.create(recipe, device, loggers, reporter)
     setup.reporter.message(f"zerosum {zerosum.__version__}: reading {recipe.data.source}")
-    dataset = setup.load_dataset_on_ranks(source)
+    dataset = setup.load_dataset_on_ranks(recipe.data, inspection)
     for line in dataset.summary.lines():
         setup.reporter.message(f"  {line}")
     setup, open_decisions = _choose_open_settings(setup, dataset)
@@ -178,7 +177,7 @@ def _create_run_folder(
     setup: TrainingSetup,
     dataset: Dataset,
     decisions: Sequence[Decision],
-    recipe_settings: Mapping[str, Any],
+    recipe_settings: Row,
 ) -> RunFolder:
     """Create the run folder on rank 0.
 
@@ -187,17 +186,17 @@ def _create_run_folder(
     """
     failure = None
     if setup.accelerator.rank == 0:
-        plan = {
+        plan: Row = {
             "decisions": [decision.as_dict() for decision in decisions],
             "recipe_settings": dict(recipe_settings),
         }
-        files = {
+        files: dict[str, Mapping[str, Json]] = {
             "data.json": build_data_record(setup.recipe, dataset),
             "plan.json": plan,
             "recipe.toml": build_recipe_record(setup.recipe, setup.accelerator.device, dataset),
         }
         try:
-            RunFolder.create(path, files)
+            RunFolder.create(path, files, partial(save_codec, dataset))
         except BadInput as error:
             failure = error
     if setup.accelerator.all_reduce_any(failure is not None)[0]:
@@ -208,7 +207,7 @@ def _create_run_folder(
 def profile_training(recipe: Recipe, device: torch.device, reporter: Reporter) -> Profile:
     """Read the data and profile a training round; nothing is written."""
     setup = TrainingSetup.create(recipe, device, (), reporter)
-    dataset = setup.load_dataset_on_ranks()
+    dataset = setup.load_dataset_on_ranks(recipe.data)
     setup, _, _ = tune_speed(replace(setup, recipe=defaults.choose_augmentation(recipe, dataset)[0]), dataset)
     return profile(setup, dataset)
 

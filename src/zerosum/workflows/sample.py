@@ -57,9 +57,11 @@ def sample(
     if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"`into` {folder}: exists and is not empty; name a new folder, since nothing is overwritten")
     from zerosum.inference.writers import write_class_grid, write_samples
+    from zerosum.media.kind import MEDIA_KINDS
 
-    write_samples(generator.sample(num_samples, seed=seed, truncation=truncation, label=label), folder)
-    if generator.classes and label is None and len(generator.shape) == 3:
+    samples = generator.sample(num_samples, seed=seed, truncation=truncation, label=label)
+    write_samples(generator, samples, folder, seed)
+    if generator.classes and label is None and MEDIA_KINDS.find(generator.kind).has_frames:
         write_class_grid(generator, folder, seed, truncation)
     return folder
 
@@ -133,9 +135,13 @@ def load_image_generator(run: str | Path, device: str, best: bool, reason: str) 
     Raises:
         BadInput: the folder is not a run, or its generator does not generate images, with `reason` in the message.
     """
+    from zerosum.data.kind import DATA_KINDS
+    from zerosum.media.kind import MEDIA_KINDS
+
     generator = load(run, device, best=best)
-    if len(generator.shape) != 3:
-        raise BadInput(f"{run} generates points, not images: {reason}; use a run that was trained on images")
+    if not MEDIA_KINDS.find(generator.kind).has_frames:
+        noun = DATA_KINDS.find(generator.kind).noun
+        raise BadInput(f"{run} generates {noun}s, not images: {reason}; use a run that was trained on images")
     return generator
 
 

@@ -6,26 +6,26 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import zerosum
+from zerosum.data.config import DataConfig
 from zerosum.data.dataset import Dataset
 from zerosum.data.device_cache import cache_on_device
-from zerosum.data.images.sources import Source
-from zerosum.data.load import load_dataset
+from zerosum.data.kind import DATA_KINDS, Inspection, load_dataset
 from zerosum.data.loader import BatchLoader
-from zerosum.data.points.mixtures import GaussianMixture
 from zerosum.errors import BadInput
 from zerosum.game.adversarial import AdversarialGame
+from zerosum.game.sample_spec import is_bounded
 from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.validation import require_distributable
 from zerosum.reporter import Reporter, SilentReporter
-from zerosum.run_folder import FORMAT_VERSION, RunFolder
+from zerosum.run_folder import FORMAT_VERSION, Json, Row, RunFolder
 from zerosum.training.accelerator import PRECISIONS, Accelerator
 from zerosum.training.compile import CompileFn, Compiler, eager
-from zerosum.workflows.build_game import build_game
+from zerosum.workflows.build_game import DataInfo, build_game
+from zerosum.workflows.run_data import load_options, load_run_data
 
 MAX_EPOCHS_PER_BATCH = 16
 """Maximum batch size as a multiple of the training set; a larger one is taken for a mistake."""
@@ -72,28 +72,26 @@ class TrainingSetup:
             )
         return cls(recipe, accelerator, loggers, rank_reporter)
 
-    def load_dataset_on_ranks(self, source: Source | GaussianMixture | None = None) -> Dataset:
+    def load_dataset_on_ranks(self, data: DataConfig, inspection: Inspection | None = None) -> Dataset:
         """Load the dataset on every rank: first on rank 0, so that the other ranks find it in the cache.
 
         Args:
-            source: the data source, if it was opened already.
+            data: the settings of the data.
+            inspection: the inspection of the data, if they were inspected already.
 
         Raises:
             BadInput: the data cannot be used, lack classes that the recipe needs, or are too few for the batch size.
         """
-
-        def progress(done: int, total: int) -> None:
-            self.reporter.progress(done, total, "reading")
-
-        data = self.recipe.data
         for other_ranks in (False, True):
             if (self.accelerator.rank > 0) == other_ranks:
-                dataset = load_dataset(data, progress, source, self.recipe.game.bidirectional)
+                dataset = load_dataset(data, load_options(self.reporter), inspection)
             self.accelerator.barrier()
+        dataset = self._share_codec(dataset)
         if self.recipe.is_conditional and not dataset.classes:
+            hint = DATA_KINDS.find(data.kind).class_hint
             raise BadInput(
-                f"{data.source} has no classes, and recipe {self.recipe.name} is class-conditional: put the images of "
-                f"each class into a folder of its own, add a labels.csv, or choose another `recipe`, such as auto"
+                f"{data.source} has no classes, and recipe {self.recipe.name} is class-conditional: {hint}, or choose "
+                "another `recipe`, such as auto"
             )
         if self.recipe.training.batch_size > MAX_EPOCHS_PER_BATCH * len(dataset.train):
             raise BadInput(
@@ -102,11 +100,21 @@ class TrainingSetup:
             )
         return dataset
 
+    def _share_codec(self, dataset: Dataset) -> Dataset:
+        """Return the dataset with the codec of the first rank: another fit may differ in the last digits."""
+        codec = dataset.codec
+        settings, tensors = self.accelerator.broadcast((dict(codec.settings()), dict(codec.tensors())))
+        if self.accelerator.rank == 0:
+            return dataset
+        return replace(dataset, codec=DATA_KINDS.find(dataset.summary.kind).restore_codec(settings, tensors))
+
     def new_game(self, recipe: Recipe, dataset: Dataset) -> AdversarialGame:
         """Build the game of this recipe for this dataset, with newly initialized networks."""
-        return build_game(
-            recipe, dataset.shape, dataset.bounded, self.accelerator, dataset.class_priors, dataset.input_shape
+        codec = dataset.codec
+        data = DataInfo(
+            dataset.spec, dataset.class_priors, dataset.input_spec, codec.condition_spec, codec.draw_conditions
         )
+        return build_game(recipe, data, self.accelerator)
 
     def build_loader(self, dataset: Dataset) -> BatchLoader:
         """Return the loader of this rank's micro-batches."""
@@ -116,8 +124,6 @@ class TrainingSetup:
             training.batch_size // training.accumulate,
             training.seed,
             self.accelerator.device,
-            hflip=bool(self.recipe.data.hflip),
-            rotate90=self.recipe.data.rotate90,
             workers=self.recipe.data.workers,
             rank=self.accelerator.rank,
             world_size=self.accelerator.world_size,
@@ -125,47 +131,37 @@ class TrainingSetup:
 
 
 def reload_dataset(setup: TrainingSetup, folder: RunFolder, recipe: Recipe) -> Dataset:
-    """Load the dataset of an existing run.
+    """Load the dataset of an existing run on every rank.
 
     Raises:
         BadInput: the data cannot be read, or have changed since the run began.
     """
-    try:
-        dataset = setup.load_dataset_on_ranks()
-    except BadInput as error:
-        raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
-    if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
-        raise BadInput(
-            f"{recipe.data.source} has changed since {folder.path} was trained on it; restore the data, or train a "
-            "new run on it in another folder"
-        )
-    return dataset
+    return load_run_data(folder, recipe, setup.load_dataset_on_ranks)
 
 
-def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) -> dict[str, Any]:
+def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) -> Row:
     """Return the content of recipe.toml: all settings, and [metadata] about the versions, the device and the data."""
-    metadata = {
+    metadata: dict[str, Json] = {
         "format": FORMAT_VERSION,
         "zerosum": zerosum.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": str(device),
-        "sample_shape": list(dataset.shape),
-        "bounded": dataset.bounded,
     }
-    if recipe.is_translation:
-        metadata |= {"input_shape": list(dataset.input_shape)}
     if recipe.is_conditional:
         metadata |= {"classes": list(dataset.classes), "class_priors": list(dataset.class_priors)}
     return recipe.model_dump(mode="json", exclude_none=True) | {"metadata": metadata}
 
 
-def build_data_record(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """Return the content of data.json: the summary of the dataset, its sources and its fingerprint."""
-    record = dataset.summary.as_dict() | {"fingerprint": dataset.fingerprint}
-    record |= {"path": _absolute_source(recipe.data.source)}
-    target_source = recipe.data.target_source
-    return record | ({"target_source": _absolute_source(target_source)} if target_source else {})
+def build_data_record(recipe: Recipe, dataset: Dataset) -> dict[str, Json]:
+    """Return the content of data.json: the summary of the dataset, its sources, its fingerprint, and its properties."""
+    return dict(dataset.summary.as_dict()) | {
+        "fingerprint": dataset.fingerprint,
+        "sources": {name: _absolute_source(source) for name, source in recipe.data.sources.items()},
+        "has_inputs": dataset.input_spec is not None,
+        "bounded": is_bounded(dataset.spec),
+        "augmentation": DATA_KINDS.find(dataset.summary.kind).augmentation,
+    }
 
 
 def _absolute_source(source: str) -> str:

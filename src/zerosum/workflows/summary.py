@@ -5,17 +5,12 @@ from __future__ import annotations
 from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.rules.remedies import GRADIENT_PENALTIES
+from zerosum.media.kind import MEDIA_KINDS
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter
 from zerosum.run_folder import RunState
 from zerosum.training.trainer import Trainer
 from zerosum.units import format_count, format_seconds
-
-NEXT_COMMANDS = {
-    False: ("sample {run} -n 64", "walk {run}", "evaluate {run}"),
-    True: ("apply {run} IMAGES", "evaluate {run}"),
-}
-"""Commands to suggest after training, by whether the run is an image-to-image translation."""
 
 
 def report_summary(trainer: Trainer, state: RunState, recipe: Recipe, reporter: Reporter) -> None:
@@ -32,8 +27,16 @@ def report_summary(trainer: Trainer, state: RunState, recipe: Recipe, reporter: 
     if state is not RunState.DIVERGED and sample_grids:
         reporter.message(f"  look at  {sample_grids[-1]}")
         reporter.message(f"           {path / 'report.html'}")
-        for index, command in enumerate(NEXT_COMMANDS[recipe.is_translation]):
+        for index, command in enumerate(_next_commands(recipe)):
             reporter.message(f"  {'' if index else 'then':<7}  zerosum {command.format(run=path)}")
+
+
+def _next_commands(recipe: Recipe) -> list[str]:
+    """Return the commands to suggest after training."""
+    if recipe.is_translation:
+        return ["apply {run} IMAGES", "evaluate {run}"]
+    walk = ["walk {run}"] if MEDIA_KINDS.find(recipe.data.kind).has_frames else []
+    return ["sample {run} -n 64", *walk, "evaluate {run}"]
 
 
 def _describe_end(trainer: Trainer, state: RunState, recipe: Recipe) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.inference.load import data_paths, read_recipe, with_data_paths
+from zerosum.inference.load import located_recipe, read_recipe
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
 
@@ -35,7 +35,7 @@ def trace_nan(run: str | Path, *, reporter: Reporter | None = None) -> str:
     """
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
-    located = with_data_paths(recipe, *data_paths(folder))
+    located = located_recipe(folder, recipe)
     from zerosum.training.accelerator import choose_device
     from zerosum.workflows.setup import TrainingSetup, reload_dataset
 

@@ -7,19 +7,19 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zerosum.data.builtin import POINT_DATASETS
-from zerosum.data.config import Data
+from zerosum.data.config import DataConfig
+from zerosum.data.kind import DATA_KINDS, builtin_datasets, selected_kind
 from zerosum.errors import BadInput
-from zerosum.inference.load import data_paths, read_recipe, rewrite_recipe, with_data_paths
+from zerosum.inference.load import located_recipe, read_recipe, rewrite_recipe
 from zerosum.recipes import defaults
-from zerosum.recipes.defaults import Decision, DottedSettings
+from zerosum.recipes.defaults import DottedSettings, GivenArguments
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter, SilentReporter
-from zerosum.run_folder import RECOVERIES_FILE, RunFolder, RunState
+from zerosum.run_folder import RECOVERIES_FILE, Row, RunFolder, RunState
 from zerosum.training.loggers import check_loggers
 from zerosum.units import format_count, format_seconds
 from zerosum.workflows.run import Run
@@ -27,8 +27,8 @@ from zerosum.workflows.run import Run
 if TYPE_CHECKING:
     import torch
 
-    from zerosum.data.images.sources import Source
-    from zerosum.data.points.mixtures import GaussianMixture
+    from zerosum.data.kind import Inspection
+    from zerosum.settings import Decision
     from zerosum.training.profiler import Profile
     from zerosum.training.trainer import Trainer
 
@@ -43,6 +43,8 @@ KEYWORD_SETTINGS = {
 RUN_LENGTH_SYNONYMS = ("epochs", "epoch", "steps", "iterations", "images", "kimg", "max_steps", "num_epochs")
 """Arguments of other libraries whose nearest equivalent is `examples`."""
 
+ARCHIVE_SUFFIXES = {".zip", ".npz", ".npy"}
+"""Suffixes that are left out of the name of a run."""
 MAX_RECOVERIES = 3
 """Maximum number of recoveries of a run that is trained with `recover=True`."""
 
@@ -59,11 +61,11 @@ def train(
     batch_size: int | None = None,
     seed: int | None = None,
     device: str | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, object] | None = None,
     loggers: Sequence[str] = (),
     recover: bool = False,
     reporter: Reporter | None = None,
-    **unknown: Any,
+    **unknown: object,
 ) -> Run:
     """Train a GAN on a folder of images, a .zip, .npz or .npy file, or a built-in dataset.
 
@@ -110,14 +112,14 @@ def train(
     from zerosum.workflows import run_training
 
     with process_group():
-        resolved, decisions, torch_device, data_source, variant = _resolve_recipe(
+        resolved, decisions, torch_device, inspection, variant = _resolve_recipe(
             checked, recipe, size, settings, keywords
         )
         reporter = reporter or SilentReporter()
         recipe_settings = _recipe_settings(recipe, variant)
         return Run(
             *run_training.start_run(
-                resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, data_source
+                resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, inspection
             )
         )
 
@@ -133,9 +135,9 @@ def profile(
     batch_size: int | None = None,
     seed: int | None = None,
     device: str | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, object] | None = None,
     reporter: Reporter | None = None,
-    **unknown: Any,
+    **unknown: object,
 ) -> Profile:
     """Measure where the time of a training round goes, by part and by operator.
 
@@ -173,7 +175,7 @@ def _refuse_unknown_arguments(function: Callable[..., object], unknown: Mapping[
         raise BadInput(f"`{name}`: {function.__name__} has no such argument; use {hint}")
 
 
-def _recipe_settings(recipe: str, variant: str) -> dict[str, Any]:
+def _recipe_settings(recipe: str, variant: str) -> Row:
     """Return the settings that the recipe file itself has; {} if the file is incomplete without the user's settings."""
     try:
         own = check_recipe(defaults.build_settings_tree(recipe, variant, {}, {}))
@@ -184,13 +186,13 @@ def _recipe_settings(recipe: str, variant: str) -> dict[str, Any]:
 
 def _keyword_settings(
     settings: DottedSettings, source: str | Path, target_source: str | Path, **keywords: object
-) -> dict[str, tuple[str, Any]]:
+) -> dict[str, tuple[str, object]]:
     """Return the settings that were given as arguments: by dotted name, the argument in backticks and its value.
 
     Raises:
         BadInput: a data source is given twice, as an argument and in `settings`.
     """
-    overrides: dict[str, tuple[str, Any]] = {
+    overrides: dict[str, tuple[str, object]] = {
         KEYWORD_SETTINGS[name]: (f"`{name}`", value) for name, value in keywords.items() if value is not None
     }
     for name, path in (("source", source), ("target_source", target_source)):
@@ -205,28 +207,28 @@ def _keyword_settings(
 
 
 def _resolve_recipe(
-    checked: Recipe, recipe: str, size: str, settings: DottedSettings, keywords: DottedSettings
-) -> tuple[Recipe, list[Decision], torch.device, Source | GaussianMixture | None, str]:
+    checked: Recipe, recipe: str, size: str, settings: DottedSettings, keywords: GivenArguments
+) -> tuple[Recipe, list[Decision], torch.device, Inspection, str]:
     """Inspect the data and the machine, and fill in the settings that follow from them.
 
     Returns:
-        The recipe, the decisions with their reasons, the device, the opened data source, and the recipe variant.
+        The recipe, the decisions with their reasons, the device, the inspection of the data, and the recipe variant.
     """
-    from zerosum.data.load import inspect_data
     from zerosum.training.accelerator import choose_device
 
-    inspection = inspect_data(checked.data)
+    data = checked.data
+    inspection = DATA_KINDS.find(data.kind).inspect(data)
     device = choose_device(checked.training.device)
-    variant = "points" if inspection.kind == "points" else size or ("nano" if device.type == "cpu" else "base")
+    variant = defaults.choose_variant(recipe, data.kind, size or ("nano" if device.type == "cpu" else "base"))
     tree = defaults.build_settings_tree(recipe, variant, settings, keywords)
-    data_decisions = defaults.choose_data_settings(tree, inspection, device.type == "cpu")
+    data_decisions = defaults.choose_data_settings(tree, data, inspection, device.type == "cpu")
     resolved = check_recipe(tree)
     user_set = {*settings, *keywords, *(["size"] if size else [])}
     decisions = defaults.list_initial_decisions(resolved, variant, _describe_device(device), user_set)
-    return resolved, [*decisions, *data_decisions], device, inspection.resolved, variant
+    return resolved, [*decisions, *data_decisions], device, inspection, variant
 
 
-def _validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords: DottedSettings) -> Recipe:
+def _validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords: GivenArguments) -> Recipe:
     """Check all settings for the variant that will most likely be used, without reading any data.
 
     Raises:
@@ -235,22 +237,20 @@ def _validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords:
     if size:
         defaults.check_network_size(recipe, size)
     defaults.check_recipe_variants(recipe)
-    source = str(keywords["data.source"][1] if "data.source" in keywords else settings.get("data.source", ""))
-    is_points = source in POINT_DATASETS and not Path(source).exists()
-    checked = check_recipe(
-        defaults.build_settings_tree(recipe, "points" if is_points else size or "nano", settings, keywords)
-    )
+    tree = defaults.build_settings_tree(recipe, "", settings, keywords)
+    variant = defaults.choose_variant(recipe, selected_kind(tree.tree.get("data", {})), size or "nano")
+    checked = check_recipe(defaults.build_settings_tree(recipe, variant, settings, keywords))
     if not checked.data.source:
         raise BadInput(
-            "`data.source` is missing: name the training data, which may be a folder of images, a .zip, .npz or .npy "
-            "file, or a built-in dataset such as digits"
+            "`data.source` is missing: name the training data, which may be a folder, a file, or a built-in dataset "
+            f"({', '.join(builtin_datasets())})"
         )
     return checked
 
 
-def _default_run_name(data: Data) -> str:
-    paths = [Path(path).resolve() for path in (data.source, data.target_source) if path]
-    return "-to-".join(p.stem if p.suffix.lower() in {".zip", ".npz", ".npy"} else p.name for p in paths)
+def _default_run_name(data: DataConfig) -> str:
+    paths = [Path(source).resolve() for source in data.sources.values()]
+    return "-to-".join(path.stem if path.suffix.lower() in ARCHIVE_SUFFIXES else path.name for path in paths)
 
 
 def _describe_device(device: torch.device) -> str:
@@ -294,7 +294,7 @@ def resume(
     recipe = read_recipe(folder)
     if examples is not None or budget is not None:
         recipe = defaults.extend_training(recipe, list(folder.rows()), examples, budget)
-    located = with_data_paths(recipe, *data_paths(folder))
+    located = located_recipe(folder, recipe)
     from zerosum.training.accelerator import choose_device, process_group
     from zerosum.workflows.run_training import build_trainer, train_with_recovery
     from zerosum.workflows.setup import TrainingSetup, reload_dataset

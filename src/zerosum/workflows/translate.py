@@ -9,9 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from zerosum.data.images.folder_layout import is_image_file
+from zerosum.data.images.files import is_image_file, load_image, walk_images
 from zerosum.errors import BadInput
 from zerosum.inference.load import load_translator, read_recipe
 from zerosum.reporter import Reporter, SilentReporter
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zerosum.inference.translator import Translator
-    from zerosum.recipes.recipe import Recipe
 
 MASKS_DEGRADATION = "masks"
 MAX_BATCH_PIXELS = 256 * 256 * 16
@@ -73,8 +70,9 @@ def apply(
     reporter = reporter or SilentReporter()
     recipe = read_recipe(RunFolder.open(Path(run)))
     translator = load_translator(run, device, best=best, reverse=reverse, network_interpolation=network_interpolation)
-    masks = _open_masks(recipe, mask, Path(source), degrade)
-    input_loader = _InputLoader(recipe, translator, degrade, shorter_side, masks)
+    degradations = recipe.data.degradations
+    masks = _open_masks(degradations, mask, Path(source), degrade)
+    input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks)
     jobs = _plan_jobs(
         Path(source),
         Path(into) if into else Path(run) / "outputs" / _output_stem(source, translator, reverse),
@@ -82,15 +80,16 @@ def apply(
     )
     written: list[Path] = []
     skipped: list[str] = []
-    from zerosum.media import images
+    from zerosum.data.images.pixels import unit_to_bytes
+    from zerosum.media import raster
 
     for batch in _iter_batches(input_loader, jobs, skipped):
         import torch
 
-        outputs = images.to_uint8(translator(torch.cat([inputs for _, inputs in batch])))
+        outputs = unit_to_bytes(translator(torch.cat([inputs for _, inputs in batch])))
         for (path, _), image in zip(batch, outputs, strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            images.save_image(images.make_grid(image[None], columns=1, scale=1, gap=0), path)
+            raster.save_image(raster.make_grid(image[None], columns=1, scale=1, gap=0), path)
             written.append(path)
         reporter.progress(len(written) + len(skipped), len(jobs), "translating images")
     for problem in skipped:
@@ -104,11 +103,13 @@ def _output_stem(source: str | Path, translator: Translator, reverse: bool) -> s
     return f"{translator.checkpoint}-{'reverse-' if reverse else ''}{Path(source).resolve().stem}"
 
 
-def _open_masks(recipe: Recipe, mask: str | Path | None, source: Path, degrade: bool) -> _MaskSource | None:
+def _open_masks(
+    degradations: tuple[str, ...], mask: str | Path | None, source: Path, degrade: bool
+) -> _MaskSource | None:
     """Return the masks of an inpainting run; None if no mask is given. Raise BadInput if a mask cannot be used."""
     if mask is None:
         return None
-    if MASKS_DEGRADATION not in recipe.data.degrade:
+    if MASKS_DEGRADATION not in degradations:
         raise BadInput(f"`mask` {mask}: this run was not trained for inpainting with masks; leave it out")
     if degrade:
         raise BadInput(f"`mask` {mask}: `degrade` draws random masks itself; give one of the two")
@@ -130,8 +131,6 @@ def _plan_jobs(source: Path, into: Path, skip_existing: bool) -> list[Job]:
     Raises:
         BadInput: there are no images, an output exists, or `into` does not fit the source.
     """
-    from zerosum.data.images.summary import natural_sort_key
-
     if is_image_file(into.name) and into.suffix.lower() != ".png":
         raise BadInput(f"`into` {into}: images are written as PNG; name a .png file or a folder")
     if source.is_file():
@@ -141,10 +140,7 @@ def _plan_jobs(source: Path, into: Path, skip_existing: bool) -> list[Job]:
             raise BadInput(f"`into` {into}: {source} is a folder, so name a folder")
         if into.resolve().is_relative_to(source.resolve()):
             raise BadInput(f"`into` {into}: lies in {source}, from which images are read; name a folder elsewhere")
-        paths = sorted(
-            (p for p in source.rglob("*") if p.is_file() and is_image_file(p.name)),
-            key=lambda p: natural_sort_key(str(p)),
-        )
+        paths = walk_images(source)
         if not paths:
             raise BadInput(f"{source} holds no images (.png, .jpg, .webp, .bmp, .tif); name a folder that does")
         jobs = [(path, into / name) for path, name in zip(paths, _output_names(paths, source), strict=True)]
@@ -182,9 +178,11 @@ def _output_names(paths: Sequence[Path], folder: Path) -> list[Path]:
 class _InputLoader:
     """Loads image files as inputs of a translator."""
 
-    recipe: Recipe
+    degradations: tuple[str, ...]
+    """How the inputs were made from the targets in training."""
     translator: Translator
     degrade: bool
+    """Whether the images are targets, which are degraded first."""
     shorter_side: int | None
     masks: _MaskSource | None
 
@@ -194,11 +192,11 @@ class _InputLoader:
         Raises:
             BadInput: the file cannot be read, or lacks its mask.
         """
-        image = _open_image(path)
+        image = load_image(path)
         channels = self.translator.input_shape[0]
         if self.degrade:
             return self._degrade(_image_to_tensor(image, self.translator.target_shape[0], self._input_size(image)))
-        if MASKS_DEGRADATION not in self.recipe.data.degrade:
+        if MASKS_DEGRADATION not in self.degradations:
             return _image_to_tensor(image, channels, self._input_size(image))
         import torch
 
@@ -218,15 +216,14 @@ class _InputLoader:
         """Degrade an image (1, C, H, W) as held-out images are: with a seed that follows from its pixels."""
         import torch
 
-        from zerosum.data.dataset import images_to_uint8
-        from zerosum.data.degradations.degrade import DegradationPipeline
-        from zerosum.data.pairs.datasets import input_seeds
+        from zerosum.data.degradations.degrade import DegradationPipeline, input_seeds
+        from zerosum.data.images.pixels import unit_to_bytes
 
-        degrade = DegradationPipeline(self.recipe.data.degrade)
+        degrade = DegradationPipeline(self.degradations)
         factor = degrade.downsampling_factor
         height, width = (length // factor * factor for length in image.shape[2:])
         cropped = image[:, :, :height, :width]
-        return degrade(cropped, torch.from_numpy(input_seeds(images_to_uint8(cropped))))
+        return degrade(cropped, torch.from_numpy(input_seeds(unit_to_bytes(cropped))))
 
     def _load_mask(self, path: Path, image: Image) -> Tensor:
         """Load the mask of an image: (1, 1, h, w), 1 where pixels are to be filled and -1 elsewhere."""
@@ -238,7 +235,7 @@ class _InputLoader:
                 )
             return self._mask_to_tensor(image.getchannel("A").point(lambda level: 255 if level < 128 else 0), image)
         file = self.masks.find(path)
-        mask = _open_image(file).convert("L").point(lambda level: 255 if level >= 128 else 0)
+        mask = load_image(file).convert("L").point(lambda level: 255 if level >= 128 else 0)
         if mask.size != image.size:
             raise BadInput(
                 f"{file}: size mismatch: the mask has {mask.width} x {mask.height} pixels and {path.name} has "
@@ -264,7 +261,7 @@ class _MaskSource:
     def _paths_by_name(self) -> dict[Path, list[Path]]:
         """The masks by their path relative to the folder, and by their file name, both without suffix."""
         masks: dict[Path, list[Path]] = {}
-        for path in sorted(p for p in self.path.rglob("*") if is_image_file(p.name)):
+        for path in walk_images(self.path):
             relative = path.relative_to(self.path).with_suffix("")
             for name in {relative, Path(relative.name)}:
                 masks.setdefault(name, []).append(path)
@@ -312,27 +309,6 @@ def _iter_batches(
         yield batch
 
 
-# ---------------------------------------------------------------------- files
-
-
-def _open_image(path: Path) -> Image:
-    """Open an image file, upright and with 8 bits per channel.
-
-    Raises:
-        BadInput: it cannot be read.
-    """
-    import PIL.Image
-
-    from zerosum.data.images.decode import apply_exif_orientation, error_reason, to_8bit
-
-    try:
-        with PIL.Image.open(path) as image:
-            image.load()
-            return to_8bit(apply_exif_orientation(image))
-    except Exception as error:  # Pillow's decoders raise many kinds of errors
-        raise BadInput(f"{path}: cannot be read as an image ({error_reason(error)}); replace the file") from error
-
-
 def _image_to_tensor(
     image: Image, channels: int, size: tuple[int, int], resampling: Resampling | None = None
 ) -> Tensor:
@@ -340,11 +316,10 @@ def _image_to_tensor(
     import PIL.Image
     import torch
 
-    from zerosum.data.images.decode import convert_channels
+    from zerosum.data.images.decode import convert_channels, to_hwc_array
+    from zerosum.data.images.pixels import bytes_to_unit
 
     converted = convert_channels(image, channels)
     if converted.size != size:
         converted = converted.resize(size, resampling or PIL.Image.Resampling.LANCZOS)
-    array = np.array(converted, np.float32)
-    array = array[:, :, None] if array.ndim == 2 else array
-    return torch.from_numpy(array).permute(2, 0, 1)[None] / 127.5 - 1
+    return bytes_to_unit(torch.from_numpy(to_hwc_array(converted).copy())[None])

@@ -10,7 +10,7 @@ import torch
 from zerosum.data.dataset import Dataset
 from zerosum.data.loader import BatchLoader
 from zerosum.recipes import defaults
-from zerosum.recipes.defaults import Decision
+from zerosum.settings import Decision
 from zerosum.training.accelerator import PRECISIONS
 from zerosum.training.compile import Compiler
 from zerosum.training.out_of_memory import explain_out_of_memory

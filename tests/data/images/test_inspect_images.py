@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data.images.inspect import MAX_SAMPLED_HEADERS, SourceInspection, inspect_source
+from zerosum.data.images.inspect import MAX_SAMPLED_HEADERS, ImageInspection, inspect_source
 from zerosum.errors import BadInput
 
 MakeImages = Callable[..., list[Path]]
 
 
-def inspection_of_sizes(*sizes: tuple[int, int]) -> SourceInspection:
-    return SourceInspection("s", "images", len(sizes), sizes=sizes)
+def inspection_of_sizes(*sizes: tuple[int, int]) -> ImageInspection:
+    return ImageInspection("s", len(sizes), sizes=sizes)
 
 
 def test_inspecting_and_loading_do_not_import_torch() -> None:
@@ -83,7 +83,7 @@ def test_fields_of_an_inspection(tmp_path: Path, make_images: MakeImages) -> Non
     (tmp_path / "d" / "b" / "bad.png").write_text("x")
     (tmp_path / "d" / "readme.md").touch()
     inspection = inspect_source(str(tmp_path / "d"))
-    assert (inspection.kind, inspection.count, inspection.classes) == ("images", 7, ("a", "b"))
+    assert (inspection.count, inspection.classes) == (7, ("a", "b"))
     assert inspection.other_files == 1
     assert (inspection.short_side, inspection.common_size) == (7, None)
     assert inspection.pixel_modes == (("P", 3), ("RGB", 3))
@@ -95,12 +95,13 @@ def test_built_in_names_yield_to_an_existing_path(
     tmp_path: Path, make_images: MakeImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ring, digits = inspect_source("ring"), inspect_source("digits")
-    assert (ring.kind, ring.count, ring.dimensions, ring.recommended_size()) == ("points", 50_000, 2, 0)
-    assert (digits.kind, digits.count, digits.common_size, len(digits.classes)) == ("images", 10_000, (28, 28), 10)
+    digits = inspect_source("digits")
+    assert (digits.count, digits.common_size, len(digits.classes)) == (10_000, (28, 28), 10)
     assert (digits.recommended_size(), digits.recommended_fit(32), digits.has_color) == (32, "pad", False)
-    make_images(tmp_path / "ring", 4)
-    assert inspect_source("ring").kind == "images"
+    assert error_message("ring").startswith("the dataset 'ring' holds no images: give a folder, .zip, .npz or .npy of")
+    for name in ("ring", "digits"):
+        make_images(tmp_path / name, 4)
+        assert inspect_source(name).count == 4
 
 
 def error_message(source: str | Path) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data.images.load import load_source, physical_memory_bytes
-from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.host_memory import physical_memory_bytes
+from zerosum.data.images.load import load_source
+from zerosum.data.images.summary import ImageSummary
 from zerosum.errors import BadInput
 
 MakeImages = Callable[..., list[Path]]
@@ -50,8 +51,8 @@ def messy_folder(tmp_path: Path, make_images: MakeImages) -> Path:
     return folder
 
 
-def check_messy(summary: DatasetSummary) -> None:
-    assert summary.images == 35
+def check_messy(summary: ImageSummary) -> None:
+    assert summary.count == 35
     assert summary.other_files == 1
     assert summary.files == 40
     assert summary.classes == {"cats": 21, "dogs": 14}
@@ -81,7 +82,7 @@ def test_a_messy_folder_is_summarized(messy_folder: Path) -> None:
     text = "\n".join(dataset.summary.lines())
     for part in ("35 images from 40 files", "cats 21, dogs 14", "text.png: not an image", "duplicates: 2 exact"):
         assert part in text
-    assert DatasetSummary.from_dict(dataset.summary.as_dict()) == dataset.summary
+    assert ImageSummary.from_dict(dataset.summary.as_dict()) == dataset.summary
 
 
 def test_a_zip_equals_its_folder(messy_folder: Path, tmp_path: Path) -> None:
@@ -274,7 +275,7 @@ def test_a_damaged_member_of_an_archive_is_skipped(tmp_path: Path, make_images: 
     content[60] ^= 255  # within the first member, so that its checksum fails
     (tmp_path / "d.zip").write_bytes(content)
     summary = load_source(tmp_path / "d.zip", 8, 3, "crop").summary
-    assert summary.images == 16
+    assert summary.count == 16
     assert summary.unreadable[0][0] == "0.png"
 
 

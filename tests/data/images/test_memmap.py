@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zerosum.data.content_hash import hash_content, hash_contents
 from zerosum.data.dataset import Dataset
-from zerosum.data.images import load, memmap
+from zerosum.data.images import memmap, reader
+from zerosum.data.images.arrays import IndexedNames
 from zerosum.data.images.duplicates import find_duplicates
 from zerosum.data.images.inspect import inspect_source
 from zerosum.data.images.load import load_source
-from zerosum.data.images.sources import IndexedNames
+from zerosum.data.images.symmetries import random_hflip
 from zerosum.data.loader import BatchLoader
-from zerosum.data.split import hash_content, hash_contents
 from zerosum.errors import BadInput
 
 MakeImages = Callable[..., list[Path]]
@@ -52,7 +53,7 @@ def assert_same_dataset(one: Dataset, other: Dataset) -> None:
         assert first.dtype == second.dtype
         assert (first == second).all()
     assert replace(one.summary, source="") == replace(other.summary, source="")
-    assert (one.classes, one.shape, one.fingerprint) == (other.classes, other.shape, other.fingerprint)
+    assert (one.classes, one.spec, one.fingerprint) == (other.classes, other.spec, other.fingerprint)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -80,7 +81,7 @@ def test_batches_are_contiguous_copies_and_equal_those_of_the_archive(tmp_path: 
     taken = one.take(one.train[:7])
     assert taken.is_contiguous()
     taken.zero_()  # a copy, not a view of the file
-    first, second = BatchLoader(one, 16, 3, hflip=True), BatchLoader(other, 16, 3, hflip=True)
+    first, second = (BatchLoader(replace(side, symmetries=(random_hflip,)), 16, 3) for side in (one, other))
     for _ in range(20):
         batch, expected = next(first), next(second)
         assert (batch["real"] == expected["real"]).all()
@@ -92,7 +93,7 @@ def forbid_reading_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a warm start read pixels")
 
     monkeypatch.setattr(memmap, "compute_content_hashes", fail)
-    monkeypatch.setattr(load, "decode_source", fail)
+    monkeypatch.setattr(reader, "decode_images", fail)
 
 
 def test_a_warm_start_reads_no_pixels(tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +103,7 @@ def test_a_warm_start_reads_no_pixels(tmp_path: Path, cache_folder: Path, monkey
     cold = load_source(file, 8, 3, "crop", progress=lambda done, total: progress.append((done, total)))
     assert progress == [(70, 200), (140, 200), (200, 200)]
     [entry] = cache_folder.iterdir()
-    assert sorted(path.name for path in entry.iterdir()) == ["keys.npy", "summary.json"]  # no pixels
+    assert sorted(path.name for path in entry.iterdir()) == ["content_hashes.npy", "summary.json"]  # no pixels
     with monkeypatch.context() as warm:
         forbid_reading_pixels(warm)
         assert_same_dataset(cold, load_source(file, 8, 3, "crop"))
@@ -114,7 +115,7 @@ def test_a_warm_start_reads_no_pixels(tmp_path: Path, cache_folder: Path, monkey
     assert (changed.content_hashes == cold.content_hashes[::-1]).all()
 
 
-@pytest.mark.parametrize("damage", ["keys.npy", "summary.json"])
+@pytest.mark.parametrize("damage", ["content_hashes.npy", "summary.json"])
 def test_a_damaged_entry_is_replaced(
     tmp_path: Path, cache_folder: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosum.data.images import load
+from zerosum.data.images import reader
 from zerosum.data.images.decode import MAX_TILES, center_crop, tile
 from zerosum.data.images.load import load_source
-from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.images.summary import ImageSummary
 from zerosum.data.split import split_by_content
 from zerosum.errors import BadInput
 
@@ -67,15 +67,15 @@ def test_all_tiles_of_an_image_are_on_one_side_of_the_split(tmp_path: Path, make
     ]
     assert sorted([*dataset.train, *dataset.held_out]) == list(range(75))
     summary = dataset.summary
-    assert (summary.images, summary.tiles, summary.duplicates, summary.fit) == (11, 75, 0, "tiles")
+    assert (summary.count, summary.tiles, summary.duplicates, summary.fit) == (11, 75, 0, "tiles")
     assert summary.lines()[0].endswith("11 images from 11 files, cut into 75 tiles")
-    assert DatasetSummary.from_dict(summary.as_dict()) == summary
+    assert ImageSummary.from_dict(summary.as_dict()) == summary
 
 
 def test_a_warm_start_decodes_nothing(tmp_path: Path, make_images: MakeImages, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(tmp_path / "d", 6, size=(40, 33))
     first = load_source(tmp_path / "d", 16, 3, "tiles")
-    monkeypatch.setattr(load, "decode_source", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(reader, "decode_images", lambda *_: pytest.fail("decoded again"))
     again = load_source(tmp_path / "d", 16, 3, "tiles")
     assert (again.values == first.values).all()
     assert again.fingerprint == first.fingerprint

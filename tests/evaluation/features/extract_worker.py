@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from test_extract import extract, make_dataset, to_tensor
 
-from zerosum.evaluation.result import compute_scores
+from zerosum.evaluation.metrics.frechet import frechet_distance
+from zerosum.evaluation.metrics.pairwise import compute_pairwise_scores
 from zerosum.evaluation.sample_sets import RealSet
 from zerosum.training.accelerator import process_group
 
@@ -18,5 +19,8 @@ with process_group() as rank, tempfile.TemporaryDirectory() as scratch:
         for indices, use_cache in ((dataset.train[:600], True), (dataset.train[600:], False))
     ]
     if rank == 0:
-        scores = {name: score.value for name, score in compute_scores(*feature_sets, neighbors=5).items()}
+        tables = [feature_set.features for feature_set in feature_sets]
+        pairwise = compute_pairwise_scores(*tables, neighbors=5)
+        scores = {name: vars(pairwise)[name].value for name in ("kernel_distance", "precision", "recall", "coverage")}
+        scores["fd"] = frechet_distance(*tables).value
         torch.save({"features": to_tensor(feature_sets[1].features), "scores": scores}, sys.argv[1])

@@ -11,14 +11,17 @@ import torch
 
 from zerosum.data import cache
 from zerosum.data.dataset import Dataset
-from zerosum.data.images.summary import DatasetSummary
+from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.summary import ImageSummary
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.extract import FeatureExtractor, FeatureSet
 from zerosum.evaluation.features.table import BLOCK_ROWS, FeatureTable
-from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, SampleSet
+from zerosum.evaluation.kinds.images import IMAGE_EVALUATION
+from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, SampleSet, decode_finite
 
 WORKER = Path(__file__).parent / "extract_worker.py"
+CODEC = ImageCodec((1, 8, 8))
 TIMEOUT_SECONDS = 3600  # only against hanging
 
 
@@ -45,14 +48,17 @@ def make_dataset(n: int = 2 * BLOCK_ROWS + 100, seed: int = 0) -> Dataset:
     values = rng.integers(0, 256, (n, 8, 8, 1), dtype=np.uint8)
     keys = rng.permutation(np.arange(n, dtype=np.uint64) * 7919)
     indices = np.arange(n)
-    summary = DatasetSummary("noise", "images", images=n)
-    return Dataset(values, np.zeros(n, np.int64), (), keys, indices, indices[:0], summary)
+    summary = ImageSummary("noise", "images", n)
+    return Dataset(values, np.zeros(n, np.int64), (), keys, indices, indices[:0], summary, CODEC)
 
 
 def extract(
     sample_set: SampleSet, folder: Path, use_cache: bool = False, network: CountingNetwork | None = None
 ) -> FeatureSet:
-    return FeatureExtractor(network or CountingNetwork(), torch.device("cpu"), folder).extract(sample_set, use_cache)
+    extractor = FeatureExtractor(
+        network or CountingNetwork(), IMAGE_EVALUATION.network_input, torch.device("cpu"), folder
+    )
+    return extractor.extract(sample_set, use_cache)
 
 
 def to_tensor(table: FeatureTable) -> torch.Tensor:
@@ -63,7 +69,7 @@ def test_features_equal_the_output_of_the_network(tmp_path: Path) -> None:
     dataset = make_dataset()
     feature_set = extract(RealSet.from_dataset(dataset, dataset.train, "noise"), tmp_path)
     order = np.argsort(dataset.content_hashes)
-    expected = CountingNetwork()(dataset.scale(dataset.take(order)))
+    expected = CountingNetwork()(dataset.samples(order))
     assert len(feature_set) == len(dataset)
     torch.testing.assert_close(to_tensor(feature_set.features), expected.features, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(to_tensor(feature_set.probabilities), expected.probabilities, rtol=1e-5, atol=1e-6)
@@ -117,12 +123,19 @@ def test_cached_features_are_pruned_like_other_entries(tmp_path: Path, monkeypat
 
 def test_samples_are_rounded_to_bytes_and_must_be_finite(tmp_path: Path) -> None:
     ramp = torch.linspace(-1, 1, 64).view(1, 1, 8, 8)
-    generated = GeneratedSet(lambda start, count: ramp.expand(count, 1, 8, 8), 70, "the samples")
+    seeds = torch.arange(70)
+
+    def make_set(images: torch.Tensor) -> GeneratedSet:
+        return GeneratedSet(
+            lambda start, count: decode_finite(CODEC, images.expand(count, 1, 8, 8), seeds[start : start + count]),
+            70, "the samples",
+        )  # fmt: skip
+
+    generated = make_set(ramp)
     assert generated.take(np.arange(3)).dtype == np.uint8
     assert len(extract(generated, tmp_path)) == 70
-    broken = GeneratedSet(lambda start, count: torch.full((count, 1, 8, 8), torch.nan), 70, "the broken samples")
-    with pytest.raises(BadInput, match="the broken samples: some samples are not finite"):
-        extract(broken, tmp_path)
+    with pytest.raises(BadInput, match="some samples are not finite"):
+        extract(make_set(ramp * torch.nan), tmp_path)
 
 
 def test_two_ranks_extract_the_same_features_as_one_process(tmp_path: Path) -> None:

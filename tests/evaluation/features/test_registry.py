@@ -9,18 +9,23 @@ from functools import partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from zerosum.data.dataset import Dataset
+from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.summary import ImageSummary
 from zerosum.errors import BadInput
 from zerosum.evaluation.features import weights
-from zerosum.evaluation.features.base import FeatureOutput
+from zerosum.evaluation.features.base import FeatureNetwork, FeatureOutput
 from zerosum.evaluation.features.custom import CustomFeatures, validate_output
 from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
 from zerosum.evaluation.features.pixels import PixelFeatures
-from zerosum.evaluation.features.registry import FEATURE_NETWORK_NAMES, load_feature_network
+from zerosum.evaluation.features.registry import load_feature_network
 from zerosum.evaluation.features.resample import resize_bicubic_antialiased
 from zerosum.evaluation.features.weights import deterministic_inference, download_weights
+from zerosum.evaluation.kinds.images import IMAGE_EVALUATION
 
 CPU = torch.device("cpu")
 CONTENT = bytes(range(256)) * 9000
@@ -31,13 +36,25 @@ def make_images(n: int = 3, size: int = 8) -> torch.Tensor:
     return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
+def make_dataset(size: int = 8) -> Dataset:
+    """One image of this size."""
+    values, index = np.zeros((1, size, size, 3), np.uint8), np.arange(1)
+    summary, codec = ImageSummary("photos", "images", 1), ImageCodec((3, size, size))
+    return Dataset(values, index, (), index.astype(np.uint64), index, index[:0], summary, codec)
+
+
+def load_network(name: str, size: int = 8) -> FeatureNetwork:
+    """Load a feature network for images of this size."""
+    return load_feature_network(name, IMAGE_EVALUATION.networks, make_dataset(size), CPU)
+
+
 # ---------------------------------------------------------------------- by name
 
 
 def test_load_feature_network_by_name() -> None:
-    assert isinstance(load_feature_network("pixels", 32, CPU), PixelFeatures)
+    assert isinstance(load_network("pixels", 32), PixelFeatures)
     for image_size, input_size in ((28, 96), (96, 96), (97, 224), (512, 224)):
-        network = load_feature_network("lite0", image_size, CPU)
+        network = load_network("lite0", image_size)
         assert isinstance(network, EfficientNetFeatures)
         assert network.image_size == input_size
 
@@ -47,13 +64,13 @@ def test_load_feature_network_by_name() -> None:
 )
 def test_an_unknown_name_is_refused_with_the_most_similar_one(name: str, suggestion: str) -> None:
     with pytest.raises(BadInput, match=rf"`features` {name}: .*did you mean {suggestion}\?") as error:
-        load_feature_network(name, 32, CPU)
-    assert ", ".join(FEATURE_NETWORK_NAMES) in str(error.value)
+        load_network(name)
+    assert ", ".join(IMAGE_EVALUATION.networks) in str(error.value)
 
 
 def test_a_name_without_a_similar_one_is_refused_with_the_list() -> None:
     with pytest.raises(BadInput, match="lite0, inception, pixels, classifier") as error:
-        load_feature_network("qqq", 32, CPU)
+        load_network("qqq")
     assert "did you mean" not in str(error.value)
 
 
@@ -64,8 +81,8 @@ def test_pixel_features_are_flattened_values() -> None:
     small, large, points = make_images(size=32), make_images(size=33), torch.randn(5, 2)
     assert torch.equal(PixelFeatures()(small).features, small.flatten(1))
     assert torch.equal(PixelFeatures()(large).features, resize_bicubic_antialiased(large, 32).flatten(1))
-    assert torch.equal(PixelFeatures()(points).features, points)
-    assert PixelFeatures()(points).probabilities is None
+    assert torch.equal(PixelFeatures(max_size=None)(points).features, points)
+    assert PixelFeatures()(small).probabilities is None
 
 
 # ---------------------------------------------------------------------- custom networks
@@ -119,7 +136,7 @@ def unload_test_modules() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_custom_network_runs_in_evaluation_mode_without_gradients() -> None:
-    network = load_feature_network("own_features:net", 8, CPU)
+    network = load_network("own_features:net")
     assert isinstance(network, CustomFeatures)
     output = network(make_images())
     assert output.features.shape == (3, 4)

@@ -68,11 +68,11 @@ def test_invalid_labels_and_counts_are_refused() -> None:
         count_classes(np.array([1, 5]), 5)
     with pytest.raises(BadInput, match="label -1"):
         mean_per_class(np.array([1.0]), np.array([-1]), 5)
-    with pytest.raises(BadInput, match="2 labels for 1 images"):
+    with pytest.raises(BadInput, match="2 labels for 1 items"):
         mean_per_class(np.array([1.0]), np.array([0, 1]), 5)
     with pytest.raises(BadInput, match="1 target labels for 2"):
         accuracy(np.array([1, 0]), np.array([0]))
-    with pytest.raises(BadInput, match="no images"):
+    with pytest.raises(BadInput, match="no items"):
         class_kl_divergence(np.array([0, 0]), np.array([0, 1]))
     with pytest.raises(BadInput, match="one classifier"):
         class_kl_divergence(np.array([0, 1, 0]), np.array([0, 1]))

@@ -123,7 +123,7 @@ def test_authenticity_by_hand() -> None:
 
 
 def test_too_few_images_and_unequal_features_are_refused() -> None:
-    with pytest.raises(BadInput, match="at least 2 training images"):
+    with pytest.raises(BadInput, match="at least 2 training items"):
         measure(TRAIN[:1], HELD_OUT, HELD_OUT)
     with pytest.raises(BadInput):
         measure(TRAIN, HELD_OUT, HELD_OUT[:, :4])

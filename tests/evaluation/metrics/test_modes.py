@@ -167,7 +167,7 @@ def test_invalid_inputs_are_refused() -> None:
         fit_kmeans(FeatureTable.from_tensor(MODES[:5]), 6)
     with pytest.raises(BadInput, match="same modes"):
         compare_mode_counts(np.array([1, 2]), np.array([1, 2, 3]))
-    with pytest.raises(BadInput, match="no images"):
+    with pytest.raises(BadInput, match="no items"):
         compare_mode_counts(np.array([1, 2]), np.array([0, 0]))
     with pytest.raises(BadInput, match="one feature network"):
         assign_clusters(FeatureTable.from_tensor(MODES), torch.zeros(3, 5, dtype=torch.float64))

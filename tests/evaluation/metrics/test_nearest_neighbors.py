@@ -97,7 +97,7 @@ def test_k_may_be_the_number_of_available_rows() -> None:
 
 def test_invalid_searches_are_refused() -> None:
     table = FeatureTable.from_tensor(draw(6, 3, 18))
-    with pytest.raises(BadInput, match="6 nearest images cannot be searched among 5"):
+    with pytest.raises(BadInput, match="6 nearest items cannot be searched among 5"):
         nearest_neighbors(table, table, 6, exclude_self=True)
     with pytest.raises(BadInput, match="one feature network"):
         nearest_neighbors(table, FeatureTable.from_tensor(draw(6, 4, 18)))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from zerosum.evaluation.metrics.embeddings import mean_pairwise_distance
 from zerosum.evaluation.metrics.statistics import auc, cohens_d, energy_distance
-from zerosum.evaluation.metrics.thumbnails import mean_pairwise_distance
 
 
 def draw(n: int, features: int = 3, seed: int = 0) -> torch.Tensor:

@@ -15,6 +15,7 @@ from zerosum.errors import BadInput
 from zerosum.game.augment import transforms, warp
 from zerosum.game.augment.config import ADA, AugmentConfig, DiffAugment, NoAugment, ScheduledADA
 from zerosum.game.augment.transforms import ColorTransform, UniformDraws
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Cosine, Progress
 from zerosum.game.seeded_rng import derive_seeds
 
@@ -320,11 +321,13 @@ def test_probability_of_each_kind() -> None:
 @pytest.mark.parametrize("augment", PIPELINES.values(), ids=PIPELINES)
 def test_unsupported_shapes_are_refused(augment) -> None:
     for channels in (1, 2, 3, 4):
-        augment.check((channels, 32, 32))
-    with pytest.raises(BadInput, match="points"):
-        augment.check((2,))
+        augment.check(TensorSpec((channels, 32, 32)))
+    with pytest.raises(BadInput, match="shape \\(2,\\)"):
+        augment.check(TensorSpec((2,)))
     with pytest.raises(BadInput, match="5 channels"):
-        augment.check((5, 32, 32))
+        augment.check(TensorSpec((5, 32, 32)))
     with pytest.raises(BadInput, match="32 x 64"):
-        augment.check((3, 32, 64))
-    NoAugment().check((2,))
+        augment.check(TensorSpec((3, 32, 64)))
+    with pytest.raises(BadInput, match="atoms and bonds"):
+        augment.check({"atoms": TensorSpec((3, 32, 32)), "bonds": TensorSpec((3, 32, 32))})
+    NoAugment().check(TensorSpec((2,)))

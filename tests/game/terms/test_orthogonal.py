@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.play import Play
+from zerosum.game.play import DiscriminatorInput, Play
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.terms.orthogonal import OrthogonalRegularization
 from zerosum.networks.configs.resnet import ResNetGeneratorConfig
@@ -22,7 +23,7 @@ class GameStub(nn.Module):
 
 def orthogonal_term(generator: nn.Module) -> Tensor:
     real = torch.zeros(1, 1)
-    play = Play(GameStub(generator), pytest.fail, real, pytest.fail, {"real": real}, Progress())
+    play = Play(GameStub(generator), pytest.fail, DiscriminatorInput(real), pytest.fail, {"real": real}, Progress())
     return OrthogonalRegularization()(play)
 
 
@@ -60,7 +61,7 @@ def test_class_embeddings_norms_and_biases_are_excluded() -> None:
     config = ResNetGeneratorConfig(
         widths=(4,), condition="conditional-batch-norm", hierarchical_latent=True, attention_side=8, spectral_norm=True
     )
-    network = config.build(6, (1, 16, 16), bounded=True, num_classes=5)
+    network = config.build(6, TensorSpec((1, 16, 16), bounded=True), num_classes=5)
     term = orthogonal_term(network)
     term.backward()
     regularized = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from zerosum.game import seeded_rng
 from zerosum.game.latent import Normal
 from zerosum.game.play import Play
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
 from zerosum.game.terms import path_length
 from zerosum.game.terms.path_length import PathLength, compute_path_lengths
@@ -32,6 +33,9 @@ class LinearGenerator(nn.Module):
         self.matrix = nn.Parameter(torch.randn(18, 2, 5, dtype=torch.float64))
         self.register_buffer("mean_path_length", torch.zeros(()))
 
+    def running_path_length(self) -> Tensor:
+        return self.mean_path_length
+
     def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         return torch.stack([latent, 2 * latent], 1).double()
 
@@ -53,7 +57,7 @@ def make_stylegan2(num_classes: int = 0) -> nn.Module:
     config = StyleGAN2GeneratorConfig(
         channel_base=64, channel_max=4, style_size=3, mapping_layers=2, condition="concat" if num_classes else "none"
     )
-    network = config.build(4, (1, 16, 16), True, num_classes).double()
+    network = config.build(4, TensorSpec((1, 16, 16), bounded=True), num_classes).double()
     for layer in network.synthesis_layers:
         nn.init.normal_(layer.noise.strength)
         nn.init.normal_(layer.bias)

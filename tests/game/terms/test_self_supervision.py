@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.seeded_rng import RandomStream, normal
 from zerosum.game.terms.self_supervision import SelfSupervisedReconstruction
 from zerosum.game.types import DiscriminatorOutput
@@ -88,7 +89,7 @@ def test_discriminator_learns_to_reconstruct(norm: Any) -> None:
     """Dark images with one bright square: a loss below that of a dark image requires the position of the square."""
     torch.manual_seed(0)
     config = FastGANDiscriminatorConfig(width=2, decoder_width=4, norm=norm, spectral_norm=norm == "batch")
-    discriminator = config.build((1, 32, 32))
+    discriminator = config.build(TensorSpec((1, 32, 32)))
     optimizer = torch.optim.Adam(discriminator.parameters(), lr=1e-2, betas=(0.5, 0.999))
     losses = []
     for step in range(40):

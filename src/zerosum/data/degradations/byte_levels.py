@@ -9,15 +9,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zerosum.data.images.pixels import levels_to_unit, unit_to_levels
+
 
 def to_levels(images: Tensor) -> Tensor:
     """Convert images (N, C, H, W) in [-1, 1] to the nearest levels, contiguous, in new memory."""
-    return round_levels_(images.float().contiguous(memory_format=torch.contiguous_format).add(1).mul_(127.5))
+    return round_levels_(unit_to_levels(images.float().contiguous(memory_format=torch.contiguous_format)))
 
 
 def from_levels(levels: Tensor) -> Tensor:
     """Convert levels k to [-1, 1], bit for bit as images are loaded: k / 127.5 - 1."""
-    return levels.div(127.5).sub_(1)
+    return levels_to_unit(levels)
 
 
 def round_levels_(values: Tensor) -> Tensor:

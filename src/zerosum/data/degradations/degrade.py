@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from zerosum.data.content_hash import hash_contents
 from zerosum.data.degradations.catalog import DOWNSAMPLING_FACTORS, SINGLE_CHANNEL, check_degradations
 from zerosum.errors import BadInput
 
@@ -100,3 +104,15 @@ class DegradationPipeline:
             levels = DEGRADATION_FNS[name](levels, seed)
         assert levels.shape == (count, *input_shape)
         return from_levels(levels)
+
+
+_SEED_HEADER = "given"  # part of the hash: another header would change every degraded input of an evaluation
+
+
+def input_seeds(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the seeds (n,) with which images (n, H, W, C) are degraded when the result must be the same every time.
+
+    They are hashes of each image's own pixels, because the tiles of an image share its content hash and should not
+    share a mask.
+    """
+    return hash_contents(_SEED_HEADER, images).view(np.int64) if len(images) else np.zeros(0, np.int64)

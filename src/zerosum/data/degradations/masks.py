@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zerosum.data.images.pixels import HALF_RANGE
 from zerosum.game.seeded_rng import RandomStream, fork_seed, normal, uniform
 
 HOLE_FRACTION_RANGE = (0.10, 0.45)
@@ -25,7 +26,7 @@ _FAR_DISTANCE = 9.0  # more than any distance in the image, whose shorter side i
 def masks(levels: Tensor, seed: Tensor) -> Tensor:
     """Cut a hole into each image: levels (N, C, H, W) to (N, C + 1, H, W), with a mid gray hole, and its mask last."""
     missing = hole_mask(seed, levels.shape[2], levels.shape[3])
-    return torch.cat((torch.where(missing > 0, 127.5, levels), 255 * missing), 1)
+    return torch.cat((torch.where(missing > 0, HALF_RANGE, levels), 255 * missing), 1)
 
 
 def hole_mask(seed: Tensor, height: int, width: int) -> Tensor:

@@ -1,23 +1,155 @@
-"""Images and labels in one .npz archive, or in one .npy file each."""
+"""Sources of images and labels in one .npz archive, or in one .npy file each."""
 
 from __future__ import annotations
 
+import threading
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import overload
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+from PIL import Image
 
-from zerosum.data.images.summary import natural_sort_key
+from zerosum.data.images.files import hash_state
+from zerosum.data.images.pixels import HALF_RANGE
+from zerosum.data.text import natural_sort_key
 from zerosum.errors import BadInput
 
 IMAGE_ARRAY_NAMES = ("images", "x", "x_train", "arr_0")
 """Names of the array of images, in order of preference."""
 LABEL_ARRAY_NAMES = ("labels", "y", "y_train")
 """Names of the array of labels, in order of preference."""
+
+
+class IndexedNames(Sequence[str]):
+    """The names `stem[0]`, `stem[1]` and so on, made on access: ten million strings would fill the memory."""
+
+    def __init__(self, stem: str, count: int) -> None:
+        """Create a sequence of `count` names."""
+        self._stem, self._range = stem, range(count)
+
+    def __len__(self) -> int:
+        return len(self._range)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        numbers = self._range[index]
+        return f"{self._stem}[{numbers}]" if isinstance(numbers, int) else [f"{self._stem}[{n}]" for n in numbers]
+
+
+class NpzSource:
+    """The images in an .npz, which are loaded when the first one is opened."""
+
+    def __init__(self, display_name: str, path: Path) -> None:
+        """Read the headers and the labels.
+
+        Raises:
+            BadInput: if the file is not an .npz archive, or has no array of images, or its labels do not match.
+        """
+        shapes = read_array_shapes(path)
+        self._array_name = find_image_array(path, shapes)
+        count = shapes[self._array_name][0]
+        self.display_name, self._path = display_name, path
+        self.names: Sequence[str] = IndexedNames(self._array_name, count)
+        self.labels, self.classes = load_labels(path, shapes, count)
+        self.other_files = 0
+        self.notes: tuple[str, ...] = ()
+        state = path.stat()
+        self.state_hash = hash_state("npz", path, [(self._array_name, state.st_size, state.st_mtime_ns)])
+        self._lock = threading.Lock()
+
+    def open(self, index: int) -> Image.Image:
+        """Return an image.
+
+        Raises:
+            BadInput: at the first call, if the values are not in a range of images.
+        """
+        with self._lock:
+            pixels = self._images[index]
+        return _to_pil_image(pixels)
+
+    @cached_property
+    def _images(self) -> NDArray[np.uint8]:
+        return load_image_array(self._path, self._array_name)
+
+
+class NpySource:
+    """The images in an .npy: uint8 images are memory-mapped, others are loaded when the first one is opened.
+
+    A memory-mapped file must not change while it is used: the operating system kills a process that reads beyond the
+    end of a truncated file.
+    """
+
+    def __init__(self, display_name: str, path: Path) -> None:
+        """Memory-map the file, and read its label file if there is one.
+
+        Raises:
+            BadInput: if the file is not an .npy file, or holds no images, or its labels do not match.
+        """
+        self._memmap = memmap_npy(path)
+        self._description = f"the array in {path}"
+        check_image_shape(self._memmap.shape, self._description)
+        count = len(self._memmap)
+        self.display_name, self._path = display_name, path
+        self.names: Sequence[str] = IndexedNames(path.stem, count)
+        self.labels, self.classes = load_label_file(path, count)
+        self.other_files = 0
+        self.notes: tuple[str, ...] = ()
+        files = [file for file in (path, label_file_path(path)) if file.is_file()]
+        states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        self.state_hash = hash_state("npy", path, states)
+        self._lock = threading.Lock()
+
+    def holds_examples(self, size: int, channels: int) -> bool:
+        """Return True if decoding would change no pixel: uint8 squares of this size, gray or RGB.
+
+        Decoding images with alpha changes the colors of transparent pixels: see `convert_channels`.
+        """
+        return self._is_memmappable and channels in (1, 3) and self.images.shape[1:] == (size, size, channels)
+
+    def read_blocks(self, block_bytes: int) -> Iterator[NDArray[np.uint8]]:
+        """Yield all images in blocks (n, H, W, C) of about this many bytes, if they can be memory-mapped.
+
+        They are read, not memory-mapped: touched pages of a map count as memory in use until the system reclaims them.
+        """
+        stored, image_bytes = self._memmap, self.images[0].nbytes
+        block_images = max(1, block_bytes // image_bytes)
+        with self._path.open("rb") as file:
+            file.seek(stored.offset)
+            for first in range(0, len(stored), block_images):
+                count = min(block_images, len(stored) - first)
+                block = np.fromfile(file, np.uint8, count * image_bytes).reshape(count, *stored.shape[1:])
+                yield to_uint8_nhwc(block, self._description)
+
+    def open(self, index: int) -> Image.Image:
+        """Return an image.
+
+        Raises:
+            BadInput: at the first call, if the values are not in a range of images.
+        """
+        with self._lock:
+            pixels = self.images[index]
+        return _to_pil_image(pixels)
+
+    @property
+    def _is_memmappable(self) -> bool:
+        """Whether the images are uint8, each in one block of memory."""
+        return self._memmap.dtype == np.uint8 and bool(self._memmap.flags.c_contiguous)
+
+    @cached_property
+    def images(self) -> NDArray[np.uint8]:
+        """(N, H, W, C) uint8: a view of the file if it can be memory-mapped."""
+        return to_uint8_nhwc(self._memmap if self._is_memmappable else np.array(self._memmap), self._description)
 
 
 def read_array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -74,7 +206,7 @@ def load_image_array(path: Path, array_name: str) -> NDArray[np.uint8]:
     return to_uint8_nhwc(_load_array(path, array_name), _describe_array(path, array_name))
 
 
-def to_uint8_nhwc(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
+def to_uint8_nhwc(array: NDArray[np.generic], description: str) -> NDArray[np.uint8]:
     """Convert images (N, H, W), (N, H, W, C) or (N, C, H, W) to uint8 (N, H, W, C): a view of uint8, else a copy.
 
     Floats in [0, 1] or [-1, 1] are scaled and rounded; other numbers in [0, 255] are rounded.
@@ -89,14 +221,14 @@ def to_uint8_nhwc(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
     return _to_uint8(array, description)
 
 
-def memmap_npy(path: Path) -> np.memmap[Any, Any]:
+def memmap_npy(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
     """Memory-map the array of an .npy file without reading it.
 
     Raises:
         BadInput: if the file is not an .npy file, is truncated, or holds Python objects.
     """
     try:
-        array: np.memmap[Any, Any] = npy.open_memmap(path, mode="r")
+        array: np.memmap[tuple[int, ...], np.dtype[np.generic]] = npy.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError, SyntaxError) as error:
         raise BadInput(
             f"{path} cannot be read as an .npy file ({_error_message(error)}): write it with numpy.save"
@@ -135,7 +267,9 @@ def load_label_file(path: Path, count: int) -> tuple[NDArray[np.int64], tuple[st
     return _encode_labels(memmap_npy(label_path), f"the array in {label_path}", count)
 
 
-def _encode_labels(values: NDArray[Any], description: str, count: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _encode_labels(
+    values: NDArray[np.generic], description: str, count: int
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     is_discrete = values.dtype.kind in "iubSU" or (values.dtype.kind == "f" and bool((values == np.rint(values)).all()))
     if values.size != count or values.shape[:1] != (count,) or not is_discrete:
         raise BadInput(
@@ -153,10 +287,10 @@ def _encode_labels(values: NDArray[Any], description: str, count: int) -> tuple[
     return rank[inverse.reshape(count)].astype(np.int64), tuple(names[index] for index in order)
 
 
-def _load_array(path: Path, array_name: str) -> NDArray[Any]:
+def _load_array(path: Path, array_name: str) -> NDArray[np.generic]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            array: NDArray[Any] = archive[array_name]
+            array: NDArray[np.generic] = archive[array_name]
             return array
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadInput(
@@ -173,9 +307,9 @@ def _error_message(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def _to_uint8(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
+def _to_uint8(array: NDArray[np.generic], description: str) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
-        return array
+        return array.astype(np.uint8, copy=False)
     if array.dtype.kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind not in "iuf":
@@ -185,9 +319,9 @@ def _to_uint8(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
     low, high = float(array.min()), float(array.max())
     floating = array.dtype.kind == "f"
     if floating and low >= 0 and high <= 1:
-        return _round_to_uint8(array * 255)
+        return _round_to_uint8(np.multiply(array, 255))
     if floating and low >= -1 and high <= 1:
-        return _round_to_uint8((array + 1) * 127.5)
+        return _round_to_uint8(np.multiply(np.add(array, 1), HALF_RANGE))
     if low >= 0 and high <= 255:
         return _round_to_uint8(array)
     raise BadInput(
@@ -196,7 +330,7 @@ def _to_uint8(array: NDArray[Any], description: str) -> NDArray[np.uint8]:
     )
 
 
-def _round_to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _round_to_uint8(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     rounded: NDArray[np.uint8] = np.rint(array).astype(np.uint8)
     return rounded
 
@@ -205,7 +339,7 @@ def _find_channel_axis(shape: tuple[int, ...]) -> int | None:
     return next((axis for axis in (3, 1) if 1 <= shape[axis] <= 4), None)
 
 
-def _class_name(value: Any) -> str:
+def _class_name(value: np.generic) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return f"{value:g}" if isinstance(value, np.floating) else str(value)
@@ -213,3 +347,7 @@ def _class_name(value: Any) -> str:
 
 def _join_with_or(names: tuple[str, ...]) -> str:
     return ", ".join(names[:-1]) + " or " + names[-1]
+
+
+def _to_pil_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))

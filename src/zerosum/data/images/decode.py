@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from zerosum.data.split import hash_content
+from zerosum.data.content_hash import hash_content
 
 Pixels = NDArray[np.uint8]
 
@@ -21,6 +21,14 @@ MAX_TILES = 128
 """Largest number of tiles of an image, so that one panorama does not outweigh a hundred snapshots."""
 _EXIF_ORIENTATION_TAG = 0x0112
 _HIGH_BIT_DEPTH_MODES = ("I", "F")  # and every I;16: more than 8 bits per value
+
+
+@runtime_checkable
+class _ImageWithFrames(Protocol):
+    """An image of a format that holds frames or pages, of which Pillow has no common class."""
+
+    @property
+    def n_frames(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -58,9 +66,9 @@ def decode_image(image: Image.Image, size: int, channels: int, fit: str) -> Deco
     Raises:
         Exception: any exception that Pillow raises for damaged content.
     """
-    mode, file_format, frames = image.mode, image.format or "array", getattr(image, "n_frames", 1)
-    image.load()
-    upright = to_8bit(apply_exif_orientation(image))
+    mode, file_format = image.mode, image.format or "array"
+    frames = image.n_frames if image.format and isinstance(image, _ImageWithFrames) else 1
+    upright = to_upright_8bit(image)
     content_hash = hash_content(f"{upright.mode} {upright.width}x{upright.height}", upright.tobytes())
     examples = FITS[fit](convert_channels(upright, channels), size)
     return DecodedImage(examples, content_hash, upright.width, upright.height, mode, file_format, frames)
@@ -74,6 +82,16 @@ def error_reason(error: Exception) -> str:
         return "too many pixels to decode safely"
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return text.splitlines()[0]
+
+
+def to_upright_8bit(image: Image.Image) -> Image.Image:
+    """Load the pixels of an opened image: upright, with 8 bits per value, in mode L, LA, RGB or RGBA.
+
+    Raises:
+        Exception: any exception that Pillow raises for damaged content.
+    """
+    image.load()
+    return to_8bit(apply_exif_orientation(image))
 
 
 def to_8bit(image: Image.Image) -> Image.Image:
@@ -122,11 +140,17 @@ def convert_channels(image: Image.Image, channels: int) -> Image.Image:
     return Image.composite(white, rgba, hidden).convert(PIL_MODES[channels])
 
 
+def to_hwc_array(image: Image.Image) -> Pixels:
+    """Return the pixels of an image: (H, W, C) uint8, read-only."""
+    array: Pixels = np.asarray(image)
+    return array[:, :, None] if array.ndim == 2 else array
+
+
 def center_crop(image: Image.Image, size: int) -> Pixels:
     """Crop the largest centered square and scale it to `size`: (size, size, C)."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    return _to_hwc_array(_resize_box(image, size, size, (left, top, left + side, top + side)))
+    return to_hwc_array(_resize_box(image, size, size, (left, top, left + side, top + side)))
 
 
 def pad_to_square(image: Image.Image, size: int) -> Pixels:
@@ -138,14 +162,14 @@ def pad_to_square(image: Image.Image, size: int) -> Pixels:
     if longest > size:
         width, height = (max(1, round(side * size / longest)) for side in image.size)
         image = _resize_box(image, width, height, (0, 0, image.width, image.height))
-    return _to_hwc_array(image)[
+    return to_hwc_array(image)[
         _edge_pad_indices(image.height, size)[:, None], _edge_pad_indices(image.width, size)[None, :]
     ]
 
 
 def resize(image: Image.Image, size: int) -> Pixels:
     """Scale the image to a square, ignoring its aspect ratio: (size, size, C)."""
-    return _to_hwc_array(_resize_box(image, size, size, (0, 0, image.width, image.height)))
+    return to_hwc_array(_resize_box(image, size, size, (0, 0, image.width, image.height)))
 
 
 def tile(image: Image.Image, size: int) -> Pixels:
@@ -160,7 +184,7 @@ def tile(image: Image.Image, size: int) -> Pixels:
     if len(corners) > MAX_TILES:
         kept = np.linspace(0, len(corners) - 1, MAX_TILES).round().astype(int)
         corners = [corners[index] for index in kept]
-    pixels = _to_hwc_array(image)
+    pixels = to_hwc_array(image)
     return np.stack([pixels[top : top + size, left : left + size] for top, left in corners])
 
 
@@ -191,18 +215,13 @@ def _resize_box(image: Image.Image, width: int, height: int, box: tuple[int, int
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
 
 
-def _to_hwc_array(image: Image.Image) -> Pixels:
-    array: Pixels = np.asarray(image)
-    return array[:, :, None] if array.ndim == 2 else array
-
-
 @cache
 def _edge_pad_indices(side: int, size: int) -> NDArray[np.int64]:
     """Return indices (size,) into a side of at most `size` pixels that center it and repeat its edges."""
     return np.clip(np.arange(size) - (size - side) // 2, 0, side - 1)
 
 
-def _scale_to_8bit(values: NDArray[Any]) -> Pixels:
+def _scale_to_8bit(values: NDArray[np.number]) -> Pixels:
     if not np.isfinite(values).all():
         raise ValueError("some values are not finite")
     low, high = float(values.min()), float(values.max())

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.images.files import FileEntry
 from zerosum.data.images.label_table import LabelTable, find_label_tables, read_label_table
-from zerosum.data.images.summary import natural_sort_key
+from zerosum.data.text import natural_sort_key
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-"""Suffixes of image files, in lower or upper case."""
 _SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation"}
 _TRAIN_NAMES = ("train", "training")
 
@@ -27,18 +26,8 @@ class FolderLayout:
     """(len(indices),) class indices."""
     classes: tuple[str, ...]
     notes: tuple[str, ...]
-    table_entries: tuple[tuple[str, int, int], ...] = ()
+    table_entries: tuple[FileEntry, ...] = ()
     """The label table that the classes come from, if there is one: see `LabelTable.entry`."""
-
-
-def is_hidden(name: str) -> bool:
-    """Return True if a file or folder of this name is hidden or made by the system: .DS_Store, .git, __MACOSX."""
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def is_image_file(name: str) -> bool:
-    """Return True if the name has the suffix of an image file."""
-    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def infer_layout(

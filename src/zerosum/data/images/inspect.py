@@ -12,8 +12,8 @@ import numpy as np
 
 from zerosum.data.images.decode import convert_channels, error_reason, to_8bit
 from zerosum.data.images.sources import Source, resolve_source
-from zerosum.data.images.summary import most_common
-from zerosum.data.points.mixtures import POINT_COUNT, GaussianMixture
+from zerosum.data.kind import Inspection
+from zerosum.data.text import most_common
 from zerosum.errors import BadInput
 
 MAX_SAMPLED_HEADERS = 512
@@ -26,16 +26,9 @@ _PAD_MIN_RATIO = 0.75  # images of at least this fraction of the size are padded
 
 
 @dataclass(frozen=True)
-class SourceInspection:
+class ImageInspection(Inspection):
     """The result of a quick inspection; all fields but the counts come from evenly spaced files."""
 
-    source: str
-    """The source as the user named it."""
-    kind: str
-    """`images` or `points`."""
-    count: int
-    """Number of image files (readable or not), or of points."""
-    classes: tuple[str, ...] = ()
     other_files: int = 0
     """Number of files without the suffix of an image, which are ignored."""
     sizes: tuple[tuple[int, int], ...] = ()
@@ -50,16 +43,12 @@ class SourceInspection:
     """Whether any pixel of a sampled image is transparent."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """(name, reason) of each unreadable sampled image."""
-    dimensions: int = 0
-    """F of points (N, F)."""
-    notes: tuple[str, ...] = ()
-    """Sentences for the user about decisions of the inspection."""
-    resolved: Source | GaussianMixture | None = field(default=None, repr=False, compare=False)
+    resolved: Source | None = field(default=None, repr=False, compare=False)
     """The resolved source: `load_source` takes it, so that a large folder is not listed twice."""
 
     @property
     def short_side(self) -> int:
-        """The median of the shorter sides of the images in pixels; 0 for points."""
+        """The median of the shorter sides of the images in pixels."""
         return round(statistics.median(map(min, self.sizes))) if self.sizes else 0
 
     @property
@@ -68,13 +57,11 @@ class SourceInspection:
         return self.sizes[0] if len(set(self.sizes)) == 1 else None
 
     def recommended_size(self, max_size: int = 256) -> int:
-        """Return a power of two from 16 to 1024, at most `max_size`, in pixels; 0 for points.
+        """Return a power of two from 16 to 1024, at most `max_size`, in pixels.
 
         It is the largest power of two that the shorter side of three quarters of the images reaches, or misses by at
         most 15%.
         """
-        if not self.sizes:
-            return 0
         short_sides = sorted(map(min, self.sizes))
         reached = short_sides[(len(short_sides) - 1) // 4] / _SIZE_TOLERANCE
         return max((size for size in _SIZES if size <= min(reached, max_size)), default=_SIZES[0])
@@ -94,21 +81,16 @@ class SourceInspection:
 _SIZES = (16, 32, 64, 128, 256, 512, 1024)
 
 
-def inspect_source(source: str | Path) -> SourceInspection:
+def inspect_source(source: str | Path) -> ImageInspection:
     """Inspect a folder, .zip, .npz or .npy of images, or a built-in dataset, without reading it all.
 
     Raises:
         BadInput: if the source does not exist, or nothing of it can be read.
     """
-    resolved = resolve_source(source)
-    if isinstance(resolved, GaussianMixture):
-        return SourceInspection(
-            resolved.name, "points", POINT_COUNT, dimensions=resolved.modes.shape[1], resolved=resolved
-        )
-    return inspect_images(resolved)
+    return inspect_images(resolve_source(source))
 
 
-def inspect_images(source: Source) -> SourceInspection:
+def inspect_images(source: Source) -> ImageInspection:
     """Inspect a resolved source of images.
 
     Raises:
@@ -119,7 +101,7 @@ def inspect_images(source: Source) -> SourceInspection:
         return _inspect_images(source)
 
 
-def _inspect_images(source: Source) -> SourceInspection:
+def _inspect_images(source: Source) -> ImageInspection:
     headers: list[tuple[tuple[int, int], str, str]] = []
     thumbnail_candidates: list[int] = []
     unreadable: list[tuple[str, str]] = []
@@ -142,9 +124,8 @@ def _inspect_images(source: Source) -> SourceInspection:
         _has_color_and_alpha(source, thumbnail_candidates[index])
         for index in _evenly_spaced_indices(len(thumbnail_candidates), _MAX_THUMBNAILS)
     ]
-    return SourceInspection(
+    return ImageInspection(
         source=source.display_name,
-        kind="images",
         count=len(source.names),
         classes=source.classes,
         other_files=source.other_files,

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.images.summary import natural_sort_key, pluralize
+from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 
 LABEL_TABLE_NAMES = ("labels.csv", "labels.tsv", "metadata.csv", "metadata.tsv")

@@ -2,92 +2,89 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data import cache
-from zerosum.data.cache import CacheWriteError, DecodedSource, ExampleMetadata
-from zerosum.data.images.arrays import to_uint8_nhwc
+from zerosum.data.content_hash import hash_contents
+from zerosum.data.images.arrays import NpySource
 from zerosum.data.images.decode import PIL_MODES
 from zerosum.data.images.duplicates import find_duplicates
-from zerosum.data.images.ingest import ProgressFn
-from zerosum.data.images.sources import NpySource
-from zerosum.data.images.summary import DatasetSummary
-from zerosum.data.split import hash_contents
+from zerosum.data.images.rows import DecodedImages, ExampleMetadata
+from zerosum.data.images.summary import ImageSummary
+from zerosum.data.kind import ProgressFn
 
 _READ_BLOCK_BYTES = 2**23  # bytes that are read at a time
 
 
-def can_memmap(source: NpySource, size: int, channels: int) -> bool:
-    """Return True if decoding would change no pixel: squares of this size, gray or RGB.
+@dataclass(frozen=True)
+class MemmapReader:
+    """Memory-maps the images of an .npy file, with content hashes from the cache, else from reading the images once."""
 
-    Decoding images with alpha changes the colors of transparent pixels: see `convert_channels`.
-    """
-    return source.is_memmappable and channels in (1, 3) and source.images.shape[1:] == (size, size, channels)
+    source: NpySource
+    """A source for whose examples `holds_examples` is True."""
+    fit: str
+    """How images of another shape would become squares; for the summary."""
 
-
-def load_memmapped(source: NpySource, fit: str, progress: ProgressFn) -> DecodedSource:
-    """Memory-map the images of the file, with content hashes from the cache, else from reading the images once.
-
-    Args:
-        source: a source for which `can_memmap` is True.
-        fit: how other shapes would become squares; for the summary.
-        progress: called with the number of images done and of all images, from this thread.
-    """
-    identity = f"{cache.VERSION} {source.state_hash} in place"
-    entry = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
-    cached = cache.load_content_hashes(entry)
-    if cached is None:
-        content_hashes = compute_content_hashes(source, progress)
-        summary = summarize(source, content_hashes)
+    def load(self, entry: Path) -> DecodedImages | None:
+        """Return the images, or None if the entry of the cache is absent or damaged."""
         try:
-            with cache.write_entry(entry) as folder:
-                cache.save_content_hashes(folder, content_hashes, summary)
-        except CacheWriteError as error:
-            summary.notes.append(
-                f"the content hashes were not cached, so the next start reads all images again ({error})"
-            )
-        cached = content_hashes, summary
-    content_hashes, summary = cached
-    count, height, width, _ = source.images.shape
-    sizes = np.broadcast_to(np.array([width, height], np.int32), (count, 2))
-    return DecodedSource(
-        source.images,
-        ExampleMetadata(source.labels, content_hashes, np.arange(count), sizes),
-        replace(summary, fit=fit),
-    )
+            summary = ImageSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
+            content_hashes: NDArray[np.uint64] = np.load(entry / "content_hashes.npy", allow_pickle=False)
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
+            return None
+        if len(content_hashes) != summary.count or content_hashes.dtype != np.uint64:
+            return None
+        return self._with_rows(content_hashes, summary)
+
+    def write(self, folder: Path, progress: ProgressFn) -> None:
+        """Compute the content hashes into a new entry of the cache."""
+        content_hashes = compute_content_hashes(self.source, progress)
+        np.save(folder / "content_hashes.npy", content_hashes)
+        summary = summarize(self.source, content_hashes)
+        (folder / "summary.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")
+
+    def load_uncached(self, progress: ProgressFn, cache_error: str) -> DecodedImages:
+        """Return the images with content hashes that are computed now, because the cache cannot be written."""
+        content_hashes = compute_content_hashes(self.source, progress)
+        summary = summarize(self.source, content_hashes)
+        summary.notes.append(
+            f"the content hashes were not cached, so the next start reads all images again ({cache_error})"
+        )
+        return self._with_rows(content_hashes, summary)
+
+    def _with_rows(self, content_hashes: NDArray[np.uint64], summary: ImageSummary) -> DecodedImages:
+        count, height, width, _ = self.source.images.shape
+        sizes = np.broadcast_to(np.array([width, height], np.int32), (count, 2))
+        metadata = ExampleMetadata(self.source.labels, content_hashes, np.arange(count), sizes)
+        return DecodedImages(self.source.images, metadata, replace(summary, fit=self.fit))
 
 
 def compute_content_hashes(source: NpySource, progress: ProgressFn) -> NDArray[np.uint64]:
     """Compute the content hashes (N,) of the images of a memory-mapped file, equal to those of decoded images."""
-    stored, (_, height, width, channels) = source.memmap, source.images.shape
-    header, image_bytes = f"{PIL_MODES[channels]} {width}x{height}", height * width * channels
-    block_images = max(1, _READ_BLOCK_BYTES // image_bytes)
-    content_hashes = np.empty(len(stored), np.uint64)
-    # read, not memory-mapped: touched pages of a map count as memory in use until the system reclaims them
-    with Path(str(stored.filename)).open("rb") as file:
-        file.seek(stored.offset)
-        for first in range(0, len(stored), block_images):
-            last = min(first + block_images, len(stored))
-            block = np.fromfile(file, np.uint8, (last - first) * image_bytes).reshape(last - first, *stored.shape[1:])
-            content_hashes[first:last] = hash_contents(header, to_uint8_nhwc(block, source.display_name))
-            progress(last, len(stored))
+    count, height, width, channels = source.images.shape
+    header = f"{PIL_MODES[channels]} {width}x{height}"
+    content_hashes, first = np.empty(count, np.uint64), 0
+    for block in source.read_blocks(_READ_BLOCK_BYTES):
+        last = first + len(block)
+        content_hashes[first:last] = hash_contents(header, block)
+        progress(last, count)
+        first = last
     return content_hashes
 
 
-def summarize(source: NpySource, content_hashes: NDArray[np.uint64]) -> DatasetSummary:
+def summarize(source: NpySource, content_hashes: NDArray[np.uint64]) -> ImageSummary:
     """Summarize the images of a memory-mapped file, without the fit and the counts of the split."""
     count, height, width, channels = source.images.shape
     duplicates = find_duplicates(content_hashes, source.labels)
     class_counts = np.bincount(source.labels, minlength=len(source.classes))
-    return DatasetSummary(
+    return ImageSummary(
         source=source.display_name,
         kind="images",
-        images=count,
+        count=count,
         duplicates=duplicates.extra_copies,
         duplicate_groups=[[source.names[index] for index in group] for group in duplicates.groups],
         sizes={f"{width}x{height}": count},

@@ -13,16 +13,17 @@ from zerosum.diagnosis.rules.signals import (
     difference,
     generates_from_latents,
     get_number,
-    is_image_data,
+    has_bounded_values,
     ratio,
     signal,
+    supports_augmentation,
 )
 
 
 def duplicate_fraction(history: LogHistory) -> Series:
     """Return the fraction of exact duplicates among the examples."""
     return constant_signal(
-        history, get_number(history, ("data", "duplicates"), 0) / max(1, get_number(history, ("data", "images"), 1))
+        history, get_number(history, ("data", "duplicates"), 0) / max(1, get_number(history, ("data", "count"), 1))
     )
 
 
@@ -60,14 +61,15 @@ TRAIN_SCORES_MESSAGE = "a training example scores above a held-out one in {value
 RULES = (
     Rule(
         "wrong-range", Severity.SEVERE, "The data have the wrong value range",
-        "Images reach the discriminator with values outside [-1, 1] or in a part of it, while the generator's lie in "
-        "[-1, 1]: the discriminator separates them by brightness alone. Scale images by x / 127.5 - 1.",
+        "Examples reach the discriminator with values outside [-1, 1] or in a part of it, while the generator's lie in "
+        "[-1, 1]: the discriminator separates them by their range alone. Scale the data to [-1, 1]; of bytes x this is "
+        "x / 127.5 - 1.",
         (
             Criterion("mean of the batches", mean_shift, 0.35, 0.2, MEAN_MESSAGE),
             Criterion("variance of the batches", variance_shift, 0.5, 0.35,
                       "the variance of the batches differs from the dataset's by {value:.0%}"),
         ),
-        num_mandatory=2, applies_to=is_image_data,
+        num_mandatory=2, applies_to=has_bounded_values,
         min_rounds=0,
     ),
     Rule(
@@ -126,7 +128,7 @@ RULES = (
                       consecutive=2),
         ),
         num_mandatory=1, applies_to=generates_from_latents,
-        remedy=only_if(is_image_data, set_value("augment.kind", "ada", ADA_REASON)),
+        remedy=only_if(supports_augmentation, set_value("augment.kind", "ada", ADA_REASON)),
     ),
     Rule(
         "batch-too-small", Severity.MILD, "The batch size is too small",
@@ -152,6 +154,6 @@ RULES = (
                       "samples hardly change with the latent ({value:.2f})", consecutive=3),
             POOR_COVERAGE,
         ),
-        applies_to=is_image_data, remedy=restore_recipe_defaults("optimizer", "generator"),
+        applies_to=has_bounded_values, remedy=restore_recipe_defaults("optimizer", "generator"),
     ),
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from zerosum.diagnosis.finding import Recommendation
 from zerosum.diagnosis.log_history import LogHistory
@@ -80,7 +79,7 @@ def scale_setting(setting: str, factor: float, reason: str) -> Remedy:
     return recommend
 
 
-def set_value(setting: str, value: Any, reason: str) -> Remedy:
+def set_value(setting: str, value: object, reason: str) -> Remedy:
     """Return a remedy that sets a setting, unless it already has that value."""
 
     def recommend(history: LogHistory) -> Sequence[Recommendation]:
@@ -106,7 +105,7 @@ def scale_gradient_penalties(factor: float, reason: str) -> Remedy:
     return recommend
 
 
-def _scale_value(value: Any, factor: float) -> Any:
+def _scale_value(value: object, factor: float) -> object:
     """Return a number or schedule times the factor, to 3 digits; None for other values."""
     if isinstance(value, bool):
         return None
@@ -117,7 +116,7 @@ def _scale_value(value: Any, factor: float) -> Any:
     return None
 
 
-def _get_dotted(tree: Any, dotted_name: str) -> Any:
+def _get_dotted(tree: object, dotted_name: str) -> object:
     for name in dotted_name.split("."):
         if not isinstance(tree, Mapping) or name not in tree:
             return None
@@ -125,7 +124,7 @@ def _get_dotted(tree: Any, dotted_name: str) -> Any:
     return tree
 
 
-def _subtables(tree: Any) -> list[tuple[str, Mapping[str, Any]]]:
+def _subtables(tree: object) -> list[tuple[str, Mapping[str, object]]]:
     return (
         [(name, value) for name, value in tree.items() if isinstance(value, Mapping)]
         if isinstance(tree, Mapping)
@@ -133,7 +132,7 @@ def _subtables(tree: Any) -> list[tuple[str, Mapping[str, Any]]]:
     )
 
 
-def _flatten(tree: Any, prefix: str) -> list[tuple[str, Any]]:
+def _flatten(tree: object, prefix: str) -> list[tuple[str, object]]:
     """Return the settings below a section by dotted names; a schedule and an empty table are one value each."""
     if isinstance(tree, Mapping) and tree and not {"start", "end"} <= set(tree):
         return [pair for name, value in tree.items() for pair in _flatten(value, f"{prefix}.{name}")]

@@ -210,14 +210,14 @@ def get_number(history: LogHistory, names: Sequence[str], default: float = float
     return float(value) if isinstance(value, int | float) else default
 
 
-def is_image_data(history: LogHistory) -> bool:
-    """Return whether the data are images, whose values lie in [-1, 1]."""
-    return get_fact(history, "data", "kind", default="images") == "images"
+def has_bounded_values(history: LogHistory) -> bool:
+    """Return whether the values of samples lie in [-1, 1]."""
+    return get_fact(history, "data", "bounded", default=True) is True
 
 
 def is_translation(history: LogHistory) -> bool:
-    """Return whether samples are generated from input images instead of latents."""
-    return get_fact(history, "settings", "game", "kind") == "translation"
+    """Return whether samples are generated from inputs instead of latents."""
+    return get_fact(history, "data", "has_inputs", default=False) is True
 
 
 def generates_from_latents(history: LogHistory) -> bool:
@@ -226,8 +226,8 @@ def generates_from_latents(history: LogHistory) -> bool:
 
 
 def supports_augmentation(history: LogHistory) -> bool:
-    """Return whether the discriminator's inputs can be augmented: images that no term compares with others."""
-    return is_image_data(history) and generates_from_latents(history)
+    """Return whether the discriminator's inputs can be augmented: samples that no term compares with others."""
+    return get_fact(history, "data", "augmentation", default="ada") != "none" and generates_from_latents(history)
 
 
 def constant_signal(history: LogHistory, value: float) -> Series:

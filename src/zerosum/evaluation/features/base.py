@@ -1,4 +1,4 @@
-"""The interface of feature networks, which map images to the features that metrics compare."""
+"""The interface of feature networks, which map items to the features that metrics compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class FeatureOutput(NamedTuple):
-    """The output of a feature network for N images."""
+    """The output of a feature network for N items."""
 
     features: Tensor
     """(N, D) float32"""
@@ -17,7 +17,7 @@ class FeatureOutput(NamedTuple):
 
 
 class FeatureNetwork(Protocol):
-    """A deterministic map from images to features, where no image affects the features of another."""
+    """A deterministic map from items to features, where no item affects the features of another."""
 
     @property
     def name(self) -> str:
@@ -26,19 +26,22 @@ class FeatureNetwork(Protocol):
 
     @property
     def version(self) -> str:
-        """8 to 16 hex digits that change whenever the same image would get other features: the hash of its weights."""
+        """8 to 16 hex digits that change whenever the same item would get other features: the hash of its weights."""
         ...
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether equal versions guarantee equal features, so that features of real images may be cached."""
+        """Whether equal versions guarantee equal features, so that features of real items may be cached."""
         ...
 
     @property
     def resize_mode(self) -> str:
-        """How images are resized to the network's input size: "bicubic, antialiased, to 96 px"."""
+        """How images are resized for the network: "bicubic, antialiased, to 96 px"; "none" for other data."""
         ...
 
-    def __call__(self, images: Tensor) -> FeatureOutput:
-        """Return the features of images (N, C, H, W) float32 in [-1, 1], C from 1 to 4."""
+    def __call__(self, items: Tensor, /) -> FeatureOutput:
+        """Return the features of items (N, ...) float32, as `EvaluationKind.network_input` returns them.
+
+        Images are (N, C, H, W) in [-1, 1], with C from 1 to 4.
+        """
         ...

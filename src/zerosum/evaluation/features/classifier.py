@@ -17,10 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zerosum.data import cache
-from zerosum.data.dataset import Dataset
+from zerosum.data.dataset import Dataset, as_tensor
+from zerosum.data.images.pixels import bytes_to_unit
+from zerosum.data.images.summary import ImageSummary
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.resample import resize_bicubic_antialiased
+from zerosum.game.sample_spec import require_single_tensor
 
 VERSION = 1
 """Increase this whenever the same data would give another classifier. It is the seed, too."""
@@ -111,12 +114,12 @@ def load_or_train_classifier(
     Raises:
         BadInput: the dataset has no classes.
     """
-    if len(dataset.classes) < 2 or not dataset.bounded:
+    if len(dataset.classes) < 2:
         raise BadInput(
             f"`{field}` classifier: {dataset.summary.source} has no classes; put the images of each class in a folder "
             f"of their own, or choose `{field}` lite0"
         )
-    channels, height, width = dataset.shape
+    channels, height, width = require_single_tensor(dataset.spec, "a classifier").shape
     image_size = SMALL_IMAGE_SIZE if max(height, width) <= SMALL_IMAGE_SIZE else LARGE_IMAGE_SIZE
     key = _cache_key(dataset)
     network = Classifier(channels, image_size, len(dataset.classes))
@@ -136,10 +139,9 @@ def load_or_train_classifier(
 
 
 def _cache_key(dataset: Dataset) -> str:
-    settings = (
-        f"{VERSION} {dataset.fingerprint} {dataset.summary.fit} {dataset.shape} {EPOCHS} {MAX_STEPS} {BATCH_SIZE} "
-        f"{CHANNELS}"
-    )
+    shape = require_single_tensor(dataset.spec, "a classifier").shape
+    fit = dataset.summary.fit if isinstance(dataset.summary, ImageSummary) else ""
+    settings = f"{VERSION} {dataset.fingerprint} {fit} {shape} {EPOCHS} {MAX_STEPS} {BATCH_SIZE} {CHANNELS}"
     return f"classifier-{hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()}"
 
 
@@ -164,7 +166,7 @@ def _train_classifier(
         train = torch.from_numpy(dataset.train)
         for step in range(steps):
             indices = train[torch.randint(len(train), (BATCH_SIZE,))]
-            images = _resize(dataset.scale(dataset.take(indices.numpy()).to(device)), image_size)
+            images = _resize(bytes_to_unit(as_tensor(dataset.take(indices.numpy())).to(device)), image_size)
             _, logits = network(_random_shift(images))
             optimizer.zero_grad()
             F.cross_entropy(logits, labels[indices].to(device)).backward()  # type: ignore[no-untyped-call]
@@ -187,7 +189,7 @@ def _held_out_accuracy(network: Classifier, dataset: Dataset, image_size: int, d
     num_correct = 0
     for first in range(0, len(dataset.held_out), 512):
         indices = dataset.held_out[first : first + 512]
-        _, logits = network(_resize(dataset.scale(dataset.take(indices).to(device)), image_size))
+        _, logits = network(_resize(bytes_to_unit(as_tensor(dataset.take(indices)).to(device)), image_size))
         num_correct += int((logits.argmax(1).cpu() == torch.from_numpy(dataset.labels[indices])).sum())
     return num_correct / max(1, len(dataset.held_out))
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ _PROBABILITY_SUM_TOLERANCE = 1e-3  # rounding may move the sum of a row of proba
 class CustomFeatures:
     """A module or function from images (N, C, H, W) in [-1, 1] to features, or to (features, probabilities)."""
 
-    extract_fn: Callable[[Tensor], Any]
+    extract_fn: Callable[[Tensor], object]
     name: str
     """Its import path."""
     version: str
@@ -82,12 +82,13 @@ class CustomFeatures:
                 f"{tuple(images.shape)}: fix it"
             ) from error
         parts = output if isinstance(output, tuple) else (output,)
-        if not 1 <= len(parts) <= 2 or not all(isinstance(part, Tensor) for part in parts):
+        tensors = [part for part in parts if isinstance(part, Tensor)]
+        if not 1 <= len(parts) <= 2 or len(tensors) < len(parts):
             raise BadInput(
                 f"`{self.field}` {self.name} returns {_describe_type(output)}: return a tensor of features (N, D), or "
                 "a pair (features, probabilities)"
             )
-        return validate_output(FeatureOutput(*parts), len(images), self.name)
+        return validate_output(FeatureOutput(*tensors), len(images), self.name)
 
 
 def validate_output(output: FeatureOutput, num_images: int, network_name: str) -> FeatureOutput:
@@ -123,7 +124,7 @@ def validate_output(output: FeatureOutput, num_images: int, network_name: str) -
     return FeatureOutput(features, probabilities)
 
 
-def _import_factory(import_path: str, field: str) -> tuple[Callable[[], Any], Path]:
+def _import_factory(import_path: str, field: str) -> tuple[Callable[[], object], Path]:
     """Return the factory an import path names, and its source file."""
     module_name, _, name = import_path.partition(":")
     current_folder = str(Path.cwd())
@@ -136,8 +137,7 @@ def _import_factory(import_path: str, field: str) -> tuple[Callable[[], Any], Pa
             f"`{field}` {import_path}: {module_name} cannot be imported ({_describe_error(error)}): run in the folder "
             f"that holds it, or install it"
         ) from error
-    file = getattr(module, "__file__", None)  # None for a folder without code
-    factory = getattr(module, name, None)
+    file, factory = vars(module).get("__file__"), vars(module).get(name)  # no file: a folder without code
     if file is None or not callable(factory):
         raise BadInput(
             f"`{field}` {import_path}: {module_name} has no function {name!r}: name one of its functions after the "

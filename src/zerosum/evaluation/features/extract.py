@@ -6,11 +6,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data import cache
+from zerosum.data.codec import Items
+from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.evaluation.features.base import FeatureNetwork, FeatureOutput
 from zerosum.evaluation.features.custom import validate_output
 from zerosum.evaluation.features.table import BLOCK_ROWS, FeatureTable
 from zerosum.evaluation.sample_sets import SampleSet, block_row_indices
 
 BATCH_SIZE = 64
-"""Images per call of a network. It depends neither on the user's batch size nor on the number of ranks, and the last
-batch is padded, so that the same image always gets the same features to the last bit."""
-ProgressFn = Callable[[int, int], None]
-"""Called with the number of images done and their total number."""
-
-
-def ignore_progress(done: int, total: int) -> None:
-    """Do nothing."""
+"""Items per call of a network. It depends neither on the user's batch size nor on the number of ranks, and the last
+batch is padded, so that the same item always gets the same features to the last bit."""
+StoredArray: TypeAlias = NDArray[np.float32] | Path
+"""An array, or the file that holds it."""
+StoredBlock: TypeAlias = Mapping[str, StoredArray]
+"""The arrays of a block by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,8 @@ class FeatureExtractor:
     """A feature network with the device it computes on and the folder its output goes to."""
 
     network: FeatureNetwork
+    network_input: Callable[[Items, torch.device], Tensor]
+    """Turns items (N, ...) into what the network takes, on a device."""
     device: torch.device
     scratch_folder: Path
     """Folder for the blocks of features; its creator removes it."""
@@ -75,13 +77,13 @@ class FeatureExtractor:
         """Return the features of all items in order; the ranks divide the blocks, and each returns all of them.
 
         Args:
-            sample_set: the images or points.
+            sample_set: the items.
             use_cache: look up blocks in the cache by their content, and store new ones.
             progress: called after each block.
         """
         rank, world_size = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         num_blocks = -(-len(sample_set) // BLOCK_ROWS)
-        blocks: list[dict[str, Any]] = []
+        blocks: list[StoredBlock] = []
         for first in range(0, num_blocks, world_size):
             has_block = first + rank < num_blocks
             own_block = self._extract_block(sample_set, first + rank, use_cache) if has_block else None
@@ -90,7 +92,7 @@ class FeatureExtractor:
         tables = {name: _make_feature_table([block[name] for block in blocks], len(sample_set)) for name in blocks[0]}
         return FeatureSet(tables["features"], tables.get("probabilities"))
 
-    def _extract_block(self, sample_set: SampleSet, index: int, use_cache: bool) -> dict[str, Any]:
+    def _extract_block(self, sample_set: SampleSet, index: int, use_cache: bool) -> StoredBlock:
         """Return the arrays of a block by name, or the files that hold them."""
         values = sample_set.take(block_row_indices(sample_set, index))
         if not (use_cache and self.network.is_cacheable):
@@ -103,13 +105,14 @@ class FeatureExtractor:
             with cache.write_entry(key) as folder:
                 for name, array in arrays.items():
                     np.save(folder / f"{name}.npy", array)
-                metadata = {"network": self.network.name, "version": self.network.version, "images": len(values)}
+                metadata = {"network": self.network.name, "version": self.network.version, "items": len(values)}
                 (folder / "features.json").write_text(json.dumps(metadata), "utf8")
         except cache.CacheWriteError:
             return arrays
         return _load_cached_block(key, len(values)) or arrays
 
-    def _cache_key(self, values: NDArray[Any]) -> str:
+    def _cache_key(self, values: Items) -> str:
+        assert not values.dtype.hasobject, "items are arrays of numbers or of strings, whose bytes are their content"
         metadata = (
             f"{self.network.name} {self.network.version} {self.network.resize_mode} {values.shape} {values.dtype}"
         )
@@ -117,8 +120,8 @@ class FeatureExtractor:
         digest.update(np.ascontiguousarray(values).data)
         return f"features-{digest.hexdigest()}"
 
-    def _compute_features(self, values: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        batches = [torch.from_numpy(values[first : first + BATCH_SIZE]) for first in range(0, len(values), BATCH_SIZE)]
+    def _compute_features(self, values: Items) -> dict[str, NDArray[np.float32]]:
+        batches = [values[first : first + BATCH_SIZE] for first in range(0, len(values), BATCH_SIZE)]
         num_threads = torch.get_num_threads() if self.device.type == "cpu" and self.network.is_cacheable else 1
         initializer = _use_one_thread if num_threads > 1 else lambda: None
         with ThreadPoolExecutor(num_threads, initializer=initializer) as executor:
@@ -129,17 +132,16 @@ class FeatureExtractor:
         }
         return {name: torch.cat(parts).numpy() for name, parts in parts_by_name.items() if parts}
 
-    def _compute_batch(self, values: Tensor) -> FeatureOutput:
-        n = len(values)
-        padded = torch.cat([values, values[:1].expand(BATCH_SIZE - n, *values.shape[1:])]) if n < BATCH_SIZE else values
-        padded = padded.to(self.device)
-        images = padded.permute(0, 3, 1, 2).float().div(127.5).sub(1) if padded.dim() == 4 else padded.float()
+    def _compute_batch(self, items: Items) -> FeatureOutput:
+        n = len(items)
+        padded = np.concatenate([items, np.repeat(items[:1], BATCH_SIZE - n, axis=0)]) if n < BATCH_SIZE else items
+        network_input = self.network_input(padded, self.device)
         with torch.autocast(self.device.type, enabled=False):
-            output = validate_output(self.network(images), BATCH_SIZE, self.network.name)
+            output = validate_output(self.network(network_input), BATCH_SIZE, self.network.name)
         probabilities = None if output.probabilities is None else output.probabilities[:n].float().cpu()
         return FeatureOutput(output.features[:n].float().cpu(), probabilities)
 
-    def _write_to_scratch(self, block: dict[str, Any]) -> dict[str, Any]:
+    def _write_to_scratch(self, block: StoredBlock) -> StoredBlock:
         """Store the arrays of a block in the scratch folder, from which no cache pruning removes them."""
         paths = {}
         for name, array in block.items():
@@ -164,7 +166,7 @@ def _link_or_copy(source: Path, destination: Path) -> None:
         shutil.copyfile(source, destination)
 
 
-def _load_cached_block(key: str, num_rows: int) -> dict[str, Any] | None:
+def _load_cached_block(key: str, num_rows: int) -> StoredBlock | None:
     """Return the files of a cached block by array name; None if there are none. Damaged ones are removed."""
     folder = cache.root() / key
     if not (folder / "features.json").exists():
@@ -181,16 +183,16 @@ def _load_cached_block(key: str, num_rows: int) -> dict[str, Any] | None:
     return None
 
 
-def _all_gather_blocks(block: dict[str, Any] | None) -> list[dict[str, Any] | None]:
+def _all_gather_blocks(block: StoredBlock | None) -> list[StoredBlock | None]:
     """Return the blocks of all ranks, in rank order; files are read first, since other hosts may not have them."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return [block]
     arrays = {n: np.load(a) if isinstance(a, Path) else a for n, a in block.items()} if block else None
-    gathered: list[dict[str, Any] | None] = [None] * dist.get_world_size()
+    gathered: list[StoredBlock | None] = [None] * dist.get_world_size()
     dist.all_gather_object(gathered, arrays)
     return gathered
 
 
-def _make_feature_table(stored_blocks: list[Any], num_rows: int) -> FeatureTable:
+def _make_feature_table(stored_blocks: Sequence[StoredArray], num_rows: int) -> FeatureTable:
     first = np.load(stored_blocks[0], mmap_mode="r") if isinstance(stored_blocks[0], Path) else stored_blocks[0]
     return FeatureTable(stored_blocks, num_rows, first.shape[1])

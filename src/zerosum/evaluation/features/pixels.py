@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -10,21 +11,24 @@ from torch import Tensor
 from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.resample import resize_bicubic_antialiased
 
-_MAX_IMAGE_SIZE = 32
+MAX_IMAGE_SIZE = 32
 
 
+@dataclass(frozen=True)
 class PixelFeatures:
     """Flattened values of images, resized to 32 px if a side is longer; points pass unchanged."""
 
+    max_size: int | None = MAX_IMAGE_SIZE
+    """Longest side in pixels; None for values that are not resized."""
     name: ClassVar[str] = "pixels"
     is_cacheable: ClassVar[bool] = True
     version: ClassVar[str] = "00000001"
     """Increase this whenever the same image would get other features."""
-    resize_mode: ClassVar[str] = f"bicubic, antialiased, to {_MAX_IMAGE_SIZE} px where larger"
+    resize_mode: ClassVar[str] = f"bicubic, antialiased, to {MAX_IMAGE_SIZE} px where larger"
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> FeatureOutput:
-        """Return features (N, C * h * w) of images (N, C, H, W), h and w at most 32; points (N, F) unchanged."""
-        if images.dim() == 4 and max(images.shape[2:]) > _MAX_IMAGE_SIZE:
-            images = resize_bicubic_antialiased(images, _MAX_IMAGE_SIZE)
+        """Return features (N, C * h * w) of images (N, C, H, W), h and w at most `max_size`."""
+        if self.max_size is not None and max(images.shape[2:]) > self.max_size:
+            images = resize_bicubic_antialiased(images, self.max_size)
         return FeatureOutput(images.flatten(1))

@@ -1,41 +1,35 @@
-"""Feature networks by name."""
+"""Find a feature network by name."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.features.custom import CustomFeatures
-from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
-from zerosum.evaluation.features.inception import InceptionFeatures
-from zerosum.evaluation.features.pixels import PixelFeatures
 from zerosum.networks import efficientnet_lite0
 
-_SMALL_IMAGE_SIZE, _LARGE_IMAGE_SIZE = 96, 224  # input sizes of Lite0, in pixels
+if TYPE_CHECKING:
+    from zerosum.data.dataset import Dataset
 
-FEATURE_NETWORKS: dict[str, Callable[[int, torch.device, str], FeatureNetwork]] = {
-    "lite0": lambda image_size, device, field: EfficientNetFeatures.load(
-        _SMALL_IMAGE_SIZE if image_size <= _SMALL_IMAGE_SIZE else _LARGE_IMAGE_SIZE, device, field
-    ),
-    "inception": lambda image_size, device, field: InceptionFeatures.load(device, field=field),
-    "pixels": lambda image_size, device, field: PixelFeatures(),
-}
-"""`(image_size, device, field)` to a network, by name; `image_size` is the longer side of the images in pixels, `field`
-the argument or setting that chose the network, for messages."""
-FEATURE_NETWORK_NAMES = (*FEATURE_NETWORKS, "classifier")
-"""All names besides import paths. "classifier" is trained on the dataset's own classes, by the caller."""
+    FeatureLoader = Callable[[Dataset, torch.device, str], FeatureNetwork]
+    """`(dataset, device, field)` to a network for the items of the dataset; `field` is the argument or setting that
+    chose it, for messages."""
 
 
-def load_feature_network(name: str, image_size: int, device: torch.device, field: str = "features") -> FeatureNetwork:
+def load_feature_network(
+    name: str, networks: Mapping[str, FeatureLoader], dataset: Dataset, device: torch.device, field: str = "features"
+) -> FeatureNetwork:
     """Load a feature network by name.
 
     Args:
-        name: a key of `FEATURE_NETWORKS`, or "package.module:factory" for a custom network.
-        image_size: longer side of the images in pixels.
+        name: a name in `networks`, or "package.module:factory" for a custom network.
+        networks: the networks for the kind of data.
+        dataset: what the network is used for.
         device: where it computes.
         field: the argument or setting that names it, for messages.
 
@@ -44,14 +38,15 @@ def load_feature_network(name: str, image_size: int, device: torch.device, field
     """
     if ":" in name:
         return CustomFeatures.load(name, device, field)
-    if name not in FEATURE_NETWORKS:
-        matches = difflib.get_close_matches(name, FEATURE_NETWORK_NAMES, 1)
+    if name not in networks:
+        matches = difflib.get_close_matches(name, networks, 1)
         hint = f" (did you mean {matches[0]}?)" if matches else ""
         raise BadInput(
-            f"`{field}` {name}: there is no such feature network{hint}; choose one of "
-            f"{', '.join(FEATURE_NETWORK_NAMES)}, or package.module:factory for a network of your own"
+            f"`{field}` {name}: there is no such feature network for the {dataset.summary.noun}s of "
+            f"{dataset.summary.source}{hint}; choose one of {', '.join(networks)}, or package.module:factory for a "
+            "network of your own"
         )
-    return FEATURE_NETWORKS[name](image_size, device, field)
+    return networks[name](dataset, device, field)
 
 
 def is_lite0_installed() -> bool:

@@ -1,9 +1,8 @@
-"""Means over images, and counts of the classes that a classifier predicts for them."""
+"""Means over items, and counts of the classes that a classifier predicts for them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +12,21 @@ from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics.score import Score, mean_score
 
 
-def mean_per_class(values: NDArray[Any], labels: NDArray[np.int64], num_classes: int) -> list[Score]:
-    """Return the mean of values (N,) over the images of each class.
+def mean_per_class(values: NDArray[np.generic], labels: NDArray[np.int64], num_classes: int) -> list[Score]:
+    """Return the mean of values (N,) over the items of each class.
 
     Example: `mean_per_class(scores.coverage_mask, labels, 10)` is the coverage of each class.
 
     Args:
-        values: (N,) one value per image.
-        labels: (N,) class indices of the images.
+        values: (N,) one value per item.
+        labels: (N,) class indices of the items.
         num_classes: number of classes.
 
     Raises:
         BadInput: a label is not in 0 to `num_classes` - 1, or the numbers of labels and values differ.
     """
     if len(labels) != len(values):
-        raise BadInput(f"there are {len(labels)} labels for {len(values)} images: give one label per image")
+        raise BadInput(f"there are {len(labels)} labels for {len(values)} items: give one label per item")
     _check_labels(labels, num_classes)
     return [mean_score(values[labels == label]) for label in range(num_classes)]
 
@@ -55,12 +54,12 @@ def class_kl_divergence(counts: NDArray[np.int64], reference_counts: NDArray[np.
         reference_counts: (K,) reals of each class.
 
     Raises:
-        BadInput: one of the sets has no images, or the numbers of classes differ.
+        BadInput: one of the sets has no items, or the numbers of classes differ.
     """
     if len(counts) != len(reference_counts):
         raise BadInput(f"{len(counts)} and {len(reference_counts)} classes cannot be compared: use one classifier")
     if not (counts.sum() and reference_counts.sum()):
-        raise BadInput("there are no images to count classes of: give at least one real and one generated image")
+        raise BadInput("there are no items to count classes of: give at least one real and one generated item")
     occurs = counts > 0
     if (reference_counts[occurs] == 0).any():
         return math.inf
@@ -69,18 +68,18 @@ def class_kl_divergence(counts: NDArray[np.int64], reference_counts: NDArray[np.
 
 
 def accuracy(predicted: NDArray[np.int64], target: NDArray[np.int64]) -> Score:
-    """Return the fraction of images (N,) whose predicted class is the target class: 0 to 1.
+    """Return the fraction of items (N,) whose predicted class is the target class: 0 to 1.
 
     Raises:
         BadInput: the numbers of predicted and target labels differ.
     """
     if len(predicted) != len(target):
-        raise BadInput(f"there are {len(target)} target labels for {len(predicted)} images: give one label per image")
+        raise BadInput(f"there are {len(target)} target labels for {len(predicted)} items: give one label per item")
     return mean_score(predicted == target)
 
 
 def confident_fraction(probabilities: FeatureTable, threshold: float = 0.9) -> Score:
-    """Return the fraction of images whose largest class probability, of (N, K), is above `threshold`."""
+    """Return the fraction of items whose largest class probability, of (N, K), is above `threshold`."""
     return mean_score(
         np.concatenate([(block.amax(1) > threshold).numpy() for block in probabilities.blocks()] or [np.empty(0)])
     )

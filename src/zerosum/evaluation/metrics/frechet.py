@@ -14,6 +14,7 @@ from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import BLOCK_ROWS, FeatureTable
+from zerosum.evaluation.metrics.base import Metric, MetricInfo
 from zerosum.evaluation.metrics.score import Score, jackknife
 
 
@@ -38,7 +39,7 @@ class Moments:
         _check_num_rows(features)
         moments = _compute_moments(features.blocks(), features.num_columns)
         if not (moments.mean.isfinite().all() and moments.covariance.diagonal().isfinite().all()):
-            raise BadInput("the features of an image are not finite: look for NaN or infinity in the images")
+            raise BadInput("the features of an item are not finite: look for NaN or infinity in the items")
         return moments
 
     def exclude(self, subset: Moments) -> Moments:
@@ -87,10 +88,10 @@ def frechet_distance_from_moments(a: Moments, b: Moments) -> float:
 
 
 def frechet_distance(a: FeatureTable, b: FeatureTable, num_groups: int = 10) -> Score:
-    """Return the Fréchet distance of two sets of images, with its standard error by the delete-a-group jackknife.
+    """Return the Fréchet distance of two sets of items, with its standard error by the delete-a-group jackknife.
 
     Group g consists of the rows g, g + num_groups, ... of each table; group g of both tables is left out together. The
-    error estimates the variation over other images; it does not include the bias, which falls as 1 / N. It needs the
+    error estimates the variation over other items; it does not include the bias, which falls as 1 / N. It needs the
     memory of about eight D x D matrices (100 MB at D = 1280), whatever N.
 
     Args:
@@ -152,7 +153,7 @@ def _frechet_by_rows(a: FeatureTable, b: FeatureTable, num_groups: int) -> tuple
 
 def _check_num_rows(features: FeatureTable) -> None:
     if len(features) < 2:
-        raise BadInput(f"the Fréchet distance needs at least 2 images in each set; one has {len(features)}: add images")
+        raise BadInput(f"the Fréchet distance needs at least 2 items in each set; one has {len(features)}: add items")
 
 
 def _load_rows(features: FeatureTable) -> Tensor:
@@ -164,7 +165,7 @@ def _load_rows(features: FeatureTable) -> Tensor:
     _check_num_rows(features)
     rows = features.take(np.arange(len(features))).double()
     if not rows.isfinite().all():
-        raise BadInput("the features of an image are not finite: look for NaN or infinity in the images")
+        raise BadInput("the features of an item are not finite: look for NaN or infinity in the items")
     return rows
 
 
@@ -221,4 +222,21 @@ def _covariance_factor(moments: Moments) -> Tensor:
 
 def _check_same_num_columns(a: int, b: int) -> None:
     if a != b:
-        raise BadInput(f"size mismatch: {a} and {b} features per image: use one feature network for both sets")
+        raise BadInput(f"size mismatch: {a} and {b} features per item: use one feature network for both sets")
+
+
+METRICS = (
+    Metric(
+        "fd",
+        "Fréchet distance between features",
+        lambda comparison: frechet_distance(comparison.real.features, comparison.generated.features),
+        lower_is_better=True,
+        has_paired_floor=False,
+        is_named_by_features=True,
+        position=20,
+    ),
+)
+DESCRIBED_SCORES = (
+    MetricInfo("fid", "Fréchet inception distance, by the standard protocol", lower_is_better=True, position=20),
+)
+"""The name of `fd` by the standard protocol."""

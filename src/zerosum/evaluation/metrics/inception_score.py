@@ -1,6 +1,6 @@
-"""The Inception Score: whether a classifier is confident for each image and predicts many classes overall.
+"""The Inception Score: whether a classifier is confident for each item and predicts many classes overall.
 
-Salimans et al. 2016, arXiv:1606.03498, section 4. It does not use real images.
+Salimans et al. 2016, arXiv:1606.03498, section 4. It does not use real items.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.base import Comparison, Metric
 from zerosum.evaluation.metrics.score import Score, jackknife
 
 
@@ -48,7 +49,7 @@ def inception_score(probabilities: FeatureTable, splits: int = 1, num_groups: in
     """
     num_rows = len(probabilities)
     if not 1 <= splits <= num_rows:
-        raise BadInput(f"{num_rows} images cannot be divided into {splits} parts: choose 1 to {num_rows}")
+        raise BadInput(f"{num_rows} items cannot be divided into {splits} parts: choose 1 to {num_rows}")
     if splits > 1:
         part_index = torch.arange(splits).repeat_interleave(_split_sizes(num_rows, splits))
         scores = _scores_from_sums(_sum_parts(probabilities, part_index, splits))
@@ -75,7 +76,7 @@ def _sum_parts(probabilities: FeatureTable, part_index: Tensor, num_parts: int) 
         block_parts, rows = part_index[start : start + len(block)], block.double()
         row_sums = rows.sum(1, keepdim=True)
         if not ((row_sums - 1).abs() < 1e-3).all() or (rows < 0).any():
-            raise BadInput("the class probabilities of an image are negative or do not add up to 1: apply a softmax")
+            raise BadInput("the class probabilities of an item are negative or do not add up to 1: apply a softmax")
         rows /= row_sums
         probability_sums.index_add_(0, block_parts, rows)
         negative_entropies.index_add_(0, block_parts, torch.xlogy(rows, rows).sum(1))
@@ -89,3 +90,21 @@ def _scores_from_sums(sums: _Sums) -> Tensor:
     """
     mean = sums.probabilities / sums.counts[:, None]
     return (sums.negative_entropies / sums.counts - torch.xlogy(mean, mean).sum(1)).exp()
+
+
+def _score_samples(comparison: Comparison) -> Score | None:
+    """Return the Inception Score of the samples; None without class probabilities."""
+    probabilities = comparison.generated.probabilities
+    return None if probabilities is None else inception_score(probabilities)
+
+
+METRICS = (
+    Metric(
+        "is",
+        "Inception Score: confident and varied classes, higher is better",
+        _score_samples,
+        lower_is_better=False,
+        is_named_by_features=True,
+        position=40,
+    ),
+)

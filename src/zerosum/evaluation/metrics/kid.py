@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.base import Metric
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.metrics.tiles import Tile, accumulate, center, check_same_num_columns, cross_tiles, self_tiles
 
@@ -33,7 +34,7 @@ def kernel_distance(reals: FeatureTable, fakes: FeatureTable, *, paired: bool = 
     """
     check_same_num_columns(reals, fakes)
     if min(len(reals), len(fakes)) < 3:
-        raise BadInput("the standard error of the kernel distance needs at least 3 images in each set: add images")
+        raise BadInput("the standard error of the kernel distance needs at least 3 items in each set: add items")
     real_sums, fake_sums = KernelSumAccumulator(len(reals), len(reals)), KernelSumAccumulator(len(fakes), len(fakes))
     assert not paired or len(reals) == len(fakes)
     cross_sums = KernelSumAccumulator(len(reals), len(fakes), paired)
@@ -89,3 +90,15 @@ def paired_kernel_distance_score(real_sums: Tensor, fake_sums: Tensor, cross_sum
     value = (within.sum() - cross.sum()) / (n * (n - 1))
     replicates = (within.sum() - 2 * within - cross.sum() + 2 * cross) / ((n - 1) * (n - 2))
     return Score(float(value), math.sqrt(float((n - 1) * replicates.var(correction=0))))
+
+
+KID = Metric(
+    "kid",
+    "kernel distance between features: 0 for equal distributions",
+    lambda comparison: comparison.pairwise.kernel_distance,
+    lower_is_better=True,
+    depends_on_sample_size=False,
+    is_named_by_features=True,
+    position=10,
+)
+METRICS = (KID,)

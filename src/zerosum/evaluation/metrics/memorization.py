@@ -1,4 +1,4 @@
-"""Memorization: whether the generator reproduces its training images.
+"""Memorization: whether the generator reproduces its training items.
 
 Data-copying test: Meehan, Chaudhuri, Dasgupta 2020, arXiv:2004.05675. Authenticity: Alaa et al. 2022,
 arXiv:2102.08921.
@@ -14,73 +14,74 @@ from numpy.typing import NDArray
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.base import MetricInfo
 from zerosum.evaluation.metrics.modes import assign_clusters, fit_kmeans
 from zerosum.evaluation.metrics.nearest_neighbors import nearest_neighbors, nearest_other_neighbors
 from zerosum.evaluation.metrics.score import Score, mean_score
 
 NEIGHBORS = 3
-"""Number of nearest training images kept for each fake."""
-MIN_IMAGES_PER_CELL = 20
+"""Number of nearest training items kept for each fake."""
+MIN_ITEMS_PER_CELL = 20
 """Fakes and held-out reals that a cell must hold at least, so that the test statistic is nearly normal."""
-IMAGES_PER_CELL, MAX_CELLS = 100, 20
+ITEMS_PER_CELL, MAX_CELLS = 100, 20
 """Default number of fakes and held-out reals per cell, and maximum number of cells."""
 EXACT_COPY_FRACTION = 1e-3
-"""A fake is an exact copy if it is nearer to a training image than this fraction of the median held-out distance."""
+"""A fake is an exact copy if it is nearer to a training item than this fraction of the median held-out distance."""
 
 
 @dataclass(frozen=True, eq=False)
 class MemorizationResult:
-    """Distances of N fakes to the training images, compared with those of M held-out reals, which are not copies."""
+    """Distances of N fakes to the training items, compared with those of M held-out reals, which are not copies."""
 
     c_t: float
-    """Mean over cells of the z-score of the fakes' distances to training images against those of held-out reals: well
-    below 0 if fakes are copies, well above 0 if they stay away (underfitting); NaN if no cell holds enough images."""
+    """Mean over cells of the z-score of the fakes' distances to training items against those of held-out reals: well
+    below 0 if fakes are copies, well above 0 if they stay away (underfitting); NaN if no cell holds enough items."""
     c_t_error: float
     """Standard deviation of `c_t` by chance, for fakes of the held-out reals' distribution: 1 / sqrt(cells) or more."""
     cell_z_scores: tuple[float, ...]
-    """The z-score of each cell that holds enough images."""
+    """The z-score of each cell that holds enough items."""
     authenticity: Score
-    """Fraction of the fakes that are not nearer to their nearest training image than its nearest other one is."""
+    """Fraction of the fakes that are not nearer to their nearest training item than its nearest other one is."""
     authenticity_floor: Score
     """The same fraction of the held-out reals."""
     is_authentic: NDArray[np.bool_]
     """(N,) whether each fake is authentic."""
     neighbor_distances: NDArray[np.float64]
-    """(N, 3) distances to the nearest training images, ascending; fewer columns if there are fewer training images."""
+    """(N, 3) distances to the nearest training items, ascending; fewer columns if there are fewer training items."""
     neighbor_indices: NDArray[np.int64]
-    """(N, 3) rows of these training images."""
+    """(N, 3) rows of these training items."""
     held_out_distances: NDArray[np.float64]
-    """(M,) distance of each held-out real to its nearest training image."""
+    """(M,) distance of each held-out real to its nearest training item."""
     num_exact_copies: int
-    """Number of fakes that equal a training image, up to a thousandth of the median held-out distance."""
+    """Number of fakes that equal a training item, up to a thousandth of the median held-out distance."""
 
 
 def measure_memorization(
     train: FeatureTable, held_out: FeatureTable, fakes: FeatureTable, num_cells: int | None = None, seed: int = 0
 ) -> MemorizationResult:
-    """Compare the distances of N fakes to the training images with those of M held-out reals.
+    """Compare the distances of N fakes to the training items with those of M held-out reals.
 
-    Cells are k-means clusters of the training images. In the paper a cell counts if it holds enough fakes; here it must
-    hold 20 of the fakes and 20 of the held-out reals, and the nearest training image may lie in another cell. Cells are
+    Cells are k-means clusters of the training items. In the paper a cell counts if it holds enough fakes; here it must
+    hold 20 of the fakes and 20 of the held-out reals, and the nearest training item may lie in another cell. Cells are
     weighted by their held-out reals.
 
     Args:
-        train: (T, D) features of the images the generator was trained on.
+        train: (T, D) features of the items the generator was trained on.
         held_out: (M, D) features of other reals of the same distribution.
         fakes: (N, D) features.
         num_cells: number of cells; None: one per 100 held-out reals or fakes, whichever are fewer, at most 20.
         seed: seed of the clusters.
 
     Raises:
-        BadInput: there are fewer than 2 training images, no held-out reals or no fakes, the numbers of features differ,
-            or there are more cells than training images.
+        BadInput: there are fewer than 2 training items, no held-out reals or no fakes, the numbers of features differ,
+            or there are more cells than training items.
     """
     _check_set_sizes(len(train), len(held_out), len(fakes))
     distances, indices = nearest_neighbors(fakes, train, min(NEIGHBORS, len(train)))
     all_held_out_distances, all_held_out_indices = nearest_neighbors(held_out, train)
     held_out_distances, held_out_indices = all_held_out_distances[:, 0], all_held_out_indices[:, 0]
     if num_cells is None:
-        num_cells = max(1, min(len(held_out) // IMAGES_PER_CELL, len(fakes) // IMAGES_PER_CELL, MAX_CELLS, len(train)))
+        num_cells = max(1, min(len(held_out) // ITEMS_PER_CELL, len(fakes) // ITEMS_PER_CELL, MAX_CELLS, len(train)))
     centers = fit_kmeans(train, num_cells, seed)
     cells, held_out_cells = assign_clusters(fakes, centers)[0], assign_clusters(held_out, centers)[0]
     z_scores, weights = _cell_z_scores(cells, distances[:, 0], held_out_cells, held_out_distances)
@@ -119,8 +120,8 @@ def mann_whitney_z(values: NDArray[np.float64], others: NDArray[np.float64]) -> 
 def _check_set_sizes(num_train: int, num_held_out: int, num_fakes: int) -> None:
     if num_train < 2 or not num_held_out or not num_fakes:
         raise BadInput(
-            "measuring memorization needs at least 2 training images, 1 held-out image and 1 sample, and there "
-            f"are {num_train}, {num_held_out} and {num_fakes}: add images"
+            "measuring memorization needs at least 2 training items, 1 held-out item and 1 sample, and there "
+            f"are {num_train}, {num_held_out} and {num_fakes}: add items"
         )
 
 
@@ -130,11 +131,11 @@ def _cell_z_scores(
     held_out_cells: NDArray[np.int64],
     held_out_distances: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the z-scores of the cells that hold enough images, and their weights, which add up to 1."""
+    """Return the z-scores of the cells that hold enough items, and their weights, which add up to 1."""
     z_scores, counts = [], []
     for cell in np.unique(held_out_cells):
         in_cell, held_out_in_cell = distances[cells == cell], held_out_distances[held_out_cells == cell]
-        if min(len(in_cell), len(held_out_in_cell)) >= MIN_IMAGES_PER_CELL:
+        if min(len(in_cell), len(held_out_in_cell)) >= MIN_ITEMS_PER_CELL:
             z_scores.append(mann_whitney_z(in_cell, held_out_in_cell))
             counts.append(len(held_out_in_cell))
     return np.array(z_scores), np.array(counts) / max(sum(counts), 1)
@@ -145,12 +146,23 @@ def _authenticity_masks(
     fake_neighbors: tuple[NDArray[np.float64], NDArray[np.int64]],
     held_out_neighbors: tuple[NDArray[np.float64], NDArray[np.int64]],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which fakes and which held-out reals are authentic, from distance and row of their nearest training image.
+    """Return which fakes and which held-out reals are authentic, from distance and row of their nearest training item.
 
-    An exact copy is not authentic, even of a training image that has a duplicate.
+    An exact copy is not authentic, even of a training item that has a duplicate.
     """
     rows, inverse = np.unique(np.concatenate([fake_neighbors[1], held_out_neighbors[1]]), return_inverse=True)
     train_distances = nearest_other_neighbors(train, rows)[0][inverse, 0]
     distances = np.concatenate([fake_neighbors[0], held_out_neighbors[0]])
     is_authentic = (distances >= train_distances) & (distances > 0)
     return is_authentic[: len(fake_neighbors[0])], is_authentic[len(fake_neighbors[0]) :]
+
+
+AUTHENTICITY = MetricInfo(
+    "authenticity",
+    "fraction of samples that are not copies of training {noun}s",
+    lower_is_better=False,
+    depends_on_sample_size=False,  # the floor is that of the held-out items
+    depends_on_training_set=True,
+    position=60,
+)
+DESCRIBED_SCORES = (AUTHENTICITY,)

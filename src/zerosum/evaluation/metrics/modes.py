@@ -16,6 +16,7 @@ from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import BLOCK_ROWS, FeatureTable
+from zerosum.evaluation.metrics.base import MetricInfo
 
 MAX_ROWS = 10_000
 """Maximum number of rows that k-means uses; more cost time and hardly move the centers."""
@@ -69,7 +70,7 @@ def fit_kmeans(features: FeatureTable, num_clusters: int, seed: int = 0) -> Tens
     """
     if not 1 <= num_clusters <= len(features):
         raise BadInput(
-            f"{len(features)} images cannot be divided into {num_clusters} clusters: choose 1 to {len(features)}"
+            f"{len(features)} items cannot be divided into {num_clusters} clusters: choose 1 to {len(features)}"
         )
     rng = np.random.default_rng(seed)
     rows = features.take(np.sort(rng.permutation(len(features))[:MAX_ROWS]))
@@ -125,7 +126,7 @@ def assign_clusters(features: FeatureTable, centers: Tensor) -> tuple[NDArray[np
     """
     if features.num_columns != centers.shape[1]:
         raise BadInput(
-            f"size mismatch: {features.num_columns} features per image and {centers.shape[1]} per center: "
+            f"size mismatch: {features.num_columns} features per item and {centers.shape[1]} per center: "
             "use one feature network for both"
         )
     mean = centers.mean(0)
@@ -156,13 +157,13 @@ def compare_mode_counts(real_counts: NDArray[np.int64], fake_counts: NDArray[np.
         fake_counts: (K,) fakes in each mode.
 
     Raises:
-        BadInput: the numbers of modes differ, or one of the sets has no images.
+        BadInput: the numbers of modes differ, or one of the sets has no items.
     """
     num_reals, num_fakes = int(real_counts.sum()), int(fake_counts.sum())
     if len(real_counts) != len(fake_counts):
         raise BadInput(f"{len(real_counts)} and {len(fake_counts)} modes cannot be compared: use the same modes")
     if not (num_reals and num_fakes):
-        raise BadInput("there are no images to count in modes: give at least one real and one generated image")
+        raise BadInput("there are no items to count in modes: give at least one real and one generated item")
     p, q = real_counts / num_reals, fake_counts / num_fakes
     pooled = (real_counts + fake_counts) / (num_reals + num_fakes)
     error = np.sqrt(pooled * (1 - pooled) * (1 / num_reals + 1 / num_fakes))
@@ -183,3 +184,14 @@ def _kl_divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
     """Return KL(p || q) in nats, with 0 log 0 = 0."""
     occurs = p > 0
     return float((p[occurs] * np.log(p[occurs] / q[occurs])).sum())
+
+
+NDB = MetricInfo(
+    "ndb",
+    "number of clusters with a significantly wrong fraction of the samples",
+    lower_is_better=True,
+    depends_on_sample_size=False,  # it is computed on as many samples as the floor has items
+    depends_on_training_set=True,
+    position=50,
+)
+DESCRIBED_SCORES = (NDB,)

@@ -52,7 +52,7 @@ def nearest_neighbors(
     Candidates are found with products in float32, and their distances are computed from differences in float64, so a
     copy has the distance 0 exactly. Where rounding may have lost a neighbor, the query is searched again with products
     in float64, and where rows are nearly equal even then, by the differences to all rows: about 15 ms per 10,000 rows
-    of 1,280 features, so only a set with very many copies of one image is slow.
+    of 1,280 features, so only a set with very many copies of one item is slow.
 
     Args:
         queries: (N, D) features.
@@ -68,7 +68,7 @@ def nearest_neighbors(
     """
     if queries.num_columns != reference.num_columns:
         raise BadInput(
-            f"size mismatch: {queries.num_columns} and {reference.num_columns} features per image: "
+            f"size mismatch: {queries.num_columns} and {reference.num_columns} features per item: "
             "use one feature network for both sets"
         )
     chunks = (
@@ -106,7 +106,7 @@ def _search_all(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     if not 1 <= k <= num_available:
         raise BadInput(
-            f"{k} nearest images cannot be searched among {num_available}: choose 1 to {num_available} of them"
+            f"{k} nearest items cannot be searched among {num_available}: choose 1 to {num_available} of them"
         )
     search = _NearestNeighborSearch(reference, k, num_available, _center(reference))
     squares, indices = [np.empty((0, k))], [np.empty((0, k), np.int64)]
@@ -130,7 +130,7 @@ def _center(features: FeatureTable) -> Tensor:
 
 def _check_finite(values: Tensor) -> None:
     if not values.isfinite().all():
-        raise BadInput("the features of an image are not finite: look for NaN or infinity in the images")
+        raise BadInput("the features of an item are not finite: look for NaN or infinity in the items")
 
 
 @dataclass(frozen=True, eq=False)

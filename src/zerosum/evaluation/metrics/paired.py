@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import BadInput
+from zerosum.evaluation.metrics.base import MetricInfo
 from zerosum.evaluation.metrics.score import Score, mean_score
 
 DATA_RANGE = 2.0
@@ -116,3 +117,16 @@ def _gaussian_blur(images: Tensor) -> Tensor:
 def _check_same_shape(generated: tuple[int, ...], target: tuple[int, ...]) -> None:
     if tuple(generated) != tuple(target):
         raise BadInput(f"shape mismatch: generated {tuple(generated)} and target {tuple(target)} must be the same")
+
+
+DESCRIBED_SCORES = (
+    MetricInfo("l1", "mean absolute difference, 0 to 2: lower is better", lower_is_better=True),
+    MetricInfo("psnr", "peak signal-to-noise ratio in dB: higher is better", lower_is_better=False),
+    MetricInfo("ssim", "structural similarity: 1 for equal {noun}s", lower_is_better=False),
+    MetricInfo(
+        "perceptual",
+        "perceptual distance in features of an ImageNet classifier: lower is better",
+        lower_is_better=True,
+        is_named_by_features=True,
+    ),
+)

@@ -1,4 +1,4 @@
-"""KID, precision, recall, density and coverage, computed together in one pass over all pairs of images.
+"""KID, precision, recall, density and coverage, computed together in one pass over all pairs of items.
 
 The tiles of three matrix products are visited: reals with reals, fakes with fakes, and reals with fakes. What is
 computed of one set alone is a `SelfDistances`, which can be reused for several comparisons. The formulas are in
@@ -9,25 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.metrics.base import PairwiseScores
 from zerosum.evaluation.metrics.kid import (
     KernelSumAccumulator,
     kernel_distance_score,
     paired_kernel_distance_score,
 )
 from zerosum.evaluation.metrics.precision_recall_density_coverage import BallAccumulator, RadiusAccumulator
-from zerosum.evaluation.metrics.score import Score, mean_score
+from zerosum.evaluation.metrics.score import mean_score
 from zerosum.evaluation.metrics.tiles import accumulate, center, check_same_num_columns, cross_tiles, self_tiles
 
 
 @dataclass(frozen=True, eq=False)
 class SelfDistances:
-    """Distances and kernels within a set of N images."""
+    """Distances and kernels within a set of N items."""
 
     features: FeatureTable
     neighbors: int
@@ -36,35 +35,6 @@ class SelfDistances:
     """(N,) float64: squared radius of each row's ball, the squared distance to its k-th nearest other row."""
     kernel_sums: Tensor
     """(N,) float64: sum of the kernels of each row with all other rows."""
-
-
-@dataclass(frozen=True, eq=False)
-class PairwiseScores:
-    """Pairwise scores of N reals and M fakes.
-
-    The standard errors of precision, recall, density and coverage are those of a mean over rows with the balls of the
-    other set held fixed: they do not include the variation of the balls.
-    """
-
-    kernel_distance: Score
-    """Unbiased MMD^2 with the kernel (x.y / D + 1)^3 over all pairs, without a sample and its own target; around 0,
-    and possibly negative, for two sets of the same distribution."""
-    precision: Score
-    """Fraction of the fakes that lie in the ball of any real."""
-    recall: Score
-    """Fraction of the reals that lie in the ball of any fake."""
-    density: Score
-    """Mean number of reals' balls that a fake lies in, divided by k; about 1 for the same distribution."""
-    coverage: Score
-    """Fraction of the reals with any fake in their ball; about 1 - 2^-k for the same distribution and N = M."""
-    density_counts: NDArray[np.int64]
-    """(M,) number of reals' balls that each fake lies in."""
-    precision_mask: NDArray[np.bool_]
-    """(M,) whether each fake lies in the ball of a real."""
-    recall_mask: NDArray[np.bool_]
-    """(N,) whether each real lies in the ball of a fake."""
-    coverage_mask: NDArray[np.bool_]
-    """(N,) whether each real has a fake in its ball."""
 
 
 def compute_pairwise_scores(reals: FeatureTable, fakes: FeatureTable, neighbors: int = 5) -> PairwiseScores:
@@ -91,7 +61,7 @@ def compute_self_distances(features: FeatureTable, neighbors: int = 5) -> SelfDi
         BadInput: there are fewer than `neighbors` + 2 rows, or a feature is not finite.
     """
     if len(features) < neighbors + 2:
-        raise BadInput(f"`neighbors` {neighbors}: {len(features)} images are too few; give at least {neighbors + 2}")
+        raise BadInput(f"`neighbors` {neighbors}: {len(features)} items are too few; give at least {neighbors + 2}")
     radii, kernels = RadiusAccumulator(len(features), neighbors), KernelSumAccumulator(len(features), len(features))
     accumulate(self_tiles(features), [radii, kernels])
     return SelfDistances(features, neighbors, radii.squared_distances[:, -1].clamp(min=0), kernels.row_sums)
@@ -104,8 +74,8 @@ def compute_cross_scores(reals: SelfDistances, fakes: SelfDistances, paired: boo
     of the k-th neighbor lies outside.
 
     Args:
-        reals: N images.
-        fakes: M images.
+        reals: N items.
+        fakes: M items.
         paired: fake i was generated from the input of real i (N = M). No score then compares the two with each other,
             since fakes near their own targets would improve all of them. The jackknife of the kernel distance leaves
             out both at once.
@@ -141,4 +111,4 @@ def compute_cross_scores(reals: SelfDistances, fakes: SelfDistances, paired: boo
 def _check_not_constant(reals: FeatureTable) -> None:
     first = reals.block(0)[0]
     if all(bool((block == first).all()) for block in reals.blocks()):
-        raise BadInput("all real images have the same features, so no score can be computed: give other images")
+        raise BadInput("all real items have the same features, so no score can be computed: give other items")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.metrics import class_counts
+from zerosum.evaluation.metrics.base import PairwiseScores
 from zerosum.evaluation.metrics.kid import kernel_distance
-from zerosum.evaluation.metrics.pairwise import PairwiseScores
+from zerosum.run_folder import Json
 
 LabelArray = NDArray[np.int64]
-MIN_IMAGES_PER_CLASS = 30
+MIN_ITEMS_PER_CLASS = 30
 """Images of a class in each set, below which its kernel distance is not computed."""
 
 
@@ -31,16 +31,16 @@ def evaluate_per_class(
     real_labels: LabelArray | None,
     requested_labels: LabelArray | None,
     pairwise: PairwiseScores,
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Return counts, accuracy, kernel distance, recall and coverage of each class, for scores.jsonl.
 
     Args:
         class_names: names of the K classes.
-        probabilities: the classifier's output for N real images (N, K) and for M samples (M, K).
-        features: features of the same images (N, D) and (M, D), in which distances are measured.
-        real_labels: (N,) classes of the real images; None: use the predicted ones.
+        probabilities: the classifier's output for N real items (N, K) and for M samples (M, K).
+        features: features of the same items (N, D) and (M, D), in which distances are measured.
+        real_labels: (N,) classes of the real items; None: use the predicted ones.
         requested_labels: (M,) classes that the samples were conditioned on; None: unconditional.
-        pairwise: scores of these sets, which tell which real images are reached and covered.
+        pairwise: scores of these sets, which tell which real items are reached and covered.
     """
     num_classes = len(class_names)
     real_predictions, generated_predictions = (predict_classes(table) for table in probabilities)
@@ -49,7 +49,7 @@ def evaluate_per_class(
     real_counts = class_counts.count_classes(real_labels, num_classes)
     divergence = class_counts.class_kl_divergence(generated_counts, real_counts)
     generated_labels = generated_predictions if requested_labels is None else requested_labels
-    row = {
+    row: dict[str, Json] = {
         "class_names": list(class_names),
         "generated_counts": generated_counts.tolist(),
         "real_counts": real_counts.tolist(),
@@ -74,7 +74,7 @@ def _class_kernel_distance(
     features: tuple[FeatureTable, FeatureTable], real_mask: NDArray[np.bool_], generated_mask: NDArray[np.bool_]
 ) -> float | None:
     """Return the kernel distance of the masked rows; None where there are too few."""
-    if min(real_mask.sum(), generated_mask.sum()) < MIN_IMAGES_PER_CLASS:
+    if min(real_mask.sum(), generated_mask.sum()) < MIN_ITEMS_PER_CLASS:
         return None
     subsets = (
         FeatureTable.from_tensor(table.take(np.flatnonzero(mask)))

@@ -1,4 +1,4 @@
-"""The balls around images that precision, recall, density and coverage count.
+"""The balls around items that precision, recall, density and coverage count.
 
 Precision and recall: Kynkaanniemi et al. 2019, arXiv:1904.06991. Density and coverage: Naeem et al. 2020,
 arXiv:2002.09797.
@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from zerosum.evaluation.metrics.base import Metric
 from zerosum.evaluation.metrics.tiles import Tile
 
 TIE_TOLERANCE = 1e-12
@@ -62,3 +63,23 @@ class BallAccumulator:
         in_real_ball = distances < self.squared_radii[0][reals, None]
         self.coverage_mask[reals] |= in_real_ball.any(1)
         self.density_counts[fakes] += in_real_ball.sum(0)
+
+
+METRICS = (
+    Metric(
+        "precision", "fraction of samples within the distribution of real {noun}s",
+        lambda comparison: comparison.pairwise.precision, lower_is_better=False, position=30,
+    ),
+    Metric(
+        "recall", "fraction of real {noun}s within the distribution of samples",
+        lambda comparison: comparison.pairwise.recall, lower_is_better=False, position=31,
+    ),
+    Metric(
+        "density", "mean density of real {noun}s around the samples",
+        lambda comparison: comparison.pairwise.density, lower_is_better=False, position=32,
+    ),
+    Metric(
+        "coverage", "fraction of real {noun}s with a sample near by",
+        lambda comparison: comparison.pairwise.coverage, lower_is_better=False, position=33,
+    ),
+)  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ class Score(NamedTuple):
     error: float = math.nan
 
 
-def mean_score(values: NDArray[Any]) -> Score:
-    """Return the mean of values (N,) of independent images, and its standard error s / sqrt(N).
+def mean_score(values: NDArray[np.generic]) -> Score:
+    """Return the mean of values (N,) of independent items, and its standard error s / sqrt(N).
 
     The mean of no values is NaN; the error is NaN for a single value, and where a value is infinite.
     """

@@ -105,7 +105,7 @@ def center(features: FeatureTable) -> Tensor:
     )
     mean = (total / len(features)).float().double()
     if not mean.isfinite().all():
-        raise BadInput("the features of an image are not finite: look for NaN or infinity in the images")
+        raise BadInput("the features of an item are not finite: look for NaN or infinity in the items")
     return mean
 
 
@@ -113,6 +113,6 @@ def check_same_num_columns(reals: FeatureTable, fakes: FeatureTable) -> None:
     """Raise `BadInput` if two tables have different numbers of features."""
     if reals.num_columns != fakes.num_columns:
         raise BadInput(
-            f"size mismatch: {reals.num_columns} and {fakes.num_columns} features per image: "
+            f"size mismatch: {reals.num_columns} and {fakes.num_columns} features per item: "
             "use one feature network for both sets"
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import SampleSpec, TensorSpec
 from zerosum.game.schedule import Progress, Schedule, schedule_endpoints, value_at
 from zerosum.settings import Settings
 
@@ -36,11 +37,18 @@ Transforms = Annotated[tuple[Transform, ...], Field(min_length=1)]
 Policy = Annotated[tuple[Literal["color", "translation", "cutout"], ...], Field(min_length=1)]
 
 
-def _check_image_shape(shape: tuple[int, ...]) -> None:
-    """Raise `BadInput` if samples of this shape cannot be augmented."""
+def _check_image_spec(spec: SampleSpec) -> None:
+    """Raise `BadInput` if such samples cannot be augmented."""
+    if not isinstance(spec, TensorSpec):
+        raise BadInput(
+            "`augment.kind`: augmentation needs samples that are one tensor, but these consist of "
+            f'{" and ".join(spec)}; set it to "none"'
+        )
+    shape = spec.shape
     if len(shape) != 3:
         raise BadInput(
-            f'`augment.kind`: augmentation needs images, but the samples are points of shape {shape}; set it to "none"'
+            "`augment.kind`: augmentation needs images or other samples of shape (channels, height, width), but the "
+            f'samples have the shape {shape}; set it to "none"'
         )
     channels, height, width = shape
     if not 1 <= channels <= 4 or height != width:
@@ -78,8 +86,8 @@ class NoAugment(_BaseAugment):
 
     kind: Literal["none"] = "none"
 
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Accept samples of any shape."""
+    def check(self, spec: SampleSpec) -> None:
+        """Accept any samples."""
 
     def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
         """Return 0."""
@@ -104,9 +112,9 @@ class DiffAugment(_BaseAugment):
     p: Probability = 1.0
     """Probability of each transform, per sample."""
 
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Raise `BadInput` if samples of this shape cannot be augmented."""
-        _check_image_shape(shape)
+    def check(self, spec: SampleSpec) -> None:
+        """Raise `BadInput` if such samples cannot be augmented."""
+        _check_image_spec(spec)
 
     def probability(self, progress: Progress, learned_probability: float | Tensor) -> float | Tensor:
         """Return the scheduled probability."""
@@ -144,9 +152,9 @@ class _ADATransforms(_BaseAugment):
     color_fraction: UnitInterval = 1.0
     """Factor on p for color transforms: 1 in the ADA paper, 0.5 in R3GAN."""
 
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Raise `BadInput` if samples of this shape cannot be augmented."""
-        _check_image_shape(shape)
+    def check(self, spec: SampleSpec) -> None:
+        """Raise `BadInput` if such samples cannot be augmented."""
+        _check_image_spec(spec)
 
     def apply(self, sample: Tensor, seed: Tensor, p: Tensor | float) -> Tensor:
         """Augment images.

@@ -6,7 +6,7 @@ derivative is the adjoint map, and the derivative of the adjoint is the warping 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -49,6 +49,15 @@ def warp(sample: Tensor, grid: Tensor) -> Tensor:
     return warped
 
 
+class _Context(Protocol):
+    """What `torch.autograd.Function` passes from forward to backward."""
+
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keep tensors for `saved_tensors`."""
+
+
 class _GridSample(torch.autograd.Function):
     """The warping."""
 
@@ -58,11 +67,11 @@ class _GridSample(torch.autograd.Function):
         return warped
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    def setup_context(ctx: _Context, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor, None]:
         return _GridSampleAdjoint.apply(gradient, *ctx.saved_tensors), None  # type: ignore[no-untyped-call]
 
 
@@ -76,11 +85,11 @@ class _GridSampleAdjoint(torch.autograd.Function):
         )
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    def setup_context(ctx: _Context, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor, None]:
         return _GridSample.apply(gradient, *ctx.saved_tensors), None  # type: ignore[no-untyped-call]
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from zerosum.game.schedule import Schedule
 from zerosum.game.terms.base import RoundInterval, TermSettings
+from zerosum.game.terms.protocols import contrastive_generator, cyclic_game, translating_game
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 class CycleConsistency(TermSettings):
     """Mean absolute difference between an image and its translation there and back.
 
-    Zhu et al. 2017, arXiv:1703.10593, equation 2. For bidirectional games: samples are (N, 2, C, H, W), and exchanging
-    the two images of a sample selects the other direction.
+    Zhu et al. 2017, arXiv:1703.10593, equation 2. For games in both directions.
     """
 
     kind: Literal["cycle"] = "cycle"
@@ -33,9 +33,10 @@ class CycleConsistency(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """Return |F(G(x)) - x|, averaged over both directions, channels and pixels: (N,)."""
-        inputs = play.batch["inputs"]
-        reconstructed: Tensor = play.game.translate_batch(play.fake_samples.flip(1), play.batch).flip(1)  # type: ignore[operator]
-        return (reconstructed - inputs).abs().flatten(1).mean(1)
+        from zerosum.game.sample_tree import mean_abs_difference
+
+        game = cyclic_game(play)
+        return mean_abs_difference(game.cycle_batch(play.fake_samples, play.batch), game.read_inputs(play.batch))
 
 
 class IdentityLoss(TermSettings):
@@ -54,9 +55,11 @@ class IdentityLoss(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """Return |G(y) - y|, averaged over channels and pixels: (N,)."""
-        real = play.batch["real"]
-        translated: Tensor = play.game.translate_batch(real, play.batch)  # type: ignore[operator]
-        return (translated - real).abs().flatten(1).mean(1)
+        from zerosum.game.sample_tree import mean_abs_difference
+
+        game = translating_game(play)
+        real = game.read_real(play.batch)
+        return mean_abs_difference(game.translate_batch(real, play.batch), real)
 
 
 class PatchNCE(TermSettings):
@@ -84,29 +87,33 @@ class PatchNCE(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """Return the cross-entropy of matching patches, averaged over feature maps and patches: (N,)."""
-        loss = self._compute_nce(play, play.batch["inputs"], play.fake_samples)
+        from zerosum.game.sample_tree import single_tensor
+
+        game = translating_game(play)
+        inputs, outputs = game.read_inputs(play.batch), play.fake_samples
+        loss = self._compute_nce(play, single_tensor(inputs), single_tensor(outputs))
         if not self.identity:
             return loss
-        real = play.batch["real"]
-        translated: Tensor = play.game.translate_batch(real, play.batch)  # type: ignore[operator]
-        return (loss + self._compute_nce(play, real, translated)) / 2
+        real = game.read_real(play.batch)
+        translated = game.translate_batch(real, play.batch)
+        return (loss + self._compute_nce(play, single_tensor(real), single_tensor(translated))) / 2
 
     def _compute_nce(self, play: Play, inputs: Tensor, outputs: Tensor) -> Tensor:
         import torch
 
         from zerosum.game import seeded_rng
 
-        generator = play.game.generator
+        generator = contrastive_generator(play)
         with torch.no_grad():  # the keys are constants, as in the paper's code
-            keys = generator.encode(inputs)  # type: ignore[operator, union-attr]
-        queries = generator.encode(outputs)  # type: ignore[operator, union-attr]
+            keys = generator.encode(inputs)
+        queries = generator.encode(outputs)
         losses = []
         for level, (key, query) in enumerate(zip(keys, queries, strict=True)):
             seed = seeded_rng.fork_seed(play.batch["seed"], level)
             locations = _sample_patch_locations(seed, key.shape[-2] * key.shape[-1], self.num_patches)
             with torch.no_grad():
-                key_vectors = generator.project(level, _gather_patches(key, locations))  # type: ignore[operator, union-attr]
-            query_vectors = generator.project(level, _gather_patches(query, locations))  # type: ignore[operator, union-attr]
+                key_vectors = generator.project(level, _gather_patches(key, locations))
+            query_vectors = generator.project(level, _gather_patches(query, locations))
             losses.append(self._patch_cross_entropy(query_vectors, key_vectors, len(inputs)))
         return sum(losses[1:], losses[0]) / len(losses)
 

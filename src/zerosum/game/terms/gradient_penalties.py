@@ -75,21 +75,17 @@ class GradientPenalty(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """Return (|d D(u) / d u| - target)^2 at u uniform on the line from G(z) to x: (N,)."""
-        from torch.utils._pytree import tree_map
-
         from zerosum.game import seeded_rng
-        from zerosum.game.play import is_differentiable
+        from zerosum.game.play import map_differentiable
 
         interpolation_weight = seeded_rng.uniform(play.batch["seed"], 1, seeded_rng.RandomStream.INTERPOLATION)
 
         def interpolate(real: Tensor, fake: Tensor) -> Tensor:
-            if not is_differentiable(real):
-                return real  # the class label, which is the same for both
             return fake.lerp(real, interpolation_weight.to(real.dtype).view(-1, *[1] * (real.dim() - 1)))
 
-        return _gradient_norm_penalty(
-            self.target, play.input_gradient_norm_sq(tree_map(interpolate, play.real, play.fake))
-        )
+        # labels and conditions are the same for both
+        between = map_differentiable(interpolate, play.real, play.fake)
+        return _gradient_norm_penalty(self.target, play.input_gradient_norm_sq(between))
 
 
 class Dragan(TermSettings):
@@ -115,18 +111,21 @@ class Dragan(TermSettings):
         """Return (|d D(u) / d u| - target)^2 at u = x + noise_scale * std(x) * U: (N,)."""
         from math import prod
 
-        from torch.utils._pytree import tree_map
-
         from zerosum.game import seeded_rng
-        from zerosum.game.play import is_differentiable
+        from zerosum.game.sample_tree import map_with_seeds
 
-        def perturb(real: Tensor) -> Tensor:
-            if not is_differentiable(real):
+        def perturb(real: Tensor, seed: Tensor) -> Tensor:
+            if not real.is_floating_point():
                 return real
-            noise = seeded_rng.uniform(play.batch["seed"], prod(real.shape[1:]), seeded_rng.RandomStream.PERTURBATION)
+            noise = seeded_rng.uniform(seed, prod(real.shape[1:]), seeded_rng.RandomStream.PERTURBATION)
             return real + self.noise_scale * real.std(unbiased=False) * noise.to(real.dtype).view_as(real)
 
-        return _gradient_norm_penalty(self.target, play.input_gradient_norm_sq(tree_map(perturb, play.real)))
+        sample, inputs, seed = play.real.sample, play.real.inputs, play.batch["seed"]
+        around = play.real._replace(
+            sample=map_with_seeds(perturb, sample, seed),
+            inputs=None if inputs is None else map_with_seeds(perturb, inputs, seed),
+        )
+        return _gradient_norm_penalty(self.target, play.input_gradient_norm_sq(around))
 
 
 def _gradient_norm_penalty(target: float, gradient_norm_sq: Tensor) -> Tensor:

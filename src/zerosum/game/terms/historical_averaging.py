@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from zerosum.game.schedule import Schedule
 from zerosum.game.terms.base import RoundInterval, TermSettings
@@ -10,7 +10,6 @@ from zerosum.game.terms.base import RoundInterval, TermSettings
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zerosum.game.game import Game
     from zerosum.game.play import Play
 
 
@@ -40,8 +39,7 @@ class HistoricalAveraging(TermSettings):
         """Return |weights - EMA|^2: a scalar."""
         import torch
 
-        game = cast("Game", play.game)
-        player = game.players[self.player]
+        player = play.game.players[self.player]
         averages = player.emas[-1].network.parameters()
         distances = [
             (weight - average).square().sum() for weight, average in zip(player.parameters, averages, strict=True)

@@ -36,8 +36,9 @@ class OrthogonalRegularization(TermSettings):
         import torch
 
         # in half precision, the rounding error would soon exceed the remaining inner products
-        with torch.autocast(play.real_samples.device.type, enabled=False):
-            sums = [_off_diagonal_gram_sq(matrix) for matrix in weight_matrices(play.game.generator)]  # type: ignore[arg-type]
+        matrices = list(weight_matrices(play.game.generator))
+        with torch.autocast(matrices[0].device.type, enabled=False):
+            sums = [_off_diagonal_gram_sq(matrix) for matrix in matrices]
         return torch.stack(sums).sum()
 
 

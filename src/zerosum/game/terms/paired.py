@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from zerosum.game.schedule import Schedule
 from zerosum.game.terms.base import RoundInterval, TermSettings
+from zerosum.game.terms.protocols import translating_game
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,9 @@ class L1Reconstruction(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """Return |G(x) - y|, averaged over channels and pixels: (N,)."""
-        return (play.fake_samples - play.real_samples).abs().flatten(1).mean(1)
+        from zerosum.game.sample_tree import mean_abs_difference
+
+        return mean_abs_difference(play.fake_samples, play.real_samples)
 
 
 class FeatureMatching(TermSettings):
@@ -72,5 +75,4 @@ class PerceptualLoss(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """Return the distance of the features: (N,)."""
-        distance: Tensor = play.game.perceptual_distance(play.fake_samples, play.real_samples)  # type: ignore[operator]
-        return distance
+        return translating_game(play).measure_perceptual_distance(play.fake_samples, play.real_samples)

@@ -5,31 +5,20 @@ Karras et al. 2019, "Analyzing and Improving the Image Quality of StyleGAN", arX
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from zerosum.game.schedule import Schedule
 from zerosum.game.terms.base import RoundInterval, TermSettings
+from zerosum.game.terms.protocols import style_generator
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zerosum.game.latent import Latent
     from zerosum.game.play import Play
+    from zerosum.game.terms.protocols import StyleGenerator
 
 EMA_DECAY = 0.99
 """Decay of the running mean of the path lengths, per evaluation."""
-
-
-class PathLengthGenerator(Protocol):
-    """A generator whose images can be differentiated by its styles, with the running mean of its path lengths."""
-
-    mean_path_length: Tensor
-
-    def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Return the styles (N, layers, W) of latents (N, L)."""
-
-    def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:
-        """Return the images (N, C, S, S) of styles (N, layers, W)."""
 
 
 class PathLength(TermSettings):
@@ -53,19 +42,17 @@ class PathLength(TermSettings):
         """Return (|J^T y| / sqrt(H W) - a)^2, where a is the running mean of the lengths: (N,) float32."""
         import torch
 
-        generator = cast("PathLengthGenerator", play.game.generator)
-        seed = play.batch["seed"]
+        generator, seed = style_generator(play), play.batch["seed"]
         with torch.autocast(seed.device.type, enabled=False):
-            lengths = compute_path_lengths(
-                generator, cast("Latent", play.game.latent_distribution).sample(seed), play.batch.get("label"), seed
-            )
-        mean = generator.mean_path_length
+            latent = play.game.latent_distribution.sample(seed)
+            lengths = compute_path_lengths(generator, latent, play.batch.get("label"), seed)
+        mean = generator.running_path_length()
         with torch.no_grad():
             mean.lerp_(lengths.mean().to(mean.dtype), 1 - EMA_DECAY)
         return (lengths - mean).square()
 
 
-def compute_path_lengths(generator: PathLengthGenerator, latent: Tensor, label: Tensor | None, seed: Tensor) -> Tensor:
+def compute_path_lengths(generator: StyleGenerator, latent: Tensor, label: Tensor | None, seed: Tensor) -> Tensor:
     """Return the path length of each sample, |J^T y| / sqrt(H W), with y drawn from its seed.
 
     Args:

@@ -35,9 +35,11 @@ class SelfSupervisedReconstruction(TermSettings):
 
     def __call__(self, play: Play) -> Tensor:
         """Return |reconstruction - downsample(x)|, averaged over decoders, channels and pixels: (N,)."""
+        from zerosum.game.sample_tree import single_tensor
+
         reconstructions = play.real_output.reconstructions
         assert reconstructions is not None, "the term requires a discriminator with decoders"
-        real = play.real_samples
+        real = single_tensor(play.real_samples)
         batch_size, channels, real_height, real_width = real.shape
         height, width = reconstructions.shape[2:]
         areas = real.reshape(batch_size, channels, height, real_height // height, width, real_width // width)

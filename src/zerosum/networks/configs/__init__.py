@@ -5,8 +5,9 @@ The generators are called as `forward(latent (N, L)) -> (N, *shape)`, translator
 `forward(sample (N, *shape)) -> DiscriminatorOutput`. A network names its further arguments in `condition_inputs`.
 
 Example:
+    >>> from zerosum.game.sample_spec import TensorSpec
     >>> from zerosum.networks.configs import DCGANGeneratorConfig
-    >>> generator = DCGANGeneratorConfig(width=16).build(latent_size=64, shape=(3, 32, 32), bounded=True)
+    >>> generator = DCGANGeneratorConfig(width=16).build(latent_size=64, spec=TensorSpec((3, 32, 32), bounded=True))
 """
 
 from __future__ import annotations

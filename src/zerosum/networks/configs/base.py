@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec, require_single_tensor
 from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import SampleSpec
     from zerosum.networks.heads import HeadFactory
     from zerosum.networks.layers import LayerFactory
 
@@ -31,7 +34,21 @@ MIN_INPUT_SIDE = 8
 """Smallest side of a translator's inputs."""
 
 
-class GeneratorConfig(Settings):
+class NetworkConfig(Settings):
+    """Settings that all networks share."""
+
+    kind: str
+    """Name of the network."""
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Check that the network supports samples of this shape.
+
+        Raises:
+            BadInput: the shape is not supported.
+        """
+
+
+class GeneratorConfig(NetworkConfig):
     """Settings that all generators share."""
 
     is_translator: ClassVar[bool] = False
@@ -47,50 +64,68 @@ class GeneratorConfig(Settings):
         """The properties of the network that terms and games may require, such as "progressive growing" or "styles"."""
         return frozenset()
 
-    def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the generator supports samples of this shape.
+    @property
+    def mixes_styles(self) -> bool:
+        """Whether samples are generated from two styles in training, for which it draws normal latents itself."""
+        return False
+
+    @abstractmethod
+    def build(
+        self,
+        latent_size: int,
+        spec: SampleSpec,
+        num_classes: int = 0,
+        input_spec: SampleSpec | None = None,
+        condition_spec: SampleSpec | None = None,
+    ) -> nn.Module:
+        """Build the network, latents (N, L) to samples (N, ...); a translator maps inputs (N, ...) instead.
+
+        Its `condition_inputs` names the further arguments of `forward`: `label` (class indices or class weights),
+        `condition`, `seed`.
+
+        Args:
+            latent_size: number of values in a latent.
+            spec: what a sample is. Where it is bounded, networks end with tanh, unless the paper's output is linear.
+            num_classes: number of classes; 0 for none.
+            input_spec: what a translator's input is; None for a generator from latents.
+            condition_spec: what a numeric condition is; None if there are none. Most networks take none.
 
         Raises:
-            BadInput: the shape is not supported.
+            BadInput: the shape is not supported, or the samples are not one tensor.
         """
+
+
+class TensorGeneratorConfig(GeneratorConfig):
+    """Settings of a generator whose samples are one tensor."""
 
     def build(
         self,
         latent_size: int,
-        shape: tuple[int, ...],
-        bounded: bool,
+        spec: SampleSpec,
         num_classes: int = 0,
-        input_shape: tuple[int, ...] = (),
+        input_spec: SampleSpec | None = None,
+        condition_spec: SampleSpec | None = None,
     ) -> nn.Module:
-        """Build the network, latents (N, L) to samples (N, *shape); a translator maps inputs (N, *input_shape) instead.
-
-        Its `condition_inputs` names the further arguments of `forward`: `label` (class indices or class weights),
-        `seed`.
-
-        Args:
-            latent_size: number of values in a latent.
-            shape: shape of a sample, without the batch.
-            bounded: end with tanh, for samples in [-1, 1], unless the paper's output is linear.
-            num_classes: number of classes; 0 for none.
-            input_shape: shape of a translator's input; () for a generator from latents.
+        """Build the network, latents (N, L) to samples (N, ...); the concat condition wraps it.
 
         Raises:
-            BadInput: the shape is not supported.
+            BadInput: the shape is not supported, or the samples are not one tensor.
         """
-        self.check_shape(shape)
+        tensor_spec = require_single_tensor(spec, self.kind)
+        self.check_shape(tensor_spec.shape)
         if self.condition != "concat":
-            return self.build_network(latent_size, shape, bounded, num_classes)
+            return self.build_network(latent_size, tensor_spec, num_classes)
         from zerosum.networks import conditioning
 
-        network = self.build_network(latent_size + self.condition_size, shape, bounded, num_classes)
+        network = self.build_network(latent_size + self.condition_size, tensor_spec, num_classes)
         return conditioning.LatentConditioned(network, num_classes, self.condition_size)
 
     @abstractmethod
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network without the concat condition."""
 
 
-class DiscriminatorConfig(Settings):
+class DiscriminatorConfig(NetworkConfig):
     """Settings that all discriminators share."""
 
     condition: Literal["none", "concat", "projection", "auxiliary-classifier"] = "none"
@@ -98,12 +133,17 @@ class DiscriminatorConfig(Settings):
     arXiv:1411.1784); the inner product of the features and a vector of the class (projection, arXiv:1802.05637); or
     class logits (auxiliary-classifier, arXiv:1610.09585), which the terms classify-real and classify-fake train."""
     condition_size: Annotated[int, Field(ge=1, le=4096)] = 4
-    """Number of planes concatenated with the image, or of values concatenated with a point (concat)."""
+    """Number of planes concatenated with the image, or of values concatenated with a sample of one axis (concat)."""
+
+    @property
+    def uses_batch_norm(self) -> bool:
+        """Whether it has batch norm, which makes a sample's score depend on the rest of the batch."""
+        return False
 
     @property
     def per_sample(self) -> bool:
-        """Whether a score depends on its own sample only; batch norm makes it depend on the batch."""
-        return True
+        """Whether a score depends on its own sample only."""
+        return not self.uses_batch_norm
 
     @property
     def sees_input(self) -> bool:
@@ -120,37 +160,57 @@ class DiscriminatorConfig(Settings):
         """The properties of the network that terms and games may require, such as "feature maps"."""
         return frozenset()
 
-    def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the discriminator supports samples of this shape.
+    @abstractmethod
+    def build(
+        self,
+        spec: SampleSpec,
+        num_classes: int = 0,
+        input_spec: SampleSpec | None = None,
+        condition_spec: SampleSpec | None = None,
+    ) -> nn.Module:
+        """Build the network, samples (N, ...) to a `DiscriminatorOutput`.
 
-        Raises:
-            BadInput: the shape is not supported.
-        """
-
-    def build(self, shape: tuple[int, ...], num_classes: int = 0, input_shape: tuple[int, ...] = ()) -> nn.Module:
-        """Build the network, samples (N, *shape) to a `DiscriminatorOutput`.
-
-        Its `condition_inputs` names the further arguments of `forward`: `label`, `inputs`.
+        Its `condition_inputs` names the further arguments of `forward`: `label`, `condition`, `inputs`.
 
         Args:
-            shape: shape of a sample, without the batch.
+            spec: what a sample is.
             num_classes: number of classes; 0 for none.
-            input_shape: shape of the inputs that samples are translated from; () if they are generated from latents.
+            input_spec: what the inputs are that samples are translated from; None if they are generated from latents.
+            condition_spec: what a numeric condition is; None if there are none. Most networks take none.
 
         Raises:
-            BadInput: the shape is not supported.
+            BadInput: the shape is not supported, or the samples are not one tensor.
         """
-        self.check_shape(shape)
+
+
+class TensorDiscriminatorConfig(DiscriminatorConfig):
+    """Settings of a discriminator whose samples are one tensor."""
+
+    def build(
+        self,
+        spec: SampleSpec,
+        num_classes: int = 0,
+        input_spec: SampleSpec | None = None,
+        condition_spec: SampleSpec | None = None,
+    ) -> nn.Module:
+        """Build the network, samples (N, ...) to a `DiscriminatorOutput`; the concat condition wraps it.
+
+        Raises:
+            BadInput: the shape is not supported, or the samples are not one tensor.
+        """
+        tensor_spec = require_single_tensor(spec, self.kind)
+        self.check_shape(tensor_spec.shape)
         from zerosum.networks import conditioning
 
         head = conditioning.choose_head(self.condition, num_classes)
         if self.condition != "concat":
-            return self.build_network(shape, head)
-        network = self.build_network((shape[0] + self.condition_size, *shape[1:]), head)
+            return self.build_network(tensor_spec, head)
+        channels, *size = tensor_spec.shape
+        network = self.build_network(replace(tensor_spec, shape=(channels + self.condition_size, *size)), head)
         return conditioning.SampleConditioned(network, num_classes, self.condition_size)
 
     @abstractmethod
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network without the concat condition, ending in the head."""
 
 
@@ -158,14 +218,12 @@ class TranslatorConfig(GeneratorConfig):
     """Settings that all translators share: images (N, C_in, h, w) to images (N, C, factor h, factor w).
 
     The networks are fully convolutional: they take images of any size from 8 pixels a side, and behave the same in
-    training and evaluation mode. They have three attributes: `condition_inputs`, () or ("seed",);
-    `receptive_field_radius`, how many input pixels on each side can affect an output pixel, None if all can;
-    `size_multiple`, to a multiple of which they pad images internally. A tile that starts at such a multiple, with a
-    margin of `receptive_field_radius` on each side, is translated exactly as in the full image.
+    training and evaluation mode. They declare what `receptive_field.TranslatorNetwork` lists: a tile that starts at a
+    multiple of `size_multiple`, with a margin of `receptive_field_radius` on each side, is translated exactly as in the
+    full image.
     """
 
     is_translator: ClassVar[bool] = True
-    kind: str
     condition: Literal["none"] = "none"
     """Translators have no class condition."""
     upscale_factor: Literal[1] = 1
@@ -182,35 +240,29 @@ class TranslatorConfig(GeneratorConfig):
     def build(
         self,
         latent_size: int,
-        shape: tuple[int, ...],
-        bounded: bool,
+        spec: SampleSpec,
         num_classes: int = 0,
-        input_shape: tuple[int, ...] = (),
+        input_spec: SampleSpec | None = None,
+        condition_spec: SampleSpec | None = None,
     ) -> nn.Module:
-        """Build the network, (N, *input_shape) to (N, *shape), and any other size to `upscale_factor` times that size.
+        """Build the network, (N, Ci, h, w) to (N, C, H, W), and any other size to `upscale_factor` times that size.
 
         Raises:
             BadInput: the shapes are not supported, or the game generates from latents.
         """
-        self.check_shape(shape)
-        if not input_shape:
-            return self.build_network(latent_size, shape, bounded, num_classes)
-        check_input_shape(self.kind, input_shape, shape, self.upscale_factor)
-        return self.build_translator(input_shape, shape)
-
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """Raise: a translator cannot generate from latents.
-
-        Raises:
-            BadInput: always.
-        """
-        raise BadInput(
-            f'{self.kind} translates images and cannot generate them from latents: set `game.kind` to "translation", or'
-            " choose another `generator.kind`."
-        )
+        output_spec = require_single_tensor(spec, self.kind)
+        self.check_shape(output_spec.shape)
+        if input_spec is None:
+            raise BadInput(
+                f"{self.kind} translates images and cannot generate them from latents: set `game.kind` to"
+                ' "translation", or choose another `generator.kind`.'
+            )
+        input_spec = require_single_tensor(input_spec, self.kind)
+        check_input_shape(self.kind, input_spec.shape, output_spec.shape, self.upscale_factor)
+        return self.build_translator(input_spec, output_spec)
 
     @abstractmethod
-    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_spec: TensorSpec, output_spec: TensorSpec) -> nn.Module:
         """Build the network."""
 
 
@@ -300,8 +352,8 @@ def check_equal_channels(
 def _check_image_channels(kind: str, shape: tuple[int, ...]) -> None:
     if len(shape) != 3:
         raise BadInput(
-            f"{kind} supports only images, got samples of shape {format_shape(shape)}: set `generator.kind` and"
-            ' `discriminator.kind` to "mlp".'
+            f"{kind} needs images or other samples of shape (channels, height, width), got samples of shape"
+            f' {format_shape(shape)}: set `generator.kind` and `discriminator.kind` to "mlp".'
         )
     if not 1 <= shape[0] <= 4:
         raise BadInput(

@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from zerosum.networks.configs.base import (
-    DiscriminatorConfig,
     DropoutRate,
-    GeneratorConfig,
     InitName,
+    NetworkConfig,
     NormName,
+    TensorDiscriminatorConfig,
+    TensorGeneratorConfig,
     Width,
     build_layer_factory,
     check_square_image,
     count_doublings,
 )
-from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
     from zerosum.networks.heads import HeadFactory
 
 
-class _DCGANConfig(Settings):
+class _DCGANConfig(NetworkConfig):
     kind: Literal["dcgan"] = "dcgan"
     width: Width = 64
     """Channels of the layer next to the image; they double at every stage towards 4x4."""
@@ -52,28 +53,28 @@ class _DCGANConfig(Settings):
         return tuple(min(self.width << stage, self.max_width) for stage in range(count_doublings(side)))
 
 
-class DCGANGeneratorConfig(_DCGANConfig, GeneratorConfig):
+class DCGANGeneratorConfig(_DCGANConfig, TensorGeneratorConfig):
     """Transposed convolutions from 4x4 up (Radford et al. 2015, arXiv:1511.06434; the paper's width is 128)."""
 
     norm: NormName = "batch"
     """Norm after every layer but the last."""
 
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import dcgan, layers
 
         return dcgan.Generator(
             latent_size,
-            shape[0],
-            self.stage_widths(shape[1])[::-1],
+            spec.shape[0],
+            self.stage_widths(spec.shape[1])[::-1],
             norm=layers.NORMS_2D[self.norm],
             factory=build_layer_factory(self.init),
-            bounded=bounded,
+            bounded=spec.bounded,
             full_resolution_channels=self.full_resolution_channels,
         )
 
 
-class DCGANDiscriminatorConfig(_DCGANConfig, DiscriminatorConfig):
+class DCGANDiscriminatorConfig(_DCGANConfig, TensorDiscriminatorConfig):
     """Convolutions of stride 2 down to 4x4."""
 
     norm: NormName = "batch"
@@ -85,17 +86,17 @@ class DCGANDiscriminatorConfig(_DCGANConfig, DiscriminatorConfig):
     """Divide every weight by its largest singular value (Miyato et al. 2018); then set norm to none."""
 
     @property
-    def per_sample(self) -> bool:
-        """Whether a score depends on its own sample only: not with batch norm."""
-        return self.norm == "none"
+    def uses_batch_norm(self) -> bool:
+        """Whether it has batch norm, which makes a sample's score depend on the rest of the batch."""
+        return self.norm == "batch"
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import dcgan, layers
 
         return dcgan.Discriminator(
-            shape[0],
-            self.stage_widths(shape[1]),
+            spec.shape[0],
+            self.stage_widths(spec.shape[1]),
             norm=layers.NORMS_2D[self.norm],
             factory=build_layer_factory(self.init, self.spectral_norm),
             dropout=self.dropout,

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from zerosum.networks.configs.base import (
-    DiscriminatorConfig,
-    GeneratorConfig,
     InitName,
+    NetworkConfig,
     NormName,
+    TensorDiscriminatorConfig,
+    TensorGeneratorConfig,
     Width,
     build_layer_factory,
     check_square_image,
 )
-from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
     from zerosum.networks.heads import HeadFactory
 
 WIDTH_MULTIPLIERS = {4: 16.0, 8: 8.0, 16: 4.0, 32: 2.0, 64: 2.0, 128: 1.0, 256: 0.5, 512: 0.25, 1024: 0.125}
@@ -28,7 +29,7 @@ MIN_CHANNELS = 4
 """Least channels of any map, however narrow the network is."""
 
 
-class _FastGANConfig(Settings):
+class _FastGANConfig(NetworkConfig):
     kind: Literal["fastgan"] = "fastgan"
     init: InitName = "kaiming"
     """Initialization of the weights: kaiming preserves the variance from layer to layer, normal is N(0, 0.02), for
@@ -39,7 +40,7 @@ class _FastGANConfig(Settings):
         check_square_image(self.kind, shape)
 
 
-class FastGANGeneratorConfig(_FastGANConfig, GeneratorConfig):
+class FastGANGeneratorConfig(_FastGANConfig, TensorGeneratorConfig):
     """Gated up-blocks with noise, whose large maps are gated by small ones (Liu et al. 2021, arXiv:2101.04775).
 
     The paper also divides the weights by their spectral norm; here there is only batch norm, which undoes any scale.
@@ -54,21 +55,21 @@ class FastGANGeneratorConfig(_FastGANConfig, GeneratorConfig):
         """Return the channels from 4x4 up to the image's side."""
         return tuple(count_channels(self.width, size) for size in WIDTH_MULTIPLIERS if size <= side)
 
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import fastgan, layers
 
         return fastgan.Generator(
             latent_size,
-            shape[0],
-            self.stage_widths(shape[1]),
+            spec.shape[0],
+            self.stage_widths(spec.shape[1]),
             norm=layers.NORMS_2D[self.norm],
             factory=build_layer_factory(self.init),
-            bounded=bounded,
+            bounded=spec.bounded,
         )
 
 
-class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
+class FastGANDiscriminatorConfig(_FastGANConfig, TensorDiscriminatorConfig):
     """Down-blocks of two branches, and decoders that reconstruct the image from the feature maps.
 
     It scores 5 x 5 positions of an image. A gradient penalty takes the gradient of their sum, so a weight tuned for a
@@ -89,9 +90,9 @@ class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
     """Side of the reconstructed images; at most half the image's side."""
 
     @property
-    def per_sample(self) -> bool:
-        """Whether a score depends on its own sample only: not with batch norm."""
-        return self.norm == "none"
+    def uses_batch_norm(self) -> bool:
+        """Whether it has batch norm, which makes a sample's score depend on the rest of the batch."""
+        return self.norm == "batch"
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -104,17 +105,17 @@ class FastGANDiscriminatorConfig(_FastGANConfig, DiscriminatorConfig):
             max(64 * self.width // size, MIN_CHANNELS) for size in reversed(WIDTH_MULTIPLIERS) if 8 <= size <= side
         )
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to scores (N, 1, 5, 5)."""
         from zerosum.networks import fastgan, layers
 
         return fastgan.Discriminator(
-            shape[0],
-            self.stage_widths(shape[1]),
+            spec.shape[0],
+            self.stage_widths(spec.shape[1]),
             norm=layers.NORMS_2D[self.norm],
             factory=build_layer_factory(self.init, self.spectral_norm),
             build_head=build_head,
-            decoders=self._build_decoders(shape),
+            decoders=self._build_decoders(spec.shape),
         )
 
     def _build_decoders(self, shape: tuple[int, ...]) -> nn.ModuleList:

@@ -12,6 +12,8 @@ from zerosum.networks.configs.base import InitName, TranslatorConfig, Width, bui
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
+
 
 class GatedConvGeneratorConfig(TranslatorConfig):
     """Fills the holes of images with gated convolutions (Yu et al. 2019, arXiv:1806.03589)."""
@@ -25,17 +27,18 @@ class GatedConvGeneratorConfig(TranslatorConfig):
     init: InitName = "kaiming"
     """Initialization of the weights."""
 
-    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_spec: TensorSpec, output_spec: TensorSpec) -> nn.Module:
         """Build the network, from images and masks (N, *input_shape) to (N, *output_shape).
 
         Raises:
             BadInput: the input has no mask channel.
         """
-        if input_shape[0] != output_shape[0] + 1:
+        input_channels, channels = input_spec.shape[0], output_spec.shape[0]
+        if input_channels != channels + 1:
             raise BadInput(
-                f"{self.kind} fills holes, so its inputs need a mask as the last of {output_shape[0] + 1} channels, got"
-                f" {input_shape[0]} channels: set `data.degrade` to masks, or choose another `generator.kind`."
+                f"{self.kind} fills holes, so its inputs need a mask as the last of {channels + 1} channels, got"
+                f" {input_channels} channels: set `data.degrade` to masks, or choose another `generator.kind`."
             )
         from zerosum.networks import gated_conv
 
-        return gated_conv.Inpainter(output_shape[0], self.width, self.dilations, build_layer_factory(self.init))
+        return gated_conv.Inpainter(channels, self.width, self.dilations, build_layer_factory(self.init))

@@ -9,24 +9,25 @@ from pydantic import Field
 from zerosum.errors import BadInput
 from zerosum.networks.configs.base import (
     ActivationName,
-    DiscriminatorConfig,
     DropoutRate,
-    GeneratorConfig,
     InitName,
+    NetworkConfig,
     NormName,
+    TensorDiscriminatorConfig,
+    TensorGeneratorConfig,
     Widths,
     build_layer_factory,
     format_shape,
 )
-from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
     from zerosum.networks.heads import HeadFactory
 
 
-class _MLPConfig(Settings):
+class _MLPConfig(NetworkConfig):
     kind: Literal["mlp"] = "mlp"
     activation: ActivationName = "leaky_relu"
     """Activation of the hidden layers; leaky_relu has slope 0.2."""
@@ -37,8 +38,8 @@ class _MLPConfig(Settings):
     keeps the directions apart."""
 
     bias_range: float = Field(0.0, ge=0)
-    """Distance from the origin within which the kinks of the first layer's units lie; 0: at the origin. For points, set
-    it to about the extent of the data."""
+    """Distance from the origin within which the kinks of the first layer's units lie; 0: at the origin. For
+    unbounded data, set it to about the extent of the data."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Check that a sample has at least one value.
@@ -52,35 +53,35 @@ class _MLPConfig(Settings):
             )
 
 
-class MLPGeneratorConfig(_MLPConfig, GeneratorConfig):
-    """Fully connected generator, for points and small images (Goodfellow et al. 2014, arXiv:1406.2661)."""
+class MLPGeneratorConfig(_MLPConfig, TensorGeneratorConfig):
+    """Fully connected generator, for vectors and small images (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
     widths: Widths = (256, 512, 1024)
     """Widths of the hidden layers from the latent to the sample."""
 
     output_std: float = Field(1.0, gt=0)
     """Standard deviation of the first samples, if the initialization preserves the variance: samples that cover the
-    data from the start help against missing modes. For points, set it to about the extent of the data."""
+    data from the start help against missing modes. For unbounded data, set it to about their extent."""
 
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import layers, mlp
 
         return mlp.Generator(
             latent_size,
-            shape,
+            spec.shape,
             self.widths,
             activation=layers.ACTIVATIONS[self.activation],
             norm=layers.NORMS_1D[self.norm],
             factory=build_layer_factory(self.init),
             bias_range=self.bias_range,
             output_std=self.output_std,
-            bounded=bounded,
+            bounded=spec.bounded,
         )
 
 
-class MLPDiscriminatorConfig(_MLPConfig, DiscriminatorConfig):
-    """Fully connected discriminator, for points and small images."""
+class MLPDiscriminatorConfig(_MLPConfig, TensorDiscriminatorConfig):
+    """Fully connected discriminator, for vectors and small images."""
 
     widths: Widths = (1024, 512, 256)
     """Widths of the hidden layers from the sample to the score."""
@@ -90,16 +91,16 @@ class MLPDiscriminatorConfig(_MLPConfig, DiscriminatorConfig):
     """Divide every weight by its largest singular value (Miyato et al. 2018); then leave norm at none."""
 
     @property
-    def per_sample(self) -> bool:
-        """Whether a score depends on its own sample only: not with batch norm."""
-        return self.norm == "none"
+    def uses_batch_norm(self) -> bool:
+        """Whether it has batch norm, which makes a sample's score depend on the rest of the batch."""
+        return self.norm == "batch"
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import layers, mlp
 
         return mlp.Discriminator(
-            shape,
+            spec.shape,
             self.widths,
             activation=layers.ACTIVATIONS[self.activation],
             norm=layers.NORMS_1D[self.norm],

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import require_single_tensor
 from zerosum.networks.configs.base import (
     MIN_SIDE,
-    DiscriminatorConfig,
     InitName,
     InstanceNormName,
+    TensorDiscriminatorConfig,
     Width,
     build_layer_factory,
     check_image_size,
@@ -20,10 +21,11 @@ from zerosum.networks.configs.base import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import SampleSpec, TensorSpec
     from zerosum.networks.heads import HeadFactory
 
 
-class PatchGANDiscriminatorConfig(DiscriminatorConfig):
+class PatchGANDiscriminatorConfig(TensorDiscriminatorConfig):
     """Scores every position of an image by its surroundings (PatchGAN, Isola et al. 2017, arXiv:1611.07004)."""
 
     kind: Literal["patchgan"] = "patchgan"
@@ -69,25 +71,33 @@ class PatchGANDiscriminatorConfig(DiscriminatorConfig):
         """Check that the shape is an image of at least 16 pixels a side."""
         check_image_size(self.kind, shape, MIN_SIDE)
 
-    def build(self, shape: tuple[int, ...], num_classes: int = 0, input_shape: tuple[int, ...] = ()) -> nn.Module:
-        """Build the network, (N, *shape) to patch scores, with inputs (N, *input_shape) if `concat_input` is set.
+    def build(
+        self,
+        spec: SampleSpec,
+        num_classes: int = 0,
+        input_spec: SampleSpec | None = None,
+        condition_spec: SampleSpec | None = None,
+    ) -> nn.Module:
+        """Build the network, (N, C, H, W) to patch scores, with inputs (N, Ci, H, W) if `concat_input` is set.
 
         Raises:
             BadInput: images are too small, or `concat_input` is set and there are no inputs.
         """
         if not self.concat_input:
-            return super().build(shape, num_classes)
+            return super().build(spec, num_classes)
+        input_shape = () if input_spec is None else require_single_tensor(input_spec, self.kind).shape
         if len(input_shape) != 3:
             raise BadInput(
                 "`discriminator.concat_input` needs input images, but samples are generated from latents: set it to"
                 " false."
             )
+        shape = require_single_tensor(spec, self.kind).shape
         self.check_shape(shape)
         return self._build_scales(shape, input_shape[0])
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to patch scores."""
-        return self._build_scales(shape, 0)
+        return self._build_scales(spec.shape, 0)
 
     def _build_scales(self, shape: tuple[int, ...], extra_channels: int) -> nn.Module:
         """Build the network for images with `extra_channels` more channels."""

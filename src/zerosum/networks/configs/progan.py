@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from zerosum.networks.configs.base import (
-    DiscriminatorConfig,
-    GeneratorConfig,
+    NetworkConfig,
+    TensorDiscriminatorConfig,
+    TensorGeneratorConfig,
     Widths,
     check_square_image,
     count_doublings,
 )
-from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
     from zerosum.networks.heads import HeadFactory
 
 
-class _ProGANConfig(Settings):
+class _ProGANConfig(NetworkConfig):
     kind: Literal["progan"] = "progan"
     widths: Widths = (512, 512, 512, 512, 256, 128, 64, 32, 16)
     """Channels at 4x4, 8x8, 16x16, ...: cut to the image's size, the last repeated for larger images. The default is
@@ -42,17 +43,17 @@ class _ProGANConfig(Settings):
         return (self.widths + self.widths[-1:] * count)[:count]
 
 
-class ProGANGeneratorConfig(_ProGANConfig, GeneratorConfig):
+class ProGANGeneratorConfig(_ProGANConfig, TensorGeneratorConfig):
     """Grows from 4x4 pixels to the image's side (Karras et al. 2017, arXiv:1710.10196)."""
 
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the fully grown network, latents (N, L) to (N, *shape); linear even if bounded, as in the paper."""
         from zerosum.networks import progan
 
-        return progan.Generator(latent_size, shape[0], self.stage_widths(shape[1]))
+        return progan.Generator(latent_size, spec.shape[0], self.stage_widths(spec.shape[1]))
 
 
-class ProGANDiscriminatorConfig(_ProGANConfig, DiscriminatorConfig):
+class ProGANDiscriminatorConfig(_ProGANConfig, TensorDiscriminatorConfig):
     """The mirror of the generator, from the image's side down to 4x4."""
 
     minibatch_std_group_size: int = Field(4, ge=2, le=1024)
@@ -64,8 +65,10 @@ class ProGANDiscriminatorConfig(_ProGANConfig, DiscriminatorConfig):
         """Whether a score depends on its own sample only: never, because of minibatch standard deviation."""
         return False
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the fully grown network, (N, *shape) to scores (N,)."""
         from zerosum.networks import progan
 
-        return progan.Discriminator(shape[0], self.stage_widths(shape[1]), self.minibatch_std_group_size, build_head)
+        return progan.Discriminator(
+            spec.shape[0], self.stage_widths(spec.shape[1]), self.minibatch_std_group_size, build_head
+        )

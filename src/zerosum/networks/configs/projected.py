@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zerosum.networks.configs.base import DiscriminatorConfig, NormName, Width, check_square_image
+from zerosum.networks.configs.base import NormName, TensorDiscriminatorConfig, Width, check_square_image
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
     from zerosum.networks.heads import HeadFactory
 
 
@@ -18,7 +19,7 @@ SideMultipleOf32 = Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
 """Side in pixels, a multiple of 32."""
 
 
-class ProjectedDiscriminatorConfig(DiscriminatorConfig):
+class ProjectedDiscriminatorConfig(TensorDiscriminatorConfig):
     """Small discriminators on the features of a frozen EfficientNet-Lite0 (Sauer et al. 2021, arXiv:2111.01007).
 
     Needs the extra `features`. Do not evaluate a run that was trained on it with the features lite0: its scores are
@@ -56,9 +57,9 @@ class ProjectedDiscriminatorConfig(DiscriminatorConfig):
         return "lite0"
 
     @property
-    def per_sample(self) -> bool:
-        """Whether a score depends on its own sample only: not with batch norm."""
-        return self.norm == "none"
+    def uses_batch_norm(self) -> bool:
+        """Whether it has batch norm, which makes a sample's score depend on the rest of the batch."""
+        return self.norm == "batch"
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Check that the shape is a supported square image."""
@@ -68,7 +69,7 @@ class ProjectedDiscriminatorConfig(DiscriminatorConfig):
         """Return the side to which images of this side are resized, in pixels."""
         return min(max(side, self.min_side), self.max_side)
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to the scores of positions (N, 1, 1, P).
 
         Raises:
@@ -76,5 +77,5 @@ class ProjectedDiscriminatorConfig(DiscriminatorConfig):
         """
         from zerosum.networks import layers, projected
 
-        side, norm = self.resized_side(shape[1]), layers.NORMS_2D[self.norm]
+        side, norm = self.resized_side(spec.shape[1]), layers.NORMS_2D[self.norm]
         return projected.Discriminator(side, self.width, self.max_width, norm, build_head)

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from zerosum.networks.configs.base import (
-    DiscriminatorConfig,
-    GeneratorConfig,
+    NetworkConfig,
+    TensorDiscriminatorConfig,
+    TensorGeneratorConfig,
     Widths,
     check_square_image,
     count_doublings,
 )
-from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
     from zerosum.networks.heads import HeadFactory
     from zerosum.networks.r3gan import BlockFactory
 
 
-class _R3GANConfig(Settings):
+class _R3GANConfig(NetworkConfig):
     kind: Literal["r3gan"] = "r3gan"
     widths: Widths = (768, 768, 768, 768, 384, 192, 96)
     """Channels at 4x4, 8x8, 16x16, ...: cut to the image's size, the last repeated for larger images. The default is
@@ -64,23 +65,25 @@ class _R3GANConfig(Settings):
         )
 
 
-class R3GANGeneratorConfig(_R3GANConfig, GeneratorConfig):
+class R3GANGeneratorConfig(_R3GANConfig, TensorGeneratorConfig):
     """Residual blocks of grouped convolutions, without norm (Huang et al. 2024, arXiv:2501.05441)."""
 
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape); linear even if bounded, as in the paper."""
         from zerosum.networks import r3gan
 
-        return r3gan.Generator(latent_size, shape[0], self.stage_widths(shape[1]), self._build_block_factory(shape[1]))
+        return r3gan.Generator(
+            latent_size, spec.shape[0], self.stage_widths(spec.shape[1]), self._build_block_factory(spec.shape[1])
+        )
 
 
-class R3GANDiscriminatorConfig(_R3GANConfig, DiscriminatorConfig):
+class R3GANDiscriminatorConfig(_R3GANConfig, TensorDiscriminatorConfig):
     """The mirror of the generator: the same blocks, from the image's side down to 4x4."""
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import r3gan
 
         return r3gan.Discriminator(
-            shape[0], self.stage_widths(shape[1])[::-1], self._build_block_factory(shape[1]), build_head
+            spec.shape[0], self.stage_widths(spec.shape[1])[::-1], self._build_block_factory(spec.shape[1]), build_head
         )

@@ -8,20 +8,21 @@ from pydantic import Field, model_validator
 
 from zerosum.errors import BadInput
 from zerosum.networks.configs.base import (
-    DiscriminatorConfig,
-    GeneratorConfig,
     InitName,
+    NetworkConfig,
     NormName,
+    TensorDiscriminatorConfig,
+    TensorGeneratorConfig,
     Widths,
     build_layer_factory,
     check_square_image,
     count_doublings,
 )
-from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
     from zerosum.networks.heads import HeadFactory
     from zerosum.networks.resnet import ClassConditionedLatent, HierarchicalLatent, SingleLatent
 
@@ -29,7 +30,7 @@ AttentionSide = Literal[0, 8, 16, 32, 64, 128, 256, 512]
 """Side of the feature map with self-attention; 0 for none."""
 
 
-class _ResNetConfig(Settings):
+class _ResNetConfig(NetworkConfig):
     kind: Literal["resnet"] = "resnet"
     attention_side: AttentionSide = 0
     """Side of the feature map after which self-attention is inserted (Zhang et al. 2018, arXiv:1805.08318); 0, or a
@@ -48,7 +49,7 @@ def _stage_widths(widths: tuple[int, ...], side: int) -> tuple[int, ...]:
     return (widths + widths[-1:] * count)[:count]
 
 
-class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
+class ResNetGeneratorConfig(_ResNetConfig, TensorGeneratorConfig):
     """Residual blocks from 4x4 up, each of which doubles the size.
 
     Miyato et al. 2018, arXiv:1802.05957 (the defaults: its CIFAR-10 network), and BigGAN, Brock et al. 2018,
@@ -90,7 +91,7 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
         """Return the channels from 4x4 up to the image's side."""
         return _stage_widths(self.widths, side)
 
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
+    def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded.
 
         Raises:
@@ -103,13 +104,13 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
         output_norm = resnet.UNCONDITIONAL_NORMS[self.norm]
         block_norm = resnet.build_conditional_norm_factory(factory) if is_conditional else output_norm
         return resnet.Generator(
-            shape[0],
-            self.stage_widths(shape[1]),
-            conditioning=self._build_conditioning(latent_size, count_doublings(shape[1]), num_classes),
+            spec.shape[0],
+            self.stage_widths(spec.shape[1]),
+            conditioning=self._build_conditioning(latent_size, count_doublings(spec.shape[1]), num_classes),
             build_norms=(block_norm, output_norm),
             factory=factory,
             attention_side=self.attention_side,
-            bounded=bounded,
+            bounded=spec.bounded,
         )
 
     def _build_conditioning(
@@ -135,7 +136,7 @@ class ResNetGeneratorConfig(_ResNetConfig, GeneratorConfig):
         )
 
 
-class ResNetDiscriminatorConfig(_ResNetConfig, DiscriminatorConfig):
+class ResNetDiscriminatorConfig(_ResNetConfig, TensorDiscriminatorConfig):
     """Residual blocks that halve the size down to 8x8 or 4x4, and some that keep it; then a sum over the map.
 
     Miyato et al. 2018, arXiv:1802.05957 (the defaults: its CIFAR-10 network), and BigGAN, Brock et al. 2018,
@@ -157,13 +158,13 @@ class ResNetDiscriminatorConfig(_ResNetConfig, DiscriminatorConfig):
         widths, last_level = _stage_widths(self.widths, side), self.last_side // 8
         return widths[:last_level:-1], (widths[last_level],) * self.extra_blocks
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import resnet
 
-        widths, same_size_widths = self.stage_widths(shape[1])
+        widths, same_size_widths = self.stage_widths(spec.shape[1])
         return resnet.Discriminator(
-            shape,
+            spec.shape,
             widths,
             same_size_widths,
             factory=build_layer_factory(self.init, self.spectral_norm),

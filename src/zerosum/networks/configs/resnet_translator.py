@@ -18,6 +18,8 @@ from zerosum.networks.configs.base import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
+
 
 class ResNetTranslatorConfig(TranslatorConfig):
     """Residual blocks at a quarter of the size.
@@ -48,7 +50,7 @@ class ResNetTranslatorConfig(TranslatorConfig):
         """The properties of the network that terms and games may require."""
         return frozenset({"contrastive heads"}) if self.contrastive_heads else frozenset()
 
-    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_spec: TensorSpec, output_spec: TensorSpec) -> nn.Module:
         """Build the network, (N, *input_shape) to (N, *output_shape), in [-1, 1] by tanh unless it is residual.
 
         Raises:
@@ -56,16 +58,16 @@ class ResNetTranslatorConfig(TranslatorConfig):
         """
         if self.residual:
             reason, advice = "adds its output to its input", "set `generator.residual` to false"
-            check_equal_channels(self.kind, input_shape, output_shape, reason, advice)
+            check_equal_channels(self.kind, input_spec.shape, output_spec.shape, reason, advice)
         if self.contrastive_heads:
             reason = "compares its output with its input"
             advice = "set `generator.contrastive_heads` to false, and remove the term patch-nce"
-            check_equal_channels(self.kind, input_shape, output_shape, reason, advice)
+            check_equal_channels(self.kind, input_spec.shape, output_spec.shape, reason, advice)
         from zerosum.networks import resnet_translator
 
         return resnet_translator.ResNetTranslator(
-            input_shape[0],
-            output_shape[0],
+            input_spec.shape[0],
+            output_spec.shape[0],
             self.width,
             num_downsamplings=self.downsamplings,
             num_blocks=self.blocks,

@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from zerosum.game.sample_spec import require_single_tensor
 from zerosum.networks.configs.base import (
-    DiscriminatorConfig,
     GeneratorConfig,
+    NetworkConfig,
+    TensorDiscriminatorConfig,
     Width,
     check_square_image,
     count_doublings,
 )
-from zerosum.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import SampleSpec, TensorSpec
     from zerosum.networks.heads import HeadFactory
 
 
-class _StyleGAN2Config(Settings):
+class _StyleGAN2Config(NetworkConfig):
     kind: Literal["stylegan2"] = "stylegan2"
     channel_base: Annotated[int, Field(ge=1, le=1 << 20)] = 32768
     """The channels at a size are channel_base / side, at most channel_max. The paper's for 1024 px; 16384 at 256 px."""
@@ -59,20 +61,28 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         """The properties of the network that terms and games may require."""
         return frozenset({"styles"})
 
+    @property
+    def mixes_styles(self) -> bool:
+        """Whether samples are generated from two styles in training, for which it draws normal latents itself."""
+        return self.style_mixing_prob > 0
+
     def build(
         self,
         latent_size: int,
-        shape: tuple[int, ...],
-        bounded: bool,
+        spec: SampleSpec,
         num_classes: int = 0,
-        input_shape: tuple[int, ...] = (),
+        input_spec: SampleSpec | None = None,
+        condition_spec: SampleSpec | None = None,
     ) -> nn.Module:
-        """Build the network, latents (N, L) to (N, *shape); it handles the class condition itself and takes seeds."""
-        self.check_shape(shape)
-        return self.build_network(latent_size, shape, bounded, num_classes)
+        """Build the network, latents (N, L) to (N, *shape); it handles the class condition itself and takes seeds.
 
-    def build_network(self, latent_size: int, shape: tuple[int, ...], bounded: bool, num_classes: int) -> nn.Module:
-        """Build the network, latents (N, L) to (N, *shape); linear even if bounded, as in the paper."""
+        It is linear even if samples are bounded, as in the paper.
+
+        Raises:
+            BadInput: the shape is not supported, or the samples are not one tensor.
+        """
+        shape = require_single_tensor(spec, self.kind).shape
+        self.check_shape(shape)
         from zerosum.networks import stylegan2
         from zerosum.networks.mapping import ClassConcatenatedLatent, MappingNetwork, NormalizedLatent
 
@@ -94,7 +104,7 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         )
 
 
-class StyleGAN2DiscriminatorConfig(_StyleGAN2Config, DiscriminatorConfig):
+class StyleGAN2DiscriminatorConfig(_StyleGAN2Config, TensorDiscriminatorConfig):
     """Residual blocks from the image's side down to 4x4, then minibatch standard deviation."""
 
     minibatch_std_group_size: Annotated[int, Field(ge=0, le=1024)] = 4
@@ -105,10 +115,10 @@ class StyleGAN2DiscriminatorConfig(_StyleGAN2Config, DiscriminatorConfig):
         """Whether a score depends on its own sample only: not with minibatch standard deviation."""
         return self.minibatch_std_group_size == 0
 
-    def build_network(self, shape: tuple[int, ...], build_head: HeadFactory) -> nn.Module:
+    def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import stylegan2
 
         return stylegan2.Discriminator(
-            shape[0], self.stage_widths(shape[1])[::-1], self.minibatch_std_group_size, build_head
+            spec.shape[0], self.stage_widths(spec.shape[1])[::-1], self.minibatch_std_group_size, build_head
         )

@@ -11,6 +11,8 @@ from zerosum.networks.configs.base import TranslatorConfig, Width, check_equal_c
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
+
 
 class _SuperResolutionConfig(TranslatorConfig):
     width: Width = 64
@@ -37,17 +39,17 @@ class RRDBGeneratorConfig(_SuperResolutionConfig):
     growth_channels: Width = 32
     """Channels that each convolution of a dense block adds."""
 
-    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_spec: TensorSpec, output_spec: TensorSpec) -> nn.Module:
         """Build the network, (N, *input_shape) to (N, *output_shape): the upsampled input plus a correction, unbounded.
 
         Raises:
             BadInput: input and output differ in their channels.
         """
-        self.check_channels(input_shape, output_shape)
+        self.check_channels(input_spec.shape, output_spec.shape)
         from zerosum.networks import super_resolution
 
         blocks = [super_resolution.RRDB(self.width, self.growth_channels) for _ in range(self.blocks)]
-        return super_resolution.SuperResolution(output_shape[0], self.width, self.upscale_factor, blocks)
+        return super_resolution.SuperResolution(output_spec.shape[0], self.width, self.upscale_factor, blocks)
 
 
 class SRResNetGeneratorConfig(_SuperResolutionConfig):
@@ -60,14 +62,14 @@ class SRResNetGeneratorConfig(_SuperResolutionConfig):
     blocks: Annotated[int, Field(ge=1, le=256)] = 16
     """Number of blocks, each of two convolutions."""
 
-    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_spec: TensorSpec, output_spec: TensorSpec) -> nn.Module:
         """Build the network, (N, *input_shape) to (N, *output_shape): the upsampled input plus a correction, unbounded.
 
         Raises:
             BadInput: input and output differ in their channels.
         """
-        self.check_channels(input_shape, output_shape)
+        self.check_channels(input_spec.shape, output_spec.shape)
         from zerosum.networks import super_resolution
 
         blocks = [super_resolution.ResidualBlock(self.width) for _ in range(self.blocks)]
-        return super_resolution.SuperResolution(output_shape[0], self.width, self.upscale_factor, blocks)
+        return super_resolution.SuperResolution(output_spec.shape[0], self.width, self.upscale_factor, blocks)

@@ -19,6 +19,8 @@ from zerosum.networks.configs.base import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from zerosum.game.sample_spec import TensorSpec
+
 
 class UNetGeneratorConfig(TranslatorConfig):
     """Encoder and decoder with a skip connection at every resolution (Isola et al. 2017, arXiv:1611.07004)."""
@@ -50,14 +52,14 @@ class UNetGeneratorConfig(TranslatorConfig):
         """Return the channels from half the image's size inwards, for images of this side."""
         return tuple(min(self.width << level, self.max_width) for level in range(self.depth or count_doublings(side)))
 
-    def build_translator(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
+    def build_translator(self, input_spec: TensorSpec, output_spec: TensorSpec) -> nn.Module:
         """Build the network, (N, *input_shape) to (N, *output_shape), in [-1, 1] by tanh."""
         from zerosum.networks import unet
 
         return unet.UNet(
-            input_shape[0],
-            output_shape[0],
-            self.stage_widths(min(output_shape[1:])),
+            input_spec.shape[0],
+            output_spec.shape[0],
+            self.stage_widths(min(output_spec.shape[1:])),
             norm=self.norm,
             factory=build_layer_factory(self.init),
             dropout=self.dropout,

@@ -1,0 +1,28 @@
+"""Hashes of the contents of examples, which find duplicates and decide the split."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def hash_content(header: str, content: bytes) -> int:
+    """Return a 64-bit hash of an example: uniform, and the same on every machine and in every version."""
+    digest = hashlib.blake2b(header.encode(), digest_size=8)
+    digest.update(content)
+    return int.from_bytes(digest.digest(), "little")
+
+
+def hash_contents(header: str, contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the content hashes (n,) of examples (n, ...) that share a header, in about a microsecond each."""
+    header_digest = hashlib.blake2b(header.encode(), digest_size=8)
+    rows = np.ascontiguousarray(contents).data.cast("B")
+    example_bytes = rows.nbytes // len(contents)
+    digests = bytearray()
+    for first in range(0, rows.nbytes, example_bytes):
+        digest = header_digest.copy()
+        digest.update(rows[first : first + example_bytes])
+        digests += digest.digest()
+    return np.frombuffer(digests, "<u8").astype(np.uint64)

@@ -1,0 +1,81 @@
+"""Settings of input and target images."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from zerosum.data.degradations.catalog import check_degradations
+from zerosum.data.images.config import Channels, ImageDataConfig
+
+
+def _split_commas(names: object) -> object:
+    """Split a string of comma-separated names into a list; return any other value unchanged."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+
+class ImagePairDataConfig(ImageDataConfig):
+    """Input and target images for image-to-image translation, paired or unpaired."""
+
+    kind: Literal["image-pairs"] = "image-pairs"  # type: ignore[assignment]
+    pairs: Literal["paired", "unpaired"] = "paired"
+    """Whether the inputs and the targets come in pairs."""
+    input: str = "A"
+    """Subfolder of the input images. Of two images side by side in one file, A is the left half."""
+    target: str = "B"
+    """Subfolder of the target images."""
+    target_source: str = ""
+    """A second source, which holds the target images; `source` then holds the input images."""
+    input_channels: Channels | None = None
+    """Channels of the input images; left out: those of the target images."""
+    degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
+    """Make each input from its target by these degradations in order: gray, edges, down2, down4, down8, masks, blur,
+    jpeg, noise, scratches."""
+    source_fields: ClassVar[tuple[str, ...]] = ("source", "target_source")
+    has_inputs: ClassVar[bool] = True
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether each input has its own target."""
+        return self.pairs == "paired"
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        """The degradations by which the inputs are made from the targets, in order; () if inputs are given."""
+        return self.degrade
+
+    def reversed(self) -> Self:
+        """Return the settings with inputs and targets exchanged."""
+        changes: dict[str, object] = {"input": self.target, "target": self.input}
+        if self.target_source:
+            changes |= {"source": self.target_source, "target_source": self.source}
+        if self.input_channels:
+            changes |= {"channels": self.input_channels, "input_channels": self.channels}
+        return self.model_copy(update=changes)
+
+    def as_paired(self) -> Self:
+        """Return the settings with each input paired with the target of the same name."""
+        return self.model_copy(update={"pairs": "paired"})
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> ImagePairDataConfig:
+        if self.degrade:
+            check_degradations(self.degrade)
+        if self.degrade and self.pairs == "unpaired":
+            raise ValueError(
+                "`data.degrade`: makes pairs, and this game is unpaired; set `data.pairs` paired, or leave it out"
+            )
+        if self.degrade and self.target_source:
+            raise ValueError(
+                f"`data.degrade`: makes the input images from {self.source}; leave out the second folder "
+                f"{self.target_source}"
+            )
+        if self.degrade and self.input_channels:
+            raise ValueError("`data.input_channels`: the degradations decide it; leave it out")
+        if self.target_source and (self.input, self.target) != ("A", "B"):
+            raise ValueError(
+                "`data.input` and `data.target` name subfolders of one folder; of two folders, the first holds the "
+                "inputs and the second the targets: name them in that order, and leave these settings out"
+            )
+        return self

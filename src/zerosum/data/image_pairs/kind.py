@@ -1,0 +1,55 @@
+"""Input and target images as a kind of data, for image-to-image translation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from zerosum.data.config import DataConfig
+from zerosum.data.image_pairs.config import ImagePairDataConfig
+from zerosum.data.images.kind import Images
+from zerosum.data.kind import Inspection, LoadOptions
+
+if TYPE_CHECKING:
+    from zerosum.data.dataset import Dataset
+
+OWN_SETTINGS = ("pairs", "input", "target", "target_source", "input_channels", "degrade")
+"""Settings that no other kind of data has, so that they say which kind is meant."""
+
+
+class ImagePairs(Images):
+    """Input and target images, paired or unpaired."""
+
+    name: ClassVar[str] = "image-pairs"
+    augmentation: ClassVar[str] = "none"
+    builtin: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def config(self) -> type[DataConfig]:
+        """The class of the settings `[data]`."""
+        return ImagePairDataConfig
+
+    def claims(self, table: Mapping[str, object]) -> float:
+        """Return 1 for settings that only pairs of images have."""
+        return 1.0 if any(name in table for name in OWN_SETTINGS) else 0.0
+
+    def inspect(self, data: DataConfig) -> Inspection:
+        """Inspect inputs and targets together.
+
+        Raises:
+            BadInput: the inputs or the targets cannot be found, or none of them can be read.
+        """
+        from zerosum.data.image_pairs.load import inspect_pairs
+
+        assert isinstance(data, ImagePairDataConfig), "the settings are of this kind"
+        return inspect_pairs(data)
+
+    def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
+        """Load inputs and targets, decoded to one size."""
+        from zerosum.data.image_pairs.load import PairInspection, load_pairs
+
+        assert isinstance(data, ImagePairDataConfig), "the settings are of this kind"
+        return load_pairs(data, options, inspection if isinstance(inspection, PairInspection) else None)
+
+
+IMAGE_PAIRS = ImagePairs()

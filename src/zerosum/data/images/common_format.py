@@ -1,0 +1,39 @@
+"""The format in which images of several sources are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zerosum.data.images.config import ImageDataConfig
+from zerosum.data.images.inspect import ImageInspection, inspect_source
+from zerosum.data.images.summary import CHANNEL_NAMES
+from zerosum.errors import BadInput
+
+
+def choose_common_format(sources: Mapping[str, str], given: ImageDataConfig) -> ImageDataConfig:
+    """Return the size in pixels and the channels of all images: those given, or those that the images have.
+
+    Args:
+        sources: the sources by the argument that names them; the first one decides the size.
+        given: the settings of the user.
+
+    Raises:
+        BadInput: the images of the first source are not square and of one size, or the channels of sources differ.
+    """
+    inspections = {f"`{argument}` {source}": inspect_source(source) for argument, source in sources.items()}
+    first, inspection = next(iter(inspections.items()))
+    common = inspection.common_size
+    if not given.size and (common is None or common[0] != common[1]):
+        raise BadInput(f"{first}: its images are not square and of one size; choose a `size` for all")
+    size = given.size or (common or (0, 0))[0]
+    channels = given.channels or _require_common_channels(inspections)
+    return given.model_copy(update={"size": size, "channels": channels, "fit": "crop"})
+
+
+def _require_common_channels(inspections: Mapping[str, ImageInspection]) -> int:
+    """Return the channels of all sources, by argument; raise BadInput if they differ."""
+    channels = {source: inspection.recommended_channels() for source, inspection in inspections.items()}
+    if len(set(channels.values())) > 1:
+        holdings = ", ".join(f"{source} holds images in {CHANNEL_NAMES[count]}" for source, count in channels.items())
+        raise BadInput(f"{holdings}; choose `channels` 1 or `channels` 3 for all")
+    return next(iter(channels.values()))

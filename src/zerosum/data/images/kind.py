@@ -1,0 +1,109 @@
+"""Images as a kind of data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from zerosum.data.config import DataConfig
+from zerosum.data.images.config import ImageDataConfig
+from zerosum.data.kind import DataKind, Inspection, LoadOptions
+from zerosum.settings import Decision
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zerosum.data.codec import Codec
+    from zerosum.data.dataset import Dataset
+    from zerosum.data.images.codec import ImageCodec
+    from zerosum.run_folder import Json
+
+CLAIM_OF_PATH, CLAIM_OF_ANYTHING = 0.5, 0.1
+"""How sure it is that a file or folder holds images, and that anything else, such as a misspelled path, should."""
+
+
+class Images(DataKind):
+    """Images in a folder, an archive or an array."""
+
+    name: ClassVar[str] = "images"
+    noun: ClassVar[str] = "image"
+    class_hint: ClassVar[str] = "put the images of each class into a folder of its own, or add a labels.csv"
+    augmentation: ClassVar[str] = "ada"
+    builtin: ClassVar[tuple[str, ...]] = ("digits",)
+
+    @property
+    def config(self) -> type[DataConfig]:
+        """The class of the settings `[data]`."""
+        return ImageDataConfig
+
+    def claims(self, table: Mapping[str, object]) -> float:
+        """Return a half for a file, a folder or a built-in dataset, and little for anything else."""
+        source = str(table.get("source", ""))
+        return CLAIM_OF_PATH if source in self.builtin or (source and Path(source).exists()) else CLAIM_OF_ANYTHING
+
+    def inspect(self, data: DataConfig) -> Inspection:
+        """Inspect the images: a listing, some headers, a few thumbnails.
+
+        Raises:
+            BadInput: there are no images, or none that can be read.
+        """
+        from zerosum.data.images.inspect import inspect_source
+
+        return inspect_source(data.source)
+
+    def choose_settings(self, table: dict[str, object], inspection: Inspection, on_cpu: bool) -> list[Decision]:
+        """Choose size, channels, fit and horizontal flips."""
+        from zerosum.data.images.defaults import choose_image_settings
+        from zerosum.data.images.inspect import ImageInspection
+
+        assert isinstance(inspection, ImageInspection), "this kind made the inspection"
+        return choose_image_settings(table, inspection, on_cpu)
+
+    def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
+        """Load the images, decoded to one size."""
+        from zerosum.data.images.inspect import ImageInspection
+        from zerosum.data.images.load import MIN_IMAGES, load_source
+        from zerosum.data.images.symmetries import choose_symmetries
+
+        assert isinstance(data, ImageDataConfig), "the settings are of this kind"
+        resolved = inspection.resolved if isinstance(inspection, ImageInspection) else None
+        dataset = load_source(
+            resolved or data.source, data.size or 0, data.channels or 0, data.fit or "",
+            held_out_fraction=options.held_out_fraction, progress=options.progress,
+            min_images=1 if options.for_evaluation else MIN_IMAGES,
+        )  # fmt: skip
+        return replace(dataset, symmetries=choose_symmetries(bool(data.hflip), data.rotate90))
+
+    def choose_common_settings(self, sources: Mapping[str, str], given: Mapping[str, object]) -> DataConfig:
+        """Return the size and the channels of all sources, and a fit for those that are larger."""
+        from zerosum.data.images.common_format import choose_common_format
+
+        return choose_common_format(sources, ImageDataConfig.model_validate(dict(given)))
+
+    def load_file(self, data: DataConfig, path: Path, codec: Codec) -> Tensor:
+        """Load an image file in the shape of a run's samples: (1, C, H, W) in [-1, 1]."""
+        import torch
+
+        from zerosum.data.images.codec import ImageCodec
+        from zerosum.data.images.decode import FITS, convert_channels
+        from zerosum.data.images.files import load_image
+
+        assert isinstance(data, ImageDataConfig), "the settings are of this kind"
+        assert isinstance(codec, ImageCodec), "and so is the codec"
+        channels, height, _ = codec.shape
+        pixels = FITS[data.fit or "crop"](convert_channels(load_image(path), channels), height)[:1]
+        return codec.encode(torch.from_numpy(pixels.copy()))
+
+    def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> ImageCodec:
+        """Return the codec of images of the saved shape."""
+        from zerosum.data.images.codec import ImageCodec
+
+        channels, height, width = np.asarray(settings["shape"], int).tolist()
+        return ImageCodec((channels, height, width))
+
+
+IMAGES = Images()

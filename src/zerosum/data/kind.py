@@ -1,0 +1,199 @@
+"""What a kind of data is on the lowest of its three floors: how data are found, inspected, loaded and encoded.
+
+A kind has one implementation on each floor: here (`DataKind`), in `zerosum.evaluation.kinds` and in `zerosum.media`.
+Nothing else names it. An *item* is what the user gave: an image, a point, a row. A *sample* is what networks see: a
+tensor or a tree of tensors. In between, an example is stored *raw*, as compactly as possible.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from zerosum.data.codec import Codec
+from zerosum.data.registry import KindRegistry
+from zerosum.errors import BadInput
+from zerosum.run_folder import Json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from zerosum.data.config import DataConfig
+    from zerosum.data.dataset import Dataset
+    from zerosum.game.types import Sample
+    from zerosum.settings import Decision
+
+ProgressFn = Callable[[int, int], None]
+"""Called with (items done, items in all) while data are read."""
+HELD_OUT_FRACTION = 0.1
+"""Fraction of the examples that is held out."""
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a quick look at the data has found."""
+
+    source: str
+    """The source as the user named it."""
+    count: int
+    """Number of items, readable or not."""
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about decisions of the inspection."""
+    resolved: object = field(default=None, repr=False, compare=False)
+    """What was opened for the inspection, for `DataKind.load`."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How data are loaded, apart from their settings."""
+
+    progress: ProgressFn = ignore_progress
+    held_out_fraction: float = HELD_OUT_FRACTION
+    """Fraction of the examples that is held out, 0 to 0.5."""
+    for_evaluation: bool = False
+    """The data are only evaluated: a single item is enough."""
+
+
+class DataKind(ABC):
+    """A kind of data, such as images: the implementation of the lowest floor."""
+
+    name: ClassVar[str]
+    """Its name in `data.kind`."""
+    noun: ClassVar[str]
+    """One item in words, such as "image"; the plural has an s."""
+    class_hint: ClassVar[str] = "classes come with the data, and this kind has none"
+    """How a user gives classes to these data."""
+    variants: ClassVar[tuple[str, ...]] = ()
+    """Variants of a recipe file whose networks suit these data, best first; without one of them, the variant of the
+    network size is used."""
+    augmentation: ClassVar[str] = "none"
+    """The kind of augmentation before the discriminator where data are scarce, as in `augment.kind`."""
+    builtin: ClassVar[tuple[str, ...]] = ()
+    """Names of built-in datasets."""
+
+    @property
+    @abstractmethod
+    def config(self) -> type[DataConfig]:
+        """The class of the settings `[data]`."""
+
+    @abstractmethod
+    def claims(self, table: Mapping[str, object]) -> float:
+        """Return how sure it is, from 0 to 1, that data with these settings (without `kind`) are of this kind."""
+
+    @abstractmethod
+    def inspect(self, data: DataConfig) -> Inspection:
+        """Inspect data without reading them all.
+
+        Raises:
+            BadInput: the data cannot be used.
+        """
+
+    def choose_settings(self, table: dict[str, object], inspection: Inspection, on_cpu: bool) -> list[Decision]:
+        """Choose the open settings of `[data]`, add them to the table, and return the decisions with their reasons.
+
+        Raises:
+            BadInput: a setting does not suit the data.
+        """
+        return []
+
+    @abstractmethod
+    def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
+        """Load data whose open settings are chosen.
+
+        Args:
+            data: the settings.
+            options: progress, split and least number of items.
+            inspection: the inspection of the same data, if there was one, so that a folder is not listed twice.
+
+        Raises:
+            BadInput: the data cannot be used, or a setting is still open.
+        """
+
+    def load_like(self, data: DataConfig, dataset: Dataset, options: LoadOptions) -> Dataset:
+        """Load other data in the format of a dataset, to compare samples with them.
+
+        Args:
+            data: the settings, with the other source.
+            dataset: the dataset of the run.
+            options: progress and split.
+
+        Raises:
+            BadInput: the data cannot be used, or have another format.
+        """
+        other = load_dataset(data, options)
+        if (other.spec, other.input_spec) != (dataset.spec, dataset.input_spec):
+            raise BadInput(
+                f"`data` {data.source}: these {self.noun}s do not have the form of those that the run was trained on"
+            )
+        return other
+
+    def choose_common_settings(self, sources: Mapping[str, str], given: Mapping[str, object]) -> DataConfig:
+        """Return settings with which the items of several sources can be compared.
+
+        Args:
+            sources: the sources by the argument that names them.
+            given: settings that the user gave.
+
+        Raises:
+            BadInput: the items cannot be compared.
+        """
+        argument, source = next(iter(sources.items()))
+        raise BadInput(f"`{argument}` {source}: {self.noun}s are not compared by their files; evaluate a run on them")
+
+    def load_file(self, data: DataConfig, path: Path, codec: Codec) -> Sample:
+        """Load the item of a file as a sample (1, ...) of a run.
+
+        Args:
+            data: the settings of the run's data.
+            path: the file.
+            codec: the codec of the run.
+
+        Raises:
+            BadInput: the file cannot be read, or items of this kind are not in files of their own.
+        """
+        raise BadInput(f"{path}: a {self.noun} is not a file of its own; use a run that was trained on images")
+
+    @abstractmethod
+    def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> Codec:
+        """Return the codec that was saved with these settings and tensors."""
+
+
+DATA_KINDS = KindRegistry[DataKind](
+    {
+        "images": "zerosum.data.images.kind:IMAGES",
+        "image-pairs": "zerosum.data.image_pairs.kind:IMAGE_PAIRS",
+        "points": "zerosum.data.points.kind:POINTS",
+    }
+)
+"""The kinds of data by name; one line for each."""
+
+
+def selected_kind(table: Mapping[str, object]) -> str:
+    """Return the kind that the settings of `[data]` name or, if they name none, the one that claims them."""
+    return str(table.get("kind") or claimed_kind(table))
+
+
+def claimed_kind(table: Mapping[str, object]) -> str:
+    """Return the name of the kind of data that is surest of these settings (those of `[data]`, without `kind`)."""
+    return max(DATA_KINDS, key=lambda name: DATA_KINDS.find(name).claims(table))
+
+
+def load_dataset(data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
+    """Load data of any kind; see `DataKind.load`. The summary says what an item of this kind is called."""
+    kind = DATA_KINDS.find(data.kind)
+    dataset = kind.load(data, options, inspection)
+    return replace(dataset, summary=replace(dataset.summary, noun=kind.noun))
+
+
+def builtin_datasets() -> list[str]:
+    """Return the names of the built-in datasets of all kinds."""
+    return [name for kind in DATA_KINDS for name in DATA_KINDS.find(kind).builtin]

@@ -1,0 +1,37 @@
+"""Text about data: natural order, counts and plurals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def natural_sort_key(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Return a sort key that puts `class 2` before `class 10`.
+
+    Names that differ only in case or in leading zeros are ordered by their text.
+    """
+    parts = _DIGITS.split(name)  # text and digits alternate, text first
+    return [(int(part), "") if index % 2 else (-1, part.lower()) for index, part in enumerate(parts)], name
+
+
+def pluralize(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 file`, `2 files`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def most_common(values: Iterable[str], max_count: int = 10) -> dict[str, int]:
+    """Return the counts of the most frequent values, largest first, ties in natural order."""
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], natural_sort_key(pair[0])))[:max_count])
+
+
+def format_counts(counts: Mapping[str, int], distinct: int = 0, max_count: int = 10) -> str:
+    """Return counts as text, such as `a 3, b 2 and 7 more`; `distinct` is the number of all values."""
+    shown = [f"{name} {count:,}" for name, count in list(counts.items())[:max_count]]
+    rest = max(len(counts), distinct) - len(shown)
+    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")

@@ -1,0 +1,1 @@
+"""Evaluation of each kind of data: its features and its own scores."""

@@ -1,0 +1,67 @@
+"""What a kind of data is on the highest of its three floors: how its items are drawn and written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from zerosum.data.codec import Items
+from zerosum.data.registry import KindRegistry
+from zerosum.errors import BadInput
+from zerosum.run_folder import Json
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from zerosum.media.raster import Images
+
+
+class MediaKind(ABC):
+    """How the items of a kind of data are drawn, written to files, and described in a report."""
+
+    preview_count: ClassVar[int] = 64
+    """Number of items in a preview."""
+    has_frames: ClassVar[bool] = False
+    """Whether there is an image of each item."""
+
+    @abstractmethod
+    def draw(self, items: Items, real: Items | None = None, columns: int = 0) -> Image:
+        """Draw items as one image.
+
+        Args:
+            items: generated items (N, ...).
+            real: real items, which may be drawn as a background.
+            columns: items in a row, where items are drawn in a grid; 0: about as many as rows.
+        """
+
+    @abstractmethod
+    def write(self, items: Items, folder: Path) -> None:
+        """Write items as files into an existing folder."""
+
+    def frames(self, items: Items) -> Images:
+        """Return an image of each item, uint8 (N, H, W, C), for films and contact sheets.
+
+        Raises:
+            BadInput: items of this kind are not drawn one by one: `has_frames` is False.
+        """
+        raise BadInput("samples of this kind of data are not drawn one by one; use a run that was trained on images")
+
+    def describe(self, record: Mapping[str, Json]) -> str:
+        """Return a sentence about the form of the items, from `data.json`, or ""."""
+        return ""
+
+    def facts(self, record: Mapping[str, Json]) -> list[tuple[str, object]]:
+        """Return facts about the items with their labels, from `data.json`, for the report."""
+        return []
+
+
+MEDIA_KINDS = KindRegistry[MediaKind](
+    {
+        "images": "zerosum.media.images:IMAGE_MEDIA",
+        "image-pairs": "zerosum.media.image_pairs:IMAGE_PAIR_MEDIA",
+        "points": "zerosum.media.points:POINT_MEDIA",
+    }
+)
+"""The media of each kind of data; one line for each."""

@@ -1,0 +1,83 @@
+"""The data of a run, read again: found where they were, checked to be the same, with the same split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zerosum.data.codec_files import load_codec
+from zerosum.data.kind import DATA_KINDS, LoadOptions, load_dataset
+from zerosum.errors import BadInput
+from zerosum.inference.load import located_recipe
+from zerosum.reporter import Reporter
+
+if TYPE_CHECKING:
+    from zerosum.data.config import DataConfig
+    from zerosum.data.dataset import Dataset
+    from zerosum.recipes.recipe import Recipe
+    from zerosum.run_folder import RunFolder
+
+
+def load_run_data(folder: RunFolder, recipe: Recipe, load: Callable[[DataConfig], Dataset]) -> Dataset:
+    """Load the data that a run was trained on.
+
+    Args:
+        folder: the run folder.
+        recipe: its recipe.
+        load: loads data by their settings, whose sources are those of the run.
+
+    Raises:
+        BadInput: the data cannot be read, or have changed since the run began.
+    """
+    data = located_recipe(folder, recipe).data
+    try:
+        dataset = load(data)
+    except BadInput as error:
+        raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
+    if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
+        raise BadInput(
+            f"{data.source} has changed since {folder.path} was trained on it, so its held-out part is not known; "
+            "restore the data, or train a new run on it in another folder"
+        )
+    # the codec that the run was trained with, since another fit to the same data may differ in the last digits
+    return replace(dataset, codec=load_codec(folder.path).codec)
+
+
+def read_run_data(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Dataset:
+    """Load the data of a run in this process, with progress messages; see `load_run_data`."""
+    return load_run_data(folder, recipe, lambda data: load_dataset(data, load_options(reporter)))
+
+
+def load_other_data(data: DataConfig, dataset: Dataset, reporter: Reporter) -> Dataset:
+    """Load other data in the form of a run's dataset, all of them to compare samples with.
+
+    Args:
+        data: the settings of the run's data, with other sources.
+        dataset: the data of the run.
+        reporter: receives the progress.
+
+    Raises:
+        BadInput: the data cannot be used, or have another form.
+    """
+    options = load_options(reporter, f"reading {data.source}", held_out_fraction=0.0)
+    return DATA_KINDS.find(data.kind).load_like(data, dataset, options)
+
+
+def load_options(
+    reporter: Reporter, description: str = "reading", held_out_fraction: float | None = None
+) -> LoadOptions:
+    """Return options of loading that report progress.
+
+    Args:
+        reporter: receives the progress.
+        description: what is reported.
+        held_out_fraction: the fraction to hold out of data that are only evaluated; None: data of a run.
+    """
+
+    def progress(done: int, total: int) -> None:
+        reporter.progress(done, total, description)
+
+    if held_out_fraction is None:
+        return LoadOptions(progress)
+    return LoadOptions(progress, held_out_fraction, for_evaluation=True)
