@@ -74,7 +74,7 @@ def test_a_run_is_evaluated_only_if_there_are_features_and_an_interval(trained_r
 def test_the_default_features_depend_on_the_data(
     trained_ring: Path, trained_digits: Path, points: Dataset, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    automatic = {"features": "auto"}
+    automatic = {"features": "auto", "every_examples": None}
     on_points = create_setup(trained_ring, evaluation=automatic)
     on_images = create_setup(trained_digits, evaluation=automatic)
     monkeypatch.setattr("zerosum.evaluation.kinds.images.is_lite0_installed", lambda: True)
@@ -83,6 +83,8 @@ def test_the_default_features_depend_on_the_data(
     monkeypatch.setattr("zerosum.evaluation.kinds.images.is_lite0_installed", lambda: False)
     assert choose_evaluation_features(on_images, digits) == "none"
     assert choose_evaluation_features(create_setup(trained_ring), points) == "pixels", "as requested"
+    requested = create_setup(trained_ring, evaluation={"features": "auto", "every_examples": 512})
+    assert choose_evaluation_features(requested, points) == "pixels", "an interval asks for an evaluation"
 
 
 def test_short_runs_are_evaluated_only_on_request(trained_ring: Path, points: Dataset) -> None:

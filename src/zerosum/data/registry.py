@@ -22,8 +22,9 @@ class KindRegistry(Generic[T]):
         '0123456789'
     """
 
-    def __init__(self, locations: Mapping[str, str]) -> None:
-        """Create a registry from the location `package.module:object` of each implementation."""
+    def __init__(self, locations: Mapping[str, str], floor: str = "data") -> None:
+        """Create a registry of a floor from the location `package.module:object` of each implementation."""
+        self._floor = floor
         self._locations = dict(locations)
         self._loaded: dict[str, T] = {}
 
@@ -54,8 +55,8 @@ class KindRegistry(Generic[T]):
         if name not in self._loaded:
             if name not in self._locations:
                 raise BadInput(
-                    f"`data.kind` {name}: there is no such kind of data; choose one of {', '.join(self)}, or use a "
-                    "script that registers it, if it is a kind of your own"
+                    f"`data.kind` {name}: there is no such kind of {self._floor}; choose one of {', '.join(self)}, or "
+                    "use a script that registers it for data, evaluation and media, if it is a kind of your own"
                 )
             module, _, attribute = self._locations[name].partition(":")
             self._loaded[name] = vars(import_module(module))[attribute]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.data.codec_files import load_codec
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import require_single_tensor
 from zerosum.recipes.files import check_recipe
@@ -81,15 +80,16 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
     """
     folder = RunFolder.open(Path(run))
     recipe, metadata, checkpoint = _find_weights(folder, best)
-    saved = load_codec(folder.path)
     if recipe.is_translation:
         raise BadInput(
             f"{folder.path} is a run of translation and cannot sample from latents; give it inputs: "
             f"`zerosum apply {folder.path} INPUTS`"
         )
+    from zerosum.data.codec_files import load_codec
     from zerosum.inference.generator import EMA_PREFIX, RAW_PREFIX, Generator, load_weights
     from zerosum.training.accelerator import choose_device
 
+    saved = load_codec(folder.path)
     classes = dict(zip(metadata.get("classes", ()), metadata.get("class_priors", ()), strict=True))
     network = recipe.generator.build(recipe.latent.size, saved.codec.spec, len(classes))
     prefix = RAW_PREFIX if raw_weights else EMA_PREFIX
@@ -138,19 +138,8 @@ def load_translator(
         raise BadInput(
             f"{folder.path} generates samples from latents and takes no inputs; use `zerosum sample {folder.path}`"
         )
-    if reverse and not recipe.game.bidirectional:
-        raise BadInput(
-            f"`reverse`: {folder.path} learned one direction only; leave it out, or train with `recipe` cyclegan"
-        )
-    if not 0 <= network_interpolation <= 1:
-        raise BadInput(
-            f"`network_interpolation` {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)"
-        )
-    if network_interpolation < 1 and not recipe.game.has_zero_adversarial_weight[0]:
-        raise BadInput(
-            f"`network_interpolation` {network_interpolation:g}: {folder.path} had no phase before adversarial "
-            "training whose weights could be mixed in; leave it out, or train with `recipe` esrgan"
-        )
+    _check_translation_options(folder, recipe, reverse, network_interpolation)
+    from zerosum.data.codec_files import load_codec
     from zerosum.inference.generator import EMA_PREFIX, PRE_ADVERSARIAL_PREFIX, RAW_PREFIX, load_weights
     from zerosum.inference.translator import Translator
     from zerosum.training.accelerator import choose_device
@@ -172,6 +161,27 @@ def load_translator(
     )
     input_shape, target_shape = (require_single_tensor(spec, "translation").shape for spec in (input_spec, target_spec))
     return Translator(network, input_shape, target_shape, checkpoint.name)
+
+
+def _check_translation_options(folder: RunFolder, recipe: Recipe, reverse: bool, network_interpolation: float) -> None:
+    """Check the options of `load_translator` against the recipe of the run.
+
+    Raises:
+        BadInput: the run has no reverse direction, or its weights cannot be interpolated like this.
+    """
+    if reverse and not recipe.game.bidirectional:
+        raise BadInput(
+            f"`reverse`: {folder.path} learned one direction only; leave it out, or train with `recipe` cyclegan"
+        )
+    if not 0 <= network_interpolation <= 1:
+        raise BadInput(
+            f"`network_interpolation` {network_interpolation:g}: give a number from 0 (faithful) to 1 (as trained)"
+        )
+    if network_interpolation < 1 and not recipe.game.has_zero_adversarial_weight[0]:
+        raise BadInput(
+            f"`network_interpolation` {network_interpolation:g}: {folder.path} had no phase before adversarial "
+            "training whose weights could be mixed in; leave it out, or train with `recipe` esrgan"
+        )
 
 
 def _find_weights(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:

@@ -62,6 +62,7 @@ MEDIA_KINDS = KindRegistry[MediaKind](
         "images": "zerosum.media.images:IMAGE_MEDIA",
         "image-pairs": "zerosum.media.image_pairs:IMAGE_PAIR_MEDIA",
         "points": "zerosum.media.points:POINT_MEDIA",
-    }
+    },
+    floor="media",
 )
 """The media of each kind of data; one line for each."""

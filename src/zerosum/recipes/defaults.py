@@ -6,11 +6,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Protocol
 
-from pydantic import TypeAdapter
-
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
-from zerosum.game.augment.config import AugmentConfig, NoAugment
+from zerosum.game.augment.config import AUGMENTS, AugmentConfig, NoAugment
 from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import NETWORK_SIZES, Recipe
@@ -45,7 +43,6 @@ PROBE_MIN_EXAMPLES = 16
 """A probe needs at least this many training examples, and as many held-out ones."""
 AUGMENT_BELOW_EXAMPLES = 30_000
 """With fewer training examples, the discriminator overfits, so it is augmented."""
-_AUGMENT_ADAPTER: TypeAdapter[AugmentConfig] = TypeAdapter(AugmentConfig)
 
 DottedSettings = Mapping[str, object]
 """Settings by dotted name: {"optimizer.lr": 1e-4}."""
@@ -214,7 +211,7 @@ def choose_augmentation(recipe: Recipe, dataset: DatasetInfo) -> tuple[Recipe, l
         kind = DATA_KINDS.find(recipe.data.kind)
         is_augmentable = kind.augmentation != "none" and not recipe.is_translation
         if is_augmentable and num_examples < AUGMENT_BELOW_EXAMPLES:
-            augment = _AUGMENT_ADAPTER.validate_python({"kind": kind.augmentation})
+            augment = AUGMENTS[kind.augmentation]()
             count = f"{format_count(num_examples)} training {kind.noun}s"
             reason = f"there are only {count}, which the discriminator may overfit"
             decisions.append(Decision("augment", augment.kind, f"{reason} (`augment.kind` none turns it off)"))

@@ -191,7 +191,8 @@ def _check_translation(recipe: Recipe) -> Iterator[str]:
     elif recipe.data.has_inputs:
         yield (
             f"recipe {recipe.name} generates samples from latents and takes no inputs; choose `recipe` pix2pix or "
-            "cyclegan, or leave out `data.pairs`, `data.degrade` and the second folder"
+            "cyclegan, or leave out `data.pairs`, `data.degrade`, `data.input_channels`, `data.kind` and the second "
+            "folder"
         )
     else:
         for name, term in recipe.terms.items():

@@ -67,8 +67,12 @@ def _build_online_evaluator(setup: TrainingSetup, features: str, dataset: Datase
 
 def choose_evaluation_features(setup: TrainingSetup, dataset: Dataset) -> str:
     """Return the name of the feature network of the online evaluation; "none" if the run is not evaluated."""
-    name = setup.recipe.evaluation.features
-    return evaluation_kind(dataset).online_features(setup.recipe.pretrained_features) if name == "auto" else name
+    settings, kind = setup.recipe.evaluation, evaluation_kind(dataset)
+    if settings.features != "auto":
+        return settings.features
+    features = kind.online_features(setup.recipe.pretrained_features)
+    is_requested = settings.every_examples is not None or settings.patience > 0
+    return kind.default_features() if features == "none" and is_requested else features
 
 
 def schedule_evaluation(

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, model_validator
 
 from zerosum.data.degradations.catalog import check_degradations
 from zerosum.data.images.config import Channels, ImageDataConfig
+from zerosum.errors import BadInput
 
 
 def _split_commas(names: object) -> object:
@@ -60,8 +61,11 @@ class ImagePairDataConfig(ImageDataConfig):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> ImagePairDataConfig:
-        if self.degrade:
-            check_degradations(self.degrade)
+        try:
+            if self.degrade:
+                check_degradations(self.degrade)
+        except BadInput as error:
+            raise ValueError(f"`data.degrade` {','.join(self.degrade)}: {error}") from None
         if self.degrade and self.pairs == "unpaired":
             raise ValueError(
                 "`data.degrade`: makes pairs, and this game is unpaired; set `data.pairs` paired, or leave it out"

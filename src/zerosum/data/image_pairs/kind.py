@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.config import DataConfig
-from zerosum.data.image_pairs.config import ImagePairDataConfig
 from zerosum.data.images.kind import Images
 from zerosum.data.kind import Inspection, LoadOptions
 
@@ -27,6 +26,8 @@ class ImagePairs(Images):
     @property
     def config(self) -> type[DataConfig]:
         """The class of the settings `[data]`."""
+        from zerosum.data.image_pairs.config import ImagePairDataConfig
+
         return ImagePairDataConfig
 
     def claims(self, table: Mapping[str, object]) -> float:
@@ -39,6 +40,7 @@ class ImagePairs(Images):
         Raises:
             BadInput: the inputs or the targets cannot be found, or none of them can be read.
         """
+        from zerosum.data.image_pairs.config import ImagePairDataConfig
         from zerosum.data.image_pairs.load import inspect_pairs
 
         assert isinstance(data, ImagePairDataConfig), "the settings are of this kind"
@@ -46,6 +48,7 @@ class ImagePairs(Images):
 
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
         """Load inputs and targets, decoded to one size."""
+        from zerosum.data.image_pairs.config import ImagePairDataConfig
         from zerosum.data.image_pairs.load import PairInspection, load_pairs
 
         assert isinstance(data, ImagePairDataConfig), "the settings are of this kind"

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from pydantic import ValidationError
 
 from zerosum.data.config import DataConfig
 from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.kind import DataKind, Inspection, LoadOptions
+from zerosum.errors import BadInput
 from zerosum.settings import Decision
 
 if TYPE_CHECKING:
@@ -82,7 +84,13 @@ class Images(DataKind):
         """Return the size and the channels of all sources, and a fit for those that are larger."""
         from zerosum.data.images.common_format import choose_common_format
 
-        return choose_common_format(sources, ImageDataConfig.model_validate(dict(given)))
+        try:
+            settings = ImageDataConfig.model_validate(dict(given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            reason = first["msg"][0].lower() + first["msg"][1:]
+            raise BadInput(f"`{first['loc'][0]}` {first['input']}: {reason}") from None
+        return choose_common_format(sources, settings)
 
     def load_file(self, data: DataConfig, path: Path, codec: Codec) -> Tensor:
         """Load an image file in the shape of a run's samples: (1, C, H, W) in [-1, 1]."""

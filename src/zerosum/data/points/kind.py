@@ -14,7 +14,6 @@ from zerosum.data.config import DataConfig
 from zerosum.data.content_hash import hash_content
 from zerosum.data.dataset import Dataset
 from zerosum.data.kind import DataKind, Inspection, LoadOptions
-from zerosum.data.points.config import PointDataConfig
 from zerosum.data.split import split_by_content
 from zerosum.data.summary import DatasetSummary
 from zerosum.errors import BadInput
@@ -66,6 +65,8 @@ class Points(DataKind):
     @property
     def config(self) -> type[DataConfig]:
         """The class of the settings `[data]`."""
+        from zerosum.data.points.config import PointDataConfig
+
         return PointDataConfig
 
     def claims(self, table: Mapping[str, object]) -> float:

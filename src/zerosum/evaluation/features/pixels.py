@@ -24,7 +24,11 @@ class PixelFeatures:
     is_cacheable: ClassVar[bool] = True
     version: ClassVar[str] = "00000001"
     """Increase this whenever the same image would get other features."""
-    resize_mode: ClassVar[str] = f"bicubic, antialiased, to {MAX_IMAGE_SIZE} px where larger"
+
+    @property
+    def resize_mode(self) -> str:
+        """How images are resized."""
+        return "none" if self.max_size is None else f"bicubic, antialiased, to {self.max_size} px where larger"
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> FeatureOutput:

@@ -108,6 +108,7 @@ EVALUATION_KINDS = KindRegistry[EvaluationKind](
         "images": "zerosum.evaluation.kinds.images:IMAGE_EVALUATION",
         "image-pairs": "zerosum.evaluation.kinds.image_pairs:IMAGE_PAIR_EVALUATION",
         "points": "zerosum.evaluation.kinds.points:POINT_EVALUATION",
-    }
+    },
+    floor="evaluation",
 )
 """The evaluation of each kind of data; one line for each."""

@@ -8,6 +8,7 @@ arXiv:2006.06676, section 2.2).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
@@ -228,5 +229,12 @@ class ADA(_ADATransforms):
         return AdaptiveProbability(self.initial_p, self.target, self.every_rounds, step, self.max_p)
 
 
+AUGMENTS: Mapping[str, Callable[[], NoAugment | DiffAugment | ADA | ScheduledADA]] = {
+    "none": NoAugment,
+    "diffaugment": DiffAugment,
+    "ada": ADA,
+    "scheduled-ada": ScheduledADA,
+}
+"""Augmentations with their default settings, by kind."""
 AugmentConfig = Annotated[NoAugment | DiffAugment | ADA | ScheduledADA, Field(discriminator="kind")]
 """Augmentation of the discriminator's input."""
