@@ -27,6 +27,7 @@ from zerosum.settings import Decision
 from zerosum.training.loggers import LOGGERS
 from zerosum.training.out_of_memory import explain_out_of_memory
 from zerosum.training.profiler import Profile
+from zerosum.training.run_lock import training_lock
 from zerosum.training.trainer import Intervals, StopCondition, Trainer
 from zerosum.workflows.observers import (
     build_best_model_tracker,
@@ -156,8 +157,9 @@ def start_run(
     setup.reporter.message("settings chosen for these data and this machine")
     report_decisions(setup.reporter, decisions)
     folder = _create_run_folder(path, setup, dataset, decisions, recipe_settings)
-    setup.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` continues from the same state")
-    return folder, train_with_recovery(setup, build_trainer(setup, dataset, folder), dataset)
+    with training_lock(folder, setup.accelerator):
+        setup.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` continues from the same state")
+        return folder, train_with_recovery(setup, build_trainer(setup, dataset, folder), dataset)
 
 
 def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[TrainingSetup, list[Decision]]:

@@ -282,7 +282,7 @@ def resume(
         The run. Its `state` is "done", "interrupted", "diverged" or "stopped_by_finding".
 
     Raises:
-        BadInput: the folder is not a run, the run is done, or its data have changed.
+        BadInput: the folder is not a run, the run is done, another process trains it, or its data have changed.
 
     Example:
         >>> run = zerosum.resume("runs/ring", examples=25_000)
@@ -296,20 +296,22 @@ def resume(
         recipe = defaults.extend_training(recipe, list(folder.rows()), examples, budget)
     located = located_recipe(folder, recipe)
     from zerosum.training.accelerator import choose_device, process_group
+    from zerosum.training.run_lock import training_lock
     from zerosum.workflows.run_training import build_trainer, train_with_recovery
     from zerosum.workflows.setup import TrainingSetup, reload_dataset
 
     with process_group():
         device = choose_device(recipe.training.device)
         setup = TrainingSetup.create(located, device, loggers, reporter or SilentReporter())
-        dataset = reload_dataset(setup, folder, located)
-        trainer = build_trainer(setup, dataset, folder)
-        trainer.resume(settings_changed=any(True for _ in folder.rows(RECOVERIES_FILE)))
-        _require_unfinished(trainer, recipe)
-        if setup.accelerator.rank == 0 and (examples is not None or budget is not None):
-            rewrite_recipe(folder, recipe)
-        setup.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} examples")
-        return Run(folder, train_with_recovery(setup, trainer, dataset))
+        with training_lock(folder, setup.accelerator):
+            dataset = reload_dataset(setup, folder, located)
+            trainer = build_trainer(setup, dataset, folder)
+            trainer.resume(settings_changed=any(True for _ in folder.rows(RECOVERIES_FILE)))
+            _require_unfinished(trainer, recipe)
+            if setup.accelerator.rank == 0 and (examples is not None or budget is not None):
+                rewrite_recipe(folder, recipe)
+            setup.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} examples")
+            return Run(folder, train_with_recovery(setup, trainer, dataset))
 
 
 def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:
