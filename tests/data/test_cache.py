@@ -1,6 +1,7 @@
 """A warm cache gives the same dataset without decoding, and survives races, kills and full disks."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -82,14 +83,18 @@ def test_every_change_makes_a_new_entry(folder: Path, make_images: MakeImages, c
 def test_damaged_and_abandoned_entries_are_replaced(folder: Path, cache_folder: Path) -> None:
     cold = load_source(folder, 8, 3, "crop")
     [entry] = cache_folder.iterdir()
-    for name, content in (("values.npy", None), ("summary.json", b"{"), ("metadata.npz", b"PK")):
-        damaged = entry / name
-        damaged.write_bytes(damaged.read_bytes()[:200] if content is None else content)
+    for name in ("values.npy", "summary.json", "metadata.npz"):
+        whole = (entry / name).read_bytes()
+        for content in (b"", b"PK", b"{", b"[]", whole[:100], whole[:200], whole[:-1], whole[: len(whole) // 2]):
+            (entry / name).write_bytes(content)
+            assert_same_dataset(cold, load_source(folder, 8, 3, "crop"))
+            assert (entry / name).read_bytes() == whole, "the entry is made anew"
+        (entry / name).unlink()
         assert_same_dataset(cold, load_source(folder, 8, 3, "crop"))
+        assert (entry / name).read_bytes() == whole, "the entry is made anew"
     (entry / "summary.json").unlink()
-    abandoned = cache_folder / ".writing-killed"
-    abandoned.mkdir()
-    (abandoned / "values.npy").write_bytes(b"half")
+    abandoned = cache_folder / ".writing-killed__"
+    shutil.copytree(entry, abandoned)
     assert_same_dataset(cold, load_source(folder, 8, 3, "crop"))
     assert abandoned.exists()  # another process may still be writing it
     os.utime(abandoned, (0, time.time() - 2 * 24 * 3600))
@@ -106,7 +111,7 @@ def test_a_kill_while_writing_leaves_no_valid_entry(
     def kill(done: int, total: int) -> None:
         raise Killed
 
-    monkeypatch.setattr(cache.shutil, "rmtree", lambda *_, **__: None)  # a killed process removes nothing
+    monkeypatch.setattr(cache, "_remove", lambda _: None)  # a killed process removes nothing
     with pytest.raises(Killed):
         load_source(folder, 8, 3, "crop", progress=kill)
     [leftover] = cache_folder.iterdir()
@@ -179,9 +184,67 @@ def test_the_least_recently_used_entries_are_pruned_first(
     load_source(folder, 12, 3, "crop")
     assert len(list(cache_folder.glob("*/summary.json"))) == 1  # the new entry is kept
     assert (cache_folder / "mine").exists()
-    monkeypatch.setenv("ZEROSUM_CACHE_GB", "lots")
-    with pytest.raises(BadInput, match="ZEROSUM_CACHE_GB is 'lots', which is not a number: set it to a size in GiB"):
+
+
+@pytest.mark.parametrize("text", ["lots", "nan", "-1", ""])
+def test_a_limit_that_is_no_size_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ZEROSUM_CACHE_GB", text)
+    with pytest.raises(BadInput, match=f"ZEROSUM_CACHE_GB is '{text}', which is not a number of at least 0: set it to"):
         load_source(folder, 13, 3, "crop")
+
+
+def test_only_folders_that_zerosum_made_are_ever_removed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache is a folder of the user's, full of the user's folders, and the limit is 0."""
+    home, hash_name = tmp_path / "home", "0123456789abcdef" * 2
+    marker_names = ("summary.json", "features.json", "classifier.json", "survey.json", "labels.json")
+    for name in ("thesis", "features-mine", ".writing-thesis", ".writing-abcdefgh", hash_name, f"features-{hash_name}"):
+        (home / name).mkdir(parents=True)
+        for marker in marker_names:
+            (home / name / marker).write_text("{}")
+    foreign = home / ("f" * 32)  # a marker file of another program
+    foreign.mkdir()
+    (foreign / cache.MARKER).write_text("mine")
+    monkeypatch.setenv("ZEROSUM_CACHE", str(home))
+    load_source(folder, 8, 3, "crop")
+    [own] = [path for path in home.iterdir() if cache.is_entry(path)]
+    shutil.copytree(own, home / "copy of an entry")
+    shutil.copytree(own, tmp_path / "entries" / hash_name)
+    (home / ("a" * 32)).symlink_to(tmp_path / "entries" / hash_name)
+    files = {path: path.read_bytes() for path in home.rglob("*") if path.is_file() and path.parent != own}
+    for path in home.iterdir():
+        os.utime(path, (0, 0))
+    monkeypatch.setenv("ZEROSUM_CACHE_GB", "0")
+    load_source(folder, 9, 3, "crop")
+    assert not own.exists()
+    assert {path: path.read_bytes() for path in files} == files
+    assert (tmp_path / "entries" / hash_name / "values.npy").exists()
+
+
+def test_a_folder_of_the_user_with_the_name_of_an_entry_is_kept(folder: Path, cache_folder: Path) -> None:
+    cold = load_source(folder, 8, 3, "crop")
+    [entry] = cache_folder.iterdir()
+    (entry / cache.MARKER).unlink()
+    (entry / "summary.json").write_text("mine")
+    uncached = load_source(folder, 8, 3, "crop")
+    assert "not cached" in uncached.summary.notes.pop()
+    assert_same_dataset(cold, uncached)
+    assert (entry / "summary.json").read_text() == "mine"
+    assert [path.name for path in cache_folder.iterdir()] == [entry.name]
+
+
+def test_a_removal_that_is_killed_is_finished_later(
+    folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_source(folder, 8, 3, "crop")
+    [entry] = cache_folder.iterdir()
+    for path in entry.iterdir():
+        if path.name != cache.MARKER:  # the marker is removed last
+            path.unlink()
+    monkeypatch.setenv("ZEROSUM_CACHE_GB", "0")
+    load_source(folder, 9, 3, "crop")
+    assert not entry.exists()
 
 
 def test_location_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 An entry is a folder named by a hash of what it was made from. It is written under a temporary name and then renamed,
 so an entry is complete or absent, even if processes race or are killed. The temporary folder of a killed process is
 removed a day later.
+
+The cache may be any folder of the user, with other folders in it. Only a folder that this module made is ever removed:
+its name must be one that is given here, and it must hold the file that is written into it first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-import shutil
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,12 +25,14 @@ from zerosum.errors import BadInput
 
 T = TypeVar("T")
 
-VERSION = 3
+VERSION = 4
 """Increase it whenever the same files would be read as other values, or the files of an entry change."""
-# survey.json and labels.json are what earlier versions wrote: their entries still count for the limit and are removed
-ENTRY_MARKERS = ("summary.json", "features.json", "classifier.json", "survey.json", "labels.json")
-"""Each entry holds one of these files: examples (or what was computed of them), features, or a classifier."""
+MARKER = ".zerosum-cache-entry"
+"""Name of the file that each folder made here holds, from its first moment to its last."""
+_MARKER_TEXT = "Zerosum made this folder, and removes it when its cache is full.\n"
 _TEMP_PREFIX = ".writing-"
+_TEMP_NAME = re.compile(r"\.writing-[a-z0-9_]{8}")  # as `tempfile.mkdtemp` names them
+_ENTRY_NAME = re.compile(r"([a-z]+-)?[0-9a-f]{32}")  # of a hash, with what the entry holds
 _STALE_SECONDS = 24 * 3600.0  # seconds
 _DEFAULT_LIMIT_GIB = 20.0
 _BYTES_PER_GIB = 2**30
@@ -74,13 +80,13 @@ def touch(entry: Path) -> None:
         os.utime(entry)
 
 
-def has_marker(folder: Path) -> bool:
-    """Return True if a folder is an entry: it holds one of `ENTRY_MARKERS`."""
-    return any((folder / marker).exists() for marker in ENTRY_MARKERS)
+def is_entry(folder: Path) -> bool:
+    """Return True if a folder is an entry that was made here, by its name and its marker file."""
+    return _ENTRY_NAME.fullmatch(folder.name) is not None and _holds_marker(folder)
 
 
 @contextmanager
-def write_entry(key: str, is_valid: Callable[[Path], bool] = has_marker) -> Iterator[Path]:
+def write_entry(key: str, is_valid: Callable[[Path], bool]) -> Iterator[Path]:
     """Yield a new folder that becomes the entry of this name if the block ends without an exception.
 
     Args:
@@ -92,10 +98,10 @@ def write_entry(key: str, is_valid: Callable[[Path], bool] = has_marker) -> Iter
         CacheWriteError: if the file system refuses a write.
         BadInput: if $ZEROSUM_CACHE_GB is not a number.
     """
+    assert _ENTRY_NAME.fullmatch(key), "an entry is named by a hash, so that it can be told from the user's folders"
     limit = limit_bytes()
     try:
-        root().mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=root()))
+        folder = _make_temporary()
     except OSError as error:
         raise CacheWriteError(f"{root()}: {error.strerror}") from error
     try:
@@ -104,7 +110,7 @@ def write_entry(key: str, is_valid: Callable[[Path], bool] = has_marker) -> Iter
     except OSError as error:
         raise CacheWriteError(f"{root()}: {error.strerror}") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     with contextlib.suppress(OSError):  # a failure to prune must not discard the new entry
         prune(limit, keep_key=key)
 
@@ -113,16 +119,19 @@ def limit_bytes() -> float:
     """Return the largest size of the cache in bytes: $ZEROSUM_CACHE_GB in GiB, or 20 GiB.
 
     Raises:
-        BadInput: if $ZEROSUM_CACHE_GB is not a number.
+        BadInput: if $ZEROSUM_CACHE_GB is not a number of at least 0.
     """
     text = os.environ.get("ZEROSUM_CACHE_GB", str(_DEFAULT_LIMIT_GIB))
     try:
-        return max(0.0, float(text)) * _BYTES_PER_GIB
-    except ValueError as error:
-        raise BadInput(
-            f"the environment variable ZEROSUM_CACHE_GB is {text!r}, which is not a number: set it to a size in GiB, "
-            "such as 20"
-        ) from error
+        gib = float(text)
+    except ValueError:
+        gib = math.nan
+    if gib >= 0:  # not so for NaN
+        return gib * _BYTES_PER_GIB
+    raise BadInput(
+        f"the environment variable ZEROSUM_CACHE_GB is {text!r}, which is not a number of at least 0: set it to a size "
+        "in GiB, such as 20"
+    )
 
 
 def prune(max_bytes: float, keep_key: str) -> None:
@@ -131,27 +140,68 @@ def prune(max_bytes: float, keep_key: str) -> None:
     The entry named `keep_key` is kept. A process that has memory-mapped a removed entry can still read it, on operating
     systems that allow its removal.
     """
-    entries = []
+    entries: list[tuple[float, int, Path]] = []
     for folder in root().iterdir():
         with contextlib.suppress(OSError):  # another process may be removing the same one
             last_used = folder.stat().st_mtime
-            if folder.name.startswith(_TEMP_PREFIX):
+            if _is_temporary(folder):
                 if time.time() - last_used > _STALE_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
-            elif has_marker(folder):  # any other folder is not ours to remove, wherever $ZEROSUM_CACHE points
+                    _remove(folder)
+            elif is_entry(folder):  # any other folder is the user's, wherever $ZEROSUM_CACHE points
                 entries.append((last_used, sum(file.stat().st_size for file in folder.iterdir()), folder))
     total = sum(size for _, size, _ in entries)
-    for _, size, folder in sorted(entries, key=lambda entry: entry[0]):
+    for _, size, folder in sorted(entries):
         if total > max_bytes and folder.name != keep_key:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             total -= size
 
 
+def _make_temporary() -> Path:
+    root().mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=root()))
+    try:
+        (folder / MARKER).write_text(_MARKER_TEXT, encoding="utf-8")
+    except OSError:  # the disk is full, and without its marker the folder would stay for ever
+        (folder / MARKER).unlink(missing_ok=True)
+        folder.rmdir()
+        raise
+    return folder
+
+
+def _is_temporary(folder: Path) -> bool:
+    return _TEMP_NAME.fullmatch(folder.name) is not None and _holds_marker(folder)
+
+
+def _holds_marker(folder: Path) -> bool:
+    """Return True if a folder, which is not a link to another one, holds the marker file."""
+    try:
+        return not folder.is_symlink() and (folder / MARKER).read_text(encoding="utf-8") == _MARKER_TEXT
+    except (OSError, ValueError):
+        return False
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that was made here, the marker last: after a kill, what is left can still be recognized."""
+    if not (is_entry(folder) or _is_temporary(folder)):
+        return
+    with contextlib.suppress(OSError):  # another process may be removing the same one
+        for path in folder.iterdir():
+            if path.name != MARKER:
+                path.unlink()  # an entry is flat: a folder in it is not ours, and stays
+        (folder / MARKER).unlink()
+        folder.rmdir()
+
+
 def _commit_entry(folder: Path, entry: Path, is_valid: Callable[[Path], bool]) -> None:
+    """Rename a folder to its entry.
+
+    Raises:
+        OSError: if it cannot be renamed, such as when the user has a folder of this name.
+    """
     try:
         folder.rename(entry)
     except OSError:
         # Another process wrote the same entry first, which is as good; a damaged entry is replaced.
         if not is_valid(entry):
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove(entry)
             folder.rename(entry)

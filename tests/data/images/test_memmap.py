@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zerosum.data import cache
 from zerosum.data.content_hash import hash_content, hash_contents
 from zerosum.data.dataset import Dataset
 from zerosum.data.images import memmap, reader
@@ -103,7 +104,8 @@ def test_a_warm_start_reads_no_pixels(tmp_path: Path, cache_folder: Path, monkey
     cold = load_source(file, 8, 3, "crop", progress=lambda done, total: progress.append((done, total)))
     assert progress == [(70, 200), (140, 200), (200, 200)]
     [entry] = cache_folder.iterdir()
-    assert sorted(path.name for path in entry.iterdir()) == ["content_hashes.npy", "summary.json"]  # no pixels
+    names = {path.name for path in entry.iterdir()}
+    assert names == {cache.MARKER, "content_hashes.npy", "summary.json"}  # no pixels
     with monkeypatch.context() as warm:
         forbid_reading_pixels(warm)
         assert_same_dataset(cold, load_source(file, 8, 3, "crop"))

@@ -103,6 +103,28 @@ def test_cached_features_are_not_computed_again_and_are_the_same(tmp_path: Path)
     assert other_network.num_images > 0
 
 
+@pytest.mark.parametrize("name", ["features.npy", "probabilities.npy", "features.json"])
+def test_cached_features_that_are_cut_or_missing_are_computed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
+    dataset, network = make_dataset(BLOCK_ROWS, seed=4), CountingNetwork()
+    real = RealSet.from_dataset(dataset, dataset.train, "noise")
+    computed = extract(real, tmp_path, use_cache=True, network=network)
+    [entry] = cache.root().iterdir()
+    whole = (entry / name).read_bytes()
+    for content in (b"", b"[]", whole[: len(whole) // 2], None):
+        (entry / name).unlink()
+        if content is not None:
+            (entry / name).write_bytes(content)
+        num_images = network.num_images
+        again = extract(real, tmp_path, use_cache=True, network=network)
+        assert network.num_images == num_images + BLOCK_ROWS
+        assert (entry / name).read_bytes() == whole
+        assert torch.equal(to_tensor(again.features), to_tensor(computed.features))
+        assert torch.equal(to_tensor(again.probabilities), to_tensor(computed.probabilities))
+
+
 def test_an_unwritable_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "file" / "cache"))

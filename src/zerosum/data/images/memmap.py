@@ -13,7 +13,7 @@ from zerosum.data.content_hash import hash_contents
 from zerosum.data.images.arrays import NpySource
 from zerosum.data.images.decode import PIL_MODES
 from zerosum.data.images.duplicates import find_duplicates
-from zerosum.data.images.rows import DecodedImages, ExampleMetadata
+from zerosum.data.images.rows import DAMAGED_FILE_ERRORS, DecodedImages, ExampleMetadata
 from zerosum.data.images.summary import ImageSummary
 from zerosum.data.kind import ProgressFn
 
@@ -34,11 +34,10 @@ class MemmapReader:
         try:
             summary = ImageSummary.from_dict(json.loads((entry / "summary.json").read_text(encoding="utf-8")))
             content_hashes: NDArray[np.uint64] = np.load(entry / "content_hashes.npy", allow_pickle=False)
-        except (OSError, ValueError, KeyError, TypeError, EOFError):
+            is_complete = content_hashes.shape == (summary.count,) and content_hashes.dtype == np.uint64
+        except DAMAGED_FILE_ERRORS:
             return None
-        if len(content_hashes) != summary.count or content_hashes.dtype != np.uint64:
-            return None
-        return self._with_rows(content_hashes, summary)
+        return self._with_rows(content_hashes, summary) if is_complete else None
 
     def write(self, folder: Path, progress: ProgressFn) -> None:
         """Compute the content hashes into a new entry of the cache."""

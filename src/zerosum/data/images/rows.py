@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.images.summary import ImageSummary
+
+DAMAGED_FILE_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+)
+"""What reading a cut or changed .json, .npy or .npz file raises; such an entry of the cache is made anew."""
 
 
 class ExampleMetadata(NamedTuple):
@@ -55,9 +72,10 @@ class DecodedImages:
                 metadata = ExampleMetadata(*(file[name] for name in ExampleMetadata._fields))
             small = (folder / "values.npy").stat().st_size <= max_bytes_in_memory
             values = np.load(folder / "values.npy", mmap_mode=None if small else "r", allow_pickle=False)
-        except (OSError, ValueError, KeyError, TypeError, EOFError):
+            is_complete = values.ndim == 4 and all(len(column) == len(values) for column in metadata)
+        except DAMAGED_FILE_ERRORS:
             return None
-        return None if any(len(column) != len(values) for column in metadata) else cls(values, metadata, summary)
+        return cls(values, metadata, summary) if is_complete else None
 
 
 def save_rows(folder: Path, metadata: ExampleMetadata, summary: ImageSummary) -> None:

@@ -207,7 +207,9 @@ def _load_cached_classifier(network: Classifier, cache_key: str) -> float | None
 
 
 def _cache_classifier(network: Classifier, cache_key: str, accuracy: float) -> None:
-    with contextlib.suppress(cache.CacheWriteError), cache.write_entry(cache_key) as folder:
+    # an entry that is there was damaged when it was read
+    entry = cache.write_entry(cache_key, is_valid=lambda _: False)
+    with contextlib.suppress(cache.CacheWriteError), entry as folder:
         weights = {name: value.contiguous() for name, value in network.to("cpu").state_dict().items()}
         save_file(weights, folder / "network.safetensors")
         Path(folder / "classifier.json").write_text(json.dumps({"accuracy": accuracy}), "utf8")

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -98,24 +99,25 @@ class FeatureExtractor:
         if not (use_cache and self.network.is_cacheable):
             return self._compute_features(values)
         key = self._cache_key(values)
-        if cached := _load_cached_block(key, len(values)):
+        load_block = partial(_load_block, num_rows=len(values))
+        if cached := load_block(cache.root() / key):
             return cached
         arrays = self._compute_features(values)
         try:
-            with cache.write_entry(key) as folder:
+            with cache.write_entry(key, is_valid=lambda entry: load_block(entry) is not None) as folder:
                 for name, array in arrays.items():
                     np.save(folder / f"{name}.npy", array)
-                metadata = {"network": self.network.name, "version": self.network.version, "items": len(values)}
+                names = {"network": self.network.name, "version": self.network.version}
+                metadata = {**names, "items": len(values), "arrays": list(arrays)}
                 (folder / "features.json").write_text(json.dumps(metadata), "utf8")
         except cache.CacheWriteError:
             return arrays
-        return _load_cached_block(key, len(values)) or arrays
+        return load_block(cache.root() / key) or arrays
 
     def _cache_key(self, values: Items) -> str:
         assert not values.dtype.hasobject, "items are arrays of numbers or of strings, whose bytes are their content"
-        metadata = (
-            f"{self.network.name} {self.network.version} {self.network.resize_mode} {values.shape} {values.dtype}"
-        )
+        network = f"{self.network.name} {self.network.version} {self.network.resize_mode}"
+        metadata = f"{cache.VERSION} {network} {values.shape} {values.dtype}"
         digest = hashlib.blake2b(metadata.encode(), digest_size=16)
         digest.update(np.ascontiguousarray(values).data)
         return f"features-{digest.hexdigest()}"
@@ -166,21 +168,16 @@ def _link_or_copy(source: Path, destination: Path) -> None:
         shutil.copyfile(source, destination)
 
 
-def _load_cached_block(key: str, num_rows: int) -> StoredBlock | None:
-    """Return the files of a cached block by array name; None if there are none. Damaged ones are removed."""
-    folder = cache.root() / key
-    if not (folder / "features.json").exists():
+def _load_block(folder: Path, num_rows: int) -> StoredBlock | None:
+    """Return the files of a cached block by array name; None if there are none, or they are damaged."""
+    try:
+        names = json.loads((folder / "features.json").read_text("utf8"))["arrays"]
+        files = {name: folder / f"{name}.npy" for name in names}
+        lengths = {len(np.load(file, mmap_mode="r", allow_pickle=False)) for file in files.values()}
+    except (OSError, ValueError, EOFError, TypeError, KeyError):
         return None
     cache.touch(folder)
-    files = {file.stem: file for file in sorted(folder.glob("*.npy"), reverse=True)}
-    try:
-        is_valid = all(len(np.load(file, mmap_mode="r", allow_pickle=False)) == num_rows for file in files.values())
-    except (OSError, ValueError, EOFError):
-        is_valid = False
-    if is_valid and "features" in files:
-        return files
-    shutil.rmtree(folder, ignore_errors=True)
-    return None
+    return files if lengths == {num_rows} else None
 
 
 def _all_gather_blocks(block: StoredBlock | None) -> list[StoredBlock | None]:
