@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from zerosum.data.images.files import open_image
 from zerosum.reporting.html import Markup, join_markup, section, tag
 from zerosum.reporting.run_record import RunRecord, SampleGrid
 from zerosum.units import format_count
@@ -57,7 +58,7 @@ def _timeline(grids: Sequence[SampleGrid]) -> Markup:
     images, thumbnails = [], []
     for index, grid in enumerate(grids):
         is_last = index == len(grids) - 1
-        with Image.open(grid.path) as image:
+        with open_image(grid.path) as image:
             image.load()
         alt = f"Samples after {grid.examples:,} examples"
         source = _embed_image(grid.path, image, MAX_BYTES_LAST if is_last else MAX_BYTES_EACH)
@@ -87,7 +88,7 @@ def _controls(grids: Sequence[SampleGrid], thumbnails: list[Markup]) -> Markup:
 
 def embed_image(path: Path, max_bytes: int) -> str:
     """Return an image file as a data URI of at most about `max_bytes` bytes."""
-    with Image.open(path) as image:
+    with open_image(path) as image:
         image.load()
     return _embed_image(path, image, max_bytes)
 

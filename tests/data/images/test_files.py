@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import zerosum
 from zerosum.data.images.files import list_folder, load_image, walk_images
 from zerosum.errors import BadInput
 
@@ -46,3 +47,10 @@ def test_a_file_that_is_no_image_of_a_supported_format_is_refused(tmp_path: Path
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(BadInput, match="cannot be read as an image"):
         load_image(tmp_path / "a.png")
+
+
+def test_one_function_opens_all_image_files() -> None:
+    """A second one would not have its list of formats."""
+    source = Path(zerosum.__file__).parent
+    callers = [path.relative_to(source) for path in source.rglob("*.py") if "Image.open(" in path.read_text("utf8")]
+    assert callers == [Path("data/images/files.py")]

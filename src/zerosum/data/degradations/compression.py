@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from zerosum.data.degradations.byte_levels import round_levels_
+from zerosum.data.images.files import open_image
 from zerosum.game.seeded_rng import RandomStream, fork_seed, normal, uniform
 
 JPEG_QUALITY_RANGE = (10, 40)
@@ -50,4 +51,4 @@ def _jpeg_round_trip(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8
     """Write an image (H, W, C) as a JPEG and read it again."""
     file = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file)).reshape(image.shape)
+    return np.asarray(open_image(file)).reshape(image.shape)
