@@ -8,6 +8,7 @@ from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
 from zerosum.game.sample_spec import TensorSpec
+from zerosum.networks.batch_norm import BatchNorm2d
 from zerosum.networks.configs import DCGANDiscriminatorConfig, DCGANGeneratorConfig
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
@@ -87,19 +88,19 @@ def test_widths_double_up_to_the_limit() -> None:
 def test_layers_next_to_the_image_have_no_norm() -> None:
     generator = DCGANGeneratorConfig(width=4).build(8, TensorSpec((1, 32, 32), bounded=True))
     discriminator = DCGANDiscriminatorConfig(width=4).build(TensorSpec((1, 32, 32)))
-    assert nn.BatchNorm2d not in module_types(generator.output_layer) + module_types(discriminator.input_layer)
-    assert module_types(generator).count(nn.BatchNorm2d) == 3
-    assert module_types(discriminator).count(nn.BatchNorm2d) == 2
+    assert BatchNorm2d not in module_types(generator.output_layer) + module_types(discriminator.input_layer)
+    assert module_types(generator).count(BatchNorm2d) == 3
+    assert module_types(discriminator).count(BatchNorm2d) == 2
 
 
 def test_optional_layers_exist_only_if_set() -> None:
     discriminator = DCGANDiscriminatorConfig(width=4, norm="none").build(TensorSpec((1, 32, 32)))
-    assert not {nn.BatchNorm2d, nn.Dropout} & set(module_types(discriminator))
+    assert not {BatchNorm2d, nn.Dropout} & set(module_types(discriminator))
     assert (
         module_types(DCGANDiscriminatorConfig(width=4, dropout=0.2).build(TensorSpec((1, 32, 32)))).count(nn.Dropout)
         == 3
     )
-    assert nn.BatchNorm2d not in module_types(
+    assert BatchNorm2d not in module_types(
         DCGANGeneratorConfig(width=4, norm="none").build(8, TensorSpec((1, 32, 32), bounded=True))
     )
 

@@ -6,6 +6,7 @@ from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
 from zerosum.game.sample_spec import TensorSpec
+from zerosum.networks.batch_norm import BatchNorm1d
 from zerosum.networks.configs import MLPDiscriminatorConfig, MLPGeneratorConfig
 
 SHAPES = [(2,), (1, 28, 28), (3, 5, 7)]
@@ -39,13 +40,13 @@ def test_discriminator_accepts_channels_last() -> None:
 def test_optional_layers_exist_only_if_set() -> None:
     plain_generator = module_types(MLPGeneratorConfig().build(8, TensorSpec((2,))))
     plain_discriminator = module_types(MLPDiscriminatorConfig(dropout=0.0).build(TensorSpec((2,))))
-    for absent in (nn.BatchNorm1d, nn.Dropout, nn.ReLU, nn.Tanh):
+    for absent in (BatchNorm1d, nn.Dropout, nn.ReLU, nn.Tanh):
         assert absent not in plain_generator + plain_discriminator
-    assert module_types(MLPGeneratorConfig(norm="batch").build(8, TensorSpec((2,)))).count(nn.BatchNorm1d) == 3
+    assert module_types(MLPGeneratorConfig(norm="batch").build(8, TensorSpec((2,)))).count(BatchNorm1d) == 3
     discriminator = MLPDiscriminatorConfig(widths=(8, 8), activation="relu", norm="batch", dropout=0.5).build(
         TensorSpec((2,))
     )
-    for present in (nn.BatchNorm1d, nn.Dropout, nn.ReLU):
+    for present in (BatchNorm1d, nn.Dropout, nn.ReLU):
         assert module_types(discriminator).count(present) == 2
     assert nn.LeakyReLU not in module_types(discriminator)
     assert nn.Dropout in module_types(MLPDiscriminatorConfig().build(TensorSpec((2,))))  # the default: 0.3

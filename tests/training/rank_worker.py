@@ -25,7 +25,8 @@ def train_and_save(output: Path) -> None:
         train(game, loader, accelerator, Progress(), 16, meter, [], lambda progress: progress.round >= 12)
         means = meter.pop_means(accelerator)
         weights = {name: tensor.contiguous() for name, tensor in game.state_dict().items()}
-        weights["logged"] = torch.tensor([means[name] for name in sorted(means)])
+        weights["logged"] = torch.tensor([means[name] for name in sorted(means) if "variance" not in name])
+        weights["logged variances"] = torch.tensor([means[f"signals/{side}_variance"] for side in ("real", "fake")])
         save_file(weights, output / f"{accelerator.world_size}-{accelerator.rank}.safetensors")
 
 

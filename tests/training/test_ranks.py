@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from rank_worker import train_and_save
 from safetensors.torch import load_file
 
@@ -42,7 +44,49 @@ def test_two_ranks_equal_one_process(tmp_path: Path) -> None:
     first, second = (load_file(tmp_path / f"2-{rank}.safetensors") for rank in range(2))
     for name, tensor in single.items():
         assert torch.equal(first[name], second[name]), f"the ranks differ in {name}"
-        torch.testing.assert_close(first[name], tensor, rtol=1e-4, atol=1e-6)
+        # a variance is estimated from pairs of neighbors in a batch, and a rank has other neighbors
+        rtol = 0.5 if name == "logged variances" else 1e-4
+        torch.testing.assert_close(first[name], tensor, rtol=rtol, atol=1e-6)
+
+
+def write_two_classes(folder: Path) -> Path:
+    """Write small gray images of two classes, dark and light."""
+    rng = np.random.default_rng(0)
+    for name, brightness in (("dark", 60), ("light", 190)):
+        (folder / name).mkdir(parents=True)
+        for number in range(24):
+            pixels = np.clip(rng.normal(brightness, 30, (16, 16)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_every_recipe_plays_the_same_game_on_two_ranks(tmp_path: Path) -> None:
+    """After a round, the squared gradients of each layer and the statistics of batch norm are those of one process."""
+    images, single, double = write_two_classes(tmp_path / "images"), tmp_path / "1", tmp_path / "2"
+    for folder in (single, double):
+        folder.mkdir()
+    worker = [str(HERE / "one_round_worker.py"), str(images)]
+    alone = subprocess.run([sys.executable, *worker, single], text=True, capture_output=True, check=False)
+    assert alone.returncode == 0, alone.stderr
+    shared = torchrun(*worker, str(double), cwd=tmp_path)
+    assert shared.returncode == 0, shared.stderr
+    assert not list(single.glob("*.refused"))
+    for refusal in double.glob("*.refused"):
+        assert "uses whole batches" in refusal.read_text(), refusal.name
+    files = sorted(double.glob("*.safetensors"))
+    assert len(files) >= 25
+    with_batch_norm = set()
+    for path in files:
+        expected, found = load_file(single / path.name), load_file(path)
+        assert expected.keys() == found.keys(), path.name
+        largest = max(moments.norm() for moments in expected.values())
+        for name, moments in expected.items():
+            # the gradient of a bias before batch norm is 0 but for rounding
+            error = (found[name] - moments).norm() / moments.norm().clamp(min=1e-6 * largest)
+            assert error < 0.01, f"{path.stem}: {name} is {error:.1%} off"
+            if name.endswith("running_var"):
+                with_batch_norm.add(path.stem)
+    assert len(with_batch_norm) >= 5, with_batch_norm
 
 
 def test_train_and_resume_on_two_ranks_from_the_command_line(tmp_path: Path) -> None:

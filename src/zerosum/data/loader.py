@@ -90,9 +90,9 @@ class BatchLoader(Iterator[Batch]):
     """Batches of a source, shuffled anew in each epoch.
 
     If an epoch of the source has n samples, sample number s is `epoch_order(rng(seed, s // n))[s % n]`, and carries the
-    seed that all its randomness derives from. A batch is `batch_size` consecutive samples; rank r of w takes the r-th
-    of its w parts. So two micro-batches are one batch cut in two, and all ranks together see the batch that a single
-    process would see.
+    seed that all its randomness derives from. A batch is `batch_size` consecutive samples; rank r of w takes its
+    samples r, r + w, r + 2 w, ... So two micro-batches are one batch cut in two, and all ranks together see the batch
+    that a single process would see, with the same groups of samples for minibatch std.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class BatchLoader(Iterator[Batch]):
         """
         assert batch_size % world_size == 0, "batches divide evenly among ranks: checked when the run is planned"
         self.source, self.batch_size, self.seed, self.device = source, batch_size, seed, torch.device(device)
-        self.rank, self.rank_batch_size = rank, batch_size // world_size
+        self.rank, self.world_size = rank, world_size
         self.position = position
         self._prefetch = workers
         self._executor = ThreadPoolExecutor(workers, "zerosum-data") if workers else None
@@ -133,15 +133,15 @@ class BatchLoader(Iterator[Batch]):
         return self.source.epoch_order(rng)
 
     def _sample_rows(self, first: int) -> NDArray[np.int64]:
-        """Return the rows (rank_batch_size, parts) of the samples from number `first` on."""
-        sample_numbers = np.arange(first, first + self.rank_batch_size)
+        """Return the rows (batch_size / world_size, parts) of this rank's samples in the batch from `first` on."""
+        sample_numbers = np.arange(first + self.rank, first + self.batch_size, self.world_size)
         epochs, offsets = np.divmod(sample_numbers, self.source.epoch_size)
         return np.concatenate([self._epoch_order(int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
 
     def _fetch(self, position: int) -> FetchedBatch:
-        first = position + self.rank * self.rank_batch_size
-        parts = [self.source.fetch(part, rows) for part, rows in enumerate(self._sample_rows(first).T)]
-        seed = seeded_rng.derive_seeds(self.seed, first, self.rank_batch_size, seeded_rng.SeedSeries.TRAINING)
+        parts = [self.source.fetch(part, rows) for part, rows in enumerate(self._sample_rows(position).T)]
+        seeds = seeded_rng.derive_seeds(self.seed, position, self.batch_size, seeded_rng.SeedSeries.TRAINING)
+        seed = seeds[self.rank :: self.world_size].clone()
         pinned: FetchedBatch = tree_map(partial(pin_for_device, device=self.device), FetchedBatch(parts, seed))
         return pinned
 

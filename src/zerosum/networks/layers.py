@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
+from zerosum.networks.batch_norm import BatchNorm1d, BatchNorm2d
+
 InitFn = Callable[[Tensor, int, float], None]
 """Initialize a weight in place, from its fan-in (how many inputs each output sums) and the gain of the activation."""
 
@@ -137,7 +139,7 @@ class Norm(NamedTuple):
 
 def _batch_norm_2d(width: int) -> nn.Module:
     """Create a batch norm whose scale is drawn from N(1, 0.02), as in DCGAN."""
-    norm = nn.BatchNorm2d(width)
+    norm = BatchNorm2d(width)
     nn.init.normal_(norm.weight, 1.0, 0.02)
     return norm
 
@@ -167,7 +169,7 @@ NORMS_2D: dict[str, Norm] = {
     "instance": Norm(InstanceNorm, True),
 }
 """Norms for (N, C, H, W)."""
-NORMS_1D: dict[str, Norm] = {"none": Norm(nn.Identity, False), "batch": Norm(nn.BatchNorm1d, True)}
+NORMS_1D: dict[str, Norm] = {"none": Norm(nn.Identity, False), "batch": Norm(BatchNorm1d, True)}
 """Norms for (N, C)."""
 
 

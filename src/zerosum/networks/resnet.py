@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.attention import SelfAttention
+from zerosum.networks.batch_norm import BatchNorm2d
 from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels
 from zerosum.networks.layers import RELU, ConvMeanPool, LayerFactory, UpsampleConv, tanh_or_identity
 
@@ -115,7 +116,7 @@ class ConditionalBatchNorm2d(nn.Module):
 
     def __init__(self, width: int, condition_size: int, factory: LayerFactory) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(width, affine=False)
+        self.norm = BatchNorm2d(width, affine=False)
         # the scale of orthonormal rows or columns: gains start near 1 and differ somewhat between classes
         gain = (condition_size / max(condition_size, width)) ** 0.5
         self.gain, self.bias = (factory.linear(condition_size, width, gain, bias=False) for _ in range(2))
@@ -128,7 +129,7 @@ class ConditionalBatchNorm2d(nn.Module):
 
 UNCONDITIONAL_NORMS: Mapping[str, NormFactory] = {
     "none": lambda width, condition_size: UnconditionalNorm(nn.Identity()),
-    "batch": lambda width, condition_size: UnconditionalNorm(nn.BatchNorm2d(width)),
+    "batch": lambda width, condition_size: UnconditionalNorm(BatchNorm2d(width)),
 }
 """Norms without a condition, by the name that settings use."""
 

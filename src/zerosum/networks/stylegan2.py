@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.game import seeded_rng
+from zerosum.game.shared_batch import batch_shares
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.equalized_lr import EqualizedConv2d, EqualizedLayerFactory, EqualizedLinear, MinibatchStd
 from zerosum.networks.heads import HeadFactory, Labels
@@ -241,7 +242,8 @@ class Generator(nn.Module):
         styles = self.styles(latent, label)
         if self.training:
             with torch.no_grad():
-                self.mean_style.lerp_(styles[:, 0].mean(0).to(self.mean_style.dtype), 1 - MEAN_STYLE_DECAY)
+                mean_style = batch_shares().mean(styles[:, 0].mean(0).to(self.mean_style.dtype))
+                self.mean_style.lerp_(mean_style, 1 - MEAN_STYLE_DECAY)
             if seed is not None and self.style_mixing_prob > 0:
                 styles = self._mix_styles(styles, label, seed)
         return self.synthesize(styles, seed)

@@ -16,6 +16,7 @@ from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.player import Player, set_requires_grad
 from zerosum.game.schedule import Progress
+from zerosum.game.shared_batch import WHOLE_BATCH, BatchShares, shared_batch
 from zerosum.training.compile import CompileFn, eager
 
 T = TypeVar("T")
@@ -59,6 +60,29 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+class _SumOverRanks(torch.autograd.Function):
+    """The sum of a tensor over ranks. Its derivative is the same sum again, so it can be differentiated repeatedly."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, values: Tensor) -> Tensor:
+        """Return the sum over ranks of `values`, which have the same shape on every rank."""
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        """Return the gradient of the sum of all ranks' losses."""
+        total: Tensor = _sum_over_ranks(gradient)
+        return total
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _sum_over_ranks(values: Tensor) -> Tensor:
+    total: Tensor = _SumOverRanks.apply(values)  # type: ignore[no-untyped-call]
+    return total
+
+
 class Accelerator:
     """Where and how training steps are computed."""
 
@@ -98,16 +122,24 @@ class Accelerator:
     def training_player(self, game: Game, player: Player) -> Iterator[None]:
         """Require gradients of this player's parameters only, zero them, and set the backend flags.
 
+        Statistics of a batch, as of batch norm, are those of all ranks together: all of them make this move.
+
         All parameters are frozen again at the end. `Player.unfrozen` is the only exception to this rule.
         """
         for other in game.players.values():
             set_requires_grad(other.parameters, other is player)
         player.optimizer.zero_grad(set_to_none=True)
         try:
-            with self.backend_flags():
+            with self.backend_flags(), shared_batch(self._batch_shares()):
                 yield
         finally:
             set_requires_grad(player.parameters, False)
+
+    def _batch_shares(self) -> BatchShares:
+        """Return how the ranks share a batch."""
+        if self.world_size == 1:
+            return WHOLE_BATCH
+        return BatchShares(self.world_size, lambda values: _sum_over_ranks(values) / self.world_size)
 
     @contextmanager
     def backend_flags(self) -> Iterator[None]:
@@ -223,9 +255,14 @@ class Accelerator:
 def process_group() -> Iterator[int]:
     """Join the process group of torchrun or Slurm, and yield this process's rank; 0 without one.
 
+    A process group that exists already (of Ray Train, of Lightning Fabric) is used, and is not destroyed.
+
     Raises:
         BadInput: if more processes were started on this machine than it has GPUs.
     """
+    if dist.is_available() and dist.is_initialized():
+        yield dist.get_rank()
+        return
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0
         return

@@ -114,7 +114,10 @@ class TrainingSetup:
         data = DataInfo(
             dataset.spec, dataset.class_priors, dataset.input_spec, codec.condition_spec, codec.draw_conditions
         )
-        return build_game(recipe, data, self.accelerator)
+        game = build_game(recipe, data, self.accelerator)
+        if self.accelerator.rank > 0:  # equal weights, but dropout masks of its own
+            torch.manual_seed(recipe.training.seed + 2**32 * self.accelerator.rank)
+        return game
 
     def build_loader(self, dataset: Dataset) -> BatchLoader:
         """Return the loader of this rank's micro-batches."""

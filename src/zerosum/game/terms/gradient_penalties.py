@@ -118,7 +118,7 @@ class Dragan(TermSettings):
             if not real.is_floating_point():
                 return real
             noise = seeded_rng.uniform(seed, prod(real.shape[1:]), seeded_rng.RandomStream.PERTURBATION)
-            return real + self.noise_scale * real.std(unbiased=False) * noise.to(real.dtype).view_as(real)
+            return real + self.noise_scale * _batch_std(real) * noise.to(real.dtype).view_as(real)
 
         sample, inputs, seed = play.real.sample, play.real.inputs, play.batch["seed"]
         around = play.real._replace(
@@ -126,6 +126,16 @@ class Dragan(TermSettings):
             inputs=None if inputs is None else map_with_seeds(perturb, inputs, seed),
         )
         return _gradient_norm_penalty(self.target, play.input_gradient_norm_sq(around))
+
+
+def _batch_std(real: Tensor) -> Tensor:
+    """Return the standard deviation of all values of a batch, over all parts of the batch: a scalar."""
+    from zerosum.game.shared_batch import batch_shares
+
+    shares = batch_shares()
+    if shares.parts == 1:
+        return real.std(unbiased=False)
+    return shares.mean((real - shares.mean(real.mean())).square().mean()).sqrt()
 
 
 def _gradient_norm_penalty(target: float, gradient_norm_sq: Tensor) -> Tensor:
