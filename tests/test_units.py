@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from zerosum.units import format_seconds
+from zerosum.units import MAX_COUNT, format_seconds, parse_count
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,10 @@ def test_formatted_durations_are_within_six_percent() -> None:
         assert sum(float(number) * seconds_per_unit[unit] for number, unit in parts) == pytest.approx(
             seconds, rel=0.056
         )
+
+
+def test_counts_are_bounded() -> None:
+    assert parse_count("1.5M") == 1_500_000
+    for text in (str(MAX_COUNT + 1), "9" * 5000):
+        with pytest.raises(ValueError, match="too large"):
+            parse_count(text)

@@ -9,6 +9,10 @@ from pydantic import BeforeValidator, Field
 
 _SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _COUNT_SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000}
+MAX_COUNT = 10**15
+"""The largest number of examples, which no run can reach."""
+MAX_SECONDS = 1e9
+"""The longest duration in seconds, some thirty years."""
 
 
 def parse_seconds(value: object) -> object:
@@ -36,12 +40,15 @@ def parse_count(value: object) -> object:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km]?)", value.strip().lower().replace("_", "").replace(",", ""))
     if not match:
         raise ValueError("is not a count; write 50000, 200k or 1.5M")
-    return round(float(match[1]) * _COUNT_SUFFIXES[match[2]])
+    count = float(match[1]) * _COUNT_SUFFIXES[match[2]]
+    if count > MAX_COUNT:
+        raise ValueError(f"is too large; give at most {MAX_COUNT:,}")
+    return round(count)
 
 
-Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0, le=MAX_SECONDS)]
 """A setting that is a duration in seconds, above 0."""
-Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0, le=MAX_COUNT)]
 """A setting that is a number of training examples, above 0."""
 
 

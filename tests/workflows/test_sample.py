@@ -8,6 +8,7 @@ from PIL import Image
 
 import zerosum
 from zerosum.errors import BadInput
+from zerosum.workflows import bounds
 
 
 def test_points_are_written_as_a_table(ring_run: Path) -> None:
@@ -50,6 +51,29 @@ def test_nothing_is_overwritten(digits_run: Path, tmp_path: Path) -> None:
         zerosum.walk(digits_run, keyframes=2, steps=2, into=tmp_path / "walk")
 
 
+def test_a_default_name_that_is_taken_gets_a_number(digits_run: Path) -> None:
+    folders = [zerosum.sample(digits_run, 2, truncation=0.5) for _ in range(3)]
+    assert [folder.name for folder in folders] == [f"00000064-seed0-n2-truncation0.5{end}" for end in ("", "-2", "-3")]
+    first, second = (zerosum.walk(digits_run, keyframes=2, steps=2) for _ in range(2))
+    assert not set(first) & set(second)
+    assert second[0].stem == first[0].stem + "-2"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"num_samples": 0}, {"num_samples": 10**30}, {"seed": -1}, {"seed": 2**64}, {"truncation": float("nan")}],
+)
+def test_numbers_out_of_range_are_refused(ring_run: Path, arguments: dict) -> None:
+    with pytest.raises(BadInput, match=f"`{next(iter(arguments))}`"):
+        zerosum.sample(ring_run, **arguments)
+
+
+def test_samples_that_exceed_memory_are_refused(digits_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "physical_memory_bytes", lambda: 2**20)
+    with pytest.raises(BadInput, match="`num_samples`: 10,000 samples are too many"):
+        zerosum.sample(digits_run, 10_000)
+
+
 def test_a_walk_is_a_strip_and_a_video(digits_run: Path) -> None:
     strip, video = zerosum.walk(digits_run, keyframes=2, steps=3, label=0, to_label=1)
     assert strip.name == "00000064-walk-slerp-seed0-2x3-0-1.png"
@@ -65,7 +89,16 @@ def test_spherical_and_linear_walks_differ(digits_run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"interpolation": "cubic"}, {"video_format": "avi"}, {"keyframes": 1}, {"steps": 1}]
+    "arguments",
+    [
+        {"interpolation": "cubic"},
+        {"video_format": "avi"},
+        {"keyframes": 1},
+        {"steps": 1},
+        {"keyframes": 10**12},
+        {"steps": 1_001, "keyframes": 2},
+        {"seed": -3},
+    ],
 )
 def test_wrong_options_of_a_walk_are_refused(digits_run: Path, arguments: dict) -> None:
     with pytest.raises(BadInput, match=f"`{next(iter(arguments))}`"):

@@ -50,7 +50,7 @@ def _parse_value(text: str) -> object:
     """Return the TOML value that a word denotes (number, boolean, list or table), else the word itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # no TOML, or an integer of thousands of digits
         return text
 
 

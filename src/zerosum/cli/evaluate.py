@@ -65,7 +65,7 @@ def evaluate(
     _check_evaluation_source(run, fake, real)
     run_flags = {
         "--data": data, "--best": best, "--raw-weights": raw_weights, "--paired": paired, "--reverse": reverse,
-        "--network-interpolation": network_interpolation < 1, "--split": reference_split != "held-out", "--seed": seed,
+        "--network-interpolation": network_interpolation != 1, "--split": reference_split != "held-out", "--seed": seed,
         "--truncation": not math.isinf(truncation),
     }  # fmt: skip
     folder_flags = {"--real": real, "--train": train, "--size": size, "--channels": channels, "--into": into}

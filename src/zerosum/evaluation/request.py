@@ -20,6 +20,8 @@ DEFAULT_SAMPLES = 10_000
 """Default number of samples; fewer if there are fewer training examples."""
 DEFAULT_COPY_CANDIDATES = 20_000
 """Default number of training examples that are searched for copies."""
+MAX_SAMPLES = 100_000
+"""Largest number of samples and of copy candidates. Published scores take 50,000, and neighbors cost its square."""
 REFERENCE_SPLITS = ("held-out", "train")
 
 
@@ -78,6 +80,9 @@ def check_options(reference_split: str, num_samples: int | None, neighbors: int,
         raise BadInput(
             f"`num_samples` {num_samples}: too few for `neighbors` {neighbors}; give at least {neighbors + 2}"
         )
+    if max(num_samples or 0, copy_candidates) > MAX_SAMPLES:
+        name = "num_samples" if (num_samples or 0) > MAX_SAMPLES else "copy_candidates"
+        raise BadInput(f"`{name}`: give at most {MAX_SAMPLES:,}, since the time grows with its square")
     if copy_candidates and copy_candidates < 16:
         raise BadInput(
             f"`copy_candidates` {copy_candidates}: the search for copies needs at least 16 training examples; the "

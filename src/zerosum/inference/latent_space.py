@@ -357,7 +357,8 @@ def parse_layers(text: str, num_layers: int) -> slice:
         "fine": f"{middle}:{num_layers}",
     }
     first, _, end = names.get(text, text).partition(":")
-    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end) <= num_layers):
+    indices = [str(index) for index in range(num_layers + 1)]
+    if first not in indices or end not in indices or int(first) >= int(end):
         raise BadInput(
             f"`layers` {text!r}: this generator has {num_layers} layers; give all, coarse, middle, fine, or first:end "
             f"such as 0:{num_layers} (the end is exclusive)"

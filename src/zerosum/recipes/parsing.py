@@ -59,7 +59,7 @@ class SettingsTree:
         """
         try:
             tree = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
             raise BadInput(f"{filename} is not valid TOML: {error}; correct that line") from error
         return cls(tree, {path: f"{filename} line {line}" for path, line in _iter_key_lines(text)})
 

@@ -2,112 +2,39 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
-from zerosum.game.sample_spec import is_bounded, require_single_tensor
 from zerosum.inference.load import read_recipe
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
-from zerosum.workflows.sample import class_suffix, load_image_generator
+from zerosum.workflows.bounds import check_memory, check_number, check_seed, check_whole_number
+from zerosum.workflows.editing_session import EditingSession
+from zerosum.workflows.output_paths import join_numbers, optional_part
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from zerosum.inference.directions import Directions
-    from zerosum.inference.generator import Generator
-    from zerosum.inference.latent_space import EditSpace, FeatureFn
+    from zerosum.inference.latent_space import FeatureFn
 
-DIRECTION_SAMPLES = 4_000
-"""Number of samples from which directions are computed."""
+MAX_INDEX = 2**31 - 1
+"""The largest index of a sample of a seed."""
+MAX_INDICES = 1_000
+"""Samples that one command moves or mixes."""
+MAX_STEPS = 1_000
+"""Images in a row of edits."""
+MAX_SIGMA = 100.0
+"""Largest distance of an edit in standard deviations; beyond 5, images are rarely recognizable."""
+MAX_INVERSION_STEPS = 10_000
+"""Optimization steps; Karras et al. 2019, arXiv:1912.04958, take 1,000."""
+MAX_DIGITS = 9
+"""Digits of the index of a component."""
 DIRECTION_FORMATS = "sefa:K, pca:K (K = 0, 1, 2, ...) or class:NAME"
-
-
-@dataclass(frozen=True)
-class EditingSession:
-    """The generator of a run, and the latent space in which its samples are edited."""
-
-    run: str | Path
-    generator: Generator
-    space: EditSpace
-    label: Tensor | None
-    """(1,) the class of all samples; None for an unconditional generator."""
-    latent_truncation: float
-    """Latent values are truncated to [-latent_truncation, latent_truncation]. Generators with styles truncate styles
-    instead."""
-    filename_suffix: str
-    """The part of file names that names the requested class; "" if there is none."""
-
-    @classmethod
-    def from_run(
-        cls, run: str | Path, device: str, best: bool, label: str | int | None, truncation: float | None
-    ) -> EditingSession:
-        """Load the generator of a run.
-
-        Args:
-            run: the run folder.
-            device: auto, cpu, cuda, cuda:1 or mps.
-            best: use the networks with the best online evaluation instead of the newest checkpoint.
-            label: the class of all samples, by name or index; by default the first one.
-            truncation: of the styles, or of the latents of a generator without styles; by default neither is truncated.
-
-        Raises:
-            BadInput: the folder is not a run, the run does not generate images, or there is no such class.
-        """
-        import torch
-
-        from zerosum.inference.latent_space import make_edit_space
-
-        generator = load_image_generator(run, device, best, "editing needs images")
-        if not is_bounded(generator.codec.spec) or generator.codec.condition_spec is not None:
-            raise BadInput(f"{run}: editing needs a generator of images in [-1, 1] without numeric conditions")
-        require_single_tensor(generator.codec.spec, "editing")
-        default = 1.0 if generator.has_styles else math.inf
-        truncation = default if truncation is None else truncation
-        if not truncation > 0:
-            raise BadInput(f"`truncation` {truncation}: give a number above 0, or leave it out")
-        space = make_edit_space(generator.network, generator.latent.size, truncation)
-        suffix = class_suffix(generator, label)
-        if label is None and generator.classes:
-            label = generator.trained_class_indices[0]
-        label_index = None if label is None else torch.tensor([generator.class_index(label)])
-        return cls(run, generator, space, label_index, math.inf if generator.has_styles else truncation, suffix)
-
-    def compute_codes(self, sample_indices: Sequence[int], seed: int) -> Tensor:
-        """Return the codes of samples, (N, layers, W), by their index among the samples of `seed`."""
-        import torch
-
-        latents = [self.generator.draw_latents(1, seed, self.latent_truncation, index) for index in sample_indices]
-        return self.space.to_codes(torch.cat(latents), self.label)
-
-    def draw_latents(self) -> Tensor:
-        """Return latents from which directions are computed, (DIRECTION_SAMPLES, L), of a seed of their own."""
-        return self.generator.draw_latents(DIRECTION_SAMPLES, 2**30, self.latent_truncation)
-
-    def prepare_output_path(self, name: str, into: str | Path | None) -> Path:
-        """Return the path of the output image, before the image is computed, and create its folder.
-
-        Raises:
-            BadInput: `into` exists already, or does not end in .png.
-        """
-        if into is None:
-            clean = re.sub(r"[^\w.+-]+", "_", name) + self.filename_suffix
-            path = Path(self.run) / "outputs" / f"{self.generator.checkpoint}-{clean}.png"
-        else:
-            path = Path(into)
-            if path.suffix.lower() != ".png":
-                raise BadInput(f"`into` {into}: give a name that ends in .png")
-            if path.exists():
-                raise BadInput(f"`into` {into}: exists; choose another name, since nothing is overwritten")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
 
 
 def mix(
@@ -148,14 +75,17 @@ def mix(
     """
     _require_valid_indices("rows", rows)
     _require_valid_indices("columns", columns)
+    check_seed(seed)
     session = EditingSession.from_run(run, device, best, label, truncation)
+    check_memory("rows", (len(rows) + 1) * (len(columns) + 1), session.generator)
     from zerosum.inference.latent_space import parse_layers
     from zerosum.inference.style_mixing import style_mixing_grid
     from zerosum.media.raster import make_grid, save_image
 
-    row_text, column_text = "+".join(map(str, rows)), "+".join(map(str, columns))
-    path = session.prepare_output_path(f"mix-{row_text}-with-{column_text}-{layers}-seed{seed}", into)
     layer_range = parse_layers(layers, session.space.num_layers)
+    path = session.prepare_output_path(
+        ("mix", join_numbers(rows), "with", join_numbers(columns), layers, f"seed{seed}"), into
+    )
     grid = style_mixing_grid(
         session.space, session.compute_codes(rows, seed), session.compute_codes(columns, seed), layer_range
     )
@@ -208,15 +138,21 @@ def edit(
     """
     _require_valid_indices("sample_indices", sample_indices)
     kind, name = _parse_direction(direction)
+    check_whole_number("steps", steps, 2, MAX_STEPS)
+    check_number("max_sigma", max_sigma, 0, MAX_SIGMA)
+    check_seed(seed)
     session = EditingSession.from_run(run, device, best, label, truncation)
+    check_memory("steps", len(sample_indices) * steps, session.generator)
     from zerosum.inference.directions import std_along, traverse
     from zerosum.inference.latent_space import parse_layers
     from zerosum.inference.writers import draw_frames
     from zerosum.media.raster import make_grid, save_image
 
     reporter = reporter or SilentReporter()
-    path = session.prepare_output_path(f"edit-{direction}-{layers}-seed{seed}", into)
     layer_range = parse_layers(layers, session.space.num_layers)
+    samples = "" if list(sample_indices) == [0, 1, 2, 3] else f"samples{join_numbers(sample_indices)}"
+    options = (samples, optional_part("sigma", max_sigma, 3), optional_part("steps", steps, 7))
+    path = session.prepare_output_path(("edit", direction, layers, f"seed{seed}", *options), into)
     index, directions = _find_directions(kind, name, session, reporter)
     vector, strength = directions.vectors[index], float(directions.strengths[index])
     meaning = {
@@ -268,8 +204,11 @@ def encode(
     Example:
         >>> path = zerosum.encode("runs/digits", "three.png", steps=100)  # doctest: +SKIP
     """
+    check_whole_number("steps", steps, 1, MAX_INVERSION_STEPS)
+    check_seed(seed)
     session = EditingSession.from_run(run, device, best, label, None)
-    path = session.prepare_output_path(f"encode-{Path(image).stem}-seed{seed}", into)
+    options = (optional_part("steps", steps, 500), "per-layer" if per_layer else "")
+    path = session.prepare_output_path(("encode", Path(image).stem, f"seed{seed}", *options), into, (".png", ".npy"))
     from zerosum.game.sample_tree import single_tensor
 
     data = read_recipe(RunFolder.open(Path(run))).data
@@ -301,15 +240,17 @@ def encode(
 
 
 def _require_valid_indices(argument: str, sample_indices: Sequence[int]) -> None:
-    if not sample_indices or min(sample_indices) < 0 or max(sample_indices) >= 2**31:
-        indices = ", ".join(map(str, sample_indices))
-        raise BadInput(f"`{argument}` {indices}: give at least one sample index, each from 0 to {2**31 - 1}")
+    if not 1 <= len(sample_indices) <= MAX_INDICES:
+        raise BadInput(f"`{argument}`: {len(sample_indices):,} sample indices; give 1 to {MAX_INDICES:,}")
+    for index in (min(sample_indices), max(sample_indices)):
+        check_whole_number(argument, index, 0, MAX_INDEX)
 
 
 def _parse_direction(direction: str) -> tuple[str, str]:
     """Return the kind of a direction, and its index or class name; raise BadInput if it has another form."""
     kind, _, rest = direction.partition(":")
-    if kind not in ("sefa", "pca", "class") or not rest or (kind != "class" and not rest.isdecimal()):
+    is_index = rest.isdecimal() and len(rest) <= MAX_DIGITS
+    if kind not in ("sefa", "pca", "class") or not rest or (kind != "class" and not is_index):
         raise BadInput(f"`direction` {direction}: choose {DIRECTION_FORMATS}")
     return kind, rest
 
@@ -328,9 +269,7 @@ def _find_directions(kind: str, name: str, session: EditingSession, reporter: Re
         return index, directions.ganspace(session.space, latents, session.label, index + 1)
     probability_fn, names = _load_class_probability_fn(name, session, reporter)
     # samples of all classes of a conditional generator: samples of one class hold no direction to another
-    vectors, probabilities = directions.score_samples(
-        session.space, latents, probability_fn, session.generator.draw_labels(DIRECTION_SAMPLES, 2**30)
-    )
+    vectors, probabilities = directions.score_samples(session.space, latents, probability_fn, session.draw_labels())
     return 0, directions.interfacegan(vectors, probabilities, names.index(name), name)
 
 

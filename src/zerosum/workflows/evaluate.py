@@ -12,6 +12,7 @@ from zerosum.errors import BadInput
 from zerosum.inference.load import load, load_translator, read_recipe
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import Row, RunFolder
+from zerosum.workflows.bounds import check_latent_truncation, check_seed
 from zerosum.workflows.evaluate_task import choose_unbiased_features, evaluate_and_record
 from zerosum.workflows.run_data import load_options, load_other_data, read_run_data
 
@@ -78,6 +79,8 @@ def evaluate(
 
     reporter = reporter or SilentReporter()
     request.check_options(reference_split, num_samples, neighbors, copy_candidates)
+    check_seed(seed)
+    check_latent_truncation(truncation)
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
     candidates = copy_candidates or request.DEFAULT_COPY_CANDIDATES
@@ -86,11 +89,14 @@ def evaluate(
         features, num_samples, seed, truncation, reference_split, candidates, neighbors, weights
     )
     if recipe.is_translation:
+        if not math.isinf(truncation):
+            raise BadInput(f"`truncation` {truncation}: translations have no latents; leave it out")
         translation = TranslationOptions(str(data), paired, reverse, network_interpolation)
         return _evaluate_translation(folder, recipe, options, translation, best, device, reporter)
-    if paired or reverse:
+    if paired or reverse or network_interpolation != 1:
         raise BadInput(
-            f"`paired` and `reverse` are for translation, and {run} generates samples from latents; leave them out"
+            f"`paired`, `reverse` and `network_interpolation` are for translation, and {run} generates samples from "
+            "latents; leave them out"
         )
     return _evaluate_generator(folder, recipe, options, str(data), best, device, reporter)
 
@@ -110,7 +116,6 @@ def _evaluate_generator(
     from zerosum.training.accelerator import choose_device, process_group
 
     generator = load(folder.path, device, best=best, raw_weights=options.sample_source == "raw")
-    generator.draw_latents(1, options.seed, options.truncation)  # refuses a wrong truncation before data are read
     examples = int(folder.best_scores()["examples"]) if best else int(generator.checkpoint)
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()

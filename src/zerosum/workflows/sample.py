@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
 from zerosum.inference.load import load
+from zerosum.workflows.bounds import MAX_SAMPLES, check_latent_truncation, check_memory, check_seed, check_whole_number
+from zerosum.workflows.output_paths import first_free, make_name, optional_part
 
 if TYPE_CHECKING:
     from zerosum.inference.generator import Generator
+
+MAX_FRAMES = 2_000
+"""Frames of a walk, all keyframes and steps: almost three minutes."""
 
 
 def sample(
@@ -35,7 +39,8 @@ def sample(
         seed: the seed of the samples.
         truncation: latent values are truncated to [-truncation, truncation]; by default they are not truncated.
         label: the class of all samples, by name or index; by default classes are as frequent as in the data.
-        into: the output folder, which must be new or empty; by default a folder in `outputs/` of the run.
+        into: the output folder, which must be new or empty; by default a new folder in `outputs/` of the run, whose
+            name holds the options, and a number if it is taken.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         device: auto, cpu, cuda, cuda:1 or mps.
 
@@ -50,10 +55,14 @@ def sample(
         >>> folder.name
         '00002048-seed7-n100'
     """
+    check_whole_number("num_samples", num_samples, 1, MAX_SAMPLES)
+    check_seed(seed)
+    check_latent_truncation(truncation)
     generator = load(run, device, best=best)
-    suffix = "" if math.isinf(truncation) else f"-truncation{truncation:g}"
-    suffix += class_suffix(generator, label)
-    folder = Path(into) if into else Path(run) / "outputs" / f"{generator.checkpoint}-seed{seed}-n{num_samples}{suffix}"
+    check_memory("num_samples", num_samples, generator)
+    options = (optional_part("truncation", truncation, math.inf), class_part(generator, label))
+    name = make_name(generator.checkpoint, f"seed{seed}", f"n{num_samples}", *options)
+    folder = Path(into) if into else first_free(Path(run) / "outputs" / name, lambda candidate: [candidate])
     if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"`into` {folder}: exists and is not empty; name a new folder, since nothing is overwritten")
     from zerosum.inference.writers import write_class_grid, write_samples
@@ -113,14 +122,18 @@ def walk(
         raise BadInput(f"`interpolation` {interpolation}: choose one of {', '.join(INTERPOLATIONS)}")
     if video_format not in VIDEO_WRITERS:
         raise BadInput(f"`video_format` {video_format}: choose one of {', '.join(VIDEO_WRITERS)}")
-    if keyframes < 2 or steps < 2:
-        raise BadInput(f"`keyframes` {keyframes}, `steps` {steps}: an interpolation needs at least 2 of each")
+    check_whole_number("keyframes", keyframes, 2, MAX_FRAMES)
+    check_whole_number("steps", steps, 2, MAX_FRAMES)
+    if keyframes * steps > MAX_FRAMES:
+        raise BadInput(f"`steps` {steps} from each of {keyframes} keyframes: a walk has at most {MAX_FRAMES:,} frames")
+    check_seed(seed)
     if video_format == "mp4":
         check_mp4_support()  # before the strip is written
     generator = load_image_generator(run, device, best, "a latent interpolation needs images")
-    name = f"{generator.checkpoint}-walk-{interpolation}-seed{seed}-{keyframes}x{steps}"
-    name += class_suffix(generator, label, to_label)
-    stem = Path(into) if into else Path(run) / "outputs" / name
+    check_memory("steps", keyframes * steps, generator)
+    options = (f"seed{seed}", f"{keyframes}x{steps}", class_part(generator, label, to_label))
+    default = Path(run) / "outputs" / make_name(generator.checkpoint, "walk", interpolation, *options)
+    stem = Path(into) if into else first_free(default, lambda candidate: walk_paths(candidate, video_format))
     existing = [path for path in walk_paths(stem, video_format) if into and path.exists()]
     if existing:
         raise BadInput(f"`into` {into}: {existing[0]} exists; choose another name, since nothing is overwritten")
@@ -145,8 +158,7 @@ def load_image_generator(run: str | Path, device: str, best: bool, reason: str) 
     return generator
 
 
-def class_suffix(generator: Generator, label: str | int | None, to_label: str | int | None = None) -> str:
+def class_part(generator: Generator, label: str | int | None, to_label: str | int | None = None) -> str:
     """Return the part of a file name that names the requested classes; "" if there are none."""
     labels = [requested for requested in (label, to_label) if requested is not None]
-    names = [generator.classes[generator.class_index(requested)] for requested in labels]
-    return "".join("-" + re.sub(r"[^\w.+-]+", "_", name) for name in names)
+    return "-".join(generator.classes[generator.class_index(requested)] for requested in labels)

@@ -14,6 +14,7 @@ from zerosum.errors import BadInput
 from zerosum.inference.load import load_translator, read_recipe
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
+from zerosum.workflows.bounds import check_whole_number
 
 if TYPE_CHECKING:
     from PIL.Image import Image, Resampling
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from zerosum.inference.translator import Translator
 
 MASKS_DEGRADATION = "masks"
+MAX_SHORTER_SIDE = 16_384
+"""Largest side in pixels that images are resized to."""
 MAX_BATCH_PIXELS = 256 * 256 * 16
 """Maximum number of input pixels of a batch."""
 
@@ -68,6 +71,8 @@ def apply(
         >>> paths = zerosum.apply("runs/pix2pix", "photos/", into="translated/")  # doctest: +SKIP
     """
     reporter = reporter or SilentReporter()
+    if shorter_side is not None:
+        check_whole_number("shorter_side", shorter_side, 8, MAX_SHORTER_SIDE)
     recipe = read_recipe(RunFolder.open(Path(run)))
     translator = load_translator(run, device, best=best, reverse=reverse, network_interpolation=network_interpolation)
     degradations = recipe.data.degradations

@@ -90,8 +90,10 @@ def load_image(path: Path) -> Image.Image:
     """Load an image file: upright, with 8 bits per value, in mode L, LA, RGB or RGBA.
 
     Raises:
-        BadInput: if it cannot be read.
+        BadInput: if it cannot be read, or is no regular file: a FIFO or a device may give bytes for ever, or none.
     """
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: cannot be read as an image (not a regular file); name an image file")
     try:
         with open_image(path) as image:
             return to_upright_8bit(image)

@@ -1,0 +1,56 @@
+"""Names of the files that commands write into `outputs/` of a run; nothing that is there is overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+MAX_NAME_LENGTH = 120
+"""Characters of a default name. File systems allow 255 bytes, and suffixes follow."""
+
+
+def make_name(*parts: str) -> str:
+    """Join the non-empty parts of a file name by hyphens, without characters that a file system may refuse.
+
+    A name that would be too long is cut, and ends in a hash of all of it.
+
+    Example:
+        >>> make_name("00000064", "edit", "class:cat", "", "seed0")
+        '00000064-edit-class_cat-seed0'
+    """
+    name = re.sub(r"[^\w.+,-]+", "_", "-".join(part for part in parts if part))
+    if len(name.encode()) <= MAX_NAME_LENGTH:
+        return name
+    digest = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
+    return f"{name.encode()[: MAX_NAME_LENGTH - 11].decode(errors='ignore')}-{digest}"
+
+
+def optional_part(name: str, value: float, default: float) -> str:
+    """Return the part of a file name that names an option; "" if it has its default."""
+    return "" if value == default else f"{name}{value:g}"
+
+
+def join_numbers(numbers: Iterable[int]) -> str:
+    """Return the part of a file name that names several numbers: "0+1+2"."""
+    return "+".join(map(str, numbers))
+
+
+def first_free(path: Path, files_of: Callable[[Path], Sequence[Path]]) -> Path:
+    """Return the path itself if no file of it exists, otherwise the first of path-2, path-3, ... that is free.
+
+    Args:
+        path: a path without suffix.
+        files_of: returns all paths that are written for it.
+    """
+    candidates = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
+    return next(candidate for candidate in candidates if not any(map(_is_taken, files_of(candidate))))
+
+
+def _is_taken(path: Path) -> bool:
+    """Return whether something is at a path, a broken link too; an empty folder is free."""
+    if path.is_dir():
+        return any(path.iterdir())
+    return path.exists() or path.is_symlink()
