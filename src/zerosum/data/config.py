@@ -34,6 +34,11 @@ class DataConfig(Settings):
         return ()
 
     @property
+    def range_of_inputs(self) -> tuple[float, float] | None:
+        """The values (low, high) that are the ends of the range of inputs; None for that of their type."""
+        return None
+
+    @property
     def sources(self) -> dict[str, str]:
         """The sources that are set, by the setting that names them."""
         fields = self.model_dump(include=set(self.source_fields))

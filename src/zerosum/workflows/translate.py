@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.data.images.files import is_image_file, load_image, walk_images
+from zerosum.data.images.files import is_image_file, load_clipped_image, load_image, walk_images
+from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 from zerosum.inference.load import load_translator, read_recipe
 from zerosum.reporter import Reporter, SilentReporter
@@ -77,7 +78,8 @@ def apply(
     translator = load_translator(run, device, best=best, reverse=reverse, network_interpolation=network_interpolation)
     degradations = recipe.data.degradations
     masks = _open_masks(degradations, mask, Path(source), degrade)
-    input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks)
+    data = recipe.data.reversed() if reverse else recipe.data
+    input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks, data.range_of_inputs)
     jobs = _plan_jobs(
         Path(source),
         Path(into) if into else Path(run) / "outputs" / _output_stem(source, translator, reverse),
@@ -99,6 +101,9 @@ def apply(
         reporter.progress(len(written) + len(skipped), len(jobs), "translating images")
     for problem in skipped:
         reporter.message(f"skipped: {problem}")
+    if input_loader.clipped:
+        images = pluralize(len(input_loader.clipped), "image")
+        reporter.message(f"clipped to the range of the training data: {sum(input_loader.clipped):,} values of {images}")
     if skipped and not written:
         raise BadInput(f"none of the {len(skipped)} images of {source} can be used: {skipped[0]}; replace the files")
     return written
@@ -190,6 +195,10 @@ class _InputLoader:
     """Whether the images are targets, which are degraded first."""
     shorter_side: int | None
     masks: _MaskSource | None
+    value_range: tuple[float, float] | None
+    """The range of values of more than 8 bits, as in training; None: that of their type."""
+    clipped: list[int] = field(default_factory=list)
+    """The number of values outside the range, of each loaded image that has such values."""
 
     def load(self, path: Path) -> Tensor:
         """Load the translator's input of an image file: (1, Ci, h, w) in [-1, 1].
@@ -197,7 +206,9 @@ class _InputLoader:
         Raises:
             BadInput: the file cannot be read, or lacks its mask.
         """
-        image = load_image(path)
+        image, clipped = load_clipped_image(path, self.value_range)
+        if clipped:
+            self.clipped.append(clipped)
         channels = self.translator.input_shape[0]
         if self.degrade:
             return self._degrade(_image_to_tensor(image, self.translator.target_shape[0], self._input_size(image)))

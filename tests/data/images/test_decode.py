@@ -66,20 +66,22 @@ def test_every_format_gives_the_saved_pixels(file_format: str, mode: str) -> Non
     assert np.abs(decoded.pixels - expected).max() <= (24 if file_format == "JPEG" else 0)
 
 
-def test_16_bit_values_are_scaled_and_not_clipped() -> None:
+def test_integers_range_to_65535_unless_a_range_is_given() -> None:
     values = np.array([[0, 128, 129, 32768, 65534, 65535]], np.uint16)
-    assert np.asarray(to_8bit(Image.fromarray(values))).tolist() == [[0, 0, 1, 128, 255, 255]]
-    assert np.asarray(to_8bit(save_and_open(Image.fromarray(values), "PNG"))).tolist() == [[0, 0, 1, 128, 255, 255]]
-    assert np.asarray(to_8bit(Image.fromarray(values.astype(np.int32)))).tolist() == [[0, 0, 1, 128, 255, 255]]
-    wider = np.array([[-5, 0, 95]], np.int32)
-    assert np.asarray(to_8bit(Image.fromarray(wider))).tolist() == [[0, 13, 255]]  # 5 / 100 of 255 is 12.75
-    assert np.asarray(to_8bit(Image.fromarray(np.full((1, 2), 70_000, np.int32)))).tolist() == [[0, 0]]
+    assert np.asarray(to_8bit(Image.fromarray(values)).image).tolist() == [[0, 0, 1, 128, 255, 255]]
+    saved = save_and_open(Image.fromarray(values), "PNG")
+    assert np.asarray(to_8bit(saved).image).tolist() == [[0, 0, 1, 128, 255, 255]]
+    assert np.asarray(to_8bit(Image.fromarray(values.astype(np.int32))).image).tolist() == [[0, 0, 1, 128, 255, 255]]
+    wider, clipped = to_8bit(Image.fromarray(np.array([[-5, 0, 95, 70_000]], np.int32)), (-5, 95))
+    assert (np.asarray(wider).tolist(), clipped) == ([[0, 13, 255, 255]], 1)  # 5 / 100 of 255 is 12.75
 
 
-def test_floats_range_to_1_or_255_or_65535_and_must_be_finite() -> None:
+def test_floats_range_to_1_unless_a_range_is_given_and_must_be_finite() -> None:
     for top in (1.0, 255.0, 65535.0):
         values = np.array([[0.0, top / 5, top]], np.float32)
-        assert np.asarray(to_8bit(Image.fromarray(values))).tolist() == [[0, 51, 255]]
+        assert np.asarray(to_8bit(Image.fromarray(values), (0.0, top)).image).tolist() == [[0, 51, 255]]
+    pixels, clipped = to_8bit(Image.fromarray(np.array([[0.0, 0.2, 1.004]], np.float32)))
+    assert (np.asarray(pixels).tolist(), clipped) == ([[0, 51, 255]], 1)
     with pytest.raises(ValueError, match="not finite"):
         to_8bit(Image.fromarray(np.array([[0.0, np.nan]], np.float32)))
 

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from zerosum.data.degradations.catalog import check_degradations
-from zerosum.data.images.config import Channels, ImageDataConfig
+from zerosum.data.images.config import Channels, ImageDataConfig, ValueRange
+from zerosum.data.images.value_range import Range
 from zerosum.errors import BadInput
 
 
@@ -30,6 +31,8 @@ class ImagePairDataConfig(ImageDataConfig):
     """A second source, which holds the target images; `source` then holds the input images."""
     input_channels: Channels | None = None
     """Channels of the input images; left out: those of the target images."""
+    input_range: ValueRange | None = None
+    """The range of the input images; left out: that of the target images."""
     degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     """Make each input from its target by these degradations in order: gray, edges, down2, down4, down8, masks, blur,
     jpeg, noise, scratches."""
@@ -46,6 +49,11 @@ class ImagePairDataConfig(ImageDataConfig):
         """The degradations by which the inputs are made from the targets, in order; () if inputs are given."""
         return self.degrade
 
+    @property
+    def range_of_inputs(self) -> Range | None:
+        """The range of the input images."""
+        return self.input_range or self.range
+
     def reversed(self) -> Self:
         """Return the settings with inputs and targets exchanged."""
         changes: dict[str, object] = {"input": self.target, "target": self.input}
@@ -53,6 +61,8 @@ class ImagePairDataConfig(ImageDataConfig):
             changes |= {"source": self.target_source, "target_source": self.source}
         if self.input_channels:
             changes |= {"channels": self.input_channels, "input_channels": self.channels}
+        if self.input_range:
+            changes |= {"range": self.input_range, "input_range": self.range}
         return self.model_copy(update=changes)
 
     def as_paired(self) -> Self:
@@ -77,6 +87,8 @@ class ImagePairDataConfig(ImageDataConfig):
             )
         if self.degrade and self.input_channels:
             raise ValueError("`data.input_channels`: the degradations decide it; leave it out")
+        if self.degrade and self.input_range:
+            raise ValueError("`data.input_range`: the inputs are made from the targets; set `data.range` alone")
         if self.target_source and (self.input, self.target) != ("A", "B"):
             raise ValueError(
                 "`data.input` and `data.target` name subfolders of one folder; of two folders, the first holds the "

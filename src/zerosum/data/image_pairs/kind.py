@@ -12,7 +12,7 @@ from zerosum.data.kind import Inspection, LoadOptions
 if TYPE_CHECKING:
     from zerosum.data.dataset import Dataset
 
-OWN_SETTINGS = ("pairs", "input", "target", "target_source", "input_channels", "degrade")
+OWN_SETTINGS = ("pairs", "input", "target", "target_source", "input_channels", "input_range", "degrade")
 """Settings that no other kind of data has, so that they say which kind is meant."""
 
 

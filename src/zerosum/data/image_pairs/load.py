@@ -70,12 +70,13 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
         source = (inspection and inspection.resolved) or data.source
         dataset = load_source(
             source, size, channels, fit, held_out_fraction=options.held_out_fraction, progress=options.progress,
-            min_images=min_images,
+            min_images=min_images, value_range=data.range,
         )  # fmt: skip
         return _finish(_build_degraded(dataset, DegradationPipeline(data.degrade)), data)
     pair_sources = (inspection and inspection.pair_sources) or resolve_pair_sources(data)
-    inputs = ImageIngest(pair_sources.input, size, data.input_channels or channels, fit).load(options.progress)
-    targets = ImageIngest(pair_sources.target, size, channels, fit).load(options.progress)
+    input_channels = data.input_channels or channels
+    inputs = ImageIngest(pair_sources.input, size, input_channels, fit, data.range_of_inputs).load(options.progress)
+    targets = ImageIngest(pair_sources.target, size, channels, fit, data.range).load(options.progress)
     build = _build_paired if data.has_targets else _build_unpaired
     return _finish(build(pair_sources, inputs, targets, fit, options.held_out_fraction, min_images), data)
 
@@ -100,6 +101,7 @@ def inspect_pairs(data: ImagePairDataConfig) -> PairInspection:
         return PairInspection(**vars(inspect_source(data.source)))
     pair_sources = resolve_pair_sources(data)
     inspections = [inspect_images(file_source) for file_source in pair_sources.file_sources]
+    inputs, targets = inspections[0], inspections[-1]
     return PairInspection(
         source=_describe_sources(data),
         count=len(pair_sources.target.names),
@@ -116,6 +118,8 @@ def inspect_pairs(data: ImagePairDataConfig) -> PairInspection:
         has_alpha=any(inspection.has_alpha for inspection in inspections),
         unreadable=tuple(item for inspection in inspections for item in inspection.unreadable),
         notes=pair_sources.notes,
+        extremes=targets.extremes,
+        input_extremes=inputs.extremes,
         pair_sources=pair_sources,
     )
 

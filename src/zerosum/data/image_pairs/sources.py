@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from zerosum.data.images.decode import apply_exif_orientation
 from zerosum.data.images.files import is_image_file
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.summary import MAX_LISTED_FILES
+from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 
@@ -36,7 +39,29 @@ class PairSources:
     notes: tuple[str, ...] = ()
 
 
-class SubsetSource:
+class _DerivedSource:
+    """A source that is made of another one, and has its values."""
+
+    _source: Source
+
+    @property
+    def extremes(self) -> Extremes | None:
+        """Those of the other source."""
+        return self._source.extremes
+
+    @property
+    def clipped(self) -> int:
+        """The number in the whole of the other source."""
+        return self._source.clipped
+
+    def with_range(self, value_range: Range | None) -> Self:
+        """Return the same part of the other source with another range."""
+        derived = copy(self)
+        derived._source = self._source.with_range(value_range)
+        return derived
+
+
+class SubsetSource(_DerivedSource):
     """A subset of the images of a source, in a given order and without classes."""
 
     def __init__(self, source: Source, indices: Sequence[int], display_name: str) -> None:
@@ -54,7 +79,7 @@ class SubsetSource:
         return self._source.open(self._indices[index])
 
 
-class HalfImageSource:
+class HalfImageSource(_DerivedSource):
     """The left or the right halves of images that hold two images side by side."""
 
     def __init__(self, source: Source, side: int) -> None:

@@ -6,19 +6,23 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from copy import copy
+from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import Self, TypeVar, overload
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image
 
+from zerosum.data.images.array_values import ArrayValues
 from zerosum.data.images.files import hash_state
-from zerosum.data.images.pixels import HALF_RANGE
+from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import natural_sort_key
 from zerosum.errors import BadInput
+
+Value = TypeVar("Value", bound=np.generic)
 
 IMAGE_ARRAY_NAMES = ("images", "x", "x_train", "arr_0")
 """Names of the array of images, in order of preference."""
@@ -47,7 +51,43 @@ class IndexedNames(Sequence[str]):
         return f"{self._stem}[{numbers}]" if isinstance(numbers, int) else [f"{self._stem}[{n}]" for n in numbers]
 
 
-class NpzSource:
+class _ArraySource:
+    """The values of a source that is one array."""
+
+    _values: ArrayValues
+    _lock: threading.Lock
+
+    @property
+    def clipped(self) -> int:
+        """The number of values outside the range, which are clipped."""
+        with self._lock:
+            return self._values.clipped
+
+    @property
+    def extremes(self) -> Extremes | None:
+        """The extremes of each image; None for bytes."""
+        with self._lock:
+            return self._values.extremes
+
+    def with_range(self, value_range: Range | None) -> Self:
+        """Return the source with the values by another range; see `ArrayValues`."""
+        source = copy(self)
+        with self._lock:
+            source._values = self._values.with_range(value_range)
+        return source
+
+    def open(self, index: int) -> Image.Image:
+        """Return an image.
+
+        Raises:
+            BadInput: at the first call, if the array does not hold finite numbers.
+        """
+        with self._lock:
+            pixels = self._values.pixels[index]
+        return _to_pil_image(pixels)
+
+
+class NpzSource(_ArraySource):
     """The images in an .npz, which are loaded when the first one is opened."""
 
     def __init__(self, display_name: str, path: Path) -> None:
@@ -57,33 +97,20 @@ class NpzSource:
             BadInput: if the file is not an .npz archive, or has no array of images, or its labels do not match.
         """
         shapes = read_array_shapes(path)
-        self._array_name = find_image_array(path, shapes)
-        count = shapes[self._array_name][0]
-        self.display_name, self._path = display_name, path
-        self.names: Sequence[str] = IndexedNames(self._array_name, count)
+        array_name = find_image_array(path, shapes)
+        count = shapes[array_name][0]
+        self.display_name = display_name
+        self.names: Sequence[str] = IndexedNames(array_name, count)
         self.labels, self.classes = load_labels(path, shapes, count)
         self.other_files = 0
         self.notes: tuple[str, ...] = ()
         state = path.stat()
-        self.state_hash = hash_state("npz", path, [(self._array_name, state.st_size, state.st_mtime_ns)])
+        self.state_hash = hash_state("npz", path, [(array_name, state.st_size, state.st_mtime_ns)])
         self._lock = threading.Lock()
-
-    def open(self, index: int) -> Image.Image:
-        """Return an image.
-
-        Raises:
-            BadInput: at the first call, if the values are not in a range of images.
-        """
-        with self._lock:
-            pixels = self._images[index]
-        return _to_pil_image(pixels)
-
-    @cached_property
-    def _images(self) -> NDArray[np.uint8]:
-        return load_image_array(self._path, self._array_name)
+        self._values = ArrayValues(partial(load_image_array, path, array_name), _describe_array(path, array_name))
 
 
-class NpySource:
+class NpySource(_ArraySource):
     """The images in an .npy: uint8 images are memory-mapped, others are loaded when the first one is opened.
 
     A memory-mapped file must not change while it is used: the operating system kills a process that reads beyond the
@@ -109,6 +136,7 @@ class NpySource:
         states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         self.state_hash = hash_state("npy", path, states)
         self._lock = threading.Lock()
+        self._values = ArrayValues(self._load, self._description)
 
     def holds_examples(self, size: int, channels: int) -> bool:
         """Return True if decoding would change no pixel: uint8 squares of this size, gray or RGB.
@@ -129,27 +157,20 @@ class NpySource:
             for first in range(0, len(stored), block_images):
                 count = min(block_images, len(stored) - first)
                 block = np.fromfile(file, np.uint8, count * image_bytes).reshape(count, *stored.shape[1:])
-                yield to_uint8_nhwc(block, self._description)
-
-    def open(self, index: int) -> Image.Image:
-        """Return an image.
-
-        Raises:
-            BadInput: at the first call, if the values are not in a range of images.
-        """
-        with self._lock:
-            pixels = self.images[index]
-        return _to_pil_image(pixels)
+                yield to_nhwc(block)
 
     @property
     def _is_memmappable(self) -> bool:
         """Whether the images are uint8, each in one block of memory."""
         return self._memmap.dtype == np.uint8 and bool(self._memmap.flags.c_contiguous)
 
-    @cached_property
+    @property
     def images(self) -> NDArray[np.uint8]:
         """(N, H, W, C) uint8: a view of the file if it can be memory-mapped."""
-        return to_uint8_nhwc(self._memmap if self._is_memmappable else np.array(self._memmap), self._description)
+        return self._values.pixels
+
+    def _load(self) -> NDArray[np.generic]:
+        return to_nhwc(self._memmap if self._is_memmappable else np.array(self._memmap))
 
 
 def read_array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -201,24 +222,16 @@ def check_image_shape(shape: tuple[int, ...], description: str) -> None:
         )
 
 
-def load_image_array(path: Path, array_name: str) -> NDArray[np.uint8]:
-    """Load the images (N, H, W, C) of an archive: see `to_uint8_nhwc`."""
-    return to_uint8_nhwc(_load_array(path, array_name), _describe_array(path, array_name))
+def load_image_array(path: Path, array_name: str) -> NDArray[np.generic]:
+    """Load the images (N, H, W, C) of an archive: see `to_nhwc`."""
+    return to_nhwc(_load_array(path, array_name))
 
 
-def to_uint8_nhwc(array: NDArray[np.generic], description: str) -> NDArray[np.uint8]:
-    """Convert images (N, H, W), (N, H, W, C) or (N, C, H, W) to uint8 (N, H, W, C): a view of uint8, else a copy.
-
-    Floats in [0, 1] or [-1, 1] are scaled and rounded; other numbers in [0, 255] are rounded.
-
-    Raises:
-        BadInput: if the values have another type or range.
-    """
+def to_nhwc(array: NDArray[Value]) -> NDArray[Value]:
+    """Return a view (N, H, W, C) of images (N, H, W), (N, H, W, C) or (N, C, H, W) of any type."""
     if array.ndim == 3:
-        array = array[..., None]
-    elif _find_channel_axis(array.shape) == 1:
-        array = array.transpose(0, 2, 3, 1)
-    return _to_uint8(array, description)
+        return array[..., None]
+    return array.transpose(0, 2, 3, 1) if _find_channel_axis(array.shape) == 1 else array
 
 
 def memmap_npy(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
@@ -305,34 +318,6 @@ def _describe_array(path: Path, array_name: str) -> str:
 def _error_message(error: Exception) -> str:
     """Return the first line of an error message, as part of a sentence."""
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-
-
-def _to_uint8(array: NDArray[np.generic], description: str) -> NDArray[np.uint8]:
-    if array.dtype == np.uint8:
-        return array.astype(np.uint8, copy=False)
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.kind not in "iuf":
-        raise BadInput(
-            f"{description} has dtype {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]"
-        )
-    low, high = float(array.min()), float(array.max())
-    floating = array.dtype.kind == "f"
-    if floating and low >= 0 and high <= 1:
-        return _round_to_uint8(np.multiply(array, 255))
-    if floating and low >= -1 and high <= 1:
-        return _round_to_uint8(np.multiply(np.add(array, 1), HALF_RANGE))
-    if low >= 0 and high <= 255:
-        return _round_to_uint8(array)
-    raise BadInput(
-        f"{description} has values from {low:g} to {high:g}: scale them to 0..255 as uint8, or to [0, 1] or [-1, 1] as "
-        "floats"
-    )
-
-
-def _round_to_uint8(array: NDArray[np.generic]) -> NDArray[np.uint8]:
-    rounded: NDArray[np.uint8] = np.rint(array).astype(np.uint8)
-    return rounded
 
 
 def _find_channel_axis(shape: tuple[int, ...]) -> int | None:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.inspect import ImageInspection, inspect_source
 from zerosum.data.images.summary import CHANNEL_NAMES
+from zerosum.data.images.value_range import choose_range, merge_extremes
 from zerosum.errors import BadInput
 
 
 def choose_common_format(sources: Mapping[str, str], given: ImageDataConfig) -> ImageDataConfig:
-    """Return the size in pixels and the channels of all images: those given, or those that the images have.
+    """Return the size in pixels, the channels and the range of all images: those given, or those that the images have.
 
     Args:
         sources: the sources by the argument that names them; the first one decides the size.
@@ -27,7 +28,9 @@ def choose_common_format(sources: Mapping[str, str], given: ImageDataConfig) -> 
         raise BadInput(f"{first}: its images are not square and of one size; choose a `size` for all")
     size = given.size or (common or (0, 0))[0]
     channels = given.channels or _require_common_channels(inspections)
-    return given.model_copy(update={"size": size, "channels": channels, "fit": "crop"})
+    extremes = merge_extremes(inspection.extremes for inspection in inspections.values())
+    value_range = given.range or (choose_range(extremes) if extremes else None)
+    return given.model_copy(update={"size": size, "channels": channels, "fit": "crop", "range": value_range})
 
 
 def _require_common_channels(inspections: Mapping[str, ImageInspection]) -> int:

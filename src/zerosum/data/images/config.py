@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from zerosum.data.config import DataConfig
+from zerosum.data.images.value_range import Range
 
 Channels = Annotated[int, Field(ge=1, le=4)]
+
+
+def _split_commas(values: object) -> object:
+    """Split a string of comma-separated numbers into a list; return any other value unchanged."""
+    return values.strip(" []()").split(",") if isinstance(values, str) else values
+
+
+def _check_order(value_range: Range) -> Range:
+    low, high = value_range
+    if low >= high:
+        raise ValueError(f"the first value, {low:g}, must be less than the second, {high:g}")
+    return value_range
+
+
+ValueRange = Annotated[Range, BeforeValidator(_split_commas), AfterValidator(_check_order)]
 
 
 class ImageDataConfig(DataConfig):
@@ -23,7 +39,15 @@ class ImageDataConfig(DataConfig):
     """1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha. Default: chosen by inspecting the data."""
     fit: Literal["crop", "pad", "resize", "tiles"] | None = None
     """How images become squares; tiles cuts them into unscaled squares. Default: chosen by inspecting the data."""
+    range: ValueRange | None = None
+    """The values (low, high) that are black and white in images with more than 8 bits per value; others are clipped.
+    Default: chosen by inspecting the data, once for all images. Values of 8 bits are 0 to 255."""
     hflip: bool | None = None
     """Flip each image left to right with probability 0.5. Default: chosen by inspecting the data."""
     rotate90: bool = False
     """Rotate each image by 0, 90, 180 or 270 degrees: for images without a direction of up or of light."""
+
+    @property
+    def range_of_inputs(self) -> Range | None:
+        """The range of the input images: that of all images."""
+        return self.range

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zerosum.data.content_hash import hash_content
+from zerosum.data.images.value_range import Range, range_of_type, scale_to_8bit
 
 Pixels = NDArray[np.uint8]
 
@@ -31,6 +32,15 @@ class _ImageWithFrames(Protocol):
     def n_frames(self) -> int: ...
 
 
+class EightBitImage(NamedTuple):
+    """An image with 8 bits per value."""
+
+    image: Image.Image
+    """In mode L, LA, RGB or RGBA."""
+    clipped: int
+    """Number of values that lay outside the range and were clipped."""
+
+
 @dataclass(frozen=True)
 class DecodedImage:
     """The examples made from one image, and the properties of its file."""
@@ -46,6 +56,8 @@ class DecodedImage:
     format: str
     frames: int
     """Number of frames or pages, of which the first is read."""
+    clipped: int = 0
+    """Number of values that lay outside the range and were clipped."""
 
     @property
     def pixels(self) -> Pixels:
@@ -54,7 +66,9 @@ class DecodedImage:
         return first
 
 
-def decode_image(image: Image.Image, size: int, channels: int, fit: str) -> DecodedImage:
+def decode_image(
+    image: Image.Image, size: int, channels: int, fit: str, value_range: Range | None = None
+) -> DecodedImage:
     """Decode an opened image.
 
     Args:
@@ -62,16 +76,17 @@ def decode_image(image: Image.Image, size: int, channels: int, fit: str) -> Deco
         size: side of the square examples in pixels.
         channels: 1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha.
         fit: a name in `FITS`.
+        value_range: see `to_8bit`.
 
     Raises:
         Exception: any exception that Pillow raises for damaged content.
     """
     mode, file_format = image.mode, image.format or "array"
     frames = image.n_frames if image.format and isinstance(image, _ImageWithFrames) else 1
-    upright = to_upright_8bit(image)
+    upright, clipped = to_upright_8bit(image, value_range)
     content_hash = hash_content(f"{upright.mode} {upright.width}x{upright.height}", upright.tobytes())
     examples = FITS[fit](convert_channels(upright, channels), size)
-    return DecodedImage(examples, content_hash, upright.width, upright.height, mode, file_format, frames)
+    return DecodedImage(examples, content_hash, upright.width, upright.height, mode, file_format, frames, clipped)
 
 
 def error_reason(error: Exception) -> str:
@@ -84,28 +99,41 @@ def error_reason(error: Exception) -> str:
     return text.splitlines()[0]
 
 
-def to_upright_8bit(image: Image.Image) -> Image.Image:
-    """Load the pixels of an opened image: upright, with 8 bits per value, in mode L, LA, RGB or RGBA.
+def has_high_bit_depth(mode: str) -> bool:
+    """Return True if images of this Pillow mode have more than 8 bits per value."""
+    return mode in _HIGH_BIT_DEPTH_MODES or mode.startswith("I;16")
+
+
+def to_upright_8bit(image: Image.Image, value_range: Range | None = None) -> EightBitImage:
+    """Load the pixels of an opened image, upright, with 8 bits per value: see `to_8bit`.
 
     Raises:
         Exception: any exception that Pillow raises for damaged content.
     """
     image.load()
-    return to_8bit(apply_exif_orientation(image))
+    return to_8bit(apply_exif_orientation(image), value_range)
 
 
-def to_8bit(image: Image.Image) -> Image.Image:
+def to_8bit(image: Image.Image, value_range: Range | None = None) -> EightBitImage:
     """Convert an image to mode L, LA, RGB or RGBA; transparency is kept.
 
-    16-bit values are scaled from 0..65535 to 0..255, never clipped. 32-bit integers outside that range are rescaled
-    from their minimum and maximum. The range of floats is taken to be the first of 0..1, 0..255 and 0..65535 that
-    contains them.
+    Args:
+        image: an image of any mode.
+        value_range: the range from which values of more than 8 bits are scaled to 0..255, whatever values this image
+            holds; None: 0..65535 for integers, 0..1 for floats. Values of 8 bits are never changed.
 
     Raises:
         ValueError: if values are not finite.
     """
-    if image.mode in _HIGH_BIT_DEPTH_MODES or image.mode.startswith("I;16"):
-        return Image.fromarray(_scale_to_8bit(np.asarray(image)))
+    if has_high_bit_depth(image.mode):
+        values = np.asarray(image)
+        scaled, clipped = scale_to_8bit(values.astype(np.float64), value_range or range_of_type(values.dtype))
+        return EightBitImage(Image.fromarray(scaled), clipped)
+    return EightBitImage(_convert_to_8bit_mode(image), 0)
+
+
+def _convert_to_8bit_mode(image: Image.Image) -> Image.Image:
+    """Convert an image with at most 8 bits per value to mode L, LA, RGB or RGBA."""
     if image.has_transparency_data:
         gray = image.mode in ("1", "L", "LA", "La")
         with_alpha = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
@@ -219,16 +247,3 @@ def _resize_box(image: Image.Image, width: int, height: int, box: tuple[int, int
 def _edge_pad_indices(side: int, size: int) -> NDArray[np.int64]:
     """Return indices (size,) into a side of at most `size` pixels that center it and repeat its edges."""
     return np.clip(np.arange(size) - (size - side) // 2, 0, side - 1)
-
-
-def _scale_to_8bit(values: NDArray[np.number]) -> Pixels:
-    if not np.isfinite(values).all():
-        raise ValueError("some values are not finite")
-    low, high = float(values.min()), float(values.max())
-    floating = values.dtype.kind == "f"
-    spans = (1.0, 255.0, 65535.0) if floating else (65535.0,)
-    top = next((span for span in spans if low >= 0 and high <= span), None)
-    floats = values.astype(np.float64)
-    if top is None:
-        floats, top = floats - low, (high - low) or 1.0
-    return np.rint(floats * (255.0 / top)).astype(np.uint8)

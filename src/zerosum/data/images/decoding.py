@@ -12,6 +12,7 @@ from threading import BoundedSemaphore
 
 from zerosum.data.images.decode import MAX_EXAMPLES_PER_IMAGE, DecodedImage, decode_image, error_reason
 from zerosum.data.images.sources import Source
+from zerosum.data.images.value_range import Range
 from zerosum.data.kind import ProgressFn
 from zerosum.errors import BadInput
 
@@ -23,7 +24,7 @@ _PREFETCH_BYTES = 2**28  # of tasks that are done and not yet taken
 
 
 def decode_images(
-    source: Source, shape: Shape, fit: str, progress: ProgressFn
+    source: Source, shape: Shape, fit: str, value_range: Range | None, progress: ProgressFn
 ) -> Generator[tuple[int, DecodedImage | str], None, None]:
     """Yield each image of a source with its index, or the index and the reason why the image is unreadable.
 
@@ -31,17 +32,20 @@ def decode_images(
         source: the source.
         shape: (H, W, C) of the examples, with H equal to W.
         fit: a name in `FITS`.
+        value_range: the range of values of more than 8 bits, or None for that of their type.
         progress: called after each chunk of images has been taken, from this thread.
     """
     total = len(source.names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about odd files, which are read or reported as unreadable anyway
-        for chunk, results in _decode_in_order(source, shape, fit):
+        for chunk, results in _decode_in_order(source, shape, fit, value_range):
             yield from zip(chunk, results, strict=True)
             progress(chunk.stop, total)
 
 
-def _decode_in_order(source: Source, shape: Shape, fit: str) -> Iterator[tuple[range, list[DecodedImage | str]]]:
+def _decode_in_order(
+    source: Source, shape: Shape, fit: str, value_range: Range | None
+) -> Iterator[tuple[range, list[DecodedImage | str]]]:
     """Yield chunks of indices, each with its decoded images, or the reason why an image is unreadable."""
     # Many threads may wait for a slow disk at once, but only a few may hold a full-size photograph in memory.
     threads, semaphore = 32, BoundedSemaphore((os.cpu_count() or 1) + 2)
@@ -53,7 +57,8 @@ def _decode_in_order(source: Source, shape: Shape, fit: str) -> Iterator[tuple[r
         try:
             for first in range(0, total, chunk_size):
                 chunk = range(first, min(first + chunk_size, total))
-                pending.append((chunk, executor.submit(_decode_chunk, source, chunk, shape, fit, semaphore)))
+                task = executor.submit(_decode_chunk, source, chunk, shape, fit, value_range, semaphore)
+                pending.append((chunk, task))
                 if len(pending) > max_pending:  # bounds the memory, however slow the writer is
                     done_chunk, future = pending.popleft()
                     yield done_chunk, future.result()
@@ -66,15 +71,17 @@ def _decode_in_order(source: Source, shape: Shape, fit: str) -> Iterator[tuple[r
 
 
 def _decode_chunk(
-    source: Source, chunk: range, shape: Shape, fit: str, semaphore: BoundedSemaphore
+    source: Source, chunk: range, shape: Shape, fit: str, value_range: Range | None, semaphore: BoundedSemaphore
 ) -> list[DecodedImage | str]:
-    return [_decode_one(source, index, shape, fit, semaphore) for index in chunk]
+    return [_decode_one(source, index, shape, fit, value_range, semaphore) for index in chunk]
 
 
-def _decode_one(source: Source, index: int, shape: Shape, fit: str, semaphore: BoundedSemaphore) -> DecodedImage | str:
+def _decode_one(
+    source: Source, index: int, shape: Shape, fit: str, value_range: Range | None, semaphore: BoundedSemaphore
+) -> DecodedImage | str:
     try:
         with source.open(index) as image, semaphore:
-            return decode_image(image, shape[0], shape[2], fit)
+            return decode_image(image, shape[0], shape[2], fit, value_range)
     except BadInput:
         raise
     except Exception as error:  # decoders raise any exception at damaged bytes; the other images are still usable

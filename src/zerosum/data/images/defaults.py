@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zerosum.data.images.value_range import choose_range, format_range
+from zerosum.errors import BadInput
 from zerosum.settings import Decision
 from zerosum.units import format_count
 
@@ -42,12 +44,40 @@ def choose_image_settings(table: dict[str, object], inspection: ImageInspection,
     chosen_size = table["size"]
     fit = inspection.recommended_fit(chosen_size if isinstance(chosen_size, int) else size)
     choose("fit", fit, fit, _FIT_REASONS[fit])
+    decisions += _choose_ranges(table, inspection)
     is_small = inspection.count < HFLIP_BELOW_EXAMPLES and inspection.has_color
     if table.get("hflip") is None:
         table["hflip"] = is_small
         if is_small:
             reason = f"there are only {format_count(inspection.count)} images, and horizontal flips double them"
             decisions.append(Decision("hflip", "yes", f"{reason} (set `data.hflip` false if left and right differ)"))
+    return decisions
+
+
+def _choose_ranges(table: dict[str, object], inspection: ImageInspection) -> list[Decision]:
+    """Choose the ranges of values of more than 8 bits: that of all images or of targets, and that of inputs.
+
+    Raises:
+        BadInput: a range is set, and all images have 8 bits per value, so that nothing would read it.
+    """
+    decisions = []
+    is_set = table.get("range") is not None
+    unread = "range" if is_set and inspection.extremes is None and inspection.input_extremes is None else ""
+    unread = unread or ("input_range" if table.get("input_range") and inspection.input_extremes is None else "")
+    if unread:
+        raise BadInput(
+            f"`data.{unread}`: the images in {inspection.source} have 8 bits per value, which are read as 0 to 255; "
+            "leave it out, or save the images with 16 bits or as floats"
+        )
+    for name, extremes in (("range", inspection.extremes), ("input_range", inspection.input_extremes)):
+        if extremes is None or is_set or table.get(name) is not None:
+            continue
+        value_range = choose_range(extremes)
+        if name == "range" or value_range != table.get("range"):
+            table[name] = value_range
+            reason = f"the values of images sampled are {min(extremes.lows):g} to {max(extremes.highs):g}; "
+            reason += f"values outside are clipped (`data.{name}`)"
+            decisions.append(Decision(name, format_range(value_range), reason))
     return decisions
 
 

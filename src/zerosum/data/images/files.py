@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from zerosum.data.images.decode import error_reason, to_upright_8bit
+from zerosum.data.images.decode import EightBitImage, error_reason, to_upright_8bit
+from zerosum.data.images.value_range import Range
 from zerosum.data.text import natural_sort_key
 from zerosum.errors import BadInput
 
@@ -86,8 +87,17 @@ def open_image(file: Path | io.BytesIO) -> Image.Image:
     return Image.open(file, formats=_PIL_FORMATS)
 
 
-def load_image(path: Path) -> Image.Image:
-    """Load an image file: upright, with 8 bits per value, in mode L, LA, RGB or RGBA.
+def load_image(path: Path, value_range: Range | None = None) -> Image.Image:
+    """Load an image file: upright, with 8 bits per value, in mode L, LA, RGB or RGBA; see `load_clipped_image`."""
+    return load_clipped_image(path, value_range).image
+
+
+def load_clipped_image(path: Path, value_range: Range | None = None) -> EightBitImage:
+    """Load an image file, upright, with 8 bits per value, and count the values that are clipped.
+
+    Args:
+        path: the file.
+        value_range: the range of values of more than 8 bits; None: that of their type.
 
     Raises:
         BadInput: if it cannot be read, or is no regular file: a FIFO or a device may give bytes for ever, or none.
@@ -96,7 +106,7 @@ def load_image(path: Path) -> Image.Image:
         raise BadInput(f"{path}: cannot be read as an image (not a regular file); name an image file")
     try:
         with open_image(path) as image:
-            return to_upright_8bit(image)
+            return to_upright_8bit(image, value_range)
     except Exception as error:  # decoders raise any exception at damaged bytes
         raise BadInput(f"{path}: cannot be read as an image ({error_reason(error)}); replace the file") from error
 

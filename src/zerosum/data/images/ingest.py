@@ -14,6 +14,7 @@ from zerosum.data.images.memmap import MemmapReader
 from zerosum.data.images.reader import DecodingReader
 from zerosum.data.images.rows import DecodedImages
 from zerosum.data.images.sources import Source
+from zerosum.data.images.value_range import Range
 from zerosum.data.kind import ProgressFn, ignore_progress
 
 
@@ -50,11 +51,13 @@ class ImageIngest:
     """1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha."""
     fit: str
     """How images become squares: a name in `zerosum.data.images.decode.FITS`."""
+    value_range: Range | None = None
+    """The range of values of more than 8 bits; None: that of their type, or of the array."""
 
     @property
     def key(self) -> str:
         """The name of the entry of the cache: it changes with the source and with each setting."""
-        settings = "in place" if self._memmapped else f"{self.size} {self.channels} {self.fit}"
+        settings = "in place" if self._memmapped else f"{self.size} {self.channels} {self.fit} {self.value_range}"
         identity = f"{cache.VERSION} {self.source.state_hash} {settings}"
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
@@ -68,7 +71,8 @@ class ImageIngest:
             BadInput: if no image can be read, or the images fit neither in the cache nor in memory.
         """
         shape = (self.size, self.size, self.channels)
-        reader: ImageReader = self._memmapped or DecodingReader(self.source, shape, self.fit)
+        source = self.source.with_range(self.value_range)
+        reader: ImageReader = self._memmapped or DecodingReader(source, shape, self.fit, self.value_range)
         try:
             return cache.load_or_write(self.key, reader.load, partial(reader.write, progress=progress))
         except cache.CacheWriteError as error:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import statistics
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zerosum.data.images.decode import convert_channels, error_reason, to_8bit
+from zerosum.data.images.decode import convert_channels, error_reason, has_high_bit_depth, to_8bit
 from zerosum.data.images.sources import Source, resolve_source
+from zerosum.data.images.value_range import Extremes, measure_extremes
 from zerosum.data.kind import Inspection
 from zerosum.data.text import most_common
 from zerosum.errors import BadInput
@@ -19,6 +21,7 @@ from zerosum.errors import BadInput
 MAX_SAMPLED_HEADERS = 512
 """Largest number of files whose headers are read."""
 _MAX_THUMBNAILS = 24  # how many of those are decoded, if the mode alone does not say that they are gray or opaque
+_MAX_MEASURED_IMAGES = 32  # of more than 8 bits per value, decoded to choose their range
 _THUMBNAIL_SIZE = 64
 _COLOR_THRESHOLD = 12  # of 255: a smaller difference between channels is rounding by a camera or by JPEG, not color
 _SIZE_TOLERANCE = 0.85  # a short side of at least this fraction of a power of two counts as that power: 28 becomes 32
@@ -43,6 +46,10 @@ class ImageInspection(Inspection):
     """Whether any pixel of a sampled image is transparent."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """(name, reason) of each unreadable sampled image."""
+    extremes: Extremes | None = None
+    """The extremes of sampled images with more than 8 bits per value; None if there are no such images."""
+    input_extremes: Extremes | None = None
+    """Those of input images of pairs, where `extremes` are those of the targets."""
     resolved: Source | None = field(default=None, repr=False, compare=False)
     """The resolved source: `load_source` takes it, so that a large folder is not listed twice."""
 
@@ -104,12 +111,15 @@ def inspect_images(source: Source) -> ImageInspection:
 def _inspect_images(source: Source) -> ImageInspection:
     headers: list[tuple[tuple[int, int], str, str]] = []
     thumbnail_candidates: list[int] = []
+    high_bit_depth: list[int] = []
     unreadable: list[tuple[str, str]] = []
     for index in _evenly_spaced_indices(len(source.names), MAX_SAMPLED_HEADERS):
         try:
             with source.open(index) as image:
                 headers.append((image.size, image.mode, image.format or "array"))
-                if image.mode not in ("1", "L", "F") and not image.mode.startswith("I"):
+                if has_high_bit_depth(image.mode):
+                    high_bit_depth.append(index)
+                elif image.mode not in ("1", "L"):
                     thumbnail_candidates.append(index)
         except BadInput:
             raise
@@ -135,9 +145,21 @@ def _inspect_images(source: Source) -> ImageInspection:
         has_color=any(color for color, _ in thumbnails),
         has_alpha=any(alpha for _, alpha in thumbnails),
         unreadable=tuple(unreadable),
+        extremes=source.extremes or measure_extremes(_sample_values(source, high_bit_depth)),
         notes=source.notes,
         resolved=source,
     )
+
+
+def _sample_values(source: Source, indices: Sequence[int]) -> Iterator[NDArray[np.generic]]:
+    """Yield the values of evenly spaced images of these, one at a time; damaged ones are passed over."""
+    for position in _evenly_spaced_indices(len(indices), _MAX_MEASURED_IMAGES):
+        try:
+            with source.open(indices[position]) as image:
+                values: NDArray[np.generic] = np.asarray(image)
+        except Exception:  # `load_source` decodes every file and reports the damaged ones
+            continue
+        yield values
 
 
 def _has_color_and_alpha(source: Source, index: int) -> tuple[bool, bool]:
@@ -145,7 +167,7 @@ def _has_color_and_alpha(source: Source, index: int) -> tuple[bool, bool]:
     try:
         with source.open(index) as image:
             image.draft("RGB", (_THUMBNAIL_SIZE, _THUMBNAIL_SIZE))  # JPEG alone can be decoded at an eighth of the size
-            thumbnail = to_8bit(image)
+            thumbnail = to_8bit(image).image
             thumbnail.thumbnail((_THUMBNAIL_SIZE, _THUMBNAIL_SIZE))
             rgb = np.asarray(convert_channels(thumbnail, 3)).astype(np.int16)
             alpha = "A" in thumbnail.mode and thumbnail.getchannel("A").getextrema() != (255, 255)

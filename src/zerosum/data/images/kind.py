@@ -75,7 +75,7 @@ class Images(DataKind):
         resolved = inspection.resolved if isinstance(inspection, ImageInspection) else None
         dataset = load_source(
             resolved or data.source, data.size or 0, data.channels or 0, data.fit or "",
-            held_out_fraction=options.held_out_fraction, progress=options.progress,
+            value_range=data.range, held_out_fraction=options.held_out_fraction, progress=options.progress,
             min_images=1 if options.for_evaluation else MIN_IMAGES,
         )  # fmt: skip
         return replace(dataset, symmetries=choose_symmetries(bool(data.hflip), data.rotate90))
@@ -103,7 +103,8 @@ class Images(DataKind):
         assert isinstance(data, ImageDataConfig), "the settings are of this kind"
         assert isinstance(codec, ImageCodec), "and so is the codec"
         channels, height, _ = codec.shape
-        pixels = FITS[data.fit or "crop"](convert_channels(load_image(path), channels), height)[:1]
+        image = convert_channels(load_image(path, data.range), channels)
+        pixels = FITS[data.fit or "crop"](image, height)[:1]
         return codec.encode(torch.from_numpy(pixels.copy()))
 
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> ImageCodec:

@@ -10,6 +10,7 @@ from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.decode import FITS, MAX_EXAMPLES_PER_IMAGE, PIL_MODES
 from zerosum.data.images.ingest import ImageIngest
 from zerosum.data.images.sources import Source, resolve_source
+from zerosum.data.images.value_range import Range
 from zerosum.data.kind import HELD_OUT_FRACTION, ProgressFn, ignore_progress
 from zerosum.data.split import split_by_content
 from zerosum.errors import BadInput
@@ -26,6 +27,7 @@ def load_source(
     channels: int,
     fit: str,
     *,
+    value_range: Range | None = None,
     held_out_fraction: float = HELD_OUT_FRACTION,
     progress: ProgressFn = ignore_progress,
     min_images: int = MIN_IMAGES,
@@ -38,6 +40,8 @@ def load_source(
         channels: 1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha; without alpha, images are composited over white.
         fit: `crop` (the centered square, scaled), `pad` (edge pixels repeated around the image), `resize` (ignoring the
             aspect ratio) or `tiles` (unscaled squares, many per image, all on one side of the split).
+        value_range: (low, high) of values of more than 8 bits, as in `data.range`; None: 0..65535 for integer files,
+            0..1 for float files, and for an array the range that holds all of it.
         held_out_fraction: fraction that the discriminator never sees, 0 to 0.5, by content: see `split_by_content`.
         progress: called with the number of images done and of all images, from this thread.
         min_images: least number of distinct images; images to evaluate may be copies of one image.
@@ -56,7 +60,7 @@ def load_source(
     check_held_out_fraction(held_out_fraction)
     check_image_settings(size, channels, fit)
     resolved = resolve_source(source) if isinstance(source, str | Path) else source
-    decoded = ImageIngest(resolved, size, channels, fit).load(progress)
+    decoded = ImageIngest(resolved, size, channels, fit, value_range).load(progress)
     labels, content_hashes, _, _ = decoded.metadata
     require_enough_images(resolved.display_name, decoded.summary.count - decoded.summary.duplicates, fit, min_images)
     train, held_out = split_by_content(content_hashes, held_out_fraction)

@@ -19,6 +19,7 @@ from zerosum.data.images.duplicates import Duplicates, find_duplicates
 from zerosum.data.images.rows import DecodedImages, ExampleMetadata, save_rows
 from zerosum.data.images.sources import Source
 from zerosum.data.images.summary import ImageSummary
+from zerosum.data.images.value_range import Range, format_range
 from zerosum.data.images.writers import fill_array, write_npy
 from zerosum.data.kind import ProgressFn
 from zerosum.data.text import most_common, pluralize
@@ -36,6 +37,8 @@ class DecodingReader:
     """(H, W, C) of the examples, with H equal to W."""
     fit: str
     """A name in `FITS`."""
+    value_range: Range | None = None
+    """The range of values of more than 8 bits; None: that of their type, or of the array."""
 
     def load(self, entry: Path) -> DecodedImages | None:
         """Return the images of an entry of the cache, or None if it is absent or damaged."""
@@ -50,7 +53,7 @@ class DecodingReader:
         rows = ImageRows()
         with closing(self._decode(rows, progress)) as examples:  # ends the threads if the disk is full
             write_npy(folder / "values.npy", len(self.source.names), self.shape, examples)
-        save_rows(folder, rows.metadata(), rows.summarize(self.source, self.shape, self.fit))
+        save_rows(folder, rows.metadata(), self._summarize(rows))
 
     def load_uncached(self, progress: ProgressFn, cache_error: str) -> DecodedImages:
         """Decode the images into memory, because the cache cannot be written.
@@ -66,15 +69,31 @@ class DecodingReader:
             )
         rows = ImageRows()
         values = fill_array(len(self.source.names), self.shape, self._decode(rows, progress))
-        summary = rows.summarize(self.source, self.shape, self.fit)
+        summary = self._summarize(rows)
         summary.notes.append(
             f"the decoded images were not cached, so the next start decodes them again ({cache_error})"
         )
         return DecodedImages(values, rows.metadata(), summary)
 
+    def _summarize(self, rows: ImageRows) -> ImageSummary:
+        """Return the summary of the images, with the range of their values and the number of those outside."""
+        summary = rows.summarize(self.source, self.shape, self.fit)
+        summary.clipped = rows.clipped + self.source.clipped
+        if self.value_range and (rows.high_bit_depth or self.source.extremes):
+            summary.range = list(self.value_range)
+        if summary.clipped:
+            verb = "was" if summary.clipped == 1 else "were"
+            images = f" of {pluralize(rows.clipped_images, 'image')}" if rows.clipped_images else ""
+            limits = format_range(self.value_range) if self.value_range else "of its type"
+            summary.notes.append(
+                f"{pluralize(summary.clipped, 'value')}{images} outside the range {limits} {verb} clipped; "
+                "`data.range` sets it"
+            )
+        return summary
+
     def _decode(self, rows: ImageRows, progress: ProgressFn) -> Generator[Pixels, None, None]:
         """Decode every image, add it to the rows, and yield its examples (H, W, C)."""
-        with closing(decode_images(self.source, self.shape, self.fit, progress)) as results:
+        with closing(decode_images(self.source, self.shape, self.fit, self.value_range, progress)) as results:
             for index, result in results:
                 if isinstance(result, DecodedImage):
                     yield from result.examples
@@ -108,6 +127,10 @@ class ImageRows:
     """The number of images with more than 8 bits per value."""
     high_bit_depth_peak: int = 0
     """Their largest value, after scaling to 0..255."""
+    clipped: int = 0
+    """The number of values outside the range."""
+    clipped_images: int = 0
+    """The number of images that hold them."""
 
     def add(self, source_index: int, name: str, label: int, image: DecodedImage) -> None:
         """Add an image that was read."""
@@ -120,6 +143,8 @@ class ImageRows:
         self.pixel_modes.append(image.mode)
         self.formats.append(image.format)
         self.multi_frame += image.frames > 1
+        self.clipped += image.clipped
+        self.clipped_images += image.clipped > 0
         if image.mode[0] in "IF":
             self.high_bit_depth += 1
             self.high_bit_depth_peak = max(self.high_bit_depth_peak, int(image.examples[..., 0].max()))

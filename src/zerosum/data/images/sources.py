@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from zerosum.data.images.arrays import NpySource, NpzSource
 from zerosum.data.images.files import IMAGE_SUFFIXES, hash_state, is_hidden, is_image_file, list_folder, open_image
 from zerosum.data.images.folder_layout import infer_layout
 from zerosum.data.images.label_table import LabelTable
+from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 
@@ -50,6 +51,38 @@ class Source(Protocol):
         """Open an image, whose pixels may not be loaded yet; the caller closes it."""
         ...
 
+    @property
+    def extremes(self) -> Extremes | None:
+        """The extremes of each image of an array of more than 8 bits; None for bytes and for image files."""
+        ...
+
+    @property
+    def clipped(self) -> int:
+        """The number of values of an array that lie outside its range; 0 for image files, which are clipped later."""
+        ...
+
+    def with_range(self, value_range: Range | None) -> Source:
+        """Return the source with the values of an array scaled by this range; image files are scaled later."""
+        ...
+
+
+class _FileSource:
+    """A source of image files, each with a type of its own: see `zerosum.data.images.decode.to_8bit`."""
+
+    @property
+    def extremes(self) -> Extremes | None:
+        """None: the files have not been read."""
+        return None
+
+    @property
+    def clipped(self) -> int:
+        """0: the files have not been read."""
+        return 0
+
+    def with_range(self, value_range: Range | None) -> Self:
+        """Return the same source."""
+        return self
+
 
 def resolve_source(source: str | Path) -> Source:
     """Return the source of a path or of the name of a built-in dataset; an existing path has precedence over a name.
@@ -74,7 +107,7 @@ def resolve_source(source: str | Path) -> Source:
     raise BadInput(f"there is no file, folder or dataset {name!r}: {hint}")
 
 
-class FolderSource:
+class FolderSource(_FileSource):
     """The images in a folder and its subfolders."""
 
     def __init__(self, display_name: str, path: Path) -> None:
@@ -112,7 +145,7 @@ class FolderSource:
             ) from error
 
 
-class ZipSource:
+class ZipSource(_FileSource):
     """The images in a .zip, with the same layouts as a folder."""
 
     def __init__(self, display_name: str, path: Path) -> None:

@@ -41,6 +41,10 @@ class ImageSummary(DatasetSummary):
     channels: int = 0
     size: int = 0
     fit: str = ""
+    range: list[float] = field(default_factory=list)
+    """The range [low, high] of values of more than 8 bits; [] if it is that of their type."""
+    clipped: int = 0
+    """Number of values outside the range, which were clipped."""
     tiles: int = 0
     """Number of tiles that the images were cut into; 0 if each image is one example."""
 
@@ -74,6 +78,8 @@ class ImageSummary(DatasetSummary):
             f"formats: {format_counts(self.formats)}",
             f"read as: {self.size}x{self.size}, {CHANNEL_NAMES[self.channels]}, fit by {self.fit}",
         ]
+        if self.range:
+            text.append("values: {:.10g} to {:.10g}, {:,} outside clipped".format(*self.range, self.clipped))
         if self.classes:
             text.append(f"classes ({len(self.classes)}): {format_counts(self.classes)}")
         if self.other_files:

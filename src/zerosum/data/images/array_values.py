@@ -1,0 +1,79 @@
+"""The images of one array as bytes, by a range that is decided once for the array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zerosum.data.images.value_range import Extremes, Range, choose_range, measure_extremes, scale_to_8bit
+from zerosum.errors import BadInput
+
+
+class _Converted(NamedTuple):
+    pixels: NDArray[np.uint8]
+    clipped: int
+    extremes: Extremes | None
+    value_range: Range | None
+
+
+class ArrayValues:
+    """The images (N, H, W, C) of an array as uint8; the array is loaded and converted when they are first used."""
+
+    def __init__(
+        self, load: Callable[[], NDArray[np.generic]], description: str, value_range: Range | None = None
+    ) -> None:
+        """Create the images.
+
+        Args:
+            load: returns the array (N, H, W, C) of any type.
+            description: the array in messages.
+            value_range: the range of values of more than 8 bits; None: the one that holds all of the array.
+        """
+        self._load, self._description, self._value_range = load, description, value_range
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The images (N, H, W, C).
+
+        Raises:
+            BadInput: if the array does not hold finite numbers.
+        """
+        return self._converted.pixels
+
+    @property
+    def clipped(self) -> int:
+        """The number of values that lay outside the range."""
+        return self._converted.clipped
+
+    @property
+    def extremes(self) -> Extremes | None:
+        """The extremes of each image; None for bytes and booleans."""
+        return self._converted.extremes
+
+    def with_range(self, value_range: Range | None) -> ArrayValues:
+        """Return the images by another range: the same object if they were converted by it already."""
+        if value_range is None or value_range == (self._value_range or self._converted.value_range):
+            return self
+        return ArrayValues(self._load, self._description, value_range)
+
+    @cached_property
+    def _converted(self) -> _Converted:
+        array = self._load()
+        if array.dtype == np.uint8:
+            return _Converted(array.astype(np.uint8, copy=False), 0, None, None)
+        if array.dtype.kind == "b":
+            return _Converted(array.astype(np.uint8) * np.uint8(255), 0, None, None)
+        if array.dtype.kind not in "iuf":
+            raise BadInput(
+                f"{self._description} has dtype {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]"
+            )
+        numbers: NDArray[np.number] = array.astype(array.dtype, copy=False)
+        extremes = measure_extremes(numbers)
+        if extremes is None or not np.isfinite(numbers).all():
+            raise BadInput(f"{self._description} holds values that are not finite: replace NaN and infinity by numbers")
+        value_range = self._value_range or choose_range(extremes)
+        return _Converted(*scale_to_8bit(numbers, value_range), extremes, value_range)
