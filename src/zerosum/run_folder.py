@@ -236,8 +236,15 @@ class RunFolder:
     def append(self, name: str, row: Row) -> None:
         """Append one JSON object as a line, in a single write; numbers that are not finite become null."""
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-        with (self.path / name).open("a", encoding="utf8") as file:
-            file.write(json.dumps(finite, allow_nan=False) + "\n")
+        line = (json.dumps(finite, allow_nan=False) + "\n").encode()
+        with (self.path / name).open("ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                while line:
+                    line = line[file.write(line) :]
+            except OSError:  # a full disk takes a part of a line
+                file.truncate(size)
+                raise
 
     def rows(self, name: str = "log.jsonl") -> Iterator[Row]:
         """Yield the JSON objects of a JSON Lines file that have the key "examples".
@@ -307,15 +314,17 @@ class RunFolder:
         for leftover in target.parent.glob(".part-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
-        write(temporary)
-        for path in temporary.iterdir():
-            flush(path)
-        if (target / "state.json").is_file():  # training is deterministic, so its content is the same
-            shutil.rmtree(temporary)
-            return target
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.chmod(0o755)
-        temporary.replace(target)
+        try:
+            write(temporary)
+            for path in temporary.iterdir():
+                flush(path)
+            if (target / "state.json").is_file():  # training is deterministic, so its content is the same
+                return target
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.chmod(0o755)
+            temporary.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
         for folder in (target.parent, self.path / "samples", self.path):
             _flush_folder(folder)
         for old in self.checkpoints()[:-keep]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerosum.data.codec import Codec
 from zerosum.data.kind import DATA_KINDS
+from zerosum.data.tensor_files import save_tensors
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import SampleSpec, TensorSpec
 
@@ -35,9 +36,7 @@ def save_codec(dataset: Dataset, folder: Path) -> None:
     content = {"kind": dataset.summary.kind, "settings": dataset.codec.settings(), "input_spec": input_spec}
     (folder / SETTINGS_FILE).write_text(json.dumps(content), "utf8")
     if tensors := dataset.codec.tensors():
-        from safetensors.torch import save_file
-
-        save_file(dict(tensors), folder / TENSORS_FILE)
+        save_tensors(tensors, folder / TENSORS_FILE)
 
 
 def load_codec(folder: Path) -> SavedCodec:

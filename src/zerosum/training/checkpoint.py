@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import random
+from io import FileIO
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from zerosum.data.loader import BatchLoader
+from zerosum.data.tensor_files import save_tensors
 from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.meter import Meter
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class NumpyKey(TypedDict):
@@ -100,7 +105,7 @@ def save(
         "position": loader.position,
         "rng_states": rng_states,
     }
-    torch.save(training, folder / "training.pt")
+    _save_pickle(training, folder / "training.pt")
     state = {"round": progress.round, "examples": progress.examples, "seconds": seconds}
     (folder / "state.json").write_text(json.dumps(state) + "\n", "utf8")
 
@@ -108,7 +113,37 @@ def save(
 def save_networks(folder: Path, game: Game) -> None:
     """Write the networks, their EMAs and the buffers of the game to networks.safetensors in `folder`."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in game.state_dict().items()}
-    save_file(weights, folder / "networks.safetensors")
+    save_tensors(weights, folder / "networks.safetensors")
+
+
+def _save_pickle(content: object, path: Path) -> None:
+    """Write tensors and plain values with `torch.save`.
+
+    Raises:
+        OSError: the file cannot be written; `torch.save` itself raises a RuntimeError that does not say why.
+    """
+    with _ErrorKeepingFile(path, "w") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            raise file.error or error from error
+
+
+class _ErrorKeepingFile(FileIO):
+    """A file that remembers why it could not be written, and writes everything or raises."""
+
+    error: OSError | None = None
+
+    def write(self, data: Buffer, /) -> int:
+        """Write all bytes, and return their number."""
+        view, written = memoryview(data), 0
+        try:
+            while written < len(view):
+                written += super().write(view[written:])
+        except OSError as error:
+            self.error = OSError(error.errno, error.strerror, str(self.name))
+            raise
+        return written
 
 
 def load(

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from zerosum.run_folder import FORMAT_VERSION, Json, Row, RunFolder, RunState
 from zerosum.training import checkpoint
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.best_model import BestModelTracker
+from zerosum.training.disk_full import explain_disk_full, is_disk_full
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
 
@@ -116,7 +117,22 @@ class Trainer:
         self.accelerator.barrier()
 
     def train(self, stop_condition: StopCondition) -> RunState:
-        """Train until a stop condition holds, and return the final `state`."""
+        """Train until a stop condition holds, and return the final `state`.
+
+        An error leaves the run in the state "interrupted".
+
+        Raises:
+            BadInput: the disk is full.
+        """
+        try:
+            with explain_disk_full(self.folder.path):
+                return self._train(stop_condition)
+        except Exception:
+            self._mark_interrupted()
+            raise
+
+    def _train(self, stop_condition: StopCondition) -> RunState:
+        """Train until a stop condition holds, and return the final state."""
         self._start_time = time.monotonic()
         self._last_tick = (self.previous_seconds, self.progress.examples)
         self._write_status()
@@ -230,7 +246,9 @@ class Trainer:
                 out_of_patience = self.best_model_tracker.evaluate(
                     self.game, progress.examples, self.accelerator.rank == 0
                 )
-        except Exception as error:  # an evaluation must not end the training
+        except Exception as error:  # an evaluation must not end the training, unless nothing can be written any more
+            if is_disk_full(error):
+                raise
             self._disable_evaluation(error, progress)
         if self.accelerator.all_reduce_any(out_of_patience)[0]:
             self.state, self.stopped_early = RunState.DONE, True
@@ -266,6 +284,12 @@ class Trainer:
                 self.keep_checkpoints,
             )
         self.accelerator.barrier()
+
+    def _mark_interrupted(self) -> None:
+        """Write that training was interrupted by an error, if that is possible."""
+        self.state = RunState.INTERRUPTED
+        with suppress(OSError):  # the first error is the one to report
+            self._write_status()
 
     def _write_status(self) -> None:
         if self.accelerator.rank == 0:
