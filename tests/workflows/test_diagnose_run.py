@@ -34,7 +34,15 @@ def test_a_healthy_run_has_no_severe_finding(ring_run: Path) -> None:
     findings = zerosum.diagnose(ring_run)
     assert not diagnose.has_severe(findings)
     assert report.is_file(), "the report is written anew"
-    assert "0 probes" in diagnose.format_text(ring_run, findings)
+    text = diagnose.format_text(ring_run, findings)
+    assert "cannot tell" in text
+    assert "no problem" not in text, "a run that was not probed is not called healthy"
+    assert "Cannot tell" in report.read_text("utf8")
+
+
+def test_json_says_whether_a_run_without_findings_is_known_to_have_none(ring_run: Path) -> None:
+    record = json.loads(diagnose.format_json(ring_run, []))
+    assert (record["num_probes"], record["can_tell"]) == (0, False)
 
 
 def test_a_log_is_diagnosed_without_its_run(diverged_run: Path, tmp_path: Path) -> None:
@@ -48,7 +56,8 @@ def test_findings_as_json(diverged_run: Path) -> None:
     findings = zerosum.diagnose(diverged_run)
     record = json.loads(diagnose.format_json(diverged_run, findings))
     assert [finding["name"] for finding in record["findings"]] == [finding.name for finding in findings]
-    assert record.keys() == {"findings"}
+    assert record.keys() == {"findings", "num_probes", "can_tell"}
+    assert record["can_tell"], "what was found is known"
     record = json.loads(diagnose.format_json(diverged_run, findings, show_signals=True, first_nonfinite="layer"))
     assert record["first_nonfinite"] == "layer"
     assert "signals" in record

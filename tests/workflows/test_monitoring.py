@@ -75,6 +75,23 @@ def schedule_probes(
     return defaults.choose_probe_schedule(recipe, seconds_per_round, smallest_split).diagnostics
 
 
+@pytest.mark.parametrize("budget", [None, 60.0])
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("examples", [1_000, 6_432, 10_240, 99_999])
+def test_the_last_examination_lies_before_the_end(examples: int, count: int, budget: float | None) -> None:
+    training = {"examples": examples, "batch_size": 32, "tick_examples": 320, "budget": budget}
+    recipe = Recipe.model_validate(RecipeFile("auto").settings_tree.tree | {"training": training})
+    end = -(-examples // 32) * 32
+    last = end if budget is None else int(defaults.LAST_EXAMINATION_FRACTION * end)  # a budget may end a run early
+    diagnostics = defaults.choose_probe_schedule(recipe, 1.0, 1_000).diagnostics
+    assert diagnostics.every_examples <= last
+    seconds = (count + defaults.FIRST_EVALUATION_COST + 0.5) / defaults.EVALUATION_TIME_FRACTION
+    recipe, decisions = defaults.choose_evaluation_schedule(recipe, seconds, 1.0, "pixels")
+    evaluations = last // recipe.evaluation.every_examples
+    assert 1 <= evaluations <= count
+    assert decisions[0].value.startswith(f"{evaluations} times")
+
+
 def test_how_often_a_run_is_probed() -> None:
     """A probe of 128 samples in batches of 32 takes some 13 rounds; a thirtieth of 20,000 rounds holds 50 probes."""
     diagnostics = schedule_probes(640_000, 0.05)

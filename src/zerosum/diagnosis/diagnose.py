@@ -7,8 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.log_history import LogHistory
 from zerosum.diagnosis.rules import RULES
+from zerosum.diagnosis.rules.signals import MIN_RECENT_PROBES
 from zerosum.diagnosis.run_facts import read_run_facts
 from zerosum.run_folder import Row, RunFolder
+from zerosum.units import format_count
+
+MIN_PROBES = 2 * MIN_RECENT_PROBES + 2
+"""Number of probes that show whether the distance to the data still decreases, which most findings need."""
+MIN_PROBES_TO_TELL = 2
+"""Number of probes below which nothing is known of the samples."""
 
 
 def diagnose_history(history: LogHistory) -> list[Finding]:
@@ -22,6 +29,34 @@ def diagnose_history(history: LogHistory) -> list[Finding]:
     findings = [finding for rule in RULES if (finding := rule(history))]
     order = list(Severity)
     return sorted(findings, key=lambda finding: (order.index(finding.severity), -finding.confidence))
+
+
+def count_probes(history: LogHistory) -> int:
+    """Return how many times the game was probed."""
+    return len(history["monitor/finite"].values)
+
+
+def can_tell(history: LogHistory) -> bool:
+    """Return whether the game was probed often enough to say that no problem was found."""
+    return count_probes(history) >= MIN_PROBES_TO_TELL
+
+
+def describe_no_findings(history: LogHistory) -> str:
+    """Return in one sentence what it means that there are no findings.
+
+    Example:
+        >>> describe_no_findings(LogHistory())  # doctest: +ELLIPSIS
+        'cannot tell whether there is a problem: the game was probed 0 times, ...'
+    """
+    probes = count_probes(history)
+    times = f"{format_count(probes)} {'time' if probes == 1 else 'times'}"
+    if not can_tell(history):
+        return (
+            f"cannot tell whether there is a problem: the game was probed {times}, and the losses alone show little; "
+            f"most findings need {MIN_PROBES} probes, so train longer, or set `diagnostics.every_examples`"
+        )
+    few = "" if probes >= MIN_PROBES else f"; most findings need {MIN_PROBES} probes, so a longer run tells more"
+    return f"no problem was found; the game was probed {times}{few}"
 
 
 def diagnose_rows(

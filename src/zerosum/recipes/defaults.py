@@ -36,6 +36,8 @@ PROBE_TIME_FRACTION = 0.033
 """Probes take this fraction of the run's time."""
 MAX_PROBES = 60
 """There are at most this many probes."""
+LAST_EXAMINATION_FRACTION = 0.95
+"""The last probe and the last evaluation are planned at this fraction of a run that a budget may end early."""
 OVERHEAD_TIME_FRACTION = 0.07
 """A run of a given duration reserves this fraction of it for sample grids, checkpoints, and rounds that take longer
 than the measured ones."""
@@ -274,7 +276,7 @@ def choose_evaluation_schedule(
     Returns:
         The recipe, and the decisions; unchanged if there is no time for an evaluation.
     """
-    evaluation, examples = recipe.evaluation, recipe.training.examples or 0
+    evaluation = recipe.evaluation
     every_examples = evaluation.every_examples
     duration = format_seconds(seconds_per_evaluation)
     if every_examples is None:
@@ -284,8 +286,8 @@ def choose_evaluation_schedule(
             count = MAX_EVALUATIONS
         if count < 1:
             return recipe, [Decision("evaluation", "after training", f"an evaluation takes {duration} on this machine")]
-        every_examples = _round_to_batches(examples / count, recipe.training.batch_size)
-    count = max(1, examples // every_examples)
+        every_examples = _interval(recipe, count, recipe.training.batch_size)
+    count = _last_examination(recipe) // every_examples
     reason = (
         f"{format_count(evaluation.samples)} samples against held-out examples, {duration} each; the best networks are "
         "kept"
@@ -315,7 +317,7 @@ def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_spl
     if probe and every_examples is None:
         rounds = estimate_probe_rounds(diagnostics.samples / training.batch_size, diagnostics.duality_gap_every)
         count = int(PROBE_TIME_FRACTION * seconds / (seconds_per_round * rounds))
-        every_examples = round(examples / max(1, min(MAX_PROBES, count)))
+        every_examples = _interval(recipe, max(1, min(MAX_PROBES, count)), tick_examples)
     if every_examples is not None:
         # a whole number of ticks, since the results of a probe are logged in the row of a tick
         every_examples = max(1, round(every_examples / tick_examples)) * tick_examples
@@ -334,6 +336,22 @@ def estimate_probe_rounds(batches: float, duality_gap_every: int) -> float:
         duality_gap_every: probes between two estimates of the duality gap.
     """
     return 1.5 * batches + 3 + 16 / duality_gap_every
+
+
+def _last_examination(recipe: Recipe) -> int:
+    """Return the examples by which the last probe and the last evaluation are due: at the end of the run or before."""
+    training = recipe.training
+    end = math.ceil((training.examples or 0) / training.batch_size) * training.batch_size
+    return int(LAST_EXAMINATION_FRACTION * end) if training.budget else end
+
+
+def _interval(recipe: Recipe, count: int, unit: int) -> int:
+    """Return the examples between examinations, in whole units, so that there are at most `count`, and at least one.
+
+    Rounding to the nearest unit would put the last one behind the end of the run, where it is never made.
+    """
+    last = max(1, _last_examination(recipe) // unit)
+    return math.ceil(last / count) * unit
 
 
 def _round_to_batches(examples: float, batch_size: int) -> int:

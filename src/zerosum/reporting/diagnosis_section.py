@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from zerosum.diagnosis.diagnose import describe_no_findings
 from zerosum.diagnosis.finding import Evidence, Finding, Recommendation
 from zerosum.diagnosis.log_history import LogHistory
 from zerosum.reporting.downsampling import Curve
@@ -89,7 +90,7 @@ def render_diagnosis(record: RunRecord) -> Markup:
     if not history.examples:
         return Markup()
     cards = [_finding_card(finding, history.examples) for finding in record.findings]
-    lead = _findings_lead(record.findings) if cards else _no_findings_text(history)
+    lead = _findings_lead(record.findings) if cards else f"{_sentence(describe_no_findings(history))}."
     return section("Diagnosis", lead, *cards, tag("div", *_signal_charts(history), class_="charts"))
 
 
@@ -105,13 +106,6 @@ def _findings_lead(findings: Sequence[Finding]) -> str:
 def _format_flag(recommendation: Recommendation) -> str:
     """Return the flag that sets a recommended value, for the command line."""
     return f"--{recommendation.setting} {recommendation.format_value()}"
-
-
-def _no_findings_text(history: LogHistory) -> str:
-    num_probes = len(history["monitor/finite"].values)
-    if not num_probes:
-        return "The log shows no problem. The run was too short to be probed during training."
-    return f"No problem was found. The game was probed {format_count(num_probes)} times."
 
 
 def _finding_card(finding: Finding, x_max: float) -> Markup:

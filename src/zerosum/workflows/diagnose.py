@@ -6,19 +6,15 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from zerosum.diagnosis.diagnose import diagnose_run
+from zerosum.diagnosis.diagnose import MIN_PROBES, can_tell, count_probes, describe_no_findings, diagnose_run
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.log_history import LogHistory
-from zerosum.diagnosis.rules.signals import MIN_RECENT_PROBES
 from zerosum.diagnosis.signal_catalog import latest_signals
 from zerosum.errors import BadInput
 from zerosum.reporting.diagnosis_section import format_findings
 from zerosum.reporting.report import write_report
 from zerosum.run_folder import RunFolder
 from zerosum.units import format_count
-
-MIN_PROBES = 2 * MIN_RECENT_PROBES + 2
-"""Number of probes that show whether the distance to the data still decreases."""
 
 
 def diagnose(run: str | Path) -> list[Finding]:
@@ -67,9 +63,9 @@ def has_severe(findings: list[Finding]) -> bool:
 def format_text(run: Path, findings: list[Finding], show_signals: bool = False) -> str:
     """Return the findings as text, with the newest value of each signal if `show_signals`."""
     history = _diagnose_path(run)[0]
-    lines = list(format_findings(findings)) or [f"the log of {run} shows no problem"]
-    num_probes = len(history["monitor/finite"].values)
-    if num_probes < MIN_PROBES:
+    num_probes = count_probes(history)
+    lines = list(format_findings(findings)) or [f"{run}: {describe_no_findings(history)}"]
+    if findings and num_probes < MIN_PROBES:
         lines.append(
             f"this run has {format_count(num_probes)} probes, and most findings need {MIN_PROBES}: a longer run is "
             "diagnosed more reliably"
@@ -86,7 +82,7 @@ def format_text(run: Path, findings: list[Finding], show_signals: bool = False) 
 def format_json(
     run: Path, findings: list[Finding], show_signals: bool = False, first_nonfinite: str | None = None
 ) -> str:
-    """Return the findings as a JSON object.
+    """Return the findings as a JSON object, with whether the run was probed often enough to tell that it has none.
 
     Args:
         run: the run folder or log.
@@ -94,9 +90,14 @@ def format_json(
         show_signals: add the newest value of each signal.
         first_nonfinite: the result of `trace_nan`, if it was called.
     """
-    row: dict[str, object] = {"findings": [finding.as_dict() for finding in findings]}
+    history = _diagnose_path(run)[0]
+    row: dict[str, object] = {
+        "findings": [finding.as_dict() for finding in findings],
+        "num_probes": count_probes(history),
+        "can_tell": bool(findings) or can_tell(history),
+    }
     if first_nonfinite is not None:
         row["first_nonfinite"] = first_nonfinite
     if show_signals:
-        row["signals"] = {name: value for name, value, _ in latest_signals(_diagnose_path(run)[0])}
+        row["signals"] = {name: value for name, value, _ in latest_signals(history)}
     return json.dumps(row)

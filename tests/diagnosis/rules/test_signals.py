@@ -97,6 +97,7 @@ class RecordingHistory(LogHistory):
 LOGGED = {
     "round", "lr/generator", "lr/discriminator", "generator/objective", "discriminator/objective",
     "signals/real_score", "signals/fake_score", "signals/real_mean", "signals/real_variance",
+    "signals/real_accuracy", "signals/fake_accuracy",
 }  # fmt: skip
 """Names that the trainer logs itself."""
 

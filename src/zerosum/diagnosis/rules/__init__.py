@@ -5,6 +5,7 @@ from zerosum.diagnosis.rules import (
     collapse,
     data,
     dynamics,
+    log,
     overfitting,
     progress,
     regularization,
@@ -13,6 +14,7 @@ from zerosum.diagnosis.rules import (
 
 RULES = (
     *dynamics.RULES,
+    *log.RULES,
     *balance.RULES,
     *collapse.RULES,
     *overfitting.RULES,
