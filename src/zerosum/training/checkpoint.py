@@ -21,6 +21,7 @@ from zerosum.errors import BadInput
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
 from zerosum.training.accelerator import Accelerator
+from zerosum.training.integrity import STATE_FILE, add_checksums, check_optimizer_state, check_tensors, read_state
 from zerosum.training.meter import Meter
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def save(
     }
     _save_pickle(training, folder / "training.pt")
     state = {"round": progress.round, "examples": progress.examples, "seconds": seconds}
-    (folder / "state.json").write_text(json.dumps(state) + "\n", "utf8")
+    (folder / STATE_FILE).write_text(json.dumps(add_checksums(state, folder)) + "\n", "utf8")
 
 
 def save_networks(folder: Path, game: Game) -> None:
@@ -163,14 +164,22 @@ def load(
         BadInput: if the checkpoint is damaged, belongs to other networks or was written by another number of ranks.
     """
     try:
-        game.load_state_dict(load_file(folder / "networks.safetensors"), strict=not settings_changed)
+        state = read_state(folder)
+        weights = load_file(folder / "networks.safetensors")
         # to the CPU: random states live there, and optimizers move their own state to the device of their parameters
         training = torch.load(folder / "training.pt", map_location="cpu", weights_only=True)
-        state = json.loads((folder / "state.json").read_text("utf8"))
         progress, seconds = Progress(state["round"], state["examples"]), float(state["seconds"])
-        for name, player in game.players.items():
-            if name in training["optimizers"] or not settings_changed:
-                player.optimizer.load_state_dict(training["optimizers"][name])
+        optimizers = {
+            name: (training["optimizers"][name], player.optimizer)
+            for name, player in game.players.items()
+            if name in training["optimizers"] or not settings_changed
+        }
+        check_tensors(weights, game.state_dict(), strict=not settings_changed)
+        for name, (saved, optimizer) in optimizers.items():
+            check_optimizer_state(saved, optimizer, name)
+        game.load_state_dict(weights, strict=not settings_changed)
+        for saved, optimizer in optimizers.values():
+            optimizer.load_state_dict(saved)
         meter.load_state_dict(training["meter"], accelerator)
         loader.position = training["position"]
         rng_states = training["rng_states"]
@@ -183,6 +192,7 @@ def load(
         KeyError,
         TypeError,
         ValueError,
+        AttributeError,
     ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadInput(
