@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,14 @@ from numpy.typing import NDArray
 
 def hash_content(header: str, content: bytes) -> int:
     """Return a 64-bit hash of an example: uniform, and the same on every machine and in every version."""
+    return hash_content_parts(header, [content])
+
+
+def hash_content_parts(header: str, parts: Iterable[bytes]) -> int:
+    """Return the content hash of an example that is given in parts: that of the parts joined."""
     digest = hashlib.blake2b(header.encode(), digest_size=8)
-    digest.update(content)
+    for part in parts:
+        digest.update(part)
     return int.from_bytes(digest.digest(), "little")
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from zerosum.data.content_hash import hash_content
+from zerosum.data.content_hash import hash_content_parts
+from zerosum.data.images.bands import convert_bands, iter_band_bytes
 from zerosum.data.images.value_range import Range, range_of_type, scale_to_8bit
 
 Pixels = NDArray[np.uint8]
@@ -84,7 +85,8 @@ def decode_image(
     mode, file_format = image.mode, image.format or "array"
     frames = image.n_frames if image.format and isinstance(image, _ImageWithFrames) else 1
     upright, clipped = to_upright_8bit(image, value_range)
-    content_hash = hash_content(f"{upright.mode} {upright.width}x{upright.height}", upright.tobytes())
+    header = f"{upright.mode} {upright.width}x{upright.height}"
+    content_hash = hash_content_parts(header, iter_band_bytes(upright))
     examples = FITS[fit](convert_channels(upright, channels), size)
     return DecodedImage(examples, content_hash, upright.width, upright.height, mode, file_format, frames, clipped)
 
@@ -94,7 +96,7 @@ def error_reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image in a supported format"
     if isinstance(error, Image.DecompressionBombError):
-        return "too many pixels to decode safely"
+        return str(error)
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return text.splitlines()[0]
 
@@ -125,22 +127,30 @@ def to_8bit(image: Image.Image, value_range: Range | None = None) -> EightBitIma
     Raises:
         ValueError: if values are not finite.
     """
-    if has_high_bit_depth(image.mode):
-        values = np.asarray(image)
-        scaled, clipped = scale_to_8bit(values.astype(np.float64), value_range or range_of_type(values.dtype))
-        return EightBitImage(Image.fromarray(scaled), clipped)
-    return EightBitImage(_convert_to_8bit_mode(image), 0)
+    if not has_high_bit_depth(image.mode):
+        return EightBitImage(_convert_to_8bit_mode(image), 0)
+    clipped = 0
+
+    def scale(band: Image.Image) -> Image.Image:
+        nonlocal clipped
+        values = np.asarray(band)
+        scaled, outside = scale_to_8bit(values.astype(np.float64), value_range or range_of_type(values.dtype))
+        clipped += outside
+        return Image.fromarray(scaled)
+
+    return EightBitImage(convert_bands(image, scale), clipped)
 
 
 def _convert_to_8bit_mode(image: Image.Image) -> Image.Image:
     """Convert an image with at most 8 bits per value to mode L, LA, RGB or RGBA."""
     if image.has_transparency_data:
         gray = image.mode in ("1", "L", "LA", "La")
-        with_alpha = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
-        return with_alpha.convert("LA") if gray else with_alpha
+        if image.mode == ("LA" if gray else "RGBA"):
+            return image
+        return convert_bands(image, lambda band: band.convert("RGBA").convert("LA" if gray else "RGBA"))
     if image.mode in ("L", "RGB"):
         return image
-    return image.convert("L" if image.mode == "1" else "RGB")
+    return convert_bands(image, lambda band: band.convert("L" if image.mode == "1" else "RGB"))
 
 
 def apply_exif_orientation(image: Image.Image) -> Image.Image:
@@ -157,8 +167,14 @@ def convert_channels(image: Image.Image, channels: int) -> Image.Image:
 
     The colors of fully transparent pixels become white, so that the generator cannot learn hidden values.
     """
+    if "A" not in image.mode and image.mode == PIL_MODES[channels]:
+        return image
+    return convert_bands(image, lambda band: _convert_band(band, channels))
+
+
+def _convert_band(image: Image.Image, channels: int) -> Image.Image:
     if "A" not in image.mode:
-        return image if image.mode == PIL_MODES[channels] else image.convert(PIL_MODES[channels])
+        return image.convert(PIL_MODES[channels])
     rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     white = Image.new("RGBA", image.size, (255, 255, 255, 255))
     if channels in (1, 3):
@@ -212,8 +228,8 @@ def tile(image: Image.Image, size: int) -> Pixels:
     if len(corners) > MAX_TILES:
         kept = np.linspace(0, len(corners) - 1, MAX_TILES).round().astype(int)
         corners = [corners[index] for index in kept]
-    pixels = to_hwc_array(image)
-    return np.stack([pixels[top : top + size, left : left + size] for top, left in corners])
+    # An array of all pixels would be a second copy of the image.
+    return np.stack([to_hwc_array(image.crop((left, top, left + size, top + size))) for top, left in corners])
 
 
 def _tile_offsets(length: int, size: int) -> list[int]:

@@ -8,9 +8,9 @@ import warnings
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import BoundedSemaphore
 
 from zerosum.data.images.decode import MAX_EXAMPLES_PER_IMAGE, DecodedImage, decode_image, error_reason
+from zerosum.data.images.memory import DecodingBudget
 from zerosum.data.images.sources import Source
 from zerosum.data.images.value_range import Range
 from zerosum.data.kind import ProgressFn
@@ -48,7 +48,7 @@ def _decode_in_order(
 ) -> Iterator[tuple[range, list[DecodedImage | str]]]:
     """Yield chunks of indices, each with its decoded images, or the reason why an image is unreadable."""
     # Many threads may wait for a slow disk at once, but only a few may hold a full-size photograph in memory.
-    threads, semaphore = 32, BoundedSemaphore((os.cpu_count() or 1) + 2)
+    threads, budget = 32, DecodingBudget((os.cpu_count() or 1) + 2)
     total, image_bytes = len(source.names), math.prod(shape) * MAX_EXAMPLES_PER_IMAGE[fit]
     chunk_size = max(1, min(_CHUNK_IMAGES, _CHUNK_BYTES // image_bytes, total // (2 * threads)))
     max_pending = max(4, min(2 * threads, _PREFETCH_BYTES // (chunk_size * image_bytes)))
@@ -57,7 +57,7 @@ def _decode_in_order(
         try:
             for first in range(0, total, chunk_size):
                 chunk = range(first, min(first + chunk_size, total))
-                task = executor.submit(_decode_chunk, source, chunk, shape, fit, value_range, semaphore)
+                task = executor.submit(_decode_chunk, source, chunk, shape, fit, value_range, budget)
                 pending.append((chunk, task))
                 if len(pending) > max_pending:  # bounds the memory, however slow the writer is
                     done_chunk, future = pending.popleft()
@@ -71,16 +71,16 @@ def _decode_in_order(
 
 
 def _decode_chunk(
-    source: Source, chunk: range, shape: Shape, fit: str, value_range: Range | None, semaphore: BoundedSemaphore
+    source: Source, chunk: range, shape: Shape, fit: str, value_range: Range | None, budget: DecodingBudget
 ) -> list[DecodedImage | str]:
-    return [_decode_one(source, index, shape, fit, value_range, semaphore) for index in chunk]
+    return [_decode_one(source, index, shape, fit, value_range, budget) for index in chunk]
 
 
 def _decode_one(
-    source: Source, index: int, shape: Shape, fit: str, value_range: Range | None, semaphore: BoundedSemaphore
+    source: Source, index: int, shape: Shape, fit: str, value_range: Range | None, budget: DecodingBudget
 ) -> DecodedImage | str:
     try:
-        with source.open(index) as image, semaphore:
+        with source.open(index) as image, budget.reserve(image):
             return decode_image(image, shape[0], shape[2], fit, value_range)
     except BadInput:
         raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from zerosum.data.images.decode import EightBitImage, error_reason, to_upright_8bit
+from zerosum.data.images.memory import PIXEL_LIMIT, check_decoding_memory
 from zerosum.data.images.value_range import Range
 from zerosum.data.text import natural_sort_key
 from zerosum.errors import BadInput
@@ -83,8 +84,20 @@ def hash_state(kind: str, path: Path, entries: Sequence[FileEntry]) -> str:
 
 
 def open_image(file: Path | io.BytesIO) -> Image.Image:
-    """Open an image file of a supported format; its pixels are not loaded yet."""
-    return Image.open(file, formats=_PIL_FORMATS)
+    """Open an image file of a supported format; its pixels are not loaded yet.
+
+    Raises:
+        Image.DecompressionBombError: if the memory is too small to decode it.
+        Exception: any exception that Pillow raises for damaged content.
+    """
+    with PIXEL_LIMIT.suspended():
+        image = Image.open(file, formats=_PIL_FORMATS)
+    try:
+        check_decoding_memory(image)
+    except Image.DecompressionBombError:
+        image.close()
+        raise
+    return image
 
 
 def load_image(path: Path, value_range: Range | None = None) -> Image.Image:
