@@ -8,7 +8,7 @@ tensor or a tree of tensors. In between, an example is stored *raw*, as compactl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -61,6 +61,8 @@ class LoadOptions:
     """Fraction of the examples that is held out, 0 to 0.5."""
     for_evaluation: bool = False
     """The data are only evaluated: a single item is enough."""
+    test_split: bool = False
+    """Of data that have been split into files for training and for a test, read those for the test."""
 
 
 class DataKind(ABC):
@@ -135,6 +137,18 @@ class DataKind(ABC):
                 f"`data` {data.source}: these {self.noun}s do not have the form of those that the run was trained on"
             )
         return other
+
+    def select_test_inputs(self, data: DataConfig, names: Sequence[str]) -> tuple[list[int], list[str]]:
+        """Return which files of a run's data a translator is to be tested with, and notes about the choice.
+
+        Args:
+            data: the settings of the data.
+            names: (N,) paths of all files within their source, with slashes.
+
+        Returns:
+            The indices of the files in the test split, or of all where there is none, and sentences for the user.
+        """
+        return list(range(len(names))), []
 
     def choose_common_settings(self, sources: Mapping[str, str], given: Mapping[str, object]) -> DataConfig:
         """Return settings with which the items of several sources can be compared.

@@ -14,7 +14,7 @@ from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import Row, RunFolder
 from zerosum.workflows.bounds import check_latent_truncation, check_seed
 from zerosum.workflows.evaluate_task import choose_unbiased_features, evaluate_and_record
-from zerosum.workflows.run_data import load_options, load_other_data, read_run_data
+from zerosum.workflows.run_data import load_options, load_other_data, read_run_data, report_notes
 
 if TYPE_CHECKING:
     from zerosum.data.config import DataConfig
@@ -283,8 +283,10 @@ def _choose_common_settings(sources: Mapping[str, str], given: Mapping[str, obje
 
 def _load_source(data: DataConfig, source: str, reporter: Reporter, held_out_fraction: float = 0.0) -> Dataset:
     """Load all items of a source, in the same form as those of other sources."""
-    options = load_options(reporter, f"reading {source}", held_out_fraction)
+    is_training_data = held_out_fraction > 0
+    options = load_options(reporter, f"reading {source}", held_out_fraction, test_split=not is_training_data)
     dataset = load_dataset(data.model_copy(update={"source": source}), options)
     for line in dataset.summary.unreadable_lines():
         reporter.message(line)
+    report_notes(dataset, reporter)
     return dataset

@@ -50,7 +50,7 @@ def read_run_data(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Data
 
 
 def load_other_data(data: DataConfig, dataset: Dataset, reporter: Reporter) -> Dataset:
-    """Load other data in the form of a run's dataset, all of them to compare samples with.
+    """Load other data in the form of a run's dataset, to compare samples with: their test split, or all of them.
 
     Args:
         data: the settings of the run's data, with other sources.
@@ -60,12 +60,24 @@ def load_other_data(data: DataConfig, dataset: Dataset, reporter: Reporter) -> D
     Raises:
         BadInput: the data cannot be used, or have another form.
     """
-    options = load_options(reporter, f"reading {data.source}", held_out_fraction=0.0)
-    return DATA_KINDS.find(data.kind).load_like(data, dataset, options)
+    options = load_options(reporter, f"reading {data.source}", held_out_fraction=0.0, test_split=True)
+    other = DATA_KINDS.find(data.kind).load_like(data, dataset, options)
+    report_notes(other, reporter)
+    return other
+
+
+def report_notes(dataset: Dataset, reporter: Reporter) -> None:
+    """Report the notes of the ingest of data that are read for an evaluation, such as which split was used."""
+    for note in dataset.summary.notes:
+        reporter.message(f"{dataset.summary.source}: {note}")
 
 
 def load_options(
-    reporter: Reporter, description: str = "reading", held_out_fraction: float | None = None
+    reporter: Reporter,
+    description: str = "reading",
+    held_out_fraction: float | None = None,
+    *,
+    test_split: bool = False,
 ) -> LoadOptions:
     """Return options of loading that report progress.
 
@@ -73,6 +85,7 @@ def load_options(
         reporter: receives the progress.
         description: what is reported.
         held_out_fraction: the fraction to hold out of data that are only evaluated; None: data of a run.
+        test_split: whether to read the test split of data that have one.
     """
 
     def progress(done: int, total: int) -> None:
@@ -80,4 +93,4 @@ def load_options(
 
     if held_out_fraction is None:
         return LoadOptions(progress)
-    return LoadOptions(progress, held_out_fraction, for_evaluation=True)
+    return LoadOptions(progress, held_out_fraction, for_evaluation=True, test_split=test_split)

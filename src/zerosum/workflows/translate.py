@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.images.files import is_image_file, load_clipped_image, load_image, walk_images
+from zerosum.data.kind import DATA_KINDS
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
-from zerosum.inference.load import load_translator, read_recipe
+from zerosum.inference.load import load_translator, located_recipe, read_recipe
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_whole_number
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image, Resampling
     from torch import Tensor
 
+    from zerosum.data.config import DataConfig
     from zerosum.inference.translator import Translator
 
 MASKS_DEGRADATION = "masks"
@@ -80,8 +82,10 @@ def apply(
     masks = _open_masks(degradations, mask, Path(source), degrade)
     data = recipe.data.reversed() if reverse else recipe.data
     input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks, data.range_of_inputs)
+    data = located_recipe(RunFolder(Path(run)), recipe).data
     jobs = _plan_jobs(
         Path(source),
+        _list_inputs(Path(source), data.reversed() if reverse else data, reporter),
         Path(into) if into else Path(run) / "outputs" / _output_stem(source, translator, reverse),
         skip_existing,
     )
@@ -135,8 +139,34 @@ Job = tuple[Path, Path]
 """The paths of an input image and of its output."""
 
 
-def _plan_jobs(source: Path, into: Path, skip_existing: bool) -> list[Job]:
+def _list_inputs(source: Path, data: DataConfig, reporter: Reporter) -> list[Path]:
+    """Return the images of a folder, or, if the run was trained on a part of the folder, those for a test.
+
+    Args:
+        source: a folder, or anything else, which has no images in it.
+        data: the settings of the run's data, with the sources of the run.
+        reporter: receives the notes about what is used.
+    """
+    if not source.is_dir():
+        return []
+    paths, folder = walk_images(source), source.resolve()
+    if not any(folder.is_relative_to(Path(trained).resolve()) for trained in data.sources.values()):
+        return paths
+    names = [path.relative_to(source).as_posix() for path in paths]
+    indices, notes = DATA_KINDS.find(data.kind).select_test_inputs(data, names)
+    for note in notes:
+        reporter.message(f"{source}: {note}")
+    return [paths[index] for index in indices]
+
+
+def _plan_jobs(source: Path, paths: Sequence[Path], into: Path, skip_existing: bool) -> list[Job]:
     """Return the images to translate, and the path of each output.
+
+    Args:
+        source: an image, or a folder.
+        paths: the images of the folder.
+        into: the output folder, or for one image a .png path.
+        skip_existing: whether images whose output exists are left out.
 
     Raises:
         BadInput: there are no images, an output exists, or `into` does not fit the source.
@@ -150,7 +180,6 @@ def _plan_jobs(source: Path, into: Path, skip_existing: bool) -> list[Job]:
             raise BadInput(f"`into` {into}: {source} is a folder, so name a folder")
         if into.resolve().is_relative_to(source.resolve()):
             raise BadInput(f"`into` {into}: lies in {source}, from which images are read; name a folder elsewhere")
-        paths = walk_images(source)
         if not paths:
             raise BadInput(f"{source} holds no images (.png, .jpg, .webp, .bmp, .tif); name a folder that does")
         jobs = [(path, into / name) for path, name in zip(paths, _output_names(paths, source), strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.config import DataConfig
@@ -53,6 +53,20 @@ class ImagePairs(Images):
 
         assert isinstance(data, ImagePairDataConfig), "the settings are of this kind"
         return load_pairs(data, options, inspection if isinstance(inspection, PairInspection) else None)
+
+    def select_test_inputs(self, data: DataConfig, names: Sequence[str]) -> tuple[list[int], list[str]]:
+        """Return the images of the test split and, if there are folders of inputs and targets, only the inputs."""
+        from zerosum.data.image_pairs.config import ImagePairDataConfig
+        from zerosum.data.image_pairs.sources import side_folder
+        from zerosum.data.images.splits import Split, select_split
+
+        assert isinstance(data, ImagePairDataConfig), "the settings are of this kind"
+        choice = select_split(names, Split.TEST)
+        if data.degradations or data.target_source:
+            return choice.indices, choice.notes
+        folder = side_folder([names[index] for index in choice.indices], data.input)
+        notes = [*choice.notes, f"used {folder}, the inputs"] if folder else choice.notes
+        return [index for index in choice.indices if names[index].startswith(folder)], notes
 
 
 IMAGE_PAIRS = ImagePairs()

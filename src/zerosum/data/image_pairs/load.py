@@ -26,6 +26,7 @@ from zerosum.data.images.load import (
     require_enough_images,
 )
 from zerosum.data.images.rows import DecodedImages, ExampleMetadata
+from zerosum.data.images.splits import Split
 from zerosum.data.images.summary import ImageSummary
 from zerosum.data.images.symmetries import choose_symmetries
 from zerosum.data.kind import LoadOptions
@@ -65,15 +66,16 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
     size, channels, fit = data.size or 0, data.channels or 0, data.fit or ""
     check_image_settings(size, channels, fit)
     min_images = 1 if options.for_evaluation else MIN_IMAGES
+    split = Split.TEST if options.test_split else Split.TRAINING
     if data.degrade:
         DegradationPipeline(data.degrade).input_shape((channels, size, size))  # raises before anything is read
         source = (inspection and inspection.resolved) or data.source
         dataset = load_source(
             source, size, channels, fit, held_out_fraction=options.held_out_fraction, progress=options.progress,
-            min_images=min_images, value_range=data.range,
+            min_images=min_images, split=split, value_range=data.range,
         )  # fmt: skip
         return _finish(_build_degraded(dataset, DegradationPipeline(data.degrade)), data)
-    pair_sources = (inspection and inspection.pair_sources) or resolve_pair_sources(data)
+    pair_sources = (inspection and inspection.pair_sources) or resolve_pair_sources(data, split)
     input_channels = data.input_channels or channels
     inputs = ImageIngest(pair_sources.input, size, input_channels, fit, data.range_of_inputs).load(options.progress)
     targets = ImageIngest(pair_sources.target, size, channels, fit, data.range).load(options.progress)

@@ -16,6 +16,7 @@ from zerosum.data.image_pairs.config import ImagePairDataConfig
 from zerosum.data.images.decode import apply_exif_orientation
 from zerosum.data.images.files import is_image_file
 from zerosum.data.images.sources import Source, resolve_source
+from zerosum.data.images.splits import Split, parse_split
 from zerosum.data.images.summary import MAX_LISTED_FILES
 from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import natural_sort_key, pluralize
@@ -108,21 +109,22 @@ class HalfImageSource(_DerivedSource):
             return half
 
 
-def resolve_pair_sources(data: ImagePairDataConfig) -> PairSources:
+def resolve_pair_sources(data: ImagePairDataConfig, split: Split = Split.TRAINING) -> PairSources:
     """Return the sources of inputs and targets; those of pairs have the same order.
 
     Args:
         data: the settings. Without `target_source`, the inputs and the targets are the subfolders `input` and `target`
             of the source, in lower or upper case; `A` and `B` also name the halves of two images side by side. Each
             target of paired data has the input of the same name, whatever its suffix.
+        split: what is read of sources that have been split into train/, test/ and the like.
 
     Raises:
         BadInput: if the inputs or the targets cannot be found, or an image of a pair has no partner.
     """
     paired, wanted = data.has_targets, (data.input, data.target)
-    resolved = resolve_source(data.source)
+    resolved = resolve_source(data.source, split)
     if data.target_source:
-        sides = resolved, resolve_source(data.target_source)
+        sides = resolved, resolve_source(data.target_source, split)
         return _match_by_name(*sides) if paired else PairSources(*sides, sides)
     if data.input.lower() == data.target.lower():
         raise BadInput(f"`data.input` and `data.target` are both {data.input!r}: give two different folders")
@@ -143,6 +145,13 @@ def resolve_pair_sources(data: ImagePairDataConfig) -> PairSources:
     )
 
 
+def side_folder(names: Sequence[str], side: str) -> str:
+    """Return the path of the folder of the inputs or the targets, with a trailing slash; "" if there is none."""
+    root, folders = _group_by_folder(names)
+    match = _match_folder(folders, side)
+    return f"{root}{match}/" if match else ""
+
+
 def _group_by_folder(names: Sequence[str]) -> tuple[str, dict[str, list[int]]]:
     """Return the root folder of all images, and the rows of each folder in it in natural order; "" for the root."""
     root = _common_folder(names)
@@ -161,11 +170,15 @@ def _common_folder(names: Sequence[str]) -> str:
 
 
 def _match_folder(folders: dict[str, list[int]], name: str) -> str:
-    """Return the folder of this name, or of its training split (trainA), in lower or upper case, or ""."""
-    for candidate in (name.lower(), f"train{name}".lower(), f"train_{name}".lower()):
-        for folder in folders:
-            if folder.lower() == candidate:
-                return folder
+    """Return the folder of this name, or of its split (trainA, train_A, A_train), in lower or upper case, or ""."""
+    wanted = name.lower()
+    for folder in folders:
+        if folder.lower() == wanted:
+            return folder
+    for folder in folders:
+        found = parse_split(folder)
+        if (found is not None and found.rest == wanted) or folder.lower() in (f"train{wanted}", f"test{wanted}"):
+            return folder
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Training images and their classes, inferred from a tree of file names."""
+"""The images of a split and their classes, inferred from a tree of file names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from numpy.typing import NDArray
 
 from zerosum.data.images.files import FileEntry
 from zerosum.data.images.label_table import LabelTable, find_label_tables, read_label_table
+from zerosum.data.images.splits import Split, parse_split, select_split
 from zerosum.data.text import natural_sort_key
-
-_SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation"}
-_TRAIN_NAMES = ("train", "training")
 
 
 @dataclass(frozen=True, eq=False)
 class FolderLayout:
-    """The training images of a tree, in natural order, and their classes."""
+    """The images of a split of a tree, in natural order, and their classes."""
 
     indices: tuple[int, ...]
-    """Indices of the training images among the names."""
+    """Indices of the images of the split among the names."""
     labels: NDArray[np.int64]
     """(len(indices),) class indices."""
     classes: tuple[str, ...]
@@ -31,24 +29,30 @@ class FolderLayout:
 
 
 def infer_layout(
-    names: Sequence[str], other_files: Sequence[str], open_table: Callable[[str], LabelTable]
+    names: Sequence[str],
+    other_files: Sequence[str],
+    open_table: Callable[[str], LabelTable],
+    split: Split = Split.TRAINING,
 ) -> FolderLayout:
-    """Find the training images and their classes from paths within a source, which have slashes.
+    """Find the images of a split and their classes from paths within a source, which have slashes.
 
-    A folder that contains nothing but one folder is replaced by that folder. If a folder contains only folders called
-    train, test and the like, only train is used. If this chain of folders contains a table of labels, the classes come
-    from it. Otherwise each folder of the next level is a class, unless images lie next to these folders or there is
-    only one.
+    Of folders called train, test and the like, at any level, only those of the split are used: see `select_split`. A
+    folder that then contains nothing but one folder is replaced by that folder. If this chain of folders contains a
+    table of labels, the classes come from it. Otherwise each folder of the next level is a class, unless images lie
+    next to these folders or there is only one.
 
     Args:
         names: (N,) paths of the image files, at least one.
         other_files: paths of the other files.
         open_table: called with one of the other files; returns it as a label table.
+        split: the wanted split; without splits, all images.
 
     Raises:
         BadInput: if there is a table of labels that cannot be used.
     """
-    indices, depth, notes = _find_data_root(names)
+    choice = select_split(names, split)
+    indices, notes = choice.indices, choice.notes
+    depth = _root_depth(names, indices)
     root = "".join(f"{folder}/" for folder in names[indices[0]].split("/")[:depth])
     tables = find_label_tables(other_files, root)
     if not tables:
@@ -62,20 +66,13 @@ def infer_layout(
     )
 
 
-def _find_data_root(names: Sequence[str]) -> tuple[list[int], int, list[str]]:
-    """Return the indices of the training images in natural order, the depth of their root folder, and notes."""
-    indices = sorted(range(len(names)), key=lambda index: natural_sort_key(names[index]))
-    notes: list[str] = []
+def _root_depth(names: Sequence[str], indices: Sequence[int]) -> int:
+    """Return the number of folders that contain nothing but the next one."""
     depth = 0
     while True:
         folders = _subfolders(names, indices, depth)
-        training = next((name for name in folders if name.lower() in _TRAIN_NAMES), None)
-        if len(folders) > 1 and training and all(name.lower() in _SPLIT_NAMES for name in folders):
-            others = " and ".join(f"{name}/" for name in folders if name != training)
-            notes.append(f"used {training}/ and ignored {others}")
-            indices = [index for index in indices if names[index].split("/")[depth] == training]
-        elif len(folders) != 1 or "" in folders:
-            return indices, depth, notes
+        if len(folders) != 1 or "" in folders:
+            return depth
         depth += 1
 
 
@@ -88,8 +85,22 @@ def _layout_from_folders(names: Sequence[str], indices: list[int], depth: int, n
             f"no classes were read, because {loose:,} of the images are outside the folders "
             f"{_format_folders(folders[1:])}: move every image into the folder of its class to train with classes"
         )
-    if "" in folders:
-        return FolderLayout(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes))
+    if "" not in folders and all(_is_split(name) for name in folders):
+        notes.append(f"no classes were read, because {_format_folders(folders)} are splits, and all images are used")
+    elif "" not in folders:
+        return _layout_of_classes(names, indices, depth, folders, notes)
+    return FolderLayout(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes))
+
+
+def _is_split(folder: str) -> bool:
+    """Return whether the name of a folder says nothing but which split it is: test or val_2, but not testA."""
+    found = parse_split(folder)
+    return found is not None and found.is_plain and not found.rest
+
+
+def _layout_of_classes(
+    names: Sequence[str], indices: Sequence[int], depth: int, folders: Sequence[str], notes: Sequence[str]
+) -> FolderLayout:
     label_of_folder = {folder: label for label, folder in enumerate(folders)}
     labels = np.array([label_of_folder[names[index].split("/")[depth]] for index in indices], np.int64)
     return FolderLayout(tuple(indices), labels, tuple(folders), tuple(notes))

@@ -69,6 +69,7 @@ class Images(DataKind):
         """Load the images, decoded to one size."""
         from zerosum.data.images.inspect import ImageInspection
         from zerosum.data.images.load import MIN_IMAGES, load_source
+        from zerosum.data.images.splits import Split
         from zerosum.data.images.symmetries import choose_symmetries
 
         assert isinstance(data, ImageDataConfig), "the settings are of this kind"
@@ -77,6 +78,7 @@ class Images(DataKind):
             resolved or data.source, data.size or 0, data.channels or 0, data.fit or "",
             value_range=data.range, held_out_fraction=options.held_out_fraction, progress=options.progress,
             min_images=1 if options.for_evaluation else MIN_IMAGES,
+            split=Split.TEST if options.test_split else Split.TRAINING,
         )  # fmt: skip
         return replace(dataset, symmetries=choose_symmetries(bool(data.hflip), data.rotate90))
 

@@ -10,6 +10,7 @@ from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.decode import FITS, MAX_EXAMPLES_PER_IMAGE, PIL_MODES
 from zerosum.data.images.ingest import ImageIngest
 from zerosum.data.images.sources import Source, resolve_source
+from zerosum.data.images.splits import Split
 from zerosum.data.images.value_range import Range
 from zerosum.data.kind import HELD_OUT_FRACTION, ProgressFn, ignore_progress
 from zerosum.data.split import split_by_content
@@ -31,6 +32,7 @@ def load_source(
     held_out_fraction: float = HELD_OUT_FRACTION,
     progress: ProgressFn = ignore_progress,
     min_images: int = MIN_IMAGES,
+    split: Split = Split.TRAINING,
 ) -> Dataset:
     """Load all images of a source, or read them from the cache.
 
@@ -45,6 +47,7 @@ def load_source(
         held_out_fraction: fraction that the discriminator never sees, 0 to 0.5, by content: see `split_by_content`.
         progress: called with the number of images done and of all images, from this thread.
         min_images: least number of distinct images; images to evaluate may be copies of one image.
+        split: what is read of a source that has been split into train/, test/ and the like.
 
     Returns:
         The dataset, with uint8 values (N, size, size, channels), in memory or memory-mapped.
@@ -59,7 +62,7 @@ def load_source(
     """
     check_held_out_fraction(held_out_fraction)
     check_image_settings(size, channels, fit)
-    resolved = resolve_source(source) if isinstance(source, str | Path) else source
+    resolved = resolve_source(source, split) if isinstance(source, str | Path) else source
     decoded = ImageIngest(resolved, size, channels, fit, value_range).load(progress)
     labels, content_hashes, _, _ = decoded.metadata
     require_enough_images(resolved.display_name, decoded.summary.count - decoded.summary.duplicates, fit, min_images)

@@ -19,6 +19,7 @@ from zerosum.data.images.arrays import NpySource, NpzSource
 from zerosum.data.images.files import IMAGE_SUFFIXES, hash_state, is_hidden, is_image_file, list_folder, open_image
 from zerosum.data.images.folder_layout import infer_layout
 from zerosum.data.images.label_table import LabelTable
+from zerosum.data.images.splits import Split
 from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
@@ -84,8 +85,12 @@ class _FileSource:
         return self
 
 
-def resolve_source(source: str | Path) -> Source:
+def resolve_source(source: str | Path, split: Split = Split.TRAINING) -> Source:
     """Return the source of a path or of the name of a built-in dataset; an existing path has precedence over a name.
+
+    Args:
+        source: the path or the name.
+        split: what is read of a folder or archive that has been split into train/, test/ and the like.
 
     Raises:
         BadInput: if there is no such path or name, or no images in it.
@@ -94,9 +99,9 @@ def resolve_source(source: str | Path) -> Source:
 
     name, path = str(source), Path(source).expanduser()
     if path.is_dir():
-        return FolderSource(name, path)
+        return FolderSource(name, path, split)
     if path.is_file():
-        return _open_source_file(name, path)
+        return _open_source_file(name, path, split)
     if name in BUNDLED_DATASETS:
         return NpzSource(name, BUNDLED_DATASETS[name])
     builtin = builtin_datasets()
@@ -110,7 +115,7 @@ def resolve_source(source: str | Path) -> Source:
 class FolderSource(_FileSource):
     """The images in a folder and its subfolders."""
 
-    def __init__(self, display_name: str, path: Path) -> None:
+    def __init__(self, display_name: str, path: Path, split: Split = Split.TRAINING) -> None:
         """List the folder, following links, and read its table of labels if there is one.
 
         Raises:
@@ -120,7 +125,7 @@ class FolderSource(_FileSource):
         images, others = listing.images, [name for name, _, _ in listing.others]
         _require_images(f"the folder {display_name}", len(images) + len(others), len(images))
         self.display_name, self._root = display_name, path
-        layout = infer_layout([name for name, _, _ in images], others, self._open_table)
+        layout = infer_layout([name for name, _, _ in images], others, self._open_table, split)
         self.names: Sequence[str] = [images[index][0] for index in layout.indices]
         self.labels, self.classes, self.notes = layout.labels, layout.classes, layout.notes
         self._is_empty = [not images[index][1] for index in layout.indices]
@@ -148,7 +153,7 @@ class FolderSource(_FileSource):
 class ZipSource(_FileSource):
     """The images in a .zip, with the same layouts as a folder."""
 
-    def __init__(self, display_name: str, path: Path) -> None:
+    def __init__(self, display_name: str, path: Path, split: Split = Split.TRAINING) -> None:
         """List the archive, and read its table of labels if there is one.
 
         Raises:
@@ -169,7 +174,7 @@ class ZipSource(_FileSource):
         _require_images(f"the archive {display_name}", len(files), len(images))
         others = [member.filename for member in files if not is_image_file(member.filename)]
         self.display_name = display_name
-        layout = infer_layout([member.filename for member in images], others, self._open_table)
+        layout = infer_layout([member.filename for member in images], others, self._open_table, split)
         members = [images[index] for index in layout.indices]
         self._members, self._lock = members, threading.Lock()
         self.names: Sequence[str] = [member.filename for member in members]
@@ -194,13 +199,13 @@ class ZipSource(_FileSource):
             raise BadInput(f"{table_name} cannot be read ({error}): create the archive again") from error
 
 
-def _open_source_file(display_name: str, path: Path) -> Source:
+def _open_source_file(display_name: str, path: Path, split: Split) -> Source:
     if path.suffix.lower() == ".npz":
         return NpzSource(display_name, path)
     if path.suffix.lower() == ".npy":
         return NpySource(display_name, path)
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-        return ZipSource(display_name, path)
+        return ZipSource(display_name, path, split)
     if is_image_file(path.name):
         raise BadInput(f"{display_name} is a single image: give the folder that contains the training images")
     raise BadInput(f"{display_name} is not a supported type of file: give {_SUPPORTED_SOURCES}")
