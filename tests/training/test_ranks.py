@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from rank_killer import train_with_kills, weights_hash
 from rank_worker import train_and_save
 from safetensors.torch import load_file
 
@@ -116,3 +117,11 @@ def test_train_and_resume_on_two_ranks_from_the_command_line(tmp_path: Path) -> 
     )  # fmt: skip
     assert single.returncode == 2
     assert "resume with the same number of processes" in single.stderr
+
+
+def test_a_killed_rank_is_restarted_and_the_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    for run, kills in ((undisturbed, 0), (killed, 1)):
+        result = train_with_kills("ring", run, kills)
+        assert result.returncode == 0, result.stdout
+    assert weights_hash(killed) == weights_hash(undisturbed)

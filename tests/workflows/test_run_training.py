@@ -46,7 +46,7 @@ def test_a_folder_that_appears_meanwhile_is_not_overwritten(trained_ring: Path, 
     (tmp_path / "run/mine.txt").write_text("mine")
     recipe = read_recipe(RunFolder(trained_ring))
     with pytest.raises(BadInput):
-        run_training.start_run(recipe, tmp_path / "run", [], torch.device("cpu"), (), SilentReporter(), {})
+        run_training.start_run(recipe, tmp_path / "run", [], torch.device("cpu"), (), SilentReporter(), {}, {})
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
 
 

@@ -49,6 +49,13 @@ def train(
             "settings; 3 times.",
         ),
     ] = False,
+    or_resume: Annotated[
+        bool,
+        typer.Option(
+            "--or-resume",
+            help="Continue the run if its folder holds it already; implied after a restart by torchrun.",
+        ),
+    ] = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Only measure the time of a round, by part and operator.")
     ] = False,
@@ -81,7 +88,8 @@ def train(
         return
     trained = api.train(
         source, target_source, recipe=recipe, run=run, size=size, settings=settings, examples=examples, budget=budget,
-        batch_size=batch_size, seed=seed, device=device, loggers=loggers or [], recover=recover, reporter=reporter,
+        batch_size=batch_size, seed=seed, device=device, loggers=loggers or [], recover=recover, or_resume=or_resume,
+        reporter=reporter,
     )  # fmt: skip
     raise typer.Exit(EXIT_CODES[trained.outcome])
 

@@ -275,7 +275,12 @@ def process_group() -> Iterator[int]:
                 "on it (torchrun's nproc-per-node)"
             )
         torch.cuda.set_device(local_rank)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    # after a restart, torchrun's store still holds the addresses of the killed processes: a prefix hides them
+    store, rank, world_size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store = dist.PrefixStore(f"attempt_{attempt}", store)  # type: ignore[attr-defined]
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
     try:
         yield dist.get_rank()
     finally:

@@ -127,6 +127,7 @@ def start_run(
     loggers: Sequence[str],
     reporter: Reporter,
     recipe_settings: Row,
+    request: Row,
     inspection: Inspection | None = None,
 ) -> tuple[RunFolder, RunState]:
     """Read the data, measure the speed, choose the open settings, create the run folder, and train.
@@ -139,6 +140,7 @@ def start_run(
         loggers: names of additional loggers.
         reporter: receives the progress messages.
         recipe_settings: the settings of the recipe file itself, with which a diagnosis compares the user's.
+        request: what the run was asked for, with which the same command finds it again.
         inspection: the inspection of the data, if they were inspected already.
 
     Returns:
@@ -156,7 +158,12 @@ def start_run(
     decisions = [*decisions, *open_decisions]
     setup.reporter.message("settings chosen for these data and this machine")
     report_decisions(setup.reporter, decisions)
-    folder = _create_run_folder(path, setup, dataset, decisions, recipe_settings)
+    plan: Row = {
+        "decisions": [decision.as_dict() for decision in decisions],
+        "recipe_settings": dict(recipe_settings),
+        "request": request,
+    }
+    folder = _create_run_folder(path, setup, dataset, plan)
     with training_lock(folder, setup.accelerator):
         setup.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` continues from the same state")
         return folder, train_with_recovery(setup, build_trainer(setup, dataset, folder), dataset)
@@ -174,13 +181,7 @@ def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[Train
     return setup, [*augment_decisions, *speed_decisions, *length_decisions, *evaluation_decisions]
 
 
-def _create_run_folder(
-    path: Path,
-    setup: TrainingSetup,
-    dataset: Dataset,
-    decisions: Sequence[Decision],
-    recipe_settings: Row,
-) -> RunFolder:
+def _create_run_folder(path: Path, setup: TrainingSetup, dataset: Dataset, plan: Row) -> RunFolder:
     """Create the run folder on rank 0.
 
     Raises:
@@ -188,10 +189,6 @@ def _create_run_folder(
     """
     failure = None
     if setup.accelerator.rank == 0:
-        plan: Row = {
-            "decisions": [decision.as_dict() for decision in decisions],
-            "recipe_settings": dict(recipe_settings),
-        }
         files: dict[str, Mapping[str, Json]] = {
             "data.json": build_data_record(setup.recipe, dataset),
             "plan.json": plan,

@@ -22,6 +22,7 @@ from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RECOVERIES_FILE, Row, RunFolder, RunState
 from zerosum.training.loggers import check_loggers
 from zerosum.units import format_count, format_seconds
+from zerosum.workflows.restart import Restart, build_request, decide_restart, is_restarted
 from zerosum.workflows.run import Run
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def train(
     settings: Mapping[str, object] | None = None,
     loggers: Sequence[str] = (),
     recover: bool = False,
+    or_resume: bool = False,
     reporter: Reporter | None = None,
     **unknown: object,
 ) -> Run:
@@ -84,6 +86,8 @@ def train(
         loggers: names of additional loggers, such as "tensorboard".
         recover: after a severe finding, or a mild one whose remedy cannot harm, rewind the run and change its
             settings, at most three times.
+        or_resume: continue the run if its folder holds this very run already. This is implied where torchrun or Slurm
+            have restarted the command.
         reporter: receives the progress messages; by default nothing is reported.
         unknown: always refused.
 
@@ -107,11 +111,18 @@ def train(
     check_loggers(loggers)
     checked = _validate_recipe(recipe, size, settings, keywords)  # before torch is imported, which takes seconds
     path = Path(run) if run else Path("runs") / _default_run_name(checked.data)
-    RunFolder.check_new(path)
+    or_resume, request = or_resume or is_restarted(), build_request(checked, size)
+    if not or_resume:
+        RunFolder.check_new(path)
     from zerosum.training.accelerator import process_group
     from zerosum.workflows import run_training
 
     with process_group():
+        restart = decide_restart(path, request) if or_resume else Restart.START
+        if restart is Restart.DONE:
+            return Run(RunFolder.open(path), RunState.DONE)
+        if restart is Restart.RESUME:
+            return resume(path, loggers=loggers, reporter=reporter)
         resolved, decisions, torch_device, inspection, variant = _resolve_recipe(
             checked, recipe, size, settings, keywords
         )
@@ -119,7 +130,7 @@ def train(
         recipe_settings = _recipe_settings(recipe, variant)
         return Run(
             *run_training.start_run(
-                resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, inspection
+                resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, request, inspection
             )
         )
 
@@ -317,12 +328,12 @@ def resume(
 def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:
     """Raise BadInput if a run is done and has reached its end.
 
-    A run that was killed just before its last sample grid is not refused, so that the grid is written.
+    A run that was killed just before its last sample grid or its report is not refused, so that they are written.
     """
     status = trainer.folder.read_json("status.json")
-    if status.get("state") != RunState.DONE:
-        return
     path = trainer.folder.path
+    if status.get("state") != RunState.DONE or not (path / "report.html").exists():
+        return
     if status.get("stopped_early") and recipe.evaluation.patience:
         raise BadInput(
             f"{path} is done: training stopped early, since its score did not improve; to train it longer, set "

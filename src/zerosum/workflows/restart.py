@@ -1,0 +1,109 @@
+"""The same command again: start a run, or continue it where its folder holds this very run already."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerosum.errors import BadInput
+from zerosum.run_folder import Row, RunFolder, RunState
+
+if TYPE_CHECKING:
+    from zerosum.recipes.recipe import Recipe
+
+RESTART_COUNTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
+"""Environment variables in which torchrun and Slurm count how often they have restarted a command."""
+PLAN_FILE = "plan.json"
+"""Holds what the run was started with, under "request"."""
+
+
+class Restart(StrEnum):
+    """What the same command does to a folder."""
+
+    START = "start"
+    """There is no run yet."""
+    RESUME = "resume"
+    """The folder holds this run, which is not at its end."""
+    DONE = "done"
+    """The folder holds this run, which is done."""
+
+
+def is_restarted() -> bool:
+    """Return whether a launcher has restarted this command after a failure."""
+    counts = (os.environ.get(name, "") for name in RESTART_COUNTS)
+    return any(count.isdecimal() and int(count) > 0 for count in counts)
+
+
+def build_request(checked: Recipe, size: str) -> Row:
+    """Return what a run is asked for, before anything is measured: all settings, the size and the absolute sources."""
+    settings = checked.model_dump(mode="json", exclude_none=True)
+    settings["data"] = {name: value for name, value in settings["data"].items() if name not in checked.data.sources}
+    sources = {
+        name: str(Path(source).resolve()) if Path(source).exists() else source
+        for name, source in checked.data.sources.items()
+    }
+    request: Row = json.loads(json.dumps({"size": size, "sources": sources, "settings": settings}))
+    return request
+
+
+def decide_restart(path: Path, request: Row) -> Restart:
+    """Return what to do with the run folder. All ranks call it together; rank 0 decides, since files may appear late.
+
+    Raises:
+        BadInput: on every rank, if the folder holds another run or other files, or cannot be created.
+    """
+    from zerosum.training.accelerator import Accelerator
+
+    accelerator = Accelerator()
+    restart, refusal = Restart.START, ""
+    if accelerator.rank == 0:
+        try:
+            restart = _decide(path, request)
+        except BadInput as error:
+            refusal = str(error)
+    restart, refusal = accelerator.broadcast((restart, refusal))
+    if refusal:
+        raise BadInput(refusal)
+    return restart
+
+
+def _decide(path: Path, request: Row) -> Restart:
+    if not (path / "recipe.toml").is_file():
+        RunFolder.check_new(path)
+        return Restart.START
+    folder = RunFolder.open(path)
+    former = folder.read_json(PLAN_FILE).get("request")
+    if not isinstance(former, Mapping):
+        raise BadInput(
+            f"{path} holds a run that does not say what it was started with, so it may be another one: continue it "
+            f"with `zerosum resume {path}`, or give the new run another folder with `run`"
+        )
+    different = _first_difference(former, request)
+    if different:
+        raise BadInput(
+            f"{path} holds another run: `{different[0]}` is {different[1]} there and {different[2]} here; give the new "
+            f"run another folder with `run`, or continue the old one with `zerosum resume {path}`"
+        )
+    is_done = folder.read_json("status.json").get("state") == RunState.DONE and (path / "report.html").exists()
+    return Restart.DONE if is_done else Restart.RESUME
+
+
+def _first_difference(former: Mapping[str, object], request: Mapping[str, object]) -> tuple[str, str, str] | None:
+    """Return the dotted name and both values of the first setting that differs; None if none does."""
+    first, second = _flatten(former), _flatten(request)
+    for name in [*first, *second]:
+        if first.get(name, "unset") != second.get(name, "unset"):
+            shown = name.removeprefix("settings.").replace("sources.", "data.", 1)
+            return shown, str(first.get(name, "unset")), str(second.get(name, "unset"))
+    return None
+
+
+def _flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
