@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -140,10 +141,10 @@ class Trainer:
             self.monitor.start()
         callbacks = [self._set_progress, self._tick, self._preview_when_due, self._evaluate_when_due]
         callbacks += [self._save_when_due]
-        with catch_interrupts() as stop_event:
+        with catch_interrupts() as stop_request:
             if self.progress.examples == 0:
                 self._save_preview(self.progress)
-            should_stop = partial(self._should_stop, stop_condition, stop_event)
+            should_stop = partial(self._should_stop, stop_condition, stop_request)
             try:
                 train(
                     self.game,
@@ -164,14 +165,14 @@ class Trainer:
             self._write_status()
         return self.state
 
-    def _should_stop(self, stop_condition: StopCondition, stop_event: threading.Event, progress: Progress) -> bool:
+    def _should_stop(self, stop_condition: StopCondition, stop_request: StopRequest, progress: Progress) -> bool:
         """Return whether to stop before the next round; all ranks get the same answer."""
         if self.state is RunState.RUNNING and progress.examples >= stop_condition.max_examples:
             self.state = RunState.DONE
         if self.state is not RunState.RUNNING:
             return True
         interrupted, out_of_time = self.accelerator.all_reduce_any(
-            stop_event.is_set(), self.elapsed_seconds() >= stop_condition.max_seconds
+            bool(stop_request.signals), self.elapsed_seconds() >= stop_condition.max_seconds
         )
         if out_of_time or interrupted:
             self.state = RunState.DONE if out_of_time else RunState.INTERRUPTED
@@ -304,25 +305,43 @@ class Trainer:
             self.folder.write_json("status.json", status)
 
 
-@contextmanager
-def catch_interrupts() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C or SIGTERM sets, so that the current round is finished and saved.
+@dataclass
+class StopRequest:
+    """What signals asked for. A plain list: a lock, as of an event, could be requested again by the next signal."""
 
-    A second signal raises KeyboardInterrupt at once. Outside the main thread no signal is caught.
+    signals: list[int] = field(default_factory=list)
+    """The signals so far, oldest first."""
+
+
+@contextmanager
+def catch_interrupts() -> Iterator[StopRequest]:
+    """Yield a request that Ctrl-C, SIGTERM or SIGHUP fills, so that the current round is finished and saved.
+
+    A second signal raises KeyboardInterrupt at once, and further ones do what they did before. Outside the main thread
+    no signal is caught.
     """
-    stop_event = threading.Event()
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield stop_event
+        yield request
         return
 
     def request_stop(number: int, frame: FrameType | None) -> None:
-        if stop_event.is_set():
+        request.signals.append(number)
+        if len(request.signals) > 1:
+            restore()
             raise KeyboardInterrupt
-        stop_event.set()
 
-    former_handlers = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop_event
-    finally:
+    def restore() -> None:
         for number, handler in former_handlers.items():
             signal.signal(number, handler)
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+        numbers.append(signal.SIGHUP)
+    former_handlers = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, request_stop)
+    try:
+        yield request
+    finally:
+        restore()
