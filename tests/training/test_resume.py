@@ -138,6 +138,15 @@ def test_a_run_killed_after_its_last_checkpoint_is_completed(tmp_path: Path, ima
     assert (run / "report.html").exists()
 
 
+def test_a_run_killed_between_its_end_and_its_report_gets_the_report(tmp_path: Path, images: Path) -> None:
+    run = api.train(images, recipe="vanilla", run=tmp_path / "run", examples=160, settings=SMALL).path
+    (run / "report.html").unlink()
+    assert api.resume(run).state == "done"
+    assert (run / "report.html").exists()
+    with pytest.raises(BadInput, match="is done"):
+        api.resume(run)
+
+
 def test_incomplete_files_are_ignored(tmp_path: Path, images: Path) -> None:
     reference = api.train(images, recipe="vanilla", run=tmp_path / "reference", examples=160, settings=SMALL)
     run = api.train(images, recipe="vanilla", run=tmp_path / "incomplete", examples=160, settings=SMALL).path
