@@ -25,7 +25,7 @@ from zerosum.errors import BadInput
 
 T = TypeVar("T")
 
-VERSION = 4
+VERSION = 5
 """Increase it whenever the same files would be read as other values, or the files of an entry change."""
 MARKER = ".zerosum-cache-entry"
 """Name of the file that each folder made here holds, from its first moment to its last."""

@@ -108,6 +108,17 @@ def test_splits_are_no_classes() -> None:
     assert layout_of(names_in("trainA", "trainB", "testA", "testB")).classes == ("trainA", "trainB")
 
 
+def test_numbered_parts_of_one_set_are_no_classes() -> None:
+    """The folders of NVIDIA's dataset_tool hold up to 1,000 images each, which are numbered on."""
+    names = [f"{number // 5:05d}/img{number:08d}.png" for number in range(13)]
+    layout = layout_of(names)
+    assert (layout.classes, len(layout.indices)) == ((), 13)
+    assert layout.notes[0].startswith("no classes were read, because 00000/, 00001/, 00002/ number the images on")
+    assert layout_of(names_in("00000", "00001")).classes == ("00000", "00001"), "each numbers its images from 0"
+    assert layout_of(["0/1.png", "1/2.png"]).classes == ("0", "1"), "too few digits"
+    assert layout_of(["0001/1.png", "0007/2.png"]).classes == ("0001", "0007"), "numbers are missing"
+
+
 def test_a_hundred_thousand_folders_and_deep_paths() -> None:
     names = [
         *(f"{number}/{part}/a.png" for number in range(50_000) for part in ("train", "test")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from zerosum.data.images.files import FileEntry
 from zerosum.data.images.label_table import LabelTable, find_label_tables, read_label_table
 from zerosum.data.images.splits import Split, parse_split, select_split
 from zerosum.data.text import natural_sort_key
+
+_MIN_SHARD_DIGITS = 4  # with fewer, numbers are the names of classes: 0 to 9, 001 to 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,11 @@ def _layout_from_folders(names: Sequence[str], indices: list[int], depth: int, n
         )
     if "" not in folders and all(_is_split(name) for name in folders):
         notes.append(f"no classes were read, because {_format_folders(folders)} are splits, and all images are used")
+    elif "" not in folders and _are_shards(names, indices, depth, folders):
+        notes.append(
+            f"no classes were read, because {_format_folders(folders)} number the images on and so are parts of one "
+            "set: add a labels.csv to train with classes"
+        )
     elif "" not in folders:
         return _layout_of_classes(names, indices, depth, folders, notes)
     return FolderLayout(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes))
@@ -96,6 +104,18 @@ def _is_split(folder: str) -> bool:
     """Return whether the name of a folder says nothing but which split it is: test or val_2, but not testA."""
     found = parse_split(folder)
     return found is not None and found.is_plain and not found.rest
+
+
+def _are_shards(names: Sequence[str], indices: Sequence[int], depth: int, folders: Sequence[str]) -> bool:
+    """Return whether folders such as 00000/ and 00001/ are parts of one set, whose images they number on.
+
+    Classes may have such names too, as those of GTSRB, but each class numbers its images from the start.
+    """
+    numbered = [name for name in folders if name.isascii() and name.isdigit() and len(name) >= _MIN_SHARD_DIGITS]
+    if len(numbered) < len(folders) or int(folders[-1]) - int(folders[0]) != len(folders) - 1:
+        return False
+    files = [natural_sort_key(names[index].rpartition("/")[2]) for index in indices]  # folder by folder
+    return all(a < b for a, b in itertools.pairwise(files))
 
 
 def _layout_of_classes(
