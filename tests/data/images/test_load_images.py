@@ -241,6 +241,8 @@ def test_bad_settings_are_refused(
             "has no array named images, x, x_train or arr_0 (found: photos): save",
         ),
         ({"x": np.zeros((20, 16))}, "the array x in {} has shape (20, 16): save images with shape (N, H, W)"),
+        ({"x": np.zeros((64, 48, 3))}, "the array x in {} has shape (64, 48, 3), which is that of one image (H, W, C)"),
+        ({"x": np.zeros((64, 48, 1))}, "has shape (64, 48, 1), which is that of one image (H, W, C): save"),
         ({"x": np.zeros((20, 9, 9, 9))}, "has shape (20, 9, 9, 9): save"),
         ({"x": np.full((20, 4, 4), np.nan)}, "the array x in {} holds values that are not finite: replace NaN"),
         ({"x": np.full((20, 4, 4), 1j)}, "has dtype complex128: save images as uint8"),

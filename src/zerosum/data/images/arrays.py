@@ -213,8 +213,14 @@ def check_image_shape(shape: tuple[int, ...], description: str) -> None:
     """Raise if an array cannot hold images.
 
     Raises:
-        BadInput: if its shape is not (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4.
+        BadInput: if its shape is not (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4; or if it is that of
+            one image (H, W, C).
     """
+    if len(shape) == 3 and 1 <= shape[2] <= 4 < shape[1]:
+        raise BadInput(
+            f"{description} has shape {shape}, which is that of one image (H, W, C): save several images with shape "
+            "(N, H, W, C)"
+        )
     if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _find_channel_axis(shape) is None):
         raise BadInput(
             f"{description} has shape {shape}: save images with shape (N, H, W), (N, H, W, C) or (N, C, H, W), with C "
