@@ -147,6 +147,12 @@ class _ErrorKeepingFile(FileIO):
         return written
 
 
+_DAMAGE_ERRORS = (
+    OSError, RuntimeError, SafetensorError, UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError,
+)  # fmt: skip
+"""What reading a damaged or foreign checkpoint may raise."""
+
+
 def load(
     folder: Path,
     game: Game,
@@ -183,17 +189,7 @@ def load(
         meter.load_state_dict(training["meter"], accelerator)
         loader.position = training["position"]
         rng_states = training["rng_states"]
-    except (
-        OSError,
-        RuntimeError,
-        SafetensorError,
-        UnpicklingError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
+    except _DAMAGE_ERRORS as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadInput(
             f"checkpoint {folder} cannot be read ({reason}); delete it to resume from the one before"
