@@ -91,5 +91,7 @@ def check_memory(name: str, count: int, generator: Generator) -> None:
 
 
 def _brief(value: int) -> str:
-    """Return a whole number in digits, or by its size if it has very many."""
-    return f"{value:,}" if abs(value) < 10**18 else f"of {len(hex(abs(value))) - 2} hexadecimal digits"
+    """Return a whole number as it is written, or its size if it has so many digits that a message cannot hold them."""
+    if abs(value) < 10**18:
+        return f"{value:,}"
+    return str(value) if abs(value) < 10**40 else "with more than 40 digits"
