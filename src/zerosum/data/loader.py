@@ -22,7 +22,7 @@ from zerosum.game.types import Batch, Sample
 
 
 class FetchedPart(TypedDict, total=False):
-    """The raw examples (n, ...) of one part of a batch, with what the batch holds beside them."""
+    """The raw examples (n, ...) of one part of a batch, with what the batch holds besides."""
 
     raw: Sample
     """The examples as they are stored."""

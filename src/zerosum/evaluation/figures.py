@@ -1,4 +1,4 @@
-"""Figures of an evaluation: samples beside their nearest training items, and real items of missing modes."""
+"""Figures of an evaluation: samples next to their nearest training items, and real items of missing modes."""
 
 from __future__ import annotations
 

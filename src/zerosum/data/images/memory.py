@@ -62,7 +62,7 @@ class DecodingBudget:
 
     @contextmanager
     def reserve(self, image: Image.Image) -> Iterator[None]:
-        """Wait until an opened image fits beside those that are being decoded, or is the only one."""
+        """Wait until an opened image fits next to those that are being decoded, or is the only one."""
         needed = decoding_bytes(image)
         with self._changed:
             self._changed.wait_for(lambda: self._images == 0 or self._fits(needed))

@@ -79,6 +79,6 @@ class DecodedImages:
 
 
 def save_rows(folder: Path, metadata: ExampleMetadata, summary: ImageSummary) -> None:
-    """Write the metadata and the summary of images into a folder, beside their array `values.npy`."""
+    """Write the metadata and the summary of images into a folder, next to their array `values.npy`."""
     np.savez(folder / "metadata.npz", **metadata._asdict())
     (folder / "summary.json").write_text(json.dumps(summary.as_dict()), encoding="utf-8")

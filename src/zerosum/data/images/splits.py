@@ -41,7 +41,7 @@ class SplitFolder:
 
     split: Split
     rest: str
-    """What the name says beside the split, in lower case: "a" of trainA, "cats" of train_cats, nothing of train2017."""
+    """What the name says besides the split, in lower case: "a" of trainA, "cats" of train_cats, nothing of train2017."""
     is_plain: bool
     """Whether that is nothing, or "a" or "b"."""
 
@@ -70,7 +70,7 @@ class SplitChoice:
 
 
 def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitChoice:
-    """Find the images of a split in a tree, at any level: train/cats/, cats/train/ and A/train/ beside A/test/.
+    """Find the images of a split in a tree, at any level: train/cats/, cats/train/ and A/train/ next to A/test/.
 
     The folders of a level are splits if one of them is for training and another one is not, and all of them are named
     after splits, such as cars_train and cars_test, or if there are others but two are named like train and test alone.
