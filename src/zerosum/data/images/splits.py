@@ -41,7 +41,7 @@ class SplitFolder:
 
     split: Split
     rest: str
-    """What the name says besides the split, in lower case: "a" of trainA, "cats" of train_cats, nothing of train2017."""
+    """What the name says apart from it, in lower case: "a" of trainA, "cats" of train_cats, nothing of train2017."""
     is_plain: bool
     """Whether that is nothing, or "a" or "b"."""
 
