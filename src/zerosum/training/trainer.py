@@ -128,7 +128,7 @@ class Trainer:
         try:
             with explain_disk_full(self.folder.path):
                 return self._train(stop_condition)
-        except Exception:
+        except Exception:  # not swallowed: the status must not say "running" after the error has ended the process
             self._mark_interrupted()
             raise
 

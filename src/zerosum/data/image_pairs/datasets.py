@@ -62,13 +62,29 @@ class DegradedDataset(Dataset):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PairedDataset(Dataset):
-    """Targets, each with its own input."""
+class GivenInputsDataset(Dataset):
+    """Targets, and input images that are given, not made from the targets."""
 
     input_values: NDArray[np.uint8]
     """(M, H, W, Ci) input images."""
     input_hashes: NDArray[np.uint64]
     """(M,) their content hashes."""
+
+    @property
+    def input_codec(self) -> ImageCodec:
+        """Encodes the inputs."""
+        return ImageCodec.of_images(self.input_values)
+
+    @property
+    def input_spec(self) -> TensorSpec:
+        """An input (Ci, H, W)."""
+        return self.input_codec.spec
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PairedDataset(GivenInputsDataset):
+    """Targets, each with its own input."""
+
     input_rows: NDArray[np.int64]
     """(N,) the row of the input of each target; -1 if it has none, in which case the target is on no side of the
     split."""
@@ -83,16 +99,6 @@ class PairedDataset(Dataset):
                 hashes[np.lexsort((hashes, self.labels[indices], self.content_hashes[indices]))].astype("<u8").tobytes()
             )
         return _combine_hashes(super().fingerprint, *columns)
-
-    @property
-    def input_codec(self) -> ImageCodec:
-        """Encodes the inputs."""
-        return ImageCodec.of_images(self.input_values)
-
-    @property
-    def input_spec(self) -> TensorSpec:
-        """An input (Ci, H, W)."""
-        return self.input_codec.spec
 
     @property
     def has_targets(self) -> bool:
@@ -119,13 +125,9 @@ class PairedDataset(Dataset):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class UnpairedDataset(Dataset):
+class UnpairedDataset(GivenInputsDataset):
     """Targets of one domain and inputs of another, without pairs. A sample has two parts: an input, then a target."""
 
-    input_values: NDArray[np.uint8]
-    """(M, H, W, Ci) input images."""
-    input_hashes: NDArray[np.uint64]
-    """(M,) their content hashes."""
     input_train: NDArray[np.int64]
     """Indices of the training inputs, in order of content."""
     input_held_out: NDArray[np.int64]
@@ -136,16 +138,6 @@ class UnpairedDataset(Dataset):
         """32 hex digits that change when the images or the split of either domain change."""
         sorted_hashes = (np.sort(self.input_hashes[indices]) for indices in (self.input_train, self.input_held_out))
         return _combine_hashes(super().fingerprint, *(hashes.astype("<u8").tobytes() for hashes in sorted_hashes))
-
-    @property
-    def input_codec(self) -> ImageCodec:
-        """Encodes the inputs."""
-        return ImageCodec.of_images(self.input_values)
-
-    @property
-    def input_spec(self) -> TensorSpec:
-        """An input (Ci, H, W)."""
-        return self.input_codec.spec
 
     @property
     def epoch_size(self) -> int:

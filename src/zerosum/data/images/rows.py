@@ -25,7 +25,7 @@ DAMAGED_FILE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
-    NotImplementedError,
+    NotImplementedError,  # raised by zipfile for a method of compression that it does not know
 )
 """What reading a cut or changed .json, .npy or .npz file raises; such an entry of the cache is made anew."""
 
