@@ -51,6 +51,13 @@ class Codec(ABC):
         assert not isinstance(raw, Mapping), "a codec of trees of tensors has an `items` of its own"
         return np.asarray(raw.numpy())
 
+    def preview(self, items: Items) -> Items:
+        """Return items (N, ...) as they are drawn, by default themselves.
+
+        Images of any type and number of channels are drawn as bytes in gray or RGB.
+        """
+        return items
+
     @abstractmethod
     def embed(self, sample: Sample) -> Tensor:
         """Return cheap features (N, D) float32 on the CPU of samples (N, ...), whose distances the monitor compares."""
