@@ -50,7 +50,7 @@ def test_settings_are_those_of_the_kind_that_they_name_or_that_claims_them(
         ({"kind": "sounds"}, "no such kind of data"),
         ({"source": "ring", "rotate90": True}, "is a setting of images and image-pairs, and these data are points"),
         ({"kind": "images", "pairs": "paired"}, "is a setting of image-pairs, and these data are images"),
-        ({"kind": "images", "size": 0}, "greater than or equal to 1"),
+        ({"kind": "images", "size": 0}, "each side must be from 1 to 1024 pixels"),
         ({"kind": "points", "sise": 3}, "Extra inputs are not permitted"),
     ],
 )

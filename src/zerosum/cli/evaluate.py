@@ -51,7 +51,9 @@ def evaluate(
     network_interpolation: Annotated[
         float, typer.Option(help="Of esrgan and srgan: 0 before adversarial training, 1 as trained.")
     ] = 1.0,
-    size: Annotated[int | None, typer.Option(help="With --fake: image side in pixels.", show_default=False)] = None,
+    size: Annotated[
+        str | None, typer.Option(help="With --fake: size of images in pixels, 64 or WIDTHxHEIGHT.", show_default=False)
+    ] = None,
     channels: Annotated[int | None, typer.Option(help="With --fake: 1 to 4.", show_default=False)] = None,
     into: IntoOption = None,
     device: DeviceOption = "auto",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.codec import Items
+from zerosum.data.images.size import parse_size
 from zerosum.data.images.summary import CHANNEL_NAMES
 from zerosum.media.kind import MediaKind
 from zerosum.media.raster import Images, as_images, make_grid, save_image
@@ -49,7 +50,7 @@ class ImageMedia(MediaKind):
         """Return the size and the channels of the images."""
         size, channels = record.get("size"), record.get("channels")
         label = f", {CHANNEL_NAMES[channels]}" if isinstance(channels, int) and channels in CHANNEL_NAMES else ""
-        return f"They are {size} × {size} pixels{label}." if size else ""
+        return f"They are {str(parse_size(size)).replace('x', ' × ')} pixels{label}." if size else ""
 
     def facts(self, record: Mapping[str, Json]) -> list[tuple[str, object]]:
         """Return the sizes, modes and formats of the files."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +16,7 @@ from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import Row, RunFolder
 from zerosum.workflows.bounds import check_latent_truncation, check_seed
 from zerosum.workflows.evaluate_task import choose_unbiased_features, evaluate_and_record
-from zerosum.workflows.run_data import load_options, load_other_data, read_run_data, report_notes
+from zerosum.workflows.run_data import load_options, load_other_data, read_run_data, report_intake
 
 if TYPE_CHECKING:
     from zerosum.data.config import DataConfig
@@ -120,14 +122,21 @@ def _evaluate_generator(
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
         dataset = read_run_data(folder, recipe, reporter)
+        report_intake(dataset, reporter)
         external = load_other_data(recipe.data.model_copy(update={"source": data}), dataset, reporter) if data else None
         task = request.build_run_task(generator, dataset, external, options)
         options, task = choose_unbiased_features(options, task, recipe.pretrained_features, dataset)
-        metadata: Row = {"examples": examples, "checkpoint": generator.checkpoint}
+        intake = _intake({"train": dataset} | ({"real": external} if external else {}))
+        metadata: Row = {"examples": examples, "checkpoint": generator.checkpoint, "intake": intake}
         row = evaluate_and_record(task, options, dataset, choose_device(device), reporter, folder, rank == 0, metadata)
         if rank == 0:
             write_report(folder.path)
     return row
+
+
+def _intake(datasets: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """Return what a record says of the data that were read: by argument, the lines of `report_intake`."""
+    return {name: dataset.summary.intake_lines() for name, dataset in datasets.items()}
 
 
 class TranslationOptions(NamedTuple):
@@ -172,6 +181,7 @@ def _evaluate_translation(
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
         dataset, test_set = evaluate_pairs.load_translation_data(folder, recipe, data, paired, reverse, reporter)
+        metadata["intake"] = _intake({"train": dataset} | ({"real": test_set.dataset} if data else {}))
         test_set = test_set.head(options.num_samples or len(test_set.indices))
         task = evaluate_pairs.build_translation_task(translator, dataset, test_set, recipe.pretrained_features)
         options, task = choose_unbiased_features(options, task, recipe.pretrained_features, dataset)
@@ -195,7 +205,7 @@ def evaluate_folders(
     real: str | Path,
     *,
     train: str | Path = "",
-    size: int | None = None,
+    size: int | str | None = None,
     channels: int | None = None,
     features: str = "",
     num_samples: int | None = None,
@@ -213,7 +223,8 @@ def evaluate_folders(
         train: the training images of the model. With them, memorization is measured, and the floor compares them with
             `real`. Without them, samples are compared with one half of `real`, and the floor compares the other half
             with it.
-        size: the width and height in pixels that all images are scaled to; by default those of `fake`.
+        size: the size in pixels that all images are scaled to, as in `data.size`: the side of squares, or "96x64"
+            (width x height); by default that of `fake`.
         channels: 1 to 4; by default those of `fake`.
         features: as in `evaluate`.
         num_samples: the number of images of `fake`; by default all.
@@ -247,9 +258,12 @@ def evaluate_folders(
         fakes, reals = (_load_source(data, str(source), reporter) for source in (fake, real))
         trained = _load_source(data, str(train), reporter, HELD_OUT_FRACTION) if train else None
         task, classifier_dataset = request.build_folders_task(fakes, reals, trained, options)
+        loaded = {"fake": fakes, "real": reals} | ({"train": trained} if trained else {})
+        same = _describe_same_sources({name: (sources[name], dataset) for name, dataset in loaded.items()})
+        task = replace(task, warnings=(*same, *task.warnings))
         paths = {"fake": str(Path(fake).resolve()), "real": str(Path(real).resolve())}
         folder.path.mkdir(parents=True, exist_ok=True)
-        metadata: Row = {"examples": 0, "checkpoint": "files", **paths}
+        metadata: Row = {"examples": 0, "checkpoint": "files", **paths, "intake": _intake(loaded)}
         return evaluate_and_record(
             task, options, classifier_dataset, choose_device(device), reporter, folder, rank == 0, metadata
         )
@@ -286,7 +300,23 @@ def _load_source(data: DataConfig, source: str, reporter: Reporter, held_out_fra
     is_training_data = held_out_fraction > 0
     options = load_options(reporter, f"reading {source}", held_out_fraction, test_split=not is_training_data)
     dataset = load_dataset(data.model_copy(update={"source": source}), options)
-    for line in dataset.summary.unreadable_lines():
-        reporter.message(line)
-    report_notes(dataset, reporter)
+    report_intake(dataset, reporter)
     return dataset
+
+
+def _describe_same_sources(sources: Mapping[str, tuple[str, Dataset]]) -> tuple[str, ...]:
+    """Return a warning for each two arguments that name the same items, by whatever path.
+
+    Args:
+        sources: path and items by argument.
+    """
+    from zerosum.evaluation import request
+
+    pairs = itertools.combinations(sources.items(), 2)
+    return tuple(
+        f"`{first}` and `{second}` are the same, {Path(path).resolve()}: these {one.summary.noun}s are compared with "
+        "themselves; name another source for one of them"
+        for (first, (path, one)), (second, (other_path, other)) in pairs
+        if Path(path).resolve() == Path(other_path).resolve()
+        and request.hold_the_same(one, other)
+    )

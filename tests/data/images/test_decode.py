@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, features
 
 from zerosum.data.images.decode import FITS, PIL_MODES, convert_channels, decode_image, to_8bit
+from zerosum.data.images.size import ImageSize
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
 FORMAT_MODES = {
@@ -46,7 +47,7 @@ def save_and_open(image: Image.Image, file_format: str, **options: object) -> Im
 @pytest.mark.parametrize(("mode", "channels", "fit"), list(itertools.product(MODES, PIL_MODES, FITS)))
 def test_every_mode_and_size_becomes_bytes_of_the_requested_shape(mode: str, channels: int, fit: str) -> None:
     for size in SIZES:
-        decoded = decode_image(ramp_image(mode, size), 8, channels, fit)
+        decoded = decode_image(ramp_image(mode, size), ImageSize.square(8), channels, fit)
         assert decoded.pixels.shape == (8, 8, channels)
         assert decoded.pixels.dtype == np.uint8
         assert (decoded.width, decoded.height, decoded.mode) == (*size, mode)
@@ -59,8 +60,8 @@ def test_every_format_gives_the_saved_pixels(file_format: str, mode: str) -> Non
     assert features.check("webp")
     image = ramp_image(mode, (17, 31))
     lossless = {"lossless": True, "exact": True} if file_format == "WEBP" else {}
-    decoded = decode_image(save_and_open(image, file_format, **lossless), 31, 3, "pad")
-    expected = decode_image(image, 31, 3, "pad").pixels.astype(int)
+    decoded = decode_image(save_and_open(image, file_format, **lossless), ImageSize.square(31), 3, "pad")
+    expected = decode_image(image, ImageSize.square(31), 3, "pad").pixels.astype(int)
     assert decoded.format == file_format
     # JPEG is lossy: its error on these ramps stays below 24 of 255; the others are lossless.
     assert np.abs(decoded.pixels - expected).max() <= (24 if file_format == "JPEG" else 0)
@@ -102,14 +103,14 @@ def test_a_transparent_color_of_any_mode_is_transparent(mode: str) -> None:
     image = image.convert(mode)
     black = (0, 0, 0) if mode == "RGB" else image.getpixel((0, 0))
     opened = save_and_open(image, "PNG", transparency=black)
-    assert decode_image(opened, 2, 2, "resize").pixels[0, 0].tolist()[1] == 0
-    assert decode_image(opened, 2, 3, "pad").pixels[0].tolist() == [[255] * 3] * 2
+    assert decode_image(opened, ImageSize.square(2), 2, "resize").pixels[0, 0].tolist()[1] == 0
+    assert decode_image(opened, ImageSize.square(2), 3, "pad").pixels[0].tolist() == [[255] * 3] * 2
 
 
 def test_a_hidden_color_does_not_bleed_when_scaled_down() -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[:, :4] = (255, 255, 255, 255)  # white next to fully transparent black
-    decoded = decode_image(Image.fromarray(pixels), 4, 4, "resize").pixels
+    decoded = decode_image(Image.fromarray(pixels), ImageSize.square(4), 4, "resize").pixels
     assert decoded[..., :3][decoded[..., 3] > 8].min() >= 250
 
 
@@ -124,7 +125,7 @@ def test_exif_orientation_is_applied(file_format: str, orientation: int) -> None
     rotated = upright.transpose(Image.Transpose[inverse[orientation]]) if orientation in inverse else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    decoded = decode_image(save_and_open(rotated, file_format, exif=exif), 24, 1, "resize")
+    decoded = decode_image(save_and_open(rotated, file_format, exif=exif), ImageSize.square(24), 1, "resize")
     assert (decoded.width, decoded.height) == (24, 16)
     assert decoded.pixels[:8, :6].mean() > 240
     assert decoded.pixels[14:].mean() < 10
@@ -134,7 +135,7 @@ def test_exif_orientation_is_applied(file_format: str, orientation: int) -> None
 def test_broken_exif_is_ignored() -> None:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (9, 99, 199)).save(file, "PNG", exif=b"Exif\0\0nonsense")
-    assert decode_image(Image.open(file), 8, 3, "crop").pixels[0, 0].tolist() == [9, 99, 199]
+    assert decode_image(Image.open(file), ImageSize.square(8), 3, "crop").pixels[0, 0].tolist() == [9, 99, 199]
 
 
 def test_the_first_frame_of_an_animation_is_read() -> None:
@@ -142,7 +143,7 @@ def test_the_first_frame_of_an_animation_is_read() -> None:
     for file_format in ("WEBP", "PNG", "GIF", "TIFF"):
         lossless = {"lossless": True} if file_format == "WEBP" else {}
         opened = save_and_open(frames[0], file_format, save_all=True, append_images=frames[1:], **lossless)
-        decoded = decode_image(opened, 8, 3, "crop")
+        decoded = decode_image(opened, ImageSize.square(8), 3, "crop")
         assert decoded.pixels[4, 4].tolist() == [255, 0, 0]
         assert decoded.frames == 2
 
@@ -150,36 +151,39 @@ def test_the_first_frame_of_an_animation_is_read() -> None:
 def test_crop_takes_the_center() -> None:
     pixels = np.zeros((4, 10, 3), np.uint8)
     pixels[:, 3:7] = 200
-    assert (decode_image(Image.fromarray(pixels), 4, 3, "crop").pixels == 200).all()
+    assert (decode_image(Image.fromarray(pixels), ImageSize.square(4), 3, "crop").pixels == 200).all()
 
 
 def test_pad_repeats_the_edge_and_does_not_scale_small_images() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5), dtype=np.uint8)
-    decoded = decode_image(Image.fromarray(pixels), 8, 1, "pad").pixels[..., 0]
+    decoded = decode_image(Image.fromarray(pixels), ImageSize.square(8), 1, "pad").pixels[..., 0]
     assert (decoded == np.pad(pixels, ((2, 3), (1, 2)), mode="edge")).all()
 
 
 def test_pad_scales_large_images_down_to_fit() -> None:
-    decoded = decode_image(Image.fromarray(np.full((10, 40, 3), 77, np.uint8)), 8, 3, "pad").pixels
+    decoded = decode_image(Image.fromarray(np.full((10, 40, 3), 77, np.uint8)), ImageSize.square(8), 3, "pad").pixels
     assert (decoded == 77).all()
 
 
 def test_scaling_down_does_not_alias() -> None:
     stripes = np.tile(np.array([0, 255], np.uint8), (512, 256))  # finer than a small image can resolve
-    decoded = decode_image(Image.fromarray(stripes), 16, 1, "crop").pixels
+    decoded = decode_image(Image.fromarray(stripes), ImageSize.square(16), 1, "crop").pixels
     assert np.abs(decoded.astype(int) - 127.5).max() < 4
 
 
 def test_the_content_hash_depends_on_pixels_and_size_alone() -> None:
     image = ramp_image("RGB", (12, 6))
-    content_hash = decode_image(image, 8, 3, "crop").content_hash
-    assert decode_image(save_and_open(image, "PNG", compress_level=0), 16, 1, "pad").content_hash == content_hash
-    assert decode_image(save_and_open(image, "BMP"), 8, 3, "crop").content_hash == content_hash
-    assert decode_image(image.resize((6, 3)), 8, 3, "crop").content_hash != content_hash
+    content_hash = decode_image(image, ImageSize.square(8), 3, "crop").content_hash
     assert (
-        decode_image(Image.new("L", (6, 2)), 8, 3, "crop").content_hash
-        != decode_image(Image.new("L", (2, 6)), 8, 3, "crop").content_hash
+        decode_image(save_and_open(image, "PNG", compress_level=0), ImageSize.square(16), 1, "pad").content_hash
+        == content_hash
+    )
+    assert decode_image(save_and_open(image, "BMP"), ImageSize.square(8), 3, "crop").content_hash == content_hash
+    assert decode_image(image.resize((6, 3)), ImageSize.square(8), 3, "crop").content_hash != content_hash
+    assert (
+        decode_image(Image.new("L", (6, 2)), ImageSize.square(8), 3, "crop").content_hash
+        != decode_image(Image.new("L", (2, 6)), ImageSize.square(8), 3, "crop").content_hash
     )
     altered = image.copy()
     altered.putpixel((11, 5), (1, 2, 3))
-    assert decode_image(altered, 8, 3, "crop").content_hash != content_hash
+    assert decode_image(altered, ImageSize.square(8), 3, "crop").content_hash != content_hash

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from zerosum.data.images.inspect import MAX_SAMPLED_HEADERS, ImageInspection, inspect_source
+from zerosum.data.images.size import ImageSize
 from zerosum.errors import BadInput
 
 MakeImages = Callable[..., list[Path]]
@@ -41,13 +42,13 @@ def test_the_recommended_size_depends_on_the_smallest_quarter_and_the_maximum() 
 
 
 def test_the_recommended_fit_pads_only_images_of_one_slightly_smaller_size() -> None:
-    assert inspection_of_sizes((28, 28), (28, 28)).recommended_fit(32) == "pad"
-    assert inspection_of_sizes((28, 30)).recommended_fit(32) == "pad"
-    assert inspection_of_sizes((28, 32)).recommended_fit(32) == "pad"
-    assert inspection_of_sizes((32, 32)).recommended_fit(32) == "crop"
-    assert inspection_of_sizes((28, 28), (28, 27)).recommended_fit(32) == "crop"
-    assert inspection_of_sizes((28, 40)).recommended_fit(32) == "crop"
-    assert inspection_of_sizes((16, 16)).recommended_fit(32) == "crop"
+    assert inspection_of_sizes((28, 28), (28, 28)).recommended_fit(ImageSize.square(32)) == "pad"
+    assert inspection_of_sizes((28, 30)).recommended_fit(ImageSize.square(32)) == "pad"
+    assert inspection_of_sizes((28, 32)).recommended_fit(ImageSize.square(32)) == "pad"
+    assert inspection_of_sizes((32, 32)).recommended_fit(ImageSize.square(32)) == "crop"
+    assert inspection_of_sizes((28, 28), (28, 27)).recommended_fit(ImageSize.square(32)) == "crop"
+    assert inspection_of_sizes((28, 40)).recommended_fit(ImageSize.square(32)) == "crop"
+    assert inspection_of_sizes((16, 16)).recommended_fit(ImageSize.square(32)) == "crop"
 
 
 def test_color_and_alpha_are_decided_by_pixels(tmp_path: Path, make_images: MakeImages) -> None:
@@ -97,7 +98,11 @@ def test_built_in_names_yield_to_an_existing_path(
     monkeypatch.chdir(tmp_path)
     digits = inspect_source("digits")
     assert (digits.count, digits.common_size, len(digits.classes)) == (10_000, (28, 28), 10)
-    assert (digits.recommended_size(), digits.recommended_fit(32), digits.has_color) == (32, "pad", False)
+    assert (digits.recommended_size(), digits.recommended_fit(ImageSize.square(32)), digits.has_color) == (
+        32,
+        "pad",
+        False,
+    )
     assert error_message("ring").startswith("the dataset 'ring' holds no images: give a folder, .zip, .npz or .npy of")
     for name in ("ring", "digits"):
         make_images(tmp_path / name, 4)

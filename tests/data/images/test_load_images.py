@@ -218,7 +218,7 @@ def test_a_source_without_readable_images_is_refused_with_a_reason(tmp_path: Pat
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": 2}, "`data.size` 2 is out of range: give 4 to 4096"),
+        ({"size": 2}, "`data.size` 2 is out of range: give sides of 4 to 4096"),
         ({"channels": 5}, "`data.channels` 5 is not supported: give 1 (gray)"),
         ({"fit": "squash"}, "`data.fit` 'squash' is unknown: give one of crop, pad, resize"),
         ({"held_out_fraction": 0.9}, "`held_out_fraction` 0.9 is out of range: give a number from 0 to 0.5"),

@@ -16,6 +16,7 @@ from zerosum.data.images.decode import FITS, decode_image
 from zerosum.data.images.files import load_image, open_image
 from zerosum.data.images.load import load_source
 from zerosum.data.images.memory import DecodingBudget, decoding_bytes
+from zerosum.data.images.size import ImageSize
 from zerosum.errors import BadInput
 
 MODES = ("1", "L", "P", "LA", "PA", "RGB", "RGBA", "CMYK", "I;16", "I", "F")
@@ -37,10 +38,10 @@ def noise_image(mode: str, width: int = 37, height: int = 53) -> Image.Image:
 @pytest.mark.parametrize("mode", MODES)
 def test_an_image_in_bands_is_the_same(monkeypatch: pytest.MonkeyPatch, mode: str, fit: str) -> None:
     for channels in (1, 2, 3, 4):
-        whole = decode_image(noise_image(mode), 16, channels, fit)
+        whole = decode_image(noise_image(mode), ImageSize.square(16), channels, fit)
         with monkeypatch.context() as patch:
             patch.setattr(bands, "BAND_PIXELS", 200)  # 5 rows, and 3 in the last band
-            banded = decode_image(noise_image(mode), 16, channels, fit)
+            banded = decode_image(noise_image(mode), ImageSize.square(16), channels, fit)
         assert banded.content_hash == whole.content_hash
         np.testing.assert_array_equal(banded.examples, whole.examples)
 
@@ -48,7 +49,9 @@ def test_an_image_in_bands_is_the_same(monkeypatch: pytest.MonkeyPatch, mode: st
 def test_the_content_hash_is_that_of_all_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bands, "BAND_PIXELS", 200)
     image = noise_image("RGB")
-    assert decode_image(image, 16, 3, "crop").content_hash == hash_content("RGB 37x53", image.tobytes())
+    assert decode_image(image, ImageSize.square(16), 3, "crop").content_hash == hash_content(
+        "RGB 37x53", image.tobytes()
+    )
 
 
 def test_a_palette_with_a_transparent_color_is_the_same_in_bands(

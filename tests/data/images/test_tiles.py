@@ -10,6 +10,7 @@ from PIL import Image
 from zerosum.data.images import reader
 from zerosum.data.images.decode import MAX_TILES, center_crop, tile
 from zerosum.data.images.load import load_source
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.summary import ImageSummary
 from zerosum.data.split import split_by_content
 from zerosum.errors import BadInput
@@ -28,7 +29,7 @@ def coordinate_image(width: int, height: int) -> Image.Image:
 )
 def test_tiles_cover_the_image_and_end_at_its_edge(size: tuple[int, int], count: int) -> None:
     image = coordinate_image(*size)
-    tiles = tile(image, 16)
+    tiles = tile(image, ImageSize.square(16))
     assert tiles.shape == (count, 16, 16, 3)
     corners = [tuple(pixels[0, 0, :2]) for pixels in tiles]
     assert corners[0] == (0, 0)
@@ -41,7 +42,7 @@ def test_tiles_cover_the_image_and_end_at_its_edge(size: tuple[int, int], count:
 
 
 def test_of_too_many_tiles_evenly_spaced_ones_are_taken() -> None:
-    tiles = tile(coordinate_image(512, 400), 16)
+    tiles = tile(coordinate_image(512, 400), ImageSize.square(16))
     assert len(tiles) == MAX_TILES < 32 * 25
     x, y, high = tiles[:, 0, 0].astype(int).T
     numbers = (y + 256 * (high % 16)) // 16 * 32 + (x + 256 * (high // 16)) // 16
@@ -51,7 +52,7 @@ def test_of_too_many_tiles_evenly_spaced_ones_are_taken() -> None:
 
 def test_small_images_are_scaled_up() -> None:
     small = coordinate_image(10, 40)
-    assert (tile(small, 16) == center_crop(small, 16)[None]).all()
+    assert (tile(small, ImageSize.square(16)) == center_crop(small, ImageSize.square(16))[None]).all()
 
 
 def test_all_tiles_of_an_image_are_on_one_side_of_the_split(tmp_path: Path, make_images: MakeImages) -> None:

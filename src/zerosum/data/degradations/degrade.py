@@ -75,7 +75,7 @@ class DegradationPipeline:
         factor = self.downsampling_factor
         if height % factor or width % factor:
             raise BadInput(
-                f"images of {height} x {width} cannot be made {factor} times smaller: set `data.size` to a multiple of "
+                f"images of {width}x{height} cannot be made {factor} times smaller: set `data.size` to multiples of "
                 f"{factor}"
             )
         return channels, height // factor, width // factor

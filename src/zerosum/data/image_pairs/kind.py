@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.config import DataConfig
+from zerosum.data.degradations.catalog import DOWNSAMPLING_FACTORS
 from zerosum.data.images.kind import Images
 from zerosum.data.kind import Inspection, LoadOptions
 
 if TYPE_CHECKING:
     from zerosum.data.dataset import Dataset
+    from zerosum.settings import Decision
 
+MIN_INPUT_SIDE = 8
+"""Least side in pixels of an input that is made from its target, for the choice of the size."""
 OWN_SETTINGS = ("pairs", "input", "target", "target_source", "input_channels", "input_range", "degrade")
 """Settings that no other kind of data has, so that they say which kind is meant."""
 
@@ -45,6 +49,18 @@ class ImagePairs(Images):
 
         assert isinstance(data, ImagePairDataConfig), "the settings are of this kind"
         return inspect_pairs(data)
+
+    def choose_settings(self, table: dict[str, object], inspection: Inspection, on_cpu: bool) -> list[Decision]:
+        """Choose size, channels, fit and horizontal flips; inputs that are made smaller keep at least 8 pixels."""
+        from zerosum.data.image_pairs.config import ImagePairDataConfig
+        from zerosum.data.images.defaults import MIN_RECTANGLE_SIDE, choose_image_settings
+        from zerosum.data.images.inspect import ImageInspection
+
+        assert isinstance(inspection, ImageInspection), "this kind made the inspection"
+        degradations = ImagePairDataConfig.model_validate(table).degradations
+        factor = max((DOWNSAMPLING_FACTORS.get(name, 1) for name in degradations), default=1)
+        min_side = max(MIN_RECTANGLE_SIDE, MIN_INPUT_SIDE * factor)
+        return choose_image_settings(table, inspection, on_cpu, min_side)
 
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
         """Load inputs and targets, decoded to one size."""

@@ -26,6 +26,7 @@ from zerosum.data.images.load import (
     require_enough_images,
 )
 from zerosum.data.images.rows import DecodedImages, ExampleMetadata
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.splits import Split
 from zerosum.data.images.summary import ImageSummary
 from zerosum.data.images.symmetries import choose_symmetries
@@ -63,12 +64,13 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
             are too few images.
     """
     check_held_out_fraction(options.held_out_fraction)
-    size, channels, fit = data.size or 0, data.channels or 0, data.fit or ""
+    size, channels, fit = data.size or ImageSize(0, 0), data.channels or 0, data.fit or ""
     check_image_settings(size, channels, fit)
     min_images = 1 if options.for_evaluation else MIN_IMAGES
     split = Split.TEST if options.test_split else Split.TRAINING
     if data.degrade:
-        DegradationPipeline(data.degrade).input_shape((channels, size, size))  # raises before anything is read
+        # raises before anything is read
+        DegradationPipeline(data.degrade).input_shape((channels, size.height, size.width))
         source = (inspection and inspection.resolved) or data.source
         dataset = load_source(
             source, size, channels, fit, held_out_fraction=options.held_out_fraction, progress=options.progress,

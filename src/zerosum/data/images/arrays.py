@@ -18,6 +18,7 @@ from PIL import Image
 
 from zerosum.data.images.array_values import ArrayValues
 from zerosum.data.images.files import hash_state
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import natural_sort_key
 from zerosum.errors import BadInput
@@ -138,12 +139,13 @@ class NpySource(_ArraySource):
         self._lock = threading.Lock()
         self._values = ArrayValues(self._load, self._description)
 
-    def holds_examples(self, size: int, channels: int) -> bool:
-        """Return True if decoding would change no pixel: uint8 squares of this size, gray or RGB.
+    def holds_examples(self, size: ImageSize, channels: int) -> bool:
+        """Return True if decoding would change no pixel: uint8 images of this size, gray or RGB.
 
         Decoding images with alpha changes the colors of transparent pixels: see `convert_channels`.
         """
-        return self._is_memmappable and channels in (1, 3) and self.images.shape[1:] == (size, size, channels)
+        shape = (size.height, size.width, channels)
+        return self._is_memmappable and channels in (1, 3) and self.images.shape[1:] == shape
 
     def read_blocks(self, block_bytes: int) -> Iterator[NDArray[np.uint8]]:
         """Yield all images in blocks (n, H, W, C) of about this many bytes, if they can be memory-mapped.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.inspect import ImageInspection, inspect_source
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.summary import CHANNEL_NAMES
 from zerosum.data.images.value_range import choose_range, merge_extremes
 from zerosum.errors import BadInput
@@ -19,14 +20,15 @@ def choose_common_format(sources: Mapping[str, str], given: ImageDataConfig) -> 
         given: the settings of the user.
 
     Raises:
-        BadInput: the images of the first source are not square and of one size, or the channels of sources differ.
+        BadInput: the images of the first source are not of one size, or the channels of sources differ.
     """
     inspections = {f"`{argument}` {source}": inspect_source(source) for argument, source in sources.items()}
     first, inspection = next(iter(inspections.items()))
     common = inspection.common_size
-    if not given.size and (common is None or common[0] != common[1]):
-        raise BadInput(f"{first}: its images are not square and of one size; choose a `size` for all")
-    size = given.size or (common or (0, 0))[0]
+    if not given.size and common is None:
+        raise BadInput(f"{first}: its images are not of one size; choose a `size` for all")
+    width, height = common or (0, 0)
+    size = given.size or ImageSize(height, width)
     channels = given.channels or _require_common_channels(inspections)
     extremes = merge_extremes(inspection.extremes for inspection in inspections.values())
     value_range = given.range or (choose_range(extremes) if extremes else None)

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zerosum.data.content_hash import hash_content_parts
 from zerosum.data.images.bands import convert_bands, iter_band_bytes
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.value_range import Range, range_of_type, scale_to_8bit
 
 Pixels = NDArray[np.uint8]
@@ -47,7 +48,7 @@ class DecodedImage:
     """The examples made from one image, and the properties of its file."""
 
     examples: Pixels
-    """(t, size, size, C): one example, or the tiles of the image."""
+    """(t, H, W, C): one example, or the tiles of the image."""
     content_hash: int
     """Hash of the upright pixels at their original size."""
     width: int
@@ -62,19 +63,19 @@ class DecodedImage:
 
     @property
     def pixels(self) -> Pixels:
-        """(size, size, C): the first example, which is the only one unless the image is cut into tiles."""
+        """(H, W, C): the first example, which is the only one unless the image is cut into tiles."""
         first: Pixels = self.examples[0]
         return first
 
 
 def decode_image(
-    image: Image.Image, size: int, channels: int, fit: str, value_range: Range | None = None
+    image: Image.Image, size: ImageSize, channels: int, fit: str, value_range: Range | None = None
 ) -> DecodedImage:
     """Decode an opened image.
 
     Args:
         image: an image opened by Pillow; its pixels need not be loaded yet.
-        size: side of the square examples in pixels.
+        size: size of the examples in pixels.
         channels: 1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha.
         fit: a name in `FITS`.
         value_range: see `to_8bit`.
@@ -190,66 +191,75 @@ def to_hwc_array(image: Image.Image) -> Pixels:
     return array[:, :, None] if array.ndim == 2 else array
 
 
-def center_crop(image: Image.Image, size: int) -> Pixels:
-    """Crop the largest centered square and scale it to `size`: (size, size, C)."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return to_hwc_array(_resize_box(image, size, size, (left, top, left + side, top + side)))
+def center_crop(image: Image.Image, size: ImageSize) -> Pixels:
+    """Crop the largest centered box of the aspect ratio of `size` and scale it: (H, W, C)."""
+    width, height = image.size
+    if image.width * size.height >= image.height * size.width:  # compared without rounding
+        width = max(1, round(image.height * size.width / size.height))
+    else:
+        height = max(1, round(image.width * size.height / size.width))
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return to_hwc_array(_resize_box(image, size.width, size.height, (left, top, left + width, top + height)))
 
 
-def pad_to_square(image: Image.Image, size: int) -> Pixels:
-    """Center the image and repeat its edge pixels around it: (size, size, C).
+def pad(image: Image.Image, size: ImageSize) -> Pixels:
+    """Center the image and repeat its edge pixels around it: (H, W, C).
 
     A larger image is first scaled down to fit; a smaller image is not scaled.
     """
-    longest = max(image.size)
-    if longest > size:
-        width, height = (max(1, round(side * size / longest)) for side in image.size)
+    if image.width > size.width or image.height > size.height:
+        width, height = size.width, size.height
+        if image.width * size.height >= image.height * size.width:
+            height = max(1, round(image.height * size.width / image.width))
+        else:
+            width = max(1, round(image.width * size.height / image.height))
         image = _resize_box(image, width, height, (0, 0, image.width, image.height))
-    return to_hwc_array(image)[
-        _edge_pad_indices(image.height, size)[:, None], _edge_pad_indices(image.width, size)[None, :]
-    ]
+    rows, columns = _edge_pad_indices(image.height, size.height), _edge_pad_indices(image.width, size.width)
+    return to_hwc_array(image)[rows[:, None], columns[None, :]]
 
 
-def resize(image: Image.Image, size: int) -> Pixels:
-    """Scale the image to a square, ignoring its aspect ratio: (size, size, C)."""
-    return to_hwc_array(_resize_box(image, size, size, (0, 0, image.width, image.height)))
+def resize(image: Image.Image, size: ImageSize) -> Pixels:
+    """Scale the image to the size, ignoring its aspect ratio: (H, W, C)."""
+    return to_hwc_array(_resize_box(image, size.width, size.height, (0, 0, image.width, image.height)))
 
 
-def tile(image: Image.Image, size: int) -> Pixels:
-    """Cut the image into unscaled squares that cover it: (t, size, size, C), row by row.
+def tile(image: Image.Image, size: ImageSize) -> Pixels:
+    """Cut the image into unscaled tiles that cover it: (t, H, W, C), row by row.
 
     The last column and the last row end at the edge of the image. Of more than `MAX_TILES` tiles, this number of evenly
-    spaced tiles is taken, with the first and the last. An image with a side below `size` gives one: see `center_crop`.
+    spaced tiles is taken, with the first and the last. An image with a side below that of `size` gives one: see
+    `center_crop`.
     """
-    if min(image.size) < size:
+    if image.width < size.width or image.height < size.height:
         return center_crop(image, size)[None]
-    corners = [(top, left) for top in _tile_offsets(image.height, size) for left in _tile_offsets(image.width, size)]
+    tops, lefts = _tile_offsets(image.height, size.height), _tile_offsets(image.width, size.width)
+    corners = [(top, left) for top in tops for left in lefts]
     if len(corners) > MAX_TILES:
         kept = np.linspace(0, len(corners) - 1, MAX_TILES).round().astype(int)
         corners = [corners[index] for index in kept]
     # An array of all pixels would be a second copy of the image.
-    return np.stack([to_hwc_array(image.crop((left, top, left + size, top + size))) for top, left in corners])
+    boxes = ((left, top, left + size.width, top + size.height) for top, left in corners)
+    return np.stack([to_hwc_array(image.crop(box)) for box in boxes])
 
 
-def _tile_offsets(length: int, size: int) -> list[int]:
-    """Return the offsets of tiles of `size` that cover `length`; the last tile ends at `length`."""
-    return [min(start, length - size) for start in range(0, length, size)]
+def _tile_offsets(length: int, side: int) -> list[int]:
+    """Return the offsets of tiles of `side` pixels that cover `length`; the last tile ends at `length`."""
+    return [min(start, length - side) for start in range(0, length, side)]
 
 
-def _with_batch_axis(fit: Callable[[Image.Image, int], Pixels]) -> Callable[[Image.Image, int], Pixels]:
+def _with_batch_axis(fit: Callable[[Image.Image, ImageSize], Pixels]) -> Callable[[Image.Image, ImageSize], Pixels]:
     return lambda image, size: fit(image, size)[None]
 
 
-FITS: dict[str, Callable[[Image.Image, int], Pixels]] = {
+FITS: dict[str, Callable[[Image.Image, ImageSize], Pixels]] = {
     "crop": _with_batch_axis(center_crop),
-    "pad": _with_batch_axis(pad_to_square),
+    "pad": _with_batch_axis(pad),
     "resize": _with_batch_axis(resize),
     "tiles": tile,
 }
-"""Functions that turn an image of any shape into squares (t, size, size, C), by name."""
+"""Functions that turn an image of any shape into images of one size (t, H, W, C), by name."""
 MAX_EXAMPLES_PER_IMAGE = {name: MAX_TILES if name == "tiles" else 1 for name in FITS}
-"""Largest number of squares per image, by the same names."""
+"""Largest number of examples per image, by the same names."""
 
 
 def _resize_box(image: Image.Image, width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:
@@ -260,6 +270,6 @@ def _resize_box(image: Image.Image, width: int, height: int, box: tuple[int, int
 
 
 @cache
-def _edge_pad_indices(side: int, size: int) -> NDArray[np.int64]:
-    """Return indices (size,) into a side of at most `size` pixels that center it and repeat its edges."""
-    return np.clip(np.arange(size) - (size - side) // 2, 0, side - 1)
+def _edge_pad_indices(length: int, side: int) -> NDArray[np.int64]:
+    """Return indices (side,) into a length of at most `side` pixels that center it and repeat its edges."""
+    return np.clip(np.arange(side) - (side - length) // 2, 0, length - 1)

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from zerosum.data.images.decode import MAX_EXAMPLES_PER_IMAGE, DecodedImage, decode_image, error_reason
 from zerosum.data.images.memory import DecodingBudget
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import Source
 from zerosum.data.images.value_range import Range
 from zerosum.data.kind import ProgressFn
@@ -30,7 +31,7 @@ def decode_images(
 
     Args:
         source: the source.
-        shape: (H, W, C) of the examples, with H equal to W.
+        shape: (H, W, C) of the examples.
         fit: a name in `FITS`.
         value_range: the range of values of more than 8 bits, or None for that of their type.
         progress: called after each chunk of images has been taken, from this thread.
@@ -81,7 +82,7 @@ def _decode_one(
 ) -> DecodedImage | str:
     try:
         with source.open(index) as image, budget.reserve(image):
-            return decode_image(image, shape[0], shape[2], fit, value_range)
+            return decode_image(image, ImageSize(*shape[:2]), shape[2], fit, value_range)
     except BadInput:
         raise
     except Exception as error:  # decoders raise any exception at damaged bytes; the other images are still usable

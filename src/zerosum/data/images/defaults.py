@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zerosum.data.images.size import ImageSize, parse_size
 from zerosum.data.images.value_range import choose_range, format_range
 from zerosum.errors import BadInput
 from zerosum.settings import Decision
@@ -13,18 +14,29 @@ if TYPE_CHECKING:
     from zerosum.data.images.inspect import ImageInspection
 
 CPU_MAX_IMAGE_SIZE, GPU_MAX_IMAGE_SIZE = 64, 256
+MIN_RECTANGLE_SIDE = 32
+"""Least shorter side in pixels of a size that is not square, where the size is chosen."""
 HFLIP_BELOW_EXAMPLES = 2_000
 """Color datasets with fewer images are augmented by horizontal flips."""
 _FIT_REASONS = {
-    "tiles": "images are cut into squares at their own resolution",
-    "pad": "images are square and slightly smaller, so they are padded, not resampled",
-    "crop": "center crop to a square, then resized (`data.fit` pad or resize keeps the edges)",
-    "resize": "images are resized to squares without keeping their aspect ratio",
+    "tiles": "images are cut into {parts} at their own resolution",
+    "pad": "images are slightly smaller, so they are padded, not resampled",
+    "crop": "center crop to {shape}, then resized (`data.fit` pad or resize keeps the edges)",
+    "resize": "images are resized to {parts} without keeping their aspect ratio",
 }
 
 
-def choose_image_settings(table: dict[str, object], inspection: ImageInspection, on_cpu: bool) -> list[Decision]:
-    """Choose the open settings, add them to the table of `[data]`, and return the decisions."""
+def choose_image_settings(
+    table: dict[str, object], inspection: ImageInspection, on_cpu: bool, min_side: int = MIN_RECTANGLE_SIDE
+) -> list[Decision]:
+    """Choose the open settings, add them to the table of `[data]`, and return the decisions.
+
+    Args:
+        table: the settings so far.
+        inspection: what is known of the images.
+        on_cpu: whether training runs on a CPU.
+        min_side: least shorter side in pixels of images that are not square; with fewer, squares are chosen.
+    """
     decisions = []
 
     def choose(name: str, value: object, text: str, reason: str) -> None:
@@ -35,15 +47,21 @@ def choose_image_settings(table: dict[str, object], inspection: ImageInspection,
     max_size = CPU_MAX_IMAGE_SIZE if on_cpu else GPU_MAX_IMAGE_SIZE
     if table.get("fit") == "tiles":
         choose("size", max_size, f"{max_size} px", "side of the tiles that images are cut into (`data.size`)")
-    size, reason = _recommended_size(inspection, max_size, on_cpu)
-    choose("size", size, f"{size} px", reason)
+    # only squares can be turned by 90 degrees
+    rectangle = None if table.get("rotate90") else inspection.recommended_rectangle(min_side, max_size)
+    square, reason = _recommended_size(inspection, max_size, on_cpu)
+    if rectangle:
+        reason = f"{_describe_shapes(inspection)} (squares: `data.size` {square})"
+    size = rectangle or ImageSize.square(square)
+    choose("size", size.setting, f"{size.setting} px", reason)
     colors = ("color" if inspection.has_color else "gray") + (
         ", transparency composited on white" if inspection.has_alpha else ""
     )
     choose("channels", inspection.recommended_channels(), colors, "as in the images")
-    chosen_size = table["size"]
-    fit = inspection.recommended_fit(chosen_size if isinstance(chosen_size, int) else size)
-    choose("fit", fit, fit, _FIT_REASONS[fit])
+    size = parse_size(table["size"])
+    fit = inspection.recommended_fit(size)
+    shape, parts = ("a square", "squares") if size.is_square else (f"the shape of {size}", str(size))
+    choose("fit", fit, fit, _FIT_REASONS[fit].format(shape=shape, parts=parts))
     decisions += _choose_ranges(table, inspection)
     is_small = inspection.count < HFLIP_BELOW_EXAMPLES and inspection.has_color
     if table.get("hflip") is None:
@@ -89,6 +107,14 @@ def _recommended_size(inspection: ImageInspection, max_size: int, on_cpu: bool) 
         needs = "a GPU or hours" if on_cpu else "a longer run"
         reason += f"; more than {max_size} px needs {needs} (`data.size` {min(unlimited_size, 2 * max_size)})"
     return size, reason
+
+
+def _describe_shapes(inspection: ImageInspection) -> str:
+    """Return the shape that nearly all images share in words."""
+    if inspection.common_size:
+        return f"the images are {_describe_sizes(inspection)}, which is not square"
+    ratio = inspection.common_aspect_ratio or 1.0
+    return f"nearly all images are {ratio:.2f} times as wide as high"
 
 
 def _describe_sizes(inspection: ImageInspection) -> str:

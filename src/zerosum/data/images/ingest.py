@@ -13,6 +13,7 @@ from zerosum.data.images.arrays import NpySource
 from zerosum.data.images.memmap import MemmapReader
 from zerosum.data.images.reader import DecodingReader
 from zerosum.data.images.rows import DecodedImages
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import Source
 from zerosum.data.images.value_range import Range
 from zerosum.data.kind import ProgressFn, ignore_progress
@@ -36,28 +37,30 @@ class ImageReader(Protocol):
 
 @dataclass(frozen=True)
 class ImageIngest:
-    """Reads all images of a source as square examples of one size.
+    """Reads all images of a source as examples of one size.
 
     Example:
+        >>> from zerosum.data.images.size import ImageSize
         >>> from zerosum.data.images.sources import resolve_source
-        >>> ImageIngest(resolve_source("digits"), size=32, channels=1, fit="pad").load().values.shape
+        >>> ImageIngest(resolve_source("digits"), ImageSize.square(32), channels=1, fit="pad").load().values.shape
         (10000, 32, 32, 1)
     """
 
     source: Source
-    size: int
-    """Side of the square examples in pixels."""
+    size: ImageSize
+    """Size of the examples in pixels."""
     channels: int
     """1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha."""
     fit: str
-    """How images become squares: a name in `zerosum.data.images.decode.FITS`."""
+    """How images get the size: a name in `zerosum.data.images.decode.FITS`."""
     value_range: Range | None = None
     """The range of values of more than 8 bits; None: that of their type, or of the array."""
 
     @property
     def key(self) -> str:
         """The name of the entry of the cache: it changes with the source and with each setting."""
-        settings = "in place" if self._memmapped else f"{self.size} {self.channels} {self.fit} {self.value_range}"
+        size = self.size.setting
+        settings = "in place" if self._memmapped else f"{size} {self.channels} {self.fit} {self.value_range}"
         identity = f"{cache.VERSION} {self.source.state_hash} {settings}"
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
@@ -70,7 +73,7 @@ class ImageIngest:
         Raises:
             BadInput: if no image can be read, or the images fit neither in the cache nor in memory.
         """
-        shape = (self.size, self.size, self.channels)
+        shape = (self.size.height, self.size.width, self.channels)
         source = self.source.with_range(self.value_range)
         reader: ImageReader = self._memmapped or DecodingReader(source, shape, self.fit, self.value_range)
         try:

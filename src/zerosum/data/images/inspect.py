@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.images.decode import convert_channels, error_reason, has_high_bit_depth, to_8bit
+from zerosum.data.images.size import ImageSize, suggest_rectangle
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.value_range import Extremes, measure_extremes
 from zerosum.data.kind import Inspection
@@ -26,6 +27,8 @@ _THUMBNAIL_SIZE = 64
 _COLOR_THRESHOLD = 12  # of 255: a smaller difference between channels is rounding by a camera or by JPEG, not color
 _SIZE_TOLERANCE = 0.85  # a short side of at least this fraction of a power of two counts as that power: 28 becomes 32
 _PAD_MIN_RATIO = 0.75  # images of at least this fraction of the size are padded, not enlarged
+_MIN_ELONGATION, _MAX_ELONGATION = 1.2, 4.0  # longer over shorter side; others are trained on as squares
+_ASPECT_TOLERANCE, _ASPECT_SHARE = 1.05, 0.95  # share of the images whose aspect ratio is the median up to this factor
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,38 @@ class ImageInspection(Inspection):
         It is the largest power of two that the shorter side of three quarters of the images reaches, or misses by at
         most 15%.
         """
-        short_sides = sorted(map(min, self.sizes))
-        reached = short_sides[(len(short_sides) - 1) // 4] / _SIZE_TOLERANCE
-        return max((size for size in _SIZES if size <= min(reached, max_size)), default=_SIZES[0])
+        return max((size for size in _SIZES if size <= min(self._reached_side, max_size)), default=_SIZES[0])
 
-    def recommended_fit(self, size: int) -> str:
+    @property
+    def _reached_side(self) -> float:
+        """The largest side that the shorter side of three quarters of the images reaches or misses by at most 15%."""
+        short_sides = sorted(map(min, self.sizes))
+        return short_sides[(len(short_sides) - 1) // 4] / _SIZE_TOLERANCE
+
+    @property
+    def common_aspect_ratio(self) -> float | None:
+        """The width divided by the height that nearly all images share, or None if there is none."""
+        ratios = [width / height for width, height in self.sizes]
+        median = statistics.median(ratios)
+        near = sum(median / _ASPECT_TOLERANCE <= ratio <= median * _ASPECT_TOLERANCE for ratio in ratios)
+        return median if near >= _ASPECT_SHARE * len(ratios) else None
+
+    def recommended_rectangle(self, min_side: int, max_size: int = 256) -> ImageSize | None:
+        """Return a size that is not square, if nearly all images share an aspect ratio far from 1, else None.
+
+        It has at most `max_size`^2 pixels and a shorter side from `min_side` to that which the images reach.
+        """
+        ratio = self.common_aspect_ratio
+        if ratio is None or not _MIN_ELONGATION <= max(ratio, 1 / ratio) <= _MAX_ELONGATION:
+            return None
+        return suggest_rectangle(ratio, min_side, int(min(self._reached_side, max_size)), max_size**2)
+
+    def recommended_fit(self, size: ImageSize) -> str:
         """Return `pad` if all images have one size a little below `size` (such as 28 of 32), else `crop`."""
-        if self.common_size is None:
+        if self.common_size is None or self.common_size == (size.width, size.height):
             return "crop"
-        shorter, longer = sorted(self.common_size)
-        return "pad" if _PAD_MIN_RATIO * size <= shorter and longer <= size and shorter < size else "crop"
+        sides = zip(self.common_size, (size.width, size.height), strict=True)
+        return "pad" if all(_PAD_MIN_RATIO * side <= length <= side for length, side in sides) else "crop"
 
     def recommended_channels(self) -> int:
         """Return 3 if any sampled image has color, else 1; transparency is composited over white."""

@@ -69,13 +69,14 @@ class Images(DataKind):
         """Load the images, decoded to one size."""
         from zerosum.data.images.inspect import ImageInspection
         from zerosum.data.images.load import MIN_IMAGES, load_source
+        from zerosum.data.images.size import ImageSize
         from zerosum.data.images.splits import Split
         from zerosum.data.images.symmetries import choose_symmetries
 
         assert isinstance(data, ImageDataConfig), "the settings are of this kind"
         resolved = inspection.resolved if isinstance(inspection, ImageInspection) else None
         dataset = load_source(
-            resolved or data.source, data.size or 0, data.channels or 0, data.fit or "",
+            resolved or data.source, data.size or ImageSize(0, 0), data.channels or 0, data.fit or "",
             value_range=data.range, held_out_fraction=options.held_out_fraction, progress=options.progress,
             min_images=1 if options.for_evaluation else MIN_IMAGES,
             split=Split.TEST if options.test_split else Split.TRAINING,
@@ -101,12 +102,13 @@ class Images(DataKind):
         from zerosum.data.images.codec import ImageCodec
         from zerosum.data.images.decode import FITS, convert_channels
         from zerosum.data.images.files import load_image
+        from zerosum.data.images.size import ImageSize
 
         assert isinstance(data, ImageDataConfig), "the settings are of this kind"
         assert isinstance(codec, ImageCodec), "and so is the codec"
-        channels, height, _ = codec.shape
+        channels, height, width = codec.shape
         image = convert_channels(load_image(path, data.range), channels)
-        pixels = FITS[data.fit or "crop"](image, height)[:1]
+        pixels = FITS[data.fit or "crop"](image, ImageSize(height, width))[:1]
         return codec.encode(torch.from_numpy(pixels.copy()))
 
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> ImageCodec:

@@ -9,6 +9,7 @@ from zerosum.data.dataset import Dataset
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.decode import FITS, MAX_EXAMPLES_PER_IMAGE, PIL_MODES
 from zerosum.data.images.ingest import ImageIngest
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.splits import Split
 from zerosum.data.images.value_range import Range
@@ -24,7 +25,7 @@ MIN_TILED_IMAGES = 4
 
 def load_source(
     source: str | Path | Source,
-    size: int,
+    size: int | ImageSize,
     channels: int,
     fit: str,
     *,
@@ -38,10 +39,11 @@ def load_source(
 
     Args:
         source: a folder, .zip, .npz or .npy of images, or the name of a built-in dataset; or a resolved source.
-        size: side of the square examples in pixels.
+        size: the side of square examples in pixels, or the height and the width of others.
         channels: 1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha; without alpha, images are composited over white.
-        fit: `crop` (the centered square, scaled), `pad` (edge pixels repeated around the image), `resize` (ignoring the
-            aspect ratio) or `tiles` (unscaled squares, many per image, all on one side of the split).
+        fit: `crop` (the largest centered part of that shape, scaled), `pad` (edge pixels repeated around the image),
+            `resize` (ignoring the aspect ratio) or `tiles` (unscaled parts, many per image, all on one side of the
+            split).
         value_range: (low, high) of values of more than 8 bits, as in `data.range`; None: 0..65535 for integer files,
             0..1 for float files, and for an array the range that holds all of it.
         held_out_fraction: fraction that the discriminator never sees, 0 to 0.5, by content: see `split_by_content`.
@@ -50,7 +52,7 @@ def load_source(
         split: what is read of a source that has been split into train/, test/ and the like.
 
     Returns:
-        The dataset, with uint8 values (N, size, size, channels), in memory or memory-mapped.
+        The dataset, with uint8 values (N, H, W, channels), in memory or memory-mapped.
 
     Raises:
         BadInput: if the source or a setting cannot be used, or too few distinct images can be read.
@@ -61,6 +63,7 @@ def load_source(
         (10000, 32, 32, 1)
     """
     check_held_out_fraction(held_out_fraction)
+    size = ImageSize.square(size) if isinstance(size, int) else size
     check_image_settings(size, channels, fit)
     resolved = resolve_source(source, split) if isinstance(source, str | Path) else source
     decoded = ImageIngest(resolved, size, channels, fit, value_range).load(progress)
@@ -74,7 +77,7 @@ def load_source(
         held_out=len(held_out),
         tiles=count_tiles(len(content_hashes), fit),
     )
-    codec = ImageCodec((channels, size, size))
+    codec = ImageCodec((channels, size.height, size.width))
     return Dataset(decoded.values, labels, resolved.classes, content_hashes, train, held_out, summary, codec)
 
 
@@ -107,14 +110,17 @@ def require_enough_images(display_name: str, distinct: int, fit: str, min_images
         )
 
 
-def check_image_settings(size: int, channels: int, fit: str) -> None:
+def check_image_settings(size: ImageSize, channels: int, fit: str) -> None:
     """Raise if a setting is out of range or unknown.
 
     Raises:
         BadInput: if `size`, `channels` or `fit` cannot be used.
     """
-    if not 4 <= size <= 4096:
-        raise BadInput(f"`data.size` {size} is out of range: give 4 to 4096, preferably a power of two such as 64")
+    if not 4 <= min(size.height, size.width) <= max(size.height, size.width) <= 4096:
+        raise BadInput(
+            f"`data.size` {size.setting} is out of range: give sides of 4 to 4096 pixels, such as 64 or 96x64 (width x "
+            "height)"
+        )
     if channels not in PIL_MODES:
         raise BadInput(
             f"`data.channels` {channels} is not supported: give 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with "

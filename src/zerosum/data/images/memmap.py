@@ -14,6 +14,7 @@ from zerosum.data.images.arrays import NpySource
 from zerosum.data.images.decode import PIL_MODES
 from zerosum.data.images.duplicates import find_duplicates
 from zerosum.data.images.rows import DAMAGED_FILE_ERRORS, DecodedImages, ExampleMetadata
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.summary import ImageSummary
 from zerosum.data.kind import ProgressFn
 
@@ -27,7 +28,7 @@ class MemmapReader:
     source: NpySource
     """A source for whose examples `holds_examples` is True."""
     fit: str
-    """How images of another shape would become squares; for the summary."""
+    """How images of another shape would get the size; for the summary."""
 
     def load(self, entry: Path) -> DecodedImages | None:
         """Return the images, or None if the entry of the cache is absent or damaged."""
@@ -93,6 +94,6 @@ def summarize(source: NpySource, content_hashes: NDArray[np.uint64]) -> ImageSum
         formats={"array": count},
         classes={name: int(class_count) for name, class_count in zip(source.classes, class_counts, strict=False)},
         channels=channels,
-        size=height,
+        size=ImageSize(height, width).setting,
         notes=[*source.notes, *duplicates.notes()],
     )

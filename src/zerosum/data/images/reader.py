@@ -17,6 +17,7 @@ from zerosum.data.images.decode import DecodedImage, Pixels
 from zerosum.data.images.decoding import Shape, decode_images
 from zerosum.data.images.duplicates import Duplicates, find_duplicates
 from zerosum.data.images.rows import DecodedImages, ExampleMetadata, save_rows
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import Source
 from zerosum.data.images.summary import ImageSummary
 from zerosum.data.images.value_range import Range, format_range
@@ -186,7 +187,7 @@ class ImageRows:
             formats=most_common(self.formats),
             classes={name: int(count) for name, count in zip(source.classes, class_counts, strict=False)},
             channels=shape[2],
-            size=shape[0],
+            size=ImageSize(*shape[:2]).setting,
             fit=fit,
             notes=[*source.notes, *self._notes(duplicates)],
         )

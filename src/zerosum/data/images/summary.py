@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
+from zerosum.data.images.size import parse_size
 from zerosum.data.summary import DatasetSummary
 from zerosum.data.text import format_counts, pluralize
 from zerosum.run_folder import Json, Row
@@ -39,7 +40,8 @@ class ImageSummary(DatasetSummary):
     formats: dict[str, int] = field(default_factory=dict)
     """File formats by content, with their counts."""
     channels: int = 0
-    size: int = 0
+    size: int | str = 0
+    """The side of square examples in pixels, or "WIDTHxHEIGHT"."""
     fit: str = ""
     range: list[float] = field(default_factory=list)
     """The range [low, high] of values of more than 8 bits; [] if it is that of their type."""
@@ -76,7 +78,7 @@ class ImageSummary(DatasetSummary):
             f"{self.short_side['max']}, median {self.short_side['median']}",
             f"modes: {format_counts(self.pixel_modes)}",
             f"formats: {format_counts(self.formats)}",
-            f"read as: {self.size}x{self.size}, {CHANNEL_NAMES[self.channels]}, fit by {self.fit}",
+            f"read as: {parse_size(self.size)}, {CHANNEL_NAMES[self.channels]}, fit by {self.fit}",
         ]
         if self.range:
             text.append("values: {:.10g} to {:.10g}, {:,} outside clipped".format(*self.range, self.clipped))
