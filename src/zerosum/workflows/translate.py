@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.data.images.files import is_image_file, load_clipped_image, load_image, walk_images
+from zerosum.data.images.files import COMMON_SUFFIXES, is_image_file, load_clipped_image, load_image
+from zerosum.data.images.folder_walk import image_paths, list_folder, walk_images
 from zerosum.data.kind import DATA_KINDS
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
@@ -149,7 +150,10 @@ def _list_inputs(source: Path, data: DataConfig, reporter: Reporter) -> list[Pat
     """
     if not source.is_dir():
         return []
-    paths, folder = walk_images(source), source.resolve()
+    listing, folder = list_folder(source), source.resolve()
+    for note in listing.notes:
+        reporter.message(f"{source}: {note}")
+    paths = image_paths(source, listing)
     if not any(folder.is_relative_to(Path(trained).resolve()) for trained in data.sources.values()):
         return paths
     names = [path.relative_to(source).as_posix() for path in paths]
@@ -181,7 +185,7 @@ def _plan_jobs(source: Path, paths: Sequence[Path], into: Path, skip_existing: b
         if into.resolve().is_relative_to(source.resolve()):
             raise BadInput(f"`into` {into}: lies in {source}, from which images are read; name a folder elsewhere")
         if not paths:
-            raise BadInput(f"{source} holds no images (.png, .jpg, .webp, .bmp, .tif); name a folder that does")
+            raise BadInput(f"{source} holds no images ({COMMON_SUFFIXES}); name a folder that does")
         jobs = [(path, into / name) for path, name in zip(paths, _output_names(paths, source), strict=True)]
     else:
         raise BadInput(f"{source}: there is no such file or folder; name an image or a folder of images")

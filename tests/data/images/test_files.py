@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 import zerosum
-from zerosum.data.images.files import list_folder, load_image, walk_images
+from zerosum.data.images.files import load_image
+from zerosum.data.images.folder_walk import list_folder, walk_images
 from zerosum.errors import BadInput
 
 MakeImages = Callable[..., list[Path]]

@@ -116,7 +116,7 @@ def error_message(source: str | Path) -> str:
     return str(error.value)
 
 
-SUFFIXES = ".png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff"
+SUFFIXES = ".png, .jpg, .webp, .bmp, .tif, .gif and the like"
 
 
 def test_a_missing_source_is_named_with_the_closest_match(
@@ -140,7 +140,7 @@ def test_empty_and_unsupported_sources_are_refused(tmp_path: Path, make_images: 
     assert error_message(tmp_path / "empty") == f"the folder {tmp_path}/empty is empty: add images ({SUFFIXES})"
     (tmp_path / "empty" / "a.txt").touch()
     assert error_message(tmp_path / "empty") == (
-        f"the folder {tmp_path}/empty contains 1 file but no images: add images ({SUFFIXES})"
+        f"the folder {tmp_path}/empty contains 1 file (1 .txt) but no images: add images ({SUFFIXES})"
     )
     for name in ("a.zip", "a.npz", "a.csv"):
         (tmp_path / name).write_text("text")

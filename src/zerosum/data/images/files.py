@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, features
 
 from zerosum.data.images.decode import EightBitImage, error_reason, to_upright_8bit
 from zerosum.data.images.memory import PIXEL_LIMIT, check_decoding_memory
 from zerosum.data.images.value_range import Range
-from zerosum.data.text import natural_sort_key
+from zerosum.data.text import most_common, pluralize
 from zerosum.errors import BadInput
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_HAS_AVIF = "avif" in features.modules and bool(features.check_module("avif"))  # Pillow 11.3 and later
+IMAGE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+    *((".avif",) if _HAS_AVIF else ()),
+)
 """Suffixes of image files, in lower or upper case."""
+COMMON_SUFFIXES = ".png, .jpg, .webp, .bmp, .tif, .gif and the like"
+"""The suffixes of most image files, for messages."""
 # Only these formats are tried: a file named .png that is EPS would otherwise start Ghostscript.
-_PIL_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF")
+_PIL_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", *(("AVIF",) if _HAS_AVIF else ()))
+_UNREAD_SUFFIXES = frozenset(
+    (
+        *(".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".xcf", ".kra", ".eps", ".ai", ".pdf"),
+        *(".exr", ".hdr", ".tga", ".ico", ".icns", ".qoi", ".dds", ".pcx", ".sgi", ".dcm", ".nii", ".fits", ".fit"),
+        *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+        *(".svs", ".ndpi", ".czi", ".mrxs", ".vsi", ".lif", ".mp4", ".mov", ".avi", ".mkv", ".webm"),
+    )
+)  # of files that hold images, but are not read
+_ARCHIVE_SUFFIXES = frozenset((".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"))
 
 FileEntry = tuple[str, int, int]
 """(name, bytes, state) of a file: its path within a source, with slashes, and a number that changes with its content,
 such as its date in ns."""
-
-
-@dataclass(frozen=True)
-class FolderListing:
-    """The files in a folder and its subfolders, in the order of the file system."""
-
-    images: list[FileEntry]
-    others: list[FileEntry]
 
 
 def is_hidden(name: str) -> bool:
@@ -45,34 +51,64 @@ def is_image_file(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def list_folder(folder: Path) -> FolderListing:
-    """List a folder and its subfolders, without hidden files and folders.
+def describe_unread(names: Iterable[str]) -> list[str]:
+    """Return sentences about files that may hold images, but are not read: their counts by suffix."""
+    counts = count_suffixes(names)
+    unread = {suffix: count for suffix, count in counts.items() if suffix in _UNREAD_SUFFIXES}
+    archives = {suffix: count for suffix, count in counts.items() if suffix in _ARCHIVE_SUFFIXES}
+    notes = [f"ignored {_join_counts(unread)}: convert them to PNG or JPEG to use them"] if unread else []
+    return notes + (
+        [f"ignored {_join_counts(archives)}: archives are not read here, so unpack them"] if archives else []
+    )
 
-    Links are followed, but not to a parent folder. Run folders are passed over: their sample images are no data.
+
+def require_images(
+    description: str,
+    images: Sequence[str],
+    others: Iterable[str],
+    hidden: Sequence[str],
+    notes: Sequence[str] = (),
+) -> None:
+    """Raise if there are no images.
+
+    Args:
+        description: the folder or the archive in messages.
+        images: the paths of the images.
+        others: the paths of other files.
+        hidden: the paths of hidden files, which are not read.
+        notes: what else was not read.
 
     Raises:
-        BadInput: if a folder cannot be listed.
+        BadInput: if there are none; the message says what there is instead.
     """
-    images: list[FileEntry] = []
-    others: list[FileEntry] = []
-    try:
-        for entry in _walk_files(folder, ""):
-            (images if is_image_file(entry[0]) else others).append(entry)
-    except OSError as error:
+    if images:
+        return
+    rest = f" ({'; '.join(notes)})" if notes else ""
+    counts = count_suffixes(others)
+    if counts:
+        files = pluralize(sum(counts.values()), "file")
         raise BadInput(
-            f"the folder {error.filename} cannot be listed ({error.strerror}): check its permissions"
-        ) from error
-    return FolderListing(images, others)
+            f"{description} contains {files} ({_join_counts(counts)}) but no images{rest}: add images "
+            f"({COMMON_SUFFIXES})"
+        )
+    if hidden:
+        raise BadInput(
+            f"{description} holds {pluralize(len(hidden), 'file')}, all hidden, such as {hidden[0]}{rest}: rename "
+            "files and folders whose names start with a dot"
+        )
+    raise BadInput(f"{description} {'holds no files' if rest else 'is empty'}{rest}: add images ({COMMON_SUFFIXES})")
 
 
-def walk_images(folder: Path) -> list[Path]:
-    """Return the paths of the images in a folder and its subfolders, in natural order: see `list_folder`.
+def count_suffixes(names: Iterable[str]) -> dict[str, int]:
+    """Return the number of files of each suffix in lower case, most frequent first."""
+    files = (name.rpartition("/")[2].lower() for name in names)
+    return most_common((f".{file.rpartition('.')[2]}" if "." in file else "without a suffix" for file in files), 2**31)
 
-    Raises:
-        BadInput: if a folder cannot be listed.
-    """
-    names = sorted((name for name, _, _ in list_folder(folder).images), key=natural_sort_key)
-    return [folder / name for name in names]
+
+def _join_counts(counts: Mapping[str, int], max_shown: int = 5) -> str:
+    shown = [f"{count:,} {suffix}" for suffix, count in counts.items()]
+    rest = [f"{len(shown) - max_shown:,} more suffixes"] if len(shown) > max_shown else []
+    return " and ".join([*shown[:max_shown], *rest])
 
 
 def hash_state(kind: str, path: Path, entries: Sequence[FileEntry]) -> str:
@@ -122,22 +158,3 @@ def load_clipped_image(path: Path, value_range: Range | None = None) -> EightBit
             return to_upright_8bit(image, value_range)
     except Exception as error:  # decoders raise any exception at damaged bytes
         raise BadInput(f"{path}: cannot be read as an image ({error_reason(error)}); replace the file") from error
-
-
-def _walk_files(folder: Path, prefix: str, ancestors: tuple[tuple[int, int], ...] = ()) -> Iterator[FileEntry]:
-    state = folder.stat()
-    chain = (*ancestors, (state.st_dev, state.st_ino))
-    if (folder / "recipe.toml").is_file() and (folder / "data.json").is_file():
-        return  # a run folder: `zerosum train .` writes runs into the source
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_hidden(entry.name):
-                continue
-            if entry.is_dir():
-                target = entry.stat()
-                if entry.is_symlink() and (target.st_dev, target.st_ino) in chain:
-                    continue
-                yield from _walk_files(Path(entry.path), f"{prefix}{entry.name}/", chain)
-            elif entry.is_file():
-                state = entry.stat()
-                yield f"{prefix}{entry.name}", state.st_size, state.st_mtime_ns

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
-import threading
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self
@@ -15,19 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from zerosum.data.images.archive import DAMAGED_ARCHIVE_ERRORS, open_archive
 from zerosum.data.images.arrays import NpySource, NpzSource
-from zerosum.data.images.files import IMAGE_SUFFIXES, hash_state, is_hidden, is_image_file, list_folder, open_image
+from zerosum.data.images.files import (
+    COMMON_SUFFIXES,
+    hash_state,
+    is_hidden,
+    is_image_file,
+    open_image,
+    require_images,
+)
 from zerosum.data.images.folder_layout import infer_layout
+from zerosum.data.images.folder_walk import list_folder
 from zerosum.data.images.label_table import LabelTable
 from zerosum.data.images.splits import Split
 from zerosum.data.images.value_range import Extremes, Range
-from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 
 BUNDLED_DATASETS = {"digits": Path(__file__).parents[1] / "bundled" / "digits.npz"}
 """Image datasets that come with the package, by name."""
 _EMPTY_FILE = "the file is empty"
-_SUPPORTED_SOURCES = f"a folder, .zip, .npz or .npy of images ({', '.join(IMAGE_SUFFIXES)})"
+_SUPPORTED_SOURCES = f"a folder, .zip, .npz or .npy of images ({COMMON_SUFFIXES})"
 
 
 class Source(Protocol):
@@ -102,6 +108,8 @@ def resolve_source(source: str | Path, split: Split = Split.TRAINING) -> Source:
         return FolderSource(name, path, split)
     if path.is_file():
         return _open_source_file(name, path, split)
+    if path.exists():
+        raise BadInput(f"{name} is a FIFO, a socket or a device: give {_SUPPORTED_SOURCES}")
     if name in BUNDLED_DATASETS:
         return NpzSource(name, BUNDLED_DATASETS[name])
     builtin = builtin_datasets()
@@ -122,12 +130,13 @@ class FolderSource(_FileSource):
             BadInput: if it contains no image files, or cannot be listed, or its table of labels cannot be used.
         """
         listing = list_folder(path)
-        images, others = listing.images, [name for name, _, _ in listing.others]
-        _require_images(f"the folder {display_name}", len(images) + len(others), len(images))
+        images, names = listing.images, [name for name, _, _ in listing.images]
+        others = [name for name, _, _ in listing.others]
+        require_images(f"the folder {display_name}", names, others, listing.hidden, listing.passed_notes)
         self.display_name, self._root = display_name, path
-        layout = infer_layout([name for name, _, _ in images], others, self._open_table, split)
+        layout = infer_layout(names, others, self._open_table, split)
         self.names: Sequence[str] = [images[index][0] for index in layout.indices]
-        self.labels, self.classes, self.notes = layout.labels, layout.classes, layout.notes
+        self.labels, self.classes, self.notes = layout.labels, layout.classes, (*layout.notes, *listing.notes)
         self._is_empty = [not images[index][1] for index in layout.indices]
         self.other_files = len(others) - len(layout.table_entries)
         self.state_hash = hash_state(
@@ -157,36 +166,23 @@ class ZipSource(_FileSource):
         """List the archive, and read its table of labels if there is one.
 
         Raises:
-            BadInput: if it is not a zip archive or contains no image files, or its table of labels cannot be used.
+            BadInput: if it cannot be opened or contains no image files, or its table of labels cannot be used.
         """
-        try:
-            self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise BadInput(
-                f"{display_name} cannot be opened as a zip archive ({error}): create or download it again"
-            ) from error
-        files = [
-            member
-            for member in self._archive.infolist()
-            if not member.is_dir() and not any(is_hidden(part) for part in member.filename.split("/"))
-        ]
-        images = [member for member in files if is_image_file(member.filename)]
-        _require_images(f"the archive {display_name}", len(files), len(images))
-        others = [member.filename for member in files if not is_image_file(member.filename)]
+        self._archive = open_archive(display_name, path)
+        names, others = list(self._archive.images), list(self._archive.others)
+        require_images(f"the archive {display_name}", names, others, self._archive.hidden)
         self.display_name = display_name
-        layout = infer_layout([member.filename for member in images], others, self._open_table, split)
-        members = [images[index] for index in layout.indices]
-        self._members, self._lock = members, threading.Lock()
-        self.names: Sequence[str] = [member.filename for member in members]
-        self.labels, self.classes, self.notes = layout.labels, layout.classes, layout.notes
+        layout = infer_layout(names, others, self._open_table, split)
+        self.names: Sequence[str] = [names[index] for index in layout.indices]
+        self._members = [self._archive.images[name] for name in self.names]
+        self.labels, self.classes, self.notes = layout.labels, layout.classes, (*layout.notes, *self._archive.notes)
         self.other_files = len(others) - len(layout.table_entries)
-        entries = [(member.filename, member.file_size, member.CRC) for member in members]
+        entries = [(member.filename, member.file_size, member.CRC) for member in self._members]
         self.state_hash = hash_state("zip", path, [*entries, *layout.table_entries])
 
     def open(self, index: int) -> Image.Image:
         """Read an image from the archive; it is not decoded yet."""
-        with self._lock:  # ZipFile counts its open members without a lock; decoding takes longer and is outside
-            content = self._archive.read(self._members[index])
+        content = self._archive.read(self._members[index])
         if not content:
             raise ValueError(_EMPTY_FILE)
         return open_image(io.BytesIO(content))
@@ -194,8 +190,8 @@ class ZipSource(_FileSource):
     def _open_table(self, name: str) -> LabelTable:
         table_name = f"{name} in {self.display_name}"
         try:
-            return LabelTable(name, table_name, self._archive.read(name))
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:  # the last: a password
+            return LabelTable(name, table_name, self._archive.read(self._archive.others[name]))
+        except DAMAGED_ARCHIVE_ERRORS as error:
             raise BadInput(f"{table_name} cannot be read ({error}): create the archive again") from error
 
 
@@ -209,15 +205,6 @@ def _open_source_file(display_name: str, path: Path, split: Split) -> Source:
     if is_image_file(path.name):
         raise BadInput(f"{display_name} is a single image: give the folder that contains the training images")
     raise BadInput(f"{display_name} is not a supported type of file: give {_SUPPORTED_SOURCES}")
-
-
-def _require_images(description: str, files: int, images: int) -> None:
-    if not files:
-        raise BadInput(f"{description} is empty: add images ({', '.join(IMAGE_SUFFIXES)})")
-    if not images:
-        raise BadInput(
-            f"{description} contains {pluralize(files, 'file')} but no images: add images ({', '.join(IMAGE_SUFFIXES)})"
-        )
 
 
 def _closest_match(display_name: str, path: Path, builtin: Sequence[str]) -> str:

@@ -1,0 +1,118 @@
+"""The members of a .zip that are images. Nothing is unpacked, so a name leads nowhere; nested archives are not read."""
+
+from __future__ import annotations
+
+import re
+import stat
+import threading
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zerosum.data.host_memory import physical_memory_bytes
+from zerosum.data.images.files import describe_unread, is_hidden, is_image_file
+from zerosum.data.images.folder_walk import describe_hidden_images
+from zerosum.data.text import pluralize
+from zerosum.errors import BadInput
+
+DAMAGED_ARCHIVE_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, OverflowError),
+    *(RuntimeError, NotImplementedError),  # a password, and a method of compression that Python does not know
+)
+"""What reading a damaged, encrypted or foreign .zip raises."""
+_MEMORY_SHARE = 1 / 8  # of the memory that one member may take
+_ENCRYPTED = 0x1  # in the flags of a member
+_DRIVE = re.compile(r"^[A-Za-z]:/")
+
+
+@dataclass(frozen=True, eq=False)
+class Archive:
+    """An opened .zip, which is read from several threads."""
+
+    display_name: str
+    images: dict[str, zipfile.ZipInfo] = field(repr=False)
+    """The images by their path, as `member_path` returns it."""
+    others: dict[str, zipfile.ZipInfo] = field(repr=False)
+    hidden: tuple[str, ...]
+    """The paths of hidden members."""
+    notes: tuple[str, ...]
+    """Sentences for the user about what is not read."""
+    _zip: zipfile.ZipFile
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def read(self, member: zipfile.ZipInfo) -> bytes:
+        """Return the content of a member, which is never more than the size that its header states.
+
+        Raises:
+            ValueError: if it is too large for the memory.
+            Exception: one of `DAMAGED_ARCHIVE_ERRORS`, if it cannot be read.
+        """
+        if member.file_size > _MEMORY_SHARE * physical_memory_bytes():
+            raise ValueError(f"too large: {member.file_size / 2**30:.1f} GiB, more than an eighth of the memory")
+        with self._lock:  # ZipFile counts its open members without a lock; decoding takes longer and is outside
+            return self._zip.read(member)
+
+
+def open_archive(display_name: str, path: Path) -> Archive:
+    """Open a .zip and list its members.
+
+    Raises:
+        BadInput: if it is not a zip archive, or its members overlap, or all of its images are encrypted.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except DAMAGED_ARCHIVE_ERRORS as error:
+        raise BadInput(
+            f"{display_name} cannot be opened as a zip archive ({error}): create or download it again"
+        ) from error
+    members = archive.infolist()
+    # A bomb of a few MB unpacks to TB because its members share their bytes; otherwise deflate is at most 1032 : 1.
+    if sum(member.compress_size for member in members) > path.stat().st_size:
+        raise BadInput(f"{display_name} claims more compressed bytes than it has: create or download it again")
+    return _list_members(display_name, archive, members)
+
+
+def _list_members(display_name: str, archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> Archive:
+    """List the members; of several with one name the last is used, as by programs that unpack."""
+    files: dict[str, zipfile.ZipInfo] = {}
+    repeated = links = 0
+    for member in members:
+        name = member_path(member.filename)
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if not name or member.filename.endswith(("/", "\\")):
+            continue
+        if kind not in (0, stat.S_IFREG):
+            links += 1  # or a FIFO or a device
+            continue
+        repeated += name in files
+        files[name] = member
+    visible = {name: member for name, member in files.items() if not any(map(is_hidden, name.split("/")))}
+    hidden = tuple(name for name in files if name not in visible)
+    images = {name: member for name, member in visible.items() if is_image_file(name)}
+    if images and all(member.flag_bits & _ENCRYPTED for member in images.values()):
+        raise BadInput(f"the images in the archive {display_name} are encrypted: unpack it, and give the folder")
+    others = {name: member for name, member in visible.items() if name not in images}
+    notes = [*describe_unread(others), *describe_hidden_images(hidden)]
+    if repeated:
+        notes.append(f"ignored {pluralize(repeated, 'earlier member')} with the name of a later one")
+    if links:
+        notes.append(f"ignored {pluralize(links, 'link')}")
+    return Archive(display_name, images, others, hidden, tuple(notes), archive)
+
+
+def member_path(name: str) -> str:
+    r"""Return the path of a member within the archive: relative, with slashes, without `.` and `..`.
+
+    Example:
+        >>> member_path(r".\cats\a.png"), member_path("C:/x/../cats/b.png")
+        ('cats/a.png', 'cats/b.png')
+    """
+    parts: list[str] = []
+    for part in _DRIVE.sub("", name.replace("\\", "/")).split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
