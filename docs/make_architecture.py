@@ -19,7 +19,7 @@ LAYERS = (
     ("recipes", "training", "media"),
     ("networks", "data"),
     ("game",),
-    ("run_folder", "reporter", "settings", "units", "errors"),
+    ("run_folder", "reporter", "files", "settings", "units", "errors"),
 )
 """From top to bottom: a layer imports from those below it. tests/test_architecture.py checks the order."""
 WIDTH, ROW, GAP, PAD = 880, 58, 10, 14

@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/zerosum"
 LAYERS = (
     "__main__", "cli", "api", "workflows", "reporting", "diagnosis", "evaluation", "inference", "recipes", "training",
-    "media", "networks", "data", "game", "reporter", "run_folder", "units", "settings", "errors", "__init__",
+    "media", "networks", "data", "game", "reporter", "run_folder", "files", "units", "settings", "errors", "__init__",
 )  # fmt: skip
 """Folders and root modules from top to bottom; a module imports from its own layer and from those below it."""
-ROOT_MODULES = {"api", "errors", "reporter", "run_folder", "settings", "units"}
+ROOT_MODULES = {"api", "errors", "files", "reporter", "run_folder", "settings", "units"}
 MAX_ROOT_MODULES = 8
 GAME_OF_NETWORKS = {"game.sample_spec", "game.seeded_rng", "game.shared_batch", "game.types"}
 """The modules of the game that networks may import."""

@@ -91,3 +91,89 @@ def test_resume_is_offered_only_for_a_folder_that_holds_a_run(tmp_path: Path) ->
 def test_a_new_or_an_empty_folder_can_hold_a_run(tmp_path: Path) -> None:
     RunFolder.check_new(tmp_path)
     RunFolder.check_new(tmp_path / "new" / "run")
+
+
+FILES = {"recipe.toml": {"metadata": {"format": FORMAT_VERSION}}, "plan.json": {"decisions": []}}
+
+
+@pytest.mark.parametrize("others", [[], ["lost+found"], [".DS_Store", "Thumbs.db", "desktop.ini"]], ids=str)
+def test_an_existing_empty_folder_gets_the_run_in_place(tmp_path: Path, others: list[str]) -> None:
+    """A mount point cannot be removed or renamed, and its parent may not be writable."""
+    for name in others:
+        (tmp_path / name).touch()
+    before = tmp_path.stat().st_ino
+    RunFolder.create(tmp_path, FILES)
+    assert tmp_path.stat().st_ino == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, *others])
+
+
+def test_a_start_that_was_killed_in_a_mount_point_is_done_again(tmp_path: Path) -> None:
+    killed = tmp_path / f".starting-{2**22 + 1}"
+    killed.mkdir()
+    (killed / "recipe.toml").touch()
+    (tmp_path / "plan.json").write_text("{}")
+    RunFolder.create(tmp_path, FILES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+
+
+def test_files_of_a_start_are_the_users_where_no_start_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{}")
+    with pytest.raises(BadInput, match="not empty"):
+        RunFolder.create(tmp_path, FILES)
+
+
+def test_files_of_others_in_a_run_are_ignored_and_kept(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", FILES)
+    for examples in (480, 1600):
+        folder.save_checkpoint(examples, lambda path: (path / "state.json").write_text("{}"))
+    samples = folder.path / "samples"
+    samples.mkdir()
+    (samples / "00000480.png").touch()
+    others = ["checkpoints/00001600-backup", "checkpoints/00001600 copy", "checkpoints/\u0663"]  # an Arabic digit
+    for name in others:
+        (folder.path / name).mkdir()
+        (folder.path / name / "state.json").touch()
+    system = [".DS_Store", "Thumbs.db", "desktop.ini", "._00000480.png", "00000480 copy.png", ".part-backup"]
+    for place in ("", "samples", "checkpoints"):
+        for name in system:
+            (folder.path / place / name).touch()
+    folder.rewind(2000)
+    folder.save_checkpoint(3200, lambda path: (path / "state.json").write_text("{}"))
+    assert [path.name for path in folder.checkpoints()] == ["00001600", "00003200"]
+    assert folder.sample_grids() == [samples / "00000480.png"]
+    assert all((folder.path / name).exists() for name in others)
+    assert all((folder.path / place / name).exists() for place in ("", "samples", "checkpoints") for name in system)
+
+
+def test_leftovers_of_a_killed_process_are_removed_at_the_next_start(tmp_path: Path) -> None:
+    folder, killed = RunFolder.create(tmp_path / "run", FILES), 2**22 + 1
+    ours = [f".best-{killed}", f"checkpoints/.part-{killed}", f"samples/.00000480.{killed}.png"]
+    ours += [f".status.{killed}.json", f".log.{killed}.jsonl", f".recipe.{killed}.toml", f".report.{killed}.html"]
+    for name in ours:
+        (folder.path / name).mkdir(parents=True)
+    folder.rewind(0)
+    assert [name for name in ours if (folder.path / name).exists()] == []
+
+
+def test_the_best_networks_survive_a_kill_between_two_renames(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", FILES)
+    folder.save_best({"examples": 64}, lambda path: (path / "networks.safetensors").touch())
+    (folder.path / "best").rename(folder.path / ".best-previous")
+    folder.rewind(64)
+    assert folder.best_scores() == {"examples": 64}
+    assert not (folder.path / ".best-previous").exists()
+
+
+def test_damaged_lines_are_described_once_for_all_logs(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", FILES)
+    folder.path.joinpath("log.jsonl").write_bytes(
+        b'{"examples": 1}\n{"exa\n\xff\n{"examples": "2"}\n{"examples": true}\n'
+    )
+    (folder.path / "scores.jsonl").write_bytes(b"?")
+    assert folder.describe_damage() == "", "nothing is read yet"
+    folder.rewind(1)
+    expected = "passed over 2 damaged lines in log.jsonl, 1 damaged line in scores.jsonl, which cannot be read"
+    assert folder.describe_damage() == f"{folder.path}: {expected}"
+    assert list(folder.rows()) == [{"examples": 1}]
+    assert list(folder.rows("scores.jsonl")) == []
+    assert folder.describe_damage() == "", "the damaged lines are gone"

@@ -7,10 +7,9 @@ any moment.
 from __future__ import annotations
 
 import json
-import math
 import os
+import re
 import shutil
-import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,17 @@ from typing import Any, TypeAlias
 import tomli_w
 
 from zerosum.errors import BadInput
+from zerosum.files import (
+    SYSTEM_FILES,
+    append_json_line,
+    flush,
+    flush_folder,
+    is_running,
+    read_json_lines,
+    remove_leftovers,
+    temporary_folder,
+    write_atomically,
+)
 
 Row: TypeAlias = dict[str, Any]
 """A parsed JSON object or TOML table: a row of log.jsonl, scores.jsonl or findings.jsonl, a whole file, or settings
@@ -36,6 +46,10 @@ FINDINGS_FILE = "findings.jsonl"
 """What the monitor found during training: a line when a finding appears, and one when it is resolved."""
 RECOVERIES_FILE = "recoveries.jsonl"
 """The automatic recoveries of the run, one line each."""
+_REWOUND_LOGS = ("log.jsonl", "scores.jsonl", FINDINGS_FILE)
+_NUMBER = re.compile(r"[0-9]+")  # other names, such as "00001600-backup", are the user's
+_FIRST_FILES = {"codec.json", "codec.safetensors", "data.json", "plan.json"}
+_START_PREFIX, _PREVIOUS_BEST = ".starting-", ".best-previous"
 
 
 class RunState(StrEnum):
@@ -53,28 +67,6 @@ class RunState(StrEnum):
     """The monitor stopped it for automatic recovery from a finding."""
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file under a temporary name in the folder of `path`, then rename it to `path`.
-
-    Args:
-        path: the final name.
-        write: called with the temporary path; writes the file.
-
-    Returns:
-        `path`.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix is kept because writers infer the format from it
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        write(temporary)
-        flush(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
 def _write_text(text: str, path: Path) -> None:
     path.write_text(text, "utf8")
 
@@ -83,18 +75,14 @@ def _write_nothing(folder: Path) -> None:
     """Write no further files into a new run folder."""
 
 
-def flush(path: Path) -> None:
-    """Flush a file from the operating system's cache to disk."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
 class RunFolder:
     """One run on disk: its settings, logs, sample grids and checkpoints."""
 
     def __init__(self, path: Path) -> None:
         """Refer to a folder; nothing is read or created yet."""
         self.path = path
+        self._num_damaged_lines: dict[str, int] = {}
+        self._damaged_files: set[str] = set()
 
     @staticmethod
     def check_new(path: Path) -> None:
@@ -104,7 +92,7 @@ class RunFolder:
             BadInput: the folder is not empty (nothing is ever overwritten), or it cannot be created.
         """
         try:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if path.exists() and not (path.is_dir() and _is_empty(path)):
                 if (path / "recipe.toml").exists():
                     problem, hint = "already holds a run", f"continue it with `zerosum resume {path}`, or "
                 else:
@@ -112,7 +100,7 @@ class RunFolder:
                 raise BadInput(
                     f"{path} {problem}, and nothing is overwritten: {hint}give the new run another folder with `run`"
                 )
-            parent = next(folder for folder in path.absolute().parents if folder.exists())
+            parent = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
         except OSError as error:
             raise BadInput(f"`run` {path}: cannot be accessed ({error.strerror}); choose another folder") from error
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
@@ -123,10 +111,12 @@ class RunFolder:
     def create(
         cls, path: Path, files: Mapping[str, Mapping[str, Json]], write: Callable[[Path], None] = _write_nothing
     ) -> RunFolder:
-        """Create a run folder together with its first files, in one rename.
+        """Create a run folder together with its first files: at any moment it holds a complete run, or none.
+
+        A new folder comes with one rename. A folder that exists, such as a mount point, gets recipe.toml last.
 
         Args:
-            path: the new folder.
+            path: the new folder; it may exist if it is empty.
             files: the content of each file by name; names end in .toml or .json.
             write: called with the temporary folder; writes further files of other formats.
 
@@ -134,22 +124,23 @@ class RunFolder:
             BadInput: the folder is not empty, or it cannot be created.
         """
         cls.check_new(path)
-        temporary = cls(path.with_name(f".{path.name}.{os.getpid()}"))
         try:
-            temporary.path.mkdir(parents=True)
-            for name, content in files.items():
-                (temporary.write_toml if name.endswith(".toml") else temporary.write_json)(name, content)
-            write(temporary.path)
-            for file in temporary.path.rglob("*"):
-                if file.is_file():
-                    flush(file)
-            if path.exists():
-                path.rmdir()  # an empty folder that the user made
-            temporary.path.replace(path)
+            parent, prefix = (path, _START_PREFIX) if path.exists() else (path.parent, f".{path.name}.")
+            remove_leftovers(parent, re.escape(prefix) + r"(\d+)")
+            with temporary_folder(parent, prefix) as temporary:
+                for name, content in files.items():
+                    (cls(temporary).write_toml if name.endswith(".toml") else cls(temporary).write_json)(name, content)
+                write(temporary)
+                for file in temporary.rglob("*"):
+                    if file.is_file():
+                        flush(file)
+                if parent is path:
+                    for file in sorted(temporary.iterdir(), key=lambda file: (file.name == "recipe.toml", file.name)):
+                        file.replace(path / file.name)
+                else:
+                    temporary.replace(path)
         except OSError as error:
             raise BadInput(f"`run` {path}: cannot be created ({error.strerror}); choose another folder") from error
-        finally:
-            shutil.rmtree(temporary.path, ignore_errors=True)
         return cls(path)
 
     @classmethod
@@ -231,43 +222,44 @@ class RunFolder:
             raise BadInput(f"{path} cannot be read ({error}); repair the file, or start a new run") from error
         return content if isinstance(content, dict) else {}
 
+    def read_intact_json(self, name: str) -> Row:
+        """Read a JSON object that the run can do without; a damaged file is read as an empty object."""
+        try:
+            return self.read_json(name)
+        except BadInput:
+            self._damaged_files.add(name)
+            return {}
+
     # ------------------------------------------------------------------ the log
 
     def append(self, name: str, row: Row) -> None:
         """Append one JSON object as a line, in a single write; numbers that are not finite become null."""
-        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-        line = (json.dumps(finite, allow_nan=False) + "\n").encode()
-        with (self.path / name).open("ab", buffering=0) as file:
-            size = file.tell()
-            try:
-                while line:
-                    line = line[file.write(line) :]
-            except OSError:  # a full disk takes a part of a line
-                file.truncate(size)
-                raise
+        append_json_line(self.path / name, row)
 
     def rows(self, name: str = "log.jsonl") -> Iterator[Row]:
-        """Yield the JSON objects of a JSON Lines file that have the key "examples".
+        """Yield the JSON objects of a JSON Lines file that have the number "examples".
 
-        Lines that are not valid JSON, such as a last line truncated by a crash, are skipped.
+        Damaged lines, such as a last line truncated by a crash, are passed over.
         """
-        path = self.path / name
-        if not path.exists():
-            return
-        for line in path.read_text("utf8").splitlines():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(row, dict) and "examples" in row:
+        rows, self._num_damaged_lines[name] = read_json_lines(self.path / name)
+        for row in rows:
+            examples = row.get("examples")
+            if isinstance(examples, int | float) and not isinstance(examples, bool):
                 yield row
+
+    def describe_damage(self) -> str:
+        """Return a sentence about the damaged lines and files that were passed over so far; "" if there were none."""
+        counts = [(name, count) for name, count in sorted(self._num_damaged_lines.items()) if count]
+        damaged = [f"{count} damaged line{'s' * (count > 1)} in {name}" for name, count in counts]
+        damaged += sorted(self._damaged_files)
+        return f"{self.path}: passed over {', '.join(damaged)}, which cannot be read" if damaged else ""
 
     def rewind(self, examples: int) -> None:
         """Remove everything that was logged after `examples` training examples.
 
         A run resumed from there writes the same rows again. Scores of `zerosum evaluate` are kept.
         """
-        for name in ("log.jsonl", "scores.jsonl", FINDINGS_FILE):
+        for name in _REWOUND_LOGS:
             if (self.path / name).exists() or name == "log.jsonl":
                 # the user asked for offline evaluations; training would not repeat them
                 kept = [row for row in self.rows(name) if row["examples"] <= examples or row.get("mode") == "offline"]
@@ -276,8 +268,18 @@ class RunFolder:
         for grid in self.sample_grids():
             if int(grid.stem) > examples:
                 grid.unlink()
-        for leftover in (self.path / "samples").glob(".*"):
-            leftover.unlink()
+        self._remove_leftovers()
+
+    def _remove_leftovers(self) -> None:
+        """Remove what killed processes left while they wrote this run; other files are the user's."""
+        previous, best = self.path / _PREVIOUS_BEST, self.path / "best"
+        if previous.is_dir() and not best.exists():  # killed between two renames
+            previous.replace(best)
+        shutil.rmtree(previous, ignore_errors=True)
+        remove_leftovers(self.path, r"\.(?:log|scores|findings|recoveries|recipe|status|report)\.(\d+)\.[a-z]+")
+        remove_leftovers(self.path, r"\.best-(\d+)")
+        remove_leftovers(self.path / "samples", r"\.\d+\.(\d+)\.png")
+        remove_leftovers(self.path / "checkpoints", r"\.part-(\d+)")
 
     def sample_grid_path(self, examples: int) -> Path:
         """Return the path of the sample grid drawn after `examples` training examples."""
@@ -285,14 +287,14 @@ class RunFolder:
 
     def sample_grids(self) -> list[Path]:
         """Return the paths of the sample grids, oldest first."""
-        grids = [path for path in (self.path / "samples").glob("*.png") if path.stem.isdecimal()]
+        grids = [path for path in (self.path / "samples").glob("*.png") if _NUMBER.fullmatch(path.stem)]
         return sorted(grids, key=lambda path: int(path.stem))
 
     # ------------------------------------------------------------------ checkpoints
 
     def checkpoints(self) -> list[Path]:
         """Return the folders of the complete checkpoints, oldest first."""
-        folders = (self.path / "checkpoints").glob("[0-9]*")
+        folders = [path for path in (self.path / "checkpoints").glob("*") if _NUMBER.fullmatch(path.name)]
         return sorted((p for p in folders if (p / "state.json").is_file()), key=lambda p: int(p.name))
 
     def save_checkpoint(self, examples: int, write: Callable[[Path], object], keep: int = 2) -> Path:
@@ -308,25 +310,19 @@ class RunFolder:
         """
         target = self.path / "checkpoints" / f"{examples:08d}"
         target.parent.mkdir(exist_ok=True)
-        for name in ("log.jsonl", "scores.jsonl", FINDINGS_FILE):
+        for name in _REWOUND_LOGS:
             if (self.path / name).exists():  # after a power cut, no checkpoint may be newer than its log
                 flush(self.path / name)
-        for leftover in target.parent.glob(".part-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
-        try:
+        with temporary_folder(target.parent, ".part-") as temporary:
             write(temporary)
             for path in temporary.iterdir():
                 flush(path)
             if (target / "state.json").is_file():  # training is deterministic, so its content is the same
                 return target
             shutil.rmtree(target, ignore_errors=True)
-            temporary.chmod(0o755)
             temporary.replace(target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         for folder in (target.parent, self.path / "samples", self.path):
-            _flush_folder(folder)
+            flush_folder(folder)
         for old in self.checkpoints()[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
         return target
@@ -341,36 +337,36 @@ class RunFolder:
         Returns:
             The folder `best/`.
         """
-        target, previous = self.path / "best", self.path / ".best-previous"
-        for leftover in self.path.glob(".best-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".best-", dir=self.path))
-        try:
+        target, previous = self.path / "best", self.path / _PREVIOUS_BEST
+        with temporary_folder(self.path, ".best-") as temporary:
             write(temporary)
             (temporary / "score.json").write_text(json.dumps(row) + "\n", "utf8")
             for path in temporary.iterdir():
                 flush(path)
-            temporary.chmod(0o755)
             if target.exists():
                 target.replace(previous)
             temporary.replace(target)
-        finally:
-            for leftover in (temporary, previous):
-                shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(previous, ignore_errors=True)
         return target
 
     def best_scores(self) -> Row:
-        """Return the row of scores.jsonl that belongs to the networks in `best/`; empty if there are none."""
-        return self.read_json("best/score.json")
+        """Return the row of scores.jsonl that belongs to the networks in `best/`; empty if there are none.
+
+        It is empty, too, if the file is damaged: then the networks cannot be told to be the best.
+        """
+        return self.read_intact_json("best/score.json")
 
 
-def _flush_folder(path: Path) -> None:
-    if os.name == "posix" and path.is_dir():
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _is_empty(path: Path) -> bool:
+    """Return whether a folder holds nothing but files of the operating system, and the start of a run that was killed.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    names = {entry.name for entry in path.iterdir()} - SYSTEM_FILES
+    found = [re.fullmatch(re.escape(_START_PREFIX) + r"(\d+)", name) for name in names]
+    starts = {start.group() for start in found if start and not is_running(int(start.group(1)))}
+    return names == starts or (bool(starts) and names - starts <= _FIRST_FILES)
 
 
 def _find_nearby_runs(path: Path) -> list[str]:

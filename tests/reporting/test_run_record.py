@@ -57,15 +57,20 @@ def row_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_file_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch, row_kind: None) -> None:
-    read_text, reads = Path.read_text, Counter[str]()
+    read_text, read_bytes, reads = Path.read_text, Path.read_bytes, Counter[str]()
 
     def count_reads(path: Path, *arguments: str, **options: str) -> str:
         reads[path.name] += 1
         return read_text(path, *arguments, **options)
 
+    def count_reads_of_bytes(path: Path) -> bytes:
+        reads[path.name] += 1
+        return read_bytes(path)
+
     # opening a run checks its format version
     monkeypatch.setattr(RunFolder, "open", staticmethod(RunFolder))
     monkeypatch.setattr(Path, "read_text", count_reads)
+    monkeypatch.setattr(Path, "read_bytes", count_reads_of_bytes)
     record = RunRecord.read(folder)
     assert reads == dict.fromkeys(
         ("recipe.toml", "data.json", "plan.json", "status.json", "log.jsonl", "scores.jsonl"), 1

@@ -22,4 +22,4 @@ def read_run_facts(folder: RunFolder) -> Mapping[str, Row]:
     """Read the facts of a run from its folder; the tables are empty where the folder holds a log alone."""
     has_recipe = (folder.path / "recipe.toml").is_file()
     recipe = folder.read_toml("recipe.toml") if has_recipe else {}
-    return build_run_facts(recipe, folder.read_json("plan.json"), folder.read_json("data.json"))
+    return build_run_facts(recipe, *(folder.read_intact_json(name) for name in ("plan.json", "data.json")))

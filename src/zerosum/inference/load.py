@@ -31,6 +31,8 @@ def read_recipe(folder: RunFolder) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} cannot be read ({error}); correct it or start a new run") from error
     settings_tree.tree.pop("metadata", None)
+    if not settings_tree.tree:
+        raise BadInput(f"{file} is empty; it was written at the start of the run, so restore it")
     recipe = check_recipe(settings_tree)
     if not recipe.training.examples:
         raise BadInput(f"{file}: `training.examples` is missing; it was written at the start of the run, so restore it")

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zerosum.data.codec import Items
 from zerosum.errors import BadInput
+from zerosum.files import write_atomically
 from zerosum.media.kind import MediaKind
-from zerosum.run_folder import write_atomically
 
 REAL_COLOR, FAKE_COLOR = (176, 180, 186), (0, 114, 178)
 """RGB. Light gray, and the blue of Okabe and Ito's palette, which is safe for color blindness."""

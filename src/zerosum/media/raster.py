@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zerosum.errors import BadInput
-from zerosum.run_folder import write_atomically
+from zerosum.files import write_atomically
 
 Images = NDArray[np.uint8]
 """(N, H, W, C) in 0..255."""

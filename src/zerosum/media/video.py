@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zerosum.errors import BadInput
+from zerosum.files import write_atomically
 from zerosum.media.raster import Images, make_grid
-from zerosum.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream

@@ -30,6 +30,7 @@ def render_header(record: RunRecord) -> Markup:
         tag("p", "Zerosum run report", class_="kicker"),
         tag("h1", record.name, chip),
         tag("p", *_task(record), *_progress(record), class_="lead"),
+        tag("p", f"{record.damage}.", class_="muted") if record.damage else "",
         tag("div", *tiles, class_="tiles"),
     )
 

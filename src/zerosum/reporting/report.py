@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import TypeAlias
 
+from zerosum.files import write_atomically
 from zerosum.reporting.charts import render_charts
 from zerosum.reporting.commands_section import render_commands
 from zerosum.reporting.data_section import render_data
@@ -19,7 +20,6 @@ from zerosum.reporting.samples_section import render_samples
 from zerosum.reporting.scores_section import render_scores
 from zerosum.reporting.settings_section import render_decisions, render_settings
 from zerosum.reporting.values import format_value
-from zerosum.run_folder import write_atomically
 
 Section: TypeAlias = Callable[[RunRecord], Markup]
 """Returns a section of the report; empty if the run has nothing to show in it."""

@@ -30,9 +30,9 @@ class RunRecord:
     recipe: Row = field(default_factory=dict)
     """The settings of the run, and `metadata`: recipe.toml."""
     data: Row = field(default_factory=dict)
-    """The dataset as it was loaded: data.json; empty if the file is missing."""
+    """The dataset as it was loaded: data.json; empty if the file is missing or damaged."""
     plan: Row = field(default_factory=dict)
-    """The decisions with their reasons: plan.json; empty if the file is missing."""
+    """The decisions with their reasons: plan.json; empty if the file is missing or damaged."""
     status: Row = field(default_factory=dict)
     """The state and position of the training: status.json; empty before the first tick."""
     log_rows: Sequence[Row] = ()
@@ -45,21 +45,24 @@ class RunRecord:
     """The findings at the end of the history, the most severe first."""
     sample_grids: Sequence[SampleGrid] = ()
     """The grids of samples, oldest first."""
+    damage: str = ""
+    """A sentence about files and lines of the run that cannot be read; "" if there are none."""
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
         """Read and diagnose the run in a folder.
 
         Raises:
-            BadInput: the folder is not a run folder, or a file of it cannot be read.
+            BadInput: the folder is not a run folder, or its recipe cannot be read.
         """
         run = RunFolder.open(folder)
         recipe = run.read_toml("recipe.toml")
-        data, plan, status = (run.read_json(name) for name in ("data.json", "plan.json", "status.json"))
+        data, plan, status = (run.read_intact_json(name) for name in ("data.json", "plan.json", "status.json"))
         log_rows, score_rows = list(run.rows()), list(run.rows("scores.jsonl"))
         history, findings = diagnose_rows(log_rows, score_rows, build_run_facts(recipe, plan, data))
         grids = [SampleGrid(int(path.stem), path) for path in run.sample_grids()]
-        return cls(folder, recipe, data, plan, status, log_rows, score_rows, history, findings, grids)
+        damage = run.describe_damage()
+        return cls(folder, recipe, data, plan, status, log_rows, score_rows, history, findings, grids, damage)
 
     @property
     def name(self) -> str:

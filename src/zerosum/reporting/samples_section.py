@@ -39,7 +39,21 @@ def render_samples(record: RunRecord) -> Markup:
     shown = subsample_grids(grids)
     if len(shown) < len(grids):
         description += f" {len(shown)} of {format_count(len(grids))} grids are shown; all are in samples/."
-    return section("Samples", description, _timeline(shown))
+    readable = [grid for grid in shown if _is_readable(grid.path)]
+    damaged = [grid.path.name for grid in shown if grid not in readable]
+    if damaged:
+        description += f" Damaged files in samples/, which are not shown: {', '.join(damaged)}."
+    return section("Samples", description, _timeline(readable) if readable else "")
+
+
+def _is_readable(path: Path) -> bool:
+    """Return whether the file of a grid can be decoded: a crash or a failing disk may have damaged it."""
+    try:
+        with open_image(path) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def subsample_grids(grids: Sequence[SampleGrid], max_grids: int = MAX_GRIDS) -> Sequence[SampleGrid]:

@@ -34,25 +34,20 @@ def diagnose(run: str | Path) -> list[Finding]:
         ...     print(finding.severity, finding.title)
     """
     path = Path(run)
-    _, findings = _diagnose_path(path)
+    _, _, findings = _diagnose_path(path)
     if path.is_dir():
         with suppress(PermissionError):  # the run may be read-only
             write_report(path)
     return findings
 
 
-def _diagnose_path(path: Path) -> tuple[LogHistory, list[Finding]]:
-    if path.is_file():
-        try:
-            history, findings = diagnose_run(RunFolder(path.parent), path.name)
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{path} is not a text file; name a run folder, or its log.jsonl") from error
-    else:
-        history, findings = diagnose_run(RunFolder.open(path))
+def _diagnose_path(path: Path) -> tuple[RunFolder, LogHistory, list[Finding]]:
+    folder = RunFolder(path.parent) if path.is_file() else RunFolder.open(path)
+    history, findings = diagnose_run(folder, path.name) if path.is_file() else diagnose_run(folder)
     if not history.examples:
         problem = "has no log rows (JSON objects with `examples`)" if path.is_file() else "has logged nothing yet"
         raise BadInput(f"{path} {problem}; train first, or wait for the first row")
-    return history, findings
+    return folder, history, findings
 
 
 def has_severe(findings: list[Finding]) -> bool:
@@ -62,7 +57,7 @@ def has_severe(findings: list[Finding]) -> bool:
 
 def format_text(run: Path, findings: list[Finding], show_signals: bool = False) -> str:
     """Return the findings as text, with the newest value of each signal if `show_signals`."""
-    history = _diagnose_path(run)[0]
+    folder, history, _ = _diagnose_path(run)
     num_probes = count_probes(history)
     lines = list(format_findings(findings)) or [f"{run}: {describe_no_findings(history)}"]
     if findings and num_probes < MIN_PROBES:
@@ -70,6 +65,8 @@ def format_text(run: Path, findings: list[Finding], show_signals: bool = False) 
             f"this run has {format_count(num_probes)} probes, and most findings need {MIN_PROBES}: a longer run is "
             "diagnosed more reliably"
         )
+    if damage := folder.describe_damage():
+        lines.append(damage)
     if findings and run.is_dir():
         lines.append(f"the same with plots: {run / 'report.html'}")
     signals = latest_signals(history) if show_signals else ()
@@ -90,7 +87,7 @@ def format_json(
         show_signals: add the newest value of each signal.
         first_nonfinite: the result of `trace_nan`, if it was called.
     """
-    history = _diagnose_path(run)[0]
+    _, history, _ = _diagnose_path(run)
     row: dict[str, object] = {
         "findings": [finding.as_dict() for finding in findings],
         "num_probes": count_probes(history),

@@ -216,10 +216,10 @@ def encode(
     import numpy as np
     import torch
 
+    from zerosum.files import write_atomically
     from zerosum.inference.inversion import InversionOptions, invert_images
     from zerosum.inference.writers import draw_frames
     from zerosum.media.raster import make_grid, save_image
-    from zerosum.run_folder import write_atomically
 
     inversion = invert_images(
         session.space, target, session.draw_latents(), label=session.label,

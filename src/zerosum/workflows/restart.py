@@ -76,7 +76,7 @@ def _decide(path: Path, request: Row) -> Restart:
         RunFolder.check_new(path)
         return Restart.START
     folder = RunFolder.open(path)
-    former = folder.read_json(PLAN_FILE).get("request")
+    former = folder.read_intact_json(PLAN_FILE).get("request")
     if not isinstance(former, Mapping):
         raise BadInput(
             f"{path} holds a run that does not say what it was started with, so it may be another one: continue it "
@@ -88,7 +88,7 @@ def _decide(path: Path, request: Row) -> Restart:
             f"{path} holds another run: `{different[0]}` is {different[1]} there and {different[2]} here; give the new "
             f"run another folder with `run`, or continue the old one with `zerosum resume {path}`"
         )
-    is_done = folder.read_json("status.json").get("state") == RunState.DONE and (path / "report.html").exists()
+    is_done = folder.read_intact_json("status.json").get("state") == RunState.DONE and (path / "report.html").exists()
     return Restart.DONE if is_done else Restart.RESUME
 
 

@@ -40,8 +40,13 @@ def load_run_data(folder: RunFolder, recipe: Recipe, load: Callable[[DataConfig]
             f"{data.source} has changed since {folder.path} was trained on it, so its held-out part is not known; "
             "restore the data, or train a new run on it in another folder"
         )
-    # the codec that the run was trained with, since another fit to the same data may differ in the last digits
-    return replace(dataset, codec=load_codec(folder.path).codec)
+    try:
+        # the codec that the run was trained with, since another fit to the same data may differ in the last digits
+        return replace(dataset, codec=load_codec(folder.path).codec)
+    except BadInput:
+        if dataset.codec.tensors():
+            raise
+        return dataset  # nothing is fitted, so the same data and settings give the same codec
 
 
 def read_run_data(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Dataset:

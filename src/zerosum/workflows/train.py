@@ -319,6 +319,8 @@ def resume(
             trainer = build_trainer(setup, dataset, folder)
             trainer.resume(settings_changed=any(True for _ in folder.rows(RECOVERIES_FILE)))
             _require_unfinished(trainer, recipe)
+            if damage := folder.describe_damage():
+                setup.reporter.message(damage)
             if setup.accelerator.rank == 0 and (examples is not None or budget is not None):
                 rewrite_recipe(folder, recipe)
             setup.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} examples")
@@ -330,7 +332,7 @@ def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:
 
     A run that was killed just before its last sample grid or its report is not refused, so that they are written.
     """
-    status = trainer.folder.read_json("status.json")
+    status = trainer.folder.read_intact_json("status.json")
     path = trainer.folder.path
     if status.get("state") != RunState.DONE or not (path / "report.html").exists():
         return

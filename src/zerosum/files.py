@@ -1,0 +1,166 @@
+"""Files that survive a kill at any moment: written under a temporary name, flushed and renamed, and JSON Lines.
+
+A temporary name holds the id of the process that writes, so that what a killed process left can be told from what
+another one writes now, and from the user's own files.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+SYSTEM_FILES = frozenset({"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What operating systems put into folders by themselves: a folder with nothing else is empty."""
+
+_MAX_STEM_BYTES = 200
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file under a temporary name in the folder of `path`, then rename it to `path`.
+
+    Args:
+        path: the final name.
+        write: called with the temporary path; writes the file.
+
+    Returns:
+        `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the suffix is kept because writers infer the format from it; names have at most 255 bytes
+    stem = os.fsdecode(os.fsencode(path.stem)[:_MAX_STEM_BYTES])
+    temporary = path.with_name(f".{stem}.{os.getpid()}{path.suffix}")
+    try:
+        write(temporary)
+        flush(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+@contextmanager
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new, empty folder of this process in `parent`, and remove it afterwards if it is still there.
+
+    Its permissions are those of other new folders, unlike those of `tempfile.mkdtemp`.
+    """
+    folder = parent / f"{prefix}{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)  # of a killed process that had this id
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove the temporary files and folders of killed processes from a folder.
+
+    Args:
+        folder: where to look; it need not exist.
+        pattern: regular expression of their whole names, with the process id as group 1.
+    """
+    paths = list(folder.iterdir()) if folder.is_dir() else []
+    for path in paths:
+        found = re.fullmatch(pattern, path.name)
+        if found is None or is_running(int(found.group(1))):
+            continue
+        with suppress(OSError):  # another process may be removing the same one
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def is_running(process: int) -> bool:
+    """Return whether another process of this id runs on this machine; True where that cannot be told."""
+    if process == os.getpid():
+        return False
+    if sys.platform == "win32":  # os.kill would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it belongs to another user, or is no id
+        return True
+    return True
+
+
+def flush(path: Path) -> None:
+    """Flush a file from the operating system's cache to disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(path: Path) -> None:
+    """Flush the names in a folder to disk, where the operating system can do that."""
+    if os.name == "posix" and path.is_dir():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class JsonLines(NamedTuple):
+    """The content of a JSON Lines file."""
+
+    rows: list[dict[str, object]]
+    num_damaged: int
+    """Lines that are no JSON objects."""
+
+
+def read_json_lines(path: Path) -> JsonLines:
+    """Read the objects of a JSON Lines file, and count the lines that are none; a missing file has no lines.
+
+    Lines are damaged by a crash while they are written, by a full disk, or by a disk that fails.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if not path.exists():
+        return JsonLines([], 0)
+    rows, num_damaged = list[dict[str, object]](), 0
+    for line in path.read_bytes().split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf8"))
+        except (ValueError, RecursionError):  # also bytes that are not UTF-8
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            num_damaged += 1
+    return JsonLines(rows, num_damaged)
+
+
+def append_json_line(path: Path, row: Mapping[str, object]) -> None:
+    """Append one JSON object as a line; numbers that are not finite become null.
+
+    Raises:
+        OSError: it cannot be written; the file is as it was before.
+    """
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    line = (json.dumps(finite, allow_nan=False) + "\n").encode()
+    with path.open("ab+", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            if file.read(1) != b"\n":  # a half line of a killed process must not damage this one
+                line = b"\n" + line
+        try:
+            while line:
+                line = line[file.write(line) :]
+        except OSError:  # a full disk takes a part of a line
+            file.truncate(size)
+            raise

@@ -1,0 +1,79 @@
+"""Files that survive a kill: temporary names, leftovers and JSON Lines."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from zerosum.files import append_json_line, read_json_lines, remove_leftovers, temporary_folder, write_atomically
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o022, 0o002, 0o077], ids=oct)
+def umask(request: pytest.FixtureRequest):
+    former = os.umask(request.param)
+    yield request.param
+    os.umask(former)
+
+
+def test_permissions_follow_the_umask(tmp_path: Path, umask: int) -> None:
+    write_atomically(tmp_path / "a.txt", lambda path: path.write_text("a"))
+    with temporary_folder(tmp_path, ".part-") as folder:
+        folder.rename(tmp_path / "folder")
+    assert mode(tmp_path / "a.txt") == 0o666 & ~umask
+    assert mode(tmp_path / "folder") == 0o777 & ~umask
+
+
+def test_a_temporary_folder_is_removed_after_an_error(tmp_path: Path) -> None:
+    def fail() -> None:
+        with temporary_folder(tmp_path, ".part-") as folder:
+            (folder / "a").touch()
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_leftovers_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    killed, running = 2**22 + 1, os.getppid()  # above the largest process id of Linux
+    (tmp_path / f".part-{killed}").mkdir()
+    (tmp_path / f".part-{killed}/a").touch()
+    kept = [f".part-{running}", ".part-backup", f"my.part-{killed}"]
+    for name in kept:
+        (tmp_path / name).mkdir()
+    remove_leftovers(tmp_path, r"\.part-(\d+)")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    remove_leftovers(tmp_path / "missing", r"(\d+)")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b'{"examples": 3, "los', b"\xff\xfe\x00", b"null", b"[1]", b"\x00" * 40, b"[" * 100_000, b'{"a": ' + b"9" * 5000],
+    ids=["half", "not UTF-8", "null", "list", "zeros", "nested", "huge number"],
+)
+def test_damaged_lines_are_passed_over_and_counted(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"examples": 1}\n' + damage + b"\n\n" + '{"examples": 2, "text": "a\u2028b"}\r\n'.encode())
+    rows, num_damaged = read_json_lines(path)
+    assert [row["examples"] for row in rows] == [1, 2]
+    assert num_damaged == 1
+
+
+def test_a_row_after_a_half_line_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"examples": 1}\n{"exam')
+    append_json_line(path, {"examples": 2, "loss": float("nan")})
+    append_json_line(path, {"examples": 3})
+    rows, num_damaged = read_json_lines(path)
+    assert rows == [{"examples": 1}, {"examples": 2, "loss": None}, {"examples": 3}]
+    assert num_damaged == 1
+
+
+def test_the_longest_names_are_written(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 125 + ".json")
+    assert write_atomically(path, lambda part: part.write_text("{}")).read_text() == "{}"
