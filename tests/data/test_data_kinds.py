@@ -141,7 +141,7 @@ def test_what_a_minimal_kind_leaves_out_is_refused_in_its_own_words(with_tables:
     with pytest.raises(BadInput, match=r"loaded people.csv with 0.1"):
         load_dataset(data, LoadOptions())
     with pytest.raises(BadInput, match=r"loaded people.csv with 0.0"):
-        kind.load_like(data, None, LoadOptions(held_out_fraction=0.0))
+        kind.load_like(data, None, LoadOptions(held_out_fraction=0.0, for_evaluation=True))
     with pytest.raises(BadInput, match=r"`real` people.csv: rows are not compared by their files"):
         kind.choose_common_settings({"real": "people.csv"}, {})
     with pytest.raises(BadInput, match=r"one.csv: a row is not a file of its own"):

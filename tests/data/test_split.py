@@ -1,11 +1,13 @@
 """The split into training and held-out examples depends on content alone and is stable."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerosum.data.content_hash import hash_content
-from zerosum.data.split import split_by_content
+from zerosum.data.split import split_by_content, split_by_group
+from zerosum.errors import BadInput
 
 FRACTIONS = st.floats(0.0, 0.5)
 
@@ -72,3 +74,49 @@ def test_content_hashes_never_change() -> None:
 
 
 KNOWN_HASH = 16408897676417358700
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 999), n=st.integers(2, 600), groups=st.integers(2, 40), fraction=st.floats(0.01, 0.5))
+def test_groups_and_copies_are_on_one_side(seed: int, n: int, groups: int, fraction: float) -> None:
+    rng = np.random.default_rng(seed)
+    contents = random_hashes(seed, n)[rng.integers(0, n, n)]
+    names = random_hashes(seed + 1, groups)[np.arange(n) % groups]
+    try:
+        train, held_out = split_by_group(contents, names, fraction)
+    except BadInput:
+        assert groups_are_connected(contents, names)
+        return
+    assert sorted([*train, *held_out]) == list(range(n))
+    assert 0 < len(np.unique(contents[held_out])) <= max(1, len(np.unique(contents)) // 2)
+    for column in (contents, names):
+        assert not np.isin(column[train], column[held_out]).any()
+
+
+def groups_are_connected(contents: np.ndarray, names: np.ndarray) -> bool:
+    """Join groups that share a content, one pair after the other."""
+    joined = {int(name): {int(name)} for name in names}
+    first: dict[int, int] = {}
+    for content, name in zip(contents.tolist(), names.tolist(), strict=True):
+        other = first.setdefault(content, name)
+        union = joined[other] | joined[name]
+        for member in union:
+            joined[member] = union
+    return len({frozenset(members) for members in joined.values()}) == 1
+
+
+def test_a_group_does_not_change_sides_when_others_are_added() -> None:
+    names = np.repeat(random_hashes(0, 300), 5)
+    contents = random_hashes(1, len(names))
+    _, held_out = split_by_group(contents[:1000], names[:1000], 0.2)
+    train, _ = split_by_group(contents, names, 0.2)
+    assert not np.isin(names[held_out], names[train]).any()
+    assert len(held_out) / 1000 == pytest.approx(0.2, abs=0.11)  # four standard deviations of 200 groups
+
+
+def test_a_share_without_bounds_is_that_share() -> None:
+    hashes = random_hashes(0, 20_000)
+    for fraction in (0.0, 0.01, 0.5):
+        _, held_out = split_by_content(hashes, fraction, bounded=False)
+        assert len(held_out) == (hashes / 2.0**64 < fraction).sum()
+    assert len(split_by_content(hashes[:3], 1e-9, bounded=False)[1]) == 1

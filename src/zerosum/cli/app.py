@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -35,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 USAGE_ERROR: type[UsageError] = typer.BadParameter.__bases__[0]
+_LONG_WORD = re.compile(r"[^\s:;]{1001,}")  # paths may have some hundred characters
 EXIT_CODES: dict[str, int] = {
     RunState.DONE: 0,
     Severity.SEVERE: 3,
@@ -47,7 +50,7 @@ EXIT_CODES: dict[str, int] = {
 TrainArguments = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[DATA] [TARGET] [--SETTING VALUE]...", help="The training data, and any settings by dotted name."
+        metavar="[DATA]... [TARGET] [--SETTING VALUE]...", help="The training data, and any settings by dotted name."
     ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
@@ -123,7 +126,7 @@ def run_safely(command: typer.Typer) -> int:  # noqa: PLR0911
         return EXIT_CODES[RunState.INTERRUPTED]
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # `zerosum recipes | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard(sys.stdout)
             return 0
         return _print_error(
             f"{error.filename or 'a file'}: {error.strerror or error}; free disk space or grant access to it, then "
@@ -134,6 +137,22 @@ def run_safely(command: typer.Typer) -> int:  # noqa: PLR0911
 def _print_error(message: str) -> int:
     """Print an error message, on the first rank only, and return exit code 2."""
     if os.environ.get("RANK", "0") == "0":
-        for line in message.splitlines():
-            typer.echo(f"zerosum: {line}", err=True)
+        with suppress(OSError):  # the disk that is full may hold the output too
+            for line in _LONG_WORD.sub(_abbreviate, message).splitlines():
+                typer.echo(f"zerosum: {line}", err=True)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # Python would try again at exit, and change the exit code
+            _discard(stream)
     return 2
+
+
+def _abbreviate(match: re.Match[str]) -> str:
+    """Return the two ends of a word that is too long to be read, such as a value that was given by mistake."""
+    return f"{match[0][:60]}...{match[0][-20:]} ({len(match[0]):,} characters)"
+
+
+def _discard(stream: TextIO) -> None:
+    """Discard what is written to a stream of this process from now on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

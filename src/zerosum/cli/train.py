@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,8 @@ def train(
 ) -> None:
     """Train on a folder of images, a zip, an .npz or .npy, or a built-in set (digits; points: ring, grid, spiral).
 
-    Image-to-image recipes take a folder with subfolders A (inputs) and B (targets), or two folders.
+    Several folders are one set. Image-to-image recipes take a folder with subfolders A (inputs) and B (targets), or two
+    folders.
 
     Without settings, the recipe is chosen to suit the data and the device, and printed with reasons. Any setting can
     be set by its dotted name: --optimizer.lr 1e-4, --terms.r1.weight 5, --generator.width 64.
@@ -73,11 +75,7 @@ def train(
     flags = [option for parameter in context.command.params for option in parameter.opts]
     positional, settings = parse_arguments(arguments or [], flags)
     sources = [*positional, *([data] if data else [])]
-    if len(sources) > 2:
-        raise BadInput(
-            f"{', '.join(sources)}: {len(sources)} data sources; give one, or two folders of inputs and targets"
-        )
-    source, target_source = (*sources, "", "")[:2]
+    source, target_source = _assign_sources(sources, recipe, settings)
     reporter = create_reporter()
     if profile:
         result = api.profile(
@@ -92,6 +90,20 @@ def train(
         reporter=reporter,
     )  # fmt: skip
     raise typer.Exit(EXIT_CODES[trained.outcome])
+
+
+def _assign_sources(sources: list[str], recipe: str, settings: Mapping[str, object]) -> tuple[list[str], str]:
+    """Return the sources of one set, or, where the recipe translates, that of the inputs and that of the targets."""
+    from zerosum.recipes import defaults
+
+    if len(sources) < 2 or not defaults.is_translation_recipe(recipe, settings):
+        return sources, ""
+    if len(sources) > 2:
+        raise BadInput(
+            f"{', '.join(sources)}: {len(sources)} data sources, and `recipe` {recipe} translates; give one, or two "
+            "folders of inputs and targets"
+        )
+    return sources[:1], sources[1]
 
 
 @app.command()

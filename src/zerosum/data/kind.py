@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.codec import Codec
+from zerosum.data.config import DEFAULT_HELD_OUT
 from zerosum.data.registry import KindRegistry
 from zerosum.errors import BadInput
 from zerosum.run_folder import Json
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 ProgressFn = Callable[[int, int], None]
 """Called with (items done, items in all) while data are read."""
-HELD_OUT_FRACTION = 0.1
+HELD_OUT_FRACTION = DEFAULT_HELD_OUT
 """Fraction of the examples that is held out."""
 
 
@@ -58,7 +59,9 @@ class LoadOptions:
 
     progress: ProgressFn = ignore_progress
     held_out_fraction: float = HELD_OUT_FRACTION
-    """Fraction of the examples that is held out, 0 to 0.5."""
+    """Fraction of the examples that is held out, 0 to 0.5; of data to train on, `load_dataset` sets `data.held_out`."""
+    bounded_split: bool = True
+    """Whether the number of held-out examples has bounds: see `split_by_content`; not if the user set the fraction."""
     for_evaluation: bool = False
     """The data are only evaluated: a single item is enough."""
     test_split: bool = False
@@ -202,7 +205,13 @@ def claimed_kind(table: Mapping[str, object]) -> str:
 
 
 def load_dataset(data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
-    """Load data of any kind; see `DataKind.load`. The summary says what an item of this kind is called."""
+    """Load data of any kind; see `DataKind.load`. The summary says what an item of this kind is called.
+
+    Of data to train on, the fraction is held out that their settings say.
+    """
+    if not options.for_evaluation:
+        is_default = data.held_out is None
+        options = replace(options, held_out_fraction=data.held_out_fraction, bounded_split=is_default)
     kind = DATA_KINDS.find(data.kind)
     dataset = kind.load(data, options, inspection)
     return replace(dataset, summary=replace(dataset.summary, noun=kind.noun))

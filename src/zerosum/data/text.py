@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 _DIGITS = re.compile(r"([0-9]+)")
 
@@ -20,6 +20,12 @@ def natural_sort_key(name: str) -> tuple[list[tuple[int, str]], str]:
 def pluralize(count: int, noun: str) -> str:
     """Return a count with its noun: `1 file`, `2 files`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def enumerate_names(names: Sequence[str]) -> str:
+    """Return names as text: `a`, `a and b`, `a, b and c`."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def most_common(values: Iterable[str], max_count: int = 10) -> dict[str, int]:

@@ -83,6 +83,11 @@ class CycleGameConfig(BaseTranslationGameConfig):
     bidirectional: ClassVar[bool] = True
 
 
+TRANSLATION_GAMES: frozenset[str] = frozenset(
+    game.model_fields["kind"].default for game in (TranslationGameConfig, CycleGameConfig)
+)
+"""The names of the games whose generator maps images to images."""
+
 GameConfig = Annotated[
     AdversarialGameConfig | ProgressiveGameConfig | TranslationGameConfig | CycleGameConfig,
     Field(discriminator="kind"),

@@ -56,7 +56,7 @@ def located_recipe(folder: RunFolder, recipe: Recipe) -> Recipe:
 
 def with_sources(recipe: Recipe, sources: Mapping[str, str]) -> Recipe:
     """Return the recipe with other sources of its data, by the setting that names them."""
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update=dict(sources))})
+    return recipe.model_copy(update={"data": recipe.data.relocate(sources)})
 
 
 def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weights: bool = False) -> Generator:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
 from zerosum.game.augment.config import AUGMENTS, AugmentConfig, NoAugment
+from zerosum.game.config import TRANSLATION_GAMES
 from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import NETWORK_SIZES, Recipe
@@ -81,6 +82,16 @@ def build_settings_tree(recipe: str, variant: str, settings: DottedSettings, arg
     for name, (argument, value) in arguments.items():
         file.settings_tree.set(tuple(name.split(".")), value, argument)
     return file.settings_tree
+
+
+def is_translation_recipe(recipe: str, settings: DottedSettings) -> bool:
+    """Return whether a recipe with the user's settings translates inputs into targets, which may be two sources.
+
+    Raises:
+        BadInput: there is no such recipe.
+    """
+    game = build_settings_tree(recipe, "", settings, {}).tree.get("game")
+    return isinstance(game, dict) and game.get("kind") in TRANSLATION_GAMES
 
 
 def check_recipe_variants(recipe: str) -> None:

@@ -41,7 +41,8 @@ def is_restarted() -> bool:
 def build_request(checked: Recipe, size: str) -> Row:
     """Return what a run is asked for, before anything is measured: all settings, the size and the absolute sources."""
     settings = checked.model_dump(mode="json", exclude_none=True)
-    settings["data"] = {name: value for name, value in settings["data"].items() if name not in checked.data.sources}
+    named = {name.partition(".")[0] for name in checked.data.sources}
+    settings["data"] = {name: value for name, value in settings["data"].items() if name not in named}
     sources = {
         name: str(Path(source).resolve()) if Path(source).exists() else source
         for name, source in checked.data.sources.items()

@@ -46,12 +46,14 @@ RUN_LENGTH_SYNONYMS = ("epochs", "epoch", "steps", "iterations", "images", "kimg
 
 ARCHIVE_SUFFIXES = {".zip", ".npz", ".npy"}
 """Suffixes that are left out of the name of a run."""
+MAX_NAMED_SOURCES = 3
+"""Largest number of parts of the name of a run that is named after its data."""
 MAX_RECOVERIES = 3
 """Maximum number of recoveries of a run that is trained with `recover=True`."""
 
 
 def train(
-    source: str | Path = "",
+    source: str | Path | Sequence[str | Path] = "",
     target_source: str | Path = "",
     *,
     recipe: str = "auto",
@@ -72,7 +74,8 @@ def train(
     """Train a GAN on a folder of images, a .zip, .npz or .npy file, or a built-in dataset.
 
     Args:
-        source: the training data; by default the `data.source` of the recipe.
+        source: the training data; several folders or files of images are one set. By default the `data.source` of the
+            recipe.
         target_source: for image-to-image translation, a second folder that holds the target images.
         recipe: the name of a recipe, or a .toml file.
         run: the run folder; by default `runs/` and the name of the data.
@@ -136,7 +139,7 @@ def train(
 
 
 def profile(
-    source: str | Path = "",
+    source: str | Path | Sequence[str | Path] = "",
     target_source: str | Path = "",
     *,
     recipe: str = "auto",
@@ -196,7 +199,10 @@ def _recipe_settings(recipe: str, variant: str) -> Row:
 
 
 def _keyword_settings(
-    settings: DottedSettings, source: str | Path, target_source: str | Path, **keywords: object
+    settings: DottedSettings,
+    source: str | Path | Sequence[str | Path],
+    target_source: str | Path,
+    **keywords: object,
 ) -> dict[str, tuple[str, object]]:
     """Return the settings that were given as arguments: by dotted name, the argument in backticks and its value.
 
@@ -206,14 +212,21 @@ def _keyword_settings(
     overrides: dict[str, tuple[str, object]] = {
         KEYWORD_SETTINGS[name]: (f"`{name}`", value) for name, value in keywords.items() if value is not None
     }
-    for name, path in (("source", source), ("target_source", target_source)):
+    first, *more = [source] if isinstance(source, str | Path) else source or [""]
+    given = {
+        "source": str(first or ""),
+        "target_source": str(target_source or ""),
+        "more_sources": list(map(str, more)),
+    }
+    for name, path in given.items():
         if not path:
             continue
         if f"data.{name}" in settings:
+            shown = path if isinstance(path, str) else " and ".join(path)
             raise BadInput(
-                f"`data.{name}` {settings[f'data.{name}']}: the data {path} are already given as an argument; give one"
+                f"`data.{name}` {settings[f'data.{name}']}: the data {shown} are already given as an argument; give one"
             )
-        overrides[f"data.{name}"] = (f"`{name}`", str(path))
+        overrides[f"data.{name}"] = ("`source`" if name == "more_sources" else f"`{name}`", path)
     return overrides
 
 
@@ -260,8 +273,11 @@ def _validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords:
 
 
 def _default_run_name(data: DataConfig) -> str:
-    paths = [Path(source).resolve() for source in data.sources.values()]
-    return "-to-".join(path.stem if path.suffix.lower() in ARCHIVE_SUFFIXES else path.name for path in paths)
+    paths = [Path(source).resolve() for source in data.training_sources]
+    names = [path.stem if path.suffix.lower() in ARCHIVE_SUFFIXES else path.name for path in paths]
+    if len(names) > MAX_NAMED_SOURCES:
+        names[MAX_NAMED_SOURCES - 1 :] = [f"{len(names) - MAX_NAMED_SOURCES + 1}-more"]
+    return ("-to-" if data.has_inputs and not data.degradations else "-and-").join(names)
 
 
 def _describe_device(device: torch.device) -> str:

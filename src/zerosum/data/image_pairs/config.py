@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, model_validator
 
 from zerosum.data.degradations.catalog import check_degradations
 from zerosum.data.images.config import Channels, ImageDataConfig, ValueRange
+from zerosum.data.images.example_format import check_range_of_type
+from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.value_range import Range
 from zerosum.errors import BadInput
 
@@ -33,10 +35,12 @@ class ImagePairDataConfig(ImageDataConfig):
     """Channels of the input images; left out: those of the target images."""
     input_range: ValueRange | None = None
     """The range of the input images; left out: that of the target images."""
+    input_dtype: PixelType | None = None
+    """The type of the values of the input images; left out: that of the target images."""
     degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     """Make each input from its target by these degradations in order: gray, edges, down2, down4, down8, masks, blur,
     jpeg, noise, scratches."""
-    source_fields: ClassVar[tuple[str, ...]] = ("source", "target_source")
+    source_fields: ClassVar[tuple[str, ...]] = ("source", "target_source", "validation")
     has_inputs: ClassVar[bool] = True
 
     @property
@@ -54,6 +58,11 @@ class ImagePairDataConfig(ImageDataConfig):
         """The range of the input images."""
         return self.input_range or self.range
 
+    @property
+    def dtype_of_inputs(self) -> PixelType:
+        """The type of the input images."""
+        return self.input_dtype or self.dtype or "uint8"
+
     def reversed(self) -> Self:
         """Return the settings with inputs and targets exchanged."""
         changes: dict[str, object] = {"input": self.target, "target": self.input}
@@ -63,6 +72,8 @@ class ImagePairDataConfig(ImageDataConfig):
             changes |= {"channels": self.input_channels, "input_channels": self.channels}
         if self.input_range:
             changes |= {"range": self.input_range, "input_range": self.range}
+        if self.input_dtype:
+            changes |= {"dtype": self.input_dtype, "input_dtype": self.dtype}
         return self.model_copy(update=changes)
 
     def as_paired(self) -> Self:
@@ -87,6 +98,13 @@ class ImagePairDataConfig(ImageDataConfig):
             )
         if self.degrade and self.input_channels:
             raise ValueError("`data.input_channels`: the degradations decide it; leave it out")
+        if self.degrade and (self.dtype_of_inputs != "uint8" or self.input_dtype):
+            raise ValueError(
+                "`data.degrade`: makes inputs of 8 bits per value, as image files have them; set `data.dtype` uint8, "
+                "and leave `data.input_dtype` out"
+            )
+        if self.input_range and self.dtype_of_inputs != "uint8":
+            check_range_of_type("input_range", self.input_range, self.dtype_of_inputs)
         if self.degrade and self.input_range:
             raise ValueError("`data.input_range`: the inputs are made from the targets; set `data.range` alone")
         if self.target_source and (self.input, self.target) != ("A", "B"):

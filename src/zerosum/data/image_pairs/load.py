@@ -13,16 +13,19 @@ from zerosum.data.dataset import Dataset
 from zerosum.data.degradations.degrade import DegradationPipeline
 from zerosum.data.image_pairs.config import ImagePairDataConfig
 from zerosum.data.image_pairs.datasets import DegradedDataset, PairedDataset, UnpairedDataset
-from zerosum.data.image_pairs.sources import PairSources, resolve_pair_sources
+from zerosum.data.image_pairs.sources import PairSources, resolve_all_pairs
 from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.example_format import ExampleFormat
+from zerosum.data.images.holding_out import ImageSplit
 from zerosum.data.images.ingest import ImageIngest
-from zerosum.data.images.inspect import ImageInspection, inspect_images, inspect_source
+from zerosum.data.images.inspect import ImageInspection, inspect_data, inspect_images
+from zerosum.data.images.joined import resolve_all_sources
 from zerosum.data.images.load import (
     MIN_IMAGES,
-    check_held_out_fraction,
     check_image_settings,
     count_tiles,
     load_source,
+    make_codec,
     require_enough_images,
 )
 from zerosum.data.images.rows import DecodedImages, ExampleMetadata
@@ -31,7 +34,6 @@ from zerosum.data.images.splits import Split
 from zerosum.data.images.summary import ImageSummary
 from zerosum.data.images.symmetries import choose_symmetries
 from zerosum.data.kind import LoadOptions
-from zerosum.data.split import split_by_content
 from zerosum.data.text import most_common, pluralize
 from zerosum.errors import BadInput
 
@@ -63,7 +65,6 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
         BadInput: if a source or a setting cannot be used, an image of a pair has no partner or another size, or there
             are too few images.
     """
-    check_held_out_fraction(options.held_out_fraction)
     size, channels, fit = data.size or ImageSize(0, 0), data.channels or 0, data.fit or ""
     check_image_settings(size, channels, fit)
     min_images = 1 if options.for_evaluation else MIN_IMAGES
@@ -71,18 +72,25 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
     if data.degrade:
         # raises before anything is read
         DegradationPipeline(data.degrade).input_shape((channels, size.height, size.width))
-        source = (inspection and inspection.resolved) or data.source
+        source = (inspection and inspection.resolved) or resolve_all_sources(data, split)
         dataset = load_source(
-            source, size, channels, fit, held_out_fraction=options.held_out_fraction, progress=options.progress,
-            min_images=min_images, split=split, value_range=data.range,
+            source, size, channels, fit, progress=options.progress, min_images=min_images, value_range=data.range,
+            pages=data.bands == "pages", preview_bands=data.preview_bands,
+            split_images=ImageSplit(options.held_out_fraction, data.groups, options.bounded_split),
         )  # fmt: skip
         return _finish(_build_degraded(dataset, DegradationPipeline(data.degrade)), data)
-    pair_sources = (inspection and inspection.pair_sources) or resolve_pair_sources(data, split)
+    pair_sources = (inspection and inspection.pair_sources) or resolve_all_pairs(data, split)
     input_channels = data.input_channels or channels
-    inputs = ImageIngest(pair_sources.input, size, input_channels, fit, data.range_of_inputs).load(options.progress)
-    targets = ImageIngest(pair_sources.target, size, channels, fit, data.range).load(options.progress)
+    pages = data.bands == "pages"
+    form = ExampleFormat(size, channels, fit, data.range, data.dtype or "uint8", pages)
+    input_form = ExampleFormat(size, input_channels, fit, data.range_of_inputs, data.dtype_of_inputs, pages)
+    codec = make_codec(form, data.preview_bands)
+    inputs = ImageIngest.of_format(pair_sources.input, input_form).load(options.progress)
+    targets = ImageIngest.of_format(pair_sources.target, form).load(options.progress)
     build = _build_paired if data.has_targets else _build_unpaired
-    return _finish(build(pair_sources, inputs, targets, fit, options.held_out_fraction, min_images), data)
+    split_images = ImageSplit(options.held_out_fraction, data.groups, options.bounded_split)
+    dataset = build(pair_sources, inputs, targets, fit, split_images, min_images)
+    return _finish(replace(dataset, codec=codec, input_range=input_form.sample_range), data)
 
 
 def _finish(dataset: Dataset, data: ImagePairDataConfig) -> Dataset:
@@ -92,7 +100,7 @@ def _finish(dataset: Dataset, data: ImagePairDataConfig) -> Dataset:
 
 
 def _describe_sources(data: ImagePairDataConfig) -> str:
-    return " and ".join(data.sources.values())
+    return " and ".join(data.training_sources)
 
 
 def inspect_pairs(data: ImagePairDataConfig) -> PairInspection:
@@ -102,8 +110,8 @@ def inspect_pairs(data: ImagePairDataConfig) -> PairInspection:
         BadInput: if the inputs or the targets cannot be found, or none of them can be read.
     """
     if data.degrade:
-        return PairInspection(**vars(inspect_source(data.source)))
-    pair_sources = resolve_pair_sources(data)
+        return PairInspection(**vars(inspect_data(data)))
+    pair_sources = resolve_all_pairs(data)
     inspections = [inspect_images(file_source) for file_source in pair_sources.file_sources]
     inputs, targets = inspections[0], inspections[-1]
     return PairInspection(
@@ -122,6 +130,10 @@ def inspect_pairs(data: ImagePairDataConfig) -> PairInspection:
         has_alpha=any(inspection.has_alpha for inspection in inspections),
         unreadable=tuple(item for inspection in inspections for item in inspection.unreadable),
         notes=pair_sources.notes,
+        bands=targets.bands,
+        input_bands=inputs.bands,
+        pages=targets.pages,
+        has_given_inputs=True,
         extremes=targets.extremes,
         input_extremes=inputs.extremes,
         pair_sources=pair_sources,
@@ -149,7 +161,7 @@ def _build_paired(
     inputs: DecodedImages,
     targets: DecodedImages,
     fit: str,
-    held_out_fraction: float,
+    split_images: ImageSplit,
     min_images: int,
 ) -> PairedDataset:
     """Return the pairs whose input and target could both be read."""
@@ -163,8 +175,9 @@ def _build_paired(
     require_enough_images(pair_sources.target.display_name, len(np.unique(target_hashes)), fit, min_images)
     partners = np.full(len(target_metadata.content_hashes), -1, np.int64)
     partners[target_rows] = input_rows  # both are in the order of the pairs, and images of one size give the same tiles
-    train, held_out = (target_rows[side] for side in split_by_content(target_hashes, held_out_fraction))
-    notes = [f"{pluralize(len(pair_indices), 'pair')}: {_describe_pair_sources(pair_sources)}"]
+    sides = split_images(pair_sources.target, target_metadata.select(target_rows))
+    train, held_out = target_rows[sides.train], target_rows[sides.held_out]
+    notes = [*sides.notes, f"{pluralize(len(pair_indices), 'pair')}: {_describe_pair_sources(pair_sources)}"]
     if skipped := len(pair_sources.target.names) - len(pair_indices):
         notes.append(f"skipped {pluralize(skipped, 'pair')} with an unreadable image")
     summary = _summarize(pair_sources, inputs, targets, notes)
@@ -181,16 +194,18 @@ def _build_unpaired(
     inputs: DecodedImages,
     targets: DecodedImages,
     fit: str,
-    held_out_fraction: float,
+    split_images: ImageSplit,
     min_images: int,
 ) -> UnpairedDataset:
     for side, decoded in ((pair_sources.input, inputs), (pair_sources.target, targets)):
         require_enough_images(side.display_name, decoded.summary.count - decoded.summary.duplicates, fit, min_images)
-    input_train, input_held_out = split_by_content(inputs.metadata.content_hashes, held_out_fraction)
-    train, held_out = split_by_content(targets.metadata.content_hashes, held_out_fraction)
+    input_train, input_held_out, input_notes = split_images(pair_sources.input, inputs.metadata)
+    train, held_out, target_notes = split_images(pair_sources.target, targets.metadata)
     notes = [
         f"{pluralize(inputs.summary.count, 'unpaired input')}, {len(input_train):,} to train on and "
-        f"{len(input_held_out):,} held out: {_describe_pair_sources(pair_sources)}"
+        f"{len(input_held_out):,} held out: {_describe_pair_sources(pair_sources)}",
+        *input_notes,
+        *target_notes,
     ]
     summary = replace(
         _summarize(pair_sources, inputs, targets, notes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -15,6 +15,9 @@ from PIL import Image
 from zerosum.data.image_pairs.config import ImagePairDataConfig
 from zerosum.data.images.decode import apply_exif_orientation
 from zerosum.data.images.files import is_image_file
+from zerosum.data.images.joined import JoinedSource
+from zerosum.data.images.pixels import PixelType
+from zerosum.data.images.raster_image import OpenedImage
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.splits import Split, parse_split
 from zerosum.data.images.summary import MAX_LISTED_FILES
@@ -55,11 +58,15 @@ class _DerivedSource:
         """The number in the whole of the other source."""
         return self._source.clipped
 
-    def with_range(self, value_range: Range | None) -> Self:
+    def with_range(self, value_range: Range | None, dtype: PixelType = "uint8") -> Self:
         """Return the same part of the other source with another range."""
         derived = copy(self)
-        derived._source = self._source.with_range(value_range)
+        derived._source = self._source.with_range(value_range, dtype)
         return derived
+
+    def column(self, name: str) -> list[str]:
+        """Return a column of the table of labels of the other source."""
+        return self._source.column(name)
 
 
 class SubsetSource(_DerivedSource):
@@ -75,9 +82,14 @@ class SubsetSource(_DerivedSource):
         self.notes: tuple[str, ...] = ()
         self.state_hash = _derived_state_hash(source, "chosen", np.asarray(indices, "<i8").tobytes())
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int) -> OpenedImage:
         """Open an image; Pillow loads its pixels when they are first used."""
         return self._source.open(self._indices[index])
+
+    def column(self, name: str) -> list[str]:
+        """Return a column of the table of labels, for these images."""
+        cells = self._source.column(name)
+        return [cells[index] for index in self._indices]
 
 
 class HalfImageSource(_DerivedSource):
@@ -90,23 +102,29 @@ class HalfImageSource(_DerivedSource):
         self.other_files, self.notes = source.other_files, source.notes
         self.state_hash = _derived_state_hash(source, "half", bytes([side]))
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int) -> OpenedImage:
         """Return a half with loaded pixels.
 
         Raises:
             BadInput: if the image is not twice as wide as high.
         """
         with self._source.open(index) as image:
-            upright = apply_exif_orientation(image)
-            side = upright.height
-            if upright.width != 2 * side:
+            upright = _rotate_upright(image)
+            width, side = upright.size
+            if width != 2 * side:
                 raise BadInput(
-                    f"{self.names[index]} in {self.display_name} is {upright.width}x{side}, but an image that holds "
+                    f"{self.names[index]} in {self.display_name} is {width}x{side}, but an image that holds "
                     "two images side by side must be twice as wide as high: remove or replace it"
                 )
             half = upright.crop((self._side * side, 0, self._side * side + side, side))
-            half.format = image.format
+            if isinstance(half, Image.Image):
+                half.format = image.format
             return half
+
+
+def _rotate_upright(image: OpenedImage) -> OpenedImage:
+    """Return an image rotated as its EXIF orientation says, which an array has not."""
+    return apply_exif_orientation(image) if isinstance(image, Image.Image) else image
 
 
 def resolve_pair_sources(data: ImagePairDataConfig, split: Split = Split.TRAINING) -> PairSources:
@@ -143,6 +161,22 @@ def resolve_pair_sources(data: ImagePairDataConfig, split: Split = Split.TRAININ
     return PairSources(
         pair_sources.input, pair_sources.target, pair_sources.file_sources, notes=(*resolved.notes, *notes)
     )
+
+
+def resolve_all_pairs(data: ImagePairDataConfig, split: Split = Split.TRAINING) -> PairSources:
+    """Return the sources of inputs and targets, with those of `data.validation`, if it is set, which are held out.
+
+    The images for validation are in subfolders or halves like those of one source.
+
+    Raises:
+        BadInput: if a source cannot be used, or an image of a pair has no partner.
+    """
+    pairs = resolve_pair_sources(data, split)
+    if not data.validation:
+        return pairs
+    others = resolve_pair_sources(data.with_source(data.validation), Split.VALIDATION)
+    sides = JoinedSource([pairs.input], others.input), JoinedSource([pairs.target], others.target)
+    return replace(pairs, input=sides[0], target=sides[1])
 
 
 def side_folder(names: Sequence[str], side: str) -> str:
@@ -219,7 +253,7 @@ def _side_by_side_problem(source: Source) -> str:
     for index in np.unique(np.linspace(0, len(source.names) - 1, _MAX_SAMPLED_HEADERS).round().astype(int)).tolist():
         try:
             with source.open(index) as image:
-                width, height = apply_exif_orientation(image).size
+                width, height = _rotate_upright(image).size
         except BadInput:
             raise
         except Exception:  # Pillow raises any exception; loading reports the damaged files

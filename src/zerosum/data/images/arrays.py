@@ -14,10 +14,11 @@ from typing import Self, TypeVar, overload
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-from PIL import Image
 
 from zerosum.data.images.array_values import ArrayValues
 from zerosum.data.images.files import hash_state
+from zerosum.data.images.pixels import PixelType
+from zerosum.data.images.raster_image import MAX_CHANNELS, OpenedImage, find_channel_axis, to_opened_image
 from zerosum.data.images.size import ImageSize
 from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import natural_sort_key
@@ -55,14 +56,16 @@ class IndexedNames(Sequence[str]):
 class _ArraySource:
     """The values of a source that is one array."""
 
+    display_name: str
     _values: ArrayValues
     _lock: threading.Lock
+    _keeps_type: bool = False
 
     @property
     def clipped(self) -> int:
-        """The number of values outside the range, which are clipped."""
+        """The number of values outside the range, which are clipped; 0 if they are clipped later."""
         with self._lock:
-            return self._values.clipped
+            return 0 if self._keeps_type else self._values.clipped
 
     @property
     def extremes(self) -> Extremes | None:
@@ -70,22 +73,32 @@ class _ArraySource:
         with self._lock:
             return self._values.extremes
 
-    def with_range(self, value_range: Range | None) -> Self:
-        """Return the source with the values by another range; see `ArrayValues`."""
+    def with_range(self, value_range: Range | None, dtype: PixelType = "uint8") -> Self:
+        """Return the source with the values scaled to bytes by another range (see `ArrayValues`), or unchanged."""
         source = copy(self)
-        with self._lock:
-            source._values = self._values.with_range(value_range)
+        source._keeps_type = dtype != "uint8"
+        if not source._keeps_type:
+            with self._lock:
+                source._values = self._values.with_range(value_range)
         return source
 
-    def open(self, index: int) -> Image.Image:
-        """Return an image.
+    def column(self, name: str) -> list[str]:
+        """Refuse: an array has no table.
+
+        Raises:
+            BadInput: always.
+        """
+        raise BadInput(f"{self.display_name} has no table of labels with a column {name!r}: it is an array")
+
+    def open(self, index: int) -> OpenedImage:
+        """Return an image: bytes, or values of the type of the array if it was asked for.
 
         Raises:
             BadInput: at the first call, if the array does not hold finite numbers.
         """
         with self._lock:
-            pixels = self._values.pixels[index]
-        return _to_pil_image(pixels)
+            values = self._values.array[index] if self._keeps_type else self._values.pixels[index]
+        return to_opened_image(values)
 
 
 class NpzSource(_ArraySource):
@@ -215,18 +228,18 @@ def check_image_shape(shape: tuple[int, ...], description: str) -> None:
     """Raise if an array cannot hold images.
 
     Raises:
-        BadInput: if its shape is not (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 4; or if it is that of
+        BadInput: if its shape is not (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 64; or if it is that of
             one image (H, W, C).
     """
-    if len(shape) == 3 and 1 <= shape[2] <= 4 < shape[1]:
+    if len(shape) == 3 and (1 <= shape[2] <= 4 < shape[1] or _is_one_image(shape)):
         raise BadInput(
             f"{description} has shape {shape}, which is that of one image (H, W, C): save several images with shape "
             "(N, H, W, C)"
         )
-    if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _find_channel_axis(shape) is None):
+    if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _count_channels(shape) > MAX_CHANNELS):
         raise BadInput(
             f"{description} has shape {shape}: save images with shape (N, H, W), (N, H, W, C) or (N, C, H, W), with C "
-            "from 1 to 4"
+            f"from 1 to {MAX_CHANNELS}"
         )
 
 
@@ -239,7 +252,7 @@ def to_nhwc(array: NDArray[Value]) -> NDArray[Value]:
     """Return a view (N, H, W, C) of images (N, H, W), (N, H, W, C) or (N, C, H, W) of any type."""
     if array.ndim == 3:
         return array[..., None]
-    return array.transpose(0, 2, 3, 1) if _find_channel_axis(array.shape) == 1 else array
+    return array.transpose(0, 2, 3, 1) if find_channel_axis(array.shape[1:]) == 0 else array
 
 
 def memmap_npy(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
@@ -328,8 +341,16 @@ def _error_message(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def _find_channel_axis(shape: tuple[int, ...]) -> int | None:
-    return next((axis for axis in (3, 1) if 1 <= shape[axis] <= 4), None)
+def _count_channels(shape: tuple[int, ...]) -> int:
+    """Return the number of channels of images (N, H, W, C) or (N, C, H, W)."""
+    return shape[1 + find_channel_axis(shape[1:])]
+
+
+def _is_one_image(shape: tuple[int, ...]) -> bool:
+    """Return True if (H, W, C) is that of one image of many bands, not of H images: two long sides and a short one."""
+    height, width, channels = shape
+    short, long = sorted((height, width))
+    return channels <= MAX_CHANNELS and 4 * channels <= short and long <= 4 * short
 
 
 def _class_name(value: np.generic) -> str:
@@ -340,7 +361,3 @@ def _class_name(value: np.generic) -> str:
 
 def _join_with_or(names: tuple[str, ...]) -> str:
     return ", ".join(names[:-1]) + " or " + names[-1]
-
-
-def _to_pil_image(pixels: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))

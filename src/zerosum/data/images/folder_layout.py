@@ -29,6 +29,10 @@ class FolderLayout:
     notes: tuple[str, ...]
     table_entries: tuple[FileEntry, ...] = ()
     """The label table that the classes come from, if there is one: see `LabelTable.entry`."""
+    table: LabelTable | None = None
+    """That table."""
+    root: str = ""
+    """The folder that contains all images of the table: "" or with a trailing slash."""
 
 
 def infer_layout(
@@ -65,7 +69,13 @@ def infer_layout(
     if len(tables) > 1:
         notes.append(f"used {tables[0]} and ignored {' and '.join(tables[1:])}")
     return FolderLayout(
-        tuple(indices), table_labels.labels, table_labels.classes, (*notes, *table_labels.notes), (table.entry,)
+        tuple(indices),
+        table_labels.labels,
+        table_labels.classes,
+        (*notes, *table_labels.notes),
+        (table.entry,),
+        table,
+        root,
     )
 
 

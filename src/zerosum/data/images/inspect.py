@@ -5,13 +5,17 @@ from __future__ import annotations
 import statistics
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.images.decode import convert_channels, error_reason, has_high_bit_depth, to_8bit
+from zerosum.data.images.config import ImageDataConfig
+from zerosum.data.images.decode import convert_channels, count_frames, error_reason, has_high_bit_depth, to_8bit
+from zerosum.data.images.joined import add_validation, resolve_training_sources
+from zerosum.data.images.raster_image import OpenedImage, RasterImage
 from zerosum.data.images.size import ImageSize, suggest_rectangle
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.value_range import Extremes, measure_extremes
@@ -53,6 +57,14 @@ class ImageInspection(Inspection):
     """The extremes of sampled images with more than 8 bits per value; None if there are no such images."""
     input_extremes: Extremes | None = None
     """Those of input images of pairs, where `extremes` are those of the targets."""
+    bands: int = 0
+    """Number of channels of images with bands; 0 if they are gray or RGB, with or without alpha."""
+    pages: int = 0
+    """Number of pages if all files have the same number of them, and more than one; else 0."""
+    input_bands: int = 0
+    """The bands of input images of pairs."""
+    has_given_inputs: bool = False
+    """Whether there are input images besides these, whose values may have another type."""
     resolved: Source | None = field(default=None, repr=False, compare=False)
     """The resolved source: `load_source` takes it, so that a large folder is not listed twice."""
 
@@ -105,11 +117,38 @@ class ImageInspection(Inspection):
         sides = zip(self.common_size, (size.width, size.height), strict=True)
         return "pad" if all(_PAD_MIN_RATIO * side <= length <= side for length, side in sides) else "crop"
 
-    def recommended_channels(self) -> int:
-        """Return 3 if any sampled image has color, else 1; transparency is composited over white."""
-        return 3 if self.has_color else 1
+    def recommended_channels(self, pages: bool = False) -> int:
+        """Return the number of bands, else 3 if any sampled image has color, else 1.
+
+        Transparency is composited over white. With `pages`, those of a file are its bands.
+        """
+        channels = self.bands or (3 if self.has_color else 1)
+        return channels * self.pages if pages and self.pages else channels
+
+    def recommended_input_channels(self, pages: bool = False) -> int:
+        """Return the channels of the input images, as `recommended_channels` does."""
+        return replace(self, bands=self.input_bands).recommended_channels(pages)
 
 
+class _Header(NamedTuple):
+    """What is known of an image before its pixels are loaded."""
+
+    size: tuple[int, int]
+    mode: str
+    format: str
+    bands: int
+    """Number of channels of an array of bands; 0 for gray and RGB, and for images of Pillow."""
+    pages: int
+    """Number of pages of a TIFF file; 0 for one page, and for other formats."""
+
+    @classmethod
+    def of_image(cls, image: OpenedImage) -> _Header:
+        bands = image.channels if isinstance(image, RasterImage) and image.channels not in (1, 3) else 0
+        pages = _count_pages(image)
+        return cls(image.size, image.mode, image.format or "array", bands, pages if pages > 1 else 0)
+
+
+_GRAY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _SIZES = (16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -120,6 +159,16 @@ def inspect_source(source: str | Path) -> ImageInspection:
         BadInput: if the source does not exist, or nothing of it can be read.
     """
     return inspect_images(resolve_source(source))
+
+
+def inspect_data(data: ImageDataConfig) -> ImageInspection:
+    """Inspect the training images of all sources that the settings name.
+
+    Raises:
+        BadInput: if a source does not exist, or nothing of the training images can be read.
+    """
+    training = resolve_training_sources(data)
+    return replace(inspect_images(training), resolved=add_validation(training, data))
 
 
 def inspect_images(source: Source) -> ImageInspection:
@@ -134,17 +183,20 @@ def inspect_images(source: Source) -> ImageInspection:
 
 
 def _inspect_images(source: Source) -> ImageInspection:
-    headers: list[tuple[tuple[int, int], str, str]] = []
+    extremes = source.extremes
+    if extremes:
+        source = source.with_range(None, dtype="float32")  # the values of an array as they are
+    headers: list[_Header] = []
     thumbnail_candidates: list[int] = []
     high_bit_depth: list[int] = []
     unreadable: list[tuple[str, str]] = []
     for index in _evenly_spaced_indices(len(source.names), MAX_SAMPLED_HEADERS):
         try:
             with source.open(index) as image:
-                headers.append((image.size, image.mode, image.format or "array"))
+                headers.append(_Header.of_image(image))
                 if has_high_bit_depth(image.mode):
                     high_bit_depth.append(index)
-                elif image.mode not in ("1", "L"):
+                if image.mode not in _GRAY_MODES:
                     thumbnail_candidates.append(index)
         except BadInput:
             raise
@@ -164,13 +216,15 @@ def _inspect_images(source: Source) -> ImageInspection:
         count=len(source.names),
         classes=source.classes,
         other_files=source.other_files,
-        sizes=tuple(size for size, _, _ in headers),
-        pixel_modes=tuple(most_common(mode for _, mode, _ in headers).items()),
-        formats=tuple(most_common(name for _, _, name in headers).items()),
+        sizes=tuple(header.size for header in headers),
+        pixel_modes=tuple(most_common(header.mode for header in headers).items()),
+        formats=tuple(most_common(header.format for header in headers).items()),
         has_color=any(color for color, _ in thumbnails),
         has_alpha=any(alpha for _, alpha in thumbnails),
         unreadable=tuple(unreadable),
-        extremes=source.extremes or measure_extremes(_sample_values(source, high_bit_depth)),
+        extremes=extremes or measure_extremes(_sample_values(source, high_bit_depth)),
+        bands=max(header.bands for header in headers),
+        pages=headers[0].pages if len({header.pages for header in headers}) == 1 else 0,
         notes=source.notes,
         resolved=source,
     )
@@ -181,16 +235,33 @@ def _sample_values(source: Source, indices: Sequence[int]) -> Iterator[NDArray[n
     for position in _evenly_spaced_indices(len(indices), _MAX_MEASURED_IMAGES):
         try:
             with source.open(indices[position]) as image:
-                values: NDArray[np.generic] = np.asarray(image)
+                pages = [_load_page(image, page) for page in range(_count_pages(image))]
         except Exception:  # `load_source` decodes every file and reports the damaged ones
             continue
-        yield values
+        yield from pages
+
+
+def _load_page(image: OpenedImage, page: int) -> NDArray[np.generic]:
+    """Return the values of a page of an opened file, or those of an array."""
+    if isinstance(image, RasterImage):
+        return image.values
+    if page:
+        image.seek(page)
+    values: NDArray[np.generic] = np.asarray(image)
+    return values
+
+
+def _count_pages(image: OpenedImage) -> int:
+    """Return the number of pages of a file of a format that holds stacks; 1 for others, such as animations."""
+    return count_frames(image) if image.format == "TIFF" else 1
 
 
 def _has_color_and_alpha(source: Source, index: int) -> tuple[bool, bool]:
     """Return whether the image has color, and whether any pixel is transparent; both False if it is damaged."""
     try:
         with source.open(index) as image:
+            if isinstance(image, RasterImage):
+                return _has_color(image.values), False
             image.draft("RGB", (_THUMBNAIL_SIZE, _THUMBNAIL_SIZE))  # JPEG alone can be decoded at an eighth of the size
             thumbnail = to_8bit(image).image
             thumbnail.thumbnail((_THUMBNAIL_SIZE, _THUMBNAIL_SIZE))
@@ -199,6 +270,14 @@ def _has_color_and_alpha(source: Source, index: int) -> tuple[bool, bool]:
             return bool(np.ptp(rgb, axis=2).max() >= _COLOR_THRESHOLD), alpha
     except Exception:  # decoders raise any exception; `load_source` decodes every file and reports the damaged ones
         return False, False
+
+
+def _has_color(values: NDArray[np.generic]) -> bool:
+    """Return whether the values (H, W, C) of an image are RGB and differ between channels."""
+    if values.shape[2] != 3:
+        return False
+    numbers = values.astype(np.float64)
+    return bool(255 * np.ptp(numbers, axis=2).max() >= _COLOR_THRESHOLD * max(float(np.ptp(numbers)), 1e-300))
 
 
 def _evenly_spaced_indices(count: int, max_count: int) -> Sequence[int]:

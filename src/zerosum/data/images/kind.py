@@ -53,9 +53,10 @@ class Images(DataKind):
         Raises:
             BadInput: there are no images, or none that can be read.
         """
-        from zerosum.data.images.inspect import inspect_source
+        from zerosum.data.images.inspect import inspect_data
 
-        return inspect_source(data.source)
+        assert isinstance(data, ImageDataConfig), "the settings are of this kind"
+        return inspect_data(data)
 
     def choose_settings(self, table: dict[str, object], inspection: Inspection, on_cpu: bool) -> list[Decision]:
         """Choose size, channels, fit and horizontal flips."""
@@ -67,19 +68,23 @@ class Images(DataKind):
 
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
         """Load the images, decoded to one size."""
+        from zerosum.data.images.holding_out import ImageSplit
         from zerosum.data.images.inspect import ImageInspection
+        from zerosum.data.images.joined import resolve_all_sources
         from zerosum.data.images.load import MIN_IMAGES, load_source
         from zerosum.data.images.size import ImageSize
         from zerosum.data.images.splits import Split
         from zerosum.data.images.symmetries import choose_symmetries
 
         assert isinstance(data, ImageDataConfig), "the settings are of this kind"
+        split = Split.TEST if options.test_split else Split.TRAINING
         resolved = inspection.resolved if isinstance(inspection, ImageInspection) else None
         dataset = load_source(
-            resolved or data.source, data.size or ImageSize(0, 0), data.channels or 0, data.fit or "",
-            value_range=data.range, held_out_fraction=options.held_out_fraction, progress=options.progress,
+            resolved or resolve_all_sources(data, split), data.size or ImageSize(0, 0), data.channels or 0,
+            data.fit or "", value_range=data.range, dtype=data.dtype or "uint8",
+            pages=data.bands == "pages", preview_bands=data.preview_bands, progress=options.progress,
             min_images=1 if options.for_evaluation else MIN_IMAGES,
-            split=Split.TEST if options.test_split else Split.TRAINING,
+            split_images=ImageSplit(options.held_out_fraction, data.groups, options.bounded_split),
         )  # fmt: skip
         return replace(dataset, symmetries=choose_symmetries(bool(data.hflip), data.rotate90))
 
@@ -112,11 +117,15 @@ class Images(DataKind):
         return codec.encode(torch.from_numpy(pixels.copy()))
 
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> ImageCodec:
-        """Return the codec of images of the saved shape."""
-        from zerosum.data.images.codec import ImageCodec
+        """Return the codec of images of the saved shape, type and range; runs of before there were types have bytes."""
+        from zerosum.data.images.codec import BYTE_RANGE, ImageCodec
+        from zerosum.data.images.pixels import parse_pixel_type
 
         channels, height, width = np.asarray(settings["shape"], int).tolist()
-        return ImageCodec((channels, height, width))
+        low, high = np.asarray(settings.get("range", BYTE_RANGE), float).tolist()
+        bands = np.asarray(settings.get("preview_bands", ()), int).tolist()
+        dtype = parse_pixel_type(str(settings.get("dtype", "uint8")))
+        return ImageCodec((channels, height, width), dtype, (low, high), tuple(bands))
 
 
 IMAGES = Images()

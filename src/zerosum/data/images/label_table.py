@@ -115,6 +115,38 @@ def read_label_table(table: LabelTable, names: Sequence[str], indices: Sequence[
     return _build_labels(table, columns, collector, indices)
 
 
+def read_column(table: LabelTable, column: str, names: Sequence[str], root: str) -> list[str]:
+    """Read a column of a table, whose first row is a header.
+
+    Args:
+        table: the table.
+        column: the name of the column, in lower or upper case.
+        names: (N,) paths of images within the source.
+        root: the folder that contains the training images: "" or with a trailing slash.
+
+    Returns:
+        The cell of each image, "" for one without a row.
+
+    Raises:
+        BadInput: if the table cannot be parsed, or has no such column.
+    """
+    images, rows = _ImageLookup(names, table.folder, root), _read_rows(table)
+    _, header = next(rows, (0, [""]))
+    titles = [title.strip().casefold() for title in header]
+    if column.strip().casefold() not in titles:
+        raise BadInput(
+            f"{table.display_name} has no column {_quote_cell(column)} (found: {', '.join(header)}): name one of these"
+        )
+    position = titles.index(column.strip().casefold())
+    file_column = _detect_columns(table, 1, header, images).file_column
+    cells = [""] * len(names)
+    for _, row in rows:
+        index = images.find(row[file_column]) if file_column < len(row) else _MISSING
+        if index >= 0 and position < len(row):
+            cells[index] = row[position].strip()
+    return cells
+
+
 class _ImageLookup:
     """The indices of the images by the content of a cell."""
 

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.codec import ImageCodec
-from zerosum.data.images.decode import FITS, MAX_EXAMPLES_PER_IMAGE, PIL_MODES
+from zerosum.data.images.decode import FITS, MAX_EXAMPLES_PER_IMAGE
+from zerosum.data.images.example_format import ExampleFormat
+from zerosum.data.images.holding_out import ImageSplit
 from zerosum.data.images.ingest import ImageIngest
+from zerosum.data.images.pixels import PixelType
+from zerosum.data.images.raster_image import MAX_CHANNELS
 from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.splits import Split
 from zerosum.data.images.value_range import Range
 from zerosum.data.kind import HELD_OUT_FRACTION, ProgressFn, ignore_progress
-from zerosum.data.split import split_by_content
+from zerosum.data.split import check_held_out_fraction
 from zerosum.errors import BadInput
 
 MIN_IMAGES = 16
@@ -30,7 +34,11 @@ def load_source(
     fit: str,
     *,
     value_range: Range | None = None,
+    dtype: PixelType = "uint8",
+    pages: bool = False,
+    preview_bands: tuple[int, ...] = (),
     held_out_fraction: float = HELD_OUT_FRACTION,
+    split_images: ImageSplit | None = None,
     progress: ProgressFn = ignore_progress,
     min_images: int = MIN_IMAGES,
     split: Split = Split.TRAINING,
@@ -46,13 +54,17 @@ def load_source(
             split).
         value_range: (low, high) of values of more than 8 bits, as in `data.range`; None: 0..65535 for integer files,
             0..1 for float files, and for an array the range that holds all of it.
+        dtype: the type of the values, as in `data.dtype`; with uint8, those of more bits are scaled to 0..255.
+        pages: whether the pages of each file are the bands of one image.
+        preview_bands: the bands that are shown, as in `data.preview_bands`.
         held_out_fraction: fraction that the discriminator never sees, 0 to 0.5, by content: see `split_by_content`.
+        split_images: another rule by which images are held out, in place of that fraction.
         progress: called with the number of images done and of all images, from this thread.
         min_images: least number of distinct images; images to evaluate may be copies of one image.
         split: what is read of a source that has been split into train/, test/ and the like.
 
     Returns:
-        The dataset, with uint8 values (N, H, W, channels), in memory or memory-mapped.
+        The dataset, with values (N, H, W, channels) of the type, in memory or memory-mapped.
 
     Raises:
         BadInput: if the source or a setting cannot be used, or too few distinct images can be read.
@@ -66,29 +78,37 @@ def load_source(
     size = ImageSize.square(size) if isinstance(size, int) else size
     check_image_settings(size, channels, fit)
     resolved = resolve_source(source, split) if isinstance(source, str | Path) else source
-    decoded = ImageIngest(resolved, size, channels, fit, value_range).load(progress)
+    form = ExampleFormat(size, channels, fit, value_range, dtype, pages)
+    codec = make_codec(form, preview_bands)
+    decoded = ImageIngest.of_format(resolved, form).load(progress)
     labels, content_hashes, _, _ = decoded.metadata
     require_enough_images(resolved.display_name, decoded.summary.count - decoded.summary.duplicates, fit, min_images)
-    train, held_out = split_by_content(content_hashes, held_out_fraction)
+    train, held_out, notes = (split_images or ImageSplit(held_out_fraction))(resolved, decoded.metadata)
     summary = replace(
         decoded.summary,
         source=resolved.display_name,
         train=len(train),
         held_out=len(held_out),
         tiles=count_tiles(len(content_hashes), fit),
+        notes=[*decoded.summary.notes, *notes],
     )
-    codec = ImageCodec((channels, size.height, size.width))
     return Dataset(decoded.values, labels, resolved.classes, content_hashes, train, held_out, summary, codec)
 
 
-def check_held_out_fraction(fraction: float) -> None:
-    """Raise if the held-out fraction is out of range.
+def make_codec(form: ExampleFormat, preview_bands: tuple[int, ...] = ()) -> ImageCodec:
+    """Return the codec of examples of a format.
 
     Raises:
-        BadInput: if it is not from 0 to 0.5.
+        BadInput: `preview_bands` are set for images that are shown as they are, or the images have no such band.
     """
-    if not 0 <= fraction <= 0.5:
-        raise BadInput(f"`held_out_fraction` {fraction:g} is out of range: give a number from 0 to 0.5")
+    channels, height, width = form.channels, form.size.height, form.size.width
+    codec = ImageCodec((channels, height, width), form.dtype, form.sample_range, preview_bands)
+    if preview_bands and not codec.has_bands:
+        raise BadInput("`data.preview_bands`: images of 8 bits in gray or RGB are shown as they are; leave it out")
+    if max(preview_bands, default=1) > channels:
+        numbers = ", ".join(map(str, preview_bands))
+        raise BadInput(f"`data.preview_bands` {numbers}: the images have {channels} bands; give bands from 1 to that")
+    return codec
 
 
 def count_tiles(examples: int, fit: str) -> int:
@@ -121,10 +141,10 @@ def check_image_settings(size: ImageSize, channels: int, fit: str) -> None:
             f"`data.size` {size.setting} is out of range: give sides of 4 to 4096 pixels, such as 64 or 96x64 (width x "
             "height)"
         )
-    if channels not in PIL_MODES:
+    if not 1 <= channels <= MAX_CHANNELS:
         raise BadInput(
-            f"`data.channels` {channels} is not supported: give 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with "
-            "alpha)"
+            f"`data.channels` {channels} is not supported: give 1 (gray), 2 (gray with alpha), 3 (RGB), 4 (RGB with "
+            f"alpha) or a number of bands up to {MAX_CHANNELS}"
         )
     if fit not in FITS:
         raise BadInput(f"`data.fit` {fit!r} is unknown: give one of {', '.join(FITS)}")

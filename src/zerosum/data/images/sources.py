@@ -23,9 +23,11 @@ from zerosum.data.images.files import (
     open_image,
     require_images,
 )
-from zerosum.data.images.folder_layout import infer_layout
+from zerosum.data.images.folder_layout import FolderLayout, infer_layout
 from zerosum.data.images.folder_walk import list_folder
-from zerosum.data.images.label_table import LabelTable
+from zerosum.data.images.label_table import LabelTable, read_column
+from zerosum.data.images.pixels import PixelType
+from zerosum.data.images.raster_image import OpenedImage
 from zerosum.data.images.splits import Split
 from zerosum.data.images.value_range import Extremes, Range
 from zerosum.errors import BadInput
@@ -54,7 +56,7 @@ class Source(Protocol):
     state_hash: str
     """A hash of the path and of the name, size and date of every entry: equal if nothing has changed."""
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int) -> OpenedImage:
         """Open an image, whose pixels may not be loaded yet; the caller closes it."""
         ...
 
@@ -68,13 +70,28 @@ class Source(Protocol):
         """The number of values of an array that lie outside its range; 0 for image files, which are clipped later."""
         ...
 
-    def with_range(self, value_range: Range | None) -> Source:
-        """Return the source with the values of an array scaled by this range; image files are scaled later."""
+    def with_range(self, value_range: Range | None, dtype: PixelType = "uint8") -> Source:
+        """Return the source with the values of an array scaled to bytes by this range, or unchanged for other types.
+
+        Image files are scaled later.
+        """
+        ...
+
+    def column(self, name: str) -> list[str]:
+        """Return the cells (N,) of a column of the table of labels, "" where an image has no row.
+
+        Raises:
+            BadInput: if there is no table, or no such column.
+        """
         ...
 
 
 class _FileSource:
     """A source of image files, each with a type of its own: see `zerosum.data.images.decode.to_8bit`."""
+
+    display_name: str
+    names: Sequence[str]
+    _layout: FolderLayout
 
     @property
     def extremes(self) -> Extremes | None:
@@ -86,9 +103,19 @@ class _FileSource:
         """0: the files have not been read."""
         return 0
 
-    def with_range(self, value_range: Range | None) -> Self:
+    def with_range(self, value_range: Range | None, dtype: PixelType = "uint8") -> Self:
         """Return the same source."""
         return self
+
+    def column(self, name: str) -> list[str]:
+        """Return a column of the table of labels, for all images.
+
+        Raises:
+            BadInput: if there is no table, or no such column.
+        """
+        if self._layout.table is None:
+            raise BadInput(f"{self.display_name} has no table of labels with a column {name!r}: add a labels.csv")
+        return read_column(self._layout.table, name, self.names, self._layout.root)
 
 
 def resolve_source(source: str | Path, split: Split = Split.TRAINING) -> Source:
@@ -139,6 +166,7 @@ class FolderSource(_FileSource):
         self.labels, self.classes, self.notes = layout.labels, layout.classes, (*layout.notes, *listing.notes)
         self._is_empty = [not images[index][1] for index in layout.indices]
         self.other_files = len(others) - len(layout.table_entries)
+        self._layout = layout
         self.state_hash = hash_state(
             "folder", path, [*(images[index] for index in layout.indices), *layout.table_entries]
         )
@@ -177,6 +205,7 @@ class ZipSource(_FileSource):
         self._members = [self._archive.images[name] for name in self.names]
         self.labels, self.classes, self.notes = layout.labels, layout.classes, (*layout.notes, *self._archive.notes)
         self.other_files = len(others) - len(layout.table_entries)
+        self._layout = layout
         entries = [(member.filename, member.file_size, member.CRC) for member in self._members]
         self.state_hash = hash_state("zip", path, [*entries, *layout.table_entries])
 

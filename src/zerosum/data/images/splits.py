@@ -31,7 +31,11 @@ _PLAIN = re.compile(
 )
 _BEFORE = re.compile(rf"{_WORD}{_SEPARATOR}(.+)", re.IGNORECASE)  # train_cats
 _AFTER = re.compile(rf"(.+){_SEPARATOR}{_WORD}", re.IGNORECASE)  # cats_train
-_PREFERRED = {Split.TRAINING: (Split.TRAINING,), Split.TEST: (Split.TEST, Split.VALIDATION)}
+_PREFERRED = {
+    Split.TRAINING: (Split.TRAINING,),
+    Split.VALIDATION: (Split.VALIDATION, Split.TEST),
+    Split.TEST: (Split.TEST, Split.VALIDATION),
+}
 _MAX_SHOWN = 3  # folders that a note lists
 
 
@@ -77,8 +81,8 @@ def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitC
 
     Args:
         names: (N,) paths of the images within a source, with slashes.
-        wanted: TRAINING, or TEST, which is the validation split where there is no test split. Images outside all splits
-            are for training; they are also returned for TEST if there are no splits at all.
+        wanted: TRAINING, or TEST, which is the validation split where there is no test split, or VALIDATION, the other
+            way round. Images outside all splits are for training; if there are no splits at all, they are for each.
     """
     folder_of = [name.rpartition("/")[0] for name in names]
     subfolders = _subfolders(set(folder_of))

@@ -95,7 +95,7 @@ class Points(DataKind):
         self.inspect(data)
         values = MIXTURES[data.source].sample(POINT_COUNT, DATA_SEED)
         content_hashes = np.array([hash_content("point", point.tobytes()) for point in values], np.uint64)
-        train, held_out = split_by_content(content_hashes, options.held_out_fraction)
+        train, held_out = split_by_content(content_hashes, options.held_out_fraction, bounded=options.bounded_split)
         summary = DatasetSummary(data.source, self.name, count=len(values), train=len(train), held_out=len(held_out))
         labels = np.zeros(len(values), np.int64)
         codec = PointCodec(values.shape[1])
