@@ -16,6 +16,7 @@ from zerosum.data.images.inspect import inspect_source
 from zerosum.data.images.label_table import LabelTable
 from zerosum.data.images.load import load_source
 from zerosum.data.images.sources import FolderSource, ZipSource, resolve_source
+from zerosum.data.images.splits import Split
 from zerosum.errors import BadInput
 
 MakeImages = Callable[..., list[Path]]
@@ -69,6 +70,12 @@ def lines(*rows: str, end: str = "\n") -> str:
         ("labels.csv", lines("NAME,animal", *ROWS, end="\r")),
         ("labels.csv", lines("file,label", *ROWS).replace("/", "\\")),
         ("labels.csv", lines(*ROWS).replace(".png", "").replace(".JPG", "")),
+        ("labels.csv", lines(*ROWS).replace(".png", ".jpg").replace("x/b.JPG", "X/B.tiff")),
+        ("labels.csv", lines("file,label", *(f"/data/my d/{row}" for row in ROWS))),
+        ("labels.csv", lines("file,label", *(f"d/{row}" for row in ROWS))),
+        ("labels.csv", lines(*(f"C:\\Data\\d\\{row}" for row in ROWS)).replace("/", "\\")),
+        ("labels.csv", lines("file,label", *(f"/data/{row}" for row in ROWS), "/data/val/x/a.png,cat 10")),
+        ("labels.csv", lines("file,label", *ROWS, "val/x/a.png,cat 10", "/data/x/a.png,cat 10")),
         ("labels.csv", lines(",file,kind", *(f"{number}, ./{row} " for number, row in enumerate(ROWS)))),
         ("labels.csv", lines("file,label,,", *(f"{row},," for row in ROWS))),
         ("labels.csv", lines("file,label", '"x/a.png", "cat\n9"', "x/b.JPG,cat  10", *ROWS[2:])),
@@ -185,8 +192,8 @@ def test_one_label_or_too_many_labels_make_no_classes(make_tree: MakeTree, label
     [
         (lines("file,label", *ROWS[1:]),
          "{} has no row for 1 of the 4 images, such as x/a.png: add the rows, or move these images away"),
-        (lines("file,label", *(f"d/{row}" for row in ROWS)),
-         "{} has no label for any of the 4 images, such as x/a.png; row 2 names 'd/x/a.png': write file paths relative "
+        (lines("file,label", *(f"q/q_{row}" for row in (r.partition("/")[2] for r in ROWS))),
+         "{} has no label for any of the 4 images, such as x/a.png; row 2 names 'q/q_a.png': write file paths relative "
          "to the folder of the table"),
         (lines("file,label"),
          "{} has no label for any of the 4 images, such as x/a.png: write file paths relative to the folder of the "
@@ -239,6 +246,35 @@ def test_a_name_without_suffix_must_match_one_image(make_tree: MakeTree) -> None
     )
     make_tree((), {"labels.csv": lines("file,label", "x/a.webp,cat 10", *ROWS)})
     assert labels_by_name(folder) == {**EXPECTED, "x/a.webp": "cat 10"}
+
+
+SPLIT_ROWS = ["x/a.png,one,train", "x/b.JPG,two,Train", "y/a.png,one,training", "y/c.d.png,two,train_set",
+              "t/1.png,,test", "t/2.png,one,TEST", "v/3.png,two,val"]  # fmt: skip
+SPLIT_FILES = (*FILES, "t/1.png", "t/2.png", "v/3.png")
+
+
+def test_a_column_of_splits_is_read_like_folders_of_splits(make_tree: MakeTree) -> None:
+    folder = make_tree(SPLIT_FILES, {"labels.csv": lines("file,label,Split", *SPLIT_ROWS)})
+    source = resolve_source(folder)
+    assert (list(source.names), source.labels.tolist(), source.classes) == (list(FILES), [0, 1, 0, 1], ("one", "two"))
+    assert source.notes == (
+        "the classes are the labels in the column 'label' of labels.csv",
+        "used 4 images and ignored 3: the column 'Split' of labels.csv says which are for training",
+    )
+    make_tree((), {"labels.csv": lines("file,split", *(row.replace(",one", "").replace(",two", "").replace(",,", ",")
+                                                       for row in SPLIT_ROWS))})  # fmt: skip
+    source = resolve_source(folder, Split.TEST)
+    assert list(source.names) == ["t/1.png", "t/2.png"]
+    assert source.notes[1] == "no classes were read, because labels.csv has no column of labels"
+
+
+def test_images_without_a_split_are_ignored_and_a_column_of_other_words_says_nothing(make_tree: MakeTree) -> None:
+    rows = [*SPLIT_ROWS[1:], "x/a.png,one,holdout"]
+    folder = make_tree((*SPLIT_FILES, "w/norow.png"), {"labels.csv": lines("file,label,split", *rows)})
+    assert list(resolve_source(folder).names) == list(FILES[1:])
+    rows = [f"{name},{number % 2},{'abcd'[number % 4]}" for number, name in enumerate((*SPLIT_FILES, "w/norow.png"))]
+    make_tree((), {"labels.csv": lines("file,label,split", *rows)})
+    assert len(resolve_source(folder).names) == 8
 
 
 def test_an_unreadable_table_is_refused(make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch) -> None:

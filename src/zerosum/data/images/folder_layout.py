@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zerosum.data.images.files import FileEntry
 from zerosum.data.images.label_table import LabelTable, find_label_tables, read_label_table
-from zerosum.data.images.splits import Split, parse_split, select_split
+from zerosum.data.images.splits import Split, name_split, select_split
 from zerosum.data.text import natural_sort_key
 
 _MIN_SHARD_DIGITS = 4  # with fewer, numbers are the names of classes: 0 to 9, 001 to 200
@@ -65,11 +65,11 @@ def infer_layout(
     if not tables:
         return _layout_from_folders(names, indices, depth, notes)
     table = open_table(tables[0])
-    table_labels = read_label_table(table, names, indices, root)
+    table_labels = read_label_table(table, names, indices, root, split)
     if len(tables) > 1:
         notes.append(f"used {tables[0]} and ignored {' and '.join(tables[1:])}")
     return FolderLayout(
-        tuple(indices),
+        table_labels.indices,
         table_labels.labels,
         table_labels.classes,
         (*notes, *table_labels.notes),
@@ -98,7 +98,7 @@ def _layout_from_folders(names: Sequence[str], indices: list[int], depth: int, n
             f"no classes were read, because {loose:,} of the images are outside the folders "
             f"{_format_folders(folders[1:])}: move every image into the folder of its class to train with classes"
         )
-    if "" not in folders and all(_is_split(name) for name in folders):
+    if "" not in folders and all(name_split(name) for name in folders):
         notes.append(f"no classes were read, because {_format_folders(folders)} are splits, and all images are used")
     elif "" not in folders and _are_shards(names, indices, depth, folders):
         notes.append(
@@ -108,12 +108,6 @@ def _layout_from_folders(names: Sequence[str], indices: list[int], depth: int, n
     elif "" not in folders:
         return _layout_of_classes(names, indices, depth, folders, notes)
     return FolderLayout(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes))
-
-
-def _is_split(folder: str) -> bool:
-    """Return whether the name of a folder says nothing but which split it is: test or val_2, but not testA."""
-    found = parse_split(folder)
-    return found is not None and found.is_plain and not found.rest
 
 
 def _are_shards(names: Sequence[str], indices: Sequence[int], depth: int, folders: Sequence[str]) -> bool:

@@ -1,8 +1,7 @@
 """Classes from a table of labels: a labels.csv or metadata.csv (or .tsv) in the folder of the images.
 
 The first row either names the columns, or is the first data row of a table with two columns. Files are named by their
-path relative to the folder of the table or to the root folder of all images, with slashes or backslashes, with or
-without the suffix.
+path: see `zerosum.data.images.image_lookup`. A column `split` says which images are for training and which for a test.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ import csv
 import hashlib
 import io
 import itertools
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.images.image_lookup import AMBIGUOUS, MISSING, ImageLookup
+from zerosum.data.images.splits import Split, name_split, preferred_split
 from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 
@@ -29,9 +28,10 @@ FILE_COLUMN_NAMES = (
     *("image", "image_path", "image_name", "path", "name", "image_id", "id"),
 )
 """Names of the column of files, in lower or upper case, the most likely first."""
+SPLIT_COLUMN_NAMES = ("split", "subset", "partition")
+"""Names of the column that says which images are for training, in lower or upper case."""
 LABEL_COLUMN_NAMES = ("label", "labels", "class", "classes", "category", "target", "class_name", "label_name")
 """Names of the column of labels, in lower or upper case, the most likely first."""
-_MISSING, _AMBIGUOUS = -1, -2  # in place of the index of an image or a column
 _MAX_CELL_CHARS = 60  # characters of a cell that are shown in a message
 
 
@@ -63,8 +63,10 @@ class LabelTable:
 
 @dataclass(frozen=True, eq=False)
 class TableLabels:
-    """The labels of the images, read from a table."""
+    """The labels of the images of a split, read from a table."""
 
+    indices: tuple[int, ...]
+    """(n,) indices of these images: all, unless a column of splits says otherwise."""
     labels: NDArray[np.int64]
     """(n,) class indices; zeros if there are no classes."""
     classes: tuple[str, ...]
@@ -90,7 +92,9 @@ def find_label_tables(other_files: Iterable[str], root: str) -> list[str]:
     return [path for length, _, path in tables if length == tables[0][0]]
 
 
-def read_label_table(table: LabelTable, names: Sequence[str], indices: Sequence[int], root: str) -> TableLabels:
+def read_label_table(
+    table: LabelTable, names: Sequence[str], indices: Sequence[int], root: str, split: Split = Split.TRAINING
+) -> TableLabels:
     """Read the labels of the training images from a table.
 
     Args:
@@ -98,21 +102,23 @@ def read_label_table(table: LabelTable, names: Sequence[str], indices: Sequence[
         names: paths of all images within the source.
         indices: indices (n,) of the training images among them, in the order of the labels.
         root: the folder that contains the training images: "" or with a trailing slash.
+        split: the wanted split, if the table has a column of splits.
 
     Raises:
         BadInput: if the table cannot be parsed, or does not have exactly one label for each training image.
     """
-    images = _ImageLookup(names, table.folder, root)
-    rows = _read_rows(table)
-    first = next(rows, None)
-    if first is None:
-        raise BadInput(f"{table.display_name} is empty: write one row per image, or remove the file")
-    columns = _detect_columns(table, *first, images)
-    collector = _LabelCollector(table, columns, images, set(indices))
-    for row_number, cells in rows if columns.has_header else itertools.chain([first], rows):
+    images = ImageLookup(names, table.folder, root)
+    columns = _read_columns(table, images)
+    images.learn_prefix(columns.file(cells) for _, cells in _read_data(table, columns))
+    kept, notes = _select_rows(table, columns, images, indices, split)
+    if columns.label_column == MISSING:
+        notes.append(f"no classes were read, because {table.name} has no column of labels")
+        return TableLabels(tuple(kept), np.zeros(len(kept), np.int64), (), tuple(notes))
+    collector = _LabelCollector(table, columns, images, set(kept))
+    for row_number, cells in _read_data(table, columns):
         collector.add(row_number, cells)
-    collector.require_complete(names, indices)
-    return _build_labels(table, columns, collector, indices)
+    collector.require_complete(names, kept)
+    return _build_labels(table, columns, collector, kept, notes)
 
 
 def read_column(table: LabelTable, column: str, names: Sequence[str], root: str) -> list[str]:
@@ -130,55 +136,45 @@ def read_column(table: LabelTable, column: str, names: Sequence[str], root: str)
     Raises:
         BadInput: if the table cannot be parsed, or has no such column.
     """
-    images, rows = _ImageLookup(names, table.folder, root), _read_rows(table)
-    _, header = next(rows, (0, [""]))
+    images = ImageLookup(names, table.folder, root)
+    columns, (_, header) = _read_columns(table, images), next(_read_rows(table))
     titles = [title.strip().casefold() for title in header]
     if column.strip().casefold() not in titles:
         raise BadInput(
             f"{table.display_name} has no column {_quote_cell(column)} (found: {', '.join(header)}): name one of these"
         )
     position = titles.index(column.strip().casefold())
-    file_column = _detect_columns(table, 1, header, images).file_column
+    images.learn_prefix(columns.file(row) for _, row in _read_data(table, columns))
     cells = [""] * len(names)
-    for _, row in rows:
-        index = images.find(row[file_column]) if file_column < len(row) else _MISSING
+    for _, row in _read_data(table, columns):
+        index = images.find(columns.file(row))
         if index >= 0 and position < len(row):
             cells[index] = row[position].strip()
     return cells
 
 
-class _ImageLookup:
-    """The indices of the images by the content of a cell."""
+def _select_rows(
+    table: LabelTable, columns: _Columns, images: ImageLookup, indices: Sequence[int], wanted: Split
+) -> tuple[list[int], list[str]]:
+    """Return the indices of the images of the wanted split, and a note if the others are ignored.
 
-    def __init__(self, names: Sequence[str], folder: str, root: str) -> None:
-        start = len(folder)
-        self._root = _normalize_path(root[start:])
-        self._by_path = {
-            _normalize_path(name[start:]): index for index, name in enumerate(names) if name.startswith(folder)
-        }
-
-    def find(self, cell: str) -> int:
-        """Return the index of the image that a cell names, or _MISSING, or _AMBIGUOUS."""
-        path = _normalize_path(cell)
-        for candidate in (path, self._root + path):
-            if candidate in self._by_path:
-                return self._by_path[candidate]
-        return self._by_stem.get(path, self._by_stem.get(self._root + path, _MISSING))
-
-    @cached_property
-    def _by_stem(self) -> dict[str, int]:
-        """Indices by path without the suffix."""
-        by_stem: dict[str, int] = {}
-        for path, index in self._by_path.items():
-            stem = path.rpartition(".")[0]
-            by_stem[stem] = _AMBIGUOUS if stem in by_stem else index
-        return by_stem
-
-
-def _normalize_path(path: str) -> str:
-    path = path.strip().replace("\\", "/").removeprefix("./")
-    # macOS writes an accent in a file name as a separate character, a spreadsheet does not
-    return path if path.isascii() else unicodedata.normalize("NFC", path)
+    The rule is that of folders: see `select_split`. A column of other words, or without training images, says nothing;
+    next to known splits, other words and images without a row are ignored: they might be for a test.
+    """
+    if columns.split_column == MISSING:
+        return list(indices), []
+    split_of: dict[int, Split | None] = {}
+    for _, cells in _read_data(table, columns):
+        cell = cells[columns.split_column] if columns.split_column < len(cells) else ""
+        split_of[images.find(columns.file(cells))] = name_split(cell)
+    chosen = preferred_split({split_of.get(index) for index in indices} - {None}, wanted)
+    if chosen is None:
+        return list(indices), []
+    kept = [index for index in indices if split_of.get(index) is chosen]
+    return kept, [
+        f"used {pluralize(len(kept), 'image')} and ignored {len(indices) - len(kept):,}: the column "
+        f"{_quote_cell(columns.split_title)} of {table.name} says which are for {chosen.value}"
+    ]
 
 
 @dataclass(frozen=True)
@@ -193,14 +189,39 @@ class _Columns:
     """Whether the first row names the columns."""
     label_title: str
     """The column of labels in messages."""
+    split_column: int = MISSING
+    split_title: str = ""
+
+    def file(self, cells: Sequence[str]) -> str:
+        """Return the cell of a row that names its file; "" if the row is shorter."""
+        return cells[self.file_column] if self.file_column < len(cells) else ""
 
 
-def _detect_columns(table: LabelTable, row: int, cells: list[str], images: _ImageLookup) -> _Columns:
+def _read_columns(table: LabelTable, images: ImageLookup) -> _Columns:
+    """Detect the columns from the first row.
+
+    Raises:
+        BadInput: if the table is empty, or its columns are not known.
+    """
+    first = next(_read_rows(table), None)
+    if first is None:
+        raise BadInput(f"{table.display_name} is empty: write one row per image, or remove the file")
+    return _detect_columns(table, *first, images)
+
+
+def _read_data(table: LabelTable, columns: _Columns) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that follow the header; see `_read_rows`."""
+    return itertools.islice(_read_rows(table), int(columns.has_header), None)
+
+
+def _detect_columns(table: LabelTable, row: int, cells: list[str], images: ImageLookup) -> _Columns:
     """Detect the columns from the first row, which is a header or a data row."""
     titles = ["_".join(cell.lower().replace("-", " ").split()) for cell in cells]
     filled = [index for index, title in enumerate(titles) if title]
-    file, label = _find_title(titles, FILE_COLUMN_NAMES), _find_title(titles, LABEL_COLUMN_NAMES)
-    if _MISSING in (file, label) and images.find(cells[0]) != _MISSING:
+    file, label, split = (
+        _find_title(titles, names) for names in (FILE_COLUMN_NAMES, LABEL_COLUMN_NAMES, SPLIT_COLUMN_NAMES)
+    )
+    if MISSING in (file, label) and (images.find(cells[0]) != MISSING or images.knows_end(cells[0])):
         if filled != [0, 1]:
             raise table.row_error(
                 row,
@@ -208,27 +229,31 @@ def _detect_columns(table: LabelTable, row: int, cells: list[str], images: _Imag
                 "names the columns 'file' and 'label'",
             )
         return _Columns(0, 1, len(cells), False, "the second column")
-    if len(filled) == 2 and file != label:  # if one of two columns is known, the other one is known too
-        file = sum(filled) - label if file == _MISSING else file
-        label = sum(filled) - file if label == _MISSING else label
-    missing = [f"'{title}'" for title, index in (("file", file), ("label", label)) if index == _MISSING]
+    others = [index for index in filled if index != split]
+    if len(others) == 2 and file != label:  # if one of two columns is known, the other one is known too
+        file = sum(others) - label if file == MISSING else file
+        label = sum(others) - file if label == MISSING else label
+    missing = [f"'{title}'" for title, index in (("file", file), ("label", label)) if index == MISSING]
+    if split != MISSING and missing == ["'label'"]:
+        missing = []  # a table of splits alone
     if missing:
         raise table.row_error(
             row,
             f"the header {_quote_cell(', '.join(cells))} has no column {' and no column '.join(missing)}: rename the "
             "columns, or rename the table if it holds no labels",
         )
-    return _Columns(file, label, len(cells), True, f"the column {_quote_cell(cells[label])}")
+    title, split_title = f"the column {_quote_cell(cells[label])}", cells[split] if split != MISSING else ""
+    return _Columns(file, label, len(cells), True, title, split, split_title)
 
 
 def _find_title(titles: list[str], candidates: Sequence[str]) -> int:
-    return next((titles.index(title) for title in candidates if title in titles), _MISSING)
+    return next((titles.index(title) for title in candidates if title in titles), MISSING)
 
 
 class _LabelCollector:
     """The labels of the rows read so far."""
 
-    def __init__(self, table: LabelTable, columns: _Columns, images: _ImageLookup, indices: set[int]) -> None:
+    def __init__(self, table: LabelTable, columns: _Columns, images: ImageLookup, indices: set[int]) -> None:
         self._table, self._columns, self._images, self._indices = table, columns, images, indices
         self.labels: dict[int, str] = {}
         """The label of each image by its index."""
@@ -244,16 +269,16 @@ class _LabelCollector:
                 row_number,
                 f"{len(cells)} cells, but the first row has {columns.column_count}: quote cells that contain commas",
             )
-        cell = cells[columns.file_column] if columns.file_column < len(cells) else ""
+        cell = columns.file(cells)
         label = cells[columns.label_column].strip() if columns.label_column < len(cells) else ""
         if not cell.strip():
             raise self._table.row_error(row_number, "the file name is missing: fill it in, or remove the row")
         index = self._images.find(cell)
-        if index == _AMBIGUOUS:
+        if index == AMBIGUOUS:
             raise self._table.row_error(
                 row_number, f"{_quote_cell(cell)} matches several images: write the file name with its suffix"
             )
-        if index == _MISSING:
+        if index == MISSING:
             self.missing_files.append((row_number, cell))
         elif index in self._indices:  # an image of the test split is not in them, so its label does not matter
             self._add_label(row_number, cell, index, label)
@@ -298,9 +323,9 @@ class _LabelCollector:
 
 
 def _build_labels(
-    table: LabelTable, columns: _Columns, collector: _LabelCollector, indices: Sequence[int]
+    table: LabelTable, columns: _Columns, collector: _LabelCollector, indices: Sequence[int], split_notes: list[str]
 ) -> TableLabels:
-    notes = []
+    notes = split_notes.copy()
     if collector.missing_files:
         row, cell = collector.missing_files[0]
         rows = f"{pluralize(len(collector.missing_files), 'row')} of {table.name}"
@@ -315,11 +340,11 @@ def _build_labels(
             f"{pluralize(len(indices), 'image')}: use at least two labels, and on average at least two images per "
             "label, to train with classes"
         )
-        return TableLabels(np.zeros(len(indices), np.int64), (), tuple(notes))
+        return TableLabels(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes))
     label_of_class = {name: label for label, name in enumerate(classes)}
     labels = np.array([label_of_class[class_names[collector.labels[index]]] for index in indices], np.int64)
     notes.insert(0, f"the classes are the labels in {columns.label_title} of {table.name}")
-    return TableLabels(labels, tuple(classes), tuple(notes))
+    return TableLabels(tuple(indices), labels, tuple(classes), tuple(notes))
 
 
 def _read_rows(table: LabelTable) -> Iterator[tuple[int, list[str]]]:

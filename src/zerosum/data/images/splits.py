@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -61,6 +61,19 @@ def parse_split(folder: str) -> SplitFolder | None:
     else:
         return None
     return SplitFolder(_WORDS[word.lower()], rest.strip("-_. ").lower(), is_plain)
+
+
+def name_split(name: str) -> Split | None:
+    """Return the split that a name says and nothing else: that of test or val_2, but none of testA or test_cats."""
+    found = parse_split(name.strip())
+    return found.split if found is not None and found.is_plain and not found.rest else None
+
+
+def preferred_split(splits: Collection[Split | None], wanted: Split) -> Split | None:
+    """Return which of these splits is used, or None if they are no split: all of one kind, or none for training."""
+    if Split.TRAINING not in splits or len(splits) < 2:
+        return None
+    return next(split for split in (*_PREFERRED[wanted], Split.VALIDATION, Split.TEST) if split in splits)
 
 
 @dataclass
@@ -135,11 +148,8 @@ def _used_folders(folders: Sequence[str], has_images: bool, wanted: Split) -> li
     parsed = {name: found for name in folders if (found := parse_split(name))}
     if has_images or len(parsed) < len(folders):
         parsed = {name: found for name, found in parsed.items() if found.is_plain}
-    splits = {found.split for found in parsed.values()}
-    if Split.TRAINING not in splits or len(splits) < 2:
-        return None
-    split = next(candidate for candidate in (*_PREFERRED[wanted], Split.VALIDATION) if candidate in splits)
-    return [name for name, found in parsed.items() if found.split is split]
+    split = preferred_split({found.split for found in parsed.values()}, wanted)
+    return None if split is None else [name for name, found in parsed.items() if found.split is split]
 
 
 def _note(used: Sequence[str], ignored: Sequence[str], parents: Sequence[str]) -> str:
