@@ -263,7 +263,7 @@ def memmap_npy(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
     """
     try:
         array: np.memmap[tuple[int, ...], np.dtype[np.generic]] = npy.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+    except (ValueError, OSError, EOFError, SyntaxError, OverflowError) as error:
         raise BadInput(
             f"{path} cannot be read as an .npy file ({_error_message(error)}): write it with numpy.save"
         ) from error
