@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from zerosum.files import append_json_line, read_json_lines, remove_leftovers, temporary_folder, write_atomically
+from zerosum.files import (
+    append_json_line,
+    read_json_lines,
+    remove_leftovers,
+    replaced_folder,
+    temporary_folder,
+    write_atomically,
+)
 
 
 def mode(path: Path) -> int:
@@ -77,3 +84,23 @@ def test_a_row_after_a_half_line_is_not_lost(tmp_path: Path) -> None:
 def test_the_longest_names_are_written(tmp_path: Path) -> None:
     path = tmp_path / ("ü" * 125 + ".json")
     assert write_atomically(path, lambda part: part.write_text("{}")).read_text() == "{}"
+
+
+def test_a_folder_is_replaced_only_by_a_complete_one(tmp_path: Path) -> None:
+    target = tmp_path / "scores" / "figures"
+    with replaced_folder(target):
+        pass
+    assert not target.parent.exists()
+    for text in ("first", "second"):
+        with replaced_folder(target) as folder:
+            (folder / f"{text}.txt").write_text(text)
+        assert [path.name for path in target.iterdir()] == [f"{text}.txt"]
+
+    def fail() -> None:
+        with replaced_folder(target) as folder:
+            (folder / "third.txt").write_text("third")
+            raise OSError
+
+    with pytest.raises(OSError):
+        fail()
+    assert [path.name for path in tmp_path.rglob("*")] == ["scores", "figures", "second.txt"]

@@ -21,6 +21,9 @@ SYSTEM_FILES = frozenset({"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
 """What operating systems put into folders by themselves: a folder with nothing else is empty."""
 
 _MAX_STEM_BYTES = 200
+_REPLACING_PREFIX = ".replacing-"
+_MAX_REPLACEMENTS = 5
+"""How often a folder is put in the place of another that other processes replace at the same time."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
@@ -59,6 +62,38 @@ def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """Yield a new, empty folder that takes the place of `target` afterwards, if anything was written into it.
+
+    After an error, `target` is as it was.
+    """
+    parent_is_new = not target.parent.exists()
+    remove_leftovers(target.parent, re.escape(_REPLACING_PREFIX) + r"(\d+)")
+    with temporary_folder(target.parent, _REPLACING_PREFIX) as temporary:
+        new = temporary / "new"
+        new.mkdir()
+        yield new
+        if any(new.iterdir()):
+            _replace_folder(target, new, temporary)
+    if parent_is_new:
+        with suppress(OSError):  # it is not empty
+            target.parent.rmdir()
+
+
+def _replace_folder(target: Path, new: Path, trash: Path) -> None:
+    """Move `new` to `target`, and what was there into the folder `trash`."""
+    for number in range(_MAX_REPLACEMENTS):
+        with suppress(FileNotFoundError):
+            target.replace(trash / f"previous-{number}")
+        try:
+            new.replace(target)
+            return
+        except OSError:  # another process has just put its own folder there
+            if number == _MAX_REPLACEMENTS - 1:
+                raise
 
 
 def remove_leftovers(folder: Path, pattern: str) -> None:
