@@ -135,7 +135,7 @@ def test_unpaired_runs_are_evaluated_as_sets_or_on_pairs_of_other_data(trained: 
     for row in (forward, reverse):
         kid = row["scores"]["kid_pixels"]
         assert abs(kid["floor"]) < 3 * kid["floor_error"] + 0.05
-    assert any("among the training images" in warning for warning in reverse["warnings"])
+    assert any("among the training images" in overlap["text"] for overlap in reverse["overlaps"])
 
 
 @pytest.mark.parametrize("size", [(32, 32), (50, 37), (9, 64)])

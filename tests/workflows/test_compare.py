@@ -67,9 +67,22 @@ def test_a_damaged_row_is_named(evaluated_runs: list[Path], tmp_path: Path) -> N
 def test_a_row_with_a_wrong_value_is_named(evaluated_runs: list[Path], tmp_path: Path) -> None:
     run = Path(shutil.copytree(evaluated_runs[0], tmp_path / "run"))
     row = list(RunFolder(run).rows("scores.jsonl"))[-1]
-    RunFolder(run).append("scores.jsonl", row | {"examples": "many"})
-    with pytest.raises(BadInput, match=r"scores\.jsonl: a row cannot be read \(.*many"):
+    RunFolder(run).append("scores.jsonl", row | {"protocol": "none"})
+    with pytest.raises(BadInput, match=r"scores\.jsonl: a row cannot be read"):
         zerosum.compare([run])
+
+
+def test_scores_of_copies_and_the_direction_of_a_translation_are_told(
+    evaluated_runs: list[Path], tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(evaluated_runs[1], tmp_path / "other"))
+    (row,) = [row for row in RunFolder(other).rows("scores.jsonl") if row.get("mode") == "offline"]
+    overlaps = [overlap | {"copies": 3, "text": "3 of 50 samples are real"} for overlap in row["overlaps"][:1]]
+    (other / "scores.jsonl").unlink()
+    RunFolder(other).append("scores.jsonl", row | {"overlaps": overlaps, "direction": "reverse"})
+    groups, notes = zerosum.compare([evaluated_runs[0], other])
+    assert notes == [f"{other} (reverse): 3 of 50 samples are real"]
+    assert f"{other} (reverse)" in "\n".join(compare.format_table(groups, notes))
 
 
 def test_the_table_has_scores_floor_and_protocol(evaluated_runs: list[Path]) -> None:

@@ -1,6 +1,7 @@
 """`evaluate` of a run, and `evaluate_folders`."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,72 @@ def test_training_images_add_memorization(folders: Path) -> None:
     assert (row["protocol"]["num_generated"], row["protocol"]["reference_split"]) == (40, "all")
     assert row["memorization"] is not None
     assert (folders / "scores/scores.jsonl").is_file()
+
+
+def overlap_counts(row: dict) -> dict[tuple[str, str], int]:
+    return {(overlap["first"], overlap["second"]): overlap["copies"] for overlap in row["overlaps"]}
+
+
+def test_images_in_two_sets_are_counted_and_reported(folders: Path) -> None:
+    """Samples among real images, among training images, and real images among training images."""
+    assert overlap_counts(zerosum.evaluate_folders("fake", "real", features="pixels")) == {("generated", "real"): 0}
+    for number in range(20):
+        shutil.copy(folders / f"real/{number:03d}.png", folders / f"fake/real{number}.png")
+        shutil.copy(folders / f"real/{number + 20:03d}.png", folders / f"train/real{number}.png")
+    for number in range(5):
+        shutil.copy(folders / f"train/{number:03d}.png", folders / f"fake/train{number}.png")
+    reporter = RecordingReporter()
+    row = zerosum.evaluate_folders("fake", "real", train="train", features="pixels", into="scores", reporter=reporter)
+    assert overlap_counts(row) == {("generated", "real"): 20, ("generated", "train"): 5, ("real", "train"): 20}
+    assert row["memorization"] is None
+    lines = [message for message in reporter.messages if "overlap:" in message]
+    assert [line.split()[1] for line in lines] == ["20", "5", "20"]
+    assert all(" too good" in line or "repeats its training data" in line for line in lines)
+
+
+@pytest.mark.parametrize("other", ["link", "fake/../fake"])
+def test_one_folder_given_twice_is_noticed(folders: Path, other: str) -> None:
+    """Also by a link or by another spelling; the score of near 0 is not silent."""
+    (folders / "link").symlink_to("fake")
+    row = zerosum.evaluate_folders("fake", other, features="pixels")
+    assert overlap_counts(row) == {("generated", "real"): 60}
+    assert [warning for warning in row["warnings"] if "`fake` and `real` are the same" in warning]
+    row = zerosum.evaluate_folders("fake", "real", train=other, features="pixels", into="scores")
+    assert overlap_counts(row)["generated", "train"] == 60
+    assert [warning for warning in row["warnings"] if "`fake` and `train` are the same" in warning]
+
+
+def test_how_folders_were_read_is_reported_and_recorded(folders: Path) -> None:
+    """Files that are ignored, equal or unreadable, values that are clipped, and the part of a split that is judged."""
+    (folders / "fake/notes.txt").write_text("notes")
+    (folders / "fake/damaged.png").write_bytes(b"no image")
+    shutil.copy(folders / "fake/000.png", folders / "fake/copy.png")
+    (folders / "set").mkdir()
+    for source, part in (("real", "test"), ("train", "train")):
+        shutil.copytree(folders / source, folders / "set" / part)
+    reporter = RecordingReporter()
+    row = zerosum.evaluate_folders("fake", "set", train="set", features="pixels", reporter=reporter)
+    assert (row["protocol"]["num_real"], row["overlaps"][2]["searched"]) == (60, 60)
+    assert row["intake"]["real"] == ["used test/ and ignored train/"]
+    assert row["intake"]["train"] == ["used train/ and ignored test/"]
+    text = "\n".join(row["intake"]["fake"])
+    for word in ("ignored: 1 file", "duplicates: 1 exact", "unreadable: 1 file", "damaged.png"):
+        assert word in text
+        assert any(word in message for message in reporter.messages)
+
+
+def test_a_run_is_searched_for_copies_and_its_report_tells(images_run: Path, tmp_path: Path) -> None:
+    row = zerosum.evaluate(images_run, features="pixels", num_samples=50)
+    assert set(overlap_counts(row)) == {("generated", "real"), ("generated", "train"), ("real", "train")}
+    (tmp_path / "test").mkdir()
+    training_images = sorted(Path(RunFolder(images_run).read_json("data.json")["source"]).rglob("*.png"))[:30]
+    for path in training_images:
+        shutil.copy(path, tmp_path / "test" / path.name)
+    row = zerosum.evaluate(images_run, data=tmp_path / "test", features="pixels", num_samples=50)
+    assert 0 < overlap_counts(row)["real", "train"] <= 30, "those that were not held out"
+    assert row["overlaps"][2]["text"] in (images_run / "report.html").read_text()
+    row = zerosum.evaluate(images_run, features="pixels", num_samples=50, reference_split="train")
+    assert set(overlap_counts(row)) == {("generated", "train")}, "the training images serve as the real ones"
 
 
 def test_images_of_several_formats_need_a_common_one(folders: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
-from zerosum.data.text import format_counts
+from zerosum.data.text import format_counts, printable
 from zerosum.run_folder import Json, Row
 
 
@@ -34,8 +35,8 @@ class DatasetSummary:
     """An item in words; the plural has an s."""
 
     def as_dict(self) -> dict[str, Json]:
-        """Return the summary as a dict that JSON can hold."""
-        return asdict(self)
+        """Return the summary as a dict that JSON can hold, with names that are printable."""
+        return {name: _printable_json(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, record: Row) -> Self:
@@ -49,11 +50,15 @@ class DatasetSummary:
     def lines(self) -> list[str]:
         """Return the output of `zerosum data PATH`, one string a line."""
         text = [*self.item_lines(), f"split: {self.train:,} to train on, {self.held_out:,} held out"]
-        return text + [f"note: {note}" for note in self.notes]
+        return [printable(line) for line in (*text, *(f"note: {note}" for note in self.notes))]
 
-    def unreadable_lines(self) -> list[str]:
-        """Return the lines about items that could not be read; none where all could."""
+    def exception_lines(self) -> list[str]:
+        """Return the lines about files that were ignored, equal or unreadable; none where there are none."""
         return []
+
+    def intake_lines(self) -> list[str]:
+        """Return what a user who did not see the whole summary has to know: the exceptions and the notes."""
+        return [*self.exception_lines(), *self.notes]
 
     def item_lines(self) -> list[str]:
         """Return the lines about the items, which come before the split and the notes."""
@@ -61,3 +66,12 @@ class DatasetSummary:
         if self.classes:
             text.append(f"classes ({len(self.classes)}): {format_counts(self.classes)}")
         return text
+
+
+def _printable_json(value: Json) -> Json:
+    """Return a JSON value with printable texts."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable(name): _printable_json(inner) for name, inner in value.items()}
+    return [_printable_json(inner) for inner in value] if isinstance(value, Sequence) else value

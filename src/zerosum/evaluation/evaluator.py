@@ -21,6 +21,7 @@ from zerosum.evaluation.features.extract import FeatureExtractor, FeatureSet
 from zerosum.evaluation.kinds.base import CLASSIFIER, EVALUATION_KINDS, EvaluationKind
 from zerosum.evaluation.metrics.per_class import evaluate_per_class
 from zerosum.evaluation.metrics.registry import check_names, find_described
+from zerosum.evaluation.overlap import Contents, RecordingSet, find_overlaps
 from zerosum.evaluation.protocol import Protocol, truncation_or_none
 from zerosum.evaluation.request import (
     EvaluationOptions,
@@ -38,11 +39,13 @@ from zerosum.run_folder import Json, Row, RunFolder
 
 @contextmanager
 def open_feature_extractor(
-    network: FeatureNetwork, kind: EvaluationKind, device: torch.device
+    network: FeatureNetwork, dataset: Dataset, device: torch.device
 ) -> Iterator[FeatureExtractor]:
-    """Yield a feature extractor whose scratch folder is removed when the block ends."""
+    """Yield a feature extractor of such items as a dataset holds; its scratch folder is removed when the block ends."""
+    kind, codec = evaluation_kind(dataset), dataset.codec
+    network_input = partial(kind.network_input, codec=codec)
     with tempfile.TemporaryDirectory(prefix="zerosum-") as scratch:
-        yield FeatureExtractor(network, kind.network_input, device, Path(scratch))
+        yield FeatureExtractor(network, network_input, device, Path(scratch), kind.input_key(codec))
 
 
 def evaluation_kind(dataset: Dataset) -> EvaluationKind:
@@ -117,12 +120,16 @@ def run_evaluation(
         "held_out": task.held_out,
     }  # fmt: skip
     feature_sets: dict[str, FeatureSet] = {}
+    contents: dict[str, Contents] = {}
     for name, sample_set in sample_sets.items():
         if sample_set is task.real and name != "real":
             feature_sets[name] = feature_sets["real"]
         elif sample_set is not None:
             progress = partial(_report_progress, reporter, f"extracting features of {sample_set.name}")
-            feature_sets[name] = extractor.extract(sample_set, isinstance(sample_set, RealSet), progress)
+            thumbnails = partial(evaluation_kind(task.real.dataset).thumbnails, codec=task.real.dataset.codec)
+            recorded = RecordingSet(sample_set, thumbnails)
+            feature_sets[name] = extractor.extract(recorded, isinstance(sample_set, RealSet), progress)
+            contents[name] = recorded.contents()
     result = evaluate_samples(
         _build_protocol(task, options, extractor.network),
         feature_sets["real"], feature_sets["generated"], feature_sets["floor"],
@@ -131,7 +138,8 @@ def run_evaluation(
         task.real.dataset.summary.noun,
     )  # fmt: skip
     scores = dict(result.scores) | _compute_item_scores(task)
-    result = replace(result, scores=scores, warnings=[*result.warnings, *task.warnings])
+    warnings, overlaps = [*result.warnings, *task.warnings], find_overlaps(task, contents)
+    result = replace(result, scores=scores, warnings=warnings, overlaps=overlaps)
     if classifier:
         result = replace(result, per_class=_evaluate_classes(task, classifier, extractor, result, feature_sets))
     return result, feature_sets

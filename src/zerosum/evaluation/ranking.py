@@ -23,6 +23,8 @@ class EvaluatedRun:
     """By full name: value, error, floor, ..."""
     examples: int
     """Training time."""
+    overlaps: Sequence[str] = ()
+    """Sentences about copies among the sets of its evaluation, which make its scores too good."""
 
     @classmethod
     def from_row(cls, name: str, row: Row) -> EvaluatedRun:
@@ -32,7 +34,8 @@ class EvaluatedRun:
             KeyError: the row lacks a key.
             TypeError: the row's protocol lacks a field.
         """
-        return cls(name, Protocol.from_dict(row["protocol"]), row["scores"], int(row.get("examples", 0)))
+        overlaps = [overlap["text"] for overlap in row.get("overlaps", []) if overlap["copies"]]
+        return cls(name, Protocol.from_dict(row["protocol"]), row["scores"], int(row.get("examples", 0)), overlaps)
 
     @property
     def ranking_score(self) -> tuple[float, float]:
@@ -85,6 +88,12 @@ def _without_training_set_scores(run: EvaluatedRun) -> EvaluatedRun:
 
     names = {metric.full_name(run.protocol) for metric in find_described() if metric.depends_on_training_set}
     return replace(run, scores={name: score for name, score in run.scores.items() if name not in names})
+
+
+def describe_overlaps(groups: Sequence[RankedGroup]) -> list[str]:
+    """Return a sentence for each run whose scores count copies, so that its rank says little."""
+    runs = [ranked.run for group in groups for ranked in group.runs]
+    return [f"{run.name}: {overlap}" for run in runs for overlap in run.overlaps]
 
 
 def incomparable_reasons(groups: Sequence[RankedGroup]) -> list[str]:

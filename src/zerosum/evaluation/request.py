@@ -60,6 +60,10 @@ class EvaluationTask:
     warnings: tuple[str, ...] = ()
     is_paired: bool = False
     """Sample i was generated from the input of real item i."""
+    real_items: RealSet | None = None
+    """All real items, where `real` is a part of them; None: `real`."""
+    train_items: RealSet | None = None
+    """All items the generator was trained on, which samples and real items may be copies of; None: not known."""
 
     def without_memorization(self, reason: str) -> EvaluationTask:
         """Return the task without the memorization test, with the reason as a warning."""
@@ -106,11 +110,10 @@ def build_run_task(
     candidates = train.head(options.copy_candidates)
     if external:
         real = RealSet.from_dataset(external, np.arange(len(external)), _items_name(external))
-        warnings = describe_train_overlap(real, train)
-        return EvaluationTask(generated, real, train.head(n), candidates, held_out, "all", warnings)
+        return EvaluationTask(generated, real, train.head(n), candidates, held_out, "all", train_items=train)
     if options.reference_split == "train":
-        return EvaluationTask(generated, train, held_out.head(n), candidates, held_out, "train")
-    return EvaluationTask(generated, held_out, train.head(n), candidates, held_out, "held-out")
+        return EvaluationTask(generated, train, held_out.head(n), candidates, held_out, "train", train_items=train)
+    return EvaluationTask(generated, held_out, train.head(n), candidates, held_out, "held-out", train_items=train)
 
 
 def _generate_items(generator: Generator, seed: int, truncation: float, start: int, count: int) -> Items:
@@ -144,11 +147,17 @@ def build_folders_task(
     if train:
         train_set = RealSet.from_dataset(train, np.arange(len(train)), _items_name(train))
         candidates = train_set.head(options.copy_candidates)
-        task = EvaluationTask(generated, real, train_set.head(len(generated)), candidates, real, "all")
-        if warnings := describe_train_overlap(real, train_set):
-            task = task.without_memorization(warnings[0])
+        task = EvaluationTask(
+            generated, real, train_set.head(len(generated)), candidates, real, "all", train_items=train_set
+        )
+        if count := count_shared(real, train_set):
+            noun = real.dataset.summary.noun
+            task = task.without_memorization(
+                f"memorization is not measured: {count:,} of {len(real):,} real {noun}s are training {noun}s"
+            )
         return task, train
     require_distinct(real)
+    all_real = real
     # split by content, so that copies stay together
     median = np.median(np.unique(reals.content_hashes).astype(np.float64))
     is_below = reals.content_hashes.astype(np.float64) < median
@@ -157,7 +166,8 @@ def build_folders_task(
         for mask in (is_below, ~is_below)
     )
     halves = replace(reals, train=floor_set.indices, held_out=real.indices)
-    return EvaluationTask(generated, real, floor_set.head(len(generated)), None, None, "half"), halves
+    floor_set = floor_set.head(len(generated))
+    return EvaluationTask(generated, real, floor_set, None, None, "half", real_items=all_real), halves
 
 
 def _items_name(dataset: Dataset) -> str:
@@ -165,15 +175,14 @@ def _items_name(dataset: Dataset) -> str:
     return f"the {dataset.summary.noun}s of {dataset.summary.source}"
 
 
-def describe_train_overlap(real: RealSet, train: RealSet) -> tuple[str, ...]:
-    """Return a warning if real items are among those the generator was trained on; else nothing."""
-    count, noun = int(np.isin(real.content_hashes, train.content_hashes).sum()), real.dataset.summary.noun
-    if not count:
-        return ()
-    return (
-        f"{count:,} of {real.name} are among the training {noun}s: scores and floor are too good, and memorization "
-        f"cannot be measured; give real {noun}s that the generator was not trained on",
-    )
+def count_shared(first: RealSet, second: RealSet) -> int:
+    """Return how many items of one set have the content of an item of another."""
+    return int(np.isin(first.content_hashes, second.content_hashes).sum())
+
+
+def hold_the_same(first: Dataset, second: Dataset) -> bool:
+    """Return whether two datasets hold the same items, in any order."""
+    return np.array_equal(np.sort(first.content_hashes), np.sort(second.content_hashes))
 
 
 def require_enough_examples(task: EvaluationTask, neighbors: int) -> None:

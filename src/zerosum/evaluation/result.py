@@ -16,6 +16,7 @@ from zerosum.evaluation.metrics.modes import NDB, ModeCounts, assign_clusters, c
 from zerosum.evaluation.metrics.pairwise import compute_cross_scores, compute_self_distances
 from zerosum.evaluation.metrics.registry import compute_metrics, find_metrics, table_order
 from zerosum.evaluation.metrics.score import Score
+from zerosum.evaluation.overlap import Overlap
 from zerosum.evaluation.protocol import Protocol
 from zerosum.run_folder import Json, Row
 
@@ -48,13 +49,18 @@ class ScoreWithFloor:
     def ratio_to_floor(self) -> tuple[float, bool] | None:
         """Return score / floor, and whether it is only a lower bound because the floor is within its error of 0.
 
-        None where the two cannot be compared.
+        None where the two cannot be compared. The lower bound is NaN for a score at or below such a floor, since an
+        unbiased distance may be negative, and no ratio says how near 0 it is.
         """
         if self.floor is None or not self.is_floor_comparable or not math.isfinite(self.score.value):
             return None
         floor, error = self.floor.value, 0.0 if math.isnan(self.floor.error) else self.floor.error
         if self.metric.lower_is_better and floor <= 2 * error:
-            return (max(0.0, self.score.value) / (max(floor, 0.0) + 2 * error), True) if error else None
+            if not error:
+                return None
+            score_error = 0.0 if math.isnan(self.score.error) else self.score.error
+            is_above = self.score.value - floor > 2 * math.hypot(error, score_error)
+            return (self.score.value / (max(floor, 0.0) + 2 * error) if is_above else math.nan, True)
         return (self.score.value / floor, False) if floor else None
 
     def as_dict(self) -> dict[str, float | bool | None]:
@@ -95,6 +101,8 @@ class EvaluationResult:
     memorization: MemorizationResult | None = None
     per_class: Mapping[str, Json] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    overlaps: Sequence[Overlap] = ()
+    """Copies between the sets."""
 
     def as_row(self, examples: int) -> Row:
         """Return the row of scores.jsonl of a generator trained on `examples` examples."""
@@ -106,6 +114,7 @@ class EvaluationResult:
             "modes": _mode_coverage_row(self.modes) if self.modes else None,
             "memorization": _memorization_row(self.memorization) if self.memorization else None,
             "per_class": dict(self.per_class) or None,
+            "overlaps": [overlap.as_dict() for overlap in self.overlaps],
             "warnings": list(self.warnings),
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from zerosum.run_folder import Row
 
 MAX_CLASSES_LISTED = 20
 """Number of classes up to which their counts are listed."""
+MAX_RATIO = 1_000
+"""Ratio of a score to its floor from which the number says only that the floor is almost 0."""
 MAX_IMAGE_BYTES = 900_000
 IMAGE_CAPTIONS = {
     "neighbors": (
@@ -88,14 +91,32 @@ def format_with_error(value: float | None, error: float | None) -> str:
 
 
 def _format_ratio(score: Row) -> str:
-    if score["ratio"] is None:
+    """Format how far a score is from its floor; a floor that may be 0 or negative gives no number.
+
+    Example:
+        >>> floor = {"floor": -0.001, "floor_error": 0.001, "ratio_is_lower_bound": True}
+        >>> _format_ratio(floor | {"value": -0.002, "error": 0.001, "ratio": None})
+        'at the floor'
+        >>> _format_ratio(floor | {"value": 0.02, "error": 0.001, "ratio": 10.0})
+        'over 10'
+    """
+    ratio, is_lower_bound = score["ratio"], score["ratio_is_lower_bound"]
+    if ratio is None and not is_lower_bound:
         return "-"
-    return ("over " if score["ratio_is_lower_bound"] else "") + f"{score['ratio']:.3g}"
+    difference = score["value"] - score["floor"]
+    tolerance = 2 * math.hypot(score["error"] or 0.0, score["floor_error"] or 0.0)
+    if is_lower_bound and abs(difference) <= tolerance:
+        return "at the floor"
+    if ratio is None or ratio < 0 or (is_lower_bound and difference < 0):
+        return "below the floor"
+    if ratio >= MAX_RATIO:
+        return f"over {MAX_RATIO:,}"
+    return ("over " if is_lower_bound else "") + f"{ratio:.3g}"
 
 
 def describe_result(row: Row, noun: str) -> list[str]:
     """Return sentences on memorization, missing modes and classes, and the warnings of an evaluation."""
-    lines: list[str] = []
+    lines = ["direction: from target to input (reverse)"] if row.get("direction") == "reverse" else []
     if copies := row.get("memorization"):
         c_t = format_with_error(copies["c_t"], copies["c_t_error"])
         is_memorized = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
@@ -104,7 +125,9 @@ def describe_result(row: Row, noun: str) -> list[str]:
             if is_memorized
             else "no sign of memorization"
         )
-        lines.append(f"copies: C_T {c_t}, {meaning}; {copies['exact_copies']:,} samples are training {noun}s")
+        counted = "" if row.get("overlaps") else f"; {copies['exact_copies']:,} samples are training {noun}s"
+        lines.append(f"copies: C_T {c_t}, {meaning}{counted}")
+    lines += [f"overlap: {overlap['text']}" for overlap in row.get("overlaps", [])]
     if modes := row.get("modes"):
         missing = len(modes["missing_modes"])
         lines.append(
@@ -171,7 +194,8 @@ def _score_table(row: Row, noun: str, item_metrics: Sequence[MetricInfo]) -> Mar
         for name, score in row["scores"].items()
     ]
     head = tag("tr", *(tag("th", title, scope="col") for title in titles))
-    texts = [*describe_result(row, noun), f"protocol: {row['protocol_description']}"]
+    intake = [f"{name}: {line}" for name, lines in row.get("intake", {}).items() for line in lines]
+    texts = [*describe_result(row, noun), *intake, f"protocol: {row['protocol_description']}"]
     notes = [tag("li", render_code_spans(text)) for text in texts]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
     return tag("div", table, tag("ul", *notes, class_="notes"), _class_table(row.get("per_class") or {}))

@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.ranking import EvaluatedRun, RankedGroup, incomparable_reasons, rank_by_protocol
-from zerosum.run_folder import RunFolder
+from zerosum.evaluation.ranking import (
+    EvaluatedRun,
+    RankedGroup,
+    describe_overlaps,
+    incomparable_reasons,
+    rank_by_protocol,
+)
+from zerosum.run_folder import Row, RunFolder
 
 
 def compare(runs: Sequence[str | Path]) -> tuple[list[RankedGroup], list[str]]:
@@ -18,8 +24,8 @@ def compare(runs: Sequence[str | Path]) -> tuple[list[RankedGroup], list[str]]:
         runs: the folders.
 
     Returns:
-        The runs in groups of equal protocol, each group with the best run first; and notes: which runs have not been
-        evaluated, and why groups are not ranked together.
+        The runs in groups of equal protocol, each group with the best run first; and notes: which runs have scores of
+        copies, which have not been evaluated, and why groups are not ranked together.
 
     Raises:
         BadInput: none of the folders has scores, or one is neither a run nor a folder of scores.
@@ -37,7 +43,7 @@ def compare(runs: Sequence[str | Path]) -> tuple[list[RankedGroup], list[str]]:
     if len(missing) == len(entries):
         raise BadInput(notes[0])
     groups = rank_by_protocol([entry for run_entries in entries.values() for entry in run_entries])
-    return groups, [*incomparable_reasons(groups), *notes]
+    return groups, [*describe_overlaps(groups), *incomparable_reasons(groups), *notes]
 
 
 def _load_entries(folder: RunFolder) -> list[EvaluatedRun]:
@@ -55,13 +61,20 @@ def _load_entries(folder: RunFolder) -> list[EvaluatedRun]:
     entries = {}
     for row in offline:
         try:
-            entry = EvaluatedRun.from_row(f"{folder.path}{' (best)' if row.get('checkpoint') == 'best' else ''}", row)
+            entry = EvaluatedRun.from_row(f"{folder.path}{_variant(row)}", row)
         except KeyError as error:
             raise _bad_row(folder, f"lacks {error}") from error
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise _bad_row(folder, f"cannot be read ({error})") from error
         entries[entry.name, entry.protocol.key] = entry
     return list(entries.values())
+
+
+def _variant(row: Row) -> str:
+    """Return what tells an evaluation from the usual one of its run: the best networks, or translation to the input."""
+    variants = ["best"] if row.get("checkpoint") == "best" else []
+    variants += ["reverse"] if row.get("direction") == "reverse" else []
+    return f" ({', '.join(variants)})" if variants else ""
 
 
 def _bad_row(folder: RunFolder, problem: str) -> BadInput:

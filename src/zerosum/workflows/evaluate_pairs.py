@@ -13,12 +13,11 @@ from torch import Tensor
 
 from zerosum.data.codec import Items
 from zerosum.data.dataset import Dataset, as_tensor
-from zerosum.data.images.pixels import round_to_bytes, unit_to_bytes
 from zerosum.data.kind import load_dataset
 from zerosum.evaluation.features.registry import is_lite0_installed
 from zerosum.evaluation.metrics.paired import PairedMetrics
 from zerosum.evaluation.metrics.score import mean_score
-from zerosum.evaluation.request import EvaluationTask, describe_train_overlap
+from zerosum.evaluation.request import EvaluationTask
 from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, decode_finite
 from zerosum.game.sample_spec import require_single_tensor
 from zerosum.inference.load import located_recipe
@@ -26,7 +25,7 @@ from zerosum.inference.translator import Translator, batch_ranges, bicubic_basel
 from zerosum.media import raster
 from zerosum.reporter import Reporter
 from zerosum.run_folder import Row, RunFolder
-from zerosum.workflows.run_data import load_options, load_other_data, read_run_data
+from zerosum.workflows.run_data import load_options, load_other_data, read_run_data, report_intake
 
 if TYPE_CHECKING:
     from zerosum.data.config import DataConfig
@@ -35,10 +34,18 @@ if TYPE_CHECKING:
 
 BATCH_SIZE, GRID_EXAMPLES = 16, 24
 """Images that are translated at a time; images in the grid of examples."""
-BYTE_ROUNDING_PSNR_DB = 10 * np.log10(255**2 * 12)
-"""58.9 dB: the PSNR of rounding to bytes, which identical 8-bit images are given instead of infinity."""
 PERCEPTUAL_NETWORK, PERCEPTUAL_METRIC = "lite0", "perceptual_lite0"
 """EfficientNet-Lite0, and the perceptual distance in its feature maps."""
+
+
+def rounding_psnr_db(steps: float) -> float:
+    """Return the PSNR of rounding to so many steps, which identical images are given instead of infinity.
+
+    Example:
+        >>> round(rounding_psnr_db(255), 1)  # bytes
+        58.9
+    """
+    return float(10 * np.log10(steps**2 * 12))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +111,7 @@ def load_translation_data(
         BadInput: the data do not exist, have changed, or have another shape than the run needs.
     """
     dataset = read_run_data(folder, recipe, reporter)
+    report_intake(dataset, reporter)
     located = located_recipe(folder, recipe)
     if reverse:
         dataset = load_dataset(_data_for_direction(located.data, False, reverse), load_options(reporter))
@@ -135,7 +143,7 @@ def build_translation_task(
         train_dataset, train_dataset.train, f"the training images of {train_dataset.summary.source}"
     )
     is_external = translation_set.dataset is not train_dataset
-    warnings = [*(describe_train_overlap(translation_set.real, train) if is_external else ())]
+    warnings = []
     if pretrained_features == PERCEPTUAL_NETWORK and translation_set.dataset.has_targets:
         warnings.append(
             f"the generator was trained on {PERCEPTUAL_NETWORK} features, so its {PERCEPTUAL_METRIC} is too good; "
@@ -145,6 +153,7 @@ def build_translation_task(
     return EvaluationTask(
         translation_set.generate(translator), translation_set.real, train.head(len(translation_set.indices)), None,
         None, "all" if is_external else "held-out", tuple(warnings), is_paired=translation_set.dataset.has_targets,
+        train_items=train,
     )  # fmt: skip
 
 
@@ -158,7 +167,7 @@ def compute_paired_scores(translator: Translator, translation_set: TranslationSe
         By metric (l1, psnr, ssim, perceptual_lite0): `value`, `error`, and `input`, the value of the input itself at
         the size of the target (enlarged bicubically; gray repeated to three channels).
     """
-    output_metrics, input_metrics = (_PairedAccumulator(_target_shape(translation_set)) for _ in range(2))
+    output_metrics, input_metrics = (_PairedAccumulator(translation_set.dataset) for _ in range(2))
     count = len(translation_set.indices)
     for rows in batch_ranges(count, BATCH_SIZE):
         inputs = translation_set.inputs(rows)
@@ -181,14 +190,15 @@ def _target_shape(translation_set: TranslationSet) -> tuple[int, ...]:
 class _PairedAccumulator:
     """Accumulates the paired metrics of batches."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, dataset: Dataset) -> None:
+        shape, self._codec = require_single_tensor(dataset.spec, "translation").shape, dataset.codec
         self._metrics, self._perceptual_distances = PairedMetrics(), list[Tensor]()
         self._perceptual_distance = _load_perceptual_distance(max(shape[1:])) if is_lite0_installed() else None
 
     def update(self, generated: Tensor, target: Tensor) -> None:
         """Add a batch of images in [-1, 1]."""
-        # rounded to bytes, as in image files
-        generated = round_to_bytes(generated)
+        # rounded as in image files
+        generated = as_tensor(self._codec.round(generated))
         self._metrics.update(generated, target)
         if self._perceptual_distance is not None:
             with torch.no_grad():
@@ -197,7 +207,9 @@ class _PairedAccumulator:
     def compute(self) -> Mapping[str, tuple[float | None, float | None]]:
         """Return the mean and the standard error of each metric; None if it is not finite."""
         values = self._metrics.per_pair_values()
-        values["psnr"] = np.minimum(values["psnr"], BYTE_ROUNDING_PSNR_DB)  # a uniform image may be met exactly
+        values["psnr"] = np.minimum(
+            values["psnr"], rounding_psnr_db(self._codec.steps)
+        )  # a uniform image may be met exactly
         scores = {name: mean_score(metric) for name, metric in values.items()}
         if self._perceptual_distances:
             scores[PERCEPTUAL_METRIC] = mean_score(torch.cat(self._perceptual_distances).double().numpy())
@@ -225,5 +237,7 @@ def save_example_grid(translator: Translator, translation_set: TranslationSet, p
     if translation_set.dataset.has_targets:
         columns.append(shown.targets(rows))
     grid = torch.stack(columns, 1).flatten(0, 1)
-    raster.save_image(raster.make_grid(unit_to_bytes(grid), columns=3 * len(columns)), path)
+    codec = translation_set.dataset.codec
+    items = codec.preview(codec.decode(grid, torch.zeros(len(grid), dtype=torch.int64)))
+    raster.save_image(raster.make_grid(raster.as_images(items), columns=3 * len(columns)), path)
     return path

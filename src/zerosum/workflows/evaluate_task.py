@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerosum.files import replaced_folder
 from zerosum.reporter import Reporter
 from zerosum.run_folder import Row, RunFolder
 
@@ -77,13 +78,15 @@ def evaluate_and_record(
     classifier = network if isinstance(network, ClassifierFeatures) else None
     if classifier is None and len(classifier_dataset.classes) > 1:
         classifier = evaluator.train_classifier(classifier_dataset, device, reporter)
-    with evaluator.open_feature_extractor(network, kind, device) as extractor:
+    with evaluator.open_feature_extractor(network, classifier_dataset, device) as extractor:
         result, _ = evaluator.run_evaluation(task, options, extractor, classifier, reporter)
     if not is_rank_zero:
         return {}
     name = f"{metadata['checkpoint']}-{result.protocol.score_name('kid')}-{result.protocol.key}-seed{options.seed}"
     figures_folder = folder.path / "scores" / name
-    figures = [*save_figures(result, task, figures_folder), *save_more_figures(figures_folder)]
+    with replaced_folder(figures_folder) as drawn:  # of an earlier evaluation with the same protocol
+        paths = [*save_figures(result, task, drawn), *save_more_figures(drawn)]
+    figures = [figures_folder / path.name for path in paths]
     row = evaluator.record_result(folder, result, metadata, figures)
     report_scores(row, reporter.message, classifier_dataset.summary.noun)
     for path in figures:

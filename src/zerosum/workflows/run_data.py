@@ -67,14 +67,14 @@ def load_other_data(data: DataConfig, dataset: Dataset, reporter: Reporter) -> D
     """
     options = load_options(reporter, f"reading {data.source}", held_out_fraction=0.0, test_split=True)
     other = DATA_KINDS.find(data.kind).load_like(data, dataset, options)
-    report_notes(other, reporter)
+    report_intake(other, reporter)
     return other
 
 
-def report_notes(dataset: Dataset, reporter: Reporter) -> None:
-    """Report the notes of the ingest of data that are read for an evaluation, such as which split was used."""
-    for note in dataset.summary.notes:
-        reporter.message(f"{dataset.summary.source}: {note}")
+def report_intake(dataset: Dataset, reporter: Reporter) -> None:
+    """Report how data were read for an evaluation: files ignored, equal or unreadable, values clipped, the split."""
+    for line in dataset.summary.intake_lines():
+        reporter.message(f"{dataset.summary.source}: {line}" if not line.startswith(" ") else line)
 
 
 def load_options(

@@ -13,7 +13,18 @@ from zerosum.run_folder import Json, Row
 MAX_LISTED_FILES = 5
 """Largest number of files listed in a text; the record lists them all."""
 CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
-"""Names of images with 1 to 4 channels."""
+"""Names of images with 1 to 4 channels of 8 bits."""
+
+
+def describe_channels(channels: int, dtype: str = "uint8") -> str:
+    """Return the channels and the type of images in words; more than 4 channels, or 2 or 4 of more bits, are bands.
+
+    Example:
+        >>> describe_channels(4), describe_channels(4, "float32"), describe_channels(1, "uint16")
+        ('RGB with alpha', '4 bands of float32', 'gray of uint16')
+    """
+    name = CHANNEL_NAMES.get(channels, "") if dtype == "uint8" or channels in (1, 3) else ""
+    return (name or f"{channels} bands") + ("" if dtype == "uint8" else f" of {dtype}")
 
 
 @dataclass
@@ -40,6 +51,8 @@ class ImageSummary(DatasetSummary):
     formats: dict[str, int] = field(default_factory=dict)
     """File formats by content, with their counts."""
     channels: int = 0
+    dtype: str = "uint8"
+    """The type of the values that are trained on."""
     size: int | str = 0
     """The side of square examples in pixels, or "WIDTHxHEIGHT"."""
     fit: str = ""
@@ -78,21 +91,25 @@ class ImageSummary(DatasetSummary):
             f"{self.short_side['max']}, median {self.short_side['median']}",
             f"modes: {format_counts(self.pixel_modes)}",
             f"formats: {format_counts(self.formats)}",
-            f"read as: {parse_size(self.size)}, {CHANNEL_NAMES[self.channels]}, fit by {self.fit}",
+            f"read as: {parse_size(self.size)}, {describe_channels(self.channels, self.dtype)}, fit by {self.fit}",
         ]
         if self.range:
             text.append("values: {:.10g} to {:.10g}, {:,} outside clipped".format(*self.range, self.clipped))
         if self.classes:
             text.append(f"classes ({len(self.classes)}): {format_counts(self.classes)}")
+        return text + self.exception_lines()
+
+    def exception_lines(self) -> list[str]:
+        """Return the lines about files that were ignored, equal or unreadable, with the first of them."""
+        text = []
         if self.other_files:
             text.append(f"ignored: {pluralize(self.other_files, 'file')} without the suffix of an image")
         if self.duplicates:
             groups = [" = ".join(group) for group in self.duplicate_groups[:MAX_LISTED_FILES]]
             text.append(f"duplicates: {self.duplicates:,} exact, such as {'; '.join(groups)}")
-        return text + self.unreadable_lines()
+        return text + self._unreadable_lines()
 
-    def unreadable_lines(self) -> list[str]:
-        """Return the number of unreadable files and the first of them with their reasons; nothing if all were read."""
+    def _unreadable_lines(self) -> list[str]:
         if not self.unreadable:
             return []
         text = [f"unreadable: {pluralize(len(self.unreadable), 'file')}, skipped"]

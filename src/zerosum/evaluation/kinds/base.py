@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.kind import DATA_KINDS
@@ -16,7 +18,7 @@ from zerosum.evaluation.features.values import ValueFeatures
 from zerosum.evaluation.metrics.base import ItemMetric
 
 if TYPE_CHECKING:
-    from zerosum.data.codec import Items
+    from zerosum.data.codec import Codec, Items
     from zerosum.data.dataset import Dataset
     from zerosum.data.kind import ProgressFn
     from zerosum.evaluation.features.base import FeatureNetwork
@@ -32,7 +34,7 @@ CLASSIFIER = "classifier"
 def fit_values(dataset: Dataset, device: torch.device, field: str) -> ValueFeatures:
     """Return the values of items as features, standardized by those of training examples."""
     kind, items = EVALUATION_KINDS.find(dataset.summary.kind), dataset.items(dataset.train[:MAX_FITTED_EXAMPLES])
-    return ValueFeatures.fit(kind.network_input(items, torch.device("cpu")))
+    return ValueFeatures.fit(kind.network_input(items, torch.device("cpu"), dataset.codec))
 
 
 class EvaluationKind:
@@ -88,8 +90,8 @@ class EvaluationKind:
         """Return a classifier of the dataset's classes, trained or from the cache; None if there is none."""
         return None
 
-    def network_input(self, items: Items, device: torch.device) -> Tensor:
-        """Return items (N, ...) as feature networks take them: (N, ...) float32 on the device.
+    def network_input(self, items: Items, device: torch.device, codec: Codec) -> Tensor:
+        """Return items (N, ...) of a codec as feature networks take them: (N, ...) float32 on the device.
 
         Raises:
             BadInput: the items are not numbers, so that their kind must say what their values are.
@@ -97,6 +99,14 @@ class EvaluationKind:
         if items.dtype.kind not in "biuf":
             raise BadInput(f"items of type {items.dtype} have no values: this kind of data needs a `network_input`")
         return torch.from_numpy(items).to(device).float()
+
+    def input_key(self, codec: Codec) -> str:
+        """Return what `network_input` depends on besides the items, for the key of cached features; "" for nothing."""
+        return ""
+
+    def thumbnails(self, items: Items, codec: Codec) -> NDArray[np.float32] | None:
+        """Return thumbnails (N, D) of items (N, ...) by which near-copies are found; None: only exact copies are."""
+        return None
 
     def describe(self, dataset: Dataset) -> str:
         """Return the form of the items of a dataset, as a protocol records it."""

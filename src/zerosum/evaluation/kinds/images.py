@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from zerosum.data.images.pixels import bytes_to_unit
-from zerosum.data.images.summary import CHANNEL_NAMES, ImageSummary
+from zerosum.data.dataset import as_tensor
+from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.summary import ImageSummary, describe_channels
 from zerosum.data.kind import ignore_progress
 from zerosum.errors import BadInput
+from zerosum.evaluation.features.bands import BandFeatures
 from zerosum.evaluation.features.efficientnet_lite0 import EfficientNetFeatures
 from zerosum.evaluation.features.inception import InceptionFeatures
 from zerosum.evaluation.features.pixels import PixelFeatures
@@ -20,7 +25,7 @@ from zerosum.evaluation.kinds.base import CLASSIFIER, EvaluationKind
 from zerosum.game.sample_spec import require_single_tensor
 
 if TYPE_CHECKING:
-    from zerosum.data.codec import Items
+    from zerosum.data.codec import Codec, Items
     from zerosum.data.dataset import Dataset
     from zerosum.data.kind import ProgressFn
     from zerosum.evaluation.features.base import FeatureNetwork
@@ -29,6 +34,10 @@ if TYPE_CHECKING:
 
 SMALL_INPUT_SIZE, LARGE_INPUT_SIZE = 96, 224
 """Input sizes of Lite0 in pixels."""
+THUMBNAIL_SIZE = 16
+"""Side in pixels of the thumbnails by which near-copies are found: copies differ less, and images more, than at 8."""
+RGB_NETWORKS = ("lite0", "inception")
+"""Networks that take images in gray or RGB."""
 
 
 def load_lite0(dataset: Dataset, device: torch.device, field: str) -> FeatureNetwork:
@@ -85,15 +94,32 @@ class ImageEvaluation(EvaluationKind):
 
         return load_or_train_classifier(dataset, device, progress, field)
 
-    def network_input(self, items: Items, device: torch.device) -> Tensor:
-        """Return images uint8 (N, H, W, C) as (N, C, H, W) in [-1, 1]."""
-        return bytes_to_unit(torch.from_numpy(items).to(device))
+    def load_features(self, name: str, dataset: Dataset, device: torch.device, field: str) -> FeatureNetwork:
+        """Load a feature network by name; those that are trained on RGB images see the shown bands of other images."""
+        network, codec = super().load_features(name, dataset, device, field), dataset.codec
+        if name in RGB_NETWORKS and isinstance(codec, ImageCodec) and codec.has_bands:
+            return BandFeatures(network, codec.shown_bands)
+        return network
+
+    def network_input(self, items: Items, device: torch.device, codec: Codec) -> Tensor:
+        """Return images (N, H, W, C) as (N, C, H, W) in [-1, 1], with all their bands at full precision."""
+        return as_tensor(codec.encode(torch.from_numpy(items).to(device)))
+
+    def input_key(self, codec: Codec) -> str:
+        """Return the range of values of more than 8 bits, which decides what the same values are in [-1, 1]."""
+        return f"range {codec.value_range}" if isinstance(codec, ImageCodec) and codec.dtype != "uint8" else ""
+
+    def thumbnails(self, items: Items, codec: Codec) -> NDArray[np.float32]:
+        """Return the mean of the channels at 16x16 pixels (N, 256), in [-1, 1]."""
+        images = self.network_input(items, torch.device("cpu"), codec).float().mean(1, keepdim=True)
+        return F.adaptive_avg_pool2d(images, THUMBNAIL_SIZE).flatten(1).numpy()
 
     def describe(self, dataset: Dataset) -> str:
         """Return the size, the channels and the fit of the images."""
         channels, height, width = require_single_tensor(dataset.spec, "an evaluation of images").shape
         fit = dataset.summary.fit if isinstance(dataset.summary, ImageSummary) else ""
-        return f"{width}x{height} {CHANNEL_NAMES[channels]}, fit by {fit}"
+        dtype = dataset.codec.dtype if isinstance(dataset.codec, ImageCodec) else "uint8"
+        return f"{width}x{height} {describe_channels(channels, dtype)}, fit by {fit}"
 
 
 IMAGE_EVALUATION = ImageEvaluation()
