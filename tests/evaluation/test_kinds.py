@@ -88,7 +88,7 @@ class CircleEvaluation(EvaluationKind):
         ),
     )
 
-    def network_input(self, items: Items, device: torch.device) -> Tensor:
+    def network_input(self, items: Items, device: torch.device, codec: Codec) -> Tensor:
         return CircleCodec().encode(torch.from_numpy(items).to(device))
 
 
@@ -134,14 +134,14 @@ def test_bytes_of_images_become_values_of_networks() -> None:
     dataset = make_images()
     items = dataset.items(np.arange(6))
     assert items.dtype == np.uint8
-    assert torch.equal(IMAGES.network_input(items, CPU), dataset.samples(np.arange(6)))
+    assert torch.equal(IMAGES.network_input(items, CPU, dataset.codec), dataset.samples(np.arange(6)))
     assert IMAGES.describe(dataset) == "4x4 RGB, fit by crop"
 
 
 def test_points_are_compared_as_they_are() -> None:
     dataset = load_dataset(PointDataConfig(source="ring"), LoadOptions())
     items = dataset.items(np.arange(6))
-    assert torch.equal(POINTS.network_input(items, CPU), torch.from_numpy(items))
+    assert torch.equal(POINTS.network_input(items, CPU, dataset.codec), torch.from_numpy(items))
     assert POINTS.describe(dataset) == "points"
     network = feature_network("pixels", dataset, CPU, SilentReporter())
     assert torch.equal(network(torch.from_numpy(items)).features, torch.from_numpy(items))
@@ -169,7 +169,7 @@ def test_a_new_kind_is_evaluated_by_its_values_and_its_own_scores(angles: Datase
     for name, items in (("perfect", train.take(np.arange(200))), ("positive", np.abs(train.take(np.arange(200))))):
         generated = GeneratedSet(lambda start, count, items=items: items[start : start + count], 200, "the samples")
         task = EvaluationTask(generated, real, train, None, None, "held-out")
-        with open_feature_extractor(network, kind, CPU) as extractor:
+        with open_feature_extractor(network, angles, CPU) as extractor:
             result, features = run_evaluation(task, OPTIONS, extractor, None, SilentReporter())
         assert features["generated"].features.num_columns == 2
         scores[name] = result.scores

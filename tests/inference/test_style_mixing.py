@@ -3,6 +3,7 @@ import pytest
 import torch
 from tiny_generators import mlp, normal, style_rows
 
+from zerosum.data.images.pixels import unit_to_bytes
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.inference.latent_space import WSpace, ZSpace, make_edit_space, parse_layers
@@ -14,7 +15,7 @@ def test_a_cell_has_the_mixed_layers_of_its_column_and_the_others_of_its_row() -
     space = make_edit_space(style_rows(), 6)
     codes = space.to_codes(normal(5, 6, seed=1))
     unmixed = np.rint((space.generate(codes).permute(0, 2, 3, 1).numpy() + 1) * 127.5).astype(np.uint8)
-    grid = style_mixing_grid(space, codes[:2], codes[2:], parse_layers("1:3", 4)).reshape(3, 4, 8, 8, 1)
+    grid = style_mixing_grid(space, codes[:2], codes[2:], parse_layers("1:3", 4), unit_to_bytes).reshape(3, 4, 8, 8, 1)
     assert (grid[0, 0] == 255).all()
     assert (grid[0, 1:] == unmixed[2:]).all()
     assert (grid[1:, 0] == unmixed[:2]).all()
@@ -39,7 +40,7 @@ def test_stylegan2_styles_are_mixed() -> None:
     expected = network(latents, torch.full((4,), 2)).clamp(-1, 1)
     torch.testing.assert_close(space.generate(codes), expected)
     grids = [
-        style_mixing_grid(space, codes[:2], codes[2:], parse_layers(text, space.num_layers))
+        style_mixing_grid(space, codes[:2], codes[2:], parse_layers(text, space.num_layers), unit_to_bytes)
         for text in ("all", "coarse", "fine")
     ]
     all_layers, coarse, fine = (grid.reshape(3, 3, 16, 16, 3) for grid in grids)
@@ -50,14 +51,15 @@ def test_stylegan2_styles_are_mixed() -> None:
 def test_the_empty_cell_is_transparent_if_images_have_alpha() -> None:
     space = make_edit_space(style_rows(channels=4), 6)
     codes = space.to_codes(torch.zeros(1, 6))
-    assert style_mixing_grid(space, codes, codes, parse_layers("all", 4))[0, 0, 0].tolist() == [255, 255, 255, 0]
+    grid = style_mixing_grid(space, codes, codes, parse_layers("all", 4), unit_to_bytes)
+    assert grid[0, 0, 0].tolist() == [255, 255, 255, 0]
 
 
 def test_a_generator_without_styles_cannot_be_mixed() -> None:
     space = make_edit_space(mlp(), 6)
     codes = space.to_codes(torch.zeros(1, 6))
     with pytest.raises(BadInput, match="stylegan2"):
-        style_mixing_grid(space, codes, codes, parse_layers("all", 1))
+        style_mixing_grid(space, codes, codes, parse_layers("all", 1), unit_to_bytes)
 
 
 @pytest.mark.parametrize(

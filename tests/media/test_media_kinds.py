@@ -40,7 +40,7 @@ def test_images_are_described_by_what_is_known_of_them() -> None:
     media = MEDIA_KINDS.find("images")
     record = {"size": 32, "channels": 3, "sizes": {"9x7": 4}, "duplicates": 2}
     assert media.describe(record) == "They are 32 × 32 pixels, RGB."
-    assert media.describe({"size": 32, "channels": 7}) == "They are 32 × 32 pixels."
+    assert media.describe({"size": 32, "channels": 7}) == "They are 32 × 32 pixels, 7 bands."
     assert media.describe({}) == ""
     facts = dict(media.facts(record))
     assert facts["sizes"] == {"9x7": 4}

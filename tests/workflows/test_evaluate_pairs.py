@@ -14,7 +14,7 @@ from zerosum.inference.load import read_recipe
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows import evaluate_pairs
-from zerosum.workflows.evaluate_pairs import BYTE_ROUNDING_PSNR_DB, TranslationSet
+from zerosum.workflows.evaluate_pairs import TranslationSet, rounding_psnr_db
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_inputs_and_targets_are_pairs(held_out: TranslationSet) -> None:
 def test_a_perfect_translator_has_perfect_scores(held_out: TranslationSet) -> None:
     reporter = RecordingReporter()
     scores = evaluate_pairs.compute_paired_scores(lambda inputs: -inputs, held_out, reporter)
-    assert scores["psnr"]["value"] == pytest.approx(BYTE_ROUNDING_PSNR_DB)
+    assert scores["psnr"]["value"] == pytest.approx(rounding_psnr_db(255))
     assert scores["l1"]["value"] == pytest.approx(0, abs=1e-6)
     assert scores["ssim"]["value"] == pytest.approx(1)
     assert scores["psnr"]["input"] < 10, "the inputs themselves are far from their targets"

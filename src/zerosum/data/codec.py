@@ -58,6 +58,18 @@ class Codec(ABC):
         """
         return items
 
+    def round(self, sample: Sample) -> Sample:
+        """Round samples (N, ...) to values that items hold, as if written to files and loaded again.
+
+        By default nothing is rounded.
+        """
+        return sample
+
+    @property
+    def steps(self) -> float:
+        """The number of steps that items resolve between -1 and 1 of a sample: 255 for bytes."""
+        return 2.0**24
+
     @abstractmethod
     def embed(self, sample: Sample) -> Tensor:
         """Return cheap features (N, D) float32 on the CPU of samples (N, ...), whose distances the monitor compares."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,25 +23,26 @@ FramesFn = Callable[[Items], Images]
 
 
 def save_figures(result: EvaluationResult, task: EvaluationTask, folder: Path) -> list[Path]:
-    """Draw the nearest training items of samples, and real items of the missing modes, into an emptied folder.
+    """Draw the nearest training items of samples, and real items of the missing modes, into an empty folder.
 
     Returns:
         The files written; none for data whose items are not drawn.
     """
-    media = MEDIA_KINDS.find(task.real.dataset.summary.kind)
+    media, codec = MEDIA_KINDS.find(task.real.dataset.summary.kind), task.real.dataset.codec
     if not media.has_frames:
         return []
-    shutil.rmtree(folder, ignore_errors=True)  # figures of an earlier evaluation with the same protocol
+
+    def frames(items: Items) -> Images:
+        return media.frames(codec.preview(items))
+
     paths = []
     if result.memorization and task.train:
         contact_sheet.save_contact_sheet(
-            _neighbor_rows(result, task.generated, task.train, media.frames), folder / "neighbors.png", columns=2
+            _neighbor_rows(result, task.generated, task.train, frames), folder / "neighbors.png", columns=2
         )
         paths.append(folder / "neighbors.png")
     if result.modes and result.modes.all_samples.missing:
-        contact_sheet.save_contact_sheet(
-            _missing_mode_rows(result, task.real, media.frames), folder / "missing_modes.png"
-        )
+        contact_sheet.save_contact_sheet(_missing_mode_rows(result, task.real, frames), folder / "missing_modes.png")
         paths.append(folder / "missing_modes.png")
     return paths
 

@@ -146,9 +146,12 @@ class OnlineEvaluator:
     def _extract_features(self, sample_set: RealSet | GeneratedSet, use_cache: bool = False) -> FeatureSet:
         for file in Path(self._scratch_folder.name).iterdir():
             file.unlink()
+        codec = self.dataset.codec
+        network_input = partial(self._kind.network_input, codec=codec)
         return FeatureExtractor(
-            self.feature_network, self._kind.network_input, self.device, Path(self._scratch_folder.name)
-        ).extract(sample_set, use_cache)
+            self.feature_network, network_input, self.device, Path(self._scratch_folder.name),
+            self._kind.input_key(codec),
+        ).extract(sample_set, use_cache)  # fmt: skip
 
     def _build_reference(self) -> RealReference:
         train = self._extract_features(self.floor_set, use_cache=True).load_into_memory()

@@ -26,7 +26,8 @@ MAX_CLASS_ROWS = 32
 def write_samples(generator: Generator, samples: Sample, folder: Path, seed: int = 0) -> None:
     """Write samples number 0, 1, ... of a seed as files, in the way of their kind of data."""
     folder.mkdir(parents=True, exist_ok=True)
-    MEDIA_KINDS.find(generator.kind).write(generator.decode(samples, seed), folder)
+    items = generator.decode(samples, seed)
+    MEDIA_KINDS.find(generator.kind).write(items, folder, generator.codec.preview(items))
 
 
 def write_class_grid(generator: Generator, folder: Path, seed: int, truncation: float, columns: int = 8) -> None:
@@ -36,7 +37,8 @@ def write_class_grid(generator: Generator, folder: Path, seed: int, truncation: 
         generator.decode(generator.sample(columns, seed=seed, truncation=truncation, label=label), seed)
         for label in labels
     ]
-    grid = MEDIA_KINDS.find(generator.kind).draw(np.concatenate(rows), columns=columns)
+    items = generator.codec.preview(np.concatenate(rows))
+    grid = MEDIA_KINDS.find(generator.kind).draw(items, columns=columns)
     save_image(grid, folder / "classes.png")
 
 
@@ -47,7 +49,8 @@ def draw_frames(generator: Generator, samples: Sample) -> Images:
         BadInput: samples of this kind of data are not drawn one by one.
     """
     same_seeds = torch.zeros(len(leaves(samples)[0]), dtype=torch.int64)
-    return MEDIA_KINDS.find(generator.kind).frames(generator.codec.decode(samples, same_seeds))
+    items = generator.codec.decode(samples, same_seeds)
+    return MEDIA_KINDS.find(generator.kind).frames(generator.codec.preview(items))
 
 
 @dataclass(frozen=True)

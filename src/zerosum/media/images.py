@@ -1,4 +1,4 @@
-"""Images as media: grids, and a PNG for each."""
+"""Images as media: grids, and a file for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.codec import Items
 from zerosum.data.images.size import parse_size
-from zerosum.data.images.summary import CHANNEL_NAMES
+from zerosum.data.images.summary import describe_channels
+from zerosum.media.image_files import save_each
 from zerosum.media.kind import MediaKind
 from zerosum.media.raster import Images, as_images, make_grid, save_image
 from zerosum.run_folder import Json
@@ -27,7 +28,7 @@ FACTS = {
 
 
 class ImageMedia(MediaKind):
-    """Images uint8 (N, H, W, C), drawn as grids and written as PNG files."""
+    """Images (N, H, W, C) of any type, drawn as grids of their previews in uint8, and written with all their values."""
 
     has_frames: ClassVar[bool] = True
 
@@ -35,12 +36,11 @@ class ImageMedia(MediaKind):
         """Draw a grid of images."""
         return make_grid(as_images(items), columns=columns)
 
-    def write(self, items: Items, folder: Path) -> None:
-        """Write 00000.png, 00001.png, ... and grid.png."""
-        images = as_images(items)
-        for index, image in enumerate(images):
-            save_image(make_grid(image[None], columns=1, scale=1, gap=0), folder / f"{index:05d}.png")
-        save_image(make_grid(images), folder / "grid.png")
+    def write(self, items: Items, folder: Path, previews: Items | None = None) -> None:
+        """Write 00000.png, 00001.png, ... (see `image_suffix` for images that PNG cannot hold) and grid.png."""
+        grid = make_grid(as_images(items if previews is None else previews))
+        save_each(items, folder)
+        save_image(grid, folder / "grid.png")
 
     def frames(self, items: Items) -> Images:
         """Return the images themselves."""
@@ -49,7 +49,11 @@ class ImageMedia(MediaKind):
     def describe(self, record: Mapping[str, Json]) -> str:
         """Return the size and the channels of the images."""
         size, channels = record.get("size"), record.get("channels")
-        label = f", {CHANNEL_NAMES[channels]}" if isinstance(channels, int) and channels in CHANNEL_NAMES else ""
+        label = (
+            f", {describe_channels(channels, str(record.get('dtype', 'uint8')))}"
+            if isinstance(channels, int) and channels
+            else ""
+        )
         return f"They are {str(parse_size(size)).replace('x', ' × ')} pixels{label}." if size else ""
 
     def facts(self, record: Mapping[str, Json]) -> list[tuple[str, object]]:

@@ -37,8 +37,14 @@ class MediaKind(ABC):
         """
 
     @abstractmethod
-    def write(self, items: Items, folder: Path) -> None:
-        """Write items as files into an existing folder."""
+    def write(self, items: Items, folder: Path, previews: Items | None = None) -> None:
+        """Write items as files into an existing folder.
+
+        Args:
+            items: (N, ...), written with all their values.
+            folder: where the files are written.
+            previews: the items as `Codec.preview` draws them; None: the items themselves.
+        """
 
     def frames(self, items: Items) -> Images:
         """Return an image of each item, uint8 (N, H, W, C), for films and contact sheets.

@@ -29,7 +29,7 @@ class PointMedia(MediaKind):
         points = _as_floats(items)
         return scatter_plot(points, points if real is None else _as_floats(real))
 
-    def write(self, items: Items, folder: Path) -> None:
+    def write(self, items: Items, folder: Path, previews: Items | None = None) -> None:
         """Write points.csv."""
         rows = _as_floats(items)
         write_atomically(folder / "points.csv", lambda path: np.savetxt(path, rows, delimiter=",", fmt="%.6g"))

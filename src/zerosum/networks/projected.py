@@ -45,6 +45,10 @@ class UnregisteredModules:
         return self
 
 
+RGBA_CHANNELS = 4
+"""Images of more channels have bands, of which the network sees three."""
+
+
 class FrozenEfficientNet(nn.Module):
     """Map images to feature maps of four resolutions, with a frozen EfficientNet-Lite0.
 
@@ -209,7 +213,7 @@ class Discriminator(nn.Module):
         self.condition_inputs = scales[0].head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """Map (N, 1 to 4, S, S) in [-1, 1] to scores (N, 1, 1, P), the positions of all scales concatenated.
+        """Map (N, C, S, S) in [-1, 1] to scores (N, 1, 1, P), the positions of all scales concatenated.
 
         All scales have equally many positions, so the mean of a loss over positions is a quarter of the paper's sum
         over scales, and a hinge loss applies its margin to each position.
@@ -226,13 +230,17 @@ def composite_alpha(sample: Tensor) -> list[Tensor]:
     """Return the images that a sample is scored as: itself, or with alpha two, over black and over white.
 
     Args:
-        sample: (N, C, S, S) in [-1, 1]: gray, gray and alpha, RGB, or RGBA for C from 1 to 4.
+        sample: (N, C, S, S) in [-1, 1]: gray, gray and alpha, RGB, or RGBA for C from 1 to 4; of more channels the
+            first, the middle and the last are taken as RGB.
 
     Returns:
         Images (N, 1 or 3, S, S) in [-1, 1].
     """
-    if sample.shape[1] in (1, 3):
+    channels = sample.shape[1]
+    if channels in (1, 3):
         return [sample]
+    if channels > RGBA_CHANNELS:
+        return [sample[:, [0, channels // 2, channels - 1]]]
     color, alpha = sample[:, :-1], (sample[:, -1:] + 1) / 2
     premultiplied = color * alpha
     return [premultiplied - (1 - alpha), premultiplied + (1 - alpha)]

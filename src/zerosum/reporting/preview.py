@@ -47,7 +47,7 @@ class SamplePreview:
         with torch.no_grad():
             items = codec.decode(game.sample(seeds, label), seeds)
         real = self.dataset.items(self.dataset.held_out[: media.preview_count])
-        save_image(media.draw(items, real, columns), path)
+        save_image(media.draw(codec.preview(items), codec.preview(real), columns), path)
 
 
 @dataclass(frozen=True)
@@ -84,4 +84,5 @@ class TranslationPreview:
         """Decode images; those of a domain with fewer channels are brought to the channels of the other."""
         widest = max((tuple(images.shape[1:]) for images in rows), key=lambda shape: shape[0])
         images = torch.cat([bicubic_baseline(images, widest) for images in rows])
-        return self.dataset.codec.decode(images, torch.zeros(len(images), dtype=torch.int64))
+        codec = self.dataset.codec
+        return codec.preview(codec.decode(images, torch.zeros(len(images), dtype=torch.int64)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,7 @@ def mix(
     check_memory("rows", (len(rows) + 1) * (len(columns) + 1), session.generator)
     from zerosum.inference.latent_space import parse_layers
     from zerosum.inference.style_mixing import style_mixing_grid
+    from zerosum.inference.writers import draw_frames
     from zerosum.media.raster import make_grid, save_image
 
     layer_range = parse_layers(layers, session.space.num_layers)
@@ -87,8 +89,9 @@ def mix(
         ("mix", join_numbers(rows), "with", join_numbers(columns), layers, f"seed{seed}"), into
     )
     grid = style_mixing_grid(
-        session.space, session.compute_codes(rows, seed), session.compute_codes(columns, seed), layer_range
-    )
+        session.space, session.compute_codes(rows, seed), session.compute_codes(columns, seed), layer_range,
+        partial(draw_frames, session.generator),
+    )  # fmt: skip
     save_image(make_grid(grid, columns=len(columns) + 1), path)
     return path
 

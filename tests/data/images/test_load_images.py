@@ -219,7 +219,7 @@ def test_a_source_without_readable_images_is_refused_with_a_reason(tmp_path: Pat
     ("settings", "message"),
     [
         ({"size": 2}, "`data.size` 2 is out of range: give sides of 4 to 4096"),
-        ({"channels": 5}, "`data.channels` 5 is not supported: give 1 (gray)"),
+        ({"channels": 65}, "`data.channels` 65 is not supported: give 1 (gray)"),
         ({"fit": "squash"}, "`data.fit` 'squash' is unknown: give one of crop, pad, resize"),
         ({"held_out_fraction": 0.9}, "`held_out_fraction` 0.9 is out of range: give a number from 0 to 0.5"),
     ],
@@ -243,7 +243,7 @@ def test_bad_settings_are_refused(
         ({"x": np.zeros((20, 16))}, "the array x in {} has shape (20, 16): save images with shape (N, H, W)"),
         ({"x": np.zeros((64, 48, 3))}, "the array x in {} has shape (64, 48, 3), which is that of one image (H, W, C)"),
         ({"x": np.zeros((64, 48, 1))}, "has shape (64, 48, 1), which is that of one image (H, W, C): save"),
-        ({"x": np.zeros((20, 9, 9, 9))}, "has shape (20, 9, 9, 9): save"),
+        ({"x": np.zeros((20, 99, 99, 99))}, "has shape (20, 99, 99, 99): save"),
         ({"x": np.full((20, 4, 4), np.nan)}, "the array x in {} holds values that are not finite: replace NaN"),
         ({"x": np.full((20, 4, 4), 1j)}, "has dtype complex128: save images as uint8"),
         (

@@ -164,7 +164,7 @@ def test_arrays_that_cannot_be_memory_mapped_are_decoded_like_an_archive(
     ("stored", "labels", "message"),
     [
         (np.zeros((20, 16), np.uint8), None, "the array in {} has shape (20, 16)"),
-        (np.zeros((20, 9, 9, 9), np.uint8), None, "has shape (20, 9, 9, 9)"),
+        (np.zeros((20, 70, 70, 70), np.uint8), None, "has shape (20, 70, 70, 70)"),
         (np.zeros((), np.uint8), None, "has shape ()"),
         (np.full((20, 4, 4), np.nan), None, "the array in {} holds values that are not finite"),
         (np.full((20, 4, 4), 1j), None, "the array in {} has dtype complex128"),

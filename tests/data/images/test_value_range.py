@@ -145,21 +145,21 @@ def test_values_of_a_scanner_mean_the_same_in_every_image(tmp_path: Path) -> Non
     for array in arrays:
         array[4, 4] = 40
     folder = save_images(tmp_path / "ct", arrays)
-    data = choose_settings(folder, range="-1024,3071")
+    data = choose_settings(folder, range="-1024,3071", dtype="uint8")
     assert data.range == (-1024, 3071)
     values = IMAGES.load(data, LoadOptions()).values
     assert gray_levels(values[:, 4, 4]) == [round((40 + 1024) / 4095 * 255)]
     chosen = choose_settings(folder).range
     assert chosen is not None
     assert chosen[0] <= -1024 + 20
-    assert gray_levels(IMAGES.load(choose_settings(folder), LoadOptions()).values[:, 4, 4])[1:] == []
+    assert gray_levels(IMAGES.load(choose_settings(folder, dtype="uint8"), LoadOptions()).values[:, 4, 4])[1:] == []
 
 
 def test_12_of_16_bits_are_read_over_their_own_range(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays: list[NDArray[np.generic]] = [rng.integers(0, 4096, (SIDE, SIDE), dtype=np.uint16) for _ in range(20)]
     folder = save_images(tmp_path / "d", arrays)
-    data = choose_settings(folder)
+    data = choose_settings(folder, dtype="uint8")
     assert data.range == (0, 4095)
     dataset = IMAGES.load(data, LoadOptions())
     assert np.array_equal(dataset.values[0, :, :, 0], np.rint(arrays[0] / 4095 * 255))
@@ -192,11 +192,11 @@ def test_arrays_have_one_range(
     array = values.astype(dtype)
     path = tmp_path / f"x{suffix}"
     np.save(path, array) if suffix == ".npy" else np.savez(path, images=array)
-    data = choose_settings(path)
+    data = choose_settings(path, dtype="uint8")
     assert data.range == chosen
     loaded = IMAGES.load(data, LoadOptions()).values
     assert np.array_equal(loaded, np.rint((array - float(low)) * (255 / (high - low))))
-    narrower = choose_settings(path, range=[low, (low + high) / 2])
+    narrower = choose_settings(path, range=[low, (low + high) / 2], dtype="uint8")
     dataset = IMAGES.load(narrower, LoadOptions())
     outside = int((array > (low + high) / 2).sum())
     assert dataset.summary.as_dict()["clipped"] == outside
@@ -205,7 +205,7 @@ def test_arrays_have_one_range(
 
 def test_the_same_file_is_read_alike_for_training_evaluation_and_encoding(tmp_path: Path) -> None:
     folder = save_images(tmp_path / "d", list(float_images(0, 3000)))
-    data = choose_settings(folder)
+    data = choose_settings(folder, dtype="uint8")
     assert data.range == (0, 3000)
     dataset = IMAGES.load(data, LoadOptions())
     other = save_images(tmp_path / "other", [float_images(0, 3000)[7] / 3])  # its own extremes would be 0..1000

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def extract(
     sample_set: SampleSet, folder: Path, use_cache: bool = False, network: CountingNetwork | None = None
 ) -> FeatureSet:
     extractor = FeatureExtractor(
-        network or CountingNetwork(), IMAGE_EVALUATION.network_input, torch.device("cpu"), folder
+        network or CountingNetwork(), partial(IMAGE_EVALUATION.network_input, codec=CODEC), torch.device("cpu"), folder
     )
     return extractor.extract(sample_set, use_cache)
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from zerosum.data.dataset import Dataset, add_conditions, as_tensor, take_rows
 from zerosum.data.degradations.degrade import DegradationPipeline, input_seeds
-from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.codec import BYTE_RANGE, ImageCodec
+from zerosum.data.images.value_range import Range
 from zerosum.game.sample_spec import TensorSpec, require_single_tensor
 
 if TYPE_CHECKING:
@@ -65,15 +66,17 @@ class DegradedDataset(Dataset):
 class GivenInputsDataset(Dataset):
     """Targets, and input images that are given, not made from the targets."""
 
-    input_values: NDArray[np.uint8]
+    input_values: NDArray[np.generic]
     """(M, H, W, Ci) input images."""
     input_hashes: NDArray[np.uint64]
     """(M,) their content hashes."""
+    input_range: Range = BYTE_RANGE
+    """The values of inputs that are -1 and 1."""
 
     @property
     def input_codec(self) -> ImageCodec:
         """Encodes the inputs."""
-        return ImageCodec.of_images(self.input_values)
+        return ImageCodec.of_images(self.input_values, self.input_range)
 
     @property
     def input_spec(self) -> TensorSpec:

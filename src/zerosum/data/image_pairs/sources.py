@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from PIL import Image
 
 from zerosum.data.image_pairs.config import ImagePairDataConfig
 from zerosum.data.images.decode import apply_exif_orientation
-from zerosum.data.images.files import is_image_file
+from zerosum.data.images.files import is_array_file, is_image_file
 from zerosum.data.images.joined import JoinedSource
 from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.raster_image import OpenedImage
@@ -25,6 +26,7 @@ from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 
+_SCALE_SUFFIX = re.compile(r"_?x[248]$", re.IGNORECASE)
 HALF_NAMES = ("a", "b")
 """Names of the left and the right half of an image that holds two images side by side, in lower or upper case."""
 _MAX_SAMPLED_HEADERS = 64  # images whose headers decide whether all hold two images side by side
@@ -41,6 +43,8 @@ class PairSources:
     images_per_file: int = 1
     """Number of images side by side in a file."""
     notes: tuple[str, ...] = ()
+    scale_factor: int = 1
+    """How many times as large as its input each target is on each side."""
 
 
 class _DerivedSource:
@@ -267,6 +271,8 @@ def _side_by_side_problem(source: Source) -> str:
 def _match_by_name(input_source: Source, target_source: Source) -> PairSources:
     """Match inputs and targets by name, in the order of the targets."""
     target_rows, input_rows = _index_by_name(target_source), _index_by_name(input_source)
+    if not input_rows.keys() & target_rows.keys():
+        input_rows = _without_scale_suffix(input_rows)
     unmatched = [
         f"{pluralize(len(names), 'image')} in {source.display_name} {'has' if len(names) == 1 else 'have'} no partner "
         f"in {other.display_name} ({', '.join(names[:MAX_LISTED_FILES])}"
@@ -289,13 +295,21 @@ def _match_by_name(input_source: Source, target_source: Source) -> PairSources:
     return PairSources(*sides, sides)
 
 
+def _without_scale_suffix(rows: dict[str, int]) -> dict[str, int]:
+    """Return the rows by names without the scale at their end, if all have one, as in DIV2K: 0001x4 becomes 0001."""
+    stems = {stem: _SCALE_SUFFIX.sub("", stem) for stem in rows}
+    has_scales = all(stem != short for stem, short in stems.items()) and len(set(stems.values())) == len(rows)
+    return {short: rows[stem] for stem, short in stems.items()} if has_scales else rows
+
+
 def _index_by_name(source: Source) -> dict[str, int]:
     """Return the row of each image by its path relative to the root folder of all images, without the suffix."""
     root_length = len(_common_folder(source.names))
     rows: dict[str, int] = {}
     for row, name in enumerate(source.names):
         # images of an array are named images[7], whatever the name of the array
-        stem = name[root_length:].rpartition(".")[0] if is_image_file(name) else name[name.index("[") :]
+        is_file = is_image_file(name) or is_array_file(name)
+        stem = name[root_length:].rpartition(".")[0] if is_file else name[name.index("[") :]
         if stem in rows:
             raise BadInput(
                 f"{source.display_name} has both {source.names[rows[stem]]} and {name}, so the image of the pair is "

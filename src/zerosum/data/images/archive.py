@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zerosum.data.host_memory import physical_memory_bytes
-from zerosum.data.images.files import describe_unread, is_hidden, is_image_file
+from zerosum.data.images.files import describe_unread, find_images, is_hidden
 from zerosum.data.images.folder_walk import describe_hidden_images
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
@@ -90,7 +90,8 @@ def _list_members(display_name: str, archive: zipfile.ZipFile, members: Sequence
         files[name] = member
     visible = {name: member for name, member in files.items() if not any(map(is_hidden, name.split("/")))}
     hidden = tuple(name for name in files if name not in visible)
-    images = {name: member for name, member in visible.items() if is_image_file(name)}
+    names = find_images(visible)
+    images = {name: member for name, member in visible.items() if name in names}
     if images and all(member.flag_bits & _ENCRYPTED for member in images.values()):
         raise BadInput(f"the images in the archive {display_name} are encrypted: unpack it, and give the folder")
     others = {name: member for name, member in visible.items() if name not in images}

@@ -1,4 +1,4 @@
-"""The images of one array as bytes, by a range that is decided once for the array."""
+"""The images of one array, as they are or as bytes, by a range that is decided once for the array."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from zerosum.errors import BadInput
 class _Converted(NamedTuple):
     pixels: NDArray[np.uint8]
     clipped: int
-    extremes: Extremes | None
     value_range: Range | None
 
 
 class ArrayValues:
-    """The images (N, H, W, C) of an array as uint8; the array is loaded and converted when they are first used."""
+    """The images (N, H, W, C) of an array; it is loaded, and converted to uint8, when that is first used."""
 
     def __init__(
         self, load: Callable[[], NDArray[np.generic]], description: str, value_range: Range | None = None
@@ -49,10 +48,29 @@ class ArrayValues:
         """The number of values that lay outside the range."""
         return self._converted.clipped
 
-    @property
+    @cached_property
+    def array(self) -> NDArray[np.generic]:
+        """The images (N, H, W, C) in the type of the array."""
+        return self._load()
+
+    @cached_property
     def extremes(self) -> Extremes | None:
-        """The extremes of each image; None for bytes and booleans."""
-        return self._converted.extremes
+        """The extremes of each image; None for bytes and booleans.
+
+        Raises:
+            BadInput: if the array does not hold finite numbers.
+        """
+        array = self.array
+        if array.dtype == np.uint8 or array.dtype.kind == "b":
+            return None
+        if array.dtype.kind not in "iuf":
+            raise BadInput(
+                f"{self._description} has dtype {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]"
+            )
+        extremes = measure_extremes(array)
+        if extremes is None or not np.isfinite(array.astype(array.dtype, copy=False)).all():
+            raise BadInput(f"{self._description} holds values that are not finite: replace NaN and infinity by numbers")
+        return extremes
 
     def with_range(self, value_range: Range | None) -> ArrayValues:
         """Return the images by another range: the same object if they were converted by it already."""
@@ -62,18 +80,11 @@ class ArrayValues:
 
     @cached_property
     def _converted(self) -> _Converted:
-        array = self._load()
-        if array.dtype == np.uint8:
-            return _Converted(array.astype(np.uint8, copy=False), 0, None, None)
-        if array.dtype.kind == "b":
-            return _Converted(array.astype(np.uint8) * np.uint8(255), 0, None, None)
-        if array.dtype.kind not in "iuf":
-            raise BadInput(
-                f"{self._description} has dtype {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]"
-            )
+        array, extremes = self.array, self.extremes
+        if extremes is None:
+            scale = np.uint8(255 if array.dtype.kind == "b" else 1)
+            pixels = array.astype(np.uint8, copy=False)
+            return _Converted(pixels * scale if scale > 1 else pixels, 0, None)
         numbers: NDArray[np.number] = array.astype(array.dtype, copy=False)
-        extremes = measure_extremes(numbers)
-        if extremes is None or not np.isfinite(numbers).all():
-            raise BadInput(f"{self._description} holds values that are not finite: replace NaN and infinity by numbers")
         value_range = self._value_range or choose_range(extremes)
-        return _Converted(*scale_to_8bit(numbers, value_range), extremes, value_range)
+        return _Converted(*scale_to_8bit(numbers, value_range), value_range)

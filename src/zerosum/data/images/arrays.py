@@ -21,7 +21,7 @@ from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.raster_image import MAX_CHANNELS, OpenedImage, find_channel_axis, to_opened_image
 from zerosum.data.images.size import ImageSize
 from zerosum.data.images.value_range import Extremes, Range
-from zerosum.data.text import natural_sort_key
+from zerosum.data.text import natural_sort_key, printable
 from zerosum.errors import BadInput
 
 Value = TypeVar("Value", bound=np.generic)
@@ -355,8 +355,8 @@ def _is_one_image(shape: tuple[int, ...]) -> bool:
 
 def _class_name(value: np.generic) -> str:
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return f"{value:g}" if isinstance(value, np.floating) else str(value)
+        return printable(value.decode(errors="surrogateescape"))
+    return f"{value:g}" if isinstance(value, np.floating) else printable(str(value))
 
 
 def _join_with_or(names: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from zerosum.data.images.pixels import (
     FLOAT_STEPS,
     PixelType,
     bytes_to_unit,
+    parse_pixel_type,
     round_to_bytes,
     unit_to_bytes,
     unit_to_values,
@@ -52,10 +53,10 @@ class ImageCodec(Codec):
     """The band, or the three bands, that are drawn, counted from 1; (): chosen by `shown_bands`."""
 
     @classmethod
-    def of_images(cls, images: Items) -> ImageCodec:
-        """Return the codec of bytes (N, H, W, C)."""
+    def of_images(cls, images: Items, value_range: Range = BYTE_RANGE) -> ImageCodec:
+        """Return the codec of images (N, H, W, C) of a range."""
         _, height, width, channels = images.shape
-        return cls((channels, height, width))
+        return cls((channels, height, width), parse_pixel_type(images.dtype.name), value_range)
 
     @property
     def spec(self) -> TensorSpec:
@@ -104,7 +105,7 @@ class ImageCodec(Codec):
             return items
         return scale_to_8bit(items.astype(np.float64), self.value_range)[0]
 
-    def round(self, sample: Tensor) -> Tensor:
+    def round(self, sample: Tensor) -> Tensor:  # type: ignore[override]
         """Round samples (N, C, H, W) to the values of the type, as if written to files and loaded again."""
         import torch
 

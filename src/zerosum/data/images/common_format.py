@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zerosum.data.images.config import ImageDataConfig
+from zerosum.data.images.example_format import smallest_type
 from zerosum.data.images.inspect import ImageInspection, inspect_source
 from zerosum.data.images.size import ImageSize
-from zerosum.data.images.summary import CHANNEL_NAMES
+from zerosum.data.images.summary import describe_channels
 from zerosum.data.images.value_range import choose_range, merge_extremes
 from zerosum.errors import BadInput
 
@@ -32,13 +33,19 @@ def choose_common_format(sources: Mapping[str, str], given: ImageDataConfig) -> 
     channels = given.channels or _require_common_channels(inspections)
     extremes = merge_extremes(inspection.extremes for inspection in inspections.values())
     value_range = given.range or (choose_range(extremes) if extremes else None)
-    return given.model_copy(update={"size": size, "channels": channels, "fit": "crop", "range": value_range})
+    floating = extremes is not None and extremes.floating
+    dtype = given.dtype or (smallest_type(value_range, floating) if extremes and value_range else "uint8")
+    return given.model_copy(
+        update={"size": size, "channels": channels, "fit": "crop", "range": value_range, "dtype": dtype}
+    )
 
 
 def _require_common_channels(inspections: Mapping[str, ImageInspection]) -> int:
     """Return the channels of all sources, by argument; raise BadInput if they differ."""
     channels = {source: inspection.recommended_channels() for source, inspection in inspections.items()}
     if len(set(channels.values())) > 1:
-        holdings = ", ".join(f"{source} holds images in {CHANNEL_NAMES[count]}" for source, count in channels.items())
+        holdings = ", ".join(
+            f"{source} holds images in {describe_channels(count)}" for source, count in channels.items()
+        )
         raise BadInput(f"{holdings}; choose `channels` 1 or `channels` 3 for all")
     return next(iter(channels.values()))

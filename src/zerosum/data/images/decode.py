@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from zerosum.data.content_hash import hash_content_parts
 from zerosum.data.images.bands import convert_bands, iter_band_bytes
@@ -23,6 +23,7 @@ PIL_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 MAX_TILES = 128
 """Largest number of tiles of an image, so that one panorama does not outweigh a hundred snapshots."""
 _EXIF_ORIENTATION_TAG = 0x0112
+_TYPES_OF_MORE_BITS = ("16", "32", "64")  # of arrays: int16, 8 x float32
 _HIGH_BIT_DEPTH_MODES = ("I", "F")  # and every I;16: more than 8 bits per value
 
 
@@ -47,7 +48,7 @@ class EightBitImage(NamedTuple):
 class DecodedImage:
     """The examples made from one image, and the properties of its file."""
 
-    examples: Pixels
+    examples: NDArray[np.generic]
     """(t, H, W, C): one example, or the tiles of the image."""
     content_hash: int
     """Hash of the upright pixels at their original size."""
@@ -60,11 +61,13 @@ class DecodedImage:
     """Number of frames or pages, of which the first is read."""
     clipped: int = 0
     """Number of values that lay outside the range and were clipped."""
+    has_truncated_values: bool = False
+    """Whether the file has more bits per value than were read."""
 
     @property
-    def pixels(self) -> Pixels:
+    def pixels(self) -> NDArray[np.generic]:
         """(H, W, C): the first example, which is the only one unless the image is cut into tiles."""
-        first: Pixels = self.examples[0]
+        first: NDArray[np.generic] = self.examples[0]
         return first
 
 
@@ -84,12 +87,24 @@ def decode_image(
         Exception: any exception that Pillow raises for damaged content.
     """
     mode, file_format = image.mode, image.format or "array"
-    frames = image.n_frames if image.format and isinstance(image, _ImageWithFrames) else 1
+    frames, has_truncated_values = count_frames(image), is_truncated(image)
     upright, clipped = to_upright_8bit(image, value_range)
     header = f"{upright.mode} {upright.width}x{upright.height}"
     content_hash = hash_content_parts(header, iter_band_bytes(upright))
     examples = FITS[fit](convert_channels(upright, channels), size)
-    return DecodedImage(examples, content_hash, upright.width, upright.height, mode, file_format, frames, clipped)
+    return DecodedImage(examples, content_hash, *upright.size, mode, file_format, frames, clipped, has_truncated_values)
+
+
+def count_frames(image: object) -> int:
+    """Return the number of frames or pages of an opened file; 1 for an array."""
+    return image.n_frames if isinstance(image, ImageFile.ImageFile) and isinstance(image, _ImageWithFrames) else 1
+
+
+def is_truncated(image: object) -> bool:
+    """Return True if Pillow will read an opened file of more than 8 bits per value as one of 8 bits: color of 16."""
+    if not isinstance(image, ImageFile.ImageFile) or has_high_bit_depth(image.mode):
+        return False
+    return any(";16" in str(tile.args) for tile in image.tile)
 
 
 def error_reason(error: Exception) -> str:
@@ -103,8 +118,8 @@ def error_reason(error: Exception) -> str:
 
 
 def has_high_bit_depth(mode: str) -> bool:
-    """Return True if images of this Pillow mode have more than 8 bits per value."""
-    return mode in _HIGH_BIT_DEPTH_MODES or mode.startswith("I;16")
+    """Return True if images of this mode, one of Pillow or of an array, have more than 8 bits per value."""
+    return mode in _HIGH_BIT_DEPTH_MODES or mode.startswith("I;16") or mode.endswith(_TYPES_OF_MORE_BITS)
 
 
 def to_upright_8bit(image: Image.Image, value_range: Range | None = None) -> EightBitImage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zerosum.data.images.default_types import choose_types
 from zerosum.data.images.size import ImageSize, parse_size
 from zerosum.data.images.value_range import choose_range, format_range
 from zerosum.errors import BadInput
@@ -54,21 +55,48 @@ def choose_image_settings(
         reason = f"{_describe_shapes(inspection)} (squares: `data.size` {square})"
     size = rectangle or ImageSize.square(square)
     choose("size", size.setting, f"{size.setting} px", reason)
-    colors = ("color" if inspection.has_color else "gray") + (
-        ", transparency composited on white" if inspection.has_alpha else ""
-    )
-    choose("channels", inspection.recommended_channels(), colors, "as in the images")
+    decisions += _choose_channels(table, inspection)
     size = parse_size(table["size"])
     fit = inspection.recommended_fit(size)
     shape, parts = ("a square", "squares") if size.is_square else (f"the shape of {size}", str(size))
     choose("fit", fit, fit, _FIT_REASONS[fit].format(shape=shape, parts=parts))
-    decisions += _choose_ranges(table, inspection)
+    decisions += [*_choose_ranges(table, inspection), *choose_types(table, inspection)]
     is_small = inspection.count < HFLIP_BELOW_EXAMPLES and inspection.has_color
     if table.get("hflip") is None:
         table["hflip"] = is_small
         if is_small:
             reason = f"there are only {format_count(inspection.count)} images, and horizontal flips double them"
             decisions.append(Decision("hflip", "yes", f"{reason} (set `data.hflip` false if left and right differ)"))
+    return decisions
+
+
+def _choose_channels(table: dict[str, object], inspection: ImageInspection) -> list[Decision]:
+    """Choose what bands are, and the channels of all images or of targets, and those of inputs.
+
+    Raises:
+        BadInput: pages are wanted as bands, and the files have different numbers of them, or one each.
+    """
+    decisions = []
+    if table.get("bands") == "pages" and not inspection.pages:
+        raise BadInput(
+            f"`data.bands` pages: the files of {inspection.source} do not all have the same number of pages, more than "
+            "one; leave it out, or make them equal"
+        )
+    if table.get("bands") is None and inspection.pages:
+        table["bands"] = "pages"
+        reason = f"each file has {inspection.pages} pages (`data.bands` channels reads the first one alone)"
+        decisions.append(Decision("bands", "pages", reason))
+    pages = table.get("bands") == "pages"
+    channels, input_channels = inspection.recommended_channels(pages), inspection.recommended_input_channels(pages)
+    if table.get("channels") is None:
+        table["channels"] = channels
+        alpha = ", transparency composited on white" if inspection.has_alpha else ""
+        is_bands = inspection.bands or (pages and inspection.pages)
+        colors = f"{channels} bands" if is_bands else "color" if inspection.has_color else "gray"
+        decisions.append(Decision("channels", colors + alpha, "as in the images"))
+        if inspection.has_given_inputs and channels != input_channels and table.get("input_channels") is None:
+            table["input_channels"] = input_channels
+            decisions.append(Decision("input channels", f"{input_channels} channels", "as in the input images"))
     return decisions
 
 

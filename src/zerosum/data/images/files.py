@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, features
 
 from zerosum.data.images.decode import EightBitImage, error_reason, to_upright_8bit
 from zerosum.data.images.memory import PIXEL_LIMIT, check_decoding_memory
+from zerosum.data.images.raster_image import OpenedImage, load_npy_image
 from zerosum.data.images.value_range import Range
-from zerosum.data.text import most_common, pluralize
+from zerosum.data.text import most_common, pluralize, printable
 from zerosum.errors import BadInput
 
 _HAS_AVIF = "avif" in features.modules and bool(features.check_module("avif"))  # Pillow 11.3 and later
@@ -49,6 +51,16 @@ def is_hidden(name: str) -> bool:
 def is_image_file(name: str) -> bool:
     """Return True if the name has the suffix of an image file."""
     return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_array_file(name: str) -> bool:
+    """Return True if the name is that of an array that may be one image: an .npy file that holds no labels."""
+    return name.lower().endswith(".npy") and not name.lower().endswith(".labels.npy")
+
+
+def find_images(names: Collection[str]) -> set[str]:
+    """Return the names of the images among files: image files, or if there are none, arrays of one image each."""
+    return {name for name in names if is_image_file(name)} or {name for name in names if is_array_file(name)}
 
 
 def describe_unread(names: Iterable[str]) -> list[str]:
@@ -136,6 +148,17 @@ def open_image(file: Path | io.BytesIO) -> Image.Image:
     return image
 
 
+def open_file(file: Path | io.BytesIO, name: str) -> OpenedImage:
+    """Open a file of one image: one that Pillow reads, or an array whose name ends with .npy.
+
+    Raises:
+        Exception: see `open_image`; ValueError if an array is not one image.
+    """
+    if not name.lower().endswith(".npy"):
+        return open_image(file)
+    return load_npy_image(np.load(file, allow_pickle=False))
+
+
 def load_image(path: Path, value_range: Range | None = None) -> Image.Image:
     """Load an image file: upright, with 8 bits per value, in mode L, LA, RGB or RGBA; see `load_clipped_image`."""
     return load_clipped_image(path, value_range).image
@@ -152,9 +175,10 @@ def load_clipped_image(path: Path, value_range: Range | None = None) -> EightBit
         BadInput: if it cannot be read, or is no regular file: a FIFO or a device may give bytes for ever, or none.
     """
     if path.exists() and not path.is_file():
-        raise BadInput(f"{path}: cannot be read as an image (not a regular file); name an image file")
+        raise BadInput(f"{printable(str(path))}: cannot be read as an image (not a regular file); name an image file")
     try:
         with open_image(path) as image:
             return to_upright_8bit(image, value_range)
     except Exception as error:  # decoders raise any exception at damaged bytes
-        raise BadInput(f"{path}: cannot be read as an image ({error_reason(error)}); replace the file") from error
+        name = printable(str(path))
+        raise BadInput(f"{name}: cannot be read as an image ({error_reason(error)}); replace the file") from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from zerosum.data.images.files import FileEntry, describe_unread, is_hidden, is_image_file
+from zerosum.data.images.files import FileEntry, describe_unread, find_images, is_hidden, is_image_file
 from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 
@@ -72,7 +72,12 @@ def list_folder(folder: Path) -> FolderListing:
     except OSError as error:
         raise BadInput(f"the folder {folder} cannot be listed ({error.strerror}): check its permissions") from error
     walker.walk()
-    return walker.listing
+    listing = walker.listing
+    if not listing.images:  # a folder with one array for each image
+        arrays = find_images([name for name, _, _ in listing.others])
+        listing.images.extend(entry for entry in listing.others if entry[0] in arrays)
+        listing.others[:] = [entry for entry in listing.others if entry[0] not in arrays]
+    return listing
 
 
 def walk_images(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from zerosum.data.images.files import is_image_file
+from zerosum.data.images.files import is_array_file, is_image_file
 
 MISSING, AMBIGUOUS = -1, -2
 """In place of the index of an image: there is none, or there are several."""
@@ -90,7 +90,7 @@ class ImageLookup:
 def _stem(path: str) -> str:
     """Return a path in one letter case without the suffix of an image."""
     folded = path.casefold()
-    return folded.rpartition(".")[0] if is_image_file(folded) else folded
+    return folded.rpartition(".")[0] if is_image_file(folded) or is_array_file(folded) else folded
 
 
 def _normalize_path(path: str) -> str:

@@ -10,7 +10,9 @@ from typing import Protocol
 
 from zerosum.data import cache
 from zerosum.data.images.arrays import NpySource
+from zerosum.data.images.example_format import ExampleFormat
 from zerosum.data.images.memmap import MemmapReader
+from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.reader import DecodingReader
 from zerosum.data.images.rows import DecodedImages
 from zerosum.data.images.size import ImageSize
@@ -56,11 +58,25 @@ class ImageIngest:
     value_range: Range | None = None
     """The range of values of more than 8 bits; None: that of their type, or of the array."""
 
+    dtype: PixelType = "uint8"
+    """The type of the values of the examples."""
+    pages: bool = False
+    """Whether the pages of each file are the bands of one image."""
+
+    @classmethod
+    def of_format(cls, source: Source, form: ExampleFormat) -> ImageIngest:
+        """Return the ingest of a source as examples of a format."""
+        return cls(source, form.size, form.channels, form.fit, form.value_range, form.dtype, form.pages)
+
+    @property
+    def form(self) -> ExampleFormat:
+        """The format of the examples."""
+        return ExampleFormat(self.size, self.channels, self.fit, self.value_range, self.dtype, self.pages)
+
     @property
     def key(self) -> str:
         """The name of the entry of the cache: it changes with the source and with each setting."""
-        size = self.size.setting
-        settings = "in place" if self._memmapped else f"{size} {self.channels} {self.fit} {self.value_range}"
+        settings = "in place" if self._memmapped else self.form.key
         identity = f"{cache.VERSION} {self.source.state_hash} {settings}"
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
@@ -73,9 +89,8 @@ class ImageIngest:
         Raises:
             BadInput: if no image can be read, or the images fit neither in the cache nor in memory.
         """
-        shape = (self.size.height, self.size.width, self.channels)
-        source = self.source.with_range(self.value_range)
-        reader: ImageReader = self._memmapped or DecodingReader(source, shape, self.fit, self.value_range)
+        source = self.source.with_range(self.value_range, self.dtype)
+        reader: ImageReader = self._memmapped or DecodingReader(source, self.form)
         try:
             return cache.load_or_write(self.key, reader.load, partial(reader.write, progress=progress))
         except cache.CacheWriteError as error:
@@ -85,6 +100,6 @@ class ImageIngest:
     def _memmapped(self) -> MemmapReader | None:
         """The reader that memory-maps the images, or None if they have to be decoded."""
         source = self.source
-        if isinstance(source, NpySource) and source.holds_examples(self.size, self.channels):
+        if isinstance(source, NpySource) and self.dtype == "uint8" and source.holds_examples(self.size, self.channels):
             return MemmapReader(source, self.fit)
         return None

@@ -105,16 +105,17 @@ class Images(DataKind):
         import torch
 
         from zerosum.data.images.codec import ImageCodec
-        from zerosum.data.images.decode import FITS, convert_channels
-        from zerosum.data.images.files import load_image
+        from zerosum.data.images.decoding import decode_file
+        from zerosum.data.images.example_format import ExampleFormat
         from zerosum.data.images.size import ImageSize
 
         assert isinstance(data, ImageDataConfig), "the settings are of this kind"
         assert isinstance(codec, ImageCodec), "and so is the codec"
         channels, height, width = codec.shape
-        image = convert_channels(load_image(path, data.range), channels)
-        pixels = FITS[data.fit or "crop"](image, ImageSize(height, width))[:1]
-        return codec.encode(torch.from_numpy(pixels.copy()))
+        form = ExampleFormat(
+            ImageSize(height, width), channels, data.fit or "crop", data.range, codec.dtype, data.bands == "pages"
+        )
+        return codec.encode(torch.from_numpy(decode_file(path, form).examples[:1].copy()))
 
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> ImageCodec:
         """Return the codec of images of the saved shape, type and range; runs of before there were types have bytes."""

@@ -9,12 +9,14 @@ from threading import Condition, Lock
 from PIL import Image, _imaging
 
 from zerosum.data.host_memory import physical_memory_bytes
+from zerosum.data.images.raster_image import OpenedImage, RasterImage
 
 BUDGET_SHARE = 1 / 8
 """Share of the memory that images may take that are decoded at once; a larger image is decoded alone."""
 MAX_SHARE = 1 / 2
 """Share of the memory that one image may take; a larger one is not decoded."""
 _STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # a pixel; 4 in other modes
+_FLOAT_BYTES = 12  # a value of an array: a copy of float32 and what is made of it
 _COPY_BYTES = 4  # a pixel: of the image upright, or with other channels
 _EXTRA_BYTES = {"WEBP": 12, "TIFF": 4}  # a pixel: buffers of the decoder
 _PROGRESSIVE_JPEG_BYTES = 6  # a pixel: the coefficients of all its scans
@@ -61,9 +63,9 @@ class DecodingBudget:
         self._images, self._bytes, self._changed = 0, 0, Condition()
 
     @contextmanager
-    def reserve(self, image: Image.Image) -> Iterator[None]:
+    def reserve(self, image: OpenedImage) -> Iterator[None]:
         """Wait until an opened image fits next to those that are being decoded, or is the only one."""
-        needed = decoding_bytes(image)
+        needed = image.values.size * _FLOAT_BYTES if isinstance(image, RasterImage) else decoding_bytes(image)
         with self._changed:
             self._changed.wait_for(lambda: self._images == 0 or self._fits(needed))
             self._images, self._bytes = self._images + 1, self._bytes + needed

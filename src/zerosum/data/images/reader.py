@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Generator
 from contextlib import closing
@@ -13,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.host_memory import physical_memory_bytes
-from zerosum.data.images.decode import DecodedImage, Pixels
-from zerosum.data.images.decoding import Shape, decode_images
+from zerosum.data.images.decode import DecodedImage, has_high_bit_depth
+from zerosum.data.images.decoding import decode_images
 from zerosum.data.images.duplicates import Duplicates, find_duplicates
+from zerosum.data.images.example_format import ExampleFormat
 from zerosum.data.images.rows import DecodedImages, ExampleMetadata, save_rows
-from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import Source
 from zerosum.data.images.summary import ImageSummary
-from zerosum.data.images.value_range import Range, format_range
+from zerosum.data.images.value_range import format_range
 from zerosum.data.images.writers import fill_array, write_npy
 from zerosum.data.kind import ProgressFn
 from zerosum.data.text import most_common, pluralize
@@ -34,12 +33,8 @@ class DecodingReader:
     """Reads the images of a source by decoding them."""
 
     source: Source
-    shape: Shape
-    """(H, W, C) of the examples, with H equal to W."""
-    fit: str
-    """A name in `FITS`."""
-    value_range: Range | None = None
-    """The range of values of more than 8 bits; None: that of their type, or of the array."""
+    form: ExampleFormat
+    """The format of the examples."""
 
     def load(self, entry: Path) -> DecodedImages | None:
         """Return the images of an entry of the cache, or None if it is absent or damaged."""
@@ -53,7 +48,7 @@ class DecodingReader:
         """
         rows = ImageRows()
         with closing(self._decode(rows, progress)) as examples:  # ends the threads if the disk is full
-            write_npy(folder / "values.npy", len(self.source.names), self.shape, examples)
+            write_npy(folder / "values.npy", len(self.source.names), self.form, examples)
         save_rows(folder, rows.metadata(), self._summarize(rows))
 
     def load_uncached(self, progress: ProgressFn, cache_error: str) -> DecodedImages:
@@ -62,14 +57,14 @@ class DecodingReader:
         Raises:
             BadInput: if they do not fit in memory, or no image can be read.
         """
-        needed = len(self.source.names) * math.prod(self.shape)
+        needed = len(self.source.names) * self.form.nbytes
         if needed > physical_memory_bytes() // 2:
             raise BadInput(
                 f"the decoded images need {needed / 2**30:.1f} GiB and do not fit in memory, and the cache cannot be "
                 f"written ({cache_error}): set ZEROSUM_CACHE to a folder with free space, or give a smaller `data.size`"
             )
         rows = ImageRows()
-        values = fill_array(len(self.source.names), self.shape, self._decode(rows, progress))
+        values = fill_array(len(self.source.names), self.form, self._decode(rows, progress))
         summary = self._summarize(rows)
         summary.notes.append(
             f"the decoded images were not cached, so the next start decodes them again ({cache_error})"
@@ -78,27 +73,28 @@ class DecodingReader:
 
     def _summarize(self, rows: ImageRows) -> ImageSummary:
         """Return the summary of the images, with the range of their values and the number of those outside."""
-        summary = rows.summarize(self.source, self.shape, self.fit)
+        value_range = self.form.value_range
+        summary = rows.summarize(self.source, self.form)
         summary.clipped = rows.clipped + self.source.clipped
-        if self.value_range and (rows.high_bit_depth or self.source.extremes):
-            summary.range = list(self.value_range)
+        if value_range and (rows.high_bit_depth or self.source.extremes):
+            summary.range = list(value_range)
         if summary.clipped:
             verb = "was" if summary.clipped == 1 else "were"
             images = f" of {pluralize(rows.clipped_images, 'image')}" if rows.clipped_images else ""
-            limits = format_range(self.value_range) if self.value_range else "of its type"
+            limits = format_range(value_range) if value_range else "of its type"
             summary.notes.append(
                 f"{pluralize(summary.clipped, 'value')}{images} outside the range {limits} {verb} clipped; "
                 "`data.range` sets it"
             )
         return summary
 
-    def _decode(self, rows: ImageRows, progress: ProgressFn) -> Generator[Pixels, None, None]:
+    def _decode(self, rows: ImageRows, progress: ProgressFn) -> Generator[NDArray[np.generic], None, None]:
         """Decode every image, add it to the rows, and yield its examples (H, W, C)."""
-        with closing(decode_images(self.source, self.shape, self.fit, self.value_range, progress)) as results:
+        with closing(decode_images(self.source, self.form, progress)) as results:
             for index, result in results:
                 if isinstance(result, DecodedImage):
                     yield from result.examples
-                    rows.add(index, self.source.names[index], int(self.source.labels[index]), result)
+                    rows.add(index, self.source.names[index], int(self.source.labels[index]), result, self.form)
                 else:
                     rows.unreadable.append((self.source.names[index], result))
         if not rows.names:
@@ -130,10 +126,12 @@ class ImageRows:
     """Their largest value, after scaling to 0..255."""
     clipped: int = 0
     """The number of values outside the range."""
+    truncated: int = 0
+    """The number of images of 16 bits of which 8 were read."""
     clipped_images: int = 0
     """The number of images that hold them."""
 
-    def add(self, source_index: int, name: str, label: int, image: DecodedImage) -> None:
+    def add(self, source_index: int, name: str, label: int, image: DecodedImage, form: ExampleFormat) -> None:
         """Add an image that was read."""
         self.source_indices.append(source_index)
         self.names.append(name)
@@ -146,9 +144,12 @@ class ImageRows:
         self.multi_frame += image.frames > 1
         self.clipped += image.clipped
         self.clipped_images += image.clipped > 0
-        if image.mode[0] in "IF":
+        self.truncated += image.has_truncated_values
+        if has_high_bit_depth(image.mode):
+            low, high = form.sample_range
+            peak = (float(np.asarray(image.examples, np.float64).max()) - low) * 255 / (high - low)
             self.high_bit_depth += 1
-            self.high_bit_depth_peak = max(self.high_bit_depth_peak, int(image.examples[..., 0].max()))
+            self.high_bit_depth_peak = max(self.high_bit_depth_peak, int(peak))
 
     def metadata(self) -> ExampleMetadata:
         """Return the metadata of each example made of the images."""
@@ -166,7 +167,7 @@ class ImageRows:
         """Return the labels and the content hashes of the images: (n,) each."""
         return np.array(self.labels, np.int64), np.array(self.content_hashes, np.uint64)
 
-    def summarize(self, source: Source, shape: Shape, fit: str) -> ImageSummary:
+    def summarize(self, source: Source, form: ExampleFormat) -> ImageSummary:
         """Return the summary of the images, without the counts of the split."""
         labels, content_hashes = self._labels_and_hashes()
         class_counts = np.bincount(labels, minlength=len(source.classes))
@@ -186,9 +187,10 @@ class ImageRows:
             pixel_modes=most_common(self.pixel_modes),
             formats=most_common(self.formats),
             classes={name: int(count) for name, count in zip(source.classes, class_counts, strict=False)},
-            channels=shape[2],
-            size=ImageSize(*shape[:2]).setting,
-            fit=fit,
+            channels=form.channels,
+            dtype=form.dtype,
+            size=form.size.setting,
+            fit=form.fit,
             notes=[*source.notes, *self._notes(duplicates)],
         )
 
@@ -196,6 +198,11 @@ class ImageRows:
         notes = duplicates.notes()
         if self.multi_frame:
             notes.append(f"read only the first frame or page of {pluralize(self.multi_frame, 'file')} with several")
+        if self.truncated:
+            notes.append(
+                f"read 8 of the 16 bits of {pluralize(self.truncated, 'color image')}, since PNG and TIFF files of 16 "
+                "bits in color cannot be read in full: save each as an .npy file (H, W, C) to keep them"
+            )
         if self.high_bit_depth and self.high_bit_depth_peak < _DARK_PEAK:
             notes.append(
                 f"the {self.high_bit_depth:,} images with more than 8 bits per value are dark, with a maximum of "

@@ -53,7 +53,7 @@ class ExampleMetadata(NamedTuple):
 class DecodedImages:
     """All images of a source, before the split."""
 
-    values: NDArray[np.uint8]
+    values: NDArray[np.generic]
     """(N, H, W, C)"""
     metadata: ExampleMetadata
     summary: ImageSummary

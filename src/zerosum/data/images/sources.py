@@ -11,7 +11,6 @@ from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from zerosum.data.images.archive import DAMAGED_ARCHIVE_ERRORS, open_archive
 from zerosum.data.images.arrays import NpySource, NpzSource
@@ -20,7 +19,7 @@ from zerosum.data.images.files import (
     hash_state,
     is_hidden,
     is_image_file,
-    open_image,
+    open_file,
     require_images,
 )
 from zerosum.data.images.folder_layout import FolderLayout, infer_layout
@@ -171,11 +170,11 @@ class FolderSource(_FileSource):
             "folder", path, [*(images[index] for index in layout.indices), *layout.table_entries]
         )
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int) -> OpenedImage:
         """Open an image; its pixels are not loaded yet."""
         if self._is_empty[index]:
             raise ValueError(_EMPTY_FILE)
-        return open_image(self._root / self.names[index])
+        return open_file(self._root / self.names[index], self.names[index])
 
     def _open_table(self, name: str) -> LabelTable:
         table_name = str(Path(self.display_name, name))
@@ -209,12 +208,12 @@ class ZipSource(_FileSource):
         entries = [(member.filename, member.file_size, member.CRC) for member in self._members]
         self.state_hash = hash_state("zip", path, [*entries, *layout.table_entries])
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int) -> OpenedImage:
         """Read an image from the archive; it is not decoded yet."""
         content = self._archive.read(self._members[index])
         if not content:
             raise ValueError(_EMPTY_FILE)
-        return open_image(io.BytesIO(content))
+        return open_file(io.BytesIO(content), self.names[index])
 
     def _open_table(self, name: str) -> LabelTable:
         table_name = f"{name} in {self.display_name}"

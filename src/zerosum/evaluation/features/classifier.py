@@ -9,8 +9,10 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -18,7 +20,6 @@ from torch.nn import functional as F
 
 from zerosum.data import cache
 from zerosum.data.dataset import Dataset, as_tensor
-from zerosum.data.images.pixels import bytes_to_unit
 from zerosum.data.images.summary import ImageSummary
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureOutput
@@ -30,6 +31,8 @@ VERSION = 1
 EPOCHS, MIN_STEPS, MAX_STEPS = 40, 100, 2_000
 """Epochs of training, and the minimum and maximum number of steps."""
 BATCH_SIZE, LEARNING_RATE = 64, 4e-3
+BYTE_STEPS = 255
+"""Steps of images of 8 bits."""
 CHANNELS = (32, 64, 96)
 NUM_FEATURES = 128
 SMALL_IMAGE_SIZE, LARGE_IMAGE_SIZE = 32, 64
@@ -142,6 +145,8 @@ def _cache_key(dataset: Dataset) -> str:
     shape = require_single_tensor(dataset.spec, "a classifier").shape
     fit = dataset.summary.fit if isinstance(dataset.summary, ImageSummary) else ""
     settings = f"{VERSION} {dataset.fingerprint} {fit} {shape} {EPOCHS} {MAX_STEPS} {BATCH_SIZE} {CHANNELS}"
+    if dataset.codec.steps != BYTE_STEPS:
+        settings += f" {dict(dataset.codec.settings())}"  # the same values mean other samples in another range
     return f"classifier-{hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()}"
 
 
@@ -166,7 +171,7 @@ def _train_classifier(
         train = torch.from_numpy(dataset.train)
         for step in range(steps):
             indices = train[torch.randint(len(train), (BATCH_SIZE,))]
-            images = _resize(bytes_to_unit(as_tensor(dataset.take(indices.numpy())).to(device)), image_size)
+            images = _resize(_encode(dataset, indices.numpy(), device), image_size)
             _, logits = network(_random_shift(images))
             optimizer.zero_grad()
             F.cross_entropy(logits, labels[indices].to(device)).backward()  # type: ignore[no-untyped-call]
@@ -174,6 +179,11 @@ def _train_classifier(
             schedule.step()
             progress(step + 1, steps)
     network.eval()
+
+
+def _encode(dataset: Dataset, indices: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Return the images at `indices` (n,) on the device: (n, C, H, W) in [-1, 1]."""
+    return as_tensor(dataset.codec.encode(as_tensor(dataset.take(indices)).to(device)))
 
 
 def _random_shift(images: Tensor) -> Tensor:
@@ -189,7 +199,7 @@ def _held_out_accuracy(network: Classifier, dataset: Dataset, image_size: int, d
     num_correct = 0
     for first in range(0, len(dataset.held_out), 512):
         indices = dataset.held_out[first : first + 512]
-        _, logits = network(_resize(bytes_to_unit(as_tensor(dataset.take(indices)).to(device)), image_size))
+        _, logits = network(_resize(_encode(dataset, indices, device), image_size))
         num_correct += int((logits.argmax(1).cpu() == torch.from_numpy(dataset.labels[indices])).sum())
     return num_correct / max(1, len(dataset.held_out))
 

@@ -71,6 +71,8 @@ class FeatureExtractor:
     device: torch.device
     scratch_folder: Path
     """Folder for the blocks of features; its creator removes it."""
+    input_key: str = ""
+    """What `network_input` depends on besides the items, as part of the key of cached features."""
 
     def extract(
         self, sample_set: SampleSet, use_cache: bool = False, progress: ProgressFn = ignore_progress
@@ -117,7 +119,7 @@ class FeatureExtractor:
     def _cache_key(self, values: Items) -> str:
         assert not values.dtype.hasobject, "items are arrays of numbers or of strings, whose bytes are their content"
         network = f"{self.network.name} {self.network.version} {self.network.resize_mode}"
-        metadata = f"{cache.VERSION} {network} {values.shape} {values.dtype}"
+        metadata = f"{cache.VERSION} {network} {values.shape} {values.dtype}{self.input_key}"
         digest = hashlib.blake2b(metadata.encode(), digest_size=16)
         digest.update(np.ascontiguousarray(values).data)
         return f"features-{digest.hexdigest()}"

@@ -51,11 +51,11 @@ def _check_image_spec(spec: SampleSpec) -> None:
             "`augment.kind`: augmentation needs images or other samples of shape (channels, height, width), but the "
             f'samples have the shape {shape}; set it to "none"'
         )
-    channels, height, width = shape
-    if not 1 <= channels <= 4 or height != width:
+    _, height, width = shape
+    if height != width:
         raise BadInput(
-            "`augment.kind`: augmentation needs square images with 1 to 4 channels, but the images are"
-            f' {height} x {width} with {channels} channels; make them square or set it to "none"'
+            "`augment.kind`: augmentation needs square images, but the images are"
+            f' {height} x {width}; make them square or set it to "none"'
         )
 
 
@@ -104,7 +104,9 @@ class DiffAugment(_BaseAugment):
 
     Color: brightness U(-0.5, 0.5) added, saturation times U(0, 2), contrast times U(0.5, 1.5) about the image mean.
     Translation: by whole pixels, up to an eighth of the side in each direction. Cutout: a square of half the side.
-    Translation and cutout fill with 0, medium gray. The paper always transforms (p = 1).
+    Translation and cutout fill with 0, medium gray. More than 4 channels are bands, which have no saturation and whose
+    brightness and contrast change alike; of 2 or 4 channels the last is alpha and keeps its values. The paper always
+    transforms (p = 1).
     """
 
     kind: Literal["diffaugment"] = "diffaugment"
@@ -136,7 +138,8 @@ class _ADATransforms(_BaseAugment):
     - geometry: isotropic scaling by 2^N(0, 0.2^2), rotation by any angle, anisotropic scaling by 2^N(0, 0.2^2) along
       one axis and its inverse along the other, a second rotation, translation by N(0, 0.125^2) sides.
     - color: brightness N(0, 0.2^2) added, contrast times 2^N(0, 0.5^2), luma flip, hue rotation by any angle,
-      saturation times 2^N(0, 1). Gray images have no hue or saturation, and the alpha channel is left unchanged.
+      saturation times 2^N(0, 1). Gray images have no hue or saturation, nor have more than 4 channels, which are bands
+      and change alike. Of 2 or 4 channels the last, which may be alpha, is left unchanged.
     - cutout: a square of half the side becomes medium gray.
 
     Each transform is applied with probability p, independently per sample. Images are padded by reflection.
@@ -164,7 +167,7 @@ class _ADATransforms(_BaseAugment):
         S is a power of two.
 
         Args:
-            sample: (N, C, S, S) float in [-1, 1], C from 1 to 4.
+            sample: (N, C, S, S) float in [-1, 1].
             seed: (N,) int64; the transform of a sample depends on its own seed only.
             p: probability in [0, 1], a number or a 0-dimensional tensor, which is not synchronized with the CPU.
 

@@ -142,7 +142,9 @@ class ColorTransform(NamedTuple):
     """(N, 1, 1)."""
 
     def __call__(self, sample: Tensor) -> Tensor:
-        """Transform the color channels of images (N, C, H, W); alpha is unchanged."""
+        """Transform the color channels, or all bands, of images (N, C, H, W); alpha is unchanged."""
+        if _has_bands(sample):
+            return self.matrix[..., None] * sample + self.offset[..., None]
         num_colors = self.matrix.shape[1]
         pixels = sample[:, :num_colors].flatten(2)  # (N, k, H W)
         colors = self._apply_matmul(pixels) if sample.device.type == "cpu" else self._apply_elementwise(pixels)
@@ -219,7 +221,7 @@ def apply_color_jitter(sample: Tensor, draws: UniformDraws, p: ProbabilityValue)
     num_colors = _count_color_channels(sample)
     # all in one step: brightness shifts the mean by the same amount, and saturation does not change it
     matrix = _color_matrix(num_colors, contrast * saturation, contrast * (1 - saturation), torch.zeros_like(contrast))
-    mean = sample[:, :num_colors].mean((1, 2, 3))
+    mean = (sample if _has_bands(sample) else sample[:, :num_colors]).mean((1, 2, 3))
     offset = (1 - contrast).to(sample.dtype) * mean + brightness.to(sample.dtype)
     return ColorTransform(matrix.to(sample.dtype), offset[:, None, None])(sample)
 
@@ -245,9 +247,14 @@ DIFFAUGMENT_TRANSFORMS: dict[str, Callable[[Tensor, UniformDraws, ProbabilityVal
 """DiffAugment's transforms, in the paper's order."""
 
 
+def _has_bands(sample: Tensor) -> bool:
+    """Return True if the channels are bands, which have no color and are changed alike: more than RGB with alpha."""
+    return sample.shape[1] > 4
+
+
 def _count_color_channels(sample: Tensor) -> int:
-    """Return the number of channels without alpha: 1 for gray images, 3 for color images."""
-    return 3 if sample.shape[1] > 2 else 1
+    """Return the number of channels without alpha that mix: 1 for gray images and for bands, 3 for color images."""
+    return 1 if _has_bands(sample) or sample.shape[1] < 3 else 3
 
 
 def _to_contiguous_float32(sample: Tensor) -> Tensor:
@@ -259,7 +266,7 @@ def apply_diffaugment(sample: Tensor, seed: Tensor, p: ProbabilityValue, policy:
     """Apply DiffAugment's transforms.
 
     Args:
-        sample: (N, C, S, S) float, C from 1 to 4.
+        sample: (N, C, S, S) float.
         seed: (N,) int64.
         p: probability of each transform.
         policy: keys of `DIFFAUGMENT_TRANSFORMS`.
@@ -283,7 +290,7 @@ def apply_ada(
     The geometric transforms of an image are composed and applied together, so that it is interpolated once.
 
     Args:
-        sample: (N, C, S, S) float, C from 1 to 4.
+        sample: (N, C, S, S) float.
         seed: (N,) int64.
         p: probability of each transform.
         transforms: keys of `AFFINE_TRANSFORMS`, "color", "cutout".

@@ -1,0 +1,157 @@
+"""Images of more than 8 bits and of many bands keep their own values: files, stacks, archives and arrays."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from zerosum.data.images.config import ImageDataConfig
+from zerosum.data.images.kind import IMAGES
+from zerosum.data.images.load import load_source
+from zerosum.data.kind import LoadOptions
+from zerosum.errors import BadInput
+
+COUNT, SIDE = 20, 16
+
+
+def arrays(dtype: str, channels: int, low: float = 0, high: float = 4000) -> list[NDArray[np.generic]]:
+    rng = np.random.default_rng(0)
+    return [rng.uniform(low, high, (SIDE, SIDE, channels)).astype(dtype) for _ in range(COUNT)]
+
+
+def choose(source: Path, **given: object) -> ImageDataConfig:
+    table: dict[str, object] = {"source": str(source), "size": SIDE, **given}
+    data = ImageDataConfig.model_validate(table)
+    IMAGES.choose_settings(table, IMAGES.inspect(data), on_cpu=True)
+    return ImageDataConfig.model_validate(table)
+
+
+def save_arrays(folder: Path, images: list[NDArray[np.generic]]) -> Path:
+    folder.mkdir()
+    for index, image in enumerate(images):
+        np.save(folder / f"{index:03d}.npy", image)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels", "low", "high"),
+    [("float32", 8, -1.5, 2.5), ("uint16", 3, 0, 60_000), ("int16", 1, -1000, 3000), ("uint8", 5, 0, 255)],
+)
+@pytest.mark.parametrize("form", ["folder", "zip", "npy", "npz"])
+def test_arrays_are_read_as_they_are(
+    tmp_path: Path, form: str, dtype: str, channels: int, low: float, high: float
+) -> None:
+    images = arrays(dtype, channels, low, high)
+    path = tmp_path / f"d.{form}"
+    if form == "npy":
+        np.save(path, np.stack(images))
+    elif form == "npz":
+        np.savez(path, images=np.stack(images))
+    else:
+        path = save_arrays(tmp_path / "d", images)
+        if form == "zip":
+            with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
+                for file in sorted(path.iterdir()):
+                    archive.write(file, file.name)
+            path = tmp_path / "d.zip"
+    data = choose(path)
+    assert (data.channels, data.dtype or "uint8") == (channels, dtype)
+    dataset = IMAGES.load(data, LoadOptions())
+    assert np.array_equal(dataset.values, np.stack(images))
+    assert dataset.items(np.arange(3)).dtype == np.dtype(dtype)
+
+
+def test_gray_png_files_of_16_bits_keep_them(tmp_path: Path) -> None:
+    images = arrays("uint16", 1, 0, 65_536)
+    for index, image in enumerate(images):
+        Image.fromarray(image[..., 0]).save(tmp_path / f"{index:03d}.png")
+    data = choose(tmp_path)
+    assert (data.dtype, data.range, data.channels) == ("uint16", (0, 65535), 1)
+    dataset = IMAGES.load(data, LoadOptions())
+    assert np.array_equal(dataset.values, np.stack(images))
+    assert "read as: 16x16, gray of uint16, fit by crop" in dataset.summary.lines()
+    larger = IMAGES.load(choose(tmp_path, size=32), LoadOptions())
+    assert larger.values.shape == (COUNT, 32, 32, 1)
+    assert int(larger.values.max()) <= 65535, "Lanczos overshoots"
+    eight_bits = IMAGES.load(choose(tmp_path, dtype="uint8"), LoadOptions())
+    assert np.array_equal(eight_bits.values, np.rint(np.stack(images) / 257))
+
+
+def test_values_outside_of_the_range_are_clipped_and_counted(tmp_path: Path) -> None:
+    images = arrays("int16", 1, -1000, 3000)
+    dataset = IMAGES.load(choose(save_arrays(tmp_path / "d", images), range=[0, 2000]), LoadOptions())
+    stacked = np.stack(images)
+    assert np.array_equal(dataset.values, np.clip(stacked, 0, 2000))
+    clipped = int(((stacked < 0) | (stacked > 2000)).sum())
+    assert f"values: 0 to 2000, {clipped:,} outside clipped" in dataset.summary.lines()
+
+
+def save_stacks(folder: Path, pages: list[int]) -> Path:
+    folder.mkdir()
+    for index, count in enumerate(pages):
+        images = [Image.fromarray(page[..., 0]) for page in arrays("uint16", 1)[index : index + count]]
+        images[0].save(folder / f"{index:03d}.tif", save_all=True, append_images=images[1:])
+    return folder
+
+
+def test_pages_of_a_stack_are_bands_where_all_files_have_as_many(tmp_path: Path) -> None:
+    folder = save_stacks(tmp_path / "stacks", [4] * 16)
+    data = choose(folder)
+    assert (data.bands, data.channels, data.dtype) == ("pages", 4, "uint16")
+    values = IMAGES.load(data, LoadOptions()).values
+    expected = np.concatenate(arrays("uint16", 1)[2:6], axis=2)
+    assert np.array_equal(values[2], expected)
+    first_page = IMAGES.load(choose(folder, bands="channels"), LoadOptions())
+    assert first_page.values.shape == (16, SIDE, SIDE, 1)
+    assert "read only the first frame or page of 16 files with several" in first_page.summary.notes
+
+
+def test_pages_of_different_numbers_are_no_bands(tmp_path: Path) -> None:
+    folder = save_stacks(tmp_path / "stacks", [2, 3] * 8)
+    assert choose(folder).bands is None
+    with pytest.raises(BadInput, match=r"`data.bands` pages: the files of .* do not all have the same number of pages"):
+        choose(folder, bands="pages")
+
+
+def test_an_image_with_other_channels_is_named_and_skipped(tmp_path: Path) -> None:
+    folder = save_arrays(tmp_path / "d", [*arrays("float32", 5), np.zeros((SIDE, SIDE, 6), np.float32)])
+    dataset = load_source(folder, SIDE, 5, "crop", dtype="float32", value_range=(0, 4000))
+    reason = "it has 6 channels, and the other images have 5 (`data.channels`)"
+    assert dataset.summary.as_dict()["unreadable"] == [["020.npy", reason]]
+
+
+def test_color_of_16_bits_that_is_read_in_8_is_said(tmp_path: Path) -> None:
+    """Pillow writes no such file: an RGB PNG of 16 bits is made by hand."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rng = np.random.default_rng(0)
+    for index in range(COUNT):
+        rows = b"".join(b"\0" + rng.bytes(6 * SIDE) for _ in range(SIDE))
+        header = struct.pack(">IIBBBBB", SIDE, SIDE, 16, 2, 0, 0, 0)
+        chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (tmp_path / f"{index}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    notes = IMAGES.load(choose(tmp_path), LoadOptions()).summary.notes
+    assert any(note.startswith("read 8 of the 16 bits of 20 color images") for note in notes)
+
+
+def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    for index in range(COUNT):
+        Image.fromarray(np.full((SIDE, SIDE), index, np.uint8)).save(tmp_path / f"{index:03d}.png")
+    with pytest.raises(BadInput, match=r"`data.dtype` uint16: the images in .* have 8 bits per value; leave it out"):
+        choose(tmp_path, dtype="uint16")
+    with pytest.raises(ValueError, match=r"`data.range` -5..9: uint16 holds 0..65535; choose another `data.dtype`"):
+        ImageDataConfig(dtype="uint16", range=(-5, 9))
+    with pytest.raises(ValueError, match=r"`data.preview_bands` 1,2: give one band, or three"):
+        ImageDataConfig(preview_bands=(1, 2))
+    with pytest.raises(BadInput, match=r"images of 8 bits in gray or RGB are shown as they are; leave it out"):
+        IMAGES.load(choose(tmp_path, preview_bands=(1,)), LoadOptions())
+    folder = save_arrays(tmp_path / "d", arrays("float32", 5))
+    with pytest.raises(BadInput, match=r"`data.preview_bands` 6: the images have 5 bands; give bands from 1 to that"):
+        IMAGES.load(choose(folder, preview_bands=(6,)), LoadOptions())
