@@ -115,12 +115,13 @@ def test_group_width_that_does_not_divide_the_width_is_refused() -> None:
 @pytest.mark.parametrize(
     ("sample_shape", "advice"),
     [
-        ((3, 48, 48), r"got 48 x 48: set `data.size` to 32 or 64\.$"),
-        ((3, 64, 32), r"got 64 x 32: set `data.size` to 32\.$"),
-        ((1, 28, 28), r"set `data.size` to 16 or 32\.$"),
+        ((3, 100, 100), r"got 100x100: set `data.size` to 96\.$"),
+        ((3, 64, 31), r"got 31x64: set `data.size` to 32x64\.$"),
+        ((3, 64, 1000), r"got 1000x64: set `data.size` to 256x64\.$"),
+        ((1, 30, 30), r"set `data.size` to 32\.$"),
         ((1, 8, 8), r"set `data.size` to 16\.$"),
         ((1, 2048, 2048), r"set `data.size` to 1024\.$"),
-        ((7, 32, 32), r"1 to 4 channels, got 7: convert them to gray \(1\) or color \(3\)\.$"),
+        ((65, 32, 32), r"1 to 64 channels, got 65: leave some of them out\.$"),
         ((2,), r"shape \(channels, height, width\), got samples of shape \(2\): set `generator.kind` and"),
     ],
 )

@@ -126,7 +126,7 @@ def test_discriminator_is_twice_differentiable(norm: str) -> None:
 
 
 def test_unsupported_settings_are_refused() -> None:
-    with pytest.raises(BadInput, match=r"^patchgan .* 16 pixels, got 12 x 16"):
+    with pytest.raises(BadInput, match=r"^patchgan .* 16 pixels, got 16x12"):
         build_discriminator((3, 12, 16))
     with pytest.raises(BadInput, match=r"^`discriminator.concat_input` needs input images"):
         build_discriminator(concat_input=True)

@@ -15,9 +15,11 @@ from zerosum.networks import progan
 from zerosum.networks.configs.progan import ProGANDiscriminatorConfig, ProGANGeneratorConfig
 from zerosum.networks.equalized_lr import EqualizedConv2d, EqualizedLinear
 from zerosum.networks.heads import ScoreHead
+from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.progan import Discriminator, Generator
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
+GRID = ImageGrid(4, 4, 3)
 WIDTHS = (6, 5, 4, 3)  # for 32 x 32 pixels; all different, so that no level is mistaken for another
 GROWTHS = [0, 0.25, 1, 1.5, 2, 2.75, 3]
 
@@ -31,8 +33,8 @@ def build_pair(
 ) -> tuple[Generator, Discriminator]:
     """Build networks with nonzero biases, so that a forgotten bias is noticed."""
     torch.manual_seed(0)
-    generator = Generator(7, channels, widths)
-    discriminator = Discriminator(channels, widths, 2, ScoreHead)
+    generator = Generator(7, channels, widths, GRID)
+    discriminator = Discriminator(channels, widths, GRID, 2, ScoreHead)
     for name, parameter in [*generator.named_parameters(), *discriminator.named_parameters()]:
         if name.endswith("bias"):
             nn.init.normal_(parameter)

@@ -125,7 +125,7 @@ def test_sample_is_a_function_of_its_latent_and_seed() -> None:
 def test_noise_differs_between_layers_and_is_fixed_without_seeds() -> None:
     network = randomize_zero_weights(build_generator(side=32))
     noises = [layer.noise for layer in network.synthesis_layers]
-    assert [noise.side for noise in noises] == [4, 8, 8, 16, 16, 32, 32]
+    assert [(noise.height, noise.width) for noise in noises] == [(side, side) for side in (4, 8, 8, 16, 16, 32, 32)]
     seed = seeded_rng.derive_seeds(0, 0, 50)
     first, second = (noise.draw_noise(seed).flatten().double() for noise in noises[-2:])
     # 51,200 numbers: a correlation or mean of 5.5 / sqrt(n) occurs once in 10^6

@@ -1,8 +1,8 @@
 """Deep convolutional networks (Radford, Metz, Chintala 2015, arXiv:1511.06434).
 
-The generator doubles the size from 4x4 by 4x4 transposed convolutions of stride 2; the discriminator halves it down to
-4x4 by 4x4 convolutions of stride 2. As in the paper, the generator uses ReLU and the discriminator leaky ReLU 0.2, and
-the layer next to the image has no norm in either.
+The generator doubles the size from 4x4 (see `image_grid`) by 4x4 transposed convolutions of stride 2; the discriminator
+halves it down to 4x4 by 4x4 convolutions of stride 2. As in the paper, the generator uses ReLU and the discriminator
+leaky ReLU 0.2, and the layer next to the image has no norm in either.
 
 One extension: `full_resolution_channels` adds a 3x3 convolution at the image's full resolution to both networks, where
 the paper's networks read and write pixels only through a stride of 2.
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.heads import HeadFactory, Labels
+from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import LEAKY_RELU, RELU, LayerFactory, Norm, dropout_or_identity, tanh_or_identity
 
 
 class Generator(nn.Module):
-    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., half the image's size."""
+    """Map latent vectors to images; `widths` are the channels at 4x4, 8x8, ..., half the image's size."""
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class Generator(nn.Module):
         channels: int,
         widths: tuple[int, ...],
         *,
+        grid: ImageGrid,
         norm: Norm,
         factory: LayerFactory,
         bounded: bool,
@@ -36,8 +38,8 @@ class Generator(nn.Module):
         super().__init__()
         first = widths[0]
         self.input_layer = nn.Sequential(
-            factory.linear(latent_size, first * 16, RELU.gain, bias=not norm.has_bias),
-            nn.Unflatten(1, (first, 4, 4)),
+            factory.linear(latent_size, first * grid.cells, RELU.gain, bias=not norm.has_bias),
+            nn.Unflatten(1, (first, grid.height, grid.width)),
             norm.build(first),
             RELU.build(),
         )
@@ -60,19 +62,20 @@ class Generator(nn.Module):
         self.output_layer = nn.Sequential(last_conv, tanh_or_identity(bounded))
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Map latents (N, L) to images (N, channels, S, S) with S = 4 * 2^len(widths), in [-1, 1] if bounded."""
+        """Map latents (N, L) to images (N, channels, H, W), 2^len(widths) times the grid, in [-1, 1] if bounded."""
         image: Tensor = self.output_layer(self.stages(self.input_layer(latent)))
         return image
 
 
 class Discriminator(nn.Module):
-    """Map square images to scores; `widths` are the channels at half the image's size, ..., 8x8, 4x4."""
+    """Map images to scores; `widths` are the channels at half the image's size, ..., 8x8, 4x4."""
 
     def __init__(
         self,
         channels: int,
         widths: tuple[int, ...],
         *,
+        grid: ImageGrid,
         norm: Norm,
         factory: LayerFactory,
         dropout: float,
@@ -102,11 +105,11 @@ class Discriminator(nn.Module):
             for in_channels, out_channels in pairwise(widths)
         )
         self.stages = nn.Sequential(*stages)
-        self.head = build_head(widths[-1] * 16, factory, True)
+        self.head = build_head(widths[-1] * grid.cells, factory, True)
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """Map (N, channels, S, S) with S = 4 * 2^len(widths) to an output with score (N,)."""
-        features = self.stages(self.input_layer(sample))  # (N, widths[-1], 4, 4)
+        """Map (N, channels, H, W), 2^len(widths) times the grid, to an output with score (N,)."""
+        features = self.stages(self.input_layer(sample))  # (N, widths[-1], 4, 4), or the grid
         output: DiscriminatorOutput = self.head(features.flatten(1), label)
         return output

@@ -24,10 +24,12 @@ from torch.nn import functional
 from zerosum.game.seeded_rng import RandomStream, normal
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.heads import HeadFactory, Labels
+from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import LEAKY_RELU, Activation, LayerFactory, Norm, UpsampleConv, tanh_or_identity
 
 PATCH_SIDE = 4
-"""Side of the windows of the 8x8 map that are scored separately: there are 5 x 5 of them."""
+"""Side of the windows of the 8x8 map that are scored separately: there are 5 x 5 of them, and others for images whose
+size is no power of two (see `image_grid`)."""
 
 
 class GatedLinearUnit(nn.Module):
@@ -104,28 +106,31 @@ class UpBlock(nn.Module):
 class SkipLayerExcitation(nn.Module):
     """Skip-layer excitation: a small feature map gates the channels of a large one.
 
-    Equation 1 of the paper; `small_side` is the side of the small map.
+    Equation 1 of the paper.
     """
 
-    def __init__(self, small_channels: int, large_channels: int, small_side: int, factory: LayerFactory) -> None:
+    def __init__(
+        self, small_channels: int, large_channels: int, pool_size: int, grid_cells: int, factory: LayerFactory
+    ) -> None:
+        """Create the layer; the small map is averaged over `pool_size` x `pool_size` pixels down to the grid."""
         super().__init__()
-        self.pool_size = small_side // 4
+        self.pool_size = pool_size
         self.gate = nn.Sequential(
-            factory.linear(16 * small_channels, large_channels, LEAKY_RELU.gain, bias=False),
+            factory.linear(grid_cells * small_channels, large_channels, LEAKY_RELU.gain, bias=False),
             LEAKY_RELU.build(),
             factory.linear(large_channels, large_channels, bias=False),
             nn.Sigmoid(),
         )
 
     def forward(self, small: Tensor, large: Tensor) -> Tensor:
-        """Map (N, C_small, side, side) and (N, C_large, H, W) to (N, C_large, H, W)."""
-        # the 4x4 convolution of a 4x4 map is a linear layer
+        """Map (N, C_small, h, w) and (N, C_large, H, W) to (N, C_large, H, W)."""
+        # the 4x4 convolution of a 4x4 map is a linear layer, and so is that of another grid
         gate: Tensor = self.gate(functional.avg_pool2d(small, self.pool_size).flatten(1))
         return large * gate[:, :, None, None]
 
 
 class Generator(nn.Module):
-    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
+    """Map latent vectors to images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
 
     condition_inputs = ("seed",)
 
@@ -135,6 +140,7 @@ class Generator(nn.Module):
         channels: int,
         widths: tuple[int, ...],
         *,
+        grid: ImageGrid,
         norm: Norm,
         factory: LayerFactory,
         bounded: bool,
@@ -142,8 +148,8 @@ class Generator(nn.Module):
         super().__init__()
         first = 2 * widths[0]
         self.input_layer = nn.Sequential(
-            factory.linear(latent_size, first * 16, GLU.gain, bias=not norm.has_bias),
-            nn.Unflatten(1, (first, 4, 4)),
+            factory.linear(latent_size, first * grid.cells, GLU.gain, bias=not norm.has_bias),
+            nn.Unflatten(1, (first, grid.height, grid.width)),
             norm.build(first),
             GLU.build(),
         )
@@ -155,7 +161,7 @@ class Generator(nn.Module):
         )
         self.excitation_sources = choose_excitation_sources(len(widths))
         self.excitations = nn.ModuleList(
-            SkipLayerExcitation(widths[small], widths[large], 4 << small, factory)
+            SkipLayerExcitation(widths[small], widths[large], 1 << small, grid.cells, factory)
             for large, small in self.excitation_sources.items()
         )
         self.output_layer = nn.Sequential(
@@ -163,8 +169,8 @@ class Generator(nn.Module):
         )
 
     def forward(self, latent: Tensor, label: Labels | None = None, seed: Tensor | None = None) -> Tensor:
-        """Map latents (N, L) and seeds (N,) to images (N, channels, S, S), S = 2 * 2^len(widths), in [-1, 1] if
-        bounded.
+        """Map latents (N, L) and seeds (N,) to images (N, channels, H, W), 2^(len(widths) - 1) times the grid, in
+        [-1, 1] if bounded.
         """
         maps: list[Tensor] = [self.input_layer(latent)]
         excitations = iter(self.excitations)
@@ -223,7 +229,7 @@ class Decoder(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Map square images to a map of scores, and to reconstructions of the images from its feature maps.
+    """Map images to a map of scores, and to reconstructions of the images from its feature maps.
 
     `widths` are the channels at the image's size, ..., 16x16, 8x8.
     """
@@ -256,9 +262,9 @@ class Discriminator(nn.Module):
         return self.training and any(parameter.requires_grad for parameter in self.decoders.parameters())
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """Map (N, channels, S, S) with S = 4 * 2^len(widths) to an output with score (N, 1, 5, 5).
+        """Map (N, channels, H, W) to an output with score (N, 1, 5, 5), or more where the last map is not 8x8.
 
-        The output's `reconstructions` are (N, k * image channels, h, h) from the k decoders, or None while the network
+        The output's `reconstructions` are (N, k * image channels, h, w) from the k decoders, or None while the network
         is frozen or in evaluation mode.
         """
         middle = self.early_blocks(self.input_layer(sample))  # (N, widths[-2], 16, 16)
@@ -273,33 +279,34 @@ class Discriminator(nn.Module):
 
     def _score_windows(self, hidden: Tensor, label: Labels | None) -> DiscriminatorOutput:
         """Score each 4x4 window of (N, C, 8, 8); the class logits are the mean over windows."""
-        count, side = len(hidden), hidden.shape[-1] - PATCH_SIDE + 1
+        count, rows, columns = len(hidden), *(side - PATCH_SIDE + 1 for side in hidden.shape[2:])
         extract_windows = _extract_windows_by_index if hidden.device.type == "cpu" else _extract_windows_by_unfold
-        windows = extract_windows(hidden, side).flatten(0, 1)  # (N * side^2, 16 * C)
+        windows = extract_windows(hidden).flatten(0, 1)  # (N * rows * columns, 16 * C)
         if label is not None:
-            label = label.repeat_interleave(side**2, 0)
+            label = label.repeat_interleave(rows * columns, 0)
         output: DiscriminatorOutput = self.head(windows, label)
         class_logits = output.class_logits
         return output._replace(
-            score=output.score.view(count, 1, side, side),
-            class_logits=None if class_logits is None else class_logits.view(count, side**2, -1).mean(1),
+            score=output.score.view(count, 1, rows, columns),
+            class_logits=None if class_logits is None else class_logits.view(count, rows * columns, -1).mean(1),
         )
 
 
-def _extract_windows_by_index(hidden: Tensor, windows_per_side: int) -> Tensor:
-    """Return the windows (N, side^2, 16 * C) of (N, C, H, H): 5 times as fast as unfolding on a CPU in channels_last.
+def _extract_windows_by_index(hidden: Tensor) -> Tensor:
+    """Return the P windows (N, P, 16 * C) of (N, C, H, W): 5 times as fast as unfolding on a CPU in channels_last.
 
     On a GPU its gradient is summed in no fixed order, so a run would not be reproducible.
     """
-    pixel_indices = torch.arange(hidden.shape[-1] ** 2).view(hidden.shape[2:])
-    window_indices = pixel_indices.unfold(0, PATCH_SIDE, 1).unfold(1, PATCH_SIDE, 1).flatten()  # (side * side * 4 * 4,)
+    pixel_indices = torch.arange(hidden.shape[2] * hidden.shape[3]).view(hidden.shape[2:])
+    window_indices = pixel_indices.unfold(0, PATCH_SIDE, 1).unfold(1, PATCH_SIDE, 1).flatten()  # (P * 4 * 4,)
     pixels = hidden.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, window_indices)
-    return pixels.view(len(hidden), windows_per_side**2, -1)
+    return pixels.view(len(hidden), len(window_indices) // PATCH_SIDE**2, -1)
 
 
-def _extract_windows_by_unfold(hidden: Tensor, windows_per_side: int) -> Tensor:
+def _extract_windows_by_unfold(hidden: Tensor) -> Tensor:
     """Return the same windows, with a gradient that is summed in a fixed order."""
-    windows = functional.unfold(hidden, PATCH_SIDE).view(len(hidden), -1, PATCH_SIDE**2, windows_per_side**2)
+    columns = functional.unfold(hidden, PATCH_SIDE)  # (N, C * 16, P)
+    windows = columns.view(len(hidden), -1, PATCH_SIDE**2, columns.shape[2])
     return windows.permute(0, 3, 2, 1).flatten(2)
 
 

@@ -4,10 +4,10 @@ Karras, Aila, Laine, Lehtinen 2017, "Progressive Growing of GANs for Improved Qu
 arXiv:1710.10196, table 2 and figure 2. Layers have an equalized learning rate, the generator uses pixel norm, and the
 discriminator minibatch standard deviation.
 
-Level l is the resolution 4 * 2^l. A growth of k + a (k an integer, 0 <= a < 1) means that level k is fully active and
-level k + 1 is faded in with weight a; higher levels are neither computed nor trained. Images have their full size at
-any growth: the generator repeats pixels up to it, the discriminator averages them down from it. So the gradient penalty
-is always measured in the same space, as in the authors' code.
+Level l is the resolution 4 * 2^l (see `image_grid`). A growth of k + a (k an integer, 0 <= a < 1) means that level k is
+fully active and level k + 1 is faded in with weight a; higher levels are neither computed nor trained. Images have
+their full size at any growth: the generator repeats pixels up to it, the discriminator averages them down from it. So
+the gradient penalty is always measured in the same space, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from zerosum.networks.equalized_lr import (
     pixel_norm,
 )
 from zerosum.networks.heads import HeadFactory, Labels
+from zerosum.networks.image_grid import ImageGrid, find_grid
 from zerosum.networks.layers import LEAKY_RELU, fuse_box_filter, init_kaiming, upsample_conv2d
 
 _HE_GAIN = 2**0.5  # He's gain for ReLU, which the paper uses for its leaky ReLU too
@@ -51,15 +52,15 @@ def limit_resolution(image: Tensor, growth: float) -> Tensor:
     """Reduce real images to the resolution of a network of this growth, so that missing detail does not reveal fakes.
 
     Args:
-        image: (N, C, S, S), S a power of two from 4 on.
-        growth: from 0 (4x4) to log2(S) - 2, at which images are returned unchanged.
+        image: (N, C, H, W).
+        growth: from 0 (4x4, or the grid of images of this size) to the number of doublings from there, at which images
+            are returned unchanged.
 
     Returns:
-        (N, C, S, S)
+        (N, C, H, W)
     """
-    side = image.shape[-1]
     level, alpha = divmod(growth, 1)
-    factor = side >> (int(level) + 2)
+    factor = 1 << (find_grid(*image.shape[2:]).doublings - int(level))
     coarse = upsample_nearest(downsample_mean(image, factor), factor)
     if not alpha:
         return coarse
@@ -104,12 +105,12 @@ class GrowingNetwork(nn.Module):
 
 
 class Generator(GrowingNetwork):
-    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
+    """Map latent vectors to images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
 
-    def __init__(self, latent_size: int, channels: int, widths: tuple[int, ...]) -> None:
+    def __init__(self, latent_size: int, channels: int, widths: tuple[int, ...], grid: ImageGrid) -> None:
         super().__init__(len(widths))
         self.input_layer = nn.Sequential(
-            _InputLayer(latent_size, widths[0]), _PixelNorm(), *_build_conv_pixel_norm(widths[0])
+            _InputLayer(latent_size, widths[0], grid), _PixelNorm(), *_build_conv_pixel_norm(widths[0])
         )
         self.stages = nn.ModuleList(
             nn.Sequential(
@@ -123,7 +124,7 @@ class Generator(GrowingNetwork):
         self.to_rgb = nn.ModuleList(EqualizedConv2d(width, channels, 1) for width in widths)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Map latents (N, L), which are normalized, to images (N, channels, S, S) with S = 2 * 2^levels, unbounded."""
+        """Map latents (N, L), which are normalized, to images (N, channels, H, W) of full size, unbounded."""
         hidden: Tensor = self.input_layer(pixel_norm(latent))
         for stage in islice(self.stages, self.level):
             hidden = stage(hidden)
@@ -137,9 +138,11 @@ class Generator(GrowingNetwork):
 
 
 class Discriminator(GrowingNetwork):
-    """Map square images to scores; it mirrors the generator, and `widths` are again the channels from 4x4 up."""
+    """Map images to scores; it mirrors the generator, and `widths` are again the channels from 4x4 up."""
 
-    def __init__(self, channels: int, widths: tuple[int, ...], group_size: int, build_head: HeadFactory) -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, ...], grid: ImageGrid, group_size: int, build_head: HeadFactory
+    ) -> None:
         """Create the network; `group_size` is the number of samples compared by minibatch std."""
         super().__init__(len(widths))
         self.from_rgb = nn.ModuleList(
@@ -160,14 +163,14 @@ class Discriminator(GrowingNetwork):
             EqualizedConv2d(width + 1, width, 3, gain=_HE_GAIN),
             LEAKY_RELU.build(),
             nn.Flatten(),
-            EqualizedLinear(16 * width, width, gain=_HE_GAIN),
+            EqualizedLinear(grid.cells * width, width, gain=_HE_GAIN),
             LEAKY_RELU.build(),
         )
         self.head = build_head(width, EqualizedLayerFactory(init_kaiming), True)
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """Map (N, channels, S, S) with S = 2 * 2^levels to an output with score (N,)."""
+        """Map (N, channels, H, W) of full size to an output with score (N,)."""
         top = self.level + self.is_fading
         sample = downsample_mean(sample, 1 << (self.levels - 1 - top))
         hidden: Tensor = self.from_rgb[top](sample)
@@ -222,19 +225,21 @@ class _EqualizedLinearNoBias(nn.Module):
 
 
 class _InputLayer(nn.Module):
-    """A 4x4 convolution of the latent as a one-pixel image, with one bias per channel."""
+    """A 4x4 convolution of the latent as a one-pixel image (or one of the grid), with one bias per channel."""
 
-    def __init__(self, latent_size: int, width: int) -> None:
+    def __init__(self, latent_size: int, width: int, grid: ImageGrid) -> None:
         super().__init__()
+        self.grid = grid
         # pixel norm removes the scale again, so it only sets this layer's learning rate: the authors count all 16
         # kernel positions in the fan-in, of which an output pixel uses one
-        self.linear = _EqualizedLinearNoBias(latent_size, 16 * width, _HE_GAIN * (16 * latent_size) ** -0.5)
+        scale = _HE_GAIN * (16 * latent_size) ** -0.5
+        self.linear = _EqualizedLinearNoBias(latent_size, grid.cells * width, scale)
         self.bias = nn.Parameter(torch.zeros(width))
         self.activation = LEAKY_RELU.build()
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Map latents (N, L) to (N, width, 4, 4)."""
-        pixels = self.linear(latent).reshape(len(latent), 4, 4, -1) + self.bias  # (N, 4, 4, width)
+        """Map latents (N, L) to (N, width, 4, 4), or the grid's size."""
+        pixels = self.linear(latent).reshape(len(latent), self.grid.height, self.grid.width, -1) + self.bias
         hidden: Tensor = self.activation(pixels.permute(0, 3, 1, 2))
         return hidden
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.heads import HeadFactory, Labels
+from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import LEAKY_RELU, Downsample, LayerFactory, Upsample, init_kaiming
 
 _FACTORY = LayerFactory(init_kaiming)
@@ -59,38 +60,40 @@ class ResidualBlock(nn.Module):
 
 
 class GenerativeBasis(nn.Module):
-    """A learned 4x4 pattern per channel, scaled by a linear function of the latent."""
+    """A learned pattern per channel, 4x4 or the grid, scaled by a linear function of the latent."""
 
-    def __init__(self, latent_size: int, width: int) -> None:
+    def __init__(self, latent_size: int, width: int, grid: ImageGrid) -> None:
         super().__init__()
-        self.basis = nn.Parameter(torch.randn(1, width, 4, 4))
+        self.basis = nn.Parameter(torch.randn(1, width, grid.height, grid.width))
         self.linear = _FACTORY.linear(latent_size, width, bias=False)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Map latents (N, L) to (N, width, 4, 4)."""
+        """Map latents (N, L) to (N, width, h, w)."""
         strengths: Tensor = self.linear(latent)
         return self.basis * strengths[:, :, None, None]
 
 
 class DiscriminativeBasis(nn.Module):
-    """The mirror of `GenerativeBasis`: the inner product of each channel with a learned 4x4 pattern."""
+    """The mirror of `GenerativeBasis`: the inner product of each channel with a learned pattern."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, grid: ImageGrid) -> None:
         super().__init__()
-        self.basis = nn.Parameter(torch.empty(1, width, 4, 4))
-        init_kaiming(self.basis, 16, 1.0)
+        self.basis = nn.Parameter(torch.empty(1, width, grid.height, grid.width))
+        init_kaiming(self.basis, grid.cells, 1.0)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Map (N, width, 4, 4) to (N, width)."""
+        """Map (N, width, h, w) to (N, width)."""
         return (self.basis * hidden).sum((2, 3))
 
 
 class Generator(nn.Module):
-    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
+    """Map latent vectors to images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
 
-    def __init__(self, latent_size: int, channels: int, widths: tuple[int, ...], build_blocks: BlockFactory) -> None:
+    def __init__(
+        self, latent_size: int, channels: int, widths: tuple[int, ...], grid: ImageGrid, build_blocks: BlockFactory
+    ) -> None:
         super().__init__()
-        self.input_layer = nn.Sequential(GenerativeBasis(latent_size, widths[0]), build_blocks(widths[0]))
+        self.input_layer = nn.Sequential(GenerativeBasis(latent_size, widths[0], grid), build_blocks(widths[0]))
         stages = (
             # narrow before resampling: the 1x1 convolution then works on a quarter of the pixels
             nn.Sequential(_transition(in_channels, out_channels), Upsample(), build_blocks(out_channels))
@@ -100,16 +103,21 @@ class Generator(nn.Module):
         self.output_layer = _FACTORY.conv2d(widths[-1], channels, bias=False)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Map latents (N, L) to images (N, channels, S, S) with S = 2 * 2^len(widths), unbounded."""
+        """Map latents (N, L) to images (N, channels, H, W), 2^(len(widths) - 1) times the grid, unbounded."""
         image: Tensor = self.output_layer(self.stages(self.input_layer(latent)))
         return image
 
 
 class Discriminator(nn.Module):
-    """Map square images to scores; `widths` are the channels at the image's size, ..., 8x8, 4x4."""
+    """Map images to scores; `widths` are the channels at the image's size, ..., 8x8, 4x4."""
 
     def __init__(
-        self, channels: int, widths: tuple[int, ...], build_blocks: BlockFactory, build_head: HeadFactory
+        self,
+        channels: int,
+        widths: tuple[int, ...],
+        grid: ImageGrid,
+        build_blocks: BlockFactory,
+        build_head: HeadFactory,
     ) -> None:
         super().__init__()
         self.input_layer = _FACTORY.conv2d(channels, widths[0], bias=False)
@@ -118,12 +126,12 @@ class Discriminator(nn.Module):
             for in_channels, out_channels in pairwise(widths)
         )
         self.stages = nn.Sequential(*stages)
-        self.final_block = nn.Sequential(build_blocks(widths[-1]), DiscriminativeBasis(widths[-1]))
+        self.final_block = nn.Sequential(build_blocks(widths[-1]), DiscriminativeBasis(widths[-1], grid))
         self.head = build_head(widths[-1], _FACTORY, False)
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """Map (N, channels, S, S) with S = 2 * 2^len(widths) to an output with score (N,)."""
+        """Map (N, channels, H, W), 2^(len(widths) - 1) times the grid, to an output with score (N,)."""
         output: DiscriminatorOutput = self.head(self.final_block(self.stages(self.input_layer(sample))), label)
         return output
 

@@ -22,6 +22,7 @@ from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.attention import SelfAttention
 from zerosum.networks.batch_norm import BatchNorm2d
 from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels
+from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import RELU, ConvMeanPool, LayerFactory, UpsampleConv, tanh_or_identity
 
 NormFactory = Callable[[int, int], nn.Module]
@@ -164,13 +165,14 @@ class GeneratorBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
+    """Map latent vectors to images; `widths` are the channels at 4x4, 8x8, ..., the image's size."""
 
     def __init__(
         self,
         channels: int,
         widths: tuple[int, ...],
         *,
+        grid: ImageGrid,
         conditioning: SingleLatent | HierarchicalLatent | ClassConditionedLatent,
         build_norms: tuple[NormFactory, NormFactory],
         factory: LayerFactory,
@@ -182,17 +184,20 @@ class Generator(nn.Module):
         Args:
             channels: channels of the image.
             widths: channels at 4x4, 8x8, ..., the image's size.
+            grid: the grid from which the size is doubled: 4x4 for powers of two.
             conditioning: splits a latent into the start's part and the condition of each block.
             build_norms: create the norms of the blocks, and the last one before the image.
             factory: creates the layers.
-            attention_side: side of the feature map after which self-attention is inserted; 0 for none.
+            attention_side: side of the feature map after which self-attention is inserted, where the grid is 4x4; 0 for
+                none.
             bounded: end with tanh.
         """
         super().__init__()
         self.conditioning, self.condition_inputs = conditioning, conditioning.condition_inputs
         build_block_norm, build_output_norm = build_norms
         self.input_layer = nn.Sequential(
-            factory.linear(conditioning.input_size, widths[0] * 16), nn.Unflatten(1, (widths[0], 4, 4))
+            factory.linear(conditioning.input_size, widths[0] * grid.cells),
+            nn.Unflatten(1, (widths[0], grid.height, grid.width)),
         )
         self.blocks = nn.ModuleList(
             GeneratorBlock(in_channels, out_channels, size, build_block_norm, factory)
@@ -207,7 +212,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
-        """Map latents (N, L), and labels if conditional, to images (N, channels, S, S) with S = 2 * 2^len(widths)."""
+        """Map latents (N, L), and labels if conditional, to images (N, channels, H, W)."""
         start, *conditions = self.conditioning(latent, label)
         hidden = self.input_layer(start)
         for block, attention, condition in zip(self.blocks, self.attentions, conditions, strict=True):
@@ -280,11 +285,12 @@ def _build_downsample_shortcut(in_channels: int, out_channels: int, factory: Lay
 
 
 class Discriminator(nn.Module):
-    """Map square images to scores; `widths` are the channels of the blocks that halve the size, in that order."""
+    """Map images to scores; `widths` are the channels of the blocks that halve the size, in that order."""
 
     def __init__(
         self,
-        shape: tuple[int, ...],
+        channels: int,
+        side: int,
         widths: tuple[int, ...],
         same_size_widths: tuple[int, ...],
         *,
@@ -295,7 +301,8 @@ class Discriminator(nn.Module):
         """Create the discriminator.
 
         Args:
-            shape: (channels, S, S) of the image.
+            channels: channels of the image.
+            side: side of the image where the grid of its size is 4x4: see `ImageGrid.side`.
             widths: channels of the blocks that halve the size.
             same_size_widths: channels of the blocks after them, which keep the size.
             factory: creates the layers.
@@ -303,7 +310,6 @@ class Discriminator(nn.Module):
             build_head: creates the output head.
         """
         super().__init__()
-        channels, side, _ = shape
         self.input_layer = nn.Sequential(
             build_first_block(channels, widths[0], factory),
             _attention_or_identity(side // 2, attention_side, widths[0], factory),
@@ -327,7 +333,7 @@ class Discriminator(nn.Module):
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """Map (N, channels, S, S), and labels if class-conditional, to an output with score (N,)."""
+        """Map (N, channels, H, W), and labels if class-conditional, to an output with score (N,)."""
         features = self.same_size_blocks(self.stages(self.input_layer(sample)))
         output: DiscriminatorOutput = self.head(features.sum((2, 3)), label)
         return output

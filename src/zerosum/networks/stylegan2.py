@@ -22,6 +22,7 @@ from zerosum.game.shared_batch import batch_shares
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.equalized_lr import EqualizedConv2d, EqualizedLayerFactory, EqualizedLinear, MinibatchStd
 from zerosum.networks.heads import HeadFactory, Labels
+from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import Downsample, Upsample, init_kaiming
 from zerosum.networks.mapping import MappingNetwork, scaled_leaky_relu
 from zerosum.networks.modulated_conv import EPSILON, modulated_conv2d
@@ -76,7 +77,7 @@ class NoNoise(nn.Module):
     """Replacement of `NoiseInjection` in a generator without noise."""
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
-        """Return (N, C, S, S) unchanged."""
+        """Return (N, C, H, W) unchanged."""
         return hidden
 
 
@@ -85,22 +86,22 @@ class NoiseInjection(nn.Module):
 
     fixed_noise: Tensor
 
-    def __init__(self, layer_index: int, side: int) -> None:
-        """Create the noise of layer `layer_index`, for feature maps of this side."""
+    def __init__(self, layer_index: int, height: int, width: int) -> None:
+        """Create the noise of layer `layer_index`, for feature maps of this size."""
         super().__init__()
-        self.layer_index, self.side = layer_index, side
+        self.layer_index, self.height, self.width = layer_index, height, width
         self.strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("fixed_noise", self.draw_noise(seeded_rng.derive_seeds(0, 0, 1)))
 
     def draw_noise(self, seed: Tensor) -> Tensor:
-        """Map seeds (N,) int64 to standard normal noise (N, 1, side, side), different in each layer."""
+        """Map seeds (N,) int64 to standard normal noise (N, 1, H, W), different in each layer."""
         noise = seeded_rng.normal(
-            seeded_rng.fork_seed(seed, self.layer_index), self.side**2, seeded_rng.RandomStream.LAYER_NOISE
+            seeded_rng.fork_seed(seed, self.layer_index), self.height * self.width, seeded_rng.RandomStream.LAYER_NOISE
         )
-        return noise.view(-1, 1, self.side, self.side)
+        return noise.view(-1, 1, self.height, self.width)
 
     def forward(self, hidden: Tensor, seed: Tensor | None) -> Tensor:
-        """Add noise to (N, C, S, S); without seeds, the same fixed noise is added to all samples."""
+        """Add noise to (N, C, H, W); without seeds, the same fixed noise is added to all samples."""
         noise = self.fixed_noise if seed is None else self.draw_noise(seed)
         return hidden + noise.to(hidden.dtype) * self.strength
 
@@ -143,7 +144,7 @@ class ToRGB(nn.Module):
 
 
 class Generator(nn.Module):
-    """Map latent vectors to square images; `widths` are the channels at 4x4, 8x8, ..., the image's size.
+    """Map latent vectors to images; `widths` are the channels at 4x4, 8x8, ..., the image's size.
 
     Style j modulates the j-th convolution. A to-RGB layer shares its style with the convolution that follows it, and
     the last to-RGB layer uses the last style. So there are two styles per resolution.
@@ -159,6 +160,7 @@ class Generator(nn.Module):
         latent_size: int,
         channels: int,
         widths: tuple[int, ...],
+        grid: ImageGrid,
         mapping: MappingNetwork,
         style_size: int,
         style_mixing_prob: float,
@@ -170,6 +172,7 @@ class Generator(nn.Module):
             latent_size: number of values in a latent.
             channels: channels of the image.
             widths: channels at 4x4, 8x8, ...
+            grid: size of the constant, from which the size is doubled: 4x4 for powers of two.
             mapping: network from latents to styles.
             style_size: number of values in a style.
             style_mixing_prob: fraction of samples that are generated from two styles in training.
@@ -178,16 +181,17 @@ class Generator(nn.Module):
         super().__init__()
         self.latent_size, self.mapping, self.style_mixing_prob = latent_size, mapping, style_mixing_prob
         self.condition_inputs = (*mapping.condition_inputs, "seed")
-        self.constant = nn.Parameter(torch.randn(widths[0], 4, 4))
+        self.constant = nn.Parameter(torch.randn(widths[0], grid.height, grid.width))
         self.synthesis_layers = nn.ModuleList()
         for level, (in_channels, out_channels) in enumerate(pairwise((widths[0], *widths))):
             convs = [
                 (in_channels, out_channels, modulated_upsample_conv2d),
                 (out_channels, out_channels, modulated_conv2d),
             ]
-            convs = convs[1:] if level == 0 else convs  # the constant is 4x4 already
+            convs = convs[1:] if level == 0 else convs  # the constant has the size of the grid already
             for conv_in, conv_out, conv_fn in convs:
-                noise = NoiseInjection(len(self.synthesis_layers), 4 << level) if uses_noise else NoNoise()
+                height, width = grid.height << level, grid.width << level
+                noise = NoiseInjection(len(self.synthesis_layers), height, width) if uses_noise else NoNoise()
                 self.synthesis_layers.append(SynthesisLayer(conv_in, conv_out, style_size, conv_fn, noise))
         self.to_rgb = nn.ModuleList(ToRGB(width, channels, style_size) for width in widths)
         self.upsample = Upsample()
@@ -215,7 +219,7 @@ class Generator(nn.Module):
         return truncated[:, None].expand(-1, self.num_layers, -1)
 
     def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:
-        """Map styles (N, layers, W), with noise from seeds (N,) int64, to images (N, channels, S, S), unbounded."""
+        """Map styles (N, layers, W), with noise from seeds (N,) int64, to images (N, channels, H, W), unbounded."""
         layer_styles = styles.unbind(1)
         hidden = self.constant.to(styles.dtype).expand(styles.shape[0], -1, -1, -1)
         hidden = self.synthesis_layers[0](hidden, layer_styles[0], seed)
@@ -235,7 +239,7 @@ class Generator(nn.Module):
         return [affine.weight.detach() * affine.scale for affine in affines]
 
     def forward(self, latent: Tensor, label: Labels | None = None, seed: Tensor | None = None) -> Tensor:
-        """Map latents (N, L) to images (N, channels, S, S) with S = 2 * 2^len(widths), unbounded.
+        """Map latents (N, L) to images (N, channels, H, W), 2^(len(widths) - 1) times the grid, unbounded.
 
         In training mode the mean style is updated, and if there are seeds, styles are mixed.
         """
@@ -303,9 +307,11 @@ class DiscriminatorBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Map square images to scores; `widths` are the channels at the image's size, ..., 8x8, 4x4."""
+    """Map images to scores; `widths` are the channels at the image's size, ..., 8x8, 4x4."""
 
-    def __init__(self, channels: int, widths: tuple[int, ...], group_size: int, build_head: HeadFactory) -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, ...], grid: ImageGrid, group_size: int, build_head: HeadFactory
+    ) -> None:
         """Create the network; `group_size` is the number of samples compared by minibatch std, 0 for none."""
         super().__init__()
         last_width = widths[-1]
@@ -315,14 +321,14 @@ class Discriminator(nn.Module):
         )
         self.minibatch_std = MinibatchStd(group_size) if group_size else nn.Identity()
         self.final_conv = EqualizedConv2d(last_width + bool(group_size), last_width, 3)
-        self.final_linear = EqualizedLinear(16 * last_width, last_width)
+        self.final_linear = EqualizedLinear(grid.cells * last_width, last_width)
         self.head = build_head(last_width, EqualizedLayerFactory(init_kaiming), True)
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
-        """Map (N, channels, S, S) with S = 2 * 2^len(widths) to an output with score (N,)."""
+        """Map (N, channels, H, W), 2^(len(widths) - 1) times the grid, to an output with score (N,)."""
         # a 1x1 convolution as a matrix product: the memory format of a one-channel image is ambiguous to a convolution
-        pixels = scaled_leaky_relu(self.from_rgb(sample.permute(0, 2, 3, 1)))  # (N, S, S, widths[0])
+        pixels = scaled_leaky_relu(self.from_rgb(sample.permute(0, 2, 3, 1)))  # (N, H, W, widths[0])
         hidden = self.minibatch_std(self.blocks(pixels.permute(0, 3, 1, 2)))
         features = scaled_leaky_relu(self.final_linear(scaled_leaky_relu(self.final_conv(hidden)).flatten(1)))
         output: DiscriminatorOutput = self.head(features, label)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import TensorSpec, require_single_tensor
+from zerosum.networks.image_grid import check_grid
 from zerosum.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ InstanceNormName = Literal["none", "instance"]
 InitName = Literal["normal", "orthogonal", "kaiming"]
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
-MIN_SIDE, MAX_SIDE = 16, 1024
-"""Smallest and largest side of the images that convolutional generators and discriminators support."""
+MAX_CHANNELS = 64
+"""Largest number of channels of images: of satellites and spectrometers, and of stacks of slices."""
 MIN_INPUT_SIDE = 8
 """Smallest side of a translator's inputs."""
 
@@ -280,19 +281,14 @@ def count_doublings(side: int) -> int:
     return side.bit_length() - 3
 
 
-def check_square_image(kind: str, shape: tuple[int, ...]) -> None:
-    """Check the shape of images for networks that halve them down to 4x4.
+def check_grid_image(kind: str, shape: tuple[int, ...]) -> None:
+    """Check the shape of images for networks that halve them down to a small grid: see `check_grid`.
 
     Raises:
-        BadInput: the images are not square, or their side is not a power of two from 16 to 1024.
+        BadInput: the samples are no images, or their size is not supported.
     """
     _check_image_channels(kind, shape)
-    _, height, width = shape
-    if height != width or height.bit_count() != 1 or not MIN_SIDE <= height <= MAX_SIDE:
-        raise BadInput(
-            f"{kind} needs square images whose side is a power of two from {MIN_SIDE} to {MAX_SIDE},"
-            f" got {height} x {width}: set `data.size` to {_suggest_sizes(min(height, width))}."
-        )
+    check_grid(kind, *shape[1:])
 
 
 def check_image_size(kind: str, shape: tuple[int, ...], min_side: int, multiple: int = 1) -> None:
@@ -305,10 +301,11 @@ def check_image_size(kind: str, shape: tuple[int, ...], min_side: int, multiple:
     _, height, width = shape
     if min(height, width) < min_side or height % multiple or width % multiple:
         multiples = f" and a multiple of {multiple}" if multiple > 1 else ""
-        side = max(min_side, min(height, width) // multiple * multiple)
+        sides = [max(min_side, length // multiple * multiple) for length in (width, height)]
+        size = f"{sides[0]}x{sides[1]}" if sides[0] != sides[1] else sides[0]
         raise BadInput(
-            f"{kind} needs images with sides of at least {min_side} pixels{multiples}, got {height} x {width}:"
-            f" set `data.size` to {side}."
+            f"{kind} needs images with sides of at least {min_side} pixels{multiples}, got {width}x{height}:"
+            f" set `data.size` to {size}."
         )
 
 
@@ -328,8 +325,8 @@ def check_input_shape(
     if (input_shape[1] * upscale_factor, input_shape[2] * upscale_factor) != output_shape[1:]:
         scale = "as large as" if upscale_factor == 1 else f"{upscale_factor} times as large as"
         raise BadInput(
-            f"{kind} outputs images {scale} its inputs, but the inputs are {input_shape[1]} x {input_shape[2]} and the"
-            f" targets {output_shape[1]} x {output_shape[2]}: choose another `generator.kind`, or set"
+            f"{kind} outputs images {scale} its inputs, but the inputs are {input_shape[2]}x{input_shape[1]} and the"
+            f" targets {output_shape[2]}x{output_shape[1]}: choose another `generator.kind`, or set"
             " `generator.upscale_factor` (rrdb, srresnet) to their ratio."
         )
 
@@ -355,18 +352,8 @@ def _check_image_channels(kind: str, shape: tuple[int, ...]) -> None:
             f"{kind} needs images or other samples of shape (channels, height, width), got samples of shape"
             f' {format_shape(shape)}: set `generator.kind` and `discriminator.kind` to "mlp".'
         )
-    if not 1 <= shape[0] <= 4:
-        raise BadInput(
-            f"{kind} needs images of 1 to 4 channels, got {shape[0]}: convert them to gray (1) or color (3)."
-        )
-
-
-def _suggest_sizes(side: int) -> str:
-    """Return the nearest supported sizes below and above this side, as text."""
-    supported = min(max(side, MIN_SIDE), MAX_SIDE)
-    below = 1 << (supported.bit_length() - 1)
-    sizes = (below,) if below == supported else (below, 2 * below)
-    return " or ".join(map(str, sizes))
+    if not 1 <= shape[0] <= MAX_CHANNELS:
+        raise BadInput(f"{kind} needs images of 1 to {MAX_CHANNELS} channels, got {shape[0]}: leave some of them out.")
 
 
 def format_shape(shape: tuple[int, ...]) -> str:

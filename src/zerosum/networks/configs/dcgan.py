@@ -15,9 +15,10 @@ from zerosum.networks.configs.base import (
     TensorGeneratorConfig,
     Width,
     build_layer_factory,
-    check_square_image,
+    check_grid_image,
     count_doublings,
 )
+from zerosum.networks.image_grid import find_grid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,8 +46,8 @@ class _DCGANConfig(NetworkConfig):
         return self
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the shape is a supported square image."""
-        check_square_image(self.kind, shape)
+        """Check that the shape is that of supported images."""
+        check_grid_image(self.kind, shape)
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
         """Return the channels from half the image's side down to 4x4."""
@@ -63,10 +64,12 @@ class DCGANGeneratorConfig(_DCGANConfig, TensorGeneratorConfig):
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import dcgan, layers
 
+        grid = find_grid(*spec.shape[1:])
         return dcgan.Generator(
             latent_size,
             spec.shape[0],
-            self.stage_widths(spec.shape[1])[::-1],
+            self.stage_widths(grid.side)[::-1],
+            grid=grid,
             norm=layers.NORMS_2D[self.norm],
             factory=build_layer_factory(self.init),
             bounded=spec.bounded,
@@ -94,9 +97,11 @@ class DCGANDiscriminatorConfig(_DCGANConfig, TensorDiscriminatorConfig):
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import dcgan, layers
 
+        grid = find_grid(*spec.shape[1:])
         return dcgan.Discriminator(
             spec.shape[0],
-            self.stage_widths(spec.shape[1]),
+            self.stage_widths(grid.side),
+            grid=grid,
             norm=layers.NORMS_2D[self.norm],
             factory=build_layer_factory(self.init, self.spectral_norm),
             dropout=self.dropout,

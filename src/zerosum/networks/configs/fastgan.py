@@ -14,8 +14,9 @@ from zerosum.networks.configs.base import (
     TensorGeneratorConfig,
     Width,
     build_layer_factory,
-    check_square_image,
+    check_grid_image,
 )
+from zerosum.networks.image_grid import find_grid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,8 +37,8 @@ class _FastGANConfig(NetworkConfig):
     networks with norm."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the shape is a supported square image."""
-        check_square_image(self.kind, shape)
+        """Check that the shape is that of supported images."""
+        check_grid_image(self.kind, shape)
 
 
 class FastGANGeneratorConfig(_FastGANConfig, TensorGeneratorConfig):
@@ -59,10 +60,12 @@ class FastGANGeneratorConfig(_FastGANConfig, TensorGeneratorConfig):
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import fastgan, layers
 
+        grid = find_grid(*spec.shape[1:])
         return fastgan.Generator(
             latent_size,
             spec.shape[0],
-            self.stage_widths(spec.shape[1]),
+            self.stage_widths(grid.side),
+            grid=grid,
             norm=layers.NORMS_2D[self.norm],
             factory=build_layer_factory(self.init),
             bounded=spec.bounded,
@@ -72,8 +75,8 @@ class FastGANGeneratorConfig(_FastGANConfig, TensorGeneratorConfig):
 class FastGANDiscriminatorConfig(_FastGANConfig, TensorDiscriminatorConfig):
     """Down-blocks of two branches, and decoders that reconstruct the image from the feature maps.
 
-    It scores 5 x 5 positions of an image. A gradient penalty takes the gradient of their sum, so a weight tuned for a
-    single score is 25^2 times as strong here.
+    It scores 5 x 5 positions of an image, or more where its size is no power of two. A gradient penalty takes the
+    gradient of their sum, so a weight tuned for a single score is 25^2 times as strong here.
     """
 
     width: Width = 64
@@ -106,12 +109,12 @@ class FastGANDiscriminatorConfig(_FastGANConfig, TensorDiscriminatorConfig):
         )
 
     def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
-        """Build the network, (N, *shape) to scores (N, 1, 5, 5)."""
+        """Build the network, (N, *shape) to scores (N, 1, 5, 5), or a map of another size."""
         from zerosum.networks import fastgan, layers
 
         return fastgan.Discriminator(
             spec.shape[0],
-            self.stage_widths(spec.shape[1]),
+            self.stage_widths(find_grid(*spec.shape[1:]).side),
             norm=layers.NORMS_2D[self.norm],
             factory=build_layer_factory(self.init, self.spectral_norm),
             build_head=build_head,
@@ -126,8 +129,9 @@ class FastGANDiscriminatorConfig(_FastGANConfig, TensorDiscriminatorConfig):
 
         # the planes of a class condition are not reconstructed
         image_channels = shape[0] - (self.condition_size if self.condition == "concat" else 0)
-        target_side = min(self.reconstruction_side, shape[1] // 2)
-        *_, middle, small = self.stage_widths(shape[1])
+        image_side = find_grid(*shape[1:]).side
+        target_side = min(self.reconstruction_side, image_side // 2)
+        *_, middle, small = self.stage_widths(image_side)
         decoders = (
             fastgan.Decoder(
                 (

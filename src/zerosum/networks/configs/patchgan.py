@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import require_single_tensor
 from zerosum.networks.configs.base import (
-    MIN_SIDE,
     InitName,
     InstanceNormName,
     TensorDiscriminatorConfig,
@@ -17,6 +16,7 @@ from zerosum.networks.configs.base import (
     build_layer_factory,
     check_image_size,
 )
+from zerosum.networks.image_grid import MIN_SIDE
 
 if TYPE_CHECKING:
     from torch import nn

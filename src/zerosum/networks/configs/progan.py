@@ -11,9 +11,10 @@ from zerosum.networks.configs.base import (
     TensorDiscriminatorConfig,
     TensorGeneratorConfig,
     Widths,
-    check_square_image,
+    check_grid_image,
     count_doublings,
 )
+from zerosum.networks.image_grid import find_grid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,8 +35,8 @@ class _ProGANConfig(NetworkConfig):
         return frozenset({"progressive growing"})
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the shape is a supported square image."""
-        check_square_image(self.kind, shape)
+        """Check that the shape is that of supported images."""
+        check_grid_image(self.kind, shape)
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
         """Return the channels from 4x4 up to the image's side."""
@@ -50,7 +51,8 @@ class ProGANGeneratorConfig(_ProGANConfig, TensorGeneratorConfig):
         """Build the fully grown network, latents (N, L) to (N, *shape); linear even if bounded, as in the paper."""
         from zerosum.networks import progan
 
-        return progan.Generator(latent_size, spec.shape[0], self.stage_widths(spec.shape[1]))
+        grid = find_grid(*spec.shape[1:])
+        return progan.Generator(latent_size, spec.shape[0], self.stage_widths(grid.side), grid)
 
 
 class ProGANDiscriminatorConfig(_ProGANConfig, TensorDiscriminatorConfig):
@@ -69,6 +71,6 @@ class ProGANDiscriminatorConfig(_ProGANConfig, TensorDiscriminatorConfig):
         """Build the fully grown network, (N, *shape) to scores (N,)."""
         from zerosum.networks import progan
 
-        return progan.Discriminator(
-            spec.shape[0], self.stage_widths(spec.shape[1]), self.minibatch_std_group_size, build_head
-        )
+        grid = find_grid(*spec.shape[1:])
+        widths = self.stage_widths(grid.side)
+        return progan.Discriminator(spec.shape[0], widths, grid, self.minibatch_std_group_size, build_head)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zerosum.networks.configs.base import NormName, TensorDiscriminatorConfig, Width, check_square_image
+from zerosum.networks.configs.base import NormName, TensorDiscriminatorConfig, Width, check_image_size
+from zerosum.networks.image_grid import MIN_SIDE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +33,7 @@ class ProjectedDiscriminatorConfig(TensorDiscriminatorConfig):
     arXiv:1802.05637). Class planes concatenated with the image would mean nothing to a pretrained network."""
     min_side: SideMultipleOf32 = 224
     """Smaller images are enlarged to this many pixels a side before the features are computed, as in the authors' code.
-    The cost grows with its square: 64 costs a twelfth of 224."""
+    Others than squares are resized to squares too. The cost grows with its square: 64 costs a twelfth of 224."""
     max_side: SideMultipleOf32 = 1024
     """Larger images are reduced to this many pixels a side."""
     width: Annotated[int, Field(ge=1, le=1024)] = 64
@@ -62,12 +63,12 @@ class ProjectedDiscriminatorConfig(TensorDiscriminatorConfig):
         return self.norm == "batch"
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the shape is a supported square image."""
-        check_square_image(self.kind, shape)
+        """Check that the shape is an image of at least 16 pixels a side."""
+        check_image_size(self.kind, shape, MIN_SIDE)
 
     def resized_side(self, side: int) -> int:
-        """Return the side to which images of this side are resized, in pixels."""
-        return min(max(side, self.min_side), self.max_side)
+        """Return the side, a multiple of 32, to which images whose longer side is `side` are resized, in pixels."""
+        return min(max(-(-side // 32) * 32, self.min_side), self.max_side)
 
     def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to the scores of positions (N, 1, 1, P).
@@ -77,5 +78,5 @@ class ProjectedDiscriminatorConfig(TensorDiscriminatorConfig):
         """
         from zerosum.networks import layers, projected
 
-        side, norm = self.resized_side(spec.shape[1]), layers.NORMS_2D[self.norm]
+        side, norm = self.resized_side(max(spec.shape[1:])), layers.NORMS_2D[self.norm]
         return projected.Discriminator(side, self.width, self.max_width, norm, build_head)

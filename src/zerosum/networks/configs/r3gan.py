@@ -11,9 +11,10 @@ from zerosum.networks.configs.base import (
     TensorDiscriminatorConfig,
     TensorGeneratorConfig,
     Widths,
-    check_square_image,
+    check_grid_image,
     count_doublings,
 )
+from zerosum.networks.image_grid import find_grid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,8 +47,8 @@ class _R3GANConfig(NetworkConfig):
         return self
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the shape is a supported square image."""
-        check_square_image(self.kind, shape)
+        """Check that the shape is that of supported images."""
+        check_grid_image(self.kind, shape)
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
         """Return the channels from 4x4 up to the image's side."""
@@ -72,9 +73,9 @@ class R3GANGeneratorConfig(_R3GANConfig, TensorGeneratorConfig):
         """Build the network, latents (N, L) to (N, *shape); linear even if bounded, as in the paper."""
         from zerosum.networks import r3gan
 
-        return r3gan.Generator(
-            latent_size, spec.shape[0], self.stage_widths(spec.shape[1]), self._build_block_factory(spec.shape[1])
-        )
+        grid = find_grid(*spec.shape[1:])
+        widths, build_blocks = self.stage_widths(grid.side), self._build_block_factory(grid.side)
+        return r3gan.Generator(latent_size, spec.shape[0], widths, grid, build_blocks)
 
 
 class R3GANDiscriminatorConfig(_R3GANConfig, TensorDiscriminatorConfig):
@@ -84,6 +85,6 @@ class R3GANDiscriminatorConfig(_R3GANConfig, TensorDiscriminatorConfig):
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import r3gan
 
-        return r3gan.Discriminator(
-            spec.shape[0], self.stage_widths(spec.shape[1])[::-1], self._build_block_factory(spec.shape[1]), build_head
-        )
+        grid = find_grid(*spec.shape[1:])
+        widths, build_blocks = self.stage_widths(grid.side)[::-1], self._build_block_factory(grid.side)
+        return r3gan.Discriminator(spec.shape[0], widths, grid, build_blocks, build_head)

@@ -15,9 +15,10 @@ from zerosum.networks.configs.base import (
     TensorGeneratorConfig,
     Widths,
     build_layer_factory,
-    check_square_image,
+    check_grid_image,
     count_doublings,
 )
+from zerosum.networks.image_grid import find_grid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,8 +40,8 @@ class _ResNetConfig(NetworkConfig):
     """Initialization of the weights: kaiming preserves the variance; orthogonal is BigGAN's; normal is N(0, 0.02)."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the shape is a supported square image."""
-        check_square_image(self.kind, shape)
+        """Check that the shape is that of supported images."""
+        check_grid_image(self.kind, shape)
 
 
 def _stage_widths(widths: tuple[int, ...], side: int) -> tuple[int, ...]:
@@ -103,10 +104,12 @@ class ResNetGeneratorConfig(_ResNetConfig, TensorGeneratorConfig):
         is_conditional = self.hierarchical_latent or self.condition == "conditional-batch-norm"
         output_norm = resnet.UNCONDITIONAL_NORMS[self.norm]
         block_norm = resnet.build_conditional_norm_factory(factory) if is_conditional else output_norm
+        grid = find_grid(*spec.shape[1:])
         return resnet.Generator(
             spec.shape[0],
-            self.stage_widths(spec.shape[1]),
-            conditioning=self._build_conditioning(latent_size, count_doublings(spec.shape[1]), num_classes),
+            self.stage_widths(grid.side),
+            grid=grid,
+            conditioning=self._build_conditioning(latent_size, grid.doublings, num_classes),
             build_norms=(block_norm, output_norm),
             factory=factory,
             attention_side=self.attention_side,
@@ -162,9 +165,11 @@ class ResNetDiscriminatorConfig(_ResNetConfig, TensorDiscriminatorConfig):
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import resnet
 
-        widths, same_size_widths = self.stage_widths(spec.shape[1])
+        grid = find_grid(*spec.shape[1:])
+        widths, same_size_widths = self.stage_widths(grid.side)
         return resnet.Discriminator(
-            spec.shape,
+            spec.shape[0],
+            grid.side,
             widths,
             same_size_widths,
             factory=build_layer_factory(self.init, self.spectral_norm),

@@ -12,9 +12,10 @@ from zerosum.networks.configs.base import (
     NetworkConfig,
     TensorDiscriminatorConfig,
     Width,
-    check_square_image,
+    check_grid_image,
     count_doublings,
 )
+from zerosum.networks.image_grid import find_grid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +32,8 @@ class _StyleGAN2Config(NetworkConfig):
     """Limit of the channels at any size."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check that the shape is a supported square image."""
-        check_square_image(self.kind, shape)
+        """Check that the shape is that of supported images."""
+        check_grid_image(self.kind, shape)
 
     def stage_widths(self, side: int) -> tuple[int, ...]:
         """Return the channels at 4x4, 8x8, ..., the image's size."""
@@ -93,10 +94,12 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         mapping = MappingNetwork(
             input_layer, latent_size + is_conditional * self.condition_size, self.style_size, self.mapping_layers
         )
+        grid = find_grid(*shape[1:])
         return stylegan2.Generator(
             latent_size,
             shape[0],
-            self.stage_widths(shape[1]),
+            self.stage_widths(grid.side),
+            grid,
             mapping,
             style_size=self.style_size,
             style_mixing_prob=self.style_mixing_prob,
@@ -119,6 +122,6 @@ class StyleGAN2DiscriminatorConfig(_StyleGAN2Config, TensorDiscriminatorConfig):
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import stylegan2
 
-        return stylegan2.Discriminator(
-            spec.shape[0], self.stage_widths(spec.shape[1])[::-1], self.minibatch_std_group_size, build_head
-        )
+        grid = find_grid(*spec.shape[1:])
+        widths = self.stage_widths(grid.side)[::-1]
+        return stylegan2.Discriminator(spec.shape[0], widths, grid, self.minibatch_std_group_size, build_head)
