@@ -37,9 +37,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
         `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix is kept because writers infer the format from it; names have at most 255 bytes
-    stem = os.fsdecode(os.fsencode(path.stem)[:_MAX_STEM_BYTES])
-    temporary = path.with_name(f".{stem}.{os.getpid()}{path.suffix}")
+    # the suffix is kept because writers infer the format from it
+    temporary = path.with_name(f".{shorten_name(path.stem)}.{os.getpid()}{path.suffix}")
     try:
         write(temporary)
         flush(temporary)
@@ -47,6 +46,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def shorten_name(name: str) -> str:
+    """Return the beginning of a name, short enough for a process id and a suffix: names have at most 255 bytes."""
+    return os.fsdecode(os.fsencode(name)[:_MAX_STEM_BYTES])
 
 
 @contextmanager

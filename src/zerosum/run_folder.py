@@ -29,6 +29,7 @@ from zerosum.files import (
     is_running,
     read_json_lines,
     remove_leftovers,
+    shorten_name,
     temporary_folder,
     write_atomically,
 )
@@ -125,7 +126,7 @@ class RunFolder:
         """
         cls.check_new(path)
         try:
-            parent, prefix = (path, _START_PREFIX) if path.exists() else (path.parent, f".{path.name}.")
+            parent, prefix = (path, _START_PREFIX) if path.exists() else (path.parent, f".{shorten_name(path.name)}.")
             remove_leftovers(parent, re.escape(prefix) + r"(\d+)")
             with temporary_folder(parent, prefix) as temporary:
                 for name, content in files.items():

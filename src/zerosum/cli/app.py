@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from zerosum import __version__
 from zerosum.cli.fields import fields_to_flags, set_command
+from zerosum.data.text import printable
 from zerosum.diagnosis.finding import Severity
 from zerosum.errors import BadInput
 from zerosum.run_folder import RunState
@@ -106,7 +107,12 @@ def create_reporter() -> Reporter:
 
 def echo(text: object) -> None:
     """Print text to standard output, with flags in place of field names."""
-    typer.echo(fields_to_flags(str(text)))
+    typer.echo(printable(fields_to_flags(str(text)), "\n"))
+
+
+def echo_path(path: Path) -> None:
+    """Print the path of a result to standard output: escaped in a terminal, unchanged to a program."""
+    typer.echo(printable(str(path)) if sys.stdout.isatty() else os.fsencode(path))
 
 
 def run_safely(command: typer.Typer) -> int:  # noqa: PLR0911
@@ -138,8 +144,8 @@ def _print_error(message: str) -> int:
     """Print an error message, on the first rank only, and return exit code 2."""
     if os.environ.get("RANK", "0") == "0":
         with suppress(OSError):  # the disk that is full may hold the output too
-            for line in _LONG_WORD.sub(_abbreviate, message).splitlines():
-                typer.echo(f"zerosum: {line}", err=True)
+            for line in _LONG_WORD.sub(_abbreviate, message).split("\n"):
+                typer.echo(f"zerosum: {printable(line)}", err=True)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from zerosum.cli.fields import fields_to_flags
+from zerosum.data.text import printable
 from zerosum.reporter import ReportedFinding, Reporter
 from zerosum.run_folder import Row
 from zerosum.units import format_count, format_seconds
@@ -30,7 +31,7 @@ class LineReporter:
 
     def message(self, text: str = "") -> None:
         """Print one line."""
-        print(fields_to_flags(text), flush=True)  # noqa: T201
+        print(printable(fields_to_flags(text)), flush=True)  # noqa: T201
 
     def progress(self, done: int, total: int, description: str) -> None:
         """Print a line for each tenth of a step of 2,000 items or more."""
@@ -77,12 +78,14 @@ class LiveReporter:
 
     def message(self, text: str = "") -> None:
         """Print one line above the table."""
-        self.console.print(fields_to_flags(text), markup=False)
+        self.console.print(printable(fields_to_flags(text)), markup=False)
 
     def progress(self, done: int, total: int, description: str) -> None:
         """Print a line that the next one overwrites."""
         end = "\n" if done == total else "\r"
-        self.console.print(f"{description}: {format_count(done)} of {format_count(total)}", end=end, markup=False)
+        self.console.print(
+            f"{printable(description)}: {format_count(done)} of {format_count(total)}", end=end, markup=False
+        )
 
     def training_started(self, max_examples: float, max_seconds: float) -> None:
         """Start the live table."""

@@ -19,6 +19,7 @@ from zerosum.cli.app import (
     app,
     create_reporter,
     echo,
+    echo_path,
 )
 from zerosum.errors import BadInput
 
@@ -46,7 +47,7 @@ def sample(
     folder = api.sample(
         run, num_samples, seed=seed, truncation=truncation, label=label, into=into, best=best, device=device
     )
-    typer.echo(folder)
+    echo_path(folder)
 
 
 @app.command()
@@ -75,7 +76,7 @@ def walk(
         video_format=video_format, into=into, best=best, device=device,
     )  # fmt: skip
     for path in paths:
-        typer.echo(path)
+        echo_path(path)
 
 
 @app.command()
@@ -98,7 +99,7 @@ def mix(
         run, _parse_indices("--rows", rows), _parse_indices("--columns", columns), layers=layers, seed=seed,
         truncation=truncation, label=label, into=into, best=best, device=device,
     )  # fmt: skip
-    typer.echo(path)
+    echo_path(path)
 
 
 @app.command()
@@ -132,7 +133,7 @@ def edit(
         steps=steps, layers=layers, seed=seed, truncation=truncation, label=label, into=into, best=best, device=device,
         reporter=create_reporter(),
     )  # fmt: skip
-    typer.echo(path)
+    echo_path(path)
 
 
 @app.command()
@@ -156,7 +157,7 @@ def encode(
         run, image, steps=steps, per_layer=per_layer, seed=seed, label=label, into=into, best=best, device=device,
         reporter=create_reporter(),
     )  # fmt: skip
-    typer.echo(path)
+    echo_path(path)
 
 
 @app.command()
@@ -193,9 +194,9 @@ def apply(
     if not paths:
         echo("all output files exist already")
     elif len(paths) == 1:
-        typer.echo(paths[0])
+        echo_path(paths[0])
     else:
-        typer.echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
+        echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
 
 
 def _parse_indices(flag: str, text: str) -> list[int]:

@@ -1,8 +1,9 @@
-"""Text about data: natural order, counts and plurals."""
+"""Text about data: natural order, counts and plurals, and names that may hold any characters."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 _DIGITS = re.compile(r"([0-9]+)")
@@ -15,6 +16,34 @@ def natural_sort_key(name: str) -> tuple[list[tuple[int, str]], str]:
     """
     parts = _DIGITS.split(name)  # text and digits alternate, text first
     return [(int(part), "") if index % 2 else (-1, part.lower()) for index, part in enumerate(parts)], name
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Return text with escapes in place of what no terminal, JSON or HTML should get.
+
+    A file or a class may have any name. Escaped are control characters such as ESC and newline, marks that change the
+    direction of text, invisible characters, and bytes that are no UTF-8.
+
+    Args:
+        text: any text.
+        keep: characters that are not escaped, such as the newlines between lines.
+
+    Example:
+        >>> print(printable("caf\udce9 \x1b[31m\n"))
+        caf\xe9 \x1b[31m\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep or unicodedata.category(char) == "Zs" else _escape(char)
+        for char in text
+    )
+
+
+def _escape(char: str) -> str:
+    """Return the escape of a character, as in Python; of a byte that is no UTF-8, which Python reads as a surrogate."""
+    code = ord(char)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else char.encode("unicode_escape").decode("ascii")
 
 
 def pluralize(count: int, noun: str) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from html import escape
 
+from zerosum.data.text import printable
+
 VOID_ELEMENTS = frozenset({"br", "img", "input"})
 """Elements without content, which have no end tag."""
 CODE_SPAN_PATTERN = re.compile(r"`([^`]+)`")
@@ -34,9 +36,13 @@ def tag(element: str, *children: object, **attributes: object) -> Markup:
     for name, value in attributes.items():
         if value is not False:
             attribute = name.rstrip("_").replace("_", "-")
-            parts.append(attribute if value is True else f'{attribute}="{escape(str(value))}"')
+            parts.append(attribute if value is True else f'{attribute}="{_escape(value, quote=True)}"')
     start_tag = f"<{' '.join(parts)}>"
     return Markup(start_tag if element in VOID_ELEMENTS else f"{start_tag}{join_markup(children)}</{element}>")
+
+
+def _escape(value: object, quote: bool) -> str:
+    return escape(printable(str(value), keep="\n\t"), quote)
 
 
 def render_code_spans(text: str) -> Markup:
@@ -64,4 +70,8 @@ def section(title: str, description: str, *content: object) -> Markup:
 
 def join_markup(parts: Iterable[object]) -> Markup:
     """Concatenate markup and text; text is escaped."""
-    return Markup("".join(part if isinstance(part, Markup) else escape(str(part), quote=False) for part in parts))
+    return Markup(
+        "".join(
+            part if isinstance(part, Markup) else _escape(part, quote=False) for part in parts
+        )
+    )

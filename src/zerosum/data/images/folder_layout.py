@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zerosum.data.images.files import FileEntry
 from zerosum.data.images.label_table import LabelTable, find_label_tables, read_label_table
 from zerosum.data.images.splits import Split, name_split, select_split
-from zerosum.data.text import natural_sort_key
+from zerosum.data.text import natural_sort_key, printable
 
 _MIN_SHARD_DIGITS = 4  # with fewer, numbers are the names of classes: 0 to 9, 001 to 200
 
@@ -127,7 +127,7 @@ def _layout_of_classes(
 ) -> FolderLayout:
     label_of_folder = {folder: label for label, folder in enumerate(folders)}
     labels = np.array([label_of_folder[names[index].split("/")[depth]] for index in indices], np.int64)
-    return FolderLayout(tuple(indices), labels, tuple(folders), tuple(notes))
+    return FolderLayout(tuple(indices), labels, tuple(map(printable, folders)), tuple(notes))
 
 
 def _subfolders(names: Sequence[str], indices: Sequence[int], depth: int) -> list[str]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from zerosum.data.images.image_lookup import AMBIGUOUS, MISSING, ImageLookup
 from zerosum.data.images.splits import Split, name_split, preferred_split
-from zerosum.data.text import natural_sort_key, pluralize
+from zerosum.data.text import natural_sort_key, pluralize, printable
 from zerosum.errors import BadInput
 
 LABEL_TABLE_NAMES = ("labels.csv", "labels.tsv", "metadata.csv", "metadata.tsv")
@@ -330,7 +330,7 @@ def _build_labels(
         row, cell = collector.missing_files[0]
         rows = f"{pluralize(len(collector.missing_files), 'row')} of {table.name}"
         notes.append(f"ignored {rows} without a matching image, such as row {row:,} with {_quote_cell(cell)}")
-    class_names = {label: " ".join(label.split()) for label in set(collector.labels.values())}
+    class_names = {label: printable(" ".join(label.split())) for label in set(collector.labels.values())}
     classes = sorted(set(class_names.values()), key=natural_sort_key)
     if len(classes) < 2 or 2 * len(classes) > len(indices):
         # A column may hold captions or unique numbers, and a class of one image teaches nothing.
@@ -384,5 +384,5 @@ def _encoding_error(table: LabelTable, offset: int) -> BadInput:
 
 
 def _quote_cell(cell: str) -> str:
-    text = " ".join(cell.split())
+    text = printable(" ".join(cell.split()))
     return f"'{text}'" if len(text) <= _MAX_CELL_CHARS else f"'{text[:_MAX_CELL_CHARS]}...'"

@@ -130,6 +130,8 @@ def resolve_source(source: str | Path, split: Split = Split.TRAINING) -> Source:
     from zerosum.data.kind import builtin_datasets
 
     name, path = str(source), Path(source).expanduser()
+    if path.exists() and not _is_unicode(str(path.resolve())):
+        raise BadInput(f"the path of {name} is not valid UTF-8, so that no recipe can name it: rename the folder")
     if path.is_dir():
         return FolderSource(name, path, split)
     if path.is_file():
@@ -221,6 +223,11 @@ class ZipSource(_FileSource):
             return LabelTable(name, table_name, self._archive.read(self._archive.others[name]))
         except DAMAGED_ARCHIVE_ERRORS as error:
             raise BadInput(f"{table_name} cannot be read ({error}): create the archive again") from error
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a path can be written as text; bytes that are no UTF-8 are surrogates in it."""
+    return not any("\udc80" <= char <= "\udcff" for char in text)
 
 
 def _open_source_file(display_name: str, path: Path, split: Split) -> Source:

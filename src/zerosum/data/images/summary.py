@@ -70,7 +70,7 @@ class ImageSummary(DatasetSummary):
 
     def as_dict(self) -> dict[str, Json]:
         """Return the summary as a dict that JSON can hold."""
-        return {"files": self.files, **super().as_dict(), "unreadable": [list(pair) for pair in self.unreadable]}
+        return {"files": self.files, **super().as_dict()}
 
     @classmethod
     def from_dict(cls, record: Row) -> Self:
