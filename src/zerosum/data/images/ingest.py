@@ -11,6 +11,7 @@ from typing import Protocol
 from zerosum.data import cache
 from zerosum.data.images.arrays import NpySource
 from zerosum.data.images.example_format import ExampleFormat
+from zerosum.data.images.levels import add_levels
 from zerosum.data.images.memmap import MemmapReader
 from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.reader import DecodingReader
@@ -92,9 +93,10 @@ class ImageIngest:
         source = self.source.with_range(self.value_range, self.dtype)
         reader: ImageReader = self._memmapped or DecodingReader(source, self.form)
         try:
-            return cache.load_or_write(self.key, reader.load, partial(reader.write, progress=progress))
+            decoded = cache.load_or_write(self.key, reader.load, partial(reader.write, progress=progress))
         except cache.CacheWriteError as error:
-            return reader.load_uncached(progress, str(error))
+            decoded = reader.load_uncached(progress, str(error))
+        return add_levels(decoded)
 
     @cached_property
     def _memmapped(self) -> MemmapReader | None:

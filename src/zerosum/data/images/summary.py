@@ -58,6 +58,8 @@ class ImageSummary(DatasetSummary):
     fit: str = ""
     range: list[float] = field(default_factory=list)
     """The range [low, high] of values of more than 8 bits; [] if it is that of their type."""
+    levels: list[int] = field(default_factory=list)
+    """The least and the largest level of a sample of images of 8 bits; [] for those of more."""
     clipped: int = 0
     """Number of values outside the range, which were clipped."""
     tiles: int = 0

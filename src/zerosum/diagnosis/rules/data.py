@@ -12,6 +12,7 @@ from zerosum.diagnosis.rules.signals import (
     constant_signal,
     difference,
     generates_from_latents,
+    get_fact,
     get_number,
     has_bounded_values,
     ratio,
@@ -25,6 +26,13 @@ def duplicate_fraction(history: LogHistory) -> Series:
     return constant_signal(
         history, get_number(history, ("data", "duplicates"), 0) / max(1, get_number(history, ("data", "count"), 1))
     )
+
+
+def span_of_levels(history: LogHistory) -> Series:
+    """Return the part of 0 to 255 that the levels of images of 8 bits span; all of it where they are not known."""
+    levels = get_fact(history, "data", "levels", default=())
+    span = (levels[1] - levels[0]) / 255 if isinstance(levels, list) and len(levels) == 2 else 1.0
+    return constant_signal(history, span)
 
 
 def num_train_examples(history: LogHistory) -> Series:
@@ -73,14 +81,17 @@ RULES = (
         min_rounds=0,
     ),
     Rule(
-        "constant-data", Severity.SEVERE, "All training examples are the same",
-        "The batches do not vary: they contain the same example again and again, so there is nothing to learn.",
+        "constant-data", Severity.SEVERE, "All training examples are almost the same",
+        "The batches do not vary: they contain the same example again and again, or images that use almost none of "
+        "their range, such as masks of 0 and 1 of 255. There is nothing to learn.",
         (
             Criterion("variance of the batches", signal("signals/real_variance"), 2.5e-5, 1e-4,
                       "the variance at the same position of two examples is {value:.1e}"),
             Criterion("variance relative to the dataset", ratio("signals/real_variance", "monitor/real_variance"),
                       0.01, 0.04, "the variance of the batches is {value:.3f} times the dataset's"),
             Criterion("duplicates in the data", duplicate_fraction, 0.9, 0.8, DUPLICATES_MESSAGE, consecutive=1),
+            Criterion("range of the values", span_of_levels, 4 / 255, 8 / 255,
+                      "the values of the images span {value:.1%} of their range", consecutive=1),
         ),
         min_rounds=0,
     ),
