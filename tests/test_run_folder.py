@@ -177,3 +177,17 @@ def test_damaged_lines_are_described_once_for_all_logs(tmp_path: Path) -> None:
     assert list(folder.rows()) == [{"examples": 1}]
     assert list(folder.rows("scores.jsonl")) == []
     assert folder.describe_damage() == "", "the damaged lines are gone"
+
+
+def test_an_incomplete_newest_checkpoint_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with pytest.raises(BadInput, match="has no checkpoint yet"):
+        folder.newest_checkpoint()
+    for examples in (100, 20):
+        (tmp_path / "checkpoints" / str(examples)).mkdir(parents=True)
+        (tmp_path / "checkpoints" / str(examples) / "state.json").touch()
+    assert folder.newest_checkpoint().name == "100"
+    (tmp_path / "checkpoints" / "100" / "state.json").unlink()
+    with pytest.raises(BadInput, match=r"100 has no state\.json; delete it to use the one before"):
+        folder.newest_checkpoint()
+    assert [path.name for path in folder.checkpoints()] == ["20"]

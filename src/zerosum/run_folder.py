@@ -295,8 +295,27 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """Return the folders of the complete checkpoints, oldest first."""
+        return [path for path in self._checkpoint_folders() if (path / "state.json").is_file()]
+
+    def newest_checkpoint(self) -> Path:
+        """Return the folder of the newest checkpoint, for a command that shows what it holds.
+
+        Raises:
+            BadInput: there is none yet, or it is incomplete: an older one would give other results without a word.
+        """
+        folders = self._checkpoint_folders()
+        if not folders:
+            raise BadInput(
+                f"{self.path} has no checkpoint yet; wait for the first one, or continue training with "
+                f"`zerosum resume {self.path}`"
+            )
+        if not (folders[-1] / "state.json").is_file():
+            raise BadInput(f"checkpoint {folders[-1]} has no state.json; delete it to use the one before")
+        return folders[-1]
+
+    def _checkpoint_folders(self) -> list[Path]:
         folders = [path for path in (self.path / "checkpoints").glob("*") if _NUMBER.fullmatch(path.name)]
-        return sorted((p for p in folders if (p / "state.json").is_file()), key=lambda p: int(p.name))
+        return sorted(folders, key=lambda path: int(path.name))
 
     def save_checkpoint(self, examples: int, write: Callable[[Path], object], keep: int = 2) -> Path:
         """Write a checkpoint into a temporary folder, rename it, and delete all but the newest `keep` checkpoints.

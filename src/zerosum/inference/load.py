@@ -190,15 +190,10 @@ def _find_weights(folder: RunFolder, best: bool) -> tuple[Recipe, Row, Path]:
     """Return a run's recipe, the metadata of its networks and the folder of their weights."""
     recipe = read_recipe(folder)
     metadata = folder.read_toml("recipe.toml").get("metadata", {})
-    checkpoints = folder.checkpoints()
-    if not checkpoints:
-        raise BadInput(
-            f"{folder.path} has no checkpoint yet; wait for the first one, or continue training with "
-            f"`zerosum resume {folder.path}`"
-        )
+    checkpoint = folder.newest_checkpoint()
     if best and not folder.best_scores():
         raise BadInput(
             f"{folder.path} has no best networks, since it was not evaluated during training; leave `best` out, or "
             f"train with `evaluation.every_examples`"
         )
-    return recipe, metadata, folder.path / "best" if best else checkpoints[-1]
+    return recipe, metadata, folder.path / "best" if best else checkpoint
