@@ -53,6 +53,16 @@ def shorten_name(name: str) -> str:
     return os.fsdecode(os.fsencode(name)[:_MAX_STEM_BYTES])
 
 
+def overwrite(path: Path, text: str) -> None:
+    """Overwrite an existing file in place, which needs no space on the disk; a kill may leave a part of the text.
+
+    Raises:
+        OSError: the file does not exist, or cannot be written.
+    """
+    with path.open("rb+", buffering=0) as file:
+        file.truncate(file.write(text.encode()))
+
+
 @contextmanager
 def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Yield a new, empty folder of this process in `parent`, and remove it afterwards if it is still there.

@@ -60,6 +60,24 @@ def test_a_full_disk_ends_training_wherever_it_is_noticed(
     assert api.resume(run).state == "done"
 
 
+def test_the_state_is_written_even_where_no_other_file_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space")
+
+    def fill_disk(*arguments: object) -> None:
+        monkeypatch.setattr(RunFolder, "write_json", fail)
+        fail()
+
+    settings = {"generator.widths": [8], "discriminator.widths": [8], "training.tick_examples": 64}
+    monkeypatch.setattr(RunFolder, "append", fill_disk)
+    with pytest.raises(BadInput, match="No space"):
+        api.train("ring", recipe="vanilla", run=tmp_path / "run", examples=256, batch_size=32, settings=settings)
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["state"] == "interrupted"
+    monkeypatch.undo()
+    assert api.resume(tmp_path / "run").state == "done"
+
+
 def test_a_row_that_does_not_fit_leaves_the_log_as_it_was(tmp_path: Path) -> None:
     script = """
 import resource, sys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import sys
@@ -18,6 +19,7 @@ from typing import Protocol
 import torch
 
 from zerosum.data.loader import BatchLoader
+from zerosum.files import overwrite
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
 from zerosum.run_folder import FORMAT_VERSION, Json, Row, RunFolder, RunState
@@ -289,20 +291,25 @@ class Trainer:
     def _mark_interrupted(self) -> None:
         """Write that training was interrupted by an error, if that is possible."""
         self.state = RunState.INTERRUPTED
-        with suppress(OSError):  # the first error is the one to report
+        try:
             self._write_status()
+        except OSError:  # a full disk has no room for a second file, but for another state in the first
+            with suppress(OSError):  # the first error is the one to report
+                overwrite(self.folder.path / "status.json", json.dumps(self._status(), indent=1) + "\n")
 
     def _write_status(self) -> None:
         if self.accelerator.rank == 0:
-            status: dict[str, Json] = {
-                "format": FORMAT_VERSION,
-                "state": self.state,
-                "stopped_early": self.stopped_early,
-                "round": self.progress.round,
-                "examples": self.progress.examples,
-                "seconds": round(self.elapsed_seconds(), 3),
-            }
-            self.folder.write_json("status.json", status)
+            self.folder.write_json("status.json", self._status())
+
+    def _status(self) -> dict[str, Json]:
+        return {
+            "format": FORMAT_VERSION,
+            "state": self.state,
+            "stopped_early": self.stopped_early,
+            "round": self.progress.round,
+            "examples": self.progress.examples,
+            "seconds": round(self.elapsed_seconds(), 3),
+        }
 
 
 @dataclass
