@@ -36,8 +36,8 @@ KIND_PLACES = tuple(
 KIND_REGISTRIES = {"data.kind", "evaluation.kinds.base", "media.kind"}
 """Where kinds are listed by name."""
 IMAGE_TOOLS = {
-    "data.images.decode", "data.images.files", "data.images.folder_walk", "data.images.pixels", "data.images.summary",
-    "data.images.thumbnails",
+    "data.images.decode", "data.images.files", "data.images.folder_walk", "data.images.page_files",
+    "data.images.pixels", "data.images.summary", "data.images.thumbnails",
 }  # fmt: skip
 """Functions of images that whatever works on images alone may use: degradations, translation, classifiers of images."""
 MAX_FILE_LINES = 400

@@ -8,6 +8,7 @@ from zerosum.data import device_cache
 from zerosum.data.dataset import Dataset
 from zerosum.data.device_cache import DeviceCache, cache_on_device
 from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.symmetries import random_hflip
 from zerosum.data.loader import BatchLoader, copy_to_device, pin_for_device
 from zerosum.data.points.kind import PointCodec
@@ -16,11 +17,15 @@ from zerosum.data.summary import DatasetSummary
 CPU = torch.device("cpu")
 
 
+IMAGE_TYPES: dict[str, PixelType] = {"images": "uint8", "deep images": "uint16", "float images": "float32"}
+
+
 def make_dataset(kind: str = "images", n: int = 50) -> Dataset:
     rng = np.random.default_rng(0)
-    if kind == "images":
-        values = rng.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)
-        codec, symmetries = ImageCodec((3, 8, 8)), (random_hflip,)
+    if kind in IMAGE_TYPES:
+        dtype = IMAGE_TYPES[kind]
+        values = rng.uniform(0, 255, (n, 8, 8, 3)).astype(dtype)
+        codec, symmetries = ImageCodec((3, 8, 8), dtype, (0, 255)), (random_hflip,)
     else:
         values = rng.normal(size=(n, 2)).astype(np.float32)
         codec, symmetries = PointCodec(2), ()
@@ -30,7 +35,7 @@ def make_dataset(kind: str = "images", n: int = 50) -> Dataset:
     return Dataset(values, labels, (), keys, *split, DatasetSummary("here", kind, n), codec, symmetries)
 
 
-@pytest.mark.parametrize("kind", ["images", "points"])
+@pytest.mark.parametrize("kind", [*IMAGE_TYPES, "points"])
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("rank", [0, 1])
 def test_cached_batches_equal_those_of_the_source(monkeypatch, kind: str, workers: int, rank: int) -> None:

@@ -46,6 +46,26 @@ class DataConfig(Settings):
         return None
 
     @property
+    def range_of_outputs(self) -> tuple[float, float] | None:
+        """The values (low, high) that are the ends of the range of what is generated; None for that of its type."""
+        return None
+
+    @property
+    def dtype_of_inputs(self) -> str:
+        """The type of the values of inputs, where they are images."""
+        return "uint8"
+
+    @property
+    def dtype_of_outputs(self) -> str:
+        """The type of the values of what is generated, where it is images."""
+        return "uint8"
+
+    @property
+    def pages_are_bands(self) -> bool:
+        """Whether the pages of a file are the bands of one image."""
+        return False
+
+    @property
     def held_out_fraction(self) -> float:
         """The fraction of the data that is held out."""
         return DEFAULT_HELD_OUT if self.held_out is None else self.held_out

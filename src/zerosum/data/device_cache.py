@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -42,12 +43,19 @@ class DeviceCache:
     def fetch(self, part: int, rows: NDArray[np.int64]) -> FetchedPart:
         """Return the raw examples of a part on the device; `rows` (n,) are in the new numbering."""
         index = copy_to_device(torch.from_numpy(np.ascontiguousarray(rows)), self._device)
-        selected: FetchedPart = tree_map(lambda column: column.index_select(0, index), self.parts[part])
+        selected: FetchedPart = tree_map(partial(_select_rows, index=index), self.parts[part])
         return selected
 
     def make_batch(self, parts: Sequence[FetchedPart], seed: Tensor) -> Batch:
         """Make a batch as the source does."""
         return self._source.make_batch(parts, seed)
+
+
+def _select_rows(column: Tensor, index: Tensor) -> Tensor:
+    """Return rows of a column; integers of 16 bits without a sign, which few operators take, as if they had one."""
+    if column.dtype is torch.uint16:
+        return column.view(torch.int16).index_select(0, index).view(torch.uint16)
+    return column.index_select(0, index)
 
 
 def _inverse(rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,15 @@ def save_values(image: NDArray[np.generic], path: Path) -> None:
         write_atomically(path, lambda part: _save_array(part, pixels))
     else:
         write_atomically(path, Image.fromarray(pixels).save)
+
+
+def save_pages(pages: Sequence[NDArray[np.generic]], path: Path) -> None:
+    """Write images (H, W, C) of one size atomically: as the pages of a TIFF file, or as one array (N, H, W, C)."""
+    if path.suffix.lower() == ".npy":
+        write_atomically(path, lambda part: _save_array(part, np.stack(pages)))
+        return
+    first, *rest = (Image.fromarray(np.ascontiguousarray(p[..., 0] if p.shape[2] == 1 else p)) for p in pages)
+    write_atomically(path, lambda part: first.save(part, save_all=True, append_images=rest))
 
 
 def save_each(items: Items, folder: Path) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from zerosum.data.codec import Items
+from zerosum.data.codec import Codec, Items
+from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.size import parse_size
 from zerosum.data.images.summary import describe_channels
-from zerosum.media.image_files import save_each
+from zerosum.media.image_files import describe_format, save_each
 from zerosum.media.kind import MediaKind
 from zerosum.media.raster import Images, as_images, make_grid, save_image
 from zerosum.run_folder import Json
@@ -41,6 +42,13 @@ class ImageMedia(MediaKind):
         grid = make_grid(as_images(items if previews is None else previews))
         save_each(items, folder)
         save_image(grid, folder / "grid.png")
+
+    def describe_files(self, codec: Codec) -> str:
+        """Return the format of the files; "" for PNG of 8 bits."""
+        if not isinstance(codec, ImageCodec):
+            return ""
+        description = describe_format(codec.dtype, codec.shape[0])
+        return "" if description == "PNG" else description
 
     def frames(self, items: Items) -> Images:
         """Return the images themselves."""

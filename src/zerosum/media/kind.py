@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from zerosum.data.codec import Items
+from zerosum.data.codec import Codec, Items
 from zerosum.data.registry import KindRegistry
 from zerosum.errors import BadInput
 from zerosum.run_folder import Json
@@ -45,6 +45,10 @@ class MediaKind(ABC):
             folder: where the files are written.
             previews: the items as `Codec.preview` draws them; None: the items themselves.
         """
+
+    def describe_files(self, codec: Codec) -> str:
+        """Return what files `write` makes of the items of a codec, or "" for the usual ones of this kind."""
+        return ""
 
     def frames(self, items: Items) -> Images:
         """Return an image of each item, uint8 (N, H, W, C), for films and contact sheets.

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.data.images.files import COMMON_SUFFIXES, is_image_file, load_clipped_image, load_image
+from zerosum.data.images.files import COMMON_SUFFIXES, is_array_file, is_image_file, load_image
 from zerosum.data.images.folder_walk import image_paths, list_folder, walk_images
+from zerosum.data.images.page_files import Page, PageReader, bytes_to_tensor
+from zerosum.data.images.pixels import parse_pixel_type
 from zerosum.data.kind import DATA_KINDS
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 from zerosum.inference.load import load_translator, located_recipe, read_recipe
+from zerosum.inference.translated_files import OutputWriter, TranslatedPage
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_whole_number
 
 if TYPE_CHECKING:
-    from PIL.Image import Image, Resampling
+    from PIL.Image import Image
     from torch import Tensor
 
     from zerosum.data.config import DataConfig
@@ -52,7 +55,8 @@ def apply(
 
     Args:
         run: the run folder; the run must be an image-to-image translation, such as pix2pix, CycleGAN or ESRGAN.
-        source: an image file or a folder. Images may have any size. Each output is a PNG of the same name.
+        source: an image file or a folder. Images may have any size. Each output is a PNG of the same name, or a
+            TIFF or .npy file where PNG does not hold it: see `zerosum.media.image_files`.
         into: the output folder, or for one image a .png path; by default a folder in `outputs/` of the run.
         mask: for inpainting, an image that is white where pixels are to be filled; for a folder, a folder of masks of
             equal names. By default the transparent pixels of each image are filled.
@@ -82,36 +86,41 @@ def apply(
     degradations = recipe.data.degradations
     masks = _open_masks(degradations, mask, Path(source), degrade)
     data = recipe.data.reversed() if reverse else recipe.data
-    input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks, data.range_of_inputs)
+    input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks, _page_reader(data, translator))
+    writer = OutputWriter.of_data(data, translator.target_shape)
     data = located_recipe(RunFolder(Path(run)), recipe).data
     jobs = _plan_jobs(
         Path(source),
         _list_inputs(Path(source), data.reversed() if reverse else data, reporter),
         Path(into) if into else Path(run) / "outputs" / _output_stem(source, translator, reverse),
         skip_existing,
+        writer,
     )
-    written: list[Path] = []
     skipped: list[str] = []
-    from zerosum.data.images.pixels import unit_to_bytes
-    from zerosum.media import raster
-
     for batch in _iter_batches(input_loader, jobs, skipped):
         import torch
 
-        outputs = unit_to_bytes(translator(torch.cat([inputs for _, inputs in batch])))
-        for (path, _), image in zip(batch, outputs, strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            raster.save_image(raster.make_grid(image[None], columns=1, scale=1, gap=0), path)
-            written.append(path)
-        reporter.progress(len(written) + len(skipped), len(jobs), "translating images")
+        outputs = translator(torch.cat([page.inputs for page in batch]))
+        for page, output in zip(batch, outputs, strict=True):
+            writer.add(page, output)
+        reporter.progress(len(writer.written) + len(skipped), len(jobs), "translating images")
+    written = writer.written
     for problem in skipped:
         reporter.message(f"skipped: {problem}")
+    for what, count in input_loader.dropped.items():
+        reporter.message(f"not used: {what}, of {pluralize(count, 'image')}")
     if input_loader.clipped:
         images = pluralize(len(input_loader.clipped), "image")
         reporter.message(f"clipped to the range of the training data: {sum(input_loader.clipped):,} values of {images}")
     if skipped and not written:
         raise BadInput(f"none of the {len(skipped)} images of {source} can be used: {skipped[0]}; replace the files")
     return written
+
+
+def _page_reader(data: DataConfig, translator: Translator) -> PageReader:
+    """Return the reader of a translator's inputs; `data` are the settings in the direction of the translation."""
+    dtype = parse_pixel_type(data.dtype_of_inputs)
+    return PageReader(translator.input_shape[0], data.range_of_inputs, dtype, data.pages_are_bands)
 
 
 def _output_stem(source: str | Path, translator: Translator, reverse: bool) -> str:
@@ -163,42 +172,46 @@ def _list_inputs(source: Path, data: DataConfig, reporter: Reporter) -> list[Pat
     return [paths[index] for index in indices]
 
 
-def _plan_jobs(source: Path, paths: Sequence[Path], into: Path, skip_existing: bool) -> list[Job]:
+def _plan_jobs(source: Path, paths: Sequence[Path], into: Path, skip_existing: bool, writer: OutputWriter) -> list[Job]:
     """Return the images to translate, and the path of each output.
 
     Args:
         source: an image, or a folder.
         paths: the images of the folder.
-        into: the output folder, or for one image a .png path.
+        into: the output folder, or for one image the path of a file.
+        writer: says which suffix the file of an output has.
         skip_existing: whether images whose output exists are left out.
 
     Raises:
         BadInput: there are no images, an output exists, or `into` does not fit the source.
     """
-    if is_image_file(into.name) and into.suffix.lower() != ".png":
-        raise BadInput(f"`into` {into}: images are written as PNG; name a .png file or a folder")
+    suffix = writer.suffix(source) if source.is_file() else writer.default_suffix
+    is_file = is_image_file(into.name) or is_array_file(into.name)
+    if is_file and into.suffix.lower() != suffix:
+        formats = "PNG" if suffix == ".png" else suffix
+        raise BadInput(f"`into` {into}: images are written as {formats}; name a {suffix} file or a folder")
     if source.is_file():
-        jobs = [(source, into if into.suffix.lower() == ".png" else into / f"{source.stem}.png")]
+        jobs = [(source, into if is_file else into / f"{source.stem}{suffix}")]
     elif source.is_dir():
-        if into.suffix.lower() == ".png":
+        if is_file:
             raise BadInput(f"`into` {into}: {source} is a folder, so name a folder")
         if into.resolve().is_relative_to(source.resolve()):
             raise BadInput(f"`into` {into}: lies in {source}, from which images are read; name a folder elsewhere")
         if not paths:
             raise BadInput(f"{source} holds no images ({COMMON_SUFFIXES}); name a folder that does")
-        jobs = [(path, into / name) for path, name in zip(paths, _output_names(paths, source), strict=True)]
+        jobs = [(path, into / name) for path, name in zip(paths, _output_names(paths, source, writer), strict=True)]
     else:
         raise BadInput(f"{source}: there is no such file or folder; name an image or a folder of images")
     existing = [output for _, output in jobs if output.exists()]
     if existing and not skip_existing:
         raise BadInput(f"`into` {into}: {existing[0].name} exists; name another folder, or set `skip_existing`")
     if not existing and into.is_file():
-        raise BadInput(f"`into` {into}: is a file; name a folder, or a new .png file")
+        raise BadInput(f"`into` {into}: is a file; name a folder, or a new {suffix} file")
     return [job for job in jobs if job[1] not in existing]
 
 
-def _output_names(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """Return the relative path of each output: that of the input with suffix .png.
+def _output_names(paths: Sequence[Path], folder: Path, writer: OutputWriter) -> list[Path]:
+    """Return the relative path of each output: that of the input with the suffix of the output, mostly .png.
 
     If cat.jpg and cat.png are in one folder, their outputs are cat.jpg.png and cat.png.png.
 
@@ -207,9 +220,10 @@ def _output_names(paths: Sequence[Path], folder: Path) -> list[Path]:
     """
     relative = [path.relative_to(folder) for path in paths]
     count = Counter(path.with_suffix("") for path in relative)
+    suffixes = [writer.suffix(path) for path in paths]
     names = [
-        path.with_suffix(".png") if count[path.with_suffix("")] == 1 else path.with_name(f"{path.name}.png")
-        for path in relative
+        path.with_suffix(suffix) if count[path.with_suffix("")] == 1 else path.with_name(f"{path.name}{suffix}")
+        for path, suffix in zip(relative, suffixes, strict=True)
     ]
     duplicate = next((name for name, times in Counter(names).items() if times > 1), None)
     if duplicate is not None:
@@ -228,37 +242,54 @@ class _InputLoader:
     """Whether the images are targets, which are degraded first."""
     shorter_side: int | None
     masks: _MaskSource | None
-    value_range: tuple[float, float] | None
-    """The range of values of more than 8 bits, as in training; None: that of their type."""
+    reader: PageReader
     clipped: list[int] = field(default_factory=list)
-    """The number of values outside the range, of each loaded image that has such values."""
+    """The number of values outside the range, of each loaded page that has such values."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """What of images is not used, with the number of those images."""
 
-    def load(self, path: Path) -> Tensor:
-        """Load the translator's input of an image file: (1, Ci, h, w) in [-1, 1].
+    def load(self, path: Path, into: Path) -> list[TranslatedPage]:
+        """Load the translator's inputs of the pages of an image file, whose translations are written into a file.
 
         Raises:
             BadInput: the file cannot be read, or lacks its mask.
         """
-        image, clipped = load_clipped_image(path, self.value_range)
-        if clipped:
-            self.clipped.append(clipped)
-        channels = self.translator.input_shape[0]
-        if self.degrade:
-            return self._degrade(_image_to_tensor(image, self.translator.target_shape[0], self._input_size(image)))
-        if MASKS_DEGRADATION not in self.degradations:
-            return _image_to_tensor(image, channels, self._input_size(image))
+        file = self.reader.load(path)
+        count = len(file.pages)
+        pages = [
+            TranslatedPage(into, index, count, self._load_page(path, page), self._carried_alpha(page))
+            for index, page in enumerate(file.pages)
+        ]
+        self.dropped.update(file.dropped)
+        return pages
+
+    def _carried_alpha(self, page: Page) -> Image | None:
+        """Return the alpha that the output of a page gets; None if it has none, or the translator uses or makes it."""
+        uses_alpha = MASKS_DEGRADATION in self.degradations
+        return None if uses_alpha or self.translator.target_shape[0] not in (1, 3) else page.transparency
+
+    def _load_page(self, path: Path, page: Page) -> Tensor:
+        """Load the translator's input of a page: (1, Ci, h, w) in [-1, 1]."""
         import torch
 
-        mask = self._load_mask(path, image)
-        pixels = _image_to_tensor(image, channels - 1, self._input_size(image))
+        needs_mask = not self.degrade and MASKS_DEGRADATION in self.degradations
+        channels = self.translator.target_shape[0] if self.degrade else self.translator.input_shape[0] - needs_mask
+        reader = replace(self.reader, channels=channels)
+        pixels, clipped = reader.to_tensor(page, self._input_size(page.image.size))
+        self.clipped.extend([clipped] if clipped else [])
+        if self.degrade:
+            return self._degrade(pixels)
+        if not needs_mask:
+            return pixels
+        mask = self._load_mask(path, page)
         return torch.cat([torch.where(mask > 0, torch.zeros(()), pixels), mask], 1)
 
-    def _input_size(self, image: Image) -> tuple[int, int]:
-        """Return the (width, height) in pixels that an image is scaled to."""
+    def _input_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (width, height) in pixels that an image of a size is scaled to."""
         if self.shorter_side is None:
-            return image.size
-        factor = self.shorter_side / min(image.size)
-        width, height = (max(1, round(length * factor)) for length in image.size)
+            return size
+        factor = self.shorter_side / min(size)
+        width, height = (max(1, round(length * factor)) for length in size)
         return width, height
 
     def _degrade(self, image: Tensor) -> Tensor:
@@ -274,29 +305,31 @@ class _InputLoader:
         cropped = image[:, :, :height, :width]
         return degrade(cropped, torch.from_numpy(input_seeds(unit_to_bytes(cropped))))
 
-    def _load_mask(self, path: Path, image: Image) -> Tensor:
-        """Load the mask of an image: (1, 1, h, w), 1 where pixels are to be filled and -1 elsewhere."""
+    def _load_mask(self, path: Path, page: Page) -> Tensor:
+        """Load the mask of a page: (1, 1, h, w), 1 where pixels are to be filled and -1 elsewhere."""
+        width, height = page.image.size
         if self.masks is None:
-            if "A" not in image.mode:
+            if not page.has_alpha:
                 raise BadInput(
                     f"{path}: there is no mask; add `mask`, an image that is white where pixels are to be filled, or "
                     "make these pixels of the image transparent"
                 )
-            return self._mask_to_tensor(image.getchannel("A").point(lambda level: 255 if level < 128 else 0), image)
+            return self._mask_to_tensor(page.read_alpha().point(lambda level: 255 if level < 128 else 0))
         file = self.masks.find(path)
         mask = load_image(file).convert("L").point(lambda level: 255 if level >= 128 else 0)
-        if mask.size != image.size:
+        if mask.size != (width, height):
             raise BadInput(
                 f"{file}: size mismatch: the mask has {mask.width} x {mask.height} pixels and {path.name} has "
-                f"{image.width} x {image.height}; make the sizes equal"
+                f"{width} x {height}; make the sizes equal"
             )
-        return self._mask_to_tensor(mask, image)
+        return self._mask_to_tensor(mask)
 
-    def _mask_to_tensor(self, mask: Image, image: Image) -> Tensor:
+    def _mask_to_tensor(self, mask: Image) -> Tensor:
         """Scale a mask of 0 and 255 to (1, 1, h, w): 1 for every pixel that the mask touches, -1 elsewhere."""
         import PIL.Image
 
-        return (_image_to_tensor(mask, 1, self._input_size(image), PIL.Image.Resampling.BOX) > -1).float() * 2 - 1
+        resampling = PIL.Image.Resampling.BOX
+        return (bytes_to_tensor(mask, 1, self._input_size(mask.size), resampling) > -1).float() * 2 - 1
 
 
 @dataclass(frozen=True)
@@ -334,41 +367,26 @@ class _MaskSource:
 
 def _iter_batches(
     input_loader: _InputLoader, jobs: Sequence[Job], skipped: list[str]
-) -> Iterator[list[tuple[Path, Tensor]]]:
-    """Yield batches of consecutive inputs of equal size, each input with its output path.
+) -> Iterator[list[TranslatedPage]]:
+    """Yield batches of consecutive inputs of equal size.
 
     Images that cannot be used are passed over, with the reason appended to `skipped`. If there is only one, BadInput is
     raised instead.
     """
-    batch: list[tuple[Path, Tensor]] = []
+    batch: list[TranslatedPage] = []
     for path, into in jobs:
         try:
-            inputs = input_loader.load(path)
+            pages = input_loader.load(path, into)
         except BadInput as error:
             if len(jobs) == 1:
                 raise
             skipped.append(str(error))
             continue
-        pixels = inputs.shape[2] * inputs.shape[3]
-        if batch and (batch[0][1].shape != inputs.shape or (len(batch) + 1) * pixels > MAX_BATCH_PIXELS):
-            yield batch
-            batch = []
-        batch.append((into, inputs))
+        for page in pages:
+            pixels, shape = page.inputs.shape[2] * page.inputs.shape[3], page.inputs.shape
+            if batch and (batch[0].inputs.shape != shape or (len(batch) + 1) * pixels > MAX_BATCH_PIXELS):
+                yield batch
+                batch = []
+            batch.append(page)
     if batch:
         yield batch
-
-
-def _image_to_tensor(
-    image: Image, channels: int, size: tuple[int, int], resampling: Resampling | None = None
-) -> Tensor:
-    """Convert an image to (1, C, h, w) float32 in [-1, 1], scaled with Lanczos or another `resampling` to (w, h)."""
-    import PIL.Image
-    import torch
-
-    from zerosum.data.images.decode import convert_channels, to_hwc_array
-    from zerosum.data.images.pixels import bytes_to_unit
-
-    converted = convert_channels(image, channels)
-    if converted.size != size:
-        converted = converted.resize(size, resampling or PIL.Image.Resampling.LANCZOS)
-    return bytes_to_unit(torch.from_numpy(to_hwc_array(converted).copy())[None])

@@ -150,6 +150,21 @@ class ImageDataConfig(DataConfig):
         return self.range
 
     @property
+    def range_of_outputs(self) -> Range | None:
+        """The range of all images, or of the targets."""
+        return self.range
+
+    @property
+    def dtype_of_outputs(self) -> PixelType:
+        """The type of all images, or of the targets."""
+        return self.dtype or "uint8"
+
+    @property
+    def pages_are_bands(self) -> bool:
+        """Whether the pages of a file are the bands of one image."""
+        return self.bands == "pages"
+
+    @property
     def dtype_of_inputs(self) -> PixelType:
         """The type of the input images: that of all images."""
         return self.dtype or "uint8"

@@ -42,14 +42,24 @@ def decode_values(image: OpenedImage, form: ExampleFormat) -> DecodedImage:
     values = read_values(image, form)
     height, width, channels = values.shape
     content_hash = hash_content_parts(f"{values.dtype} {channels} {width}x{height}", _iter_rows(values))
+    examples, clipped = fit_values(values, form)
+    frames = 1 if form.pages else count_frames(image)
+    return DecodedImage(examples, content_hash, width, height, mode, file_format, frames, clipped)
+
+
+def fit_values(values: NDArray[np.number], form: ExampleFormat) -> tuple[NDArray[np.generic], int]:
+    """Return values (H, W, C) of any type as examples (t, h, w, c) of a format, and the number of clipped values.
+
+    Raises:
+        ValueError: they have other channels than the format.
+    """
     numbers, clipped = _clip(values, form)
     planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(convert_bands(numbers, form.channels), 2, 0)]
     examples = np.concatenate([FITS[form.fit](Image.fromarray(plane), form.size) for plane in planes], axis=3)
     low, high = form.sample_range
     inside = np.clip(examples, low, high)  # Lanczos overshoots at edges
     rounded = inside if form.dtype == "float32" else np.rint(inside)
-    frames = 1 if form.pages else count_frames(image)
-    return DecodedImage(rounded.astype(form.dtype), content_hash, width, height, mode, file_format, frames, clipped)
+    return rounded.astype(form.dtype), clipped
 
 
 def read_values(image: OpenedImage, form: ExampleFormat) -> NDArray[np.number]:

@@ -59,8 +59,13 @@ def is_array_file(name: str) -> bool:
 
 
 def find_images(names: Collection[str]) -> set[str]:
-    """Return the names of the images among files: image files, or if there are none, arrays of one image each."""
-    return {name for name in names if is_image_file(name)} or {name for name in names if is_array_file(name)}
+    """Return the names of the images among files: image files, or arrays of one image each if there are more of them.
+
+    Samples with many bands are arrays next to a grid of them in one image file.
+    """
+    images = {name for name in names if is_image_file(name)}
+    arrays = {name for name in names if is_array_file(name)}
+    return arrays if len(arrays) > len(images) else images
 
 
 def describe_unread(names: Iterable[str]) -> list[str]:

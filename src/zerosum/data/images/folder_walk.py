@@ -73,10 +73,10 @@ def list_folder(folder: Path) -> FolderListing:
         raise BadInput(f"the folder {folder} cannot be listed ({error.strerror}): check its permissions") from error
     walker.walk()
     listing = walker.listing
-    if not listing.images:  # a folder with one array for each image
-        arrays = find_images([name for name, _, _ in listing.others])
-        listing.images.extend(entry for entry in listing.others if entry[0] in arrays)
-        listing.others[:] = [entry for entry in listing.others if entry[0] not in arrays]
+    entries = [*listing.images, *listing.others]
+    names = find_images([name for name, _, _ in entries])
+    listing.images[:] = [entry for entry in entries if entry[0] in names]
+    listing.others[:] = [entry for entry in entries if entry[0] not in names]
     return listing
 
 

@@ -133,6 +133,8 @@ class ImageInspection(Inspection):
 class _Header(NamedTuple):
     """What is known of an image before its pixels are loaded."""
 
+    number: int
+    """The index of the image in its source."""
     size: tuple[int, int]
     mode: str
     format: str
@@ -142,10 +144,10 @@ class _Header(NamedTuple):
     """Number of pages of a TIFF file; 0 for one page, and for other formats."""
 
     @classmethod
-    def of_image(cls, image: OpenedImage) -> _Header:
+    def of_image(cls, index: int, image: OpenedImage) -> _Header:
         bands = image.channels if isinstance(image, RasterImage) and image.channels not in (1, 3) else 0
         pages = _count_pages(image)
-        return cls(image.size, image.mode, image.format or "array", bands, pages if pages > 1 else 0)
+        return cls(index, image.size, image.mode, image.format or "array", bands, pages if pages > 1 else 0)
 
 
 _GRAY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
@@ -186,30 +188,12 @@ def _inspect_images(source: Source) -> ImageInspection:
     extremes = source.extremes
     if extremes:
         source = source.with_range(None, dtype="float32")  # the values of an array as they are
-    headers: list[_Header] = []
-    thumbnail_candidates: list[int] = []
-    high_bit_depth: list[int] = []
-    unreadable: list[tuple[str, str]] = []
-    for index in _evenly_spaced_indices(len(source.names), MAX_SAMPLED_HEADERS):
-        try:
-            with source.open(index) as image:
-                headers.append(_Header.of_image(image))
-                if has_high_bit_depth(image.mode):
-                    high_bit_depth.append(index)
-                if image.mode not in _GRAY_MODES:
-                    thumbnail_candidates.append(index)
-        except BadInput:
-            raise
-        except Exception as error:
-            unreadable.append((source.names[index], error_reason(error)))
-    if not headers:
-        name, reason = unreadable[0]
-        raise BadInput(
-            f"no image in {source.display_name} can be read, for example {name} ({reason}): replace the files"
-        )
+    headers, unreadable = _read_headers(source)
+    colored = [header.number for header in headers if header.mode not in _GRAY_MODES]
+    deep = [header.number for header in headers if has_high_bit_depth(header.mode)]
     thumbnails = [
-        _has_color_and_alpha(source, thumbnail_candidates[index])
-        for index in _evenly_spaced_indices(len(thumbnail_candidates), _MAX_THUMBNAILS)
+        _has_color_and_alpha(source, colored[position])
+        for position in _evenly_spaced_indices(len(colored), _MAX_THUMBNAILS)
     ]
     return ImageInspection(
         source=source.display_name,
@@ -222,12 +206,36 @@ def _inspect_images(source: Source) -> ImageInspection:
         has_color=any(color for color, _ in thumbnails),
         has_alpha=any(alpha for _, alpha in thumbnails),
         unreadable=tuple(unreadable),
-        extremes=extremes or measure_extremes(_sample_values(source, high_bit_depth)),
+        extremes=extremes or measure_extremes(_sample_values(source, deep)),
         bands=max(header.bands for header in headers),
         pages=headers[0].pages if len({header.pages for header in headers}) == 1 else 0,
         notes=source.notes,
         resolved=source,
     )
+
+
+def _read_headers(source: Source) -> tuple[list[_Header], list[tuple[str, str]]]:
+    """Return the headers of evenly spaced images, and the (name, reason) of each that is unreadable.
+
+    Raises:
+        BadInput: if no image can be read.
+    """
+    headers: list[_Header] = []
+    unreadable: list[tuple[str, str]] = []
+    for index in _evenly_spaced_indices(len(source.names), MAX_SAMPLED_HEADERS):
+        try:
+            with source.open(index) as image:
+                headers.append(_Header.of_image(index, image))
+        except BadInput:
+            raise
+        except Exception as error:
+            unreadable.append((source.names[index], error_reason(error)))
+    if not headers:
+        name, reason = unreadable[0]
+        raise BadInput(
+            f"no image in {source.display_name} can be read, for example {name} ({reason}): replace the files"
+        )
+    return headers, unreadable
 
 
 def _sample_values(source: Source, indices: Sequence[int]) -> Iterator[NDArray[np.generic]]:

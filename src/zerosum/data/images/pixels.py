@@ -86,12 +86,16 @@ def values_to_unit(values: Tensor, value_range: Range) -> Tensor:
         value_range: the values that become -1 and 1.
 
     Returns:
-        float32 (..., C, H, W), a permuted view of new memory as of `bytes_to_unit`. Integers of 16 bits are told apart.
+        float32 (..., C, H, W), a permuted view of new memory as of `bytes_to_unit`.
     """
     import torch
 
     low, high = value_range
-    unit = values.movedim(-1, -3).to(torch.float32, copy=True)
+    if values.dtype is torch.uint16:  # which few operators of GPUs take, and int16 all
+        unit = values.view(torch.int16).movedim(-1, -3).to(torch.float32)
+        unit += 65536 * (unit < 0)
+    else:
+        unit = values.movedim(-1, -3).to(torch.float32, copy=True)
     return unit.sub_(low).mul_(2 / (high - low)).sub_(1)
 
 
