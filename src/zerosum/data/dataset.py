@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.codec import Codec, Items
+from zerosum.data.mapped_files import require_unchanged
 from zerosum.data.summary import DatasetSummary
 
 if TYPE_CHECKING:
@@ -201,10 +202,15 @@ def as_tensor(sample: Sample) -> Tensor:
 
 
 def take_rows(arrays: Arrays, rows: NDArray[np.int64]) -> Sample:
-    """Return rows (n,) of a tree of arrays in new CPU tensors."""
+    """Return rows (n,) of a tree of arrays in new CPU tensors.
+
+    Raises:
+        BadInput: an array is memory-mapped, and its file has changed.
+    """
     import torch
 
     if isinstance(arrays, np.ndarray):
+        require_unchanged(arrays)
         # np.take would first copy all of a transposed memory map
         return torch.from_numpy(np.ascontiguousarray(arrays[rows]))
     return {name: take_rows(inner, rows) for name, inner in arrays.items()}

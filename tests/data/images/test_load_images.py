@@ -13,6 +13,7 @@ from PIL import Image
 from zerosum.data.host_memory import physical_memory_bytes
 from zerosum.data.images import memory
 from zerosum.data.images.load import load_source
+from zerosum.data.images.splits import Split
 from zerosum.data.images.summary import ImageSummary
 from zerosum.errors import BadInput
 
@@ -238,7 +239,7 @@ def test_bad_settings_are_refused(
     [
         (
             {"photos": np.zeros((20, 4, 4))},
-            "has no array named images, x, x_train or arr_0 (found: photos): save",
+            "has no array named images, x, x_train, train_images or arr_0 (found: photos): save",
         ),
         ({"x": np.zeros((20, 16))}, "the array x in {} has shape (20, 16): save images with shape (N, H, W)"),
         ({"x": np.zeros((64, 48, 3))}, "the array x in {} has shape (64, 48, 3), which is that of one image (H, W, C)"),
@@ -261,6 +262,23 @@ def test_bad_arrays_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], m
     with pytest.raises(BadInput) as error:
         load_source(tmp_path / "a.npz", 4, 1, "crop")
     assert message.format(tmp_path / "a.npz") in str(error.value)
+
+
+@pytest.mark.parametrize(("images", "labels"), [("x_{}", "y_{}"), ("{}_images", "{}_labels")])
+def test_the_training_part_of_an_npz_is_used_and_the_test_part_is_evaluated(
+    tmp_path: Path, images: str, labels: str
+) -> None:
+    rng, arrays = np.random.default_rng(0), {}
+    for split, count in (("train", 40), ("test", 20), ("val", 30)):
+        arrays[images.format(split)] = rng.integers(0, 256, (count, 8, 8), dtype=np.uint8)
+        arrays[labels.format(split)] = np.arange(count)[:, None] % (2 + (split == "test"))
+    np.savez(tmp_path / "a.npz", **arrays)
+    dataset = load_source(tmp_path / "a.npz", 8, 1, "crop")
+    ignored = sorted((images.format("val"), images.format("test")), key=list(arrays).index, reverse=True)
+    assert dataset.summary.notes[0] == f"used {images.format('train')} and ignored {' and '.join(ignored)}"
+    assert (len(dataset), dataset.classes) == (40, ("0", "1"))
+    test = load_source(tmp_path / "a.npz", 8, 1, "crop", split=Split.TEST, min_images=1)
+    assert (len(test), test.classes) == (20, ("0", "1", "2"))
 
 
 def test_an_npz_of_pickles_is_refused_and_not_unpickled(tmp_path: Path) -> None:

@@ -138,3 +138,31 @@ def test_folder_and_archive_are_split_alike(tmp_path: Path, make_images: MakeIma
         test = load_source(source, 8, 3, "crop", held_out_fraction=0.0, min_images=1, split=Split.TEST)
         assert test.summary.classes == {"cats": 3, "dogs": 3}
         assert test.summary.notes == ["used test/ and ignored train/ in cats/ and dogs/"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["{}_{:04}.png", "{}{:04}.png", "{}-{}.png", "{}_cat_{}.png", "sub/{}.{}.png", "{1}_{0}.png", "{1}.{0}.png"],
+)
+def test_flat_files_are_split_by_their_names(pattern: str) -> None:
+    names = [pattern.format(split, number) for split in ("train", "Test", "val") for number in range(4)]
+    training, test = select_split(names), select_split(names, Split.TEST)
+    assert [names[index] for index in training.indices] == names[:4]
+    assert [names[index] for index in test.indices] == names[4:8]
+    [note] = training.notes
+    assert note.startswith("used 4 images and ignored 8, whose names are those of another split, such as ")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train_1.png", "train_2.png"],
+        ["train_1.png", "test_1.png", "notes_1.png"],
+        ["trains.png", "tests.png", "training.png"],
+        ["a/train_1.png", "b/test_1.png"],
+        ["test_1.png", "val_1.png"],
+    ],
+)
+def test_names_that_are_no_splits_say_nothing(names: list[str]) -> None:
+    assert sorted(select_split(names).indices) == list(range(len(names)))
+    assert select_split(names).notes == []

@@ -20,16 +20,24 @@ from zerosum.data.images.files import hash_state
 from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.raster_image import MAX_CHANNELS, OpenedImage, find_channel_axis, to_opened_image
 from zerosum.data.images.size import ImageSize
+from zerosum.data.images.splits import Split
 from zerosum.data.images.value_range import Extremes, Range
+from zerosum.data.mapped_files import require_unchanged, watch_file
 from zerosum.data.text import natural_sort_key, printable
 from zerosum.errors import BadInput
 
 Value = TypeVar("Value", bound=np.generic)
 
-IMAGE_ARRAY_NAMES = ("images", "x", "x_train", "arr_0")
+IMAGE_ARRAY_NAMES = ("images", "x", "x_train", "train_images", "arr_0")
 """Names of the array of images, in order of preference."""
-LABEL_ARRAY_NAMES = ("labels", "y", "y_train")
+LABEL_ARRAY_NAMES = ("labels", "y", "y_train", "train_labels")
 """Names of the array of labels, in order of preference."""
+_VALIDATION_NAMES, _TEST_NAMES = ("x_val", "x_valid", "val_images"), ("x_test", "test_images")
+_OTHER_SPLIT_NAMES = {
+    Split.TRAINING: (),
+    Split.VALIDATION: (*_VALIDATION_NAMES, *_TEST_NAMES),
+    Split.TEST: (*_TEST_NAMES, *_VALIDATION_NAMES),
+}
 
 
 class IndexedNames(Sequence[str]):
@@ -97,6 +105,7 @@ class _ArraySource:
             BadInput: at the first call, if the array does not hold finite numbers.
         """
         with self._lock:
+            require_unchanged(self._values.array)
             values = self._values.array[index] if self._keeps_type else self._values.pixels[index]
         return to_opened_image(values)
 
@@ -104,20 +113,22 @@ class _ArraySource:
 class NpzSource(_ArraySource):
     """The images in an .npz, which are loaded when the first one is opened."""
 
-    def __init__(self, display_name: str, path: Path) -> None:
+    def __init__(self, display_name: str, path: Path, split: Split = Split.TRAINING) -> None:
         """Read the headers and the labels.
+
+        Of an archive with x_train and x_test, the arrays of the wanted split are used, with a note.
 
         Raises:
             BadInput: if the file is not an .npz archive, or has no array of images, or its labels do not match.
         """
         shapes = read_array_shapes(path)
-        array_name = find_image_array(path, shapes)
+        array_name, notes = find_image_array(path, shapes, split)
         count = shapes[array_name][0]
         self.display_name = display_name
         self.names: Sequence[str] = IndexedNames(array_name, count)
-        self.labels, self.classes = load_labels(path, shapes, count)
+        self.labels, self.classes = load_labels(path, shapes, count, array_name)
         self.other_files = 0
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = notes
         state = path.stat()
         self.state_hash = hash_state("npz", path, [(array_name, state.st_size, state.st_mtime_ns)])
         self._lock = threading.Lock()
@@ -127,8 +138,7 @@ class NpzSource(_ArraySource):
 class NpySource(_ArraySource):
     """The images in an .npy: uint8 images are memory-mapped, others are loaded when the first one is opened.
 
-    A memory-mapped file must not change while it is used: the operating system kills a process that reads beyond the
-    end of a truncated file.
+    A memory-mapped file must not change while it is used: see `zerosum.data.mapped_files`.
     """
 
     def __init__(self, display_name: str, path: Path) -> None:
@@ -171,8 +181,9 @@ class NpySource(_ArraySource):
             file.seek(stored.offset)
             for first in range(0, len(stored), block_images):
                 count = min(block_images, len(stored) - first)
-                block = np.fromfile(file, np.uint8, count * image_bytes).reshape(count, *stored.shape[1:])
-                yield to_nhwc(block)
+                block = np.fromfile(file, np.uint8, count * image_bytes)
+                require_unchanged(stored)
+                yield to_nhwc(block.reshape(count, *stored.shape[1:]))
 
     @property
     def _is_memmappable(self) -> bool:
@@ -207,13 +218,15 @@ def read_array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def find_image_array(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
-    """Return the name of the array of images.
+def find_image_array(
+    path: Path, shapes: dict[str, tuple[int, ...]], split: Split = Split.TRAINING
+) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the array of images of a split, and a note if there are those of other splits.
 
     Raises:
         BadInput: if there is none, or its shape is not a shape of images.
     """
-    name = next((name for name in IMAGE_ARRAY_NAMES if name in shapes), None)
+    name = next((name for name in (*_OTHER_SPLIT_NAMES[split], *IMAGE_ARRAY_NAMES) if name in shapes), None)
     if name is None:
         names = ", ".join(shapes) or "nothing"
         raise BadInput(
@@ -221,7 +234,9 @@ def find_image_array(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
             "name images"
         )
     check_image_shape(shapes[name], _describe_array(path, name))
-    return name
+    parts = ("x_train", "train_images", *_VALIDATION_NAMES, *_TEST_NAMES)
+    ignored = [other for other in parts if other in shapes and other != name]
+    return name, (f"used {name} and ignored {' and '.join(ignored)}",) if ignored else ()
 
 
 def check_image_shape(shape: tuple[int, ...], description: str) -> None:
@@ -267,18 +282,23 @@ def memmap_npy(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
         raise BadInput(
             f"{path} cannot be read as an .npy file ({_error_message(error)}): write it with numpy.save"
         ) from error
+    watch_file(array, path)
     return array
 
 
 def load_labels(
-    path: Path, shapes: dict[str, tuple[int, ...]], count: int
+    path: Path, shapes: dict[str, tuple[int, ...]], count: int, image_array: str = "images"
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return labels (count,) int64 and class names in natural order; zeros and () if there are fewer than two classes.
 
     Raises:
         BadInput: if there are labels, but not one integer or string per image.
     """
-    name = next((name for name in LABEL_ARRAY_NAMES if name in shapes), None)
+    of_images = (
+        image_array.replace("x", "y", 1) if image_array.startswith("x") else image_array.replace("images", "labels")
+    )
+    candidates = (of_images, *(LABEL_ARRAY_NAMES if image_array in IMAGE_ARRAY_NAMES else ()))
+    name = next((name for name in candidates if name in shapes and name != image_array), None)
     if name is None:
         return np.zeros(count, np.int64), ()
     return _encode_labels(_load_array(path, name), _describe_array(path, name), count)

@@ -232,7 +232,7 @@ def _is_unicode(text: str) -> bool:
 
 def _open_source_file(display_name: str, path: Path, split: Split) -> Source:
     if path.suffix.lower() == ".npz":
-        return NpzSource(display_name, path)
+        return NpzSource(display_name, path, split)
     if path.suffix.lower() == ".npy":
         return NpySource(display_name, path)
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):

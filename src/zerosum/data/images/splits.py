@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -31,6 +32,7 @@ _PLAIN = re.compile(
 )
 _BEFORE = re.compile(rf"{_WORD}{_SEPARATOR}(.+)", re.IGNORECASE)  # train_cats
 _AFTER = re.compile(rf"(.+){_SEPARATOR}{_WORD}", re.IGNORECASE)  # cats_train
+_NUMBERED = re.compile(rf"{_WORD}{_SEPARATOR}?[0-9]+", re.IGNORECASE)  # train_0001, of a file
 _PREFERRED = {
     Split.TRAINING: (Split.TRAINING,),
     Split.VALIDATION: (Split.VALIDATION, Split.TEST),
@@ -91,6 +93,7 @@ def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitC
 
     The folders of a level are splits if one of them is for training and another one is not, and all of them are named
     after splits, such as cars_train and cars_test, or if there are others but two are named like train and test alone.
+    The files of a folder are of several splits if all are named after them, such as train_0001.png and test_0001.png.
 
     Args:
         names: (N,) paths of the images within a source, with slashes.
@@ -125,7 +128,46 @@ def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitC
     )
     is_one_place = sum(map(len, choices.values())) == 1 and not outside
     notes = [_note(*choice, [] if is_one_place else folders) for choice, folders in choices.items()]
-    return SplitChoice(indices, notes)
+    return _select_by_file_name(names, SplitChoice(indices, notes), wanted)
+
+
+def _select_by_file_name(names: Sequence[str], choice: SplitChoice, wanted: Split) -> SplitChoice:
+    """Select the images of a split of folders in which all files are named after splits, such as train_0001.png."""
+    by_folder: dict[str, list[int]] = {}
+    for index in choice.indices:
+        by_folder.setdefault(names[index].rpartition("/")[0], []).append(index)
+    ignored: dict[int, Split] = {}
+    for indices in by_folder.values():
+        splits = {index: _split_of_file(names[index]) for index in _while_named(names, indices)}
+        chosen = preferred_split(set(splits.values()), wanted) if len(splits) == len(indices) else None
+        ignored |= {index: split for index, split in splits.items() if chosen and split and split is not chosen}
+    kept = [index for index in choice.indices if index not in ignored]
+    if not ignored:
+        return choice
+    example = names[next(iter(ignored))].rpartition("/")[2]
+    note = (
+        f"used {len(kept):,} images and ignored {len(ignored):,}, whose names are those of another split, such as "
+        f"{example}"
+    )
+    return SplitChoice(kept, [*choice.notes, note])
+
+
+def _while_named(names: Sequence[str], indices: Iterable[int]) -> Iterator[int]:
+    """Yield indices up to the first file that is not named after a split."""
+    return itertools.takewhile(lambda index: _split_of_file(names[index]) is not None, indices)
+
+
+def _split_of_file(name: str) -> Split | None:
+    """Return the split that the name of a file begins or ends with: train_0001.png, 0001-test.png; None of trains.png.
+
+    What else the name says does not matter, as for train_cat_1.png.
+    """
+    stem = name.rpartition("/")[2].rpartition(".")[0]
+    match = _NUMBERED.fullmatch(stem) or _BEFORE.fullmatch(stem)
+    if match:
+        return _WORDS[match[1].lower()]
+    match = _AFTER.fullmatch(stem)
+    return _WORDS[match[2].lower()] if match else None
 
 
 def _subfolders(folders: Iterable[str]) -> Mapping[str, set[str]]:
