@@ -13,6 +13,7 @@ SUCCESS_CODES = (0, 3)
 """Exit codes of a command that did its work; 3: with a severe finding."""
 REFUSED = 2
 CLEAN_CODES = (*SUCCESS_CODES, REFUSED)
+NO_MESSAGE = "refused without a message"
 MAX_ERROR_LENGTH = 1_500
 """Characters of an error message; longer ones are dumps of data."""
 
@@ -37,7 +38,7 @@ def _message_problems(outcome: Outcome) -> list[str]:
     """Return what is wrong with the error message of a command that was refused."""
     message = error_message(outcome)
     if not message:
-        return [f"refused without a message: {outcome.end}"]
+        return [f"{NO_MESSAGE}: {outcome.end}"]
     if len(message) > MAX_ERROR_LENGTH:
         return [f"message of {len(message):,} characters: {message[:100]}"]
     return []

@@ -89,3 +89,13 @@ def test_a_source_whose_path_is_no_utf8_is_read_or_refused_in_one_sentence(run_c
     assert code == 2
     assert_safe(err)
     assert not Path("run").exists()
+
+
+def test_a_newline_in_the_name_of_a_run_begins_no_line(run_cli: RunCli, workdir: Path) -> None:
+    run = f"run{NEWLINE}"
+    small = ["--generator.widths", "[8]", "--discriminator.widths", "[8]", "--device", "cpu"]
+    assert run_cli("train", "ring", "--recipe", "vanilla", "--run", run, "--examples", "256", *small)[0] == 0
+    code, out, err = run_cli("diagnose", run)
+    assert code in {0, 3}, err
+    assert_safe(out)
+    assert "two\\nlines" in out

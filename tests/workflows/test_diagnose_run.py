@@ -23,7 +23,7 @@ def test_a_diverged_run_has_a_severe_finding(diverged_run: Path) -> None:
     findings = zerosum.diagnose(diverged_run)
     assert findings[0].name == "nonfinite-values"
     assert diagnose.has_severe(findings)
-    text = diagnose.format_text(diverged_run, findings)
+    text = "\n".join(diagnose.format_lines(diverged_run, findings))
     assert findings[0].title in text
     assert "report.html" in text
 
@@ -34,7 +34,7 @@ def test_a_healthy_run_has_no_severe_finding(ring_run: Path) -> None:
     findings = zerosum.diagnose(ring_run)
     assert not diagnose.has_severe(findings)
     assert report.is_file(), "the report is written anew"
-    text = diagnose.format_text(ring_run, findings)
+    text = "\n".join(diagnose.format_lines(ring_run, findings))
     assert "cannot tell" in text
     assert "no problem" not in text, "a run that was not probed is not called healthy"
     assert "Cannot tell" in report.read_text("utf8")

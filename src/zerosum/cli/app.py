@@ -105,9 +105,9 @@ def create_reporter() -> Reporter:
     return console.choose_reporter()
 
 
-def echo(text: object) -> None:
-    """Print text to standard output, with flags in place of field names."""
-    typer.echo(printable(fields_to_flags(str(text)), "\n"))
+def echo(*lines: object) -> None:
+    """Print lines to standard output, with flags in place of field names; a newline in a name begins no line."""
+    typer.echo("\n".join(printable(fields_to_flags(str(line))) for line in lines))
 
 
 def echo_path(path: Path) -> None:

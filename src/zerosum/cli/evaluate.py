@@ -125,7 +125,7 @@ def diagnose(
 
     findings = diagnose.diagnose(run)
     if not as_json:
-        echo(diagnose.format_text(run, findings, show_signals))
+        echo(*diagnose.format_lines(run, findings, show_signals))
     reporter = SilentReporter() if as_json else create_reporter()
     first_nonfinite = api.trace_nan(run, reporter=reporter) if trace_nan else None
     if as_json:
@@ -147,4 +147,4 @@ def compare(
     if as_json:
         typer.echo(compare.format_json(groups, notes))
     else:
-        echo("\n".join(compare.format_table(groups, notes)))
+        echo(*compare.format_table(groups, notes))

@@ -82,7 +82,7 @@ def train(
             source, target_source, recipe=recipe, size=size, settings=settings, examples=examples, budget=budget,
             batch_size=batch_size, seed=seed, device=device, reporter=reporter,
         )  # fmt: skip
-        echo("\n".join(result.lines()))
+        echo(*result.lines())
         return
     trained = api.train(
         source, target_source, recipe=recipe, run=run, size=size, settings=settings, examples=examples, budget=budget,
@@ -130,7 +130,7 @@ def data(
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=1))
     else:
-        echo("\n".join(summary.lines()))
+        echo(*summary.lines())
 
 
 @app.command()

@@ -55,8 +55,8 @@ def has_severe(findings: list[Finding]) -> bool:
     return any(finding.severity is Severity.SEVERE for finding in findings)
 
 
-def format_text(run: Path, findings: list[Finding], show_signals: bool = False) -> str:
-    """Return the findings as text, with the newest value of each signal if `show_signals`."""
+def format_lines(run: Path, findings: list[Finding], show_signals: bool = False) -> list[str]:
+    """Return the findings as lines of text, with the newest value of each signal if `show_signals`."""
     folder, history, _ = _diagnose_path(run)
     num_probes = count_probes(history)
     lines = list(format_findings(findings)) or [f"{run}: {describe_no_findings(history)}"]
@@ -73,7 +73,7 @@ def format_text(run: Path, findings: list[Finding], show_signals: bool = False) 
     lines += [
         f"{name.removeprefix('monitor/'):<24} {value:>10.4g}  {description}" for name, value, description in signals
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def format_json(
