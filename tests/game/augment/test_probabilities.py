@@ -48,17 +48,17 @@ def uniform_cdf(values: torch.Tensor, low: float, high: float) -> torch.Tensor:
 )
 def test_fraction_of_geometrically_transformed_samples(draw_transform, gate: str, column: int, fraction: float) -> None:
     n, p = 20_000, 0.3
-    matrix, shift = draw_transform(enable_only(draws_of(n), gate, column), p, 32)
+    matrix, shift = draw_transform(enable_only(draws_of(n), gate, column), p, 32, 32)
     transformed = ((matrix != torch.eye(2)).flatten(1).any(1) | (shift != 0).any(1)).double().mean()
     assert abs(transformed - p * fraction) < 5 * math.sqrt(p * fraction * (1 - p * fraction) / n)
 
 
 def test_at_least_one_rotation_has_probability_p() -> None:
     n, p = 20_000, 0.3
-    first_rotation = transforms.geometry_transform(enable_only(draws_of(n), "geometry_gate", 1), p, 32).matrix
+    first_rotation = transforms.geometry_transform(enable_only(draws_of(n), "geometry_gate", 1), p, 32, 32).matrix
     gate = draws_of(n).geometry_gate.clone()
     gate[:, ::2] = 1.0
-    rotations = transforms.geometry_transform(draws_of(n)._replace(geometry_gate=gate), torch.tensor(p), 32).matrix
+    rotations = transforms.geometry_transform(draws_of(n)._replace(geometry_gate=gate), torch.tensor(p), 32, 32).matrix
     for matrix, probability in ((first_rotation, 1 - math.sqrt(1 - p)), (rotations, p)):
         rotated = (matrix != torch.eye(2)).flatten(1).any(1).double().mean()
         assert abs(rotated - probability) < 5 * math.sqrt(probability * (1 - probability) / n)
@@ -102,8 +102,8 @@ def test_augmentation_does_not_leak() -> None:
 
 
 def rotate_by_quarter_turns(sample: torch.Tensor, p: float) -> torch.Tensor:
-    affine = transforms.blit_transform(enable_only(draws_of(len(sample)), "blit_gate", 1), p, sample.shape[3])
-    return warp.warp(sample, warp.affine_grid(*affine, sample.shape[3]))
+    affine = transforms.blit_transform(enable_only(draws_of(len(sample)), "blit_gate", 1), p, *sample.shape[2:])
+    return warp.warp(sample, warp.affine_grid(*affine, *sample.shape[2:]))
 
 
 # ---------------------------------------------------------------------- strengths
@@ -129,12 +129,12 @@ def test_distributions_of_geometric_transforms() -> None:
 
 
 def single_geometry_transform(count: int, column: int) -> AffineTransform:
-    return transforms.geometry_transform(enable_only(draws_of(count), "geometry_gate", column), 1.0, 32)
+    return transforms.geometry_transform(enable_only(draws_of(count), "geometry_gate", column), 1.0, 32, 32)
 
 
 def test_distribution_of_translations_by_whole_pixels() -> None:
     n = 50_000
-    shift = transforms.blit_transform(enable_only(draws_of(n), "blit_gate", 2), 1.0, 32).shift * 16  # in pixels
+    shift = transforms.blit_transform(enable_only(draws_of(n), "blit_gate", 2), 1.0, 32, 32).shift * 16  # in pixels
     assert torch.equal(shift, shift.round())
     for axis in range(2):
         fraction = torch.bincount((shift[:, axis] + 4).long(), minlength=9).double() / n

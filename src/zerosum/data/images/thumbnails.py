@@ -14,7 +14,7 @@ THUMBNAIL_SIZE = 16
 def make_thumbnails(images: Tensor) -> Tensor:
     """Return images (N, C, H, W) averaged down to at most 16 pixels a side, float32 on the CPU."""
     images = images.detach().float()
-    if images.shape[-1] > THUMBNAIL_SIZE:
+    if max(images.shape[-2:]) > THUMBNAIL_SIZE:
         from torch.nn.functional import adaptive_avg_pool2d
 
         images = adaptive_avg_pool2d(images, THUMBNAIL_SIZE)

@@ -51,12 +51,6 @@ def _check_image_spec(spec: SampleSpec) -> None:
             "`augment.kind`: augmentation needs images or other samples of shape (channels, height, width), but the "
             f'samples have the shape {shape}; set it to "none"'
         )
-    _, height, width = shape
-    if height != width:
-        raise BadInput(
-            "`augment.kind`: augmentation needs square images, but the images are"
-            f' {height} x {width}; make them square or set it to "none"'
-        )
 
 
 class AdaptiveProbability(NamedTuple):
@@ -103,7 +97,7 @@ class DiffAugment(_BaseAugment):
     """DiffAugment, a few strong transforms: Zhao et al. 2020, arXiv:2006.10738.
 
     Color: brightness U(-0.5, 0.5) added, saturation times U(0, 2), contrast times U(0.5, 1.5) about the image mean.
-    Translation: by whole pixels, up to an eighth of the side in each direction. Cutout: a square of half the side.
+    Translation: by whole pixels, up to an eighth of the side in each direction. Cutout: a part of half of each side.
     Translation and cutout fill with 0, medium gray. More than 4 channels are bands, which have no saturation and whose
     brightness and contrast change alike; of 2 or 4 channels the last is alpha and keeps its values. The paper always
     transforms (p = 1).
@@ -133,14 +127,14 @@ class DiffAugment(_BaseAugment):
 class _ADATransforms(_BaseAugment):
     """ADA's transforms: Karras et al. 2020, arXiv:2006.06676, appendix B.
 
-    - blit: horizontal flip, rotation by a multiple of 90 degrees, translation by whole pixels up to an eighth of the
-      side.
+    - blit: horizontal flip, rotation by a multiple of 90 degrees (of 180, where images are not square), translation by
+      whole pixels up to an eighth of the side.
     - geometry: isotropic scaling by 2^N(0, 0.2^2), rotation by any angle, anisotropic scaling by 2^N(0, 0.2^2) along
       one axis and its inverse along the other, a second rotation, translation by N(0, 0.125^2) sides.
     - color: brightness N(0, 0.2^2) added, contrast times 2^N(0, 0.5^2), luma flip, hue rotation by any angle,
       saturation times 2^N(0, 1). Gray images have no hue or saturation, nor have more than 4 channels, which are bands
       and change alike. Of 2 or 4 channels the last, which may be alpha, is left unchanged.
-    - cutout: a square of half the side becomes medium gray.
+    - cutout: a part of half of each side becomes medium gray.
 
     Each transform is applied with probability p, independently per sample. Images are padded by reflection.
 
@@ -164,15 +158,15 @@ class _ADATransforms(_BaseAugment):
         """Augment images.
 
         The result is differentiable by the sample any number of times. With p = 0 it equals the sample, bit for bit if
-        S is a power of two.
+        the images are square and their side is a power of two.
 
         Args:
-            sample: (N, C, S, S) float in [-1, 1].
+            sample: (N, C, H, W) float in [-1, 1].
             seed: (N,) int64; the transform of a sample depends on its own seed only.
             p: probability in [0, 1], a number or a 0-dimensional tensor, which is not synchronized with the CPU.
 
         Returns:
-            (N, C, S, S), at least float32; color transforms may leave [-1, 1].
+            (N, C, H, W), at least float32; color transforms may leave [-1, 1].
         """
         from zerosum.game.augment import transforms
 

@@ -64,7 +64,7 @@ def _exp2(octaves: Tensor) -> Tensor:
 
 
 class AffineTransform(NamedTuple):
-    """Source position of each output pixel: matrix @ (x, y) + shift, in half sides from the center."""
+    """Source position of each output pixel: matrix @ (x, y) + shift, in halves of the shorter side from the center."""
 
     matrix: Tensor
     """(N, 2, 2)."""
@@ -94,22 +94,29 @@ def _rotation_matrix(angle: Tensor) -> Tensor:
     return torch.stack((cos, -sin, sin, cos), 1).view(-1, 2, 2)
 
 
-def blit_transform(draws: UniformDraws, p: ProbabilityValue, side: int) -> AffineTransform:
+def _scale_axes(columns: Tensor, x_scale: float, y_scale: float) -> Tensor:
+    """Multiply the x of (N, 2) by one number and the y by another."""
+    x, y = columns.unbind(1)
+    return torch.stack((x * x_scale, y * y_scale), 1)
+
+
+def blit_transform(draws: UniformDraws, p: ProbabilityValue, height: int, width: int) -> AffineTransform:
     """Return a random flip, a rotation by 0, 90, 180 or 270 degrees, and a translation by up to an eighth of the side.
 
-    It maps pixels to pixels, without interpolation.
+    It maps pixels to pixels, without interpolation. Images that are not square are rotated by 0 or 180 degrees only.
     """
     flip_gate, rotation_gate, translation_gate = (draws.blit_gate < p).unbind(1)
     flipped = flip_gate & (draws.blit[:, 0] < 0.5)
-    quarter_turns = torch.floor(4 * draws.blit[:, 1]) * rotation_gate
+    step = 1 if height == width else 2
+    quarter_turns = step * torch.floor(4 // step * draws.blit[:, 1]) * rotation_gate
     matrix = _rotation_matrix(quarter_turns * (-math.pi / 2)).round()
     flip = torch.stack((1.0 - 2.0 * flipped, torch.ones_like(quarter_turns)), 1)
-    pixels = torch.round((2 * draws.blit[:, 2:] - 1) * (side / 8)) * translation_gate[:, None]
+    pixels = torch.round(_scale_axes(2 * draws.blit[:, 2:] - 1, width / 8, height / 8)) * translation_gate[:, None]
     matrix = flip[:, :, None] * matrix
-    return AffineTransform(matrix, _batched_matvec(matrix, pixels * (-2 / side)))
+    return AffineTransform(matrix, _batched_matvec(matrix, pixels * (-2 / min(height, width))))
 
 
-def geometry_transform(draws: UniformDraws, p: ProbabilityValue, side: int) -> AffineTransform:
+def geometry_transform(draws: UniformDraws, p: ProbabilityValue, height: int, width: int) -> AffineTransform:
     """Return a random scaling, rotation, anisotropic scaling, second rotation, and translation.
 
     Each rotation is applied with probability 1 - sqrt(1 - p), so that at least one is applied with probability p.
@@ -122,11 +129,12 @@ def geometry_transform(draws: UniformDraws, p: ProbabilityValue, side: int) -> A
     scale, stretch = (0.2 * normal[:, :2] * scale_and_shift_gate[:, :2]).unbind(1)
     inverse_scale = _exp2(torch.stack((-scale - stretch, stretch - scale), 1))
     matrix = _batched_matmul(_rotation_matrix(first_angle), inverse_scale[:, :, None] * _rotation_matrix(second_angle))
-    shift = normal[:, 2:] * (2 / 8) * scale_and_shift_gate[:, 2:]
+    shorter = min(height, width)
+    shift = _scale_axes(normal[:, 2:] * (2 / 8), width / shorter, height / shorter) * scale_and_shift_gate[:, 2:]
     return AffineTransform(matrix, _batched_matvec(matrix, -shift))
 
 
-AFFINE_TRANSFORMS: dict[str, Callable[[UniformDraws, ProbabilityValue, int], AffineTransform]] = {
+AFFINE_TRANSFORMS: dict[str, Callable[[UniformDraws, ProbabilityValue, int, int], AffineTransform]] = {
     "blit": blit_transform,
     "geometry": geometry_transform,
 }
@@ -198,18 +206,24 @@ def color_transform(draws: UniformDraws, p: ProbabilityValue, color_channels: in
 
 
 def apply_cutout(sample: Tensor, draws: UniformDraws, p: ProbabilityValue) -> Tensor:
-    """Set a square of half the side, with its center anywhere in the image, to 0 (medium gray)."""
-    side = sample.shape[3]
+    """Set a rectangle of half of each side, with its center anywhere in the image, to 0 (medium gray)."""
+    height, width = sample.shape[2:]
+    columns = _half_side(draws.cutout[:, 0], width) & (draws.cutout_gate < p)
+    rows = _half_side(draws.cutout[:, 1], height)
+    return sample * (~_rectangle_mask(rows, columns)).to(sample.dtype)
+
+
+def _half_side(draw: Tensor, side: int) -> Tensor:
+    """Return which pixels (N, side) lie in a half of the side whose center draws (N,) in (0, 1) determine."""
     half = (side + 1) // 2
-    center = torch.floor(draws.cutout * (side + 1 - half % 2))
-    line = torch.arange(side, device=center.device) - (center - half // 2)[:, :, None]  # (N, 2, S)
-    inside = (line >= 0) & (line < half) & (draws.cutout_gate < p)[:, :, None]
-    return sample * (~_rectangle_mask(inside)).to(sample.dtype)
+    center = torch.floor(draw * (side + 1 - half % 2))
+    line = torch.arange(side, device=center.device) - (center - half // 2)[:, None]
+    return (line >= 0) & (line < half)
 
 
-def _rectangle_mask(inside: Tensor) -> Tensor:
-    """Return the mask (N, 1, S, S) of pixels inside both ranges of (N, 2, S) bool: columns and rows."""
-    return inside[:, 1, None, :, None] & inside[:, 0, None, None, :]
+def _rectangle_mask(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the mask (N, 1, H, W) of pixels in these rows (N, H) bool and columns (N, W) bool."""
+    return rows[:, None, :, None] & columns[:, None, None, :]
 
 
 def apply_color_jitter(sample: Tensor, draws: UniformDraws, p: ProbabilityValue) -> Tensor:
@@ -228,15 +242,22 @@ def apply_color_jitter(sample: Tensor, draws: UniformDraws, p: ProbabilityValue)
 
 def apply_translation(sample: Tensor, draws: UniformDraws, p: ProbabilityValue) -> Tensor:
     """Apply DiffAugment's translation by whole pixels, up to an eighth of the side in each direction, filled with 0."""
-    channels, side = sample.shape[1], sample.shape[3]
-    max_shift = (side + 4) // 8
-    pixels = (torch.floor(draws.blit[:, 2:] * (2 * max_shift + 1)) - max_shift) * (draws.blit_gate[:, 2:] < p)
-    source = torch.arange(side, device=pixels.device) - pixels.long()[:, :, None]  # (N, 2, S)
-    clamped = source.clamp(0, side - 1)
-    index = (clamped[:, 1, :, None] * side + clamped[:, 0, None, :]).flatten(1)[:, None].expand(-1, channels, -1)
+    channels, height, width = sample.shape[1:]
+    is_moved = draws.blit_gate[:, 2] < p
+    x_draw, y_draw = draws.blit[:, 2:].unbind(1)
+    rows, columns = _shifted_pixels(y_draw, is_moved, height), _shifted_pixels(x_draw, is_moved, width)
+    source_rows, source_columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    index = (source_rows[:, :, None] * width + source_columns[:, None]).flatten(1)[:, None].expand(-1, channels, -1)
     # twice as fast as `warp` on a CPU, forward and backward
     moved = sample.flatten(2).gather(2, index).view(sample.shape)
-    return moved * _rectangle_mask(source == clamped).to(sample.dtype)
+    return moved * _rectangle_mask(rows == source_rows, columns == source_columns).to(sample.dtype)
+
+
+def _shifted_pixels(draw: Tensor, is_moved: Tensor, side: int) -> Tensor:
+    """Return the source of each pixel (N, side) of a side, moved by up to an eighth of it by draws (N,) in (0, 1)."""
+    max_shift = (side + 4) // 8
+    pixels = (torch.floor(draw * (2 * max_shift + 1)) - max_shift) * is_moved
+    return torch.arange(side, device=pixels.device) - pixels.long()[:, None]
 
 
 DIFFAUGMENT_TRANSFORMS: dict[str, Callable[[Tensor, UniformDraws, ProbabilityValue], Tensor]] = {
@@ -266,13 +287,13 @@ def apply_diffaugment(sample: Tensor, seed: Tensor, p: ProbabilityValue, policy:
     """Apply DiffAugment's transforms.
 
     Args:
-        sample: (N, C, S, S) float.
+        sample: (N, C, H, W) float.
         seed: (N,) int64.
         p: probability of each transform.
         policy: keys of `DIFFAUGMENT_TRANSFORMS`.
 
     Returns:
-        (N, C, S, S), at least float32.
+        (N, C, H, W), at least float32.
     """
     draws = draw_uniforms(seed)
     augmented = _to_contiguous_float32(sample)
@@ -290,23 +311,25 @@ def apply_ada(
     The geometric transforms of an image are composed and applied together, so that it is interpolated once.
 
     Args:
-        sample: (N, C, S, S) float.
+        sample: (N, C, H, W) float.
         seed: (N,) int64.
         p: probability of each transform.
         transforms: keys of `AFFINE_TRANSFORMS`, "color", "cutout".
         color_fraction: factor on p for color transforms.
 
     Returns:
-        (N, C, S, S), at least float32.
+        (N, C, H, W), at least float32.
     """
     draws = draw_uniforms(seed)
-    augmented, side = _to_contiguous_float32(sample), sample.shape[3]
-    affine_transforms = [draw(draws, p, side) for name, draw in AFFINE_TRANSFORMS.items() if name in transforms]
+    augmented, (height, width) = _to_contiguous_float32(sample), sample.shape[2:]
+    affine_transforms = [
+        draw(draws, p, height, width) for name, draw in AFFINE_TRANSFORMS.items() if name in transforms
+    ]
     if affine_transforms:
         affine = affine_transforms[0]
         if len(affine_transforms) > 1:
             affine = affine.compose(affine_transforms[1])
-        augmented = warp.warp(augmented, warp.affine_grid(*affine, side).to(augmented.dtype))
+        augmented = warp.warp(augmented, warp.affine_grid(*affine, height, width).to(augmented.dtype))
     if "color" in transforms:
         matrix, offset = color_transform(draws, p * color_fraction, _count_color_channels(sample))
         augmented = ColorTransform(matrix.to(augmented.dtype), offset.to(augmented.dtype))(augmented)

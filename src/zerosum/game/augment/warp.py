@@ -15,22 +15,39 @@ _GRID_SAMPLE_ARGS = (0, 2, False)
 """Codes of the ATen kernels: bilinear interpolation, reflection padding, align_corners=False."""
 
 
-def affine_grid(matrix: Tensor, shift: Tensor, side: int) -> Tensor:
+def affine_grid(matrix: Tensor, shift: Tensor, height: int, width: int) -> Tensor:
     """Return the source position of each output pixel: matrix @ (x, y) + shift, in half sides from the center.
+
+    In images that are not square, the matrix and the shift are in halves of the shorter side, so that a rotation turns
+    without distortion, and the result is in halves of each side.
 
     Args:
         matrix: (N, 2, 2).
         shift: (N, 2).
-        side: side S of the square images.
+        height: height H of the images.
+        width: width W of the images.
 
     Returns:
-        (N, S, S, 2), x before y. If S is a power of two, maps of pixels to pixels are exact.
+        (N, H, W, 2), x before y. If H and W are one power of two, maps of pixels to pixels are exact.
     """
-    line = (2 * torch.arange(side, device=matrix.device) + 1).to(matrix.dtype) / side - 1
+    if height != width:
+        matrix, shift = _to_half_sides(matrix, shift, height, width)
+    x_line, y_line = (
+        (2 * torch.arange(side, device=matrix.device) + 1).to(matrix.dtype) / side - 1 for side in (width, height)
+    )
     # elementwise products: a matrix product might be rounded to TF32 or bfloat16
     x_column, y_column = (matrix[:, :, axis, None, None] for axis in range(2))
-    grid = x_column * line + (y_column * line[:, None] + shift[:, :, None, None])  # (N, 2, S, S)
+    grid = x_column * x_line + (y_column * y_line[:, None] + shift[:, :, None, None])  # (N, 2, H, W)
     return torch.stack((grid[:, 0], grid[:, 1]), 3)
+
+
+def _to_half_sides(matrix: Tensor, shift: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Convert matrices (N, 2, 2) and shifts (N, 2) in halves of the shorter side to halves of each side."""
+    (xx, xy), (yx, yy) = (row.unbind(1) for row in matrix.unbind(1))
+    x, y = shift.unbind(1)
+    converted = torch.stack((xx, xy * (height / width), yx * (width / height), yy), 1).view(-1, 2, 2)
+    shorter = min(height, width)
+    return converted, torch.stack((x * (shorter / width), y * (shorter / height)), 1)
 
 
 def warp(sample: Tensor, grid: Tensor) -> Tensor:
