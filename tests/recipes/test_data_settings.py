@@ -96,9 +96,9 @@ def test_messages_name_the_settings_of_the_user(settings: dict[str, object], sta
 
 def test_the_settings_of_the_kind_are_those_that_are_suggested() -> None:
     names = {kind: set(iter_setting_names(Recipe, {"data": {"kind": kind}})) for kind in ("images", "points")}
-    assert names["images"] - names["points"] == {f"data.{name}" for name in (
-        "size", "channels", "fit", "hflip", "rotate90", "range",
-    )}  # fmt: skip
+    own = ImageDataConfig.model_fields.keys() - PointDataConfig.model_fields.keys()
+    assert names["images"] - names["points"] == {f"data.{name}" for name in own}
+    assert {"size", "channels", "fit", "hflip", "rotate90", "range", "more_sources", "validation", "groups"} <= own
     assert "data.target_source" in set(iter_setting_names(Recipe, {"data": {"degrade": "gray"}}))
 
 

@@ -8,7 +8,7 @@ tensor or a tree of tensors. In between, an example is stored *raw*, as compactl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -109,6 +109,15 @@ class DataKind(ABC):
             BadInput: a setting does not suit the data.
         """
         return []
+
+    def replaced_settings(self, table: Mapping[str, object], given: Collection[str]) -> Collection[str]:
+        """Return the settings of a recipe file that those of the user replace.
+
+        Args:
+            table: the settings of `[data]`.
+            given: the names of those that the user gave.
+        """
+        return ()
 
     @abstractmethod
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Protocol
 
-from zerosum.data.kind import DATA_KINDS
+from zerosum.data.kind import DATA_KINDS, selected_kind
 from zerosum.errors import BadInput
 from zerosum.game.augment.config import AUGMENTS, AugmentConfig, NoAugment
 from zerosum.game.config import TRANSLATION_GAMES
@@ -81,6 +81,11 @@ def build_settings_tree(recipe: str, variant: str, settings: DottedSettings, arg
         file.settings_tree.set(tuple(name.split(".")), value, f"`{name}`")
     for name, (argument, value) in arguments.items():
         file.settings_tree.set(tuple(name.split(".")), value, argument)
+    table = file.settings_tree.tree.get("data")
+    if isinstance(table, dict) and (kind := selected_kind(table)) in DATA_KINDS:
+        given = {name.removeprefix("data.") for name in (*settings, *arguments) if name.startswith("data.")}
+        for name in DATA_KINDS.find(kind).replaced_settings(table, given):
+            del table[name]
     return file.settings_tree
 
 
@@ -144,7 +149,21 @@ def choose_data_settings(
     """
     table = settings_tree.tree.setdefault("data", {})
     table["kind"] = data.kind
-    return DATA_KINDS.find(data.kind).choose_settings(table, inspection, on_cpu)
+    decisions = DATA_KINDS.find(data.kind).choose_settings(table, inspection, on_cpu)
+    return decisions + _choose_upscale_factor(settings_tree, table.get("scale_factor"))
+
+
+def _choose_upscale_factor(settings_tree: SettingsTree, scale_factor: object) -> list[Decision]:
+    """Set `generator.upscale_factor` to that of the data, if a recipe file has set another one."""
+    generator = settings_tree.tree.get("generator")
+    path = ("generator", "upscale_factor")
+    is_given = settings_tree.origins.get(path, "").startswith("`")
+    if scale_factor is None or not isinstance(generator, dict) or is_given:
+        return []
+    if generator.get("upscale_factor") in (None, scale_factor):
+        return []
+    settings_tree.set(path, scale_factor, "")
+    return [Decision("upscaling", f"by {scale_factor}", "as in the pairs (`generator.upscale_factor`)")]
 
 
 def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: Collection[str]) -> list[Decision]:

@@ -40,6 +40,9 @@ class ImagePairDataConfig(ImageDataConfig):
     degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     """Make each input from its target by these degradations in order: gray, edges, down2, down4, down8, masks, blur,
     jpeg, noise, scratches."""
+    scale_factor: Literal[1, 2, 4, 8] | None = None
+    """How many times as large as their inputs the targets of pairs are on each side. Default: found from the sizes of
+    the images."""
     source_fields: ClassVar[tuple[str, ...]] = ("source", "target_source", "validation")
     has_inputs: ClassVar[bool] = True
 
@@ -52,6 +55,11 @@ class ImagePairDataConfig(ImageDataConfig):
     def degradations(self) -> tuple[str, ...]:
         """The degradations by which the inputs are made from the targets, in order; () if inputs are given."""
         return self.degrade
+
+    @property
+    def factor(self) -> int:
+        """How many times as large as their inputs, which are given, the targets are on each side."""
+        return self.scale_factor or 1
 
     @property
     def range_of_inputs(self) -> Range | None:
@@ -79,6 +87,29 @@ class ImagePairDataConfig(ImageDataConfig):
     def as_paired(self) -> Self:
         """Return the settings with each input paired with the target of the same name."""
         return self.model_copy(update={"pairs": "paired"})
+
+    @model_validator(mode="after")
+    def _check_scale(self) -> ImagePairDataConfig:
+        if self.degrade and self.scale_factor:
+            raise ValueError("`data.scale_factor`: the degradations decide it; leave it out")
+        if self.factor > 1 and not self.has_targets:
+            raise ValueError("`data.scale_factor`: is that of pairs, and these images are unpaired; leave it out")
+        if self.factor > 1 and self.fit in ("crop", "pad"):
+            raise ValueError(
+                f"`data.fit` {self.fit}: may shift targets against inputs that are {self.factor} times smaller; set it "
+                "to tiles or resize"
+            )
+        if self.more_sources and not self.degrade:
+            raise ValueError(
+                "`data.more_sources`: inputs and targets are one source with two folders, or two sources; name the "
+                "second one as `data.target_source`"
+            )
+        if self.degrade and (self.input, self.target) != ("A", "B"):
+            raise ValueError(
+                f"`data.degrade`: makes the input images from the targets, so `data.input` {self.input} and "
+                f"`data.target` {self.target} would not be read; leave one of them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_combinations(self) -> ImagePairDataConfig:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.config import DataConfig
 from zerosum.data.degradations.catalog import DOWNSAMPLING_FACTORS
 from zerosum.data.images.kind import Images
 from zerosum.data.kind import Inspection, LoadOptions
+from zerosum.settings import Decision
 
 if TYPE_CHECKING:
     from zerosum.data.dataset import Dataset
-    from zerosum.settings import Decision
 
 MIN_INPUT_SIDE = 8
 """Least side in pixels of an input that is made from its target, for the choice of the size."""
-OWN_SETTINGS = ("pairs", "input", "target", "target_source", "input_channels", "input_range", "degrade")
+OWN_SETTINGS = (
+    "pairs", "input", "target", "target_source", "input_channels", "input_range", "input_dtype", "degrade",
+    "scale_factor",
+)  # fmt: skip
 """Settings that no other kind of data has, so that they say which kind is meant."""
 
 
@@ -53,14 +56,27 @@ class ImagePairs(Images):
     def choose_settings(self, table: dict[str, object], inspection: Inspection, on_cpu: bool) -> list[Decision]:
         """Choose size, channels, fit and horizontal flips; inputs that are made smaller keep at least 8 pixels."""
         from zerosum.data.image_pairs.config import ImagePairDataConfig
+        from zerosum.data.image_pairs.load import PairInspection
         from zerosum.data.images.defaults import MIN_RECTANGLE_SIDE, choose_image_settings
-        from zerosum.data.images.inspect import ImageInspection
 
-        assert isinstance(inspection, ImageInspection), "this kind made the inspection"
-        degradations = ImagePairDataConfig.model_validate(table).degradations
-        factor = max((DOWNSAMPLING_FACTORS.get(name, 1) for name in degradations), default=1)
+        assert isinstance(inspection, PairInspection), "this kind made the inspection"
+        degradations, decisions = ImagePairDataConfig.model_validate(table).degradations, []
+        if inspection.scale_factor > 1:
+            factor = table["scale_factor"] = inspection.scale_factor
+            table["fit"] = table.get("fit") or "tiles"
+            decisions.append(
+                Decision("scale", f"by {factor}", f"the targets are {factor} times as large as the inputs")
+            )
+        factor = max((DOWNSAMPLING_FACTORS.get(name, 1) for name in degradations), default=inspection.scale_factor)
         min_side = max(MIN_RECTANGLE_SIDE, MIN_INPUT_SIDE * factor)
-        return choose_image_settings(table, inspection, on_cpu, min_side)
+        return decisions + choose_image_settings(table, inspection, on_cpu, min_side)
+
+    def replaced_settings(self, table: Mapping[str, object], given: Collection[str]) -> Collection[str]:
+        """Return the degradations, if they only make images smaller and the user names inputs in their place."""
+        degradations = table.get("degrade")
+        if "degrade" in given or not isinstance(degradations, list) or not {"input", "target_source"} & set(given):
+            return ()
+        return ("degrade",) if set(degradations) <= DOWNSAMPLING_FACTORS.keys() else ()
 
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
         """Load inputs and targets, decoded to one size."""

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zerosum.data.dataset import Dataset
 from zerosum.data.degradations.degrade import DegradationPipeline
 from zerosum.data.image_pairs.config import ImagePairDataConfig
 from zerosum.data.image_pairs.datasets import DegradedDataset, PairedDataset, UnpairedDataset
+from zerosum.data.image_pairs.scale import find_scale_factor, require_scale_factor
 from zerosum.data.image_pairs.sources import PairSources, resolve_all_pairs
 from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.decode import MAX_EXAMPLES_PER_IMAGE
 from zerosum.data.images.example_format import ExampleFormat
 from zerosum.data.images.holding_out import ImageSplit
 from zerosum.data.images.ingest import ImageIngest
@@ -28,7 +29,7 @@ from zerosum.data.images.load import (
     make_codec,
     require_enough_images,
 )
-from zerosum.data.images.rows import DecodedImages, ExampleMetadata
+from zerosum.data.images.rows import DecodedImages
 from zerosum.data.images.size import ImageSize
 from zerosum.data.images.splits import Split
 from zerosum.data.images.summary import ImageSummary
@@ -50,6 +51,8 @@ class PairInspection(ImageInspection):
 
     pair_sources: PairSources | None = field(default=None, repr=False, compare=False)
     """The resolved sources, so that large folders are not listed twice; None where the inputs are degraded targets."""
+    scale_factor: int = 1
+    """How many times as large as their inputs the targets are on each side, if the settings do not say."""
 
 
 def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: PairInspection | None = None) -> Dataset:
@@ -83,13 +86,18 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
     input_channels = data.input_channels or channels
     pages = data.bands == "pages"
     form = ExampleFormat(size, channels, fit, data.range, data.dtype or "uint8", pages)
-    input_form = ExampleFormat(size, input_channels, fit, data.range_of_inputs, data.dtype_of_inputs, pages)
+    factor = data.factor
+    if size.height % factor or size.width % factor:
+        raise BadInput(f"`data.size` {size.setting}: must be a multiple of {factor}, by which inputs are smaller")
+    input_size = ImageSize(size.height // factor, size.width // factor)
+    input_form = ExampleFormat(input_size, input_channels, fit, data.range_of_inputs, data.dtype_of_inputs, pages)
+    pair_sources = replace(pair_sources, scale_factor=factor)
     codec = make_codec(form, data.preview_bands)
     inputs = ImageIngest.of_format(pair_sources.input, input_form).load(options.progress)
     targets = ImageIngest.of_format(pair_sources.target, form).load(options.progress)
     build = _build_paired if data.has_targets else _build_unpaired
     split_images = ImageSplit(options.held_out_fraction, data.groups, options.bounded_split)
-    dataset = build(pair_sources, inputs, targets, fit, split_images, min_images)
+    dataset = build(pair_sources, inputs, targets, form, split_images, min_images)
     return _finish(replace(dataset, codec=codec, input_range=input_form.sample_range), data)
 
 
@@ -112,6 +120,7 @@ def inspect_pairs(data: ImagePairDataConfig) -> PairInspection:
     if data.degrade:
         return PairInspection(**vars(inspect_data(data)))
     pair_sources = resolve_all_pairs(data)
+    scale_factor = find_scale_factor(pair_sources) if data.has_targets and data.scale_factor is None else 1
     inspections = [inspect_images(file_source) for file_source in pair_sources.file_sources]
     inputs, targets = inspections[0], inspections[-1]
     return PairInspection(
@@ -121,7 +130,7 @@ def inspect_pairs(data: ImagePairDataConfig) -> PairInspection:
         other_files=sum(inspection.other_files for inspection in inspections),
         sizes=tuple(
             (width // pair_sources.images_per_file, height)
-            for inspection in inspections
+            for inspection in (inspections if scale_factor == data.factor == 1 else [targets])
             for width, height in inspection.sizes
         ),
         pixel_modes=_merge_counts(inspection.pixel_modes for inspection in inspections),
@@ -137,6 +146,7 @@ def inspect_pairs(data: ImagePairDataConfig) -> PairInspection:
         extremes=targets.extremes,
         input_extremes=inputs.extremes,
         pair_sources=pair_sources,
+        scale_factor=scale_factor,
     )
 
 
@@ -160,7 +170,7 @@ def _build_paired(
     pair_sources: PairSources,
     inputs: DecodedImages,
     targets: DecodedImages,
-    fit: str,
+    form: ExampleFormat,
     split_images: ImageSplit,
     min_images: int,
 ) -> PairedDataset:
@@ -168,11 +178,12 @@ def _build_paired(
     input_metadata, target_metadata = inputs.metadata, targets.metadata
     input_rows = np.flatnonzero(np.isin(input_metadata.source_indices, target_metadata.source_indices))
     target_rows = np.flatnonzero(np.isin(target_metadata.source_indices, input_metadata.source_indices))
-    pair_indices = _require_equal_sizes(
-        pair_sources, input_metadata.select(input_rows), target_metadata.select(target_rows)
+    tile = form.size if MAX_EXAMPLES_PER_IMAGE[form.fit] > 1 else None
+    pair_indices = require_scale_factor(
+        pair_sources, input_metadata.select(input_rows), target_metadata.select(target_rows), tile
     )
     target_hashes = target_metadata.content_hashes[target_rows]
-    require_enough_images(pair_sources.target.display_name, len(np.unique(target_hashes)), fit, min_images)
+    require_enough_images(pair_sources.target.display_name, len(np.unique(target_hashes)), form.fit, min_images)
     partners = np.full(len(target_metadata.content_hashes), -1, np.int64)
     partners[target_rows] = input_rows  # both are in the order of the pairs, and images of one size give the same tiles
     sides = split_images(pair_sources.target, target_metadata.select(target_rows))
@@ -181,7 +192,7 @@ def _build_paired(
     if skipped := len(pair_sources.target.names) - len(pair_indices):
         notes.append(f"skipped {pluralize(skipped, 'pair')} with an unreadable image")
     summary = _summarize(pair_sources, inputs, targets, notes)
-    summary = replace(summary, train=len(train), held_out=len(held_out), tiles=count_tiles(len(target_rows), fit))
+    summary = replace(summary, train=len(train), held_out=len(held_out), tiles=count_tiles(len(target_rows), form.fit))
     return PairedDataset(
         targets.values, target_metadata.labels, pair_sources.target.classes, target_metadata.content_hashes, train,
         held_out, summary, ImageCodec.of_images(targets.values), input_values=inputs.values,
@@ -193,12 +204,14 @@ def _build_unpaired(
     pair_sources: PairSources,
     inputs: DecodedImages,
     targets: DecodedImages,
-    fit: str,
+    form: ExampleFormat,
     split_images: ImageSplit,
     min_images: int,
 ) -> UnpairedDataset:
     for side, decoded in ((pair_sources.input, inputs), (pair_sources.target, targets)):
-        require_enough_images(side.display_name, decoded.summary.count - decoded.summary.duplicates, fit, min_images)
+        require_enough_images(
+            side.display_name, decoded.summary.count - decoded.summary.duplicates, form.fit, min_images
+        )
     input_train, input_held_out, input_notes = split_images(pair_sources.input, inputs.metadata)
     train, held_out, target_notes = split_images(pair_sources.target, targets.metadata)
     notes = [
@@ -211,7 +224,7 @@ def _build_unpaired(
         _summarize(pair_sources, inputs, targets, notes),
         train=len(train),
         held_out=len(held_out),
-        tiles=count_tiles(len(targets.values), fit),
+        tiles=count_tiles(len(targets.values), form.fit),
         classes={},
     )
     content_hashes = targets.metadata.content_hashes
@@ -220,31 +233,6 @@ def _build_unpaired(
         ImageCodec.of_images(targets.values), input_values=inputs.values, input_hashes=inputs.metadata.content_hashes,
         input_train=input_train, input_held_out=input_held_out,
     )  # fmt: skip
-
-
-def _require_equal_sizes(
-    pair_sources: PairSources, input_metadata: ExampleMetadata, target_metadata: ExampleMetadata
-) -> NDArray[np.int64]:
-    """Return the source indices (n,) of the pairs; the metadata are those of pairs alone.
-
-    Raises:
-        BadInput: if the images of a pair differ in size.
-    """
-    pair_indices, target_rows = np.unique(target_metadata.source_indices, return_index=True)
-    input_rows = np.unique(input_metadata.source_indices, return_index=True)[1]
-    input_sizes, target_sizes = input_metadata.sizes[input_rows], target_metadata.sizes[target_rows]
-    mismatches = np.flatnonzero((input_sizes != target_sizes).any(axis=1))
-    if len(mismatches):
-        first = mismatches[0]
-        index = pair_indices[first]
-        input_size, target_size = ("{}x{}".format(*size) for size in (input_sizes[first], target_sizes[first]))
-        raise BadInput(
-            f"the images of {pluralize(len(mismatches), 'pair')} differ in size, such as "
-            f"{pair_sources.input.names[index]} in {pair_sources.input.display_name} ({input_size}) and "
-            f"{pair_sources.target.names[index]} in {pair_sources.target.display_name} ({target_size}): scale or crop "
-            "both images of a pair to the same area and size"
-        )
-    return pair_indices
 
 
 def _describe_pair_sources(pair_sources: PairSources) -> str:
