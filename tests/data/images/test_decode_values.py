@@ -119,7 +119,7 @@ def test_pages_of_different_numbers_are_no_bands(tmp_path: Path) -> None:
 def test_an_image_with_other_channels_is_named_and_skipped(tmp_path: Path) -> None:
     folder = save_arrays(tmp_path / "d", [*arrays("float32", 5), np.zeros((SIDE, SIDE, 6), np.float32)])
     dataset = load_source(folder, SIDE, 5, "crop", dtype="float32", value_range=(0, 4000))
-    reason = "it has 6 channels, and the other images have 5 (`data.channels`)"
+    reason = "it has 6 channels, and `data.channels` is 5"
     assert dataset.summary.as_dict()["unreadable"] == [["020.npy", reason]]
 
 
@@ -150,6 +150,8 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         ImageDataConfig(dtype="uint16", range=(-5, 9))
     with pytest.raises(ValueError, match=r"`data.preview_bands` 1,2: give one band, or three"):
         ImageDataConfig(preview_bands=(1, 2))
+    assert ImageDataConfig(preview_bands=3).preview_bands == (3,)
+    assert ImageDataConfig(preview_bands="4,3,2").preview_bands == (4, 3, 2)
     with pytest.raises(BadInput, match=r"images of 8 bits in gray or RGB are shown as they are; leave it out"):
         IMAGES.load(choose(tmp_path, preview_bands=(1,)), LoadOptions())
     folder = save_arrays(tmp_path / "d", arrays("float32", 5))

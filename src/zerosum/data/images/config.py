@@ -36,7 +36,10 @@ def _check_order(value_range: Range) -> Range:
     return value_range
 
 
-PreviewBands = Annotated[tuple[Channels, ...], BeforeValidator(_split_commas)]
+PreviewBands = Annotated[
+    tuple[Channels, ...],
+    BeforeValidator(lambda bands: [bands] if isinstance(bands, int) else _split_commas(bands) if bands else ()),
+]
 ValueRange = Annotated[Range, BeforeValidator(_split_commas), AfterValidator(_check_order)]
 
 

@@ -121,7 +121,7 @@ def convert_bands(values: NDArray[np.generic], channels: int) -> NDArray[np.gene
     if given == 3 and channels == 1:
         luma: NDArray[np.float32] = (values.astype(np.float32) @ _LUMA_WEIGHTS)[:, :, None]
         return luma
-    raise ValueError(f"it has {given} channels, and the other images have {channels} (`data.channels`)")
+    raise ValueError(f"it has {given} channels, and `data.channels` is {channels}")
 
 
 def _clip(values: NDArray[np.number], form: ExampleFormat) -> tuple[NDArray[np.float32], int]:
