@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.folder_layout import infer_layout
 from zerosum.data.images.inspect import inspect_source
-from zerosum.data.images.label_table import LabelTable
 from zerosum.data.images.load import load_source
+from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import FolderSource, ZipSource, resolve_source
 from zerosum.data.images.splits import Split
+from zerosum.data.images.table_file import LabelTable
+from zerosum.data.kind import LoadOptions, load_dataset
 from zerosum.errors import BadInput
 
 MakeImages = Callable[..., list[Path]]
@@ -268,6 +271,23 @@ def test_a_column_of_splits_is_read_like_folders_of_splits(make_tree: MakeTree) 
     assert source.notes[1] == "no classes were read, because labels.csv has no column of labels"
 
 
+def test_the_column_of_classes_is_chosen(make_tree: MakeTree) -> None:
+    rows = [f"{row},{'old' if number < 2 else 'new'}" for number, row in enumerate(ROWS)]
+    folder = make_tree(FILES, {"labels.csv": lines("image,label,Age group", *rows)})
+    assert resolve_source(folder).classes == ("cat 9", "cat 10")
+    source = resolve_source(folder, label="age GROUP")
+    assert (source.classes, source.labels.tolist()) == (("new", "old"), [1, 1, 0, 0])
+    assert source.notes == ("the classes are the labels in the column 'age GROUP' of labels.csv",)
+    with pytest.raises(BadInput, match=r"has no column 'age' \(found: image, label, Age group\): name one of these"):
+        resolve_source(folder, label="age")
+    (folder / "labels.csv").unlink()
+    with pytest.raises(BadInput, match=r"`data\.label` age: there is no table of labels with this column"):
+        resolve_source(folder, label="age")
+    np.save(folder / "a.npy", np.zeros((9, 4, 4), np.uint8))
+    with pytest.raises(BadInput, match=r"`data\.label` age: .* is an array, which has no columns"):
+        resolve_source(folder / "a.npy", label="age")
+
+
 def test_images_without_a_split_are_ignored_and_a_column_of_other_words_says_nothing(make_tree: MakeTree) -> None:
     rows = [*SPLIT_ROWS[1:], "x/a.png,one,holdout"]
     folder = make_tree((*SPLIT_FILES, "w/norow.png"), {"labels.csv": lines("file,label,split", *rows)})
@@ -356,3 +376,15 @@ def test_changed_labels_are_read_in_spite_of_the_cache(labeled_folder: Path, kin
     assert second[1] != first[1]
     table.write_text(before)
     assert load_labels_and_fingerprint() == first
+
+
+def test_the_column_of_classes_is_a_setting_that_the_cache_knows(tmp_path: Path, make_images: MakeImages) -> None:
+    make_images(tmp_path / "d", 20)
+    rows = [f"{number}.png,{'ab'[number % 2]},{'xyz'[number % 3]}" for number in range(20)]
+    (tmp_path / "d" / "labels.csv").write_text(lines("file,label,kind", *rows))
+    settings = ImageDataConfig(source=str(tmp_path / "d"), size=ImageSize.square(8), channels=3, fit="crop")
+    classes = [
+        load_dataset(settings.model_copy(update={"label": label}), LoadOptions()).summary.classes
+        for label in ("", "kind", "")
+    ]
+    assert classes == [{"a": 10, "b": 10}, {"x": 7, "y": 7, "z": 6}, {"a": 10, "b": 10}]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from zerosum.data.images.folder_layout import FolderLayout, infer_layout
-from zerosum.data.images.label_table import LabelTable
 from zerosum.data.images.load import load_source
 from zerosum.data.images.splits import Split, parse_split, select_split
+from zerosum.data.images.table_file import LabelTable
 
 MakeImages = Callable[..., list[Path]]
 

@@ -144,9 +144,9 @@ def resolve_pair_sources(data: ImagePairDataConfig, split: Split = Split.TRAININ
         BadInput: if the inputs or the targets cannot be found, or an image of a pair has no partner.
     """
     paired, wanted = data.has_targets, (data.input, data.target)
-    resolved = resolve_source(data.source, split)
+    resolved = resolve_source(data.source, split, data.label)
     if data.target_source:
-        sides = resolved, resolve_source(data.target_source, split)
+        sides = resolved, resolve_source(data.target_source, split, data.label)
         return _match_by_name(*sides) if paired else PairSources(*sides, sides)
     if data.input.lower() == data.target.lower():
         raise BadInput(f"`data.input` and `data.target` are both {data.input!r}: give two different folders")

@@ -58,6 +58,8 @@ class ImageDataConfig(DataConfig):
     """Further sources, which are one set with `source`; folders of the same name are one class."""
     validation: str = ""
     """A source of its own that is held out; then nothing of the training images is."""
+    label: str = ""
+    """The column of labels.csv that holds the classes. Left out: label, class, category and the like."""
     groups: str = ""
     """Images that stay on one side of the split: those with one value of this column of labels.csv, those of one
     folder ("folder"), or those for which a regular expression finds one text, such as (patient[0-9]+), in their
@@ -123,7 +125,7 @@ class ImageDataConfig(DataConfig):
 
     def with_source(self, source: str) -> Self:
         """Return the settings with one other source, in which all images are found, without a split."""
-        return super().with_source(source).model_copy(update={"more_sources": (), "groups": ""})
+        return super().with_source(source).model_copy(update={"more_sources": (), "label": "", "groups": ""})
 
     @model_validator(mode="after")
     def _check_split(self) -> Self:

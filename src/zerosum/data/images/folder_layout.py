@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.images.files import FileEntry
-from zerosum.data.images.label_table import LabelTable, find_label_tables, read_label_table
+from zerosum.data.images.label_table import read_label_table
 from zerosum.data.images.splits import Split, name_split, select_split
+from zerosum.data.images.table_file import LabelTable, find_label_tables
 from zerosum.data.text import natural_sort_key, printable
+from zerosum.errors import BadInput
 
 _MIN_SHARD_DIGITS = 4  # with fewer, numbers are the names of classes: 0 to 9, 001 to 200
 
@@ -34,12 +36,17 @@ class FolderLayout:
     root: str = ""
     """The folder that contains all images of the table: "" or with a trailing slash."""
 
+    def entries_of(self, label: str) -> tuple[FileEntry, ...]:
+        """Return what identifies the labels: the table, and the column that was chosen, if one was."""
+        return (*self.table_entries, *([(f"column {label}", 0, 0)] if label else []))
+
 
 def infer_layout(
     names: Sequence[str],
     other_files: Sequence[str],
     open_table: Callable[[str], LabelTable],
     split: Split = Split.TRAINING,
+    label: str = "",
 ) -> FolderLayout:
     """Find the images of a split and their classes from paths within a source, which have slashes.
 
@@ -53,19 +60,22 @@ def infer_layout(
         other_files: paths of the other files.
         open_table: called with one of the other files; returns it as a label table.
         split: the wanted split; without splits, all images.
+        label: the column of classes, as in `data.label`; "": the one with a common name.
 
     Raises:
-        BadInput: if there is a table of labels that cannot be used.
+        BadInput: if there is a table of labels that cannot be used, or none with the column `label`.
     """
     choice = select_split(names, split)
     indices, notes = choice.indices, choice.notes
     depth = _root_depth(names, indices)
     root = "".join(f"{folder}/" for folder in names[indices[0]].split("/")[:depth])
     tables = find_label_tables(other_files, root)
+    if not tables and label:
+        raise BadInput(f"`data.label` {label}: there is no table of labels with this column; add a labels.csv")
     if not tables:
         return _layout_from_folders(names, indices, depth, notes)
     table = open_table(tables[0])
-    table_labels = read_label_table(table, names, indices, root, split)
+    table_labels = read_label_table(table, names, indices, root, split, label)
     if len(tables) > 1:
         notes.append(f"used {tables[0]} and ignored {' and '.join(tables[1:])}")
     return FolderLayout(

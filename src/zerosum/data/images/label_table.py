@@ -6,23 +6,19 @@ path: see `zerosum.data.images.image_lookup`. A column `split` says which images
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.images.image_lookup import AMBIGUOUS, MISSING, ImageLookup
 from zerosum.data.images.splits import Split, name_split, preferred_split
+from zerosum.data.images.table_file import LabelTable, quote_cell, read_rows
 from zerosum.data.text import natural_sort_key, pluralize, printable
 from zerosum.errors import BadInput
 
-LABEL_TABLE_NAMES = ("labels.csv", "labels.tsv", "metadata.csv", "metadata.tsv")
-"""File names of a table of labels, in lower or upper case; of several in one folder, the first of these is used."""
 FILE_COLUMN_NAMES = (
     *("file", "file_name", "filename", "file_path", "filepath"),
     *("image", "image_path", "image_name", "path", "name", "image_id", "id"),
@@ -32,33 +28,6 @@ SPLIT_COLUMN_NAMES = ("split", "subset", "partition")
 """Names of the column that says which images are for training, in lower or upper case."""
 LABEL_COLUMN_NAMES = ("label", "labels", "class", "classes", "category", "target", "class_name", "label_name")
 """Names of the column of labels, in lower or upper case, the most likely first."""
-_MAX_CELL_CHARS = 60  # characters of a cell that are shown in a message
-
-
-@dataclass(frozen=True)
-class LabelTable:
-    """A table of labels, not parsed yet."""
-
-    name: str
-    """Its path within the source, with slashes."""
-    display_name: str
-    """Its name in messages."""
-    content: bytes = field(repr=False)
-
-    @property
-    def folder(self) -> str:
-        """The path of its folder within the source: "" or with a trailing slash."""
-        return self.name.removesuffix(self.name.rpartition("/")[2])
-
-    @property
-    def entry(self) -> tuple[str, int, int]:
-        """(name, bytes, hash of the content): identifies its labels, whatever the date of the file."""
-        digest = hashlib.blake2b(self.content, digest_size=8).digest()
-        return self.name, len(self.content), int.from_bytes(digest, "little")
-
-    def row_error(self, row: int, message: str) -> BadInput:
-        """Return an error about a row; the first row of the file is number 1."""
-        return BadInput(f"{self.display_name}, row {row:,}: {message}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,26 +43,13 @@ class TableLabels:
     notes: tuple[str, ...]
 
 
-def find_label_tables(other_files: Iterable[str], root: str) -> list[str]:
-    """Return the tables in the uppermost folder that has one, on the path down to `root`; the first is to be used.
-
-    Args:
-        other_files: paths of the files that are not images.
-        root: the folder that contains all images: "" or with a trailing slash.
-    """
-    levels = list(itertools.accumulate((f"{folder}/" for folder in root.split("/")[:-1]), initial=""))
-    tables = []
-    for path in other_files:
-        file = path.rpartition("/")[2]
-        folder = path.removesuffix(file)
-        if file.lower() in LABEL_TABLE_NAMES and folder in levels:
-            tables.append((len(folder), LABEL_TABLE_NAMES.index(file.lower()), path))
-    tables.sort()
-    return [path for length, _, path in tables if length == tables[0][0]]
-
-
 def read_label_table(
-    table: LabelTable, names: Sequence[str], indices: Sequence[int], root: str, split: Split = Split.TRAINING
+    table: LabelTable,
+    names: Sequence[str],
+    indices: Sequence[int],
+    root: str,
+    split: Split = Split.TRAINING,
+    label: str = "",
 ) -> TableLabels:
     """Read the labels of the training images from a table.
 
@@ -103,12 +59,13 @@ def read_label_table(
         indices: indices (n,) of the training images among them, in the order of the labels.
         root: the folder that contains the training images: "" or with a trailing slash.
         split: the wanted split, if the table has a column of splits.
+        label: the column of classes, in lower or upper case; "": the first of `LABEL_COLUMN_NAMES`.
 
     Raises:
         BadInput: if the table cannot be parsed, or does not have exactly one label for each training image.
     """
     images = ImageLookup(names, table.folder, root)
-    columns = _read_columns(table, images)
+    columns = _read_columns(table, images, label)
     images.learn_prefix(columns.file(cells) for _, cells in _read_data(table, columns))
     kept, notes = _select_rows(table, columns, images, indices, split)
     if columns.label_column == MISSING:
@@ -137,13 +94,8 @@ def read_column(table: LabelTable, column: str, names: Sequence[str], root: str)
         BadInput: if the table cannot be parsed, or has no such column.
     """
     images = ImageLookup(names, table.folder, root)
-    columns, (_, header) = _read_columns(table, images), next(_read_rows(table))
-    titles = [title.strip().casefold() for title in header]
-    if column.strip().casefold() not in titles:
-        raise BadInput(
-            f"{table.display_name} has no column {_quote_cell(column)} (found: {', '.join(header)}): name one of these"
-        )
-    position = titles.index(column.strip().casefold())
+    columns, (_, header) = _read_columns(table, images, column), next(read_rows(table))
+    position = _find_column(table, header, column)
     images.learn_prefix(columns.file(row) for _, row in _read_data(table, columns))
     cells = [""] * len(names)
     for _, row in _read_data(table, columns):
@@ -173,7 +125,7 @@ def _select_rows(
     kept = [index for index in indices if split_of.get(index) is chosen]
     return kept, [
         f"used {pluralize(len(kept), 'image')} and ignored {len(indices) - len(kept):,}: the column "
-        f"{_quote_cell(columns.split_title)} of {table.name} says which are for {chosen.value}"
+        f"{quote_cell(columns.split_title)} of {table.name} says which are for {chosen.value}"
     ]
 
 
@@ -197,26 +149,46 @@ class _Columns:
         return cells[self.file_column] if self.file_column < len(cells) else ""
 
 
-def _read_columns(table: LabelTable, images: ImageLookup) -> _Columns:
+def _read_columns(table: LabelTable, images: ImageLookup, label: str = "") -> _Columns:
     """Detect the columns from the first row.
 
     Raises:
         BadInput: if the table is empty, or its columns are not known.
     """
-    first = next(_read_rows(table), None)
+    first = next(read_rows(table), None)
     if first is None:
         raise BadInput(f"{table.display_name} is empty: write one row per image, or remove the file")
-    return _detect_columns(table, *first, images)
+    if not label:
+        return _detect_columns(table, *first, images)
+    position = _find_column(table, first[1], label)
+    renamed = ["" if title in LABEL_COLUMN_NAMES else title for title in map(_normalize_title, first[1])]
+    renamed[position] = LABEL_COLUMN_NAMES[0]
+    columns = _detect_columns(table, first[0], renamed, images)
+    return replace(columns, label_title=f"the column {quote_cell(label)}")
+
+
+def _find_column(table: LabelTable, header: Sequence[str], column: str) -> int:
+    """Return the position of a column, in lower or upper case.
+
+    Raises:
+        BadInput: if there is no such column.
+    """
+    titles = [title.strip().casefold() for title in header]
+    if column.strip().casefold() not in titles:
+        raise BadInput(
+            f"{table.display_name} has no column {quote_cell(column)} (found: {', '.join(header)}): name one of these"
+        )
+    return titles.index(column.strip().casefold())
 
 
 def _read_data(table: LabelTable, columns: _Columns) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that follow the header; see `_read_rows`."""
-    return itertools.islice(_read_rows(table), int(columns.has_header), None)
+    """Yield the rows that follow the header; see `read_rows`."""
+    return itertools.islice(read_rows(table), int(columns.has_header), None)
 
 
 def _detect_columns(table: LabelTable, row: int, cells: list[str], images: ImageLookup) -> _Columns:
     """Detect the columns from the first row, which is a header or a data row."""
-    titles = ["_".join(cell.lower().replace("-", " ").split()) for cell in cells]
+    titles = [_normalize_title(cell) for cell in cells]
     filled = [index for index, title in enumerate(titles) if title]
     file, label, split = (
         _find_title(titles, names) for names in (FILE_COLUMN_NAMES, LABEL_COLUMN_NAMES, SPLIT_COLUMN_NAMES)
@@ -239,11 +211,15 @@ def _detect_columns(table: LabelTable, row: int, cells: list[str], images: Image
     if missing:
         raise table.row_error(
             row,
-            f"the header {_quote_cell(', '.join(cells))} has no column {' and no column '.join(missing)}: rename the "
+            f"the header {quote_cell(', '.join(cells))} has no column {' and no column '.join(missing)}: rename the "
             "columns, or rename the table if it holds no labels",
         )
-    title, split_title = f"the column {_quote_cell(cells[label])}", cells[split] if split != MISSING else ""
+    title, split_title = f"the column {quote_cell(cells[label])}", cells[split] if split != MISSING else ""
     return _Columns(file, label, len(cells), True, title, split, split_title)
+
+
+def _normalize_title(cell: str) -> str:
+    return "_".join(cell.lower().replace("-", " ").split())
 
 
 def _find_title(titles: list[str], candidates: Sequence[str]) -> int:
@@ -276,7 +252,7 @@ class _LabelCollector:
         index = self._images.find(cell)
         if index == AMBIGUOUS:
             raise self._table.row_error(
-                row_number, f"{_quote_cell(cell)} matches several images: write the file name with its suffix"
+                row_number, f"{quote_cell(cell)} matches several images: write the file name with its suffix"
             )
         if index == MISSING:
             self.missing_files.append((row_number, cell))
@@ -286,15 +262,15 @@ class _LabelCollector:
     def _add_label(self, row_number: int, cell: str, index: int, label: str) -> None:
         if not label:
             raise self._table.row_error(
-                row_number, f"{_quote_cell(cell)} has no label: fill it in, or remove the row and the image"
+                row_number, f"{quote_cell(cell)} has no label: fill it in, or remove the row and the image"
             )
         known_label = self.labels.setdefault(index, label)
         known_row = self._row_numbers.setdefault(index, row_number)
         if known_label != label:
             raise self._table.row_error(
                 row_number,
-                f"{_quote_cell(cell)} has the label {_quote_cell(label)}, but row {known_row:,} has "
-                f"{_quote_cell(known_label)}: keep one of them",
+                f"{quote_cell(cell)} has the label {quote_cell(label)}, but row {known_row:,} has "
+                f"{quote_cell(known_label)}: keep one of them",
             )
 
     def require_complete(self, names: Sequence[str], indices: Sequence[int]) -> None:
@@ -307,7 +283,7 @@ class _LabelCollector:
         table, images = self._table.display_name, pluralize(len(indices), "image")
         if len(unlabeled) == len(indices):
             example = (
-                f"; row {self.missing_files[0][0]:,} names {_quote_cell(self.missing_files[0][1])}"
+                f"; row {self.missing_files[0][0]:,} names {quote_cell(self.missing_files[0][1])}"
                 if self.missing_files
                 else ""
             )
@@ -329,12 +305,12 @@ def _build_labels(
     if collector.missing_files:
         row, cell = collector.missing_files[0]
         rows = f"{pluralize(len(collector.missing_files), 'row')} of {table.name}"
-        notes.append(f"ignored {rows} without a matching image, such as row {row:,} with {_quote_cell(cell)}")
+        notes.append(f"ignored {rows} without a matching image, such as row {row:,} with {quote_cell(cell)}")
     class_names = {label: printable(" ".join(label.split())) for label in set(collector.labels.values())}
     classes = sorted(set(class_names.values()), key=natural_sort_key)
     if len(classes) < 2 or 2 * len(classes) > len(indices):
         # A column may hold captions or unique numbers, and a class of one image teaches nothing.
-        labels_text = f"only the label {_quote_cell(classes[0])}" if len(classes) < 2 else f"{len(classes):,} labels"
+        labels_text = f"only the label {quote_cell(classes[0])}" if len(classes) < 2 else f"{len(classes):,} labels"
         notes.append(
             f"no classes were read, because {columns.label_title} of {table.name} has {labels_text} for "
             f"{pluralize(len(indices), 'image')}: use at least two labels, and on average at least two images per "
@@ -345,44 +321,3 @@ def _build_labels(
     labels = np.array([label_of_class[class_names[collector.labels[index]]] for index in indices], np.int64)
     notes.insert(0, f"the classes are the labels in {columns.label_title} of {table.name}")
     return TableLabels(tuple(indices), labels, tuple(classes), tuple(notes))
-
-
-def _read_rows(table: LabelTable) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number, cells) of each row that is not blank; the first row of the file is number 1."""
-    text = _decode_text(table)
-    delimiter = _detect_delimiter(table.name, text.lstrip().partition("\n")[0])
-    number = 0
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-        for number, cells in enumerate(reader, 1):
-            if any(map(str.strip, cells)):
-                yield number, cells
-    except csv.Error as error:
-        raise table.row_error(number + 1, f"not valid CSV ({error}): check that every quote is closed") from error
-
-
-def _detect_delimiter(name: str, first_line: str) -> str:
-    """Return the delimiter of cells; spreadsheets write semicolons where the comma is the decimal point."""
-    if name.lower().endswith(".tsv"):
-        return "\t"
-    return next((mark for mark in ",;\t" if mark in first_line), ",")
-
-
-def _decode_text(table: LabelTable) -> str:
-    try:
-        text = table.content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _encoding_error(table, error.start) from error
-    if "\0" in text:  # UTF-16 of English letters is valid UTF-8 with zero bytes in between
-        raise _encoding_error(table, table.content.index(b"\0"))
-    return text
-
-
-def _encoding_error(table: LabelTable, offset: int) -> BadInput:
-    row = table.content.count(b"\n", 0, offset) + 1
-    return table.row_error(row, "not valid UTF-8: save the table as CSV in UTF-8")
-
-
-def _quote_cell(cell: str) -> str:
-    text = printable(" ".join(cell.split()))
-    return f"'{text}'" if len(text) <= _MAX_CELL_CHARS else f"'{text[:_MAX_CELL_CHARS]}...'"
