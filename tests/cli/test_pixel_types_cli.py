@@ -141,3 +141,22 @@ def test_translations_of_8_bits_keep_alpha_and_say_what_they_drop(workdir: Path,
     assert output.mode == "RGBA"
     assert (np.asarray(output)[..., 3] == rgba[..., 3]).all()
     assert Image.open(workdir / "out/film.png").mode == "RGB"
+
+
+def test_eight_bands_become_rgb(workdir: Path, run_cli) -> None:
+    """Inputs and targets have types and channels of their own, and a folder may hold arrays next to one of files."""
+    for name in ("A", "B"):
+        (workdir / f"d/{name}").mkdir(parents=True)
+    for index, (bands, image) in enumerate(zip(blobs(48, 8), blobs(48, 3), strict=True)):
+        np.save(workdir / f"d/A/{index:03d}.npy", (4000 * bands).astype(np.uint16))
+        Image.fromarray(np.rint(255 * image).astype(np.uint8)).save(workdir / f"d/B/{index:03d}.png")
+    code, _, err = run_cli("train", "d", "--recipe", "pix2pix", "--run", "run", "--examples", "64", *QUICK)
+    assert code == 0, err
+    recipe = (workdir / "run/recipe.toml").read_text()
+    assert all(line in recipe for line in ("channels = 3", "input_channels = 8", 'input_dtype = "uint16"')), recipe
+    code, _, err = run_cli("apply", "run", "d/A/000.npy", "--into", "out")
+    assert code == 0, err
+    assert Image.open(workdir / "out/000.png").mode == "RGB"
+    code, _, err = run_cli("apply", "run", "d/B/000.png", "--into", "out2")
+    assert code == 2
+    assert "it has 3 channels, and --data.channels is 8" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -59,13 +60,19 @@ def is_array_file(name: str) -> bool:
 
 
 def find_images(names: Collection[str]) -> set[str]:
-    """Return the names of the images among files: image files, or arrays of one image each if there are more of them.
+    """Return the paths of the images among files: image files, or arrays of one image each.
 
-    Samples with many bands are arrays next to a grid of them in one image file.
+    They are arrays in each folder that has more of those than image files: samples with many bands are next to a grid
+    of them, and a folder of images may hold an array of something else.
     """
-    images = {name for name in names if is_image_file(name)}
-    arrays = {name for name in names if is_array_file(name)}
-    return arrays if len(arrays) > len(images) else images
+    majority: Counter[str] = Counter()
+    for name in names:
+        majority[name.rpartition("/")[0]] += is_array_file(name) - is_image_file(name)
+    return {
+        name
+        for name in names
+        if (is_array_file(name) if majority[name.rpartition("/")[0]] > 0 else is_image_file(name))
+    }
 
 
 def describe_unread(names: Iterable[str]) -> list[str]:
