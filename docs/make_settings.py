@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from zerosum.data.config import DataConfig
+from zerosum.data.images.size import ImageSize
 from zerosum.data.kind import DATA_KINDS
 from zerosum.recipes.recipe import Recipe
 
@@ -62,6 +63,8 @@ def type_name(field: FieldInfo) -> str:
 
 def _type_in_words(annotation: Any) -> str:
     origin = typing.get_origin(annotation)
+    if annotation is ImageSize:
+        return "int or WIDTHxHEIGHT"
     if origin is typing.Literal:
         return ", ".join(f"`{part}`" for part in typing.get_args(annotation))
     if origin in (tuple, list):
