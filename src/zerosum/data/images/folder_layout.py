@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.images.dataset_json import find_dataset_json, read_dataset_json
 from zerosum.data.images.files import FileEntry
 from zerosum.data.images.label_table import read_label_table
 from zerosum.data.images.splits import Split, name_split, select_split
@@ -70,14 +71,38 @@ def infer_layout(
     depth = _root_depth(names, indices)
     root = "".join(f"{folder}/" for folder in names[indices[0]].split("/")[:depth])
     tables = find_label_tables(other_files, root)
-    if not tables and label:
-        raise BadInput(f"`data.label` {label}: there is no table of labels with this column; add a labels.csv")
-    if not tables:
-        return _layout_from_folders(names, indices, depth, notes)
-    table = open_table(tables[0])
-    table_labels = read_label_table(table, names, indices, root, split, label)
+    table = open_table(tables[0]) if tables else _open_dataset_json(other_files, root, open_table)
     if len(tables) > 1:
         notes.append(f"used {tables[0]} and ignored {' and '.join(tables[1:])}")
+    if table is None:
+        if label:
+            raise BadInput(f"`data.label` {label}: there is no table of labels with this column; add a labels.csv")
+        return _layout_from_folders(names, indices, depth, notes)
+    if not tables and not table.content:
+        notes.append(f"no classes were read, because {table.name} says that there are none")
+        return FolderLayout(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes), (table.entry,))
+    return _layout_from_table(table, names, indices, root, split, label, notes)
+
+
+def _open_dataset_json(
+    other_files: Sequence[str], root: str, open_table: Callable[[str], LabelTable]
+) -> LabelTable | None:
+    """Return the labels of a dataset.json, or None if there is no such file."""
+    path = find_dataset_json(other_files, root)
+    return None if path is None else read_dataset_json(open_table(path))
+
+
+def _layout_from_table(
+    table: LabelTable,
+    names: Sequence[str],
+    indices: Sequence[int],
+    root: str,
+    split: Split,
+    label: str,
+    notes: Sequence[str],
+) -> FolderLayout:
+    """Return the layout whose classes are those of a table."""
+    table_labels = read_label_table(table, names, indices, root, split, label)
     return FolderLayout(
         table_labels.indices,
         table_labels.labels,
