@@ -124,6 +124,8 @@ def test_suffixes_that_are_not_read_are_counted(tmp_path: Path, make_images: Mak
         "ignored 1 .zip: archives are not read here, so unpack them",
     ]
     assert summary.files == 22
+    (tmp_path / "photos" / "f.heic").touch()
+    assert "3 .heic" in load_source(tmp_path / "photos", 8, 3, "crop").summary.notes[0]  # not from the cache
 
 
 @pytest.mark.parametrize(

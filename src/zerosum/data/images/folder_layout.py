@@ -37,9 +37,15 @@ class FolderLayout:
     root: str = ""
     """The folder that contains all images of the table: "" or with a trailing slash."""
 
-    def entries_of(self, label: str) -> tuple[FileEntry, ...]:
-        """Return what identifies the labels: the table, and the column that was chosen, if one was."""
-        return (*self.table_entries, *([(f"column {label}", 0, 0)] if label else []))
+    def entries_of(self, label: str, notes: Sequence[str]) -> tuple[FileEntry, ...]:
+        """Return what else identifies a source than its images, since the cache keeps the labels and the notes.
+
+        Args:
+            label: the column of the table that was chosen, or "".
+            notes: all sentences for the user.
+        """
+        texts = [*([f"column {label}"] if label else []), *notes]
+        return (*self.table_entries, *((text, 0, 0) for text in texts))
 
 
 def infer_layout(

@@ -171,7 +171,7 @@ class FolderSource(_FileSource):
         self.other_files = len(others) - len(layout.table_entries)
         self._layout = layout
         self.state_hash = hash_state(
-            "folder", path, [*(images[index] for index in layout.indices), *layout.entries_of(label)]
+            "folder", path, [*(images[index] for index in layout.indices), *layout.entries_of(label, self.notes)]
         )
 
     def open(self, index: int) -> OpenedImage:
@@ -210,7 +210,7 @@ class ZipSource(_FileSource):
         self.other_files = len(others) - len(layout.table_entries)
         self._layout = layout
         entries = [(member.filename, member.file_size, member.CRC) for member in self._members]
-        self.state_hash = hash_state("zip", path, [*entries, *layout.entries_of(label)])
+        self.state_hash = hash_state("zip", path, [*entries, *layout.entries_of(label, self.notes)])
 
     def open(self, index: int) -> OpenedImage:
         """Read an image from the archive; it is not decoded yet."""
