@@ -18,6 +18,7 @@ from zerosum.recipes.defaults import DottedSettings, GivenArguments
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
+from zerosum.recipes.unread import changed_settings, refuse_unread_settings
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RECOVERIES_FILE, Row, RunFolder, RunState
 from zerosum.training.loggers import check_loggers
@@ -264,6 +265,8 @@ def _validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords:
     tree = defaults.build_settings_tree(recipe, "", settings, keywords)
     variant = defaults.choose_variant(recipe, selected_kind(tree.tree.get("data", {})), size or "nano")
     checked = check_recipe(defaults.build_settings_tree(recipe, variant, settings, keywords))
+    own = changed_settings(checked) if recipe.endswith(".toml") else []  # a file of the user, who set all that is in it
+    refuse_unread_settings(checked, {*settings, *keywords, *own})
     if not checked.data.source:
         raise BadInput(
             "`data.source` is missing: name the training data, which may be a folder, a file, or a built-in dataset "
