@@ -14,7 +14,6 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -66,10 +65,6 @@ class RunState(StrEnum):
     """A loss or a weight is not finite."""
     STOPPED_BY_FINDING = "stopped_by_finding"
     """The monitor stopped it for automatic recovery from a finding."""
-
-
-def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, "utf8")
 
 
 def _write_nothing(folder: Path) -> None:
@@ -255,6 +250,11 @@ class RunFolder:
         damaged += sorted(self._damaged_files)
         return f"{self.path}: passed over {', '.join(damaged)}, which cannot be read" if damaged else ""
 
+    def write_rows(self, name: str, rows: Iterable[Row]) -> None:
+        """Replace the content of a JSON Lines file."""
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        write_atomically(self.path / name, lambda path: path.write_text(text, "utf8"))
+
     def rewind(self, examples: int) -> None:
         """Remove everything that was logged after `examples` training examples.
 
@@ -264,8 +264,7 @@ class RunFolder:
             if (self.path / name).exists() or name == "log.jsonl":
                 # the user asked for offline evaluations; training would not repeat them
                 kept = [row for row in self.rows(name) if row["examples"] <= examples or row.get("mode") == "offline"]
-                text = "".join(json.dumps(row) + "\n" for row in kept)
-                write_atomically(self.path / name, partial(_write_text, text))
+                self.write_rows(name, kept)
         for grid in self.sample_grids():
             if int(grid.stem) > examples:
                 grid.unlink()

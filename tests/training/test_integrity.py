@@ -104,3 +104,53 @@ def test_wrong_weights_never_reach_the_game(run: Path, change: Callable[[dict, s
     save_file(weights, checkpoint / "networks.safetensors")
     with pytest.raises(BadInput, match=message):
         api.resume(run, examples=512)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has best networks."""
+    settings = SETTINGS | {
+        "evaluation.features": "pixels", "evaluation.every_examples": 128, "evaluation.samples": 64,
+    }  # fmt: skip
+    run = tmp_path_factory.mktemp("evaluated") / "run"
+    return api.train("ring", recipe="vanilla", run=run, examples=256, batch_size=32, settings=settings).path
+
+
+@pytest.mark.parametrize("best", [False, True], ids=["newest", "best"])
+@pytest.mark.parametrize("place", [0.02, 0.5, 1.0])
+def test_flipped_bits_of_networks_are_noticed_wherever_they_are_used(
+    evaluated: Path, tmp_path: Path, best: bool, place: float
+) -> None:
+    run = Path(shutil.copytree(evaluated, tmp_path / "run"))
+    api.sample(run, num_samples=4, best=best)
+    folder = run / "best" if best else newest(run)
+    path = folder / "networks.safetensors"
+    content = bytearray(path.read_bytes())
+    content[int(place * (len(content) - 3))] ^= 1
+    path.write_bytes(content)
+    instead = "leave `best` out" if best else f"delete {folder}"
+    for use in (
+        lambda: api.load(run, best=best),
+        lambda: api.sample(run, num_samples=4, seed=1, best=best),
+        lambda: api.evaluate(run, features="pixels", num_samples=64, best=best),
+    ):
+        with pytest.raises(BadInput, match=f"{path} cannot be read .*; {instead} to use the checkpoint before"):
+            use()
+    if not best:
+        shutil.rmtree(folder)
+    api.sample(run, num_samples=4, seed=1)
+
+
+@pytest.mark.parametrize("name", ["checksums.json", "state.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"round": 1}'], ids=["empty", "list", "no text", "lacks"])
+def test_damaged_checksums_of_networks_are_one_sentence(
+    evaluated: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    run = Path(shutil.copytree(evaluated, tmp_path / "run"))
+    best = name == "checksums.json"
+    folder = run / "best" if best else newest(run)
+    (folder / name).write_bytes(content)
+    with pytest.raises(BadInput, match=r"networks.safetensors cannot be read"):
+        api.load(run, best=best)
+    (folder / name).unlink()  # as of earlier releases; a folder without state.json is no checkpoint
+    api.load(run, best=best)

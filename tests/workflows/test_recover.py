@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from workflow_helpers import log_rows, train_ring
 
+import zerosum
 from zerosum.diagnosis.finding import Finding, Recommendation, Severity
 from zerosum.inference.load import read_recipe
 from zerosum.run_folder import RunFolder
@@ -115,3 +116,38 @@ def test_a_run_restarts_if_no_checkpoint_fits(
     assert "rewound to 0 examples" in recover.recover_run(folder, permitted)
     assert folder.checkpoints() == []
     assert log_rows(ring_run) == []
+
+
+@pytest.mark.parametrize("killed_at", ["write_rows", "rewrite_recipe", "rewind"])
+def test_a_recovery_that_was_killed_is_counted_once(
+    ring_run: Path, monkeypatch: pytest.MonkeyPatch, killed_at: str
+) -> None:
+    """Killed before its settings were in the recipe, it is made again; killed after that, it is not."""
+    folder = RunFolder(ring_run)
+    recipe = read_recipe(folder)
+    permitted = recipe.model_copy(update={"diagnostics": recipe.diagnostics.model_copy(update={"max_recoveries": 2})})
+    finding = finding_with(Recommendation("optimizer.lr", 1e-5, ""), since=1_920)
+    monkeypatch.setattr(recover, "diagnose_run", lambda folder: (None, [finding]))
+
+    def kill(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recover if killed_at == "rewrite_recipe" else RunFolder, killed_at, kill)
+        with pytest.raises(KeyboardInterrupt):
+            recover.recover_run(folder, permitted)
+    was_made = killed_at == "rewind"
+    assert recover.count_recoveries(folder) == was_made
+    if not was_made:
+        assert "recovery 1 of 2" in recover.recover_run(folder, permitted)
+        assert recover.count_recoveries(folder) == 1
+    assert [row["number"] for row in folder.rows("recoveries.jsonl")] == [1]
+    assert zerosum.resume(ring_run).state == "done"
+    assert recover.count_recoveries(folder) == 1
+    changed = read_recipe(folder)
+    finding = finding_with(Recommendation("optimizer.lr", 2e-5, ""), since=1_920)
+    assert "recovery 2 of 2" in recover.recover_run(
+        folder, changed.model_copy(update={"diagnostics": permitted.diagnostics})
+    )
+    assert [row["number"] for row in folder.rows("recoveries.jsonl")] == [1, 2]
+    assert (ring_run / "recoveries/2").is_dir()

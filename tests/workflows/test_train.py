@@ -128,3 +128,39 @@ def test_profile_measures_a_round_and_writes_nothing(tmp_path: Path, monkeypatch
     assert profile.seconds > 0
     assert any(name.startswith("discriminator") for name in profile.parts)
     assert not list(tmp_path.iterdir())
+
+
+def test_code_named_in_a_run_is_imported_only_if_it_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run may be another user's: its recipe must not choose which code runs here."""
+    monkeypatch.chdir(tmp_path)
+    imported = tmp_path / "imported"
+    (tmp_path / "foreign_code.py").write_text(
+        f"open({str(imported)!r}, 'a').close()\n\ndef features():\n    return lambda samples: samples.flatten(1)\n"
+    )
+    settings = {"evaluation.every_examples": 512, "evaluation.samples": 64}
+    run = train_ring(tmp_path / "run", settings, examples=1_024).path
+    recipe = run / "recipe.toml"
+    named = RunFolder(run).read_toml("recipe.toml")["evaluation"]["features"]
+    recipe.write_text(recipe.read_text().replace(f'features = "{named}"', 'features = "foreign_code:features"'))
+    with pytest.raises(BadInput, match=r"`evaluation.features` foreign_code:features; .*`trust_code`") as caught:
+        zerosum.resume(run, examples=2_048)
+    assert "\n" not in str(caught.value)
+    zerosum.load(run)
+    zerosum.sample(run, num_samples=4)
+    zerosum.diagnose(run)
+    zerosum.trace_nan(run)
+    zerosum.evaluate(run, num_samples=64)
+    assert not imported.exists()
+    assert zerosum.resume(run, examples=2_048, trust_code=True).state == "done"
+    assert imported.exists()
+
+
+def test_the_same_command_again_trusts_the_code_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_code.py").write_text("def features():\n    return lambda samples: samples.flatten(1)\n")
+    settings = {
+        "evaluation.every_examples": 512, "evaluation.samples": 64, "evaluation.features": "own_code:features",
+    }  # fmt: skip
+    run = train_ring(tmp_path / "run", settings, examples=1_024).path
+    RunFolder(run).write_json("status.json", {"state": "interrupted"})
+    assert train_ring(run, settings, examples=1_024, or_resume=True).state == "done"

@@ -126,9 +126,10 @@ def run_safely(command: typer.Typer) -> int:  # noqa: PLR0911
     except typer.Exit as ended:
         return ended.exit_code
     except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # `zerosum recipes | head`
+            return 0
         return int(ended.code or 0)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("zerosum: interrupted; `zerosum resume RUN` continues from the last checkpoint", err=True)
         return EXIT_CODES[RunState.INTERRUPTED]
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # `zerosum recipes | head`

@@ -108,12 +108,21 @@ def _assign_sources(sources: list[str], recipe: str, settings: Mapping[str, obje
 
 @app.command()
 def resume(
-    run: RunArgument, examples: ExamplesOption = None, budget: BudgetOption = None, loggers: LoggersOption = None
+    run: RunArgument,
+    examples: ExamplesOption = None,
+    budget: BudgetOption = None,
+    loggers: LoggersOption = None,
+    trust_code: Annotated[
+        bool,
+        typer.Option("--trust-code", help="Run the code that the run's recipe names: package.module:factory."),
+    ] = False,
 ) -> None:
     """Resume a run from its newest checkpoint, bit for bit; --examples or --budget extend it."""
     from zerosum import api
 
-    trained = api.resume(run, examples=examples, budget=budget, loggers=loggers or [], reporter=create_reporter())
+    trained = api.resume(
+        run, examples=examples, budget=budget, loggers=loggers or [], trust_code=trust_code, reporter=create_reporter()
+    )
     raise typer.Exit(EXIT_CODES[trained.outcome])
 
 

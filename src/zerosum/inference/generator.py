@@ -19,6 +19,7 @@ from zerosum.game import seeded_rng
 from zerosum.game.latent import Latent
 from zerosum.game.types import Sample, condition_inputs
 from zerosum.inference.latent_space import StyleGenerator
+from zerosum.training.integrity import check_file
 
 InterpolationFn = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From two latents (L,) and fractions (K,) in [0, 1] to K interpolated latents (K, L); 0 is the first, 1 the second."""
@@ -297,6 +298,7 @@ def load_weights(
     """
     path = checkpoint / "networks.safetensors"
     try:
+        check_file(checkpoint, path.name)
         weights = _read_tensors(path, prefix)
         if other_weight:
             weights = {
@@ -304,9 +306,11 @@ def load_weights(
                 for name, tensor in _read_tensors(path, other_prefix).items()
             }
         network.load_state_dict(weights)
-    except (OSError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise BadInput(f"{path} cannot be read ({reason}); delete {checkpoint} to use the checkpoint before") from error
+        is_best = checkpoint.name == "best"
+        instead = f"{'leave `best` out' if is_best else f'delete {checkpoint}'} to use the checkpoint before"
+        raise BadInput(f"{path} cannot be read ({reason}); {instead}") from error
     return network.to(device).eval().requires_grad_(False)
 
 

@@ -39,9 +39,9 @@ def read_recipe(folder: RunFolder) -> Recipe:
     return recipe
 
 
-def rewrite_recipe(folder: RunFolder, recipe: Recipe) -> None:
-    """Replace the settings in a run's recipe.toml, and keep its metadata."""
-    metadata = folder.read_toml("recipe.toml").get("metadata", {})
+def rewrite_recipe(folder: RunFolder, recipe: Recipe, new_metadata: Mapping[str, int] | None = None) -> None:
+    """Replace the settings in a run's recipe.toml; keep its metadata, and add to them."""
+    metadata = folder.read_toml("recipe.toml").get("metadata", {}) | dict(new_metadata or {})
     folder.write_toml("recipe.toml", recipe.model_dump(mode="json", exclude_none=True) | {"metadata": metadata})
 
 

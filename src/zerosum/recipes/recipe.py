@@ -89,6 +89,11 @@ class OnlineEvaluation(Settings):
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop training after this many evaluations in a row without a better score; 0: never."""
 
+    @property
+    def names_code(self) -> bool:
+        """Whether `features` is code that is imported and run."""
+        return ":" in self.features
+
 
 class Diagnostics(Settings):
     """Monitoring of the run for failures such as mode collapse."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -251,6 +253,17 @@ class Accelerator:
         return gathered
 
 
+_group_numbers = itertools.count()
+"""Counts the process groups that this process has joined; the other ranks join the same ones in the same order."""
+
+
+@cache
+def _rendezvous() -> tuple[object, int, int]:
+    """Return the store of this run, the rank and the number of ranks; one connection serves all groups."""
+    store, rank, world_size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+    return store, rank, world_size
+
+
 @contextmanager
 def process_group() -> Iterator[int]:
     """Join the process group of torchrun or Slurm, and yield this process's rank; 0 without one.
@@ -275,10 +288,11 @@ def process_group() -> Iterator[int]:
                 "on it (torchrun's nproc-per-node)"
             )
         torch.cuda.set_device(local_rank)
-    # after a restart, torchrun's store still holds the addresses of the killed processes: a prefix hides them
-    store, rank, world_size = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+    # the store still holds the addresses of processes killed before a restart by torchrun, and of groups that this
+    # process has left: a prefix hides them
+    store, rank, world_size = _rendezvous()
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    store = dist.PrefixStore(f"attempt_{attempt}", store)  # type: ignore[attr-defined]
+    store = dist.PrefixStore(f"attempt_{attempt}/group_{next(_group_numbers)}", store)  # type: ignore[attr-defined,arg-type]
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
     try:

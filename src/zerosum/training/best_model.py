@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from zerosum.game.game import Game
 from zerosum.run_folder import Row, RunFolder
 from zerosum.training import checkpoint
+from zerosum.training.integrity import write_checksums
 
 EvaluateFn = Callable[[Game, int], Row]
 """Evaluate samples of the game after so many examples: return a row of scores.jsonl with a `distance`, lower is better.
@@ -40,7 +43,7 @@ class BestModelTracker:
         self.folder.append("scores.jsonl", row)
         best = self.folder.best_scores()
         if _distance(row) < _distance(best):
-            self.folder.save_best(row, lambda folder: checkpoint.save_networks(folder, game))
+            self.folder.save_best(row, partial(_save_networks, game))
             best = row
         return self.patience > 0 and self._evaluations_since(best) >= self.patience
 
@@ -48,6 +51,12 @@ class BestModelTracker:
         """Return the number of online evaluations after the best one."""
         rows = self.folder.rows("scores.jsonl")
         return sum(row.get("mode") == "online" and row["examples"] > best.get("examples", 0) for row in rows)
+
+
+def _save_networks(game: Game, folder: Path) -> None:
+    """Write the networks of a game and their checksums."""
+    checkpoint.save_networks(folder, game)
+    write_checksums(folder)
 
 
 def _distance(row: Row) -> float:

@@ -18,6 +18,7 @@ from torch import Tensor
 from zerosum.data.loader import BatchLoader
 from zerosum.data.tensor_files import save_tensors
 from zerosum.errors import BadInput
+from zerosum.game import seeded_rng
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
 from zerosum.training.accelerator import Accelerator
@@ -87,6 +88,7 @@ def save(
     progress: Progress,
     seconds: float,
     rng_states: list[RngState],
+    rank_sums: list[dict[str, Tensor]],
 ) -> None:
     """Write a checkpoint into `folder`.
 
@@ -94,10 +96,11 @@ def save(
         folder: an existing folder.
         game: networks, EMAs, buffers and optimizers to save.
         loader: the data loader, of which the position is saved.
-        meter: running means since the last tick.
+        meter: running means since the last tick, of this rank.
         progress: rounds and examples so far.
         seconds: seconds of training so far.
         rng_states: states of the random number generators of each rank, from `gather_rng_states`.
+        rank_sums: the sums of the meter of each rank, from `Meter.gather_sums`.
     """
     save_networks(folder, game)
     training = {
@@ -105,6 +108,7 @@ def save(
         "meter": meter.state_dict(),
         "position": loader.position,
         "rng_states": rng_states,
+        "rank_sums": rank_sums,
     }
     _save_pickle(training, folder / "training.pt")
     state = {"round": progress.round, "examples": progress.examples, "seconds": seconds}
@@ -164,10 +168,14 @@ def load(
 ) -> tuple[Progress, float]:
     """Restore the state of a checkpoint, and return its progress and the seconds of training until then.
 
+    Weights, optimizers, data order and latents are the same on any number of ranks. Random numbers inside networks,
+    such as dropout masks, continue on each rank that the checkpoint has a state of; further ranks start a stream of
+    their own, which depends on the seed of the run, the position and the rank.
+
     With `settings_changed`, tensors and optimizers that only the game or only the checkpoint has are skipped.
 
     Raises:
-        BadInput: if the checkpoint is damaged, belongs to other networks or was written by another number of ranks.
+        BadInput: if the checkpoint is damaged or belongs to other networks.
     """
     try:
         state = read_state(folder)
@@ -186,21 +194,25 @@ def load(
         game.load_state_dict(weights, strict=not settings_changed)
         for saved, optimizer in optimizers.values():
             optimizer.load_state_dict(saved)
-        meter.load_state_dict(training["meter"], accelerator)
+        meter.load_state_dict(training["meter"], training.get("rank_sums", []), accelerator)
         loader.position = training["position"]
-        rng_states = training["rng_states"]
+        _set_rank_rng_state(training["rng_states"], loader, accelerator)
     except _DAMAGE_ERRORS as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadInput(
             f"checkpoint {folder} cannot be read ({reason}); delete it to resume from the one before"
         ) from error
-    if len(rng_states) != accelerator.world_size:
-        raise BadInput(
-            f"checkpoint {folder} was written by {len(rng_states)} ranks, and now there are {accelerator.world_size}: "
-            f"resume with the same number of processes"
-        )
-    _set_rng_state(rng_states[accelerator.rank], accelerator)
     return progress, seconds
+
+
+def _set_rank_rng_state(states: list[RngState], loader: BatchLoader, accelerator: Accelerator) -> None:
+    """Restore the random state of this rank, or start a new stream if the checkpoint was written by fewer ranks."""
+    if accelerator.rank < len(states):
+        _set_rng_state(states[accelerator.rank], accelerator)
+        return
+    _set_rng_state(states[0], accelerator)  # of Python and numpy, which are the same on all ranks
+    seeds = seeded_rng.derive_seeds(loader.seed, loader.position, accelerator.rank + 1, seeded_rng.SeedSeries.TRAINING)
+    torch.manual_seed(int(seeds[accelerator.rank]))
 
 
 def has_finite_weights(game: Game) -> bool:

@@ -1,4 +1,4 @@
-"""A clear error when the disk is full."""
+"""A clear error when the disk is full, on every rank."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zerosum.errors import BadInput
+from zerosum.training.accelerator import Accelerator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """No space left on the device, above the user's quota, above the largest size of a file."""
@@ -34,3 +35,22 @@ def explain_disk_full(folder: Path) -> Iterator[None]:
             f"a file in {folder} cannot be written ({error.strerror}); free disk space, then "
             f"`zerosum resume {folder}` continues from the last checkpoint"
         ) from error
+
+
+@contextmanager
+def first_rank_writes(accelerator: Accelerator, folder: Path) -> Iterator[None]:
+    """Raise on every rank if the first one cannot write a file of the run in this context: none waits for another.
+
+    All ranks enter it together, and leave it together.
+
+    Raises:
+        OSError: on the first rank, if a file cannot be written.
+        BadInput: on the other ranks, if the first one cannot write.
+    """
+    failure = None
+    try:
+        yield
+    except OSError as error:
+        failure = error
+    if accelerator.all_reduce_any(failure is not None)[0]:
+        raise failure or BadInput(f"the first process cannot write into {folder}; it says why")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zerosum.run_folder import Row
 
-STATE_FILE = "state.json"
+STATE_FILE, CHECKSUMS_FILE = "state.json", "checksums.json"
 STATE_KEYS = {"round", "examples", "seconds"}
 """Keys of state.json besides the checksums, which checkpoints of earlier releases do not have."""
 
@@ -30,16 +30,57 @@ def read_state(folder: Path) -> Row:
         ValueError: a file is not as it was written.
         OSError: a file cannot be read.
     """
+    state, checksums = _read_state(folder)
+    for name in checksums or {}:
+        _compare(folder, name, checksums)
+    return state
+
+
+def check_file(folder: Path, name: str) -> None:
+    """Compare a file of a checkpoint, or of the best networks, with its checksum, if that was written.
+
+    Raises:
+        ValueError: the file, or the checksum itself, is not as it was written.
+        OSError: a file cannot be read.
+    """
+    checksums: Row | None = None
+    if (folder / STATE_FILE).exists():
+        checksums = _read_state(folder)[1]
+    elif (folder / CHECKSUMS_FILE).exists():
+        checksums = json.loads((folder / CHECKSUMS_FILE).read_text("utf8"))
+    if checksums is not None:
+        _compare(folder, name, checksums)
+
+
+def _read_state(folder: Path) -> tuple[Row, Row | None]:
+    """Return the content of state.json, and the checksums; None if it has none, as of earlier releases.
+
+    Raises:
+        ValueError: it is not as it was written.
+    """
     state = json.loads((folder / STATE_FILE).read_text("utf8"))
     if not isinstance(state, dict) or state.keys() - {"checksums"} != STATE_KEYS:
         raise ValueError(f"{STATE_FILE} does not have the keys {', '.join(sorted(STATE_KEYS))}")
     checksums = state.pop("checksums", None)
-    if checksums is None:
-        return state
-    for name, checksum in checksums.items():
-        if checksum != (_state_checksum(state) if name == STATE_FILE else _file_checksum(folder / name)):
-            raise ValueError(f"{name} was damaged or changed after it was written: its checksum is another")
-    return state
+    if checksums is not None and checksums.pop(STATE_FILE, None) != _state_checksum(state):
+        raise ValueError(_describe_damage(STATE_FILE))
+    return state, checksums
+
+
+def _compare(folder: Path, name: str, checksums: object) -> None:
+    """Raise ValueError if a file is not as it was written."""
+    if not isinstance(checksums, dict) or checksums.get(name) != _file_checksum(folder / name):
+        raise ValueError(_describe_damage(name))
+
+
+def _describe_damage(name: str) -> str:
+    return f"{name} was damaged or changed after it was written: its checksum is another"
+
+
+def write_checksums(folder: Path) -> None:
+    """Write the SHA-256 of every file in a folder that has no state.json, such as the best networks."""
+    checksums = {path.name: _file_checksum(path) for path in sorted(folder.iterdir())}
+    (folder / CHECKSUMS_FILE).write_text(json.dumps(checksums) + "\n", "utf8")
 
 
 def _file_checksum(path: Path) -> str:

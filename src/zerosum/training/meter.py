@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
@@ -37,7 +39,30 @@ class Meter:
         """Return the state for a checkpoint."""
         return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
-    def load_state_dict(self, state: dict[str, dict[str, Tensor]], accelerator: Accelerator) -> None:
-        """Restore the state of a checkpoint."""
-        self.sums = {name: total.to(accelerator.device) for name, total in state["sums"].items()}
+    def gather_sums(self, accelerator: Accelerator) -> list[dict[str, Tensor]]:
+        """Return the sums of every rank, for a checkpoint. All ranks call it together."""
+        if accelerator.world_size == 1 or not self.sums:
+            return [dict(self.sums)] * accelerator.world_size
+        gathered = accelerator.all_gather(torch.stack(list(self.sums.values())))
+        return [dict(zip(self.sums, sums, strict=True)) for sums in gathered]
+
+    def load_state_dict(
+        self,
+        state: Mapping[str, Mapping[str, Tensor]],
+        rank_sums: Sequence[Mapping[str, Tensor]],
+        accelerator: Accelerator,
+    ) -> None:
+        """Restore the state of a checkpoint.
+
+        Args:
+            state: the state of rank 0, from `state_dict`.
+            rank_sums: the sums of each rank; of another number of ranks, each one gets their mean.
+            accelerator: of this rank.
+        """
+        sums = state["sums"]
+        if len(rank_sums) == accelerator.world_size:
+            sums = rank_sums[accelerator.rank]
+        elif rank_sums:
+            sums = {name: torch.stack([each[name] for each in rank_sums]).mean(0) for name in sums}
+        self.sums = {name: total.to(accelerator.device) for name, total in sums.items()}
         self.counts = {name: int(count) for name, count in state["counts"].items()}

@@ -26,7 +26,7 @@ from zerosum.run_folder import FORMAT_VERSION, Json, Row, RunFolder, RunState
 from zerosum.training import checkpoint
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.best_model import BestModelTracker
-from zerosum.training.disk_full import explain_disk_full, is_disk_full
+from zerosum.training.disk_full import explain_disk_full, first_rank_writes, is_disk_full
 from zerosum.training.loop import train
 from zerosum.training.meter import Meter
 
@@ -115,9 +115,9 @@ class Trainer:
             self.progress, self.previous_seconds = checkpoint.load(
                 checkpoints[-1], *checkpoint_parts, settings_changed=settings_changed
             )
-        if self.accelerator.rank == 0:
-            self.folder.rewind(self.progress.examples)
-        self.accelerator.barrier()
+        with explain_disk_full(self.folder.path), first_rank_writes(self.accelerator, self.folder.path):
+            if self.accelerator.rank == 0:
+                self.folder.rewind(self.progress.examples)
 
     def train(self, stop_condition: StopCondition) -> RunState:
         """Train until a stop condition holds, and return the final `state`.
@@ -138,7 +138,8 @@ class Trainer:
         """Train until a stop condition holds, and return the final state."""
         self._start_time = time.monotonic()
         self._last_tick = (self.previous_seconds, self.progress.examples)
-        self._write_status()
+        with first_rank_writes(self.accelerator, self.folder.path):
+            self._write_status()
         if self.monitor is not None:
             self.monitor.start()
         callbacks = [self._set_progress, self._tick, self._preview_when_due, self._evaluate_when_due]
@@ -164,7 +165,8 @@ class Trainer:
                 self._save_checkpoint(self.progress)
             if self.state is RunState.DONE:  # an interrupted run has the same sample grids as an uninterrupted one
                 self._save_preview(self.progress)
-            self._write_status()
+            with first_rank_writes(self.accelerator, self.folder.path):
+                self._write_status()
         return self.state
 
     def _should_stop(self, stop_condition: StopCondition, stop_request: StopRequest, progress: Progress) -> bool:
@@ -206,12 +208,13 @@ class Trainer:
         if not all(math.isfinite(value) for value in means.values()):
             self.state = RunState.DIVERGED
         has_stopping_finding = False
-        if self.accelerator.rank == 0:
-            row |= self._monitor_row(progress)
-            self.folder.append("log.jsonl", row)
-            for log_callback in self.log_callbacks:
-                log_callback(row)
-            has_stopping_finding = self.monitor is not None and self.monitor.process_row(row)
+        with first_rank_writes(self.accelerator, self.folder.path):
+            if self.accelerator.rank == 0:
+                row |= self._monitor_row(progress)
+                self.folder.append("log.jsonl", row)
+                for log_callback in self.log_callbacks:
+                    log_callback(row)
+                has_stopping_finding = self.monitor is not None and self.monitor.process_row(row)
         if self.accelerator.all_reduce_any(has_stopping_finding)[0] and self.state is RunState.RUNNING:
             self.state = RunState.STOPPED_BY_FINDING
 
@@ -228,10 +231,11 @@ class Trainer:
             self._save_preview(progress)
 
     def _save_preview(self, progress: Progress) -> None:
-        path = self.folder.sample_grid_path(progress.examples)
-        if self.accelerator.rank == 0 and not path.exists():
-            with torch.random.fork_rng():  # noise layers must not advance the random state of training
-                self.preview_fn(self.game, path)
+        with first_rank_writes(self.accelerator, self.folder.path):
+            path = self.folder.sample_grid_path(progress.examples)
+            if self.accelerator.rank == 0 and not path.exists():
+                with torch.random.fork_rng():  # noise layers must not advance the random state of training
+                    self.preview_fn(self.game, path)
 
     def _evaluate_when_due(self, progress: Progress) -> None:
         if (
@@ -245,12 +249,12 @@ class Trainer:
             return
         out_of_patience = False
         try:
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(), first_rank_writes(self.accelerator, self.folder.path):
                 out_of_patience = self.best_model_tracker.evaluate(
                     self.game, progress.examples, self.accelerator.rank == 0
                 )
         except Exception as error:  # an evaluation must not end the training, unless nothing can be written any more
-            if is_disk_full(error):
+            if is_disk_full(error) or self.accelerator.world_size > 1:  # the other ranks wait inside the evaluation
                 raise
             self._disable_evaluation(error, progress)
         if self.accelerator.all_reduce_any(out_of_patience)[0]:
@@ -258,8 +262,6 @@ class Trainer:
 
     def _disable_evaluation(self, error: Exception, progress: Progress) -> None:
         """Report why an evaluation failed, and train on without evaluations."""
-        if self.accelerator.world_size > 1:
-            raise error  # the other ranks wait for this one inside the evaluation: only a restart frees them
         self.best_model_tracker = None
         self.accelerator.free_memory()
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -278,15 +280,16 @@ class Trainer:
             self.state = RunState.DIVERGED
             return
         rng_states = checkpoint.gather_rng_states(self.accelerator)
-        if self.accelerator.rank == 0:
-            self.folder.save_checkpoint(
-                progress.examples,
-                lambda p: checkpoint.save(
-                    p, self.game, self.loader, self.meter, progress, self.elapsed_seconds(), rng_states
-                ),
-                self.keep_checkpoints,
-            )
-        self.accelerator.barrier()
+        rank_sums = self.meter.gather_sums(self.accelerator)
+        with first_rank_writes(self.accelerator, self.folder.path):
+            if self.accelerator.rank == 0:
+                self.folder.save_checkpoint(
+                    progress.examples,
+                    lambda p: checkpoint.save(
+                        p, self.game, self.loader, self.meter, progress, self.elapsed_seconds(), rng_states, rank_sums
+                    ),
+                    self.keep_checkpoints,
+                )
 
     def _mark_interrupted(self) -> None:
         """Write that training was interrupted by an error, if that is possible."""

@@ -27,8 +27,13 @@ CHECKPOINTS_KEPT = 8
 
 
 def count_recoveries(folder: RunFolder) -> int:
-    """Return how often the run was recovered."""
-    return sum(1 for _ in folder.rows(RECOVERIES_FILE))
+    """Return how often the run was recovered, by its recipe.
+
+    A recovery counts once recipe.toml holds its settings: if it was killed before, it will be made again. Rows without
+    a number are of earlier releases, which did not count in the recipe.
+    """
+    counted = folder.read_toml("recipe.toml").get("metadata", {}).get("recoveries")
+    return counted if isinstance(counted, int) else sum("number" not in row for row in folder.rows(RECOVERIES_FILE))
 
 
 def recover_run(folder: RunFolder, recipe: Recipe) -> str:
@@ -50,11 +55,13 @@ def recover_run(folder: RunFolder, recipe: Recipe) -> str:
             _archive_attempt(folder, count + 1, rewind_to)
             settings = {change.setting: change.value for change in finding.recommendations}
             row = {
-                "examples": rewind_to, "finding": finding.name, "since": finding.since_examples, "settings": settings,
+                "number": count + 1, "examples": rewind_to, "finding": finding.name, "since": finding.since_examples,
+                "settings": settings,
             }  # fmt: skip
             # in this order: if killed in between, the run continues with its old settings and is recovered again
-            folder.append(RECOVERIES_FILE, row)
-            rewrite_recipe(folder, changed)
+            earlier = [old for old in folder.rows(RECOVERIES_FILE) if old.get("number", 0) <= count]
+            folder.write_rows(RECOVERIES_FILE, [*earlier, row])
+            rewrite_recipe(folder, changed, {"recoveries": count + 1})
             folder.rewind(rewind_to)
             changes = ", ".join(f"`{name}` {value}" for name, value in settings.items())
             return (

@@ -24,6 +24,7 @@ from zerosum.reporting import preview
 from zerosum.reporting.report import write_report
 from zerosum.run_folder import Json, Row, RunFolder, RunState
 from zerosum.settings import Decision
+from zerosum.training.disk_full import explain_disk_full, first_rank_writes
 from zerosum.training.loggers import LOGGERS
 from zerosum.training.out_of_memory import explain_out_of_memory
 from zerosum.training.profiler import Profile
@@ -112,10 +113,11 @@ def run_trainer(setup: TrainingSetup, trainer: Trainer) -> RunState:
             state = trainer.train(stop_condition)
     finally:
         setup.reporter.training_ended()
-    if setup.accelerator.rank == 0:
-        write_report(trainer.folder.path)
-        report_summary(trainer, state, setup.recipe, setup.reporter)
-    setup.accelerator.barrier()
+    path = trainer.folder.path
+    with explain_disk_full(path), first_rank_writes(setup.accelerator, path):
+        if setup.accelerator.rank == 0:
+            write_report(path)
+            report_summary(trainer, state, setup.recipe, setup.reporter)
     return state
 
 

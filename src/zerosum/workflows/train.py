@@ -126,7 +126,7 @@ def train(
         if restart is Restart.DONE:
             return Run(RunFolder.open(path), RunState.DONE)
         if restart is Restart.RESUME:
-            return resume(path, loggers=loggers, reporter=reporter)
+            return resume(path, loggers=loggers, trust_code=True, reporter=reporter)  # the user's own settings
         resolved, decisions, torch_device, inspection, variant = _resolve_recipe(
             checked, recipe, size, settings, keywords
         )
@@ -297,22 +297,27 @@ def resume(
     examples: int | str | None = None,
     budget: float | str | None = None,
     loggers: Sequence[str] = (),
+    trust_code: bool = False,
     reporter: Reporter | None = None,
 ) -> Run:
     """Continue a run from its newest checkpoint, exactly as if it had not been interrupted.
+
+    The number of processes may be another than before. Then noise inside networks, such as dropout, is other noise.
 
     Args:
         run: the run folder.
         examples: a new total number of examples, counted from the beginning of the run.
         budget: a new total training time, in seconds or as text such as "5m", counted from the beginning of the run.
         loggers: names of additional loggers, such as "tensorboard".
+        trust_code: run the code that the recipe in the run folder names (`evaluation.features` package.module:factory).
         reporter: receives the progress messages; by default nothing is reported.
 
     Returns:
         The run. Its `state` is "done", "interrupted", "diverged" or "stopped_by_finding".
 
     Raises:
-        BadInput: the folder is not a run, the run is done, another process trains it, or its data have changed.
+        BadInput: the folder is not a run, the run is done, another process trains it, its data have changed, or its
+            recipe names code that is not trusted.
 
     Example:
         >>> run = zerosum.resume("runs/ring", examples=25_000)
@@ -322,6 +327,11 @@ def resume(
     check_loggers(loggers)
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
+    if recipe.evaluation.names_code and not trust_code:
+        raise BadInput(
+            f"{folder.path}: its recipe names code to run, `evaluation.features` {recipe.evaluation.features}; if you "
+            "trust it, say so with `trust_code`, or change the setting in recipe.toml"
+        )
     if examples is not None or budget is not None:
         recipe = defaults.extend_training(recipe, list(folder.rows()), examples, budget)
     located = located_recipe(folder, recipe)
