@@ -280,7 +280,9 @@ def test_the_column_of_classes_is_chosen(make_tree: MakeTree) -> None:
     assert source.notes == ("the classes are the labels in the column 'age GROUP' of labels.csv",)
     with pytest.raises(BadInput, match=r"has no column 'age' \(found: image, label, Age group\): name one of these"):
         resolve_source(folder, label="age")
+    assert resolve_source(folder, Split.TEST, label="age").classes == ("cat 9", "cat 10")
     (folder / "labels.csv").unlink()
+    assert resolve_source(folder, Split.TEST, label="age").classes == ("x", "y")
     with pytest.raises(BadInput, match=r"`data\.label` age: there is no table of labels with this column"):
         resolve_source(folder, label="age")
     np.save(folder / "a.npy", np.zeros((9, 4, 4), np.uint8))

@@ -125,7 +125,7 @@ class ImageDataConfig(DataConfig):
 
     def with_source(self, source: str) -> Self:
         """Return the settings with one other source, in which all images are found, without a split."""
-        return super().with_source(source).model_copy(update={"more_sources": (), "label": "", "groups": ""})
+        return super().with_source(source).model_copy(update={"more_sources": (), "groups": ""})
 
     @model_validator(mode="after")
     def _check_split(self) -> Self:

@@ -67,7 +67,8 @@ def infer_layout(
         other_files: paths of the other files.
         open_table: called with one of the other files; returns it as a label table.
         split: the wanted split; without splits, all images.
-        label: the column of classes, as in `data.label`; "": the one with a common name.
+        label: the column of classes, as in `data.label`; "": the one with a common name. Other data than those for
+            training need not have it.
 
     Raises:
         BadInput: if there is a table of labels that cannot be used, or none with the column `label`.
@@ -81,7 +82,7 @@ def infer_layout(
     if len(tables) > 1:
         notes.append(f"used {tables[0]} and ignored {' and '.join(tables[1:])}")
     if table is None:
-        if label:
+        if label and split is Split.TRAINING:
             raise BadInput(f"`data.label` {label}: there is no table of labels with this column; add a labels.csv")
         return _layout_from_folders(names, indices, depth, notes)
     if not tables and not table.content:

@@ -65,7 +65,7 @@ def read_label_table(
         BadInput: if the table cannot be parsed, or does not have exactly one label for each training image.
     """
     images = ImageLookup(names, table.folder, root)
-    columns = _read_columns(table, images, label)
+    columns = _read_columns(table, images, label if split is Split.TRAINING or _has_column(table, label) else "")
     images.learn_prefix(columns.file(cells) for _, cells in _read_data(table, columns))
     kept, notes = _select_rows(table, columns, images, indices, split)
     if columns.label_column == MISSING:
@@ -165,6 +165,11 @@ def _read_columns(table: LabelTable, images: ImageLookup, label: str = "") -> _C
     renamed[position] = LABEL_COLUMN_NAMES[0]
     columns = _detect_columns(table, first[0], renamed, images)
     return replace(columns, label_title=f"the column {quote_cell(label)}")
+
+
+def _has_column(table: LabelTable, column: str) -> bool:
+    _, header = next(read_rows(table), (0, [""]))
+    return column.strip().casefold() in (title.strip().casefold() for title in header)
 
 
 def _find_column(table: LabelTable, header: Sequence[str], column: str) -> int:

@@ -140,7 +140,7 @@ def resolve_source(source: str | Path, split: Split = Split.TRAINING, label: str
         return _open_source_file(name, path, split, label)
     if path.exists():
         raise BadInput(f"{name} is a FIFO, a socket or a device: give {_SUPPORTED_SOURCES}")
-    if name in BUNDLED_DATASETS and not label:
+    if name in BUNDLED_DATASETS and not (label and split is Split.TRAINING):
         return NpzSource(name, BUNDLED_DATASETS[name])
     builtin = builtin_datasets()
     if name in builtin:
@@ -233,7 +233,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _open_source_file(display_name: str, path: Path, split: Split, label: str) -> Source:
-    if label and path.suffix.lower() in (".npz", ".npy"):
+    if label and split is Split.TRAINING and path.suffix.lower() in (".npz", ".npy"):
         raise BadInput(f"`data.label` {label}: {display_name} is an array, which has no columns; leave it out")
     if path.suffix.lower() == ".npz":
         return NpzSource(display_name, path, split)
