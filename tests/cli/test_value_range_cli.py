@@ -35,10 +35,10 @@ def test_apply_reads_files_by_the_range_of_the_run(run_cli: RunCli, workdir: Pat
     beyond[0, 0], hot[0, 0] = 3071, 60_000
     for name, values in {"hot": hot, "beyond": beyond}.items():
         Image.fromarray(values).save(f"{name}.tif")
-        code, out, err = run_cli("apply", "run", f"{name}.tif", "--into", f"{name}.png")
+        code, out, err = run_cli("apply", "run", f"{name}.tif", "--into", f"{name}.out.tif")
         assert code == 0, err
         assert ("1 values of 1 image" in out + err) == (name == "hot")
-    assert Path("hot.png").read_bytes() == Path("beyond.png").read_bytes()
+    assert Path("hot.out.tif").read_bytes() == Path("beyond.out.tif").read_bytes()
 
 
 def test_a_wrong_range_is_refused(run_cli: RunCli, workdir: Path, scans: Path) -> None:

@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zerosum.data.codec import Items
+from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.files import write_atomically
 
 PNG_CHANNELS = 4
 """Largest number of channels of 8 bits in a PNG file."""
-_SUFFIXES_OF_GRAY = {"uint8": ".png", "uint16": ".png", "float32": ".tif"}
+FILES_PER_REPORT = 100
+"""Files after which progress is reported."""
+_SUFFIXES_OF_GRAY = {"uint8": ".png", "uint16": ".png", "int16": ".tif", "float32": ".tif"}
+_SIGNED = {339: 2}  # the TIFF tag SampleFormat; Pillow has no mode of int16, and writes its bits as those of uint16
 
 
 def image_suffix(dtype: str, channels: int) -> str:
     """Return the suffix of the files that hold images of a type exactly, and that Zerosum reads again.
 
-    It is .png for 8 bits in up to 4 channels and for gray of 16 bits, .tif for gray of floats, and .npy for the rest.
+    It is .png for 8 bits in up to 4 channels and for gray of uint16, .tif for gray of int16 and of floats, and .npy for
+    the rest.
 
     Example:
         >>> image_suffix("uint16", 1), image_suffix("float32", 8)
@@ -41,11 +46,10 @@ def describe_format(dtype: str, channels: int) -> str:
 
 def save_values(image: NDArray[np.generic], path: Path) -> None:
     """Write one image (H, W, C) atomically, in the format of the suffix: .npy, or one that Pillow writes."""
-    pixels = np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image)
     if path.suffix.lower() == ".npy":
-        write_atomically(path, lambda part: _save_array(part, pixels))
+        write_atomically(path, lambda part: _save_array(part, _squeeze(image)))
     else:
-        write_atomically(path, Image.fromarray(pixels).save)
+        write_atomically(path, lambda part: _to_pil(image).save(part, tiffinfo=_tags(image)))
 
 
 def save_pages(pages: Sequence[NDArray[np.generic]], path: Path) -> None:
@@ -53,15 +57,32 @@ def save_pages(pages: Sequence[NDArray[np.generic]], path: Path) -> None:
     if path.suffix.lower() == ".npy":
         write_atomically(path, lambda part: _save_array(part, np.stack(pages)))
         return
-    first, *rest = (Image.fromarray(np.ascontiguousarray(p[..., 0] if p.shape[2] == 1 else p)) for p in pages)
-    write_atomically(path, lambda part: first.save(part, save_all=True, append_images=rest))
+    first, *rest = map(_to_pil, pages)
+    tags = _tags(pages[0])
+    write_atomically(path, lambda part: first.save(part, save_all=True, append_images=rest, tiffinfo=tags))
 
 
-def save_each(items: Items, folder: Path) -> None:
+def save_each(items: Items, folder: Path, progress: ProgressFn = ignore_progress) -> None:
     """Write images (N, H, W, C) as 00000.png, 00001.png, ... with the suffix of their type."""
     suffix = image_suffix(items.dtype.name, items.shape[3])
     for index, image in enumerate(items):
         save_values(image, folder / f"{index:05d}{suffix}")
+        if (index + 1) % FILES_PER_REPORT == 0 or index + 1 == len(items):
+            progress(index + 1, len(items))
+
+
+def _squeeze(image: NDArray[np.generic]) -> NDArray[np.generic]:
+    return np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image)
+
+
+def _to_pil(image: NDArray[np.generic]) -> Image.Image:
+    pixels = _squeeze(image)
+    return Image.fromarray(pixels.view(np.uint16) if pixels.dtype == np.int16 else pixels)
+
+
+def _tags(image: NDArray[np.generic]) -> dict[int, int]:
+    """Return what Pillow needs to know to write an image (H, W, C) as TIFF of a type that is none of its modes."""
+    return _SIGNED if image.dtype == np.int16 else {}
 
 
 def _save_array(path: Path, pixels: NDArray[np.generic]) -> None:

@@ -97,7 +97,7 @@ class ImageEvaluation(EvaluationKind):
     def load_features(self, name: str, dataset: Dataset, device: torch.device, field: str) -> FeatureNetwork:
         """Load a feature network by name; those that are trained on RGB images see the shown bands of other images."""
         network, codec = super().load_features(name, dataset, device, field), dataset.codec
-        if name in RGB_NETWORKS and isinstance(codec, ImageCodec) and codec.has_bands:
+        if name in RGB_NETWORKS and isinstance(codec, ImageCodec) and len(codec.shown_bands) < codec.shape[0]:
             return BandFeatures(network, codec.shown_bands)
         return network
 
