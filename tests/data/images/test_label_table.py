@@ -288,6 +288,8 @@ def test_the_column_of_classes_is_chosen(make_tree: MakeTree) -> None:
     np.save(folder / "a.npy", np.zeros((9, 4, 4), np.uint8))
     with pytest.raises(BadInput, match=r"`data\.label` age: .* is an array, which has no columns"):
         resolve_source(folder / "a.npy", label="age")
+    with pytest.raises(BadInput, match=r"`data\.label` age: digits is an array"):
+        resolve_source("digits", label="age")
 
 
 def test_images_without_a_split_are_ignored_and_a_column_of_other_words_says_nothing(make_tree: MakeTree) -> None:

@@ -140,8 +140,8 @@ def resolve_source(source: str | Path, split: Split = Split.TRAINING, label: str
         return _open_source_file(name, path, split, label)
     if path.exists():
         raise BadInput(f"{name} is a FIFO, a socket or a device: give {_SUPPORTED_SOURCES}")
-    if name in BUNDLED_DATASETS and not (label and split is Split.TRAINING):
-        return NpzSource(name, BUNDLED_DATASETS[name])
+    if name in BUNDLED_DATASETS:
+        return _open_source_file(name, BUNDLED_DATASETS[name], split, label)
     builtin = builtin_datasets()
     if name in builtin:
         raise BadInput(f"the dataset {name!r} holds no images: give {_SUPPORTED_SOURCES}")
