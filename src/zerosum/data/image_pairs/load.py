@@ -17,7 +17,7 @@ from zerosum.data.image_pairs.sources import PairSources, resolve_all_pairs
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.decode import MAX_EXAMPLES_PER_IMAGE
 from zerosum.data.images.example_format import ExampleFormat
-from zerosum.data.images.holding_out import ImageSplit
+from zerosum.data.images.holding_out import ImageSplit, SplitRows
 from zerosum.data.images.ingest import ImageIngest
 from zerosum.data.images.inspect import ImageInspection, inspect_data, inspect_images
 from zerosum.data.images.joined import resolve_all_sources
@@ -79,7 +79,7 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
         dataset = load_source(
             source, size, channels, fit, progress=options.progress, min_images=min_images, value_range=data.range,
             pages=data.bands == "pages", preview_bands=data.preview_bands,
-            split_images=ImageSplit(options.held_out_fraction, data.groups, options.bounded_split),
+            split_images=ImageSplit.of_options(options, data.groups),
         )  # fmt: skip
         return _finish(_build_degraded(dataset, DegradationPipeline(data.degrade)), data)
     pair_sources = (inspection and inspection.pair_sources) or resolve_all_pairs(data, split)
@@ -96,7 +96,7 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
     inputs = ImageIngest.of_format(pair_sources.input, input_form).load(options.progress)
     targets = ImageIngest.of_format(pair_sources.target, form).load(options.progress)
     build = _build_paired if data.has_targets else _build_unpaired
-    split_images = ImageSplit(options.held_out_fraction, data.groups, options.bounded_split)
+    split_images = ImageSplit.of_options(options, data.groups)
     dataset = build(pair_sources, inputs, targets, form, split_images, min_images)
     return _finish(replace(dataset, codec=codec, input_range=input_form.sample_range), data)
 
@@ -188,7 +188,14 @@ def _build_paired(
     partners[target_rows] = input_rows  # both are in the order of the pairs, and images of one size give the same tiles
     sides = split_images(pair_sources.target, target_metadata.select(target_rows))
     train, held_out = target_rows[sides.train], target_rows[sides.held_out]
-    notes = [*sides.notes, f"{pluralize(len(pair_indices), 'pair')}: {_describe_pair_sources(pair_sources)}"]
+    near_copies = split_images.describe_near_copies(
+        targets.values, SplitRows(train, held_out), pair_sources.target, target_metadata
+    )
+    notes = [
+        *sides.notes,
+        *near_copies,
+        f"{pluralize(len(pair_indices), 'pair')}: {_describe_pair_sources(pair_sources)}",
+    ]
     if skipped := len(pair_sources.target.names) - len(pair_indices):
         notes.append(f"skipped {pluralize(skipped, 'pair')} with an unreadable image")
     summary = _summarize(pair_sources, inputs, targets, notes)
@@ -213,12 +220,15 @@ def _build_unpaired(
             side.display_name, decoded.summary.count - decoded.summary.duplicates, form.fit, min_images
         )
     input_train, input_held_out, input_notes = split_images(pair_sources.input, inputs.metadata)
-    train, held_out, target_notes = split_images(pair_sources.target, targets.metadata)
+    sides = split_images(pair_sources.target, targets.metadata)
+    train, held_out, target_notes = sides
+    near_copies = split_images.describe_near_copies(targets.values, sides, pair_sources.target, targets.metadata)
     notes = [
         f"{pluralize(inputs.summary.count, 'unpaired input')}, {len(input_train):,} to train on and "
         f"{len(input_held_out):,} held out: {_describe_pair_sources(pair_sources)}",
         *input_notes,
         *target_notes,
+        *near_copies,
     ]
     summary = replace(
         _summarize(pair_sources, inputs, targets, notes),

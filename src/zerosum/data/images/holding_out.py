@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from zerosum.data.images.groups import BY_FOLDER, hash_groups, is_pattern
 from zerosum.data.images.joined import JoinedSource
+from zerosum.data.images.near_copies import describe_near_copies, find_near_copies
 from zerosum.data.images.rows import ExampleMetadata
 from zerosum.data.images.sources import Source
+from zerosum.data.kind import LoadOptions
 from zerosum.data.split import split_by_content, split_by_group
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
@@ -38,6 +40,13 @@ class ImageSplit:
     """What must not be on both sides, as in `data.groups`; "": equal images only."""
     bounded: bool = True
     """Whether the number of held-out images has bounds: see `split_by_content`."""
+    searches_near_copies: bool = False
+    """Whether near-copies across the split are looked for; not in data that are only evaluated."""
+
+    @classmethod
+    def of_options(cls, options: LoadOptions, groups: str) -> ImageSplit:
+        """Return the rule of the options of loading."""
+        return cls(options.held_out_fraction, groups, options.bounded_split, not options.for_evaluation)
 
     def __call__(self, source: Source, metadata: ExampleMetadata) -> SplitRows:
         """Split the examples (N,) of a source.
@@ -54,6 +63,15 @@ class ImageSplit:
         counts = [pluralize(len(np.unique(group_hashes[rows])), "group") for rows in (train, held_out)]
         note = f"split by {_describe_groups(self.groups)}: {counts[0]} to train on, {counts[1]} held out"
         return SplitRows(train, held_out, (note,))
+
+    def describe_near_copies(
+        self, values: NDArray[np.generic], rows: SplitRows, source: Source, metadata: ExampleMetadata
+    ) -> list[str]:
+        """Return a sentence about held-out examples that are nearly equal to training examples, if there are any."""
+        if not self.searches_near_copies:
+            return []
+        found = find_near_copies(values, rows.train, rows.held_out)
+        return describe_near_copies(found, source.names, metadata.source_indices)
 
 
 def _describe_groups(groups: str) -> str:

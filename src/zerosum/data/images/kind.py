@@ -84,7 +84,7 @@ class Images(DataKind):
             data.fit or "", value_range=data.range, dtype=data.dtype or "uint8",
             pages=data.bands == "pages", preview_bands=data.preview_bands, progress=options.progress,
             min_images=1 if options.for_evaluation else MIN_IMAGES,
-            split_images=ImageSplit(options.held_out_fraction, data.groups, options.bounded_split),
+            split_images=ImageSplit.of_options(options, data.groups),
         )  # fmt: skip
         return replace(dataset, symmetries=choose_symmetries(bool(data.hflip), data.rotate90))
 

@@ -83,14 +83,17 @@ def load_source(
     decoded = ImageIngest.of_format(resolved, form).load(progress)
     labels, content_hashes, _, _ = decoded.metadata
     require_enough_images(resolved.display_name, decoded.summary.count - decoded.summary.duplicates, fit, min_images)
-    train, held_out, notes = (split_images or ImageSplit(held_out_fraction))(resolved, decoded.metadata)
+    split_images = split_images or ImageSplit(held_out_fraction)
+    sides = split_images(resolved, decoded.metadata)
+    train, held_out, notes = sides
+    near_copies = split_images.describe_near_copies(decoded.values, sides, resolved, decoded.metadata)
     summary = replace(
         decoded.summary,
         source=resolved.display_name,
         train=len(train),
         held_out=len(held_out),
         tiles=count_tiles(len(content_hashes), fit),
-        notes=[*decoded.summary.notes, *notes],
+        notes=[*decoded.summary.notes, *notes, *near_copies],
     )
     return Dataset(decoded.values, labels, resolved.classes, content_hashes, train, held_out, summary, codec)
 
