@@ -215,7 +215,7 @@ INVALID_INPUT = {
     "bad count": (["train", "photos", "--examples", "many"], "--examples"),
     "bad device": (["train", "photos", "--device", "tpu"], "--device tpu"),
     "bad logger": (["train", "photos", "--logger", "paper"], "--logger paper: no such logger"),
-    "bad image size": (["train", "photos", "--data.size", "48"], "--data.size"),
+    "bad image size": (["train", "photos", "--data.size", "50"], "--data.size"),
     "uneven micro-batches": (
         ["train", "photos", "--batch-size", "9", "--training.accumulate", "2"],
         "--training.batch_size 9: must be a multiple of --training.accumulate 2",
