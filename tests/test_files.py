@@ -2,10 +2,14 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+import zerosum
 from zerosum.files import (
     append_json_line,
     read_json_lines,
@@ -33,6 +37,25 @@ def test_permissions_follow_the_umask(tmp_path: Path, umask: int) -> None:
         folder.rename(tmp_path / "folder")
     assert mode(tmp_path / "a.txt") == 0o666 & ~umask
     assert mode(tmp_path / "folder") == 0o777 & ~umask
+
+
+def test_permissions_of_all_files_of_a_run_and_the_cache_follow_the_umask(
+    tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
+    images, run = tmp_path / "images", tmp_path / "run"
+    images.mkdir()
+    for number in range(64):
+        Image.new("L", (8, 8), 3 * number).save(images / f"{number}.png")
+    settings = {"evaluation.features": "pixels", "evaluation.every_examples": 64, "evaluation.samples": 64}
+    settings |= {"generator.widths": [4], "discriminator.widths": [4], "diagnostics.probe": False}
+    run = zerosum.train(
+        tmp_path, recipe="vanilla", run=tmp_path / "run", examples=128, batch_size=32, settings=settings
+    )
+    assert (run.path / "best").is_dir()
+    for folder in (run.path, tmp_path / "cache"):
+        for path in (folder, *folder.rglob("*")):
+            assert mode(path) == (0o777 if path.is_dir() else 0o666) & ~umask, path
 
 
 def test_a_temporary_folder_is_removed_after_an_error(tmp_path: Path) -> None:
@@ -79,6 +102,28 @@ def test_a_row_after_a_half_line_is_not_lost(tmp_path: Path) -> None:
     rows, num_damaged = read_json_lines(path)
     assert rows == [{"examples": 1}, {"examples": 2, "loss": None}, {"examples": 3}]
     assert num_damaged == 1
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    script = """
+import resource, sys
+from pathlib import Path
+from zerosum.files import append_json_line, write_atomically
+folder = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (30, resource.RLIM_INFINITY))
+for write in (
+    lambda: write_atomically(folder / "a.txt", lambda path: path.write_text("x" * 100)),
+    lambda: append_json_line(folder / "b.jsonl", {"text": "x" * 100}),
+):
+    try:
+        write()
+    except OSError as error:
+        print(Path(error.filename).name)
+"""
+    result = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["a.txt", "b.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["b.jsonl"]
+    assert (tmp_path / "b.jsonl").read_bytes() == b""
 
 
 def test_the_longest_names_are_written(tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
 
     Returns:
         `path`.
+
+    Raises:
+        OSError: it cannot be written; the error names `path`, also where a write has failed for lack of space.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # the suffix is kept because writers infer the format from it
@@ -43,6 +46,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
         write(temporary)
         flush(temporary)
         temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -210,6 +216,7 @@ def append_json_line(path: Path, row: Mapping[str, object]) -> None:
         try:
             while line:
                 line = line[file.write(line) :]
-        except OSError:  # a full disk takes a part of a line
+        except OSError as error:  # a full disk takes a part of a line
             file.truncate(size)
+            error.filename = str(path)
             raise

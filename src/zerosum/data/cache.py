@@ -161,6 +161,9 @@ def _make_temporary() -> Path:
     folder = Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=root()))
     try:
         (folder / MARKER).write_text(_MARKER_TEXT, encoding="utf-8")
+        # as the umask says, where `mkdtemp` lets nobody else read the folder: who may read may enter
+        mode = (folder / MARKER).stat().st_mode & 0o666
+        folder.chmod(mode | (mode & 0o444) >> 2 | 0o700)
     except OSError:  # the disk is full, and without its marker the folder would stay for ever
         (folder / MARKER).unlink(missing_ok=True)
         folder.rmdir()

@@ -1,4 +1,4 @@
-"""Writing files of tensors, with the operating system's errors where the library has its own."""
+"""Writing files of tensors, with the operating system's errors and permissions where the library has its own."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    path.touch()
+    permissions = path.stat().st_mode & 0o777  # as the umask says, where `save_file` lets nobody else read the file
     try:
         save_file(dict(tensors), path)
+        path.chmod(permissions)
     except SafetensorError as error:
         found = _OS_ERROR.search(str(error))
         number = int(found.group(1)) if found else errno.EIO

@@ -14,13 +14,14 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zerosum.data import cache
 from zerosum.data.dataset import Dataset, as_tensor
 from zerosum.data.images.summary import ImageSummary
+from zerosum.data.tensor_files import save_tensors
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.resample import resize_bicubic_antialiased
@@ -221,7 +222,7 @@ def _cache_classifier(network: Classifier, cache_key: str, accuracy: float) -> N
     entry = cache.write_entry(cache_key, is_valid=lambda _: False)
     with contextlib.suppress(cache.CacheWriteError), entry as folder:
         weights = {name: value.contiguous() for name, value in network.to("cpu").state_dict().items()}
-        save_file(weights, folder / "network.safetensors")
+        save_tensors(weights, folder / "network.safetensors")
         Path(folder / "classifier.json").write_text(json.dumps({"accuracy": accuracy}), "utf8")
 
 

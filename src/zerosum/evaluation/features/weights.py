@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -80,9 +79,9 @@ def deterministic_inference() -> Iterator[None]:
 
 def _download(url: str, path: Path, progress: ProgressFn) -> Path:
     """Download to a temporary file in the folder of `path` and return it; remove it on failure."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".fetching-")
+    temporary = path.with_name(f".fetching-{os.getpid()}-{path.name}")
     try:
-        with os.fdopen(handle, "wb") as file, urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+        with temporary.open("wb") as file, urlopen(url, timeout=TIMEOUT_SECONDS) as response:
             total, done = int(response.headers.get("Content-Length") or 0), 0
             while chunk := response.read(_CHUNK_BYTES):
                 file.write(chunk)
@@ -91,6 +90,6 @@ def _download(url: str, path: Path, progress: ProgressFn) -> Path:
             file.flush()
             os.fsync(file.fileno())
     except BaseException:  # also on Ctrl-C; the exception is raised again
-        Path(name).unlink()
+        temporary.unlink(missing_ok=True)
         raise
-    return Path(name)
+    return temporary
