@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.faults.checks import REFUSED, SUCCESS_CODES, changed, clean, file_hashes, same_run
+from benchmarks.faults.checks import REFUSED, SUCCESS_CODES, changed, clean, file_hashes, leftovers, same_run
 from benchmarks.faults.file_operations import count_into, kill_at
 from benchmarks.faults.fixtures import EXAMPLES, Fixtures, resume_command, train_command
 from benchmarks.faults.harness import Case, Outcome, Process, run_command, start_command
@@ -61,10 +61,15 @@ def _repeat(fixtures: Fixtures, arguments: Sequence[str], kill: Kill, folder: Pa
     outcome = run_command(command, folder, environment=own_cache(folder))
     may_change = ("scores.jsonl", "report.html") if arguments[0] == "evaluate" else ()
     problems = clean(outcome, SUCCESS_CODES) + changed(before, run, may_change)
-    if arguments[0] == "evaluate" and not problems:
-        rows = [json.loads(line) for line in (run / "scores.jsonl").read_text("utf8").splitlines()]
-        problems += [] if rows else ["no scores"]
-    return problems
+    if arguments[0] == "evaluate" and not problems and _offline_scores(run)[-1] != _offline_scores(fixtures.run)[-1]:
+        problems.append("other scores than those of the undisturbed command")
+    return problems + leftovers(run)
+
+
+def _offline_scores(run: Path) -> list[object]:
+    """Return the scores of all evaluations of a run by `zerosum evaluate`."""
+    rows = [json.loads(line) for line in (run / "scores.jsonl").read_text("utf8").splitlines()]
+    return [row["scores"] for row in rows if row["mode"] == "offline"]
 
 
 def _kill_at(number: int, folder: Path, command: Sequence[str]) -> Outcome:

@@ -29,11 +29,11 @@ NAMES: dict[str, bytes] = {
     "255 bytes of text": "あ".encode() * 85,
     "combining": ("e" + "\u0301" * 100).encode(), "emoji": "👩‍👩‍👧".encode(), "decomposed": "e\u0301".encode(),
     "dash": b"-rf",
-    "flag": b"--run", "spaces": b"   ", "trailing dot": b"a.", "markup": b"[bold red]x[/bold red]", "closing": b"[/]",
+    "flag": b"--run", "spaces": b"   ", "trailing dot": b"a.", "markup": b"[bold red]x[blink]", "closing": b"[]",
     "setting": b"`training.seed`", "command": b"$(touch INJECTED)", "semicolon": b";touch INJECTED;", "star": b"*",
     "question": b"[a-z]?", "home": b"~", "comment": b"#x", "comma": b"a,b", "colon": b"C:x", "backslash": b"a\\nb",
     "quotes": b"\"'`", "equals": b"a=b", "hidden": b".x", "two dots": b"..x", "device": b"CON",
-    "markdown": b"](http://x)",
+    "markdown": b"](x)",
     "TOML": b'"\n[generator]\nwidth = 1', "JSON": b'","x":"',
 }  # fmt: skip
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
