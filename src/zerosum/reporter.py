@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from zerosum.run_folder import Row
+from zerosum.units import format_seconds
 
 
 class ReportedFinding(Protocol):
@@ -72,3 +74,21 @@ class SilentReporter:
 
     def training_ended(self) -> None:
         """Do nothing."""
+
+
+class TimedProgress:
+    """Reports the progress of a step whose items take equally long, with an estimate of the time that is left."""
+
+    min_seconds = 2.0
+    """Time after which the speed is known well enough."""
+
+    def __init__(self, reporter: Reporter, description: str) -> None:
+        """Start the clock of a step that `description` names."""
+        self._reporter, self._description, self._start = reporter, description, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report that `done` of `total` items are finished."""
+        elapsed = time.monotonic() - self._start
+        is_known = elapsed >= self.min_seconds and 0 < done < total
+        left = f" ({format_seconds(elapsed / done * (total - done))} left)" if is_known else ""
+        self._reporter.progress(done, total, f"{self._description}{left}")

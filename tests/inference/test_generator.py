@@ -84,6 +84,10 @@ class RoundingCodec(Codec):
     def embed(self, sample: Sample) -> Tensor:
         return sample["whole"]
 
+    @property
+    def condition_spec(self) -> SampleSpec:
+        return {"target": TensorSpec((1,))}
+
     def draw_conditions(self, seed: Tensor, label: Tensor | None) -> Sample:
         return {"target": 10 * seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.LAYER_NOISE)}
 
@@ -124,3 +128,12 @@ def test_samples_are_generated_under_given_conditions(tree_generator: Generator)
     samples = tree_generator.sample(3, condition={"target": wanted}, batch_size=2)
     assert torch.allclose(samples["whole"], 0.75 * wanted)
     assert torch.allclose(samples["part"]["half"], 0.25 * wanted)
+
+
+def test_one_condition_is_repeated_for_all_samples(tree_generator: Generator) -> None:
+    condition = tree_generator.repeat_condition([4.0], 3)
+    assert torch.equal(condition["target"], torch.full((3, 1), 4.0))
+    assert torch.allclose(tree_generator.sample(3, condition=condition)["whole"], torch.tensor(3.0))
+    for numbers in ([1.0, 2.0], [float("nan")]):
+        with pytest.raises(BadInput, match="`condition`"):
+            tree_generator.repeat_condition(numbers, 3)

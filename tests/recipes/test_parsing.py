@@ -22,6 +22,13 @@ def messages_of(tree: SettingsTree) -> list[str]:
     [
         ({"terms.r1.weight": "x"}, "`terms.r1.weight` x: "),
         ({"data.fit": "stretch"}, "`data.fit` stretch: "),
+        ({"terms.r11.weight": 1}, "`terms.r11`: there is no such loss term; choose one of r1, r2, "),
+        ({"terms.r1.kind": "r11"}, '`terms.r1.kind`: "r11" is not a kind of loss term; choose one of r1, r2, '),
+        ({"terms.r1.wieght": 1}, "`terms.r1.wieght`: there is no such setting; did you mean `terms.r1.weight`?"),
+        (
+            {"terms.gp.kind": "gradient-penalty", "terms.gp.taget": 1},
+            "`terms.gp.taget`: there is no such setting; did you mean `terms.gp.target`?",
+        ),
         ({"foo.bar": 1}, "`foo.bar`: there is no such setting"),
         ({"generator.widht": 3}, "`generator.widht`: there is no such setting; did you mean `generator.width`?"),
         ({"generator.kind": "dcgann"}, '`generator.kind`: "dcgann" is not a kind of generator; choose one of '),

@@ -203,7 +203,7 @@ def test_one_folder_given_twice_is_noticed(folders: Path, other: str) -> None:
 
 
 def test_how_folders_were_read_is_reported_and_recorded(folders: Path) -> None:
-    """Files that are ignored, equal or unreadable, values that are clipped, and the part of a split that is judged."""
+    """Files that are ignored, equal or unreadable, values that are clipped, and the part of a split that is read."""
     (folders / "fake/notes.txt").write_text("notes")
     (folders / "fake/damaged.png").write_bytes(b"no image")
     shutil.copy(folders / "fake/000.png", folders / "fake/copy.png")

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from workflow_helpers import RecordingReporter
 
 import zerosum
 from zerosum.errors import BadInput
+from zerosum.inference import writers
+from zerosum.reporter import SilentReporter, TimedProgress
 from zerosum.workflows import bounds
 
 
@@ -108,3 +111,55 @@ def test_wrong_options_of_a_walk_are_refused(digits_run: Path, arguments: dict) 
 def test_a_walk_needs_images(trained_ring: Path) -> None:
     with pytest.raises(BadInput, match="points, not images"):
         zerosum.walk(trained_ring)
+
+
+class InterruptingReporter(SilentReporter):
+    """Interrupts the step of a name when it is half done."""
+
+    def progress(self, done: int, total: int, description: str) -> None:
+        if description.startswith("generating") and 2 * done >= total:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_command_leaves_nothing(
+    digits_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While samples are generated and while files are written, into a new folder and into an empty one."""
+    before = sorted(digits_run.rglob("*"))
+    home = tmp_path / "home"
+    (home / "empty").mkdir(parents=True)
+    for into in (None, home / "new", home / "empty"):
+        with pytest.raises(KeyboardInterrupt):
+            zerosum.sample(digits_run, 200, into=into, reporter=InterruptingReporter())
+
+    def interrupt(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writers, "write_class_grid", interrupt)
+    for into in (None, home / "new", home / "empty"):
+        with pytest.raises(KeyboardInterrupt):
+            zerosum.sample(digits_run, 3, into=into)
+    monkeypatch.setitem(writers.VIDEO_WRITERS, "gif", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        zerosum.walk(digits_run, keyframes=2, steps=2, seed=9)
+    assert [path for path in sorted(digits_run.rglob("*")) if path not in before and path.name != "outputs"] == []
+    assert list(home.rglob("*")) == [home / "empty"]
+
+
+def test_the_progress_of_many_samples_tells_the_time_that_is_left(
+    digits_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TimedProgress, "min_seconds", 0.0)
+    reporter = RecordingReporter()
+    zerosum.sample(digits_run, 130, reporter=reporter)
+    generated, written = (
+        [call for call in reporter.progress_calls if call[2].startswith(step)] for step in ("generating", "writing")
+    )
+    assert [call[:2] for call in generated] == [(64, 130), (128, 130), (130, 130)]
+    assert all(call[2].endswith(" left)") for call in generated[:2])
+    assert [call[:2] for call in written] == [(100, 130), (130, 130)]
+
+
+def test_a_condition_needs_a_run_that_takes_numbers(digits_run: Path) -> None:
+    with pytest.raises(BadInput, match="`condition`: this generator takes no numbers"):
+        zerosum.sample(digits_run, 2, condition=[0.5])

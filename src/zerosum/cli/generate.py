@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +39,9 @@ def sample(
         ),
     ] = math.inf,
     label: ClassOption = None,
+    condition: Annotated[
+        str, typer.Option(help="Numeric condition of all samples: 0.5, or 0.5,-1.", show_default=False)
+    ] = "",
     into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
@@ -44,9 +49,11 @@ def sample(
     """Write samples as single files and a grid; of a class-conditional run also a grid with a row for each class."""
     from zerosum import api
 
-    folder = api.sample(
-        run, num_samples, seed=seed, truncation=truncation, label=label, into=into, best=best, device=device
-    )
+    with redirect_stdout(sys.stderr):  # standard output is the path alone, for scripts
+        folder = api.sample(
+            run, num_samples, seed=seed, truncation=truncation, label=label, condition=_parse_numbers(condition),
+            into=into, best=best, device=device, reporter=create_reporter(),
+        )  # fmt: skip
     echo_path(folder)
 
 
@@ -197,6 +204,14 @@ def apply(
         echo_path(paths[0])
     else:
         echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
+
+
+def _parse_numbers(text: str) -> list[float]:
+    """Return the numbers of a condition, which are separated by commas; [] for an empty text."""
+    try:
+        return [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise BadInput(f"--condition {text}: give numbers, separated by commas: 0.5,-1") from None
 
 
 def _parse_indices(flag: str, text: str) -> list[int]:

@@ -129,13 +129,20 @@ def resume(
 @app.command()
 def data(
     source: Annotated[str, typer.Argument(metavar="DATA", help="A folder, a zip, an .npz or .npy, or a built-in set.")],
+    target_source: Annotated[
+        str, typer.Argument(metavar="[TARGETS]", help="For translation: the target images.", show_default=False)
+    ] = "",
+    pairs: Annotated[
+        str, typer.Option(help="The data are inputs and targets: paired or unpaired.", show_default=False)
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Describe a data source: image sizes, modes, classes, duplicates, unreadable files, held-out split."""
     from zerosum import api
     from zerosum.reporter import SilentReporter
 
-    summary = api.inspect_dataset(source, reporter=SilentReporter() if as_json else create_reporter())
+    reporter = SilentReporter() if as_json else create_reporter()
+    summary = api.inspect_dataset(source, target_source, pairs=pairs, reporter=reporter)
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=1))
     else:

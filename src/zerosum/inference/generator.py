@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from zerosum.data.codec import Codec, Items
+from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
 from zerosum.game.latent import Latent
+from zerosum.game.sample_spec import SampleSpec, TensorSpec, leaf_specs
 from zerosum.game.types import Sample, condition_inputs
 from zerosum.inference.latent_space import StyleGenerator
 from zerosum.training.integrity import check_file
@@ -145,10 +147,37 @@ class Generator:
             seeded_rng.derive_seeds(seed, first, num_samples), torch.tensor(self.class_priors, dtype=torch.float64)
         )
 
+    def repeat_condition(self, numbers: Sequence[float], num_samples: int) -> Sample:
+        """Return one numeric condition for all samples: (num_samples, ...), or a tree of such tensors.
+
+        Args:
+            numbers: its values, in the order of the tensors in `Codec.condition_spec`.
+            num_samples: number of samples.
+
+        Raises:
+            BadInput: if the generator takes no numbers, another number of them, or one is not finite.
+        """
+        spec = self.codec.condition_spec
+        if spec is None:
+            raise BadInput("`condition`: this generator takes no numbers as a condition; leave it out")
+        expected = sum(math.prod(leaf.shape) for leaf in leaf_specs(spec))
+        if len(numbers) != expected or not all(map(math.isfinite, numbers)):
+            raise BadInput(f"`condition` of {len(numbers)} numbers: give {expected}, each of them finite")
+        values = iter(numbers)
+
+        def fill(inner: SampleSpec) -> Sample:
+            if not isinstance(inner, TensorSpec):
+                return {name: fill(leaf) for name, leaf in inner.items()}
+            row = torch.tensor([next(values) for _ in range(math.prod(inner.shape))])
+            return row.view(1, *inner.shape).expand(num_samples, *inner.shape)
+
+        return fill(spec)
+
     @torch.no_grad()
     def generate(
         self, latents: Tensor, label: Tensor | None = None, seeds: Tensor | None = None, *,
         condition: Sample | None = None, truncation: float = 1.0, batch_size: int = 64,
+        progress: ProgressFn = ignore_progress,
     ) -> Sample:  # fmt: skip
         """Generate the samples of latents (N, L), on the CPU.
 
@@ -159,6 +188,7 @@ class Generator:
             condition: (N, ...) numeric conditions; None: drawn from the seeds, or from seed 0 for all samples.
             truncation: of styles towards their mean (psi), for networks with styles: 1 is none, 0 is the mean style.
             batch_size: samples generated at a time.
+            progress: called after each batch with the numbers of samples done and of all samples.
         """
         if label is None and self.classes:
             label = torch.full((len(latents),), self.trained_class_indices[0])
@@ -173,6 +203,7 @@ class Generator:
         for rows in torch.split(torch.arange(len(latents)), batch_size):
             chosen = tree_map(lambda value, rows=rows: None if value is None else value[rows].to(device), conditioning)
             parts.append(self._forward(latents[rows].to(device), chosen, truncation))
+            progress(int(rows[-1]) + 1, len(latents))
         samples: Sample = tree_map(lambda *leaves: torch.cat([leaf.float().cpu() for leaf in leaves]), *parts)
         return samples
 
@@ -191,7 +222,7 @@ class Generator:
 
     def sample(
         self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf, label: str | int | None = None,
-        condition: Sample | None = None, first: int = 0, batch_size: int = 64,
+        condition: Sample | None = None, first: int = 0, batch_size: int = 64, progress: ProgressFn = ignore_progress,
     ) -> Sample:  # fmt: skip
         """Generate samples `first` to `first + num_samples - 1` of a seed. Sample i of a seed is always the same.
 
@@ -204,6 +235,7 @@ class Generator:
             condition: (num_samples, ...) numeric conditions; None: drawn as in the data.
             first: number of the first sample.
             batch_size: samples generated at a time.
+            progress: called after each batch with the numbers of samples done and of all samples.
 
         Returns:
             Samples (num_samples, ...) on the CPU; `decode` turns them into items.
@@ -219,6 +251,7 @@ class Generator:
         return self.generate(
             latents, self.draw_labels(num_samples, seed, first, label), seeds,
             condition=condition, truncation=truncation if truncates_styles else 1.0, batch_size=batch_size,
+            progress=progress,
         )  # fmt: skip
 
     def decode(self, samples: Sample, seed: int = 0, first: int = 0) -> Items:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.errors import BadInput
 from zerosum.inference.latent_space import EditSpace, FeatureFn
 
@@ -87,6 +88,7 @@ def invert_images(
     feature_fn: FeatureFn = no_features,
     options: InversionOptions = DEFAULT_OPTIONS,
     seed: int = 0,
+    progress: ProgressFn = ignore_progress,
 ) -> Inversion:
     """Find the codes of images by optimization. The result of an image does not depend on the other images.
 
@@ -99,6 +101,7 @@ def invert_images(
             features (N, F), which are normalized and compared.
         options: options of the optimization.
         seed: seed of the noise.
+        progress: called after each step with the numbers of steps done and of all steps.
 
     Returns:
         The codes, their images and the errors; equal for equal arguments.
@@ -137,6 +140,7 @@ def invert_images(
         adam.param_groups[0]["lr"] = unit_lr * options.lr_at(step)
         adam.step()
         errors.append(error.detach())
+        progress(step + 1, options.steps)
     with torch.no_grad():
         errors.append(error_of(codes))
     final_codes = codes.detach().cpu().expand(-1, space.num_layers, -1).clone()

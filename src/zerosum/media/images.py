@@ -10,6 +10,7 @@ from zerosum.data.codec import Codec, Items
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.size import parse_size
 from zerosum.data.images.summary import describe_channels
+from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.media.image_files import describe_format, save_each
 from zerosum.media.kind import MediaKind
 from zerosum.media.raster import Images, as_images, make_grid, save_image
@@ -18,6 +19,8 @@ from zerosum.run_folder import Json
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+MAX_GRID_IMAGES = 4_096
+"""Images in the grid of samples: 64 x 64. More are seen by nobody, and no viewer opens them."""
 FACTS = {
     "sizes": "sizes",
     "pixel modes": "pixel_modes",
@@ -37,10 +40,19 @@ class ImageMedia(MediaKind):
         """Draw a grid of images."""
         return make_grid(as_images(items), columns=columns)
 
-    def write(self, items: Items, folder: Path, previews: Items | None = None) -> None:
-        """Write 00000.png, 00001.png, ... (see `image_suffix` for images that PNG cannot hold) and grid.png."""
-        grid = make_grid(as_images(items if previews is None else previews))
-        save_each(items, folder)
+    def write(
+        self,
+        items: Items,
+        folder: Path,
+        previews: Items | None = None,
+        progress: ProgressFn = ignore_progress,
+    ) -> None:
+        """Write 00000.png, 00001.png, ... (see `image_suffix` for images that PNG cannot hold) and grid.png.
+
+        The grid holds the first `MAX_GRID_IMAGES`.
+        """
+        grid = make_grid(as_images(items if previews is None else previews)[:MAX_GRID_IMAGES])
+        save_each(items, folder, progress)
         save_image(grid, folder / "grid.png")
 
     def describe_files(self, codec: Codec) -> str:

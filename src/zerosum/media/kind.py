@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.codec import Codec, Items
+from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.data.registry import KindRegistry
 from zerosum.errors import BadInput
 from zerosum.run_folder import Json
@@ -37,13 +38,20 @@ class MediaKind(ABC):
         """
 
     @abstractmethod
-    def write(self, items: Items, folder: Path, previews: Items | None = None) -> None:
+    def write(
+        self,
+        items: Items,
+        folder: Path,
+        previews: Items | None = None,
+        progress: ProgressFn = ignore_progress,
+    ) -> None:
         """Write items as files into an existing folder.
 
         Args:
             items: (N, ...), written with all their values.
             folder: where the files are written.
             previews: the items as `Codec.preview` draws them; None: the items themselves.
+            progress: called with the numbers of items written and of all items, where that takes long.
         """
 
     def describe_files(self, codec: Codec) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from zerosum.data.codec import Items
+from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.errors import BadInput
 from zerosum.files import write_atomically
 from zerosum.media.kind import MediaKind
@@ -29,7 +30,13 @@ class PointMedia(MediaKind):
         points = _as_floats(items)
         return scatter_plot(points, points if real is None else _as_floats(real))
 
-    def write(self, items: Items, folder: Path, previews: Items | None = None) -> None:
+    def write(
+        self,
+        items: Items,
+        folder: Path,
+        previews: Items | None = None,
+        progress: ProgressFn = ignore_progress,
+    ) -> None:
         """Write points.csv."""
         rows = _as_floats(items)
         write_atomically(folder / "points.csv", lambda path: np.savetxt(path, rows, delimiter=",", fmt="%.6g"))

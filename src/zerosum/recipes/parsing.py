@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType
-from typing import TypeAlias, TypeVar, get_args
+from typing import TypeAlias, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -157,7 +157,7 @@ def _format_error(settings_tree: SettingsTree, model: type[BaseModel], error: Er
         return message
     path = _strip_union_tags(settings_tree.tree, error["loc"])
     value = error["input"]
-    if error["type"].startswith("union_tag"):
+    if error["type"].startswith("union_tag") and (path[0] != "terms" or (*path, "kind") in settings_tree.origins):
         path = (*path, "kind")
     if error["type"] == "extra_forbidden" and isinstance(value, dict):
         path += next((inner for inner, _ in _iter_leaves(value)), ())
@@ -196,7 +196,11 @@ def _format_unknown_kind(error: ErrorDetails, path: KeyPath) -> str:
     unknown = str(context.get("tag", ""))
     closest = difflib.get_close_matches(unknown, known, 1, 0.4)
     hint = f"; did you mean {closest[0]}?" if closest else ""
-    return f'"{unknown}" is not a kind of {path[-2]}; choose one of {", ".join(known)}{hint}'
+    choice = f"choose one of {', '.join(known)}"
+    if path[-1] != "kind":  # the name of a term is its kind where none is given
+        return f"there is no such loss term; {choice}, or give its `{'.'.join(path)}.kind`{hint}"
+    choice += hint
+    return f'"{unknown}" is not a kind of {"loss term" if path[0] == "terms" else path[-2]}; {choice}'
 
 
 def _strip_union_tags(tree: object, location: Sequence[int | str]) -> KeyPath:
@@ -239,10 +243,25 @@ def iter_setting_names(model: type[BaseModel], tree: object, prefix: str = "") -
     for name, field in model.model_fields.items():
         inner = tree.get(name) if isinstance(tree, dict) else None
         selected = _select_models(field.annotation, inner if isinstance(inner, dict) else {})
-        if not selected:
+        tables = list(_iter_tables(field.annotation, inner))
+        if not selected and not tables:
             yield prefix + name
+        for key, table, table_model in tables:
+            yield from iter_setting_names(table_model, table, f"{prefix}{name}.{key}.")
         for inner_model in selected:
             yield from iter_setting_names(inner_model, inner, f"{prefix}{name}.")
+
+
+def _iter_tables(annotation: object, inner: object) -> Iterator[tuple[str, object, type[BaseModel]]]:
+    """Yield name, table and model of each table in a dict of models, such as of each term; its name is its kind."""
+    if get_origin(annotation) is not dict or not isinstance(inner, dict):
+        return
+    union = get_args(get_args(annotation)[1])  # the union and its discriminator
+    models = {_kind_of(model): model for model in _iter_models(union[0])} if union else {}
+    for name, table in inner.items():
+        kind = table.get("kind", name.replace("_", "-")) if isinstance(table, dict) else ""
+        if kind in models:
+            yield name, table, models[kind]
 
 
 def _select_models(annotation: object, table: Mapping[str, object]) -> list[type[BaseModel]]:

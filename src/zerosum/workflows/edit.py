@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
 from zerosum.inference.load import read_recipe
-from zerosum.reporter import Reporter, SilentReporter
+from zerosum.reporter import Reporter, SilentReporter, TimedProgress
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_memory, check_number, check_seed, check_whole_number
 from zerosum.workflows.editing_session import EditingSession
-from zerosum.workflows.output_paths import join_numbers, optional_part
+from zerosum.workflows.output_paths import files_removed_on_error, join_numbers, optional_part
 
 if TYPE_CHECKING:
     import torch
@@ -228,17 +228,19 @@ def encode(
         session.space, target, session.draw_latents(), label=session.label,
         feature_fn=_load_feature_fn(session.space.device),
         options=InversionOptions(steps=steps, per_layer=per_layer), seed=seed,
+        progress=TimedProgress(reporter or SilentReporter(), "optimizing the latent code"),
     )  # fmt: skip
     first, last = float(inversion.errors[0, 0]), float(inversion.errors[-1, 0])
     (reporter or SilentReporter()).message(f"{image}: error {first:.4f} at the first step, {last:.4f} at the last")
-    save_image(make_grid(draw_frames(session.generator, torch.cat([target, inversion.images])), columns=2), path)
     code = inversion.codes[0].numpy()
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:  # given a path, numpy would append a suffix
             np.save(file, code)
 
-    write_atomically(path.with_suffix(".npy"), write)
+    with files_removed_on_error([path, path.with_suffix(".npy")]):
+        save_image(make_grid(draw_frames(session.generator, torch.cat([target, inversion.images])), columns=2), path)
+        write_atomically(path.with_suffix(".npy"), write)
     return path
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.kind import DATA_KINDS, load_dataset
+from zerosum.errors import BadInput
 from zerosum.recipes.recipe import validate_data
 from zerosum.reporter import Reporter, SilentReporter
 
@@ -13,15 +14,23 @@ if TYPE_CHECKING:
     from zerosum.data.summary import DatasetSummary
 
 
-def inspect_dataset(source: str | Path, *, reporter: Reporter | None = None) -> DatasetSummary:
+PAIRINGS = ("paired", "unpaired")
+
+
+def inspect_dataset(
+    source: str | Path, target_source: str | Path = "", *, pairs: str = "", reporter: Reporter | None = None
+) -> DatasetSummary:
     """Read a data source and summarize it: sizes, modes, classes, duplicates, unreadable files, and the split.
 
     Args:
         source: a folder, .zip, .npz or .npy file of images, or a built-in dataset.
+        target_source: for image-to-image translation, a second folder that holds the target images.
+        pairs: "paired" or "unpaired": the source holds inputs and targets, as in `data.pairs`; by default what the
+            source looks like by itself.
         reporter: receives the progress messages; by default nothing is reported.
 
     Raises:
-        BadInput: the source does not exist, or holds nothing to train on.
+        BadInput: the source does not exist, or holds nothing to train on, or `pairs` is no pairing.
 
     Example:
         >>> summary = zerosum.inspect_dataset("ring")
@@ -30,9 +39,13 @@ def inspect_dataset(source: str | Path, *, reporter: Reporter | None = None) -> 
     """
     from zerosum.workflows.run_data import load_options
 
-    data = validate_data({"source": str(source)})
+    if pairs and pairs not in PAIRINGS:
+        raise BadInput(f"`pairs` {pairs}: choose {' or '.join(PAIRINGS)}")
+    given = {"source": str(source), "target_source": str(target_source), "pairs": pairs}
+    table: dict[str, object] = {name: value for name, value in given.items() if value}
+    data = validate_data(table)
     kind = DATA_KINDS.find(data.kind)
     inspection = kind.inspect(data)
-    table: dict[str, object] = {"source": str(source), "kind": data.kind}
+    table["kind"] = data.kind
     kind.choose_settings(table, inspection, on_cpu=True)
     return load_dataset(validate_data(table), load_options(reporter or SilentReporter()), inspection).summary

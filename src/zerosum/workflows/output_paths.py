@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 MAX_NAME_LENGTH = 120
@@ -54,3 +56,32 @@ def _is_taken(path: Path) -> bool:
     if path.is_dir():
         return any(path.iterdir())
     return path.exists() or path.is_symlink()
+
+
+@contextmanager
+def removed_on_error(folder: Path) -> Iterator[None]:
+    """Remove a new or empty folder that is filled in the block, if the block is interrupted or fails.
+
+    An empty folder that was there before, such as a mount point, stays and is emptied.
+    """
+    is_new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        for path in [folder] if is_new else list(folder.iterdir()):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def files_removed_on_error(paths: Sequence[Path]) -> Iterator[None]:
+    """Remove new files that are written in the block, if the block is interrupted or fails."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise

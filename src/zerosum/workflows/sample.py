@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
 from zerosum.inference.load import load
+from zerosum.reporter import Reporter, SilentReporter, TimedProgress
 from zerosum.workflows.bounds import MAX_SAMPLES, check_latent_truncation, check_memory, check_seed, check_whole_number
-from zerosum.workflows.output_paths import first_free, make_name, optional_part
+from zerosum.workflows.output_paths import (
+    files_removed_on_error,
+    first_free,
+    make_name,
+    optional_part,
+    removed_on_error,
+)
 
 if TYPE_CHECKING:
     from zerosum.inference.generator import Generator
@@ -25,13 +33,16 @@ def sample(
     seed: int = 0,
     truncation: float = math.inf,
     label: str | int | None = None,
+    condition: Sequence[float] = (),
     into: str | Path | None = None,
     best: bool = False,
     device: str = "auto",
+    reporter: Reporter | None = None,
 ) -> Path:
     """Write samples of a run as single files and as one grid.
 
-    A class-conditional run also gets a grid with a row for each class, classes.png, unless `label` is given.
+    A class-conditional run also gets a grid with a row for each class, classes.png, unless `label` is given. If it is
+    interrupted, nothing is left.
 
     Args:
         run: the run folder.
@@ -39,16 +50,19 @@ def sample(
         seed: the seed of the samples.
         truncation: latent values are truncated to [-truncation, truncation]; by default they are not truncated.
         label: the class of all samples, by name or index; by default classes are as frequent as in the data.
+        condition: the numbers of the numeric condition of all samples, as the network takes them; by default
+            conditions are as in the data.
         into: the output folder, which must be new or empty; by default a new folder in `outputs/` of the run, whose
             name holds the options, and a number if it is taken.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         device: auto, cpu, cuda, cuda:1 or mps.
+        reporter: receives the progress, with the time that is left; by default nothing is reported.
 
     Returns:
         The folder of the samples.
 
     Raises:
-        BadInput: the folder is not a run, there is no such class, or `into` is not empty.
+        BadInput: the folder is not a run, there is no such class, a number is out of range, or `into` is not empty.
 
     Example:
         >>> folder = zerosum.sample("runs/ring", 100, seed=7)
@@ -60,7 +74,9 @@ def sample(
     check_latent_truncation(truncation)
     generator = load(run, device, best=best)
     check_memory("num_samples", num_samples, generator)
-    options = (optional_part("truncation", truncation, math.inf), class_part(generator, label))
+    conditions = generator.repeat_condition(condition, num_samples) if condition else None
+    values = "+".join(f"{value:g}" for value in condition)
+    options = (optional_part("truncation", truncation, math.inf), class_part(generator, label), values and f"c{values}")
     name = make_name(generator.checkpoint, f"seed{seed}", f"n{num_samples}", *options)
     folder = Path(into) if into else first_free(Path(run) / "outputs" / name, lambda candidate: [candidate])
     if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -68,10 +84,17 @@ def sample(
     from zerosum.inference.writers import write_class_grid, write_samples
     from zerosum.media.kind import MEDIA_KINDS
 
-    samples = generator.sample(num_samples, seed=seed, truncation=truncation, label=label)
-    write_samples(generator, samples, folder, seed)
-    if generator.classes and label is None and MEDIA_KINDS.find(generator.kind).has_frames:
-        write_class_grid(generator, folder, seed, truncation)
+    reporter = reporter or SilentReporter()
+    progress = TimedProgress(reporter, "generating samples")
+    samples = generator.sample(
+        num_samples, seed=seed, truncation=truncation, label=label, condition=conditions, progress=progress
+    )
+    with removed_on_error(folder):
+        write_samples(generator, samples, folder, seed, TimedProgress(reporter, "writing samples"))
+        if (description := MEDIA_KINDS.find(generator.kind).describe_files(generator.codec)) and reporter:
+            reporter.message(f"samples are written as {description}")
+        if generator.classes and label is None and not condition and MEDIA_KINDS.find(generator.kind).has_frames:
+            write_class_grid(generator, folder, seed, truncation)
     return folder
 
 
@@ -137,9 +160,9 @@ def walk(
     existing = [path for path in walk_paths(stem, video_format) if into and path.exists()]
     if existing:
         raise BadInput(f"`into` {into}: {existing[0]} exists; choose another name, since nothing is overwritten")
-    return write_walk(
-        generator, stem, Walk(seed, keyframes, steps, INTERPOLATIONS[interpolation], label, to_label, video_format)
-    )
+    path = Walk(seed, keyframes, steps, INTERPOLATIONS[interpolation], label, to_label, video_format)
+    with files_removed_on_error(walk_paths(stem, video_format)):
+        return write_walk(generator, stem, path)
 
 
 def load_image_generator(run: str | Path, device: str, best: bool, reason: str) -> Generator:
