@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from zerosum.data.image_pairs.load import PairInspection
 from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.decode import FITS
 from zerosum.data.images.defaults import choose_image_settings
@@ -18,6 +19,7 @@ from zerosum.data.images.load import load_source
 from zerosum.data.images.size import ImageSize, parse_size, suggest_rectangle
 from zerosum.data.images.sources import resolve_source
 from zerosum.data.kind import DATA_KINDS
+from zerosum.errors import BadInput
 
 
 def gradient(width: int, height: int) -> Image.Image:
@@ -134,6 +136,16 @@ def test_a_folder_is_loaded_at_the_size(tmp_path: Path) -> None:
     assert again.fingerprint == dataset.fingerprint
 
 
+def test_folders_are_compared_at_any_size(tmp_path: Path) -> None:
+    for index in range(3):
+        gradient(48, 30).save(tmp_path / f"{index}.png")
+    images, sources = DATA_KINDS.find("images"), {"fake": str(tmp_path)}
+    assert images.choose_common_settings(sources, {}).model_dump()["size"] == "48x30"
+    assert images.choose_common_settings(sources, {"size": "24x16"}).model_dump()["size"] == "24x16"
+    with pytest.raises(BadInput, match=r"^`size` 24y16: give a whole number of pixels"):
+        images.choose_common_settings(sources, {"size": "24y16"})
+
+
 # ---------------------------------------------------------------------- the size that is chosen
 
 
@@ -185,7 +197,7 @@ def test_settings_of_the_user_decide_before_the_shape() -> None:
 def test_inputs_that_are_made_smaller_keep_8_pixels() -> None:
     for degrade, size in ((["down2"], "64x48"), (["down8"], 64)):
         table: dict[str, object] = {"kind": "image-pairs", "source": "photos", "degrade": degrade}
-        inspection = ImageInspection(source="photos", count=40, classes=(), sizes=((640, 480),) * 40)
+        inspection = PairInspection(source="photos", count=40, classes=(), sizes=((640, 480),) * 40)
         DATA_KINDS.find("image-pairs").choose_settings(table, inspection, on_cpu=True)
         assert table["size"] == size
 

@@ -96,7 +96,8 @@ class Images(DataKind):
             settings = ImageDataConfig.model_validate(dict(given))
         except ValidationError as error:
             first = error.errors()[0]
-            reason = first["msg"][0].lower() + first["msg"][1:]
+            message = first["msg"].removeprefix("Value error, ")
+            reason = message[0].lower() + message[1:]
             raise BadInput(f"`{first['loc'][0]}` {first['input']}: {reason}") from None
         return choose_common_format(sources, settings)
 
