@@ -19,6 +19,8 @@ UNREAD = (
     ("cyclegan", {**RESNET, "generator.contrastive_heads": True}, "no term of the recipe uses the contrastive heads"),
     ("r3gan", {"terms.r1.weight": 0, "terms.r1.every_rounds": 4}, "`terms.r1.weight` is 0"),
     ("dcgan", {"augment.kind": "ada", "augment.transforms": ["blit"], "augment.color_fraction": 0.5}, "has no color"),
+    ("auto", {"generator.condition_size": 8}, "`generator.condition` is none"),
+    ("acgan", {"discriminator.condition_size": 8}, "auxiliary-classifier, which concatenates nothing"),
     ("auto", {"evaluation.features": "none", "evaluation.samples": 128}, "nothing is evaluated during training"),
     ("auto", {"evaluation.features": "none", "evaluation.patience": 3}, "nothing is evaluated during training"),
     ("auto", {"diagnostics.probe": False, "diagnostics.samples": 64}, "the game is not probed"),

@@ -57,7 +57,7 @@ def changed_settings(recipe: Recipe) -> list[str]:
 
 def unread_settings(recipe: Recipe) -> Mapping[str, str]:
     """Return the settings that have no effect, by dotted name, each with the reason."""
-    checks = (_unread_latents, _unread_parts, _unread_terms, _unread_augment, _unread_intervals)
+    checks = (_unread_latents, _unread_parts, _unread_conditions, _unread_terms, _unread_augment, _unread_intervals)
     return dict(found for check in checks for found in check(recipe))
 
 
@@ -84,6 +84,14 @@ def _unread_parts(recipe: Recipe) -> Iterator[tuple[str, str]]:
                 yield name, f"no term of the recipe uses the {capability}"
             elif capability not in present and name != settings[0]:
                 yield name, f"the network has no {capability}"
+
+
+def _unread_conditions(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    if recipe.generator.condition == "none":
+        yield "generator.condition_size", "`generator.condition` is none"
+    if recipe.discriminator.condition != "concat":
+        reason = f"`discriminator.condition` is {recipe.discriminator.condition}, which concatenates nothing"
+        yield "discriminator.condition_size", reason
 
 
 def _unread_terms(recipe: Recipe) -> Iterator[tuple[str, str]]:
