@@ -152,5 +152,6 @@ def test_damaged_checksums_of_networks_are_one_sentence(
     (folder / name).write_bytes(content)
     with pytest.raises(BadInput, match=r"networks.safetensors cannot be read"):
         api.load(run, best=best)
-    (folder / name).unlink()  # as of earlier releases; a folder without state.json is no checkpoint
-    api.load(run, best=best)
+    if best:
+        (folder / name).unlink()  # as of earlier releases
+        api.load(run, best=best)
