@@ -19,7 +19,7 @@ from zerosum.training.meter import Meter
 from zerosum.workflows.setup import TrainingSetup
 
 BATCH_SIZE, EXAMPLES = 8, 800
-TRANSLATION = {"data.input": "dark", "data.target": "light", "data.channels": 3}
+GIVEN_INPUTS = {"data.input": "dark", "data.target": "light"}
 NORM = {"vanilla with batch norm": ("vanilla", {"generator.norm": "batch", "discriminator.norm": "batch"})}
 """Batch norm in networks of which no recipe has it."""
 
@@ -27,12 +27,14 @@ NORM = {"vanilla with batch norm": ("vanilla", {"generator.norm": "batch", "disc
 def build_recipe(name: str, images: Path) -> Recipe:
     """The recipe with its nano networks, for images of two classes."""
     recipe, settings = NORM.get(name, (name, dict[str, object]()))
-    translates = RecipeFile(recipe).settings_tree.tree.get("game", {}).get("kind") in ("translation", "cycle")
+    tree = RecipeFile(recipe).settings_tree.tree
+    translates = tree.get("game", {}).get("kind") in ("translation", "cycle")
     if recipe == "vanilla":
         settings["discriminator.dropout"] = 0  # each rank draws masks of its own
     settings |= {"training.precision": "float32", "training.device": "cpu"}
     settings |= {"data.size": 32, "data.fit": "crop"}
-    settings |= TRANSLATION if translates else {"data.channels": 1}
+    settings["data.channels"] = 3 if translates else 1
+    settings |= GIVEN_INPUTS if translates and "degrade" not in tree["data"] else {}
     keywords: dict[str, tuple[str, object]] = {
         "training.batch_size": ("`batch_size`", BATCH_SIZE),
         "training.examples": ("`examples`", EXAMPLES),

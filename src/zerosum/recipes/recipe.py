@@ -168,7 +168,7 @@ class Recipe(Settings):
     data: Annotated[SerializeAsAny[DataConfig], BeforeValidator(validate_data)] = Field(
         default_factory=lambda: validate_data({})
     )
-    latent: Latent = Normal()
+    latent: Annotated[Latent, _set_default_kind("normal")] = Normal()
     generator: AnyGeneratorConfig
     discriminator: AnyDiscriminatorConfig
     game: Annotated[GameConfig, _set_default_kind("adversarial")] = AdversarialGameConfig()
