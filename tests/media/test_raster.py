@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def test_images_are_written_atomically(tmp_path: Path, monkeypatch: pytest.Monke
 
     def fail_halfway(self: Image.Image, target: Path, *args: object, **kwargs: object) -> None:
         target.write_bytes(b"half")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(Image.Image, "save", fail_halfway)
     with pytest.raises(OSError, match="disk full"):
