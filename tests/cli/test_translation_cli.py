@@ -251,7 +251,7 @@ def test_invalid_translation_settings_print_a_message_and_write_nothing(trained:
         (str(only), "--recipe", "pix2pix"): "A",
         (str(tmp_path / "half"), "--recipe", "cyclegan"): "B",
         (pairs, "--recipe", "pix2pix", "--data.target", "C"): "C",
-        (pairs, str(only)): "choose --recipe pix2pix or cyclegan",
+        (pairs, pairs): "hold the same images",
         (pairs, "--recipe", "dcgan", "--data.degrade", "gray"): "leave out --data.pairs, --data.degrade",
         (pairs, "--recipe", "pix2pix", "--data.degrade", "graay"): "gray",
         (str(only), "--recipe", "cyclegan", "--data.degrade", "gray"): "--data.degrade",
