@@ -228,6 +228,34 @@ def test_a_mapped_array_is_split_by_share_alone(tmp_path: Path) -> None:
         load(tmp_path / "a.npy", groups="patient")
 
 
+@pytest.mark.parametrize("groups", ["folder", "p([0-9])"])
+def test_groups_of_several_sources_do_not_depend_on_where_these_are(
+    tmp_path: Path, make_images: MakeImages, groups: str
+) -> None:
+    """A run names its sources by other paths when it is resumed: absolute ones, or those of another machine."""
+    for number, folder in enumerate(("a/p0", "a/p1", "a/p2", "b/p3", "b/p4", "b/p0")):
+        make_images(tmp_path / "p7" / folder, 4 + number, seed=number)
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "p7")
+    here, there = (
+        load(tmp_path / place / "a", more_sources=[str(tmp_path / place / "b")], groups=groups)
+        for place in ("p7", "elsewhere")
+    )
+    assert here.fingerprint == there.fingerprint
+    (note,) = (note for note in here.summary.notes if note.startswith("split by "))
+    counts = [int(word) for word in note.split() if word.isdigit()]
+    assert sum(counts) == (6 if groups == "folder" else 5)  # p0 is one patient, and two folders
+
+
+def test_several_sources_of_one_folder_each_are_groups(tmp_path: Path, make_images: MakeImages) -> None:
+    for number in range(4):
+        make_images(tmp_path / f"video{number}", 8, seed=number)
+    first, *more = (tmp_path / f"video{number}" for number in range(4))
+    data = settings(first, more_sources=list(map(str, more)), groups="folder")
+    dataset = load_dataset(data, LoadOptions())
+    assert len({name.rpartition("/")[0] for name in held_out_names(data, dataset)}) == 1
+    assert len(dataset.held_out) == 8
+
+
 def test_equal_frames_of_a_video_are_the_reason_for_groups(tmp_path: Path) -> None:
     """Without groups, near-copies fall on both sides of the split."""
     rng = np.random.default_rng(0)

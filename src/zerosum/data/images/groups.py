@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.content_hash import hash_content
-from zerosum.data.text import pluralize
+from zerosum.data.text import enumerate_names, pluralize
 from zerosum.errors import BadInput
 
 BY_FOLDER = "folder"
@@ -63,40 +63,52 @@ def check_pattern(pattern: str) -> None:
         )
 
 
-def hash_groups(source: NamedImages, groups: str) -> NDArray[np.uint64]:
-    """Return the hash of the name of each image's group: (N,).
+def hash_groups(parts: Sequence[NamedImages], groups: str) -> NDArray[np.uint64]:
+    """Return the hash of the name of each image's group: (N,), whatever the paths of the sources themselves.
 
     Args:
-        source: the images.
+        parts: the sources whose images are one set, in order.
         groups: "folder", a regular expression with one group, or a column of the table of labels.
 
     Raises:
         BadInput: if an image has no group, there is no such column, or the folders are the classes.
     """
     if groups == BY_FOLDER:
-        names = _folders(source)
+        names = _folders(parts)
     elif is_pattern(groups):
-        names = _matches(source, groups)
+        names = [name for part in parts for name in _matches(part, groups)]
     else:
-        names = source.column(groups)
-        missing = [name for name, cell in zip(source.names, names, strict=True) if not cell.strip()]
-        if missing:
-            raise BadInput(
-                f"`data.groups` {groups}: this column has no value for {pluralize(len(missing), 'image')} of "
-                f"{source.display_name}, such as {missing[0]}; fill it in"
-            )
+        names = [name for part in parts for name in _cells(part, groups)]
     hashes = {name: hash_content(_HASH_HEADER, name.encode(errors="surrogateescape")) for name in set(names)}
     return np.array([hashes[name] for name in names], np.uint64)
 
 
-def _folders(source: NamedImages) -> list[str]:
-    """Return the folder of each image."""
-    names = [name.rpartition("/")[0] for name in source.names]
-    if source.classes and len(set(zip(names, source.labels.tolist(), strict=True))) == len(source.classes):
+def _folders(parts: Sequence[NamedImages]) -> list[str]:
+    """Return the folder of each image; those of several sources are different ones, whatever their names."""
+    names = [
+        (f"{number}\0" if len(parts) > 1 else "") + name.rpartition("/")[0]
+        for number, part in enumerate(parts)
+        for name in part.names
+    ]
+    classes = [part.classes[label] for part in parts if part.classes for label in part.labels.tolist()]
+    has_classes = all(part.classes for part in parts)
+    if has_classes and len(set(zip(names, classes, strict=True))) == len(set(classes)):
         raise BadInput(
-            f"`data.groups` {BY_FOLDER}: the folders of {source.display_name} are its classes, and each class would be "
-            "on one side of the split; put the images of each group into a folder within their class, or give a "
-            "pattern of their names"
+            f"`data.groups` {BY_FOLDER}: the folders of {enumerate_names([part.display_name for part in parts])} are "
+            "its classes, and each class would be on one side of the split; put the images of each group into a folder "
+            "within their class, or give a pattern of their names"
+        )
+    return names
+
+
+def _cells(source: NamedImages, column: str) -> list[str]:
+    """Return the cell of each image in a column of the table of labels."""
+    names = source.column(column)
+    missing = [name for name, cell in zip(source.names, names, strict=True) if not cell.strip()]
+    if missing:
+        raise BadInput(
+            f"`data.groups` {column}: this column has no value for {pluralize(len(missing), 'image')} of "
+            f"{source.display_name}, such as {missing[0]}; fill it in"
         )
     return names
 

@@ -58,7 +58,8 @@ class ImageSplit:
             return _hold_out_validation(source, metadata)
         if not self.groups or self.fraction == 0:
             return SplitRows(*split_by_content(metadata.content_hashes, self.fraction, bounded=self.bounded))
-        group_hashes = hash_groups(source, self.groups)[metadata.source_indices]
+        parts = source.parts if isinstance(source, JoinedSource) else [source]
+        group_hashes = hash_groups(parts, self.groups)[metadata.source_indices]
         train, held_out = split_by_group(metadata.content_hashes, group_hashes, self.fraction, bounded=self.bounded)
         counts = [pluralize(len(np.unique(group_hashes[rows])), "group") for rows in (train, held_out)]
         note = f"split by {_describe_groups(self.groups)}: {counts[0]} to train on, {counts[1]} held out"
