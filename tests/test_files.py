@@ -14,6 +14,7 @@ from zerosum.files import (
     append_json_line,
     read_json_lines,
     remove_leftovers,
+    remove_temporary_files,
     replaced_folder,
     temporary_folder,
     write_atomically,
@@ -79,6 +80,24 @@ def test_only_leftovers_of_killed_processes_are_removed(tmp_path: Path) -> None:
     remove_leftovers(tmp_path, r"\.part-(\d+)")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
     remove_leftovers(tmp_path / "missing", r"(\d+)")
+
+
+def test_temporary_files_are_told_from_the_files_of_users(tmp_path: Path) -> None:
+    """A process that is killed while it writes leaves a file that the next command removes."""
+    write_and_die = """
+import os, sys
+from pathlib import Path
+from zerosum.files import write_atomically
+write_atomically(Path(sys.argv[1]) / "00002.png", lambda path: (path.touch(), os._exit(9)))
+"""
+    result = subprocess.run([sys.executable, "-c", write_and_die, str(tmp_path)], check=False)
+    assert result.returncode == 9
+    assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
+    kept = [".00002.4194305.png", "00002.png", f".a.zerosum-{os.getppid()}.png"]
+    for name in kept:
+        (tmp_path / name).touch()
+    remove_temporary_files(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
 
 
 @pytest.mark.parametrize(

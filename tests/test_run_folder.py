@@ -147,8 +147,9 @@ def test_files_of_others_in_a_run_are_ignored_and_kept(tmp_path: Path) -> None:
 
 def test_leftovers_of_a_killed_process_are_removed_at_the_next_start(tmp_path: Path) -> None:
     folder, killed = RunFolder.create(tmp_path / "run", FILES), 2**22 + 1
-    ours = [f".best-{killed}", f"checkpoints/.part-{killed}", f"samples/.00000480.{killed}.png"]
-    ours += [f".status.{killed}.json", f".log.{killed}.jsonl", f".recipe.{killed}.toml", f".report.{killed}.html"]
+    ours = [f".best-{killed}", f"checkpoints/.part-{killed}", f"samples/.00000480.zerosum-{killed}.png"]
+    names = (("status", "json"), ("log", "jsonl"), ("recipe", "toml"), ("report", "html"))
+    ours += [f".{name}.zerosum-{killed}.{suffix}" for name, suffix in names]
     for name in ours:
         (folder.path / name).mkdir(parents=True)
     folder.rewind(0)

@@ -21,6 +21,7 @@ SYSTEM_FILES = frozenset({"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
 """What operating systems put into folders by themselves: a folder with nothing else is empty."""
 
 _MAX_STEM_BYTES = 200
+_TEMPORARY_FILE = r"\..*\.zerosum-(\d+)(?:\.[^.]*)?"
 _REPLACING_PREFIX = ".replacing-"
 _MAX_REPLACEMENTS = 5
 """How often a folder is put in the place of another that other processes replace at the same time."""
@@ -41,7 +42,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # the suffix is kept because writers infer the format from it
-    temporary = path.with_name(f".{shorten_name(path.stem)}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{shorten_name(path.stem)}.zerosum-{os.getpid()}{path.suffix}")
     try:
         write(temporary)
         flush(temporary)
@@ -114,6 +115,11 @@ def _replace_folder(target: Path, new: Path, trash: Path) -> None:
         except OSError:  # another process has just put its own folder there
             if number == _MAX_REPLACEMENTS - 1:
                 raise
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Remove from a folder what `write_atomically` of killed processes left; the folder need not exist."""
+    remove_leftovers(folder, _TEMPORARY_FILE)
 
 
 def remove_leftovers(folder: Path, pattern: str) -> None:

@@ -28,6 +28,7 @@ from zerosum.files import (
     is_running,
     read_json_lines,
     remove_leftovers,
+    remove_temporary_files,
     shorten_name,
     temporary_folder,
     write_atomically,
@@ -276,9 +277,9 @@ class RunFolder:
         if previous.is_dir() and not best.exists():  # killed between two renames
             previous.replace(best)
         shutil.rmtree(previous, ignore_errors=True)
-        remove_leftovers(self.path, r"\.(?:log|scores|findings|recoveries|recipe|status|report)\.(\d+)\.[a-z]+")
+        for folder in (self.path, self.path / "samples"):
+            remove_temporary_files(folder)
         remove_leftovers(self.path, r"\.best-(\d+)")
-        remove_leftovers(self.path / "samples", r"\.\d+\.(\d+)\.png")
         remove_leftovers(self.path / "checkpoints", r"\.part-(\d+)")
 
     def sample_grid_path(self, examples: int) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.files import replaced_folder
+from zerosum.files import remove_temporary_files, replaced_folder
 from zerosum.reporter import Reporter
 from zerosum.run_folder import Row, RunFolder
 
@@ -87,6 +87,7 @@ def evaluate_and_record(
     with replaced_folder(figures_folder) as drawn:  # of an earlier evaluation with the same protocol
         paths = [*save_figures(result, task, drawn), *save_more_figures(drawn)]
     figures = [figures_folder / path.name for path in paths]
+    remove_temporary_files(folder.path)
     row = evaluator.record_result(folder, result, metadata, figures)
     report_scores(row, reporter.message, classifier_dataset.summary.noun)
     for path in figures:

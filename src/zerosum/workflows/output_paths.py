@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from zerosum.files import remove_temporary_files, replaced_folder
+
 MAX_NAME_LENGTH = 120
 """Characters of a default name. File systems allow 255 bytes, and suffixes follow."""
 
@@ -47,6 +49,7 @@ def first_free(path: Path, files_of: Callable[[Path], Sequence[Path]]) -> Path:
         path: a path without suffix.
         files_of: returns all paths that are written for it.
     """
+    remove_temporary_files(path.parent)
     candidates = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
     return next(candidate for candidate in candidates if not any(map(_is_taken, files_of(candidate))))
 
@@ -56,6 +59,20 @@ def _is_taken(path: Path) -> bool:
     if path.is_dir():
         return any(path.iterdir())
     return path.exists() or path.is_symlink()
+
+
+@contextmanager
+def complete_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder to fill, which becomes `folder` at the end of the block; after an error or a kill there is none.
+
+    An empty folder that is there already, such as a mount point, is filled in place.
+    """
+    if folder.exists():
+        with removed_on_error(folder):
+            yield folder
+    else:
+        with replaced_folder(folder) as new:
+            yield new
 
 
 @contextmanager

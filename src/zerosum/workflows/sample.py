@@ -12,11 +12,11 @@ from zerosum.inference.load import load
 from zerosum.reporter import Reporter, SilentReporter, TimedProgress
 from zerosum.workflows.bounds import MAX_SAMPLES, check_latent_truncation, check_memory, check_seed, check_whole_number
 from zerosum.workflows.output_paths import (
+    complete_folder,
     files_removed_on_error,
     first_free,
     make_name,
     optional_part,
-    removed_on_error,
 )
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def sample(
     samples = generator.sample(
         num_samples, seed=seed, truncation=truncation, label=label, condition=conditions, progress=progress
     )
-    with removed_on_error(folder):
-        write_samples(generator, samples, folder, seed, TimedProgress(reporter, "writing samples"))
+    with complete_folder(folder) as new:
+        write_samples(generator, samples, new, seed, TimedProgress(reporter, "writing samples"))
         if (description := MEDIA_KINDS.find(generator.kind).describe_files(generator.codec)) and reporter:
             reporter.message(f"samples are written as {description}")
         if generator.classes and label is None and not condition and MEDIA_KINDS.find(generator.kind).has_frames:
-            write_class_grid(generator, folder, seed, truncation)
+            write_class_grid(generator, new, seed, truncation)
     return folder
 
 

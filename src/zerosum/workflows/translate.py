@@ -16,6 +16,7 @@ from zerosum.data.images.pixels import parse_pixel_type
 from zerosum.data.kind import DATA_KINDS
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
+from zerosum.files import remove_temporary_files
 from zerosum.inference.load import load_translator, located_recipe, read_recipe
 from zerosum.inference.translated_files import OutputWriter, TranslatedPage
 from zerosum.reporter import Reporter, SilentReporter
@@ -207,6 +208,8 @@ def _plan_jobs(source: Path, paths: Sequence[Path], into: Path, skip_existing: b
         raise BadInput(f"`into` {into}: {existing[0].name} exists; name another folder, or set `skip_existing`")
     if not existing and into.is_file():
         raise BadInput(f"`into` {into}: is a file; name a folder, or a new {suffix} file")
+    for folder in {output.parent for _, output in jobs}:
+        remove_temporary_files(folder)
     return [job for job in jobs if job[1] not in existing]
 
 
