@@ -6,7 +6,7 @@ import os
 import pytest
 
 from zerosum.data.summary import DatasetSummary
-from zerosum.data.text import printable
+from zerosum.data.text import natural_sort_key, printable
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,12 @@ def test_control_characters_and_bytes_that_are_no_utf8_are_escaped(name: str, sh
     assert printable(name) == shown
     assert printable(shown) == shown
     shown.encode()
+
+
+def test_numbers_in_names_are_ordered_as_numbers() -> None:
+    many = ["a" + "9" * 4301, "a1" + "0" * 4301]  # more digits than `int` takes
+    ordered = ["", "a", "a0", "A01", "a1", "a2", "a10", *many, "b10", "b 2", "b 10", "c"]
+    assert sorted(reversed(ordered), key=natural_sort_key) == ordered
 
 
 def test_kept_characters_are_not_escaped() -> None:

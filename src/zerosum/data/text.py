@@ -15,7 +15,13 @@ def natural_sort_key(name: str) -> tuple[list[tuple[int, str]], str]:
     Names that differ only in case or in leading zeros are ordered by their text.
     """
     parts = _DIGITS.split(name)  # text and digits alternate, text first
-    return [(int(part), "") if index % 2 else (-1, part.lower()) for index, part in enumerate(parts)], name
+    return [_number_key(part) if index % 2 else (-1, part.lower()) for index, part in enumerate(parts)], name
+
+
+def _number_key(digits: str) -> tuple[int, str]:
+    """Return a key in the order of the numbers; `int` refuses more than 4,300 digits, and an archive holds any name."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def printable(text: str, keep: str = "") -> str:

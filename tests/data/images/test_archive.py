@@ -2,6 +2,7 @@
 
 import stat
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -134,6 +135,31 @@ def test_a_member_larger_than_the_memory_is_not_unpacked(
     with pytest.raises(ValueError, match=r"too large: .* GiB, more than an eighth of the memory"):
         source.open(source.names.index("bomb.png"))
     assert [name for name, _ in load_source(path, 8, 3, "crop").summary.unreadable] == ["bomb.png"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_no_more_is_unpacked_than_the_size_that_is_stated(tmp_path: Path, contents: list[bytes], method: int) -> None:
+    members = {"bomb.png": bytes(2**27)} | {f"{n}.png": content for n, content in enumerate(contents)}
+    path = write_zip(tmp_path / "a.zip", members, method)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 24 : entry + 28] = struct.pack("<I", 1000)
+    path.write_bytes(content)
+    source = resolve_source(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(zipfile.BadZipFile, match="Bad CRC-32"):
+            source.open(source.names.index("bomb.png"))
+        assert tracemalloc.get_traced_memory()[1] < 2**27
+    finally:
+        tracemalloc.stop()
+    assert [name for name, _ in load_source(path, 8, 3, "crop").summary.unreadable] == ["bomb.png"]
+
+
+def test_names_of_many_digits_are_sorted(tmp_path: Path, contents: list[bytes]) -> None:
+    numbers = ["10" * 2500, "9" * 5000, "8", "08"]
+    path = write_zip(tmp_path / "a.zip", {f"{number}.png": contents[0] for number in numbers})
+    assert [name.removesuffix(".png") for name in resolve_source(path).names] == ["08", "8", *numbers[:2]]
 
 
 def test_members_that_share_their_bytes_are_refused(tmp_path: Path, contents: list[bytes]) -> None:

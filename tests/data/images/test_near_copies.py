@@ -2,6 +2,7 @@
 
 import io
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,17 @@ def test_frames_of_a_video_are_reported_with_a_hint(tmp_path: Path) -> None:
     assert not any("nearly equal" in note for note in grouped.summary.notes)
     evaluated = load_dataset(ImageDataConfig.model_validate(table), LoadOptions(for_evaluation=True))
     assert not any("nearly equal" in note for note in evaluated.summary.notes)
+
+
+@pytest.mark.parametrize("shape", [(512, 512, 3), (128, 128, 48)])
+def test_large_images_take_little_memory(shape: tuple[int, int, int]) -> None:
+    values = np.zeros((200, *shape), np.uint8)
+    tracemalloc.start()
+    try:
+        find_near_copies(values, rows(0, 150), rows(150, 200))
+        assert tracemalloc.get_traced_memory()[1] < 2**28  # all at once would be 600 MB
+    finally:
+        tracemalloc.stop()
 
 
 def test_fifty_thousand_images_take_seconds() -> None:

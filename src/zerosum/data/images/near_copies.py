@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ _THUMBNAIL_SIDE = 16
 _MAX_SEARCHED, _MAX_COMPARED = 512, 50_000  # held-out and training examples, evenly spaced by content
 _MAX_BYTES = 2**30  # of values that are read
 _MAX_EXAMPLES_SHOWN = 3
-_BLOCK = 1024  # examples whose thumbnails are made at a time
+_BLOCK, _BLOCK_VALUES = 1024, 2**24  # examples, and values of theirs, whose thumbnails are made at a time
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,9 @@ def _gray_weights(channels: int) -> NDArray[np.float32]:
 def _centered_thumbnails(values: NDArray[np.generic], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return gray thumbnails (n, D) float32 of examples, each less its mean, so that brightness alone is no change."""
     blocks, weights = [], _gray_weights(values.shape[3])
-    for first in range(0, len(rows), _BLOCK):
-        gray = values[rows[first : first + _BLOCK]].astype(np.float32) @ weights
+    block = max(1, min(_BLOCK, _BLOCK_VALUES // math.prod(values.shape[1:])))
+    for first in range(0, len(rows), block):
+        gray = values[rows[first : first + block]].astype(np.float32) @ weights
         tops, lefts = (
             np.unique(np.linspace(0, side, min(side, _THUMBNAIL_SIDE), endpoint=False).astype(int))
             for side in gray.shape[1:]
