@@ -194,6 +194,39 @@ def test_a_full_disk_ends_all_ranks_with_one_sentence(tmp_path: Path, limit: int
         assert resumed.returncode == 0, resumed.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [('OSError(errno.ENOSPC, "full")', 2, "free disk space"), ('RuntimeError("broken")', 1, "broken")],
+)
+def test_an_evaluation_that_fails_on_one_rank_hangs_no_other(
+    tmp_path: Path, error: str, code: int, message: str
+) -> None:
+    """One rank has no features while the other waits for them: neither goes on."""
+    script = f"""
+import errno, os
+from zerosum.cli import main
+from zerosum.evaluation.features.extract import FeatureExtractor
+
+extract_block = FeatureExtractor._extract_block
+
+def fail(*arguments):
+    if os.environ["RANK"] == "0" and os.path.exists("run/status.json"):
+        raise {error}
+    return extract_block(*arguments)
+
+FeatureExtractor._extract_block = fail
+main()
+"""
+    script_file = tmp_path / "failing.py"
+    script_file.write_text(script)
+    evaluation = ("--evaluation.features", "pixels", "--evaluation.every_examples", "512")
+    train = [*TRAIN[2:], *evaluation, "--run", "run", "--examples", "2560"]
+    result = torchrun(str(script_file), *train, cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr
+    assert RunFolder(tmp_path / "run").read_json("status.json")["state"] == "interrupted"
+
+
 def test_only_rank_zero_writes_and_prints(tmp_path: Path) -> None:
     result = torchrun(*TRAIN, "--run", "run", "--examples", "2560", cwd=tmp_path)
     assert result.returncode == 0, result.stderr

@@ -1,7 +1,6 @@
 """The monitor and the online evaluation of a run, and evaluations that fail."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,11 +11,9 @@ from zerosum.data.dataset import Dataset
 from zerosum.errors import BadInput
 from zerosum.evaluation.online import OnlineEvaluator
 from zerosum.game.game import Game
-from zerosum.game.schedule import Progress
 from zerosum.inference.load import read_recipe
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import Row, RunFolder
-from zerosum.training.trainer import Trainer
 from zerosum.workflows.observers import (
     build_best_model_tracker,
     build_monitor,
@@ -161,10 +158,3 @@ def test_an_interruption_during_an_evaluation_is_not_a_failure(tmp_path: Path, m
     monkeypatch.setattr(OnlineEvaluator, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_ring(tmp_path / "run", EVALUATED)
-
-
-def test_a_failing_evaluation_ends_a_run_of_several_processes() -> None:
-    """The other processes wait inside the evaluation, so that going on alone would hang."""
-    trainer = SimpleNamespace(accelerator=SimpleNamespace(world_size=2))
-    with pytest.raises(RuntimeError, match="broken"):
-        Trainer._disable_evaluation(trainer, RuntimeError("broken"), Progress())

@@ -20,7 +20,7 @@ All ranks call it together. Only the result of rank 0 is used."""
 
 @dataclass
 class BestModelTracker:
-    """Evaluates on schedule and keeps the best networks. Its state is in the run folder, so resuming continues it."""
+    """Keeps the scores and the best networks. Its state is in the run folder, so resuming continues it."""
 
     folder: RunFolder
     evaluator: EvaluateFn
@@ -29,17 +29,12 @@ class BestModelTracker:
     patience: int = 0
     """Evaluations without improvement after which the run ends; 0: never."""
 
-    def evaluate(self, game: Game, examples: int, is_rank_zero: bool) -> bool:
-        """Evaluate, write the scores, keep the networks if they are the best, and return whether to stop early.
+    def record(self, game: Game, row: Row) -> bool:
+        """Write the scores of a game, keep its networks if they are the best, and return whether to stop early.
 
-        Args:
-            game: the game to evaluate.
-            examples: training examples so far.
-            is_rank_zero: whether this is rank 0, which writes the files.
+        Raises:
+            OSError: a file cannot be written.
         """
-        row = self.evaluator(game, examples)
-        if not is_rank_zero:
-            return False
         self.folder.append("scores.jsonl", row)
         best = self.folder.best_scores()
         if _distance(row) < _distance(best):

@@ -41,7 +41,7 @@ def explain_disk_full(folder: Path) -> Iterator[None]:
 def first_rank_writes(accelerator: Accelerator, folder: Path) -> Iterator[None]:
     """Raise on every rank if the first one cannot write a file of the run in this context: none waits for another.
 
-    All ranks enter it together, and leave it together.
+    All ranks enter it together, leave it together, and exchange nothing within it.
 
     Raises:
         OSError: on the first rank, if a file cannot be written.

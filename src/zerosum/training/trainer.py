@@ -249,10 +249,12 @@ class Trainer:
             return
         out_of_patience = False
         try:
-            with torch.random.fork_rng(), first_rank_writes(self.accelerator, self.folder.path):
-                out_of_patience = self.best_model_tracker.evaluate(
-                    self.game, progress.examples, self.accelerator.rank == 0
-                )
+            with torch.random.fork_rng():
+                # not in the context below: its ranks exchange features, so an error of one cannot be told to the others
+                row = self.best_model_tracker.evaluator(self.game, progress.examples)
+                with first_rank_writes(self.accelerator, self.folder.path):
+                    if self.accelerator.rank == 0:
+                        out_of_patience = self.best_model_tracker.record(self.game, row)
         except Exception as error:  # an evaluation must not end the training, unless nothing can be written any more
             if is_disk_full(error) or self.accelerator.world_size > 1:  # the other ranks wait inside the evaluation
                 raise
