@@ -19,7 +19,9 @@ class StyleRows(nn.Module):
         self.affines = nn.ModuleList(nn.Linear(5, channels * 16) for _ in range(self.num_layers))
         self.register_buffer("mean_style", torch.full((5,), 0.25))
 
-    def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+    def styles(
+        self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0, condition: Tensor | None = None
+    ) -> Tensor:
         style = torch.lerp(self.mean_style, self.mapping(latent), truncation)
         return style[:, None].expand(-1, self.num_layers, -1)
 

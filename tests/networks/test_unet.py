@@ -154,7 +154,7 @@ def test_invalid_settings_are_refused() -> None:
         ((2,), SHAPE, r"^unet translates images, got inputs of shape \(2\)"),
         ((3, 8, 8), SHAPE, r"the inputs are 8x8 and the targets 16x16"),
         ((3, 4, 4), (3, 4, 4), r"at least 8 pixels, got 4x4: set `data.size` to 8\.$"),
-        ((3, 16, 16), (7, 16, 16), "^unet"),
+        ((3, 16, 16), (65, 16, 16), "^unet"),
         ((3, 16, 16), (2,), "^unet"),
     ],
 )

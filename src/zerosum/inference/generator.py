@@ -209,9 +209,8 @@ class Generator:
 
     def _forward(self, latents: Tensor, conditioning: dict[str, Tensor | None], truncation: float) -> Sample:
         if truncation != 1.0 and isinstance(self.network, StyleGenerator):
-            return self.network.synthesize(
-                self.network.styles(latents, conditioning.get("label"), truncation), conditioning.get("seed")
-            )
+            styles = self.network.styles(latents, conditioning.get("label"), truncation, conditioning.get("condition"))
+            return self.network.synthesize(styles, conditioning.get("seed"))
         sample: Sample = self.network(latents, **conditioning)
         return sample
 

@@ -44,7 +44,9 @@ class StyleGenerator(Protocol):
     def num_layers(self) -> int:
         """Number of layers with a style."""
 
-    def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+    def styles(
+        self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0, condition: Tensor | None = None
+    ) -> Tensor:
         """Map latents (N, L) to styles (N, layers, W)."""
 
     def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:

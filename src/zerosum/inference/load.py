@@ -93,7 +93,9 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
 
     saved = load_codec(folder.path)
     classes = dict(zip(metadata.get("classes", ()), metadata.get("class_priors", ()), strict=True))
-    network = recipe.generator.build(recipe.latent.size, saved.codec.spec, len(classes))
+    network = recipe.generator.build(
+        recipe.latent.size, saved.codec.spec, len(classes), condition_spec=saved.codec.condition_spec
+    )
     prefix = RAW_PREFIX if raw_weights else EMA_PREFIX
     network = load_weights(network, checkpoint, prefix, choose_device(device))
     return Generator(

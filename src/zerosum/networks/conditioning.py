@@ -1,4 +1,4 @@
-"""Class conditioning for networks without classes of their own: at the latent, at the sample, or in the output head.
+"""Conditioning of networks that have none of their own: at the latent, at the sample, or in the output head.
 
 Mirza and Osindero 2014, "Conditional Generative Adversarial Nets", arXiv:1411.1784.
 """
@@ -10,9 +10,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from zerosum.game.types import DiscriminatorOutput, condition_inputs
+from zerosum.errors import BadInput
+from zerosum.game.sample_spec import SampleSpec, TensorSpec
+from zerosum.game.types import DiscriminatorOutput, Sample, condition_inputs
 from zerosum.networks import heads
-from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels
+from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels, to_condition_weights
 from zerosum.networks.layers import LayerFactory, init_kaiming
 
 _FACTORY = LayerFactory(init_kaiming)
@@ -52,6 +54,46 @@ class SampleConditioned(nn.Module):
         planes = vectors.view(*vectors.shape, *[1] * (sample.dim() - 2)).expand(-1, -1, *sample.shape[2:])
         output: DiscriminatorOutput = self.network(torch.cat([sample, planes], 1), **other_inputs)
         return output
+
+
+class NumbersConditioned(nn.Module):
+    """A network conditioned on classes whose class weights also hold numbers: see `to_condition_weights`."""
+
+    def __init__(self, network: nn.Module, num_classes: int) -> None:
+        """Wrap `network`, which must take as many class weights as there are classes and numbers, and one more."""
+        super().__init__()
+        self.network, self.num_classes = network, num_classes
+        others = (name for name in condition_inputs(network) if name != "label")
+        self.condition_inputs = (*(["label"] if num_classes else []), "condition", *others)
+
+    def forward(
+        self, inputs: Tensor, condition: Tensor, label: Labels | None = None, **other_inputs: Tensor
+    ) -> Sample | DiscriminatorOutput:
+        """Map latents (N, L) or samples (N, ...) with numbers (N, M) and labels to the output of the network."""
+        weights = to_condition_weights(label, condition, self.num_classes)
+        output: Sample | DiscriminatorOutput = self.network(inputs, label=weights, **other_inputs)
+        return output
+
+
+def count_numbers(spec: SampleSpec | None) -> int:
+    """Return how many numbers a numeric condition has; 0 if there is none.
+
+    Raises:
+        BadInput: if it is not one row of numbers.
+    """
+    if spec is None:
+        return 0
+    if not isinstance(spec, TensorSpec) or len(spec.shape) != 1:
+        raise BadInput(
+            "`generator.condition`: takes numeric conditions of one row of numbers for each example, and those of the"
+            " data have another form; set it and `discriminator.condition` to none, with networks of your own"
+        )
+    return spec.shape[0]
+
+
+def add_numbers(network: nn.Module, num_classes: int, num_numbers: int) -> nn.Module:
+    """Return a class-conditional network that also takes numbers; the same one if there are none."""
+    return NumbersConditioned(network, num_classes) if num_numbers else network
 
 
 def choose_head(condition: str, num_classes: int) -> HeadFactory:

@@ -22,6 +22,23 @@ def to_class_weights(label: Labels, num_classes: int, like: Tensor) -> Tensor:
     return one_hot.to(like.dtype)
 
 
+def count_weights(num_classes: int, num_numbers: int) -> int:
+    """Return the number of weights of `to_condition_weights`: the number of classes if there are no numbers."""
+    return num_classes + num_numbers + 1 if num_numbers else num_classes
+
+
+def to_condition_weights(label: Labels | None, condition: Tensor, num_classes: int) -> Tensor:
+    """Convert labels and numbers (N, M) to class weights (N, K + M + 1): one-hot classes, the numbers and a one.
+
+    So all that is linear in the class is also affine in the numbers: embeddings, projections and norms.
+    """
+    ones = torch.ones_like(condition[:, :1])
+    if not num_classes:
+        return torch.cat([condition, ones], 1)
+    assert label is not None, "a class-conditional network needs labels: the game passes them"
+    return torch.cat([to_class_weights(label, num_classes, condition), condition, ones], 1)
+
+
 class ClassEmbedding(nn.Module):
     """A learned vector for each class."""
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.networks.equalized_lr import EqualizedLinear, pixel_norm
-from zerosum.networks.heads import ClassEmbedding, Labels
+from zerosum.networks.heads import ClassEmbedding, Labels, count_weights, to_condition_weights
 from zerosum.networks.layers import LayerFactory, init_kaiming
 
 LR_MULTIPLIER = 0.01
@@ -30,33 +30,38 @@ def scaled_leaky_relu(hidden: Tensor) -> Tensor:
 
 
 class NormalizedLatent(nn.Module):
-    """Normalize the latent, without a class condition."""
+    """Normalize the latent, without a condition."""
 
     condition_inputs: tuple[str, ...] = ()
 
-    def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
+    def forward(self, latent: Tensor, label: Labels | None = None, condition: Tensor | None = None) -> Tensor:
         """Scale each row of (N, L) to length sqrt(L)."""
         return pixel_norm(latent)
 
 
 class ClassConcatenatedLatent(nn.Module):
-    """Concatenate the normalized latent with the normalized embedding of the class."""
+    """Concatenate the normalized latent with the normalized embedding of the class and of numbers."""
 
-    condition_inputs: tuple[str, ...] = ("label",)
-
-    def __init__(self, num_classes: int, embedding_size: int) -> None:
-        """Create an embedding of `num_classes` vectors of `embedding_size` values."""
+    def __init__(self, num_classes: int, embedding_size: int, num_numbers: int = 0) -> None:
+        """Create an embedding of classes and numbers, of `embedding_size` values."""
         super().__init__()
-        self.class_embedding = ClassEmbedding(num_classes, embedding_size, LayerFactory(init_kaiming))
+        self._num_classes = num_classes
+        takes_label = num_classes or not num_numbers
+        self.condition_inputs = (*(["label"] if takes_label else []), *(["condition"] if num_numbers else []))
+        num_weights = count_weights(num_classes, num_numbers)
+        self.class_embedding = ClassEmbedding(num_weights, embedding_size, LayerFactory(init_kaiming))
 
-    def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
-        """Map latents (N, L) and labels to (N, L + embedding_size)."""
+    def forward(self, latent: Tensor, label: Labels | None = None, condition: Tensor | None = None) -> Tensor:
+        """Map latents (N, L), labels and numbers (N, M) to (N, L + embedding_size)."""
+        if "condition" in self.condition_inputs:
+            assert condition is not None, "the generator needs numbers: the game passes them"
+            label = to_condition_weights(label, condition, self._num_classes)
         assert label is not None, "a class-conditional generator needs labels: the game passes them"
         return torch.cat([pixel_norm(latent), pixel_norm(self.class_embedding(label)).to(latent.dtype)], 1)
 
 
 class MappingNetwork(nn.Module):
-    """Map latents, and labels if it is class-conditional, to styles."""
+    """Map latents, with labels and numbers if it is conditional, to styles."""
 
     def __init__(
         self, input_layer: NormalizedLatent | ClassConcatenatedLatent, in_features: int, width: int, num_layers: int
@@ -76,9 +81,9 @@ class MappingNetwork(nn.Module):
             EqualizedLinear(inputs, outputs, lr_multiplier=LR_MULTIPLIER) for inputs, outputs in pairwise(sizes)
         )
 
-    def forward(self, latent: Tensor, label: Labels | None = None) -> Tensor:
+    def forward(self, latent: Tensor, label: Labels | None = None, condition: Tensor | None = None) -> Tensor:
         """Map latents (N, L) to styles (N, width)."""
-        style: Tensor = self.input_layer(latent, label)
+        style: Tensor = self.input_layer(latent, label, condition)
         for layer in self.layers:
             style = scaled_leaky_relu(layer(style))
         return style

@@ -203,18 +203,25 @@ class Generator(nn.Module):
         """Return the buffer () that holds the running mean of its path lengths."""
         return self.mean_path_length
 
-    def styles(self, latent: Tensor, label: Labels | None = None, truncation: float = 1.0) -> Tensor:
+    def styles(
+        self,
+        latent: Tensor,
+        label: Labels | None = None,
+        truncation: float = 1.0,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """Return the styles of latents, one for each layer; all layers of a sample get the same style.
 
         Args:
             latent: (N, L).
             label: classes (N,) int64 or class weights (N, K), if the generator is class-conditional.
             truncation: psi in mean + psi (style - mean): 1 keeps the styles, 0 returns the mean style.
+            condition: numbers (N, M), if the generator is conditioned on numbers.
 
         Returns:
             (N, layers, W)
         """
-        style = self.mapping(latent, label)
+        style = self.mapping(latent, label, condition)
         truncated = torch.lerp(self.mean_style.to(style.dtype), style, truncation)
         return truncated[:, None].expand(-1, self.num_layers, -1)
 
@@ -238,28 +245,36 @@ class Generator(nn.Module):
         affines = [layer.affine for layer in (*self.synthesis_layers, self.to_rgb[-1])]
         return [affine.weight.detach() * affine.scale for affine in affines]
 
-    def forward(self, latent: Tensor, label: Labels | None = None, seed: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        latent: Tensor,
+        label: Labels | None = None,
+        seed: Tensor | None = None,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """Map latents (N, L) to images (N, channels, H, W), 2^(len(widths) - 1) times the grid, unbounded.
 
         In training mode the mean style is updated, and if there are seeds, styles are mixed.
         """
-        styles = self.styles(latent, label)
+        styles = self.styles(latent, label, condition=condition)
         if self.training:
             with torch.no_grad():
                 mean_style = batch_shares().mean(styles[:, 0].mean(0).to(self.mean_style.dtype))
                 self.mean_style.lerp_(mean_style, 1 - MEAN_STYLE_DECAY)
             if seed is not None and self.style_mixing_prob > 0:
-                styles = self._mix_styles(styles, label, seed)
+                styles = self._mix_styles(styles, label, condition, seed)
         return self.synthesize(styles, seed)
 
-    def _mix_styles(self, styles: Tensor, label: Labels | None, seed: Tensor) -> Tensor:
+    def _mix_styles(self, styles: Tensor, label: Labels | None, condition: Tensor | None, seed: Tensor) -> Tensor:
         """Return (N, layers, W) in which some samples use the styles of a second latent from a random layer on.
 
         A fraction `style_mixing_prob` of the samples is mixed, so that the network cannot rely on correlated styles of
         neighboring layers (arXiv:1812.04948, section 3.1).
         """
         second_styles = self.styles(
-            seeded_rng.normal(seed, self.latent_size, seeded_rng.RandomStream.STYLE_MIXING).to(styles.dtype), label
+            seeded_rng.normal(seed, self.latent_size, seeded_rng.RandomStream.STYLE_MIXING).to(styles.dtype),
+            label,
+            condition=condition,
         )
         mix_draw, cutoff_draw = seeded_rng.uniform(seed, 2, seeded_rng.RandomStream.STYLE_MIXING_CUTOFF).unbind(1)
         cutoff = 1 + torch.floor(cutoff_draw * (self.num_layers - 1))

@@ -36,7 +36,9 @@ class LinearGenerator(nn.Module):
     def running_path_length(self) -> Tensor:
         return self.mean_path_length
 
-    def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+    def styles(
+        self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0, condition: Tensor | None = None
+    ) -> Tensor:
         return torch.stack([latent, 2 * latent], 1).double()
 
     def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:

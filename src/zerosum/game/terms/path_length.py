@@ -42,17 +42,23 @@ class PathLength(TermSettings):
         """Return (|J^T y| / sqrt(H W) - a)^2, where a is the running mean of the lengths: (N,) float32."""
         import torch
 
+        from zerosum.game.sample_tree import single_tensor
+
         generator, seed = style_generator(play), play.batch["seed"]
         with torch.autocast(seed.device.type, enabled=False):
             latent = play.game.latent_distribution.sample(seed)
-            lengths = compute_path_lengths(generator, latent, play.batch.get("label"), seed)
+            numbers = play.batch.get("condition")
+            condition = None if numbers is None else single_tensor(numbers)
+            lengths = compute_path_lengths(generator, latent, play.batch.get("label"), seed, condition)
         mean = generator.running_path_length()
         with torch.no_grad():
             mean.lerp_(lengths.mean().to(mean.dtype), 1 - EMA_DECAY)
         return (lengths - mean).square()
 
 
-def compute_path_lengths(generator: StyleGenerator, latent: Tensor, label: Tensor | None, seed: Tensor) -> Tensor:
+def compute_path_lengths(
+    generator: StyleGenerator, latent: Tensor, label: Tensor | None, seed: Tensor, condition: Tensor | None = None
+) -> Tensor:
     """Return the path length of each sample, |J^T y| / sqrt(H W), with y drawn from its seed.
 
     Args:
@@ -60,6 +66,7 @@ def compute_path_lengths(generator: StyleGenerator, latent: Tensor, label: Tenso
         latent: (N, L).
         label: (N,) int64 classes or (N, K) class weights; None for an unconditional generator.
         seed: (N,) int64.
+        condition: (N, M) numbers, for a generator that takes some.
 
     Returns:
         (N,) differentiable by the generator's parameters.
@@ -68,7 +75,7 @@ def compute_path_lengths(generator: StyleGenerator, latent: Tensor, label: Tenso
 
     from zerosum.game import seeded_rng
 
-    styles = generator.styles(latent, label)
+    styles = generator.styles(latent, label, condition=condition)
     image = generator.synthesize(styles, seed)
     # the layers of the network draw from forks of the seed, so y is independent of their noise
     direction = (

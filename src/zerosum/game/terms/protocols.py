@@ -57,7 +57,13 @@ class StyleGenerator(Protocol):
     def running_path_length(self) -> Tensor:
         """Return the buffer () that holds the running mean of its path lengths."""
 
-    def styles(self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+    def styles(
+        self,
+        latent: Tensor,
+        label: Tensor | None = None,
+        truncation: float = 1.0,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """Return the styles (N, layers, W) of latents (N, L)."""
 
     def synthesize(self, styles: Tensor, seed: Tensor | None = None) -> Tensor:

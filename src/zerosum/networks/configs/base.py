@@ -1,4 +1,4 @@
-"""Settings that all networks share: the class condition, and the checks of sample shapes."""
+"""Settings that all networks share: the condition, and the checks of sample shapes."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class GeneratorConfig(NetworkConfig):
     is_translator: ClassVar[bool] = False
     """Whether it maps images to images, instead of latents to samples."""
     condition: Literal["none", "concat"] = "none"
-    """Class condition: none, or a learned vector of the class that is concatenated with the latent (concat, Mirza and
-    Osindero 2014, arXiv:1411.1784)."""
+    """Condition on the classes and on the numbers of `data.conditions`: none, or a learned vector of them that is
+    concatenated with the latent (concat, Mirza and Osindero 2014, arXiv:1411.1784)."""
     condition_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    """Number of values in the learned vector of a class."""
+    """Number of values in the learned vector of a class or of numbers."""
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -114,12 +114,17 @@ class TensorGeneratorConfig(GeneratorConfig):
         """
         tensor_spec = require_single_tensor(spec, self.kind)
         self.check_shape(tensor_spec.shape)
-        if self.condition != "concat":
+        if self.condition == "none":
             return self.build_network(latent_size, tensor_spec, num_classes)
-        from zerosum.networks import conditioning
+        from zerosum.networks import conditioning, heads
 
-        network = self.build_network(latent_size + self.condition_size, tensor_spec, num_classes)
-        return conditioning.LatentConditioned(network, num_classes, self.condition_size)
+        num_numbers = conditioning.count_numbers(condition_spec)
+        num_weights = heads.count_weights(num_classes, num_numbers)
+        concatenates = self.condition == "concat"
+        network = self.build_network(latent_size + concatenates * self.condition_size, tensor_spec, num_weights)
+        if concatenates:
+            network = conditioning.LatentConditioned(network, num_weights, self.condition_size)
+        return conditioning.add_numbers(network, num_classes, num_numbers)
 
     @abstractmethod
     def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
@@ -130,9 +135,10 @@ class DiscriminatorConfig(NetworkConfig):
     """Settings that all discriminators share."""
 
     condition: Literal["none", "concat", "projection", "auxiliary-classifier"] = "none"
-    """Class condition: none; learned planes of the class that are concatenated with the image (concat,
-    arXiv:1411.1784); the inner product of the features and a vector of the class (projection, arXiv:1802.05637); or
-    class logits (auxiliary-classifier, arXiv:1610.09585), which the terms classify-real and classify-fake train."""
+    """Condition on the classes and on the numbers of `data.conditions`: none; learned planes of them that are
+    concatenated with the image (concat, arXiv:1411.1784); the inner product of the features and a vector of them
+    (projection, arXiv:1802.05637); or, of classes alone, class logits (auxiliary-classifier, arXiv:1610.09585), which
+    the terms classify-real and classify-fake train."""
     condition_size: Annotated[int, Field(ge=1, le=4096)] = 4
     """Number of planes concatenated with the image, or of values concatenated with a sample of one axis (concat)."""
 
@@ -201,14 +207,18 @@ class TensorDiscriminatorConfig(DiscriminatorConfig):
         """
         tensor_spec = require_single_tensor(spec, self.kind)
         self.check_shape(tensor_spec.shape)
-        from zerosum.networks import conditioning
+        from zerosum.networks import conditioning, heads
 
-        head = conditioning.choose_head(self.condition, num_classes)
-        if self.condition != "concat":
-            return self.build_network(tensor_spec, head)
-        channels, *size = tensor_spec.shape
-        network = self.build_network(replace(tensor_spec, shape=(channels + self.condition_size, *size)), head)
-        return conditioning.SampleConditioned(network, num_classes, self.condition_size)
+        num_numbers = conditioning.count_numbers(condition_spec) if self.condition in ("concat", "projection") else 0
+        num_weights = heads.count_weights(num_classes, num_numbers)
+        head = conditioning.choose_head(self.condition, num_weights)
+        if self.condition == "concat":
+            channels, *size = tensor_spec.shape
+            network = self.build_network(replace(tensor_spec, shape=(channels + self.condition_size, *size)), head)
+            network = conditioning.SampleConditioned(network, num_weights, self.condition_size)
+        else:
+            network = self.build_network(tensor_spec, head)
+        return conditioning.add_numbers(network, num_classes, num_numbers)
 
     @abstractmethod
     def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:

@@ -75,7 +75,7 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         input_spec: SampleSpec | None = None,
         condition_spec: SampleSpec | None = None,
     ) -> nn.Module:
-        """Build the network, latents (N, L) to (N, *shape); it handles the class condition itself and takes seeds.
+        """Build the network, latents (N, L) to (N, *shape); it handles the condition itself and takes seeds.
 
         It is linear even if samples are bounded, as in the paper.
 
@@ -85,11 +85,14 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         shape = require_single_tensor(spec, self.kind).shape
         self.check_shape(shape)
         from zerosum.networks import stylegan2
+        from zerosum.networks.conditioning import count_numbers
         from zerosum.networks.mapping import ClassConcatenatedLatent, MappingNetwork, NormalizedLatent
 
         is_conditional = self.condition == "concat"
         input_layer = (
-            ClassConcatenatedLatent(num_classes, self.condition_size) if is_conditional else NormalizedLatent()
+            ClassConcatenatedLatent(num_classes, self.condition_size, count_numbers(condition_spec))
+            if is_conditional
+            else NormalizedLatent()
         )
         mapping = MappingNetwork(
             input_layer, latent_size + is_conditional * self.condition_size, self.style_size, self.mapping_layers
