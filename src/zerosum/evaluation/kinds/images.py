@@ -36,6 +36,8 @@ SMALL_INPUT_SIZE, LARGE_INPUT_SIZE = 96, 224
 """Input sizes of Lite0 in pixels."""
 THUMBNAIL_SIZE = 16
 """Side in pixels of the thumbnails by which near-copies are found: copies differ less, and images more, than at 8."""
+IMAGES_PER_PASS = 32
+"""Images whose thumbnails are made at a time."""
 RGB_NETWORKS = ("lite0", "inception")
 """Networks that take images in gray or RGB."""
 
@@ -111,8 +113,11 @@ class ImageEvaluation(EvaluationKind):
 
     def thumbnails(self, items: Items, codec: Codec) -> NDArray[np.float32]:
         """Return the mean of the channels at 16x16 pixels (N, 256), in [-1, 1]."""
-        images = self.network_input(items, torch.device("cpu"), codec).float().mean(1, keepdim=True)
-        return F.adaptive_avg_pool2d(images, THUMBNAIL_SIZE).flatten(1).numpy()
+        cpu, parts = torch.device("cpu"), []
+        for first in range(0, len(items), IMAGES_PER_PASS):  # as floats, all at once take 4 times their bytes and more
+            images = self.network_input(items[first : first + IMAGES_PER_PASS], cpu, codec).float()
+            parts.append(F.adaptive_avg_pool2d(images.mean(1, keepdim=True), THUMBNAIL_SIZE).flatten(1).numpy())
+        return np.concatenate(parts)
 
     def describe(self, dataset: Dataset) -> str:
         """Return the size, the channels and the fit of the images."""
