@@ -111,6 +111,15 @@ def test_translations_keep_16_bits_and_all_pages(pairs16: Path, workdir: Path, r
     assert code == 0, err
     stack = Image.open(workdir / "out/stack.tif")
     assert (stack.n_frames, stack.mode) == (3, "I;16")
+    (workdir / "in").mkdir()
+    Image.fromarray(np.rint(255 * blobs(1, 4)[0]).astype(np.uint8)).save(workdir / "in/alpha.png")
+    np.save(workdir / "bands.npy", blobs(1, 8)[0])
+    code, out, err = run_cli("apply", "run", "in", "--into", "out")
+    assert code == 0, err
+    assert "not used: alpha, which files of outputs like these do not hold, of 1 image" in out + err
+    code, _, err = run_cli("apply", "run", "bands.npy", "--into", "out")
+    assert code == 2
+    assert "zerosum: bands.npy: " in err
     code, _, err = run_cli("evaluate", "run", "--features", "pixels")
     assert code == 0, err
     record = json.loads((pairs16 / "scores.jsonl").read_text().splitlines()[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.images.page_files import add_alpha, count_pages, make_output_codec
-from zerosum.media.image_files import image_suffix, save_pages, save_values
+from zerosum.media.image_files import PNG_CHANNELS, image_suffix, save_pages, save_values
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
     from zerosum.data.codec import Codec
     from zerosum.data.config import DataConfig
+
+
+class OutputAlpha(Enum):
+    """What becomes of the alpha of an image that is translated."""
+
+    CARRIED = "the file of the output gets it"
+    MADE = "the translator makes one of its own"
+    DROPPED = "the file of the output does not hold one"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +73,13 @@ class OutputWriter:
         """The suffix of the file of an image of one page."""
         return image_suffix(self.dtype, self.channels)
 
+    @property
+    def alpha(self) -> OutputAlpha:
+        """What becomes of the alpha of the inputs: only files of 8 bits hold one."""
+        if self.dtype != "uint8" or self.channels > PNG_CHANNELS:
+            return OutputAlpha.DROPPED
+        return OutputAlpha.MADE if self.channels in (2, PNG_CHANNELS) else OutputAlpha.CARRIED
+
     def suffix(self, source: Path) -> str:
         """Return the suffix of the output of an image file: .tif for several pages, else as its type needs."""
         has_pages = not self.pages_are_bands and self.default_suffix != ".npy" and count_pages(source) > 1
@@ -74,7 +90,7 @@ class OutputWriter:
         import torch
 
         pixels: NDArray[np.generic] = self.codec.decode(output[None], torch.zeros(1, dtype=torch.int64))[0]
-        self._pages.append(add_alpha(pixels, page.alpha) if page.alpha and self.dtype == "uint8" else pixels)
+        self._pages.append(add_alpha(pixels, page.alpha) if page.alpha else pixels)
         if page.index < page.count - 1:
             return
         page.into.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 from zerosum.files import remove_temporary_files
 from zerosum.inference.load import load_translator, located_recipe, read_recipe
-from zerosum.inference.translated_files import OutputWriter, TranslatedPage
+from zerosum.inference.translated_files import OutputAlpha, OutputWriter, TranslatedPage
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_whole_number
@@ -87,8 +87,8 @@ def apply(
     degradations = recipe.data.degradations
     masks = _open_masks(degradations, mask, Path(source), degrade)
     data = recipe.data.reversed() if reverse else recipe.data
-    input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks, _page_reader(data, translator))
-    writer = OutputWriter.of_data(data, translator.target_shape)
+    writer, reader = OutputWriter.of_data(data, translator.target_shape), _page_reader(data, translator)
+    input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks, reader, writer.alpha)
     data = located_recipe(RunFolder(Path(run)), recipe).data
     jobs = _plan_jobs(
         Path(source),
@@ -203,9 +203,9 @@ def _plan_jobs(source: Path, paths: Sequence[Path], into: Path, skip_existing: b
         jobs = [(path, into / name) for path, name in zip(paths, _output_names(paths, source, writer), strict=True)]
     else:
         raise BadInput(f"{source}: there is no such file or folder; name an image or a folder of images")
-    existing = [output for _, output in jobs if output.exists()]
+    existing = {output for _, output in jobs if output.exists()}
     if existing and not skip_existing:
-        raise BadInput(f"`into` {into}: {existing[0].name} exists; name another folder, or set `skip_existing`")
+        raise BadInput(f"`into` {into}: {min(existing).name} exists; name another folder, or set `skip_existing`")
     if not existing and into.is_file():
         raise BadInput(f"`into` {into}: is a file; name a folder, or a new {suffix} file")
     for folder in {output.parent for _, output in jobs}:
@@ -246,6 +246,8 @@ class _InputLoader:
     shorter_side: int | None
     masks: _MaskSource | None
     reader: PageReader
+    output_alpha: OutputAlpha
+    """What becomes of the alpha of an image that the translator does not use."""
     clipped: list[int] = field(default_factory=list)
     """The number of values outside the range, of each loaded page that has such values."""
     dropped: Counter[str] = field(default_factory=Counter)
@@ -259,17 +261,17 @@ class _InputLoader:
         """
         file = self.reader.load(path)
         count = len(file.pages)
+        is_used = MASKS_DEGRADATION in self.degradations or self.output_alpha is OutputAlpha.MADE
+        alphas = [None if is_used else page.transparency for page in file.pages]
+        is_carried = self.output_alpha is OutputAlpha.CARRIED
         pages = [
-            TranslatedPage(into, index, count, self._load_page(path, page), self._carried_alpha(page))
-            for index, page in enumerate(file.pages)
+            TranslatedPage(into, index, count, self._load_page(path, page), alpha if is_carried else None)
+            for index, (page, alpha) in enumerate(zip(file.pages, alphas, strict=True))
         ]
         self.dropped.update(file.dropped)
+        if any(alphas) and not is_carried:
+            self.dropped["alpha, which files of outputs like these do not hold"] += 1
         return pages
-
-    def _carried_alpha(self, page: Page) -> Image | None:
-        """Return the alpha that the output of a page gets; None if it has none, or the translator uses or makes it."""
-        uses_alpha = MASKS_DEGRADATION in self.degradations
-        return None if uses_alpha or self.translator.target_shape[0] not in (1, 3) else page.transparency
 
     def _load_page(self, path: Path, page: Page) -> Tensor:
         """Load the translator's input of a page: (1, Ci, h, w) in [-1, 1]."""
@@ -278,7 +280,10 @@ class _InputLoader:
         needs_mask = not self.degrade and MASKS_DEGRADATION in self.degradations
         channels = self.translator.target_shape[0] if self.degrade else self.translator.input_shape[0] - needs_mask
         reader = replace(self.reader, channels=channels)
-        pixels, clipped = reader.to_tensor(page, self._input_size(page.image.size))
+        try:
+            pixels, clipped = reader.to_tensor(page, self._input_size(page.image.size))
+        except BadInput as error:
+            raise BadInput(f"{path}: {error}") from error
         self.clipped.extend([clipped] if clipped else [])
         if self.degrade:
             return self._degrade(pixels)
