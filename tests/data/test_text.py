@@ -33,7 +33,7 @@ def test_control_characters_and_bytes_that_are_no_utf8_are_escaped(name: str, sh
 def test_numbers_in_names_are_ordered_as_numbers() -> None:
     many = ["a" + "9" * 4301, "a1" + "0" * 4301]  # more digits than `int` takes
     ordered = ["", "a", "a0", "A01", "a1", "a2", "a10", *many, "b10", "b 2", "b 10", "c"]
-    assert sorted(reversed(ordered), key=natural_sort_key) == ordered
+    assert sorted(set(ordered), key=natural_sort_key) == ordered
 
 
 def test_kept_characters_are_not_escaped() -> None:

@@ -55,6 +55,13 @@ def test_names_may_end_with_the_scale(tmp_path: Path) -> None:
     assert len(dataset) >= 16
 
 
+def test_a_factor_that_is_given_needs_no_other_setting(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 4)
+    found, given = load(tmp_path), load(tmp_path, scale_factor=4)
+    assert given.fingerprint == found.fingerprint
+    assert (given.spec, given.input_spec, given.summary.fit) == (found.spec, found.input_spec, "tiles")
+
+
 def test_a_pair_of_another_factor_is_named(tmp_path: Path) -> None:
     write_pairs(tmp_path, 2)
     Image.new("RGB", (24, 15)).save(tmp_path / "LR" / "07.png")

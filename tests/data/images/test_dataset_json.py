@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from zerosum.data.images.sources import resolve_source
+from zerosum.data.images.splits import Split
 from zerosum.errors import BadInput
 
 NAMES = [f"{number // 4:05}/img{number:08}.png" for number in range(8)]
@@ -38,7 +39,14 @@ def test_without_one_label_an_image_there_are_no_classes(tmp_path: Path, labels:
     names = ["cats/1.png", "cats/2.png", "dogs/1.png", "dogs/2.png"]
     source = resolve_source(write_set(tmp_path / "set", {"labels": labels}, names))
     assert source.classes == ()
-    assert source.notes == ("no classes were read, because dataset.json says that there are none",)
+    assert source.notes == ("no classes were read, because dataset.json does not give each image one label",)
+
+
+def test_a_column_of_classes_that_it_does_not_have_is_refused(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", {"labels": None})
+    with pytest.raises(BadInput, match=r"`data.label` species: dataset.json holds no labels"):
+        resolve_source(folder, label="species")
+    assert resolve_source(folder, Split.TEST, "species").classes == ()  # only training data need it
 
 
 def test_another_dataset_json_and_a_table_next_to_it(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zerosum.data.images.config import ImageDataConfig
+from zerosum.data.images.files import open_file
 from zerosum.data.images.kind import IMAGES
 from zerosum.data.images.load import load_source
 from zerosum.data.kind import LoadOptions
@@ -114,6 +115,61 @@ def test_pages_of_different_numbers_are_no_bands(tmp_path: Path) -> None:
     assert choose(folder).bands is None
     with pytest.raises(BadInput, match=r"`data.bands` pages: the files of .* do not all have the same number of pages"):
         choose(folder, bands="pages")
+
+
+def test_the_first_page_of_a_stack_with_too_many_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "stacks"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(16):
+        first, *rest = (Image.fromarray(page) for page in rng.integers(0, 256, (65, 4, 4), dtype=np.uint8))
+        first.save(folder / f"{index:03d}.tif", save_all=True, append_images=rest)
+    data = choose(folder, size=4)
+    assert (data.bands, data.channels) == (None, 1)
+    notes = IMAGES.load(data, LoadOptions()).summary.notes
+    assert "read only the first frame or page of 16 files with several" in notes
+    with pytest.raises(BadInput, match=r"have 65 bands in all pages, and images have at most 64"):
+        choose(folder, size=4, bands="pages")
+
+
+def test_one_channel_is_the_first_page(tmp_path: Path) -> None:
+    data = choose(save_stacks(tmp_path / "stacks", [4] * 16), channels=1)
+    assert (data.bands, IMAGES.load(data, LoadOptions()).values.shape) == (None, (16, SIDE, SIDE, 1))
+
+
+def test_arrays_of_int8_have_a_range_of_their_own(tmp_path: Path) -> None:
+    images = arrays("int8", 1, -128, 127)
+    data = choose(save_arrays(tmp_path / "d", images))
+    assert data.dtype == "int16"
+    assert np.array_equal(IMAGES.load(data, LoadOptions()).values, np.stack(images))
+
+
+def test_bytes_next_to_more_bits_are_scaled_to_the_range(tmp_path: Path) -> None:
+    for index, channels in enumerate((1, 5)):
+        folder = save_arrays(tmp_path / f"d{index}", arrays("uint16", channels, 0, 65_536))
+        np.save(folder / "zzz.npy", np.full((SIDE, SIDE, channels), 255, np.uint8))
+        data = choose(folder)
+        assert (data.dtype, data.range) == ("uint16", (0, 65535))
+        assert (IMAGES.load(data, LoadOptions()).values[-1] == 65535).all()
+
+
+def test_an_array_and_files_of_more_bits_are_measured_together(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.stack(arrays("uint16", 1, 0, 4096)))
+    (tmp_path / "files").mkdir()
+    for index, image in enumerate(arrays("uint16", 1, 0, 65_536)):
+        Image.fromarray(image[..., 0]).save(tmp_path / "files" / f"{index:03d}.png")
+    for first, second in (("a.npy", "files"), ("files", "a.npy")):
+        data = choose(tmp_path / first, more_sources=[str(tmp_path / second)])
+        assert (data.dtype, data.range) == ("uint16", (0, 65535))
+        assert IMAGES.load(data, LoadOptions()).summary.as_dict()["clipped"] == 0
+
+
+def test_the_header_of_an_array_is_read_alone(tmp_path: Path) -> None:
+    with (tmp_path / "large.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (2**16, 2**16, 8)})
+        file.truncate(file.tell() + 2**37)  # 128 GiB that take no space on the disk
+    with open_file(tmp_path / "large.npy", "large.npy") as image:
+        assert (image.size, image.mode) == ((2**16, 2**16), "8 x float32")
 
 
 def test_an_image_with_other_channels_is_named_and_skipped(tmp_path: Path) -> None:

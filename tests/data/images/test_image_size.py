@@ -13,6 +13,7 @@ from zerosum.data.image_pairs.load import PairInspection
 from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.decode import FITS
 from zerosum.data.images.defaults import choose_image_settings
+from zerosum.data.images.example_format import ExampleFormat
 from zerosum.data.images.ingest import ImageIngest
 from zerosum.data.images.inspect import ImageInspection
 from zerosum.data.images.load import load_source
@@ -112,16 +113,15 @@ def test_the_cache_keys_of_squares_hold_one_number(tmp_path: Path) -> None:
         gradient(30, 20 + index).save(tmp_path / f"{index}.png")
     source = resolve_source(tmp_path)
     sizes = (ImageSize.square(16), ImageSize(16, 24), ImageSize(24, 16))
-    assert len({ImageIngest(source, size, 3, "crop").key for size in sizes}) == 3
+    assert len({ImageIngest(source, ExampleFormat(size, 3, "crop")).key for size in sizes}) == 3
     # the key of version 6 and earlier, with the side as a number
     import hashlib
 
     from zerosum.data import cache
 
     identity = f"{cache.VERSION} {source.state_hash} 16 3 crop None"
-    assert (
-        ImageIngest(source, sizes[0], 3, "crop").key == hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
-    )
+    key = ImageIngest(source, ExampleFormat(sizes[0], 3, "crop")).key
+    assert key == hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
 def test_a_folder_is_loaded_at_the_size(tmp_path: Path) -> None:

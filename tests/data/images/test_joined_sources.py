@@ -102,6 +102,18 @@ def test_validation_that_holds_all_training_images_is_refused(tmp_path: Path, ma
         load(tmp_path / "a", validation=str(tmp_path / "a"))
 
 
+def test_images_for_validation_do_not_count_as_training_images(tmp_path: Path, make_images: MakeImages) -> None:
+    for side in ("A", "B"):
+        make_images(tmp_path / "a" / side, 3)
+        make_images(tmp_path / "v" / side, 30, seed=1)
+    with pytest.raises(BadInput, match="has only 3 distinct images"):
+        load(tmp_path / "a" / "A", validation=str(tmp_path / "v" / "A"))
+    table = {"source": str(tmp_path / "a"), "validation": str(tmp_path / "v"), "size": 8, "channels": 3, "fit": "crop"}
+    for pairs in ("paired", "unpaired"):
+        with pytest.raises(BadInput, match="has only 3 distinct images"):
+            load_dataset(ImagePairDataConfig.model_validate(table | {"pairs": pairs}), LoadOptions())
+
+
 @pytest.mark.parametrize("groups", ["(patient[0-9]+)", "folder", "patient"])
 def test_no_group_is_on_both_sides(tmp_path: Path, make_images: MakeImages, groups: str) -> None:
     rows = ["file,label,patient"]

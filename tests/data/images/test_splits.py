@@ -80,9 +80,9 @@ def test_other_folders_are_no_splits(folders: list[str]) -> None:
         assert (len(choice.indices), choice.notes) == (len(names), [])
 
 
-def test_images_beside_the_splits_are_ignored_and_said_to_be() -> None:
+def test_images_next_to_the_splits_are_ignored_and_said_to_be() -> None:
     choice = select_split(["overview.png", *names_in("train", "test")])
-    assert (choice.indices, choice.notes) == ([1, 2], ["used train/ and ignored test/ and images beside them"])
+    assert (choice.indices, choice.notes) == ([1, 2], ["used train/ and ignored test/ and images next to them"])
 
 
 def test_the_test_split_is_found_or_else_the_validation_split() -> None:

@@ -60,14 +60,16 @@ class ImagePairs(Images):
         from zerosum.data.images.defaults import MIN_RECTANGLE_SIDE, choose_image_settings
 
         assert isinstance(inspection, PairInspection), "this kind made the inspection"
-        degradations, decisions = ImagePairDataConfig.model_validate(table).degradations, []
-        if inspection.scale_factor > 1:
-            factor = table["scale_factor"] = inspection.scale_factor
+        data, decisions = ImagePairDataConfig.model_validate(table), []
+        factor = max(data.factor, inspection.scale_factor)
+        if factor > 1:
             table["fit"] = table.get("fit") or "tiles"
+        if inspection.scale_factor > 1:
+            table["scale_factor"] = factor
             decisions.append(
                 Decision("scale", f"by {factor}", f"the targets are {factor} times as large as the inputs")
             )
-        factor = max((DOWNSAMPLING_FACTORS.get(name, 1) for name in degradations), default=inspection.scale_factor)
+        factor = max((DOWNSAMPLING_FACTORS.get(name, 1) for name in data.degradations), default=factor)
         min_side = max(MIN_RECTANGLE_SIDE, MIN_INPUT_SIDE * factor)
         return decisions + choose_image_settings(table, inspection, on_cpu, min_side)
 

@@ -17,7 +17,7 @@ from zerosum.data.image_pairs.sources import PairSources, resolve_all_pairs
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.decode import MAX_EXAMPLES_PER_IMAGE
 from zerosum.data.images.example_format import ExampleFormat
-from zerosum.data.images.holding_out import ImageSplit, SplitRows
+from zerosum.data.images.holding_out import ImageSplit, SplitRows, count_training_images
 from zerosum.data.images.ingest import ImageIngest
 from zerosum.data.images.inspect import ImageInspection, inspect_data, inspect_images
 from zerosum.data.images.joined import resolve_all_sources
@@ -93,8 +93,8 @@ def load_pairs(data: ImagePairDataConfig, options: LoadOptions, inspection: Pair
     input_form = ExampleFormat(input_size, input_channels, fit, data.range_of_inputs, data.dtype_of_inputs, pages)
     pair_sources = replace(pair_sources, scale_factor=factor)
     codec = make_codec(form, data.preview_bands)
-    inputs = ImageIngest.of_format(pair_sources.input, input_form).load(options.progress)
-    targets = ImageIngest.of_format(pair_sources.target, form).load(options.progress)
+    inputs = ImageIngest(pair_sources.input, input_form).load(options.progress)
+    targets = ImageIngest(pair_sources.target, form).load(options.progress)
     build = _build_paired if data.has_targets else _build_unpaired
     split_images = ImageSplit.of_options(options, data.groups)
     dataset = build(pair_sources, inputs, targets, form, split_images, min_images)
@@ -182,8 +182,8 @@ def _build_paired(
     pair_indices = require_scale_factor(
         pair_sources, input_metadata.select(input_rows), target_metadata.select(target_rows), tile
     )
-    target_hashes = target_metadata.content_hashes[target_rows]
-    require_enough_images(pair_sources.target.display_name, len(np.unique(target_hashes)), form.fit, min_images)
+    distinct = count_training_images(pair_sources.target, target_metadata.select(target_rows))
+    require_enough_images(pair_sources.target.display_name, distinct, form.fit, min_images)
     partners = np.full(len(target_metadata.content_hashes), -1, np.int64)
     partners[target_rows] = input_rows  # both are in the order of the pairs, and images of one size give the same tiles
     sides = split_images(pair_sources.target, target_metadata.select(target_rows))
@@ -216,9 +216,8 @@ def _build_unpaired(
     min_images: int,
 ) -> UnpairedDataset:
     for side, decoded in ((pair_sources.input, inputs), (pair_sources.target, targets)):
-        require_enough_images(
-            side.display_name, decoded.summary.count - decoded.summary.duplicates, form.fit, min_images
-        )
+        distinct = count_training_images(side, decoded.metadata)
+        require_enough_images(side.display_name, distinct, form.fit, min_images)
     input_train, input_held_out, input_notes = split_images(pair_sources.input, inputs.metadata)
     sides = split_images(pair_sources.target, targets.metadata)
     train, held_out, target_notes = sides

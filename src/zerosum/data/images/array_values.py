@@ -16,7 +16,6 @@ from zerosum.errors import BadInput
 class _Converted(NamedTuple):
     pixels: NDArray[np.uint8]
     clipped: int
-    value_range: Range | None
 
 
 class ArrayValues:
@@ -74,7 +73,8 @@ class ArrayValues:
 
     def with_range(self, value_range: Range | None) -> ArrayValues:
         """Return the images by another range: the same object if they were converted by it already."""
-        if value_range is None or value_range == (self._value_range or self._converted.value_range):
+        known = self._value_range or (choose_range(self.extremes) if self.extremes else None)
+        if value_range is None or value_range == known:
             return self
         return ArrayValues(self._load, self._description, value_range)
 
@@ -84,7 +84,7 @@ class ArrayValues:
         if extremes is None:
             scale = np.uint8(255 if array.dtype.kind == "b" else 1)
             pixels = array.astype(np.uint8, copy=False)
-            return _Converted(pixels * scale if scale > 1 else pixels, 0, None)
+            return _Converted(pixels * scale if scale > 1 else pixels, 0)
         numbers: NDArray[np.number] = array.astype(array.dtype, copy=False)
         value_range = self._value_range or choose_range(extremes)
-        return _Converted(*scale_to_8bit(numbers, value_range), value_range)
+        return _Converted(*scale_to_8bit(numbers, value_range))

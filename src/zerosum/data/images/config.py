@@ -83,8 +83,8 @@ class ImageDataConfig(DataConfig):
     bits are scaled to 0 to 255 by `data.range`. Default: that of the images; uint8 in runs of before there was a
     choice."""
     preview_bands: PreviewBands = ()
-    """The band shown in gray, or the three shown as RGB, counted from 1, in previews and to pretrained networks. Left
-    out: the first three of up to four bands, else the first, the middle and the last."""
+    """The band shown in gray, or the three shown as RGB, counted from 1, in previews and to networks of evaluations.
+    Left out: the first three of up to four bands, else the first, the middle and the last."""
     hflip: bool | None = None
     """Flip each image left to right with probability 0.5. Default: chosen by inspecting the data."""
     rotate90: bool = False
@@ -103,7 +103,7 @@ class ImageDataConfig(DataConfig):
 
     @property
     def held_out_fraction(self) -> float:
-        """The fraction of the training images that is held out; 0 beside images for validation."""
+        """The fraction of the training images that is held out; 0 if there are images for validation."""
         return 0.0 if self.validation else super().held_out_fraction
 
     @property

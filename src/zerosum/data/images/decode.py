@@ -118,7 +118,9 @@ def error_reason(error: Exception) -> str:
 
 
 def has_high_bit_depth(mode: str) -> bool:
-    """Return True if images of this mode, one of Pillow or of an array, have more than 8 bits per value."""
+    """Return True if images of this mode, one of Pillow or of an array, have other values than 0 to 255."""
+    if mode.endswith("int8"):
+        return not mode.endswith("uint8")
     return mode in _HIGH_BIT_DEPTH_MODES or mode.startswith("I;16") or mode.endswith(_TYPES_OF_MORE_BITS)
 
 

@@ -73,6 +73,8 @@ def read_values(image: OpenedImage, form: ExampleFormat) -> NDArray[np.number]:
     """
     if isinstance(image, RasterImage):
         values: NDArray[np.generic] = image.values
+        if values.dtype == np.uint8 and form.dtype != "uint8":
+            values = scale_bytes(values.astype(np.uint8, copy=False), form.sample_range)
     elif form.pages:
         pages = [_read_page(image, page, form) for page in range(count_frames(image))]
         if len({page.shape[:2] for page in pages}) > 1:

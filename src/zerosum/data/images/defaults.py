@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerosum.data.images.default_types import choose_types
+from zerosum.data.images.raster_image import MAX_CHANNELS
 from zerosum.data.images.size import ImageSize, parse_size
 from zerosum.data.images.value_range import choose_range, format_range
 from zerosum.errors import BadInput
@@ -74,7 +75,7 @@ def _choose_channels(table: dict[str, object], inspection: ImageInspection) -> l
     """Choose what bands are, and the channels of all images or of targets, and those of inputs.
 
     Raises:
-        BadInput: pages are wanted as bands, and the files have different numbers of them, or one each.
+        BadInput: pages are wanted as bands, and the files have different numbers of them, or one each, or too many.
     """
     decisions = []
     if table.get("bands") == "pages" and not inspection.pages:
@@ -82,7 +83,14 @@ def _choose_channels(table: dict[str, object], inspection: ImageInspection) -> l
             f"`data.bands` pages: the files of {inspection.source} do not all have the same number of pages, more than "
             "one; leave it out, or make them equal"
         )
-    if table.get("bands") is None and inspection.pages:
+    most = max(inspection.recommended_channels(True), inspection.recommended_input_channels(True))
+    if table.get("bands") == "pages" and most > MAX_CHANNELS:
+        raise BadInput(
+            f"`data.bands` pages: the files of {inspection.source} have {most} bands in all pages, and images have at "
+            f"most {MAX_CHANNELS}; leave it out to read the first page, or cut the files"
+        )
+    is_wanted = table.get("channels") in (None, inspection.recommended_channels(True)) and most <= MAX_CHANNELS
+    if table.get("bands") is None and inspection.pages and is_wanted:
         table["bands"] = "pages"
         reason = f"each file has {inspection.pages} pages (`data.bands` channels reads the first one alone)"
         decisions.append(Decision("bands", "pages", reason))

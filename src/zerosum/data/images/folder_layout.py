@@ -86,7 +86,9 @@ def infer_layout(
             raise BadInput(f"`data.label` {label}: there is no table of labels with this column; add a labels.csv")
         return _layout_from_folders(names, indices, depth, notes)
     if not tables and not table.content:
-        notes.append(f"no classes were read, because {table.name} says that there are none")
+        if label and split is Split.TRAINING:
+            raise BadInput(f"`data.label` {label}: {table.name} holds no labels; leave it out, or add a labels.csv")
+        notes.append(f"no classes were read, because {table.name} does not give each image one label")
         return FolderLayout(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes), (table.entry,))
     return _layout_from_table(table, names, indices, root, split, label, notes)
 

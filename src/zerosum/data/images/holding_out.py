@@ -14,7 +14,7 @@ from zerosum.data.images.near_copies import describe_near_copies, find_near_copi
 from zerosum.data.images.rows import ExampleMetadata
 from zerosum.data.images.sources import Source
 from zerosum.data.kind import LoadOptions
-from zerosum.data.split import split_by_content, split_by_group
+from zerosum.data.split import run_start_mask, split_by_content, split_by_group
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 
@@ -73,6 +73,14 @@ class ImageSplit:
             return []
         found = find_near_copies(values, rows.train, rows.held_out)
         return describe_near_copies(found, source.names, metadata.source_indices)
+
+
+def count_training_images(source: Source, metadata: ExampleMetadata) -> int:
+    """Return the number of distinct images of the sources for training, before any of them are held out."""
+    hashes = metadata.content_hashes
+    if isinstance(source, JoinedSource):
+        hashes = hashes[metadata.source_indices < source.validation_start]
+    return int(np.count_nonzero(run_start_mask(np.sort(hashes))))
 
 
 def _describe_groups(groups: str) -> str:

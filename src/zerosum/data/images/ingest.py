@@ -13,12 +13,9 @@ from zerosum.data.images.arrays import NpySource
 from zerosum.data.images.example_format import ExampleFormat
 from zerosum.data.images.levels import add_levels
 from zerosum.data.images.memmap import MemmapReader
-from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.reader import DecodingReader
 from zerosum.data.images.rows import DecodedImages
-from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import Source
-from zerosum.data.images.value_range import Range
 from zerosum.data.kind import ProgressFn, ignore_progress
 
 
@@ -40,39 +37,19 @@ class ImageReader(Protocol):
 
 @dataclass(frozen=True)
 class ImageIngest:
-    """Reads all images of a source as examples of one size.
+    """Reads all images of a source as examples of one format.
 
     Example:
         >>> from zerosum.data.images.size import ImageSize
         >>> from zerosum.data.images.sources import resolve_source
-        >>> ImageIngest(resolve_source("digits"), ImageSize.square(32), channels=1, fit="pad").load().values.shape
+        >>> form = ExampleFormat(ImageSize.square(32), channels=1, fit="pad")
+        >>> ImageIngest(resolve_source("digits"), form).load().values.shape
         (10000, 32, 32, 1)
     """
 
     source: Source
-    size: ImageSize
-    """Size of the examples in pixels."""
-    channels: int
-    """1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha."""
-    fit: str
-    """How images get the size: a name in `zerosum.data.images.decode.FITS`."""
-    value_range: Range | None = None
-    """The range of values of more than 8 bits; None: that of their type, or of the array."""
-
-    dtype: PixelType = "uint8"
-    """The type of the values of the examples."""
-    pages: bool = False
-    """Whether the pages of each file are the bands of one image."""
-
-    @classmethod
-    def of_format(cls, source: Source, form: ExampleFormat) -> ImageIngest:
-        """Return the ingest of a source as examples of a format."""
-        return cls(source, form.size, form.channels, form.fit, form.value_range, form.dtype, form.pages)
-
-    @property
-    def form(self) -> ExampleFormat:
-        """The format of the examples."""
-        return ExampleFormat(self.size, self.channels, self.fit, self.value_range, self.dtype, self.pages)
+    form: ExampleFormat
+    """The format of the examples."""
 
     @property
     def key(self) -> str:
@@ -90,7 +67,7 @@ class ImageIngest:
         Raises:
             BadInput: if no image can be read, or the images fit neither in the cache nor in memory.
         """
-        source = self.source.with_range(self.value_range, self.dtype)
+        source = self.source.with_range(self.form.value_range, self.form.dtype)
         reader: ImageReader = self._memmapped or DecodingReader(source, self.form)
         try:
             decoded = cache.load_or_write(self.key, reader.load, partial(reader.write, progress=progress))
@@ -101,7 +78,7 @@ class ImageIngest:
     @cached_property
     def _memmapped(self) -> MemmapReader | None:
         """The reader that memory-maps the images, or None if they have to be decoded."""
-        source = self.source
-        if isinstance(source, NpySource) and self.dtype == "uint8" and source.holds_examples(self.size, self.channels):
-            return MemmapReader(source, self.fit)
+        source, form = self.source, self.form
+        if isinstance(source, NpySource) and form.dtype == "uint8" and source.holds_examples(form.size, form.channels):
+            return MemmapReader(source, form.fit)
         return None

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.decode import convert_channels, count_frames, error_reason, has_high_bit_depth, to_8bit
-from zerosum.data.images.joined import add_validation, resolve_training_sources
+from zerosum.data.images.joined import JoinedSource, add_validation, resolve_training_sources
 from zerosum.data.images.raster_image import OpenedImage, RasterImage
 from zerosum.data.images.size import ImageSize, suggest_rectangle
 from zerosum.data.images.sources import Source, resolve_source
-from zerosum.data.images.value_range import Extremes, measure_extremes
+from zerosum.data.images.value_range import Extremes, measure_extremes, merge_extremes
 from zerosum.data.kind import Inspection
 from zerosum.data.text import most_common
 from zerosum.errors import BadInput
@@ -206,12 +206,20 @@ def _inspect_images(source: Source) -> ImageInspection:
         has_color=any(color for color, _ in thumbnails),
         has_alpha=any(alpha for _, alpha in thumbnails),
         unreadable=tuple(unreadable),
-        extremes=extremes or measure_extremes(_sample_values(source, deep)),
+        extremes=_merge_measured(source, extremes, deep),
         bands=max(header.bands for header in headers),
         pages=headers[0].pages if len({header.pages for header in headers}) == 1 else 0,
         notes=source.notes,
         resolved=source,
     )
+
+
+def _merge_measured(source: Source, extremes: Extremes | None, deep: Sequence[int]) -> Extremes | None:
+    """Return the extremes of an array with those of image files of more than 8 bits, which are sampled."""
+    if extremes and not isinstance(source, JoinedSource):
+        return extremes
+    measured = measure_extremes(_sample_values(source, deep))
+    return merge_extremes((extremes, measured)) if extremes else measured
 
 
 def _read_headers(source: Source) -> tuple[list[_Header], list[tuple[str, str]]]:

@@ -98,7 +98,8 @@ class Images(DataKind):
             first = error.errors()[0]
             message = first["msg"].removeprefix("Value error, ")
             reason = message[0].lower() + message[1:]
-            raise BadInput(f"`{first['loc'][0]}` {first['input']}: {reason}") from None
+            field = f"`{first['loc'][0]}` {first['input']}: " if first["loc"] else ""
+            raise BadInput(field + reason) from None
         return choose_common_format(sources, settings)
 
     def load_file(self, data: DataConfig, path: Path, codec: Codec) -> Tensor:

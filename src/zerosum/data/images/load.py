@@ -9,7 +9,7 @@ from zerosum.data.dataset import Dataset
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.decode import FITS, MAX_EXAMPLES_PER_IMAGE
 from zerosum.data.images.example_format import ExampleFormat
-from zerosum.data.images.holding_out import ImageSplit
+from zerosum.data.images.holding_out import ImageSplit, count_training_images
 from zerosum.data.images.ingest import ImageIngest
 from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.raster_image import MAX_CHANNELS
@@ -60,7 +60,8 @@ def load_source(
         held_out_fraction: fraction that the discriminator never sees, 0 to 0.5, by content: see `split_by_content`.
         split_images: another rule by which images are held out, in place of that fraction.
         progress: called with the number of images done and of all images, from this thread.
-        min_images: least number of distinct images; images to evaluate may be copies of one image.
+        min_images: least number of distinct images, without those for validation; images to evaluate may be copies of
+            one image.
         split: what is read of a source that has been split into train/, test/ and the like.
 
     Returns:
@@ -80,9 +81,10 @@ def load_source(
     resolved = resolve_source(source, split) if isinstance(source, str | Path) else source
     form = ExampleFormat(size, channels, fit, value_range, dtype, pages)
     codec = make_codec(form, preview_bands)
-    decoded = ImageIngest.of_format(resolved, form).load(progress)
+    decoded = ImageIngest(resolved, form).load(progress)
     labels, content_hashes, _, _ = decoded.metadata
-    require_enough_images(resolved.display_name, decoded.summary.count - decoded.summary.duplicates, fit, min_images)
+    distinct = count_training_images(resolved, decoded.metadata)
+    require_enough_images(resolved.display_name, distinct, fit, min_images)
     split_images = split_images or ImageSplit(held_out_fraction)
     sides = split_images(resolved, decoded.metadata)
     train, held_out, notes = sides

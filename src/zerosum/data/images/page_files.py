@@ -26,7 +26,7 @@ from zerosum.data.images.decode_values import fit_values, read_values
 from zerosum.data.images.example_format import ExampleFormat
 from zerosum.data.images.files import open_file
 from zerosum.data.images.pixels import PixelType, bytes_to_unit, parse_pixel_type
-from zerosum.data.images.raster_image import OpenedImage, RasterImage, to_opened_image
+from zerosum.data.images.raster_image import OpenedImage, RasterImage
 from zerosum.data.images.size import ImageSize
 from zerosum.data.images.value_range import Range, range_of_type, scale_to_8bit
 from zerosum.errors import BadInput
@@ -117,13 +117,12 @@ class PageReader:
         return PageFile([self._read_page(image, page) for page in range(count)], dropped)
 
     def _read_values(self, image: OpenedImage) -> Page:
+        """Return the values of an array or a stack, which are bands, not alpha: also 2 or 4 of them."""
         values = read_values(image, self._form)
-        if self.dtype != "uint8":
+        if self.dtype != "uint8" or values.dtype == np.uint8:
             return Page(RasterImage(values))
-        if values.dtype == np.uint8:
-            return Page(to_opened_image(values))
         scaled, clipped = scale_to_8bit(values, self.value_range or range_of_type(values.dtype))
-        return Page(to_opened_image(scaled), clipped)
+        return Page(RasterImage(scaled), clipped)
 
     def _read_page(self, image: Image.Image, page: int) -> Page:
         if page:

@@ -112,7 +112,7 @@ def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitC
         used = _used_folders(children, folder in with_images, wanted)
         if used is not None:
             ignored = [f"{child}/" for child in children if child not in used]
-            ignored += ["images beside them"] if folder in with_images else []
+            ignored += ["images next to them"] if folder in with_images else []
             choices.setdefault((tuple(f"{child}/" for child in used), tuple(ignored)), []).append(folder)
         elif folder in with_images:
             (kept if is_within else outside).add(folder)

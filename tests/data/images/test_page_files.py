@@ -1,0 +1,58 @@
+"""Files are read as inputs of a translator as they are read for training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zerosum.data.images.codec import ImageCodec
+from zerosum.data.images.decoding import decode_file
+from zerosum.data.images.example_format import ExampleFormat
+from zerosum.data.images.page_files import PageReader
+from zerosum.data.images.pixels import PixelType
+from zerosum.data.images.size import ImageSize
+from zerosum.data.images.value_range import Range
+
+SIDE = 16
+
+
+def write_array(path: Path, dtype: str, channels: int) -> Path:
+    """Write an array whose last channel is 0 in the upper rows, where alpha would hide all others."""
+    image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (SIDE, SIDE, channels)).astype(dtype)
+    image[:4, :, -1] = 0
+    np.save(path, image)
+    return path
+
+
+def write_stack(path: Path, pages: int) -> Path:
+    images = np.random.default_rng(0).integers(0, 256, (pages, SIDE, SIDE), dtype=np.uint8)
+    images[-1, :4] = 0
+    first, *rest = (Image.fromarray(image) for image in images)
+    first.save(path, save_all=True, append_images=rest)
+    return path
+
+
+def require_same_as_in_training(
+    path: Path, channels: int, value_range: Range | None, dtype: PixelType, pages: bool
+) -> None:
+    form = ExampleFormat(ImageSize.square(SIDE), channels, "crop", value_range, dtype, pages)
+    codec = ImageCodec((channels, SIDE, SIDE), dtype, form.sample_range)
+    expected = codec.encode(torch.from_numpy(decode_file(path, form).examples.copy()))
+    reader = PageReader(channels, value_range, dtype, pages)
+    (page,) = reader.load(path).pages
+    assert page.transparency is None
+    assert torch.equal(reader.to_tensor(page, (SIDE, SIDE))[0], expected)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_channels_of_an_array_of_16_bits_are_bands(tmp_path: Path, channels: int, dtype: PixelType) -> None:
+    path = write_array(tmp_path / "a.npy", "uint16", channels)
+    require_same_as_in_training(path, channels, (0.0, 65535.0), dtype, pages=False)
+
+
+@pytest.mark.parametrize("pages", [2, 3, 4, 5])
+def test_pages_of_a_stack_are_bands(tmp_path: Path, pages: int) -> None:
+    require_same_as_in_training(write_stack(tmp_path / "a.tif", pages), pages, None, "uint8", pages=True)
