@@ -1,5 +1,6 @@
 """Recovery: a run that diverges is rewound, and its settings are changed."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from workflow_helpers import log_rows, train_ring
 
 import zerosum
 from zerosum.diagnosis.finding import Finding, Recommendation, Severity
+from zerosum.errors import BadInput
 from zerosum.inference.load import read_recipe
 from zerosum.run_folder import RunFolder
 from zerosum.workflows import recover
@@ -53,6 +55,17 @@ def test_a_recovered_run_is_rewound_and_its_settings_are_changed(tmp_path: Path)
     assert "first_nonfinite_weight" in json.loads(failed[-1])
     assert log_rows(run.path)[-1]["examples"] == 12_800
     assert all(value is not None for row in log_rows(run.path) for value in row.values())
+
+
+def test_a_recovery_on_a_full_disk_ends_with_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On several processes, the others wait for the first one to recover the run."""
+
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space")
+
+    monkeypatch.setattr(RunFolder, "write_rows", fail)
+    with pytest.raises(BadInput, match=r"\(No space\); free disk space, .*resume"):
+        train_ring(tmp_path / "run", DIVERGING, examples=12_800, recover=True)
 
 
 def test_without_permission_nothing_is_recovered(diverged_run: Path) -> None:

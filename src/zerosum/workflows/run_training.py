@@ -84,7 +84,10 @@ def train_with_recovery(setup: TrainingSetup, trainer: Trainer, dataset: Dataset
     state, folder = run_trainer(setup, trainer), trainer.folder
     if state not in {RunState.STOPPED_BY_FINDING, RunState.DIVERGED}:
         return state
-    message = recover_run(folder, setup.recipe) if setup.accelerator.rank == 0 else ""
+    message = ""
+    with explain_disk_full(folder.path), first_rank_writes(setup.accelerator, folder.path):
+        if setup.accelerator.rank == 0:
+            message = recover_run(folder, setup.recipe)
     if not setup.accelerator.all_reduce_any(bool(message))[0]:
         return state
     setup.reporter.message(message)
