@@ -20,13 +20,12 @@ from benchmarks.faults.checks import (
     clean,
     file_hashes,
     leftovers,
-    same_run,
     state,
 )
 from benchmarks.faults.file_operations import fail_from
 from benchmarks.faults.fixtures import EXAMPLES, Fixtures, resume_command, train_command
 from benchmarks.faults.harness import Case, Outcome, run_command
-from benchmarks.faults.kills import own_cache
+from benchmarks.faults.kills import continue_run, own_cache
 
 Restrict = Callable[[Path], Callable[[], None]]
 """Given the folder of a case, returns what restricts the process of a command."""
@@ -57,29 +56,19 @@ def end_problems(outcome: Outcome, run: Path) -> list[str]:
     problems = clean(outcome) + leftovers(run.parent)
     if outcome.code == REFUSED and (run / "status.json").exists() and state(run) == "running":
         problems.append("the state is still `running`")
-    if outcome.code == REFUSED and "zerosum: " not in outcome.output:
-        problems.append(f"{NO_MESSAGE}: {outcome.end}")
     return problems
-
-
-def _continue(fixtures: Fixtures, folder: Path, run: Path, reference: Path, examples: int) -> list[str]:
-    command = resume_command(run, examples) if (run / "recipe.toml").exists() else train_command(fixtures.images, run)
-    outcome = run_command(command, folder, environment=own_cache(folder))
-    if outcome.code == REFUSED and "is done" in outcome.output:
-        return same_run(run, reference)
-    return clean(outcome, SUCCESS_CODES) or same_run(run, reference)
 
 
 def _train(fixtures: Fixtures, restrict: Restrict, folder: Path) -> list[str]:
     run = folder / "train"
     outcome = run_command(train_command(fixtures.images, run), folder, restrict(folder), own_cache(folder))
-    return end_problems(outcome, run) + _continue(fixtures, folder, run, fixtures.plain, EXAMPLES)
+    return end_problems(outcome, run) + continue_run(fixtures, folder, run, fixtures.plain, EXAMPLES)
 
 
 def _resume(fixtures: Fixtures, restrict: Restrict, folder: Path) -> list[str]:
     run = Path(shutil.copytree(fixtures.plain, folder / "resumed"))
     outcome = run_command(resume_command(run, 2 * EXAMPLES), folder, restrict(folder), own_cache(folder))
-    return end_problems(outcome, run) + _continue(fixtures, folder, run, fixtures.longer, 2 * EXAMPLES)
+    return end_problems(outcome, run) + continue_run(fixtures, folder, run, fixtures.longer, 2 * EXAMPLES)
 
 
 def _use(fixtures: Fixtures, arguments: Sequence[str], restrict: Restrict, folder: Path) -> list[str]:
@@ -139,7 +128,7 @@ def _train_on_small_disk(fixtures: Fixtures, kib: int, folder: Path) -> list[str
         outcome = run_command(train_command(fixtures.images, run), folder)
         problems = end_problems(outcome, run)
         disk.grow()
-        return problems + _continue(fixtures, folder, run, fixtures.plain, EXAMPLES)
+        return problems + continue_run(fixtures, folder, run, fixtures.plain, EXAMPLES)
 
 
 def make_cases(fixtures: Fixtures, scratch: Path, rng: random.Random) -> list[Case]:
