@@ -12,6 +12,7 @@ from PIL import Image
 import zerosum
 from zerosum.files import (
     append_json_line,
+    new_folder,
     read_json_lines,
     remove_leftovers,
     remove_temporary_files,
@@ -168,3 +169,15 @@ def test_a_folder_is_replaced_only_by_a_complete_one(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         fail()
     assert [path.name for path in tmp_path.rglob("*")] == ["scores", "figures", "second.txt"]
+
+
+def test_a_new_folder_takes_the_place_of_no_other(tmp_path: Path) -> None:
+    target = tmp_path / "outputs" / "samples"
+    with new_folder(target) as folder:
+        (folder / "mine.png").touch()
+    with pytest.raises(FileExistsError), new_folder(target) as folder:
+        (folder / "other.png").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["outputs", "samples", "mine.png"]
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "new" / "samples"):
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]

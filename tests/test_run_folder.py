@@ -116,6 +116,15 @@ def test_a_start_that_was_killed_in_a_mount_point_is_done_again(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
 
 
+def test_a_start_removes_no_hidden_file_of_the_user(tmp_path: Path) -> None:
+    """Not even one whose name begins with that of the run, and ends with a number that is no process."""
+    names = [f".photos.{2**22 + 1}", ".photos.2019", f".photos.zerosum-{2**22 + 1}"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    RunFolder.create(tmp_path / "photos", FILES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[:2], "photos"])
+
+
 def test_files_of_a_start_are_the_users_where_no_start_was_killed(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(BadInput, match="not empty"):

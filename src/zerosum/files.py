@@ -6,6 +6,7 @@ another one writes now, and from the user's own files.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -22,7 +23,7 @@ SYSTEM_FILES = frozenset({"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
 _MAX_STEM_BYTES = 200
 _TEMPORARY_FILE = r"\..*\.zerosum-(\d+)(?:\.[^.]*)?"
-_REPLACING_PREFIX = ".replacing-"
+_NEW_FOLDER_PREFIX = ".zerosum-new-"
 _MAX_REPLACEMENTS = 5
 """How often a folder is put in the place of another that other processes replace at the same time."""
 
@@ -86,22 +87,48 @@ def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 @contextmanager
+def _folder_next_to(target: Path) -> Iterator[Path]:
+    """Yield a new, empty folder next to `target`, and remove it afterwards if it is still there."""
+    parent_is_new = not target.parent.exists()
+    try:
+        remove_leftovers(target.parent, re.escape(_NEW_FOLDER_PREFIX) + r"(\d+)")
+        with temporary_folder(target.parent, _NEW_FOLDER_PREFIX) as temporary:
+            new = temporary / "new"
+            new.mkdir()
+            yield new
+    finally:
+        if parent_is_new:
+            with suppress(OSError):  # it is not empty
+                target.parent.rmdir()
+
+
+@contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
     """Yield a new, empty folder that takes the place of `target` afterwards, if anything was written into it.
 
     After an error, `target` is as it was.
     """
-    parent_is_new = not target.parent.exists()
-    remove_leftovers(target.parent, re.escape(_REPLACING_PREFIX) + r"(\d+)")
-    with temporary_folder(target.parent, _REPLACING_PREFIX) as temporary:
-        new = temporary / "new"
-        new.mkdir()
+    with _folder_next_to(target) as new:
         yield new
         if any(new.iterdir()):
-            _replace_folder(target, new, temporary)
-    if parent_is_new:
-        with suppress(OSError):  # it is not empty
-            target.parent.rmdir()
+            _replace_folder(target, new, new.parent)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield a new, empty folder that becomes `target` afterwards; after an error, there is none.
+
+    Raises:
+        FileExistsError: another process has put files at `target` meanwhile, which stay as they are.
+    """
+    with _folder_next_to(target) as new:
+        yield new
+        try:
+            new.rename(target)
+        except OSError as error:
+            if error.errno in {errno.EEXIST, errno.ENOTDIR, errno.ENOTEMPTY}:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+            raise
 
 
 def _replace_folder(target: Path, new: Path, trash: Path) -> None:

@@ -122,7 +122,9 @@ class RunFolder:
         """
         cls.check_new(path)
         try:
-            parent, prefix = (path, _START_PREFIX) if path.exists() else (path.parent, f".{shorten_name(path.name)}.")
+            parent, prefix = path.parent, f".{shorten_name(path.name)}.zerosum-"
+            if path.exists():
+                parent, prefix = path, _START_PREFIX
             remove_leftovers(parent, re.escape(prefix) + r"(\d+)")
             with temporary_folder(parent, prefix) as temporary:
                 for name, content in files.items():

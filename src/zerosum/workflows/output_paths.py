@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from zerosum.files import remove_temporary_files, replaced_folder
+from zerosum.errors import BadInput
+from zerosum.files import new_folder, remove_temporary_files
 
 MAX_NAME_LENGTH = 120
 """Characters of a default name. File systems allow 255 bytes, and suffixes follow."""
@@ -66,13 +67,22 @@ def complete_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder to fill, which becomes `folder` at the end of the block; after an error or a kill there is none.
 
     An empty folder that is there already, such as a mount point, is filled in place.
+
+    Raises:
+        BadInput: another process has filled the folder meanwhile; its files stay as they are.
     """
+    problem = f"{folder}: was filled by another process meanwhile; name another folder with `into`"
+    if _is_taken(folder):
+        raise BadInput(problem)
     if folder.exists():
         with removed_on_error(folder):
             yield folder
-    else:
-        with replaced_folder(folder) as new:
+        return
+    try:
+        with new_folder(folder) as new:
             yield new
+    except FileExistsError as error:
+        raise BadInput(problem) from error
 
 
 @contextmanager
