@@ -1,5 +1,6 @@
 """Images of more than 8 bits and of many bands keep their own values: files, stacks, archives and arrays."""
 
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from zerosum.data.images import memory
 from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.files import open_file
 from zerosum.data.images.kind import IMAGES
@@ -164,12 +166,32 @@ def test_an_array_and_files_of_more_bits_are_measured_together(tmp_path: Path) -
         assert IMAGES.load(data, LoadOptions()).summary.as_dict()["clipped"] == 0
 
 
-def test_the_header_of_an_array_is_read_alone(tmp_path: Path) -> None:
+def test_the_header_of_an_array_is_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "large.npy").open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (2**16, 2**16, 8)})
-        file.truncate(file.tell() + 2**37)  # 128 GiB that take no space on the disk
-    with open_file(tmp_path / "large.npy", "large.npy") as image:
-        assert (image.size, image.mode) == ((2**16, 2**16), "8 x float32")
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (2**12, 2**12, 8)})
+        file.truncate(file.tell() + 2**29)  # 512 MiB that take no space on the disk
+    tracemalloc.start()
+    try:
+        with open_file(tmp_path / "large.npy", "large.npy") as image:
+            assert (image.size, image.mode) == ((2**12, 2**12), "8 x float32")
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+        monkeypatch.setattr(memory, "physical_memory_bytes", lambda: 2**30)
+        with pytest.raises(Image.DecompressionBombError, match=r"4096x4096 take 1\.5 GiB to decode"):
+            open_file(tmp_path / "large.npy", "large.npy")
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_an_array_of_more_bits_is_not_loaded_whole(tmp_path: Path, dtype: str) -> None:
+    images = np.random.default_rng(0).integers(0, 4000, (512, 256, 256, 1)).astype(dtype)
+    np.save(tmp_path / "a.npy", images)
+    tracemalloc.start()
+    try:
+        assert IMAGES.load(choose(tmp_path / "a.npy"), LoadOptions()).values.dtype == dtype
+        assert tracemalloc.get_traced_memory()[1] < images.nbytes // 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_image_with_other_channels_is_named_and_skipped(tmp_path: Path) -> None:
@@ -213,3 +235,13 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     folder = save_arrays(tmp_path / "d", arrays("float32", 5))
     with pytest.raises(BadInput, match=r"`data.preview_bands` 6: the images have 5 bands; give bands from 1 to that"):
         IMAGES.load(choose(folder, preview_bands=(6,)), LoadOptions())
+
+
+def test_stacks_of_several_sources_are_compared_with_all_their_pages(tmp_path: Path) -> None:
+    one, other = (save_stacks(tmp_path / name, [4] * 16) for name in ("one", "other"))
+    data = IMAGES.choose_common_settings({"fake": str(one), "real": str(other)}, {})
+    assert (data.pages_are_bands, data.dtype_of_outputs) == (True, "uint16")
+    dataset = IMAGES.load(data.with_source(str(one)), LoadOptions(for_evaluation=True))
+    assert dataset.summary.as_dict()["channels"] == 4
+    mixed = {"fake": str(one), "real": str(save_stacks(tmp_path / "mixed", [3] * 16))}
+    assert not IMAGES.choose_common_settings(mixed, {}).pages_are_bands

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from zerosum.data.images.value_range import Extremes, Range, choose_range, measure_extremes, scale_to_8bit
 from zerosum.errors import BadInput
+
+_BLOCK_VALUES = 2**22  # values that are converted at a time; as float64 they take 32 MiB
 
 
 class _Converted(NamedTuple):
@@ -67,7 +70,7 @@ class ArrayValues:
                 f"{self._description} has dtype {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]"
             )
         extremes = measure_extremes(array)
-        if extremes is None or not np.isfinite(array.astype(array.dtype, copy=False)).all():
+        if extremes is None or not all(np.isfinite(block).all() for block in _iter_blocks(array)):
             raise BadInput(f"{self._description} holds values that are not finite: replace NaN and infinity by numbers")
         return extremes
 
@@ -85,6 +88,16 @@ class ArrayValues:
             scale = np.uint8(255 if array.dtype.kind == "b" else 1)
             pixels = array.astype(np.uint8, copy=False)
             return _Converted(pixels * scale if scale > 1 else pixels, 0)
-        numbers: NDArray[np.number] = array.astype(array.dtype, copy=False)
         value_range = self._value_range or choose_range(extremes)
-        return _Converted(*scale_to_8bit(numbers, value_range))
+        pixels, clipped, first = np.empty(array.shape, np.uint8), 0, 0
+        for block in _iter_blocks(array):
+            pixels[first : first + len(block)], outside = scale_to_8bit(block, value_range)
+            clipped, first = clipped + outside, first + len(block)
+        return _Converted(pixels, clipped)
+
+
+def _iter_blocks(array: NDArray[np.generic]) -> Iterator[NDArray[np.number]]:
+    """Yield images (n, H, W, C) of numbers in blocks, so that memory holds no second copy of them all."""
+    block = max(1, _BLOCK_VALUES // math.prod(array.shape[1:]))
+    for first in range(0, len(array), block):
+        yield array[first : first + block].astype(array.dtype, copy=False)

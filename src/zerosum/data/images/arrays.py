@@ -136,7 +136,7 @@ class NpzSource(_ArraySource):
 
 
 class NpySource(_ArraySource):
-    """The images in an .npy: uint8 images are memory-mapped, others are loaded when the first one is opened.
+    """The images in an .npy, memory-mapped; to be converted to bytes, others are loaded when the first one is opened.
 
     A memory-mapped file must not change while it is used: see `zerosum.data.mapped_files`.
     """
@@ -196,7 +196,8 @@ class NpySource(_ArraySource):
         return self._values.pixels
 
     def _load(self) -> NDArray[np.generic]:
-        return to_nhwc(self._memmap if self._is_memmappable else np.array(self._memmap))
+        # one that is stored column by column would be read from the whole file for each image
+        return to_nhwc(self._memmap if self._memmap.flags.c_contiguous else np.array(self._memmap))
 
 
 def read_array_shapes(path: Path) -> dict[str, tuple[int, ...]]:

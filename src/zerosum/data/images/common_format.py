@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.example_format import smallest_type
 from zerosum.data.images.inspect import ImageInspection, inspect_source
+from zerosum.data.images.raster_image import MAX_CHANNELS
 from zerosum.data.images.size import ImageSize
 from zerosum.data.images.summary import describe_channels
 from zerosum.data.images.value_range import choose_range, merge_extremes
@@ -30,19 +31,28 @@ def choose_common_format(sources: Mapping[str, str], given: ImageDataConfig) -> 
         raise BadInput(f"{first}: its images are not of one size; choose a `size` for all")
     width, height = common or (0, 0)
     size = given.size or ImageSize(height, width)
-    channels = given.channels or _require_common_channels(inspections)
+    has_pages = given.bands != "channels" and not given.channels and _have_common_pages(inspections)
+    channels = given.channels or _require_common_channels(inspections, has_pages)
     extremes = merge_extremes(inspection.extremes for inspection in inspections.values())
     value_range = given.range or (choose_range(extremes) if extremes else None)
     floating = extremes is not None and extremes.floating
     dtype = given.dtype or (smallest_type(value_range, floating) if extremes and value_range else "uint8")
     return given.model_copy(
         update={"size": size, "channels": channels, "fit": "crop", "range": value_range, "dtype": dtype}
+        | ({"bands": "pages"} if has_pages else {})
     )
 
 
-def _require_common_channels(inspections: Mapping[str, ImageInspection]) -> int:
+def _have_common_pages(inspections: Mapping[str, ImageInspection]) -> bool:
+    """Return whether the files of all sources are stacks of the same number of pages, which are then bands."""
+    pages = {inspection.pages for inspection in inspections.values()}
+    most = max(inspection.recommended_channels(pages=True) for inspection in inspections.values())
+    return len(pages) == 1 and 0 not in pages and most <= MAX_CHANNELS
+
+
+def _require_common_channels(inspections: Mapping[str, ImageInspection], pages: bool) -> int:
     """Return the channels of all sources, by argument; raise BadInput if they differ."""
-    channels = {source: inspection.recommended_channels() for source, inspection in inspections.items()}
+    channels = {source: inspection.recommended_channels(pages) for source, inspection in inspections.items()}
     if len(set(channels.values())) > 1:
         holdings = ", ".join(
             f"{source} holds images in {describe_channels(count)}" for source, count in channels.items()

@@ -169,7 +169,9 @@ def open_file(file: Path | io.BytesIO, name: str) -> OpenedImage:
     if not name.lower().endswith(".npy"):
         return open_image(file)
     # memory-mapped: the values are read where the memory for decoding is bounded, and not at all for a header
-    return load_npy_image(np.load(file, mmap_mode="r" if isinstance(file, Path) else None, allow_pickle=False))
+    image = load_npy_image(np.load(file, mmap_mode="r" if isinstance(file, Path) else None, allow_pickle=False))
+    check_decoding_memory(image)
+    return image
 
 
 def load_image(path: Path, value_range: Range | None = None) -> Image.Image:

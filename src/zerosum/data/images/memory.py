@@ -25,8 +25,10 @@ _PROGRESSIVE_JPEG_BYTES = 6  # a pixel: the coefficients of all its scans
 _imaging.set_block_size(2**26)
 
 
-def decoding_bytes(image: Image.Image) -> int:
+def decoding_bytes(image: OpenedImage) -> int:
     """Return about the largest number of bytes that decoding an opened image takes, from its header alone."""
+    if isinstance(image, RasterImage):
+        return image.values.size * _FLOAT_BYTES
     copies = 1 if image.mode in ("L", "RGB") else 2
     pixel_bytes = _STORED_BYTES.get(image.mode, 4) + copies * _COPY_BYTES + _EXTRA_BYTES.get(image.format or "", 0)
     if "progressive" in image.info:
@@ -34,7 +36,7 @@ def decoding_bytes(image: Image.Image) -> int:
     return image.width * image.height * pixel_bytes
 
 
-def check_decoding_memory(image: Image.Image) -> None:
+def check_decoding_memory(image: OpenedImage) -> None:
     """Raise if an opened image is too large to be decoded.
 
     Raises:
@@ -42,8 +44,9 @@ def check_decoding_memory(image: Image.Image) -> None:
     """
     needed, available = decoding_bytes(image), physical_memory_bytes()
     if needed > MAX_SHARE * available:
+        width, height = image.size
         raise Image.DecompressionBombError(
-            f"too many pixels: {image.width}x{image.height} take {needed / 2**30:.1f} GiB to decode, more than half of "
+            f"too many pixels: {width}x{height} take {needed / 2**30:.1f} GiB to decode, more than half of "
             f"the memory of {available / 2**30:.1f} GiB"
         )
 
@@ -65,7 +68,7 @@ class DecodingBudget:
     @contextmanager
     def reserve(self, image: OpenedImage) -> Iterator[None]:
         """Wait until an opened image fits next to those that are being decoded, or is the only one."""
-        needed = image.values.size * _FLOAT_BYTES if isinstance(image, RasterImage) else decoding_bytes(image)
+        needed = decoding_bytes(image)
         with self._changed:
             self._changed.wait_for(lambda: self._images == 0 or self._fits(needed))
             self._images, self._bytes = self._images + 1, self._bytes + needed
