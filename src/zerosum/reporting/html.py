@@ -70,8 +70,4 @@ def section(title: str, description: str, *content: object) -> Markup:
 
 def join_markup(parts: Iterable[object]) -> Markup:
     """Concatenate markup and text; text is escaped."""
-    return Markup(
-        "".join(
-            part if isinstance(part, Markup) else _escape(part, quote=False) for part in parts
-        )
-    )
+    return Markup("".join(part if isinstance(part, Markup) else _escape(part, quote=False) for part in parts))

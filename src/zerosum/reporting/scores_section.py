@@ -119,12 +119,12 @@ def describe_result(row: Row, noun: str) -> list[str]:
     lines = ["direction: from target to input (reverse)"] if row.get("direction") == "reverse" else []
     if copies := row.get("memorization"):
         c_t = format_with_error(copies["c_t"], copies["c_t_error"])
-        is_memorized = copies["c_t"] is not None and copies["c_t"] < -3 * (copies["c_t_error"] or 0)
-        meaning = (
-            f"memorization: samples are nearer to training {noun}s than other real {noun}s are"
-            if is_memorized
-            else "no sign of memorization"
-        )
+        if copies["c_t"] is None:
+            meaning = f"too few {noun}s to tell memorization"
+        elif copies["c_t"] < -3 * (copies["c_t_error"] or 0):
+            meaning = f"memorization: samples are nearer to training {noun}s than other real {noun}s are"
+        else:
+            meaning = "no sign of memorization"
         counted = "" if row.get("overlaps") else f"; {copies['exact_copies']:,} samples are training {noun}s"
         lines.append(f"copies: C_T {c_t}, {meaning}{counted}")
     lines += [f"overlap: {overlap['text']}" for overlap in row.get("overlaps", [])]
