@@ -1,4 +1,4 @@
-"""A setting that has no effect beside the others is refused, if the user has set it."""
+"""A setting that has no effect because of the others is refused, if the user has set it."""
 
 from collections.abc import Callable
 from pathlib import Path

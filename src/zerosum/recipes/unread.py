@@ -1,4 +1,4 @@
-"""Settings that nothing reads beside the other settings of a recipe: they are refused if the user sets them."""
+"""Settings of a recipe that nothing reads because of the others: they are refused if the user sets them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refuse_unread_settings(recipe: Recipe, given: Collection[str]) -> None:
         given: the dotted names of the settings that the user set.
 
     Raises:
-        BadInput: a setting is not read beside the others.
+        BadInput: a setting is not read because of the others.
     """
     unread = unread_settings(recipe)
     for name in sorted(given):
