@@ -83,6 +83,16 @@ def test_sources_that_cannot_be_used_are_refused(run_cli: RunCli, folders: Path,
     assert not Path("run").exists()
 
 
+@pytest.mark.parametrize("more", [("b",), ("--data.validation", "v")])
+def test_an_evaluation_on_other_images_reads_these_alone(run_cli: RunCli, folders: Path, more: tuple[str, ...]) -> None:
+    write_images("other", 20, 9)
+    code, _, err = run_cli("train", "a", *more, *QUICK, "--run", "run")
+    assert code == 0, err
+    code, out, err = run_cli("evaluate", "run", "--data", "other", "--features", "pixels", "-n", "16")
+    assert code == 0, err
+    assert "against 20 real" in out + err
+
+
 def test_the_same_command_with_several_sources_continues_the_run(run_cli: RunCli, folders: Path) -> None:
     command = ("train", "a", "b", *QUICK, "--run", "run", "--or-resume")
     assert run_cli(*command)[0] == 0

@@ -123,7 +123,7 @@ def _evaluate_generator(
         reporter = reporter if rank == 0 else SilentReporter()
         dataset = read_run_data(folder, recipe, reporter)
         report_intake(dataset, reporter)
-        external = load_other_data(recipe.data.model_copy(update={"source": data}), dataset, reporter) if data else None
+        external = load_other_data(recipe.data.with_source(data), dataset, reporter) if data else None
         task = request.build_run_task(generator, dataset, external, options)
         options, task = choose_unbiased_features(options, task, recipe.pretrained_features, dataset)
         intake = _intake({"train": dataset} | ({"real": external} if external else {}))
