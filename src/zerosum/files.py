@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -59,6 +60,16 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
 def shorten_name(name: str) -> str:
     """Return the beginning of a name, short enough for a process id and a suffix: names have at most 255 bytes."""
     return os.fsdecode(os.fsencode(name)[:_MAX_STEM_BYTES])
+
+
+def quote_path(path: str | Path) -> str:
+    """Return a path as a shell takes it, for a command in a message: in quotes if it holds spaces or the like.
+
+    Example:
+        >>> quote_path(Path("runs/photos")), quote_path(Path("runs/my photos"))
+        ('runs/photos', "'runs/my photos'")
+    """
+    return shlex.quote(str(path))
 
 
 def overwrite(path: Path, text: str) -> None:

@@ -26,6 +26,7 @@ from zerosum.files import (
     flush,
     flush_folder,
     is_running,
+    quote_path,
     read_json_lines,
     remove_leftovers,
     remove_temporary_files,
@@ -91,7 +92,7 @@ class RunFolder:
         try:
             if path.exists() and not (path.is_dir() and _is_empty(path)):
                 if (path / "recipe.toml").exists():
-                    problem, hint = "already holds a run", f"continue it with `zerosum resume {path}`, or "
+                    problem, hint = "already holds a run", f"continue it with `zerosum resume {quote_path(path)}`, or "
                 else:
                     problem, hint = "exists and is not empty" if path.is_dir() else "is a file", ""
                 raise BadInput(
@@ -309,7 +310,7 @@ class RunFolder:
         if not folders:
             raise BadInput(
                 f"{self.path} has no checkpoint yet; wait for the first one, or continue training with "
-                f"`zerosum resume {self.path}`"
+                f"`zerosum resume {quote_path(self.path)}`"
             )
         if not (folders[-1] / "state.json").is_file():
             raise BadInput(f"checkpoint {folders[-1]} has no state.json; delete it to use the one before")

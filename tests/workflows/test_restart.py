@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from workflow_helpers import RecordingReporter
 
 import zerosum
 from zerosum.errors import BadInput
@@ -18,10 +19,18 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_same_command_again_starts_and_then_finds_the_run_done(tmp_path: Path) -> None:
-    runs = [
-        zerosum.train("ring", run=tmp_path / "run", examples=2560, or_resume=True, **ARGUMENTS).state for _ in range(2)
-    ]
-    assert runs == ["done", "done"]
+    reporter = RecordingReporter()
+    states = []
+    for _ in range(2):
+        reporter.messages.clear()
+        states.append(
+            zerosum.train(
+                "ring", run=tmp_path / "my run", examples=2560, or_resume=True, reporter=reporter, **ARGUMENTS
+            ).state
+        )
+    assert states == ["done", "done"]
+    assert len(reporter.messages) == 1
+    assert f"`zerosum resume '{tmp_path}/my run'`" in reporter.messages[0]
 
 
 @pytest.mark.parametrize("variable", ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"])
@@ -44,7 +53,7 @@ def test_a_restart_by_a_launcher_continues_the_run(
     [
         ("grid", {}, "`data.source` is ring there and grid here"),
         ("ring", {"seed": 5}, "`training.seed` is 0 there and 5 here"),
-        ("ring", {"recipe": "wgan"}, "another run"),
+        ("ring", {"recipe": "wgan"}, "`recipe` is vanilla there and wgan here"),
         ("ring", {"examples": 5120}, "`training.examples` is 2560 there and 5120 here"),
     ],
     ids=["data", "seed", "recipe", "length"],

@@ -1,5 +1,6 @@
 """The summary at the end of training."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,6 +40,13 @@ def test_the_summary_says_how_training_ended(trained_ring: Path, state: RunState
     text = summarize(trained_ring, state)
     for part in parts:
         assert part in text, part
+
+
+def test_a_folder_with_spaces_is_quoted_in_commands_as_a_shell_takes_it(trained_ring: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained_ring, tmp_path / "my run")
+    text = summarize(run, RunState.INTERRUPTED)
+    for command in ("resume", "sample", "evaluate"):
+        assert f"zerosum {command} '{run}'" in text, command
 
 
 def test_a_diverged_run_suggests_no_samples(trained_ring: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
+from zerosum.files import quote_path
 from zerosum.game.sample_spec import require_single_tensor
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.recipe import Recipe
@@ -85,7 +86,7 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
     if recipe.is_translation:
         raise BadInput(
             f"{folder.path} is a run of translation and cannot sample from latents; give it inputs: "
-            f"`zerosum apply {folder.path} INPUTS`"
+            f"`zerosum apply {quote_path(folder.path)} INPUTS`"
         )
     from zerosum.data.codec_files import load_codec
     from zerosum.inference.generator import EMA_PREFIX, RAW_PREFIX, Generator, load_weights
@@ -140,7 +141,8 @@ def load_translator(
     recipe, _, checkpoint = _find_weights(folder, best)
     if not recipe.is_translation:
         raise BadInput(
-            f"{folder.path} generates samples from latents and takes no inputs; use `zerosum sample {folder.path}`"
+            f"{folder.path} generates samples from latents and takes no inputs; use "
+            f"`zerosum sample {quote_path(folder.path)}`"
         )
     _check_translation_options(folder, recipe, reverse, network_interpolation)
     from zerosum.data.codec_files import load_codec

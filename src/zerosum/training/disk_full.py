@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zerosum.errors import BadInput
+from zerosum.files import quote_path
 from zerosum.training.accelerator import Accelerator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -33,7 +34,7 @@ def explain_disk_full(folder: Path) -> Iterator[None]:
             raise
         raise BadInput(
             f"a file in {folder} cannot be written ({error.strerror}); free disk space, then "
-            f"`zerosum resume {folder}` continues from the last checkpoint"
+            f"`zerosum resume {quote_path(folder)}` continues from the last checkpoint"
         ) from error
 
 

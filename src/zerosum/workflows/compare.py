@@ -14,6 +14,7 @@ from zerosum.evaluation.ranking import (
     incomparable_reasons,
     rank_by_protocol,
 )
+from zerosum.files import quote_path
 from zerosum.run_folder import Row, RunFolder
 
 
@@ -39,7 +40,7 @@ def compare(runs: Sequence[str | Path]) -> tuple[list[RankedGroup], list[str]]:
         raise BadInput("`runs` is empty: name runs that have been evaluated, as in `zerosum compare runs/a runs/b`")
     entries = {str(run): _load_entries(RunFolder(Path(run))) for run in runs}
     missing = [run for run, run_entries in entries.items() if not run_entries]
-    notes = [f"{run} has not been evaluated; run `zerosum evaluate {run}` first" for run in missing]
+    notes = [f"{run} has not been evaluated; run `zerosum evaluate {quote_path(run)}` first" for run in missing]
     if len(missing) == len(entries):
         raise BadInput(notes[0])
     groups = rank_by_protocol([entry for run_entries in entries.values() for entry in run_entries])

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
+from zerosum.files import quote_path
 from zerosum.run_folder import Row, RunFolder, RunState
+from zerosum.units import format_count
 
 if TYPE_CHECKING:
     from zerosum.recipes.recipe import Recipe
@@ -81,16 +83,26 @@ def _decide(path: Path, request: Row) -> Restart:
     if not isinstance(former, Mapping):
         raise BadInput(
             f"{path} holds a run that does not say what it was started with, so it may be another one: continue it "
-            f"with `zerosum resume {path}`, or give the new run another folder with `run`"
+            f"with `zerosum resume {quote_path(path)}`, or give the new run another folder with `run`"
         )
     different = _first_difference(former, request)
     if different:
         raise BadInput(
             f"{path} holds another run: `{different[0]}` is {different[1]} there and {different[2]} here; give the new "
-            f"run another folder with `run`, or continue the old one with `zerosum resume {path}`"
+            f"run another folder with `run`, or continue the old one with `zerosum resume {quote_path(path)}`"
         )
     is_done = folder.read_intact_json("status.json").get("state") == RunState.DONE and (path / "report.html").exists()
     return Restart.DONE if is_done else Restart.RESUME
+
+
+def describe_done(path: Path) -> str:
+    """Return a sentence for the user whose command found its run done, so that nothing was trained."""
+    examples = RunFolder(path).read_intact_json("status.json").get("examples")
+    amount = f" ({format_count(examples)} examples)" if isinstance(examples, int) else ""
+    return (
+        f"{path} holds this very run, and it is done{amount}: nothing is trained; to train it longer, call "
+        f"`zerosum resume {quote_path(path)}` with a later `examples` or `budget`"
+    )
 
 
 def _first_difference(former: Mapping[str, object], request: Mapping[str, object]) -> tuple[str, str, str] | None:
@@ -99,6 +111,7 @@ def _first_difference(former: Mapping[str, object], request: Mapping[str, object
     for name in [*first, *second]:
         if first.get(name, "unset") != second.get(name, "unset"):
             shown = name.removeprefix("settings.").replace("sources.", "data.", 1)
+            shown = "recipe" if shown == "name" else shown  # the first setting of a recipe is its own name
             return shown, str(first.get(name, "unset")), str(second.get(name, "unset"))
     return None
 

@@ -15,6 +15,7 @@ from zerosum.data.codec_files import save_codec
 from zerosum.data.dataset import Dataset
 from zerosum.data.kind import Inspection
 from zerosum.errors import BadInput
+from zerosum.files import quote_path
 from zerosum.game.game import Game
 from zerosum.inference.load import read_recipe, with_sources
 from zerosum.recipes import defaults
@@ -170,7 +171,8 @@ def start_run(
     }
     folder = _create_run_folder(path, setup, dataset, plan)
     with training_lock(folder, setup.accelerator):
-        setup.reporter.message(f"  stop at any time with Ctrl-C; `zerosum resume {path}` continues from the same state")
+        command = f"zerosum resume {quote_path(path)}"
+        setup.reporter.message(f"  stop at any time with Ctrl-C; `{command}` continues from the same state")
         return folder, train_with_recovery(setup, build_trainer(setup, dataset, folder), dataset)
 
 

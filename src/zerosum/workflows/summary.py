@@ -5,6 +5,7 @@ from __future__ import annotations
 from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.rules.remedies import GRADIENT_PENALTIES
+from zerosum.files import quote_path
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter
@@ -15,20 +16,20 @@ from zerosum.units import format_count, format_seconds
 
 def report_summary(trainer: Trainer, state: RunState, recipe: Recipe, reporter: Reporter) -> None:
     """Report how training ended, the best evaluation, the findings, and the next commands."""
-    path = trainer.folder.path
+    path, run = trainer.folder.path, quote_path(trainer.folder.path)
     reporter.message(_describe_end(trainer, state, recipe))
     _report_best_model(trainer, reporter)
     for finding in diagnose_run(trainer.folder)[1]:
         if finding.severity is not Severity.NOTE:
             reporter.message(
-                f"  {finding.severity}: {finding.title}; `zerosum diagnose {path}` shows the reasons and what to change"
+                f"  {finding.severity}: {finding.title}; `zerosum diagnose {run}` shows the reasons and what to change"
             )
     sample_grids = trainer.folder.sample_grids()
     if state is not RunState.DIVERGED and sample_grids:
         reporter.message(f"  look at  {sample_grids[-1]}")
         reporter.message(f"           {path / 'report.html'}")
         for index, command in enumerate(_next_commands(recipe)):
-            reporter.message(f"  {'' if index else 'then':<7}  zerosum {command.format(run=path)}")
+            reporter.message(f"  {'' if index else 'then':<7}  zerosum {command.format(run=run)}")
 
 
 def _next_commands(recipe: Recipe) -> list[str]:
@@ -41,15 +42,15 @@ def _next_commands(recipe: Recipe) -> list[str]:
 
 def _describe_end(trainer: Trainer, state: RunState, recipe: Recipe) -> str:
     """Return a sentence about how training ended."""
-    path = trainer.folder.path
+    run = quote_path(trainer.folder.path)
     amount = f"{format_count(trainer.progress.examples)} examples in {format_seconds(trainer.elapsed_seconds())}"
     early = (
         ", stopped early since the score no longer improved (`evaluation.patience`)" if trainer.stopped_early else ""
     )
     sentences = {
         RunState.DONE: f"done: {amount}{early}",
-        RunState.INTERRUPTED: f"interrupted after {amount}; `zerosum resume {path}` continues from the same state",
-        RunState.STOPPED_BY_FINDING: f"stopped after {amount} by a finding; `zerosum diagnose {path}` explains it",
+        RunState.INTERRUPTED: f"interrupted after {amount}; `zerosum resume {run}` continues from the same state",
+        RunState.STOPPED_BY_FINDING: f"stopped after {amount} by a finding; `zerosum diagnose {run}` explains it",
         RunState.DIVERGED: (
             f"diverged after {amount}: a loss or a weight is not a finite number (NaN or infinity). "
             f"{_describe_last_checkpoint(trainer)}; train again with a lower `optimizer.lr`"

@@ -23,7 +23,7 @@ from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RECOVERIES_FILE, Row, RunFolder, RunState
 from zerosum.training.loggers import check_loggers
 from zerosum.units import format_count, format_seconds
-from zerosum.workflows.restart import Restart, build_request, decide_restart, is_restarted
+from zerosum.workflows.restart import Restart, build_request, decide_restart, describe_done, is_restarted
 from zerosum.workflows.run import Run
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def train(
     with process_group():
         restart = decide_restart(path, request) if or_resume else Restart.START
         if restart is Restart.DONE:
+            (reporter or SilentReporter()).message(describe_done(path))
             return Run(RunFolder.open(path), RunState.DONE)
         if restart is Restart.RESUME:
             return resume(path, loggers=loggers, trust_code=True, reporter=reporter)  # the user's own settings
