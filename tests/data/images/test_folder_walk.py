@@ -128,6 +128,17 @@ def test_suffixes_that_are_not_read_are_counted(tmp_path: Path, make_images: Mak
     assert "3 .heic" in load_source(tmp_path / "photos", 8, 3, "crop").summary.notes[0]  # not from the cache
 
 
+def test_images_next_to_more_arrays_are_counted(tmp_path: Path, make_images: MakeImages) -> None:
+    make_images(tmp_path / "photos", 3)
+    for number in range(4):
+        np.save(tmp_path / "photos" / f"{number}.npy", np.zeros((8, 8), np.float32))
+    listing = list_folder(tmp_path / "photos")
+    assert [name for name, _, _ in listing.images if not name.endswith(".npy")] == []
+    assert listing.notes == (
+        "ignored 3 .png, because there are more .npy files next to them: keep those of one kind in a folder",
+    )
+
+
 @pytest.mark.parametrize(
     ("suffix", "file_format"),
     [

@@ -75,8 +75,14 @@ def find_images(names: Collection[str]) -> set[str]:
     }
 
 
-def describe_unread(names: Iterable[str]) -> list[str]:
+def describe_unread(names: Collection[str]) -> list[str]:
     """Return sentences about files that may hold images, but are not read: their counts by suffix."""
+    outnumbered = count_suffixes(filter(is_image_file, names))
+    because = "because there are more .npy files next to them: keep those of one kind in a folder"
+    return ([f"ignored {_join_counts(outnumbered)}, {because}"] if outnumbered else []) + _describe_suffixes(names)
+
+
+def _describe_suffixes(names: Iterable[str]) -> list[str]:
     counts = count_suffixes(names)
     unread = {suffix: count for suffix, count in counts.items() if suffix in _UNREAD_SUFFIXES}
     archives = {suffix: count for suffix, count in counts.items() if suffix in _ARCHIVE_SUFFIXES}
