@@ -56,3 +56,24 @@ def test_channels_of_an_array_of_16_bits_are_bands(tmp_path: Path, channels: int
 @pytest.mark.parametrize("pages", [2, 3, 4, 5])
 def test_pages_of_a_stack_are_bands(tmp_path: Path, pages: int) -> None:
     require_same_as_in_training(write_stack(tmp_path / "a.tif", pages), pages, None, "uint8", pages=True)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16", "F"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_each_page_is_read_as_if_it_were_alone(tmp_path: Path, mode: str, channels: int) -> None:
+    dtypes: dict[str, PixelType] = {"I;16": "uint16", "F": "float32"}
+    dtype = dtypes.get(mode, "uint8")
+    shape = (SIDE, SIDE, len(mode)) if mode.startswith("RGB") else (SIDE, SIDE)
+    values = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(dtype)
+    images = [Image.fromarray(value) for value in values]
+    images[0].save(tmp_path / "all.tif", save_all=True, append_images=images[1:])
+    reader = PageReader(channels, None if dtype == "uint8" else (0.0, 255.0), dtype)
+    pages = reader.load(tmp_path / "all.tif").pages
+    assert len(pages) == 3
+    for image, page in zip(images, pages, strict=True):
+        image.save(tmp_path / "one.tif")
+        (alone,) = reader.load(tmp_path / "one.tif").pages
+        assert torch.equal(reader.to_tensor(page, (SIDE, SIDE))[0], reader.to_tensor(alone, (SIDE, SIDE))[0])
+        assert (page.transparency is None) == (alone.transparency is None)
+        if page.transparency and alone.transparency:
+            assert page.transparency.tobytes() == alone.transparency.tobytes()

@@ -129,6 +129,8 @@ class PageReader:
             image.seek(page)
         image.load()
         upright = apply_exif_orientation(image)
+        if upright is image and count_frames(image) > 1:
+            upright = image.copy()  # reading the next page changes the image itself
         if has_high_bit_depth(upright.mode) and self.dtype != "uint8":
             return Page(RasterImage(np.asarray(upright)[:, :, None]))
         return Page(*to_8bit(upright, self.value_range))
