@@ -87,6 +87,14 @@ def test_a_validation_source_is_held_out_alone(tmp_path: Path, make_images: Make
     assert "copy.png" in " ".join(dataset.summary.notes)
 
 
+def test_a_further_source_and_one_for_validation_are_cached_apart(tmp_path: Path, make_images: MakeImages) -> None:
+    for seed, name in enumerate("ab"):
+        make_images(tmp_path / name, 20, seed=seed)
+    joined = load(tmp_path / "a", more_sources=[str(tmp_path / "b")]).summary.notes
+    held_out = load(tmp_path / "a", validation=str(tmp_path / "b")).summary.notes
+    assert [any("joined 40 images" in note for note in notes) for notes in (joined, held_out)] == [True, False]
+
+
 def test_the_validation_split_inside_a_source_can_be_held_out(tmp_path: Path, make_images: MakeImages) -> None:
     for seed, folder in enumerate(("train", "val", "test")):
         make_images(tmp_path / "a" / folder, 18, seed=seed)

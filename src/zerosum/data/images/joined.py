@@ -46,7 +46,7 @@ class JoinedSource:
         self.classes, self.labels = _join_classes(parts)
         self.other_files = sum(part.other_files for part in parts)
         self.notes = self._describe()
-        states = " ".join(part.state_hash for part in parts)
+        states = " ".join([*(part.state_hash for part in parts), str(self.validation_start)])
         self.state_hash = hashlib.blake2b(f"joined {states}".encode(), digest_size=16).hexdigest()
 
     def open(self, index: int) -> OpenedImage:
