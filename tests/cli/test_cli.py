@@ -199,8 +199,8 @@ def test_divergence_exits_with_code_3(workdir: Path, run_cli) -> None:
 INVALID_INPUT = {
     "missing path": (["train", "nowhere"], "nowhere"),
     "no data": (["train"], "--data.source"),
-    "two sources": (["train", "a", "b"], "pix2pix"),
-    "three sources": (["train", "a", "b", "c"], "3 data sources"),
+    "two sources": (["train", "three", "b"], "no file, folder or dataset 'b'"),
+    "three sources": (["train", "a", "b", "c", "--recipe", "pix2pix"], "3 data sources"),
     "unknown recipe": (["train", "photos", "--recipe", "dcgun"], "did you mean dcgan"),
     "recipe file missing": (["train", "photos", "--recipe", "my.toml"], "no such file"),
     "unknown size": (["train", "photos", "--size", "huge"], "--size huge"),

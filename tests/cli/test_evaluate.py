@@ -165,8 +165,10 @@ def test_evaluation_does_not_change_training(workdir: Path) -> None:
     make_images(workdir / "noise", 200)
     checkpoints = []
     for features in ("none", "pixels", "classifier"):
-        settings = {"evaluation.features": features, "evaluation.every_examples": 80, "training.batch_size": 16}
-        settings |= {"generator.width": 4, "discriminator.width": 4, "evaluation.samples": 64}
+        settings = {"evaluation.features": features, "training.batch_size": 16}
+        settings |= {"generator.width": 4, "discriminator.width": 4}
+        if features != "none":
+            settings |= {"evaluation.every_examples": 80, "evaluation.samples": 64}
         settings |= {"training.precision": "float32"}  # "fastest" depends on a measurement
         zerosum.train("noise", run=f"runs/{features}", examples=160, settings=settings)
         checkpoints.append(workdir / f"runs/{features}/checkpoints/00000160")
@@ -359,6 +361,9 @@ def test_a_generator_with_nan_weights(run: Path, run_cli) -> None:
     (weights,) = sorted(run.glob("checkpoints/*/networks.safetensors"))[-1:]
     broken = {k: v * float("nan") if v.is_floating_point() else v for k, v in load_file(weights).items()}
     save_file(broken, weights)
+    state = json.loads((weights.parent / "state.json").read_text())
+    del state["checksums"]
+    (weights.parent / "state.json").write_text(json.dumps(state))
     code, _, err = run_cli("evaluate", str(run), *PIXELS)
     assert code == 2
     assert "not finite" in err

@@ -46,6 +46,8 @@ class RecordingReporter(SilentReporter):
 def train_ring(run: Path, settings: dict | None = None, examples: int = 2_048, **arguments: object) -> Run:
     """Train a small vanilla GAN on the ring of Gaussians."""
     merged = RING | (settings or {})
+    if not merged.get("diagnostics.probe", True):
+        del merged["diagnostics.samples"]  # nothing would read it
     return zerosum.train(
         "ring", recipe="vanilla", run=run, examples=examples, batch_size=64, settings=merged, **arguments
     )
