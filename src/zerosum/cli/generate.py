@@ -40,7 +40,11 @@ def sample(
     ] = math.inf,
     label: ClassOption = None,
     condition: Annotated[
-        str, typer.Option(help="Numeric condition of all samples: 0.5, or 0.5,-1.", show_default=False)
+        str,
+        typer.Option(
+            help="Condition of all samples: age=40,species=cat by the columns of data.conditions; else 0.5,-1.",
+            show_default=False,
+        ),
     ] = "",
     into: IntoOption = None,
     best: BestOption = False,
@@ -51,7 +55,7 @@ def sample(
 
     with redirect_stdout(sys.stderr):  # standard output is the path alone, for scripts
         folder = api.sample(
-            run, num_samples, seed=seed, truncation=truncation, label=label, condition=_parse_numbers(condition),
+            run, num_samples, seed=seed, truncation=truncation, label=label, condition=_parse_condition(condition),
             into=into, best=best, device=device, reporter=create_reporter(),
         )  # fmt: skip
     echo_path(folder)
@@ -206,8 +210,14 @@ def apply(
         echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
 
 
-def _parse_numbers(text: str) -> list[float]:
-    """Return the numbers of a condition, which are separated by commas; [] for an empty text."""
+def _parse_condition(text: str) -> list[float] | dict[str, str | float]:
+    """Return the values of a condition by name, or its numbers, which are separated by commas; [] for an empty text."""
+    if "=" in text:
+        pairs = [part.partition("=") for part in text.split(",")]
+        values: dict[str, str | float] = {name.strip(): value.strip() for name, _, value in pairs}
+        if "" in values.values() or len(values) < len(pairs):
+            raise BadInput(f"--condition {text}: give each name once, with a value: age=40,species=cat")
+        return values
     try:
         return [float(part) for part in text.split(",")] if text else []
     except ValueError:

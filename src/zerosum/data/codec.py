@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.errors import BadInput
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
@@ -98,3 +99,16 @@ class Codec(ABC):
             The conditions on the CPU; None if the data have none.
         """
         return None
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """The names of the values of a condition, by which `set_condition` sets them; () if they have no names."""
+        return ()
+
+    def set_condition(self, condition: Sample, name: str, value: str) -> Sample:
+        """Return conditions (N, ...) with one value set, as the user writes it: "40" or "cat".
+
+        Raises:
+            BadInput: there is no such value.
+        """
+        raise BadInput(f"`condition` {name}: these data have no conditions with names; leave it out")

@@ -36,6 +36,11 @@ class DataConfig(Settings):
         return False
 
     @property
+    def condition_columns(self) -> tuple[str, ...]:
+        """The columns of a table that are numeric conditions; () if none are asked for."""
+        return ()
+
+    @property
     def degradations(self) -> tuple[str, ...]:
         """The degradations by which the inputs are made from the targets, in order; () if inputs are given."""
         return ()

@@ -45,6 +45,7 @@ class RandomStream(IntEnum):
     MASK = 54
     OLD_FILM = 55
     ROTATE90 = 61
+    CONDITION = 71
 
 
 @unique

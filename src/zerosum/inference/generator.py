@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,6 +160,8 @@ class Generator:
         spec = self.codec.condition_spec
         if spec is None:
             raise BadInput("`condition`: this generator takes no numbers as a condition; leave it out")
+        if names := self.codec.condition_names:
+            raise BadInput(f"`condition`: name what each value is, such as {names[0]}=VALUE ({', '.join(names)})")
         expected = sum(math.prod(leaf.shape) for leaf in leaf_specs(spec))
         if len(numbers) != expected or not all(map(math.isfinite, numbers)):
             raise BadInput(f"`condition` of {len(numbers)} numbers: give {expected}, each of them finite")
@@ -172,6 +174,28 @@ class Generator:
             return row.view(1, *inner.shape).expand(num_samples, *inner.shape)
 
         return fill(spec)
+
+    def choose_conditions(
+        self, values: Mapping[str, str | float], num_samples: int, seed: int = 0, label: str | int | None = None
+    ) -> Sample:
+        """Return numeric conditions (num_samples, ...) with chosen values, by name; others are drawn as in the data.
+
+        Args:
+            values: the chosen values as users write them, such as an age of 40; texts as they are in the table.
+            num_samples: number of samples.
+            seed: seed of the samples.
+            label: class of all samples, by name or index; None: drawn from the class prior of the data.
+
+        Raises:
+            BadInput: if the generator takes no such condition, or a value is none of it.
+        """
+        seeds = seeded_rng.derive_seeds(seed, 0, num_samples)
+        condition = self.codec.draw_conditions(seeds, self.draw_labels(num_samples, seed, label=label))
+        if condition is None:
+            raise BadInput(f"`condition` {', '.join(values)}: this generator takes no conditions; leave it out")
+        for name, value in values.items():
+            condition = self.codec.set_condition(condition, name, str(value))
+        return condition
 
     @torch.no_grad()
     def generate(

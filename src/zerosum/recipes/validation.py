@@ -28,6 +28,7 @@ def first_conflict(recipe: Recipe) -> str:
     checks = (
         _check_translation,
         _check_class_conditioning,
+        _check_numeric_conditions,
         _check_auxiliary_classifier,
         _check_batch_norm,
         _check_capabilities,
@@ -44,13 +45,27 @@ def _check_class_conditioning(recipe: Recipe) -> Iterator[str]:
     generator, discriminator = recipe.generator.condition, recipe.discriminator.condition
     if generator != "none" and discriminator == "none":
         yield (
-            f"`generator.condition` {generator}: the discriminator must use the class too, or nothing trains the "
+            f"`generator.condition` {generator}: the discriminator must be conditioned too, or nothing trains the "
             "generator to follow it; set `discriminator.condition` to projection, concat or auxiliary-classifier"
         )
     if generator == "none" and discriminator != "none":
         yield (
-            f"`discriminator.condition` {discriminator}: the generator must be conditioned on the class too; set "
+            f"`discriminator.condition` {discriminator}: the generator must be conditioned too; set "
             "`generator.condition` to concat (or conditional-batch-norm, for a resnet)"
+        )
+
+
+def _check_numeric_conditions(recipe: Recipe) -> Iterator[str]:
+    names = ", ".join(recipe.data.condition_columns)
+    if names and recipe.generator.condition == "none":
+        yield (
+            f"`data.conditions` {names}: the networks of recipe {recipe.name} use no conditions; set "
+            "`generator.condition` to concat and `discriminator.condition` to projection"
+        )
+    if names and recipe.discriminator.condition == "auxiliary-classifier":
+        yield (
+            f"`data.conditions` {names}: `discriminator.condition` auxiliary-classifier classifies and takes no "
+            "numbers; set it to projection or concat, and leave the terms classify_real and classify_fake out"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from zerosum.workflows.output_paths import (
 )
 
 if TYPE_CHECKING:
+    from zerosum.game.types import Sample
     from zerosum.inference.generator import Generator
 
 MAX_FRAMES = 2_000
@@ -33,7 +34,7 @@ def sample(
     seed: int = 0,
     truncation: float = math.inf,
     label: str | int | None = None,
-    condition: Sequence[float] = (),
+    condition: Sequence[float] | Mapping[str, str | float] = (),
     into: str | Path | None = None,
     best: bool = False,
     device: str = "auto",
@@ -50,8 +51,9 @@ def sample(
         seed: the seed of the samples.
         truncation: latent values are truncated to [-truncation, truncation]; by default they are not truncated.
         label: the class of all samples, by name or index; by default classes are as frequent as in the data.
-        condition: the numbers of the numeric condition of all samples, as the network takes them; by default
-            conditions are as in the data.
+        condition: the condition of all samples: values by the columns of `data.conditions`, such as {"age": 40}, of
+            which the others are as in the data; or, of data without such names, the numbers that the network takes. By
+            default all are as in the data.
         into: the output folder, which must be new or empty; by default a new folder in `outputs/` of the run, whose
             name holds the options, and a number if it is taken.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
@@ -74,8 +76,8 @@ def sample(
     check_latent_truncation(truncation)
     generator = load(run, device, best=best)
     check_memory("num_samples", num_samples, generator)
-    conditions = generator.repeat_condition(condition, num_samples) if condition else None
-    values = "+".join(f"{value:g}" for value in condition)
+    conditions = _choose_conditions(generator, condition, num_samples, seed, label)
+    values = _name_conditions(condition)
     options = (optional_part("truncation", truncation, math.inf), class_part(generator, label), values and f"c{values}")
     name = make_name(generator.checkpoint, f"seed{seed}", f"n{num_samples}", *options)
     folder = Path(into) if into else first_free(Path(run) / "outputs" / name, lambda candidate: [candidate])
@@ -96,6 +98,28 @@ def sample(
         if generator.classes and label is None and not condition and MEDIA_KINDS.find(generator.kind).has_frames:
             write_class_grid(generator, new, seed, truncation)
     return folder
+
+
+def _choose_conditions(
+    generator: Generator,
+    condition: Sequence[float] | Mapping[str, str | float],
+    num_samples: int,
+    seed: int,
+    label: str | int | None,
+) -> Sample | None:
+    """Return the conditions of samples; None: as in the data."""
+    if not condition:
+        return None
+    if isinstance(condition, Mapping):
+        return generator.choose_conditions(condition, num_samples, seed, label)
+    return generator.repeat_condition(condition, num_samples)
+
+
+def _name_conditions(condition: Sequence[float] | Mapping[str, str | float]) -> str:
+    """Return the part of a file name that names conditions: "0.5+-1", "age=40+height=1.7"; "" for none."""
+    if isinstance(condition, Mapping):
+        return "+".join(f"{name}={value}" for name, value in condition.items())
+    return "+".join(f"{value:g}" for value in condition)
 
 
 def walk(

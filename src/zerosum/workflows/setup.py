@@ -87,7 +87,8 @@ class TrainingSetup:
                 dataset = load_dataset(data, load_options(self.reporter), inspection)
             self.accelerator.barrier()
         dataset = self._share_codec(dataset)
-        if self.recipe.is_conditional and not dataset.classes:
+        has_conditions = bool(dataset.classes) or dataset.codec.condition_spec is not None
+        if self.recipe.is_conditional and not has_conditions:
             hint = DATA_KINDS.find(data.kind).class_hint
             raise BadInput(
                 f"{data.source} has no classes, and recipe {self.recipe.name} is class-conditional: {hint}, or choose "

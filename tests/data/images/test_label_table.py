@@ -211,8 +211,8 @@ def test_one_label_or_too_many_labels_make_no_classes(make_tree: MakeTree, label
         (lines("file,label", *ROWS, "x/a.png,cat, wild"),
          "{}, row 6: 3 cells, but the first row has 2: quote cells that contain commas"),
         (lines("file,width,height", *ROWS),
-         "{}, row 1: the header 'file, width, height' has no column 'label': rename the columns, or rename the "
-         "table if it holds no labels"),
+         "{}, row 1: the header 'file, width, height' has no column 'label': name them by `data.label` or "
+         "`data.conditions`, or rename the table if it holds no labels"),
         (lines("photo,animal", *ROWS),
          "{}, row 1: the header 'photo, animal' has no column 'file' and no column 'label': rename the columns, "
          "or rename the table if it holds no labels"),

@@ -134,6 +134,8 @@ class ImagePairDataConfig(ImageDataConfig):
                 "`data.degrade`: makes inputs of 8 bits per value, as image files have them; set `data.dtype` uint8, "
                 "and leave `data.input_dtype` out"
             )
+        if self.conditions:
+            raise ValueError("`data.conditions`: networks that translate images take no conditions; leave it out")
         if self.input_range and self.dtype_of_inputs != "uint8":
             check_range_of_type("input_range", self.input_range, self.dtype_of_inputs)
         if self.degrade and self.input_range:

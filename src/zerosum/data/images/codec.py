@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zerosum.data.codec import Codec, Items
+from zerosum.data.condition_columns import NO_CONDITIONS, Conditions
 from zerosum.data.images.pixels import (
     FLOAT_STEPS,
     PixelType,
@@ -51,6 +52,8 @@ class ImageCodec(Codec):
     """(low, high): the values that are -1 and 1; that of uint8 is always 0 to 255."""
     preview_bands: tuple[int, ...] = ()
     """The band, or the three bands, that are drawn, counted from 1; (): chosen by `shown_bands`."""
+    conditions: Conditions = NO_CONDITIONS
+    """The columns of `data.conditions`."""
 
     @classmethod
     def of_images(cls, images: Items, value_range: Range = BYTE_RANGE) -> ImageCodec:
@@ -125,4 +128,27 @@ class ImageCodec(Codec):
             "dtype": self.dtype,
             "range": self.value_range,
             "preview_bands": self.preview_bands,
+            **({"conditions": self.conditions.settings()} if self.conditions.columns else {}),
         }
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Return the conditions of training images, if there are any."""
+        return self.conditions.tensors()
+
+    @property
+    def condition_spec(self) -> TensorSpec | None:
+        """One row of numbers; None if there are no conditions."""
+        return self.conditions.spec
+
+    def draw_conditions(self, seed: Tensor, label: Tensor | None) -> Tensor | None:
+        """Return the conditions (N, M) of random training images, of these classes (N,) if there are any."""
+        return self.conditions.draw(seed, label)
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """The columns of `data.conditions`."""
+        return self.conditions.names
+
+    def set_condition(self, condition: Tensor, name: str, value: str) -> Tensor:  # type: ignore[override]
+        """Return conditions (N, M) with a value of one column set."""
+        return self.conditions.set_value(condition, name, value)

@@ -48,6 +48,11 @@ def _wrap_string(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _split_names(names: object) -> object:
+    """Split a string of comma-separated names into a list; return any other value unchanged."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+
 class ImageDataConfig(DataConfig):
     """Images in a folder, an archive or an array."""
 
@@ -60,6 +65,9 @@ class ImageDataConfig(DataConfig):
     """A source of its own that is held out; then nothing of the training images is."""
     label: str = ""
     """The column of labels.csv that holds the classes. Left out: label, class, category and the like."""
+    conditions: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
+    """Columns of labels.csv that samples are asked for, alone or with a class: age,height. Columns of numbers are
+    standardized; each text of another column is a number of its own. Both networks need a `condition`."""
     groups: str = ""
     """Images that stay on one side of the split: those with one value of this column of labels.csv, those of one
     folder ("folder"), or those for which a regular expression finds one text, such as (patient[0-9]+), in their
@@ -136,6 +144,9 @@ class ImageDataConfig(DataConfig):
                 f"`data.groups` {self.groups}: nothing of the training images is held out, so there is no split of "
                 "groups; leave it out"
             )
+        columns = [name.casefold() for name in (*self.conditions, self.label)]
+        if twice := next((name for name in self.conditions if columns.count(name.casefold()) > 1), ""):
+            raise ValueError(f"`data.conditions` {twice}: a column is used once, and not also as `data.label`")
         if is_pattern(self.groups):
             check_pattern(self.groups)
         return self
@@ -148,6 +159,11 @@ class ImageDataConfig(DataConfig):
         if self.range and self.dtype not in (None, "uint8"):
             check_range_of_type("range", self.range, self.dtype)
         return self
+
+    @property
+    def condition_columns(self) -> tuple[str, ...]:
+        """The columns that are numeric conditions."""
+        return self.conditions
 
     @property
     def range_of_inputs(self) -> Range | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zerosum.data.images.dataset_json import find_dataset_json, read_dataset_json
 from zerosum.data.images.files import FileEntry
-from zerosum.data.images.label_table import read_label_table
+from zerosum.data.images.label_table import TableLabels, read_label_table
 from zerosum.data.images.splits import Split, name_split, select_split
 from zerosum.data.images.table_file import LabelTable, find_label_tables
 from zerosum.data.text import natural_sort_key, printable
@@ -37,14 +37,15 @@ class FolderLayout:
     root: str = ""
     """The folder that contains all images of the table: "" or with a trailing slash."""
 
-    def entries_of(self, label: str, notes: Sequence[str]) -> tuple[FileEntry, ...]:
+    def entries_of(self, label: str, conditions: Sequence[str], notes: Sequence[str]) -> tuple[FileEntry, ...]:
         """Return what else identifies a source than its images, since the cache keeps the labels and the notes.
 
         Args:
             label: the column of the table that was chosen, or "".
+            conditions: the columns that are numeric conditions.
             notes: all sentences for the user.
         """
-        texts = [*([f"column {label}"] if label else []), *notes]
+        texts = [*([f"column {label}"] if label else []), *(f"condition {name}" for name in conditions), *notes]
         return (*self.table_entries, *((text, 0, 0) for text in texts))
 
 
@@ -54,6 +55,7 @@ def infer_layout(
     open_table: Callable[[str], LabelTable],
     split: Split = Split.TRAINING,
     label: str = "",
+    conditions: Sequence[str] = (),
 ) -> FolderLayout:
     """Find the images of a split and their classes from paths within a source, which have slashes.
 
@@ -69,6 +71,7 @@ def infer_layout(
         split: the wanted split; without splits, all images.
         label: the column of classes, as in `data.label`; "": the one with a common name. Other data than those for
             training need not have it.
+        conditions: the columns of numeric conditions, as in `data.conditions`, which are no classes.
 
     Raises:
         BadInput: if there is a table of labels that cannot be used, or none with the column `label`.
@@ -90,7 +93,8 @@ def infer_layout(
             raise BadInput(f"`data.label` {label}: {table.name} holds no labels; leave it out, or add a labels.csv")
         notes.append(f"no classes were read, because {table.name} does not give each image one label")
         return FolderLayout(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes), (table.entry,))
-    return _layout_from_table(table, names, indices, root, split, label, notes)
+    labels = read_label_table(table, names, indices, root, split, label, conditions)
+    return _layout_from_table(table, labels, root, notes)
 
 
 def _open_dataset_json(
@@ -101,17 +105,8 @@ def _open_dataset_json(
     return None if path is None else read_dataset_json(open_table(path))
 
 
-def _layout_from_table(
-    table: LabelTable,
-    names: Sequence[str],
-    indices: Sequence[int],
-    root: str,
-    split: Split,
-    label: str,
-    notes: Sequence[str],
-) -> FolderLayout:
+def _layout_from_table(table: LabelTable, table_labels: TableLabels, root: str, notes: Sequence[str]) -> FolderLayout:
     """Return the layout whose classes are those of a table."""
-    table_labels = read_label_table(table, names, indices, root, split, label)
     return FolderLayout(
         table_labels.indices,
         table_labels.labels,

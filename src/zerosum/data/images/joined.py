@@ -115,7 +115,7 @@ def resolve_training_sources(data: ImageDataConfig, split: Split = Split.TRAININ
                 f"`data.more_sources`: {sources[first]} and {sources[second]} hold the same images, which would be "
                 "read twice; leave one of them out"
             )
-    return join_sources([resolve_source(source, split, data.label) for source in sources])
+    return join_sources([resolve_source(source, split, data.label, data.conditions) for source in sources])
 
 
 def resolve_all_sources(data: ImageDataConfig, split: Split = Split.TRAINING) -> Source:
@@ -137,7 +137,7 @@ def add_validation(training: Source, data: ImageDataConfig) -> Source:
     """
     if not data.validation:
         return training
-    validation = resolve_source(data.validation, Split.VALIDATION, data.label)
+    validation = resolve_source(data.validation, Split.VALIDATION, data.label, data.conditions)
     if isinstance(training, JoinedSource):
         return JoinedSource(training.parts, validation)
     return JoinedSource([training], validation)

@@ -85,6 +85,7 @@ class Images(DataKind):
             pages=data.bands == "pages", preview_bands=data.preview_bands, progress=options.progress,
             min_images=1 if options.for_evaluation else MIN_IMAGES,
             split_images=ImageSplit.of_options(options, data.groups),
+            conditions=() if options.for_evaluation else data.conditions,
         )  # fmt: skip
         return replace(dataset, symmetries=choose_symmetries(bool(data.hflip), data.rotate90))
 
@@ -121,6 +122,7 @@ class Images(DataKind):
 
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> ImageCodec:
         """Return the codec of images of the saved shape, type and range; runs of before there were types have bytes."""
+        from zerosum.data.condition_columns import Conditions
         from zerosum.data.images.codec import BYTE_RANGE, ImageCodec
         from zerosum.data.images.pixels import parse_pixel_type
 
@@ -128,7 +130,8 @@ class Images(DataKind):
         low, high = np.asarray(settings.get("range", BYTE_RANGE), float).tolist()
         bands = np.asarray(settings.get("preview_bands", ()), int).tolist()
         dtype = parse_pixel_type(str(settings.get("dtype", "uint8")))
-        return ImageCodec((channels, height, width), dtype, (low, high), tuple(bands))
+        conditions = Conditions.restore(settings.get("conditions"), tensors)
+        return ImageCodec((channels, height, width), dtype, (low, high), tuple(bands), conditions)
 
 
 IMAGES = Images()

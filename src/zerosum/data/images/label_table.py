@@ -50,6 +50,7 @@ def read_label_table(
     root: str,
     split: Split = Split.TRAINING,
     label: str = "",
+    conditions: Sequence[str] = (),
 ) -> TableLabels:
     """Read the labels of the training images from a table.
 
@@ -60,12 +61,14 @@ def read_label_table(
         root: the folder that contains the training images: "" or with a trailing slash.
         split: the wanted split, if the table has a column of splits.
         label: the column of classes, in lower or upper case; "": the first of `LABEL_COLUMN_NAMES`.
+        conditions: the columns that are numeric conditions, and so no classes.
 
     Raises:
         BadInput: if the table cannot be parsed, or does not have exactly one label for each training image.
     """
     images = ImageLookup(names, table.folder, root)
-    columns = _read_columns(table, images, label if split is Split.TRAINING or _has_column(table, label) else "")
+    label = label if split is Split.TRAINING or _has_column(table, label) else ""
+    columns = _read_columns(table, images, label, conditions)
     images.learn_prefix(columns.file(cells) for _, cells in _read_data(table, columns))
     kept, notes = _select_rows(table, columns, images, indices, split)
     if columns.label_column == MISSING:
@@ -98,10 +101,17 @@ def read_column(table: LabelTable, column: str, names: Sequence[str], root: str)
     position = _find_column(table, header, column)
     images.learn_prefix(columns.file(row) for _, row in _read_data(table, columns))
     cells = [""] * len(names)
-    for _, row in _read_data(table, columns):
+    for row_number, row in _read_data(table, columns):
         index = images.find(columns.file(row))
         if index >= 0 and position < len(row):
-            cells[index] = row[position].strip()
+            cell = row[position].strip()
+            if cells[index] not in ("", cell):
+                raise table.row_error(
+                    row_number,
+                    f"{quote_cell(columns.file(row))} has {quote_cell(cell)} in the column {quote_cell(column)}, and "
+                    f"another row has {quote_cell(cells[index])}: keep one of them",
+                )
+            cells[index] = cell
     return cells
 
 
@@ -149,8 +159,8 @@ class _Columns:
         return cells[self.file_column] if self.file_column < len(cells) else ""
 
 
-def _read_columns(table: LabelTable, images: ImageLookup, label: str = "") -> _Columns:
-    """Detect the columns from the first row.
+def _read_columns(table: LabelTable, images: ImageLookup, label: str = "", conditions: Sequence[str] = ()) -> _Columns:
+    """Detect the columns from the first row, of which some may be conditions and so no labels.
 
     Raises:
         BadInput: if the table is empty, or its columns are not known.
@@ -158,6 +168,10 @@ def _read_columns(table: LabelTable, images: ImageLookup, label: str = "") -> _C
     first = next(read_rows(table), None)
     if first is None:
         raise BadInput(f"{table.display_name} is empty: write one row per image, or remove the file")
+    if conditions and not label:
+        known = {name.strip().casefold() for name in conditions}
+        others = ["" if title.strip().casefold() in known else title for title in first[1]]
+        return _detect_columns(table, first[0], others, images, needs_labels=False)
     if not label:
         return _detect_columns(table, *first, images)
     position = _find_column(table, first[1], label)
@@ -191,7 +205,9 @@ def _read_data(table: LabelTable, columns: _Columns) -> Iterator[tuple[int, list
     return itertools.islice(read_rows(table), int(columns.has_header), None)
 
 
-def _detect_columns(table: LabelTable, row: int, cells: list[str], images: ImageLookup) -> _Columns:
+def _detect_columns(
+    table: LabelTable, row: int, cells: list[str], images: ImageLookup, needs_labels: bool = True
+) -> _Columns:
     """Detect the columns from the first row, which is a header or a data row."""
     titles = [_normalize_title(cell) for cell in cells]
     filled = [index for index, title in enumerate(titles) if title]
@@ -211,13 +227,14 @@ def _detect_columns(table: LabelTable, row: int, cells: list[str], images: Image
         file = sum(others) - label if file == MISSING else file
         label = sum(others) - file if label == MISSING else label
     missing = [f"'{title}'" for title, index in (("file", file), ("label", label)) if index == MISSING]
-    if split != MISSING and missing == ["'label'"]:
-        missing = []  # a table of splits alone
+    if (split != MISSING or not needs_labels) and missing == ["'label'"]:
+        missing = []  # a table of splits or of conditions alone
     if missing:
+        advice = "name them by `data.label` or `data.conditions`" if missing == ["'label'"] else "rename the columns"
         raise table.row_error(
             row,
-            f"the header {quote_cell(', '.join(cells))} has no column {' and no column '.join(missing)}: rename the "
-            "columns, or rename the table if it holds no labels",
+            f"the header {quote_cell(', '.join(cells))} has no column {' and no column '.join(missing)}: {advice}, or "
+            "rename the table if it holds no labels",
         )
     title, split_title = f"the column {quote_cell(cells[label])}", cells[split] if split != MISSING else ""
     return _Columns(file, label, len(cells), True, title, split, split_title)

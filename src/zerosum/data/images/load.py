@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from zerosum.data.condition_columns import Conditions, fit_column
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.decode import FITS, MAX_EXAMPLES_PER_IMAGE
@@ -19,6 +24,7 @@ from zerosum.data.images.splits import Split
 from zerosum.data.images.value_range import Range
 from zerosum.data.kind import HELD_OUT_FRACTION, ProgressFn, ignore_progress
 from zerosum.data.split import check_held_out_fraction
+from zerosum.data.text import enumerate_names
 from zerosum.errors import BadInput
 
 MIN_IMAGES = 16
@@ -42,6 +48,7 @@ def load_source(
     progress: ProgressFn = ignore_progress,
     min_images: int = MIN_IMAGES,
     split: Split = Split.TRAINING,
+    conditions: Sequence[str] = (),
 ) -> Dataset:
     """Load all images of a source, or read them from the cache.
 
@@ -63,6 +70,7 @@ def load_source(
         min_images: least number of distinct images, without those for validation; images to evaluate may be copies of
             one image.
         split: what is read of a source that has been split into train/, test/ and the like.
+        conditions: the columns of the table of labels that are numeric conditions, as in `data.conditions`.
 
     Returns:
         The dataset, with values (N, H, W, channels) of the type, in memory or memory-mapped.
@@ -81,6 +89,7 @@ def load_source(
     resolved = resolve_source(source, split) if isinstance(source, str | Path) else source
     form = ExampleFormat(size, channels, fit, value_range, dtype, pages)
     codec = make_codec(form, preview_bands)
+    cells = {name: resolved.column(name) for name in conditions}  # before all images are read, since it may fail
     decoded = ImageIngest(resolved, form).load(progress)
     labels, content_hashes, _, _ = decoded.metadata
     distinct = count_training_images(resolved, decoded.metadata)
@@ -97,7 +106,42 @@ def load_source(
         tiles=count_tiles(len(content_hashes), fit),
         notes=[*decoded.summary.notes, *notes, *near_copies],
     )
-    return Dataset(decoded.values, labels, resolved.classes, content_hashes, train, held_out, summary, codec)
+    dataset = Dataset(decoded.values, labels, resolved.classes, content_hashes, train, held_out, summary, codec)
+    return add_conditions(dataset, codec, resolved.names, decoded.metadata.source_indices, cells)
+
+
+def add_conditions(
+    dataset: Dataset,
+    codec: ImageCodec,
+    names: Sequence[str],
+    source_indices: NDArray[np.int64],
+    cells: Mapping[str, Sequence[str]],
+) -> Dataset:
+    """Return a dataset with columns of the table of labels as numeric conditions; the same one if there are none.
+
+    Args:
+        dataset: the examples.
+        codec: their codec.
+        names: (S,) the images of the source.
+        source_indices: (N,) the image of each example.
+        cells: (S,) the values of the images, by column.
+
+    Raises:
+        BadInput: if a column cannot be used.
+    """
+    if not cells:
+        return dataset
+    files = [names[index] for index in source_indices]
+    columns, numbers = [], []
+    for name, column_cells in cells.items():
+        chosen = [column_cells[index].strip() for index in source_indices]
+        columns.append(fit_column(name, chosen, files, dataset.train))
+        numbers.append(columns[-1].encode(chosen))
+    values, train = np.concatenate(numbers, 1), dataset.train
+    conditions = Conditions.of_training(columns, values[train], dataset.labels[train])
+    note = f"the conditions are {enumerate_names([column.describe() for column in columns])}"
+    summary = replace(dataset.summary, notes=[*dataset.summary.notes, note])
+    return replace(dataset, conditions=values, codec=replace(codec, conditions=conditions), summary=summary)
 
 
 def make_codec(form: ExampleFormat, preview_bands: tuple[int, ...] = ()) -> ImageCodec:

@@ -118,13 +118,16 @@ class _FileSource:
         return read_column(self._layout.table, name, self.names, self._layout.root)
 
 
-def resolve_source(source: str | Path, split: Split = Split.TRAINING, label: str = "") -> Source:
+def resolve_source(
+    source: str | Path, split: Split = Split.TRAINING, label: str = "", conditions: Sequence[str] = ()
+) -> Source:
     """Return the source of a path or of the name of a built-in dataset; an existing path has precedence over a name.
 
     Args:
         source: the path or the name.
         split: what is read of a folder or archive that has been split into train/, test/ and the like.
         label: the column of a table of labels that holds the classes, as in `data.label`.
+        conditions: its columns that hold numeric conditions, as in `data.conditions`.
 
     Raises:
         BadInput: if there is no such path or name, or no images in it.
@@ -135,9 +138,9 @@ def resolve_source(source: str | Path, split: Split = Split.TRAINING, label: str
     if path.exists() and not _is_unicode(str(path.resolve())):
         raise BadInput(f"the path of {name} is not valid UTF-8, so that no recipe can name it: rename the folder")
     if path.is_dir():
-        return FolderSource(name, path, split, label)
+        return FolderSource(name, path, split, label, conditions)
     if path.is_file():
-        return _open_source_file(name, path, split, label)
+        return _open_source_file(name, path, split, label, conditions)
     if path.exists():
         raise BadInput(f"{name} is a FIFO, a socket or a device: give {_SUPPORTED_SOURCES}")
     if name in BUNDLED_DATASETS:
@@ -153,7 +156,14 @@ def resolve_source(source: str | Path, split: Split = Split.TRAINING, label: str
 class FolderSource(_FileSource):
     """The images in a folder and its subfolders."""
 
-    def __init__(self, display_name: str, path: Path, split: Split = Split.TRAINING, label: str = "") -> None:
+    def __init__(
+        self,
+        display_name: str,
+        path: Path,
+        split: Split = Split.TRAINING,
+        label: str = "",
+        conditions: Sequence[str] = (),
+    ) -> None:
         """List the folder, following links, and read its table of labels if there is one.
 
         Raises:
@@ -164,14 +174,16 @@ class FolderSource(_FileSource):
         others = [name for name, _, _ in listing.others]
         require_images(f"the folder {display_name}", names, others, listing.hidden, listing.passed_notes)
         self.display_name, self._root = display_name, path
-        layout = infer_layout(names, others, self._open_table, split, label)
+        layout = infer_layout(names, others, self._open_table, split, label, conditions)
         self.names: Sequence[str] = [images[index][0] for index in layout.indices]
         self.labels, self.classes, self.notes = layout.labels, layout.classes, (*layout.notes, *listing.notes)
         self._is_empty = [not images[index][1] for index in layout.indices]
         self.other_files = len(others) - len(layout.table_entries)
         self._layout = layout
         self.state_hash = hash_state(
-            "folder", path, [*(images[index] for index in layout.indices), *layout.entries_of(label, self.notes)]
+            "folder",
+            path,
+            [*(images[index] for index in layout.indices), *layout.entries_of(label, conditions, self.notes)],
         )
 
     def open(self, index: int) -> OpenedImage:
@@ -193,7 +205,14 @@ class FolderSource(_FileSource):
 class ZipSource(_FileSource):
     """The images in a .zip, with the same layouts as a folder."""
 
-    def __init__(self, display_name: str, path: Path, split: Split = Split.TRAINING, label: str = "") -> None:
+    def __init__(
+        self,
+        display_name: str,
+        path: Path,
+        split: Split = Split.TRAINING,
+        label: str = "",
+        conditions: Sequence[str] = (),
+    ) -> None:
         """List the archive, and read its table of labels if there is one.
 
         Raises:
@@ -203,14 +222,14 @@ class ZipSource(_FileSource):
         names, others = list(self._archive.images), list(self._archive.others)
         require_images(f"the archive {display_name}", names, others, self._archive.hidden)
         self.display_name = display_name
-        layout = infer_layout(names, others, self._open_table, split, label)
+        layout = infer_layout(names, others, self._open_table, split, label, conditions)
         self.names: Sequence[str] = [names[index] for index in layout.indices]
         self._members = [self._archive.images[name] for name in self.names]
         self.labels, self.classes, self.notes = layout.labels, layout.classes, (*layout.notes, *self._archive.notes)
         self.other_files = len(others) - len(layout.table_entries)
         self._layout = layout
         entries = [(member.filename, member.file_size, member.CRC) for member in self._members]
-        self.state_hash = hash_state("zip", path, [*entries, *layout.entries_of(label, self.notes)])
+        self.state_hash = hash_state("zip", path, [*entries, *layout.entries_of(label, conditions, self.notes)])
 
     def open(self, index: int) -> OpenedImage:
         """Read an image from the archive; it is not decoded yet."""
@@ -232,7 +251,9 @@ def _is_unicode(text: str) -> bool:
     return not any("\udc80" <= char <= "\udcff" for char in text)
 
 
-def _open_source_file(display_name: str, path: Path, split: Split, label: str) -> Source:
+def _open_source_file(
+    display_name: str, path: Path, split: Split, label: str, conditions: Sequence[str] = ()
+) -> Source:
     if label and split is Split.TRAINING and path.suffix.lower() in (".npz", ".npy"):
         raise BadInput(f"`data.label` {label}: {display_name} is an array, which has no columns; leave it out")
     if path.suffix.lower() == ".npz":
@@ -240,7 +261,7 @@ def _open_source_file(display_name: str, path: Path, split: Split, label: str) -
     if path.suffix.lower() == ".npy":
         return NpySource(display_name, path)
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-        return ZipSource(display_name, path, split, label)
+        return ZipSource(display_name, path, split, label, conditions)
     if is_image_file(path.name):
         raise BadInput(f"{display_name} is a single image: give the folder that contains the training images")
     raise BadInput(f"{display_name} is not a supported type of file: give {_SUPPORTED_SOURCES}")
