@@ -191,3 +191,32 @@ def test_a_cut_archive_is_refused(tmp_path: Path, contents: list[bytes], cut: in
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(BadInput, match=r"cannot be opened as a zip archive \(.+\): create or download it again"):
         inspect_source(path)
+
+
+def test_the_number_of_members_is_bounded_before_they_are_read(
+    tmp_path: Path, contents: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_zip(tmp_path / "a.zip", {f"{n}.png": content for n, content in enumerate(contents)})
+    count, listing_bytes = archive.measure_listing(path)
+    assert count == 20
+    assert listing_bytes == sum(46 + len(f"{n}.png") for n in range(20))
+    assert load_source(path, 8, 3, "crop").summary.count == 20
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "MAX_MEMBERS", 19)
+        with pytest.raises(BadInput, match=r"a\.zip has more than 19 members: unpack it, and give the folder$"):
+            resolve_source(path)
+    content = path.read_bytes()
+    # the number of members that is stated may be anything; Python reads as many as the list holds
+    path.write_bytes(content[:-12] + struct.pack("<H", 1) + content[-10:])
+    monkeypatch.setattr(archive, "_MAX_LISTING_BYTES", listing_bytes - 1)
+    with pytest.raises(BadInput, match=r"a\.zip has more than 2,000,000 members: unpack it"):
+        resolve_source(path)
+
+
+def test_the_members_of_a_zip64_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 3)
+    path = write_zip(tmp_path / "a.zip", {f"{n}.png": b"" for n in range(5)})
+    assert b"PK\x06\x06" in path.read_bytes()
+    assert archive.measure_listing(path)[0] == 5
+    (tmp_path / "b.zip").write_bytes(b"PK")
+    assert archive.measure_listing(tmp_path / "b.zip") == (0, 0)

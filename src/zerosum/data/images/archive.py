@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import struct
 import threading
 import zipfile
 import zlib
@@ -25,6 +26,11 @@ DAMAGED_ARCHIVE_ERRORS = (
 _MEMORY_SHARE = 1 / 8  # of the memory that one member may take
 # Bytes that are unpacked at a time. Other methods than these unpack all they are given: 64 bytes of bz2 are 90 MB.
 _PART_BYTES, _SMALL_PART_BYTES = {zipfile.ZIP_STORED: 2**16, zipfile.ZIP_DEFLATED: 2**16}, 64
+MAX_MEMBERS = 2_000_000
+"""Largest number of members of an archive: Python holds a kilobyte for each."""
+_MAX_LISTING_BYTES = 256 * MAX_MEMBERS  # of the list of members, which Python reads whatever number it states
+_END_BYTES, _END_MARK = 22, b"PK\x05\x06"  # of the record at the end, after which a comment may follow
+_ZIP64_LOCATOR_BYTES, _ZIP64_END_BYTES, _ZIP64_END_MARK = 20, 56, b"PK\x06\x06"
 _ENCRYPTED = 0x1  # in the flags of a member
 _DRIVE = re.compile(r"^[A-Za-z]:/")
 
@@ -65,19 +71,46 @@ def open_archive(display_name: str, path: Path) -> Archive:
     """Open a .zip and list its members.
 
     Raises:
-        BadInput: if it is not a zip archive, or its members overlap, or all of its images are encrypted.
+        BadInput: if it is not a zip archive, or has too many members, or they overlap, or all images are encrypted.
     """
     try:
-        archive = zipfile.ZipFile(path)
+        count, listing_bytes = measure_listing(path)
+        too_many = count > MAX_MEMBERS or listing_bytes > _MAX_LISTING_BYTES
+        archive = None if too_many else zipfile.ZipFile(path)
     except DAMAGED_ARCHIVE_ERRORS as error:
         raise BadInput(
             f"{display_name} cannot be opened as a zip archive ({error}): create or download it again"
         ) from error
+    if archive is None:
+        raise BadInput(f"{display_name} has more than {MAX_MEMBERS:,} members: unpack it, and give the folder")
     members = archive.infolist()
     # A bomb of a few MB unpacks to TB because its members share their bytes; otherwise deflate is at most 1032 : 1.
     if sum(member.compress_size for member in members) > path.stat().st_size:
         raise BadInput(f"{display_name} claims more compressed bytes than it has: create or download it again")
     return _list_members(display_name, archive, members)
+
+
+def measure_listing(path: Path) -> tuple[int, int]:
+    """Return the number of members that a .zip states, and the size in bytes of the list of them; 0 if it has no end.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        start = max(0, size - _END_BYTES - 0xFFFF)
+        file.seek(start)
+        tail = file.read()
+        position = tail.rfind(_END_MARK)
+        if position < 0 or len(tail) - position < _END_BYTES:
+            return 0, 0
+        count, listing_bytes = struct.unpack_from("<HI", tail, position + 10)
+        # ZIP64, for more than these fields hold: a record before its locator, which is before the end
+        file.seek(max(0, start + position - _ZIP64_LOCATOR_BYTES - _ZIP64_END_BYTES))
+        record = file.read(_ZIP64_END_BYTES)
+    if record.startswith(_ZIP64_END_MARK) and len(record) == _ZIP64_END_BYTES:
+        count, listing_bytes = struct.unpack_from("<QQ", record, 32)
+    return count, listing_bytes
 
 
 def _list_members(display_name: str, archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> Archive:
