@@ -152,6 +152,30 @@ def test_translations_of_8_bits_keep_alpha_and_say_what_they_drop(workdir: Path,
     assert Image.open(workdir / "out/film.png").mode == "RGB"
 
 
+def test_pages_become_arrays_of_bands(workdir: Path, run_cli) -> None:
+    """One array has all pages of a file, unless they differ in size."""
+    for name in ("A", "B"):
+        (workdir / f"d/{name}").mkdir(parents=True)
+    for index, (image, bands) in enumerate(zip(np.rint(255 * blobs(48, 1)), blobs(48, 8), strict=True)):
+        Image.fromarray(image[..., 0].astype(np.uint8)).save(workdir / f"d/A/{index:03d}.png")
+        np.save(workdir / f"d/B/{index:03d}.npy", bands)
+    code, _, err = run_cli("train", "d", "--recipe", "pix2pix", "--run", "run", "--examples", "64", *QUICK)
+    assert code == 0, err
+    pages = [Image.open(workdir / f"d/A/{index:03d}.png") for index in range(3)]
+    pages[0].save(workdir / "stack.tif", save_all=True, append_images=pages[1:])
+    for source in ("stack.tif", "d/A/000.png", "d/A/002.png"):
+        code, _, err = run_cli("apply", "run", source, "--into", "out")
+        assert code == 0, err
+    stack = np.load(workdir / "out/stack.npy")
+    assert stack.shape == (3, 16, 16, 8)
+    for index in (0, 2):
+        np.testing.assert_allclose(stack[index], np.load(workdir / f"out/{index:03d}.npy"), atol=1e-5)
+    pages[0].save(workdir / "sizes.tif", save_all=True, append_images=[pages[1].resize((8, 8))])
+    code, _, err = run_cli("apply", "run", "sizes.tif", "--into", "out")
+    assert code == 2
+    assert "sizes.tif: its pages have different sizes" in err
+
+
 def test_eight_bands_become_rgb(workdir: Path, run_cli) -> None:
     """Inputs and targets have types and channels of their own, and a folder may hold arrays next to one of files."""
     for name in ("A", "B"):

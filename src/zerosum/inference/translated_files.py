@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.images.page_files import add_alpha, count_pages, make_output_codec
+from zerosum.errors import BadInput
 from zerosum.media.image_files import PNG_CHANNELS, image_suffix, save_pages, save_values
 
 if TYPE_CHECKING:
@@ -43,6 +45,12 @@ class TranslatedPage:
     """(1, Ci, h, w) in [-1, 1]."""
     alpha: Image | None = None
     """The alpha that the output gets; None for none."""
+
+
+def require_equal_sizes(source: Path, into: Path, sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise BadInput if the pages of a file, of these sizes, become one array, and differ in size."""
+    if into.suffix.lower() == ".npy" and len(set(sizes)) > 1:
+        raise BadInput(f"{source}: its pages have different sizes, and {into.name} is one array; split it by page")
 
 
 @dataclass(frozen=True)

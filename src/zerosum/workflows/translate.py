@@ -18,7 +18,7 @@ from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 from zerosum.files import remove_temporary_files
 from zerosum.inference.load import load_translator, located_recipe, read_recipe
-from zerosum.inference.translated_files import OutputAlpha, OutputWriter, TranslatedPage
+from zerosum.inference.translated_files import OutputAlpha, OutputWriter, TranslatedPage, require_equal_sizes
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_whole_number
@@ -260,12 +260,12 @@ class _InputLoader:
             BadInput: the file cannot be read, or lacks its mask.
         """
         file = self.reader.load(path)
-        count = len(file.pages)
+        require_equal_sizes(path, into, [page.image.size for page in file.pages])
         is_used = MASKS_DEGRADATION in self.degradations or self.output_alpha is OutputAlpha.MADE
         alphas = [None if is_used else page.transparency for page in file.pages]
         is_carried = self.output_alpha is OutputAlpha.CARRIED
         pages = [
-            TranslatedPage(into, index, count, self._load_page(path, page), alpha if is_carried else None)
+            TranslatedPage(into, index, len(alphas), self._load_page(path, page), alpha if is_carried else None)
             for index, (page, alpha) in enumerate(zip(file.pages, alphas, strict=True))
         ]
         self.dropped.update(file.dropped)
