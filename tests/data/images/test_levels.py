@@ -65,6 +65,13 @@ def test_both_sides_of_pairs_are_noted(tmp_path: Path) -> None:
     assert not [note for note in notes if "/B are" in note]
 
 
+def test_the_factor_that_fills_the_range_is_named_where_there_is_one() -> None:
+    for low, high, factor in ((0, 1, 255), (0, 3, 85), (0, 20, 12)):
+        assert f"multiply them by {factor} " in Levels(low, high).notes("masks")[0]
+    for low, high in ((0, 0), (240, 255)):
+        assert "multiply" not in Levels(low, high).notes("masks")[0]
+
+
 def test_alpha_is_no_level_and_a_constant_is_named() -> None:
     images = np.zeros((3, 4, 4, 2), np.uint8)
     images[..., 1] = 255

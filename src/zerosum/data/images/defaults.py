@@ -54,6 +54,9 @@ def choose_image_settings(
     square, reason = _recommended_size(inspection, max_size, on_cpu)
     if rectangle:
         reason = f"{_describe_shapes(inspection)} (squares: `data.size` {square})"
+        larger = inspection.recommended_rectangle(min_side, 2 * max_size)
+        if larger and larger.height * larger.width > rectangle.height * rectangle.width:
+            reason += f"; more pixels need {_describe_cost(on_cpu)} (`data.size` {larger})"
     size = rectangle or ImageSize.square(square)
     choose("size", size.setting, f"{size.setting} px", reason)
     decisions += _choose_channels(table, inspection)
@@ -140,9 +143,14 @@ def _recommended_size(inspection: ImageInspection, max_size: int, on_cpu: bool) 
     size, unlimited_size = inspection.recommended_size(max_size), inspection.recommended_size(1024)
     reason = f"the images are {_describe_sizes(inspection)}"
     if unlimited_size > size:
-        needs = "a GPU or hours" if on_cpu else "a longer run"
-        reason += f"; more than {max_size} px needs {needs} (`data.size` {min(unlimited_size, 2 * max_size)})"
+        larger = min(unlimited_size, 2 * max_size)
+        reason += f"; more than {max_size} px needs {_describe_cost(on_cpu)} (`data.size` {larger})"
     return size, reason
+
+
+def _describe_cost(on_cpu: bool) -> str:
+    """Return what larger images need."""
+    return "a GPU or hours" if on_cpu else "a longer run"
 
 
 def _describe_shapes(inspection: ImageInspection) -> str:

@@ -25,10 +25,9 @@ class Levels(NamedTuple):
         if self.high - self.low >= _NARROW_SPAN:
             return []
         are = f"all {self.low}" if self.low == self.high else f"only {self.low} to {self.high}"
-        return [
-            f"the values in {source} are {are} of 0 to 255, so that its images hardly differ: multiply them to fill "
-            "the range, such as masks of 0 and 1 by 255"
-        ]
+        factor = 255 // max(self.high, 1)
+        advice = f"multiply them by {factor} to fill the range" if self.high and factor > 1 else "spread them over it"
+        return [f"the values in {source} are {are} of 0 to 255, so that its images hardly differ: {advice}"]
 
 
 def measure_levels(values: NDArray[np.generic]) -> Levels | None:
