@@ -197,7 +197,9 @@ def test_settings_of_the_user_decide_before_the_shape() -> None:
 def test_the_reason_for_a_size_that_is_not_square_names_a_larger_one_if_the_images_reach_it() -> None:
     for size, larger in (((96, 64), "96x64"), ((320, 240), "144x112"), ((64, 48), "")):
         decision = choose([size] * 40)[1]
-        assert f"more pixels need a GPU or hours (`data.size` {larger})" in decision if larger else "more" not in decision
+        assert (
+            f"more pixels need a GPU or hours (`data.size` {larger})" in decision if larger else "more" not in decision
+        )
 
 
 def test_inputs_that_are_made_smaller_keep_8_pixels() -> None:
