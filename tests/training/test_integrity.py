@@ -128,13 +128,13 @@ def test_flipped_bits_of_networks_are_noticed_wherever_they_are_used(
     content = bytearray(path.read_bytes())
     content[int(place * (len(content) - 3))] ^= 1
     path.write_bytes(content)
-    instead = "leave `best` out" if best else f"delete {folder}"
+    instead = "leave `best` out to use the newest" if best else f"delete {folder} to use the checkpoint before"
     for use in (
         lambda: api.load(run, best=best),
         lambda: api.sample(run, num_samples=4, seed=1, best=best),
         lambda: api.evaluate(run, features="pixels", num_samples=64, best=best),
     ):
-        with pytest.raises(BadInput, match=f"{path} cannot be read .*; {instead} to use the checkpoint before"):
+        with pytest.raises(BadInput, match=f"{path} cannot be read .*; {instead}"):
             use()
     if not best:
         shutil.rmtree(folder)

@@ -363,9 +363,10 @@ def load_weights(
             }
         network.load_state_dict(weights)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        is_best = checkpoint.name == "best"
-        instead = f"{'leave `best` out' if is_best else f'delete {checkpoint}'} to use the checkpoint before"
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        instead = f"delete {checkpoint} to use the checkpoint before"
+        if checkpoint.name == "best":
+            instead = "leave `best` out to use the newest checkpoint"
         raise BadInput(f"{path} cannot be read ({reason}); {instead}") from error
     return network.to(device).eval().requires_grad_(False)
 

@@ -93,7 +93,7 @@ def sample(
     )
     with complete_folder(folder) as new:
         write_samples(generator, samples, new, seed, TimedProgress(reporter, "writing samples"))
-        if (description := MEDIA_KINDS.find(generator.kind).describe_files(generator.codec)) and reporter:
+        if description := MEDIA_KINDS.find(generator.kind).describe_files(generator.codec):
             reporter.message(f"samples are written as {description}")
         if generator.classes and label is None and not condition and MEDIA_KINDS.find(generator.kind).has_frames:
             write_class_grid(generator, new, seed, truncation)
