@@ -317,6 +317,5 @@ def _describe_same_sources(sources: Mapping[str, tuple[str, Dataset]]) -> tuple[
         f"`{first}` and `{second}` are the same, {Path(path).resolve()}: these {one.summary.noun}s are compared with "
         "themselves; name another source for one of them"
         for (first, (path, one)), (second, (other_path, other)) in pairs
-        if Path(path).resolve() == Path(other_path).resolve()
-        and request.hold_the_same(one, other)
+        if Path(path).resolve() == Path(other_path).resolve() and request.hold_the_same(one, other)
     )
