@@ -1,5 +1,6 @@
 """The same command again starts a run, continues it, or finds it done; it never touches another run."""
 
+import json
 import os
 import subprocess
 import sys
@@ -66,6 +67,18 @@ def test_another_run_in_the_folder_is_refused_and_not_touched(
     with pytest.raises(BadInput, match=named):
         zerosum.train(source, run=tmp_path / "run", or_resume=True, **{"examples": 2560} | ARGUMENTS | changes)
     assert snapshot(tmp_path) == before
+
+
+def test_settings_that_are_newer_than_the_run_have_their_defaults_there(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    zerosum.train("ring", run=run, examples=2560, **ARGUMENTS)
+    plan = json.loads((run / "plan.json").read_text())
+    del plan["request"]["settings"]["evaluation"]["patience"]
+    (run / "plan.json").write_text(json.dumps(plan))
+    assert zerosum.train("ring", run=run, examples=2560, or_resume=True, **ARGUMENTS).state == "done"
+    changed = {"settings": ARGUMENTS["settings"] | {"evaluation.patience": 7}}
+    with pytest.raises(BadInput, match=r"`evaluation\.patience` is . there and 7 here"):
+        zerosum.train("ring", run=run, examples=2560, or_resume=True, **ARGUMENTS | changed)
 
 
 def test_other_files_in_the_folder_are_refused(tmp_path: Path) -> None:

@@ -106,14 +106,34 @@ def describe_done(path: Path) -> str:
 
 
 def _first_difference(former: Mapping[str, object], request: Mapping[str, object]) -> tuple[str, str, str] | None:
-    """Return the dotted name and both values of the first setting that differs; None if none does."""
+    """Return the dotted name and both values of the first setting that differs; None if none does.
+
+    Settings that exist only since the former request have their defaults there, so that an update of the package does
+    not keep a run from being continued.
+    """
     first, second = _flatten(former), _flatten(request)
+    defaults = _flatten({"settings": _complete_settings(former)})
+    first = {name: defaults[name] for name in second if name in defaults} | first
     for name in [*first, *second]:
         if first.get(name, "unset") != second.get(name, "unset"):
             shown = name.removeprefix("settings.").replace("sources.", "data.", 1)
             shown = "recipe" if shown == "name" else shown  # the first setting of a recipe is its own name
             return shown, str(first.get(name, "unset")), str(second.get(name, "unset"))
     return None
+
+
+def _complete_settings(former: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the settings of a former request and the defaults of those that it lacks; none if they are not valid."""
+    from zerosum.recipes.parsing import SettingsTree
+    from zerosum.recipes.recipe import Recipe
+
+    settings = former.get("settings")
+    if not isinstance(settings, dict):
+        return {}
+    try:
+        return SettingsTree(settings).validate(Recipe).model_dump(mode="json", exclude_none=True)
+    except BadInput:
+        return {}  # a setting that is gone since then: the comparison names it
 
 
 def _flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
