@@ -43,6 +43,12 @@ def test_no_recipe_sets_what_nothing_reads(recipe: str) -> None:
         assert not changed_settings(check_recipe(build_settings_tree(recipe, variant, {}, {})))
 
 
+def test_a_file_may_turn_a_term_off_and_keep_its_settings() -> None:
+    checked = check_recipe(build_settings_tree("r3gan", "nano", {"terms.r1.weight": 0, "terms.r1.every_rounds": 4}, {}))
+    assert "terms.r1.every_rounds" in unread_settings(checked)
+    assert changed_settings(checked) == []
+
+
 def test_what_turns_a_part_on_is_never_refused() -> None:
     recipe = check_recipe(build_settings_tree("cut", "nano", {}, {}))
     assert "generator.contrastive_heads" not in unread_settings(recipe)

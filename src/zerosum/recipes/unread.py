@@ -36,21 +36,25 @@ def refuse_unread_settings(recipe: Recipe, given: Collection[str]) -> None:
 
 
 def changed_settings(recipe: Recipe) -> list[str]:
-    """Return the dotted names of the settings that are not read and differ from their default."""
+    """Return the dotted names of the settings that are not read and differ from their default.
+
+    Those of a term of weight 0 do not count: a copy of a recipe may turn a term off and keep its other settings.
+    """
     sections: dict[str, Settings] = {
         "latent": recipe.latent,
         "generator": recipe.generator,
         "discriminator": recipe.discriminator,
         "evaluation": recipe.evaluation,
         "diagnostics": recipe.diagnostics,
-        **{f"terms.{name}": term for name, term in recipe.terms.items()},
         **({"augment": recipe.augment} if recipe.augment else {}),
     }
     names = []
     for name in unread_settings(recipe):
         section, _, field = name.rpartition(".")
-        settings = sections[section]
-        if dict(settings)[field] != type(settings).model_fields[field].get_default(call_default_factory=True):
+        settings = sections.get(section)
+        if settings and dict(settings)[field] != type(settings).model_fields[field].get_default(
+            call_default_factory=True
+        ):
             names.append(name)
     return names
 
