@@ -65,7 +65,7 @@ def _check_numeric_conditions(recipe: Recipe) -> Iterator[str]:
     if names and recipe.discriminator.condition == "auxiliary-classifier":
         yield (
             f"`data.conditions` {names}: `discriminator.condition` auxiliary-classifier classifies and takes no "
-            "numbers; set it to projection or concat, and leave the terms classify_real and classify_fake out"
+            "numbers; choose `recipe` cgan or cgan-projection"
         )
 
 
