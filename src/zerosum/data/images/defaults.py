@@ -21,6 +21,7 @@ MIN_RECTANGLE_SIDE = 32
 HFLIP_BELOW_EXAMPLES = 2_000
 """Color datasets with fewer images are augmented by horizontal flips."""
 _FIT_REASONS = {
+    "kept": "all images have this size, so nothing is cut or resampled",
     "tiles": "images are cut into {parts} at their own resolution",
     "pad": "images are slightly smaller, so they are padded, not resampled",
     "crop": "center crop to {shape}, then resized (`data.fit` pad or resize keeps the edges)",
@@ -63,7 +64,8 @@ def choose_image_settings(
     size = parse_size(table["size"])
     fit = inspection.recommended_fit(size)
     shape, parts = ("a square", "squares") if size.is_square else (f"the shape of {size}", str(size))
-    choose("fit", fit, fit, _FIT_REASONS[fit].format(shape=shape, parts=parts))
+    is_kept = inspection.common_size == (size.width, size.height)
+    choose("fit", fit, fit, _FIT_REASONS["kept" if is_kept else fit].format(shape=shape, parts=parts))
     decisions += [*_choose_ranges(table, inspection), *choose_types(table, inspection)]
     is_small = inspection.count < HFLIP_BELOW_EXAMPLES and inspection.has_color
     if table.get("hflip") is None:
