@@ -11,6 +11,7 @@ from PIL import Image
 
 import zerosum
 from zerosum.files import (
+    HOST,
     append_json_line,
     new_folder,
     read_json_lines,
@@ -94,7 +95,12 @@ write_atomically(Path(sys.argv[1]) / "00002.png", lambda path: (path.touch(), os
     result = subprocess.run([sys.executable, "-c", write_and_die, str(tmp_path)], check=False)
     assert result.returncode == 9
     assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
-    kept = [".00002.4194305.png", "00002.png", f".a.zerosum-{os.getppid()}.png"]
+    kept = [
+        ".00002.4194305.png",
+        "00002.png",
+        f".a.zerosum-{HOST}-{os.getppid()}.png",
+        ".a.zerosum-00000000-4194305.png",
+    ]
     for name in kept:
         (tmp_path / name).touch()
     remove_temporary_files(tmp_path)

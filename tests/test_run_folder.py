@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from zerosum.errors import BadInput
+from zerosum.files import HOST
 from zerosum.run_folder import FORMAT_VERSION, RunFolder
 
 
@@ -118,7 +119,7 @@ def test_a_start_that_was_killed_in_a_mount_point_is_done_again(tmp_path: Path) 
 
 def test_a_start_removes_no_hidden_file_of_the_user(tmp_path: Path) -> None:
     """Not even one whose name begins with that of the run, and ends with a number that is no process."""
-    names = [f".photos.{2**22 + 1}", ".photos.2019", f".photos.zerosum-{2**22 + 1}"]
+    names = [f".photos.{2**22 + 1}", ".photos.2019", f".photos.zerosum-{HOST}-{2**22 + 1}"]
     for name in names:
         (tmp_path / name).mkdir()
     RunFolder.create(tmp_path / "photos", FILES)
@@ -156,9 +157,9 @@ def test_files_of_others_in_a_run_are_ignored_and_kept(tmp_path: Path) -> None:
 
 def test_leftovers_of_a_killed_process_are_removed_at_the_next_start(tmp_path: Path) -> None:
     folder, killed = RunFolder.create(tmp_path / "run", FILES), 2**22 + 1
-    ours = [f".best-{killed}", f"checkpoints/.part-{killed}", f"samples/.00000480.zerosum-{killed}.png"]
+    ours = [f".best-{killed}", f"checkpoints/.part-{killed}", f"samples/.00000480.zerosum-{HOST}-{killed}.png"]
     names = (("status", "json"), ("log", "jsonl"), ("recipe", "toml"), ("report", "html"))
-    ours += [f".{name}.zerosum-{killed}.{suffix}" for name, suffix in names]
+    ours += [f".{name}.zerosum-{HOST}-{killed}.{suffix}" for name, suffix in names]
     for name in ours:
         (folder.path / name).mkdir(parents=True)
     folder.rewind(0)

@@ -1,18 +1,21 @@
 """Files that survive a kill at any moment: written under a temporary name, flushed and renamed, and JSON Lines.
 
 A temporary name holds the id of the process that writes, so that what a killed process left can be told from what
-another one writes now, and from the user's own files.
+another one writes now, and from the user's own files. Where machines or containers write into one folder without a
+lock, it holds the host too, since each of them only knows its own processes.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
 import re
 import shlex
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,9 +25,11 @@ from typing import NamedTuple
 SYSTEM_FILES = frozenset({"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"})
 """What operating systems put into folders by themselves: a folder with nothing else is empty."""
 
+HOST = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+"""The name of this machine or container, short and without special characters."""
+_TEMPORARY_FILE = rf"\..*\.zerosum-{HOST}-(\d+)(?:\.[^.]*)?"
 _MAX_STEM_BYTES = 200
-_TEMPORARY_FILE = r"\..*\.zerosum-(\d+)(?:\.[^.]*)?"
-_NEW_FOLDER_PREFIX = ".zerosum-new-"
+_NEW_FOLDER_PREFIX = f".zerosum-new-{HOST}-"
 _MAX_REPLACEMENTS = 5
 """How often a folder is put in the place of another that other processes replace at the same time."""
 
@@ -44,7 +49,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # the suffix is kept because writers infer the format from it
-    temporary = path.with_name(f".{shorten_name(path.stem)}.zerosum-{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{shorten_name(path.stem)}.zerosum-{HOST}-{os.getpid()}{path.suffix}")
     try:
         write(temporary)
         flush(temporary)

@@ -21,6 +21,7 @@ import tomli_w
 
 from zerosum.errors import BadInput
 from zerosum.files import (
+    HOST,
     SYSTEM_FILES,
     append_json_line,
     flush,
@@ -123,7 +124,7 @@ class RunFolder:
         """
         cls.check_new(path)
         try:
-            parent, prefix = path.parent, f".{shorten_name(path.name)}.zerosum-"
+            parent, prefix = path.parent, f".{shorten_name(path.name)}.zerosum-{HOST}-"
             if path.exists():
                 parent, prefix = path, _START_PREFIX
             remove_leftovers(parent, re.escape(prefix) + r"(\d+)")
