@@ -1,4 +1,4 @@
-"""Where error messages go: an output that cannot be written, and values that are too long to be read."""
+"""Error messages: on an output that cannot be written, of values that are too long, and where the help is."""
 
 import subprocess
 import sys
@@ -30,3 +30,20 @@ def test_a_value_of_thousands_of_characters_is_abbreviated(run_cli) -> None:
 def test_long_paths_are_printed_whole(run_cli) -> None:
     path = "/".join(["d" * 90] * 10)
     assert path in run_cli("diagnose", path)[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["sample", "run", "--out", "x"], "No such option: --out; see `zerosum sample --help`"),
+        (
+            ["data", "photos", "--data.groups", "folder"],
+            "give settings to `zerosum train`, or see `zerosum data --help`",
+        ),
+        (["smple"], "see `zerosum --help`"),
+    ],
+)
+def test_a_wrong_command_line_names_the_help_of_its_command(run_cli, arguments: list[str], advice: str) -> None:
+    code, _, error = run_cli(*arguments)
+    assert code == 2
+    assert advice in error

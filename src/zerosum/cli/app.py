@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     class UsageError(Exception):
         """The exception that typer raises for an invalid command line; typer gives it no public name."""
 
+        ctx: typer.Context | None
+        """The command; none if it could not be found."""
+
         def format_message(self) -> str:
             """Return what is wrong, in one sentence."""
 
@@ -38,6 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 USAGE_ERROR: type[UsageError] = typer.BadParameter.__bases__[0]
+_DOTTED_OPTION = re.compile(r"option: --\w+\.")
 _LONG_WORD = re.compile(r"[^\s:;]{1001,}")  # paths may have some hundred characters
 EXIT_CODES: dict[str, int] = {
     RunState.DONE: 0,
@@ -122,7 +126,7 @@ def run_safely(command: typer.Typer) -> int:  # noqa: PLR0911
     except BadInput as error:
         return _print_error(fields_to_flags(str(error)))
     except USAGE_ERROR as error:
-        return _print_error(f"{error.format_message().rstrip('.')}; see `zerosum --help`")
+        return _print_error(f"{error.format_message().rstrip('.')}; {_describe_help(error)}")
     except typer.Exit as ended:
         return ended.exit_code
     except SystemExit as ended:
@@ -139,6 +143,13 @@ def run_safely(command: typer.Typer) -> int:  # noqa: PLR0911
             f"{error.filename or 'a file'}: {error.strerror or error}; free disk space or grant access to it, then "
             "run the command again"
         )
+
+
+def _describe_help(error: UsageError) -> str:
+    """Return where the help on a wrong command line is, and where settings with dotted names belong."""
+    command = f" {error.ctx.info_name}" if error.ctx and error.ctx.parent else ""
+    belongs = "give settings to `zerosum train`, or " if _DOTTED_OPTION.search(error.format_message()) else ""
+    return f"{belongs}see `zerosum{command} --help`"
 
 
 def _print_error(message: str) -> int:
