@@ -54,8 +54,10 @@ def make_paths(folder: Path) -> list[str]:
     (folder / "cycle" / "up").symlink_to(folder / "cycle")
     os.mkfifo(folder / "fifo")
     os.mkfifo(folder / "fifo.png")
+    handle = os.open(folder, os.O_RDONLY)
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.relpath(folder / "socket"))
+        server.bind(f"/proc/self/fd/{handle}/socket")  # the path of a socket has at most 107 bytes
+    os.close(handle)
     made = [str(path) for path in sorted(folder.iterdir())]
     special = ["/dev/null", "/dev/zero", "/dev/full", "/proc/self/mem", "/nonexistent/a/b", "/", "/etc/passwd/x",
                "a" * 300, "/".join(["d"] * 3000), "nul\x00l", str(folder / "new" / "deep" / "er"),
