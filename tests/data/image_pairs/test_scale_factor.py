@@ -70,6 +70,12 @@ def test_a_pair_of_another_factor_is_named(tmp_path: Path) -> None:
         load(tmp_path, size=16)
 
 
+def test_sides_the_wrong_way_round_are_said_to_be_so(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 4)
+    with pytest.raises(BadInput, match=r"such as HR/00.png .*: give the folder of the small images as the inputs"):
+        load(tmp_path, input="HR", target="LR", size=16)
+
+
 def test_targets_smaller_than_a_tile_are_named(tmp_path: Path) -> None:
     write_pairs(tmp_path, 2, sizes=((24, 16), (20, 6)))
     with pytest.raises(BadInput, match=r"8 targets cannot be cut into tiles of this size, such as HR/01.png"):

@@ -73,8 +73,8 @@ def require_scale_factor(
         raise BadInput(
             f"{_describe_mismatch(len(mismatches), factor)}, such as "
             f"{_describe_image(pairs.input, pair_indices[first], input_sizes[first])} and "
-            f"{_describe_image(pairs.target, pair_indices[first], target_sizes[first])}: scale or crop both images of "
-            f"a pair to the same area{'' if factor > 1 else ' and size'}"
+            f"{_describe_image(pairs.target, pair_indices[first], target_sizes[first])}: "
+            f"{_advise(input_sizes[mismatches], target_sizes[mismatches], factor)}"
         )
     if tile and factor > 1:
         small = np.flatnonzero((target_sizes < (tile.width, tile.height)).any(axis=1))
@@ -85,6 +85,13 @@ def require_scale_factor(
                 f"such as {example}; give a smaller size, or leave small images out"
             )
     return pair_indices
+
+
+def _advise(input_sizes: NDArray[np.int32], target_sizes: NDArray[np.int32], factor: int) -> str:
+    """Return what to do about pairs (n, 2) whose sizes do not fit."""
+    if any((input_sizes == other * target_sizes).all() for other in SCALE_FACTORS[1:]):
+        return "give the folder of the small images as the inputs, and that of the large ones as the targets"
+    return f"scale or crop both images of a pair to the same area{'' if factor > 1 else ' and size'}"
 
 
 def _describe_mismatch(count: int, factor: int) -> str:
