@@ -13,6 +13,7 @@ from test_resume import HANG_SECONDS, HERE, assert_equal_runs
 
 from zerosum import BadInput, api
 from zerosum.run_folder import RunFolder
+from zerosum.training.disk_full import explain_disk_full
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,19 @@ def test_the_state_is_written_even_where_no_other_file_fits(tmp_path: Path, monk
     assert status["state"] == "interrupted"
     monkeypatch.undo()
     assert api.resume(tmp_path / "run").state == "done"
+
+
+def test_the_sentence_says_whether_there_is_a_checkpoint_to_continue_from(tmp_path: Path) -> None:
+    def fill_disk() -> str:
+        with pytest.raises(BadInput) as caught, explain_disk_full(tmp_path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return str(caught.value)
+
+    assert "starts again: there is no checkpoint yet" in fill_disk()
+    checkpoint = tmp_path / "checkpoints" / "00000032"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "state.json").write_text("{}")
+    assert "continues from the last checkpoint" in fill_disk()
 
 
 def test_a_row_that_does_not_fit_leaves_the_log_as_it_was(tmp_path: Path) -> None:

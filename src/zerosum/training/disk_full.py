@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zerosum.errors import BadInput
 from zerosum.files import quote_path
+from zerosum.run_folder import RunFolder
 from zerosum.training.accelerator import Accelerator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -32,9 +33,11 @@ def explain_disk_full(folder: Path) -> Iterator[None]:
     except OSError as error:
         if not is_disk_full(error):
             raise
+        has_checkpoint = bool(RunFolder(folder).checkpoints())
         raise BadInput(
             f"a file in {folder} cannot be written ({error.strerror}); free disk space, then "
-            f"`zerosum resume {quote_path(folder)}` continues from the last checkpoint"
+            f"`zerosum resume {quote_path(folder)}` "
+            f"{'continues from the last checkpoint' if has_checkpoint else 'starts again: there is no checkpoint yet'}"
         ) from error
 
 
