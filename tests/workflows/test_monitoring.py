@@ -72,7 +72,9 @@ def schedule_probes(
     recipe = Recipe.model_validate(
         RecipeFile("auto").settings_tree.tree | {"training": training, "diagnostics": diagnostics}
     )
-    return defaults.choose_probe_schedule(recipe, seconds_per_round, smallest_split).diagnostics
+    recipe, decisions = defaults.choose_probe_schedule(recipe, seconds_per_round, smallest_split)
+    assert bool(decisions) == (smallest_split < defaults.PROBE_MIN_EXAMPLES)
+    return recipe.diagnostics
 
 
 @pytest.mark.parametrize("budget", [None, 60.0])
@@ -83,7 +85,7 @@ def test_the_last_examination_lies_before_the_end(examples: int, count: int, bud
     recipe = Recipe.model_validate(RecipeFile("auto").settings_tree.tree | {"training": training})
     end = -(-examples // 32) * 32
     last = end if budget is None else int(defaults.LAST_EXAMINATION_FRACTION * end)  # a budget may end a run early
-    diagnostics = defaults.choose_probe_schedule(recipe, 1.0, 1_000).diagnostics
+    diagnostics = defaults.choose_probe_schedule(recipe, 1.0, 1_000)[0].diagnostics
     assert diagnostics.every_examples <= last
     seconds = (count + defaults.FIRST_EVALUATION_COST + 0.5) / defaults.EVALUATION_TIME_FRACTION
     recipe, decisions = defaults.choose_evaluation_schedule(recipe, seconds, 1.0, "pixels")

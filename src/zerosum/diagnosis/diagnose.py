@@ -53,7 +53,8 @@ def describe_no_findings(history: LogHistory) -> str:
     if not can_tell(history):
         return (
             f"cannot tell whether there is a problem: the game was probed {times}, and the losses alone show little; "
-            f"most findings need {MIN_PROBES} probes, so train longer, or set `diagnostics.every_examples`"
+            f"most findings need {MIN_PROBES} probes, so train longer, or set "
+            "`diagnostics.every_examples`; a probe needs 16 training and 16 held-out examples (`data.held_out`)"
         )
     few = "" if probes >= MIN_PROBES else f"; most findings need {MIN_PROBES} probes, so a longer run tells more"
     return f"no problem was found; the game was probed {times}{few}"

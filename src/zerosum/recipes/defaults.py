@@ -327,7 +327,9 @@ def choose_evaluation_schedule(
     return recipe.model_copy(update={"evaluation": evaluation}), [decision]
 
 
-def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_split: int) -> Recipe:
+def choose_probe_schedule(
+    recipe: Recipe, seconds_per_round: float, smallest_split: int
+) -> tuple[Recipe, list[Decision]]:
     """Choose the interval of probes, if it is open; turn probes off for short runs and small datasets.
 
     Args:
@@ -351,8 +353,12 @@ def choose_probe_schedule(recipe: Recipe, seconds_per_round: float, smallest_spl
     if every_examples is not None:
         # a whole number of ticks, since the results of a probe are logged in the row of a tick
         every_examples = max(1, round(every_examples / tick_examples)) * tick_examples
+    decisions = []
+    if diagnostics.probe and smallest_split < PROBE_MIN_EXAMPLES:
+        reason = f"the monitor needs {PROBE_MIN_EXAMPLES} training and held-out examples each, and has {smallest_split}"
+        decisions.append(Decision("probes", "none", f"{reason} (`data.held_out` 0.5 holds out more)"))
     diagnostics = diagnostics.model_copy(update={"probe": probe, "every_examples": every_examples})
-    return recipe.model_copy(update={"diagnostics": diagnostics})
+    return recipe.model_copy(update={"diagnostics": diagnostics}), decisions
 
 
 def estimate_probe_rounds(batches: float, duality_gap_every: int) -> float:

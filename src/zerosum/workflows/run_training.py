@@ -183,9 +183,11 @@ def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[Train
     setup, seconds, speed_decisions = tune_speed(replace(setup, recipe=recipe), dataset)
     features = choose_evaluation_features(setup, dataset)
     recipe, length_decisions = defaults.choose_training_length(setup.recipe, seconds, on_cpu, features != "none")
-    recipe = defaults.choose_probe_schedule(recipe, seconds, min(len(dataset.held_out), len(dataset.train)))
+    smallest_split = min(len(dataset.held_out), len(dataset.train))
+    recipe, probe_decisions = defaults.choose_probe_schedule(recipe, seconds, smallest_split)
     setup, evaluation_decisions = schedule_evaluation(replace(setup, recipe=recipe), dataset, features, seconds)
-    return setup, [*augment_decisions, *speed_decisions, *length_decisions, *evaluation_decisions]
+    decisions = [*augment_decisions, *speed_decisions, *length_decisions, *probe_decisions, *evaluation_decisions]
+    return setup, decisions
 
 
 def _create_run_folder(path: Path, setup: TrainingSetup, dataset: Dataset, plan: Row) -> RunFolder:

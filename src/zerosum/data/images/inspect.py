@@ -16,7 +16,7 @@ from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.images.decode import convert_channels, count_frames, error_reason, has_high_bit_depth, to_8bit
 from zerosum.data.images.joined import JoinedSource, add_validation, resolve_training_sources
 from zerosum.data.images.raster_image import OpenedImage, RasterImage
-from zerosum.data.images.size import ImageSize, suggest_rectangle
+from zerosum.data.images.size import ImageSize, is_suitable_rectangle, suggest_rectangle
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.value_range import Extremes, measure_extremes, merge_extremes
 from zerosum.data.kind import Inspection
@@ -30,6 +30,7 @@ _MAX_MEASURED_IMAGES = 32  # of more than 8 bits per value, decoded to choose th
 _THUMBNAIL_SIZE = 64
 _COLOR_THRESHOLD = 12  # of 255: a smaller difference between channels is rounding by a camera or by JPEG, not color
 _SIZE_TOLERANCE = 0.85  # a short side of at least this fraction of a power of two counts as that power: 28 becomes 32
+_MAX_PIXELS_AS_THEY_ARE = 1.5  # as a multiple of the pixels of other images
 _PAD_MIN_RATIO = 0.75  # images of at least this fraction of the size are padded, not enlarged
 _MIN_ELONGATION, _MAX_ELONGATION = 1.2, 4.0  # longer over shorter side; others are trained on as squares
 _ASPECT_TOLERANCE, _ASPECT_SHARE = 1.05, 0.95  # share of the images whose aspect ratio is the median up to this factor
@@ -103,11 +104,18 @@ class ImageInspection(Inspection):
     def recommended_rectangle(self, min_side: int, max_size: int = 256) -> ImageSize | None:
         """Return a size that is not square, if nearly all images share an aspect ratio far from 1, else None.
 
-        It has at most `max_size`^2 pixels and a shorter side from `min_side` to that which the images reach.
+        It has at most `max_size`^2 pixels and a shorter side from `min_side` to that which the images reach. The size
+        of all images is taken as it is, if it suits the networks and has at most one and a half times as many pixels:
+        nothing is cut or resampled then.
         """
         ratio = self.common_aspect_ratio
         if ratio is None or not _MIN_ELONGATION <= max(ratio, 1 / ratio) <= _MAX_ELONGATION:
             return None
+        if self.common_size:
+            own = ImageSize(self.common_size[1], self.common_size[0])
+            fits = own.height * own.width <= _MAX_PIXELS_AS_THEY_ARE * max_size**2
+            if fits and min(self.common_size) >= min_side and is_suitable_rectangle(own):
+                return own
         return suggest_rectangle(ratio, min_side, int(min(self._reached_side, max_size)), max_size**2)
 
     def recommended_fit(self, size: ImageSize) -> str:

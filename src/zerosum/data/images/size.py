@@ -101,3 +101,17 @@ def suggest_rectangle(aspect_ratio: float, min_side: int, max_side: int, max_pix
                 best_score, best = score, (short, long)
     short, long = best
     return None if not short else ImageSize(short, long) if aspect_ratio > 1 else ImageSize(long, short)
+
+
+def is_suitable_rectangle(size: ImageSize) -> bool:
+    """Return whether a size that is not square is one of those that `suggest_rectangle` suggests.
+
+    Example:
+        >>> is_suitable_rectangle(ImageSize(64, 96)), is_suitable_rectangle(ImageSize(64, 100))
+        (True, False)
+    """
+    short, long = sorted((size.height, size.width))
+    return short < long and any(
+        4 * unit <= short < 8 * unit and long <= 16 * unit and not (short % unit or long % unit or short % 16)
+        for unit in _GRID_UNITS
+    )
