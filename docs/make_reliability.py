@@ -50,7 +50,7 @@ def page() -> str:
     versions = ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
     made = (
         f"On {summary['date']}, {summary['machine']}, seed {summary['seed']}; {versions}. Seconds of a family add up "
-        "those of its cases; the last row is the duration of the whole campaign."
+        "those of its cases, of which two run at a time."
     )
     failures = [f"- {row['family']}: {failure}" for row in summary["families"] for failure in row["failures"]]
     parts = [TEXT, format_table(summary), made, *(["Failed:", "\n".join(failures)] if failures else [])]

@@ -14,7 +14,6 @@ import os
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 from benchmarks.faults import fixtures, harness
 from benchmarks.faults.families import FAMILIES
 from benchmarks.faults.harness import Case, Result
-from benchmarks.faults.results import format_table, summarize
+from benchmarks.faults.results import format_table, summarize, update
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -36,7 +35,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--match", default="", help="only cases whose names contain this")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="cases that run at the same time")
-    parser.add_argument("--into", type=Path, help=f"the result file; {RESULTS.name} if all cases run")
+    parser.add_argument(
+        "--into",
+        type=Path,
+        help=f"the result file; {RESULTS.name} unless cases are left out",
+    )
     return parser.parse_args()
 
 
@@ -62,7 +65,7 @@ def report(result: Result) -> None:
 
 def main() -> int:
     """Run the campaign and return the exit code."""
-    arguments, start = parse_arguments(), time.monotonic()
+    arguments = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="zerosum-faults-") as name:
         folder = Path(name)
         tempfile.tempdir = str(folder / "temporary")
@@ -70,11 +73,13 @@ def main() -> int:
         fixtures.isolate(folder)
         harness.import_everything()
         results: Sequence[Result] = harness.run_cases(make_cases(arguments, folder), arguments.jobs, report)
-    summary = summarize(results, time.monotonic() - start, arguments.seed)
+    summary = summarize(results, arguments.seed)
     print(format_table(summary))
-    is_complete = len(arguments.only) == len(FAMILIES) and not arguments.sample and not arguments.match
-    into = arguments.into or (RESULTS if is_complete else None)
+    is_whole = not arguments.sample and not arguments.match
+    into = arguments.into or (RESULTS if is_whole else None)
     if into:
+        if is_whole and len(arguments.only) < len(FAMILIES) and into.exists():
+            summary = update(json.loads(into.read_text("utf8")), summary)
         into.write_text(json.dumps(summary, indent=1) + "\n", "utf8")
     return int(any(result.problems for result in results))
 

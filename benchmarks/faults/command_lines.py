@@ -22,7 +22,7 @@ MAY_CHANGE = {
     "evaluate": ("scores.jsonl", "report.html"),
     "diagnose": ("report.html",),
     "resume": ("log.jsonl", "scores.jsonl", "findings.jsonl", "status.json", "report.html", "training.lock",
-               "best/networks.safetensors", "best/score.json", "plan.json", "recipe.toml"),
+               "best/networks.safetensors", "best/score.json", "best/checksums.json", "plan.json", "recipe.toml"),
 }  # fmt: skip
 """Files of a run that a command may change."""
 BASE = {

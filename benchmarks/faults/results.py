@@ -35,26 +35,30 @@ class Summary(TypedDict):
     """The content of the result file."""
 
     families: list[FamilySummary]
-    seconds: float
-    """Duration of the whole campaign."""
     seed: int
     date: str
     machine: str
     versions: dict[str, str]
 
 
-def summarize(results: Sequence[Result], seconds: float, seed: int) -> Summary:
+def summarize(results: Sequence[Result], seed: int) -> Summary:
     """Return what became of all cases, by family."""
     by_family: dict[str, list[Result]] = {}
     for result in results:
         by_family.setdefault(result.family, []).append(result)
     return Summary(
         families=[_summarize_family(family, results) for family, results in by_family.items()],
-        seconds=round(seconds, 1), seed=seed, date=datetime.now().astimezone().date().isoformat(),
+        seed=seed, date=datetime.now().astimezone().date().isoformat(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
         versions={"zerosum": zerosum.__version__, "python": platform.python_version(), "torch": torch.__version__,
                   "numpy": numpy.__version__, "pillow": PIL.__version__},
     )  # fmt: skip
+
+
+def update(former: Summary, new: Summary) -> Summary:
+    """Return the results of a new run of some families, with those of the other families from a former one."""
+    rows = {row["family"]: row for row in [*former["families"], *new["families"]]}
+    return Summary(**{**new, "families": list(rows.values())})
 
 
 def _summarize_family(family: str, results: Sequence[Result]) -> FamilySummary:
@@ -73,8 +77,8 @@ def format_table(summary: Summary) -> str:
         (row["family"], f"{row['tried']:,}", f"{row['good']:,}", f"{row['failed']:,}", f"{row['seconds']:,.0f}")
         for row in summary["families"]
     ]
-    counts = [sum(row[key] for row in summary["families"]) for key in ("tried", "good", "failed")]
-    rows.append(("all", *(f"{count:,}" for count in counts), f"{summary['seconds']:,.0f}"))
+    counts = [sum(row[key] for row in summary["families"]) for key in ("tried", "good", "failed", "seconds")]
+    rows.append(("all", *(f"{count:,.0f}" for count in counts)))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
              for row in rows]  # fmt: skip
