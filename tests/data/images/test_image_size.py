@@ -206,7 +206,10 @@ def test_the_reason_for_a_size_that_is_not_square_names_a_larger_one_if_the_imag
         )
 
 
-@pytest.mark.parametrize(("size", "kept"), [((64, 64), True), ((96, 64), True), ((64, 48), True), ((100, 64), False), ((80, 80), False)])
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [((64, 64), True), ((96, 64), True), ((64, 48), True), ((100, 64), False), ((80, 80), False)],
+)
 def test_the_reason_for_the_fit_says_that_images_of_the_size_are_kept(size: tuple[int, int], kept: bool) -> None:
     inspection = ImageInspection(source="photos", count=40, classes=(), sizes=(size,) * 40)
     fits = [d for d in choose_image_settings({}, inspection, on_cpu=True) if d.name == "fit"]

@@ -105,3 +105,16 @@ def test_four_images_are_enough_for_tiles(tmp_path: Path, make_images: MakeImage
     assert len(dataset.train) % 9 == 0 < len(dataset.train) < 36
     with pytest.raises(BadInput, match="at least 16 are needed"):
         load_source(tmp_path / "d", 16, 3, "crop")
+
+
+def test_images_below_the_size_of_a_tile_are_noted(tmp_path: Path) -> None:
+    """A super-resolution recipe would be trained on blur without a word."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number, side in enumerate([16, 24, 64, 100, 64, 64]):
+        pixels = np.random.default_rng(number).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / f"{number}.png")
+    enlarged = "images below 32 pixels a side are enlarged to a tile of 32x32; the smallest has 16"
+    assert enlarged in load_source(photos, 32, 3, "tiles").summary.notes
+    assert not load_source(photos, 16, 3, "tiles").summary.notes
+    assert enlarged not in load_source(photos, 32, 3, "crop", min_images=4).summary.notes

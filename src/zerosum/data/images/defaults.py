@@ -49,7 +49,8 @@ def choose_image_settings(
 
     max_size = CPU_MAX_IMAGE_SIZE if on_cpu else GPU_MAX_IMAGE_SIZE
     if table.get("fit") == "tiles":
-        choose("size", max_size, f"{max_size} px", "side of the tiles that images are cut into (`data.size`)")
+        side = inspection.recommended_size(max_size)  # a larger tile would enlarge the images
+        choose("size", side, f"{side} px", "side of the tiles that images are cut into (`data.size`)")
     # only squares can be turned by 90 degrees
     rectangle = None if table.get("rotate90") else inspection.recommended_rectangle(min_side, max_size)
     square, reason = _recommended_size(inspection, max_size, on_cpu)

@@ -21,6 +21,7 @@ from zerosum.data.images.raster_image import MAX_CHANNELS
 from zerosum.data.images.size import ImageSize
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.splits import Split
+from zerosum.data.images.summary import ImageSummary
 from zerosum.data.images.value_range import Range
 from zerosum.data.kind import HELD_OUT_FRACTION, ProgressFn, ignore_progress
 from zerosum.data.split import check_held_out_fraction
@@ -104,7 +105,7 @@ def load_source(
         train=len(train),
         held_out=len(held_out),
         tiles=count_tiles(len(content_hashes), fit),
-        notes=[*decoded.summary.notes, *notes, *near_copies],
+        notes=[*decoded.summary.notes, *describe_enlarged(decoded.summary, form), *notes, *near_copies],
     )
     dataset = Dataset(decoded.values, labels, resolved.classes, content_hashes, train, held_out, summary, codec)
     return add_conditions(dataset, codec, resolved.names, decoded.metadata.source_indices, cells)
@@ -163,6 +164,16 @@ def make_codec(form: ExampleFormat, preview_bands: tuple[int, ...] = ()) -> Imag
 def count_tiles(examples: int, fit: str) -> int:
     """Return the number of tiles for the summary: 0 if each example is an image."""
     return examples if MAX_EXAMPLES_PER_IMAGE[fit] > 1 else 0
+
+
+def describe_enlarged(summary: ImageSummary, form: ExampleFormat) -> list[str]:
+    """Return a note if images are enlarged to tiles, which are meant to be of the images' own resolution."""
+    smallest, side = summary.short_side["min"], min(form.size.height, form.size.width)
+    if form.fit != "tiles" or smallest >= side:
+        return []
+    return [
+        f"images with a side below {side} pixels are enlarged to a tile of {form.size}; the smallest has {smallest}"
+    ]
 
 
 def require_enough_images(display_name: str, distinct: int, fit: str, min_images: int) -> None:
