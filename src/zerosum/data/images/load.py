@@ -171,9 +171,7 @@ def describe_enlarged(summary: ImageSummary, form: ExampleFormat) -> list[str]:
     smallest, side = summary.short_side["min"], min(form.size.height, form.size.width)
     if form.fit != "tiles" or smallest >= side:
         return []
-    return [
-        f"images with a side below {side} pixels are enlarged to a tile of {form.size}; the smallest has {smallest}"
-    ]
+    return [f"images below {side} pixels a side are enlarged to a tile of {form.size}; the smallest has {smallest}"]
 
 
 def require_enough_images(display_name: str, distinct: int, fit: str, min_images: int) -> None:
