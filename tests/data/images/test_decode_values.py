@@ -1,5 +1,6 @@
 """Images of more than 8 bits and of many bands keep their own values: files, stacks, archives and arrays."""
 
+import shutil
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -245,3 +246,28 @@ def test_stacks_of_several_sources_are_compared_with_all_their_pages(tmp_path: P
     assert dataset.summary.as_dict()["channels"] == 4
     mixed = {"fake": str(one), "real": str(save_stacks(tmp_path / "mixed", [3] * 16))}
     assert not IMAGES.choose_common_settings(mixed, {}).pages_are_bands
+
+
+@pytest.mark.parametrize("form", ["npy", "folder"])
+def test_values_beyond_32_bits_are_refused(tmp_path: Path, form: str) -> None:
+    images = [image * 1e300 for image in arrays("float64", 3, 1, 255)]
+    source = tmp_path / "d.npy"
+    if form == "npy":
+        np.save(source, np.stack(images))
+    else:
+        source = save_arrays(tmp_path / "d", images)
+    with pytest.raises(BadInput, match=r"beyond 3\.4e\+38"):
+        load_source(source, SIDE, 3, "crop", value_range=(0, 1), dtype="float32")
+    with pytest.raises(BadInput, match=r"beyond 3\.4e\+38"):
+        IMAGES.load(choose(source), LoadOptions())
+
+
+def test_examples_for_which_the_disk_is_too_small_are_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = save_arrays(tmp_path / "d", arrays("float32", 3))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=COUNT * SIDE * SIDE * 3 * 4 - 1))
+    dataset = load_source(source, SIDE, 3, "crop", dtype="float32")
+    assert len(dataset.values) == COUNT
+    assert any("were not cached" in note and "No space left" in note for note in dataset.summary.notes)

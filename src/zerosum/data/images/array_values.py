@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.images.value_range import Extremes, Range, choose_range, measure_extremes, scale_to_8bit
+from zerosum.data.images.value_range import MAX_VALUE, Extremes, Range, choose_range, measure_extremes, scale_to_8bit
 from zerosum.errors import BadInput
 
 _BLOCK_VALUES = 2**22  # values that are converted at a time; as float64 they take 32 MiB
@@ -70,6 +70,9 @@ class ArrayValues:
                 f"{self._description} has dtype {array.dtype}: save images as uint8, or as floats in [0, 1] or [-1, 1]"
             )
         extremes = measure_extremes(array)
+        largest = max((abs(value) for value in (*extremes.lows, *extremes.highs)), default=0.0) if extremes else 0.0
+        if largest > MAX_VALUE:
+            raise BadInput(f"{self._description} holds values beyond {MAX_VALUE:.2g}: scale them to a smaller range")
         if extremes is None or not all(np.isfinite(block).all() for block in _iter_blocks(array)):
             raise BadInput(f"{self._description} holds values that are not finite: replace NaN and infinity by numbers")
         return extremes

@@ -20,7 +20,7 @@ from zerosum.data.images.decode import (
 )
 from zerosum.data.images.example_format import ExampleFormat
 from zerosum.data.images.raster_image import OpenedImage, RasterImage
-from zerosum.data.images.value_range import Range, range_of_type, scale_to_8bit
+from zerosum.data.images.value_range import MAX_VALUE, Range, range_of_type, scale_to_8bit
 
 _LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in Pillow
 
@@ -83,8 +83,9 @@ def read_values(image: OpenedImage, form: ExampleFormat) -> NDArray[np.number]:
     else:
         values = _read_page(image, 0, form)
     numbers: NDArray[np.number] = values.astype(values.dtype.newbyteorder("="), copy=False)
-    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
-        raise ValueError("some values are not finite")
+    with np.errstate(over="ignore"):
+        if numbers.dtype.kind == "f" and not np.isfinite(numbers.astype(np.float32, copy=False)).all():
+            raise ValueError(f"some values are not finite, or beyond {MAX_VALUE:.2g}")
     return numbers
 
 

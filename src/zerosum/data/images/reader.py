@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import statistics
 from collections.abc import Generator
 from contextlib import closing
@@ -45,7 +48,10 @@ class DecodingReader:
 
         Raises:
             BadInput: if no image can be read.
+            OSError: if the examples need more space than the disk has, before anything is decoded.
         """
+        if len(self.source.names) * self.form.nbytes > shutil.disk_usage(folder).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         rows = ImageRows()
         with closing(self._decode(rows, progress)) as examples:  # ends the threads if the disk is full
             write_npy(folder / "values.npy", len(self.source.names), self.form, examples)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Range = tuple[float, float]
 """(low, high): the values that are read as 0 and as 255."""
 
+MAX_VALUE = float(np.finfo(np.float32).max)
+"""Largest absolute value of an image: values are stored and trained on with 32 bits."""
 INTEGER_RANGES: tuple[Range, ...] = tuple((0.0, 2.0**bits - 1) for bits in (8, 10, 12, 14, 16))
 """Ranges of integers, of which the first that holds the values is chosen: the depths of cameras and scanners."""
 FLOAT_RANGES: tuple[Range, ...] = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
