@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 import make_architecture  # noqa: E402
 import make_recipes  # noqa: E402
+import make_reliability  # noqa: E402
 import make_settings  # noqa: E402
 
 
@@ -33,6 +34,10 @@ def test_the_table_of_recipes_is_current() -> None:
 
 def test_the_page_of_settings_is_current() -> None:
     assert make_settings.PAGE.read_text("utf8") == make_settings.page(), "run python docs/make_settings.py"
+
+
+def test_the_page_of_the_fault_campaign_is_current() -> None:
+    assert make_reliability.PAGE.read_text("utf8") == make_reliability.page(), "run python docs/make_reliability.py"
 
 
 def read_settings_tables() -> dict[str, list[list[str]]]:
