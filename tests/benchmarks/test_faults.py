@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.faults import file_operations, harness, results
 
 ROOT = Path(__file__).parents[2]
-CASES_PER_FAMILY = 2
+CASES_PER_FAMILY = 1
 HANG_SECONDS = 600
 
 
