@@ -17,7 +17,7 @@ from typer.core import TyperGroup, TyperOption
 
 COUNT = 900
 SECONDS = 60.0
-"""Limit of a command; all of them are asked for next to nothing."""
+"""Limit of the computing of a command; all of them are asked for next to nothing."""
 MAY_CHANGE = {
     "evaluate": ("scores.jsonl", "report.html"),
     "diagnose": ("report.html",),

@@ -19,7 +19,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 SECONDS_LIMIT = 120.0
-"""Seconds after which a command is killed and counts as hanging; a command of the campaign takes about one second."""
+"""Seconds of computing after which a command is killed and counts as too long; one of the campaign takes about one."""
+HANG_SECONDS = 900.0
+"""Seconds by the clock after which a command is killed that waits for something, however busy the machine is."""
 GRACE_SECONDS = 20.0
 """Seconds until a child that was sent SIGINT has to end."""
 MEMORY_LIMIT_MIB = 2_000.0
@@ -67,6 +69,12 @@ class Result:
     seconds: float
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the seconds that a process and its ended children have computed, which no other process changes."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True)
 class Process:
     """A command that runs in a forked child."""
@@ -77,14 +85,15 @@ class Process:
     started: float = field(default_factory=time.monotonic)
 
     def wait(self, seconds: float = SECONDS_LIMIT) -> Outcome:
-        """Wait for the command, kill it after `seconds`, and return how it ended."""
+        """Wait for the command, kill it after `seconds` of computing or if it hangs, and return how it ended."""
         timed_out, output = False, b""
         while True:
             output += self._read()
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
                 break
-            if not timed_out and time.monotonic() - self.started > seconds:
+            hangs = time.monotonic() - self.started > HANG_SECONDS
+            if not timed_out and (hangs or cpu_seconds(self.pid) > seconds):
                 timed_out = True
                 self.signal(signal.SIGKILL)
             time.sleep(0.003)
