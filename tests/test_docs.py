@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from zerosum.recipes.defaults import build_settings_tree
 from zerosum.recipes.recipe import Recipe
+from zerosum.recipes.variants import build_settings_tree
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -10,6 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.batch_norm import BatchNorm2d
 from zerosum.networks.configs import DCGANDiscriminatorConfig, DCGANGeneratorConfig
+from zerosum.networks.layers import UpsampleConv
 
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
 
@@ -175,3 +176,20 @@ def test_gradient_by_torch_func_equals_autograd(spectral_norm: bool) -> None:
     (by_autograd,) = torch.autograd.grad(discriminator(differentiable).score.sum(), differentiable)
     by_func = torch.func.grad(lambda x: discriminator(x).score.sum())(sample)
     torch.testing.assert_close(by_func, by_autograd)
+
+
+def test_nearest_upsampling_repeats_pixels_before_its_convolution() -> None:
+    """Check that a constant map stays constant inside, where a transposed convolution makes a checkerboard."""
+    torch.manual_seed(0)
+    layers = [
+        DCGANGeneratorConfig(width=4, upsampling=name, norm="none", init="kaiming").build(8, TensorSpec((1, 16, 16)))
+        for name in ("transposed", "nearest")
+    ]
+    checker = []
+    for generator in layers:
+        stage = next(iter(generator.stages))
+        channels = next(iter(stage.parameters())).shape[1 if isinstance(stage[0], UpsampleConv) else 0]
+        inner = stage[0](torch.ones(1, channels, 8, 8))[:, :, 4:-4, 4:-4]
+        checker.append((inner - inner.mean((2, 3), keepdim=True)).abs().max().item())
+    assert checker[0] > 0.1
+    assert checker[1] < 1e-5

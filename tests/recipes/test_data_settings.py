@@ -10,10 +10,11 @@ from zerosum.data.images.config import ImageDataConfig
 from zerosum.data.kind import DATA_KINDS
 from zerosum.data.points.config import PointDataConfig
 from zerosum.errors import BadInput
-from zerosum.recipes.defaults import build_settings_tree, choose_data_settings, choose_variant
+from zerosum.recipes.defaults import choose_data_settings
 from zerosum.recipes.files import check_recipe, list_recipes
 from zerosum.recipes.parsing import SettingsTree, iter_setting_names
 from zerosum.recipes.recipe import Recipe, validate_data
+from zerosum.recipes.variants import build_settings_tree, choose_variant, find_traits
 
 NETWORKS = 'name = "x"\n[generator]\nkind = "mlp"\n[discriminator]\nkind = "mlp"\n'
 
@@ -139,6 +140,24 @@ def test_a_recipe_file_has_variants_of_sizes_and_kinds_only(tmp_path: Path) -> N
     file.write_text(f"{NETWORKS}[variant.sounds.training]\nbatch_size = 7\n")
     with pytest.raises(BadInput, match=r"line 6: variant.sounds: there is no such variant; .*image-pairs, points"):
         build_settings_tree(str(file), "", {}, {})
+
+
+def test_variants_for_a_trait_of_the_data_follow_that_of_the_size(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    sizes = {"nano": 7, "color": 8, "nano-color": 9}
+    tables = (f"[variant.{name}.training]\nbatch_size = {value}\n" for name, value in sizes.items())
+    file.write_text(NETWORKS + "".join(tables))
+    for variant, traits, batch_size in (("nano", (), 7), ("small", ("color",), 8), ("nano", ("color",), 9)):
+        tree = build_settings_tree(str(file), variant, {}, {}, traits)
+        assert tree.tree["training"]["batch_size"] == batch_size
+
+
+def test_images_in_color_have_the_trait_color() -> None:
+    for channels, traits in ((1, ()), (2, ()), (3, ("color",)), (4, ("color",)), (5, ())):
+        settings = {"data.source": "digits", "data.channels": channels}
+        recipe = check_recipe(build_settings_tree("auto", "nano", settings, {}))
+        assert find_traits(recipe) == traits
+    assert find_traits(check_recipe(build_settings_tree("auto", "points", {"data.source": "ring"}, {}))) == ()
 
 
 def test_settings_that_are_open_are_chosen_by_the_kind() -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from zerosum.errors import BadInput
-from zerosum.recipes.defaults import build_settings_tree
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import Recipe
+from zerosum.recipes.variants import build_settings_tree
 
 NETWORKS = '[generator]\nkind = "mlp"\n[discriminator]\nkind = "mlp"\n'
 

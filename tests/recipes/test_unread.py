@@ -7,9 +7,9 @@ import pytest
 
 import zerosum
 from zerosum.errors import BadInput
-from zerosum.recipes.defaults import build_settings_tree
 from zerosum.recipes.files import RecipeFile, check_recipe, list_recipes, read_recipe_text
 from zerosum.recipes.unread import changed_settings, refuse_unread_settings, unread_settings
+from zerosum.recipes.variants import build_settings_tree
 
 RESNET = {"generator.kind": "resnet-translator"}
 UNREAD = (

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from zerosum.errors import BadInput
 from zerosum.game.schedule import Progress
-from zerosum.recipes import defaults
+from zerosum.recipes import variants
 from zerosum.recipes.files import RecipeFile, check_recipe, list_recipes
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import SilentReporter
@@ -40,8 +40,8 @@ def build_recipe(name: str, images: Path) -> Recipe:
         "training.examples": ("`examples`", EXAMPLES),
     }
     keywords["data.source"] = ("`source`", str(images))
-    variant = defaults.choose_variant(recipe, "images", "nano")
-    return check_recipe(defaults.build_settings_tree(recipe, variant, settings, keywords))
+    variant = variants.choose_variant(recipe, "images", "nano")
+    return check_recipe(variants.build_settings_tree(recipe, variant, settings, keywords))
 
 
 def play_one_round(recipe: Recipe) -> dict[str, torch.Tensor]:

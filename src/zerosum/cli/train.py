@@ -94,9 +94,9 @@ def train(
 
 def _assign_sources(sources: list[str], recipe: str, settings: Mapping[str, object]) -> tuple[list[str], str]:
     """Return the sources of one set, or, where the recipe translates, that of the inputs and that of the targets."""
-    from zerosum.recipes import defaults
+    from zerosum.recipes import variants
 
-    if len(sources) < 2 or not defaults.is_translation_recipe(recipe, settings):
+    if len(sources) < 2 or not variants.is_translation_recipe(recipe, settings):
         return sources, ""
     if len(sources) > 2:
         raise BadInput(

@@ -80,6 +80,8 @@ class DataKind(ABC):
     variants: ClassVar[tuple[str, ...]] = ()
     """Variants of a recipe file whose networks suit these data, best first; without one of them, the variant of the
     network size is used."""
+    traits: ClassVar[tuple[str, ...]] = ()
+    """Traits that data of this kind may have, such as "color": a recipe file may have variants for them."""
     augmentation: ClassVar[str] = "none"
     """The kind of augmentation before the discriminator where data are scarce, as in `augment.kind`."""
     builtin: ClassVar[tuple[str, ...]] = ()
@@ -109,6 +111,10 @@ class DataKind(ABC):
             BadInput: a setting does not suit the data.
         """
         return []
+
+    def find_traits(self, data: DataConfig) -> tuple[str, ...]:
+        """Return the traits of data, from the settings of which none are open."""
+        return ()
 
     def replaced_settings(self, table: Mapping[str, object], given: Collection[str]) -> Collection[str]:
         """Return the settings of a recipe file that those of the user replace.

@@ -4,20 +4,47 @@ The generator doubles the size from 4x4 (see `image_grid`) by 4x4 transposed con
 halves it down to 4x4 by 4x4 convolutions of stride 2. As in the paper, the generator uses ReLU and the discriminator
 leaky ReLU 0.2, and the layer next to the image has no norm in either.
 
-One extension: `full_resolution_channels` adds a 3x3 convolution at the image's full resolution to both networks, where
-the paper's networks read and write pixels only through a stride of 2.
+Three extensions: `full_resolution_channels` adds a 3x3 convolution at the image's full resolution to both networks,
+where the paper's networks read and write pixels only through a stride of 2; `upsampling` replaces the transposed
+convolutions of the generator, whose kernels may leave a checkerboard (Odena et al. 2016, "Deconvolution and
+Checkerboard Artifacts"), by nearest-neighbor upsampling and 3x3 convolutions; and `palette_colors` mixes pixels from a
+palette of the sample (see `palette`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 from torch import Tensor, nn
 
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.image_grid import ImageGrid
-from zerosum.networks.layers import LEAKY_RELU, RELU, LayerFactory, Norm, dropout_or_identity, tanh_or_identity
+from zerosum.networks.layers import (
+    LEAKY_RELU,
+    RELU,
+    LayerFactory,
+    Norm,
+    UpsampleConv,
+    dropout_or_identity,
+    tanh_or_identity,
+)
+from zerosum.networks.palette import PaletteOutput
+
+Upsampling = Literal["transposed", "nearest"]
+"""How a generator doubles the size: by 4x4 transposed convolutions, or by repeated pixels and 3x3 convolutions."""
+UpsampleFactory = Callable[[int, int, float, bool], nn.Module]
+"""Create a layer that doubles the size, from its input and output channels, its gain, and whether it has a bias."""
+
+
+def _build_upsampling(upsampling: Upsampling, factory: LayerFactory) -> UpsampleFactory:
+    if upsampling == "transposed":
+        return factory.conv_transpose2d
+    return lambda in_channels, out_channels, gain, bias: UpsampleConv(
+        factory.conv2d(in_channels, out_channels, kernel_size=3, gain=gain, bias=bias)
+    )
 
 
 class Generator(nn.Module):
@@ -34,9 +61,12 @@ class Generator(nn.Module):
         factory: LayerFactory,
         bounded: bool,
         full_resolution_channels: int = 0,
+        upsampling: Upsampling = "transposed",
+        palette_colors: int = 0,
     ) -> None:
         super().__init__()
         first = widths[0]
+        upsample = _build_upsampling(upsampling, factory)
         self.input_layer = nn.Sequential(
             factory.linear(latent_size, first * grid.cells, RELU.gain, bias=not norm.has_bias),
             nn.Unflatten(1, (first, grid.height, grid.width)),
@@ -45,7 +75,7 @@ class Generator(nn.Module):
         )
         stages = (
             nn.Sequential(
-                factory.conv_transpose2d(in_channels, out_channels, RELU.gain, bias=not norm.has_bias),
+                upsample(in_channels, out_channels, RELU.gain, not norm.has_bias),
                 norm.build(out_channels),
                 RELU.build(),
             )
@@ -54,16 +84,25 @@ class Generator(nn.Module):
             )
         )
         self.stages = nn.Sequential(*stages)
+        outputs = palette_colors or channels
         last_conv = (
-            factory.conv2d(full_resolution_channels, channels, kernel_size=3)
+            factory.conv2d(full_resolution_channels, outputs, kernel_size=3)
             if full_resolution_channels
-            else factory.conv_transpose2d(widths[-1], channels)
+            else upsample(widths[-1], outputs, 1.0, True)
         )
-        self.output_layer = nn.Sequential(last_conv, tanh_or_identity(bounded))
+        self.output_layer = (
+            PaletteOutput(last_conv, latent_size, channels, colors=palette_colors, bounded=bounded)
+            if palette_colors
+            else nn.Sequential(last_conv, tanh_or_identity(bounded))
+        )
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map latents (N, L) to images (N, channels, H, W), 2^len(widths) times the grid, in [-1, 1] if bounded."""
-        image: Tensor = self.output_layer(self.stages(self.input_layer(latent)))
+        features = self.stages(self.input_layer(latent))
+        output_layer = self.output_layer
+        image: Tensor = (
+            output_layer(features, latent) if isinstance(output_layer, PaletteOutput) else output_layer(features)
+        )
         return image
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -49,6 +50,12 @@ def _recipes_folder() -> Traversable:
     return resources.files("zerosum") / "recipes"
 
 
+def _trait_variants() -> list[str]:
+    """Return the names of the variants for a trait of data: with networks of any size (color) or one (nano-color)."""
+    traits = dict.fromkeys(trait for kind in DATA_KINDS for trait in DATA_KINDS.find(kind).traits)
+    return [name for trait in traits for name in (trait, *(f"{size}-{trait}" for size in NETWORK_SIZES))]
+
+
 class RecipeFile:
     """A recipe file: its settings, and the settings that its variants change.
 
@@ -69,7 +76,7 @@ class RecipeFile:
                 f"{file}: `variant` must hold one table for each variant, such as "
                 f"[variant.{NETWORK_SIZES[0]}.generator]"
             )
-        known = (*NETWORK_SIZES, *DATA_KINDS)
+        known = (*NETWORK_SIZES, *DATA_KINDS, *_trait_variants())
         for variant in self.variants:
             if variant not in known:
                 origin = self.settings_tree.find_origin(("variant", variant)) or file
@@ -78,7 +85,7 @@ class RecipeFile:
                 )
 
     def apply_variant(self, variant: str) -> bool:
-        """Override the settings by those of a variant: a size of networks, or a kind of data.
+        """Override the settings by those of a variant: a size of networks, a kind of data, or a trait of data.
 
         Returns:
             Whether the file has this variant; without it, nothing changes.
@@ -86,6 +93,18 @@ class RecipeFile:
         if variant in self.variants:
             self.settings_tree.merge(self.variants[variant], self.settings_tree.origins, ("variant", variant))
         return variant in self.variants
+
+    def apply_variants(self, variant: str, traits: Collection[str] = ()) -> None:
+        """Override the settings by those of a variant, then by those of variants for traits of the data.
+
+        Args:
+            variant: a size of networks, or a kind of data.
+            traits: traits of the data, such as "color": the variants "color" and, at the size nano, "nano-color".
+        """
+        self.apply_variant(variant)
+        for trait in traits:
+            self.apply_variant(trait)
+            self.apply_variant(f"{variant}-{trait}")
 
 
 def check_recipe(settings_tree: SettingsTree) -> Recipe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,12 @@ from zerosum.data.config import DataConfig
 from zerosum.data.kind import DATA_KINDS, builtin_datasets, selected_kind
 from zerosum.errors import BadInput
 from zerosum.inference.load import located_recipe, read_recipe, rewrite_recipe
-from zerosum.recipes import defaults
-from zerosum.recipes.defaults import DottedSettings, GivenArguments
+from zerosum.recipes import defaults, variants
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.unread import changed_settings, refuse_unread_settings
+from zerosum.recipes.variants import DottedSettings, GivenArguments
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RECOVERIES_FILE, Row, RunFolder, RunState
 from zerosum.training.loggers import check_loggers
@@ -132,7 +132,7 @@ def train(
             checked, recipe, size, settings, keywords
         )
         reporter = reporter or SilentReporter()
-        recipe_settings = _recipe_settings(recipe, variant)
+        recipe_settings = _recipe_settings(recipe, variant, resolved)
         return Run(
             *run_training.start_run(
                 resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, request, inspection
@@ -185,16 +185,16 @@ def _refuse_unknown_arguments(function: Callable[..., object], unknown: Mapping[
     known = list(inspect.signature(function).parameters)[:-1]  # the last one collects the unknown ones
     for name in unknown:
         near = ["examples"] if name in RUN_LENGTH_SYNONYMS else difflib.get_close_matches(name, known, 1)
-        tree = defaults.build_settings_tree("auto", "", {}, {}).tree
+        tree = variants.build_settings_tree("auto", "", {}, {}).tree
         inner = [dotted for dotted in iter_setting_names(Recipe, tree) if dotted.rpartition(".")[2] == name]
         hint = f"`{near[0]}`" if near else f"`settings` with `{inner[0]}`" if inner else f"one of {', '.join(known)}"
         raise BadInput(f"`{name}`: {function.__name__} has no such argument; use {hint}")
 
 
-def _recipe_settings(recipe: str, variant: str) -> Row:
+def _recipe_settings(recipe: str, variant: str, resolved: Recipe) -> Row:
     """Return the settings that the recipe file itself has; {} if the file is incomplete without the user's settings."""
     try:
-        own = check_recipe(defaults.build_settings_tree(recipe, variant, {}, {}))
+        own = check_recipe(variants.build_settings_tree(recipe, variant, {}, {}, variants.find_traits(resolved)))
     except BadInput:
         return {}
     return own.model_dump(mode="json", exclude_none=True)
@@ -245,10 +245,16 @@ def _resolve_recipe(
     data = checked.data
     inspection = DATA_KINDS.find(data.kind).inspect(data)
     device = choose_device(checked.training.device)
-    variant = defaults.choose_variant(recipe, data.kind, size or ("nano" if device.type == "cpu" else "base"))
-    tree = defaults.build_settings_tree(recipe, variant, settings, keywords)
-    data_decisions = defaults.choose_data_settings(tree, data, inspection, device.type == "cpu")
-    resolved = check_recipe(tree)
+    variant = variants.choose_variant(recipe, data.kind, size or ("nano" if device.type == "cpu" else "base"))
+
+    def resolve(traits: Collection[str]) -> tuple[Recipe, list[Decision]]:
+        tree = variants.build_settings_tree(recipe, variant, settings, keywords, traits)
+        decisions = defaults.choose_data_settings(tree, data, inspection, device.type == "cpu")
+        return check_recipe(tree), decisions
+
+    resolved, data_decisions = resolve(())
+    if traits := variants.find_traits(resolved):
+        resolved, data_decisions = resolve(traits)
     user_set = {*settings, *keywords, *(["size"] if size else [])}
     decisions = defaults.list_initial_decisions(resolved, variant, _describe_device(device), user_set)
     return resolved, [*decisions, *data_decisions], device, inspection, variant
@@ -261,11 +267,11 @@ def _validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords:
         BadInput: a setting or the size is wrong, or there is no data source.
     """
     if size:
-        defaults.check_network_size(recipe, size)
-    defaults.check_recipe_variants(recipe)
-    tree = defaults.build_settings_tree(recipe, "", settings, keywords)
-    variant = defaults.choose_variant(recipe, selected_kind(tree.tree.get("data", {})), size or "nano")
-    checked = check_recipe(defaults.build_settings_tree(recipe, variant, settings, keywords))
+        variants.check_network_size(recipe, size)
+    variants.check_recipe_variants(recipe)
+    tree = variants.build_settings_tree(recipe, "", settings, keywords)
+    variant = variants.choose_variant(recipe, selected_kind(tree.tree.get("data", {})), size or "nano")
+    checked = check_recipe(variants.build_settings_tree(recipe, variant, settings, keywords))
     own = changed_settings(checked) if recipe.endswith(".toml") else []  # a file of the user, who set all that is in it
     refuse_unread_settings(checked, {*settings, *keywords, *own})
     if not checked.data.source:

@@ -8,10 +8,10 @@ import pytest
 from zerosum.diagnosis.log_history import LogHistory
 from zerosum.diagnosis.rules import RULES
 from zerosum.diagnosis.rules.engine import Rule, no_remedy
-from zerosum.recipes.defaults import build_settings_tree
 from zerosum.recipes.files import check_recipe, list_recipes
 from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import Recipe
+from zerosum.recipes.variants import build_settings_tree
 
 RULES_WITH_REMEDY = [rule for rule in RULES if rule.remedy is not no_remedy]
 

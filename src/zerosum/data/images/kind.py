@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CLAIM_OF_PATH, CLAIM_OF_ANYTHING = 0.5, 0.1
 """How sure it is that a file or folder holds images, and that anything else, such as a misspelled path, should."""
+COLOR_CHANNELS = (3, 4)
+"""Numbers of channels of images in color."""
 
 
 class Images(DataKind):
@@ -34,6 +36,7 @@ class Images(DataKind):
     name: ClassVar[str] = "images"
     noun: ClassVar[str] = "image"
     class_hint: ClassVar[str] = "put the images of each class into a folder of its own, or add a labels.csv"
+    traits: ClassVar[tuple[str, ...]] = ("color",)
     augmentation: ClassVar[str] = "ada"
     builtin: ClassVar[tuple[str, ...]] = ("digits",)
 
@@ -65,6 +68,11 @@ class Images(DataKind):
 
         assert isinstance(inspection, ImageInspection), "this kind made the inspection"
         return choose_image_settings(table, inspection, on_cpu)
+
+    def find_traits(self, data: DataConfig) -> tuple[str, ...]:
+        """Return "color" for images of three channels, or of four, of which one may be transparency."""
+        assert isinstance(data, ImageDataConfig), "the settings are of this kind"
+        return self.traits if data.channels in COLOR_CHANNELS and data.bands != "pages" else ()
 
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
         """Load the images, decoded to one size."""

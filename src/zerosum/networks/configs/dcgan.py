@@ -59,6 +59,12 @@ class DCGANGeneratorConfig(_DCGANConfig, TensorGeneratorConfig):
 
     norm: NormName = "batch"
     """Norm after every layer but the last."""
+    upsampling: Literal["transposed", "nearest"] = "transposed"
+    """How the size is doubled: by 4x4 transposed convolutions as in the paper, or by repeating pixels (nearest) and 3x3
+    convolutions, which leave no checkerboard in flat colors."""
+    palette_colors: int = Field(0, ge=0, le=256)
+    """Number of colors of a sample's palette, from which its pixels are mixed; 0 for pixels that are free. A palette
+    keeps the colors of an object together where a run takes minutes."""
 
     def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
@@ -74,6 +80,8 @@ class DCGANGeneratorConfig(_DCGANConfig, TensorGeneratorConfig):
             factory=build_layer_factory(self.init),
             bounded=spec.bounded,
             full_resolution_channels=self.full_resolution_channels,
+            upsampling=self.upsampling,
+            palette_colors=self.palette_colors,
         )
 
 
@@ -92,6 +100,11 @@ class DCGANDiscriminatorConfig(_DCGANConfig, TensorDiscriminatorConfig):
     def uses_batch_norm(self) -> bool:
         """Whether it has batch norm, which makes a sample's score depend on the rest of the batch."""
         return self.norm == "batch"
+
+    @property
+    def uses_dropout(self) -> bool:
+        """Whether it has dropout, which makes the score of a sample differ between two forward passes."""
+        return self.dropout > 0
 
     def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to scores (N,)."""
