@@ -12,18 +12,20 @@ from zerosum.networks.palette import PaletteOutput
 def test_a_pixel_is_the_mean_of_the_colors_weighted_by_its_softmax() -> None:
     torch.manual_seed(0)
     layer = PaletteOutput(nn.Identity(), latent_size=5, channels=3, colors=4)
-    logits, latent = torch.randn(2, 4, 6, 7), torch.randn(2, 5)
-    colors = layer.palette(latent).view(2, 3, 4)
+    logits, latent = torch.randn(2, 6, 6, 7), torch.randn(2, 5)
+    black_and_white = torch.tensor([-1.0, 1.0]).expand(2, 3, 2)
+    colors = torch.cat([layer.palette(latent).view(2, 3, 4), black_and_white], 2)
     expected = torch.einsum("nck,nkhw->nchw", colors, logits.softmax(1))
     torch.testing.assert_close(layer(logits, latent), expected)
 
 
 def test_a_certain_pixel_has_exactly_one_color_of_its_own_sample() -> None:
     layer = PaletteOutput(nn.Identity(), latent_size=5, channels=3, colors=4)
-    logits, latent = torch.full((2, 4, 2, 2), -1e4), torch.randn(2, 5)
-    logits[:, 2] = 1e4
+    logits, latent = torch.full((2, 6, 2, 2), -1e4), torch.randn(2, 5)
+    logits[:, 2, 0], logits[:, 5, 1] = 1e4, 1e4
     colors = layer.palette(latent).view(2, 3, 4)
     torch.testing.assert_close(layer(logits, latent)[..., 0, 1], colors[..., 2])
+    assert (layer(logits, latent)[..., 1, :] == 1).all()  # white
     assert not torch.equal(colors[0], colors[1])
 
 

@@ -31,7 +31,7 @@ from zerosum.networks.layers import (
     dropout_or_identity,
     tanh_or_identity,
 )
-from zerosum.networks.palette import PaletteOutput
+from zerosum.networks.palette import PaletteOutput, num_logits
 
 Upsampling = Literal["transposed", "nearest"]
 """How a generator doubles the size: by 4x4 transposed convolutions, or by repeated pixels and 3x3 convolutions."""
@@ -84,7 +84,7 @@ class Generator(nn.Module):
             )
         )
         self.stages = nn.Sequential(*stages)
-        outputs = palette_colors or channels
+        outputs = num_logits(palette_colors, bounded) if palette_colors else channels
         last_conv = (
             factory.conv2d(full_resolution_channels, outputs, kernel_size=3)
             if full_resolution_channels

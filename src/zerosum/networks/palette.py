@@ -3,6 +3,7 @@
 Flat drawings, sprites and icons have few colors, and those of one object belong together. Where every pixel is free to
 choose its own color, a small generator trained for minutes agrees on none: colors alternate from pixel to pixel. Here a
 pixel chooses among the `colors` of its sample by a softmax, and a small network makes these from the latent vector.
+Black and white belong to every palette, because most drawings have a background or an outline of exactly one of them.
 """
 
 from __future__ import annotations
@@ -12,17 +13,25 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+FIXED_COLORS = (-1.0, 1.0)
+"""Values of all channels of the colors that belong to every palette of bounded samples: black and white."""
 HIDDEN_WIDTHS = (32, 64)
 """Widths of the hidden layers that map latents to palettes."""
 LAST_GAIN = 3.0
 """Gain of the last layer's initialization: the colors of new palettes cover the whole range."""
 
 
+def num_logits(colors: int, bounded: bool) -> int:
+    """Return the number of logits of a pixel, for palettes with so many learned colors."""
+    return colors + bounded * len(FIXED_COLORS)
+
+
 class PaletteOutput(nn.Module):
     """Mix the channels of an image from a palette of its latent vector.
 
     Example:
-        >>> layer = PaletteOutput(nn.Conv2d(16, 8, 1), latent_size=32, channels=3, colors=8)
+        >>> logits = nn.Conv2d(16, num_logits(8, bounded=True), 1)
+        >>> layer = PaletteOutput(logits, latent_size=32, channels=3, colors=8)
         >>> layer(torch.zeros(2, 16, 64, 64), torch.zeros(2, 32)).shape
         torch.Size([2, 3, 64, 64])
     """
@@ -33,13 +42,15 @@ class PaletteOutput(nn.Module):
         """Create the network that maps latents to palettes.
 
         Args:
-            logits: the last convolution, features (N, F, h, w) to one logit for each color (N, colors, H, W).
+            logits: the last convolution, features (N, F, h, w) to logits (N, `num_logits`, H, W).
             latent_size: number of values of a latent vector.
             channels: channels of an image.
-            colors: number of colors in a palette.
-            bounded: whether the values of images lie in [-1, 1]; then those of colors do, too.
+            colors: number of colors of a palette that are learned.
+            bounded: whether the values of images lie in [-1, 1]; then those of colors do, too, and there are black and
+                white.
         """
         super().__init__()
+        self.fixed_colors: Tensor
         self.logits = logits
         self.channels, self.colors = channels, colors
         widths = (latent_size, *HIDDEN_WIDTHS, colors * channels)
@@ -52,10 +63,14 @@ class PaletteOutput(nn.Module):
             layers += [linear, nn.ReLU()]
         layers[-1] = nn.Tanh() if bounded else nn.Identity()
         self.palette = nn.Sequential(*layers)
+        fixed = torch.tensor(FIXED_COLORS if bounded else ()).expand(channels, -1)
+        self.register_buffer("fixed_colors", fixed.clone(), persistent=False)
 
     def forward(self, features: Tensor, latent: Tensor) -> Tensor:
         """Map features (N, F, h, w) and latents (N, L) to images (N, channels, H, W)."""
         logits = self.logits(features).contiguous()  # the softmax is 4 times as fast as in channels_last on a CPU
         weights = logits.flatten(2).softmax(1)
-        colors = self.palette(latent).view(-1, self.channels, self.colors).to(weights.dtype)
+        learned = self.palette(latent).view(-1, self.channels, self.colors)
+        colors = torch.cat([learned, self.fixed_colors.to(learned.dtype).expand(len(learned), -1, -1)], 2)
+        colors = colors.to(weights.dtype)
         return torch.bmm(colors, weights).view(-1, self.channels, *logits.shape[2:])

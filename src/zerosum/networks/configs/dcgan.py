@@ -63,8 +63,8 @@ class DCGANGeneratorConfig(_DCGANConfig, TensorGeneratorConfig):
     """How the size is doubled: by 4x4 transposed convolutions as in the paper, or by repeating pixels (nearest) and 3x3
     convolutions, which leave no checkerboard in flat colors."""
     palette_colors: int = Field(0, ge=0, le=256)
-    """Number of colors of a sample's palette, from which its pixels are mixed; 0 for pixels that are free. A palette
-    keeps the colors of an object together where a run takes minutes."""
+    """Number of colors of a sample's palette, in addition to black and white, from which its pixels are mixed; 0 for
+    pixels that are free. A palette keeps the colors of an object together where a run takes minutes."""
 
     def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
