@@ -6,7 +6,7 @@ from torch import nn
 
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs import DCGANGeneratorConfig
-from zerosum.networks.palette import PaletteOutput
+from zerosum.networks.palette import SHARPNESS, PaletteOutput
 
 
 def test_a_pixel_is_the_mean_of_the_colors_weighted_by_its_softmax() -> None:
@@ -15,7 +15,7 @@ def test_a_pixel_is_the_mean_of_the_colors_weighted_by_its_softmax() -> None:
     logits, latent = torch.randn(2, 6, 6, 7), torch.randn(2, 5)
     black_and_white = torch.tensor([-1.0, 1.0]).expand(2, 3, 2)
     colors = torch.cat([layer.palette(latent).view(2, 3, 4), black_and_white], 2)
-    expected = torch.einsum("nck,nkhw->nchw", colors, logits.softmax(1))
+    expected = torch.einsum("nck,nkhw->nchw", colors, (SHARPNESS * logits).softmax(1))
     torch.testing.assert_close(layer(logits, latent), expected)
 
 
