@@ -46,6 +46,23 @@ def test_uniform_and_normal_pass_kolmogorov_smirnov() -> None:
     assert (torch.special.ndtr(z) - grid).abs().max() < 2.7 / math.sqrt(n)
 
 
+def test_coarse_normal_is_normal_and_a_function_of_the_seed() -> None:
+    n = 100_000
+    z = seeded_rng.coarse_normal(derive_seeds(5, 0, n // 10), 10, RandomStream.LATENT)
+    assert z.shape == (n // 10, 10)
+    assert z.dtype == torch.float32
+    values = z.flatten().double().sort().values
+    assert (torch.special.ndtr(values) - torch.arange(1, n + 1).double() / n).abs().max() < 2.7 / math.sqrt(n)
+    for shift in (1, 2, 3, 4):  # four numbers come from one hash
+        assert abs((z[:, shift:] * z[:, :-shift]).mean()) < 5.5 / math.sqrt(n / 10 * (10 - shift))
+    assert torch.equal(z[7:9, :6], seeded_rng.coarse_normal(derive_seeds(5, 7, 2), 6, RandomStream.LATENT))
+    hashed = seeded_rng._splitmix64(torch.full((1,), RandomStream.LATENT))
+    state = seeded_rng._splitmix64(derive_seeds(5, 0, 1) ^ hashed) + seeded_rng._GOLDEN_GAMMA
+    low = int(seeded_rng._splitmix64(state)[0]) & 0xFFFF
+    uniform_number = ((low ^ 0x8000) + 0.5) / 65536  # of a signed number from -2^15 to 2^15 - 1
+    assert torch.special.ndtr(z[0, 0].double()).item() == pytest.approx(uniform_number, abs=1e-6)
+
+
 def test_a_sample_does_not_depend_on_the_rest_of_the_batch() -> None:
     full = normal(derive_seeds(7, 0, 64), 32, RandomStream.LATENT)
     parts = torch.cat([normal(derive_seeds(7, first, 16), 32, RandomStream.LATENT) for first in range(0, 64, 16)])

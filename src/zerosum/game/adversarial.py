@@ -170,6 +170,7 @@ class AdversarialGame(Game):
         input_gradients_at: frozenset[str] = frozenset(),
         concat_real_fake: bool = False,
         generate_input: Callable[[Batch, Progress], DiscriminatorInput] | None = None,
+        float32_scores_at: frozenset[str] = frozenset(),
     ) -> Play:
         """Return a play on this batch; see `Play` for the options.
 
@@ -179,6 +180,7 @@ class AdversarialGame(Game):
             input_gradients_at: subset of {"real", "fake"} at which the gradient of the score is computed.
             concat_real_fake: score real and fake samples in one forward pass.
             generate_input: returns the fakes as discriminator inputs; by default the generator makes new ones.
+            float32_scores_at: subset of {"real", "fake"} whose scores are computed in float32.
         """
         generate_fakes = partial(generate_input or self._generate_discriminator_input, batch, progress)
         real = self.prepare_discriminator_input(self.prepare_real(batch, progress), REAL, batch, progress)
@@ -192,6 +194,7 @@ class AdversarialGame(Game):
             input_gradients_at,
             concat_real_fake,
             self.input_gradient_fn,
+            float32_scores_at,
         )
 
     def _generate_discriminator_input(self, batch: Batch, progress: Progress) -> DiscriminatorInput:
@@ -205,8 +208,9 @@ class AdversarialGame(Game):
         concat_real_fake = self.per_sample and player == "discriminator"
         active_terms = {name: term for name, term in terms.items() if value_at(term.weight, progress)}
         play = self.build_play(
-            batch, progress, _input_gradients_at(active_terms), concat_real_fake, partial(self._prepare_fakes, player)
-        )
+            batch, progress, _input_gradients_at(active_terms), concat_real_fake, partial(self._prepare_fakes, player),
+            _float32_scores_at(active_terms),
+        )  # fmt: skip
         losses = self._compute_objective(player, loss_fn, play) | _compute_weighted_terms(active_terms, play)
         return MoveLosses(losses, self._compute_signals(play) if player == "discriminator" else {})
 
@@ -240,9 +244,8 @@ class AdversarialGame(Game):
         return map_tensors(Tensor.detach, sample)
 
     def _compute_lazy_losses(self, terms: Mapping[str, Term], batch: Batch, progress: Progress) -> MoveLosses:
-        return MoveLosses(
-            _compute_weighted_terms(terms, self.build_play(batch, progress, _input_gradients_at(terms))), {}
-        )
+        play = self.build_play(batch, progress, _input_gradients_at(terms), float32_scores_at=_float32_scores_at(terms))
+        return MoveLosses(_compute_weighted_terms(terms, play), {})
 
     def _compute_augmentation_loss(self, target: float, batch: Batch, progress: Progress) -> MoveLosses:
         """Return the loss that raises the augmentation probability p while r > `target`, and lowers it otherwise.
@@ -346,6 +349,10 @@ def _term_ema_half_lives(player: str, terms: Mapping[str, Term]) -> list[Schedul
 
 def _input_gradients_at(terms: Mapping[str, Term]) -> frozenset[str]:
     return frozenset().union(*(term.input_gradients_at for term in terms.values()))
+
+
+def _float32_scores_at(terms: Mapping[str, Term]) -> frozenset[str]:
+    return frozenset().union(*(term.float32_scores_at for term in terms.values()))
 
 
 def _compute_weighted_terms(terms: Mapping[str, Term], play: Play) -> NamedTensors:

@@ -163,6 +163,7 @@ class Play:
         input_gradients_at: frozenset[str] = frozenset(),
         concat_real_fake: bool = False,
         input_gradient_fn: InputGradientFn = input_gradient_norm_sq,
+        float32_scores_at: frozenset[str] = frozenset(),
     ) -> None:
         """Create a play; nothing is computed yet.
 
@@ -177,6 +178,8 @@ class Play:
             concat_real_fake: score real and fake samples in one forward pass, which is faster than two; valid only if a
                 sample's score does not depend on the rest of the batch. Ignored if gradients are needed.
             input_gradient_fn: computes outputs and input gradients.
+            float32_scores_at: subset of {"real", "fake"} at which scores are computed in float32, whatever the
+                precision of the networks.
         """
         self.game, self.discriminate, self.real, self.batch, self.progress = game, discriminate, real, batch, progress
         self._generate_input, self._input_gradients_at, self._input_gradient_fn = (
@@ -184,6 +187,7 @@ class Play:
             input_gradients_at,
             input_gradient_fn,
         )
+        self._float32_scores_at = float32_scores_at
         # with input gradients, the graph of the second derivative exceeds the caches: two passes are 1.25 times as fast
         self._concat_real_fake = concat_real_fake and not input_gradients_at
 
@@ -195,7 +199,7 @@ class Play:
     @cached_property
     def _concatenated_outputs(self) -> list[tuple[DiscriminatorOutput, Tensor | None]]:
         both = tree_map(lambda real, fake: None if real is None else torch.cat([real, fake]), self.real, self.fake)
-        output = self.discriminate(both)
+        output = self._discriminate_at("real" if "real" in self._float32_scores_at else "fake", both)
         return [(tree_map(partial(_select_half, index), output), None) for index in (0, 1)]
 
     @cached_property
@@ -205,7 +209,7 @@ class Play:
         return (
             self._input_gradient_fn(self.discriminate, self.real)
             if "real" in self._input_gradients_at
-            else (self.discriminate(self.real), None)
+            else (self._discriminate_at("real", self.real), None)
         )
 
     @cached_property
@@ -215,8 +219,15 @@ class Play:
         return (
             self._input_gradient_fn(self.discriminate, self.fake)
             if "fake" in self._input_gradients_at
-            else (self.discriminate(self.fake), None)
+            else (self._discriminate_at("fake", self.fake), None)
         )
+
+    def _discriminate_at(self, samples: str, discriminator_input: DiscriminatorInput) -> DiscriminatorOutput:
+        """Return the discriminator's output on "real" or "fake" samples, in float32 if a term needs it."""
+        if samples not in self._float32_scores_at:
+            return self.discriminate(discriminator_input)
+        with torch.autocast(tree_leaves(discriminator_input)[0].device.type, enabled=False):
+            return self.discriminate(discriminator_input)
 
     @property
     def real_output(self) -> DiscriminatorOutput:
@@ -261,6 +272,11 @@ class Play:
         norm_sq = self._fake_output_and_gradient[1]
         assert norm_sq is not None, 'a term that reads fake_gradient_norm_sq must list "fake" in input_gradients_at'
         return norm_sq
+
+    def float32_score(self, discriminator_input: DiscriminatorInput) -> Tensor:
+        """Return the score (N,) or (N, 1, h, w) of any discriminator input, computed in float32."""
+        with torch.autocast(tree_leaves(discriminator_input)[0].device.type, enabled=False):
+            return self.discriminate(discriminator_input).score
 
     def input_gradient_norm_sq(self, discriminator_input: DiscriminatorInput) -> Tensor:
         """Return the squared norm (N,) of d score / d sample at any discriminator input."""

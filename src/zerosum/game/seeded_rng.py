@@ -46,6 +46,9 @@ class RandomStream(IntEnum):
     OLD_FILM = 55
     ROTATE90 = 61
     CONDITION = 71
+    FINITE_DIFFERENCE = 81
+    LEVEL_NOISE = 82
+    CODE_NOISE = 83
 
 
 @unique
@@ -136,3 +139,19 @@ def normal(seed: Tensor, size: int, random_stream: RandomStream, truncation: flo
     """
     probability_inside = math.erf(truncation / math.sqrt(2))
     return torch.erfinv((2 * uniform(seed, size, random_stream) - 1) * probability_inside) * math.sqrt(2)
+
+
+def coarse_normal(seed: Tensor, size: int, random_stream: RandomStream) -> Tensor:
+    """Draw standard normal numbers of 16 random bits each, one row per seed: (N,) int64 to (N, size) float32.
+
+    They take a tenth of the time of `normal`, which matters for noise of the size of images, and none exceeds 4.33 in
+    absolute value.
+    """
+    state = _splitmix64(seed ^ _splitmix64(torch.full_like(seed, random_stream)))
+    bits = state[:, None] + _GOLDEN_GAMMA * torch.arange(1, (size + 3) // 4 + 1, device=seed.device, dtype=torch.int64)
+    # `_splitmix64`, in place: the memory for intermediate results would take most of the time
+    bits.bitwise_xor_(_logical_right_shift(bits, 30)).mul_(_MIX_MULTIPLIER_1)
+    bits.bitwise_xor_(_logical_right_shift(bits, 27)).mul_(_MIX_MULTIPLIER_2)
+    bits.bitwise_xor_(_logical_right_shift(bits, 31))
+    values = bits.view(torch.int16).float()  # 4 numbers from -2^15 to 2^15 - 1 of each hash
+    return values.add_(0.5).mul_(2.0**-15).erfinv_().mul_(math.sqrt(2))[:, :size]

@@ -33,6 +33,7 @@ def first_conflict(recipe: Recipe) -> str:
         _check_batch_norm,
         _check_capabilities,
         _check_equal_terms,
+        _check_penalties,
         _check_replay_and_history,
         _check_accumulation,
         _check_latents,
@@ -117,6 +118,22 @@ def _check_equal_terms(recipe: Recipe) -> Iterator[str]:
         first = names.setdefault(term.model_dump_json(exclude={"weight", "every_rounds"}), name)
         if first != name:
             yield f"`terms.{name}`: is the same loss as `terms.{first}`, added twice; leave one of them out"
+
+
+def _check_penalties(recipe: Recipe) -> Iterator[str]:
+    """Check that gradient penalties can be computed: by second derivatives, or by two forward passes."""
+    for name, term in recipe.terms.items():
+        needs_second_derivatives = term.uses_input_gradients and not term.uses_finite_differences
+        if needs_second_derivatives and not recipe.discriminator.has_second_derivatives:
+            yield (
+                f"`terms.{name}`: `discriminator.kind` {recipe.discriminator.kind} uses fused attention, which has no "
+                "second derivatives; replace the term by `terms.r1_approximate` and `terms.r2_approximate`"
+            )
+        if term.uses_finite_differences and recipe.discriminator.uses_dropout:
+            yield (
+                f"`terms.{name}`: compares two forward passes, and dropout drops other units in each; set "
+                f"`discriminator.dropout` 0, or replace the term by `terms.{term.kind[:2]}`"
+            )
 
 
 def _check_replay_and_history(recipe: Recipe) -> Iterator[str]:

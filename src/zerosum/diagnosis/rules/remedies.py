@@ -11,7 +11,7 @@ from zerosum.diagnosis.rules.signals import get_fact
 Remedy = Callable[[LogHistory], Sequence[Recommendation]]
 """Returns the recommended settings for a run, from its history and its facts."""
 
-GRADIENT_PENALTIES = ("r1", "r2", "gradient-penalty", "dragan")
+GRADIENT_PENALTIES = ("r1", "r2", "r1-approximate", "r2-approximate", "gradient-penalty", "dragan")
 """Kinds of terms that penalize the gradient of the discriminator at its input."""
 SMALL_BATCH_SIZE = 8
 """Batch size below which the recipe's batch size is recommended."""

@@ -14,6 +14,7 @@ from pydantic import Field
 from zerosum.game.terms.auxiliary_classifier import ClassifyFake, ClassifyReal
 from zerosum.game.terms.base import Term
 from zerosum.game.terms.cycle import CycleConsistency, IdentityLoss, PatchNCE
+from zerosum.game.terms.finite_differences import R1Approximate, R2Approximate
 from zerosum.game.terms.gradient_penalties import R1, R2, Dragan, GradientPenalty
 from zerosum.game.terms.historical_averaging import HistoricalAveraging
 from zerosum.game.terms.orthogonal import OrthogonalRegularization
@@ -38,6 +39,8 @@ __all__ = [
     "PatchNCE",
     "PathLength",
     "PerceptualLoss",
+    "R1Approximate",
+    "R2Approximate",
     "SelfSupervisedReconstruction",
     "Term",
 ]  # fmt: skip
@@ -47,6 +50,8 @@ AnyTerm = Annotated[
     | R2
     | GradientPenalty
     | Dragan
+    | R1Approximate
+    | R2Approximate
     | ClassifyReal
     | ClassifyFake
     | HistoricalAveraging

@@ -29,8 +29,12 @@ class Term(Protocol):
 
     requires: ClassVar[frozenset[str]]
     """Capabilities that the networks must have; see `zerosum.networks.configs`."""
+    float32_scores_at: ClassVar[frozenset[str]]
+    """Subset of {"real", "fake"} at which the term needs scores that were computed in float32."""
     uses_input_gradients: ClassVar[bool]
     """Whether the term differentiates the discriminator by its input anywhere."""
+    uses_finite_differences: ClassVar[bool]
+    """Whether the term compares scores of several forward passes, which must not differ by dropout."""
     uses_full_batch: ClassVar[bool]
     """Whether the term keeps statistics of full batches between steps, which micro-batches and ranks cannot share."""
     is_paired: ClassVar[bool]
@@ -65,8 +69,12 @@ class TermSettings(Settings):
     """Subset of {"real", "fake"} at which the term reads the gradient of the score."""
     requires: ClassVar[frozenset[str]] = frozenset()
     """Capabilities that the networks must have; see `zerosum.networks.configs`."""
+    float32_scores_at: ClassVar[frozenset[str]] = frozenset()
+    """Subset of {"real", "fake"} at which the term needs scores that were computed in float32."""
     uses_input_gradients: ClassVar[bool] = False
     """Whether the term differentiates the discriminator by its input anywhere."""
+    uses_finite_differences: ClassVar[bool] = False
+    """Whether the term compares scores of several forward passes, which must not differ by dropout."""
     uses_full_batch: ClassVar[bool] = False
     """Whether the term keeps statistics of full batches between steps, which micro-batches and ranks cannot share."""
     is_paired: ClassVar[bool] = False

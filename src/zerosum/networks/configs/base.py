@@ -153,6 +153,16 @@ class DiscriminatorConfig(NetworkConfig):
         return not self.uses_batch_norm
 
     @property
+    def uses_dropout(self) -> bool:
+        """Whether it has dropout, which makes the score of a sample differ between two forward passes."""
+        return False
+
+    @property
+    def has_second_derivatives(self) -> bool:
+        """Whether its input gradients can be differentiated again, as exact gradient penalties need."""
+        return True
+
+    @property
     def sees_input(self) -> bool:
         """Whether the discriminator also gets the input that a sample was translated from."""
         return False

@@ -95,6 +95,11 @@ class MLPDiscriminatorConfig(_MLPConfig, TensorDiscriminatorConfig):
         """Whether it has batch norm, which makes a sample's score depend on the rest of the batch."""
         return self.norm == "batch"
 
+    @property
+    def uses_dropout(self) -> bool:
+        """Whether it has dropout, which makes the score of a sample differ between two forward passes."""
+        return self.dropout > 0
+
     def build_network(self, spec: TensorSpec, build_head: HeadFactory) -> nn.Module:
         """Build the network, (N, *shape) to scores (N,)."""
         from zerosum.networks import layers, mlp
