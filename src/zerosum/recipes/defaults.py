@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from zerosum.data.kind import DATA_KINDS
 from zerosum.game.augment.config import AUGMENTS, AugmentConfig, NoAugment
+from zerosum.recipes.choices import Choice
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import Recipe
@@ -91,7 +92,9 @@ def _choose_upscale_factor(settings_tree: SettingsTree, scale_factor: object) ->
     return [Decision("upscaling", f"by {scale_factor}", "as in the pairs (`generator.upscale_factor`)")]
 
 
-def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: Collection[str]) -> list[Decision]:
+def list_initial_decisions(
+    recipe: Recipe, variant: str, device: str, user_set: Collection[str], choice: Choice | None = None
+) -> list[Decision]:
     """Return the decisions about recipe, networks, batch size and device, which need no measurement.
 
     Args:
@@ -99,6 +102,7 @@ def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: 
         variant: the variant of the recipe.
         device: a description of the device.
         user_set: the dotted names of the settings that the user set.
+        choice: the row of the recipe file by which recipe or size was chosen.
     """
     network_reasons = {
         "nano": "networks for a CPU (`size` small or base is slower and better)",
@@ -107,10 +111,14 @@ def list_initial_decisions(recipe: Recipe, variant: str, device: str, user_set: 
     }
     by_kind = f"networks for {variant}, because the data are {recipe.data.kind}"
     network_reason = "set by the user" if "size" in user_set else network_reasons.get(variant, by_kind)
+    recipe_reason = recipe.description.rstrip(".")
+    if choice is not None:
+        network_reason = choice.reason if choice.size else network_reason
+        recipe_reason = choice.reason if choice.recipe else recipe_reason
     batch_reason = "set by the user" if "training.batch_size" in user_set else "the recipe's, for networks of this size"
     device_reason = "the fastest one found" if recipe.training.device == "auto" else "set by the user"
     return [
-        Decision("recipe", recipe.name, recipe.description.rstrip(".")),
+        Decision("recipe", recipe.name, recipe_reason),
         Decision("networks", f"{recipe.generator.kind}, {variant}", network_reason),
         Decision("batch size", str(recipe.training.batch_size), batch_reason),
         Decision("device", device, device_reason),

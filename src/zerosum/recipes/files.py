@@ -8,8 +8,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
+from zerosum.recipes.choices import Choice
 from zerosum.recipes.parsing import SettingsTree
 from zerosum.recipes.recipe import NETWORK_SIZES, Recipe
 from zerosum.recipes.validation import first_conflict
@@ -56,6 +59,20 @@ def _trait_variants() -> list[str]:
     return [name for trait in traits for name in (trait, *(f"{size}-{trait}" for size in NETWORK_SIZES))]
 
 
+def _parse_choices(rows: object, file: str) -> list[Choice]:
+    """Return the rows of `[[choose]]`.
+
+    Raises:
+        BadInput: they are not valid.
+    """
+    try:
+        return TypeAdapter(list[Choice]).validate_python(rows)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("choose", *first["loc"])))
+        raise BadInput(f"{file}: {where}: {first['msg']}; mend or remove this row of [[choose]]") from None
+
+
 class RecipeFile:
     """A recipe file: its settings, and the settings that its variants change.
 
@@ -69,6 +86,7 @@ class RecipeFile:
         self.name = Path(name).name.removesuffix(".toml")
         self.settings_tree = SettingsTree.from_toml(read_recipe_text(name), file)
         self.variants: Row = self.settings_tree.tree.pop("variant", {})
+        self.choices = _parse_choices(self.settings_tree.tree.pop("choose", []), file)
         self.settings_tree.tree["name"] = self.name
         tables = self.variants.values() if isinstance(self.variants, dict) else [self.variants]
         if not all(isinstance(table, dict) for table in tables):

@@ -7,7 +7,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PositiveInt, SerializeAsAny, model_validator
 from pydantic_core import PydanticCustomError
@@ -26,7 +26,8 @@ from zerosum.networks.configs import AnyDiscriminatorConfig, AnyGeneratorConfig
 from zerosum.settings import Settings
 from zerosum.units import Count, Seconds
 
-NETWORK_SIZES = ("nano", "small", "base")
+NetworkSize = Literal["nano", "small", "base"]
+NETWORK_SIZES: tuple[NetworkSize, ...] = get_args(NetworkSize)
 
 
 class EMAConfig(Settings):

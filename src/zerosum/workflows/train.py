@@ -5,32 +5,26 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.config import DataConfig
-from zerosum.data.kind import DATA_KINDS, builtin_datasets, selected_kind
 from zerosum.errors import BadInput
 from zerosum.inference.load import located_recipe, read_recipe, rewrite_recipe
 from zerosum.recipes import defaults, variants
-from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
-from zerosum.recipes.unread import changed_settings, refuse_unread_settings
-from zerosum.recipes.variants import DottedSettings, GivenArguments
+from zerosum.recipes.variants import DottedSettings
 from zerosum.reporter import Reporter, SilentReporter
-from zerosum.run_folder import RECOVERIES_FILE, Row, RunFolder, RunState
+from zerosum.run_folder import RECOVERIES_FILE, RunFolder, RunState
 from zerosum.training.loggers import check_loggers
 from zerosum.units import format_count, format_seconds
+from zerosum.workflows.resolve import resolve_recipe, validate_recipe
 from zerosum.workflows.restart import Restart, build_request, decide_restart, describe_done, is_restarted
 from zerosum.workflows.run import Run
 
 if TYPE_CHECKING:
-    import torch
-
-    from zerosum.data.kind import Inspection
-    from zerosum.settings import Decision
     from zerosum.training.profiler import Profile
     from zerosum.training.trainer import Trainer
 
@@ -113,7 +107,7 @@ def train(
         device=device,
     )  # fmt: skip
     check_loggers(loggers)
-    checked = _validate_recipe(recipe, size, settings, keywords)  # before torch is imported, which takes seconds
+    checked = validate_recipe(recipe, size, settings, keywords)  # before torch is imported, which takes seconds
     path = Path(run) if run else Path("runs") / _default_run_name(checked.data)
     or_resume, request = or_resume or is_restarted(), build_request(checked, size)
     if not or_resume:
@@ -128,16 +122,13 @@ def train(
             return Run(RunFolder.open(path), RunState.DONE)
         if restart is Restart.RESUME:
             return resume(path, loggers=loggers, trust_code=True, reporter=reporter)  # the user's own settings
-        resolved, decisions, torch_device, inspection, variant = _resolve_recipe(
-            checked, recipe, size, settings, keywords
-        )
-        reporter = reporter or SilentReporter()
-        recipe_settings = _recipe_settings(recipe, variant, resolved)
+        resolved = resolve_recipe(checked, recipe, size, settings, keywords)
         return Run(
             *run_training.start_run(
-                resolved, path, decisions, torch_device, loggers, reporter, recipe_settings, request, inspection
+                resolved.recipe, path, resolved.decisions, resolved.device, loggers, reporter or SilentReporter(),
+                resolved.file_settings, request, resolved.inspection,
             )
-        )
+        )  # fmt: skip
 
 
 def profile(
@@ -173,11 +164,11 @@ def profile(
         settings, source, target_source, examples=examples, budget=budget, batch_size=batch_size, seed=seed,
         device=device,
     )  # fmt: skip
-    checked = _validate_recipe(recipe, size, settings, keywords)
+    checked = validate_recipe(recipe, size, settings, keywords)
     from zerosum.workflows import run_training
 
-    resolved, _, torch_device, _, _ = _resolve_recipe(checked, recipe, size, settings, keywords)
-    return run_training.profile_training(resolved, torch_device, reporter or SilentReporter())
+    resolved = resolve_recipe(checked, recipe, size, settings, keywords)
+    return run_training.profile_training(resolved.recipe, resolved.device, reporter or SilentReporter())
 
 
 def _refuse_unknown_arguments(function: Callable[..., object], unknown: Mapping[str, object]) -> None:
@@ -189,15 +180,6 @@ def _refuse_unknown_arguments(function: Callable[..., object], unknown: Mapping[
         inner = [dotted for dotted in iter_setting_names(Recipe, tree) if dotted.rpartition(".")[2] == name]
         hint = f"`{near[0]}`" if near else f"`settings` with `{inner[0]}`" if inner else f"one of {', '.join(known)}"
         raise BadInput(f"`{name}`: {function.__name__} has no such argument; use {hint}")
-
-
-def _recipe_settings(recipe: str, variant: str, resolved: Recipe) -> Row:
-    """Return the settings that the recipe file itself has; {} if the file is incomplete without the user's settings."""
-    try:
-        own = check_recipe(variants.build_settings_tree(recipe, variant, {}, {}, variants.find_traits(resolved)))
-    except BadInput:
-        return {}
-    return own.model_dump(mode="json", exclude_none=True)
 
 
 def _keyword_settings(
@@ -232,70 +214,12 @@ def _keyword_settings(
     return overrides
 
 
-def _resolve_recipe(
-    checked: Recipe, recipe: str, size: str, settings: DottedSettings, keywords: GivenArguments
-) -> tuple[Recipe, list[Decision], torch.device, Inspection, str]:
-    """Inspect the data and the machine, and fill in the settings that follow from them.
-
-    Returns:
-        The recipe, the decisions with their reasons, the device, the inspection of the data, and the recipe variant.
-    """
-    from zerosum.training.accelerator import choose_device
-
-    data = checked.data
-    inspection = DATA_KINDS.find(data.kind).inspect(data)
-    device = choose_device(checked.training.device)
-    variant = variants.choose_variant(recipe, data.kind, size or ("nano" if device.type == "cpu" else "base"))
-
-    def resolve(traits: Collection[str]) -> tuple[Recipe, list[Decision]]:
-        tree = variants.build_settings_tree(recipe, variant, settings, keywords, traits)
-        decisions = defaults.choose_data_settings(tree, data, inspection, device.type == "cpu")
-        return check_recipe(tree), decisions
-
-    resolved, data_decisions = resolve(())
-    if traits := variants.find_traits(resolved):
-        resolved, data_decisions = resolve(traits)
-    user_set = {*settings, *keywords, *(["size"] if size else [])}
-    decisions = defaults.list_initial_decisions(resolved, variant, _describe_device(device), user_set)
-    return resolved, [*decisions, *data_decisions], device, inspection, variant
-
-
-def _validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords: GivenArguments) -> Recipe:
-    """Check all settings for the variant that will most likely be used, without reading any data.
-
-    Raises:
-        BadInput: a setting or the size is wrong, or there is no data source.
-    """
-    if size:
-        variants.check_network_size(recipe, size)
-    variants.check_recipe_variants(recipe)
-    tree = variants.build_settings_tree(recipe, "", settings, keywords)
-    variant = variants.choose_variant(recipe, selected_kind(tree.tree.get("data", {})), size or "nano")
-    checked = check_recipe(variants.build_settings_tree(recipe, variant, settings, keywords))
-    own = changed_settings(checked) if recipe.endswith(".toml") else []  # a file of the user, who set all that is in it
-    refuse_unread_settings(checked, {*settings, *keywords, *own})
-    if not checked.data.source:
-        raise BadInput(
-            "`data.source` is missing: name the training data, which may be a folder, a file, or a built-in dataset "
-            f"({', '.join(builtin_datasets())})"
-        )
-    return checked
-
-
 def _default_run_name(data: DataConfig) -> str:
     paths = [Path(source).resolve() for source in data.training_sources]
     names = [path.stem if path.suffix.lower() in ARCHIVE_SUFFIXES else path.name for path in paths]
     if len(names) > MAX_NAMED_SOURCES:
         names[MAX_NAMED_SOURCES - 1 :] = [f"{len(names) - MAX_NAMED_SOURCES + 1}-more"]
     return ("-to-" if data.has_inputs and not data.degradations else "-and-").join(names)
-
-
-def _describe_device(device: torch.device) -> str:
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else "Apple GPU"
 
 
 def resume(
