@@ -60,6 +60,13 @@ class ClassConcatenatedLatent(nn.Module):
         return torch.cat([pixel_norm(latent), pixel_norm(self.class_embedding(label)).to(latent.dtype)], 1)
 
 
+def build_input_layer(
+    is_conditional: bool, num_classes: int, embedding_size: int, num_numbers: int
+) -> NormalizedLatent | ClassConcatenatedLatent:
+    """Return the input layer of a mapping network; arguments as in `ClassConcatenatedLatent`."""
+    return ClassConcatenatedLatent(num_classes, embedding_size, num_numbers) if is_conditional else NormalizedLatent()
+
+
 class MappingNetwork(nn.Module):
     """Map latents, with labels and numbers if it is conditional, to styles."""
 

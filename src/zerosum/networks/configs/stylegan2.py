@@ -86,14 +86,10 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         self.check_shape(shape)
         from zerosum.networks import stylegan2
         from zerosum.networks.conditioning import count_numbers
-        from zerosum.networks.mapping import ClassConcatenatedLatent, MappingNetwork, NormalizedLatent
+        from zerosum.networks.mapping import MappingNetwork, build_input_layer
 
         is_conditional = self.condition == "concat"
-        input_layer = (
-            ClassConcatenatedLatent(num_classes, self.condition_size, count_numbers(condition_spec))
-            if is_conditional
-            else NormalizedLatent()
-        )
+        input_layer = build_input_layer(is_conditional, num_classes, self.condition_size, count_numbers(condition_spec))
         mapping = MappingNetwork(
             input_layer, latent_size + is_conditional * self.condition_size, self.style_size, self.mapping_layers
         )
