@@ -193,3 +193,20 @@ def test_nearest_upsampling_repeats_pixels_before_its_convolution() -> None:
         checker.append((inner - inner.mean((2, 3), keepdim=True)).abs().max().item())
     assert checker[0] > 0.1
     assert checker[1] < 1e-5
+
+
+@pytest.mark.parametrize("full_resolution_channels", [0, 4])
+def test_output_skips_add_the_outputs_of_all_resolutions(full_resolution_channels: int) -> None:
+    torch.manual_seed(0)
+    config = DCGANGeneratorConfig(
+        width=4, norm="none", init="kaiming", full_resolution_channels=full_resolution_channels, output_skips=True
+    )
+    generator, latent = config.build(8, TensorSpec((3, 32, 64))), torch.randn(2, 8)
+    features, sizes, expected = generator.input_layer(latent), [], torch.zeros(2, 3, 32, 64)
+    for layer, stage in zip(generator.skip_layers, [*generator.stages, None], strict=False):
+        sizes.append(tuple(features.shape[2:]))
+        expected = expected + nn.functional.interpolate(layer(features), size=(32, 64))
+        features = stage(features) if stage is not None else features
+    expected = expected + generator.output_layer[0](features)
+    assert sizes == [(4, 8), (8, 16), (16, 32)]
+    torch.testing.assert_close(generator(latent), expected)

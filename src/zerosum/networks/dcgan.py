@@ -4,11 +4,12 @@ The generator doubles the size from 4x4 (see `image_grid`) by 4x4 transposed con
 halves it down to 4x4 by 4x4 convolutions of stride 2. As in the paper, the generator uses ReLU and the discriminator
 leaky ReLU 0.2, and the layer next to the image has no norm in either.
 
-Three extensions: `full_resolution_channels` adds a 3x3 convolution at the image's full resolution to both networks,
+Four extensions: `full_resolution_channels` adds a 3x3 convolution at the image's full resolution to both networks,
 where the paper's networks read and write pixels only through a stride of 2; `upsampling` replaces the transposed
 convolutions of the generator, whose kernels may leave a checkerboard (Odena et al. 2016, "Deconvolution and
-Checkerboard Artifacts"), by nearest-neighbor upsampling and 3x3 convolutions; and `palette_colors` mixes pixels from a
-palette of the sample (see `palette`).
+Checkerboard Artifacts"), by nearest-neighbor upsampling and 3x3 convolutions; `palette_colors` mixes pixels from a
+palette of the sample (see `palette`); and `output_skips` adds an output of every resolution to the image, as in
+StyleGAN2 (Karras et al. 2019, arXiv:1912.04958, section 4.1).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from zerosum.networks.layers import (
     Norm,
     UpsampleConv,
     dropout_or_identity,
+    repeat_pixels,
     tanh_or_identity,
 )
 from zerosum.networks.palette import PaletteOutput, num_logits
@@ -63,6 +65,7 @@ class Generator(nn.Module):
         full_resolution_channels: int = 0,
         upsampling: Upsampling = "transposed",
         palette_colors: int = 0,
+        output_skips: bool = False,
     ) -> None:
         super().__init__()
         first = widths[0]
@@ -90,20 +93,32 @@ class Generator(nn.Module):
             if full_resolution_channels
             else upsample(widths[-1], outputs, 1.0, True)
         )
-        self.output_layer = (
-            PaletteOutput(last_conv, latent_size, channels, colors=palette_colors, bounded=bounded)
-            if palette_colors
-            else nn.Sequential(last_conv, tanh_or_identity(bounded))
-        )
+        self.output_layer = nn.Sequential(last_conv, nn.Identity() if palette_colors else tanh_or_identity(bounded))
+        self.palette = PaletteOutput(latent_size, channels, palette_colors, bounded) if palette_colors else None
+        self.skip_layers = nn.ModuleList(factory.conv2d(width, outputs) for width in widths if output_skips)
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map latents (N, L) to images (N, channels, H, W), 2^len(widths) times the grid, in [-1, 1] if bounded."""
-        features = self.stages(self.input_layer(latent))
-        output_layer = self.output_layer
-        image: Tensor = (
-            output_layer(features, latent) if isinstance(output_layer, PaletteOutput) else output_layer(features)
-        )
+        features = self.input_layer(latent)
+        last_conv, activation = self.output_layer
+        image: Tensor
+        if self.skip_layers:
+            features, skip = self._forward_stages_with_skips(features)
+            image = last_conv(features) + skip
+        else:
+            image = last_conv(self.stages(features))
+        image = activation(image) if self.palette is None else self.palette(image, latent)
         return image
+
+    def _forward_stages_with_skips(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the last features, and the sum of the outputs at all resolutions, enlarged to the image's size."""
+        skip = self.skip_layers[0](features)
+        for index, stage in enumerate(self.stages, 1):
+            features, skip = stage(features), repeat_pixels(skip)
+            if index < len(self.skip_layers):  # the last convolution is the output at full resolution
+                skip = skip + self.skip_layers[index](features)
+        has_full_resolution_stage = len(self.stages) == len(self.skip_layers)
+        return features, skip if has_full_resolution_stage else repeat_pixels(skip)
 
 
 class Discriminator(nn.Module):

@@ -232,6 +232,11 @@ def _downsample_by_conv(sample: Tensor) -> Tensor:
     return functional.conv2d(functional.pad(sample, (1, 1, 1, 1), "replicate"), depthwise, stride=2, groups=channels)
 
 
+def repeat_pixels(sample: Tensor) -> Tensor:
+    """Double the size by repeating pixels: (N, C, H, W) to (N, C, 2H, 2W)."""
+    return functional.interpolate(sample, scale_factor=2.0)
+
+
 def fuse_box_filter(weight: Tensor) -> Tensor:
     """Return the sum of a 3x3 kernel shifted to the four corners of a pixel: (..., 3, 3) to (..., 4, 4)."""
     rows = functional.pad(weight, (0, 0, 0, 1)) + functional.pad(weight, (0, 0, 1, 0))

@@ -66,6 +66,9 @@ class DCGANGeneratorConfig(_DCGANConfig, TensorGeneratorConfig):
     """Number of colors of a sample's palette, in addition to black and white, from which its pixels are mixed; 0 for
     pixels that are free. A palette keeps the colors of an object together where a run takes minutes."""
 
+    output_skips: bool = False
+    """Add an output of every resolution to the image, so that coarse shapes are learned directly."""
+
     def build_network(self, latent_size: int, spec: TensorSpec, num_classes: int) -> nn.Module:
         """Build the network, latents (N, L) to (N, *shape), in [-1, 1] by tanh if bounded."""
         from zerosum.networks import dcgan, layers
@@ -82,6 +85,7 @@ class DCGANGeneratorConfig(_DCGANConfig, TensorGeneratorConfig):
             full_resolution_channels=self.full_resolution_channels,
             upsampling=self.upsampling,
             palette_colors=self.palette_colors,
+            output_skips=self.output_skips,
         )
 
 
