@@ -161,3 +161,16 @@ def test_invalid_settings_are_refused() -> None:
 def test_unsupported_shapes_are_refused(input_shape: tuple[int, ...], shape: tuple[int, ...], match: str) -> None:
     with pytest.raises(BadInput, match=match):
         UNetGeneratorConfig().build(0, TensorSpec(shape), 0, TensorSpec(input_shape) if input_shape else None)
+
+
+@pytest.mark.parametrize("channels", [0, 4])
+def test_residual_output_starts_near_the_input(channels: int) -> None:
+    inputs = random_images(2, (3, 16, 16))
+    change = build_network((3, 16, 16), residual=True, full_resolution_channels=channels)(inputs) - inputs
+    assert 1e-3 < change.std() < 0.3
+    assert (build_network((3, 16, 16), full_resolution_channels=channels)(inputs) - inputs).std() > 0.3
+
+
+def test_residual_network_needs_equal_channels() -> None:
+    with pytest.raises(BadInput, match=r"need equally many channels, got 1 and 3: set `generator\."):
+        build_network((1, 16, 16), residual=True)

@@ -171,6 +171,8 @@ NORMS_2D: dict[str, Norm] = {
 """Norms for (N, C, H, W)."""
 NORMS_1D: dict[str, Norm] = {"none": Norm(nn.Identity, False), "batch": Norm(BatchNorm1d, True)}
 """Norms for (N, C)."""
+RESIDUAL_OUTPUT_GAIN = 0.1
+"""Gain of the last convolution of a network that corrects its input: at first the image hardly changes."""
 
 
 def dropout_or_identity(rate: float) -> nn.Module:

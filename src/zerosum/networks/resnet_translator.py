@@ -17,12 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.networks import receptive_field
-from zerosum.networks.layers import NORMS_2D, RELU, LayerFactory, Norm, UpsampleConv, init_kaiming
+from zerosum.networks.layers import NORMS_2D, RELU, RESIDUAL_OUTPUT_GAIN, LayerFactory, Norm, UpsampleConv, init_kaiming
 from zerosum.networks.padding import ReflectPadConv2d, crop, pad_to_multiple
 from zerosum.networks.receptive_field import PixelRange
-
-_RESIDUAL_OUTPUT_GAIN = 0.1
-"""Gain of the last convolution of a residual translator: at first the image hardly changes."""
 
 
 class ResidualBlock(nn.Module):
@@ -92,7 +89,7 @@ class ResNetTranslator(nn.Module):
             up_conv = UpsampleConv(factory.conv2d(wide, narrow, kernel_size=3, gain=RELU.gain, bias=bias))
             self.upsampling.append(_build_conv_norm_relu(up_conv, narrow, chosen_norm))
         self.output_layer = ReflectPadConv2d(
-            factory.conv2d(width, out_channels, kernel_size=7, gain=_RESIDUAL_OUTPUT_GAIN if residual else 1.0)
+            factory.conv2d(width, out_channels, kernel_size=7, gain=RESIDUAL_OUTPUT_GAIN if residual else 1.0)
         )
         self.residual, self.size_multiple = residual, 1 << num_downsamplings
         self._num_downsamplings, self._num_blocks = num_downsamplings, num_blocks

@@ -7,7 +7,7 @@ decoder ReLU.
 Differences: the decoder repeats pixels and convolves 3x3, where the paper's transposed convolutions produce
 checkerboard patterns. The dropout that is the paper's noise derives from a sample's seed. `full_resolution_channels`
 adds a feature map at the image's full resolution, which the paper's network reads and writes only through a stride of
-2.
+2. A `residual` network corrects its input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.game.seeded_rng import RandomStream, fork_seed, uniform
 from zerosum.networks import receptive_field
-from zerosum.networks.layers import LEAKY_RELU, NORMS_2D, RELU, LayerFactory, Norm, UpsampleConv
+from zerosum.networks.layers import LEAKY_RELU, NORMS_2D, RELU, RESIDUAL_OUTPUT_GAIN, LayerFactory, Norm, UpsampleConv
 from zerosum.networks.padding import crop, pad_to_multiple
 from zerosum.networks.receptive_field import PixelRange
 
@@ -74,6 +74,7 @@ class UNet(nn.Module):
         factory: LayerFactory,
         dropout: float = 0.0,
         full_resolution_channels: int = 0,
+        residual: bool = False,
     ) -> None:
         """Create the network.
 
@@ -85,6 +86,7 @@ class UNet(nn.Module):
             factory: creates the layers.
             dropout: dropout rate in the innermost decoder blocks.
             full_resolution_channels: channels of a feature map at the image's full resolution; 0 for none.
+            residual: add the output to the input, and do not bound it by tanh.
         """
         super().__init__()
         no_norm = NORMS_2D["none"]
@@ -106,8 +108,14 @@ class UNet(nn.Module):
             UpBlock(up_in_channels[index], up_out_channels[index], NORMS_2D[norm], factory, SeededDropout(rate, index))
             for index, rate in enumerate(rates)
         )
-        last_conv = factory.conv2d(up_in_channels[-1], out_channels, kernel_size=3)
-        self.output_layer = nn.Sequential(last_conv if full_resolution_channels else UpsampleConv(last_conv), nn.Tanh())
+        last_conv = factory.conv2d(
+            up_in_channels[-1], out_channels, kernel_size=3, gain=RESIDUAL_OUTPUT_GAIN if residual else 1.0
+        )
+        self.output_layer = nn.Sequential(
+            last_conv if full_resolution_channels else UpsampleConv(last_conv),
+            nn.Identity() if residual else nn.Tanh(),
+        )
+        self.residual = residual
         self.condition_inputs: tuple[str, ...] = ("seed",) if any(rates) else ()
         self.size_multiple = 1 << len(widths)
         self._has_full_resolution, self._depth = bool(full_resolution_channels), len(widths)
@@ -116,14 +124,18 @@ class UNet(nn.Module):
         )
 
     def forward(self, inputs: Tensor, seed: Tensor | None = None) -> Tensor:
-        """Map (N, C_in, H, W), and seeds (N,) if there is dropout, to (N, C_out, H, W) in [-1, 1]."""
+        """Map (N, C_in, H, W), and seeds (N,) if there is dropout, to (N, C_out, H, W).
+
+        The output lies in [-1, 1] unless the network is residual.
+        """
         hidden, skips = pad_to_multiple(inputs, self.size_multiple), []
         for down_block in self.down_blocks:
             hidden = down_block(hidden)
             skips.append(hidden)
         for up_block, skip in zip(self.up_blocks, skips[-2::-1], strict=True):
             hidden = torch.cat([up_block(hidden, seed), skip], 1)
-        return crop(self.output_layer(hidden), *inputs.shape[2:])
+        output = crop(self.output_layer(hidden), *inputs.shape[2:])
+        return inputs + output if self.residual else output
 
     def _trace_input_range(self, pixel_range: PixelRange) -> PixelRange:
         """Return the input range of these output pixels, over the skip connections of all resolutions."""

@@ -13,6 +13,7 @@ from zerosum.networks.configs.base import (
     TranslatorConfig,
     Width,
     build_layer_factory,
+    check_equal_channels,
     count_doublings,
 )
 
@@ -39,6 +40,8 @@ class UNetGeneratorConfig(TranslatorConfig):
     dropout: DropoutRate = 0.0
     """Fraction of values dropped in the three innermost decoder blocks, in training and evaluation mode, as a function
     of the seed: the paper's noise, 0.5 there. At 0 an input has a single output."""
+    residual: bool = False
+    """Add the output to the input, without tanh: for small changes."""
     init: InitName = "kaiming"
     """Initialization of the weights: normal is the paper's N(0, 0.02)."""
 
@@ -53,7 +56,14 @@ class UNetGeneratorConfig(TranslatorConfig):
         return tuple(min(self.width << level, self.max_width) for level in range(self.depth or count_doublings(side)))
 
     def build_translator(self, input_spec: TensorSpec, output_spec: TensorSpec) -> nn.Module:
-        """Build the network, (N, *input_shape) to (N, *output_shape), in [-1, 1] by tanh."""
+        """Build the network, (N, *input_shape) to (N, *output_shape), in [-1, 1] by tanh unless it is residual.
+
+        Raises:
+            BadInput: it is residual, and input and output differ in their channels.
+        """
+        if self.residual:
+            reason, advice = "adds its output to its input", "set `generator.residual` to false"
+            check_equal_channels(self.kind, input_spec.shape, output_spec.shape, reason, advice)
         from zerosum.networks import unet
 
         return unet.UNet(
@@ -64,4 +74,5 @@ class UNetGeneratorConfig(TranslatorConfig):
             factory=build_layer_factory(self.init),
             dropout=self.dropout,
             full_resolution_channels=self.full_resolution_channels,
+            residual=self.residual,
         )
