@@ -21,6 +21,7 @@ GENERATORS: dict[str, configs.AnyGeneratorConfig] = {
     "fastgan": configs.FastGANGeneratorConfig(width=4),
     "resnet": configs.ResNetGeneratorConfig(widths=(4,)),
     "progan": configs.ProGANGeneratorConfig(widths=(4,)),
+    "gat": configs.GATGeneratorConfig(patch=8, width=16, depth=1, levels=1, head_width=8),
 }
 DISCRIMINATORS: dict[str, configs.AnyDiscriminatorConfig] = {
     "mlp": configs.MLPDiscriminatorConfig(widths=(8,)),
@@ -30,6 +31,7 @@ DISCRIMINATORS: dict[str, configs.AnyDiscriminatorConfig] = {
     "fastgan": configs.FastGANDiscriminatorConfig(width=4),
     "resnet": configs.ResNetDiscriminatorConfig(widths=(4,)),
     "progan": configs.ProGANDiscriminatorConfig(widths=(4,)),
+    "gat": configs.GATDiscriminatorConfig(patch=8, width=16, depth=1, head_width=8),
 }
 
 

@@ -61,8 +61,16 @@ def load_weights(run: Path, examples: int) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("name", "extra_settings"),
     [(name, {}) for name in list_recipes()]
-    + [("auto", BALANCE), ("stylegan2", {"terms.path_length.weight": 2, "terms.path_length.every_rounds": 2})],
-    ids=[*list_recipes(), "auto in balance", "stylegan2 with path length"],
+    + [
+        ("auto", BALANCE),
+        ("auto", {"terms.r1_approximate.weight": 0.1, "terms.r2_approximate.every_rounds": 2}),
+        ("stylegan2", {"terms.path_length.weight": 2, "terms.path_length.every_rounds": 2}),
+        ("gat", {"generator.condition": "concat", "discriminator.condition": "projection"}),
+    ],
+    ids=[
+        *list_recipes(), "auto in balance", "auto with approximate penalties", "stylegan2 with path length",
+        "gat by class",
+    ],
 )
 def test_three_rounds_then_resume(
     name: str, extra_settings: dict[str, object], two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

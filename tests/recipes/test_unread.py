@@ -20,6 +20,7 @@ UNREAD = (
     ("r3gan", {"terms.r1.weight": 0, "terms.r1.every_rounds": 4}, "`terms.r1.weight` is 0"),
     ("dcgan", {"augment.kind": "ada", "augment.transforms": ["blit"], "augment.color_fraction": 0.5}, "has no color"),
     ("auto", {"generator.condition_size": 8}, "`generator.condition` is none"),
+    ("gat", {"generator.levels": 1, "game.level_noise": 0.5}, "`generator.levels` is 1"),
     ("acgan", {"discriminator.condition_size": 8}, "auxiliary-classifier, which concatenates nothing"),
     ("auto", {"evaluation.features": "none", "evaluation.samples": 128}, "nothing is evaluated during training"),
     ("auto", {"evaluation.features": "none", "evaluation.patience": 3}, "nothing is evaluated during training"),

@@ -10,10 +10,12 @@ from zerosum.game.config import (
     AdversarialGameConfig,
     BaseGameConfig,
     CycleGameConfig,
+    MultiLevelGameConfig,
     ProgressiveGameConfig,
     TranslationGameConfig,
 )
 from zerosum.game.cycle import CycleGame
+from zerosum.game.multi_level import MultiLevelGame
 from zerosum.game.parts import GameParts
 from zerosum.game.progressive import ProgressiveGame
 from zerosum.game.translation import TranslationGame
@@ -38,6 +40,7 @@ GAMES: Mapping[type[BaseGameConfig], BuildFn] = dict(
     (
         _entry(AdversarialGameConfig, AdversarialGame),
         _entry(ProgressiveGameConfig, ProgressiveGame),
+        _entry(MultiLevelGameConfig, MultiLevelGame),
         _entry(TranslationGameConfig, TranslationGame),
         _entry(CycleGameConfig, CycleGame),
     )

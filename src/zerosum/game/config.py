@@ -18,6 +18,8 @@ class BaseGameConfig(Settings):
     player_names: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
     requires: ClassVar[frozenset[str]] = frozenset()
     """Capabilities that both networks must have; see `zerosum.networks.configs`."""
+    generator_requires: ClassVar[frozenset[str]] = frozenset()
+    """Capabilities that the generator must have. With outputs of several levels, the discriminator gets all of them."""
     is_translation: ClassVar[bool] = False
     """Whether the generator maps images to images, not latents to samples."""
     bidirectional: ClassVar[bool] = False
@@ -50,6 +52,15 @@ class ProgressiveGameConfig(BaseGameConfig):
     requires: ClassVar[frozenset[str]] = frozenset({"progressive growing"})
     growth: GrowthSchedule = GrowthSchedule()
     """Resolution schedule of both networks."""
+
+
+class MultiLevelGameConfig(BaseGameConfig):
+    """An adversarial game in which the discriminator sees outputs along the generator's depth (arXiv:2509.24935)."""
+
+    kind: Literal["multi-level"] = "multi-level"
+    generator_requires: ClassVar[frozenset[str]] = frozenset({"outputs of several levels"})
+    level_noise: Schedule = 1.0
+    """Standard deviation of the noise on the first level's output, real and fake; it falls to 0 at the last level."""
 
 
 class BaseTranslationGameConfig(BaseGameConfig):
@@ -89,6 +100,6 @@ TRANSLATION_GAMES: frozenset[str] = frozenset(
 """The names of the games whose generator maps images to images."""
 
 GameConfig = Annotated[
-    AdversarialGameConfig | ProgressiveGameConfig | TranslationGameConfig | CycleGameConfig,
+    AdversarialGameConfig | ProgressiveGameConfig | MultiLevelGameConfig | TranslationGameConfig | CycleGameConfig,
     Field(discriminator="kind"),
 ]

@@ -59,6 +59,8 @@ class GameParts:
     """(K,) relative frequency of each class in the dataset; empty for networks without classes."""
     batch_size: int = 32
     """Samples of a step over all ranks; sets the step size of adaptive augmentation."""
+    levels: int = 1
+    """Outputs along the generator's depth that the discriminator receives."""
     perceptual_distance: PerceptualDistanceFn | None = None
     """Distance of the perceptual loss; None without such a term."""
     condition_spec: SampleSpec | None = None

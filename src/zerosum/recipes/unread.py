@@ -61,7 +61,15 @@ def changed_settings(recipe: Recipe) -> list[str]:
 
 def unread_settings(recipe: Recipe) -> Mapping[str, str]:
     """Return the settings that have no effect, by dotted name, each with the reason."""
-    checks = (_unread_latents, _unread_parts, _unread_conditions, _unread_terms, _unread_augment, _unread_intervals)
+    checks = (
+        _unread_latents,
+        _unread_parts,
+        _unread_levels,
+        _unread_conditions,
+        _unread_terms,
+        _unread_augment,
+        _unread_intervals,
+    )
     return dict(found for check in checks for found in check(recipe))
 
 
@@ -88,6 +96,11 @@ def _unread_parts(recipe: Recipe) -> Iterator[tuple[str, str]]:
                 yield name, f"no term of the recipe uses the {capability}"
             elif capability not in present and name != settings[0]:
                 yield name, f"the network has no {capability}"
+
+
+def _unread_levels(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    if recipe.game.generator_requires and recipe.generator.num_outputs == 1:
+        yield "game.level_noise", "the last level has no noise, and `generator.levels` is 1"
 
 
 def _unread_conditions(recipe: Recipe) -> Iterator[tuple[str, str]]:

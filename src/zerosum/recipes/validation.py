@@ -17,6 +17,7 @@ RELATIVISTIC_AVERAGE = "relativistic-average"
 _NETWORKS_WITH = {
     "contrastive heads": "`generator.kind` resnet-translator and `generator.contrastive_heads` true",
     "feature maps": "`discriminator.kind` patchgan",
+    "outputs of several levels": "`generator.kind` gat",
     "reconstruction decoder": "`discriminator.kind` fastgan and `discriminator.decoder_width` 32",
     "styles": "`generator.kind` stylegan2",
 }
@@ -108,6 +109,16 @@ def _check_capabilities(recipe: Recipe) -> Iterator[str]:
         yield (
             f"`game.kind` {recipe.game.kind}: needs {capability} in both networks; set `generator.kind` progan and "
             "`discriminator.kind` progan"
+        )
+    for capability in sorted(recipe.game.generator_requires - recipe.generator.capabilities):
+        yield (
+            f"`game.kind` {recipe.game.kind}: needs a generator with {capability}; set {_NETWORKS_WITH[capability]}, "
+            "or `game.kind` adversarial"
+        )
+    if recipe.game.generator_requires and recipe.game.replay_buffer:
+        yield (
+            f"`game.replay_buffer` {recipe.game.replay_buffer}: keeps samples, and `game.kind` {recipe.game.kind} "
+            "shows the discriminator the outputs of all levels; set `game.replay_buffer` 0"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
@@ -70,6 +70,7 @@ def build_game(recipe: Recipe, data: DataInfo, accelerator: Accelerator) -> Adve
         augment=augment,
         class_priors=class_priors,
         batch_size=recipe.training.batch_size,
+        levels=_count_levels(recipe),
         perceptual_distance=_build_perceptual_distance(recipe, data, accelerator),
         condition_spec=data.condition_spec,
         draw_conditions=data.draw_conditions,
@@ -87,7 +88,8 @@ def _build_networks(recipe: Recipe, data: DataInfo, num_classes: int) -> tuple[n
         return recipe.generator.build(recipe.latent.size, sample_spec, num_classes, input_spec, data.condition_spec)
 
     def build_discriminator(sample_spec: SampleSpec, input_spec: SampleSpec | None) -> nn.Module:
-        return recipe.discriminator.build(sample_spec, num_classes, input_spec, data.condition_spec)
+        seen = _stack_levels(recipe, sample_spec)
+        return recipe.discriminator.build(seen, num_classes, input_spec, data.condition_spec)
 
     a_to_b = data.sample_spec, data.input_spec
     if not recipe.game.bidirectional:
@@ -97,6 +99,24 @@ def _build_networks(recipe: Recipe, data: DataInfo, num_classes: int) -> tuple[n
     b_to_a = _domain_a(data), data.sample_spec
     generators = cycle_pair.GeneratorPair(build_generator(*a_to_b), build_generator(*b_to_a))
     return generators, cycle_pair.DiscriminatorPair(build_discriminator(*a_to_b), build_discriminator(*b_to_a))
+
+
+def _count_levels(recipe: Recipe) -> int:
+    """Return how many outputs along the generator's depth the discriminator receives: 1 in most games."""
+    return recipe.generator.num_outputs if recipe.game.generator_requires else 1
+
+
+def _stack_levels(recipe: Recipe, sample_spec: SampleSpec) -> SampleSpec:
+    """Return what the discriminator receives: a sample, or the outputs of several levels, stacked as channels.
+
+    Raises:
+        BadInput: there are several levels, and the samples are not one tensor.
+    """
+    levels = _count_levels(recipe)
+    if levels == 1:
+        return sample_spec
+    spec = require_single_tensor(sample_spec, f"`game.kind` {recipe.game.kind}")
+    return replace(spec, shape=(levels * spec.shape[0], *spec.shape[1:]))
 
 
 def _check_conditions(generator: nn.Module, discriminator: nn.Module, data: DataInfo) -> None:

@@ -19,6 +19,7 @@ from pydantic import Field
 from zerosum.networks.configs.base import DiscriminatorConfig, GeneratorConfig, TranslatorConfig
 from zerosum.networks.configs.dcgan import DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from zerosum.networks.configs.fastgan import FastGANDiscriminatorConfig, FastGANGeneratorConfig
+from zerosum.networks.configs.gat import GATDiscriminatorConfig, GATGeneratorConfig
 from zerosum.networks.configs.gated_conv import GatedConvGeneratorConfig
 from zerosum.networks.configs.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
 from zerosum.networks.configs.patchgan import PatchGANDiscriminatorConfig
@@ -39,6 +40,8 @@ __all__ = [
     "DiscriminatorConfig",
     "FastGANDiscriminatorConfig",
     "FastGANGeneratorConfig",
+    "GATDiscriminatorConfig",
+    "GATGeneratorConfig",
     "GatedConvGeneratorConfig",
     "GeneratorConfig",
     "MLPDiscriminatorConfig",
@@ -68,6 +71,7 @@ AnyGeneratorConfig = Annotated[
     | ProGANGeneratorConfig
     | StyleGAN2GeneratorConfig
     | FastGANGeneratorConfig
+    | GATGeneratorConfig
     | UNetGeneratorConfig
     | ResNetTranslatorConfig
     | RRDBGeneratorConfig
@@ -85,6 +89,7 @@ AnyDiscriminatorConfig = Annotated[
     | StyleGAN2DiscriminatorConfig
     | FastGANDiscriminatorConfig
     | ProjectedDiscriminatorConfig
+    | GATDiscriminatorConfig
     | PatchGANDiscriminatorConfig,
     Field(discriminator="kind"),
 ]

@@ -66,6 +66,11 @@ class GeneratorConfig(NetworkConfig):
         return frozenset()
 
     @property
+    def num_outputs(self) -> int:
+        """Number of samples along its depth that the network can return for each latent."""
+        return 1
+
+    @property
     def mixes_styles(self) -> bool:
         """Whether samples are generated from two styles in training, for which it draws normal latents itself."""
         return False
@@ -148,11 +153,6 @@ class DiscriminatorConfig(NetworkConfig):
         return False
 
     @property
-    def per_sample(self) -> bool:
-        """Whether a score depends on its own sample only."""
-        return not self.uses_batch_norm
-
-    @property
     def uses_dropout(self) -> bool:
         """Whether it has dropout, which makes the score of a sample differ between two forward passes."""
         return False
@@ -161,6 +161,11 @@ class DiscriminatorConfig(NetworkConfig):
     def has_second_derivatives(self) -> bool:
         """Whether its input gradients can be differentiated again, as exact gradient penalties need."""
         return True
+
+    @property
+    def per_sample(self) -> bool:
+        """Whether a score depends on its own sample only."""
+        return not self.uses_batch_norm
 
     @property
     def sees_input(self) -> bool:
@@ -307,17 +312,19 @@ def check_grid_image(kind: str, shape: tuple[int, ...]) -> None:
     Raises:
         BadInput: the samples are no images, or their size is not supported.
     """
-    _check_image_channels(kind, shape)
+    check_channels(kind, shape)
     check_grid(kind, *shape[1:])
 
 
-def check_image_size(kind: str, shape: tuple[int, ...], min_side: int, multiple: int = 1) -> None:
+def check_image_size(
+    kind: str, shape: tuple[int, ...], min_side: int, multiple: int = 1, max_channels: int = MAX_CHANNELS
+) -> None:
     """Check the shape of images for networks that take any size.
 
     Raises:
-        BadInput: a side is below `min_side`, or no multiple of `multiple`.
+        BadInput: a side is below `min_side`, or no multiple of `multiple`, or there are too many channels.
     """
-    _check_image_channels(kind, shape)
+    check_channels(kind, shape, max_channels)
     _, height, width = shape
     if min(height, width) < min_side or height % multiple or width % multiple:
         multiples = f" and a multiple of {multiple}" if multiple > 1 else ""
@@ -366,14 +373,19 @@ def check_equal_channels(
         )
 
 
-def _check_image_channels(kind: str, shape: tuple[int, ...]) -> None:
+def check_channels(kind: str, shape: tuple[int, ...], max_channels: int = MAX_CHANNELS) -> None:
+    """Check that samples are images of at most so many channels.
+
+    Raises:
+        BadInput: they are not.
+    """
     if len(shape) != 3:
         raise BadInput(
             f"{kind} needs images or other samples of shape (channels, height, width), got samples of shape"
             f' {format_shape(shape)}: set `generator.kind` and `discriminator.kind` to "mlp".'
         )
-    if not 1 <= shape[0] <= MAX_CHANNELS:
-        raise BadInput(f"{kind} needs images of 1 to {MAX_CHANNELS} channels, got {shape[0]}: leave some of them out.")
+    if not 1 <= shape[0] <= max_channels:
+        raise BadInput(f"{kind} needs images of 1 to {max_channels} channels, got {shape[0]}: leave some of them out.")
 
 
 def format_shape(shape: tuple[int, ...]) -> str:
