@@ -22,7 +22,7 @@ import zerosum
 from zerosum.diagnosis.monitor import Monitor
 
 RESULTS = Path(__file__).with_suffix(".json")
-METHODS = ("run_probe", "process_row")
+METHODS = ("run_probe", "process_row", "before_measured_round", "measure_weights")
 """The methods of the monitor that the trainer calls."""
 
 

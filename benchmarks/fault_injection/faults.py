@@ -196,6 +196,18 @@ def keep_one_class(trainer: Trainer) -> None:
     loader.source = dataclasses.replace(source, train=source.train[labels == 1])
 
 
+def saturate(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    """Push all values of samples to the upper end of [-1, 1], where they get no gradient."""
+    return (output + 4).clamp(max=1.0)
+
+
+def saturate_outputs(trainer: Trainer) -> None:
+    """Make all samples white, as a generator is whose last layer has been pushed to the end of its range."""
+    game: Any = trainer.game
+    for network in (game.generator, game.ema_generator):
+        network.register_forward_hook(saturate)
+
+
 def constant_images(real: Tensor) -> Tensor:
     """Replace all images by the same gradient."""
     return real[:1].expand_as(real) * 0 + torch.linspace(-0.5, 0.5, real.shape[-1])
@@ -232,23 +244,28 @@ def duplicate(fraction: float) -> DatasetFault:
 
 FAULTS: dict[str, Fault] = {
     "learning rate x30": Fault(
-        ("learning-rate-too-high", "diverging", "nonfinite-values", "oscillation"), ("dcgan", "auto"), ("vanilla",),
+        ("learning-rate-too-high", "diverging", "nonfinite-values", "oscillation", "loss-explosion"),
+        ("dcgan", "auto"), ("vanilla",),
         {"optimizer.lr_multipliers": {"discriminator": 30, "generator": 30}}, has_remedy=True,
     ),
     "discriminator much larger": Fault(
-        ("discriminator-too-strong", "vanishing-gradient"), ("dcgan", "vanilla"), ("vanilla",), {"generator": "tiny"},
+        ("discriminator-too-strong", "vanishing-gradient", "discriminator-loss-zero", "generator-loss-rising",
+         "discriminator-too-large"),
+        ("dcgan", "vanilla"), ("vanilla",), {"generator": "tiny"},
         has_remedy=True,
     ),
     "discriminator much smaller": Fault(
         ("discriminator-too-weak",), ("dcgan", "auto"), ("vanilla",), {"discriminator": "tiny"}, has_remedy=True,
     ),
     "saturating loss, strong discriminator": Fault(
-        ("vanishing-gradient", "discriminator-too-strong"), ("dcgan", "vanilla"), ("vanilla",),
+        ("vanishing-gradient", "discriminator-too-strong", "discriminator-loss-zero", "generator-loss-rising"),
+        ("dcgan", "vanilla"), ("vanilla",),
         {"objective.kind": "minimax", "optimizer.lr_multipliers": {"discriminator": 4, "generator": 0.25}},
         has_remedy=True,
     ),
     "no penalty on a fragile objective": Fault(
-        ("under-regularized", "diverging", "oscillation", "discriminator-too-strong"),
+        ("under-regularized", "diverging", "oscillation", "discriminator-too-strong", "loss-explosion",
+         "discriminator-loss-zero", "generator-loss-rising"),
         ("wgan-gp", "r3gan"), ("wgan-gp",), {"terms": "none"}, has_remedy=True,
     ),
     "penalty x1000": Fault(
@@ -256,12 +273,13 @@ FAULTS: dict[str, Fault] = {
         has_remedy=True,
     ),
     "penalty x0.001": Fault(
-        ("under-regularized", "discriminator-too-strong", "oscillation", "diverging"),
+        ("under-regularized", "discriminator-too-strong", "oscillation", "diverging", "loss-explosion",
+         "discriminator-loss-zero", "generator-loss-rising"),
         ("r3gan", "wgan-gp"), ("wgan-gp",), {"terms": 0.001}, has_remedy=True,
     ),
     "latent times zero": Fault(
-        ("latent-ignored", "mode-collapse"), ("dcgan", "auto"), ("r3gan",), change_trainer=zero_latent,
-        is_always_effective=True,
+        ("latent-ignored", "mode-collapse", "constant-output"), ("dcgan", "auto"), ("r3gan",),
+        change_trainer=zero_latent, is_always_effective=True,
     ),
     "shuffled labels": Fault(
         ("condition-ignored",), ("cgan", "cgan-projection"), change_trainer=shuffle_labels, is_always_effective=True,
@@ -287,7 +305,8 @@ FAULTS: dict[str, Fault] = {
         settings={"augment.kind": "none"}, change_dataset=keep_few(50), has_remedy=True, is_always_effective=True,
     ),
     "frozen generator": Fault(
-        ("generator-not-updating", "vanishing-gradient"), ("dcgan", "auto"), ("r3gan",),
+        ("generator-not-updating", "vanishing-gradient", "discriminator-loss-zero", "generator-loss-rising"),
+        ("dcgan", "auto"), ("r3gan",),
         change_trainer=freeze_player("generator"), is_always_effective=True,
     ),
     "frozen discriminator": Fault(
@@ -303,18 +322,33 @@ FAULTS: dict[str, Fault] = {
         is_always_effective=True,
     ),
     "sign error in the generator's loss": Fault(
-        ("discriminator-too-strong", "diverging", "vanishing-gradient", "wrong-loss-sign"), ("dcgan", "auto"),
-        ("r3gan",), change_trainer=negate_loss("generator"),
+        ("discriminator-too-strong", "diverging", "vanishing-gradient", "wrong-loss-sign", "loss-explosion",
+         "discriminator-loss-zero", "generator-loss-rising"),
+        ("dcgan", "auto"), ("r3gan",), change_trainer=negate_loss("generator"),
     ),
     "sign error in the discriminator's loss": Fault(
-        ("discriminator-too-weak", "diverging", "wrong-loss-sign"), ("dcgan", "auto"), ("r3gan",),
+        ("discriminator-too-weak", "diverging", "wrong-loss-sign", "loss-explosion"), ("dcgan", "auto"), ("r3gan",),
         change_trainer=negate_loss("discriminator"),
     ),
     "EMA half-life too long": Fault(
         ("ema-too-slow",), ("dcgan", "auto"), ("r3gan",), {"ema.half_life": 10_000_000}, has_remedy=True,
     ),
+    "learning rate far too low": Fault(
+        ("learning-rate-too-low",), ("auto",), ("r3gan",), {"optimizer.lr": 1e-7}, has_remedy=True,
+        is_always_effective=True,
+    ),
+    "discriminator rate x100": Fault(
+        ("learning-rate-too-high", "diverging", "nonfinite-values", "oscillation", "loss-explosion",
+         "discriminator-too-strong", "discriminator-too-weak", "vanishing-gradient"),
+        ("auto",), ("r3gan",), {"optimizer.lr_multipliers": {"discriminator": 100, "generator": 1}}, has_remedy=True,
+    ),
+    "output at the end of its range": Fault(
+        ("constant-output", "saturated-outputs", "latent-ignored", "mode-collapse"), ("auto",),
+        change_trainer=saturate_outputs, is_always_effective=True,
+    ),
     "16-bit overflow": Fault(
-        ("nonfinite-values", "diverging"), ("dcgan", "auto"), ("r3gan",), change_trainer=overflow_scores,
+        ("nonfinite-values", "diverging", "loss-explosion"), ("dcgan", "auto"), ("r3gan",),
+        change_trainer=overflow_scores,
     ),
 }  # fmt: skip
 """Faults by their names in the tables."""

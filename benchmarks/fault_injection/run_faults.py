@@ -53,7 +53,11 @@ MAX_BATCH_SIZE = {"points": 512, "images": 32}
 """Small batches, so that short runs have many rounds."""
 POINT_RECIPES = ("auto", "r3gan", "vanilla", "wgan-gp")
 TINY_NETWORKS = {
-    "generator": {"dcgan": {"generator.width": 2}, "mlp": {"generator.widths": [4]}},
+    "generator": {
+        "dcgan": {"generator.width": 2},
+        "mlp": {"generator.widths": [4]},
+        "unet": {"generator.width": 1, "generator.full_resolution_channels": 1},
+    },
     "discriminator": {"dcgan": {"discriminator.width": 2}, "mlp": {"discriminator.widths": [4]}},
 }
 RECORD_FILE = "fault_run.json"
@@ -118,7 +122,13 @@ def build_settings(run: FaultRun, fault: Fault | None) -> dict[str, Any]:
         "training.precision": "float32", "diagnostics.every_examples": tick * (NUM_TICKS // NUM_PROBES),
         "diagnostics.samples": 512 if run.kind == "points" else 128, "evaluation.features": "none",
     }  # fmt: skip
-    for name, value in (fault.settings if fault else {}).items():
+    return settings | (fault_settings(fault, tree) if fault else {})
+
+
+def fault_settings(fault: Fault, tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a fault for the recipe whose settings are `tree`."""
+    settings: dict[str, Any] = {}
+    for name, value in fault.settings.items():
         if name in TINY_NETWORKS:
             settings |= TINY_NETWORKS[name][tree[name]["kind"]]
         elif name == "terms":

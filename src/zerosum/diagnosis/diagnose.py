@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
 
 from zerosum.diagnosis.finding import Finding, Severity
 from zerosum.diagnosis.log_history import LogHistory
@@ -13,13 +16,14 @@ from zerosum.run_folder import Row, RunFolder
 from zerosum.units import format_count
 
 MIN_PROBES = 2 * MIN_RECENT_PROBES + 2
-"""Number of probes that show whether the distance to the data still decreases, which most findings need."""
-MIN_PROBES_TO_TELL = 2
-"""Number of probes below which nothing is known of the samples."""
+"""Number of probes that show whether the distance to the data still decreases, which most findings need; fewer cannot
+tell that a run has no problem."""
+MIN_COVERAGE = 0.1
+"""Coverage, relative to that of real examples, below which a run is at its beginning."""
 
 
 def diagnose_history(history: LogHistory) -> list[Finding]:
-    """Return the findings at the end of a history, ordered by severity, then by confidence.
+    """Return the findings at the end of a history, one of each name, ordered by severity, then by confidence.
 
     Example:
         >>> history = LogHistory.from_rows([{"examples": 64, "round": 1, "discriminator/objective": float("nan")}])
@@ -28,7 +32,12 @@ def diagnose_history(history: LogHistory) -> list[Finding]:
     """
     findings = [finding for rule in RULES if (finding := rule(history))]
     order = list(Severity)
-    return sorted(findings, key=lambda finding: (order.index(finding.severity), -finding.confidence))
+    findings.sort(key=lambda finding: (order.index(finding.severity), -finding.confidence))
+    # the same problem may be found by probes and from the log alone
+    by_name: dict[str, Finding] = {}
+    for finding in findings:
+        by_name.setdefault(finding.name, finding)
+    return list(by_name.values())
 
 
 def count_probes(history: LogHistory) -> int:
@@ -36,9 +45,19 @@ def count_probes(history: LogHistory) -> int:
     return len(history["monitor/finite"].values)
 
 
+def latest_coverage(history: LogHistory) -> float:
+    """Return the part of what real examples cover that samples of the last probes cover; NaN where it is not known."""
+    values = [
+        float(np.median(series.values[-MIN_RECENT_PROBES:]))
+        for name in ("monitor/coverage", "monitor/ema_coverage")
+        if len((series := history[name].divided_by(history["monitor/coverage_floor"])).values)
+    ]
+    return max(values, default=math.nan)
+
+
 def can_tell(history: LogHistory) -> bool:
-    """Return whether the game was probed often enough to say that no problem was found."""
-    return count_probes(history) >= MIN_PROBES_TO_TELL
+    """Return whether the game was probed often enough, and has come far enough, to say that no problem was found."""
+    return count_probes(history) >= MIN_PROBES and not latest_coverage(history) < MIN_COVERAGE
 
 
 def describe_no_findings(history: LogHistory) -> str:
@@ -50,14 +69,19 @@ def describe_no_findings(history: LogHistory) -> str:
     """
     probes = count_probes(history)
     times = f"{format_count(probes)} {'time' if probes == 1 else 'times'}"
-    if not can_tell(history):
+    if probes < MIN_PROBES:
         return (
-            f"cannot tell whether there is a problem: the game was probed {times}, and the losses alone show little; "
-            f"most findings need {MIN_PROBES} probes, so train longer, or set "
+            f"cannot tell whether there is a problem: the game was probed {times}, and most findings need {MIN_PROBES} "
+            "probes; nothing was found in the log alone, which shows only some problems; train longer, or set "
             "`diagnostics.every_examples`; a probe needs 16 training and 16 held-out examples (`data.held_out`)"
         )
-    few = "" if probes >= MIN_PROBES else f"; most findings need {MIN_PROBES} probes, so a longer run tells more"
-    return f"no problem was found; the game was probed {times}{few}"
+    if not can_tell(history):
+        return (
+            f"cannot tell yet whether there is a problem: none was found, and the game was probed {times}, but samples "
+            f"cover only {latest_coverage(history):.0%} of what real examples cover, as at the beginning of a run; "
+            "train longer"
+        )
+    return f"no problem was found; the game was probed {times}"
 
 
 def diagnose_rows(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,6 +13,7 @@ import torch
 from zerosum.diagnosis.diagnose import diagnose_history, diagnose_run, read_evaluation_signals
 from zerosum.diagnosis.finding import Finding
 from zerosum.diagnosis.measures import Signals
+from zerosum.diagnosis.weight_signals import WeightSignals
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.game import Game
 from zerosum.game.schedule import Progress
@@ -31,35 +34,65 @@ class Monitor:
     duality_gap_every: int
     """Number of probes between computations of the duality gap, each of which plays 10 steps of either player."""
     folder: RunFolder
+    gradients_every: int = 1
+    """Number of probes between measurements of gradients."""
+    max_time_fraction: float = math.inf
+    """Fraction of the time since the start from which a probe is left out; from half of it on, it is reduced."""
     can_recover: Callable[[Finding], bool] = lambda finding: False
     """Return whether the run should stop for automatic recovery from this finding."""
     on_finding: FindingCallback = lambda finding, appeared: None
     active_findings: dict[str, Finding] = field(default_factory=dict)
     """The present findings by name."""
+    weight_signals: WeightSignals = field(default_factory=WeightSignals)
+    _start_time: float = field(default_factory=time.perf_counter, init=False)
+    _probe_seconds: float = field(default=0.0, init=False)
+    _is_warm: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Read the existing log of the run and report its findings."""
+        self._start_time = time.perf_counter()
         self.history, findings = diagnose_run(self.folder)
         self.active_findings = {finding.name: finding for finding in findings}
         for finding in findings:
             self.on_finding(finding, True)
         self._num_evaluations_read = sum(1 for _ in read_evaluation_signals(self.folder))
 
+    def before_measured_round(self, game: Game) -> None:
+        """Keep the weights before the last round of a row."""
+        self.weight_signals.remember(game)
+
+    def measure_weights(self, game: Game) -> Row:
+        """Return the signals of the weights for a row of the log; they need neither a probe nor examples."""
+        return dict(self.weight_signals.measure(game))
+
     def run_probe(self, game: Game, progress: Progress) -> Row:
-        """Return the signals of a probe at `progress`, or its error under "probe_error"."""
+        """Return the signals of a probe at `progress`, or its error under "probe_error".
+
+        There are none while probes have taken too much of the run's time, and half of the way there only cheap ones.
+        """
         assert self.probe is not None, "probes are run only where there is a probe"
         assert self.every_examples
         assert isinstance(game, AdversarialGame), "the base class of all games that are trained"
+        start, number = time.perf_counter(), progress.examples // self.every_examples
+        used_fraction = self._probe_seconds / max(start - self._start_time, 1e-9)
+        if used_fraction > self.max_time_fraction:
+            return {}
+        is_affordable = used_fraction <= self.max_time_fraction / 2
         try:
             return dict(
                 self.probe(
                     game,
                     progress,
-                    with_duality_gap=progress.examples // self.every_examples % self.duality_gap_every == 0,
+                    with_gradients=is_affordable and number % self.gradients_every == 0,
+                    with_duality_gap=is_affordable and number % self.duality_gap_every == 0,
                 )
             )
         except Exception as error:  # a failed probe, also one of a user's kind of data, must not end the training
             return {"probe_error": f"{type(error).__name__}: {error}".splitlines()[0]}
+        finally:
+            if self._is_warm:  # the first probe also computes the features of the real examples, once
+                self._probe_seconds += time.perf_counter() - start
+            self._is_warm = True
 
     def process_row(self, row: Row) -> bool:
         """Read a row of the log, and record the findings that appear and those that are resolved.

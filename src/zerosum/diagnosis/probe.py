@@ -44,13 +44,17 @@ class GameProbe:
     reference_set: ReferenceSet
     trial_step: TrialStepFn
 
-    def __call__(self, game: AdversarialGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
+    def __call__(
+        self, game: AdversarialGame, progress: Progress, with_duality_gap: bool = False, with_gradients: bool = True
+    ) -> Signals:
         """Return the signals of a game, by log keys "monitor/...".
 
         Args:
             game: the game; it is not changed.
             progress: the position in the training; it selects the training examples of the trial round.
             with_duality_gap: also compute the duality gap.
+            with_gradients: also play a trial round, and measure the sensitivity to the latent and the gradients of loss
+                and score at samples.
 
         Returns:
             Finite numbers. `{"monitor/finite": 0.0}` alone where a sample is not finite.
@@ -61,9 +65,10 @@ class GameProbe:
             if not all(bool(leaf.isfinite().all()) for leaf in leaves(fakes)):
                 return {"monitor/finite": 0.0}
             signals = self._measure_samples(game, outputs, fakes)
-            signals |= self._measure_sensitivity(copied_game, progress)
             signals |= self._measure_class_conditioning(copied_game, progress)
-            signals |= self._measure_round(copied_game, progress)
+            if with_gradients:
+                signals |= self._measure_sensitivity(copied_game, progress)
+                signals |= self._measure_round(copied_game, progress)
         if with_duality_gap:
             signals |= self._measure_duality_gap(game, progress)
         return {"monitor/finite": 1.0} | {name: value for name, value in signals.items() if math.isfinite(value)}

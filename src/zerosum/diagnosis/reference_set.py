@@ -20,8 +20,9 @@ from zerosum.evaluation.metrics.statistics import energy_distance
 from zerosum.game import seeded_rng
 from zerosum.game.types import Batch
 
-MAX_TRAIN_FEATURES = 2_048
-"""Maximum number of training examples that are searched for copies."""
+MAX_TRAIN_FEATURES, MAX_FEATURES_PER_SAMPLE = 2_048, 16
+"""Maximum number of training examples that are searched for copies, and that for each sample of a probe: few samples
+are taken in short runs, which cannot afford the features of many examples."""
 PROBE_SEED = 2**31 + 7
 """Base of the probe's seeds; sample grids, `zerosum sample` and evaluations use other seeds."""
 EXAMPLES_PER_MODE = 16
@@ -91,10 +92,15 @@ class ReferenceSet:
         chunks = [indices[start : start + FEATURE_BATCH_SIZE] for start in range(0, len(indices), FEATURE_BATCH_SIZE)]
         return torch.cat([self.codec.embed(self.dataset.samples(chunk)) for chunk in chunks])
 
+    @property
+    def num_searched(self) -> int:
+        """Maximum number of training examples that are searched for copies."""
+        return min(MAX_TRAIN_FEATURES, MAX_FEATURES_PER_SAMPLE * self.num_samples)
+
     @cached_property
     def train_features(self) -> Tensor:
-        """(M, D) embeddings of up to `MAX_TRAIN_FEATURES` training examples."""
-        return self._embed(self._train_indices[:MAX_TRAIN_FEATURES])
+        """(M, D) embeddings of training examples, as many as `num_searched`."""
+        return self._embed(self._train_indices[: self.num_searched])
 
     @cached_property
     def train_embeddings(self) -> EmbeddingSet:
@@ -170,7 +176,7 @@ class ReferenceSet:
     @property
     def train_labels(self) -> NDArray[np.int64]:
         """(M,) classes of the examples in `train_features`."""
-        labels: NDArray[np.int64] = self.dataset.labels[self._train_indices[:MAX_TRAIN_FEATURES]]
+        labels: NDArray[np.int64] = self.dataset.labels[self._train_indices[: self.num_searched]]
         return labels
 
 

@@ -1,4 +1,4 @@
-"""Descriptions of the signals of a probe and of online evaluations, with their usual values."""
+"""Descriptions of the signals of the weights, of a probe and of online evaluations, with their usual values."""
 
 from __future__ import annotations
 
@@ -73,6 +73,10 @@ SIGNAL_DESCRIPTIONS = {
     "monitor/penalty_ratio": "D's penalties and other terms, relative to its loss of the objective",
     "monitor/duality_gap": "duality gap: gain of both players by a few moves alone; 0 at a Nash equilibrium",
     "monitor/duality_gap/": "a player's part of the duality gap",
+    "weights/count/": "number of a player's weights",
+    "weights/norm/": "norm of a player's weights",
+    "weights/update/": "relative change of the weights in the last round; a few thousandths",
+    "weights/ema_distance/": "distance of the EMA's weights from the weights, relative to their norm",
     "evaluation/diversity": "diversity in the evaluation's feature network (lite0), relative to real examples; about 1",
     "evaluation/recall": "recall in the evaluation's feature network",
     "evaluation/coverage": "coverage in the evaluation's feature network",
@@ -88,6 +92,7 @@ def describe_signal(name: str) -> str:
 
 def latest_signals(history: LogHistory) -> Iterator[tuple[str, float, str]]:
     """Yield name, newest value and description of each signal, except the random projections."""
-    for name in [*history.names_with_prefix("monitor/"), *history.names_with_prefix("evaluation/")]:
+    prefixes = ("weights/", "monitor/", "evaluation/")
+    for name in [name for prefix in prefixes for name in history.names_with_prefix(prefix)]:
         if not name.startswith(("monitor/sample_projection/", "monitor/mean_projection/")):
             yield name, history[name].last, describe_signal(name)

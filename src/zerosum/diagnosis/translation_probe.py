@@ -51,13 +51,16 @@ class TranslationProbe:
     reference_set: ReferenceSet
     trial_step: TrialStepFn
 
-    def __call__(self, game: TranslationGame, progress: Progress, with_duality_gap: bool = False) -> Signals:
+    def __call__(
+        self, game: TranslationGame, progress: Progress, with_duality_gap: bool = False, with_gradients: bool = True
+    ) -> Signals:
         """Return the signals of a game, by log keys "monitor/...".
 
         Args:
             game: the game; it is not changed.
             progress: the position in the training; it selects the training examples of the trial round.
             with_duality_gap: also compute the duality gap, where there is a discriminator.
+            with_gradients: also play a trial round.
 
         Returns:
             Finite numbers. `{"monitor/finite": 0.0}` alone where an output is not finite.
@@ -80,8 +83,9 @@ class TranslationProbe:
             signals |= _ema_lag(copied_game, held_out_batches, fakes)
             if isinstance(copied_game, CycleGame):
                 signals |= _cycle_consistency(copied_game, held_out_batches, outputs.fakes)
-            batch = reference_set.train_batches(batch_size, offset=progress.examples + 1)[0]
-            signals |= round_signals(copied_game, batch, progress, self.trial_step)
+            if with_gradients:
+                batch = reference_set.train_batches(batch_size, offset=progress.examples + 1)[0]
+                signals |= round_signals(copied_game, batch, progress, self.trial_step)
         if with_duality_gap and is_adversarial:
             batches = reference_set.train_batches(batch_size * BEST_RESPONSE_STEPS, offset=progress.examples + 1)
             signals |= duality_gap_signals(game, batches, held_out_batches, progress, self.trial_step)

@@ -17,6 +17,7 @@ from zerosum.game.parts import GameParts
 from zerosum.game.play import DiscriminatorInput, Play
 from zerosum.game.player import Player
 from zerosum.game.replay_buffer import ReplayBuffer
+from zerosum.game.sample_statistics import compare_values
 from zerosum.game.sample_tree import arrange, concat_rows, flatten_samples, leaves, map_tensors
 from zerosum.game.schedule import Progress, Schedule, value_at
 from zerosum.game.terms import Term
@@ -275,6 +276,7 @@ class AdversarialGame(Game):
             "real_mean": _concat_values(real),
             "real_variance": _pairwise_variance(real),
             "fake_variance": _pairwise_variance(play.fake_samples),
+            **compare_values(real, play.fake_samples),
         }
 
     # ------------------------------------------------------------------ sampling

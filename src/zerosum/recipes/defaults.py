@@ -30,19 +30,11 @@ MAX_EVALUATIONS = 20
 FIRST_EVALUATION_COST = 3
 """The first evaluation also extracts the features of the real examples, which takes as long as this many
 evaluations."""
-PROBE_MIN_SECONDS = 20.0
-"""Runs shorter than this are not probed during training unless the user asks for it."""
-PROBE_TIME_FRACTION = 0.033
-"""Probes take this fraction of the run's time."""
-MAX_PROBES = 60
-"""There are at most this many probes."""
 LAST_EXAMINATION_FRACTION = 0.95
 """The last probe and the last evaluation are planned at this fraction of a run that a budget may end early."""
 OVERHEAD_TIME_FRACTION = 0.07
 """A run of a given duration reserves this fraction of it for sample grids, checkpoints, and rounds that take longer
 than the measured ones."""
-PROBE_MIN_EXAMPLES = 16
-"""A probe needs at least this many training examples, and as many held-out ones."""
 AUGMENT_BELOW_EXAMPLES = 30_000
 """With fewer training examples, the discriminator overfits, so it is augmented."""
 
@@ -249,8 +241,8 @@ def choose_evaluation_schedule(
             count = MAX_EVALUATIONS
         if count < 1:
             return recipe, [Decision("evaluation", "after training", f"an evaluation takes {duration} on this machine")]
-        every_examples = _interval(recipe, count, recipe.training.batch_size)
-    count = _last_examination(recipe) // every_examples
+        every_examples = examination_interval(recipe, count, recipe.training.batch_size)
+    count = last_examination(recipe) // every_examples
     reason = (
         f"{format_count(evaluation.samples)} samples against held-out examples, {duration} each; the best networks are "
         "kept"
@@ -260,66 +252,19 @@ def choose_evaluation_schedule(
     return recipe.model_copy(update={"evaluation": evaluation}), [decision]
 
 
-def choose_probe_schedule(
-    recipe: Recipe, seconds_per_round: float, smallest_split: int
-) -> tuple[Recipe, list[Decision]]:
-    """Choose the interval of probes, if it is open; turn probes off for short runs and small datasets.
-
-    Args:
-        recipe: the settings, with the training length.
-        seconds_per_round: the measured time of a round.
-        smallest_split: the number of training or held-out examples, whichever is smaller.
-    """
-    diagnostics, training = recipe.diagnostics, recipe.training
-    examples, tick_examples = training.examples or 0, training.tick_examples or training.batch_size
-    seconds = examples / training.batch_size * seconds_per_round
-    every_examples = diagnostics.every_examples
-    probe = (
-        diagnostics.probe
-        and smallest_split >= PROBE_MIN_EXAMPLES
-        and (seconds >= PROBE_MIN_SECONDS or every_examples is not None)
-    )
-    if probe and every_examples is None:
-        rounds = estimate_probe_rounds(diagnostics.samples / training.batch_size, diagnostics.duality_gap_every)
-        count = int(PROBE_TIME_FRACTION * seconds / (seconds_per_round * rounds))
-        every_examples = _interval(recipe, max(1, min(MAX_PROBES, count)), tick_examples)
-    if every_examples is not None:
-        # a whole number of ticks, since the results of a probe are logged in the row of a tick
-        every_examples = max(1, round(every_examples / tick_examples)) * tick_examples
-    decisions = []
-    if diagnostics.probe and smallest_split < PROBE_MIN_EXAMPLES:
-        reason = f"the monitor needs {PROBE_MIN_EXAMPLES} training and held-out examples each, and has {smallest_split}"
-        decisions.append(Decision("probes", "none", f"{reason} (`data.held_out` 0.5 holds out more)"))
-    diagnostics = diagnostics.model_copy(update={"probe": probe, "every_examples": every_examples})
-    return recipe.model_copy(update={"diagnostics": diagnostics}), decisions
-
-
-def estimate_probe_rounds(batches: float, duality_gap_every: int) -> float:
-    """Return the mean time of a probe, in rounds of training.
-
-    Each batch is scored once, and generated twice without gradients; the trial steps of the players take 3 rounds.
-    Every `duality_gap_every`-th probe also trains ten best responses of each player.
-
-    Args:
-        batches: the number of batches of samples in a probe.
-        duality_gap_every: probes between two estimates of the duality gap.
-    """
-    return 1.5 * batches + 3 + 16 / duality_gap_every
-
-
-def _last_examination(recipe: Recipe) -> int:
+def last_examination(recipe: Recipe) -> int:
     """Return the examples by which the last probe and the last evaluation are due: at the end of the run or before."""
     training = recipe.training
     end = math.ceil((training.examples or 0) / training.batch_size) * training.batch_size
     return int(LAST_EXAMINATION_FRACTION * end) if training.budget else end
 
 
-def _interval(recipe: Recipe, count: int, unit: int) -> int:
+def examination_interval(recipe: Recipe, count: int, unit: int) -> int:
     """Return the examples between examinations, in whole units, so that there are at most `count`, and at least one.
 
     Rounding to the nearest unit would put the last one behind the end of the run, where it is never made.
     """
-    last = max(1, _last_examination(recipe) // unit)
+    last = max(1, last_examination(recipe) // unit)
     return math.ceil(last / count) * unit
 
 

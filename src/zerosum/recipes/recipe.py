@@ -102,11 +102,17 @@ class Diagnostics(Settings):
     probe: bool = True
     """Probe the game at intervals; without it, only the signals that training itself logs are monitored."""
     every_examples: Count | None = None
-    """Examples between two probes; left out: as many probes as take a thirtieth of the run's time, at most 60."""
-    samples: Annotated[int, Field(ge=32, le=4096)] = 128
-    """Samples per probe."""
-    duality_gap_every: PositiveInt = 4
-    """Probes between two estimates of the duality gap."""
+    """Examples between two probes; left out: as often as a twentieth of the run's time allows, at most 60 times."""
+    samples: Annotated[int, Field(ge=16, le=4096)] | None = None
+    """Samples per probe; left out: 128, or fewer where a short run would otherwise have fewer than 12 probes."""
+    gradients_every: PositiveInt | None = None
+    """Probes between two measurements of gradients; left out: 1, or more in short runs."""
+    duality_gap_every: PositiveInt | None = None
+    """Probes between two estimates of the duality gap, each of which takes as long as 15 rounds; left out: 4, or more
+    in short runs."""
+    max_time_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """A probe is reduced, and then left out, while probes have taken more than this part of the run's time. Left out:
+    0.1 where `every_examples` is left out too, else no limit."""
     max_recoveries: Annotated[int, Field(ge=0, le=10)] = 0
     """How often a run with a severe finding, or a mild one whose remedy cannot harm, returns to an earlier checkpoint
     and changes its settings."""

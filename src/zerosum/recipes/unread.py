@@ -130,5 +130,5 @@ def _unread_intervals(recipe: Recipe) -> Iterator[tuple[str, str]]:
         for field in ("every_examples", "samples", "patience"):
             yield f"evaluation.{field}", "`evaluation.features` is none, so nothing is evaluated during training"
     if not recipe.diagnostics.probe:
-        for field in ("every_examples", "samples", "duality_gap_every"):
+        for field in ("every_examples", "samples", "gradients_every", "duality_gap_every", "max_time_fraction"):
             yield f"diagnostics.{field}", "`diagnostics.probe` is false, so the game is not probed"

@@ -55,7 +55,7 @@ def _collect_series(rows: Sequence[Row]) -> LoggedSeries:
     series: LoggedSeries = {}
     for row in rows:
         for name, value in row.items():
-            if ("/" not in name and name != SPEED_KEY) or name.startswith("monitor/"):
+            if ("/" not in name and name != SPEED_KEY) or name.startswith(("monitor/", "weights/")):
                 continue
             examples, values = series.setdefault(name, ([], []))
             examples.append(float(row["examples"]))
@@ -104,6 +104,14 @@ def _signal_charts(series: LoggedSeries, x_max: float) -> Iterable[Markup]:
         "variance": (
             "Variance of samples",
             "The variance of each value over a batch. Fakes far below reals lack diversity, as in mode collapse.",
+        ),
+        "contrast": (
+            "Contrast of samples",
+            "The standard deviation of the values within a sample; 0 for an image of one color.",
+        ),
+        "saturation": (
+            "Saturation of samples",
+            "The fraction of values at the ends of the range. Fakes far above reals get hardly any gradient.",
         ),
     }
     paired_keys: set[str] = set()

@@ -42,6 +42,12 @@ class TrainingMonitor(Protocol):
     def start(self) -> None:
         """Read the existing log; called when training starts or resumes."""
 
+    def before_measured_round(self, game: Game) -> None:
+        """Called before the last round of each row of the log, whose effect on the weights is measured."""
+
+    def measure_weights(self, game: Game) -> Row:
+        """Return the signals of the weights for a row of the log."""
+
     def run_probe(self, game: Game, progress: Progress) -> Row:
         """Measure the game and return the signals for the log."""
 
@@ -142,8 +148,9 @@ class Trainer:
             self._write_status()
         if self.monitor is not None:
             self.monitor.start()
+        self._announce_measured_round(self.progress)
         callbacks = [self._set_progress, self._tick, self._preview_when_due, self._evaluate_when_due]
-        callbacks += [self._save_when_due]
+        callbacks += [self._save_when_due, self._announce_measured_round]
         with catch_interrupts() as stop_request:
             if self.progress.examples == 0:
                 self._save_preview(self.progress)
@@ -223,8 +230,14 @@ class Trainer:
             return {}
         if self.state is RunState.DIVERGED:
             return self.monitor.locate_nonfinite(self.game)
-        every = self.monitor.every_examples
-        return self.monitor.run_probe(self.game, progress) if every and self._is_due(progress, every) else {}
+        row, every = self.monitor.measure_weights(self.game), self.monitor.every_examples
+        return row | self.monitor.run_probe(self.game, progress) if every and self._is_due(progress, every) else row
+
+    def _announce_measured_round(self, progress: Progress) -> None:
+        """Tell the monitor if the next round ends a row of the log."""
+        next_progress = Progress(progress.round + 1, progress.examples + self.batch_size)
+        if self.monitor is not None and self._is_due(next_progress, self.intervals.tick_examples):
+            self.monitor.before_measured_round(self.game)
 
     def _preview_when_due(self, progress: Progress) -> None:
         if self._is_due(progress, self.intervals.preview_examples):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from zerosum.diagnosis.translation_probe import TranslationProbe
 from zerosum.evaluation.evaluator import evaluation_kind, feature_network
 from zerosum.evaluation.online import OnlineEvaluator, SeededSamples, TranslatedSamples
 from zerosum.recipes import defaults
+from zerosum.recipes.probe_schedule import DETAILS
 from zerosum.run_folder import RunFolder
 from zerosum.settings import Decision
 from zerosum.training.best_model import BestModelTracker
@@ -30,16 +32,19 @@ def build_monitor(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> 
     settings, training = setup.recipe.diagnostics, setup.recipe.training
     probe = None
     if settings.probe and settings.every_examples:
-        batch_size = min(training.batch_size // training.accumulate // setup.accelerator.world_size, settings.samples)
-        num_samples = settings.samples // batch_size * batch_size
+        samples = settings.samples or DETAILS[0].samples
+        batch_size = min(training.batch_size // training.accumulate // setup.accelerator.world_size, samples)
+        num_samples = samples // batch_size * batch_size
         reference_set = ReferenceSet(dataset, num_samples, batch_size, setup.accelerator.device)
         probe_class = TranslationProbe if setup.recipe.is_translation else GameProbe
         probe = probe_class(reference_set, trial_step(setup.accelerator.single_process()))
     return Monitor(
         probe,
         settings.every_examples if probe else None,
-        settings.duality_gap_every,
+        settings.duality_gap_every or DETAILS[0].duality_gap_every,
         folder,
+        settings.gradients_every or DETAILS[0].gradients_every,
+        settings.max_time_fraction or math.inf,
         partial(can_recover, folder, setup.recipe),
         setup.reporter.finding,
     )

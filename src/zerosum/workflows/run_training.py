@@ -19,6 +19,7 @@ from zerosum.files import quote_path
 from zerosum.game.game import Game
 from zerosum.inference.load import read_recipe, with_sources
 from zerosum.recipes import defaults
+from zerosum.recipes.probe_schedule import choose_probe_schedule
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import Reporter
 from zerosum.reporting import preview
@@ -184,7 +185,7 @@ def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[Train
     features = choose_evaluation_features(setup, dataset)
     recipe, length_decisions = defaults.choose_training_length(setup.recipe, seconds, on_cpu, features != "none")
     smallest_split = min(len(dataset.held_out), len(dataset.train))
-    recipe, probe_decisions = defaults.choose_probe_schedule(recipe, seconds, smallest_split)
+    recipe, probe_decisions = choose_probe_schedule(recipe, seconds, smallest_split)
     setup, evaluation_decisions = schedule_evaluation(replace(setup, recipe=recipe), dataset, features, seconds)
     decisions = [*augment_decisions, *speed_decisions, *length_decisions, *probe_decisions, *evaluation_decisions]
     return setup, decisions

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from zerosum.diagnosis.diagnose import describe_no_findings, diagnose_history
+from zerosum.diagnosis.diagnose import can_tell, describe_no_findings, diagnose_history
 from zerosum.diagnosis.log_history import LogHistory
 
 ROWS = 40
@@ -51,10 +51,14 @@ def test_a_generator_loss_that_only_rises() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probes", "start"), [(0, "cannot tell"), (1, "cannot tell"), (2, "no problem was found"), (9, "no problem")]
-)
-def test_what_is_said_of_a_run_without_findings(probes: int, start: str) -> None:
-    history = LogHistory.from_rows({"examples": 64 * (n + 1), "monitor/finite": 1.0} for n in range(probes))
+    ("probes", "coverage", "start"),
+    [(0, 0.5, "cannot tell whether"), (1, 0.5, "cannot tell whether"), (7, 0.5, "cannot tell whether"),
+     (8, 0.5, "no problem"), (9, 0.02, "cannot tell yet")],
+)  # fmt: skip
+def test_what_is_said_of_a_run_without_findings(probes: int, coverage: float, start: str) -> None:
+    signals = {"monitor/finite": 1.0, "monitor/coverage": coverage, "monitor/coverage_floor": 0.9}
+    history = LogHistory.from_rows({"examples": 64 * (n + 1)} | signals for n in range(probes))
     text = describe_no_findings(history)
     assert text.startswith(start)
     assert ("most findings need" in text) == (probes < 8)
+    assert can_tell(history) == text.startswith("no problem")

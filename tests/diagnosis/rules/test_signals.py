@@ -97,7 +97,8 @@ class RecordingHistory(LogHistory):
 LOGGED = {
     "round", "lr/generator", "lr/discriminator", "generator/objective", "discriminator/objective",
     "signals/real_score", "signals/fake_score", "signals/real_mean", "signals/real_variance",
-    "signals/real_accuracy", "signals/fake_accuracy",
+    "signals/real_accuracy", "signals/fake_accuracy", "signals/fake_variance", "signals/real_contrast",
+    "signals/fake_contrast", "signals/fake_saturation",
 }  # fmt: skip
 """Names that the trainer logs itself."""
 

@@ -9,12 +9,14 @@ from zerosum.diagnosis.rules import (
     overfitting,
     progress,
     regularization,
+    training,
     translation,
 )
 
 RULES = (
     *dynamics.RULES,
     *log.RULES,
+    *training.RULES,
     *balance.RULES,
     *collapse.RULES,
     *overfitting.RULES,

@@ -38,6 +38,25 @@ def recent_minimum(signal_fn: SignalFn) -> SignalFn:
     return lambda history: _negative(highest(history))
 
 
+def recent_rise(signal_fn: SignalFn, smallest: float) -> SignalFn:
+    """Return the maximum over the recent rows divided by that of the rows before: about 1 or less where nothing rises.
+
+    Args:
+        signal_fn: returns the series.
+        smallest: smaller values are raised to this one.
+    """
+
+    def read(history: LogHistory) -> Series:
+        series = signal_fn(history)
+        values = np.maximum(series.values, smallest)
+        ends = range(2 * MIN_RECENT_ROWS, len(values) + 1)
+        splits = [end - max(MIN_RECENT_ROWS, end // 4) for end in ends]
+        ratios = [values[split:end].max() / values[:split].max() for split, end in zip(splits, ends, strict=True)]
+        return Series(series.examples[2 * MIN_RECENT_ROWS - 1 :], np.array(ratios))
+
+    return read
+
+
 def _negative(series: Series) -> Series:
     return series.with_values(-series.values)
 
