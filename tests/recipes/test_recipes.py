@@ -58,6 +58,12 @@ def load_weights(run: Path, examples: int) -> dict[str, torch.Tensor]:
     return load_file(run / "checkpoints" / f"{examples:08d}" / "networks.safetensors")
 
 
+FURTHER_SETTINGS: dict[str, dict[str, object]] = {
+    "latent": {"data.size": 32, "game.autoencoder.examples": BATCH_SIZE}  # the stage of the autoencoder is one round
+}
+"""Settings that a recipe needs on these images."""
+
+
 @pytest.mark.parametrize(
     ("name", "extra_settings"),
     [(name, {}) for name in list_recipes()]
@@ -68,7 +74,10 @@ def load_weights(run: Path, examples: int) -> dict[str, torch.Tensor]:
         ("gat", {"generator.condition": "concat", "discriminator.condition": "projection"}),
     ],
     ids=[
-        *list_recipes(), "auto in balance", "auto with approximate penalties", "stylegan2 with path length",
+        *list_recipes(),
+        "auto in balance",
+        "auto with approximate penalties",
+        "stylegan2 with path length",
         "gat by class",
     ],
 )
@@ -80,7 +89,7 @@ def test_three_rounds_then_resume(
         "training.tick_examples": BATCH_SIZE, "training.checkpoint_examples": BATCH_SIZE,
         "training.preview_examples": BATCH_SIZE * ROUNDS, "evaluation.features": "none",
         "training.precision": "float32",
-    } | extra_settings | translation_settings(name)  # fmt: skip
+    } | extra_settings | translation_settings(name) | FURTHER_SETTINGS.get(name, {})  # fmt: skip
     path = tmp_path / "run"
     run = zerosum.train(
         two_classes, recipe=name, run=path, size="" if name == "vanilla" else "nano", examples=BATCH_SIZE * ROUNDS,

@@ -57,11 +57,15 @@ class GameProbe:
                 and score at samples.
 
         Returns:
-            Finite numbers. `{"monitor/finite": 0.0}` alone where a sample is not finite.
+            Finite numbers. `{"monitor/finite": 0.0}` alone where a sample is not finite; nothing while no move trains
+            what samples come from.
         """
+        if not game.can_sample(progress):
+            return {}
         with sandboxed_copy(game) as copied_game:
             outputs = self._collect_outputs(copied_game, progress)
-            fakes = concat_samples(outputs.fakes)
+            with torch.no_grad():
+                fakes = concat_samples([game.decode(fake) for fake in outputs.fakes])
             if not all(bool(leaf.isfinite().all()) for leaf in leaves(fakes)):
                 return {"monitor/finite": 0.0}
             signals = self._measure_samples(game, outputs, fakes)
@@ -136,7 +140,8 @@ class GameProbe:
             fakes = game.generate(batch, progress)
             with perturbed_latents(game.generator):
                 perturbed = game.generate(batch, progress)
-        change = (self._embed(perturbed) - self._embed(fakes)).norm(dim=1).mean() / LATENT_PERTURBATION
+            features, perturbed_features = (self._embed(game.decode(sample)) for sample in (fakes, perturbed))
+        change = (perturbed_features - features).norm(dim=1).mean() / LATENT_PERTURBATION
         inputs = map_tensors(lambda leaf: leaf.detach().requires_grad_(True), fakes)
 
         def present_inputs(batch: Batch, progress: Progress) -> DiscriminatorInput:
@@ -177,7 +182,8 @@ class GameProbe:
         shift = 1 + batch["seed"].remainder(num_classes - 1)
         other = batch.copy()
         other["label"] = (batch["label"] + shift) % num_classes
-        change = (self._embed(game.generate(other, progress)) - self._embed(game.generate(batch, progress))).norm(dim=1)
+        samples = [game.decode(game.generate(labeled, progress)) for labeled in (other, batch)]
+        change = (self._embed(samples[0]) - self._embed(samples[1])).norm(dim=1)
         right, wrong = (
             _class_match_scores(game.build_play(labeled, progress).real_output, labeled) for labeled in (batch, other)
         )

@@ -273,13 +273,16 @@ class AdversarialGame(Game):
             "fake_accuracy": (play.fake_score < threshold).float(),
             "real_score": play.real_score,
             "fake_score": play.fake_score,
-            "real_mean": _concat_values(real),
-            "real_variance": _pairwise_variance(real),
-            "fake_variance": _pairwise_variance(play.fake_samples),
+            **measure_values(real),
+            "fake_variance": pairwise_variance(play.fake_samples),
             **compare_values(real, play.fake_samples),
         }
 
     # ------------------------------------------------------------------ sampling
+
+    def decode(self, sample: Sample) -> Sample:
+        """Return the samples of the data that generated samples (N, ...) stand for: themselves, in most games."""
+        return sample
 
     @torch.no_grad()
     def sample(self, seed: Tensor, label: Tensor | None = None, condition: Sample | None = None) -> Sample:
@@ -325,6 +328,11 @@ def _build_replay_buffer(capacity: int, parts: GameParts, device: torch.device) 
     return ReplayBuffer(capacity, parts.sample_spec, parts.condition_spec).to(device)
 
 
+def measure_values(real: Sample) -> NamedTensors:
+    """Return the values of real samples, and their variance over the batch, as the log has their means."""
+    return {"real_mean": _concat_values(real), "real_variance": pairwise_variance(real)}
+
+
 def _concat_values(sample: Sample) -> Tensor:
     """Return all values of a batch in one tensor, for their mean."""
     if isinstance(sample, Tensor):
@@ -333,7 +341,7 @@ def _concat_values(sample: Sample) -> Tensor:
     return concat_rows([leaf.movedim(1, -1).flatten(1) for leaf in leaves(sample)])
 
 
-def _pairwise_variance(samples: Sample) -> Tensor:
+def pairwise_variance(samples: Sample) -> Tensor:
     """Return half the mean squared difference of each two consecutive samples: (N, ...) to (N / 2,).
 
     Its mean estimates the variance of each element over the batch, averaged over elements, and does not depend on how

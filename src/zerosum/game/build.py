@@ -10,11 +10,13 @@ from zerosum.game.config import (
     AdversarialGameConfig,
     BaseGameConfig,
     CycleGameConfig,
+    LatentSpaceGameConfig,
     MultiLevelGameConfig,
     ProgressiveGameConfig,
     TranslationGameConfig,
 )
 from zerosum.game.cycle import CycleGame
+from zerosum.game.latent_space import LatentSpaceGame
 from zerosum.game.multi_level import MultiLevelGame
 from zerosum.game.parts import GameParts
 from zerosum.game.progressive import ProgressiveGame
@@ -41,6 +43,7 @@ GAMES: Mapping[type[BaseGameConfig], BuildFn] = dict(
         _entry(AdversarialGameConfig, AdversarialGame),
         _entry(ProgressiveGameConfig, ProgressiveGame),
         _entry(MultiLevelGameConfig, MultiLevelGame),
+        _entry(LatentSpaceGameConfig, LatentSpaceGame),
         _entry(TranslationGameConfig, TranslationGame),
         _entry(CycleGameConfig, CycleGame),
     )

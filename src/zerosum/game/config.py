@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveInt
 
+from zerosum.game.autoencoder_stage import AutoencoderStage
 from zerosum.game.growth_schedule import GrowthSchedule
 from zerosum.game.schedule import Schedule, schedule_endpoints
 from zerosum.settings import Settings
@@ -24,6 +25,8 @@ class BaseGameConfig(Settings):
     """Whether the generator maps images to images, not latents to samples."""
     bidirectional: ClassVar[bool] = False
     """Whether the game has one generator and one discriminator per direction, A to B and B to A."""
+    uses_autoencoder: ClassVar[bool] = False
+    """Whether generator and discriminator play on the codes of an autoencoder."""
     discriminator_steps: PositiveInt = 1
     """Discriminator steps per round (n_critic; WGAN: 5)."""
     reuse_fakes: bool = False
@@ -37,6 +40,24 @@ class BaseGameConfig(Settings):
     def has_zero_adversarial_weight(self) -> tuple[bool, bool]:
         """Whether the objective's weight in the generator's loss is 0 at the start, and at the end, of training."""
         return False, False
+
+    def first_stage_examples(self, total_examples: int) -> int:
+        """Return how many examples of a run of `total_examples` belong to a stage before the game itself."""
+        return 0
+
+    def keep_stages(self, total_examples: int) -> Self:
+        """Return settings whose stages last as long in a longer run as in one of `total_examples` examples."""
+        return self
+
+    @property
+    def pretrained_features(self) -> str:
+        """The pretrained features that a loss of the game compares, besides those of terms; "" for none."""
+        return ""
+
+    @property
+    def scores_reconstructions(self) -> bool:
+        """Whether a discriminator of patches scores what an autoencoder reconstructs."""
+        return False
 
 
 class AdversarialGameConfig(BaseGameConfig):
@@ -61,6 +82,36 @@ class MultiLevelGameConfig(BaseGameConfig):
     generator_requires: ClassVar[frozenset[str]] = frozenset({"outputs of several levels"})
     level_noise: Schedule = 1.0
     """Standard deviation of the noise on the first level's output, real and fake; it falls to 0 at the last level."""
+
+
+class LatentSpaceGameConfig(BaseGameConfig):
+    """An adversarial game on the codes of an autoencoder, which is trained first.
+
+    Generator and discriminator are networks of codes; samples are decoded. Rombach et al. 2022, arXiv:2112.10752.
+    """
+
+    kind: Literal["latent-space"] = "latent-space"
+    uses_autoencoder: ClassVar[bool] = True
+    autoencoder: AutoencoderStage = Field(default_factory=AutoencoderStage)
+    """The first stage, in which the autoencoder is trained."""
+
+    def first_stage_examples(self, total_examples: int) -> int:
+        """Return how many examples of a run of `total_examples` the autoencoder is trained on."""
+        return self.autoencoder.resolve(total_examples).examples or 0
+
+    def keep_stages(self, total_examples: int) -> Self:
+        """Return settings whose first stage lasts as long in a longer run: its autoencoder must not change again."""
+        return self.model_copy(update={"autoencoder": self.autoencoder.resolve(total_examples)})
+
+    @property
+    def pretrained_features(self) -> str:
+        """The pretrained features on which the autoencoder is trained; "" for none."""
+        return "lite0" if self.autoencoder.uses_pretrained_features else ""
+
+    @property
+    def scores_reconstructions(self) -> bool:
+        """Whether a discriminator of patches scores what the autoencoder reconstructs."""
+        return self.autoencoder.has_discriminator
 
 
 class BaseTranslationGameConfig(BaseGameConfig):
@@ -100,6 +151,11 @@ TRANSLATION_GAMES: frozenset[str] = frozenset(
 """The names of the games whose generator maps images to images."""
 
 GameConfig = Annotated[
-    AdversarialGameConfig | ProgressiveGameConfig | MultiLevelGameConfig | TranslationGameConfig | CycleGameConfig,
+    AdversarialGameConfig
+    | ProgressiveGameConfig
+    | MultiLevelGameConfig
+    | LatentSpaceGameConfig
+    | TranslationGameConfig
+    | CycleGameConfig,
     Field(discriminator="kind"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,10 +38,13 @@ class Move:
     """Play on the batch of the preceding move, so that results of that move can be reused."""
     weights: tuple[Schedule, ...] = (1.0,)
     """Weights that `loss_fn` gives its losses; the move is not played while all of them are 0."""
+    during: tuple[int, float] = (0, math.inf)
+    """The stage of training, in examples, to which the move belongs: from the first number, and before the second."""
 
     def has_weight(self, progress: Progress) -> bool:
-        """Return whether any loss has a weight other than 0 at this time."""
-        return any(value_at(weight, progress) for weight in self.weights)
+        """Return whether the move belongs to this time, and any of its losses has a weight other than 0."""
+        first, end = self.during
+        return first <= progress.examples < end and any(value_at(weight, progress) for weight in self.weights)
 
 
 class Game(nn.Module):
@@ -87,6 +91,10 @@ class Game(nn.Module):
             total_examples: length of the run.
         """
         return [(Progress(), 1.0)]
+
+    def can_sample(self, progress: Progress) -> bool:
+        """Return whether samples show what training has reached: not before their network makes its first move."""
+        return True
 
     def sample(self, seed: Tensor, label: Tensor | None = None, condition: Sample | None = None) -> Sample:
         """Return one sample per seed; subclasses implement it.

@@ -22,7 +22,7 @@ from zerosum.game.types import Batch, NamedTensors, Sample, at_least_float32
 
 
 class MultiLevelGame(AdversarialGame):
-    """A game in which every level of the generator is judged, early ones through noise.
+    """A game in which every level of the generator is scored, early ones through noise.
 
     Where it is strong, only what is coarse can be told from real samples, so early levels learn that. The last level
     has no noise. Real samples are repeated for each level, with noise of the same distribution.

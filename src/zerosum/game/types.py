@@ -51,6 +51,39 @@ class DiscriminatorOutput(NamedTuple):
     """Feature maps (N, width, h, w) of the hidden layers, first layer first, for feature matching; None if unused."""
 
 
+class Reconstruction(NamedTuple):
+    """Samples as an autoencoder decodes them, and how far they are from what it encoded."""
+
+    sample: Sample
+    """(N, ...) reconstructed samples."""
+    loss: Tensor
+    """(N,) reconstruction loss."""
+
+
+class Autoencoder(nn.Module):
+    """An encoder of samples into codes, and the decoder that reverses it.
+
+    The codes are one floating-point tensor. Each of their channels (axis 1) has mean 0 and variance 1, by the
+    statistics of the batch in training mode, and by running ones, kept as buffers, in evaluation mode.
+    """
+
+    def encode(self, sample: Sample) -> Tensor:
+        """Return the standardized codes (N, ...) of samples (N, ...)."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor) -> Sample:
+        """Return the samples (N, ...) of codes (N, ...)."""
+        raise NotImplementedError
+
+    def reconstruct(self, codes: Tensor, sample: Sample) -> Reconstruction:
+        """Return the reconstruction of samples (N, ...) from codes (N, ...), with its loss."""
+        raise NotImplementedError
+
+    def forward(self, sample: Sample, noise: Tensor) -> Reconstruction:
+        """Encode samples (N, ...), add noise (N, ...) to their codes, and reconstruct them."""
+        return self.reconstruct(self.encode(sample) + noise, sample)
+
+
 @runtime_checkable
 class ConditionalNetwork(Protocol):
     """A network whose `forward` takes further keyword arguments."""

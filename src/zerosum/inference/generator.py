@@ -332,6 +332,8 @@ class Generator:
 
 EMA_PREFIX, RAW_PREFIX = "emas.generator.0.network.", "generator."
 """Prefixes of the generator's EMA weights and of its raw weights in a checkpoint."""
+AUTOENCODER_PREFIX = "autoencoder."
+"""Prefix of the autoencoder's weights, for recipes whose generator makes codes."""
 PRE_ADVERSARIAL_PREFIX = "emas.generator.1.network."
 """Prefix of a translator's weights before adversarial training, for recipes that start with other losses only."""
 

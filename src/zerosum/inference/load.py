@@ -89,16 +89,20 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
             f"`zerosum apply {quote_path(folder.path)} INPUTS`"
         )
     from zerosum.data.codec_files import load_codec
-    from zerosum.inference.generator import EMA_PREFIX, RAW_PREFIX, Generator, load_weights
+    from zerosum.inference.generator import AUTOENCODER_PREFIX, EMA_PREFIX, RAW_PREFIX, Generator, load_weights
+    from zerosum.networks.autoencoder import DecodedGenerator
     from zerosum.training.accelerator import choose_device
 
     saved = load_codec(folder.path)
     classes = dict(zip(metadata.get("classes", ()), metadata.get("class_priors", ()), strict=True))
-    network = recipe.generator.build(
-        recipe.latent.size, saved.codec.spec, len(classes), condition_spec=saved.codec.condition_spec
-    )
+    spec = recipe.autoencoder.code_spec(saved.codec.spec) if recipe.autoencoder else saved.codec.spec
+    network = recipe.generator.build(recipe.latent.size, spec, len(classes), condition_spec=saved.codec.condition_spec)
     prefix = RAW_PREFIX if raw_weights else EMA_PREFIX
     network = load_weights(network, checkpoint, prefix, choose_device(device))
+    if recipe.autoencoder:
+        autoencoder = recipe.autoencoder.build(saved.codec.spec)
+        load_weights(autoencoder, checkpoint, AUTOENCODER_PREFIX, choose_device(device))
+        network = DecodedGenerator(network, autoencoder)
     return Generator(
         network, recipe.latent, saved.kind, saved.codec, checkpoint.name, tuple(classes), tuple(classes.values())
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.networks import receptive_field
+from zerosum.networks.bounded_tanh import BoundedTanh
 from zerosum.networks.layers import Activation, LayerFactory, UpsampleConv
 from zerosum.networks.padding import crop, pad_to_multiple
 from zerosum.networks.receptive_field import PixelRange
@@ -63,7 +64,7 @@ class Inpainter(nn.Module):
             ),
             _build_gated_conv(UpsampleConv(factory.conv2d(half_width, 2 * width, kernel_size=3, gain=GATED_ELU.gain))),
             factory.conv2d(width, channels, kernel_size=3),
-            nn.Tanh(),
+            BoundedTanh(),
         )
         self._dilations = dilations
         self.receptive_field_radius = receptive_field.compute_radius(self._trace_input_range, self.size_multiple)

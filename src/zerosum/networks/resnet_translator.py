@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zerosum.networks import receptive_field
+from zerosum.networks.bounded_tanh import BoundedTanh
 from zerosum.networks.layers import NORMS_2D, RELU, RESIDUAL_OUTPUT_GAIN, LayerFactory, Norm, UpsampleConv, init_kaiming
 from zerosum.networks.padding import ReflectPadConv2d, crop, pad_to_multiple
 from zerosum.networks.receptive_field import PixelRange
@@ -91,6 +92,7 @@ class ResNetTranslator(nn.Module):
         self.output_layer = ReflectPadConv2d(
             factory.conv2d(width, out_channels, kernel_size=7, gain=RESIDUAL_OUTPUT_GAIN if residual else 1.0)
         )
+        self.output_activation = nn.Identity() if residual else BoundedTanh()
         self.residual, self.size_multiple = residual, 1 << num_downsamplings
         self._num_downsamplings, self._num_blocks = num_downsamplings, num_blocks
         self.receptive_field_radius = (
@@ -110,7 +112,8 @@ class ResNetTranslator(nn.Module):
         for stage in self.stages:
             hidden = stage(hidden)
         output = crop(self.output_layer(self.upsampling(hidden)), *inputs.shape[2:])
-        return inputs + output if self.residual else output.tanh()
+        activated: Tensor = self.output_activation(output)
+        return inputs + activated if self.residual else activated
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
         """Map (N, C_in, H, W) to the feature maps (N, width, h, w) that the patch-NCE loss compares.

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.game.seeded_rng import RandomStream, fork_seed, uniform
 from zerosum.networks import receptive_field
+from zerosum.networks.bounded_tanh import BoundedTanh
 from zerosum.networks.layers import LEAKY_RELU, NORMS_2D, RELU, RESIDUAL_OUTPUT_GAIN, LayerFactory, Norm, UpsampleConv
 from zerosum.networks.padding import crop, pad_to_multiple
 from zerosum.networks.receptive_field import PixelRange
@@ -113,7 +114,7 @@ class UNet(nn.Module):
         )
         self.output_layer = nn.Sequential(
             last_conv if full_resolution_channels else UpsampleConv(last_conv),
-            nn.Identity() if residual else nn.Tanh(),
+            nn.Identity() if residual else BoundedTanh(),
         )
         self.residual = residual
         self.condition_inputs: tuple[str, ...] = ("seed",) if any(rates) else ()

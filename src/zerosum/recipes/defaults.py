@@ -129,6 +129,8 @@ def extend_training(recipe: Recipe, log: Sequence[Row], examples: object, budget
     Raises:
         BadInput: the new end is not a number above 0.
     """
+    if recipe.training.examples:
+        recipe = recipe.model_copy(update={"game": recipe.game.keep_stages(recipe.training.examples)})
     tree = SettingsTree(recipe.model_dump(mode="json", exclude_none=True))
     for name, value in {"examples": examples, "budget": budget}.items():
         tree.tree["training"].pop(name, None)
@@ -166,7 +168,7 @@ def choose_augmentation(recipe: Recipe, dataset: DatasetInfo) -> tuple[Recipe, l
         augment: AugmentConfig = NoAugment()
         num_examples = len(dataset.train)
         kind = DATA_KINDS.find(recipe.data.kind)
-        is_augmentable = kind.augmentation != "none" and not recipe.is_translation
+        is_augmentable = kind.augmentation != "none" and not recipe.is_translation and recipe.autoencoder is None
         if is_augmentable and num_examples < AUGMENT_BELOW_EXAMPLES:
             augment = AUGMENTS[kind.augmentation]()
             count = f"{format_count(num_examples)} training {kind.noun}s"
@@ -213,8 +215,16 @@ def choose_training_length(
     }
     reason = f"measured: {speed:,.0f} examples/s on this machine, {format_count(total)} examples"
     decisions.append(Decision("duration", f"about {format_seconds(seconds)}", reason))
+    decisions += _describe_stage(recipe, total)
     training = training.model_copy(update={"examples": total, "budget": budget, **intervals})
     return recipe.model_copy(update={"training": training}), decisions
+
+
+def _describe_stage(recipe: Recipe, total_examples: int) -> list[Decision]:
+    """Return how long an autoencoder is trained before the game, if there is one."""
+    stage = recipe.game.first_stage_examples(total_examples)
+    reason = "then it is frozen, and the game is played on its codes (`game.autoencoder.fraction` changes it)"
+    return [Decision("autoencoder", f"{format_count(stage)} examples", reason)] if stage else []
 
 
 def choose_evaluation_schedule(

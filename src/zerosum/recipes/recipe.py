@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from zerosum.data.config import DataConfig
 from zerosum.data.kind import DATA_KINDS, selected_kind
 from zerosum.game.augment.config import AugmentConfig
+from zerosum.game.autoencoder_stage import AutoencoderStage
 from zerosum.game.config import AdversarialGameConfig, GameConfig
 from zerosum.game.growth_schedule import GrowthSchedule
 from zerosum.game.latent import Latent, Normal
@@ -22,7 +23,7 @@ from zerosum.game.objective import NonSaturating, Objective
 from zerosum.game.optimizer import Adam, AnyOptimizer
 from zerosum.game.schedule import Ramp, Schedule
 from zerosum.game.terms import AnyTerm
-from zerosum.networks.configs import AnyDiscriminatorConfig, AnyGeneratorConfig
+from zerosum.networks.configs import AnyAutoencoderConfig, AnyDiscriminatorConfig, AnyGeneratorConfig
 from zerosum.settings import Settings
 from zerosum.units import Count, Seconds
 
@@ -178,6 +179,8 @@ class Recipe(Settings):
     latent: Annotated[Latent, _set_default_kind("normal")] = Normal()
     generator: AnyGeneratorConfig
     discriminator: AnyDiscriminatorConfig
+    autoencoder: Annotated[AnyAutoencoderConfig | None, _set_default_kind("convolutional")] = None
+    """The autoencoder whose codes `game.kind` latent-space plays on; left out: none."""
     game: Annotated[GameConfig, _set_default_kind("adversarial")] = AdversarialGameConfig()
     objective: Objective = NonSaturating()
     terms: Annotated[dict[str, AnyTerm], BeforeValidator(_default_term_kinds)] = Field(default_factory=dict)
@@ -218,7 +221,7 @@ class Recipe(Settings):
     def pretrained_features(self) -> str:
         """The pretrained features that the generator is trained on, which therefore must not score it; "" for none."""
         terms = [term.pretrained_features for term in self.terms.values()]
-        return next(filter(None, [self.discriminator.pretrained_features, *terms]), "")
+        return next(filter(None, [self.discriminator.pretrained_features, self.game.pretrained_features, *terms]), "")
 
     def resolve_schedules(self, total_examples: int) -> Recipe:
         """Return the recipe with the length of every schedule in examples, for a run of `total_examples`."""
@@ -227,7 +230,7 @@ class Recipe(Settings):
 
 
 def _resolve_schedules(settings: object, total_examples: int) -> object:
-    if isinstance(settings, Ramp | GrowthSchedule):
+    if isinstance(settings, Ramp | GrowthSchedule | AutoencoderStage):
         return settings.resolve(total_examples)
     if isinstance(settings, Settings):
         return settings.model_copy(update={name: _resolve_schedules(value, total_examples) for name, value in settings})

@@ -67,6 +67,7 @@ def unread_settings(recipe: Recipe) -> Mapping[str, str]:
         _unread_levels,
         _unread_conditions,
         _unread_terms,
+        _unread_autoencoder,
         _unread_augment,
         _unread_intervals,
     )
@@ -116,6 +117,17 @@ def _unread_terms(recipe: Recipe) -> Iterator[tuple[str, str]]:
         if schedule_endpoints(term.weight) == (0, 0):
             for field in type(term).model_fields.keys() - {"kind", "weight"}:
                 yield f"terms.{name}.{field}", f"`terms.{name}.weight` is 0"
+
+
+def _unread_autoencoder(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield the settings of losses of an autoencoder that have no weight."""
+    if recipe.autoencoder is None or not recipe.game.uses_autoencoder:
+        return
+    if not recipe.game.scores_reconstructions:
+        for field in type(recipe.autoencoder.discriminator).model_fields:
+            yield f"autoencoder.discriminator.{field}", "`game.autoencoder.adversarial_weight` is 0"
+    if not recipe.game.pretrained_features:
+        yield "game.autoencoder.perceptual_fraction", "`game.autoencoder.perceptual_weight` is 0"
 
 
 def _unread_augment(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -28,19 +28,43 @@ def first_conflict(recipe: Recipe) -> str:
     """Return a message about the first conflict between settings, with its reason and a solution; "" if none."""
     checks = (
         _check_translation,
+        _check_autoencoder,
         _check_class_conditioning,
         _check_numeric_conditions,
         _check_auxiliary_classifier,
         _check_batch_norm,
+        _check_penalties,
         _check_capabilities,
         _check_equal_terms,
-        _check_penalties,
         _check_replay_and_history,
         _check_accumulation,
         _check_latents,
         _check_evaluation_features,
     )
     return next((conflict for check in checks for conflict in check(recipe)), "")
+
+
+def _check_autoencoder(recipe: Recipe) -> Iterator[str]:
+    """Check that a game in a latent space has an autoencoder, and that nothing takes its codes for images."""
+    game = f"`game.kind` {recipe.game.kind}"
+    if recipe.game.uses_autoencoder and recipe.autoencoder is None:
+        yield f"{game}: plays on the codes of an autoencoder, and there is none; set `autoencoder.kind` convolutional"
+    if recipe.autoencoder is None:
+        return
+    if not recipe.game.uses_autoencoder:
+        yield (
+            f"`autoencoder.kind` {recipe.autoencoder.kind}: {game} uses no autoencoder; set `game.kind` latent-space, "
+            "or leave the autoencoder out"
+        )
+    if recipe.discriminator.pretrained_features:
+        yield (
+            f"`discriminator.kind` {recipe.discriminator.kind}: looks at images with a pretrained network, and {game} "
+            "shows it codes; choose another one, such as dcgan"
+        )
+    augment = dict(recipe.augment) if recipe.augment else {}
+    for setting in ("transforms", "policy"):
+        if "color" in augment.get(setting, ()):
+            yield f"`augment.{setting}`: codes have no colors that could be changed; leave color out"
 
 
 def _check_class_conditioning(recipe: Recipe) -> Iterator[str]:
@@ -96,6 +120,22 @@ def _check_batch_norm(recipe: Recipe) -> Iterator[str]:
             )
 
 
+def _check_penalties(recipe: Recipe) -> Iterator[str]:
+    """Check that gradient penalties can be computed: by second derivatives, or by two forward passes."""
+    for name, term in recipe.terms.items():
+        needs_second_derivatives = term.uses_input_gradients and not term.uses_finite_differences
+        if needs_second_derivatives and not recipe.discriminator.has_second_derivatives:
+            yield (
+                f"`terms.{name}`: `discriminator.kind` {recipe.discriminator.kind} uses fused attention, which has no "
+                "second derivatives; replace the term by `terms.r1_approximate` and `terms.r2_approximate`"
+            )
+        if term.uses_finite_differences and recipe.discriminator.uses_dropout:
+            yield (
+                f"`terms.{name}`: compares two forward passes, and dropout drops other units in each; set "
+                f"`discriminator.dropout` 0, or replace the term by `terms.{term.kind[:2]}`"
+            )
+
+
 def _check_capabilities(recipe: Recipe) -> Iterator[str]:
     capabilities = recipe.generator.capabilities | recipe.discriminator.capabilities
     for name, term in recipe.terms.items():
@@ -129,22 +169,6 @@ def _check_equal_terms(recipe: Recipe) -> Iterator[str]:
         first = names.setdefault(term.model_dump_json(exclude={"weight", "every_rounds"}), name)
         if first != name:
             yield f"`terms.{name}`: is the same loss as `terms.{first}`, added twice; leave one of them out"
-
-
-def _check_penalties(recipe: Recipe) -> Iterator[str]:
-    """Check that gradient penalties can be computed: by second derivatives, or by two forward passes."""
-    for name, term in recipe.terms.items():
-        needs_second_derivatives = term.uses_input_gradients and not term.uses_finite_differences
-        if needs_second_derivatives and not recipe.discriminator.has_second_derivatives:
-            yield (
-                f"`terms.{name}`: `discriminator.kind` {recipe.discriminator.kind} uses fused attention, which has no "
-                "second derivatives; replace the term by `terms.r1_approximate` and `terms.r2_approximate`"
-            )
-        if term.uses_finite_differences and recipe.discriminator.uses_dropout:
-            yield (
-                f"`terms.{name}`: compares two forward passes, and dropout drops other units in each; set "
-                f"`discriminator.dropout` 0, or replace the term by `terms.{term.kind[:2]}`"
-            )
 
 
 def _check_replay_and_history(recipe: Recipe) -> Iterator[str]:

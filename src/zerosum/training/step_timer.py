@@ -35,7 +35,7 @@ def measure_seconds_per_round(
 def _time_round(game: Game, loader: Iterator[Batch], accelerator: Accelerator, progress: Progress) -> float:
     """Return the seconds of a round at this progress."""
     meter, total = Meter(), 0.0
-    for moves in _group_by_interval(game.moves):
+    for moves in _group_by_interval([move for move in game.moves if move.has_weight(progress)]):
         # not timed: the first call is slow, since it chooses kernels and allocates memory
         play_moves(moves, game, loader, accelerator, progress, meter)
         accelerator.synchronize()

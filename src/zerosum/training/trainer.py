@@ -254,6 +254,7 @@ class Trainer:
         if (
             self.best_model_tracker is None
             or self.state is not RunState.RUNNING
+            or not self.game.can_sample(progress)
             or not self._is_due(progress, self.best_model_tracker.every_examples)
         ):
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zerosum.errors import BadInput
 from zerosum.game.augment.config import NoAugment
 from zerosum.game.build import build
-from zerosum.game.parts import DrawConditionsFn, GameParts, draw_no_conditions
+from zerosum.game.parts import AutoencoderParts, DrawConditionsFn, GameParts, draw_no_conditions
 from zerosum.game.sample_spec import SampleSpec, require_single_tensor
 from zerosum.game.schedule import schedule_endpoints
 from zerosum.game.types import A_TO_B, B_TO_A, PerceptualDistanceFn, condition_inputs
@@ -52,10 +52,11 @@ def build_game(recipe: Recipe, data: DataInfo, accelerator: Accelerator) -> Adve
 
     torch.manual_seed(recipe.training.seed)
     class_priors = data.class_priors if recipe.is_conditional else ()
+    played = _played_data(recipe, data)
     augment = recipe.augment or NoAugment()
-    augment.check(data.sample_spec)
+    augment.check(played.sample_spec)
     _check_terms(recipe, data)
-    generator, discriminator = _build_networks(recipe, data, len(class_priors))
+    generator, discriminator = _build_networks(recipe, played, len(class_priors))
     _check_conditions(generator, discriminator, data)
     parts = GameParts(
         accelerator.prepare(generator),
@@ -63,7 +64,7 @@ def build_game(recipe: Recipe, data: DataInfo, accelerator: Accelerator) -> Adve
         recipe.latent,
         recipe.objective,
         recipe.optimizer,
-        _generated_spec(recipe, data),
+        _generated_spec(recipe, played),
         recipe.terms,
         recipe.ema.half_life,
         per_sample=recipe.discriminator.per_sample,
@@ -73,12 +74,36 @@ def build_game(recipe: Recipe, data: DataInfo, accelerator: Accelerator) -> Adve
         levels=_count_levels(recipe),
         perceptual_distance=_build_perceptual_distance(recipe, data, accelerator),
         condition_spec=data.condition_spec,
+        autoencoder=_build_autoencoder(recipe, data, accelerator),
         draw_conditions=data.draw_conditions,
     )
     game = build(recipe.game, parts)
     accelerator.compile_networks(game)
     torch.manual_seed((accelerator.rank + 1) * 2**32 + recipe.training.seed)  # noise layers differ between ranks
     return game
+
+
+def _played_data(recipe: Recipe, data: DataInfo) -> DataInfo:
+    """Return what generator and discriminator must know of the data: of codes, if there is an autoencoder."""
+    if recipe.autoencoder is None:
+        return data
+    return replace(data, sample_spec=recipe.autoencoder.code_spec(data.sample_spec))
+
+
+def _build_autoencoder(recipe: Recipe, data: DataInfo, accelerator: Accelerator) -> AutoencoderParts | None:
+    """Return the autoencoder of a game in a latent space; None in other games.
+
+    Raises:
+        BadInput: it does not support such samples, or has no discriminator of them.
+    """
+    if recipe.autoencoder is None:
+        return None
+    discriminator = None
+    if recipe.game.scores_reconstructions:
+        discriminator = accelerator.prepare(recipe.autoencoder.patch_discriminator.build(data.sample_spec))
+    network = recipe.autoencoder.build(data.sample_spec)
+    accelerator.prepare(network)
+    return AutoencoderParts(network, data.sample_spec, discriminator)
 
 
 def _build_networks(recipe: Recipe, data: DataInfo, num_classes: int) -> tuple[nn.Module, nn.Module]:
@@ -164,7 +189,7 @@ def _check_terms(recipe: Recipe, data: DataInfo) -> None:
 
 def _build_perceptual_distance(recipe: Recipe, data: DataInfo, accelerator: Accelerator) -> PerceptualDistanceFn | None:
     """Return the distance network of the perceptual loss; None if no term needs it."""
-    if not any(term.pretrained_features for term in recipe.terms.values()):
+    if not recipe.game.pretrained_features and not any(term.pretrained_features for term in recipe.terms.values()):
         return None
     from zerosum.networks.perceptual import PerceptualDistance
 

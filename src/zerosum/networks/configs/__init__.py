@@ -16,6 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from zerosum.networks.configs.autoencoder import AutoencoderConfig, ConvolutionalAutoencoderConfig
 from zerosum.networks.configs.base import DiscriminatorConfig, GeneratorConfig, TranslatorConfig
 from zerosum.networks.configs.dcgan import DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from zerosum.networks.configs.fastgan import FastGANDiscriminatorConfig, FastGANGeneratorConfig
@@ -33,8 +34,11 @@ from zerosum.networks.configs.super_resolution import RRDBGeneratorConfig, SRRes
 from zerosum.networks.configs.unet import UNetGeneratorConfig
 
 __all__ = [
+    "AnyAutoencoderConfig",
     "AnyDiscriminatorConfig",
     "AnyGeneratorConfig",
+    "AutoencoderConfig",
+    "ConvolutionalAutoencoderConfig",
     "DCGANDiscriminatorConfig",
     "DCGANGeneratorConfig",
     "DiscriminatorConfig",
@@ -94,3 +98,5 @@ AnyDiscriminatorConfig = Annotated[
     Field(discriminator="kind"),
 ]
 """Settings of a discriminator, selected by `kind`."""
+AnyAutoencoderConfig = ConvolutionalAutoencoderConfig
+"""Settings of an autoencoder, selected by `kind`."""
