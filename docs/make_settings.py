@@ -87,8 +87,13 @@ def default_of(field: FieldInfo) -> str:
 
 def as_table(model: BaseModel) -> str:
     """Return the settings of a model as an inline table of TOML."""
-    pairs = model.model_dump(mode="json", exclude_none=True).items()
-    return "{ " + ", ".join(f"{name} = {json.dumps(value)}" for name, value in pairs) + " }"
+    return _as_toml(model.model_dump(mode="json", exclude_none=True))
+
+
+def _as_toml(value: object) -> str:
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    return "{ " + ", ".join(f"{name} = {_as_toml(inner)}" for name, inner in value.items()) + " }"
 
 
 def rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
