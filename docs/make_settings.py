@@ -80,6 +80,8 @@ def default_of(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     if default is None:
         return "chosen"
+    if isinstance(default, BaseModel) and field.annotation is type(default) and "kind" in type(default).model_fields:
+        return f'`{{ kind = "{default.model_dump()["kind"]}" }}`'
     if isinstance(default, BaseModel):
         return f"`{default.model_dump().get('kind') or as_table(default)}`"
     return f"`{list(default) if isinstance(default, tuple) else default}`" if default != "" else ""
