@@ -32,7 +32,7 @@ import torch
 from PIL import Image
 from robustness_data import KINDS, write_kind
 from robustness_measures import collect, last_monitored, measure, movement
-from robustness_page import Results, score
+from robustness_page import Results, find_verdict
 
 import zerosum
 from zerosum.errors import BadInput
@@ -127,7 +127,7 @@ def save_cell(row: Row) -> None:
 
 def is_wanted(cell: Row | None, options: argparse.Namespace) -> bool:
     """Return whether a cell is to be trained: it is missing, was trained for less time, or is to be tried again."""
-    if cell is None or (options.dead and score(cell).is_fault):
+    if cell is None or (options.dead and find_verdict(cell).is_fault):
         return True
     return not options.dead and cell["seconds"] < options.seconds and cell["state"] != "refused"
 
@@ -163,7 +163,7 @@ def main() -> None:
         run = options.folder / f"{kind}-{recipe}"
         row = run_cell(run, recipe, kind, data, options.seconds)
         save_cell(row)
-        print(f"{recipe:16} {kind:10} {score(row).value:12} {row.get('examples', 0):7,}", row.get("reason", ""),
+        print(f"{recipe:16} {kind:10} {find_verdict(row).value:12} {row.get('examples', 0):7,}", row.get("reason", ""),
               f"kid {row.get('kid', np.nan):.2f} floor {row.get('kid_floor', np.nan):.2f}", flush=True)  # fmt: skip
     results = load_results()
     PAGE.write_text(robustness_page.page(results), "utf8")

@@ -40,7 +40,7 @@ class Verdict(Enum):
         return self not in (Verdict.OK, Verdict.NOISY, Verdict.REFUSED)
 
 
-def score(cell: Row) -> Verdict:
+def find_verdict(cell: Row) -> Verdict:
     """Return the verdict on a cell; one color and one image are relative to the real images."""
     if cell["state"] in ("refused", "error"):
         return Verdict(cell["state"])
@@ -73,7 +73,7 @@ def page(results: Results) -> str:
     """Return the page as Markdown."""
     kinds, recipes = list(results), sorted({recipe for cells in results.values() for recipe in cells})
     cells = [cell for kind in results.values() for cell in kind.values()]
-    counts = Counter(score(cell).value for cell in cells)
+    counts = Counter(find_verdict(cell).value for cell in cells)
     summary = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     times = Counter(f"{cell['seconds']:g} s" for cell in cells if cell["state"] != "refused")
     lines = ["# Robustness", "", "Made by `python benchmarks/robustness.py` from `benchmarks/robustness.json`.", "",
@@ -102,7 +102,7 @@ def _floor(cells: dict[str, Row]) -> float:
 def _verdict_cell(cell: Row | None) -> str:
     if cell is None:
         return ""
-    verdict, kid = score(cell), f"{cell['kid']:.2f}" if "kid" in cell else ""
+    verdict, kid = find_verdict(cell), f"{cell['kid']:.2f}" if "kid" in cell else ""
     if verdict.is_fault:
         return f"**{verdict.value}** {kid}"
     return kid if verdict is Verdict.OK else f"{verdict.value} {kid}".strip()
@@ -134,6 +134,6 @@ def draw_sheet(results: Results, folder: Path, path: Path) -> None:
                 canvas.text((corner[0], corner[1] + 12), cell["state"] if cell else "", "gray", font)
                 continue
             sheet.paste(Image.open(strip).resize((SHOWN * THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS), corner)
-            if score(cell).is_fault:
+            if find_verdict(cell).is_fault:
                 canvas.rectangle((*corner, corner[0] + width - 7, corner[1] + height - 5), outline="red", width=2)
     save_image(sheet, path)

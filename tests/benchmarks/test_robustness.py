@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from robustness import cell_order, data_folder
 from robustness_data import KINDS, draw_ink, draw_mask, draw_pixel_art, draw_texture
 from robustness_measures import ImageSets, image_statistics, measure
-from robustness_page import Verdict, draw_sheet, page, score
+from robustness_page import Verdict, draw_sheet, find_verdict, page
 
 from zerosum.run_folder import Row
 
@@ -41,7 +41,7 @@ ALIVE: Row = {
     ],
 )
 def test_verdicts(change: Row, verdict: Verdict) -> None:
-    assert score(ALIVE | change) is verdict
+    assert find_verdict(ALIVE | change) is verdict
 
 
 def test_statistics_of_known_images() -> None:

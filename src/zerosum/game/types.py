@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol, TypeAlias, TypedDict, runtime_checkable
 
@@ -60,24 +61,24 @@ class Reconstruction(NamedTuple):
     """(N,) reconstruction loss."""
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(nn.Module, ABC):
     """An encoder of samples into codes, and the decoder that reverses it.
 
     The codes are one floating-point tensor. Each of their channels (axis 1) has mean 0 and variance 1, by the
     statistics of the batch in training mode, and by running ones, kept as buffers, in evaluation mode.
     """
 
+    @abstractmethod
     def encode(self, sample: Sample) -> Tensor:
         """Return the standardized codes (N, ...) of samples (N, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, codes: Tensor) -> Sample:
         """Return the samples (N, ...) of codes (N, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reconstruct(self, codes: Tensor, sample: Sample) -> Reconstruction:
         """Return the reconstruction of samples (N, ...) from codes (N, ...), with its loss."""
-        raise NotImplementedError
 
     def forward(self, sample: Sample, noise: Tensor) -> Reconstruction:
         """Encode samples (N, ...), add noise (N, ...) to their codes, and reconstruct them."""

@@ -94,3 +94,28 @@ class MappingNetwork(nn.Module):
         for layer in self.layers:
             style = scaled_leaky_relu(layer(style))
         return style
+
+
+def build_mapping_network(
+    latent_size: int,
+    width: int,
+    num_layers: int,
+    *,
+    is_conditional: bool,
+    num_classes: int,
+    condition_size: int,
+    num_numbers: int,
+) -> MappingNetwork:
+    """Return the mapping network of a generator that handles its condition itself.
+
+    Args:
+        latent_size: number of values in a latent.
+        width: number of values in a style.
+        num_layers: number of linear layers.
+        is_conditional: whether a learned vector of the condition is concatenated with the latent.
+        num_classes: number of classes; 0 for none.
+        condition_size: number of values in the vector of the condition.
+        num_numbers: number of numbers in a numeric condition.
+    """
+    input_layer = build_input_layer(is_conditional, num_classes, condition_size, num_numbers)
+    return MappingNetwork(input_layer, latent_size + is_conditional * condition_size, width, num_layers)

@@ -117,12 +117,14 @@ class GATGeneratorConfig(_GATConfig, GeneratorConfig):
         from zerosum.networks import gat, mapping
         from zerosum.networks.conditioning import count_numbers
 
-        is_conditional = self.condition == "concat"
-        mapping_network = mapping.MappingNetwork(
-            mapping.build_input_layer(is_conditional, num_classes, self.condition_size, count_numbers(condition_spec)),
-            latent_size + is_conditional * self.condition_size,
+        mapping_network = mapping.build_mapping_network(
+            latent_size,
             self.width,
             2,
+            is_conditional=self.condition == "concat",
+            num_classes=num_classes,
+            condition_size=self.condition_size,
+            num_numbers=count_numbers(condition_spec),
         )
         return gat.Generator(
             shape[0],

@@ -84,14 +84,17 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
         """
         shape = require_single_tensor(spec, self.kind).shape
         self.check_shape(shape)
-        from zerosum.networks import stylegan2
+        from zerosum.networks import mapping, stylegan2
         from zerosum.networks.conditioning import count_numbers
-        from zerosum.networks.mapping import MappingNetwork, build_input_layer
 
-        is_conditional = self.condition == "concat"
-        input_layer = build_input_layer(is_conditional, num_classes, self.condition_size, count_numbers(condition_spec))
-        mapping = MappingNetwork(
-            input_layer, latent_size + is_conditional * self.condition_size, self.style_size, self.mapping_layers
+        mapping_network = mapping.build_mapping_network(
+            latent_size,
+            self.style_size,
+            self.mapping_layers,
+            is_conditional=self.condition == "concat",
+            num_classes=num_classes,
+            condition_size=self.condition_size,
+            num_numbers=count_numbers(condition_spec),
         )
         grid = find_grid(*shape[1:])
         return stylegan2.Generator(
@@ -99,7 +102,7 @@ class StyleGAN2GeneratorConfig(_StyleGAN2Config, GeneratorConfig):
             shape[0],
             self.stage_widths(grid.side),
             grid,
-            mapping,
+            mapping_network,
             style_size=self.style_size,
             style_mixing_prob=self.style_mixing_prob,
             uses_noise=self.noise,
