@@ -30,7 +30,7 @@ if importlib.util.find_spec("torchvision") is None:  # torchmetrics imports it, 
 
 import zerosum
 from zerosum.data.codec import Items
-from zerosum.evaluation.evaluator import evaluation_kind, feature_network, open_feature_extractor
+from zerosum.evaluation.evaluator import feature_network, open_feature_extractor
 from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.metrics.base import Comparison
 from zerosum.evaluation.metrics.pairwise import compute_pairwise_scores
@@ -66,7 +66,7 @@ class TorchmetricsNetwork(torch.nn.Module):
 
 def evaluate_with_zerosum(generated: GeneratedSet, real: RealSet, network: FeatureNetwork) -> dict[str, float]:
     """Return all scores."""
-    with open_feature_extractor(network, evaluation_kind(real.dataset), CPU) as extractor:
+    with open_feature_extractor(network, real.dataset, CPU) as extractor:
         real_features, generated_features = (extractor.extract(sample_set) for sample_set in (real, generated))
         pairwise = compute_pairwise_scores(real_features.features, generated_features.features, neighbors=5)
         scores = compute_metrics(find_metrics(), Comparison(real_features, generated_features, pairwise, neighbors=5))

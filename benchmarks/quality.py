@@ -203,7 +203,7 @@ def score_images(images: NDArray[np.uint8], dataset: Dataset, num_samples: int |
     task = request.build_run_task(StoredSamples(images), dataset, None, options)  # type: ignore[arg-type]
     device = torch.device("cpu")
     network = evaluator.feature_network("lite0", dataset, device, SilentReporter())
-    with evaluator.open_feature_extractor(network, evaluator.evaluation_kind(dataset), device) as extractor:
+    with evaluator.open_feature_extractor(network, dataset, device) as extractor:
         result, _ = evaluator.run_evaluation(task, options, extractor, None, SilentReporter())
     return result.as_row(0)
 

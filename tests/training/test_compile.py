@@ -36,7 +36,7 @@ from zerosum.workflows.build_game import DataInfo, build_game
 from zerosum.workflows.setup import TrainingSetup
 
 SHAPE = (1, 16, 16)
-DCGAN = {"generator.width": 4, "discriminator.width": 4, "terms.r1.every_rounds": 2}
+DCGAN = {"generator.width": 4, "discriminator.width": 4, "discriminator.init": "normal", "terms.r1.every_rounds": 2}
 SMALL_BLOCKS = {"blocks": 1, "expansion": 1, "group_width": 0}
 R3GAN = {"generator.widths": [8, 4, 4], "discriminator.widths": [4, 4, 8]} | {
     f"{player}.{name}": value for player in ("generator", "discriminator") for name, value in SMALL_BLOCKS.items()

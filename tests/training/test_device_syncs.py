@@ -75,7 +75,7 @@ def game_and_loader(
     file.settings_tree.set(("game", "reuse_fakes"), reuse_fakes, "")
     file.settings_tree.set(("training", "batch_size"), 4, "")
     recipe = check_recipe(file.settings_tree).resolve_schedules(1000)
-    shape = (3, 32, 32) if recipe.is_translation else shape
+    shape = (3, 32, 32) if recipe.is_translation or recipe.autoencoder else shape
     source = Points(40, int(np.prod(shape)))
     input_shape = add_inputs(source, recipe, shape)
     input_spec = TensorSpec(input_shape, bounded=True) if input_shape else None
