@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from workflow_helpers import RecordingReporter, train_ring
+from workflow_helpers import CLOCK_KEYS, RecordingReporter, newest_weights, train_ring
 
 from zerosum.errors import BadInput
 from zerosum.inference.load import read_recipe
+from zerosum.recipes import defaults
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.settings import Decision
@@ -69,3 +70,57 @@ def test_loggers_receive_every_row_of_the_log(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(run_training.LOGGERS, "tensorboard", lambda folder, examples: rows.append)
     run = train_ring(tmp_path / "run", examples=512, loggers=["tensorboard"])
     assert rows == run.log()
+
+
+def budget_recipe(run: Path, examples: int, budget: float, every_examples: int = 0) -> defaults.Recipe:
+    recipe = read_recipe(RunFolder(run))
+    training = recipe.training.model_copy(update={"examples": examples, "budget": budget})
+    evaluation = recipe.evaluation.model_copy(update={"every_examples": every_examples or None})
+    return recipe.model_copy(update={"training": training, "evaluation": evaluation})
+
+
+def test_a_budget_is_planned_again_at_the_speed_so_far(trained_ring: Path) -> None:
+    recipe = budget_recipe(trained_ring, examples=6_400, budget=100)
+    batch_size = recipe.training.batch_size
+    end = (1 - defaults.EVALUATION_TIME_FRACTION) * 100
+    for seconds in (5, 20):
+        planned = defaults.replan_training(recipe, recipe, 640, seconds).training.examples
+        assert planned == pytest.approx(640 / seconds * end, abs=batch_size)
+        assert planned % batch_size == 0
+    assert defaults.replan_training(recipe, recipe, 640, 1_000).training.examples == 640 + batch_size, "time is over"
+
+
+def test_the_last_evaluation_moves_with_the_end_unless_its_interval_was_given(trained_ring: Path) -> None:
+    recipe = budget_recipe(trained_ring, examples=6_400, budget=100, every_examples=6_080)
+    chosen = defaults.replan_training(recipe, budget_recipe(trained_ring, 6_400, 100), 640, 5)
+    last = defaults.last_examination(chosen)
+    assert last - chosen.training.batch_size < chosen.evaluation.every_examples <= last + chosen.training.batch_size
+    assert defaults.replan_training(recipe, recipe, 640, 5).evaluation.every_examples == 6_080
+
+
+def test_a_run_that_is_planned_again_is_that_of_its_new_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It pauses three times, and ends as a run that was planned so from the beginning."""
+    monkeypatch.setattr(run_training, "REPLAN_MIN_SECONDS", 0.0)
+    monkeypatch.setattr(defaults, "choose_training_length", fixed_length)
+    lengths = iter((1_280, 1_024, 1_152))
+    monkeypatch.setattr(defaults, "replan_training", lambda recipe, *_: fixed_length(recipe, examples=next(lengths))[0])
+    reporter = RecordingReporter()
+    run = train_ring(tmp_path / "planned", examples=None, budget=1_000, reporter=reporter)
+    assert sum("planned again" in message for message in reporter.messages) == 3
+    decisions = RunFolder(run.path).read_json("plan.json")["decisions"]
+    assert [decision["value"] for decision in decisions if decision["name"] == "planned again"] == [
+        "1,280 examples", "1,024 examples", "1,152 examples",
+    ]  # fmt: skip
+    monkeypatch.setattr(run_training, "REPLAN_MIN_SECONDS", float("inf"))
+    monkeypatch.setattr(defaults, "choose_training_length", lambda recipe, *_: fixed_length(recipe, examples=1_152))
+    reference = train_ring(tmp_path / "reference", examples=None, budget=1_000)
+    for name, tensor in newest_weights(run.path).items():
+        assert torch.equal(tensor, newest_weights(reference.path)[name]), name
+    logs = [[{k: v for k, v in row.items() if k not in CLOCK_KEYS} for row in r.log()] for r in (run, reference)]
+    assert logs[0] == logs[1]
+    assert run.state == "done"
+
+
+def fixed_length(recipe: defaults.Recipe, *_: object, examples: int = 640) -> tuple[defaults.Recipe, list]:
+    training = recipe.training.model_copy(update={"examples": examples})
+    return recipe.model_copy(update={"training": training}), []

@@ -220,6 +220,31 @@ def choose_training_length(
     return recipe.model_copy(update={"training": training}), decisions
 
 
+def replan_training(recipe: Recipe, requested: Recipe, examples: int, seconds: float) -> Recipe:
+    """Return the recipe of a run with a new end: what the rest of its budget allows at the speed so far.
+
+    The speed that was measured before the run is that of a few seconds, in which other programs may have run.
+
+    Args:
+        recipe: the recipe of the run, with a budget.
+        requested: the recipe before the open settings were chosen; what it sets is kept.
+        examples: number of examples so far, more than 0.
+        seconds: duration of the run so far.
+    """
+    training, evaluation = recipe.training, recipe.evaluation
+    assert training.examples, "the length was planned before"
+    assert training.budget, "only a run with a budget is planned again"
+    end = (1 - EVALUATION_TIME_FRACTION) * training.budget
+    total = examples + _round_to_batches(examples / seconds * max(0.0, end - seconds), training.batch_size)
+    count = last_examination(recipe) // (evaluation.every_examples or 1)
+    game = recipe.game.keep_stages(training.examples)
+    recipe = recipe.model_copy(update={"game": game, "training": training.model_copy(update={"examples": total})})
+    if evaluation.every_examples and requested.evaluation.every_examples is None and count:
+        every_examples = examination_interval(recipe, count, training.batch_size)
+        evaluation = evaluation.model_copy(update={"every_examples": every_examples})
+    return recipe.model_copy(update={"evaluation": evaluation})
+
+
 def _describe_stage(recipe: Recipe, total_examples: int) -> list[Decision]:
     """Return how long an autoencoder is trained before the game, if there is one."""
     stage = recipe.game.first_stage_examples(total_examples)

@@ -77,6 +77,8 @@ class StopCondition:
 
     max_examples: float = math.inf
     max_seconds: float = math.inf
+    pause_at: float = math.inf
+    """Examples from which on training pauses: it saves a checkpoint and returns in the state "running"."""
 
 
 @dataclass
@@ -126,7 +128,7 @@ class Trainer:
                 self.folder.rewind(self.progress.examples)
 
     def train(self, stop_condition: StopCondition) -> RunState:
-        """Train until a stop condition holds, and return the final `state`.
+        """Train until a stop condition holds, and return the `state`, which is final unless training only paused.
 
         An error leaves the run in the state "interrupted".
 
@@ -141,7 +143,7 @@ class Trainer:
             raise
 
     def _train(self, stop_condition: StopCondition) -> RunState:
-        """Train until a stop condition holds, and return the final state."""
+        """Train until a stop condition holds, and return the state."""
         self._start_time = time.monotonic()
         self._last_tick = (self.previous_seconds, self.progress.examples)
         with first_rank_writes(self.accelerator, self.folder.path):
@@ -180,7 +182,7 @@ class Trainer:
         """Return whether to stop before the next round; all ranks get the same answer."""
         if self.state is RunState.RUNNING and progress.examples >= stop_condition.max_examples:
             self.state = RunState.DONE
-        if self.state is not RunState.RUNNING:
+        if self.state is not RunState.RUNNING or progress.examples >= stop_condition.pause_at:
             return True
         interrupted, out_of_time = self.accelerator.all_reduce_any(
             bool(stop_request.signals), self.elapsed_seconds() >= stop_condition.max_seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from zerosum.data.kind import Inspection
 from zerosum.errors import BadInput
 from zerosum.files import quote_path
 from zerosum.game.game import Game
-from zerosum.inference.load import read_recipe, with_sources
+from zerosum.inference.load import read_recipe, rewrite_recipe, with_sources
 from zerosum.recipes import defaults
 from zerosum.recipes.probe_schedule import choose_probe_schedule
 from zerosum.recipes.recipe import Recipe
@@ -32,6 +32,7 @@ from zerosum.training.out_of_memory import explain_out_of_memory
 from zerosum.training.profiler import Profile
 from zerosum.training.run_lock import training_lock
 from zerosum.training.trainer import Intervals, StopCondition, Trainer
+from zerosum.units import format_count
 from zerosum.workflows.observers import (
     build_best_model_tracker,
     build_monitor,
@@ -42,6 +43,9 @@ from zerosum.workflows.recover import CHECKPOINTS_KEPT, recover_run
 from zerosum.workflows.setup import TrainingSetup, build_data_record, build_recipe_record
 from zerosum.workflows.summary import report_summary
 from zerosum.workflows.tuning import profile, tune_speed
+
+REPLAN_MIN_SECONDS = 30.0
+"""Runs with a shorter budget are planned once: planning again costs about a second each time."""
 
 
 def build_trainer(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> Trainer:
@@ -77,36 +81,104 @@ def _num_classes(setup: TrainingSetup, dataset: Dataset) -> int:
     return len(dataset.classes) if setup.recipe.is_conditional else 0
 
 
-def train_with_recovery(setup: TrainingSetup, trainer: Trainer, dataset: Dataset) -> RunState:
+@dataclass(frozen=True)
+class BudgetPlan:
+    """When a run whose length follows from its budget is planned again."""
+
+    requested: Recipe
+    """The recipe before the open settings were chosen."""
+    fractions: tuple[float, ...] = (0.1, 0.3, 0.55)
+    """Fractions of the planned examples after which the speed so far replaces the measured one, all before the learning
+    rate of the default recipe begins to decay."""
+
+    @classmethod
+    def create(cls, requested: Recipe, chosen: Recipe) -> BudgetPlan | None:
+        """Return the plan of a run; None if its number of examples is given, or its budget is too short to matter."""
+        budget = chosen.training.budget or 0
+        return None if requested.training.examples or budget < REPLAN_MIN_SECONDS else cls(requested)
+
+    def pause_at(self, recipe: Recipe) -> float:
+        """Return the examples after which the run is planned again; infinity if it no longer is."""
+        return self.fractions[0] * (recipe.training.examples or 0) if self.fractions else math.inf
+
+    def later(self) -> BudgetPlan:
+        """Return the plan of the rest of the run."""
+        return replace(self, fractions=self.fractions[1:])
+
+
+def train_with_recovery(
+    setup: TrainingSetup, trainer: Trainer, dataset: Dataset, plan: BudgetPlan | None = None
+) -> RunState:
     """Train to the end; if a finding stops the run or it diverges, recover it and train again, as often as allowed.
+
+    Args:
+        setup: what the run is trained with.
+        trainer: its trainer.
+        dataset: the data.
+        plan: when the length of the run is planned again, at the speed so far; None: never.
 
     Returns:
         The final state of the run.
     """
-    state, folder = run_trainer(setup, trainer), trainer.folder
-    if state not in {RunState.STOPPED_BY_FINDING, RunState.DIVERGED}:
+    state = run_trainer(setup, trainer, plan.pause_at(setup.recipe) if plan else math.inf)
+    if plan and state is RunState.RUNNING:
+        _replan(setup, trainer, plan)
+        changed = with_sources(read_recipe(trainer.folder), setup.recipe.data.sources)
+        next_setup, plan = replace(setup, recipe=changed), plan.later()
+    elif state in {RunState.STOPPED_BY_FINDING, RunState.DIVERGED} and _recover(setup, trainer.folder):
+        changed = with_sources(read_recipe(trainer.folder), setup.recipe.data.sources)
+        next_setup = replace(setup, recipe=changed).with_precision(changed.training.precision)
+    else:
         return state
+    next_trainer = build_trainer(next_setup, dataset, trainer.folder)
+    next_trainer.resume(settings_changed=state is not RunState.RUNNING)
+    # the budget is shared by all attempts
+    next_trainer.previous_seconds = max(next_trainer.previous_seconds, trainer.elapsed_seconds())
+    return train_with_recovery(next_setup, next_trainer, dataset, plan)
+
+
+def _recover(setup: TrainingSetup, folder: RunFolder) -> bool:
+    """Rewind the run and change its recipe, if it may be recovered, and return whether it was."""
     message = ""
     with explain_disk_full(folder.path), first_rank_writes(setup.accelerator, folder.path):
         if setup.accelerator.rank == 0:
             message = recover_run(folder, setup.recipe)
     if not setup.accelerator.all_reduce_any(bool(message))[0]:
-        return state
+        return False
     setup.reporter.message(message)
     setup.accelerator.barrier()
-    changed = read_recipe(folder)
-    located = with_sources(changed, setup.recipe.data.sources)
-    next_setup = replace(setup, recipe=located).with_precision(changed.training.precision)
-    next_trainer = build_trainer(next_setup, dataset, folder)
-    next_trainer.resume(settings_changed=True)
-    # the budget is shared by all attempts
-    next_trainer.previous_seconds = max(next_trainer.previous_seconds, trainer.elapsed_seconds())
-    return train_with_recovery(next_setup, next_trainer, dataset)
+    return True
 
 
-def run_trainer(setup: TrainingSetup, trainer: Trainer) -> RunState:
-    """Train to the end, write the report, report the summary, and return the final state of the run."""
-    stop_condition = StopCondition(setup.recipe.training.examples or math.inf, setup.recipe.training.budget or math.inf)
+def _replan(setup: TrainingSetup, trainer: Trainer, plan: BudgetPlan) -> None:
+    """Write a new end into recipe.toml: what the rest of the budget allows.
+
+    The last checkpoint was saved just before, so that no part of the run is ever trained again with another plan.
+    """
+    examples, seconds = trainer.progress.examples, trainer.elapsed_seconds()
+    folder = trainer.folder
+    with explain_disk_full(folder.path), first_rank_writes(setup.accelerator, folder.path):
+        if setup.accelerator.rank == 0:
+            changed = defaults.replan_training(read_recipe(folder), plan.requested, examples, seconds)
+            before, after = (format_count(recipe.training.examples or 0) for recipe in (setup.recipe, changed))
+            reason = (
+                f"{examples / seconds:,.0f} examples/s after {format_count(examples)}; {before} were planned before"
+            )
+            decision = Decision("planned again", f"{after} examples", reason)
+            content = folder.read_json("plan.json")
+            folder.write_json("plan.json", content | {"decisions": [*content["decisions"], decision.as_dict()]})
+            rewrite_recipe(folder, changed)
+            report_decisions(setup.reporter, [decision])
+    setup.accelerator.barrier()
+
+
+def run_trainer(setup: TrainingSetup, trainer: Trainer, pause_at: float = math.inf) -> RunState:
+    """Train to the end, write the report, report the summary, and return the final state of the run.
+
+    If training pauses at `pause_at` examples, nothing is reported, and the state is "running".
+    """
+    max_seconds = setup.recipe.training.budget or math.inf
+    stop_condition = StopCondition(setup.recipe.training.examples or math.inf, max_seconds, pause_at)
     trainer.log_callbacks = [setup.reporter.tick]
     if setup.accelerator.rank == 0:
         trainer.log_callbacks += [
@@ -120,7 +192,7 @@ def run_trainer(setup: TrainingSetup, trainer: Trainer) -> RunState:
         setup.reporter.training_ended()
     path = trainer.folder.path
     with explain_disk_full(path), first_rank_writes(setup.accelerator, path):
-        if setup.accelerator.rank == 0:
+        if setup.accelerator.rank == 0 and state is not RunState.RUNNING:
             write_report(path)
             report_summary(trainer, state, setup.recipe, setup.reporter)
     return state
@@ -161,6 +233,7 @@ def start_run(
     dataset = setup.load_dataset_on_ranks(recipe.data, inspection)
     for line in dataset.summary.lines():
         setup.reporter.message(f"  {line}")
+    requested = setup.recipe
     setup, open_decisions = _choose_open_settings(setup, dataset)
     decisions = [*decisions, *open_decisions]
     setup.reporter.message("settings chosen for these data and this machine")
@@ -174,7 +247,8 @@ def start_run(
     with training_lock(folder, setup.accelerator):
         command = f"zerosum resume {quote_path(path)}"
         setup.reporter.message(f"  stop at any time with Ctrl-C; `{command}` continues from the same state")
-        return folder, train_with_recovery(setup, build_trainer(setup, dataset, folder), dataset)
+        trainer = build_trainer(setup, dataset, folder)
+        return folder, train_with_recovery(setup, trainer, dataset, BudgetPlan.create(requested, setup.recipe))
 
 
 def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[TrainingSetup, list[Decision]]:
