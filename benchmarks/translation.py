@@ -162,7 +162,6 @@ def make_tiles(name: str, experiment: Experiment, data: Path, folder: Path) -> P
         (draft / "test").mkdir()
         targets = translation_set.dataset.items(translation_set.indices)
         MEDIA_KINDS.find(translation_set.dataset.summary.kind).write(targets, draft / "test")
-        (draft / "test/grid.png").unlink()
         draft.rename(tiles)
     return tiles
 

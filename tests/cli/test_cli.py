@@ -47,7 +47,7 @@ def test_train_with_default_settings_then_sample_walk_and_resume(workdir: Path, 
     code, out, _ = run_cli("sample", "runs/photos", "-n", "5", "--seed", "7", "--truncation", "0.7")
     assert code == 0
     names = sorted(path.name for path in Path(out.strip()).iterdir())
-    assert names == ["00000.png", "00001.png", "00002.png", "00003.png", "00004.png", "grid.png"]
+    assert names == ["00000.png", "00001.png", "00002.png", "00003.png", "00004.png", "grid.png", "samples.json"]
     assert Image.open(Path(out.strip()) / "00000.png").size == (32, 32)
 
     code, out, _ = run_cli("walk", "runs/photos", "--keyframes", "3", "--steps", "4", "--interpolation", "lerp")

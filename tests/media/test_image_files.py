@@ -30,9 +30,8 @@ def test_files_hold_every_value(tmp_path: Path, dtype: str, channels: int, suffi
     values = (
         np.random.default_rng(0).uniform(low, 255 if dtype == "uint8" else 30_000, (3, 6, 5, channels)).astype(dtype)
     )
-    previews = np.zeros((3, 6, 5, 1), np.uint8)
-    MEDIA_KINDS.find("images").write(values, tmp_path, previews)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [*(f"0000{i}{suffix}" for i in range(3)), "grid.png"]
+    MEDIA_KINDS.find("images").write(values, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"0000{i}{suffix}" for i in range(3)]
     for index, expected in enumerate(values):
         path = tmp_path / f"0000{index}{suffix}"
         stored = np.load(path) if suffix == ".npy" else np.asarray(Image.open(path))

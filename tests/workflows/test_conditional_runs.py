@@ -86,7 +86,7 @@ def test_conditions_that_are_not_chosen_are_drawn_from_the_data(run: Path, lamps
 def test_files_of_samples_are_named_by_their_conditions(run: Path) -> None:
     folder = zerosum.sample(run, 2, condition={"brightness": 80, "shape": "dark"}, device="cpu")
     assert folder.name == "00009600-seed0-n2-cbrightness_80+shape_dark"
-    assert {path.name for path in folder.iterdir()} == {"00000.png", "00001.png", "grid.png"}
+    assert {path.name for path in folder.iterdir()} == {"00000.png", "00001.png", "grid.png", "samples.json"}
     for condition, match in (
         ([40.0], r"`condition`: name what each value is, such as brightness=VALUE \(brightness, shape\)"),
         ({"brightnes": 4}, r"did you mean brightness\?"),

@@ -9,8 +9,8 @@ from workflow_helpers import RecordingReporter
 
 import zerosum
 from zerosum.errors import BadInput
-from zerosum.inference import writers
-from zerosum.reporter import SilentReporter, TimedProgress
+from zerosum.inference import sample_stream, writers
+from zerosum.reporter import TimedProgress
 from zerosum.workflows import bounds
 
 
@@ -25,7 +25,7 @@ def test_points_are_written_as_a_table(ring_run: Path) -> None:
 def test_images_are_written_as_files_and_grids(digits_run: Path) -> None:
     folder = zerosum.sample(digits_run, 3)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "00000.png", "00001.png", "00002.png", "classes.png", "grid.png",
+        "00000.png", "00001.png", "00002.png", "classes.png", "grid.png", "labels.csv", "samples.json",
     ]  # fmt: skip
     with Image.open(folder / "00000.png") as image:
         assert image.size == (32, 32)
@@ -71,10 +71,10 @@ def test_numbers_out_of_range_are_refused(ring_run: Path, arguments: dict) -> No
         zerosum.sample(ring_run, **arguments)
 
 
-def test_samples_that_exceed_memory_are_refused(digits_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_that_exceed_memory_are_refused(digits_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "physical_memory_bytes", lambda: 2**20)
-    with pytest.raises(BadInput, match="`num_samples`: 10,000 samples are too many"):
-        zerosum.sample(digits_run, 10_000)
+    with pytest.raises(BadInput, match="`steps`: 1,000 samples are too many"):
+        zerosum.walk(digits_run, keyframes=2, steps=500)
 
 
 def test_a_walk_is_a_strip_and_a_video(digits_run: Path) -> None:
@@ -113,32 +113,22 @@ def test_a_walk_needs_images(trained_ring: Path) -> None:
         zerosum.walk(trained_ring)
 
 
-class InterruptingReporter(SilentReporter):
-    """Interrupts the step of a name when it is half done."""
-
-    def progress(self, done: int, total: int, description: str) -> None:
-        if description.startswith("generating") and 2 * done >= total:
-            raise KeyboardInterrupt
+def interrupt(*arguments: object, **named: object) -> None:
+    raise KeyboardInterrupt
 
 
-def test_an_interrupted_command_leaves_nothing(
+def test_an_interrupted_command_that_has_written_nothing_leaves_nothing(
     digits_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While samples are generated and while files are written, into a new folder and into an empty one."""
+    """Into a new folder and into an empty one."""
     before = sorted(digits_run.rglob("*"))
     home = tmp_path / "home"
     (home / "empty").mkdir(parents=True)
-    for into in (None, home / "new", home / "empty"):
-        with pytest.raises(KeyboardInterrupt):
-            zerosum.sample(digits_run, 200, into=into, reporter=InterruptingReporter())
-
-    def interrupt(*arguments: object, **named: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(writers, "write_class_grid", interrupt)
-    for into in (None, home / "new", home / "empty"):
-        with pytest.raises(KeyboardInterrupt):
-            zerosum.sample(digits_run, 3, into=into)
+    with monkeypatch.context() as patch:
+        patch.setattr(sample_stream.SampleWriter, "write", interrupt)
+        for into in (None, home / "new", home / "empty"):
+            with pytest.raises(KeyboardInterrupt):
+                zerosum.sample(digits_run, 3, into=into)
     monkeypatch.setitem(writers.VIDEO_WRITERS, "gif", interrupt)
     with pytest.raises(KeyboardInterrupt):
         zerosum.walk(digits_run, keyframes=2, steps=2, seed=9)
@@ -150,14 +140,12 @@ def test_the_progress_of_many_samples_tells_the_time_that_is_left(
     digits_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(TimedProgress, "min_seconds", 0.0)
+    monkeypatch.setattr(sample_stream, "WAITING_BATCHES", 0)
     reporter = RecordingReporter()
     zerosum.sample(digits_run, 130, reporter=reporter)
-    generated, written = (
-        [call for call in reporter.progress_calls if call[2].startswith(step)] for step in ("generating", "writing")
-    )
-    assert [call[:2] for call in generated] == [(64, 130), (128, 130), (130, 130)]
-    assert all(call[2].endswith(" left)") for call in generated[:2])
-    assert [call[:2] for call in written] == [(100, 130), (130, 130)]
+    assert [call[:2] for call in reporter.progress_calls] == [(64, 130), (128, 130), (130, 130), (130, 130)]
+    assert all(call[2].startswith("generating samples (") for call in reporter.progress_calls[:2])
+    assert all(call[2].endswith(" left)") for call in reporter.progress_calls[:2])
 
 
 def test_a_condition_needs_a_run_that_takes_numbers(digits_run: Path) -> None:

@@ -29,7 +29,11 @@ from zerosum.errors import BadInput
 @app.command()
 def sample(
     run: RunArgument,
-    num_samples: Annotated[int, typer.Option("--num-samples", "-n", help="Number of samples.")] = 64,
+    num_samples: Annotated[
+        int | None, typer.Option("--num-samples", "-n", help="Number of samples; by default 64.", show_default=False)
+    ] = None,
+    first: Annotated[int, typer.Option(help="Number of the first sample, to go on where a folder ends.")] = 0,
+    each: Annotated[int, typer.Option(help="Number of samples of each class, instead of -n.", show_default=False)] = 0,
     seed: SeedOption = 0,
     truncation: Annotated[
         float,
@@ -50,13 +54,13 @@ def sample(
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Write samples as single files and a grid; of a class-conditional run also a grid with a row for each class."""
+    """Write any number of samples as single files, with a sheet; of a class-conditional run also their classes."""
     from zerosum import api
 
     with redirect_stdout(sys.stderr):  # standard output is the path alone, for scripts
         folder = api.sample(
-            run, num_samples, seed=seed, truncation=truncation, label=label, condition=_parse_condition(condition),
-            into=into, best=best, device=device, reporter=create_reporter(),
+            run, num_samples, first=first, each=each, seed=seed, truncation=truncation, label=label,
+            condition=_parse_condition(condition), into=into, best=best, device=device, reporter=create_reporter(),
         )  # fmt: skip
     echo_path(folder)
 

@@ -123,7 +123,7 @@ class Generator:
         return tuple(index for index, prior in enumerate(self.class_priors) if prior > 0)
 
     def draw_labels(
-        self, num_samples: int, seed: int = 0, first: int = 0, label: str | int | None = None
+        self, num_samples: int, seed: int = 0, first: int = 0, label: str | int | Tensor | None = None
     ) -> Tensor | None:
         """Draw the classes of samples `first` to `first + num_samples - 1` of a seed.
 
@@ -131,7 +131,8 @@ class Generator:
             num_samples: number of labels.
             seed: seed of the samples.
             first: number of the first sample.
-            label: class of all samples, by name or index; None: drawn from the class prior of the data.
+            label: class of all samples, by name or index, or (num_samples,) indices, which are returned; None: drawn
+                from the class prior of the data.
 
         Returns:
             (num_samples,) int64; None if the generator has no classes.
@@ -139,6 +140,8 @@ class Generator:
         Raises:
             BadInput: if there is no such class.
         """
+        if isinstance(label, Tensor):
+            return label
         if label is not None:
             return torch.full((num_samples,), self.class_index(label))
         if not self.classes:
@@ -176,21 +179,23 @@ class Generator:
         return fill(spec)
 
     def choose_conditions(
-        self, values: Mapping[str, str | float], num_samples: int, seed: int = 0, label: str | int | None = None
-    ) -> Sample:
+        self, values: Mapping[str, str | float], num_samples: int, seed: int = 0,
+        label: str | int | Tensor | None = None, first: int = 0,
+    ) -> Sample:  # fmt: skip
         """Return numeric conditions (num_samples, ...) with chosen values, by name; others are drawn as in the data.
 
         Args:
             values: the chosen values as users write them, such as an age of 40; texts as they are in the table.
             num_samples: number of samples.
             seed: seed of the samples.
-            label: class of all samples, by name or index; None: drawn from the class prior of the data.
+            label: class of all samples, by name or index, or their indices; None: drawn from the prior of the data.
+            first: number of the first sample.
 
         Raises:
             BadInput: if the generator takes no such condition, or a value is none of it.
         """
-        seeds = seeded_rng.derive_seeds(seed, 0, num_samples)
-        condition = self.codec.draw_conditions(seeds, self.draw_labels(num_samples, seed, label=label))
+        seeds = seeded_rng.derive_seeds(seed, first, num_samples)
+        condition = self.codec.draw_conditions(seeds, self.draw_labels(num_samples, seed, first, label))
         if condition is None:
             raise BadInput(f"`condition` {', '.join(values)}: this generator takes no conditions; leave it out")
         for name, value in values.items():
@@ -244,8 +249,9 @@ class Generator:
         return isinstance(self.network, StyleGenerator)
 
     def sample(
-        self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf, label: str | int | None = None,
-        condition: Sample | None = None, first: int = 0, batch_size: int = 64, progress: ProgressFn = ignore_progress,
+        self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf,
+        label: str | int | Tensor | None = None, condition: Sample | None = None, first: int = 0, batch_size: int = 64,
+        progress: ProgressFn = ignore_progress,
     ) -> Sample:  # fmt: skip
         """Generate samples `first` to `first + num_samples - 1` of a seed. Sample i of a seed is always the same.
 
@@ -254,7 +260,7 @@ class Generator:
             seed: seed of latents, labels and noise.
             truncation: trades diversity for quality. It bounds the absolute value of each latent component (about 0.7
                 is usual) or, if the network has styles, scales their distance from the mean style.
-            label: class of all samples, by name or index; None: drawn from the class prior of the data.
+            label: class of all samples, by name or index, or (num_samples,) indices; None: drawn from the prior.
             condition: (num_samples, ...) numeric conditions; None: drawn as in the data.
             first: number of the first sample.
             batch_size: samples generated at a time.

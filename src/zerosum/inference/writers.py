@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zerosum.data.kind import ProgressFn, ignore_progress
+from zerosum.data.generated_files import CLASS_GRID_FILE
 from zerosum.game.sample_tree import leaves
 from zerosum.game.types import Sample
 from zerosum.inference.generator import Generator, InterpolationFn
@@ -24,15 +24,6 @@ MAX_CLASS_ROWS = 32
 """Maximum number of class rows in a grid."""
 
 
-def write_samples(
-    generator: Generator, samples: Sample, folder: Path, seed: int = 0, progress: ProgressFn = ignore_progress
-) -> None:
-    """Write samples number 0, 1, ... of a seed as files, in the way of their kind of data."""
-    folder.mkdir(parents=True, exist_ok=True)
-    items = generator.decode(samples, seed)
-    MEDIA_KINDS.find(generator.kind).write(items, folder, generator.codec.preview(items), progress)
-
-
 def write_class_grid(generator: Generator, folder: Path, seed: int, truncation: float, columns: int = 8) -> None:
     """Write classes.png, a grid with a row for each trained class, up to `MAX_CLASS_ROWS`."""
     labels = generator.trained_class_indices[:MAX_CLASS_ROWS]
@@ -42,7 +33,7 @@ def write_class_grid(generator: Generator, folder: Path, seed: int, truncation: 
     ]
     items = generator.codec.preview(np.concatenate(rows))
     grid = MEDIA_KINDS.find(generator.kind).draw(items, columns=columns)
-    save_image(grid, folder / "classes.png")
+    save_image(grid, folder / CLASS_GRID_FILE)
 
 
 def draw_frames(generator: Generator, samples: Sample) -> Images:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zerosum.data.codec import Items
-from zerosum.data.kind import ProgressFn, ignore_progress
-from zerosum.files import write_atomically
+from zerosum.files import write_atomically, write_unflushed
+from zerosum.media.png import encode_png
 
 PNG_CHANNELS = 4
 """Largest number of channels of 8 bits in a PNG file."""
-FILES_PER_REPORT = 100
-"""Files after which progress is reported."""
 _SUFFIXES_OF_GRAY = {"uint8": ".png", "uint16": ".png", "int16": ".tif", "float32": ".tif"}
 _SIGNED = {339: 2}  # the TIFF tag SampleFormat; Pillow has no mode of int16, and writes its bits as those of uint16
 
@@ -62,13 +61,32 @@ def save_pages(pages: Sequence[NDArray[np.generic]], path: Path) -> None:
     write_atomically(path, lambda part: first.save(part, save_all=True, append_images=rest, tiffinfo=tags))
 
 
-def save_each(items: Items, folder: Path, progress: ProgressFn = ignore_progress) -> None:
-    """Write images (N, H, W, C) as 00000.png, 00001.png, ... with the suffix of their type."""
-    suffix = image_suffix(items.dtype.name, items.shape[3])
-    for index, image in enumerate(items):
-        save_values(image, folder / f"{index:05d}{suffix}")
-        if (index + 1) % FILES_PER_REPORT == 0 or index + 1 == len(items):
-            progress(index + 1, len(items))
+def image_file_name(number: int, dtype: str, channels: int) -> str:
+    """Return the name of the file of image `number`: 00000.png, 00001.png, ... with the suffix of its type."""
+    return f"{number:05d}{image_suffix(dtype, channels)}"
+
+
+def save_each(items: Items, folder: Path, first: int = 0) -> None:
+    """Write images (N, H, W, C) number `first`, `first + 1`, ... to a file each: see `image_file_name`.
+
+    A kill leaves whole files only. The system writes them to the disk when it likes: of 50,000 small files, waiting for
+    the disk would take most of the time.
+    """
+    dtype, channels = items.dtype.name, items.shape[3]
+    is_plain = items.dtype == np.uint8 and channels <= PNG_CHANNELS
+    contents = encode_png(items.view(np.uint8)) if is_plain else map(_encode, items)
+    for number, content in enumerate(contents, first):
+        write_unflushed(folder / image_file_name(number, dtype, channels), content)
+
+
+def _encode(image: NDArray[np.generic]) -> bytes:
+    """Return the file of an image (H, W, C)."""
+    file, suffix = BytesIO(), image_suffix(image.dtype.name, image.shape[2])
+    if suffix == ".npy":
+        np.save(file, _squeeze(image), allow_pickle=False)
+    else:
+        _to_pil(image).save(file, format=Image.registered_extensions()[suffix], tiffinfo=_tags(image))
+    return file.getvalue()
 
 
 def _squeeze(image: NDArray[np.generic]) -> NDArray[np.generic]:

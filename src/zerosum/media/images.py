@@ -10,17 +10,14 @@ from zerosum.data.codec import Codec, Items
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.size import parse_size
 from zerosum.data.images.summary import describe_channels
-from zerosum.data.kind import ProgressFn, ignore_progress
-from zerosum.media.image_files import describe_format, save_each
+from zerosum.media.image_files import describe_format, image_file_name, save_each
 from zerosum.media.kind import MediaKind
-from zerosum.media.raster import Images, as_images, make_grid, save_image
+from zerosum.media.raster import Images, as_images, make_grid
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_GRID_IMAGES = 4_096
-"""Images in the grid of samples: 64 x 64. More are seen by nobody, and no viewer opens them."""
 FACTS = {
     "sizes": "sizes",
     "pixel modes": "pixel_modes",
@@ -32,7 +29,7 @@ FACTS = {
 
 
 class ImageMedia(MediaKind):
-    """Images (N, H, W, C) of any type, drawn as grids of their previews in uint8, and written with all their values."""
+    """Images (N, H, W, C) of any type, drawn as grids of previews, and written to a file each with all values."""
 
     has_frames: ClassVar[bool] = True
 
@@ -40,20 +37,13 @@ class ImageMedia(MediaKind):
         """Draw a grid of images."""
         return make_grid(as_images(items), columns=columns)
 
-    def write(
-        self,
-        items: Items,
-        folder: Path,
-        previews: Items | None = None,
-        progress: ProgressFn = ignore_progress,
-    ) -> None:
-        """Write 00000.png, 00001.png, ... (see `image_suffix` for images that PNG cannot hold) and grid.png.
+    def write(self, items: Items, folder: Path, first: int = 0) -> None:
+        """Write 00000.png, 00001.png, ...; see `image_suffix` for images that PNG cannot hold."""
+        save_each(items, folder, first)
 
-        The grid holds the first `MAX_GRID_IMAGES`.
-        """
-        grid = make_grid(as_images(items if previews is None else previews)[:MAX_GRID_IMAGES])
-        save_each(items, folder, progress)
-        save_image(grid, folder / "grid.png")
+    def file_name(self, codec: Codec, number: int) -> str:
+        """Return the name of the file of image `number`; each has its own."""
+        return image_file_name(number, codec.dtype, codec.shape[0]) if isinstance(codec, ImageCodec) else ""
 
     def describe_files(self, codec: Codec) -> str:
         """Return the format of the files; "" for PNG of 8 bits."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.codec import Codec, Items
-from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.data.registry import KindRegistry
 from zerosum.errors import BadInput
 from zerosum.run_folder import Json
@@ -38,21 +37,24 @@ class MediaKind(ABC):
         """
 
     @abstractmethod
-    def write(
-        self,
-        items: Items,
-        folder: Path,
-        previews: Items | None = None,
-        progress: ProgressFn = ignore_progress,
-    ) -> None:
-        """Write items as files into an existing folder.
+    def write(self, items: Items, folder: Path, first: int = 0) -> None:
+        """Write items into an existing folder, with all their values.
+
+        Samples come in batches, one call after the other, so that any number of them fits into memory: a kind whose
+        items share a file appends to it.
 
         Args:
-            items: (N, ...), written with all their values.
+            items: items number `first`, `first + 1`, ..., (N, ...).
             folder: where the files are written.
-            previews: the items as `Codec.preview` draws them; None: the items themselves.
-            progress: called with the numbers of items written and of all items, where that takes long.
+            first: the number of the first item.
         """
+
+    def file_name(self, codec: Codec, number: int) -> str:
+        """Return the name of the file that `write` makes of item `number` of a codec; "" if the items share a file.
+
+        Items with a file each may be written by several threads at the same time.
+        """
+        return ""
 
     def describe_files(self, codec: Codec) -> str:
         """Return what files `write` makes of the items of a codec, or "" for the usual ones of this kind."""

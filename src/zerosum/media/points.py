@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,9 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from zerosum.data.codec import Items
-from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.errors import BadInput
-from zerosum.files import write_atomically
 from zerosum.media.kind import MediaKind
 
 REAL_COLOR, FAKE_COLOR = (176, 180, 186), (0, 114, 178)
@@ -30,16 +29,12 @@ class PointMedia(MediaKind):
         points = _as_floats(items)
         return scatter_plot(points, points if real is None else _as_floats(real))
 
-    def write(
-        self,
-        items: Items,
-        folder: Path,
-        previews: Items | None = None,
-        progress: ProgressFn = ignore_progress,
-    ) -> None:
-        """Write points.csv."""
-        rows = _as_floats(items)
-        write_atomically(folder / "points.csv", lambda path: np.savetxt(path, rows, delimiter=",", fmt="%.6g"))
+    def write(self, items: Items, folder: Path, first: int = 0) -> None:
+        """Append to points.csv."""
+        text = BytesIO()
+        np.savetxt(text, _as_floats(items), delimiter=",", fmt="%.6g")
+        with (folder / "points.csv").open("ab") as file:
+            file.write(text.getvalue())
 
 
 POINT_MEDIA = PointMedia()

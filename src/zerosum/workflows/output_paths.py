@@ -52,10 +52,10 @@ def first_free(path: Path, files_of: Callable[[Path], Sequence[Path]]) -> Path:
     """
     remove_temporary_files(path.parent)
     candidates = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
-    return next(candidate for candidate in candidates if not any(map(_is_taken, files_of(candidate))))
+    return next(candidate for candidate in candidates if not any(map(is_taken, files_of(candidate))))
 
 
-def _is_taken(path: Path) -> bool:
+def is_taken(path: Path) -> bool:
     """Return whether something is at a path, a broken link too; an empty folder is free."""
     if path.is_dir():
         return any(path.iterdir())
@@ -72,7 +72,7 @@ def complete_folder(folder: Path) -> Iterator[Path]:
         BadInput: another process has filled the folder meanwhile; its files stay as they are.
     """
     problem = f"{folder}: was filled by another process meanwhile; name another folder with `into`"
-    if _is_taken(folder):
+    if is_taken(folder):
         raise BadInput(problem)
     if folder.exists():
         with removed_on_error(folder):
@@ -95,12 +95,17 @@ def removed_on_error(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for path in [folder] if is_new else list(folder.iterdir()):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        remove_output(folder, is_new)
         raise
+
+
+def remove_output(folder: Path, is_new: bool) -> None:
+    """Remove a folder that a command has made, or what it has written into one that was empty."""
+    for path in [folder] if is_new else list(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

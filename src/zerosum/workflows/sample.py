@@ -9,28 +9,29 @@ from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
 from zerosum.inference.load import load
-from zerosum.reporter import Reporter, SilentReporter, TimedProgress
-from zerosum.workflows.bounds import MAX_SAMPLES, check_latent_truncation, check_memory, check_seed, check_whole_number
-from zerosum.workflows.output_paths import (
-    complete_folder,
-    files_removed_on_error,
-    first_free,
-    make_name,
-    optional_part,
-)
+from zerosum.reporter import Reporter, SilentReporter
+from zerosum.workflows.bounds import check_latent_truncation, check_memory, check_seed, check_whole_number
+from zerosum.workflows.output_paths import files_removed_on_error, first_free, make_name, optional_part
+from zerosum.workflows.sample_folder import name_conditions
 
 if TYPE_CHECKING:
-    from zerosum.game.types import Sample
     from zerosum.inference.generator import Generator
+    from zerosum.inference.sample_stream import SampleSettings
 
+DEFAULT_SAMPLES = 64
+MAX_STREAMED = 10_000_000
+"""Samples of one command: more files than a folder should hold."""
+MAX_FIRST = 10**12
 MAX_FRAMES = 2_000
 """Frames of a walk, all keyframes and steps: almost three minutes."""
 
 
 def sample(
     run: str | Path,
-    num_samples: int = 64,
+    num_samples: int | None = None,
     *,
+    first: int = 0,
+    each: int = 0,
     seed: int = 0,
     truncation: float = math.inf,
     label: str | int | None = None,
@@ -40,22 +41,27 @@ def sample(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Path:
-    """Write samples of a run as single files and as one grid.
+    """Write samples of a run as single files, and a sheet of the first few hundred.
 
-    A class-conditional run also gets a grid with a row for each class, classes.png, unless `label` is given. If it is
-    interrupted, nothing is left.
+    Samples are written while the next ones are generated, and take the same memory whatever their number. Sample i of
+    a seed never depends on how many there are, so that more can be added later. A class-conditional run also gets
+    labels.csv with the class of each file, which makes the folder a dataset with classes, and, unless `label` is given,
+    a grid with a row for each class, classes.png. If it is interrupted, the samples so far stay, in whole files.
 
     Args:
         run: the run folder.
-        num_samples: the number of samples.
+        num_samples: the number of samples; by default 64.
+        first: the number of the first sample: the samples of an interrupted command are continued, or increased, with
+            the number of samples that are there, the same options and the same folder as `into`.
+        each: the number of samples of each class from number 0 on, instead of `num_samples`; the classes take turns.
         seed: the seed of the samples.
         truncation: latent values are truncated to [-truncation, truncation]; by default they are not truncated.
         label: the class of all samples, by name or index; by default classes are as frequent as in the data.
         condition: the condition of all samples: values by the columns of `data.conditions`, such as {"age": 40}, of
             which the others are as in the data; or, of data without such names, the numbers that the network takes. By
             default all are as in the data.
-        into: the output folder, which must be new or empty; by default a new folder in `outputs/` of the run, whose
-            name holds the options, and a number if it is taken.
+        into: the output folder, which must be new or empty, or hold other samples of the same options; by default a new
+            folder in `outputs/` of the run, whose name holds the options, and a number if it is taken.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         device: auto, cpu, cuda, cuda:1 or mps.
         reporter: receives the progress, with the time that is left; by default nothing is reported.
@@ -64,62 +70,75 @@ def sample(
         The folder of the samples.
 
     Raises:
-        BadInput: the folder is not a run, there is no such class, a number is out of range, or `into` is not empty.
+        BadInput: the folder is not a run, there is no such class, a number is out of range, or `into` holds something
+            else, or these samples already.
 
     Example:
         >>> folder = zerosum.sample("runs/ring", 100, seed=7)
         >>> folder.name
         '00002048-seed7-n100'
     """
-    check_whole_number("num_samples", num_samples, 1, MAX_SAMPLES)
+    _check_numbers(num_samples, first, each, seed, truncation, label)
+    generator = load(run, device, best=best)
+    from zerosum.inference.sample_stream import SampleSettings
+    from zerosum.workflows.sample_folder import SampleFolder
+
+    settings = SampleSettings(seed, truncation, label, each > 0, condition)
+    settings.generate(generator, first, 1)  # raises if there is no such class or condition
+    count = _count(generator, num_samples, first, each)
+    default = Path(run) / "outputs" / _default_name(generator, settings, first, count, each)
+    folder = SampleFolder.open(into, default, Path(run), generator, settings)
+    folder.fill(first, count, reporter or SilentReporter())
+    return folder.path
+
+
+def _check_numbers(
+    num_samples: int | None, first: int, each: int, seed: int, truncation: float, label: str | int | None
+) -> None:
+    """Check the numbers that `sample` gets.
+
+    Raises:
+        BadInput: one is out of range, or two exclude each other.
+    """
+    if num_samples is not None:
+        check_whole_number("num_samples", num_samples, 1, MAX_STREAMED)
+    check_whole_number("first", first, 0, MAX_FIRST)
+    check_whole_number("each", each, 0, MAX_STREAMED)
     check_seed(seed)
     check_latent_truncation(truncation)
-    generator = load(run, device, best=best)
-    check_memory("num_samples", num_samples, generator)
-    conditions = _choose_conditions(generator, condition, num_samples, seed, label)
-    values = _name_conditions(condition)
-    options = (optional_part("truncation", truncation, math.inf), class_part(generator, label), values and f"c{values}")
-    name = make_name(generator.checkpoint, f"seed{seed}", f"n{num_samples}", *options)
-    folder = Path(into) if into else first_free(Path(run) / "outputs" / name, lambda candidate: [candidate])
-    if into and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput(f"`into` {folder}: exists and is not empty; name a new folder, since nothing is overwritten")
-    from zerosum.inference.writers import write_class_grid, write_samples
-    from zerosum.media.kind import MEDIA_KINDS
+    if each and num_samples is not None:
+        raise BadInput(f"`each` {each:,} and `num_samples` {num_samples:,}: give one of them")
+    if each and label is not None:
+        raise BadInput(f"`each` {each:,} and `label` {label}: for samples of one class give `num_samples`")
 
-    reporter = reporter or SilentReporter()
-    progress = TimedProgress(reporter, "generating samples")
-    samples = generator.sample(
-        num_samples, seed=seed, truncation=truncation, label=label, condition=conditions, progress=progress
+
+def _count(generator: Generator, num_samples: int | None, first: int, each: int) -> int:
+    """Return the number of samples to write.
+
+    Raises:
+        BadInput: there are none left of `each`.
+    """
+    if not each:
+        return num_samples or DEFAULT_SAMPLES
+    num_classes = len(generator.trained_class_indices)
+    if first >= each * num_classes:
+        raise BadInput(
+            f"`first` {first:,}: {each:,} of each of {num_classes:,} classes are samples 0 to "
+            f"{each * num_classes - 1:,}; give a smaller number, or a larger one for `each`"
+        )
+    return each * num_classes - first
+
+
+def _default_name(generator: Generator, settings: SampleSettings, first: int, count: int, each: int) -> str:
+    """Return the name of the folder of samples in `outputs/` of the run."""
+    condition = name_conditions(settings.condition)
+    number = f"each{each}" if each else f"n{count}"
+    options = (
+        optional_part("truncation", settings.truncation, math.inf),
+        class_part(generator, settings.label),
+        condition and f"c{condition}",
     )
-    with complete_folder(folder) as new:
-        write_samples(generator, samples, new, seed, TimedProgress(reporter, "writing samples"))
-        if description := MEDIA_KINDS.find(generator.kind).describe_files(generator.codec):
-            reporter.message(f"samples are written as {description}")
-        if generator.classes and label is None and not condition and MEDIA_KINDS.find(generator.kind).has_frames:
-            write_class_grid(generator, new, seed, truncation)
-    return folder
-
-
-def _choose_conditions(
-    generator: Generator,
-    condition: Sequence[float] | Mapping[str, str | float],
-    num_samples: int,
-    seed: int,
-    label: str | int | None,
-) -> Sample | None:
-    """Return the conditions of samples; None: as in the data."""
-    if not condition:
-        return None
-    if isinstance(condition, Mapping):
-        return generator.choose_conditions(condition, num_samples, seed, label)
-    return generator.repeat_condition(condition, num_samples)
-
-
-def _name_conditions(condition: Sequence[float] | Mapping[str, str | float]) -> str:
-    """Return the part of a file name that names conditions: "0.5+-1", "age=40+height=1.7"; "" for none."""
-    if isinstance(condition, Mapping):
-        return "+".join(f"{name}={value}" for name, value in condition.items())
-    return "+".join(f"{value:g}" for value in condition)
+    return make_name(generator.checkpoint, f"seed{settings.seed}", optional_part("first", first, 0), number, *options)
 
 
 def walk(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zerosum.data.host_memory import physical_memory_bytes
-from zerosum.data.images.files import describe_unread, find_images, is_hidden
+from zerosum.data.images.files import describe_unread, find_images, find_sheets, is_hidden
 from zerosum.data.images.folder_walk import describe_hidden_images
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
@@ -129,6 +129,8 @@ def _list_members(display_name: str, archive: zipfile.ZipFile, members: Sequence
         files[name] = member
     visible = {name: member for name, member in files.items() if not any(map(is_hidden, name.split("/")))}
     hidden = tuple(name for name in files if name not in visible)
+    for sheet in find_sheets(visible):
+        visible.pop(sheet, None)
     names = find_images(visible)
     images = {name: member for name, member in visible.items() if name in names}
     if images and all(member.flag_bits & _ENCRYPTED for member in images.values()):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
+from zerosum.data.generated_files import RECORD_FILE, SHEET_FILES
 from zerosum.data.images.decode import EightBitImage, error_reason, to_upright_8bit
 from zerosum.data.images.memory import PIXEL_LIMIT, check_decoding_memory
 from zerosum.data.images.raster_image import OpenedImage, load_npy_image
@@ -73,6 +74,12 @@ def find_images(names: Collection[str]) -> set[str]:
         for name in names
         if (is_array_file(name) if majority[name.rpartition("/")[0]] > 0 else is_image_file(name))
     }
+
+
+def find_sheets(names: Iterable[str]) -> set[str]:
+    """Return the paths of what is no data in folders of generated samples: their records and sheets, if they exist."""
+    records = [name for name in names if name.rpartition("/")[2] == RECORD_FILE]
+    return {f"{record.removesuffix(RECORD_FILE)}{file}" for record in records for file in (RECORD_FILE, *SHEET_FILES)}
 
 
 def describe_unread(names: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from zerosum.data.images.files import FileEntry, describe_unread, find_images, is_hidden, is_image_file
+from zerosum.data.images.files import FileEntry, describe_unread, find_images, find_sheets, is_hidden, is_image_file
 from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 
@@ -60,7 +60,8 @@ def list_folder(folder: Path) -> FolderListing:
     """List a folder and its subfolders, without hidden files and folders.
 
     Links are followed; each folder is read once, under its own path if that is within the folder. Run folders are
-    passed over: their sample images are no data. Subfolders and files that cannot be read are noted.
+    passed over, since their sample images are no data, and so are sheets in folders of generated samples. Subfolders and
+    files that cannot be read are noted.
 
     Raises:
         BadInput: if the folder itself cannot be listed.
@@ -73,7 +74,8 @@ def list_folder(folder: Path) -> FolderListing:
         raise BadInput(f"the folder {folder} cannot be listed ({error.strerror}): check its permissions") from error
     walker.walk()
     listing = walker.listing
-    entries = [*listing.images, *listing.others]
+    sheets = find_sheets(name for name, _, _ in listing.others)
+    entries = [entry for entry in (*listing.images, *listing.others) if entry[0] not in sheets]
     names = find_images([name for name, _, _ in entries])
     listing.images[:] = [entry for entry in entries if entry[0] in names]
     listing.others[:] = [entry for entry in entries if entry[0] not in names]

@@ -1,0 +1,145 @@
+"""Write any number of samples to files, batch by batch: each batch is written while the next is generated."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zerosum.data.codec import Items
+from zerosum.data.kind import ProgressFn
+from zerosum.errors import BadInput
+from zerosum.game.sample_spec import leaf_specs
+from zerosum.game.sample_tree import leaves
+from zerosum.game.types import Sample
+from zerosum.inference.generator import Generator
+from zerosum.media.kind import MEDIA_KINDS
+
+SHEET_SAMPLES = 256
+"""Samples of the sheet: 16 x 16. More are seen by nobody."""
+BATCH_SIZE, BATCH_VALUES = 64, 1 << 24
+"""Largest number of samples of a batch, and of values in it: 64 MiB of float32."""
+WAITING_BATCHES = 3
+"""Batches for each thread that wait to be written. They bound the memory, however slow the disk is."""
+MAX_THREADS = 8
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """What samples a generator is asked for: sample i is a function of these and of i alone."""
+
+    seed: int = 0
+    truncation: float = math.inf
+    label: str | int | None = None
+    """The class of all samples, by name or index; None: as `classes_in_turn` says."""
+    classes_in_turn: bool = False
+    """Whether the classes take turns, so that all are equally frequent; else they are as frequent as in the data."""
+    condition: Sequence[float] | Mapping[str, str | float] = ()
+    """The condition of all samples; (): as in the data."""
+
+    def labels(self, generator: Generator, first: int, count: int) -> Tensor | None:
+        """Return the classes of samples `first` to `first + count - 1`, (count,) int64; None if there are none.
+
+        Raises:
+            BadInput: there is no such class, or there are no classes to take turns.
+        """
+        if not self.classes_in_turn:
+            return generator.draw_labels(count, self.seed, first, self.label)
+        trained = torch.tensor(generator.trained_class_indices, dtype=torch.int64)
+        if not len(trained):
+            raise BadInput("`each`: this generator knows no classes; give the number of samples as `num_samples`")
+        return trained[torch.arange(first, first + count) % len(trained)]
+
+    def generate(self, generator: Generator, first: int, count: int) -> Sample:
+        """Return samples `first` to `first + count - 1`, (count, ...) on the CPU.
+
+        Raises:
+            BadInput: there is no such class or condition.
+        """
+        labels, conditions = self.labels(generator, first, count), None
+        if self.condition:
+            if isinstance(self.condition, Mapping):
+                conditions = generator.choose_conditions(self.condition, count, self.seed, labels, first)
+            else:
+                conditions = generator.repeat_condition(self.condition, count)
+        return generator.sample(
+            count, seed=self.seed, truncation=self.truncation, label=labels, condition=conditions, first=first,
+            batch_size=count,
+        )  # fmt: skip
+
+
+class SampleWriter:
+    """Generates samples and writes them into a folder, with the memory of a few batches.
+
+    Attributes:
+        end: the number after the last sample of which all before it are written, too.
+    """
+
+    def __init__(self, generator: Generator, settings: SampleSettings, folder: Path, first: int = 0) -> None:
+        """Prepare to write samples number `first`, `first + 1`, ... into an existing folder."""
+        self._generator, self._settings, self._folder = generator, settings, folder
+        self._media = MEDIA_KINDS.find(generator.kind)
+        self._sheet: list[Items] = []
+        self._first = self.end = first
+        values = sum(math.prod(leaf.shape) for leaf in leaf_specs(generator.codec.spec))
+        self._batch_size = max(1, min(BATCH_SIZE, BATCH_VALUES // values))
+        has_own_files = self._media.file_name(generator.codec, 0)
+        self._num_threads = min(MAX_THREADS, max(1, (os.cpu_count() or 1) // 2)) if has_own_files else 1
+
+    def write(self, count: int, progress: ProgressFn) -> None:
+        """Write the next `count` samples; after an interruption, whole files are left, and `end` is right.
+
+        Args:
+            count: number of samples.
+            progress: called after each batch with the numbers of samples written and of all.
+
+        Raises:
+            BadInput: there is no such class or condition.
+            OSError: a file cannot be written.
+        """
+        start, stop = self.end, self.end + count
+        pending: deque[tuple[int, int, Future[Items]]] = deque()
+        with ThreadPoolExecutor(self._num_threads, "samples") as pool:
+            try:
+                for first in range(start, stop, self._batch_size):
+                    size = min(self._batch_size, stop - first)
+                    samples = self._settings.generate(self._generator, first, size)
+                    pending.append((first, size, pool.submit(self._write_batch, samples, first)))
+                    while pending and (len(pending) > WAITING_BATCHES * self._num_threads or pending[0][2].done()):
+                        self._finish(*pending.popleft())
+                        progress(self.end - start, count)
+            finally:  # also after Ctrl-C: what was generated is written, so that no number is missing
+                while pending:
+                    self._finish(*pending.popleft())
+        progress(self.end - start, count)
+
+    def sheet(self) -> Items:
+        """Return the first samples that were written, up to `SHEET_SAMPLES`, as they are drawn: (N, ...)."""
+        return np.concatenate(self._sheet)
+
+    def _write_batch(self, samples: Sample, first: int) -> Items:
+        """Write the samples from number `first` on, and return those of the sheet."""
+        items = self._generator.decode(samples, self._settings.seed, first)
+        assert len(items) == len(leaves(samples)[0]), "a codec makes one item of each sample"
+        self._media.write(items, self._folder, first)
+        return self._generator.codec.preview(items[: max(0, self._first + SHEET_SAMPLES - first)])
+
+    def _finish(self, first: int, count: int, batch: Future[Items]) -> None:
+        """Wait until a batch is written.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        drawn = batch.result()
+        if first == self.end:  # not if a batch before it could not be written
+            self.end += count
+            if len(drawn):
+                self._sheet.append(drawn)
