@@ -21,6 +21,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from zerosum.game.types import DiscriminatorOutput
+from zerosum.networks.chroma import ChromaGain
 from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import (
@@ -135,8 +136,10 @@ class Discriminator(nn.Module):
         dropout: float,
         build_head: HeadFactory,
         full_resolution_channels: int = 0,
+        chroma_gain: float = 1.0,
     ) -> None:
         super().__init__()
+        self.chroma = nn.Identity() if chroma_gain == 1 else ChromaGain(chroma_gain)
         full_resolution_layers: list[nn.Module] = []
         if full_resolution_channels:
             full_resolution_layers = [
@@ -164,6 +167,6 @@ class Discriminator(nn.Module):
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """Map (N, channels, H, W), 2^len(widths) times the grid, to an output with score (N,)."""
-        features = self.stages(self.input_layer(sample))  # (N, widths[-1], 4, 4), or the grid
+        features = self.stages(self.input_layer(self.chroma(sample)))  # (N, widths[-1], 4, 4), or the grid
         output: DiscriminatorOutput = self.head(features.flatten(1), label)
         return output

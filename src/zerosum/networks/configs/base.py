@@ -29,6 +29,8 @@ InstanceNormName = Literal["none", "instance"]
 InitName = Literal["normal", "orthogonal", "kaiming"]
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
+NUM_COLORS = 3
+"""Channels of a color image that are colors; a fourth one is alpha."""
 MAX_CHANNELS = 64
 """Largest number of channels of images: of satellites and spectrometers, and of stacks of slices."""
 MIN_INPUT_SIDE = 8

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
+from zerosum.errors import BadInput
 from zerosum.networks.configs.base import (
+    NUM_COLORS,
     DropoutRate,
     InitName,
     NetworkConfig,
@@ -99,6 +101,18 @@ class DCGANDiscriminatorConfig(_DCGANConfig, TensorDiscriminatorConfig):
     """Fraction of hidden values dropped in training; 0 for none."""
     spectral_norm: bool = False
     """Divide every weight by its largest singular value (Miyato et al. 2018); then set norm to none."""
+    chroma_gain: float = Field(1.0, gt=0, le=16)
+    """Factor of the color differences of images before the first layer, so that pale colors are noticed; images in
+    color only."""
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Check that the shape is that of supported images, in color if color differences are scaled."""
+        super().check_shape(shape)
+        if self.chroma_gain != 1 and shape[0] not in (NUM_COLORS, NUM_COLORS + 1):
+            raise BadInput(
+                f"`discriminator.chroma_gain` {self.chroma_gain:g} scales color differences, and samples of shape "
+                f"{'x'.join(map(str, shape))} have none: leave it out"
+            )
 
     @property
     def uses_batch_norm(self) -> bool:
@@ -124,4 +138,5 @@ class DCGANDiscriminatorConfig(_DCGANConfig, TensorDiscriminatorConfig):
             dropout=self.dropout,
             full_resolution_channels=self.full_resolution_channels,
             build_head=build_head,
+            chroma_gain=self.chroma_gain,
         )
