@@ -47,11 +47,11 @@ no number; its recipe.toml has a table [made] instead of [metadata]. Version 2 k
 under [metadata]; since version 3, codec.json and codec.safetensors hold the codec of the data."""
 FINDINGS_FILE = "findings.jsonl"
 """What the monitor found during training: a line when a finding appears, and one when it is resolved."""
-RECOVERIES_FILE = "recoveries.jsonl"
-"""The automatic recoveries of the run, one line each."""
+RECOVERIES_FILE = "recoveries.jsonl"  # the automatic recoveries of the run, one line each
 _REWOUND_LOGS = ("log.jsonl", "scores.jsonl", FINDINGS_FILE)
 _NUMBER = re.compile(r"[0-9]+")  # other names, such as "00001600-backup", are the user's
-_FIRST_FILES = {"codec.json", "codec.safetensors", "data.json", "plan.json"}
+START_FILE, SPLIT_FILE = "start.safetensors", "split.safetensors"
+_FIRST_FILES = {"codec.json", "codec.safetensors", "data.json", "plan.json", SPLIT_FILE, START_FILE}
 _START_PREFIX, _PREVIOUS_BEST = ".starting-", ".best-previous"
 
 

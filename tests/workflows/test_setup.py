@@ -17,7 +17,8 @@ from zerosum.inference.load import read_recipe
 from zerosum.recipes.recipe import Recipe
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import FORMAT_VERSION, RunFolder
-from zerosum.workflows.setup import TrainingSetup, build_data_record, build_recipe_record, reload_dataset
+from zerosum.workflows.data_record import build_data_record
+from zerosum.workflows.setup import TrainingSetup, build_recipe_record, reload_dataset
 
 
 def setup_of(recipe: Recipe, **training: object) -> TrainingSetup:

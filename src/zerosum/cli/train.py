@@ -41,6 +41,23 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Examples per batch.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the run.", show_default=False)] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Fine-tune this run: its recipe, and its weights where they fit.",
+            show_default=False,
+        ),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PLAYER:STAGES",
+            help="With --from: stages that are not trained, such as discriminator:4.",
+            show_default=False,
+        ),
+    ] = None,
     loggers: LoggersOption = None,
     recover: Annotated[
         bool,
@@ -75,8 +92,10 @@ def train(
     flags = [option for parameter in context.command.params for option in parameter.opts]
     positional, settings = parse_arguments(arguments or [], flags)
     sources = [*positional, *([data] if data else [])]
-    source, target_source = _assign_sources(sources, recipe, settings)
+    source, target_source = _assign_sources(sources, recipe, settings, start_from)
     reporter = create_reporter()
+    if profile and start_from:
+        raise BadInput("`profile`: measures a round of a recipe, and keeps no networks; leave `start_from` out")
     if profile:
         result = api.profile(
             source, target_source, recipe=recipe, size=size, settings=settings, examples=examples, budget=budget,
@@ -86,17 +105,28 @@ def train(
         return
     trained = api.train(
         source, target_source, recipe=recipe, run=run, size=size, settings=settings, examples=examples, budget=budget,
-        batch_size=batch_size, seed=seed, device=device, loggers=loggers or [], recover=recover, or_resume=or_resume,
-        reporter=reporter,
+        batch_size=batch_size, seed=seed, device=device, start_from=start_from, freeze=_parse_freeze(freeze or []),
+        loggers=loggers or [], recover=recover, or_resume=or_resume, reporter=reporter,
     )  # fmt: skip
     raise typer.Exit(EXIT_CODES[trained.outcome])
 
 
-def _assign_sources(sources: list[str], recipe: str, settings: Mapping[str, object]) -> tuple[list[str], str]:
-    """Return the sources of one set, or, where the recipe translates, that of the inputs and that of the targets."""
-    from zerosum.recipes import variants
+def _parse_freeze(words: list[str]) -> dict[str, int]:
+    """Return the number of stages by player from words such as discriminator:4."""
+    counts = {}
+    for word in words:
+        player, colon, number = word.partition(":")
+        if not colon or not number.isdecimal():
+            raise BadInput(f"`freeze` {word}: name a player and a number of stages, such as discriminator:4")
+        counts[player] = int(number)
+    return counts
 
-    if len(sources) < 2 or not variants.is_translation_recipe(recipe, settings):
+
+def _assign_sources(
+    sources: list[str], recipe: str, settings: Mapping[str, object], start_from: str | None
+) -> tuple[list[str], str]:
+    """Return the sources of one set, or, where the recipe translates, that of the inputs and that of the targets."""
+    if len(sources) < 2 or not _is_translation(recipe, settings, start_from):
         return sources, ""
     if len(sources) > 2:
         raise BadInput(
@@ -106,9 +136,24 @@ def _assign_sources(sources: list[str], recipe: str, settings: Mapping[str, obje
     return sources[:1], sources[1]
 
 
+def _is_translation(recipe: str, settings: Mapping[str, object], start_from: str | None) -> bool:
+    """Return whether the run translates inputs: as its recipe does, or the run that it starts from."""
+    if start_from:
+        from zerosum.inference.start import open_start
+
+        return open_start(start_from).recipe.is_translation
+    from zerosum.recipes import variants
+
+    return variants.is_translation_recipe(recipe, settings)
+
+
 @app.command()
 def resume(
     run: RunArgument,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Go on with these training data; give it again for several.", show_default=False),
+    ] = None,
     examples: ExamplesOption = None,
     budget: BudgetOption = None,
     loggers: LoggersOption = None,
@@ -117,12 +162,16 @@ def resume(
         typer.Option("--trust-code", help="Run the code that the run's recipe names: package.module:factory."),
     ] = False,
 ) -> None:
-    """Resume a run from its newest checkpoint, bit for bit; --examples or --budget extend it."""
+    """Resume a run from its newest checkpoint, bit for bit; --examples or --budget extend it.
+
+    With --data, it goes on with other data, such as a set that has grown. Images that were held out stay held out.
+    """
     from zerosum import api
 
     trained = api.resume(
-        run, examples=examples, budget=budget, loggers=loggers or [], trust_code=trust_code, reporter=create_reporter()
-    )
+        run, data=data or [], examples=examples, budget=budget, loggers=loggers or [], trust_code=trust_code,
+        reporter=create_reporter(),
+    )  # fmt: skip
     raise typer.Exit(EXIT_CODES[trained.outcome])
 
 

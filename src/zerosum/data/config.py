@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from zerosum.errors import BadInput
 from zerosum.settings import Settings
 
 DEFAULT_HELD_OUT = 0.1
@@ -27,6 +28,8 @@ class DataConfig(Settings):
     """Number of threads that prefetch batches; 0: no prefetching."""
     source_fields: ClassVar[tuple[str, ...]] = ("source",)
     """The settings that name a source: a path, or the name of a built-in dataset."""
+    form_fields: ClassVar[tuple[str, ...]] = ()
+    """The settings that say what a sample is, whatever the source: a run that starts from another one has the same."""
     has_inputs: ClassVar[bool] = False
     """Whether a sample has an input, from which a game of translation generates it."""
 
@@ -89,6 +92,16 @@ class DataConfig(Settings):
     def relocate(self, sources: Mapping[str, str]) -> Self:
         """Return the settings with the same data at other paths, by the names of `sources`."""
         return self.model_copy(update=dict(sources))
+
+    def with_training_sources(self, sources: Sequence[str]) -> Self:
+        """Return the settings with other training data, read in the same way; a source that is only held out stays.
+
+        Raises:
+            BadInput: the settings have another number of sources.
+        """
+        if len(sources) != 1:
+            raise BadInput(f"`data` {', '.join(sources)}: these are {len(sources)} sources; give one")
+        return self.model_copy(update={"source": sources[0]})
 
     def with_source(self, source: str) -> Self:
         """Return the settings with one other source, in which all items are found."""

@@ -101,6 +101,10 @@ class Dataset:
         counts = np.bincount(self.labels[self.train], minlength=len(self.classes))
         return tuple((counts / max(1, counts.sum())).tolist())
 
+    def split_hashes(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return the content hashes of the training and of the held-out examples, in any order."""
+        return self.content_hashes[self.train], self.content_hashes[self.held_out]
+
     # ------------------------------------------------------------------ examples
 
     def take(self, indices: NDArray[np.int64]) -> Sample:

@@ -21,10 +21,13 @@ from zerosum.run_folder import Json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from zerosum.data.config import DataConfig
     from zerosum.data.dataset import Dataset
+    from zerosum.data.former_data import FormerData
     from zerosum.game.types import Sample
     from zerosum.settings import Decision
 
@@ -66,6 +69,14 @@ class LoadOptions:
     """The data are only evaluated: a single item is enough."""
     test_split: bool = False
     """Of data that have been split into files for training and for a test, read those for the test."""
+    former: FormerData | None = None
+    """What a run keeps of its former data, if these are its data after a change; None for other data."""
+
+    def keep_sides(
+        self, content_hashes: NDArray[np.uint64], train: NDArray[np.int64], held_out: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return a split in which contents that a run knows are on their former side; see `FormerSplit.keep`."""
+        return self.former.split.keep(content_hashes, train, held_out) if self.former else (train, held_out)
 
 
 class DataKind(ABC):
@@ -86,6 +97,8 @@ class DataKind(ABC):
     """The kind of augmentation before the discriminator where data are scarce, as in `augment.kind`."""
     builtin: ClassVar[tuple[str, ...]] = ()
     """Names of built-in datasets."""
+    pipeline_tag: ClassVar[str] = ""
+    """The task of its models on the Hugging Face Hub, one of their list; "" if none suits."""
 
     @property
     @abstractmethod

@@ -63,7 +63,7 @@ def _sum_squares(player: Player, before: list[Tensor] | None) -> dict[str, Tenso
     if before is not None:
         squares["update"] = _sum_of_squares(_differences(weights, before), scales)
     if player.emas:
-        ema_weights = _read_all(player.emas[0].network.parameters())
+        ema_weights = _read_all(player.averages(player.emas[0]))
         squares["ema_distance"] = _sum_of_squares(_differences(weights, ema_weights), scales)
     return squares
 

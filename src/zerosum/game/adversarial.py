@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zerosum.game import seeded_rng
 from zerosum.game.config import AdversarialGameConfig, BaseGameConfig
 from zerosum.game.discriminator_input import DiscriminatorInputTransform
-from zerosum.game.game import Game, Move, MoveLosses
+from zerosum.game.game import Game, Move, MoveLosses, StartingNetwork
 from zerosum.game.optimizer import SignSGD
 from zerosum.game.parts import GameParts
 from zerosum.game.play import DiscriminatorInput, Play
@@ -71,6 +71,13 @@ class AdversarialGame(Game):
             loss_fn = partial(self._compute_augmentation_loss, adaptive.target)
             moves.append(Move("augmentation", loss_fn, every_rounds=adaptive.every_rounds, reuses_batch=True))
         self.register_players_and_moves(players, moves)
+
+    def starting_networks(self) -> dict[str, StartingNetwork]:
+        """Return both networks; a generator starts from the EMA, whose samples are the better ones."""
+        saved = {"generator": ("emas.generator.0.network.", "generator."), "discriminator": ("discriminator.",)}
+        return {
+            name: StartingNetwork(self.players[name].network, f"{name}.", prefixes) for name, prefixes in saved.items()
+        }
 
     def _build_players(self, parts: GameParts) -> list[Player]:
         generator_half_lives = [

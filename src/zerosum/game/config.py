@@ -49,6 +49,10 @@ class BaseGameConfig(Settings):
         """Return settings whose stages last as long in a longer run as in one of `total_examples` examples."""
         return self
 
+    def start_grown(self, level: int) -> Self:
+        """Return settings for networks that start from ones that have grown to this resolution: 0 is 4 x 4 pixels."""
+        return self
+
     @property
     def pretrained_features(self) -> str:
         """The pretrained features that a loss of the game compares, besides those of terms; "" for none."""
@@ -73,6 +77,10 @@ class ProgressiveGameConfig(BaseGameConfig):
     requires: ClassVar[frozenset[str]] = frozenset({"progressive growing"})
     growth: GrowthSchedule = GrowthSchedule()
     """Resolution schedule of both networks."""
+
+    def start_grown(self, level: int) -> Self:
+        """Return settings whose growth begins at this resolution."""
+        return self.model_copy(update={"growth": self.growth.model_copy(update={"start_level": level})})
 
 
 class MultiLevelGameConfig(BaseGameConfig):

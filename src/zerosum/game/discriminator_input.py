@@ -38,9 +38,7 @@ class DiscriminatorInputTransform(nn.Module):
         self.augment, self.instance_noise = augment, instance_noise
         # a parameter, so that a player with its own optimizer and loss (ADA's update rule) learns it like any other
         self.augment_probability = (
-            None
-            if adaptive_probability is None
-            else nn.Parameter(torch.tensor(adaptive_probability.initial_p), requires_grad=False)
+            None if adaptive_probability is None else nn.Parameter(torch.tensor(adaptive_probability.initial_p))
         )
 
     def forward(self, sample: Sample, seed: Tensor, progress: Progress) -> Sample:

@@ -24,6 +24,16 @@ class MoveLosses(NamedTuple):
     """Logged quantities that are not minimized."""
 
 
+class StartingNetwork(NamedTuple):
+    """A network of a game that may start from the weights of a checkpoint of another game."""
+
+    network: nn.Module
+    prefix: str
+    """What the names of its tensors begin with in the game's `state_dict`."""
+    saved_prefixes: tuple[str, ...]
+    """What they begin with in a checkpoint: the first of these that the checkpoint has."""
+
+
 @dataclass(frozen=True)
 class Move:
     """A loss that one player minimizes, and how often."""
@@ -83,6 +93,16 @@ class Game(nn.Module):
         self.moves = list(moves)
         self.input_gradient_fn = input_gradient_norm_sq
         self.emas = nn.ModuleDict({p.name: nn.ModuleList(p.emas) for p in players})
+
+    def starting_networks(self) -> dict[str, StartingNetwork]:
+        """Return the networks that may start from a checkpoint of another game, by the name of their player."""
+        return {}
+
+    def reset_emas(self) -> None:
+        """Set every EMA to the current weights of its network, as at the beginning of training."""
+        for player in self.players.values():
+            for ema in player.emas:
+                ema.network.load_state_dict(player.network.state_dict())
 
     def timing_points(self, total_examples: int) -> list[tuple[Progress, float]]:
         """Return the times at which to measure the duration of a round, and the fraction of the run each represents.

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from zerosum.game import seeded_rng
 from zerosum.game.adversarial import AdversarialGame, measure_values
+from zerosum.game.autoencoder_stage import AUTOENCODER_PLAYERS
 from zerosum.game.config import LatentSpaceGameConfig
-from zerosum.game.game import Move, MoveLosses
+from zerosum.game.game import Move, MoveLosses, StartingNetwork
 from zerosum.game.objective import Hinge
 from zerosum.game.parts import GameParts
 from zerosum.game.play import DiscriminatorInput, Play
@@ -74,6 +75,15 @@ class LatentSpaceGame(AdversarialGame):
         super().register_players_and_moves(
             [*stage_players, *players], [*stage_moves, *(replace(move, during=(end, math.inf)) for move in moves)]
         )
+
+    def starting_networks(self) -> dict[str, StartingNetwork]:
+        """Return the networks of codes, and those of the first stage."""
+        stage = {
+            name: StartingNetwork(player.network, f"{name}.", (f"{name}.",))
+            for name, player in self.players.items()
+            if name in AUTOENCODER_PLAYERS
+        }
+        return super().starting_networks() | stage
 
     def train(self, mode: bool = True) -> LatentSpaceGame:
         """Keep the autoencoder in evaluation mode, also when the game is set to training mode."""

@@ -67,12 +67,12 @@ class Player:
 
         Args:
             name: unique name of the player.
-            network: the network whose parameters the player trains.
+            network: the network whose parameters the player trains: all that require gradients at this time.
             optimizer_config: optimizer settings.
             half_lives: half-life of each EMA, in examples.
         """
         self.name, self.network, self.optimizer_config = name, network, optimizer_config
-        self.parameters = list(network.parameters())
+        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimizer = optimizer_config.build(self.parameters)
         self.emas = [EMA(network, half_life) for half_life in half_lives]
 
@@ -84,6 +84,12 @@ class Player:
             yield
         finally:
             set_requires_grad(self.parameters, False)
+
+    def averages(self, ema: EMA) -> list[Tensor]:
+        """Return the EMA's values of the parameters that the player trains."""
+        own = {id(parameter) for parameter in self.parameters}
+        pairs = zip(self.network.parameters(), ema.network.parameters(), strict=True)
+        return [average for parameter, average in pairs if id(parameter) in own]
 
     def update_ema(self, examples: int, progress: Progress) -> None:
         """Update the EMAs after a round of `examples` examples."""

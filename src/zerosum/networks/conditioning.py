@@ -16,6 +16,7 @@ from zerosum.game.types import DiscriminatorOutput, Sample, condition_inputs
 from zerosum.networks import heads
 from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels, to_condition_weights
 from zerosum.networks.layers import LayerFactory, init_kaiming
+from zerosum.networks.stages import Stages, stages_from_sample
 
 _FACTORY = LayerFactory(init_kaiming)
 
@@ -55,6 +56,10 @@ class SampleConditioned(nn.Module):
         output: DiscriminatorOutput = self.network(torch.cat([sample, planes], 1), **other_inputs)
         return output
 
+    def stages_from_sample(self) -> Stages:
+        """Return the stages of the network; the vectors of the classes belong to none."""
+        return stages_from_sample(self.network)
+
 
 class NumbersConditioned(nn.Module):
     """A network conditioned on classes whose class weights also hold numbers: see `to_condition_weights`."""
@@ -73,6 +78,10 @@ class NumbersConditioned(nn.Module):
         weights = to_condition_weights(label, condition, self.num_classes)
         output: Sample | DiscriminatorOutput = self.network(inputs, label=weights, **other_inputs)
         return output
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages of the network; [] for a generator."""
+        return stages_from_sample(self.network)
 
 
 def count_numbers(spec: SampleSpec | None) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from zerosum.game.seeded_rng import fork_seed
 from zerosum.game.types import A_TO_B, B_TO_A, DiscriminatorOutput, condition_inputs
 from zerosum.networks.receptive_field import TranslatorNetwork
+from zerosum.networks.stages import Stages, join_stages
 
 ValueT = TypeVar("ValueT")
 
@@ -64,6 +65,10 @@ class DiscriminatorPair(nn.Module):
         scores = [score.view(len(score), 1, *(score.shape[2:] or (1, 1))) for score in (output_b.score, output_a.score)]
         feature_maps = (*(output_b.feature_maps or ()), *(output_a.feature_maps or ()))
         return DiscriminatorOutput(torch.cat(scores, 1), feature_maps=feature_maps or None)
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages of both discriminators."""
+        return join_stages(self.domain_b, self.domain_a)
 
 
 def _shared(name: str, first: ValueT, second: ValueT) -> ValueT:

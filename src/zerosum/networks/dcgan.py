@@ -35,6 +35,7 @@ from zerosum.networks.layers import (
     tanh_or_identity,
 )
 from zerosum.networks.palette import PaletteOutput, num_logits
+from zerosum.networks.stages import Stages, list_stages
 
 Upsampling = Literal["transposed", "nearest"]
 """How a generator doubles the size: by 4x4 transposed convolutions, or by repeated pixels and 3x3 convolutions."""
@@ -170,3 +171,7 @@ class Discriminator(nn.Module):
         features = self.stages(self.input_layer(self.chroma(sample)))  # (N, widths[-1], 4, 4), or the grid
         output: DiscriminatorOutput = self.head(features.flatten(1), label)
         return output
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages from the sample on: each halves the image."""
+        return list_stages([self.input_layer], self.stages)

@@ -26,6 +26,7 @@ from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import LEAKY_RELU, Activation, LayerFactory, Norm, UpsampleConv, tanh_or_identity
+from zerosum.networks.stages import Stages, list_stages
 
 PATCH_SIDE = 4
 """Side of the windows of the 8x8 map that are scored separately: there are 5 x 5 of them, and others for images whose
@@ -276,6 +277,10 @@ class Discriminator(nn.Module):
             decoder(feature_map) for decoder, feature_map in zip(self.decoders, (small, middle), strict=False)
         ]
         return output._replace(reconstructions=torch.cat(reconstructions, 1))
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages from the sample on: the input layer, then the blocks that halve the image."""
+        return list_stages([self.input_layer], [*self.early_blocks, self.last_block])
 
     def _score_windows(self, hidden: Tensor, label: Labels | None) -> DiscriminatorOutput:
         """Score each 4x4 window of (N, C, 8, 8); the class logits are the mean over windows."""

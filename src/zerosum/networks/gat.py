@@ -18,6 +18,7 @@ from zerosum.networks.equalized_lr import EqualizedLinear
 from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.layers import LayerFactory, init_kaiming
 from zerosum.networks.mapping import MappingNetwork
+from zerosum.networks.stages import Stages, list_stages
 from zerosum.networks.vit import Attention, Block, SwiGLU, patchify, rotary_angles, unpatchify
 
 OUTPUT_STD = 0.5
@@ -113,7 +114,7 @@ class Generator(nn.Module):
             all_levels: return the image as it is after each level, first level first: (N, levels * channels, H, W).
         """
         style = self.mapping(latent, label, condition)
-        hidden = self.constant.to(style.dtype).expand(len(latent), -1, -1)
+        hidden = self.constant.to(style.dtype).expand(latent.shape[0], -1, -1)
         outputs: list[Tensor] = []
         for index, block in enumerate(self.blocks):
             hidden = block(hidden, style, self.positions.cos, self.positions.sin)
@@ -171,3 +172,8 @@ class Discriminator(nn.Module):
             hidden = block(hidden, self.positions.cos, self.positions.sin)
         output: DiscriminatorOutput = self.head(self.norm(hidden[:, 0]), label)
         return output
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages from the sample on: the layer of the patches with the first block, then other blocks."""
+        first, *further = self.blocks
+        return list_stages([self.embed, first], further)

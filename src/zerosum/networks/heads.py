@@ -55,6 +55,11 @@ class ClassEmbedding(nn.Module):
         vectors: Tensor = self.embedding(to_class_weights(label, self.num_classes, next(self.parameters())))
         return vectors
 
+    def class_axes(self) -> dict[str, int]:
+        """Return the axis of the classes of its tensors, with and without spectral norm."""
+        norm = "embedding.parametrizations.weight"
+        return {"embedding.weight": 1, f"{norm}.original": 1, f"{norm}.0._v": 0}
+
 
 class ScoreHead(nn.Module):
     """An unconditional score."""
@@ -105,6 +110,11 @@ class AuxiliaryClassifierHead(nn.Module):
         return DiscriminatorOutput(
             to_score(self.score(features)), class_logits.to(torch.promote_types(class_logits.dtype, torch.float32))
         )
+
+    def class_axes(self) -> dict[str, int]:
+        """Return the axis of the classes of its tensors, with and without spectral norm."""
+        norm = "classifier.parametrizations.weight"
+        return {"classifier.weight": 0, "classifier.bias": 0, f"{norm}.original": 0, f"{norm}.0._u": 0}
 
 
 HeadFactory = Callable[[int, LayerFactory, bool], nn.Module]

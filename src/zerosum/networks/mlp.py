@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.layers import Activation, LayerFactory, Norm, dropout_or_identity, tanh_or_identity
+from zerosum.networks.stages import Stages
 
 
 class Generator(nn.Module):
@@ -72,6 +73,10 @@ class Discriminator(nn.Module):
         hidden = self.hidden_layers(sample.flatten(1))  # (N, widths[-1])
         output: DiscriminatorOutput = self.head(hidden, label)
         return output
+
+    def stages_from_sample(self) -> Stages:
+        """Return the hidden layers."""
+        return [[layer] for layer in self.hidden_layers]
 
 
 def _build_hidden_layers(

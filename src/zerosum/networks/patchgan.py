@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.layers import LEAKY_RELU, NORMS_2D, LayerFactory, Norm
+from zerosum.networks.stages import Stages, join_stages
 
 
 class ScaleDiscriminator(nn.Module):
@@ -59,6 +60,10 @@ class ScaleDiscriminator(nn.Module):
         score = self.score(sample)
         return score.to(torch.promote_types(score.dtype, torch.float32)), tuple(feature_maps)
 
+    def stages_from_sample(self) -> Stages:
+        """Return the convolutions before the one that scores."""
+        return [[stage] for stage in self.stages]
+
 
 class Discriminator(nn.Module):
     """Map images of any size to the scores of their patches."""
@@ -94,6 +99,10 @@ class Discriminator(nn.Module):
             return DiscriminatorOutput(scores[0], feature_maps=feature_maps)
         all_scores = torch.cat([score.flatten(1) for score in scores], 1)[:, None, None]
         return DiscriminatorOutput(all_scores, feature_maps=feature_maps)
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages of all scales: the first of each scale, the second of each scale, and so on."""
+        return join_stages(*self.scales)
 
 
 def count_halvings(side: int, max_halvings: int) -> int:

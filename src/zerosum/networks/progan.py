@@ -29,6 +29,7 @@ from zerosum.networks.equalized_lr import (
 from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.image_grid import ImageGrid, find_grid
 from zerosum.networks.layers import LEAKY_RELU, fuse_box_filter, init_kaiming, upsample_conv2d
+from zerosum.networks.stages import Stages
 
 _HE_GAIN = 2**0.5  # He's gain for ReLU, which the paper uses for its leaky ReLU too
 
@@ -182,6 +183,11 @@ class Discriminator(GrowingNetwork):
         output: DiscriminatorOutput = self.head(self.final_block(hidden), label)
         return output
 
+    def stages_from_sample(self) -> Stages:
+        """Return the stages from the sample on: each halves the image, with the input layer of its resolution."""
+        levels = range(self.levels - 1, 0, -1)
+        return [[self.from_rgb[level], self.stages[level - 1]] for level in levels]
+
 
 class EqualizedUpsampleConv(EqualizedConv2d):
     """Nearest-neighbor upsampling, then the convolution, fused into one."""
@@ -239,7 +245,7 @@ class _InputLayer(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map latents (N, L) to (N, width, 4, 4), or the grid's size."""
-        pixels = self.linear(latent).reshape(len(latent), self.grid.height, self.grid.width, -1) + self.bias
+        pixels = self.linear(latent).unflatten(1, (self.grid.height, self.grid.width, -1)) + self.bias
         hidden: Tensor = self.activation(pixels.permute(0, 3, 1, 2))
         return hidden
 

@@ -21,6 +21,7 @@ from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.heads import HeadFactory, Labels
 from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import LEAKY_RELU, Downsample, LayerFactory, Upsample, init_kaiming
+from zerosum.networks.stages import Stages, StagesFromImage, list_stages
 
 _FACTORY = LayerFactory(init_kaiming)
 
@@ -125,7 +126,7 @@ class Discriminator(nn.Module):
             nn.Sequential(build_blocks(in_channels), Downsample(), _transition(in_channels, out_channels))
             for in_channels, out_channels in pairwise(widths)
         )
-        self.stages = nn.Sequential(*stages)
+        self.stages = StagesFromImage(*stages)
         self.final_block = nn.Sequential(build_blocks(widths[-1]), DiscriminativeBasis(widths[-1], grid))
         self.head = build_head(widths[-1], _FACTORY, False)
         self.condition_inputs = self.head.condition_inputs
@@ -134,6 +135,11 @@ class Discriminator(nn.Module):
         """Map (N, channels, H, W), 2^(len(widths) - 1) times the grid, to an output with score (N,)."""
         output: DiscriminatorOutput = self.head(self.final_block(self.stages(self.input_layer(sample))), label)
         return output
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages from the sample on: each halves the image, the first one with the input layer."""
+        first, *further = self.stages
+        return list_stages([self.input_layer, first], further)
 
 
 def build_block_factory(blocks_per_stage: int, *, expansion: int, group_width: int, num_stages: int) -> BlockFactory:

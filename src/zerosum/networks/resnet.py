@@ -24,6 +24,7 @@ from zerosum.networks.batch_norm import BatchNorm2d
 from zerosum.networks.heads import ClassEmbedding, HeadFactory, Labels
 from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import RELU, ConvMeanPool, LayerFactory, UpsampleConv, tanh_or_identity
+from zerosum.networks.stages import Stages, list_stages
 
 NormFactory = Callable[[int, int], nn.Module]
 """Create a norm from the width of its map and of its condition; it is called as `forward(hidden, condition) ->
@@ -337,3 +338,8 @@ class Discriminator(nn.Module):
         features = self.same_size_blocks(self.stages(self.input_layer(sample)))
         output: DiscriminatorOutput = self.head(features.sum((2, 3)), label)
         return output
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages from the sample on: the blocks that halve the image, then those that keep its size."""
+        *same_size_blocks, _ = self.same_size_blocks  # without the last activation
+        return list_stages([self.input_layer], [*self.stages, *same_size_blocks])

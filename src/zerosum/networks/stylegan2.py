@@ -26,6 +26,7 @@ from zerosum.networks.image_grid import ImageGrid
 from zerosum.networks.layers import Downsample, Upsample, init_kaiming
 from zerosum.networks.mapping import MappingNetwork, scaled_leaky_relu
 from zerosum.networks.modulated_conv import EPSILON, modulated_conv2d
+from zerosum.networks.stages import Stages, StagesFromImage, list_stages
 
 MEAN_STYLE_DECAY = 0.998
 """Fraction of the mean style that one training step keeps."""
@@ -207,7 +208,7 @@ class Generator(nn.Module):
         self,
         latent: Tensor,
         label: Labels | None = None,
-        truncation: float = 1.0,
+        truncation: float | Tensor = 1.0,
         condition: Tensor | None = None,
     ) -> Tensor:
         """Return the styles of latents, one for each layer; all layers of a sample get the same style.
@@ -215,7 +216,7 @@ class Generator(nn.Module):
         Args:
             latent: (N, L).
             label: classes (N,) int64 or class weights (N, K), if the generator is class-conditional.
-            truncation: psi in mean + psi (style - mean): 1 keeps the styles, 0 returns the mean style.
+            truncation: psi in mean + psi (style - mean), a number or (): 1 keeps the styles, 0 returns the mean style.
             condition: numbers (N, M), if the generator is conditioned on numbers.
 
         Returns:
@@ -331,7 +332,7 @@ class Discriminator(nn.Module):
         super().__init__()
         last_width = widths[-1]
         self.from_rgb = EqualizedLinear(channels, widths[0])
-        self.blocks = nn.Sequential(
+        self.blocks = StagesFromImage(
             *(DiscriminatorBlock(in_channels, out_channels) for in_channels, out_channels in pairwise(widths))
         )
         self.minibatch_std = MinibatchStd(group_size) if group_size else nn.Identity()
@@ -348,3 +349,8 @@ class Discriminator(nn.Module):
         features = scaled_leaky_relu(self.final_linear(scaled_leaky_relu(self.final_conv(hidden)).flatten(1)))
         output: DiscriminatorOutput = self.head(features, label)
         return output
+
+    def stages_from_sample(self) -> Stages:
+        """Return the stages from the sample on: each halves the image, the first one with the input layer."""
+        first, *further = self.blocks
+        return list_stages([self.from_rgb, first], further)

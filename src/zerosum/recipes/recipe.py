@@ -6,7 +6,7 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PositiveInt, SerializeAsAny, model_validator
@@ -61,6 +61,9 @@ class Training(Settings):
     """Compile the networks and their penalties with torch.compile; if that fails, they run uncompiled.
     fastest: on a GPU, for runs of one process over ten minutes, if a trial finds it at least a tenth faster; never on a
     CPU."""
+    freeze: dict[str, PositiveInt] = Field(default_factory=dict)
+    """Stages of a player's network that keep the weights of the run that this one starts from, counted from the image
+    on: `training.freeze.discriminator = 4` (Mo et al. 2020, arXiv:2002.10964)."""
     tick_examples: Count | None = None
     """Examples between two rows of the log; left out: a few seconds of training."""
     preview_examples: Count | None = None
@@ -197,14 +200,16 @@ class Recipe(Settings):
     def _check_names(self) -> Recipe:
         if "objective" in self.terms:
             raise ValueError('`terms.objective`: "objective" is reserved for the objective; rename the term')
-        per_player = {"lr_multipliers": self.optimizer.lr_multipliers, "weight_clip": self.optimizer.weight_clip}
+        per_player: dict[str, Collection[str]] = {
+            "optimizer.lr_multipliers": self.optimizer.lr_multipliers,
+            "optimizer.weight_clip": self.optimizer.weight_clip,
+            "training.freeze": self.training.freeze,
+        }
         for setting, players in per_player.items():
             for player in players:
                 if player not in self.game.player_names:
                     known = " and ".join(self.game.player_names)
-                    raise ValueError(
-                        f"`optimizer.{setting}.{player}`: there is no such player; the players are {known}"
-                    )
+                    raise ValueError(f"`{setting}.{player}`: there is no such player; the players are {known}")
         return self
 
     @property

@@ -36,16 +36,21 @@ def build_settings_tree(
     """
     file = RecipeFile(recipe)
     file.apply_variants(variant, traits)
+    override_settings(file.settings_tree, settings, arguments)
+    return file.settings_tree
+
+
+def override_settings(settings_tree: SettingsTree, settings: DottedSettings, arguments: GivenArguments) -> None:
+    """Override settings by those of the user; both as in `build_settings_tree`."""
     for name, value in sorted(settings.items(), key=lambda item: not item[0].endswith(".kind")):
-        file.settings_tree.set(tuple(name.split(".")), value, f"`{name}`")
+        settings_tree.set(tuple(name.split(".")), value, f"`{name}`")
     for name, (argument, value) in arguments.items():
-        file.settings_tree.set(tuple(name.split(".")), value, argument)
-    table = file.settings_tree.tree.get("data")
+        settings_tree.set(tuple(name.split(".")), value, argument)
+    table = settings_tree.tree.get("data")
     if isinstance(table, dict) and (kind := selected_kind(table)) in DATA_KINDS:
         given = {name.removeprefix("data.") for name in (*settings, *arguments) if name.startswith("data.")}
         for name in DATA_KINDS.find(kind).replaced_settings(table, given):
             del table[name]
-    return file.settings_tree
 
 
 def is_translation_recipe(recipe: str, settings: DottedSettings) -> bool:

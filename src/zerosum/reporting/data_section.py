@@ -32,8 +32,20 @@ def render_data(record: RunRecord) -> Markup:
     parts = [tag("table", tag("tbody", *rows), class_="facts")]
     parts += [_class_bars(data["classes"])] if data.get("classes") else []
     parts += [_notes(data["notes"])] if data.get("notes") else []
+    parts += [_notes(_describe_changes(record))] if data.get("changes") else []
     parts += [_unreadable_files(data["unreadable"])] if data.get("unreadable") else []
-    return section("Data", "The dataset as it was loaded before training.", *parts)
+    description = "The dataset since its last change." if data.get("changes") else "The dataset as it was loaded."
+    return section("Data", description, *parts)
+
+
+def _describe_changes(record: RunRecord) -> Iterable[str]:
+    """Yield a sentence for each time the run went on with other data."""
+    for change in record.data["changes"]:
+        added, removed, examples = (format_count(change.get(name, 0)) for name in ("added", "removed", "examples"))
+        yield (
+            f"after {examples} examples, {added} {record.plural} were added and {removed} removed: the run went on with"
+            f" {change.get('source', '')}, and no {record.noun} changed its side of the split"
+        )
 
 
 def _notes(notes: Iterable[str]) -> Markup:

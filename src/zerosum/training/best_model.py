@@ -37,6 +37,8 @@ class BestModelTracker:
         """
         self.folder.append("scores.jsonl", row)
         best = self.folder.best_scores()
+        if _reference(best) != _reference(row):
+            best = Row()  # the data have changed since then, and scores against other real examples do not compare
         if _distance(row) < _distance(best):
             self.folder.save_best(row, partial(_save_networks, game))
             best = row
@@ -52,6 +54,11 @@ def _save_networks(game: Game, folder: Path) -> None:
     """Write the networks of a game and their checksums."""
     checkpoint.save_networks(folder, game)
     write_checksums(folder)
+
+
+def _reference(row: Row) -> object:
+    """Return what identifies the real examples that the samples of a row were compared with."""
+    return row.get("protocol", {}).get("real_fingerprint")
 
 
 def _distance(row: Row) -> float:

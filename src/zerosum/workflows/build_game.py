@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ def build_game(recipe: Recipe, data: DataInfo, accelerator: Accelerator) -> Adve
     _check_terms(recipe, data)
     generator, discriminator = _build_networks(recipe, played, len(class_priors))
     _check_conditions(generator, discriminator, data)
+    _freeze_stages(recipe, {"generator": generator, "discriminator": discriminator})
     parts = GameParts(
         accelerator.prepare(generator),
         accelerator.prepare(discriminator),
@@ -124,6 +126,26 @@ def _build_networks(recipe: Recipe, data: DataInfo, num_classes: int) -> tuple[n
     b_to_a = _domain_a(data), data.sample_spec
     generators = cycle_pair.GeneratorPair(build_generator(*a_to_b), build_generator(*b_to_a))
     return generators, cycle_pair.DiscriminatorPair(build_discriminator(*a_to_b), build_discriminator(*b_to_a))
+
+
+def _freeze_stages(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:
+    """Freeze the stages that the recipe names.
+
+    Raises:
+        BadInput: a network has fewer stages.
+    """
+    from zerosum.networks import stages
+
+    kinds = {"generator": recipe.generator.kind, "discriminator": recipe.discriminator.kind}
+    for player, count in recipe.training.freeze.items():
+        available = len(stages.stages_from_sample(networks[player]))
+        if count > available:
+            advice = f"give 1 to {available}" if available else "leave it out"
+            raise BadInput(
+                f"`training.freeze.{player}` {count}: a {player} of kind {kinds[player]} has {available or 'no'} stages"
+                f" that can be frozen; {advice}"
+            )
+        stages.freeze_stages(networks[player], count)
 
 
 def _count_levels(recipe: Recipe) -> int:

@@ -50,12 +50,17 @@ def validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords: 
     checked = check_recipe(variants.build_settings_tree(recipe, variant, settings, keywords))
     own = changed_settings(checked) if recipe.endswith(".toml") else []  # a file of the user, who set all that is in it
     refuse_unread_settings(checked, {*settings, *keywords, *own})
+    require_source(checked)
+    return checked
+
+
+def require_source(checked: Recipe) -> None:
+    """Raise BadInput if no training data are named."""
     if not checked.data.source:
         raise BadInput(
             "`data.source` is missing: name the training data, which may be a folder, a file, or a built-in dataset "
             f"({', '.join(builtin_datasets())})"
         )
-    return checked
 
 
 def resolve_recipe(
@@ -94,7 +99,7 @@ def resolve_recipe(
         recipe, size = choice.recipe or recipe, choice.size or size
     variant = find_variant()
     resolved, data_decisions = resolve(variant, variants.find_traits(resolved))
-    decisions = defaults.list_initial_decisions(resolved, variant, _describe_device(device), user_set, choice)
+    decisions = defaults.list_initial_decisions(resolved, variant, describe_device(device), user_set, choice)
     file_settings = _file_settings(recipe, variant, resolved)
     return ResolvedRecipe(resolved, [*decisions, *data_decisions], device, inspection, file_settings)
 
@@ -124,7 +129,8 @@ def _file_settings(recipe: str, variant: str, resolved: Recipe) -> Row:
     return own.model_dump(mode="json", exclude_none=True)
 
 
-def _describe_device(device: torch.device) -> str:
+def describe_device(device: torch.device) -> str:
+    """Return the name of a device for the user."""
     import torch
 
     if device.type == "cuda":

@@ -40,17 +40,22 @@ def is_restarted() -> bool:
     return any(count.isdecimal() and int(count) > 0 for count in counts)
 
 
-def build_request(checked: Recipe, size: str) -> Row:
-    """Return what a run is asked for, before anything is measured: all settings, the size and the absolute sources."""
+def build_request(checked: Recipe, size: str, start_from: str | Path | None = None) -> Row:
+    """Return what a run is asked for, before anything is measured: all settings, the size and the absolute sources.
+
+    If it starts from another run, the absolute path of that run is part of it.
+    """
     settings = checked.model_dump(mode="json", exclude_none=True)
     named = {name.partition(".")[0] for name in checked.data.sources}
     settings["data"] = {name: value for name, value in settings["data"].items() if name not in named}
-    sources = {
-        name: str(Path(source).resolve()) if Path(source).exists() else source
-        for name, source in checked.data.sources.items()
-    }
+    sources = {name: _absolute(source) for name, source in checked.data.sources.items()}
     request: Row = json.loads(json.dumps({"size": size, "sources": sources, "settings": settings}))
-    return request
+    return request | ({"start_from": _absolute(str(start_from))} if start_from else {})
+
+
+def _absolute(source: str) -> str:
+    """Return the absolute path of what exists; any other name is returned unchanged."""
+    return str(Path(source).resolve()) if Path(source).exists() else source
 
 
 def decide_restart(path: Path, request: Row) -> Restart:

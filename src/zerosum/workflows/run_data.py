@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zerosum.data.codec_files import load_codec
 from zerosum.data.kind import DATA_KINDS, LoadOptions, load_dataset
 from zerosum.errors import BadInput
+from zerosum.files import quote_path
 from zerosum.inference.load import located_recipe
 from zerosum.reporter import Reporter
+from zerosum.workflows.changed_data import read_former_data
 
 if TYPE_CHECKING:
     from zerosum.data.config import DataConfig
     from zerosum.data.dataset import Dataset
+    from zerosum.data.former_data import FormerData
     from zerosum.recipes.recipe import Recipe
     from zerosum.run_folder import RunFolder
+    from zerosum.workflows.changed_data import LoadFn
 
 
-def load_run_data(folder: RunFolder, recipe: Recipe, load: Callable[[DataConfig], Dataset]) -> Dataset:
+def load_run_data(folder: RunFolder, recipe: Recipe, load: LoadFn) -> Dataset:
     """Load the data that a run was trained on.
 
     Args:
         folder: the run folder.
         recipe: its recipe.
-        load: loads data by their settings, whose sources are those of the run.
+        load: loads data by their settings, whose sources are those of the run; if the data of the run have changed,
+            with what it keeps of those of before.
 
     Raises:
         BadInput: the data cannot be read, or have changed since the run began.
     """
     data = located_recipe(folder, recipe).data
     try:
-        dataset = load(data)
+        dataset = load(data, read_former_data(folder))
     except BadInput as error:
         raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
     if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
         raise BadInput(
             f"{data.source} has changed since {folder.path} was trained on it, so its held-out part is not known; "
-            "restore the data, or train a new run on it in another folder"
+            f"restore the data, go on with them as they are now (`zerosum resume {quote_path(folder.path)}` with"
+            " `data`), or train a new run on it in another folder"
         )
     try:
         # the codec that the run was trained with, since another fit to the same data may differ in the last digits
@@ -51,7 +56,11 @@ def load_run_data(folder: RunFolder, recipe: Recipe, load: Callable[[DataConfig]
 
 def read_run_data(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Dataset:
     """Load the data of a run in this process, with progress messages; see `load_run_data`."""
-    return load_run_data(folder, recipe, lambda data: load_dataset(data, load_options(reporter)))
+
+    def load(data: DataConfig, former: FormerData | None) -> Dataset:
+        return load_dataset(data, replace(load_options(reporter), former=former))
+
+    return load_run_data(folder, recipe, load)
 
 
 def load_other_data(data: DataConfig, dataset: Dataset, reporter: Reporter) -> Dataset:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ from zerosum.errors import BadInput
 from zerosum.files import quote_path
 from zerosum.game.game import Game
 from zerosum.inference.load import read_recipe, rewrite_recipe, with_sources
+from zerosum.inference.start import StartingPoint
 from zerosum.recipes import defaults
 from zerosum.recipes.probe_schedule import choose_probe_schedule
 from zerosum.recipes.recipe import Recipe
@@ -33,6 +33,8 @@ from zerosum.training.profiler import Profile
 from zerosum.training.run_lock import training_lock
 from zerosum.training.trainer import Intervals, StopCondition, Trainer
 from zerosum.units import format_count
+from zerosum.workflows.changed_data import save_split
+from zerosum.workflows.data_record import build_data_record
 from zerosum.workflows.observers import (
     build_best_model_tracker,
     build_monitor,
@@ -40,7 +42,8 @@ from zerosum.workflows.observers import (
     schedule_evaluation,
 )
 from zerosum.workflows.recover import CHECKPOINTS_KEPT, recover_run
-from zerosum.workflows.setup import TrainingSetup, build_data_record, build_recipe_record
+from zerosum.workflows.setup import TrainingSetup, build_recipe_record
+from zerosum.workflows.start_weights import NO_START_WEIGHTS, StartWeights, load_start_weights, take_over_weights
 from zerosum.workflows.summary import report_summary
 from zerosum.workflows.tuning import profile, tune_speed
 
@@ -49,7 +52,7 @@ REPLAN_MIN_SECONDS = 30.0
 
 
 def build_trainer(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> Trainer:
-    """Return a trainer at the beginning of the run, with a newly initialized game."""
+    """Return a trainer at the beginning of the run, with initial weights or those that the run starts from."""
     training = setup.recipe.training
     intervals = (training.tick_examples, training.preview_examples, training.checkpoint_examples)
     assert training.examples, "the training length is resolved before a trainer is built"
@@ -61,8 +64,10 @@ def build_trainer(setup: TrainingSetup, dataset: Dataset, folder: RunFolder) -> 
     # before the game: the random numbers drawn here must not change those of the game
     best_model_tracker = build_best_model_tracker(setup, dataset, folder)
     monitor = build_monitor(setup, dataset, folder)
+    game = setup.new_game(setup.recipe.resolve_schedules(training.examples), dataset)
+    load_start_weights(game, folder)
     return Trainer(
-        setup.new_game(setup.recipe.resolve_schedules(training.examples), dataset),
+        game,
         setup.build_loader(dataset),
         setup.accelerator,
         folder,
@@ -208,6 +213,7 @@ def start_run(
     recipe_settings: Row,
     request: Row,
     inspection: Inspection | None = None,
+    start: StartingPoint | None = None,
 ) -> tuple[RunFolder, RunState]:
     """Read the data, measure the speed, choose the open settings, create the run folder, and train.
 
@@ -221,6 +227,7 @@ def start_run(
         recipe_settings: the settings of the recipe file itself, with which a diagnosis compares the user's.
         request: what the run was asked for, with which the same command finds it again.
         inspection: the inspection of the data, if they were inspected already.
+        start: the run from whose networks this one starts; None: from newly initialized ones.
 
     Returns:
         The run folder and the final state of the run.
@@ -233,17 +240,18 @@ def start_run(
     dataset = setup.load_dataset_on_ranks(recipe.data, inspection)
     for line in dataset.summary.lines():
         setup.reporter.message(f"  {line}")
+    taken = take_over_weights(start, setup, dataset) if start else NO_START_WEIGHTS
     requested = setup.recipe
     setup, open_decisions = _choose_open_settings(setup, dataset)
-    decisions = [*decisions, *open_decisions]
+    decisions = [*decisions, *taken.decisions, *open_decisions]
     setup.reporter.message("settings chosen for these data and this machine")
     report_decisions(setup.reporter, decisions)
     plan: Row = {
         "decisions": [decision.as_dict() for decision in decisions],
         "recipe_settings": dict(recipe_settings),
         "request": request,
-    }
-    folder = _create_run_folder(path, setup, dataset, plan)
+    } | taken.record
+    folder = _create_run_folder(path, setup, dataset, plan, taken)
     with training_lock(folder, setup.accelerator):
         command = f"zerosum resume {quote_path(path)}"
         setup.reporter.message(f"  stop at any time with Ctrl-C; `{command}` continues from the same state")
@@ -265,12 +273,18 @@ def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[Train
     return setup, decisions
 
 
-def _create_run_folder(path: Path, setup: TrainingSetup, dataset: Dataset, plan: Row) -> RunFolder:
-    """Create the run folder on rank 0.
+def _create_run_folder(path: Path, setup: TrainingSetup, dataset: Dataset, plan: Row, taken: StartWeights) -> RunFolder:
+    """Create the run folder on rank 0, with the weights that the run starts from.
 
     Raises:
         BadInput: on every rank, if the folder cannot be created.
     """
+
+    def write(folder: Path) -> None:
+        save_codec(dataset, folder)
+        save_split(dataset, folder)
+        taken.save(folder)
+
     failure = None
     if setup.accelerator.rank == 0:
         files: dict[str, Mapping[str, Json]] = {
@@ -279,7 +293,7 @@ def _create_run_folder(path: Path, setup: TrainingSetup, dataset: Dataset, plan:
             "recipe.toml": build_recipe_record(setup.recipe, setup.accelerator.device, dataset),
         }
         try:
-            RunFolder.create(path, files, partial(save_codec, dataset))
+            RunFolder.create(path, files, write)
         except BadInput as error:
             failure = error
     if setup.accelerator.all_reduce_any(failure is not None)[0]:

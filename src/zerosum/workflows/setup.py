@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -13,11 +12,12 @@ import zerosum
 from zerosum.data.config import DataConfig
 from zerosum.data.dataset import Dataset
 from zerosum.data.device_cache import cache_on_device
+from zerosum.data.former_data import FormerData
 from zerosum.data.kind import DATA_KINDS, Inspection, load_dataset
 from zerosum.data.loader import BatchLoader
 from zerosum.errors import BadInput
 from zerosum.game.adversarial import AdversarialGame
-from zerosum.game.sample_spec import is_bounded
+from zerosum.inference.load import read_recipe
 from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.validation import require_distributable
 from zerosum.reporter import Reporter, SilentReporter
@@ -25,6 +25,7 @@ from zerosum.run_folder import FORMAT_VERSION, Json, Row, RunFolder
 from zerosum.training.accelerator import PRECISIONS, Accelerator
 from zerosum.training.compile import CompileFn, Compiler, eager
 from zerosum.workflows.build_game import DataInfo, build_game
+from zerosum.workflows.changed_data import DataChange, load_changed_data
 from zerosum.workflows.run_data import load_options, load_run_data
 
 MAX_EPOCHS_PER_BATCH = 16
@@ -72,19 +73,23 @@ class TrainingSetup:
             )
         return cls(recipe, accelerator, loggers, rank_reporter)
 
-    def load_dataset_on_ranks(self, data: DataConfig, inspection: Inspection | None = None) -> Dataset:
+    def load_dataset_on_ranks(
+        self, data: DataConfig, inspection: Inspection | None = None, former: FormerData | None = None
+    ) -> Dataset:
         """Load the dataset on every rank: first on rank 0, so that the other ranks find it in the cache.
 
         Args:
             data: the settings of the data.
             inspection: the inspection of the data, if they were inspected already.
+            former: what a run keeps of its data, if these are its data after a change.
 
         Raises:
             BadInput: the data cannot be used, lack classes that the recipe needs, or are too few for the batch size.
         """
         for other_ranks in (False, True):
             if (self.accelerator.rank > 0) == other_ranks:
-                dataset = load_dataset(data, load_options(self.reporter), inspection)
+                options = replace(load_options(self.reporter), former=former)
+                dataset = load_dataset(data, options, inspection)
             self.accelerator.barrier()
         dataset = self._share_codec(dataset)
         has_conditions = bool(dataset.classes) or dataset.codec.condition_spec is not None
@@ -140,7 +145,23 @@ def reload_dataset(setup: TrainingSetup, folder: RunFolder, recipe: Recipe) -> D
     Raises:
         BadInput: the data cannot be read, or have changed since the run began.
     """
-    return load_run_data(folder, recipe, setup.load_dataset_on_ranks)
+    return load_run_data(folder, recipe, lambda data, former: setup.load_dataset_on_ranks(data, former=former))
+
+
+def change_dataset(setup: TrainingSetup, folder: RunFolder) -> DataChange:
+    """Load, on every rank, the data of the setup's recipe, with which an existing run goes on.
+
+    Raises:
+        BadInput: the data cannot be read, or the run cannot go on with them.
+    """
+
+    def load(data: DataConfig, former: FormerData | None) -> Dataset:
+        return setup.load_dataset_on_ranks(data, former=former)
+
+    def reload() -> Dataset:
+        return load_run_data(folder, read_recipe(folder), load)
+
+    return load_changed_data(folder, setup.recipe, load, reload)
 
 
 def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) -> Row:
@@ -155,20 +176,3 @@ def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) 
     if recipe.is_conditional:
         metadata |= {"classes": list(dataset.classes), "class_priors": list(dataset.class_priors)}
     return recipe.model_dump(mode="json", exclude_none=True) | {"metadata": metadata}
-
-
-def build_data_record(recipe: Recipe, dataset: Dataset) -> dict[str, Json]:
-    """Return the content of data.json: the summary of the dataset, its sources, its fingerprint, and its properties."""
-    return dict(dataset.summary.as_dict()) | {
-        "fingerprint": dataset.fingerprint,
-        "sources": {name: _absolute_source(source) for name, source in recipe.data.sources.items()},
-        "has_inputs": dataset.input_spec is not None,
-        "bounded": is_bounded(dataset.spec),
-        "augmentation": DATA_KINDS.find(dataset.summary.kind).augmentation,
-    }
-
-
-def _absolute_source(source: str) -> str:
-    """Return the absolute path of a file or folder; the name of a built-in dataset is returned unchanged."""
-    path = Path(source)
-    return str(path.resolve()) if path.exists() else source

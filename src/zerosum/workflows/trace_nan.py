@@ -52,11 +52,13 @@ def _replay_from_checkpoint(setup: TrainingSetup, dataset: Dataset, folder: RunF
     from zerosum.training import checkpoint
     from zerosum.training.meter import Meter
     from zerosum.training.nan_tracer import FiniteCheckingAccelerator, replay_until_nonfinite
+    from zerosum.workflows.start_weights import load_start_weights
     from zerosum.workflows.tuning import PROVISIONAL_EXAMPLES
 
     accelerator, training = FiniteCheckingAccelerator.from_accelerator(setup.accelerator), setup.recipe.training
     checking_setup = replace(setup, accelerator=accelerator)
     game = checking_setup.new_game(setup.recipe.resolve_schedules(training.examples or PROVISIONAL_EXAMPLES), dataset)
+    load_start_weights(game, folder)
     with closing(checking_setup.build_loader(dataset)) as loader:
         checkpoints, progress = folder.checkpoints(), Progress()
         if checkpoints:

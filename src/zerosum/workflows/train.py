@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zerosum.data.config import DataConfig
 from zerosum.errors import BadInput
 from zerosum.inference.load import located_recipe, read_recipe, rewrite_recipe
+from zerosum.inference.start import open_start
 from zerosum.recipes import defaults, variants
 from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
@@ -23,6 +24,7 @@ from zerosum.units import format_count, format_seconds
 from zerosum.workflows.resolve import resolve_recipe, validate_recipe
 from zerosum.workflows.restart import Restart, build_request, decide_restart, describe_done, is_restarted
 from zerosum.workflows.run import Run
+from zerosum.workflows.settings_source import choose_settings_source
 
 if TYPE_CHECKING:
     from zerosum.training.profiler import Profile
@@ -60,6 +62,8 @@ def train(
     seed: int | None = None,
     device: str | None = None,
     settings: Mapping[str, object] | None = None,
+    start_from: str | Path | None = None,
+    freeze: Mapping[str, int] | None = None,
     loggers: Sequence[str] = (),
     recover: bool = False,
     or_resume: bool = False,
@@ -81,6 +85,10 @@ def train(
         seed: the seed of all randomness.
         device: auto, cpu, cuda, cuda:1 or mps.
         settings: any setting by its dotted name, such as {"optimizer.lr": 1e-4}.
+        start_from: a run to fine-tune: this run has its recipe and the form of its samples, and its networks start from
+            the weights there that fit by name and shape. What does not fit is named. Nothing else is taken over.
+        freeze: stages of a network that are not trained, counted from the sample on, such as {"discriminator": 4}; for
+            runs that start from another one.
         loggers: names of additional loggers, such as "tensorboard".
         recover: after a severe finding, or a mild one whose remedy cannot harm, rewind the run and change its
             settings, at most three times.
@@ -102,14 +110,17 @@ def train(
     """
     _refuse_unknown_arguments(train, unknown)
     settings = ({"diagnostics.max_recoveries": MAX_RECOVERIES} if recover else {}) | dict(settings or {})
+    settings |= {f"training.freeze.{player}": count for player, count in (freeze or {}).items()}
     keywords = _keyword_settings(
         settings, source, target_source, examples=examples, budget=budget, batch_size=batch_size, seed=seed,
         device=device,
     )  # fmt: skip
     check_loggers(loggers)
-    checked = validate_recipe(recipe, size, settings, keywords)  # before torch is imported, which takes seconds
+    start = open_start(start_from) if start_from else None
+    settings_source = choose_settings_source(recipe, size, settings, keywords, start)
+    checked = settings_source.validate()  # before torch is imported, which takes seconds
     path = Path(run) if run else Path("runs") / _default_run_name(checked.data)
-    or_resume, request = or_resume or is_restarted(), build_request(checked, size)
+    or_resume, request = or_resume or is_restarted(), build_request(checked, size, start_from)
     if not or_resume:
         RunFolder.check_new(path)
     from zerosum.training.accelerator import process_group
@@ -122,11 +133,11 @@ def train(
             return Run(RunFolder.open(path), RunState.DONE)
         if restart is Restart.RESUME:
             return resume(path, loggers=loggers, trust_code=True, reporter=reporter)  # the user's own settings
-        resolved = resolve_recipe(checked, recipe, size, settings, keywords)
+        resolved = settings_source.resolve(checked)
         return Run(
             *run_training.start_run(
                 resolved.recipe, path, resolved.decisions, resolved.device, loggers, reporter or SilentReporter(),
-                resolved.file_settings, request, resolved.inspection,
+                resolved.file_settings, request, resolved.inspection, start,
             )
         )  # fmt: skip
 
@@ -225,6 +236,7 @@ def _default_run_name(data: DataConfig) -> str:
 def resume(
     run: str | Path,
     *,
+    data: str | Path | Sequence[str | Path] = (),
     examples: int | str | None = None,
     budget: float | str | None = None,
     loggers: Sequence[str] = (),
@@ -233,10 +245,15 @@ def resume(
 ) -> Run:
     """Continue a run from its newest checkpoint, exactly as if it had not been interrupted.
 
+    With other `data`, such as those of before and new ones, it goes on with them. Every example of before stays on its
+    side of the split: what was held out stays held out. New ones are held out by the same rule.
+
     The number of processes may be another than before. Then noise inside networks, such as dropout, is other noise.
 
     Args:
         run: the run folder.
+        data: other training data from now on, in the form of those of before; several folders or files are one set. By
+            default the data of before.
         examples: a new total number of examples, counted from the beginning of the run.
         budget: a new total training time, in seconds or as text such as "5m", counted from the beginning of the run.
         loggers: names of additional loggers, such as "tensorboard".
@@ -257,25 +274,24 @@ def resume(
     """
     check_loggers(loggers)
     folder = RunFolder.open(Path(run))
-    recipe = read_recipe(folder)
-    if recipe.evaluation.names_code and not trust_code:
-        raise BadInput(
-            f"{folder.path}: its recipe names code to run, `evaluation.features` {recipe.evaluation.features}; if you "
-            "trust it, say so with `trust_code`, or change the setting in recipe.toml"
-        )
+    recipe = _read_trusted_recipe(folder, trust_code)
     if examples is not None or budget is not None:
         recipe = defaults.extend_training(recipe, list(folder.rows()), examples, budget)
-    located = located_recipe(folder, recipe)
+    if sources := [str(data)] if isinstance(data, str | Path) else list(map(str, data)):
+        recipe = recipe.model_copy(update={"data": recipe.data.with_training_sources(sources)})
     from zerosum.training.accelerator import choose_device, process_group
     from zerosum.training.run_lock import training_lock
+    from zerosum.workflows.changed_data import record_data_change
     from zerosum.workflows.run_training import build_trainer, train_with_recovery
-    from zerosum.workflows.setup import TrainingSetup, reload_dataset
+    from zerosum.workflows.setup import TrainingSetup, change_dataset, reload_dataset
 
     with process_group():
         device = choose_device(recipe.training.device)
+        located = recipe if sources else located_recipe(folder, recipe)
         setup = TrainingSetup.create(located, device, loggers, reporter or SilentReporter())
         with training_lock(folder, setup.accelerator):
-            dataset = reload_dataset(setup, folder, located)
+            change = change_dataset(setup, folder) if sources else None
+            dataset = change.dataset if change else reload_dataset(setup, folder, located)
             trainer = build_trainer(setup, dataset, folder)
             trainer.resume(settings_changed=any(True for _ in folder.rows(RECOVERIES_FILE)))
             _require_unfinished(trainer, recipe)
@@ -283,8 +299,28 @@ def resume(
                 setup.reporter.message(damage)
             if setup.accelerator.rank == 0 and (examples is not None or budget is not None):
                 rewrite_recipe(folder, recipe)
+            if change:
+                setup.reporter.message(change.describe(dataset.summary.source))
+                if setup.accelerator.rank == 0:
+                    record_data_change(folder, recipe, change, trainer.progress.examples)
+            setup.accelerator.barrier()
             setup.reporter.message(f"resuming {folder.path} after {format_count(trainer.progress.examples)} examples")
             return Run(folder, train_with_recovery(setup, trainer, dataset))
+
+
+def _read_trusted_recipe(folder: RunFolder, trust_code: bool) -> Recipe:
+    """Return the recipe of a run.
+
+    Raises:
+        BadInput: it cannot be read, or names code, which is not trusted.
+    """
+    recipe = read_recipe(folder)
+    if recipe.evaluation.names_code and not trust_code:
+        raise BadInput(
+            f"{folder.path}: its recipe names code to run, `evaluation.features` {recipe.evaluation.features}; if you "
+            "trust it, say so with `trust_code`, or change the setting in recipe.toml"
+        )
+    return recipe
 
 
 def _require_unfinished(trainer: Trainer, recipe: Recipe) -> None:

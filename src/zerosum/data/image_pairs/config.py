@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
@@ -44,6 +45,10 @@ class ImagePairDataConfig(ImageDataConfig):
     """How many times as large as their inputs the targets of pairs are on each side. Default: found from the sizes of
     the images."""
     source_fields: ClassVar[tuple[str, ...]] = ("source", "target_source", "validation")
+    form_fields: ClassVar[tuple[str, ...]] = (
+        *ImageDataConfig.form_fields, "pairs", "input", "target", "input_channels", "input_range", "input_dtype",
+        "degrade", "scale_factor",
+    )  # fmt: skip
     has_inputs: ClassVar[bool] = True
 
     @property
@@ -70,6 +75,21 @@ class ImagePairDataConfig(ImageDataConfig):
     def dtype_of_inputs(self) -> PixelType:
         """The type of the input images."""
         return self.input_dtype or self.dtype or "uint8"
+
+    def with_training_sources(self, sources: Sequence[str]) -> Self:
+        """Return the settings with other images; where targets have a source of their own, it is the second one.
+
+        Raises:
+            BadInput: the settings have another number of sources.
+        """
+        if self.degrade:
+            return super().with_training_sources(sources)
+        expected = 2 if self.target_source else 1
+        if len(sources) != expected:
+            content = "inputs and targets in two sources" if expected == 2 else "inputs and targets in one source"
+            raise BadInput(f"`data` {', '.join(sources)}: the run has {content}; give {expected}")
+        names = dict(zip(("source", "target_source"), sources, strict=False))
+        return self.model_copy(update=dict(names))
 
     def reversed(self) -> Self:
         """Return the settings with inputs and targets exchanged."""

@@ -142,6 +142,12 @@ class UnpairedDataset(GivenInputsDataset):
         sorted_hashes = (np.sort(self.input_hashes[indices]) for indices in (self.input_train, self.input_held_out))
         return _combine_hashes(super().fingerprint, *(hashes.astype("<u8").tobytes() for hashes in sorted_hashes))
 
+    def split_hashes(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return the content hashes of both domains, of the training and of the held-out images."""
+        train, held_out = super().split_hashes()
+        inputs = (self.input_hashes[indices] for indices in (self.input_train, self.input_held_out))
+        return np.concatenate([train, next(inputs)]), np.concatenate([held_out, next(inputs)])
+
     @property
     def epoch_size(self) -> int:
         """The number of samples in an epoch: the number of training images of the larger domain."""

@@ -29,6 +29,7 @@ class ImagePairs(Images):
     name: ClassVar[str] = "image-pairs"
     augmentation: ClassVar[str] = "none"
     builtin: ClassVar[tuple[str, ...]] = ()
+    pipeline_tag: ClassVar[str] = "image-to-image"
 
     @property
     def config(self) -> type[DataConfig]:
@@ -74,7 +75,12 @@ class ImagePairs(Images):
         return decisions + choose_image_settings(table, inspection, on_cpu, min_side)
 
     def replaced_settings(self, table: Mapping[str, object], given: Collection[str]) -> Collection[str]:
-        """Return the degradations, if they only make images smaller and the user names inputs in their place."""
+        """Return the names of the subfolders, where there are two sources; and degradations.
+
+        Degradations are replaced if they only make images smaller and the user names inputs in their place.
+        """
+        if "target_source" in given and not table.get("degrade"):
+            return tuple(name for name in ("input", "target") if name in table and name not in given)
         degradations = table.get("degrade")
         if "degrade" in given or not isinstance(degradations, list) or not {"input", "target_source"} & set(given):
             return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
@@ -108,6 +108,9 @@ class ImageDataConfig(DataConfig):
         return self
 
     source_fields: ClassVar[tuple[str, ...]] = ("source", "validation")
+    form_fields: ClassVar[tuple[str, ...]] = (
+        "size", "channels", "bands", "fit", "range", "dtype", "preview_bands", "conditions",
+    )  # fmt: skip
 
     @property
     def held_out_fraction(self) -> float:
@@ -130,6 +133,10 @@ class ImageDataConfig(DataConfig):
         more = [sources.get(f"{_MORE}{index}", source) for index, source in enumerate(self.more_sources)]
         fields: dict[str, object] = {name: path for name, path in sources.items() if not name.startswith(_MORE)}
         return self.model_copy(update=fields | {"more_sources": tuple(more)})
+
+    def with_training_sources(self, sources: Sequence[str]) -> Self:
+        """Return the settings with other training images, of one source or of several."""
+        return self.model_copy(update={"source": sources[0], "more_sources": tuple(sources[1:])})
 
     def with_source(self, source: str) -> Self:
         """Return the settings with one other source, in which all images are found, without a split."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.former_data import FormerSplit
 from zerosum.data.images.groups import BY_FOLDER, hash_groups, is_pattern
 from zerosum.data.images.joined import JoinedSource
 from zerosum.data.images.near_copies import describe_near_copies, find_near_copies
@@ -42,11 +43,14 @@ class ImageSplit:
     """Whether the number of held-out images has bounds: see `split_by_content`."""
     searches_near_copies: bool = False
     """Whether near-copies across the split are looked for; not in data that are only evaluated."""
+    former: FormerSplit | None = None
+    """The sides on which contents stay, if these are the data of a run after a change; None: there are none."""
 
     @classmethod
     def of_options(cls, options: LoadOptions, groups: str) -> ImageSplit:
         """Return the rule of the options of loading."""
-        return cls(options.held_out_fraction, groups, options.bounded_split, not options.for_evaluation)
+        former = options.former.split if options.former else None
+        return cls(options.held_out_fraction, groups, options.bounded_split, not options.for_evaluation, former)
 
     def __call__(self, source: Source, metadata: ExampleMetadata) -> SplitRows:
         """Split the examples (N,) of a source.
@@ -54,12 +58,22 @@ class ImageSplit:
         Raises:
             BadInput: if an image has no group, all are in one, or the images for validation are also the training set.
         """
+        group_hashes = None
+        if self.groups and self.fraction:
+            parts = source.parts if isinstance(source, JoinedSource) else [source]
+            group_hashes = hash_groups(parts, self.groups)[metadata.source_indices]
+        sides = self._split(source, metadata, group_hashes)
+        if self.former is None:
+            return sides
+        kept = self.former.keep(metadata.content_hashes, sides.train, sides.held_out, group_hashes)
+        return SplitRows(*kept, sides.notes)
+
+    def _split(self, source: Source, metadata: ExampleMetadata, group_hashes: NDArray[np.uint64] | None) -> SplitRows:
+        """Split the examples (N,) by the rule alone, or by their groups (N,)."""
         if isinstance(source, JoinedSource) and source.validation_start < len(source.names):
             return _hold_out_validation(source, metadata)
-        if not self.groups or self.fraction == 0:
+        if group_hashes is None:
             return SplitRows(*split_by_content(metadata.content_hashes, self.fraction, bounded=self.bounded))
-        parts = source.parts if isinstance(source, JoinedSource) else [source]
-        group_hashes = hash_groups(parts, self.groups)[metadata.source_indices]
         train, held_out = split_by_group(metadata.content_hashes, group_hashes, self.fraction, bounded=self.bounded)
         counts = [pluralize(len(np.unique(group_hashes[rows])), "group") for rows in (train, held_out)]
         note = f"split by {_describe_groups(self.groups)}: {counts[0]} to train on, {counts[1]} held out"

@@ -39,6 +39,7 @@ class Images(DataKind):
     traits: ClassVar[tuple[str, ...]] = ("color",)
     augmentation: ClassVar[str] = "ada"
     builtin: ClassVar[tuple[str, ...]] = ("digits",)
+    pipeline_tag: ClassVar[str] = "unconditional-image-generation"
 
     @property
     def config(self) -> type[DataConfig]:
@@ -93,7 +94,7 @@ class Images(DataKind):
             pages=data.bands == "pages", preview_bands=data.preview_bands, progress=options.progress,
             min_images=1 if options.for_evaluation else MIN_IMAGES,
             split_images=ImageSplit.of_options(options, data.groups),
-            conditions=() if options.for_evaluation else data.conditions,
+            conditions=() if options.for_evaluation else data.conditions, former=options.former,
         )  # fmt: skip
         return replace(dataset, symmetries=choose_symmetries(bool(data.hflip), data.rotate90))
 

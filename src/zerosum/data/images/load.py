@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.condition_columns import Conditions, fit_column
+from zerosum.data.condition_columns import ConditionColumn, Conditions, fit_column
 from zerosum.data.dataset import Dataset
+from zerosum.data.former_data import FormerData
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.decode import FITS, MAX_EXAMPLES_PER_IMAGE
 from zerosum.data.images.example_format import ExampleFormat
@@ -50,6 +51,7 @@ def load_source(
     min_images: int = MIN_IMAGES,
     split: Split = Split.TRAINING,
     conditions: Sequence[str] = (),
+    former: FormerData | None = None,
 ) -> Dataset:
     """Load all images of a source, or read them from the cache.
 
@@ -72,6 +74,7 @@ def load_source(
             one image.
         split: what is read of a source that has been split into train/, test/ and the like.
         conditions: the columns of the table of labels that are numeric conditions, as in `data.conditions`.
+        former: what a run keeps of its data, if these are its data after a change.
 
     Returns:
         The dataset, with values (N, H, W, channels) of the type, in memory or memory-mapped.
@@ -108,7 +111,8 @@ def load_source(
         notes=[*decoded.summary.notes, *describe_enlarged(decoded.summary, form), *notes, *near_copies],
     )
     dataset = Dataset(decoded.values, labels, resolved.classes, content_hashes, train, held_out, summary, codec)
-    return add_conditions(dataset, codec, resolved.names, decoded.metadata.source_indices, cells)
+    columns = former.codec.conditions.columns if former and isinstance(former.codec, ImageCodec) else ()
+    return add_conditions(dataset, codec, resolved.names, decoded.metadata.source_indices, cells, columns)
 
 
 def add_conditions(
@@ -117,6 +121,7 @@ def add_conditions(
     names: Sequence[str],
     source_indices: NDArray[np.int64],
     cells: Mapping[str, Sequence[str]],
+    fitted: Sequence[ConditionColumn] = (),
 ) -> Dataset:
     """Return a dataset with columns of the table of labels as numeric conditions; the same one if there are none.
 
@@ -126,6 +131,7 @@ def add_conditions(
         names: (S,) the images of the source.
         source_indices: (N,) the image of each example.
         cells: (S,) the values of the images, by column.
+        fitted: the columns of a run whose data these are, which are not fitted again; () for other data.
 
     Raises:
         BadInput: if a column cannot be used.
@@ -134,9 +140,10 @@ def add_conditions(
         return dataset
     files = [names[index] for index in source_indices]
     columns, numbers = [], []
+    known = {column.name: column for column in fitted}
     for name, column_cells in cells.items():
         chosen = [column_cells[index].strip() for index in source_indices]
-        columns.append(fit_column(name, chosen, files, dataset.train))
+        columns.append(known.get(name) or fit_column(name, chosen, files, dataset.train))
         numbers.append(columns[-1].encode(chosen))
     values, train = np.concatenate(numbers, 1), dataset.train
     conditions = Conditions.of_training(columns, values[train], dataset.labels[train])

@@ -40,8 +40,6 @@ class HistoricalAveraging(TermSettings):
         import torch
 
         player = play.game.players[self.player]
-        averages = player.emas[-1].network.parameters()
-        distances = [
-            (weight - average).square().sum() for weight, average in zip(player.parameters, averages, strict=True)
-        ]
+        pairs = zip(player.parameters, player.averages(player.emas[-1]), strict=True)
+        distances = [(weight - average).square().sum() for weight, average in pairs]
         return torch.stack(distances).sum()

@@ -42,6 +42,8 @@ class NetworkConfig(Settings):
 
     kind: str
     """Name of the network."""
+    keeps_weights_across_sizes: ClassVar[bool] = False
+    """Whether a network for images of another size has the same layers at the resolutions that both have."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Check that the network supports samples of this shape.
@@ -252,6 +254,7 @@ class TranslatorConfig(GeneratorConfig):
     """
 
     is_translator: ClassVar[bool] = True
+    keeps_weights_across_sizes: ClassVar[bool] = True
     condition: Literal["none"] = "none"
     """Translators have no class condition."""
     upscale_factor: Literal[1] = 1

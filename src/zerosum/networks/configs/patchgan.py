@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,7 @@ class PatchGANDiscriminatorConfig(TensorDiscriminatorConfig):
     """Scores every position of an image by its surroundings (PatchGAN, Isola et al. 2017, arXiv:1611.07004)."""
 
     kind: Literal["patchgan"] = "patchgan"
+    keeps_weights_across_sizes: ClassVar[bool] = True
     condition: Literal["none"] = "none"
     """PatchGAN has no class condition."""
     width: Width = 64

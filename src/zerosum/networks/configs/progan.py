@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 class _ProGANConfig(NetworkConfig):
     kind: Literal["progan"] = "progan"
+    keeps_weights_across_sizes: ClassVar[bool] = True
     widths: Widths = (512, 512, 512, 512, 256, 128, 64, 32, 16)
     """Channels at 4x4, 8x8, 16x16, ...: cut to the image's size, the last repeated for larger images. The default is
     the paper's for images of 1024 x 1024."""

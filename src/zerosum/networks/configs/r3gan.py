@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 class _R3GANConfig(NetworkConfig):
     kind: Literal["r3gan"] = "r3gan"
+    keeps_weights_across_sizes: ClassVar[bool] = True
     widths: Widths = (768, 768, 768, 768, 384, 192, 96)
     """Channels at 4x4, 8x8, 16x16, ...: cut to the image's size, the last repeated for larger images. The default is
     the paper's for CIFAR-10 (its first 4), FFHQ-64 (5) and FFHQ-256 (7)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 class _StyleGAN2Config(NetworkConfig):
     kind: Literal["stylegan2"] = "stylegan2"
+    keeps_weights_across_sizes: ClassVar[bool] = True
     channel_base: Annotated[int, Field(ge=1, le=1 << 20)] = 32768
     """The channels at a size are channel_base / side, at most channel_max. The paper's for 1024 px; 16384 at 256 px."""
     channel_max: Width = 512
