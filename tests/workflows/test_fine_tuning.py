@@ -172,6 +172,7 @@ def test_a_translation_is_fine_tuned_on_two_folders(trained_pairs: Path, image_p
         ({"recipe": "dcgan"}, "`recipe` dcgan: a run that starts from .* has its recipe"),
         ({"size": "base"}, "`size` base: a run that starts from"),
         ({"source": "ring"}, "was trained on images, and ring holds points"),
+        ({"settings": {"data.kind": "points"}}, "was trained on images, and .* holds points"),
         ({"start_from": None, "freeze": {"discriminator": 1}}, "`training.freeze`: stages that are frozen keep"),
         ({"freeze": {"discriminator": 9}}, "`training.freeze.discriminator` 9: .* dcgan has 2 stages .*; give 1 to 2"),
         ({"freeze": {"generator": 1}}, "`training.freeze.generator` 1: .* has no stages that can be frozen; leave"),
@@ -179,7 +180,19 @@ def test_a_translation_is_fine_tuned_on_two_folders(trained_pairs: Path, image_p
         ({"settings": {"generator.width": 64}}, "only .* weights of the generator fit"),
         ({"source": ""}, "`data.source` is missing"),
     ],
-    ids=["no-run", "recipe", "size", "kind", "no-start", "count", "generator", "player", "width", "no-data"],
+    ids=[
+        "no-run",
+        "recipe",
+        "size",
+        "kind",
+        "other-kind",
+        "no-start",
+        "count",
+        "generator",
+        "player",
+        "width",
+        "no-data",
+    ],
 )
 def test_what_cannot_start_from_a_run_is_refused(
     arguments: dict, message: str, trained_images: Path, image_pairs: Path, tmp_path: Path

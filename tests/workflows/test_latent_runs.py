@@ -149,3 +149,16 @@ def test_other_families_play_on_codes_too(images: Path, tmp_path: Path, recipe: 
     run = zerosum.train(source, recipe=recipe, run=tmp_path / "run", examples=64, size="nano", settings=settings)
     assert run.state == "done"
     assert zerosum.load(run.path, device="cpu").sample(2).shape[2:] == (64, 64)
+
+
+def test_another_run_starts_from_the_autoencoder_too(trained: Path, images: Path, tmp_path: Path) -> None:
+    settings = {"diagnostics.probe": False, "game.autoencoder.examples": 16}
+    run = zerosum.train(images, start_from=trained, run=tmp_path / "run", examples=32, settings=settings)
+    networks = run.folder.read_json("plan.json")["start"]["networks"]
+    assert {"generator", "discriminator", "autoencoder"} <= networks.keys()
+    assert all(network["taken"] == network["weights"] > 0 for network in networks.values())
+    former = load_file(RunFolder(trained).checkpoints()[-1] / "networks.safetensors")
+    started = load_file(run.path / "start.safetensors")
+    names = [name for name in started if name.startswith("autoencoder.")]
+    assert names
+    assert all(torch.equal(started[name], former[name]) for name in names)

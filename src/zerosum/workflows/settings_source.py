@@ -133,10 +133,10 @@ class StartedSettings:
 
     def _check_kind(self, table: Mapping[str, object]) -> None:
         """Raise BadInput if the data are of another kind than those of the other run."""
-        kind = self.start.recipe.data.kind
-        claimed = claimed_kind({name: value for name, value in table.items() if name != "kind"})
-        if table.get("kind") != kind or claimed != kind:
-            found = claimed if table.get("kind") == kind else table.get("kind")
+        kind, found = self.start.recipe.data.kind, table.get("kind")
+        if "data.kind" not in {*self.settings, *self.keywords}:
+            found = claimed_kind({name: value for name, value in table.items() if name != "kind"})
+        if found != kind:
             raise BadInput(
                 f"`start_from` {quote_path(self.start.path)}: was trained on {kind}, and {table.get('source')} holds"
                 f" {found}; start from a run on the same kind of data"
