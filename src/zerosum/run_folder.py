@@ -156,10 +156,10 @@ class RunFolder:
         except OSError as error:
             raise BadInput(f"{path} cannot be read ({error.strerror}); grant read access to it") from error
         if not is_run:
-            nearby = _find_nearby_runs(path)
-            hint = f"existing runs: {', '.join(nearby)}" if nearby else "create one with `zerosum train`"
+            is_model = (path / "config.json").is_file() or str(path).startswith("hf:")
             problem = "is not a run folder (it has no recipe.toml)" if path.exists() else "does not exist"
-            raise BadInput(f"{path} {problem}; {hint}")
+            problem = "is a model folder, without the data and the log of its run" if is_model else problem
+            raise BadInput(f"{path} {problem}; {_name_nearby_runs(path)}")
         folder = cls(path)
         folder._check_format_version()
         return folder
@@ -393,7 +393,7 @@ def _is_empty(path: Path) -> bool:
     return names == starts or (bool(starts) and names - starts <= _FIRST_FILES)
 
 
-def _find_nearby_runs(path: Path) -> list[str]:
+def _name_nearby_runs(path: Path) -> str:
     parents: Iterable[Path] = (path.parent, Path("runs"))
     runs = {str(file.parent) for folder in parents if folder.is_dir() for file in folder.glob("[!.]*/recipe.toml")}
-    return sorted(runs)[:5]
+    return f"existing runs: {', '.join(sorted(runs)[:5])}" if runs else "create one with `zerosum train`"

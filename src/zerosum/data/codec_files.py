@@ -15,7 +15,7 @@ from zerosum.game.sample_spec import SampleSpec, TensorSpec
 
 if TYPE_CHECKING:
     from zerosum.data.dataset import Dataset
-    from zerosum.run_folder import Json
+    from zerosum.run_folder import Json, Row
 
 SETTINGS_FILE, TENSORS_FILE = "codec.json", "codec.safetensors"
 
@@ -45,19 +45,31 @@ def load_codec(folder: Path) -> SavedCodec:
     Raises:
         BadInput: a file is missing or damaged.
     """
+    try:
+        return restore_codec(json.loads((folder / SETTINGS_FILE).read_text("utf8")), folder / TENSORS_FILE)
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"{folder / SETTINGS_FILE} cannot be read ({error}); it was written at the start of the run, so restore it"
+        ) from error
+
+
+def restore_codec(content: Row, tensors_file: Path) -> SavedCodec:
+    """Return the codec from the content of `codec.json` and the file of its tensors, which need not exist.
+
+    Raises:
+        ValueError: the content is damaged, or the file is.
+        OSError: the file cannot be read.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        content = json.loads((folder / SETTINGS_FILE).read_text("utf8"))
-        tensors = load_file(folder / TENSORS_FILE) if (folder / TENSORS_FILE).exists() else {}
+        tensors = load_file(tensors_file) if tensors_file.exists() else {}
         kind, input_spec = str(content["kind"]), content["input_spec"]
         codec = DATA_KINDS.find(kind).restore_codec(content["settings"], tensors)
         return SavedCodec(kind, codec, None if input_spec is None else _spec_from_json(input_spec))
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise BadInput(
-            f"{folder / SETTINGS_FILE} cannot be read ({error}); it was written at the start of the run, so restore it"
-        ) from error
+    except (KeyError, TypeError, SafetensorError) as error:
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _spec_to_json(spec: SampleSpec) -> Json:

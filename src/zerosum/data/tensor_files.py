@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _OS_ERROR = re.compile(r"os error (\d+)")
 
 
-def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write contiguous tensors by name into a .safetensors file.
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write contiguous tensors by name into a .safetensors file, with metadata in its header.
 
     Raises:
         OSError: the file cannot be written, for example because the disk is full.
@@ -27,7 +27,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     path.touch()
     permissions = path.stat().st_mode & 0o777  # as the umask says, where `save_file` lets nobody else read the file
     try:
-        save_file(dict(tensors), path)
+        save_file(dict(tensors), path, dict(metadata) if metadata else None)
         path.chmod(permissions)
     except SafetensorError as error:
         found = _OS_ERROR.search(str(error))

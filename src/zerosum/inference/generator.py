@@ -6,10 +6,8 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -21,7 +19,6 @@ from zerosum.game.latent import Latent
 from zerosum.game.sample_spec import SampleSpec, TensorSpec, leaf_specs
 from zerosum.game.types import Sample, condition_inputs
 from zerosum.inference.latent_space import StyleGenerator
-from zerosum.training.integrity import check_file
 
 InterpolationFn = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From two latents (L,) and fractions (K,) in [0, 1] to K interpolated latents (K, L); 0 is the first, 1 the second."""
@@ -334,52 +331,3 @@ class Generator:
         one_hot = torch.eye(len(self.classes))
         first, last = self.class_index(label), self.class_index(label if to_label is None else to_label)
         return lerp(one_hot[first], one_hot[last], fractions)
-
-
-EMA_PREFIX, RAW_PREFIX = "emas.generator.0.network.", "generator."
-"""Prefixes of the generator's EMA weights and of its raw weights in a checkpoint."""
-AUTOENCODER_PREFIX = "autoencoder."
-"""Prefix of the autoencoder's weights, for recipes whose generator makes codes."""
-PRE_ADVERSARIAL_PREFIX = "emas.generator.1.network."
-"""Prefix of a translator's weights before adversarial training, for recipes that start with other losses only."""
-
-
-def load_weights(
-    network: nn.Module,
-    checkpoint: Path,
-    prefix: str,
-    device: torch.device,
-    *,
-    other_prefix: str = "",
-    other_weight: float = 0.0,
-) -> nn.Module:
-    """Load the weights of a prefix from a checkpoint, and return the network on the device in evaluation mode.
-
-    With `other_weight`, the weights are interpolated linearly towards those of `other_prefix`.
-
-    Raises:
-        BadInput: if the checkpoint is damaged or belongs to another network.
-    """
-    path = checkpoint / "networks.safetensors"
-    try:
-        check_file(checkpoint, path.name)
-        weights = _read_tensors(path, prefix)
-        if other_weight:
-            weights = {
-                name: torch.lerp(weights[name], tensor, other_weight)
-                for name, tensor in _read_tensors(path, other_prefix).items()
-            }
-        network.load_state_dict(weights)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        instead = f"delete {checkpoint} to use the checkpoint before"
-        if checkpoint.name == "best":
-            instead = "leave `best` out to use the newest checkpoint"
-        raise BadInput(f"{path} cannot be read ({reason}); {instead}") from error
-    return network.to(device).eval().requires_grad_(False)
-
-
-def _read_tensors(path: Path, prefix: str) -> dict[str, Tensor]:
-    with safe_open(path, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict)
-        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}

@@ -7,30 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.errors import BadInput
-from zerosum.inference.load import read_recipe
+from zerosum.inference.load import open_model
+from zerosum.inference.saved_model import SavedModel
 from zerosum.recipes.recipe import Recipe
-from zerosum.run_folder import Row, RunFolder
+from zerosum.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from zerosum.data.codec_files import SavedCodec
 
-WEIGHTS_FILE = "networks.safetensors"
-"""The networks of a game, in a checkpoint."""
-
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """A run whose networks another run starts from. Nothing is written into it."""
+    """A run, or a model folder, whose networks another run starts from. Nothing is written into it."""
 
     path: Path
     """The folder as the user named it."""
     recipe: Recipe
     """Its settings, with unresolved schedules."""
-    weights_folder: Path
-    """The folder with its weights: the newest checkpoint."""
+    model: SavedModel
+    """Its weights: those of the newest checkpoint, or of a model folder."""
     examples: int
     """Training examples of these weights."""
     classes: tuple[str, ...] = ()
@@ -46,9 +43,7 @@ class StartingPoint:
         Raises:
             BadInput: it cannot be read.
         """
-        from zerosum.data.codec_files import load_codec
-
-        return load_codec(self.path)
+        return self.model.read_codec()
 
     def read_weights(self) -> dict[str, Tensor]:
         """Return all tensors of its networks, by their names in a checkpoint.
@@ -56,19 +51,7 @@ class StartingPoint:
         Raises:
             BadInput: the file is missing or damaged.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        from zerosum.training.integrity import check_file
-
-        try:
-            check_file(self.weights_folder, WEIGHTS_FILE)
-            return load_file(self.weights_folder / WEIGHTS_FILE)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise BadInput(
-                f"{self.weights_folder / WEIGHTS_FILE} cannot be read ({error}); delete this checkpoint to start from"
-                " the one before"
-            ) from error
+        return self.model.read_tensors()
 
     def read_growth(self) -> int | None:
         """Return the resolution to which networks with progressive growing have grown: 0 is 4 x 4 pixels.
@@ -83,22 +66,20 @@ class StartingPoint:
 
 
 def open_start(path: str | Path) -> StartingPoint:
-    """Open the run from which another one starts; PyTorch is not imported.
+    """Open the run or the model folder from which a run starts; PyTorch is not imported.
 
     Raises:
         BadInput: there is no such run, or it has no checkpoint yet.
     """
-    folder = RunFolder.open(Path(path))
-    recipe, plan = read_recipe(folder), folder.read_intact_json("plan.json")
-    checkpoint = folder.newest_checkpoint()
-    metadata: Row = folder.read_toml("recipe.toml").get("metadata", {})
+    model = open_model(path)
+    plan = RunFolder(model.path).read_intact_json("plan.json")  # a model folder has none
     request = plan.get("request")
     return StartingPoint(
-        folder.path,
-        recipe,
-        checkpoint,
-        int(checkpoint.name),
-        tuple(metadata.get("classes", ())),
+        model.path,
+        model.recipe,
+        model,
+        model.examples,
+        tuple(model.classes),
         request.get("settings") if isinstance(request, Mapping) else None,
         plan.get("recipe_settings"),
     )

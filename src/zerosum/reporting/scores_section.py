@@ -48,7 +48,7 @@ def format_scores(row: Row, noun: str) -> list[str]:
         noun: one item of the data in words, such as "point"; the plural has an s.
     """
     cells = [("score", "value", "real against real", "ratio")]
-    cells += [(name, *_score_cells(score)) for name, score in row["scores"].items()]
+    cells += [(name, *score_cells(score)) for name, score in row["scores"].items()]
     return [
         *_paired_metric_lines(row.get("paired_metrics") or {}),
         *_align_columns(cells),
@@ -75,7 +75,8 @@ def _paired_metric_lines(pairs: Row) -> list[str]:
     return [*_align_columns(cells), ""]
 
 
-def _score_cells(score: Row) -> tuple[str, str, str]:
+def score_cells(score: Row) -> tuple[str, str, str]:
+    """Format a score: its value, that of real items against real ones, and how far it is from it."""
     return (
         format_with_error(score["value"], score["error"]),
         format_with_error(score["floor"], score["floor_error"]),
@@ -188,7 +189,7 @@ def _score_table(row: Row, noun: str, item_metrics: Sequence[MetricInfo]) -> Mar
         tag(
             "tr",
             tag("th", name, scope="row"),
-            *(tag("td", cell) for cell in _score_cells(score)),
+            *(tag("td", cell) for cell in score_cells(score)),
             tag("td", describe_score(name, noun, item_metrics)),
         )
         for name, score in row["scores"].items()

@@ -15,6 +15,7 @@ from zerosum.evaluation.ranking import (
     rank_by_protocol,
 )
 from zerosum.files import quote_path
+from zerosum.inference.model_folder import is_model_folder
 from zerosum.run_folder import Row, RunFolder
 
 
@@ -55,7 +56,7 @@ def _load_entries(folder: RunFolder) -> list[EvaluatedRun]:
     Raises:
         BadInput: the folder does not exist, or its scores cannot be read.
     """
-    if not folder.path.is_dir() or (folder.path / "recipe.toml").exists():
+    if not folder.path.is_dir() or (folder.path / "recipe.toml").exists() or is_model_folder(folder.path):
         RunFolder.open(folder.path)  # raises if there is no run, or one of another format version
     rows = list(folder.rows("scores.jsonl"))
     offline = [row for row in rows if row.get("mode") == "offline"] or rows[-1:]

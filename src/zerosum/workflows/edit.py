@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
-from zerosum.inference.load import read_recipe
+from zerosum.inference.load import open_model, read_recipe
 from zerosum.reporter import Reporter, SilentReporter, TimedProgress
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_memory, check_number, check_seed, check_whole_number
@@ -214,7 +214,7 @@ def encode(
     path = session.prepare_output_path(("encode", Path(image).stem, f"seed{seed}", *options), into, (".png", ".npy"))
     from zerosum.game.sample_tree import single_tensor
 
-    data = read_recipe(RunFolder.open(Path(run))).data
+    data = open_model(run, best=best).recipe.data
     target = single_tensor(DATA_KINDS.find(data.kind).load_file(data, Path(image), session.generator.codec))
     import numpy as np
     import torch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import is_bounded, require_single_tensor
 from zerosum.workflows.bounds import MAX_STYLE_TRUNCATION, check_latent_truncation, check_number
-from zerosum.workflows.output_paths import first_free, make_name, optional_part
+from zerosum.workflows.output_paths import first_free, make_name, optional_part, outputs_folder
 from zerosum.workflows.sample import class_part, load_image_generator
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class EditingSession:
         if into is None:
             default = 1.0 if self.generator.has_styles else math.inf
             options = (optional_part("truncation", self.truncation, default), self.class_name)
-            stem = Path(self.run) / "outputs" / make_name(self.generator.checkpoint, *parts, *options)
+            stem = outputs_folder(self.run) / make_name(self.generator.checkpoint, *parts, *options)
             free = first_free(stem, lambda candidate: [Path(f"{candidate}{suffix}") for suffix in suffixes])
             path = Path(f"{free}.png")
         else:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerosum.data.kind import DATA_KINDS, HELD_OUT_FRACTION, load_dataset, selected_kind
 from zerosum.errors import BadInput
+from zerosum.inference.hub import is_hub_name
 from zerosum.inference.load import load, load_translator, read_recipe
+from zerosum.inference.model_folder import is_model_folder
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import Row, RunFolder
 from zerosum.workflows.bounds import check_latent_truncation, check_seed
@@ -83,6 +85,11 @@ def evaluate(
     request.check_options(reference_split, num_samples, neighbors, copy_candidates)
     check_seed(seed)
     check_latent_truncation(truncation)
+    if is_hub_name(run) or is_model_folder(Path(run)):
+        raise BadInput(
+            f"{run} is a model folder, without the data of its run; write samples of it with `zerosum sample`, and "
+            "evaluate their folder as `fake` with real data as `real`"
+        )
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
     candidates = copy_candidates or request.DEFAULT_COPY_CANDIDATES

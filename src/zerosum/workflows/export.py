@@ -20,6 +20,7 @@ def export(
     half: bool = False,
     best: bool = False,
     reverse: bool = False,
+    push: str = "",
     reporter: Reporter | None = None,
 ) -> Path:
     """Export the generator or translator of a run in a form that runs elsewhere.
@@ -31,6 +32,7 @@ def export(
         half: store the weights of an ONNX model in half precision: half the size, with arithmetic in full precision.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         reverse: for runs that translate in both directions: from target to input.
+        push: for the hub: the name user/name of a new private model there, to which the folder is pushed.
         reporter: receives the messages; by default nothing is reported.
 
     Returns:
@@ -46,9 +48,9 @@ def export(
         ['README.md', 'config.json', 'infer.py', 'model.onnx']
     """
     target = _find_target(to)
-    _check_options(to, target, {"half": half, "reverse": reverse})
+    _check_options(to, target, {"half": half, "reverse": reverse, "push": push})
     folder = RunFolder.open(Path(run))
-    request = ExportRequest(folder.path, best, reverse, half, reporter or SilentReporter())
+    request = ExportRequest(folder.path, best, reverse, half, push, reporter or SilentReporter())
     path = Path(into) if into else _default_path(request, to, target)
     if into:
         _check_is_free(path, target)

@@ -24,6 +24,8 @@ class ExportRequest:
     """For runs that translate in both directions: from target to input."""
     half: bool = False
     """Store the weights in half precision."""
+    push: str = ""
+    """The name user/name under which a model is pushed to the Hugging Face Hub; "" if it is not."""
     reporter: Reporter = field(default_factory=SilentReporter)
 
 
@@ -53,6 +55,12 @@ class ExportTarget:
 
 
 EXPORT_TARGETS: Mapping[str, ExportTarget] = MappingProxyType(
-    {}  # one entry for each form, such as "onnx"
+    {
+        "hub": ExportTarget(
+            "zerosum.workflows.export_hub:write_hub",
+            "a folder for the Hugging Face Hub or another machine, which Zerosum loads without running code",
+            ("push",),
+        ),
+    }
 )
 """The forms by name, in the order of the help."""

@@ -12,9 +12,22 @@ from pathlib import Path
 
 from zerosum.errors import BadInput
 from zerosum.files import new_folder, remove_temporary_files
+from zerosum.inference.hub import is_hub_name
+from zerosum.inference.model_folder import is_model_folder
 
 MAX_NAME_LENGTH = 120
 """Characters of a default name. File systems allow 255 bytes, and suffixes follow."""
+
+
+def outputs_folder(run: str | Path) -> Path:
+    """Return the folder of what commands write by default: `outputs/` of the run.
+
+    For a model folder and a model on the hub it is `outputs/NAME` in the current folder, since what is published, or in
+    a cache, stays as it is.
+    """
+    if is_hub_name(run):
+        return Path("outputs") / make_name(str(run).rpartition("/")[2])
+    return Path("outputs") / Path(run).resolve().name if is_model_folder(Path(run)) else Path(run) / "outputs"
 
 
 def make_name(*parts: str) -> str:

@@ -11,7 +11,7 @@ from zerosum.errors import BadInput
 from zerosum.inference.load import load
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.workflows.bounds import check_latent_truncation, check_memory, check_seed, check_whole_number
-from zerosum.workflows.output_paths import files_removed_on_error, first_free, make_name, optional_part
+from zerosum.workflows.output_paths import files_removed_on_error, first_free, make_name, optional_part, outputs_folder
 from zerosum.workflows.sample_folder import name_conditions
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def sample(
     settings = SampleSettings(seed, truncation, label, each > 0, condition)
     settings.generate(generator, first, 1)  # raises if there is no such class or condition
     count = _count(generator, num_samples, first, each)
-    default = Path(run) / "outputs" / _default_name(generator, settings, first, count, each)
+    default = outputs_folder(run) / _default_name(generator, settings, first, count, each)
     folder = SampleFolder.open(into, default, Path(run), generator, settings)
     folder.fill(first, count, reporter or SilentReporter())
     return folder.path
@@ -198,7 +198,7 @@ def walk(
     generator = load_image_generator(run, device, best, "a latent interpolation needs images")
     check_memory("steps", keyframes * steps, generator)
     options = (f"seed{seed}", f"{keyframes}x{steps}", class_part(generator, label, to_label))
-    default = Path(run) / "outputs" / make_name(generator.checkpoint, "walk", interpolation, *options)
+    default = outputs_folder(run) / make_name(generator.checkpoint, "walk", interpolation, *options)
     stem = Path(into) if into else first_free(default, lambda candidate: walk_paths(candidate, video_format))
     existing = [path for path in walk_paths(stem, video_format) if into and path.exists()]
     if existing:

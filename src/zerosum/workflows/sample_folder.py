@@ -152,7 +152,7 @@ class SampleFolder:
         settings = self.settings
         label = None if settings.label is None else self.generator.classes[self.generator.class_index(settings.label)]
         return {
-            "run": str(self.run.resolve()),
+            "run": str(self.run.resolve() if self.run.exists() else self.run),
             "checkpoint": self.generator.checkpoint,
             "seed": settings.seed,
             "truncation": None if math.isinf(settings.truncation) else settings.truncation,

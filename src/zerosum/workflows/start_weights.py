@@ -161,7 +161,7 @@ def _build_record(start: StartingPoint, transfers: Mapping[str, NetworkTransfer]
     return {
         "start": {
             "from": str(start.path.resolve()),
-            "checkpoint": start.weights_folder.name,
+            "checkpoint": start.model.checkpoint,
             "examples": start.examples,
             "networks": networks,
             "classes": {"kept": list(classes.kept), "new": new},

@@ -17,11 +17,12 @@ from zerosum.data.kind import DATA_KINDS
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 from zerosum.files import remove_temporary_files
-from zerosum.inference.load import load_translator, located_recipe, read_recipe
+from zerosum.inference.load import load_translator, located_recipe, open_model
 from zerosum.inference.translated_files import OutputAlpha, OutputWriter, TranslatedPage, require_equal_sizes
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_whole_number
+from zerosum.workflows.output_paths import outputs_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,20 +56,20 @@ def apply(
     """Translate an image, or every image of a folder (such as the frames of a video), with a trained run.
 
     Args:
-        run: the run folder; the run must be an image-to-image translation, such as pix2pix, CycleGAN or ESRGAN.
+        run: the run folder, a model folder or hf:user/name, of a translation such as pix2pix, CycleGAN or ESRGAN.
         source: an image file or a folder. Images may have any size. Each output is a PNG of the same name, or a
             TIFF or .npy file where PNG does not hold it: see `zerosum.media.image_files`.
         into: the output folder, or for one image a .png path; by default a folder in `outputs/` of the run.
-        mask: for inpainting, an image that is white where pixels are to be filled; for a folder, a folder of masks of
-            equal names. By default the transparent pixels of each image are filled.
-        degrade: the images are like the targets of the training data: degrade them first, as in training.
+        mask: for inpainting, an image, or a folder of them of equal names, that is white where pixels are to be filled;
+            by default the transparent pixels are.
+        degrade: the images are like the targets of the training data: degrade them first.
         reverse: for bidirectional runs: translate from target to input.
         shorter_side: first scale the shorter side to this number of pixels.
         network_interpolation: see `load_translator`.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         skip_existing: skip images whose output exists.
         device: auto, cpu, cuda, cuda:1 or mps.
-        reporter: receives the progress messages; by default nothing is reported.
+        reporter: receives the progress; by default nothing is reported.
 
     Returns:
         The paths of the written images.
@@ -82,18 +83,18 @@ def apply(
     reporter = reporter or SilentReporter()
     if shorter_side is not None:
         check_whole_number("shorter_side", shorter_side, 8, MAX_SHORTER_SIDE)
-    recipe = read_recipe(RunFolder.open(Path(run)))
+    model = open_model(run, best=best)
     translator = load_translator(run, device, best=best, reverse=reverse, network_interpolation=network_interpolation)
-    degradations = recipe.data.degradations
+    recipe, degradations = model.recipe, model.recipe.data.degradations
     masks = _open_masks(degradations, mask, Path(source), degrade)
     data = recipe.data.reversed() if reverse else recipe.data
     writer, reader = OutputWriter.of_data(data, translator.target_shape), _page_reader(data, translator)
     input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks, reader, writer.alpha)
-    data = located_recipe(RunFolder(Path(run)), recipe).data
+    data = located_recipe(RunFolder(model.path), recipe).data
     jobs = _plan_jobs(
         Path(source),
         _list_inputs(Path(source), data.reversed() if reverse else data, reporter),
-        Path(into) if into else Path(run) / "outputs" / _output_stem(source, translator, reverse),
+        Path(into) if into else outputs_folder(run) / _output_stem(source, translator, reverse),
         skip_existing,
         writer,
     )
@@ -141,9 +142,6 @@ def _open_masks(
     if not Path(mask).exists():
         raise BadInput(f"`mask` {mask}: there is no such file or folder; name an image, or a folder of images")
     return _MaskSource(Path(mask), source)
-
-
-# ---------------------------------------------------------------------- inputs and outputs
 
 
 Job = tuple[Path, Path]

@@ -60,8 +60,8 @@ def list_folder(folder: Path) -> FolderListing:
     """List a folder and its subfolders, without hidden files and folders.
 
     Links are followed; each folder is read once, under its own path if that is within the folder. Run folders are
-    passed over, since their sample images are no data, and so are sheets in folders of generated samples. Subfolders and
-    files that cannot be read are noted.
+    passed over, since their sample images are no data, and so are sheets in folders of generated samples. Subfolders
+    and files that cannot be read are noted.
 
     Raises:
         BadInput: if the folder itself cannot be listed.
