@@ -25,6 +25,8 @@ class BaseGameConfig(Settings):
     """Whether the generator maps images to images, not latents to samples."""
     bidirectional: ClassVar[bool] = False
     """Whether the game has one generator and one discriminator per direction, A to B and B to A."""
+    grows: ClassVar[bool] = False
+    """Whether its networks grow in training; then `start_grown` says where they begin."""
     uses_autoencoder: ClassVar[bool] = False
     """Whether generator and discriminator play on the codes of an autoencoder."""
     discriminator_steps: PositiveInt = 1
@@ -75,6 +77,7 @@ class ProgressiveGameConfig(BaseGameConfig):
 
     kind: Literal["progressive"] = "progressive"
     requires: ClassVar[frozenset[str]] = frozenset({"progressive growing"})
+    grows: ClassVar[bool] = True
     growth: GrowthSchedule = GrowthSchedule()
     """Resolution schedule of both networks."""
 

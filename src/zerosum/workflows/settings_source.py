@@ -120,8 +120,8 @@ class StartedSettings:
         recipe = check_recipe(tree)
         user_set = {*self.settings, *self.keywords}
         decisions = self._describe_settings(recipe, describe_device(device), user_set)
-        if "game.growth.start_level" not in user_set and (level := self.start.read_growth()) is not None:
-            recipe = recipe.model_copy(update={"game": recipe.game.start_grown(level)})
+        if recipe.game.grows and "game.growth.start_level" not in user_set:
+            recipe = recipe.model_copy(update={"game": recipe.game.start_grown(self.start.read_growth() or 0)})
         file_settings = dict(self.start.file_settings or {})
         return ResolvedRecipe(recipe, [*decisions, *data_decisions], device, inspection, file_settings)
 

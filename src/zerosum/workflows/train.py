@@ -85,8 +85,9 @@ def train(
         seed: the seed of all randomness.
         device: auto, cpu, cuda, cuda:1 or mps.
         settings: any setting by its dotted name, such as {"optimizer.lr": 1e-4}.
-        start_from: a run to fine-tune: this run has its recipe and the form of its samples, and its networks start from
-            the weights there that fit by name and shape. What does not fit is named. Nothing else is taken over.
+        start_from: a run, a model folder or hf:user/name to fine-tune: this run has its recipe and the form of its
+            samples, and its networks start from the weights there that fit by name and shape. What does not fit is
+            named. Nothing else is taken over.
         freeze: stages of a network that are not trained, counted from the sample on, such as {"discriminator": 4}; for
             runs that start from another one.
         loggers: names of additional loggers, such as "tensorboard".
