@@ -35,6 +35,8 @@ LAST_EXAMINATION_FRACTION = 0.95
 OVERHEAD_TIME_FRACTION = 0.07
 """A run of a given duration reserves this fraction of it for sample grids, checkpoints, and rounds that take longer
 than the measured ones."""
+MIN_ROUNDS = 300
+"""With fewer rounds, samples of the classic recipes are of one color or all alike (benchmarks/robustness.py)."""
 AUGMENT_BELOW_EXAMPLES = 30_000
 """With fewer training examples, the discriminator overfits, so it is augmented."""
 
@@ -215,9 +217,15 @@ def choose_training_length(
     }
     reason = f"measured: {speed:,.0f} examples/s on this machine, {format_count(total)} examples"
     decisions.append(Decision("duration", f"about {format_seconds(seconds)}", reason))
-    decisions += _describe_stage(recipe, total)
+    decisions += _warn_of_few_rounds(total // batch_size) + _describe_stage(recipe, total)
     training = training.model_copy(update={"examples": total, "budget": budget, **intervals})
     return recipe.model_copy(update={"training": training}), decisions
+
+
+def _warn_of_few_rounds(rounds: int) -> list[Decision]:
+    """Return a warning if there are too few rounds to learn shapes, whatever the recipe."""
+    reason = "too few to learn more than colors; give a longer `budget` or a smaller `training.batch_size`"
+    return [Decision("rounds", f"{rounds}", reason)] if rounds < MIN_ROUNDS else []
 
 
 def replan_training(recipe: Recipe, requested: Recipe, examples: int, seconds: float) -> Recipe:
