@@ -3,7 +3,8 @@
     python benchmarks/sampling.py RUN [--samples 50000] [--threads 1]
 
 The generator alone makes batches of 64 samples and drops them; `sample` decodes and encodes them, and writes each to a
-file. Both take turns in rounds, since the speed of a shared machine changes. The peak memory is that of a new process
+file. Both take turns in rounds, since the speed of a shared machine changes. On a machine whose other cores are busy,
+the ratio is that of the CPU time, which a free second core hides. The peak memory is that of a new process
 for a tenth of the samples and for all.
 """
 
@@ -25,6 +26,8 @@ from zerosum.inference.sample_stream import BATCH_SIZE
 
 ROUND = 5_000
 """Samples of a round."""
+Seconds = tuple[float, float]
+"""Of the generator alone, and of `sample`."""
 PEAK_SCRIPT = """
 import resource, sys, torch, zerosum
 torch.set_num_threads(int(sys.argv[4]))
@@ -42,13 +45,14 @@ def main() -> None:
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak memory")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    rounds = measure_rounds(options.run, options.samples)
+    rounds, cpu = measure_rounds(options.run, options.samples)
     alone, written = (sum(seconds) for seconds in zip(*rounds, strict=True))
     ratios = sorted(with_files / without for without, with_files in rounds)
     result = {
         "samples": options.samples, "threads": options.threads, "generator_seconds": round(alone, 1),
         "sample_seconds": round(written, 1), "ratio": round(written / alone, 3),
         "median_ratio_of_rounds": round(ratios[len(ratios) // 2], 3),
+        "cpu_ratio": round(sum(written for _, written in cpu) / sum(alone for alone, _ in cpu), 3),
     }  # fmt: skip
     if not options.no_memory:
         counts = (options.samples // 10, options.samples)
@@ -56,24 +60,25 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def measure_rounds(run: Path, count: int) -> list[tuple[float, float]]:
-    """Return the seconds of the generator alone and of `sample`, for each round of samples."""
+def measure_rounds(run: Path, count: int) -> tuple[list[Seconds], list[Seconds]]:
+    """Return the seconds of the generator alone and of `sample`, for each round of samples, and those of the CPU."""
     generator = zerosum.load(run)
     generate(generator, 0, 2 * BATCH_SIZE)
-    rounds = []
+    rounds, cpu = list[Seconds](), list[Seconds]()
     with tempfile.TemporaryDirectory() as scratch:
         into = Path(scratch) / "samples"
         zerosum.sample(run, 2 * BATCH_SIZE, into=Path(scratch) / "first")
         for first in range(0, count, ROUND):
             size = min(ROUND, count - first)
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             generate(generator, first, size)
-            middle = time.perf_counter()
+            middle, cpu_middle = time.perf_counter(), time.process_time()
             zerosum.sample(run, size, first=first, into=into)
             rounds.append((middle - start, time.perf_counter() - middle))
+            cpu.append((cpu_middle - cpu_start, time.process_time() - cpu_middle))
             print(f"{first + size:,}: {rounds[-1][0]:.1f} s alone, {rounds[-1][1]:.1f} s with files", file=sys.stderr)
         assert len(list(into.glob("[0-9]*.png"))) == count
-    return rounds
+    return rounds, cpu
 
 
 def generate(generator: Generator, first: int, count: int) -> None:
