@@ -7,6 +7,7 @@ from zerosum.workflows.compare import compare
 from zerosum.workflows.diagnose import diagnose
 from zerosum.workflows.edit import edit, encode, mix
 from zerosum.workflows.evaluate import evaluate, evaluate_folders
+from zerosum.workflows.export import export
 from zerosum.workflows.inspect import inspect_dataset
 from zerosum.workflows.run import Run
 from zerosum.workflows.sample import sample, walk
@@ -23,6 +24,7 @@ __all__ = [
     "encode",
     "evaluate",
     "evaluate_folders",
+    "export",
     "inspect_dataset",
     "load",
     "load_translator",

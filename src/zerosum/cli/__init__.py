@@ -10,9 +10,12 @@ from zerosum.cli import train  # first, because --help lists commands in the ord
 
 # isort: split
 from zerosum.cli import evaluate, generate
+
+# isort: split
+from zerosum.cli import export
 from zerosum.cli.app import app, run_safely
 
-__all__ = ["app", "evaluate", "generate", "main", "run_safely", "train"]
+__all__ = ["app", "evaluate", "export", "generate", "main", "run_safely", "train"]
 
 
 def main() -> None:

@@ -45,7 +45,11 @@ class StyleGenerator(Protocol):
         """Number of layers with a style."""
 
     def styles(
-        self, latent: Tensor, label: Tensor | None = None, truncation: float = 1.0, condition: Tensor | None = None
+        self,
+        latent: Tensor,
+        label: Tensor | None = None,
+        truncation: float | Tensor = 1.0,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Map latents (N, L) to styles (N, layers, W)."""
 

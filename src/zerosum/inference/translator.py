@@ -90,6 +90,11 @@ class Translator:
         return self._declared.receptive_field_radius
 
     @property
+    def size_multiple(self) -> int:
+        """The network pads the sides of its inputs to multiples of this number, and crops its outputs."""
+        return self._declared.size_multiple
+
+    @property
     def _declared(self) -> TranslatorNetwork:
         """The network as what it declares about its tiles."""
         assert isinstance(self.network, TranslatorNetwork), "a translator declares its receptive field"

@@ -10,9 +10,11 @@ from zerosum.data.codec import Codec, Items
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.images.size import parse_size
 from zerosum.data.images.summary import describe_channels
+from zerosum.media import images_script
 from zerosum.media.image_files import describe_format, image_file_name, save_each
 from zerosum.media.kind import MediaKind
 from zerosum.media.raster import Images, as_images, make_grid
+from zerosum.media.script import ScriptPart
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ class ImageMedia(MediaKind):
             return ""
         description = describe_format(codec.dtype, codec.shape[0])
         return "" if description == "PNG" else description
+
+    def sample_script(self, codec: Codec) -> ScriptPart:
+        """Return how scripts write samples: as `write` does."""
+        assert isinstance(codec, ImageCodec), "images have a codec of images"
+        return images_script.sample_script(codec)
 
     def frames(self, items: Items) -> Images:
         """Return the images themselves."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from zerosum.data.codec import Codec, Items
 from zerosum.data.registry import KindRegistry
 from zerosum.errors import BadInput
+from zerosum.media.script import ScriptPart, load_script
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from zerosum.data.config import DataConfig
     from zerosum.media.raster import Images
+
+Shape: TypeAlias = tuple[int, ...]
 
 
 class MediaKind(ABC):
@@ -59,6 +63,24 @@ class MediaKind(ABC):
     def describe_files(self, codec: Codec) -> str:
         """Return what files `write` makes of the items of a codec, or "" for the usual ones of this kind."""
         return ""
+
+    def sample_script(self, codec: Codec) -> ScriptPart:
+        """Return how scripts without Zerosum write samples; by default the values of the network, not decoded."""
+        source = load_script(Path(__file__).with_name("scripts") / "undecoded.py.txt")
+        return ScriptPart(source, facts={"sample": codec.settings()})
+
+    def translation_script(self, data: DataConfig, input_shape: Shape, target_shape: Shape) -> ScriptPart:
+        """Return how scripts without Zerosum read inputs of a translation and write outputs.
+
+        Args:
+            data: the settings of the data, in the direction of the translation.
+            input_shape: (Ci, h, w) of inputs in training.
+            target_shape: (C, H, W) of outputs in training.
+
+        Raises:
+            BadInput: items of this kind are not translated.
+        """
+        raise BadInput("`run`: translates data for which there are no scripts yet; choose a run of images")
 
     def frames(self, items: Items) -> Images:
         """Return an image of each item, uint8 (N, H, W, C), for films and contact sheets.

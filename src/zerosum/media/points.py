@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from zerosum.data.codec import Items
+from zerosum.data.codec import Codec, Items
 from zerosum.errors import BadInput
 from zerosum.media.kind import MediaKind
+from zerosum.media.script import ScriptPart, load_script
 
 REAL_COLOR, FAKE_COLOR = (176, 180, 186), (0, 114, 178)
 """RGB. Light gray, and the blue of Okabe and Ito's palette, which is safe for color blindness."""
@@ -35,6 +36,11 @@ class PointMedia(MediaKind):
         np.savetxt(text, _as_floats(items), delimiter=",", fmt="%.6g")
         with (folder / "points.csv").open("ab") as file:
             file.write(text.getvalue())
+
+    def sample_script(self, codec: Codec) -> ScriptPart:
+        """Return how scripts write points.csv."""
+        source = load_script(Path(__file__).with_name("scripts") / "points.py.txt")
+        return ScriptPart(source, facts={"sample": codec.settings()})
 
 
 POINT_MEDIA = PointMedia()

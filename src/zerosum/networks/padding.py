@@ -29,15 +29,26 @@ def reflect_pad(image: Tensor, margin: int) -> Tensor:
 def _reflect_pad_axis(image: Tensor, axis: int, before: int, after: int) -> Tensor:
     """Pad one axis by reflection, or by replication where the axis is too short to reflect.
 
-    It is built of slices because the gradient of torch's own padding is summed in no fixed order on a GPU. It does not
-    return early where nothing is to be padded, so that a network exported at one size pads other sizes.
+    It is built of slices because the gradient of torch's own padding is summed in no fixed order on a GPU. An exported
+    network takes the pixels by their indices instead: a branch on the size would be that of the size it is traced at.
     """
+    if torch.compiler.is_exporting():
+        return image.index_select(axis, _pad_indices(image, axis, before, after))
     size = image.shape[axis]
     if max(before, after) < size:
         first, last = image.narrow(axis, 1, before).flip(axis), image.narrow(axis, size - 1 - after, after)
         return torch.cat([first, image, last.flip(axis)], axis)
     ends = [image.narrow(axis, 0, 1)] * before, [image.narrow(axis, size - 1, 1)] * after
     return torch.cat([*ends[0], image, *ends[1]], axis)
+
+
+def _pad_indices(image: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """Return for each position of a padded axis the index of its pixel: (before + size + after,) int64."""
+    last = image.shape[axis] - 1
+    positions = torch.arange(-before, last + 1 + after, device=image.device)
+    reflected = last - (last - positions.abs()).abs()
+    is_too_short = (positions[0] < -last) | (positions[-1] > 2 * last)
+    return torch.where(is_too_short, positions.clamp(0, last), reflected)
 
 
 class ReflectPadConv2d(nn.Module):

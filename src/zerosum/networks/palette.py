@@ -68,5 +68,5 @@ class PaletteOutput(nn.Module):
         logits = logits.contiguous()  # the softmax is 4 times as fast as in channels_last on a CPU
         weights = (SHARPNESS * logits).flatten(2).softmax(1)
         learned = self.network(latent).view(-1, self.channels, self.colors)
-        colors = torch.cat([learned, self.fixed_colors.to(learned.dtype).expand(len(learned), -1, -1)], 2)
+        colors = torch.cat([learned, self.fixed_colors.to(learned.dtype).expand(learned.shape[0], -1, -1)], 2)
         return torch.bmm(colors.to(weights.dtype), weights).view(-1, self.channels, *logits.shape[2:])

@@ -123,6 +123,6 @@ def patchify(image: Tensor, patch: int) -> Tensor:
 
 def unpatchify(patches: Tensor, patch: int, height: int, width: int) -> Tensor:
     """Put patches (N, h w, p p C) together to images (N, C, h p, w p): the inverse of `patchify`."""
-    count, channels = len(patches), patches.shape[2] // patch**2
+    count, channels = patches.shape[0], patches.shape[2] // patch**2
     grid = patches.view(count, height, width, patch, patch, channels).permute(0, 5, 1, 3, 2, 4)
     return grid.reshape(count, channels, height * patch, width * patch)

@@ -20,6 +20,7 @@ def export(
     half: bool = False,
     best: bool = False,
     reverse: bool = False,
+    ort: str | Path | None = None,
     push: str = "",
     reporter: Reporter | None = None,
 ) -> Path:
@@ -27,11 +28,12 @@ def export(
 
     Args:
         run: the run folder.
-        to: the form: onnx, or pt2 (a program of `torch.export`).
+        to: the form: onnx, pt2 (a program of `torch.export`), web (a page) or hub (a model folder).
         into: the folder or the file that is written, which must be new; by default inside `outputs/` of the run.
         half: store the weights of an ONNX model in half precision: half the size, with arithmetic in full precision.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         reverse: for runs that translate in both directions: from target to input.
+        ort: for a web page: the package of ONNX Runtime Web, as `npm pack onnxruntime-web` downloads it, or its folder.
         push: for the hub: the name user/name of a new private model there, to which the folder is pushed.
         reporter: receives the messages; by default nothing is reported.
 
@@ -48,9 +50,11 @@ def export(
         ['README.md', 'config.json', 'infer.py', 'model.onnx']
     """
     target = _find_target(to)
-    _check_options(to, target, {"half": half, "reverse": reverse, "push": push})
+    _check_options(to, target, {"half": half, "reverse": reverse, "ort": ort, "push": push})
     folder = RunFolder.open(Path(run))
-    request = ExportRequest(folder.path, best, reverse, half, push, reporter or SilentReporter())
+    request = ExportRequest(
+        folder.path, best, reverse, half, Path(ort) if ort else None, push, reporter or SilentReporter()
+    )
     path = Path(into) if into else _default_path(request, to, target)
     if into:
         _check_is_free(path, target)

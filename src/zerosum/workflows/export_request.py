@@ -24,6 +24,8 @@ class ExportRequest:
     """For runs that translate in both directions: from target to input."""
     half: bool = False
     """Store the weights in half precision."""
+    ort: Path | None = None
+    """Where ONNX Runtime Web is, for a web page."""
     push: str = ""
     """The name user/name under which a model is pushed to the Hugging Face Hub; "" if it is not."""
     reporter: Reporter = field(default_factory=SilentReporter)
@@ -56,6 +58,22 @@ class ExportTarget:
 
 EXPORT_TARGETS: Mapping[str, ExportTarget] = MappingProxyType(
     {
+        "onnx": ExportTarget(
+            "zerosum.workflows.export_onnx:write_onnx",
+            "a folder with an ONNX model and a script that runs it without PyTorch",
+            options=("half", "reverse"),
+        ),
+        "pt2": ExportTarget(
+            "zerosum.workflows.export_pt2:write_pt2",
+            "a folder with a program that PyTorch runs without Zerosum",
+            options=("reverse",),
+        ),
+        "web": ExportTarget(
+            "zerosum.workflows.export_web:write_web",
+            "one HTML page that runs it in a browser, without a connection",
+            ("half", "reverse", "ort"),
+            ".html",
+        ),
         "hub": ExportTarget(
             "zerosum.workflows.export_hub:write_hub",
             "a folder for the Hugging Face Hub or another machine, which Zerosum loads without running code",

@@ -1,0 +1,144 @@
+"""Networks as ONNX models with free batch and image sizes, checked against the network itself.
+
+The exporter is PyTorch's of `torch.export` programs. That it succeeds says little: a length that happened to be fixed
+in tracing is fixed in the model without a word. So every model is run at other batches and sizes than those traced.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zerosum.errors import BadInput
+from zerosum.inference.export.exported_program import trace
+from zerosum.inference.export.graph import Graph
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 20
+"""Version of ONNX's operators: the first with all that the networks need, and run by ONNX Runtime since 1.17."""
+MAX_MODEL_BYTES = 1_900_000_000
+"""Largest weights in one file: the format ends at 2 GiB."""
+
+
+def check_onnx_support() -> None:
+    """Check that ONNX models can be written and run.
+
+    Raises:
+        BadInput: a package is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # type: ignore[import-untyped]  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise BadInput(
+            f'`to` onnx: needs {error.name}, which is not installed: pip install "zerosum[export]"'
+        ) from error
+
+
+def build_onnx_model(graph: Graph) -> ModelProto:
+    """Return a network as an ONNX model.
+
+    Raises:
+        BadInput: the weights do not fit into one file, or the network uses what ONNX does not have.
+    """
+    from torch.onnx.errors import OnnxExporterError
+
+    size = sum(weight.numel() * weight.element_size() for weight in graph.module.state_dict().values())
+    if size > MAX_MODEL_BYTES:
+        raise BadInput(f"`to` onnx: weights of {size / 2**30:.1f} GiB do not fit into one ONNX file; choose pt2")
+    traced = trace(graph, "onnx")
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                traced, dynamo=True, opset_version=OPSET, input_names=[each.name for each in graph.inputs],
+                output_names=[name for name, _ in graph.outputs], external_data=False, verbose=False,
+                custom_translation_table=_translations(),
+            )  # fmt: skip
+    except OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise BadInput(f"`to` onnx: this network cannot be exported ({reason}); choose pt2") from error
+    assert program is not None, "with dynamo, the exporter returns a program"
+    model: ModelProto = program.model_proto
+    _name_axes(model, graph)
+    _forget_origin(model)
+    return model
+
+
+class OnnxRunner:
+    """Runs an ONNX model with ONNX Runtime on the CPU."""
+
+    def __init__(self, model: bytes) -> None:
+        """Load a model."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._names = [each.name for each in self._session.get_inputs()]
+
+    def __call__(self, inputs: tuple[Tensor, ...]) -> list[NDArray[np.float32]]:
+        """Return the outputs for inputs in the order of the graph."""
+        feeds = {name: value.numpy() for name, value in zip(self._names, inputs, strict=True)}
+        outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
+        return outputs
+
+
+def _name_axes(model: ModelProto, graph: Graph) -> None:
+    """Give the free axes their names in place of numbered symbols.
+
+    Raises:
+        BadInput: the exporter has fixed the length of one.
+    """
+    shapes = {each.name: each.axes for each in graph.inputs} | dict(graph.outputs)
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension, axis in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
+            if isinstance(axis, int):
+                continue
+            if dimension.HasField("dim_value"):
+                raise BadInput(f"`to` onnx: the {axis} of {value.name} cannot be left open in this network; choose pt2")
+            dimension.dim_param = axis
+
+
+def _forget_origin(model: ModelProto) -> None:
+    """Remove what the exporter notes at every node: the lines of code, with the folders of the machine it ran on."""
+    del model.metadata_props[:], model.graph.metadata_props[:]
+    model.graph.doc_string = ""
+    for each in (
+        *model.graph.node, *model.graph.value_info, *model.graph.initializer, *model.graph.input, *model.graph.output
+    ):  # fmt: skip
+        del each.metadata_props[:]
+        each.doc_string = ""
+
+
+def _translations() -> dict[Callable[..., object], Callable[..., object]]:
+    """Return how operators are translated that the exporter does not know."""
+    from zerosum.inference.export.onnx_operators import erfinv
+
+    return {torch.ops.aten.erfinv.default: erfinv}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's notes about packages and versions away from the user."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,90 @@
+"""Compare what an exported model computes with what the network computes, at batches and sizes it was not traced at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zerosum.errors import BadInput
+from zerosum.inference.export.graph import BATCH, HEIGHT, WIDTH, Graph
+from zerosum.run_folder import Json
+
+TRACED_SIZES = {BATCH: 3, HEIGHT: 44, WIDTH: 70}
+"""Lengths of the free axes of the inputs with which a network is traced: no two are equal, and none is 0 or 1."""
+CHECKED_SIZES = ({BATCH: 1, HEIGHT: 8, WIDTH: 8}, {BATCH: 5, HEIGHT: 37, WIDTH: 53})
+"""Those at which the result is compared: a single sample, smallest and odd sides."""
+MAX_ERROR = 1e-4
+"""Largest error of a model, as a fraction of the largest value of its output: 100 times the rounding of float32."""
+MAX_HALF_ERROR = 4 / 255
+"""The same with weights in half precision: 2 of the 255 steps between -1 and 1."""
+
+RunFn = Callable[[tuple[Tensor, ...]], Sequence[NDArray[np.float32]]]
+"""Run an exported model."""
+
+
+class Parity(NamedTuple):
+    """How far an exported model is from its network."""
+
+    error: float
+    """Largest difference of two values, as a fraction of the largest value."""
+    sizes: Sequence[Mapping[str, int]]
+    """The lengths of the free axes at which they were compared."""
+
+    @property
+    def decibels(self) -> float:
+        """The same as a ratio of amplitudes in decibels; infinite if nothing differs."""
+        return -20 * math.log10(self.error) if self.error else math.inf
+
+    def facts(self) -> dict[str, Json]:
+        """Return the same as JSON."""
+        return {"error": float(f"{self.error:.3g}"), "compared_at": [dict(each) for each in self.sizes]}
+
+
+def measure_parity(
+    graph: Graph,
+    run: RunFn,
+    sizes: Sequence[Mapping[str, int]] = CHECKED_SIZES,
+) -> Parity:
+    """Compare an exported model with its network.
+
+    Args:
+        graph: the network.
+        run: runs the exported model.
+        sizes: lengths of the free axes, one comparison for each.
+
+    Raises:
+        Exception: what `run` raises, such as of a model that does not take another batch.
+    """
+    errors, free = [0.0], {axis for axes in graph.free_axes for axis in axes.values()}
+    for lengths in sizes:
+        inputs = graph.example(lengths)
+        outputs = run(inputs)
+        errors += [compare(found, true.float().numpy()) for found, true in zip(outputs, graph(inputs), strict=True)]
+    return Parity(max(errors), [{axis: lengths[axis] for axis in lengths if axis in free} for lengths in sizes])
+
+
+def compare(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
+    """Return the largest difference as a fraction of the largest true value; infinite for other shapes, and for NaN."""
+    if found.shape != true.shape:
+        return math.inf
+    difference, scale = float(np.abs(found - true).max(initial=0)), float(np.abs(true).max(initial=0))
+    error = difference / scale if scale else difference
+    return error if math.isfinite(error) else math.inf
+
+
+def require_parity(parity: Parity, to: str, largest: float = MAX_ERROR) -> None:
+    """Raise if an exported model is too far from its network.
+
+    Raises:
+        BadInput: it is; nothing may be written then.
+    """
+    if parity.error > largest:
+        raise BadInput(
+            f"`to` {to}: the exported model differs from the network by {parity.error:.1e} of the largest value, and "
+            f"{largest:.1e} is allowed, so nothing was written; choose another form, and report this with the recipe"
+        )
