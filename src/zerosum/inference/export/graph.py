@@ -83,12 +83,11 @@ class _GeneratorModule(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the tensors of the samples (N, ...)."""
         given = dict(zip(self.names, inputs, strict=True))
+        latent = given.pop("latent")
         if isinstance(self.network, StyleGenerator):
-            styles = self.network.styles(
-                given["latent"], given.get("label"), given["truncation"], given.get("condition")
-            )
+            styles = self.network.styles(latent, given.get("label"), given["truncation"], given.get("condition"))
             return (self.network.synthesize(styles, given.get("seed")),)
-        sample: Sample = self.network(**given)
+        sample: Sample = self.network(latent, **given)
         return tuple(leaves(sample))
 
 
