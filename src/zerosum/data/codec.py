@@ -59,6 +59,14 @@ class Codec(ABC):
         """
         return items
 
+    @property
+    def shown_bands(self) -> tuple[int, ...]:
+        """The channels of samples (N, C, H, W) that `preview` keeps, as gray or RGB with or without alpha.
+
+        By default (): samples are not images.
+        """
+        return ()
+
     def round(self, sample: Sample) -> Sample:
         """Round samples (N, ...) to values that items hold, as if written to files and loaded again.
 

@@ -1,0 +1,1 @@
+"""Write a trained network as one HTML page that runs it in a browser, without a network connection."""
