@@ -88,10 +88,11 @@ def summarize(rows: list[Row]) -> Row:
 def table(results: Row) -> str:
     """Return the page as Markdown, made from the results alone."""
     lines = ["# Fine-tuning", "", "Made by `python benchmarks/finetuning.py` from `benchmarks/finetuning.json`.", ""]
+    pixels, source_examples = results["pixels"], results["source_examples"]
     lines += [
-        f"Default recipe on a CPU, {results['pixels']} pixels a side: {results['source_examples']:,} examples of the"
+        f"The default recipe on a CPU at {pixels} pixels: {source_examples:,} examples of the first data set, then"
     ]
-    lines += [f"first data set, then those of the table. {results['protocol_description']}.", ""]
+    lines += ["those of the table of the second.", ""]
     lines += [f"| data | way | examples | {' | '.join(SCORES)} | kid_lite0 of each seed |"]
     lines += [f"| {' | '.join(['---'] * (len(SCORES) + 4))} |"]
     for name, entry in results["pairs"].items():
@@ -101,7 +102,8 @@ def table(results: Row) -> str:
             seeds = ", ".join(f"{value:.3g}" for value in scores["kid_lite0"]["values"])
             lines.append(f"| {name} | {way} | {examples:,} | {means} | {seeds} |")
     floors = ", ".join(f"{name} {entry['floor']:.2g}" for name, entry in results["pairs"].items())
-    return "\n".join([*lines, "", f"kid_lite0 of real training images: {floors}.", ""])
+    protocols = [f"- {name}: {entry['protocol_description']}" for name, entry in results["pairs"].items()]
+    return "\n".join([*lines, "", f"kid_lite0 of real training images: {floors}. Protocols:", "", *protocols, ""])
 
 
 def main() -> None:
@@ -133,12 +135,12 @@ def main() -> None:
         return
     names = ("examples", "source_examples", "pixels")
     results: Row = {name: vars(options)[name] for name in names}
-    first = complete[next(iter(complete))][0]
-    results |= {"protocol_description": first["protocol_description"], "pairs": {}}
+    results["pairs"] = {}
     for name in pairs:
-        floor = complete[name, "from scratch"][0]["scores"]["kid_lite0"]["floor"]
+        first = complete[name, "from scratch"][0]
+        floor, protocol = first["scores"]["kid_lite0"]["floor"], first["protocol_description"]
         ways = {way: summarize(complete[name, way]) for way in WAYS if (name, way) in complete}
-        results["pairs"][name] = {"floor": floor, "ways": ways}
+        results["pairs"][name] = {"protocol_description": protocol, "floor": floor, "ways": ways}
     RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
     (HERE / "finetuning.md").write_text(table(results), "utf8")
 
