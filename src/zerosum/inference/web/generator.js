@@ -56,6 +56,7 @@ class GeneratorPage {
       mix: parsePlace(query.get("with")), mixLayers: this.layerName(query.get("mix"), "coarse"),
     };
     this.state.selected = Math.min(this.state.count - 1, this.state.selected);
+    this.state.direction = Math.max(0, this.offsets.findIndex((offset) => offset !== 0));
   }
 
   layerName(name, fallback) {

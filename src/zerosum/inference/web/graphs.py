@@ -70,7 +70,7 @@ def generator_graphs(generator: Generator) -> Mapping[str, Graph]:
     """
     network = generator.network
     shape = require_single_tensor(generator.codec.spec, "a web page").shape
-    images = (("sample", (BATCH, *shape)),)
+    images: tuple[tuple[str, tuple[str | int, ...]], ...] = (("sample", (BATCH, *shape)),)
     latent = GraphInput(
         "latent",
         (BATCH, generator.latent.size),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
+from zerosum.game.sample_spec import require_single_tensor
 from zerosum.game.types import condition_inputs
 from zerosum.inference.directions import Directions, ganspace, num_ganspace_directions, num_sefa_directions, sefa
 from zerosum.inference.generator import Generator
@@ -108,7 +109,7 @@ def generator_settings(
         methods: edit directions.
         direction_samples: `count` and `seed` of the latents from which standard deviations are computed.
     """
-    height, width = generator.codec.spec.shape[1:]  # type: ignore[union-attr]
+    _, height, width = require_single_tensor(generator.codec.spec, "a web page").shape
     return {
         "task": "generator",
         "height": height,
