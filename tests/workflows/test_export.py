@@ -142,3 +142,10 @@ def test_a_model_that_computes_something_else_is_not_written(
     with pytest.raises(BadInput, match="nothing was written"):
         zerosum.export(run, "pt2", into=tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_missing_package_is_named(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(BadInput, match=r"onnxruntime, which is not installed: pip install \"zerosum\[export\]\""):
+        zerosum.export(run, into=tmp_path / "new")
+    assert not (tmp_path / "new").exists()

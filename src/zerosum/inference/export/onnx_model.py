@@ -78,12 +78,13 @@ def build_onnx_model(graph: Graph) -> ModelProto:
 class OnnxRunner:
     """Runs an ONNX model with ONNX Runtime on the CPU."""
 
-    def __init__(self, model: bytes) -> None:
-        """Load a model."""
+    def __init__(self, model: bytes, threads: int = 0) -> None:
+        """Load a model, to run on so many threads; 0: as many as there are cores."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what fails is raised
+        options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._names = [each.name for each in self._session.get_inputs()]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from onnxscript import FLOAT
 from onnxscript import opset20 as op
 
@@ -37,5 +39,4 @@ def _polynomial(coefficients: tuple[float, ...], x: FLOAT) -> FLOAT:
 
 
 def _number(value: float) -> FLOAT:
-    constant = op.Constant(value_float=value)
-    return op.Cast(constant, to=FLOAT.dtype)
+    return cast(FLOAT, op.Constant(value_float=value))
