@@ -85,3 +85,13 @@ def test_levels_are_rounded_as_the_package_rounds_them() -> None:
     found = run(["png.js"], f"[...Float32Array.from({steps}).map(toLevel), {gray}]")
     expected = torch.tensor(steps).add(1).mul(127.5).round().tolist()
     assert found == [*expected, 128]
+
+
+def test_alpha_is_enlarged_as_the_package_enlarges_it() -> None:
+    rng = np.random.default_rng(0)
+    alpha = rng.choice(np.array([0, 90, 255], np.uint8), (7, 11))
+    rgba = np.dstack([np.zeros((7, 11, 3), np.uint8), alpha]).ravel().tolist()
+    raster = "{width: 44, height: 28, channels: 1, data: new Uint8Array(44 * 28)}"
+    found = run(["pixels.js"], f"[...addAlpha({raster}, {{width: 11, height: 7, data: {rgba}}}, 4).data]")
+    expected = np.asarray(Image.fromarray(alpha).resize((44, 28), Image.Resampling.LANCZOS))
+    assert np.abs(np.array(found).reshape(28, 44, 2)[..., 1] - expected.astype(int)).max() <= 1

@@ -76,13 +76,39 @@ function maskNumbers({ data, dims: [channels, height, width] }, mask) {
   return { data: numbers, dims: [channels + 1, height, width] };
 }
 
+/** The Lanczos window of 3 lobes. */
+function lanczos(x) {
+  if (x === 0) return 1;
+  return Math.abs(x) < 3 ? 3 * Math.sin(Math.PI * x) * Math.sin(Math.PI * x / 3) / (Math.PI * x) ** 2 : 0;
+}
+
+/** Lines of bytes enlarged by a whole factor with Lanczos, as Pillow does it, and turned: columns become lines. */
+function enlargeLines(data, lines, length, factor) {
+  const enlarged = new Uint8Array(lines * length * factor);
+  for (let to = 0; to < length * factor; to++) {
+    const center = (to + 0.5) / factor, first = Math.max(0, Math.trunc(center - 2.5));
+    const weights = [];
+    for (let from = first; from < Math.min(length, Math.trunc(center + 3.5)); from++) weights.push(lanczos(from - center + 0.5));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    for (let line = 0; line < lines; line++) {
+      const value = weights.reduce((sum, weight, k) => sum + weight * data[line * length + first + k], 0) / total;
+      enlarged[to * lines + line] = Math.max(0, Math.min(255, Math.round(value)));
+    }
+  }
+  return enlarged;
+}
+
 /** A gray or RGB raster with the alpha of the input as a last channel, enlarged by a whole factor. */
 function addAlpha(raster, source, factor) {
   const { width, height, channels, data } = raster, output = new Uint8Array(width * height * (channels + 1));
+  let alpha = Uint8Array.from({ length: source.width * source.height }, (_, i) => source.data[4 * i + 3]);
+  if (factor > 1) {
+    const wide = enlargeLines(alpha, source.height, source.width, factor); // its lines are columns
+    alpha = enlargeLines(wide, width, source.height, factor);
+  }
   for (let i = 0; i < width * height; i++) {
     for (let c = 0; c < channels; c++) output[i * (channels + 1) + c] = data[i * channels + c];
-    const x = Math.floor((i % width) / factor), y = Math.floor(Math.floor(i / width) / factor);
-    output[i * (channels + 1) + channels] = source.data[4 * (y * source.width + x) + 3];
+    output[i * (channels + 1) + channels] = alpha[i];
   }
   return { width, height, channels: channels + 1, data: output };
 }
