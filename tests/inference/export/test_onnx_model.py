@@ -1,5 +1,8 @@
 """Exported ONNX models compute what the networks compute, at any batch and size, and say what they take."""
 
+import json
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +20,10 @@ from zerosum.inference.export.graph import BATCH, HEIGHT, WIDTH, Graph, generato
 from zerosum.inference.export.half_weights import halve_weights
 from zerosum.inference.export.onnx_model import OnnxRunner, build_onnx_model
 from zerosum.inference.export.parity import MAX_ERROR, measure_parity
+from zerosum.inference.export.source import SCRIPTS
 from zerosum.inference.generator import Generator
 from zerosum.inference.translator import Translator
+from zerosum.media.script import render
 from zerosum.networks import stylegan2
 from zerosum.networks.configs.base import GeneratorConfig
 from zerosum.networks.configs.mlp import MLPGeneratorConfig
@@ -75,6 +80,28 @@ def test_every_input_changes_the_samples(style_graph: Graph, style_model: bytes)
     for index, other in enumerate(others.values()):
         changed = run((*inputs[:index], other, *inputs[index + 1 :]))[0]
         assert np.abs(changed - before).max() > 1e-3, list(others)[index]
+
+
+def test_the_script_gives_seeds_and_truncation_to_the_model(
+    style_graph: Graph, style_model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"styles", "seed", "label", "normal"}
+    write = "def write(outputs, first, folder):\n    np.save(folder / 'all.npy', outputs['sample'])"
+    (tmp_path / "infer.py").write_text(
+        render((SCRIPTS / "generator.py.txt").read_text(), words, {"functions": write, "imports": ""})
+    )
+    (tmp_path / "model.onnx").write_bytes(style_model)
+    facts = {"latent": {"size": 8}, "classes": ["cat", "dog"], "class_priors": [0.5, 0.5], "outputs": {"sample": {}}}
+    (tmp_path / "config.json").write_text(json.dumps(facts))
+    into = tmp_path / "samples"
+    words_of_user = ["--seed", "7", "-n", "4", "--truncation", "0.6", "--into", str(into)]
+    monkeypatch.setattr(sys, "argv", ["infer.py", *words_of_user])
+    runpy.run_path(str(tmp_path / "infer.py"), run_name="__main__")
+    codec, priors = ImageCodec((3, 8, 8)), (0.5, 0.5)
+    network = style_graph.module.network
+    generator = Generator(network, Normal(size=8), "images", codec, "0", ("cat", "dog"), priors)
+    expected = generator.sample(4, seed=7, truncation=0.6)
+    assert np.abs(np.load(into / "all.npy") - expected.numpy()).max() < 1e-4
 
 
 def test_the_axes_in_the_file_are_free(style_model: bytes) -> None:
