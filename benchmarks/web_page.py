@@ -294,9 +294,9 @@ def make_table(results: list[Result]) -> str:
 
 def replace_section(file: Path, marker: str, text: str) -> None:
     """Replace what is between two markers of a Markdown file."""
-    pattern = re.compile(rf"(<!-- {marker} -->\n).*?(\n<!-- end of {marker} -->)", re.DOTALL)
+    pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- end of {marker} -->)", re.DOTALL)
     if file.exists():
-        file.write_text(pattern.sub(lambda found: found[1] + text + found[2], file.read_text("utf8")), "utf8")
+        file.write_text(pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", file.read_text("utf8")), "utf8")
 
 
 def write_docs(results: list[Result]) -> None:
