@@ -65,6 +65,10 @@ def read_runtime(path: Path | None) -> WebRuntime:
 
     Example:
         >>> runtime = read_runtime(Path("onnxruntime-web-1.30.0.tgz"))  # doctest: +SKIP
+        >>> read_runtime(None)
+        Traceback (most recent call last):
+            ...
+        zerosum.errors.BadInput: `ort` is missing: a page needs ONNX Runtime Web ...
     """
     if path is None:
         raise BadInput(f"`ort` is missing: a page needs ONNX Runtime Web (MIT license, 14 MB); {HOW_TO_GET}")
