@@ -45,7 +45,7 @@ class WaveEvaluation(EvaluationKind):
 
 
 class WaveMedia(MediaKind):
-    write = staticmethod(lambda items, folder, *_: np.savetxt((folder / "waves.csv").open("ab"), items, "%.4f", ","))
+    write = staticmethod(lambda items, folder, first=0: np.savetxt(folder / f"waves{first}.csv", items, "%.4f", ","))
 
     def draw(self, items, real=None, columns=0):
         image = Image.new("RGB", (320, 200), "white")

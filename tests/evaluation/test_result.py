@@ -162,7 +162,7 @@ def test_a_floor_of_fewer_images_is_not_compared_with_scores_that_depend_on_size
 def test_a_floor_around_0_gives_no_ratio(value: Score, floor: Score, expected: str) -> None:
     """An unbiased kernel distance may be negative, and so may its floor."""
     row = ScoreWithFloor(KID, value, floor).as_dict()
-    assert scores_section._score_cells(row)[2] == expected
+    assert scores_section.score_cells(row)[2] == expected
 
 
 def test_a_result_is_recorded_as_json_and_formatted_as_text(digits: Dataset, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_it_is_trained_and_previewed(run: Path) -> None:
 
 
 def test_it_is_sampled_as_its_own_files(run: Path) -> None:
-    (file,) = run.glob("outputs/*/waves.csv")
+    (file,) = run.glob("outputs/*/waves0.csv")
     rows = file.read_text().splitlines()
     assert len(rows) == 16
     assert all(len(row.split(",")) == 32 for row in rows)

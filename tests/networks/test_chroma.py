@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from zerosum.errors import BadInput
+from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.chroma import ChromaGain
 from zerosum.networks.configs.dcgan import DCGANDiscriminatorConfig
+from zerosum.networks.heads import ScoreHead
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -18,6 +20,21 @@ def test_brightness_and_alpha_stay_and_color_differences_are_scaled(channels: in
     assert torch.equal(scaled[:, 3:], image[:, 3:])
     gray = torch.rand(2, 1, 4, 4).expand(-1, 3, -1, -1)
     torch.testing.assert_close(ChromaGain(3.0)(gray), gray)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_discriminator_sees_enlarged_color_differences(channels: int) -> None:
+    networks = [
+        DCGANDiscriminatorConfig(width=4, norm="none", chroma_gain=gain).build_network(
+            TensorSpec((channels, 32, 32), bounded=True), ScoreHead
+        )
+        for gain in (1, 2)
+    ]
+    networks[1].load_state_dict(networks[0].state_dict())
+    image = torch.rand(2, channels, 32, 32)
+    plain, enlarged = (network(image).score for network in networks)
+    assert torch.equal(enlarged, networks[0](ChromaGain(2)(image)).score)
+    assert not torch.equal(enlarged, plain)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])

@@ -1,12 +1,16 @@
 """The start of a run: its plan, its folder, and its trainer."""
 
+import gc
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from workflow_helpers import CLOCK_KEYS, RecordingReporter, newest_weights, train_ring
 
 from zerosum.errors import BadInput
+from zerosum.game.schedule import Progress
 from zerosum.inference.load import read_recipe
 from zerosum.recipes import defaults
 from zerosum.reporter import SilentReporter
@@ -79,37 +83,77 @@ def budget_recipe(run: Path, examples: int, budget: float, every_examples: int =
     return recipe.model_copy(update={"training": training, "evaluation": evaluation})
 
 
-def test_a_budget_is_planned_again_at_the_speed_so_far(trained_ring: Path) -> None:
+def test_a_budget_is_planned_again_at_the_speed_of_now(trained_ring: Path) -> None:
     recipe = budget_recipe(trained_ring, examples=6_400, budget=100)
     batch_size = recipe.training.batch_size
-    end = (1 - defaults.EVALUATION_TIME_FRACTION) * 100
-    for seconds in (5, 20):
-        planned = defaults.replan_training(recipe, recipe, 640, seconds).training.examples
-        assert planned == pytest.approx(640 / seconds * end, abs=batch_size)
+    for seconds, speed in ((5, 100.0), (20, 30.0)):
+        planned = defaults.replan_training(recipe, recipe, 640, seconds, speed).training.examples
+        rest = speed * (100 - seconds) * (1 - defaults.OVERHEAD_TIME_FRACTION)
+        assert planned == pytest.approx(640 + rest, abs=batch_size)
         assert planned % batch_size == 0
-    assert defaults.replan_training(recipe, recipe, 640, 1_000).training.examples == 640 + batch_size, "time is over"
+    late = defaults.replan_training(recipe, recipe, 640, 1_000, 30.0)
+    assert late.training.examples == 640 + batch_size, "time is over"
 
 
-def test_the_last_evaluation_moves_with_the_end_unless_its_interval_was_given(trained_ring: Path) -> None:
+def test_probes_and_the_last_evaluation_move_with_the_end_unless_they_were_given(trained_ring: Path) -> None:
     recipe = budget_recipe(trained_ring, examples=6_400, budget=100, every_examples=6_080)
-    chosen = defaults.replan_training(recipe, budget_recipe(trained_ring, 6_400, 100), 640, 5)
-    last = defaults.last_examination(chosen)
-    assert last - chosen.training.batch_size < chosen.evaluation.every_examples <= last + chosen.training.batch_size
-    assert defaults.replan_training(recipe, recipe, 640, 5).evaluation.every_examples == 6_080
+    tick = recipe.training.tick_examples
+    diagnostics = recipe.diagnostics.model_copy(update={"every_examples": tick})
+    recipe = recipe.model_copy(update={"diagnostics": diagnostics})
+    requested = budget_recipe(trained_ring, 6_400, 100)
+    open_probes = requested.diagnostics.model_copy(update={"every_examples": None})
+    requested = requested.model_copy(update={"diagnostics": open_probes})
+    chosen = defaults.replan_training(recipe, requested, 640, 5, 128.0)
+    last, batch_size = defaults.last_examination(chosen), chosen.training.batch_size
+    assert last - batch_size < chosen.evaluation.every_examples <= last + batch_size
+    assert chosen.diagnostics.every_examples % tick == 0
+    count = defaults.last_examination(recipe) // tick
+    assert 0.6 * count < last // chosen.diagnostics.every_examples <= count, "as many probes as planned, in whole ticks"
+    kept = defaults.replan_training(recipe, recipe, 640, 5, 128.0)
+    assert (kept.evaluation.every_examples, kept.diagnostics.every_examples) == (6_080, tick)
+
+
+def test_one_stall_does_not_change_the_speed(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert run_training._current_speed(folder) == 0
+    for speed in (50, 1, 52, 51, 54):
+        folder.append("log.jsonl", {"examples": 1, "examples_per_second": speed})
+    assert run_training._current_speed(folder) == 52
+
+
+def test_games_with_stages_are_planned_once(trained_ring: Path) -> None:
+    plan = run_training.BudgetPlan(read_recipe(RunFolder(trained_ring)))
+    trainer = SimpleNamespace(game=SimpleNamespace(timing_points=lambda total: [0]), progress=Progress(1, 50))
+    assert plan.pause_at(trainer, 100) == pytest.approx(55)
+    assert plan.pause_at(trainer, 1_000) == pytest.approx(100)
+    assert plan.pause_at(trainer, 60) == float("inf"), "no pause lies ahead"
+    trainer.game.timing_points = lambda total: [0, 1]
+    assert plan.pause_at(trainer, 1_000) == float("inf")
 
 
 def test_a_run_that_is_planned_again_is_that_of_its_new_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It pauses three times, and ends as a run that was planned so from the beginning."""
+    """It pauses four times, holds one game at a time, and ends as a run that was planned so from the beginning."""
     monkeypatch.setattr(run_training, "REPLAN_MIN_SECONDS", 0.0)
     monkeypatch.setattr(defaults, "choose_training_length", fixed_length)
-    lengths = iter((1_280, 1_024, 1_152))
+    lengths, games = iter((1_280, 1_152, 1_152, 1_152)), []
+
+    def build_trainer(*arguments: object) -> run_training.Trainer:
+        gc.collect()
+        assert [game() for game in games] == [None] * len(games)
+        trainer = real_build_trainer(*arguments)
+        games.append(weakref.ref(trainer.game))
+        return trainer
+
+    real_build_trainer = run_training.build_trainer
+    monkeypatch.setattr(run_training, "build_trainer", build_trainer)
     monkeypatch.setattr(defaults, "replan_training", lambda recipe, *_: fixed_length(recipe, examples=next(lengths))[0])
     reporter = RecordingReporter()
     run = train_ring(tmp_path / "planned", examples=None, budget=1_000, reporter=reporter)
-    assert sum("planned again" in message for message in reporter.messages) == 3
+    assert sum("planned again" in message for message in reporter.messages) == 4
+    assert len(games) == 5
     decisions = RunFolder(run.path).read_json("plan.json")["decisions"]
     assert [decision["value"] for decision in decisions if decision["name"] == "planned again"] == [
-        "1,280 examples", "1,024 examples", "1,152 examples",
+        "1,280 examples", "1,152 examples", "1,152 examples", "1,152 examples",
     ]  # fmt: skip
     monkeypatch.setattr(run_training, "REPLAN_MIN_SECONDS", float("inf"))
     monkeypatch.setattr(defaults, "choose_training_length", lambda recipe, *_: fixed_length(recipe, examples=1_152))

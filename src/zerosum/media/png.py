@@ -32,9 +32,8 @@ def encode_png(images: Images) -> Iterator[bytes]:
     Example:
         >>> from io import BytesIO
         >>> (file,) = encode_png(np.full((1, 2, 3, 1), 7, np.uint8))
-        >>> from PIL import Image
-        >>> Image.open(BytesIO(file)).getpixel((2, 1))
-        7
+        >>> file[:8]
+        b'\\x89PNG\\r\\n\\x1a\\n'
     """
     _, height, width, channels = images.shape
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPES[channels], 0, 0, 0)

@@ -26,7 +26,7 @@ class ChromaGain(nn.Module):
         self.gain = gain
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (N, 3 or 4, H, W) to the same shape."""
+        """Map images (N, C, H, W), whose first three channels are the colors, to the same shape."""
         colors = image[:, :NUM_COLORS]
         mean = colors.mean(1, keepdim=True)
         scaled = mean + self.gain * (colors - mean)

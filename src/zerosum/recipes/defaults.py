@@ -228,29 +228,34 @@ def _warn_of_few_rounds(rounds: int) -> list[Decision]:
     return [Decision("rounds", f"{rounds}", reason)] if rounds < MIN_ROUNDS else []
 
 
-def replan_training(recipe: Recipe, requested: Recipe, examples: int, seconds: float) -> Recipe:
-    """Return the recipe of a run with a new end: what the rest of its budget allows at the speed so far.
+def replan_training(recipe: Recipe, requested: Recipe, examples: int, seconds: float, speed: float) -> Recipe:
+    """Return the recipe of a run with a new end: what the rest of its budget allows at the speed of now.
 
     The speed that was measured before the run is that of a few seconds, in which other programs may have run.
 
     Args:
         recipe: the recipe of the run, with a budget.
         requested: the recipe before the open settings were chosen; what it sets is kept.
-        examples: number of examples so far, more than 0.
+        examples: number of examples so far.
         seconds: duration of the run so far.
+        speed: examples per second.
     """
-    training, evaluation = recipe.training, recipe.evaluation
+    training, evaluation, diagnostics = recipe.training, recipe.evaluation, recipe.diagnostics
     assert training.examples, "the length was planned before"
     assert training.budget, "only a run with a budget is planned again"
-    end = (1 - EVALUATION_TIME_FRACTION) * training.budget
-    total = examples + _round_to_batches(examples / seconds * max(0.0, end - seconds), training.batch_size)
-    count = last_examination(recipe) // (evaluation.every_examples or 1)
-    game = recipe.game.keep_stages(training.examples)
-    recipe = recipe.model_copy(update={"game": game, "training": training.model_copy(update={"examples": total})})
-    if evaluation.every_examples and requested.evaluation.every_examples is None and count:
-        every_examples = examination_interval(recipe, count, training.batch_size)
-        evaluation = evaluation.model_copy(update={"every_examples": every_examples})
-    return recipe.model_copy(update={"evaluation": evaluation})
+    overhead = OVERHEAD_TIME_FRACTION + EVALUATION_TIME_FRACTION * (evaluation.every_examples is not None)
+    rest = speed * (1 - overhead) * max(0.0, training.budget - seconds)
+    total = examples + _round_to_batches(rest, training.batch_size)
+    last = last_examination(recipe)
+    recipe = recipe.model_copy(update={"training": training.model_copy(update={"examples": total})})
+    if evaluation.every_examples and requested.evaluation.every_examples is None:
+        every = examination_interval(recipe, max(1, last // evaluation.every_examples), training.batch_size)
+        evaluation = evaluation.model_copy(update={"every_examples": every})
+    if diagnostics.every_examples and requested.diagnostics.every_examples is None:
+        unit = training.tick_examples or training.batch_size
+        every = examination_interval(recipe, max(1, last // diagnostics.every_examples), unit)
+        diagnostics = diagnostics.model_copy(update={"every_examples": every})
+    return recipe.model_copy(update={"evaluation": evaluation, "diagnostics": diagnostics})
 
 
 def _describe_stage(recipe: Recipe, total_examples: int) -> list[Decision]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,7 +95,7 @@ class BudgetPlan:
     requested: Recipe
     """The recipe before the open settings were chosen."""
     fractions: tuple[float, ...] = (0.1, 0.3, 0.55)
-    """Fractions of the planned examples after which the speed so far replaces the measured one, all before the learning
+    """Fractions of the planned examples after which the speed of now replaces the measured one, all before the learning
     rate of the default recipe begins to decay."""
 
     @classmethod
@@ -102,13 +104,15 @@ class BudgetPlan:
         budget = chosen.training.budget or 0
         return None if requested.training.examples or budget < REPLAN_MIN_SECONDS else cls(requested)
 
-    def pause_at(self, recipe: Recipe) -> float:
-        """Return the examples after which the run is planned again; infinity if it no longer is."""
-        return self.fractions[0] * (recipe.training.examples or 0) if self.fractions else math.inf
+    def pause_at(self, trainer: Trainer, total_examples: int) -> float:
+        """Return the examples after which the run is planned again; infinity if it no longer is.
 
-    def later(self) -> BudgetPlan:
-        """Return the plan of the rest of the run."""
-        return replace(self, fractions=self.fractions[1:])
+        Games whose rounds take longer later are not: their length was planned from rounds of all their stages.
+        """
+        if len(trainer.game.timing_points(total_examples)) > 1:
+            return math.inf
+        pauses = (fraction * total_examples for fraction in self.fractions)
+        return next((pause for pause in pauses if pause > trainer.progress.examples), math.inf)
 
 
 def train_with_recovery(
@@ -120,26 +124,34 @@ def train_with_recovery(
         setup: what the run is trained with.
         trainer: its trainer.
         dataset: the data.
-        plan: when the length of the run is planned again, at the speed so far; None: never.
+        plan: when the length of the run is planned again, at the speed of now; None: never.
 
     Returns:
         The final state of the run.
     """
-    state = run_trainer(setup, trainer, plan.pause_at(setup.recipe) if plan else math.inf)
-    if plan and state is RunState.RUNNING:
-        _replan(setup, trainer, plan)
-        changed = with_sources(read_recipe(trainer.folder), setup.recipe.data.sources)
-        next_setup, plan = replace(setup, recipe=changed), plan.later()
-    elif state in {RunState.STOPPED_BY_FINDING, RunState.DIVERGED} and _recover(setup, trainer.folder):
-        changed = with_sources(read_recipe(trainer.folder), setup.recipe.data.sources)
-        next_setup = replace(setup, recipe=changed).with_precision(changed.training.precision)
-    else:
-        return state
-    next_trainer = build_trainer(next_setup, dataset, trainer.folder)
-    next_trainer.resume(settings_changed=state is not RunState.RUNNING)
-    # the budget is shared by all attempts
-    next_trainer.previous_seconds = max(next_trainer.previous_seconds, trainer.elapsed_seconds())
-    return train_with_recovery(next_setup, next_trainer, dataset, plan)
+    while True:
+        total_examples = setup.recipe.training.examples or 0
+        state = run_trainer(setup, trainer, plan.pause_at(trainer, total_examples) if plan else math.inf)
+        if plan and state is RunState.RUNNING:
+            _replan(setup, trainer, plan)
+            setup = replace(setup, recipe=_changed_recipe(setup, trainer.folder))
+        elif state in {RunState.STOPPED_BY_FINDING, RunState.DIVERGED} and _recover(setup, trainer.folder):
+            changed = _changed_recipe(setup, trainer.folder)
+            setup = replace(setup, recipe=changed).with_precision(changed.training.precision)
+        else:
+            return state
+        folder, start_time = trainer.folder, time.monotonic() - trainer.elapsed_seconds()
+        del trainer  # before the next one is built: two of them may not fit into the memory of the device
+        setup.accelerator.free_memory()
+        trainer = build_trainer(setup, dataset, folder)
+        trainer.resume(settings_changed=state is not RunState.RUNNING)
+        # the budget is shared by all attempts
+        trainer.previous_seconds = max(trainer.previous_seconds, time.monotonic() - start_time)
+
+
+def _changed_recipe(setup: TrainingSetup, folder: RunFolder) -> Recipe:
+    """Return the recipe of the run as it was changed, with the absolute paths of its data."""
+    return with_sources(read_recipe(folder), setup.recipe.data.sources)
 
 
 def _recover(setup: TrainingSetup, folder: RunFolder) -> bool:
@@ -164,17 +176,25 @@ def _replan(setup: TrainingSetup, trainer: Trainer, plan: BudgetPlan) -> None:
     folder = trainer.folder
     with explain_disk_full(folder.path), first_rank_writes(setup.accelerator, folder.path):
         if setup.accelerator.rank == 0:
-            changed = defaults.replan_training(read_recipe(folder), plan.requested, examples, seconds)
+            speed = _current_speed(folder) or examples / seconds
+            changed = defaults.replan_training(read_recipe(folder), plan.requested, examples, seconds, speed)
             before, after = (format_count(recipe.training.examples or 0) for recipe in (setup.recipe, changed))
-            reason = (
-                f"{examples / seconds:,.0f} examples/s after {format_count(examples)}; {before} were planned before"
-            )
+            reason = f"{speed:,.0f} examples/s after {format_count(examples)}; {before} were planned before"
             decision = Decision("planned again", f"{after} examples", reason)
             content = folder.read_json("plan.json")
             folder.write_json("plan.json", content | {"decisions": [*content["decisions"], decision.as_dict()]})
             rewrite_recipe(folder, changed)
             report_decisions(setup.reporter, [decision])
     setup.accelerator.barrier()
+
+
+def _current_speed(folder: RunFolder) -> float:
+    """Return the median of the examples per second of the newer half of the log, which one stall does not change.
+
+    0 if the log is empty.
+    """
+    speeds = [float(row["examples_per_second"]) for row in folder.rows()]
+    return statistics.median(speeds[-max(3, len(speeds) // 2) :]) if speeds else 0.0
 
 
 def run_trainer(setup: TrainingSetup, trainer: Trainer, pause_at: float = math.inf) -> RunState:
@@ -255,8 +275,9 @@ def start_run(
     with training_lock(folder, setup.accelerator):
         command = f"zerosum resume {quote_path(path)}"
         setup.reporter.message(f"  stop at any time with Ctrl-C; `{command}` continues from the same state")
-        trainer = build_trainer(setup, dataset, folder)
-        return folder, train_with_recovery(setup, trainer, dataset, BudgetPlan.create(requested, setup.recipe))
+        plan_again = BudgetPlan.create(requested, setup.recipe)
+        # the trainer has no name here, so that it is freed when another one replaces it
+        return folder, train_with_recovery(setup, build_trainer(setup, dataset, folder), dataset, plan_again)
 
 
 def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[TrainingSetup, list[Decision]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from zerosum.data.generated_files import CLASS_GRID_FILE, GRID_FILE, LABELS_FILE, RECORD_FILE
 from zerosum.errors import BadInput
-from zerosum.files import write_atomically, write_unflushed
+from zerosum.files import remove_temporary_files, write_atomically, write_unflushed
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporter import Reporter, TimedProgress
 from zerosum.run_folder import Json, RunFolder
@@ -67,6 +68,9 @@ class SampleFolder:
             BadInput: the folder holds something else than such samples.
         """
         path = Path(into) if into else first_free(default, lambda candidate: [candidate])
+        # a killed command leaves a part of a file in its folder
+        for earlier in [path, *default.parent.glob(f"{glob.escape(default.name)}*/")]:
+            remove_temporary_files(earlier)
         folder = cls(path, run, generator, settings, not path.exists())
         if is_taken(path):
             folder._check_record()
