@@ -44,7 +44,7 @@ def test_no_address_is_in_the_page(page: str) -> None:
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     assert policy
     rules = dict(rule.strip().split(" ", 1) for rule in policy[1].split(";"))
-    assert rules["default-src"] == "'none'"
+    assert [rules[name] for name in ("default-src", "form-action", "base-uri")] == ["'none'"] * 3
     assert {source for rule in rules.values() for source in rule.split()} <= {
         "'none'", "'unsafe-inline'", "'wasm-unsafe-eval'", "blob:", "data:",
     }  # fmt: skip

@@ -3,13 +3,11 @@
 import io
 import json
 import math
-import shutil
-import subprocess
-from importlib import resources
 
 import numpy as np
 import pytest
 import torch
+from page_program import needs_node, run
 from PIL import Image
 
 from zerosum.game import seeded_rng
@@ -17,16 +15,7 @@ from zerosum.game.latent import BinaryNormal, Latent, Normal, Uniform
 from zerosum.inference.generator import slerp
 from zerosum.media.raster import make_grid
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
-
-
-def run(files: list[str], expression: str) -> object:
-    """Return the value of an expression after the program's files were run."""
-    page = resources.files("zerosum.inference.web")
-    source = "\n".join(page.joinpath(file).read_text("utf8") for file in files)
-    source += f"\n;(async () => process.stdout.write(JSON.stringify(await ({expression}))))();"
-    done = subprocess.run(["node", "--input-type=module"], input=source, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+pytestmark = needs_node
 
 
 def test_random_numbers_are_those_of_the_package() -> None:

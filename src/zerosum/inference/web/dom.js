@@ -56,6 +56,17 @@ async function copyText(button, text) {
   setTimeout(() => (button.textContent = "Copy"), 1500);
 }
 
+/** A function that calls another so many milliseconds after it is called, once for all calls in between. */
+function throttle(act, milliseconds) {
+  let timer = null;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      act();
+    }, milliseconds);
+  };
+}
+
 /** An argument of a command as a shell takes it. */
 const quote = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 

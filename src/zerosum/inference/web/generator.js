@@ -7,6 +7,7 @@ const TARGET_BATCH_MS = 150;
 const MAX_SEED = 2 ** 32 - 1;
 const MAX_COUNT = 256;
 const MAX_INDEX = 2 ** 31 - 1;
+const ADDRESS_MS = 500; // Safari refuses more than about 100 changes of the address in 30 s
 
 /** A whole number from 0 to `max` that a text holds, or the fallback if it holds none. */
 function parseWhole(text, max, fallback) {
@@ -30,6 +31,7 @@ class GeneratorPage {
     this.rasters = [];
     this.grid = new Newest((error) => report(`The samples could not be generated: ${error.message}`));
     this.panel = new Newest((error) => report(`The image could not be generated: ${error.message}`));
+    this.writeState = throttle(() => this.replaceAddress(), ADDRESS_MS);
     this.fillControls();
     this.readState();
     this.listen();
@@ -63,7 +65,8 @@ class GeneratorPage {
     return Object.hasOwn(this.generator.styles?.ranges ?? {}, name) ? name : fallback;
   }
 
-  writeState() {
+  /** What of the address holds the state. */
+  get address() {
     const { state, generator } = this, query = new URLSearchParams({ seed: state.seed });
     if (state.label >= 0) query.set("class", generator.classes[state.label]);
     if (state.truncation !== generator.noTruncation) query.set("truncation", state.truncation);
@@ -84,7 +87,14 @@ class GeneratorPage {
       query.set("with", `${state.mix.seed}:${state.mix.index}`);
       query.set("mix", state.mixLayers);
     }
-    history.replaceState(null, "", `#${query}`);
+    return `#${query}`;
+  }
+
+  replaceAddress() {
+    try {
+      history.replaceState(null, "", this.address);
+    } catch { // the browser found the changes too many: the page works without them, and the next one may pass
+    }
   }
 
   get offsets() {
@@ -232,12 +242,21 @@ class GeneratorPage {
     const { state, generator } = this;
     const label = state.label >= 0 ? ` --class ${quote(generator.classes[state.label])}` : "";
     const truncation = state.truncation === generator.noTruncation ? "" : ` --truncation ${state.truncation}`;
-    return `zerosum sample ${quote(this.settings.name)} -n ${state.count} --seed ${state.seed}${label}${truncation}`;
+    const best = this.settings.best ? " --best" : "";
+    return `zerosum sample ${quote(this.settings.name)} -n ${state.count} --seed ${state.seed}${label}${truncation}${best}`;
   }
 
   // ------------------------------------------------------------------ the grid
 
+  /** Show how far the page is. Results are saved only when all of them are there. */
+  showProgress(state) {
+    document.documentElement.dataset.state = state;
+    for (const id of ["save", "save-grid"]) byId(id).disabled = state !== "ready";
+  }
+
   refresh() {
+    this.isComplete = false;
+    this.showProgress("generating");
     this.showControls();
     return this.grid.request((isStale) => this.generateGrid(isStale));
   }
@@ -261,8 +280,8 @@ class GeneratorPage {
     const each = (1000 * seconds / count).toFixed(0);
     setText("status", `${count} image${count > 1 ? "s" : ""} in ${seconds.toFixed(2)} s, ${each} ms each`);
     report("");
+    this.isComplete = true;
     await this.refreshPanel();
-    if (!isStale()) document.documentElement.dataset.state = "ready";
   }
 
   prepareCells(count) {
@@ -278,7 +297,6 @@ class GeneratorPage {
     }
     grid.style.setProperty("--columns", gridColumns(count, this.settings));
     byId("main").style.setProperty("--ratio", `${this.settings.width} / ${this.settings.height}`);
-    document.documentElement.dataset.state = "generating";
   }
 
   showCell(index, sample, raster) {
@@ -319,7 +337,11 @@ class GeneratorPage {
     if (isStale()) return;
     this.showLarge(shown, name);
     const thumbnails = await strip();
-    if (!isStale()) this.showStrip(thumbnails);
+    if (isStale()) return;
+    this.showStrip(thumbnails);
+    if (!this.isComplete) return; // the grid is being generated
+    report("");
+    this.showProgress("ready");
   }
 
   showLarge(raster, name) {
@@ -383,21 +405,18 @@ class GeneratorPage {
       const samples = parts.map(between), codes = await generator.codes(samples, truncation);
       return generator.generate(codes, samples.map((s) => s.weights), samples.map(() => generator.editSeed(sample)));
     };
+    const steps = Array.from({ length: STRIP_IMAGES }, (_, i) => i / (STRIP_IMAGES - 1));
+    const key = [to.seed, to.index, label, truncation].join();
     const strip = async () => {
-      const steps = Array.from({ length: STRIP_IMAGES }, (_, i) => i / (STRIP_IMAGES - 1));
-      return (await draw(steps)).map((raster, i) => ({
+      if (this.strip?.sample !== sample || this.strip.key !== key) { // while the slider moves, the strip stays
+        this.strip = { sample, key, rasters: await draw(steps) };
+      }
+      return this.strip.rasters.map((raster, i) => ({
         raster, isCurrent: fraction === steps[i], title: `${decimals(100 * steps[i], 0)}% of the way`,
         use: () => this.changePanel({ fraction: steps[i] }),
       }));
     };
-    const key = JSON.stringify([this.state.seed, this.state.selected, to.seed, to.index, label, truncation].map(String));
-    const isSame = key === this.stripKey; // while the slider moves, the strip stays
-    this.stripKey = key;
-    const keep = async () => this.strip.map((each) => ({ ...each, isCurrent: false }));
-    return {
-      shown: (await draw([fraction]))[0], name: `-to-seed${to.seed}-sample${to.index}-${fraction}`,
-      strip: isSame && this.strip ? keep : async () => (this.strip = await strip()),
-    };
+    return { shown: (await draw([fraction]))[0], name: `-to-seed${to.seed}-sample${to.index}-${fraction}`, strip };
   }
 
   async drawMix(sample, truncation) {

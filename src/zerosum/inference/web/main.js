@@ -1,7 +1,7 @@
 // The start of the page.
 
 const PAGES = { generator: GeneratorPage, translator: TranslatorPage };
-const MISSING_FEATURES = "This browser is too old for the page: use Chrome or Edge 110, Firefox 115 or Safari 16.4, or newer.";
+const MISSING_FEATURES = "This browser is too old for the page: use a newer one, such as Chromium, in which pages are tested.";
 
 function showTheme(theme) {
   document.documentElement.dataset.theme = theme;

@@ -58,15 +58,15 @@ class TranslatorPage {
 
   async open(file) {
     document.documentElement.dataset.state = "translating";
-    try {
-      const original = await decodeFile(file);
-      this.file = file;
-      this.originalSize = [original.width, original.height];
-      this.name = file.name.replace(/\.[^.]*$/, "") || "image";
-      await this.reopen();
-    } catch {
+    const original = await decodeFile(file).catch(() => null);
+    if (!original) {
       report(`${file.name || "The clipboard"} cannot be read as an image: choose a PNG, JPEG, WebP, GIF or AVIF file.`);
+      return;
     }
+    this.file = file;
+    this.originalSize = [original.width, original.height];
+    this.name = file.name.replace(/\.[^.]*$/, "") || "image";
+    await this.reopen();
   }
 
   /** Read the file again, at the size that is asked for, or at the largest that can be translated. */
@@ -77,8 +77,11 @@ class TranslatorPage {
     const factor = Math.min(wanted, MAX_SIDE / Math.max(width, height), Math.sqrt(this.translator.maxPixels / (width * height)));
     const size = factor === 1 ? [] : [width, height].map((length) => Math.max(1, Math.round(length * factor)));
     this.note = factor < wanted ? `scaled down to ${size.join(" × ")} to fit into memory · ` : "";
-    const bitmap = await decodeFile(this.file, ...size);
-    this.show(readBitmap(bitmap));
+    const source = await decodeFile(this.file, ...size).then(readBitmap).catch((error) => {
+      report(`The image could not be read at this size: ${error.message}`);
+      return null;
+    });
+    if (source) this.show(source);
   }
 
   openBlank() {
@@ -133,6 +136,7 @@ class TranslatorPage {
       const outputs = await this.translator.translate(input, seed, progress, isStale);
       if (isStale() || !outputs) return;
       this.showOutput(toRaster(outputs, 0, this.settings.shown));
+      report(""); // of a translation that failed before
       const seconds = ((performance.now() - start) / 1000).toFixed(2);
       const sizes = `${width} × ${height} to ${this.output.width} × ${this.output.height} pixels`;
       setText("status", `${this.note}${sizes} in ${seconds} s`);
@@ -152,7 +156,8 @@ class TranslatorPage {
     const extension = this.file ? this.file.name : `${this.name}.png`;
     const mask = this.settings.mask && this.strokes.length ? " --mask mask.png" : "";
     const reverse = this.settings.reverse ? " --reverse" : "";
-    return `zerosum apply ${quote(this.settings.name)} ${quote(extension)}${mask}${reverse}${side ? ` --shorter-side ${side}` : ""}`;
+    const size = side ? ` --shorter-side ${side}` : "", best = this.settings.best ? " --best" : "";
+    return `zerosum apply ${quote(this.settings.name)} ${quote(extension)}${mask}${reverse}${size}${best}`;
   }
 
   // ------------------------------------------------------------------ the brush and the divider
