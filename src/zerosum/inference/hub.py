@@ -19,6 +19,8 @@ from zerosum.inference.model_folder import (
 )
 
 PREFIX: Final = "hf:"
+CONNECT_SECONDS = 10.0
+"""Longest time that the hub may take to answer; then the cache is used."""
 _NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _REVISION = re.compile(r"[\w][\w./-]*")
 _WANTED = [CONFIG_FILE, WEIGHTS_FILE, TRAINING_FILE, CODEC_TENSORS_FILE]
@@ -76,7 +78,9 @@ def download_model(run: str) -> Path:
     api = huggingface_hub.HfApi()
     with _explained(run):
         try:
-            refuse_executable_names(run, api.list_repo_files(name, revision=revision or None))
+            # unlike `list_repo_files`, this does not try for half a minute where there is no connection
+            model = api.model_info(name, revision=revision or None, timeout=CONNECT_SECONDS)
+            refuse_executable_names(run, [file.rfilename for file in model.siblings or ()])
         except HfHubHTTPError:
             raise
         except _no_connection_errors():
@@ -107,7 +111,8 @@ def check_push(name: str) -> None:
     """Raise unless a model can be pushed: before anything is computed.
 
     Raises:
-        BadInput: the client is not installed, nobody is logged in, or the repository exists and holds files.
+        BadInput: the client is not installed, nobody is logged in, or the repository exists and holds files or is
+            public.
     """
     if not _NAME.fullmatch(name):
         raise BadInput(f"`push` {name}: give the name of a model on the hub, user/name")
@@ -119,18 +124,24 @@ def check_push(name: str) -> None:
     with _explained(name):
         api.whoami()
         try:
-            files = set(api.list_repo_files(name)) - _OWN_FILES
+            found = api.model_info(name)
         except RepositoryNotFoundError:
             return
+    files = {file.rfilename for file in found.siblings or ()} - _OWN_FILES
     if files:
         raise BadInput(
             f"`push` {name}: exists and holds {sorted(files)[0]}; choose another name, or export into a folder and "
             f"replace the files there with `hf upload {name} FOLDER`"
         )
+    if not found.private:
+        raise BadInput(
+            f"`push` {name}: exists and is public; make it private in its settings on the hub, or export into a folder "
+            f"and publish that with `hf upload {name} FOLDER`"
+        )
 
 
 def push_model(name: str, folder: Path) -> str:
-    """Create a private repository, and push a model folder to it.
+    """Create a private repository, unless there is an empty one, and push a model folder to it.
 
     Returns:
         Its address.
@@ -157,6 +168,7 @@ def _explained(name: str) -> Iterator[None]:
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
+        HFValidationError,
         LocalTokenNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -173,6 +185,8 @@ def _explained(name: str) -> Iterator[None]:
         ) from error
     except RevisionNotFoundError as error:
         raise BadInput(f"{name}: there is no such revision; give a branch, a tag or a commit of it") from error
+    except HFValidationError as error:
+        raise BadInput(f"{name}: the hub allows no such name ({error}); a model there is named hf:user/name") from error
     except LocalTokenNotFoundError as error:
         raise BadInput(f"{name}: nobody is logged in to the hub; log in with `hf auth login`") from error
     except HfHubHTTPError as error:
