@@ -35,6 +35,28 @@ def write_zip(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_S
 
 
 @pytest.mark.parametrize(
+    ("record", "sheets"),
+    [
+        (b'{"checkpoint": "best", "samples": [[0, 20]]}', ["a/classes.png", "a/grid.png"]),
+        (b"{}", []),
+        (b'{"checkpoint": "best", "samples": [' + b" " * 2**24 + b"]}", []),
+        (b"\xff", []),
+    ],
+    ids=["record", "other", "large", "no-text"],
+)
+def test_sheets_are_passed_over_only_next_to_a_record_of_samples(
+    tmp_path: Path, contents: list[bytes], record: bytes, sheets: list[str]
+) -> None:
+    members = {f"a/{number}.png": content for number, content in enumerate(contents)}
+    members |= {"a/grid.png": contents[0], "a/classes.png": contents[1], "b/grid.png": contents[2]}
+    path = write_zip(tmp_path / "a.zip", members | {"a/samples.json": record}, zipfile.ZIP_DEFLATED)
+    opened = archive.open_archive("a.zip", path)
+    assert opened.images.keys() == members.keys() - set(sheets)
+    assert opened.others.keys() == (set() if sheets else {"a/samples.json"})
+    assert opened.notes == (("ignored 2 sheets of generated samples, such as a/classes.png",) if sheets else ())
+
+
+@pytest.mark.parametrize(
     ("stored", "name"),
     [
         ("./cats/a.png", "cats/a.png"),

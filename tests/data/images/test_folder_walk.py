@@ -41,6 +41,22 @@ def test_each_real_folder_is_read_once_under_its_own_path(tmp_path: Path, make_i
     ]
 
 
+def test_sheets_are_passed_over_only_next_to_a_record_of_samples(tmp_path: Path, make_images: MakeImages) -> None:
+    """Other programs name files samples.json, too, and photos grid.png."""
+    for folder in ("samples", "photos", "long"):
+        first, second = make_images(tmp_path / folder, 2)
+        first.rename(first.with_name("grid.png"))
+        second.rename(second.with_name("0.png"))
+    (tmp_path / "samples/samples.json").write_text('{"checkpoint": "best", "samples": [[0, 1]]}')
+    (tmp_path / "photos/samples.json").write_text("{}")
+    (tmp_path / "long/samples.json").write_text("[" * 100_000)
+    listing = list_folder(tmp_path)
+    names = sorted(name for name, _, _ in listing.images)
+    assert names == ["long/0.png", "long/grid.png", "photos/0.png", "photos/grid.png", "samples/0.png"]
+    assert sorted(name for name, _, _ in listing.others) == ["long/samples.json", "photos/samples.json"]
+    assert listing.notes == ("ignored 1 sheet of generated samples, such as samples/grid.png",)
+
+
 def test_links_among_two_outside_folders_end(tmp_path: Path, make_images: MakeImages) -> None:
     for side, other in (("one", "two"), ("two", "one")):
         make_images(tmp_path / "outside" / side, 1)

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zerosum.data.generated_files import MAX_RECORD_BYTES
 from zerosum.data.host_memory import physical_memory_bytes
-from zerosum.data.images.files import describe_unread, find_images, find_sheets, is_hidden
+from zerosum.data.images.files import describe_sheets, describe_unread, find_images, find_sheets, is_hidden
 from zerosum.data.images.folder_walk import describe_hidden_images
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
@@ -59,12 +60,26 @@ class Archive:
         """
         if member.file_size > _MEMORY_SHARE * physical_memory_bytes():
             raise ValueError(f"too large: {member.file_size / 2**30:.1f} GiB, more than an eighth of the memory")
-        part = _PART_BYTES.get(member.compress_type, _SMALL_PART_BYTES)
-        with self._lock, self._zip.open(member) as file:  # it counts its open members without a lock of its own
-            assert isinstance(file, zipfile.ZipExtFile), "a member that is read"
-            # asked for all at once, it unpacks whatever there is before it looks at the stated size
-            file.MIN_READ_SIZE = part
-            return b"".join(iter(lambda: file.read(part), b""))
+        with self._lock:  # the archive counts its open members without a lock of its own
+            return _unpack(self._zip, member)
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return the content of a member, which is never more than the size that its header states."""
+    part = _PART_BYTES.get(member.compress_type, _SMALL_PART_BYTES)
+    with archive.open(member) as file:
+        assert isinstance(file, zipfile.ZipExtFile), "a member that is read"
+        # asked for all at once, it unpacks whatever there is before it looks at the stated size
+        file.MIN_READ_SIZE = part
+        return b"".join(iter(lambda: file.read(part), b""))
+
+
+def _read_small(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return the content of a member; b"" if it is larger than a record of samples, or cannot be read."""
+    try:
+        return _unpack(archive, member) if member.file_size <= MAX_RECORD_BYTES else b""
+    except DAMAGED_ARCHIVE_ERRORS:
+        return b""
 
 
 def open_archive(display_name: str, path: Path) -> Archive:
@@ -129,14 +144,14 @@ def _list_members(display_name: str, archive: zipfile.ZipFile, members: Sequence
         files[name] = member
     visible = {name: member for name, member in files.items() if not any(map(is_hidden, name.split("/")))}
     hidden = tuple(name for name in files if name not in visible)
-    for sheet in find_sheets(visible):
-        visible.pop(sheet, None)
+    sheets = find_sheets(visible, lambda name: _read_small(archive, visible[name]))
+    visible = {name: member for name, member in visible.items() if name not in sheets}
     names = find_images(visible)
     images = {name: member for name, member in visible.items() if name in names}
     if images and all(member.flag_bits & _ENCRYPTED for member in images.values()):
         raise BadInput(f"the images in the archive {display_name} are encrypted: unpack it, and give the folder")
     others = {name: member for name, member in visible.items() if name not in images}
-    notes = [*describe_unread(others), *describe_hidden_images(hidden)]
+    notes = [*describe_unread(others), *describe_hidden_images(hidden), *describe_sheets(sheets)]
     if repeated:
         notes.append(f"ignored {pluralize(repeated, 'earlier member')} with the name of a later one")
     if links:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, features
 
-from zerosum.data.generated_files import RECORD_FILE, SHEET_FILES
+from zerosum.data.generated_files import RECORD_FILE, SHEET_FILES, is_record
 from zerosum.data.images.decode import EightBitImage, error_reason, to_upright_8bit
 from zerosum.data.images.memory import PIXEL_LIMIT, check_decoding_memory
 from zerosum.data.images.raster_image import OpenedImage, load_npy_image
 from zerosum.data.images.value_range import Range
-from zerosum.data.text import most_common, pluralize, printable
+from zerosum.data.text import most_common, natural_sort_key, pluralize, printable
 from zerosum.errors import BadInput
 
 _HAS_AVIF = "avif" in features.modules and bool(features.check_module("avif"))  # Pillow 11.3 and later
@@ -76,10 +76,26 @@ def find_images(names: Collection[str]) -> set[str]:
     }
 
 
-def find_sheets(names: Iterable[str]) -> set[str]:
-    """Return the paths of what is no data in folders of generated samples: their records and sheets, if they exist."""
-    records = [name for name in names if name.rpartition("/")[2] == RECORD_FILE]
-    return {f"{record.removesuffix(RECORD_FILE)}{file}" for record in records for file in (RECORD_FILE, *SHEET_FILES)}
+def find_sheets(names: Collection[str], read: Callable[[str], bytes]) -> set[str]:
+    """Return the paths of what is no data in folders of generated samples: their records, and sheets of the samples.
+
+    Args:
+        names: the paths of all files.
+        read: returns the content of a file of a few MiB; b"" if it is larger, or cannot be read.
+    """
+    records = [name for name in names if name.rpartition("/")[2] == RECORD_FILE and is_record(read(name))]
+    if not records:
+        return set()
+    found = {f"{record.removesuffix(RECORD_FILE)}{file}" for record in records for file in (RECORD_FILE, *SHEET_FILES)}
+    return found.intersection(names)
+
+
+def describe_sheets(found: Iterable[str]) -> list[str]:
+    """Return a sentence about images among what `find_sheets` has found, or nothing."""
+    sheets = sorted(filter(is_image_file, found), key=natural_sort_key)
+    if not sheets:
+        return []
+    return [f"ignored {pluralize(len(sheets), 'sheet')} of generated samples, such as {sheets[0]}"]
 
 
 def describe_unread(names: Collection[str]) -> list[str]:

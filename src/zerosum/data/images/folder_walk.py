@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from zerosum.data.images.files import FileEntry, describe_unread, find_images, find_sheets, is_hidden, is_image_file
+from zerosum.data.generated_files import MAX_RECORD_BYTES
+from zerosum.data.images.files import (
+    FileEntry,
+    describe_sheets,
+    describe_unread,
+    find_images,
+    find_sheets,
+    is_hidden,
+    is_image_file,
+)
 from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 
@@ -36,6 +45,8 @@ class FolderListing:
     others: list[FileEntry] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     """The paths of the files that are hidden, or in a hidden folder."""
+    sheets: set[str] = field(default_factory=set)
+    """The paths of records and sheets in folders of generated samples."""
     passed_over: dict[PassedOver, list[tuple[str, str]]] = field(default_factory=dict)
     """(path, reason) of what is not read."""
 
@@ -44,7 +55,7 @@ class FolderListing:
         """Sentences for the user about what is not read, which may hold images."""
         names = [name for name, _, _ in self.others]
         notes = [*describe_unread(names), *describe_hidden_images(self.hidden)]
-        return (*notes, *self.passed_notes)
+        return (*notes, *describe_sheets(self.sheets), *self.passed_notes)
 
     @property
     def passed_notes(self) -> tuple[str, ...]:
@@ -74,8 +85,9 @@ def list_folder(folder: Path) -> FolderListing:
         raise BadInput(f"the folder {folder} cannot be listed ({error.strerror}): check its permissions") from error
     walker.walk()
     listing = walker.listing
-    sheets = find_sheets(name for name, _, _ in listing.others)
-    entries = [entry for entry in (*listing.images, *listing.others) if entry[0] not in sheets]
+    entries = [*listing.images, *listing.others]
+    listing.sheets.update(find_sheets([name for name, _, _ in entries], lambda name: _read_small(folder / name)))
+    entries = [entry for entry in entries if entry[0] not in listing.sheets]
     names = find_images([name for name, _, _ in entries])
     listing.images[:] = [entry for entry in entries if entry[0] in names]
     listing.others[:] = [entry for entry in entries if entry[0] not in names]
@@ -175,6 +187,14 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return state.st_dev, state.st_ino
+
+
+def _read_small(path: Path) -> bytes:
+    """Return the content of a file; b"" if it is larger than a record of samples, or cannot be read."""
+    try:
+        return path.read_bytes() if path.stat().st_size <= MAX_RECORD_BYTES else b""
+    except OSError:
+        return b""
 
 
 def _is_run_folder(folder: Path) -> bool:
