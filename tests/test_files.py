@@ -187,3 +187,26 @@ def test_a_new_folder_takes_the_place_of_no_other(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "new" / "samples"):
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
+COUNT_UP = """
+import sys
+from pathlib import Path
+from zerosum.files import file_lock
+folder = Path(sys.argv[1])
+for _ in range(200):
+    with file_lock(folder / ".lock"):
+        number = int((folder / "count").read_text())
+        (folder / "count").write_text(str(number + 1))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+def test_a_lock_keeps_processes_apart(tmp_path: Path) -> None:
+    """The file of a killed process, which holds no lock any more, is no obstacle."""
+    (tmp_path / ".lock").touch()
+    (tmp_path / "count").write_text("0")
+    processes = [subprocess.Popen([sys.executable, "-c", COUNT_UP, str(tmp_path)]) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert (tmp_path / "count").read_text() == "600"
+    assert not (tmp_path / ".lock").exists()

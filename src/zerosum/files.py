@@ -22,6 +22,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+if sys.platform != "win32":
+    import fcntl
+
 SYSTEM_FILES = frozenset({"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"})
 """What operating systems put into folders by themselves: a folder with nothing else is empty."""
 
@@ -81,6 +84,51 @@ def write_unflushed(path: Path, content: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         error.filename = name
         raise
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold a lock in this context, for which other processes and threads wait; the file is removed afterwards.
+
+    The operating system releases the lock when a process ends, however it ends. On Windows, and on file systems without
+    locks, nothing is locked.
+
+    Args:
+        path: the lock file, in an existing folder; it is made.
+
+    Raises:
+        OSError: it cannot be made.
+
+    Example:
+        >>> with file_lock(folder / ".record.lock"):  # doctest: +SKIP
+        ...     record = change(read())
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    handle = _lock(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # before it is released: whoever waits for this file finds that it is gone
+        os.close(handle)
+
+
+def _lock(path: Path) -> int:
+    """Return the handle of a locked file, which has this path."""
+    assert sys.platform != "win32", "it has no such locks"
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with suppress(OSError):  # the file system has no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), path.stat()):
+                    return handle
+        except BaseException:  # Ctrl-C while it waits
+            os.close(handle)
+            raise
+        os.close(handle)  # the one before has removed it
 
 
 def shorten_name(name: str) -> str:

@@ -43,8 +43,8 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(run: Path, tmp_path: Pa
     assert (process.returncode, output) == (130, "")
     ((_, end),) = json.loads((folder / "samples.json").read_text())["samples"]
     assert errors.splitlines()[-1] == (
-        f"stopped: {folder} holds samples 0 to {end - 1:,}; go on with --first {end}, --num-samples {1_000_000 - end} "
-        f"and --into {folder}"
+        f"stopped: {folder} holds samples 0 to {end - 1:,}; go on with --first {end}, --num-samples {1_000_000 - end}, "
+        f"--into {folder} and the other options as here"
     )
     files = sorted(path.name for path in folder.iterdir() if path.name[0].isdigit())
     assert files == [f"{number:05d}.png" for number in range(end)]

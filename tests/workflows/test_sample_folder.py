@@ -2,7 +2,9 @@
 
 import csv
 import json
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,11 @@ from workflow_helpers import IMAGES, RecordingReporter
 import zerosum
 from zerosum.errors import BadInput
 from zerosum.inference import sample_stream
+from zerosum.inference.sample_stream import SampleSettings
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporter import SilentReporter
 from zerosum.workflows import sample_folder
-from zerosum.workflows.sample_folder import merge_ranges
+from zerosum.workflows.sample_folder import SampleFolder, merge_ranges
 
 
 class InterruptingReporter(RecordingReporter):
@@ -74,8 +77,8 @@ def test_an_interrupted_command_leaves_whole_files_and_is_continued(trained_digi
     assert first == 0
     assert 100 <= end < 200
     assert reporter.messages == [
-        f"stopped: {folder} holds samples 0 to {end - 1}; go on with `first` {end}, `num_samples` {200 - end} "
-        f"and `into` {folder}"
+        f"stopped: {folder} holds samples 0 to {end - 1}; go on with `first` {end}, `num_samples` {200 - end}, "
+        f"`into` {folder} and the other options as here"
     ]
     assert len(numbered_files(folder)) == len(read_labels(folder)) == end
     assert (folder / "grid.png").exists()
@@ -122,6 +125,47 @@ def test_a_file_that_cannot_be_written_leaves_those_before(
     assert len(read_labels(folder)) == 16
 
 
+def test_an_interrupted_command_removes_no_file_of_others(
+    trained_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record without samples is that of a killed command, or of one that has just begun in another process."""
+    folder = zerosum.sample(trained_digits, 4, into=tmp_path / "samples")
+    (folder / "samples.json").write_text(json.dumps(record(folder) | {"samples": []}))
+    (tmp_path / "empty").mkdir()
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.name != "samples.json"}
+
+    def interrupt(writer: sample_stream.SampleWriter, *arguments: object) -> None:
+        (writer._folder / "my-notes.txt").write_text("written meanwhile")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sample_stream.SampleWriter, "write", interrupt)
+    for into in (folder, tmp_path / "empty", tmp_path / "new"):
+        with pytest.raises(KeyboardInterrupt):
+            zerosum.sample(trained_digits, 4, first=20_000, into=into)
+        assert (into / "my-notes.txt").read_text() == "written meanwhile"
+    assert before.items() <= {path: path.read_bytes() for path in folder.iterdir()}.items()
+    assert record(folder)["samples"] == []
+    assert {path.name for path in (tmp_path / "empty").iterdir()} == {"my-notes.txt", "samples.json"}
+
+
+def test_processes_that_fill_one_folder_keep_each_others_ranges(
+    trained_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SampleFolder.open(tmp_path, tmp_path, trained_digits, zerosum.load(trained_digits), SampleSettings())
+    read = SampleFolder._ranges
+
+    def read_slowly(self: SampleFolder) -> list[tuple[int, int]]:
+        ranges = read(self)
+        time.sleep(0.01)  # the others read meanwhile
+        return ranges
+
+    monkeypatch.setattr(SampleFolder, "_ranges", read_slowly)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(folder.record, [[(10 * number, 10 * number + 1)] for number in range(16)]))
+    assert record(tmp_path)["samples"] == [[10 * number, 10 * number + 1] for number in range(16)]
+    assert [path.name for path in tmp_path.iterdir()] == ["samples.json"]
+
+
 def test_classes_take_turns_so_that_all_are_equally_frequent(trained_digits: Path, tmp_path: Path) -> None:
     folder = tmp_path / "samples"
     zerosum.sample(trained_digits, each=3, into=folder)
@@ -144,6 +188,8 @@ def test_classes_take_turns_so_that_all_are_equally_frequent(trained_digits: Pat
         ({"each": -1}, "`each` -1"),
         ({"first": -1}, "`first` -1"),
         ({"num_samples": 10**8}, "`num_samples` 100,000,000"),
+        ({"each": 10**7}, "`each` 10,000,000: of 10 classes these are 100,000,000 samples, and"),
+        ({"each": 10**7, "first": 10**7}, "`each` 10,000,000: of 10 classes these are 90,000,000 samples, and"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(trained_digits: Path, arguments: dict, problem: str) -> None:

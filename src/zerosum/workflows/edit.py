@@ -54,7 +54,7 @@ def mix(
     """Mix styles: draw samples (rows) with the styles of other samples (columns) in some layers.
 
     Args:
-        run: the run folder; its generator must have styles (StyleGAN2).
+        run: the run folder, a model folder or hf:user/name; its generator must have styles (StyleGAN2).
         rows: indices of the samples that keep all other layers.
         columns: indices of the samples whose styles are used in `layers`.
         layers: coarse, middle, fine, or a range of layers such as 2:5.
@@ -115,7 +115,7 @@ def edit(
     """Move samples along a direction of the latent space.
 
     Args:
-        run: the run folder; its generator must generate images.
+        run: the run folder, a model folder or hf:user/name; its generator must generate images.
         direction: sefa:K, the K-th closed-form direction (SeFa); pca:K, the K-th principal component (GANSpace); or
             class:NAME, towards a class of the data, learned from a classifier's scores of samples (InterFaceGAN).
         sample_indices: indices of the samples.
@@ -186,7 +186,7 @@ def encode(
     """Invert an image: find the latent code whose sample is closest to it, by gradient descent.
 
     Args:
-        run: the run folder; its generator must generate images.
+        run: the run folder, a model folder or hf:user/name; its generator must generate images.
         image: the image file.
         steps: the number of optimization steps.
         per_layer: optimize a style for each layer (W+): closer to the image, but harder to edit.

@@ -49,7 +49,7 @@ def sample(
     a grid with a row for each class, classes.png. If it is interrupted, the samples so far stay, in whole files.
 
     Args:
-        run: the run folder.
+        run: the run folder, a model folder or hf:user/name.
         num_samples: the number of samples; by default 64.
         first: the number of the first sample: the samples of an interrupted command are continued, or increased, with
             the number of samples that are there, the same options and the same folder as `into`.
@@ -116,7 +116,7 @@ def _count(generator: Generator, num_samples: int | None, first: int, each: int)
     """Return the number of samples to write.
 
     Raises:
-        BadInput: there are none left of `each`.
+        BadInput: there are none left of `each`, or too many.
     """
     if not each:
         return num_samples or DEFAULT_SAMPLES
@@ -126,7 +126,13 @@ def _count(generator: Generator, num_samples: int | None, first: int, each: int)
             f"`first` {first:,}: {each:,} of each of {num_classes:,} classes are samples 0 to "
             f"{each * num_classes - 1:,}; give a smaller number, or a larger one for `each`"
         )
-    return each * num_classes - first
+    count = each * num_classes - first
+    if count > MAX_STREAMED:
+        raise BadInput(
+            f"`each` {each:,}: of {num_classes:,} classes these are {count:,} samples, and a command writes at most "
+            f"{MAX_STREAMED:,}; give a smaller number first, and go on with `first` and a larger one"
+        )
+    return count
 
 
 def _default_name(generator: Generator, settings: SampleSettings, first: int, count: int, each: int) -> str:
@@ -158,7 +164,7 @@ def walk(
     """Interpolate in latent space between random keyframes, and back to the first one.
 
     Args:
-        run: the run folder; its generator must generate images.
+        run: the run folder, a model folder or hf:user/name; its generator must generate images.
         seed: the seed of the keyframes.
         keyframes: the number of latents to interpolate between, at least 2.
         steps: the number of images from one keyframe to the next, at least 2.

@@ -7,17 +7,18 @@ import glob
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.generated_files import CLASS_GRID_FILE, GRID_FILE, LABELS_FILE, RECORD_FILE
 from zerosum.errors import BadInput
-from zerosum.files import remove_temporary_files, write_atomically, write_unflushed
+from zerosum.files import file_lock, remove_temporary_files, write_atomically, write_unflushed
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporter import Reporter, TimedProgress
 from zerosum.run_folder import Json, RunFolder
-from zerosum.workflows.output_paths import first_free, is_taken, remove_output
+from zerosum.workflows.output_paths import first_free, is_taken
 
 if TYPE_CHECKING:
     from zerosum.inference.generator import Generator
@@ -27,6 +28,8 @@ SAMPLES_PER_RECORD = 2_000
 """Samples after which the record is written, so that little is generated again after a kill."""
 ROWS_PER_BLOCK = 10_000
 """Rows of labels.csv that are in memory together."""
+LOCK_FILE = f".{RECORD_FILE}.lock"
+"""Locked while the record is read and written, since several processes may fill one folder."""
 Ranges = list[tuple[int, int]]
 """[(first, end), ...]: the numbers of samples, in increasing order and with gaps between."""
 
@@ -85,8 +88,8 @@ class SampleFolder:
         """
         from zerosum.inference.sample_stream import SampleWriter
 
-        is_empty = not self._ranges()
         self._check_free(first, first + count)
+        has_record = (self.path / RECORD_FILE).exists()
         self._create()
         writer = SampleWriter(self.generator, self.settings, self.path, first)
         try:
@@ -95,15 +98,23 @@ class SampleFolder:
             if writer.end > first:
                 self._complete(writer, first)
                 reporter.message(self._describe_rest(first, writer.end, first + count))
-            elif is_empty:
-                remove_output(self.path, self.is_new)
+            elif not has_record:
+                self._remove_record()
             raise
         self._complete(writer, first)
         if description := MEDIA_KINDS.find(self.generator.kind).describe_files(self.generator.codec):
             reporter.message(f"samples are written as {description}")
 
     def record(self, ranges: Ranges) -> None:
-        """Write the record with more samples than it has; other processes may add theirs."""
+        """Write the record with more samples than it has; other processes may add theirs at the same time."""
+        with self._lock():
+            self._add(ranges)
+
+    def _lock(self) -> AbstractContextManager[None]:
+        return file_lock(self.path / LOCK_FILE)
+
+    def _add(self, ranges: Ranges) -> None:
+        """Write the record with more samples than it has, while it is locked."""
         merged = merge_ranges([*self._ranges(), *ranges])
         text = json.dumps({**self._description(), "samples": merged}, indent=1, ensure_ascii=False) + "\n"
         write_unflushed(self.path / RECORD_FILE, text.encode())
@@ -118,15 +129,30 @@ class SampleFolder:
             ) from error
         self.record([])
 
+    def _remove_record(self) -> None:
+        """Remove the record that this command has made, and the folder if that is new: no sample is there.
+
+        If other files are there, such as those of a batch that could not be written, all stay as they are. So the
+        command can be repeated, and no file is lost that is not of this command.
+        """
+        with self._lock():
+            others = {file.name for file in self.path.iterdir()} - {RECORD_FILE, LOCK_FILE}
+            if not others and not self._ranges():
+                (self.path / RECORD_FILE).unlink()
+        if self.is_new:
+            with suppress(OSError):  # it is not empty
+                self.path.rmdir()
+
     def _complete(self, writer: SampleWriter, first: int) -> None:
         """Write what describes the samples: the record, their classes, and the sheets of the first ones."""
         from zerosum.inference.writers import write_class_grid
         from zerosum.media.raster import save_image
 
-        self.record([(first, writer.end)])
         media, settings = MEDIA_KINDS.find(self.generator.kind), self.settings
-        if self.generator.classes and media.file_name(self.generator.codec, 0):
-            write_atomically(self.path / LABELS_FILE, self._write_labels)
+        with self._lock():
+            self._add([(first, writer.end)])
+            if self.generator.classes and media.file_name(self.generator.codec, 0):
+                write_atomically(self.path / LABELS_FILE, self._write_labels)
         if not media.has_frames:
             return
         if not (self.path / GRID_FILE).exists():
@@ -206,12 +232,12 @@ class SampleFolder:
                 )
 
     def _describe_rest(self, first: int, end: int, wanted: int) -> str:
-        """Return a sentence that says how the other samples are written."""
+        """Return a sentence that says how the other samples are written: with the same seed, class and so on."""
         written = f"stopped: {self.path} holds samples {first:,} to {end - 1:,}"
-        rest = "" if self.settings.classes_in_turn else f", `num_samples` {wanted - end}"
+        rest = f"`first` {end}" + ("" if self.settings.classes_in_turn else f", `num_samples` {wanted - end}")
         if not MEDIA_KINDS.find(self.generator.kind).file_name(self.generator.codec, 0):
-            return f"{written}; write the others into another folder with `first` {end}{rest}"
-        return f"{written}; go on with `first` {end}{rest} and `into` {self.path}"
+            return f"{written}; write the others into another folder with {rest} and the other options as here"
+        return f"{written}; go on with {rest}, `into` {self.path} and the other options as here"
 
 
 class _Recorder:
