@@ -59,6 +59,7 @@ TrainArguments = Annotated[
     ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
+ModelArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder, a model folder or hf:user/name.")]
 SeedOption = Annotated[int, typer.Option(help="Random seed of the samples.")]
 IntoOption = Annotated[
     Path | None, typer.Option(help="Output path; by default inside the run folder.", show_default=False)

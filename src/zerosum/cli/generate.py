@@ -16,7 +16,7 @@ from zerosum.cli.app import (
     ClassOption,
     DeviceOption,
     IntoOption,
-    RunArgument,
+    ModelArgument,
     SeedOption,
     app,
     create_reporter,
@@ -28,7 +28,7 @@ from zerosum.errors import BadInput
 
 @app.command()
 def sample(
-    run: RunArgument,
+    run: ModelArgument,
     num_samples: Annotated[
         int | None, typer.Option("--num-samples", "-n", help="Number of samples; by default 64.", show_default=False)
     ] = None,
@@ -67,7 +67,7 @@ def sample(
 
 @app.command()
 def walk(
-    run: RunArgument,
+    run: ModelArgument,
     seed: SeedOption = 0,
     keyframes: Annotated[int, typer.Option(help="Number of samples that the walk passes through.")] = 5,
     steps: Annotated[int, typer.Option(help="Frames from one keyframe to the next.")] = 10,
@@ -96,7 +96,7 @@ def walk(
 
 @app.command()
 def mix(
-    run: RunArgument,
+    run: ModelArgument,
     rows: Annotated[str, typer.Option(help="Indices of the samples that keep all other layers: 3, or 3,5.")],
     columns: Annotated[str, typer.Option(help="Indices of the samples whose styles replace these layers: 7,12.")],
     layers: Annotated[str, typer.Option(help="coarse, middle, fine, or a range: 2:5.")] = "coarse",
@@ -119,7 +119,7 @@ def mix(
 
 @app.command()
 def edit(
-    run: RunArgument,
+    run: ModelArgument,
     direction: Annotated[
         str, typer.Option(help="sefa:K (closed form), pca:K (principal component) or class:NAME (learned).")
     ],
@@ -153,7 +153,7 @@ def edit(
 
 @app.command()
 def encode(
-    run: RunArgument,
+    run: ModelArgument,
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image to encode.")],
     steps: Annotated[int, typer.Option(help="Optimization steps.")] = 500,
     per_layer: Annotated[
@@ -177,7 +177,7 @@ def encode(
 
 @app.command()
 def apply(
-    run: RunArgument,
+    run: ModelArgument,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="An image, or a folder of images or video frames.")],
     into: IntoOption = None,
     mask: Annotated[
