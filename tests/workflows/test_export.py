@@ -120,6 +120,130 @@ def test_the_latents_of_the_script(latent: Latent, words: set[str], truncation: 
     assert np.abs(found - expected).max() < 3e-6
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--truncation", "0"), "--truncation 0.0: give a number above 0"),
+        (("--truncation", "nan"), "--truncation nan: give a number above 0"),
+        (("--seed", str(2**64)), "a seed and a first number from 0 to"),
+        (("--first", str(2**32)), "a seed and a first number from 0 to"),
+        (("--condition", "angle"), "--condition angle=: there is no such condition or value"),
+        (("--condition", "angle=x"), "--condition angle=x: there is no such condition or value"),
+        (("--condition", "angle=nan"), "--condition angle=nan: there is no such condition or value"),
+        (("--condition", "color=green"), "--condition color=green: there is no such condition or value"),
+        (("--label", "horse"), "--label horse: choose one of cat, dog"),
+    ],
+)
+def test_what_the_script_refuses(
+    exported: Path,
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert message in refuse(exported, monkeypatch, capsys, *arguments, "--into", str(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_script_leaves_a_folder_as_it_is(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").mkdir()
+    assert "exists; name a new folder" in refuse(exported, monkeypatch, capsys, "--into", str(tmp_path / "taken"))
+    assert not any((tmp_path / "taken").iterdir())
+
+
+def refuse(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run the script of an export in this process, and return the message with which it ends."""
+    monkeypatch.setattr(sys, "argv", ["infer.py", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(folder / "infer.py"), run_name="__main__")
+    return stop.value.code if isinstance(stop.value.code, str) else capsys.readouterr().err
+
+
+def test_the_script_takes_plain_numbers(tmp_path: Path) -> None:
+    text = render(
+        (SCRIPTS / "generator.py.txt").read_text(), {"numbers", "condition"}, {"functions": "", "imports": ""}
+    )
+    (tmp_path / "infer.py").write_text(text)
+    (tmp_path / "config.json").write_text(json.dumps({"inputs": {"condition": {"shape": ["batch", 2]}}}))
+    read_numbers = runpy.run_path(str(tmp_path / "infer.py"))["read_numbers"]
+    assert read_numbers("0.5,-1").tolist() == [0.5, -1]
+    for wrong in ("0.5", "0.5,x", "1,2,3", "", "nan,1"):
+        with pytest.raises(SystemExit, match=f"--condition {wrong}: give 2 numbers"):
+            read_numbers(wrong)
+
+
+@pytest.fixture(scope="module")
+def translator(trained_pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return zerosum.export(trained_pairs, "onnx", into=tmp_path_factory.mktemp("to") / "pairs")
+
+
+@pytest.fixture(scope="module")
+def inpainter(inpainting_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return zerosum.export(inpainting_run, "onnx", into=tmp_path_factory.mktemp("to") / "inpainting")
+
+
+def draw(path: Path, width: int, height: int, mode: str = "RGB") -> Path:
+    """Write an image of noise; with alpha, its left third is transparent."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, len(mode)), np.uint8)
+    if mode == "RGBA":
+        pixels[:, : width // 3, 3] = 0
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def assert_script_is_apply(run: Path, exported: Path, folder: Path, photos: list[Path], *arguments: str) -> None:
+    for path in photos:
+        zerosum.apply(run, path, into=folder / "ours" / f"{path.stem}.png")
+    words = ["infer.py", *map(str, photos), *arguments, "--into", str(folder / "theirs")]
+    command = WITHOUT_US.format(
+        f"sys.argv = {words!r}; runpy.run_path({str(exported / 'infer.py')!r}, run_name='__main__')"
+    )
+    subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
+    for path in photos:
+        ours, theirs = (
+            np.asarray(Image.open(folder / side / f"{path.stem}.png")).astype(int) for side in ("ours", "theirs")
+        )
+        assert theirs.shape == ours.shape
+        assert np.abs(theirs - ours).max() <= 1
+        assert ours.std() > 1
+
+
+def test_the_script_of_a_translator_is_apply(trained_pairs: Path, translator: Path, tmp_path: Path) -> None:
+    photos = [draw(tmp_path / "odd.png", 37, 21), draw(tmp_path / "holes.png", 20, 16, "RGBA")]
+    assert_script_is_apply(trained_pairs, translator, tmp_path, photos)
+
+
+def test_the_script_of_an_inpainter_is_apply_in_tiles_too(
+    inpainting_run: Path, inpainter: Path, tmp_path: Path
+) -> None:
+    facts = json.loads((inpainter / "config.json").read_text())
+    assert facts["receptive_radius"] is not None
+    assert facts["max_whole_pixels"] < 530 * 500
+    assert "def translate(" in (inpainter / "infer.py").read_text()
+    photos = [draw(tmp_path / "small.png", 33, 18, "RGBA"), draw(tmp_path / "large.png", 530, 500, "RGBA")]
+    assert_script_is_apply(inpainting_run, inpainter, tmp_path, photos)
+
+
+def test_the_script_of_a_translator_overwrites_nothing(
+    translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = draw(tmp_path / "photo.png", 16, 16)
+    (tmp_path / "b").mkdir()
+    other, before = draw(tmp_path / "b/photo.jpg", 16, 16), photo.read_bytes()
+    new = str(tmp_path / "new")
+    for message, arguments in {
+        "photo.png exists; name another folder": (str(photo), "--into", str(tmp_path)),
+        "another input has the same result": (str(photo), str(other), "--into", new),
+        "there is no such file": (str(photo), str(tmp_path / "lost.png"), "--into", new),
+    }.items():
+        assert message in refuse(translator, monkeypatch, capsys, *arguments)
+    assert photo.read_bytes() == before
+    assert not Path(new).exists()
+
+
 def test_what_is_refused_writes_nothing(run: Path, tmp_path: Path) -> None:
     for message, options in {
         "`to` tflite: there is no such form": {"to": "tflite"},
@@ -144,8 +268,12 @@ def test_a_model_that_computes_something_else_is_not_written(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_missing_package_is_named(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("to", "suffix"), [("onnx", ""), ("web", ".html")])
+def test_a_missing_package_is_named(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str, suffix: str
+) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(BadInput, match=r"onnxruntime, which is not installed: pip install \"zerosum\[export\]\""):
-        zerosum.export(run, into=tmp_path / "new")
+    message = rf"`to` {to}: needs onnxruntime, which is not installed: pip install \"zerosum\[export\]\""
+    with pytest.raises(BadInput, match=message):
+        zerosum.export(run, to, into=tmp_path / f"new{suffix}", ort=tmp_path if to == "web" else None)
     assert not (tmp_path / "new").exists()

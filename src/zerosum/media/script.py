@@ -23,7 +23,7 @@ class ScriptPart:
 
     source: str
     """Python source that defines `write(outputs, first, folder)` for samples; or, for a translation,
-    `read(path)` and `write(outputs, stem, alpha)`."""
+    `read(path)`, `name_file(stem)` and `write(outputs, path, alpha)`."""
     imports: tuple[str, ...] = ()
     """Lines that import further packages than numpy."""
     packages: tuple[str, ...] = ()

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zerosum.inference.export.folder import write_facts
-from zerosum.inference.export.onnx_model import OPSET, OnnxRunner, build_onnx_model, check_onnx_support
-from zerosum.inference.export.parity import MAX_ERROR, MAX_HALF_ERROR, Parity, measure_parity, require_parity
+from zerosum.inference.export.onnx_model import OPSET, build_checked_model, check_onnx_support
+from zerosum.inference.export.parity import MAX_HALF_ERROR
 from zerosum.inference.export.source import ExportSource, Facts, open_source
 from zerosum.workflows.export_request import ExportRequest
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 MODEL_FILE, SCRIPT_FILE = "model.onnx", "infer.py"
 
@@ -40,26 +36,17 @@ def make_onnx(source: ExportSource, request: ExportRequest) -> tuple[bytes, Fact
     """
     reporter = request.reporter
     reporter.message("exporting the network, which takes some seconds to a minute")
-    model = build_onnx_model(source.graph)
-    parity = measure_parity(source.graph, OnnxRunner(model.SerializeToString()))
-    require_parity(parity, "onnx", MAX_ERROR)
-    reporter.message(f"checked with ONNX Runtime: error {parity.error:.1e} of the largest value, of 1e-4 allowed")
+    model, parity = build_checked_model(source.graph, "onnx", half=request.half)
     if request.half:
-        parity = _halve(source, model)
-        reporter.message(f"weights in half precision: error {parity.error:.1e}, {parity.decibels:.0f} dB")
+        reporter.message(
+            f"checked with ONNX Runtime: with weights in half precision the error is {parity.error:.1e}, "
+            f"{parity.decibels:.0f} dB, of {MAX_HALF_ERROR:.1e} allowed"
+        )
+    else:
+        reporter.message(f"checked with ONNX Runtime: error {parity.error:.1e} of the largest value, of 1e-4 allowed")
     precision = "float16" if request.half else "float32"
     facts = source.facts | {"opset": OPSET, "weights": precision, "parity": parity.facts()}
     for key, value in facts.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value if isinstance(value, str) else json.dumps(value)
     return model.SerializeToString(), facts
-
-
-def _halve(source: ExportSource, model: ModelProto) -> Parity:
-    """Store the weights in half precision, in place, and return how far the model then is from the network."""
-    from zerosum.inference.export.half_weights import halve_weights
-
-    halve_weights(model)
-    parity = measure_parity(source.graph, OnnxRunner(model.SerializeToString()))
-    require_parity(parity, "onnx with `half`", MAX_HALF_ERROR)
-    return parity

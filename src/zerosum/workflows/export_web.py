@@ -43,7 +43,7 @@ def write_web(request: ExportRequest, path: Path) -> None:
     """
     from zerosum.inference.export.onnx_model import check_onnx_support
 
-    check_onnx_support()
+    check_onnx_support("web")
     runtime = read_runtime(request.ort)
     folder = RunFolder(request.run)
     recipe = read_recipe(folder)
@@ -65,19 +65,12 @@ def write_web(request: ExportRequest, path: Path) -> None:
 
 def _build_models(graphs: Mapping[str, Graph], request: ExportRequest) -> dict[str, bytes]:
     """Return the networks as ONNX models, after a check that they compute the same."""
-    from zerosum.inference.export.half_weights import halve_weights
-    from zerosum.inference.export.onnx_model import OnnxRunner, build_onnx_model
-    from zerosum.inference.export.parity import MAX_ERROR, MAX_HALF_ERROR, measure_parity, require_parity
+    from zerosum.inference.export.onnx_model import build_checked_model
 
     progress = TimedProgress(request.reporter, "exporting networks")
     models = {}
     for number, (name, graph) in enumerate(graphs.items()):
-        model = build_onnx_model(graph)
-        if request.half:
-            halve_weights(model)
-        models[name] = model.SerializeToString()
-        parity = measure_parity(graph, OnnxRunner(models[name]))
-        require_parity(parity, "web", MAX_HALF_ERROR if request.half else MAX_ERROR)
+        models[name] = build_checked_model(graph, "web", half=request.half)[0].SerializeToString()
         progress(number + 1, len(graphs))
     return models
 

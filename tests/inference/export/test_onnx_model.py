@@ -18,8 +18,8 @@ from zerosum.game.latent import Normal
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.inference.export.graph import BATCH, HEIGHT, WIDTH, Graph, generator_graph, translator_graph
 from zerosum.inference.export.half_weights import halve_weights
-from zerosum.inference.export.onnx_model import OnnxRunner, build_onnx_model
-from zerosum.inference.export.parity import MAX_ERROR, measure_parity
+from zerosum.inference.export.onnx_model import OnnxRunner, build_checked_model, build_onnx_model
+from zerosum.inference.export.parity import MAX_ERROR, MAX_HALF_ERROR, measure_parity
 from zerosum.inference.export.source import SCRIPTS
 from zerosum.inference.generator import Generator
 from zerosum.inference.translator import Translator
@@ -175,6 +175,53 @@ def test_a_network_with_a_fixed_batch_is_refused() -> None:
     graph = graph_of(MLPGeneratorConfig(widths=(8,)))
     with pytest.raises(BadInput, match="`to` onnx: this network computes differently at different sizes"):
         build_onnx_model(Graph(_FixedBatch(), graph.inputs, graph.outputs))
+
+
+class _Louder(Graph):
+    """A network whose true outputs are larger by one in a thousand than those of its export."""
+
+    def __call__(self, inputs: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+        return [output * 1.001 for output in super().__call__(inputs)]
+
+
+def test_a_model_is_compared_before_its_weights_are_halved() -> None:
+    graph = graph_of(MLPGeneratorConfig(widths=(8,)))
+    assert graph.is_bounded
+    model, parity = build_checked_model(graph, "web", half=True)
+    assert 1e-6 < parity.error < MAX_HALF_ERROR
+    assert any(weight.name.endswith(".half") for weight in model.graph.initializer)
+    louder = _Louder(graph.module, graph.inputs, graph.outputs, is_bounded=True)
+    with pytest.raises(BadInput, match="`to` web: the exported model differs"):
+        build_checked_model(louder, "web", half=True)
+
+
+def test_half_weights_that_change_what_is_shown_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zerosum.inference.export.onnx_model.MAX_HALF_ERROR", 1e-9)
+    with pytest.raises(BadInput, match="`to` web with `half`: the exported model differs"):
+        build_checked_model(graph_of(MLPGeneratorConfig(widths=(8,))), "web", half=True)
+
+
+def test_what_onnx_runtime_refuses_is_one_sentence() -> None:
+    import onnx
+    from onnx import helper
+
+    with pytest.raises(BadInput, match=r"`to` web: ONNX Runtime cannot load the exported model \(.*\), so nothing"):
+        OnnxRunner(b"no model", to="web")
+    inputs, outputs = (
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [3, 2]) for name in ("latent", "sample")
+    )
+    fixed = helper.make_graph([helper.make_node("Identity", ["latent"], ["sample"])], "g", [inputs], [outputs])
+    model = helper.make_model(fixed, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    runner = OnnxRunner(model.SerializeToString())
+    assert runner((torch.ones(3, 2),))[0].shape == (3, 2)
+    with pytest.raises(BadInput, match=r"`to` onnx: ONNX Runtime cannot run the exported model \([^\n]*\), so nothing"):
+        runner((torch.ones(5, 2),))
+
+
+def test_messages_name_the_form() -> None:
+    graph = graph_of(MLPGeneratorConfig(widths=(8,)))
+    with pytest.raises(BadInput, match="`to` web: this network computes differently at different sizes"):
+        build_checked_model(Graph(_FixedBatch(), graph.inputs, graph.outputs), "web", half=False)
 
 
 def test_the_inverse_error_function() -> None:

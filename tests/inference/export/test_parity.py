@@ -13,7 +13,14 @@ from zerosum.data.points.kind import PointCodec
 from zerosum.errors import BadInput
 from zerosum.game.latent import Normal
 from zerosum.inference.export.graph import Graph, generator_graph
-from zerosum.inference.export.parity import CHECKED_SIZES, TRACED_SIZES, compare, measure_parity, require_parity
+from zerosum.inference.export.parity import (
+    CHECKED_SIZES,
+    TRACED_SIZES,
+    compare,
+    compare_shown,
+    measure_parity,
+    require_parity,
+)
 from zerosum.inference.generator import Generator
 
 
@@ -54,6 +61,15 @@ def test_the_error_is_relative_to_the_largest_value() -> None:
     assert compare(true + np.array([[0.0, 0.01]]), true) == pytest.approx(1e-4)
     assert compare(true * np.nan, true) == math.inf
     assert compare(true[0], true) == math.inf
+
+
+def test_shown_values_are_compared_as_they_are_clipped() -> None:
+    true = np.array([[3.0, -0.1, 0.1]])
+    assert compare_shown(np.array([[1.5, -0.1, 0.1]]), true) == 0, "both are shown as 1"
+    assert compare_shown(np.array([[3.0, -0.1, 0.12]]), true) == pytest.approx(0.02), "not of the largest value, 3"
+    assert compare_shown(true * 0.01, true * 0.02) == pytest.approx(0.03), "not of the largest value, 0.06"
+    assert compare_shown(true * np.nan, true) == math.inf
+    assert compare_shown(true[0], true) == math.inf
 
 
 @pytest.mark.parametrize(("error", "passes"), [(0.9e-4, True), (1.1e-4, False)])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zerosum.inference.export.source import SCRIPTS, ExportSource, Facts
+from zerosum.inference.translator import MAX_WHOLE_PIXELS
 from zerosum.media.script import load_script, render
 
 FACTS_FILE, README_FILE, CONDITIONS_FILE = "config.json", "README.md", "conditions.npz"
@@ -43,6 +44,7 @@ def describe(source: ExportSource, facts: Facts, to: str) -> str:
         "inputs": "\n".join(rows),
         "range": " (N, C, H, W) in [-1, 1]",
         "multiple": str(source.graph.size_multiple),
+        "whole": f"{MAX_WHOLE_PIXELS:,}",
         "compared": "batches and sizes" if "translation" in source.words else "batches",
         "error": f"{parity['error']:.1e}",
         **{name: str(facts[name]) for name in ("zerosum", "recipe", "checkpoint")},

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
-from zerosum.game.sample_spec import SampleSpec, TensorSpec
+from zerosum.game.sample_spec import SampleSpec, TensorSpec, is_bounded
 from zerosum.game.sample_tree import leaves
 from zerosum.game.types import Sample, condition_inputs
 from zerosum.inference.generator import Generator
@@ -55,6 +55,8 @@ class Graph:
     """Name and shape of each output, with a name for each axis whose length is free."""
     size_multiple: int = 1
     """Sides of images are padded to multiples of this number in the graph itself."""
+    is_bounded: bool = False
+    """Whether outputs are clipped to [-1, 1] before they are shown."""
 
     def example(self, sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
         """Return random inputs with these lengths of the free axes."""
@@ -133,8 +135,8 @@ def generator_graph(generator: Generator) -> Graph:
         description = "factor of the distance of styles from their mean: 1 is none, 0 is the mean style"
         inputs.append(GraphInput("truncation", (), description, lambda _: torch.tensor(EXAMPLE_TRUNCATION)))
     module = _GeneratorModule(network, tuple(each.name for each in inputs)).eval()
-    outputs = tuple(_iter_outputs("sample", generator.codec.spec))
-    return Graph(module, tuple(inputs), outputs)
+    spec = generator.codec.spec
+    return Graph(module, tuple(inputs), tuple(_iter_outputs("sample", spec)), is_bounded=is_bounded(spec))
 
 
 def translator_graph(translator: Translator) -> Graph:
@@ -149,7 +151,8 @@ def translator_graph(translator: Translator) -> Graph:
     factor, multiple = translator.scale_factor, translator.size_multiple
     sides = (HEIGHT, WIDTH) if factor == 1 else (f"{factor}*{HEIGHT}", f"{factor}*{WIDTH}")
     outputs = (("sample", (BATCH, translator.target_shape[0], *sides)),)
-    return Graph(_TranslatorModule(translator.network).eval(), tuple(inputs), outputs, multiple)
+    module = _TranslatorModule(translator.network).eval()
+    return Graph(module, tuple(inputs), outputs, multiple, is_bounded=True)
 
 
 def _iter_outputs(name: str, spec: SampleSpec) -> Iterator[tuple[str, tuple[str | int, ...]]]:

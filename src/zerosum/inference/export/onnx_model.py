@@ -20,6 +20,15 @@ from torch import Tensor
 from zerosum.errors import BadInput
 from zerosum.inference.export.exported_program import trace
 from zerosum.inference.export.graph import Graph
+from zerosum.inference.export.half_weights import halve_weights
+from zerosum.inference.export.parity import (
+    MAX_HALF_ERROR,
+    Parity,
+    compare,
+    compare_shown,
+    measure_parity,
+    require_parity,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -30,8 +39,8 @@ MAX_MODEL_BYTES = 1_900_000_000
 """Largest weights in one file: the format ends at 2 GiB."""
 
 
-def check_onnx_support() -> None:
-    """Check that ONNX models can be written and run.
+def check_onnx_support(to: str = "onnx") -> None:
+    """Check that ONNX models can be written and run; `to` is the form they are for, in messages.
 
     Raises:
         BadInput: a package is not installed.
@@ -42,12 +51,35 @@ def check_onnx_support() -> None:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise BadInput(
-            f'`to` onnx: needs {error.name}, which is not installed: pip install "zerosum[export]"'
+            f'`to` {to}: needs {error.name}, which is not installed: pip install "zerosum[export]"'
         ) from error
 
 
-def build_onnx_model(graph: Graph) -> ModelProto:
-    """Return a network as an ONNX model.
+def build_checked_model(graph: Graph, to: str, *, half: bool) -> tuple[ModelProto, Parity]:
+    """Return a network as an ONNX model that computes the same, and how far it is from the network.
+
+    Args:
+        graph: the network.
+        to: the form that the model is for, in messages.
+        half: store the weights in half precision, after the model with full ones was compared.
+
+    Raises:
+        BadInput: the network cannot be exported, or the model does not compute what it computes.
+    """
+    model = build_onnx_model(graph, to)
+    parity = measure_parity(graph, OnnxRunner(model.SerializeToString(), to=to))
+    require_parity(parity, to)
+    if half:
+        halve_weights(model)
+        compare_outputs = compare_shown if graph.is_bounded else compare
+        runner = OnnxRunner(model.SerializeToString(), to=to)
+        parity = measure_parity(graph, runner, compare_outputs=compare_outputs)
+        require_parity(parity, f"{to} with `half`", MAX_HALF_ERROR)
+    return model, parity
+
+
+def build_onnx_model(graph: Graph, to: str = "onnx") -> ModelProto:
+    """Return a network as an ONNX model, not yet compared with it; `to` is the form that it is for, in messages.
 
     Raises:
         BadInput: the weights do not fit into one file, or the network uses what ONNX does not have.
@@ -56,8 +88,8 @@ def build_onnx_model(graph: Graph) -> ModelProto:
 
     size = sum(weight.numel() * weight.element_size() for weight in graph.module.state_dict().values())
     if size > MAX_MODEL_BYTES:
-        raise BadInput(f"`to` onnx: weights of {size / 2**30:.1f} GiB do not fit into one ONNX file; choose pt2")
-    traced = trace(graph, "onnx")
+        raise BadInput(f"`to` {to}: weights of {size / 2**30:.1f} GiB do not fit into one ONNX file; choose pt2")
+    traced = trace(graph, to)
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -67,10 +99,10 @@ def build_onnx_model(graph: Graph) -> ModelProto:
             )  # fmt: skip
     except OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise BadInput(f"`to` onnx: this network cannot be exported ({reason}); choose pt2") from error
+        raise BadInput(f"`to` {to}: this network cannot be exported ({reason}); choose pt2") from error
     assert program is not None, "with dynamo, the exporter returns a program"
     model: ModelProto = program.model_proto
-    _name_axes(model, graph)
+    _name_axes(model, graph, to)
     _forget_origin(model)
     return model
 
@@ -78,24 +110,56 @@ def build_onnx_model(graph: Graph) -> ModelProto:
 class OnnxRunner:
     """Runs an ONNX model with ONNX Runtime on the CPU."""
 
-    def __init__(self, model: bytes, threads: int = 0) -> None:
-        """Load a model, to run on so many threads; 0: as many as there are cores."""
+    def __init__(self, model: bytes, threads: int = 0, to: str = "onnx") -> None:
+        """Load a model, to run on so many threads; 0: as many as there are cores. `to` is its form, in messages.
+
+        Raises:
+            BadInput: ONNX Runtime cannot load it.
+        """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what fails is raised
         options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._to = to
+        with _explained(to, "load"):
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._names = [each.name for each in self._session.get_inputs()]
 
     def __call__(self, inputs: tuple[Tensor, ...]) -> list[NDArray[np.float32]]:
-        """Return the outputs for inputs in the order of the graph."""
+        """Return the outputs for inputs in the order of the graph.
+
+        Raises:
+            BadInput: ONNX Runtime cannot run the model with them, such as for another batch than the only one it takes.
+        """
         feeds = {name: value.numpy() for name, value in zip(self._names, inputs, strict=True)}
-        outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
+        with _explained(self._to, "run"):
+            outputs: list[NDArray[np.float32]] = self._session.run(None, feeds)
         return outputs
 
 
-def _name_axes(model: ModelProto, graph: Graph) -> None:
+@contextmanager
+def _explained(to: str, what: str) -> Iterator[None]:
+    """Turn errors of ONNX Runtime, which are no subclasses of Python's, into one sentence.
+
+    Raises:
+        BadInput: ONNX Runtime has raised one.
+    """
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime  # type: ignore[import-untyped]
+
+    try:
+        yield
+    except (
+        runtime.EPFail, runtime.Fail, runtime.InvalidArgument, runtime.InvalidGraph, runtime.InvalidProtobuf,
+        runtime.NotImplemented, runtime.RuntimeException,
+    ) as error:  # fmt: skip
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(
+            f"`to` {to}: ONNX Runtime cannot {what} the exported model ({reason}), so nothing was written; choose pt2"
+        ) from error
+
+
+def _name_axes(model: ModelProto, graph: Graph, to: str) -> None:
     """Give the free axes their names in place of numbered symbols.
 
     Raises:
@@ -107,7 +171,7 @@ def _name_axes(model: ModelProto, graph: Graph) -> None:
             if isinstance(axis, int):
                 continue
             if dimension.HasField("dim_value"):
-                raise BadInput(f"`to` onnx: the {axis} of {value.name} cannot be left open in this network; choose pt2")
+                raise BadInput(f"`to` {to}: the {axis} of {value.name} cannot be left open in this network; choose pt2")
             dimension.dim_param = axis
 
 

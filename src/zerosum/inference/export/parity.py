@@ -21,17 +21,20 @@ CHECKED_SIZES = ({BATCH: 1, HEIGHT: 8, WIDTH: 8}, {BATCH: 5, HEIGHT: 37, WIDTH: 
 MAX_ERROR = 1e-4
 """Largest error of a model, as a fraction of the largest value of its output: 100 times the rounding of float32."""
 MAX_HALF_ERROR = 4 / 255
-"""The same with weights in half precision: 2 of the 255 steps between -1 and 1."""
+"""The same with weights in half precision, where bounded outputs are compared as they are shown, between -1 and 1: 2 of
+the 255 steps."""
 
 RunFn = Callable[[tuple[Tensor, ...]], Sequence[NDArray[np.float32]]]
 """Run an exported model."""
+CompareFn = Callable[[NDArray[np.floating], NDArray[np.floating]], float]
+"""Return the error of an output, given what was found and what is true."""
 
 
 class Parity(NamedTuple):
     """How far an exported model is from its network."""
 
     error: float
-    """Largest difference of two values, as a fraction of the largest value."""
+    """Largest difference of two values, as a fraction of the largest value: 1 where shown values are compared."""
     sizes: Sequence[Mapping[str, int]]
     """The lengths of the free axes at which they were compared."""
 
@@ -45,29 +48,6 @@ class Parity(NamedTuple):
         return {"error": float(f"{self.error:.3g}"), "compared_at": [dict(each) for each in self.sizes]}
 
 
-def measure_parity(
-    graph: Graph,
-    run: RunFn,
-    sizes: Sequence[Mapping[str, int]] = CHECKED_SIZES,
-) -> Parity:
-    """Compare an exported model with its network.
-
-    Args:
-        graph: the network.
-        run: runs the exported model.
-        sizes: lengths of the free axes, one comparison for each.
-
-    Raises:
-        Exception: what `run` raises, such as of a model that does not take another batch.
-    """
-    errors, free = [0.0], {axis for axes in graph.free_axes for axis in axes.values()}
-    for lengths in sizes:
-        inputs = graph.example(lengths)
-        outputs = run(inputs)
-        errors += [compare(found, true.float().numpy()) for found, true in zip(outputs, graph(inputs), strict=True)]
-    return Parity(max(errors), [{axis: lengths[axis] for axis in lengths if axis in free} for lengths in sizes])
-
-
 def compare(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
     """Return the largest difference as a fraction of the largest true value; infinite for other shapes, and for NaN."""
     if found.shape != true.shape:
@@ -75,6 +55,39 @@ def compare(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
     difference, scale = float(np.abs(found - true).max(initial=0)), float(np.abs(true).max(initial=0))
     error = difference / scale if scale else difference
     return error if math.isfinite(error) else math.inf
+
+
+def compare_shown(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
+    """Return the largest difference of bounded values as they are shown, clipped to [-1, 1]; infinite as `compare`."""
+    if found.shape != true.shape:
+        return math.inf
+    error = float(np.abs(np.clip(found, -1, 1) - np.clip(true, -1, 1)).max(initial=0))
+    return error if math.isfinite(error) else math.inf
+
+
+def measure_parity(
+    graph: Graph,
+    run: RunFn,
+    sizes: Sequence[Mapping[str, int]] = CHECKED_SIZES,
+    compare_outputs: CompareFn = compare,
+) -> Parity:
+    """Compare an exported model with its network.
+
+    Args:
+        graph: the network.
+        run: runs the exported model.
+        sizes: lengths of the free axes, one comparison for each.
+        compare_outputs: the error of an output; by default relative to its largest value.
+
+    Raises:
+        Exception: what `run` raises, such as of a model that does not take another batch.
+    """
+    errors, free = [0.0], {axis for axes in graph.free_axes for axis in axes.values()}
+    for lengths in sizes:
+        inputs = graph.example(lengths)
+        pairs = zip(run(inputs), graph(inputs), strict=True)
+        errors += [compare_outputs(found, true.float().numpy()) for found, true in pairs]
+    return Parity(max(errors), [{axis: lengths[axis] for axis in lengths if axis in free} for lengths in sizes])
 
 
 def require_parity(parity: Parity, to: str, largest: float = MAX_ERROR) -> None:

@@ -19,7 +19,7 @@ from zerosum.game.seeded_rng import RandomStream, SeedSeries
 from zerosum.inference.export.graph import Graph, generator_graph, translator_graph
 from zerosum.inference.generator import Generator
 from zerosum.inference.load import load, load_translator, read_recipe
-from zerosum.inference.translator import Translator
+from zerosum.inference.translator import MAX_WHOLE_PIXELS, TILE_PIXELS, Translator
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.media.script import ScriptPart, load_script, render
 from zerosum.recipes.recipe import Recipe
@@ -103,12 +103,16 @@ def _translator_source(translator: Translator, recipe: Recipe, reverse: bool) ->
     data = recipe.data.reversed() if reverse else recipe.data
     graph = translator_graph(translator)
     part = MEDIA_KINDS.find(data.kind).translation_script(data, translator.input_shape, translator.target_shape)
-    words = part.words | {each.name for each in graph.inputs} | {"translation", "bounded"}
+    is_local = translator.receptive_radius is not None
+    words = part.words | {each.name for each in graph.inputs} | {"translation", "bounded"} | {*["tiles"] * is_local}
     facts: Facts = {
         **_common_facts("translation", recipe, data.kind, translator.checkpoint, graph),
         **part.facts,
         "scale_factor": translator.scale_factor,
         "size_multiple": graph.size_multiple,
+        "receptive_radius": translator.receptive_radius,
+        "max_whole_pixels": MAX_WHOLE_PIXELS,
+        "tile_pixels": TILE_PIXELS,
     }
     noun = DATA_KINDS.find(data.kind).noun
     return ExportSource(graph, facts, _render_script("translator", part, words), words, {}, noun, _packages(part))

@@ -69,8 +69,8 @@ def generator_graphs(generator: Generator) -> Mapping[str, Graph]:
         BadInput: its samples are not one tensor.
     """
     network = generator.network
-    shape = require_single_tensor(generator.codec.spec, "a web page").shape
-    images: tuple[tuple[str, tuple[str | int, ...]], ...] = (("sample", (BATCH, *shape)),)
+    spec = require_single_tensor(generator.codec.spec, "a web page")
+    images: tuple[tuple[str, tuple[str | int, ...]], ...] = (("sample", (BATCH, *spec.shape)),)
     latent = GraphInput(
         "latent",
         (BATCH, generator.latent.size),
@@ -82,12 +82,12 @@ def generator_graphs(generator: Generator) -> Mapping[str, Graph]:
     seed = [GraphInput("seed", (BATCH,), "seeds of the noise", _seeds)] * ("seed" in taken)
     if not isinstance(network, StyleGenerator):
         module = _Generation(network, tuple(each.name for each in (*label, *seed))).eval()
-        return {"generator": Graph(module, (latent, *label, *seed), images)}
+        return {"generator": Graph(module, (latent, *label, *seed), images, is_bounded=spec.bounded)}
     width = network.styles(*(each.example({BATCH: 1}) for each in (latent, *label))).shape[2]
     styles = GraphInput("styles", (BATCH, network.num_layers, width), "styles", _numbers)
     return {
         "mapping": Graph(_Mapping(network).eval(), (latent, *label), (("style", (BATCH, width)),)),
-        "synthesis": Graph(_Synthesis(network).eval(), (styles, *seed), images),
+        "synthesis": Graph(_Synthesis(network).eval(), (styles, *seed), images, is_bounded=spec.bounded),
     }
 
 
