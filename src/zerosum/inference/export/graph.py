@@ -130,7 +130,7 @@ def generator_graph(generator: Generator) -> Graph:
             raise BadInput("`run`: its numeric conditions are a tree of tensors, which an export has no inputs for")
         inputs.append(GraphInput("condition", (BATCH, *spec.shape), "standardized numbers, see `condition`", _numbers))
     if "seed" in taken:
-        inputs.append(GraphInput("seed", (BATCH,), "seed of the noise of each sample", _seeds))
+        inputs.append(GraphInput("seed", (BATCH,), "seed of the noise of each sample", example_seeds))
     if isinstance(network, StyleGenerator):
         description = "factor of the distance of styles from their mean: 1 is none, 0 is the mean style"
         inputs.append(GraphInput("truncation", (), description, lambda _: torch.tensor(EXAMPLE_TRUNCATION)))
@@ -147,7 +147,7 @@ def translator_graph(translator: Translator) -> Graph:
     axes: tuple[str | int, ...] = (BATCH, translator.input_shape[0], HEIGHT, WIDTH)
     inputs = [GraphInput("image", axes, "images in [-1, 1], channels first", _images)]
     if "seed" in condition_inputs(translator.network):
-        inputs.append(GraphInput("seed", (BATCH,), "seed of the noise of each image; 0 is the default", _seeds))
+        inputs.append(GraphInput("seed", (BATCH,), "seed of the noise of each image; 0 is the default", example_seeds))
     factor, multiple = translator.scale_factor, translator.size_multiple
     sides = (HEIGHT, WIDTH) if factor == 1 else (f"{factor}*{HEIGHT}", f"{factor}*{WIDTH}")
     outputs = (("sample", (BATCH, translator.target_shape[0], *sides)),)
@@ -168,10 +168,11 @@ def _latents(generator: Generator, shape: tuple[int, ...]) -> Tensor:
 
 
 def _numbers(shape: tuple[int, ...]) -> Tensor:
-    return seeded_rng.normal(_seeds(shape[:1]), shape[1], seeded_rng.RandomStream.CONDITION)
+    return seeded_rng.normal(example_seeds(shape[:1]), shape[1], seeded_rng.RandomStream.CONDITION)
 
 
-def _seeds(shape: tuple[int, ...]) -> Tensor:
+def example_seeds(shape: tuple[int, ...]) -> Tensor:
+    """Return the seeds (N,) of the inputs with which an export is traced and compared."""
     return seeded_rng.derive_seeds(EXAMPLE_SEED, 0, shape[0])
 
 
@@ -184,5 +185,6 @@ def _images(shape: tuple[int, ...]) -> Tensor:
     """Return images (N, C, h, w) in [-1, 1], smooth with noise on it: like neither edges nor flat areas alone."""
     count, channels, height, width = shape
     rows, columns = torch.linspace(0, 7, height)[:, None], torch.linspace(0, 5, width)
-    noise = seeded_rng.uniform(_seeds((count * channels,)), height * width, seeded_rng.RandomStream.INSTANCE_NOISE)
+    seeds = example_seeds((count * channels,))
+    noise = seeded_rng.uniform(seeds, height * width, seeded_rng.RandomStream.INSTANCE_NOISE)
     return (0.7 * (rows + columns).sin() + 0.6 * (noise.view(shape) - 0.5)).clamp(-1, 1)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from zerosum.game import seeded_rng
 from zerosum.game.sample_spec import require_single_tensor
 from zerosum.game.types import condition_inputs
-from zerosum.inference.export.graph import BATCH, EXAMPLE_SEED, Graph, GraphInput, translator_graph
+from zerosum.inference.export.graph import BATCH, EXAMPLE_SEED, Graph, GraphInput, example_seeds, translator_graph
 from zerosum.inference.generator import Generator
 from zerosum.inference.latent_space import StyleGenerator
 from zerosum.inference.translator import Translator
@@ -79,7 +79,7 @@ def generator_graphs(generator: Generator) -> Mapping[str, Graph]:
     )
     taken = condition_inputs(network)
     label = [GraphInput("label", (BATCH, len(generator.classes)), "class weights", _weights)] * ("label" in taken)
-    seed = [GraphInput("seed", (BATCH,), "seeds of the noise", _seeds)] * ("seed" in taken)
+    seed = [GraphInput("seed", (BATCH,), "seeds of the noise", example_seeds)] * ("seed" in taken)
     if not isinstance(network, StyleGenerator):
         module = _Generation(network, tuple(each.name for each in (*label, *seed))).eval()
         return {"generator": Graph(module, (latent, *label, *seed), images, is_bounded=spec.bounded)}
@@ -96,12 +96,8 @@ def translator_graphs(translator: Translator) -> Mapping[str, Graph]:
     return {"translator": translator_graph(translator)}
 
 
-def _seeds(shape: tuple[int, ...]) -> Tensor:
-    return seeded_rng.derive_seeds(EXAMPLE_SEED, 0, shape[0])
-
-
 def _numbers(shape: tuple[int, ...]) -> Tensor:
-    return seeded_rng.normal(_seeds(shape[:1]), shape[1] * shape[2], seeded_rng.RandomStream.LATENT).view(shape)
+    return seeded_rng.normal(example_seeds(shape[:1]), shape[1] * shape[2], seeded_rng.RandomStream.LATENT).view(shape)
 
 
 def _weights(shape: tuple[int, ...]) -> Tensor:
