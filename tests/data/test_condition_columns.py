@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.data.condition_columns import MAX_KEPT_ROWS, NO_CONDITIONS, Conditions, fit_column
+from zerosum.data.condition_columns import MAX_KEPT_ROWS, NO_CONDITIONS, Conditions, check_cells, fit_column
 from zerosum.errors import BadInput
 from zerosum.game.seeded_rng import derive_seeds
 
@@ -106,3 +106,18 @@ def test_conditions_are_restored() -> None:
 def test_columns_that_cannot_be_conditions_are_refused(cells: list[str], match: str) -> None:
     with pytest.raises(BadInput, match=match):
         fit_column("age", cells, FILES, TRAIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "cell", "message"),
+    [
+        ("age", AGES, "", "`data.conditions` age: this column has no value for 1 file, such as "),
+        ("age", AGES, "old", "`data.conditions` age: is old for .*, which the run cannot take: .* age .*`start_from`"),
+        ("species", SPECIES, "cow", "`data.conditions` species: is cow for .* it was trained on species "),
+    ],
+)
+def test_cells_of_new_data_are_those_of_the_fitted_column(name: str, cells: list[str], cell: str, message: str) -> None:
+    column = fit_column(name, cells, FILES, TRAIN)
+    check_cells(column, cells, FILES)
+    with pytest.raises(BadInput, match=message):
+        check_cells(column, [cell, *cells[1:]], FILES)

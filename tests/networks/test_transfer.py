@@ -151,11 +151,26 @@ def test_numeric_conditions_are_taken_over_with_the_classes(same_numbers: bool) 
     config = configs.DCGANGeneratorConfig(width=4, condition="concat", condition_size=6)
     former, network = (config.build(8, spec(16), num_classes, None, TensorSpec((2,))) for num_classes in (3, 2))
     name = "network.class_embedding.embedding.weight"
-    not_taken = load_taken(network, former, ClassNames(("a", "b", "c"), ("c", "d"), same_numbers))
-    assert not_taken == {name: "4 of 5 classes are there" if same_numbers else "1 of 5 classes are there"}
+    numbers = ("age", "size"), ("age", "size") if same_numbers else ("width", "height")
+    not_taken = load_taken(network, former, ClassNames(("a", "b", "c"), ("c", "d"), *numbers))
+    assert not_taken == {name: f"{4 if same_numbers else 1} of 5 classes and conditions are there"}
     table, saved = network.state_dict()[name], former.state_dict()[name]  # (6, classes, then 2 numbers and a one)
     assert torch.equal(table[:, 0], saved[:, 2])
     assert torch.equal(table[:, 2:], saved[:, 3:]) == same_numbers
+
+
+def test_numeric_conditions_are_matched_by_name() -> None:
+    """Not by their position: of another text of a column, an entry is new."""
+    config = configs.DCGANGeneratorConfig(width=4, condition="concat", condition_size=6)
+    former, network = (config.build(8, spec(16), 0, None, TensorSpec((3,))) for _ in range(2))
+    name = "network.class_embedding.embedding.weight"
+    before = network.state_dict()[name].clone()
+    classes = ClassNames((), (), ("age", "species=cat", "species=dog"), ("species=cow", "species=dog", "age"))
+    assert classes.kept_numbers == ("species=dog", "age")
+    assert load_taken(network, former, classes) == {name: "3 of 4 classes and conditions are there"}
+    table, saved = network.state_dict()[name], former.state_dict()[name]  # (6, 3 numbers and a one)
+    assert torch.equal(table[:, 1:], saved[:, [2, 0, 3]])
+    assert torch.equal(table[:, 0], before[:, 0])
 
 
 def test_an_unconditional_network_gives_no_classes() -> None:

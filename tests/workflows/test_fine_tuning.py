@@ -13,8 +13,10 @@ from workflow_helpers import RecordingReporter, have_equal_weights, log_rows, ne
 import zerosum
 from zerosum.errors import BadInput
 from zerosum.inference.load import read_recipe
+from zerosum.inference.start import open_start
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.run import Run
+from zerosum.workflows.settings_source import choose_settings_source
 
 EMA = "emas.generator.0.network."
 
@@ -167,6 +169,7 @@ def test_a_translation_is_fine_tuned_on_two_folders(trained_pairs: Path, image_p
     ("arguments", "message"),
     [
         ({"start_from": "nowhere"}, "nowhere does not exist"),
+        ({"start_from": ""}, "`start_from` is empty: name a run"),
         ({"recipe": "dcgan"}, "`recipe` dcgan: a run that starts from .* has its recipe"),
         ({"size": "base"}, "`size` base: a run that starts from"),
         ({"source": "ring"}, "was trained on images, and ring holds points"),
@@ -174,12 +177,17 @@ def test_a_translation_is_fine_tuned_on_two_folders(trained_pairs: Path, image_p
         ({"start_from": None, "freeze": {"discriminator": 1}}, "`training.freeze`: stages that are frozen keep"),
         ({"freeze": {"discriminator": 9}}, "`training.freeze.discriminator` 9: .* dcgan has 2 stages .*; give 1 to 2"),
         ({"freeze": {"generator": 1}}, "`training.freeze.generator` 1: .* has no stages that can be frozen; leave"),
+        (
+            {"freeze": {"discriminator": 1}, "settings": {"training.freeze.discriminator": 2}},
+            "`freeze` discriminator: `training.freeze.discriminator` 2 is given too",
+        ),
         ({"freeze": {"critic": 1}}, "`training.freeze.critic`: there is no such player"),
         ({"settings": {"generator.width": 64}}, "only .* weights of the generator fit"),
         ({"source": ""}, "`data.source` is missing"),
     ],
     ids=[
         "no-run",
+        "no-name",
         "recipe",
         "size",
         "kind",
@@ -187,6 +195,7 @@ def test_a_translation_is_fine_tuned_on_two_folders(trained_pairs: Path, image_p
         "no-start",
         "count",
         "generator",
+        "twice",
         "player",
         "width",
         "no-data",
@@ -210,6 +219,62 @@ def test_the_same_command_again_knows_what_the_run_started_from(
     assert "nothing is trained" in reporter.messages[-1]
     with pytest.raises(BadInput, match=f"`start_from` is {trained_images} there and {images_run} here"):
         fine_tune(image_pairs / "B", images_run, tmp_path / "run", or_resume=True)
+
+
+def test_the_same_command_goes_on_without_what_the_run_started_from(
+    images_run: Path, image_pairs: Path, tmp_path: Path
+) -> None:
+    reporter, run = RecordingReporter(), tmp_path / "run"
+    settings = {"training.tick_examples": 16, "training.checkpoint_examples": 16}
+    fine_tune(image_pairs / "B", images_run, run, settings=settings)
+    shutil.rmtree(run / "checkpoints/00000032")  # as if it was killed
+    (run / "status.json").unlink()
+    images_run.rename(tmp_path / "moved")
+    fine_tune(image_pairs / "B", images_run, run, settings=settings, or_resume=True, reporter=reporter)
+    assert any("resuming" in line and "after 16 examples" in line for line in reporter.messages)
+    assert RunFolder(run).newest_checkpoint().name == "00000032"
+    with pytest.raises(BadInput, match=r"`training\.seed` is 0 there and 5 here"):
+        fine_tune(image_pairs / "B", images_run, run, settings=settings, seed=5, or_resume=True)
+    for arguments in ({"recipe": "dcgan", "or_resume": True}, {"run": tmp_path / "other", "or_resume": True}, {}):
+        with pytest.raises(BadInput, match="does not exist"):
+            fine_tune(image_pairs / "B", images_run, **({"run": run, "settings": settings} | arguments))
+
+
+def test_code_of_another_run_is_not_taken_over(images_run: Path, image_pairs: Path) -> None:
+    plan = RunFolder(images_run).read_json("plan.json")
+    plan["request"]["settings"]["evaluation"]["features"] = "os:system"
+    RunFolder(images_run).write_json("plan.json", plan)
+    source = {"data.source": ("`source`", str(image_pairs / "B"))}
+    start = open_start(images_run)
+    assert choose_settings_source("auto", "", {}, source, start).validate().evaluation.features == "auto"
+    own = {"evaluation.features": "mine:network"}
+    assert choose_settings_source("auto", "", own, source, start).validate().evaluation.features == "mine:network"
+
+
+def test_numeric_conditions_are_matched_by_their_values(image_pairs: Path, tmp_path: Path) -> None:
+    settings = {
+        "data.conditions": ["species", "age"], "evaluation.features": "none", "diagnostics.probe": False,
+        "generator.width": 4, "discriminator.width": 4, "data.size": 16, "training.precision": "float32",
+    }  # fmt: skip
+
+    def tell(name: str, species: list[str], first_age: int) -> Path:
+        folder = shutil.copytree(image_pairs / "B", tmp_path / name)
+        files = sorted(path.name for path in folder.iterdir())
+        rows = [f"{file},{species[number % 2]},{first_age + number}.5" for number, file in enumerate(files)]
+        (folder / "labels.csv").write_text("\n".join(["file,species,age", *rows]) + "\n", "utf8")
+        return folder
+
+    pets, reporter = tell("pets", ["cat", "dog"], 0), RecordingReporter()
+    zerosum.train(pets, recipe="cgan-projection", run=tmp_path / "run", examples=8, batch_size=8, settings=settings)
+    cattle = tell("cattle", ["cow", "dog"], 20)
+    fine_tune(
+        cattle, tmp_path / "run", tmp_path / "tuned", examples=8, batch_size=8, reporter=reporter,
+        settings={"data.conditions": ["species", "age"], "evaluation.features": "none", "diagnostics.probe": False},
+    )  # fmt: skip
+    assert start_record(tmp_path / "tuned")["conditions"] == {"kept": ["species=dog", "age"], "new": ["species=cow"]}
+    line = next(line for line in reporter.messages if "2 of 3 kept" in line)
+    assert "new: species=cow; age is scaled by mean" in line
+    assert not any("all fit" in line for line in reporter.messages)
 
 
 def test_a_run_without_a_checkpoint_is_refused(images_run: Path, image_pairs: Path, tmp_path: Path) -> None:

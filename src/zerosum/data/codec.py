@@ -113,6 +113,16 @@ class Codec(ABC):
         """The names of the values of a condition, by which `set_condition` sets them; () if they have no names."""
         return ()
 
+    @property
+    def condition_entries(self) -> tuple[str, ...]:
+        """The names of the numbers of a condition, such as "age" and "species=cat"; () if they have no names."""
+        return ()
+
+    @property
+    def condition_scales(self) -> Mapping[str, tuple[float, float]]:
+        """The mean that is subtracted and the deviation that divides, by the name of a number; {} if none is scaled."""
+        return {}
+
     def set_condition(self, condition: Sample, name: str, value: str) -> Sample:
         """Return conditions (N, ...) with one value set, as the user writes it: "40" or "cat".
 

@@ -39,6 +39,15 @@ class ConditionColumn(ABC):
     def width(self) -> int:
         """How many numbers a cell becomes."""
 
+    @property
+    @abstractmethod
+    def entries(self) -> tuple[str, ...]:
+        """The names of these numbers."""
+
+    @abstractmethod
+    def accepts(self, cell: str) -> bool:
+        """Return whether a cell can be one of this column."""
+
     @abstractmethod
     def encode(self, cells: Sequence[str]) -> NDArray[np.float32]:
         """Return the numbers (N, width) of cells.
@@ -80,6 +89,15 @@ class NumberColumn(ConditionColumn):
         """1."""
         return 1
 
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The name of the column."""
+        return (self.name,)
+
+    def accepts(self, cell: str) -> bool:
+        """Return whether a cell is a number."""
+        return parse_number(cell) is not None
+
     def encode(self, cells: Sequence[str]) -> NDArray[np.float32]:
         """Return the standardized numbers (N, 1)."""
         numbers = [parse_number(cell) for cell in cells]
@@ -113,6 +131,15 @@ class TextColumn(ConditionColumn):
     def width(self) -> int:
         """The number of different texts."""
         return len(self.texts)
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The name of the column with each text, such as "species=cat"."""
+        return tuple(f"{self.name}={text}" for text in self.texts)
+
+    def accepts(self, cell: str) -> bool:
+        """Return whether a cell is one of the texts."""
+        return cell in self.texts
 
     def encode(self, cells: Sequence[str]) -> NDArray[np.float32]:
         """Return one-hot rows (N, texts)."""
@@ -165,6 +192,16 @@ class Conditions:
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The names of the numbers of a row: of a column of texts, one for each text."""
+        return tuple(entry for column in self.columns for entry in column.entries)
+
+    @property
+    def scales(self) -> Mapping[str, tuple[float, float]]:
+        """Mean and standard deviation of the columns of numbers, by name."""
+        return {c.name: (c.mean, c.deviation) for c in self.columns if isinstance(c, NumberColumn)}
 
     @property
     def spec(self) -> TensorSpec | None:
@@ -278,12 +315,7 @@ def fit_column(name: str, cells: Sequence[str], files: Sequence[str], train: NDA
     Raises:
         BadInput: if a cell is empty, all are equal, or they are neither numbers nor repeated texts.
     """
-    empty = sorted({file for file, cell in zip(files, cells, strict=True) if not cell})
-    if empty:
-        raise BadInput(
-            f"`data.conditions` {printable(name)}: this column has no value for {pluralize(len(empty), 'file')}, such "
-            f"as {printable(empty[0])}; fill it in, or move these files away"
-        )
+    _require_filled(name, cells, files)
     trained = {cells[index] for index in train}
     numbers = {cell: parse_number(cell) for cell in set(cells)}
     distinct = len({numbers[cell] for cell in trained} if None not in numbers.values() else trained)
@@ -302,3 +334,35 @@ def fit_column(name: str, cells: Sequence[str], files: Sequence[str], train: NDA
             f"{printable(files[position])}; write numbers with a decimal point, or texts that repeat"
         )
     return TextColumn(name, tuple(sorted(numbers, key=natural_sort_key)))
+
+
+def check_cells(column: ConditionColumn, cells: Sequence[str], files: Sequence[str]) -> None:
+    """Check cells of other data than those that a column was fitted to.
+
+    Args:
+        column: the column.
+        cells: (N,) the value of each example.
+        files: (N,) names of the examples' files in messages.
+
+    Raises:
+        BadInput: if a cell is empty, or cannot be one of the column.
+    """
+    _require_filled(column.name, cells, files)
+    unknown = {cell for cell in set(cells) if not column.accepts(cell)}
+    if unknown:
+        file, cell = next(pair for pair in zip(files, cells, strict=True) if pair[1] in unknown)
+        raise BadInput(
+            f"`data.conditions` {printable(column.name)}: is {printable(cell)} for {printable(file)}, which the run"
+            f" cannot take: it was trained on {column.describe()}; correct the table, or start a new run from it with"
+            " `start_from`"
+        )
+
+
+def _require_filled(name: str, cells: Sequence[str], files: Sequence[str]) -> None:
+    """Raise BadInput if a cell is empty."""
+    empty = sorted({file for file, cell in zip(files, cells, strict=True) if not cell})
+    if empty:
+        raise BadInput(
+            f"`data.conditions` {printable(name)}: this column has no value for {pluralize(len(empty), 'file')}, such "
+            f"as {printable(empty[0])}; fill it in, or move these files away"
+        )

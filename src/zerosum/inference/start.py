@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerosum.errors import BadInput
+from zerosum.inference.hub import is_hub_name
 from zerosum.inference.load import open_model
 from zerosum.inference.saved_model import SavedModel
 from zerosum.recipes.recipe import Recipe
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 class StartingPoint:
     """A run, or a model folder, whose networks another run starts from. Nothing is written into it."""
 
-    path: Path
-    """The folder as the user named it."""
+    name: str
+    """The folder as the user named it, or hf:user/name."""
     recipe: Recipe
     """Its settings, with unresolved schedules."""
     model: SavedModel
@@ -36,6 +38,11 @@ class StartingPoint:
     """The settings that it was started with, before those that were left open were chosen; None if it does not say."""
     file_settings: Mapping[str, object] | None = None
     """The settings of its recipe file alone; None if it does not say."""
+
+    @property
+    def address(self) -> str:
+        """The absolute path of the folder; of a model on the hub, its name."""
+        return self.name if is_hub_name(self.name) else str(Path(self.name).resolve())
 
     def read_codec(self) -> SavedCodec:
         """Return the codec of its data.
@@ -69,13 +76,16 @@ def open_start(path: str | Path) -> StartingPoint:
     """Open the run or the model folder from which a run starts; PyTorch is not imported.
 
     Raises:
-        BadInput: there is no such run, or it has no checkpoint yet.
+        BadInput: there is no such run, its name is empty, or it has no checkpoint yet.
     """
+    if not str(path):
+        raise BadInput("`start_from` is empty: name a run, a model folder or hf:user/name, or leave it out")
     model = open_model(path)
-    plan = RunFolder(model.path).read_intact_json("plan.json")  # a model folder has none
+    # a model folder has no plan; one that lies there anyway is of others, and is not checked as its settings are
+    plan = {} if model.is_foreign else RunFolder(model.path).read_intact_json("plan.json")
     request = plan.get("request")
     return StartingPoint(
-        model.path,
+        str(path),
         model.recipe,
         model,
         model.examples,

@@ -25,13 +25,40 @@ class ClassNames:
 
     saved: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
-    same_numbers: bool = True
-    """Whether further entries of an axis of classes, which are numeric conditions, mean the same in both."""
+    saved_numbers: tuple[str, ...] = ()
+    """The names of the numeric conditions, which follow the classes on their axis; () if they have no names."""
+    new_numbers: tuple[str, ...] = ()
 
     @property
     def kept(self) -> tuple[str, ...]:
         """The classes that both have, in the order of the network."""
         return tuple(name for name in self.new if name in self.saved)
+
+    @property
+    def kept_numbers(self) -> tuple[str, ...]:
+        """The numeric conditions that both have, in the order of the network."""
+        return tuple(name for name in self.new_numbers if name in self.saved_numbers)
+
+    def pair_entries(self, new_size: int, saved_size: int) -> list[tuple[int, int]]:
+        """Return the entries of an axis of classes that mean the same in both: (in the network, in the saved weights).
+
+        They are the classes, the numeric conditions, and what follows these, such as a bias.
+
+        Args:
+            new_size: the length of the axis in the network.
+            saved_size: its length in the saved weights.
+        """
+        pairs = [(self.new.index(name), self.saved.index(name)) for name in self.kept]
+        first, saved_first = len(self.new), len(self.saved)
+        end, saved_end = first + len(self.new_numbers), saved_first + len(self.saved_numbers)
+        if end > new_size or saved_end > saved_size:
+            return pairs  # a tensor without numeric conditions
+        numbers = [(self.new_numbers.index(name), self.saved_numbers.index(name)) for name in self.kept_numbers]
+        pairs += [(first + index, saved_first + saved_index) for index, saved_index in numbers]
+        has_rest = bool(numbers) or not (self.new_numbers or self.saved_numbers)
+        if has_rest and new_size - end == saved_size - saved_end:
+            pairs += [(end + index, saved_end + index) for index in range(new_size - end)]
+        return pairs
 
 
 @dataclass(frozen=True)
@@ -92,19 +119,17 @@ def _take(own: Tensor, saved: Tensor | None, class_axis: int | None, classes: Cl
 
 
 def _take_classes(own: Tensor, saved: Tensor, axis: int, classes: ClassNames) -> tuple[Tensor, int, str]:
-    """Return a tensor with an axis of classes, in which the classes that both sides have are the saved ones."""
+    """Return a tensor with an axis of classes, in which the entries that both sides have are the saved ones."""
     first, last = own.movedim(axis, 0), saved.movedim(axis, 0)
     if first.shape[1:] != last.shape[1:]:
         return own, 0, f"shape {_format_shape(saved)} there, {_format_shape(own)} here"
-    pairs = [(classes.new.index(name), classes.saved.index(name)) for name in classes.kept]
-    further, saved_further = len(first) - len(classes.new), len(last) - len(classes.saved)
-    if classes.same_numbers and further == saved_further:
-        pairs += [(len(classes.new) + index, len(classes.saved) + index) for index in range(further)]
+    pairs = classes.pair_entries(len(first), len(last))
     merged = first.clone()
     for index, saved_index in pairs:
         merged[index] = last[saved_index].to(merged)
+    noun = "classes and conditions" if len(first) > len(classes.new) else "classes"
     count = len(pairs) * first[0].numel() if len(first) else 0
-    reason = "" if len(pairs) == len(first) else f"{len(pairs)} of {len(first)} classes are there"
+    reason = "" if len(pairs) == len(first) else f"{len(pairs)} of {len(first)} {noun} are there"
     return merged.movedim(0, axis).contiguous(), count, reason
 
 

@@ -81,6 +81,11 @@ class Training(Settings):
         return self
 
 
+def is_code(features: object) -> bool:
+    """Return whether a value of `evaluation.features` names code: package.module:factory."""
+    return ":" in str(features)
+
+
 class OnlineEvaluation(Settings):
     """The evaluation of samples during training; the networks with the best score are kept in `best/`."""
 
@@ -97,7 +102,7 @@ class OnlineEvaluation(Settings):
     @property
     def names_code(self) -> bool:
         """Whether `features` is code that is imported and run."""
-        return ":" in self.features
+        return is_code(self.features)
 
 
 class Diagnostics(Settings):

@@ -16,6 +16,7 @@ from zerosum.units import format_count
 
 if TYPE_CHECKING:
     from zerosum.recipes.recipe import Recipe
+    from zerosum.recipes.variants import DottedSettings, GivenArguments
 
 RESTART_COUNTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
 """Environment variables in which torchrun and Slurm count how often they have restarted a command."""
@@ -51,6 +52,47 @@ def build_request(checked: Recipe, size: str, start_from: str | Path | None = No
     sources = {name: _absolute(source) for name, source in checked.data.sources.items()}
     request: Row = json.loads(json.dumps({"size": size, "sources": sources, "settings": settings}))
     return request | ({"start_from": _absolute(str(start_from))} if start_from else {})
+
+
+def rebuild_request(
+    run: str | Path | None,
+    start_from: str | Path | None,
+    size: str,
+    settings: DottedSettings,
+    keywords: GivenArguments,
+) -> Row | None:
+    """Return what a run is asked for that started from what is not there any more, so that it is continued without it.
+
+    Its settings are those that it was asked for before, overridden by the user's.
+
+    Args:
+        run: its folder; None if the user names none.
+        start_from: what it started from.
+        size: the size of the networks.
+        settings: the user's settings by dotted name.
+        keywords: settings that were given as arguments.
+
+    Returns:
+        The request; None if the folder holds no run that started from there.
+
+    Raises:
+        BadInput: a setting is wrong.
+    """
+    if not (run and start_from and (Path(run) / "recipe.toml").is_file()):
+        return None
+    former = RunFolder(Path(run)).read_intact_json(PLAN_FILE).get("request")
+    if not isinstance(former, Mapping) or not isinstance(former.get("settings"), dict):
+        return None
+    address = former.get("start_from")
+    if address not in {str(start_from), str(Path(start_from).resolve())}:
+        return None
+    from zerosum.recipes.files import check_recipe
+    from zerosum.recipes.parsing import SettingsTree
+    from zerosum.recipes.variants import override_settings
+
+    tree = SettingsTree(former["settings"])
+    override_settings(tree, settings, keywords)
+    return build_request(check_recipe(tree), size, address)
 
 
 def _absolute(source: str) -> str:

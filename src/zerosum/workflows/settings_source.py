@@ -12,7 +12,7 @@ from zerosum.files import quote_path
 from zerosum.recipes import defaults, variants
 from zerosum.recipes.files import check_recipe
 from zerosum.recipes.parsing import SettingsTree
-from zerosum.recipes.recipe import Recipe
+from zerosum.recipes.recipe import Recipe, is_code
 from zerosum.recipes.unread import refuse_unread_settings
 from zerosum.recipes.variants import DottedSettings, GivenArguments
 from zerosum.run_folder import Row
@@ -138,7 +138,7 @@ class StartedSettings:
             found = claimed_kind({name: value for name, value in table.items() if name != "kind"})
         if found != kind:
             raise BadInput(
-                f"`start_from` {quote_path(self.start.path)}: was trained on {kind}, and {table.get('source')} holds"
+                f"`start_from` {quote_path(self.start.name)}: was trained on {kind}, and {table.get('source')} holds"
                 f" {found}; start from a run on the same kind of data"
             )
 
@@ -146,7 +146,7 @@ class StartedSettings:
         """Return the decisions about recipe, networks, batch size and device, which need no measurement."""
         _, networks, batch, where = defaults.list_initial_decisions(recipe, "", device, user_set)
         is_changed = any(name.split(".")[0] in KEPT_SECTIONS for name in user_set)
-        described = f"that of {self.start.path}" + (", with the user's changes" if is_changed else "")
+        described = f"that of {self.start.name}" + (", with the user's changes" if is_changed else "")
         same = "as there" if "training.batch_size" not in user_set else batch.reason
         return [
             Decision("recipe", recipe.name, described),
@@ -176,7 +176,7 @@ def choose_settings_source(
     for name, value in (("recipe", recipe if recipe != "auto" else ""), ("size", size)):
         if value:
             raise BadInput(
-                f"`{name}` {value}: a run that starts from {quote_path(start.path)} has its recipe and its networks;"
+                f"`{name}` {value}: a run that starts from {quote_path(start.name)} has its recipe and its networks;"
                 f" leave `{name}` out, and change single settings by their dotted names"
             )
     return StartedSettings(start, settings, keywords)
@@ -196,6 +196,8 @@ def _kept_settings(start: StartingPoint) -> Row:
     kept["training"] = training | _pick(requested, "training", REQUESTED_TRAINING)
     for section, fields in REQUESTED_SETTINGS.items():
         kept[section] = _pick(requested, section, fields)
+    if is_code(kept["evaluation"].get("features")):
+        del kept["evaluation"]["features"]  # whoever wrote the other run; only code that this user names is run
     return kept
 
 

@@ -85,7 +85,8 @@ def take_over_weights(start: StartingPoint, setup: TrainingSetup, dataset: Datas
     classes = ClassNames(
         start.classes,
         dataset.classes if recipe.is_conditional else (),
-        recipe.data.condition_columns == start.recipe.data.condition_columns,
+        saved_codec.codec.condition_entries,
+        dataset.codec.condition_entries,
     )
     tensors: dict[str, Tensor] = {}
     transfers: dict[str, NetworkTransfer] = {}
@@ -95,7 +96,9 @@ def take_over_weights(start: StartingPoint, setup: TrainingSetup, dataset: Datas
         transfers[player] = match_weights(part.network, saved, classes)
         tensors |= {part.prefix + name: tensor for name, tensor in transfers[player].tensors.items()}
     _require_enough(start, transfers["generator"])
-    return StartWeights(tensors, _build_record(start, transfers, classes), _describe(start, recipe, transfers, classes))
+    scales = saved_codec.codec.condition_scales, dataset.codec.condition_scales
+    decisions = _describe(start, transfers) + _describe_classes(classes, *scales)
+    return StartWeights(tensors, _build_record(start, transfers, classes), decisions + _describe_frozen(recipe))
 
 
 def load_start_weights(game: Game, folder: RunFolder) -> None:
@@ -126,7 +129,7 @@ def _require_enough(start: StartingPoint, transfer: NetworkTransfer) -> None:
     """Raise BadInput if hardly anything of the generator is taken over."""
     if transfer.num_taken < MIN_TAKEN * transfer.num_weights:
         raise BadInput(
-            f"`start_from` {quote_path(start.path)}: only {transfer.num_taken:,} of {transfer.num_weights:,} weights of"
+            f"`start_from` {quote_path(start.name)}: only {transfer.num_taken:,} of {transfer.num_weights:,} weights of"
             " the generator fit those there; leave out the settings of the generator that you changed, or train from"
             " scratch"
         )
@@ -141,7 +144,7 @@ def _check_sizes(start: StartingPoint, recipe: Recipe, saved: SampleSpec, new: S
         return
     there, here = ("x".join(map(str, shapes[0][::-1])) for shapes in sizes)
     raise BadInput(
-        f"`data.size` {here}: {quote_path(start.path)} was trained at {there}, and a {fixed[0]} of kind"
+        f"`data.size` {here}: {quote_path(start.name)} was trained at {there}, and a {fixed[0]} of kind"
         f" {networks[fixed[0]].kind} has other layers at another size; leave it out, so that the images get that size"
     )
 
@@ -160,21 +163,24 @@ def _build_record(start: StartingPoint, transfers: Mapping[str, NetworkTransfer]
     new = [name for name in classes.new if name not in classes.kept]
     return {
         "start": {
-            "from": str(start.path.resolve()),
+            "from": start.address,
             "checkpoint": start.model.checkpoint,
             "examples": start.examples,
             "networks": networks,
             "classes": {"kept": list(classes.kept), "new": new},
+            "conditions": {"kept": list(classes.kept_numbers), "new": _list_new_numbers(classes)},
         }
     }
 
 
-def _describe(
-    start: StartingPoint, recipe: Recipe, transfers: Mapping[str, NetworkTransfer], classes: ClassNames
-) -> list[Decision]:
-    """Return what was taken over, one decision for each network, and one for the classes if there are any."""
-    where = f"from {start.path} after {format_count(start.examples)} examples"
-    decisions = [
+def _list_new_numbers(classes: ClassNames) -> list[str]:
+    return [name for name in classes.new_numbers if name not in classes.kept_numbers]
+
+
+def _describe(start: StartingPoint, transfers: Mapping[str, NetworkTransfer]) -> list[Decision]:
+    """Return what was taken over, one decision for each network."""
+    where = f"from {start.name} after {format_count(start.examples)} examples"
+    return [
         Decision(
             player.replace("_", " "),
             f"{format_count(transfer.num_taken)} of {format_count(transfer.num_weights)} weights",
@@ -182,15 +188,39 @@ def _describe(
         )
         for player, transfer in transfers.items()
     ]
+
+
+def _describe_classes(
+    classes: ClassNames, former_scales: Mapping[str, tuple[float, float]], scales: Mapping[str, tuple[float, float]]
+) -> list[Decision]:
+    """Return which classes and numeric conditions were taken over, and which numbers are scaled in another way."""
+    decisions = []
     if classes.new:
         new = [name for name in classes.new if name not in classes.kept]
         reason = f"new: {_enumerate(new)}" if new else "all of them are there"
         decisions.append(Decision("classes", f"{len(classes.kept)} of {len(classes.new)} kept", reason))
+    if classes.new_numbers:
+        numbers = _list_new_numbers(classes)
+        anew = [
+            "{} is scaled by mean {:.4g} and deviation {:.4g}, there by {:.4g} and {:.4g}".format(
+                name, *scales[name], *former_scales[name]
+            )
+            for name in classes.kept_numbers
+            if name in scales.keys() & former_scales.keys() and scales[name] != former_scales[name]
+        ]
+        reason = "; ".join(([f"new: {_enumerate(numbers)}"] if numbers else []) + anew) or "all of them are there"
+        count = len(classes.new_numbers)
+        decisions.append(Decision("conditions", f"{len(classes.kept_numbers)} of {count} kept", reason))
+    return decisions
+
+
+def _describe_frozen(recipe: Recipe) -> list[Decision]:
+    """Return which stages are frozen, if any are."""
     frozen = [
         f"{pluralize(count, 'stage')} of the {player}, from the sample on"
         for player, count in recipe.training.freeze.items()
     ]
-    return decisions + ([Decision("frozen", " and ".join(frozen), "`training.freeze`")] if frozen else [])
+    return [Decision("frozen", " and ".join(frozen), "`training.freeze`")] if frozen else []
 
 
 def _describe_rest(not_taken: Mapping[str, str]) -> str:

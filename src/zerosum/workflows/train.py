@@ -18,11 +18,18 @@ from zerosum.recipes.parsing import iter_setting_names
 from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.variants import DottedSettings
 from zerosum.reporter import Reporter, SilentReporter
-from zerosum.run_folder import RECOVERIES_FILE, RunFolder, RunState
+from zerosum.run_folder import RECOVERIES_FILE, Row, RunFolder, RunState
 from zerosum.training.loggers import check_loggers
 from zerosum.units import format_count, format_seconds
 from zerosum.workflows.resolve import resolve_recipe, validate_recipe
-from zerosum.workflows.restart import Restart, build_request, decide_restart, describe_done, is_restarted
+from zerosum.workflows.restart import (
+    Restart,
+    build_request,
+    decide_restart,
+    describe_done,
+    is_restarted,
+    rebuild_request,
+)
 from zerosum.workflows.run import Run
 from zerosum.workflows.settings_source import choose_settings_source
 
@@ -111,36 +118,74 @@ def train(
     """
     _refuse_unknown_arguments(train, unknown)
     settings = ({"diagnostics.max_recoveries": MAX_RECOVERIES} if recover else {}) | dict(settings or {})
-    settings |= {f"training.freeze.{player}": count for player, count in (freeze or {}).items()}
+    settings |= _frozen_settings(settings, freeze or {})
     keywords = _keyword_settings(
         settings, source, target_source, examples=examples, budget=budget, batch_size=batch_size, seed=seed,
         device=device,
     )  # fmt: skip
     check_loggers(loggers)
-    start = open_start(start_from) if start_from else None
+    or_resume, reporter = or_resume or is_restarted(), reporter or SilentReporter()
+    try:
+        start = None if start_from is None else open_start(start_from)
+    except BadInput:
+        is_plain = or_resume and recipe == "auto"
+        lost = rebuild_request(run, start_from, size, settings, keywords) if is_plain else None
+        if run and lost and (continued := _continue_run(Path(run), lost, loggers, reporter)):
+            return continued
+        raise
     settings_source = choose_settings_source(recipe, size, settings, keywords, start)
     checked = settings_source.validate()  # before torch is imported, which takes seconds
     path = Path(run) if run else Path("runs") / _default_run_name(checked.data)
-    or_resume, request = or_resume or is_restarted(), build_request(checked, size, start_from)
+    request = build_request(checked, size, start_from)
     if not or_resume:
         RunFolder.check_new(path)
     from zerosum.training.accelerator import process_group
     from zerosum.workflows import run_training
 
     with process_group():
-        restart = decide_restart(path, request) if or_resume else Restart.START
-        if restart is Restart.DONE:
-            (reporter or SilentReporter()).message(describe_done(path))
-            return Run(RunFolder.open(path), RunState.DONE)
-        if restart is Restart.RESUME:
-            return resume(path, loggers=loggers, trust_code=True, reporter=reporter)  # the user's own settings
+        if or_resume and (continued := _continue_run(path, request, loggers, reporter)):
+            return continued
         resolved = settings_source.resolve(checked)
         return Run(
             *run_training.start_run(
-                resolved.recipe, path, resolved.decisions, resolved.device, loggers, reporter or SilentReporter(),
+                resolved.recipe, path, resolved.decisions, resolved.device, loggers, reporter,
                 resolved.file_settings, request, resolved.inspection, start,
             )
         )  # fmt: skip
+
+
+def _frozen_settings(settings: DottedSettings, freeze: Mapping[str, int]) -> dict[str, int]:
+    """Return the argument `freeze` as settings.
+
+    Raises:
+        BadInput: one of them is given as a setting too.
+    """
+    frozen = {f"training.freeze.{player}": count for player, count in freeze.items()}
+    for name in frozen:
+        if given := next((other for other in ("training.freeze", name) if other in settings), ""):
+            player = name.rpartition(".")[2]
+            raise BadInput(
+                f"`freeze` {player}: `{given}` {settings[given]} is given too, and says the same; leave one of them out"
+            )
+    return frozen
+
+
+def _continue_run(path: Path, request: Row, loggers: Sequence[str], reporter: Reporter) -> Run | None:
+    """Continue the run in a folder that was asked for in the same way; None if there is no run yet.
+
+    Raises:
+        BadInput: the folder holds another run or other files.
+    """
+    from zerosum.training.accelerator import process_group
+
+    with process_group():
+        restart = decide_restart(path, request)
+        if restart is Restart.DONE:
+            reporter.message(describe_done(path))
+            return Run(RunFolder.open(path), RunState.DONE)
+        if restart is Restart.RESUME:
+            return resume(path, loggers=loggers, trust_code=True, reporter=reporter)  # the user's own settings
+        return None
 
 
 def profile(
@@ -279,6 +324,7 @@ def resume(
     if examples is not None or budget is not None:
         recipe = defaults.extend_training(recipe, list(folder.rows()), examples, budget)
     if sources := [str(data)] if isinstance(data, str | Path) else list(map(str, data)):
+        recipe = located_recipe(folder, recipe)  # a source that stays, such as of held-out data, is found from anywhere
         recipe = recipe.model_copy(update={"data": recipe.data.with_training_sources(sources)})
     from zerosum.training.accelerator import choose_device, process_group
     from zerosum.training.run_lock import training_lock

@@ -149,6 +149,16 @@ class ImageCodec(Codec):
         """The columns of `data.conditions`."""
         return self.conditions.names
 
+    @property
+    def condition_entries(self) -> tuple[str, ...]:
+        """The columns of numbers, and the texts of the others, such as "species=cat"."""
+        return self.conditions.entries
+
+    @property
+    def condition_scales(self) -> Mapping[str, tuple[float, float]]:
+        """Mean and standard deviation of the columns of numbers."""
+        return self.conditions.scales
+
     def set_condition(self, condition: Tensor, name: str, value: str) -> Tensor:  # type: ignore[override]
         """Return conditions (N, M) with a value of one column set."""
         return self.conditions.set_value(condition, name, value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.condition_columns import ConditionColumn, Conditions, fit_column
+from zerosum.data.condition_columns import ConditionColumn, Conditions, check_cells, fit_column
 from zerosum.data.dataset import Dataset
 from zerosum.data.former_data import FormerData
 from zerosum.data.images.codec import ImageCodec
@@ -143,6 +143,8 @@ def add_conditions(
     known = {column.name: column for column in fitted}
     for name, column_cells in cells.items():
         chosen = [column_cells[index].strip() for index in source_indices]
+        if name in known:
+            check_cells(known[name], chosen, files)
         columns.append(known.get(name) or fit_column(name, chosen, files, dataset.train))
         numbers.append(columns[-1].encode(chosen))
     values, train = np.concatenate(numbers, 1), dataset.train
