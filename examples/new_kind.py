@@ -32,11 +32,11 @@ class Waves(DataKind):
     restore_codec = staticmethod(lambda settings, tensors: WaveCodec())
 
     def load(self, data, options, inspection=None):
-        rng, time, hashes = np.random.default_rng(0), np.linspace(0, 6.3, 32), np.arange(2_000, dtype=np.uint64) << 53
+        rng, time, ids = np.random.default_rng(0), np.linspace(0, 6.3, 32), np.arange(2_000, dtype=np.uint64) << 53
         waves = np.sin(rng.integers(1, 4, (2_000, 1)) * time + rng.uniform(0, 6.3, (2_000, 1))).astype(np.float32)
-        train, held_out = split_by_content(hashes, options.held_out_fraction, bounded=options.bounded_split)
-        summary = DatasetSummary(data.source, self.name, len(waves), {}, len(train), len(held_out))
-        return Dataset(waves, np.zeros(2_000, int), (), hashes, train, held_out, summary, WaveCodec())
+        both = options.keep_sides(ids, *split_by_content(ids, options.held_out_fraction, bounded=options.bounded_split))
+        summary = DatasetSummary(data.source, self.name, len(waves), {}, *map(len, both))
+        return Dataset(waves, np.zeros(2_000, int), (), ids, *both, summary, WaveCodec())
 
 
 class WaveEvaluation(EvaluationKind):

@@ -11,6 +11,7 @@ from workflow_helpers import IMAGES, RecordingReporter, have_equal_weights, log_
 
 import zerosum
 from zerosum.data.dataset import Dataset
+from zerosum.data.former_data import FormerSplit
 from zerosum.errors import BadInput
 from zerosum.inference.load import read_recipe
 from zerosum.run_folder import RunFolder
@@ -124,6 +125,66 @@ def test_removed_images_come_back_to_their_side(own: Path) -> None:
     assert [(change["added"], change["removed"]) for change in changes] == [(0, 40), (40, 0)]
 
 
+def test_a_change_that_was_killed_half_way_is_made_again(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after any of the files that it writes: data.json decides alone whether the run has its new data."""
+    run = own / "run"
+    record = (run / "data.json").read_bytes()
+    former = sides(read(run))
+    shutil.copytree(own / "photos", own / "former")
+    grown = add_images(own / "photos", 1000, 20)
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "write_json", kill_at_data_record)
+        with pytest.raises(KeyboardInterrupt):
+            zerosum.resume(run, data=grown, examples=32)
+    assert (run / "data.json").read_bytes() == record
+    zerosum.resume(run, data=grown, examples=32)
+    changes = RunFolder(run).read_json("data.json")["changes"]
+    assert [(change["added"], change["removed"]) for change in changes] == [(20, 0)]
+    new = sides(read(run))
+    assert (former[0] <= new[0], former[1] <= new[1]) == (True, True)
+    zerosum.resume(run, data=own / "former", examples=48)
+    assert sides(read(run)) == former
+    shutil.move(own / "former", own / "again")
+    zerosum.resume(run, data=own / "again", examples=64)
+    assert sides(read(run)) == former, "the file of sides is kept where the data are only at another place"
+
+
+def kill_at_data_record(folder: RunFolder, name: str, content: object) -> None:
+    if name == "data.json":
+        raise KeyboardInterrupt
+    (folder.path / name).write_text(json.dumps(content), "utf8")
+
+
+def test_held_out_data_of_their_own_are_found_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_images(tmp_path / "photos", 0, 40)
+    add_images(tmp_path / "kept", 500, 20)
+    monkeypatch.chdir(tmp_path)
+    settings = {name: value for name, value in SETTINGS.items() if not name.startswith("evaluation.")}
+    settings |= {"data.validation": "kept", "evaluation.features": "none"}
+    zerosum.train("photos", run="run", examples=16, batch_size=16, settings=settings)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    grown = add_images(tmp_path / "photos", 1000, 10)
+    zerosum.resume(tmp_path / "run", data=grown, examples=32)
+    dataset = read(tmp_path / "run")
+    assert (len(dataset.train), len(dataset.held_out)) == (50, 20)
+
+
+def test_a_kind_that_moves_known_data_to_the_other_side_is_refused(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a kind of data does that pays no regard to the former split."""
+    run = own / "run"
+    for number in (0, 1, 2):
+        (own / f"photos/{number}.png").unlink()
+    grown = add_images(own / "photos", 1000, 300)
+    monkeypatch.setattr(FormerSplit, "keep", lambda split, hashes, train, held_out, groups=None: (held_out, train))
+    before = (run / "data.json").read_bytes()
+    with pytest.raises(BadInput, match=r"that were held out would be trained on, and .* data images does not keep"):
+        zerosum.resume(run, data=grown, examples=32)
+    assert (run / "data.json").read_bytes() == before
+
+
 def test_the_same_data_at_another_place_change_nothing(own: Path) -> None:
     other = own.with_name(f"{own.name}-other")
     shutil.copytree(own, other)
@@ -147,8 +208,8 @@ def test_a_run_that_does_not_say_its_split_needs_its_former_data(own: Path) -> N
     zerosum.resume(run, data=grown, examples=32)
     new_train, new_held_out = sides(read(run))
     assert (train <= new_train, held_out <= new_held_out) == (True, True)
-    (run / "split.safetensors").unlink()
-    with pytest.raises(BadInput, match=r"split\.safetensors is missing: it says which examples are held out"):
+    (run / "split-2.safetensors").unlink()
+    with pytest.raises(BadInput, match=r"split-2\.safetensors is missing: it says which examples are held out"):
         zerosum.resume(run, examples=48)
 
 

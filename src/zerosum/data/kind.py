@@ -144,7 +144,8 @@ class DataKind(ABC):
 
         Args:
             data: the settings.
-            options: progress, split and least number of items.
+            options: progress, split and least number of items. If a run goes on with changed data, `keep_sides` keeps
+                what it knows on its side of the split; it is refused if a kind does not.
             inspection: the inspection of the same data, if there was one, so that a folder is not listed twice.
 
         Raises:

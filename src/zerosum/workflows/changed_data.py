@@ -73,7 +73,12 @@ def _write_split(split: FormerSplit, path: Path) -> None:
     save_tensors({name: torch.from_numpy(hashes.view(np.int64).copy()) for name, hashes in sides.items()}, path)
 
 
-def read_split(folder: Path) -> FormerSplit | None:
+def _split_file(folder: RunFolder) -> Path:
+    """Return the file with the sides of the contents of a run's data: data.json names it once they have changed."""
+    return folder.path / str(folder.read_json("data.json").get("split", SPLIT_FILE))
+
+
+def read_split(folder: RunFolder) -> FormerSplit | None:
     """Return the sides of the contents of a run's data; None if the run does not say.
 
     Raises:
@@ -82,7 +87,7 @@ def read_split(folder: Path) -> FormerSplit | None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    file = folder / SPLIT_FILE
+    file = _split_file(folder)
     if not file.exists():
         return None
     try:
@@ -98,9 +103,9 @@ def read_former_data(folder: RunFolder) -> FormerData | None:
     """Return what a run keeps of its former data; None if its data have never changed."""
     if not folder.read_json("data.json").get("changes"):
         return None
-    split = read_split(folder.path)
+    split = read_split(folder)
     if split is None:
-        raise BadInput(f"{folder.path / SPLIT_FILE} is missing: it says which examples are held out; restore it")
+        raise BadInput(f"{_split_file(folder)} is missing: it says which examples are held out; restore it")
     return FormerData(split, load_codec(folder.path).codec)
 
 
@@ -116,11 +121,12 @@ def load_changed_data(folder: RunFolder, recipe: Recipe, load: LoadFn, reload: C
     Raises:
         BadInput: the data cannot be read, or the run cannot be continued with them.
     """
-    split, saved = read_split(folder.path) or FormerSplit.of(reload()), load_codec(folder.path)
+    split, saved = read_split(folder) or FormerSplit.of(reload()), load_codec(folder.path)
     dataset = load(recipe.data, FormerData(split, saved.codec))
     has_same_form = (saved.codec.spec, saved.input_spec) == (dataset.spec, dataset.input_spec)
     _require_same_form(folder, recipe, dataset, has_same_form)
     now = FormerSplit.of(dataset)
+    _require_same_sides(recipe, dataset, split, now)
     added, removed = np.setdiff1d(now.present, split.present), np.setdiff1d(split.present, now.present)
     is_same = folder.read_json("data.json").get("fingerprint") == dataset.fingerprint
     return DataChange(replace(dataset, codec=saved.codec), split.merge(now), is_same, len(added), len(removed))
@@ -136,7 +142,7 @@ def record_data_change(folder: RunFolder, recipe: Recipe, change: DataChange, ex
         examples: training examples so far.
     """
     dataset, former = change.dataset, folder.read_json("data.json")
-    record = build_data_record(recipe, dataset) | {"changes": former.get("changes", [])}
+    changes, split_file = former.get("changes", []), former.get("split", SPLIT_FILE)
     if not change.is_same:
         row: Row = {
             "examples": examples,
@@ -144,11 +150,25 @@ def record_data_change(folder: RunFolder, recipe: Recipe, change: DataChange, ex
             "added": change.added,
             "removed": change.removed,
         }
-        record |= {"changes": [*former.get("changes", []), row]}
-        # in this order: if killed in between, the run goes on with its former data, on the sides where they were
-        write_split(folder, change.split)
+        # data.json comes last and names a new file: if killed in between, the run has its former data and sides
+        changes = [*changes, row]
+        split_file = Path(SPLIT_FILE).with_stem(f"{Path(SPLIT_FILE).stem}-{len(changes) + 1}").name
+        write_atomically(folder.path / split_file, lambda path: _write_split(change.split, path))
+    record = build_data_record(recipe, dataset) | {"changes": changes, "split": split_file}
     rewrite_recipe(folder, recipe, {"class_priors": list(dataset.class_priors)} if recipe.is_conditional else {})
     folder.write_json("data.json", record)
+
+
+def _require_same_sides(recipe: Recipe, dataset: Dataset, former: FormerSplit, now: FormerSplit) -> None:
+    """Raise BadInput if a kind of data has moved contents to the other side of the split."""
+    moved = len(np.intersect1d(now.train, former.held_out)), len(np.intersect1d(now.held_out, former.train))
+    if any(moved):
+        noun = dataset.summary.noun
+        raise BadInput(
+            f"`data` {recipe.data.source}: {moved[0]:,} {noun}s that were held out would be trained on, and"
+            f" {moved[1]:,} that were trained on would be held out; the kind of data {recipe.data.kind} does not keep"
+            " them on their side (`LoadOptions.keep_sides`), so start a new run with `start_from`"
+        )
 
 
 def _require_same_form(folder: RunFolder, recipe: Recipe, dataset: Dataset, has_same_form: bool) -> None:
@@ -173,8 +193,3 @@ def _require_same_form(folder: RunFolder, recipe: Recipe, dataset: Dataset, has_
 def _enumerate(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_NAMED_CLASSES} more" if len(names) > MAX_NAMED_CLASSES else ""
     return ", ".join(names[:MAX_NAMED_CLASSES]) + more
-
-
-def write_split(folder: RunFolder, split: FormerSplit) -> None:
-    """Replace the sides of the contents in a run folder."""
-    write_atomically(folder.path / SPLIT_FILE, lambda path: _write_split(split, path))
