@@ -32,6 +32,8 @@ def test_a_run_is_fine_tuned_and_goes_on_with_data(workdir: Path, run_cli) -> No
         (["--freeze", "discriminator:1"], "name it as --from, or leave the setting out"),
         (["--from", "nowhere"], "nowhere does not exist"),
         (["--from", "nowhere", "--profile"], "leave --from out"),
+        (["--from", ""], "--from is empty: name a run"),
+        (["--profile", "--freeze", "discriminator:1"], "leave --freeze out"),
         (["more", "--from", "nowhere"], "nowhere does not exist"),
     ],
 )

@@ -18,6 +18,7 @@ import zerosum
 from zerosum.errors import BadInput
 from zerosum.inference import hub
 from zerosum.inference.load import open_model
+from zerosum.inference.start import open_start
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +196,13 @@ def test_settings_that_name_code_are_refused(model: Path) -> None:
         zerosum.load(model)
 
 
+def test_a_plan_in_a_model_folder_is_not_read(model: Path) -> None:
+    plan = {"request": {"settings": {"evaluation": {"features": "os:system"}}}, "recipe_settings": {"augment": {}}}
+    (model / "plan.json").write_text(json.dumps(plan), "utf8")
+    start = open_start(model)
+    assert (start.requested, start.file_settings) == (None, None)
+
+
 @pytest.mark.parametrize(("change", "found"), [(None, "none"), ((3, 3), r"\[3, 3\]")])
 def test_tensors_of_other_names_or_sizes_are_refused(model: Path, change: object, found: str) -> None:
     change_tensors(model, change)
@@ -271,6 +279,8 @@ def test_a_model_is_pushed_and_read_back(
     monkeypatch.chdir(tmp_path)
     samples = zerosum.load("hf:me/digits").sample(4, seed=2)
     assert torch.equal(samples, zerosum.load(trained_digits).sample(4, seed=2))
+    start = open_start("hf:me/digits")
+    assert (start.name, start.address) == ("hf:me/digits", "hf:me/digits"), "not the folder of the cache"
     assert "README.md" not in server.reads
     assert zerosum.sample("hf:me/digits", 2) == Path("outputs/digits/00000064-seed0-n2")
     with pytest.raises(BadInput, match="`push` me/digits: exists and holds"):

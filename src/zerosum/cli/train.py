@@ -94,7 +94,9 @@ def train(
     sources = [*positional, *([data] if data else [])]
     source, target_source = _assign_sources(sources, recipe, settings, start_from)
     reporter = create_reporter()
-    if profile and start_from:
+    if profile and freeze:
+        raise BadInput("`profile`: measures a round of a recipe, in which nothing is frozen; leave `freeze` out")
+    if profile and start_from is not None:
         raise BadInput("`profile`: measures a round of a recipe, and keeps no networks; leave `start_from` out")
     if profile:
         result = api.profile(
@@ -138,7 +140,7 @@ def _assign_sources(
 
 def _is_translation(recipe: str, settings: Mapping[str, object], start_from: str | None) -> bool:
     """Return whether the run translates inputs: as its recipe does, or the run that it starts from."""
-    if start_from:
+    if start_from is not None:
         from zerosum.inference.start import open_start
 
         return open_start(start_from).recipe.is_translation
