@@ -23,7 +23,7 @@ _LEVEL = 6
 
 
 def encode_png(images: Images) -> Iterator[bytes]:
-    """Yield the PNG file of each image (N, H, W, C) with 1 to 4 channels, without loss.
+    r"""Yield the PNG file of each image (N, H, W, C) with 1 to 4 channels, without loss.
 
     Each image gets the filter of the PNG specification (W3C 2003, section 9) that leaves the smaller differences: to
     the pixel on the left (Sub), or to the one above (Up). Long runs of one byte are shortened, and the rest is coded by
@@ -33,7 +33,7 @@ def encode_png(images: Images) -> Iterator[bytes]:
         >>> from io import BytesIO
         >>> (file,) = encode_png(np.full((1, 2, 3, 1), 7, np.uint8))
         >>> file[:8]
-        b'\\x89PNG\\r\\n\\x1a\\n'
+        b'\x89PNG\r\n\x1a\n'
     """
     _, height, width, channels = images.shape
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPES[channels], 0, 0, 0)
