@@ -210,7 +210,7 @@ def compare_translator(driver: PageDriver, run: Path, scratch: Path) -> dict[str
     image.paste((0, 0, 0, 0), (20, 10, 50, 35))
     uploads["one with a transparent hole"] = scratch / "hole.png"
     image.save(uploads["one with a transparent hole"])
-    if "masks" in read_recipe(RunFolder(run)).data.degradations:  # which fill the hole, and need one
+    if read_recipe(RunFolder(run)).data.fills_holes:  # and needs one
         uploads = {"one with a transparent hole": uploads["one with a transparent hole"]}
     found = {}
     for name, upload in uploads.items():

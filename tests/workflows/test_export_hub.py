@@ -1,6 +1,7 @@
 """Model folders: written, read back exactly, on the hub too, and never executed."""
 
 import json
+import shlex
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -170,6 +171,20 @@ def test_a_card_states_scores_with_floor_and_protocol(trained_ring: Path, tmp_pa
     assert zerosum.load(model).checkpoint == "best"
 
 
+def test_a_card_names_the_folder_as_it_is_called(
+    digits_model: Path, trained_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands work where the folder is, whatever the run is called."""
+    assert 'zerosum.load("digits")' in (digits_model / "README.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    card = (zerosum.export(trained_digits, "hub", into="my model") / "README.md").read_text()
+    assert f"# {trained_digits.name}\n" in card
+    assert 'zerosum.load("my model")' in card
+    (command,) = (line for line in card.splitlines() if line.startswith("zerosum sample"))
+    _, _, folder, _, count = shlex.split(command)
+    assert zerosum.sample(folder, int(count)).parent == Path("outputs/my model")
+
+
 def test_a_translator_shows_no_data_of_the_user(trained_pairs: Path, tmp_path: Path) -> None:
     model = zerosum.export(trained_pairs, "hub", into=tmp_path / "model")
     assert not (model / "samples.png").exists()
@@ -226,6 +241,15 @@ def test_settings_of_a_network_that_fills_the_memory_are_refused_before_it_is_bu
         ({"recipe": [1]}, "`recipe` is no table"),
         ({"recipe": {"name": "auto", "generator": {"kind": "nothing"}}}, r"config\.json: .*generator"),
         ({"classes": [1]}, "a key is missing or damaged"),
+        ({"examples": float("inf")}, "a key is missing or damaged"),
+        ({"classes": {"a": 0, "b": 0}}, "`classes`: their fractions"),
+        ({"classes": {"a": 1.5, "b": -0.5}}, "`classes`: their fractions"),
+        ({"classes": {"a": 1, "b": float("nan")}}, "`classes`: their fractions"),
+        ({"classes": {"a": float("nan"), "b": 1}}, "`classes`: their fractions"),
+        ({"classes": {"a": 1, "b": float("inf")}}, "`classes`: their fractions"),
+        ({"checkpoint": "/tmp/x"}, "`checkpoint` '/tmp/x': a number of examples, or best"),
+        ({"checkpoint": "../64"}, "a number of examples, or best"),
+        ({"checkpoint": "64\n"}, "a number of examples, or best"),
         ({"codec": {}}, "the codec cannot be read"),
         ({"codec": {"kind": "os:system", "settings": {}, "input_spec": None}}, "there is no such kind of data"),
     ],
@@ -234,6 +258,14 @@ def test_a_damaged_config_is_refused(model: Path, changes: dict, problem: str) -
     change_config(model, **changes)
     with pytest.raises(BadInput, match=problem):
         zerosum.load(model)
+
+
+def test_a_translator_without_a_specification_of_inputs_is_refused(trained_pairs: Path, tmp_path: Path) -> None:
+    model = zerosum.export(trained_pairs, "hub", into=tmp_path / "model")
+    codec = json.loads((model / "config.json").read_text())["codec"]
+    change_config(model, codec=codec | {"input_spec": None})
+    with pytest.raises(BadInput, match="`input_spec` of the codec is missing"):
+        zerosum.load_translator(model)
 
 
 def test_damaged_files_are_refused(model: Path) -> None:
@@ -265,6 +297,17 @@ def test_what_needs_the_run_itself_says_so(model: Path, verb: object) -> None:
         verb(model)
 
 
+def test_other_forms_are_exported_from_a_model_folder(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = zerosum.export(model, "pt2")
+    assert folder == Path("outputs/model/00000064-pt2")
+    assert json.loads((folder / "config.json").read_text())["checkpoint"] == "00000064"
+    with pytest.raises(BadInput, match="is a model folder already"):
+        zerosum.export(model, "hub")
+
+
 def test_a_model_is_pushed_and_read_back(
     server: HubServer, trained_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +336,21 @@ def test_a_model_is_pushed_and_read_back(
         zerosum.load("hf:me/other")
 
 
+def test_weights_are_pushed_to_private_repositories_alone(
+    server: HubServer, trained_digits: Path, tmp_path: Path
+) -> None:
+    server.models |= {"me/public": {".gitattributes": b""}, "me/private": {".gitattributes": b""}}
+    server.private.add("me/private")
+    with pytest.raises(BadInput, match="`push` me/public: exists and is public"):
+        zerosum.export(trained_digits, "hub", push="me/public", into=tmp_path / "first")
+    assert not (tmp_path / "first").exists()
+    assert list(server.models["me/public"]) == [".gitattributes"]
+    zerosum.export(trained_digits, "hub", push="me/private", into=tmp_path / "second")
+    assert "model.safetensors" in server.models["me/private"]
+    with pytest.raises(BadInput, match="is named hf:user/name"):
+        zerosum.export(trained_digits, "hub", push="me/a--b", into=tmp_path / "third")
+
+
 def test_models_on_the_hub_that_cannot_be_used_are_refused(server: HubServer, digits_model: Path) -> None:
     files = {path.name: path.read_bytes() for path in digits_model.iterdir()}
     server.models |= {"me/pickled": files | {"pytorch_model.bin": b""}, "me/other": {"config.json": b"{}"}}
@@ -303,7 +361,8 @@ def test_models_on_the_hub_that_cannot_be_used_are_refused(server: HubServer, di
         zerosum.load("hf:me/other")
     with pytest.raises(BadInput, match="there is no such model on the hub"):
         zerosum.load("hf:me/missing")
-    for name in ("hf:digits", "hf:a/b/c", "hf:../x", "hf:me/x@"):
+    refused = ("hf:me/a--b", "hf:me/x.git", "hf:me/a..b", f"hf:me/{'a' * 97}")
+    for name in ("hf:digits", "hf:a/b/c", "hf:../x", "hf:me/x@", *refused):
         with pytest.raises(BadInput, match="is named hf:user/name"):
             zerosum.load(name)
 

@@ -84,6 +84,14 @@ def test_page_of_a_generator_with_styles(styles_run: Path, ort: Path, tmp_path: 
 
 
 @pytest.mark.usefixtures("_no_models")
+@pytest.mark.parametrize("best", [True, False])
+def test_pages_know_whether_their_networks_are_the_best(
+    trained_images: Path, ort: Path, tmp_path: Path, best: bool
+) -> None:
+    assert read_settings(export(trained_images, "web", ort=ort, best=best, into=tmp_path / "a.html"))["best"] is best
+
+
+@pytest.mark.usefixtures("_no_models")
 def test_page_of_a_translator(inpainting_run: Path, ort: Path, tmp_path: Path) -> None:
     page = export(inpainting_run, "web", ort=ort, into=tmp_path / "inpainting.html")
     settings, translator = read_settings(page), load_translator(inpainting_run, "cpu")
@@ -92,6 +100,13 @@ def test_page_of_a_translator(inpainting_run: Path, ort: Path, tmp_path: Path) -
     assert (settings["radius"], settings["multiple"]) == (translator.receptive_radius, translator.size_multiple)
     assert "3 channels" not in settings["takes"]
     assert "Paint" in settings["takes"]
+
+
+@pytest.mark.usefixtures("_no_models")
+def test_a_page_of_a_model_folder_is_that_of_the_run(inpainting_run: Path, ort: Path, tmp_path: Path) -> None:
+    model = export(inpainting_run, "hub", into=tmp_path / inpainting_run.name)
+    pages = [export(run, "web", ort=ort, into=tmp_path / f"{run.parent.name}.html") for run in (inpainting_run, model)]
+    assert pages[0].read_bytes() == pages[1].read_bytes()
 
 
 def test_runs_without_images_are_refused(trained_ring: Path, ort: Path, tmp_path: Path) -> None:

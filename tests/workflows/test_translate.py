@@ -31,6 +31,11 @@ def test_a_file_holds_the_output_of_the_translator(pairs_run: Path, tmp_path: Pa
     np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
 
 
+def test_the_default_folder_has_no_characters_that_file_systems_refuse(pairs_run: Path, tmp_path: Path) -> None:
+    source = write_image(tmp_path / "my image?.png")
+    assert zerosum.apply(pairs_run, source) == [pairs_run / "outputs/00000016-my_image_/my image?.png"]
+
+
 def test_a_folder_is_translated_and_completed_later(trained_pairs: Path, tmp_path: Path) -> None:
     photos, into = tmp_path / "photos", tmp_path / "translated"
     sizes = {"a.jpg": (16, 16), "deep/b.png": (24, 16), "deep/c.bmp": (16, 16)}

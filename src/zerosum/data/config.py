@@ -49,6 +49,11 @@ class DataConfig(Settings):
         return ()
 
     @property
+    def fills_holes(self) -> bool:
+        """Whether the last channel of an input is a mask of the hole that is to be filled."""
+        return False
+
+    @property
     def range_of_inputs(self) -> tuple[float, float] | None:
         """The values (low, high) that are the ends of the range of inputs; None for that of their type."""
         return None

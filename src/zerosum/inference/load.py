@@ -168,7 +168,11 @@ def load_translator(
     from zerosum.training.accelerator import choose_device
 
     saved = model.read_codec()
-    assert saved.input_spec is not None, "a game of translation has inputs"
+    if saved.input_spec is None:
+        raise BadInput(
+            f"{model.path}: `input_spec` of the codec is missing, and a translator has inputs; restore its file, or "
+            "export the model again"
+        )
     target_spec, input_spec = saved.codec.spec, saved.input_spec
     if reverse:
         target_spec, input_spec = input_spec, target_spec

@@ -9,6 +9,9 @@ names and sizes of the networks in the settings.
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,6 +41,8 @@ REFUSED_SUFFIXES: Final = {
     **dict.fromkeys((".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".bat", ".ps1", ".exe", ".ipynb"), "code"),
 }
 """What a file of a suffix may hold: something that runs when it is loaded."""
+_CHECKPOINT = re.compile(r"best|[0-9]{1,20}")
+"""Names of checkpoints; they become parts of the paths of outputs."""
 
 
 def is_model_folder(path: Path) -> bool:
@@ -65,7 +70,8 @@ def open_model_folder(path: Path, *, best: bool = False, raw_weights: bool = Fal
     try:
         classes = {str(name): float(prior) for name, prior in config["classes"].items()}
         checkpoint, examples = str(config["checkpoint"]), int(config["examples"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        _check_identity(classes, checkpoint)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadInput(
             f"{path / CONFIG_FILE}: a key is missing or damaged ({error}); export the model again"
         ) from error
@@ -81,6 +87,19 @@ def open_model_folder(path: Path, *, best: bool = False, raw_weights: bool = Fal
         f"export {quote_path(path)} again, or download it again",
         is_foreign=True,
     )
+
+
+def _check_identity(classes: Mapping[str, float], checkpoint: str) -> None:
+    """Check the classes, from whose priors labels are drawn, and the name of the checkpoint.
+
+    Raises:
+        ValueError: a prior is no fraction, all are 0, or no checkpoint is named like this.
+    """
+    priors = classes.values()
+    if classes and not (min(priors) >= 0 and 0 < sum(priors) < math.inf):
+        raise ValueError("`classes`: their fractions are negative, infinite, or all 0")
+    if not _CHECKPOINT.fullmatch(checkpoint):
+        raise ValueError(f"`checkpoint` {checkpoint[:80]!r}: a number of examples, or best")
 
 
 def refuse_executables(path: Path) -> None:

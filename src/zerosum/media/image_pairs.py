@@ -22,10 +22,9 @@ class ImagePairMedia(ImageMedia):
         """Return how scripts read input images and write output images."""
         inputs = make_output_codec(input_shape, data.dtype_of_inputs, data.range_of_inputs)
         outputs = make_output_codec(target_shape, data.dtype_of_outputs, data.range_of_outputs)
-        has_mask = "masks" in data.degradations
-        channels = inputs.shape[0] - has_mask
+        channels = inputs.shape[0] - data.fills_holes
         without_mask = replace(inputs, shape=(channels, *inputs.shape[1:]))
-        return images_script.translation_script(without_mask, outputs, has_mask, data.pages_are_bands)
+        return images_script.translation_script(without_mask, outputs, data.fills_holes, data.pages_are_bands)
 
 
 IMAGE_PAIR_MEDIA = ImagePairMedia()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from zerosum.data.kind import DATA_KINDS
 from zerosum.data.text import printable
+from zerosum.files import quote_path
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporting.run_record import RunRecord
 from zerosum.reporting.scores_section import describe_result, score_cells
@@ -28,8 +29,10 @@ LICENSE_NOTE = (
 class PublishedModel:
     """What a card says of a model besides the record of its run."""
 
+    title: str
+    """What it is called."""
     name: str
-    """What it is called, such as user/name or the name of the folder."""
+    """How commands name it: hf:user/name, or the name of the folder."""
     examples: int
     """Training examples of the weights."""
     num_parameters: int
@@ -46,7 +49,7 @@ def write_model_card(record: RunRecord, model: PublishedModel) -> str:
     return "\n".join(
         [
             *_header(record),
-            f"# {_escape(model.name.rpartition('/')[2])}",
+            f"# {_escape(model.title)}",
             "",
             _describe(record),
             *([f"\n![Samples of seed 0]({model.sheet})"] if model.sheet else []),
@@ -89,13 +92,14 @@ def _describe(record: RunRecord) -> str:
 
 def _usage(record: RunRecord, model: PublishedModel) -> list[str]:
     """Return how the model is used from the command line and from Python."""
+    name = json.dumps(model.name, ensure_ascii=False)
     if record.is_translation:
-        commands = [f"zerosum apply {model.name} photos/"]
-        code = [f'translator = zerosum.load_translator("{model.name}")']
+        commands = [f"zerosum apply {quote_path(model.name)} photos/"]
+        code = [f"translator = zerosum.load_translator({name})"]
     else:
-        commands = [f"zerosum sample {model.name} -n 64"]
+        commands = [f"zerosum sample {quote_path(model.name)} -n 64"]
         code = [
-            f'generator = zerosum.load("{model.name}")',
+            f"generator = zerosum.load({name})",
             f"{record.plural} = generator.decode(generator.sample(64, seed=7), seed=7)",
         ]
     lines = ["```bash", 'pip install "zerosum[hub]"', *commands, "```", "", "```python", "import zerosum", "", *code]

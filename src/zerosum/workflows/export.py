@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from zerosum.errors import BadInput
 from zerosum.files import write_atomically
+from zerosum.inference.load import open_model
 from zerosum.reporter import Reporter, SilentReporter
-from zerosum.run_folder import RunFolder
 from zerosum.workflows.export_request import EXPORT_TARGETS, ExportRequest, ExportTarget
-from zerosum.workflows.output_paths import complete_folder, first_free, make_name
+from zerosum.workflows.output_paths import complete_folder, first_free, make_name, outputs_folder
 
 
 def export(
@@ -27,7 +28,7 @@ def export(
     """Export the generator or translator of a run in a form that runs elsewhere.
 
     Args:
-        run: the run folder.
+        run: the run folder; of forms other than hub also a model folder, or hf:user/name.
         to: the form: onnx, pt2 (a program of `torch.export`), web (a page) or hub (a model folder).
         into: the folder or the file that is written, which must be new; by default inside `outputs/` of the run.
         half: store the weights of an ONNX model in half precision: half the size, with arithmetic in full precision.
@@ -41,8 +42,8 @@ def export(
         The folder or the file that was written; after an error there is none.
 
     Raises:
-        BadInput: the folder is not a run, an argument does not suit it, a package is missing, or the exported model
-            does not compute what the network computes.
+        BadInput: the folder is no run and no model, an argument does not suit it, a package is missing, or the exported
+            model does not compute what the network computes.
 
     Example:
         >>> folder = zerosum.export("runs/digits", "onnx")  # doctest: +SKIP
@@ -51,11 +52,12 @@ def export(
     """
     target = _find_target(to)
     _check_options(to, target, {"half": half, "reverse": reverse, "ort": ort, "push": push})
-    folder = RunFolder.open(Path(run))
+    checkpoint = open_model(run, best=best).checkpoint
     request = ExportRequest(
-        folder.path, best, reverse, half, Path(ort) if ort else None, push, reporter or SilentReporter()
+        Path(run), best, reverse, half, Path(ort) if ort else None, push, reporter=reporter or SilentReporter()
     )
-    path = Path(into) if into else _default_path(request, to, target)
+    path = Path(into) if into else _default_path(request, checkpoint, to, target)
+    request = replace(request, name=path.resolve().name)
     if into:
         _check_is_free(path, target)
     if target.suffix:
@@ -84,11 +86,10 @@ def _check_options(to: str, target: ExportTarget, options: dict[str, object]) ->
             raise BadInput(f"`{name}`: `to` {to} has no such option; leave it out, or choose {' or '.join(having)}")
 
 
-def _default_path(request: ExportRequest, to: str, target: ExportTarget) -> Path:
-    """Return a free path in `outputs/` of the run, whose name holds the options."""
+def _default_path(request: ExportRequest, checkpoint: str, to: str, target: ExportTarget) -> Path:
+    """Return a free path among the outputs of the run, whose name holds the options."""
     options = ["half"] * request.half + ["reverse"] * request.reverse
-    checkpoint = "best" if request.best else RunFolder(request.run).newest_checkpoint().name
-    path = request.run / "outputs" / make_name(checkpoint, to, *options)
+    path = outputs_folder(request.run) / make_name(checkpoint, to, *options)
     free = first_free(path, lambda candidate: [candidate.with_name(f"{candidate.name}{target.suffix}")])
     return free.with_name(f"{free.name}{target.suffix}")
 

@@ -48,11 +48,13 @@ def write_hub(request: ExportRequest, folder: Path) -> None:
     Raises:
         BadInput: the run cannot be used, or the model cannot be pushed.
     """
-    if request.push:
-        check_push(request.push)
     model = open_model(request.run, best=request.best)
     if model.is_foreign:
-        raise BadInput(f"`run` {request.run}: is a model folder already; push it with `hf upload user/name FOLDER`")
+        raise BadInput(
+            f"`run` {request.run}: is a model folder already; push such a folder with `hf upload user/name FOLDER`"
+        )
+    if request.push:
+        check_push(request.push)
     num_parameters = _write_weights(model, folder)
     _write_codec_tensors(model, folder)
     if not model.recipe.is_translation:
@@ -61,10 +63,11 @@ def write_hub(request: ExportRequest, folder: Path) -> None:
     record = RunRecord.read(request.run)
     config = make_config(model, run.read_json("codec.json"), _facts(record))
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", "utf8")
-    name = f"hf:{request.push}" if request.push else record.name
+    name = f"hf:{request.push}" if request.push else request.name
     files = {file: content for file, content in FILE_CONTENTS.items() if (folder / file).exists()}
     sheet = SHEET_FILE if SHEET_FILE in files else ""
-    published = PublishedModel(name, model.examples, num_parameters, files, sheet)
+    title = request.push.rpartition("/")[2] or record.name
+    published = PublishedModel(title, name, model.examples, num_parameters, files, sheet)
     (folder / CARD_FILE).write_text(write_model_card(record, published), "utf8")
     refuse_executables(folder)
     if request.push:

@@ -17,7 +17,7 @@ class ExportRequest:
     """What a generator is exported from, and how. A form refuses options that it does not have."""
 
     run: Path
-    """The run folder."""
+    """The run folder, a model folder, or hf:user/name."""
     best: bool = False
     """Use the networks with the best online evaluation instead of the newest checkpoint."""
     reverse: bool = False
@@ -28,6 +28,8 @@ class ExportRequest:
     """Where ONNX Runtime Web is, for a web page."""
     push: str = ""
     """The name user/name under which a model is pushed to the Hugging Face Hub; "" if it is not."""
+    name: str = ""
+    """The name of the folder or file that is written."""
     reporter: Reporter = field(default_factory=SilentReporter)
 
 

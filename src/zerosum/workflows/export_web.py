@@ -10,14 +10,13 @@ from zerosum.data.images.page_files import make_output_codec
 from zerosum.data.images.summary import describe_channels
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import require_single_tensor
-from zerosum.inference.load import load_translator, read_recipe
+from zerosum.inference.load import load_translator, open_model
 from zerosum.inference.web.runtime import read_runtime
 from zerosum.reporter import TimedProgress
-from zerosum.run_folder import Json, RunFolder
+from zerosum.run_folder import Json
 from zerosum.workflows.editing_session import DIRECTION_SAMPLES, DIRECTION_SEED, EditingSession
 from zerosum.workflows.export_request import ExportRequest
 from zerosum.workflows.sample import load_image_generator
-from zerosum.workflows.translate import MASKS_DEGRADATION
 
 if TYPE_CHECKING:
     from zerosum.inference.export.graph import Graph
@@ -45,15 +44,15 @@ def write_web(request: ExportRequest, path: Path) -> None:
 
     check_onnx_support("web")
     runtime = read_runtime(request.ort)
-    folder = RunFolder(request.run)
-    recipe = read_recipe(folder)
+    recipe = open_model(request.run, best=request.best).recipe
     describe = _describe_translator if recipe.is_translation else _describe_generator
     settings, graphs = describe(request, recipe)
     from zerosum import __version__
     from zerosum.inference.web.page import build_page
 
     settings |= {
-        "name": folder.path.resolve().name,
+        "name": request.run.resolve().name,
+        "best": request.best,
         "made": f"Made with Zerosum {__version__} and ONNX Runtime Web {runtime.version}.",
     }
     models = _build_models(graphs, request)
@@ -113,18 +112,17 @@ def _describe_translator(request: ExportRequest, recipe: Recipe) -> tuple[dict[s
 
     data = recipe.data.reversed() if request.reverse else recipe.data
     translator = load_translator(request.run, "cpu", best=request.best, reverse=request.reverse)
-    is_inpainting = MASKS_DEGRADATION in data.degradations
-    channels = translator.input_shape[0] - is_inpainting
+    channels = translator.input_shape[0] - data.fills_holes
     if data.dtype_of_inputs != TYPE_OF_BROWSERS or channels > MAX_CHANNELS:
         raise BadInput(
             f"{request.run}: translates images of {describe_channels(channels, data.dtype_of_inputs)}, and browsers "
             "read 8 bits and at most 4 channels; choose `to` onnx"
         )
     codec = make_output_codec(translator.target_shape, data.dtype_of_outputs, data.range_of_outputs)
-    settings = translator_settings(translator, codec.shown_bands, is_inpainting, request.reverse)
+    settings = translator_settings(translator, codec.shown_bands, data.fills_holes, request.reverse)
     height, width = translator.input_shape[1:]
     takes = f"Of any size, {describe_channels(channels)}; the network was trained on {width} × {height} pixels."
-    if is_inpainting:
+    if data.fills_holes:
         takes += " Paint over what is to be filled; transparent pixels are filled too."
     settings |= {"description": _describe_translation(request, recipe, translator), "takes": takes}
     return settings, translator_graphs(translator)
@@ -145,6 +143,6 @@ def _describe_translation(request: ExportRequest, recipe: Recipe, translator: Tr
 
 
 def _describe_training(request: ExportRequest, recipe: Recipe) -> str:
-    checkpoint = "best" if request.best else RunFolder(request.run).newest_checkpoint().name
-    examples = "its best networks" if request.best else f"trained on {int(checkpoint):,} examples"
+    model = open_model(request.run, best=request.best)
+    examples = "its best networks" if model.checkpoint == "best" else f"trained on {model.examples:,} examples"
     return f"Recipe {recipe.name}, {examples}."

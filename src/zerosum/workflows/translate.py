@@ -22,7 +22,7 @@ from zerosum.inference.translated_files import OutputAlpha, OutputWriter, Transl
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_whole_number
-from zerosum.workflows.output_paths import outputs_folder
+from zerosum.workflows.output_paths import make_name, outputs_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from zerosum.data.config import DataConfig
     from zerosum.inference.translator import Translator
 
-MASKS_DEGRADATION = "masks"
 MAX_SHORTER_SIDE = 16_384
 """Largest side in pixels that images are resized to."""
 MAX_BATCH_PIXELS = 256 * 256 * 16
@@ -85,11 +84,11 @@ def apply(
         check_whole_number("shorter_side", shorter_side, 8, MAX_SHORTER_SIDE)
     model = open_model(run, best=best)
     translator = load_translator(run, device, best=best, reverse=reverse, network_interpolation=network_interpolation)
-    recipe, degradations = model.recipe, model.recipe.data.degradations
-    masks = _open_masks(degradations, mask, Path(source), degrade)
+    recipe = model.recipe
+    masks = _open_masks(recipe.data.fills_holes, mask, Path(source), degrade)
     data = recipe.data.reversed() if reverse else recipe.data
     writer, reader = OutputWriter.of_data(data, translator.target_shape), _page_reader(data, translator)
-    input_loader = _InputLoader(degradations, translator, degrade, shorter_side, masks, reader, writer.alpha)
+    input_loader = _InputLoader(recipe.data, translator, degrade, shorter_side, masks, reader, writer.alpha)
     data = located_recipe(RunFolder(model.path), recipe).data
     jobs = _plan_jobs(
         Path(source),
@@ -126,16 +125,14 @@ def _page_reader(data: DataConfig, translator: Translator) -> PageReader:
 
 
 def _output_stem(source: str | Path, translator: Translator, reverse: bool) -> str:
-    return f"{translator.checkpoint}-{'reverse-' if reverse else ''}{Path(source).resolve().stem}"
+    return make_name(translator.checkpoint, "reverse" if reverse else "", Path(source).resolve().stem)
 
 
-def _open_masks(
-    degradations: tuple[str, ...], mask: str | Path | None, source: Path, degrade: bool
-) -> _MaskSource | None:
+def _open_masks(fills_holes: bool, mask: str | Path | None, source: Path, degrade: bool) -> _MaskSource | None:
     """Return the masks of an inpainting run; None if no mask is given. Raise BadInput if a mask cannot be used."""
     if mask is None:
         return None
-    if MASKS_DEGRADATION not in degradations:
+    if not fills_holes:
         raise BadInput(f"`mask` {mask}: this run was not trained for inpainting with masks; leave it out")
     if degrade:
         raise BadInput(f"`mask` {mask}: `degrade` draws random masks itself; give one of the two")
@@ -236,8 +233,8 @@ def _output_names(paths: Sequence[Path], folder: Path, writer: OutputWriter) -> 
 class _InputLoader:
     """Loads image files as inputs of a translator."""
 
-    degradations: tuple[str, ...]
-    """How the inputs were made from the targets in training."""
+    data: DataConfig
+    """The settings of the training data: how the inputs were made from the targets."""
     translator: Translator
     degrade: bool
     """Whether the images are targets, which are degraded first."""
@@ -259,7 +256,7 @@ class _InputLoader:
         """
         file = self.reader.load(path)
         require_equal_sizes(path, into, [page.image.size for page in file.pages])
-        is_used = MASKS_DEGRADATION in self.degradations or self.output_alpha is OutputAlpha.MADE
+        is_used = self.data.fills_holes or self.output_alpha is OutputAlpha.MADE
         alphas = [None if is_used else page.transparency for page in file.pages]
         is_carried = self.output_alpha is OutputAlpha.CARRIED
         pages = [
@@ -275,7 +272,7 @@ class _InputLoader:
         """Load the translator's input of a page: (1, Ci, h, w) in [-1, 1]."""
         import torch
 
-        needs_mask = not self.degrade and MASKS_DEGRADATION in self.degradations
+        needs_mask = not self.degrade and self.data.fills_holes
         channels = self.translator.target_shape[0] if self.degrade else self.translator.input_shape[0] - needs_mask
         reader = replace(self.reader, channels=channels)
         try:
@@ -305,7 +302,7 @@ class _InputLoader:
         from zerosum.data.degradations.degrade import DegradationPipeline, input_seeds
         from zerosum.data.images.pixels import unit_to_bytes
 
-        degrade = DegradationPipeline(self.degradations)
+        degrade = DegradationPipeline(self.data.degradations)
         factor = degrade.downsampling_factor
         height, width = (length // factor * factor for length in image.shape[2:])
         cropped = image[:, :, :height, :width]

@@ -62,6 +62,11 @@ class ImagePairDataConfig(ImageDataConfig):
         return self.degrade
 
     @property
+    def fills_holes(self) -> bool:
+        """Whether the last channel of an input is a mask of the hole that is to be filled."""
+        return "masks" in self.degrade
+
+    @property
     def factor(self) -> int:
         """How many times as large as their inputs, which are given, the targets are on each side."""
         return self.scale_factor or 1

@@ -18,12 +18,12 @@ from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.seeded_rng import RandomStream, SeedSeries
 from zerosum.inference.export.graph import Graph, generator_graph, translator_graph
 from zerosum.inference.generator import Generator
-from zerosum.inference.load import load, load_translator, read_recipe
+from zerosum.inference.load import load, load_translator, open_model
 from zerosum.inference.translator import MAX_WHOLE_PIXELS, TILE_PIXELS, Translator
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.media.script import ScriptPart, load_script, render
 from zerosum.recipes.recipe import Recipe
-from zerosum.run_folder import Json, RunFolder
+from zerosum.run_folder import Json
 
 FORMAT = 1
 """The version of the facts; it changes if scripts of older exports could not read them."""
@@ -54,14 +54,14 @@ def open_source(run: Path, *, best: bool = False, reverse: bool = False) -> Expo
     """Load the generator or translator of a run, on the CPU.
 
     Args:
-        run: the run folder.
+        run: the run folder, a model folder or hf:user/name.
         best: load the networks with the best online evaluation instead of the newest checkpoint.
         reverse: translate from target to input.
 
     Raises:
-        BadInput: the folder is not a run, or the run has no such networks or direction.
+        BadInput: the folder is no run and no model, or has no such networks or direction.
     """
-    recipe = read_recipe(RunFolder.open(run))
+    recipe = open_model(run, best=best).recipe
     if recipe.is_translation:
         return _translator_source(load_translator(run, "cpu", best=best, reverse=reverse), recipe, reverse)
     if reverse:
