@@ -28,6 +28,7 @@ def test_a_run_is_fine_tuned_and_goes_on_with_data(workdir: Path, run_cli) -> No
     [
         (["--freeze", "discriminator"], "--freeze discriminator: name a player and a number of stages"),
         (["--freeze", "discriminator:x"], "--freeze discriminator:x: name a player and a number of stages"),
+        (["--freeze", "discriminator:4", "--freeze", "discriminator:2"], "discriminator:4 is given too; give one"),
         (["--freeze", "discriminator:0"], "--training.freeze.discriminator 0: input should be greater than 0"),
         (["--freeze", "discriminator:1"], "name it as --from, or leave the setting out"),
         (["--from", "nowhere"], "nowhere does not exist"),

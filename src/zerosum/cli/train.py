@@ -114,12 +114,18 @@ def train(
 
 
 def _parse_freeze(words: list[str]) -> dict[str, int]:
-    """Return the number of stages by player from words such as discriminator:4."""
-    counts = {}
+    """Return the number of stages by player from words such as discriminator:4.
+
+    Raises:
+        BadInput: a word is no such pair, or a player is named twice.
+    """
+    counts: dict[str, int] = {}
     for word in words:
         player, colon, number = word.partition(":")
         if not colon or not number.isdecimal():
             raise BadInput(f"`freeze` {word}: name a player and a number of stages, such as discriminator:4")
+        if player in counts:
+            raise BadInput(f"`freeze` {word}: {player}:{counts[player]} is given too; give one number of stages")
         counts[player] = int(number)
     return counts
 
