@@ -164,9 +164,7 @@ def _frozen_settings(settings: DottedSettings, freeze: Mapping[str, int]) -> dic
     for name in frozen:
         if given := next((other for other in ("training.freeze", name) if other in settings), ""):
             player = name.rpartition(".")[2]
-            raise BadInput(
-                f"`freeze` {player}: `{given}` {settings[given]} is given too, and says the same; leave one of them out"
-            )
+            raise BadInput(f"`freeze` {player}: `{given}` {settings[given]} is given too; leave one of them out")
     return frozen
 
 
