@@ -247,7 +247,7 @@ def test_settings_of_a_network_that_fills_the_memory_are_refused_before_it_is_bu
         ({"classes": {"a": 1, "b": float("nan")}}, "`classes`: their fractions"),
         ({"classes": {"a": float("nan"), "b": 1}}, "`classes`: their fractions"),
         ({"classes": {"a": 1, "b": float("inf")}}, "`classes`: their fractions"),
-        ({"checkpoint": "/tmp/x"}, "`checkpoint` '/tmp/x': a number of examples, or best"),
+        ({"checkpoint": "/elsewhere/x"}, "`checkpoint` '/elsewhere/x': a number of examples, or best"),
         ({"checkpoint": "../64"}, "a number of examples, or best"),
         ({"checkpoint": "64\n"}, "a number of examples, or best"),
         ({"codec": {}}, "the codec cannot be read"),
