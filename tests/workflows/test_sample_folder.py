@@ -13,6 +13,7 @@ from PIL import Image
 from workflow_helpers import IMAGES, RecordingReporter
 
 import zerosum
+from zerosum import files
 from zerosum.errors import BadInput
 from zerosum.inference import sample_stream
 from zerosum.inference.sample_stream import SampleSettings
@@ -273,3 +274,12 @@ def test_few_batches_wait_to_be_written(trained_digits: Path, tmp_path: Path, mo
 def test_ranges_that_touch_are_joined() -> None:
     assert merge_ranges([]) == []
     assert merge_ranges([(20, 30), (0, 10), (10, 20), (40, 41), (35, 38)]) == [(0, 30), (35, 38), (40, 41)]
+
+
+def test_what_a_killed_command_left_is_removed_by_the_next(trained_ring: Path) -> None:
+    folder = zerosum.sample(trained_ring, 4, seed=9)
+    (folder / sample_folder.LOCK_FILE).touch()
+    part = folder / f".00003.png.zerosum-{files.HOST}-{2**22 + 1}"  # Linux has no process of this number
+    part.touch()
+    assert zerosum.sample(trained_ring, 4, seed=9) != folder
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

@@ -34,6 +34,14 @@ Ranges = list[tuple[int, int]]
 """[(first, end), ...]: the numbers of samples, in increasing order and with gaps between."""
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a killed command left in its folder: a part of a file, and a lock that nobody holds."""
+    remove_temporary_files(folder)
+    if (folder / LOCK_FILE).exists():
+        with suppress(OSError), file_lock(folder / LOCK_FILE):  # it is removed when it is released
+            pass
+
+
 def merge_ranges(ranges: Ranges) -> Ranges:
     """Return ranges in increasing order, with those joined that touch.
 
@@ -71,9 +79,8 @@ class SampleFolder:
             BadInput: the folder holds something else than such samples.
         """
         path = Path(into) if into else first_free(default, lambda candidate: [candidate])
-        # a killed command leaves a part of a file in its folder
         for earlier in [path, *default.parent.glob(f"{glob.escape(default.name)}*/")]:
-            remove_temporary_files(earlier)
+            _remove_leftovers(earlier)
         folder = cls(path, run, generator, settings, not path.exists())
         if is_taken(path):
             folder._check_record()
