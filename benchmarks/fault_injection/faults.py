@@ -177,7 +177,9 @@ def zero_latent(trainer: Trainer) -> None:
         network.register_forward_pre_hook(lambda module, inputs: (inputs[0] * 0, *inputs[1:]))
 
 
-def scale_to_half_precision(module: nn.Module, inputs: Any, output: DiscriminatorOutput) -> DiscriminatorOutput:
+def scale_to_half_precision(
+    module: nn.Module, inputs: tuple[Tensor, ...], output: DiscriminatorOutput
+) -> DiscriminatorOutput:
     """Compute the scores in float16 at a scale that is too large for it."""
     return output._replace(score=(output.score * 3e4).half().float() / 3e4)
 
@@ -196,7 +198,7 @@ def keep_one_class(trainer: Trainer) -> None:
     loader.source = dataclasses.replace(source, train=source.train[labels == 1])
 
 
-def saturate(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+def saturate(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     """Push all values of samples to the upper end of [-1, 1], where they get no gradient."""
     return (output + 4).clamp(max=1.0)
 
