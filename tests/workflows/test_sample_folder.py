@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 from workflow_helpers import IMAGES, RecordingReporter
 
 import zerosum
@@ -252,19 +253,19 @@ def test_memory_does_not_grow_with_the_number_of_samples(trained_digits: Path, t
 def test_few_batches_wait_to_be_written(trained_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the disk is: samples are tensors, which tracemalloc does not see."""
     waiting, most = set[int](), []
-    generate, finish = sample_stream.SampleSettings.generate, sample_stream.SampleWriter._finish
+    generate, write = sample_stream.SampleSettings.generate, sample_stream.SampleWriter._write_batch
 
     def count_up(self: sample_stream.SampleSettings, generator: object, first: int, count: int) -> object:
         waiting.add(first)
         most.append(len(waiting))
         return generate(self, generator, first, count)
 
-    def count_down(self: sample_stream.SampleWriter, first: int, *arguments: object) -> None:
+    def count_down(self: sample_stream.SampleWriter, samples: Tensor, first: int) -> None:
+        write(self, samples, first)
         waiting.discard(first)
-        finish(self, first, *arguments)
 
     monkeypatch.setattr(sample_stream.SampleSettings, "generate", count_up)
-    monkeypatch.setattr(sample_stream.SampleWriter, "_finish", count_down)
+    monkeypatch.setattr(sample_stream.SampleWriter, "_write_batch", count_down)
     monkeypatch.setattr(sample_stream, "MAX_THREADS", 1)
     zerosum.sample(trained_digits, 200, into=tmp_path / "samples", reporter=SilentReporter())
     assert len(most) == 200 / 8 + 1, "one more to check the settings"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -81,13 +82,18 @@ class SampleWriter:
 
     Attributes:
         end: the number after the last sample of which all before it are written, too.
+
+    An interruption reaches the main thread only, between any two of its steps. So what is written is noted by the
+    threads that write: what they have noted is there, and what they have not is not counted.
     """
 
     def __init__(self, generator: Generator, settings: SampleSettings, folder: Path, first: int = 0) -> None:
         """Prepare to write samples number `first`, `first + 1`, ... into an existing folder."""
         self._generator, self._settings, self._folder = generator, settings, folder
         self._media = MEDIA_KINDS.find(generator.kind)
-        self._sheet: list[Items] = []
+        self._sheet: dict[int, Items] = {}  # by the first number of a batch
+        self._written: dict[int, int] = {}  # sizes of the batches after `end`, by their first numbers
+        self._lock = Lock()
         self._first = self.end = first
         values = sum(math.prod(leaf.shape) for leaf in leaf_specs(generator.codec.spec))
         self._batch_size = max(1, min(BATCH_SIZE, BATCH_VALUES // values))
@@ -106,40 +112,30 @@ class SampleWriter:
             OSError: a file cannot be written.
         """
         start, stop = self.end, self.end + count
-        pending: deque[tuple[int, int, Future[Items]]] = deque()
-        with ThreadPoolExecutor(self._num_threads, "samples") as pool:
-            try:
-                for first in range(start, stop, self._batch_size):
-                    size = min(self._batch_size, stop - first)
-                    samples = self._settings.generate(self._generator, first, size)
-                    pending.append((first, size, pool.submit(self._write_batch, samples, first)))
-                    while pending and (len(pending) > WAITING_BATCHES * self._num_threads or pending[0][2].done()):
-                        self._finish(*pending.popleft())
-                        progress(self.end - start, count)
-            finally:  # also after Ctrl-C: what was generated is written, so that no number is missing
-                while pending:
-                    self._finish(*pending.popleft())
+        pending: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(self._num_threads, "samples") as pool:  # at its end, also after Ctrl-C, all is written
+            for first in range(start, stop, self._batch_size):
+                samples = self._settings.generate(self._generator, first, min(self._batch_size, stop - first))
+                pending.append(pool.submit(self._write_batch, samples, first))
+                while pending and (len(pending) > WAITING_BATCHES * self._num_threads or pending[0].done()):
+                    pending.popleft().result()
+                    progress(self.end - start, count)
+        for batch in pending:
+            batch.result()
         progress(self.end - start, count)
 
     def sheet(self) -> Items:
         """Return the first samples that were written, up to `SHEET_SAMPLES`, as they are drawn: (N, ...)."""
-        return np.concatenate(self._sheet)
+        return np.concatenate([self._sheet[first] for first in sorted(self._sheet) if first < self.end])
 
-    def _write_batch(self, samples: Sample, first: int) -> Items:
-        """Write the samples from number `first` on, and return those of the sheet."""
+    def _write_batch(self, samples: Sample, first: int) -> None:
+        """Write the samples from number `first` on, and note that they are there."""
         items = self._generator.decode(samples, self._settings.seed, first)
         assert len(items) == len(leaves(samples)[0]), "a codec makes one item of each sample"
         self._media.write(items, self._folder, first)
-        return self._generator.codec.preview(items[: max(0, self._first + SHEET_SAMPLES - first)])
-
-    def _finish(self, first: int, count: int, batch: Future[Items]) -> None:
-        """Wait until a batch is written.
-
-        Raises:
-            OSError: a file cannot be written.
-        """
-        drawn = batch.result()
-        if first == self.end:  # not if a batch before it could not be written
-            self.end += count
-            if len(drawn):
-                self._sheet.append(drawn)
+        if first < self._first + SHEET_SAMPLES:
+            self._sheet[first] = self._generator.codec.preview(items[: self._first + SHEET_SAMPLES - first])
+        with self._lock:
+            self._written[first] = len(items)
+            while self.end in self._written:
+                self.end += self._written.pop(self.end)
