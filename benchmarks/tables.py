@@ -1,0 +1,205 @@
+"""Synthetic tables: compare Zerosum with CTGAN, TVAE and SDV's GaussianCopula on the same rows, CPU time and scores.
+
+    python benchmarks/tables_data.py FOLDER/data
+    python benchmarks/tables.py FOLDER --peers-python PEERS/bin/python [--tables insurance diamonds flights]
+                                [--seeds 0 1 2] [--only zerosum ctgan ...]
+    python benchmarks/tables.py FOLDER --draw            # only the page
+
+Every contender trains on the same training rows, in one thread, for the CPU seconds of the table (300 for insurance,
+600 for the others), and writes as many rows as there are training rows. Zerosum stops by the clock (`--budget`), so
+load of other processes costs it; peers get as many epochs as take the CPU seconds, measured before
+(benchmarks/tables_peer.py). The page says how many CPU seconds each took. Peers run by the python of a virtual
+environment of their own, are told which columns are categories (texts, and numbers of at most 20 values) and the format
+of dates, and keep their defaults otherwise. They are under the Business Source License: no dependency of Zerosum.
+
+This process scores all of them (benchmarks/tables_scores.py). Runs that exist in FOLDER are not trained or scored
+again. Results go to benchmarks/tables.json, the page to benchmarks/tables.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tables_data import TABLES, Table
+from tables_page import page
+from tables_scores import Scorer
+
+HERE = Path(__file__).parent
+RESULT = HERE / "tables.json"
+MAX_CATEGORY_VALUES = 20
+"""Numbers of at most so many values are categories for the peers."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data and settings that the contenders share."""
+
+    table: Table
+    data: Path
+    """The folder of the tables."""
+    num_rows: int
+    """Rows to write, as many as there are training rows."""
+    seed: int
+    peers_python: str
+
+    @property
+    def train(self) -> Path:
+        """The file of the training rows."""
+        return self.table.path(self.data, "train")
+
+
+class Contender(Protocol):
+    """A method that writes synthetic rows."""
+
+    def generate(self, task: Task, folder: Path) -> dict[str, object]:
+        """Write FOLDER/samples.csv and return what it took: at least `cpu_seconds`."""
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The training rows themselves: the floor of every score that compares with the test rows."""
+
+    def generate(self, task: Task, folder: Path) -> dict[str, object]:
+        """Copy the training rows."""
+        shutil.copyfile(task.train, folder / "samples.csv")
+        return {"cpu_seconds": 0.0}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Zerosum, with settings of `zerosum train`."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def generate(self, task: Task, folder: Path) -> dict[str, object]:
+        """Train and sample by the command line."""
+        settings = [part for name, value in self.settings.items() for part in (f"--{name}", value)]
+        budget = ["--budget", f"{task.table.seconds:g}s", "--seed", str(task.seed)]
+        run = str(folder / "run")
+        shutil.rmtree(run, ignore_errors=True)  # an interrupted run
+        zerosum = [sys.executable, "-m", "zerosum"]
+        seconds = run_measured([*zerosum, "train", str(task.train), *budget, *settings, "--run", run])
+        run_measured([*zerosum, "sample", run, "-n", str(task.num_rows), "--into", str(folder / "sample")])
+        shutil.move(folder / "sample" / "samples.csv", folder / "samples.csv")
+        status = json.loads((folder / "run" / "status.json").read_text("utf8"))
+        return {"cpu_seconds": seconds, "examples": status["examples"]}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A method of SDV."""
+
+    method: str
+
+    def generate(self, task: Task, folder: Path) -> dict[str, object]:
+        """Train and sample by the peers' python."""
+        (folder / "metadata.json").write_text(json.dumps(metadata(task.table, task.train)), "utf8")
+        options = ["--seconds", f"{task.table.seconds:g}", "--rows", str(task.num_rows), "--seed", str(task.seed)]
+        script = [task.peers_python, str(HERE / "tables_peer.py"), self.method]
+        run_measured([*script, str(task.train), str(folder / "metadata.json"), str(folder), *options])
+        result: dict[str, object] = json.loads((folder / "peer.json").read_text("utf8"))
+        return result
+
+
+OURS = "zerosum"
+CONTENDERS: dict[str, Contender] = {
+    "training rows": TrainingRows(),
+    OURS: Recipe(),
+    "ctgan": Peer("ctgan"),
+    "tvae": Peer("tvae"),
+    "gaussian-copula": Peer("gaussian-copula"),
+}
+"""Zerosum, its peers, and ablations of it: settings of `zerosum train` by name."""
+
+
+def run_measured(command: Sequence[str]) -> float:
+    """Run a command in one thread and return its CPU seconds.
+
+    Raises:
+        subprocess.CalledProcessError: it failed. Exit code 3 is a severe finding, a result too.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, env=os.environ | ONE_THREAD)
+    if process.returncode != 3:
+        process.check_returncode()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+def metadata(table: Table, train: Path) -> dict[str, object]:
+    """Return SDV's metadata of a table: which columns are categories, numbers and dates."""
+    rows = Scorer.training_rows(table, train)
+    columns: dict[str, dict[str, str]] = {}
+    for name, column in rows.items():
+        if name in table.dates:
+            columns[str(name)] = {"sdtype": "datetime", "datetime_format": table.dates[str(name)]}
+        else:
+            is_number = column.dtype.kind == "f" and column.nunique() > MAX_CATEGORY_VALUES
+            columns[str(name)] = {"sdtype": "numerical" if is_number else "categorical"}
+    return {"METADATA_SPEC_VERSION": "V1", "tables": {table.name: {"columns": columns}}, "relationships": []}
+
+
+def generate(contender: Contender, task: Task, folder: Path) -> None:
+    """Write the samples of a contender and what they took, unless it has been done."""
+    if (folder / "cost.json").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    cost = contender.generate(task, folder)
+    cost["seconds"] = time.monotonic() - start
+    (folder / "cost.json").write_text(json.dumps(cost) + "\n", "utf8")
+
+
+def outcome(scorer: Scorer, folder: Path) -> dict[str, object]:
+    """Return what the samples in a folder took and their scores; score them unless it has been done."""
+    path = folder / "scores.json"
+    if not path.exists():
+        path.write_text(json.dumps(scorer.score(folder / "samples.csv")) + "\n", "utf8")
+    cost = json.loads((folder / "cost.json").read_text("utf8"))
+    return {**cost, "scores": json.loads(path.read_text("utf8"))}
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--peers-python", default=sys.executable, help="of the environment that has ctgan and sdv")
+    parser.add_argument("--tables", nargs="*", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="*", choices=CONTENDERS, default=list(CONTENDERS), metavar="CONTENDER")
+    parser.add_argument("--draw", action="store_true", help="only write the page")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Generate and score the rows of the contenders, and write the results and the page."""
+    options = parse_arguments()
+    results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {}
+    for name in () if options.draw else options.tables:
+        scorer = Scorer(TABLES[name], options.folder / "data")
+        for seed in options.seeds:
+            task = Task(TABLES[name], options.folder / "data", scorer.num_train, seed, options.peers_python)
+            for contender in options.only:
+                folder = options.folder / f"{name}-{contender.replace(' ', '-')}-{seed}"
+                generate(CONTENDERS[contender], task, folder)
+                results.setdefault(name, {}).setdefault(contender, {})[str(seed)] = outcome(scorer, folder)
+                RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
+                (HERE / "tables.md").write_text(page(results), "utf8")
+                print(folder.name, results[name][contender][str(seed)], flush=True)
+    (HERE / "tables.md").write_text(page(results), "utf8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Test the scores and the page of the benchmark of tables."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from tables import metadata
+from tables_data import Table, is_selected
+from tables_page import page
+from tables_scores import Scorer
+
+TABLE = Table("shop", "price", dates={"day": "%d/%m/%Y"})
+
+
+def shop(num_rows: int, seed: int) -> pd.DataFrame:
+    """Rows whose price depends on the size and the color; a tenth of the sizes and some colors are missing."""
+    rng = np.random.default_rng(seed)
+    size, color = rng.normal(size=num_rows).round(3), rng.choice(["blue", "red", ""], num_rows, p=[0.6, 0.3, 0.1])
+    price = (3 * size + (color == "red") + 0.1 * rng.normal(size=num_rows)).round(3)
+    day = pd.Timestamp(2024, 1, 1) + pd.to_timedelta(rng.integers(0, 365, num_rows), "D")
+    shown = np.where(rng.random(num_rows) < 0.1, "", size.astype(str))
+    return pd.DataFrame({"size": shown, "color": color, "day": day.strftime("%d/%m/%Y"), "price": price})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    shop(600, 0).to_csv(TABLE.path(folder, "train"), index=False)
+    shop(400, 1).to_csv(TABLE.path(folder, "test"), index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scorer(folder: Path) -> Scorer:
+    return Scorer(TABLE, folder)
+
+
+def test_other_real_rows_score_as_real_rows(scorer: Scorer, tmp_path: Path) -> None:
+    shop(600, 2).to_csv(tmp_path / "samples.csv", index=False)
+    scores = scorer.score(tmp_path / "samples.csv")
+    assert scores["tstr_r2"] == pytest.approx(scores["trtr_r2"], abs=0.05)
+    assert scores["trtr_r2"] > 0.8
+    assert scores["shape"] > 0.93
+    assert scores["correlation_difference"] < 0.1
+    assert 0.4 < scores["c2st"] < 0.6
+    assert scores["dcr"] == pytest.approx(scores["holdout_dcr"], rel=0.3)
+    assert 0.4 < scores["nearest_training_share"] < 0.6
+    assert scores["copies"] == 0
+
+
+def test_rows_that_are_compared_with_themselves(scorer: Scorer, folder: Path) -> None:
+    test = scorer.score(TABLE.path(folder, "test"))
+    assert (test["shape"], test["worst_shape"], test["correlation_difference"]) == (1, 1, 0)
+    assert (test["copies"], test["nearest_training_share"]) == (0, 0)
+    train = scorer.score(TABLE.path(folder, "train"))
+    assert (train["copies"], train["dcr"]) == (1, 0)
+    assert train["nearest_training_share"] > 0.7
+    assert train["tstr_r2"] == train["trtr_r2"]
+
+
+def test_each_fault_is_seen_by_its_score(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    test = pd.read_csv(TABLE.path(folder, "test"), dtype=str, keep_default_na=False)
+    test.assign(color="blue").to_csv(tmp_path / "color.csv", index=False)
+    scores = scorer.score(tmp_path / "color.csv")
+    assert scores["worst_column"] == "color"
+    assert scores["worst_shape"] == pytest.approx((test["color"] == "blue").mean())
+    assert scores["c2st"] > 0.6
+
+    test.assign(size=test["size"].replace("", "9")).to_csv(tmp_path / "size.csv", index=False)
+    scores = scorer.score(tmp_path / "size.csv")
+    assert scores["worst_shape"] == pytest.approx(1 - (test["size"] == "").mean())
+
+    shuffled = np.random.default_rng(0).permutation(test["price"])
+    test.assign(price=shuffled).to_csv(tmp_path / "price.csv", index=False)
+    scores = scorer.score(tmp_path / "price.csv")
+    assert scores["shape"] == 1
+    assert scores["correlation_difference"] > 0.1
+    assert scores["tstr_r2"] < 0.2
+
+
+def test_cells_that_are_no_numbers_are_refused(scorer: Scorer, tmp_path: Path) -> None:
+    shop(50, 3).assign(size="large").to_csv(tmp_path / "samples.csv", index=False)
+    with pytest.raises(ValueError, match="large"):
+        scorer.score(tmp_path / "samples.csv")
+
+
+def test_peers_are_told_the_types_of_columns(folder: Path) -> None:
+    columns = metadata(TABLE, TABLE.path(folder, "train"))["tables"]["shop"]["columns"]
+    assert columns == {
+        "size": {"sdtype": "numerical"}, "color": {"sdtype": "categorical"}, "price": {"sdtype": "numerical"},
+        "day": {"sdtype": "datetime", "datetime_format": "%d/%m/%Y"},
+    }  # fmt: skip
+
+
+def test_page(scorer: Scorer, folder: Path) -> None:
+    good = {"cpu_seconds": 5.0, "scores": scorer.score(TABLE.path(folder, "test"))}
+    bad = {"cpu_seconds": 7.0, "scores": good["scores"] | {"tstr_r2": 0.1, "c2st": 0.9}}
+    text = page({"shop": {"zerosum": {"0": good, "1": good}, "tvae": {"0": bad, "1": good}}})
+    assert "| tvae | 2 | 6 (5 to 7) | 0." in text
+    assert "| tvae | 1 of 2 | 0 of 2 | 0 of 2 | 0 of 2 | 1 of 2 |" in text
+
+
+def test_the_split_is_fixed() -> None:
+    assert [number for number in range(1, 30) if is_selected(str(number), 0.2)] == [6, 8, 12, 18, 20, 22]
