@@ -40,12 +40,12 @@ class Waves(DataKind):
 
 
 class WaveEvaluation(EvaluationKind):
-    roughness = staticmethod(lambda fake, real: Score(float(abs(np.diff(fake, 2).std() - np.diff(real, 2).std()))))
+    roughness = staticmethod(lambda c: Score(float(abs(np.diff(c.generated, 2).std() - np.diff(c.real, 2).std()))))
     metrics = (ItemMetric("roughness", "difference in roughness from real {noun}s", roughness, lower_is_better=True),)
 
 
 class WaveMedia(MediaKind):
-    write = staticmethod(lambda items, folder, first=0: np.savetxt(folder / f"waves{first}.csv", items, "%.4f", ","))
+    write = staticmethod(lambda items, codec, to, first=0: np.savetxt(to / f"waves{first}.csv", items, "%.4f", ","))
 
     def draw(self, items, real=None, columns=0):
         image = Image.new("RGB", (320, 200), "white")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zerosum.data.images.codec import ImageCodec
 from zerosum.media.image_files import describe_format, image_suffix
 from zerosum.media.kind import MEDIA_KINDS
 
@@ -30,7 +31,7 @@ def test_files_hold_every_value(tmp_path: Path, dtype: str, channels: int, suffi
     values = (
         np.random.default_rng(0).uniform(low, 255 if dtype == "uint8" else 30_000, (3, 6, 5, channels)).astype(dtype)
     )
-    MEDIA_KINDS.find("images").write(values, tmp_path)
+    MEDIA_KINDS.find("images").write(values, ImageCodec.of_images(values), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"0000{i}{suffix}" for i in range(3)]
     for index, expected in enumerate(values):
         path = tmp_path / f"0000{index}{suffix}"

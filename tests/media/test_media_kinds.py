@@ -30,8 +30,8 @@ def test_images_are_drawn_as_a_grid_without_the_real_ones(kind: str) -> None:
 @pytest.mark.parametrize("kind", IMAGE_KINDS)
 def test_images_are_written_one_by_one_and_are_their_own_frames(kind: str, tmp_path: Path) -> None:
     media, images = MEDIA_KINDS.find(kind), random_images(3)
-    media.write(images[:2], tmp_path, first=98)
-    media.write(images[2:], tmp_path, first=100_000)
+    media.write(images[:2], ImageCodec.of_images(images), tmp_path, first=98)
+    media.write(images[2:], ImageCodec.of_images(images), tmp_path, first=100_000)
     names = ["00098.png", "00099.png", "100000.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert [media.file_name(ImageCodec.of_images(images), number) for number in (98, 99, 100_000)] == names
@@ -64,8 +64,8 @@ def test_points_are_drawn_over_the_real_ones() -> None:
 def test_points_are_written_as_a_table_and_have_no_frames(tmp_path: Path) -> None:
     media = MEDIA_KINDS.find("points")
     points = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
-    media.write(points[:3], tmp_path)
-    media.write(points[3:], tmp_path, first=3)
+    media.write(points[:3], PointCodec(2), tmp_path)
+    media.write(points[3:], PointCodec(2), tmp_path, first=3)
     (file,) = tmp_path.iterdir()
     assert file.name == "points.csv"
     assert np.allclose(np.loadtxt(file, delimiter=","), points, atol=1e-5)

@@ -218,6 +218,7 @@ DATA_KINDS = KindRegistry[DataKind](
         "images": "zerosum.data.images.kind:IMAGES",
         "image-pairs": "zerosum.data.image_pairs.kind:IMAGE_PAIRS",
         "points": "zerosum.data.points.kind:POINTS",
+        "tables": "zerosum.data.tables.kind:TABLES",
     }
 )
 """The kinds of data by name; one line for each."""

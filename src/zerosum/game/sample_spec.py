@@ -14,6 +14,26 @@ from zerosum.errors import BadInput
 
 
 @dataclass(frozen=True)
+class Block:
+    """A span of the values of a sample that belong together, such as a column of a table.
+
+    Example:
+        >>> Block(categories=3, has_value=True).size
+        4
+    """
+
+    categories: int = 0
+    """Number of categories, of which exactly one is 1 and the others are 0; 0 for none. They come first."""
+    has_value: bool = False
+    """Whether a real number follows; among categories, it counts only where the last one is chosen, and is 0 else."""
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return self.categories + self.has_value
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """One tensor of a sample.
 
@@ -26,13 +46,18 @@ class TensorSpec:
     """The shape without the batch axis: (C, H, W) of images, (F,) of points and rows."""
     bounded: bool = False
     """Whether the values lie in [-1, 1], so that generators end with tanh; else they are real numbers."""
+    blocks: tuple[Block, ...] = ()
+    """What the values of a sample of one axis are, in their order; (): numbers alone."""
 
     def __post_init__(self) -> None:
         """Check the shape.
 
         Raises:
-            ValueError: a sample has no values, or is a plain number: give it the shape (1,).
+            ValueError: a sample has no values, or is a plain number: give it the shape (1,). Or it
+                has other values than its blocks.
         """
+        if self.blocks and self.shape != (sum(block.size for block in self.blocks),):
+            raise ValueError(f"`shape` {self.shape}: the blocks have {sum(block.size for block in self.blocks)} values")
         if not self.shape or min(self.shape) < 1:
             raise ValueError(f"`shape` {self.shape}: a tensor of a sample needs at least one axis, and a value on each")
 

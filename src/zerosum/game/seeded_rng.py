@@ -49,6 +49,10 @@ class RandomStream(IntEnum):
     FINITE_DIFFERENCE = 81
     LEVEL_NOISE = 82
     CODE_NOISE = 83
+    CATEGORY = 91
+    TIES = 92
+    RARE_VALUE = 93
+    GIVEN_COLUMNS = 94
 
 
 @unique

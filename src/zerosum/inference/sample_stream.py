@@ -132,7 +132,7 @@ class SampleWriter:
         """Write the samples from number `first` on, and note that they are there."""
         items = self._generator.decode(samples, self._settings.seed, first)
         assert len(items) == len(leaves(samples)[0]), "a codec makes one item of each sample"
-        self._media.write(items, self._folder, first)
+        self._media.write(items, self._generator.codec, self._folder, first)
         if first < self._first + SHEET_SAMPLES:
             self._sheet[first] = self._generator.codec.preview(items[: self._first + SHEET_SAMPLES - first])
         with self._lock:

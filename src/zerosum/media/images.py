@@ -39,7 +39,7 @@ class ImageMedia(MediaKind):
         """Draw a grid of images."""
         return make_grid(as_images(items), columns=columns)
 
-    def write(self, items: Items, folder: Path, first: int = 0) -> None:
+    def write(self, items: Items, codec: Codec, folder: Path, first: int = 0) -> None:
         """Write 00000.png, 00001.png, ...; see `image_suffix` for images that PNG cannot hold."""
         save_each(items, folder, first)
 

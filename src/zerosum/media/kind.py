@@ -41,7 +41,7 @@ class MediaKind(ABC):
         """
 
     @abstractmethod
-    def write(self, items: Items, folder: Path, first: int = 0) -> None:
+    def write(self, items: Items, codec: Codec, folder: Path, first: int = 0) -> None:
         """Write items into an existing folder, with all their values.
 
         Samples come in batches, one call after the other, so that any number of them fits into memory: a kind whose
@@ -49,6 +49,7 @@ class MediaKind(ABC):
 
         Args:
             items: items number `first`, `first + 1`, ..., (N, ...).
+            codec: the codec that decoded them.
             folder: where the files are written.
             first: the number of the first item.
         """
@@ -104,6 +105,7 @@ MEDIA_KINDS = KindRegistry[MediaKind](
         "images": "zerosum.media.images:IMAGE_MEDIA",
         "image-pairs": "zerosum.media.image_pairs:IMAGE_PAIR_MEDIA",
         "points": "zerosum.media.points:POINT_MEDIA",
+        "tables": "zerosum.media.tables:TABLE_MEDIA",
     },
     floor="media",
 )

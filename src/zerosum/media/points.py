@@ -30,7 +30,7 @@ class PointMedia(MediaKind):
         points = _as_floats(items)
         return scatter_plot(points, points if real is None else _as_floats(real))
 
-    def write(self, items: Items, folder: Path, first: int = 0) -> None:
+    def write(self, items: Items, codec: Codec, folder: Path, first: int = 0) -> None:
         """Append to points.csv."""
         text = BytesIO()
         np.savetxt(text, _as_floats(items), delimiter=",", fmt="%.6g")

@@ -118,6 +118,7 @@ EVALUATION_KINDS = KindRegistry[EvaluationKind](
         "images": "zerosum.evaluation.kinds.images:IMAGE_EVALUATION",
         "image-pairs": "zerosum.evaluation.kinds.image_pairs:IMAGE_PAIR_EVALUATION",
         "points": "zerosum.evaluation.kinds.points:POINT_EVALUATION",
+        "tables": "zerosum.evaluation.kinds.tables:TABLE_EVALUATION",
     },
     floor="evaluation",
 )

@@ -31,6 +31,7 @@ from zerosum.networks.configs.resnet import ResNetDiscriminatorConfig, ResNetGen
 from zerosum.networks.configs.resnet_translator import ResNetTranslatorConfig
 from zerosum.networks.configs.stylegan2 import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
 from zerosum.networks.configs.super_resolution import RRDBGeneratorConfig, SRResNetGeneratorConfig
+from zerosum.networks.configs.tabular import TabularDiscriminatorConfig, TabularGeneratorConfig
 from zerosum.networks.configs.unet import UNetGeneratorConfig
 
 __all__ = [
@@ -63,12 +64,15 @@ __all__ = [
     "SRResNetGeneratorConfig",
     "StyleGAN2DiscriminatorConfig",
     "StyleGAN2GeneratorConfig",
+    "TabularDiscriminatorConfig",
+    "TabularGeneratorConfig",
     "TranslatorConfig",
     "UNetGeneratorConfig",
 ]  # fmt: skip
 
 AnyGeneratorConfig = Annotated[
     MLPGeneratorConfig
+    | TabularGeneratorConfig
     | DCGANGeneratorConfig
     | R3GANGeneratorConfig
     | ResNetGeneratorConfig
@@ -86,6 +90,7 @@ AnyGeneratorConfig = Annotated[
 """Settings of a generator, selected by `kind`."""
 AnyDiscriminatorConfig = Annotated[
     MLPDiscriminatorConfig
+    | TabularDiscriminatorConfig
     | DCGANDiscriminatorConfig
     | R3GANDiscriminatorConfig
     | ResNetDiscriminatorConfig

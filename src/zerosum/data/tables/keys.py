@@ -1,0 +1,91 @@
+"""Keys: columns whose cells are unique, of which new ones are made when rows are written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from zerosum.data.tables.formats import Texts
+from zerosum.run_folder import Json
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
+_HEX = re.compile(r"[0-9a-fA-F-]{8,}")
+_GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class KeyFormat:
+    """How keys are written: a text around a number, or hexadecimal digits. No key of the data is made again.
+
+    Example:
+        >>> import numpy as np
+        >>> KeyFormat.fit(np.array(["A-0007", "A-0009"], object)).texts(0, 2).tolist()
+        ['A-0010', 'A-0011']
+    """
+
+    kind: ClassVar[str] = "key"
+    before: str = ""
+    after: str = ""
+    digits: int = 1
+    """Least number of digits; leading ones are zeros."""
+    next_number: int = 1
+    """The number of the first new key, larger than all of the data."""
+    shape: str = ""
+    """Keys of hexadecimal digits: an x for each digit, with the marks between; "" for numbered keys."""
+
+    @classmethod
+    def fit(cls, present: Texts) -> KeyFormat:
+        """Return the format of these keys (N,)."""
+        texts = [str(text) for text in present]
+        if texts and all(map(_HEX.fullmatch, texts)) and any(not text.isdigit() for text in texts):
+            shapes = {re.sub(r"[0-9a-fA-F]", "x", text) for text in texts}
+            if len(shapes) == 1:
+                return cls(shape=shapes.pop())
+        parts = [_NUMBERED.fullmatch(text) for text in texts]
+        found = [part.groups() for part in parts if part]
+        around = {(before, after) for before, _, after in found}
+        if len(found) < len(texts) or len(around) != 1:
+            return cls(before="key-", next_number=1 + max((int(number) for _, number, _ in found), default=0))
+        ((before, after),) = around
+        lengths = {len(number) for _, number, _ in found}
+        return cls(before, after, lengths.pop() if len(lengths) == 1 else 1, 1 + max(int(n) for _, n, _ in found))
+
+    def texts(self, first: int, count: int) -> Texts:
+        """Return the keys of rows number `first` to `first + count - 1`; no two rows have the same."""
+        numbers = range(self.next_number + first, self.next_number + first + count)
+        if self.shape:
+            return np.array([self._hexadecimal(number) for number in numbers], object)
+        return np.array([f"{self.before}{number:0{self.digits}d}{self.after}" for number in numbers], object)
+
+    def _hexadecimal(self, number: int) -> str:
+        """Return hexadecimal digits of a number; an odd factor makes different ones of different numbers."""
+        length = self.shape.count("x")
+        digits = f"{_scramble(number):016x}{_scramble(number ^ _MASK):016x}" * (1 + length // 32)
+        own = iter(digits[:length] if length >= 16 else f"{number:0{length}x}"[-length:])
+        return "".join(next(own) if mark == "x" else mark for mark in self.shape)
+
+    def typed(self, first: int, count: int) -> Series:
+        """Return the keys as a pandas column: of integers, if they are."""
+        import pandas as pd
+
+        texts = self.texts(first, count)
+        is_integer = not (self.before or self.after or self.shape) and self.digits == 1
+        return pd.Series(texts.astype(np.int64)) if is_integer else pd.Series(texts, dtype=object)
+
+    def settings(self) -> dict[str, Json]:
+        """Return the fields as JSON."""
+        return {
+            "before": self.before, "after": self.after, "digits": self.digits, "next_number": self.next_number,
+            "shape": self.shape,
+        }  # fmt: skip
+
+
+def _scramble(number: int) -> int:
+    """Return another 64-bit number for each number: a multiplication by an odd one is a bijection."""
+    return (number * _GOLDEN ^ (number * _GOLDEN & _MASK) >> 31) & _MASK

@@ -1,0 +1,81 @@
+"""Rows of a table as a kind of data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from zerosum.data.kind import DataKind, Inspection, LoadOptions
+from zerosum.data.tables.config import TableDataConfig
+from zerosum.data.tables.table_file import TextTable, read_table, table_suffix
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zerosum.data.config import DataConfig
+    from zerosum.data.dataset import Dataset
+    from zerosum.data.tables.codec import TableCodec
+    from zerosum.run_folder import Json
+
+
+class Tables(DataKind):
+    """Rows of numbers, dates, categories and missing cells."""
+
+    name: ClassVar[str] = "tables"
+    noun: ClassVar[str] = "row"
+    class_hint: ClassVar[str] = "rows have columns in place of classes, and any of them can be given when sampling"
+    variants: ClassVar[tuple[str, ...]] = ("tables", "points")
+
+    @property
+    def config(self) -> type[DataConfig]:
+        """The class of the settings `[data]`."""
+        return TableDataConfig
+
+    def claims(self, table: Mapping[str, object]) -> float:
+        """Return nearly 1 for a file whose name is that of a table."""
+        source = str(table.get("source", ""))
+        return 0.95 if source and table_suffix(source) and not Path(source).is_dir() else 0.0
+
+    def inspect(self, data: DataConfig) -> Inspection:
+        """Read the table, and find out what its columns hold.
+
+        Raises:
+            BadInput: it cannot be used.
+        """
+        from zerosum.data.tables.detect import detect_columns
+
+        assert isinstance(data, TableDataConfig), "the settings are of this kind"
+        table = read_table(Path(data.source))
+        detect_columns(table, data.column)
+        return Inspection(data.source, len(table.frame), resolved=table)
+
+    def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
+        """Load the table, split its rows, and fit the encoding."""
+        from zerosum.data.tables.load import load_table
+
+        assert isinstance(data, TableDataConfig), "the settings are of this kind"
+        table = inspection.resolved if inspection and isinstance(inspection.resolved, TextTable) else None
+        return load_table(data, options, table)
+
+    def load_like(self, data: DataConfig, dataset: Dataset, options: LoadOptions) -> Dataset:
+        """Load another table with the columns of a run's.
+
+        Raises:
+            BadInput: it cannot be used, or lacks a column.
+        """
+        from zerosum.data.tables.codec import TableCodec
+        from zerosum.data.tables.load import load_table_like
+
+        assert isinstance(data, TableDataConfig), "the settings are of this kind"
+        assert isinstance(dataset.codec, TableCodec), "and so is the codec"
+        return load_table_like(data, dataset.codec, options)
+
+    def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> TableCodec:
+        """Return the codec of a table that was saved."""
+        from zerosum.data.tables.codec import TableCodec
+
+        return TableCodec.restore(settings, tensors)
+
+
+TABLES = Tables()

@@ -1,0 +1,139 @@
+"""The user's table: its columns in their order, of which some are encoded, some are keys, and some are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zerosum.data.tables.detect import DetectedColumn
+from zerosum.data.tables.formats import ColumnFormat, Texts, restore_format
+from zerosum.data.tables.keys import KeyFormat
+from zerosum.data.tables.table_file import Dialect
+from zerosum.run_folder import Json
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """An encoded column of the user's table."""
+
+    name: str
+    format: ColumnFormat
+
+    @property
+    def kind(self) -> str:
+        """What it holds: number, integer, date, boolean or category."""
+        return self.format.kind
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its cells are in an order that means something: numbers and dates."""
+        return self.kind in ("number", "integer", "date")
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The texts of its categories; () if its cells are numbers or dates."""
+        values = self.format.settings().get("values", [])
+        return tuple(map(str, values)) if isinstance(values, Sequence) and not isinstance(values, str) else ()
+
+
+@dataclass(frozen=True, eq=False)
+class TableLayout:
+    """The columns of a table and its notation."""
+
+    all_columns: tuple[DetectedColumn, ...]
+    """All columns of the user's table."""
+    dialect: Dialect
+
+    @cached_property
+    def columns(self) -> tuple[TableColumn, ...]:
+        """The columns that are encoded."""
+        return tuple(
+            TableColumn(column.name, column.format)
+            for column in self.all_columns
+            if isinstance(column.format, ColumnFormat)
+        )
+
+    def parse(self, frame: DataFrame) -> NDArray[np.float64]:
+        """Return the cells (N, C) of the encoded columns of a table of texts, which has them all."""
+        cells = np.empty((len(frame), len(self.columns)))
+        for index, column in enumerate(self.columns):
+            texts: Texts = frame[column.name].to_numpy(object)
+            cells[:, index] = column.format.parse(texts)
+        return cells
+
+    def frame(self, cells: NDArray[np.float64], first: int) -> DataFrame:
+        """Return rows (N, C) as a typed table, with new keys from row number `first` on."""
+        import pandas as pd
+
+        own = {column.name: column.format.typed(cells[:, index]) for index, column in enumerate(self.columns)}
+        keys = {column.name: column.format.typed(first, len(cells)) for column in self._keys}
+        return pd.DataFrame({name: (own | keys)[name] for name in self.written_names})
+
+    def texts(self, cells: NDArray[np.float64], first: int) -> DataFrame:
+        """Return rows (N, C) as a table of texts, with new keys from row number `first` on."""
+        import pandas as pd
+
+        own = {column.name: column.format.texts(cells[:, index]) for index, column in enumerate(self.columns)}
+        keys = {column.name: column.format.texts(first, len(cells)) for column in self._keys}
+        return pd.DataFrame({name: (own | keys)[name] for name in self.written_names}, dtype=object)
+
+    @property
+    def written_names(self) -> list[str]:
+        """The columns that samples have, in the order of the user's table."""
+        return [column.name for column in self.all_columns if column.format is not None]
+
+    @property
+    def _keys(self) -> list[_KeyColumn]:
+        return [
+            _KeyColumn(column.name, column.format)
+            for column in self.all_columns
+            if isinstance(column.format, KeyFormat)
+        ]
+
+    def settings(self) -> dict[str, Json]:
+        """Return the layout as JSON."""
+        columns: list[Json] = [
+            {
+                "name": column.name,
+                "kind": column.kind,
+                "reason": column.reason,
+                "format": {} if column.format is None else column.format.settings(),
+            }
+            for column in self.all_columns
+        ]
+        return {"columns": columns, "separator": self.dialect.separator, "encoding": self.dialect.encoding}
+
+    @classmethod
+    def restore(cls, settings: Json) -> Self:
+        """Return the layout that was saved."""
+        assert isinstance(settings, Mapping), "an object was saved"
+        columns = settings["columns"]
+        assert isinstance(columns, Sequence), "with a list of columns"
+        dialect = Dialect(str(settings["separator"]), str(settings["encoding"]))
+        return cls(tuple(_restore_column(column) for column in columns), dialect)
+
+
+@dataclass(frozen=True)
+class _KeyColumn:
+    name: str
+    format: KeyFormat
+
+
+def _restore_column(settings: Json) -> DetectedColumn:
+    assert isinstance(settings, Mapping), "an object was saved"
+    kind, values = str(settings["kind"]), settings["format"]
+    assert isinstance(values, Mapping), "an object was saved"
+    found: ColumnFormat | KeyFormat | None = None
+    if kind == KeyFormat.kind:
+        found = KeyFormat(**values)  # type: ignore[arg-type]
+    elif kind != "text":
+        found = restore_format(kind, values)
+    return DetectedColumn(str(settings["name"]), found, str(settings["reason"]))

@@ -1,0 +1,217 @@
+"""Load a table: find out what its columns hold, split its rows, and fit the encoding to the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zerosum.data.content_hash import hash_content
+from zerosum.data.kind import LoadOptions
+from zerosum.data.split import split_by_content, split_by_group
+from zerosum.data.tables.codec import TableCodec
+from zerosum.data.tables.config import TableDataConfig
+from zerosum.data.tables.constraints import CONSTRAINTS, Constraint, Rows
+from zerosum.data.tables.dataset import TableDataset
+from zerosum.data.tables.detect import detect_columns
+from zerosum.data.tables.encoder import ColumnEncoder
+from zerosum.data.tables.formats import ColumnFormat, Texts, is_missing
+from zerosum.data.tables.layout import TableLayout
+from zerosum.data.tables.summary import TableSummary
+from zerosum.data.tables.table_file import TextTable, read_table, shorten_cell
+from zerosum.data.text import pluralize, printable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MIN_ROWS = 20
+"""Least number of rows to train on."""
+FEW_ROWS = 1_000
+"""Fewer rows than this are noted: generators memorize them."""
+KIND = "tables"
+_CELL_MARK = "\x1f"
+
+
+def load_table(data: TableDataConfig, options: LoadOptions, table: TextTable | None = None) -> TableDataset:
+    """Load a table to train on.
+
+    Args:
+        data: the settings.
+        options: split, and what a run keeps of its former data.
+        table: the table, if it has been read before.
+
+    Raises:
+        BadInput: the table cannot be used.
+    """
+    table = table or read_table(Path(data.source))
+    least = 1 if options.for_evaluation else MIN_ROWS
+    if len(table.frame) < least:
+        raise table.error(f"has {pluralize(len(table.frame), 'row')}; give at least {least}")
+    former = options.former.codec if options.former else None
+    if isinstance(former, TableCodec):
+        return _build_dataset(data, options, table, former.layout, former)
+    layout = TableLayout(detect_columns(table, data.column), table.dialect)
+    _check_columns(data, table, layout)
+    return _build_dataset(data, options, table, layout, None)
+
+
+def load_table_like(data: TableDataConfig, codec: TableCodec, options: LoadOptions) -> TableDataset:
+    """Load another table with the columns of a run's.
+
+    Raises:
+        BadInput: the table cannot be used, or lacks a column.
+    """
+    table = read_table(Path(data.source))
+    if not len(table.frame):
+        raise table.error("has no rows; give at least 1")
+    return _build_dataset(data, options, table, codec.layout, codec)
+
+
+def _check_columns(data: TableDataConfig, table: TextTable, layout: TableLayout) -> None:
+    """Raise if a setting names a column that there is not, or nothing can be learned.
+
+    Raises:
+        BadInput: it is so.
+    """
+    names = [column.name for column in layout.all_columns]
+    encoded = [column.name for column in layout.columns]
+    constraints = {"combinations": data.combinations, "ordered": data.ordered, "sums": data.sums}
+    wanted = {field: [name for group in groups for name in group] for field, groups in constraints.items()}
+    for field, columns in {**wanted, "target": [data.target] if data.target else []}.items():
+        if unknown := next((name for name in columns if name not in encoded), ""):
+            left_out = "holds keys or text, which are not generated" if unknown in names else "there is no such column"
+            raise table.error(
+                f"`data.{field}` {printable(unknown)}: {left_out}; choose of {printable(', '.join(encoded))}"
+            )
+    if data.group and data.group not in names:
+        raise table.error(f"`data.group` {printable(data.group)}: there is no such column; choose one of "
+                          f"{printable(', '.join(names))}")  # fmt: skip
+    numeric = {column.name for column in layout.columns if column.is_numeric}
+    for field in ("ordered", "sums"):
+        if other := next((name for name in wanted[field] if name not in numeric), ""):
+            raise table.error(f"`data.{field}` {printable(other)}: holds no numbers or dates; leave it out")
+
+
+def _build_dataset(
+    data: TableDataConfig, options: LoadOptions, table: TextTable, layout: TableLayout, codec: TableCodec | None
+) -> TableDataset:
+    """Build the dataset of a table whose columns are known.
+
+    Args:
+        data: the settings.
+        options: the split.
+        table: the table.
+        layout: what its columns hold.
+        codec: the codec of the run, whose rows these are; None: it is fitted to the training rows.
+
+    Raises:
+        BadInput: a column is missing, a row does not keep a constraint, or nothing can be learned.
+    """
+    if lost := next((column.name for column in layout.columns if column.name not in table.frame.columns), ""):
+        raise table.error(f"has no column {shorten_cell(lost)}, which the run was trained on; add it")
+    cells = layout.parse(table.frame)
+    content_hashes = _hash_rows(table.frame, [column.name for column in layout.columns])
+    train, held_out = _split(data, options, table, content_hashes)
+    fitted = codec or _fit_codec(data, layout, cells, train)
+    if not fitted.has_blocks:
+        raise table.error("no column varies, or all that do hold keys or text; give columns from which to learn")
+    seed = torch.from_numpy(content_hashes.view(np.int64).copy())
+    summary = _summarize(data, table, layout, cells, content_hashes, bool(codec))
+    summary.train, summary.held_out = len(train), len(held_out)
+    labels = np.zeros(len(cells), np.int64)
+    values = fitted.encode_cells(cells, seed)
+    return TableDataset(values, labels, (), content_hashes, train, held_out, summary, fitted, given_fraction=data.given)
+
+
+def _hash_rows(frame: DataFrame, names: Sequence[str]) -> NDArray[np.uint64]:
+    """Return the hashes (N,) of the texts of the encoded columns, so that neither keys nor the row's place matter."""
+    columns = []
+    for name in names:
+        texts: Texts = frame[name].to_numpy(object)
+        columns.append(np.where(is_missing(texts), "", texts).tolist())
+    rows = zip(*columns, strict=True) if columns else iter([()] * len(frame))
+    return np.array(
+        [hash_content("row", _CELL_MARK.join(row).encode(errors="surrogateescape")) for row in rows], np.uint64
+    )
+
+
+def _split(
+    data: TableDataConfig, options: LoadOptions, table: TextTable, content_hashes: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the training and the held-out rows."""
+    fraction, bounded = options.held_out_fraction, options.bounded_split
+    if not data.group or options.for_evaluation:
+        return options.keep_sides(content_hashes, *split_by_content(content_hashes, fraction, bounded=bounded))
+    texts = table.frame[data.group].astype(str).tolist()
+    hashes = {text: hash_content("group", text.encode(errors="surrogateescape")) for text in set(texts)}
+    groups = np.array([hashes[text] for text in texts], np.uint64)
+    train, held_out = split_by_group(content_hashes, groups, fraction, bounded=bounded)
+    return options.former.split.keep(content_hashes, train, held_out, groups) if options.former else (train, held_out)
+
+
+def _fit_codec(data: TableDataConfig, layout: TableLayout, cells: Rows, train: NDArray[np.int64]) -> TableCodec:
+    """Return the codec of the training rows.
+
+    Raises:
+        BadInput: a row does not keep a constraint.
+    """
+    names = [column.name for column in layout.columns]
+    groups = {"ordered": data.ordered, "sums": data.sums, "combinations": data.combinations}
+    constraints: list[Constraint] = []
+    for kind, members in groups.items():
+        for group in members:
+            constraints.append(CONSTRAINTS[kind].fit([names.index(name) for name in group], cells, names))
+    derived = TableCodec(layout, (), tuple(constraints)).derive(cells)
+    combined = {column for known in constraints if known.kind == "combinations" for column in known.columns}
+    encoders = tuple(
+        ColumnEncoder.fit(derived[train, index], column.is_numeric and index not in combined)
+        for index, column in enumerate(layout.columns)
+    )
+    return TableCodec(layout, encoders, tuple(constraints))
+
+
+def _summarize(
+    data: TableDataConfig,
+    table: TextTable,
+    layout: TableLayout,
+    cells: Rows,
+    content_hashes: NDArray[np.uint64],
+    has_codec: bool,
+) -> TableSummary:
+    """Return the summary of a table, without the split."""
+    gone = np.isnan(cells).sum(0)
+    missing = {column.name: int(count) for column, count in zip(layout.columns, gone, strict=True) if count}
+    columns = {column.name: column.reason for column in layout.all_columns}
+    copies = len(content_hashes) - len(np.unique(content_hashes))
+    summary = TableSummary(data.source, KIND, len(cells), columns=columns, missing=missing, copies=copies)
+    summary.target = data.target
+    summary.notes += _notes(table, layout, cells, has_codec)
+    return summary
+
+
+def _notes(table: TextTable, layout: TableLayout, cells: Rows, has_codec: bool) -> list[str]:
+    """Return sentences for the user about what was decided."""
+    notes = [f"column {printable(column.name)} is left out: {column.reason}"
+             for column in layout.all_columns if column.format is None]  # fmt: skip
+    if table.dialect.encoding == "cp1252":
+        notes.append("the file is not UTF-8 and was read as Western Windows text (cp1252)")
+    if len(cells) < FEW_ROWS:
+        notes.append(f"{len(cells):,} rows are few: a generator may memorize them, which its scores show")
+    if has_codec:
+        for index, column in enumerate(layout.columns):
+            unknown = _count_unknown(table, column.format, column.name, cells[:, index])
+            if unknown:
+                cells_text = pluralize(unknown, "cell")
+                notes.append(f"column {printable(column.name)}: {cells_text} with a value that the run does not know, "
+                             "taken as missing")  # fmt: skip
+    return notes
+
+
+def _count_unknown(table: TextTable, known: ColumnFormat, name: str, cells: NDArray[np.float64]) -> int:
+    """Return how many cells that are not missing are none of a format."""
+    texts: Texts = table.frame[name].to_numpy(object)
+    return int((np.isnan(cells) & ~is_missing(texts)).sum())
