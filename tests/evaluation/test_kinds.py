@@ -83,7 +83,7 @@ class CircleEvaluation(EvaluationKind):
         ItemMetric(
             "sign",
             "difference of the fraction of negative {noun}s",
-            lambda generated, real: Score(float(abs((generated < 0).mean() - (real < 0).mean()))),
+            lambda c: Score(float(abs((c.generated < 0).mean() - (c.real < 0).mean()))),
             lower_is_better=True,
         ),
     )

@@ -114,6 +114,25 @@ def test_the_words_of_a_kind_come_from_its_implementation(folder: Path, row_kind
     assert "held-out real rows" in scores
 
 
+def test_the_score_of_each_part_is_a_table(folder: Path, row_kind: None) -> None:
+    score = {
+        "value": 0.5,
+        "error": None,
+        "floor": 0.9,
+        "floor_error": None,
+        "ratio": 0.55,
+        "ratio_is_lower_bound": False,
+    }
+    parts = {"shape": {"<price>": 0.25, "age": 0.75}}
+    RunFolder(folder).append(
+        "scores.jsonl",
+        {"mode": "offline", "examples": 5, "scores": {"shape": score}, "protocol_description": "v1", "parts": parts},
+    )
+    html = render_scores(RunRecord.read(folder))
+    assert "shape of each part, the worst first (2)" in html
+    assert html.index("&lt;price&gt;") < html.index("0.25") < html.index("age</th>") < html.index("0.75")
+
+
 def test_no_data_json_and_no_kind(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(tomli_w.dumps({"name": "auto"}))
     report = render_report(RunRecord.read(tmp_path))

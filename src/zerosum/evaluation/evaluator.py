@@ -13,17 +13,20 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from zerosum.data.codec import Items
 from zerosum.data.dataset import Dataset
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.features.classifier import ClassifierFeatures
 from zerosum.evaluation.features.extract import FeatureExtractor, FeatureSet
 from zerosum.evaluation.kinds.base import CLASSIFIER, EVALUATION_KINDS, EvaluationKind
+from zerosum.evaluation.metrics.base import ItemComparison
 from zerosum.evaluation.metrics.per_class import evaluate_per_class
 from zerosum.evaluation.metrics.registry import check_names, find_described
 from zerosum.evaluation.overlap import Contents, RecordingSet, find_overlaps
 from zerosum.evaluation.protocol import Protocol, truncation_or_none
 from zerosum.evaluation.request import (
+    MAX_SAMPLES,
     EvaluationOptions,
     EvaluationTask,
     get_class_labels,
@@ -137,33 +140,55 @@ def run_evaluation(
         lambda step: reporter.message(f"computing {step}"),
         task.real.dataset.summary.noun,
     )  # fmt: skip
-    scores = dict(result.scores) | _compute_item_scores(task)
-    warnings, overlaps = [*result.warnings, *task.warnings], find_overlaps(task, contents)
-    result = replace(result, scores=scores, warnings=warnings, overlaps=overlaps)
+    overlaps = find_overlaps(task, contents)
+    result = replace(result, warnings=[*result.warnings, *task.warnings], overlaps=overlaps)
+    result = _add_item_scores(result, task, reporter)
     if classifier:
         result = replace(result, per_class=_evaluate_classes(task, classifier, extractor, result, feature_sets))
     return result, feature_sets
 
 
-def _compute_item_scores(task: EvaluationTask) -> dict[str, ScoreWithFloor]:
-    """Return the scores that only this kind of data has, which compare the items themselves; by short name.
+def _add_item_scores(result: EvaluationResult, task: EvaluationTask, reporter: Reporter) -> EvaluationResult:
+    """Return a result with the scores that only this kind of data has, which compare the items themselves.
 
     Features hold no items, so every sample is generated once more, and all items are in memory. The first rank alone
-    does it, since it alone records the scores; the others return {}.
+    does it, since it alone records the scores; the others return the result unchanged.
     """
-    metrics = evaluation_kind(task.real.dataset).metrics
-    if not metrics or (dist.is_initialized() and dist.get_rank() > 0):
-        return {}
-    real, generated, floor = (
-        sample_set.take(np.arange(len(sample_set))) for sample_set in (task.real, task.generated, task.floor_set)
-    )
+    kind = evaluation_kind(task.real.dataset)
+    if not kind.metrics or (dist.is_initialized() and dist.get_rank() > 0):
+        return result
+    comparison = _compare_items(task)
+    floor_comparison = replace(comparison, generated=_take_all(task.floor_set))
     is_size_matched = len(task.floor_set) >= len(task.generated)
-    return {
-        metric.name: ScoreWithFloor(
-            metric, metric.compute(generated, real), metric.compute(floor, real), is_size_matched
-        )
-        for metric in metrics
-    }
+    scores, parts, notes = dict(result.scores), dict(result.parts), list(result.warnings)
+    for metric in kind.metrics:
+        reporter.message(f"computing {metric.name}")
+        if (score := metric.compute(comparison)) is None:
+            continue
+        floor = metric.floor(comparison) if metric.floor else metric.compute(floor_comparison)
+        scores[metric.name] = ScoreWithFloor(metric, score, floor, is_size_matched)
+        if metric.parts:
+            parts[metric.name] = metric.parts(comparison)
+        if metric.explain:
+            notes += metric.explain(comparison, score)
+    return replace(result, scores=scores, parts=parts, warnings=[*notes, *kind.notes])
+
+
+def _compare_items(task: EvaluationTask) -> ItemComparison:
+    """Return the items of a task."""
+    train = task.train_items or task.train if task.train else None
+    return ItemComparison(
+        _take_all(task.generated),
+        _take_all(task.real),
+        _take_all(train.head(MAX_SAMPLES)) if train else None,
+        len(train or ()),
+        _take_all(task.held_out) if train and task.held_out else None,
+        task.real.dataset,
+    )
+
+
+def _take_all(sample_set: SampleSet) -> Items:
+    return sample_set.take(np.arange(len(sample_set)))
 
 
 def _build_protocol(task: EvaluationTask, options: EvaluationOptions, network: FeatureNetwork) -> Protocol:

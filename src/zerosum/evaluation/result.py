@@ -103,6 +103,8 @@ class EvaluationResult:
     warnings: Sequence[str] = ()
     overlaps: Sequence[Overlap] = ()
     """Copies between the sets."""
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By the name of a score: that of each part of an item, such as a column, the worst one first."""
 
     def as_row(self, examples: int) -> Row:
         """Return the row of scores.jsonl of a generator trained on `examples` examples."""
@@ -116,7 +118,7 @@ class EvaluationResult:
             "per_class": dict(self.per_class) or None,
             "overlaps": [overlap.as_dict() for overlap in self.overlaps],
             "warnings": list(self.warnings),
-        }
+        } | ({"parts": {name: dict(parts) for name, parts in self.parts.items()}} if self.parts else {})
 
 
 def evaluate_samples(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -199,7 +199,8 @@ def _score_table(row: Row, noun: str, item_metrics: Sequence[MetricInfo]) -> Mar
     texts = [*describe_result(row, noun), *intake, f"protocol: {row['protocol_description']}"]
     notes = [tag("li", render_code_spans(text)) for text in texts]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
-    return tag("div", table, tag("ul", *notes, class_="notes"), _class_table(row.get("per_class") or {}))
+    parts = (_parts_table(name, parts) for name, parts in row.get("parts", {}).items())
+    return tag("div", table, tag("ul", *notes, class_="notes"), *parts, _class_table(row.get("per_class") or {}))
 
 
 def _paired_metrics_table(pairs: Row, noun: str) -> Markup:
@@ -214,6 +215,17 @@ def _paired_metrics_table(pairs: Row, noun: str) -> Markup:
         for name, score in pairs.items()
     ]  # fmt: skip
     return tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
+
+
+def _parts_table(name: str, parts: Mapping[str, float]) -> Markup:
+    """Return the table of a score of each part of an item, such as a column, the worst one first."""
+    head = tag("tr", tag("th", "Part", scope="col"), tag("th", name, scope="col"))
+    body = [
+        tag("tr", tag("th", part, scope="row"), tag("td", format_with_error(value, None)))
+        for part, value in parts.items()
+    ]
+    table = tag("table", tag("thead", head), tag("tbody", *body), class_="scores")
+    return tag("details", tag("summary", f"{name} of each part, the worst first ({len(body)})"), table)
 
 
 def _class_table(classes: Row) -> Markup:

@@ -49,6 +49,8 @@ class EvaluationKind:
     """Feature networks by name, the default one first."""
     metrics: ClassVar[Sequence[ItemMetric]] = ()
     """Metrics of this kind of data alone; their floor is the score of real items of another part."""
+    notes: ClassVar[Sequence[str]] = ()
+    """Sentences that every evaluation of this kind of data has."""
 
     def default_features(self) -> str:
         """Return the name of the features that samples are evaluated by.

@@ -38,7 +38,7 @@ MAX_NAMED, MAX_PARTS = 5, 200
 """Largest numbers of columns that are named in a note, and that are recorded with their scores."""
 MAX_TRAINING_SHARE = 0.52
 """Share of samples nearer to training than to held-out rows that counts as no memorization, but for chance."""
-NO_GUARANTEE = "privacy: these scores are no guarantee of it; a row can be given away although they are good"
+NO_GUARANTEE = "privacy: these scores are no guarantee of it: a single row can be given away although they are all good"
 
 
 def column_facts(dataset: Dataset) -> tuple[ColumnFacts, ...]:
@@ -198,15 +198,14 @@ def _training_share_floor(c: ItemComparison) -> Score | None:
     return privacy.held_out_training_share(*known, columns) if known else None
 
 
-def _explain_privacy(c: ItemComparison, score: Score) -> list[str]:
-    """Return what a share of samples nearer to training rows means, and that no score is a guarantee."""
-    lines = []
-    if score.value > MAX_TRAINING_SHARE + 2 * (0.0 if np.isnan(score.error) else score.error):
-        lines = [
-            f"memorization: {score.value:.0%} of the samples are nearer to a training row than to any of as many "
-            "held-out rows, where half would be; train for a shorter time or on more rows"
-        ]
-    return [*lines, NO_GUARANTEE]
+def _explain_training_share(c: ItemComparison, score: Score) -> list[str]:
+    """Return what a share of samples nearer to training rows means, if it is larger than by chance."""
+    if score.value <= MAX_TRAINING_SHARE + 2 * (0.0 if np.isnan(score.error) else score.error):
+        return []
+    return [
+        f"memorization: {score.value:.0%} of the samples are nearer to a training row than to any of as many held-out "
+        "rows, where half would be; train for a shorter time or on more rows"
+    ]
 
 
 def _exact_copies(c: ItemComparison) -> Score | None:
@@ -292,7 +291,7 @@ METRICS = (
         depends_on_sample_size=False,
         depends_on_training_set=True,
         floor=_training_share_floor,
-        explain=_explain_privacy,
+        explain=_explain_training_share,
     ),
     ItemMetric(
         "exact_copies",
@@ -311,6 +310,7 @@ class TableEvaluation(EvaluationKind):
 
     networks: ClassVar[Mapping[str, FeatureLoader]] = {"rows": lambda dataset, device, field: EncodedRows()}
     metrics: ClassVar[Sequence[ItemMetric]] = METRICS
+    notes: ClassVar[Sequence[str]] = (NO_GUARANTEE,)
 
     def default_features(self) -> str:
         """Return "rows".

@@ -7,7 +7,7 @@ other. A metric of the items of one kind of data is an `ItemMetric` in `Evaluati
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from zerosum.evaluation.metrics.score import Score
 
 if TYPE_CHECKING:
     from zerosum.data.codec import Items
+    from zerosum.data.dataset import Dataset
     from zerosum.evaluation.features.extract import FeatureSet
     from zerosum.evaluation.protocol import Protocol
 
@@ -107,9 +108,43 @@ class Metric(MetricInfo):
     """Returns the score of two sets; None where it does not apply, as without class probabilities."""
 
 
+@dataclass(frozen=True, eq=False)
+class ItemComparison:
+    """Items that are compared: samples with real items or, for the floor, other real items with them."""
+
+    generated: Items
+    """(M, ...) samples; for the floor, real items of another part."""
+    real: Items
+    """(N, ...) real items."""
+    train: Items | None
+    """(T, ...) items that the generator was trained on, in order of a hash of their content; None: not known."""
+    num_train: int
+    """Number of all training items, of which `train` are the first; 0 without `train`."""
+    held_out: Items | None
+    """(H, ...) real items that it was not trained on, to compare with `train`; None without `train`."""
+    dataset: Dataset
+    """The dataset of the real items, with its codec and its summary."""
+
+
 @dataclass(frozen=True)
 class ItemMetric(MetricInfo):
-    """A metric of the items of one kind of data, as its codec decodes them."""
+    """A metric of the items of one kind of data, as its codec decodes them.
 
-    compute: Callable[[Items, Items], Score]
-    """Returns the score of (generated items, real items)."""
+    Example:
+        >>> share = ItemMetric(
+        ...     "negative", "fraction of negative {noun}s", lambda c: Score(float((c.generated < 0).mean())),
+        ...     lower_is_better=True,
+        ... )
+        >>> share.name, share.floor
+        ('negative', None)
+    """
+
+    compute: Callable[[ItemComparison], Score | None]
+    """Returns the score of items; None where it does not apply, as without training items."""
+    floor: Callable[[ItemComparison], Score | None] | None = field(default=None, kw_only=True)
+    """Returns the floor from the comparison of the samples; None: the floor is the score of real items of another
+    part."""
+    parts: Callable[[ItemComparison], Mapping[str, float]] | None = field(default=None, kw_only=True)
+    """Returns the score of each part of an item, such as a column, the worst one first; None: it has none."""
+    explain: Callable[[ItemComparison, Score], Sequence[str]] | None = field(default=None, kw_only=True)
+    """Returns sentences about the score of the samples, for the notes of a result; None: there are none."""
