@@ -33,12 +33,10 @@ from typing import Protocol
 
 from tables_data import TABLES, Table
 from tables_page import page
-from tables_scores import Scorer
+from tables_scores import Scorer, column_types
 
 HERE = Path(__file__).parent
 RESULT = HERE / "tables.json"
-MAX_CATEGORY_VALUES = 20
-"""Numbers of at most so many values are categories for the peers."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -113,15 +111,36 @@ class Peer:
         return result
 
 
+@dataclass(frozen=True)
+class EncodedRecipe:
+    """Zerosum on CTGAN's encoding of numbers."""
+
+    def generate(self, task: Task, folder: Path) -> dict[str, object]:
+        """Train and sample in a process of its own."""
+        shutil.rmtree(folder / "run", ignore_errors=True)  # an interrupted run
+        options = ["--seconds", f"{task.table.seconds:g}", "--rows", str(task.num_rows), "--seed", str(task.seed)]
+        script = [sys.executable, str(HERE / "tables_encoding.py"), task.table.name, str(task.data), str(folder)]
+        run_measured([*script, *options])
+        result: dict[str, object] = json.loads((folder / "encoded.json").read_text("utf8"))
+        return result
+
+
+WGAN_GP = {
+    "objective.kind": "wasserstein", "terms.r1.weight": "0", "terms.r2.weight": "0",
+    "terms.gradient_penalty.weight": "10", "terms.gradient_penalty.target": "1", "discriminator.pack": "10",
+}  # fmt: skip
+"""CTGAN's objective: Wasserstein with a gradient penalty, ten rows a score."""
 OURS = "zerosum"
 CONTENDERS: dict[str, Contender] = {
     "training rows": TrainingRows(),
     OURS: Recipe(),
+    "zerosum-wgan-gp": Recipe(WGAN_GP),
+    "zerosum-ctgan-encoding": EncodedRecipe(),
     "ctgan": Peer("ctgan"),
     "tvae": Peer("tvae"),
     "gaussian-copula": Peer("gaussian-copula"),
 }
-"""Zerosum, its peers, and ablations of it: settings of `zerosum train` by name."""
+"""Zerosum, ablations of it (another objective, another encoding), and its peers."""
 
 
 def run_measured(command: Sequence[str]) -> float:
@@ -140,14 +159,10 @@ def run_measured(command: Sequence[str]) -> float:
 
 def metadata(table: Table, train: Path) -> dict[str, object]:
     """Return SDV's metadata of a table: which columns are categories, numbers and dates."""
-    rows = Scorer.training_rows(table, train)
-    columns: dict[str, dict[str, str]] = {}
-    for name, column in rows.items():
-        if name in table.dates:
-            columns[str(name)] = {"sdtype": "datetime", "datetime_format": table.dates[str(name)]}
-        else:
-            is_number = column.dtype.kind == "f" and column.nunique() > MAX_CATEGORY_VALUES
-            columns[str(name)] = {"sdtype": "numerical" if is_number else "categorical"}
+    types = column_types(Scorer.training_rows(table, train), table)
+    columns = {name: {"sdtype": kind} for name, kind in types.items()}
+    for name, pattern in table.dates.items():
+        columns[name]["datetime_format"] = pattern
     return {"METADATA_SPEC_VERSION": "V1", "tables": {table.name: {"columns": columns}}, "relationships": []}
 
 

@@ -36,6 +36,8 @@ from tables_data import Table
 MAX_ROWS = 4_000
 C2ST_ITERATIONS, C2ST_FOLDS = 60, 3
 MISSING = "(missing)"
+MAX_CATEGORY_VALUES = 20
+"""Numbers of at most so many values are categories for the peers."""
 Scores = dict[str, float | str]
 
 
@@ -53,6 +55,15 @@ def is_numeric(column: pd.Series) -> bool:
     """Return whether all cells of a column that are not missing are numbers."""
     present = column[column != ""]
     return bool(pd.to_numeric(present, errors="coerce").notna().all())
+
+
+def column_types(rows: pd.DataFrame, table: Table) -> dict[str, str]:
+    """Return what the peers are told of each column of training rows: categorical, numerical or datetime."""
+    types = {}
+    for name, column in rows.items():
+        is_number = column.dtype.kind == "f" and column.nunique() > MAX_CATEGORY_VALUES
+        types[str(name)] = "datetime" if name in table.dates else "numerical" if is_number else "categorical"
+    return types
 
 
 @dataclass(frozen=True)

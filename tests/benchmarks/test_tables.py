@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from tables import metadata
 from tables_data import Table, is_selected
+from tables_encoding import decode_rows, encode_rows, fit_modes
 from tables_page import page
 from tables_scores import Scorer
 
@@ -95,6 +96,19 @@ def test_peers_are_told_the_types_of_columns(folder: Path) -> None:
         "size": {"sdtype": "numerical"}, "color": {"sdtype": "categorical"}, "price": {"sdtype": "numerical"},
         "day": {"sdtype": "datetime", "datetime_format": "%d/%m/%Y"},
     }  # fmt: skip
+
+
+def test_the_encoding_by_modes_is_inverted(folder: Path) -> None:
+    rows = Scorer.training_rows(TABLE, TABLE.path(folder, "train"))
+    modes = fit_modes(rows, TABLE)
+    encoded = encode_rows(rows, modes, np.random.default_rng(0))
+    assert list(encoded) == ["size_mode", "size_value", "color", "day_mode", "day_value", "price_mode", "price_value"]
+    assert encoded["price_mode"].nunique() > 1
+    decoded = decode_rows(encoded.astype(str), list(rows), modes, TABLE)
+    source = pd.read_csv(TABLE.path(folder, "train"), dtype=str, keep_default_na=False)
+    assert decoded[["color", "day"]].equals(source[["color", "day"]])
+    for name in ("size", "price"):
+        np.testing.assert_allclose(decoded[name], rows[name], atol=0.0011)  # rounding, of values to 6 decimals
 
 
 def test_page(scorer: Scorer, folder: Path) -> None:
