@@ -138,6 +138,8 @@ def test_each_overlap_says_what_it_means_and_what_to_do() -> None:
     assert Overlap("generated", "train", 60, 50, 0, None, "point").describe() == (
         "none of 60 samples is a copy of one of 50 training points"
     )
+    by_chance = Overlap("generated", "train", 60, 50, 2, None, "row", by_chance=True)
+    assert by_chance.describe() == "2 of 60 samples are among the training rows; some rows equal each other by chance"
 
 
 def record_on_a_rank(rank: int, folder: str) -> None:

@@ -94,3 +94,21 @@ def test_different_protocols_are_ranked_separately_with_the_reason() -> None:
     (sentence,) = incomparable_reasons(groups)
     assert sentence.startswith("pixels: not ranked with a, b, c")
     assert "features (lite0 and pixels)" in sentence
+
+
+def test_scores_against_training_items_are_ranked_within_one_training_set_only() -> None:
+    """Also those that a kind of data alone has; copies that occur by chance are not mentioned."""
+    score = {"value": 0.5, "error": None, "floor": 0.5, "floor_error": None, "ratio": None}
+    overlap = {"text": "2 samples are training rows", "copies": 2}
+    rows = [
+        {
+            "protocol": replace(PROTOCOL, auxiliary_fingerprints=name).as_dict(),
+            "scores": {"kid_lite0": score, "authenticity": score, "dcr": score, "shape": score},
+            "overlaps": [overlap, overlap | {"text": "1 sample", "by_chance": True}],
+        }
+        for name in ("a", "b")
+    ]
+    for others, expected in ((rows, {"kid_lite0", "shape"}), (rows[:1], set(rows[0]["scores"]))):
+        (group,) = rank_by_protocol([EvaluatedRun.from_row("run", row) for row in others])
+        assert all(set(ranked.run.scores) == expected for ranked in group.runs)
+        assert group.runs[0].run.overlaps == ["2 samples are training rows"]

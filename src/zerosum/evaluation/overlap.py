@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from zerosum.data.codec import Items
 from zerosum.data.content_hash import hash_contents
 from zerosum.evaluation.features.table import FeatureTable
+from zerosum.evaluation.kinds.base import EVALUATION_KINDS
 from zerosum.evaluation.metrics.nearest_neighbors import nearest_neighbors
 from zerosum.evaluation.request import EvaluationTask
 from zerosum.evaluation.sample_sets import RealSet, SampleSet
@@ -104,6 +106,8 @@ class Overlap:
     """Number of further items with a near-copy in the second set; None where near-copies mean nothing."""
     noun: str = "example"
     """One item of the data in words; the plural has an s."""
+    by_chance: bool = False
+    """Whether items that have nothing to do with each other are equal, too, so that copies alone say nothing."""
 
     @property
     def is_empty(self) -> bool:
@@ -122,6 +126,8 @@ class Overlap:
         else:
             more = f", and {near:,} more {_are(near)} nearly equal to one" if near else ""
             found = f"{copies:,} of {self.count:,} {first} {_are(copies)} among the {second}{more}"
+        if self.by_chance:
+            return f"{found}; some {self.noun}s equal each other by chance"
         return f"{found}: {_CONSEQUENCES[self.first, self.second].format(noun=self.noun)}"
 
     def as_dict(self) -> dict[str, Json]:
@@ -129,6 +135,7 @@ class Overlap:
         return {
             "first": self.first, "second": self.second, "count": self.count, "searched": self.searched,
             "copies": self.copies, "near_copies": self.near_copies, "text": self.describe(),
+            "by_chance": self.by_chance,
         }  # fmt: skip
 
 
@@ -192,7 +199,13 @@ def median_neighbor_distance(contents: Contents) -> float:
     return float(np.median(distances[distances > 0])) if (distances > 0).any() else 0.0
 
 
-def find_overlap(first: SearchedSet, second: SearchedSet, neighbor_distance: float, noun: str = "example") -> Overlap:
+def find_overlap(
+    first: SearchedSet,
+    second: SearchedSet,
+    neighbor_distance: float,
+    noun: str = "example",
+    by_chance: bool = False,
+) -> Overlap:
     """Count the items of one set that are copies of items of another.
 
     Args:
@@ -200,6 +213,7 @@ def find_overlap(first: SearchedSet, second: SearchedSet, neighbor_distance: flo
         second: the items that they may be copies of.
         neighbor_distance: the distance of the thumbnails of different items, as `median_neighbor_distance` returns it.
         noun: one item of the data in words.
+        by_chance: whether items that have nothing to do with each other are equal, too.
     """
     (contents,) = first.contents
     is_copy, searched = np.isin(contents.hashes, second.hashes), len(second.hashes)
@@ -211,7 +225,7 @@ def find_overlap(first: SearchedSet, second: SearchedSet, neighbor_distance: flo
     if thumbnails is not None and reference is not None and second.name != TARGET:
         distances = nearest_neighbors(thumbnails, reference)[0][:, 0]
         near_copies = int((~is_copy & (distances < NEAR_COPY_RATIO * neighbor_distance)).sum())
-    return Overlap(first.name, second.name, len(contents), searched, int(is_copy.sum()), near_copies, noun)
+    return Overlap(first.name, second.name, len(contents), searched, int(is_copy.sum()), near_copies, noun, by_chance)
 
 
 def find_overlaps(task: EvaluationTask, contents: Mapping[str, Contents]) -> list[Overlap]:
@@ -225,16 +239,23 @@ def find_overlaps(task: EvaluationTask, contents: Mapping[str, Contents]) -> lis
         The pairs of sets that can be compared: without those of training items where these are not known, and without
         those of real items where the training items serve as the real ones.
     """
-    distance, noun = median_neighbor_distance(contents["real"]), task.real.dataset.summary.noun
+    summary = task.real.dataset.summary
+    by_chance = EVALUATION_KINDS.find(summary.kind).has_equal_items
+    search = partial(
+        find_overlap,
+        neighbor_distance=median_neighbor_distance(contents["real"]),
+        noun=summary.noun,
+        by_chance=by_chance,
+    )
     generated_items = task.generated if isinstance(task.generated, RealSet) else None
     generated = SearchedSet(GENERATED, [contents["generated"]], generated_items)
     if task.reference_split == "train":
-        return [find_overlap(generated, SearchedSet(TRAIN, [contents["real"]], task.real), distance, noun)]
+        return [search(generated, SearchedSet(TRAIN, [contents["real"]], task.real))]
     real_parts = [contents["real"], *([contents["floor"]] if task.reference_split == "half" else [])]
     name = TARGET if task.is_paired else REAL
-    overlaps = [find_overlap(generated, SearchedSet(name, real_parts, task.real_items or task.real), distance, noun)]
+    overlaps = [search(generated, SearchedSet(name, real_parts, task.real_items or task.real))]
     if task.train_items:
         train = SearchedSet(TRAIN, [contents.get("train", contents["floor"])], task.train_items)
         real = SearchedSet(REAL, [contents["real"]], task.real)
-        overlaps += [find_overlap(first, train, distance, noun) for first in (generated, real)]
+        overlaps += [search(first, train) for first in (generated, real)]
     return overlaps

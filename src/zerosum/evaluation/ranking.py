@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,11 @@ class EvaluatedRun:
             KeyError: the row lacks a key.
             TypeError: the row's protocol lacks a field.
         """
-        overlaps = [overlap["text"] for overlap in row.get("overlaps", []) if overlap["copies"]]
+        overlaps = [
+            overlap["text"]
+            for overlap in row.get("overlaps", [])
+            if overlap["copies"] and not overlap.get("by_chance", False)
+        ]
         return cls(name, Protocol.from_dict(row["protocol"]), row["scores"], int(row.get("examples", 0)), overlaps)
 
     @property
@@ -84,9 +89,12 @@ def _rank_group(runs: list[EvaluatedRun]) -> RankedGroup:
 
 def _without_training_set_scores(run: EvaluatedRun) -> EvaluatedRun:
     """Return a run without the scores that depend on training items, which the key of a protocol does not cover."""
+    from zerosum.evaluation.kinds.base import EVALUATION_KINDS
     from zerosum.evaluation.metrics.registry import find_described
 
-    names = {metric.full_name(run.protocol) for metric in find_described() if metric.depends_on_training_set}
+    of_items = (metric for kind in EVALUATION_KINDS for metric in EVALUATION_KINDS.find(kind).metrics)
+    described = itertools.chain(find_described(), of_items)
+    names = {metric.full_name(run.protocol) for metric in described if metric.depends_on_training_set}
     return replace(run, scores={name: score for name, score in run.scores.items() if name not in names})
 
 

@@ -1,8 +1,5 @@
 """Feature extraction: the order of images, blocks, the cache and the number of ranks change no value."""
 
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from fork_server import RunOn
 from zerosum.data import cache
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.codec import ImageCodec
@@ -23,7 +21,6 @@ from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, SampleSet, dec
 
 WORKER = Path(__file__).parent / "extract_worker.py"
 CODEC = ImageCodec((1, 8, 8))
-TIMEOUT_SECONDS = 3600  # only against hanging
 
 
 class CountingNetwork:
@@ -161,15 +158,12 @@ def test_samples_are_rounded_to_bytes_and_must_be_finite(tmp_path: Path) -> None
         extract(make_set(ramp * torch.nan), tmp_path)
 
 
-def test_two_ranks_extract_the_same_features_as_one_process(tmp_path: Path) -> None:
-    def run_worker(*launcher: str) -> dict:
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "ZEROSUM_CACHE": str(tmp_path / "cache")}
-        output = tmp_path / f"output{len(launcher)}.pt"
-        command = [sys.executable, *launcher, str(WORKER), str(output)]
-        subprocess.run(command, check=True, capture_output=True, env=environment, timeout=TIMEOUT_SECONDS)
-        return torch.load(output, weights_only=True)
-
-    one_process = run_worker()
-    two_ranks = run_worker("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+def test_two_ranks_extract_the_same_features_as_one_process(tmp_path: Path, run_on: RunOn) -> None:
+    outputs, environment = {}, {"ZEROSUM_CACHE": str(tmp_path / "cache")}
+    for ranks in (1, 2):
+        result = run_on(ranks, WORKER, tmp_path / f"{ranks}.pt", cwd=tmp_path, environment=environment)
+        assert result.returncode == 0, result.stderr
+        outputs[ranks] = torch.load(tmp_path / f"{ranks}.pt", weights_only=True)
+    one_process, two_ranks = outputs[1], outputs[2]
     assert one_process["scores"] == two_ranks["scores"]
     assert torch.equal(one_process["features"], two_ranks["features"])

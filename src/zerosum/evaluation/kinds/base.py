@@ -49,6 +49,8 @@ class EvaluationKind:
     """Feature networks by name, the default one first."""
     metrics: ClassVar[Sequence[ItemMetric]] = ()
     """Metrics of this kind of data alone; their floor is the score of real items of another part."""
+    has_equal_items: ClassVar[bool] = False
+    """Whether items that have nothing to do with each other are equal now and then: then copies alone say nothing."""
     notes: ClassVar[Sequence[str]] = ()
     """Sentences that every evaluation of this kind of data has."""
 

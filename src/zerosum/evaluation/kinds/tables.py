@@ -310,6 +310,7 @@ class TableEvaluation(EvaluationKind):
 
     networks: ClassVar[Mapping[str, FeatureLoader]] = {"rows": lambda dataset, device, field: EncodedRows()}
     metrics: ClassVar[Sequence[ItemMetric]] = METRICS
+    has_equal_items: ClassVar[bool] = True
     notes: ClassVar[Sequence[str]] = (NO_GUARANTEE,)
 
     def default_features(self) -> str:
