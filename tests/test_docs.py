@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from zerosum.cli import app
 from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.variants import build_settings_tree
 
@@ -30,6 +31,14 @@ import make_settings  # noqa: E402
 def test_the_table_of_recipes_is_current() -> None:
     text = (ROOT / "README.md").read_text("utf8")
     assert make_recipes.updated(text) == text, "run python docs/make_recipes.py"
+
+
+def test_the_readme_lists_every_command() -> None:
+    section = (ROOT / "README.md").read_text("utf8").partition("## Commands")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {word.removeprefix("zerosum ").split()[0] for row in rows for word in re.findall("`([^`]+)`", row)}
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert commands == named
 
 
 def test_the_page_of_settings_is_current() -> None:

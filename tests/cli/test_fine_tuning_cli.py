@@ -9,14 +9,16 @@ SMALL = ["--generator.widths", "[16]", "--discriminator.widths", "[16]", "--diag
 
 
 def test_a_run_is_fine_tuned_and_goes_on_with_data(workdir: Path, run_cli) -> None:
-    code, _, err = run_cli("train", "ring", "--recipe", "vanilla", "--examples", "512", "--run", "a", *SMALL)
+    code, out, err = run_cli("train", "ring", "--recipe", "vanilla", "--examples", "512", "--run", "a", *SMALL)
     assert code == 0, err
+    assert "too few to learn" in out
     code, out, err = run_cli(
         "train", "grid", "--from", "a", "--freeze", "discriminator:1", "--examples", "512", "--run", "b"
     )
     assert code == 0, err
     assert "from a after 512 examples; all fit" in out
     assert "1 stage of the discriminator" in out
+    assert "too few to learn" not in out, "its networks have learned from other data"
     assert tomllib.loads((workdir / "b/recipe.toml").read_text("utf8"))["training"]["freeze"] == {"discriminator": 1}
     code, out, err = run_cli("resume", "b", "--data", "grid", "--examples", "1024")
     assert code == 0, err

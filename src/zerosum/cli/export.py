@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from zerosum.cli.app import BestOption, IntoOption, RunArgument, app, create_reporter, echo_path
+from zerosum.cli.app import BestOption, IntoOption, ModelArgument, app, create_reporter, echo_path
 from zerosum.workflows.export_request import EXPORT_TARGETS
 
 _TARGETS_HELP = "; ".join(f"{name}: {target.description}" for name, target in EXPORT_TARGETS.items())
@@ -17,7 +17,7 @@ _TARGETS_HELP = "; ".join(f"{name}: {target.description}" for name, target in EX
 
 @app.command()
 def export(
-    run: RunArgument,
+    run: ModelArgument,
     to: Annotated[str, typer.Option("--to", help=f"{_TARGETS_HELP}.")] = "onnx",
     into: IntoOption = None,
     half: Annotated[

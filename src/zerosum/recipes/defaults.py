@@ -217,13 +217,19 @@ def choose_training_length(
     }
     reason = f"measured: {speed:,.0f} examples/s on this machine, {format_count(total)} examples"
     decisions.append(Decision("duration", f"about {format_seconds(seconds)}", reason))
-    decisions += _warn_of_few_rounds(total // batch_size) + _describe_stage(recipe, total)
+    decisions += _describe_stage(recipe, total)
     training = training.model_copy(update={"examples": total, "budget": budget, **intervals})
     return recipe.model_copy(update={"training": training}), decisions
 
 
-def _warn_of_few_rounds(rounds: int) -> list[Decision]:
-    """Return a warning if there are too few rounds to learn shapes, whatever the recipe."""
+def warn_of_few_rounds(recipe: Recipe) -> list[Decision]:
+    """Return a warning if new networks have too few rounds to learn shapes, whatever the recipe.
+
+    Args:
+        recipe: the settings, with the length of the training.
+    """
+    assert recipe.training.examples, "the length is planned"
+    rounds = recipe.training.examples // recipe.training.batch_size
     reason = "too few to learn more than colors; give a longer `budget` or a smaller `training.batch_size`"
     return [Decision("rounds", f"{rounds}", reason)] if rounds < MIN_ROUNDS else []
 

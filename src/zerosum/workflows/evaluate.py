@@ -87,8 +87,8 @@ def evaluate(
     check_latent_truncation(truncation)
     if is_hub_name(run) or is_model_folder(Path(run)):
         raise BadInput(
-            f"{run} is a model folder, without the data of its run; write samples of it with `zerosum sample`, and "
-            "evaluate their folder as `fake` with real data as `real`"
+            f"{run} is a model folder, without the data of its run; write samples of it with `zerosum sample`, or "
+            "of a translator with `zerosum apply`, and evaluate their folder as `fake` with real data as `real`"
         )
     folder = RunFolder.open(Path(run))
     recipe = read_recipe(folder)
@@ -262,8 +262,9 @@ def evaluate_folders(
     folder = _choose_output_folder(Path(fake), into)
     with process_group() as rank:
         reporter = reporter if rank == 0 else SilentReporter()
-        fakes, reals = (_load_source(data, str(source), reporter) for source in (fake, real))
-        trained = _load_source(data, str(train), reporter, HELD_OUT_FRACTION) if train else None
+        trained = _load_source(data, str(train), reporter, held_out_fraction=HELD_OUT_FRACTION) if train else None
+        reals = _load_source(data, str(real), reporter, trained)
+        fakes = _load_source(data, str(fake), reporter, reals if trained is None else trained)
         task, classifier_dataset = request.build_folders_task(fakes, reals, trained, options)
         loaded = {"fake": fakes, "real": reals} | ({"train": trained} if trained else {})
         same = _describe_same_sources({name: (sources[name], dataset) for name, dataset in loaded.items()})
@@ -302,11 +303,18 @@ def _choose_common_settings(sources: Mapping[str, str], given: Mapping[str, obje
     return kind.choose_common_settings(sources, {name: value for name, value in given.items() if value is not None})
 
 
-def _load_source(data: DataConfig, source: str, reporter: Reporter, held_out_fraction: float = 0.0) -> Dataset:
-    """Load all items of a source, in the same form as those of other sources."""
+def _load_source(
+    data: DataConfig, source: str, reporter: Reporter, first: Dataset | None = None, held_out_fraction: float = 0.0
+) -> Dataset:
+    """Load all items of a source, in the same form as those of the first source, if there is one."""
     is_training_data = held_out_fraction > 0
     options = load_options(reporter, f"reading {source}", held_out_fraction, test_split=not is_training_data)
-    dataset = load_dataset(data.model_copy(update={"source": source}), options)
+    settings = data.model_copy(update={"source": source})
+    dataset = (
+        load_dataset(settings, options)
+        if first is None
+        else DATA_KINDS.find(data.kind).load_comparable(settings, first, options)
+    )
     report_intake(dataset, reporter)
     return dataset
 

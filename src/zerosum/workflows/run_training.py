@@ -262,7 +262,7 @@ def start_run(
         setup.reporter.message(f"  {line}")
     taken = take_over_weights(start, setup, dataset) if start else NO_START_WEIGHTS
     requested = setup.recipe
-    setup, open_decisions = _choose_open_settings(setup, dataset)
+    setup, open_decisions = _choose_open_settings(setup, dataset, is_fine_tuned=start is not None)
     decisions = [*decisions, *taken.decisions, *open_decisions]
     setup.reporter.message("settings chosen for these data and this machine")
     report_decisions(setup.reporter, decisions)
@@ -280,13 +280,16 @@ def start_run(
         return folder, train_with_recovery(setup, build_trainer(setup, dataset, folder), dataset, plan_again)
 
 
-def _choose_open_settings(setup: TrainingSetup, dataset: Dataset) -> tuple[TrainingSetup, list[Decision]]:
+def _choose_open_settings(
+    setup: TrainingSetup, dataset: Dataset, is_fine_tuned: bool
+) -> tuple[TrainingSetup, list[Decision]]:
     """Choose augmentation, precision, compilation, training length, probes and evaluations, in this order."""
     on_cpu = setup.accelerator.device.type == "cpu"
     recipe, augment_decisions = defaults.choose_augmentation(setup.recipe, dataset)
     setup, seconds, speed_decisions = tune_speed(replace(setup, recipe=recipe), dataset)
     features = choose_evaluation_features(setup, dataset)
     recipe, length_decisions = defaults.choose_training_length(setup.recipe, seconds, on_cpu, features != "none")
+    length_decisions += [] if is_fine_tuned else defaults.warn_of_few_rounds(recipe)
     smallest_split = min(len(dataset.held_out), len(dataset.train))
     recipe, probe_decisions = choose_probe_schedule(recipe, seconds, smallest_split)
     setup, evaluation_decisions = schedule_evaluation(replace(setup, recipe=recipe), dataset, features, seconds)
