@@ -258,3 +258,31 @@ def test_scores_of_different_images_are_not_mixed(folders: Path, trained_ring: P
 def test_points_are_no_images(folders: Path) -> None:
     with pytest.raises(BadInput, match="`fake` ring"):
         zerosum.evaluate_folders("ring", "real", features="pixels")
+
+
+# ---------------------------------------------------------------------- tables of any origin
+
+
+def write_table(path: Path, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = rng.normal(size=count).round(3)
+    kind = np.where(rng.random(count) < 0.2, "c", np.where(size > 0, "b", "a"))
+    path.write_text("\n".join(["size,kind", *(f"{a},{b}" for a, b in zip(size, kind, strict=True))]) + "\n", "utf8")
+
+
+def test_tables_are_evaluated_without_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The columns of the training rows decide what those of the others hold; a missing column is named."""
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("fake", "real", "train")):
+        write_table(tmp_path / f"{name}.csv", 200, seed)
+    row = zerosum.evaluate_folders("fake.csv", "real.csv", train="train.csv")
+    assert {"kid_rows", "tstr", "shape", "c2st", "dcr", "exact_copies"} <= set(row["scores"])
+    assert row["scores"]["shape"]["value"] > 0.85
+    assert row["scores"]["dcr"]["floor"] > 0
+    assert "no guarantee" in row["warnings"][-1]
+    assert "dcr" not in zerosum.evaluate_folders("fake.csv", "real.csv", into="scores")["scores"]
+    (tmp_path / "fake.csv").write_text("size,other\n1,a\n2,b\n3,c\n")
+    with pytest.raises(BadInput, match="has no column kind"):
+        zerosum.evaluate_folders("fake.csv", "real.csv", into="other")
+    with pytest.raises(BadInput, match="`size`: tables have no such setting; leave it out"):
+        zerosum.evaluate_folders("fake.csv", "real.csv", size=32)

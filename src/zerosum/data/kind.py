@@ -195,6 +195,19 @@ class DataKind(ABC):
         argument, source = next(iter(sources.items()))
         raise BadInput(f"`{argument}` {source}: {self.noun}s are not compared by their files; evaluate a run on them")
 
+    def load_comparable(self, data: DataConfig, dataset: Dataset, options: LoadOptions) -> Dataset:
+        """Load data in the format of a dataset, to compare both; by default the settings alone give it to them.
+
+        Args:
+            data: settings of `choose_common_settings`, with the other source.
+            dataset: the dataset, loaded with the same settings.
+            options: progress and split.
+
+        Raises:
+            BadInput: the data cannot be used, or have another format.
+        """
+        return load_dataset(data, options)
+
     def load_file(self, data: DataConfig, path: Path, codec: Codec) -> Sample:
         """Load the item of a file as a sample (1, ...) of a run.
 

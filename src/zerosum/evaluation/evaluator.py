@@ -31,6 +31,7 @@ from zerosum.evaluation.request import (
     EvaluationTask,
     get_class_labels,
     require_enough_examples,
+    without_repeated,
 )
 from zerosum.evaluation.result import EvaluationResult, ScoreWithFloor, evaluate_samples
 from zerosum.evaluation.sample_sets import RealSet, SampleSet
@@ -118,6 +119,9 @@ def run_evaluation(
             f"{task.real.dataset.summary.noun}s, so its features "
             "separate them from all others; `features` lite0 measures it"
         )
+    item_task = task
+    if evaluation_kind(task.real.dataset).has_equal_items and task.train:
+        task = without_repeated(task, task.train)
     sample_sets: dict[str, SampleSet | None] = {
         "real": task.real, "floor": task.floor_set, "generated": task.generated, "train": task.train,
         "held_out": task.held_out,
@@ -142,7 +146,7 @@ def run_evaluation(
     )  # fmt: skip
     overlaps = find_overlaps(task, contents)
     result = replace(result, warnings=[*result.warnings, *task.warnings], overlaps=overlaps)
-    result = _add_item_scores(result, task, reporter)
+    result = _add_item_scores(result, item_task, reporter)
     if classifier:
         result = replace(result, per_class=_evaluate_classes(task, classifier, extractor, result, feature_sets))
     return result, feature_sets
@@ -170,7 +174,7 @@ def _add_item_scores(result: EvaluationResult, task: EvaluationTask, reporter: R
         if metric.parts:
             parts[metric.name] = metric.parts(comparison)
         if metric.explain:
-            notes += metric.explain(comparison, score)
+            notes += metric.explain(comparison, score, floor)
     return replace(result, scores=scores, parts=parts, warnings=[*notes, *kind.notes])
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from zerosum.data.kind import LoadOptions, load_dataset
+from zerosum.data.kind import DATA_KINDS, LoadOptions, load_dataset
 from zerosum.data.tables.config import TableDataConfig
 from zerosum.errors import BadInput
 from zerosum.evaluation.evaluator import feature_network, open_feature_extractor, run_evaluation
@@ -20,7 +20,7 @@ from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
 from zerosum.reporter import SilentReporter
 
 CPU = torch.device("cpu")
-KIND = EVALUATION_KINDS.find("tables")
+KIND, KIND_OF_DATA = EVALUATION_KINDS.find("tables"), DATA_KINDS.find("tables")
 OPTIONS = EvaluationOptions("rows", None, 0, float("inf"), "held-out", 1_000, 5, "ema")
 
 
@@ -120,6 +120,32 @@ def test_without_training_rows_there_are_no_scores_of_copies(tmp_path: Path) -> 
         result, _ = run_evaluation(task, OPTIONS, extractor, None, SilentReporter())
     assert not {"dcr", "nearest_training_share", "exact_copies"} & set(result.scores)
     assert "models of each column fitted to at most 5,000 rows" in result.protocol.describe()
+
+
+def test_rows_that_repeat_by_chance_are_no_alarm(tmp_path: Path) -> None:
+    """A perfect generator of rows of two categories, most of which equal training rows."""
+    path = tmp_path / "rows.csv"
+    draws = np.random.default_rng(0).choice(20, (1_400, 2), p=0.75 ** np.arange(20) / (0.75 ** np.arange(20)).sum())
+    for name, part in (("rows", draws[:1_000]), ("fresh", draws[1_000:])):
+        lines = "\n".join(f"a{first},b{second}" for first, second in part)
+        (tmp_path / f"{name}.csv").write_text(f"first,second\n{lines}\n", "utf8")
+    dataset = load_dataset(TableDataConfig(source=str(path)), LoadOptions())
+    fresh = KIND_OF_DATA.load_like(
+        TableDataConfig(source=str(tmp_path / "fresh.csv")), dataset, LoadOptions(held_out_fraction=0.0)
+    )
+    real, train = (RealSet.from_dataset(dataset, part, "rows") for part in (dataset.held_out, dataset.train))
+    generated = RealSet.from_dataset(fresh, np.arange(400), "the samples")
+    task = EvaluationTask(generated, real, train.head(400), train, real, "held-out", train_items=train)
+    with open_feature_extractor(feature_network("rows", dataset, CPU, SilentReporter()), dataset, CPU) as extractor:
+        result, _ = run_evaluation(task, OPTIONS, extractor, None, SilentReporter())
+    copies = result.scores["exact_copies"]
+    assert copies.floor is not None
+    assert 0.5 < copies.score.value < copies.floor.value + 0.1
+    assert not any("memorization:" in warning for warning in result.warnings)
+    assert any("C_T and authenticity are not measured" in warning for warning in result.warnings)
+    assert {overlap.describe().partition("; ")[2] for overlap in result.overlaps if overlap.copies} == {
+        "some rows equal each other by chance"
+    }
 
 
 def test_scikit_learn_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from zerosum.data.kind import DataKind, Inspection, LoadOptions
 from zerosum.data.tables.config import TableDataConfig
 from zerosum.data.tables.table_file import TextTable, read_table, table_suffix
+from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,6 +71,24 @@ class Tables(DataKind):
         assert isinstance(data, TableDataConfig), "the settings are of this kind"
         assert isinstance(dataset.codec, TableCodec), "and so is the codec"
         return load_table_like(data, dataset.codec, options)
+
+    def choose_common_settings(self, sources: Mapping[str, str], given: Mapping[str, object]) -> TableDataConfig:
+        """Return the settings of the first source; the columns of one table decide what those of the others hold.
+
+        Raises:
+            BadInput: a setting means nothing for tables.
+        """
+        if given:
+            raise BadInput(f"`{next(iter(given))}`: tables have no such setting; leave it out")
+        return TableDataConfig(source=next(iter(sources.values())))
+
+    def load_comparable(self, data: DataConfig, dataset: Dataset, options: LoadOptions) -> Dataset:
+        """Load another table with the columns of one.
+
+        Raises:
+            BadInput: it cannot be used, or lacks a column.
+        """
+        return self.load_like(data, dataset, options)
 
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> TableCodec:
         """Return the codec of a table that was saved."""

@@ -15,6 +15,7 @@ MAX_COLUMN_LINES = 60
 class TableSummary(DatasetSummary):
     """Counts and notes of a table."""
 
+    noun: str = "row"
     columns: dict[str, str] = field(default_factory=dict)
     """What each column is taken for, and why."""
     missing: dict[str, int] = field(default_factory=dict)

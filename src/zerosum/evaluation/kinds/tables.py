@@ -18,7 +18,7 @@ from zerosum.evaluation.kinds.base import EvaluationKind
 from zerosum.evaluation.metrics.base import ItemComparison, ItemMetric
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.metrics.tables import c2st, pairs, privacy, shape, tstr
-from zerosum.evaluation.metrics.tables.columns import ColumnFacts, Rows
+from zerosum.evaluation.metrics.tables.columns import MAX_VECTOR_COLUMNS, ColumnFacts, Rows
 from zerosum.evaluation.metrics.tables.predictors import GradientBoosting, Predictor, RidgeModel, require_scikit_learn
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ TARGET_ROWS, TARGET_ITERATIONS = 20_000, 100
 """Rows and boosting iterations of a model, where one column is the target."""
 EACH_ROWS, EACH_ITERATIONS, EACH_COLUMNS = 5_000, 40, 12
 """Rows and boosting iterations of a model, and number of targets, where each column is the target in turn."""
-TELLING_IMPORTANCE = 0.02
-"""Least fall of the AUC without a column that tells samples from real rows."""
-GOOD_SIMILARITY = 0.95
-"""Similarity from which a column is not named."""
+TELLING_DIFFERENCE, TELLING_IMPORTANCE = 0.05, 0.02
+"""Least difference of the AUC from its floor that is explained, and its least fall without a column that is named."""
+GOOD_SIMILARITY, SIMILARITY_DIFFERENCE = 0.95, 0.02
+"""Similarity from which a column is not named, and the least difference of the worst one from its floor."""
 MAX_NAMED, MAX_PARTS = 5, 200
 """Largest numbers of columns that are named in a note, and that are recorded with their scores."""
 MAX_TRAINING_SHARE = 0.52
@@ -92,8 +92,10 @@ def _worst_column(c: ItemComparison) -> Score | None:
     return None if np.isnan(values).all() else Score(float(np.nanmin(values)))
 
 
-def _name_least_similar(c: ItemComparison, score: Score) -> list[str]:
+def _name_least_similar(c: ItemComparison, score: Score, floor: Score | None) -> list[str]:
     """Return a sentence about the columns that are least similar, if one is far from the real one."""
+    if floor and score.value > floor.value - SIMILARITY_DIFFERENCE:
+        return []
     worst = [f"{name} ({value:.2f})" for name, value in _shape_parts(c).items() if value < GOOD_SIMILARITY]
     named = ", ".join(worst[:MAX_NAMED])
     return [f"worst_column: the distributions least like those of real rows are of {named}"] if worst else []
@@ -154,9 +156,9 @@ def _c2st(c: ItemComparison) -> Score:
     return c2st.two_sample_auc(*_sides(c))
 
 
-def _name_telling_columns(c: ItemComparison, score: Score) -> list[str]:
+def _name_telling_columns(c: ItemComparison, score: Score, floor: Score | None) -> list[str]:
     """Return a sentence about the columns that tell samples from real rows, if they can be told."""
-    if score.value < 0.5 + max(TELLING_IMPORTANCE, 3 * score.error):
+    if score.value < max(0.5, floor.value if floor else 0.5) + max(TELLING_DIFFERENCE, 3 * score.error):
         return []
     candidates = np.argsort(_similarities(c))[: c2st.MAX_PERMUTED].tolist()
     drops = c2st.column_importances(*_sides(c), candidates)
@@ -198,9 +200,11 @@ def _training_share_floor(c: ItemComparison) -> Score | None:
     return privacy.held_out_training_share(*known, columns) if known else None
 
 
-def _explain_training_share(c: ItemComparison, score: Score) -> list[str]:
+def _explain_training_share(c: ItemComparison, score: Score, floor: Score | None) -> list[str]:
     """Return what a share of samples nearer to training rows means, if it is larger than by chance."""
-    if score.value <= MAX_TRAINING_SHARE + 2 * (0.0 if np.isnan(score.error) else score.error):
+    errors = [each.error for each in (score, floor) if each and not np.isnan(each.error)]
+    expected = max(MAX_TRAINING_SHARE, floor.value if floor else 0.0)
+    if score.value <= expected + 2 * float(np.linalg.norm(errors)):
         return []
     return [
         f"memorization: {score.value:.0%} of the samples are nearer to a training row than to any of as many held-out "
@@ -339,6 +343,8 @@ class TableEvaluation(EvaluationKind):
             f"c2st on {c2st.MAX_ROWS:,}",
             f"distances of {privacy.MAX_QUERIES:,} to {privacy.MAX_TRAIN:,}",
         ]
+        if count > tstr.MAX_INPUTS:
+            sampled.append(f"models of {tstr.MAX_INPUTS} and distances of {MAX_VECTOR_COLUMNS} columns")
         if count * (count - 1) // 2 > pairs.MAX_PAIRS:
             sampled.append(f"{pairs.MAX_PAIRS:,} pairs of columns")
         return f"rows of {pluralize(count, 'column')}, {', '.join(sampled)}"

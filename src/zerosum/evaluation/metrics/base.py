@@ -146,5 +146,5 @@ class ItemMetric(MetricInfo):
     part."""
     parts: Callable[[ItemComparison], Mapping[str, float]] | None = field(default=None, kw_only=True)
     """Returns the score of each part of an item, such as a column, the worst one first; None: it has none."""
-    explain: Callable[[ItemComparison, Score], Sequence[str]] | None = field(default=None, kw_only=True)
-    """Returns sentences about the score of the samples, for the notes of a result; None: there are none."""
+    explain: Callable[[ItemComparison, Score, Score | None], Sequence[str]] | None = field(default=None, kw_only=True)
+    """Returns sentences about the score of the samples and its floor, for the notes of a result; None: it has none."""

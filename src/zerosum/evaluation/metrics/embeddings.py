@@ -39,11 +39,37 @@ def _pairwise_distances(features: Tensor) -> Tensor:
 
 def median_nn_distance(features: Tensor, reference: Tensor) -> float:
     """Return the median distance of rows (N, D) to their nearest reference rows (M, D)."""
+    return float(distances_to(features, reference).median())
+
+
+def distances_to(features: Tensor, reference: Tensor) -> Tensor:
+    """Return the distance (N,) of each row (N, D) to its nearest reference row (M, D)."""
     # Matrix products find the nearest row, best near the origin; its distance is computed again from differences,
     # because their error would show for copies.
     mean = reference.mean(0)
     nearest = reference[torch.cdist(features - mean, reference - mean).argmin(1)]
-    return float((features - nearest).norm(dim=1).median())
+    return (features - nearest).norm(dim=1)
+
+
+def nearest_share_ratio(features: Tensor, train: Tensor, held_out: Tensor) -> float:
+    """Return how often the nearest real example of a sample is a held-out one, relative to the share of these.
+
+    Args:
+        features: (N, D) embeddings of samples.
+        train: (M, D) embeddings of training examples.
+        held_out: (H, D) embeddings of held-out examples.
+
+    Returns:
+        About 1, wherever samples are; 0 if they are copies of training examples. Ties count half.
+
+    Example:
+        >>> train, held_out = torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0], [3.0]])
+        >>> nearest_share_ratio(torch.tensor([[0.1], [2.1]]), train, held_out)
+        1.0
+    """
+    to_train, to_held_out = distances_to(features, train), distances_to(features, held_out)
+    share = ((to_held_out < to_train).double() + (to_held_out == to_train).double() / 2).mean()
+    return float(share) * (len(train) + len(held_out)) / len(held_out)
 
 
 class EmbeddingSet(NamedTuple):

@@ -17,6 +17,8 @@ from zerosum.evaluation.metrics.tables.predictors import Predictor, roc_auc
 
 MAX_CLASSES = 10
 """Largest number of values of a target; the rarer ones of more count as one."""
+MAX_INPUTS = 100
+"""Largest number of columns from which a model predicts."""
 MIN_ROWS = 10
 """Least number of rows with a target that a model is fitted to."""
 
@@ -70,7 +72,8 @@ def prediction_scores(
 
 
 def _target_score(fitted: Rows, real: Rows, columns: Sequence[ColumnFacts], target: int, predictor: Predictor) -> float:
-    others = [index for index in range(len(columns)) if index != target]
+    chosen = choose_indices(len(columns), MAX_INPUTS + 1).tolist()
+    others = [index for index in chosen if index != target][:MAX_INPUTS]
     fitted, real = (rows[~np.isnan(rows[:, target])] for rows in (fitted, real))
     if not len(real) or bool((real[:, target] == real[0, target]).all()) or not others:
         return float("nan")
