@@ -25,7 +25,18 @@ class Block:
     categories: int = 0
     """Number of categories, of which exactly one is 1 and the others are 0; 0 for none. They come first."""
     has_value: bool = False
-    """Whether a real number follows; among categories, it counts only where the last one is chosen, and is 0 else."""
+    """Whether a real number follows; after categories, it is free only where the last one is chosen."""
+    category_values: tuple[float, ...] = ()
+    """The number that each category but the last one stands for, where a number follows; (): 0."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers of the categories.
+
+        Raises:
+            ValueError: their number is wrong.
+        """
+        if self.category_values and not (self.has_value and len(self.category_values) == self.categories - 1):
+            raise ValueError(f"`category_values` {self.category_values}: give one for each category but the last one")
 
     @property
     def size(self) -> int:

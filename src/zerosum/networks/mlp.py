@@ -95,7 +95,7 @@ def _build_hidden_layers(
     return nn.Sequential(*layers)
 
 
-def init_first_layer_bias(hidden_layers: nn.Sequential, bias_range: float) -> None:
+def init_first_layer_bias(hidden_layers: nn.Module, bias_range: float) -> None:
     """Draw the first layer's biases so that the kinks of its units lie within `bias_range` of the origin."""
     first_linear = next(module for module in hidden_layers.modules() if isinstance(module, nn.Linear))
     if bias_range and first_linear.bias is not None:

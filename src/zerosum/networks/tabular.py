@@ -17,6 +17,7 @@ from zerosum.game import seeded_rng
 from zerosum.game.sample_spec import Block
 from zerosum.game.types import DiscriminatorOutput
 from zerosum.networks.layers import Activation, LayerFactory, Norm, dropout_or_identity, to_score
+from zerosum.networks.mlp import init_first_layer_bias
 from zerosum.networks.stages import Stages
 
 Given = Mapping[str, Tensor]
@@ -28,8 +29,9 @@ class ConcatLayers(nn.Module):
 
     def __init__(
         self, in_features: int, widths: Sequence[int], activation: Activation, norm: Norm, factory: LayerFactory,
-        dropout: float = 0.0,
+        dropout: float = 0.0, bias_range: float = 0.0,
     ) -> None:  # fmt: skip
+        """Build the layers; see `zerosum.networks.mlp.init_first_layer_bias` for `bias_range`."""
         super().__init__()
         self.layers = nn.ModuleList()
         for width in widths:
@@ -38,6 +40,7 @@ class ConcatLayers(nn.Module):
             self.layers.append(layer)
             in_features += width
         self.out_features = in_features
+        init_first_layer_bias(self.layers, bias_range)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map (N, in_features) to (N, out_features)."""
@@ -53,6 +56,8 @@ class BlockOutput(nn.Module):
     category_owners: Tensor
     value_places: Tensor
     gate_places: Tensor
+    order: Tensor
+    category_values: Tensor
 
     def __init__(self, blocks: Sequence[Block], temperature: float, seed_stream: seeded_rng.RandomStream) -> None:
         """Prepare for these blocks; `temperature` is that of the softmax that passes the gradients."""
@@ -71,10 +76,19 @@ class BlockOutput(nn.Module):
                 gates.append(len(places) - 1 if block.categories else -1)
             self.num_coded += block.categories > 0
             start += block.size
+        category_values = torch.zeros(len(places), len(values))
+        end = place = 0
+        for block in blocks:
+            if block.category_values:
+                category_values[end : end + block.categories - 1, place] = torch.tensor(block.category_values)
+            end, place = end + block.categories, place + block.has_value
+        self.register_buffer("category_values", category_values, persistent=False)
         for name, indices in (
             ("category_places", places), ("category_owners", owners), ("value_places", values), ("gate_places", gates),
         ):  # fmt: skip
             self.register_buffer(name, torch.tensor(indices, dtype=torch.int64), persistent=False)
+        # places are numbered in the order of blocks; here, all categories come before all values
+        self.register_buffer("order", torch.tensor(places + values).argsort(), persistent=False)
 
     def forward(self, outputs: Tensor, seed: Tensor) -> Tensor:
         """Map outputs (N, K) to samples (N, K), by the noise of seeds (N,) int64."""
@@ -84,18 +98,18 @@ class BlockOutput(nn.Module):
         chosen = self._choose(outputs[:, self.category_places], seed)
         # a block without categories has a value that always counts: the column of ones after all categories
         gates = torch.cat([chosen, torch.ones_like(chosen[:, :1])], 1)[:, self.gate_places]
-        places = torch.cat([self.category_places, self.value_places])
-        return torch.cat([chosen, values * gates], 1)[:, places.argsort()]
+        return torch.cat([chosen, values * gates + chosen @ self.category_values], 1)[:, self.order]
 
     def _choose(self, logits: Tensor, seed: Tensor) -> Tensor:
         """Return one-hot categories (N, C) of all blocks, with the gradients of a softmax of each block."""
         uniform = seeded_rng.uniform(seed, logits.shape[1], self.seed_stream)
         noisy = (logits - (-uniform.log()).log()) / self.temperature
-        owners = self.category_owners.expand(len(noisy), -1)
-        peaks = noisy.new_full((len(noisy), self.num_coded), -torch.inf)
+        count = noisy.shape[0]  # `len` would fix it in an exported program
+        owners = self.category_owners.expand(count, -1)
+        peaks = noisy.new_full((count, self.num_coded), -torch.inf)
         peaks = peaks.scatter_reduce(1, owners, noisy.detach(), "amax").gather(1, owners)
         weights = (noisy - peaks).exp()
-        sums = weights.new_zeros(len(noisy), self.num_coded).scatter_add(1, owners, weights)
+        sums = weights.new_zeros(count, self.num_coded).scatter_add(1, owners, weights)
         soft = weights / sums.gather(1, owners)
         hard = (noisy.detach() >= peaks).to(soft.dtype)
         return hard + soft - soft.detach()
@@ -130,7 +144,7 @@ class Generator(nn.Module):
             condition: the given part of each row; None: nothing is given.
         """
         if seed is None:
-            seed = torch.zeros(len(latent), dtype=torch.int64, device=latent.device)
+            seed = torch.zeros(latent.shape[0], dtype=torch.int64, device=latent.device)
         if not self.takes_given:
             row: Tensor = self.block_output(self._output(latent), seed)
             return row
@@ -150,13 +164,13 @@ class Discriminator(nn.Module):
 
     def __init__(
         self, blocks: Sequence[Block], widths: Sequence[int], *, takes_given: bool, pack: int, activation: Activation,
-        factory: LayerFactory, norm: Norm, dropout: float,
+        factory: LayerFactory, norm: Norm, dropout: float, bias_range: float,
     ) -> None:  # fmt: skip
         super().__init__()
         self.takes_given, self.pack = takes_given, pack
         self.condition_inputs = ("condition",) if takes_given else ()
         size = sum(block.size for block in blocks) + (len(blocks) if takes_given else 0)
-        self.hidden_layers = ConcatLayers(size * pack, widths, activation, norm, factory, dropout)
+        self.hidden_layers = ConcatLayers(size * pack, widths, activation, norm, factory, dropout, bias_range)
         self.score = factory.linear(self.hidden_layers.out_features, 1)
 
     def forward(self, sample: Tensor, condition: Given | None = None) -> DiscriminatorOutput:

@@ -117,6 +117,9 @@ class TabularDiscriminatorConfig(DiscriminatorConfig):
     """Fraction of hidden values dropped in training; 0 for none."""
     spectral_norm: bool = False
     """Divide every weight by its largest singular value (Miyato et al. 2018); then leave norm at none."""
+    bias_range: float = Field(0.0, ge=0)
+    """Distance from the origin within which the kinks of the first layer's units lie; 0: at the origin. For numbers,
+    set it to about their extent."""
     pack: int = Field(1, ge=1, le=64)
     """Number of samples that are scored as one, against mode collapse (PacGAN, arXiv:1712.04086); it must divide
     `training.batch_size`."""
@@ -161,4 +164,5 @@ class TabularDiscriminatorConfig(DiscriminatorConfig):
             norm=layers.NORMS_1D[self.norm],
             factory=build_layer_factory(self.init, self.spectral_norm),
             dropout=self.dropout,
+            bias_range=self.bias_range,
         )
