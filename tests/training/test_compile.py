@@ -35,6 +35,8 @@ from zerosum.workflows import tuning
 from zerosum.workflows.build_game import DataInfo, build_game
 from zerosum.workflows.setup import TrainingSetup
 
+pytestmark = pytest.mark.usefixtures("measured_speed")
+
 SHAPE = (1, 16, 16)
 DCGAN = {"generator.width": 4, "discriminator.width": 4, "discriminator.init": "normal", "terms.r1.every_rounds": 2}
 SMALL_BLOCKS = {"blocks": 1, "expansion": 1, "group_width": 0}

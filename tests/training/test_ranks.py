@@ -1,9 +1,5 @@
 """Two gloo ranks train the same as one process on the full batch."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,36 +10,15 @@ from rank_killer import train_with_kills, weights_hash
 from rank_worker import train_and_save
 from safetensors.torch import load_file
 
+from fork_server import RunOn
 from zerosum.run_folder import RunFolder
 
 HERE = Path(__file__).parent
-HANG_SECONDS = 3600
-"""Far above the seconds that a process needs, so that only hanging ends it."""
 
 
-def torchrun(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run two processes with the environment that torchrun sets up."""
-    with socket.socket() as free_socket:
-        free_socket.bind(("127.0.0.1", 0))
-        port = free_socket.getsockname()[1]
-    common = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    common |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, *arguments], cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    outputs = [process.communicate(timeout=HANG_SECONDS) for process in processes]
-    code = max(abs(process.returncode) for process in processes)
-    return subprocess.CompletedProcess(arguments, code, outputs[0][0], outputs[0][1] + outputs[1][1])
-
-
-def test_two_ranks_equal_one_process(tmp_path: Path) -> None:
+def test_two_ranks_equal_one_process(tmp_path: Path, run_on: RunOn) -> None:
     train_and_save(tmp_path)
-    result = torchrun(str(HERE / "rank_worker.py"), str(tmp_path), cwd=tmp_path)
+    result = run_on(2, str(HERE / "rank_worker.py"), str(tmp_path), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     single = load_file(tmp_path / "1-0.safetensors")
     first, second = (load_file(tmp_path / f"2-{rank}.safetensors") for rank in range(2))
@@ -65,15 +40,15 @@ def write_two_classes(folder: Path) -> Path:
     return folder
 
 
-def test_every_recipe_plays_the_same_game_on_two_ranks(tmp_path: Path) -> None:
+def test_every_recipe_plays_the_same_game_on_two_ranks(tmp_path: Path, run_on: RunOn) -> None:
     """After a round, the squared gradients of each layer and the statistics of batch norm are those of one process."""
     images, single, double = write_two_classes(tmp_path / "images"), tmp_path / "1", tmp_path / "2"
     for folder in (single, double):
         folder.mkdir()
-    worker = [str(HERE / "one_round_worker.py"), str(images)]
-    alone = subprocess.run([sys.executable, *worker, single], text=True, capture_output=True, check=False)
+    worker = HERE / "one_round_worker.py"
+    alone = run_on(1, worker, images, single, cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
-    shared = torchrun(*worker, str(double), cwd=tmp_path)
+    shared = run_on(2, worker, images, double, cwd=tmp_path)
     assert shared.returncode == 0, shared.stderr
     assert not list(single.glob("*.refused"))
     for refusal in double.glob("*.refused"):
@@ -96,22 +71,13 @@ def test_every_recipe_plays_the_same_game_on_two_ranks(tmp_path: Path) -> None:
 
 TRAIN = (
     "-m", "zerosum", "train", "ring", "--recipe", "vanilla", "--training.tick_examples", "960",
-    "--training.checkpoint_examples", "100000", "--training.batch_size", "128",
+    "--training.checkpoint_examples", "100000", "--training.batch_size", "128", "--training.precision", "float32",
 )  # fmt: skip
 """A run whose first part ends between two rows of the log."""
 CLOCK_KEYS = {"seconds", "examples_per_second"}
 
 
-def run_on(ranks: int, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command on one or two ranks."""
-    if ranks == 2:
-        result = torchrun(*arguments, cwd=cwd)
-    else:
-        result = subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
-    return result
-
-
-def train_in_parts(run: Path, first: int, second: int) -> list[dict]:
+def train_in_parts(run_on: RunOn, run: Path, first: int, second: int) -> list[dict]:
     """Train half a run on `first` ranks and half of it on `second` ranks, and return its log."""
     result = run_on(first, *TRAIN, "--run", run.name, "--examples", "2560", cwd=run.parent)
     assert result.returncode == 0, result.stderr
@@ -120,12 +86,12 @@ def train_in_parts(run: Path, first: int, second: int) -> list[dict]:
     return [{k: v for k, v in row.items() if k not in CLOCK_KEYS} for row in RunFolder(run).rows()]
 
 
-def test_a_run_is_resumed_on_any_number_of_ranks(tmp_path: Path) -> None:
+def test_a_run_is_resumed_on_any_number_of_ranks(tmp_path: Path, run_on: RunOn) -> None:
     """The losses are those of the same batches; nothing random is drawn inside these networks."""
-    expected = train_in_parts(tmp_path / "1-1", 1, 1)
+    expected = train_in_parts(run_on, tmp_path / "1-1", 1, 1)
     assert [row["examples"] for row in expected] == [1024, 1920, 2944, 3840, 4864]
     for first, second in ((1, 2), (2, 1), (2, 2)):
-        found = train_in_parts(tmp_path / f"{first}-{second}", first, second)
+        found = train_in_parts(run_on, tmp_path / f"{first}-{second}", first, second)
         assert len(found) == len(expected)
         for row, other in zip(found, expected, strict=True):
             assert row.keys() == other.keys()
@@ -135,7 +101,7 @@ def test_a_run_is_resumed_on_any_number_of_ranks(tmp_path: Path) -> None:
                     np.testing.assert_allclose(value, other[name], rtol=1e-3, atol=1e-5, err_msg=name)
 
 
-def test_ranks_that_do_not_divide_the_batch_are_refused(tmp_path: Path) -> None:
+def test_ranks_that_do_not_divide_the_batch_are_refused(tmp_path: Path, run_on: RunOn) -> None:
     result = run_on(1, *TRAIN, "--run", "run", "--examples", "256", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     recipe = tmp_path / "run/recipe.toml"
@@ -146,13 +112,13 @@ def test_ranks_that_do_not_divide_the_batch_are_refused(tmp_path: Path) -> None:
     assert refused.stderr.count("\n") == 1, refused.stderr
 
 
-def test_an_interruption_on_two_ranks_changes_no_bit_of_the_log(tmp_path: Path) -> None:
+def test_an_interruption_on_two_ranks_changes_no_bit_of_the_log(tmp_path: Path, run_on: RunOn) -> None:
     """With dropout, and with an interruption between two rows of the log, to which both ranks contribute."""
     dropout = ("--discriminator.dropout", "0.3", "--diagnostics.every_examples", "100000")
     for run, examples in (("whole", "5120"), ("parts", "2560")):
-        result = torchrun(*TRAIN, *dropout, "--run", run, "--examples", examples, cwd=tmp_path)
+        result = run_on(2, *TRAIN, *dropout, "--run", run, "--examples", examples, cwd=tmp_path)
         assert result.returncode == 0, result.stderr
-    resumed = torchrun("-m", "zerosum", "resume", "parts", "--examples", "5120", cwd=tmp_path)
+    resumed = run_on(2, "-m", "zerosum", "resume", "parts", "--examples", "5120", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     whole, parts = (
         [{k: v for k, v in row.items() if k not in CLOCK_KEYS} for row in RunFolder(tmp_path / run).rows()]
@@ -163,7 +129,7 @@ def test_an_interruption_on_two_ranks_changes_no_bit_of_the_log(tmp_path: Path) 
     assert single.returncode == 0, single.stderr
 
 
-def test_two_trainings_and_an_evaluation_in_one_process_of_each_rank(tmp_path: Path) -> None:
+def test_two_trainings_and_an_evaluation_in_one_process_of_each_rank(tmp_path: Path, run_on: RunOn) -> None:
     script = """
 import zerosum
 for run in ("a", "b"):
@@ -173,17 +139,17 @@ zerosum.evaluate("a", features="pixels", num_samples=64)
 """
     script_file = tmp_path / "twice.py"
     script_file.write_text(script)
-    result = torchrun(str(script_file), cwd=tmp_path)
+    result = run_on(2, str(script_file), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split()[:3] == ["done"] * 3
     assert len(list(RunFolder(tmp_path / "a").rows("scores.jsonl"))) >= 1
 
 
 @pytest.mark.parametrize("limit", [300, 3_000, 8_000, 20_000])
-def test_a_full_disk_ends_all_ranks_with_one_sentence(tmp_path: Path, limit: int) -> None:
+def test_a_full_disk_ends_all_ranks_with_one_sentence(tmp_path: Path, run_on: RunOn, limit: int) -> None:
     """At the first files, at the log or an image, and at a checkpoint."""
     train = [*TRAIN[2:], "--run", "run", "--examples", "5120"]
-    result = torchrun(str(HERE / "rank_disk_full.py"), str(limit), *train, cwd=tmp_path)
+    result = run_on(2, str(HERE / "rank_disk_full.py"), str(limit), *train, cwd=tmp_path)
     assert result.returncode == 2, result.stderr
     assert result.stderr.count("\n") == 1, result.stderr
     assert "free disk space" in result.stderr or "cannot be created" in result.stderr
@@ -199,7 +165,7 @@ def test_a_full_disk_ends_all_ranks_with_one_sentence(tmp_path: Path, limit: int
     [('OSError(errno.ENOSPC, "full")', 2, "free disk space"), ('RuntimeError("broken")', 1, "broken")],
 )
 def test_an_evaluation_that_fails_on_one_rank_hangs_no_other(
-    tmp_path: Path, error: str, code: int, message: str
+    tmp_path: Path, run_on: RunOn, error: str, code: int, message: str
 ) -> None:
     """One rank has no features while the other waits for them: neither goes on."""
     script = f"""
@@ -221,14 +187,14 @@ main()
     script_file.write_text(script)
     evaluation = ("--evaluation.features", "pixels", "--evaluation.every_examples", "512")
     train = [*TRAIN[2:], *evaluation, "--run", "run", "--examples", "2560"]
-    result = torchrun(str(script_file), *train, cwd=tmp_path)
+    result = run_on(2, str(script_file), *train, cwd=tmp_path)
     assert result.returncode == code, result.stderr
     assert message in result.stderr
     assert RunFolder(tmp_path / "run").read_json("status.json")["state"] == "interrupted"
 
 
-def test_only_rank_zero_writes_and_prints(tmp_path: Path) -> None:
-    result = torchrun(*TRAIN, "--run", "run", "--examples", "2560", cwd=tmp_path)
+def test_only_rank_zero_writes_and_prints(tmp_path: Path, run_on: RunOn) -> None:
+    result = run_on(2, *TRAIN, "--run", "run", "--examples", "2560", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert len((tmp_path / "run/log.jsonl").read_text().splitlines()) == 2
     assert result.stdout.count("done: 2,560") == 1

@@ -12,6 +12,8 @@ from zerosum.run_folder import RunFolder
 from zerosum.workflows import tuning
 from zerosum.workflows.setup import TrainingSetup
 
+pytestmark = pytest.mark.usefixtures("measured_speed")
+
 
 @pytest.fixture
 def setup(trained_ring: Path) -> TrainingSetup:
