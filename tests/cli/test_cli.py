@@ -302,14 +302,15 @@ def test_version(run_cli) -> None:
 
 def test_profile_prints_the_time_of_each_part_and_writes_nothing(workdir: Path, run_cli) -> None:
     make_images(workdir / "photos")
-    code, out, err = run_cli("train", "photos", "--profile", *QUICK)
+    few_rounds = ("--terms.r1.every_rounds", "1", "--data.size", "16")  # a multiple of the interval is profiled
+    code, out, err = run_cli("train", "photos", "--profile", *QUICK, *few_rounds)
     assert code == 0, err
     for word in ("a round takes", "discriminator: backward", "generator: losses", "generator: step", "ema"):
         assert word in out
     assert "operators:" in out
     assert not (workdir / "runs").exists()
-    settings = {"training.batch_size": 16, "generator.width": 4, "discriminator.width": 4}
-    profile = zerosum.profile("photos", settings=settings)
+    settings = {"training.batch_size": 16, "generator.width": 4, "discriminator.width": 4, "data.size": 16}
+    profile = zerosum.profile("photos", settings=settings | {"terms.r1.every_rounds": 1})
     assert sum(profile.parts.values()) == pytest.approx(profile.seconds)
     assert 0 < max(profile.operators.values()) < profile.seconds
     code, _, err = run_cli("train", "nowhere", "--profile")

@@ -26,34 +26,39 @@ OBJECTIVES = [  # with f'(0)
 GAMMA = 0.7
 
 
-def gradient_field(objective, terms, theta: Tensor, psi: Tensor, step: int = 0) -> tuple[Tensor, Tensor]:
-    """Return minus each player's gradient of its own loss: by theta and by psi; `step` gives the random numbers."""
+def make_play(objective, theta: Tensor, psi: Tensor, step: int, *input_gradients_at: str) -> Play:
+    """Return a play on a batch of one example; `step` gives the random numbers."""
     threshold = 0.5 if objective.kind == "least-squares" else 0.0  # the score at equilibrium
+    real = torch.zeros(1, 1, dtype=torch.float64)
+    batch = {"real": real, "seed": seeded_rng.derive_seeds(0, step, 1)}
+    discriminate = lambda x: DiscriminatorOutput(threshold + (x.sample * psi)[:, 0])  # noqa: E731
+    fake = DiscriminatorInput(theta.view(1, 1))
+    return Play(
+        nn.Module(), discriminate, DiscriminatorInput(real), lambda: fake, batch, Progress(),
+        frozenset(input_gradients_at),
+    )  # fmt: skip
 
-    def make_play(*input_gradients_at: str) -> Play:
-        real = torch.zeros(1, 1, dtype=torch.float64)
-        batch = {"real": real, "seed": seeded_rng.derive_seeds(0, step, 1)}
-        discriminate = lambda x: DiscriminatorOutput(threshold + (x.sample * psi)[:, 0])  # noqa: E731
-        fake = DiscriminatorInput(theta.view(1, 1))
-        return Play(
-            nn.Module(), discriminate, DiscriminatorInput(real), lambda: fake, batch, Progress(),
-            frozenset(input_gradients_at),
-        )  # fmt: skip
 
-    generator_loss = objective.generator_loss(make_play()).sum()
-    penalty_play = make_play("real", "fake")  # input gradients detach the sample, which the objective must not do here
-    discriminator_loss = objective.discriminator_loss(make_play()).sum()
-    discriminator_loss = discriminator_loss + sum(term.weight * term(penalty_play).sum() for term in terms)
-    [theta_gradient] = torch.autograd.grad(generator_loss, theta, create_graph=True)
-    [psi_gradient] = torch.autograd.grad(discriminator_loss, psi, create_graph=True)
-    return -theta_gradient, -psi_gradient
+def theta_update(objective, theta: Tensor, psi: Tensor, step: int = 0) -> Tensor:
+    """Return minus the gradient of the generator's loss by theta."""
+    loss = objective.generator_loss(make_play(objective, theta, psi, step)).sum()
+    return -torch.autograd.grad(loss, theta, create_graph=True)[0]
+
+
+def psi_update(objective, terms, theta: Tensor, psi: Tensor, step: int = 0) -> Tensor:
+    """Return minus the gradient of the discriminator's loss and penalties by psi."""
+    loss = objective.discriminator_loss(make_play(objective, theta, psi, step)).sum()
+    # input gradients detach the sample, which the objective must not do here
+    penalty_play = make_play(objective, theta, psi, step, "real", "fake")
+    loss = loss + sum(term.weight * term(penalty_play).sum() for term in terms)
+    return -torch.autograd.grad(loss, psi, create_graph=True)[0]
 
 
 def eigenvalues(objective, terms) -> list[complex]:
     theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
     # slightly off 0, where |psi| is not differentiable
     psi = torch.full((), 1e-9, dtype=torch.float64, requires_grad=True)
-    components = gradient_field(objective, terms, theta, psi)
+    components = theta_update(objective, theta, psi), psi_update(objective, terms, theta, psi)
     rows = [
         torch.autograd.grad(component, (theta, psi), retain_graph=True, allow_unused=True, materialize_grads=True)
         if component.requires_grad
@@ -74,13 +79,13 @@ def test_eigenvalues_at_the_equilibrium(objective, score_derivative: float, term
         assert abs(actual - exact) < 1e-6
 
 
-def distance_after_training(objective, terms, steps: int = 400, lr: float = 0.1) -> float:
+def distance_after_training(objective, terms, steps: int = 300, lr: float = 0.1) -> float:
     """Return the distance from the equilibrium after alternating gradient descent from distance 0.3."""
     theta = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
     psi = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
     for step in range(steps):
-        psi = (psi + lr * gradient_field(objective, terms, theta, psi, step)[1]).detach().requires_grad_(True)
-        theta = (theta + lr * gradient_field(objective, terms, theta, psi, step)[0]).detach().requires_grad_(True)
+        psi = (psi + lr * psi_update(objective, terms, theta, psi, step)).detach().requires_grad_(True)
+        theta = (theta + lr * theta_update(objective, theta, psi, step)).detach().requires_grad_(True)
     return (theta**2 + psi**2).sqrt().item()
 
 
