@@ -2,7 +2,7 @@
 
 Pillow tries five filters for each row and holds Python's global lock meanwhile. Here the rows of a batch are filtered
 by NumPy and compressed by zlib, which both release it, so that images are encoded while a network generates the next.
-Files of 64 px take two fifths of the time, and have 1 to 1.2 times the size.
+Files of 64 px take three tenths of the time, and have 1 to 1.2 times the size.
 """
 
 from __future__ import annotations
@@ -48,21 +48,28 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _filter(images: Images) -> Images:
-    """Return the filtered rows of images (N, H, W, C), each after the number of its filter: (N, H, 1 + W C)."""
+    """Return the filtered rows of images (N, H, W, C), each after the number of its filter: (N, H, 1 + W C).
+
+    Differences are written into their place: copies of all images would take three times as long.
+    """
     count, height, width, channels = images.shape
     pixels = images.reshape(count, height, width * channels)
-    left, above = pixels.copy(), pixels.copy()
-    left[..., channels:] -= pixels[..., :-channels]
-    above[:, 1:] -= pixels[:, :-1]
-    is_up = _sum_of_differences(above) < _sum_of_differences(left)
+    above = _sum_of_differences(pixels[:, 1:], pixels[:, :-1])
+    is_up = above < _sum_of_differences(pixels[..., channels:], pixels[..., :-channels])
     rows = np.empty((count, height, 1 + width * channels), np.uint8)
     rows[..., 0] = np.where(is_up, _UP, _SUB)[:, None]
-    rows[..., 1:] = left
-    rows[is_up, :, 1:] = above[is_up]
+    for image, filtered, up in zip(pixels, rows[..., 1:], is_up.tolist(), strict=True):
+        if up:
+            filtered[0] = image[0]
+            np.subtract(image[1:], image[:-1], out=filtered[1:])
+        else:
+            filtered[:, :channels] = image[:, :channels]
+            np.subtract(image[:, channels:], image[:, :-channels], out=filtered[:, channels:])
     return rows
 
 
-def _sum_of_differences(filtered: Images) -> NDArray[np.int64]:
-    """Return the sum of the absolute differences of each image, which are bytes modulo 256: (N,)."""
-    magnitudes = np.minimum(filtered, 0 - filtered)  # of -1, stored as 255: 1
+def _sum_of_differences(values: Images, predicted: Images) -> NDArray[np.int64]:
+    """Return the sum of the absolute differences (N, H, W C) of each image, which are bytes modulo 256: (N,)."""
+    differences = values - predicted
+    magnitudes = np.minimum(differences, 0 - differences)  # of -1, stored as 255: 1
     return np.asarray(magnitudes.sum(axis=(1, 2), dtype=np.int64))
