@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 from tables_data import TABLES, Table
 from tables_scores import Scorer, column_types
@@ -144,6 +146,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Encode, train, sample and decode."""
     options = parse_arguments()
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)  # a mixture that is not done is good enough
     table, source, run = TABLES[options.table], options.folder / "encoded.csv", options.folder / "run"
     rows = Scorer.training_rows(table, table.path(options.data, "train"))
     start = time.process_time()
