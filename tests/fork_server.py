@@ -102,10 +102,12 @@ def _read_to_the_end(pipe: int) -> str:
 def run_program(arguments: Sequence[str]) -> None:
     """Run a module, after "-m", or a script as Python does."""
     if arguments[0] == "-m":
-        sys.argv, sys.path[0] = list(arguments[1:]), str(Path.cwd())
+        sys.argv = list(arguments[1:])
+        sys.path.insert(0, str(Path.cwd()))
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
-        sys.argv, sys.path[0] = list(arguments), str(Path(arguments[0]).parent)
+        sys.argv = list(arguments)
+        sys.path.insert(0, str(Path(arguments[0]).parent))
         runpy.run_path(arguments[0], run_name="__main__")
 
 
