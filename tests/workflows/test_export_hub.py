@@ -326,6 +326,7 @@ def test_a_model_is_pushed_and_read_back(
     assert (start.name, start.address) == ("hf:me/digits", "hf:me/digits"), "not the folder of the cache"
     assert "README.md" not in server.reads
     assert zerosum.sample("hf:me/digits", 2) == Path("outputs/digits/00000064-seed0-n2")
+    assert zerosum.export("hf:me/digits", "pt2") == Path("outputs/digits/00000064-pt2")
     with pytest.raises(BadInput, match="`push` me/digits: exists and holds"):
         zerosum.export(trained_digits, "hub", push="me/digits", into=tmp_path / "again")
     assert not (tmp_path / "again").exists()
