@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from zerosum.data.codec import Items
+from zerosum.evaluation.kinds.base import EVALUATION_KINDS
 from zerosum.evaluation.request import EvaluationTask
 from zerosum.evaluation.result import EvaluationResult
 from zerosum.evaluation.sample_sets import RealSet, SampleSet
 from zerosum.media import contact_sheet
 from zerosum.media.contact_sheet import CaptionedRow
 from zerosum.media.kind import MEDIA_KINDS
-from zerosum.media.raster import Images
+from zerosum.media.raster import Images, save_image
 
 SAMPLES_SHOWN = 8
 """Samples in each half of a contact sheet of nearest neighbors."""
+MAX_COMPARED = 5_000
+"""Samples and real items that are drawn as a whole."""
 FramesFn = Callable[[Items], Images]
 """Draws an image of each item."""
 
@@ -30,7 +33,7 @@ def save_figures(result: EvaluationResult, task: EvaluationTask, folder: Path) -
     """
     media, codec = MEDIA_KINDS.find(task.real.dataset.summary.kind), task.real.dataset.codec
     if not media.has_frames:
-        return []
+        return _save_comparisons(task, folder)
 
     def frames(items: Items) -> Images:
         return media.frames(codec.preview(items))
@@ -44,6 +47,17 @@ def save_figures(result: EvaluationResult, task: EvaluationTask, folder: Path) -
     if result.modes and result.modes.all_samples.missing:
         contact_sheet.save_contact_sheet(_missing_mode_rows(result, task.real, frames), folder / "missing_modes.png")
         paths.append(folder / "missing_modes.png")
+    return paths
+
+
+def _save_comparisons(task: EvaluationTask, folder: Path) -> list[Path]:
+    """Draw samples and real items as a whole, as their kind does; return the files written."""
+    dataset = task.real.dataset
+    generated, real = (items.take(np.arange(min(len(items), MAX_COMPARED))) for items in (task.generated, task.real))
+    figures = EVALUATION_KINDS.find(dataset.summary.kind).draw_figures(generated, real, dataset.codec)
+    paths = [folder / f"{name}.png" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        save_image(figure, path)
     return paths
 
 

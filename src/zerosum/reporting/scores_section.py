@@ -32,6 +32,11 @@ IMAGE_CAPTIONS = {
         "Input, output, target",
         "From left to right the input, the output and, for paired data, the target.",
     ),
+    "columns": ("Columns", "The distribution of each column: samples over real {noun}s, and the first samples."),
+    "pairs": (
+        "Pairs of columns",
+        "The pairs that are least like those of real {noun}s: these in gray, samples in blue; darker is more frequent.",
+    ),
     "missing_modes": (
         "Missing modes",
         "Real {noun}s from the clusters that contain far fewer samples than they should.",

@@ -18,6 +18,8 @@ from zerosum.evaluation.features.values import ValueFeatures
 from zerosum.evaluation.metrics.base import ItemMetric
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from zerosum.data.codec import Codec, Items
     from zerosum.data.dataset import Dataset
     from zerosum.data.kind import ProgressFn
@@ -111,6 +113,10 @@ class EvaluationKind:
     def thumbnails(self, items: Items, codec: Codec) -> NDArray[np.float32] | None:
         """Return thumbnails (N, D) of items (N, ...) by which near-copies are found; None: only exact copies are."""
         return None
+
+    def draw_figures(self, generated: Items, real: Items, codec: Codec) -> Mapping[str, Image]:
+        """Return images that compare samples (N, ...) with real items (M, ...), by the stem of their file's name."""
+        return {}
 
     def describe(self, dataset: Dataset) -> str:
         """Return the form of the items of a dataset, as a protocol records it."""

@@ -22,6 +22,8 @@ from zerosum.evaluation.metrics.tables.columns import MAX_VECTOR_COLUMNS, Column
 from zerosum.evaluation.metrics.tables.predictors import GradientBoosting, Predictor, RidgeModel, require_scikit_learn
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from zerosum.data.codec import Codec, Items
     from zerosum.data.dataset import Dataset
     from zerosum.evaluation.features.registry import FeatureLoader
@@ -36,6 +38,8 @@ GOOD_SIMILARITY, SIMILARITY_DIFFERENCE = 0.95, 0.02
 """Similarity from which a column is not named, and the least difference of the worst one from its floor."""
 MAX_NAMED, MAX_PARTS = 5, 200
 """Largest numbers of columns that are named in a note, and that are recorded with their scores."""
+MAX_DRAWN = 9
+"""Largest number of pairs of columns that are drawn."""
 MAX_TRAINING_SHARE = 0.52
 """Share of samples nearer to training than to held-out rows that counts as no memorization, but for chance."""
 NO_GUARANTEE = "privacy: these scores are no guarantee of it: a single row can be given away although they are all good"
@@ -43,9 +47,12 @@ NO_GUARANTEE = "privacy: these scores are no guarantee of it: a single row can b
 
 def column_facts(dataset: Dataset) -> tuple[ColumnFacts, ...]:
     """Return what metrics know of the columns of a dataset of rows."""
+    return _facts(_codec(dataset.codec))
+
+
+def _facts(codec: TableCodec) -> tuple[ColumnFacts, ...]:
     return tuple(
-        ColumnFacts(column.name, 0 if column.is_numeric else max(2, len(column.values)))
-        for column in _codec(dataset.codec).columns
+        ColumnFacts(column.name, 0 if column.is_numeric else max(2, len(column.values))) for column in codec.columns
     )
 
 
@@ -333,6 +340,20 @@ class TableEvaluation(EvaluationKind):
     def network_input(self, items: Items, device: torch.device, codec: Codec) -> Tensor:
         """Return rows (N, C) as samples (N, K): ones of categories and normal scores of numbers."""
         return _codec(codec).encode_rows(_rows(items)).to(device)
+
+    def draw_figures(self, generated: Items, real: Items, codec: Codec) -> Mapping[str, Image]:
+        """Return the distributions of the columns, and the pairs of columns that are least like those of real rows."""
+        from zerosum.media.kind import MEDIA_KINDS
+        from zerosum.media.tables_pairs import draw_pairs
+
+        own, sides = _codec(codec), (_rows(real), _rows(generated))
+        figures = {"columns": MEDIA_KINDS.find("tables").draw(own.preview(generated), own.preview(real))}
+        facts = _facts(own)
+        chosen = pairs.choose_pairs(np.arange(len(facts)))
+        worst = np.argsort(np.nan_to_num(pairs.pair_similarities(*sides, facts, chosen), nan=2.0))[:MAX_DRAWN]
+        if len(worst):
+            figures["pairs"] = draw_pairs(*sides, own.columns, [chosen[place] for place in worst])
+        return figures
 
     def describe(self, dataset: Dataset) -> str:
         """Return the number of columns, and the sizes of what is sampled, as a protocol records it."""
