@@ -22,19 +22,26 @@ COMPARED = {"tstr_auc": 1, "tstr_r2": 1, "tstr_mae": -1, "shape": 1, "correlatio
 NOTES = """Every method trained on the same rows, in one thread, and wrote as many rows as it was trained on; the table
 says the CPU seconds of training. Medians over the seeds, and their range. Scores compare with test rows that no method
 saw; `benchmarks/tables_scores.py` defines each, and `benchmarks/tables_data.py` says where the tables come from. The
-line of the training rows is what real rows score. DCR and the share of nearest training rows are measures of
-memorization, not a privacy guarantee."""
+line of the training rows is what real rows score. DCR and the share of nearest training rows measure memorization; no
+score is a privacy guarantee."""
 
 
 def page(results: Mapping[str, Mapping[str, Runs]]) -> str:
     """Return the page as Markdown."""
     lines = ["# Synthetic tables", "", "Made by `python benchmarks/tables.py` from `benchmarks/tables.json`.", ""]
-    lines += [NOTES, ""]
+    lines += [NOTES, *_versions(results), ""]
     for name, contenders in results.items():
         lines += [f"## {name}", "", *_scores(contenders), ""]
         if OURS in contenders:
             lines += [*_comparison(contenders), ""]
     return "\n".join(lines)
+
+
+def _versions(results: Mapping[str, Mapping[str, Runs]]) -> list[str]:
+    """Return a line of the versions of the peers, if there are any."""
+    runs = [run for contenders in results.values() for each in contenders.values() for run in each.values()]
+    versions = {name: version for run in runs for name, version in run.get("versions", {}).items()}
+    return [f"Peers: {', '.join(f'{name} {version}' for name, version in versions.items())}."] if versions else []
 
 
 def _scores(contenders: Mapping[str, Runs]) -> list[str]:

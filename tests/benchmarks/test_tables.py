@@ -113,8 +113,9 @@ def test_the_encoding_by_modes_is_inverted(folder: Path) -> None:
 
 def test_page(scorer: Scorer, folder: Path) -> None:
     good = {"cpu_seconds": 5.0, "scores": scorer.score(TABLE.path(folder, "test"))}
-    bad = {"cpu_seconds": 7.0, "scores": good["scores"] | {"tstr_r2": 0.1, "c2st": 0.9}}
+    bad = {"cpu_seconds": 7.0, "versions": {"sdv": "2.0.0"}, "scores": good["scores"] | {"tstr_r2": 0.1, "c2st": 0.9}}
     text = page({"shop": {"zerosum": {"0": good, "1": good}, "tvae": {"0": bad, "1": good}}})
+    assert "Peers: sdv 2.0.0." in text
     assert "| tvae | 2 | 6 (5 to 7) | 0." in text
     assert "| tvae | 1 of 2 | 0 of 2 | 0 of 2 | 0 of 2 | 1 of 2 |" in text
 
