@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 MIN_INPUT_SIDE = 8
 """Least side in pixels of an input that is made from its target, for the choice of the size."""
 OWN_SETTINGS = (
-    "pairs", "input", "target", "target_source", "input_channels", "input_range", "input_dtype", "degrade",
-    "scale_factor",
+    "pairs", "input", "target_source", "input_channels", "input_range", "input_dtype", "degrade", "scale_factor",
 )  # fmt: skip
 """Settings that no other kind of data has, so that they say which kind is meant."""
+CLAIM_OF_TARGET = 0.9
+"""How sure it is that data with `target` are pairs: less than that a file of another kind is of this."""
 
 
 class ImagePairs(Images):
@@ -39,8 +40,10 @@ class ImagePairs(Images):
         return ImagePairDataConfig
 
     def claims(self, table: Mapping[str, object]) -> float:
-        """Return 1 for settings that only pairs of images have."""
-        return 1.0 if any(name in table for name in OWN_SETTINGS) else 0.0
+        """Return 1 for settings that only pairs of images have, and less for one that others have too."""
+        if any(name in table for name in OWN_SETTINGS):
+            return 1.0
+        return CLAIM_OF_TARGET if "target" in table else 0.0
 
     def inspect(self, data: DataConfig) -> Inspection:
         """Inspect inputs and targets together.

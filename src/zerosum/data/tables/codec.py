@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from zerosum.game.types import Sample
 
+_DRAWN_ROWS = 1024  # so that random numbers fit into the cache of the processor
+
 
 @dataclass(frozen=True, eq=False)
 class TableCodec(Codec):
@@ -101,9 +103,11 @@ class TableCodec(Codec):
         derived = self.derive(cells)
         codes = np.zeros((len(cells), len(self._blocks)), np.int32)
         scores = np.zeros((len(cells), len(self._blocks)), np.float32)
-        for place, (index, _) in enumerate(self._blocks):
-            draws = None if seed is None else _draw(seed, place, seeded_rng.RandomStream.TIES)
-            codes[:, place], scores[:, place] = self.encoders[index].encode(derived[:, index], draws)
+        scored = [place for place, (_, block) in enumerate(self._blocks) if block.has_value]
+        draws = None if seed is None else _draw_ties(seed, len(scored))
+        for place, (index, block) in enumerate(self._blocks):
+            own = draws[:, scored.index(place)].astype(np.float64) if draws is not None and block.has_value else None
+            codes[:, place], scores[:, place] = self.encoders[index].encode(derived[:, index], own)
         return {"cells": cells, "codes": codes, "scores": scores}
 
     def derive(self, cells: Rows) -> Rows:
@@ -142,7 +146,8 @@ class TableCodec(Codec):
             entries = values[:, start : start + block.categories]
             codes = entries.argmax(1) if block.categories else np.full(len(values), len(encoder.categories))
             scores = values[:, start + block.categories] if block.has_value else np.zeros(len(values), np.float32)
-            derived[:, index] = encoder.decode(codes, scores, _draw(seed, place, seeded_rng.RandomStream.RARE_VALUE))
+            draws = _draw(seed, place, seeded_rng.RandomStream.RARE_VALUE) if len(encoder.rare) else np.zeros(0)
+            derived[:, index] = encoder.decode(codes, scores, draws)
         return self._restore(derived)
 
     def _restore(self, rows: Rows) -> Rows:
@@ -295,3 +300,10 @@ class TableCodec(Codec):
 def _draw(seed: Tensor, place: int, stream: seeded_rng.RandomStream) -> NDArray[np.float64]:
     """Return uniform numbers (N,) of a block."""
     return seeded_rng.uniform(seeded_rng.fork_seed(seed.cpu(), place), 1, stream)[:, 0].double().numpy()
+
+
+def _draw_ties(seed: Tensor, count: int) -> NDArray[np.float32]:
+    """Return uniform numbers (N, count); some rows at a time, since that is faster."""
+    parts = (seed[first : first + _DRAWN_ROWS] for first in range(0, len(seed), _DRAWN_ROWS))
+    draws = [seeded_rng.uniform(part, count, seeded_rng.RandomStream.TIES).numpy() for part in parts]
+    return np.concatenate(draws) if draws else np.zeros((0, count), np.float32)

@@ -23,7 +23,24 @@ def _split_groups(value: object) -> object:
     return [group for group in value.split(";") if group.strip()] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
+def _name(value: object) -> object:
+    """Return a name that was read as a number or a truth value, such as 2019, as a text."""
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int | float) else value
+
+
+def _join_names(value: object) -> object:
+    """Return a table by whole names: a name with dots, such as `a.b`, was read as a table within a table."""
+    if not isinstance(value, Mapping):
+        return value
+    joined: dict[str, object] = {}
+    for name, inner in value.items():
+        rest = _join_names(inner)
+        joined |= {f"{name}.{end}": kind for end, kind in rest.items()} if isinstance(rest, dict) else {name: rest}
+    return {name[1:-1] if len(name) > 2 and name[0] == name[-1] == '"' else name: joined[name] for name in joined}
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(split_names)]
 Groups = Annotated[tuple[Names, ...], BeforeValidator(_split_groups)]
 
 
@@ -33,13 +50,13 @@ class TableDataConfig(DataConfig):
     kind: Literal["tables"] = "tables"
     source: str = ""
     """A file: .csv, .tsv, .txt, .parquet or .xlsx, also .csv.gz and .tsv.gz."""
-    column: Mapping[str, ColumnKind] = {}
+    column: Annotated[Mapping[str, ColumnKind], BeforeValidator(_join_names)] = {}
     """What columns hold, by name, where the guess from the data is wrong: number, integer, date, boolean, category, key
     (unique in each row: new ones are made) or text (left out)."""
-    target: str = ""
+    target: Name = ""
     """The column that is to be predicted from the others, by which the evaluation compares samples with real rows. Left
     out: each column in turn."""
-    group: str = ""
+    group: Name = ""
     """The column whose rows of one value, such as those of a patient, stay on one side of the split."""
     combinations: Groups = ()
     """Columns that occur in combinations of the data only: "city,country; brand,model"."""

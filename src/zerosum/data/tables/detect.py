@@ -5,25 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zerosum.data.tables.config import ColumnKind
+from zerosum.data.tables.date_format import detect_date_format
 from zerosum.data.tables.formats import (
     BooleanFormat,
     CategoryFormat,
     ColumnFormat,
-    IntegerFormat,
-    NumberFormat,
-    Texts,
+    as_texts,
     detect_boolean_format,
-    detect_date_format,
-    detect_number_format,
     is_missing,
-    most_frequent_missing,
+    is_missing_mark,
+    most_frequent,
 )
 from zerosum.data.tables.keys import KeyFormat
-from zerosum.data.tables.table_file import TextTable, shorten_cell
+from zerosum.data.tables.number_format import IntegerFormat, NumberFormat, are_long_integers, detect_number_format
+from zerosum.data.tables.text_table import TextColumn, Texts, TextTable, shorten_cell
 from zerosum.data.text import pluralize, printable
 from zerosum.errors import BadInput
 
@@ -31,9 +32,12 @@ UNIQUE_FRACTION, MIN_UNIQUE_ROWS = 0.95, 20
 """A column of texts of which more than this fraction differ is a key or text, in a table of at least so many rows."""
 TEXT_WORDS, TEXT_CHARS, TEXT_FRACTION = 3.0, 200, 0.3
 """Mean number of words, or characters, from which on a column of which this fraction differs is free text."""
-MIXED_FRACTION = 0.5
-"""Fraction of numbers from which on a column of texts that are not all numbers is an error of the data."""
-_LEADING_ZERO = re.compile(r"[+-]?0\d")
+MIXED_FRACTION, MIN_MIXED_NUMBERS = 0.5, 20
+"""Fraction of numbers or dates, and different ones, above which a column that has other cells is an error of the
+data."""
+_TRIED_DATES = 5
+_KEY_NAME = re.compile(r"(?:^|[^A-Za-z])(?:[Ii][Dd]|[Kk]ey|KEY|uuid|UUID|guid|GUID)$|[a-z](?:Id|ID)$")
+_LEADING_ZERO = re.compile("0[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,45 @@ class DetectedColumn:
         return "text" if self.format is None else self.format.kind
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """A column whose kind is to be found out."""
+
+    table: TextTable
+    name: str
+    column: TextColumn
+
+    @cached_property
+    def present(self) -> Texts:
+        """The different texts (V,) that are not missing in any column."""
+        present: Texts = self.column.values[~is_missing(self.column.values)]
+        return present
+
+    @cached_property
+    def numeric(self) -> Texts:
+        """The different texts (V,) that are not missing in a column of numbers or dates."""
+        present = self.present
+        rest: Texts = present[~is_missing_mark(present)]
+        return rest if len(rest) else present
+
+    def missing_text(self, is_numeric: bool = False) -> str:
+        """Return the text that stands for most missing cells; "" if there are none."""
+        values = self.column.values
+        return most_frequent(self.column, is_missing(values) | (is_missing_mark(values) & is_numeric))
+
+    def count_rows(self, texts: Texts) -> int:
+        """Return how many rows have one of these different texts."""
+        chosen = frozenset(texts.tolist())
+        return int(sum(count for text, count in zip(self.column.values, self.column.counts, strict=True)
+                       if text in chosen))  # fmt: skip
+
+    def detect_number(self) -> NumberFormat | None:
+        """Return the format if all cells are numbers, of which floats hold every one; None if not."""
+        if are_long_integers(self.numeric):
+            return None
+        return detect_number_format(self.numeric, self.missing_text(True), self.table.dialect.separator)
+
+
 def detect_columns(table: TextTable, given: Mapping[str, ColumnKind]) -> tuple[DetectedColumn, ...]:
     """Find out what the columns of a table hold.
 
@@ -62,126 +105,173 @@ def detect_columns(table: TextTable, given: Mapping[str, ColumnKind]) -> tuple[D
     Raises:
         BadInput: there is no such column, a column is not what the user says, or it mixes numbers with texts.
     """
-    names = [str(name) for name in table.frame.columns]
-    if unknown := next((name for name in given if name not in names), ""):
-        raise table.error(f"`data.column.{printable(unknown)}`: there is no such column; choose one of "
-                          f"{printable(', '.join(names))}")  # fmt: skip
-    return tuple(_detect(table, name, given.get(name)) for name in names)
+    if unknown := next((name for name in given if name not in table.columns), ""):
+        raise table.error(f"`data.column` {printable(unknown)}: there is no such column; choose one of "
+                          f"{list_names(list(table.columns))}")  # fmt: skip
+    found = (_Cells(table, name, column) for name, column in table.columns.items())
+    return tuple(_format_as(cells, given[cells.name]) if cells.name in given else _detect(cells) for cells in found)
 
 
-def _detect(table: TextTable, name: str, given: ColumnKind | None) -> DetectedColumn:
-    texts: Texts = table.frame[name].to_numpy(object)
-    if given:
-        return DetectedColumn(name, _format_as(table, name, texts, given), f"{given}, as `data.column` says")
-    distinct = len(set(texts[~is_missing(texts)].tolist()))
-    if distinct <= 1:
-        return DetectedColumn(name, CategoryFormat.fit(texts), "one value" if distinct else "all cells are missing")
-    return _detect_varied(table, name, texts, distinct)
+def list_names(names: list[str]) -> str:
+    """Return names for a message: at most 20."""
+    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
+    return printable(", ".join(names[:20])) + more
 
 
-def _detect_varied(table: TextTable, name: str, texts: Texts, distinct: int) -> DetectedColumn:
-    """Return what a column holds that has several values."""
-    present, missing = texts[~is_missing(texts)], most_frequent_missing(texts)
-    if (boolean := detect_boolean_format(present, missing)) is not None:
-        return DetectedColumn(name, boolean, "boolean")
-    if (number := _detect_number(table, name, present, missing)) is not None:
-        if isinstance(number, IntegerFormat) and _are_row_numbers(present, number, len(texts)):
-            return DetectedColumn(name, KeyFormat.fit(present), "key: row numbers; new ones are made")
-        return DetectedColumn(name, number, f"{number.kind}: {distinct:,} different")
-    if (date := detect_date_format(present, missing)) is not None:
-        return DetectedColumn(name, date, f"date: {date.notation}")
-    return _detect_text(name, texts, present, distinct)
-
-
-def _detect_number(table: TextTable, name: str, present: Texts, missing: str) -> NumberFormat | None:
-    """Return the format of a column of numbers; None if it is none.
-
-    Raises:
-        BadInput: most cells are numbers and some are not, or one is infinite.
-    """
-    if any(_LEADING_ZERO.match(text) and text.isdigit() for text in present[:1000]):
-        return None  # such as postal codes: the zeros are part of the text
-    if (known := detect_number_format(present, missing)) is not None:
+def _detect(cells: _Cells) -> DetectedColumn:
+    present = cells.present
+    if len(present) <= 1:
+        reason = "one value" if len(present) else "all cells are missing"
+        return DetectedColumn(cells.name, CategoryFormat.fit(cells.column), reason)
+    if any(map(_LEADING_ZERO.fullmatch, present.tolist())):
+        return _detect_text(cells, "the zeros at the beginning are part of it")  # such as postal codes
+    if are_long_integers(cells.numeric):
+        return _detect_text(cells, "integers with too many digits to be numbers")
+    if (known := _detect_values(cells)) is not None:
         return known
-    sample = present[:20_000]
-    is_text = np.isnan(NumberFormat().parse(sample))
-    infinite = [text for text in sample[is_text].tolist() if text.lstrip("+-").lower() in ("inf", "infinity")]
-    numbers = np.count_nonzero(~is_text)
-    if numbers and len(set(sample[~is_text].tolist())) > 20 and (infinite or numbers >= MIXED_FRACTION * len(sample)):
-        wrong = infinite[0] if infinite else str(sample[is_text][0]) if is_text.any() else _first_text(present)
-        count = sum(text == wrong for text in present.tolist()) if infinite else int(is_text.sum())
-        row = int((table.frame[name].to_numpy(object) == wrong).argmax())
-        raise table.error(
-            f"column {shorten_cell(name)} holds numbers, but {pluralize(count, 'cell')} such as {shorten_cell(wrong)} "
-            f"{'is' if count == 1 else 'are'} none; mend them, leave them empty if they are missing, or set "
-            f"`data.column.{printable(name)}` to category", row,
-        )  # fmt: skip
+    _require_no_mixture(cells)
+    return _detect_text(cells)
+
+
+def _detect_values(cells: _Cells) -> DetectedColumn | None:
+    """Return a column of truth values, numbers or dates; None if it is none of these."""
+    if (boolean := detect_boolean_format(cells.present, cells.missing_text())) is not None:
+        return DetectedColumn(cells.name, boolean, "boolean")
+    if (number := cells.detect_number()) is not None:
+        if reason := _explain_key(cells, number):
+            return DetectedColumn(cells.name, KeyFormat.fit(cells.present), reason)
+        return DetectedColumn(cells.name, number, f"{number.kind}: {len(cells.numeric):,} different")
+    if (date := detect_date_format(cells.numeric, cells.missing_text(True))) is not None:
+        return DetectedColumn(cells.name, date, f"date: {date.notation}{date.zone}")
     return None
 
 
-def _first_text(present: Texts) -> str:
-    return str(present[np.isnan(NumberFormat().parse(present))][0])
+def _explain_key(cells: _Cells, number: NumberFormat) -> str:
+    """Return why integers are keys: all differ, and the column is named so, or they count the rows; "" if not."""
+    num_rows = cells.table.num_rows
+    if number.kind != "integer" or len(cells.present) < max(num_rows, MIN_UNIQUE_ROWS):
+        return ""
+    if _KEY_NAME.search(cells.name):
+        return "key: all differ, and its name is that of one; new ones are made"
+    values = number.parse(cells.present)
+    is_count = len(np.unique(values)) == num_rows and values.min() in (0, 1) and np.ptp(values) == num_rows - 1
+    return "key: row numbers; new ones are made" if is_count else ""
 
 
-def _are_row_numbers(present: Texts, number: IntegerFormat, num_rows: int) -> bool:
-    """Return whether integers count the rows: all differ, and there are no gaps."""
-    if len(present) < max(num_rows, MIN_UNIQUE_ROWS):
+def _require_no_mixture(cells: _Cells) -> None:
+    """Raise if most cells are numbers, or dates, and some are not.
+
+    Raises:
+        BadInput: it is so.
+    """
+    present = cells.numeric
+    is_number = ~np.isnan(NumberFormat().parse(present))
+    is_infinite = np.zeros(len(present), bool)
+    is_infinite[~is_number] = [_is_infinite(text) for text in present[~is_number].tolist()]
+    if is_infinite.any() and is_number.sum() > MIN_MIXED_NUMBERS:
+        _raise_mixture(cells, "numbers", present[is_infinite], "infinite")
+    if _are_most(cells, present, is_number):
+        _raise_mixture(cells, "numbers", present[~is_number], "none")
+    for example in present[:_TRIED_DATES]:
+        if (known := detect_date_format(as_texts([example]))) is not None:
+            is_date = ~np.isnan(known.parse(present))
+            if _are_most(cells, present, is_date):
+                _raise_mixture(cells, f"dates ({known.notation})", present[~is_date], "none")
+
+
+def _are_most(cells: _Cells, present: Texts, chosen: NDArray[np.bool_]) -> bool:
+    """Return whether chosen ones of different texts (V,) are many, and those of most rows, but not all."""
+    num_rows = cells.count_rows(present)
+    is_most = cells.count_rows(present[chosen]) >= MIXED_FRACTION * num_rows
+    return bool(MIN_MIXED_NUMBERS < chosen.sum() < len(present)) and is_most
+
+
+def _raise_mixture(cells: _Cells, what: str, wrong: Texts, are: str) -> None:
+    """Raise an error about cells that do not fit.
+
+    Raises:
+        BadInput: always.
+    """
+    count = cells.count_rows(wrong)
+    row = min(cells.column.first_row(str(text)) for text in wrong[:100])
+    example = shorten_cell(str(cells.column.values[cells.column.codes[row]]))
+    raise cells.table.error(
+        f"column {shorten_cell(cells.name)} holds {what}, but {pluralize(count, 'cell')} such as {example} "
+        f"{'is' if count == 1 else 'are'} {are}; mend them, leave them empty if they are missing, or set "
+        f"`data.column.{printable(cells.name)}` to category", row,
+    )  # fmt: skip
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        return bool(np.isinf(float(text)))
+    except ValueError:
         return False
-    cells = number.parse(present)
-    return len(np.unique(cells)) == num_rows and cells.max() - cells.min() == num_rows - 1
 
 
-def _detect_text(name: str, texts: Texts, present: Texts, distinct: int) -> DetectedColumn:
+def _detect_text(cells: _Cells, why: str = "") -> DetectedColumn:
     """Return whether a column of texts is a category, a key or free text."""
-    sample = [str(text) for text in present[:2_000]]
+    present, num_present = cells.present, cells.count_rows(cells.present)
+    sample = present[:2_000].tolist()
     words = sum(len(text.split()) for text in sample) / len(sample)
     chars = sum(map(len, sample)) / len(sample)
+    extra = f", {why}" if why else ""
     is_long = words >= TEXT_WORDS or chars >= TEXT_CHARS
-    if is_long and distinct > max(TEXT_FRACTION * len(present), MIN_UNIQUE_ROWS):
-        reason = f"text of {words:.0f} words on average: left out, since language models write texts better than GANs"
-        return DetectedColumn(name, None, reason)
-    if distinct > UNIQUE_FRACTION * len(present) and len(present) >= MIN_UNIQUE_ROWS:
-        reason = f"key: {distinct:,} of {len(present):,} differ; new ones are made"
-        return DetectedColumn(name, KeyFormat.fit(present), reason)
-    return DetectedColumn(name, CategoryFormat.fit(texts), f"category: {distinct:,} different")
+    if is_long and len(present) > max(TEXT_FRACTION * num_present, MIN_UNIQUE_ROWS):
+        reason = f"text of {words:.0f} words on average, left out, since language models write texts better than GANs"
+        return DetectedColumn(cells.name, None, reason)
+    if len(present) > UNIQUE_FRACTION * num_present and num_present >= MIN_UNIQUE_ROWS:
+        reason = f"key: {len(present):,} of {num_present:,} differ{extra}; new ones are made"
+        return DetectedColumn(cells.name, KeyFormat.fit(present), reason)
+    return DetectedColumn(cells.name, CategoryFormat.fit(cells.column), f"category: {len(present):,} different{extra}")
 
 
-def _format_as(table: TextTable, name: str, texts: Texts, kind: ColumnKind) -> ColumnFormat | KeyFormat | None:
-    """Return the format of a column of which the user says what it holds.
+def _format_as(cells: _Cells, kind: ColumnKind) -> DetectedColumn:
+    """Return a column of which the user says what it holds.
 
     Raises:
         BadInput: it does not hold that.
     """
-    gone = is_missing(texts)
-    present, missing = texts[~gone], most_frequent_missing(texts)
+    reason = f"{kind}, as `data.column` says"
     if kind == "text":
-        return None
+        return DetectedColumn(cells.name, None, f"{reason}, left out")
     if kind == "key":
-        return KeyFormat.fit(present)
-    if kind == "category":
-        return CategoryFormat.fit(texts)
-    found: ColumnFormat | None
-    if kind == "boolean":
-        found = detect_boolean_format(present, missing)
-        if found is None and len(values := sorted(set(present.tolist()))) == 2:
-            found = BooleanFormat(missing=missing, values=tuple(values))
-    elif kind == "date":
-        found = detect_date_format(present, missing)
-    else:
-        found = detect_number_format(present, missing)
-    if found is None or (kind == "integer" and found.kind != "integer"):
+        return DetectedColumn(cells.name, KeyFormat.fit(cells.present), reason)
+    if kind == "category" or not len(cells.present):
+        return DetectedColumn(cells.name, CategoryFormat.fit(cells.column), reason)
+    found = _find_format(cells, kind)
+    if found is None:
+        more = "; integers of so many digits are keys or categories" if are_long_integers(cells.numeric) else ""
         raise BadInput(
-            f"`data.column.{printable(name)}` {kind}: {printable(table.name)} has other cells in this column, such as "
-            f"{shorten_cell(_example_of_other(present, kind))}; give another kind, or mend the cells"
+            f"`data.column.{printable(cells.name)}` {kind}: {printable(cells.table.name)} has other cells in this "
+            f"column, such as {shorten_cell(_example_of_other(cells.numeric, kind))}{more}; give another kind, or mend "
+            "the cells"
         )
-    return NumberFormat(**{**found.settings()}) if kind == "number" and found.kind == "integer" else found  # type: ignore[arg-type]
+    return DetectedColumn(cells.name, found, reason)
+
+
+def _find_format(cells: _Cells, kind: ColumnKind) -> ColumnFormat | None:
+    """Return the format of this kind: boolean, date, integer or number; None if a cell is of another."""
+    if kind == "boolean":
+        values = tuple(sorted(cells.present.tolist()))
+        missing = cells.missing_text()
+        pair = BooleanFormat(missing=missing, values=values) if len(values) == 2 else None
+        return detect_boolean_format(cells.present, missing) or pair
+    if kind == "date":
+        return detect_date_format(cells.numeric, cells.missing_text(True))
+    number = cells.detect_number()
+    if number is None or kind == number.kind:
+        return number
+    return NumberFormat(**number.settings()) if kind == "number" else None  # type: ignore[arg-type]
 
 
 def _example_of_other(present: Texts, kind: str) -> str:
     """Return a cell that is not of this kind."""
+    if kind == "date":
+        return next((str(text) for text in present if detect_date_format(present[:1]) is None
+                     or detect_date_format(np.array([present[0], text], object)) is None), str(present[0]))  # fmt: skip
     if kind in ("number", "integer"):
-        number = IntegerFormat() if kind == "integer" else NumberFormat()
-        cells = number.parse(present)
-        wrong = np.isnan(cells) | ((cells != np.round(cells)) if kind == "integer" else False)
+        numbers = (IntegerFormat if kind == "integer" else NumberFormat)().parse(present)
+        wrong = np.isnan(numbers) | ((numbers != np.round(numbers)) & (kind == "integer"))
         return str(present[wrong][0]) if wrong.any() else str(present[0])
-    return str(present[0]) if len(present) else ""
+    return str(present[0])

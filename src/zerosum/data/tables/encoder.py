@@ -23,8 +23,8 @@ MAX_CATEGORIES = 200
 """Largest number of categories; of more, the rare ones are one category, and are drawn by their counts."""
 MAX_PLAIN_VALUES = 20
 """Largest number of different numbers of a column that are categories."""
-ATOM_FRACTION, MAX_ATOMS = 0.01, 60
-"""Numbers of at least this fraction of the rows are categories, but at most so many."""
+ATOM_FRACTION, MIN_ATOM_ROWS, MAX_ATOMS = 0.01, 5, 60
+"""Numbers of at least this fraction of the rows, and of so many rows, are categories, but at most so many."""
 MIN_SCORED = 20
 """Least number of rows whose values are scored; fewer are categories."""
 MAX_KNOTS = 5_000
@@ -56,7 +56,7 @@ class ColumnEncoder:
         values, counts = np.unique(cells, return_counts=True)  # NaN is one value
         order = np.argsort(-counts, kind="stable")
         if is_numeric and np.count_nonzero(~np.isnan(values)) > MAX_PLAIN_VALUES:
-            is_atom = (counts >= ATOM_FRACTION * len(cells)) | np.isnan(values)
+            is_atom = (counts >= max(MIN_ATOM_ROWS, ATOM_FRACTION * len(cells))) | np.isnan(values)
             atoms = [index for index in order if is_atom[index]][:MAX_ATOMS]
             is_scored = ~np.isin(np.arange(len(values)), atoms)
             if counts[is_scored].sum() >= MIN_SCORED:
@@ -94,12 +94,19 @@ class ColumnEncoder:
             low = np.interp(cells, self.knots, self.knot_levels)
             levels = self._tied_levels(cells, low, draws)
             scores = torch.special.ndtri(torch.from_numpy(levels)).numpy() / SCORE_SCALE
-            is_scored = ~known & ~np.isnan(cells)
+            is_scored = ~known & ~np.isnan(cells) & self._is_near_scored(cells, codes)
             codes[is_scored] = last
             return codes, np.where(is_scored, scores, 0.0).astype(np.float32)
         if len(self.rare):
             codes[~known] = last
         return codes, np.zeros(len(cells), np.float32)
+
+    def _is_near_scored(self, cells: Cells, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which cells (N,) are at least as near to the scored ones as to the nearest category (N,)."""
+        if not len(self.categories):
+            return np.ones(len(cells), bool)
+        distance = np.abs(cells - cells.clip(self.knots[0], self.knots[-1]))
+        return ~(distance > np.abs(cells - self.categories[codes]))
 
     def _tied_levels(self, cells: Cells, levels: Cells, draws: Cells | None) -> Cells:
         """Return levels (N,), drawn among those of equal values."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from zerosum.data.tables.formats import Texts
+from zerosum.data.tables.text_table import Texts
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from zerosum.data.kind import DataKind, Inspection, LoadOptions
 from zerosum.data.tables.config import TableDataConfig
-from zerosum.data.tables.table_file import TextTable, read_table, table_suffix
+from zerosum.data.tables.table_file import read_table, table_suffix
+from zerosum.data.tables.text_table import TextTable
 from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Tables(DataKind):
         assert isinstance(data, TableDataConfig), "the settings are of this kind"
         table = read_table(Path(data.source))
         detect_columns(table, data.column)
-        return Inspection(data.source, len(table.frame), resolved=table)
+        return Inspection(data.source, table.num_rows, resolved=table)
 
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
         """Load the table, split its rows, and fit the encoding."""

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.tables.date_format import DateFormat
 from zerosum.data.tables.detect import DetectedColumn
-from zerosum.data.tables.formats import ColumnFormat, Texts, restore_format
+from zerosum.data.tables.formats import BooleanFormat, CategoryFormat, ColumnFormat
+from zerosum.data.tables.imports import import_pandas
 from zerosum.data.tables.keys import KeyFormat
-from zerosum.data.tables.table_file import Dialect
+from zerosum.data.tables.number_format import IntegerFormat, NumberFormat
+from zerosum.data.tables.text_table import Dialect, TextColumn
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+FORMATS: Mapping[str, type[ColumnFormat]] = {
+    known.kind: known for known in (NumberFormat, IntegerFormat, DateFormat, CategoryFormat, BooleanFormat)
+}
+"""The formats by the kind of column."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,8 @@ class TableLayout:
     all_columns: tuple[DetectedColumn, ...]
     """All columns of the user's table."""
     dialect: Dialect
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    """The types of the columns in pandas, where the data keep them; others are as pandas reads them from a text."""
 
     @cached_property
     def columns(self) -> tuple[TableColumn, ...]:
@@ -61,29 +73,54 @@ class TableLayout:
             if isinstance(column.format, ColumnFormat)
         )
 
-    def parse(self, frame: DataFrame) -> NDArray[np.float64]:
+    def parse(self, columns: Mapping[str, TextColumn]) -> NDArray[np.float64]:
         """Return the cells (N, C) of the encoded columns of a table of texts, which has them all."""
-        cells = np.empty((len(frame), len(self.columns)))
-        for index, column in enumerate(self.columns):
-            texts: Texts = frame[column.name].to_numpy(object)
-            cells[:, index] = column.format.parse(texts)
-        return cells
+        pairs = ((column, columns[column.name]) for column in self.columns)
+        return np.stack([column.format.parse(own.values)[own.codes] for column, own in pairs], 1)
 
     def frame(self, cells: NDArray[np.float64], first: int) -> DataFrame:
         """Return rows (N, C) as a typed table, with new keys from row number `first` on."""
+        import_pandas()
         import pandas as pd
 
         own = {column.name: column.format.typed(cells[:, index]) for index, column in enumerate(self.columns)}
         keys = {column.name: column.format.typed(first, len(cells)) for column in self._keys}
         return pd.DataFrame({name: (own | keys)[name] for name in self.written_names})
 
+    def publish(self, cells: NDArray[np.float64], first: int, nullable: Collection[str] = ()) -> DataFrame:
+        """Return rows (N, C) as a table with the types that the user's table has in pandas.
+
+        Args:
+            cells: the rows.
+            first: the number of the first row.
+            nullable: the columns in which cells may be missing, whether or not some are in these rows.
+        """
+        import pandas as pd
+
+        frame = self.frame(cells, first)
+        for name in frame.columns:
+            if name in self.dtypes:
+                with suppress(TypeError, ValueError):  # such as missing cells in a column of integers
+                    frame[name] = frame[name].astype(self.dtypes[name])
+            elif frame[name].dtype == object:
+                frame[name] = pd.Series(frame[name].tolist())
+            elif name in nullable and frame[name].dtype in ("int64", "bool"):
+                frame[name] = frame[name].convert_dtypes()
+        return frame
+
     def texts(self, cells: NDArray[np.float64], first: int) -> DataFrame:
         """Return rows (N, C) as a table of texts, with new keys from row number `first` on."""
+        import_pandas()
         import pandas as pd
 
         own = {column.name: column.format.texts(cells[:, index]) for index, column in enumerate(self.columns)}
         keys = {column.name: column.format.texts(first, len(cells)) for column in self._keys}
         return pd.DataFrame({name: (own | keys)[name] for name in self.written_names}, dtype=object)
+
+    @cached_property
+    def known_names(self) -> frozenset[str]:
+        """The names of all columns of the user's table."""
+        return frozenset(column.name for column in self.all_columns)
 
     @property
     def written_names(self) -> list[str]:
@@ -109,7 +146,10 @@ class TableLayout:
             }
             for column in self.all_columns
         ]
-        return {"columns": columns, "separator": self.dialect.separator, "encoding": self.dialect.encoding}
+        return {
+            "columns": columns, "separator": self.dialect.separator, "encoding": self.dialect.encoding,
+            "dtypes": dict(self.dtypes),
+        }  # fmt: skip
 
     @classmethod
     def restore(cls, settings: Json) -> Self:
@@ -118,7 +158,11 @@ class TableLayout:
         columns = settings["columns"]
         assert isinstance(columns, Sequence), "with a list of columns"
         dialect = Dialect(str(settings["separator"]), str(settings["encoding"]))
-        return cls(tuple(_restore_column(column) for column in columns), dialect)
+        dtypes = settings.get("dtypes", {})
+        assert isinstance(dtypes, Mapping), "an object was saved"
+        return cls(
+            tuple(_restore_column(column) for column in columns), dialect, {name: str(dtypes[name]) for name in dtypes}
+        )
 
 
 @dataclass(frozen=True)
@@ -135,5 +179,6 @@ def _restore_column(settings: Json) -> DetectedColumn:
     if kind == KeyFormat.kind:
         found = KeyFormat(**values)  # type: ignore[arg-type]
     elif kind != "text":
-        found = restore_format(kind, values)
+        saved = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        found = FORMATS[kind](**saved)  # type: ignore[arg-type]
     return DetectedColumn(str(settings["name"]), found, str(settings["reason"]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,22 +16,21 @@ from zerosum.data.tables.codec import TableCodec
 from zerosum.data.tables.config import TableDataConfig
 from zerosum.data.tables.constraints import CONSTRAINTS, Constraint, Rows
 from zerosum.data.tables.dataset import TableDataset
-from zerosum.data.tables.detect import detect_columns
+from zerosum.data.tables.detect import detect_columns, list_names
 from zerosum.data.tables.encoder import ColumnEncoder
-from zerosum.data.tables.formats import ColumnFormat, Texts, is_missing
+from zerosum.data.tables.formats import ColumnFormat, is_missing
 from zerosum.data.tables.layout import TableLayout
 from zerosum.data.tables.summary import TableSummary
-from zerosum.data.tables.table_file import TextTable, read_table, shorten_cell
+from zerosum.data.tables.table_file import read_table
+from zerosum.data.tables.text_table import TextColumn, TextTable, shorten_cell
 from zerosum.data.text import pluralize, printable
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 MIN_ROWS = 20
 """Least number of rows to train on."""
 FEW_ROWS = 1_000
 """Fewer rows than this are noted: generators memorize them."""
 KIND = "tables"
+_NOTHING_VARIES = "no column varies, or all that do hold keys or text; give columns from which to learn"
 _CELL_MARK = "\x1f"
 
 
@@ -49,12 +47,12 @@ def load_table(data: TableDataConfig, options: LoadOptions, table: TextTable | N
     """
     table = table or read_table(Path(data.source))
     least = 1 if options.for_evaluation else MIN_ROWS
-    if len(table.frame) < least:
-        raise table.error(f"has {pluralize(len(table.frame), 'row')}; give at least {least}")
+    if table.num_rows < least:
+        raise table.error(f"has {pluralize(table.num_rows, 'row')}; give at least {least}")
     former = options.former.codec if options.former else None
     if isinstance(former, TableCodec):
         return _build_dataset(data, options, table, former.layout, former)
-    layout = TableLayout(detect_columns(table, data.column), table.dialect)
+    layout = TableLayout(detect_columns(table, data.column), table.dialect, table.dtypes)
     _check_columns(data, table, layout)
     return _build_dataset(data, options, table, layout, None)
 
@@ -66,7 +64,7 @@ def load_table_like(data: TableDataConfig, codec: TableCodec, options: LoadOptio
         BadInput: the table cannot be used, or lacks a column.
     """
     table = read_table(Path(data.source))
-    if not len(table.frame):
+    if not table.num_rows:
         raise table.error("has no rows; give at least 1")
     return _build_dataset(data, options, table, codec.layout, codec)
 
@@ -77,6 +75,8 @@ def _check_columns(data: TableDataConfig, table: TextTable, layout: TableLayout)
     Raises:
         BadInput: it is so.
     """
+    if not layout.columns:
+        raise table.error(_NOTHING_VARIES)
     names = [column.name for column in layout.all_columns]
     encoded = [column.name for column in layout.columns]
     constraints = {"combinations": data.combinations, "ordered": data.ordered, "sums": data.sums}
@@ -84,12 +84,10 @@ def _check_columns(data: TableDataConfig, table: TextTable, layout: TableLayout)
     for field, columns in {**wanted, "target": [data.target] if data.target else []}.items():
         if unknown := next((name for name in columns if name not in encoded), ""):
             left_out = "holds keys or text, which are not generated" if unknown in names else "there is no such column"
-            raise table.error(
-                f"`data.{field}` {printable(unknown)}: {left_out}; choose of {printable(', '.join(encoded))}"
-            )
+            raise table.error(f"`data.{field}` {printable(unknown)}: {left_out}; choose of {list_names(encoded)}")
     if data.group and data.group not in names:
         raise table.error(f"`data.group` {printable(data.group)}: there is no such column; choose one of "
-                          f"{printable(', '.join(names))}")  # fmt: skip
+                          f"{list_names(names)}")  # fmt: skip
     numeric = {column.name for column in layout.columns if column.is_numeric}
     for field in ("ordered", "sums"):
         if other := next((name for name in wanted[field] if name not in numeric), ""):
@@ -111,14 +109,14 @@ def _build_dataset(
     Raises:
         BadInput: a column is missing, a row does not keep a constraint, or nothing can be learned.
     """
-    if lost := next((column.name for column in layout.columns if column.name not in table.frame.columns), ""):
+    if lost := next((column.name for column in layout.columns if column.name not in table.columns), ""):
         raise table.error(f"has no column {shorten_cell(lost)}, which the run was trained on; add it")
-    cells = layout.parse(table.frame)
-    content_hashes = _hash_rows(table.frame, [column.name for column in layout.columns])
+    cells = layout.parse(table.columns)
+    content_hashes = _hash_rows([table.columns[column.name] for column in layout.columns])
     train, held_out = _split(data, options, table, content_hashes)
     fitted = codec or _fit_codec(data, layout, cells, train)
     if not fitted.has_blocks:
-        raise table.error("no column varies, or all that do hold keys or text; give columns from which to learn")
+        raise table.error(_NOTHING_VARIES)
     seed = torch.from_numpy(content_hashes.view(np.int64).copy())
     summary = _summarize(data, table, layout, cells, content_hashes, bool(codec))
     summary.train, summary.held_out = len(train), len(held_out)
@@ -127,16 +125,12 @@ def _build_dataset(
     return TableDataset(values, labels, (), content_hashes, train, held_out, summary, fitted, given_fraction=data.given)
 
 
-def _hash_rows(frame: DataFrame, names: Sequence[str]) -> NDArray[np.uint64]:
+def _hash_rows(columns: Sequence[TextColumn]) -> NDArray[np.uint64]:
     """Return the hashes (N,) of the texts of the encoded columns, so that neither keys nor the row's place matter."""
-    columns = []
-    for name in names:
-        texts: Texts = frame[name].to_numpy(object)
-        columns.append(np.where(is_missing(texts), "", texts).tolist())
-    rows = zip(*columns, strict=True) if columns else iter([()] * len(frame))
-    return np.array(
-        [hash_content("row", _CELL_MARK.join(row).encode(errors="surrogateescape")) for row in rows], np.uint64
-    )
+    values = [np.where(is_missing(column.values), "", column.values) for column in columns]
+    texts = (own[column.codes].tolist() for own, column in zip(values, columns, strict=True))
+    rows = (_CELL_MARK.join(row) for row in zip(*texts, strict=True))
+    return np.array([hash_content("row", row.encode(errors="surrogateescape")) for row in rows], np.uint64)
 
 
 def _split(
@@ -146,9 +140,9 @@ def _split(
     fraction, bounded = options.held_out_fraction, options.bounded_split
     if not data.group or options.for_evaluation:
         return options.keep_sides(content_hashes, *split_by_content(content_hashes, fraction, bounded=bounded))
-    texts = table.frame[data.group].astype(str).tolist()
-    hashes = {text: hash_content("group", text.encode(errors="surrogateescape")) for text in set(texts)}
-    groups = np.array([hashes[text] for text in texts], np.uint64)
+    column = table.columns[data.group]
+    own = [hash_content("group", text.encode(errors="surrogateescape")) for text in column.values.tolist()]
+    groups = np.array(own, np.uint64)[column.codes]
     train, held_out = split_by_group(content_hashes, groups, fraction, bounded=bounded)
     return options.former.split.keep(content_hashes, train, held_out, groups) if options.former else (train, held_out)
 
@@ -195,7 +189,7 @@ def _summarize(
 
 def _notes(table: TextTable, layout: TableLayout, cells: Rows, has_codec: bool) -> list[str]:
     """Return sentences for the user about what was decided."""
-    notes = [f"column {printable(column.name)} is left out: {column.reason}"
+    notes = [f"column {printable(column.name)}: {column.reason}"
              for column in layout.all_columns if column.format is None]  # fmt: skip
     if table.dialect.encoding == "cp1252":
         notes.append("the file is not UTF-8 and was read as Western Windows text (cp1252)")
@@ -213,5 +207,5 @@ def _notes(table: TextTable, layout: TableLayout, cells: Rows, has_codec: bool) 
 
 def _count_unknown(table: TextTable, known: ColumnFormat, name: str, cells: NDArray[np.float64]) -> int:
     """Return how many cells that are not missing are none of a format."""
-    texts: Texts = table.frame[name].to_numpy(object)
-    return int((np.isnan(cells) & ~is_missing(texts)).sum())
+    column = table.columns[name]
+    return int((np.isnan(cells) & ~known.find_missing(column.values)[column.codes]).sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from zerosum.data.summary import DatasetSummary
-from zerosum.data.text import pluralize
+from zerosum.data.text import pluralize, printable
 
 MAX_COLUMN_LINES = 60
 """Columns that are listed in the terminal; data.json has them all."""
@@ -28,11 +28,11 @@ class TableSummary(DatasetSummary):
     def item_lines(self) -> list[str]:
         """Return the lines about rows and columns."""
         text = [f"{self.source}: {pluralize(self.count, 'row')} of {pluralize(len(self.columns), 'column')}"]
-        width = max(map(len, self.columns), default=0)
         shown = list(self.columns.items())[:MAX_COLUMN_LINES]
+        width = min(30, max((len(printable(name)) for name, _ in shown), default=0))
         for name, reason in shown:
             gone = self.missing.get(name, 0)
-            text.append(f"  {name:<{min(width, 30)}}  {reason}" + (f", {gone:,} missing" if gone else ""))
+            text.append(f"  {printable(name):<{width}}  {reason}" + (f", {gone:,} missing" if gone else ""))
         if len(self.columns) > len(shown):
             text.append(f"  and {len(self.columns) - len(shown):,} more columns")
         return text

@@ -1,54 +1,24 @@
-"""Read the file of a table as texts, in any notation that spreadsheets and databases write."""
+"""Read the file of a table as texts."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.tables.imports import import_pandas
-from zerosum.data.text import pluralize, printable
+from zerosum.data.tables.text_file import read_text_file
+from zerosum.data.tables.text_table import TextColumn, TextTable, check_names, name_columns
+from zerosum.data.text import printable
 from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 TYPED_SUFFIXES = (".parquet", ".xlsx")
 SUFFIXES = (*TEXT_SUFFIXES, *TYPED_SUFFIXES)
 """Endings of the names of tables."""
-SEPARATORS = ",;\t|"
-_SNIFFED_BYTES = 1 << 16
-_MAX_CELL_CHARS = 60  # characters of a cell that are shown in a message
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How the cells of a text file are separated and encoded."""
-
-    separator: str = ","
-    encoding: str = "utf-8"
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table of texts."""
-
-    name: str
-    """Its name in messages."""
-    frame: DataFrame = field(repr=False)
-    """The cells as texts, "" where they are empty."""
-    dialect: Dialect
-
-    def error(self, message: str, row: int | None = None) -> BadInput:
-        """Return an error about the table or, counted from 0, one of its rows; in messages, the first row is 2."""
-        place = "" if row is None else f", row {row + 2:,}"
-        return BadInput(f"{printable(self.name)}{place}: {message}")
 
 
 def table_suffix(path: Path | str) -> str:
@@ -57,210 +27,100 @@ def table_suffix(path: Path | str) -> str:
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
 
 
-def shorten_cell(cell: str) -> str:
-    """Return a cell in quotes for a message, cut if it is long."""
-    text = printable(" ".join(cell[: 2 * _MAX_CELL_CHARS].split()))
-    return f"'{text}'" if len(text) <= _MAX_CELL_CHARS else f"'{text[:_MAX_CELL_CHARS]}...'"
-
-
-def read_table(path: Path, max_rows: int | None = None) -> TextTable:
+def read_table(path: Path) -> TextTable:
     """Read a table.
-
-    Args:
-        path: the file.
-        max_rows: read the first rows only; None: all.
 
     Raises:
         BadInput: it cannot be read, rows differ in their number of cells, or two columns have one name.
     """
     if not path.is_file():
         raise BadInput(f"`data.source` {path}: there is no such file; name a table ({', '.join(SUFFIXES)})")
-    import_pandas()
     suffix = table_suffix(path)
-    if suffix in TYPED_SUFFIXES:
-        return _read_typed(path, suffix, max_rows)
     if not suffix:
         raise BadInput(f"`data.source` {path}: is no table; name a file that ends with {', '.join(SUFFIXES)}")
-    return _read_texts(path, suffix, max_rows)
-
-
-def _read_texts(path: Path, suffix: str, max_rows: int | None) -> TextTable:
-    """Read a file of separated values.
-
-    Raises:
-        BadInput: it cannot be read.
-    """
-    import pandas as pd
-
-    head = _read_head(path, suffix)
-    encoding = _detect_encoding(path, head)
-    header = _read_header(path, head, encoding, suffix)
-    dialect = Dialect(header.separator, encoding)
+    import_pandas()
+    if suffix in TEXT_SUFFIXES:
+        return read_text_file(path)
     try:
-        frame = pd.read_csv(
-            path, sep=dialect.separator, encoding=encoding, encoding_errors="strict", dtype=str, keep_default_na=False,
-            na_filter=False, names=list(header.names), header=0, nrows=max_rows, engine="c", index_col=False,
-            skipinitialspace=True, on_bad_lines="error", compression="gzip" if suffix.endswith(".gz") else None,
-            quoting=csv.QUOTE_MINIMAL, low_memory=False,
-        )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
-        raise BadInput(f"{path}: not a valid table ({_first_line(error)}); each row has one cell for each name in the "
-                       "first row, and every quote is closed") from error  # fmt: skip
-    table = TextTable(str(path), frame.astype(object), dialect)
-    _check_rows_are_whole(table)
-    return table
+        frame = _read_excel(path) if suffix == ".xlsx" else _read_parquet(path)
+    except ImportError as error:
+        raise BadInput(f'{path}: reading it needs the tables extra: pip install "zerosum[tables]"') from error
+    except BadInput:
+        raise
+    except Exception as error:  # the readers raise errors of many libraries
+        raise BadInput(f"{path}: cannot be read ({_first_line(error)}); name an intact file") from error
+    names = name_columns([str(name).strip() for name in frame.columns])
+    check_names(str(path), names)
+    columns = {name: TextColumn.of(_texts_of_column(frame.iloc[:, place])) for place, name in enumerate(names)}
+    return TextTable(str(path), columns, dtypes=_read_dtypes(path) if suffix == ".parquet" else {})
 
 
 def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
-    return printable(text[0].removeprefix("Error tokenizing data. C error: ")) if text else "it cannot be decoded"
+    return printable(text[0]).rstrip(".") if text else "it cannot be decoded"
 
 
-def _check_rows_are_whole(table: TextTable) -> None:
-    """Raise if a row has fewer cells than there are columns: the reader leaves the rest without a text.
-
-    Raises:
-        BadInput: there is one.
-    """
-    last = table.frame.iloc[:, -1].isna()
-    if last.any():
-        row = int(last.to_numpy().argmax())
-        cells = int(table.frame.iloc[row].notna().sum())
-        raise table.error(
-            f"has {pluralize(cells, 'cell')}, and the first row names {len(table.frame.columns)} columns: mend the row",
-            row,
-        )
-
-
-@dataclass(frozen=True)
-class _Header:
-    names: tuple[str, ...]
-    separator: str
-
-
-def _read_head(path: Path, suffix: str) -> bytes:
-    """Return the first bytes of the text.
-
-    Raises:
-        BadInput: the file is empty or damaged.
-    """
-    try:
-        with gzip.open(path) if suffix.endswith(".gz") else path.open("rb") as file:
-            head = file.read(_SNIFFED_BYTES)
-    except (OSError, EOFError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}); name an intact file") from error
-    if not head.strip():
-        raise BadInput(f"{path}: is empty; name a table with a row of names and rows of values")
-    return head
-
-
-def _detect_encoding(path: Path, head: bytes) -> str:
-    """Return the encoding: by its mark, UTF-8, or that of Western Windows where the bytes are no UTF-8.
-
-    Raises:
-        BadInput: these are no texts.
-    """
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if head.startswith(mark):
-            return encoding
-    if b"\0" in head:
-        raise BadInput(f"{path}: holds no text; name a table of texts, or a .parquet or .xlsx file")
-    opener = gzip.open if str(path).lower().endswith(".gz") else open
-    try:
-        with opener(path, "rt", encoding="utf-8") as file:
-            while file.read(1 << 20):
-                pass
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
-
-
-def _read_header(path: Path, head: bytes, encoding: str, suffix: str) -> _Header:
-    """Return the names of the columns and what separates them.
-
-    Raises:
-        BadInput: two columns have one name, there is only one, or the first row holds no names.
-    """
-    text = head.decode(encoding, errors="ignore").lstrip("\ufeff")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    counts = Counter(char for char in _outside_quotes(first) if char in SEPARATORS)
-    separator = "\t" if suffix.startswith(".tsv") else max(SEPARATORS, key=lambda mark: counts[mark])
-    names = tuple(name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=separator,
-                                                           skipinitialspace=True)))  # fmt: skip
-    _check_names(str(path), names)
-    return _Header(names, separator)
-
-
-def _outside_quotes(line: str) -> str:
-    return "".join(line.split('"')[::2])
-
-
-def _check_names(name: str, columns: Sequence[str]) -> None:
-    """Raise unless every column has a name of its own.
-
-    Raises:
-        BadInput: one has none, two have the same, or all are numbers.
-    """
-    if len(columns) < 2:
-        raise BadInput(f"{name}: has only one column; a table needs at least two, separated by comma, semicolon or tab")
-    if all(_is_number(column) for column in columns):
-        raise BadInput(f"{name}: its first row holds numbers; add a first row with a name for each column")
-    for index, column in enumerate(columns):
-        if not column:
-            # as R and pandas write the column of row names
-            raise BadInput(f"{name}: column {index + 1} has no name in the first row; give it one, or remove it")
-        if columns.count(column) > 1:
-            raise BadInput(f"{name}: two columns have the name {shorten_cell(column)}; rename one of them")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_typed(path: Path, suffix: str, max_rows: int | None) -> TextTable:
-    """Read a file that holds typed values, as texts.
-
-    Raises:
-        BadInput: it cannot be read.
-    """
+def _read_parquet(path: Path) -> DataFrame:
     import pandas as pd
 
+    return pd.read_parquet(path, dtype_backend="numpy_nullable").reset_index(drop=True)
+
+
+def _read_dtypes(path: Path) -> dict[str, str]:
+    """Return the types that pandas gives the columns of a Parquet file."""
+    import pyarrow.parquet
+
+    empty = pyarrow.parquet.read_schema(path).empty_table().to_pandas()
+    return {str(name): str(dtype) for name, dtype in empty.dtypes.items()}
+
+
+def _read_excel(path: Path) -> DataFrame:
+    """Return the first sheet of a workbook, without rows and columns that are empty.
+
+    Raises:
+        BadInput: it has no cells.
+    """
+    import openpyxl
+    import pandas as pd
+
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
-        if suffix == ".parquet":
-            frame = pd.read_parquet(path, dtype_backend="numpy_nullable")
-        else:
-            frame = pd.read_excel(path, dtype_backend="numpy_nullable", nrows=max_rows)
-    except ImportError as error:
-        raise BadInput(f'{path}: reading it needs the tables extra: pip install "zerosum[tables]"') from error
-    except Exception as error:  # the readers raise errors of many libraries
-        raise BadInput(f"{path}: cannot be read ({_first_line(error)}); name an intact file") from error
-    _check_names(str(path), [str(name) for name in frame.columns])
-    return TextTable(str(path), texts_of_frame(frame[:max_rows]), Dialect())
+        rows = [row for row in book.worksheets[0].values if any(cell is not None for cell in row)]
+    finally:
+        book.close()
+    if not rows:
+        raise BadInput(f"{path}: its first sheet is empty; name a table with a row of names and rows of values")
+    size = max(max(place for place, cell in enumerate(row) if cell is not None) for row in rows) + 1
+    first, *rest = ([*row, *[None] * (size - len(row))][:size] for row in rows)
+    names = ["" if cell is None else str(cell) for cell in first]
+    return pd.DataFrame(
+        {place: pd.Series([row[place] for row in rest]) for place in range(size)}, range(len(rest))
+    ).set_axis(names, axis=1)
 
 
-def texts_of_frame(frame: DataFrame) -> DataFrame:
-    """Return a typed table as texts, "" where a value is missing."""
+def _texts_of_column(column: Series) -> Sequence[str]:
+    """Return typed cells as texts, "" where one is missing."""
     import pandas as pd
 
-    texts = {str(name): _texts_of_column(frame[name]) for name in frame.columns}
-    return pd.DataFrame(texts, dtype=object)
-
-
-def _texts_of_column(column: object) -> list[str]:
-    import pandas as pd
-
-    assert isinstance(column, pd.Series), "a name of a column is unique: checked before"
     missing = column.isna().to_numpy()
     if pd.api.types.is_datetime64_any_dtype(column):
-        has_time = (column.dropna().dt.normalize() != column.dropna()).any()
-        texts = column.dt.strftime("%Y-%m-%d %H:%M:%S" if has_time else "%Y-%m-%d").tolist()
+        texts = _texts_of_dates(column)
     elif pd.api.types.is_float_dtype(column):
-        numbers = column.to_numpy(float, na_value=0.0).tolist()
-        texts = [repr(number).removesuffix(".0") for number in numbers]
+        kind = "float32" if column.dtype.itemsize <= 4 else "float64"  # the texts of 32 bits are shorter
+        numbers = column.to_numpy(kind, na_value=0.0)
+        texts = [str(number).removesuffix(".0") for number in numbers]
     else:
         texts = [str(value) for value in column]
     return ["" if gone else text for text, gone in zip(texts, missing, strict=True)]
+
+
+def _texts_of_dates(column: Series) -> list[str]:
+    """Return dates, with times if one is not midnight, with fractions of seconds if one has them; in UTC."""
+    if column.dt.tz is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    present = column.dropna()
+    if (present.dt.microsecond != 0).any():
+        form = "%Y-%m-%d %H:%M:%S.%f"
+    else:
+        form = "%Y-%m-%d" if (present.dt.normalize() == present).all() else "%Y-%m-%d %H:%M:%S"
+    return [str(text) for text in column.dt.strftime(form)]

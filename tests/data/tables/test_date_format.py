@@ -1,0 +1,85 @@
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zerosum.data.tables.date_format import NOTATIONS, DateFormat, detect_date_format
+from zerosum.data.tables.formats import as_texts
+
+MOMENTS = [datetime(2021, 11, 28, 23, 59, 7, 250_000), datetime(1969, 1, 3, 4, 5, 6), datetime(2020, 2, 29, 12, 30, 41)]
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_every_notation_is_written_as_it_is_read(notation: str) -> None:
+    texts = as_texts(list(dict.fromkeys(moment.strftime(notation) for moment in MOMENTS)))
+    known = detect_date_format(texts)
+    assert known is not None
+    cells = known.parse(texts)
+    assert not np.isnan(cells).any()
+    assert np.array_equal(known.round(cells), cells)
+    assert [text.rstrip("0") for text in known.texts(cells)] == [text.rstrip("0") for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("texts", "seconds"),
+    [
+        (["1/5/2020", "12/31/2020"], 1578182400),  # the months come first, without zeros
+        (["31/12/2020", "1/2/2020"], 1609372800),
+        (["2020-1-5", "2021-11-12"], 1578182400),
+        (["03-JAN-20", "12-FEB-21"], 1578009600),
+        (["2020-01-01T10:00:00Z", "2021-01-01T10:00:00Z"], 1577872800),
+        (["2020-01-01 10:00:00+02:00", "2020-01-01 11:00:00+02:00"], 1577872800),
+        (["2020-01-01 10:00:00.123456", "2020-01-01 11:00:00.654321"], 1577872800.123456),
+        (["01/02/2020 3:04 pm", "11/12/2020 10:30 am"], 1580569440),
+        (["9999-12-31", "0001-01-01"], 253402214400),
+        (["7:30", "12:45"], -2208961800),
+    ],
+)
+def test_notations(texts: list[str], seconds: float) -> None:
+    known = detect_date_format(as_texts(texts))
+    assert known is not None
+    cells = known.parse(as_texts(texts))
+    assert cells[0] == seconds
+    assert known.texts(known.round(cells)).tolist() == texts
+    restored = DateFormat(**{**known.settings(), "unpadded": tuple(known.unpadded)})  # type: ignore[arg-type]
+    assert restored == known
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["hello"], ["2020-13-01"], ["30-Feb-2020"], ["2020-01-01", "2020-01-01 10:00"], ["12:75"], ["1.5"],
+     ["2020-01-01 10:00:00+02:00", "2020-01-01 11:00:00+01:00"], ["01/02/2020", "13/13/2020"]],
+)  # fmt: skip
+def test_texts_that_are_no_dates(texts: list[str]) -> None:
+    assert detect_date_format(as_texts(texts)) is None
+
+
+def test_missing_cells_and_types() -> None:
+    known = DateFormat(missing="NULL", notation="%d.%m.%Y")
+    cells = known.parse(as_texts(["31.12.2020", "", "NULL", "0000-00-00", "?"]))
+    assert np.isnan(cells[1:]).all()
+    assert known.texts(cells).tolist() == ["31.12.2020", *["NULL"] * 4]
+    typed = known.typed(cells)
+    assert str(typed.dtype).startswith("datetime64")
+    assert typed[0] == datetime(2020, 12, 31)
+    assert typed[1:].isna().all()
+
+
+def test_dates_between_the_days_are_rounded() -> None:
+    known = DateFormat(notation="%Y-%m-%d")
+    assert known.texts(known.round(np.array([86400 * 1.4]))).tolist() == ["1970-01-02"]
+    assert DateFormat(notation="%H:%M").round(np.array([89.0])).tolist() == [60.0]
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.lists(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 30)), min_size=1, max_size=20), st.data())
+def test_dates_are_read_and_written_exactly(moments: list[datetime], data: st.DataObject) -> None:
+    notation = data.draw(st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%Y-%m-%dT%H:%M:%S", "%d %b %Y %H:%M"]))
+    texts = as_texts([m.strftime(notation.replace("%Y", f"{m.year:04d}")) for m in moments])
+    known = DateFormat(notation=notation)
+    cells = known.parse(texts)
+    assert known.texts(cells).tolist() == texts.tolist()
+    assert all(abs((m - datetime(1970, 1, 1)).total_seconds() - c) < timedelta(days=1).total_seconds()
+               for m, c in zip(moments, cells, strict=True))  # fmt: skip
