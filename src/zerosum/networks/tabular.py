@@ -112,7 +112,7 @@ class BlockOutput(nn.Module):
         sums = weights.new_zeros(count, self.num_coded).scatter_add(1, owners, weights)
         soft = weights / sums.gather(1, owners)
         hard = (noisy.detach() >= peaks).to(soft.dtype)
-        return hard + soft - soft.detach()
+        return hard + (soft - soft.detach())  # exactly 0 and 1, as in real samples
 
 
 class Generator(nn.Module):
