@@ -22,6 +22,8 @@ BATCH_SIZE, EXAMPLES = 8, 800
 GIVEN_INPUTS = {"data.input": "dark", "data.target": "light"}
 NORM = {"vanilla with batch norm": ("vanilla", {"generator.norm": "batch", "discriminator.norm": "batch"})}
 """Batch norm in networks of which no recipe has it."""
+ROWS = "rows.csv"
+"""A table next to the images, for the recipe of rows."""
 
 
 def build_recipe(name: str, images: Path) -> Recipe:
@@ -32,15 +34,16 @@ def build_recipe(name: str, images: Path) -> Recipe:
     if recipe == "vanilla":
         settings["discriminator.dropout"] = 0  # each rank draws masks of its own
     settings |= {"training.precision": "float32", "training.device": "cpu"}
-    settings |= {"data.size": 32, "data.fit": "crop"}
-    settings["data.channels"] = 3 if translates else 1
-    settings |= GIVEN_INPUTS if translates and "degrade" not in tree["data"] else {}
     keywords: dict[str, tuple[str, object]] = {
         "training.batch_size": ("`batch_size`", BATCH_SIZE),
         "training.examples": ("`examples`", EXAMPLES),
     }
-    keywords["data.source"] = ("`source`", str(images))
-    variant = variants.choose_variant(recipe, "images", "nano")
+    has_rows = recipe == "table"
+    keywords["data.source"] = ("`source`", str(images.with_name(ROWS) if has_rows else images))
+    if not has_rows:
+        settings |= {"data.size": 32, "data.fit": "crop", "data.channels": 3 if translates else 1}
+        settings |= GIVEN_INPUTS if translates and "degrade" not in tree["data"] else {}
+    variant = variants.choose_variant(recipe, "tables" if has_rows else "images", "nano")
     return check_recipe(variants.build_settings_tree(recipe, variant, settings, keywords))
 
 

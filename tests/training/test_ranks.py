@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from one_round_worker import ROWS
 from PIL import Image
 from rank_killer import train_with_kills, weights_hash
 from rank_worker import train_and_save
@@ -40,11 +41,19 @@ def write_two_classes(folder: Path) -> Path:
     return folder
 
 
+def write_rows(path: Path) -> None:
+    """Write a table of two numbers and a category."""
+    rng = np.random.default_rng(0)
+    lines = [f"{x:.2f},{x + y:.1f},{'abc'[int(3 * y)]}" for x, y in rng.random((100, 2))]
+    path.write_text("\n".join(["x,y,kind", *lines]))
+
+
 def test_every_recipe_plays_the_same_game_on_two_ranks(tmp_path: Path, run_on: RunOn) -> None:
     """After a round, the squared gradients of each layer and the statistics of batch norm are those of one process."""
     images, single, double = write_two_classes(tmp_path / "images"), tmp_path / "1", tmp_path / "2"
     for folder in (single, double):
         folder.mkdir()
+    write_rows(tmp_path / ROWS)
     worker = HERE / "one_round_worker.py"
     alone = run_on(1, worker, images, single, cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
