@@ -23,10 +23,11 @@ import torch
 import zerosum
 from zerosum.data.kind import ignore_progress
 from zerosum.inference.generator import Generator
-from zerosum.inference.sample_stream import BATCH_SIZE, SampleSettings, SampleWriter
+from zerosum.inference.sample_stream import SampleSettings, SampleWriter
+from zerosum.media.kind import MediaKind
 
-ROUND = 2_000
-"""Samples of a round."""
+ROUND, BATCH_SIZE = 2_000, MediaKind.batch_size
+"""Samples of a round, and of a batch."""
 Seconds = tuple[float, float]
 """Of the generator alone, and of `sample`."""
 PEAK_SCRIPT = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zerosum.inference.load import load, load_translator
+from zerosum.workflows.apply import apply
 from zerosum.workflows.compare import compare
 from zerosum.workflows.diagnose import diagnose
 from zerosum.workflows.edit import edit, encode, mix
@@ -13,7 +14,6 @@ from zerosum.workflows.run import Run
 from zerosum.workflows.sample import sample, walk
 from zerosum.workflows.trace_nan import trace_nan
 from zerosum.workflows.train import profile, resume, train
-from zerosum.workflows.translate import apply
 
 __all__ = [
     "Run",

@@ -40,10 +40,10 @@ def test_conditions_are_trained_on_and_asked_for(people: Path, run_cli) -> None:
     code, out, err = run_cli("sample", "r", "-n", "4")
     assert code == 0, err
     for condition, expected in (
-        ("40,1.7", "--condition: name what each value is, such as age=VALUE (age, height)"),
-        ("ago=40", "--condition ago: no such column; did you mean age?"),
-        ("age=young", "--condition age=young: give a number"),
-        ("age=40,height", "--condition age=40,height: give each name once, with a value"),
+        ("40,1.7", "--given: name what each value is, such as age=VALUE (age, height)"),
+        ("ago=40", "--given ago: no such column; did you mean age?"),
+        ("age=young", "--given age=young: give a number"),
+        ("age=40,height", "--given age=40,height: give each name once, with a value"),
         ("age=40,age=41", "give each name once"),
         ("age=", "give each name once"),
     ):

@@ -68,11 +68,11 @@ def test_one_value_is_chosen() -> None:
     chosen = conditions.set_value(chosen, "species", "dog")
     assert chosen.tolist() == [[0, 0, 1]] * 2
     for name, value, match in (
-        ("aeg", "40", r"`condition` aeg: no such column; did you mean age\?"),
-        ("age", "old", r"`condition` age=old: give a number, such as 40 \(the training data have 20 to 60\)"),
-        ("age", "nan", r"`condition` age=nan: give a number"),
+        ("aeg", "40", r"`given` aeg: no such column; did you mean age\?"),
+        ("age", "old", r"`given` age=old: give a number, such as 40 \(the training data have 20 to 60\)"),
+        ("age", "nan", r"`given` age=nan: give a number"),
         ("age", "1e999", r"give a number"),
-        ("species", "dgo", r"`condition` species=dgo: no such value; did you mean dog\?"),
+        ("species", "dgo", r"`given` species=dgo: no such value; did you mean dog\?"),
         ("species", "x", r"give one of cat, dog"),
     ):
         with pytest.raises(BadInput, match=match):

@@ -135,5 +135,5 @@ def test_one_condition_is_repeated_for_all_samples(tree_generator: Generator) ->
     assert torch.equal(condition["target"], torch.full((3, 1), 4.0))
     assert torch.allclose(tree_generator.sample(3, condition=condition)["whole"], torch.tensor(3.0))
     for numbers in ([1.0, 2.0], [float("nan")]):
-        with pytest.raises(BadInput, match="`condition`"):
+        with pytest.raises(BadInput, match="`given`"):
             tree_generator.repeat_condition(numbers, 3)

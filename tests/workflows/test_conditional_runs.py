@@ -88,7 +88,7 @@ def test_files_of_samples_are_named_by_their_conditions(run: Path) -> None:
     assert folder.name == "00009600-seed0-n2-cbrightness_80+shape_dark"
     assert {path.name for path in folder.iterdir()} == {"00000.png", "00001.png", "grid.png", "samples.json"}
     for condition, match in (
-        ([40.0], r"`condition`: name what each value is, such as brightness=VALUE \(brightness, shape\)"),
+        ([40.0], r"`given`: name what each value is, such as brightness=VALUE \(brightness, shape\)"),
         ({"brightnes": 4}, r"did you mean brightness\?"),
         ({"shape": "red"}, r"give one of bright, dark"),
     ):
@@ -98,7 +98,7 @@ def test_files_of_samples_are_named_by_their_conditions(run: Path) -> None:
 
 
 def test_other_generators_have_no_named_conditions(digits_run: Path) -> None:
-    with pytest.raises(BadInput, match=r"`condition` age: this generator takes no conditions; leave it out"):
+    with pytest.raises(BadInput, match=r"`given` age: this generator takes no conditions; leave it out"):
         zerosum.sample(digits_run, 2, condition={"age": 4}, device="cpu")
 
 

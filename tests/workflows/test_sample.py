@@ -149,5 +149,5 @@ def test_the_progress_of_many_samples_tells_the_time_that_is_left(
 
 
 def test_a_condition_needs_a_run_that_takes_numbers(digits_run: Path) -> None:
-    with pytest.raises(BadInput, match="`condition`: this generator takes no numbers"):
+    with pytest.raises(BadInput, match="`given`: this generator takes no numbers"):
         zerosum.sample(digits_run, 2, condition=[0.5])

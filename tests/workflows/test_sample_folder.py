@@ -15,10 +15,11 @@ from workflow_helpers import IMAGES, RecordingReporter
 
 import zerosum
 from zerosum import files
+from zerosum.data.codec import Codec
 from zerosum.errors import BadInput
 from zerosum.inference import sample_stream
 from zerosum.inference.sample_stream import SampleSettings
-from zerosum.media.kind import MEDIA_KINDS
+from zerosum.media.kind import MEDIA_KINDS, MediaKind
 from zerosum.reporter import SilentReporter
 from zerosum.workflows import sample_folder
 from zerosum.workflows.sample_folder import SampleFolder, merge_ranges
@@ -34,7 +35,7 @@ class InterruptingReporter(RecordingReporter):
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample_stream, "BATCH_SIZE", 8)
+    monkeypatch.setattr(MediaKind, "batch_size", 8)
 
 
 def numbered_files(folder: Path) -> dict[str, bytes]:
@@ -115,10 +116,10 @@ def test_a_file_that_cannot_be_written_leaves_those_before(
     folder, media = tmp_path / "samples", MEDIA_KINDS.find("images")
     write = type(media).write
 
-    def fill_disk(self: object, items: np.ndarray, into: Path, first: int = 0) -> None:
+    def fill_disk(self: object, items: np.ndarray, codec: Codec, into: Path, first: int = 0) -> None:
         if first == 16:
             raise OSError(28, "No space left on device", str(into / "00016.png"))
-        write(media, items, into, first)
+        write(media, items, codec, into, first)
 
     monkeypatch.setattr(type(media), "write", fill_disk)
     with pytest.raises(OSError, match="No space left"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -43,12 +44,18 @@ def sample(
         ),
     ] = math.inf,
     label: ClassOption = None,
-    condition: Annotated[
+    given: Annotated[
         str,
         typer.Option(
-            help="Condition of all samples: age=40,species=cat by the columns of data.conditions; else 0.5,-1.",
+            "--given",
+            "--condition",
+            help="Given values of all samples: cut=Ideal,color=E by columns; of other data numbers, 0.5,-1.",
             show_default=False,
         ),
+    ] = "",
+    where: Annotated[
+        str,
+        typer.Option(help='Keep rows that pass: "price<1000 and cut=Ideal".', show_default=False),
     ] = "",
     into: IntoOption = None,
     best: BestOption = False,
@@ -60,7 +67,7 @@ def sample(
     with redirect_stdout(sys.stderr):  # standard output is the path alone, for scripts
         folder = api.sample(
             run, num_samples, first=first, each=each, seed=seed, truncation=truncation, label=label,
-            condition=_parse_condition(condition), into=into, best=best, device=device, reporter=create_reporter(),
+            given=_parse_given(given), where=where, into=into, best=best, device=device, reporter=create_reporter(),
         )  # fmt: skip
     echo_path(folder)
 
@@ -178,7 +185,7 @@ def encode(
 @app.command()
 def apply(
     run: ModelArgument,
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="An image, or a folder of images or video frames.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="An image, a folder of images, or a table.")],
     into: IntoOption = None,
     mask: Annotated[
         Path | None,
@@ -192,19 +199,28 @@ def apply(
     network_interpolation: Annotated[
         float, typer.Option(help="Of esrgan and srgan: 0 before adversarial training (soft), 1 as trained.")
     ] = 1.0,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            help="Of a table: samples whose mean or most frequent value fills a missing cell, by default 32; 1 for a "
+            "random draw.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: SeedOption = 0,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Keep existing output files, and write the missing ones.")
     ] = False,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Translate images with a run of an image-to-image recipe; images of any size, which keep their names."""
+    """Translate images of any size with a run of an image-to-image recipe, or fill the missing cells of a table."""
     from zerosum import api
 
     paths = api.apply(
         run, source, into=into, mask=mask, degrade=degrade, reverse=reverse, shorter_side=shorter_side,
-        network_interpolation=network_interpolation, skip_existing=skip_existing, best=best, device=device,
-        reporter=create_reporter(),
+        network_interpolation=network_interpolation, draws=draws, seed=seed, skip_existing=skip_existing, best=best,
+        device=device, reporter=create_reporter(),
     )  # fmt: skip
     if not paths:
         echo("all output files exist already")
@@ -214,18 +230,35 @@ def apply(
         echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
 
 
-def _parse_condition(text: str) -> list[float] | dict[str, str | float]:
-    """Return the values of a condition by name, or its numbers, which are separated by commas; [] for an empty text."""
-    if "=" in text:
-        pairs = [part.partition("=") for part in text.split(",")]
-        values: dict[str, str | float] = {name.strip(): value.strip() for name, _, value in pairs}
-        if "" in values.values() or len(values) < len(pairs):
-            raise BadInput(f"--condition {text}: give each name once, with a value: age=40,species=cat")
-        return values
-    try:
-        return [float(part) for part in text.split(",")] if text else []
-    except ValueError:
-        raise BadInput(f"--condition {text}: give numbers, separated by commas: 0.5,-1") from None
+_QUOTED = r"""\"[^"]*\"|'[^']*'"""
+_GIVEN = re.compile(rf"""\s*({_QUOTED}|[^"',=][^,=]*?)\s*=\s*({_QUOTED}|[^"',][^,]*?)\s*(?:,|$)""")
+"""A name and its value, each in quotes if it holds other marks: city="Linz, Nord"."""
+
+
+def _parse_given(text: str) -> list[float] | dict[str, str | float]:
+    """Return the given values by name, or the numbers, which are separated by commas; [] for an empty text."""
+    if "=" not in text:
+        try:
+            return [float(part) for part in text.split(",")] if text else []
+        except ValueError:
+            raise BadInput(f"--given {text}: give values by name, age=40,species=cat, or numbers: 0.5,-1") from None
+    values: dict[str, str | float] = {}
+    start = 0
+    while start < len(text):
+        match = _GIVEN.match(text, start)
+        name, value = (_unquote(part) for part in match.groups()) if match else ("", "")
+        if match is None or not name or not value or name in values:
+            raise BadInput(
+                f"--given {text}: give each name once, with a value: age=40,species=cat; a value with a "
+                "comma stands in quotes"
+            )
+        values[name] = value
+        start = match.end()
+    return values
+
+
+def _unquote(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _parse_indices(flag: str, text: str) -> list[int]:

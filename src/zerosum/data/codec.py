@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from zerosum.errors import BadInput
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from torch import Tensor
 
     from zerosum.game.sample_spec import SampleSpec
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 Items: TypeAlias = NDArray[np.generic]
 """Items with first axis N, in the type of their kind: images are uint8 (N, H, W, C), points float32 (N, F)."""
+GivenValues: TypeAlias = Mapping[str, "str | float"]
+"""Values of a condition by their names, as users write them or as numbers."""
+FilterFn: TypeAlias = Callable[[Items], NDArray[np.bool_]]
+"""From items (N, ...) to which of them pass, (N,)."""
 
 
 class Codec(ABC):
@@ -79,9 +84,44 @@ class Codec(ABC):
         """The number of steps that items resolve between -1 and 1 of a sample: 255 for bytes."""
         return 2.0**24
 
+    def decode_given(self, sample: Sample, seed: Tensor, values: GivenValues) -> Items:
+        """Decode samples (N, ...) that were generated with some values of their condition given.
+
+        By default as any others: given values are no part of an item. Else they are exactly as given.
+        """
+        return self.decode(sample, seed)
+
+    def publish(self, samples: Sample, seed: Tensor, first: int, given: GivenValues) -> Sample | DataFrame:
+        """Return samples (N, ...) as users of Python get them, by default unchanged.
+
+        Args:
+            samples: samples number `first`, `first + 1`, ...
+            seed: (N,) int64 on the CPU, from which all randomness of their decoding derives.
+            first: the number of the first sample.
+            given: the values of their condition that were given.
+        """
+        return samples
+
+    def parse_filter(self, text: str) -> FilterFn:
+        """Return the filter of items that a text means.
+
+        Raises:
+            BadInput: it means none, or these items have nothing that can be compared.
+        """
+        raise BadInput("`where`: these samples have no columns whose values could be compared; leave it out")
+
     @abstractmethod
     def embed(self, sample: Sample) -> Tensor:
         """Return cheap features (N, D) float32 on the CPU of samples (N, ...), whose distances the monitor compares."""
+
+    @property
+    def block_names(self) -> tuple[str, ...]:
+        """The names of the blocks of a sample, such as those of columns; () if they have none."""
+        return ()
+
+    def category_name(self, block: int, category: int) -> str:
+        """Return the name of a category of a block, such as "Ideal"; "" if it has none."""
+        return ""
 
     def settings(self) -> Mapping[str, Json]:
         """Return what `DataKind.restore_codec` needs besides the tensors."""
@@ -129,4 +169,19 @@ class Codec(ABC):
         Raises:
             BadInput: there is no such value.
         """
-        raise BadInput(f"`condition` {name}: these data have no conditions with names; leave it out")
+        raise BadInput(f"`given` {name}: these data have no conditions with names; leave it out")
+
+    def set_conditions(self, condition: Sample, values: GivenValues, seed: Tensor) -> Sample:
+        """Return conditions (N, ...) with several values set.
+
+        Args:
+            condition: the conditions.
+            values: the values by their names.
+            seed: (N,) int64 of the samples, from which all randomness derives.
+
+        Raises:
+            BadInput: there is no such value.
+        """
+        for name, value in values.items():
+            condition = self.set_condition(condition, name, str(value))
+        return condition

@@ -104,7 +104,7 @@ class NumberColumn(ConditionColumn):
         for cell, number in zip(cells, numbers, strict=True):
             if number is None:
                 raise BadInput(
-                    f"`condition` {self.name}={printable(cell)}: give a number, such as {self.mean:.3g} (the training"
+                    f"`given` {self.name}={printable(cell)}: give a number, such as {self.mean:.3g} (the training"
                     f" data have {self.low:.6g} to {self.high:.6g})"
                 )
         standardized = [(number - self.mean) / self.deviation for number in numbers if number is not None]
@@ -148,7 +148,7 @@ class TextColumn(ConditionColumn):
             if cell not in positions:
                 nearest = difflib.get_close_matches(cell, self.texts, 1)
                 hint = f"did you mean {nearest[0]}?" if nearest else f"give one of {', '.join(self.texts[:20])}"
-                raise BadInput(f"`condition` {self.name}={printable(cell)}: no such value; {printable(hint)}")
+                raise BadInput(f"`given` {self.name}={printable(cell)}: no such value; {printable(hint)}")
         one_hot = np.zeros((len(cells), self.width), np.float32)
         one_hot[np.arange(len(cells)), [positions[cell] for cell in cells]] = 1
         return one_hot
@@ -242,7 +242,7 @@ class Conditions:
         if name not in self.names:
             nearest = difflib.get_close_matches(name, self.names, 1)
             hint = f"did you mean {nearest[0]}?" if nearest else f"give one of {', '.join(self.names)}"
-            raise BadInput(f"`condition` {printable(name)}: no such column; {printable(hint)}")
+            raise BadInput(f"`given` {printable(name)}: no such column; {printable(hint)}")
         position = self.names.index(name)
         first = sum(column.width for column in self.columns[:position])
         numbers = torch.from_numpy(self.columns[position].encode([value]))

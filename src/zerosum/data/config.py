@@ -49,6 +49,11 @@ class DataConfig(Settings):
         return ()
 
     @property
+    def trains_conditions(self) -> bool:
+        """Whether networks that take conditions are trained with them, so that samples can be asked for them."""
+        return True
+
+    @property
     def fills_holes(self) -> bool:
         """Whether the last channel of an input is a mask of the hole that is to be filled."""
         return False

@@ -97,6 +97,10 @@ class DataKind(ABC):
     """The kind of augmentation before the discriminator where data are scarce, as in `augment.kind`."""
     builtin: ClassVar[tuple[str, ...]] = ()
     """Names of built-in datasets."""
+    publishes_items: ClassVar[bool] = False
+    """Whether users of Python get samples as items, see `Codec.publish`, and not as tensors, which they decode."""
+    extra: ClassVar[str] = ""
+    """The extra of the package that has what these data need; "" if none is needed."""
     pipeline_tag: ClassVar[str] = ""
     """The task of its models on the Hugging Face Hub, one of their list; "" if none suits."""
 
@@ -108,6 +112,14 @@ class DataKind(ABC):
     @abstractmethod
     def claims(self, table: Mapping[str, object]) -> float:
         """Return how sure it is, from 0 to 1, that data with these settings (without `kind`) are of this kind."""
+
+    def store(self, source: object) -> Path | None:
+        """Store data that a user of Python has in memory as a file, and return its path; None if it is none of these.
+
+        Raises:
+            BadInput: they cannot be stored.
+        """
+        return None
 
     @abstractmethod
     def inspect(self, data: DataConfig) -> Inspection:
@@ -245,6 +257,18 @@ def selected_kind(table: Mapping[str, object]) -> str:
 def claimed_kind(table: Mapping[str, object]) -> str:
     """Return the name of the kind of data that is surest of these settings (those of `[data]`, without `kind`)."""
     return max(DATA_KINDS, key=lambda name: DATA_KINDS.find(name).claims(table))
+
+
+def store_source(source: object) -> Path:
+    """Store data that a user of Python has in memory, of any kind, as a file, and return its path.
+
+    Raises:
+        BadInput: no kind of data is that.
+    """
+    for name in DATA_KINDS:
+        if (path := DATA_KINDS.find(name).store(source)) is not None:
+            return path
+    raise BadInput(f"`source`: give a path, a list of paths or a pandas DataFrame, not {type(source).__name__}")
 
 
 def load_dataset(data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:

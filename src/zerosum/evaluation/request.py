@@ -119,7 +119,7 @@ def build_run_task(
 
 
 def _generate_items(generator: Generator, seed: int, truncation: float, start: int, count: int) -> Items:
-    samples = generator.sample(count, seed=seed, truncation=truncation, first=start)
+    samples = generator.draw_samples(count, seed=seed, truncation=truncation, first=start)
     return decode_finite(generator.codec, samples, seeded_rng.derive_seeds(seed, start, count))
 
 

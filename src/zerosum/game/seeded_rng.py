@@ -53,6 +53,7 @@ class RandomStream(IntEnum):
     TIES = 92
     RARE_VALUE = 93
     GIVEN_COLUMNS = 94
+    COMBINATION = 95
 
 
 @unique

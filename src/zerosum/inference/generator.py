@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from zerosum.data.codec import Codec, Items
+from zerosum.data.codec import Codec, GivenValues, Items
 from zerosum.data.kind import ProgressFn, ignore_progress
+from zerosum.data.text import printable
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
 from zerosum.game.latent import Latent
 from zerosum.game.sample_spec import SampleSpec, TensorSpec, leaf_specs
 from zerosum.game.types import Sample, condition_inputs
 from zerosum.inference.latent_space import StyleGenerator
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 InterpolationFn = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From two latents (L,) and fractions (K,) in [0, 1] to K interpolated latents (K, L); 0 is the first, 1 the second."""
@@ -69,6 +75,8 @@ class Generator:
     """Names of the classes; () if it is unconditional."""
     class_priors: tuple[float, ...] = ()
     """Fraction of the training examples in each class."""
+    trained_conditions: bool = True
+    """Whether it was trained with conditions, if the data have any."""
 
     def draw_latents(self, num_samples: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
         """Draw latents number `first` to `first + num_samples - 1` of a seed, (num_samples, L) float32.
@@ -159,12 +167,12 @@ class Generator:
         """
         spec = self.codec.condition_spec
         if spec is None:
-            raise BadInput("`condition`: this generator takes no numbers as a condition; leave it out")
+            raise BadInput("`given`: this generator takes no numbers as a condition; leave it out")
         if names := self.codec.condition_names:
-            raise BadInput(f"`condition`: name what each value is, such as {names[0]}=VALUE ({', '.join(names)})")
+            raise BadInput(f"`given`: name what each value is, such as {names[0]}=VALUE ({', '.join(names)})")
         expected = sum(math.prod(leaf.shape) for leaf in leaf_specs(spec))
         if len(numbers) != expected or not all(map(math.isfinite, numbers)):
-            raise BadInput(f"`condition` of {len(numbers)} numbers: give {expected}, each of them finite")
+            raise BadInput(f"`given` of {len(numbers)} numbers: give {expected}, each of them finite")
         values = iter(numbers)
 
         def fill(inner: SampleSpec) -> Sample:
@@ -176,7 +184,7 @@ class Generator:
         return fill(spec)
 
     def choose_conditions(
-        self, values: Mapping[str, str | float], num_samples: int, seed: int = 0,
+        self, values: GivenValues, num_samples: int, seed: int = 0,
         label: str | int | Tensor | None = None, first: int = 0,
     ) -> Sample:  # fmt: skip
         """Return numeric conditions (num_samples, ...) with chosen values, by name; others are drawn as in the data.
@@ -193,11 +201,26 @@ class Generator:
         """
         seeds = seeded_rng.derive_seeds(seed, first, num_samples)
         condition = self.codec.draw_conditions(seeds, self.draw_labels(num_samples, seed, first, label))
+        self.require_conditions(f"`given` {', '.join(values)}")
         if condition is None:
-            raise BadInput(f"`condition` {', '.join(values)}: this generator takes no conditions; leave it out")
-        for name, value in values.items():
-            condition = self.codec.set_condition(condition, name, str(value))
-        return condition
+            raise BadInput(f"`given` {', '.join(values)}: this generator takes no conditions; leave it out")
+        return self.codec.set_conditions(condition, values, seeds)
+
+    def require_conditions(self, subject: str) -> None:
+        """Raise if the data have conditions, but the network was not trained to take them.
+
+        Args:
+            subject: the argument that needs them, for the message.
+
+        Raises:
+            BadInput: it was not.
+        """
+        is_taken = self.trained_conditions and "condition" in condition_inputs(self.network)
+        if self.codec.condition_spec is not None and not is_taken:
+            raise BadInput(
+                f"{printable(subject)}: this generator was trained with nothing given; train with "
+                "`generator.condition` given and `data.given` above 0"
+            )
 
     @torch.no_grad()
     def generate(
@@ -247,9 +270,9 @@ class Generator:
 
     def sample(
         self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf,
-        label: str | int | Tensor | None = None, condition: Sample | None = None, first: int = 0, batch_size: int = 64,
-        progress: ProgressFn = ignore_progress,
-    ) -> Sample:  # fmt: skip
+        label: str | int | Tensor | None = None, given: GivenValues = MappingProxyType({}),
+        condition: Sample | None = None, first: int = 0, batch_size: int = 64, progress: ProgressFn = ignore_progress,
+    ) -> Sample | DataFrame:  # fmt: skip
         """Generate samples `first` to `first + num_samples - 1` of a seed. Sample i of a seed is always the same.
 
         Args:
@@ -258,16 +281,38 @@ class Generator:
             truncation: trades diversity for quality. It bounds the absolute value of each latent component (about 0.7
                 is usual) or, if the network has styles, scales their distance from the mean style.
             label: class of all samples, by name or index, or (num_samples,) indices; None: drawn from the prior.
+            given: values of the condition of all samples by their names, such as columns; others are as in the data.
             condition: (num_samples, ...) numeric conditions; None: drawn as in the data.
             first: number of the first sample.
             batch_size: samples generated at a time.
             progress: called after each batch with the numbers of samples done and of all samples.
 
         Returns:
-            Samples (num_samples, ...) on the CPU; `decode` turns them into items.
+            Samples (num_samples, ...) on the CPU, as networks make them; `decode` turns them into items. Of a table, a
+            pandas DataFrame with its columns and types.
 
         Raises:
-            BadInput: if `num_samples` or `truncation` is not positive, or there is no such class.
+            BadInput: if `num_samples` or `truncation` is not positive, or there is no such class or value.
+        """
+        if given:
+            if condition is not None:
+                raise BadInput(f"`given` {', '.join(given)}: `condition` is given too; leave one of them out")
+            condition = self.choose_conditions(given, num_samples, seed, label, first)
+        samples = self.draw_samples(
+            num_samples, seed=seed, truncation=truncation, label=label, condition=condition, first=first,
+            batch_size=batch_size, progress=progress,
+        )  # fmt: skip
+        return self.codec.publish(samples, seeded_rng.derive_seeds(seed, first, num_samples), first, given)
+
+    def draw_samples(
+        self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf,
+        label: str | int | Tensor | None = None, condition: Sample | None = None, first: int = 0, batch_size: int = 64,
+        progress: ProgressFn = ignore_progress,
+    ) -> Sample:  # fmt: skip
+        """Generate samples as the network makes them; see `sample`.
+
+        Returns:
+            Samples (num_samples, ...) on the CPU; `decode` turns them into items.
         """
         truncates_styles = self.has_styles and not math.isinf(truncation)
         latents = self.draw_latents(
@@ -280,10 +325,17 @@ class Generator:
             progress=progress,
         )  # fmt: skip
 
-    def decode(self, samples: Sample, seed: int = 0, first: int = 0) -> Items:
-        """Decode samples `first` to `first + N - 1` of a seed to items, such as images uint8 (N, H, W, C)."""
-        count = len(tree_leaves(samples)[0])
-        return self.codec.decode(samples, seeded_rng.derive_seeds(seed, first, count))
+    def decode(self, samples: Sample, seed: int = 0, first: int = 0, given: GivenValues | None = None) -> Items:
+        """Decode samples `first` to `first + N - 1` of a seed to items, such as images uint8 (N, H, W, C).
+
+        Args:
+            samples: the samples.
+            seed: their seed.
+            first: the number of the first one.
+            given: the values of their condition that were given.
+        """
+        seeds = seeded_rng.derive_seeds(seed, first, len(tree_leaves(samples)[0]))
+        return self.codec.decode_given(samples, seeds, given) if given else self.codec.decode(samples, seeds)
 
     def interpolate(
         self, start: Tensor, end: Tensor, steps: int = 10, interpolation: InterpolationFn = slerp, *,

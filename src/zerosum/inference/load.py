@@ -119,8 +119,9 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
         autoencoder = model.load_into(build_autoencoder, AUTOENCODER_PREFIX, choose_device(device))
         network = DecodedGenerator(network, autoencoder)
     return Generator(
-        network, recipe.latent, saved.kind, saved.codec, model.checkpoint, tuple(classes), tuple(classes.values())
-    )
+        network, recipe.latent, saved.kind, saved.codec, model.checkpoint, tuple(classes), tuple(classes.values()),
+        recipe.data.trains_conditions,
+    )  # fmt: skip
 
 
 def load_translator(

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zerosum.data.codec import Items
+from zerosum.data.codec import GivenValues, Items
 from zerosum.data.kind import ProgressFn
+from zerosum.data.text import printable
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import leaf_specs
 from zerosum.game.sample_tree import leaves
@@ -26,11 +29,14 @@ from zerosum.media.kind import MEDIA_KINDS
 
 SHEET_SAMPLES = 256
 """Samples of the sheet: 16 x 16. More are seen by nobody."""
-BATCH_SIZE, BATCH_VALUES = 64, 1 << 24
-"""Largest number of samples of a batch, and of values in it: 64 MiB of float32."""
+BATCH_VALUES = 1 << 24
+"""Largest number of values in a batch: 64 MiB of float32."""
+MIN_DRAWN, MIN_PASSED = 10_000, 1 / 1_000
+"""Of samples that are filtered, so many are drawn before fewer than this fraction that pass are too few."""
 WAITING_BATCHES = 3
 """Batches for each thread that wait to be written. They bound the memory, however slow the disk is."""
 MAX_THREADS = 8
+ItemsFn: TypeAlias = Callable[[], Items]
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,10 @@ class SampleSettings:
     """The class of all samples, by name or index; None: as `classes_in_turn` says."""
     classes_in_turn: bool = False
     """Whether the classes take turns, so that all are equally frequent; else they are as frequent as in the data."""
-    condition: Sequence[float] | Mapping[str, str | float] = ()
-    """The condition of all samples; (): as in the data."""
+    given: Sequence[float] | GivenValues = ()
+    """The condition of all samples, or the values of it that are given; (): as in the data."""
+    where: str = ""
+    """A filter: of the samples, those that pass are written, and numbered in their order; "": all."""
 
     def labels(self, generator: Generator, first: int, count: int) -> Tensor | None:
         """Return the classes of samples `first` to `first + count - 1`, (count,) int64; None if there are none.
@@ -66,15 +74,58 @@ class SampleSettings:
             BadInput: there is no such class or condition.
         """
         labels, conditions = self.labels(generator, first, count), None
-        if self.condition:
-            if isinstance(self.condition, Mapping):
-                conditions = generator.choose_conditions(self.condition, count, self.seed, labels, first)
+        if self.given:
+            if isinstance(self.given, Mapping):
+                conditions = generator.choose_conditions(self.given, count, self.seed, labels, first)
             else:
-                conditions = generator.repeat_condition(self.condition, count)
-        return generator.sample(
+                conditions = generator.repeat_condition(self.given, count)
+        return generator.draw_samples(
             count, seed=self.seed, truncation=self.truncation, label=labels, condition=conditions, first=first,
             batch_size=count,
         )  # fmt: skip
+
+    def decode(self, generator: Generator, samples: Sample, first: int) -> Items:
+        """Return the items of samples `first`, `first + 1`, ..."""
+        items = generator.decode(samples, self.seed, first, self.given if isinstance(self.given, Mapping) else None)
+        assert len(items) == len(leaves(samples)[0]), "a codec makes one item of each sample"
+        return items
+
+    def batches(self, generator: Generator, first: int, end: int, batch_size: int) -> Iterator[tuple[int, ItemsFn]]:
+        """Yield the number of the first sample of each batch, and a function that returns its items.
+
+        Samples are generated here, one batch after the other; what is yielded may be called by any thread.
+
+        Raises:
+            BadInput: there is no such class or condition, or almost no sample passes the filter.
+        """
+        if self.where:
+            yield from self._filtered_batches(generator, end, batch_size)
+            return
+        for start in range(first, end, batch_size):
+            samples = self.generate(generator, start, min(batch_size, end - start))
+            yield start, partial(self.decode, generator, samples, start)
+
+    def _filtered_batches(self, generator: Generator, end: int, batch_size: int) -> Iterator[tuple[int, ItemsFn]]:
+        """Yield batches of the samples that pass the filter, up to the number `end` of them."""
+        passes = generator.codec.parse_filter(self.where)
+        passed = drawn = 0
+        while passed < end:
+            samples = self.generate(generator, drawn, batch_size)
+            items = self.decode(generator, samples, drawn)
+            kept = items[passes(items)][: end - passed]
+            drawn += batch_size
+            if len(kept):
+                yield passed, partial(_identity, kept)
+            passed += len(kept)
+            if drawn >= MIN_DRAWN and passed < min(end, drawn * MIN_PASSED):
+                raise BadInput(
+                    f"`where` {printable(self.where)}: of {drawn:,} samples, {passed:,} pass, and fewer than 1 in "
+                    f"{1 / MIN_PASSED:,.0f} are too few to wait for; widen the filter, or give columns with `given`"
+                )
+
+
+def _identity(items: Items) -> Items:
+    return items
 
 
 class SampleWriter:
@@ -96,7 +147,7 @@ class SampleWriter:
         self._lock = Lock()
         self._first = self.end = first
         values = sum(math.prod(leaf.shape) for leaf in leaf_specs(generator.codec.spec))
-        self._batch_size = max(1, min(BATCH_SIZE, BATCH_VALUES // values))
+        self._batch_size = max(1, min(self._media.batch_size, BATCH_VALUES // values))
         has_own_files = self._media.file_name(generator.codec, 0)
         self._num_threads = min(MAX_THREADS, max(1, (os.cpu_count() or 1) // 2)) if has_own_files else 1
 
@@ -114,9 +165,8 @@ class SampleWriter:
         start, stop = self.end, self.end + count
         pending: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._num_threads, "samples") as pool:  # at its end, also after Ctrl-C, all is written
-            for first in range(start, stop, self._batch_size):
-                samples = self._settings.generate(self._generator, first, min(self._batch_size, stop - first))
-                pending.append(pool.submit(self._write_batch, samples, first))
+            for first, make_items in self._settings.batches(self._generator, start, stop, self._batch_size):
+                pending.append(pool.submit(self._write_batch, make_items, first))
                 while pending and (len(pending) > WAITING_BATCHES * self._num_threads or pending[0].done()):
                     pending.popleft().result()
                     progress(self.end - start, count)
@@ -128,10 +178,9 @@ class SampleWriter:
         """Return the first samples that were written, up to `SHEET_SAMPLES`, as they are drawn: (N, ...)."""
         return np.concatenate([self._sheet[first] for first in sorted(self._sheet) if first < self.end])
 
-    def _write_batch(self, samples: Sample, first: int) -> None:
+    def _write_batch(self, make_items: ItemsFn, first: int) -> None:
         """Write the samples from number `first` on, and note that they are there."""
-        items = self._generator.decode(samples, self._settings.seed, first)
-        assert len(items) == len(leaves(samples)[0]), "a codec makes one item of each sample"
+        items = make_items()
         self._media.write(items, self._generator.codec, self._folder, first)
         if first < self._first + SHEET_SAMPLES:
             self._sheet[first] = self._generator.codec.preview(items[: self._first + SHEET_SAMPLES - first])

@@ -28,7 +28,7 @@ def write_class_grid(generator: Generator, folder: Path, seed: int, truncation: 
     """Write classes.png, a grid with a row for each trained class, up to `MAX_CLASS_ROWS`."""
     labels = generator.trained_class_indices[:MAX_CLASS_ROWS]
     rows = [
-        generator.decode(generator.sample(columns, seed=seed, truncation=truncation, label=label), seed)
+        generator.decode(generator.draw_samples(columns, seed=seed, truncation=truncation, label=label), seed)
         for label in labels
     ]
     items = generator.codec.preview(np.concatenate(rows))

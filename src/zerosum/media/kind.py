@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from zerosum.data.config import DataConfig
+    from zerosum.media.incomplete import IncompleteFile
     from zerosum.media.raster import Images
 
 Shape: TypeAlias = tuple[int, ...]
@@ -27,8 +28,14 @@ class MediaKind(ABC):
 
     preview_count: ClassVar[int] = 64
     """Number of items in a preview."""
+    batch_size: ClassVar[int] = 64
+    """Largest number of items that are generated and written at a time."""
+    fills_files: ClassVar[bool] = False
+    """Whether files hold items of which parts are missing: see `open_incomplete`."""
     has_frames: ClassVar[bool] = False
     """Whether there is an image of each item."""
+    caution: ClassVar[str] = ""
+    """What everybody who gets a model of these data has to know about it; "" if there is nothing special."""
 
     @abstractmethod
     def draw(self, items: Items, real: Items | None = None, columns: int = 0) -> Image:
@@ -65,6 +72,14 @@ class MediaKind(ABC):
         """Return what files `write` makes of the items of a codec, or "" for the usual ones of this kind."""
         return ""
 
+    def open_incomplete(self, codec: Codec, path: Path) -> IncompleteFile:
+        """Return a file of items of which parts are missing; only where `fills_files`.
+
+        Raises:
+            BadInput: it cannot be used.
+        """
+        raise BadInput(f"{path}: items of this kind of data have no missing parts that could be filled")
+
     def sample_script(self, codec: Codec) -> ScriptPart:
         """Return how scripts without Zerosum write samples; by default the values of the network, not decoded."""
         source = load_script(Path(__file__).with_name("scripts") / "undecoded.py.txt")
@@ -94,6 +109,13 @@ class MediaKind(ABC):
     def describe(self, record: Mapping[str, Json]) -> str:
         """Return a sentence about the form of the items, from `data.json`, or ""."""
         return ""
+
+    def parts(self, record: Mapping[str, Json]) -> tuple[str, list[tuple[str, str]]]:
+        """Return what the parts of an item are called, such as "Columns", and the name and content of each.
+
+        They come from `data.json`; by default there are none.
+        """
+        return "", []
 
     def facts(self, record: Mapping[str, Json]) -> list[tuple[str, object]]:
         """Return facts about the items with their labels, from `data.json`, for the report."""

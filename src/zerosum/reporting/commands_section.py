@@ -32,6 +32,8 @@ def _commands(record: RunRecord) -> Iterable[tuple[str, str]]:
         yield f"zerosum sample {name} -n 64", "generate new samples"
         if record.kind and MEDIA_KINDS.find(record.kind).has_frames:
             yield f"zerosum walk {name}", "interpolate through latent space"
+    if record.kind and MEDIA_KINDS.find(record.kind).fills_files:
+        yield f"zerosum apply {name} FILE", "fill what is missing in a file"
     yield f"zerosum evaluate {name}", "evaluate the samples: scores with their floor, copies, missing modes"
 
 

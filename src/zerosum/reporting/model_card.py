@@ -16,8 +16,8 @@ from zerosum.reporting.run_record import RunRecord
 from zerosum.reporting.scores_section import describe_result, score_cells
 from zerosum.units import format_count, format_seconds
 
-MAX_CLASSES_NAMED = 50
-"""Number of classes that are named."""
+MAX_CLASSES_NAMED, MAX_PARTS_NAMED = 50, 100
+"""Number of classes, and of parts of an item, that are named."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|])")
 LICENSE_NOTE = (
     "No license is stated yet, so by law nobody may use this model. Choose one (`license:` in the header of this file; "
@@ -45,7 +45,7 @@ class PublishedModel:
 
 def write_model_card(record: RunRecord, model: PublishedModel) -> str:
     """Return the text of README.md."""
-    recipe = record.recipe
+    recipe, caution = record.recipe, MEDIA_KINDS.find(record.kind).caution
     return "\n".join(
         [
             *_header(record),
@@ -55,9 +55,11 @@ def write_model_card(record: RunRecord, model: PublishedModel) -> str:
             *([f"\n![Samples of seed 0]({model.sheet})"] if model.sheet else []),
             *_usage(record, model),
             *_section("Data", _data_rows(record)),
+            *_parts(record),
             *_section("Training", _training_rows(record, model)),
             *([f"\nRecipe `{recipe['name']}`: {_escape(recipe.get('paper'))}"] if recipe.get("paper") else []),
             *_scores(record, model.examples),
+            *([f"\n{caution}"] if caution else []),
             *_section("Files", [(f"`{name}`", content) for name, content in model.files.items()]),
             "\nNothing in this folder is code: Zerosum refuses model folders that hold pickles or programs.",
             f"\n## License\n\n{LICENSE_NOTE}",
@@ -98,11 +100,11 @@ def _usage(record: RunRecord, model: PublishedModel) -> list[str]:
         code = [f"translator = zerosum.load_translator({name})"]
     else:
         commands = [f"zerosum sample {quote_path(model.name)} -n 64"]
-        code = [
-            f"generator = zerosum.load({name})",
-            f"{record.plural} = generator.decode(generator.sample(64, seed=7), seed=7)",
-        ]
-    lines = ["```bash", 'pip install "zerosum[hub]"', *commands, "```", "", "```python", "import zerosum", "", *code]
+        sample = "generator.sample(64, seed=7)"
+        items = sample if DATA_KINDS.find(record.kind).publishes_items else f"generator.decode({sample}, seed=7)"
+        code = [f"generator = zerosum.load({name})", f"{record.plural} = {items}"]
+    extras = ",".join(filter(None, ("hub", DATA_KINDS.find(record.kind).extra)))
+    lines = ["```bash", f'pip install "zerosum[{extras}]"', *commands, "```", "", "```python", "import zerosum", "", *code]
     return ["", "## Use", "", *lines, "```"]
 
 
@@ -118,6 +120,13 @@ def _data_rows(record: RunRecord) -> list[tuple[str, object]]:
         ("held out", format_count(data["held_out"]) if "held_out" in data else ""),
         ("classes", ", ".join(named + more)),
     ]
+
+
+def _parts(record: RunRecord) -> list[str]:
+    """Return a section with what the parts of an item hold, such as columns; [] if it has none."""
+    title, parts = MEDIA_KINDS.find(record.kind).parts(record.data)
+    more = [("", f"and {len(parts) - MAX_PARTS_NAMED:,} more")] if len(parts) > MAX_PARTS_NAMED else []
+    return _section(title, [(_escape(name), content) for name, content in parts[:MAX_PARTS_NAMED] + more])
 
 
 def _training_rows(record: RunRecord, model: PublishedModel) -> list[tuple[str, object]]:

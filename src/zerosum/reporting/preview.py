@@ -46,7 +46,7 @@ class SamplePreview:
         seeds = seeded_rng.derive_seeds(self.seed, 0, media.preview_count if label is None else len(label))
         with torch.no_grad():
             items = codec.decode(game.sample(seeds, label), seeds)
-        real = self.dataset.items(self.dataset.held_out[: media.preview_count])
+        real = self.dataset.items(subsample_evenly(self.dataset.held_out, media.preview_count))  # data may be sorted
         save_image(media.draw(codec.preview(items), codec.preview(real), columns), path)
 
 

@@ -109,7 +109,7 @@ def _write_sheet(request: ExportRequest, folder: Path) -> None:
 
     generator = load(request.run, "cpu", best=request.best)
     media = MEDIA_KINDS.find(generator.kind)
-    items = generator.decode(generator.sample(media.preview_count))
+    items = generator.decode(generator.draw_samples(media.preview_count))
     save_image(media.draw(generator.codec.preview(items)), folder / SHEET_FILE)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from zerosum.workflows.output_paths import files_removed_on_error, first_free, m
 from zerosum.workflows.sample_folder import name_conditions
 
 if TYPE_CHECKING:
+    from zerosum.data.codec import GivenValues
     from zerosum.inference.generator import Generator
     from zerosum.inference.sample_stream import SampleSettings
 
@@ -35,7 +36,9 @@ def sample(
     seed: int = 0,
     truncation: float = math.inf,
     label: str | int | None = None,
-    condition: Sequence[float] | Mapping[str, str | float] = (),
+    given: Sequence[float] | GivenValues = (),
+    where: str = "",
+    condition: Sequence[float] | GivenValues = (),
     into: str | Path | None = None,
     best: bool = False,
     device: str = "auto",
@@ -57,9 +60,11 @@ def sample(
         seed: the seed of the samples.
         truncation: latent values are truncated to [-truncation, truncation]; by default they are not truncated.
         label: the class of all samples, by name or index; by default classes are as frequent as in the data.
-        condition: the condition of all samples: values by the columns of `data.conditions`, such as {"age": 40}, of
-            which the others are as in the data; or, of data without such names, the numbers that the network takes. By
-            default all are as in the data.
+        given: what is given of all samples: values by the columns of a table or of `data.conditions`, such as
+            {"age": 40}, of which the others are as in the data; or, of data without such names, the numbers that the
+            network takes. By default all are as in the data.
+        where: a filter of rows, such as "price<1000 and cut=Ideal": so many samples are drawn that `num_samples` pass.
+        condition: another name of `given`.
         into: the output folder, which must be new or empty, or hold other samples of the same options; by default a new
             folder in `outputs/` of the run, whose name holds the options, and a number if it is taken.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
@@ -79,12 +84,17 @@ def sample(
         '00002048-seed7-n100'
     """
     _check_numbers(num_samples, first, each, seed, truncation, label)
+    _check_filter(where, first, each)
+    if given and condition:
+        raise BadInput("`given` and `condition` mean the same; give one of them")
     generator = load(run, device, best=best)
     from zerosum.inference.sample_stream import SampleSettings
     from zerosum.workflows.sample_folder import SampleFolder
 
-    settings = SampleSettings(seed, truncation, label, each > 0, condition)
-    settings.generate(generator, first, 1)  # raises if there is no such class or condition
+    settings = SampleSettings(seed, truncation, label, each > 0, given or condition, where)
+    settings.decode(generator, settings.generate(generator, first, 1), first)  # raises if there is no such value
+    if where:
+        generator.codec.parse_filter(where)
     count = _count(generator, num_samples, first, each)
     default = outputs_folder(run) / _default_name(generator, settings, first, count, each)
     folder = SampleFolder.open(into, default, Path(run), generator, settings)
@@ -112,6 +122,21 @@ def _check_numbers(
         raise BadInput(f"`each` {each:,} and `label` {label}: for samples of one class give `num_samples`")
 
 
+def _check_filter(where: str, first: int, each: int) -> None:
+    """Raise if a filter is combined with what needs to know which samples pass.
+
+    Raises:
+        BadInput: it is.
+    """
+    if where and first:
+        raise BadInput(
+            f"`first` {first:,}: which samples pass `where` is known only from the first on; write them all at once, "
+            "or choose another `seed` for others"
+        )
+    if where and each:
+        raise BadInput(f"`each` {each:,}: `where` filters rows, which have no classes; leave one of them out")
+
+
 def _count(generator: Generator, num_samples: int | None, first: int, each: int) -> int:
     """Return the number of samples to write.
 
@@ -137,12 +162,13 @@ def _count(generator: Generator, num_samples: int | None, first: int, each: int)
 
 def _default_name(generator: Generator, settings: SampleSettings, first: int, count: int, each: int) -> str:
     """Return the name of the folder of samples in `outputs/` of the run."""
-    condition = name_conditions(settings.condition)
+    given = name_conditions(settings.given)
     number = f"each{each}" if each else f"n{count}"
     options = (
         optional_part("truncation", settings.truncation, math.inf),
         class_part(generator, settings.label),
-        condition and f"c{condition}",
+        given and f"c{given}",
+        settings.where and f"where_{settings.where}",
     )
     return make_name(generator.checkpoint, f"seed{settings.seed}", optional_part("first", first, 0), number, *options)
 

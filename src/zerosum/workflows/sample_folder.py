@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zerosum.data.codec import GivenValues
 from zerosum.data.generated_files import CLASS_GRID_FILE, GRID_FILE, LABELS_FILE, RECORD_FILE
 from zerosum.errors import BadInput
 from zerosum.files import file_lock, remove_temporary_files, write_atomically, write_unflushed
@@ -164,7 +165,7 @@ class SampleFolder:
             return
         if not (self.path / GRID_FILE).exists():
             save_image(media.draw(writer.sheet()), self.path / GRID_FILE)
-        is_mixed = bool(self.generator.classes) and settings.label is None and not settings.condition
+        is_mixed = bool(self.generator.classes) and settings.label is None and not settings.given
         if is_mixed and not (self.path / CLASS_GRID_FILE).exists():
             write_class_grid(self.generator, self.path, settings.seed, settings.truncation)
 
@@ -188,15 +189,16 @@ class SampleFolder:
         """Return what all samples of the folder have in common."""
         settings = self.settings
         label = None if settings.label is None else self.generator.classes[self.generator.class_index(settings.label)]
-        return {
+        description: dict[str, Json] = {
             "run": str(self.run.resolve() if self.run.exists() else self.run),
             "checkpoint": self.generator.checkpoint,
             "seed": settings.seed,
             "truncation": None if math.isinf(settings.truncation) else settings.truncation,
             "class": label,
             "classes_in_turn": settings.classes_in_turn,
-            "condition": name_conditions(settings.condition),
+            "condition": name_conditions(settings.given),
         }
+        return description | ({"where": settings.where} if settings.where else {})
 
     def _ranges(self) -> Ranges:
         """Return the numbers of the samples that are there, according to the record.
@@ -241,6 +243,8 @@ class SampleFolder:
     def _describe_rest(self, first: int, end: int, wanted: int) -> str:
         """Return a sentence that says how the other samples are written: with the same seed, class and so on."""
         written = f"stopped: {self.path} holds samples {first:,} to {end - 1:,}"
+        if self.settings.where:
+            return f"{written}; samples that are filtered are written from the first on, so start again for more"
         rest = f"`first` {end}" + ("" if self.settings.classes_in_turn else f", `num_samples` {wanted - end}")
         if not MEDIA_KINDS.find(self.generator.kind).file_name(self.generator.codec, 0):
             return f"{written}; write the others into another folder with {rest} and the other options as here"
@@ -261,7 +265,7 @@ class _Recorder:
         self._progress(done, total)
 
 
-def name_conditions(condition: Sequence[float] | Mapping[str, str | float]) -> str:
+def name_conditions(condition: Sequence[float] | GivenValues) -> str:
     """Return the part of a file name that names conditions: "0.5+-1", "age=40+height=1.7"; "" for none."""
     if isinstance(condition, Mapping):
         return "+".join(f"{name}={value}" for name, value in condition.items())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.config import DataConfig
+from zerosum.data.kind import store_source
 from zerosum.errors import BadInput
 from zerosum.inference.load import located_recipe, read_recipe, rewrite_recipe
 from zerosum.inference.start import open_start
@@ -34,6 +35,8 @@ from zerosum.workflows.run import Run
 from zerosum.workflows.settings_source import choose_settings_source
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from zerosum.training.profiler import Profile
     from zerosum.training.trainer import Trainer
 
@@ -57,7 +60,7 @@ MAX_RECOVERIES = 3
 
 
 def train(
-    source: str | Path | Sequence[str | Path] = "",
+    source: str | Path | Sequence[str | Path] | DataFrame = "",
     target_source: str | Path = "",
     *,
     recipe: str = "auto",
@@ -80,8 +83,8 @@ def train(
     """Train a GAN on a folder of images, a .zip, .npz or .npy file, or a built-in dataset.
 
     Args:
-        source: the training data; several folders or files of images are one set. By default the `data.source` of the
-            recipe.
+        source: the training data; several folders or files of images are one set. A pandas DataFrame is stored in the
+            cache folder. By default the `data.source` of the recipe.
         target_source: for image-to-image translation, a second folder that holds the target images.
         recipe: the name of a recipe, or a .toml file.
         run: the run folder; by default `runs/` and the name of the data.
@@ -187,7 +190,7 @@ def _continue_run(path: Path, request: Row, loggers: Sequence[str], reporter: Re
 
 
 def profile(
-    source: str | Path | Sequence[str | Path] = "",
+    source: str | Path | Sequence[str | Path] | DataFrame = "",
     target_source: str | Path = "",
     *,
     recipe: str = "auto",
@@ -239,7 +242,7 @@ def _refuse_unknown_arguments(function: Callable[..., object], unknown: Mapping[
 
 def _keyword_settings(
     settings: DottedSettings,
-    source: str | Path | Sequence[str | Path],
+    source: str | Path | Sequence[str | Path] | DataFrame,
     target_source: str | Path,
     **keywords: object,
 ) -> dict[str, tuple[str, object]]:
@@ -251,6 +254,8 @@ def _keyword_settings(
     overrides: dict[str, tuple[str, object]] = {
         KEYWORD_SETTINGS[name]: (f"`{name}`", value) for name, value in keywords.items() if value is not None
     }
+    if not isinstance(source, str | Path | Sequence):
+        source = store_source(source)
     first, *more = [source] if isinstance(source, str | Path) else source or [""]
     given = {
         "source": str(first or ""),
@@ -271,7 +276,7 @@ def _keyword_settings(
 
 def _default_run_name(data: DataConfig) -> str:
     paths = [Path(source).resolve() for source in data.training_sources]
-    names = [path.stem if path.suffix.lower() in ARCHIVE_SUFFIXES else path.name for path in paths]
+    names = [path.stem if path.suffix.lower() in ARCHIVE_SUFFIXES or path.is_file() else path.name for path in paths]
     if len(names) > MAX_NAMED_SOURCES:
         names[MAX_NAMED_SOURCES - 1 :] = [f"{len(names) - MAX_NAMED_SOURCES + 1}-more"]
     return ("-to-" if data.has_inputs and not data.degradations else "-and-").join(names)

@@ -17,9 +17,8 @@ from zerosum.data.kind import DATA_KINDS
 from zerosum.data.text import pluralize
 from zerosum.errors import BadInput
 from zerosum.files import remove_temporary_files
-from zerosum.inference.load import load_translator, located_recipe, open_model
+from zerosum.inference.load import load_translator, located_recipe
 from zerosum.inference.translated_files import OutputAlpha, OutputWriter, TranslatedPage, require_equal_sizes
-from zerosum.reporter import Reporter, SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_whole_number
 from zerosum.workflows.output_paths import make_name, outputs_folder
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zerosum.data.config import DataConfig
+    from zerosum.inference.saved_model import SavedModel
     from zerosum.inference.translator import Translator
+    from zerosum.reporter import Reporter
 
 MAX_SHORTER_SIDE = 16_384
 """Largest side in pixels that images are resized to."""
@@ -37,52 +38,31 @@ MAX_BATCH_PIXELS = 256 * 256 * 16
 """Maximum number of input pixels of a batch."""
 
 
-def apply(
+def translate(
+    model: SavedModel,
     run: str | Path,
     source: str | Path,
     *,
-    into: str | Path | None = None,
-    mask: str | Path | None = None,
-    degrade: bool = False,
-    reverse: bool = False,
-    shorter_side: int | None = None,
-    network_interpolation: float = 1.0,
-    best: bool = False,
-    skip_existing: bool = False,
-    device: str = "auto",
-    reporter: Reporter | None = None,
+    into: str | Path | None,
+    mask: str | Path | None,
+    degrade: bool,
+    reverse: bool,
+    shorter_side: int | None,
+    network_interpolation: float,
+    best: bool,
+    skip_existing: bool,
+    device: str,
+    reporter: Reporter,
 ) -> list[Path]:
-    """Translate an image, or every image of a folder (such as the frames of a video), with a trained run.
+    """Translate an image, or every image of a folder, with a run of translation, and return the paths of the outputs.
 
-    Args:
-        run: the run folder, a model folder or hf:user/name, of a translation such as pix2pix, CycleGAN or ESRGAN.
-        source: an image file or a folder. Images may have any size. Each output is a PNG of the same name, or a
-            TIFF or .npy file where PNG does not hold it: see `zerosum.media.image_files`.
-        into: the output folder, or for one image a .png path; by default a folder in `outputs/` of the run.
-        mask: for inpainting, an image, or a folder of them of equal names, that is white where pixels are to be filled;
-            by default the transparent pixels are.
-        degrade: the images are like the targets of the training data: degrade them first.
-        reverse: for bidirectional runs: translate from target to input.
-        shorter_side: first scale the shorter side to this number of pixels.
-        network_interpolation: see `load_translator`.
-        best: use the networks with the best online evaluation instead of the newest checkpoint.
-        skip_existing: skip images whose output exists.
-        device: auto, cpu, cuda, cuda:1 or mps.
-        reporter: receives the progress; by default nothing is reported.
-
-    Returns:
-        The paths of the written images.
+    See `zerosum.apply`, which has the same arguments.
 
     Raises:
         BadInput: the run, an argument or all images cannot be used, or a file exists already.
-
-    Example:
-        >>> paths = zerosum.apply("runs/pix2pix", "photos/", into="translated/")  # doctest: +SKIP
     """
-    reporter = reporter or SilentReporter()
     if shorter_side is not None:
         check_whole_number("shorter_side", shorter_side, 8, MAX_SHORTER_SIDE)
-    model = open_model(run, best=best)
     translator = load_translator(run, device, best=best, reverse=reverse, network_interpolation=network_interpolation)
     recipe = model.recipe
     masks = _open_masks(recipe.data.fills_holes, mask, Path(source), degrade)

@@ -26,7 +26,9 @@ class Tables(DataKind):
 
     name: ClassVar[str] = "tables"
     noun: ClassVar[str] = "row"
+    extra: ClassVar[str] = "tables"
     class_hint: ClassVar[str] = "rows have columns in place of classes, and any of them can be given when sampling"
+    publishes_items: ClassVar[bool] = True
     variants: ClassVar[tuple[str, ...]] = ("tables", "points")
 
     @property
@@ -38,6 +40,12 @@ class Tables(DataKind):
         """Return nearly 1 for a file whose name is that of a table."""
         source = str(table.get("source", ""))
         return 0.95 if source and table_suffix(source) and not Path(source).is_dir() else 0.0
+
+    def store(self, source: object) -> Path | None:
+        """Store a pandas DataFrame as a file."""
+        from zerosum.data.tables.frame_source import store_frame
+
+        return store_frame(source)
 
     def inspect(self, data: DataConfig) -> Inspection:
         """Read the table, and find out what its columns hold.

@@ -1,0 +1,107 @@
+"""The cells that a user gives: the columns of which all samples have the same value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from zerosum.data.codec import GivenValues
+from zerosum.data.tables.constraints import Constraint, Rows
+from zerosum.data.tables.encoder import ColumnEncoder
+from zerosum.data.tables.formats import BooleanFormat
+from zerosum.data.tables.layout import TableColumn, TableLayout
+from zerosum.data.text import printable
+from zerosum.errors import BadInput
+from zerosum.game import seeded_rng
+
+
+def given_rows(
+    layout: TableLayout,
+    encoders: Sequence[ColumnEncoder],
+    constraints: Sequence[Constraint],
+    values: GivenValues,
+    seed: Tensor,
+) -> Rows:
+    """Return rows (N, C) of given cells, with those that follow from them by a constraint, and NaN elsewhere.
+
+    Args:
+        layout: the columns.
+        encoders: that of each of the C encoded columns.
+        constraints: what holds in every row.
+        values: the given value of each column by name, in the user's notation or as a number.
+        seed: (N,) int64 of the samples, by which one of several combinations is drawn.
+
+    Raises:
+        BadInput: there is no such column or value, or a constraint forbids it.
+    """
+    row = np.full(len(layout.columns), np.nan)
+    tied = {column for constraint in constraints for column in constraint.columns}
+    for name, value in values.items():
+        index = find_column(layout, name, "given")
+        row[index] = _number_or_text(layout.columns[index], value)
+        if index not in tied:
+            _check_range(layout.columns[index], encoders[index], row[index], value)
+    names = [printable(column.name) for column in layout.columns]
+    for constraint in constraints:
+        if problem := constraint.describe_conflict(row, names):
+            given = next(column for column in reversed(constraint.columns) if not np.isnan(row[column]))
+            raise BadInput(f"`given` {names[given]}: {problem}")
+    return complete_rows(constraints, np.tile(row, (len(seed), 1)), seed)
+
+
+def complete_rows(constraints: Sequence[Constraint], rows: Rows, seed: Tensor, allow_missing: bool = True) -> Rows:
+    """Return rows (N, C) with the cells that follow from given ones, NaN elsewhere; see `Constraint.complete`."""
+    draws = seeded_rng.uniform(seed.cpu(), max(1, len(constraints)), seeded_rng.RandomStream.COMBINATION)
+    for place, constraint in enumerate(constraints):
+        rows = constraint.complete(rows, draws[:, place].double().numpy(), allow_missing)
+    return rows
+
+
+def find_column(layout: TableLayout, name: str, argument: str) -> int:
+    """Return the index of an encoded column.
+
+    Args:
+        layout: the columns.
+        name: the name of the column.
+        argument: the argument that names it, for the message.
+
+    Raises:
+        BadInput: there is no such column, or it is not generated.
+    """
+    names = [column.name for column in layout.columns]
+    if name in names:
+        return names.index(name)
+    is_other = any(column.name == name for column in layout.all_columns)
+    reason = "holds keys or text, which are not learned" if is_other else "there is no such column"
+    raise BadInput(f"`{argument}` {printable(name)}: {reason}; choose one of {printable(', '.join(names))}")
+
+
+def _check_range(column: TableColumn, encoder: ColumnEncoder, cell: float, value: str | float) -> None:
+    """Raise if a number or a date is outside those of the training rows.
+
+    Raises:
+        BadInput: it is.
+    """
+    known = np.concatenate([encoder.categories[~np.isnan(encoder.categories)], encoder.knots])
+    if column.is_numeric and len(known) and not known.min() <= cell <= known.max():
+        ends = column.format.texts(np.array([known.min(), known.max()]))
+        raise BadInput(
+            f"`given` {printable(column.name)}={value}: the training rows have values from {ends[0]} to {ends[1]}; "
+            "give one of these"
+        )
+
+
+def _number_or_text(column: TableColumn, value: str | float) -> float:
+    """Return the cell that a text in the user's notation, a number or a truth value means.
+
+    Raises:
+        BadInput: it means none.
+    """
+    if not isinstance(value, str) and (column.is_numeric or isinstance(column.format, BooleanFormat)):
+        cell = float(value)
+        if column.is_numeric or cell in (0.0, 1.0):
+            return float(column.format.round(np.array([cell]))[0])
+    parsed = column.format.parse_text(f"`given` {printable(column.name)}", str(value))
+    return float(column.format.round(np.array([parsed]))[0])
