@@ -148,6 +148,15 @@ def test_rows_that_repeat_by_chance_are_no_alarm(tmp_path: Path) -> None:
     }
 
 
+def test_scores_of_rows_in_another_encoding_are_not_compared(tmp_path: Path) -> None:
+    """The encoding is fitted to the training rows; with the same ones it is the same."""
+    paths = [write_table(tmp_path / f"{name}.csv", 100, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))]
+    datasets = [load_dataset(TableDataConfig(source=str(path)), LoadOptions()) for path in paths]
+    first, same, other = (feature_network("rows", dataset, CPU, SilentReporter()).version for dataset in datasets)
+    assert first == same != other
+    assert len(first) == 12
+
+
 def test_scikit_learn_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KIND.default_features() == "rows"
     assert KIND.online_features("") == "rows"

@@ -319,7 +319,9 @@ METRICS = (
 class TableEvaluation(EvaluationKind):
     """Rows are compared as networks see them, column by column, and by what models learn from them."""
 
-    networks: ClassVar[Mapping[str, FeatureLoader]] = {"rows": lambda dataset, device, field: EncodedRows()}
+    networks: ClassVar[Mapping[str, FeatureLoader]] = {
+        "rows": lambda dataset, device, field: EncodedRows.of_codec(dataset.codec)
+    }
     metrics: ClassVar[Sequence[ItemMetric]] = METRICS
     has_equal_items: ClassVar[bool] = True
     notes: ClassVar[Sequence[str]] = (NO_GUARANTEE,)

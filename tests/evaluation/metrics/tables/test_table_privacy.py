@@ -11,7 +11,7 @@ from zerosum.evaluation.metrics.tables.privacy import (
     distance_to_closest_record,
     held_out_distance,
     held_out_training_share,
-    nearest_distances,
+    nearest_rows,
     nearest_training_share,
 )
 
@@ -23,12 +23,14 @@ def normal_rows(seed: int, count: int) -> NDArray[np.float64]:
     return np.random.default_rng(seed).normal(size=(count, 2))
 
 
-def test_nearest_distances_are_exact() -> None:
+def test_nearest_rows_are_exact() -> None:
     rng = np.random.default_rng(0)
     queries, reference = rng.normal(size=(1_500, 5)) + 100, rng.normal(size=(300, 5)) + 100
     expected = np.sqrt(((queries[:, None] - reference) ** 2).sum(2).min(1))
-    assert nearest_distances(queries, reference) == pytest.approx(expected, abs=1e-6)
-    assert (nearest_distances(reference, reference) == 0).all(), "a copy has the distance 0"
+    distances, indices = nearest_rows(queries, reference)
+    assert distances == pytest.approx(expected, abs=1e-6)
+    assert np.sqrt(((queries - reference[indices]) ** 2).sum(1)) == pytest.approx(distances)
+    assert (nearest_rows(reference, reference)[0] == 0).all(), "a copy has the distance 0"
 
 
 def test_the_median_distance_is_in_standard_deviations() -> None:
@@ -75,6 +77,20 @@ def test_rows_that_repeat_by_chance_are_no_memorization(seed: int) -> None:
     assert share is not None
     assert share.value == pytest.approx(0.5, abs=0.12)
     assert chance_of_copy(train, len(known)) == pytest.approx(copy_share(fresh, train).value, abs=0.05)
+
+
+def test_samples_that_share_their_nearest_row_are_not_independent() -> None:
+    """Samples far outside, all of which are nearest to one row, tell no more than one sample does."""
+    rng = np.random.default_rng(0)
+    train, held_out, outside = normal_rows(0, 500), normal_rows(1, 500), np.array([[30.0, 30.0]])
+    far = outside + rng.normal(size=(400, 2)) * 0.01
+    share = nearest_training_share(np.concatenate([far, normal_rows(2, 100)]), train, held_out, COLUMNS)
+    assert share is not None
+    assert share.value < 0.2 or share.value > 0.8
+    assert share.error > 0.05, "four times that of independent samples"
+    near = nearest_training_share(normal_rows(2, 500), train, held_out, COLUMNS)
+    assert near is not None
+    assert near.error == pytest.approx(0.5 / np.sqrt(500), rel=0.6)
 
 
 def test_rows_that_are_on_both_sides_count_half() -> None:

@@ -22,8 +22,8 @@ TIE = 1e-9
 _BLOCK_ROWS = 1_024
 
 
-def nearest_distances(queries: Rows, reference: Rows) -> NDArray[np.float64]:
-    """Return the Euclidean distance (N,) of each vector (N, D) to the nearest reference vector (M, D).
+def nearest_rows(queries: Rows, reference: Rows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the Euclidean distance (N,) of each vector (N, D) to the nearest reference vector (M, D), and its index.
 
     The nearest one is found with products in float32, so that it may be one of several that are equally near but for a
     millionth; its distance is computed from differences in float64.
@@ -31,19 +31,20 @@ def nearest_distances(queries: Rows, reference: Rows) -> NDArray[np.float64]:
     center = reference.mean(0)
     others = (reference - center).astype(np.float32)
     squares = (others**2).sum(1) / 2
-    distances = np.empty(len(queries))
+    distances, indices = np.empty(len(queries)), np.empty(len(queries), np.int64)
     for first in range(0, len(queries), _BLOCK_ROWS):
-        block = queries[first : first + _BLOCK_ROWS]
-        nearest = (squares - (block - center).astype(np.float32) @ others.T).argmin(1)
-        distances[first : first + len(block)] = np.sqrt(((block - reference[nearest]) ** 2).sum(1))
-    return distances
+        rows = slice(first, first + _BLOCK_ROWS)
+        block = queries[rows]
+        indices[rows] = (squares - (block - center).astype(np.float32) @ others.T).argmin(1)
+        distances[rows] = np.sqrt(((block - reference[indices[rows]]) ** 2).sum(1))
+    return distances, indices
 
 
 def distance_to_closest_record(generated: Rows, train: Rows, columns: Sequence[ColumnFacts]) -> Score:
     """Return the median distance of samples (N, C) to their nearest training row (T, C); see `RowVectors`."""
     vectors = RowVectors.fit(train, columns)
     reference = vectors(train[:MAX_TRAIN])
-    return Score(float(np.median(nearest_distances(vectors(generated[:MAX_QUERIES]), reference))))
+    return Score(float(np.median(nearest_rows(vectors(generated[:MAX_QUERIES]), reference)[0])))
 
 
 def held_out_distance(held_out: Rows, train: Rows, num_train: int, columns: Sequence[ColumnFacts]) -> Score:
@@ -60,7 +61,7 @@ def held_out_distance(held_out: Rows, train: Rows, num_train: int, columns: Sequ
     """
     vectors = RowVectors.fit(train, columns)
     searched = train[:MAX_TRAIN]
-    distances = nearest_distances(vectors(held_out[:MAX_QUERIES]), vectors(searched))
+    distances = nearest_rows(vectors(held_out[:MAX_QUERIES]), vectors(searched))[0]
     positive = distances[distances > 0]
     chance = chance_of_copy(searched, num_train + len(held_out))
     zeros = max(1 - len(positive) / len(distances), chance)
@@ -84,7 +85,8 @@ def nearest_training_share(
     """Return the share of samples (N, C) that are nearer to a training row than to any held-out row; 0.5 is best.
 
     The sets are as many different training rows (T, C), from the first on, as there are different held-out rows (M, C).
-    Equal distances count half. None without rows to compare with.
+    Equal distances count half. Samples with one nearest row are not independent, since all are near the same side: the
+    standard error is that of a mean of such clusters. None without rows to compare with.
 
     Args:
         generated: the samples.
@@ -98,10 +100,18 @@ def nearest_training_share(
         return None
     vectors = RowVectors.fit(train, columns)
     queries = vectors(generated[:MAX_QUERIES])
-    to_train, to_held_out = (nearest_distances(queries, vectors(rows[:count])) for rows in (first, second))
-    tolerance = TIE * np.maximum(to_train, to_held_out)
+    (to_train, own), (to_held_out, other) = (nearest_rows(queries, vectors(rows[:count])) for rows in (first, second))
     difference = to_held_out - to_train
-    return mean_score(np.where(np.abs(difference) <= tolerance, 0.5, difference > 0))
+    is_tie = np.abs(difference) <= TIE * np.maximum(to_train, to_held_out)
+    is_nearer = np.where(is_tie, 0.5, difference > 0)
+    return _clustered_mean(is_nearer, np.where(difference > 0, own, count + other))
+
+
+def _clustered_mean(values: NDArray[np.float64], clusters: NDArray[np.int64]) -> Score:
+    """Return the mean of values (N,), and its standard error if those of one cluster (N,) are not independent."""
+    mean = float(values.mean())
+    sums = np.bincount(clusters, weights=values - mean)
+    return Score(mean, float(np.sqrt((sums**2).sum())) / len(values))
 
 
 def held_out_training_share(train: Rows, held_out: Rows, columns: Sequence[ColumnFacts]) -> Score | None:
