@@ -94,7 +94,8 @@ def format_criterion(criterion: Criterion) -> str:
 
 def render_section(rule: Rule, runs: list[dict[str, Any]], runs_folder: Path) -> list[str]:
     """Return the lines about one finding."""
-    lines = ["", f"## {rule.title}", "", f"`{rule.name}`, {rule.severity}. {rule.explanation}", ""]
+    title, explanation = (text.format(noun="example") for text in (rule.title, rule.explanation))
+    lines = ["", f"## {title}", "", f"`{rule.name}`, {rule.severity}. {explanation}", ""]
     first = "the first" if rule.num_mandatory == 1 else f"the first {rule.num_mandatory}"
     mandatory = f", including {first}" if rule.num_mandatory else ""
     lines += [f"Criteria, of which at least {rule.min_criteria} must be met{mandatory}:", ""]

@@ -18,6 +18,7 @@ from zerosum.evaluation.metrics.embeddings import (
     mean_pairwise_distance,
     median_nn_distance,
     near_duplicate_rate,
+    nearest_share_ratio,
 )
 from zerosum.evaluation.metrics.modes import compare_mode_counts
 from zerosum.evaluation.metrics.pairwise import compute_cross_scores
@@ -30,6 +31,8 @@ NUM_TRACKED_SAMPLES = 16
 """Samples of fixed seeds whose movement is tracked during training."""
 NUM_MEAN_DIRECTIONS = 8
 """Directions on which the mean of all samples is projected."""
+MIN_DISTANCE = 1e-6
+"""Distance up to which samples are equal."""
 SATURATION_THRESHOLD = 0.99
 """Absolute value beyond which a sample value in [-1, 1] counts as saturated."""
 
@@ -92,8 +95,13 @@ def diversity_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
         "monitor/nn_distance_ratio": float(
             samples.nearest_distances.median() / train.nearest_distances.median().clamp_min(1e-6)
         ),
-        "monitor/train_nn_distance_ratio": median_nn_distance(features, reference_set.train_features)
-        / max(median_nn_distance(held_out.features, reference_set.train_features), 1e-6),
+        "monitor/train_nn_distance_ratio": train_nn_distance_ratio(
+            median_nn_distance(features, reference_set.train_features),
+            median_nn_distance(held_out.features, reference_set.train_features),
+        ),
+        "monitor/nearest_held_out_ratio": nearest_share_ratio(
+            features, reference_set.train_features, held_out.features
+        ),
     }
     if held_out.mean_pairwise_distance <= 1e-6:  # constant data: coverage is undefined
         return signals
@@ -103,6 +111,14 @@ def diversity_signals(features: Tensor, reference_set: ReferenceSet) -> Signals:
         "monitor/recall": scores.recall.value,
         "monitor/coverage": scores.coverage.value,
     }
+
+
+def train_nn_distance_ratio(distance: float, held_out_distance: float) -> float:
+    """Return the distance of samples to the nearest training example over that of held-out examples.
+
+    It is 1 where both are 0, as of rows of a few categories: all possible ones occur.
+    """
+    return 1.0 if max(distance, held_out_distance) <= MIN_DISTANCE else distance / max(held_out_distance, MIN_DISTANCE)
 
 
 def floor_signals(reference_set: ReferenceSet) -> Signals:

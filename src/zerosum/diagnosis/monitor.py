@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -12,7 +12,6 @@ import torch
 
 from zerosum.diagnosis.diagnose import diagnose_history, diagnose_run, read_evaluation_signals
 from zerosum.diagnosis.finding import Finding
-from zerosum.diagnosis.measures import Signals
 from zerosum.diagnosis.weight_signals import WeightSignals
 from zerosum.game.adversarial import AdversarialGame
 from zerosum.game.game import Game
@@ -27,7 +26,7 @@ FindingCallback = Callable[[Finding, bool], None]
 class Monitor:
     """Monitor one run; implements the protocol `zerosum.training.trainer.TrainingMonitor`."""
 
-    probe: Callable[..., Signals] | None
+    probe: Callable[..., Mapping[str, object]] | None
     """`GameProbe` or `TranslationProbe`, by the kind of game; None for no probes."""
     every_examples: int | None
     """Training examples between probes; None for no probes."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from zerosum.diagnosis import measures
+from zerosum.diagnosis.block_probe import BlockProbe
 from zerosum.diagnosis.duality_gap import duality_gap
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.reference_set import ReferenceSet
@@ -46,7 +47,7 @@ class GameProbe:
 
     def __call__(
         self, game: AdversarialGame, progress: Progress, with_duality_gap: bool = False, with_gradients: bool = True
-    ) -> Signals:
+    ) -> dict[str, float | str]:
         """Return the signals of a game, by log keys "monitor/...".
 
         Args:
@@ -57,8 +58,8 @@ class GameProbe:
                 and score at samples.
 
         Returns:
-            Finite numbers. `{"monitor/finite": 0.0}` alone where a sample is not finite; nothing while no move trains
-            what samples come from.
+            Finite numbers, and texts that name what they are about. `{"monitor/finite": 0.0}` alone where a sample is
+            not finite; nothing while no move trains what samples come from.
         """
         if not game.can_sample(progress):
             return {}
@@ -70,12 +71,14 @@ class GameProbe:
                 return {"monitor/finite": 0.0}
             signals = self._measure_samples(game, outputs, fakes)
             signals |= self._measure_class_conditioning(copied_game, progress)
+            of_blocks = self._block_probe(copied_game, progress)
             if with_gradients:
                 signals |= self._measure_sensitivity(copied_game, progress)
                 signals |= self._measure_round(copied_game, progress)
         if with_duality_gap:
             signals |= self._measure_duality_gap(game, progress)
-        return {"monitor/finite": 1.0} | {name: value for name, value in signals.items() if math.isfinite(value)}
+        finite: dict[str, float | str] = {name: value for name, value in signals.items() if math.isfinite(value)}
+        return {"monitor/finite": 1.0} | finite | of_blocks
 
     # ------------------------------------------------------------------ outputs
 
@@ -94,6 +97,10 @@ class GameProbe:
                 outputs.held_out_scores.append(flatten_scores(game.build_play(held_out_batch, progress).real_score))
                 outputs.decision_thresholds.append(decision_threshold(game, play))
         return outputs
+
+    @cached_property
+    def _block_probe(self) -> BlockProbe:
+        return BlockProbe(self.reference_set)
 
     @cached_property
     def _floors(self) -> Signals:

@@ -230,7 +230,7 @@ def warn_of_few_rounds(recipe: Recipe) -> list[Decision]:
     """
     assert recipe.training.examples, "the length is planned"
     rounds = recipe.training.examples // recipe.training.batch_size
-    reason = "too few to learn more than colors; give a longer `budget` or a smaller `training.batch_size`"
+    reason = "too few to learn much of the data; give a longer `budget` or a smaller `training.batch_size`"
     return [Decision("rounds", f"{rounds}", reason)] if rounds < MIN_ROUNDS else []
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.codec import Codec, Items
+from zerosum.data.tables.block_names import name_block, name_category
 from zerosum.data.tables.constraints import Constraint, Rows, restore_constraint
 from zerosum.data.tables.encoder import ColumnEncoder
 from zerosum.data.tables.layout import TableColumn, TableLayout
@@ -265,6 +266,18 @@ class TableCodec(Codec):
     def texts(self, items: Items, first: int = 0) -> DataFrame:
         """Return rows (N, C) as a table of texts in the user's notation; new keys begin at row number `first`."""
         return self.layout.texts(np.asarray(items, np.float64), first)
+
+    # ------------------------------------------------------------------ names
+
+    @property
+    def block_names(self) -> tuple[str, ...]:
+        """The column of each block, or the columns whose combinations it holds."""
+        return tuple(name_block(self.columns, self.constraints, index) for index, _ in self._blocks)
+
+    def category_name(self, block: int, category: int) -> str:
+        """Return the value that a category of a block stands for, in the user's notation."""
+        index, _ = self._blocks[block]
+        return name_category(self.columns, self.constraints, index, self.encoders[index], category)
 
     # ------------------------------------------------------------------ saved state
 

@@ -2,6 +2,7 @@
 
 from zerosum.diagnosis.rules import (
     balance,
+    blocks,
     collapse,
     data,
     dynamics,
@@ -19,6 +20,7 @@ RULES = (
     *training.RULES,
     *balance.RULES,
     *collapse.RULES,
+    *blocks.RULES,
     *overfitting.RULES,
     *regularization.RULES,
     *data.RULES,

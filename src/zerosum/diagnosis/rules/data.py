@@ -82,7 +82,7 @@ RULES = (
     ),
     Rule(
         "constant-data", Severity.SEVERE, "All training examples are almost the same",
-        "The batches do not vary: they contain the same example again and again, or images that use almost none of "
+        "The batches do not vary: they contain the same {noun} again and again, or {noun}s that use almost none of "
         "their range, such as masks of 0 and 1 of 255. There is nothing to learn.",
         (
             Criterion("variance of the batches", signal("signals/real_variance"), 2.5e-5, 1e-4,
@@ -91,7 +91,7 @@ RULES = (
                       0.01, 0.04, "the variance of the batches is {value:.3f} times the dataset's"),
             Criterion("duplicates in the data", duplicate_fraction, 0.9, 0.8, DUPLICATES_MESSAGE, consecutive=1),
             Criterion("range of the values", span_of_levels, 4 / 255, 8 / 255,
-                      "the values of the images span {value:.1%} of their range", consecutive=1),
+                      "the values of the {noun}s span {value:.1%} of their range", consecutive=1),
         ),
         min_rounds=0,
     ),
@@ -125,12 +125,12 @@ RULES = (
         min_rounds=0,
     ),
     Rule(
-        "too-little-data", Severity.MILD, "There are too few training examples",
-        "So few examples are soon memorized by the discriminator, and the generator cannot learn new ones from them. "
-        "A few thousand examples are little, a few hundred need strong augmentation, and fewer need more data.",
+        "too-little-data", Severity.MILD, "There are too few training {noun}s",
+        "So few {noun}s are soon memorized by the discriminator, and the generator cannot learn new ones from them. "
+        "A few thousand {noun}s are little; a few hundred need strong augmentation, where their kind has one, or more.",
         (
             Criterion("number of training examples", num_train_examples, 200, 201,
-                      "there are {value:.0f} training examples", consecutive=1),
+                      "there are {value:.0f} training {noun}s", consecutive=1),
             Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.6, 0.55,
                       TRAIN_SCORES_MESSAGE, consecutive=2),
             Criterion("mean score sign, training minus held-out",

@@ -17,6 +17,7 @@ import numpy as np
 from zerosum.diagnosis.finding import Evidence, Finding, Recommendation, Severity
 from zerosum.diagnosis.log_history import LogHistory, Series
 from zerosum.diagnosis.rules.remedies import Remedy
+from zerosum.diagnosis.rules.signals import get_fact
 
 MAX_PLOT_POINTS = 120
 """Maximum number of points in the plot of a signal."""
@@ -34,7 +35,7 @@ class Criterion:
     recovery_threshold: float
     """Threshold at which the criterion ends; below `threshold` if high values are bad, above it if low values are."""
     message: str
-    """A sentence with the placeholder {value}."""
+    """A sentence with the placeholder {value}, and {noun} for one item of the data."""
     consecutive: int = 2
     """Number of consecutive values beyond a threshold that begin or end the criterion."""
 
@@ -66,12 +67,17 @@ class Criterion:
         excess = (value - self.threshold if self.higher_is_worse else self.threshold - value) / unit
         return 0.5 + 0.45 * math.tanh(max(0.0, excess))
 
-    def make_evidence(self, series: Series) -> Evidence:
-        """Return the newest value as evidence, with up to `MAX_PLOT_POINTS` earlier values."""
+    def make_evidence(self, series: Series, noun: str = "example") -> Evidence:
+        """Return the newest value as evidence, with up to `MAX_PLOT_POINTS` earlier values.
+
+        Args:
+            series: the values of the signal.
+            noun: one item of the data in words.
+        """
         step = max(1, math.ceil(len(series.values) / MAX_PLOT_POINTS))
         examples, values = series.examples[::-1][::step][::-1], series.values[::-1][::step][::-1]
         return Evidence(
-            self.signal, series.last, self.threshold, self.message.format(value=series.last),
+            self.signal, series.last, self.threshold, self.message.format(value=series.last, noun=noun),
             tuple(float(f"{n:.6g}") for n in examples), tuple(float(f"{v:.4g}") for v in values),
         )  # fmt: skip
 
@@ -98,6 +104,7 @@ class Rule:
     severity: Severity
     title: str
     explanation: str
+    """Sentences; {noun} is one item of the data."""
     criteria: tuple[Criterion, ...]
     min_criteria: int = 2
     """Number of criteria that must be met at once."""
@@ -113,6 +120,8 @@ class Rule:
     """Number of rounds before which there is no finding, since every game begins with poor samples."""
     severe_if: Criterion | None = None
     """A criterion that makes a mild finding severe."""
+    detail: Callable[[LogHistory], str] = lambda history: ""
+    """Returns a sentence that names what the finding is about, after the explanation."""
 
     def __call__(self, history: LogHistory) -> Finding | None:
         """Return the finding at the end of the history, if there is one."""
@@ -131,10 +140,13 @@ class Rule:
         inactive_indices = np.flatnonzero(~active)
         since = positions[inactive_indices[-1] + 1] if len(inactive_indices) else positions[0]
         met = [state for state in states if len(state.detected) and state.detected[-1]]
+        noun = str(get_fact(history, "data", "noun", default="example"))
+        title = self.title.format(noun=noun)
+        explanation = " ".join(filter(None, (self.explanation.format(noun=noun), self.detail(history))))
         doubt = math.prod(1 - state.criterion.strength(state.series.last) for state in met)
         return Finding(
-            self.name, self._severity(history), round(1 - doubt, 3), int(since), self.title, self.explanation,
-            tuple(state.criterion.make_evidence(state.series) for state in met), tuple(self.remedy(history)),
+            self.name, self._severity(history), round(1 - doubt, 3), int(since), title, explanation,
+            tuple(state.criterion.make_evidence(state.series, noun) for state in met), tuple(self.remedy(history)),
             self.has_safe_remedy,
         )  # fmt: skip
 

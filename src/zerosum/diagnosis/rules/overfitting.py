@@ -19,7 +19,7 @@ RULES = (
     Rule(
         "discriminator-overfitting", Severity.MILD, "The discriminator overfits the training data",
         "The discriminator scores training examples above held-out examples: it has memorized them, and its scores no "
-        "longer guide the generator. More data or augmentation of its inputs (ADA) helps.",
+        "longer guide the generator. More data help, and of images also augmentation (ADA).",
         (
             Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.7, 0.62,
                       "a training example scores above a held-out one in {value:.0%} of pairs; 50% without overfitting",
@@ -36,8 +36,8 @@ RULES = (
                                 scale_setting("augment.target", 0.7, "stronger augmentation")),
     ),
     Rule(
-        "memorization", Severity.MILD, "The generator copies training examples",
-        "Samples are nearer to training examples than held-out examples are: they are copies, not new samples. The "
+        "memorization", Severity.MILD, "The generator copies training {noun}s",
+        "Samples are nearer to training {noun}s than held-out {noun}s are: they are copies, not new samples. The "
         "dataset is small, or the generator is far too large for it. `zerosum evaluate` shows samples with their "
         "nearest training examples.",
         (
@@ -50,5 +50,22 @@ RULES = (
                       "a training example scores above a held-out one in {value:.0%} of pairs", consecutive=3),
         ),
         remedy=ENABLE_ADA,
+    ),
+    Rule(
+        "memorization", Severity.MILD, "The generator draws near to training {noun}s",
+        "Samples are nearer to training {noun}s than to held-out ones, and nearer than held-out {noun}s are, and the "
+        "discriminator knows the training {noun}s: the generator begins to copy them. The dataset is small, the "
+        "networks are too large for it, or the training is too long.",
+        (
+            Criterion("held-out examples nearest to samples", signal("monitor/nearest_held_out_ratio"), 0.65, 0.8,
+                      "a held-out {noun} is the nearest real one {value:.2f} times as often as by chance",
+                      consecutive=3),
+            Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.8, 0.7,
+                      "a training {noun} scores above a held-out one in {value:.0%} of pairs", consecutive=3),
+            Criterion("distance to training examples", signal("monitor/train_nn_distance_ratio"), 0.92, 0.97,
+                      "a sample is {value:.2f} times as far from the nearest training {noun} as a held-out one",
+                      consecutive=3),
+        ),
+        min_criteria=3, num_mandatory=3, remedy=ENABLE_ADA,
     ),
 )  # fmt: skip

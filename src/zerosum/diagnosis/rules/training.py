@@ -124,7 +124,7 @@ RULES = (
     Rule(
         "constant-output", Severity.SEVERE, "All samples are the same",
         "For long, samples have not differed from each other: the generator has died or collapsed completely. Where "
-        "they are of one color at an end of the range, as white paper, its output layer is saturated and gets no "
+        "their values lie at one end of a range, as of white images, its output layer is saturated and gets no "
         "gradient back: a norm in the generator, a lower learning rate or a smaller weight of what pulls it there "
         "(l1 of a target that is mostly white) keeps it alive.",
         (

@@ -48,7 +48,8 @@ def distances_to(features: Tensor, reference: Tensor) -> Tensor:
     # because their error would show for copies.
     mean = reference.mean(0)
     nearest = reference[torch.cdist(features - mean, reference - mean).argmin(1)]
-    return (features - nearest).norm(dim=1)
+    distances: Tensor = (features - nearest).norm(dim=1)
+    return distances
 
 
 def nearest_share_ratio(features: Tensor, train: Tensor, held_out: Tensor) -> float:
