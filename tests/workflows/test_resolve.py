@@ -52,3 +52,9 @@ def test_a_row_of_the_file_applies_from_its_budget_on(recipe: str) -> None:
 )
 def test_what_the_user_named_is_kept(recipe: str, settings: dict[str, object], size: str) -> None:
     assert resolve(recipe, settings, size).recipe.name == "mine"
+
+
+def test_a_kind_without_networks_in_the_file_has_another_recipe_whatever_is_set(table_file: Path) -> None:
+    resolved = resolve("auto", {"data.source": str(table_file), "discriminator.pack": 2, "optimizer.lr": 1e-4})
+    assert (resolved.recipe.name, resolved.recipe.discriminator.kind) == ("table", "tabular")
+    assert resolve("auto", {"data.source": "ring", "optimizer.lr": 1e-4}).recipe.name == "auto"

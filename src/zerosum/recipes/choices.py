@@ -35,10 +35,22 @@ class Choice(Settings):
     """Kind of data to which the row applies; left out: any."""
     trait: str = ""
     """Trait of the data that the row needs, such as "color"; left out: none."""
+    always: bool = False
+    """Whether the row also applies where the user sets networks or losses: the file has none for this kind of data."""
     min_budget: Seconds | None = None
     """Least training time; a row with one does not apply where only a number of examples is given."""
     reason: str
     """The reason that is shown to the user."""
+
+
+def replace_recipe(choices: Sequence[Choice], recipe: str, kind: str) -> str:
+    """Return the recipe that a file has in place of itself for a kind of data, whatever the user sets.
+
+    Example:
+        >>> replace_recipe([Choice(kind="points", recipe="mine", always=True, reason="fits")], "auto", "points")
+        'mine'
+    """
+    return next((choice.recipe for choice in choices if choice.always and choice.kind == kind), recipe)
 
 
 def find_choice(

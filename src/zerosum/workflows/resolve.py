@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zerosum.data.kind import DATA_KINDS, Inspection, builtin_datasets, selected_kind
 from zerosum.errors import BadInput
 from zerosum.recipes import defaults, variants
-from zerosum.recipes.choices import Choice, find_choice
+from zerosum.recipes.choices import Choice, find_choice, replace_recipe
 from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.recipes.recipe import Recipe
 from zerosum.recipes.unread import changed_settings, refuse_unread_settings
@@ -46,7 +46,9 @@ def validate_recipe(recipe: str, size: str, settings: DottedSettings, keywords: 
         variants.check_network_size(recipe, size)
     variants.check_recipe_variants(recipe)
     tree = variants.build_settings_tree(recipe, "", settings, keywords)
-    variant = variants.choose_variant(recipe, selected_kind(tree.tree.get("data", {})), size or "nano")
+    kind = selected_kind(tree.tree.get("data", {}))
+    recipe = replace_recipe(RecipeFile(recipe).choices, recipe, kind)
+    variant = variants.choose_variant(recipe, kind, size or "nano")
     checked = check_recipe(variants.build_settings_tree(recipe, variant, settings, keywords))
     own = changed_settings(checked) if recipe.endswith(".toml") else []  # a file of the user, who set all that is in it
     refuse_unread_settings(checked, {*settings, *keywords, *own})
@@ -84,6 +86,7 @@ def resolve_recipe(
     device = choose_device(checked.training.device)
     on_cpu = device.type == "cpu"
     user_set = {*settings, *keywords, *(["size"] if size else [])}
+    named, recipe = recipe, replace_recipe(RecipeFile(recipe).choices, recipe, checked.data.kind)
 
     def resolve(variant: str, traits: Collection[str] = ()) -> tuple[Recipe, list[Decision]]:
         tree = variants.build_settings_tree(recipe, variant, settings, keywords, traits)
@@ -94,7 +97,7 @@ def resolve_recipe(
         return variants.choose_variant(recipe, checked.data.kind, size or ("nano" if on_cpu else "base"))
 
     resolved, _ = resolve(find_variant())
-    choice = _find_choice(recipe, resolved, on_cpu, size, user_set)
+    choice = _find_choice(named, resolved, on_cpu, size, user_set)
     if choice is not None:
         recipe, size = choice.recipe or recipe, choice.size or size
     variant = find_variant()
@@ -109,7 +112,7 @@ def _find_choice(recipe: str, resolved: Recipe, on_cpu: bool, size: str, user_se
     training = resolved.training
     default_budget = defaults.CPU_BUDGET_SECONDS if on_cpu else defaults.GPU_BUDGET_SECONDS
     is_named = any(name.split(".")[0] not in SETTINGS_OF_ANY_RECIPE for name in set(user_set) - {"size"})
-    choices = [choice for choice in RecipeFile(recipe).choices if not (is_named and choice.recipe)]
+    choices = [choice for choice in RecipeFile(recipe).choices if choice.always or not (is_named and choice.recipe)]
     return find_choice(
         choices,
         kind=resolved.data.kind,
