@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.tensor_files import save_tensors
-from zerosum.data.text import pluralize
+from zerosum.data.text import pluralize, printable
 from zerosum.errors import BadInput
 from zerosum.files import quote_path
 from zerosum.game.sample_spec import leaf_specs
@@ -24,6 +25,7 @@ from zerosum.workflows.tuning import PROVISIONAL_EXAMPLES
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zerosum.data.codec import Codec
     from zerosum.data.dataset import Dataset
     from zerosum.game.game import Game
     from zerosum.game.sample_spec import SampleSpec
@@ -35,6 +37,8 @@ MAX_NAMED = 4
 """Maximum number of tensors that a decision names; the plan has all of them."""
 
 
+MAX_BLOCKS = 20
+"""Maximum number of blocks that a message names."""
 MIN_TAKEN = 0.1
 """Least part of the generator's weights that must be taken over."""
 
@@ -80,6 +84,7 @@ def take_over_weights(start: StartingPoint, setup: TrainingSetup, dataset: Datas
     recipe = setup.recipe
     saved_codec = start.read_codec()
     _check_sizes(start, recipe, saved_codec.codec.spec, dataset.spec)
+    _check_blocks(start, saved_codec.codec, dataset.codec)
     weights = start.read_weights()
     game = setup.new_game(recipe.resolve_schedules(recipe.training.examples or PROVISIONAL_EXAMPLES), dataset)
     classes = ClassNames(
@@ -147,6 +152,39 @@ def _check_sizes(start: StartingPoint, recipe: Recipe, saved: SampleSpec, new: S
         f"`data.size` {here}: {quote_path(start.name)} was trained at {there}, and a {fixed[0]} of kind"
         f" {networks[fixed[0]].kind} has other layers at another size; leave it out, so that the images get that size"
     )
+
+
+def _check_blocks(start: StartingPoint, saved: Codec, new: Codec) -> None:
+    """Raise if the blocks of samples, such as columns, or their categories mean something else in the other run.
+
+    Raises:
+        BadInput: they do.
+    """
+    there, here = _list_blocks(saved), _list_blocks(new)
+    if there == here:
+        return
+    names = [[name for name, _ in blocks] for blocks in (there, here)]
+    if names[0] != names[1]:
+        what = " and these data have ".join(printable(", ".join(own[:MAX_BLOCKS])) for own in names)
+        what = f"was trained on {what}"
+    else:
+        name, values = next((name, (old, new)) for (name, old), (_, new) in zip(there, here, strict=True) if old != new)
+        pairs = enumerate(zip_longest(*values, fillvalue="none"), 1)
+        number, old, other = next((number, *pair) for number, pair in pairs if pair[0] != pair[1])
+        what = f"category {number} of {printable(name)} is {old or 'a number'} there and {other or 'a number'} here"
+    raise BadInput(
+        f"`start_from` {quote_path(start.name)}: {what}, so its networks would mean something else; continue that run "
+        "with the new data, which keeps its encoding, or train from scratch"
+    )
+
+
+def _list_blocks(codec: Codec) -> list[tuple[str, list[str]]]:
+    """Return the name of each block of a sample, and those of its categories."""
+    blocks = leaf_specs(codec.spec)[0].blocks if codec.block_names else ()
+    return [
+        (name, [codec.category_name(index, category) for category in range(block.categories)])
+        for index, (name, block) in enumerate(zip(codec.block_names, blocks, strict=True))
+    ]
 
 
 def _build_record(start: StartingPoint, transfers: Mapping[str, NetworkTransfer], classes: ClassNames) -> Row:

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from zerosum.data.kind import LoadOptions
+from zerosum.data.tables.codec import TableCodec
+from zerosum.data.tables.config import TableDataConfig
+from zerosum.data.tables.dataset import TableDataset
+from zerosum.data.tables.load import load_table
+from zerosum.data.tables.table_file import read_table
+from zerosum.data.tables.text_table import TextColumn
+
+SEEDS = torch.arange(400)
+
+
+def all_rows(dataset: TableDataset) -> np.ndarray:
+    return np.asarray(dataset.items(np.arange(len(dataset.labels))), np.float64)
+
+
+def random_samples(codec: TableCodec, seed: int, count: int = 400) -> torch.Tensor:
+    return 3 * torch.randn(count, codec.spec.shape[0], generator=torch.Generator().manual_seed(seed))
+
+
+def test_rows_are_encoded_decoded_and_written_exactly(customers: TableDataset, table_file: Path) -> None:
+    codec, rows = customers.table_codec, all_rows(customers)
+    decoded = codec.decode(codec.encode_rows(rows), torch.arange(len(rows)))
+    training = customers.train
+    assert np.array_equal(np.asarray(decoded)[training], rows[training], equal_nan=True)
+    columns = read_table(table_file).columns
+    texts = codec.texts(rows)
+    assert texts.columns.tolist() == list(columns)
+    for name in texts.columns:
+        if name != "id":
+            assert texts[name].tolist() == columns[name].texts.tolist(), name
+    assert not set(texts["id"]) & set(columns["id"].texts.tolist())
+    assert texts["id"].is_unique
+    assert codec.texts(rows[:3], first=7)["id"].tolist() == ["A-0507", "A-0508", "A-0509"]
+
+
+def test_types_of_the_columns(customers: TableDataset) -> None:
+    frame = customers.table_codec.frame(all_rows(customers))
+    kinds = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+    assert kinds["net"] == "float64"
+    assert kinds["age"] == "Int64"
+    assert kinds["start"].startswith("datetime64")
+    assert frame["start"].le(frame["end"]).all()
+    assert set(frame["member"]) == {"yes", "no"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_constraints_hold_in_every_sample(customers: TableDataset, seed: int) -> None:
+    codec = customers.table_codec
+    names = list(codec.condition_names)
+    rows = np.asarray(codec.decode(random_samples(codec, seed), SEEDS))
+    start, end, net, tax, total = (rows[:, names.index(name)] for name in ("start", "end", "net", "tax", "total"))
+    assert (start <= end).all()
+    assert np.array_equal(np.round(net + tax, 2), total)
+    pairs = {tuple(pair) for pair in all_rows(customers)[:, [names.index("city"), names.index("country")]].tolist()}
+    assert {tuple(pair) for pair in rows[:, [names.index("city"), names.index("country")]].tolist()} <= pairs
+    texts = codec.texts(rows)
+    again = codec.layout.parse({name: TextColumn.of(texts[name].tolist()) for name in texts.columns})
+    assert np.array_equal(again, rows, equal_nan=True)
+
+
+def test_decoding_depends_on_the_seed_of_the_sample_only(customers: TableDataset) -> None:
+    codec = customers.table_codec
+    samples = random_samples(codec, 1)
+    rows = np.asarray(codec.decode(samples, SEEDS))
+    assert np.array_equal(np.asarray(codec.decode(samples[100:200], SEEDS[100:200])), rows[100:200], equal_nan=True)
+
+
+def test_samples_are_one_category_of_each_block(customers: TableDataset) -> None:
+    codec = customers.table_codec
+    sample = codec.encode_rows(all_rows(customers))
+    start = 0
+    for block in codec.spec.blocks:
+        if block.categories:
+            assert torch.equal(sample[:, start : start + block.categories].sum(1), torch.ones(len(sample)))
+        start += block.size
+    assert start == sample.shape[1]
+    assert torch.equal(codec.round(sample)[customers.train], sample[customers.train])
+
+
+def test_loading_is_deterministic_and_the_codec_is_restored(customers: TableDataset, table_file: Path) -> None:
+    codec, rows = customers.table_codec, all_rows(customers)
+    data = TableDataConfig(
+        source=str(table_file), combinations="city,country", ordered="start,end", sums="total,net,tax"
+    )  # type: ignore[arg-type]
+    again = load_table(data, LoadOptions())
+    for name in ("codes", "scores"):
+        assert np.array_equal(again.values[name], customers.values[name]), name
+    restored = TableCodec.restore(codec.settings(), {name: tensor.clone() for name, tensor in codec.tensors().items()})
+    assert restored.settings() == codec.settings()
+    assert restored.spec == codec.spec
+    assert torch.equal(restored.encode_rows(rows), codec.encode_rows(rows))
+    samples = random_samples(codec, 0)
+    assert np.array_equal(restored.decode(samples, SEEDS), codec.decode(samples, SEEDS), equal_nan=True)
+    assert restored.texts(rows).equals(codec.texts(rows))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.4, 1.0])
+def test_columns_are_given_at_random(customers: TableDataset, fraction: float) -> None:
+    codec = customers.table_codec
+    seeds = torch.arange(4_000)
+    real = codec.encode_rows(np.tile(all_rows(customers)[:400], (10, 1)))
+    condition = TableDataset(**{**vars(customers), "given_fraction": fraction})._give(real, seeds)  # type: ignore[arg-type]
+    known = condition["known"]
+    is_any = (known > 0).any(1).float().mean().item()
+    expected = fraction * (1 - 1 / (known.shape[1] + 1))  # every number of given columns is equally likely
+    assert abs(is_any - expected) < 5 * 0.5 / 4_000**0.5
+    owners = torch.from_numpy(codec.owners)
+    assert torch.equal(condition["values"], real * known[:, owners])
