@@ -1,4 +1,4 @@
-"""Draw how two columns of rows go together, in real rows and beside them in generated ones."""
+"""Draw how two columns of rows go together, in real rows and next to them in generated ones."""
 
 from __future__ import annotations
 
