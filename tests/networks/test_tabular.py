@@ -5,7 +5,8 @@ from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
-from zerosum.game.sample_spec import Block, TensorSpec
+from zerosum.game.sample_spec import Block, NumberModel, TensorSpec
+from zerosum.networks import tabular
 from zerosum.networks.configs.tabular import TabularDiscriminatorConfig, TabularGeneratorConfig
 
 BLOCKS = (Block(3), Block(0, True), Block(2, True), Block(5, True), Block(4))
@@ -164,3 +165,47 @@ def test_blocks() -> None:
     assert SPEC.shape == (SIZE,)
     with pytest.raises(ValueError, match="the blocks have 4 values"):
         TensorSpec((3,), blocks=(Block(4),))
+
+
+def normal_numbers(num_numbers: int = 3) -> tuple[tabular.NormalNumbers, torch.Tensor]:
+    """Numbers of which each depends on the others, without categories, and their covariance."""
+    factor = torch.randn(num_numbers, num_numbers, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    covariance = factor @ factor.T + 0.1 * torch.eye(num_numbers, dtype=torch.float64)
+    blocks = (Block(has_value=True),) * num_numbers
+    weights, offsets = ((0.0,) * num_numbers,) * num_numbers, tuple(float(index) for index in range(num_numbers))
+    model = NumberModel(weights, offsets, tuple(map(tuple, covariance.tolist())))
+    return tabular.NormalNumbers(model, tabular.BlockLayout(blocks)), covariance.float()
+
+
+def test_free_numbers_have_the_residuals_that_they_follow_from() -> None:
+    numbers, _ = normal_numbers()
+    residuals, nothing = torch.randn(50, 3, generator=torch.Generator().manual_seed(1)), torch.zeros(50, 0)
+    composed = numbers.compose(nothing, residuals, torch.ones(50, 3), torch.zeros(50, 3))
+    assert torch.allclose(numbers.residuals(nothing, composed), residuals, atol=1e-4)
+
+
+def test_free_numbers_are_conditional_means_without_residuals() -> None:
+    """Of the first and the last number fixed, against the closed form of a normal distribution."""
+    numbers, covariance = normal_numbers()
+    gates, fixed = torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[0.7, 0.0, 1.2]])
+    composed = numbers.compose(torch.zeros(1, 0), torch.zeros(1, 3), gates, fixed)
+    known = [0, 2]
+    gain = torch.linalg.solve(covariance[known][:, known], covariance[known, 1])
+    expected = 1.0 + gain @ (fixed[0, known] - torch.tensor([0.0, 2.0]))
+    assert composed[0, 1].item() == pytest.approx(expected.item(), abs=1e-4)
+    assert torch.equal(composed[0, known], fixed[0, known])
+
+
+@pytest.mark.parametrize("fixed_number", [0, 1, 2])
+def test_normal_residuals_make_normal_numbers_whichever_is_fixed(fixed_number: int) -> None:
+    """20,000 rows: each entry of the covariance of residuals is off by 5 standard errors once in 1.7 million."""
+    numbers, _ = normal_numbers()
+    generator, nothing = torch.Generator().manual_seed(2), torch.zeros(20_000, 0)
+    drawn = torch.randn(2, 20_000, 3, generator=generator)
+    full = numbers.compose(nothing, drawn[0], torch.ones(20_000, 3), torch.zeros(20_000, 3))
+    gates = torch.ones(20_000, 3)
+    gates[:, fixed_number] = 0
+    again = numbers.compose(nothing, drawn[1], gates, full * (1 - gates))
+    assert torch.equal(again[:, fixed_number], full[:, fixed_number])
+    residuals = numbers.residuals(nothing, again)
+    assert torch.allclose(residuals.T @ residuals / 20_000, torch.eye(3), atol=5 * 2**0.5 / 20_000**0.5)

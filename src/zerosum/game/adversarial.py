@@ -21,7 +21,15 @@ from zerosum.game.sample_statistics import compare_values
 from zerosum.game.sample_tree import arrange, concat_rows, flatten_samples, leaves, map_tensors
 from zerosum.game.schedule import Progress, Schedule, value_at
 from zerosum.game.terms import Term
-from zerosum.game.types import Batch, DiscriminatorOutput, NamedTensors, Sample, at_least_float32, condition_inputs
+from zerosum.game.types import (
+    Batch,
+    DiscriminatorOutput,
+    NamedTensors,
+    Sample,
+    TransformsSamples,
+    at_least_float32,
+    condition_inputs,
+)
 
 LossFn = Callable[[Play], Tensor]
 REAL, FAKE = 0, 1
@@ -154,6 +162,8 @@ class AdversarialGame(Game):
         self, sample: Sample, real_or_fake: int, batch: Batch, progress: Progress
     ) -> DiscriminatorInput:
         """Augment samples (`REAL` or `FAKE`) and add the conditions of the batch."""
+        if isinstance(self.discriminator, TransformsSamples):
+            sample = self.discriminator.transform_samples(sample)
         return self._augment(self._add_conditions(sample, batch), real_or_fake, batch, progress)
 
     def _add_conditions(self, sample: Sample, batch: Batch) -> DiscriminatorInput:

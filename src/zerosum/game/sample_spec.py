@@ -45,6 +45,21 @@ class Block:
 
 
 @dataclass(frozen=True)
+class NumberModel:
+    """A normal distribution of the V numbers of a sample, given its categories: what networks learn is the rest.
+
+    The numbers of a sample x (K,) have the mean `offsets + weights @ x` and the covariance `covariance`.
+    """
+
+    weights: tuple[tuple[float, ...], ...]
+    """(V, K), 0 but for the categories of blocks that have no number."""
+    offsets: tuple[float, ...]
+    """(V,)"""
+    covariance: tuple[tuple[float, ...], ...]
+    """(V, V), positive definite."""
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """One tensor of a sample.
 
@@ -59,6 +74,8 @@ class TensorSpec:
     """Whether the values lie in [-1, 1], so that generators end with tanh; else they are real numbers."""
     blocks: tuple[Block, ...] = ()
     """What the values of a sample of one axis are, in their order; (): numbers alone."""
+    number_model: NumberModel | None = None
+    """How its numbers depend on each other and on its categories; None: this is not known."""
 
     def __post_init__(self) -> None:
         """Check the shape.

@@ -94,6 +94,14 @@ class ConditionalNetwork(Protocol):
     translation, "seed" (N,) seeds of noise."""
 
 
+@runtime_checkable
+class TransformsSamples(Protocol):
+    """A discriminator that sees a fixed transformation of samples, at which gradient penalties differentiate."""
+
+    def transform_samples(self, sample: Sample) -> Sample:
+        """Return what the network takes in place of samples (N, ...)."""
+
+
 def condition_inputs(network: nn.Module) -> tuple[str, ...]:
     """Return the names of the further keyword arguments of a network; () for a module that declares none."""
     return network.condition_inputs if isinstance(network, ConditionalNetwork) else ()

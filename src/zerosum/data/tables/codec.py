@@ -12,15 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zerosum.data.codec import Codec, Items
+from zerosum.data.codec import Codec, FilterFn, GivenValues, Items
 from zerosum.data.tables.block_names import name_block, name_category
 from zerosum.data.tables.constraints import Constraint, Rows, restore_constraint
 from zerosum.data.tables.encoder import ColumnEncoder
+from zerosum.data.tables.given import find_column, given_rows
 from zerosum.data.tables.layout import TableColumn, TableLayout
-from zerosum.data.text import printable
-from zerosum.errors import BadInput
+from zerosum.data.tables.number_model import model_tensors, restore_model
+from zerosum.data.tables.preview import choose_columns, preview_rows
+from zerosum.data.tables.where import parse_filter
 from zerosum.game import seeded_rng
-from zerosum.game.sample_spec import Block, SampleSpec, TensorSpec
+from zerosum.game.sample_spec import Block, NumberModel, SampleSpec, TensorSpec
+from zerosum.game.sample_tree import leaves
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ class TableCodec(Codec):
     """The encoder of each derived column."""
     constraints: tuple[Constraint, ...] = ()
     """What holds in every row."""
+    number_model: NumberModel | None = None
+    """How the numbers of samples depend on each other and on the categories."""
 
     # ------------------------------------------------------------------ form
 
@@ -64,7 +69,7 @@ class TableCodec(Codec):
     def spec(self) -> TensorSpec:
         """K real numbers in blocks."""
         blocks = tuple(block for _, block in self._blocks)
-        return TensorSpec((sum(block.size for block in blocks),), blocks=blocks)
+        return TensorSpec((sum(block.size for block in blocks),), blocks=blocks, number_model=self.number_model)
 
     @property
     def condition_spec(self) -> SampleSpec:
@@ -101,15 +106,19 @@ class TableCodec(Codec):
             cells: the rows.
             seed: (N,) int64 by which equal numbers are spread over their quantiles; None: all are halfway.
         """
-        derived = self.derive(cells)
-        codes = np.zeros((len(cells), len(self._blocks)), np.int32)
-        scores = np.zeros((len(cells), len(self._blocks)), np.float32)
+        codes, scores = self._encode_derived(self.derive(cells), seed)
+        return {"cells": cells, "codes": codes, "scores": scores}
+
+    def _encode_derived(self, derived: Rows, seed: Tensor | None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the codes (N, B) and scores (N, B) of derived rows (N, C)."""
+        codes = np.zeros((len(derived), len(self._blocks)), np.int32)
+        scores = np.zeros((len(derived), len(self._blocks)), np.float32)
         scored = [place for place, (_, block) in enumerate(self._blocks) if block.has_value]
         draws = None if seed is None else _draw_ties(seed, len(scored))
         for place, (index, block) in enumerate(self._blocks):
             own = draws[:, scored.index(place)].astype(np.float64) if draws is not None and block.has_value else None
             codes[:, place], scores[:, place] = self.encoders[index].encode(derived[:, index], own)
-        return {"cells": cells, "codes": codes, "scores": scores}
+        return codes, scores
 
     def derive(self, cells: Rows) -> Rows:
         """Return derived rows (N, C), as encoders take them, of rows (N, C)."""
@@ -128,13 +137,21 @@ class TableCodec(Codec):
         sample[:, places] = scores[:, scored]
         return sample
 
-    def encode_rows(self, cells: Rows) -> Tensor:
-        """Encode rows (N, C) as samples (N, K) float32 on the CPU."""
-        raw = self.encode_cells(cells)
+    def block_columns(self, blocks: Sequence[int]) -> list[int]:
+        """Return the derived columns of blocks."""
+        return [self._blocks[block][0] for block in blocks]
+
+    def encode_rows(self, cells: Rows, seed: Tensor | None = None) -> Tensor:
+        """Encode rows (N, C) as samples (N, K) float32 on the CPU; see `encode_cells` for `seed`."""
+        raw = self.encode_cells(cells, seed)
         return self.encode({name: torch.from_numpy(np.ascontiguousarray(raw[name])) for name in ("codes", "scores")})
 
     def decode(self, sample: Tensor, seed: Tensor) -> Items:  # type: ignore[override]
         """Decode samples (N, K) to rows (N, C) float64: the largest entry of each block is its category."""
+        return self.restore_rows(self.decode_derived(sample, seed))
+
+    def decode_derived(self, sample: Tensor, seed: Tensor) -> Rows:
+        """Decode samples (N, K) to derived rows (N, C), before the constraints restore the user's columns."""
         values = sample.detach().float().cpu().numpy()
         derived = np.empty((len(values), len(self.encoders)))
         own = {index: place for place, (index, _) in enumerate(self._blocks)}
@@ -149,19 +166,35 @@ class TableCodec(Codec):
             scores = values[:, start + block.categories] if block.has_value else np.zeros(len(values), np.float32)
             draws = _draw(seed, place, seeded_rng.RandomStream.RARE_VALUE) if len(encoder.rare) else np.zeros(0)
             derived[:, index] = encoder.decode(codes, scores, draws)
-        return self._restore(derived)
+        return derived
 
-    def _restore(self, rows: Rows) -> Rows:
+    def restore_rows(self, derived: Rows) -> Rows:
         """Return the rows (N, C) of derived rows, rounded as they are written."""
         is_combined = {column for known in self.constraints if known.kind == "combinations" for column in known.columns}
+        rows = derived.copy()
         for index, column in enumerate(self.columns):
             if index not in is_combined:
                 rows[:, index] = column.format.round(rows[:, index])
         for constraint in reversed(self.constraints):
             rows = constraint.restore(rows)
-        for index, column in enumerate(self.columns):
-            rows[:, index] = column.format.round(rows[:, index])
-        return rows
+        return self.round_rows(rows)
+
+    def round_rows(self, rows: Rows) -> Rows:
+        """Return rows (N, C) rounded as they are written."""
+        return np.stack([column.format.round(rows[:, index]) for index, column in enumerate(self.columns)], 1)
+
+    def restore_given(self, derived: Rows, given: Rows) -> Rows:
+        """Return the rows (N, C) of generated derived rows of which cells are given: these are exactly as given.
+
+        Args:
+            derived: (N, C) derived rows.
+            given: (N, C) the given cells, NaN elsewhere.
+        """
+        known = self.derive_given(given)
+        rows = self.restore_rows(np.where(np.isnan(known), derived, known))
+        for constraint in self.constraints:
+            rows = constraint.settle(rows, given, self.round_rows)
+        return np.where(np.isnan(given), self.round_rows(rows), given)
 
     def items(self, raw: Sample) -> Items:
         """Return the rows (N, C) of raw examples."""
@@ -169,6 +202,14 @@ class TableCodec(Codec):
         cells = raw["cells"]
         assert isinstance(cells, Tensor), "of which this is one"
         return np.asarray(cells.numpy())
+
+    @cached_property
+    def _drawn_columns(self) -> list[int]:
+        return choose_columns(self.columns, self.encoders, self.constraints)
+
+    def preview(self, items: Items) -> Items:
+        """Return rows (N, C) as a structured array (N,); see `preview_rows`."""
+        return preview_rows(self.columns, self._drawn_columns, np.asarray(items, np.float64))
 
     def embed(self, sample: Tensor) -> Tensor:  # type: ignore[override]
         """Return the samples themselves (N, K)."""
@@ -201,67 +242,74 @@ class TableCodec(Codec):
         Raises:
             BadInput: there is no such column or value.
         """
+        return self.set_conditions(condition, {name: value}, torch.zeros(len(leaves(condition)[0]), dtype=torch.int64))
+
+    def set_conditions(self, condition: Sample, values: GivenValues, seed: Tensor) -> Sample:
+        """Return conditions (N, ...) with more columns given, and those that follow from them by a constraint.
+
+        Raises:
+            BadInput: there is no such column or value, or a constraint forbids it.
+        """
         assert isinstance(condition, Mapping), "the condition of rows is a tree"
-        known, values = condition["known"], condition["values"]
-        assert isinstance(known, Tensor) and isinstance(values, Tensor), "of these tensors"  # noqa: PT018
-        cells = np.full((len(known), len(self.columns)), np.nan)
-        cells[:, self.find_column(name)] = self.parse_cell(name, value)
-        own = self.give(cells)
-        if not bool(own["known"].any()):
-            raise BadInput(
-                f"`condition` {printable(name)}: a constraint of the data ties this column to others, so it cannot be "
-                "given alone; give the others together, or train without the constraint"
-            )
+        known, sample = condition["known"], condition["values"]
+        assert isinstance(known, Tensor) and isinstance(sample, Tensor), "of these tensors"  # noqa: PT018
+        own = self.give(self._given_rows(values, seed))
         is_new = own["known"][:, torch.from_numpy(self.owners)] > 0
-        return {"values": torch.where(is_new, own["values"], values), "known": torch.maximum(known, own["known"])}
+        return {"values": torch.where(is_new, own["values"], sample), "known": torch.maximum(known, own["known"])}
+
+    def decode_given(self, sample: Sample, seed: Tensor, values: GivenValues) -> Items:
+        """Decode samples (N, K) to rows (N, C) in which given cells are exactly as given."""
+        assert isinstance(sample, Tensor), "rows are one tensor"
+        return self.restore_given(self.decode_derived(sample, seed), self._given_rows(values, seed))
 
     def give(self, cells: Rows) -> dict[str, Tensor]:
         """Return the condition of samples of which cells are given: rows (N, C), NaN where a cell is to be generated.
 
         A cell that a constraint ties to others is given only if they are, too.
         """
-        derived = self.derive(cells)
+        derived = self.derive_given(cells)
         known = ~np.isnan(derived[:, [index for index, _ in self._blocks]])
-        raw = self.encode_cells(cells)
-        sample = self.encode({name: torch.from_numpy(np.ascontiguousarray(raw[name])) for name in ("codes", "scores")})
+        codes, scores = self._encode_derived(derived, None)
+        sample = self.encode({"codes": torch.from_numpy(codes), "scores": torch.from_numpy(scores)})
         mask = torch.from_numpy(known)
         return {"values": torch.where(mask[:, torch.from_numpy(self.owners)], sample, 0.0), "known": mask.float()}
 
+    def derive_given(self, cells: Rows) -> Rows:
+        """Return derived rows (N, C) of rows in which NaN is a cell that is not given."""
+        for constraint in self.constraints:
+            cells = constraint.derive_given(cells)
+        return cells
+
+    def parse_filter(self, text: str) -> FilterFn:
+        """Return the filter of rows that a text such as "price<1000 and cut=Ideal" means.
+
+        Raises:
+            BadInput: it means none.
+        """
+        return parse_filter(self.layout, text)
+
+    def _given_rows(self, values: GivenValues, seed: Tensor) -> Rows:
+        return given_rows(self.layout, self.encoders, self.constraints, values, seed)
+
     def find_column(self, name: str) -> int:
-        """Return the index of a column.
+        """Return the index of a column that is given.
 
         Raises:
             BadInput: there is no such column.
         """
-        if name not in self.condition_names:
-            others = printable(", ".join(self.condition_names))
-            raise BadInput(f"`condition` {printable(name)}: there is no such column; choose one of {others}")
-        return self.condition_names.index(name)
-
-    def parse_cell(self, name: str, text: str) -> float:
-        """Return the cell of a column that a user gives as a text.
-
-        Raises:
-            BadInput: there is no such column, or it has no such value.
-        """
-        column = self.columns[self.find_column(name)]
-        cell = column.format.parse_text(f"`condition` {printable(name)}", text)
-        knots = self.encoders[self.find_column(name)].knots
-        is_derived = any(self.find_column(name) in constraint.columns for constraint in self.constraints)
-        if len(knots) and not is_derived and not knots[0] <= cell <= knots[-1]:
-            ends = column.format.texts(knots[[0, -1]])
-            if cell not in self.encoders[self.find_column(name)].categories:
-                raise BadInput(
-                    f"`condition` {printable(name)}={text}: the training rows have values from {ends[0]} to {ends[1]}; "
-                    "give one of these"
-                )
-        return cell
+        return find_column(self.layout, name, "given")
 
     # ------------------------------------------------------------------ the user's table
 
     def frame(self, items: Items, first: int = 0) -> DataFrame:
         """Return rows (N, C) as a table with the user's columns and types; new keys begin at row number `first`."""
         return self.layout.frame(np.asarray(items, np.float64), first)
+
+    def publish(self, samples: Sample, seed: Tensor, first: int, given: GivenValues) -> DataFrame:
+        """Return samples (N, K) as a table with the user's columns and types."""
+        rows = np.asarray(self.decode_given(samples, seed, given), np.float64)
+        pairs = zip(self.columns, self.encoders, strict=True)
+        return self.layout.publish(rows, first, [column.name for column, encoder in pairs if encoder.may_be_missing])
 
     def texts(self, items: Items, first: int = 0) -> DataFrame:
         """Return rows (N, C) as a table of texts in the user's notation; new keys begin at row number `first`."""
@@ -290,11 +338,12 @@ class TableCodec(Codec):
 
     def tensors(self) -> Mapping[str, Tensor]:
         """Return what the encoders were fitted to."""
-        return {
+        fitted = {
             f"{index}.{name}": tensor
             for index, encoder in enumerate(self.encoders)
             for name, tensor in encoder.tensors().items()
         }
+        return fitted | model_tensors(self.number_model)
 
     @classmethod
     def restore(cls, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> Self:
@@ -307,7 +356,8 @@ class TableCodec(Codec):
         )
         saved = settings["constraints"]
         assert isinstance(saved, Sequence), "a list was saved"
-        return cls(layout, encoders, tuple(restore_constraint(known) for known in saved))  # type: ignore[arg-type]
+        constraints = tuple(restore_constraint(known) for known in saved)  # type: ignore[arg-type]
+        return cls(layout, encoders, constraints, restore_model(tensors))
 
 
 def _draw(seed: Tensor, place: int, stream: seeded_rng.RandomStream) -> NDArray[np.float64]:

@@ -8,7 +8,8 @@ Decoding inverts the quantiles: bounds, spikes and whole numbers hold by constru
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -25,6 +26,8 @@ MAX_PLAIN_VALUES = 20
 """Largest number of different numbers of a column that are categories."""
 ATOM_FRACTION, MIN_ATOM_ROWS, MAX_ATOMS = 0.01, 5, 60
 """Numbers of at least this fraction of the rows, and of so many rows, are categories, but at most so many."""
+TIGHT_ATOM_FRACTION = 0.05
+"""The same, of a column that depends on others tightly."""
 MIN_SCORED = 20
 """Least number of rows whose values are scored; fewer are categories."""
 MAX_KNOTS = 5_000
@@ -50,13 +53,13 @@ class ColumnEncoder:
     """(Q,) their levels in (0, 1): the fraction of the scored training cells below."""
 
     @classmethod
-    def fit(cls, cells: Cells, is_numeric: bool) -> Self:
-        """Fit to the training cells (N,), N >= 1."""
+    def fit(cls, cells: Cells, is_numeric: bool, atom_fraction: float = ATOM_FRACTION) -> Self:
+        """Fit to the training cells (N,), N >= 1; numbers of at least `atom_fraction` of them are categories."""
         none = np.zeros(0)
         values, counts = np.unique(cells, return_counts=True)  # NaN is one value
         order = np.argsort(-counts, kind="stable")
         if is_numeric and np.count_nonzero(~np.isnan(values)) > MAX_PLAIN_VALUES:
-            is_atom = (counts >= max(MIN_ATOM_ROWS, ATOM_FRACTION * len(cells))) | np.isnan(values)
+            is_atom = (counts >= max(MIN_ATOM_ROWS, atom_fraction * len(cells))) | np.isnan(values)
             atoms = [index for index in order if is_atom[index]][:MAX_ATOMS]
             is_scored = ~np.isin(np.arange(len(values)), atoms)
             if counts[is_scored].sum() >= MIN_SCORED:
@@ -72,7 +75,14 @@ class ColumnEncoder:
     def block(self) -> Block | None:
         """What the column is in a sample; None if all its cells are the same, so that nothing is to be learned."""
         count = len(self.categories) + bool(len(self.rare)) + self.has_scores
-        return Block(count if count > 1 else 0, self.has_scores) if count > 1 or self.has_scores else None
+        if not self.has_scores:
+            return Block(count) if count > 1 else None
+        return Block(count if count > 1 else 0, True, tuple(self._category_scores.tolist()))
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether some of its cells are missing."""
+        return bool(np.isnan(self.categories).any())
 
     @property
     def has_scores(self) -> bool:
@@ -96,7 +106,8 @@ class ColumnEncoder:
             scores = torch.special.ndtri(torch.from_numpy(levels)).numpy() / SCORE_SCALE
             is_scored = ~known & ~np.isnan(cells) & self._is_near_scored(cells, codes)
             codes[is_scored] = last
-            return codes, np.where(is_scored, scores, 0.0).astype(np.float32)
+            of_categories = np.append(self._category_scores, np.float32(0))[codes]
+            return codes, np.where(is_scored, scores, of_categories).astype(np.float32)
         if len(self.rare):
             codes[~known] = last
         return codes, np.zeros(len(cells), np.float32)
@@ -106,7 +117,17 @@ class ColumnEncoder:
         if not len(self.categories):
             return np.ones(len(cells), bool)
         distance = np.abs(cells - cells.clip(self.knots[0], self.knots[-1]))
-        return ~(distance > np.abs(cells - self.categories[codes]))
+        return np.asarray(~(distance > np.abs(cells - self.categories[codes])))
+
+    @cached_property
+    def _category_scores(self) -> NDArray[np.float32]:
+        """The scores (K,) of the categories: where they are among the scored cells; 0 of a missing cell.
+
+        So networks see how large a number is, also where it is a category.
+        """
+        levels = np.interp(self.categories, self.knots, self.knot_levels).clip(1e-4, 1 - 1e-4)
+        scores = torch.special.ndtri(torch.from_numpy(levels)).numpy() / SCORE_SCALE
+        return np.where(np.isnan(self.categories), 0.0, scores).astype(np.float32)
 
     def _tied_levels(self, cells: Cells, levels: Cells, draws: Cells | None) -> Cells:
         """Return levels (N,), drawn among those of equal values."""
@@ -140,7 +161,8 @@ class ColumnEncoder:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what was fitted."""
-        return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in vars(self).items()}
+        values = {field.name: vars(self)[field.name] for field in fields(self)}
+        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in values.items()}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor]) -> Self:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from zerosum.data.content_hash import hash_content
 from zerosum.data.kind import LoadOptions
@@ -17,9 +19,10 @@ from zerosum.data.tables.config import TableDataConfig
 from zerosum.data.tables.constraints import CONSTRAINTS, Constraint, Rows
 from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.detect import detect_columns, list_names
-from zerosum.data.tables.encoder import ColumnEncoder
+from zerosum.data.tables.encoder import TIGHT_ATOM_FRACTION, ColumnEncoder
 from zerosum.data.tables.formats import ColumnFormat, is_missing
 from zerosum.data.tables.layout import TableLayout
+from zerosum.data.tables.number_model import MAX_ROWS, find_tight, fit_number_model
 from zerosum.data.tables.summary import TableSummary
 from zerosum.data.tables.table_file import read_table
 from zerosum.data.tables.text_table import TextColumn, TextTable, shorten_cell
@@ -122,6 +125,9 @@ def _build_dataset(
     summary.train, summary.held_out = len(train), len(held_out)
     labels = np.zeros(len(cells), np.int64)
     values = fitted.encode_cells(cells, seed)
+    if codec is None and data.model_numbers:
+        fitted = _add_number_model(fitted, cells[train[:MAX_ROWS]], seed[train[:MAX_ROWS]], cells[train])
+        values = fitted.encode_cells(cells, seed)
     return TableDataset(values, labels, (), content_hashes, train, held_out, summary, fitted, given_fraction=data.given)
 
 
@@ -158,7 +164,8 @@ def _fit_codec(data: TableDataConfig, layout: TableLayout, cells: Rows, train: N
     constraints: list[Constraint] = []
     for kind, members in groups.items():
         for group in members:
-            constraints.append(CONSTRAINTS[kind].fit([names.index(name) for name in group], cells, names))
+            fitted = CONSTRAINTS[kind].fit([names.index(name) for name in group], cells, names)
+            constraints.append(fitted.with_counts(cells[train]))
     derived = TableCodec(layout, (), tuple(constraints)).derive(cells)
     combined = {column for known in constraints if known.kind == "combinations" for column in known.columns}
     encoders = tuple(
@@ -166,6 +173,29 @@ def _fit_codec(data: TableDataConfig, layout: TableLayout, cells: Rows, train: N
         for index, column in enumerate(layout.columns)
     )
     return TableCodec(layout, encoders, tuple(constraints))
+
+
+def _add_number_model(codec: TableCodec, cells: Rows, seed: Tensor, train: Rows) -> TableCodec:
+    """Return the codec with the distribution of its numbers.
+
+    A number that depends on others tightly has only very frequent values as categories: which of its values is next to
+    the one that the others ask for is more than a category can say.
+
+    Args:
+        codec: the codec.
+        cells: (n, C) the training rows to which the distribution is fitted.
+        seed: (n,) their seeds.
+        train: (N, C) all training rows.
+    """
+    sample = codec.encode_rows(cells, seed)
+    model = fit_number_model(sample, codec.spec)
+    if model is None:
+        return codec
+    derived, encoders = codec.derive(train), list(codec.encoders)
+    for index in codec.block_columns(find_tight(model, sample, codec.spec)):
+        encoders[index] = ColumnEncoder.fit(derived[:, index], True, TIGHT_ATOM_FRACTION)
+    codec = replace(codec, encoders=tuple(encoders))
+    return replace(codec, number_model=fit_number_model(codec.encode_rows(cells, seed), codec.spec))
 
 
 def _summarize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from zerosum.game.sample_spec import SampleSpec
 
 
-def _require_blocks(spec: SampleSpec) -> tuple[Block, ...]:
-    """Return the blocks of samples of one axis; numbers without blocks are one block each.
+def _require_blocks(spec: SampleSpec) -> TensorSpec:
+    """Return the form of samples of one axis, with blocks: numbers without blocks are one block each.
 
     Raises:
         BadInput: the samples have another form.
@@ -38,7 +39,8 @@ def _require_blocks(spec: SampleSpec) -> tuple[Block, ...]:
             f"tabular needs samples of one axis, such as rows, got samples of shape {format_shape(tensor.shape)}:"
             " choose another `generator.kind` and `discriminator.kind`"
         )
-    return tensor.blocks or tuple(Block(has_value=True) for _ in range(tensor.shape[0]))
+    blocks = tensor.blocks or tuple(Block(has_value=True) for _ in range(tensor.shape[0]))
+    return replace(tensor, blocks=blocks)
 
 
 def _takes_given(condition: str, condition_spec: SampleSpec | None) -> bool:
