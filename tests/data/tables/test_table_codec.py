@@ -112,3 +112,23 @@ def test_columns_are_given_at_random(customers: TableDataset, fraction: float) -
     assert abs(is_any - expected) < 5 * 0.5 / 4_000**0.5
     owners = torch.from_numpy(codec.owners)
     assert torch.equal(condition["values"], real * known[:, owners])
+
+
+def test_columns_of_different_decimals_keep_their_order(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    low, length, days = rng.uniform(0, 9, 200), rng.exponential(0.3, 200), rng.integers(0, 99, 200)
+    starts = np.datetime64("2020-01-01") + days
+    lines = ["low,high,top,start,end"]
+    for row in range(200):
+        middle = np.ceil(10 * (low[row] - 0.005 + length[row] * (row % 2))) / 10 + 0.1
+        cells = [f"{low[row]:.2f}", f"{middle:.1f}", f"{np.ceil(middle):.0f}", str(starts[row])]
+        lines.append(",".join([*cells, f"{starts[row]} 00:{row % 60:02d}"]))
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines))
+    data = TableDataConfig(source=str(path), ordered="low,high,top;start,end")  # type: ignore[arg-type]
+    codec = load_table(data, LoadOptions()).table_codec
+    rows = np.asarray(codec.decode(random_samples(codec, 0), SEEDS))
+    assert (rows[:, 0] <= rows[:, 1]).all()
+    assert (rows[:, 1] <= rows[:, 2]).all()
+    assert (rows[:, 3] <= rows[:, 4]).all()
+    assert np.array_equal(rows, codec.round_rows(rows))

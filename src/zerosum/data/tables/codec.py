@@ -177,7 +177,10 @@ class TableCodec(Codec):
                 rows[:, index] = column.format.round(rows[:, index])
         for constraint in reversed(self.constraints):
             rows = constraint.restore(rows)
-        return self.round_rows(rows)
+        rows = self.round_rows(rows)
+        for constraint in self.constraints:
+            rows = constraint.keep_rounded(rows, [column.format.round_up for column in self.columns])
+        return rows
 
     def round_rows(self, rows: Rows) -> Rows:
         """Return rows (N, C) rounded as they are written."""

@@ -39,6 +39,17 @@ def _join_names(value: object) -> object:
     return {name[1:-1] if len(name) > 2 and name[0] == name[-1] == '"' else name: joined[name] for name in joined}
 
 
+def _parse_columns(value: object) -> object:
+    """Return what columns hold, by name.
+
+    Raises:
+        ValueError: no column is named.
+    """
+    if isinstance(value, str):
+        raise ValueError("names no column; set `data.column.NAME`, such as `data.column.age`, to a kind")
+    return _join_names(value)
+
+
 Name = Annotated[str, BeforeValidator(_name)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(split_names)]
 Groups = Annotated[tuple[Names, ...], BeforeValidator(_split_groups)]
@@ -50,7 +61,7 @@ class TableDataConfig(DataConfig):
     kind: Literal["tables"] = "tables"
     source: str = ""
     """A file: .csv, .tsv, .txt, .parquet or .xlsx, also .csv.gz and .tsv.gz."""
-    column: Annotated[Mapping[str, ColumnKind], BeforeValidator(_join_names)] = {}
+    column: Annotated[Mapping[str, ColumnKind], BeforeValidator(_parse_columns)] = {}
     """What columns hold, by name, where the guess from the data is wrong: number, integer, date, boolean, category, key
     (unique in each row: new ones are made) or text (left out)."""
     target: Name = ""

@@ -64,6 +64,15 @@ class Constraint(ABC):
         """
         return rows
 
+    def keep_rounded(self, rows: Rows, round_up: Sequence[RoundFn]) -> Rows:
+        """Return rows (N, C) that keep the constraint after they were rounded, which most do anyway.
+
+        Args:
+            rows: the rounded rows.
+            round_up: rounds the cells (N,) of each of the C columns, never down.
+        """
+        return rows
+
     @abstractmethod
     def describe_conflict(self, row: Rows, names: Sequence[str]) -> str:
         """Return why cells (C,), NaN where none is given, cannot be given as they are; "" if they can."""
@@ -99,6 +108,14 @@ class Ordered(Constraint):
         cells = {self.columns[0]: rows[:, self.columns[0]]}
         for low, high in pairwise(self.columns):
             cells[high] = cells[low] + np.maximum(rows[:, high], 0)
+        return self._change(rows, cells)
+
+    def keep_rounded(self, rows: Rows, round_up: Sequence[RoundFn]) -> Rows:
+        """Round a cell up where one before it has more decimals, and is above it therefore."""
+        cells = {self.columns[0]: rows[:, self.columns[0]]}
+        for low, high in pairwise(self.columns):
+            is_wrong = cells[low] > rows[:, high]
+            cells[high] = np.where(is_wrong, round_up[high](cells[low]), rows[:, high])
         return self._change(rows, cells)
 
     def settle(self, rows: Rows, given: Rows, round_rows: RoundFn) -> Rows:

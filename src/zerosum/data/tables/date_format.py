@@ -90,6 +90,11 @@ class DateFormat(ColumnFormat):
             return np.round(cells, self.fraction)
         return np.round(cells / self.step) * self.step
 
+    def round_up(self, cells: Cells) -> Cells:
+        """Round to whole days, minutes or seconds, never down."""
+        rounded = self.round(cells)
+        return self.round(np.where(rounded < cells, rounded + self.step, rounded))
+
     def texts(self, cells: Cells) -> Texts:
         """Return the dates as texts."""
         different, codes = np.unique(cells, return_inverse=True)

@@ -65,6 +65,10 @@ class ColumnFormat(ABC):
         """Return cells (N,) as they are after writing and reading."""
         return cells
 
+    def round_up(self, cells: Cells) -> Cells:
+        """Return the smallest cells (N,) that can be written and are not below cells (N,)."""
+        return cells
+
     def parse_text(self, name: str, text: str) -> float:
         """Return a cell of the column `name` that a user gives.
 

@@ -111,6 +111,12 @@ class NumberFormat(ColumnFormat):
             return cells
         return np.array([float(f"{cell:.{self.digits}g}") for cell in cells])
 
+    def round_up(self, cells: Cells) -> Cells:
+        """Round to the decimals, never down."""
+        rounded = self.round(cells)
+        step = 0.0 if self.decimals is None else 10.0**-self.decimals
+        return self.round(np.where(rounded < cells, rounded + step, rounded))
+
     def texts(self, cells: Cells) -> Texts:
         """Return the numbers as texts."""
         return as_texts([self.missing if math.isnan(cell) else self._text(cell) for cell in cells.tolist()])
