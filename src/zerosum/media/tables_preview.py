@@ -23,7 +23,7 @@ REAL_COLOR, FAKE_COLOR, FAKE_FILL = (200, 203, 208), (0, 114, 178), (150, 197, 2
 _TEXT_COLOR, _FAINT_COLOR, _FRAME_COLOR = (60, 64, 70), (128, 132, 138), (222, 224, 228)
 _WIDTH, _HEIGHT, _MARGIN, _TITLE, _FOOT = 236, 132, 10, 18, 16  # pixels of a panel and of its parts
 _PANELS_IN_ROW, _MIN_IN_ROW = 4, 2
-_BINS, _MAX_BARS = 24, 6
+_BINS, _MIN_BINS, _MAX_BARS = 24, 8, 6
 _TABLE_ROWS, _TABLE_LINE, _MAX_CELL = 8, 18, 150  # rows, pixels, pixels
 _SYSTEM_FONTS = (
     "NotoSansCJK-Regular.ttc", "NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial Unicode.ttf", "segoeui.ttf",
@@ -154,15 +154,16 @@ def _find_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the edges (K + 1,) of the bins; those of whole numbers hold equally many numbers each."""
     distinct = np.unique(values)
     low, high = np.quantile(values, (_TAIL, 1 - _TAIL), method="nearest")
+    bins = min(_BINS, max(_MIN_BINS, round(2 * len(values) ** (1 / 3))))  # the Rice rule
     if len(distinct) <= _BINS:
-        low, high = distinct[0], distinct[-1]
+        low, high, bins = distinct[0], distinct[-1], _BINS
     if (distinct == np.round(distinct)).all() and np.abs(distinct).max() < 2**53:
         step = max(1, int(np.gcd.reduce(np.diff(distinct).astype(np.int64)))) if len(distinct) > 1 else 1
-        width = step * max(1, math.ceil(((high - low) / step + 1) / _BINS))
+        width = step * max(1, math.ceil(((high - low) / step + 1) / bins))
         count = int((high - low) // width) + 1
         return np.asarray(low - step / 2 + width * np.arange(count + 1), np.float64)
     span = max(high - low, 1e-9 * max(1.0, abs(low)))
-    return np.asarray(np.linspace(low, low + span, _BINS + 1), np.float64)
+    return np.asarray(np.linspace(low, low + span, bins + 1), np.float64)
 
 
 def _count_categories(items: Fields, real: Fields | None) -> _Bars:
