@@ -7,10 +7,11 @@
 
 Every contender trains on the same training rows, in one thread, for the CPU seconds of the table (300 for insurance,
 600 for the others), and writes as many rows as there are training rows. Zerosum stops by the clock (`--budget`), so
-load of other processes costs it; peers get as many epochs as take the CPU seconds, measured before
-(benchmarks/tables_peer.py). The page says how many CPU seconds each took. Peers run by the python of a virtual
-environment of their own, are told which columns are categories (texts, and numbers of at most 20 values) and the format
-of dates, and keep their defaults otherwise. They are under the Business Source License: no dependency of Zerosum.
+load of other processes costs it; peers get as many epochs as take the CPU seconds, known from an earlier seed or
+measured before (benchmarks/tables_peer.py). The page says how many CPU seconds each took. Peers run by the python of a
+virtual environment of their own, are told which columns are categories (texts, and numbers of at most 20 values) and
+the format of dates, and keep their defaults otherwise. They are under the Business Source License: no dependency of
+Zerosum.
 
 This process scores all of them (benchmarks/tables_scores.py). Runs that exist in FOLDER are not trained or scored
 again. Results go to benchmarks/tables.json, the page to benchmarks/tables.md.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import shutil
@@ -106,6 +108,7 @@ class Peer:
         (folder / "metadata.json").write_text(json.dumps(metadata(task.table, task.train)), "utf8")
         options = ["--seconds", f"{task.table.seconds:g}", "--rows", str(task.num_rows), "--seed", str(task.seed)]
         script = [task.peers_python, str(HERE / "tables_peer.py"), self.method]
+        options += ["--epochs", str(known_epochs(folder, task.table.seconds))]
         run_measured([*script, str(task.train), str(folder / "metadata.json"), str(folder), *options])
         result: dict[str, object] = json.loads((folder / "peer.json").read_text("utf8"))
         return result
@@ -155,6 +158,14 @@ def run_measured(command: Sequence[str]) -> float:
         process.check_returncode()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+def known_epochs(folder: Path, seconds: float) -> int:
+    """Return how many epochs take the CPU seconds by the runs of other seeds next to a folder; 0 if there are none."""
+    name = folder.name.rpartition("-")[0]
+    costs = [json.loads(path.read_text("utf8")) for path in folder.parent.glob(f"{name}-*/cost.json")]
+    spent = sum(cost["cpu_seconds"] for cost in costs)
+    return math.ceil(seconds * sum(cost["epochs"] for cost in costs) / spent) if costs else 0
 
 
 def metadata(table: Table, train: Path) -> dict[str, object]:

@@ -5,8 +5,8 @@
 This file stands alone: it runs by the python of the peers' own virtual environment (`python3 -m venv PEERS;
 PEERS/bin/pip install ctgan==0.12.1 sdv==2.0.0`), and uses SDV's documented API alone. METHOD is `ctgan`, `tvae` or
 `gaussian-copula`, with its default settings but the number of epochs, which is as many as take the given CPU seconds,
-preparation included: two runs of 1 and 6 epochs, not counted, tell the cost of both. A copula takes the seconds that it
-takes. Writes FOLDER/samples.csv and FOLDER/peer.json.
+preparation included: two runs of 1 and 6 epochs, not counted, tell the cost of both, unless `--epochs` says how many. A
+copula takes the seconds that it takes. Writes FOLDER/samples.csv and FOLDER/peer.json.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=0, help="by default as many as take --seconds")
     return parser.parse_args()
 
 
@@ -79,12 +80,12 @@ def main() -> None:
     metadata = Metadata.load_from_dict(json.loads(options.metadata.read_text("utf8")))
     [name] = metadata.tables
     tables = {name: pd.read_csv(options.train)}
-    epochs = 0
+    epochs = options.epochs
     if options.method == COPULA:
         synthesizer = GaussianCopulaSynthesizer(metadata)
     else:
         build = EPOCH_METHODS[options.method]
-        epochs = num_epochs(build, metadata, tables, options.seconds)
+        epochs = epochs or num_epochs(build, metadata, tables, options.seconds)
         synthesizer = build(metadata, epochs=epochs, enable_gpu=False)
     seconds = fit_seconds(synthesizer, tables, options.seed)
     synthesizer.sample(options.rows)[name].to_csv(options.folder / "samples.csv", index=False)

@@ -1,5 +1,6 @@
 """Test the scores and the page of the benchmark of tables."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from tables import metadata
+from tables import known_epochs, metadata
 from tables_data import Table, is_selected
 from tables_encoding import decode_rows, encode_rows, fit_modes
 from tables_page import page
@@ -96,6 +97,14 @@ def test_peers_are_told_the_types_of_columns(folder: Path) -> None:
         "size": {"sdtype": "numerical"}, "color": {"sdtype": "categorical"}, "price": {"sdtype": "numerical"},
         "day": {"sdtype": "datetime", "datetime_format": "%d/%m/%Y"},
     }  # fmt: skip
+
+
+def test_epochs_are_known_from_other_seeds(tmp_path: Path) -> None:
+    assert known_epochs(tmp_path / "shop-tvae-1", 300.0) == 0
+    (tmp_path / "shop-tvae-0").mkdir()
+    (tmp_path / "shop-tvae-0/cost.json").write_text(json.dumps({"cpu_seconds": 200.0, "epochs": 101}))
+    assert known_epochs(tmp_path / "shop-tvae-1", 300.0) == 152
+    assert known_epochs(tmp_path / "shop-ctgan-1", 300.0) == 0
 
 
 def test_the_encoding_by_modes_is_inverted(folder: Path) -> None:
