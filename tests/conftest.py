@@ -67,6 +67,7 @@ def table_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TABLE_SETTINGS = {
     "data.combinations": "city,country", "data.ordered": "start,end", "data.sums": "total,net,tax",
     "generator.widths": [32], "discriminator.widths": [32], "evaluation.features": "none", "diagnostics.samples": 64,
+    "diagnostics.every_examples": 3_200,
     "training.precision": "float32",
 }  # fmt: skip
 """Settings of a small GAN of these rows."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.diagnosis.block_measures import BlockReference, block_signals, choose_categories, compute_moments
+from zerosum.diagnosis.block_measures import BlockReference, block_signals, compute_moments
 from zerosum.diagnosis.diagnose import diagnose_history
 from zerosum.diagnosis.log_history import LogHistory
 from zerosum.diagnosis.measures import train_nn_distance_ratio
@@ -83,11 +83,6 @@ def test_samples_near_training_rows_are_found_only_where_the_discriminator_knows
     for healthy in ({"nearest_held_out_ratio": 1.2}, {"train_nn_distance_ratio": 1.01}):
         assert "memorization" not in find(**near | healthy)
     assert find(**near | {"auc_train_vs_held_out": 0.55}) == {}
-
-
-def test_the_moments_of_an_output_are_those_of_its_largest_categories() -> None:
-    raw = torch.tensor([[0.9, -3.0, 0.1, 0.4, 0.5, 7.0, 2.0]])
-    assert choose_categories(raw, BLOCKS).tolist() == [[1, 0, 0, 0, 1, 7, 2]]
 
 
 def test_rows_that_all_occur_are_no_copies() -> None:

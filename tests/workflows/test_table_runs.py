@@ -13,6 +13,7 @@ from zerosum.data.tables.table_file import read_table
 from zerosum.errors import BadInput
 from zerosum.inference import sample_stream
 from zerosum.media.tables import TableMedia
+from zerosum.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -239,3 +240,13 @@ def test_other_runs_fill_nothing(trained_ring: Path, tmp_path: Path) -> None:
         zerosum.apply(trained_ring, tmp_path)
     with pytest.raises(BadInput, match="`draws`: is for missing cells, and this run has none"):
         zerosum.apply(trained_ring, tmp_path, draws=3)
+
+
+def test_a_run_on_a_table_is_probed_for_missing_categories(trained_table: Path) -> None:
+    probes = [row for row in RunFolder(trained_table).rows() if "monitor/finite" in row]
+    assert probes, "it was probed"
+    for prefix in ("", "ema_"):
+        assert all(row[f"monitor/{prefix}missing_categories"] >= 0 for row in probes)
+        assert all(row[f"monitor/{prefix}least_column_variation"] >= 0 for row in probes)
+    assert all(isinstance(row["monitor/names_of_missing_categories"], str) for row in probes)
+    assert not any("probe_error" in row for row in RunFolder(trained_table).rows())

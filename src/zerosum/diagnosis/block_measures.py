@@ -19,7 +19,7 @@ from zerosum.data.codec import Codec
 from zerosum.diagnosis.measures import Signals
 from zerosum.game.sample_spec import Block, TensorSpec
 
-MAX_SAMPLES, MAX_VALUES = 4_096, 2**22
+MAX_SAMPLES, MAX_VALUES = 4_096, 2**20
 """Maximum number of samples, and of their values."""
 MIN_SHARE = 0.01
 """Share of the real examples from which the absence of a category counts."""
@@ -52,22 +52,6 @@ def compute_moments(samples: Iterable[Tensor]) -> Moments:
         count, total, squares = count + len(exact), total + exact.sum(0), squares + exact.square().sum(0)
     mean = total / count
     return mean.numpy(), (squares / count - mean.square()).clamp_min(0).numpy()
-
-
-def choose_categories(samples: Tensor, blocks: Sequence[Block]) -> Tensor:
-    """Return samples (n, K) of which exactly one category of each block is 1: the largest one, as in decoding.
-
-    Example:
-        >>> choose_categories(torch.tensor([[0.2, 0.7, 0.5]]), [Block(2, has_value=True)])
-        tensor([[0.0000, 1.0000, 0.5000]])
-    """
-    chosen, start = samples.detach().float().cpu().clone(), 0
-    for block in blocks:
-        if block.categories:
-            entries = chosen[:, start : start + block.categories]
-            entries.copy_(torch.zeros_like(entries).scatter_(1, entries.argmax(1, keepdim=True), 1.0))
-        start += block.size
-    return chosen
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from zerosum.data.dataset import as_tensor
 from zerosum.diagnosis.block_measures import (
     BlockReference,
     block_signals,
-    choose_categories,
     compute_moments,
     name_constant_blocks,
     name_missing_categories,
@@ -73,6 +72,9 @@ class BlockProbe:
         return self.reference_set.train_batches(self._num_samples, offset=self._num_samples)
 
     def _generate(self, generate: Callable[[Batch], Sample]) -> Iterator[Tensor]:
-        """Yield the samples (n, K) of each batch, with one category of each block."""
+        """Yield the samples (n, K) of each batch as they are after writing and reading.
+
+        So a number that is a category counts as that, also where it was generated as any other number.
+        """
         for batch in self._batches():
-            yield choose_categories(as_tensor(generate(batch)), self._reference.blocks)
+            yield as_tensor(self.reference_set.codec.round(generate(batch)))

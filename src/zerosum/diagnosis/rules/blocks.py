@@ -22,8 +22,9 @@ def name_constant_columns(history: LogHistory) -> str:
 RULES = (
     Rule(
         "missing-categories", Severity.MILD, "Mode collapse by category: samples lack categories of the data",
-        "Categories of at least 1% of the real {noun}s hardly occur among the samples. The discriminator gives the "
-        "generator no reason to produce them: it is too weak, too strong, or the training is unstable.",
+        "Categories of at least 1% of the real {noun}s, or numbers as frequent, hardly occur among the samples. "
+        "The discriminator gives the generator no reason to produce them: it is too weak or too strong, or the "
+        "training is unstable or too short.",
         (
             Criterion("missing categories", signal("monitor/missing_categories"), 1, 0.5,
                       "{value:.0f} categories are missing among the samples of the generator", consecutive=3),
