@@ -22,8 +22,9 @@ class ScriptPart:
     """The functions of a script that read or write items of a kind of data."""
 
     source: str
-    """Python source that defines `write(outputs, first, folder)` for samples; or, for a translation,
-    `read(path)`, `name_file(stem)` and `write(outputs, path, alpha)`."""
+    """Python source that defines `write(outputs, first, folder)` for samples, or with the word "rows" in `words`
+    `write(outputs, first, folder, seeds, given)`; or, for a translation, `read(path)`, `name_file(stem)` and
+    `write(outputs, path, alpha)`."""
     imports: tuple[str, ...] = ()
     """Lines that import further packages than numpy."""
     packages: tuple[str, ...] = ()
@@ -32,6 +33,15 @@ class ScriptPart:
     """What the functions need of config.json, such as the range of values."""
     words: frozenset[str] = frozenset()
     """Further conditions of lines of the script that uses the functions, such as "mask"."""
+    given_source: str = ""
+    """Further source, for generators of which parts of a sample can be given: it defines `parse_given(text)`,
+    `give(row, seeds)` and `encode_given(given)`."""
+    given_example: str = ""
+    """What a user may give, such as cut=Ideal."""
+    notes: tuple[str, ...] = ()
+    """Paragraphs about the samples for the README."""
+    given_notes: tuple[str, ...] = ()
+    """Further ones, for generators of which parts of a sample can be given."""
 
 
 def load_script(path: Path) -> str:

@@ -104,7 +104,8 @@ def _usage(record: RunRecord, model: PublishedModel) -> list[str]:
         items = sample if DATA_KINDS.find(record.kind).publishes_items else f"generator.decode({sample}, seed=7)"
         code = [f"generator = zerosum.load({name})", f"{record.plural} = {items}"]
     extras = ",".join(filter(None, ("hub", DATA_KINDS.find(record.kind).extra)))
-    lines = ["```bash", f'pip install "zerosum[{extras}]"', *commands, "```", "", "```python", "import zerosum", "", *code]
+    shell = [f'pip install "zerosum[{extras}]"', *commands]
+    lines = ["```bash", *shell, "```", "", "```python", "import zerosum", "", *code]
     return ["", "## Use", "", *lines, "```"]
 
 

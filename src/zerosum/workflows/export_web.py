@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from zerosum.data.images.page_files import make_output_codec
 from zerosum.data.images.summary import describe_channels
+from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import require_single_tensor
 from zerosum.inference.load import load_translator, open_model
 from zerosum.inference.web.runtime import read_runtime
+from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporter import TimedProgress
 from zerosum.run_folder import Json
 from zerosum.workflows.editing_session import DIRECTION_SAMPLES, DIRECTION_SEED, EditingSession
@@ -42,9 +44,12 @@ def write_web(request: ExportRequest, path: Path) -> None:
     """
     from zerosum.inference.export.onnx_model import check_onnx_support
 
+    recipe = open_model(request.run, best=request.best).recipe
+    if not (recipe.is_translation or MEDIA_KINDS.find(recipe.data.kind).has_frames):
+        noun = DATA_KINDS.find(recipe.data.kind).noun
+        raise BadInput(f"{request.run}: generates {noun}s, and a web page shows images; choose `to` onnx")
     check_onnx_support("web")
     runtime = read_runtime(request.ort)
-    recipe = open_model(request.run, best=request.best).recipe
     describe = _describe_translator if recipe.is_translation else _describe_generator
     settings, graphs = describe(request, recipe)
     from zerosum import __version__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
-from zerosum.game.sample_spec import SampleSpec, TensorSpec, is_bounded
+from zerosum.game.sample_spec import SampleSpec, TensorSpec, is_bounded, leaf_specs
 from zerosum.game.sample_tree import leaves
 from zerosum.game.types import Sample, condition_inputs
 from zerosum.inference.generator import Generator
@@ -57,6 +58,8 @@ class Graph:
     """Sides of images are padded to multiples of this number in the graph itself."""
     is_bounded: bool = False
     """Whether outputs are clipped to [-1, 1] before they are shown."""
+    draws_categories: bool = False
+    """Whether outputs hold categories, which are drawn by comparisons: a small error may become another category."""
 
     def example(self, sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
         """Return random inputs with these lengths of the free axes."""
@@ -77,19 +80,26 @@ class Graph:
 class _GeneratorModule(nn.Module):
     """Latents, conditions and the truncation of styles to the tensors of samples."""
 
-    def __init__(self, network: nn.Module, names: tuple[str, ...]) -> None:
-        """Wrap the network; `names` are those of the inputs, in order."""
+    def __init__(self, network: nn.Module, names: tuple[str, ...], condition_parts: tuple[str, ...] = ()) -> None:
+        """Wrap the network.
+
+        Args:
+            network: the generator.
+            names: the names of the inputs, in order.
+            condition_parts: the inputs that make up the condition, if it is a tree of tensors.
+        """
         super().__init__()
-        self.network, self.names = network, names
+        self.network, self.names, self.condition_parts = network, names, condition_parts
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the tensors of the samples (N, ...)."""
         given = dict(zip(self.names, inputs, strict=True))
         latent = given.pop("latent")
+        parts = {name: given.pop(name) for name in self.condition_parts}
         if isinstance(self.network, StyleGenerator):
             styles = self.network.styles(latent, given.get("label"), given["truncation"], given.get("condition"))
             return (self.network.synthesize(styles, given.get("seed")),)
-        sample: Sample = self.network(latent, **given)
+        sample: Sample = self.network(latent, **given, **({"condition": parts} if parts else {}))
         return tuple(leaves(sample))
 
 
@@ -110,10 +120,10 @@ def generator_graph(generator: Generator) -> Graph:
     """Return the graph of a generator: latents (N, L), and what else its network takes, to samples.
 
     Inputs are `latent`, and, if the network takes them, `label` (N,) int64, `condition` (N, M) float32, `seed` (N,)
-    int64 and `truncation` () float32 of styles.
+    int64 and `truncation` () float32 of styles. Of a condition that is a tree, each tensor is an input, by its name.
 
     Raises:
-        BadInput: its numeric conditions are not one tensor.
+        BadInput: its condition is a tree of trees.
     """
     network, size = generator.network, generator.latent.size
     taken = condition_inputs(network)
@@ -124,19 +134,19 @@ def generator_graph(generator: Generator) -> Graph:
         inputs.append(
             GraphInput("label", (BATCH,), "index of the class in `classes`", lambda shape: _whole(shape, count))
         )
-    if "condition" in taken:
-        spec = generator.codec.condition_spec
-        if not isinstance(spec, TensorSpec):
-            raise BadInput("`run`: its numeric conditions are a tree of tensors, which an export has no inputs for")
-        inputs.append(GraphInput("condition", (BATCH, *spec.shape), "standardized numbers, see `condition`", _numbers))
+    conditions = _condition_inputs(generator.codec.condition_spec) if "condition" in taken else []
+    inputs += conditions
     if "seed" in taken:
         inputs.append(GraphInput("seed", (BATCH,), "seed of the noise of each sample", example_seeds))
     if isinstance(network, StyleGenerator):
         description = "factor of the distance of styles from their mean: 1 is none, 0 is the mean style"
         inputs.append(GraphInput("truncation", (), description, lambda _: torch.tensor(EXAMPLE_TRUNCATION)))
-    module = _GeneratorModule(network, tuple(each.name for each in inputs)).eval()
+    parts = tuple(each.name for each in conditions if each.name != "condition")
+    module = _GeneratorModule(network, tuple(each.name for each in inputs), parts).eval()
     spec = generator.codec.spec
-    return Graph(module, tuple(inputs), tuple(_iter_outputs("sample", spec)), is_bounded=is_bounded(spec))
+    draws_categories = any(block.categories for leaf in leaf_specs(spec) for block in leaf.blocks)
+    outputs = tuple(_iter_outputs("sample", spec))
+    return Graph(module, tuple(inputs), outputs, is_bounded=is_bounded(spec), draws_categories=draws_categories)
 
 
 def translator_graph(translator: Translator) -> Graph:
@@ -155,6 +165,23 @@ def translator_graph(translator: Translator) -> Graph:
     return Graph(module, tuple(inputs), outputs, multiple, is_bounded=True)
 
 
+def _condition_inputs(spec: SampleSpec | None) -> list[GraphInput]:
+    """Return the inputs for a condition.
+
+    Raises:
+        BadInput: it is a tree of trees.
+    """
+    assert spec is not None, "only data with conditions have networks that take them"
+    if isinstance(spec, TensorSpec):
+        return [GraphInput("condition", (BATCH, *spec.shape), "standardized numbers, see `condition`", _numbers)]
+    inputs = []
+    for name, inner in spec.items():
+        if not isinstance(inner, TensorSpec):
+            raise BadInput("`run`: its condition is a tree of trees of tensors, which an export has no inputs for")
+        inputs.append(GraphInput(name, (BATCH, *inner.shape), "a part of the condition", _flags))
+    return inputs
+
+
 def _iter_outputs(name: str, spec: SampleSpec) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     if isinstance(spec, TensorSpec):
         yield name, (BATCH, *spec.shape)
@@ -169,6 +196,12 @@ def _latents(generator: Generator, shape: tuple[int, ...]) -> Tensor:
 
 def _numbers(shape: tuple[int, ...]) -> Tensor:
     return seeded_rng.normal(example_seeds(shape[:1]), shape[1], seeded_rng.RandomStream.CONDITION)
+
+
+def _flags(shape: tuple[int, ...]) -> Tensor:
+    """Return zeros and ones, which are likely values in any part of a condition."""
+    draws = seeded_rng.uniform(example_seeds(shape[:1]), math.prod(shape[1:]), seeded_rng.RandomStream.CONDITION)
+    return (draws > 0.5).float().view(shape)
 
 
 def example_seeds(shape: tuple[int, ...]) -> Tensor:

@@ -64,8 +64,13 @@ def build_checked_model(graph: Graph, to: str, *, half: bool) -> tuple[ModelProt
         half: store the weights in half precision, after the model with full ones was compared.
 
     Raises:
-        BadInput: the network cannot be exported, or the model does not compute what it computes.
+        BadInput: the network cannot be exported, or the model does not compute what it computes, or with weights in
+            half precision would draw other categories.
     """
+    if half and graph.draws_categories:
+        raise BadInput(
+            "`half`: this network draws categories, of which weights in half precision would draw others; leave it out"
+        )
     model = build_onnx_model(graph, to)
     parity = measure_parity(graph, OnnxRunner(model.SerializeToString(), to=to))
     require_parity(parity, to)

@@ -16,6 +16,7 @@ from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.seeded_rng import RandomStream, SeedSeries
+from zerosum.game.types import condition_inputs
 from zerosum.inference.export.graph import Graph, generator_graph, translator_graph
 from zerosum.inference.generator import Generator
 from zerosum.inference.load import load, load_translator, open_model
@@ -48,6 +49,10 @@ class ExportSource:
     """One item in words."""
     packages: str
     """The packages that the script needs, as pip takes them."""
+    notes: tuple[str, ...] = ()
+    """Paragraphs about the items for the README."""
+    given_example: str = ""
+    """What a user may give, such as cut=Ideal."""
 
 
 def open_source(run: Path, *, best: bool = False, reverse: bool = False) -> ExportSource:
@@ -74,6 +79,7 @@ def _generator_source(generator: Generator, recipe: Recipe) -> ExportSource:
     taken = {each.name for each in graph.inputs}
     columns, arrays = _find_conditions(generator) if "condition" in taken else ([], {})
     part = MEDIA_KINDS.find(generator.kind).sample_script(generator.codec)
+    takes_tree = "condition" in condition_inputs(generator.network) and "condition" not in taken
     latent, spec = generator.latent.kind, generator.codec.spec
     has = {
         "styles": generator.has_styles,
@@ -82,9 +88,11 @@ def _generator_source(generator: Generator, recipe: Recipe) -> ExportSource:
         "binary": latent == "binary-normal",
         "table": bool(columns),
         "numbers": "condition" in taken and not columns,
+        "tree": takes_tree,
+        "given": takes_tree and generator.trained_conditions and bool(part.given_source),
         "bounded": isinstance(spec, TensorSpec) and spec.bounded,
     }
-    words = frozenset({name for name, value in has.items() if value} | taken | {"generation"})
+    words = frozenset({name for name, value in has.items() if value} | taken | {"generation"}) | part.words
     facts: Facts = {
         **_common_facts("generation", recipe, generator.kind, generator.checkpoint, graph),
         **part.facts,
@@ -96,7 +104,9 @@ def _generator_source(generator: Generator, recipe: Recipe) -> ExportSource:
         "seeds": _seed_facts(),
     }
     noun = DATA_KINDS.find(generator.kind).noun
-    return ExportSource(graph, facts, _render_script("generator", part, words), words, arrays, noun, _packages(part))
+    notes = (*part.notes, *(part.given_notes if "given" in words else ()))
+    script = _render_script("generator", part, words)
+    return ExportSource(graph, facts, script, words, arrays, noun, _packages(part), notes, part.given_example)
 
 
 def _translator_source(translator: Translator, recipe: Recipe, reverse: bool) -> ExportSource:
@@ -157,5 +167,7 @@ def _packages(part: ScriptPart) -> str:
 def _render_script(name: str, part: ScriptPart, words: frozenset[str]) -> str:
     """Return infer.py, with the functions that read and write items of the kind of data."""
     values = {"imports": "\n".join(part.imports), "packages": _packages(part).replace(" ", ", ")}
-    script = render(load_script(SCRIPTS / f"{name}.py.txt"), words, values | {"functions": part.source.rstrip("\n")})
+    values["given"] = part.given_example or "NAME=VALUE"
+    functions = "\n\n\n".join([part.source.rstrip("\n"), *[part.given_source] * ("given" in words)])
+    script = render(load_script(SCRIPTS / f"{name}.py.txt"), words, values | {"functions": functions})
     return re.sub(r"\n{4,}", "\n\n\n", script)
