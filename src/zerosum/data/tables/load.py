@@ -22,7 +22,7 @@ from zerosum.data.tables.detect import detect_columns, list_names
 from zerosum.data.tables.encoder import TIGHT_ATOM_FRACTION, ColumnEncoder
 from zerosum.data.tables.formats import ColumnFormat, is_missing
 from zerosum.data.tables.layout import TableLayout
-from zerosum.data.tables.number_model import MAX_ROWS, find_tight, fit_number_model
+from zerosum.data.tables.number_model import MAX_ROWS, can_fit, find_tight, fit_number_model
 from zerosum.data.tables.summary import TableSummary
 from zerosum.data.tables.table_file import read_table
 from zerosum.data.tables.text_table import TextColumn, TextTable, shorten_cell
@@ -124,10 +124,10 @@ def _build_dataset(
     summary = _summarize(data, table, layout, cells, content_hashes, bool(codec))
     summary.train, summary.held_out = len(train), len(held_out)
     labels = np.zeros(len(cells), np.int64)
+    first = train[:MAX_ROWS]
+    if codec is None and data.model_numbers and can_fit(fitted.spec, len(first)):
+        fitted = _add_number_model(fitted, cells[first], seed[first], cells[train])
     values = fitted.encode_cells(cells, seed)
-    if codec is None and data.model_numbers:
-        fitted = _add_number_model(fitted, cells[train[:MAX_ROWS]], seed[train[:MAX_ROWS]], cells[train])
-        values = fitted.encode_cells(cells, seed)
     return TableDataset(values, labels, (), content_hashes, train, held_out, summary, fitted, given_fraction=data.given)
 
 

@@ -25,6 +25,12 @@ FIELDS = ("weights", "offsets", "covariance")
 _PREFIX = "numbers."
 
 
+def can_fit(spec: TensorSpec, num_rows: int) -> bool:
+    """Return whether the distribution is fitted to so many rows of this form; known before they are all encoded."""
+    is_small = 2 <= len(number_places(spec)) <= MAX_NUMBERS and spec.shape[0] <= MAX_VALUES
+    return is_small and num_rows >= 2 * spec.shape[0]
+
+
 def fit_number_model(sample: Tensor, spec: TensorSpec) -> NumberModel | None:
     """Return the distribution of the numbers of training rows.
 
@@ -36,7 +42,7 @@ def fit_number_model(sample: Tensor, spec: TensorSpec) -> NumberModel | None:
         The distribution; None where there are fewer than two numbers, too many, or too few rows.
     """
     places, categories = number_places(spec), _category_places(spec)
-    if not 2 <= len(places) <= MAX_NUMBERS or spec.shape[0] > MAX_VALUES or len(sample) < 2 * spec.shape[0]:
+    if not can_fit(spec, len(sample)):
         return None
     rows = sample[:MAX_ROWS].double()
     means = rows.mean(0)
