@@ -107,7 +107,7 @@ def _signal_charts(series: LoggedSeries, x_max: float) -> Iterable[Markup]:
         ),
         "contrast": (
             "Contrast of samples",
-            "The standard deviation of the values within a sample; 0 for an image of one color.",
+            "The standard deviation of the values within a sample; 0 where all of them are equal.",
         ),
         "saturation": (
             "Saturation of samples",

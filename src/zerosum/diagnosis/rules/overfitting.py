@@ -19,7 +19,7 @@ RULES = (
     Rule(
         "discriminator-overfitting", Severity.MILD, "The discriminator overfits the training data",
         "The discriminator scores training examples above held-out examples: it has memorized them, and its scores no "
-        "longer guide the generator. More data help, and of images also augmentation (ADA).",
+        "longer guide the generator. More data help, and augmentation of its inputs (ADA) where their kind has one.",
         (
             Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.7, 0.62,
                       "a training example scores above a held-out one in {value:.0%} of pairs; 50% without overfitting",
@@ -62,7 +62,7 @@ RULES = (
                       consecutive=3),
             Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.8, 0.7,
                       "a training {noun} scores above a held-out one in {value:.0%} of pairs", consecutive=3),
-            Criterion("distance to training examples", signal("monitor/train_nn_distance_ratio"), 0.92, 0.97,
+            Criterion("distance to training examples", signal("monitor/train_nn_distance_ratio"), 0.95, 0.98,
                       "a sample is {value:.2f} times as far from the nearest training {noun} as a held-out one",
                       consecutive=3),
         ),
