@@ -332,5 +332,7 @@ def test_text_is_escaped_once() -> None:
 def test_every_figure_of_an_evaluation_has_a_caption() -> None:
     """A figure is found by the stem of its file name, which the evaluation chooses."""
     modules = [*SOURCE.glob("evaluation/**/*.py"), *SOURCE.glob("workflows/evaluate*.py")]
-    written = {stem for module in modules for stem in re.findall(r'"(\w+)\.png"', module.read_text())}
+    texts = [module.read_text() for module in modules]
+    patterns = (r'"(\w+)\.png"', r'figures = {"(\w+)"', r'figures\["(\w+)"\]')
+    written = {stem for text in texts for pattern in patterns for stem in re.findall(pattern, text)}
     assert written == set(IMAGE_CAPTIONS)
