@@ -16,10 +16,13 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 
 from zerosum.data.degradations.degrade import DegradationPipeline
 from zerosum.data.images.codec import ImageCodec
+from zerosum.data.kind import DATA_KINDS, LoadOptions
+from zerosum.data.tables.config import TableDataConfig
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.inference.export.exported_program import ProgramRunner, trace
@@ -49,6 +52,8 @@ SPEED_BATCH, SPEED_ROUNDS = 16, 9
 
 def build_graph(name: str, size: str) -> tuple[Graph, list[dict[str, int]]]:
     """Return the new network of a recipe for color images of 64 pixels, and the sizes at which it is compared."""
+    if name == "table":
+        return build_table_graph(name, size), BATCHES
     kind = "image-pairs" if is_translation_recipe(name, {}) else "images"
     settings = {"data.source": "images", "data.kind": kind}
     recipe = check_recipe(build_settings_tree(name, size, settings, {}, ("color",)))
@@ -65,6 +70,22 @@ def build_graph(name: str, size: str) -> tuple[Graph, list[dict[str, int]]]:
     priors = tuple(1 / len(classes) for _ in classes)
     codec = ImageCodec(SPEC.shape)
     return generator_graph(Generator(ready(network), recipe.latent, kind, codec, "new", classes, priors)), BATCHES
+
+
+def build_table_graph(name: str, size: str) -> Graph:
+    """Return the new network of a recipe for rows of six columns, any of which may be given."""
+    rng = np.random.default_rng(0)
+    lines = [",".join(f"column{index}" for index in range(6))]
+    for row in rng.normal(size=(500, 3)):
+        lines.append(",".join([*(f"{value:.3f}" for value in row), *rng.choice(list("abcdefgh"), 3)]))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        path.write_text("\n".join(lines) + "\n")
+        codec = DATA_KINDS.find("tables").load(TableDataConfig(source=str(path)), LoadOptions()).codec
+    recipe = check_recipe(build_settings_tree(name, size, {"data.source": "rows.csv", "data.kind": "tables"}, {}))
+    torch.manual_seed(0)
+    network = recipe.generator.build(recipe.latent.size, codec.spec, condition_spec=codec.condition_spec)
+    return generator_graph(Generator(ready(network), recipe.latent, "tables", codec, "new"))
 
 
 def ready(network: torch.nn.Module) -> torch.nn.Module:
@@ -91,9 +112,14 @@ def measure(name: str, size: str) -> dict[str, object]:
     seconds = time.perf_counter() - start
     single = model.SerializeToString()
     error = measure_parity(graph, OnnxRunner(single), sizes).error
-    halve_weights(model)
-    half = model.SerializeToString()
-    half_parity = measure_parity(graph, OnnxRunner(half), sizes[-1:])
+    half: dict[str, object] = dict.fromkeys(("half_decibels", "half_error", "half_megabytes"))  # refused
+    if not graph.draws_categories:
+        halve_weights(model)
+        halved = model.SerializeToString()
+        parity = measure_parity(graph, OnnxRunner(halved), sizes[-1:])
+        half = {
+            "half_decibels": parity.decibels, "half_error": parity.error, "half_megabytes": len(halved) / 1e6
+        }  # fmt: skip
     axes = {dim.dim_param for each in model.graph.input for dim in each.type.tensor_type.shape.dim if dim.dim_param}
     with TemporaryDirectory() as folder:
         try:
@@ -104,8 +130,7 @@ def measure(name: str, size: str) -> dict[str, object]:
     return {
         "recipe": name, "size": size, "inputs": [each.name for each in graph.inputs], "free_axes": sorted(axes),
         "onnx_error": error, "onnx_megabytes": len(single) / 1e6, "seconds": round(seconds, 1),
-        "half_decibels": half_parity.decibels, "half_error": half_parity.error, "half_megabytes": len(half) / 1e6,
-        "pt2_error": program_error,
+        **half, "pt2_error": program_error,
     }  # fmt: skip
 
 
@@ -137,10 +162,12 @@ def write_tables(record: dict[str, list[dict[str, object]]]) -> None:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in record.get("exports", []):
+        half = [row["half_megabytes"], row["half_decibels"]]
+        halved = " | ".join("-" if value is None else f"{value:.{1 - place}f}" for place, value in enumerate(half))
         program = row["pt2_error"] if isinstance(row["pt2_error"], str) else f"{row['pt2_error']:.0e}"
         lines.append(
             f"| {row['recipe']} | {row['size']} | {', '.join(row['inputs'])} | {row['onnx_error']:.0e} | "
-            f"{row['onnx_megabytes']:.1f} | {row['half_megabytes']:.1f} | {row['half_decibels']:.0f} | {program} |"
+            f"{row['onnx_megabytes']:.1f} | {halved} | {program} |"
         )
     speed = ["| Recipe | Size | PyTorch, ms | ONNX Runtime, ms | Ratio |", "|---|---|---|---|---|"]
     speed += [
