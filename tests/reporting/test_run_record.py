@@ -48,7 +48,10 @@ def row_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     data_kinds.register("rows", SimpleNamespace(noun="row"))
     facts = [("columns", ["age", "income"]), ("missing values", 1234), ("unknown", "")]
     media = SimpleNamespace(
-        facts=lambda record: facts, describe=lambda record: "They have 2 columns.", has_frames=False
+        facts=lambda record: facts,
+        describe=lambda record: "They have 2 columns.",
+        has_frames=False,
+        fills_files=False,
     )
     media_kinds.register("rows", media)
     monkeypatch.setattr(run_record, "DATA_KINDS", data_kinds)
