@@ -197,6 +197,14 @@ def outcome(scorer: Scorer, folder: Path) -> dict[str, object]:
     return {**cost, "scores": json.loads(path.read_text("utf8"))}
 
 
+def read_results() -> dict[str, dict[str, dict[str, object]]]:
+    """Return the results by table, contender and seed."""
+    results: dict[str, dict[str, dict[str, object]]] = {}
+    if RESULT.exists():
+        results = json.loads(RESULT.read_text("utf8"))
+    return results
+
+
 def parse_arguments() -> argparse.Namespace:
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -212,7 +220,6 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Generate and score the rows of the contenders, and write the results and the page."""
     options = parse_arguments()
-    results = json.loads(RESULT.read_text("utf8")) if RESULT.exists() else {}
     for name in () if options.draw else options.tables:
         scorer = Scorer(TABLES[name], options.folder / "data")
         for seed in options.seeds:
@@ -220,11 +227,12 @@ def main() -> None:
             for contender in options.only:
                 folder = options.folder / f"{name}-{contender.replace(' ', '-')}-{seed}"
                 generate(CONTENDERS[contender], task, folder)
-                results.setdefault(name, {}).setdefault(contender, {})[str(seed)] = outcome(scorer, folder)
+                result = outcome(scorer, folder)
+                results = read_results()  # another process may have added some
+                results.setdefault(name, {}).setdefault(contender, {})[str(seed)] = result
                 RESULT.write_text(json.dumps(results, indent=1) + "\n", "utf8")
-                (HERE / "tables.md").write_text(page(results), "utf8")
-                print(folder.name, results[name][contender][str(seed)], flush=True)
-    (HERE / "tables.md").write_text(page(results), "utf8")
+                print(folder.name, result, flush=True)
+    (HERE / "tables.md").write_text(page(read_results()), "utf8")
 
 
 if __name__ == "__main__":
