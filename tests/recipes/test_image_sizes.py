@@ -9,8 +9,9 @@ from PIL import Image
 from test_recipes import is_translation
 
 import zerosum
+from recipe_lists import IMAGE_RECIPES
 from zerosum.inference.load import read_recipe
-from zerosum.recipes.files import RecipeFile, list_recipes
+from zerosum.recipes.files import RecipeFile
 from zerosum.run_folder import RunFolder
 
 WIDTH, HEIGHT = 48, 32
@@ -29,7 +30,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", IMAGE_RECIPES)
 def test_a_round_on_images_that_are_not_square(
     name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

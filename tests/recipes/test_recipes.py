@@ -11,8 +11,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import zerosum
+from recipe_lists import IMAGE_RECIPES
 from zerosum.inference.load import read_recipe
-from zerosum.recipes.files import RecipeFile, list_recipes
+from zerosum.recipes.files import RecipeFile
 from zerosum.run_folder import RunFolder
 
 BATCH_SIZE, ROUNDS = 8, 3
@@ -66,7 +67,7 @@ FURTHER_SETTINGS: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize(
     ("name", "extra_settings"),
-    [(name, {}) for name in list_recipes()]
+    [(name, {}) for name in IMAGE_RECIPES]
     + [
         ("auto", BALANCE),
         ("auto", {"terms.r1_approximate.weight": 0.1, "terms.r2_approximate.every_rounds": 2}),
@@ -74,7 +75,7 @@ FURTHER_SETTINGS: dict[str, dict[str, object]] = {
         ("gat", {"generator.condition": "concat", "discriminator.condition": "projection"}),
     ],
     ids=[
-        *list_recipes(),
+        *IMAGE_RECIPES,
         "auto in balance",
         "auto with approximate penalties",
         "stylegan2 with path length",

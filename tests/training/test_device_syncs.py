@@ -12,13 +12,14 @@ from tiny_games import Points
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from recipe_lists import IMAGE_RECIPES
 from zerosum.data.degradations.degrade import DegradationPipeline
 from zerosum.data.images.symmetries import random_hflip
 from zerosum.data.loader import BatchLoader
 from zerosum.game.game import Game
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.schedule import Progress
-from zerosum.recipes.files import RecipeFile, check_recipe, list_recipes
+from zerosum.recipes.files import RecipeFile, check_recipe
 from zerosum.recipes.recipe import Recipe
 from zerosum.training.accelerator import Accelerator
 from zerosum.training.loop import play_round
@@ -101,7 +102,7 @@ def play_two_rounds(game: Game, loader: BatchLoader, accelerator: Accelerator) -
 
 
 # Pillow compresses JPEG images on the CPU, so the JPEG degradation of `restore` has to wait
-@pytest.mark.parametrize("name", [name for name in list_recipes() if name != "restore"])
+@pytest.mark.parametrize("name", [name for name in IMAGE_RECIPES if name != "restore"])
 def test_a_round_does_not_synchronize(name: str) -> None:
     """All moves, lazy ones included, the optimizer steps, the meter and the EMAs."""
     accelerator = Accelerator()
