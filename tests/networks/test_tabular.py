@@ -8,6 +8,8 @@ from zerosum.game import seeded_rng
 from zerosum.game.sample_spec import Block, NumberModel, TensorSpec
 from zerosum.networks import tabular
 from zerosum.networks.configs.tabular import TabularDiscriminatorConfig, TabularGeneratorConfig
+from zerosum.recipes.files import check_recipe
+from zerosum.recipes.variants import build_settings_tree
 
 BLOCKS = (Block(3), Block(0, True), Block(2, True), Block(5, True), Block(4))
 SIZE = sum(block.size for block in BLOCKS)
@@ -209,3 +211,9 @@ def test_normal_residuals_make_normal_numbers_whichever_is_fixed(fixed_number: i
     assert torch.equal(again[:, fixed_number], full[:, fixed_number])
     residuals = numbers.residuals(nothing, again)
     assert torch.allclose(residuals.T @ residuals / 20_000, torch.eye(3), atol=5 * 2**0.5 / 20_000**0.5)
+
+
+def test_a_batch_is_a_multiple_of_the_packed_samples() -> None:
+    settings = {"discriminator.pack": 7, "generator.norm": "none"}
+    with pytest.raises(BadInput, match=r"`training.batch_size` 256: 7 samples are scored as one"):
+        check_recipe(build_settings_tree("table", "", settings, {}))

@@ -65,6 +65,11 @@ def check_grid(kind: str, height: int, width: int) -> None:
         )
 
 
+def count_doublings(side: int) -> int:
+    """Return the number of doublings from 4x4 to this side."""
+    return side.bit_length() - 3
+
+
 def _suggest_size(height: int, width: int) -> str:
     """Return a supported size near this one, as a setting."""
     height, width = (min(max(side, MIN_SIDE), MAX_SIDE) for side in (height, width))

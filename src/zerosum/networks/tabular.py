@@ -90,6 +90,11 @@ class BlockLayout(nn.Module):
             self.register_buffer(name, torch.tensor(numbers, dtype=torch.int64), persistent=False)
         self.register_buffer("category_values", _category_values(blocks, len(categories)), persistent=False)
 
+    def gates(self, categories: Tensor) -> Tensor:
+        """Return 1 for each free number, and 0 for those that categories (N, C) fix: (N, V)."""
+        # a block without categories has a number that is always free: the column of ones after all categories
+        return torch.cat([categories, categories.new_ones(categories.shape[0], 1)], 1)[:, self.gate_places]
+
     def join(self, categories: Tensor, values: Tensor) -> Tensor:
         """Return samples (N, K) of their categories (N, C) and numbers (N, V)."""
         return torch.cat([categories, values], 1)[:, self.order]
@@ -211,8 +216,7 @@ class BlockOutput(nn.Module):
             known = given["known"][:, layout.owners]
             known_categories = known[:, layout.category_places] > 0
             categories = torch.where(known_categories, given["values"][:, layout.category_places], categories)
-        # a block without categories has a number that is always free: the column of ones after all categories
-        gates = torch.cat([categories, torch.ones_like(outputs[:, :1])], 1)[:, layout.gate_places]
+        gates = layout.gates(categories)
         fixed = categories @ layout.category_values
         if given is not None:
             is_known = known[:, layout.value_places]
@@ -308,7 +312,9 @@ class Discriminator(nn.Module):
         if self.numbers is None:
             return sample
         places = self.layout.category_places, self.layout.value_places
-        return torch.cat([sample, self.numbers.residuals(sample[:, places[0]], sample[:, places[1]])], 1)
+        residuals = self.numbers.residuals(sample[:, places[0]], sample[:, places[1]])
+        # where a category says what a number is, it was chosen without regard to the others: far from what they ask for
+        return torch.cat([sample, residuals * self.layout.gates(sample[:, places[0]])], 1)
 
     def stages_from_sample(self) -> Stages:
         """Return the hidden layers."""

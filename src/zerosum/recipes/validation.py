@@ -190,6 +190,12 @@ def _check_replay_and_history(recipe: Recipe) -> Iterator[str]:
 
 
 def _check_accumulation(recipe: Recipe) -> Iterator[str]:
+    packed = recipe.discriminator.samples_per_score
+    if recipe.training.batch_size % (packed * recipe.training.accumulate):
+        yield (
+            f"`training.batch_size` {recipe.training.batch_size}: {packed} samples are scored as one "
+            "(`discriminator.pack`); give a multiple of it, times `training.accumulate`"
+        )
     if recipe.training.accumulate > 1:
         for setting in full_batch_settings(recipe):
             yield f"{setting}: uses whole batches, which cannot be split into parts; set `training.accumulate` 1"

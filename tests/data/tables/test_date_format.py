@@ -83,3 +83,9 @@ def test_dates_are_read_and_written_exactly(moments: list[datetime], data: st.Da
     assert known.texts(cells).tolist() == texts.tolist()
     assert all(abs((m - datetime(1970, 1, 1)).total_seconds() - c) < timedelta(days=1).total_seconds()
                for m, c in zip(moments, cells, strict=True))  # fmt: skip
+
+
+def test_dates_beyond_the_calendar_are_its_last_and_first_day() -> None:
+    dates = DateFormat(notation="%Y-%m-%d")
+    far = np.array([1e13, -1e13, np.nan])
+    assert dates.texts(dates.round(far)).tolist() == ["9999-12-31", "0001-01-01", ""]

@@ -267,6 +267,8 @@ class Combination(Constraint):
             fits = (table[:, wanted] == pattern[wanted]).all(1)
             if not allow_missing:
                 fits &= ~np.isnan(table).any(1)
+            if (fits & (weights > 0)).any():  # those of held-out rows alone are drawn only if nothing else fits
+                fits &= weights > 0
             edges = np.cumsum(np.where(fits, weights + 1e-9, 0))
             same = ((own == pattern) | (is_open & ~wanted)).all(1)
             if fits.any():

@@ -41,6 +41,7 @@ _PADDED = ("%m", "%d", "%H", "%I")
 _ZONE = re.compile(r"(?:Z| ?UTC| ?[+-][0-9]{2}:?[0-9]{2})$")
 _STEPS = (("%S", 1.0), ("%M", 60.0))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CALENDAR = (-62_135_596_800.0, 253_402_214_400.0)  # seconds of 0001-01-01 and 9999-12-31
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class DateFormat(ColumnFormat):
         return np.where(dates.isna().to_numpy(), np.nan, microseconds / 1e6)
 
     def round(self, cells: Cells) -> Cells:
-        """Round to whole days, minutes or seconds."""
+        """Round to whole days, minutes or seconds, within the years 1 to 9999."""
+        cells = cells.clip(*_CALENDAR)
         if self.fraction:
             return np.round(cells, self.fraction)
         return np.round(cells / self.step) * self.step

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
 _HEX = re.compile(r"[0-9a-fA-F-]{8,}")
+LONG_KEY = 16
+"""Number of hexadecimal digits from which on new keys are random numbers; shorter ones go on counting."""
+MAX_DIGITS = 18
+"""Largest number of digits of a number in a key, which is an int64."""
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
@@ -46,12 +50,14 @@ class KeyFormat:
         if texts and all(map(_HEX.fullmatch, texts)) and any(not text.isdigit() for text in texts):
             shapes = {re.sub(r"[0-9a-fA-F]", "x", text) for text in texts}
             if len(shapes) == 1:
-                return cls(shape=shapes.pop())
+                (shape,) = shapes
+                largest = max(int(text.replace("-", ""), 16) for text in texts) if shape.count("x") < LONG_KEY else 0
+                return cls(shape=shape, next_number=1 + largest)
         parts = [_NUMBERED.fullmatch(text) for text in texts]
-        found = [part.groups() for part in parts if part]
+        found = [part.groups() for part in parts if part and len(part[2]) <= MAX_DIGITS]
         around = {(before, after) for before, _, after in found}
         if len(found) < len(texts) or len(around) != 1:
-            return cls(before="key-", next_number=1 + max((int(number) for _, number, _ in found), default=0))
+            return cls(before="key-")
         ((before, after),) = around
         lengths = {len(number) for _, number, _ in found}
         return cls(before, after, lengths.pop() if len(lengths) == 1 else 1, 1 + max(int(n) for _, n, _ in found))
@@ -67,7 +73,7 @@ class KeyFormat:
         """Return hexadecimal digits of a number; an odd factor makes different ones of different numbers."""
         length = self.shape.count("x")
         digits = f"{_scramble(number):016x}{_scramble(number ^ _MASK):016x}" * (1 + length // 32)
-        own = iter(digits[:length] if length >= 16 else f"{number:0{length}x}"[-length:])
+        own = iter(digits[:length] if length >= LONG_KEY else f"{number:0{length}x}"[-length:])
         return "".join(next(own) if mark == "x" else mark for mark in self.shape)
 
     def typed(self, first: int, count: int) -> Series:

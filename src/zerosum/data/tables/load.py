@@ -224,7 +224,7 @@ def _notes(table: TextTable, layout: TableLayout, cells: Rows, has_codec: bool) 
     if table.dialect.encoding == "cp1252":
         notes.append("the file is not UTF-8 and was read as Western Windows text (cp1252)")
     if len(cells) < FEW_ROWS:
-        notes.append(f"{len(cells):,} rows are few: a generator may memorize them, which its scores show")
+        notes.append(f"{pluralize(len(cells), 'row')}: few, so a generator may memorize them, which its scores show")
     if has_codec:
         for index, column in enumerate(layout.columns):
             unknown = _count_unknown(table, column.format, column.name, cells[:, index])

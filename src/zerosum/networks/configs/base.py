@@ -172,6 +172,11 @@ class DiscriminatorConfig(NetworkConfig):
         return not self.uses_batch_norm
 
     @property
+    def samples_per_score(self) -> int:
+        """Number of samples that get one score together; batches are multiples of it."""
+        return 1
+
+    @property
     def sees_input(self) -> bool:
         """Whether the discriminator also gets the input that a sample was translated from."""
         return False
@@ -304,11 +309,6 @@ def build_layer_factory(init: InitName, spectral_norm: bool = False) -> LayerFac
     return layers.LayerFactory(
         layers.INITS[init], layers.spectral_norm if spectral_norm else layers.leave_unconstrained
     )
-
-
-def count_doublings(side: int) -> int:
-    """Return the number of doublings from 4x4 to this side."""
-    return side.bit_length() - 3
 
 
 def check_grid_image(kind: str, shape: tuple[int, ...]) -> None:

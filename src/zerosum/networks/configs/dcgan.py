@@ -18,9 +18,8 @@ from zerosum.networks.configs.base import (
     Width,
     build_layer_factory,
     check_grid_image,
-    count_doublings,
 )
-from zerosum.networks.image_grid import find_grid
+from zerosum.networks.image_grid import count_doublings, find_grid
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,9 +12,8 @@ from zerosum.networks.configs.base import (
     TensorGeneratorConfig,
     Widths,
     check_grid_image,
-    count_doublings,
 )
-from zerosum.networks.image_grid import find_grid
+from zerosum.networks.image_grid import count_doublings, find_grid
 
 if TYPE_CHECKING:
     from torch import nn

@@ -13,9 +13,8 @@ from zerosum.networks.configs.base import (
     TensorDiscriminatorConfig,
     Width,
     check_grid_image,
-    count_doublings,
 )
-from zerosum.networks.image_grid import find_grid
+from zerosum.networks.image_grid import count_doublings, find_grid
 
 if TYPE_CHECKING:
     from torch import nn

@@ -139,6 +139,11 @@ class TabularDiscriminatorConfig(DiscriminatorConfig):
         return self.dropout > 0
 
     @property
+    def samples_per_score(self) -> int:
+        """The packed samples."""
+        return self.pack
+
+    @property
     def per_sample(self) -> bool:
         """Whether a score depends on its own sample only."""
         return super().per_sample and self.pack == 1

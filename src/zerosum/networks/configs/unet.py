@@ -14,8 +14,8 @@ from zerosum.networks.configs.base import (
     Width,
     build_layer_factory,
     check_equal_channels,
-    count_doublings,
 )
+from zerosum.networks.image_grid import count_doublings
 
 if TYPE_CHECKING:
     from torch import nn
