@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 SAMPLES_FILE = "samples.csv"
 HOLDS_VALUES = (
-    "These files hold values that occur in the data: all categories, the combinations that `data.combinations` asks for, "
-    "how often they occur, and quantiles of numbers and dates. Neither this nor a good score is a guarantee of privacy: "
-    "a single row can be given away although all scores are good."
+    "These files hold values that occur in the data: all categories, the combinations that `data.combinations` names, "
+    "how often they occur, and quantiles of numbers and dates. Neither this nor a good score is a guarantee of "
+    "privacy: a single row can be given away although all scores are good."
 )
 _NAMED_COLUMNS, _LISTED_COLUMNS = 8, 60
 _BYTE_ORDER_MARKS = {"utf-8-sig": codecs.BOM_UTF8, "utf-16": codecs.BOM_UTF16_LE}
