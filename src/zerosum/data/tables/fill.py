@@ -23,7 +23,6 @@ GenerateFn = Callable[[Sample, Tensor], Sample]
 """From conditions (N, ...) and seeds (N,) to samples (N, ...)."""
 MIN_DRAWS_IN_ALL = 64
 """Draws of a cell, of which all are missing, before it gets the typical value of its column."""
-DEFAULT_DRAWS = 32
 
 
 def fill_rows(
