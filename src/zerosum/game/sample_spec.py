@@ -76,14 +76,19 @@ class TensorSpec:
     """What the values of a sample of one axis are, in their order; (): numbers alone."""
     number_model: NumberModel | None = None
     """How its numbers depend on each other and on its categories; None: this is not known."""
+    num_tokens: int = 0
+    """Of a sequence, which has one axis: its values are whole numbers below this, each of which stands for a token; 0
+    ends it, and fills the places after its end. 0: the values are no tokens."""
 
     def __post_init__(self) -> None:
         """Check the shape.
 
         Raises:
             ValueError: a sample has no values, or is a plain number: give it the shape (1,). Or it
-                has other values than its blocks.
+                has other values than its blocks, or is a sequence of several axes.
         """
+        if self.num_tokens and len(self.shape) != 1:
+            raise ValueError(f"`shape` {self.shape}: a sequence of tokens has one axis")
         if self.blocks and self.shape != (sum(block.size for block in self.blocks),):
             raise ValueError(f"`shape` {self.shape}: the blocks have {sum(block.size for block in self.blocks)} values")
         if not self.shape or min(self.shape) < 1:
