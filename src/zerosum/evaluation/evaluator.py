@@ -188,6 +188,7 @@ def _compare_items(task: EvaluationTask) -> ItemComparison:
         len(train or ()),
         _take_all(task.held_out) if train and task.held_out else None,
         task.real.dataset,
+        train,
     )
 
 

@@ -14,6 +14,7 @@ from zerosum.errors import BadInput
 from zerosum.evaluation.evaluator import feature_network, open_feature_extractor, run_evaluation
 from zerosum.evaluation.kinds import tables
 from zerosum.evaluation.kinds.base import EVALUATION_KINDS
+from zerosum.evaluation.metrics.base import ItemComparison
 from zerosum.evaluation.request import EvaluationOptions, EvaluationTask
 from zerosum.evaluation.result import EvaluationResult
 from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
@@ -120,6 +121,23 @@ def test_without_training_rows_there_are_no_scores_of_copies(tmp_path: Path) -> 
         result, _ = run_evaluation(task, OPTIONS, extractor, None, SilentReporter())
     assert not {"dcr", "nearest_training_share", "exact_copies"} & set(result.scores)
     assert "models of each column fitted to at most 5,000 rows" in result.protocol.describe()
+
+
+def test_copies_of_any_training_row_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of the training rows that other scores do not read, however many rows are read together."""
+    monkeypatch.setattr(tables, "HASHED_ROWS", 7)
+    dataset = load_dataset(TableDataConfig(source=str(write_table(tmp_path / "rows.csv", 100, 0))), LoadOptions())
+    train = RealSet.from_dataset(dataset, dataset.train, "rows")
+    rows = np.asarray(train.take(np.arange(len(train))), np.float64)
+    changed = rows[:20] + np.array([0, 0.001, 0, 0])
+    held_out = np.asarray(dataset.items(dataset.held_out), np.float64)
+    compared = ItemComparison(
+        np.concatenate([rows[-20:], changed]), rows, rows[:10], len(rows), held_out, dataset, train
+    )
+    (metric,) = (metric for metric in tables.METRICS if metric.name == "exact_copies")
+    score = metric.compute(compared)
+    assert score is not None
+    assert score.value == 0.5
 
 
 def test_rows_that_repeat_by_chance_are_no_alarm(tmp_path: Path) -> None:

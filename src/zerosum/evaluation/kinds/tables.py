@@ -18,7 +18,7 @@ from zerosum.evaluation.kinds.base import EvaluationKind
 from zerosum.evaluation.metrics.base import ItemComparison, ItemMetric
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.metrics.tables import c2st, pairs, privacy, shape, tstr
-from zerosum.evaluation.metrics.tables.columns import MAX_VECTOR_COLUMNS, ColumnFacts, Rows
+from zerosum.evaluation.metrics.tables.columns import MAX_VECTOR_COLUMNS, ColumnFacts, Rows, hash_rows
 from zerosum.evaluation.metrics.tables.predictors import GradientBoosting, Predictor, RidgeModel, require_scikit_learn
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ MAX_NAMED, MAX_PARTS = 5, 200
 """Largest numbers of columns that are named in a note, and that are recorded with their scores."""
 MAX_DRAWN = 9
 """Largest number of pairs of columns that are drawn."""
+HASHED_ROWS = 50_000
+"""Training rows that are read together in the search for exact copies."""
 MAX_TRAINING_SHARE = 0.52
 """Share of samples nearer to training than to held-out rows that counts as no memorization, but for chance."""
 NO_GUARANTEE = "privacy: these scores are no guarantee of it: a single row can be given away although they are all good"
@@ -219,14 +221,21 @@ def _explain_training_share(c: ItemComparison, score: Score, floor: Score | None
     ]
 
 
+def _train_hashes(c: ItemComparison) -> privacy.Hashes:
+    """Return the hashes (T,) of all training rows, of which a block at a time is read."""
+    assert c.all_train is not None, "rows that are compared with training rows"
+    starts, count = range(0, len(c.all_train), HASHED_ROWS), len(c.all_train)
+    blocks = (c.all_train.take(np.arange(start, min(start + HASHED_ROWS, count))) for start in starts)
+    return np.concatenate([hash_rows(_rows(block)) for block in blocks])
+
+
 def _exact_copies(c: ItemComparison) -> Score | None:
-    known = _known(c)
-    return privacy.copy_share(_rows(c.generated), known[0]) if known else None
+    return privacy.copy_share(_rows(c.generated), _train_hashes(c)) if _known(c) else None
 
 
 def _exact_copies_floor(c: ItemComparison) -> Score | None:
     known = _known(c)
-    return Score(privacy.chance_of_copy(known[0], c.num_train + len(known[1]))) if known else None
+    return Score(privacy.chance_of_copy(_train_hashes(c), c.num_train + len(known[1]))) if known else None
 
 
 METRICS = (

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zerosum.data.dataset import Dataset
     from zerosum.evaluation.features.extract import FeatureSet
     from zerosum.evaluation.protocol import Protocol
+    from zerosum.evaluation.sample_sets import SampleSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +125,8 @@ class ItemComparison:
     """(H, ...) real items that it was not trained on, to compare with `train`; None without `train`."""
     dataset: Dataset
     """The dataset of the real items, with its codec and its summary."""
+    all_train: SampleSet | None = None
+    """All training items, to be read in blocks; None without `train`."""
 
 
 @dataclass(frozen=True)

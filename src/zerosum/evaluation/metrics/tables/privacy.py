@@ -6,6 +6,7 @@ None of these scores is a guarantee of privacy: they are means over samples, and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ MAX_TRAIN = 20_000
 TIE = 1e-9
 """Relative difference of distances up to which they are equal."""
 _BLOCK_ROWS = 1_024
+Hashes: TypeAlias = NDArray[np.uint64]
+"""Hashes (N,) of rows, see `hash_rows`."""
 
 
 def nearest_rows(queries: Rows, reference: Rows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -63,15 +66,15 @@ def held_out_distance(held_out: Rows, train: Rows, num_train: int, columns: Sequ
     searched = train[:MAX_TRAIN]
     distances = nearest_rows(vectors(held_out[:MAX_QUERIES]), vectors(searched))[0]
     positive = distances[distances > 0]
-    chance = chance_of_copy(searched, num_train + len(held_out))
+    chance = chance_of_copy(hash_rows(searched), num_train + len(held_out))
     zeros = max(1 - len(positive) / len(distances), chance)
     if zeros >= 0.5 or not len(positive):
         return Score(0.0)
     return Score(float(np.quantile(positive, (0.5 - zeros) / (1 - zeros))))
 
 
-def chance_of_copy(train: Rows, num_known: int) -> float:
-    """Return the chance that a new real row equals one of these training rows (T, C).
+def chance_of_copy(train: Hashes, num_known: int) -> float:
+    """Return the chance that a new real row equals one of the training rows of these hashes (T,).
 
     It is the share of rows that repeat, times the share of all `num_known` real rows that these are: for rows that are
     held out by their content, so that all of one content are on one side.
@@ -123,14 +126,14 @@ def held_out_training_share(train: Rows, held_out: Rows, columns: Sequence[Colum
     return nearest_training_share(held_out[half:], train, held_out[:half], columns)
 
 
-def copy_share(generated: Rows, train: Rows) -> Score:
-    """Return the share of samples (N, C) that equal a training row (T, C) in every cell."""
-    return mean_score(np.isin(hash_rows(generated), hash_rows(train)))
+def copy_share(generated: Rows, train: Hashes) -> Score:
+    """Return the share of samples (N, C) that equal a training row in every cell, given the hashes (T,) of these."""
+    return mean_score(np.isin(hash_rows(generated), train))
 
 
-def repeats(rows: Rows) -> NDArray[np.bool_]:
-    """Return which rows (N, C) equal another one."""
-    _, inverse, counts = np.unique(hash_rows(rows), return_inverse=True, return_counts=True)
+def repeats(hashes: Hashes) -> NDArray[np.bool_]:
+    """Return which of the hashes (N,) equal another one."""
+    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     return np.asarray(counts[inverse] > 1)
 
 
