@@ -1,0 +1,54 @@
+"""Settings of molecules."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from zerosum.data.config import DataConfig
+
+
+def split_names(value: object) -> object:
+    """Return comma-separated names as a list; any other value unchanged."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
+
+
+class MoleculeDataConfig(DataConfig):
+    """Molecules."""
+
+    kind: Literal["molecules"] = "molecules"
+    source: str = ""
+    """A file: .smi, .smiles, .txt, .csv, .tsv or .sdf, also .gz of each."""
+    column: str = ""
+    """The column of a table that holds SMILES. Left out: the one named smiles or canonical_smiles, or the one whose
+    cells are SMILES."""
+    properties: Names = ("logp", "qed")
+    """Properties that samples can be asked for: logp, qed, sa, weight, tpsa, rings, donors, acceptors, or a column of
+    numbers of the file (in an .sdf file, a data field)."""
+    score: Names = ()
+    """More properties, as functions of yours: `package.module:function`, which takes a SMILES text, or a molecule of
+    RDKit if its parameter is named `mol`."""
+    split: Literal["content", "scaffold"] = "content"
+    """What is held out: single molecules (content), or all molecules of a Bemis-Murcko scaffold together (scaffold)."""
+    max_tokens: Annotated[int, Field(ge=8, le=2_000)] = 120
+    """Largest number of tokens of a SMILES text and its end; molecules with more are left out."""
+    given: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """Fraction of the training molecules of which some known properties are given, at random, so that samples can be
+    asked for any of them; 0: none."""
+    max_labeled: Annotated[int, Field(ge=0)] = 100_000
+    """Largest number of molecules of which properties are computed, chosen by content; those of a file are all read."""
+    form_fields: ClassVar[tuple[str, ...]] = ("properties", "score", "max_tokens")
+
+    @property
+    def trains_conditions(self) -> bool:
+        """Whether some properties are given in training."""
+        return self.given > 0 and bool(self.property_names)
+
+    @property
+    def property_names(self) -> tuple[str, ...]:
+        """The names of all properties, as the user wrote them."""
+        return (*self.properties, *(location.rpartition(":")[2] for location in self.score))
