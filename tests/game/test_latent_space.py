@@ -79,7 +79,7 @@ def test_samples_are_decoded_and_known_to_be_trained_only_after_the_stage() -> N
     seeds = seeded_rng.derive_seeds(0, 0, 5)
     codes = game.ema_generator(game.latent_distribution.sample(seeds))
     assert codes.shape == (5, 4, 16, 16)
-    torch.testing.assert_close(game.sample(seeds), game.decode(codes))
+    torch.testing.assert_close(game.sample(seeds), game.autoencoder.decode(codes))
     assert game.sample(seeds).shape == (5, *SPEC.shape)
     assert [game.can_sample(Progress(0, examples)) for examples in (0, END, END + BATCH)] == [False, False, True]
 
@@ -133,7 +133,7 @@ def test_noise_on_codes_is_that_of_the_seed() -> None:
     game, batch = make_game(), make_batch(0)
     noises: list[Tensor] = []
     forward = game.autoencoder.forward
-    game.autoencoder.forward = lambda sample, noise: noises.append(noise) or forward(sample, noise)
+    game.autoencoder.forward = lambda sample, noise, *others: noises.append(noise) or forward(sample, noise, *others)
     for _ in range(2):
         game._compute_autoencoder_losses(batch, Progress())
     half: Batch = {"real": batch["real"][:4], "seed": batch["seed"][:4]}
@@ -141,6 +141,15 @@ def test_noise_on_codes_is_that_of_the_seed() -> None:
     assert torch.equal(noises[0], noises[1])
     assert torch.equal(noises[0][:4], noises[2])
     assert float(noises[0].std()) == pytest.approx(0.3, rel=0.05)
+
+
+def test_deviations_of_noise_are_drawn_for_each_sample() -> None:
+    game = make_game(**{"game.autoencoder.noise": 1.5, "game.autoencoder.noise_power": 2.0})
+    seeds = seeded_rng.derive_seeds(0, 0, 10_000)
+    deviations = game._draw_deviations(seeds, Progress())
+    assert torch.equal(deviations[:10], game._draw_deviations(seeds[:10], Progress()))
+    assert 0 <= float(deviations.min()) < float(deviations.max()) <= 1.5
+    assert float(deviations.mean()) == pytest.approx(1.5 / 3, abs=0.02)  # the mean of u^2; 0.02 is 4.5 standard errors
 
 
 def test_signals_of_real_samples_are_those_of_the_data() -> None:

@@ -323,7 +323,11 @@ class AdversarialGame(Game):
             condition = self.draw_conditions(seed.cpu(), None if label is None else label.cpu())
         if condition is not None:
             available["condition"] = map_tensors(lambda tensor: tensor.to(device), condition)
-        latent = self.latent_distribution.sample(seed).to(device)
+        return self._generate_samples(available)
+
+    def _generate_samples(self, available: Batch) -> Sample:
+        """Return samples of the EMA generator under the seeds and conditions of a batch without real samples."""
+        latent = self.latent_distribution.sample(available["seed"].cpu()).to(available["seed"].device)
         sample: Sample = self.ema_generator(latent, **conditioning_inputs(self.ema_generator, available))
         return arrange(sample, self.sample_spec)
 

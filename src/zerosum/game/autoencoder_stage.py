@@ -38,6 +38,10 @@ class AutoencoderStage(Settings):
     noise: Schedule = 0.3
     """Standard deviation of normal noise added to the codes, whose own is 1: the decoder learns to forgive it, and the
     codes carry the less detail the larger it is."""
+    noise_power: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Each sample's noise has the standard deviation `noise` times u to this power, with u uniform in [0, 1]: at 0, all
+    have the same. A decoder that is told the deviation (recurrent) learns both to repeat what exact codes say, and to
+    draw what is likely where codes are noisy."""
     perceptual_weight: Schedule = 0.0
     """Weight of the distance in the features of a network pretrained on photographs (EfficientNet-Lite0, the extra
     `features`), as in Rombach et al. 2022, arXiv:2112.10752; images only."""

@@ -30,6 +30,7 @@ from zerosum.game.player import Player
 from zerosum.game.sample_spec import require_single_tensor
 from zerosum.game.sample_tree import arrange, map_tensors, single_tensor
 from zerosum.game.schedule import Progress, value_at
+from zerosum.game.seeded_rng import RandomStream
 from zerosum.game.types import Batch, DiscriminatorOutput, NamedTensors, Reconstruction, Sample, at_least_float32
 
 _PATCH_OBJECTIVE = Hinge()
@@ -111,15 +112,16 @@ class LatentSpaceGame(AdversarialGame):
                 self._encoded = real, at_least_float32(self.autoencoder.encode(real))
         return self._encoded[1]
 
-    def decode(self, sample: Sample) -> Sample:
-        """Return the samples (N, ...) of codes (N, ...), at least float32."""
-        decoded = arrange(self.autoencoder.decode(single_tensor(sample)), self._autoencoder_parts.sample_spec)
-        return map_tensors(at_least_float32, decoded)
-
-    @torch.no_grad()
-    def sample(self, seed: Tensor, label: Tensor | None = None, condition: Sample | None = None) -> Sample:
-        """Return decoded samples of the EMA generator; see `AdversarialGame.sample` for the arguments."""
-        return self.decode(super().sample(seed, label, condition))
+    def _generate_samples(self, available: Batch) -> Sample:
+        """Return decoded samples of the EMA generator, at least float32."""
+        codes = single_tensor(super()._generate_samples(available))
+        names = self.autoencoder.condition_inputs
+        decoded = self.autoencoder.decode(
+            codes,
+            available["seed"] if "seed" in names else None,
+            available["condition"] if "condition" in names else None,
+        )
+        return map_tensors(at_least_float32, arrange(decoded, self._autoencoder_parts.sample_spec))
 
     def _compute_signals(self, play: Play) -> NamedTensors:
         """Return the signals of a play on codes; those of real samples, and variances, in units of the data."""
@@ -132,14 +134,23 @@ class LatentSpaceGame(AdversarialGame):
     def _reconstruct(self, batch: Batch, progress: Progress) -> Reconstruction:
         """Return reconstructions from noisy codes, with the statistics of the batch."""
         shape = require_single_tensor(self.sample_spec, "an autoencoder").shape
-        noise = seeded_rng.normal(batch["seed"], math.prod(shape), seeded_rng.RandomStream.CODE_NOISE)
-        deviation = value_at(self._stage.noise, progress)
+        noise = seeded_rng.normal(batch["seed"], math.prod(shape), RandomStream.CODE_NOISE)
+        deviation = self._draw_deviations(batch["seed"], progress)
+        condition = batch["condition"] if "condition" in self.autoencoder.condition_inputs else None
         self.autoencoder.train()
         try:
-            reconstruction: Reconstruction = self.autoencoder(batch["real"], deviation * noise.view(-1, *shape))
+            scaled = (deviation[:, None] * noise).view(-1, *shape)
+            reconstruction: Reconstruction = self.autoencoder(batch["real"], scaled, deviation, condition)
         finally:
             self.autoencoder.eval()
         return reconstruction
+
+    def _draw_deviations(self, seed: Tensor, progress: Progress) -> Tensor:
+        """Return the standard deviation of the noise on the codes of samples with these seeds (N,): (N,)."""
+        largest, power = value_at(self._stage.noise, progress), self._stage.noise_power
+        if not power:
+            return torch.full_like(seed, largest, dtype=torch.float32)
+        return largest * seeded_rng.uniform(seed, 1, RandomStream.NOISE_LEVEL)[:, 0] ** power
 
     def _compute_autoencoder_losses(self, batch: Batch, progress: Progress) -> MoveLosses:
         """Return the reconstruction loss, and the perceptual and the adversarial loss where they have a weight."""

@@ -54,6 +54,9 @@ class RandomStream(IntEnum):
     RARE_VALUE = 93
     GIVEN_COLUMNS = 94
     COMBINATION = 95
+    REDRAW = 96
+    TOKEN = 97
+    NOISE_LEVEL = 98
 
 
 @unique
@@ -111,6 +114,17 @@ def derive_seeds(seed: int, first: int, count: int, series: SeedSeries = SeedSer
 def fork_seed(seed: Tensor, index: int) -> Tensor:
     """Return independent seeds for the `index`-th of several uses of one stream: (N,) int64 to (N,) int64."""
     return _splitmix64(seed + _to_signed_int64(_GOLDEN_GAMMA * (index + 1)))
+
+
+def redraw_seeds(seed: Tensor, attempt: int) -> Tensor:
+    """Return the seeds of samples that are drawn again: (N,) int64 to (N,) int64.
+
+    Args:
+        seed: (N,) int64, the seeds of their first draws.
+        attempt: how often they are drawn again, 1 or more; each attempt of each sample has a seed of its own.
+    """
+    stream = _splitmix64(torch.full_like(seed, RandomStream.REDRAW))
+    return fork_seed(seed ^ stream, attempt)
 
 
 def sample_classes(seed: Tensor, class_priors: Tensor) -> Tensor:

@@ -68,21 +68,41 @@ class Autoencoder(nn.Module, ABC):
     statistics of the batch in training mode, and by running ones, kept as buffers, in evaluation mode.
     """
 
+    condition_inputs: tuple[str, ...] = ()
+    """What the decoder takes besides codes: "condition", and "seed" if it draws samples instead of computing them."""
+
     @abstractmethod
     def encode(self, sample: Sample) -> Tensor:
         """Return the standardized codes (N, ...) of samples (N, ...)."""
 
     @abstractmethod
-    def decode(self, codes: Tensor) -> Sample:
-        """Return the samples (N, ...) of codes (N, ...)."""
+    def decode(self, codes: Tensor, seed: Tensor | None = None, condition: Sample | None = None) -> Sample:
+        """Return the samples of codes.
+
+        Args:
+            codes: (N, ...).
+            seed: (N,) int64, from which all randomness derives; None: nothing is random.
+            condition: (N, ...) numeric conditions.
+        """
 
     @abstractmethod
-    def reconstruct(self, codes: Tensor, sample: Sample) -> Reconstruction:
-        """Return the reconstruction of samples (N, ...) from codes (N, ...), with its loss."""
+    def reconstruct(
+        self, codes: Tensor, sample: Sample, deviation: Tensor | None = None, condition: Sample | None = None
+    ) -> Reconstruction:
+        """Return the reconstruction of samples from codes, with its loss.
 
-    def forward(self, sample: Sample, noise: Tensor) -> Reconstruction:
-        """Encode samples (N, ...), add noise (N, ...) to their codes, and reconstruct them."""
-        return self.reconstruct(self.encode(sample) + noise, sample)
+        Args:
+            codes: (N, ...), with their noise.
+            sample: (N, ...) the samples.
+            deviation: (N,) standard deviation of the noise; None: there is none.
+            condition: (N, ...) numeric conditions.
+        """
+
+    def forward(
+        self, sample: Sample, noise: Tensor, deviation: Tensor | None = None, condition: Sample | None = None
+    ) -> Reconstruction:
+        """Encode samples (N, ...), add noise (N, ...) of a standard deviation (N,), and reconstruct them."""
+        return self.reconstruct(self.encode(sample) + noise, sample, deviation, condition)
 
 
 @runtime_checkable

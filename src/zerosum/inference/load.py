@@ -115,7 +115,7 @@ def load(run: str | Path, device: str = "auto", *, best: bool = False, raw_weigh
 
     network = model.load_into(build, RAW_PREFIX if raw_weights else EMA_PREFIX, choose_device(device))
     if recipe.autoencoder:
-        build_autoencoder = partial(recipe.autoencoder.build, saved.codec.spec)
+        build_autoencoder = partial(recipe.autoencoder.build, saved.codec.spec, saved.codec.condition_spec)
         autoencoder = model.load_into(build_autoencoder, AUTOENCODER_PREFIX, choose_device(device))
         network = DecodedGenerator(network, autoencoder)
     return Generator(

@@ -69,12 +69,14 @@ class ConvolutionalAutoencoder(Autoencoder):
         codes: Tensor = self.encoder(sample)
         return codes
 
-    def decode(self, codes: Tensor) -> Tensor:
+    def decode(self, codes: Tensor, seed: Tensor | None = None, condition: Sample | None = None) -> Tensor:
         """Map codes (N, code_channels, h, w) to images (N, C, H, W), in [-1, 1] if bounded."""
         image: Tensor = self.decoder(codes)
         return image
 
-    def reconstruct(self, codes: Tensor, sample: Sample) -> Reconstruction:
+    def reconstruct(
+        self, codes: Tensor, sample: Sample, deviation: Tensor | None = None, condition: Sample | None = None
+    ) -> Reconstruction:
         """Return the decoded images, and the mean absolute difference of each from its original (N,)."""
         assert isinstance(sample, Tensor), "checked when the autoencoder is built"
         images = self.decode(codes)
@@ -87,8 +89,11 @@ class DecodedGenerator(nn.Module):
     def __init__(self, generator: nn.Module, autoencoder: Autoencoder) -> None:
         super().__init__()
         self.generator, self.autoencoder = generator, autoencoder
-        self.condition_inputs = condition_inputs(generator)
+        self.condition_inputs = tuple(dict.fromkeys((*condition_inputs(generator), *autoencoder.condition_inputs)))
 
     def forward(self, latent: Tensor, **conditions: Tensor) -> Sample:
-        """Map latents (N, L), with the conditions that the generator takes, to samples (N, ...)."""
-        return self.autoencoder.decode(self.generator(latent, **conditions))
+        """Map latents (N, L), with the conditions that the networks take, to samples (N, ...)."""
+        own = {name: conditions[name] for name in condition_inputs(self.generator)}
+        return self.autoencoder.decode(
+            self.generator(latent, **own), **{name: conditions[name] for name in self.autoencoder.condition_inputs}
+        )

@@ -103,7 +103,7 @@ def _build_autoencoder(recipe: Recipe, data: DataInfo, accelerator: Accelerator)
     discriminator = None
     if recipe.game.scores_reconstructions:
         discriminator = accelerator.prepare(recipe.autoencoder.patch_discriminator.build(data.sample_spec))
-    network = recipe.autoencoder.build(data.sample_spec)
+    network = recipe.autoencoder.build(data.sample_spec, data.condition_spec)
     accelerator.prepare(network)
     return AutoencoderParts(network, data.sample_spec, discriminator)
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from molecule_data import molecule_texts
-from zerosum.data.molecules.tokens import decode_rows, encode_texts, number_tokens, split_smiles, token_dtype
+from zerosum.data.molecules.tokens import Tokenizer, decode_rows, encode_texts, split_smiles, token_dtype
 
 
 def test_tokens_joined_are_the_text() -> None:
@@ -12,14 +12,14 @@ def test_tokens_joined_are_the_text() -> None:
 def test_texts_are_encoded_and_decoded() -> None:
     texts = molecule_texts()
     tokens = sorted({token for text in texts for token in split_smiles(text)})
-    raw, known = encode_texts(texts, number_tokens(tokens), 80)
+    raw, known = encode_texts(texts, Tokenizer(tokens), 80, np.uint8)
     assert known.all()
     assert raw.dtype == np.uint8
     assert decode_rows(raw, tokens).tolist() == texts
 
 
 def test_unknown_tokens_and_long_texts_are_left_out() -> None:
-    raw, known = encode_texts(["CC", "CN", "CCCC", ""], number_tokens(["C"]), 3)
+    raw, known = encode_texts(["CC", "CN", "CCCC", ""], Tokenizer(["C"]), 3, np.uint8)
     assert known.tolist() == [True, False, False, False]
     assert raw.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from zerosum.data.codec import Codec, FilterFn, Items
 from zerosum.data.molecules.chemistry import find_invalid
 from zerosum.data.molecules.property_range import PropertyRange, find_property, parse_wanted
-from zerosum.data.molecules.tokens import decode_rows, encode_texts, number_tokens
+from zerosum.data.molecules.tokens import Tokenizer, decode_rows, encode_texts, token_dtype
 from zerosum.data.molecules.where import parse_filter
 from zerosum.game.sample_spec import SampleSpec, TensorSpec
 from zerosum.game.sample_tree import leaves
@@ -63,8 +63,8 @@ class MoleculeCodec(Codec):
     # ------------------------------------------------------------------ molecules to samples and back
 
     @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return number_tokens(self.tokens)
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer(self.tokens)
 
     def encode(self, raw: Sample) -> Tensor:
         """Encode token numbers (N, L) as samples float32 (N, L)."""
@@ -77,7 +77,7 @@ class MoleculeCodec(Codec):
         A text is known if it has known tokens and leaves a place for its end. It should be canonical, as the training
         data are; see `zerosum.data.molecules.chemistry.canonical_smiles`.
         """
-        raw, known = encode_texts(texts, self._numbers, self.max_tokens - 1)
+        raw, known = encode_texts(texts, self._tokenizer, self.max_tokens - 1, token_dtype(len(self.tokens)))
         return np.pad(raw, ((0, 0), (0, 1))), known
 
     def decode(self, sample: Sample, seed: Tensor) -> Items:

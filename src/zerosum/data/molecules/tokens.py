@@ -1,9 +1,13 @@
-"""SMILES texts as sequences of tokens: an atom in brackets, Br, Cl and ring number %nn are one, else each character."""
+"""SMILES texts as sequences of tokens, and as numbers.
+
+An atom in brackets, Br, Cl and a ring number %nn are one token each, and so is every other character. A vocabulary may
+also have fragments of several tokens.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +26,29 @@ def split_smiles(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-def number_tokens(tokens: Sequence[str]) -> dict[str, int]:
-    """Return the number of each token of a vocabulary, counted from 1: 0 ends a text."""
-    return {token: number for number, token in enumerate(tokens, 1)}
+class Tokenizer:
+    """Splits texts from the left into the longest tokens of a vocabulary, as numbers from 1 on; 0 is an unknown one.
+
+    Example:
+        >>> Tokenizer(["C", "O", "CC"]).numbers("CCCCl")
+        [3, 1, 0]
+    """
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        """Prepare for a vocabulary of tokens, and of fragments that consist of several."""
+        self._numbers = {token: number for number, token in enumerate(tokens, 1)}
+        longest_first = sorted(tokens, key=len, reverse=True)
+        self._pattern = re.compile("|".join([*map(_token_pattern, longest_first), _TOKEN.pattern]), re.DOTALL)
+
+    def numbers(self, text: str) -> list[int]:
+        """Return the numbers of the tokens of a text."""
+        return [self._numbers.get(token, 0) for token in self._pattern.findall(text)]
+
+
+def _token_pattern(token: str) -> str:
+    """Return the pattern of a token, which does not end within another one: C within Cl."""
+    end = {"C": "(?!l)", "B": "(?!r)"}.get(token[-1], "")
+    return re.escape(token) + end
 
 
 def token_dtype(num_tokens: int) -> type[np.unsignedinteger]:
@@ -33,14 +57,14 @@ def token_dtype(num_tokens: int) -> type[np.unsignedinteger]:
 
 
 def encode_texts(
-    texts: Iterable[str], numbers: Mapping[str, int], max_tokens: int
+    texts: Iterable[str], tokenizer: Tokenizer, max_tokens: int, dtype: type[np.unsignedinteger]
 ) -> tuple[NDArray[np.unsignedinteger], NDArray[np.bool_]]:
     """Return texts as token numbers (N, L), and which of them are known (N,).
 
     A text that is empty, has an unknown token or more than `max_tokens` tokens is not known: its row is 0.
     """
-    rows = [[numbers.get(token, 0) for token in split_smiles(text)] for text in texts]
-    raw = np.zeros((len(rows), max_tokens), token_dtype(len(numbers)))
+    rows = [tokenizer.numbers(text) for text in texts]
+    raw = np.zeros((len(rows), max_tokens), dtype)
     known = np.array([0 < len(row) <= max_tokens and 0 not in row for row in rows], bool)
     for place in np.flatnonzero(known):
         raw[place, : len(rows[place])] = rows[place]

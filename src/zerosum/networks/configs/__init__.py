@@ -27,8 +27,10 @@ from zerosum.networks.configs.patchgan import PatchGANDiscriminatorConfig
 from zerosum.networks.configs.progan import ProGANDiscriminatorConfig, ProGANGeneratorConfig
 from zerosum.networks.configs.projected import ProjectedDiscriminatorConfig
 from zerosum.networks.configs.r3gan import R3GANDiscriminatorConfig, R3GANGeneratorConfig
+from zerosum.networks.configs.residual_mlp import ResidualMLPDiscriminatorConfig, ResidualMLPGeneratorConfig
 from zerosum.networks.configs.resnet import ResNetDiscriminatorConfig, ResNetGeneratorConfig
 from zerosum.networks.configs.resnet_translator import ResNetTranslatorConfig
+from zerosum.networks.configs.sequence_autoencoder import RecurrentAutoencoderConfig
 from zerosum.networks.configs.stylegan2 import StyleGAN2DiscriminatorConfig, StyleGAN2GeneratorConfig
 from zerosum.networks.configs.super_resolution import RRDBGeneratorConfig, SRResNetGeneratorConfig
 from zerosum.networks.configs.tabular import TabularDiscriminatorConfig, TabularGeneratorConfig
@@ -58,9 +60,12 @@ __all__ = [
     "R3GANDiscriminatorConfig",
     "R3GANGeneratorConfig",
     "RRDBGeneratorConfig",
+    "RecurrentAutoencoderConfig",
     "ResNetDiscriminatorConfig",
     "ResNetGeneratorConfig",
     "ResNetTranslatorConfig",
+    "ResidualMLPDiscriminatorConfig",
+    "ResidualMLPGeneratorConfig",
     "SRResNetGeneratorConfig",
     "StyleGAN2DiscriminatorConfig",
     "StyleGAN2GeneratorConfig",
@@ -72,6 +77,7 @@ __all__ = [
 
 AnyGeneratorConfig = Annotated[
     MLPGeneratorConfig
+    | ResidualMLPGeneratorConfig
     | TabularGeneratorConfig
     | DCGANGeneratorConfig
     | R3GANGeneratorConfig
@@ -90,6 +96,7 @@ AnyGeneratorConfig = Annotated[
 """Settings of a generator, selected by `kind`."""
 AnyDiscriminatorConfig = Annotated[
     MLPDiscriminatorConfig
+    | ResidualMLPDiscriminatorConfig
     | TabularDiscriminatorConfig
     | DCGANDiscriminatorConfig
     | R3GANDiscriminatorConfig
@@ -103,5 +110,7 @@ AnyDiscriminatorConfig = Annotated[
     Field(discriminator="kind"),
 ]
 """Settings of a discriminator, selected by `kind`."""
-AnyAutoencoderConfig = ConvolutionalAutoencoderConfig
+AnyAutoencoderConfig = Annotated[
+    ConvolutionalAutoencoderConfig | RecurrentAutoencoderConfig, Field(discriminator="kind")
+]
 """Settings of an autoencoder, selected by `kind`."""

@@ -39,8 +39,12 @@ class AutoencoderConfig(NetworkConfig):
         """
 
     @abstractmethod
-    def build(self, spec: SampleSpec) -> Autoencoder:
+    def build(self, spec: SampleSpec, condition_spec: SampleSpec | None = None) -> Autoencoder:
         """Build the autoencoder, samples (N, ...) to codes (N, ...) and back.
+
+        Args:
+            spec: what a sample is.
+            condition_spec: what a numeric condition is; None if there are none. Most autoencoders take none.
 
         Raises:
             BadInput: the autoencoder does not support such samples.
@@ -101,7 +105,7 @@ class ConvolutionalAutoencoderConfig(AutoencoderConfig):
         halvings = self.count_halvings(shape)
         return TensorSpec((self.code_channels, shape[1] >> halvings, shape[2] >> halvings))
 
-    def build(self, spec: SampleSpec) -> Autoencoder:
+    def build(self, spec: SampleSpec, condition_spec: SampleSpec | None = None) -> Autoencoder:
         """Build the autoencoder, images (N, C, H, W) to codes and back.
 
         Raises:

@@ -43,8 +43,8 @@ def _require_blocks(spec: SampleSpec) -> TensorSpec:
     return replace(tensor, blocks=blocks)
 
 
-def _takes_given(condition: str, condition_spec: SampleSpec | None) -> bool:
-    """Return whether a network takes given blocks.
+def _takes_given(condition: str, condition_spec: SampleSpec | None, field: str) -> bool:
+    """Return whether a network takes given blocks; `field` is the name of its setting `condition`, for the message.
 
     Raises:
         BadInput: it is to take them, and the data have none.
@@ -53,8 +53,8 @@ def _takes_given(condition: str, condition_spec: SampleSpec | None) -> bool:
         return False
     if isinstance(condition_spec, TensorSpec) or condition_spec is None or set(condition_spec) != {"values", "known"}:
         raise BadInput(
-            '`generator.condition` given: these data have no columns that can be given; set it to "none", and'
-            " `discriminator.condition`, too"
+            f"`{field}` given: these data have no columns that can be given; set `generator.condition` and "
+            '`discriminator.condition` to "none"'
         )
     return True
 
@@ -95,7 +95,7 @@ class TabularGeneratorConfig(GeneratorConfig):
             latent_size,
             _require_blocks(spec),
             self.widths,
-            takes_given=_takes_given(self.condition, condition_spec),
+            takes_given=_takes_given(self.condition, condition_spec, "generator.condition"),
             activation=layers.ACTIVATIONS[self.activation],
             norm=layers.NORMS_1D[self.norm],
             factory=build_layer_factory(self.init),
@@ -165,7 +165,7 @@ class TabularDiscriminatorConfig(DiscriminatorConfig):
         return tabular.Discriminator(
             _require_blocks(spec),
             self.widths,
-            takes_given=_takes_given(self.condition, condition_spec),
+            takes_given=_takes_given(self.condition, condition_spec, "discriminator.condition"),
             pack=self.pack,
             activation=layers.ACTIVATIONS[self.activation],
             norm=layers.NORMS_1D[self.norm],

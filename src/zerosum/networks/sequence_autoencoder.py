@@ -1,0 +1,174 @@
+"""A recurrent autoencoder of sequences of tokens, and how it draws sequences from codes.
+
+The encoder reads a sequence into one vector, its code, and the decoder writes the sequence token by token from the code
+and from what it has written so far, as in Gómez-Bombarelli et al. 2016, "Automatic chemical design using a data-driven
+continuous representation of molecules", arXiv:1610.02415, with gated recurrent units (Cho et al. 2014,
+arXiv:1406.1078). Differences: codes are standardized, and noise on them, instead of a KL term, limits what they carry;
+the decoder is told how much noise there is, so that from exact codes it repeats a sequence, and from noisy ones it
+writes one that is likely; and it takes what is known of the condition.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from zerosum.game import seeded_rng
+from zerosum.game.seeded_rng import RandomStream
+from zerosum.game.types import Autoencoder, Reconstruction, Sample, at_least_float32
+from zerosum.networks.batch_norm import BatchNorm1d
+from zerosum.networks.residual_mlp import join_given
+
+END = 0
+"""The token that ends a sequence and fills the places after its end."""
+
+
+def to_tokens(sample: Sample) -> Tensor:
+    """Return the tokens (N, L) int64 of sequences, whose values are whole numbers of any type."""
+    assert isinstance(sample, Tensor), "checked when the autoencoder is built"
+    return sample.round().long() if sample.is_floating_point() else sample.long()
+
+
+def count_tokens(tokens: Tensor) -> Tensor:
+    """Return the lengths (N,) of sequences (N, L), without their ends."""
+    return (tokens != END).long().cumprod(1).sum(1)
+
+
+class RecurrentAutoencoder(Autoencoder):
+    """Map sequences of tokens (N, L) to codes (N, C), and back."""
+
+    condition_inputs: tuple[str, ...] = ("seed",)
+
+    def __init__(
+        self, length: int, num_tokens: int, code_size: int, *, encoder_width: int, decoder_width: int,
+        embedding_size: int, num_given: int, decoding_noise: float,
+    ) -> None:  # fmt: skip
+        """Build the networks.
+
+        Args:
+            length: largest number of tokens in a sequence, L.
+            num_tokens: number of tokens, with the one that ends a sequence.
+            code_size: values of a code, C.
+            encoder_width: values of the encoder's state.
+            decoder_width: values of the decoder's state.
+            embedding_size: values of the vector that stands for a token.
+            num_given: values of a condition; 0 for none.
+            decoding_noise: standard deviation of the noise that is added to codes from which sequences are drawn.
+        """
+        super().__init__()
+        self.length, self.num_tokens, self.code_size = length, num_tokens, code_size
+        self.decoding_noise, self.temperature = decoding_noise, 1.0
+        if num_given:
+            self.condition_inputs = ("seed", "condition")
+        self.encoder_embedding = nn.Embedding(num_tokens, embedding_size)
+        self.encoder = nn.GRU(embedding_size, encoder_width, batch_first=True)
+        self.to_code = nn.Sequential(
+            nn.Linear(2 * encoder_width, code_size), BatchNorm1d(code_size, affine=False, momentum=0.01)
+        )
+        self.decoder_embedding = nn.Embedding(num_tokens + 1, embedding_size)  # the last one begins a sequence
+        context_size = code_size + 1 + 2 * num_given
+        self.context_to_input = nn.Linear(context_size, embedding_size)
+        self.context_to_state = nn.Linear(context_size, decoder_width)
+        self.decoder = nn.GRU(embedding_size, decoder_width, batch_first=True)
+        self.to_logits = nn.Linear(decoder_width, num_tokens)
+
+    def set_temperature(self, temperature: float) -> None:
+        """Divide logits by `temperature` from now on, and at 0 choose the most likely token."""
+        self.temperature = temperature
+
+    # ------------------------------------------------------------------ codes
+
+    def encode(self, sample: Sample) -> Tensor:
+        """Map sequences (N, L) to standardized codes (N, C)."""
+        tokens = to_tokens(sample)
+        lengths = count_tokens(tokens).clamp_min(1)
+        embedded = self.encoder_embedding(tokens)
+        states, last = self.encoder(_pack(embedded, lengths))
+        padded, _ = pad_packed_sequence(states, batch_first=True)  # zeros after the end
+        mean = padded.sum(1) / lengths[:, None].to(padded.dtype)
+        with torch.autocast(mean.device.type, enabled=False):  # codes are not rounded
+            codes: Tensor = self.to_code(at_least_float32(torch.cat([last[0], mean], 1)))
+        return codes
+
+    def _join_context(self, codes: Tensor, deviation: Tensor, condition: Sample | None) -> Tensor:
+        """Return what the decoder takes besides tokens: noisy codes of variance 1, their noise, and what is given."""
+        scaled = codes / (1 + deviation.square()).sqrt()[:, None]
+        return join_given(torch.cat([scaled, deviation[:, None].to(scaled.dtype)], 1), condition)
+
+    # ------------------------------------------------------------------ training
+
+    def reconstruct(
+        self, codes: Tensor, sample: Sample, deviation: Tensor | None = None, condition: Sample | None = None
+    ) -> Reconstruction:
+        """Return the most likely tokens after the true ones before them, and the negative log-likelihood (N,).
+
+        Args:
+            codes: (N, C), with their noise.
+            sample: (N, L) the sequences.
+            deviation: (N,) standard deviation of the noise; None: none.
+            condition: what is known of the condition.
+        """
+        tokens = to_tokens(sample)
+        lengths = count_tokens(tokens)
+        deviation = torch.zeros_like(codes[:, 0]) if deviation is None else deviation
+        context = self._join_context(codes, deviation, condition)
+        begin = torch.full_like(tokens[:, :1], self.num_tokens)
+        inputs = self.decoder_embedding(torch.cat([begin, tokens[:, :-1]], 1)) + self.context_to_input(context)[:, None]
+        steps = (lengths + 1).clamp_max(tokens.shape[1])
+        state = torch.tanh(self.context_to_state(context))[None].to(inputs.dtype)
+        states, _ = self.decoder(_pack(inputs, steps), state)
+        logits = at_least_float32(self.to_logits(states.data))
+        targets = _pack(tokens, steps).data
+        losses = states._replace(data=functional.cross_entropy(logits, targets, reduction="none"))
+        best, _ = pad_packed_sequence(states._replace(data=logits.detach().argmax(1)), batch_first=True)
+        total = pad_packed_sequence(losses, batch_first=True)[0].sum(1)
+        return Reconstruction(functional.pad(best, (0, tokens.shape[1] - best.shape[1])), total)
+
+    # ------------------------------------------------------------------ drawing
+
+    def decode(self, codes: Tensor, seed: Tensor | None = None, condition: Sample | None = None) -> Tensor:
+        """Draw sequences (N, L), float32, from codes (N, C) that have `decoding_noise` added, at the temperature.
+
+        Args:
+            codes: the codes.
+            seed: (N,) int64, from which all randomness derives; None: no noise, and the most likely tokens.
+            condition: what is known of the condition.
+        """
+        deviation = torch.zeros_like(codes[:, 0])
+        draws = None
+        if seed is not None:
+            noise = seeded_rng.normal(seed, self.code_size, RandomStream.CODE_NOISE).to(codes.dtype)
+            codes, deviation = codes + self.decoding_noise * noise, deviation + self.decoding_noise
+            draws = seeded_rng.uniform(seed, self.length, RandomStream.TOKEN).to(codes.dtype)
+        return self._draw(self._join_context(codes, deviation, condition), draws)
+
+    def _draw(self, context: Tensor, draws: Tensor | None) -> Tensor:
+        """Draw sequences (N, L) by uniform numbers (N, L); without these, choose the most likely tokens."""
+        added = self.context_to_input(context)
+        state = torch.tanh(self.context_to_state(context))[None]
+        token = torch.full_like(context[:, 0], self.num_tokens, dtype=torch.int64)
+        is_open = torch.ones_like(token, dtype=torch.bool)
+        tokens = []
+        for place in range(self.length):
+            inputs = (self.decoder_embedding(token) + added)[:, None]
+            output, state = self.decoder(inputs.to(state.dtype), state)
+            logits = at_least_float32(self.to_logits(output[:, 0]))
+            chosen = self._choose(logits, None if draws is None else draws[:, place])
+            token = torch.where(is_open, chosen, END)
+            is_open = token != END
+            tokens.append(token)
+        return torch.stack(tokens, 1).float()
+
+    def _choose(self, logits: Tensor, draws: Tensor | None) -> Tensor:
+        """Choose a token (N,) of logits (N, V): the first at which the sum of probabilities exceeds a draw (N,)."""
+        if draws is None or not self.temperature:
+            return logits.argmax(1)
+        reached = (logits / self.temperature).softmax(1).cumsum(1)
+        return (reached < draws[:, None].to(reached.dtype)).sum(1).clamp_max(self.num_tokens - 1)
+
+
+def _pack(padded: Tensor, lengths: Tensor) -> PackedSequence:
+    """Pack sequences (N, L, ...) of these lengths (N,)."""
+    return pack_padded_sequence(padded, lengths.cpu(), batch_first=True, enforce_sorted=False)
