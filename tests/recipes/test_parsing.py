@@ -112,6 +112,13 @@ def test_another_kind_drops_the_settings_of_the_old_kind() -> None:
     [
         ("auto", {"generator.condition": "concat"}, "`generator.condition` concat: "),
         ("auto", {"discriminator.condition": "concat"}, "`discriminator.condition` concat: "),
+        ("table", {"discriminator.condition": "none"}, "set `discriminator.condition` to given"),
+        ("table", {"generator.condition": "none"}, "set `generator.condition` to given"),
+        (
+            "auto",
+            {"discriminator.kind": "patchgan", "generator.condition": "concat"},
+            "choose another `discriminator.kind`",
+        ),
         ("cgan", {"discriminator.condition": "auxiliary-classifier"}, "`terms.classify_real.weight`"),
         ("auto", {"discriminator.norm": "batch"}, "`terms.r1`: "),
         ("auto", {"terms.path_length.weight": 1}, "`generator.kind` stylegan2"),

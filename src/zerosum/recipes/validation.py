@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from zerosum.errors import BadInput
 from zerosum.game.schedule import schedule_endpoints
 
 if TYPE_CHECKING:
+    from zerosum.networks.configs.base import NetworkConfig
     from zerosum.recipes.recipe import Recipe
 
 
@@ -72,13 +73,22 @@ def _check_class_conditioning(recipe: Recipe) -> Iterator[str]:
     if generator != "none" and discriminator == "none":
         yield (
             f"`generator.condition` {generator}: the discriminator must be conditioned too, or nothing trains the "
-            "generator to follow it; set `discriminator.condition` to projection, concat or auxiliary-classifier"
+            f"generator to follow it; {_name_conditions('discriminator', recipe.discriminator)}"
         )
     if generator == "none" and discriminator != "none":
         yield (
-            f"`discriminator.condition` {discriminator}: the generator must be conditioned too; set "
-            "`generator.condition` to concat (or conditional-batch-norm, for a resnet)"
+            f"`discriminator.condition` {discriminator}: the generator must be conditioned too; "
+            f"{_name_conditions('generator', recipe.generator)}"
         )
+
+
+def _name_conditions(player: str, config: NetworkConfig) -> str:
+    """Return which conditions a network takes, as the end of a message."""
+    known = [choice for choice in get_args(type(config).model_fields["condition"].annotation) if choice != "none"]
+    if not known:
+        return f"choose another `{player}.kind`, since this one takes no condition"
+    *others, last = known
+    return f"set `{player}.condition` to {', '.join(others) + ' or ' if others else ''}{last}"
 
 
 def _check_numeric_conditions(recipe: Recipe) -> Iterator[str]:
