@@ -79,10 +79,11 @@ def test_most_categories_or_columns_lost_are_severe() -> None:
 
 def test_samples_near_training_rows_are_found_only_where_the_discriminator_knows_them() -> None:
     near = {"nearest_held_out_ratio": 0.45, "train_nn_distance_ratio": 0.86, "auc_train_vs_held_out": 1.0}
-    assert "begins to copy" in find(**near)["memorization"][1]
+    assert "begins to copy" in find(**near)["early-memorization"][1]
     for healthy in ({"nearest_held_out_ratio": 1.2}, {"train_nn_distance_ratio": 1.01}):
-        assert "memorization" not in find(**near | healthy)
+        assert "early-memorization" not in find(**near | healthy)
     assert find(**near | {"auc_train_vs_held_out": 0.55}) == {}
+    assert set(find(**near | {"train_nn_distance_ratio": 0.4})) == {"memorization"}, "which says it all"
 
 
 def test_rows_that_all_occur_are_no_copies() -> None:

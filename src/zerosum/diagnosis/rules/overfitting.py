@@ -15,6 +15,22 @@ SLOW_DISCRIMINATOR = only_if(
         set_value("optimizer.lr_multipliers.discriminator", 0.5, SLOW_REASON),
     ),
 )
+COPIES = Rule(
+    "memorization", Severity.MILD, "The generator copies training {noun}s",
+    "Samples are nearer to training {noun}s than held-out {noun}s are: they are copies, not new samples. The "
+    "dataset is small, or the generator is far too large for it. `zerosum evaluate` shows samples with their "
+    "nearest training examples.",
+    (
+        Criterion("distance to training examples", signal("monitor/train_nn_distance_ratio"), 0.6, 0.75,
+                  "a sample is {value:.2f} times as far from the nearest training example as a held-out one",
+                  consecutive=3),
+        Criterion("near duplicates among samples", signal("monitor/near_duplicates"), 0.1, 0.05,
+                  "{value:.0%} of the samples have a near duplicate among them", consecutive=3),
+        Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.6, 0.55,
+                  "a training example scores above a held-out one in {value:.0%} of pairs", consecutive=3),
+    ),
+    remedy=ENABLE_ADA,
+)  # fmt: skip
 RULES = (
     Rule(
         "discriminator-overfitting", Severity.MILD, "The discriminator overfits the training data",
@@ -35,24 +51,9 @@ RULES = (
         remedy=first_applicable(SLOW_DISCRIMINATOR, ENABLE_ADA,
                                 scale_setting("augment.target", 0.7, "stronger augmentation")),
     ),
+    COPIES,
     Rule(
-        "memorization", Severity.MILD, "The generator copies training {noun}s",
-        "Samples are nearer to training {noun}s than held-out {noun}s are: they are copies, not new samples. The "
-        "dataset is small, or the generator is far too large for it. `zerosum evaluate` shows samples with their "
-        "nearest training examples.",
-        (
-            Criterion("distance to training examples", signal("monitor/train_nn_distance_ratio"), 0.6, 0.75,
-                      "a sample is {value:.2f} times as far from the nearest training example as a held-out one",
-                      consecutive=3),
-            Criterion("near duplicates among samples", signal("monitor/near_duplicates"), 0.1, 0.05,
-                      "{value:.0%} of the samples have a near duplicate among them", consecutive=3),
-            Criterion("training against held-out scores", signal("monitor/auc_train_vs_held_out"), 0.6, 0.55,
-                      "a training example scores above a held-out one in {value:.0%} of pairs", consecutive=3),
-        ),
-        remedy=ENABLE_ADA,
-    ),
-    Rule(
-        "memorization", Severity.MILD, "The generator draws near to training {noun}s",
+        "early-memorization", Severity.MILD, "The generator draws near to training {noun}s",
         "Samples are nearer to training {noun}s than to held-out ones, and nearer than held-out {noun}s are, and the "
         "discriminator knows the training {noun}s: the generator begins to copy them. The dataset is small, the "
         "networks are too large for it, or the training is too long.",
@@ -67,5 +68,6 @@ RULES = (
                       consecutive=3),
         ),
         min_criteria=3, num_mandatory=3, remedy=ENABLE_ADA,
+        applies_to=lambda history: COPIES(history) is None,
     ),
 )  # fmt: skip
