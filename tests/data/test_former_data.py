@@ -42,11 +42,11 @@ def test_unchanged_data_have_the_same_split_in_the_same_order() -> None:
 
 def test_new_examples_of_a_known_group_are_on_its_side() -> None:
     hashes, groups = random_hashes(3, 400), np.repeat(random_hashes(4, 40), 10)
-    train, held_out = split_by_group(hashes, groups, 0.1)
+    train, held_out = split_by_group(hashes, groups, 0.1, "data.group")
     former = FormerSplit(np.unique(hashes[train]), np.unique(hashes[held_out]))
     more = np.concatenate([hashes, random_hashes(5, 800)])
     more_groups = np.concatenate([groups, groups, np.repeat(random_hashes(6, 40), 10)])
-    kept_train, kept_held_out = former.keep(more, *split_by_group(more, more_groups, 0.1), more_groups)
+    kept_train, kept_held_out = former.keep(more, *split_by_group(more, more_groups, 0.1, "data.group"), more_groups)
     assert not np.isin(more_groups[kept_train], more_groups[kept_held_out]).any()
     assert set(groups[held_out]) <= set(more_groups[kept_held_out])
     assert sorted([*kept_train, *kept_held_out]) == list(range(1200))

@@ -83,7 +83,7 @@ def test_groups_and_copies_are_on_one_side(seed: int, n: int, groups: int, fract
     contents = random_hashes(seed, n)[rng.integers(0, n, n)]
     names = random_hashes(seed + 1, groups)[np.arange(n) % groups]
     try:
-        train, held_out = split_by_group(contents, names, fraction)
+        train, held_out = split_by_group(contents, names, fraction, "data.groups")
     except BadInput:
         assert groups_are_connected(contents, names)
         return
@@ -108,10 +108,16 @@ def groups_are_connected(contents: np.ndarray, names: np.ndarray) -> bool:
 def test_a_group_does_not_change_sides_when_others_are_added() -> None:
     names = np.repeat(random_hashes(0, 300), 5)
     contents = random_hashes(1, len(names))
-    _, held_out = split_by_group(contents[:1000], names[:1000], 0.2)
-    train, _ = split_by_group(contents, names, 0.2)
+    _, held_out = split_by_group(contents[:1000], names[:1000], 0.2, "data.groups")
+    train, _ = split_by_group(contents, names, 0.2, "data.groups")
     assert not np.isin(names[held_out], names[train]).any()
     assert len(held_out) / 1000 == pytest.approx(0.2, abs=0.11)  # four standard deviations of 200 groups
+
+
+def test_one_group_is_refused_by_the_name_of_its_setting() -> None:
+    with pytest.raises(BadInput, match=r"^`data.group`: all examples are in one group") as error:
+        split_by_group(random_hashes(0, 30), np.zeros(30, np.uint64), 0.1, "data.group")
+    assert "data.groups" not in str(error.value)
 
 
 def test_a_share_without_bounds_is_that_share() -> None:

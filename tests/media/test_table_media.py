@@ -15,6 +15,8 @@ from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.load import load_table
 from zerosum.data.tables.preview import MAX_COLUMNS
 from zerosum.data.tables.table_file import read_table
+from zerosum.errors import BadInput
+from zerosum.media.incomplete import FillOptions
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.media.tables_preview import FAKE_COLOR, REAL_COLOR, draw_rows
 
@@ -112,6 +114,47 @@ def test_rows_are_written_as_the_data_are(tmp_path: Path, separator: str, encodi
     assert list(read.columns) == list(original.columns)
     assert all((read.columns[name].texts == original.columns[name].texts).all() for name in read.columns), "and cells"
     assert MEDIA.file_name(dataset.codec, 0) == "", "all rows share a file"
+
+
+@pytest.mark.parametrize("name", ["sep=;", "<p>", '[{"a": 1}]', "[id]", "plain"])
+def test_any_name_of_the_first_column_is_read_again(tmp_path: Path, name: str) -> None:
+    frame = pd.DataFrame({name: ["x", "y"] * 15, "b": range(30)})
+    frame.to_parquet(tmp_path / "data.parquet")
+    dataset = load(tmp_path / "data.parquet")
+    MEDIA.write(all_rows(dataset), dataset.codec, tmp_path)
+    assert list(read_table(tmp_path / "samples.csv").columns) == [name, "b"]
+    facts = MEDIA.sample_script(dataset.codec).facts["sample"]
+    assert isinstance(facts, dict)
+    assert (tmp_path / "samples.csv").read_text().startswith(str(facts["header"]))
+
+
+def test_a_table_of_which_one_column_would_be_written_is_refused(tmp_path: Path) -> None:
+    texts = [f"these are all the words of row number {number}" for number in range(40)]
+    pd.DataFrame({"n": np.arange(40) % 7, "note": texts}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(BadInput, match="samples would have the column 'n' only, since text is left out"):
+        load(tmp_path / "t.csv")
+
+
+def test_files_with_missing_cells_are_read_as_the_data_are(customers: TableDataset, tmp_path: Path) -> None:
+    """Blank lines and long cells stay; an open quote is refused before anything is written."""
+    codec = customers.table_codec
+    sample = codec.encode_rows(np.asarray(all_rows(customers)[:1], np.float64))
+    names, *lines = Path(customers.summary.source).read_bytes().decode("cp1252").splitlines()[:6]
+    cells = lines[0].split(";")
+    place = names.split(";").index("net")
+    holes = ";".join([*cells[:place], "", *cells[place + 1 :]])
+    long = "x" * 200_000
+    text = f"\n \n{names};more\n\n{holes};{long}\n   \n{lines[1]};\n\n"
+    path, into = tmp_path / "holes.csv", tmp_path / "filled.csv"
+    path.write_bytes(text.encode("cp1252"))
+    table = MEDIA.open_incomplete(codec, path)
+    assert table.check()[-1] == "1 missing cell of 2 rows"
+    table.write(into, lambda condition, seeds: sample.repeat(len(seeds), 1), FillOptions(1, 0))
+    filled = into.read_bytes().decode("cp1252")
+    assert filled == text.replace(holes, lines[0])
+    path.write_bytes(f'{names}\n{lines[0]}\n"{lines[1]}\n{lines[2]}\n'.encode("cp1252"))
+    with pytest.raises(BadInput, match="line 3: a quote is not closed"):
+        MEDIA.open_incomplete(codec, path).check()
 
 
 def test_keys_are_new(customers: TableDataset, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def split_by_group(
     content_hashes: NDArray[np.uint64],
     group_hashes: NDArray[np.uint64],
     held_out_fraction: float,
+    setting: str,
     *,
     bounded: bool = True,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -84,6 +85,7 @@ def split_by_group(
         content_hashes: (N,) uint64.
         group_hashes: (N,) uint64, the hash of the name of each example's group.
         held_out_fraction: from 0 (nothing is held out) to 0.5.
+        setting: the setting that names the groups, for the message.
         bounded: see `split_by_content`.
 
     Returns:
@@ -101,8 +103,8 @@ def split_by_group(
     names, sizes = np.unique(distinct_keys, return_counts=True)
     if len(names) < 2:
         raise BadInput(
-            "`data.groups`: all examples are in one group, so none can be held out; choose other groups, or leave "
-            "`data.groups` out"
+            f"`{setting}`: all examples are in one group, so none can be held out; choose other groups, or leave "
+            f"`{setting}` out"
         )
     total, threshold = int(sizes.sum()), int(held_out_fraction * 2**64)
     held_out: list[int] = []

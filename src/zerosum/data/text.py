@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 _DIGITS = re.compile(r"([0-9]+)")
+QUOTED = r"""\"[^"]*\"|'[^']*'"""
+"""A text in quotes, as part of a regular expression."""
 
 
 def natural_sort_key(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -50,6 +52,16 @@ def _escape(char: str) -> str:
     """Return the escape of a character, as in Python; of a byte that is no UTF-8, which Python reads as a surrogate."""
     code = ord(char)
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else char.encode("unicode_escape").decode("ascii")
+
+
+def unquote(text: str) -> str:
+    """Return a text without the quotes around it, if there are any.
+
+    Example:
+        >>> unquote("'Linz, Nord'"), unquote("Wien")
+        ('Linz, Nord', 'Wien')
+    """
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def pluralize(count: int, noun: str) -> str:

@@ -12,7 +12,7 @@ from zerosum.data.tables.codec import TableCodec
 from zerosum.data.text import pluralize, printable
 from zerosum.media.kind import MediaKind
 from zerosum.media.script import ScriptPart
-from zerosum.media.tables_csv import format_rows
+from zerosum.media.tables_csv import format_names, format_rows
 from zerosum.media.tables_fill import IncompleteTable
 from zerosum.media.tables_preview import draw_rows
 from zerosum.run_folder import Json
@@ -51,7 +51,7 @@ class TableMedia(MediaKind):
         texts, is_new = codec.texts(items, first), not path.exists()
         content = format_rows(zip(*(texts[name].tolist() for name in texts.columns), strict=True), dialect.separator)
         if is_new:
-            content = format_rows([list(texts.columns)], dialect.separator) + content
+            content = format_names(list(texts.columns), dialect.separator) + content
         mark = _BYTE_ORDER_MARKS.get(dialect.encoding, b"") if is_new else b""
         encoded = content.encode(_PLAIN_ENCODINGS.get(dialect.encoding, dialect.encoding))
         with path.open("ab") as file:

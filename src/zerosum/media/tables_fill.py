@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from zerosum.data.tables.codec import TableCodec
 from zerosum.data.tables.fill import fill_rows
 from zerosum.data.tables.formats import as_texts
 from zerosum.data.tables.table_file import TEXT_SUFFIXES, table_suffix
-from zerosum.data.tables.text_file import detect_dialect, open_text
+from zerosum.data.tables.text_file import detect_dialect, open_text, read_rows
 from zerosum.data.tables.text_table import Dialect, Texts, shorten_cell
 from zerosum.data.text import enumerate_names, pluralize, printable
 from zerosum.errors import BadInput
@@ -32,14 +31,18 @@ ROWS_PER_BATCH = 256
 
 @dataclass(frozen=True)
 class _Record:
-    """A row of the file."""
+    """A row of the file, or a blank line."""
 
     fields: list[str]
     """Its cells as they stand in the file, with quotes and spaces."""
     cells: list[str]
-    """Their texts."""
+    """Their texts; [] of a blank line."""
     end: str
-    """The end of the line."""
+    """The end of the line, or a blank line."""
+
+    def line(self, separator: str) -> str:
+        """Return the row as it stands in the file."""
+        return separator.join(self.fields) + self.end
 
 
 @dataclass
@@ -130,7 +133,7 @@ class IncompleteTable(IncompleteFile):
         """What all rows together hold."""
         survey = _Survey([_ColumnSurvey() for _ in self._places])
         with open_text(self.path, self.dialect.encoding) as file:
-            rows = self._read(file)
+            rows = (record for record in self._read(file) if record.cells)
             next(rows)
             while records := list(itertools.islice(rows, ROWS_PER_BATCH)):
                 survey.count += len(records)
@@ -149,18 +152,20 @@ class IncompleteTable(IncompleteFile):
             open_text(self.path, self.dialect.encoding) as source,
             open_text(into, self.dialect.encoding, "w") as target,
         ):
-            rows = self._read(source)
-            first = next(rows)
-            target.write(self.dialect.separator.join(first.fields) + first.end)
-            while records := list(itertools.islice(rows, ROWS_PER_BATCH)):
-                left |= self._fill(records, done, generate, options)
-                lines = [self.dialect.separator.join(record.fields) + record.end for record in records]
+            records = self._read(source)
+            for record in records:
+                target.write(record.line(self.dialect.separator))
+                if record.cells:  # the names of the columns
+                    break
+            while batch := list(itertools.islice(records, ROWS_PER_BATCH)):
+                rows = [record for record in batch if record.cells]
+                left |= self._fill(rows, done, generate, options) if rows else set()
                 try:
-                    target.writelines(lines)
+                    target.writelines(record.line(self.dialect.separator) for record in batch)
                 except UnicodeEncodeError as error:
                     raise BadInput(f"{self.path}: its encoding, {self.dialect.encoding}, has no "
                                    f"{printable(error.object[error.start])}; save it as UTF-8") from error  # fmt: skip
-                done += len(records)
+                done += len(rows)
                 options.progress(done, self._survey.count)
         return [f"column {printable(self.codec.columns[index].name)} has no value in the training data, and is not "
                 "filled" for index in sorted(left)]  # fmt: skip
@@ -193,26 +198,16 @@ class IncompleteTable(IncompleteFile):
         )
 
     def _read(self, file: TextIO) -> Iterator[_Record]:
-        """Yield the rows of an open file, the first one too.
+        """Yield the rows of an open file, the first one too, and its blank lines.
 
         Raises:
             BadInput: a row has another number of cells, or is damaged.
         """
         lines: list[str] = []
-        reader = csv.reader(_record_lines(file, lines), delimiter=self.dialect.separator, skipinitialspace=True)
-        try:
-            for cells in reader:
-                text = "".join(lines)
-                line = reader.line_num - len(lines) + 1
-                lines.clear()
-                if not cells:
-                    continue
-                if len(cells) != len(self.names):
-                    raise BadInput(f"{self.path}, line {line:,}: has {pluralize(len(cells), 'cell')}, and the first "
-                                   f"row names {len(self.names)} columns: mend the row")  # fmt: skip
-                yield _split_record(text, cells, self.dialect.separator)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise BadInput(f"{self.path}: cannot be read ({error}); name an intact file") from error
+        for cells in read_rows(self.path, _record_lines(file, lines), self.dialect.separator, len(self.names)):
+            text = "".join(lines)
+            lines.clear()
+            yield _split_record(text, cells, self.dialect.separator) if cells else _Record([], [], text)
 
 
 def _record_lines(file: TextIO, lines: list[str]) -> Iterator[str]:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from zerosum.data.tables.formats import Rows
 from zerosum.data.text import printable
 
 if TYPE_CHECKING:
     from zerosum.data.tables.layout import TableColumn
 
-Rows = NDArray[np.float64]
 PAIRS_IN_ROW = 3
 _BINS, _MAX_CATEGORIES = 24, 12
 _SIDE, _GAP, _MARGIN, _TITLE = 144, 6, 14, 40  # pixels of a map, between the two of a pair, around a pair, of its text

@@ -12,6 +12,7 @@ from zerosum.data.tables.codec import TableCodec
 from zerosum.data.tables.formats import ColumnFormat
 from zerosum.data.text import enumerate_names, printable
 from zerosum.media.script import ScriptPart, load_script, render
+from zerosum.media.tables_csv import format_names
 from zerosum.run_folder import Json
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def table_facts(codec: TableCodec) -> dict[str, Json]:
     dialect = codec.layout.dialect
     return {
         "separator": dialect.separator, "encoding": dialect.encoding, "columns": columns, "constraints": constraints,
+        "header": format_names(codec.layout.written_names, dialect.separator),
     }  # fmt: skip
 
 

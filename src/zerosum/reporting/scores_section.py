@@ -32,17 +32,13 @@ IMAGE_CAPTIONS = {
         "Input, output, target",
         "From left to right the input, the output and, for paired data, the target.",
     ),
-    "columns": ("Columns", "The distribution of each column: samples over real {noun}s, and the first samples."),
-    "pairs": (
-        "Pairs of columns",
-        "The pairs that are least like those of real {noun}s: these in gray, samples in blue; darker is more frequent.",
-    ),
     "missing_modes": (
         "Missing modes",
         "Real {noun}s from the clusters that contain far fewer samples than they should.",
     ),
 }
-"""Title and caption of each figure of an evaluation, by the stem of its file name; `{noun}` is one item of the data."""
+"""Title and caption of each figure that any kind of data may have, by the stem of its file name; `{noun}` is one item
+of the data. Others are in `EvaluationKind.captions`."""
 
 
 def format_scores(row: Row, noun: str) -> list[str]:
@@ -164,7 +160,7 @@ def _describe_classes(classes: Row, noun: str) -> list[str]:
 
 def render_scores(record: RunRecord) -> Markup:
     """Return the newest offline evaluation with its figures, and a chart of the online ones; empty without any."""
-    from zerosum.evaluation.kinds.base import EVALUATION_KINDS
+    from zerosum.evaluation.kinds.base import EVALUATION_KINDS, EvaluationKind
 
     noun = record.noun
     offline = [row for row in record.score_rows if row.get("mode") == "offline"]
@@ -173,11 +169,11 @@ def render_scores(record: RunRecord) -> Markup:
         return Markup()
     parts: list[Markup] = []
     if offline:
-        item_metrics = EVALUATION_KINDS.find(record.kind).metrics if record.kind else ()
+        kind = EVALUATION_KINDS.find(record.kind) if record.kind else EvaluationKind()
         parts += [
             _paired_metrics_table(offline[-1].get("paired_metrics") or {}, noun),
-            _score_table(offline[-1], noun, item_metrics),
-            *(_figure(record.folder / name, noun) for name in offline[-1].get("image_files", [])),
+            _score_table(offline[-1], noun, kind.metrics),
+            *(_figure(record.folder / name, noun, kind.captions) for name in offline[-1].get("image_files", [])),
         ]
     if online:
         parts.append(tag("div", _distance_chart(online), class_="charts"))
@@ -251,10 +247,10 @@ def _format_cell(cell: str | float | None) -> str:
     return cell if isinstance(cell, str) else format_with_error(cell, None)
 
 
-def _figure(path: Path, noun: str) -> Markup:
-    title, caption = path.stem, ""
-    if path.stem in IMAGE_CAPTIONS:
-        title, caption = (text.format(noun=noun) for text in IMAGE_CAPTIONS[path.stem])
+def _figure(path: Path, noun: str, captions: Mapping[str, tuple[str, str]]) -> Markup:
+    """Return a figure with its title and its caption, of its kind of data or of any."""
+    known = {**IMAGE_CAPTIONS, **captions}.get(path.stem, (path.stem, ""))
+    title, caption = (text.format(noun=noun) for text in known)
     if not path.is_file():
         return tag("p", f"{path.name} is missing.", class_="muted")
     image = tag("img", src=embed_image(path, MAX_IMAGE_BYTES), alt=title, style="max-width:100%")

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from zerosum.data.tables.config import ColumnKind
-from zerosum.data.tables.detect import DetectedColumn, detect_columns
+from zerosum.data.tables.detect import DetectedColumn, detect_columns, list_names
 from zerosum.data.tables.text_table import TextColumn, TextTable
 from zerosum.errors import BadInput
 
@@ -36,6 +36,7 @@ def texts_of(cell: Callable[[int], object], count: int = 60) -> list[str]:
         ("category", texts_of(lambda i: f"0{i % 20}100"), "the zeros at the beginning are part of it"),
         ("category", texts_of(lambda i: "ab"[i % 2]), "category: 2 different"),
         ("category", texts_of(lambda i: "AB?-"[i % 4]), "category: 4 different"),
+        ("category", texts_of(lambda i: ["small", "1", "infinity"][i % 3]), "category: 3 different"),
         ("category", texts_of(lambda i: "-" if i % 2 else "+"), "category: 2 different"),
         ("category", ["x"] * 60, "one value"),
         ("category", ["", "NA"] * 30, "all cells are missing"),
@@ -80,6 +81,9 @@ def test_integers_that_all_differ_are_keys_by_their_name() -> None:
             "row 5: column 'column' holds numbers, but 1 cell such as '-Infinity' is",
         ),
         (lambda i: i / 4, "1e999", 3, "row 5: column 'column' holds numbers, but 1 cell such as '1e999' is infinite"),
+        (lambda i: i % 5, "inf", 3, "row 5: column 'column' holds numbers, but 1 cell such as 'inf' is infinite"),
+        (lambda i: f"{i % 3},5", "-inf", 3, "holds numbers, but 1 cell such as '-inf' is infinite"),
+        (lambda i: ["inf", "-inf", ""][i % 3], "inf", 0, "holds numbers, but 40 cells such as 'inf' are infinite"),
         (
             lambda i: f"2020-01-{1 + i % 28:02d}",
             "soon",
@@ -126,3 +130,11 @@ def test_what_a_column_cannot_be(kind: ColumnKind, texts: list[str], example: st
     assert example in str(error.value)
     with pytest.raises(BadInput, match="nope: there is no such column; choose one of column, other"):
         detect_columns(table(["1"]), {"nope": "key"})
+
+
+def test_of_many_columns_the_closest_are_listed() -> None:
+    names = [f"measurement {number}" for number in range(1_000)] + ["Price"]
+    assert list_names(names, "price") == "Price and 1,000 more"
+    assert list_names(names, "measurment 17").startswith("measurement 17, ")
+    assert list_names(names, "zzz") == ", ".join(names[:5]) + " and 996 more"
+    assert list_names(names[:3], "price") == "measurement 0, measurement 1, measurement 2"

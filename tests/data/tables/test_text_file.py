@@ -66,6 +66,19 @@ def test_a_cell_of_a_million_characters_and_a_long_one_in_a_message(tmp_path: Pa
     assert len(cells_of(read_table(path))[0][0]) == 10**6
 
 
+@pytest.mark.parametrize("names", [["[id]", "[v]"], ["<id>", "v"], ["{a b}", "{c}"]])
+def test_names_in_brackets_are_names(tmp_path: Path, names: list[str]) -> None:
+    write(tmp_path / "t.csv", [names, ["1", "x"]])
+    assert list(read_table(tmp_path / "t.csv").columns) == names
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_a_long_first_row_is_read(tmp_path: Path, separator: str) -> None:
+    names = [f"measurement number {number} of all" for number in range(3_000)]
+    write(tmp_path / "t.csv", [["x" * 200_000, *names], ["1"] * 3_001], separator)
+    assert list(read_table(tmp_path / "t.csv").columns) == ["x" * 200_000, *names]
+
+
 def test_links_are_followed(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", [NAMES, *ROWS])
     (tmp_path / "link.csv").symlink_to("t.csv")
@@ -90,6 +103,9 @@ BAD = {
     "sep=;\na;b\n": "first line is 'sep=;'",
     "<!DOCTYPE html>\n<p>not found, sorry</p>": "holds HTML or XML",
     '{"a": 1, "b": 2}': "holds JSON",
+    '[{"a": 1}, {"a": 2}]': "holds JSON",
+    "[[1, 2],\n[3, 4]]": "holds JSON",
+    'a,"b\n1,2\n': "line 1: a quote is not closed",
     "a,b\n" + "1,2\n" * 40_000 + "\0,1\n": "holds zero bytes",
     "a,b\n\x01\x02,3\n": "holds no text",
 }

@@ -140,6 +140,12 @@ def test_copies_of_any_training_row_are_found(tmp_path: Path, monkeypatch: pytes
     assert score.value == 0.5
 
 
+def test_every_figure_has_a_caption(tmp_path: Path) -> None:
+    dataset = load_dataset(TableDataConfig(source=str(write_table(tmp_path / "rows.csv", 100, 0))), LoadOptions())
+    rows = dataset.items(np.arange(100))
+    assert set(KIND.draw_figures(rows[:50], rows[50:], dataset.codec)) == set(KIND.captions)
+
+
 def test_rows_that_repeat_by_chance_are_no_alarm(tmp_path: Path) -> None:
     """A perfect generator of rows of two categories, most of which equal training rows."""
     path = tmp_path / "rows.csv"

@@ -74,7 +74,8 @@ class ImageSplit:
             return _hold_out_validation(source, metadata)
         if group_hashes is None:
             return SplitRows(*split_by_content(metadata.content_hashes, self.fraction, bounded=self.bounded))
-        train, held_out = split_by_group(metadata.content_hashes, group_hashes, self.fraction, bounded=self.bounded)
+        hashes = metadata.content_hashes
+        train, held_out = split_by_group(hashes, group_hashes, self.fraction, "data.groups", bounded=self.bounded)
         counts = [pluralize(len(np.unique(group_hashes[rows])), "group") for rows in (train, held_out)]
         note = f"split by {_describe_groups(self.groups)}: {counts[0]} to train on, {counts[1]} held out"
         return SplitRows(train, held_out, (note,))

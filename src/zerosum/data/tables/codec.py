@@ -14,8 +14,9 @@ from torch import Tensor
 
 from zerosum.data.codec import Codec, FilterFn, GivenValues, Items
 from zerosum.data.tables.block_names import name_block, name_category
-from zerosum.data.tables.constraints import Constraint, Rows, restore_constraint
+from zerosum.data.tables.constraints import Constraint, restore_constraint
 from zerosum.data.tables.encoder import ColumnEncoder
+from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.given import find_column, given_rows
 from zerosum.data.tables.layout import TableColumn, TableLayout
 from zerosum.data.tables.number_model import model_tensors, restore_model

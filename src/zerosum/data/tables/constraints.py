@@ -14,12 +14,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.tables.formats import Rows
 from zerosum.data.text import enumerate_names, pluralize
 from zerosum.errors import BadInput
 from zerosum.run_folder import Json
 
-Rows = NDArray[np.float64]
-"""Cells (N, C) of rows; NaN where they are missing."""
 RoundFn = Callable[[Rows], Rows]
 _TOLERANCE, _SUM_TOLERANCE = 1e-9, 1e-6
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +36,8 @@ TEXT_WORDS, TEXT_CHARS, TEXT_FRACTION = 3.0, 200, 0.3
 MIXED_FRACTION, MIN_MIXED_NUMBERS = 0.5, 20
 """Fraction of numbers or dates, and different ones, above which a column that has other cells is an error of the
 data."""
+MAX_LISTED, NUM_CLOSE = 20, 5
+"""Number of columns up to which a message lists all, and number of those that it lists otherwise."""
 _TRIED_DATES = 5
 _KEY_NAME = re.compile(r"(?:^|[^A-Za-z])(?:[Ii][Dd]|[Kk]ey|KEY|uuid|UUID|guid|GUID)$|[a-z](?:Id|ID)$")
 _LEADING_ZERO = re.compile("0[0-9]+")
@@ -107,15 +110,24 @@ def detect_columns(table: TextTable, given: Mapping[str, ColumnKind]) -> tuple[D
     """
     if unknown := next((name for name in given if name not in table.columns), ""):
         raise table.error(f"`data.column` {printable(unknown)}: there is no such column; choose one of "
-                          f"{list_names(list(table.columns))}")  # fmt: skip
+                          f"{list_names(list(table.columns), unknown)}")  # fmt: skip
     found = (_Cells(table, name, column) for name, column in table.columns.items())
     return tuple(_format_as(cells, given[cells.name]) if cells.name in given else _detect(cells) for cells in found)
 
 
-def list_names(names: list[str]) -> str:
-    """Return names for a message: at most 20."""
-    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
-    return printable(", ".join(names[:20])) + more
+def list_names(names: list[str], wanted: str) -> str:
+    """Return names for a message: of more than 20, those that are most like a wanted one, and how many more there are.
+
+    Example:
+        >>> list_names([f"x{number}" for number in range(1000)], "x_77")
+        'x77, x977, x877, x797, x787 and 995 more'
+    """
+    if len(names) <= MAX_LISTED:
+        return printable(", ".join(names))
+    lower = {name.lower(): name for name in names}
+    close = [lower[found] for found in get_close_matches(wanted.lower(), lower, NUM_CLOSE, 0.4)]
+    shown = close or names[:NUM_CLOSE]
+    return f"{printable(', '.join(shown))} and {len(names) - len(shown):,} more"
 
 
 def _detect(cells: _Cells) -> DetectedColumn:
@@ -168,7 +180,7 @@ def _require_no_mixture(cells: _Cells) -> None:
     is_number = ~np.isnan(NumberFormat().parse(present))
     is_infinite = np.zeros(len(present), bool)
     is_infinite[~is_number] = [_is_infinite(text) for text in present[~is_number].tolist()]
-    if is_infinite.any() and is_number.sum() > MIN_MIXED_NUMBERS:
+    if is_infinite.any() and (is_number.sum() > MIN_MIXED_NUMBERS or _are_numbers(cells, present[~is_infinite])):
         _raise_mixture(cells, "numbers", present[is_infinite], "infinite")
     if _are_most(cells, present, is_number):
         _raise_mixture(cells, "numbers", present[~is_number], "none")
@@ -177,6 +189,11 @@ def _require_no_mixture(cells: _Cells) -> None:
             is_date = ~np.isnan(known.parse(present))
             if _are_most(cells, present, is_date):
                 _raise_mixture(cells, f"dates ({known.notation})", present[~is_date], "none")
+
+
+def _are_numbers(cells: _Cells, texts: Texts) -> bool:
+    """Return whether different texts (V,) are all numbers, in any notation, however few they are."""
+    return detect_number_format(texts, "", cells.table.dialect.separator) is not None
 
 
 def _are_most(cells: _Cells, present: Texts, chosen: NDArray[np.bool_]) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.tables.codec import TableCodec
-from zerosum.data.tables.constraints import Rows
+from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.given import complete_rows
 from zerosum.game import seeded_rng
 from zerosum.game.types import Sample

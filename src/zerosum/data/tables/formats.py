@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Cells = NDArray[np.float64]
 """Cells (N,) as numbers, NaN where they are missing."""
+Rows = NDArray[np.float64]
+"""Cells (N, C) of rows: a number as itself, a category as the index of its value, NaN where a cell is missing."""
 
 MISSING_TEXTS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "none", "<NA>", "NaT")
 """Texts that stand for a missing cell in any column."""

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from zerosum.data import cache
+from zerosum.data.tables.imports import missing_extra
 from zerosum.errors import BadInput
 
 FILE_NAME = "dataframe.parquet"
@@ -32,7 +33,7 @@ def store_frame(source: object) -> Path | None:
     try:
         source.rename(columns=str).to_parquet(buffer, index=False)
     except ImportError as error:
-        raise BadInput('tables need the extra `tables`: pip install "zerosum[tables]"') from error
+        raise missing_extra() from error
     except Exception as error:  # the writer raises errors of many libraries
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise BadInput(f"`source`: cannot store the DataFrame ({reason[0]}); give columns of one type each") from error

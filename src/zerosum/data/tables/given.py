@@ -8,9 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from zerosum.data.codec import GivenValues
-from zerosum.data.tables.constraints import Constraint, Rows
+from zerosum.data.tables.constraints import Constraint
+from zerosum.data.tables.detect import list_names
 from zerosum.data.tables.encoder import ColumnEncoder
-from zerosum.data.tables.formats import BooleanFormat
+from zerosum.data.tables.formats import BooleanFormat, Rows
 from zerosum.data.tables.layout import TableColumn, TableLayout
 from zerosum.data.text import printable
 from zerosum.errors import BadInput
@@ -75,7 +76,7 @@ def find_column(layout: TableLayout, name: str, argument: str) -> int:
         return names.index(name)
     is_other = any(column.name == name for column in layout.all_columns)
     reason = "holds keys or text, which are not learned" if is_other else "there is no such column"
-    raise BadInput(f"`{argument}` {printable(name)}: {reason}; choose one of {printable(', '.join(names))}")
+    raise BadInput(f"`{argument}` {printable(name)}: {reason}; choose one of {list_names(names, name)}")
 
 
 def _check_range(column: TableColumn, encoder: ColumnEncoder, cell: float, value: str | float) -> None:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from zerosum.errors import BadInput
 
+INSTALL = 'pip install "zerosum[tables]"'
+"""How the extra is installed."""
+
+
+def missing_extra() -> BadInput:
+    """Return an error about tables without the extra."""
+    return BadInput(f"tables need the extra `tables`: {INSTALL}")
+
 
 def import_pandas() -> None:
     """Import pandas, or say how it is installed.
@@ -14,4 +22,4 @@ def import_pandas() -> None:
     try:
         import pandas  # noqa: F401
     except ImportError as error:
-        raise BadInput('tables need the extra `tables`: pip install "zerosum[tables]"') from error
+        raise missing_extra() from error

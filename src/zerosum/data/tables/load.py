@@ -16,11 +16,11 @@ from zerosum.data.kind import LoadOptions
 from zerosum.data.split import split_by_content, split_by_group
 from zerosum.data.tables.codec import TableCodec
 from zerosum.data.tables.config import TableDataConfig
-from zerosum.data.tables.constraints import CONSTRAINTS, Constraint, Rows
+from zerosum.data.tables.constraints import CONSTRAINTS, Constraint
 from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.detect import detect_columns, list_names
 from zerosum.data.tables.encoder import TIGHT_ATOM_FRACTION, ColumnEncoder
-from zerosum.data.tables.formats import ColumnFormat, is_missing
+from zerosum.data.tables.formats import ColumnFormat, Rows, is_missing
 from zerosum.data.tables.layout import TableLayout
 from zerosum.data.tables.number_model import MAX_ROWS, can_fit, find_tight, fit_number_model
 from zerosum.data.tables.summary import TableSummary
@@ -32,7 +32,6 @@ MIN_ROWS = 20
 """Least number of rows to train on."""
 FEW_ROWS = 1_000
 """Fewer rows than this are noted: generators memorize them."""
-KIND = "tables"
 _NOTHING_VARIES = "no column varies, or all that do hold keys or text; give columns from which to learn"
 _CELL_MARK = "\x1f"
 
@@ -80,6 +79,9 @@ def _check_columns(data: TableDataConfig, table: TextTable, layout: TableLayout)
     """
     if not layout.columns:
         raise table.error(_NOTHING_VARIES)
+    if len(layout.written_names) < 2:
+        raise table.error(f"samples would have the column {shorten_cell(layout.written_names[0])} only, since text is "
+                          "left out; add another one")  # fmt: skip
     names = [column.name for column in layout.all_columns]
     encoded = [column.name for column in layout.columns]
     constraints = {"combinations": data.combinations, "ordered": data.ordered, "sums": data.sums}
@@ -87,10 +89,12 @@ def _check_columns(data: TableDataConfig, table: TextTable, layout: TableLayout)
     for field, columns in {**wanted, "target": [data.target] if data.target else []}.items():
         if unknown := next((name for name in columns if name not in encoded), ""):
             left_out = "holds keys or text, which are not generated" if unknown in names else "there is no such column"
-            raise table.error(f"`data.{field}` {printable(unknown)}: {left_out}; choose of {list_names(encoded)}")
+            raise table.error(
+                f"`data.{field}` {printable(unknown)}: {left_out}; choose of {list_names(encoded, unknown)}"
+            )
     if data.group and data.group not in names:
         raise table.error(f"`data.group` {printable(data.group)}: there is no such column; choose one of "
-                          f"{list_names(names)}")  # fmt: skip
+                          f"{list_names(names, data.group)}")  # fmt: skip
     numeric = {column.name for column in layout.columns if column.is_numeric}
     for field in ("ordered", "sums"):
         if other := next((name for name in wanted[field] if name not in numeric), ""):
@@ -149,7 +153,7 @@ def _split(
     column = table.columns[data.group]
     own = [hash_content("group", text.encode(errors="surrogateescape")) for text in column.values.tolist()]
     groups = np.array(own, np.uint64)[column.codes]
-    train, held_out = split_by_group(content_hashes, groups, fraction, bounded=bounded)
+    train, held_out = split_by_group(content_hashes, groups, fraction, "data.group", bounded=bounded)
     return options.former.split.keep(content_hashes, train, held_out, groups) if options.former else (train, held_out)
 
 
@@ -211,7 +215,7 @@ def _summarize(
     missing = {column.name: int(count) for column, count in zip(layout.columns, gone, strict=True) if count}
     columns = {column.name: column.reason for column in layout.all_columns}
     copies = len(content_hashes) - len(np.unique(content_hashes))
-    summary = TableSummary(data.source, KIND, len(cells), columns=columns, missing=missing, copies=copies)
+    summary = TableSummary(data.source, data.kind, len(cells), columns=columns, missing=missing, copies=copies)
     summary.target = data.target
     summary.notes += _notes(table, layout, cells, has_codec)
     return summary

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from zerosum.data.codec import Items
-from zerosum.data.tables.constraints import Constraint, Rows
+from zerosum.data.tables.constraints import Constraint
 from zerosum.data.tables.encoder import ColumnEncoder
+from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.layout import TableColumn
 
 MAX_COLUMNS = 24

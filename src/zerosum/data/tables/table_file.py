@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.data.tables.imports import import_pandas
+from zerosum.data.tables.imports import import_pandas, missing_extra
 from zerosum.data.tables.text_file import read_text_file
 from zerosum.data.tables.text_table import TextColumn, TextTable, check_names, name_columns
 from zerosum.data.text import printable
@@ -44,7 +44,7 @@ def read_table(path: Path) -> TextTable:
     try:
         frame = _read_excel(path) if suffix == ".xlsx" else _read_parquet(path)
     except ImportError as error:
-        raise BadInput(f'{path}: reading it needs the tables extra: pip install "zerosum[tables]"') from error
+        raise missing_extra() from error
     except BadInput:
         raise
     except Exception as error:  # the readers raise errors of many libraries

@@ -14,7 +14,7 @@ from zerosum.data.codec import FilterFn, Items
 from zerosum.data.tables.formats import as_texts
 from zerosum.data.tables.given import find_column
 from zerosum.data.tables.layout import TableLayout
-from zerosum.data.text import printable
+from zerosum.data.text import QUOTED, printable, unquote
 from zerosum.errors import BadInput
 
 _OPERATORS: dict[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]] = {
@@ -27,11 +27,8 @@ _OPERATORS: dict[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]]
     ">": operator.gt,
 }
 _EQUALITIES = ("=", "==", "!=")
-_QUOTED = r"""\"[^"]*\"|'[^']*'"""
-_AND = re.compile(rf"""((?:{_QUOTED}|[^"'])*?)(?:\s+and\s+|$)""", re.IGNORECASE | re.DOTALL)
-_COMPARISON = re.compile(
-    rf"""\s*({_QUOTED}|[^"'<>=!]+?)\s*(<=|>=|!=|==|=|<|>)\s*({_QUOTED}|[^"'<>=!]*?)\s*""", re.DOTALL
-)
+_AND = re.compile(rf"""((?:{QUOTED}|[^"'])*?)(?:\s+and\s+|$)""", re.IGNORECASE | re.DOTALL)
+_COMPARISON = re.compile(rf"""\s*({QUOTED}|[^"'<>=!]+?)\s*(<=|>=|!=|==|=|<|>)\s*({QUOTED}|[^"'<>=!]*?)\s*""", re.DOTALL)
 _HOW = 'write comparisons such as "price<1000 and cut=Ideal" (< <= > >= = !=); what holds such marks stands in quotes'
 
 
@@ -96,7 +93,7 @@ def _parse_comparison(layout: TableLayout, part: str, text: str) -> Comparison:
     match = _COMPARISON.fullmatch(part)
     if match is None:
         raise BadInput(f"`where` {printable(text)}: '{printable(part.strip())}' is no comparison; {_HOW}")
-    name, mark, value = _unquote(match[1]), match[2], _unquote(match[3])
+    name, mark, value = unquote(match[1]), match[2], unquote(match[3])
     index = find_column(layout, name, "where")
     column = layout.columns[index]
     if mark not in _EQUALITIES and not column.is_numeric:
@@ -107,7 +104,3 @@ def _parse_comparison(layout: TableLayout, part: str, text: str) -> Comparison:
             raise BadInput(f"`where` {printable(part.strip())}: {column.format.describe_wanted()}")
         return Comparison(index, mark, np.nan)
     return Comparison(index, mark, column.format.parse_text(f"`where` {printable(name)}", value))
-
-
-def _unquote(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text

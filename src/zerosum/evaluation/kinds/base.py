@@ -55,6 +55,8 @@ class EvaluationKind:
     """Whether items that have nothing to do with each other are equal now and then: then copies alone say nothing."""
     notes: ClassVar[Sequence[str]] = ()
     """Sentences that every evaluation of this kind of data has."""
+    captions: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Title and caption of each figure of `draw_figures`, by its name; `{noun}` is one item of the data."""
 
     def default_features(self) -> str:
         """Return the name of the features that samples are evaluated by.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.tables.codec import TableCodec
+from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.summary import TableSummary
 from zerosum.data.text import pluralize, printable
 from zerosum.evaluation.features.rows import EncodedRows
@@ -18,7 +19,7 @@ from zerosum.evaluation.kinds.base import EvaluationKind
 from zerosum.evaluation.metrics.base import ItemComparison, ItemMetric
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.metrics.tables import c2st, pairs, privacy, shape, tstr
-from zerosum.evaluation.metrics.tables.columns import MAX_VECTOR_COLUMNS, ColumnFacts, Rows, hash_rows
+from zerosum.evaluation.metrics.tables.columns import MAX_VECTOR_COLUMNS, ColumnFacts, hash_rows
 from zerosum.evaluation.metrics.tables.predictors import GradientBoosting, Predictor, RidgeModel, require_scikit_learn
 
 if TYPE_CHECKING:
@@ -334,6 +335,11 @@ class TableEvaluation(EvaluationKind):
     metrics: ClassVar[Sequence[ItemMetric]] = METRICS
     has_equal_items: ClassVar[bool] = True
     notes: ClassVar[Sequence[str]] = (NO_GUARANTEE,)
+    captions: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "columns": ("Columns", "The distribution of each column: samples over real {noun}s, and the first samples."),
+        "pairs": ("Pairs of columns", "The pairs that are least like those of real {noun}s: these in gray, samples in "
+                  "blue; darker is more frequent."),
+    }  # fmt: skip
 
     def default_features(self) -> str:
         """Return "rows".
@@ -354,11 +360,11 @@ class TableEvaluation(EvaluationKind):
 
     def draw_figures(self, generated: Items, real: Items, codec: Codec) -> Mapping[str, Image]:
         """Return the distributions of the columns, and the pairs of columns that are least like those of real rows."""
-        from zerosum.media.kind import MEDIA_KINDS
         from zerosum.media.tables_pairs import draw_pairs
+        from zerosum.media.tables_preview import draw_rows
 
         own, sides = _codec(codec), (_rows(real), _rows(generated))
-        figures = {"columns": MEDIA_KINDS.find("tables").draw(own.preview(generated), own.preview(real))}
+        figures = {"columns": draw_rows(own.preview(generated), own.preview(real))}
         facts = _facts(own)
         chosen = pairs.choose_pairs(np.arange(len(facts)))
         worst = np.argsort(np.nan_to_num(pairs.pair_similarities(*sides, facts, chosen), nan=2.0))[:MAX_DRAWN]

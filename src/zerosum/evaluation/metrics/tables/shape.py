@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.evaluation.metrics.tables.columns import ColumnFacts, Rows, count_values
+from zerosum.data.tables.formats import Rows
+from zerosum.evaluation.metrics.tables.columns import ColumnFacts, count_values
 
 
 def ks_similarity(real: Rows, generated: Rows) -> float:
