@@ -274,6 +274,7 @@ def test_renaming_and_shuffling_files_changes_no_score(workdir: Path) -> None:
         (["runs/noise", "--truncation", "0", *PIXELS], "--truncation 0"),
         (["runs/noise", "--real", "noise", *PIXELS], "--real can only be used with --fake"),
         (["--fake", "noise", "--real", "noise", "--best"], "--best can only be used with a run"),
+        (["runs/noise", "--data.target", "age"], "--target can only be used with --fake"),
         (["runs/noise", "--copy-candidates", "3"], "--copy-candidates 3"),
         (["runs/noise", "--data", "nowhere", *PIXELS], "nowhere"),
         (["runs/noise", "--data", "ring", *PIXELS], "ring"),

@@ -243,6 +243,8 @@ def test_images_of_several_formats_need_a_common_one(folders: Path) -> None:
         zerosum.evaluate_folders("mixed", "real", features="pixels")
     with pytest.raises(BadInput, match="`channels`"):
         zerosum.evaluate_folders("fake", "color", features="pixels")
+    with pytest.raises(BadInput, match="`target`: images have no such setting; leave it out"):
+        zerosum.evaluate_folders("fake", "color", target="species", features="pixels")
     row = zerosum.evaluate_folders("fake", "color", channels=1, size=8, features="pixels")
     assert row["protocol"]["image_format"].startswith("8x8 gray")
 
@@ -280,9 +282,13 @@ def test_tables_are_evaluated_without_a_run(tmp_path: Path, monkeypatch: pytest.
     assert row["scores"]["shape"]["value"] > 0.85
     assert row["scores"]["dcr"]["floor"] > 0
     assert "no guarantee" in row["warnings"][-1]
-    assert "dcr" not in zerosum.evaluate_folders("fake.csv", "real.csv", into="scores")["scores"]
+    row = zerosum.evaluate_folders("fake.csv", "real.csv", target="kind", into="scores")
+    assert "dcr" not in row["scores"]
+    assert "models of kind fitted" in row["protocol_description"]
     (tmp_path / "fake.csv").write_text("size,other\n1,a\n2,b\n3,c\n")
     with pytest.raises(BadInput, match=r"has no column '?kind"):
         zerosum.evaluate_folders("fake.csv", "real.csv", into="other")
-    with pytest.raises(BadInput, match="`size`: tables have no such setting; leave it out"):
+    with pytest.raises(BadInput, match="`size`: rows have no such setting; leave it out"):
         zerosum.evaluate_folders("fake.csv", "real.csv", size=32)
+    with pytest.raises(BadInput, match=r"real.csv: `data.target` nope: there is no such column; choose of size, kind"):
+        zerosum.evaluate_folders("fake.csv", "real.csv", target="nope", into="more")

@@ -55,6 +55,12 @@ def evaluate(
         str | None, typer.Option(help="With --fake: size of images in pixels, 64 or WIDTHxHEIGHT.", show_default=False)
     ] = None,
     channels: Annotated[int | None, typer.Option(help="With --fake: 1 to 4.", show_default=False)] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target", "--data.target", help="With --fake: of tables, the column to predict.", show_default=False
+        ),
+    ] = None,
     into: IntoOption = None,
     device: DeviceOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -70,13 +76,16 @@ def evaluate(
         "--network-interpolation": network_interpolation != 1, "--split": reference_split != "held-out", "--seed": seed,
         "--truncation": not math.isinf(truncation),
     }  # fmt: skip
-    folder_flags = {"--real": real, "--train": train, "--size": size, "--channels": channels, "--into": into}
+    folder_flags = {
+        "--real": real, "--train": train, "--size": size, "--channels": channels, "--target": target,
+        "--into": into,
+    }  # fmt: skip
     _check_unused("a run" if fake else "--fake", run_flags if fake else folder_flags)
     if data and reference_split != "held-out":
         raise BadInput(f"--split {reference_split} selects a part of the run's own data; leave it out, or --data")
     if run is None:
         row = evaluate.evaluate_folders(
-            fake, real, train=train, size=size, channels=channels, into=into, features=features,
+            fake, real, train=train, size=size, channels=channels, target=target, into=into, features=features,
             num_samples=num_samples, copy_candidates=copy_candidates, neighbors=neighbors, device=device,
             reporter=reporter,
         )  # fmt: skip

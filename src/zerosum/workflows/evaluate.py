@@ -214,6 +214,7 @@ def evaluate_folders(
     train: str | Path = "",
     size: int | str | None = None,
     channels: int | None = None,
+    target: str | None = None,
     features: str = "",
     num_samples: int | None = None,
     copy_candidates: int = 0,
@@ -222,10 +223,10 @@ def evaluate_folders(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Row:
-    """Evaluate images of any origin in one folder against real images in another.
+    """Evaluate images of any origin in one folder against real images in another, or the rows of two tables.
 
     Args:
-        fake: the images to evaluate.
+        fake: the images to evaluate, or a table.
         real: the real images to compare with.
         train: the training images of the model. With them, memorization is measured, and the floor compares them with
             `real`. Without them, samples are compared with one half of `real`, and the floor compares the other half
@@ -233,6 +234,7 @@ def evaluate_folders(
         size: the size in pixels that all images are scaled to, as in `data.size`: the side of squares, or "96x64"
             (width x height); by default that of `fake`.
         channels: 1 to 4; by default those of `fake`.
+        target: of tables, the column that models predict, as in `data.target`; by default each in turn.
         features: as in `evaluate`.
         num_samples: the number of images of `fake`; by default all.
         copy_candidates: the number of training images that are searched for copies; 0: 20,000.
@@ -256,7 +258,7 @@ def evaluate_folders(
     reporter = reporter or SilentReporter()
     request.check_options("held-out", num_samples, neighbors, copy_candidates)
     sources = {name: str(path) for name, path in {"fake": fake, "real": real, "train": train}.items() if path}
-    data = _choose_common_settings(sources, {"size": size, "channels": channels})
+    data = _choose_common_settings(sources, {"size": size, "channels": channels, "target": target})
     candidates = copy_candidates or request.DEFAULT_COPY_CANDIDATES
     options = request.EvaluationOptions(features, num_samples, 0, math.inf, "all", candidates, neighbors, "files")
     folder = _choose_output_folder(Path(fake), into)
@@ -298,9 +300,15 @@ def _choose_common_settings(sources: Mapping[str, str], given: Mapping[str, obje
     Args:
         sources: the sources by argument; the first one decides their kind.
         given: the settings that the user gave as arguments; None for those that are open.
+
+    Raises:
+        BadInput: this kind of data has no such setting, or the items cannot be compared.
     """
     kind = DATA_KINDS.find(selected_kind({"source": next(iter(sources.values()))}))
-    return kind.choose_common_settings(sources, {name: value for name, value in given.items() if value is not None})
+    wanted = {name: value for name, value in given.items() if value is not None}
+    if unknown := next((name for name in wanted if name not in kind.config.model_fields), ""):
+        raise BadInput(f"`{unknown}`: {kind.noun}s have no such setting; leave it out")
+    return kind.choose_common_settings(sources, wanted)
 
 
 def _load_source(

@@ -10,7 +10,6 @@ from zerosum.data.kind import DataKind, Inspection, LoadOptions
 from zerosum.data.tables.config import TableDataConfig
 from zerosum.data.tables.table_file import read_table, table_suffix
 from zerosum.data.tables.text_table import TextTable
-from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,14 +81,8 @@ class Tables(DataKind):
         return load_table_like(data, dataset.codec, options)
 
     def choose_common_settings(self, sources: Mapping[str, str], given: Mapping[str, object]) -> TableDataConfig:
-        """Return the settings of the first source; the columns of one table decide what those of the others hold.
-
-        Raises:
-            BadInput: a setting means nothing for tables.
-        """
-        if given:
-            raise BadInput(f"`{next(iter(given))}`: tables have no such setting; leave it out")
-        return TableDataConfig(source=next(iter(sources.values())))
+        """Return the settings of the first source; the columns of one table decide what those of the others hold."""
+        return TableDataConfig.model_validate({**given, "source": next(iter(sources.values()))})
 
     def load_comparable(self, data: DataConfig, dataset: Dataset, options: LoadOptions) -> Dataset:
         """Load another table with the columns of one.
