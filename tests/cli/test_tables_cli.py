@@ -57,3 +57,18 @@ def test_missing_cells_are_filled(run: Path, table_file: Path, run_cli) -> None:
     code, _, err = run_cli("apply", "r", "holes.csv", "--mask", "m.png")
     assert code == 2
     assert "--mask: is for images, and this run fills missing cells; leave it out" in err
+
+
+def test_wishes_are_given_values(run: Path, run_cli) -> None:
+    assert run_cli("sample", "r", "-n", "5", "--given", "city=Wien", "--want", "net=12,34", "--into", "s")[0] == 0
+    rows = Path("s/samples.csv").read_text("cp1252").splitlines()[1:]
+    assert all("Wien;Österreich;12,34;" in row for row in rows)
+    for arguments, expected in (
+        (("--want", "net"), "--want net: give each name once, with a value"),
+        (("--want", "net=1", "--want", "net=2"), "--want net=2: give each name once"),
+        (("--want", "net=1", "--given", "0.5"), "--want net=1: --given has numbers without names"),
+        (("--temperature", "0.8"), "--temperature 0.8: this generator draws no tokens"),
+    ):
+        code, out, err = run_cli("sample", "r", "-n", "5", *arguments)
+        assert (code, out) == (2, ""), arguments
+        assert expected in err

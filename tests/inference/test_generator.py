@@ -15,6 +15,7 @@ from zerosum.game import seeded_rng
 from zerosum.game.latent import Normal
 from zerosum.game.sample_spec import SampleSpec, TensorSpec
 from zerosum.game.types import Sample
+from zerosum.inference.conditions import repeat_condition
 from zerosum.inference.generator import Generator
 from zerosum.inference.writers import write_class_grid
 
@@ -131,9 +132,9 @@ def test_samples_are_generated_under_given_conditions(tree_generator: Generator)
 
 
 def test_one_condition_is_repeated_for_all_samples(tree_generator: Generator) -> None:
-    condition = tree_generator.repeat_condition([4.0], 3)
+    condition = repeat_condition(tree_generator.codec, [4.0], 3)
     assert torch.equal(condition["target"], torch.full((3, 1), 4.0))
     assert torch.allclose(tree_generator.sample(3, condition=condition)["whole"], torch.tensor(3.0))
     for numbers in ([1.0, 2.0], [float("nan")]):
         with pytest.raises(BadInput, match="`given`"):
-            tree_generator.repeat_condition(numbers, 3)
+            repeat_condition(tree_generator.codec, numbers, 3)

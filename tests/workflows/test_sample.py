@@ -1,5 +1,6 @@
 """`sample` and `walk` as Python functions."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from workflow_helpers import RecordingReporter
 
 import zerosum
+from zerosum.data.points.kind import PointCodec
 from zerosum.errors import BadInput
 from zerosum.inference import sample_stream, writers
 from zerosum.reporter import TimedProgress
@@ -151,3 +153,27 @@ def test_the_progress_of_many_samples_tells_the_time_that_is_left(
 def test_a_condition_needs_a_run_that_takes_numbers(digits_run: Path) -> None:
     with pytest.raises(BadInput, match="`given`: this generator takes no numbers"):
         zerosum.sample(digits_run, 2, condition=[0.5])
+
+
+def test_how_many_first_draws_are_valid_is_reported_and_recorded(
+    trained_ring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_draws = zerosum.load(trained_ring).sample(40)
+    middle = float(first_draws[:, 0].median())  # the lower one of two
+    monkeypatch.setattr(PointCodec, "may_be_invalid", True)
+    monkeypatch.setattr(PointCodec, "find_invalid", lambda self, items: items[:, 0] <= middle)
+    reporter = RecordingReporter()
+    zerosum.sample(trained_ring, 40, into=tmp_path / "s", reporter=reporter)
+    record = json.loads((tmp_path / "s/samples.json").read_text())
+    assert (record["first_draws"], record["valid_first_draws"]) == (40, 20)
+    assert "20 of 40 first draws (50.0%) are valid; 20 were drawn again until they were" in reporter.messages
+    points = np.loadtxt(tmp_path / "s/points.csv", delimiter=",")
+    assert len(points) == 40
+    assert points[:, 0].min() > middle
+    np.testing.assert_allclose(points, zerosum.load(trained_ring).sample(40).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_without_a_temperature_is_refused(trained_digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"^`temperature` 0\.8: this generator draws no tokens"):
+        zerosum.sample(trained_digits, 1, temperature=0.8, into=tmp_path / "s")
+    assert not (tmp_path / "s").exists()

@@ -24,6 +24,7 @@ from zerosum.cli.app import (
     echo,
     echo_path,
 )
+from zerosum.data.text import QUOTED, unquote
 from zerosum.errors import BadInput
 
 
@@ -53,6 +54,14 @@ def sample(
             show_default=False,
         ),
     ] = "",
+    wishes: Annotated[
+        list[str] | None,
+        typer.Option("--want", help="A given value, such as qed=0.9; may be repeated.", show_default=False),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Of drawn tokens: below 1 likely ones are drawn more often, 0: always.", show_default=False),
+    ] = None,
     where: Annotated[
         str,
         typer.Option(help='Keep rows that pass: "price<1000 and cut=Ideal".', show_default=False),
@@ -67,7 +76,8 @@ def sample(
     with redirect_stdout(sys.stderr):  # standard output is the path alone, for scripts
         folder = api.sample(
             run, num_samples, first=first, each=each, seed=seed, truncation=truncation, label=label,
-            given=_parse_given(given), where=where, into=into, best=best, device=device, reporter=create_reporter(),
+            given=_add_wishes(_parse_given(given), wishes or []), where=where, temperature=temperature, into=into,
+            best=best, device=device, reporter=create_reporter(),
         )  # fmt: skip
     echo_path(folder)
 
@@ -230,8 +240,7 @@ def apply(
         echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
 
 
-_QUOTED = r"""\"[^"]*\"|'[^']*'"""
-_GIVEN = re.compile(rf"""\s*({_QUOTED}|[^"',=][^,=]*?)\s*=\s*({_QUOTED}|[^"',][^,]*?)\s*(?:,|$)""")
+_GIVEN = re.compile(rf"""\s*({QUOTED}|[^"',=][^,=]*?)\s*=\s*({QUOTED}|[^"',][^,]*?)\s*(?:,|$)""")
 """A name and its value, each in quotes if it holds other marks: city="Linz, Nord"."""
 
 
@@ -246,7 +255,7 @@ def _parse_given(text: str) -> list[float] | dict[str, str | float]:
     start = 0
     while start < len(text):
         match = _GIVEN.match(text, start)
-        name, value = (_unquote(part) for part in match.groups()) if match else ("", "")
+        name, value = (unquote(part) for part in match.groups()) if match else ("", "")
         if match is None or not name or not value or name in values:
             raise BadInput(
                 f"--given {text}: give each name once, with a value: age=40,species=cat; a value with a "
@@ -257,8 +266,21 @@ def _parse_given(text: str) -> list[float] | dict[str, str | float]:
     return values
 
 
-def _unquote(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+def _add_wishes(given: list[float] | dict[str, str | float], wishes: list[str]) -> list[float] | dict[str, str | float]:
+    """Return given values with further ones, each as NAME=VALUE; given numbers without names exclude them."""
+    if not wishes:
+        return given
+    if isinstance(given, list):
+        if given:
+            raise BadInput(f"--want {wishes[0]}: --given has numbers without names; leave one of the flags out")
+        given = {}
+    values = given.copy()
+    for wish in wishes:
+        name, equals, value = (part.strip() for part in wish.partition("="))
+        if not (name and equals and value) or name in values:
+            raise BadInput(f"--want {wish}: give each name once, with a value, such as qed=0.9")
+        values[name] = value
+    return values
 
 
 def _parse_indices(flag: str, text: str) -> list[int]:

@@ -91,6 +91,18 @@ class Codec(ABC):
         """
         return self.decode(sample, seed)
 
+    @property
+    def may_be_invalid(self) -> bool:
+        """Whether a network may generate samples that are no item of their kind; see `find_invalid`."""
+        return False
+
+    def find_invalid(self, items: Items) -> NDArray[np.bool_]:
+        """Return which generated items (N, ...) are none of their kind, (N,); by default none.
+
+        Nothing repairs them: such a sample is drawn again, from the next seeds of its own.
+        """
+        return np.zeros(len(items), bool)
+
     def publish(self, samples: Sample, seed: Tensor, first: int, given: GivenValues) -> Sample | DataFrame:
         """Return samples (N, ...) as users of Python get them, by default unchanged.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -19,36 +18,14 @@ from zerosum.data.text import printable
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
 from zerosum.game.latent import Latent
-from zerosum.game.sample_spec import SampleSpec, TensorSpec, leaf_specs
 from zerosum.game.types import Sample, condition_inputs
+from zerosum.inference.interpolation import InterpolationFn, lerp, slerp
 from zerosum.inference.latent_space import StyleGenerator
+from zerosum.inference.redraw import Draws, decode_given, redraw_invalid
+from zerosum.inference.temperature import with_temperature
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-InterpolationFn = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From two latents (L,) and fractions (K,) in [0, 1] to K interpolated latents (K, L); 0 is the first, 1 the second."""
-
-
-def lerp(first: Tensor, second: Tensor, fractions: Tensor) -> Tensor:
-    """Interpolate linearly between two latents (L,) at fractions (K,): (K, L)."""
-    return first + (second - first) * fractions[:, None]
-
-
-def slerp(first: Tensor, second: Tensor, fractions: Tensor) -> Tensor:
-    """Interpolate between two latents (L,) at fractions (K,) along the sphere: (K, L).
-
-    The norm stays typical of normal latents (White 2016, arXiv:1609.04468).
-    """
-    cosine = torch.dot(first, second) / (first.norm() * second.norm()).clamp_min(1e-12)
-    angle = torch.arccos(cosine.clamp(-1, 1))
-    if angle.sin() < 1e-4:
-        return lerp(first, second, fractions)  # parallel latents: the great circle is not unique
-    weighted_sum = torch.sin((1 - fractions) * angle)[:, None] * first + torch.sin(fractions * angle)[:, None] * second
-    return weighted_sum / angle.sin()
-
-
-INTERPOLATIONS: dict[str, InterpolationFn] = {"slerp": slerp, "lerp": lerp}
 
 
 @dataclass(frozen=True)
@@ -77,6 +54,16 @@ class Generator:
     """Fraction of the training examples in each class."""
     trained_conditions: bool = True
     """Whether it was trained with conditions, if the data have any."""
+    temperature: float | None = None
+    """The temperature at which it draws; None: its own. See `at_temperature`."""
+
+    def at_temperature(self, temperature: float) -> Generator:
+        """Return the generator that draws at a temperature, 0 for the most likely tokens, 1 as trained.
+
+        Raises:
+            BadInput: the temperature is out of range, or the network draws nothing.
+        """
+        return replace(self, network=with_temperature(self.network, temperature), temperature=temperature)
 
     def draw_latents(self, num_samples: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Tensor:
         """Draw latents number `first` to `first + num_samples - 1` of a seed, (num_samples, L) float32.
@@ -92,10 +79,7 @@ class Generator:
         Raises:
             BadInput: if `num_samples` or `truncation` is not positive.
         """
-        if num_samples < 1:
-            raise BadInput(f"`num_samples` {num_samples}: give at least 1")
-        if not truncation > 0:
-            raise BadInput(f"`truncation` {truncation}: give a number above 0 (0.5 to 1 is usual), or leave it out")
+        _check_draw(num_samples, truncation)
         return self.latent.sample(seeded_rng.derive_seeds(seed, first, num_samples), truncation)
 
     def class_index(self, label: str | int) -> int:
@@ -154,34 +138,6 @@ class Generator:
         return seeded_rng.sample_classes(
             seeded_rng.derive_seeds(seed, first, num_samples), torch.tensor(self.class_priors, dtype=torch.float64)
         )
-
-    def repeat_condition(self, numbers: Sequence[float], num_samples: int) -> Sample:
-        """Return one numeric condition for all samples: (num_samples, ...), or a tree of such tensors.
-
-        Args:
-            numbers: its values, in the order of the tensors in `Codec.condition_spec`.
-            num_samples: number of samples.
-
-        Raises:
-            BadInput: if the generator takes no numbers, another number of them, or one is not finite.
-        """
-        spec = self.codec.condition_spec
-        if spec is None:
-            raise BadInput("`given`: this generator takes no numbers as a condition; leave it out")
-        if names := self.codec.condition_names:
-            raise BadInput(f"`given`: name what each value is, such as {names[0]}=VALUE ({', '.join(names)})")
-        expected = sum(math.prod(leaf.shape) for leaf in leaf_specs(spec))
-        if len(numbers) != expected or not all(map(math.isfinite, numbers)):
-            raise BadInput(f"`given` of {len(numbers)} numbers: give {expected}, each of them finite")
-        values = iter(numbers)
-
-        def fill(inner: SampleSpec) -> Sample:
-            if not isinstance(inner, TensorSpec):
-                return {name: fill(leaf) for name, leaf in inner.items()}
-            row = torch.tensor([next(values) for _ in range(math.prod(inner.shape))])
-            return row.view(1, *inner.shape).expand(num_samples, *inner.shape)
-
-        return fill(spec)
 
     def choose_conditions(
         self, values: GivenValues, num_samples: int, seed: int = 0,
@@ -288,8 +244,9 @@ class Generator:
             progress: called after each batch with the numbers of samples done and of all samples.
 
         Returns:
-            Samples (num_samples, ...) on the CPU, as networks make them; `decode` turns them into items. Of a table, a
-            pandas DataFrame with its columns and types.
+            Samples (num_samples, ...) on the CPU, as networks make them; `decode` turns them into items. Or items,
+            where the kind of data has some for users of Python: a pandas DataFrame, texts. Invalid ones are drawn
+            again, from seeds of their own.
 
         Raises:
             BadInput: if `num_samples` or `truncation` is not positive, or there is no such class or value.
@@ -302,7 +259,12 @@ class Generator:
             num_samples, seed=seed, truncation=truncation, label=label, condition=condition, first=first,
             batch_size=batch_size, progress=progress,
         )  # fmt: skip
-        return self.codec.publish(samples, seeded_rng.derive_seeds(seed, first, num_samples), first, given)
+        seeds = seeded_rng.derive_seeds(seed, first, num_samples)
+        if self.codec.may_be_invalid:
+            labels = self.draw_labels(num_samples, seed, first, label)
+            draws = self.redraw(samples, seeds, truncation=truncation, label=labels, condition=condition, given=given)
+            samples, seeds = draws.samples, draws.seeds
+        return self.codec.publish(samples, seeds, first, given)
 
     def draw_samples(
         self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf,
@@ -314,16 +276,42 @@ class Generator:
         Returns:
             Samples (num_samples, ...) on the CPU; `decode` turns them into items.
         """
-        truncates_styles = self.has_styles and not math.isinf(truncation)
-        latents = self.draw_latents(
-            num_samples, seed, math.inf if truncates_styles and truncation > 0 else truncation, first
-        )
-        seeds = seeded_rng.derive_seeds(seed, first, num_samples)
-        return self.generate(
-            latents, self.draw_labels(num_samples, seed, first, label), seeds,
-            condition=condition, truncation=truncation if truncates_styles else 1.0, batch_size=batch_size,
+        _check_draw(num_samples, truncation)
+        return self.draw_from_seeds(
+            seeded_rng.derive_seeds(seed, first, num_samples), truncation=truncation,
+            label=self.draw_labels(num_samples, seed, first, label), condition=condition, batch_size=batch_size,
             progress=progress,
         )  # fmt: skip
+
+    def draw_from_seeds(
+        self, seeds: Tensor, *, truncation: float = math.inf, label: Tensor | None = None,
+        condition: Sample | None = None, batch_size: int = 64, progress: ProgressFn = ignore_progress,
+    ) -> Sample:  # fmt: skip
+        """Generate the samples of seeds (N,) int64, of classes (N,) and under conditions (N, ...); see `sample`."""
+        truncates_styles = self.has_styles and not math.isinf(truncation)
+        return self.generate(
+            self.latent.sample(seeds, math.inf if truncates_styles else truncation), label, seeds, condition=condition,
+            truncation=truncation if truncates_styles else 1.0, batch_size=batch_size, progress=progress,
+        )  # fmt: skip
+
+    def redraw(
+        self, samples: Sample, seeds: Tensor, *, truncation: float, label: Tensor | None, condition: Sample | None,
+        given: GivenValues | None,
+    ) -> Draws:  # fmt: skip
+        """Return samples (N, ...) of seeds (N,) after the invalid ones were drawn again, of their class and condition.
+
+        The arguments are those with which the samples were drawn; see `redraw_invalid`.
+        """
+
+        def draw(rows: Tensor, new_seeds: Tensor) -> Sample:
+            wishes = self.codec.draw_conditions(seeds, label) if condition is None else condition
+            chosen: Sample | None = None if wishes is None else tree_map(lambda leaf: leaf[rows], wishes)
+            labels = None if label is None else label[rows]
+            return self.draw_from_seeds(
+                new_seeds, truncation=truncation, label=labels, condition=chosen, batch_size=len(rows)
+            )
+
+        return redraw_invalid(self.codec, samples, seeds, given, draw)
 
     def decode(self, samples: Sample, seed: int = 0, first: int = 0, given: GivenValues | None = None) -> Items:
         """Decode samples `first` to `first + N - 1` of a seed to items, such as images uint8 (N, H, W, C).
@@ -335,7 +323,7 @@ class Generator:
             given: the values of their condition that were given.
         """
         seeds = seeded_rng.derive_seeds(seed, first, len(tree_leaves(samples)[0]))
-        return self.codec.decode_given(samples, seeds, given) if given else self.codec.decode(samples, seeds)
+        return decode_given(self.codec, samples, seeds, given)
 
     def interpolate(
         self, start: Tensor, end: Tensor, steps: int = 10, interpolation: InterpolationFn = slerp, *,
@@ -383,3 +371,15 @@ class Generator:
         one_hot = torch.eye(len(self.classes))
         first, last = self.class_index(label), self.class_index(label if to_label is None else to_label)
         return lerp(one_hot[first], one_hot[last], fractions)
+
+
+def _check_draw(num_samples: int, truncation: float) -> None:
+    """Raise unless so many samples can be drawn with this truncation.
+
+    Raises:
+        BadInput: a number is not positive.
+    """
+    if num_samples < 1:
+        raise BadInput(f"`num_samples` {num_samples}: give at least 1")
+    if not truncation > 0:
+        raise BadInput(f"`truncation` {truncation}: give a number above 0 (0.5 to 1 is usual), or leave it out")

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -21,10 +21,13 @@ from zerosum.data.codec import GivenValues, Items
 from zerosum.data.kind import ProgressFn
 from zerosum.data.text import printable
 from zerosum.errors import BadInput
+from zerosum.game import seeded_rng
 from zerosum.game.sample_spec import leaf_specs
 from zerosum.game.sample_tree import leaves
 from zerosum.game.types import Sample
+from zerosum.inference.conditions import repeat_condition
 from zerosum.inference.generator import Generator
+from zerosum.inference.redraw import DrawCounts, Draws
 from zerosum.media.kind import MEDIA_KINDS
 
 SHEET_SAMPLES = 256
@@ -36,7 +39,19 @@ MIN_DRAWN, MIN_PASSED = 10_000, 1 / 1_000
 WAITING_BATCHES = 3
 """Batches for each thread that wait to be written. They bound the memory, however slow the disk is."""
 MAX_THREADS = 8
-ItemsFn: TypeAlias = Callable[[], Items]
+
+
+@dataclass(frozen=True)
+class ItemBatch:
+    """The items of a batch of samples."""
+
+    items: Items
+    """(N, ...)"""
+    counts: DrawCounts
+    """How many of the samples that were drawn for them are valid."""
+
+
+BatchFn: TypeAlias = Callable[[], ItemBatch]
 
 
 @dataclass(frozen=True)
@@ -73,24 +88,41 @@ class SampleSettings:
         Raises:
             BadInput: there is no such class or condition.
         """
-        labels, conditions = self.labels(generator, first, count), None
-        if self.given:
-            if isinstance(self.given, Mapping):
-                conditions = generator.choose_conditions(self.given, count, self.seed, labels, first)
-            else:
-                conditions = generator.repeat_condition(self.given, count)
+        labels = self.labels(generator, first, count)
         return generator.draw_samples(
-            count, seed=self.seed, truncation=self.truncation, label=labels, condition=conditions, first=first,
-            batch_size=count,
+            count, seed=self.seed, truncation=self.truncation, label=labels,
+            condition=self._conditions(generator, labels, first, count), first=first, batch_size=count,
         )  # fmt: skip
 
-    def decode(self, generator: Generator, samples: Sample, first: int) -> Items:
-        """Return the items of samples `first`, `first + 1`, ..."""
-        items = generator.decode(samples, self.seed, first, self.given if isinstance(self.given, Mapping) else None)
-        assert len(items) == len(leaves(samples)[0]), "a codec makes one item of each sample"
-        return items
+    def _conditions(self, generator: Generator, labels: Tensor | None, first: int, count: int) -> Sample | None:
+        """Return the conditions (count, ...) of samples; None if nothing is given."""
+        if not self.given:
+            return None
+        if isinstance(self.given, Mapping):
+            return generator.choose_conditions(self.given, count, self.seed, labels, first)
+        return repeat_condition(generator.codec, self.given, count)
 
-    def batches(self, generator: Generator, first: int, end: int, batch_size: int) -> Iterator[tuple[int, ItemsFn]]:
+    def decode(self, generator: Generator, samples: Sample, first: int) -> ItemBatch:
+        """Return the items of samples `first`, `first + 1`, ..., after invalid ones were drawn again."""
+        count = len(leaves(samples)[0])
+        given = self.given if isinstance(self.given, Mapping) else None
+        if generator.codec.may_be_invalid:
+            draws = self._redraw(generator, samples, first, given)
+            batch = ItemBatch(draws.items, draws.counts)
+        else:
+            batch = ItemBatch(generator.decode(samples, self.seed, first, given), DrawCounts(count, count))
+        assert len(batch.items) == count, "a codec makes one item of each sample"
+        return batch
+
+    def _redraw(self, generator: Generator, samples: Sample, first: int, given: GivenValues | None) -> Draws:
+        count = len(leaves(samples)[0])
+        labels = self.labels(generator, first, count)
+        return generator.redraw(
+            samples, seeded_rng.derive_seeds(self.seed, first, count), truncation=self.truncation, label=labels,
+            condition=self._conditions(generator, labels, first, count), given=given,
+        )  # fmt: skip
+
+    def batches(self, generator: Generator, first: int, end: int, batch_size: int) -> Iterator[tuple[int, BatchFn]]:
         """Yield the number of the first sample of each batch, and a function that returns its items.
 
         Samples are generated here, one batch after the other; what is yielded may be called by any thread.
@@ -105,17 +137,17 @@ class SampleSettings:
             samples = self.generate(generator, start, min(batch_size, end - start))
             yield start, partial(self.decode, generator, samples, start)
 
-    def _filtered_batches(self, generator: Generator, end: int, batch_size: int) -> Iterator[tuple[int, ItemsFn]]:
+    def _filtered_batches(self, generator: Generator, end: int, batch_size: int) -> Iterator[tuple[int, BatchFn]]:
         """Yield batches of the samples that pass the filter, up to the number `end` of them."""
         passes = generator.codec.parse_filter(self.where)
         passed = drawn = 0
         while passed < end:
             samples = self.generate(generator, drawn, batch_size)
-            items = self.decode(generator, samples, drawn)
-            kept = items[passes(items)][: end - passed]
+            batch = self.decode(generator, samples, drawn)
+            kept = batch.items[passes(batch.items)][: end - passed]
             drawn += batch_size
             if len(kept):
-                yield passed, partial(_identity, kept)
+                yield passed, partial(_identity, replace(batch, items=kept))
             passed += len(kept)
             if drawn >= MIN_DRAWN and passed < min(end, drawn * MIN_PASSED):
                 raise BadInput(
@@ -124,8 +156,8 @@ class SampleSettings:
                 )
 
 
-def _identity(items: Items) -> Items:
-    return items
+def _identity(batch: ItemBatch) -> ItemBatch:
+    return batch
 
 
 class SampleWriter:
@@ -133,6 +165,7 @@ class SampleWriter:
 
     Attributes:
         end: the number after the last sample of which all before it are written, too.
+        counts: how many of the samples that were drawn for what is written are valid.
 
     An interruption reaches the main thread only, between any two of its steps. So what is written is noted by the
     threads that write: what they have noted is there, and what they have not is not counted.
@@ -146,6 +179,7 @@ class SampleWriter:
         self._written: dict[int, int] = {}  # sizes of the batches after `end`, by their first numbers
         self._lock = Lock()
         self._first = self.end = first
+        self.counts = DrawCounts()
         values = sum(math.prod(leaf.shape) for leaf in leaf_specs(generator.codec.spec))
         self._batch_size = max(1, min(self._media.batch_size, BATCH_VALUES // values))
         has_own_files = self._media.file_name(generator.codec, 0)
@@ -165,8 +199,8 @@ class SampleWriter:
         start, stop = self.end, self.end + count
         pending: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._num_threads, "samples") as pool:  # at its end, also after Ctrl-C, all is written
-            for first, make_items in self._settings.batches(self._generator, start, stop, self._batch_size):
-                pending.append(pool.submit(self._write_batch, make_items, first))
+            for first, make_batch in self._settings.batches(self._generator, start, stop, self._batch_size):
+                pending.append(pool.submit(self._write_batch, make_batch, first))
                 while pending and (len(pending) > WAITING_BATCHES * self._num_threads or pending[0].done()):
                     pending.popleft().result()
                     progress(self.end - start, count)
@@ -178,13 +212,15 @@ class SampleWriter:
         """Return the first samples that were written, up to `SHEET_SAMPLES`, as they are drawn: (N, ...)."""
         return np.concatenate([self._sheet[first] for first in sorted(self._sheet) if first < self.end])
 
-    def _write_batch(self, make_items: ItemsFn, first: int) -> None:
+    def _write_batch(self, make_batch: BatchFn, first: int) -> None:
         """Write the samples from number `first` on, and note that they are there."""
-        items = make_items()
+        batch = make_batch()
+        items = batch.items
         self._media.write(items, self._generator.codec, self._folder, first)
         if first < self._first + SHEET_SAMPLES:
             self._sheet[first] = self._generator.codec.preview(items[: self._first + SHEET_SAMPLES - first])
         with self._lock:
+            self.counts += batch.counts
             self._written[first] = len(items)
             while self.end in self._written:
                 self.end += self._written.pop(self.end)

@@ -12,7 +12,8 @@ import torch
 from zerosum.data.generated_files import CLASS_GRID_FILE
 from zerosum.game.sample_tree import leaves
 from zerosum.game.types import Sample
-from zerosum.inference.generator import Generator, InterpolationFn
+from zerosum.inference.generator import Generator
+from zerosum.inference.interpolation import InterpolationFn
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.media.raster import Images, make_grid, save_gif, save_image
 from zerosum.media.video import save_mp4

@@ -39,6 +39,7 @@ def sample(
     given: Sequence[float] | GivenValues = (),
     where: str = "",
     condition: Sequence[float] | GivenValues = (),
+    temperature: float | None = None,
     into: str | Path | None = None,
     best: bool = False,
     device: str = "auto",
@@ -50,6 +51,8 @@ def sample(
     a seed never depends on how many there are, so that more can be added later. A class-conditional run also gets
     labels.csv with the class of each file, which makes the folder a dataset with classes, and, unless `label` is given,
     a grid with a row for each class, classes.png. If it is interrupted, the samples so far stay, in whole files.
+    Samples that are none of their kind, such as texts that are no molecule, are drawn again from seeds of their own;
+    how many of the first draws are valid is reported, and stands in samples.json.
 
     Args:
         run: the run folder, a model folder or hf:user/name.
@@ -65,6 +68,8 @@ def sample(
             network takes. By default all are as in the data.
         where: a filter of rows, such as "price<1000 and cut=Ideal": so many samples are drawn that `num_samples` pass.
         condition: another name of `given`.
+        temperature: of networks that draw tokens: below 1 likely ones are drawn more often, and at 0 always the most
+            likely; by default the network's own.
         into: the output folder, which must be new or empty, or hold other samples of the same options; by default a new
             folder in `outputs/` of the run, whose name holds the options, and a number if it is taken.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
@@ -88,6 +93,8 @@ def sample(
     if given and condition:
         raise BadInput("`given` and `condition` mean the same; give one of them")
     generator = load(run, device, best=best)
+    if temperature is not None:
+        generator = generator.at_temperature(temperature)
     from zerosum.inference.sample_stream import SampleSettings
     from zerosum.workflows.sample_folder import SampleFolder
 
@@ -169,6 +176,7 @@ def _default_name(generator: Generator, settings: SampleSettings, first: int, co
         class_part(generator, settings.label),
         given and f"c{given}",
         settings.where and f"where_{settings.where}",
+        "" if generator.temperature is None else f"temperature{generator.temperature:g}",
     )
     return make_name(generator.checkpoint, f"seed{settings.seed}", optional_part("first", first, 0), number, *options)
 
@@ -212,7 +220,7 @@ def walk(
     Example:
         >>> strip, video = zerosum.walk("runs/digits", keyframes=2, steps=3)
     """
-    from zerosum.inference.generator import INTERPOLATIONS
+    from zerosum.inference.interpolation import INTERPOLATIONS
     from zerosum.inference.writers import VIDEO_WRITERS, Walk, walk_paths, write_walk
     from zerosum.media.video import check_mp4_support
 

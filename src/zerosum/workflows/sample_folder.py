@@ -23,6 +23,7 @@ from zerosum.workflows.output_paths import first_free, is_taken
 
 if TYPE_CHECKING:
     from zerosum.inference.generator import Generator
+    from zerosum.inference.redraw import DrawCounts
     from zerosum.inference.sample_stream import SampleSettings, SampleWriter
 
 SAMPLES_PER_RECORD = 2_000
@@ -110,6 +111,8 @@ class SampleFolder:
                 self._remove_record()
             raise
         self._complete(writer, first)
+        if self.generator.codec.may_be_invalid:
+            reporter.message(writer.counts.describe())
         if description := MEDIA_KINDS.find(self.generator.kind).describe_files(self.generator.codec):
             reporter.message(f"samples are written as {description}")
 
@@ -121,10 +124,13 @@ class SampleFolder:
     def _lock(self) -> AbstractContextManager[None]:
         return file_lock(self.path / LOCK_FILE)
 
-    def _add(self, ranges: Ranges) -> None:
-        """Write the record with more samples than it has, while it is locked."""
+    def _add(self, ranges: Ranges, counts: DrawCounts | None = None) -> None:
+        """Write the record with more samples than it has, while it is locked, and how many of them were valid."""
         merged = merge_ranges([*self._ranges(), *ranges])
-        text = json.dumps({**self._description(), "samples": merged}, indent=1, ensure_ascii=False) + "\n"
+        record: dict[str, Json] = {**self._description(), "samples": merged}
+        if self.generator.codec.may_be_invalid and counts:
+            record["first_draws"], record["valid_first_draws"] = counts.drawn, counts.valid
+        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
         write_unflushed(self.path / RECORD_FILE, text.encode())
 
     def _create(self) -> None:
@@ -158,7 +164,7 @@ class SampleFolder:
 
         media, settings = MEDIA_KINDS.find(self.generator.kind), self.settings
         with self._lock():
-            self._add([(first, writer.end)])
+            self._add([(first, writer.end)], writer.counts)
             if self.generator.classes and media.file_name(self.generator.codec, 0):
                 write_atomically(self.path / LABELS_FILE, self._write_labels)
         if not media.has_frames:
@@ -198,7 +204,8 @@ class SampleFolder:
             "classes_in_turn": settings.classes_in_turn,
             "condition": name_conditions(settings.given),
         }
-        return description | ({"where": settings.where} if settings.where else {})
+        options: dict[str, Json] = {"where": settings.where, "temperature": self.generator.temperature}
+        return description | {name: value for name, value in options.items() if value not in ("", None)}
 
     def _ranges(self) -> Ranges:
         """Return the numbers of the samples that are there, according to the record.
@@ -224,7 +231,7 @@ class SampleFolder:
         if not is_known or not MEDIA_KINDS.find(self.generator.kind).file_name(self.generator.codec, 0):
             raise BadInput(f"`into` {self.path}: {problem}")
         record = RunFolder(self.path).read_json(RECORD_FILE)
-        for name, value in self._description().items():
+        for name, value in {"temperature": None, **self._description()}.items():
             if record.get(name) != value:
                 raise BadInput(
                     f"`into` {self.path}: holds samples with {name} {record.get(name)}, and these have {name} {value}; "

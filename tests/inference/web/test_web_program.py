@@ -12,7 +12,7 @@ from PIL import Image
 
 from zerosum.game import seeded_rng
 from zerosum.game.latent import BinaryNormal, Latent, Normal, Uniform
-from zerosum.inference.generator import slerp
+from zerosum.inference.interpolation import slerp
 from zerosum.media.raster import make_grid
 
 pytestmark = needs_node
