@@ -3,6 +3,8 @@
 from zerosum.recipes.files import RecipeFile, list_recipes
 
 IMAGE_RECIPES = [
-    name for name in list_recipes() if RecipeFile(name).settings_tree.tree["generator"]["kind"] != "tabular"
+    name
+    for name in list_recipes()
+    if RecipeFile(name).settings_tree.tree["generator"]["kind"] not in ("tabular", "residual-mlp")
 ]
 """The recipes that play on images."""

@@ -193,6 +193,19 @@ def test_weights_of_one_player_are_clipped() -> None:
     assert abs(game.generator.level.item()) > 0.01
 
 
+@pytest.mark.parametrize(("length", "expected"), [(2.0, 0.5), (0.1, 0.1)])
+def test_long_gradients_of_one_player_are_scaled_down(length: float, expected: float) -> None:
+    config = Adam(lr=0.1, max_grad_norm={"discriminator": 0.5})
+    parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2))]
+    optimizer = config.build(parameters)
+    for player, norm in (("generator", length), ("discriminator", expected)):
+        for parameter in parameters:
+            parameter.grad = torch.full_like(parameter, length / 5**0.5)
+        config.prepare_step(optimizer, player, Progress())
+        gradient = torch.cat([parameter.grad for parameter in parameters if parameter.grad is not None])
+        assert float(gradient.norm()) == pytest.approx(norm)
+
+
 def test_rmsprop_matches_pytorch() -> None:
     ours, theirs = (nn.Parameter(torch.tensor([1.0, -2.0])) for _ in range(2))
     config = RMSprop(lr=0.1, alpha=0.9)

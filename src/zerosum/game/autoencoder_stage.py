@@ -65,7 +65,7 @@ class AutoencoderStage(Settings):
     def _check_length(self) -> Self:
         if bool(self.examples) == bool(self.fraction):
             raise ValueError("give either `examples` or `fraction` (of the run), above 0")
-        for player in (*self.optimizer.lr_multipliers, *self.optimizer.weight_clip):
+        for player in (*self.optimizer.lr_multipliers, *self.optimizer.weight_clip, *self.optimizer.max_grad_norm):
             if player not in AUTOENCODER_PLAYERS:
                 known = " and ".join(AUTOENCODER_PLAYERS)
                 raise ValueError(f"its optimizer names the player {player}; the players of this stage are {known}")

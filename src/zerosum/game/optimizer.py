@@ -48,10 +48,21 @@ class _BaseOptimizerConfig(Settings):
     weight_clip: dict[str, WeightBound] = Field(default_factory=dict)
     """Bound per player to which all weights are clipped after every step: `weight_clip.discriminator = 0.01` is
     WGAN's (arXiv:1701.07875)."""
+    max_grad_norm: dict[str, WeightBound] = Field(default_factory=dict)
+    """Largest norm of a player's gradient, to which longer ones are scaled down: `max_grad_norm.autoencoder = 1` keeps
+    recurrent networks from a step too far (Pascanu, Mikolov, Bengio 2012, arXiv:1211.5063)."""
 
     def with_max_lr(self) -> Self:
         """Return a copy whose learning rate is constant, at the maximum of its schedule."""
         return self.model_copy(update={"lr": max(schedule_endpoints(self.lr))})
+
+    def _clip_gradient(self, optimizer: torch.optim.Optimizer, player: str) -> None:
+        """Scale the player's gradient down to its largest norm, if it has one."""
+        import torch
+
+        if player in self.max_grad_norm:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm[player])
 
     def clip_weights(self, player: str, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Clip the player's weights to [-bound, bound], if it has a bound."""
@@ -91,7 +102,8 @@ class Adam(_BaseOptimizerConfig):
         return torch.optim.Adam(parameters, lr=1.0, betas=(float(self.beta1), 0.5), eps=self.eps, fused=fused)
 
     def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
-        """Set the scheduled hyperparameters before a step, and return the learning rate."""
+        """Clip the gradient and set the scheduled hyperparameters before a step, and return the learning rate."""
+        self._clip_gradient(optimizer, player)
         lr = value_at(self.lr, progress) * self.lr_multipliers.get(player, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = lr
@@ -115,7 +127,8 @@ class RMSprop(_BaseOptimizerConfig):
         return torch.optim.RMSprop(list(parameters), lr=1.0, alpha=float(self.alpha), eps=self.eps, foreach=True)
 
     def prepare_step(self, optimizer: torch.optim.Optimizer, player: str, progress: Progress) -> float:
-        """Set the scheduled hyperparameters before a step, and return the learning rate."""
+        """Clip the gradient and set the scheduled hyperparameters before a step, and return the learning rate."""
+        self._clip_gradient(optimizer, player)
         lr = value_at(self.lr, progress) * self.lr_multipliers.get(player, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = lr

@@ -208,6 +208,7 @@ class Recipe(Settings):
         per_player: dict[str, Collection[str]] = {
             "optimizer.lr_multipliers": self.optimizer.lr_multipliers,
             "optimizer.weight_clip": self.optimizer.weight_clip,
+            "optimizer.max_grad_norm": self.optimizer.max_grad_norm,
             "training.freeze": self.training.freeze,
         }
         for setting, players in per_player.items():

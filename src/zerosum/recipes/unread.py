@@ -124,7 +124,7 @@ def _unread_autoencoder(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if recipe.autoencoder is None or not recipe.game.uses_autoencoder:
         return
     if not recipe.game.scores_reconstructions:
-        for field in type(recipe.autoencoder.discriminator).model_fields:
+        for field in recipe.autoencoder.patch_discriminator_fields:
             yield f"autoencoder.discriminator.{field}", "`game.autoencoder.adversarial_weight` is 0"
     if not recipe.game.pretrained_features:
         yield "game.autoencoder.perceptual_fraction", "`game.autoencoder.perceptual_weight` is 0"

@@ -30,6 +30,11 @@ class AutoencoderConfig(NetworkConfig):
             " samples; set it to 0"
         )
 
+    @property
+    def patch_discriminator_fields(self) -> tuple[str, ...]:
+        """The names of the settings in its table `discriminator`; () if it has none."""
+        return ()
+
     @abstractmethod
     def code_spec(self, spec: SampleSpec) -> TensorSpec:
         """Return what the code of such a sample is.
@@ -73,6 +78,11 @@ class ConvolutionalAutoencoderConfig(AutoencoderConfig):
     def patch_discriminator(self) -> DiscriminatorConfig:
         """The discriminator of patches of reconstructed images."""
         return self.discriminator
+
+    @property
+    def patch_discriminator_fields(self) -> tuple[str, ...]:
+        """The names of the settings of that discriminator."""
+        return tuple(type(self.discriminator).model_fields)
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Check that the shape is that of supported images, of which the codes have at least 16 values a side.
