@@ -78,7 +78,7 @@ def test_a_damaged_codec_is_refused(ring_run: Path, damage: str) -> None:
     elif damage == "no JSON":
         path.write_text("{")
     elif damage == "another kind":
-        path.write_text(json.dumps(content | {"kind": "molecules"}))
+        path.write_text(json.dumps(content | {"kind": "sounds"}))
     else:
         path.write_text(json.dumps(content | {"settings": {}}))
     message = "there is no such kind of data" if damage == "another kind" else r"codec\.json cannot be read"

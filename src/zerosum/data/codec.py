@@ -103,7 +103,7 @@ class Codec(ABC):
         """
         return np.zeros(len(items), bool)
 
-    def publish(self, samples: Sample, seed: Tensor, first: int, given: GivenValues) -> Sample | DataFrame:
+    def publish(self, samples: Sample, seed: Tensor, first: int, given: GivenValues) -> Sample | DataFrame | list[str]:
         """Return samples (N, ...) as users of Python get them, by default unchanged.
 
         Args:

@@ -228,7 +228,7 @@ class Generator:
         self, num_samples: int = 1, *, seed: int = 0, truncation: float = math.inf,
         label: str | int | Tensor | None = None, given: GivenValues = MappingProxyType({}),
         condition: Sample | None = None, first: int = 0, batch_size: int = 64, progress: ProgressFn = ignore_progress,
-    ) -> Sample | DataFrame:  # fmt: skip
+    ) -> Sample | DataFrame | list[str]:  # fmt: skip
         """Generate samples `first` to `first + num_samples - 1` of a seed. Sample i of a seed is always the same.
 
         Args:

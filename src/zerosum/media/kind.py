@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from zerosum.data.codec import Codec, Items
+from zerosum.data.codec import Codec, GivenValues, Items
 from zerosum.data.registry import KindRegistry
 from zerosum.errors import BadInput
 from zerosum.media.script import ScriptPart, load_script
@@ -17,10 +18,27 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from zerosum.data.config import DataConfig
+    from zerosum.data.dataset import Dataset
     from zerosum.media.incomplete import IncompleteFile
     from zerosum.media.raster import Images
+    from zerosum.reporter import Reporter
 
 Shape: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class WrittenSamples:
+    """The samples of a folder, all of which are written."""
+
+    folder: Path
+    first: int
+    """The number of the first one."""
+    given: GivenValues
+    """The values of their condition that were given."""
+    load_training: Callable[[], Dataset]
+    """Loads the data that the generator was trained on; raises `BadInput` if they are not there any more."""
+    reporter: Reporter
+    """Receives progress."""
 
 
 class MediaKind(ABC):
@@ -60,6 +78,13 @@ class MediaKind(ABC):
             folder: where the files are written.
             first: the number of the first item.
         """
+
+    def complete(self, samples: WrittenSamples, codec: Codec) -> list[str]:
+        """Write what can be said of samples only when all of a folder are there, and return sentences for the user.
+
+        By default nothing is.
+        """
+        return []
 
     def file_name(self, codec: Codec, number: int) -> str:
         """Return the name of the file that `write` makes of item `number` of a codec; "" if the items share a file.
@@ -128,6 +153,7 @@ MEDIA_KINDS = KindRegistry[MediaKind](
         "image-pairs": "zerosum.media.image_pairs:IMAGE_PAIR_MEDIA",
         "points": "zerosum.media.points:POINT_MEDIA",
         "tables": "zerosum.media.tables:TABLE_MEDIA",
+        "molecules": "zerosum.media.molecules:MOLECULE_MEDIA",
     },
     floor="media",
 )

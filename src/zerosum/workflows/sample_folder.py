@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from zerosum.data.codec import GivenValues
 from zerosum.data.generated_files import CLASS_GRID_FILE, GRID_FILE, LABELS_FILE, RECORD_FILE
 from zerosum.errors import BadInput
 from zerosum.files import file_lock, remove_temporary_files, write_atomically, write_unflushed
-from zerosum.media.kind import MEDIA_KINDS
+from zerosum.media.kind import MEDIA_KINDS, WrittenSamples
 from zerosum.reporter import Reporter, TimedProgress
 from zerosum.run_folder import Json, RunFolder
 from zerosum.workflows.output_paths import first_free, is_taken
@@ -113,6 +114,7 @@ class SampleFolder:
         self._complete(writer, first)
         if self.generator.codec.may_be_invalid:
             reporter.message(writer.counts.describe())
+        self._describe_samples(first, reporter)
         if description := MEDIA_KINDS.find(self.generator.kind).describe_files(self.generator.codec):
             reporter.message(f"samples are written as {description}")
 
@@ -174,6 +176,16 @@ class SampleFolder:
         is_mixed = bool(self.generator.classes) and settings.label is None and not settings.given
         if is_mixed and not (self.path / CLASS_GRID_FILE).exists():
             write_class_grid(self.generator, self.path, settings.seed, settings.truncation)
+
+    def _describe_samples(self, first: int, reporter: Reporter) -> None:
+        """Let the kind of data write what it says of samples, for which it may need the training data."""
+        from zerosum.workflows.run_data import read_training_data
+
+        given = self.settings.given if isinstance(self.settings.given, Mapping) else {}
+        load = partial(read_training_data, self.run, reporter)
+        samples = WrittenSamples(self.path, first, given, load, reporter)
+        for sentence in MEDIA_KINDS.find(self.generator.kind).complete(samples, self.generator.codec):
+            reporter.message(sentence)
 
     def _write_labels(self, path: Path) -> None:
         """Write the table of labels, from which `zerosum train` reads the classes."""

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zerosum.data.codec import Codec, FilterFn, Items
-from zerosum.data.molecules.chemistry import find_invalid
+from zerosum.data.codec import Codec, FilterFn, GivenValues, Items
+from zerosum.data.molecules.chemistry import canonical_smiles, find_invalid
 from zerosum.data.molecules.property_range import PropertyRange, find_property, parse_wanted
 from zerosum.data.molecules.tokens import Tokenizer, decode_rows, encode_texts, token_dtype
 from zerosum.data.molecules.where import parse_filter
@@ -89,6 +89,15 @@ class MoleculeCodec(Codec):
         """Return the SMILES texts (N,) of token numbers (N, L)."""
         assert isinstance(raw, Tensor), "raw molecules are one tensor"
         return decode_rows(raw.numpy(), self.tokens)
+
+    def canonical_texts(self, items: Items) -> list[str]:
+        """Return the canonical SMILES texts of molecules (N,); a text that is no molecule as it is."""
+        texts = items.astype(str).tolist()
+        return [canonical_smiles(text) or text for text in texts]
+
+    def publish(self, samples: Sample, seed: Tensor, first: int, given: GivenValues) -> list[str]:
+        """Return samples (N, L) as SMILES texts; see `canonical_texts`."""
+        return self.canonical_texts(self.decode(samples, seed))
 
     @property
     def may_be_invalid(self) -> bool:
