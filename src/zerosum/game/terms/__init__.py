@@ -17,6 +17,7 @@ from zerosum.game.terms.cycle import CycleConsistency, IdentityLoss, PatchNCE
 from zerosum.game.terms.finite_differences import R1Approximate, R2Approximate
 from zerosum.game.terms.gradient_penalties import R1, R2, Dragan, GradientPenalty
 from zerosum.game.terms.historical_averaging import HistoricalAveraging
+from zerosum.game.terms.moment_matching import MomentMatching
 from zerosum.game.terms.orthogonal import OrthogonalRegularization
 from zerosum.game.terms.paired import FeatureMatching, L1Reconstruction, PerceptualLoss
 from zerosum.game.terms.path_length import PathLength
@@ -35,6 +36,7 @@ __all__ = [
     "HistoricalAveraging",
     "IdentityLoss",
     "L1Reconstruction",
+    "MomentMatching",
     "OrthogonalRegularization",
     "PatchNCE",
     "PathLength",
@@ -55,6 +57,7 @@ AnyTerm = Annotated[
     | ClassifyReal
     | ClassifyFake
     | HistoricalAveraging
+    | MomentMatching
     | OrthogonalRegularization
     | PathLength
     | SelfSupervisedReconstruction
