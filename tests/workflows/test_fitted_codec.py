@@ -56,6 +56,7 @@ class Unsteady(DataKind):
 
     name, noun, builtin, variants, config = "unsteady", "pair", ("unsteady",), ("points",), DataConfig
     fits, shift = 0, 0.0
+    known: Codec | None = None
 
     def claims(self, table: Mapping[str, object]) -> float:
         return float(table.get("source") == "unsteady")
@@ -65,6 +66,7 @@ class Unsteady(DataKind):
 
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
         type(self).fits += 1
+        type(self).known = options.codec
         values = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
         hashes = np.arange(400, dtype=np.uint64) << np.uint64(55)
         train, held_out = split_by_content(hashes, options.held_out_fraction)
@@ -81,7 +83,7 @@ class Unsteady(DataKind):
 
 @pytest.fixture(autouse=True)
 def unsteady(monkeypatch: pytest.MonkeyPatch) -> None:
-    Unsteady.fits, Unsteady.shift = 0, 0.0
+    Unsteady.fits, Unsteady.shift, Unsteady.known = 0, 0.0, None
     for registry, kind in (
         (DATA_KINDS, Unsteady()), (EVALUATION_KINDS, EvaluationKind()), (MEDIA_KINDS, PointMedia()),
     ):  # fmt: skip
@@ -95,11 +97,13 @@ def train(path: Path) -> zerosum.Run:
 def test_a_run_keeps_its_codec_when_it_is_resumed_and_evaluated(tmp_path: Path) -> None:
     run = train(tmp_path / "run")
     fitted = load_codec(run.path).codec.tensors()["scale"]
+    assert Unsteady.known is None
     zerosum.resume(run.path, examples=4_096)
     assert torch.equal(load_codec(run.path).codec.tensors()["scale"], fitted)
     folder = RunFolder.open(run.path)
     dataset = read_run_data(folder, read_recipe(folder), SilentReporter())
     assert Unsteady.fits > 1, "the data were read again"
+    assert Unsteady.known is not None, "with the codec, by which tables are read"
     assert torch.equal(dataset.codec.tensors()["scale"], fitted)
     assert zerosum.evaluate(run.path, num_samples=40, copy_candidates=40)["scores"]
 

@@ -71,6 +71,9 @@ class LoadOptions:
     """Of data that have been split into files for training and for a test, read those for the test."""
     former: FormerData | None = None
     """What a run keeps of its former data, if these are its data after a change; None for other data."""
+    codec: Codec | None = None
+    """The codec of the run whose data these are, or from which a run on them starts, if `takes_over_codec`; None: it is
+    that of `former`, or is fitted to them."""
 
     def keep_sides(
         self, content_hashes: NDArray[np.uint64], train: NDArray[np.int64], held_out: NDArray[np.int64]
@@ -99,6 +102,9 @@ class DataKind(ABC):
     """Names of built-in datasets."""
     publishes_items: ClassVar[bool] = False
     """Whether users of Python get samples as items, see `Codec.publish`, and not as tensors, which they decode."""
+    takes_over_codec: ClassVar[bool] = False
+    """Whether a run that starts from another one encodes its data as that does, such as by its vocabulary; if not, its
+    codec is fitted to its own data."""
     extra: ClassVar[str] = ""
     """The extra of the package that has what these data need; "" if none is needed."""
     pipeline_tag: ClassVar[str] = ""

@@ -20,12 +20,13 @@ from zerosum.units import format_count
 from zerosum.workflows.data_record import build_data_record
 
 if TYPE_CHECKING:
+    from zerosum.data.codec import Codec
     from zerosum.data.config import DataConfig
     from zerosum.data.dataset import Dataset
     from zerosum.recipes.recipe import Recipe
 
-    LoadFn = Callable[[DataConfig, FormerData | None], Dataset]
-    """Loads data by their settings; if a run keeps something of its former data, with that."""
+    LoadFn = Callable[[DataConfig, FormerData | None, Codec | None], Dataset]
+    """Loads data by their settings; if a run keeps something of its former data, or has a codec, with that."""
 
 MAX_NAMED_CLASSES = 6
 """Maximum number of classes that a message names."""
@@ -122,7 +123,7 @@ def load_changed_data(folder: RunFolder, recipe: Recipe, load: LoadFn, reload: C
         BadInput: the data cannot be read, or the run cannot be continued with them.
     """
     split, saved = read_split(folder) or FormerSplit.of(reload()), load_codec(folder.path)
-    dataset = load(recipe.data, FormerData(split, saved.codec))
+    dataset = load(recipe.data, FormerData(split, saved.codec), saved.codec)
     has_same_form = (saved.codec.spec, saved.input_spec) == (dataset.spec, dataset.input_spec)
     _require_same_form(folder, recipe, dataset, has_same_form)
     now = FormerSplit.of(dataset)

@@ -14,6 +14,7 @@ from zerosum.reporter import Reporter
 from zerosum.workflows.changed_data import read_former_data
 
 if TYPE_CHECKING:
+    from zerosum.data.codec import Codec
     from zerosum.data.config import DataConfig
     from zerosum.data.dataset import Dataset
     from zerosum.data.former_data import FormerData
@@ -34,9 +35,9 @@ def load_run_data(folder: RunFolder, recipe: Recipe, load: LoadFn) -> Dataset:
     Raises:
         BadInput: the data cannot be read, or have changed since the run began.
     """
-    data = located_recipe(folder, recipe).data
+    data, codec = located_recipe(folder, recipe).data, _find_codec(folder)
     try:
-        dataset = load(data, read_former_data(folder))
+        dataset = load(data, read_former_data(folder), codec)
     except BadInput as error:
         raise BadInput(f"{folder.path} needs the data it was trained on: {error}") from error
     if dataset.fingerprint != folder.read_json("data.json").get("fingerprint"):
@@ -45,20 +46,27 @@ def load_run_data(folder: RunFolder, recipe: Recipe, load: LoadFn) -> Dataset:
             f"restore the data, go on with them as they are now (`zerosum resume {quote_path(folder.path)}` with"
             " `data`), or train a new run on it in another folder"
         )
-    try:
+    if codec is not None:
         # the codec that the run was trained with, since another fit to the same data may differ in the last digits
-        return replace(dataset, codec=load_codec(folder.path).codec)
+        return replace(dataset, codec=codec)
+    if dataset.codec.tensors():
+        load_codec(folder.path)  # says why it cannot be read
+    return dataset  # nothing is fitted, so the same data and settings give the same codec
+
+
+def _find_codec(folder: RunFolder) -> Codec | None:
+    """Return the codec of a run; None if it cannot be read."""
+    try:
+        return load_codec(folder.path).codec
     except BadInput:
-        if dataset.codec.tensors():
-            raise
-        return dataset  # nothing is fitted, so the same data and settings give the same codec
+        return None
 
 
 def read_run_data(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Dataset:
     """Load the data of a run in this process, with progress messages; see `load_run_data`."""
 
-    def load(data: DataConfig, former: FormerData | None) -> Dataset:
-        return load_dataset(data, replace(load_options(reporter), former=former))
+    def load(data: DataConfig, former: FormerData | None, codec: Codec | None) -> Dataset:
+        return load_dataset(data, replace(load_options(reporter), former=former, codec=codec))
 
     return load_run_data(folder, recipe, load)
 

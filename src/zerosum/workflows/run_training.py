@@ -14,7 +14,7 @@ import torch
 import zerosum
 from zerosum.data.codec_files import save_codec
 from zerosum.data.dataset import Dataset
-from zerosum.data.kind import Inspection
+from zerosum.data.kind import DATA_KINDS, Inspection
 from zerosum.errors import BadInput
 from zerosum.files import quote_path
 from zerosum.game.game import Game
@@ -257,7 +257,8 @@ def start_run(
     """
     setup = TrainingSetup.create(recipe, device, loggers, reporter)
     setup.reporter.message(f"zerosum {zerosum.__version__}: reading {recipe.data.source}")
-    dataset = setup.load_dataset_on_ranks(recipe.data, inspection)
+    codec = start.read_codec().codec if start and DATA_KINDS.find(recipe.data.kind).takes_over_codec else None
+    dataset = setup.load_dataset_on_ranks(recipe.data, codec=codec, inspection=inspection)
     for line in dataset.summary.lines():
         setup.reporter.message(f"  {line}")
     taken = take_over_weights(start, setup, dataset) if start else NO_START_WEIGHTS

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 import zerosum
+from zerosum.data.codec import Codec
 from zerosum.data.config import DataConfig
 from zerosum.data.dataset import Dataset
 from zerosum.data.device_cache import cache_on_device
@@ -74,21 +75,26 @@ class TrainingSetup:
         return cls(recipe, accelerator, loggers, rank_reporter)
 
     def load_dataset_on_ranks(
-        self, data: DataConfig, inspection: Inspection | None = None, former: FormerData | None = None
+        self,
+        data: DataConfig,
+        former: FormerData | None = None,
+        codec: Codec | None = None,
+        inspection: Inspection | None = None,
     ) -> Dataset:
         """Load the dataset on every rank: first on rank 0, so that the other ranks find it in the cache.
 
         Args:
             data: the settings of the data.
-            inspection: the inspection of the data, if they were inspected already.
             former: what a run keeps of its data, if these are its data after a change.
+            codec: that of the run whose data these are.
+            inspection: the inspection of the data, if they were inspected already.
 
         Raises:
             BadInput: the data cannot be used, lack classes that the recipe needs, or are too few for the batch size.
         """
         for other_ranks in (False, True):
             if (self.accelerator.rank > 0) == other_ranks:
-                options = replace(load_options(self.reporter), former=former)
+                options = replace(load_options(self.reporter), former=former, codec=codec)
                 dataset = load_dataset(data, options, inspection)
             self.accelerator.barrier()
         dataset = self._share_codec(dataset)
@@ -145,7 +151,7 @@ def reload_dataset(setup: TrainingSetup, folder: RunFolder, recipe: Recipe) -> D
     Raises:
         BadInput: the data cannot be read, or have changed since the run began.
     """
-    return load_run_data(folder, recipe, lambda data, former: setup.load_dataset_on_ranks(data, former=former))
+    return load_run_data(folder, recipe, setup.load_dataset_on_ranks)
 
 
 def change_dataset(setup: TrainingSetup, folder: RunFolder) -> DataChange:
@@ -155,13 +161,10 @@ def change_dataset(setup: TrainingSetup, folder: RunFolder) -> DataChange:
         BadInput: the data cannot be read, or the run cannot go on with them.
     """
 
-    def load(data: DataConfig, former: FormerData | None) -> Dataset:
-        return setup.load_dataset_on_ranks(data, former=former)
-
     def reload() -> Dataset:
-        return load_run_data(folder, read_recipe(folder), load)
+        return load_run_data(folder, read_recipe(folder), setup.load_dataset_on_ranks)
 
-    return load_changed_data(folder, setup.recipe, load, reload)
+    return load_changed_data(folder, setup.recipe, setup.load_dataset_on_ranks, reload)
 
 
 def build_recipe_record(recipe: Recipe, device: torch.device, dataset: Dataset) -> Row:

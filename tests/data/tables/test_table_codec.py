@@ -7,7 +7,9 @@ import torch
 from zerosum.data.kind import LoadOptions
 from zerosum.data.tables.codec import TableCodec
 from zerosum.data.tables.config import TableDataConfig
+from zerosum.data.tables.constraints import Combination
 from zerosum.data.tables.dataset import TableDataset
+from zerosum.data.tables.layout import TableLayout
 from zerosum.data.tables.load import load_table
 from zerosum.data.tables.table_file import read_table
 from zerosum.data.tables.text_table import TextColumn
@@ -132,3 +134,54 @@ def test_columns_of_different_decimals_keep_their_order(tmp_path: Path) -> None:
     assert (rows[:, 1] <= rows[:, 2]).all()
     assert (rows[:, 3] <= rows[:, 4]).all()
     assert np.array_equal(rows, codec.round_rows(rows))
+
+
+@pytest.fixture
+def rare_names(tmp_path: Path) -> TableDataConfig:
+    """Rows with names and towns of which some occur once, and so in held-out rows only."""
+    rng = np.random.default_rng(0)
+    lines = [f"name {rng.integers(150)},{town},{town % 7},{'yes' if row else 'no'},{rng.integers(3)}"
+             for row, town in enumerate(rng.integers(0, 200, 400))]  # fmt: skip
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["name,town,state,flag,size", *(line.replace(",", ",t", 1) for line in lines)]))
+    return TableDataConfig(source=str(path), combinations="town,state")  # type: ignore[arg-type]
+
+
+def test_the_codec_knows_no_text_that_held_out_rows_alone_have(rare_names: TableDataConfig) -> None:
+    dataset = load_table(rare_names, LoadOptions())
+    columns, codec = read_table(Path(rare_names.source)).columns, dataset.table_codec
+    saved = str(codec.settings())
+    rows = all_rows(dataset)
+    for index, column in enumerate(codec.columns):
+        texts = columns[column.name].texts
+        train, held_out = (set(texts[part].tolist()) for part in (dataset.train, dataset.held_out))
+        if column.kind == "category":
+            assert column.values == tuple(sorted(train)), column.name
+            is_lost = ~np.isin(texts, list(train))
+            assert np.array_equal(np.isnan(rows[:, index]), is_lost)
+            assert not any(f"'{text}'" in saved for text in held_out - train)
+        assert bool(held_out - train) == (column.name in ("name", "town"))
+    (note,) = (note for note in dataset.summary.notes if "only held-out rows have" in note)
+    counts = {name: int(np.isnan(rows[:, index]).sum()) for index, name in enumerate(codec.condition_names[:2])}
+    assert note.endswith(f"name {counts['name']}, town {counts['town']}")
+    (known,) = codec.constraints
+    assert len(known.settings()["cells"]) == len(set(columns["town"].texts[dataset.train].tolist()))
+    assert torch.isfinite(codec.encode_rows(rows)).all()
+    assert codec.texts(rows)["flag"].tolist() == columns["flag"].texts.tolist()
+
+
+def test_rows_of_a_run_are_read_by_its_codec(rare_names: TableDataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of before know the texts of held-out rows, and go on so; what their networks see is the same."""
+    now = load_table(rare_names, LoadOptions())
+    with monkeypatch.context() as patched:
+        patched.setattr(TableLayout, "keep_values", lambda layout, cells, rows: (layout, cells))
+        patched.setattr(Combination, "with_counts", lambda constraint, rows: constraint)
+        former = load_table(rare_names, LoadOptions())
+    again = load_table(rare_names, LoadOptions(codec=former.table_codec))
+    for name in ("cells", "codes", "scores"):
+        assert np.array_equal(again.values[name], former.values[name], equal_nan=True), name
+    assert not np.isnan(all_rows(again)).any()
+    assert np.array_equal(now.values["codes"][now.train], former.values["codes"][now.train])
+    resumed = load_table(rare_names, LoadOptions(codec=now.table_codec))
+    for name in ("cells", "codes", "scores"):
+        assert np.array_equal(resumed.values[name], now.values[name], equal_nan=True), name

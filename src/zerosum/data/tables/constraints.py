@@ -285,9 +285,11 @@ class Combination(Constraint):
         return f"these values of {enumerate_names(given)} never occur together in the data; give others"
 
     def with_counts(self, rows: Rows) -> Combination:
-        """Return the constraint with the counts of the combinations in the training rows (N, C)."""
+        """Return the constraint with the combinations of the training rows (N, C) alone, and their counts."""
         chosen = self.derive(rows)[:, self.columns[0]].astype(np.int64)
-        return replace(self, counts=tuple(np.bincount(chosen, minlength=len(self.cells)).tolist()))
+        counts = np.bincount(chosen, minlength=len(self.cells)).tolist()
+        cells = tuple(cells for cells, count in zip(self.cells, counts, strict=True) if count)
+        return replace(self, cells=cells, counts=tuple(count for count in counts if count))
 
     def _table(self) -> Rows:
         return np.array([[np.nan if cell is None else cell for cell in row] for row in self.cells], np.float64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -138,7 +138,7 @@ class CategoryFormat(ColumnFormat):
 
     def texts(self, cells: Cells) -> Texts:
         """Return the texts of the categories."""
-        chosen: Texts = as_texts([*self.values, self.missing])[self._indices(cells)]
+        chosen: Texts = as_texts([*self.values, self.missing])[self.indices(cells)]
         return chosen
 
     def typed(self, cells: Cells) -> Series:
@@ -146,10 +146,17 @@ class CategoryFormat(ColumnFormat):
         import pandas as pd
 
         names = np.array([*self.values, None], object)
-        return pd.Series(names[self._indices(cells)], dtype=object)
+        return pd.Series(names[self.indices(cells)], dtype=object)
 
-    def _indices(self, cells: Cells) -> NDArray[np.int64]:
+    def indices(self, cells: Cells) -> NDArray[np.int64]:
+        """Return the indices (N,) of the texts of cells (N,); the number of texts where a cell is missing."""
         return np.where(np.isnan(cells), len(self.values), cells).astype(np.int64)
+
+    def keep_values(self, cells: Cells) -> tuple[CategoryFormat, Cells]:
+        """Return the format that knows the texts of cells (N,) alone, and for each text its cell there, or NaN."""
+        is_kept = np.bincount(self.indices(cells), minlength=len(self.values) + 1)[:-1] > 0
+        values = tuple(value for value, kept in zip(self.values, is_kept, strict=True) if kept)
+        return replace(self, values=values), np.where(is_kept, np.cumsum(is_kept) - 1.0, np.nan)
 
     def settings(self) -> dict[str, Json]:
         """Return the fields."""
@@ -171,6 +178,10 @@ class BooleanFormat(CategoryFormat):
     """Truth values; 0 is false."""
 
     kind: ClassVar[str] = "boolean"
+
+    def keep_values(self, cells: Cells) -> tuple[CategoryFormat, Cells]:
+        """Return the format itself, since a truth value has two texts."""
+        return self, np.arange(2.0)
 
     def typed(self, cells: Cells) -> Series:
         """Return a column of bool, with missing cells of the nullable type; of other words than true and false, texts.

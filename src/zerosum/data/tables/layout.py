@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -77,6 +77,24 @@ class TableLayout:
         """Return the cells (N, C) of the encoded columns of a table of texts, which has them all."""
         pairs = ((column, columns[column.name]) for column in self.columns)
         return np.stack([column.format.parse(own.values)[own.codes] for column, own in pairs], 1)
+
+    def keep_values(self, cells: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[Self, NDArray[np.float64]]:
+        """Return the layout that knows no other texts than those of some rows.
+
+        Args:
+            cells: (N, C) all rows.
+            rows: the indices of the rows whose texts are kept.
+
+        Returns:
+            The layout, and all rows in it, NaN where a cell has none of its texts.
+        """
+        kept, formats = cells.copy(), dict[str, ColumnFormat]()
+        for index, column in enumerate(self.columns):
+            if isinstance(column.format, CategoryFormat):
+                formats[column.name], places = column.format.keep_values(cells[rows, index])
+                kept[:, index] = np.append(places, np.nan)[column.format.indices(cells[:, index])]
+        columns = tuple(replace(column, format=formats.get(column.name, column.format)) for column in self.all_columns)
+        return replace(self, all_columns=columns), kept
 
     def frame(self, cells: NDArray[np.float64], first: int) -> DataFrame:
         """Return rows (N, C) as a typed table, with new keys from row number `first` on."""

@@ -26,7 +26,7 @@ from zerosum.data.tables.number_model import MAX_ROWS, can_fit, find_tight, fit_
 from zerosum.data.tables.summary import TableSummary
 from zerosum.data.tables.table_file import read_table
 from zerosum.data.tables.text_table import TextColumn, TextTable, shorten_cell
-from zerosum.data.text import pluralize, printable
+from zerosum.data.text import format_counts, pluralize, printable
 
 MIN_ROWS = 20
 """Least number of rows to train on."""
@@ -51,9 +51,9 @@ def load_table(data: TableDataConfig, options: LoadOptions, table: TextTable | N
     least = 1 if options.for_evaluation else MIN_ROWS
     if table.num_rows < least:
         raise table.error(f"has {pluralize(table.num_rows, 'row')}; give at least {least}")
-    former = options.former.codec if options.former else None
-    if isinstance(former, TableCodec):
-        return _build_dataset(data, options, table, former.layout, former)
+    known = options.codec or (options.former.codec if options.former else None)
+    if isinstance(known, TableCodec):
+        return _build_dataset(data, options, table, known.layout, known)
     layout = TableLayout(detect_columns(table, data.column), table.dialect, table.dtypes)
     _check_columns(data, table, layout)
     return _build_dataset(data, options, table, layout, None)
@@ -121,12 +121,16 @@ def _build_dataset(
     cells = layout.parse(table.columns)
     content_hashes = _hash_rows([table.columns[column.name] for column in layout.columns])
     train, held_out = _split(data, options, table, content_hashes)
+    summary = _summarize(data, table, layout, cells, content_hashes, bool(codec))
+    summary.train, summary.held_out = len(train), len(held_out)
+    if codec is None and not options.for_evaluation:
+        layout, kept = layout.keep_values(cells, train)
+        summary.notes += _note_of_held_out_values(layout, np.isnan(kept) & ~np.isnan(cells))
+        cells = kept
     fitted = codec or _fit_codec(data, layout, cells, train)
     if not fitted.has_blocks:
         raise table.error(_NOTHING_VARIES)
     seed = torch.from_numpy(content_hashes.view(np.int64).copy())
-    summary = _summarize(data, table, layout, cells, content_hashes, bool(codec))
-    summary.train, summary.held_out = len(train), len(held_out)
     labels = np.zeros(len(cells), np.int64)
     first = train[:MAX_ROWS]
     if codec is None and data.model_numbers and can_fit(fitted.spec, len(first)):
@@ -237,6 +241,16 @@ def _notes(table: TextTable, layout: TableLayout, cells: Rows, has_codec: bool) 
                 notes.append(f"column {printable(column.name)}: {cells_text} with a value that the run does not know, "
                              "taken as missing")  # fmt: skip
     return notes
+
+
+def _note_of_held_out_values(layout: TableLayout, is_lost: NDArray[np.bool_]) -> list[str]:
+    """Return a sentence about the cells (N, C) with a value that no training row has, if there are any."""
+    counts = {printable(column.name): int(count) for column, count in zip(layout.columns, is_lost.sum(0), strict=True)}
+    found = {name: count for name, count in counts.items() if count}
+    if not found:
+        return []
+    return [f"values that only held-out rows have are not learned, and count as missing in the evaluation; number of "
+            f"such cells: {format_counts(found)}"]  # fmt: skip
 
 
 def _count_unknown(table: TextTable, known: ColumnFormat, name: str, cells: NDArray[np.float64]) -> int:
