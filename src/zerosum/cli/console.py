@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+_SHOWN_LOSSES = ("or/objective", "autoencoder/reconstruction")
+"""The ends of the names of the losses in a line: of generator and discriminator, and of what is trained before them."""
 SEVERITY_STYLES = {"severe": "bold red", "mild": "yellow", "note": "dim"}
 
 
@@ -47,15 +49,12 @@ class LineReporter:
     def tick(self, row: Row) -> None:
         """Print the losses, the discriminator's accuracy, the speed and the remaining time."""
         losses = ", ".join(
-            f"{key.replace('/objective', '')} {value:.3f}" for key, value in row.items() if key.endswith("or/objective")
+            f"{key.replace('/objective', '')} {value:.3f}" for key, value in row.items() if key.endswith(_SHOWN_LOSSES)
         )
-        real, fake = row.get("signals/real_accuracy", 0), row.get("signals/fake_accuracy", 0)
-        accuracy = f"accuracy real {real:.2f} fake {fake:.2f}"
+        accuracy = _format_accuracy(row, "accuracy real {:.2f} fake {:.2f}")
         remaining = format_seconds(estimate_remaining_seconds(row, self.max_examples, self.max_seconds))
-        self.message(
-            f"{format_count(row['examples']):>11} examples  {losses}  {accuracy}  "
-            f"{row['examples_per_second']:,.0f} examples/s  {remaining} left"
-        )
+        shown = "  ".join(part for part in (f"{format_count(row['examples']):>11} examples", losses, accuracy) if part)
+        self.message(f"{shown}  {row['examples_per_second']:,.0f} examples/s  {remaining} left")
 
     def finding(self, finding: ReportedFinding, is_active: bool) -> None:
         """Print a line when a finding becomes active, and one when it no longer is."""
@@ -123,7 +122,7 @@ class LiveReporter:
         table = Table(box=None, padding=(0, 2), header_style="dim")
         for column in ("player", "total loss", "losses", "accuracy on"):
             table.add_column(column)
-        accuracy = f"real {row.get('signals/real_accuracy', 0):.0%}, fake {row.get('signals/fake_accuracy', 0):.0%}"
+        accuracy = _format_accuracy(row, "real {:.0%}, fake {:.0%}")
         for player in [name.removeprefix("lr/") for name in row if name.startswith("lr/")]:
             losses = {key.partition("/")[2]: value for key, value in row.items() if key.startswith(f"{player}/")}
             parts = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
@@ -139,6 +138,13 @@ class LiveReporter:
             for finding in self.active_findings.values()
         ]
         return Group(table, *findings, ProgressBar(total=1.0, completed=fraction, width=72), status)
+
+
+def _format_accuracy(row: Row, form: str) -> str:
+    """Return the accuracy on real and on fake samples; "" before the discriminator's first move."""
+    if "signals/real_accuracy" not in row:
+        return ""
+    return form.format(row["signals/real_accuracy"], row.get("signals/fake_accuracy", 0))
 
 
 def _format_finding(finding: ReportedFinding) -> str:
