@@ -67,6 +67,8 @@ class LoadOptions:
     """Whether the number of held-out examples has bounds: see `split_by_content`; not if the user set the fraction."""
     for_evaluation: bool = False
     """The data are only evaluated: a single item is enough."""
+    generated: bool = False
+    """The items were generated: also those that are invalid, or equal to others, are kept."""
     test_split: bool = False
     """Of data that have been split into files for training and for a test, read those for the test."""
     former: FormerData | None = None
@@ -250,6 +252,7 @@ DATA_KINDS = KindRegistry[DataKind](
         "image-pairs": "zerosum.data.image_pairs.kind:IMAGE_PAIRS",
         "points": "zerosum.data.points.kind:POINTS",
         "tables": "zerosum.data.tables.kind:TABLES",
+        "molecules": "zerosum.data.molecules.kind:MOLECULES",
     }
 )
 """The kinds of data by name; one line for each."""

@@ -266,7 +266,7 @@ def evaluate_folders(
         reporter = reporter if rank == 0 else SilentReporter()
         trained = _load_source(data, str(train), reporter, held_out_fraction=HELD_OUT_FRACTION) if train else None
         reals = _load_source(data, str(real), reporter, trained)
-        fakes = _load_source(data, str(fake), reporter, reals if trained is None else trained)
+        fakes = _load_source(data, str(fake), reporter, reals if trained is None else trained, generated=True)
         task, classifier_dataset = request.build_folders_task(fakes, reals, trained, options)
         loaded = {"fake": fakes, "real": reals} | ({"train": trained} if trained else {})
         same = _describe_same_sources({name: (sources[name], dataset) for name, dataset in loaded.items()})
@@ -312,11 +312,17 @@ def _choose_common_settings(sources: Mapping[str, str], given: Mapping[str, obje
 
 
 def _load_source(
-    data: DataConfig, source: str, reporter: Reporter, first: Dataset | None = None, held_out_fraction: float = 0.0
+    data: DataConfig,
+    source: str,
+    reporter: Reporter,
+    first: Dataset | None = None,
+    held_out_fraction: float = 0.0,
+    generated: bool = False,
 ) -> Dataset:
     """Load all items of a source, in the same form as those of the first source, if there is one."""
     is_training_data = held_out_fraction > 0
     options = load_options(reporter, f"reading {source}", held_out_fraction, test_split=not is_training_data)
+    options = replace(options, generated=generated)
     settings = data.model_copy(update={"source": source})
     dataset = (
         load_dataset(settings, options)

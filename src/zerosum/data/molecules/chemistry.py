@@ -110,9 +110,9 @@ def largest_part(molecule: Mol) -> LargestPart:
     from rdkit import Chem
     from rdkit.Chem import rdMolDescriptors
 
-    parts = Chem.GetMolFrags(molecule, asMols=True)
-    if len(parts) == 1:
+    if len(Chem.GetMolFrags(molecule)) == 1:  # copying the parts takes as long as parsing
         return LargestPart(molecule, False, False)
+    parts = Chem.GetMolFrags(molecule, asMols=True)
     ranked = sorted((-part.GetNumHeavyAtoms(), -rdMolDescriptors.CalcExactMolWt(part), to_canonical(part), place)
                     for place, part in enumerate(parts))  # fmt: skip
     first = ranked[0]

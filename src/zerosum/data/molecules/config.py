@@ -36,12 +36,15 @@ class MoleculeDataConfig(DataConfig):
     """What is held out: single molecules (content), or all molecules of a Bemis-Murcko scaffold together (scaffold)."""
     max_tokens: Annotated[int, Field(ge=8, le=2_000)] = 120
     """Largest number of tokens of a SMILES text and its end; molecules with more are left out."""
+    vocabulary: Annotated[int, Field(ge=0, le=60_000)] = 255
+    """Number of tokens and frequent fragments that networks read and write; 0: tokens alone. With fragments, a molecule
+    has fewer steps."""
     given: Annotated[float, Field(ge=0, le=1)] = 0.8
     """Fraction of the training molecules of which some known properties are given, at random, so that samples can be
     asked for any of them; 0: none."""
     max_labeled: Annotated[int, Field(ge=0)] = 100_000
     """Largest number of molecules of which properties are computed, chosen by content; those of a file are all read."""
-    form_fields: ClassVar[tuple[str, ...]] = ("properties", "score", "max_tokens")
+    form_fields: ClassVar[tuple[str, ...]] = ("properties", "score", "max_tokens", "vocabulary")
 
     @property
     def trains_conditions(self) -> bool:

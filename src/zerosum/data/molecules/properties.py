@@ -40,6 +40,8 @@ class Property:
     compute: Callable[[Mol], float]
     is_count: bool = False
     """Whether its values are whole numbers."""
+    own_function: Callable[..., object] | None = None
+    """The function of the user, if it is one."""
 
     def __call__(self, molecule: Mol) -> float:
         """Return the property of a molecule; NaN if it has none.
@@ -161,7 +163,8 @@ def load_score(location: str) -> Property:
     if not callable(found):
         raise BadInput(f"`data.score` {printable(location)}: the module has no function of this name; correct it")
     description = (inspect.getdoc(found) or f"{module_name}:{name}").strip().splitlines()[0]
-    return Property(name, description, found if _takes_molecule(found) else _of_text(found))
+    compute = found if _takes_molecule(found) else _of_text(found)
+    return Property(name, description, compute, own_function=found)
 
 
 def _takes_molecule(function: Callable[..., object]) -> bool:

@@ -71,7 +71,7 @@ def encode_texts(
     return raw, known
 
 
-def decode_rows(rows: NDArray[np.integer], tokens: Sequence[str]) -> NDArray[np.str_]:
+def decode_rows(rows: NDArray[np.generic], tokens: Sequence[str]) -> NDArray[np.str_]:
     """Return the texts (N,) of token numbers (N, L), up to the first 0."""
     known = np.array(["", *tokens], object)
     is_ended = (rows == 0).cumsum(1) > 0
