@@ -112,8 +112,8 @@ def make_images(size: int = 4, classes: tuple[str, ...] = ()) -> Dataset:
 def test_every_kind_of_data_has_an_evaluation() -> None:
     assert list(EVALUATION_KINDS) == list(DATA_KINDS)
     assert isinstance(EVALUATION_KINDS, KindRegistry)
-    with pytest.raises(BadInput, match=r"`data.kind` molecules: there is no such kind"):
-        EVALUATION_KINDS.find("molecules")
+    with pytest.raises(BadInput, match=r"`data.kind` sounds: there is no such kind"):
+        EVALUATION_KINDS.find("sounds")
 
 
 def test_default_features(monkeypatch: pytest.MonkeyPatch) -> None:

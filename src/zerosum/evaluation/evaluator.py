@@ -20,7 +20,7 @@ from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.features.classifier import ClassifierFeatures
 from zerosum.evaluation.features.extract import FeatureExtractor, FeatureSet
 from zerosum.evaluation.kinds.base import CLASSIFIER, EVALUATION_KINDS, EvaluationKind
-from zerosum.evaluation.metrics.base import ItemComparison
+from zerosum.evaluation.metrics.base import ItemComparison, SharedResults
 from zerosum.evaluation.metrics.per_class import evaluate_per_class
 from zerosum.evaluation.metrics.registry import check_names, find_described
 from zerosum.evaluation.overlap import Contents, RecordingSet, find_overlaps
@@ -31,6 +31,7 @@ from zerosum.evaluation.request import (
     EvaluationTask,
     get_class_labels,
     require_enough_examples,
+    without_invalid,
     without_repeated,
 )
 from zerosum.evaluation.result import EvaluationResult, ScoreWithFloor, evaluate_samples
@@ -112,7 +113,9 @@ def run_evaluation(
         BadInput: a set has too few items, all real items are the same, or two metrics have one name.
     """
     require_enough_examples(task, options.neighbors)
-    check_names([*find_described(), *evaluation_kind(task.real.dataset).metrics])
+    kind = evaluation_kind(task.real.dataset)
+    check_names([*find_described(), *kind.metrics])
+    task = without_invalid(task, options.neighbors)
     if isinstance(extractor.network, ClassifierFeatures):
         task = task.without_memorization(
             "memorization is not measured: the classifier was trained on these training "
@@ -120,8 +123,30 @@ def run_evaluation(
             "separate them from all others; `features` lite0 measures it"
         )
     item_task = task
-    if evaluation_kind(task.real.dataset).has_equal_items and task.train:
+    if kind.has_equal_items and task.train:
         task = without_repeated(task, task.train)
+    feature_sets, contents = _extract_features(task, extractor, reporter)
+    result = evaluate_samples(
+        _build_protocol(task, options, extractor.network),
+        feature_sets["real"], feature_sets["generated"], feature_sets["floor"],
+        (feature_sets["train"], feature_sets["held_out"]) if task.train and task.held_out else None,
+        lambda step: reporter.message(f"computing {step}"),
+        task.real.dataset.summary.noun,
+        kind.max_neighbors_searched,
+    )  # fmt: skip
+    overlaps = find_overlaps(task, contents)
+    result = replace(result, warnings=[*result.warnings, *task.warnings], overlaps=overlaps)
+    result = _add_item_scores(result, item_task, reporter)
+    if classifier:
+        result = replace(result, per_class=_evaluate_classes(task, classifier, extractor, result, feature_sets))
+    return result, feature_sets
+
+
+def _extract_features(
+    task: EvaluationTask, extractor: FeatureExtractor, reporter: Reporter
+) -> tuple[dict[str, FeatureSet], dict[str, Contents]]:
+    """Return the features of the sets of a task by their names, and the contents of those that were read."""
+    thumbnails = partial(evaluation_kind(task.real.dataset).thumbnails, codec=task.real.dataset.codec)
     sample_sets: dict[str, SampleSet | None] = {
         "real": task.real, "floor": task.floor_set, "generated": task.generated, "train": task.train,
         "held_out": task.held_out,
@@ -133,23 +158,10 @@ def run_evaluation(
             feature_sets[name] = feature_sets["real"]
         elif sample_set is not None:
             progress = partial(_report_progress, reporter, f"extracting features of {sample_set.name}")
-            thumbnails = partial(evaluation_kind(task.real.dataset).thumbnails, codec=task.real.dataset.codec)
             recorded = RecordingSet(sample_set, thumbnails)
             feature_sets[name] = extractor.extract(recorded, isinstance(sample_set, RealSet), progress)
             contents[name] = recorded.contents()
-    result = evaluate_samples(
-        _build_protocol(task, options, extractor.network),
-        feature_sets["real"], feature_sets["generated"], feature_sets["floor"],
-        (feature_sets["train"], feature_sets["held_out"]) if task.train and task.held_out else None,
-        lambda step: reporter.message(f"computing {step}"),
-        task.real.dataset.summary.noun,
-    )  # fmt: skip
-    overlaps = find_overlaps(task, contents)
-    result = replace(result, warnings=[*result.warnings, *task.warnings], overlaps=overlaps)
-    result = _add_item_scores(result, item_task, reporter)
-    if classifier:
-        result = replace(result, per_class=_evaluate_classes(task, classifier, extractor, result, feature_sets))
-    return result, feature_sets
+    return feature_sets, contents
 
 
 def _add_item_scores(result: EvaluationResult, task: EvaluationTask, reporter: Reporter) -> EvaluationResult:
@@ -161,7 +173,8 @@ def _add_item_scores(result: EvaluationResult, task: EvaluationTask, reporter: R
     kind = evaluation_kind(task.real.dataset)
     if not kind.metrics or (dist.is_initialized() and dist.get_rank() > 0):
         return result
-    comparison = _compare_items(task)
+    shared = SharedResults(partial(_report_progress, reporter, f"reading {task.real.dataset.summary.noun}s"))
+    comparison = _compare_items(task, shared)
     floor_comparison = replace(comparison, generated=_take_all(task.floor_set))
     is_size_matched = len(task.floor_set) >= len(task.generated)
     scores, parts, notes = dict(result.scores), dict(result.parts), list(result.warnings)
@@ -178,17 +191,18 @@ def _add_item_scores(result: EvaluationResult, task: EvaluationTask, reporter: R
     return replace(result, scores=scores, parts=parts, warnings=[*notes, *kind.notes])
 
 
-def _compare_items(task: EvaluationTask) -> ItemComparison:
-    """Return the items of a task."""
+def _compare_items(task: EvaluationTask, shared: SharedResults) -> ItemComparison:
+    """Return the items of a task, of which the samples may be invalid."""
     train = task.train_items or task.train if task.train else None
     return ItemComparison(
-        _take_all(task.generated),
+        _take_all(task.all_samples or task.generated),
         _take_all(task.real),
         _take_all(train.head(MAX_SAMPLES)) if train else None,
         len(train or ()),
         _take_all(task.held_out) if train and task.held_out else None,
         task.real.dataset,
         train,
+        shared,
     )
 
 
@@ -205,7 +219,7 @@ def _build_protocol(task: EvaluationTask, options: EvaluationOptions, network: F
         real_fingerprint=task.real.fingerprint,
         reference_split=task.reference_split,
         num_real=len(task.real),
-        num_generated=len(task.generated),
+        num_generated=len(task.all_samples or task.generated),
         sample_source=options.sample_source,
         truncation=truncation_or_none(options.truncation),
         neighbors=options.neighbors,

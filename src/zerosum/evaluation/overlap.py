@@ -16,7 +16,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 
 from zerosum.data.codec import Items
-from zerosum.data.content_hash import hash_contents
+from zerosum.data.content_hash import hash_content, hash_contents
 from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.kinds.base import EVALUATION_KINDS
 from zerosum.evaluation.metrics.nearest_neighbors import nearest_neighbors
@@ -69,9 +69,7 @@ class RecordingSet:
     def take(self, rows: NDArray[np.int64]) -> Items:
         """Return rows (n, ...), whose contents are kept."""
         items = self._sample_set.take(rows)
-        header = f"{items.shape[1:]} {items.dtype}"
-        bytes_of_items = np.ascontiguousarray(items).view(np.uint8).reshape(len(items), -1)
-        self._blocks[int(rows[0])] = Contents(hash_contents(header, bytes_of_items), self._thumbnails(items))
+        self._blocks[int(rows[0])] = Contents(_hash_items(items), self._thumbnails(items))
         return items
 
     def contents(self) -> Contents:
@@ -86,6 +84,14 @@ class RecordingSet:
         return Contents(
             np.concatenate([block.hashes for block in ordered]), np.concatenate(thumbnails) if thumbnails else None
         )
+
+
+def _hash_items(items: Items) -> NDArray[np.uint64]:
+    """Return hashes (n,) of the contents of items (n, ...)."""
+    if items.dtype.kind == "U":  # an array of texts is as wide as the longest one in it
+        return np.array([hash_content("text", text.encode()) for text in items.astype(str).tolist()], np.uint64)
+    header = f"{items.shape[1:]} {items.dtype}"
+    return hash_contents(header, np.ascontiguousarray(items).view(np.uint8).reshape(len(items), -1))
 
 
 @dataclass(frozen=True)

@@ -124,9 +124,14 @@ class Protocol:
         )
 
     def score_name(self, short_name: str) -> str:
-        """Return the full name of a score of features: "kid" is "kid_lite0", and "fd" is "fid" for a standard FID."""
+        """Return the full name of a score of features: "kid" is "kid_lite0".
+
+        A Fréchet distance has the name of its literature: "fid" for a standard FID, and "fcd" for one of ChemNet.
+        """
         if short_name == "fd" and self.is_standard_fid:
             return "fid"
+        if short_name == "fd" and self.features == "chemnet":
+            return "fcd"
         return f"{short_name}_{self.features.rpartition(':')[2]}"
 
 

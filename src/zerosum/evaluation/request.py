@@ -66,6 +66,8 @@ class EvaluationTask:
     """All real items, where `real` is a part of them; None: `real`."""
     train_items: RealSet | None = None
     """All items the generator was trained on, which samples and real items may be copies of; None: not known."""
+    all_samples: SampleSet | None = None
+    """All samples, where `generated` are those that are items of their kind; None: `generated`."""
 
     def without_memorization(self, reason: str) -> EvaluationTask:
         """Return the task without the memorization test, with the reason as a warning."""
@@ -195,6 +197,38 @@ def without_repeated(task: EvaluationTask, train: RealSet) -> EvaluationTask:
         f"C_T and authenticity are not measured: {counts[counts > 1].sum() / len(train):.0%} of the training "
         f"{train.dataset.summary.noun}s equal another one, so samples do by chance; see `exact_copies`"
     )
+
+
+def without_invalid(task: EvaluationTask, neighbors: int) -> EvaluationTask:
+    """Return a task without the samples that are no items of their kind, and with as many real items for the floor.
+
+    Where a kind of data has such samples, all of them are generated here once, and are in memory.
+
+    Raises:
+        BadInput: fewer than `neighbors` + 2 samples are valid.
+    """
+    dataset, samples = task.real.dataset, task.generated
+    if not dataset.codec.may_be_invalid:
+        return task
+    items = samples.take(np.arange(len(samples)))
+    kept = np.flatnonzero(~dataset.codec.find_invalid(items))
+    if len(kept) < neighbors + 2:
+        raise BadInput(
+            f"{samples.name}: of {len(items):,}, only {len(kept):,} are valid {dataset.summary.noun}s, too few for a "
+            "score; train for a longer time"
+        )
+    labels = samples.requested_labels if isinstance(samples, GeneratedSet) else None
+    all_samples = GeneratedSet(partial(_take_items, items), len(items), samples.name, labels)
+    if len(kept) == len(items) and isinstance(samples, RealSet):
+        return task
+    normal = EVALUATION_KINDS.find(dataset.summary.kind).normalize(items[kept])
+    own_labels = None if labels is None else labels[kept]
+    valid = GeneratedSet(partial(_take_items, normal), len(kept), samples.name, own_labels)
+    return replace(task, generated=valid, floor_set=task.floor_set.head(len(kept)), all_samples=all_samples)
+
+
+def _take_items(items: Items, start: int, count: int) -> Items:
+    return items[start : start + count]
 
 
 def hold_the_same(first: Dataset, second: Dataset) -> bool:

@@ -129,6 +129,7 @@ def evaluate_samples(
     memorization_sets: tuple[FeatureSet, FeatureSet] | None,
     report: Callable[[str], None],
     noun: str,
+    max_neighbors_searched: int = 1_000_000,
 ) -> EvaluationResult:
     """Compute every score of generated samples, with its floor.
 
@@ -142,10 +143,11 @@ def evaluate_samples(
             real ones it was not trained on; None: not known.
         report: called with the name of each step.
         noun: one item of the data in words, for messages; the plural has an s.
+        max_neighbors_searched: largest number of real items among which neighbors are searched.
     """
     report("distances and manifolds")
     k = protocol.neighbors
-    real_distances = compute_self_distances(real.features, k)
+    real_distances = compute_self_distances(real.head(max_neighbors_searched).features, k)
     pairwise = compute_cross_scores(real_distances, compute_self_distances(generated.features, k), protocol.is_paired)
     scores = _compute_scores(Comparison(real, generated, pairwise, k))
     report(f"the floor: real {noun}s against real {noun}s")

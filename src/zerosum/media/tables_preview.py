@@ -46,7 +46,7 @@ class _Bars:
     is_numeric: bool
 
 
-def draw_rows(items: Items, real: Items | None = None) -> Image.Image:
+def draw_rows(items: Items, real: Items | None = None, with_rows: bool = True) -> Image.Image:
     """Draw rows over real ones, as one image.
 
     The real rows alone determine axes and categories, so that the images of a run can be compared and played as a
@@ -55,6 +55,7 @@ def draw_rows(items: Items, real: Items | None = None) -> Image.Image:
     Args:
         items: (N,) generated rows, N >= 1, with the fields that `preview_rows` makes.
         real: (M,) real rows, M >= 1; None: only the generated ones are drawn.
+        with_rows: draw the first rows as a table, too.
     """
     rows = cast("Fields", items)
     names = list(rows.dtype.names or ())
@@ -62,14 +63,15 @@ def draw_rows(items: Items, real: Items | None = None) -> Image.Image:
     width = in_row * _WIDTH + _MARGIN
     top = _TITLE + _MARGIN
     bottom = top + math.ceil(len(names) / in_row) * _HEIGHT
-    num_lines = min(_TABLE_ROWS, len(items)) + 1
+    num_lines = min(_TABLE_ROWS, len(items)) + 1 if with_rows else 0
     image = Image.new("RGB", (width, bottom + num_lines * _TABLE_LINE + 2 * _MARGIN), "white")
     draw = ImageDraw.Draw(image)
     _draw_legend(draw, real is not None)
     for number, name in enumerate(names):
         corner = (_MARGIN + number % in_row * _WIDTH, top + number // in_row * _HEIGHT)
         _draw_panel(draw, corner, name, rows[name], None if real is None else cast("Fields", real)[name])
-    _draw_table(draw, bottom + _MARGIN, width, rows[: num_lines - 1])
+    if with_rows:
+        _draw_table(draw, bottom + _MARGIN, width, rows[: num_lines - 1])
     return image
 
 

@@ -57,6 +57,8 @@ class EvaluationKind:
     """Sentences that every evaluation of this kind of data has."""
     captions: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Title and caption of each figure of `draw_figures`, by its name; `{noun}` is one item of the data."""
+    max_neighbors_searched: ClassVar[int] = 1_000_000
+    """Largest number of real items among which neighbors are searched, since the time grows with its square."""
 
     def default_features(self) -> str:
         """Return the name of the features that samples are evaluated by.
@@ -112,6 +114,10 @@ class EvaluationKind:
         """Return what `network_input` depends on besides the items, for the key of cached features; "" for nothing."""
         return ""
 
+    def normalize(self, items: Items) -> Items:
+        """Return valid items (N, ...) in the form in which equal ones have equal values; by default themselves."""
+        return items
+
     def thumbnails(self, items: Items, codec: Codec) -> NDArray[np.float32] | None:
         """Return thumbnails (N, D) of items (N, ...) by which near-copies are found; None: only exact copies are."""
         return None
@@ -131,6 +137,7 @@ EVALUATION_KINDS = KindRegistry[EvaluationKind](
         "image-pairs": "zerosum.evaluation.kinds.image_pairs:IMAGE_PAIR_EVALUATION",
         "points": "zerosum.evaluation.kinds.points:POINT_EVALUATION",
         "tables": "zerosum.evaluation.kinds.tables:TABLE_EVALUATION",
+        "molecules": "zerosum.evaluation.kinds.molecules:MOLECULE_EVALUATION",
     },
     floor="evaluation",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,13 @@ from zerosum.evaluation.metrics.score import Score
 if TYPE_CHECKING:
     from zerosum.data.codec import Items
     from zerosum.data.dataset import Dataset
+    from zerosum.data.kind import ProgressFn
     from zerosum.evaluation.features.extract import FeatureSet
     from zerosum.evaluation.protocol import Protocol
     from zerosum.evaluation.sample_sets import SampleSet
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +113,29 @@ class Metric(MetricInfo):
     """Returns the score of two sets; None where it does not apply, as without class probabilities."""
 
 
+class SharedResults:
+    """Results that metrics of one evaluation share: what one of them has computed of a set of items, others look up.
+
+    Example:
+        >>> shared, items, calls = SharedResults(), np.zeros(3), []
+        >>> count = lambda items, progress: calls.append("counting") or len(items)
+        >>> shared.find(items, count), shared.find(items, count), calls
+        (3, 3, ['counting'])
+    """
+
+    def __init__(self, progress: ProgressFn = lambda done, total: None) -> None:
+        """Create a store without results; `progress` is called by what computes them."""
+        self._progress = progress
+        self._found: dict[tuple[int, Callable[[Items, ProgressFn], object]], tuple[Items, object]] = {}
+
+    def find(self, items: Items, compute: Callable[[Items, ProgressFn], T]) -> T:
+        """Return what a function computes of items (N, ...); the same array is given to it once."""
+        key = (id(items), compute)
+        if key not in self._found:
+            self._found[key] = (items, compute(items, self._progress))  # with the items, so that no others get their id
+        return cast("T", self._found[key][1])
+
+
 @dataclass(frozen=True, eq=False)
 class ItemComparison:
     """Items that are compared: samples with real items or, for the floor, other real items with them."""
@@ -127,6 +154,8 @@ class ItemComparison:
     """The dataset of the real items, with its codec and its summary."""
     all_train: SampleSet | None = None
     """All training items, to be read in blocks; None without `train`."""
+    shared: SharedResults = field(default_factory=SharedResults)
+    """What metrics share of this evaluation, whose floors it includes."""
 
 
 @dataclass(frozen=True)

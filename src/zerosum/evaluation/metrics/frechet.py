@@ -238,5 +238,6 @@ METRICS = (
 )
 DESCRIBED_SCORES = (
     MetricInfo("fid", "Fréchet inception distance, by the standard protocol", lower_is_better=True, position=20),
+    MetricInfo("fcd", "Fréchet ChemNet distance", lower_is_better=True, position=20),
 )
-"""The name of `fd` by the standard protocol."""
+"""The names of `fd` by the standard protocol, and of molecules."""
