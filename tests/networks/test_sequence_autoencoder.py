@@ -20,6 +20,7 @@ SEQUENCES = torch.tensor([[1, 2, 3, 0, 0, 0], [4, 0, 0, 0, 0, 0], [1, 2, 3, 4, 1
 
 def build(**settings: object) -> RecurrentAutoencoder:
     torch.manual_seed(0)
+    settings = {"temperature": 1.0} | settings
     config = RecurrentAutoencoderConfig(
         code_size=4,
         encoder_width=16,

@@ -43,7 +43,7 @@ class RecurrentAutoencoder(Autoencoder):
 
     def __init__(
         self, length: int, num_tokens: int, code_size: int, *, encoder_width: int, decoder_width: int,
-        embedding_size: int, num_given: int, decoding_noise: float,
+        embedding_size: int, num_given: int, decoding_noise: float, temperature: float,
     ) -> None:  # fmt: skip
         """Build the networks.
 
@@ -56,10 +56,11 @@ class RecurrentAutoencoder(Autoencoder):
             embedding_size: values of the vector that stands for a token.
             num_given: values of a condition; 0 for none.
             decoding_noise: standard deviation of the noise that is added to codes from which sequences are drawn.
+            temperature: divides the logits of tokens that are drawn.
         """
         super().__init__()
         self.length, self.num_tokens, self.code_size = length, num_tokens, code_size
-        self.decoding_noise, self.temperature = decoding_noise, 1.0
+        self.decoding_noise, self.temperature = decoding_noise, temperature
         if num_given:
             self.condition_inputs = ("seed", "condition")
         self.encoder_embedding = nn.Embedding(num_tokens, embedding_size)

@@ -23,17 +23,21 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
     kind: Literal["recurrent"] = "recurrent"
     code_size: Annotated[int, Field(ge=1, le=4096)] = 64
     """Values of a code."""
-    encoder_width: Width = 256
+    encoder_width: Width = 192
     """Values of the encoder's state."""
     decoder_width: Width = 384
     """Values of the decoder's state."""
-    embedding_size: Width = 128
+    embedding_size: Width = 64
     """Values of the vector that stands for a token."""
     condition: Literal["none", "given"] = "none"
     """Whether the decoder is told what is given, such as wanted properties (given), or not."""
-    decoding_noise: Annotated[float, Field(ge=0, le=10)] = 0.5
+    decoding_noise: Annotated[float, Field(ge=0, le=10)] = 1.0
     """Standard deviation of the noise on codes from which samples are drawn: with more of it, the decoder relies less
     on codes that no sample has, and samples are likelier, but follow their codes less."""
+
+    temperature: Annotated[float, Field(ge=0, le=10)] = 0.7
+    """By which the logits of tokens are divided when samples are drawn: below 1, likely tokens are drawn more often
+    than in training, so that more samples are valid, and they differ less; at 0, the most likely token is chosen."""
 
     def code_spec(self, spec: SampleSpec) -> TensorSpec:
         """Return what the code of a sequence is.
@@ -71,4 +75,5 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
             embedding_size=self.embedding_size,
             num_given=count_given(self.condition, condition_spec, "autoencoder.condition"),
             decoding_noise=self.decoding_noise,
+            temperature=self.temperature,
         )
