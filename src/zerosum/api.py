@@ -10,6 +10,7 @@ from zerosum.workflows.edit import edit, encode, mix
 from zerosum.workflows.evaluate import evaluate, evaluate_folders
 from zerosum.workflows.export import export
 from zerosum.workflows.inspect import inspect_dataset
+from zerosum.workflows.optimize import optimize
 from zerosum.workflows.run import Run
 from zerosum.workflows.sample import sample, walk
 from zerosum.workflows.trace_nan import trace_nan
@@ -29,6 +30,7 @@ __all__ = [
     "load",
     "load_translator",
     "mix",
+    "optimize",
     "profile",
     "resume",
     "sample",

@@ -72,3 +72,15 @@ def test_wishes_are_given_values(run: Path, run_cli) -> None:
         code, out, err = run_cli("sample", "r", "-n", "5", *arguments)
         assert (code, out) == (2, ""), arguments
         assert expected in err
+
+
+def test_rows_have_no_scores_to_raise(run: Path, run_cli) -> None:
+    for arguments, expected in (
+        (("--raise", "net"), "--raise: samples of this kind of data have no scores"),
+        (("--raise", "net", "--lower", "net"), "--raise or --lower: name one score"),
+        (("--raise", "net", "--want", "net"), "--want net: give each name once"),
+    ):
+        code, out, err = run_cli("optimize", "r", *arguments)
+        assert (code, out) == (2, ""), arguments
+        assert expected in err
+        assert len(err.strip().splitlines()) == 1

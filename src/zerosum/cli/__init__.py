@@ -9,13 +9,13 @@ import sys
 from zerosum.cli import train  # first, because --help lists commands in the order in which they are registered
 
 # isort: split
-from zerosum.cli import evaluate, generate
+from zerosum.cli import evaluate, generate, optimize
 
 # isort: split
 from zerosum.cli import export
 from zerosum.cli.app import app, run_safely
 
-__all__ = ["app", "evaluate", "export", "generate", "main", "run_safely", "train"]
+__all__ = ["app", "evaluate", "export", "generate", "main", "optimize", "run_safely", "train"]
 
 
 def main() -> None:

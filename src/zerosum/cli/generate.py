@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -24,7 +23,7 @@ from zerosum.cli.app import (
     echo,
     echo_path,
 )
-from zerosum.data.text import QUOTED, unquote
+from zerosum.cli.given import add_wishes, parse_given
 from zerosum.errors import BadInput
 
 
@@ -76,7 +75,7 @@ def sample(
     with redirect_stdout(sys.stderr):  # standard output is the path alone, for scripts
         folder = api.sample(
             run, num_samples, first=first, each=each, seed=seed, truncation=truncation, label=label,
-            given=_add_wishes(_parse_given(given), wishes or []), where=where, temperature=temperature, into=into,
+            given=add_wishes(parse_given(given), wishes or []), where=where, temperature=temperature, into=into,
             best=best, device=device, reporter=create_reporter(),
         )  # fmt: skip
     echo_path(folder)
@@ -238,49 +237,6 @@ def apply(
         echo_path(paths[0])
     else:
         echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
-
-
-_GIVEN = re.compile(rf"""\s*({QUOTED}|[^"',=][^,=]*?)\s*=\s*({QUOTED}|[^"',][^,]*?)\s*(?:,|$)""")
-"""A name and its value, each in quotes if it holds other marks: city="Linz, Nord"."""
-
-
-def _parse_given(text: str) -> list[float] | dict[str, str | float]:
-    """Return the given values by name, or the numbers, which are separated by commas; [] for an empty text."""
-    if "=" not in text:
-        try:
-            return [float(part) for part in text.split(",")] if text else []
-        except ValueError:
-            raise BadInput(f"--given {text}: give values by name, age=40,species=cat, or numbers: 0.5,-1") from None
-    values: dict[str, str | float] = {}
-    start = 0
-    while start < len(text):
-        match = _GIVEN.match(text, start)
-        name, value = (unquote(part) for part in match.groups()) if match else ("", "")
-        if match is None or not name or not value or name in values:
-            raise BadInput(
-                f"--given {text}: give each name once, with a value: age=40,species=cat; a value with a "
-                "comma stands in quotes"
-            )
-        values[name] = value
-        start = match.end()
-    return values
-
-
-def _add_wishes(given: list[float] | dict[str, str | float], wishes: list[str]) -> list[float] | dict[str, str | float]:
-    """Return given values with further ones, each as NAME=VALUE; given numbers without names exclude them."""
-    if not wishes:
-        return given
-    if isinstance(given, list):
-        if given:
-            raise BadInput(f"--want {wishes[0]}: --given has numbers without names; leave one of the flags out")
-        given = {}
-    values = given.copy()
-    for wish in wishes:
-        name, equals, value = (part.strip() for part in wish.partition("="))
-        if not (name and equals and value) or name in values:
-            raise BadInput(f"--want {wish}: give each name once, with a value, such as qed=0.9")
-        values[name] = value
-    return values
 
 
 def _parse_indices(flag: str, text: str) -> list[int]:

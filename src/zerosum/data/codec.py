@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import Tensor
 
+    from zerosum.data.item_scores import ItemScores
     from zerosum.game.sample_spec import SampleSpec
     from zerosum.game.types import Sample
 
@@ -121,6 +122,17 @@ class Codec(ABC):
             BadInput: it means none, or these items have nothing that can be compared.
         """
         raise BadInput("`where`: these samples have no columns whose values could be compared; leave it out")
+
+    def item_scores(self) -> ItemScores:
+        """Return the scores of items, and how similar items are, by which better ones are searched.
+
+        Raises:
+            BadInput: items of this kind have none.
+        """
+        raise BadInput(
+            "`maximize`: samples of this kind of data have no scores by which they could be compared; of a table, give "
+            "columns with `given`, or filter its rows with `where`"
+        )
 
     @abstractmethod
     def embed(self, sample: Sample) -> Tensor:

@@ -39,6 +39,8 @@ class WrittenSamples:
     """Loads the data that the generator was trained on; raises `BadInput` if they are not there any more."""
     reporter: Reporter
     """Receives progress."""
+    shown: tuple[str, ...] = ()
+    """Names of values that stand below a drawn sample, besides the given ones."""
 
 
 class MediaKind(ABC):

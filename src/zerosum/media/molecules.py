@@ -82,7 +82,7 @@ class MoleculeMedia(MediaKind):
         comparing = TimedProgress(samples.reporter, "comparing with training molecules")
         table = MoleculeTable.compare(described, samples.given, samples.first, training, comparing)
         table.write(samples.folder / TABLE_FILE)
-        save_image(_draw_described(table), samples.folder / SHEET_FILE)
+        save_image(_draw_described(table, samples.shown), samples.folder / SHEET_FILE)
         if training is not None and len(training.searched) < len(training.dataset.train):
             total = len(training.dataset.train)
             notes.append(f"the nearest is searched among {MAX_SEARCHED:,} of {total:,} training molecules")
@@ -123,10 +123,10 @@ class MoleculeMedia(MediaKind):
 MOLECULE_MEDIA = MoleculeMedia()
 
 
-def _draw_described(table: MoleculeTable) -> Image:
-    """Draw the first molecules, with their numbers and what was asked for."""
+def _draw_described(table: MoleculeTable, shown: Sequence[str]) -> Image:
+    """Draw the first molecules, with their numbers, properties that are `shown`, and those that were asked for."""
     described = table.described
-    names = [name for name in map(str.lower, table.given) if name in described.names]
+    names = [name for name in dict.fromkeys([*shown, *map(str.lower, table.given)]) if name in described.names]
     legends = []
     for place in range(min(SHEET_MOLECULES, len(described.canonical))):
         values = [described.properties[place, described.names.index(name)] for name in names]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosum.data.codec_files import load_codec
 from zerosum.data.kind import DATA_KINDS, LoadOptions, load_dataset
 from zerosum.errors import BadInput
 from zerosum.files import quote_path
-from zerosum.inference.load import located_recipe
-from zerosum.reporter import Reporter
+from zerosum.inference.hub import is_hub_name
+from zerosum.inference.load import located_recipe, read_recipe
+from zerosum.inference.model_folder import is_model_folder
+from zerosum.reporter import Reporter, TimedProgress
+from zerosum.run_folder import RunFolder
 from zerosum.workflows.changed_data import read_former_data
 
 if TYPE_CHECKING:
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
     from zerosum.data.dataset import Dataset
     from zerosum.data.former_data import FormerData
     from zerosum.recipes.recipe import Recipe
-    from zerosum.run_folder import RunFolder
     from zerosum.workflows.changed_data import LoadFn
 
 
@@ -71,6 +74,22 @@ def read_run_data(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Data
     return load_run_data(folder, recipe, load)
 
 
+def read_training_data(run: str | Path, reporter: Reporter) -> Dataset:
+    """Load the data that a generator was trained on, with progress messages.
+
+    Args:
+        run: the run folder, a model folder or hf:user/name.
+        reporter: receives the progress.
+
+    Raises:
+        BadInput: it is no run folder, or the data cannot be read, or have changed.
+    """
+    if is_hub_name(run) or is_model_folder(Path(run)):
+        raise BadInput(f"{run} is a model, which comes without its training data")
+    folder = RunFolder.open(Path(run))
+    return read_run_data(folder, read_recipe(folder), reporter)
+
+
 def load_other_data(data: DataConfig, dataset: Dataset, reporter: Reporter) -> Dataset:
     """Load other data in the form of a run's dataset, to compare samples with: their test split, or all of them.
 
@@ -101,7 +120,7 @@ def load_options(
     *,
     test_split: bool = False,
 ) -> LoadOptions:
-    """Return options of loading that report progress.
+    """Return options of loading that report progress, with the time that is left.
 
     Args:
         reporter: receives the progress.
@@ -109,10 +128,7 @@ def load_options(
         held_out_fraction: the fraction to hold out of data that are only evaluated; None: data of a run.
         test_split: whether to read the test split of data that have one.
     """
-
-    def progress(done: int, total: int) -> None:
-        reporter.progress(done, total, description)
-
+    progress = TimedProgress(reporter, description)
     if held_out_fraction is None:
         return LoadOptions(progress)
     return LoadOptions(progress, held_out_fraction, for_evaluation=True, test_split=test_split)

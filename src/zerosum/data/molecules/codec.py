@@ -15,6 +15,7 @@ from torch import Tensor
 from zerosum.data.codec import Codec, FilterFn, GivenValues, Items
 from zerosum.data.molecules.chemistry import canonical_smiles, find_invalid
 from zerosum.data.molecules.property_range import PropertyRange, find_property, parse_wanted
+from zerosum.data.molecules.scores import MoleculeScores
 from zerosum.data.molecules.tokens import Tokenizer, decode_rows, encode_texts, token_dtype
 from zerosum.data.molecules.where import parse_filter
 from zerosum.game.sample_spec import SampleSpec, TensorSpec
@@ -140,6 +141,10 @@ class MoleculeCodec(Codec):
             BadInput: it means none.
         """
         return parse_filter(text, self.score)
+
+    def item_scores(self) -> MoleculeScores:
+        """Return the properties of molecules, and how similar molecules are."""
+        return MoleculeScores(self.properties, self.score)
 
     # ------------------------------------------------------------------ given properties
 
