@@ -90,6 +90,7 @@ SIGNAL_DESCRIPTIONS = {
     "weights/ema_distance/": "distance of the EMA's weights from the weights, relative to their norm",
     "evaluation/diversity": "diversity in the evaluation's feature network (lite0), relative to real examples; about 1",
     "evaluation/recall": "recall in the evaluation's feature network",
+    "evaluation/valid": "fraction of the evaluated samples that are valid, such as texts that are molecules",
     "evaluation/coverage": "coverage in the evaluation's feature network",
     "evaluation/coverage_floor": "coverage by training examples instead of samples",
 }

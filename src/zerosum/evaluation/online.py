@@ -25,7 +25,7 @@ from zerosum.evaluation.metrics.pairwise import SelfDistances, compute_cross_sco
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.protocol import Protocol as EvaluationProtocol
 from zerosum.evaluation.result import ScoreWithFloor
-from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, decode_finite
+from zerosum.evaluation.sample_sets import GeneratedSet, ItemFn, RealSet, decode_finite
 from zerosum.game import seeded_rng
 from zerosum.game.game import Game
 from zerosum.game.translation import TranslationGame
@@ -70,6 +70,28 @@ class TranslatedSamples:
         assert isinstance(game, TranslationGame), "checked when the recipe is validated"
         outputs = game.translate(self.dataset.inputs(self.dataset.input_indices(True)[start : start + count]))
         return decode_finite(self.dataset.codec, outputs, torch.zeros(len(outputs), dtype=torch.int64))
+
+
+@dataclass
+class CountedSamples:
+    """Samples of which it is counted how many are valid, see `Codec.find_invalid`."""
+
+    item_fn: ItemFn
+    codec: Codec
+    drawn: int = 0
+    valid: int = 0
+
+    def __call__(self, start: int, count: int) -> Items:
+        """Return items number `start` to `start + count - 1`."""
+        items = self.item_fn(start, count)
+        if self.codec.may_be_invalid:
+            self.drawn += len(items)
+            self.valid += int((~self.codec.find_invalid(items)).sum())
+        return items
+
+    def signals(self) -> dict[str, float]:
+        """Return the valid fraction of those that this rank has made; {} where all samples are valid."""
+        return {"evaluation/valid": self.valid / self.drawn} if self.drawn else {}
 
 
 class RealReference(NamedTuple):
@@ -118,7 +140,8 @@ class OnlineEvaluator:
             examples: training time so far.
         """
         reference = self._reference = self._reference or self._build_reference()
-        sample_set = GeneratedSet(partial(self.game_samples, game), self.samples, "the samples")
+        samples = CountedSamples(partial(self.game_samples, game), self.dataset.codec)
+        sample_set = GeneratedSet(samples, self.samples, "the samples")
         generated = self._extract_features(sample_set).features
         distance = kernel_distance(reference.feature_set.features, generated, paired=self.is_paired)
         protocol = self._protocol()
@@ -128,7 +151,7 @@ class OnlineEvaluator:
             "distance": distance.value,
             "protocol_description": protocol.describe(),
             "protocol": protocol.as_dict(),
-            "signals": _compute_signals(generated, reference),
+            "signals": samples.signals() | _compute_signals(generated, reference),
             "scores": {KID.full_name(protocol): ScoreWithFloor(KID, distance, reference.floor).as_dict()},
         }
 

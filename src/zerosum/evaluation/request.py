@@ -219,8 +219,6 @@ def without_invalid(task: EvaluationTask, neighbors: int) -> EvaluationTask:
         )
     labels = samples.requested_labels if isinstance(samples, GeneratedSet) else None
     all_samples = GeneratedSet(partial(_take_items, items), len(items), samples.name, labels)
-    if len(kept) == len(items) and isinstance(samples, RealSet):
-        return task
     normal = EVALUATION_KINDS.find(dataset.summary.kind).normalize(items[kept])
     own_labels = None if labels is None else labels[kept]
     valid = GeneratedSet(partial(_take_items, normal), len(kept), samples.name, own_labels)

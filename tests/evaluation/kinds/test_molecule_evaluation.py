@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from zerosum.evaluation.evaluator import feature_network, open_feature_extractor
 from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.kinds import molecules, molecules_analysis
 from zerosum.evaluation.kinds.base import EVALUATION_KINDS
+from zerosum.evaluation.online import OnlineEvaluator
 from zerosum.evaluation.request import EvaluationOptions, EvaluationTask
 from zerosum.evaluation.result import EvaluationResult
 from zerosum.evaluation.sample_sets import GeneratedSet, RealSet
+from zerosum.game.game import Game
 from zerosum.reporter import SilentReporter
 
 CPU = torch.device("cpu")
@@ -125,6 +128,21 @@ def test_one_molecule_is_collapse(evaluated: Evaluated) -> None:
 def test_too_few_valid_samples_are_refused_with_their_number(evaluated: Evaluated) -> None:
     with pytest.raises(BadInput, match="the samples of this run: of 30, only 6 are valid molecules"):
         evaluated(["CCO"] * 6 + ["C(C"] * 24)
+
+
+def test_during_training_samples_that_are_no_molecules_have_features_of_their_own(evaluated: Evaluated) -> None:
+    rows, game = [], cast("Game", None)
+    for texts in (evaluated.fresh[:20], [*evaluated.fresh[:15], "C(", "", "c1cc", "CC)", "n"], ["(((("] * 20):
+        items = np.array(texts)
+        online = OnlineEvaluator(
+            evaluated.network, CPU, evaluated.dataset, 20, lambda game, start, n, items=items: items[start : start + n]
+        )
+        rows.append(online(game, 0))
+    assert [row["signals"]["evaluation/valid"] for row in rows] == [1, 0.75, 0]
+    distances = [row["distance"] for row in rows]
+    assert distances == sorted(distances)
+    assert distances[2] > 10 * abs(distances[0])
+    assert "kid_chemnet" in rows[0]["scores"]
 
 
 def test_unique_molecules_among_the_first_of_many() -> None:
