@@ -57,6 +57,7 @@ class RandomStream(IntEnum):
     REDRAW = 96
     TOKEN = 97
     NOISE_LEVEL = 98
+    GAUSSIAN_CODES = 99
 
 
 @unique
