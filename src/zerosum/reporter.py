@@ -84,10 +84,14 @@ class TimedProgress:
 
     def __init__(self, reporter: Reporter, description: str) -> None:
         """Start the clock of a step that `description` names."""
-        self._reporter, self._description, self._start = reporter, description, time.monotonic()
+        self._reporter, self._description = reporter, description
+        self._start, self._done = time.monotonic(), 0
 
     def __call__(self, done: int, total: int) -> None:
-        """Report that `done` of `total` items are finished."""
+        """Report that `done` of `total` items are finished; with fewer than before, another step has begun."""
+        if done < self._done:
+            self._start = time.monotonic()
+        self._done = done
         elapsed = time.monotonic() - self._start
         is_known = elapsed >= self.min_seconds and 0 < done < total
         left = f" ({format_seconds(elapsed / done * (total - done))} left)" if is_known else ""

@@ -111,7 +111,7 @@ def read_labels(
     """
     labels = np.full((len(table.raw), len(plan.names)), np.nan, np.float32)
     first = len(plan.computed) + len(plan.scores)
-    if first and max_labeled:
+    if first:
         rows = choose_labeled(table.content_hashes, max_labeled)
         labels[rows, :first] = _load_computed(plan, table, rows, f"{key} {max_labeled}", progress)
     present = plan.present_columns(file)

@@ -81,7 +81,7 @@ class MoleculeFile(ABC):
     def error(self, message: str, row: int | None = None) -> BadInput:
         """Return an error about the file, or one of its records."""
         place = "" if row is None else f", {self.row_noun} {row:,}"
-        return BadInput(f"`data.source` {printable(str(self.path))}{place}: {message}")
+        return BadInput(f"{printable(str(self.path))}{place}: {message}")
 
 
 @contextmanager
@@ -91,9 +91,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except READ_ERRORS as error:
         reason = printable(str(error)) or type(error).__name__
-        raise BadInput(
-            f"`data.source` {printable(str(path))}: cannot be read ({reason}); name an intact file"
-        ) from error
+        raise BadInput(f"{printable(str(path))}: cannot be read ({reason}); name an intact file") from error
 
 
 def is_zipped(path: Path) -> bool:
@@ -127,12 +125,12 @@ def read_head(path: Path) -> list[str]:
     with reading(path), open_text(path) as file:
         head = file.read(HEAD_BYTES)
     if "\0" in head:
-        raise BadInput(f"`data.source` {shown}: holds no text, in spite of its name; name a file of SMILES")
+        raise BadInput(f"{shown}: holds no text, in spite of its name; name a file of SMILES")
     if not head.strip():
-        raise BadInput(f"`data.source` {shown}: is empty; name a file with a SMILES text in each line")
+        raise BadInput(f"{shown}: is empty; name a file with a SMILES text in each line")
     for beginning, other in _OTHER_FORMATS:
         if head.lstrip().startswith(beginning):
-            raise BadInput(f"`data.source` {shown}: holds {other}, in spite of its name; name a file of SMILES")
+            raise BadInput(f"{shown}: holds {other}, in spite of its name; name a file of SMILES")
     lines = head.splitlines()
     return lines[:-1] if len(head) == HEAD_BYTES and len(lines) > 1 else lines
 

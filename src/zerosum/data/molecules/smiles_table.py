@@ -83,7 +83,7 @@ def open_table(path: Path, lines: Sequence[str], column: str) -> SmilesTable:
         raise BadInput(f"`data.column` {printable(column)}: {shown} has no such column; choose one of "
                        f"{_list_names(names)}")  # fmt: skip
     if own is None:
-        raise BadInput(f"`data.source` {shown}: has no column of SMILES (its columns are {_list_names(names)}); name "
+        raise BadInput(f"{shown}: has no column of SMILES (its columns are {_list_names(names)}); name "
                        "it smiles, or set `data.column`")  # fmt: skip
     return SmilesTable(path, separator, names, own, has_header)
 
