@@ -175,7 +175,7 @@ def test_rows_of_a_run_are_read_by_its_codec(rare_names: TableDataConfig, monkey
     now = load_table(rare_names, LoadOptions())
     with monkeypatch.context() as patched:
         patched.setattr(TableLayout, "keep_values", lambda layout, cells, rows: (layout, cells))
-        patched.setattr(Combination, "with_counts", lambda constraint, rows: constraint)
+        patched.setattr(Combination, "with_training_rows", lambda constraint, rows: constraint)
         former = load_table(rare_names, LoadOptions())
     again = load_table(rare_names, LoadOptions(codec=former.table_codec))
     for name in ("cells", "codes", "scores"):

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zerosum.data.tables.constraints import Combination, Constraint, Ordered
+from zerosum.data.tables.constraint_base import Constraint
+from zerosum.data.tables.constraints import Combination
 from zerosum.data.tables.encoder import ColumnEncoder
 from zerosum.data.tables.layout import TableColumn
+from zerosum.data.tables.numeric_constraints import Ordered
 from zerosum.data.text import enumerate_names, printable
 
 

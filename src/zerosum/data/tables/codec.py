@@ -14,7 +14,8 @@ from torch import Tensor
 
 from zerosum.data.codec import Codec, FilterFn, GivenValues, Items
 from zerosum.data.tables.block_names import name_block, name_category
-from zerosum.data.tables.constraints import Constraint, restore_constraint
+from zerosum.data.tables.constraint_base import Constraint
+from zerosum.data.tables.constraints import restore_constraint
 from zerosum.data.tables.encoder import ColumnEncoder
 from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.given import find_column, given_rows
@@ -169,8 +170,8 @@ class TableCodec(Codec):
             derived[:, index] = encoder.decode(codes, scores, draws)
         return derived
 
-    def restore_rows(self, derived: Rows) -> Rows:
-        """Return the rows (N, C) of derived rows, rounded as they are written."""
+    def restore_rows(self, derived: Rows, given: Rows | None = None) -> Rows:
+        """Return the rows (N, C) of derived rows, rounded as they are written; for `given`, see `restore_given`."""
         is_combined = {column for known in self.constraints if known.kind == "combinations" for column in known.columns}
         rows = derived.copy()
         for index, column in enumerate(self.columns):
@@ -179,8 +180,10 @@ class TableCodec(Codec):
         for constraint in reversed(self.constraints):
             rows = constraint.restore(rows)
         rows = self.round_rows(rows)
+        fixed = np.full_like(rows, np.nan) if given is None else given
+        round_up = [column.format.round_up for column in self.columns]
         for constraint in self.constraints:
-            rows = constraint.keep_rounded(rows, [column.format.round_up for column in self.columns])
+            rows = constraint.keep_rounded(rows, fixed, self.round_rows, round_up)
         return rows
 
     def round_rows(self, rows: Rows) -> Rows:
@@ -195,7 +198,7 @@ class TableCodec(Codec):
             given: (N, C) the given cells, NaN elsewhere.
         """
         known = self.derive_given(given)
-        rows = self.restore_rows(np.where(np.isnan(known), derived, known))
+        rows = self.restore_rows(np.where(np.isnan(known), derived, known), given)
         for constraint in self.constraints:
             rows = constraint.settle(rows, given, self.round_rows)
         return np.where(np.isnan(given), self.round_rows(rows), given)

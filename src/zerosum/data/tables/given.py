@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from zerosum.data.codec import GivenValues
-from zerosum.data.tables.constraints import Constraint
+from zerosum.data.tables.constraint_base import Constraint
 from zerosum.data.tables.detect import list_names
 from zerosum.data.tables.encoder import ColumnEncoder
 from zerosum.data.tables.formats import BooleanFormat, Rows
@@ -42,8 +42,8 @@ def given_rows(
     for name, value in values.items():
         index = find_column(layout, name, "given")
         row[index] = _number_or_text(layout.columns[index], value)
-        if index not in tied:
-            _check_range(layout.columns[index], encoders[index], row[index], value)
+        encoder = None if index in tied else encoders[index]
+        _check_range(layout.columns[index], _find_range(index, encoder, constraints), row[index], value)
     names = [printable(column.name) for column in layout.columns]
     for constraint in constraints:
         if problem := constraint.describe_conflict(row, names):
@@ -79,15 +79,30 @@ def find_column(layout: TableLayout, name: str, argument: str) -> int:
     raise BadInput(f"`{argument}` {printable(name)}: {reason}; choose one of {list_names(names, name)}")
 
 
-def _check_range(column: TableColumn, encoder: ColumnEncoder, cell: float, value: str | float) -> None:
+def _find_range(
+    index: int, encoder: ColumnEncoder | None, constraints: Sequence[Constraint]
+) -> tuple[float, float] | None:
+    """Return the least and the largest number of a column in the training rows; None if they are not known.
+
+    Args:
+        index: the column.
+        encoder: its encoder, if it encodes the column itself, and not something that a constraint derives.
+        constraints: the constraints.
+    """
+    if encoder is None:
+        return next((ends for known in constraints if (ends := known.find_range(index)) is not None), None)
+    known = np.concatenate([encoder.categories[~np.isnan(encoder.categories)], encoder.knots])
+    return (float(known.min()), float(known.max())) if len(known) else None
+
+
+def _check_range(column: TableColumn, known: tuple[float, float] | None, cell: float, value: str | float) -> None:
     """Raise if a number or a date is outside those of the training rows.
 
     Raises:
         BadInput: it is.
     """
-    known = np.concatenate([encoder.categories[~np.isnan(encoder.categories)], encoder.knots])
-    if column.is_numeric and len(known) and not known.min() <= cell <= known.max():
-        ends = column.format.texts(np.array([known.min(), known.max()]))
+    if column.is_numeric and known is not None and not known[0] <= cell <= known[1]:
+        ends = column.format.texts(np.array(known))
         raise BadInput(
             f"`given` {printable(column.name)}={value}: the training rows have values from {ends[0]} to {ends[1]}; "
             "give one of these"

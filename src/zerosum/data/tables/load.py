@@ -16,7 +16,8 @@ from zerosum.data.kind import LoadOptions
 from zerosum.data.split import split_by_content, split_by_group
 from zerosum.data.tables.codec import TableCodec
 from zerosum.data.tables.config import TableDataConfig
-from zerosum.data.tables.constraints import CONSTRAINTS, Constraint
+from zerosum.data.tables.constraint_base import Constraint
+from zerosum.data.tables.constraints import CONSTRAINTS
 from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.detect import detect_columns, list_names
 from zerosum.data.tables.encoder import TIGHT_ATOM_FRACTION, ColumnEncoder
@@ -173,7 +174,7 @@ def _fit_codec(data: TableDataConfig, layout: TableLayout, cells: Rows, train: N
     for kind, members in groups.items():
         for group in members:
             fitted = CONSTRAINTS[kind].fit([names.index(name) for name in group], cells, names)
-            constraints.append(fitted.with_counts(cells[train]))
+            constraints.append(fitted.with_training_rows(cells[train]))
     derived = TableCodec(layout, (), tuple(constraints)).derive(cells)
     combined = {column for known in constraints if known.kind == "combinations" for column in known.columns}
     encoders = tuple(

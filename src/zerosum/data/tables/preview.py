@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zerosum.data.codec import Items
-from zerosum.data.tables.constraints import Constraint
+from zerosum.data.tables.constraint_base import Constraint
 from zerosum.data.tables.encoder import ColumnEncoder
 from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.layout import TableColumn
