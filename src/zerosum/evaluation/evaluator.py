@@ -115,7 +115,7 @@ def run_evaluation(
     require_enough_examples(task, options.neighbors)
     kind = evaluation_kind(task.real.dataset)
     check_names([*find_described(), *kind.metrics])
-    task = without_invalid(task, options.neighbors)
+    task = without_invalid(task, options.neighbors, partial(_report_progress, reporter, "drawing samples"))
     if isinstance(extractor.network, ClassifierFeatures):
         task = task.without_memorization(
             "memorization is not measured: the classifier was trained on these training "
@@ -173,7 +173,7 @@ def _add_item_scores(result: EvaluationResult, task: EvaluationTask, reporter: R
     kind = evaluation_kind(task.real.dataset)
     if not kind.metrics or (dist.is_initialized() and dist.get_rank() > 0):
         return result
-    shared = SharedResults(partial(_report_progress, reporter, f"reading {task.real.dataset.summary.noun}s"))
+    shared = SharedResults(partial(_report_progress, reporter, f"comparing {task.real.dataset.summary.noun}s"))
     comparison = _compare_items(task, shared)
     floor_comparison = replace(comparison, generated=_take_all(task.floor_set))
     is_size_matched = len(task.floor_set) >= len(task.generated)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from zerosum.data.codec import Items
 from zerosum.data.dataset import Dataset
+from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.errors import BadInput
+from zerosum.evaluation.features.table import BLOCK_ROWS
 from zerosum.evaluation.kinds.base import EVALUATION_KINDS
-from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, SampleSet, decode_finite
+from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, SampleSet, block_row_indices, decode_finite
 from zerosum.game import seeded_rng
 from zerosum.inference.generator import Generator
 
@@ -199,7 +201,7 @@ def without_repeated(task: EvaluationTask, train: RealSet) -> EvaluationTask:
     )
 
 
-def without_invalid(task: EvaluationTask, neighbors: int) -> EvaluationTask:
+def without_invalid(task: EvaluationTask, neighbors: int, progress: ProgressFn = ignore_progress) -> EvaluationTask:
     """Return a task without the samples that are no items of their kind, and with as many real items for the floor.
 
     Where a kind of data has such samples, all of them are generated here once, and are in memory.
@@ -210,7 +212,7 @@ def without_invalid(task: EvaluationTask, neighbors: int) -> EvaluationTask:
     dataset, samples = task.real.dataset, task.generated
     if not dataset.codec.may_be_invalid:
         return task
-    items = samples.take(np.arange(len(samples)))
+    items = _take_all(samples, progress)
     kept = np.flatnonzero(~dataset.codec.find_invalid(items))
     if len(kept) < neighbors + 2:
         raise BadInput(
@@ -223,6 +225,15 @@ def without_invalid(task: EvaluationTask, neighbors: int) -> EvaluationTask:
     own_labels = None if labels is None else labels[kept]
     valid = GeneratedSet(partial(_take_items, normal), len(kept), samples.name, own_labels)
     return replace(task, generated=valid, floor_set=task.floor_set.head(len(kept)), all_samples=all_samples)
+
+
+def _take_all(samples: SampleSet, progress: ProgressFn) -> Items:
+    """Return all items (N, ...) of a set, block by block."""
+    blocks: list[Items] = []
+    for index in range(-(-len(samples) // BLOCK_ROWS)):
+        blocks.append(samples.take(block_row_indices(samples, index)))
+        progress(min((index + 1) * BLOCK_ROWS, len(samples)), len(samples))
+    return np.concatenate(blocks)
 
 
 def _take_items(items: Items, start: int, count: int) -> Items:

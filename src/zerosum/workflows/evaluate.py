@@ -53,7 +53,7 @@ def evaluate(
             report is updated with both.
         data: other real images, such as a test set; by default the data of the run.
         features: the feature network: lite0, inception, pixels, classifier, or `package.module:factory`; by default
-            lite0 for images and pixels for points.
+            lite0 for images, pixels for points, rows for tables and chemnet for molecules.
         num_samples: the number of samples; by default 10,000, or the number of training examples if that is smaller.
         seed: the seed of the samples.
         truncation: latent values are truncated to [-truncation, truncation]; by default they are not truncated.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.molecules.chemistry import canonical_smiles, rdkit_version
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from zerosum.data.dataset import Dataset
     from zerosum.data.kind import ProgressFn
     from zerosum.evaluation.features.registry import FeatureLoader
-    from zerosum.evaluation.metrics.molecules.analysis import MoleculeAnalysis
+    from zerosum.evaluation.metrics.molecules.analysis import Fingerprints, MoleculeAnalysis
 
 TRAINING_BLOCK = 100_000
 """Training molecules that are read together in the search for known ones."""
@@ -99,8 +100,12 @@ def _novel_floor(c: ItemComparison) -> Score | None:
 # ---------------------------------------------------------------------- what molecules are made of
 
 
+def _nearest(reference: Fingerprints, fingerprints: Items, progress: ProgressFn) -> NDArray[np.float32]:
+    return find_nearest(fingerprints.astype(np.uint8, copy=False), reference, progress)[1]
+
+
 def _snn(c: ItemComparison) -> Score:
-    return mean_score(find_nearest(_samples(c).fingerprints, _real(c).fingerprints)[1])
+    return mean_score(c.shared.find(_samples(c).fingerprints, partial(_nearest, _real(c).fingerprints)))
 
 
 def _fragments(c: ItemComparison) -> Score | None:
