@@ -23,11 +23,11 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
     kind: Literal["recurrent"] = "recurrent"
     code_size: Annotated[int, Field(ge=1, le=4096)] = 64
     """Values of a code."""
-    encoder_width: Width = 192
+    encoder_width: Width = 384
     """Values of the encoder's state."""
-    decoder_width: Width = 384
+    decoder_width: Width = 768
     """Values of the decoder's state."""
-    embedding_size: Width = 64
+    embedding_size: Width = 128
     """Values of the vector that stands for a token."""
     condition: Literal["none", "given"] = "none"
     """Whether the decoder is told what is given, such as wanted properties (given), or not."""
