@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from zerosum.errors import BadInput
 
-INSTALL = 'pip install "zerosum[tables]"'
-"""How the extra is installed."""
-
 
 def missing_extra() -> BadInput:
     """Return an error about tables without the extra."""
-    return BadInput(f"tables need the extra `tables`: {INSTALL}")
+    return BadInput('tables need the extra `tables`: pip install "zerosum[tables]"')
 
 
 def import_pandas() -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.tables.codec import TableCodec
-from zerosum.data.tables.formats import Rows
 from zerosum.data.tables.summary import TableSummary
 from zerosum.data.text import pluralize, printable
 from zerosum.evaluation.features.rows import EncodedRows
@@ -19,7 +18,7 @@ from zerosum.evaluation.kinds.base import EvaluationKind
 from zerosum.evaluation.metrics.base import ItemComparison, ItemMetric
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.metrics.tables import c2st, pairs, privacy, shape, tstr
-from zerosum.evaluation.metrics.tables.columns import MAX_VECTOR_COLUMNS, ColumnFacts, hash_rows
+from zerosum.evaluation.metrics.tables.columns import MAX_VECTOR_COLUMNS, ColumnFacts, Rows, hash_rows
 from zerosum.evaluation.metrics.tables.predictors import GradientBoosting, Predictor, RidgeModel, require_scikit_learn
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.tables.formats import Rows
 from zerosum.evaluation.metrics.score import Score
+from zerosum.evaluation.metrics.tables.columns import Rows
 from zerosum.evaluation.metrics.tables.predictors import GradientBoosting, roc_auc
 
 FOLDS = 3

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.content_hash import hash_contents
-from zerosum.data.tables.formats import Rows
 
+Rows: TypeAlias = NDArray[np.float64]
+"""Rows (N, C): a number as itself, a category as the index of its value, NaN where a cell is missing."""
 MAX_VECTOR_COLUMNS = 100
 """Largest number of columns that vectors of rows are made of."""
 MAX_ONE_HOT, MIN_ONE_HOT, ALL_ENTRIES = 32, 4, 1_024

@@ -12,8 +12,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.tables.formats import Rows
-from zerosum.evaluation.metrics.tables.columns import ColumnFacts
+from zerosum.evaluation.metrics.tables.columns import ColumnFacts, Rows
 from zerosum.evaluation.metrics.tables.shape import tv_similarity
 
 MAX_PAIRS = 1_000

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.tables.formats import Rows
-from zerosum.data.tables.imports import INSTALL
 from zerosum.errors import BadInput
-from zerosum.evaluation.metrics.tables.columns import ColumnFacts, RowVectors
+from zerosum.evaluation.metrics.tables.columns import ColumnFacts, Rows, RowVectors
 from zerosum.evaluation.metrics.tables.pairs import mean_ranks
 
 if TYPE_CHECKING:
@@ -30,7 +28,9 @@ def require_scikit_learn() -> None:
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise BadInput(f"evaluating tables needs scikit-learn, which is not installed: {INSTALL}") from error
+        raise BadInput(
+            'evaluating tables needs scikit-learn, which is not installed: pip install "zerosum[tables]"'
+        ) from error
 
 
 class Predictor(Protocol):

@@ -11,9 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.tables.formats import Rows
 from zerosum.evaluation.metrics.score import Score, mean_score
-from zerosum.evaluation.metrics.tables.columns import ColumnFacts, RowVectors, hash_rows
+from zerosum.evaluation.metrics.tables.columns import ColumnFacts, Rows, RowVectors, hash_rows
 
 MAX_QUERIES = 5_000
 """Largest number of rows whose nearest training row is searched."""

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.tables.formats import Rows
-from zerosum.evaluation.metrics.tables.columns import ColumnFacts, count_values
+from zerosum.evaluation.metrics.tables.columns import ColumnFacts, Rows, count_values
 
 
 def ks_similarity(real: Rows, generated: Rows) -> float:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.tables.formats import Rows
-from zerosum.evaluation.metrics.tables.columns import ColumnFacts, choose_indices
+from zerosum.evaluation.metrics.tables.columns import ColumnFacts, Rows, choose_indices
 from zerosum.evaluation.metrics.tables.predictors import Predictor, roc_auc
 
 MAX_CLASSES = 10
