@@ -10,6 +10,7 @@ from scipy.stats import wasserstein_distance as scipy_distance
 
 from zerosum.data.molecules.fingerprints import find_nearest
 from zerosum.evaluation.kinds.molecules_analysis import analyze_texts
+from zerosum.evaluation.metrics.molecules import diversity
 from zerosum.evaluation.metrics.molecules.analysis import MoleculeAnalysis
 from zerosum.evaluation.metrics.molecules.distributions import wasserstein_distance
 from zerosum.evaluation.metrics.molecules.diversity import internal_diversity
@@ -64,9 +65,10 @@ def test_similarities_are_those_of_rdkit() -> None:
     assert p2 == pytest.approx(1 - np.sqrt((all_pairs**2).mean(1)).mean(), abs=1e-7)
 
 
-def test_diversity_of_more_molecules_than_a_tile_has_is_a_closed_form() -> None:
+def test_diversity_of_more_molecules_than_a_tile_has_is_a_closed_form(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of n fingerprints of one bit each, of which k kinds are equally frequent, 1 in k pairs is equal."""
-    rows = np.packbits(np.eye(8, 1024, dtype=np.uint8), axis=1)[np.arange(4_800) % 8]
+    monkeypatch.setattr(diversity, "_BLOCK", 50)
+    rows = np.packbits(np.eye(8, 1024, dtype=np.uint8), axis=1)[np.arange(240) % 8]
     assert internal_diversity(rows) == pytest.approx((1 - 1 / 8, 1 - np.sqrt(1 / 8)), abs=1e-9)
     assert internal_diversity(rows[:8][:1]) == (0.0, 0.0)
 
