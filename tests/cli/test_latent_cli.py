@@ -1,5 +1,6 @@
 """A game in a latent space on the command line: what works with generators of images works with decoded codes."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,9 @@ def test_a_run_is_trained_sampled_walked_encoded_and_evaluated(workdir: Path, ru
     ):
         code, out, err = run_cli(*arguments)
         assert code == 0, (arguments, err)
+    assert "codes from a normal distribution" in out  # the scores of the decoder without the generator
+    (row,) = map(json.loads, (workdir / "r" / "scores.jsonl").read_text().splitlines()[-1:])
+    assert row["scores"]["kid_pixels"]["baseline"] != row["scores"]["kid_pixels"]["value"]
     code, out, err = run_cli("train", "photos", "--recipe", "latent", "--data.size", "16", "--examples", "32")
     assert code == 2
     assert "at least 32 pixels" in err

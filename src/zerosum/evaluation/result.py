@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class ScoreWithFloor:
     floor: Score | None
     is_size_matched: bool = True
     """Whether the sets of the score and of the floor are of the same sizes."""
+    baseline: Score | None = None
+    """The score of what the generator has to be better than; None if there is nothing like it."""
 
     @property
     def is_floor_comparable(self) -> bool:
@@ -73,7 +75,7 @@ class ScoreWithFloor:
             "floor_error": _finite_or_none(self.floor.error) if self.floor else None,
             "ratio": _finite_or_none(ratio[0]) if ratio else None,
             "ratio_is_lower_bound": bool(ratio and ratio[1]),
-        }
+        } | ({"baseline": _finite_or_none(self.baseline.value)} if self.baseline else {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,14 @@ class EvaluationResult:
     """Copies between the sets."""
     parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By the name of a score: that of each part of an item, such as a column, the worst one first."""
+
+    def with_baseline(self, other: EvaluationResult) -> EvaluationResult:
+        """Return this result with the scores of another generator as a baseline, measured in the same way."""
+        scores = {
+            name: replace(score, baseline=other.scores[name].score if name in other.scores else Score(math.nan))
+            for name, score in self.scores.items()
+        }
+        return replace(self, scores=scores)
 
     def as_row(self, examples: int) -> Row:
         """Return the row of scores.jsonl of a generator trained on `examples` examples."""

@@ -13,7 +13,7 @@ from zerosum.data.text import printable
 from zerosum.files import quote_path
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporting.run_record import RunRecord
-from zerosum.reporting.scores_section import describe_result, score_cells
+from zerosum.reporting.scores_section import baseline_titles, describe_result, score_cells
 from zerosum.units import format_count, format_seconds
 
 MAX_CLASSES_NAMED, MAX_PARTS_NAMED = 50, 100
@@ -150,7 +150,7 @@ def _scores(record: RunRecord, examples: int) -> list[str]:
     row = max(rows, key=lambda row: (row["examples"], row.get("mode") == "offline"))
     when = "" if row["examples"] == examples else f"Measured after {format_count(row['examples'])} examples. "
     table = [[_escape(name), *map(_escape, score_cells(score))] for name, score in row["scores"].items()]
-    header = ["score", "value", f"real {record.plural} against real ones", "ratio"]
+    header = ["score", "value", f"real {record.plural} against real ones", "ratio", *baseline_titles(row)]
     lines = [
         f"\n{when}A score means something only next to the one that real {record.plural} get against other real ones, "
         "and under the same protocol.",

@@ -48,11 +48,11 @@ def format_scores(row: Row, noun: str) -> list[str]:
         row: the evaluation, a row of scores.jsonl.
         noun: one item of the data in words, such as "point"; the plural has an s.
     """
-    cells = [("score", "value", "real against real", "ratio")]
-    cells += [(name, *score_cells(score)) for name, score in row["scores"].items()]
+    columns = ("score", "value", "real against real", "ratio", *baseline_titles(row))
+    cells = [(name, *score_cells(score)) for name, score in row["scores"].items()]
     return [
         *_paired_metric_lines(row.get("paired_metrics") or {}),
-        *_align_columns(cells),
+        *_align_columns([columns, *cells]),
         *describe_result(row, noun),
         f"protocol: {row['protocol_description']}",
     ]
@@ -76,13 +76,19 @@ def _paired_metric_lines(pairs: Row) -> list[str]:
     return [*_align_columns(cells), ""]
 
 
-def score_cells(score: Row) -> tuple[str, str, str]:
-    """Format a score: its value, that of real items against real ones, and how far it is from it."""
+def score_cells(score: Row) -> tuple[str, ...]:
+    """Format a score: its value, that of real items against real ones, how far it is from it, and any baseline's."""
     return (
         format_with_error(score["value"], score["error"]),
         format_with_error(score["floor"], score["floor_error"]),
         _format_ratio(score),
+        *((format_with_error(score["baseline"], None),) if "baseline" in score else ()),
     )
+
+
+def baseline_titles(row: Row) -> tuple[str, ...]:
+    """Return the title of the column of a baseline in an evaluation; () if it has none."""
+    return (row["baseline"],) if "baseline" in row else ()
 
 
 def format_with_error(value: float | None, error: float | None) -> str:
@@ -185,7 +191,7 @@ def render_scores(record: RunRecord) -> Markup:
 
 
 def _score_table(row: Row, noun: str, item_metrics: Sequence[MetricInfo]) -> Markup:
-    titles = ("Score", "Samples", "Real against real", "Ratio", "Meaning")
+    titles = ("Score", "Samples", "Real against real", "Ratio", *map(str.capitalize, baseline_titles(row)), "Meaning")
     body = [
         tag(
             "tr",

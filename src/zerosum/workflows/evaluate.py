@@ -121,6 +121,7 @@ def _evaluate_generator(
 ) -> Row:
     """Evaluate a run that generates samples from latents."""
     from zerosum.evaluation import request
+    from zerosum.inference.baseline import GAUSSIAN_CODES, with_gaussian_codes
     from zerosum.reporting.report import write_report
     from zerosum.training.accelerator import choose_device, process_group
 
@@ -135,7 +136,13 @@ def _evaluate_generator(
         options, task = choose_unbiased_features(options, task, recipe.pretrained_features, dataset)
         intake = _intake({"train": dataset} | ({"real": external} if external else {}))
         metadata: Row = {"examples": examples, "checkpoint": generator.checkpoint, "intake": intake}
-        row = evaluate_and_record(task, options, dataset, choose_device(device), reporter, folder, rank == 0, metadata)
+        baseline = None
+        if (other := with_gaussian_codes(generator, dataset)) is not None:
+            baseline = request.build_run_task(other, dataset, external, options)
+            metadata["baseline"] = GAUSSIAN_CODES
+        row = evaluate_and_record(
+            task, options, dataset, choose_device(device), reporter, folder, rank == 0, metadata, baseline=baseline
+        )
         if rank == 0:
             write_report(folder.path)
     return row

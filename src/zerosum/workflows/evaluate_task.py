@@ -50,6 +50,7 @@ def evaluate_and_record(
     is_rank_zero: bool,
     metadata: Row,
     save_more_figures: Callable[[Path], list[Path]] = lambda folder: [],
+    baseline: EvaluationTask | None = None,
 ) -> Row:
     """Extract features, compute the scores, save the figures, append a row to scores.jsonl, and report the scores.
 
@@ -63,6 +64,7 @@ def evaluate_and_record(
         is_rank_zero: whether this is the first rank, which alone writes files.
         metadata: further keys of the row, about the generator; with "checkpoint" and "examples".
         save_more_figures: writes additional figures into a folder and returns their paths.
+        baseline: the same task with samples of what the generator has to be better than; None if there is nothing.
 
     Returns:
         The row; {} on every rank but the first.
@@ -80,6 +82,11 @@ def evaluate_and_record(
         classifier = evaluator.train_classifier(classifier_dataset, device, reporter)
     with evaluator.open_feature_extractor(network, classifier_dataset, device) as extractor:
         result, _ = evaluator.run_evaluation(task, options, extractor, classifier, reporter)
+        if baseline:
+            reporter.message(f"evaluating the baseline: {metadata['baseline']}")
+            result = result.with_baseline(
+                evaluator.run_evaluation(baseline, options, extractor, classifier, reporter)[0]
+            )
     if not is_rank_zero:
         return {}
     name = f"{metadata['checkpoint']}-{result.protocol.score_name('kid')}-{result.protocol.key}-seed{options.seed}"
