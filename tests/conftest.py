@@ -1,3 +1,4 @@
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +82,30 @@ def trained_table(table_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     run = tmp_path_factory.mktemp("table") / "run"
     settings = TABLE_SETTINGS
     return zerosum.train(table_file, recipe="table", run=run, examples=6_400, batch_size=64, settings=settings).path
+
+
+@pytest.fixture(scope="session")
+def chain_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 150 small molecules: chains of carbon, nitrogen and oxygen atoms, of which any text is a molecule."""
+    from zerosum.data.molecules.chemistry import canonical_smiles
+
+    texts = ("".join(atoms) for length in (3, 4, 5) for atoms in itertools.product("CNO", repeat=length))
+    different = dict.fromkeys(canonical_smiles(text) for text in texts)
+    path = tmp_path_factory.mktemp("molecules") / "chains.smi"
+    path.write_text("\n".join(list(map(str, different))[:150]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_molecules(chain_file: Path) -> Path:
+    """A run on small molecules that can be asked for logP. Tests must not write into it."""
+    import zerosum
+
+    settings = {
+        "autoencoder.code_size": 16, "autoencoder.encoder_width": 32, "autoencoder.decoder_width": 48,
+        "autoencoder.embedding_size": 16, "generator.width": 32, "discriminator.width": 32, "latent.size": 8,
+        "data.properties": ["logp"], "evaluation.features": "none", "diagnostics.probe": False,
+        "training.precision": "float32",
+    }  # fmt: skip
+    run = chain_file.parent / "run"
+    return zerosum.train(chain_file, recipe="molecule", run=run, examples=9_600, batch_size=64, settings=settings).path

@@ -92,6 +92,10 @@ def walk(
     to_label: Annotated[
         str | None, typer.Option("--to", help="Interpolate from --class to this class.", show_default=False)
     ] = None,
+    between: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Of molecules: from one SMILES text to another.", show_default=False),
+    ] = None,
     video_format: Annotated[str, typer.Option("--video", help="gif, or mp4 (pip install zerosum[video]).")] = "gif",
     into: Annotated[
         Path | None, typer.Option(help="Output path of image and video, without suffix.", show_default=False)
@@ -104,7 +108,7 @@ def walk(
 
     paths = api.walk(
         run, seed=seed, keyframes=keyframes, steps=steps, interpolation=interpolation, label=label, to_label=to_label,
-        video_format=video_format, into=into, best=best, device=device,
+        between=between, video_format=video_format, into=into, best=best, device=device,
     )  # fmt: skip
     for path in paths:
         echo_path(path)
@@ -170,23 +174,24 @@ def edit(
 @app.command()
 def encode(
     run: ModelArgument,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image to encode.")],
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="An image file, or the SMILES text of a molecule.")],
     steps: Annotated[int, typer.Option(help="Optimization steps.")] = 500,
     per_layer: Annotated[
         bool, typer.Option("--per-layer", help="Optimize one style per layer: a smaller error, but worse to edit.")
     ] = False,
+    neighbors: Annotated[int, typer.Option(help="Molecules to show around the code of a molecule.")] = 16,
     seed: SeedOption = 0,
     label: ClassOption = None,
     into: IntoOption = None,
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Find the latent code of a real image (GAN inversion); writes the image next to its reconstruction."""
+    """Find the latent code of a real image (GAN inversion) or molecule; writes it next to its reconstruction."""
     from zerosum import api
 
     path = api.encode(
-        run, image, steps=steps, per_layer=per_layer, seed=seed, label=label, into=into, best=best, device=device,
-        reporter=create_reporter(),
+        run, item, steps=steps, per_layer=per_layer, neighbors=neighbors, seed=seed, label=label, into=into,
+        best=best, device=device, reporter=create_reporter(),
     )  # fmt: skip
     echo_path(path)
 

@@ -123,6 +123,18 @@ class Codec(ABC):
         """
         raise BadInput("`where`: these samples have no columns whose values could be compared; leave it out")
 
+    def parse_text(self, argument: str, text: str) -> Sample:
+        """Return the sample (1, ...) that a text of a user means.
+
+        Args:
+            argument: the argument that holds the text, for the message.
+            text: what the user has written.
+
+        Raises:
+            BadInput: it means none, or samples of this kind are not written as texts.
+        """
+        raise BadInput(f"`{argument}`: samples of this kind of data are not written as texts")
+
     def item_scores(self) -> ItemScores:
         """Return the scores of items, and how similar items are, by which better ones are searched.
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
 from zerosum.inference.load import open_model, read_recipe
+from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporter import Reporter, SilentReporter, TimedProgress
 from zerosum.run_folder import RunFolder
 from zerosum.workflows.bounds import check_memory, check_number, check_seed, check_whole_number
 from zerosum.workflows.editing_session import EditingSession
+from zerosum.workflows.encode_text import DEFAULT_NEIGHBORS, encode_text
 from zerosum.workflows.output_paths import files_removed_on_error, join_numbers, optional_part
 
 if TYPE_CHECKING:
@@ -172,10 +174,11 @@ def edit(
 
 def encode(
     run: str | Path,
-    image: str | Path,
+    item: str | Path,
     *,
     steps: int = 500,
     per_layer: bool = False,
+    neighbors: int = DEFAULT_NEIGHBORS,
     seed: int = 0,
     label: str | int | None = None,
     into: str | Path | None = None,
@@ -183,32 +186,41 @@ def encode(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Path:
-    """Invert an image: find the latent code whose sample is closest to it, by gradient descent.
+    """Find the latent code of an image, by gradient descent, or of a molecule, by the encoder of its run.
 
     Args:
-        run: the run folder, a model folder or hf:user/name; its generator must generate images.
-        image: the image file.
-        steps: the number of optimization steps.
-        per_layer: optimize a style for each layer (W+): closer to the image, but harder to edit.
+        run: the run folder, a model folder or hf:user/name, of images or of molecules.
+        item: the image file, or the SMILES text of the molecule.
+        steps: of images, the number of optimization steps.
+        per_layer: of images, optimize a style for each layer (W+): closer to the image, but harder to edit.
+        neighbors: of molecules, how many others are shown that the decoder draws around the code.
         seed: the seed of the noise of the optimization.
         label: the class of the image, by name or index; by default the first one.
-        into: the path of the output image, ending in .png; by default inside `outputs/` of the run.
+        into: the path of the output image, ending in .png, or the folder of molecules; by default inside `outputs/` of
+            the run.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         device: auto, cpu, cuda, cuda:1 or mps.
-        reporter: receives the error; by default nothing is reported.
+        reporter: receives the error, or the reconstruction and neighbors; by default nothing is reported.
 
     Returns:
-        The path of an image that shows the target and its reconstruction. The code is saved next to it as an .npy file
-        of shape (layers, W).
+        The path of an image that shows the target and its reconstruction, with the code next to it as an .npy file of
+        shape (layers, W). Of a molecule, a folder of the files of `sample`, of the molecule, its reconstruction and its
+        neighbors, with code.npy (C,).
 
     Raises:
-        BadInput: the folder is not a run, or the file is not an image.
+        BadInput: the folder is not a run, the file is not an image, or the text is no molecule that the run can encode.
 
     Example:
         >>> path = zerosum.encode("runs/digits", "three.png", steps=100)  # doctest: +SKIP
     """
     check_whole_number("steps", steps, 1, MAX_INVERSION_STEPS)
     check_seed(seed)
+    if not MEDIA_KINDS.find(open_model(run, best=best).recipe.data.kind).has_frames:
+        return encode_text(
+            run, str(item), neighbors=neighbors, seed=seed, into=into, best=best, device=device,
+            reporter=reporter or SilentReporter(),
+        )  # fmt: skip
+    image = item
     session = EditingSession.from_run(run, device, best, label, None)
     options = (optional_part("steps", steps, 500), "per-layer" if per_layer else "")
     path = session.prepare_output_path(("encode", Path(image).stem, f"seed{seed}", *options), into, (".png", ".npy"))

@@ -106,7 +106,7 @@ def optimize(
     }  # fmt: skip
     default = _default_path(run, generator, num_samples, options)
     path = Path(into) if into else first_free(default, lambda candidate: [candidate])
-    record: dict[str, Json] = {"run": str(run), "checkpoint": generator.checkpoint, **options}
+    record: dict[str, Json] = {"run": _locate(run), "checkpoint": generator.checkpoint, **options}
     with complete_folder(path) as folder:
         sentences = _write(folder, generator, chosen, record | {"samples": [[0, len(chosen.scores)]]}, given, name,
                            dataset, run, reporter)  # fmt: skip
@@ -167,6 +167,11 @@ def _read_training(run: str | Path, reporter: Reporter) -> Dataset | BadInput:
     except BadInput as error:
         reporter.message(f"samples may be training examples, since these are not known: {error}")
         return error
+
+
+def _locate(run: str | Path) -> str:
+    """Return the path of a run for the record, or its name on the hub."""
+    return str(Path(run).resolve() if Path(run).exists() else run)
 
 
 def _known(scores: ItemScores, dataset: Dataset | BadInput) -> FindKnown | None:

@@ -11,6 +11,7 @@ from zerosum.errors import BadInput
 from zerosum.inference.load import load
 from zerosum.reporter import Reporter, SilentReporter
 from zerosum.workflows.bounds import check_latent_truncation, check_memory, check_seed, check_whole_number
+from zerosum.workflows.encode_text import walk_between
 from zerosum.workflows.output_paths import files_removed_on_error, first_free, make_name, optional_part, outputs_folder
 from zerosum.workflows.sample_folder import name_conditions
 
@@ -190,6 +191,7 @@ def walk(
     interpolation: str = "slerp",
     label: str | int | None = None,
     to_label: str | int | None = None,
+    between: tuple[str, str] | None = None,
     video_format: str = "gif",
     into: str | Path | None = None,
     best: bool = False,
@@ -205,13 +207,15 @@ def walk(
         interpolation: slerp (spherical) or lerp (linear).
         label: the class of all images, by name or index.
         to_label: interpolate from the class `label` to this class and back.
+        between: of a run on molecules, the SMILES texts of two molecules: `steps` molecules on the way from the code of
+            one to that of the other are written, as an image and as a text file.
         video_format: gif or mp4.
         into: the path of the files without suffix; by default inside `outputs/` of the run.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         device: auto, cpu, cuda, cuda:1 or mps.
 
     Returns:
-        The paths of a strip of the keyframes (PNG) and of the video.
+        The paths of a strip of the keyframes (PNG) and of the video, or of the image and the text file.
 
     Raises:
         BadInput: the folder is not a run, the run does not generate images, there is no such class, a number is out
@@ -220,6 +224,8 @@ def walk(
     Example:
         >>> strip, video = zerosum.walk("runs/digits", keyframes=2, steps=3)
     """
+    if between is not None:
+        return walk_between(run, between, steps=steps, interpolation=interpolation, into=into, best=best, device=device)
     from zerosum.inference.interpolation import INTERPOLATIONS
     from zerosum.inference.writers import VIDEO_WRITERS, Walk, walk_paths, write_walk
     from zerosum.media.video import check_mp4_support

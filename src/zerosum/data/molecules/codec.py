@@ -18,6 +18,8 @@ from zerosum.data.molecules.property_range import PropertyRange, find_property, 
 from zerosum.data.molecules.scores import MoleculeScores
 from zerosum.data.molecules.tokens import Tokenizer, decode_rows, encode_texts, token_dtype
 from zerosum.data.molecules.where import parse_filter
+from zerosum.data.text import printable
+from zerosum.errors import BadInput
 from zerosum.game.sample_spec import SampleSpec, TensorSpec
 from zerosum.game.sample_tree import leaves
 from zerosum.run_folder import Json
@@ -141,6 +143,23 @@ class MoleculeCodec(Codec):
             BadInput: it means none.
         """
         return parse_filter(text, self.score)
+
+    def parse_text(self, argument: str, text: str) -> Tensor:
+        """Return the sample (1, L) of a SMILES text.
+
+        Raises:
+            BadInput: it is no molecule, or cannot be written in the tokens of the run.
+        """
+        canonical = canonical_smiles(text)
+        if canonical is None:
+            raise BadInput(f"`{argument}` {printable(text)}: is no molecule; give a SMILES text, such as CCO")
+        raw, known = self.encode_smiles([canonical])
+        if not known[0]:
+            raise BadInput(
+                f"`{argument}` {printable(text)}: has more than {self.max_tokens - 1} tokens, or some that the run "
+                "does not know; give a molecule like those it was trained on"
+            )
+        return torch.from_numpy(raw.astype(np.float32))
 
     def item_scores(self) -> MoleculeScores:
         """Return the properties of molecules, and how similar molecules are."""

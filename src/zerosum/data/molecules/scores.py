@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.content_hash import hash_text
 from zerosum.data.item_scores import FindKnown, ItemScores, ScoreRange
 from zerosum.data.molecules.chemistry import canonical_smiles
 from zerosum.data.molecules.fingerprints import fingerprints_of_texts, similarities
 from zerosum.data.molecules.properties import PROPERTIES, Property, compute_of_texts, find_name, load_score
-from zerosum.data.molecules.read_molecules import hash_molecule
 from zerosum.data.text import printable
 from zerosum.errors import BadInput
 
@@ -47,9 +47,7 @@ class MoleculeScores(ItemScores):
         if own := find_name(name, list(self._known)):
             return own
         is_column = find_name(name, [known.name for known in self.properties])
-        problem = (
-            "is a column of the file, unknown for new molecules" if is_column else "there is no such property"
-        )
+        problem = "is a column of the file, unknown for new molecules" if is_column else "there is no such property"
         raise BadInput(f"{printable(name)}: {problem}; choose one of {', '.join(self._known)}")
 
     def find_range(self, name: str) -> ScoreRange | None:
@@ -75,6 +73,6 @@ class MoleculeScores(ItemScores):
         hashes = np.sort(dataset.content_hashes[dataset.train])
 
         def find_known(names: Sequence[str]) -> NDArray[np.bool_]:
-            return np.isin(np.array([hash_molecule(name) for name in names], np.uint64), hashes)
+            return np.isin(np.array([hash_text(name) for name in names], np.uint64), hashes)
 
         return find_known
