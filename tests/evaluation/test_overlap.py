@@ -12,6 +12,7 @@ from PIL import Image
 from torch.multiprocessing.spawn import spawn
 
 from zerosum.data.codec import Items
+from zerosum.data.content_hash import hash_text
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.load import load_source
 from zerosum.evaluation import evaluator, request
@@ -123,6 +124,17 @@ def test_translations_of_pairs_may_come_near_their_targets(digits: Dataset) -> N
         generated(near), real, train.head(N), None, None, "held-out", is_paired=True, train_items=train
     )
     assert overlaps_of(task)["generated", "target"].near_copies is None
+
+
+def test_texts_are_found_among_all_texts_also_those_that_were_not_read(digits: Dataset) -> None:
+    texts = [f"text {number}" for number in range(N)]
+    hashes = np.array([hash_text(text) for text in texts], np.uint64)
+    train = RealSet(replace(part(digits, 0, N), content_hashes=hashes), np.arange(N), "the training texts")
+    samples = RecordingSet(generated(np.array([*texts[:7], "new"])), lambda items: None)
+    samples.take(np.arange(8))
+    read = Contents(hashes[:2], None, are_content_hashes=True)
+    found = find_overlap(SearchedSet("generated", [samples.contents()]), SearchedSet("train", [read], train), 0.0)
+    assert (found.copies, found.count, found.searched) == (7, 8, N)
 
 
 def test_each_overlap_says_what_it_means_and_what_to_do() -> None:

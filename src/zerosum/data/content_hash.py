@@ -14,6 +14,11 @@ def hash_content(header: str, content: bytes) -> int:
     return hash_content_parts(header, [content])
 
 
+def hash_text(text: str) -> int:
+    """Return the content hash of an item that is a text, such as a molecule."""
+    return hash_content("molecule", text.encode())  # the header is part of every split, so it never changes
+
+
 def hash_content_parts(header: str, parts: Iterable[bytes]) -> int:
     """Return the content hash of an example that is given in parts: that of the parts joined."""
     digest = hashlib.blake2b(header.encode(), digest_size=8)

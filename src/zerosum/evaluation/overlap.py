@@ -16,7 +16,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 
 from zerosum.data.codec import Items
-from zerosum.data.content_hash import hash_content, hash_contents
+from zerosum.data.content_hash import hash_contents, hash_text
 from zerosum.evaluation.features.table import FeatureTable
 from zerosum.evaluation.kinds.base import EVALUATION_KINDS
 from zerosum.evaluation.metrics.nearest_neighbors import nearest_neighbors
@@ -45,6 +45,8 @@ class Contents:
     """(N,) hashes of the items as they are compared."""
     thumbnails: NDArray[np.float32] | None
     """(N, D); None if this kind of data has none."""
+    are_content_hashes: bool = False
+    """Whether the hashes are those that datasets have, so that items which were not read can be compared, too."""
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -69,7 +71,7 @@ class RecordingSet:
     def take(self, rows: NDArray[np.int64]) -> Items:
         """Return rows (n, ...), whose contents are kept."""
         items = self._sample_set.take(rows)
-        self._blocks[int(rows[0])] = Contents(_hash_items(items), self._thumbnails(items))
+        self._blocks[int(rows[0])] = Contents(_hash_items(items), self._thumbnails(items), items.dtype.kind == "U")
         return items
 
     def contents(self) -> Contents:
@@ -82,14 +84,16 @@ class RecordingSet:
         ordered = [blocks[first] for first in sorted(blocks)]
         thumbnails = [block.thumbnails for block in ordered if block.thumbnails is not None]
         return Contents(
-            np.concatenate([block.hashes for block in ordered]), np.concatenate(thumbnails) if thumbnails else None
+            np.concatenate([block.hashes for block in ordered]),
+            np.concatenate(thumbnails) if thumbnails else None,
+            all(block.are_content_hashes for block in ordered),
         )
 
 
 def _hash_items(items: Items) -> NDArray[np.uint64]:
     """Return hashes (n,) of the contents of items (n, ...)."""
     if items.dtype.kind == "U":  # an array of texts is as wide as the longest one in it
-        return np.array([hash_content("text", text.encode()) for text in items.astype(str).tolist()], np.uint64)
+        return np.array([hash_text(text) for text in items.astype(str).tolist()], np.uint64)
     header = f"{items.shape[1:]} {items.dtype}"
     return hash_contents(header, np.ascontiguousarray(items).view(np.uint8).reshape(len(items), -1))
 
@@ -223,8 +227,9 @@ def find_overlap(
     """
     (contents,) = first.contents
     is_copy, searched = np.isin(contents.hashes, second.hashes), len(second.hashes)
-    if first.items and second.items:
-        is_copy |= np.isin(first.items.content_hashes, second.items.content_hashes)
+    if second.items and (first.items or contents.are_content_hashes):
+        own = first.items.content_hashes if first.items else contents.hashes
+        is_copy |= np.isin(own, second.items.content_hashes)
         searched = max(searched, len(second.items))
     near_copies = None  # translations are meant to come near their targets
     thumbnails, reference = SearchedSet("", [contents]).thumbnails, second.thumbnails

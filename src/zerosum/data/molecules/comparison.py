@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.content_hash import hash_text
 from zerosum.data.kind import LoadOptions
 from zerosum.data.molecules.chemistry import parse_mol_block, to_canonical
 from zerosum.data.molecules.codec import MoleculeCodec
@@ -17,7 +18,6 @@ from zerosum.data.molecules.dataset import MoleculeDataset
 from zerosum.data.molecules.ingest import MoleculeIngest
 from zerosum.data.molecules.molecule_file import MoleculeFile
 from zerosum.data.molecules.open_file import open_molecules
-from zerosum.data.molecules.read_molecules import hash_molecule
 from zerosum.data.molecules.summary import KIND, MoleculeSummary, summarize
 from zerosum.data.molecules.tokens import decode_rows
 from zerosum.data.split import split_by_content
@@ -88,7 +88,7 @@ def _read_generated(file: MoleculeFile, length: int) -> tuple[NDArray[np.uint8],
         texts = ["" if molecule is None else to_canonical(molecule) for molecule in molecules]
     if not texts:
         raise file.error("has no molecules; name a file with a SMILES text in each line")
-    return encode_characters(texts, length), np.array([hash_molecule(text) for text in texts], np.uint64)
+    return encode_characters(texts, length), np.array([hash_text(text) for text in texts], np.uint64)
 
 
 def encode_characters(texts: Sequence[str], length: int) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.data.content_hash import hash_content
+from zerosum.data.content_hash import hash_text
 from zerosum.data.molecules.chemistry import (
     largest_part,
     parse_mol_block,
@@ -89,8 +89,8 @@ class ReadMolecules:
                 continue
             stripped, mixtures = stripped + part.was_stripped, mixtures + part.is_mixture
             flat += [numbers.setdefault(token, len(numbers)) for token in tokens]
-            scaffold = hash_molecule(scaffold_smiles(part.molecule)) if self.with_scaffolds else 0
-            own = hash_molecule("".join(tokens))
+            scaffold = hash_text(scaffold_smiles(part.molecule)) if self.with_scaffolds else 0
+            own = hash_text("".join(tokens))
             rows.append((place, own, scaffold, part.molecule.GetNumHeavyAtoms(), len(tokens)))
         places, hashes, scaffolds, atoms, lengths = zip(*rows, strict=True) if rows else ((),) * 5
         return MoleculeChunk(
@@ -121,8 +121,3 @@ class ReadMolecules:
             return []
         tokens = split_smiles(to_canonical(molecule))
         return tokens if len(tokens) < self.max_tokens else []
-
-
-def hash_molecule(text: str) -> int:
-    """Return the content hash of a canonical text."""
-    return hash_content("molecule", text.encode())

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data import cache
+from zerosum.data.content_hash import hash_text
 from zerosum.data.dataset import Dataset
 from zerosum.data.kind import ProgressFn, ignore_progress
 from zerosum.data.molecules.chemistry import rdkit_version
 from zerosum.data.molecules.fingerprints import NUM_BYTES, find_nearest, fingerprints_of_texts
-from zerosum.data.molecules.read_molecules import hash_molecule
 from zerosum.data.molecules.worker_pool import map_chunks
 
 MAX_SEARCHED = 200_000
@@ -67,7 +67,7 @@ class TrainingMolecules:
 
     def find_known(self, canonical: Sequence[str]) -> NDArray[np.bool_]:
         """Return which canonical texts (N,) are training molecules."""
-        hashes = np.array([hash_molecule(text) for text in canonical], np.uint64)
+        hashes = np.array([hash_text(text) for text in canonical], np.uint64)
         return np.isin(hashes, self.dataset.content_hashes[self.dataset.train])
 
     def find_nearest(
