@@ -125,3 +125,14 @@ def test_filters(codec: MoleculeCodec) -> None:
 def test_filters_that_mean_nothing(codec: MoleculeCodec, text: str, part: str) -> None:
     with pytest.raises(BadInput, match=part):
         codec.parse_filter(text)
+
+
+def test_large_vocabularies_are_encoded_and_decoded(codec: MoleculeCodec) -> None:
+    large = MoleculeCodec((*codec.tokens, *(f"[{number}C]" for number in range(300))), 64)
+    texts = ["CC[299C]", "[0C]C"]
+    raw, known = large.encode_smiles(texts)
+    assert known.all()
+    assert raw.dtype == np.uint16
+    sample = large.encode(torch.from_numpy(raw))
+    assert large.decode(sample, SEED[:2]).tolist() == texts
+    assert large.embed(sample).shape == (2, 64)

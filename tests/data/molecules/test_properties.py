@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ number = 3
 @pytest.fixture
 def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "own_scores.py").write_text(SCORES)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
     return "own_scores"
 
 
@@ -81,3 +82,10 @@ def test_unknown_and_repeated_names(scores: str) -> None:
         resolve_properties(["logq"])
     with pytest.raises(BadInput, match=r"`data\.properties` qed: is named twice"):
         resolve_properties(["qed", "QED"])
+
+
+def test_without_rdkit_the_message_says_how_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rdkit", None)
+    with pytest.raises(BadInput) as info:
+        compute_of_texts(resolve_properties(["logp"]), ["CCO"])
+    assert str(info.value) == 'molecules need the extra `molecules`: pip install "zerosum[molecules]"'

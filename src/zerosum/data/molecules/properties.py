@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -156,7 +158,8 @@ def load_score(location: str) -> Property:
     if not (module_name and name):
         raise BadInput(f"`data.score` {printable(location)}: name a function as `package.module:function`")
     try:
-        found = vars(import_module(module_name)).get(name)
+        with _working_folder_as_last():
+            found = vars(import_module(module_name)).get(name)
     except Exception as error:  # a module of the user may raise anything when it is imported
         raise BadInput(f"`data.score` {printable(location)}: the module cannot be imported ({printable(str(error))}); "
                        "run in its folder, or install it") from error  # fmt: skip
@@ -165,6 +168,17 @@ def load_score(location: str) -> Property:
     description = (inspect.getdoc(found) or f"{module_name}:{name}").strip().splitlines()[0]
     compute = found if _takes_molecule(found) else _of_text(found)
     return Property(name, description, compute, own_function=found)
+
+
+@contextmanager
+def _working_folder_as_last() -> Iterator[None]:
+    """Find modules of the working folder, too, which none of those that are installed gives way to."""
+    own = str(Path.cwd())
+    sys.path.append(own)
+    try:
+        yield
+    finally:
+        sys.path.remove(own)
 
 
 def _takes_molecule(function: Callable[..., object]) -> bool:
