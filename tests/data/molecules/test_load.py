@@ -253,6 +253,7 @@ def test_another_file_has_the_vocabulary_of_the_run(write: WriteFn) -> None:
     text = "\n".join(other.summary.intake_lines())
     assert "1 molecule with tokens that the run does not know ([Si]) left out" in text
     assert "1 molecule longer than the samples of the run left out" in text
+    assert "too few" not in text
     with pytest.raises(BadInput, match="has no molecule that the run can take"):
         KIND.load_like(MoleculeDataConfig(source=str(write("c.smi", "C[Si](C)(C)C"))), dataset, options)
 

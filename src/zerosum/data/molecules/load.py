@@ -73,13 +73,13 @@ def load_molecules(data: MoleculeDataConfig, options: LoadOptions, file: Molecul
         raise file.error(
             f"has {pluralize(len(table.raw), 'different molecule')} that can be used; give at least {MIN_MOLECULES}"
         )
-    train, held_out = _split(data, options, table)
+    train, held_out = split_molecules(data, options, table)
     labels = read_labels(plan, file, table, ingest.key, data.max_labeled, options.progress)
     ranges = _fit_ranges(plan.names, labels[train])
     tokens = load_vocabulary(table, train, data.vocabulary, ingest.key)
     raw = load_encoded(table, tokens, None, ingest.key, options.progress).raw
     fitted = MoleculeCodec(tokens, raw.shape[1], ranges, data.score)
-    return _build(data, _Molecules(table, raw, labels, ranges), fitted, train, held_out)
+    return _build(data, _Molecules(table, raw, labels, ranges, _note_few(len(raw))), fitted, train, held_out)
 
 
 def load_molecules_like(data: MoleculeDataConfig, codec: MoleculeCodec, options: LoadOptions) -> MoleculeDataset:
@@ -91,7 +91,7 @@ def load_molecules_like(data: MoleculeDataConfig, codec: MoleculeCodec, options:
     file = open_molecules(Path(data.source), data.column)
     ingest = MoleculeIngest(file, data.max_tokens, (), data.split == "scaffold")
     table, encoded, notes = _encode_for_run(ingest, codec, options)
-    train, held_out = _split(data, options, table)
+    train, held_out = split_molecules(data, options, table)
     nothing = np.zeros((len(table.raw), 0), np.float32)
     return _build(data, _Molecules(table, encoded.raw, nothing, (), notes), codec, train, held_out)
 
@@ -109,10 +109,16 @@ def _load_for_run(
     table, encoded, notes = _encode_for_run(ingest, codec, options)
     if missing := [printable(name) for name in plan.columns if name not in columns]:
         notes.append(f"the file has no column {', '.join(missing)}, so this property is not known of any molecule")
-    train, held_out = _split(data, options, table)
+    train, held_out = split_molecules(data, options, table)
     key = f"{ingest.key} {codec.tokens} {codec.max_tokens}"  # of which it depends which molecules are known
     labels = read_labels(plan, file, table, key, data.max_labeled, options.progress)
-    return _build(data, _Molecules(table, encoded.raw, labels, codec.properties, notes), codec, train, held_out)
+    return _build(
+        data,
+        _Molecules(table, encoded.raw, labels, codec.properties, [*notes, *_note_few(len(labels))]),
+        codec,
+        train,
+        held_out,
+    )
 
 
 def _encode_for_run(
@@ -131,10 +137,14 @@ def _encode_for_run(
     return keep_encoded(table, encoded), encoded, notes
 
 
-def _split(
+def split_molecules(
     data: MoleculeDataConfig, options: LoadOptions, table: MoleculeTable
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the training and the held-out molecules."""
+    """Return the training and the held-out molecules.
+
+    Raises:
+        BadInput: they have the same scaffold, and scaffolds are to be held out.
+    """
     hashes, fraction, bounded = np.asarray(table.content_hashes), options.held_out_fraction, options.bounded_split
     if data.split == "content" or options.for_evaluation:
         return options.keep_sides(hashes, *split_by_content(hashes, fraction, bounded=bounded))
@@ -165,7 +175,7 @@ def _build(
     table = molecules.table
     conditions = codec.standardize(molecules.labels) if molecules.properties else None
     summary = summarize(data.source, table, molecules.raw.shape[1])
-    summary.notes += _notes(molecules)
+    summary.notes += molecules.notes
     summary.properties = _describe_properties(molecules)
     summary.train, summary.held_out = len(train), len(held_out)
     return MoleculeDataset(
@@ -182,13 +192,12 @@ def _build(
     )
 
 
-def _notes(molecules: _Molecules) -> list[str]:
-    """Return sentences for the user."""
-    if len(molecules.raw) >= FEW_MOLECULES:
-        return molecules.notes
-    few = (f"{pluralize(len(molecules.raw), 'molecule')}: too few to learn chemistry from, so a generator makes hardly "
-           "any valid ones; start from a run on many (`start_from`)")  # fmt: skip
-    return [*molecules.notes, few]
+def _note_few(count: int) -> list[str]:
+    """Return a sentence for the user if molecules to train on are few."""
+    if count >= FEW_MOLECULES:
+        return []
+    return [f"{pluralize(count, 'molecule')}: too few to learn chemistry from, so a generator makes hardly any valid "
+            "ones; start from a run on many (`start_from`)"]  # fmt: skip
 
 
 def _describe_properties(molecules: _Molecules) -> dict[str, str]:
