@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -151,23 +152,30 @@ def test_the_codec_knows_no_text_that_held_out_rows_alone_have(rare_names: Table
     dataset = load_table(rare_names, LoadOptions())
     columns, codec = read_table(Path(rare_names.source)).columns, dataset.table_codec
     saved = str(codec.settings())
-    rows = all_rows(dataset)
-    for index, column in enumerate(codec.columns):
-        texts = columns[column.name].texts
+    rows, counts = all_rows(dataset), dict[str, int]()
+    written = codec.texts(rows)
+    for column in codec.columns:
+        texts, own = columns[column.name].texts, written[column.name].to_numpy()
         train, held_out = (set(texts[part].tolist()) for part in (dataset.train, dataset.held_out))
+        is_lost = ~np.isin(texts, list(train))
+        counts[column.name] = int(is_lost.sum())
+        assert bool(is_lost.any()) == (column.name in ("name", "town"))
         if column.kind == "category":
             assert column.values == tuple(sorted(train)), column.name
-            is_lost = ~np.isin(texts, list(train))
-            assert np.array_equal(np.isnan(rows[:, index]), is_lost)
             assert not any(f"'{text}'" in saved for text in held_out - train)
-        assert bool(held_out - train) == (column.name in ("name", "town"))
+            least = min(Counter(texts[dataset.train].tolist()).values())
+            assert all((texts[dataset.train] == text).sum() == least for text in own[is_lost]), "a rare one"
+        if column.name != "state":
+            assert (own == texts)[~is_lost].all()
+    assert len(set(written["name"][~np.isin(columns["name"].texts, written["name"])])) > 3, "not always the same one"
+    assert set(zip(written["town"], written["state"], strict=True)) == {
+        (town, state)
+        for town, state in zip(*(columns[name].texts[dataset.train] for name in ("town", "state")), strict=True)
+    }
     (note,) = (note for note in dataset.summary.notes if "only held-out rows have" in note)
-    counts = {name: int(np.isnan(rows[:, index]).sum()) for index, name in enumerate(codec.condition_names[:2])}
-    assert note.endswith(f"name {counts['name']}, town {counts['town']}")
-    (known,) = codec.constraints
-    assert len(known.settings()["cells"]) == len(set(columns["town"].texts[dataset.train].tolist()))
-    assert torch.isfinite(codec.encode_rows(rows)).all()
-    assert codec.texts(rows)["flag"].tolist() == columns["flag"].texts.tolist()
+    assert note.endswith(f"name {counts['name']}, town and state {counts['town']}")
+    assert not np.isnan(rows).any()
+    assert dataset.summary.missing == {}
 
 
 def test_rows_of_a_run_are_read_by_its_codec(rare_names: TableDataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +188,9 @@ def test_rows_of_a_run_are_read_by_its_codec(rare_names: TableDataConfig, monkey
     again = load_table(rare_names, LoadOptions(codec=former.table_codec))
     for name in ("cells", "codes", "scores"):
         assert np.array_equal(again.values[name], former.values[name], equal_nan=True), name
-    assert not np.isnan(all_rows(again)).any()
+    assert not any("held-out rows have" in note for note in again.summary.notes)
     assert np.array_equal(now.values["codes"][now.train], former.values["codes"][now.train])
     resumed = load_table(rare_names, LoadOptions(codec=now.table_codec))
+    assert resumed.summary == now.summary
     for name in ("cells", "codes", "scores"):
         assert np.array_equal(resumed.values[name], now.values[name], equal_nan=True), name

@@ -21,13 +21,14 @@ from zerosum.data.tables.constraints import CONSTRAINTS
 from zerosum.data.tables.dataset import TableDataset
 from zerosum.data.tables.detect import detect_columns, list_names
 from zerosum.data.tables.encoder import TIGHT_ATOM_FRACTION, ColumnEncoder
-from zerosum.data.tables.formats import ColumnFormat, Rows, is_missing
+from zerosum.data.tables.formats import Rows, is_missing
 from zerosum.data.tables.layout import TableLayout
 from zerosum.data.tables.number_model import MAX_ROWS, can_fit, find_tight, fit_number_model
 from zerosum.data.tables.summary import TableSummary
 from zerosum.data.tables.table_file import read_table
 from zerosum.data.tables.text_table import TextColumn, TextTable, shorten_cell
-from zerosum.data.text import format_counts, pluralize, printable
+from zerosum.data.tables.unknown import RareValues, describe_unknown, find_unknown
+from zerosum.data.text import pluralize, printable
 
 MIN_ROWS = 20
 """Least number of rows to train on."""
@@ -122,16 +123,17 @@ def _build_dataset(
     cells = layout.parse(table.columns)
     content_hashes = _hash_rows([table.columns[column.name] for column in layout.columns])
     train, held_out = _split(data, options, table, content_hashes)
-    summary = _summarize(data, table, layout, cells, content_hashes, bool(codec))
-    summary.train, summary.held_out = len(train), len(held_out)
     if codec is None and not options.for_evaluation:
-        layout, kept = layout.keep_values(cells, train)
-        summary.notes += _note_of_held_out_values(layout, np.isnan(kept) & ~np.isnan(cells))
-        cells = kept
+        layout, cells = layout.keep_values(cells, train)
     fitted = codec or _fit_codec(data, layout, cells, train)
     if not fitted.has_blocks:
         raise table.error(_NOTHING_VARIES)
     seed = torch.from_numpy(content_hashes.view(np.int64).copy())
+    unknown = find_unknown(layout, table.columns, cells)
+    cells, replaced = RareValues(fitted, train, held_out)(cells, unknown, seed)
+    summary = _summarize(data, table, layout, np.isnan(cells) & ~unknown, content_hashes)
+    summary.train, summary.held_out = len(train), len(held_out)
+    summary.notes += describe_unknown(layout, unknown, replaced)
     labels = np.zeros(len(cells), np.int64)
     first = train[:MAX_ROWS]
     if codec is None and data.model_numbers and can_fit(fitted.spec, len(first)):
@@ -211,50 +213,28 @@ def _summarize(
     data: TableDataConfig,
     table: TextTable,
     layout: TableLayout,
-    cells: Rows,
+    gone: NDArray[np.bool_],
     content_hashes: NDArray[np.uint64],
-    has_codec: bool,
 ) -> TableSummary:
-    """Return the summary of a table, without the split."""
-    gone = np.isnan(cells).sum(0)
-    missing = {column.name: int(count) for column, count in zip(layout.columns, gone, strict=True) if count}
+    """Return the summary of a table of which some cells (N, C) are missing, without the split."""
+    counts = zip(layout.columns, gone.sum(0).tolist(), strict=True)
+    missing = {column.name: count for column, count in counts if count}
     columns = {column.name: column.reason for column in layout.all_columns}
     copies = len(content_hashes) - len(np.unique(content_hashes))
-    summary = TableSummary(data.source, data.kind, len(cells), columns=columns, missing=missing, copies=copies)
+    summary = TableSummary(data.source, data.kind, table.num_rows, columns=columns, missing=missing, copies=copies)
     summary.target = data.target
-    summary.notes += _notes(table, layout, cells, has_codec)
+    summary.notes += _notes(table, layout)
     return summary
 
 
-def _notes(table: TextTable, layout: TableLayout, cells: Rows, has_codec: bool) -> list[str]:
+def _notes(table: TextTable, layout: TableLayout) -> list[str]:
     """Return sentences for the user about what was decided."""
     notes = [f"column {printable(column.name)}: {column.reason}"
              for column in layout.all_columns if column.format is None]  # fmt: skip
     if table.dialect.encoding == "cp1252":
         notes.append("the file is not UTF-8 and was read as Western Windows text (cp1252)")
-    if len(cells) < FEW_ROWS:
-        notes.append(f"{pluralize(len(cells), 'row')}: few, so a generator may memorize them, which its scores show")
-    if has_codec:
-        for index, column in enumerate(layout.columns):
-            unknown = _count_unknown(table, column.format, column.name, cells[:, index])
-            if unknown:
-                cells_text = pluralize(unknown, "cell")
-                notes.append(f"column {printable(column.name)}: {cells_text} with a value that the run does not know, "
-                             "taken as missing")  # fmt: skip
+    if table.num_rows < FEW_ROWS:
+        notes.append(
+            f"{pluralize(table.num_rows, 'row')}: few, so a generator may memorize them, which its scores show"
+        )
     return notes
-
-
-def _note_of_held_out_values(layout: TableLayout, is_lost: NDArray[np.bool_]) -> list[str]:
-    """Return a sentence about the cells (N, C) with a value that no training row has, if there are any."""
-    counts = {printable(column.name): int(count) for column, count in zip(layout.columns, is_lost.sum(0), strict=True)}
-    found = {name: count for name, count in counts.items() if count}
-    if not found:
-        return []
-    return [f"values that only held-out rows have are not learned, and count as missing in the evaluation; number of "
-            f"such cells: {format_counts(found)}"]  # fmt: skip
-
-
-def _count_unknown(table: TextTable, known: ColumnFormat, name: str, cells: NDArray[np.float64]) -> int:
-    """Return how many cells that are not missing are none of a format."""
-    column = table.columns[name]
-    return int((np.isnan(cells) & ~known.find_missing(column.values)[column.codes]).sum())
