@@ -60,6 +60,26 @@ class NumberModel:
 
 
 @dataclass(frozen=True)
+class TokenSyntax:
+    """What sequences of tokens are complete: brackets are balanced, and each mark occurs an even number of times.
+
+    In texts of molecules, brackets are those of branches, and marks are the numbers that close rings.
+    """
+
+    depth_changes: tuple[int, ...]
+    """(V,) By how much each of the V tokens changes the number of open brackets."""
+    depths_needed: tuple[int, ...]
+    """(V,) How many brackets must be open before a token, since it closes them."""
+    marks: tuple[tuple[int, ...], ...]
+    """(V,) The marks, by their numbers from 0 on, that a token has an odd number of times."""
+
+    @property
+    def num_marks(self) -> int:
+        """The number of different marks."""
+        return 1 + max((mark for own in self.marks for mark in own), default=-1)
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """One tensor of a sample.
 
@@ -79,6 +99,10 @@ class TensorSpec:
     num_tokens: int = 0
     """Of a sequence, which has one axis: its values are whole numbers below this, each of which stands for a token; 0
     ends it, and fills the places after its end. 0: the values are no tokens."""
+    syntax: TokenSyntax | None = None
+    """Which sequences are complete; None: all."""
+    one_hot: bool = False
+    """Whether along the last axis exactly one value is 1 and the others are 0."""
 
     def __post_init__(self) -> None:
         """Check the shape.

@@ -16,10 +16,12 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from zerosum.game import seeded_rng
+from zerosum.game.sample_spec import TokenSyntax
 from zerosum.game.seeded_rng import RandomStream
 from zerosum.game.types import Autoencoder, Reconstruction, Sample, at_least_float32
 from zerosum.networks.batch_norm import BatchNorm1d
 from zerosum.networks.residual_mlp import join_given
+from zerosum.networks.token_syntax import SyntaxMask
 
 END = 0
 """The token that ends a sequence and fills the places after its end."""
@@ -44,6 +46,7 @@ class RecurrentAutoencoder(Autoencoder):
     def __init__(
         self, length: int, num_tokens: int, code_size: int, *, encoder_width: int, decoder_width: int,
         embedding_size: int, num_given: int, decoding_noise: float, temperature: float,
+        syntax: TokenSyntax | None = None,
     ) -> None:  # fmt: skip
         """Build the networks.
 
@@ -57,6 +60,7 @@ class RecurrentAutoencoder(Autoencoder):
             num_given: values of a condition; 0 for none.
             decoding_noise: standard deviation of the noise that is added to codes from which sequences are drawn.
             temperature: divides the logits of tokens that are drawn.
+            syntax: which sequences are complete: no others are drawn, unless they are too long; None: all are.
         """
         super().__init__()
         self.length, self.num_tokens, self.code_size = length, num_tokens, code_size
@@ -74,6 +78,7 @@ class RecurrentAutoencoder(Autoencoder):
         self.context_to_state = nn.Linear(context_size, decoder_width)
         self.decoder = nn.GRU(embedding_size, decoder_width, batch_first=True)
         self.to_logits = nn.Linear(decoder_width, num_tokens)
+        self.syntax_mask = None if syntax is None else SyntaxMask(syntax)
 
     def set_temperature(self, temperature: float) -> None:
         """Divide logits by `temperature` from now on, and at 0 choose the most likely token."""
@@ -151,13 +156,18 @@ class RecurrentAutoencoder(Autoencoder):
         state = torch.tanh(self.context_to_state(context))[None]
         token = torch.full_like(context[:, 0], self.num_tokens, dtype=torch.int64)
         is_open = torch.ones_like(token, dtype=torch.bool)
+        syntax = None if self.syntax_mask is None else self.syntax_mask.begin(len(token))
         tokens = []
         for place in range(self.length):
             inputs = (self.decoder_embedding(token) + added)[:, None]
             output, state = self.decoder(inputs.to(state.dtype), state)
             logits = at_least_float32(self.to_logits(output[:, 0]))
+            if self.syntax_mask is not None and syntax is not None:
+                logits = self.syntax_mask.mask(logits, syntax)
             chosen = self._choose(logits, None if draws is None else draws[:, place])
             token = torch.where(is_open, chosen, END)
+            if self.syntax_mask is not None and syntax is not None:
+                syntax = self.syntax_mask.advance(syntax, token)
             is_open = token != END
             tokens.append(token)
         return torch.stack(tokens, 1).float()

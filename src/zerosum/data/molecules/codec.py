@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zerosum.data.codec import Codec, FilterFn, GivenValues, Items
-from zerosum.data.molecules.chemistry import canonical_smiles, find_invalid
+from zerosum.data.codec import Items
+from zerosum.data.molecules.chemistry import canonical_smiles
 from zerosum.data.molecules.property_range import PropertyRange, find_property, parse_wanted
 from zerosum.data.molecules.scores import MoleculeScores
+from zerosum.data.molecules.smiles_codec import SmilesCodec
+from zerosum.data.molecules.syntax import smiles_syntax
 from zerosum.data.molecules.tokens import Tokenizer, decode_rows, encode_texts, token_dtype
-from zerosum.data.molecules.where import parse_filter
 from zerosum.data.text import printable
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import SampleSpec, TensorSpec
@@ -33,7 +34,7 @@ _HASH_FACTOR = 2_654_435_761  # Knuth's multiplicative hash: 2^32 divided by the
 
 
 @dataclass(frozen=True, eq=False)
-class MoleculeCodec(Codec):
+class MoleculeCodec(SmilesCodec):
     """Encodes token numbers (N, L) as samples float32 (N, L), and decodes samples to SMILES texts (N,)."""
 
     tokens: tuple[str, ...]
@@ -50,7 +51,7 @@ class MoleculeCodec(Codec):
     @cached_property
     def spec(self) -> TensorSpec:
         """A sequence of tokens."""
-        return TensorSpec((self.max_tokens,), num_tokens=len(self.tokens) + 1)
+        return TensorSpec((self.max_tokens,), num_tokens=len(self.tokens) + 1, syntax=smiles_syntax(self.tokens))
 
     @property
     def property_names(self) -> tuple[str, ...]:
@@ -93,24 +94,6 @@ class MoleculeCodec(Codec):
         assert isinstance(raw, Tensor), "raw molecules are one tensor"
         return decode_rows(raw.numpy(), self.tokens)
 
-    def canonical_texts(self, items: Items) -> list[str]:
-        """Return the canonical SMILES texts of molecules (N,); a text that is no molecule as it is."""
-        texts = items.astype(str).tolist()
-        return [canonical_smiles(text) or text for text in texts]
-
-    def publish(self, samples: Sample, seed: Tensor, first: int, given: GivenValues) -> list[str]:
-        """Return samples (N, L) as SMILES texts; see `canonical_texts`."""
-        return self.canonical_texts(self.decode(samples, seed))
-
-    @property
-    def may_be_invalid(self) -> bool:
-        """Yes: a generated text need not be a molecule."""
-        return True
-
-    def find_invalid(self, items: Items) -> NDArray[np.bool_]:
-        """Return which SMILES texts (N,) are no molecule."""
-        return find_invalid(items.astype(str).tolist())
-
     def round(self, sample: Sample) -> Sample:
         """Return samples (N, L) of whole numbers of tokens, with zeros after the first 0."""
         assert isinstance(sample, Tensor), "molecules are one tensor"
@@ -135,14 +118,6 @@ class MoleculeCodec(Codec):
         counts = torch.zeros(len(numbers), EMBEDDED_NUMBERS)
         counts.scatter_add_(1, pairs, (first > 0).float())
         return torch.nn.functional.normalize(counts)
-
-    def parse_filter(self, text: str) -> FilterFn:
-        """Return the filter of molecules that a text such as "logp<4 and qed>=0.8" means.
-
-        Raises:
-            BadInput: it means none.
-        """
-        return parse_filter(text, self.score)
 
     def parse_text(self, argument: str, text: str) -> Tensor:
         """Return the sample (1, L) of a SMILES text.

@@ -23,6 +23,7 @@ from zerosum.networks.configs.fastgan import FastGANDiscriminatorConfig, FastGAN
 from zerosum.networks.configs.gat import GATDiscriminatorConfig, GATGeneratorConfig
 from zerosum.networks.configs.gated_conv import GatedConvGeneratorConfig
 from zerosum.networks.configs.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
+from zerosum.networks.configs.molecular_graph import MolecularGraphDiscriminatorConfig, MolecularGraphGeneratorConfig
 from zerosum.networks.configs.patchgan import PatchGANDiscriminatorConfig
 from zerosum.networks.configs.progan import ProGANDiscriminatorConfig, ProGANGeneratorConfig
 from zerosum.networks.configs.projected import ProjectedDiscriminatorConfig
@@ -53,6 +54,8 @@ __all__ = [
     "GeneratorConfig",
     "MLPDiscriminatorConfig",
     "MLPGeneratorConfig",
+    "MolecularGraphDiscriminatorConfig",
+    "MolecularGraphGeneratorConfig",
     "PatchGANDiscriminatorConfig",
     "ProGANDiscriminatorConfig",
     "ProGANGeneratorConfig",
@@ -79,6 +82,7 @@ AnyGeneratorConfig = Annotated[
     MLPGeneratorConfig
     | ResidualMLPGeneratorConfig
     | TabularGeneratorConfig
+    | MolecularGraphGeneratorConfig
     | DCGANGeneratorConfig
     | R3GANGeneratorConfig
     | ResNetGeneratorConfig
@@ -98,6 +102,7 @@ AnyDiscriminatorConfig = Annotated[
     MLPDiscriminatorConfig
     | ResidualMLPDiscriminatorConfig
     | TabularDiscriminatorConfig
+    | MolecularGraphDiscriminatorConfig
     | DCGANDiscriminatorConfig
     | R3GANDiscriminatorConfig
     | ResNetDiscriminatorConfig

@@ -76,4 +76,5 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
             num_given=count_given(self.condition, condition_spec, "autoencoder.condition"),
             decoding_noise=self.decoding_noise,
             temperature=self.temperature,
+            syntax=tensor.syntax,
         )
