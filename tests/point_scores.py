@@ -1,12 +1,9 @@
 """Scores of points, by which several tests search for better ones."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.codec import Items
-from zerosum.data.dataset import Dataset
 from zerosum.data.item_scores import FindKnown, ItemScores, ScoreRange
 from zerosum.errors import BadInput
 
@@ -34,10 +31,5 @@ class PointScores(ItemScores):
         distances = np.linalg.norm(np.asarray(items)[:, None] - np.asarray(others)[None], axis=2)
         return np.exp(-5 * distances).astype(np.float32)
 
-    def training_names(self, dataset: Dataset) -> FindKnown:
-        known = set(self.name_items(dataset.items(dataset.train)))
-
-        def find_known(names: Sequence[str]) -> NDArray[np.bool_]:
-            return np.array([name in known for name in names], bool)
-
-        return find_known
+    def training_names(self, content_hashes: NDArray[np.uint64]) -> FindKnown:
+        return lambda names: np.zeros(len(names), bool)

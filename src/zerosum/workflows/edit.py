@@ -217,17 +217,15 @@ def encode(
     check_seed(seed)
     if not MEDIA_KINDS.find(open_model(run, best=best).recipe.data.kind).has_frames:
         return encode_text(
-            run, str(item), neighbors=neighbors, seed=seed, into=into, best=best, device=device,
-            reporter=reporter or SilentReporter(),
-        )  # fmt: skip
-    image = item
+            run, str(item), neighbors=neighbors, seed=seed, into=into, best=best, device=device, reporter=reporter
+        )
     session = EditingSession.from_run(run, device, best, label, None)
     options = (optional_part("steps", steps, 500), "per-layer" if per_layer else "")
-    path = session.prepare_output_path(("encode", Path(image).stem, f"seed{seed}", *options), into, (".png", ".npy"))
+    path = session.prepare_output_path(("encode", Path(item).stem, f"seed{seed}", *options), into, (".png", ".npy"))
     from zerosum.game.sample_tree import single_tensor
 
     data = open_model(run, best=best).recipe.data
-    target = single_tensor(DATA_KINDS.find(data.kind).load_file(data, Path(image), session.generator.codec))
+    target = single_tensor(DATA_KINDS.find(data.kind).load_file(data, Path(item), session.generator.codec))
     import numpy as np
     import torch
 
@@ -243,7 +241,7 @@ def encode(
         progress=TimedProgress(reporter or SilentReporter(), "optimizing the latent code"),
     )  # fmt: skip
     first, last = float(inversion.errors[0, 0]), float(inversion.errors[-1, 0])
-    (reporter or SilentReporter()).message(f"{image}: error {first:.4f} at the first step, {last:.4f} at the last")
+    (reporter or SilentReporter()).message(f"{item}: error {first:.4f} at the first step, {last:.4f} at the last")
     code = inversion.codes[0].numpy()
 
     def write(temporary: Path) -> None:

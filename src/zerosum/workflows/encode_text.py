@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zerosum.errors import BadInput
 from zerosum.files import write_atomically
 from zerosum.inference.load import load
-from zerosum.reporter import Reporter
+from zerosum.reporter import Reporter, SilentReporter
 from zerosum.workflows.bounds import check_seed, check_whole_number
 from zerosum.workflows.output_paths import (
     complete_folder,
@@ -36,7 +36,7 @@ CODE_FILE = "code.npy"
 
 def encode_text(
     run: str | Path, text: str, *, neighbors: int, seed: int, into: str | Path | None, best: bool, device: str,
-    reporter: Reporter,
+    reporter: Reporter | None,
 ) -> Path:  # fmt: skip
     """Write the code of a text, what is decoded from it, and what is drawn around it; see `encode`.
 
@@ -46,6 +46,7 @@ def encode_text(
     check_whole_number("neighbors", neighbors, 1, MAX_NEIGHBORS)
     check_seed(seed)
     _check_new(into)
+    reporter = reporter or SilentReporter()
     generator = load(run, device, best=best)
     import numpy as np
 

@@ -175,7 +175,7 @@ def _locate(run: str | Path) -> str:
 
 
 def _known(scores: ItemScores, dataset: Dataset | BadInput) -> FindKnown | None:
-    return None if isinstance(dataset, BadInput) else scores.training_names(dataset)
+    return None if isinstance(dataset, BadInput) else scores.training_names(dataset.split_hashes()[0])
 
 
 def _search(search: LatentSearch, count: int, rounds: int, seconds: float, reporter: Reporter, name: str) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from zerosum.data.content_hash import hash_text
 from zerosum.data.item_scores import FindKnown, ItemScores, ScoreRange
 from zerosum.data.molecules.chemistry import canonical_smiles
+from zerosum.data.molecules.filters import passes_filters
 from zerosum.data.molecules.fingerprints import fingerprints_of_texts, similarities
 from zerosum.data.molecules.properties import PROPERTIES, Property, compute_of_texts, find_name, load_score
 from zerosum.data.text import printable
@@ -20,8 +21,11 @@ from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
     from zerosum.data.codec import Items
-    from zerosum.data.dataset import Dataset
     from zerosum.data.molecules.property_range import PropertyRange
+
+
+PASSES_FILTERS = Property("filters", "whether it passes the filters of MOSES: 1 or 0", passes_filters, is_count=True)
+"""What `zerosum evaluate` also reports as the fraction that passes."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,16 @@ class MoleculeScores(ItemScores):
         """Return a property (N,) of SMILES texts (N,)."""
         return compute_of_texts([self._known[name]], items.astype(str).tolist())[:, 0]
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The properties that RDKit computes, and whether the filters of MOSES are passed: 1 or 0."""
+        return (*PROPERTIES, PASSES_FILTERS.name)
+
+    def measure(self, items: Items, names: Sequence[str]) -> NDArray[np.float64]:
+        """Return properties (N, P) of SMILES texts (N,)."""
+        known = {**PROPERTIES, PASSES_FILTERS.name: PASSES_FILTERS}
+        return compute_of_texts([known[name] for name in names], items.astype(str).tolist())
+
     def name_items(self, items: Items) -> list[str]:
         """Return the canonical texts (N,) of SMILES texts; "" of one that is no molecule."""
         return [canonical_smiles(text) or "" for text in items.astype(str).tolist()]
@@ -68,11 +82,10 @@ class MoleculeScores(ItemScores):
         first, second = (fingerprints_of_texts(texts.astype(str).tolist()) for texts in (items, others))
         return similarities(first, second)
 
-    def training_names(self, dataset: Dataset) -> FindKnown:
+    def training_names(self, content_hashes: NDArray[np.uint64]) -> FindKnown:
         """Return a function that finds canonical texts of training molecules."""
-        hashes = np.sort(dataset.content_hashes[dataset.train])
 
         def find_known(names: Sequence[str]) -> NDArray[np.bool_]:
-            return np.isin(np.array([hash_text(name) for name in names], np.uint64), hashes)
+            return np.isin(np.array([hash_text(name) for name in names], np.uint64), content_hashes)
 
         return find_known
