@@ -74,13 +74,15 @@ def test_wishes_are_given_values(run: Path, run_cli) -> None:
         assert expected in err
 
 
-def test_rows_have_no_scores_to_raise(run: Path, run_cli) -> None:
+def test_what_is_for_molecules_is_refused(run: Path, run_cli) -> None:
     for arguments, expected in (
-        (("--raise", "net"), "--raise: samples of this kind of data have no scores"),
-        (("--raise", "net", "--lower", "net"), "--raise or --lower: name one score"),
-        (("--raise", "net", "--want", "net"), "--want net: give each name once"),
+        (("optimize", "r", "--raise", "net"), "--raise: samples of this kind of data have no scores"),
+        (("optimize", "r", "--raise", "net", "--lower", "net"), "--raise or --lower: name one score"),
+        (("optimize", "r", "--raise", "net", "--want", "net"), "--want net: give each name once"),
+        (("encode", "r", "CCO"), "RUN: its generator has no encoder"),
+        (("walk", "r", "--between", "CCO", "CCN"), "RUN: its generator has no encoder"),
     ):
-        code, out, err = run_cli("optimize", "r", *arguments)
+        code, out, err = run_cli(*arguments)
         assert (code, out) == (2, ""), arguments
         assert expected in err
         assert len(err.strip().splitlines()) == 1
