@@ -83,8 +83,9 @@ def train(
     """Train a GAN on a folder of images, a .zip, .npz or .npy file, or a built-in dataset.
 
     Args:
-        source: the training data; several folders or files of images are one set. A pandas DataFrame is stored in the
-            cache folder. By default the `data.source` of the recipe.
+        source: the training data; several folders or files of images are one set. A pandas DataFrame is copied into the
+            cache folder, `~/.cache/zerosum` or `$ZEROSUM_CACHE`: the run reads this copy, of all rows, when it is
+            resumed and evaluated. By default the `data.source` of the recipe.
         target_source: for image-to-image translation, a second folder that holds the target images.
         recipe: the name of a recipe, or a .toml file.
         run: the run folder; by default `runs/` and the name of the data.
