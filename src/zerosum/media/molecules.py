@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from zerosum.data.codec import Codec, Items
-from zerosum.data.molecules.codec import MoleculeCodec
+from zerosum.data.molecules.smiles_codec import SmilesCodec
 from zerosum.data.molecules.training_set import MAX_SEARCHED, TrainingMolecules
 from zerosum.errors import BadInput
 from zerosum.media.kind import MediaKind, WrittenSamples
@@ -54,7 +54,7 @@ class MoleculeMedia(MediaKind):
 
     def write(self, items: Items, codec: Codec, folder: Path, first: int = 0) -> None:
         """Append to samples.smi: molecules in their canonical form, other texts as they are."""
-        assert isinstance(codec, MoleculeCodec), "molecules have no other codec"
+        assert isinstance(codec, SmilesCodec), "molecules have no other codec"
         lines = codec.canonical_texts(items)
         with (folder / SAMPLES_FILE).open("a", encoding="utf8") as file:
             file.writelines(f"{line}\n" for line in lines)
@@ -66,7 +66,7 @@ class MoleculeMedia(MediaKind):
 
     def complete(self, samples: WrittenSamples, codec: Codec) -> list[str]:
         """Write samples.csv and sheet.png, and return what the molecules are like."""
-        assert isinstance(codec, MoleculeCodec), "molecules have no other codec"
+        assert isinstance(codec, SmilesCodec), "molecules have no other codec"
         texts, more = _read_texts(samples.folder / SAMPLES_FILE)
         if not texts:
             return []
