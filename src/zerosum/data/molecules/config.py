@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from zerosum.data.config import DataConfig
 
@@ -39,12 +39,33 @@ class MoleculeDataConfig(DataConfig):
     vocabulary: Annotated[int, Field(ge=0, le=60_000)] = 255
     """Number of tokens and frequent fragments that networks read and write; 0: tokens alone. With fragments, a molecule
     has fewer steps."""
+    form: Literal["text", "graph"] = "text"
+    """What networks read and write: SMILES texts, or graphs of few atoms, one-hot, without properties; see
+    `max_atoms`."""
+    max_atoms: Annotated[int, Field(ge=2, le=40)] = 9
+    """Largest number of heavy atoms of a graph; molecules with more are left out. Texts may have any number."""
     given: Annotated[float, Field(ge=0, le=1)] = 0.8
     """Fraction of the training molecules of which some known properties are given, at random, so that samples can be
     asked for any of them; 0: none."""
     max_labeled: Annotated[int, Field(ge=1)] = 100_000
     """Largest number of molecules of which properties are computed, chosen by content; those of a file are all read."""
-    form_fields: ClassVar[tuple[str, ...]] = ("properties", "score", "max_tokens", "vocabulary")
+    form_fields: ClassVar[tuple[str, ...]] = (
+        "properties", "score", "max_tokens", "vocabulary", "form", "max_atoms",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _check_properties(self) -> Self:
+        """Check that no property is wanted of graphs.
+
+        Raises:
+            ValueError: some are.
+        """
+        if self.form == "graph" and self.property_names:
+            raise ValueError(
+                f"`data.properties` {', '.join(self.property_names)}: graphs cannot be asked for properties; set "
+                '`data.properties` to "" and leave out `data.score`, or set `data.form` text'
+            )
+        return self
 
     @property
     def trains_conditions(self) -> bool:

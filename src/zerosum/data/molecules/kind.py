@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zerosum.data.config import DataConfig
     from zerosum.data.dataset import Dataset
-    from zerosum.data.molecules.codec import MoleculeCodec
+    from zerosum.data.molecules.smiles_codec import SmilesCodec
     from zerosum.run_folder import Json
 
 
@@ -60,24 +60,30 @@ class Molecules(DataKind):
         """Load the molecules, split them, and compute their properties."""
         from zerosum.data.molecules.comparison import load_to_compare
         from zerosum.data.molecules.load import load_molecules
+        from zerosum.data.molecules.load_graphs import load_graph_molecules
 
         assert isinstance(data, MoleculeDataConfig), "the settings are of this kind"
         if options.for_evaluation:  # of files that no run was trained on
             return load_to_compare(data, options)
         file = inspection.resolved if inspection and isinstance(inspection.resolved, MoleculeFile) else None
-        return load_molecules(data, options, file)
+        load = load_graph_molecules if data.form == "graph" else load_molecules
+        return load(data, options, file)
 
     def load_like(self, data: DataConfig, dataset: Dataset, options: LoadOptions) -> Dataset:
-        """Load other molecules with the vocabulary of a run.
+        """Load other molecules in the form of a run's: with its vocabulary, or its types of atoms.
 
         Raises:
             BadInput: the file cannot be used, or has none that the run knows.
         """
         from zerosum.data.molecules.codec import MoleculeCodec
+        from zerosum.data.molecules.graph_codec import MoleculeGraphCodec
         from zerosum.data.molecules.load import load_molecules_like
+        from zerosum.data.molecules.load_graphs import load_graph_molecules
 
         assert isinstance(data, MoleculeDataConfig), "the settings are of this kind"
-        assert isinstance(dataset.codec, MoleculeCodec), "and so is the codec"
+        if isinstance(dataset.codec, MoleculeGraphCodec):
+            return load_graph_molecules(data, options, codec=dataset.codec)
+        assert isinstance(dataset.codec, MoleculeCodec), "molecules have no other codec"
         return load_molecules_like(data, dataset.codec, options)
 
     def choose_common_settings(self, sources: Mapping[str, str], given: Mapping[str, object]) -> MoleculeDataConfig:
@@ -104,11 +110,12 @@ class Molecules(DataKind):
         assert isinstance(data, MoleculeDataConfig), "the settings are of this kind"
         return load_to_compare(data, options)
 
-    def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> MoleculeCodec:
-        """Return the codec of molecules that was saved."""
+    def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> SmilesCodec:
+        """Return the codec of molecules that was saved, of texts or of graphs."""
         from zerosum.data.molecules.codec import MoleculeCodec
+        from zerosum.data.molecules.graph_codec import FORM, MoleculeGraphCodec
 
-        return MoleculeCodec.restore(settings)
+        return (MoleculeGraphCodec if settings.get("form") == FORM else MoleculeCodec).restore(settings)
 
 
 MOLECULES = Molecules()
