@@ -58,6 +58,9 @@ class RandomStream(IntEnum):
     TOKEN = 97
     NOISE_LEVEL = 98
     GAUSSIAN_CODES = 99
+    PHASE = 111
+    TIME_SHIFT = 112
+    GAIN = 113
 
 
 @unique

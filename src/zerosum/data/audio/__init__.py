@@ -1,0 +1,1 @@
+"""Sounds as data: files, preparation, log-mel samples and their codec."""

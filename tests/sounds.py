@@ -1,0 +1,30 @@
+"""Sounds that tests make."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def sine(frequency: float, length: int, rate: int, amplitude: float = 0.5) -> NDArray[np.float32]:
+    """A sine (length,) that starts at 0."""
+    return (amplitude * np.sin(2 * np.pi * frequency * np.arange(length) / rate)).astype(np.float32)
+
+
+def noise(length: int, seed: int, amplitude: float = 0.2) -> NDArray[np.float32]:
+    """White noise (length,)."""
+    return (amplitude * np.random.default_rng(seed).standard_normal(length)).clip(-1, 1).astype(np.float32)
+
+
+def click(length: int, place: int, amplitude: float = 0.9) -> NDArray[np.float32]:
+    """One number that is not 0."""
+    sound = np.zeros(length, np.float32)
+    sound[place] = amplitude
+    return sound
+
+
+def hit(length: int, seed: int, rate: int, frequency: float = 200.0) -> NDArray[np.float32]:
+    """A sine and noise that fade: like a drum."""
+    fading = np.exp(-8 * np.arange(length) / rate).astype(np.float32)
+    hit: NDArray[np.float32] = fading * (sine(frequency, length, rate) + noise(length, seed, 0.05))
+    return hit
