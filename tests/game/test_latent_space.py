@@ -81,6 +81,8 @@ def test_samples_are_decoded_and_known_to_be_trained_only_after_the_stage() -> N
     assert codes.shape == (5, 4, 16, 16)
     torch.testing.assert_close(game.sample(seeds), game.autoencoder.decode(codes))
     assert game.sample(seeds).shape == (5, *SPEC.shape)
+    batch = make_batch(0)
+    assert game.decode(game.generate(batch, Progress()), batch).shape == (BATCH, *SPEC.shape), "as the monitor does"
     assert [game.can_sample(Progress(0, examples)) for examples in (0, END, END + BATCH)] == [False, False, True]
 
 

@@ -59,11 +59,11 @@ def test_the_discriminator_gets_all_levels_and_everybody_else_the_last() -> None
     game, batch = make_game(), make_batch(4)
     generated = game.generate(batch, Progress())
     assert generated.shape == (4, 4 * SHAPE[0], *SHAPE[1:])
-    assert game.decode(generated).shape == (4, *SHAPE)
+    assert game.decode(generated, batch).shape == (4, *SHAPE)
     assert game.sample(batch["seed"]).shape == (4, *SHAPE)
     play = game.build_play(batch, Progress())
     assert play.real.sample.shape == play.fake.sample.shape == generated.shape
-    torch.testing.assert_close(game.decode(game.prepare_real(batch, Progress())), batch["real"])
+    torch.testing.assert_close(game.decode(game.prepare_real(batch, Progress()), batch), batch["real"])
 
 
 @pytest.mark.parametrize("kind", ["none", "diffaugment"])

@@ -41,7 +41,7 @@ class BlockProbe:
         if not self._num_samples:
             return {}
         reference, codec = self._reference, self.reference_set.codec
-        samples = compute_moments(self._generate(lambda batch: game.decode(game.generate(batch, progress))))
+        samples = compute_moments(self._generate(lambda batch: game.decode(game.generate(batch, progress), batch)))
         ema_samples = compute_moments(
             self._generate(lambda batch: game.sample(batch["seed"].cpu(), condition=batch.get("condition")))
         )

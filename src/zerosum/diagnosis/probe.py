@@ -18,6 +18,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from zerosum.diagnosis import measures
 from zerosum.diagnosis.block_probe import BlockProbe
 from zerosum.diagnosis.duality_gap import duality_gap
+from zerosum.diagnosis.item_probe import ItemProbe
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.diagnosis.sandbox import TrialStepFn, sandboxed_copy, trial_round
@@ -59,26 +60,27 @@ class GameProbe:
 
         Returns:
             Finite numbers, and texts that name what they are about. `{"monitor/finite": 0.0}` alone where a sample is
-            not finite; nothing while no move trains what samples come from.
+            not finite; while no move trains what samples come from, what can be said of an autoencoder.
         """
         if not game.can_sample(progress):
-            return {}
+            return dict(self._item_probe.measure_reconstruction(game))
         with sandboxed_copy(game) as copied_game:
             outputs = self._collect_outputs(copied_game, progress)
             with torch.no_grad():
-                fakes = concat_samples([game.decode(fake) for fake in outputs.fakes])
+                batches = self.reference_set.train_batches()
+                fakes = concat_samples(list(map(game.decode, outputs.fakes, batches)))
             if not all(bool(leaf.isfinite().all()) for leaf in leaves(fakes)):
                 return {"monitor/finite": 0.0}
             signals = self._measure_samples(game, outputs, fakes)
             signals |= self._measure_class_conditioning(copied_game, progress)
-            of_blocks = self._block_probe(copied_game, progress)
+            details = self._block_probe(copied_game, progress) | self._item_probe(game)
             if with_gradients:
                 signals |= self._measure_sensitivity(copied_game, progress)
                 signals |= self._measure_round(copied_game, progress)
         if with_duality_gap:
             signals |= self._measure_duality_gap(game, progress)
         finite: dict[str, float | str] = {name: value for name, value in signals.items() if math.isfinite(value)}
-        return {"monitor/finite": 1.0} | finite | of_blocks
+        return {"monitor/finite": 1.0} | finite | details
 
     # ------------------------------------------------------------------ outputs
 
@@ -101,6 +103,10 @@ class GameProbe:
     @cached_property
     def _block_probe(self) -> BlockProbe:
         return BlockProbe(self.reference_set)
+
+    @cached_property
+    def _item_probe(self) -> ItemProbe:
+        return ItemProbe(self.reference_set)
 
     @cached_property
     def _floors(self) -> Signals:
@@ -147,7 +153,7 @@ class GameProbe:
             fakes = game.generate(batch, progress)
             with perturbed_latents(game.generator):
                 perturbed = game.generate(batch, progress)
-            features, perturbed_features = (self._embed(game.decode(sample)) for sample in (fakes, perturbed))
+            features, perturbed_features = (self._embed(game.decode(sample, batch)) for sample in (fakes, perturbed))
         change = (perturbed_features - features).norm(dim=1).mean() / LATENT_PERTURBATION
         inputs = map_tensors(lambda leaf: leaf.detach().requires_grad_(True), fakes)
 
@@ -189,7 +195,7 @@ class GameProbe:
         shift = 1 + batch["seed"].remainder(num_classes - 1)
         other = batch.copy()
         other["label"] = (batch["label"] + shift) % num_classes
-        samples = [game.decode(game.generate(labeled, progress)) for labeled in (other, batch)]
+        samples = [game.decode(game.generate(labeled, progress), labeled) for labeled in (other, batch)]
         change = (self._embed(samples[0]) - self._embed(samples[1])).norm(dim=1)
         right, wrong = (
             _class_match_scores(game.build_play(labeled, progress).real_output, labeled) for labeled in (batch, other)

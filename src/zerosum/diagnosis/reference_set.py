@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zerosum.data.codec import Codec
+from zerosum.data.codec import Codec, Items
 from zerosum.data.dataset import Dataset, add_conditions
 from zerosum.data.loader import to_device
 from zerosum.evaluation.features.table import FeatureTable
@@ -71,6 +71,10 @@ class ReferenceSet:
     def held_out_batches(self, count: int | None = None) -> list[Batch]:
         """Return batches of held-out examples, which the discriminator never sees in training."""
         return self._split_into_batches(self._held_out_indices, count or self.num_samples, 0)
+
+    def held_out_items(self, count: int) -> Items:
+        """Return up to `count` held-out items (n, ...)."""
+        return self.dataset.items(self._held_out_indices[:count])
 
     def _split_into_batches(self, indices: NDArray[np.int64], count: int, offset: int) -> list[Batch]:
         positions = np.arange(offset, offset + count)

@@ -297,8 +297,11 @@ class AdversarialGame(Game):
 
     # ------------------------------------------------------------------ sampling
 
-    def decode(self, sample: Sample) -> Sample:
-        """Return the samples of the data that generated samples (N, ...) stand for: themselves, in most games."""
+    def decode(self, sample: Sample, batch: Batch) -> Sample:
+        """Return the samples of the data that samples (N, ...) generated for a batch stand for.
+
+        They are these themselves, in most games.
+        """
         return sample
 
     @torch.no_grad()

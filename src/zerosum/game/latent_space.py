@@ -112,16 +112,19 @@ class LatentSpaceGame(AdversarialGame):
                 self._encoded = real, at_least_float32(self.autoencoder.encode(real))
         return self._encoded[1]
 
-    def _generate_samples(self, available: Batch) -> Sample:
-        """Return decoded samples of the EMA generator, at least float32."""
-        codes = single_tensor(super()._generate_samples(available))
+    def decode(self, sample: Sample, batch: Batch) -> Sample:
+        """Return the samples of generated codes, at least float32."""
         names = self.autoencoder.condition_inputs
         decoded = self.autoencoder.decode(
-            codes,
-            available["seed"] if "seed" in names else None,
-            available["condition"] if "condition" in names else None,
+            single_tensor(sample),
+            batch["seed"] if "seed" in names else None,
+            batch["condition"] if "condition" in names else None,
         )
         return map_tensors(at_least_float32, arrange(decoded, self._autoencoder_parts.sample_spec))
+
+    def _generate_samples(self, available: Batch) -> Sample:
+        """Return decoded samples of the EMA generator."""
+        return self.decode(super()._generate_samples(available), available)
 
     def _compute_signals(self, play: Play) -> NamedTensors:
         """Return the signals of a play on codes; those of real samples, and variances, in units of the data."""

@@ -46,7 +46,7 @@ class MultiLevelGame(AdversarialGame):
         levels: Tensor = self.generator(latent, all_levels=True, **conditions)
         return at_least_float32(levels)
 
-    def decode(self, sample: Sample) -> Sample:
+    def decode(self, sample: Sample, batch: Batch) -> Sample:
         """Return the samples (N, C, H, W) of outputs of all levels (N, levels C, H, W): those of the last level."""
         return single_tensor(sample).chunk(self._levels, 1)[-1]
 
@@ -74,7 +74,7 @@ class MultiLevelGame(AdversarialGame):
         """Return the signals of a play; of the fakes, the last level is compared with the real samples."""
         assert play.real_score.shape == play.fake_score.shape, "scores are computed from all levels, and then kept"
         last = copy.copy(play)
-        last.fake = play.fake._replace(sample=self.decode(play.fake_samples))
+        last.fake = play.fake._replace(sample=self.decode(play.fake_samples, play.batch))
         return super()._compute_signals(last)
 
 
