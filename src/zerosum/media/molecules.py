@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from zerosum.data.codec import Codec, Items
+from zerosum.data.molecules.codec import MoleculeCodec
 from zerosum.data.molecules.smiles_codec import SmilesCodec
 from zerosum.data.molecules.training_set import MAX_SEARCHED, TrainingMolecules
 from zerosum.errors import BadInput
@@ -17,6 +18,7 @@ from zerosum.media.kind import MediaKind, WrittenSamples
 from zerosum.media.molecules_sheet import CELL, draw_sheet, draw_structure
 from zerosum.media.molecules_table import DescribedTexts, MoleculeTable, load_scores
 from zerosum.media.raster import save_image
+from zerosum.media.script import ScriptPart
 from zerosum.reporter import TimedProgress
 from zerosum.run_folder import Json
 
@@ -89,6 +91,12 @@ class MoleculeMedia(MediaKind):
         if more:
             notes.append(f"{TABLE_FILE} describes the first {MAX_DESCRIBED:,} molecules")
         return [*table.summarize(), *notes]
+
+    def sample_script(self, codec: Codec) -> ScriptPart:
+        """Return how scripts without Zerosum write SMILES texts; graphs are not decoded by them."""
+        from zerosum.media.molecules_script import sample_script
+
+        return sample_script(codec, self.caution) if isinstance(codec, MoleculeCodec) else super().sample_script(codec)
 
     def describe(self, record: Mapping[str, Json]) -> str:
         """Return how large the molecules are."""

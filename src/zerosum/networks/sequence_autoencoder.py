@@ -10,8 +10,11 @@ writes one that is likely; and it takes what is known of the condition.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -23,6 +26,8 @@ from zerosum.networks.batch_norm import BatchNorm1d
 from zerosum.networks.residual_mlp import join_given
 from zerosum.networks.token_syntax import SyntaxMask
 
+Carried: TypeAlias = tuple[Tensor, Tensor, Tensor]
+"""What drawing carries from token to token: the last token (N,), the state (N, W), and the state of the syntax."""
 END = 0
 """The token that ends a sequence and fills the places after its end."""
 
@@ -155,6 +160,8 @@ class RecurrentAutoencoder(Autoencoder):
         added = self.context_to_input(context)
         state = torch.tanh(self.context_to_state(context))[None]
         token = torch.full_like(context[:, 0], self.num_tokens, dtype=torch.int64)
+        if torch.compiler.is_exporting():
+            return self._draw_in_scan(added, state[0], token, draws)
         is_open = torch.ones_like(token, dtype=torch.bool)
         syntax = None if self.syntax_mask is None else self.syntax_mask.begin(len(token))
         tokens = []
@@ -171,6 +178,27 @@ class RecurrentAutoencoder(Autoencoder):
             is_open = token != END
             tokens.append(token)
         return torch.stack(tokens, 1).float()
+
+    def _draw_in_scan(self, added: Tensor, state: Tensor, begin: Tensor, draws: Tensor | None) -> Tensor:
+        """Draw the same by one operator, for exported programs, in which each turn of a loop has its own weights."""
+        weight, recurrent_weight, bias, recurrent_bias = self.decoder.all_weights[0]
+        mask = self.syntax_mask
+
+        def write(carried: Carried, draw: Tensor) -> tuple[Carried, Tensor]:
+            token, state, syntax = carried
+            reset, update, new = functional.linear(self.decoder_embedding(token) + added, weight, bias).chunk(3, 1)
+            own_reset, own_update, own_new = functional.linear(state, recurrent_weight, recurrent_bias).chunk(3, 1)
+            candidate = torch.tanh(new + torch.sigmoid(reset + own_reset) * own_new)
+            state = candidate + torch.sigmoid(update + own_update) * (state - candidate)
+            logits = self.to_logits(state)
+            chosen = self._choose(logits if mask is None else mask.mask(logits, syntax), draw)
+            token = torch.where(token == END, END, chosen)
+            return (token, state, syntax.clone() if mask is None else mask.advance(syntax, token)), token.clone()
+
+        syntax = begin[:, None] if mask is None else mask.begin(begin.shape[0])
+        draws = torch.zeros_like(begin)[:, None].expand(-1, self.length) if draws is None else draws
+        tokens: Tensor = scan(write, (begin, state, syntax), draws.T.contiguous())[1]
+        return tokens.T.float()
 
     def _choose(self, logits: Tensor, draws: Tensor | None) -> Tensor:
         """Choose a token (N,) of logits (N, V): the first at which the sum of probabilities exceeds a draw (N,)."""

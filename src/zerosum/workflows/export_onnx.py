@@ -43,7 +43,7 @@ def make_onnx(source: ExportSource, request: ExportRequest) -> tuple[bytes, Fact
             f"{parity.decibels:.0f} dB, of {MAX_HALF_ERROR:.1e} allowed"
         )
     else:
-        reporter.message(f"checked with ONNX Runtime: error {parity.error:.1e} of the largest value, of 1e-4 allowed")
+        reporter.message(f"checked with ONNX Runtime: {parity.describe()}")
     precision = "float16" if request.half else "float32"
     facts = source.facts | {"opset": OPSET, "weights": precision, "parity": parity.facts()}
     for key, value in facts.items():

@@ -32,6 +32,6 @@ def write_pt2(request: ExportRequest, folder: Path) -> None:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(f"`to` pt2: the program does not take all sizes ({reason}); choose onnx") from error
     require_parity(parity, "pt2")
-    request.reporter.message(f"checked after loading: error {parity.error:.1e} of the largest value, of 1e-4 allowed")
+    request.reporter.message(f"checked after loading: {parity.describe()}")
     facts = source.facts | {"torch": torch.__version__, "parity": parity.facts()}
     write_facts(source, facts, "pt2", folder)

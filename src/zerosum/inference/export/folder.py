@@ -74,7 +74,7 @@ def describe(source: ExportSource, facts: Facts, to: str) -> str:
         "multiple": str(source.graph.size_multiple),
         "whole": f"{MAX_WHOLE_PIXELS:,}",
         "compared": "batches and sizes" if "translation" in source.words else "batches",
-        "error": f"{parity['error']:.1e}",
+        "error": f"{parity['error']:{'.1%' if source.graph.draws_tokens else '.1e'}}",
         **{name: str(facts[name]) for name in ("zerosum", "recipe", "checkpoint")},
     }
     words = source.words | {to, *["notes"] * bool(source.notes)} | {*["half"] * (facts.get("weights") == "float16")}

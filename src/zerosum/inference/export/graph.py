@@ -59,7 +59,9 @@ class Graph:
     is_bounded: bool = False
     """Whether outputs are clipped to [-1, 1] before they are shown."""
     draws_categories: bool = False
-    """Whether outputs hold categories, which are drawn by comparisons: a small error may become another category."""
+    """Whether outputs hold categories or tokens, which are drawn by comparisons: a small error may become others."""
+    draws_tokens: bool = False
+    """Whether outputs are sequences of tokens, of which each depends on all before."""
 
     def example(self, sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
         """Return random inputs with these lengths of the free axes."""
@@ -144,9 +146,12 @@ def generator_graph(generator: Generator) -> Graph:
     parts = tuple(each.name for each in conditions if each.name != "condition")
     module = _GeneratorModule(network, tuple(each.name for each in inputs), parts).eval()
     spec = generator.codec.spec
-    draws_categories = any(block.categories for leaf in leaf_specs(spec) for block in leaf.blocks)
-    outputs = tuple(_iter_outputs("sample", spec))
-    return Graph(module, tuple(inputs), outputs, is_bounded=is_bounded(spec), draws_categories=draws_categories)
+    draws_tokens = any(leaf.num_tokens for leaf in leaf_specs(spec))
+    draws_categories = draws_tokens or any(block.categories for leaf in leaf_specs(spec) for block in leaf.blocks)
+    return Graph(
+        module, tuple(inputs), tuple(_iter_outputs("sample", spec)), is_bounded=is_bounded(spec),
+        draws_categories=draws_categories, draws_tokens=draws_tokens,
+    )  # fmt: skip
 
 
 def translator_graph(translator: Translator) -> Graph:

@@ -31,7 +31,7 @@ from zerosum.inference.export.parity import (
 )
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto
 
 OPSET = 20
 """Version of ONNX's operators: the first with all that the networks need, and run by ONNX Runtime since 1.17."""
@@ -69,7 +69,8 @@ def build_checked_model(graph: Graph, to: str, *, half: bool) -> tuple[ModelProt
     """
     if half and graph.draws_categories:
         raise BadInput(
-            "`half`: this network draws categories, of which weights in half precision would draw others; leave it out"
+            "`half`: this network draws categories or tokens, of which weights in half precision would draw others; "
+            "leave it out"
         )
     model = build_onnx_model(graph, to)
     parity = measure_parity(graph, OnnxRunner(model.SerializeToString(), to=to))
@@ -109,6 +110,7 @@ def build_onnx_model(graph: Graph, to: str = "onnx") -> ModelProto:
     model: ModelProto = program.model_proto
     _name_axes(model, graph, to)
     _forget_origin(model)
+    _remove_unused(model.graph)
     return model
 
 
@@ -189,6 +191,19 @@ def _forget_origin(model: ModelProto) -> None:
     ):  # fmt: skip
         del each.metadata_props[:]
         each.doc_string = ""
+
+
+def _remove_unused(graph: GraphProto) -> None:
+    """Remove constants that nothing reads, about which ONNX Runtime prints warnings; those of loops, too."""
+    used = {value.name for value in graph.output}
+    for node in graph.node:
+        used.update(node.input)
+        for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
+            _remove_unused(inner)
+            used.update(name for each in inner.node for name in each.input)
+            used.update(value.name for value in inner.output)
+    for index in reversed([place for place, each in enumerate(graph.initializer) if each.name not in used]):
+        del graph.initializer[index]
 
 
 def _translations() -> dict[Callable[..., object], Callable[..., object]]:

@@ -23,6 +23,11 @@ MAX_ERROR = 1e-4
 MAX_HALF_ERROR = 4 / 255
 """The same with weights in half precision, where bounded outputs are compared as they are shown, between -1 and 1: 2 of
 the 255 steps."""
+DRAWN_SIZES = ({BATCH: 1}, {BATCH: 200})
+"""Those at which sequences of tokens are compared."""
+MAX_DIFFERENT = 0.02
+"""Largest fraction of sequences of tokens that differ: a draw next to a boundary of float32 may become another token,
+and then all after it differ."""
 
 RunFn = Callable[[tuple[Tensor, ...]], Sequence[NDArray[np.float32]]]
 """Run an exported model."""
@@ -37,6 +42,19 @@ class Parity(NamedTuple):
     """Largest difference of two values, as a fraction of the largest value: 1 where shown values are compared."""
     sizes: Sequence[Mapping[str, int]]
     """The lengths of the free axes at which they were compared."""
+    of_samples: bool = False
+    """Whether the error is the fraction of samples that differ instead."""
+
+    @property
+    def allowed(self) -> float:
+        """The largest error that an export with weights in full precision may have."""
+        return MAX_DIFFERENT if self.of_samples else MAX_ERROR
+
+    def describe(self) -> str:
+        """Return the error, with the allowed one, in words."""
+        if self.of_samples:
+            return f"{self.error:.1%} of the samples differ, of {self.allowed:.0%} allowed"
+        return f"error {self.error:.1e} of the largest value, of {self.allowed:.0e} allowed"
 
     @property
     def decibels(self) -> float:
@@ -65,39 +83,52 @@ def compare_shown(found: NDArray[np.floating], true: NDArray[np.floating]) -> fl
     return error if math.isfinite(error) else math.inf
 
 
+def compare_samples(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
+    """Return the fraction of samples (N, ...) with any difference; infinite for other shapes."""
+    if found.shape != true.shape:
+        return math.inf
+    return float((found != true).reshape(len(true), -1).any(1).mean())
+
+
 def measure_parity(
     graph: Graph,
     run: RunFn,
-    sizes: Sequence[Mapping[str, int]] = CHECKED_SIZES,
-    compare_outputs: CompareFn = compare,
+    sizes: Sequence[Mapping[str, int]] = (),
+    compare_outputs: CompareFn | None = None,
 ) -> Parity:
     """Compare an exported model with its network.
 
     Args:
         graph: the network.
         run: runs the exported model.
-        sizes: lengths of the free axes, one comparison for each.
-        compare_outputs: the error of an output; by default relative to its largest value.
+        sizes: lengths of the free axes, one comparison for each; () for the usual ones.
+        compare_outputs: the error of an output; by default relative to its largest value, or the fraction of samples
+            that differ if they are sequences of tokens.
 
     Raises:
         Exception: what `run` raises, such as of a model that does not take another batch.
     """
+    sizes = sizes or (DRAWN_SIZES if graph.draws_tokens else CHECKED_SIZES)
+    compare_outputs = compare_outputs or (compare_samples if graph.draws_tokens else compare)
     errors, free = [0.0], {axis for axes in graph.free_axes for axis in axes.values()}
     for lengths in sizes:
         inputs = graph.example(lengths)
         pairs = zip(run(inputs), graph(inputs), strict=True)
         errors += [compare_outputs(found, true.float().numpy()) for found, true in pairs]
-    return Parity(max(errors), [{axis: lengths[axis] for axis in lengths if axis in free} for lengths in sizes])
+    compared_at = [{axis: lengths[axis] for axis in lengths if axis in free} for lengths in sizes]
+    return Parity(max(errors), compared_at, graph.draws_tokens)
 
 
-def require_parity(parity: Parity, to: str, largest: float = MAX_ERROR) -> None:
-    """Raise if an exported model is too far from its network.
+def require_parity(parity: Parity, to: str, largest: float = 0.0) -> None:
+    """Raise if an exported model is too far from its network; `largest` is the allowed error, 0 for the usual one.
 
     Raises:
         BadInput: it is; nothing may be written then.
     """
+    largest = largest or parity.allowed
     if parity.error > largest:
+        of = "samples" if parity.of_samples else "largest value"
         raise BadInput(
-            f"`to` {to}: the exported model differs from the network by {parity.error:.1e} of the largest value, and "
+            f"`to` {to}: the exported model differs from the network by {parity.error:.1e} of the {of}, and "
             f"{largest:.1e} is allowed, so nothing was written; choose another form, and report this with the recipe"
         )
