@@ -66,7 +66,7 @@ RESTORE_RECIPE = restore_recipe_defaults(
 RULES = (
     Rule(
         "invalid-samples", Severity.NOTE, "Few samples are valid {noun}s so far",
-        "This is usual at the beginning; it should rise until the end (`monitor/valid`).",
+        "This is usual at the beginning; their fraction, monitor/valid in the log, should rise until the end.",
         (
             Criterion("valid samples", signal("monitor/valid"), 0.5, 0.6, VALID_MESSAGE),
         ),
@@ -75,7 +75,7 @@ RULES = (
     Rule(
         "invalid-samples", Severity.MILD, "Many samples are no valid {noun}s",
         "An invalid sample is drawn again when samples are written, which takes time and favors what is easy to draw. "
-        "The networks have learned too little of what makes a {noun} valid: train longer (`budget` or `examples`), "
+        "The networks have learned too little of what makes {noun}s valid: train longer (`budget` or `examples`), "
         "with larger networks (`size`) or on more {noun}s, or start from a run on many; a few hundred {noun}s are too "
         "few. At a lower `temperature`, where samples are drawn from probabilities, more of them are valid, and they "
         "differ less.",
@@ -151,7 +151,7 @@ RULES = (
     Rule(
         "poor-reconstruction", Severity.MILD, "The autoencoder rebuilds few held-out {noun}s",
         "At the end of its stage the autoencoder rebuilds too few {noun}s exactly that it was not trained on: codes do "
-        "not say all of a {noun}, and generator and discriminator play on codes. It needs a longer stage "
+        "not say all of them, and generator and discriminator play on codes. It needs a longer stage "
         "(`game.autoencoder.fraction`), larger codes or networks (`autoencoder.code_size`, `decoder_width`, `size`), "
         "less noise on the codes, or more {noun}s.",
         (
