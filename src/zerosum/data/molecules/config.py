@@ -54,17 +54,21 @@ class MoleculeDataConfig(DataConfig):
     )  # fmt: skip
 
     @model_validator(mode="after")
-    def _check_properties(self) -> Self:
-        """Check that no property is wanted of graphs.
+    def _check_form(self) -> Self:
+        """Check that no setting is of the other form.
 
         Raises:
-            ValueError: some are.
+            ValueError: one is.
         """
         if self.form == "graph" and self.property_names:
             raise ValueError(
                 f"`data.properties` {', '.join(self.property_names)}: graphs cannot be asked for properties; set "
                 '`data.properties` to "" and leave out `data.score`, or set `data.form` text'
             )
+        other = ("vocabulary", "given", "max_labeled") if self.form == "graph" else ("max_atoms",)
+        for name in other:
+            if (value := dict(self)[name]) != type(self).model_fields[name].default:
+                raise ValueError(f"`data.{name}` {value}: has no effect with `data.form` {self.form}; leave it out")
         return self
 
     @property
