@@ -86,13 +86,13 @@ class Generator(nn.Module):
         return {"atoms": atoms, "bonds": self._join(atoms, bonds)}
 
     def _choose(self, logits: Tensor, uniform: Tensor, shape: tuple[int, int]) -> Tensor:
-        return choose_one_hot(logits.unflatten(1, shape), uniform.unflatten(1, shape), self.temperature)
+        return choose_one_hot(logits.view(-1, *shape), uniform.view(-1, *shape), self.temperature)
 
     def _join(self, atoms: Tensor, bonds: Tensor) -> Tensor:
         """Return the bonds (N, A, A, B) of pairs (N, P, B), and none where a place has no atom."""
         itself = self.no_bond.to(bonds.dtype).expand(bonds.shape[0], 1, self.num_bonds)
         full = torch.cat([itself, bonds], 1).index_select(1, self.pairs)
-        full = full.unflatten(1, (self.num_atoms, self.num_atoms))
+        full = full.view(-1, self.num_atoms, self.num_atoms, self.num_bonds)
         is_atom = 1 - atoms[:, :, :1]  # (N, A, 1)
         is_pair = (is_atom * is_atom.transpose(1, 2))[..., None]
         return full * is_pair + self.no_bond.to(full.dtype) * (1 - is_pair)

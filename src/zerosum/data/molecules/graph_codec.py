@@ -77,7 +77,7 @@ class MoleculeGraphCodec(SmilesCodec):
         atoms, bonds = (tensor.cpu().numpy() for tensor in _atoms_and_bonds(raw))
         return np.array([self._text(*graph) for graph in zip(atoms, bonds, strict=True)], np.str_)
 
-    def _text(self, atoms: NDArray[np.generic], bonds: NDArray[np.generic]) -> str:
+    def _text(self, atoms: NDArray[np.integer], bonds: NDArray[np.integer]) -> str:
         """Return the text of numbers of atoms (A,) and bonds (A, A), which must not bind what is no atom."""
         is_atom = atoms > 0
         if bonds[~is_atom].any() or bonds[:, ~is_atom].any() or (bonds != bonds.T).any() or bonds.diagonal().any():

@@ -80,7 +80,8 @@ def load_graphs(table: MoleculeTable, max_atoms: int, key: str, progress: Progre
             return None
 
     def save(graphs: GraphTable, folder: Path) -> None:
-        for name, array in zip(_ARRAYS, (graphs.rows, graphs.hashes, graphs.atoms, graphs.bonds), strict=True):
+        arrays: Sequence[NDArray[np.generic]] = (graphs.rows, graphs.hashes, graphs.atoms, graphs.bonds)
+        for name, array in zip(_ARRAYS, arrays, strict=True):
             np.save(folder / f"{name}.npy", array)
         counts = [graphs.too_large, graphs.not_held, graphs.stereoisomers]
         facts = {"atom_types": [list(kind) for kind in graphs.atom_types], "counts": counts}

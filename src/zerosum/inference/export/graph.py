@@ -147,7 +147,9 @@ def generator_graph(generator: Generator) -> Graph:
     module = _GeneratorModule(network, tuple(each.name for each in inputs), parts).eval()
     spec = generator.codec.spec
     draws_tokens = any(leaf.num_tokens for leaf in leaf_specs(spec))
-    draws_categories = draws_tokens or any(block.categories for leaf in leaf_specs(spec) for block in leaf.blocks)
+    draws_categories = draws_tokens or any(
+        leaf.one_hot or any(block.categories for block in leaf.blocks) for leaf in leaf_specs(spec)
+    )
     return Graph(
         module, tuple(inputs), tuple(_iter_outputs("sample", spec)), is_bounded=is_bounded(spec),
         draws_categories=draws_categories, draws_tokens=draws_tokens,
