@@ -1,15 +1,22 @@
 """An exported generator of molecules runs without us: its script prints the molecules of `zerosum sample`."""
 
 import json
+import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import zerosum
+from zerosum.data.codec import Items
 from zerosum.data.molecules.chemistry import canonical_smiles
+from zerosum.data.molecules.codec import MoleculeCodec
 from zerosum.errors import BadInput
 from zerosum.inference.export.exported_program import ProgramRunner
 from zerosum.inference.export.graph import BATCH, generator_graph
@@ -22,6 +29,13 @@ MAX_DIFFERENT = 0.02
 @pytest.fixture(scope="module")
 def exported(trained_molecules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return zerosum.export(trained_molecules, "onnx", into=tmp_path_factory.mktemp("to") / "onnx")
+
+
+class PickyCodec(MoleculeCodec):
+    """A codec to which molecules with nitrogen are invalid: the small run has no other invalid ones."""
+
+    def find_invalid(self, items: Items) -> NDArray[np.bool_]:
+        return np.array(["N" in text for text in items.astype(str).tolist()])
 
 
 def run_script(folder: Path, missing: list[str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -47,6 +61,23 @@ def test_the_script_prints_the_molecules_of_the_run(trained_molecules: Path, exp
     assert_same(ours, done.stdout.split())
     assert (tmp_path / "new" / "samples.smi").read_text() == done.stdout
     assert ours != generator.sample(700, seed=7, first=3), "what is wanted changes samples"
+
+
+def test_what_is_invalid_is_drawn_again_as_in_the_run(trained_molecules: Path, exported: Path, tmp_path: Path) -> None:
+    generator = zerosum.load(trained_molecules, "cpu")
+    ours = replace(generator, codec=PickyCodec.restore(generator.codec.settings())).sample(200, seed=5)
+    assert isinstance(ours, list)
+    script = runpy.run_path(str(exported / "infer.py"))
+    seeds = script["derive_seeds"](5, 0, 200)
+    nothing = np.zeros((200, 1), np.float32)
+    inputs = {"latent": script["draw_latents"](seeds, None), "values": nothing, "known": nothing}
+    inputs["seed"] = seeds.view(np.int64)
+    session = onnxruntime.InferenceSession(exported / "model.onnx")
+    script["draw_again"].__globals__["find_molecule"] = lambda text: "" if "N" in text else text
+    drawn = script["draw_again"](session, inputs, {"sample": session.run(None, inputs)[0]}, seeds, None)
+    theirs = [str(canonical_smiles(text)) for text in script["decode"](drawn["sample"])]
+    assert_same(ours, theirs)
+    assert sum("N" in text for text in theirs) < 10, "most of 200 are without nitrogen after 30 draws"
 
 
 def test_without_rdkit_first_draws_are_printed(trained_molecules: Path, exported: Path, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_parity_at_other_batches(trained_table: Path, exported: Path) -> None:
 
 
 def test_forms_that_are_refused(trained_table: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="generates rows, and a web page shows images"):
+    with pytest.raises(BadInput, match="generates rows, and a web page shows images or texts"):
         zerosum.export(trained_table, "web", into=tmp_path / "page.html")
     with pytest.raises(BadInput, match="`half`: this network draws categories or tokens"):
         zerosum.export(trained_table, "onnx", half=True, into=tmp_path / "half")

@@ -103,6 +103,18 @@ def test_page_of_a_translator(inpainting_run: Path, ort: Path, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("_no_models")
+def test_page_of_texts(trained_molecules: Path, ort: Path, tmp_path: Path) -> None:
+    settings = read_settings(export(trained_molecules, "web", ort=ort, into=tmp_path / "molecules.html"))
+    codec = load(trained_molecules, "cpu").codec
+    assert (settings["task"], settings["models"], settings["takes_wishes"]) == ("texts", ["generator"], True)
+    assert [known["name"] for known in settings["properties"]] == list(codec.condition_names)
+    assert len(settings["tokens"]) == codec.steps
+    assert "may be no molecule" in settings["hint"]
+    with pytest.raises(BadInput, match="`reverse`"):
+        export(trained_molecules, "web", ort=ort, into=tmp_path / "reverse.html", reverse=True)
+
+
+@pytest.mark.usefixtures("_no_models")
 def test_a_page_of_a_model_folder_is_that_of_the_run(inpainting_run: Path, ort: Path, tmp_path: Path) -> None:
     model = export(inpainting_run, "hub", into=tmp_path / inpainting_run.name)
     pages = [export(run, "web", ort=ort, into=tmp_path / f"{run.parent.name}.html") for run in (inpainting_run, model)]
@@ -110,7 +122,7 @@ def test_a_page_of_a_model_folder_is_that_of_the_run(inpainting_run: Path, ort: 
 
 
 def test_runs_without_images_are_refused(trained_ring: Path, ort: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="a web page shows images"):
+    with pytest.raises(BadInput, match="a web page shows images or texts"):
         export(trained_ring, "web", ort=ort, into=tmp_path / "ring.html")
     assert not list(tmp_path.iterdir())
 

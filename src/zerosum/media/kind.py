@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from zerosum.data.codec import Codec, GivenValues, Items
 from zerosum.data.registry import KindRegistry
 from zerosum.errors import BadInput
+from zerosum.media.page_texts import PageTexts
 from zerosum.media.script import ScriptPart, load_script
 from zerosum.run_folder import Json
 
@@ -111,6 +112,10 @@ class MediaKind(ABC):
         """Return how scripts without Zerosum write samples; by default the values of the network, not decoded."""
         source = load_script(Path(__file__).with_name("scripts") / "undecoded.py.txt")
         return ScriptPart(source, facts={"sample": codec.settings()})
+
+    def page_texts(self, codec: Codec) -> PageTexts | None:
+        """Return how a web page shows samples as texts; None if it cannot."""
+        return None
 
     def translation_script(self, data: DataConfig, input_shape: Shape, target_shape: Shape) -> ScriptPart:
         """Return how scripts without Zerosum read inputs of a translation and write outputs.

@@ -11,12 +11,14 @@ import numpy as np
 
 from zerosum.data.codec import Codec, Items
 from zerosum.data.molecules.codec import MoleculeCodec
+from zerosum.data.molecules.property_range import RANGE_MARGIN
 from zerosum.data.molecules.smiles_codec import SmilesCodec
 from zerosum.data.molecules.training_set import MAX_SEARCHED, TrainingMolecules
 from zerosum.errors import BadInput
 from zerosum.media.kind import MediaKind, WrittenSamples
 from zerosum.media.molecules_sheet import CELL, draw_sheet, draw_structure
 from zerosum.media.molecules_table import DescribedTexts, MoleculeTable, load_scores
+from zerosum.media.page_texts import PageTexts
 from zerosum.media.raster import save_image
 from zerosum.media.script import ScriptPart
 from zerosum.reporter import TimedProgress
@@ -97,6 +99,14 @@ class MoleculeMedia(MediaKind):
         from zerosum.media.molecules_script import sample_script
 
         return sample_script(codec, self.caution) if isinstance(codec, MoleculeCodec) else super().sample_script(codec)
+
+    def page_texts(self, codec: Codec) -> PageTexts | None:
+        """Return how a web page shows SMILES texts; of graphs it shows none."""
+        if not isinstance(codec, MoleculeCodec):
+            return None
+        properties = tuple(known.settings() for known in codec.properties)
+        hint = f"These are first draws as the network writes them, in SMILES: some may be no molecule. {NOT_TESTED}"
+        return PageTexts(codec.tokens, properties, RANGE_MARGIN, hint, Path(SAMPLES_FILE).suffix)
 
     def describe(self, record: Mapping[str, Json]) -> str:
         """Return how large the molecules are."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from zerosum.data.molecules.codec import MoleculeCodec
-from zerosum.media.script import ScriptPart, load_script
+from zerosum.data.molecules.property_range import RANGE_MARGIN
+from zerosum.media.script import ScriptPart, load_script, render
 
 _SCRIPTS = Path(__file__).with_name("scripts")
 _IMPORTS = """
@@ -31,11 +32,11 @@ WANTED = (
 def sample_script(codec: MoleculeCodec, caution: str) -> ScriptPart:
     """Return how scripts write samples: as `MoleculeMedia.write` does; `caution` is a paragraph for the README."""
     settings = codec.settings()
-    wanted = load_script(_SCRIPTS / "molecules_wanted.py.txt") if codec.properties else ""
+    wanted = render(load_script(_SCRIPTS / "molecules_wanted.py.txt"), (), {"margin": str(RANGE_MARGIN)})
     example = next((f"{known.name}={known.mean:.3g}" for known in codec.properties if known.name.isidentifier()), "")
     return ScriptPart(
         load_script(_SCRIPTS / "molecules.py.txt"), (_IMPORTS,),
         facts={"sample": {name: settings[name] for name in ("tokens", "max_tokens", "properties")}},
-        words=frozenset({"texts"}), given_source=wanted.strip("\n"), given_example=example,
+        words=frozenset({"texts"}), given_source=wanted.strip("\n") if codec.properties else "", given_example=example,
         notes=(OUTPUT, caution), given_notes=(WANTED,),
     )  # fmt: skip

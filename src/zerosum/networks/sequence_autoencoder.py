@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch._higher_order_ops.scan import scan
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -181,6 +180,8 @@ class RecurrentAutoencoder(Autoencoder):
 
     def _draw_in_scan(self, added: Tensor, state: Tensor, begin: Tensor, draws: Tensor | None) -> Tensor:
         """Draw the same by one operator, for exported programs, in which each turn of a loop has its own weights."""
+        from torch._higher_order_ops.scan import scan
+
         weight, recurrent_weight, bias, recurrent_bias = self.decoder.all_weights[0]
         mask = self.syntax_mask
 

@@ -1,4 +1,4 @@
-"""Export a generator or a translator of images as one HTML page that runs it in a browser, without a connection."""
+"""Export a generator of images or texts, or a translator of images, as one HTML page that needs no connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zerosum.data.images.summary import describe_channels
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import require_single_tensor
-from zerosum.inference.load import load_translator, open_model
+from zerosum.inference.load import load, load_translator, open_model
 from zerosum.inference.web.runtime import read_runtime
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporter import TimedProgress
@@ -45,13 +45,14 @@ def write_web(request: ExportRequest, path: Path) -> None:
     from zerosum.inference.export.onnx_model import check_onnx_support
 
     recipe = open_model(request.run, best=request.best).recipe
-    if not (recipe.is_translation or MEDIA_KINDS.find(recipe.data.kind).has_frames):
-        noun = DATA_KINDS.find(recipe.data.kind).noun
-        raise BadInput(f"{request.run}: generates {noun}s, and a web page shows images; choose `to` onnx")
+    if request.reverse and not recipe.is_translation:
+        raise BadInput(f"`reverse`: {request.run} generates from latents and translates nothing; leave it out")
+    has_images = recipe.is_translation or MEDIA_KINDS.find(recipe.data.kind).has_frames
+    texts = None if has_images else _describe_texts(request, recipe)
     check_onnx_support("web")
     runtime = read_runtime(request.ort)
     describe = _describe_translator if recipe.is_translation else _describe_generator
-    settings, graphs = describe(request, recipe)
+    settings, graphs = texts or describe(request, recipe)
     from zerosum import __version__
     from zerosum.inference.web.page import build_page
 
@@ -83,10 +84,8 @@ def _describe_generator(request: ExportRequest, recipe: Recipe) -> tuple[dict[st
     """Return the settings and the graphs of the page of a generator.
 
     Raises:
-        BadInput: it does not generate images, or takes numeric conditions, or `reverse` is asked for.
+        BadInput: it does not generate images, or takes numeric conditions.
     """
-    if request.reverse:
-        raise BadInput(f"`reverse`: {request.run} generates from latents and translates nothing; leave it out")
     from zerosum.inference.web.graphs import generator_graphs
     from zerosum.inference.web.page_settings import find_methods, generator_settings
 
@@ -104,6 +103,27 @@ def _describe_generator(request: ExportRequest, recipe: Recipe) -> tuple[dict[st
     samples = {"count": DIRECTION_SAMPLES, "seed": DIRECTION_SEED}
     settings = generator_settings(generator, generator.codec.shown_bands, methods, samples)
     return {**settings, "description": _describe_generation(request, recipe, generator)}, generator_graphs(generator)
+
+
+def _describe_texts(request: ExportRequest, recipe: Recipe) -> tuple[dict[str, Json], Mapping[str, Graph]]:
+    """Return the settings and the graphs of the page of a generator of texts.
+
+    Raises:
+        BadInput: a web page does not show what it generates.
+    """
+    generator = load(request.run, "cpu", best=request.best)
+    texts, noun = MEDIA_KINDS.find(generator.kind).page_texts(generator.codec), DATA_KINDS.find(generator.kind).noun
+    if texts is None:
+        raise BadInput(f"{request.run}: generates {noun}s, and a web page shows images or texts; choose `to` onnx")
+    from zerosum.inference.export.graph import generator_graph
+
+    graph = generator_graph(generator)
+    takes_wishes = generator.trained_conditions and any(each.name == "known" for each in graph.inputs)
+    settings: dict[str, Json] = {
+        "task": "texts", **texts.settings(), "latent": generator.latent.model_dump(mode="json"),
+        "takes_wishes": takes_wishes, "description": f"Generates {noun}s. {_describe_training(request, recipe)}",
+    }  # fmt: skip
+    return settings, {"generator": graph}
 
 
 def _describe_translator(request: ExportRequest, recipe: Recipe) -> tuple[dict[str, Json], Mapping[str, Graph]]:

@@ -16,7 +16,8 @@ from zerosum.data.text import printable
 from zerosum.errors import BadInput
 from zerosum.run_folder import Json
 
-_MARGIN = 0.25  # deviations that a request may lie outside the range of the training molecules
+RANGE_MARGIN = 0.25
+"""Deviations that a request may lie outside the range of the training molecules."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def parse_wanted(known: PropertyRange, text: str) -> float:
     middle, ends = f"{known.mean:.3g}", f"{known.low:.4g} to {known.high:.4g}"
     if not math.isfinite(value):
         raise BadInput(f"{beginning}: give a number, such as {middle} (the training molecules have {ends})")
-    margin = _MARGIN * known.deviation
+    margin = RANGE_MARGIN * known.deviation
     if not known.low - margin <= value <= known.high + margin:
         raise BadInput(f"{beginning}: the training molecules have values from {ends}; give one of these")
     return value

@@ -56,6 +56,15 @@ async function copyText(button, text) {
   setTimeout(() => (button.textContent = "Copy"), 1500);
 }
 
+/** Let the user keep a file. @param {Blob} content */
+function saveFile(content, name, suffix) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name.replace(/[^\w.+,-]+/g, "_") + suffix;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 /** A function that calls another so many milliseconds after it is called, once for all calls in between. */
 function throttle(act, milliseconds) {
   let timer = null;

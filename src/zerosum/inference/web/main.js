@@ -1,6 +1,6 @@
 // The start of the page.
 
-const PAGES = { generator: GeneratorPage, translator: TranslatorPage };
+const PAGES = { generator: GeneratorPage, translator: TranslatorPage, texts: TextPage };
 const MISSING_FEATURES = "This browser is too old for the page: use a newer one, such as Chromium, in which pages are tested.";
 
 function showTheme(theme) {

@@ -15,7 +15,7 @@ from zerosum.run_folder import Json
 
 SCRIPTS = (
     "dom.js", "random.js", "png.js", "pixels.js", "engine.js", "samples.js", "tiles.js", "generator.js",
-    "translator.js", "main.js",
+    "translator.js", "texts.js", "main.js",
 )  # fmt: skip
 """The files of the program, in the order in which they are run."""
 RUNTIME_NOTICE = """ONNX Runtime Web {version}

@@ -116,9 +116,5 @@ async function encodePng({ width, height, channels, data }) {
 
 /** Let the user keep a raster as a PNG file. */
 async function savePng(raster, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await encodePng(raster));
-  link.download = `${name.replace(/[^\w.+,-]+/g, "_")}.png`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  saveFile(await encodePng(raster), name, ".png");
 }
