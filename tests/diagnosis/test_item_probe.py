@@ -220,11 +220,12 @@ def test_findings_name_properties_and_settings() -> None:
     found = {finding.name: finding for finding in find(largest_property_shift=1.0, least_given_slope=0.0, **names)}
     assert found["shifted-properties"].explanation.endswith("They differ in sa (4 on average, real 2.4).")
     assert "Ignored: qed (0.8 and 0.8" in found["given-ignored"].explanation
-    settings = {"autoencoder": {"temperature": 0.7}, "game": {"autoencoder": {"noise": 4.0, "examples": 900}}}
-    facts: dict[str, object] = {"data": {"noun": "molecule"}, "defaults": settings}
+    settings = {"autoencoder": {"code_size": 8}, "game": {"autoencoder": {"noise": 4.0, "examples": 900}}}
+    facts: dict[str, object] = {"data": {"noun": "molecule"}, "defaults": {"autoencoder": {"code_size": 64}}}
     facts["settings"] = {"training": {"examples": 12_000}} | settings
     (invalid,) = find(valid=0.6, facts=facts)
-    assert [(change.setting, change.value) for change in invalid.recommendations] == [("autoencoder.temperature", 0.49)]
+    assert [(change.setting, change.value) for change in invalid.recommendations] == [("autoencoder.code_size", 64)]
+    facts["defaults"] = settings
     copied, rebuilt = find(memorized_fraction=0.4, facts=facts) + find(exact_reconstructions=0.1, facts=facts)
     changed = [(change.setting, change.value) for found in (copied, rebuilt) for change in found.recommendations]
     assert changed == [("game.autoencoder.noise", 6.0), ("game.autoencoder.noise", 2.8)]

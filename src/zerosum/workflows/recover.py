@@ -22,6 +22,9 @@ from zerosum.run_folder import FINDINGS_FILE, RECOVERIES_FILE, RunFolder
 
 EARLY_FRACTION = 1 / 3
 """Fraction of the run before which a finding is taken to exist since the beginning."""
+_OF_CHECKPOINTS = (
+    "generator.", "discriminator.", "autoencoder.", "game.autoencoder.", "latent.", "data.", "optimizer.kind",
+)  # fmt: skip
 CHECKPOINTS_KEPT = 8
 """Number of newest checkpoints to keep in a run that may be rewound to one of them."""
 
@@ -93,11 +96,8 @@ def _apply_recommendations(recipe: Recipe, finding: Finding) -> Recipe | None:
 
 
 def _invalidates_checkpoints(finding: Finding) -> bool:
-    """Return whether the recommended settings change the networks, the data or the optimizer."""
-    return any(
-        change.setting.startswith(("generator.", "discriminator.", "latent.", "data.", "optimizer.kind"))
-        for change in finding.recommendations
-    )
+    """Return whether the recommended settings change the networks, the data, the optimizer or a stage that is over."""
+    return any(change.setting.startswith(_OF_CHECKPOINTS) for change in finding.recommendations)
 
 
 def _remove_table(tree: NestedSettings, dotted_name: str) -> None:

@@ -8,7 +8,6 @@ from zerosum.diagnosis.rules.collapse import STABILIZE_TRAINING
 from zerosum.diagnosis.rules.engine import Criterion, Rule
 from zerosum.diagnosis.rules.remedies import (
     combine,
-    first_applicable,
     only_if,
     restore_recipe_defaults,
     scale_setting,
@@ -77,18 +76,14 @@ RULES = (
         "An invalid sample is drawn again when samples are written, which takes time and favors what is easy to draw. "
         "The networks have learned too little of what makes {noun}s valid: train longer (`budget` or `examples`), "
         "with larger networks (`size`) or on more {noun}s, or start from a run on many; a few hundred {noun}s are too "
-        "few. At a lower `temperature`, where samples are drawn from probabilities, more of them are valid, and they "
-        "differ less.",
+        "few. At a lower `temperature` when sampling, or `autoencoder.temperature`, where samples are drawn from "
+        "probabilities, more of them are valid, and they differ less.",
         (
             Criterion("valid samples", signal("monitor/valid"), 0.9, 0.93, VALID_MESSAGE),
         ),
         min_criteria=1, applies_to=is_late,
         severe_if=Criterion("valid samples", signal("monitor/valid"), 0.5, 0.6, VALID_MESSAGE),
-        remedy=first_applicable(
-            RESTORE_RECIPE,
-            only_if(has_autoencoder,
-                    scale_setting("autoencoder.temperature", 0.7, "what is likely is drawn more often, and is valid")),
-        ),
+        remedy=RESTORE_RECIPE,
     ),
     Rule(
         "repeated-samples", Severity.MILD, "Mode collapse: samples repeat",
