@@ -24,6 +24,8 @@ MEL_STEPS, PHASE_STEPS = 30, 48
 """Numbers of steps of the two parts of the inversion."""
 ACCELERATION = 0.99
 """Momentum of the fast algorithm: alpha in its paper."""
+SMALLEST_WEIGHT = 1e-4
+"""Smaller weights of a filter are errors of rounding, which the inversion would make a bin of the spectrum of."""
 _FLOOR = 10 ** (-DYNAMIC_RANGE / 10)  # power at -1, which is added so that silence has a logarithm
 _TINY = 1e-12
 
@@ -145,7 +147,8 @@ def mel_filters(bands: int, window: int, rate: int) -> Tensor:
     edges = 700 * (10 ** (torch.linspace(lowest, highest, bands + 2, dtype=torch.float64) / 2595) - 1)
     low, center, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (frequencies - low) / (center - low), (high - frequencies) / (high - center)
-    filters = torch.minimum(rising, falling).clamp_min(0)
+    filters = torch.minimum(rising, falling)
+    filters[filters < SMALLEST_WEIGHT] = 0
     nearest = (frequencies - center).abs().argmin(1)
     empty = filters.sum(1) == 0
     filters[empty, nearest[empty]] = 1
