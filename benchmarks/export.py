@@ -22,6 +22,10 @@ import torch
 from zerosum.data.degradations.degrade import DegradationPipeline
 from zerosum.data.images.codec import ImageCodec
 from zerosum.data.kind import DATA_KINDS, LoadOptions
+from zerosum.data.molecules.codec import MoleculeCodec
+from zerosum.data.molecules.graph import AtomType
+from zerosum.data.molecules.graph_codec import MoleculeGraphCodec
+from zerosum.data.molecules.property_range import PropertyRange
 from zerosum.data.tables.config import TableDataConfig
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import TensorSpec
@@ -54,6 +58,10 @@ def build_graph(name: str, size: str) -> tuple[Graph, list[dict[str, int]]]:
     """Return the new network of a recipe for color images of 64 pixels, and the sizes at which it is compared."""
     if name == "table":
         return build_table_graph(name, size), BATCHES
+    if name == "molecule":
+        return build_molecule_graph(name, size), [*BATCHES, {BATCH: 200}]
+    if name == "molgan":
+        return build_molecular_graph(name, size), BATCHES
     kind = "image-pairs" if is_translation_recipe(name, {}) else "images"
     settings = {"data.source": "images", "data.kind": kind}
     recipe = check_recipe(build_settings_tree(name, size, settings, {}, ("color",)))
@@ -86,6 +94,29 @@ def build_table_graph(name: str, size: str) -> Graph:
     torch.manual_seed(0)
     network = recipe.generator.build(recipe.latent.size, codec.spec, condition_spec=codec.condition_spec)
     return generator_graph(Generator(ready(network), recipe.latent, "tables", codec, "new"))
+
+
+def build_molecule_graph(name: str, size: str) -> Graph:
+    """Return the new network of a recipe for SMILES texts of 30 tokens, which can be asked for two properties."""
+    tokens = (*"CNOSFHBIPcnos()=#-+123456/\\", "Cl", "Br", "[nH]")
+    ranges = (PropertyRange("logp", 2.4, 0.9, -2.0, 6.0), PropertyRange("qed", 0.8, 0.1, 0.2, 0.95))
+    codec = MoleculeCodec(tokens, 57, ranges)
+    recipe = check_recipe(build_settings_tree(name, size, {"data.source": "molecules.smi"}, {}))
+    assert recipe.autoencoder is not None, "this recipe has one"
+    torch.manual_seed(0)
+    spec, condition = recipe.autoencoder.code_spec(codec.spec), codec.condition_spec
+    generator = recipe.generator.build(recipe.latent.size, spec, condition_spec=condition)
+    network = DecodedGenerator(generator, recipe.autoencoder.build(codec.spec, condition_spec=condition))
+    return generator_graph(Generator(ready(network), recipe.latent, "molecules", codec, "new"))
+
+
+def build_molecular_graph(name: str, size: str) -> Graph:
+    """Return the new network of a recipe for graphs of molecules of four elements."""
+    codec = MoleculeGraphCodec(tuple(AtomType(symbol) for symbol in "CNOF"), 9)
+    recipe = check_recipe(build_settings_tree(name, size, {"data.source": "small.smi"}, {}))
+    torch.manual_seed(0)
+    network = recipe.generator.build(recipe.latent.size, codec.spec)
+    return generator_graph(Generator(ready(network), recipe.latent, "molecules", codec, "new"))
 
 
 def ready(network: torch.nn.Module) -> torch.nn.Module:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,24 @@ def test_shown_values_are_compared_as_they_are_clipped() -> None:
     assert compare_shown(true * 0.01, true * 0.02) == pytest.approx(0.03), "not of the largest value, 0.06"
     assert compare_shown(true * np.nan, true) == math.inf
     assert compare_shown(true[0], true) == math.inf
+
+
+@pytest.mark.parametrize(("different", "passes"), [(4, True), (5, False)])
+def test_sequences_of_tokens_are_compared_as_wholes(graph: Graph, different: int, passes: bool) -> None:
+    def flipped(inputs: tuple[Tensor, ...]) -> list[NDArray[np.float32]]:
+        (output,) = exact(graph)(inputs)
+        output[len(output) - different * (len(output) > 1) :, 0] += 1
+        return [output]
+
+    parity = measure_parity(replace(graph, draws_tokens=True), flipped)
+    assert parity.error == different / 200
+    assert parity.facts()["compared_at"] == [{"batch": 1}, {"batch": 200}]
+    if passes:
+        require_parity(parity, "onnx")
+        assert parity.describe() == "2.0% of the samples differ, of 2% allowed"
+    else:
+        with pytest.raises(BadInput, match="of the samples"):
+            require_parity(parity, "onnx")
 
 
 @pytest.mark.parametrize(("error", "passes"), [(0.9e-4, True), (1.1e-4, False)])
