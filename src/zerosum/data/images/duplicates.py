@@ -24,10 +24,10 @@ class Duplicates:
     cross_class_groups: int
     """Number of groups whose examples have more than one class."""
 
-    def notes(self) -> list[str]:
-        """Return sentences for the user."""
+    def notes(self, noun: str = "image") -> list[str]:
+        """Return sentences for the user; `noun` is one of the examples in words."""
         return (
-            [f"{self.cross_class_groups:,} of the duplicated images are in more than one class"]
+            [f"{self.cross_class_groups:,} of the duplicated {noun}s are in more than one class"]
             if self.cross_class_groups
             else []
         )

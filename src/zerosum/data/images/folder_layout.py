@@ -56,6 +56,7 @@ def infer_layout(
     split: Split = Split.TRAINING,
     label: str = "",
     conditions: Sequence[str] = (),
+    noun: str = "image",
 ) -> FolderLayout:
     """Find the images of a split and their classes from paths within a source, which have slashes.
 
@@ -72,11 +73,12 @@ def infer_layout(
         label: the column of classes, as in `data.label`; "": the one with a common name. Other data than those for
             training need not have it.
         conditions: the columns of numeric conditions, as in `data.conditions`, which are no classes.
+        noun: one of these files in messages, if they are no images.
 
     Raises:
         BadInput: if there is a table of labels that cannot be used, or none with the column `label`.
     """
-    choice = select_split(names, split)
+    choice = select_split(names, split, noun)
     indices, notes = choice.indices, choice.notes
     depth = _root_depth(names, indices)
     root = "".join(f"{folder}/" for folder in names[indices[0]].split("/")[:depth])
@@ -87,11 +89,11 @@ def infer_layout(
     if table is None:
         if label and split is Split.TRAINING:
             raise BadInput(f"`data.label` {label}: there is no table of labels with this column; add a labels.csv")
-        return _layout_from_folders(names, indices, depth, notes)
+        return _layout_from_folders(names, indices, depth, notes, noun)
     if not tables and not table.content:
         if label and split is Split.TRAINING:
             raise BadInput(f"`data.label` {label}: {table.name} holds no labels; leave it out, or add a labels.csv")
-        notes.append(f"no classes were read, because {table.name} does not give each image one label")
+        notes.append(f"no classes were read, because {table.name} does not give each {noun} one label")
         return FolderLayout(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes), (table.entry,))
     labels = read_label_table(table, names, indices, root, split, label, conditions)
     return _layout_from_table(table, labels, root, notes)
@@ -128,20 +130,22 @@ def _root_depth(names: Sequence[str], indices: Sequence[int]) -> int:
         depth += 1
 
 
-def _layout_from_folders(names: Sequence[str], indices: list[int], depth: int, notes: list[str]) -> FolderLayout:
+def _layout_from_folders(
+    names: Sequence[str], indices: list[int], depth: int, notes: list[str], noun: str
+) -> FolderLayout:
     """Return the layout whose classes are the folders at this depth."""
     folders = _subfolders(names, indices, depth)
     if "" in folders and len(folders) > 1:
         loose = sum(names[index].count("/") == depth for index in indices)
         notes.append(
-            f"no classes were read, because {loose:,} of the images are outside the folders "
-            f"{_format_folders(folders[1:])}: move every image into the folder of its class to train with classes"
+            f"no classes were read, because {loose:,} of the {noun}s are outside the folders "
+            f"{_format_folders(folders[1:])}: move every {noun} into the folder of its class to train with classes"
         )
     if "" not in folders and all(name_split(name) for name in folders):
-        notes.append(f"no classes were read, because {_format_folders(folders)} are splits, and all images are used")
+        notes.append(f"no classes were read, because {_format_folders(folders)} are splits, and all {noun}s are used")
     elif "" not in folders and _are_shards(names, indices, depth, folders):
         notes.append(
-            f"no classes were read, because {_format_folders(folders)} number the images on and so are parts of one "
+            f"no classes were read, because {_format_folders(folders)} number the {noun}s on and so are parts of one "
             "set: add a labels.csv to train with classes"
         )
     elif "" not in folders:

@@ -134,7 +134,7 @@ def _select_rows(
         return list(indices), []
     kept = [index for index in indices if split_of.get(index) is chosen]
     return kept, [
-        f"used {pluralize(len(kept), 'image')} and ignored {len(indices) - len(kept):,}: the column "
+        f"used {pluralize(len(kept), table.noun)} and ignored {len(indices) - len(kept):,}: the column "
         f"{quote_cell(columns.split_title)} of {table.name} says which are for {chosen.value}"
     ]
 
@@ -167,7 +167,7 @@ def _read_columns(table: LabelTable, images: ImageLookup, label: str = "", condi
     """
     first = next(read_rows(table), None)
     if first is None:
-        raise BadInput(f"{table.display_name} is empty: write one row per image, or remove the file")
+        raise BadInput(f"{table.display_name} is empty: write one row per {table.noun}, or remove the file")
     if conditions and not label:
         known = {name.strip().casefold() for name in conditions}
         others = ["" if title.strip().casefold() in known else title for title in first[1]]
@@ -274,7 +274,8 @@ class _LabelCollector:
         index = self._images.find(cell)
         if index == AMBIGUOUS:
             raise self._table.row_error(
-                row_number, f"{quote_cell(cell)} matches several images: write the file name with its suffix"
+                row_number,
+                f"{quote_cell(cell)} matches several {self._table.noun}s: write the file name with its suffix",
             )
         if index == MISSING:
             self.missing_files.append((row_number, cell))
@@ -284,7 +285,7 @@ class _LabelCollector:
     def _add_label(self, row_number: int, cell: str, index: int, label: str) -> None:
         if not label:
             raise self._table.row_error(
-                row_number, f"{quote_cell(cell)} has no label: fill it in, or remove the row and the image"
+                row_number, f"{quote_cell(cell)} has no label: fill it in, or remove the row and the {self._table.noun}"
             )
         known_label = self.labels.setdefault(index, label)
         known_row = self._row_numbers.setdefault(index, row_number)
@@ -302,7 +303,7 @@ class _LabelCollector:
             BadInput: if the table has no row for one of the images at `indices`.
         """
         unlabeled = [names[index] for index in indices if index not in self.labels]
-        table, images = self._table.display_name, pluralize(len(indices), "image")
+        table, images = self._table.display_name, pluralize(len(indices), self._table.noun)
         if len(unlabeled) == len(indices):
             example = (
                 f"; row {self.missing_files[0][0]:,} names {quote_cell(self.missing_files[0][1])}"
@@ -316,7 +317,7 @@ class _LabelCollector:
         if unlabeled:
             raise BadInput(
                 f"{table} has no row for {len(unlabeled):,} of the {images}, such as {unlabeled[0]}: add the rows, or "
-                "move these images away"
+                f"move these {self._table.noun}s away"
             )
 
 
@@ -327,7 +328,7 @@ def _build_labels(
     if collector.missing_files:
         row, cell = collector.missing_files[0]
         rows = f"{pluralize(len(collector.missing_files), 'row')} of {table.name}"
-        notes.append(f"ignored {rows} without a matching image, such as row {row:,} with {quote_cell(cell)}")
+        notes.append(f"ignored {rows} without a matching {table.noun}, such as row {row:,} with {quote_cell(cell)}")
     class_names = {label: printable(" ".join(label.split())) for label in set(collector.labels.values())}
     classes = sorted(set(class_names.values()), key=natural_sort_key)
     if len(classes) < 2 or 2 * len(classes) > len(indices):
@@ -335,8 +336,8 @@ def _build_labels(
         labels_text = f"only the label {quote_cell(classes[0])}" if len(classes) < 2 else f"{len(classes):,} labels"
         notes.append(
             f"no classes were read, because {columns.label_title} of {table.name} has {labels_text} for "
-            f"{pluralize(len(indices), 'image')}: use at least two labels, and on average at least two images per "
-            "label, to train with classes"
+            f"{pluralize(len(indices), table.noun)}: use at least two labels, and on average at least two "
+            f"{table.noun}s per label, to train with classes"
         )
         return TableLabels(tuple(indices), np.zeros(len(indices), np.int64), (), tuple(notes))
     label_of_class = {name: label for label, name in enumerate(classes)}

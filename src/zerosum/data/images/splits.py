@@ -88,7 +88,7 @@ class SplitChoice:
     """What was used and what was ignored."""
 
 
-def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitChoice:
+def select_split(names: Sequence[str], wanted: Split = Split.TRAINING, noun: str = "image") -> SplitChoice:
     """Find the images of a split in a tree, at any level: train/cats/, cats/train/ and A/train/ next to A/test/.
 
     The folders of a level are splits if one of them is for training and another one is not, and all of them are named
@@ -99,6 +99,7 @@ def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitC
         names: (N,) paths of the images within a source, with slashes.
         wanted: TRAINING, or TEST, which is the validation split where there is no test split, or VALIDATION, the other
             way round. Images outside all splits are for training; if there are no splits at all, they are for each.
+        noun: one of the files in messages.
     """
     folder_of = [name.rpartition("/")[0] for name in names]
     subfolders = _subfolders(set(folder_of))
@@ -112,7 +113,7 @@ def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitC
         used = _used_folders(children, folder in with_images, wanted)
         if used is not None:
             ignored = [f"{child}/" for child in children if child not in used]
-            ignored += ["images next to them"] if folder in with_images else []
+            ignored += [f"{noun}s next to them"] if folder in with_images else []
             choices.setdefault((tuple(f"{child}/" for child in used), tuple(ignored)), []).append(folder)
         elif folder in with_images:
             (kept if is_within else outside).add(folder)
@@ -128,10 +129,10 @@ def select_split(names: Sequence[str], wanted: Split = Split.TRAINING) -> SplitC
     )
     is_one_place = sum(map(len, choices.values())) == 1 and not outside
     notes = [_note(*choice, [] if is_one_place else folders) for choice, folders in choices.items()]
-    return _select_by_file_name(names, SplitChoice(indices, notes), wanted)
+    return _select_by_file_name(names, SplitChoice(indices, notes), wanted, noun)
 
 
-def _select_by_file_name(names: Sequence[str], choice: SplitChoice, wanted: Split) -> SplitChoice:
+def _select_by_file_name(names: Sequence[str], choice: SplitChoice, wanted: Split, noun: str) -> SplitChoice:
     """Select the images of a split of folders in which all files are named after splits, such as train_0001.png."""
     by_folder: dict[str, list[int]] = {}
     for index in choice.indices:
@@ -146,7 +147,7 @@ def _select_by_file_name(names: Sequence[str], choice: SplitChoice, wanted: Spli
         return choice
     example = names[next(iter(ignored))].rpartition("/")[2]
     note = (
-        f"used {len(kept):,} images and ignored {len(ignored):,}, whose names are those of another split, such as "
+        f"used {len(kept):,} {noun}s and ignored {len(ignored):,}, whose names are those of another split, such as "
         f"{example}"
     )
     return SplitChoice(kept, [*choice.notes, note])

@@ -26,6 +26,8 @@ class LabelTable:
     display_name: str
     """Its name in messages."""
     content: bytes = field(repr=False)
+    noun: str = "image"
+    """One of the files that it labels in messages; the plural has an s."""
 
     @property
     def folder(self) -> str:
