@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,3 +30,15 @@ def hit(length: int, seed: int, rate: int, frequency: float = 200.0) -> NDArray[
     fading = np.exp(-8 * np.arange(length) / rate).astype(np.float32)
     hit: NDArray[np.float32] = fading * (sine(frequency, length, rate) + noise(length, seed, 0.05))
     return hit
+
+
+def write_hits(folder: Path, per_class: int = 8, rate: int = 8_000, seconds: float = 0.3) -> Path:
+    """Write WAV files of two classes, kick and tick, into subfolders; return the folder."""
+    import soundfile
+
+    for name, frequency in (("kick", 80.0), ("tick", 1_000.0)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            sound = hit(round(seconds * rate), number, rate, frequency * (1 + number / 50))
+            soundfile.write(folder / name / f"kit{number % 4}-{number}.wav", sound, rate)
+    return folder

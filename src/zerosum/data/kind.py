@@ -253,6 +253,7 @@ DATA_KINDS = KindRegistry[DataKind](
         "points": "zerosum.data.points.kind:POINTS",
         "tables": "zerosum.data.tables.kind:TABLES",
         "molecules": "zerosum.data.molecules.kind:MOLECULES",
+        "audio": "zerosum.data.audio.kind:AUDIO",
     }
 )
 """The kinds of data by name; one line for each."""

@@ -1,0 +1,85 @@
+"""Settings of sounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from zerosum.data.config import DataConfig
+from zerosum.data.images.groups import check_pattern, is_pattern
+
+if TYPE_CHECKING:
+    from zerosum.data.audio.codec import AudioCodec
+
+WINDOW_HOPS = 4
+"""A window is at least so many hops long, so that phases can be found."""
+MIN_HOP = 16
+MAX_HOP_SECONDS = 0.1
+
+
+class AudioDataConfig(DataConfig):
+    """Sounds in a folder."""
+
+    kind: Literal["audio"] = "audio"
+    source: str = ""
+    """A folder of sound files: .wav, .flac, .ogg, .mp3, .aiff; its subfolders are the classes, or a labels.csv."""
+    label: str = ""
+    """The column of labels.csv that holds the classes. Left out: label, class, category and the like."""
+    groups: str = ""
+    """Sounds that stay on one side of the split: those with one value of this column of labels.csv, those of one
+    folder ("folder"), or those for which a regular expression finds one text, such as ([^/]*)-, in their paths: a kit,
+    a speaker."""
+    size: Annotated[int, Field(ge=16, le=512)] | None = None
+    """Number of mel bands, and of frames, of a spectrogram: 64 or 128. Default: chosen by inspecting the data."""
+    rate: Annotated[int, Field(ge=2_000, le=192_000)] | None = None
+    """Rate in Hz to which sounds are resampled. Default: 16000, with `data.size` of 128 or more 44100, and never more
+    than the sounds have."""
+    seconds: Annotated[float, Field(gt=0, le=60)] | None = None
+    """Length of a sound; longer ones are cut, and shorter ones end with silence. Default: about 1."""
+    pieces: bool = False
+    """Cut longer sounds into pieces of this length, all on one side of the split, in place of using their start."""
+    trim: bool = True
+    """Remove the silence before a sound."""
+    normalize: bool = True
+    """Scale each sound, with all its pieces, to a peak of 0.9."""
+    time_shift: Annotated[int, Field(ge=0, le=16)] = 2
+    """Shift each spectrogram by up to so many frames in training; 0: not."""
+    gain: Annotated[float, Field(ge=0, le=20)] = 2.0
+    """Change the level of each sound by up to so many decibels in training; 0: not."""
+    form_fields: ClassVar[tuple[str, ...]] = ("size", "rate", "seconds", "normalize")
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        if self.groups and self.held_out == 0:
+            raise ValueError(f"`data.groups` {self.groups}: nothing is held out, so nothing is split; leave it out")
+        if is_pattern(self.groups):
+            check_pattern(self.groups)
+        return self
+
+    @model_validator(mode="after")
+    def _check_frames(self) -> Self:
+        if self.size and self.rate and self.seconds:
+            hop = self.hop
+            if hop < MIN_HOP or hop > MAX_HOP_SECONDS * self.rate:
+                low, high = MIN_HOP * self.size / self.rate, MAX_HOP_SECONDS * self.size
+                raise ValueError(
+                    f"`data.seconds` {self.seconds:g}: {self.size} frames at {self.rate} Hz hold {low:.2g} to "
+                    f"{high:.2g} seconds; give a length in this range, or another `data.size`"
+                )
+        return self
+
+    @property
+    def hop(self) -> int:
+        """Numbers of a sound from one frame to the next; the form must be chosen."""
+        return max(1, round((self.seconds or 0) * (self.rate or 0) / (self.size or 1)))
+
+    @property
+    def codec(self) -> AudioCodec:
+        """The codec; the form must be chosen."""
+        from zerosum.data.audio.codec import AudioCodec
+
+        size, rate = self.size or 0, self.rate or 0
+        assert size * rate > 0, "open settings are chosen before data are loaded"
+        window = 1 << (WINDOW_HOPS * self.hop - 1).bit_length()
+        return AudioCodec(rate, size, size, self.hop, window, self.normalize)

@@ -1,0 +1,50 @@
+"""Symmetries of sounds: small shifts in time and small changes of level, under which a real sound stays real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zerosum.data.audio.log_mel import from_unit, to_unit
+from zerosum.game import seeded_rng
+from zerosum.game.sample_tree import leaves
+from zerosum.game.types import Sample
+
+
+@dataclass(frozen=True)
+class TimeShift:
+    """Shifts each spectrogram (N, 1, H, W) by up to some frames; what comes in is silence, or the frame at the end."""
+
+    frames: int
+    """The largest shift, to either side."""
+    repeats_ends: bool = False
+    """Whether the frame at the end is repeated, for pieces of sounds that go on."""
+
+    def __call__(self, samples: Sample, seed: Tensor) -> Tensor:
+        """Shift samples (N, 1, H, W) as their seeds (N,) determine it."""
+        (images,) = leaves(samples)
+        draws = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.TIME_SHIFT)[:, 0]
+        shift = (draws * (2 * self.frames + 1)).floor().long() - self.frames
+        width = images.shape[-1]
+        places = torch.arange(width, device=images.device) - shift.to(images.device)[:, None]
+        index = places.clamp(0, width - 1)[:, None, None].expand(images.shape)
+        shifted = images.gather(3, index)
+        is_outside = ((places < 0) | (places >= width))[:, None, None]
+        return shifted if self.repeats_ends else shifted.masked_fill(is_outside, -1.0)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Makes each spectrogram (N, 1, H, W) louder or quieter by up to some decibels."""
+
+    decibels: float
+    """The largest change, to either side."""
+
+    def __call__(self, samples: Sample, seed: Tensor) -> Tensor:
+        """Change samples (N, 1, H, W) as their seeds (N,) determine it."""
+        (images,) = leaves(samples)
+        draws = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.GAIN).to(images.device)
+        change = self.decibels * (2 * draws - 1)
+        return to_unit(from_unit(images) * 10 ** (change / 10)[:, :, None, None])

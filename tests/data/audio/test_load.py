@@ -1,0 +1,197 @@
+"""Loading folders of sounds, good and bad."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from pydantic import ValidationError
+
+from sounds import hit, write_hits
+from zerosum.data.audio.config import AudioDataConfig
+from zerosum.data.audio.kind import AUDIO
+from zerosum.data.audio.summary import AudioSummary
+from zerosum.data.dataset import Dataset
+from zerosum.data.kind import LoadOptions, claimed_kind, load_dataset
+from zerosum.errors import BadInput
+
+TINY: dict[str, object] = {"size": 16, "rate": 8_000, "seconds": 0.128}
+
+
+def load(folder: Path, **settings: object) -> Dataset:
+    data = AudioDataConfig.model_validate({"source": str(folder), **TINY, **settings})
+    return load_dataset(data, LoadOptions())
+
+
+def summary_of(dataset: Dataset) -> AudioSummary:
+    assert isinstance(dataset.summary, AudioSummary)
+    return dataset.summary
+
+
+@pytest.fixture(scope="module")
+def hits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_hits(tmp_path_factory.mktemp("hits"), per_class=12)
+
+
+def test_folders_are_classes_and_samples_are_spectrograms(hits: Path) -> None:
+    dataset = load(hits)
+    assert dataset.classes == ("kick", "tick")
+    assert len(dataset.train) + len(dataset.held_out) == 24
+    samples = dataset.samples(dataset.train)
+    assert isinstance(samples, torch.Tensor)
+    assert samples.shape[1:] == dataset.spec.shape == (1, 16, 16)
+    items = dataset.items(dataset.train)
+    assert items.shape[1] == 1024
+    encoded = dataset.codec.encode_sounds(items)  # type: ignore[attr-defined]  # the codec of this kind
+    assert (encoded - samples).abs().max() < 0.05
+    kicks, ticks = (samples[torch.from_numpy(dataset.labels[dataset.train] == label)].mean(0)[0] for label in (0, 1))
+    assert kicks[12:].mean() > ticks[12:].mean()  # low bands are at the bottom
+    assert ticks[:12].mean() > kicks[:12].mean()
+
+
+def test_a_second_start_reads_the_cache(hits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load(hits)
+    monkeypatch.setattr("zerosum.data.audio.ingest.read_sound", None)
+    assert load(hits).fingerprint == first.fingerprint
+    assert load(hits).summary.as_dict() == first.summary.as_dict()
+
+
+def test_bad_files_are_counted_and_named(tmp_path: Path) -> None:
+    write_hits(tmp_path)
+    shutil.copy(tmp_path / "kick/kit0-0.wav", tmp_path / "kick/copy.wav")
+    (tmp_path / "kick/words.wav").write_text("these are words")
+    (tmp_path / "kick/empty.wav").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("notes")
+    soundfile.write(tmp_path / "kick/nan.wav", np.full(500, np.nan), 8_000, subtype="FLOAT")
+    soundfile.write(tmp_path / "kick/silent.wav", np.zeros(500), 8_000)
+    stereo = np.stack([(9 * hit(9_600, 99, 96_000)).clip(-1, 1)] * 2, 1)
+    soundfile.write(tmp_path / "kick/fine.flac", stereo, 96_000, subtype="PCM_24")
+    summary = summary_of(load(tmp_path))
+    assert (summary.count, summary.files, summary.duplicates, summary.clipped) == (18, 23, 1, 1)
+    assert [name for name, _ in summary.unreadable] == ["kick/empty.wav", "kick/nan.wav", "kick/words.wav"]
+    assert summary.silent == ["kick/silent.wav"]
+    assert summary.rates == {"8000 Hz": 17, "96000 Hz": 1}
+    text = "\n".join(summary.lines())
+    for part in ("mono 17, stereo 1", "FLAC PCM_24 1", "kick/copy.wav = kick/kit0-0.wav", "1 sound is clipped"):
+        assert part in text
+    assert AudioSummary.from_dict(summary.as_dict()) == summary
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("few", "has only 3 distinct sounds that can be used: add sounds; at least 16 are needed"),
+        ("silent", "all 20 sounds in .* are silent"),
+        ("words", "no sound sampled in .* can be read"),
+        ("text", r"contains 1 file \(.txt 1\) but no sounds"),
+        ("nothing", "is empty: add sounds"),
+    ],
+)
+def test_folders_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> None:
+    for number in range({"few": 3, "silent": 20, "words": 2}.get(content, 0)):
+        sound = hit(2_000, number, 8_000) * (content == "few")
+        soundfile.write(tmp_path / f"{number}.wav", sound, 8_000)
+        if content == "words":
+            (tmp_path / f"{number}.wav").write_text("words")
+    if content == "text":
+        (tmp_path / "a.txt").write_text("words")
+    data = AudioDataConfig.model_validate({"source": str(tmp_path), **TINY})
+    with pytest.raises(BadInput, match=message):
+        AUDIO.load(data, LoadOptions(), AUDIO.inspect(data))
+
+
+def test_sources_that_are_no_folder(tmp_path: Path) -> None:
+    write_hits(tmp_path, 1)
+    for source, message in (("kick/kit0-0.wav", "is a single sound"), ("none", "there is no folder")):
+        with pytest.raises(BadInput, match=message):
+            load(tmp_path / source)
+
+
+def test_long_sounds_in_pieces_are_on_one_side(tmp_path: Path) -> None:
+    write_hits(tmp_path, per_class=4, seconds=0.5)
+    dataset = load(tmp_path, pieces=True)
+    assert summary_of(dataset).pieces == len(dataset) > 8
+    assert not set(dataset.content_hashes[dataset.train]) & set(dataset.content_hashes[dataset.held_out])
+    assert "longer than 0.13 s" in "\n".join(load_cut(tmp_path))
+
+
+def load_cut(folder: Path) -> list[str]:
+    write_hits(folder, per_class=10, seconds=0.5)
+    return load(folder).summary.notes
+
+
+def test_groups_stay_on_one_side(hits: Path) -> None:
+    dataset = load(hits, groups="(kit[0-9])")
+    note = next(note for note in dataset.summary.notes if note.startswith("split by"))
+    assert "finds in the path: 3 groups to train on, 1 group held out" in note
+    assert len(dataset.held_out) == 6
+    with pytest.raises(BadInput, match="is not found in the paths of 24 sounds"):
+        load(hits, groups="(speaker[0-9])")
+
+
+def test_classes_of_a_table(tmp_path: Path) -> None:
+    rows = ["file,label"]
+    for path in sorted(write_hits(tmp_path / "x").rglob("*.wav")):
+        path.rename(tmp_path / f"{path.parent.name}-{path.name}")
+        rows.append(f"{path.parent.name}-{path.name},{'low' if path.parent.name == 'kick' else 'high'}")
+    shutil.rmtree(tmp_path / "x")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    assert load(tmp_path).classes == ("high", "low")
+    (tmp_path / "labels.csv").write_text("\n".join(rows[:-1]))
+    with pytest.raises(BadInput, match="has no row for 1 of the 16 sounds"):
+        load(tmp_path)
+
+
+def test_sounds_outside_of_class_folders(tmp_path: Path) -> None:
+    write_hits(tmp_path)
+    shutil.copy(tmp_path / "kick/kit0-0.wav", tmp_path / "loose.wav")
+    dataset = load(tmp_path)
+    assert dataset.classes == ()
+    assert "1 of the sounds are outside the folders kick/, tick/: move every sound" in dataset.summary.notes[0]
+
+
+def test_settings_are_chosen_from_the_files(hits: Path) -> None:
+    data = AudioDataConfig(source=str(hits))
+    table = data.model_dump()
+    decisions = AUDIO.choose_settings(table, AUDIO.inspect(data), on_cpu=True)
+    assert [decision.name for decision in decisions] == ["size", "rate", "seconds"]
+    assert (table["size"], table["rate"], table["seconds"]) == (64, 8_000, 1.024)
+    for size, rate, hop, window in ((64, 16_000, 256, 1024), (128, 44_100, 345, 2048)):
+        codec = AudioDataConfig(size=size, rate=rate, seconds=1.024 if size == 64 else 1.0).codec
+        assert (codec.hop, codec.window) == (hop, window) or abs(codec.hop - hop) <= 1
+    with pytest.raises(ValidationError, match="give a length in this range"):
+        AudioDataConfig(size=64, rate=16_000, seconds=30)
+
+
+def test_a_file_as_a_sample_of_a_run(hits: Path) -> None:
+    dataset = load(hits)
+    data = AudioDataConfig.model_validate({"source": str(hits), **TINY})
+    sample = AUDIO.load_file(data, hits / "kick/kit0-0.wav", dataset.codec)
+    assert isinstance(sample, torch.Tensor)
+    everything = dataset.samples(np.arange(24))
+    assert isinstance(everything, torch.Tensor)
+    assert (everything - sample).abs().flatten(1).amax(1).min() < 1e-2
+
+
+def test_folders_of_sounds_are_recognized(hits: Path, tmp_path: Path) -> None:
+    assert claimed_kind({"source": str(hits)}) == "audio"
+    (tmp_path / "a.png").write_bytes(b"")
+    assert claimed_kind({"source": str(tmp_path)}) == "images"
+
+
+def test_generated_sounds_are_kept_as_they_are(tmp_path: Path) -> None:
+    for number in range(2):
+        soundfile.write(tmp_path / f"{number}.wav", np.zeros(1024), 8_000)
+    data = AudioDataConfig.model_validate({"source": str(tmp_path), **TINY})
+    dataset = load_dataset(data, LoadOptions(for_evaluation=True, generated=True))
+    assert len(dataset) == 2
+
+
+def test_without_the_extra(hits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(BadInput) as info:
+        AUDIO.inspect(AudioDataConfig(source=str(hits)))
+    assert str(info.value) == 'sounds need the extra `audio`: pip install "zerosum[audio]"'

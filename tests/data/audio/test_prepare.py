@@ -1,0 +1,70 @@
+"""Preparing sounds."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sounds import sine
+from zerosum.data.audio.codec import PEAK, AudioCodec
+from zerosum.data.audio.prepare import Preparation, resample, trim_silence
+from zerosum.data.audio.sound_file import Sound
+
+CODEC = AudioCodec(rate=8_000, bands=16, frames=16, hop=64, window=256)
+
+
+def as_sound(values: NDArray[np.float32], rate: int = 8_000) -> Sound:
+    values = values.reshape(len(values), -1)
+    return Sound(values, rate, "WAV PCM_16", len(values))
+
+
+@pytest.mark.parametrize("rate", [96_000, 44_100, 22_050, 8_000, 5_500])
+def test_resampling_keeps_frequency_and_level(rate: int) -> None:
+    sound = resample(sine(440, rate, rate), rate, 8_000)
+    spectrum = np.abs(np.fft.rfft(sound[:8_000] * np.hanning(len(sound[:8_000]))))
+    assert np.argmax(spectrum) == pytest.approx(440, abs=1)
+    assert np.sqrt(np.square(sound).mean()) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
+
+
+def test_frequencies_above_half_the_rate_are_removed() -> None:
+    assert np.abs(resample(sine(7_000, 44_100, 44_100), 44_100, 8_000)[100:-100]).max() < 0.01
+
+
+def test_stereo_becomes_mono_of_the_length_and_level() -> None:
+    left, right = sine(440, 4_000, 8_000, 0.4), np.zeros(4_000, np.float32)
+    (item,) = Preparation(CODEC)(as_sound(np.stack((left, right), 1)))
+    assert item.shape == (CODEC.length,)
+    assert np.abs(item).max() == pytest.approx(PEAK, abs=1e-3)
+    assert item[-1] == 0  # faded
+    (quiet,) = Preparation(AudioCodec(8_000, 16, 16, 64, 256, normalize=False))(as_sound(left))
+    assert np.abs(quiet).max() == pytest.approx(0.4, abs=1e-3)
+
+
+def test_silence_before_a_sound_is_removed() -> None:
+    sound = np.concatenate((np.zeros(3_000, np.float32), sine(440, 500, 8_000)))
+    assert abs(len(trim_silence(sound, 8_000)) - 516) <= 2  # from 2 ms before
+    kept = Preparation(CODEC, trim=False)(as_sound(sound))
+    assert not kept.any()  # the sound starts after the end of an item, so that nothing is left
+
+
+def test_short_sounds_end_with_silence() -> None:
+    for length in (2, 50):
+        (item,) = Preparation(CODEC)(as_sound(np.full(length, 0.5, np.float32) * (-1) ** np.arange(length)))
+        assert not item[length + 16 :].any()
+        assert item.any()
+
+
+def test_pieces_of_a_long_sound() -> None:
+    length = CODEC.length
+    sound = as_sound(sine(440, 3 * length + length // 2 + 64, 8_000))
+    assert len(Preparation(CODEC)(sound)) == 1
+    pieces = Preparation(CODEC, pieces=True)(sound)
+    assert pieces.shape == (4, length)  # the last half is kept
+    assert pieces[1, 0] == pieces[1, -1] == 0  # and both ends of a piece are faded
+    gap = np.concatenate((sine(440, length, 8_000), np.zeros(length), sine(440, length, 8_000))).astype(np.float32)
+    assert len(Preparation(CODEC, pieces=True)(as_sound(gap))) == 2  # the silent piece is left out
+
+
+def test_silent_sounds_give_nothing_unless_they_were_generated() -> None:
+    for silent in (np.zeros(500, np.float32), np.full(500, 0.3, np.float32), np.full(500, 1e-5, np.float32)):
+        assert len(Preparation(CODEC)(as_sound(silent))) == 0
+        assert len(Preparation(CODEC)(as_sound(silent), keeps_silence=True)) == 1
