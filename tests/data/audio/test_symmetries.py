@@ -13,7 +13,7 @@ def test_time_shift_moves_frames_and_lets_silence_in() -> None:
     images[..., 3] = 0.5
     shifted = TimeShift(2)(images, SEED)
     places = shifted[:, 0, 0].argmax(1)
-    assert places.unique().tolist() == [1, 2, 3, 4, 5]
+    assert sorted(set(places.tolist())) == [1, 2, 3, 4, 5]
     assert torch.equal(shifted.sum(), images.sum())  # nothing else
     edge = torch.full((500, 1, 4, 8), 0.5)
     assert (TimeShift(2)(edge, SEED) == -1).any()
