@@ -74,10 +74,8 @@ def choose_audio_settings(table: dict[str, object], inspection: AudioInspection,
     choose("size", size, f"{size} mel bands x {size} frames", f"a spectrogram of each sound{larger}")
     wanted = LARGE_RATE if int(str(table["size"])) >= LARGE_SIZE else SMALL_RATE
     rate = min(wanted, usual)
-    reason = (
-        "as the sounds have it" if rate == usual else f"the sounds have {usual} Hz, of which the lower half is used"
-    )
-    choose("rate", rate, f"{rate} Hz", reason if rate == usual else f"most sounds have {usual} Hz (`data.rate`)")
+    lower = f"keeps frequencies up to {rate // 2} Hz; most sounds have {usual} Hz (`data.rate`)"
+    choose("rate", rate, f"{rate} Hz", "as in the sounds" if rate == usual else lower)
     seconds = _SECONDS[wanted]
     median = statistics.median(inspection.seconds)
     choose("seconds", seconds, f"{seconds:g} s", f"of sounds of {median:.2f} s in the median (`data.seconds`)")
