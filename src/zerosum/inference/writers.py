@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from zerosum.data.codec import Items
 from zerosum.data.generated_files import CLASS_GRID_FILE
 from zerosum.game.sample_tree import leaves
 from zerosum.game.types import Sample
@@ -43,9 +44,13 @@ def draw_frames(generator: Generator, samples: Sample) -> Images:
     Raises:
         BadInput: samples of this kind of data are not drawn one by one.
     """
-    same_seeds = torch.zeros(len(leaves(samples)[0]), dtype=torch.int64)
-    items = generator.codec.decode(samples, same_seeds)
+    items = _decode_alike(generator, samples)
     return MEDIA_KINDS.find(generator.kind).frames(generator.codec.preview(items))
+
+
+def _decode_alike(generator: Generator, samples: Sample) -> Items:
+    """Decode samples (N, ...) to items (N, ...), all with the same seed."""
+    return generator.codec.decode(samples, torch.zeros(len(leaves(samples)[0]), dtype=torch.int64))
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,16 @@ class Walk:
     video_format: str = "gif"
 
 
-def walk_paths(stem: Path, video_format: str = "gif") -> list[Path]:
-    """Return the paths of a walk: its grid and its video."""
-    return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", f".{video_format}")]
+def walk_paths(stem: Path, suffix: str = ".gif") -> list[Path]:
+    """Return the paths of a walk: its grid and its video, or the file of its items one after the other."""
+    return [stem.with_name(f"{stem.name}{each}") for each in (".png", suffix)]
 
 
 def write_walk(generator: Generator, stem: Path, walk: Walk) -> list[Path]:
-    """Write a walk as a grid (a row for each segment between keyframes) and as a looping video; return both paths."""
+    """Write a walk as a grid (a row for each segment between keyframes) and as a looping video; return both paths.
+
+    Items of a kind that has a file for them, such as sounds, are written one after the other in place of a video.
+    """
     latents = generator.draw_latents(walk.keyframes, walk.seed)
     ends = torch.cat([latents[1:], latents[:1]])
     fractions = torch.arange(walk.steps) / walk.steps  # without 1, since the next segment starts there
@@ -80,9 +88,15 @@ def write_walk(generator: Generator, stem: Path, walk: Walk) -> list[Path]:
     # to the other class and back, so that the video ends where it starts
     class_fractions = 1 - (2 * torch.arange(len(path)) / len(path) - 1).abs()
     labels = generator.interpolate_labels(walk.label, walk.to_label, class_fractions)
-    images = draw_frames(generator, generator.generate(path, labels))  # without seeds: the same noise in every frame
+    samples = generator.generate(path, labels)  # without seeds: the same noise in every frame
+    media, codec = MEDIA_KINDS.find(generator.kind), generator.codec
+    items = _decode_alike(generator, samples)
+    images = media.frames(codec.preview(items))
     stem.parent.mkdir(parents=True, exist_ok=True)
-    grid_path, video_path = walk_paths(stem, walk.video_format)
+    grid_path, path_of_all = walk_paths(stem, media.sequence_suffix or f".{walk.video_format}")
     save_image(make_grid(images, columns=walk.steps), grid_path)
-    VIDEO_WRITERS[walk.video_format](images, video_path, 1 / FRAMES_PER_SECOND)
-    return [grid_path, video_path]
+    if media.sequence_suffix:
+        media.write_sequence(items, codec, path_of_all)
+    else:
+        VIDEO_WRITERS[walk.video_format](images, path_of_all, 1 / FRAMES_PER_SECOND)
+    return [grid_path, path_of_all]

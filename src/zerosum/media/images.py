@@ -34,6 +34,7 @@ class ImageMedia(MediaKind):
     """Images (N, H, W, C) of any type, drawn as grids of previews, and written to a file each with all values."""
 
     has_frames: ClassVar[bool] = True
+    is_image: ClassVar[bool] = True
 
     def draw(self, items: Items, real: Items | None = None, columns: int = 0) -> Image:
         """Draw a grid of images."""

@@ -55,6 +55,11 @@ class MediaKind(ABC):
     """Whether files hold items of which parts are missing: see `open_incomplete`."""
     has_frames: ClassVar[bool] = False
     """Whether there is an image of each item."""
+    is_image: ClassVar[bool] = False
+    """Whether an item is an image, so that it can be edited as one, and shown by a web page."""
+    sequence_suffix: ClassVar[str] = ""
+    """The suffix of a file that holds items one after the other: see `write_sequence`; "" if there is none, and images
+    of the items become a video."""
     caution: ClassVar[str] = ""
     """What everybody who gets a model of these data has to know about it; "" if there is nothing special."""
 
@@ -88,6 +93,10 @@ class MediaKind(ABC):
         By default nothing is.
         """
         return []
+
+    def write_sequence(self, items: Items, codec: Codec, path: Path) -> None:
+        """Write items (N, ...) one after the other into one file, as the steps of a walk; with `sequence_suffix`."""
+        raise AssertionError("items of this kind have no file that holds them one after the other")
 
     def file_name(self, codec: Codec, number: int) -> str:
         """Return the name of the file that `write` makes of item `number` of a codec; "" if the items share a file.
@@ -161,6 +170,7 @@ MEDIA_KINDS = KindRegistry[MediaKind](
         "points": "zerosum.media.points:POINT_MEDIA",
         "tables": "zerosum.media.tables:TABLE_MEDIA",
         "molecules": "zerosum.media.molecules:MOLECULE_MEDIA",
+        "audio": "zerosum.media.audio:AUDIO_MEDIA",
     },
     floor="media",
 )

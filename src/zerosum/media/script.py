@@ -22,9 +22,9 @@ class ScriptPart:
     """The functions of a script that read or write items of a kind of data."""
 
     source: str
-    """Python source that defines `write(outputs, first, folder)` for samples, or with the word "rows" in `words`
-    `write(outputs, first, folder, seeds, given)`; or, for a translation, `read(path)`, `name_file(stem)` and
-    `write(outputs, path, alpha)`."""
+    """Python source that defines `write(outputs, first, folder)` for samples, with the word "rows" in `words`
+    `write(outputs, first, folder, seeds, given)`, and with "decoded_by_seed" `write(outputs, first, folder, seeds)`;
+    or, for a translation, `read(path)`, `name_file(stem)` and `write(outputs, path, alpha)`."""
     imports: tuple[str, ...] = ()
     """Lines that import further packages than numpy."""
     packages: tuple[str, ...] = ()

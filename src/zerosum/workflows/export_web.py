@@ -47,7 +47,7 @@ def write_web(request: ExportRequest, path: Path) -> None:
     recipe = open_model(request.run, best=request.best).recipe
     if request.reverse and not recipe.is_translation:
         raise BadInput(f"`reverse`: {request.run} generates from latents and translates nothing; leave it out")
-    has_images = recipe.is_translation or MEDIA_KINDS.find(recipe.data.kind).has_frames
+    has_images = recipe.is_translation or MEDIA_KINDS.find(recipe.data.kind).is_image
     texts = None if has_images else _describe_texts(request, recipe)
     check_onnx_support("web")
     runtime = read_runtime(request.ort)

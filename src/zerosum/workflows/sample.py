@@ -200,7 +200,7 @@ def walk(
     """Interpolate in latent space between random keyframes, and back to the first one.
 
     Args:
-        run: the run folder, a model folder or hf:user/name; its generator must generate images.
+        run: the run folder, a model folder or hf:user/name; its generator must generate images or sounds.
         seed: the seed of the keyframes.
         keyframes: the number of latents to interpolate between, at least 2.
         steps: the number of images from one keyframe to the next, at least 2.
@@ -209,17 +209,17 @@ def walk(
         to_label: interpolate from the class `label` to this class and back.
         between: of a run on molecules, the SMILES texts of two molecules: `steps` molecules on the way from the code of
             one to that of the other are written, as an image and as a text file.
-        video_format: gif or mp4.
+        video_format: gif or mp4; sounds are written as one WAV file.
         into: the path of the files without suffix; by default inside `outputs/` of the run.
         best: use the networks with the best online evaluation instead of the newest checkpoint.
         device: auto, cpu, cuda, cuda:1 or mps.
 
     Returns:
-        The paths of a strip of the keyframes (PNG) and of the video, or of the image and the text file.
+        The paths of a strip of the keyframes (PNG) and of the video or the WAV file, or of the image and the text file.
 
     Raises:
-        BadInput: the folder is not a run, the run does not generate images, there is no such class, a number is out
-            of range, or a file exists already.
+        BadInput: the folder is not a run, the run does not generate images or sounds, there is no such class, a number
+            is out of range, or a file exists already.
 
     Example:
         >>> strip, video = zerosum.walk("runs/digits", keyframes=2, steps=3)
@@ -241,17 +241,38 @@ def walk(
     check_seed(seed)
     if video_format == "mp4":
         check_mp4_support()  # before the strip is written
-    generator = load_image_generator(run, device, best, "a latent interpolation needs images")
+    generator, suffix = _load_walking_generator(run, device, best, video_format)
     check_memory("steps", keyframes * steps, generator)
     options = (f"seed{seed}", f"{keyframes}x{steps}", class_part(generator, label, to_label))
     default = outputs_folder(run) / make_name(generator.checkpoint, "walk", interpolation, *options)
-    stem = Path(into) if into else first_free(default, lambda candidate: walk_paths(candidate, video_format))
-    existing = [path for path in walk_paths(stem, video_format) if into and path.exists()]
+    stem = Path(into) if into else first_free(default, lambda candidate: walk_paths(candidate, suffix))
+    existing = [path for path in walk_paths(stem, suffix) if into and path.exists()]
     if existing:
         raise BadInput(f"`into` {into}: {existing[0]} exists; choose another name, since nothing is overwritten")
     path = Walk(seed, keyframes, steps, INTERPOLATIONS[interpolation], label, to_label, video_format)
-    with files_removed_on_error(walk_paths(stem, video_format)):
+    with files_removed_on_error(walk_paths(stem, suffix)):
         return write_walk(generator, stem, path)
+
+
+def _load_walking_generator(run: str | Path, device: str, best: bool, video_format: str) -> tuple[Generator, str]:
+    """Load the generator of a run whose samples are written one after the other, and return the suffix of that file.
+
+    Raises:
+        BadInput: there is no such file of its samples, or it is no video.
+    """
+    from zerosum.media.kind import MEDIA_KINDS
+
+    generator = load(run, device, best=best)
+    suffix = MEDIA_KINDS.find(generator.kind).sequence_suffix
+    if not suffix:
+        _require_images(run, generator, "a latent interpolation needs images or sounds")
+        return generator, f".{video_format}"
+    if video_format != "gif":  # what it is by default
+        raise BadInput(
+            f"`video_format` {video_format}: samples of {run} are written as {suffix.removeprefix('.').upper()}; leave "
+            "it out"
+        )
+    return generator, suffix
 
 
 def load_image_generator(run: str | Path, device: str, best: bool, reason: str) -> Generator:
@@ -260,14 +281,19 @@ def load_image_generator(run: str | Path, device: str, best: bool, reason: str) 
     Raises:
         BadInput: the folder is not a run, or its generator does not generate images, with `reason` in the message.
     """
+    generator = load(run, device, best=best)
+    _require_images(run, generator, reason)
+    return generator
+
+
+def _require_images(run: str | Path, generator: Generator, reason: str) -> None:
+    """Raise if a generator does not generate images."""
     from zerosum.data.kind import DATA_KINDS
     from zerosum.media.kind import MEDIA_KINDS
 
-    generator = load(run, device, best=best)
-    if not MEDIA_KINDS.find(generator.kind).has_frames:
+    if not MEDIA_KINDS.find(generator.kind).is_image:
         noun = DATA_KINDS.find(generator.kind).noun
         raise BadInput(f"{run} generates {noun}s, not images: {reason}; use a run that was trained on images")
-    return generator
 
 
 def class_part(generator: Generator, label: str | int | None, to_label: str | int | None = None) -> str:

@@ -169,7 +169,7 @@ class SampleFolder:
             self._add([(first, writer.end)], writer.counts)
             if self.generator.classes and media.file_name(self.generator.codec, 0):
                 write_atomically(self.path / LABELS_FILE, self._write_labels)
-        if not media.has_frames:
+        if not media.is_image:
             return
         if not (self.path / GRID_FILE).exists():
             save_image(media.draw(writer.sheet()), self.path / GRID_FILE)

@@ -26,6 +26,7 @@ from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.resample import resize_bicubic_antialiased
 from zerosum.game.sample_spec import require_single_tensor
+from zerosum.game.sample_tree import map_tensors
 
 VERSION = 1
 """Increase this whenever the same data would give another classifier. It is the seed, too."""
@@ -184,7 +185,8 @@ def _train_classifier(
 
 def _encode(dataset: Dataset, indices: NDArray[np.int64], device: torch.device) -> Tensor:
     """Return the images at `indices` (n,) on the device: (n, C, H, W) in [-1, 1]."""
-    return as_tensor(dataset.codec.encode(as_tensor(dataset.take(indices)).to(device)))
+    raw = map_tensors(lambda leaf: leaf.to(device), dataset.take(indices))
+    return as_tensor(dataset.codec.encode(raw))
 
 
 def _random_shift(images: Tensor) -> Tensor:

@@ -138,6 +138,7 @@ EVALUATION_KINDS = KindRegistry[EvaluationKind](
         "points": "zerosum.evaluation.kinds.points:POINT_EVALUATION",
         "tables": "zerosum.evaluation.kinds.tables:TABLE_EVALUATION",
         "molecules": "zerosum.evaluation.kinds.molecules:MOLECULE_EVALUATION",
+        "audio": "zerosum.evaluation.kinds.audio:AUDIO_EVALUATION",
     },
     floor="evaluation",
 )
