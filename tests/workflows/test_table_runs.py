@@ -127,7 +127,7 @@ def test_editing_of_rows_is_refused(trained_table: Path, tmp_path: Path) -> None
         lambda: zerosum.encode(trained_table, tmp_path / "x.png", into=tmp_path / "y.png"),
         lambda: zerosum.mix(trained_table, [0], [1], into=tmp_path / "x.png"),
     ):
-        with pytest.raises(BadInput, match="generates rows, not images|its generator has no encoder"):
+        with pytest.raises(BadInput, match=r"generates rows, not images|its generator has no encoder"):
             command()
 
 
