@@ -78,4 +78,4 @@ def test_points_are_written_as_a_table_and_have_no_frames(tmp_path: Path) -> Non
 
 def test_a_preview_has_as_many_items_as_can_be_seen() -> None:
     counts = {name: MEDIA_KINDS.find(name).preview_count for name in MEDIA_KINDS}
-    assert counts == {"images": 64, "image-pairs": 64, "points": 2_000, "tables": 2_000, "molecules": 64}
+    assert counts == {"images": 64, "image-pairs": 64, "points": 2_000, "tables": 2_000, "molecules": 64, "audio": 64}

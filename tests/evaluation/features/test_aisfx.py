@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from zerosum.errors import BadInput
-from zerosum.evaluation.features import aisfx
 from zerosum.evaluation.features.aisfx import AisfxFeatures, build_aisfx, cut_blocks, resample
 
 CPU = torch.device("cpu")
@@ -18,7 +17,7 @@ CPU = torch.device("cpu")
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A wheel with random weights in the cache, in the form of the published file."""
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path))
-    monkeypatch.setattr(aisfx.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     torch.manual_seed(0)
     state = {f"embedding_net.{name}": value for name, value in build_aisfx().state_dict().items()}
     (tmp_path / "weights").mkdir()
@@ -67,7 +66,7 @@ def test_a_sine_stays_itself_at_another_rate() -> None:
 
 def test_without_weights_the_message_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path))
-    monkeypatch.setattr(aisfx.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(BadInput, match="pip install --no-deps aisfx"):
         AisfxFeatures.load(16_000, CPU)
 
