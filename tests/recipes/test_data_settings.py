@@ -68,7 +68,7 @@ def test_wrong_settings_are_refused(table: dict[str, object], message: str) -> N
             'mine.toml line 7: data.kind: "image" is not a kind of data; choose one of images, image-pa',
         ),
         ('kind = "points"\nrotate90 = true', "mine.toml line 8: `data.rotate90`: is a setting of images and image-pai"),
-        ('source = "ring"\nsize = 32', "mine.toml line 8: `data.size`: is a setting of images and image-pairs, and "),
+        ('source = "ring"\nsize = 32', "mine.toml line 8: `data.size`: is a setting of images and image-pairs and "),
         ('kind = "images"\nfit = "stretch"', 'mine.toml line 8: data.fit = "stretch": '),
         ('pairs = "both"', 'mine.toml line 7: data.pairs = "both": '),
         ('kind = "points"\nsise = 32', "mine.toml line 8: data.sise: there is no such setting"),

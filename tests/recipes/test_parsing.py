@@ -34,7 +34,7 @@ def messages_of(tree: SettingsTree) -> list[str]:
         ({"generator.kind": "dcgann"}, '`generator.kind`: "dcgann" is not a kind of generator; choose one of '),
         (
             {"data.kind": "image"},
-            '`data.kind`: "image" is not a kind of data; choose one of images, image-pairs, points, tables;',
+            '`data.kind`: "image" is not a kind of data; choose one of images, image-pairs, points, tables,',
         ),
         ({"data.sise": 3}, "`data.sise`: there is no such setting; did you mean `data.size`?"),
         ({"optimizer.lr": {"start": 1}}, "`optimizer.lr.end`: is missing; set `optimizer.lr.end`"),

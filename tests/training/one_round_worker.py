@@ -24,6 +24,10 @@ NORM = {"vanilla with batch norm": ("vanilla", {"generator.norm": "batch", "disc
 """Batch norm in networks of which no recipe has it."""
 ROWS = "rows.csv"
 """A table next to the images, for the recipe of rows."""
+MOLECULES = "molecules.smi"
+"""Molecules next to the images."""
+OTHER_DATA = {"table": ("tables", ROWS), "molecule": ("molecules", MOLECULES), "molgan": ("molecules", MOLECULES)}
+"""Kind and file of the data of recipes that are not for images."""
 
 
 def build_recipe(name: str, images: Path) -> Recipe:
@@ -38,12 +42,14 @@ def build_recipe(name: str, images: Path) -> Recipe:
         "training.batch_size": ("`batch_size`", BATCH_SIZE),
         "training.examples": ("`examples`", EXAMPLES),
     }
-    has_rows = recipe == "table"
-    keywords["data.source"] = ("`source`", str(images.with_name(ROWS) if has_rows else images))
-    if not has_rows:
+    if recipe == "table":
+        settings["terms.moments.weight"] = 0  # each rank compares the moments of its own part of the batch
+    own = OTHER_DATA.get(recipe)
+    keywords["data.source"] = ("`source`", str(images.with_name(own[1]) if own else images))
+    if own is None:
         settings |= {"data.size": 32, "data.fit": "crop", "data.channels": 3 if translates else 1}
         settings |= GIVEN_INPUTS if translates and "degrade" not in tree["data"] else {}
-    variant = variants.choose_variant(recipe, "tables" if has_rows else "images", "nano")
+    variant = variants.choose_variant(recipe, own[0] if own else "images", "nano")
     return check_recipe(variants.build_settings_tree(recipe, variant, settings, keywords))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from one_round_worker import ROWS
+from one_round_worker import MOLECULES, ROWS
 from PIL import Image
 from rank_killer import train_with_kills, weights_hash
 from rank_worker import train_and_save
@@ -54,6 +54,8 @@ def test_every_recipe_plays_the_same_game_on_two_ranks(tmp_path: Path, run_on: R
     for folder in (single, double):
         folder.mkdir()
     write_rows(tmp_path / ROWS)
+    ends = ["O", "N", "F", "Cl", "Br", "=O", "#N", "S"]
+    (tmp_path / MOLECULES).write_text("\n".join("C" * n + end for n in range(1, 8) for end in ends))
     worker = HERE / "one_round_worker.py"
     alone = run_on(1, worker, images, single, cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr

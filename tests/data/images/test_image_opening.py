@@ -53,5 +53,6 @@ def test_a_file_that_is_no_image_of_a_supported_format_is_refused(tmp_path: Path
 def test_one_function_opens_all_image_files() -> None:
     """A second one would not have its list of formats."""
     source = Path(zerosum.__file__).parent
-    callers = [path.relative_to(source) for path in source.rglob("*.py") if "Image.open(" in path.read_text("utf8")]
-    assert callers == [Path("data/images/files.py")]
+    callers = {path.relative_to(source) for path in source.rglob("*.py") if "Image.open(" in path.read_text("utf8")}
+    drawn = Path("media/molecules_sheet.py")  # opens the PNG that RDKit has drawn in memory
+    assert callers - {drawn} == {Path("data/images/files.py")}
