@@ -46,7 +46,8 @@ def test_silence_is_the_lowest_value_and_stays_silent() -> None:
 
 def test_decibels_are_inverted() -> None:
     powers = torch.tensor([0.0, 1e-7, 1e-3, 1.0])
-    assert torch.allclose(from_unit(to_unit(powers)), powers, rtol=1e-2, atol=1e-10)
+    # float32 rounds values near -1 by 6e-8, which the exponent turns into 1e-6 of a power, and of the floor below it
+    assert torch.allclose(from_unit(to_unit(powers)), powers, rtol=1e-4, atol=1e-10)
 
 
 def test_filters_cover_all_frequencies() -> None:

@@ -17,7 +17,6 @@ from zerosum.game.sample_spec import leaf_specs
 from zerosum.game.sample_tree import single_tensor
 from zerosum.game.types import Sample
 
-pytest.importorskip("rdkit")
 SMALL = (Path(__file__).parent / "small.smi").read_text("utf8").split()
 MOSES = (Path(__file__).parent / "moses.smi").read_text("utf8").split()
 SEEDS = torch.zeros(1, dtype=torch.int64)
