@@ -6,9 +6,10 @@
     python benchmarks/tables.py FOLDER --draw            # only the page
 
 Every contender trains on the same training rows, in one thread, for the CPU seconds of the table (300 for insurance,
-600 for the others), and writes as many rows as there are training rows. Zerosum stops by the clock (`--budget`), so
-load of other processes costs it; peers get as many epochs as take the CPU seconds, known from an earlier seed or
-measured before (benchmarks/tables_peer.py). The page says how many CPU seconds each took. Peers run by the python of a
+600 for the others), and writes as many rows as there are training rows. All get as many examples or epochs as take the CPU seconds,
+known from a run that is in FOLDER (another seed, or a folder TABLE-CONTENDER-NAME with a cost.json alone); without one,
+Zerosum stops by the clock (`--budget`) and peers are measured before (benchmarks/tables_peer.py). So a machine with
+other load changes no score. The page says how many CPU seconds each took. Peers run by the python of a
 virtual environment of their own, are told which columns are categories (texts, and numbers of at most 20 values) and
 the format of dates, and keep their defaults otherwise. They are under the Business Source License: no dependency of
 Zerosum.
@@ -86,7 +87,9 @@ class Recipe:
     def generate(self, task: Task, folder: Path) -> dict[str, object]:
         """Train and sample by the command line."""
         settings = [part for name, value in self.settings.items() for part in (f"--{name}", value)]
-        budget = ["--budget", f"{task.table.seconds:g}s", "--seed", str(task.seed)]
+        examples = known_work(folder, task.table.seconds, "examples")
+        budget = ["--examples", str(examples)] if examples else ["--budget", f"{task.table.seconds:g}s"]
+        budget += ["--seed", str(task.seed)]
         run = str(folder / "run")
         shutil.rmtree(run, ignore_errors=True)  # an interrupted run
         zerosum = [sys.executable, "-m", "zerosum"]
@@ -108,7 +111,7 @@ class Peer:
         (folder / "metadata.json").write_text(json.dumps(metadata(task.table, task.train)), "utf8")
         options = ["--seconds", f"{task.table.seconds:g}", "--rows", str(task.num_rows), "--seed", str(task.seed)]
         script = [task.peers_python, str(HERE / "tables_peer.py"), self.method]
-        options += ["--epochs", str(known_epochs(folder, task.table.seconds))]
+        options += ["--epochs", str(known_work(folder, task.table.seconds, "epochs"))]
         run_measured([*script, str(task.train), str(folder / "metadata.json"), str(folder), *options])
         result: dict[str, object] = json.loads((folder / "peer.json").read_text("utf8"))
         return result
@@ -160,12 +163,15 @@ def run_measured(command: Sequence[str]) -> float:
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
 
-def known_epochs(folder: Path, seconds: float) -> int:
-    """Return how many epochs take the CPU seconds by the runs of other seeds next to a folder; 0 if there are none."""
+def known_work(folder: Path, seconds: float, unit: str) -> int:
+    """Return how many examples or epochs take the CPU seconds, by the fastest of the runs next to a folder.
+
+    The fastest, since other processes slow down what shares a cache with them. 0 if there are none.
+    """
     name = folder.name.rpartition("-")[0]
-    costs = [json.loads(path.read_text("utf8")) for path in folder.parent.glob(f"{name}-*/cost.json")]
-    spent = sum(cost["cpu_seconds"] for cost in costs)
-    return math.ceil(seconds * sum(cost["epochs"] for cost in costs) / spent) if costs else 0
+    paths = [path for path in folder.parent.glob("*/cost.json") if path.parent.name.rpartition("-")[0] == name]
+    costs = [json.loads(path.read_text("utf8")) for path in paths]
+    return math.ceil(seconds * max(cost[unit] / cost["cpu_seconds"] for cost in costs)) if costs else 0
 
 
 def metadata(table: Table, train: Path) -> dict[str, object]:
