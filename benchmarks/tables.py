@@ -6,10 +6,10 @@
     python benchmarks/tables.py FOLDER --draw            # only the page
 
 Every contender trains on the same training rows, in one thread, for the CPU seconds of the table (300 for insurance,
-600 for the others), and writes as many rows as there are training rows. All get as many examples or epochs as take the CPU seconds,
-known from a run that is in FOLDER (another seed, or a folder TABLE-CONTENDER-NAME with a cost.json alone); without one,
-Zerosum stops by the clock (`--budget`) and peers are measured before (benchmarks/tables_peer.py). So a machine with
-other load changes no score. The page says how many CPU seconds each took. Peers run by the python of a
+600 for the others), and writes as many rows as there are training rows. All get as many examples or epochs as take the
+CPU seconds, known from a run that is in FOLDER (another seed, or a folder TABLE-CONTENDER-NAME with a cost.json alone);
+without one, Zerosum stops by the clock (`--budget`) and peers are measured before (benchmarks/tables_peer.py). So other
+load of the machine changes no score. The page says how many CPU seconds each took. Peers run by the python of a
 virtual environment of their own, are told which columns are categories (texts, and numbers of at most 20 values) and
 the format of dates, and keep their defaults otherwise. They are under the Business Source License: no dependency of
 Zerosum.
