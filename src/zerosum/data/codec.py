@@ -65,6 +65,17 @@ class Codec(ABC):
         """
         return items
 
+    def preview_samples(self, sample: Sample, seed: Tensor) -> Items:
+        """Return samples (N, ...) as their items are drawn, by default decoded: `preview` of `decode`.
+
+        A kind whose samples are drawn as they are does not decode them, which takes time.
+
+        Args:
+            sample: the samples of a generator.
+            seed: (N,) int64 on the CPU, from which all randomness of the decoding derives.
+        """
+        return self.preview(self.decode(sample, seed))
+
     @property
     def shown_bands(self) -> tuple[int, ...]:
         """The channels of samples (N, C, H, W) that `preview` keeps, as gray or RGB with or without alpha.
@@ -103,6 +114,16 @@ class Codec(ABC):
         Nothing repairs them: such a sample is drawn again, from the next seeds of its own.
         """
         return np.zeros(len(items), bool)
+
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """The names of faults that single items may have, such as "silence"; () if none are known."""
+        return ()
+
+    def measure_faults(self, items: Items) -> NDArray[np.float64]:
+        """Return how large each fault of items (N, ...) is, (N, number of names): up to 1 is none."""
+        assert not self.fault_names, "a codec that knows faults has a `measure_faults` of its own"
+        return np.zeros((len(items), 0))
 
     def publish(self, samples: Sample, seed: Tensor, first: int, given: GivenValues) -> Sample | DataFrame | list[str]:
         """Return samples (N, ...) as users of Python get them, by default unchanged.
@@ -149,6 +170,24 @@ class Codec(ABC):
     @abstractmethod
     def embed(self, sample: Sample) -> Tensor:
         """Return cheap features (N, D) float32 on the CPU of samples (N, ...), whose distances the monitor compares."""
+
+    def compared(self, samples: Tensor) -> Tensor:
+        """Return samples (N, ...), or inputs of a translation, as images (N, C, H, W) whose distances mean something.
+
+        By default they are images themselves.
+        """
+        return samples
+
+    def baseline(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return inputs of a translation as samples of a shape, without a network: what a translator must beat.
+
+        By default they have that shape.
+
+        Args:
+            inputs: (N, ...), on the CPU.
+            shape: the shape of a sample.
+        """
+        return inputs
 
     @property
     def block_names(self) -> tuple[str, ...]:

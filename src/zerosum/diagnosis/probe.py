@@ -18,6 +18,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from zerosum.diagnosis import measures
 from zerosum.diagnosis.block_probe import BlockProbe
 from zerosum.diagnosis.duality_gap import duality_gap
+from zerosum.diagnosis.fault_probe import FaultProbe
 from zerosum.diagnosis.item_probe import ItemProbe
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.reference_set import ReferenceSet
@@ -73,7 +74,7 @@ class GameProbe:
                 return {"monitor/finite": 0.0}
             signals = self._measure_samples(game, outputs, fakes)
             signals |= self._measure_class_conditioning(copied_game, progress)
-            details = self._block_probe(copied_game, progress) | self._item_probe(game)
+            details = self._block_probe(copied_game, progress) | self._item_probe(game) | self._fault_probe(game)
             if with_gradients:
                 signals |= self._measure_sensitivity(copied_game, progress)
                 signals |= self._measure_round(copied_game, progress)
@@ -107,6 +108,10 @@ class GameProbe:
     @cached_property
     def _item_probe(self) -> ItemProbe:
         return ItemProbe(self.reference_set)
+
+    @cached_property
+    def _fault_probe(self) -> FaultProbe:
+        return FaultProbe(self.reference_set)
 
     @cached_property
     def _floors(self) -> Signals:

@@ -53,6 +53,7 @@ SIGNAL_DESCRIPTIONS = {
     "monitor/least_given_slope": "that of the property that follows least",
     "monitor/largest_given_slope": "that of the property that follows most",
     "monitor/exact_reconstructions": "fraction of the held-out examples that the autoencoder rebuilds exactly",
+    "monitor/faulty/": "fraction of samples with a fault, such as silence, that real examples hardly have; 0",
     "monitor/sample_min": "minimum of the samples' values",
     "monitor/sample_max": "maximum of the samples' values",
     "monitor/saturated_fraction": "fraction of the samples' values beyond 0.99",

@@ -325,6 +325,10 @@ class Generator:
         seeds = seeded_rng.derive_seeds(seed, first, len(tree_leaves(samples)[0]))
         return decode_given(self.codec, samples, seeds, given)
 
+    def preview(self, samples: Sample, seed: int = 0) -> Items:
+        """Return samples 0 to N - 1 of a seed as they are drawn, decoded only if their kind needs that."""
+        return self.codec.preview_samples(samples, seeded_rng.derive_seeds(seed, 0, len(tree_leaves(samples)[0])))
+
     def interpolate(
         self, start: Tensor, end: Tensor, steps: int = 10, interpolation: InterpolationFn = slerp, *,
         label: str | int | None = None, to_label: str | int | None = None,

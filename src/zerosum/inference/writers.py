@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from zerosum.data.codec import Items
 from zerosum.data.generated_files import CLASS_GRID_FILE
 from zerosum.game.sample_tree import leaves
 from zerosum.game.types import Sample
@@ -30,11 +30,10 @@ def write_class_grid(generator: Generator, folder: Path, seed: int, truncation: 
     """Write classes.png, a grid with a row for each trained class, up to `MAX_CLASS_ROWS`."""
     labels = generator.trained_class_indices[:MAX_CLASS_ROWS]
     rows = [
-        generator.decode(generator.draw_samples(columns, seed=seed, truncation=truncation, label=label), seed)
+        generator.preview(generator.draw_samples(columns, seed=seed, truncation=truncation, label=label), seed)
         for label in labels
     ]
-    items = generator.codec.preview(np.concatenate(rows))
-    grid = MEDIA_KINDS.find(generator.kind).draw(items, columns=columns)
+    grid = MEDIA_KINDS.find(generator.kind).draw(np.concatenate(rows), columns=columns)
     save_image(grid, folder / CLASS_GRID_FILE)
 
 
@@ -44,13 +43,13 @@ def draw_frames(generator: Generator, samples: Sample) -> Images:
     Raises:
         BadInput: samples of this kind of data are not drawn one by one.
     """
-    items = _decode_alike(generator, samples)
-    return MEDIA_KINDS.find(generator.kind).frames(generator.codec.preview(items))
+    images = generator.codec.preview_samples(samples, _equal_seeds(samples))
+    return MEDIA_KINDS.find(generator.kind).frames(images)
 
 
-def _decode_alike(generator: Generator, samples: Sample) -> Items:
-    """Decode samples (N, ...) to items (N, ...), all with the same seed."""
-    return generator.codec.decode(samples, torch.zeros(len(leaves(samples)[0]), dtype=torch.int64))
+def _equal_seeds(samples: Sample) -> Tensor:
+    """Return seeds (N,) by which samples (N, ...) are decoded alike."""
+    return torch.zeros(len(leaves(samples)[0]), dtype=torch.int64)
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def write_walk(generator: Generator, stem: Path, walk: Walk) -> list[Path]:
     labels = generator.interpolate_labels(walk.label, walk.to_label, class_fractions)
     samples = generator.generate(path, labels)  # without seeds: the same noise in every frame
     media, codec = MEDIA_KINDS.find(generator.kind), generator.codec
-    items = _decode_alike(generator, samples)
+    items = codec.decode(samples, _equal_seeds(samples))
     images = media.frames(codec.preview(items))
     stem.parent.mkdir(parents=True, exist_ok=True)
     grid_path, path_of_all = walk_paths(stem, media.sequence_suffix or f".{walk.video_format}")

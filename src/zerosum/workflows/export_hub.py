@@ -109,8 +109,8 @@ def _write_sheet(request: ExportRequest, folder: Path) -> None:
 
     generator = load(request.run, "cpu", best=request.best)
     media = MEDIA_KINDS.find(generator.kind)
-    items = generator.decode(generator.draw_samples(media.preview_count))
-    save_image(media.draw(generator.codec.preview(items)), folder / SHEET_FILE)
+    drawn = generator.preview(generator.draw_samples(media.preview_count))
+    save_image(media.draw(drawn), folder / SHEET_FILE)
 
 
 def _facts(record: RunRecord) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import torch
 
 from sounds import hit, noise
@@ -56,6 +57,14 @@ def test_sounds_do_not_depend_on_their_batch() -> None:
     samples = CODEC.encode_sounds(hits(70))
     together = CODEC.decode(samples, torch.arange(70))
     assert np.allclose(CODEC.decode(samples[66:67], torch.tensor([66]))[0], together[66], atol=1e-3)
+
+
+def test_samples_are_drawn_without_making_sounds_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, seeds = CODEC.encode_sounds(hits(3)), torch.arange(3)
+    of_sounds = CODEC.preview(hits(3))
+    monkeypatch.setattr(AudioCodec, "decode", None)
+    assert np.array_equal(CODEC.preview_samples(samples, seeds), of_sounds)
+    assert not CODEC.preview_samples(torch.full_like(samples, float("nan")), seeds).any()
 
 
 def test_preview_is_the_spectrogram_with_high_frequencies_on_top() -> None:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zerosum.data.audio.faults import measure_clicks, measure_ends, measure_silence
 from zerosum.data.audio.log_mel import LogMel
 from zerosum.data.codec import Codec, Items
 from zerosum.game.sample_spec import TensorSpec
@@ -114,8 +115,12 @@ class AudioCodec(Codec):
 
     def preview(self, items: Items) -> NDArray[np.uint8]:
         """Return the spectrograms of sounds (N, T) as gray images uint8 (N, H, W, 1), high frequencies on top."""
-        values = self.encode_sounds(items)[:, 0, :, :, None]
-        return ((values + 1) * 127.5).round().to(torch.uint8).numpy()
+        return _as_gray(self.encode_sounds(items))
+
+    def preview_samples(self, sample: Sample, seed: Tensor) -> NDArray[np.uint8]:
+        """Return samples (N, 1, H, W) as gray images uint8 (N, H, W, 1), without making sounds of them."""
+        (given,) = leaves(sample)
+        return _as_gray(given.detach().float().nan_to_num(-1.0).clamp(-1, 1).cpu())
 
     @property
     def shown_bands(self) -> tuple[int, ...]:
@@ -126,6 +131,17 @@ class AudioCodec(Codec):
         """Return spectrograms (N, 1, H, W) at 8 x 8 as features (N, 64)."""
         (given,) = leaves(sample)
         return torch.nn.functional.adaptive_avg_pool2d(given.detach().float(), _EMBEDDED_SIDE).flatten(1).cpu()
+
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """What is wrong with some generated sounds, whatever they are meant to be."""
+        return ("silence", "clicks", "abrupt_ends")
+
+    def measure_faults(self, items: Items) -> NDArray[np.float64]:
+        """Return how far sounds (N, T) are silent, click and break off, (N, 3): up to 1 they do not."""
+        sounds = np.asarray(items, np.float32)
+        ends = measure_ends(sounds, self.rate)
+        return np.stack([measure_silence(sounds), measure_clicks(sounds, self.rate), ends], 1)
 
     # ------------------------------------------------------------------ saved state
 
@@ -143,3 +159,8 @@ class AudioCodec(Codec):
         """
         rate, bands, frames, hop, window = (int(str(settings[name])) for name in _NUMBERS)
         return cls(rate, bands, frames, hop, window, bool(settings["normalize"]))
+
+
+def _as_gray(spectrograms: Tensor) -> NDArray[np.uint8]:
+    """Return spectrograms (N, 1, H, W) in [-1, 1] as images uint8 (N, H, W, 1)."""
+    return ((spectrograms[:, 0, :, :, None] + 1) * 127.5).round().to(torch.uint8).numpy()

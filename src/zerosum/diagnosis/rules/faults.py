@@ -1,0 +1,41 @@
+"""Rules about faults that single samples have, where their kind of data knows such faults: silence and clicks.
+
+A probe counts them only beyond chance, see `zerosum.diagnosis.fault_probe`, so one probe in a thousand errs, and a
+criterion needs two in a row.
+"""
+
+from zerosum.diagnosis.finding import Severity
+from zerosum.diagnosis.rules.collapse import STABILIZE_TRAINING
+from zerosum.diagnosis.rules.engine import Criterion, Rule
+from zerosum.diagnosis.rules.signals import signal
+
+SILENT_MESSAGE = "{value:.0%} of the samples are silent, and hardly a real {noun} is"
+CLICK_MESSAGE = "{value:.0%} of the samples have a sharper jump than nearly all real {noun}s"
+END_MESSAGE = "{value:.0%} of the samples break off, louder than nearly all real {noun}s end"
+RULES = (
+    Rule(
+        "silent-samples", Severity.MILD, "Samples are silent",
+        "Samples of which nothing is heard are far more frequent than among real {noun}s. The discriminator should "
+        "notice this at once: it has lost the game, or silence is all that it takes for real. See to other findings "
+        "first, such as mode collapse or divergence; a lower learning rate (`optimizer.lr`) helps, and so do data "
+        "without long silence: `data.trim`, a shorter `data.seconds`, or without the files that are mostly silent.",
+        (
+            Criterion("silent samples", signal("monitor/faulty/silence"), 0.15, 0.05, SILENT_MESSAGE),
+        ),
+        min_criteria=1, remedy=STABILIZE_TRAINING,
+        severe_if=Criterion("silent samples", signal("monitor/faulty/silence"), 0.5, 0.3, SILENT_MESSAGE),
+    ),
+    Rule(
+        "clicks", Severity.MILD, "Samples have clicks",
+        "Samples start, end or jump abruptly where real {noun}s that are made of their spectrograms do not. This is "
+        "usual early in the training, and passes: train longer (`budget` or `examples`). If it stays, look at the "
+        "first and the last columns of the preview, where loud ones are heard as clicks: {noun}s of the data that end "
+        "abruptly teach this, so give a `data.seconds` that holds most of them whole. A finer spectrogram "
+        "(`data.size` 128) has shorter frames, and so fewer clicks within a {noun}.",
+        (
+            Criterion("samples with a click", signal("monitor/faulty/clicks"), 0.15, 0.05, CLICK_MESSAGE),
+            Criterion("samples that break off", signal("monitor/faulty/abrupt_ends"), 0.15, 0.05, END_MESSAGE),
+        ),
+        min_criteria=1, num_mandatory=0,
+    ),
+)  # fmt: skip
