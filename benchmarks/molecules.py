@@ -82,7 +82,7 @@ def measure_rebuilding(run: Path, data: Path) -> list[Record]:
         for temperature in (0.0, own_temperature):
             coder.set_temperature(temperature)
             drawn = codec.decode(coder.decode(codes, seeds, condition), seeds)
-            exact = np.mean([own == text for own, text in zip(drawn.tolist(), texts, strict=True)])
+            exact = np.mean([canonical_smiles(own) == text for own, text in zip(drawn.tolist(), texts, strict=True)])
             valid = 1 - codec.find_invalid(drawn).mean()
             results.append({"noise": noise, "temperature": temperature, "exact": float(exact), "valid": float(valid)})
     return results

@@ -17,6 +17,15 @@ def test_first_samples_have_about_the_variance_of_latents() -> None:
     assert float(network(torch.randn(2000, 32)).var()) == pytest.approx(1, rel=0.3)
 
 
+def test_first_samples_of_a_linear_path_are_about_the_latents() -> None:
+    torch.manual_seed(0)
+    latent = torch.randn(2000, 64)
+    network = ResidualMLPGeneratorConfig(width=256, linear_path=True).build(64, SPEC)
+    assert 0 < float((network(latent) - latent).std()) < 0.1
+    wider = ResidualMLPGeneratorConfig(width=16, linear_path=True).build(5, TensorSpec((3, 4)))(latent[:7, :5])
+    assert wider.shape == (7, 3, 4)
+
+
 def test_shapes_of_samples_and_scores() -> None:
     spec = TensorSpec((3, 4))
     samples = ResidualMLPGeneratorConfig(width=8).build(5, spec)(torch.randn(7, 5))

@@ -132,6 +132,28 @@ def test_the_decoder_is_told_the_noise_and_what_is_given() -> None:
     assert not torch.allclose(losses[0], losses[2])
 
 
+def test_the_predictor_learns_from_true_values_and_completes_what_the_decoder_is_told() -> None:
+    network = build(condition="given", predictor_width=8, prediction_weight=3.0)
+    noise = torch.zeros(4, 4)
+    told = {"values": torch.ones(4, 2), "known": torch.ones(4, 2), "labeled": torch.ones(4, 2)}
+    condition = told | {"values": torch.tensor([[5.0, 0.0]]).expand(4, 2), "labeled": torch.tensor([[1.0, 0.0]] * 4)}
+    codes = network.encode(SEQUENCES)
+    predicted = network.predict(codes)
+    assert predicted is not None
+    completed = {"values": torch.stack([torch.full((4,), 5.0), predicted[:, 1]], 1), "known": torch.ones(4, 2)}
+    expected = network.reconstruct(codes, SEQUENCES, torch.zeros(4), completed).loss
+    error = (predicted[:, 0] - 5).square() / 2
+    loss = network(SEQUENCES, noise, torch.zeros(4), condition).loss
+    torch.testing.assert_close(loss, expected + 3 * error)
+    loss.sum().backward()
+    assert network.predictor is not None
+    last = network.predictor[-1].weight.grad
+    assert isinstance(last, Tensor)
+    assert last[0].any()
+    assert not last[1].any(), "a value that is not known teaches nothing"
+    assert build(condition="none").predict(codes) is None
+
+
 def test_samples_that_are_no_sequences_are_refused() -> None:
     with pytest.raises(BadInput, match="recurrent needs sequences of tokens"):
         RecurrentAutoencoderConfig().build(TensorSpec((3, 32, 32)))

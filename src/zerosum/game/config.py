@@ -105,6 +105,9 @@ class LatentSpaceGameConfig(BaseGameConfig):
     uses_autoencoder: ClassVar[bool] = True
     autoencoder: AutoencoderStage = Field(default_factory=AutoencoderStage)
     """The first stage, in which the autoencoder is trained."""
+    prediction_weight: Schedule = 0.0
+    """Weight, in the generator's loss, of the squared difference of what is predicted from its codes from what they
+    were asked for; only for autoencoders with a predictor."""
 
     def first_stage_examples(self, total_examples: int) -> int:
         """Return how many examples of a run of `total_examples` the autoencoder is trained on."""

@@ -11,7 +11,7 @@ deviation on them, instead of a KL term, limits what they carry; the patches' we
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from zerosum.game import seeded_rng
-from zerosum.game.adversarial import AdversarialGame, measure_values
+from zerosum.game.adversarial import AdversarialGame, LossFn, measure_values
 from zerosum.game.autoencoder_stage import AUTOENCODER_PLAYERS
 from zerosum.game.config import LatentSpaceGameConfig
 from zerosum.game.game import Move, MoveLosses, StartingNetwork
+from zerosum.game.given_values import GivenValues
 from zerosum.game.objective import Hinge
 from zerosum.game.parts import GameParts
 from zerosum.game.play import DiscriminatorInput, Play
@@ -54,8 +55,9 @@ class LatentSpaceGame(AdversarialGame):
         assert parts.autoencoder is not None, "a game in a latent space is built with an autoencoder"
         assert config.autoencoder.examples, "the length of the stage is resolved before the game is built"
         self._autoencoder_parts, self._stage = parts.autoencoder, config.autoencoder
-        self._end_of_stage = config.autoencoder.examples
+        self._end_of_stage, self._prediction_weight = config.autoencoder.examples, config.prediction_weight
         self._encoded: tuple[Sample, Tensor] | None = None
+        self._completed: tuple[Batch, Batch] | None = None
         super().__init__(parts, config)
         self.perceptual_distance = parts.perceptual_distance
         for player in self.players.values():  # the log shows the rates of players that have not moved yet
@@ -111,6 +113,40 @@ class LatentSpaceGame(AdversarialGame):
             with torch.no_grad():
                 self._encoded = real, at_least_float32(self.autoencoder.encode(real))
         return self._encoded[1]
+
+    def build_play(
+        self,
+        batch: Batch,
+        progress: Progress,
+        input_gradients_at: frozenset[str] = frozenset(),
+        concat_real_fake: bool = False,
+        generate_input: Callable[[Batch, Progress], DiscriminatorInput] | None = None,
+        float32_scores_at: frozenset[str] = frozenset(),
+    ) -> Play:
+        """Return a play on this batch, in which predictions stand for what the data do not know of its samples."""
+        if self._completed is None or self._completed[0] is not batch:
+            self._completed = batch, self._complete(batch)
+        return super().build_play(
+            self._completed[1], progress, input_gradients_at, concat_real_fake, generate_input, float32_scores_at
+        )
+
+    @torch.no_grad()
+    def _complete(self, batch: Batch) -> Batch:
+        """Return a batch in which predictions stand for what the data do not know of its samples."""
+        predicted = self.autoencoder.predict(self.read_real(batch)) if "condition" in batch else None
+        if predicted is None:
+            return batch
+        return batch | {"condition": GivenValues.of(batch["condition"]).complete(predicted)}
+
+    def _compute_objective(self, player: str, loss_fn: LossFn, play: Play) -> NamedTensors:
+        """Return the objective's loss, and the generator's difference from what its codes were asked for."""
+        losses = super()._compute_objective(player, loss_fn, play)
+        weight = value_at(self._prediction_weight, play.progress)
+        if player != "generator" or not weight or "condition" not in play.batch:
+            return losses
+        predicted = self.autoencoder.predict(single_tensor(play.fake_samples))
+        assert predicted is not None, "a game with such a weight is built with a predictor"
+        return losses | {"prediction": weight * GivenValues.of(play.batch["condition"]).squared_distance(predicted)}
 
     def decode(self, sample: Sample, batch: Batch) -> Sample:
         """Return the samples of generated codes, at least float32."""

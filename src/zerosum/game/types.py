@@ -98,6 +98,10 @@ class Autoencoder(nn.Module, ABC):
             condition: (N, ...) numeric conditions.
         """
 
+    def predict(self, codes: Tensor) -> Tensor | None:
+        """Predict all values (N, P) of a condition from codes (N, ...) that have no noise; None without a predictor."""
+        return None
+
     def forward(
         self, sample: Sample, noise: Tensor, deviation: Tensor | None = None, condition: Sample | None = None
     ) -> Reconstruction:

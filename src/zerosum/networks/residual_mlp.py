@@ -6,15 +6,17 @@ He, Zhang, Ren, Sun 2015, "Deep Residual Learning for Image Recognition", arXiv:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import prod
 
-import torch
 from torch import Tensor, nn
 
+from zerosum.game.given_values import GivenValues
 from zerosum.game.types import DiscriminatorOutput, Sample
 from zerosum.networks.layers import LEAKY_RELU, LayerFactory, to_score
 from zerosum.networks.stages import Stages
+
+_LINEAR_PATH_GAIN = 0.05
+"""Standard deviation of what is added to a linear map of latents at the start, about."""
 
 
 def join_given(vectors: Tensor, condition: Sample | None) -> Tensor:
@@ -22,16 +24,9 @@ def join_given(vectors: Tensor, condition: Sample | None) -> Tensor:
 
     Args:
         vectors: the vectors.
-        condition: `values` (N, P), zeros where they are unknown, and `known` (N, P), 1 for each known value; None: the
-            vectors are returned.
+        condition: see `zerosum.game.given_values`; None: the vectors are returned.
     """
-    if condition is None:
-        return vectors
-    assert isinstance(condition, Mapping), "checked when the network is built"
-    values, known = condition["values"], condition["known"]
-    assert isinstance(values, Tensor), "values are one row"
-    assert isinstance(known, Tensor), "there is a number for each value"
-    return torch.cat([vectors, values.to(vectors.dtype), known.to(vectors.dtype)], 1)
+    return vectors if condition is None else GivenValues.of(condition).join(vectors)
 
 
 class ResidualBlock(nn.Module):
@@ -62,7 +57,7 @@ class Generator(nn.Module):
 
     def __init__(
         self, latent_size: int, shape: tuple[int, ...], *, width: int, blocks: int, num_given: int,
-        factory: LayerFactory,
+        factory: LayerFactory, linear_path: bool = False,
     ) -> None:  # fmt: skip
         """Build the network.
 
@@ -73,19 +68,25 @@ class Generator(nn.Module):
             blocks: number of residual blocks, each of two layers.
             num_given: values of a condition; 0 for none.
             factory: creates the layers.
+            linear_path: add a linear map of latents to the samples. It begins as the identity, and the rest small: the
+                first samples are latents, up to a little.
         """
         super().__init__()
         self.condition_inputs = ("condition",) if num_given else ()
+        gain = _LINEAR_PATH_GAIN if linear_path else 0.5**0.5
         self.input_layer = factory.linear(latent_size + 2 * num_given, width)
         self.blocks = _build_blocks(width, blocks, factory)
         self.output_layer = nn.Sequential(
-            LEAKY_RELU.build(), factory.linear(width, prod(shape), LEAKY_RELU.gain * 0.5**0.5), nn.Unflatten(1, shape)
+            LEAKY_RELU.build(), factory.linear(width, prod(shape), LEAKY_RELU.gain * gain), nn.Unflatten(1, shape)
         )
+        self.linear_path = nn.Linear(latent_size, prod(shape), bias=False) if linear_path else None
+        if self.linear_path is not None:
+            nn.init.eye_(self.linear_path.weight)
 
     def forward(self, latent: Tensor, condition: Sample | None = None) -> Tensor:
         """Map latents (N, L) to samples (N, *shape)."""
         sample: Tensor = self.output_layer(self.blocks(self.input_layer(join_given(latent, condition))))
-        return sample
+        return sample if self.linear_path is None else sample + self.linear_path(latent).view_as(sample)
 
 
 class Discriminator(nn.Module):

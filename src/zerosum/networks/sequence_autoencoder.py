@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from zerosum.game import seeded_rng
+from zerosum.game.given_values import GivenValues
 from zerosum.game.sample_spec import TokenSyntax
 from zerosum.game.seeded_rng import RandomStream
 from zerosum.game.types import Autoencoder, Reconstruction, Sample, at_least_float32
@@ -50,7 +51,7 @@ class RecurrentAutoencoder(Autoencoder):
     def __init__(
         self, length: int, num_tokens: int, code_size: int, *, encoder_width: int, decoder_width: int,
         embedding_size: int, num_given: int, decoding_noise: float, temperature: float,
-        syntax: TokenSyntax | None = None,
+        predictor_width: int = 0, prediction_weight: float = 1.0, syntax: TokenSyntax | None = None,
     ) -> None:  # fmt: skip
         """Build the networks.
 
@@ -64,11 +65,15 @@ class RecurrentAutoencoder(Autoencoder):
             num_given: values of a condition; 0 for none.
             decoding_noise: standard deviation of the noise that is added to codes from which sequences are drawn.
             temperature: divides the logits of tokens that are drawn.
+            predictor_width: values of the hidden layers of the network that predicts a condition's values from codes;
+                0: there is none.
+            prediction_weight: weight of its squared error in the loss.
             syntax: which sequences are complete: no others are drawn, unless they are too long; None: all are.
         """
         super().__init__()
         self.length, self.num_tokens, self.code_size = length, num_tokens, code_size
         self.decoding_noise, self.temperature = decoding_noise, temperature
+        self.prediction_weight = prediction_weight
         if num_given:
             self.condition_inputs = ("seed", "condition")
         self.encoder_embedding = nn.Embedding(num_tokens, embedding_size)
@@ -82,6 +87,7 @@ class RecurrentAutoencoder(Autoencoder):
         self.context_to_state = nn.Linear(context_size, decoder_width)
         self.decoder = nn.GRU(embedding_size, decoder_width, batch_first=True)
         self.to_logits = nn.Linear(decoder_width, num_tokens)
+        self.predictor = _build_predictor(code_size, predictor_width, num_given)
         self.syntax_mask = None if syntax is None else SyntaxMask(syntax)
 
     def set_temperature(self, temperature: float) -> None:
@@ -108,6 +114,30 @@ class RecurrentAutoencoder(Autoencoder):
         return join_given(torch.cat([scaled, deviation[:, None].to(scaled.dtype)], 1), condition)
 
     # ------------------------------------------------------------------ training
+
+    def predict(self, codes: Tensor) -> Tensor | None:
+        """Predict all values (N, P) of a condition from codes (N, C); None without a predictor."""
+        if self.predictor is None:
+            return None
+        with torch.autocast(codes.device.type, enabled=False):
+            predicted: Tensor = self.predictor(at_least_float32(codes))
+        return predicted
+
+    def forward(
+        self, sample: Sample, noise: Tensor, deviation: Tensor | None = None, condition: Sample | None = None
+    ) -> Reconstruction:
+        """Encode samples (N, L), add noise (N, C) of a standard deviation (N,), and reconstruct them.
+
+        The loss has the squared error of the predictor, whose predictions stand for what the data do not know.
+        """
+        codes = self.encode(sample)
+        predicted = self.predict(codes)
+        if predicted is None or condition is None:
+            return self.reconstruct(codes + noise, sample, deviation, condition)
+        given = GivenValues.of(condition)
+        reconstruction = self.reconstruct(codes + noise, sample, deviation, given.complete(predicted.detach()))
+        error = given.squared_error(predicted)
+        return reconstruction._replace(loss=reconstruction.loss + self.prediction_weight * error)
 
     def reconstruct(
         self, codes: Tensor, sample: Sample, deviation: Tensor | None = None, condition: Sample | None = None
@@ -207,6 +237,15 @@ class RecurrentAutoencoder(Autoencoder):
             return logits.argmax(1)
         reached = (logits / self.temperature).softmax(1).cumsum(1)
         return (reached < draws[:, None].to(reached.dtype)).sum(1).clamp_max(self.num_tokens - 1)
+
+
+def _build_predictor(code_size: int, width: int, num_given: int) -> nn.Sequential | None:
+    """Return the network that predicts the values of a condition from codes; None without a width or values."""
+    if not (width and num_given):
+        return None
+    return nn.Sequential(
+        nn.Linear(code_size, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, num_given)
+    )
 
 
 def _pack(padded: Tensor, lengths: Tensor) -> PackedSequence:

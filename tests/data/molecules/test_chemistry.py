@@ -4,6 +4,7 @@ from molecule_data import molecule_texts
 from zerosum.data.molecules.chemistry import (
     canonical_smiles,
     find_invalid,
+    kekule_smiles,
     largest_part,
     parse_smiles,
     scaffold_smiles,
@@ -13,6 +14,13 @@ from zerosum.data.molecules.chemistry import (
 
 def test_equal_molecules_have_one_text() -> None:
     assert {canonical_smiles(text) for text in ("OCC", "C(C)O", "CCO", "[CH3][CH2][OH]")} == {"CCO"}
+
+
+def test_kekule_texts_are_the_same_molecules() -> None:
+    texts = [*molecule_texts()[:200], "c1ccc2[nH]ccc2c1", "C[n+]1ccccc1", "c1ccc[cH-]1", "O=c1[nH]cnc2nc[nH]c12"]
+    written = [kekule_smiles(text) or "" for text in texts]
+    assert [canonical_smiles(text) for text in written] == [canonical_smiles(text) for text in texts]
+    assert not {"c", "n", "o", "s"} & set("".join(text.replace("Cl", "").replace("Br", "") for text in written))
 
 
 def test_molecules_of_moses_are_canonical() -> None:

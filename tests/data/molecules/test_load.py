@@ -14,6 +14,7 @@ from molecule_data import molecule_file, molecule_texts
 from zerosum.data.former_data import FormerData, FormerSplit
 from zerosum.data.kind import DATA_KINDS, LoadOptions, load_dataset
 from zerosum.data.molecules import ingest, labels
+from zerosum.data.molecules.chemistry import kekule_smiles
 from zerosum.data.molecules.codec import MoleculeCodec
 from zerosum.data.molecules.config import MoleculeDataConfig
 from zerosum.data.molecules.dataset import MoleculeDataset
@@ -33,8 +34,9 @@ def load(path: Path, options: LoadOptions | None = None, **settings: object) -> 
 
 
 def texts_of(dataset: MoleculeDataset, rows: np.ndarray | None = None) -> list[str]:
-    own: list[str] = dataset.items(np.arange(len(dataset)) if rows is None else rows).tolist()
-    return own
+    """Return the canonical texts of molecules."""
+    items = dataset.items(np.arange(len(dataset)) if rows is None else rows)
+    return dataset.molecule_codec.canonical_texts(items)
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +63,21 @@ def test_items_are_the_molecules_of_the_file() -> None:
     samples = dataset.samples(dataset.train)
     assert isinstance(samples, torch.Tensor)
     assert samples.shape[1:] == dataset.spec.shape
-    assert dataset.codec.decode(samples, torch.zeros(1)).tolist() == texts_of(dataset, dataset.train)
+    assert dataset.codec.decode(samples, torch.zeros(1)).tolist() == dataset.items(dataset.train).tolist()
     assert dataset.spec.num_tokens > 40, "fragments are learned from 600 molecules"
     assert dataset.spec.shape[0] < max(map(len, TEXTS))
 
 
+def test_networks_read_texts_without_aromatic_atoms() -> None:
+    dataset = load(molecule_file())
+    items = dataset.items(np.arange(len(dataset))).tolist()
+    assert items == [kekule_smiles(text) for text in TEXTS]
+    assert not {"c", "n", "o", "s", "[nH]"} & set(dataset.molecule_codec.tokens)
+
+
 def test_without_fragments_a_token_is_an_atom_or_a_character() -> None:
     dataset = load(molecule_file(), vocabulary=0)
-    assert set(dataset.molecule_codec.tokens) <= set("#()-123456789=BCFNOSchnos") | {"Br", "Cl", "[nH]", "[H]"}
+    assert set(dataset.molecule_codec.tokens) <= set("#()-123456789=BCFNOS") | {"Br", "Cl", "[H]"}
     assert texts_of(dataset) == TEXTS
 
 
@@ -144,7 +153,8 @@ def test_properties_are_given_in_some_samples() -> None:
     known, values = batch["condition"]["known"], batch["condition"]["values"]
     assert 0.4 < (known.sum(1) > 0).float().mean() < 0.6
     assert {1, 2, 3} <= set(known.sum(1).int().tolist())
-    torch.testing.assert_close(values, torch.from_numpy(dataset.conditions["values"][rows]) * known)
+    torch.testing.assert_close(values, torch.from_numpy(dataset.conditions["values"][rows]))
+    assert batch["condition"]["labeled"].all(), "all three are computed for all molecules"
     again = dataset.make_batch([dataset.fetch(0, rows[5:])], seed[5:])
     torch.testing.assert_close(again["condition"]["known"], known[5:])
     everything = replace(dataset, given_fraction=0.0).make_batch([dataset.fetch(0, rows)], seed)
@@ -291,7 +301,7 @@ def test_files_are_compared_as_they_are(write: WriteFn) -> None:
     assert isinstance(fakes, MoleculeDataset)
     assert reals.spec == fakes.spec
     assert texts_of(reals) == TEXTS
-    assert texts_of(fakes) == ["CCO", "OCC", "C1CC", "CCO"]
+    assert fakes.items(np.arange(4)).tolist() == ["CCO", "OCC", "C1CC", "CCO"]
     assert fakes.codec.find_invalid(fakes.items(np.arange(4))).tolist() == [False, False, True, False]
     assert len(fakes.train) == 4
 

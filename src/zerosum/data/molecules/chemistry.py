@@ -99,6 +99,25 @@ def canonical_smiles(text: str) -> str | None:
     return None if molecule is None else to_canonical(molecule)
 
 
+def kekule_smiles(text: str) -> str | None:
+    """Return a SMILES text in which aromatic rings have single and double bonds; None if it is no molecule.
+
+    It is always the same for one canonical text. A generated text of this form has a mistake less to make: in one
+    with aromatic atoms, any ring may lack a Kekule structure, which depends on all of its atoms.
+
+    Example:
+        >>> kekule_smiles("c1ccccc1"), kekule_smiles("c1cc[nH]c1"), kekule_smiles("c1cccc1")
+        ('C1=CC=CC=C1', 'C1=CNC=C1', None)
+    """
+    from rdkit import Chem
+
+    molecule = parse_smiles(text)
+    if molecule is None:
+        return None
+    Chem.Kekulize(molecule, clearAromaticFlags=True)
+    return str(Chem.MolToSmiles(molecule, kekuleSmiles=True))
+
+
 def largest_part(molecule: Mol) -> LargestPart:
     """Return the part with most heavy atoms; of equal ones the heaviest, then the first by its text.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.codec import Items
-from zerosum.data.molecules.chemistry import canonical_smiles
+from zerosum.data.molecules.chemistry import canonical_smiles, kekule_smiles
 from zerosum.data.molecules.property_range import PropertyRange, find_property, parse_wanted
 from zerosum.data.molecules.scores import MoleculeScores
 from zerosum.data.molecules.smiles_codec import SmilesCodec
@@ -78,10 +78,12 @@ class MoleculeCodec(SmilesCodec):
     def encode_smiles(self, texts: Sequence[str]) -> tuple[NDArray[np.unsignedinteger], NDArray[np.bool_]]:
         """Return SMILES texts as token numbers (N, L), and which of them are known (N,); unknown ones are 0.
 
-        A text is known if it has known tokens and leaves a place for its end. It should be canonical, as the training
-        data are; see `zerosum.data.molecules.chemistry.canonical_smiles`.
+        A text is known if it is a molecule, has known tokens and leaves a place for its end. It should be canonical:
+        `zerosum.data.molecules.chemistry.canonical_smiles`. What is written are single and double bonds for aromatic
+        ones, as in the training data.
         """
-        raw, known = encode_texts(texts, self._tokenizer, self.max_tokens - 1, token_dtype(len(self.tokens)))
+        written = [kekule_smiles(text) or "" for text in texts]
+        raw, known = encode_texts(written, self._tokenizer, self.max_tokens - 1, token_dtype(len(self.tokens)))
         return np.pad(raw, ((0, 0), (0, 1))), known
 
     def decode(self, sample: Sample, seed: Tensor) -> Items:

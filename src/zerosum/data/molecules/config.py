@@ -47,7 +47,7 @@ class MoleculeDataConfig(DataConfig):
     given: Annotated[float, Field(ge=0, le=1)] = 0.8
     """Fraction of the training molecules of which some known properties are given, at random, so that samples can be
     asked for any of them; 0: none."""
-    max_labeled: Annotated[int, Field(ge=1)] = 100_000
+    max_labeled: Annotated[int, Field(ge=1)] = 300_000
     """Largest number of molecules of which properties are computed, chosen by content; those of a file are all read."""
     form_fields: ClassVar[tuple[str, ...]] = (
         "properties", "score", "max_tokens", "vocabulary", "form", "max_atoms",

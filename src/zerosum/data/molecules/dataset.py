@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from zerosum.data.dataset import Dataset, take_rows
@@ -51,7 +50,7 @@ class MoleculeDataset(Dataset):
         """Return the batch of fetched molecules, with the properties that are given."""
         batch = super().make_batch(parts, seed)
         if "condition" in batch:
-            batch["condition"] = hide_properties(batch["condition"], seed, self.given_fraction)
+            batch["condition"] = choose_given(batch["condition"], seed, self.given_fraction)
         return batch
 
     def condition(self, indices: NDArray[np.int64]) -> Sample | None:
@@ -60,16 +59,15 @@ class MoleculeDataset(Dataset):
         return codec.give_nothing(len(indices)) if codec.properties else None
 
 
-def hide_properties(condition: Sample, seed: Tensor, given_fraction: float) -> Sample:
-    """Return conditions (n, ...) of which some known properties are given, as their seeds (n,) determine it.
+def choose_given(condition: Sample, seed: Tensor, given_fraction: float) -> Sample:
+    """Return conditions (n, ...) of which some properties are given, as their seeds (n,) determine it.
 
     Of a fraction of the molecules, at least one of P properties is given, and every number of them is about equally
-    likely; a property that is not known is not given.
+    likely; which ones does not depend on what is known of a molecule. See `zerosum.game.given_values`.
     """
     assert isinstance(condition, Mapping), "the condition of molecules is a tree"
-    values, known = leaves(condition["values"])[0], leaves(condition["known"])[0]
-    draws = seeded_rng.uniform(seed.to(known.device), known.shape[1] + 2, seeded_rng.RandomStream.GIVEN_COLUMNS)
-    own = torch.where(known > 0, draws[:, 2:], 2.0)  # unknown ones come last, and are above every threshold
-    is_least = own == own.amin(1, keepdim=True)
-    is_given = ((own < draws[:, 1:2]) | is_least) & (draws[:, :1] < given_fraction) & (known > 0)
-    return {"values": values * is_given, "known": is_given.float()}
+    values, labeled = leaves(condition["values"])[0], leaves(condition["known"])[0]
+    draws = seeded_rng.uniform(seed.to(labeled.device), labeled.shape[1] + 2, seeded_rng.RandomStream.GIVEN_COLUMNS)
+    own = draws[:, 2:]
+    is_given = ((own < draws[:, 1:2]) | (own == own.amin(1, keepdim=True))) & (draws[:, :1] < given_fraction)
+    return {"values": values, "known": is_given.float(), "labeled": labeled}

@@ -22,6 +22,7 @@ from zerosum.data.molecules.worker_pool import map_chunks
 CHUNK_RECORDS = 2_000
 """Records that a process reads at a time, in a third of a second."""
 ARRAYS = ("raw", "content_hashes", "scaffolds", "columns")
+_WRITTEN_FORM = "kekule"
 _FACTS_FILE = "facts.json"
 _DAMAGED_FILE_ERRORS = (OSError, ValueError, KeyError, TypeError)
 
@@ -41,6 +42,7 @@ class MoleculeIngest:
     def key(self) -> str:
         """What the molecules depend on: the content of the file, each setting, and RDKit."""
         identity = [
+            _WRITTEN_FORM,
             self.file.content_hash,
             self.file.form,
             self.max_tokens,

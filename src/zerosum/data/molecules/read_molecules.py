@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from zerosum.data.content_hash import hash_text
 from zerosum.data.molecules.chemistry import (
+    kekule_smiles,
     largest_part,
     parse_mol_block,
     parse_smiles,
@@ -83,14 +84,14 @@ class ReadMolecules:
                 problems.append((place, molecule))
                 continue
             part = largest_part(molecule)
-            tokens = self._tokens(part.molecule)
+            canonical, tokens = self._write(part.molecule)
             if not tokens:
                 problems.append((place, Problem.TOO_LONG))
                 continue
             stripped, mixtures = stripped + part.was_stripped, mixtures + part.is_mixture
             flat += [numbers.setdefault(token, len(numbers)) for token in tokens]
             scaffold = hash_text(scaffold_smiles(part.molecule)) if self.with_scaffolds else 0
-            own = hash_text("".join(tokens))
+            own = hash_text(canonical)
             rows.append((place, own, scaffold, part.molecule.GetNumHeavyAtoms(), len(tokens)))
         places, hashes, scaffolds, atoms, lengths = zip(*rows, strict=True) if rows else ((),) * 5
         return MoleculeChunk(
@@ -115,9 +116,10 @@ class ReadMolecules:
         molecule = parse_mol_block(text) if self.has_mol_blocks else parse_smiles(text)
         return Problem.NO_MOLECULE if molecule is None else molecule
 
-    def _tokens(self, molecule: Mol) -> list[str]:
-        """Return the tokens of the canonical text; [] if they are too many."""
+    def _write(self, molecule: Mol) -> tuple[str, list[str]]:
+        """Return the canonical text, and the tokens of the one that networks read; [] if they are too many."""
         if molecule.GetNumHeavyAtoms() >= self.max_tokens:  # its text is longer still, and takes long to make
-            return []
-        tokens = split_smiles(to_canonical(molecule))
-        return tokens if len(tokens) < self.max_tokens else []
+            return "", []
+        canonical = to_canonical(molecule)
+        tokens = split_smiles(kekule_smiles(canonical) or "")
+        return canonical, tokens if len(tokens) < self.max_tokens else []

@@ -15,7 +15,7 @@ from zerosum.data import cache
 from zerosum.data.content_hash import hash_text
 from zerosum.data.dataset import Dataset
 from zerosum.data.kind import ProgressFn, ignore_progress
-from zerosum.data.molecules.chemistry import rdkit_version
+from zerosum.data.molecules.chemistry import canonical_smiles, rdkit_version
 from zerosum.data.molecules.fingerprints import NUM_BYTES, find_nearest, fingerprints_of_texts
 from zerosum.data.molecules.worker_pool import map_chunks
 
@@ -78,7 +78,8 @@ class TrainingMolecules:
         Of `MAX_SEARCHED` training molecules at most. About 30 million pairs are compared in a second.
         """
         places, similarity = find_nearest(rows, self.fingerprints, progress)
-        return self.dataset.items(self.searched[places]).astype(str), similarity
+        texts = self.dataset.items(self.searched[places]).astype(str).tolist()
+        return np.array([canonical_smiles(text) or text for text in texts], np.str_), similarity
 
 
 def _compute(dataset: Dataset, indices: NDArray[np.int64], progress: ProgressFn) -> NDArray[np.uint8]:

@@ -58,6 +58,9 @@ class ResidualMLPGeneratorConfig(_ResidualMLPConfig, GeneratorConfig):
 
     condition: Literal["none", "given"] = "none"  # type: ignore[assignment]
     """Whether values such as wanted properties may be given (given), or none."""
+    linear_path: bool = False
+    """Add a linear map of latents, which begins as the identity: where samples are close to normally distributed, as
+    codes are, the rest learns the difference alone."""
 
     def build(
         self,
@@ -81,6 +84,7 @@ class ResidualMLPGeneratorConfig(_ResidualMLPConfig, GeneratorConfig):
             blocks=self.blocks,
             num_given=count_given(self.condition, condition_spec, "generator.condition"),
             factory=build_layer_factory(self.init),
+            linear_path=self.linear_path,
         )
 
 

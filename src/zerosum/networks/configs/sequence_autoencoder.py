@@ -31,6 +31,11 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
     """Values of the vector that stands for a token."""
     condition: Literal["none", "given"] = "none"
     """Whether the decoder is told what is given, such as wanted properties (given), or not."""
+    predictor_width: Annotated[int, Field(ge=0, le=4096)] = 256
+    """Width of the network that predicts what may be given from codes: it tells what the data do not know of a sample,
+    and how far generated codes are from what they were asked for. 0: there is none."""
+    prediction_weight: Annotated[float, Field(ge=0, le=1000)] = 10.0
+    """Weight of its squared error, of standardized values, next to the nats of a sequence."""
     decoding_noise: Annotated[float, Field(ge=0, le=10)] = 1.0
     """Standard deviation of the noise on codes from which samples are drawn: with more of it, the decoder relies less
     on codes that no sample has, and samples are likelier, but follow their codes less."""
@@ -76,5 +81,7 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
             num_given=count_given(self.condition, condition_spec, "autoencoder.condition"),
             decoding_noise=self.decoding_noise,
             temperature=self.temperature,
+            predictor_width=self.predictor_width,
+            prediction_weight=self.prediction_weight,
             syntax=tensor.syntax,
         )
