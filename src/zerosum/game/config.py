@@ -65,6 +65,11 @@ class BaseGameConfig(Settings):
         """Whether a discriminator of patches scores what an autoencoder reconstructs."""
         return False
 
+    @property
+    def weighs_predictions(self) -> bool:
+        """Whether what an autoencoder predicts from codes is in the loss of the generator."""
+        return False
+
 
 class AdversarialGameConfig(BaseGameConfig):
     """One generator against one discriminator."""
@@ -126,6 +131,11 @@ class LatentSpaceGameConfig(BaseGameConfig):
     def scores_reconstructions(self) -> bool:
         """Whether a discriminator of patches scores what the autoencoder reconstructs."""
         return self.autoencoder.has_discriminator
+
+    @property
+    def weighs_predictions(self) -> bool:
+        """Whether what the autoencoder predicts from codes is in the loss of the generator."""
+        return any(schedule_endpoints(self.prediction_weight))
 
 
 class BaseTranslationGameConfig(BaseGameConfig):

@@ -128,6 +128,8 @@ def _unread_autoencoder(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield f"autoencoder.discriminator.{field}", "`game.autoencoder.adversarial_weight` is 0"
     if not recipe.game.pretrained_features:
         yield "game.autoencoder.perceptual_fraction", "`game.autoencoder.perceptual_weight` is 0"
+    if not recipe.autoencoder.has_predictor:
+        yield "autoencoder.prediction_weight", "this autoencoder has no predictor"
 
 
 def _unread_augment(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -17,10 +17,11 @@ RELATIVISTIC_AVERAGE = "relativistic-average"
 """The objective that uses the mean score of the whole batch."""
 _NETWORKS_WITH = {
     "contrastive heads": "`generator.kind` resnet-translator and `generator.contrastive_heads` true",
-    "feature maps": "`discriminator.kind` patchgan",
+    "feature maps": "`discriminator.kind` patchgan (images) or hifigan (sounds)",
     "outputs of several levels": "`generator.kind` gat",
     "reconstruction decoder": "`discriminator.kind` fastgan and `discriminator.decoder_width` 32",
     "styles": "`generator.kind` stylegan2",
+    "waveforms": "`generator.kind` vocos",
 }
 """The settings of networks that have a capability, which a term requires."""
 
@@ -61,6 +62,11 @@ def _check_autoencoder(recipe: Recipe) -> Iterator[str]:
         yield (
             f"`discriminator.kind` {recipe.discriminator.kind}: looks at images with a pretrained network, and {game} "
             "shows it codes; choose another one, such as dcgan"
+        )
+    if recipe.game.weighs_predictions and not recipe.autoencoder.has_predictor:
+        yield (
+            "`game.prediction_weight`: this autoencoder predicts nothing from codes; set it to 0, or choose one that "
+            "does: `autoencoder.kind` recurrent with `autoencoder.condition` given and a predictor of some width"
         )
     augment = dict(recipe.augment) if recipe.augment else {}
     for setting in ("transforms", "policy"):

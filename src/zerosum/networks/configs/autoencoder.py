@@ -35,6 +35,11 @@ class AutoencoderConfig(NetworkConfig):
         """The names of the settings in its table `discriminator`; () if it has none."""
         return ()
 
+    @property
+    def has_predictor(self) -> bool:
+        """Whether it predicts from codes what may be given of a sample."""
+        return False
+
     @abstractmethod
     def code_spec(self, spec: SampleSpec) -> TensorSpec:
         """Return what the code of such a sample is.

@@ -44,6 +44,11 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
     """By which the logits of tokens are divided when samples are drawn: below 1, likely tokens are drawn more often
     than in training, so that more samples are valid, and they differ less; at 0, the most likely token is chosen."""
 
+    @property
+    def has_predictor(self) -> bool:
+        """Whether it predicts from codes what may be given of a sample."""
+        return bool(self.predictor_width) and self.condition == "given"
+
     def code_spec(self, spec: SampleSpec) -> TensorSpec:
         """Return what the code of a sequence is.
 
