@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from tables import known_epochs, metadata
+from tables import known_work, metadata
 from tables_data import Table, is_selected
 from tables_encoding import decode_rows, encode_rows, fit_modes
 from tables_page import page
@@ -99,12 +99,12 @@ def test_peers_are_told_the_types_of_columns(folder: Path) -> None:
     }  # fmt: skip
 
 
-def test_epochs_are_known_from_other_seeds(tmp_path: Path) -> None:
-    assert known_epochs(tmp_path / "shop-tvae-1", 300.0) == 0
+def test_work_is_known_from_other_seeds(tmp_path: Path) -> None:
+    assert known_work(tmp_path / "shop-tvae-1", 300.0, "epochs") == 0
     (tmp_path / "shop-tvae-0").mkdir()
     (tmp_path / "shop-tvae-0/cost.json").write_text(json.dumps({"cpu_seconds": 200.0, "epochs": 101}))
-    assert known_epochs(tmp_path / "shop-tvae-1", 300.0) == 152
-    assert known_epochs(tmp_path / "shop-ctgan-1", 300.0) == 0
+    assert known_work(tmp_path / "shop-tvae-1", 300.0, "epochs") == 152
+    assert known_work(tmp_path / "shop-ctgan-1", 300.0, "epochs") == 0
 
 
 def test_the_encoding_by_modes_is_inverted(folder: Path) -> None:
