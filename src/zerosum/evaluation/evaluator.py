@@ -16,6 +16,7 @@ import torch.distributed as dist
 from zerosum.data.codec import Items
 from zerosum.data.dataset import Dataset
 from zerosum.errors import BadInput
+from zerosum.evaluation.class_probe import probe_classes
 from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.features.classifier import ClassifierFeatures
 from zerosum.evaluation.features.extract import FeatureExtractor, FeatureSet
@@ -257,7 +258,10 @@ def _evaluate_classes(
     )
     if task.is_paired:  # the rows of a class on the two sides are not the same pairs
         row["kid"] = [None] * len(classifier.classes)
-    return row | {"classifier": {"accuracy": classifier.accuracy, "weights": classifier.version}}
+    row |= {"classifier": {"accuracy": classifier.accuracy, "weights": classifier.version}}
+    if evaluation_kind(task.real.dataset).has_class_probe and not is_same_network:
+        row["probe"] = probe_classes(task, feature_sets, classifier.classes)
+    return row
 
 
 # ---------------------------------------------------------------------- records

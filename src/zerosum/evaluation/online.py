@@ -25,14 +25,17 @@ from zerosum.evaluation.metrics.pairwise import SelfDistances, compute_cross_sco
 from zerosum.evaluation.metrics.score import Score
 from zerosum.evaluation.protocol import Protocol as EvaluationProtocol
 from zerosum.evaluation.result import ScoreWithFloor
-from zerosum.evaluation.sample_sets import GeneratedSet, ItemFn, RealSet, decode_finite
+from zerosum.evaluation.sample_sets import GeneratedSet, ItemFn, RealSet, decode_finite, require_finite
 from zerosum.game import seeded_rng
 from zerosum.game.game import Game
+from zerosum.game.sample_tree import leaves
 from zerosum.game.translation import TranslationGame
 from zerosum.run_folder import Row
 
 MAX_REFERENCE_EXAMPLES = 1_024
 """Maximum number of held-out examples that samples are compared with."""
+DECODED_IN_TRIAL = 8
+"""Examples that are decoded in a trial."""
 SAMPLE_SEED = 2**31
 """Seed of the evaluated samples; previews and `zerosum sample` use other seeds."""
 
@@ -54,6 +57,17 @@ class SeededSamples:
         """Generate items number `start` to `start + count - 1`."""
         seeds = seeded_rng.derive_seeds(SAMPLE_SEED, start, count)
         return decode_finite(self.codec, game.sample(seeds), seeds)
+
+
+@dataclass(frozen=True)
+class UndecodedSamples:
+    """Samples themselves, from the same seeds, for a network that takes them as they are."""
+
+    def __call__(self, game: Game, start: int, count: int) -> Items:
+        """Generate samples number `start` to `start + count - 1`, float32 (n, ...)."""
+        (samples,) = leaves(game.sample(seeded_rng.derive_seeds(SAMPLE_SEED, start, count)))
+        require_finite(samples)
+        return np.asarray(samples.detach().float().cpu().numpy())
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,8 @@ class OnlineEvaluator:
     game_samples: GameSamples
     is_paired: bool = False
     """Whether sample i was generated from the input of real item i."""
+    sample_network: FeatureNetwork | None = None
+    """Takes samples in place of `feature_network`, where `game_samples` are not decoded; None where they are."""
 
     def __post_init__(self) -> None:
         """Choose the real examples, and create a scratch folder for features."""
@@ -142,7 +158,7 @@ class OnlineEvaluator:
         reference = self._reference = self._reference or self._build_reference()
         samples = CountedSamples(partial(self.game_samples, game), self.dataset.codec)
         sample_set = GeneratedSet(samples, self.samples, "the samples")
-        generated = self._extract_features(sample_set).features
+        generated = self._extract_generated(sample_set).features
         distance = kernel_distance(reference.feature_set.features, generated, paired=self.is_paired)
         protocol = self._protocol()
         return {
@@ -158,17 +174,42 @@ class OnlineEvaluator:
     def estimate_seconds(self) -> float:
         """Estimate the seconds of one evaluation on this device, from a small trial.
 
-        The trial measures feature extraction; half as much again is added for sampling and distances.
+        The trial measures feature extraction and decoding; half of the former is added for sampling and distances.
         """
         trial_set = self.floor_set.head(128)
         self._extract_features(trial_set.head(64))  # warm-up: the first batch pays for what is set up once
         start_time = time.monotonic()
         self._extract_features(trial_set)
-        return 1.5 * (time.monotonic() - start_time) * self.samples / max(1, len(trial_set))
+        seconds = 1.5 * (time.monotonic() - start_time) / max(1, len(trial_set))
+        return (seconds + self._time_decoding()) * self.samples
 
-    def _extract_features(self, sample_set: RealSet | GeneratedSet, use_cache: bool = False) -> FeatureSet:
+    def _time_decoding(self) -> float:
+        """Return the seconds that it takes to make an item of a sample, from a small trial with real ones."""
+        rows = self.floor_set.indices[:DECODED_IN_TRIAL]
+        if self.sample_network or not len(rows):
+            return 0.0
+        samples, seeds = self.dataset.samples(rows), torch.zeros(len(rows), dtype=torch.int64)
+        self.dataset.codec.decode(samples, seeds)
+        start_time = time.monotonic()
+        self.dataset.codec.decode(samples, seeds)
+        return (time.monotonic() - start_time) / len(rows)
+
+    def _extract_generated(self, sample_set: GeneratedSet) -> FeatureSet:
+        if self.sample_network is None:
+            return self._extract_features(sample_set)
+        self._clear_scratch_folder()
+        extractor = FeatureExtractor(
+            self.sample_network, lambda samples, device: torch.from_numpy(samples).to(device), self.device,
+            Path(self._scratch_folder.name),
+        )  # fmt: skip
+        return extractor.extract(sample_set)
+
+    def _clear_scratch_folder(self) -> None:
         for file in Path(self._scratch_folder.name).iterdir():
             file.unlink()
+
+    def _extract_features(self, sample_set: RealSet | GeneratedSet, use_cache: bool = False) -> FeatureSet:
+        self._clear_scratch_folder()
         codec = self.dataset.codec
         network_input = partial(self._kind.network_input, codec=codec)
         return FeatureExtractor(

@@ -286,4 +286,5 @@ def _memorization_row(memorization: MemorizationResult) -> dict[str, Json]:
         "c_t_error": _finite_or_none(memorization.c_t_error),
         "authenticity": memorization.authenticity.value,
         "exact_copies": memorization.num_exact_copies,
+        "nearest_ratio": _finite_or_none(memorization.nearest_ratio),
     }

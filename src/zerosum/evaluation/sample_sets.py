@@ -107,12 +107,21 @@ def decode_finite(codec: Codec, sample: Sample, seed: Tensor) -> Items:
     Raises:
         BadInput: a sample is not finite.
     """
+    require_finite(sample)
+    return codec.decode(sample, seed)
+
+
+def require_finite(sample: Sample) -> None:
+    """Raise if a value of samples (N, ...) is not finite.
+
+    Raises:
+        BadInput: one is not.
+    """
     if not all(bool(leaf.isfinite().all()) for leaf in tree_leaves(sample)):
         raise BadInput(
             "some samples are not finite (NaN or infinity), so they cannot be evaluated; use an earlier checkpoint, or "
             "train again with a lower `optimizer.lr`"
         )
-    return codec.decode(sample, seed)
 
 
 def block_row_indices(sample_set: SampleSet, index: int) -> NDArray[np.int64]:

@@ -45,9 +45,9 @@ class SamplePreview:
             label = torch.arange(self.num_classes).repeat_interleave(columns)
         seeds = seeded_rng.derive_seeds(self.seed, 0, media.preview_count if label is None else len(label))
         with torch.no_grad():
-            items = codec.decode(game.sample(seeds, label), seeds)
+            drawn = codec.preview_samples(game.sample(seeds, label), seeds)
         real = self.dataset.items(subsample_evenly(self.dataset.held_out, media.preview_count))  # data may be sorted
-        save_image(media.draw(codec.preview(items), codec.preview(real), columns), path)
+        save_image(media.draw(drawn, codec.preview(real), columns), path)
 
 
 @dataclass(frozen=True)
@@ -85,4 +85,5 @@ class TranslationPreview:
         widest = max((tuple(images.shape[1:]) for images in rows), key=lambda shape: shape[0])
         images = torch.cat([bicubic_baseline(images, widest) for images in rows])
         codec = self.dataset.codec
-        return codec.preview(codec.decode(images, torch.zeros(len(images), dtype=torch.int64)))
+        images = torch.cat([codec.baseline(images, widest) for images in rows])
+        return codec.preview_samples(images, torch.zeros(len(images), dtype=torch.int64))

@@ -139,6 +139,8 @@ def describe_result(row: Row, noun: str) -> list[str]:
     if modes := row.get("modes"):
         missing = len(modes["missing_modes"])
         lines.append(
+        if (nearest := copies.get("nearest_ratio")) is not None:
+            counted += f"; the nearest training {noun} is {nearest:.2f} times as far as that of other real {noun}s"
             f"modes: {modes['ndb']} of {modes['num_modes']} clusters have a wrong fraction of the samples (real "
             f"against real: {modes['floor_ndb']}); {missing} {'is' if missing == 1 else 'are'} hardly made"
         )
@@ -161,11 +163,20 @@ def _describe_classes(classes: Row, noun: str) -> list[str]:
     ]
 
 
+        *_describe_probe(classes.get("probe") or {}, noun),
 # ---------------------------------------------------------------------- in the report
 
 
 def render_scores(record: RunRecord) -> Markup:
     """Return the newest offline evaluation with its figures, and a chart of the online ones; empty without any."""
+def _describe_probe(probe: Row, noun: str) -> list[str]:
+    """Return in how many samples a linear probe recognizes the requested class, and in how many real items."""
+    if probe.get("accuracy") is None:
+        return []
+    real = "" if probe["accuracy_real"] is None else f"; of real {noun}s, in {probe['accuracy_real']:.1%}"
+    return [f"class by a linear probe on the features: recognized in {probe['accuracy']:.1%} of the samples{real}"]
+
+
     from zerosum.evaluation.kinds.base import EVALUATION_KINDS, EvaluationKind
 
     noun = record.noun

@@ -14,7 +14,7 @@ from zerosum.diagnosis.probe import GameProbe
 from zerosum.diagnosis.reference_set import ReferenceSet
 from zerosum.diagnosis.translation_probe import TranslationProbe
 from zerosum.evaluation.evaluator import evaluation_kind, feature_network
-from zerosum.evaluation.online import OnlineEvaluator, SeededSamples, TranslatedSamples
+from zerosum.evaluation.online import OnlineEvaluator, SeededSamples, TranslatedSamples, UndecodedSamples
 from zerosum.recipes import defaults
 from zerosum.recipes.probe_schedule import DETAILS
 from zerosum.run_folder import RunFolder
@@ -64,7 +64,9 @@ def _build_online_evaluator(setup: TrainingSetup, features: str, dataset: Datase
     device, samples = setup.accelerator.device, setup.recipe.evaluation.samples
     network = feature_network(features, dataset, device, setup.reporter, "evaluation.features")
     if not setup.recipe.is_translation:
-        return OnlineEvaluator(network, device, dataset, samples, SeededSamples(dataset.codec))
+        sample_network = evaluation_kind(dataset).sample_network(network)
+        drawn = UndecodedSamples() if sample_network else SeededSamples(dataset.codec)
+        return OnlineEvaluator(network, device, dataset, samples, drawn, sample_network=sample_network)
     translated = TranslatedSamples(dataset)
     num_translated = min(samples, len(translated))
     return OnlineEvaluator(network, device, dataset, num_translated, translated, is_paired=dataset.has_targets)

@@ -54,6 +54,8 @@ class EvaluationKind:
     has_equal_items: ClassVar[bool] = False
     """Whether items that have nothing to do with each other are equal now and then: then copies alone say nothing."""
     notes: ClassVar[Sequence[str]] = ()
+    has_class_probe: ClassVar[bool] = False
+    """Whether classes are also recognized by a linear probe on the features of an evaluation."""
     """Sentences that every evaluation of this kind of data has."""
     captions: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Title and caption of each figure of `draw_figures`, by its name; `{noun}` is one item of the data."""
@@ -101,6 +103,24 @@ class EvaluationKind:
         return None
 
     def network_input(self, items: Items, device: torch.device, codec: Codec) -> Tensor:
+    def sample_network(self, network: FeatureNetwork) -> FeatureNetwork | None:
+        """Return a network that takes samples (N, ...) as they are to the features of the items that they mean.
+
+        Where decoding takes long, training is evaluated with it. None, by default: features are those of items.
+
+        Args:
+            network: a network of this kind, which takes items.
+        """
+        return None
+
+    def pair_metrics(self, dataset: Dataset) -> PairMetrics:
+        """Return the metrics that compare outputs of a translation with their targets one by one.
+
+        Args:
+            dataset: the targets.
+        """
+        raise AssertionError("samples of this kind of data have no inputs")
+
         """Return items (N, ...) of a codec as feature networks take them: (N, ...) float32 on the device.
 
         Raises:

@@ -55,6 +55,12 @@ class MemorizationResult:
     num_exact_copies: int
     """Number of fakes that equal a training item, up to a thousandth of the median held-out distance."""
 
+    @property
+    def nearest_ratio(self) -> float:
+        """Median distance of fakes to the nearest training item over that of held-out reals; NaN where that is 0."""
+        held_out = float(np.median(self.held_out_distances))
+        return float(np.median(self.neighbor_distances[:, 0])) / held_out if held_out else math.nan
+
 
 def measure_memorization(
     train: FeatureTable, held_out: FeatureTable, fakes: FeatureTable, num_cells: int | None = None, seed: int = 0
