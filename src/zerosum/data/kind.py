@@ -97,7 +97,8 @@ class DataKind(ABC):
     """Variants of a recipe file whose networks suit these data, best first; without one of them, the variant of the
     network size is used."""
     traits: ClassVar[tuple[str, ...]] = ()
-    """Traits that data of this kind may have, such as "color": a recipe file may have variants for them."""
+    """Traits that data of this kind may have: "color", and "positions" of which each means something of its own. A
+    recipe file may have variants for them."""
     augmentation: ClassVar[str] = "none"
     """The kind of augmentation before the discriminator where data are scarce, as in `augment.kind`."""
     builtin: ClassVar[tuple[str, ...]] = ()

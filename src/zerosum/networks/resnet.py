@@ -298,6 +298,7 @@ class Discriminator(nn.Module):
         factory: LayerFactory,
         attention_side: int,
         build_head: HeadFactory,
+        last_cells: int = 1,
     ) -> None:
         """Create the discriminator.
 
@@ -309,8 +310,10 @@ class Discriminator(nn.Module):
             factory: creates the layers.
             attention_side: side of the feature map after which self-attention is inserted; 0 for none.
             build_head: creates the output head.
+            last_cells: number of cells of the last map, each of which the head has weights for; 1: it gets their sum.
         """
         super().__init__()
+        self.sums_last_map = last_cells == 1
         self.input_layer = nn.Sequential(
             build_first_block(channels, widths[0], factory),
             _attention_or_identity(side // 2, attention_side, widths[0], factory),
@@ -330,13 +333,14 @@ class Discriminator(nn.Module):
             ),
             nn.ReLU(),
         )
-        self.head = build_head((widths + same_size_widths)[-1], factory, True)
+        self.head = build_head((widths + same_size_widths)[-1] * last_cells, factory, True)
         self.condition_inputs = self.head.condition_inputs
 
     def forward(self, sample: Tensor, label: Labels | None = None) -> DiscriminatorOutput:
         """Map (N, channels, H, W), and labels if class-conditional, to an output with score (N,)."""
         features = self.same_size_blocks(self.stages(self.input_layer(sample)))
-        output: DiscriminatorOutput = self.head(features.sum((2, 3)), label)
+        pooled = features.sum((2, 3)) if self.sums_last_map else features.flatten(1)
+        output: DiscriminatorOutput = self.head(pooled, label)
         return output
 
     def stages_from_sample(self) -> Stages:

@@ -30,6 +30,7 @@ class Audio(DataKind):
     name: ClassVar[str] = "audio"
     noun: ClassVar[str] = "sound"
     extra: ClassVar[str] = "audio"
+    traits: ClassVar[tuple[str, ...]] = ("positions",)
     class_hint: ClassVar[str] = "put the sounds of each class into a folder of its own, or add a labels.csv"
 
     @property
@@ -40,6 +41,10 @@ class Audio(DataKind):
     def claims(self, table: Mapping[str, object]) -> float:
         """Return nearly 1 for a folder most files of which are sounds."""
         return claim_sounds(str(table.get("source", "")))
+
+    def find_traits(self, data: DataConfig) -> tuple[str, ...]:
+        """Return "positions": rows are pitches and columns times, which a discriminator must tell apart."""
+        return self.traits
 
     def inspect(self, data: DataConfig) -> Inspection:
         """List the folder, and read the headers of some sounds.

@@ -154,6 +154,9 @@ class ResNetDiscriminatorConfig(_ResNetConfig, TensorDiscriminatorConfig):
     """Number of further blocks on the last map, which keep its size; 1 for images above 32 px, as in the papers."""
     spectral_norm: bool = True
     """Divide every weight by its largest singular value (Miyato et al. 2018)."""
+    pooling: Literal["sum", "none"] = "sum"
+    """sum: features are summed over the last map, as in the papers; none: the score has weights for each position of
+    it, for data whose rows and columns mean different things, such as spectrograms."""
 
     def stage_widths(self, side: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the channels of the blocks that halve the size, from the image's side on, and of the others."""
@@ -174,4 +177,5 @@ class ResNetDiscriminatorConfig(_ResNetConfig, TensorDiscriminatorConfig):
             factory=build_layer_factory(self.init, self.spectral_norm),
             attention_side=self.attention_side,
             build_head=build_head,
+            last_cells=1 if self.pooling == "sum" else (spec.shape[1] >> len(widths)) * (spec.shape[2] >> len(widths)),
         )
