@@ -18,7 +18,8 @@ RULES = (
         "Samples of which nothing is heard are far more frequent than among real {noun}s. The discriminator should "
         "notice this at once: it has lost the game, or silence is all that it takes for real. See to other findings "
         "first, such as mode collapse or divergence; a lower learning rate (`optimizer.lr`) helps, and so do data "
-        "without long silence: `data.trim`, a shorter `data.seconds`, or without the files that are mostly silent.",
+        "without long silence: keep `data.trim`, give a shorter `data.seconds`, or leave out files that are mostly "
+        "silent.",
         (
             Criterion("silent samples", signal("monitor/faulty/silence"), 0.15, 0.05, SILENT_MESSAGE),
         ),
@@ -31,7 +32,7 @@ RULES = (
         "usual early in the training, and passes: train longer (`budget` or `examples`). If it stays, look at the "
         "first and the last columns of the preview, where loud ones are heard as clicks: {noun}s of the data that end "
         "abruptly teach this, so give a `data.seconds` that holds most of them whole. A finer spectrogram "
-        "(`data.size` 128) has shorter frames, and so fewer clicks within a {noun}.",
+        "(`data.size` 128) has shorter frames, which make clicks rarer.",
         (
             Criterion("samples with a click", signal("monitor/faulty/clicks"), 0.15, 0.05, CLICK_MESSAGE),
             Criterion("samples that break off", signal("monitor/faulty/abrupt_ends"), 0.15, 0.05, END_MESSAGE),
