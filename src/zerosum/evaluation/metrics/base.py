@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zerosum.data.kind import ProgressFn
     from zerosum.evaluation.features.extract import FeatureSet
     from zerosum.evaluation.protocol import Protocol
-    from zerosum.evaluation.sample_sets import SampleSet
+    from zerosum.evaluation.sample_sets import RealSet
 
 
 T = TypeVar("T")
@@ -152,7 +152,7 @@ class ItemComparison:
     """(H, ...) real items that it was not trained on, to compare with `train`; None without `train`."""
     dataset: Dataset
     """The dataset of the real items, with its codec and its summary."""
-    all_train: SampleSet | None = None
+    all_train: RealSet | None = None
     """All training items, to be read in blocks; None without `train`."""
     shared: SharedResults = field(default_factory=SharedResults)
     """What metrics share of this evaluation, whose floors it includes."""

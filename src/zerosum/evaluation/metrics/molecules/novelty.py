@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from zerosum.data.content_hash import hash_text
 from zerosum.evaluation.metrics.score import Score, mean_score
 
 
@@ -22,19 +24,18 @@ def unique_share(texts: Sequence[str]) -> float:
     return len(set(texts)) / len(texts)
 
 
-def novel_share(texts: Iterable[str], known: Iterable[Iterable[str]]) -> Score:
+def novel_share(texts: Iterable[str], known: NDArray[np.uint64]) -> Score:
     """Return the share of the different texts that are not known.
 
     Args:
-        texts: at least one text.
-        known: blocks of known texts, of which one at a time is in memory.
+        texts: at least one canonical text.
+        known: (M,) content hashes of known ones, as datasets have them: training molecules may be stored in another
+            form than the canonical one, and there may be millions of them.
 
     Example:
-        >>> round(novel_share(["C", "CC", "C", "CCC"], [["C"], ["CCCC"]]).value, 4)
+        >>> known = np.array([hash_text("C"), hash_text("CCCC")], np.uint64)
+        >>> round(novel_share(["C", "CC", "C", "CCC"], known).value, 4)
         0.6667
     """
-    different = set(texts)
-    found = set[str]()
-    for block in known:
-        found.update(different.intersection(block))
-    return mean_score(np.array([text not in found for text in different]))
+    hashes = np.array([hash_text(text) for text in sorted(set(texts))], np.uint64)
+    return mean_score(~np.isin(hashes, known))
