@@ -10,11 +10,12 @@ from workflow_helpers import RecordingReporter
 
 import zerosum
 from zerosum.errors import BadInput
+from zerosum.evaluation.kinds.image_pair_metrics import rounding_psnr_db
 from zerosum.inference.load import read_recipe
 from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
 from zerosum.workflows import evaluate_pairs
-from zerosum.workflows.evaluate_pairs import TranslationSet, rounding_psnr_db
+from zerosum.workflows.evaluate_pairs import TranslationSet
 
 
 @pytest.fixture(scope="module")

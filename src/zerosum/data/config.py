@@ -30,8 +30,11 @@ class DataConfig(Settings):
     """The settings that name a source: a path, or the name of a built-in dataset."""
     form_fields: ClassVar[tuple[str, ...]] = ()
     """The settings that say what a sample is, whatever the source: a run that starts from another one has the same."""
-    has_inputs: ClassVar[bool] = False
-    """Whether a sample has an input, from which a game of translation generates it."""
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether a sample has an input, from which a game of translation generates it."""
+        return False
 
     @property
     def has_targets(self) -> bool:

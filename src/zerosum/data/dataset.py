@@ -180,6 +180,11 @@ class Dataset:
         """True if example i is the target of input i."""
         return False
 
+    @property
+    def baseline_name(self) -> str:
+        """What `Codec.baseline` makes of inputs, in a word."""
+        return "input"
+
     def input_indices(self, held_out: bool) -> NDArray[np.int64]:
         """Return the indices of the held-out or of the training inputs, in order of content, as `inputs` takes them."""
         return self.held_out if held_out else self.train

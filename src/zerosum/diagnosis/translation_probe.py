@@ -9,11 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from zerosum.data.images.thumbnails import thumbnail_features
 from zerosum.diagnosis import measures, translation_measures
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.probe import (
@@ -34,6 +34,9 @@ from zerosum.game.sample_tree import concat_samples, flatten_samples, leaves, re
 from zerosum.game.schedule import Progress
 from zerosum.game.translation import TranslationGame
 from zerosum.game.types import Batch, Sample
+
+if TYPE_CHECKING:
+    from zerosum.data.codec import Codec
 
 NOISE_STD_BYTE_LEVELS = 3
 """Standard deviation, in 8-bit levels, of the barely visible noise that destroys hidden information in an output."""
@@ -79,8 +82,10 @@ class TranslationProbe:
             signals = measures.score_signals(outputs) if is_adversarial else {}
             real = concat_samples([copied_game.read_real(batch) for batch in train_batches])
             signals |= measures.value_range_signals(_concat_directions(fakes), _concat_directions(real))
-            signals |= self._measure_samples(_translation_directions(copied_game, held_out_batches, fakes, progress))
-            signals |= _ema_lag(copied_game, held_out_batches, fakes)
+            codec = self.reference_set.dataset.codec
+            directions = _translation_directions(copied_game, held_out_batches, fakes, progress, codec)
+            signals |= self._measure_samples(directions)
+            signals |= _ema_lag(copied_game, held_out_batches, fakes, codec)
             if isinstance(copied_game, CycleGame):
                 signals |= _cycle_consistency(copied_game, held_out_batches, outputs.fakes)
             if with_gradients:
@@ -139,15 +144,18 @@ def _collect_outputs(
 
 @torch.no_grad()
 def _translation_directions(
-    game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample, progress: Progress
+    game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample, progress: Progress, codec: Codec
 ) -> list[TranslationDirection]:
-    """Return inputs, outputs and targets of each direction."""
+    """Return inputs, outputs and targets of each direction, as images that can be compared."""
     inputs = concat_samples([game.read_inputs(batch) for batch in held_out_batches])
     targets = concat_samples([game.read_real(batch) for batch in held_out_batches])
     # with one seed for all, only the input makes a difference
     fixed_batches: list[Batch] = [batch | {"seed": torch.zeros_like(batch["seed"])} for batch in held_out_batches]
     fixed = concat_samples([game.generate(batch, progress) for batch in fixed_batches])
-    parts = [_images_per_direction(sample) for sample in (inputs, fakes, targets, fixed)]
+    parts = [
+        [codec.compared(images) for images in _images_per_direction(sample)]
+        for sample in (inputs, fakes, targets, fixed)
+    ]
     return [TranslationDirection(*direction) for direction in zip(*parts, strict=True)]
 
 
@@ -164,12 +172,12 @@ def _concat_directions(sample: Sample) -> Tensor:
     return sample if isinstance(sample, Tensor) else flatten_samples(sample)
 
 
-def _ema_lag(game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample) -> Signals:
+def _ema_lag(game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample, codec: Codec) -> Signals:
     """Return how far the outputs of the EMA generator are from the generator's, in the forward direction."""
     ema_outputs = [game.translate(batch["inputs"], batch["seed"]) for batch in held_out_batches]
     targets = torch.cat([single_tensor(batch["real"]) for batch in held_out_batches])
-    scale = mean_pairwise_distance(thumbnail_features(targets))
-    distance = thumbnail_features(leaves(fakes)[0]) - thumbnail_features(torch.cat(ema_outputs))
+    scale = mean_pairwise_distance(codec.embed(targets))
+    distance = codec.embed(leaves(fakes)[0]) - codec.embed(torch.cat(ema_outputs))
     return {"monitor/ema_lag": float(distance.norm(dim=1).mean()) / max(scale, 1e-6)}
 
 

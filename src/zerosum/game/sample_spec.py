@@ -103,6 +103,8 @@ class TensorSpec:
     """Which sequences are complete; None: all."""
     one_hot: bool = False
     """Whether along the last axis exactly one value is 1 and the others are 0."""
+    rate: int = 0
+    """Of a waveform (C, T): values a second, in Hz. 0: the last axis is no time."""
 
     def __post_init__(self) -> None:
         """Check the shape.

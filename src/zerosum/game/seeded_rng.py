@@ -61,6 +61,9 @@ class RandomStream(IntEnum):
     PHASE = 111
     TIME_SHIFT = 112
     GAIN = 113
+    SOUND_NOISE = 114
+    CUTOFF = 115
+    WINDOW = 116
 
 
 @unique

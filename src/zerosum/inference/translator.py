@@ -1,9 +1,9 @@
-"""A trained image-to-image translator, for images of any size."""
+"""A trained translator, for images of any size and sounds of any length."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zerosum.data.host_memory import physical_memory_bytes
 from zerosum.errors import BadInput
@@ -23,6 +22,8 @@ MAX_WHOLE_PIXELS = 512 * 512
 """Pixels of an input image up to which it is translated in one piece."""
 TILE_PIXELS = 192
 """Pixels of a side of a tile, without the overlap with its neighbors."""
+PIECE_VALUES = 2**17
+"""Values of the output of a piece of a signal, without the overlap with its neighbors."""
 LIVE_FEATURE_MAPS, MAX_MEMORY_FRACTION = 6, 0.7
 """Largest feature maps in memory at once, and the fraction of the memory that they may take."""
 
@@ -39,16 +40,16 @@ class Translator:
 
     network: nn.Module
     input_shape: tuple[int, ...]
-    """(Ci, h, w) of the inputs in training. Any h and w can be translated."""
+    """(Ci, h, w) of the inputs in training, any h and w of which can be translated; or (Ci, w)."""
     target_shape: tuple[int, ...]
-    """(C, H, W) of the outputs for inputs of that shape."""
+    """(C, H, W) of the outputs for inputs of that shape; or (C, W)."""
     checkpoint: str
     """Name of the checkpoint it was loaded from: examples trained."""
 
     @property
     def scale_factor(self) -> int:
         """Ratio of the side of an output to the side of its input."""
-        return self.target_shape[1] // self.input_shape[1]
+        return self.target_shape[-1] // self.input_shape[-1]
 
     def __call__(
         self,
@@ -69,12 +70,10 @@ class Translator:
         Raises:
             BadInput: if the number of channels does not match, or an image does not fit into memory.
         """
-        if inputs.dim() != 4 or inputs.shape[1] != self.input_shape[0]:
-            raise BadInput(
-                f"shape mismatch: the images are {tuple(inputs.shape)}, and this translator takes "
-                f"(N, {self.input_shape[0]}, h, w)"
-            )
-        pixels = inputs.shape[2] * inputs.shape[3]
+        if inputs.dim() != 1 + len(self.input_shape) or inputs.shape[1] != self.input_shape[0]:
+            axes = ", ".join(("N", str(self.input_shape[0]), *("h", "w")[-len(self.input_shape) + 1 :]))
+            raise BadInput(f"shape mismatch: the inputs are {tuple(inputs.shape)}, and this translator takes ({axes})")
+        pixels = math.prod(inputs.shape[2:])
         if pixels <= max_whole_pixels:
             return self._translate_whole(inputs, seed)
         if self.receptive_radius is None:
@@ -83,6 +82,21 @@ class Translator:
         return self._translate_tiles(
             inputs, seed, self._round_up_to_stride(tile_pixels), self._round_up_to_stride(self.receptive_radius)
         )
+
+    def stream(self, read: Callable[[int, int], Tensor], length: int) -> Iterator[Tensor]:
+        """Yield consecutive pieces (N, C, t) of the translation of a signal of any length, the same as of the whole.
+
+        Args:
+            read: returns positions `start` to `stop` of the input, (N, Ci, stop - start) in [-1, 1].
+            length: number of positions of the input.
+        """
+        radius, stride = self.receptive_radius, self._round_up_to_stride(max(1, PIECE_VALUES // self.scale_factor))
+        piece, overlap = (length, 0) if radius is None else (stride, self._round_up_to_stride(radius))
+        for start in range(0, length, piece):
+            span = _tile_span(start, piece, length, overlap)
+            yield self._translate_whole(read(span.padded_start, span.padded_stop), None)[
+                ..., span.crop_slice(self.scale_factor)
+            ]
 
     @property
     def receptive_radius(self) -> int | None:
@@ -148,16 +162,14 @@ class Translator:
 
     def _translate_tiles(self, inputs: Tensor, seed: Tensor | None, tile_pixels: int, overlap: int) -> Tensor:
         """Translate in square tiles of `tile_pixels`, padded by `overlap` pixels on each side."""
-        count, _, height, width = inputs.shape
-        factor = self.scale_factor
-        outputs = torch.empty(count, self.target_shape[0], factor * height, factor * width)
-        for top, left in product(range(0, height, tile_pixels), range(0, width, tile_pixels)):
-            rows, columns = _tile_span(top, tile_pixels, height, overlap), _tile_span(left, tile_pixels, width, overlap)
-            padded_tile = self._translate_whole(
-                inputs[:, :, rows.padded_start : rows.padded_stop, columns.padded_start : columns.padded_stop], seed
-            )
-            tile = padded_tile[:, :, rows.crop_slice(factor), columns.crop_slice(factor)]
-            outputs[:, :, rows.output_slice(factor), columns.output_slice(factor)] = tile
+        count, _, *sides = inputs.shape
+        factor, everything = self.scale_factor, (slice(None), slice(None))
+        outputs = torch.empty(count, self.target_shape[0], *(factor * side for side in sides))
+        for starts in product(*(range(0, side, tile_pixels) for side in sides)):
+            spans = [_tile_span(start, tile_pixels, side, overlap) for start, side in zip(starts, sides, strict=True)]
+            padded = self._translate_whole(inputs[(*everything, *(span.input_slice for span in spans))], seed)
+            tile = padded[(*everything, *(span.crop_slice(factor) for span in spans))]
+            outputs[(*everything, *(span.output_slice(factor) for span in spans))] = tile
         return outputs
 
 
@@ -169,6 +181,11 @@ class _TileSpan:
     stop: int
     padded_start: int
     padded_stop: int
+
+    @property
+    def input_slice(self) -> slice:
+        """The padded tile's position in the input."""
+        return slice(self.padded_start, self.padded_stop)
 
     def output_slice(self, scale_factor: int) -> slice:
         """Return the tile's position in the output image."""
@@ -182,26 +199,6 @@ class _TileSpan:
 def _tile_span(start: int, tile_pixels: int, length: int, overlap: int) -> _TileSpan:
     stop = min(start + tile_pixels, length)
     return _TileSpan(start, stop, max(0, start - overlap), min(length, stop + overlap))
-
-
-def bicubic_baseline(inputs: Tensor, target_shape: tuple[int, ...]) -> Tensor:
-    """Resize inputs to the target shape without a network: the baseline that a translator must beat.
-
-    Args:
-        inputs: (N, Ci, h, w). Channels beyond those of the target (a mask) are dropped.
-        target_shape: (C, H, W).
-
-    Returns:
-        (N, C, H, W). If the channels still differ, their mean is repeated.
-    """
-    channels, height, width = target_shape
-    images = inputs[:, :channels] if inputs.shape[1] > channels else inputs
-    if images.shape[2:] != (height, width):
-        images = functional.interpolate(images, (height, width), mode="bicubic", antialias=False).clamp(-1, 1)
-    if images.shape[1] == channels:
-        return images
-    gray = images.mean(1, keepdim=True)
-    return gray.expand(-1, channels, -1, -1)
 
 
 def batch_ranges(count: int, batch_size: int) -> Iterator[range]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from zerosum.data.audio import codec as codec_module
 from zerosum.data.audio import log_mel
 from zerosum.data.audio.codec import AudioCodec
+from zerosum.game import mel_filters
 from zerosum.game.seeded_rng import RandomStream
 from zerosum.media.audio_file import FULL_SCALE
 from zerosum.media.script import ScriptPart, load_script
@@ -32,9 +33,9 @@ def sound_facts(codec: AudioCodec) -> dict[str, Json]:
     """Return what is needed to make sounds of samples."""
     return {
         **codec.settings(),
-        "lowest_frequency": log_mel.LOWEST_FREQUENCY,
-        "smallest_weight": log_mel.SMALLEST_WEIGHT,
-        "dynamic_range": log_mel.DYNAMIC_RANGE,
+        "lowest_frequency": mel_filters.LOWEST_FREQUENCY,
+        "smallest_weight": mel_filters.SMALLEST_WEIGHT,
+        "dynamic_range": mel_filters.DYNAMIC_RANGE,
         "mel_steps": log_mel.MEL_STEPS,
         "phase_steps": log_mel.PHASE_STEPS,
         "acceleration": log_mel.ACCELERATION,

@@ -14,7 +14,7 @@ from zerosum.game import seeded_rng
 from zerosum.game.cycle import CycleGame
 from zerosum.game.game import Game
 from zerosum.game.translation import TranslationGame
-from zerosum.inference.translator import bicubic_baseline, subsample_evenly
+from zerosum.inference.translator import subsample_evenly
 from zerosum.inference.writers import MAX_CLASS_ROWS
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.media.raster import save_image
@@ -78,12 +78,12 @@ class TranslationPreview:
     def _interleave(self, columns: list[Tensor]) -> Tensor:
         """Resize the images of K columns (N, ...) to one shape, and return them row by row: (N K, C, H, W)."""
         shape = tuple(columns[-1].shape[1:])
-        return torch.stack([bicubic_baseline(column, shape) for column in columns], 1).flatten(0, 1)
+        codec = self.dataset.codec
+        return torch.stack([codec.baseline(column, shape) for column in columns], 1).flatten(0, 1)
 
     def _decode(self, rows: list[Tensor]) -> Items:
         """Decode images; those of a domain with fewer channels are brought to the channels of the other."""
         widest = max((tuple(images.shape[1:]) for images in rows), key=lambda shape: shape[0])
-        images = torch.cat([bicubic_baseline(images, widest) for images in rows])
         codec = self.dataset.codec
         images = torch.cat([codec.baseline(images, widest) for images in rows])
         return codec.preview_samples(images, torch.zeros(len(images), dtype=torch.int64))

@@ -51,7 +51,7 @@ def format_scores(row: Row, noun: str) -> list[str]:
     columns = ("score", "value", "real against real", "ratio", *baseline_titles(row))
     cells = [(name, *score_cells(score)) for name, score in row["scores"].items()]
     return [
-        *_paired_metric_lines(row.get("paired_metrics") or {}),
+        *_paired_metric_lines(row.get("paired_metrics") or {}, _baseline_name(row)),
         *_align_columns([columns, *cells]),
         *describe_result(row, noun),
         f"protocol: {row['protocol_description']}",
@@ -64,11 +64,16 @@ def _align_columns(cells: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
-def _paired_metric_lines(pairs: Row) -> list[str]:
+def _baseline_name(row: Row) -> str:
+    """Return what outputs of a translation are compared with, besides their targets."""
+    return str(row.get("paired_baseline") or "input")
+
+
+def _paired_metric_lines(pairs: Row, baseline: str) -> list[str]:
     """Format the paired metrics of outputs and targets, with those of inputs and targets."""
     if not pairs:
         return []
-    cells = [("pair by pair", "generated", "input")]
+    cells = [("pair by pair", "generated", baseline)]
     cells += [
         (name, format_with_error(s["value"], s["error"]), format_with_error(s["input"], None))
         for name, s in pairs.items()
@@ -134,13 +139,13 @@ def describe_result(row: Row, noun: str) -> list[str]:
         else:
             meaning = "no sign of memorization"
         counted = "" if row.get("overlaps") else f"; {copies['exact_copies']:,} samples are training {noun}s"
+        if (nearest := copies.get("nearest_ratio")) is not None:
+            counted += f"; the nearest training {noun} is {nearest:.2f} times as far as that of other real {noun}s"
         lines.append(f"copies: C_T {c_t}, {meaning}{counted}")
     lines += [f"overlap: {overlap['text']}" for overlap in row.get("overlaps", [])]
     if modes := row.get("modes"):
         missing = len(modes["missing_modes"])
         lines.append(
-        if (nearest := copies.get("nearest_ratio")) is not None:
-            counted += f"; the nearest training {noun} is {nearest:.2f} times as far as that of other real {noun}s"
             f"modes: {modes['ndb']} of {modes['num_modes']} clusters have a wrong fraction of the samples (real "
             f"against real: {modes['floor_ndb']}); {missing} {'is' if missing == 1 else 'are'} hardly made"
         )
@@ -158,17 +163,12 @@ def _describe_classes(classes: Row, noun: str) -> list[str]:
     conditional = "" if classes.get("accuracy") is None else f"; {classes['accuracy']:.1%} are of the requested class"
     return [
         f"classes: {counts}KL divergence from the class prior {kl}{conditional}",
+        *_describe_probe(classes.get("probe") or {}, noun),
         f"confidence: a classifier is over 90% confident on {classes['confident_fraction']:.1%} of the samples, and on "
         f"{classes['confident_fraction_real']:.1%} of real {noun}s{accuracy_note}",
     ]
 
 
-        *_describe_probe(classes.get("probe") or {}, noun),
-# ---------------------------------------------------------------------- in the report
-
-
-def render_scores(record: RunRecord) -> Markup:
-    """Return the newest offline evaluation with its figures, and a chart of the online ones; empty without any."""
 def _describe_probe(probe: Row, noun: str) -> list[str]:
     """Return in how many samples a linear probe recognizes the requested class, and in how many real items."""
     if probe.get("accuracy") is None:
@@ -177,6 +177,11 @@ def _describe_probe(probe: Row, noun: str) -> list[str]:
     return [f"class by a linear probe on the features: recognized in {probe['accuracy']:.1%} of the samples{real}"]
 
 
+# ---------------------------------------------------------------------- in the report
+
+
+def render_scores(record: RunRecord) -> Markup:
+    """Return the newest offline evaluation with its figures, and a chart of the online ones; empty without any."""
     from zerosum.evaluation.kinds.base import EVALUATION_KINDS, EvaluationKind
 
     noun = record.noun
@@ -188,7 +193,7 @@ def _describe_probe(probe: Row, noun: str) -> list[str]:
     if offline:
         kind = EVALUATION_KINDS.find(record.kind) if record.kind else EvaluationKind()
         parts += [
-            _paired_metrics_table(offline[-1].get("paired_metrics") or {}, noun),
+            _paired_metrics_table(offline[-1].get("paired_metrics") or {}, noun, _baseline_name(offline[-1])),
             _score_table(offline[-1], noun, kind.metrics),
             *(_figure(record.folder / name, noun, kind.captions) for name in offline[-1].get("image_files", [])),
         ]
@@ -221,11 +226,11 @@ def _score_table(row: Row, noun: str, item_metrics: Sequence[MetricInfo]) -> Mar
     return tag("div", table, tag("ul", *notes, class_="notes"), *parts, _class_table(row.get("per_class") or {}))
 
 
-def _paired_metrics_table(pairs: Row, noun: str) -> Markup:
+def _paired_metrics_table(pairs: Row, noun: str, baseline: str) -> Markup:
     """Return the table of paired metrics; empty without any."""
     if not pairs:
         return Markup()
-    titles = ("Pair by pair", "Output", "Input", "Meaning")
+    titles = ("Pair by pair", "Output", baseline[0].upper() + baseline[1:], "Meaning")
     head = tag("tr", *(tag("th", title, scope="col") for title in titles))
     body = [
         tag("tr", tag("th", name, scope="row"), tag("td", format_with_error(score["value"], score["error"])),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,38 +13,25 @@ from torch import Tensor
 from zerosum.data.codec import Items
 from zerosum.data.dataset import Dataset, as_tensor
 from zerosum.data.kind import load_dataset
-from zerosum.evaluation.features.registry import is_lite0_installed
-from zerosum.evaluation.metrics.paired import PairedMetrics
-from zerosum.evaluation.metrics.score import mean_score
+from zerosum.evaluation.evaluator import evaluation_kind
+from zerosum.evaluation.kinds.image_pair_metrics import PERCEPTUAL_METRIC, PERCEPTUAL_NETWORK
 from zerosum.evaluation.request import EvaluationTask
 from zerosum.evaluation.sample_sets import GeneratedSet, RealSet, decode_finite
 from zerosum.game.sample_spec import require_single_tensor
 from zerosum.inference.load import located_recipe
-from zerosum.inference.translator import Translator, batch_ranges, bicubic_baseline, subsample_evenly
+from zerosum.inference.translator import Translator, batch_ranges, subsample_evenly
 from zerosum.media import raster
+from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporter import Reporter
 from zerosum.run_folder import Row, RunFolder
 from zerosum.workflows.run_data import load_options, load_other_data, read_run_data, report_intake
 
 if TYPE_CHECKING:
     from zerosum.data.config import DataConfig
-    from zerosum.networks.perceptual import PerceptualDistance
     from zerosum.recipes.recipe import Recipe
 
 BATCH_SIZE, GRID_EXAMPLES = 16, 24
 """Images that are translated at a time; images in the grid of examples."""
-PERCEPTUAL_NETWORK, PERCEPTUAL_METRIC = "lite0", "perceptual_lite0"
-"""EfficientNet-Lite0, and the perceptual distance in its feature maps."""
-
-
-def rounding_psnr_db(steps: float) -> float:
-    """Return the PSNR of rounding to so many steps, which identical images are given instead of infinity.
-
-    Example:
-        >>> round(rounding_psnr_db(255), 1)  # bytes
-        58.9
-    """
-    return float(10 * np.log10(steps**2 * 12))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +63,11 @@ class TranslationSet:
         return TranslationSet(self.dataset, self.indices[:count], real)
 
     def inputs(self, rows: range) -> Tensor:
-        """Return the inputs of these rows: (n, Ci, h, w) in [-1, 1]."""
+        """Return the inputs of these rows: (n, ...) in [-1, 1]."""
         return as_tensor(self.dataset.inputs(self.indices[rows.start : rows.stop]))
 
     def targets(self, rows: range) -> Tensor:
-        """Return the targets of these rows: (n, C, H, W) in [-1, 1]; for pairs only."""
+        """Return the targets of these rows: (n, ...) in [-1, 1]; for pairs only."""
         return as_tensor(self.dataset.samples(self.indices[rows.start : rows.stop]))
 
     def generate(self, translator: Translator) -> GeneratedSet:
@@ -164,16 +150,17 @@ def compute_paired_scores(translator: Translator, translation_set: TranslationSe
     """Compare each translation with its target, and each input with its target as a baseline.
 
     Returns:
-        By metric (l1, psnr, ssim, perceptual_lite0): `value`, `error`, and `input`, the value of the input itself at
-        the size of the target (enlarged bicubically; gray repeated to three channels).
+        By metric, such as l1: `value`, `error`, and `input`, the value of the input itself in the form of a target,
+        see `Codec.baseline`: an image at its size (enlarged bicubically; gray repeated to three channels).
     """
-    output_metrics, input_metrics = (_PairedAccumulator(translation_set.dataset) for _ in range(2))
+    dataset, kind = translation_set.dataset, evaluation_kind(translation_set.dataset)
+    output_metrics, input_metrics = kind.pair_metrics(dataset), kind.pair_metrics(dataset)
     count = len(translation_set.indices)
     for rows in batch_ranges(count, BATCH_SIZE):
         inputs = translation_set.inputs(rows)
         targets = translation_set.targets(rows)
         output_metrics.update(translator(inputs), targets)
-        input_metrics.update(bicubic_baseline(inputs, _target_shape(translation_set)), targets)
+        input_metrics.update(dataset.codec.baseline(inputs, _target_shape(translation_set)), targets)
         reporter.progress(rows.stop, count, "comparing pairs")
     baseline = input_metrics.compute()
     return {
@@ -187,45 +174,6 @@ def _target_shape(translation_set: TranslationSet) -> tuple[int, ...]:
     return require_single_tensor(translation_set.dataset.spec, "translation").shape
 
 
-class _PairedAccumulator:
-    """Accumulates the paired metrics of batches."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        shape, self._codec = require_single_tensor(dataset.spec, "translation").shape, dataset.codec
-        self._metrics, self._perceptual_distances = PairedMetrics(), list[Tensor]()
-        self._perceptual_distance = _load_perceptual_distance(max(shape[1:])) if is_lite0_installed() else None
-
-    def update(self, generated: Tensor, target: Tensor) -> None:
-        """Add a batch of images in [-1, 1]."""
-        # rounded as in image files
-        generated = as_tensor(self._codec.round(generated))
-        self._metrics.update(generated, target)
-        if self._perceptual_distance is not None:
-            with torch.no_grad():
-                self._perceptual_distances.append(self._perceptual_distance(generated, target))
-
-    def compute(self) -> Mapping[str, tuple[float | None, float | None]]:
-        """Return the mean and the standard error of each metric; None if it is not finite."""
-        values = self._metrics.per_pair_values()
-        values["psnr"] = np.minimum(
-            values["psnr"], rounding_psnr_db(self._codec.steps)
-        )  # a uniform image may be met exactly
-        scores = {name: mean_score(metric) for name, metric in values.items()}
-        if self._perceptual_distances:
-            scores[PERCEPTUAL_METRIC] = mean_score(torch.cat(self._perceptual_distances).double().numpy())
-        return {name: (_finite_or_none(score.value), _finite_or_none(score.error)) for name, score in scores.items()}
-
-
-def _load_perceptual_distance(image_size: int) -> PerceptualDistance:
-    from zerosum.networks.perceptual import PerceptualDistance
-
-    return PerceptualDistance(image_size).eval()
-
-
-def _finite_or_none(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
 def save_example_grid(translator: Translator, translation_set: TranslationSet, path: Path) -> Path:
     """Save a grid with an input, its translation and, for pairs, its target side by side."""
     shown = TranslationSet(
@@ -233,11 +181,12 @@ def save_example_grid(translator: Translator, translation_set: TranslationSet, p
     )
     rows, shape = range(len(shown.indices)), _target_shape(translation_set)
     inputs = shown.inputs(rows)
-    columns = [bicubic_baseline(inputs, shape), translator(inputs)]
+    codec = translation_set.dataset.codec
+    columns = [codec.baseline(inputs, shape), translator(inputs)]
     if translation_set.dataset.has_targets:
         columns.append(shown.targets(rows))
     grid = torch.stack(columns, 1).flatten(0, 1)
-    codec = translation_set.dataset.codec
-    items = codec.preview(codec.decode(grid, torch.zeros(len(grid), dtype=torch.int64)))
-    raster.save_image(raster.make_grid(raster.as_images(items), columns=3 * len(columns)), path)
+    items = codec.preview_samples(grid, torch.zeros(len(grid), dtype=torch.int64))
+    media = MEDIA_KINDS.find(translation_set.dataset.summary.kind)
+    raster.save_image(media.draw(items, columns=3 * len(columns)), path)
     return path

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sounds import click, noise, sine
-from zerosum.data.audio.log_mel import DYNAMIC_RANGE, LogMel, from_unit, mel_filters, to_unit
+from zerosum.data.audio.log_mel import LogMel
+from zerosum.game.mel_filters import DYNAMIC_RANGE, from_unit, mel_filters, to_unit
 
 FORM = LogMel(rate=16_000, bands=64, frames=64, hop=256, window=1024)
 SINES = (110.0, 440.0, 1000.0, 3000.0)

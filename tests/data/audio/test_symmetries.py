@@ -2,8 +2,8 @@
 
 import torch
 
-from zerosum.data.audio.log_mel import DYNAMIC_RANGE
 from zerosum.data.audio.symmetries import Gain, TimeShift
+from zerosum.game.mel_filters import DYNAMIC_RANGE
 
 SEED = torch.arange(500)
 

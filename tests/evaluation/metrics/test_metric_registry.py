@@ -69,7 +69,7 @@ def test_the_metrics_are_in_the_order_of_tables() -> None:
     names = [metric.name for metric in find_metrics()]
     assert names == ["kid", "fd", "precision", "recall", "density", "coverage", "is"]
     assert {metric.name for metric in find_described() if metric.lower_is_better} == {
-        "kid", "fd", "fid", "fcd", "ndb", "l1", "perceptual",
+        "kid", "fd", "fid", "fcd", "ndb", "l1", "perceptual", "mel_l1", "mel_cepstral", "multi_resolution_stft",
     }  # fmt: skip
     assert {metric.name for metric in find_described() if not metric.depends_on_sample_size} == {
         "kid", "ndb", "authenticity",

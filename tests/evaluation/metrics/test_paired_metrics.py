@@ -2,15 +2,13 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from scipy.stats import sem
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.metrics import paired
-from zerosum.evaluation.metrics.paired import PairedMetrics, l1, psnr, ssim
+from zerosum.evaluation.metrics.paired import l1, psnr, ssim
 
 
 def make_pairs(count: int, channels: int, height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -61,32 +59,6 @@ def test_ssim_in_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paired, "SSIM_CHUNK_ELEMENTS", 3000)
     # the order of float64 sums depends on the processor: about 1e-15 per term
     torch.testing.assert_close(ssim(generated, target), expected, rtol=1e-12, atol=0)
-
-
-def test_paired_metrics_accumulate_batches() -> None:
-    generated, target = make_pairs(7, 3, 20, 20)
-    metrics = PairedMetrics()
-    metrics.update(generated[:4], target[:4])
-    metrics.update(generated[4:], target[4:])
-    scores = metrics.compute()
-    assert list(scores) == ["l1", "psnr", "ssim"]
-    for name, metric in [("l1", l1), ("psnr", psnr), ("ssim", ssim)]:
-        values = metric(generated, target).numpy()
-        # the order of float64 sums depends on the processor: about 1e-15 per term
-        np.testing.assert_allclose(metrics.per_pair_values()[name], values, rtol=1e-12)
-        assert scores[name] == pytest.approx((values.mean(), sem(values)))
-
-
-def test_small_images_have_no_ssim_and_equal_ones_an_infinite_psnr() -> None:
-    generated, target = make_pairs(7, 1, 8, 8)
-    metrics = PairedMetrics()
-    metrics.update(generated, target)
-    metrics.update(target, target)
-    scores = metrics.compute()
-    assert math.isnan(scores["ssim"].value)
-    assert scores["psnr"].value == math.inf
-    assert scores["l1"].value == pytest.approx(l1(generated, target).mean().item() / 2)
-    assert math.isnan(PairedMetrics().compute()["l1"].value)
 
 
 def test_unequal_shapes_and_small_images_are_refused() -> None:

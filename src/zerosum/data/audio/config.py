@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from zerosum.data.audio.degradations import check_degradations
 from zerosum.data.config import DataConfig
 from zerosum.data.images.groups import check_pattern, is_pattern
+from zerosum.errors import BadInput
 
 if TYPE_CHECKING:
     from zerosum.data.audio.codec import AudioCodec
+    from zerosum.data.audio.wave_codec import WaveCodec
 
 WINDOW_HOPS = 4
 """A window is at least so many hops long, so that phases can be found."""
 MIN_HOP = 16
 MAX_HOP_SECONDS = 0.1
+
+
+def _split_commas(names: object) -> object:
+    """Split a string of comma-separated names into a list; return any other value unchanged."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
 
 class AudioDataConfig(DataConfig):
@@ -47,7 +55,12 @@ class AudioDataConfig(DataConfig):
     """Shift each spectrogram by up to so many frames in training; 0: not."""
     gain: Annotated[float, Field(ge=0, le=20)] = 2.0
     """Change the level of each sound by up to so many decibels in training; 0: not."""
-    form_fields: ClassVar[tuple[str, ...]] = ("size", "rate", "seconds", "normalize")
+    degrade: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
+    """Translate into sounds: samples are waveforms, and each input is made from its sound by these degradations in
+    order: noise, lowpass, telephone, mel (its log-mel spectrogram alone). Left out: samples are spectrograms."""
+    crop: Annotated[int, Field(ge=0, le=4096)] = 32
+    """With `data.degrade`, train on a random part of each sound, of so many hops; 0: on the whole."""
+    form_fields: ClassVar[tuple[str, ...]] = ("size", "rate", "seconds", "normalize", "degrade")
 
     @model_validator(mode="after")
     def _check_groups(self) -> Self:
@@ -55,6 +68,18 @@ class AudioDataConfig(DataConfig):
             raise ValueError(f"`data.groups` {self.groups}: nothing is held out, so nothing is split; leave it out")
         if is_pattern(self.groups):
             check_pattern(self.groups)
+        return self
+
+    @model_validator(mode="after")
+    def _check_degradations(self) -> Self:
+        try:
+            check_degradations(self.degrade)
+        except BadInput as error:
+            raise ValueError(f"`data.degrade` {','.join(self.degrade)}: {error}") from None
+        other = "time_shift" if self.degrade else "crop"
+        if (value := dict(self)[other]) != type(self).model_fields[other].default:
+            form = "waveforms" if self.degrade else "spectrograms, as `data.degrade` is not set"
+            raise ValueError(f"`data.{other}` {value}: has no effect on {form}; leave it out")
         return self
 
     @model_validator(mode="after")
@@ -70,6 +95,21 @@ class AudioDataConfig(DataConfig):
         return self
 
     @property
+    def has_inputs(self) -> bool:
+        """Whether a sample has an input, from which a game of translation generates it."""
+        return bool(self.degrade)
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether each input has its own target."""
+        return self.has_inputs
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        """The degradations by which the inputs are made from the targets, in order."""
+        return self.degrade
+
+    @property
     def hop(self) -> int:
         """Numbers of a sound from one frame to the next; the form must be chosen."""
         return max(1, round((self.seconds or 0) * (self.rate or 0) / (self.size or 1)))
@@ -83,3 +123,10 @@ class AudioDataConfig(DataConfig):
         assert size * rate > 0, "open settings are chosen before data are loaded"
         window = 1 << (WINDOW_HOPS * self.hop - 1).bit_length()
         return AudioCodec(rate, size, size, self.hop, window, self.normalize)
+
+    @property
+    def wave_codec(self) -> WaveCodec:
+        """The codec of samples that are waveforms; the form must be chosen."""
+        from zerosum.data.audio.wave_codec import WaveCodec
+
+        return WaveCodec.of(self.codec)

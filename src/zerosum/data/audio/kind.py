@@ -115,8 +115,9 @@ class Audio(DataKind):
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> AudioCodec:
         """Return the codec of sounds that was saved."""
         from zerosum.data.audio.codec import AudioCodec
+        from zerosum.data.audio.wave_codec import FORM, WaveCodec
 
-        return AudioCodec.restore(settings)
+        return (WaveCodec if settings.get("form") == FORM else AudioCodec).restore(settings)
 
 
 AUDIO = Audio()

@@ -9,11 +9,13 @@ import numpy as np
 
 from zerosum.data.audio.codec import SOUND, SPECTROGRAM
 from zerosum.data.audio.config import AudioDataConfig
+from zerosum.data.audio.degradations import SoundDegradations
+from zerosum.data.audio.degraded import DegradedSounds
 from zerosum.data.audio.imports import require_audio_packages
 from zerosum.data.audio.ingest import AudioIngest, PreparedSounds
 from zerosum.data.audio.prepare import Preparation
 from zerosum.data.audio.sources import NOUN, AudioFolder
-from zerosum.data.audio.symmetries import Gain, TimeShift
+from zerosum.data.audio.symmetries import Gain, TimeShift, WaveGain
 from zerosum.data.dataset import Dataset
 from zerosum.data.images.groups import BY_FOLDER, hash_groups, is_pattern
 from zerosum.data.images.splits import Split
@@ -53,10 +55,13 @@ def load_sounds(data: AudioDataConfig, options: LoadOptions, folder: AudioFolder
         prepared.summary, train=len(train), held_out=len(held_out), notes=[*prepared.summary.notes, *notes]
     )
     values = {SOUND: prepared.sound, SPECTROGRAM: prepared.spectrogram}
-    return Dataset(
-        values, labels, folder.classes, prepared.content_hashes, train, held_out, summary, data.codec,
-        choose_symmetries(data),
-    )  # fmt: skip
+    parts = values, labels, folder.classes, prepared.content_hashes, train, held_out
+    if not data.degrade:
+        return Dataset(*parts, summary, data.codec, choose_symmetries(data))
+    degrade, note = SoundDegradations(data.degrade, data.codec.log_mel), " then ".join(data.degrade)
+    summary.notes.append(f"the inputs are made from the sounds by {note}")
+    gain = (WaveGain(data.gain),) if data.gain else ()
+    return DegradedSounds(*parts, summary, data.wave_codec, gain, degrade=degrade, crop=data.crop)
 
 
 def choose_symmetries(data: AudioDataConfig) -> tuple[Symmetry, ...]:

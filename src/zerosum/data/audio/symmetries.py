@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zerosum.data.audio.log_mel import from_unit, to_unit
 from zerosum.game import seeded_rng
+from zerosum.game.mel_filters import from_unit, to_unit
 from zerosum.game.sample_tree import leaves
 from zerosum.game.types import Sample
 
@@ -48,3 +48,18 @@ class Gain:
         draws = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.GAIN).to(images.device)
         change = self.decibels * (2 * draws - 1)
         return to_unit(from_unit(images) * 10 ** (change / 10)[:, :, None, None])
+
+
+@dataclass(frozen=True)
+class WaveGain:
+    """Makes each waveform (N, 1, T) louder or quieter by up to some decibels, and none louder than full scale."""
+
+    decibels: float
+    """The largest change, to either side."""
+
+    def __call__(self, samples: Sample, seed: Tensor) -> Tensor:
+        """Change samples (N, 1, T) as their seeds (N,) determine it."""
+        (waves,) = leaves(samples)
+        draws = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.GAIN).to(waves.device)[:, :, None]
+        peaks = waves.abs().amax(2, keepdim=True).clamp_min(1e-9)
+        return waves * (10 ** (self.decibels * (2 * draws - 1) / 20)).minimum(1 / peaks)

@@ -49,7 +49,11 @@ class ImagePairDataConfig(ImageDataConfig):
         *ImageDataConfig.form_fields, "pairs", "input", "target", "input_channels", "input_range", "input_dtype",
         "degrade", "scale_factor",
     )  # fmt: skip
-    has_inputs: ClassVar[bool] = True
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether a sample has an input, from which a game of translation generates it."""
+        return True
 
     @property
     def has_targets(self) -> bool:

@@ -117,6 +117,12 @@ class ImageCodec(Codec):
         values = unit_to_values(sample, self.dtype, self.value_range)
         return self.encode(torch.from_numpy(values)).to(sample.device)
 
+    def baseline(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return inputs (N, Ci, h, w) of a translation as images (N, C, H, W) of a shape, without a network."""
+        from zerosum.data.images.fit_inputs import fit_inputs
+
+        return fit_inputs(inputs, shape)
+
     def embed(self, sample: Tensor) -> Tensor:  # type: ignore[override]
         """Return thumbnails (N, D) of images (N, C, H, W)."""
         return thumbnail_features(sample)

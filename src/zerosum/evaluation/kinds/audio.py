@@ -11,11 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from zerosum.data.audio.codec import AudioCodec
+from zerosum.data.audio.wave_codec import WaveCodec
+from zerosum.data.dataset import Dataset
 from zerosum.data.kind import ignore_progress
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.aisfx import INSTALL, AisfxFeatures, find_aisfx
 from zerosum.evaluation.features.classifier import ClassifierFeatures, load_or_train_classifier
 from zerosum.evaluation.features.pixels import PixelFeatures
+from zerosum.evaluation.kinds.audio_pairs import SoundPairMetrics
 from zerosum.evaluation.kinds.base import CLASSIFIER, EvaluationKind
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
     from zerosum.data.audio.log_mel import LogMel
     from zerosum.data.codec import Codec, Items
-    from zerosum.data.dataset import Dataset
     from zerosum.data.kind import ProgressFn
     from zerosum.evaluation.features.base import FeatureNetwork, FeatureOutput
     from zerosum.evaluation.features.registry import FeatureLoader
@@ -72,6 +74,16 @@ class SoundClassifier(ClassifierFeatures):
         return super().__call__(self._log_mel.spectrogram(sounds))
 
 
+def as_spectrograms(dataset: Dataset) -> Dataset:
+    """Return a dataset of sounds with samples that are spectrograms, which they may be already."""
+    if not isinstance(dataset.codec, WaveCodec):
+        return dataset
+    return Dataset(
+        dataset.values, dataset.labels, dataset.classes, dataset.content_hashes, dataset.train, dataset.held_out,
+        dataset.summary, dataset.codec.of_spectrograms,
+    )  # fmt: skip
+
+
 def load_classifier(dataset: Dataset, device: torch.device, field: str) -> SoundClassifier:
     """Return a classifier of the dataset's classes, trained without a report of progress or from the cache."""
     return train_sound_classifier(dataset, device, ignore_progress, field)
@@ -88,7 +100,7 @@ def train_sound_classifier(dataset: Dataset, device: torch.device, progress: Pro
             f"`{field}` {CLASSIFIER}: {dataset.summary.source} has no classes; put the sounds of each class in a "
             f"folder of their own, or choose `{field}` aisfx or log_mel"
         )
-    found = load_or_train_classifier(dataset, device, progress, field)
+    found = load_or_train_classifier(as_spectrograms(dataset), device, progress, field)
     return SoundClassifier(found, _audio_codec(dataset.codec).log_mel, device)
 
 
@@ -100,6 +112,7 @@ class AudioEvaluation(EvaluationKind):
         "log_mel": lambda dataset, device, field: SpectrogramFeatures(_audio_codec(dataset.codec).log_mel),
         CLASSIFIER: load_classifier,
     }
+    has_class_probe: ClassVar[bool] = True
 
     def default_features(self) -> str:
         """Return "aisfx".
@@ -112,7 +125,6 @@ class AudioEvaluation(EvaluationKind):
                 f"the default feature network aisfx is not installed: {INSTALL}, or choose `features` log_mel (no "
                 "weights, less accurate)"
             )
-    has_class_probe: ClassVar[bool] = True
         return "aisfx"
 
     def online_features(self, pretrained_features: str) -> str:
@@ -132,6 +144,10 @@ class AudioEvaluation(EvaluationKind):
     ) -> SoundClassifier:
         """Return a classifier of the dataset's classes, trained or from the cache."""
         return train_sound_classifier(dataset, device, progress, field)
+
+    def pair_metrics(self, dataset: Dataset) -> SoundPairMetrics:
+        """Return distances of spectrograms, and the ratio of signal and distortion."""
+        return SoundPairMetrics(_audio_codec(dataset.codec).log_mel)
 
     def input_key(self, codec: Codec) -> str:
         """Return the rate and the form of spectrograms, which the same numbers of a sound depend on."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zerosum.evaluation.features.base import FeatureNetwork
     from zerosum.evaluation.features.classifier import ClassifierFeatures
     from zerosum.evaluation.features.registry import FeatureLoader
+    from zerosum.evaluation.kinds.pair_metrics import PairMetrics
 
 MAX_FITTED_EXAMPLES = 10_000
 """Training examples by which values are standardized."""
@@ -53,9 +54,9 @@ class EvaluationKind:
     """Metrics of this kind of data alone; their floor is the score of real items of another part."""
     has_equal_items: ClassVar[bool] = False
     """Whether items that have nothing to do with each other are equal now and then: then copies alone say nothing."""
-    notes: ClassVar[Sequence[str]] = ()
     has_class_probe: ClassVar[bool] = False
     """Whether classes are also recognized by a linear probe on the features of an evaluation."""
+    notes: ClassVar[Sequence[str]] = ()
     """Sentences that every evaluation of this kind of data has."""
     captions: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Title and caption of each figure of `draw_figures`, by its name; `{noun}` is one item of the data."""
@@ -102,7 +103,6 @@ class EvaluationKind:
         """Return a classifier of the dataset's classes, trained or from the cache; None if there is none."""
         return None
 
-    def network_input(self, items: Items, device: torch.device, codec: Codec) -> Tensor:
     def sample_network(self, network: FeatureNetwork) -> FeatureNetwork | None:
         """Return a network that takes samples (N, ...) as they are to the features of the items that they mean.
 
@@ -121,6 +121,7 @@ class EvaluationKind:
         """
         raise AssertionError("samples of this kind of data have no inputs")
 
+    def network_input(self, items: Items, device: torch.device, codec: Codec) -> Tensor:
         """Return items (N, ...) of a codec as feature networks take them: (N, ...) float32 on the device.
 
         Raises:

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import BadInput
 from zerosum.evaluation.metrics.base import MetricInfo
-from zerosum.evaluation.metrics.score import Score, mean_score
 
 DATA_RANGE = 2.0
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
@@ -64,30 +61,6 @@ def ssim(generated: Tensor, target: Tensor) -> Tensor:
     chunk_size = max(1, SSIM_CHUNK_ELEMENTS // math.prod(generated.shape[1:]))
     pairs = zip(torch.split(generated, chunk_size), torch.split(target, chunk_size), strict=True)
     return torch.cat([_ssim(x.double(), y.double()) for x, y in pairs])
-
-
-class PairedMetrics:
-    """Accumulate L1, PSNR and SSIM over batches of pairs."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, list[Tensor]] = {"l1": [], "psnr": [], "ssim": []}
-
-    def update(self, generated: Tensor, target: Tensor) -> None:
-        """Add pairs of images (N, C, H, W) in [-1, 1]."""
-        self._values["l1"].append(l1(generated, target))
-        self._values["psnr"].append(psnr(generated, target))
-        is_too_small = min(generated.shape[2:]) < SSIM_WINDOW
-        self._values["ssim"].append(
-            torch.full((len(generated),), math.nan) if is_too_small else ssim(generated, target)
-        )
-
-    def per_pair_values(self) -> dict[str, NDArray[np.float64]]:
-        """Return each metric of each pair (N,), in the order of the pairs; SSIM is NaN for images below 11 px."""
-        return {name: torch.cat([torch.empty(0).double(), *parts]).numpy() for name, parts in self._values.items()}
-
-    def compute(self) -> dict[str, Score]:
-        """Return means over pairs by name: l1, psnr (infinite if any pair is equal) and ssim."""
-        return {name: mean_score(values) for name, values in self.per_pair_values().items()}
 
 
 def _ssim(x: Tensor, y: Tensor) -> Tensor:
