@@ -17,6 +17,7 @@ from zerosum.game.types import Batch, DiscriminatorOutput, Sample, at_least_floa
 if TYPE_CHECKING:
     from zerosum.game.latent import Latent
     from zerosum.game.player import Player
+    from zerosum.game.sample_spec import SampleSpec
 
 InputT = TypeVar("InputT")
 """A `DiscriminatorInput`, or any other tree of tensors (N, ...)."""
@@ -46,6 +47,7 @@ class PlayedGame(Protocol):
 
     generator: nn.Module
     discriminator: nn.Module
+    sample_spec: SampleSpec
     latent_distribution: Latent
     players: dict[str, Player]
 

@@ -22,6 +22,7 @@ from zerosum.game.terms.orthogonal import OrthogonalRegularization
 from zerosum.game.terms.paired import FeatureMatching, L1Reconstruction, PerceptualLoss
 from zerosum.game.terms.path_length import PathLength
 from zerosum.game.terms.self_supervision import SelfSupervisedReconstruction
+from zerosum.game.terms.spectra import LogMelDistance, STFTDistance
 
 __all__ = [
     "R1",
@@ -36,6 +37,7 @@ __all__ = [
     "HistoricalAveraging",
     "IdentityLoss",
     "L1Reconstruction",
+    "LogMelDistance",
     "MomentMatching",
     "OrthogonalRegularization",
     "PatchNCE",
@@ -43,6 +45,7 @@ __all__ = [
     "PerceptualLoss",
     "R1Approximate",
     "R2Approximate",
+    "STFTDistance",
     "SelfSupervisedReconstruction",
     "Term",
 ]  # fmt: skip
@@ -63,6 +66,8 @@ AnyTerm = Annotated[
     | SelfSupervisedReconstruction
     | L1Reconstruction
     | FeatureMatching
+    | LogMelDistance
+    | STFTDistance
     | PerceptualLoss
     | CycleConsistency
     | IdentityLoss

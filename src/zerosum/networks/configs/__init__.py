@@ -22,6 +22,7 @@ from zerosum.networks.configs.dcgan import DCGANDiscriminatorConfig, DCGANGenera
 from zerosum.networks.configs.fastgan import FastGANDiscriminatorConfig, FastGANGeneratorConfig
 from zerosum.networks.configs.gat import GATDiscriminatorConfig, GATGeneratorConfig
 from zerosum.networks.configs.gated_conv import GatedConvGeneratorConfig
+from zerosum.networks.configs.hifigan import HiFiGANDiscriminatorConfig
 from zerosum.networks.configs.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
 from zerosum.networks.configs.molecular_graph import MolecularGraphDiscriminatorConfig, MolecularGraphGeneratorConfig
 from zerosum.networks.configs.patchgan import PatchGANDiscriminatorConfig
@@ -36,6 +37,7 @@ from zerosum.networks.configs.stylegan2 import StyleGAN2DiscriminatorConfig, Sty
 from zerosum.networks.configs.super_resolution import RRDBGeneratorConfig, SRResNetGeneratorConfig
 from zerosum.networks.configs.tabular import TabularDiscriminatorConfig, TabularGeneratorConfig
 from zerosum.networks.configs.unet import UNetGeneratorConfig
+from zerosum.networks.configs.vocos import VocosGeneratorConfig
 
 __all__ = [
     "AnyAutoencoderConfig",
@@ -52,6 +54,7 @@ __all__ = [
     "GATGeneratorConfig",
     "GatedConvGeneratorConfig",
     "GeneratorConfig",
+    "HiFiGANDiscriminatorConfig",
     "MLPDiscriminatorConfig",
     "MLPGeneratorConfig",
     "MolecularGraphDiscriminatorConfig",
@@ -76,6 +79,7 @@ __all__ = [
     "TabularGeneratorConfig",
     "TranslatorConfig",
     "UNetGeneratorConfig",
+    "VocosGeneratorConfig",
 ]  # fmt: skip
 
 AnyGeneratorConfig = Annotated[
@@ -94,7 +98,8 @@ AnyGeneratorConfig = Annotated[
     | ResNetTranslatorConfig
     | RRDBGeneratorConfig
     | SRResNetGeneratorConfig
-    | GatedConvGeneratorConfig,
+    | GatedConvGeneratorConfig
+    | VocosGeneratorConfig,
     Field(discriminator="kind"),
 ]
 """Settings of a generator, selected by `kind`."""
@@ -111,7 +116,8 @@ AnyDiscriminatorConfig = Annotated[
     | FastGANDiscriminatorConfig
     | ProjectedDiscriminatorConfig
     | GATDiscriminatorConfig
-    | PatchGANDiscriminatorConfig,
+    | PatchGANDiscriminatorConfig
+    | HiFiGANDiscriminatorConfig,
     Field(discriminator="kind"),
 ]
 """Settings of a discriminator, selected by `kind`."""
