@@ -199,13 +199,13 @@ def encode(
 @app.command()
 def apply(
     run: ModelArgument,
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="An image, a folder of images, or a table.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="An image or a sound, a folder of them, or a table.")],
     into: IntoOption = None,
     mask: Annotated[
         Path | None,
         typer.Option(help="For inpainting: white where to fill; for a folder, a folder of masks.", show_default=False),
     ] = None,
-    degrade: Annotated[bool, typer.Option("--degrade", help="First degrade the images, as in training.")] = False,
+    degrade: Annotated[bool, typer.Option("--degrade", help="First degrade the inputs, as in training.")] = False,
     reverse: Annotated[bool, typer.Option("--reverse", help="Translate from B to A (cyclegan, season).")] = False,
     shorter_side: Annotated[
         int | None, typer.Option(help="First resize the shorter side to this many pixels.", show_default=False, min=8)
@@ -228,7 +228,7 @@ def apply(
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Translate images of any size with a run of an image-to-image recipe, or fill the missing cells of a table."""
+    """Translate images of any size or sounds of any length, or fill the missing cells of a table."""
     from zerosum import api
 
     paths = api.apply(
@@ -241,7 +241,7 @@ def apply(
     elif len(paths) == 1:
         echo_path(paths[0])
     else:
-        echo(f"{len(paths)} images in {os.path.commonpath([path.parent for path in paths])}")
+        echo(f"{len(paths)} files in {os.path.commonpath([path.parent for path in paths])}")
 
 
 def _parse_indices(flag: str, text: str) -> list[int]:

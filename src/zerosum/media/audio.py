@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.audio.codec import AudioCodec
+from zerosum.data.audio.wave_codec import WaveCodec
 from zerosum.data.codec import Codec, Items
 from zerosum.data.generated_files import LABELS_FILE
 from zerosum.errors import BadInput
@@ -27,7 +28,9 @@ from zerosum.run_folder import Json
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from zerosum.data.config import DataConfig
     from zerosum.data.dataset import Dataset
+    from zerosum.media.signals import SignalFiles
 
 SHEET_FILE, PAGE_FILE = "sheet.png", "listen.html"
 FACTS = {
@@ -48,6 +51,7 @@ class AudioMedia(MediaKind):
 
     preview_count: ClassVar[int] = 64
     batch_size: ClassVar[int] = 16
+    has_signals: ClassVar[bool] = True
     has_frames: ClassVar[bool] = True
     sequence_suffix: ClassVar[str] = audio_file.SUFFIX
 
@@ -95,6 +99,13 @@ class AudioMedia(MediaKind):
         text = render_page(samples.folder.name, _describe_page(audio), shown.sections(real, audio), audio.rate)
         write_atomically(samples.folder / PAGE_FILE, lambda part: part.write_text(text, "utf8"))
         return notes
+
+    def signal_files(self, data: DataConfig, codec: Codec, degrade: bool) -> SignalFiles:
+        """Return how sounds, or their spectrograms, are read and sounds are written."""
+        from zerosum.media.audio_signals import AudioSignals
+
+        assert isinstance(codec, WaveCodec), "a translation has samples that are waveforms"
+        return AudioSignals(codec, data.degradations, degrade)
 
     def sample_script(self, codec: Codec) -> ScriptPart:
         """Return how scripts write samples: as `write` does, after the inversion of spectrograms."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zerosum.data.dataset import Dataset
     from zerosum.media.incomplete import IncompleteFile
     from zerosum.media.raster import Images
+    from zerosum.media.signals import SignalFiles
     from zerosum.reporter import Reporter
 
 Shape: TypeAlias = tuple[int, ...]
@@ -53,6 +54,8 @@ class MediaKind(ABC):
     """Largest number of items that are generated and written at a time."""
     fills_files: ClassVar[bool] = False
     """Whether files hold items of which parts are missing: see `open_incomplete`."""
+    has_signals: ClassVar[bool] = False
+    """Whether items are signals of any length, which are translated piece by piece: see `signal_files`."""
     has_frames: ClassVar[bool] = False
     """Whether there is an image of each item."""
     is_image: ClassVar[bool] = False
@@ -116,6 +119,16 @@ class MediaKind(ABC):
             BadInput: it cannot be used.
         """
         raise BadInput(f"{path}: items of this kind of data have no missing parts that could be filled")
+
+    def signal_files(self, data: DataConfig, codec: Codec, degrade: bool) -> SignalFiles:
+        """Return how files of signals are read as inputs of a translation and written; only where `has_signals`.
+
+        Args:
+            data: the settings of the run's data.
+            codec: the codec of the run.
+            degrade: whether inputs are degraded first, as in training.
+        """
+        raise AssertionError("items of this kind are no signals")
 
     def sample_script(self, codec: Codec) -> ScriptPart:
         """Return how scripts without Zerosum write samples; by default the values of the network, not decoded."""

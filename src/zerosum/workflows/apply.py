@@ -1,4 +1,4 @@
-"""Apply a run to files: translate images, or fill the missing cells of rows."""
+"""Apply a run to files: translate images or sounds, or fill the missing cells of rows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
 from zerosum.files import write_atomically
-from zerosum.inference.load import load, open_model
+from zerosum.inference.load import load, load_translator, open_model
 from zerosum.media.incomplete import FillOptions
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.reporter import Reporter, SilentReporter, TimedProgress
 from zerosum.workflows.bounds import check_seed, check_whole_number
 from zerosum.workflows.output_paths import first_free, make_name, optional_part, outputs_folder
 from zerosum.workflows.translate import translate
+from zerosum.workflows.translate_signals import translate_signals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +44,7 @@ def apply(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> list[Path]:
-    """Translate images with a run of translation, or fill the missing cells of a table with a run of rows.
+    """Translate images or sounds with a run of translation, or fill the missing cells of a table with a run of rows.
 
     A filled table has the rows, columns and keys of the given one, of which all cells that are not missing stay as they
     are, to the last character.
@@ -52,13 +53,14 @@ def apply(
         run: the run folder, a model folder or hf:user/name: of a translation such as pix2pix, CycleGAN or ESRGAN, or of
             rows.
         source: an image file or a folder. Images may have any size. Each output is a PNG of the same name, or a
-            TIFF or .npy file where PNG does not hold it: see `zerosum.media.image_files`. Or a table with the columns
-            of the run's data, some cells of which are missing.
+            TIFF or .npy file where PNG does not hold it: see `zerosum.media.image_files`. Of a run of sounds, a sound
+            of any length, its log-mel spectrogram as a .npy file where the run takes these, or a folder of them; each
+            output is a WAV file. Or a table with the columns of the run's data, some cells of which are missing.
         into: the output folder, or for one image a .png path and for a table the path of a file; by default a folder in
             `outputs/` of the run.
         mask: for inpainting, an image, or a folder of them of equal names, that is white where pixels are to be filled;
             by default the transparent pixels are.
-        degrade: the images are like the targets of the training data: degrade them first.
+        degrade: the images or sounds are like the targets of the training data: degrade them first.
         reverse: for bidirectional runs: translate from target to input.
         shorter_side: first scale the shorter side to this number of pixels.
         network_interpolation: see `load_translator`.
@@ -91,6 +93,15 @@ def apply(
         generator = load(run, device, best=best)
         return [_fill(generator, run, Path(source), into, DEFAULT_DRAWS if draws is None else draws, seed, reporter)]
     _refuse_options({"draws": draws is not None, "seed": seed != 0}, "is for missing cells, and this run has none")
+    if MEDIA_KINDS.find(model.recipe.data.kind).has_signals:
+        _refuse_options({"mask": mask is not None, "shorter_side": shorter_side is not None}, "is for images")
+        translator = load_translator(
+            run, device, best=best, reverse=reverse, network_interpolation=network_interpolation
+        )
+        media, data = MEDIA_KINDS.find(model.recipe.data.kind), model.recipe.data
+        files = media.signal_files(data, model.read_codec().codec, degrade)
+        target = Path(into) if into else None
+        return translate_signals(translator, files, run, Path(source), target, skip_existing, reporter)
     return translate(
         model, run, source, into=into, mask=mask, degrade=degrade, reverse=reverse, shorter_side=shorter_side,
         network_interpolation=network_interpolation, best=best, skip_existing=skip_existing, device=device,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zerosum.data.kind import DATA_KINDS
 from zerosum.diagnosis.diagnose import diagnose_run
 from zerosum.diagnosis.finding import Severity
 from zerosum.diagnosis.rules.remedies import GRADIENT_PENALTIES
@@ -35,7 +36,8 @@ def report_summary(trainer: Trainer, state: RunState, recipe: Recipe, reporter: 
 def _next_commands(recipe: Recipe) -> list[str]:
     """Return the commands to suggest after training."""
     if recipe.is_translation:
-        return ["apply {run} IMAGES", "evaluate {run}"]
+        noun = DATA_KINDS.find(recipe.data.kind).noun
+        return [f"apply {{run}} {noun.upper()}S", "evaluate {run}"]
     walk = ["walk {run}"] if MEDIA_KINDS.find(recipe.data.kind).has_frames else []
     return ["sample {run} -n 64", *walk, "evaluate {run}"]
 

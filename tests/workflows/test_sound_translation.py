@@ -1,0 +1,180 @@
+"""Translation into sounds: training, applying to files of any length without seams, and evaluation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from workflow_helpers import RecordingReporter
+
+from sounds import hit, noise, sine, write_hits
+from zerosum import api
+from zerosum.data.audio.codec import PEAK
+from zerosum.data.audio.wave_codec import WaveCodec
+from zerosum.errors import BadInput
+from zerosum.inference import translator as translator_module
+from zerosum.inference.load import load_translator, open_model
+from zerosum.inference.translator import Translator
+from zerosum.media.audio_signals import AudioSignals
+from zerosum.media.signals import Signal
+from zerosum.run_folder import RunFolder
+
+soundfile = pytest.importorskip("soundfile")
+RATE, HOP = 8_000, 64
+SETTINGS: dict[str, object] = {
+    "data.size": 16, "data.rate": RATE, "data.seconds": 0.128, "data.crop": 8, "generator.width": 8,
+    "generator.blocks": 1, "discriminator.periods": [2], "discriminator.period_widths": [4, 4],
+    "discriminator.windows": [64], "discriminator.window_width": 4, "terms.log_mel.windows": [128],
+    "diagnostics.samples": 16, "diagnostics.every_examples": 32, "evaluation.every_examples": 32,
+    "evaluation.samples": 64, "evaluation.features": "log_mel",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_hits(tmp_path_factory.mktemp("hits"), per_class=16)
+
+
+@pytest.fixture(scope="module")
+def vocoder(hits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("vocoder") / "run"
+    return api.train(hits, recipe="vocoder", examples=64, batch_size=8, run=run, settings=SETTINGS).path
+
+
+@pytest.fixture(scope="module")
+def enhancer(hits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run, settings = tmp_path_factory.mktemp("enhancer") / "run", SETTINGS | {"generator.hop": HOP}
+    return api.train(hits, recipe="enhance", examples=32, batch_size=8, run=run, settings=settings).path
+
+
+def files_of(run: Path, degrade: bool = False) -> AudioSignals:
+    model = open_model(run)
+    codec = model.read_codec().codec
+    assert isinstance(codec, WaveCodec)
+    return AudioSignals(codec, model.recipe.data.degradations, degrade)
+
+
+def assert_no_seams(translator: Translator, signal: Signal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that pieces of a signal are translated as in the whole."""
+    monkeypatch.setattr(translator_module, "PIECE_VALUES", 16 * HOP)
+    pieces = list(translator.stream(signal.read, signal.length))
+    assert len(pieces) > 10
+    whole = translator._translate_whole(signal.read(0, signal.length), None)
+    torch.testing.assert_close(torch.cat(pieces, 2), whole, rtol=0, atol=1e-5)
+
+
+def test_a_vocoder_is_trained_drawn_and_evaluated(vocoder: Path) -> None:
+    folder = RunFolder(vocoder)
+    assert list((vocoder / "samples").glob("*.png"))
+    assert [row["examples"] for row in folder.rows("scores.jsonl")] == [32, 64]
+    rows = [row for row in folder.rows("log.jsonl") if "monitor/input_sensitivity" in row]
+    assert rows
+    assert all("monitor/l1_over_mean_image_l1" in row for row in rows)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_long_sound_has_no_seams(
+    vocoder: Path, enhancer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int
+) -> None:
+    sounds = np.stack([hit(20_033, seed, RATE) + noise(20_033, seed, 0.01) for seed in range(channels)], 1)
+    soundfile.write(tmp_path / "long.wav", sounds, RATE)
+    for run in (vocoder, enhancer):
+        signal = files_of(run).open(tmp_path / "long.wav")
+        assert signal.read(0, 64).shape[0] == channels
+        assert_no_seams(load_translator(run), signal, monkeypatch)
+
+
+def test_spectrograms_are_read_in_parts_as_in_the_whole(vocoder: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(5_000, 0), RATE)
+    signal, codec = files_of(vocoder).open(tmp_path / "a.wav"), files_of(vocoder).codec
+    whole = torch.nn.functional.pad(torch.from_numpy(noise(5_000, 0)), (0, 56))[None]
+    soundfile_rounding = 1e-2
+    expected = codec.log_mel_of(79).spectrogram(whole * PEAK / whole.abs().max())[:, 0]
+    assert signal.length == 79
+    for start, stop in ((0, 79), (0, 5), (10, 20), (70, 79)):
+        torch.testing.assert_close(signal.read(start, stop), expected[..., start:stop], rtol=0, atol=soundfile_rounding)
+
+
+def test_sounds_of_any_form_are_written_at_their_length_and_level(vocoder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    (source / "sub").mkdir(parents=True)
+    soundfile.write(source / "quiet.wav", 0.1 * sine(300, 16_001, 16_000), 16_000)
+    soundfile.write(source / "sub" / "stereo.flac", np.stack([sine(300, 4_000, RATE), sine(500, 4_000, RATE)], 1), RATE)
+    (source / "text.wav").write_text("no sound")
+    (source / "notes.txt").write_text("ignored")
+    reporter = RecordingReporter()
+    paths = api.apply(vocoder, source, into=tmp_path / "out", reporter=reporter)
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in paths] == ["quiet.wav", "sub/stereo.wav"]
+    quiet, rate = soundfile.read(paths[0])
+    assert (len(quiet), rate) == (8_001, RATE)
+    assert np.abs(quiet).max() < 0.15
+    assert soundfile.info(paths[1]).channels == 2
+    assert soundfile.info(paths[1]).frames == 4_000
+    assert any("text.wav" in message for message in reporter.messages)
+    with pytest.raises(BadInput, match="nothing is overwritten"):
+        api.apply(vocoder, source, into=tmp_path / "out")
+    assert api.apply(vocoder, source / "quiet.wav", into=tmp_path / "out", skip_existing=True) == []
+
+
+def test_a_spectrogram_is_translated_as_the_sound_it_is_of(vocoder: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", PEAK * sine(300, 6_400, RATE) / 0.5, RATE, subtype="FLOAT")
+    mel = files_of(vocoder).open(tmp_path / "a.wav").read(0, 100)[0].numpy()
+    np.save(tmp_path / "mel.npy", mel)
+    of_sound, of_mel = (
+        soundfile.read(api.apply(vocoder, tmp_path / name, into=tmp_path / f"{name}.out.wav")[0])[0]
+        for name in ("a.wav", "mel.npy")
+    )
+    assert np.abs(of_sound - of_mel).max() < 1e-3
+    for array, message in ((mel[:5], "takes spectrograms"), (3 * mel, "outside of -1 to 1"), (np.nan * mel, "outside")):
+        np.save(tmp_path / "bad.npy", array)
+        with pytest.raises(BadInput, match=message):
+            api.apply(vocoder, tmp_path / "bad.npy", into=tmp_path / "bad.wav")
+
+
+def test_unsuitable_options_and_files_are_refused(vocoder: Path, enhancer: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", sine(300, 4_000, RATE), RATE)
+    np.save(tmp_path / "mel.npy", np.zeros((16, 8)))
+    for options, message in (
+        ({"mask": tmp_path / "a.wav"}, "is for images"),
+        ({"reverse": True}, "one direction only"),
+        ({"draws": 3}, "missing cells"),
+        ({"into": tmp_path / "a.mp3"}, r"are written as \.wav"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            api.apply(vocoder, tmp_path / "a.wav", **options)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="translates sounds, not spectrograms"):
+        api.apply(enhancer, tmp_path / "mel.npy")
+    with pytest.raises(BadInput, match="no such file"):
+        api.apply(vocoder, tmp_path / "none.wav")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="contains no sounds"):
+        api.apply(vocoder, tmp_path / "empty")
+
+
+def test_sounds_are_degraded_on_request(enhancer: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(4_000, 0), RATE, subtype="FLOAT")
+    clean, degraded = (files_of(enhancer, degrade).open(tmp_path / "a.wav").read(0, 4_000) for degrade in (False, True))
+    assert torch.fft.rfft(degraded)[..., -200:].abs().mean() < torch.fft.rfft(clean)[..., -200:].abs().mean()
+
+
+def test_pairs_are_compared_with_griffin_lim(vocoder: Path, enhancer: Path) -> None:
+    names = ["mel_l1", "mel_cepstral", "multi_resolution_stft", "si_sdr"]
+    row = api.evaluate(vocoder, features="log_mel")
+    assert list(row["paired_metrics"]) == names
+    assert row["paired_baseline"] == "Griffin-Lim"
+    assert "Griffin-Lim" in (vocoder / "report.html").read_text("utf8")
+    row = api.evaluate(enhancer, features="log_mel")
+    assert row["paired_baseline"] == "input"
+    assert row["paired_metrics"]["si_sdr"]["input"] > -5
+
+
+def test_a_run_without_inputs_is_refused(hits: Path, tmp_path: Path) -> None:
+    for settings in ({"data.degrade": []}, {"data.degrade": ["masks"]}):
+        with pytest.raises(BadInput, match=r"data\."):
+            api.train(hits, recipe="vocoder", examples=8, run=tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_exports_of_translation_into_sounds_are_refused(vocoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no scripts yet"):
+        api.export(vocoder, "onnx", into=tmp_path / "onnx")
