@@ -31,8 +31,6 @@ from zerosum.workflows.evaluate_pairs import (
 
 TIMED_SOUNDS = 16
 """Sounds whose translation is timed one by one."""
-WANTED_GAIN = 0.3
-"""By so much of the baseline's distance that of a vocoder should be smaller."""
 
 
 def measure_times(translator: Translator, sounds: TranslationSet) -> dict[str, float]:

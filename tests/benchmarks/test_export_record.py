@@ -8,11 +8,15 @@ from zerosum.recipes.files import list_recipes
 
 RECORD = json.loads((Path(__file__).parents[2] / "docs/export.json").read_text("utf8"))["exports"]
 AT_SMALL = {"r3gan", "stylegan2", "biggan"}
+NOT_EXPORTED = {"vocoder", "enhance"}
+"""Recipes whose export is refused: there is no script that reads and writes their sounds."""
 
 
 def test_every_recipe_was_exported() -> None:
     measured = {(row["recipe"], row["size"]) for row in RECORD}
-    assert measured == {(name, "nano") for name in list_recipes()} | {(name, "small") for name in AT_SMALL}
+    assert measured == {(name, "nano") for name in list_recipes() if name not in NOT_EXPORTED} | {
+        (name, "small") for name in AT_SMALL
+    }
 
 
 def test_every_export_computes_what_its_network_computes() -> None:

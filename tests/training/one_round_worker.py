@@ -26,8 +26,18 @@ ROWS = "rows.csv"
 """A table next to the images, for the recipe of rows."""
 MOLECULES = "molecules.smi"
 """Molecules next to the images."""
-OTHER_DATA = {"table": ("tables", ROWS), "molecule": ("molecules", MOLECULES), "molgan": ("molecules", MOLECULES)}
+HITS = "hits"
+"""A folder of sounds next to the images."""
+OTHER_DATA = {
+    "table": ("tables", ROWS), "molecule": ("molecules", MOLECULES), "molgan": ("molecules", MOLECULES),
+    "vocoder": ("audio", HITS), "enhance": ("audio", HITS),
+}  # fmt: skip
 """Kind and file of the data of recipes that are not for images."""
+OF_SOUNDS: dict[str, object] = {
+    "data.size": 16, "data.rate": 8_000, "data.seconds": 0.128, "data.crop": 8, "generator.width": 8,
+    "generator.blocks": 1, "discriminator.windows": [128], "terms.log_mel.windows": [128], "terms.stft.windows": [128],
+}  # fmt: skip
+"""Settings of tiny games of sounds."""
 
 
 def build_recipe(name: str, images: Path) -> Recipe:
@@ -45,6 +55,7 @@ def build_recipe(name: str, images: Path) -> Recipe:
     if recipe == "table":
         settings["terms.moments.weight"] = 0  # each rank compares the moments of its own part of the batch
     own = OTHER_DATA.get(recipe)
+    settings |= OF_SOUNDS if own and own[1] == HITS else {}
     keywords["data.source"] = ("`source`", str(images.with_name(own[1]) if own else images))
     if own is None:
         settings |= {"data.size": 32, "data.fit": "crop", "data.channels": 3 if translates else 1}

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from one_round_worker import MOLECULES, ROWS
+from one_round_worker import HITS, MOLECULES, ROWS
 from PIL import Image
 from rank_killer import train_with_kills, weights_hash
 from rank_worker import train_and_save
 from safetensors.torch import load_file
 
 from fork_server import RunOn
+from sounds import write_hits
 from zerosum.run_folder import RunFolder
 
 HERE = Path(__file__).parent
@@ -54,6 +55,7 @@ def test_every_recipe_plays_the_same_game_on_two_ranks(tmp_path: Path, run_on: R
     for folder in (single, double):
         folder.mkdir()
     write_rows(tmp_path / ROWS)
+    write_hits(tmp_path / HITS, per_class=16)
     ends = ["O", "N", "F", "Cl", "Br", "=O", "#N", "S"]
     (tmp_path / MOLECULES).write_text("\n".join("C" * n + end for n in range(1, 8) for end in ends))
     worker = HERE / "one_round_worker.py"

@@ -22,6 +22,8 @@ MAX_LOG_MAGNITUDE = 5.0
 """Largest logarithm of the magnitude of a bin, so that no sound explodes early in training."""
 MOMENTUM = 0.9
 """By how much of the last change a step of the fit goes on."""
+DIFFERENTIATED_STEPS = 4
+"""Steps of the fit through which gradients go."""
 COMPRESSION = 0.3
 """Exponent of the magnitudes of an input, so that quiet bins are seen next to loud ones."""
 _TINY = 1e-7
@@ -173,7 +175,8 @@ class SpectrogramVocoder(nn.Module):
 
     The spectrum that the backbone gives is fitted to the bands of the input in several steps, each of which goes
     through a waveform, as those of Griffin and Lim do, and through which the network is trained (Masuyama et al. 2019,
-    "Deep Griffin-Lim iteration", arXiv:1903.03971). They have momentum (Perraudin, Balazs and Sondergaard 2013).
+    "Deep Griffin-Lim iteration", arXiv:1903.03971). They have momentum (Perraudin, Balazs and Sondergaard 2013). Only
+    the last steps are differentiated, as if the others changed nothing (Fung et al. 2021, arXiv:2103.12803).
     """
 
     condition_inputs: tuple[str, ...] = ()
@@ -202,13 +205,19 @@ class SpectrogramVocoder(nn.Module):
         frames = functional.pad(inputs, (0, 1), mode="replicate")
         power = from_unit(at_least_float32(frames).flip(1))
         spectrum = self.backbone(frames) * self.bands.guess_magnitudes(power)
-        change = torch.zeros_like(spectrum)
-        former = torch.zeros_like(spectrum)
-        for step in range(self.fitting_steps):
+        last_steps = min(self.fitting_steps, DIFFERENTIATED_STEPS)
+        with torch.no_grad():
+            change = self._fit(spectrum, power, self.fitting_steps - last_steps) - spectrum
+        return self.transform.waves(self._fit(spectrum + change, power, last_steps))[:, None]
+
+    def _fit(self, spectrum: Tensor, power: Tensor, steps: int) -> Tensor:
+        """Return spectra (N, F, W) after steps towards the power in bands (N, H, W)."""
+        former, change = spectrum, torch.zeros_like(spectrum)
+        for step in range(steps):
             consistent = self.transform.spectrum(self.transform.waves(spectrum))
             change, former = consistent - former if step else change, consistent
             spectrum = self.bands.fit(consistent + MOMENTUM * change, power)
-        return self.transform.waves(spectrum)[:, None]
+        return spectrum
 
 
 class WaveformCorrector(nn.Module):

@@ -201,8 +201,7 @@ def _evaluate_translation(
         options, task = choose_unbiased_features(options, task, recipe.pretrained_features, dataset)
         request.require_enough_examples(task, options.neighbors)  # before pairs are compared in vain
         if test_set.dataset.has_targets:
-            metadata["paired_metrics"] = evaluate_pairs.compute_paired_scores(translator, test_set, reporter)
-            metadata["paired_baseline"] = test_set.dataset.baseline_name
+            metadata |= evaluate_pairs.compare_pairs(translator, test_set, reporter)
 
         def save_examples(figures: Path) -> list[Path]:
             return [evaluate_pairs.save_example_grid(translator, test_set, figures / "translations.png")]

@@ -146,6 +146,12 @@ def build_translation_task(
 # ---------------------------------------------------------------------- pairs
 
 
+def compare_pairs(translator: Translator, translation_set: TranslationSet, reporter: Reporter) -> Row:
+    """Return what a record of an evaluation says of pairs: their scores, and what the baseline is."""
+    scores = compute_paired_scores(translator, translation_set, reporter)
+    return {"paired_metrics": scores, "paired_baseline": translation_set.dataset.baseline_name}
+
+
 def compute_paired_scores(translator: Translator, translation_set: TranslationSet, reporter: Reporter) -> Row:
     """Compare each translation with its target, and each input with its target as a baseline.
 

@@ -38,7 +38,7 @@ class VocosGeneratorConfig(GeneratorConfig):
     """Number of blocks; each sees three more frames on either side."""
     hidden_factor: Annotated[int, Field(ge=1, le=8)] = 3
     """Channels within a block, as a multiple of `width`."""
-    fitting_steps: Annotated[int, Field(ge=0, le=64)] = 16
+    fitting_steps: Annotated[int, Field(ge=0, le=64)] = 32
     """Of spectrograms: steps that bring the bands of the output to those of the input (arXiv:1903.03971)."""
     hop: Annotated[int, Field(ge=16, le=4096)] = 256
     """Numbers of a waveform from one frame to the next, where inputs are waveforms; of spectrograms it follows."""

@@ -1,0 +1,45 @@
+"""Test the comparison of the benchmark of vocoders."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from vocoder import measure_times, print_results
+
+from sounds import write_hits
+from zerosum.data.audio.config import AudioDataConfig
+from zerosum.data.kind import LoadOptions, load_dataset
+from zerosum.inference.translator import Translator
+from zerosum.networks.configs import VocosGeneratorConfig
+from zerosum.workflows.evaluate_pairs import TranslationSet
+
+
+def test_both_methods_are_timed_on_one_thread(tmp_path: Path) -> None:
+    source = str(write_hits(tmp_path, per_class=8))
+    data = AudioDataConfig(source=source, size=16, rate=8_000, seconds=0.128, degrade=("mel",))
+    dataset, threads = load_dataset(data, LoadOptions()), torch.get_num_threads()
+    network = VocosGeneratorConfig(width=8, blocks=1).build(0, dataset.spec, 0, dataset.input_spec)
+    translator = Translator(network.eval(), (16, 16), (1, 1024), "0")
+    times = measure_times(translator, TranslationSet.from_dataset(dataset, held_out=True))
+    assert set(times) == {"vocoder", "baseline"}
+    assert min(times.values()) > 0
+    assert torch.get_num_threads() == threads
+
+
+def test_each_score_is_printed_with_its_gain(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {"mel_l1": {"value": 0.5, "error": 0.1, "input": 1.0}}
+    print_results(
+        {
+            "sounds": 3,
+            "source": "hits",
+            "examples": 64,
+            "baseline": "Griffin-Lim",
+            "scores": scores,
+            "seconds_per_second": {"vocoder": 0.05, "baseline": 0.06},
+        }
+    )
+    assert "smaller by 50%" in capsys.readouterr().out
