@@ -1,6 +1,9 @@
 """Evaluation during training of a translator: no output is compared with its own target."""
 
+import time
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -67,3 +70,19 @@ def test_fewer_translations_are_compared_with_as_many_targets() -> None:
     evaluator = OnlineEvaluator(PIXELS, CPU, dataset, 20, TranslatedSamples(dataset), is_paired=True)
     assert len(evaluator.real) == 20
     assert np.array_equal(evaluator.game_samples(PerfectTranslator(), 0, 20), evaluator.real.take(np.arange(20)))
+
+
+def test_decoding_is_part_of_the_time_of_an_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = make_paired_dataset(3)
+    decode = ImageCodec.decode
+
+    def decode_slowly(self: ImageCodec, sample: Tensor, seed: Tensor) -> np.ndarray:
+        time.sleep(0.01 * len(seed))
+        return decode(self, sample, seed)
+
+    monkeypatch.setattr(ImageCodec, "decode", decode_slowly)
+    evaluator = OnlineEvaluator(PIXELS, CPU, dataset, NUM_HELD_OUT, TranslatedSamples(dataset), is_paired=True)
+    assert evaluator.estimate_seconds() > 0.01 * NUM_HELD_OUT
+    undecoded = OnlineEvaluator(PIXELS, CPU, dataset, NUM_HELD_OUT, TranslatedSamples(dataset), sample_network=PIXELS)
+    monkeypatch.setattr(ImageCodec, "decode", None)  # which would fail
+    assert undecoded.estimate_seconds() > 0

@@ -1,8 +1,8 @@
 """Faults of a sound that are heard without another one to compare with: silence, clicks and abrupt ends.
 
 Each is a number of which up to 1 is no fault. Real sounds have some of all, so that the monitor compares samples with
-real sounds that were made of their spectrograms in the same way. Of 96 drum hits made so, the largest click is 2.3 and
-the next ones are below 1.
+real sounds that were made of their spectrograms in the same way. Of 256 drum hits made so, 19 in 20 are below 0.9 in
+all, and a few have real clicks (up to 13) or real ends (up to 5).
 """
 
 from __future__ import annotations
