@@ -17,6 +17,8 @@ from zerosum.evaluation.evaluator import feature_network, open_feature_extractor
 from zerosum.evaluation.features.base import FeatureNetwork
 from zerosum.evaluation.kinds import molecules, molecules_analysis
 from zerosum.evaluation.kinds.base import EVALUATION_KINDS
+from zerosum.evaluation.metrics.base import ItemComparison
+from zerosum.evaluation.metrics.molecules.novelty import unique_share, unique_share_of_part
 from zerosum.evaluation.online import OnlineEvaluator
 from zerosum.evaluation.request import EvaluationOptions, EvaluationTask
 from zerosum.evaluation.result import EvaluationResult
@@ -145,11 +147,21 @@ def test_during_training_samples_that_are_no_molecules_have_features_of_their_ow
     assert "kid_chemnet" in rows[0]["scores"]
 
 
-def test_unique_molecules_among_the_first_of_many() -> None:
-    """MOSES takes the first of the valid samples."""
-    texts = np.array(["C("] * 3 + ["C" * (1 + number % 400) for number in range(800)] + ["O"] * 200 + ["N"])
-    analysis = molecules_analysis.MoleculeAnalysis(["" if text == "C(" else text for text in texts.tolist()])
-    assert molecules.unique_share(analysis.valid[:1_000]) == 401 / 1_000
+def test_unique_molecules_among_a_part_of_many(evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order does not matter: texts of a file are compared in that of their content, so that they repeat in runs."""
+    texts = [*("C" * (1 + number % 400) for number in range(800)), *["O"] * 200]
+    shares = [unique_share(np.random.default_rng(seed).permutation(texts)[:300].tolist()) for seed in range(200)]
+    assert unique_share_of_part(sorted(texts), 300) == pytest.approx(np.mean(shares), abs=0.005)
+    assert unique_share_of_part(texts, 1_000) == unique_share(texts) == 0.401
+    assert unique_share_of_part([str(number) for number in range(30_000)], 10_000) == pytest.approx(1, abs=1e-12)
+    monkeypatch.setattr(
+        molecules, "analyze_samples", lambda items, progress: molecules_analysis.MoleculeAnalysis(items.tolist())
+    )
+    repeated = np.array(["C" * number for number in range(1, 41) for _ in range(50)])
+    compared = ItemComparison(repeated, repeated, None, 0, None, evaluated.dataset)
+    scores = {metric.name: metric.compute(compared) for metric in molecules.METRICS if metric.name.startswith("unique")}
+    values_of = {name: score.value for name, score in scores.items() if score}
+    assert values_of == {"unique": 0.02, "unique_1k": pytest.approx(0.04, abs=1e-6)}
 
 
 def test_a_large_set_is_analyzed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

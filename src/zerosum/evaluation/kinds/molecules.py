@@ -26,7 +26,7 @@ from zerosum.evaluation.metrics.base import ItemComparison, ItemMetric
 from zerosum.evaluation.metrics.molecules.distributions import wasserstein_distance
 from zerosum.evaluation.metrics.molecules.diversity import internal_diversity
 from zerosum.evaluation.metrics.molecules.fragments import cosine_similarity
-from zerosum.evaluation.metrics.molecules.novelty import novel_share, unique_share
+from zerosum.evaluation.metrics.molecules.novelty import novel_share, unique_share, unique_share_of_part
 from zerosum.evaluation.metrics.score import Score, mean_score
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def _unique(c: ItemComparison) -> Score:
 
 
 def _unique_at(count: int, c: ItemComparison) -> Score | None:
-    """Return the unique share of the first `count` valid samples; None if there are fewer."""
+    """Return the unique share of `count` valid samples; None if there are fewer."""
     texts = _samples(c).valid
-    return Score(unique_share(texts[:count])) if len(texts) >= count else None
+    return Score(unique_share_of_part(texts, count)) if len(texts) >= count else None
 
 
 def _novel(c: ItemComparison) -> Score | None:
@@ -175,8 +175,8 @@ METRICS = (
         explain=_explain_valid,
     ),
     _metric("unique", "fraction of the valid samples that differ from all earlier ones", _unique),
-    _metric("unique_1k", "that fraction of the first 1,000 valid samples", partial(_unique_at, 1_000)),
-    _metric("unique_10k", "that fraction of the first 10,000 valid samples", partial(_unique_at, 10_000)),
+    _metric("unique_1k", "that fraction of 1,000 valid samples", partial(_unique_at, 1_000)),
+    _metric("unique_10k", "that fraction of 10,000 valid samples", partial(_unique_at, 10_000)),
     ItemMetric(
         "novel",
         "fraction of the different valid samples that are no training {noun}",

@@ -5,6 +5,7 @@ Polykovskiy et al. 2020, arXiv:1811.12823, section 4. All are counted by canonic
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -22,6 +23,22 @@ def unique_share(texts: Sequence[str]) -> float:
         0.75
     """
     return len(set(texts)) / len(texts)
+
+
+def unique_share_of_part(texts: Sequence[str], count: int) -> float:
+    """Return the expected number of different texts among `count` of N texts, divided by `count`, 1 <= count <= N.
+
+    MOSES takes the first ones. Of samples that were drawn in turn, these have the same expectation; in a file, equal
+    texts may stand next to each other, and they do where texts are in the order of their content.
+
+    Example:
+        >>> unique_share_of_part(["C", "C", "CC", "CC"], 2), unique_share_of_part(["C", "C", "CC", "CC"], 4)
+        (0.8333333333333333, 0.5)
+    """
+    numbers, frequencies = np.unique(list(Counter(texts).values()), return_counts=True)
+    others = len(texts) - count  # a text of which there are n is missing if all n are among these
+    missing = [np.prod((others - np.arange(n)).clip(0) / (len(texts) - np.arange(n))) for n in numbers.tolist()]
+    return min(1.0, float((frequencies * (1 - np.array(missing))).sum() / count))
 
 
 def novel_share(texts: Iterable[str], known: NDArray[np.uint64]) -> Score:
