@@ -13,7 +13,7 @@ import torch
 from molecule_data import molecule_file, molecule_texts
 from zerosum.data.former_data import FormerData, FormerSplit
 from zerosum.data.kind import DATA_KINDS, LoadOptions, load_dataset
-from zerosum.data.molecules import ingest, labels
+from zerosum.data.molecules import encode_table, ingest, labels
 from zerosum.data.molecules.chemistry import kekule_smiles
 from zerosum.data.molecules.codec import MoleculeCodec
 from zerosum.data.molecules.config import MoleculeDataConfig
@@ -231,6 +231,9 @@ def test_nothing_is_computed_twice(small: Path, tmp_path: Path, monkeypatch: pyt
     assert again.fingerprint == first.fingerprint
     assert isinstance(again.values, np.memmap)
     assert again.codec.settings() == first.codec.settings()
+    monkeypatch.setattr(encode_table, "map_chunks", None)
+    later = load(small, LoadOptions(codec=first.codec))  # as a run is resumed, evaluated or sampled
+    assert later.fingerprint == first.fingerprint
 
 
 def test_another_file_of_the_same_content_is_in_the_cache(write: WriteFn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,6 +277,7 @@ def test_a_run_that_starts_from_another_one_has_its_vocabulary(write: WriteFn) -
     own = load(path, LoadOptions(codec=codec))
     assert own.codec is codec
     assert texts_of(own) == TEXTS[:40]
+    assert not any("start from a run on many" in note for note in own.summary.notes), "it does"
     assert isinstance(own.conditions, dict)
     assert own.conditions["known"].all()
     with pytest.raises(BadInput, match=r"`data\.properties` qed: the run was trained with logp, qed; leave it out"):

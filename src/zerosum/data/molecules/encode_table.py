@@ -117,8 +117,14 @@ def load_encoded(
         np.save(folder / "kept.npy", encoded.kept)
         (folder / "counts.json").write_text(json.dumps([encoded.unknown, encoded.too_long]), encoding="utf-8")
 
-    identity = f"encoded {key} {json.dumps(tokens)} {length}"
-    return load_or_make(identity, lambda: encode_table(table, tokens, length, progress), load, save)
+    identity = f"encoded {key} {json.dumps(tokens)}"
+    if length is not None:  # that of a run on this table, perhaps, which was encoded when its length was not known
+        entry = cache.root() / _entry_name(f"{identity} {None}")
+        own = load(entry)
+        if own is not None and own.raw.shape[1] == length:
+            cache.touch(entry)
+            return own
+    return load_or_make(f"{identity} {length}", lambda: encode_table(table, tokens, length, progress), load, save)
 
 
 def encode_table(
@@ -186,7 +192,6 @@ def load_or_make(
         load: returns what the entry in a folder holds, or None if it is absent or damaged.
         save: writes it into a new folder.
     """
-    key = f"molecules-{hashlib.blake2b(f'{cache.VERSION} {identity}'.encode(), digest_size=16).hexdigest()}"
     made: list[T] = []
 
     def write(folder: Path) -> None:
@@ -194,6 +199,11 @@ def load_or_make(
         save(made[0], folder)
 
     try:
-        return cache.load_or_write(key, load, write)
+        return cache.load_or_write(_entry_name(identity), load, write)
     except cache.CacheWriteError:
         return made[0] if made else make()
+
+
+def _entry_name(identity: str) -> str:
+    """Return the name of the entry of the cache that depends on what a text says."""
+    return f"molecules-{hashlib.blake2b(f'{cache.VERSION} {identity}'.encode(), digest_size=16).hexdigest()}"

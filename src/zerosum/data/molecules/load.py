@@ -110,15 +110,11 @@ def _load_for_run(
     if missing := [printable(name) for name in plan.columns if name not in columns]:
         notes.append(f"the file has no column {', '.join(missing)}, so this property is not known of any molecule")
     train, held_out = split_molecules(data, options, table)
-    key = f"{ingest.key} {codec.tokens} {codec.max_tokens}"  # of which it depends which molecules are known
+    key = ingest.key
+    if encoded.unknown or encoded.too_long:  # else the same molecules have been labeled before the run was trained
+        key = f"{key} {codec.tokens} {codec.max_tokens}"
     labels = read_labels(plan, file, table, key, data.max_labeled, options.progress)
-    return _build(
-        data,
-        _Molecules(table, encoded.raw, labels, codec.properties, [*notes, *_note_few(len(labels))]),
-        codec,
-        train,
-        held_out,
-    )
+    return _build(data, _Molecules(table, encoded.raw, labels, codec.properties, notes), codec, train, held_out)
 
 
 def _encode_for_run(
@@ -193,7 +189,7 @@ def _build(
 
 
 def _note_few(count: int) -> list[str]:
-    """Return a sentence for the user if molecules to train on are few."""
+    """Return a sentence for the user if molecules to train on from scratch are few."""
     if count >= FEW_MOLECULES:
         return []
     return [f"{pluralize(count, 'molecule')}: too few to learn chemistry from, so a generator makes hardly any valid "
