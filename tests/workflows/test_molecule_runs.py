@@ -2,15 +2,21 @@
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 from workflow_helpers import RecordingReporter
 
 import zerosum
 from zerosum.data.molecules.chemistry import canonical_smiles
 from zerosum.errors import BadInput
+from zerosum.run_folder import RunFolder
+from zerosum.training.trainer import Trainer
 
 
 def read(folder: Path) -> list[dict[str, str]]:
@@ -92,10 +98,35 @@ def test_a_molecule_has_a_code_and_neighbors(trained_molecules: Path, tmp_path: 
         zerosum.encode(trained_molecules, "CCO", into=folder)
 
 
+def test_a_reconstruction_is_named_in_its_canonical_form(trained_molecules: Path, tmp_path: Path) -> None:
+    """Networks write single and double bonds for aromatic ones; users read what `sample` writes, too."""
+    from zerosum.workflows.encode_text import _name
+
+    generator = zerosum.load(trained_molecules)
+    assert _name(np.array(["C1=CC=CC=C1", "OCC", "C("]), generator) == ["c1ccccc1", "CCO", "C("]
+
+
+def test_without_properties_a_recipe_that_takes_them_says_what_to_set(chain_file: Path, tmp_path: Path) -> None:
+    settings: dict[str, object] = {"data.properties": "", "evaluation.features": "none", "diagnostics.probe": False}
+    off = "set `generator.condition`, `discriminator.condition` and `autoencoder.condition` to none, and"
+    with pytest.raises(BadInput, match=rf"has no property .*`data.properties`, or {off} `game.prediction_weight` to 0"):
+        zerosum.train(chain_file, recipe="molecule", run=tmp_path / "run", examples=64, settings=settings)
+    assert not (tmp_path / "run").exists()
+    settings |= {f"{network}.condition": "none" for network in ("generator", "discriminator", "autoencoder")}
+    settings |= {"game.prediction_weight": 0, "autoencoder.decoder_width": 16, "autoencoder.encoder_width": 16}
+    run = zerosum.train(
+        chain_file, recipe="molecule", run=tmp_path / "run", examples=64, batch_size=16, settings=settings
+    )
+    with pytest.raises(BadInput, match="`given` logp: this generator takes no conditions"):
+        zerosum.sample(run.path, 2, given={"logp": 1}, into=tmp_path / "samples")
+    assert len(zerosum.load(run.path).sample(2)) == 2
+
+
 def test_a_walk_leads_from_one_molecule_to_another(trained_molecules: Path, tmp_path: Path) -> None:
     image, texts = zerosum.walk(trained_molecules, between=("CCO", "NCCCN"), steps=5, into=tmp_path / "walk")
     assert image.suffix == ".png"
     lines = texts.read_text().splitlines()
+    assert all(canonical_smiles(line) in (line, None) for line in lines)
     ends = [zerosum.walk(trained_molecules, between=(text, text), steps=2, into=tmp_path / text)[1].read_text().split()
             for text in ("CCO", "NCCCN")]  # fmt: skip
     assert len(lines) == 5
@@ -110,3 +141,39 @@ def test_samples_without_an_encoder_have_no_codes(trained_ring: Path, tmp_path: 
     for call in (lambda: zerosum.encode(trained_ring, "CCO"), lambda: zerosum.walk(trained_ring, between=("C", "N"))):
         with pytest.raises(BadInput, match="`run`: its generator has no encoder"):
             call()
+
+
+def log_of(run: Path) -> list[dict[str, object]]:
+    clock = {"seconds", "examples_per_second"}
+    return [{name: value for name, value in row.items() if name not in clock} for row in RunFolder(run).rows()]
+
+
+def test_a_run_interrupted_in_both_stages_is_resumed_exactly(
+    chain_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the molecules have no label, so that the predictor's values stand for theirs."""
+    settings = {
+        "autoencoder.encoder_width": 24, "autoencoder.decoder_width": 24, "autoencoder.predictor_width": 16,
+        "generator.width": 16, "discriminator.width": 16, "data.properties": ["logp"], "data.max_labeled": 75,
+        "evaluation.features": "none", "diagnostics.probe": False, "training.precision": "float32",
+        "training.tick_examples": 32,
+    }  # fmt: skip
+    keywords = {"recipe": "molecule", "examples": 320, "batch_size": 32, "settings": settings}
+    whole = zerosum.train(chain_file, run=tmp_path / "whole", **keywords).path  # type: ignore[arg-type]
+    set_progress = Trainer._set_progress
+
+    def interrupt(self: Trainer, progress) -> None:
+        set_progress(self, progress)
+        if progress.round in (3, 8):  # the autoencoder's stage is over after 5.5 rounds
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "_set_progress", interrupt)
+    run = tmp_path / "parts"
+    assert zerosum.train(chain_file, run=run, **keywords).state == "interrupted"  # type: ignore[arg-type]
+    states = [zerosum.resume(run).state, zerosum.resume(run).state]
+    assert states == ["interrupted", "done"]
+    assert log_of(run) == log_of(whole)
+    found, weights = (load_file(RunFolder(path).checkpoints()[-1] / "networks.safetensors") for path in (run, whole))
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
+    assert zerosum.load(run).sample(8, seed=2) == zerosum.load(whole).sample(8, seed=2)

@@ -159,6 +159,16 @@ class DataKind(ABC):
         """
         return ()
 
+    def explain_missing_conditions(self, recipe: str) -> str:
+        """Return why data without a condition do not suit a recipe whose networks take one, and what to do.
+
+        It follows the name of the source in a message.
+        """
+        return (
+            f"has no classes, and recipe {recipe} is class-conditional: {self.class_hint}, or choose another `recipe`, "
+            "such as auto"
+        )
+
     @abstractmethod
     def load(self, data: DataConfig, options: LoadOptions, inspection: Inspection | None = None) -> Dataset:
         """Load data whose open settings are chosen.

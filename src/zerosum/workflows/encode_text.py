@@ -54,7 +54,7 @@ def encode_text(
 
     codes = TextCodes.of(generator)
     code = codes.encode("item", [text])
-    (rebuilt,) = codes.decode(code).tolist()
+    (rebuilt,) = _name(codes.decode(code), generator)
     found = _draw_neighbors(codes, text, neighbors, seed)
     default = outputs_folder(run) / make_name(generator.checkpoint, "encode", text, f"seed{seed}")
     path = Path(into) if into else first_free(default, lambda candidate: [candidate])
@@ -126,8 +126,14 @@ def walk_between(
     image_path, text_path = files(stem)
     with files_removed_on_error([image_path, text_path]):
         save_image(MEDIA_KINDS.find(generator.kind).draw(items, columns=min(steps, 10)), image_path)
-        text_path.write_text("".join(f"{item}\n" for item in items.tolist()), "utf8")
+        text_path.write_text("".join(f"{name}\n" for name in _name(items, generator)), "utf8")
     return [image_path, text_path]
+
+
+def _name(items: Items, generator: Generator) -> list[str]:
+    """Return items (N,) as users write them, molecules in their canonical form; an invalid one as it is."""
+    names = generator.codec.item_scores().name_items(items)
+    return [name or str(item) for name, item in zip(names, items.tolist(), strict=True)]
 
 
 def _check_new(into: str | Path | None) -> None:

@@ -100,11 +100,8 @@ class TrainingSetup:
         dataset = self._share_codec(dataset)
         has_conditions = bool(dataset.classes) or dataset.codec.condition_spec is not None
         if self.recipe.is_conditional and not has_conditions:
-            hint = DATA_KINDS.find(data.kind).class_hint
-            raise BadInput(
-                f"{data.source} has no classes, and recipe {self.recipe.name} is class-conditional: {hint}, or choose "
-                "another `recipe`, such as auto"
-            )
+            reason = DATA_KINDS.find(data.kind).explain_missing_conditions(self.recipe.name)
+            raise BadInput(f"{data.source} {reason}")
         if self.recipe.training.batch_size > MAX_EPOCHS_PER_BATCH * len(dataset.train):
             raise BadInput(
                 f"`training.batch_size` {self.recipe.training.batch_size}: more than {MAX_EPOCHS_PER_BATCH} times the "

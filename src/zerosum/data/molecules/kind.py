@@ -28,7 +28,6 @@ class Molecules(DataKind):
     name: ClassVar[str] = "molecules"
     noun: ClassVar[str] = "molecule"
     extra: ClassVar[str] = "molecules"
-    class_hint: ClassVar[str] = "molecules have properties in place of classes, which can be given when sampling"
     publishes_items: ClassVar[bool] = True
     takes_over_codec: ClassVar[bool] = True
     variants: ClassVar[tuple[str, ...]] = ("molecules",)
@@ -85,6 +84,14 @@ class Molecules(DataKind):
             return load_graph_molecules(data, options, codec=dataset.codec)
         assert isinstance(dataset.codec, MoleculeCodec), "molecules have no other codec"
         return load_molecules_like(data, dataset.codec, options)
+
+    def explain_missing_conditions(self, recipe: str) -> str:
+        """Return that no property is named, and which settings turn off what takes them."""
+        return (
+            f"has no property that samples could be asked for, and the networks of recipe {recipe} take them: name "
+            "some in `data.properties`, or set `generator.condition`, `discriminator.condition` and "
+            "`autoencoder.condition` to none, and `game.prediction_weight` to 0"
+        )
 
     def choose_common_settings(self, sources: Mapping[str, str], given: Mapping[str, object]) -> MoleculeDataConfig:
         """Return settings that take the molecules of all sources, without properties.
