@@ -17,7 +17,9 @@ LAYERS = (
 """Folders and root modules from top to bottom; a module imports from its own layer and from those below it."""
 ROOT_MODULES = {"api", "errors", "files", "reporter", "run_folder", "settings", "units"}
 MAX_ROOT_MODULES = 8
-GAME_OF_NETWORKS = {"game.mel_filters", "game.sample_spec", "game.seeded_rng", "game.shared_batch", "game.types"}
+GAME_OF_NETWORKS = {
+    "game.given_values", "game.mel_filters", "game.sample_spec", "game.seeded_rng", "game.shared_batch", "game.types",
+}  # fmt: skip
 """The modules of the game that networks may import."""
 GAME_OF_TRAINING = GAME_OF_NETWORKS | {"game.game", "game.player", "game.schedule"}
 """The modules of the game that the training loop may import: players and moves, no variant."""
