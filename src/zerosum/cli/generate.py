@@ -45,14 +45,15 @@ def sample(
     ] = math.inf,
     label: ClassOption = None,
     given: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--given",
             "--condition",
-            help="Given values of all samples: cut=Ideal,color=E by columns; of other data numbers, 0.5,-1.",
+            help="Given values of all samples: cut=Ideal,color=E by columns (may be repeated); of other data numbers, "
+            "0.5,-1.",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     wishes: Annotated[
         list[str] | None,
         typer.Option("--want", help="A given value, such as qed=0.9; may be repeated.", show_default=False),
@@ -75,8 +76,8 @@ def sample(
     with redirect_stdout(sys.stderr):  # standard output is the path alone, for scripts
         folder = api.sample(
             run, num_samples, first=first, each=each, seed=seed, truncation=truncation, label=label,
-            given=add_wishes(parse_given(given), wishes or []), where=where, temperature=temperature, into=into,
-            best=best, device=device, reporter=create_reporter(),
+            given=add_wishes(parse_given(",".join(given or [])), wishes or []), where=where,
+            temperature=temperature, into=into, best=best, device=device, reporter=create_reporter(),
         )  # fmt: skip
     echo_path(folder)
 
