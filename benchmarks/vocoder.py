@@ -18,6 +18,7 @@ import torch
 
 import zerosum
 from zerosum.data.dataset import as_tensor
+from zerosum.evaluation.metrics.registry import find_described
 from zerosum.inference.load import load_translator, read_recipe
 from zerosum.inference.translator import Translator
 from zerosum.reporter import Reporter, SilentReporter
@@ -29,6 +30,7 @@ from zerosum.workflows.evaluate_pairs import (
     save_example_grid,
 )
 
+LOWER_IS_BETTER = {metric.name for metric in find_described() if metric.lower_is_better}
 TIMED_SOUNDS = 16
 """Sounds whose translation is timed one by one."""
 
@@ -76,8 +78,8 @@ def print_results(results: dict[str, object]) -> None:
     assert isinstance(times, dict), "a table by method"
     print(f"{results['sounds']} sounds of {results['source']}, after {results['examples']:,} examples")
     for name, score in scores.items():
-        gain = 1 - score["value"] / score["input"]
-        print(f"  {name:<22} {score['value']:8.3f}  {results['baseline']} {score['input']:8.3f}  smaller by {gain:.0%}")
+        gain = f"smaller by {1 - score['value'] / score['input']:.0%}" if name in LOWER_IS_BETTER else ""
+        print(f"  {name:<22} {score['value']:8.3f}  {results['baseline']} {score['input']:8.3f}  {gain}".rstrip())
     print(f"  seconds of computing a second of sound: {times['vocoder']:.3f}, baseline {times['baseline']:.3f}")
 
 
