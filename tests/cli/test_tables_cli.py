@@ -14,9 +14,7 @@ def run(trained_table: Path, workdir: Path) -> Path:
 
 def test_given_columns_and_filters(run: Path, run_cli) -> None:
     given = ("--given", 'city="Linz, Nord"', "--given", 'net="12,34"')
-    code, out, err = run_cli(
-        "sample", "r", "-n", "5", *given, "--where", "age>20 and member=no", "--into", "s"
-    )
+    code, out, err = run_cli("sample", "r", "-n", "5", *given, "--where", "age>20 and member=no", "--into", "s")
     assert (code, out.strip()) == (0, "s"), err
     names, *rows = Path("s/samples.csv").read_text("cp1252").splitlines()
     assert names.startswith("id;city;country;net;")
