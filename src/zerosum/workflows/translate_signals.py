@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput
 from zerosum.files import remove_temporary_files
-from zerosum.inference.translator import Translator
 from zerosum.reporter import Reporter, TimedProgress
 from zerosum.workflows.output_paths import make_name, outputs_folder
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from zerosum.inference.translator import Translator
     from zerosum.media.signals import Signal, SignalFiles
 
 
