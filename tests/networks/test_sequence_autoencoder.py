@@ -154,6 +154,34 @@ def test_the_predictor_learns_from_true_values_and_completes_what_the_decoder_is
     assert build(condition="none").predict(codes) is None
 
 
+@torch.no_grad()
+def test_guidance_adds_the_difference_that_the_condition_makes() -> None:
+    network = build(condition="given", guidance=3.0, decoding_noise=0)
+    count = 4000
+    codes, seeds = torch.randn(1, 4).expand(count, -1), seeded_rng.derive_seeds(0, 0, count)
+    known = {"values": torch.ones(count, 2), "known": torch.ones(count, 2)}
+    logits = []
+    for condition in (known, {"values": torch.ones(count, 2), "known": torch.zeros(count, 2)}):
+        context = network._join_context(codes, torch.zeros(count), condition)[:1]
+        inputs = network.decoder_embedding(torch.tensor([5])) + network.context_to_input(context)
+        output, _ = network.decoder(inputs[:, None], torch.tanh(network.context_to_state(context))[None])
+        logits.append(network.to_logits(output[:, 0]))
+    told, unguided = logits
+    expected = (unguided + 3 * (told - unguided)).softmax(1)[0]
+    counts = torch.bincount(network.decode(codes, seeds, known)[:, 0].long(), minlength=5)
+    chi_square = float(((counts - count * expected).square() / (count * expected)).sum())
+    assert chi_square < 18.5  # 4 degrees of freedom: exceeded by chance once in 1,000 times; the seed is fixed
+    assert ((counts - count * told.softmax(1)[0]).square() / (count * told.softmax(1)[0])).sum() > 18.5
+    nothing = known | {"known": torch.zeros(count, 2)}
+    assert torch.equal(network.decode(codes, seeds, nothing), network.decode(codes, seeds, _unguided(network, nothing)))
+
+
+def _unguided(network: RecurrentAutoencoder, condition: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the condition, and let the network add no difference from now on."""
+    network.guidance = 1.0
+    return condition
+
+
 def test_samples_that_are_no_sequences_are_refused() -> None:
     with pytest.raises(BadInput, match="recurrent needs sequences of tokens"):
         RecurrentAutoencoderConfig().build(TensorSpec((3, 32, 32)))

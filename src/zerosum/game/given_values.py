@@ -47,6 +47,10 @@ class GivenValues(NamedTuple):
         values = torch.where(self.labeled > 0, self.values, predicted.to(self.values.dtype))
         return {"values": values, "known": self.known}
 
+    def without_any(self) -> Mapping[str, Sample]:
+        """Return the condition in which nothing is given."""
+        return {"values": self.values, "known": torch.zeros_like(self.known)}
+
     def join(self, vectors: Tensor) -> Tensor:
         """Return vectors (N, F) with what is given and true: (N, F + 2P)."""
         known = self.known * self.labeled

@@ -5,7 +5,8 @@ and from what it has written so far, as in Gómez-Bombarelli et al. 2016, "Autom
 continuous representation of molecules", arXiv:1610.02415, with gated recurrent units (Cho et al. 2014,
 arXiv:1406.1078). Differences: codes are standardized, and noise on them, instead of a KL term, limits what they carry;
 the decoder is told how much noise there is, so that from exact codes it repeats a sequence, and from noisy ones it
-writes one that is likely; and it takes what is known of the condition.
+writes one that is likely; and it takes what is known of the condition. Since it also learns without, what is given can
+have more weight than it has in the data (Ho, Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598).
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class RecurrentAutoencoder(Autoencoder):
     def __init__(
         self, length: int, num_tokens: int, code_size: int, *, encoder_width: int, decoder_width: int,
         embedding_size: int, num_given: int, decoding_noise: float, temperature: float,
-        predictor_width: int = 0, prediction_weight: float = 1.0, syntax: TokenSyntax | None = None,
+        predictor_width: int = 0, prediction_weight: float = 1.0, guidance: float = 1.0,
+        syntax: TokenSyntax | None = None,
     ) -> None:  # fmt: skip
         """Build the networks.
 
@@ -68,12 +70,14 @@ class RecurrentAutoencoder(Autoencoder):
             predictor_width: values of the hidden layers of the network that predicts a condition's values from codes;
                 0: there is none.
             prediction_weight: weight of its squared error in the loss.
+            guidance: how many times the difference that what is given makes to the logits is added, when sequences are
+                drawn: 1 is as in the data.
             syntax: which sequences are complete: no others are drawn, unless they are too long; None: all are.
         """
         super().__init__()
         self.length, self.num_tokens, self.code_size = length, num_tokens, code_size
         self.decoding_noise, self.temperature = decoding_noise, temperature
-        self.prediction_weight = prediction_weight
+        self.prediction_weight, self.guidance = prediction_weight, guidance
         if num_given:
             self.condition_inputs = ("seed", "condition")
         self.encoder_embedding = nn.Embedding(num_tokens, embedding_size)
@@ -182,22 +186,45 @@ class RecurrentAutoencoder(Autoencoder):
             noise = seeded_rng.normal(seed, self.code_size, RandomStream.CODE_NOISE).to(codes.dtype)
             codes, deviation = codes + self.decoding_noise * noise, deviation + self.decoding_noise
             draws = seeded_rng.uniform(seed, self.length, RandomStream.TOKEN).to(codes.dtype)
-        return self._draw(self._join_context(codes, deviation, condition), draws)
+        context = self._join_context(codes, deviation, condition)
+        if condition is None or not self._is_guided(condition):
+            return self._draw(context, draws)
+        unguided = self._join_context(codes, deviation, GivenValues.of(condition).without_any())
+        return self._draw(torch.cat([context, unguided]), draws, copies=2)
 
-    def _draw(self, context: Tensor, draws: Tensor | None) -> Tensor:
-        """Draw sequences (N, L) by uniform numbers (N, L); without these, choose the most likely tokens."""
+    def _is_guided(self, condition: Sample) -> bool:
+        """Return whether what is given has another weight than 1; always in exported programs, of any condition."""
+        if self.guidance == 1:
+            return False
+        return torch.compiler.is_exporting() or bool(GivenValues.of(condition).known.any())
+
+    def _guide(self, logits: Tensor, copies: int) -> Tensor:
+        """Return the logits (N, V) of sequences; with two copies, the first is told the condition, the other is not."""
+        if copies == 1:
+            return logits
+        both = logits.unflatten(0, (2, -1))  # in exported programs, whose N is not fixed, a tensor cannot be split
+        return both[1] + self.guidance * (both[0] - both[1])
+
+    def _draw(self, context: Tensor, draws: Tensor | None, copies: int = 1) -> Tensor:
+        """Draw sequences (N, L) by uniform numbers (N, L); without these, choose the most likely tokens.
+
+        Args:
+            context: (N, F), or with two copies (2N, F), first with the condition, then without.
+            draws: the numbers.
+            copies: 2 for guided sequences, else 1.
+        """
         added = self.context_to_input(context)
         state = torch.tanh(self.context_to_state(context))[None]
-        token = torch.full_like(context[:, 0], self.num_tokens, dtype=torch.int64)
+        token = torch.full_like(context[:, 0].unflatten(0, (copies, -1))[0], self.num_tokens, dtype=torch.int64)
         if torch.compiler.is_exporting():
-            return self._draw_in_scan(added, state[0], token, draws)
+            return self._draw_in_scan(added, state[0], token, draws, copies)
         is_open = torch.ones_like(token, dtype=torch.bool)
         syntax = None if self.syntax_mask is None else self.syntax_mask.begin(len(token))
         tokens = []
         for place in range(self.length):
-            inputs = (self.decoder_embedding(token) + added)[:, None]
+            inputs = (self.decoder_embedding(token).repeat(copies, 1) + added)[:, None]
             output, state = self.decoder(inputs.to(state.dtype), state)
-            logits = at_least_float32(self.to_logits(output[:, 0]))
+            logits = self._guide(at_least_float32(self.to_logits(output[:, 0])), copies)
             if self.syntax_mask is not None and syntax is not None:
                 logits = self.syntax_mask.mask(logits, syntax)
             chosen = self._choose(logits, None if draws is None else draws[:, place])
@@ -208,7 +235,7 @@ class RecurrentAutoencoder(Autoencoder):
             tokens.append(token)
         return torch.stack(tokens, 1).float()
 
-    def _draw_in_scan(self, added: Tensor, state: Tensor, begin: Tensor, draws: Tensor | None) -> Tensor:
+    def _draw_in_scan(self, added: Tensor, state: Tensor, begin: Tensor, draws: Tensor | None, copies: int) -> Tensor:
         """Draw the same by one operator, for exported programs, in which each turn of a loop has its own weights."""
         from torch._higher_order_ops.scan import scan
 
@@ -217,11 +244,12 @@ class RecurrentAutoencoder(Autoencoder):
 
         def write(carried: Carried, draw: Tensor) -> tuple[Carried, Tensor]:
             token, state, syntax = carried
-            reset, update, new = functional.linear(self.decoder_embedding(token) + added, weight, bias).chunk(3, 1)
+            inputs = self.decoder_embedding(token).repeat(copies, 1) + added
+            reset, update, new = functional.linear(inputs, weight, bias).chunk(3, 1)
             own_reset, own_update, own_new = functional.linear(state, recurrent_weight, recurrent_bias).chunk(3, 1)
             candidate = torch.tanh(new + torch.sigmoid(reset + own_reset) * own_new)
             state = candidate + torch.sigmoid(update + own_update) * (state - candidate)
-            logits = self.to_logits(state)
+            logits = self._guide(self.to_logits(state), copies)
             chosen = self._choose(logits if mask is None else mask.mask(logits, syntax), draw)
             token = torch.where(token == END, END, chosen)
             return (token, state, syntax.clone() if mask is None else mask.advance(syntax, token)), token.clone()

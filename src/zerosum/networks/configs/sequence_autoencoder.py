@@ -40,6 +40,9 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
     """Standard deviation of the noise on codes from which samples are drawn: with more of it, the decoder relies less
     on codes that no sample has, and samples are likelier, but follow their codes less."""
 
+    guidance: Annotated[float, Field(ge=0, le=20)] = 1.0
+    """How many times the difference that what is given makes is added when samples are drawn: above 1, they are closer
+    to what they were asked for, and differ less (arXiv:2207.12598)."""
     temperature: Annotated[float, Field(ge=0, le=10)] = 0.7
     """By which the logits of tokens are divided when samples are drawn: below 1, likely tokens are drawn more often
     than in training, so that more samples are valid, and they differ less; at 0, the most likely token is chosen."""
@@ -88,5 +91,6 @@ class RecurrentAutoencoderConfig(AutoencoderConfig):
             temperature=self.temperature,
             predictor_width=self.predictor_width,
             prediction_weight=self.prediction_weight,
+            guidance=self.guidance,
             syntax=tensor.syntax,
         )
