@@ -202,8 +202,9 @@ class RecurrentAutoencoder(Autoencoder):
         """Return the logits (N, V) of sequences; with two copies, the first is told the condition, the other is not."""
         if copies == 1:
             return logits
-        both = logits.unflatten(0, (2, -1))  # in exported programs, whose N is not fixed, a tensor cannot be split
-        return both[1] + self.guidance * (both[0] - both[1])
+        both = logits.view(2, -1, logits.shape[1])  # in exported programs, whose N is not fixed, a tensor cannot be split
+        guided: Tensor = both[1] + self.guidance * (both[0] - both[1])
+        return guided
 
     def _draw(self, context: Tensor, draws: Tensor | None, copies: int = 1) -> Tensor:
         """Draw sequences (N, L) by uniform numbers (N, L); without these, choose the most likely tokens.
@@ -215,7 +216,7 @@ class RecurrentAutoencoder(Autoencoder):
         """
         added = self.context_to_input(context)
         state = torch.tanh(self.context_to_state(context))[None]
-        token = torch.full_like(context[:, 0].unflatten(0, (copies, -1))[0], self.num_tokens, dtype=torch.int64)
+        token = torch.full_like(context.view(copies, -1, context.shape[1])[0, :, 0], self.num_tokens, dtype=torch.int64)
         if torch.compiler.is_exporting():
             return self._draw_in_scan(added, state[0], token, draws, copies)
         is_open = torch.ones_like(token, dtype=torch.bool)
