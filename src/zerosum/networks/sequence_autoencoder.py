@@ -202,7 +202,7 @@ class RecurrentAutoencoder(Autoencoder):
         """Return the logits (N, V) of sequences; with two copies, the first is told the condition, the other is not."""
         if copies == 1:
             return logits
-        both = logits.view(2, -1, logits.shape[1])  # in exported programs, whose N is not fixed, a tensor cannot be split
+        both = logits.view(2, -1, logits.shape[1])  # exported programs cannot split a tensor of any N
         guided: Tensor = both[1] + self.guidance * (both[0] - both[1])
         return guided
 
