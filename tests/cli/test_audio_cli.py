@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from sounds import hit, noise, write_hits
 
-soundfile = pytest.importorskip("soundfile")
 RUN = Callable[..., tuple[int, str, str]]
 
 

@@ -15,7 +15,6 @@ from zerosum.reporting.scores_section import describe_result
 from zerosum.run_folder import RunFolder
 from zerosum.training.trainer import Trainer
 
-pytest.importorskip("soundfile")
 SETTINGS = {
     "data.size": 16, "data.rate": 8_000, "data.seconds": 0.128, "data.held_out": 0.25, "generator.width": 8,
     "discriminator.width": 8, "generator.max_width": 16, "discriminator.max_width": 16, "diagnostics.probe": False,

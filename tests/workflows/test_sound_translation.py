@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from workflow_helpers import RecordingReporter
 
@@ -19,7 +20,6 @@ from zerosum.media.audio_signals import AudioSignals
 from zerosum.media.signals import Signal
 from zerosum.run_folder import RunFolder
 
-soundfile = pytest.importorskip("soundfile")
 RATE, HOP = 8_000, 64
 SETTINGS: dict[str, object] = {
     "data.size": 16, "data.rate": RATE, "data.seconds": 0.128, "data.crop": 8, "generator.width": 8,

@@ -181,6 +181,10 @@ class AdversarialGame(Game):
         sample = self.discriminator_input_transform(discriminator_input.sample, seed, progress)
         return discriminator_input._replace(sample=sample)
 
+    def complete_batch(self, batch: Batch) -> Batch:
+        """Return a batch with what the players' moves need and the data do not have."""
+        return batch
+
     def build_play(
         self,
         batch: Batch,
@@ -200,6 +204,7 @@ class AdversarialGame(Game):
             generate_input: returns the fakes as discriminator inputs; by default the generator makes new ones.
             float32_scores_at: subset of {"real", "fake"} whose scores are computed in float32.
         """
+        batch = self.complete_batch(batch)
         generate_fakes = partial(generate_input or self._generate_discriminator_input, batch, progress)
         real = self.prepare_discriminator_input(self.prepare_real(batch, progress), REAL, batch, progress)
         return Play(

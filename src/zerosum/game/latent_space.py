@@ -11,7 +11,7 @@ deviation on them, instead of a KL term, limits what they carry; the patches' we
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -114,29 +114,16 @@ class LatentSpaceGame(AdversarialGame):
                 self._encoded = real, at_least_float32(self.autoencoder.encode(real))
         return self._encoded[1]
 
-    def build_play(
-        self,
-        batch: Batch,
-        progress: Progress,
-        input_gradients_at: frozenset[str] = frozenset(),
-        concat_real_fake: bool = False,
-        generate_input: Callable[[Batch, Progress], DiscriminatorInput] | None = None,
-        float32_scores_at: frozenset[str] = frozenset(),
-    ) -> Play:
-        """Return a play on this batch, in which predictions stand for what the data do not know of its samples."""
-        if self._completed is None or self._completed[0] is not batch:
-            self._completed = batch, self._complete(batch)
-        return super().build_play(
-            self._completed[1], progress, input_gradients_at, concat_real_fake, generate_input, float32_scores_at
-        )
-
     @torch.no_grad()
-    def _complete(self, batch: Batch) -> Batch:
+    def complete_batch(self, batch: Batch) -> Batch:
         """Return a batch in which predictions stand for what the data do not know of its samples."""
-        predicted = self.autoencoder.predict(self.read_real(batch)) if "condition" in batch else None
-        if predicted is None:
-            return batch
-        return batch | {"condition": GivenValues.of(batch["condition"]).complete(predicted)}
+        if self._completed is None or self._completed[0] is not batch:
+            predicted = self.autoencoder.predict(self.read_real(batch)) if "condition" in batch else None
+            if predicted is None:
+                return batch
+            completed = batch | {"condition": GivenValues.of(batch["condition"]).complete(predicted)}
+            self._completed = batch, completed
+        return self._completed[1]
 
     def _compute_objective(self, player: str, loss_fn: LossFn, play: Play) -> NamedTensors:
         """Return the objective's loss, and the generator's difference from what its codes were asked for."""

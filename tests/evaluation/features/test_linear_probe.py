@@ -1,8 +1,8 @@
 """The linear probe has the weights of scikit-learn's logistic regression."""
 
 import numpy as np
-import pytest
 import torch
+from sklearn import linear_model, preprocessing
 
 from zerosum.evaluation.features.linear_probe import WEIGHT_DECAY, LinearProbe
 
@@ -18,7 +18,6 @@ def blobs(count: int, seed: int) -> tuple[torch.Tensor, np.ndarray]:
 
 
 def test_the_probe_is_logistic_regression() -> None:
-    linear_model, preprocessing = (pytest.importorskip(f"sklearn.{name}") for name in ("linear_model", "preprocessing"))
     features, labels = blobs(200, 0)
     probe, (others, other_labels) = LinearProbe.fit(features, labels, 3), blobs(300, 1)
     scaler = preprocessing.StandardScaler().fit(features.numpy())

@@ -11,7 +11,7 @@ import hashlib
 import importlib.util
 import io
 import math
-import pickle
+import pickle  # its error alone, which torch.load raises: nothing is unpickled by it
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
