@@ -86,7 +86,7 @@ def chance_of(count: int, num_samples: int, num_real: int) -> float:
 
     Example:
         >>> chance_of(0, 32, 64), round(chance_of(8, 32, 64), 4)
-        (1.0, 0.0006)
+        (1.0, 0.0005)
     """
     if count == 0:
         return 1.0

@@ -32,8 +32,8 @@ def unique_share_of_part(texts: Sequence[str], count: int) -> float:
     texts may stand next to each other, and they do where texts are in the order of their content.
 
     Example:
-        >>> unique_share_of_part(["C", "C", "CC", "CC"], 2), unique_share_of_part(["C", "C", "CC", "CC"], 4)
-        (0.8333333333333333, 0.5)
+        >>> round(unique_share_of_part(["C", "C", "CC", "CC"], 2), 4), unique_share_of_part(["C", "C", "CC", "CC"], 4)
+        (0.8333, 0.5)
     """
     numbers, frequencies = np.unique(list(Counter(texts).values()), return_counts=True)
     others = len(texts) - count  # a text of which there are n is missing if all n are among these
