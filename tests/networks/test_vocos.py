@@ -55,7 +55,7 @@ def test_waveforms_of_any_number_of_frames_are_made_per_sample() -> None:
     with torch.no_grad():
         assert network(mel).shape == (3, 1, 2560)
         assert network(mel[..., :7]).shape == (3, 1, 448)
-        assert torch.allclose(network(mel)[1:2], network(mel[1:2]), atol=1e-5)
+        assert torch.allclose(network(mel)[1:2], network(mel[1:2]), rtol=1e-4, atol=1e-4)  # of values up to 3
 
 
 def test_a_vocoder_that_is_not_trained_has_the_bands_of_its_input() -> None:

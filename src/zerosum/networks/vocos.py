@@ -164,10 +164,14 @@ class MelBands(nn.Module):
         return (self.spread @ power + _TINY**2).sqrt() * self.full_scale
 
     def fit(self, spectrum: Tensor, power: Tensor) -> Tensor:
-        """Return a spectrum (N, F, W), scaled so that its power in bands comes close to that of (N, H, W)."""
-        own = self.filters @ (spectrum.real.square() + spectrum.imag.square()) / self.full_scale**2
+        """Return a spectrum (N, F, W + 1), scaled so that its power in bands comes close to that of (N, H, W).
+
+        The last frame, of which a spectrogram says nothing, stays as it is.
+        """
+        frames, last = spectrum.tensor_split([power.shape[2]], 2)
+        own = self.filters @ (frames.real.square() + frames.imag.square()) / self.full_scale**2
         gain = (self.spread @ (power / (own + _SILENCE)) + _SILENCE).sqrt()
-        return spectrum * gain.clamp_max(_MAX_GAIN)
+        return torch.cat((frames * gain.clamp_max(_MAX_GAIN), last), 2)
 
 
 class SpectrogramVocoder(nn.Module):
@@ -201,17 +205,17 @@ class SpectrogramVocoder(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map spectrograms (N, H, W), the highest band first, to waveforms (N, 1, T)."""
-        # the frame at the end of the waveform, to which half of the window of the last frame belongs
-        frames = functional.pad(inputs, (0, 1), mode="replicate")
-        power = from_unit(at_least_float32(frames).flip(1))
-        spectrum = self.backbone(frames) * self.bands.guess_magnitudes(power)
+        # one frame more, centered at the end of the waveform: half of its window has what the last one has
+        power = from_unit(at_least_float32(inputs).flip(1))
+        magnitudes = self.bands.guess_magnitudes(torch.cat((power, power[..., -1:] / 2), 2))
+        spectrum = self.backbone(functional.pad(inputs, (0, 1), mode="replicate")) * magnitudes
         last_steps = min(self.fitting_steps, DIFFERENTIATED_STEPS)
         with torch.no_grad():
             change = self._fit(spectrum, power, self.fitting_steps - last_steps) - spectrum
         return self.transform.waves(self._fit(spectrum + change, power, last_steps))[:, None]
 
     def _fit(self, spectrum: Tensor, power: Tensor, steps: int) -> Tensor:
-        """Return spectra (N, F, W) after steps towards the power in bands (N, H, W)."""
+        """Return spectra (N, F, W + 1) after steps towards the power in bands (N, H, W)."""
         former, change = spectrum, torch.zeros_like(spectrum)
         for step in range(steps):
             consistent = self.transform.spectrum(self.transform.waves(spectrum))

@@ -182,7 +182,7 @@ def test_folders_of_sounds_are_recognized(hits: Path, tmp_path: Path) -> None:
     assert claimed_kind({"source": str(tmp_path)}) == "images"
 
 
-def test_generated_sounds_are_kept_as_they_are(tmp_path: Path) -> None:
+def test_silent_sounds_are_kept_if_they_were_generated(tmp_path: Path) -> None:
     for number in range(2):
         soundfile.write(tmp_path / f"{number}.wav", np.zeros(1024), 8_000)
     data = AudioDataConfig.model_validate({"source": str(tmp_path), **TINY})

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sounds import sine
-from zerosum.data.audio.codec import PEAK, AudioCodec
+from zerosum.data.audio.codec import MAX_GAIN, PEAK, AudioCodec
 from zerosum.data.audio.prepare import Preparation, resample, trim_silence
 from zerosum.data.audio.sound_file import Sound
 
@@ -60,11 +60,23 @@ def test_pieces_of_a_long_sound() -> None:
     pieces = Preparation(CODEC, pieces=True)(sound)
     assert pieces.shape == (4, length)  # the last half is kept
     assert pieces[1, 0] == pieces[1, -1] == 0  # and both ends of a piece are faded
+    whole = Preparation(CODEC, pieces=True, fades=False)(sound)
+    np.testing.assert_allclose(np.abs(whole[:3, -20:]).max(1), 0.9, rtol=0.05)
     gap = np.concatenate((sine(440, length, 8_000), np.zeros(length), sine(440, length, 8_000))).astype(np.float32)
     assert len(Preparation(CODEC, pieces=True)(as_sound(gap))) == 2  # the silent piece is left out
 
 
-def test_silent_sounds_give_nothing_unless_they_were_generated() -> None:
+def test_silent_sounds_give_nothing() -> None:
     for silent in (np.zeros(500, np.float32), np.full(500, 0.3, np.float32), np.full(500, 1e-5, np.float32)):
         assert len(Preparation(CODEC)(as_sound(silent))) == 0
-        assert len(Preparation(CODEC)(as_sound(silent), keeps_silence=True)) == 1
+
+
+def test_generated_sounds_are_kept_as_they_are() -> None:
+    silence = Preparation(CODEC).keep(as_sound(np.zeros(500, np.float32)))
+    assert silence.shape == (1, CODEC.length)
+    assert not silence.any()
+    quiet = 0.01 * sine(440, CODEC.length, 8_000).astype(np.float32)
+    (kept,) = Preparation(CODEC).keep(as_sound(quiet))
+    np.testing.assert_allclose(kept, MAX_GAIN * quiet, rtol=1e-5)  # not to a peak of 0.9, and its end is not faded
+    late = np.concatenate((np.zeros(CODEC.length), quiet)).astype(np.float32)
+    assert not Preparation(CODEC).keep(as_sound(late)).any()

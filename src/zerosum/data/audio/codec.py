@@ -99,10 +99,10 @@ class AudioCodec(Codec):
         (given,) = leaves(sample)
         samples = given.detach().float().nan_to_num(-1.0)
         pairs = zip(torch.split(samples, _DECODED_TOGETHER), torch.split(seed, _DECODED_TOGETHER), strict=True)
-        parts = [self._scale(self.log_mel.sounds(part, part_seed)).cpu() for part, part_seed in pairs if len(part)]
+        parts = [self.scale(self.log_mel.sounds(part, part_seed)).cpu() for part, part_seed in pairs if len(part)]
         return torch.cat(parts).numpy() if parts else np.zeros((0, self.length), np.float32)
 
-    def _scale(self, sounds: Tensor) -> Tensor:
+    def scale(self, sounds: Tensor) -> Tensor:
         """Return sounds (N, T) at the level of training sounds, and at most 1."""
         peaks = sounds.abs().amax(1, keepdim=True).clamp_min(1e-9)
         gains = (PEAK / peaks).clamp_max(MAX_GAIN) if self.normalize else (1 / peaks).clamp_max(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zerosum.errors import BadInput
@@ -23,6 +23,8 @@ NOISE_RANGE = (0.0, 20.0)
 """Range of the random signal-to-noise ratio of `noise`, in decibels."""
 MAX_NOISE_SLOPE = 2.0
 """Largest exponent a of noise whose power falls as 1 / f^a: white is 0, and 2 is like the rumble of wind."""
+LOWEST_NOISE = 50.0
+"""Lowest frequency of noise in Hz: what is below, most of the power of a steep spectrum, is hardly heard."""
 CUTOFF_RANGE = (0.15, 0.6)
 """Range of the random cutoff of `lowpass`, as fractions of half the rate."""
 TELEPHONE_BAND = (300.0, 3400.0)
@@ -87,6 +89,10 @@ class SoundDegradations:
         form = self.log_mel
         return TensorSpec((form.bands, form.frames) if self.makes_spectrograms else (1, form.length), bounded=True)
 
+    def of_frames(self, frames: int) -> SoundDegradations:
+        """Return the same degradations for sounds of so many frames."""
+        return replace(self, log_mel=replace(self.log_mel, frames=frames))
+
     def __call__(self, waves: Tensor, seed: Tensor) -> Tensor:
         """Return inputs of targets; each depends on its own target and seed alone.
 
@@ -112,9 +118,10 @@ def noise(sounds: Tensor, seed: Tensor, rate: int) -> Tensor:
 
     draws, length = uniform(seed, 2, RandomStream.SOUND_NOISE), sounds.shape[1]
     white = normal(fork_seed(seed, 1), length, RandomStream.SOUND_NOISE)
-    frequencies = torch.fft.rfftfreq(length, device=sounds.device).clamp_min(1 / length)
+    frequencies = torch.fft.rfftfreq(length, 1 / rate, device=sounds.device)
     slope = MAX_NOISE_SLOPE * draws[:, 1:]
-    colored = torch.fft.irfft(torch.fft.rfft(white) * frequencies ** (-slope / 2), length)
+    gain = frequencies.clamp_min(LOWEST_NOISE) ** (-slope / 2) * (frequencies >= LOWEST_NOISE)
+    colored = torch.fft.irfft(torch.fft.rfft(white) * gain, length)
     ratio = NOISE_RANGE[0] + (NOISE_RANGE[1] - NOISE_RANGE[0]) * draws[:, :1]
     level = _root_mean_square(sounds) * 10 ** (-ratio / 20)
     noisy: Tensor = sounds + level * colored / (_root_mean_square(colored) + _TINY)

@@ -60,18 +60,14 @@ class DegradedSounds(Dataset):
     def make_batch(self, parts: Sequence[FetchedPart], seed: Tensor) -> Batch:
         """Return parts of the targets as `real` (n, 1, t), and of their degraded copies by `seed` as `inputs`."""
         batch = super().make_batch(parts, seed)
-        real = as_tensor(batch["real"])
-        inputs, hop = self.degrade(real, seed), self.degrade.log_mel.hop
-        frames = real.shape[2] // hop
-        if not 0 < self.crop < frames:
-            return batch | {"inputs": inputs}
-        draws = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.WINDOW)[:, 0]
-        starts = (draws * (frames - self.crop + 1)).long()
-        step = 1 if self.degrade.makes_spectrograms else hop
-        return batch | {
-            "real": cut_windows(real, starts * hop, self.crop * hop),
-            "inputs": cut_windows(inputs, starts * step, self.crop * step),
-        }
+        real, degrade = as_tensor(batch["real"]), self.degrade
+        hop, frames = degrade.log_mel.hop, degrade.log_mel.frames
+        if 0 < self.crop < frames:
+            # before the degradation: an input that knew what is around its part would ask for sound that is not in it
+            draws = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.WINDOW)[:, 0]
+            real = cut_windows(real, (draws * (frames - self.crop + 1)).long() * hop, self.crop * hop)
+            degrade = degrade.of_frames(self.crop)
+        return batch | {"real": real, "inputs": degrade(real, seed)}
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
         """Return degraded sounds, with a hash of each sound as seed: (n, H, W) or (n, 1, T) float32 in [-1, 1]."""

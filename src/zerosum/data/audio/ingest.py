@@ -99,13 +99,13 @@ class AudioIngest:
 
     source: AudioFolder
     preparation: Preparation
-    keeps_silence: bool = False
-    """Whether silent files are kept, such as those of generated sounds."""
+    are_generated: bool = False
+    """Whether a generator made the sounds: they are kept as they are."""
 
     @property
     def key(self) -> str:
         """The name of the entry of the cache: it changes with the files and with each setting."""
-        identity = f"{cache.VERSION} {self.source.state_hash} {self.preparation.key} silence {self.keeps_silence}"
+        identity = f"{cache.VERSION} {self.source.state_hash} {self.preparation.key} generated {self.are_generated}"
         return "audio-" + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
     def load(self, progress: ProgressFn) -> PreparedSounds:
@@ -166,7 +166,7 @@ class AudioIngest:
         try:
             sound = read_sound(self.source.path(index), self.preparation.max_seconds)
             content_hash = hash_sound(sound)
-            items = self.preparation(sound, self.keeps_silence)
+            items = self.preparation.keep(sound) if self.are_generated else self.preparation(sound)
         except UnreadableSound as error:
             return str(error)
         except MemoryError:

@@ -46,7 +46,8 @@ def load_sounds(data: AudioDataConfig, options: LoadOptions, folder: AudioFolder
     """
     require_audio_packages()
     folder = folder or AudioFolder(data.source, Split.TEST if options.test_split else Split.TRAINING, data.label)
-    preparation = Preparation(data.codec, data.trim and not options.generated, data.pieces)
+    # what is translated is not faded: a network would learn to fade
+    preparation = Preparation(data.codec, data.trim, data.pieces, fades=not data.degrade)
     prepared = AudioIngest(folder, preparation, options.generated).load(options.progress)
     _require_enough(folder.display_name, prepared, data.pieces, options.for_evaluation)
     labels = folder.labels[prepared.source_indices]

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from zerosum.data.audio.codec import PEAK, AudioCodec
@@ -32,11 +33,13 @@ class Preparation:
     """Whether silence before a sound is removed."""
     pieces: bool = False
     """Whether longer sounds are cut into pieces, not to their start."""
+    fades: bool = True
+    """Whether the ends of what is cut are faded."""
 
     @property
     def key(self) -> str:
         """What the cache distinguishes."""
-        return f"{dict(self.codec.settings())} trim {self.trim} pieces {self.pieces}"
+        return f"{dict(self.codec.settings())} trim {self.trim} pieces {self.pieces} fades {self.fades}"
 
     @property
     def max_seconds(self) -> float:
@@ -51,17 +54,11 @@ class Preparation:
         form = f"mono, {codec.rate} Hz, {codec.seconds:.3f} s, {level}"
         return ", ".join([form, *kept, f"as {codec.bands} mel bands x {codec.frames} frames"])
 
-    def __call__(self, sound: Sound, keeps_silence: bool = False) -> NDArray[np.float32]:
-        """Return one sound or pieces of it, (k, T) in [-1, 1]; none if it is silent.
-
-        Args:
-            sound: what a file holds.
-            keeps_silence: whether a silent sound is kept, as one that was generated.
-        """
-        mono = sound.values.mean(1)
-        mono = mono - mono.mean() if np.ptp(mono) < SILENCE_PEAK else mono  # a constant is silence
+    def __call__(self, sound: Sound) -> NDArray[np.float32]:
+        """Return one sound or pieces of it, (k, T) in [-1, 1]; none if it is silent."""
+        mono = _as_mono(sound)
         if np.abs(mono).max() < SILENCE_PEAK:
-            return np.zeros((int(keeps_silence), self.codec.length), np.float32)
+            return np.zeros((0, self.codec.length), np.float32)
         resampled = resample(mono, sound.rate, self.codec.rate)
         starting = trim_silence(resampled, self.codec.rate) if self.trim else resampled
         items = self._cut(starting)
@@ -70,6 +67,16 @@ class Preparation:
             items = items * (PEAK / max(float(peaks.max(initial=0)), SILENCE_PEAK))
         return items.clip(-1, 1).astype(np.float32)
 
+    def keep(self, sound: Sound) -> NDArray[np.float32]:
+        """Return a generated sound, (1, T) in [-1, 1]: as it is, at the level at which those of a run are written.
+
+        So it may be silent, and is faded nowhere; what is after its first T numbers is left out.
+        """
+        resampled = resample(_as_mono(sound), sound.rate, self.codec.rate)[: self.codec.length]
+        padded = np.pad(resampled, (0, self.codec.length - len(resampled)))[None]
+        kept: NDArray[np.float32] = self.codec.scale(torch.from_numpy(padded.astype(np.float32))).numpy()
+        return kept
+
     def _cut(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the sound (n,) or its pieces as (k, T), with faded ends; a piece that is silent is left out."""
         length, rate = self.codec.length, self.codec.rate
@@ -77,12 +84,18 @@ class Preparation:
         padded = np.zeros(max(count * length, len(sound)), np.float32)
         padded[: len(sound)] = sound
         items = padded[: count * length].reshape(count, length).copy()
-        fade_out = min(round(_FADE_OUT_SECONDS * rate), length)
-        items[:, length - fade_out :] *= np.linspace(1, 0, fade_out, dtype=np.float32)
-        fade_in = min(round(_FADE_IN_SECONDS * rate), length)
-        items[1:, :fade_in] *= np.linspace(0, 1, fade_in, dtype=np.float32)
+        if self.fades:
+            fade_out, fade_in = (min(round(each * rate), length) for each in (_FADE_OUT_SECONDS, _FADE_IN_SECONDS))
+            items[:, length - fade_out :] *= np.linspace(1, 0, fade_out, dtype=np.float32)
+            items[1:, :fade_in] *= np.linspace(0, 1, fade_in, dtype=np.float32)
         loud: NDArray[np.float32] = items[np.abs(items).max(1) >= SILENCE_PEAK]
         return loud
+
+
+def _as_mono(sound: Sound) -> NDArray[np.float32]:
+    """Return the mean (n,) of the channels of a sound; a constant is silence."""
+    mono = sound.values.mean(1)
+    return mono - mono.mean() if np.ptp(mono) < SILENCE_PEAK else mono
 
 
 def resample(sound: NDArray[np.float32], rate: int, new_rate: int) -> NDArray[np.float32]:
