@@ -94,8 +94,8 @@ class Preparation:
 
 def _as_mono(sound: Sound) -> NDArray[np.float32]:
     """Return the mean (n,) of the channels of a sound; a constant is silence."""
-    mono = sound.values.mean(1)
-    return mono - mono.mean() if np.ptp(mono) < SILENCE_PEAK else mono
+    mono: NDArray[np.float32] = sound.values.mean(1)
+    return mono - np.float32(mono.mean()) if np.ptp(mono) < SILENCE_PEAK else mono
 
 
 def resample(sound: NDArray[np.float32], rate: int, new_rate: int) -> NDArray[np.float32]:
