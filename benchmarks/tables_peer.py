@@ -77,6 +77,7 @@ def main() -> None:
     options = parse_arguments()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # as Zerosum does; without it, TVAE takes five times as long on an Intel Xeon
     metadata = Metadata.load_from_dict(json.loads(options.metadata.read_text("utf8")))
     [name] = metadata.tables
     tables = {name: pd.read_csv(options.train)}

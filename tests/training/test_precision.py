@@ -74,6 +74,16 @@ def test_backend_flags_are_unchanged_on_a_cpu() -> None:
         assert float32_flags() == former
 
 
+def test_tiny_numbers_are_zero_during_a_move_on_a_cpu() -> None:
+    tiny, accelerator = torch.full((64,), 1e-30), Accelerator()
+    with accelerator.backend_flags():
+        assert not (tiny * 1e-10).any()
+        with accelerator.backend_flags():
+            pass
+        assert not (tiny * 1e-10).any(), "moves within a move leave the flag as it was"
+    assert (tiny * 1e-10).all()
+
+
 @pytest.mark.parametrize("name", ["dcgan", "r3gan"])
 def test_feature_maps_stay_in_channels_last(name: str) -> None:
     """No layer after the first convolution changes the memory format, in forward and in input gradients."""

@@ -24,6 +24,17 @@ from zerosum.training.compile import CompileFn, eager
 T = TypeVar("T")
 
 
+@contextmanager
+def flush_denormals() -> Iterator[None]:
+    """Compute with 0 in place of numbers below 1.2e-38, in this thread and those that it starts."""
+    was_flushing = not (torch.tensor(1.0e-30) * torch.tensor(1.0e-10)).item()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(was_flushing)
+
+
 class Precision(NamedTuple):
     """The numerical precision of the networks."""
 
@@ -145,14 +156,18 @@ class Accelerator:
 
     @contextmanager
     def backend_flags(self) -> Iterator[None]:
-        """Set how a GPU computes float32 during a move. No other code sets these flags.
+        """Set how float32 is computed during a move. No other code sets these flags.
 
-        Factors of convolutions and matrix products may be rounded to TF32 (11 of 24 bits; sums stay float32) unless
-        `disable_tf32` is set, and cuDNN benchmarks its algorithms to keep the fastest for each shape. The former flags
-        are restored after the move, so evaluation runs under PyTorch's defaults.
+        On a processor, numbers below 1.2e-38 become 0: many processors compute with them a hundred times slower, and
+        the optimizer's averages of gradients that have become 0 decay to such numbers.
+
+        On a GPU, factors of convolutions and matrix products may be rounded to TF32 (11 of 24 bits; sums stay float32)
+        unless `disable_tf32` is set, and cuDNN benchmarks its algorithms to keep the fastest for each shape. The former
+        flags are restored after the move, so evaluation runs under PyTorch's defaults.
         """
         if self.device.type != "cuda":
-            yield
+            with flush_denormals():
+                yield
             return
         cudnn, matmul_precision = torch.backends.cudnn, torch.get_float32_matmul_precision()
         former = cudnn.allow_tf32, cudnn.benchmark
