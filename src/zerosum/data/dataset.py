@@ -197,7 +197,7 @@ class Dataset:
         return self.codec.baseline(inputs, shape)
 
     def compared_inputs(self, inputs: Tensor) -> Tensor:
-        """Return inputs (N, ...) as images (N, C, H, W) to which `Codec.compared` samples can be compared.
+        """Return inputs (N, ...) as images (N, C, H, W), to compare with those that `Codec.compared` makes of samples.
 
         By default they are compared as samples are.
         """
