@@ -53,14 +53,14 @@ COMPARED = {
 
 def measure_times(translator: Translator, sounds: TranslationSet) -> dict[str, float]:
     """Return the seconds of computing for each second of sound on one thread, of the translator and of the baseline."""
-    codec, torch_threads = sounds.dataset.codec, torch.get_num_threads()
+    dataset, torch_threads = sounds.dataset, torch.get_num_threads()
     torch.set_num_threads(1)
     count = min(TIMED_SOUNDS, len(sounds.indices))
     inputs, targets = sounds.inputs(range(count)), as_tensor(sounds.targets(range(count)))
-    spec = sounds.dataset.spec
+    spec = dataset.spec
     seconds = targets.shape[-1] / spec.rate * count
     times = {}
-    methods = {"vocoder": translator, "baseline": lambda one: codec.baseline(one, tuple(spec.shape))}
+    methods = {"vocoder": translator, "baseline": lambda one: dataset.baseline(one, tuple(spec.shape))}
     for name, method in methods.items():
         method(inputs[:1])
         start = time.process_time()

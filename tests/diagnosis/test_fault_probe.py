@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sounds import click, hit
-from zerosum.data.audio.codec import AudioCodec
+from zerosum.data.audio.codec import AudioCodec, SpectrogramCodec
 from zerosum.data.audio.config import AudioDataConfig
 from zerosum.data.audio.faults import measure_clicks, measure_ends, measure_silence
 from zerosum.data.dataset import Dataset
@@ -160,7 +160,7 @@ def test_faults_are_measured_in_sounds() -> None:
     assert measure_ends(fading, RATE)[0] < 1 < measure_ends(noise, RATE)[0]
     assert measure_silence(noise / 1_000)[0] > 1 > measure_silence(noise)[0]
     assert measure_clicks(np.zeros((2, 64), np.float32), RATE).tolist() == [0, 0]
-    codec = AudioCodec(RATE, 16, 16, 64, 256)
+    codec = SpectrogramCodec(RATE, 16, 16, 64, 256)
     assert codec.measure_faults(np.zeros((0, codec.length), np.float32)).shape == (0, 3)
 
 

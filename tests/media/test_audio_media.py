@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.data.audio.codec import AudioCodec
+from zerosum.data.audio.codec import SpectrogramCodec
 from zerosum.errors import BadInput
 from zerosum.game.seeded_rng import derive_seeds
 from zerosum.inference.export import source as export_source
@@ -18,7 +18,7 @@ from zerosum.media.audio_file import decode_wav, encode_wav, join_sounds
 from zerosum.media.kind import MEDIA_KINDS, WrittenSamples
 from zerosum.reporter import SilentReporter
 
-CODEC = AudioCodec(rate=8_000, bands=32, frames=32, hop=64, window=256)
+CODEC = SpectrogramCodec(rate=8_000, bands=32, frames=32, hop=64, window=256)
 
 
 def sounds(count: int = 3) -> np.ndarray:

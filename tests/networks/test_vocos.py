@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.data.audio.log_mel import LogMel
+from zerosum.data.audio.wave_codec import WaveCodec
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.networks.configs import HiFiGANDiscriminatorConfig, VocosGeneratorConfig
 from zerosum.networks.vocos import SpectrogramVocoder, Transform, WaveformCorrector
 
 FORM = LogMel(rate=8_000, bands=16, frames=40, hop=64, window=256)
-WAVE = TensorSpec((1, FORM.length), bounded=True, rate=8_000)
+WAVE = TensorSpec((1, FORM.length), bounded=True, rate=8_000, window=256)
 MEL = TensorSpec((16, FORM.frames), bounded=True)
 
 
@@ -66,6 +67,15 @@ def test_a_vocoder_that_is_not_trained_has_the_bands_of_its_input() -> None:
         ]
     assert distances[1] < distances[0] < 0.3
     assert distances[1] < 0.1
+
+
+def test_a_vocoder_has_the_window_of_the_spectrograms() -> None:
+    """Whatever window the data have: the bands of other spectra would be others."""
+    codec = WaveCodec(rate=8_000, bands=16, frames=40, hop=64, window=1024)
+    network = VocosGeneratorConfig(width=8, blocks=1).build(0, codec.spec, 0, MEL)
+    assert isinstance(network, SpectrogramVocoder)
+    assert torch.equal(network.bands.filters, codec.log_mel.filters)
+    assert torch.equal(network.transform.hann, codec.log_mel.hann)
 
 
 def test_silence_stays_silent() -> None:

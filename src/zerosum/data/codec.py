@@ -172,16 +172,16 @@ class Codec(ABC):
         """Return cheap features (N, D) float32 on the CPU of samples (N, ...), whose distances the monitor compares."""
 
     def compared(self, samples: Tensor) -> Tensor:
-        """Return samples (N, ...), or inputs of a translation, as images (N, C, H, W) whose distances mean something.
+        """Return samples (N, ...) as images (N, C, H, W) whose distances mean something.
 
         By default they are images themselves.
         """
         return samples
 
     def baseline(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Return inputs of a translation as samples of a shape, without a network: what a translator must beat.
+        """Return samples of any shape, such as inputs of a translation, as samples of a shape, without a network.
 
-        By default they have that shape.
+        By default they have that shape. Where inputs are no samples, see `Dataset.baseline`.
 
         Args:
             inputs: (N, ...), on the CPU.

@@ -182,8 +182,26 @@ class Dataset:
 
     @property
     def baseline_name(self) -> str:
-        """What `Codec.baseline` makes of inputs, in a word."""
+        """What `baseline` makes of inputs, in a word."""
         return "input"
+
+    def baseline(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return inputs (N, ...) as samples of a shape, without a network: what a translator must beat.
+
+        By default they are samples of any shape: see `Codec.baseline`.
+
+        Args:
+            inputs: (N, ...), on the CPU.
+            shape: the shape of a sample.
+        """
+        return self.codec.baseline(inputs, shape)
+
+    def compared_inputs(self, inputs: Tensor) -> Tensor:
+        """Return inputs (N, ...) as images (N, C, H, W), to compare with those that `Codec.compared` makes of samples.
+
+        By default they are compared as samples are.
+        """
+        return self.codec.compared(inputs)
 
     def input_indices(self, held_out: bool) -> NDArray[np.int64]:
         """Return the indices of the held-out or of the training inputs, in order of content, as `inputs` takes them."""

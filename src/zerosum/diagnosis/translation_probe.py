@@ -37,6 +37,7 @@ from zerosum.game.types import Batch, Sample
 
 if TYPE_CHECKING:
     from zerosum.data.codec import Codec
+    from zerosum.data.dataset import Dataset
 
 NOISE_STD_BYTE_LEVELS = 3
 """Standard deviation, in 8-bit levels, of the barely visible noise that destroys hidden information in an output."""
@@ -82,10 +83,10 @@ class TranslationProbe:
             signals = measures.score_signals(outputs) if is_adversarial else {}
             real = concat_samples([copied_game.read_real(batch) for batch in train_batches])
             signals |= measures.value_range_signals(_concat_directions(fakes), _concat_directions(real))
-            codec = self.reference_set.dataset.codec
-            directions = _translation_directions(copied_game, held_out_batches, fakes, progress, codec)
+            dataset = self.reference_set.dataset
+            directions = _translation_directions(copied_game, held_out_batches, fakes, progress, dataset)
             signals |= self._measure_samples(directions)
-            signals |= _ema_lag(copied_game, held_out_batches, fakes, codec)
+            signals |= _ema_lag(copied_game, held_out_batches, fakes, dataset.codec)
             if isinstance(copied_game, CycleGame):
                 signals |= _cycle_consistency(copied_game, held_out_batches, outputs.fakes)
             if with_gradients:
@@ -144,7 +145,7 @@ def _collect_outputs(
 
 @torch.no_grad()
 def _translation_directions(
-    game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample, progress: Progress, codec: Codec
+    game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample, progress: Progress, dataset: Dataset
 ) -> list[TranslationDirection]:
     """Return inputs, outputs and targets of each direction, as images that can be compared."""
     inputs = concat_samples([game.read_inputs(batch) for batch in held_out_batches])
@@ -152,9 +153,10 @@ def _translation_directions(
     # with one seed for all, only the input makes a difference
     fixed_batches: list[Batch] = [batch | {"seed": torch.zeros_like(batch["seed"])} for batch in held_out_batches]
     fixed = concat_samples([game.generate(batch, progress) for batch in fixed_batches])
+    compared, samples = dataset.codec.compared, (fakes, targets, fixed)
     parts = [
-        [codec.compared(images) for images in _images_per_direction(sample)]
-        for sample in (inputs, fakes, targets, fixed)
+        [dataset.compared_inputs(images) for images in _images_per_direction(inputs)],
+        *([compared(images) for images in _images_per_direction(sample)] for sample in samples),
     ]
     return [TranslationDirection(*direction) for direction in zip(*parts, strict=True)]
 

@@ -105,6 +105,9 @@ class TensorSpec:
     """Whether along the last axis exactly one value is 1 and the others are 0."""
     rate: int = 0
     """Of a waveform (C, T): values a second, in Hz. 0: the last axis is no time."""
+    window: int = 0
+    """Of a waveform: length of the window of the frames of its spectrograms, such as those it is made of; 0: it has
+    none."""
 
     def __post_init__(self) -> None:
         """Check the shape.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zerosum.game.stft_window import choose_hop
+
 WINDOWS = (512, 1024, 2048)
 """Windows at which spectra are compared."""
-WINDOW_HOPS = 4
-"""Hops of a window."""
 FLOOR = 1e-4
 """A magnitude below which sounds are silent: 80 decibels below a sine of amplitude 1."""
 
@@ -30,6 +30,6 @@ def stft_distance(generated: Tensor, target: Tensor, window: int) -> Tensor:
 def _magnitudes(waves: Tensor, window: int) -> Tensor:
     """Return the magnitudes (N, F, W) of waveforms (N, T), at least `FLOOR`."""
     hann = torch.hann_window(window, dtype=waves.dtype, device=waves.device)
-    spectrum = torch.stft(waves, window, window // WINDOW_HOPS, window=hann, pad_mode="constant", return_complex=True)
+    spectrum = torch.stft(waves, window, choose_hop(window), window=hann, pad_mode="constant", return_complex=True)
     power = (spectrum.real.square() + spectrum.imag.square()) * (2 / hann.sum()) ** 2
     return (power + FLOOR**2).sqrt()

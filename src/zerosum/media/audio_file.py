@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.audio.codec import INT16_SCALE
 from zerosum.data.codec import Items
 
 SUFFIX = ".wav"
-FULL_SCALE = 32767
-"""The 16-bit number of 1.0."""
+FULL_SCALE = INT16_SCALE
+"""The 16-bit number of 1.0: that of data, so that a sound that is read and written stays as it is."""
 FADE_IN_SECONDS, FADE_OUT_SECONDS = 0.001, 0.01
 """How long sounds fade in and out where others are before and after them, so that nothing clicks."""
 Sounds = NDArray[np.float32]

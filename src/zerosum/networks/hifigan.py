@@ -14,13 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zerosum.game.stft_window import choose_hop
 from zerosum.game.types import DiscriminatorOutput, at_least_float32
 from zerosum.networks.stages import Stages, join_stages
 
 SLOPE = 0.1
 """Slope of the leaky ReLUs for negative values; the papers' is the same."""
-WINDOW_HOPS = 4
-"""Hops of a window of a spectrogram."""
 _TINY = 1e-5
 
 
@@ -80,7 +79,7 @@ class ResolutionDiscriminator(nn.Module):
         spectrum = torch.stft(
             waves[:, 0].float(),
             self.window,
-            self.window // WINDOW_HOPS,
+            choose_hop(self.window),
             window=self.hann,
             pad_mode="constant",
             return_complex=True,

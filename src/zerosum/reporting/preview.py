@@ -65,7 +65,8 @@ class TranslationPreview:
         dataset = self.dataset
         indices = subsample_evenly(dataset.input_indices(True), MAX_GRID_INPUTS)
         inputs = as_tensor(dataset.inputs(indices))
-        columns = [inputs, game.translate(inputs).cpu()]
+        outputs = game.translate(inputs).cpu()
+        columns = [dataset.baseline(inputs, tuple(outputs.shape[1:])), outputs]
         if dataset.has_targets:
             columns.append(as_tensor(dataset.samples(indices)))
         rows = [self._interleave(columns)]

@@ -157,7 +157,7 @@ def compute_paired_scores(translator: Translator, translation_set: TranslationSe
 
     Returns:
         By metric, such as l1: `value`, `error`, and `input`, the value of the input itself in the form of a target,
-        see `Codec.baseline`: an image at its size (enlarged bicubically; gray repeated to three channels).
+        see `Dataset.baseline`: an image at its size (enlarged bicubically; gray repeated to three channels).
     """
     dataset, kind = translation_set.dataset, evaluation_kind(translation_set.dataset)
     output_metrics, input_metrics = kind.pair_metrics(dataset), kind.pair_metrics(dataset)
@@ -166,7 +166,7 @@ def compute_paired_scores(translator: Translator, translation_set: TranslationSe
         inputs = translation_set.inputs(rows)
         targets = translation_set.targets(rows)
         output_metrics.update(translator(inputs), targets)
-        input_metrics.update(dataset.codec.baseline(inputs, _target_shape(translation_set)), targets)
+        input_metrics.update(dataset.baseline(inputs, _target_shape(translation_set)), targets)
         reporter.progress(rows.stop, count, "comparing pairs")
     baseline = input_metrics.compute()
     return {
@@ -188,7 +188,7 @@ def save_example_grid(translator: Translator, translation_set: TranslationSet, p
     rows, shape = range(len(shown.indices)), _target_shape(translation_set)
     inputs = shown.inputs(rows)
     codec = translation_set.dataset.codec
-    columns = [codec.baseline(inputs, shape), translator(inputs)]
+    columns = [translation_set.dataset.baseline(inputs, shape), translator(inputs)]
     if translation_set.dataset.has_targets:
         columns.append(shown.targets(rows))
     grid = torch.stack(columns, 1).flatten(0, 1)

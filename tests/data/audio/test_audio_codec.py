@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from sounds import hit, noise
-from zerosum.data.audio.codec import INT16_SCALE, PEAK, AudioCodec
+from zerosum.data.audio.codec import INT16_SCALE, PEAK, SpectrogramCodec
 
-CODEC = AudioCodec(rate=8_000, bands=16, frames=16, hop=64, window=256)
+CODEC = SpectrogramCodec(rate=8_000, bands=16, frames=16, hop=64, window=256)
 
 
 def hits(count: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_generated_sounds_have_the_level_of_training_sounds() -> None:
 
 
 def test_level_is_kept_without_normalize_and_never_above_1() -> None:
-    codec = AudioCodec(8_000, 16, 16, 64, 256, normalize=False)
+    codec = SpectrogramCodec(8_000, 16, 16, 64, 256, normalize=False)
     quiet = hits(1) / 3
     assert np.abs(codec.decode(codec.encode_sounds(quiet), torch.arange(1))).max() < 0.5
     loud = codec.decode(torch.ones(1, 1, 16, 16), torch.arange(1))
@@ -62,7 +62,7 @@ def test_sounds_do_not_depend_on_their_batch() -> None:
 def test_samples_are_drawn_without_making_sounds_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     samples, seeds = CODEC.encode_sounds(hits(3)), torch.arange(3)
     of_sounds = CODEC.preview(hits(3))
-    monkeypatch.setattr(AudioCodec, "decode", None)
+    monkeypatch.setattr(SpectrogramCodec, "decode", None)
     assert np.array_equal(CODEC.preview_samples(samples, seeds), of_sounds)
     assert not CODEC.preview_samples(torch.full_like(samples, float("nan")), seeds).any()
 
@@ -75,8 +75,8 @@ def test_preview_is_the_spectrogram_with_high_frequencies_on_top() -> None:
 
 
 def test_codec_is_saved() -> None:
-    codec = AudioCodec(8_000, 16, 32, 64, 256, normalize=False)
-    assert AudioCodec.restore(json.loads(json.dumps(codec.settings()))) == codec
+    codec = SpectrogramCodec(8_000, 16, 32, 64, 256, normalize=False)
+    assert SpectrogramCodec.restore(json.loads(json.dumps(codec.settings()))) == codec
 
 
 def test_features_differ_between_sounds() -> None:

@@ -166,16 +166,6 @@ def test_settings_are_chosen_from_the_files(hits: Path) -> None:
         AudioDataConfig(size=64, rate=16_000, seconds=30)
 
 
-def test_a_file_as_a_sample_of_a_run(hits: Path) -> None:
-    dataset = load(hits)
-    data = AudioDataConfig.model_validate({"source": str(hits), **TINY})
-    sample = AUDIO.load_file(data, hits / "kick/kit0-0.wav", dataset.codec)
-    assert isinstance(sample, torch.Tensor)
-    everything = dataset.samples(np.arange(24))
-    assert isinstance(everything, torch.Tensor)
-    assert (everything - sample).abs().flatten(1).amax(1).min() < 1e-2
-
-
 def test_folders_of_sounds_are_recognized(hits: Path, tmp_path: Path) -> None:
     assert claimed_kind({"source": str(hits)}) == "audio"
     (tmp_path / "a.png").write_bytes(b"")

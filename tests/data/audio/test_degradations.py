@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from sounds import write_hits
+from zerosum.data.audio.codec import SpectrogramCodec
 from zerosum.data.audio.config import AudioDataConfig
 from zerosum.data.audio.degradations import (
     CUTOFF_RANGE,
@@ -162,8 +163,29 @@ def test_the_codec_writes_and_compares_waveforms(folder: Path) -> None:
     assert codec.decode(waves, torch.zeros(1, dtype=torch.int64)).max() == 1
     assert codec.compared(waves).shape == (1, 1, 16, 16)
     assert codec.embed(waves).shape == (1, 64)
-    mel = load(folder, "mel").inputs(np.arange(2))
-    assert torch.equal(codec.compared(mel), mel[:, None])
-    guess = codec.baseline(mel, (1, 1024))
-    assert (codec.compared(guess) - mel[:, None]).abs().mean() < 0.1
-    assert codec.baseline(guess, (1, 1024)) is guess
+    assert codec.compared(waves[..., :256]).shape == (1, 1, 16, 4), "parts of sounds have fewer frames"
+
+
+def test_the_dataset_knows_what_an_input_is(folder: Path) -> None:
+    """Neither is guessed: a spectrogram of one band has the axes of a waveform, (N, 1, W), and is none."""
+    dataset = load(folder, "mel")
+    mel = dataset.inputs(np.arange(2))
+    assert torch.equal(dataset.compared_inputs(mel), mel[:, None])
+    assert dataset.compared_inputs(mel[:, :1]).shape == (2, 1, 1, 16)
+    assert dataset.baseline(mel[:, :, :8], (1, 1024)).shape == (2, 1, 512)
+    guess = dataset.baseline(mel, (1, 1024))
+    assert (dataset.codec.compared(guess) - mel[:, None]).abs().mean() < 0.1
+    sounds = load(folder, "noise")
+    inputs = sounds.inputs(np.arange(2))
+    assert sounds.baseline(inputs, (1, 1024)) is inputs
+    assert torch.equal(sounds.compared_inputs(inputs), sounds.codec.compared(inputs))
+    assert (dataset.baseline_name, sounds.baseline_name) == ("Griffin-Lim", "input")
+
+
+def test_samples_of_either_form_are_restored_from_saved_settings() -> None:
+    """Settings as runs have saved them so far."""
+    saved = {"rate": 8_000, "bands": 16, "frames": 16, "hop": 64, "window": 256, "normalize": True}
+    spectrograms, waves = AUDIO.restore_codec(saved, {}), AUDIO.restore_codec({**saved, "form": "wave"}, {})
+    assert (type(spectrograms), spectrograms.settings()) == (SpectrogramCodec, saved)
+    assert (type(waves), waves.settings()) == (WaveCodec, {**saved, "form": "wave"})
+    assert SpectrogramCodec.of(waves) == spectrograms

@@ -5,11 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from sounds import sine
-from zerosum.data.audio.codec import MAX_GAIN, PEAK, AudioCodec
+from zerosum.data.audio.codec import MAX_GAIN, PEAK, SpectrogramCodec
 from zerosum.data.audio.prepare import Preparation, resample, trim_silence
 from zerosum.data.audio.sound_file import Sound
 
-CODEC = AudioCodec(rate=8_000, bands=16, frames=16, hop=64, window=256)
+CODEC = SpectrogramCodec(rate=8_000, bands=16, frames=16, hop=64, window=256)
 
 
 def as_sound(values: NDArray[np.float32], rate: int = 8_000) -> Sound:
@@ -35,7 +35,7 @@ def test_stereo_becomes_mono_of_the_length_and_level() -> None:
     assert item.shape == (CODEC.length,)
     assert np.abs(item).max() == pytest.approx(PEAK, abs=1e-3)
     assert item[-1] == 0  # faded
-    (quiet,) = Preparation(AudioCodec(8_000, 16, 16, 64, 256, normalize=False))(as_sound(left))
+    (quiet,) = Preparation(SpectrogramCodec(8_000, 16, 16, 64, 256, normalize=False))(as_sound(left))
     assert np.abs(quiet).max() == pytest.approx(0.4, abs=1e-3)
 
 

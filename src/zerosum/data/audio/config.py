@@ -10,13 +10,12 @@ from zerosum.data.audio.degradations import check_degradations
 from zerosum.data.config import DataConfig
 from zerosum.data.images.groups import check_pattern, is_pattern
 from zerosum.errors import BadInput
+from zerosum.game.stft_window import choose_window
 
 if TYPE_CHECKING:
-    from zerosum.data.audio.codec import AudioCodec
+    from zerosum.data.audio.codec import SpectrogramCodec
     from zerosum.data.audio.wave_codec import WaveCodec
 
-WINDOW_HOPS = 4
-"""A window is at least so many hops long, so that phases can be found."""
 MIN_HOP = 16
 MAX_HOP_SECONDS = 0.1
 
@@ -115,14 +114,13 @@ class AudioDataConfig(DataConfig):
         return max(1, round((self.seconds or 0) * (self.rate or 0) / (self.size or 1)))
 
     @property
-    def codec(self) -> AudioCodec:
-        """The codec; the form must be chosen."""
-        from zerosum.data.audio.codec import AudioCodec
+    def codec(self) -> SpectrogramCodec:
+        """The codec of samples that are spectrograms; the form must be chosen."""
+        from zerosum.data.audio.codec import SpectrogramCodec
 
         size, rate = self.size or 0, self.rate or 0
         assert size * rate > 0, "open settings are chosen before data are loaded"
-        window = 1 << (WINDOW_HOPS * self.hop - 1).bit_length()
-        return AudioCodec(rate, size, size, self.hop, window, self.normalize)
+        return SpectrogramCodec(rate, size, size, self.hop, choose_window(self.hop), self.normalize)
 
     @property
     def wave_codec(self) -> WaveCodec:

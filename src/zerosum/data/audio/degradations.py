@@ -8,11 +8,11 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zerosum.data.audio.input_forms import InputForm, SoundInputs, SpectrogramInputs
 from zerosum.errors import BadInput
-from zerosum.game.sample_spec import TensorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,10 +37,6 @@ _TINY = 1e-9
 
 MEL = "mel"
 """The degradation that keeps the log-mel spectrogram alone."""
-DEGRADATIONS = (MEL, "noise", "lowpass", "telephone")
-"""The names of all degradations."""
-BAND_LIMITS = ("lowpass", "telephone")
-"""Degradations that remove frequencies."""
 
 
 def check_degradations(names: Sequence[str]) -> None:
@@ -49,14 +45,15 @@ def check_degradations(names: Sequence[str]) -> None:
     Raises:
         BadInput: one is unknown or named twice, two exclude each other, or one follows `mel`.
     """
+    known = (MEL, *DEGRADATIONS)
     for name in names:
-        if name not in DEGRADATIONS:
-            matches = difflib.get_close_matches(name, DEGRADATIONS, 1, 0.5)
-            hint = f"did you mean {matches[0]}?" if matches else f"give one of {', '.join(DEGRADATIONS)}"
+        if name not in known:
+            matches = difflib.get_close_matches(name, known, 1, 0.5)
+            hint = f"did you mean {matches[0]}?" if matches else f"give one of {', '.join(known)}"
             raise BadInput(f"there is no degradation {name!r} of sounds: {hint}")
         if names.count(name) > 1:
             raise BadInput(f"the degradation {name!r} is named twice: name it once")
-    used = [name for name in names if name in BAND_LIMITS]
+    used = [name for name in names if name != MEL and DEGRADATIONS[name].is_band_limit]
     if len(used) > 1:
         raise BadInput(f"the degradations {used[0]!r} and {used[1]!r} both remove high frequencies: keep one of them")
     if MEL in names[:-1]:
@@ -64,50 +61,58 @@ def check_degradations(names: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
+class Degradation:
+    """A degradation of sounds."""
+
+    name: str
+    """Its name in `data.degrade`."""
+    function: Callable[[Tensor, Tensor, int], Tensor]
+    """Returns degraded copies (N, T) of sounds (N, T), of their seeds (N,) and their rate in Hz."""
+    is_band_limit: bool = False
+    """Whether it removes high frequencies."""
+
+    def __call__(self, sounds: Tensor, seed: Tensor, rate: int) -> Tensor:
+        """Return degraded copies (N, T) in [-1, 1] of sounds (N, T), of their seeds (N,) and their rate in Hz."""
+        return self.function(sounds, seed, rate).clamp(-1, 1)
+
+
 class SoundDegradations:
-    """Degradations, applied in order, as one function of sounds and their seeds.
+    """Degradations, applied in order, and the form of what they make, as one function of sounds and their seeds."""
 
-    Raises:
-        BadInput: see `check_degradations`.
-    """
+    def __init__(self, names: Sequence[str], log_mel: LogMel) -> None:
+        """Look up the degradations.
 
-    names: tuple[str, ...]
-    log_mel: LogMel
-    """The form of spectrograms, and the rate."""
+        Args:
+            names: as in `data.degrade`.
+            log_mel: the form of spectrograms, and the rate.
 
-    def __post_init__(self) -> None:
-        check_degradations(self.names)
+        Raises:
+            BadInput: see `check_degradations`.
+        """
+        check_degradations(names)
+        self.names = tuple(names)
+        self.steps = tuple(DEGRADATIONS[name] for name in names if name != MEL)
+        self.form: InputForm = SpectrogramInputs(log_mel) if MEL in names else SoundInputs(log_mel)
 
     @property
     def makes_spectrograms(self) -> bool:
         """Whether an input is a spectrogram, not a sound."""
-        return MEL in self.names
-
-    @property
-    def input_spec(self) -> TensorSpec:
-        """What an input is: a spectrogram (H, W), or a sound (1, T)."""
-        form = self.log_mel
-        return TensorSpec((form.bands, form.frames) if self.makes_spectrograms else (1, form.length), bounded=True)
-
-    def of_frames(self, frames: int) -> SoundDegradations:
-        """Return the same degradations for sounds of so many frames."""
-        return replace(self, log_mel=replace(self.log_mel, frames=frames))
+        return self.form.is_spectrogram
 
     def __call__(self, waves: Tensor, seed: Tensor) -> Tensor:
         """Return inputs of targets; each depends on its own target and seed alone.
 
         Args:
-            waves: (N, 1, T) in [-1, 1].
+            waves: (N, 1, T) in [-1, 1], of any number of whole frames.
             seed: (N,) int64.
 
         Returns:
-            Sounds (N, 1, T) in [-1, 1], or log-mel spectrograms (N, H, W) in [-1, 1], the highest band first.
+            Inputs of the form, in [-1, 1].
         """
         seed, sounds = seed.to(waves.device), waves[:, 0]
-        for name in self.names:
-            if name != MEL:
-                sounds = _FUNCTIONS[name](sounds, seed, self.log_mel.rate).clamp(-1, 1)
-        return self.log_mel.spectrogram(sounds)[:, 0] if self.makes_spectrograms else sounds[:, None]
+        for step in self.steps:
+            sounds = step(sounds, seed, self.form.log_mel.rate)
+        return self.form.make(sounds)
 
 
 def noise(sounds: Tensor, seed: Tensor, rate: int) -> Tensor:
@@ -148,9 +153,15 @@ def telephone(sounds: Tensor, seed: Tensor, rate: int) -> Tensor:
     return levels.sign() * torch.expm1(levels.abs() * math.log1p(MU)) / MU
 
 
-_FUNCTIONS: Mapping[str, Callable[[Tensor, Tensor, int], Tensor]] = {
-    "noise": noise, "lowpass": lowpass, "telephone": telephone,
-}  # fmt: skip
+DEGRADATIONS: Mapping[str, Degradation] = {
+    degradation.name: degradation
+    for degradation in (
+        Degradation("noise", noise),
+        Degradation("lowpass", lowpass, is_band_limit=True),
+        Degradation("telephone", telephone, is_band_limit=True),
+    )
+}
+"""All degradations by their names."""
 
 
 def _keep_band(sounds: Tensor, rate: int, low: Tensor | None, high: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class DegradedSounds(Dataset):
     @property
     def input_spec(self) -> TensorSpec:
         """A spectrogram (H, W), or a sound (1, T)."""
-        return self.degrade.input_spec
+        return self.degrade.form.spec
 
     @property
     def has_targets(self) -> bool:
@@ -54,20 +54,26 @@ class DegradedSounds(Dataset):
 
     @property
     def baseline_name(self) -> str:
-        """What is made of inputs without a network: sounds of spectrograms, by the algorithm of Griffin and Lim."""
-        return "Griffin-Lim" if self.degrade.makes_spectrograms else super().baseline_name
+        """What `baseline` makes of inputs: sounds of spectrograms, by the algorithm of Griffin and Lim."""
+        return self.degrade.form.baseline_name
+
+    def baseline(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return waveforms (N, 1, T) that are made of inputs without a network."""
+        return self.degrade.form.as_waves(inputs)
+
+    def compared_inputs(self, inputs: Tensor) -> Tensor:
+        """Return the log-mel spectrograms (N, 1, H, W) of inputs."""
+        return self.degrade.form.as_spectrograms(inputs)
 
     def make_batch(self, parts: Sequence[FetchedPart], seed: Tensor) -> Batch:
         """Return parts of the targets as `real` (n, 1, t), and of their degraded copies by `seed` as `inputs`."""
         batch = super().make_batch(parts, seed)
-        real, degrade = as_tensor(batch["real"]), self.degrade
-        hop, frames = degrade.log_mel.hop, degrade.log_mel.frames
-        if 0 < self.crop < frames:
+        real, form = as_tensor(batch["real"]), self.degrade.form.log_mel
+        if 0 < self.crop < form.frames:
             # before the degradation: an input that knew what is around its part would ask for sound that is not in it
             draws = seeded_rng.uniform(seed, 1, seeded_rng.RandomStream.WINDOW)[:, 0]
-            real = cut_windows(real, (draws * (frames - self.crop + 1)).long() * hop, self.crop * hop)
-            degrade = degrade.of_frames(self.crop)
-        return batch | {"real": real, "inputs": degrade(real, seed)}
+            real = cut_windows(real, (draws * (form.frames - self.crop + 1)).long() * form.hop, self.crop * form.hop)
+        return batch | {"real": real, "inputs": self.degrade(real, seed)}
 
     def inputs(self, indices: NDArray[np.int64]) -> Tensor:
         """Return degraded sounds, with a hash of each sound as seed: (n, H, W) or (n, 1, T) float32 in [-1, 1]."""

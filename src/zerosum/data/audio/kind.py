@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ValidationError
@@ -18,14 +17,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zerosum.data.audio.codec import AudioCodec
-    from zerosum.data.codec import Codec
     from zerosum.data.config import DataConfig
     from zerosum.data.dataset import Dataset
     from zerosum.run_folder import Json
 
 
 class Audio(DataKind):
-    """Sounds in a folder, whose samples are log-mel spectrograms."""
+    """Sounds in a folder, whose samples are log-mel spectrograms or, where they are translated into, waveforms."""
 
     name: ClassVar[str] = "audio"
     noun: ClassVar[str] = "sound"
@@ -92,32 +90,12 @@ class Audio(DataKind):
             field = f"`{first['loc'][0]}` {first['input']}: " if first["loc"] else ""
             raise BadInput(field + reason[0].lower() + reason[1:]) from None
 
-    def load_file(self, data: DataConfig, path: Path, codec: Codec) -> Tensor:
-        """Load a sound file as a sample (1, 1, H, W) of a run.
-
-        Raises:
-            BadInput: it cannot be used, or is silent.
-        """
-        from zerosum.data.audio.codec import AudioCodec
-        from zerosum.data.audio.imports import require_audio_packages
-        from zerosum.data.audio.prepare import Preparation
-        from zerosum.data.audio.sound_file import read_one_sound
-
-        assert isinstance(data, AudioDataConfig), "the settings are of this kind"
-        assert isinstance(codec, AudioCodec), "and so is the codec"
-        require_audio_packages()
-        preparation = Preparation(codec, data.trim)
-        items = preparation(read_one_sound(path, preparation.max_seconds))
-        if not len(items):
-            raise BadInput(f"{path}: this sound is silent; give another file")
-        return codec.encode_sounds(items)
-
     def restore_codec(self, settings: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> AudioCodec:
         """Return the codec of sounds that was saved."""
-        from zerosum.data.audio.codec import AudioCodec
+        from zerosum.data.audio.codec import SpectrogramCodec
         from zerosum.data.audio.wave_codec import FORM, WaveCodec
 
-        return (WaveCodec if settings.get("form") == FORM else AudioCodec).restore(settings)
+        return (WaveCodec if settings.get("form") == FORM else SpectrogramCodec).restore(settings)
 
 
 AUDIO = Audio()

@@ -63,8 +63,11 @@ class LogMel:
     # ------------------------------------------------------------------ sound to spectrogram
 
     def spectrogram(self, sounds: Tensor) -> Tensor:
-        """Return the samples (N, 1, H, W) in [-1, 1] of sounds (N, T) in [-1, 1], on their device."""
-        power = self._scaled_spectrum(sounds).abs().square()[..., : self.frames]
+        """Return the samples (N, 1, H, W) in [-1, 1] of sounds (N, T) in [-1, 1], on their device.
+
+        Sounds may have another length than T: each hop of them is a frame, and a rest is none.
+        """
+        power = self._scaled_spectrum(sounds).abs().square()[..., : sounds.shape[1] // self.hop]
         return to_unit(self.filters.to(power) @ power).flip(1)[:, None]
 
     def _scaled_spectrum(self, sounds: Tensor) -> Tensor:
@@ -82,7 +85,7 @@ class LogMel:
         """Return sounds (N, T) of samples (N, 1, H, W) in [-1, 1].
 
         Args:
-            samples: log-mel spectrograms.
+            samples: log-mel spectrograms, of any number W of frames, each of which is a hop of T.
             seed: (N,) int64, from which the first phases derive.
         """
         band_power = from_unit(samples[:, 0].flip(1))
@@ -117,4 +120,5 @@ class LogMel:
         return self._sound(spectrum)
 
     def _sound(self, spectrum: Tensor) -> Tensor:
-        return torch.istft(spectrum, self.window, self.hop, window=self.hann.to(spectrum.device), length=self.length)
+        length = (spectrum.shape[2] - 1) * self.hop
+        return torch.istft(spectrum, self.window, self.hop, window=self.hann.to(spectrum.device), length=length)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar
 
-from zerosum.data.images.summary import MAX_LISTED_FILES
-from zerosum.data.summary import DatasetSummary
+from zerosum.data.file_summary import FileSummary
 from zerosum.data.text import format_counts, pluralize
-from zerosum.run_folder import Json, Row
 
 
 @dataclass
-class AudioSummary(DatasetSummary):
+class AudioSummary(FileSummary):
     """Counts and notes of sounds; `count` is the number of files that were read, without those that are silent."""
 
+    suffix_of: ClassVar[str] = "a sound"
     noun: str = "sound"
-    other_files: int = 0
-    """Number of files without the suffix of a sound, which are ignored."""
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-    """(name, reason) of each file that cannot be used, which is skipped."""
     silent: list[str] = field(default_factory=list)
     """The names of silent files, which are skipped."""
-    duplicates: int = 0
-    """Number of copies beyond the first of each content; they are kept, all on one side of the split."""
-    duplicate_groups: list[list[str]] = field(default_factory=list)
-    """Names of the first few groups of equal content."""
     rates: dict[str, int] = field(default_factory=dict)
     """The most frequent rates, with their counts."""
     channels: dict[str, int] = field(default_factory=dict)
@@ -46,21 +37,7 @@ class AudioSummary(DatasetSummary):
     @property
     def files(self) -> int:
         """The number of all files: read, skipped and ignored."""
-        return self.count + len(self.unreadable) + len(self.silent) + self.other_files
-
-    def as_dict(self) -> dict[str, Json]:
-        """Return the summary as a dict that JSON can hold."""
-        return {"files": self.files, **super().as_dict()}
-
-    @classmethod
-    def from_dict(cls, record: Row) -> Self:
-        """Return the summary that `as_dict` wrote.
-
-        Raises:
-            KeyError, TypeError: a field is missing or unknown.
-        """
-        fields = {name: value for name, value in record.items() if name != "files"}
-        return cls(**fields | {"unreadable": [(name, reason) for name, reason in record["unreadable"]]})
+        return super().files + len(self.silent)
 
     def item_lines(self) -> list[str]:
         """Return the lines about the sounds."""
@@ -77,22 +54,12 @@ class AudioSummary(DatasetSummary):
             text.append(f"classes ({len(self.classes)}): {format_counts(self.classes)}")
         return text + self.exception_lines()
 
-    def exception_lines(self) -> list[str]:
-        """Return the lines about files that were ignored, equal, silent or unreadable, with the first of them."""
-        text = []
-        if self.other_files:
-            text.append(f"ignored: {pluralize(self.other_files, 'file')} without the suffix of a sound")
-        if self.duplicates:
-            groups = [" = ".join(group) for group in self.duplicate_groups[:MAX_LISTED_FILES]]
-            text.append(f"duplicates: {self.duplicates:,} exact, such as {'; '.join(groups)}")
-        if self.silent:
-            text.append(f"silent: {pluralize(len(self.silent), 'file')}, skipped, such as {self.silent[0]}")
-        if self.unreadable:
-            text.append(f"unreadable: {pluralize(len(self.unreadable), 'file')}, skipped")
-            text += [f"  {name}: {reason}" for name, reason in self.unreadable[:MAX_LISTED_FILES]]
-            rest = len(self.unreadable) - MAX_LISTED_FILES
-            text += [f"  and {rest:,} more"] if rest > 0 else []
-        return text
+    def skipped_lines(self) -> list[str]:
+        """Return the lines about files that are silent or unreadable, with the first of them."""
+        silent = (
+            [f"silent: {pluralize(len(self.silent), 'file')}, skipped, such as {self.silent[0]}"] if self.silent else []
+        )
+        return silent + super().skipped_lines()
 
 
 def _format_length(seconds: float) -> str:

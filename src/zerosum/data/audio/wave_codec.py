@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from zerosum.data.audio.codec import INT16_SCALE, SOUND, AudioCodec
+from zerosum.data.audio.codec import INT16_SCALE, SOUND, AudioCodec, embed_spectrograms
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.sample_tree import leaves
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from zerosum.data.audio.log_mel import LogMel
     from zerosum.data.codec import Items
@@ -36,20 +34,10 @@ class WaveCodec(AudioCodec):
         (1, 16384)
     """
 
-    @classmethod
-    def of(cls, codec: AudioCodec) -> Self:
-        """Return the codec of waveforms with the same spectrograms."""
-        return cls(codec.rate, codec.bands, codec.frames, codec.hop, codec.window, codec.normalize)
-
-    @property
-    def of_spectrograms(self) -> AudioCodec:
-        """The codec of the same sounds as spectrograms."""
-        return AudioCodec(self.rate, self.bands, self.frames, self.hop, self.window, self.normalize)
-
     @property
     def spec(self) -> TensorSpec:
         """A waveform (1, T), bounded."""
-        return TensorSpec((1, self.length), bounded=True, rate=self.rate)
+        return TensorSpec((1, self.length), bounded=True, rate=self.rate, window=self.window)
 
     def log_mel_of(self, frames: int) -> LogMel:
         """Return the spectrogram of sounds of so many frames."""
@@ -74,21 +62,12 @@ class WaveCodec(AudioCodec):
         return ()
 
     def compared(self, samples: Tensor) -> Tensor:
-        """Return the spectrograms (N, 1, H, W) of waveforms (N, 1, T); inputs (N, H, W) are spectrograms already."""
-        if samples.shape[1] != 1:
-            return samples[:, None]
-        return self.log_mel_of(samples.shape[2] // self.hop).spectrogram(_as_sounds(samples))
+        """Return the spectrograms (N, 1, H, W) of waveforms (N, 1, T) of any number of whole frames."""
+        return self.log_mel.spectrogram(_as_sounds(samples))
 
     def embed(self, sample: Sample) -> Tensor:
         """Return spectrograms of samples (N, 1, T) at 8 x 8 as features (N, 64)."""
-        return super().embed(self.compared(leaves(sample)[0]))
-
-    def baseline(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Return waveforms (N, 1, T) of inputs: as they are, or by the inversion of spectrograms (N, H, W)."""
-        if inputs.shape[1] == 1:
-            return inputs
-        seeds = torch.zeros(len(inputs), dtype=torch.int64)
-        return self.log_mel_of(inputs.shape[2]).sounds(inputs[:, None].float(), seeds)[:, None].clamp(-1, 1)
+        return embed_spectrograms(self.compared(leaves(sample)[0]))
 
     def settings(self) -> Mapping[str, Json]:
         """Return the rate, the shape and the level, and that samples are waveforms."""

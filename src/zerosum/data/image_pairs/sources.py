@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from zerosum.data.file_summary import MAX_LISTED_FILES
 from zerosum.data.image_pairs.config import ImagePairDataConfig
 from zerosum.data.images.decode import apply_exif_orientation
 from zerosum.data.images.files import is_array_file, is_image_file
@@ -21,7 +22,6 @@ from zerosum.data.images.pixels import PixelType
 from zerosum.data.images.raster_image import OpenedImage
 from zerosum.data.images.sources import Source, resolve_source
 from zerosum.data.images.splits import Split, parse_split
-from zerosum.data.images.summary import MAX_LISTED_FILES
 from zerosum.data.images.value_range import Extremes, Range
 from zerosum.data.text import natural_sort_key, pluralize
 from zerosum.errors import BadInput

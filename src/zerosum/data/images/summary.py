@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar
 
+from zerosum.data.file_summary import FileSummary
 from zerosum.data.images.size import parse_size
-from zerosum.data.summary import DatasetSummary
 from zerosum.data.text import format_counts, pluralize
-from zerosum.run_folder import Json, Row
 
-MAX_LISTED_FILES = 5
-"""Largest number of files listed in a text; the record lists them all."""
 CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
 """Names of images with 1 to 4 channels of 8 bits."""
 
@@ -28,18 +25,11 @@ def describe_channels(channels: int, dtype: str = "uint8") -> str:
 
 
 @dataclass
-class ImageSummary(DatasetSummary):
+class ImageSummary(FileSummary):
     """Counts and notes of images; `count` is the number of images that were read."""
 
+    suffix_of: ClassVar[str] = "an image"
     noun: str = "image"
-    other_files: int = 0
-    """Number of files without the suffix of an image, which are ignored."""
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-    """(name, reason) of each unreadable file, which is skipped."""
-    duplicates: int = 0
-    """Number of copies beyond the first of each content; they are kept, all on one side of the split."""
-    duplicate_groups: list[list[str]] = field(default_factory=list)
-    """Names of the first few groups of equal content."""
     sizes: dict[str, int] = field(default_factory=dict)
     """The ten most frequent sizes `WIDTHxHEIGHT` of the upright images, with their counts."""
     distinct_sizes: int = 0
@@ -65,25 +55,6 @@ class ImageSummary(DatasetSummary):
     tiles: int = 0
     """Number of tiles that the images were cut into; 0 if each image is one example."""
 
-    @property
-    def files(self) -> int:
-        """The number of all files: read, unreadable and ignored."""
-        return self.count + len(self.unreadable) + self.other_files
-
-    def as_dict(self) -> dict[str, Json]:
-        """Return the summary as a dict that JSON can hold."""
-        return {"files": self.files, **super().as_dict()}
-
-    @classmethod
-    def from_dict(cls, record: Row) -> Self:
-        """Return the summary that `as_dict` wrote.
-
-        Raises:
-            KeyError, TypeError: if a field is missing or unknown.
-        """
-        fields = {name: value for name, value in record.items() if name != "files"}
-        return cls(**fields | {"unreadable": [(name, reason) for name, reason in record["unreadable"]]})
-
     def item_lines(self) -> list[str]:
         """Return the lines about the images."""
         cut = f", cut into {pluralize(self.tiles, 'tile')}" if self.tiles else ""
@@ -100,21 +71,3 @@ class ImageSummary(DatasetSummary):
         if self.classes:
             text.append(f"classes ({len(self.classes)}): {format_counts(self.classes)}")
         return text + self.exception_lines()
-
-    def exception_lines(self) -> list[str]:
-        """Return the lines about files that were ignored, equal or unreadable, with the first of them."""
-        text = []
-        if self.other_files:
-            text.append(f"ignored: {pluralize(self.other_files, 'file')} without the suffix of an image")
-        if self.duplicates:
-            groups = [" = ".join(group) for group in self.duplicate_groups[:MAX_LISTED_FILES]]
-            text.append(f"duplicates: {self.duplicates:,} exact, such as {'; '.join(groups)}")
-        return text + self._unreadable_lines()
-
-    def _unreadable_lines(self) -> list[str]:
-        if not self.unreadable:
-            return []
-        text = [f"unreadable: {pluralize(len(self.unreadable), 'file')}, skipped"]
-        text += [f"  {name}: {reason}" for name, reason in self.unreadable[:MAX_LISTED_FILES]]
-        rest = len(self.unreadable) - MAX_LISTED_FILES
-        return text + ([f"  and {rest:,} more"] if rest > 0 else [])

@@ -30,6 +30,7 @@ from zerosum.data import cache
 from zerosum.errors import BadInput
 from zerosum.evaluation.features.base import FeatureOutput
 from zerosum.evaluation.features.weights import deterministic_inference
+from zerosum.game.mel_filters import bin_frequencies, mel_edges, triangles
 from zerosum.networks.pretrained import freeze_network
 
 RATE = 44_100
@@ -164,11 +165,9 @@ def build_aisfx() -> nn.Sequential:
 
 def mel_filters() -> Tensor:
     """Return triangular filters (96, 1025) from 0 Hz to half the rate on the mel scale, each with a sum of 1."""
-    frequencies = np.linspace(0, RATE / 2, WINDOW // 2 + 1)
-    edges = 700 * (10 ** (np.linspace(0, 2595 * math.log10(1 + RATE / 2 / 700), BANDS + 2) / 2595) - 1)
-    low, center, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    filters = np.minimum((frequencies - low) / (center - low), (high - frequencies) / (high - center)).clip(0)
-    return torch.from_numpy(filters / np.maximum(filters.sum(1, keepdims=True), 1e-9)).float()
+    edges = mel_edges(0, 2595 * math.log10(1 + RATE / 2 / 700), BANDS)
+    filters = triangles(bin_frequencies(WINDOW, RATE), edges).clamp_min(0)
+    return (filters / filters.sum(1, keepdim=True)).float()
 
 
 def cut_blocks(spectrograms: Tensor) -> Tensor:
@@ -208,6 +207,7 @@ def resample(sounds: Tensor, rate: int, new_rate: int) -> Tensor:
     """Return sounds (N, T) at another rate, (N, ceil(T * new_rate / rate)): without frequencies that one of them lacks.
 
     Their spectra are cut or filled with zeros, with silence after each, so that its end does not reach its start.
+    It works on any device; where data are read, `zerosum.data.audio` resamples them on the CPU, by filters.
     """
     up, down = new_rate // math.gcd(rate, new_rate), rate // math.gcd(rate, new_rate)
     length = sounds.shape[1]

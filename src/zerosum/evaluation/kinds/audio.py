@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zerosum.data.audio.codec import AudioCodec
-from zerosum.data.audio.wave_codec import WaveCodec
+from zerosum.data.audio.codec import AudioCodec, SpectrogramCodec
 from zerosum.data.dataset import Dataset
 from zerosum.data.kind import ignore_progress
 from zerosum.errors import BadInput
@@ -75,12 +74,10 @@ class SoundClassifier(ClassifierFeatures):
 
 
 def as_spectrograms(dataset: Dataset) -> Dataset:
-    """Return a dataset of sounds with samples that are spectrograms, which they may be already."""
-    if not isinstance(dataset.codec, WaveCodec):
-        return dataset
+    """Return the sounds of a dataset as samples that are spectrograms, without inputs and symmetries."""
     return Dataset(
         dataset.values, dataset.labels, dataset.classes, dataset.content_hashes, dataset.train, dataset.held_out,
-        dataset.summary, dataset.codec.of_spectrograms,
+        dataset.summary, SpectrogramCodec.of(_audio_codec(dataset.codec)),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from zerosum.game.schedule import Schedule
+from zerosum.game.stft_window import choose_hop
 from zerosum.game.terms.base import RoundInterval, TermSettings
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from zerosum.game.play import Play
 
 Window = Annotated[int, Field(ge=64, le=8192)]
-WINDOW_HOPS = 4
-"""Hops of a window."""
 MIN_BANDS = 8
 
 
@@ -102,7 +101,7 @@ def log_mel(waves: Tensor, window: int, rate: int) -> Tensor:
 
     hann, filters = _window_and_filters(window, rate, waves.device)
     spectrum = torch.stft(
-        waves[:, 0], window, window // WINDOW_HOPS, window=hann, pad_mode="constant", return_complex=True
+        waves[:, 0], window, choose_hop(window), window=hann, pad_mode="constant", return_complex=True
     )
     power = (spectrum.real.square() + spectrum.imag.square()) * (2 / hann.sum()) ** 2
     return to_unit(filters @ power)

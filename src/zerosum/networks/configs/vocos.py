@@ -8,6 +8,7 @@ from pydantic import Field
 
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import require_single_tensor
+from zerosum.game.stft_window import choose_window
 from zerosum.networks.configs.base import GeneratorConfig, Width, format_shape
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from zerosum.game.sample_spec import SampleSpec, TensorSpec
     from zerosum.networks.vocos import Backbone
-
-WINDOW_HOPS = 4
-"""Least number of hops of a window."""
 
 
 class VocosGeneratorConfig(GeneratorConfig):
@@ -81,10 +79,10 @@ class VocosGeneratorConfig(GeneratorConfig):
                 f"{self.kind} needs spectrograms of whole frames, or waveforms, got inputs of shape "
                 f"{format_shape(inputs.shape)} for outputs of shape {format_shape(output.shape)}."
             )
+        assert output.window, "a kind of data whose inputs are spectrograms says what their window is"
         from zerosum.networks import vocos
 
-        hop = length // frames
-        transform = vocos.Transform(choose_window(hop), hop)
+        transform = vocos.Transform(output.window, length // frames)
         mel_bands = vocos.MelBands(bands, transform, output.rate)
         backbone = self._build_backbone(bands, transform.bins)
         return vocos.SpectrogramVocoder(backbone, transform, mel_bands, self.fitting_steps)
@@ -100,16 +98,6 @@ class VocosGeneratorConfig(GeneratorConfig):
         from zerosum.networks import vocos
 
         return vocos.Backbone(in_channels, self.width, self.hidden_factor * self.width, self.blocks, bins)
-
-
-def choose_window(hop: int) -> int:
-    """Return the length of a window: the power of two of at least four hops.
-
-    Example:
-        >>> choose_window(256), choose_window(344)
-        (1024, 2048)
-    """
-    return 1 << (WINDOW_HOPS * hop - 1).bit_length()
 
 
 def check_waveform(kind: str, spec: TensorSpec) -> None:
