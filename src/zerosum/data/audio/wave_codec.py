@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from zerosum.data.audio.codec import INT16_SCALE, SOUND, AudioCodec
+from zerosum.data.audio.faults import measure_ends, measure_inner_clicks, measure_silence
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.sample_tree import leaves
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from zerosum.data.audio.log_mel import LogMel
@@ -89,6 +90,12 @@ class WaveCodec(AudioCodec):
             return inputs
         seeds = torch.zeros(len(inputs), dtype=torch.int64)
         return self.log_mel_of(inputs.shape[2]).sounds(inputs[:, None].float(), seeds)[:, None].clamp(-1, 1)
+
+    def measure_faults(self, items: Items) -> NDArray[np.float64]:
+        """Return how far sounds (N, T) are silent, click and break off, (N, 3), where ends of pieces are no clicks."""
+        sounds = np.asarray(items, np.float32)
+        clicks = measure_inner_clicks(sounds, self.rate)
+        return np.stack([measure_silence(sounds), clicks, measure_ends(sounds, self.rate)], 1)
 
     def settings(self) -> Mapping[str, Json]:
         """Return the rate, the shape and the level, and that samples are waveforms."""
