@@ -4,8 +4,9 @@
     python benchmarks/vocoder.py --draw                  # only the page
 
 It trains a run (or takes the one that is there) and translates the spectrograms of held-out sounds. The distances from
-the recorded sounds and the times on one thread go to benchmarks/vocoder.json by NAME, and a page of all of them to
-benchmarks/vocoder.md. RUN/vocoder.png has spectrograms of the baseline, the vocoder and the recording.
+the recorded sounds and the times on one thread, of about a minute of joined sounds, go to benchmarks/vocoder.json by
+NAME, and a page of all of them to benchmarks/vocoder.md. RUN/vocoder.png has spectrograms of the baseline, the vocoder
+and the recording.
 
 Two references say how near a sound can come that has only the spectrogram to go by. Both have the magnitudes that its
 bands leave open: *recorded phases* adds the phases of the recording, which no vocoder knows; *noise* is Gaussian noise
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,8 +44,9 @@ from zerosum.workflows.evaluate_pairs import (
 HERE = Path(__file__).parent
 RESULT, PAGE = HERE / "vocoder.json", HERE / "vocoder.md"
 Table = dict[str, float]
-TIMED_SOUNDS = 16
-"""Sounds whose translation is timed one by one."""
+TIMED_SECONDS = 60
+"""About how long the sound is whose translation is timed: sounds of a second would be mostly ends."""
+BATCH_SIZE = 16
 COMPARED = {
     "mel_l1": "log-mel spectrogram, dB", "multi_resolution_stft": "multi-resolution STFT",
     "mel_cepstral": "mel cepstrum, dB",
@@ -52,21 +55,24 @@ COMPARED = {
 
 
 def measure_times(translator: Translator, sounds: TranslationSet) -> dict[str, float]:
-    """Return the seconds of computing for each second of sound on one thread, of the translator and of the baseline."""
+    """Return the seconds of computing for each second of sound on one thread, of the translator and of the baseline.
+
+    Both make one sound of the joined inputs of `TIMED_SECONDS`, or of all there are.
+    """
     dataset, torch_threads = sounds.dataset, torch.get_num_threads()
     torch.set_num_threads(1)
-    count = min(TIMED_SOUNDS, len(sounds.indices))
-    inputs, targets = sounds.inputs(range(count)), as_tensor(sounds.targets(range(count)))
     spec = dataset.spec
-    seconds = targets.shape[-1] / spec.rate * count
+    seconds = spec.shape[-1] / spec.rate
+    count = min(math.ceil(TIMED_SECONDS / seconds), len(sounds.indices))
+    inputs = sounds.inputs(range(count))
+    joined = torch.cat(list(inputs), -1)[None]
     times = {}
     methods = {"vocoder": translator, "baseline": lambda one: dataset.baseline(one, tuple(spec.shape))}
     for name, method in methods.items():
         method(inputs[:1])
         start = time.process_time()
-        for index in range(count):
-            method(inputs[index : index + 1])
-        times[name] = (time.process_time() - start) / seconds
+        method(joined)
+        times[name] = (time.process_time() - start) / (count * seconds)
     torch.set_num_threads(torch_threads)
     return times
 
@@ -76,7 +82,7 @@ def measure_references(network: SpectrogramVocoder, sounds: TranslationSet) -> d
     random = torch.Generator().manual_seed(0)
     dataset = sounds.dataset
     metrics = {name: evaluation_kind(dataset).pair_metrics(dataset) for name in ("recorded phases", "noise")}
-    for rows in batch_ranges(len(sounds.indices), TIMED_SOUNDS):
+    for rows in batch_ranges(len(sounds.indices), BATCH_SIZE):
         targets = as_tensor(sounds.targets(rows))
         frames = torch.nn.functional.pad(sounds.inputs(rows), (0, 1), mode="replicate").flip(1)
         magnitudes = network.bands.guess_magnitudes(from_unit(frames))
@@ -86,7 +92,10 @@ def measure_references(network: SpectrogramVocoder, sounds: TranslationSet) -> d
         spectra = {"recorded phases": torch.polar(magnitudes, phases), "noise": noise}
         for name, one in spectra.items():
             metrics[name].update(network.transform.waves(one)[:, None], targets)
-    return {name: {metric: value for metric, (value, _) in one.compute().items()} for name, one in metrics.items()}
+    groups = dataset.content_hashes[sounds.indices]
+    return {
+        name: {metric: value for metric, (value, _) in one.compute(groups).items()} for name, one in metrics.items()
+    }
 
 
 def compare(run: Path, test: str, reporter: Reporter) -> dict[str, object]:

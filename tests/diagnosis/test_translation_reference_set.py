@@ -48,5 +48,5 @@ def test_training_batches_wrap_around() -> None:
 
 def test_too_few_held_out_images_are_refused() -> None:
     dataset = make_translation_dataset(TINTED, INPUTS, True, num_held_out=1)
-    with pytest.raises(BadInput, match="1 held-out images: the monitor needs at least 2"):
+    with pytest.raises(BadInput, match="1 held-out example: the monitor needs at least 2"):
         make_reference_set(dataset)

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,19 @@ SETTINGS = {
     "discriminator.width": 8, "generator.max_width": 16, "discriminator.max_width": 16, "diagnostics.probe": False,
     "evaluation.every_examples": 128, "evaluation.samples": 64, "training.precision": "float32",
 }  # fmt: skip
-
-
-KEYWORDS = {"recipe": "cgan", "examples": 256, "batch_size": 32, "settings": SETTINGS}
+TRANSLATION: dict[str, object] = {
+    "data.size": 16, "data.rate": 8_000, "data.seconds": 0.128, "data.held_out": 0.25, "data.crop": 8,
+    "generator.width": 8, "generator.blocks": 1, "discriminator.periods": [2], "discriminator.period_widths": [4, 4],
+    "discriminator.windows": [64], "discriminator.window_width": 4, "terms.log_mel.windows": [128],
+    "diagnostics.probe": False, "evaluation.every_examples": 32, "evaluation.samples": 64,
+    "training.precision": "float32",
+}  # fmt: skip
+RUNS: dict[str, dict[str, object]] = {
+    "cgan": {"examples": 256, "batch_size": 32, "settings": SETTINGS},
+    "vocoder": {"examples": 64, "batch_size": 8, "settings": TRANSLATION | {"generator.fitting_steps": 6}},
+    "enhance": {"examples": 64, "batch_size": 8, "settings": TRANSLATION | {"generator.hop": 64}},
+}
+"""The settings of tiny runs, of 8 rounds each, by recipe."""
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +43,27 @@ def hits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(hits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that made no sound of a sample: previews and evaluations do not need any."""
-    made = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AudioCodec, "decode", lambda self, sample, seed: made.append(len(seed)))
-        run = api.train(hits, run=tmp_path_factory.mktemp("runs") / "whole", **KEYWORDS).path
-    assert list((run / "samples").glob("*.png"))
-    assert made == []
-    return run
+def whole_run(hits: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Returns the run of a recipe that was not interrupted, and searched no phases of spectrograms."""
+
+    @cache
+    def train(recipe: str) -> Path:
+        made = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AudioCodec, "decode", lambda self, sample, seed: made.append(len(seed)))
+            run = api.train(hits, recipe=recipe, run=tmp_path_factory.mktemp("runs") / recipe, **RUNS[recipe]).path
+        assert list((run / "samples").glob("*.png"))
+        assert made == []
+        return run
+
+    return train
 
 
+@pytest.mark.parametrize("recipe", RUNS)
 def test_an_interrupted_run_is_resumed_exactly(
-    whole: Path, hits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, whole_run: Callable[[str], Path], hits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With symmetries in time and level, whose randomness is that of the examples."""
+    """With the randomness of the examples: symmetries in time and level, degradations, and the parts trained on."""
     set_progress = Trainer._set_progress
 
     def interrupt(self: Trainer, progress) -> None:
@@ -53,8 +71,9 @@ def test_an_interrupted_run_is_resumed_exactly(
         if progress.round == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
+    whole = whole_run(recipe)
     monkeypatch.setattr(Trainer, "_set_progress", interrupt)
-    assert api.train(hits, run=tmp_path / "parts", **KEYWORDS).state == "interrupted"
+    assert api.train(hits, recipe=recipe, run=tmp_path / "parts", **RUNS[recipe]).state == "interrupted"
     monkeypatch.setattr(Trainer, "_set_progress", set_progress)
     parts = api.resume(tmp_path / "parts").path
     assert have_equal_weights(whole, parts)
@@ -64,8 +83,8 @@ def test_an_interrupted_run_is_resumed_exactly(
     assert scores[0] == scores[1]
 
 
-def test_an_evaluation_says_what_a_probe_hears(whole: Path, tmp_path: Path) -> None:
-    run = Path(shutil.copytree(whole, tmp_path / "run"))
+def test_an_evaluation_says_what_a_probe_hears(whole_run: Callable[[str], Path], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole_run("cgan"), tmp_path / "run"))
     row = api.evaluate(run, features="log_mel", num_samples=64)
     probe = row["per_class"]["probe"]
     assert 0 <= probe["accuracy"] <= 1

@@ -1,5 +1,6 @@
 """Translation into sounds: training, applying to files of any length without seams, and evaluation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from zerosum.data.audio.codec import PEAK
 from zerosum.data.audio.wave_codec import WaveCodec
 from zerosum.errors import BadInput
 from zerosum.inference import translator as translator_module
-from zerosum.inference.load import load_translator, open_model
+from zerosum.inference.load import load_translator, open_model, read_recipe
 from zerosum.inference.translator import Translator
 from zerosum.media.audio_signals import AudioSignals
 from zerosum.media.signals import Signal
+from zerosum.reporter import SilentReporter
 from zerosum.run_folder import RunFolder
+from zerosum.workflows.evaluate_pairs import compute_paired_scores, load_translation_data
 
 RATE, HOP = 8_000, 64
 SETTINGS: dict[str, object] = {
@@ -28,6 +31,11 @@ SETTINGS: dict[str, object] = {
     "diagnostics.samples": 16, "diagnostics.every_examples": 32, "evaluation.every_examples": 32,
     "evaluation.samples": 64, "evaluation.features": "log_mel",
 }  # fmt: skip
+LEARNING: dict[str, object] = {
+    "generator.width": 32, "generator.fitting_steps": 2, "diagnostics.probe": False, "evaluation.every_examples": 320,
+    "optimizer.lr": 2e-3, "ema.half_life": 0,
+}  # fmt: skip
+"""Settings of a network that learns within some hundred examples."""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +65,7 @@ def files_of(run: Path, degrade: bool = False) -> AudioSignals:
 def assert_no_seams(translator: Translator, signal: Signal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check that pieces of a signal are translated as in the whole."""
     monkeypatch.setattr(translator_module, "PIECE_VALUES", 16 * HOP)
+    monkeypatch.setattr(translator_module, "PIECE_RADII", 0)
     pieces = list(translator.stream(signal.read, signal.length))
     assert len(pieces) > 10
     whole = translator._translate_whole(signal.read(0, signal.length), None)
@@ -166,6 +175,23 @@ def test_pairs_are_compared_with_griffin_lim(vocoder: Path, enhancer: Path) -> N
     row = api.evaluate(enhancer, features="log_mel")
     assert row["paired_baseline"] == "input"
     assert row["paired_metrics"]["si_sdr"]["input"] > -5
+
+
+@pytest.mark.parametrize("recipe", ["vocoder", "enhance"])
+def test_training_brings_outputs_nearer_to_held_out_sounds(hits: Path, tmp_path: Path, recipe: str) -> None:
+    """Nearer than those of the untrained network, and for `enhance` than the inputs."""
+    settings = SETTINGS | LEARNING | ({"generator.hop": HOP} if recipe == "enhance" else {})
+    run = api.train(hits, recipe=recipe, examples=320, batch_size=8, run=tmp_path / "run", settings=settings).path
+    folder, reporter, translator = RunFolder(run), SilentReporter(), load_translator(run)
+    model = read_recipe(folder)
+    _, sounds = load_translation_data(folder, model, "", False, False, reporter)
+    torch.manual_seed(0)
+    network = model.generator.build(0, sounds.dataset.spec, 0, sounds.dataset.input_spec)
+    trained, untrained = (
+        compute_paired_scores(each, sounds, reporter)["multi_resolution_stft"]
+        for each in (translator, replace(translator, network=network.eval()))
+    )
+    assert trained["value"] < 0.9 * untrained["value"]
 
 
 def test_a_run_without_inputs_is_refused(hits: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A probe of image-to-image translation during training: the generator's outputs for held-out inputs.
+"""A probe of translation during training: the generator's outputs for held-out inputs.
 
 Like `zerosum.diagnosis.probe` it runs on a copy of the game and does not change the training.
 """
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from zerosum.diagnosis import measures, translation_measures
+from zerosum.diagnosis.fault_probe import MAX_PAIRS, pair_fault_signals
 from zerosum.diagnosis.measures import ProbeOutputs, Signals
 from zerosum.diagnosis.probe import (
     BEST_RESPONSE_STEPS,
@@ -45,7 +46,7 @@ NOISE_STD_BYTE_LEVELS = 3
 
 @dataclass
 class TranslationProbe:
-    """Probe of a game that translates images.
+    """Probe of a game that translates images, or sounds.
 
     Args:
         reference_set: real examples and seeds.
@@ -70,7 +71,7 @@ class TranslationProbe:
             Finite numbers. `{"monitor/finite": 0.0}` alone where an output is not finite.
 
         Raises:
-            BadInput: if too few images are held out.
+            BadInput: if too few examples are held out.
         """
         is_adversarial = any(move.player == "discriminator" for move in game.moves)
         reference_set, batch_size = self._translation_reference_set, self.reference_set.batch_size
@@ -86,7 +87,7 @@ class TranslationProbe:
             dataset = self.reference_set.dataset
             directions = _translation_directions(copied_game, held_out_batches, fakes, progress, dataset)
             signals |= self._measure_samples(directions)
-            signals |= _ema_lag(copied_game, held_out_batches, fakes, dataset.codec)
+            signals |= self._measure_ema_outputs(copied_game, held_out_batches, fakes)
             if isinstance(copied_game, CycleGame):
                 signals |= _cycle_consistency(copied_game, held_out_batches, outputs.fakes)
             if with_gradients:
@@ -102,7 +103,7 @@ class TranslationProbe:
         return TranslationReferenceSet(self.reference_set)
 
     def _measure_samples(self, directions: Sequence[TranslationDirection]) -> Signals:
-        """Return the signals that follow from the images, each of the worse direction."""
+        """Return the signals that follow from inputs, outputs and targets, each of the worse direction."""
         has_targets = self._translation_reference_set.has_targets
         signals = worst_direction(
             [translation_measures.distance_signals(direction, has_targets) for direction in directions],
@@ -114,7 +115,13 @@ class TranslationProbe:
             [translation_measures.input_sensitivity_signals(direction) for direction in directions],
             "monitor/input_sensitivity",
         )
-        signals |= worst_direction(
+        # other samples may be compared as images, such as spectrograms, which have neither colors nor pixels
+        return signals | (self._measure_pixels(directions) if self.reference_set.codec.shown_bands else {})
+
+    def _measure_pixels(self, directions: Sequence[TranslationDirection]) -> Signals:
+        """Return the signals of samples that are images, each of the worse direction."""
+        has_targets = self._translation_reference_set.has_targets
+        signals = worst_direction(
             [translation_measures.color_signals(direction, has_targets) for direction in directions],
             "monitor/brightness_correlation",
         )
@@ -123,6 +130,17 @@ class TranslationProbe:
             "monitor/checkerboard_rms",
             higher_is_worse=True,
         )
+
+    def _measure_ema_outputs(self, game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample) -> Signals:
+        """Return the signals of the outputs of the EMA generator, in the forward direction."""
+        outputs = torch.cat([game.translate(batch["inputs"], batch["seed"]) for batch in held_out_batches])
+        targets = torch.cat([single_tensor(batch["real"]) for batch in held_out_batches])
+        codec = self.reference_set.codec
+        signals = _ema_lag(outputs, leaves(fakes)[0], targets, codec)
+        if not self._translation_reference_set.has_targets:
+            return signals
+        seeds = torch.cat([batch["seed"] for batch in held_out_batches])[:MAX_PAIRS].cpu()
+        return signals | pair_fault_signals(codec, outputs[:MAX_PAIRS], targets[:MAX_PAIRS], seeds)
 
 
 @torch.no_grad()
@@ -174,12 +192,10 @@ def _concat_directions(sample: Sample) -> Tensor:
     return sample if isinstance(sample, Tensor) else flatten_samples(sample)
 
 
-def _ema_lag(game: TranslationGame, held_out_batches: Sequence[Batch], fakes: Sample, codec: Codec) -> Signals:
-    """Return how far the outputs of the EMA generator are from the generator's, in the forward direction."""
-    ema_outputs = [game.translate(batch["inputs"], batch["seed"]) for batch in held_out_batches]
-    targets = torch.cat([single_tensor(batch["real"]) for batch in held_out_batches])
+def _ema_lag(outputs: Tensor, fakes: Tensor, targets: Tensor, codec: Codec) -> Signals:
+    """Return how far outputs of the EMA generator are from those of the generator, all (N, ...)."""
     scale = mean_pairwise_distance(codec.embed(targets))
-    distance = codec.embed(leaves(fakes)[0]) - codec.embed(torch.cat(ema_outputs))
+    distance = codec.embed(fakes) - codec.embed(outputs)
     return {"monitor/ema_lag": float(distance.norm(dim=1).mean()) / max(scale, 1e-6)}
 
 

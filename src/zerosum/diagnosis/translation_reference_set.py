@@ -1,4 +1,4 @@
-"""The inputs and targets that every probe of an image-to-image translation uses, chosen once."""
+"""The inputs and targets that every probe of a translation uses, chosen once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zerosum.data.text import pluralize
 from zerosum.diagnosis.reference_set import PROBE_SEED, ReferenceSet
 from zerosum.errors import BadInput
 from zerosum.game import seeded_rng
@@ -20,7 +21,7 @@ MIN_HELD_OUT = 2
 
 @dataclass
 class TranslationReferenceSet:
-    """Batches of inputs and targets. Without pairs, the target of an input is some image of the target domain."""
+    """Batches of inputs and targets. Without pairs, the target of an input is some example of the target domain."""
 
     reference_set: ReferenceSet
 
@@ -28,7 +29,7 @@ class TranslationReferenceSet:
         """Shuffle inputs and targets on both sides of the split.
 
         Raises:
-            BadInput: if fewer than `MIN_HELD_OUT` images are held out.
+            BadInput: if fewer than `MIN_HELD_OUT` examples are held out.
         """
         dataset, rng = self.reference_set.dataset, np.random.default_rng(PROBE_SEED)
         self.has_targets = dataset.has_targets
@@ -47,16 +48,17 @@ class TranslationReferenceSet:
             self.reference_set.num_samples, len(self._held_out_input_indices), len(self._held_out_target_indices)
         )
         if self.num_held_out < MIN_HELD_OUT:
+            noun = dataset.summary.noun
             raise BadInput(
-                f"{self.num_held_out} held-out images: the monitor needs at least {MIN_HELD_OUT}; add images to the "
-                "dataset"
+                f"{pluralize(self.num_held_out, f'held-out {noun}')}: the monitor needs at least {MIN_HELD_OUT}; add "
+                f"{noun}s to the dataset"
             )
 
     def held_out_batches(self) -> list[Batch]:
         """Return each held-out input once, with its target.
 
         Returns:
-            Batches with "inputs" (n, Ci, h, w), "real" (n, C, H, W) and "seed" (n,).
+            Batches with "inputs" (n, ...), "real" (n, ...) and "seed" (n,).
         """
         return self._split_into_batches(
             self._held_out_input_indices, self._held_out_target_indices, self.num_held_out, 0

@@ -22,8 +22,11 @@ MAX_WHOLE_PIXELS = 512 * 512
 """Pixels of an input image up to which it is translated in one piece."""
 TILE_PIXELS = 192
 """Pixels of a side of a tile, without the overlap with its neighbors."""
-PIECE_VALUES = 2**17
-"""Values of the output of a piece of a signal, without the overlap with its neighbors."""
+PIECE_VALUES, PIECE_RADII = 2**17, 8
+"""Least values of the output of a piece of a signal, and least radii of the receptive field, without the overlap with
+its neighbors, which is at most a quarter more to compute."""
+SIGNAL_AXES = 3
+"""Axes of a batch of signals (N, Ci, w); images have one more."""
 LIVE_FEATURE_MAPS, MAX_MEMORY_FRACTION = 6, 0.7
 """Largest feature maps in memory at once, and the fraction of the memory that they may take."""
 
@@ -60,8 +63,10 @@ class Translator:
     ) -> Tensor:
         """Translate images (N, Ci, h, w) in [-1, 1] to (N, C, H, W) in [-1, 1] on the CPU; H and W are scaled h and w.
 
+        Signals (N, Ci, w) are translated to (N, C, W), piece by piece; see `stream`.
+
         Args:
-            inputs: images of one size, which may differ from the size in training.
+            inputs: images or signals of one size, which may differ from the size in training.
             seed: (N,) int64 seeds of the network's noise; None: always the same noise.
             tile_pixels: side of the square tiles of larger images, if the receptive field of the network is local.
                 Tiles overlap by the receptive field, so there are no seams.
@@ -73,6 +78,8 @@ class Translator:
         if inputs.dim() != 1 + len(self.input_shape) or inputs.shape[1] != self.input_shape[0]:
             axes = ", ".join(("N", str(self.input_shape[0]), *("h", "w")[-len(self.input_shape) + 1 :]))
             raise BadInput(f"shape mismatch: the inputs are {tuple(inputs.shape)}, and this translator takes ({axes})")
+        if inputs.dim() == SIGNAL_AXES:
+            return torch.cat(list(self.stream(lambda start, stop: inputs[..., start:stop], inputs.shape[2], seed)), 2)
         pixels = math.prod(inputs.shape[2:])
         if pixels <= max_whole_pixels:
             return self._translate_whole(inputs, seed)
@@ -83,20 +90,22 @@ class Translator:
             inputs, seed, self._round_up_to_stride(tile_pixels), self._round_up_to_stride(self.receptive_radius)
         )
 
-    def stream(self, read: Callable[[int, int], Tensor], length: int) -> Iterator[Tensor]:
+    def stream(self, read: Callable[[int, int], Tensor], length: int, seed: Tensor | None = None) -> Iterator[Tensor]:
         """Yield consecutive pieces (N, C, t) of the translation of a signal of any length, the same as of the whole.
 
         Args:
             read: returns positions `start` to `stop` of the input, (N, Ci, stop - start) in [-1, 1].
             length: number of positions of the input.
+            seed: (N,) int64 seeds of the network's noise; None: always the same noise.
         """
-        radius, stride = self.receptive_radius, self._round_up_to_stride(max(1, PIECE_VALUES // self.scale_factor))
-        piece, overlap = (length, 0) if radius is None else (stride, self._round_up_to_stride(radius))
+        piece, overlap = length, 0
+        if self.receptive_radius is not None:
+            least = max(1, PIECE_VALUES // self.scale_factor, PIECE_RADII * self.receptive_radius)
+            piece, overlap = (self._round_up_to_stride(size) for size in (least, self.receptive_radius))
         for start in range(0, length, piece):
             span = _tile_span(start, piece, length, overlap)
-            yield self._translate_whole(read(span.padded_start, span.padded_stop), None)[
-                ..., span.crop_slice(self.scale_factor)
-            ]
+            outputs = self._translate_whole(read(span.padded_start, span.padded_stop), seed)
+            yield outputs[..., span.crop_slice(self.scale_factor)]
 
     @property
     def receptive_radius(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Evaluate image-to-image translation against target images, pair by pair and as sets."""
+"""Evaluate translation against targets, pair by pair and as sets."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from zerosum.recipes.recipe import Recipe
 
 BATCH_SIZE, GRID_EXAMPLES = 16, 24
-"""Images that are translated at a time; images in the grid of examples."""
+"""Inputs that are translated at a time; examples in the grid."""
 
 
 @dataclass(frozen=True, eq=False)
 class TranslationSet:
-    """Input images for a translator, and the target images to compare the output with."""
+    """Inputs of a translator, and the targets to compare its outputs with."""
 
     dataset: Dataset
     indices: np.ndarray
     """(N,) indices of the inputs, ordered by content."""
     real: RealSet
-    """The target images; for pairs, those of the same indices."""
+    """The targets; for pairs, those of the same indices."""
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, held_out: bool) -> TranslationSet:
-        """Return the held-out part of the data of a run, or, for other data, all images."""
-        part = dataset.held_out if held_out else dataset.train
-        kind = "the held-out target images" if held_out else "the target images"
+        """Return the held-out part of the data of a run, or, for other data, all of them."""
+        part, noun = dataset.held_out if held_out else dataset.train, dataset.summary.noun
+        kind = f"the held-out target {noun}s" if held_out else f"the target {noun}s"
         name, indices = f"{kind} of {dataset.summary.source}", dataset.input_indices(held_out)
         # the input and the target of a pair have one index
         return cls(
@@ -83,13 +83,13 @@ class TranslationSet:
 def load_translation_data(
     folder: RunFolder, recipe: Recipe, data: str, paired: bool, reverse: bool, reporter: Reporter
 ) -> tuple[Dataset, TranslationSet]:
-    """Load the data of a run, and the images to evaluate: its held-out part, or all images of `data`.
+    """Load the data of a run, and the examples to evaluate: its held-out part, or all of `data`.
 
     Args:
         folder: the run folder.
         recipe: the recipe of the run.
         data: other data to evaluate on; "" for those of the run.
-        paired: whether images with equal names in `data` are pairs.
+        paired: whether files with equal names in `data` are pairs.
         reverse: whether to evaluate the direction from target to input.
         reporter: receives the progress.
 
@@ -117,7 +117,7 @@ def _data_for_direction(data: DataConfig, paired: bool, reverse: bool) -> DataCo
 def build_translation_task(
     translator: Translator, train_dataset: Dataset, translation_set: TranslationSet, pretrained_features: str
 ) -> EvaluationTask:
-    """Return the task of comparing the translations of a set with its target images.
+    """Return the task of comparing the translations of a set with its targets.
 
     Args:
         translator: the translator to evaluate.
@@ -125,8 +125,9 @@ def build_translation_task(
         translation_set: the inputs and targets.
         pretrained_features: the features that the generator was trained on; "" for none.
     """
+    summary = train_dataset.summary
     train = RealSet.from_dataset(
-        train_dataset, train_dataset.train, f"the training images of {train_dataset.summary.source}"
+        train_dataset, train_dataset.train, f"the training {summary.noun}s of {summary.source}"
     )
     is_external = translation_set.dataset is not train_dataset
     warnings = []
@@ -155,6 +156,8 @@ def compare_pairs(translator: Translator, translation_set: TranslationSet, repor
 def compute_paired_scores(translator: Translator, translation_set: TranslationSet, reporter: Reporter) -> Row:
     """Compare each translation with its target, and each input with its target as a baseline.
 
+    The error takes pairs of one content hash, such as the pieces of a recording, as one.
+
     Returns:
         By metric, such as l1: `value`, `error`, and `input`, the value of the input itself in the form of a target,
         see `Dataset.baseline`: an image at its size (enlarged bicubically; gray repeated to three channels).
@@ -168,10 +171,11 @@ def compute_paired_scores(translator: Translator, translation_set: TranslationSe
         output_metrics.update(translator(inputs), targets)
         input_metrics.update(dataset.baseline(inputs, _target_shape(translation_set)), targets)
         reporter.progress(rows.stop, count, "comparing pairs")
-    baseline = input_metrics.compute()
+    groups = dataset.content_hashes[translation_set.indices]
+    baseline = input_metrics.compute(groups)
     return {
         name: {"value": value, "error": error, "input": baseline[name][0]}
-        for name, (value, error) in output_metrics.compute().items()
+        for name, (value, error) in output_metrics.compute(groups).items()
     }
 
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zerosum.data.audio.codec import INT16_SCALE, SOUND, AudioCodec, embed_spectrograms
+from zerosum.data.audio.faults import measure_ends, measure_inner_clicks, measure_silence
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.sample_tree import leaves
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -68,6 +70,12 @@ class WaveCodec(AudioCodec):
     def embed(self, sample: Sample) -> Tensor:
         """Return spectrograms of samples (N, 1, T) at 8 x 8 as features (N, 64)."""
         return embed_spectrograms(self.compared(leaves(sample)[0]))
+
+    def measure_faults(self, items: Items) -> NDArray[np.float64]:
+        """Return how far sounds (N, T) are silent, click and break off, (N, 3), where ends of pieces are no clicks."""
+        sounds = np.asarray(items, np.float32)
+        clicks = measure_inner_clicks(sounds, self.rate)
+        return np.stack([measure_silence(sounds), clicks, measure_ends(sounds, self.rate)], 1)
 
     def settings(self) -> Mapping[str, Json]:
         """Return the rate, the shape and the level, and that samples are waveforms."""

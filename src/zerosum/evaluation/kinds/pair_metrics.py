@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zerosum.evaluation.metrics.score import mean_score
+from zerosum.evaluation.metrics.score import grouped_mean_score
 
 
 class PairMetrics(ABC):
@@ -33,10 +33,14 @@ class PairMetrics(ABC):
         """Return the values (N,) of a metric as they are averaged; by default unchanged."""
         return values
 
-    def compute(self) -> dict[str, tuple[float | None, float | None]]:
-        """Return the mean and the standard error of each metric; None if it is not finite."""
+    def compute(self, groups: NDArray[np.generic]) -> dict[str, tuple[float | None, float | None]]:
+        """Return the mean and the standard error of each metric; None if it is not finite.
+
+        Args:
+            groups: (N,) what each pair belongs to; pairs of different groups are independent.
+        """
         arrays = {name: self.adjust(name, torch.cat(values).numpy()) for name, values in self._values.items()}
-        scores = {name: mean_score(values) for name, values in arrays.items()}
+        scores = {name: grouped_mean_score(values, groups) for name, values in arrays.items()}
         return {name: (_finite_or_none(score.value), _finite_or_none(score.error)) for name, score in scores.items()}
 
 

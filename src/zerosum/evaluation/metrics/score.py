@@ -31,6 +31,30 @@ def mean_score(values: NDArray[np.generic]) -> Score:
     return Score(mean, float(values.std(ddof=1)) / math.sqrt(len(values)))
 
 
+def grouped_mean_score(values: NDArray[np.generic], groups: NDArray[np.generic]) -> Score:
+    """Return the mean of values (N,) of items in independent groups, and its standard error.
+
+    The error is the cluster-robust one (Liang and Zeger 1986, "Longitudinal data analysis using generalized linear
+    models"): that of the sums of deviations by group, of which there are g. With groups of one item it is that of
+    `mean_score`; it is NaN for a single group.
+
+    Args:
+        values: the values of items.
+        groups: (N,) what each item belongs to.
+
+    Example:
+        >>> values = np.array([1.0, 1.0, 3.0, 3.0])
+        >>> round(mean_score(values).error, 3), grouped_mean_score(values, np.array([0, 0, 1, 1])).error
+        (0.577, 1.0)
+    """
+    mean = mean_score(values).value
+    _, places = np.unique(groups, return_inverse=True)
+    if not math.isfinite(mean) or places.max() == 0:
+        return Score(mean)
+    sums = np.bincount(places, values.astype(np.float64) - mean)
+    return Score(mean, float(sums.std(ddof=1)) * math.sqrt(len(sums)) / len(values))
+
+
 def jackknife(value: float, replicates: Sequence[float]) -> Score:
     """Return a statistic with its standard error by the delete-a-group jackknife.
 
