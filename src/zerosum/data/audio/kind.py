@@ -100,14 +100,16 @@ class Audio(DataKind):
         """
         from zerosum.data.audio.codec import AudioCodec
         from zerosum.data.audio.imports import require_audio_packages
+        from zerosum.data.audio.mono import read_mono
         from zerosum.data.audio.prepare import Preparation
-        from zerosum.data.audio.sound_file import read_one_sound
+        from zerosum.data.audio.sound_file import SoundReader, refuse_unreadable
 
         assert isinstance(data, AudioDataConfig), "the settings are of this kind"
         assert isinstance(codec, AudioCodec), "and so is the codec"
         require_audio_packages()
         preparation = Preparation(codec, data.trim)
-        items = preparation(read_one_sound(path, preparation.max_seconds))
+        with refuse_unreadable(path), SoundReader(path) as file:
+            items = preparation(read_mono(file, codec.rate, preparation.max_seconds))
         if not len(items):
             raise BadInput(f"{path}: this sound is silent; give another file")
         return codec.encode_sounds(items)
