@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class ArrayFile:
@@ -57,7 +59,7 @@ class ArrayFile:
                 assert self._file.tell() == self._start, "the header has the same length"
 
 
-def join_and_empty(parts: list[NDArray[np.generic]]) -> NDArray[np.generic]:
+def join_and_empty(parts: list[NDArray[Scalar]]) -> NDArray[Scalar]:
     """Return arrays (n, ...), at least one, as one, and empty the list: each is freed once it is copied.
 
     Example:
@@ -66,7 +68,7 @@ def join_and_empty(parts: list[NDArray[np.generic]]) -> NDArray[np.generic]:
         ([0, 1, 0, 1, 2], [])
     """
     stop = sum(map(len, parts))
-    joined = np.empty((stop, *parts[0].shape[1:]), parts[0].dtype)
+    joined: NDArray[Scalar] = np.empty((stop, *parts[0].shape[1:]), parts[0].dtype)
     while parts:
         part = parts.pop()
         joined[stop - len(part) : stop] = part

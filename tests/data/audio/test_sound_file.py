@@ -85,6 +85,6 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_sound_that_does_not_fit_in_memory_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"a\.wav: this sound does not fit in memory; cut it"):
-        with refuse_unreadable(tmp_path / "a.wav"):
-            raise MemoryError
+    message = r"a\.wav: this sound does not fit in memory; cut it"
+    with pytest.raises(BadInput, match=message), refuse_unreadable(tmp_path / "a.wav"):
+        raise MemoryError

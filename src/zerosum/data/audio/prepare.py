@@ -59,7 +59,8 @@ class Preparation:
         items = self._cut(starting)  # and in place from here on: of an hour there are many
         if self.codec.normalize:
             items *= PEAK / max(float(_peaks(items).max(initial=0)), SILENCE_PEAK)
-        return items.clip(-1, 1, out=items)
+        np.clip(items, -1, 1, out=items)
+        return items
 
     def keep(self, sound: MonoSound) -> NDArray[np.float32]:
         """Return a generated sound, (1, T) in [-1, 1]: as it is, at the level at which those of a run are written.
