@@ -142,26 +142,29 @@ def test_of_a_long_sound_only_the_prepared_part_is_in_memory(tmp_path: Path) -> 
 
 def test_long_sounds_are_read_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_hits(tmp_path, per_class=8)
-    running, most, lock = 0, 0, threading.Lock()
+    running = threading.Semaphore(1)
 
-    def read_slowly(source: SoundSource, rate: int, max_seconds: float) -> MonoSound:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
+    def read_alone(source: SoundSource, rate: int, max_seconds: float) -> MonoSound:
+        assert running.acquire(blocking=False), "no other sound is read now"
         time.sleep(0.01)  # so that others would start, if they were let
-        with lock:
-            running -= 1
+        running.release()
         return read_mono(source, rate, max_seconds)
 
-    monkeypatch.setattr(ingest, "read_mono", read_slowly)
+    monkeypatch.setattr(ingest, "read_mono", read_alone)
     monkeypatch.setattr(ingest, "physical_memory_bytes", lambda: 1)
-    few = load(tmp_path, seconds=0.15)
-    assert most == 1
-    monkeypatch.setattr(ingest, "physical_memory_bytes", lambda: 2**40)
-    many = load(tmp_path, seconds=0.16)
-    assert most > 1
-    assert len(few) == len(many) == 16
+    assert len(load(tmp_path, seconds=0.15)) == 16
+
+
+def test_short_sounds_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_hits(tmp_path, per_class=8)
+    pair = threading.Barrier(2, timeout=300)  # the limit is only against hanging
+
+    def read_in_pairs(source: SoundSource, rate: int, max_seconds: float) -> MonoSound:
+        pair.wait()
+        return read_mono(source, rate, max_seconds)
+
+    monkeypatch.setattr(ingest, "read_mono", read_in_pairs)
+    assert len(load(tmp_path, seconds=0.16)) == 16
 
 
 def test_without_a_cache_the_sounds_are_the_same(hits: Path, monkeypatch: pytest.MonkeyPatch) -> None:

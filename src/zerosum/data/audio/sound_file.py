@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.text import printable
 from zerosum.errors import BadInput
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
 
 SOUND_SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
 """Suffixes of sound files, in lower or upper case."""
@@ -27,22 +30,24 @@ class UnreadableSound(Exception):
 class SoundReader:
     """An open sound file, of which any part is read: a sound need not fit in memory.
 
+    The part that was read last is held, so that parts that overlap are read without going back, and to go back to the
+    start the file is opened again: after a seek to it, the first numbers of an Ogg Vorbis file are wrong (libsndfile 1.2).
+
     Raises:
         UnreadableSound: it is empty, is no sound, or is damaged.
     """
 
     def __init__(self, path: Path) -> None:
-        import soundfile
-
         self._path, self._position = path, 0
         with _explain(path):
             if not path.stat().st_size:
                 raise UnreadableSound("the file is empty")
-            self._file = soundfile.SoundFile(str(path))
+            self._file = _open(path)
         self.rate = int(self._file.samplerate)
         """Numbers a second of a channel, in Hz."""
         self.channels = int(self._file.channels)
         """Number of channels."""
+        self._held: NDArray[np.float32] = np.zeros((0, self.channels), np.float32)
         self.total = int(self._file.frames)
         """Length of the sound, as the file says."""
         self.format = f"{self._file.format} {self._file.subtype}"
@@ -65,19 +70,30 @@ class SoundReader:
         """
         first = min(start, self.total)
         with _explain(self._path):
-            if first != self._position:
-                self._file.seek(first)
-            values: NDArray[np.float32] = self._file.read(max(0, stop - first), dtype="float32", always_2d=True)
-        self._position = first + len(values)
-        if not np.isfinite(values).all():
+            if not self._position - len(self._held) <= first <= self._position:
+                self._file.close()
+                self._file = _open(self._path)
+                if first:
+                    self._file.seek(first)
+                self._position, self._held = first, self._held[:0]
+            new = self._file.read(max(0, stop - self._position), dtype="float32", always_2d=True)
+        if not np.isfinite(new).all():
             raise UnreadableSound("it holds values that are not finite numbers (NaN or infinity)")
-        return values
+        self._held = np.concatenate((self._held[first - self._position + len(self._held) :], new))
+        self._position += len(new)
+        return self._held[: max(0, stop - first)]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _open(path: Path) -> SoundFile:
+    import soundfile
+
+    return soundfile.SoundFile(str(path))
 
 
 def is_sound_file(name: str) -> bool:
