@@ -31,7 +31,8 @@ class SoundReader:
     """An open sound file, of which any part is read: a sound need not fit in memory.
 
     The part that was read last is held, so that parts that overlap are read without going back, and to go back to the
-    start the file is opened again: after a seek to it, the first numbers of an Ogg Vorbis file are wrong (libsndfile 1.2).
+    start the file is opened again: after a seek to it, the first numbers of an Ogg Vorbis file are wrong (libsndfile
+    1.2.2).
 
     Raises:
         UnreadableSound: it is empty, is no sound, or is damaged.
