@@ -32,6 +32,17 @@ def hit(length: int, seed: int, rate: int, frequency: float = 200.0) -> NDArray[
     return hit
 
 
+class ArraySound:
+    """An array (n, C) that is read as a file is."""
+
+    def __init__(self, values: NDArray[np.float32], rate: int) -> None:
+        self.values, self.rate = values, rate
+        self.total, self.channels = values.shape
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        return self.values[start:stop]
+
+
 def write_hits(folder: Path, per_class: int = 8, rate: int = 8_000, seconds: float = 0.3) -> Path:
     """Write WAV files of two classes, kick and tick, into subfolders; return the folder."""
     import soundfile

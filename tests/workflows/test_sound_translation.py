@@ -1,5 +1,6 @@
 """Translation into sounds: training, applying to files of any length without seams, and evaluation."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from workflow_helpers import RecordingReporter
 from sounds import hit, noise, sine, write_hits
 from zerosum import api
 from zerosum.data.audio.codec import PEAK
+from zerosum.data.audio.degradations import SoundDegradations
 from zerosum.data.audio.wave_codec import WaveCodec
 from zerosum.errors import BadInput
 from zerosum.inference import translator as translator_module
 from zerosum.inference.load import load_translator, open_model, read_recipe
 from zerosum.inference.translator import Translator
+from zerosum.media import audio_signals
 from zerosum.media.audio_signals import AudioSignals
 from zerosum.media.signals import Signal
 from zerosum.reporter import SilentReporter
@@ -164,6 +167,80 @@ def test_sounds_are_degraded_on_request(enhancer: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", noise(4_000, 0), RATE, subtype="FLOAT")
     clean, degraded = (files_of(enhancer, degrade).open(tmp_path / "a.wav").read(0, 4_000) for degrade in (False, True))
     assert torch.fft.rfft(degraded)[..., -200:].abs().mean() < torch.fft.rfft(clean)[..., -200:].abs().mean()
+
+
+def test_degradations_follow_from_the_sound_and_are_those_of_all_channels(enhancer: Path, tmp_path: Path) -> None:
+    one, other = noise(4_000, 0), noise(4_000, 1)
+    for name, values in (("a", np.stack((one, one), 1)), ("copy", np.stack((one, one), 1)), ("b", other[:, None])):
+        soundfile.write(tmp_path / f"{name}.wav", values, RATE, subtype="FLOAT")
+    files = files_of(enhancer, degrade=True)
+    first, copy, second = (files.open(tmp_path / f"{name}.wav").read(0, 4_000) for name in ("a", "copy", "b"))
+    assert torch.equal(first, copy)
+    assert torch.equal(first[0], first[1])  # also the cutoff and the noise of the channels
+    plain = files_of(enhancer).open(tmp_path / "b.wav").read(0, 4_000)
+    form = files.codec.log_mel_of(63)
+    of_seed_0 = SoundDegradations(files.degradations, form)(plain, torch.zeros(1, dtype=torch.int64))
+    assert not torch.allclose(second, of_seed_0, atol=1e-3)
+
+
+def test_what_cannot_be_degraded_is_refused(
+    vocoder: Path, enhancer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(8_000, 0), RATE)
+    np.save(tmp_path / "mel.npy", np.zeros((16, 8)))
+    for name in ("a.wav", "mel.npy"):
+        with pytest.raises(BadInput, match="`degrade`: this run makes sounds of spectrograms"):
+            api.apply(vocoder, tmp_path / name, degrade=True)
+    both = AudioSignals(files_of(vocoder).codec, ("noise", "mel"), degrade=True)
+    assert both.open(tmp_path / "a.wav").read(0, 10).shape == (1, 16, 10)
+    with pytest.raises(BadInput, match=r"`degrade`: .*mel\.npy is a spectrogram"):
+        both.open(tmp_path / "mel.npy")
+    monkeypatch.setattr(audio_signals, "MAX_DEGRADED_NUMBERS", 4_000)
+    with pytest.raises(BadInput, match=r"`degrade`: .*a\.wav is longer than"):
+        api.apply(enhancer, tmp_path / "a.wav", degrade=True)
+
+
+def test_the_memory_of_a_sound_does_not_grow_with_its_length(enhancer: Path, tmp_path: Path) -> None:
+    rate, peaks = 16_000, {}
+    for seconds in (20, 160):
+        sound = np.stack((noise(seconds * rate, 0), noise(seconds * rate, 1)), 1)
+        soundfile.write(tmp_path / f"{seconds}.wav", sound, rate)
+    files = files_of(enhancer)
+    files.open(tmp_path / "20.wav")  # what is imported at first is not counted
+    for seconds in (20, 160):
+        tracemalloc.start()
+        try:
+            signal = files.open(tmp_path / f"{seconds}.wav")
+            for start in range(0, signal.length, 50_000):
+                signal.read(max(0, start - 1_000), min(start + 51_000, signal.length))
+            peaks[seconds] = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peaks[160] < 1.1 * peaks[20] < sound.nbytes / 2
+
+
+def test_sounds_that_are_too_long_are_refused_before_they_are_translated(
+    vocoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(8_000, 0), RATE)
+    np.save(tmp_path / "mel.npy", np.zeros((16, 125), np.float32))
+    monkeypatch.setattr(audio_signals, "write_pieces", None)
+    monkeypatch.setattr(audio_signals, "MAX_WAV_BYTES", 15_998)
+    for name in ("a.wav", "mel.npy"):
+        with pytest.raises(BadInput, match=f"{name}: its translation would have .* GiB"):
+            api.apply(vocoder, tmp_path / name)
+    monkeypatch.setattr(audio_signals, "MAX_SECONDS", 0.9)
+    with pytest.raises(BadInput, match="is longer than"):
+        api.apply(vocoder, tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("shape", [(16, 10**12), (2**40, 2**40), (2**31, 2**33), (2**63, 2), (-1, 5)])
+def test_an_array_whose_header_is_damaged_is_one_sentence(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with (tmp_path / "mel.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        file.write(bytes(400))
+    with pytest.raises(BadInput, match=r"mel\.npy: cannot be read as an array"):
+        audio_signals.read_mel(tmp_path / "mel.npy", 16)
 
 
 def test_pairs_are_compared_with_griffin_lim(vocoder: Path, enhancer: Path) -> None:

@@ -21,10 +21,34 @@ def hash_text(text: str) -> int:
 
 def hash_content_parts(header: str, parts: Iterable[bytes]) -> int:
     """Return the content hash of an example that is given in parts: that of the parts joined."""
-    digest = hashlib.blake2b(header.encode(), digest_size=8)
+    digest = ContentHash(header)
     for part in parts:
-        digest.update(part)
-    return int.from_bytes(digest.digest(), "little")
+        digest.add(part)
+    return digest.value
+
+
+class ContentHash:
+    """The content hash of an example whose parts come one after the other.
+
+    Example:
+        >>> digest = ContentHash("text")
+        >>> digest.add(b"ab")
+        >>> digest.add(b"c")
+        >>> digest.value == hash_content("text", b"abc")
+        True
+    """
+
+    def __init__(self, header: str) -> None:
+        self._digest = hashlib.blake2b(header.encode(), digest_size=8)
+
+    def add(self, part: bytes) -> None:
+        """Add the next part."""
+        self._digest.update(part)
+
+    @property
+    def value(self) -> int:
+        """The hash of the parts so far: 64 bits."""
+        return int.from_bytes(self._digest.digest(), "little")
 
 
 def hash_contents(header: str, contents: NDArray[np.uint8]) -> NDArray[np.uint64]:

@@ -95,11 +95,11 @@ def apply(
     _refuse_options({"draws": draws is not None, "seed": seed != 0}, "is for missing cells, and this run has none")
     if MEDIA_KINDS.find(model.recipe.data.kind).has_signals:
         _refuse_options({"mask": mask is not None, "shorter_side": shorter_side is not None}, "is for images")
+        media, data = MEDIA_KINDS.find(model.recipe.data.kind), model.recipe.data
+        files = media.signal_files(data, model.read_codec().codec, degrade)
         translator = load_translator(
             run, device, best=best, reverse=reverse, network_interpolation=network_interpolation
         )
-        media, data = MEDIA_KINDS.find(model.recipe.data.kind), model.recipe.data
-        files = media.signal_files(data, model.read_codec().codec, degrade)
         target = Path(into) if into else None
         return translate_signals(translator, files, run, Path(source), target, skip_existing, reporter)
     return translate(

@@ -2,6 +2,9 @@
 
 import shutil
 import sys
+import threading
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +13,12 @@ import soundfile
 import torch
 from pydantic import ValidationError
 
-from sounds import hit, write_hits
+from sounds import hit, noise, write_hits
+from zerosum.data import cache
+from zerosum.data.audio import ingest
 from zerosum.data.audio.config import AudioDataConfig
 from zerosum.data.audio.kind import AUDIO
+from zerosum.data.audio.mono import MonoSound, SoundSource, read_mono
 from zerosum.data.audio.summary import AudioSummary
 from zerosum.data.dataset import Dataset
 from zerosum.data.kind import LoadOptions, claimed_kind, load_dataset
@@ -54,7 +60,7 @@ def test_folders_are_classes_and_samples_are_spectrograms(hits: Path) -> None:
 
 def test_a_second_start_reads_the_cache(hits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(hits)
-    monkeypatch.setattr("zerosum.data.audio.ingest.read_sound", None)
+    monkeypatch.setattr("zerosum.data.audio.ingest.SoundReader", None)
     assert load(hits).fingerprint == first.fingerprint
     assert load(hits).summary.as_dict() == first.summary.as_dict()
 
@@ -116,6 +122,62 @@ def test_long_sounds_in_pieces_are_on_one_side(tmp_path: Path) -> None:
     assert summary_of(dataset).pieces == len(dataset) > 8
     assert not set(dataset.content_hashes[dataset.train]) & set(dataset.content_hashes[dataset.held_out])
     assert "longer than 0.13 s" in "\n".join(load_cut(tmp_path))
+
+
+def test_of_a_long_sound_only_the_prepared_part_is_in_memory(tmp_path: Path) -> None:
+    write_hits(tmp_path, per_class=4)
+    load(tmp_path, pieces=True)  # what is imported at first is not counted
+    seconds, rate = 100, 48_000
+    sound = np.stack((noise(seconds * rate, 0), noise(seconds * rate, 1)), 1)
+    soundfile.write(tmp_path / "long.wav", sound, rate)
+    tracemalloc.start()
+    try:
+        dataset = load(tmp_path, pieces=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert summary_of(dataset).pieces > 700
+    assert peak < sound.nbytes / 2  # at 8000 Hz and mono it has a twelfth of the numbers, held three times
+
+
+def test_long_sounds_are_read_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_hits(tmp_path, per_class=8)
+    running = threading.Semaphore(1)
+
+    def read_alone(source: SoundSource, rate: int, max_seconds: float) -> MonoSound:
+        assert running.acquire(blocking=False), "no other sound is read now"
+        time.sleep(0.01)  # so that others would start, if they were let
+        running.release()
+        return read_mono(source, rate, max_seconds)
+
+    monkeypatch.setattr(ingest, "read_mono", read_alone)
+    monkeypatch.setattr(ingest, "physical_memory_bytes", lambda: 1)
+    assert len(load(tmp_path, seconds=0.15)) == 16
+
+
+def test_short_sounds_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_hits(tmp_path, per_class=8)
+    pair = threading.Barrier(2, timeout=300)  # the limit is only against hanging
+
+    def read_in_pairs(source: SoundSource, rate: int, max_seconds: float) -> MonoSound:
+        pair.wait()
+        return read_mono(source, rate, max_seconds)
+
+    monkeypatch.setattr(ingest, "read_mono", read_in_pairs)
+    assert len(load(tmp_path, seconds=0.16)) == 16
+
+
+def test_without_a_cache_the_sounds_are_the_same(hits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = load(hits, pieces=True)
+
+    def refuse(*_: object) -> None:
+        raise cache.CacheWriteError("the disk is full")
+
+    monkeypatch.setattr(cache, "load_or_write", refuse)
+    held = load(hits, pieces=True)
+    assert held.fingerprint == cached.fingerprint
+    np.testing.assert_array_equal(held.items(np.arange(len(held))), cached.items(np.arange(len(cached))))
+    assert any("the disk is full" in note for note in held.summary.notes)
 
 
 def load_cut(folder: Path) -> list[str]:

@@ -4,29 +4,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sounds import sine
+from sounds import ArraySound, sine
 from zerosum.data.audio.codec import MAX_GAIN, PEAK, SpectrogramCodec
-from zerosum.data.audio.prepare import Preparation, resample, trim_silence
-from zerosum.data.audio.sound_file import Sound
+from zerosum.data.audio.mono import MonoSound, read_mono
+from zerosum.data.audio.prepare import Preparation, trim_silence
 
 CODEC = SpectrogramCodec(rate=8_000, bands=16, frames=16, hop=64, window=256)
 
 
-def as_sound(values: NDArray[np.float32], rate: int = 8_000) -> Sound:
-    values = values.reshape(len(values), -1)
-    return Sound(values, rate, "WAV PCM_16", len(values))
-
-
-@pytest.mark.parametrize("rate", [96_000, 44_100, 22_050, 8_000, 5_500])
-def test_resampling_keeps_frequency_and_level(rate: int) -> None:
-    sound = resample(sine(440, rate, rate), rate, 8_000)
-    spectrum = np.abs(np.fft.rfft(sound[:8_000] * np.hanning(len(sound[:8_000]))))
-    assert np.argmax(spectrum) == pytest.approx(440, abs=1)
-    assert np.sqrt(np.square(sound).mean()) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
-
-
-def test_frequencies_above_half_the_rate_are_removed() -> None:
-    assert np.abs(resample(sine(7_000, 44_100, 44_100), 44_100, 8_000)[100:-100]).max() < 0.01
+def as_sound(values: NDArray[np.float32], rate: int = 8_000) -> MonoSound:
+    return read_mono(ArraySound(values.reshape(len(values), -1), rate), CODEC.rate, 60)
 
 
 def test_stereo_becomes_mono_of_the_length_and_level() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from sounds import sine
-from zerosum.data.audio.sound_file import UnreadableSound, is_sound_file, read_one_sound, read_sound
+from sounds import noise, sine
+from zerosum.data.audio.sound_file import SoundReader, UnreadableSound, is_sound_file, refuse_unreadable
 from zerosum.errors import BadInput
 
 RATE = 44_100
@@ -28,10 +28,10 @@ SOUND = sine(440, RATE // 4, RATE)
 )
 def test_formats_without_loss(tmp_path: Path, name: str, subtype: str, error: float) -> None:
     soundfile.write(tmp_path / name, SOUND, RATE, subtype=subtype)
-    sound = read_sound(tmp_path / name, 10)
-    assert np.abs(sound.values[:, 0] - SOUND).max() <= error
-    assert (sound.rate, sound.channels, sound.total, sound.is_clipped) == (RATE, 1, len(SOUND), False)
-    assert subtype in sound.format
+    with SoundReader(tmp_path / name) as sound:
+        assert np.abs(sound.read(0, RATE)[:, 0] - SOUND).max() <= error
+        assert (sound.rate, sound.channels, sound.total) == (RATE, 1, len(SOUND))
+        assert subtype in sound.format
     assert is_sound_file(name)
 
 
@@ -39,21 +39,36 @@ def test_formats_without_loss(tmp_path: Path, name: str, subtype: str, error: fl
 def test_formats_with_loss(tmp_path: Path, name: str) -> None:
     stereo = np.stack((SOUND, SOUND / 2), 1)
     soundfile.write(tmp_path / name, stereo, RATE)
-    sound = read_sound(tmp_path / name, 10)
-    assert sound.channels == 2
-    assert sound.seconds == pytest.approx(0.25, abs=0.05)
-    assert np.abs(sound.values[:, 0]).max() == pytest.approx(0.5, abs=0.05)
+    with SoundReader(tmp_path / name) as sound:
+        assert sound.channels == 2
+        assert sound.seconds == pytest.approx(0.25, abs=0.05)
+        assert np.abs(sound.read(0, RATE)[:, 0]).max() == pytest.approx(0.5, abs=0.05)
 
 
-def test_only_the_start_is_read(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", SOUND, RATE)
-    sound = read_sound(tmp_path / "a.wav", 0.1)
-    assert (len(sound.values), sound.seconds) == (4411, 0.25)
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.ogg", "a.mp3"])
+def test_parts_one_after_the_other_are_those_of_the_whole(tmp_path: Path, name: str) -> None:
+    soundfile.write(tmp_path / name, np.stack((noise(90_000, 0), noise(90_000, 1)), 1), RATE)
+    with SoundReader(tmp_path / name) as sound:
+        whole = sound.read(0, 90_000)
+    with SoundReader(tmp_path / name) as sound:
+        for start, stop in (
+            (0, 30_000),
+            (29_900, 60_000),
+            (40_000, 50_000),
+            (60_000, 95_000),
+            (95_000, 96_000),
+            (0, 99),
+        ):
+            np.testing.assert_array_equal(sound.read(start, stop), whole[start:stop])
 
 
-def test_clipping(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", (4 * SOUND).clip(-1, 1), RATE)
-    assert read_sound(tmp_path / "a.wav", 10).is_clipped
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff"])
+def test_any_part_is_that_of_the_whole(tmp_path: Path, name: str) -> None:
+    values = np.stack((noise(90_000, 0), noise(90_000, 1)), 1)
+    soundfile.write(tmp_path / name, values, RATE)
+    with SoundReader(tmp_path / name) as sound:
+        for start, stop in ((50_000, 50_003), (70_000, 80_000), (0, 10), (5, 20), (89_990, 95_000), (95_000, 96_000)):
+            np.testing.assert_allclose(sound.read(start, stop), values[start:stop], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -64,24 +79,29 @@ def test_files_that_are_no_sounds(tmp_path: Path, content: bytes, reason: str) -
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     with pytest.raises(UnreadableSound) as info:
-        read_sound(path, 10)
+        SoundReader(path)
     assert reason in str(info.value).lower()
     assert str(tmp_path) not in str(info.value)
-    with pytest.raises(BadInput, match=r"a\.wav: cannot be read as a sound"):
-        read_one_sound(path, 10)
+    with pytest.raises(BadInput, match=r"a\.wav: cannot be read as a sound"), refuse_unreadable(path):
+        SoundReader(path)
 
 
 def test_sounds_of_length_0_and_of_nan(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", SOUND[:0], RATE)
     with pytest.raises(UnreadableSound, match="length 0"):
-        read_sound(tmp_path / "a.wav", 10)
+        SoundReader(tmp_path / "a.wav")
     soundfile.write(tmp_path / "b.wav", np.full(100, np.nan), RATE, subtype="FLOAT")
     with pytest.raises(UnreadableSound, match="NaN"):
-        read_sound(tmp_path / "b.wav", 10)
+        SoundReader(tmp_path / "b.wav")
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be read as a sound"):
-        read_one_sound(tmp_path / "none.wav", 10)
-    with pytest.raises(BadInput, match="not a regular file"):
-        read_one_sound(tmp_path, 10)
+    for path, message in ((tmp_path / "none.wav", "cannot be read as a sound"), (tmp_path, "not a regular file")):
+        with pytest.raises(BadInput, match=message), refuse_unreadable(path):
+            SoundReader(path)
+
+
+def test_a_sound_that_does_not_fit_in_memory_is_one_sentence(tmp_path: Path) -> None:
+    message = r"a\.wav: this sound does not fit in memory; cut it"
+    with pytest.raises(BadInput, match=message), refuse_unreadable(tmp_path / "a.wav"):
+        raise MemoryError

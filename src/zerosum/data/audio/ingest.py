@@ -5,34 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import statistics
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data import cache
+from zerosum.data.array_file import ArrayFile, join_and_empty
 from zerosum.data.audio.codec import INT16_SCALE
+from zerosum.data.audio.mono import read_mono
 from zerosum.data.audio.prepare import Preparation
-from zerosum.data.audio.sound_file import Sound, UnreadableSound, read_sound
+from zerosum.data.audio.rows import Prepared, SoundFacts, SoundRows
+from zerosum.data.audio.sound_file import SoundReader, UnreadableSound
 from zerosum.data.audio.sources import AudioFolder
 from zerosum.data.audio.summary import AudioSummary
-from zerosum.data.content_hash import hash_content
 from zerosum.data.host_memory import physical_memory_bytes
-from zerosum.data.images.duplicates import find_duplicates
 from zerosum.data.images.rows import DAMAGED_FILE_ERRORS
 from zerosum.data.kind import ProgressFn
-from zerosum.data.text import most_common, pluralize
-from zerosum.errors import BadInput
 
 _BATCH = 64  # sounds whose spectrograms are computed together
-_HASHED_SECONDS = 60  # whatever the settings, so much of a file is read
+_BYTES_OF_NUMBER = 3 * 4  # a sound, its pieces, and those of them that are not silent, in float32
+_MEMORY_SHARE = 8  # so much of the memory, 1/8, is for sounds that are read at once
 _ARRAYS = ("sound", "spectrogram")
 
 
@@ -52,7 +51,7 @@ class PreparedSounds:
 
     @classmethod
     def load(cls, folder: Path) -> PreparedSounds | None:
-        """Return what `save` wrote, or None if it is absent or damaged; large arrays are memory-mapped."""
+        """Return what an ingest wrote, or None if it is absent or damaged; large arrays are memory-mapped."""
         try:
             summary = AudioSummary.from_dict(json.loads((folder / "summary.json").read_text(encoding="utf-8")))
             with np.load(folder / "metadata.npz", allow_pickle=False) as file:
@@ -65,32 +64,20 @@ class PreparedSounds:
             return None
         return cls(sound, spectrogram, hashes, indices, summary) if is_complete else None
 
+
+@dataclass(frozen=True, eq=False)
+class _Examples:
+    """What is known of all examples, apart from their sounds."""
+
+    content_hashes: NDArray[np.uint64]
+    source_indices: NDArray[np.int64]
+    summary: AudioSummary
+
     def save(self, folder: Path) -> None:
-        """Write the sounds into a folder."""
-        np.save(folder / "sound.npy", self.sound)
-        np.save(folder / "spectrogram.npy", self.spectrogram)
+        """Write it into a folder."""
         columns = {"content_hashes": self.content_hashes, "source_indices": self.source_indices}
         np.savez(folder / "metadata.npz", allow_pickle=False, **columns)
         (folder / "summary.json").write_text(json.dumps(self.summary.as_dict()), encoding="utf-8")
-
-
-class SoundFacts(NamedTuple):
-    """What the summary says of a file."""
-
-    rate: int
-    channels: int
-    format: str
-    seconds: float
-    is_clipped: bool
-
-
-class Prepared(NamedTuple):
-    """What is made of a file."""
-
-    items: NDArray[np.float32]
-    """(k, T); k is 0 for a silent file."""
-    content_hash: int
-    facts: SoundFacts
 
 
 @dataclass(frozen=True)
@@ -120,158 +107,116 @@ class AudioIngest:
         try:
             return cache.load_or_write(self.key, PreparedSounds.load, partial(self._write, progress=progress))
         except cache.CacheWriteError as error:
-            prepared = self._prepare(progress)
+            prepared = self._hold(progress)
             prepared.summary.notes.append(f"the sounds were not cached, so the next start reads them again ({error})")
             return prepared
 
     def _write(self, folder: Path, progress: ProgressFn) -> None:
-        self._prepare(progress).save(folder)
+        """Write all sounds into a folder as they are read, so that they need not fit in memory."""
+        codec = self.preparation.codec
+        with (
+            ArrayFile(folder / "sound.npy", np.int16, (codec.length,)) as sounds,
+            ArrayFile(folder / "spectrogram.npy", np.float16, (codec.bands, codec.frames)) as spectrograms,
+        ):
+            examples = self._prepare(progress, sounds.add, spectrograms.add)
+        examples.save(folder)
 
-    def _prepare(self, progress: ProgressFn) -> PreparedSounds:
-        rows = _Rows(self.source)
-        sounds, spectrograms = [], []
+    def _hold(self, progress: ProgressFn) -> PreparedSounds:
+        """Return all sounds in memory."""
+        sounds: list[NDArray[np.int16]] = []
+        spectrograms: list[NDArray[np.float16]] = []
+        examples = self._prepare(progress, sounds.append, spectrograms.append)
+        return PreparedSounds(
+            join_and_empty(sounds), join_and_empty(spectrograms), examples.content_hashes, examples.source_indices,
+            examples.summary,
+        )  # fmt: skip
+
+    def _prepare(
+        self,
+        progress: ProgressFn,
+        add_sounds: Callable[[NDArray[np.int16]], None],
+        add_spectrograms: Callable[[NDArray[np.float16]], None],
+    ) -> _Examples:
+        """Read all sounds, and hand over their examples in batches (n, T) and (n, H, W)."""
+        rows = SoundRows(self.source)
         waiting: list[NDArray[np.float32]] = []
         total = len(self.source.names)
+
+        def add_waiting() -> None:
+            items = np.concatenate(waiting)
+            waiting.clear()
+            add_sounds(np.rint(items * INT16_SCALE).astype(np.int16))
+            add_spectrograms(self.preparation.codec.encode_sounds(items)[:, 0].half().numpy())
+
         for index, result in enumerate(self._read_in_order()):
-            if (made := rows.add(index, result)) is not None:
-                waiting.append(made)
-            if waiting and (sum(map(len, waiting)) >= _BATCH or index == total - 1):
-                items, waiting = np.concatenate(waiting), []
-                sounds.append(np.rint(items * INT16_SCALE).astype(np.int16))
-                spectrograms.append(self.preparation.codec.encode_sounds(items)[:, 0].half().numpy())
+            if rows.add(index, result):
+                assert isinstance(result, Prepared), "a file of which examples are made is no reason"
+                for start in range(0, len(result.items), _BATCH):
+                    waiting.append(result.items[start : start + _BATCH])
+                    if sum(map(len, waiting)) >= _BATCH:
+                        add_waiting()
             progress(index + 1, total)
         rows.require_any()
+        if waiting:
+            add_waiting()
         hashes = np.repeat(np.array(rows.content_hashes, np.uint64), rows.counts)
         indices = np.repeat(np.array(rows.indices, np.int64), rows.counts)
-        summary = rows.summarize(self.preparation)
-        return PreparedSounds(np.concatenate(sounds), np.concatenate(spectrograms), hashes, indices, summary)
+        return _Examples(hashes, indices, rows.summarize(self.preparation))
 
     def _read_in_order(self) -> Iterator[Prepared | str]:
-        """Yield what is made of each file, or the reason why it cannot be used, in the order of the source."""
+        """Yield what is made of each file, or the reason why it cannot be used, in the order of the source.
+
+        Long files are read one after the other, so that what is read at once, and waits, fits in memory.
+        """
         threads = min(16, (os.cpu_count() or 1) + 2)
-        pending: deque[Future[Prepared | str]] = deque()
+        available = physical_memory_bytes() // _MEMORY_SHARE
+        pending: deque[tuple[int, Future[Prepared | str]]] = deque()
         with ThreadPoolExecutor(threads, thread_name_prefix="sounds") as executor:
             try:
-                for index in range(len(self.source.names)):
-                    pending.append(executor.submit(self._read, index))
-                    if len(pending) > 2 * threads:  # bounds the memory
-                        yield pending.popleft().result()
+                sizes = _compute_ahead(executor, self._count_bytes, len(self.source.names), 2 * threads)
+                for index, size in enumerate(sizes):
+                    while pending and (
+                        len(pending) > 2 * threads or sum(each for each, _ in pending) + size > available
+                    ):
+                        yield pending.popleft()[1].result()
+                    pending.append((size, executor.submit(self._read, index)))
                 while pending:
-                    yield pending.popleft().result()
+                    yield pending.popleft()[1].result()
             finally:
-                for future in pending:
+                for _, future in pending:
                     future.cancel()
 
-    def _read(self, index: int) -> Prepared | str:
+    def _count_bytes(self, index: int) -> int:
+        """Return about how much memory it takes to prepare a file; 0 if it cannot be read."""
         try:
-            sound = read_sound(self.source.path(index), self.preparation.max_seconds)
-            content_hash = hash_sound(sound)
-            items = self.preparation.keep(sound) if self.are_generated else self.preparation(sound)
+            with SoundReader(self.source.path(index)) as file:
+                seconds = min(file.seconds, self.preparation.max_seconds)
+        except UnreadableSound:
+            return 0
+        return round(seconds * self.preparation.codec.rate) * _BYTES_OF_NUMBER
+
+    def _read(self, index: int) -> Prepared | str:
+        preparation = self.preparation
+        try:
+            with SoundReader(self.source.path(index)) as file:
+                sound = read_mono(file, preparation.codec.rate, preparation.max_seconds)
+            items = preparation.keep(sound) if self.are_generated else preparation(sound)
         except UnreadableSound as error:
             return str(error)
         except MemoryError:
             return "it does not fit in memory"
-        facts = SoundFacts(sound.rate, sound.channels, sound.format, sound.seconds, sound.is_clipped)
-        return Prepared(items, content_hash, facts)
+        facts = SoundFacts(file.rate, file.channels, file.format, file.seconds, sound.is_clipped)
+        return Prepared(items, sound.content_hash, facts)
 
 
-def hash_sound(sound: Sound) -> int:
-    """Return the content hash of a sound as it is in its file, whatever the format of the file: of its first minute."""
-    header = f"sound {sound.rate} {sound.channels} {sound.total}"  # part of every split, so it never changes
-    return hash_content(header, np.ascontiguousarray(sound.values[: _HASHED_SECONDS * sound.rate], "<f4").tobytes())
-
-
-@dataclass
-class _Rows:
-    """A row for each file that was read so far."""
-
-    source: AudioFolder
-    indices: list[int] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    """The number of examples made of each file."""
-    content_hashes: list[int] = field(default_factory=list)
-    facts: list[SoundFacts] = field(default_factory=list)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-    silent: list[str] = field(default_factory=list)
-
-    def add(self, index: int, result: Prepared | str) -> NDArray[np.float32] | None:
-        """Add a file, and return its examples (k, T), if there are any."""
-        name = self.source.names[index]
-        if isinstance(result, str):
-            self.unreadable.append((name, result))
-            return None
-        if not len(result.items):
-            self.silent.append(name)
-            return None
-        self.indices.append(index)
-        self.counts.append(len(result.items))
-        self.content_hashes.append(result.content_hash)
-        self.facts.append(result.facts)
-        return result.items
-
-    def require_any(self) -> None:
-        """Raise if no file can be used.
-
-        Raises:
-            BadInput: there is none.
-        """
-        if self.indices:
-            return
-        name = self.source.display_name
-        if self.unreadable:
-            example, reason = self.unreadable[0]
-            raise BadInput(f"no sound in {name} can be read, for example {example} ({reason}): replace the files")
-        raise BadInput(f"all {pluralize(len(self.silent), 'sound')} in {name} are silent: replace the files")
-
-    def summarize(self, preparation: Preparation) -> AudioSummary:
-        """Return the summary of the sounds, without the counts of the split."""
-        labels = self.source.labels[np.array(self.indices, np.int64)]
-        class_counts = np.bincount(labels, minlength=len(self.source.classes))
-        duplicates = find_duplicates(np.array(self.content_hashes, np.uint64), labels)
-        seconds = sorted(fact.seconds for fact in self.facts)
-        names = [self.source.names[index] for index in self.indices]
-        length = preparation.codec.seconds
-        summary = AudioSummary(
-            source=self.source.display_name,
-            kind="audio",
-            count=len(self.indices),
-            other_files=self.source.other_files,
-            unreadable=self.unreadable,
-            silent=self.silent,
-            duplicates=duplicates.extra_copies,
-            duplicate_groups=[[names[index] for index in group] for group in duplicates.groups],
-            rates=most_common(f"{fact.rate} Hz" for fact in self.facts),
-            channels=most_common(_describe_channels(fact.channels) for fact in self.facts),
-            formats=most_common(fact.format for fact in self.facts),
-            seconds={"min": seconds[0], "median": statistics.median_low(seconds), "max": seconds[-1]},
-            clipped=sum(fact.is_clipped for fact in self.facts),
-            cut=0 if preparation.pieces else sum(fact.seconds > 1.02 * length for fact in self.facts),
-            pieces=sum(self.counts) if preparation.pieces else 0,
-            form=preparation.describe(),
-            classes={name: int(count) for name, count in zip(self.source.classes, class_counts, strict=False)},
-        )
-        summary.notes = [*self.source.notes, *duplicates.notes("sound"), *self._notes(summary, preparation)]
-        return summary
-
-    def _notes(self, summary: AudioSummary, preparation: Preparation) -> list[str]:
-        """Return sentences about what was done with the sounds."""
-        notes, rate = [], preparation.codec.rate
-        if summary.cut:
-            notes.append(
-                f"{summary.cut:,} of {summary.count:,} sounds are longer than {preparation.codec.seconds:.2f} s and "
-                "are cut there: `data.seconds` sets the length, and `data.pieces` keeps the rest"
-            )
-        if summary.clipped:
-            verb = "is" if summary.clipped == 1 else "are"
-            notes.append(f"{pluralize(summary.clipped, 'sound')} {verb} clipped at full scale, and sounds distorted")
-        lower = sum(fact.rate < rate for fact in self.facts)
-        if lower:
-            notes.append(
-                f"{pluralize(lower, 'sound')} of less than {rate} Hz were resampled to it, so that they lack high "
-                "frequencies: `data.rate` sets the rate"
-            )
-        return notes
-
-
-def _describe_channels(channels: int) -> str:
-    return {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+def _compute_ahead(
+    executor: ThreadPoolExecutor, compute: Callable[[int], int], count: int, ahead: int
+) -> Iterator[int]:
+    """Yield the results for 0 to `count` - 1, of which so many are computed before they are asked for."""
+    pending: deque[Future[int]] = deque()
+    for index in range(count):
+        pending.append(executor.submit(compute, index))
+        if len(pending) > ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from zerosum.data.audio.config import AudioDataConfig
 from zerosum.data.audio.imports import require_audio_packages
-from zerosum.data.audio.sound_file import UnreadableSound, read_sound
+from zerosum.data.audio.sound_file import SoundReader, UnreadableSound
 from zerosum.data.audio.sources import AudioFolder
 from zerosum.data.images.splits import Split
 from zerosum.data.kind import Inspection
@@ -41,20 +41,23 @@ def inspect_sounds(data: AudioDataConfig) -> AudioInspection:
     require_audio_packages()
     folder = AudioFolder(data.source, Split.TRAINING, data.label)
     step = max(1, len(folder.names) // _MAX_SAMPLED)
-    sounds, unreadable = [], []
+    rates, seconds, unreadable = [], [], []
     for index in range(0, len(folder.names), step):
         try:
-            sounds.append(read_sound(folder.path(index), 0.1))
+            with SoundReader(folder.path(index)) as file:
+                file.read(0, file.rate // 10)
+                rates.append(file.rate)
+                seconds.append(file.seconds)
         except UnreadableSound as error:
             unreadable.append((folder.names[index], str(error)))
-    if not sounds:
+    if not rates:
         name, reason = unreadable[0]
         raise BadInput(
             f"no sound sampled in {folder.display_name} can be read, for example {name} ({reason}): replace the files"
         )
     return AudioInspection(
         data.source, len(folder.names), folder.classes, folder.notes,
-        rates=tuple(sound.rate for sound in sounds), seconds=tuple(sound.seconds for sound in sounds), folder=folder,
+        rates=tuple(rates), seconds=tuple(seconds), folder=folder,
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from zerosum.data.audio.codec import PEAK, AudioCodec
-from zerosum.data.audio.sound_file import Sound
+from zerosum.data.audio.mono import SILENCE_PEAK, MonoSound
 
-SILENCE_PEAK = 1e-4
-"""A sound whose largest absolute value is below this, -80 decibels of full scale, is silent."""
 MAX_SILENCE_SECONDS = 60.0
 """So much silence before a sound is looked through."""
 MAX_SECONDS_OF_PIECES = 3600.0
@@ -54,62 +51,50 @@ class Preparation:
         form = f"mono, {codec.rate} Hz, {codec.seconds:.3f} s, {level}"
         return ", ".join([form, *kept, f"as {codec.bands} mel bands x {codec.frames} frames"])
 
-    def __call__(self, sound: Sound) -> NDArray[np.float32]:
-        """Return one sound or pieces of it, (k, T) in [-1, 1]; none if it is silent."""
-        mono = _as_mono(sound)
-        if np.abs(mono).max() < SILENCE_PEAK:
+    def __call__(self, sound: MonoSound) -> NDArray[np.float32]:
+        """Return a sound at the rate of the codec or pieces of it, (k, T) in [-1, 1]; none if it is silent."""
+        if sound.is_silent:
             return np.zeros((0, self.codec.length), np.float32)
-        resampled = resample(mono, sound.rate, self.codec.rate)
-        starting = trim_silence(resampled, self.codec.rate) if self.trim else resampled
-        items = self._cut(starting)
-        peaks = np.abs(items).max(1) if len(items) else np.zeros(0)
+        starting = trim_silence(sound.values, self.codec.rate) if self.trim else sound.values
+        items = self._cut(starting)  # and in place from here on: of an hour there are many
         if self.codec.normalize:
-            items = items * (PEAK / max(float(peaks.max(initial=0)), SILENCE_PEAK))
-        return items.clip(-1, 1).astype(np.float32)
+            items *= PEAK / max(float(_peaks(items).max(initial=0)), SILENCE_PEAK)
+        np.clip(items, -1, 1, out=items)
+        return items
 
-    def keep(self, sound: Sound) -> NDArray[np.float32]:
+    def keep(self, sound: MonoSound) -> NDArray[np.float32]:
         """Return a generated sound, (1, T) in [-1, 1]: as it is, at the level at which those of a run are written.
 
         So it may be silent, and is faded nowhere; what is after its first T numbers is left out.
         """
-        resampled = resample(_as_mono(sound), sound.rate, self.codec.rate)[: self.codec.length]
-        padded = np.pad(resampled, (0, self.codec.length - len(resampled)))[None]
-        kept: NDArray[np.float32] = self.codec.scale(torch.from_numpy(padded.astype(np.float32))).numpy()
+        start = sound.values[: self.codec.length]
+        padded = np.pad(start, (0, self.codec.length - len(start)))[None]
+        kept: NDArray[np.float32] = self.codec.scale(torch.from_numpy(padded)).numpy()
         return kept
 
     def _cut(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the sound (n,) or its pieces as (k, T), with faded ends; a piece that is silent is left out."""
         length, rate = self.codec.length, self.codec.rate
         count = max(1, len(sound) // length + (len(sound) % length >= _LEAST_PIECE * length)) if self.pieces else 1
-        padded = np.zeros(max(count * length, len(sound)), np.float32)
-        padded[: len(sound)] = sound
-        items = padded[: count * length].reshape(count, length).copy()
+        items = np.zeros((count, length), np.float32)
+        kept = sound[: count * length]
+        items.reshape(-1)[: len(kept)] = kept
         if self.fades:
             fade_out, fade_in = (min(round(each * rate), length) for each in (_FADE_OUT_SECONDS, _FADE_IN_SECONDS))
             items[:, length - fade_out :] *= np.linspace(1, 0, fade_out, dtype=np.float32)
             items[1:, :fade_in] *= np.linspace(0, 1, fade_in, dtype=np.float32)
-        loud: NDArray[np.float32] = items[np.abs(items).max(1) >= SILENCE_PEAK]
-        return loud
+        is_loud = _peaks(items) >= SILENCE_PEAK
+        return items if is_loud.all() else items[is_loud]
 
 
-def _as_mono(sound: Sound) -> NDArray[np.float32]:
-    """Return the mean (n,) of the channels of a sound; a constant is silence."""
-    mono: NDArray[np.float32] = sound.values.mean(1)
-    return mono - np.float32(mono.mean()) if np.ptp(mono) < SILENCE_PEAK else mono
-
-
-def resample(sound: NDArray[np.float32], rate: int, new_rate: int) -> NDArray[np.float32]:
-    """Return a sound (n,) at another rate, filtered so that no frequency is mirrored."""
-    from scipy.signal import resample_poly
-
-    divisor = math.gcd(rate, new_rate)
-    if rate == new_rate:
-        return sound
-    return np.asarray(resample_poly(sound, new_rate // divisor, rate // divisor), np.float32)
+def _peaks(items: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the largest absolute values (k,) of sounds (k, T), without an array of all."""
+    loud: NDArray[np.float32] = np.maximum(items.max(1), -items.min(1))
+    return loud
 
 
 def trim_silence(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """Return a sound (n,) from shortly before its onset: where it first reaches 2% of its peak."""
-    size = np.abs(sound)
-    onset = int(np.argmax(size > _ONSET * size.max()))
+    least = _ONSET * max(sound.max(), -sound.min())
+    onset = int(np.argmax((sound > least) | (sound < -least)))
     return sound[max(0, onset - round(_SECONDS_BEFORE_ONSET * rate)) :]

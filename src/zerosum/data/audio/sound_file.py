@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +13,13 @@ from numpy.typing import NDArray
 from zerosum.data.text import printable
 from zerosum.errors import BadInput
 
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
 SOUND_SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
 """Suffixes of sound files, in lower or upper case."""
 COMMON_SUFFIXES = ".wav, .flac, .ogg, .mp3, .aiff"
 """The suffixes of most sound files, for messages."""
-_FULL_SCALE = 0.9985  # three numbers in a row of at least this are no peak, but a clipped one
 _MAX_RATE = 1_000_000
 
 
@@ -23,34 +27,74 @@ class UnreadableSound(Exception):
     """A file cannot be used; the message is the reason."""
 
 
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """What a file holds."""
+class SoundReader:
+    """An open sound file, of which any part is read: a sound need not fit in memory.
 
-    values: NDArray[np.float32]
-    """(n, C) numbers, 1 being full scale; one or more."""
-    rate: int
-    """Numbers a second of a channel, in Hz."""
-    format: str
-    """The format of the file, such as "WAV PCM_16"."""
-    total: int
-    """Length of the sound in the file, of which `values` may be the start."""
+    The part that was read last is held, so that parts that overlap are read without going back, and to go back to the
+    start the file is opened again: after a seek to it, the first numbers of an Ogg Vorbis file are wrong (libsndfile
+    1.2.2).
+
+    Raises:
+        UnreadableSound: it is empty, is no sound, or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._position = path, 0
+        with _explain(path):
+            if not path.stat().st_size:
+                raise UnreadableSound("the file is empty")
+            self._file = _open(path)
+        self.rate = int(self._file.samplerate)
+        """Numbers a second of a channel, in Hz."""
+        self.channels = int(self._file.channels)
+        """Number of channels."""
+        self._held: NDArray[np.float32] = np.zeros((0, self.channels), np.float32)
+        self.total = int(self._file.frames)
+        """Length of the sound, as the file says."""
+        self.format = f"{self._file.format} {self._file.subtype}"
+        """The format of the file, such as "WAV PCM_16"."""
+        if not 0 < self.rate <= _MAX_RATE:
+            raise UnreadableSound(f"its rate of {self.rate:,} Hz is out of range")
+        if not len(self.read(0, 1)):
+            raise UnreadableSound("the file holds a sound of length 0")
 
     @property
     def seconds(self) -> float:
-        """Its length in the file."""
+        """Length of the sound."""
         return self.total / self.rate
 
-    @property
-    def channels(self) -> int:
-        """Number of channels."""
-        return int(self.values.shape[1])
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return numbers `start` to `stop` of each channel, (n, C), 1 being full scale; fewer where the sound ends.
 
-    @property
-    def is_clipped(self) -> bool:
-        """Whether three numbers in a row of a channel are at full scale or beyond."""
-        is_full = np.abs(self.values) >= _FULL_SCALE
-        return bool((is_full[2:] & is_full[1:-1] & is_full[:-2]).any())
+        Raises:
+            UnreadableSound: the file is damaged there, or holds values that are no numbers.
+        """
+        first = min(start, self.total)
+        with _explain(self._path):
+            if not self._position - len(self._held) <= first <= self._position:
+                self._file.close()
+                self._file = _open(self._path)
+                if first:
+                    self._file.seek(first)
+                self._position, self._held = first, self._held[:0]
+            new = self._file.read(max(0, stop - self._position), dtype="float32", always_2d=True)
+        if not np.isfinite(new).all():
+            raise UnreadableSound("it holds values that are not finite numbers (NaN or infinity)")
+        self._held = np.concatenate((self._held[first - self._position + len(self._held) :], new))
+        self._position += len(new)
+        return self._held[: max(0, stop - first)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _open(path: Path) -> SoundFile:
+    import soundfile
+
+    return soundfile.SoundFile(str(path))
 
 
 def is_sound_file(name: str) -> bool:
@@ -58,44 +102,31 @@ def is_sound_file(name: str) -> bool:
     return name.lower().endswith(SOUND_SUFFIXES)
 
 
-def read_sound(path: Path, max_seconds: float) -> Sound:
-    """Read a sound file, at most its first `max_seconds`.
-
-    Raises:
-        UnreadableSound: it is empty, is no sound, is damaged, or holds values that are no numbers.
-    """
-    import soundfile
-
-    try:
-        if not path.stat().st_size:
-            raise UnreadableSound("the file is empty")
-        with soundfile.SoundFile(str(path)) as file:
-            rate, total, form = int(file.samplerate), int(file.frames), f"{file.format} {file.subtype}"
-            if not 0 < rate <= _MAX_RATE:
-                raise UnreadableSound(f"its rate of {rate:,} Hz is out of range")
-            values = file.read(int(max_seconds * rate) + 1, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError, TypeError, ValueError) as error:  # soundfile's own is a RuntimeError
-        raise UnreadableSound(_reason(error, path)) from error
-    if not len(values):
-        raise UnreadableSound("the file holds a sound of length 0")
-    if not np.isfinite(values).all():
-        raise UnreadableSound("it holds values that are not finite numbers (NaN or infinity)")
-    return Sound(values, rate, form, max(total, len(values)))
-
-
-def read_one_sound(path: Path, max_seconds: float) -> Sound:
-    """Read a sound file that the user named.
+@contextmanager
+def refuse_unreadable(path: Path) -> Iterator[None]:
+    """In this context, a sound that the user named is opened and read.
 
     Raises:
         BadInput: it cannot be used.
     """
+    name = printable(str(path))
     if path.exists() and not path.is_file():
-        raise BadInput(f"{printable(str(path))}: cannot be read as a sound (not a regular file); name a sound file")
+        raise BadInput(f"{name}: cannot be read as a sound (not a regular file); name a sound file")
     try:
-        return read_sound(path, max_seconds)
+        yield
     except UnreadableSound as error:
-        name = printable(str(path))
         raise BadInput(f"{name}: cannot be read as a sound ({error}); replace the file") from error
+    except MemoryError as error:
+        raise BadInput(f"{name}: this sound does not fit in memory; cut it into parts") from error
+
+
+@contextmanager
+def _explain(path: Path) -> Iterator[None]:
+    """Turn what is raised at a damaged file into its reason."""
+    try:
+        yield
+    except (OSError, RuntimeError, TypeError, ValueError) as error:  # soundfile's own is a RuntimeError
+        raise UnreadableSound(_reason(error, path)) from error
 
 
 def _reason(error: Exception, path: Path) -> str:
