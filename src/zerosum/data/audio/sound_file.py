@@ -15,8 +15,9 @@ SOUND_SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".a
 """Suffixes of sound files, in lower or upper case."""
 COMMON_SUFFIXES = ".wav, .flac, .ogg, .mp3, .aiff"
 """The suffixes of most sound files, for messages."""
+MAX_RATE = 1_000_000
+"""Largest rate in Hz of a sound that is read."""
 _FULL_SCALE = 0.9985  # three numbers in a row of at least this are no peak, but a clipped one
-_MAX_RATE = 1_000_000
 
 
 class UnreadableSound(Exception):
@@ -71,7 +72,7 @@ def read_sound(path: Path, max_seconds: float) -> Sound:
             raise UnreadableSound("the file is empty")
         with soundfile.SoundFile(str(path)) as file:
             rate, total, form = int(file.samplerate), int(file.frames), f"{file.format} {file.subtype}"
-            if not 0 < rate <= _MAX_RATE:
+            if not 0 < rate <= MAX_RATE:
                 raise UnreadableSound(f"its rate of {rate:,} Hz is out of range")
             values = file.read(int(max_seconds * rate) + 1, dtype="float32", always_2d=True)
     except (OSError, RuntimeError, TypeError, ValueError) as error:  # soundfile's own is a RuntimeError
