@@ -1,5 +1,9 @@
 """Translation into sounds: training, applying to files of any length without seams, and evaluation."""
 
+import json
+import runpy
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -278,6 +282,90 @@ def test_a_run_without_inputs_is_refused(hits: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_exports_of_translation_into_sounds_are_refused(vocoder: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no scripts yet"):
-        api.export(vocoder, "onnx", into=tmp_path / "onnx")
+@pytest.fixture(scope="module")
+def exported(vocoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported vocoder that translates in small pieces."""
+    folder = api.export(vocoder, "onnx", into=tmp_path_factory.mktemp("to") / "onnx")
+    return cut_into_pieces(folder)
+
+
+def cut_into_pieces(folder: Path) -> Path:
+    facts = json.loads((folder / "config.json").read_text("utf8"))
+    (folder / "config.json").write_text(json.dumps(facts | {"piece_values": 16 * HOP}), "utf8")
+    return folder
+
+
+def assert_script_is_apply(run: Path, folder: Path, sources: list[Path], into: Path, tolerance: float) -> None:
+    words = ["infer.py", *map(str, sources), "--into", str(into / "theirs")]
+    command = (
+        "import sys; sys.modules['zerosum'] = sys.modules['torch'] = sys.modules['soundfile'] = None; import runpy; "
+    )
+    command += f"sys.argv = {words!r}; runpy.run_path({str(folder / 'infer.py')!r}, run_name='__main__')"
+    subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
+    for source in sources:
+        (path,) = api.apply(run, source, into=into / "ours" / f"{source.stem}.wav")
+        ours, theirs = (soundfile.read(each, always_2d=True) for each in (path, into / "theirs" / path.name))
+        assert (theirs[0].shape, theirs[1]) == (ours[0].shape, ours[1])
+        assert ours[0].std() > 1e-3
+        assert np.abs(theirs[0] - ours[0]).max() < tolerance
+
+
+def test_the_script_of_a_vocoder_is_apply_without_seams(vocoder: Path, exported: Path, tmp_path: Path) -> None:
+    stereo = np.stack([hit(20_033, seed, RATE) + noise(20_033, seed, 0.01) for seed in range(2)], 1)
+    soundfile.write(tmp_path / "stereo.wav", stereo, 2 * RATE)
+    soundfile.write(tmp_path / "short.wav", sine(300, 100, RATE), RATE, subtype="FLOAT")
+    signal = files_of(vocoder).open(tmp_path / "stereo.wav")
+    np.save(tmp_path / "mel.npy", signal.read(0, signal.length)[:1].numpy())
+    sources = [tmp_path / name for name in ("stereo.wav", "short.wav", "mel.npy")]
+    assert_script_is_apply(vocoder, exported, sources, tmp_path, tolerance=1e-3)
+
+
+def test_the_script_of_a_corrector_is_apply_without_seams(enhancer: Path, tmp_path: Path) -> None:
+    folder = cut_into_pieces(api.export(enhancer, "onnx", into=tmp_path / "onnx"))
+    soundfile.write(tmp_path / "a.wav", hit(9_999, 0, RATE) + noise(9_999, 1, 0.05), RATE)
+    assert_script_is_apply(enhancer, folder, [tmp_path / "a.wav"], tmp_path, tolerance=1e-4)
+
+
+def test_what_the_script_of_a_vocoder_refuses(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    soundfile.write(tmp_path / "a.wav", sine(300, 100, RATE), RATE)
+    for name, array in (("bands", np.zeros((5, 8))), ("loud", np.full((16, 8), 2.0)), ("words", np.array(["a"]))):
+        np.save(tmp_path / f"{name}.npy", array)
+    for names, into, message in (
+        (["none.wav"], "new", "there is no such file"),
+        (["text.wav"], "new", "is no WAV file"),
+        (["bands.npy"], "new", r"takes spectrograms (16, frames)"),
+        (["loud.npy"], "new", "outside of -1 to 1"),
+        (["words.npy"], "new", "no array of numbers"),
+        (["a.wav", "a.wav"], "new", "another input has the same result"),
+        (["a.wav"], ".", "a.wav exists"),
+        (["a.wav"], "text.wav", "is a file"),
+    ):
+        words = ["infer.py", *(str(tmp_path / name) for name in names), "--into", str(tmp_path / into)]
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(exported / "infer.py"), run_name="__main__")
+        assert end.value.code == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_files_and_the_facts_of_an_exported_vocoder(exported: Path) -> None:
+    assert {path.name for path in exported.iterdir()} == {"model.onnx", "config.json", "infer.py", "README.md"}
+    facts = json.loads((exported / "config.json").read_text("utf8"))
+    assert facts["inputs"]["frames"]["shape"] == ["batch", 16, "frames"]
+    assert list(facts["outputs"]) == ["log_magnitude", "phase"]
+    assert facts["parity"]["error"] < 1e-4
+    readme = (exported / "README.md").read_text("utf8")
+    for text in ("spectrograms into sounds", "infer.py voice.wav", "log-mel spectrogram", "other batches and sizes"):
+        assert text in readme
+    assert "image" not in readme
+
+
+def test_a_web_page_of_translation_into_sounds_is_refused(vocoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="translates into sounds"):
+        api.export(vocoder, "web", into=tmp_path / "page.html")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.data.audio.codec import AudioCodec
+from zerosum.data.audio.degradations import MEL
 from zerosum.data.audio.wave_codec import WaveCodec
 from zerosum.data.codec import Codec, Items
 from zerosum.data.generated_files import LABELS_FILE
@@ -110,6 +111,11 @@ class AudioMedia(MediaKind):
     def sample_script(self, codec: Codec) -> ScriptPart:
         """Return how scripts write samples: as `write` does, after the inversion of spectrograms."""
         return audio_script.sample_script(_audio_codec(codec))
+
+    def signal_script(self, data: DataConfig, codec: Codec, numbers: Mapping[str, Json]) -> ScriptPart:
+        """Return how scripts make sounds of spectrograms, or correct sounds."""
+        script = audio_script.vocoder_script if MEL in data.degradations else audio_script.corrector_script
+        return script(_audio_codec(codec), numbers)
 
     def describe(self, record: Mapping[str, Json]) -> str:
         """Return how the sounds are read."""

@@ -152,6 +152,16 @@ class MediaKind(ABC):
         """
         raise BadInput("`run`: translates data for which there are no scripts yet; choose a run of images")
 
+    def signal_script(self, data: DataConfig, codec: Codec, numbers: Mapping[str, Json]) -> ScriptPart:
+        """Return how scripts without Zerosum translate signals piece by piece; only where `has_signals`.
+
+        Args:
+            data: the settings of the run's data.
+            codec: the codec of the run.
+            numbers: those of what the network does around the part that is exported.
+        """
+        raise AssertionError("items of this kind are no signals")
+
     def frames(self, items: Items) -> Images:
         """Return an image of each item, uint8 (N, H, W, C), for films and contact sheets.
 

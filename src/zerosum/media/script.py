@@ -24,7 +24,8 @@ class ScriptPart:
     source: str
     """Python source that defines `write(outputs, first, folder)` for samples, with the word "rows" in `words`
     `write(outputs, first, folder, seeds, given)`, and with "decoded_by_seed" `write(outputs, first, folder, seeds)`;
-    or, for a translation, `read(path)`, `name_file(stem)` and `write(outputs, path, alpha)`."""
+    or, for a translation, `read(path)`, `name_file(stem)` and `write(outputs, path, alpha)`; or, for one of signals,
+    `read(path)`, `compute(network, inputs)`, `name_file(stem)` and `write(pieces, path, form)`."""
     imports: tuple[str, ...] = ()
     """Lines that import further packages than numpy."""
     packages: tuple[str, ...] = ()

@@ -8,6 +8,9 @@ synthesis", arXiv:2306.00814: every layer works at the rate of frames, in blocks
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +18,9 @@ from torch.nn import functional
 
 from zerosum.game.mel_filters import from_unit, mel_filters
 from zerosum.game.types import at_least_float32
+
+if TYPE_CHECKING:
+    from zerosum.run_folder import Json
 
 KERNEL_SIZE = 7
 """Frames that a convolution sees."""
@@ -56,6 +62,11 @@ class Transform(nn.Module):
     def overlap_frames(self) -> int:
         """How many frames on each side of a position are part of the waveform there."""
         return math.ceil(self.window / 2 / self.hop)
+
+    @property
+    def numbers(self) -> Mapping[str, Json]:
+        """The length of a window, and the hop."""
+        return {"window": self.window, "hop": self.hop}
 
     def spectrum(self, waves: Tensor) -> Tensor:
         """Return the complex spectrum (N, F, W + 1) of waveforms (N, T), silent outside, with T = W hop."""
@@ -127,12 +138,17 @@ class Backbone(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map frames (N, C, W) to complex spectra (N, F, W)."""
+        log_magnitude, phase = self.polar(frames)
+        return torch.polar(log_magnitude.exp(), phase)
+
+    def polar(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logarithms of the magnitudes, and the phases in radians, of the spectra: both (N, F, W)."""
         hidden = self.first_norm(self.embed(frames).transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             hidden = block(hidden)
         values = at_least_float32(self.head(self.last_norm(hidden.transpose(1, 2))))
         log_magnitude, phase = values.transpose(1, 2).chunk(2, 1)
-        return torch.polar(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), phase)
+        return log_magnitude.clamp_max(MAX_LOG_MAGNITUDE), phase
 
 
 class MelBands(nn.Module):
@@ -174,7 +190,19 @@ class MelBands(nn.Module):
         return torch.cat((frames * gain.clamp_max(_MAX_GAIN), last), 2)
 
 
-class SpectrogramVocoder(nn.Module):
+class SpectralTranslator(nn.Module, ABC):
+    """A translator into waveforms: a backbone that computes with real numbers, and what is done around its spectra."""
+
+    backbone: Backbone
+    transform: Transform
+
+    @property
+    @abstractmethod
+    def numbers(self) -> Mapping[str, Json]:
+        """The numbers of what is done around the backbone, for programs that do it without PyTorch."""
+
+
+class SpectrogramVocoder(SpectralTranslator):
     """Maps log-mel spectrograms (N, H, W) to waveforms (N, 1, T) with T = W hop.
 
     The spectrum that the backbone gives is fitted to the bands of the input in several steps, each of which goes
@@ -203,15 +231,27 @@ class SpectrogramVocoder(nn.Module):
         """How many frames on each side can affect a position of the waveform."""
         return self.backbone.radius + (1 + 2 * self.fitting_steps) * self.transform.overlap_frames
 
+    @property
+    def numbers(self) -> Mapping[str, Json]:
+        """The transform, and the fit to the bands."""
+        fit: dict[str, Json] = {"momentum": MOMENTUM, "max_band_gain": _MAX_GAIN, "silent_power": _SILENCE}
+        return {**self.transform.numbers, **fit, "fitting_steps": list(self._steps_of_fits), "tiny": _TINY}
+
+    @property
+    def _steps_of_fits(self) -> tuple[int, int]:
+        """Numbers of steps of the fit without gradients, and of that with them; each starts without momentum."""
+        last_steps = min(self.fitting_steps, DIFFERENTIATED_STEPS)
+        return self.fitting_steps - last_steps, last_steps
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Map spectrograms (N, H, W), the highest band first, to waveforms (N, 1, T)."""
         # one frame more, centered at the end of the waveform: half of its window has what the last one has
         power = from_unit(at_least_float32(inputs).flip(1))
         magnitudes = self.bands.guess_magnitudes(torch.cat((power, power[..., -1:] / 2), 2))
         spectrum = self.backbone(functional.pad(inputs, (0, 1), mode="replicate")) * magnitudes
-        last_steps = min(self.fitting_steps, DIFFERENTIATED_STEPS)
+        first_steps, last_steps = self._steps_of_fits
         with torch.no_grad():
-            change = self._fit(spectrum, power, self.fitting_steps - last_steps) - spectrum
+            change = self._fit(spectrum, power, first_steps) - spectrum
         return self.transform.waves(self._fit(spectrum + change, power, last_steps))[:, None]
 
     def _fit(self, spectrum: Tensor, power: Tensor, steps: int) -> Tensor:
@@ -224,7 +264,7 @@ class SpectrogramVocoder(nn.Module):
         return spectrum
 
 
-class WaveformCorrector(nn.Module):
+class WaveformCorrector(SpectralTranslator):
     """Maps waveforms (N, 1, T) to waveforms (N, 1, T): the inputs plus a correction."""
 
     condition_inputs: tuple[str, ...] = ()
@@ -248,6 +288,11 @@ class WaveformCorrector(nn.Module):
     def receptive_field_radius(self) -> int:
         """How many numbers on each side can affect a position of the waveform."""
         return (self.backbone.radius + 2 * self.transform.overlap_frames) * self.transform.hop
+
+    @property
+    def numbers(self) -> Mapping[str, Json]:
+        """The transform, and the compression of its magnitudes."""
+        return {**self.transform.numbers, "compression": COMPRESSION, "tiny": _TINY}
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map waveforms (N, 1, T) of any length to the same shape."""

@@ -47,6 +47,9 @@ def write_web(request: ExportRequest, path: Path) -> None:
     recipe = open_model(request.run, best=request.best).recipe
     if request.reverse and not recipe.is_translation:
         raise BadInput(f"`reverse`: {request.run} generates from latents and translates nothing; leave it out")
+    if recipe.is_translation and MEDIA_KINDS.find(recipe.data.kind).has_signals:
+        noun = DATA_KINDS.find(recipe.data.kind).noun
+        raise BadInput(f"{request.run}: translates into {noun}s, and a web page translates images; choose `to` onnx")
     has_images = recipe.is_translation or MEDIA_KINDS.find(recipe.data.kind).is_image
     texts = None if has_images else _describe_texts(request, recipe)
     check_onnx_support("web")

@@ -89,8 +89,8 @@ class Preparation:
 
 def _peaks(items: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the largest absolute values (k,) of sounds (k, T), without an array of all."""
-    loud: NDArray[np.float32] = np.maximum(items.max(1), -items.min(1))
-    return loud
+    peaks: NDArray[np.float32] = np.maximum(items.max(1), -items.min(1))
+    return peaks
 
 
 def trim_silence(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:

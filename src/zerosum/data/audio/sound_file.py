@@ -20,7 +20,8 @@ SOUND_SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".a
 """Suffixes of sound files, in lower or upper case."""
 COMMON_SUFFIXES = ".wav, .flac, .ogg, .mp3, .aiff"
 """The suffixes of most sound files, for messages."""
-_MAX_RATE = 1_000_000
+MAX_RATE = 1_000_000
+"""Largest rate in Hz of a sound that is read."""
 
 
 class UnreadableSound(Exception):
@@ -53,7 +54,7 @@ class SoundReader:
         """Length of the sound, as the file says."""
         self.format = f"{self._file.format} {self._file.subtype}"
         """The format of the file, such as "WAV PCM_16"."""
-        if not 0 < self.rate <= _MAX_RATE:
+        if not 0 < self.rate <= MAX_RATE:
             raise UnreadableSound(f"its rate of {self.rate:,} Hz is out of range")
         if not len(self.read(0, 1)):
             raise UnreadableSound("the file holds a sound of length 0")

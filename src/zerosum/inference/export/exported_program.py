@@ -13,7 +13,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as fx_config
 
 from zerosum.errors import BadInput
-from zerosum.inference.export.graph import HEIGHT, Graph
+from zerosum.inference.export.graph import Graph
 from zerosum.inference.export.parity import TRACED_SIZES
 
 
@@ -29,8 +29,7 @@ def trace(graph: Graph, to: str) -> ExportedProgram:
     logger.setLevel(logging.CRITICAL)  # what is wrong becomes the message
     try:
         # sizes 0 and 1 are no special cases: else programs of translators would not take the smallest feature maps
-        is_translation = any(HEIGHT in axes.values() for axes in graph.free_axes)
-        with fx_config.patch(backed_size_oblivious=is_translation):  # type: ignore[attr-defined]
+        with fx_config.patch(backed_size_oblivious=graph.has_free_sizes):  # type: ignore[attr-defined]
             return torch.export.export(graph.module, graph.example(TRACED_SIZES), dynamic_shapes=(shapes,))
     except (torch._dynamo.exc.UserError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -73,7 +73,7 @@ def describe(source: ExportSource, facts: Facts, to: str) -> str:
         "range": " (N, C, H, W) in [-1, 1]",
         "multiple": str(source.graph.size_multiple),
         "whole": f"{MAX_WHOLE_PIXELS:,}",
-        "compared": "batches and sizes" if "translation" in source.words else "batches",
+        "compared": "batches and sizes" if source.graph.has_free_sizes else "batches",
         "error": f"{parity['error']:{'.1%' if source.graph.draws_tokens else '.1e'}}",
         **{name: str(facts[name]) for name in ("zerosum", "recipe", "checkpoint")},
     }

@@ -17,8 +17,9 @@ from zerosum.game.types import Sample, condition_inputs
 from zerosum.inference.generator import Generator
 from zerosum.inference.latent_space import StyleGenerator
 from zerosum.inference.translator import Translator
+from zerosum.networks.vocos import Backbone, SpectralTranslator
 
-BATCH, HEIGHT, WIDTH = "batch", "height", "width"
+BATCH, HEIGHT, WIDTH, FRAMES = "batch", "height", "width", "frames"
 """Names of the axes whose length is free."""
 EXAMPLE_SEED = 20
 """Seed of the inputs with which an export is traced and compared."""
@@ -72,6 +73,11 @@ class Graph:
         """The free axes of each input, by their position."""
         return [{index: axis for index, axis in enumerate(each.axes) if isinstance(axis, str)} for each in self.inputs]
 
+    @property
+    def has_free_sizes(self) -> bool:
+        """Whether other lengths than that of the batch are free, too."""
+        return any(axis != BATCH for axes in self.free_axes for axis in axes.values())
+
     @torch.no_grad()
     def __call__(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         """Return the outputs of the network itself."""
@@ -116,6 +122,18 @@ class _TranslatorModule(nn.Module):
         """Map images (N, Ci, h, w), and seeds (N,) if the network takes them, to images (N, C, H, W)."""
         output: Tensor = self.network(*inputs)
         return (output,)
+
+
+class _SpectrumModule(nn.Module):
+    """Frames to the magnitudes and phases of spectra."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Map frames (N, C, W) to logarithms of magnitudes and phases (N, F, W)."""
+        return self.backbone.polar(*inputs)
 
 
 def generator_graph(generator: Generator) -> Graph:
@@ -172,6 +190,29 @@ def translator_graph(translator: Translator) -> Graph:
     return Graph(module, tuple(inputs), outputs, multiple, is_bounded=True)
 
 
+def spectral_network(translator: Translator) -> SpectralTranslator:
+    """Return the network of a translator into waveforms.
+
+    Raises:
+        BadInput: it has no part that gives spectra.
+    """
+    if not isinstance(translator.network, SpectralTranslator):
+        raise BadInput("`run`: its network gives no spectra, and there are no scripts for others yet; choose `to` hub")
+    return translator.network
+
+
+def spectrum_graph(network: SpectralTranslator) -> Graph:
+    """Return the graph of the backbone of a translator into waveforms: frames to magnitudes and phases of spectra.
+
+    It takes `frames` (N, C, W), any number of them, and gives `log_magnitude` and `phase` (N, F, W). Complex numbers
+    and Fourier transforms, which exports do not have, are left to scripts.
+    """
+    axes = (BATCH, network.backbone.embed.in_channels, FRAMES)
+    inputs = (GraphInput("frames", axes, "frames, one after the other, as the notes say", _frames),)
+    outputs = tuple((name, (BATCH, network.transform.bins, FRAMES)) for name in ("log_magnitude", "phase"))
+    return Graph(_SpectrumModule(network.backbone).eval(), inputs, outputs)
+
+
 def _condition_inputs(spec: SampleSpec | None) -> list[GraphInput]:
     """Return the inputs for a condition.
 
@@ -219,6 +260,12 @@ def example_seeds(shape: tuple[int, ...]) -> Tensor:
 def _whole(shape: tuple[int, ...], count: int) -> Tensor:
     """Return whole numbers (N,) from 0 to `count` - 1 that are not all the same."""
     return torch.arange(shape[0]).remainder(count)
+
+
+def _frames(shape: tuple[int, ...]) -> Tensor:
+    """Return frames (N, C, W) in [-1, 1]."""
+    count, channels, frames = shape
+    return _images((count, 1, channels, frames))[:, 0]
 
 
 def _images(shape: tuple[int, ...]) -> Tensor:

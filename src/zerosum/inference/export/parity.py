@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import BadInput
-from zerosum.inference.export.graph import BATCH, HEIGHT, WIDTH, Graph
+from zerosum.inference.export.graph import BATCH, FRAMES, HEIGHT, WIDTH, Graph
 from zerosum.run_folder import Json
 
-TRACED_SIZES = {BATCH: 3, HEIGHT: 44, WIDTH: 70}
+TRACED_SIZES = {BATCH: 3, HEIGHT: 44, WIDTH: 70, FRAMES: 29}
 """Lengths of the free axes of the inputs with which a network is traced: no two are equal, and none is 0 or 1."""
-CHECKED_SIZES = ({BATCH: 1, HEIGHT: 8, WIDTH: 8}, {BATCH: 5, HEIGHT: 37, WIDTH: 53})
+CHECKED_SIZES = (
+    {BATCH: 1, HEIGHT: 8, WIDTH: 8, FRAMES: 2},
+    {BATCH: 5, HEIGHT: 37, WIDTH: 53, FRAMES: 90},
+)
 """Those at which the result is compared: a single sample, smallest and odd sides."""
 MAX_ERROR = 1e-4
 """Largest error of a model, as a fraction of the largest value of its output: 100 times the rounding of float32."""

@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum import __version__
+from zerosum.data.codec import Codec
 from zerosum.data.kind import DATA_KINDS
 from zerosum.errors import BadInput
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.game.seeded_rng import RandomStream, SeedSeries
 from zerosum.game.types import condition_inputs
-from zerosum.inference.export.graph import Graph, generator_graph, translator_graph
+from zerosum.inference.export.graph import Graph, generator_graph, spectral_network, spectrum_graph, translator_graph
 from zerosum.inference.generator import Generator
 from zerosum.inference.load import load, load_translator, open_model
-from zerosum.inference.translator import MAX_WHOLE_PIXELS, TILE_PIXELS, Translator
+from zerosum.inference.translator import MAX_WHOLE_PIXELS, PIECE_VALUES, TILE_PIXELS, Translator
 from zerosum.media.kind import MEDIA_KINDS
 from zerosum.media.script import ScriptPart, load_script, render
 from zerosum.recipes.recipe import Recipe
@@ -66,9 +67,13 @@ def open_source(run: Path, *, best: bool = False, reverse: bool = False) -> Expo
     Raises:
         BadInput: the folder is no run and no model, or has no such networks or direction.
     """
-    recipe = open_model(run, best=best).recipe
+    model = open_model(run, best=best)
+    recipe = model.recipe
     if recipe.is_translation:
-        return _translator_source(load_translator(run, "cpu", best=best, reverse=reverse), recipe, reverse)
+        translator = load_translator(run, "cpu", best=best, reverse=reverse)
+        if MEDIA_KINDS.find(recipe.data.kind).has_signals:
+            return _signal_source(translator, recipe, model.read_codec().codec)
+        return _translator_source(translator, recipe, reverse)
     if reverse:
         raise BadInput(f"`reverse`: {run} generates from latents and translates nothing; leave it out")
     return _generator_source(load(run, "cpu", best=best), recipe)
@@ -126,6 +131,23 @@ def _translator_source(translator: Translator, recipe: Recipe, reverse: bool) ->
     }
     noun = DATA_KINDS.find(data.kind).noun
     return ExportSource(graph, facts, _render_script("translator", part, words), words, {}, noun, _packages(part))
+
+
+def _signal_source(translator: Translator, recipe: Recipe, codec: Codec) -> ExportSource:
+    network, kind = spectral_network(translator), recipe.data.kind
+    graph = spectrum_graph(network)
+    part = MEDIA_KINDS.find(kind).signal_script(recipe.data, codec, network.numbers)
+    words = part.words | {each.name for each in graph.inputs} | {"signals"}
+    facts: Facts = {
+        **_common_facts("translation", recipe, kind, translator.checkpoint, graph),
+        **part.facts,
+        "scale_factor": translator.scale_factor,
+        "size_multiple": translator.size_multiple,
+        "receptive_radius": translator.receptive_radius,
+        "piece_values": PIECE_VALUES,
+    }
+    script, noun = _render_script("signal_translator", part, words), DATA_KINDS.find(kind).noun
+    return ExportSource(graph, facts, script, words, {}, noun, _packages(part), part.notes)
 
 
 def _common_facts(task: str, recipe: Recipe, kind: str, checkpoint: str, graph: Graph) -> Facts:
