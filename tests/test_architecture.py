@@ -18,7 +18,8 @@ LAYERS = (
 ROOT_MODULES = {"api", "errors", "files", "reporter", "run_folder", "settings", "units"}
 MAX_ROOT_MODULES = 8
 GAME_OF_NETWORKS = {
-    "game.given_values", "game.mel_filters", "game.sample_spec", "game.seeded_rng", "game.shared_batch", "game.types",
+    "game.given_values", "game.mel_filters", "game.sample_spec", "game.seeded_rng", "game.shared_batch",
+        "game.stft_window", "game.types",
 }  # fmt: skip
 """The modules of the game that networks may import."""
 GAME_OF_TRAINING = GAME_OF_NETWORKS | {"game.game", "game.player", "game.schedule"}

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sounds import hit, noise
-from zerosum.data.audio.prepare import resample
+from zerosum.data.audio.resampling import resample
 from zerosum.data.audio.wave_codec import WaveCodec
 from zerosum.game.sample_spec import TensorSpec
 from zerosum.media.audio_script import corrector_script, vocoder_script

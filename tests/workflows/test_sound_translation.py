@@ -39,8 +39,8 @@ SETTINGS: dict[str, object] = {
     "evaluation.samples": 64, "evaluation.features": "log_mel",
 }  # fmt: skip
 LEARNING: dict[str, object] = {
-    "generator.width": 32, "generator.fitting_steps": 2, "diagnostics.probe": False, "evaluation.every_examples": 320,
-    "optimizer.lr": 2e-3, "ema.half_life": 0,
+    "generator.width": 32, "generator.fitting_steps": 2, "diagnostics.every_examples": 320,
+    "evaluation.every_examples": 320, "optimizer.lr": 2e-3, "ema.half_life": 0,
 }  # fmt: skip
 """Settings of a network that learns within some hundred examples."""
 
@@ -258,9 +258,11 @@ def test_pairs_are_compared_with_griffin_lim(vocoder: Path, enhancer: Path) -> N
     assert row["paired_metrics"]["si_sdr"]["input"] > -5
 
 
-@pytest.mark.parametrize("recipe", ["vocoder", "enhance"])
-def test_training_brings_outputs_nearer_to_held_out_sounds(hits: Path, tmp_path: Path, recipe: str) -> None:
-    """Nearer than those of the untrained network, and for `enhance` than the inputs."""
+@pytest.mark.parametrize(("recipe", "most"), [("vocoder", 0.9), ("enhance", 0.98)])
+def test_training_brings_outputs_nearer_to_held_out_sounds(
+    hits: Path, tmp_path: Path, recipe: str, most: float
+) -> None:
+    """Nearer than those of the untrained network, by so much at least."""
     settings = SETTINGS | LEARNING | ({"generator.hop": HOP} if recipe == "enhance" else {})
     run = api.train(hits, recipe=recipe, examples=320, batch_size=8, run=tmp_path / "run", settings=settings).path
     folder, reporter, translator = RunFolder(run), SilentReporter(), load_translator(run)
@@ -269,10 +271,10 @@ def test_training_brings_outputs_nearer_to_held_out_sounds(hits: Path, tmp_path:
     torch.manual_seed(0)
     network = model.generator.build(0, sounds.dataset.spec, 0, sounds.dataset.input_spec)
     trained, untrained = (
-        compute_paired_scores(each, sounds, reporter)["multi_resolution_stft"]
+        compute_paired_scores(each, sounds, reporter)["mel_l1"]["value"]
         for each in (translator, replace(translator, network=network.eval()))
     )
-    assert trained["value"] < 0.9 * untrained["value"]
+    assert trained < most * untrained
 
 
 def test_a_run_without_inputs_is_refused(hits: Path, tmp_path: Path) -> None:

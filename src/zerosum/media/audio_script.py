@@ -8,7 +8,7 @@ from pathlib import Path
 from zerosum.data.audio import codec as codec_module
 from zerosum.data.audio import log_mel
 from zerosum.data.audio.codec import AudioCodec
-from zerosum.data.audio.prepare import SILENCE_PEAK
+from zerosum.data.audio.mono import SILENCE_PEAK
 from zerosum.data.audio.sound_file import MAX_RATE
 from zerosum.game import mel_filters
 from zerosum.game.seeded_rng import RandomStream
