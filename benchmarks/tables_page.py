@@ -20,7 +20,8 @@ COMPARED = {"tstr_auc": 1, "tstr_r2": 1, "tstr_mae": -1, "shape": 1, "correlatio
 """Scores in which contenders are compared, with 1 where higher is better and -1 where lower is."""
 
 NOTES = """Every method trained on the same rows, in one thread, and wrote as many rows as it was trained on; the table
-says the CPU seconds of training. Medians over the seeds, and their range. Scores compare with test rows that no method
+says the CPU seconds of training. Work is counted in examples and epochs, as many as take the time on an idle core of the
+first machine, so some took longer: on a slower one, or next to other work. Medians over the seeds, and their range. Scores compare with test rows that no method
 saw; `benchmarks/tables_scores.py` defines each, and `benchmarks/tables_data.py` says where the tables come from. The
 line of the training rows is what real rows score. The copula draws the same rows with every seed. DCR and the share of
 nearest training rows measure memorization; no score is a privacy guarantee."""
