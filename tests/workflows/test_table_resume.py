@@ -61,6 +61,9 @@ def test_a_run_goes_on_with_more_rows(trained_table: Path, table_file: Path, tmp
     assert RunFolder(run).read_json("codec.json") == codec
     kept = load_file(run / "split.safetensors")
     assert kept.keys() == split.keys()
+    for side in ("train", "held_out"):
+        assert set(split[side].tolist()) <= set(kept[side].tolist()), "known rows stay on their side"
+    assert sum(map(len, kept.values())) > sum(map(len, split.values())), "and new ones come"
     notes = " ".join(RunFolder(run).read_json("data.json")["notes"])
     assert "column city" in notes
     assert "with a value that the run does not know, taken as missing" in notes
